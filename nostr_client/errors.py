@@ -1,0 +1,111 @@
+"""Every exception of the project, in one tree.
+
+What is expected is a value, not an error: `SaveResult`, `Verdict`, `PublishReport`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class NostrError(Exception):
+    """The root: catching it catches everything this project raises on purpose."""
+
+
+class InvalidData(NostrError, ValueError):
+    """Something from outside does not have the form that it must have."""
+
+
+class InvalidKey(InvalidData):
+    """Not a secp256k1 key. The message never quotes the key."""
+
+
+class InvalidEvent(InvalidData):
+    """Not a valid event, or a draft that no network would take."""
+
+
+class InvalidFilter(InvalidData):
+    """Not a NIP-01 filter."""
+
+
+class InvalidMessage(InvalidData):
+    """Not a frame of the relay protocol."""
+
+
+class InvalidCode(InvalidData):
+    """Not a NIP-19 or NIP-49 code, or one of another kind than was asked for."""
+
+
+class SignerError(NostrError):
+    """The signer did not do what was asked."""
+
+
+class SigningRefused(SignerError):
+    """The signer, or the person behind it, said no. Also: a watch-only account."""
+
+
+class SignerUnavailable(SignerError):
+    """The signer cannot be reached, or its key is locked."""
+
+
+class DecryptionFailed(SignerError):
+    """A wrong password, a wrong key, or a damaged ciphertext."""
+
+
+class RelayError(NostrError):
+    """Something went wrong with one relay, `url`."""
+
+    def __init__(self, url: str, message: str) -> None:
+        super().__init__(f"{url}: {message}")
+        self.url = url
+        self.message = message
+
+
+class ConnectFailed(RelayError):
+    """No connection could be made."""
+
+
+class ConnectionLost(RelayError):
+    """The connection ended before the answer came."""
+
+
+class RelayTimeout(RelayError):
+    """The relay did not answer in time; the message says which limit ran out."""
+
+
+class Refused(RelayError):
+    """The relay said no: NIP-01's `prefix` (an open set, may be empty) and its own words."""
+
+    def __init__(self, url: str, prefix: str, message: str) -> None:
+        super().__init__(url, f"{prefix}: {message}" if prefix else message)
+        self.prefix = prefix
+
+
+class AuthRequired(Refused):
+    """The relay wants NIP-42 authentication first."""
+
+    def __init__(self, url: str, message: str) -> None:
+        super().__init__(url, "auth-required", message)
+
+
+class PublishFailed(NostrError):
+    """No relay accepted the event; `report` is the `PublishReport` that says why, relay by relay.
+
+    Raised only by `PublishReport.raise_if_failed`.
+    """
+
+    def __init__(self, report: Any) -> None:
+        super().__init__(str(report))
+        self.report = report
+
+
+class StoreError(NostrError):
+    """The local store could not do its work: locked, full, damaged, of a newer version."""
+
+
+class ConfigError(NostrError):
+    """A configuration file or option that cannot be used."""
+
+
+class ListNotRead(NostrError):
+    """A list was not published: its latest version could not be read with certainty first."""

@@ -1,0 +1,151 @@
+"""Filters: what a subscription asks for (NIP-01; `search` is NIP-50's)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+
+from nostr_client.errors import InvalidFilter
+from nostr_client.protocol.event import MALFORMED, MAX_TIMESTAMP, Event
+from nostr_client.protocol.kinds import MAX_KIND
+
+_is_hex64 = re.compile("[0-9a-f]{64}").fullmatch
+_is_tag_name = re.compile("#[a-zA-Z]").fullmatch
+_LISTS = {"ids", "authors", "kinds"}
+_NUMBERS = {"since", "until", "limit"}
+
+
+class Filter(msgspec.Struct, frozen=True, kw_only=True):
+    """All conditions that are given must hold; None means no condition, an empty set never holds.
+
+    `tags` maps a single letter to the values of which an event needs one. `since` and `until`
+    are inclusive seconds. `unknown` names the elements of the JSON that nobody here understands:
+    a relay refuses those, since to ignore one would answer more than was asked.
+    """
+
+    ids: frozenset[str] | None = None
+    authors: frozenset[str] | None = None
+    kinds: frozenset[int] | None = None
+    tags: Mapping[str, frozenset[str]] = msgspec.field(default_factory=dict)
+    since: int | None = None
+    until: int | None = None
+    limit: int | None = None
+    search: str | None = None
+    unknown: tuple[str, ...] = ()
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        ids: Iterable[str] | None = None,
+        authors: Iterable[str] | None = None,
+        kinds: Iterable[int] | None = None,
+        since: int | None = None,
+        until: int | None = None,
+        limit: int | None = None,
+        search: str | None = None,
+        **tags: Iterable[str],
+    ) -> Filter:
+        """A filter as a script writes it: `Filter.of(kinds=[1], e=[note_id])`.
+
+        Raises InvalidFilter.
+        """
+        value: dict[str, Any] = {f"#{name}": list(values) for name, values in tags.items()}
+        lists = {"ids": ids, "authors": authors, "kinds": kinds}
+        value |= {name: list(items) for name, items in lists.items() if items is not None}
+        plain = {"since": since, "until": until, "limit": limit, "search": search}
+        value |= {name: item for name, item in plain.items() if item is not None}
+        parsed = cls.from_dict(value)
+        if parsed.unknown:
+            raise InvalidFilter(f"not an element of a filter: {', '.join(parsed.unknown)}")
+        return parsed
+
+    @classmethod
+    def parse(cls, data: bytes | str) -> Filter:
+        """A filter from JSON of unknown origin. Raises InvalidFilter."""
+        try:
+            value = msgspec.json.decode(data, type=dict[str, Any])
+        except MALFORMED as error:
+            raise InvalidFilter(str(error)) from None
+        return cls.from_dict(value)
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any]) -> Filter:
+        """A filter from a decoded JSON object. Raises InvalidFilter."""
+        fields: dict[str, Any] = {}
+        tags: dict[str, frozenset[str]] = {}
+        unknown: list[str] = []
+        for name, item in value.items():
+            if name in _LISTS:
+                fields[name] = _numbers(item) if name == "kinds" else _strings(name, item)
+            elif name in _NUMBERS:
+                fields[name] = _number(name, item, MAX_TIMESTAMP)
+            elif _is_tag_name(name):
+                tags[name[1]] = _strings(name, item)
+            elif name == "search":
+                if not isinstance(item, str):
+                    raise InvalidFilter("search is not a string")
+                fields[name] = item
+            else:
+                unknown.append(name)
+        return cls(**fields, tags=tags, unknown=tuple(unknown))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON object, lists sorted, so that equal filters are written alike."""
+        lists = {"ids": self.ids, "authors": self.authors, "kinds": self.kinds}
+        value: dict[str, Any] = {n: sorted(v) for n, v in lists.items() if v is not None}
+        value |= {f"#{name}": sorted(values) for name, values in self.tags.items()}
+        plain = {"since": self.since, "until": self.until, "limit": self.limit}
+        value |= {name: item for name, item in plain.items() if item is not None}
+        if self.search is not None:
+            value["search"] = self.search
+        return value
+
+    def matches(self, event: Event) -> bool:
+        """Does `event` meet every condition? `limit` and `search` are the store's affair."""
+        if self.ids is not None and event.id not in self.ids:
+            return False
+        if self.authors is not None and event.pubkey not in self.authors:
+            return False
+        if self.kinds is not None and event.kind not in self.kinds:
+            return False
+        if self.since is not None and event.created_at < self.since:
+            return False
+        if self.until is not None and event.created_at > self.until:
+            return False
+        return all(
+            any(value in wanted for value in event.values(name))
+            for name, wanted in self.tags.items()
+        )
+
+    def changed(self, **fields: Any) -> Filter:
+        """A copy with some fields set anew."""
+        return msgspec.structs.replace(self, **fields)
+
+
+def matches_any(filters: Iterable[Filter], event: Event) -> bool:
+    """Does `event` meet at least one filter?"""
+    return any(f.matches(event) for f in filters)
+
+
+def _strings(name: str, item: object) -> frozenset[str]:
+    if not isinstance(item, list) or not all(isinstance(value, str) for value in item):
+        raise InvalidFilter(f"{name} is not a list of strings")
+    if name in ("ids", "authors", "#e", "#p") and not all(map(_is_hex64, item)):
+        raise InvalidFilter(f"{name} holds something that is not 64 lowercase hex digits")
+    return frozenset(item)
+
+
+def _numbers(item: object) -> frozenset[int]:
+    if not isinstance(item, list):
+        raise InvalidFilter("kinds is not a list")
+    return frozenset(_number("kinds", value, MAX_KIND) for value in item)
+
+
+def _number(name: str, item: object, most: int) -> int:
+    if type(item) is not int or not 0 <= item <= most:
+        raise InvalidFilter(f"{name} is not a whole number from 0 to {most}")
+    return item

@@ -1,0 +1,161 @@
+"""Keys and Schnorr signatures on secp256k1 (BIP-340). The only room that knows the C library.
+
+The `secp256k1` package is used where it has a wheel, `coincurve` elsewhere: both bind the same
+libsecp256k1, so only the names of two functions differ.
+"""
+
+from __future__ import annotations
+
+import hmac
+import re
+import secrets
+from collections.abc import Callable
+from typing import Any, Final, NoReturn
+
+from nostr_client.errors import InvalidKey
+
+try:
+    from secp256k1 import ffi, lib
+except ImportError:
+    from coincurve._libsecp256k1 import ffi, lib
+
+RECORD_SIZE: Final = 128
+"""Bytes of one signature check: id (32), pubkey (32), signature (64)."""
+
+_context: Any = ffi.gc(
+    lib.secp256k1_context_create(
+        lib.SECP256K1_CONTEXT_SIGN | lib.SECP256K1_CONTEXT_VERIFY
+    ),
+    lib.secp256k1_context_destroy,
+)
+lib.secp256k1_context_randomize(_context, secrets.token_bytes(32))
+_sign32: Callable[..., int] = getattr(lib, "secp256k1_schnorrsig_sign32", None) or getattr(
+    lib, "secp256k1_schnorrsig_sign"
+)
+_verify: Callable[..., int] = lib.secp256k1_schnorrsig_verify
+_parse_xonly: Callable[..., int] = lib.secp256k1_xonly_pubkey_parse
+_is_hex64 = re.compile("[0-9a-f]{64}").fullmatch
+
+
+def verify(pubkey: bytes, digest: bytes, sig: bytes) -> bool:
+    """Is `sig` (64 bytes) the signature of `pubkey` (32 bytes, x only) over `digest` (32 bytes)?"""
+    point = ffi.new("secp256k1_xonly_pubkey *")
+    if len(pubkey) != 32 or len(digest) != 32 or len(sig) != 64:
+        return False
+    return bool(
+        _parse_xonly(_context, point, pubkey) and _verify(_context, sig, digest, 32, point)
+    )
+
+
+def verify_batch(records: bytes) -> bytes:
+    """Check many signatures: n records of `RECORD_SIZE` bytes in, n bytes 0 or 1 out."""
+    if len(records) % RECORD_SIZE:
+        raise ValueError(f"a batch is made of records of {RECORD_SIZE} bytes")
+    verdicts = bytearray(len(records) // RECORD_SIZE)
+    view = ffi.from_buffer(records)
+    point = ffi.new("secp256k1_xonly_pubkey *")
+    for index in range(len(verdicts)):
+        record = view + index * RECORD_SIZE
+        if _parse_xonly(_context, point, record + 32):
+            verdicts[index] = _verify(_context, record + 64, record, 32, point)
+    return bytes(verdicts)
+
+
+class PublicKey:
+    """An x-only public key; `hex` is its 64 lowercase hex digits."""
+
+    __slots__ = ("hex",)
+
+    def __init__(self, hex: str) -> None:
+        """Raises InvalidKey unless `hex` names a point on the curve."""
+        if not isinstance(hex, str) or not _is_hex64(hex):
+            raise InvalidKey("a public key is 64 lowercase hex digits")
+        point = ffi.new("secp256k1_xonly_pubkey *")
+        if not _parse_xonly(_context, point, bytes.fromhex(hex)):
+            raise InvalidKey("this public key is not a point on the curve")
+        self.hex = hex
+
+    def __bytes__(self) -> bytes:
+        return bytes.fromhex(self.hex)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, PublicKey) and self.hex == other.hex
+
+    def __hash__(self) -> int:
+        return hash(self.hex)
+
+    def __repr__(self) -> str:
+        return f"PublicKey({self.hex!r})"
+
+
+class SecretKey:
+    """A secret key. It never shows itself: not in `repr`, not in a pickle, not in an error."""
+
+    __slots__ = ("_secret", "public_key")
+
+    def __init__(self, secret: bytes) -> None:
+        """Takes 32 bytes. Raises InvalidKey unless 0 < secret < the order of the curve."""
+        keypair = ffi.new("secp256k1_keypair *")
+        if (
+            not isinstance(secret, bytes)
+            or len(secret) != 32
+            or not lib.secp256k1_keypair_create(_context, keypair, secret)
+        ):
+            raise InvalidKey("not a secret key")
+        self._secret = secret
+        self.public_key = _public_key_of(keypair)
+
+    @classmethod
+    def generate(cls) -> SecretKey:
+        """A new key from the system's random source."""
+        while True:
+            try:
+                return cls(secrets.token_bytes(32))
+            except InvalidKey:  # one time in 2**128
+                continue
+
+    @classmethod
+    def from_hex(cls, text: str) -> SecretKey:
+        """From 64 hex digits. Raises InvalidKey."""
+        if not _is_hex64(text.lower()):
+            raise InvalidKey("a secret key in hex has 64 digits")
+        return cls(bytes.fromhex(text))
+
+    def __bytes__(self) -> bytes:
+        return self._secret
+
+    def sign(self, digest: bytes) -> bytes:
+        """The 64-byte signature over 32 bytes, with fresh auxiliary randomness (BIP-340)."""
+        if len(digest) != 32:
+            raise ValueError("a digest has 32 bytes")
+        return self._sign(digest, secrets.token_bytes(32))
+
+    def _sign(self, digest: bytes, aux: bytes) -> bytes:
+        keypair = ffi.new("secp256k1_keypair *")
+        signature = ffi.new("unsigned char[64]")
+        if not (
+            lib.secp256k1_keypair_create(_context, keypair, self._secret)
+            and _sign32(_context, signature, digest, keypair, aux)
+        ):
+            raise InvalidKey("signing failed")
+        return bytes(ffi.buffer(signature, 64))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, SecretKey) and hmac.compare_digest(self._secret, other._secret)
+
+    def __hash__(self) -> int:
+        return hash(self.public_key)
+
+    def __repr__(self) -> str:
+        return f"<SecretKey of {self.public_key.hex}>"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a secret key is not pickled")
+
+
+def _public_key_of(keypair: Any) -> PublicKey:
+    point = ffi.new("secp256k1_xonly_pubkey *")
+    encoded = ffi.new("unsigned char[32]")
+    lib.secp256k1_keypair_xonly_pub(_context, point, ffi.NULL, keypair)
+    lib.secp256k1_xonly_pubkey_serialize(_context, encoded, point)
+    return PublicKey(bytes(ffi.buffer(encoded, 32)).hex())

@@ -1,0 +1,53 @@
+"""Kinds of events and how each is kept (NIP-01)."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Final
+
+METADATA: Final = 0
+NOTE: Final = 1
+FOLLOWS: Final = 3
+DELETION: Final = 5
+REPOST: Final = 6
+REACTION: Final = 7
+SEAL: Final = 13
+GENERIC_REPOST: Final = 16
+VANISH: Final = 62
+GIFT_WRAP: Final = 1059
+EPHEMERAL_GIFT_WRAP: Final = 21059
+MUTES: Final = 10000
+RELAY_LIST: Final = 10002
+DM_RELAYS: Final = 10050
+AUTH: Final = 22242
+
+MAX_KIND: Final = 65535
+
+
+class KindClass(Enum):
+    """How a relay keeps an event of a kind."""
+
+    REGULAR = "regular"
+    REPLACEABLE = "replaceable"
+    EPHEMERAL = "ephemeral"
+    ADDRESSABLE = "addressable"
+
+
+def kind_class(kind: int) -> KindClass:
+    """The class of `kind`. Numbers that NIP-01 leaves open are regular: nothing is dropped."""
+    if kind in (METADATA, FOLLOWS) or 10_000 <= kind < 20_000:
+        return KindClass.REPLACEABLE
+    if 20_000 <= kind < 30_000:
+        return KindClass.EPHEMERAL
+    if 30_000 <= kind < 40_000:
+        return KindClass.ADDRESSABLE
+    return KindClass.REGULAR
+
+
+def is_ephemeral(kind: int) -> bool:
+    return 20_000 <= kind < 30_000
+
+
+def is_replaceable(kind: int) -> bool:
+    """True for replaceable and addressable kinds: a newer version supersedes an older one."""
+    return kind in (METADATA, FOLLOWS) or 10_000 <= kind < 20_000 or 30_000 <= kind < 40_000
