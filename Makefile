@@ -1,0 +1,67 @@
+# make run    set everything up and open the client
+# make test   set everything up and run the tests (minutes)
+# make check  format, lint, strict types, tests: what a change must pass
+# make slow   kill, soak and fuzz tests (longer)
+# make bench  the figures that the README claims, measured here
+
+VENV ?= .venv
+BIN := $(VENV)/bin
+
+# The newest Python in range that runs and can make a virtual environment.
+FITS := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
+	$$p -c "$(FITS)" >/dev/null 2>&1 && { echo $$p; break; }; done)
+
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.PHONY: run test check format lint types slow bench screenshots lock clean
+
+run: $(VENV)/ready
+	@$(BIN)/nostr-client
+
+test: $(VENV)/ready-dev
+	$(BIN)/python -m pytest $(TESTS)
+
+check: lint types test
+
+format: $(VENV)/ready-dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lint: $(VENV)/ready-dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: $(VENV)/ready-dev
+	$(BIN)/mypy
+
+slow: $(VENV)/ready-dev
+	$(BIN)/python -m pytest -m slow --timeout 1800
+
+bench: $(VENV)/ready-dev
+	$(BIN)/python -m benchmarks
+
+screenshots: $(VENV)/ready-dev
+	$(BIN)/python -m docs.screenshots
+
+# Versions that are known to work together; names and versions only.
+lock: $(VENV)/ready-dev
+	$(BIN)/python -m pip freeze --exclude-editable | grep -v ' @ ' > constraints.txt
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+$(VENV)/python-found:
+	@test -n "$(PYTHON)" || { echo "nostr-client needs Python 3.11, 3.12 or 3.13 with venv: install python3 and python3-venv (Debian, Ubuntu) or python@3.13 (Homebrew), then run make again." >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/ready: pyproject.toml constraints.txt | $(VENV)/python-found
+	@echo "setting up $(VENV) (once; a minute or two) ..."
+	@$(PIP) install --constraint constraints.txt --editable .
+	@touch $@
+
+$(VENV)/ready-dev: pyproject.toml constraints.txt | $(VENV)/python-found
+	@echo "setting up $(VENV) with the developers' tools (once; a minute or two) ..."
+	@$(PIP) install --constraint constraints.txt --editable '.[dev,fast]'
+	@touch $@ $(VENV)/ready
