@@ -23,14 +23,12 @@ RECORD_SIZE: Final = 128
 """Bytes of one signature check: id (32), pubkey (32), signature (64)."""
 
 _context: Any = ffi.gc(
-    lib.secp256k1_context_create(
-        lib.SECP256K1_CONTEXT_SIGN | lib.SECP256K1_CONTEXT_VERIFY
-    ),
+    lib.secp256k1_context_create(lib.SECP256K1_CONTEXT_SIGN | lib.SECP256K1_CONTEXT_VERIFY),
     lib.secp256k1_context_destroy,
 )
 lib.secp256k1_context_randomize(_context, secrets.token_bytes(32))
-_sign32: Callable[..., int] = getattr(lib, "secp256k1_schnorrsig_sign32", None) or getattr(
-    lib, "secp256k1_schnorrsig_sign"
+_sign32: Callable[..., int] = (
+    getattr(lib, "secp256k1_schnorrsig_sign32", None) or lib.secp256k1_schnorrsig_sign
 )
 _verify: Callable[..., int] = lib.secp256k1_schnorrsig_verify
 _parse_xonly: Callable[..., int] = lib.secp256k1_xonly_pubkey_parse
@@ -42,9 +40,7 @@ def verify(pubkey: bytes, digest: bytes, sig: bytes) -> bool:
     point = ffi.new("secp256k1_xonly_pubkey *")
     if len(pubkey) != 32 or len(digest) != 32 or len(sig) != 64:
         return False
-    return bool(
-        _parse_xonly(_context, point, pubkey) and _verify(_context, sig, digest, 32, point)
-    )
+    return bool(_parse_xonly(_context, point, pubkey) and _verify(_context, sig, digest, 32, point))
 
 
 def verify_batch(records: bytes) -> bytes:

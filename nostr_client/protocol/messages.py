@@ -21,6 +21,10 @@ _encode = msgspec.json.Encoder().encode
 _split = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 
+class _WithId(msgspec.Struct):
+    id: str
+
+
 class _Message(msgspec.Struct, frozen=True):
     def encode(self) -> bytes:
         raise NotImplementedError
@@ -212,27 +216,51 @@ class Unknown(_Message, frozen=True):
 
 ClientMessage = PublishEvent | Auth | Req | Count | Close | NegOpen | NegMsg | NegClose | Unknown
 RelayMessage = (
-    RelayEvent
-    | Ok
-    | Eose
-    | Closed
-    | Notice
-    | Challenge
-    | CountResult
-    | NegMsg
-    | NegErr
-    | Unknown
+    RelayEvent | Ok | Eose | Closed | Notice | Challenge | CountResult | NegMsg | NegErr | Unknown
 )
 
 
 def decode_client_message(data: bytes | str) -> ClientMessage:
     """What a relay hears. Raises InvalidMessage, InvalidEvent or InvalidFilter."""
-    return _decode(data, _CLIENT)
+    message: ClientMessage = _decode(data, _CLIENT)
+    return message
 
 
 def decode_relay_message(data: bytes | str) -> RelayMessage:
     """What a client hears. Raises InvalidMessage or InvalidEvent."""
-    return _decode(data, _RELAY)
+    message: RelayMessage = _decode(data, _RELAY)
+    return message
+
+
+class Peek(msgspec.Struct, frozen=True):
+    """What could be read of a frame: its type, and whom an answer to it would name."""
+
+    label: str | None = None
+    id: str | None = None
+
+
+def peek(data: bytes | str) -> Peek:
+    """As much of a frame as can be read when its decoding failed; raises nothing.
+
+    `id` is the event's in EVENT and AUTH, the subscription's in REQ, COUNT, CLOSE and NEG-*; None
+    where it is missing, no string, or longer than the 64 characters of either.
+    """
+    try:
+        parts = _split(data)
+        label = msgspec.json.decode(parts[0], type=str)
+    except (*MALFORMED, IndexError):
+        return Peek()
+    for part in parts[1:3]:
+        try:
+            found = msgspec.json.decode(part, type=str | _WithId)
+        except MALFORMED:
+            continue
+        if isinstance(found, _WithId):
+            found = found.id
+        elif label == "EVENT":
+            continue  # a relay's: the subscription comes first
+        return Peek(label, found if 0 < len(found) <= MAX_SUBSCRIPTION_ID else None)
+    return Peek(label)
 
 
 class Meaning(Enum):
