@@ -1,0 +1,1 @@
+"""Which relays to write to and to read from, and how events get there and back."""

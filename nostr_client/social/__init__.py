@@ -1,0 +1,1 @@
+"""People, notes, timelines and threads: what an account does, one file a noun."""

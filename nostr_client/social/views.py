@@ -1,0 +1,197 @@
+"""What screens and commands show: frozen values, made from stored events.
+
+Every text here is raw, as its author wrote it: whoever shows it passes it through `safe_text` first.
+`Profile.label` is the exception: it is one short, safe line already.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from nostr_client.net.report import PublishReport
+from nostr_client.nips import nip19, nip27
+from nostr_client.protocol.event import Event
+from nostr_client.safe_text import safe_line
+
+LABEL_CELLS = 32
+"""The widest label of a person, in terminal cells."""
+
+Nip05State = Literal["none", "unchecked", "valid", "invalid", "unreachable"]
+Cursor = tuple[int, str]
+"""Where a page ended: `(created_at, id)` of its last entry. The next page starts after it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """A person as their kind 0 describes them; all texts empty where it says nothing.
+
+    `petname` is what the account's own follow list calls them. `event` is the kind 0 itself.
+    """
+
+    pubkey: str
+    name: str = ""
+    display_name: str = ""
+    about: str = ""
+    picture: str = ""
+    banner: str = ""
+    website: str = ""
+    lud16: str = ""
+    bot: bool = False
+    nip05: str = ""
+    nip05_state: Nip05State = "none"
+    petname: str = ""
+    event: Event | None = field(default=None, repr=False)
+
+    @property
+    def npub(self) -> str:
+        """The key as people pass it on."""
+        return nip19.encode_npub(self.pubkey)
+
+    @property
+    def short_npub(self) -> str:
+        """Enough of the npub to tell people apart: `npub1abcdef…wxyz`."""
+        npub = self.npub
+        return f"{npub[:11]}…{npub[-4:]}"
+
+    @property
+    def label(self) -> str:
+        """The best short name: one line, safe for a terminal, never empty."""
+        for text in (self.petname, self.display_name, self.name):
+            line = safe_line(text, LABEL_CELLS).strip()
+            if line:
+                return line
+        return self.short_npub
+
+    @property
+    def handle(self) -> str:
+        """The NIP-05 name when it was checked and is right, else empty; safe, one line."""
+        if self.nip05_state != "valid":
+            return ""
+        return safe_line(self.nip05.removeprefix("_@"), LABEL_CELLS * 2)
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How a note was answered, as far as the store knows.
+
+    `reactions` counts people, dislikes (`-`) left out; `mine` holds the contents of the
+    account's own reactions, `reposted` says that the account reposted it.
+    """
+
+    replies: int = 0
+    reactions: int = 0
+    reposts: int = 0
+    mine: tuple[str, ...] = ()
+    reposted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NoteView:
+    """One line of a timeline or thread.
+
+    `event` is the note to show and `entry` the event that put it there: the same, or the repost.
+    A repost whose note is not here has `missing` (its id), `entry` itself as `event` and no parts.
+    `warning` is the reason of a content warning (NIP-36), possibly empty, or None without one.
+    `copies` of `wanted` relays hold the note, own relay included; both None for others' notes.
+    """
+
+    event: Event
+    entry: Event
+    author: Profile
+    parts: tuple[nip27.Part, ...] = ()
+    reply_to: Profile | None = None
+    reposted_by: Profile | None = None
+    tally: Tally = Tally()
+    warning: str | None = None
+    mine: bool = False
+    copies: int | None = None
+    wanted: int | None = None
+    missing: str = ""
+
+    @property
+    def id(self) -> str:
+        return self.event.id
+
+    @property
+    def at(self) -> int:
+        """The time of the entry, in seconds: what a timeline is sorted by."""
+        return self.entry.created_at
+
+    @property
+    def cursor(self) -> Cursor:
+        """The place of this entry, for `until=` of the next page."""
+        return self.entry.created_at, self.entry.id
+
+    @property
+    def replies(self) -> int:
+        return self.tally.replies
+
+    @property
+    def reactions(self) -> int:
+        return self.tally.reactions
+
+    @property
+    def reposts(self) -> int:
+        return self.tally.reposts
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadView:
+    """A conversation: `items` in reading order, each with its depth (the root has 0).
+
+    `root` is None while the first note is not here; `missing` lists the ids that are answered
+    but not held; `hidden` counts the answers beyond the largest thread that is shown.
+    """
+
+    focus: str
+    root: NoteView | None
+    items: tuple[tuple[int, NoteView], ...] = ()
+    missing: tuple[str, ...] = ()
+    hidden: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """An event that is stored here, and what the relays said to it so far."""
+
+    event: Event
+    report: PublishReport
+
+    @property
+    def id(self) -> str:
+        return self.event.id
+
+
+@dataclass(frozen=True, slots=True)
+class RelayRow:
+    """A relay as the relays screen lists it.
+
+    `read` and `write` are its roles in the account's relay list; `own` marks the person's own
+    relay, `fallback` one that stands in because there is no relay list. `state` is that of
+    `net.health`; `latency` in seconds; `delivered` a share from 0 to 1; `last_word` is raw.
+    """
+
+    url: str
+    read: bool = False
+    write: bool = False
+    own: bool = False
+    fallback: bool = False
+    state: str = "unknown"
+    latency: float | None = None
+    delivered: float | None = None
+    last_word: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SyncStatus:
+    """What the background reading is doing: `caught_up` of `relays` have sent what they store.
+
+    `people` is how many people the home timeline reads, `problem` the last local trouble.
+    """
+
+    running: bool = False
+    relays: int = 0
+    caught_up: int = 0
+    people: int = 0
+    problem: str = ""
