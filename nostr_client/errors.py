@@ -109,3 +109,11 @@ class ConfigError(NostrError):
 
 class ListNotRead(NostrError):
     """A list was not published: its latest version could not be read with certainty first."""
+
+
+class AccountError(NostrError):
+    """No such account, two that fit, or one that cannot be kept as was asked."""
+
+
+class OwnRelayError(NostrError):
+    """The relay of this person's own could not be started, asked or stopped."""

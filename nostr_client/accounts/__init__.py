@@ -1,0 +1,1 @@
+"""Who I am: accounts on this machine, and their keys at rest."""

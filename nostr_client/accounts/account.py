@@ -1,0 +1,382 @@
+"""Accounts: who the person is, with which key.
+
+A secret key never rests in plain text: it is encrypted with a password (NIP-49) or handed to the
+system's key store. Where neither is to be had, `create` and `import_key` refuse. Everything slow
+(scrypt, the key store, waiting for another process) happens off the event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from nostr_client.accounts.keyfiles import KeyFiles, KeyRecord, Protection
+from nostr_client.accounts.keyring_store import KeyringStore
+from nostr_client.errors import (
+    AccountError,
+    InvalidCode,
+    InvalidKey,
+    SignerUnavailable,
+    SigningRefused,
+)
+from nostr_client.nips import nip19, nip49
+from nostr_client.paths import Paths, paths
+from nostr_client.protocol.keys import PublicKey, SecretKey
+from nostr_client.safe_text import safe_line
+from nostr_client.signing.signer import LocalSigner, Signer, WatchOnly
+
+SHORTEST_PREFIX: Final = 8
+LONGEST_NAME: Final = 64
+WORK: Final = 16
+"""scrypt's work factor for new keys: 2**16 rounds, 64 MiB of memory."""
+
+
+class Account(msgspec.Struct, frozen=True, kw_only=True):
+    """An account on this machine. `created_at`, in seconds, is when it came here.
+
+    `backed_up`: the key is known to exist elsewhere too, since it was imported or exported.
+    """
+
+    pubkey: str
+    name: str
+    protection: Protection
+    current: bool
+    created_at: int
+    backed_up: bool
+
+    @property
+    def npub(self) -> str:
+        return nip19.encode_npub(self.pubkey)
+
+    @property
+    def label(self) -> str:
+        """Its name, or else the beginning of its npub."""
+        return self.name or f"{self.npub[:14]}…"
+
+    @property
+    def can_sign(self) -> bool:
+        return self.protection is not Protection.WATCH_ONLY
+
+
+class Accounts:
+    """The accounts in one data folder. Several processes may use one folder at once."""
+
+    def __init__(
+        self,
+        where: Paths | None = None,
+        *,
+        keyring: KeyringStore | None = None,
+        work: int = WORK,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._files = KeyFiles((where or paths()).data / "accounts")
+        self.keyring = keyring or KeyringStore()
+        self._work = work
+        self._clock = clock
+
+    # Reading
+
+    def all(self) -> list[Account]:
+        """All accounts, oldest first."""
+        records, _ = self._files.read_all()
+        current = self._current_of(records)
+        return [_account(record, current) for record in records]
+
+    def damaged(self) -> list[Path]:
+        """Files that should hold an account and cannot be read; nothing touches them."""
+        return self._files.read_all()[1]
+
+    def current(self) -> Account | None:
+        """The account in use: the one last chosen, else the oldest; None without any."""
+        return next((account for account in self.all() if account.current), None)
+
+    def find(self, ref: str) -> Account:
+        """The account called `ref`: a name, an npub, a hex pubkey or the beginning of one.
+
+        Raises AccountError when none fits, or several do.
+        """
+        ref = ref.strip().removeprefix("nostr:")
+        found = self.all()
+        for fits in (
+            lambda a: ref in (a.pubkey, a.npub),
+            lambda a: bool(ref) and a.name.casefold() == ref.casefold(),
+            lambda a: (
+                len(ref) >= SHORTEST_PREFIX and (a.npub.startswith(ref) or a.pubkey.startswith(ref))
+            ),
+        ):
+            matching = [account for account in found if fits(account)]
+            if len(matching) == 1:
+                return matching[0]
+            if matching:
+                raise AccountError("several accounts fit this name: give the npub")
+        shown = "" if ref.startswith("nsec") else f" {safe_line(ref, 70)!r}"
+        raise AccountError(f"no account{shown} on this machine")
+
+    def file_of(self, account: Account) -> Path:
+        """The file in which the account rests."""
+        return self._files.path(account.pubkey)
+
+    # Adding
+
+    async def create(
+        self,
+        name: str = "",
+        *,
+        password: str | None = None,
+        protection: Protection | None = None,
+        switch: bool = True,
+    ) -> Account:
+        """A new key, kept encrypted by `password`, or in the system's key store.
+
+        Without `protection` a password decides: given, it encrypts; else the key store is used.
+        `switch`: it becomes the account in use. Raises AccountError.
+        """
+        key = SecretKey.generate()
+        return await self._add(key, name, password, protection, switch, backed_up=False)
+
+    async def import_key(
+        self,
+        key: SecretKey,
+        name: str = "",
+        *,
+        password: str | None = None,
+        protection: Protection | None = None,
+        switch: bool = True,
+    ) -> Account:
+        """Keep a key that exists already (see `read_secret`), as `create` does.
+
+        A watch-only account of the same key becomes a full one. Raises AccountError.
+        """
+        return await self._add(key, name, password, protection, switch, backed_up=True)
+
+    async def add_watch_only(
+        self, pubkey: str, name: str = "", *, switch: bool = True
+    ) -> Account:
+        """Read as `pubkey` (64 hex digits) without its key. Raises InvalidKey, AccountError."""
+        record = KeyRecord(
+            pubkey=PublicKey(pubkey).hex,
+            protection=Protection.WATCH_ONLY,
+            created_at=int(self._clock()),
+            name=_checked_name(name),
+        )
+        await asyncio.to_thread(self._keep, record, switch)
+        return self.find(record.pubkey)
+
+    # Changing
+
+    async def switch(self, ref: str) -> Account:
+        """Make `ref` the account in use. Raises AccountError."""
+        account = self.find(ref)
+
+        def choose() -> None:
+            with self._files.locked():
+                self._files.read(account.pubkey)
+                self._files.set_current(account.pubkey)
+
+        await asyncio.to_thread(choose)
+        return self.find(account.pubkey)
+
+    async def remove(self, ref: str) -> Account:
+        """Take an account off this machine, with its key. Returns what it was.
+
+        Whether this was the only copy of the key is the caller's question to ask
+        (`Account.backed_up`). Raises AccountError.
+        """
+        account = self.find(ref)
+
+        def drop() -> KeyRecord:
+            with self._files.locked():
+                record = self._files.read(account.pubkey)
+                self._files.delete(account.pubkey)
+                return record
+
+        if account.protection is Protection.KEYRING:
+            await self.keyring.delete(self._files.read(account.pubkey).keyring_entry)
+        await asyncio.to_thread(drop)
+        return account
+
+    # Using
+
+    async def signer(self, account: Account, password: str | None = None) -> Signer:
+        """What signs for `account`.
+
+        Raises SignerUnavailable without a password where one is needed, DecryptionFailed with a
+        wrong one, AccountError when the key store does not give the key out.
+        """
+        if not account.can_sign:
+            return WatchOnly(account.pubkey)
+        return LocalSigner(await self._key(account, password))
+
+    async def export(
+        self, account: Account, password: str | None = None, *, new_password: str | None = None
+    ) -> str:
+        """The key as an ncryptsec (NIP-49), under its password or a new one; notes the backup.
+
+        A key from the key store needs `new_password`. Raises as `signer` does, and
+        SigningRefused for a watch-only account.
+        """
+        if not account.can_sign:
+            raise SigningRefused("a watch-only account has no secret key to export")
+        key = await self._key(account, password)
+        if new_password is not None:
+            code = await self._encrypt(key, new_password)
+        elif account.protection is Protection.PASSWORD:
+            code = self._files.read(account.pubkey).ncryptsec
+        else:
+            raise SignerUnavailable("a password is needed to encrypt the backup")
+
+        def note() -> None:
+            with self._files.locked():
+                record = self._files.read(account.pubkey)
+                self._files.write(msgspec.structs.replace(record, backed_up=True))
+
+        await asyncio.to_thread(note)
+        return code
+
+    # Inside
+
+    async def _key(self, account: Account, password: str | None) -> SecretKey:
+        record = self._files.read(account.pubkey)
+        if record.protection is Protection.KEYRING:
+            key = await self.keyring.get(record.keyring_entry)
+        elif password is None:
+            raise SignerUnavailable(f"the account {account.label} is locked: it needs its password")
+        else:
+            key = await asyncio.to_thread(nip49.decrypt, record.ncryptsec, password)
+        if key.public_key.hex != account.pubkey:
+            raise AccountError("the key that is kept does not belong to this account")
+        return key
+
+    async def _encrypt(self, key: SecretKey, password: str) -> str:
+        if not password:
+            raise AccountError("an empty password protects nothing")
+        return await asyncio.to_thread(nip49.encrypt, key, password, self._work)
+
+    async def _add(
+        self,
+        key: SecretKey,
+        name: str,
+        password: str | None,
+        protection: Protection | None,
+        switch: bool,
+        *,
+        backed_up: bool,
+    ) -> Account:
+        pubkey = key.public_key.hex
+        name = _checked_name(name)
+        if protection is None:
+            protection = Protection.KEYRING if password is None else Protection.PASSWORD
+        self._refuse_doubles(self._files.read_all()[0], pubkey, name)
+        code = entry = ""
+        if protection is Protection.KEYRING:
+            entry = f"{nip19.encode_npub(pubkey)}/{secrets.token_hex(4)}"
+            await self.keyring.put(entry, key)
+        elif protection is Protection.PASSWORD and password is not None:
+            code = await self._encrypt(key, password)
+        else:
+            raise AccountError("a password is needed to keep this key")
+        record = KeyRecord(
+            pubkey=pubkey,
+            protection=protection,
+            created_at=int(self._clock()),
+            name=name,
+            ncryptsec=code,
+            keyring_entry=entry,
+            backed_up=backed_up,
+        )
+        try:
+            await asyncio.to_thread(self._keep, record, switch)
+        except AccountError:
+            if entry:
+                await self.keyring.delete(entry)
+            raise
+        return self.find(pubkey)
+
+    def _keep(self, record: KeyRecord, switch: bool) -> None:
+        with self._files.locked():
+            records, _ = self._files.read_all()
+            self._refuse_doubles(records, record.pubkey, record.name, record.protection)
+            watched = next((held for held in records if held.pubkey == record.pubkey), None)
+            if watched is not None and not record.name:
+                record = msgspec.structs.replace(record, name=watched.name)
+            if self._files.path(record.pubkey).exists() and watched is None:
+                raise AccountError(f"{self._files.path(record.pubkey)} is damaged: move it away")
+            self._files.write(record)
+            if switch or not records:
+                self._files.set_current(record.pubkey)
+
+    @staticmethod
+    def _refuse_doubles(
+        records: list[KeyRecord],
+        pubkey: str,
+        name: str,
+        protection: Protection | None = None,
+    ) -> None:
+        for record in records:
+            if record.pubkey == pubkey:
+                watched = record.protection is Protection.WATCH_ONLY
+                if not watched or protection is Protection.WATCH_ONLY:
+                    raise AccountError("this account is on this machine already")
+            elif name and record.name.casefold() == name.casefold():
+                raise AccountError(f"another account is called {name!r}")
+
+    def _current_of(self, records: list[KeyRecord]) -> str | None:
+        chosen = self._files.current
+        if any(record.pubkey == chosen for record in records):
+            return chosen
+        return records[0].pubkey if records else None
+
+
+def read_secret(text: str, password: str | None = None) -> SecretKey:
+    """A secret key as people keep it: nsec (NIP-19), ncryptsec (NIP-49) or 64 hex digits.
+
+    An ncryptsec takes up to seconds of computing: call it off the loop. Raises InvalidKey,
+    DecryptionFailed, or SignerUnavailable for an ncryptsec without a password. Nothing that it
+    raises quotes the text.
+    """
+    text = text.strip().removeprefix("nostr:")
+    if text.startswith("ncryptsec1"):
+        if password is None:
+            raise SignerUnavailable("this key is encrypted: it needs the password of the backup")
+        return nip49.decrypt(text, password)
+    if text.startswith("npub1"):
+        raise InvalidKey("this is a public key: it can be watched, not signed with")
+    if text.startswith("nsec1"):
+        try:
+            code = nip19.decode(text)
+        except InvalidCode:
+            raise InvalidKey("this nsec is damaged: a character is wrong or missing") from None
+        if isinstance(code, nip19.Nsec):
+            return code.key
+    try:
+        return SecretKey.from_hex(text)
+    except InvalidKey:
+        raise InvalidKey("neither an nsec, an ncryptsec nor 64 hex digits") from None
+
+
+def _account(record: KeyRecord, current: str | None) -> Account:
+    return Account(
+        pubkey=record.pubkey,
+        name=record.name,
+        protection=record.protection,
+        current=record.pubkey == current,
+        created_at=record.created_at,
+        backed_up=record.backed_up,
+    )
+
+
+def _checked_name(name: str) -> str:
+    name = name.strip()
+    if len(name) > LONGEST_NAME:
+        raise AccountError(f"a name has at most {LONGEST_NAME} characters")
+    if name.startswith(("nsec1", "ncryptsec1")):
+        raise AccountError("this is a secret key, not a name")
+    if name != safe_line(name):
+        raise AccountError("a name is made of printable characters")
+    return name

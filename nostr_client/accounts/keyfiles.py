@@ -1,0 +1,123 @@
+"""Where accounts rest: one file an account, in a folder that only its owner may read.
+
+An account is exactly one file, `<pubkey>.json`, written whole or not at all (a temporary file,
+flushed, then renamed), so a crash leaves every account as it was before or as it is after.
+`current` names the account in use. Writers take `accounts.lock`; readers need nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from nostr_client.errors import AccountError, InvalidKey
+from nostr_client.paths import FolderLock, private_folder, write_private
+from nostr_client.protocol.keys import PublicKey
+
+VERSION: Final = 1
+LOCK_LIMIT: Final = 10.0
+"""Seconds to wait for another process that changes the accounts."""
+
+
+class Protection(StrEnum):
+    """How a secret key is kept."""
+
+    PASSWORD = "password"  # noqa: S105 - a name, not a secret
+    KEYRING = "keyring"
+    WATCH_ONLY = "watch-only"
+
+
+class KeyRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """What the file of one account holds.
+
+    `ncryptsec` is the key as NIP-49 writes it, `keyring_entry` the user name of the keyring's
+    entry; one of the two is set, or neither for a watch-only account. `backed_up`: the key is
+    known to exist elsewhere, because it was imported or exported. `created_at` is in seconds.
+    """
+
+    pubkey: str
+    protection: Protection
+    created_at: int
+    name: str = ""
+    ncryptsec: str = ""
+    keyring_entry: str = ""
+    backed_up: bool = False
+    version: int = VERSION
+
+    def __repr__(self) -> str:
+        return f"<KeyRecord of {self.pubkey}, {self.protection}>"
+
+
+class KeyFiles:
+    """The files of all accounts in one folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keeps other writers out; waits `LOCK_LIMIT` seconds, then raises StoreError."""
+        private_folder(self.folder)
+        with FolderLock(self.folder / "accounts.lock", timeout=LOCK_LIMIT):
+            yield
+
+    def path(self, pubkey: str) -> Path:
+        return self.folder / f"{pubkey}.json"
+
+    def read_all(self) -> tuple[list[KeyRecord], list[Path]]:
+        """All accounts, oldest first, and the files that could not be understood."""
+        records: list[KeyRecord] = []
+        damaged: list[Path] = []
+        for path in sorted(self.folder.glob("*.json")):
+            try:
+                records.append(self._read(path))
+            except AccountError:
+                damaged.append(path)
+            except FileNotFoundError:  # removed by another process meanwhile
+                continue
+        return sorted(records, key=lambda r: (r.created_at, r.pubkey)), damaged
+
+    def read(self, pubkey: str) -> KeyRecord:
+        """One account. Raises AccountError when there is none, or its file is damaged."""
+        try:
+            return self._read(self.path(pubkey))
+        except FileNotFoundError:
+            raise AccountError("this account is no longer on this machine") from None
+
+    def write(self, record: KeyRecord) -> None:
+        """Keep `record`, whole or not at all; durable on return."""
+        private_folder(self.folder)
+        write_private(self.path(record.pubkey), msgspec.json.format(msgspec.json.encode(record)))
+
+    def delete(self, pubkey: str) -> None:
+        self.path(pubkey).unlink(missing_ok=True)
+
+    @property
+    def current(self) -> str | None:
+        """The pubkey of the account in use, if one was chosen."""
+        try:
+            return (self.folder / "current").read_text().strip() or None
+        except FileNotFoundError:
+            return None
+
+    def set_current(self, pubkey: str) -> None:
+        private_folder(self.folder)
+        write_private(self.folder / "current", pubkey.encode())
+
+    @staticmethod
+    def _read(path: Path) -> KeyRecord:
+        try:
+            record = msgspec.json.decode(path.read_bytes(), type=KeyRecord)
+            PublicKey(record.pubkey)
+        except (msgspec.MsgspecError, UnicodeDecodeError, InvalidKey):
+            raise AccountError(f"the account file {path} is damaged") from None
+        if record.version > VERSION:
+            raise AccountError(f"the account file {path} is of a newer version")
+        if record.pubkey != path.stem:
+            raise AccountError(f"the account file {path} does not belong to its name")
+        return record

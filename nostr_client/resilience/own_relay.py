@@ -1,0 +1,301 @@
+"""The relay of one's own: a process that keeps every note at home.
+
+One runs for a person, whichever program starts it, and it outlives the terminal. The rules:
+
+- It is `python -m relays run` on the folder `<data>/own-relay`, in a session of its own, with no
+  standard input, and with its output in a log file of bounded size.
+- It holds `relay.lock` for as long as it lives and writes `relay.json` (pid, url, started) once it
+  listens. The file alone proves nothing: a relay counts as running when it answers.
+- Whoever starts one holds `start.lock` meanwhile, and looks again before starting; so of two
+  programs that start one at once, the second finds that of the first.
+- It comes back at the port it had, if that is free, so that copies stay where the ledger says;
+  else at another, and `former_urls` names the old ones.
+- Only a process that holds `relay.lock` is ever signalled, never one that merely has its number.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+import msgspec
+
+from nostr_client.errors import InvalidData, NostrError, OwnRelayError, StoreError
+from nostr_client.net import http
+from nostr_client.nips import nip11
+from nostr_client.paths import FolderLock, Paths, paths, private_folder, write_private
+from nostr_client.protocol.urls import is_loopback, normalize_relay_url
+
+ASK_LIMIT: Final = 3.0
+"""Seconds in which a living relay answers."""
+START_LIMIT: Final = 30.0
+"""Seconds in which a relay that starts listens; also how long to wait for another starter."""
+STOP_LIMIT: Final = 10.0
+"""Seconds for a clean end; after that it is killed (what it confirmed is on disk)."""
+MOST_LOG: Final = 1 << 20
+MOST_FORMER: Final = 20
+_MOST_DOCUMENT: Final = 64 * 1024
+
+
+class OwnRelayStatus(msgspec.Struct, frozen=True):
+    """What asking found. `url` and `pid` are known when `running`; `problem` says why not.
+
+    `started` is in seconds since 1970; `data` the folder and `log` the file of its output.
+    """
+
+    running: bool
+    url: str
+    pid: int
+    started: int
+    version: str
+    problem: str
+    data: Path
+    log: Path
+
+
+class _Note(msgspec.Struct):
+    """`relay.json`, as the relay writes it."""
+
+    pid: int
+    url: str
+    started: float = 0
+
+
+class OwnRelay:
+    """Finds, starts, asks and stops the relay of one's own.
+
+    `command` starts it (`--data` and `--port` are added); tests give another.
+    """
+
+    def __init__(
+        self,
+        where: Paths | None = None,
+        *,
+        command: Sequence[str] = (sys.executable, "-P", "-m", "relays", "run"),
+        start_limit: float = START_LIMIT,
+    ) -> None:
+        where = where or paths()
+        self.data = where.data / "own-relay"
+        self.log = where.state / "own-relay.log"
+        self._command = tuple(command)
+        self._start_limit = start_limit
+
+    async def ensure(self) -> str:
+        """The url of the running relay, which is started if there is none.
+
+        Raises OwnRelayError when it cannot be started, or is there and does not answer.
+        """
+        status = await self.status()
+        if status.running:
+            self._bound_log()
+            return status.url
+        private_folder(self.data)
+        private_folder(self.log.parent)
+        async with _patient_lock(self.data / "start.lock", self._start_limit):
+            status = await self.status()
+            if not status.running:
+                status = await self._start()
+            self._remember(status.url)
+            return status.url
+
+    async def status(self) -> OwnRelayStatus:
+        """Is it running? Found out by asking it, never from the file alone."""
+        note = self._note()
+        if note is None:
+            return self._status(problem="not started")
+        version = await _ask(note.url)
+        if version is None:
+            alive = await asyncio.to_thread(self._lock_is_held)
+            return self._status(
+                problem=f"process {note.pid} runs and does not answer" if alive else "not running"
+            )
+        return self._status(note, version)
+
+    async def stop(self) -> bool:
+        """End it cleanly. False when none was running. Raises OwnRelayError if it will not end."""
+        note = self._note()
+        if note is None or not await asyncio.to_thread(self._lock_is_held):
+            return False
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(note.pid, signal.SIGTERM)
+        if await self._ended(STOP_LIMIT):
+            return True
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(note.pid, getattr(signal, "SIGKILL", signal.SIGTERM))
+        if await self._ended(STOP_LIMIT):
+            return True
+        raise OwnRelayError(f"the own relay (process {note.pid}) does not end")
+
+    def former_urls(self) -> tuple[str, ...]:
+        """Where it listened in former times, newest first; the database is the same."""
+        try:
+            return msgspec.json.decode(self._former.read_bytes(), type=tuple[str, ...])
+        except (OSError, msgspec.MsgspecError):
+            return ()
+
+    # Inside
+
+    @property
+    def _former(self) -> Path:
+        return self.data / "former-urls.json"
+
+    def _status(
+        self, note: _Note | None = None, version: str = "", problem: str = ""
+    ) -> OwnRelayStatus:
+        return OwnRelayStatus(
+            running=note is not None,
+            url=note.url if note else "",
+            pid=note.pid if note else 0,
+            started=int(note.started) if note else 0,
+            version=version,
+            problem=problem,
+            data=self.data,
+            log=self.log,
+        )
+
+    def _note(self) -> _Note | None:
+        try:
+            note = msgspec.json.decode((self.data / "relay.json").read_bytes(), type=_Note)
+            note.url = normalize_relay_url(note.url)
+        except (OSError, msgspec.MsgspecError, InvalidData):
+            return None
+        return note if note.pid > 1 and is_loopback(note.url) else None
+
+    def _lock_is_held(self) -> bool:
+        """Does a living process hold the relay's lock? The system frees it with its holder."""
+        if not (self.data / "relay.lock").exists():
+            return False
+        try:
+            with FolderLock(self.data / "relay.lock", timeout=0):
+                return False
+        except StoreError:
+            return True
+
+    async def _ended(self, limit: float) -> bool:
+        deadline = time.monotonic() + limit
+        while time.monotonic() < deadline:
+            if not await asyncio.to_thread(self._lock_is_held):
+                return True
+            await asyncio.sleep(0.05)
+        return False
+
+    async def _start(self) -> OwnRelayStatus:
+        if await asyncio.to_thread(self._lock_is_held):
+            raise OwnRelayError(
+                "the own relay runs and does not answer: `nostr-client own-relay stop` ends it"
+            )
+        self._bound_log()
+        former = self.former_urls()
+        ports = [urlsplit(former[0]).port or 0, 0] if former else [0]
+        words = ""
+        for port in ports:
+            process = self._spawn(port)
+            status = await self._listening(process)
+            if status is not None:
+                return status
+            words = self._last_words()
+        raise OwnRelayError(f"the own relay did not start: {words} (log: {self.log})")
+
+    def _spawn(self, port: int) -> subprocess.Popen[bytes]:
+        # The password that unlocks the key is none of its business.
+        env = {name: value for name, value in os.environ.items() if "PASSWORD" not in name}
+        flags = 0
+        if sys.platform == "win32":
+            flags = subprocess.DETACHED_PROCESS | subprocess.CREATE_NEW_PROCESS_GROUP
+        descriptor = os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        try:
+            process = subprocess.Popen(  # noqa: S603 - our own interpreter
+                (*self._command, "--data", str(self.data), "--port", str(port)),
+                stdin=subprocess.DEVNULL,
+                stdout=descriptor,
+                stderr=descriptor,
+                env=env,
+                cwd=self.data,
+                start_new_session=True,
+                creationflags=flags,
+            )
+        except OSError as error:
+            raise OwnRelayError(f"the own relay cannot be started: {error.strerror}") from None
+        finally:
+            os.close(descriptor)
+        # It outlives us; while we live, somebody must hear of its end, or it stays as a zombie.
+        threading.Thread(target=process.wait, name="own-relay", daemon=True).start()
+        return process
+
+    async def _listening(self, process: subprocess.Popen[bytes]) -> OwnRelayStatus | None:
+        """Wait until `process` answers; None if it ended before."""
+        deadline = time.monotonic() + self._start_limit
+        while time.monotonic() < deadline:
+            note = self._note()
+            if note is not None and note.pid == process.pid:
+                version = await _ask(note.url)
+                if version is not None:
+                    return self._status(note, version)
+            if process.returncode is not None:
+                return None
+            await asyncio.sleep(0.03)
+        process.kill()
+        raise OwnRelayError(f"the own relay does not listen after {self._start_limit:g} s")
+
+    def _remember(self, url: str) -> None:
+        former = self.former_urls()
+        if former[:1] != (url,):
+            urls = [url, *(other for other in former if other != url)]
+            write_private(self._former, msgspec.json.encode(urls[:MOST_FORMER]))
+
+    def _bound_log(self) -> None:
+        """Start the log anew when it grew long; it is open for appending, so this is safe."""
+        with contextlib.suppress(OSError):
+            if self.log.stat().st_size > MOST_LOG:
+                os.truncate(self.log, 0)
+
+    def _last_words(self) -> str:
+        try:
+            with self.log.open("rb") as log:
+                log.seek(max(0, self.log.stat().st_size - 2000))
+                lines = log.read().decode(errors="replace").split("\n")
+        except OSError:
+            lines = []
+        return next((line for line in reversed(lines) if line.strip()), "it said nothing")
+
+
+async def _ask(url: str) -> str | None:
+    """The version of the relay at `url`; empty if it does not say; None if none answers."""
+    try:
+        response = await http.get(
+            "http" + url.removeprefix("ws"),
+            proxy=None,
+            timeout=ASK_LIMIT,
+            max_bytes=_MOST_DOCUMENT,
+            accept="application/nostr+json",
+            allow_private=True,
+        )
+        return nip11.parse(response.body).version or "" if response.status == 200 else None
+    except NostrError:
+        return None
+
+
+@contextlib.asynccontextmanager
+async def _patient_lock(path: Path, limit: float):  # type: ignore[no-untyped-def]
+    """FolderLock, waited for without blocking the loop; raises OwnRelayError after `limit` s."""
+    deadline = time.monotonic() + limit
+    with contextlib.ExitStack() as stack:
+        while True:
+            try:
+                stack.enter_context(FolderLock(path, timeout=0))
+                break
+            except StoreError:
+                if time.monotonic() > deadline:
+                    raise OwnRelayError("another program is starting the own relay") from None
+            await asyncio.sleep(0.05)
+        yield
