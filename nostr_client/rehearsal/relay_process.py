@@ -1,0 +1,91 @@
+"""A real relay as a true child: it ends with us, also when we are killed.
+
+It is told to stop when its standard input closes, which the system does for a parent that dies.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+from asyncio.subprocess import DEVNULL, PIPE, Process
+from pathlib import Path
+
+from nostr_client.errors import NostrError
+
+START_LIMIT = 20.0
+"""Seconds that a relay may take to say where it listens."""
+STOP_LIMIT = 10.0
+"""Seconds that a relay may take to end."""
+
+
+class RelayProcess:
+    """One `python -m relays run` on loopback; made by `RelayProcess.start`."""
+
+    def __init__(self, process: Process, url: str, data: Path) -> None:
+        self._process = process
+        self.url = url
+        self.data = data
+
+    @classmethod
+    async def start(cls, data: Path, *options: str, port: int = 0) -> RelayProcess:
+        """Start a relay on the folder `data` and wait until it listens; port 0 takes a free one.
+
+        Raises NostrError when it does not say its address in time.
+        """
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "relays", "run", "--data", str(data)),
+            *("--port", str(port), "--stop-on-eof", *options),
+            stdin=PIPE,
+            stdout=PIPE,
+            stderr=DEVNULL,
+            start_new_session=True,  # Ctrl-C is for us; we tell our children ourselves
+        )
+        relay = cls(process, "", data)
+        assert process.stdout is not None
+        try:
+            async with asyncio.timeout(START_LIMIT):
+                line = (await process.stdout.readline()).decode().strip()
+            if not line.startswith("ws://"):
+                raise NostrError(f"the relay in {data} did not start: {line or 'it said nothing'}")
+        except TimeoutError:
+            await relay.kill()
+            raise NostrError(f"the relay in {data} did not start in {START_LIMIT:.0f} s") from None
+        except BaseException:
+            await relay.kill()
+            raise
+        relay.url = line
+        return relay
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def alive(self) -> bool:
+        return self._process.returncode is None
+
+    async def stop(self) -> None:
+        """End it cleanly."""
+        with contextlib.suppress(ProcessLookupError):
+            self._process.terminate()
+        await self._ended()
+
+    async def kill(self) -> None:
+        """End it at once, as a crash or a seized machine does."""
+        with contextlib.suppress(ProcessLookupError):
+            self._process.kill()
+        await self._ended()
+
+    async def _ended(self) -> None:
+        """Wait for the end, with a limit, and close the pipes."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.close()
+        try:
+            async with asyncio.timeout(STOP_LIMIT):
+                await self._process.stdout.read()
+                await self._process.wait()
+        except TimeoutError:
+            self._process.kill()
+            await self._process.wait()
