@@ -1,0 +1,325 @@
+"""Replication: the one loop that sees to it that every own event has its copies.
+
+The ledger says which relay should hold which event; this loop makes it so. There is no other
+queue: being offline, a refusal, a crash and a relay that dies all mean the same thing, fewer
+copies than wanted. The rules:
+
+- One process a folder and account does it at a time (it holds `replication.lock`); others wait.
+- A copy that is due is sent; `retry.judge` says what the answer means. A relay that is out of
+  reach, or slows us down, rests: what else was due there waits with it.
+- A copy is confirmed by an accepting OK, or by reading the event back from the relay.
+- Over on one relay means: another one, if the plan names one.
+- The plan is made anew for every tracked event when `replan` is called (the relay list changed)
+  and when a relay has been dead for `DEAD_AFTER` seconds while others live, or comes back.
+- An own event without any plan (a crash between saving and planning) gets one.
+- A row younger than `GRACE` seconds that was never tried belongs to whoever is publishing just now.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import random
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from pathlib import Path
+from typing import Final, Protocol
+
+import msgspec
+
+from nostr_client.errors import NostrError, StoreError
+from nostr_client.net.health import DOWN, REFUSING, SLOW_STATE, UP
+from nostr_client.net.pool import RelayPool
+from nostr_client.net.report import Answer
+from nostr_client.paths import FolderLock, private_folder
+from nostr_client.protocol.event import Event
+from nostr_client.protocol.filters import Filter
+from nostr_client.protocol.messages import Meaning
+from nostr_client.resilience.retry import Judgement, Outcome, judge, later
+from nostr_client.store.copies import Copy, CopyLedger, CopyState
+from nostr_client.store.events import EventStore
+
+log = logging.getLogger(__name__)
+
+BATCH: Final = 100
+"""Copies taken up in one round."""
+RELAYS_AT_ONCE: Final = 8
+REFUSALS_IN_A_ROW: Final = 3
+"""So many final refusals by one relay in one round, and the rest of the round is put off."""
+SLICE: Final = 200
+"""Events planned anew between two breaths."""
+CLAIM_READ_LIMIT: Final = 10.0
+
+
+class Pace(msgspec.Struct, frozen=True):
+    """All times in seconds. `idle`: between two looks at the ledger when nobody kicks; `lead`:
+    between two tries to become the process that does it; `sweep`: between two looks for events
+    without a plan; `settle`: after the start, before everything is planned anew."""
+
+    publish: float = 10.0
+    idle: float = 5.0
+    lead: float = 10.0
+    sweep: float = 60.0
+    settle: float = 3.0
+    grace: float = 20.0
+    dead_after: float = 600.0
+
+
+class Planner(Protocol):
+    """Where an event should be. `avoid` names relays that will not have it, or are dead: the plan
+    may name others in their place."""
+
+    async def __call__(self, event: Event, avoid: frozenset[str]) -> Collection[str]: ...
+
+
+class Replication:
+    """The loop of one account. `run` is its one task; all else only asks or wakes it.
+
+    `pubkeys` are the keys whose events are kept alive, `folder` (data) holds the lock, and
+    `own_urls` yields every URL that the own relay has had, the present one first.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: EventStore,
+        ledger: CopyLedger,
+        pool: RelayPool,
+        plan: Planner,
+        pubkeys: Collection[str],
+        folder: Path,
+        own_urls: Callable[[], Sequence[str]] = tuple,
+        pace: Pace | None = None,
+        clock: Callable[[], float] = time.time,
+        rng: Callable[[], float] = random.random,
+    ) -> None:
+        self._store = store
+        self._ledger = ledger
+        self._pool = pool
+        self._plan = plan
+        self._pubkeys = tuple(pubkeys)
+        self._lock_path = folder / f"replication-{min(self._pubkeys, default='none')[:16]}.lock"
+        self._own_urls = own_urls
+        self._pace = pace or Pace()
+        self._clock = clock
+        self._rng = rng
+        self._wake = asyncio.Event()
+        self._replan = True
+        self._dead: frozenset[str] = frozenset()
+        self._ours: set[tuple[str, str]] = set()
+        self._swept = float("-inf")
+        self.problem = ""
+
+    # Asking and waking
+
+    def kick(self) -> None:
+        """Look at the ledger now: something was published, or the network is back."""
+        self._wake.set()
+
+    def replan(self) -> None:
+        """The relay list changed: plan every tracked event anew."""
+        self._replan = True
+        self._wake.set()
+
+    # The loop
+
+    async def run(self) -> None:
+        """Work until cancelled. A store that fails for a while is tried again, and logged once."""
+        while True:
+            try:
+                async with self._leading() as leading:
+                    if leading:
+                        await self._work()
+            except StoreError as error:
+                if self.problem != str(error):
+                    log.warning("replication pauses: %s", error)
+                self.problem = str(error)
+            await self._rest(self._pace.lead)
+
+    @contextlib.asynccontextmanager
+    async def _leading(self) -> AsyncIterator[bool]:
+        private_folder(self._lock_path.parent)
+        with contextlib.ExitStack() as stack:
+            try:
+                stack.enter_context(FolderLock(self._lock_path, timeout=0))
+            except StoreError:
+                yield False
+                return
+            yield True
+
+    async def _work(self) -> None:
+        begun = time.monotonic()
+        while True:
+            if time.monotonic() - self._swept >= self._pace.sweep:
+                await self._plan_forgotten()
+                self._swept = time.monotonic()
+            dead = self._dead_relays()
+            if dead != self._dead:
+                self._dead, self._replan = dead, True
+            if self._replan and time.monotonic() - begun >= self._pace.settle:
+                self._replan = False
+                await self._plan_anew()
+            sent = await self._send_due()
+            self.problem = ""
+            if not sent:
+                await self._rest(self._pace.idle)
+
+    async def _rest(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._wake.wait()
+        self._wake.clear()
+
+    def _now(self) -> int:
+        return int(self._clock())
+
+    # Planning
+
+    async def _plan_forgotten(self) -> None:
+        """Events that were saved, and the crash came before anybody said where they go."""
+        for event_id in await self._ledger.unplanned(self._pubkeys):
+            event = await self._store.get(event_id)
+            if event is not None:
+                await self._want(event, await self._plan(event, self._dead))
+
+    async def _plan_anew(self) -> None:
+        tracked = await self._ledger.tracked(self._pubkeys)
+        for start in range(0, len(tracked), SLICE):
+            ids = tracked[start : start + SLICE]
+            copies = await self._ledger.copies_of(ids)
+            for event in await self._store.query([Filter(ids=frozenset(ids))]):
+                await self._plan_one(event, copies.get(event.id, []))
+            await asyncio.sleep(0)
+
+    async def _plan_one(self, event: Event, copies: Sequence[Copy]) -> None:
+        copies = await self._move_own(event.id, copies)
+        refused = {copy.url for copy in copies if copy.state is CopyState.REFUSED}
+        urls = set(await self._plan(event, self._dead | refused))
+        await self._want(event, urls - {copy.url for copy in copies})
+        stale = {copy.url for copy in copies if _open(copy)} - urls
+        if stale:
+            await self._ledger.unwant(event.id, stale)
+
+    async def _move_own(self, event_id: str, copies: Sequence[Copy]) -> Sequence[Copy]:
+        """The own relay listens elsewhere now; it is the same relay with the same database."""
+        present, *former = self._own_urls() or ("",)
+        moved = [copy for copy in copies if copy.url in former]
+        if not present or not moved:
+            return copies
+        if any(copy.state is CopyState.CONFIRMED for copy in moved):
+            await self._ledger.want(event_id, [present])
+            await self._ledger.confirm([(event_id, present)])
+        await self._ledger.unwant(event_id, [copy.url for copy in moved])
+        return await self._ledger.copies(event_id)
+
+    async def _want(self, event: Event, urls: Collection[str]) -> None:
+        if urls:
+            await self._ledger.want(event.id, urls)
+            self._ours |= {(event.id, url) for url in urls}
+            self._wake.set()
+
+    def _dead_relays(self) -> frozenset[str]:
+        """Down or refusing for long, while another relay lives: else it is we who are cut off."""
+        now = self._clock()
+        own = set(self._own_urls())
+        known = [health for health in self._pool.healths() if health.url not in own]
+        if not any(health.state in (UP, SLOW_STATE) for health in known):
+            return self._dead if known else frozenset()
+        return frozenset(
+            health.url
+            for health in known
+            if health.state in (DOWN, REFUSING) and now - health.since >= self._pace.dead_after
+        )
+
+    # Sending
+
+    async def _send_due(self) -> int:
+        """Send what is due, relay by relay; how many copies were dealt with."""
+        by_relay: dict[str, list[Copy]] = {}
+        for copy in await self._ledger.due(self._now(), limit=BATCH):
+            if not self._is_anothers(copy):
+                by_relay.setdefault(copy.url, []).append(copy)
+        gate = asyncio.Semaphore(RELAYS_AT_ONCE)
+
+        async def one_relay(copies: list[Copy]) -> int:
+            async with gate:
+                return await self._send_to_relay(copies)
+
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(one_relay(copies)) for copies in by_relay.values()]
+        return sum(task.result() for task in tasks)
+
+    def _is_anothers(self, copy: Copy) -> bool:
+        fresh = copy.attempts == 0 and self._clock() - copy.updated_at < self._pace.grace
+        return fresh and (copy.event_id, copy.url) not in self._ours
+
+    async def _send_to_relay(self, copies: Sequence[Copy]) -> int:
+        refusals = 0
+        for index, copy in enumerate(copies):
+            event = await self._store.get(copy.event_id)
+            if event is None:
+                await self._ledger.unwant(copy.event_id, [copy.url])
+                continue
+            answer = await self._publish(event, copy.url)
+            judgement = judge(answer, copy.attempts, self._clock(), self._rng())
+            await self._note(event, copy, judgement)
+            self._ours.discard((copy.event_id, copy.url))
+            refusals = refusals + 1 if answer.meaning is Meaning.KEY_REFUSED else 0
+            rests = judgement.outcome is Outcome.AGAIN or refusals == REFUSALS_IN_A_ROW
+            if rests:
+                await self._put_off(copies[index + 1 :], judgement)
+                break
+        return len(copies)
+
+    async def _publish(self, event: Event, url: str) -> Answer:
+        report = await self._pool.publish(event, [url], timeout=self._pace.publish)
+        if not report.answers:
+            return Answer.missing(url, "connect: this address is not dialled")
+        return report.answers[0]
+
+    async def _note(self, event: Event, copy: Copy, judgement: Judgement) -> None:
+        match judgement.outcome:
+            case Outcome.THERE:
+                await self._ledger.confirm([(event.id, copy.url)])
+            case Outcome.CLAIMED:
+                await self._read_back(event, copy, judgement)
+            case Outcome.AGAIN:
+                await self._refuse(copy, judgement, final=False, next_try=judgement.next_try)
+            case Outcome.OVER:
+                await self._refuse(copy, judgement, final=True, next_try=0)
+                await self._plan_one(event, await self._ledger.copies(event.id))
+
+    async def _read_back(self, event: Event, copy: Copy, judgement: Judgement) -> None:
+        """The relay says that it has the event: look."""
+        there = False
+        with contextlib.suppress(NostrError):
+            fetched = await self._pool.fetch(
+                [Filter(ids=frozenset({event.id}))], [copy.url], timeout=CLAIM_READ_LIMIT
+            )
+            there = any(found.id == event.id for found in fetched.events)
+        if there:
+            await self._ledger.confirm([(event.id, copy.url)])
+        else:
+            at = later((30.0, 3600.0), copy.attempts, self._clock(), self._rng())
+            await self._refuse(copy, judgement, final=False, next_try=at)
+
+    async def _put_off(self, copies: Sequence[Copy], why: Judgement) -> None:
+        """What else was due at a relay that rests waits as long as the one that was tried."""
+        at = why.next_try or later((900.0, 3600.0), 0, self._clock(), self._rng())
+        for copy in copies:
+            await self._refuse(copy, why, final=False, next_try=at)
+
+    async def _refuse(
+        self, copy: Copy, why: Judgement, *, final: bool, next_try: int
+    ) -> None:
+        await self._ledger.refuse(
+            copy.event_id, copy.url, why.prefix, why.reason, final=final, next_try=next_try
+        )
+
+
+def _open(copy: Copy) -> bool:
+    return copy.state not in (CopyState.CONFIRMED, CopyState.REFUSED)
+
+
+Wanted = Callable[[Event, frozenset[str]], Awaitable[Collection[str]]]
