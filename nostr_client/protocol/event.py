@@ -1,6 +1,7 @@
 """Events and drafts: form, id, signature (NIP-01).
 
-An `Event` is made in one of two ways only: `Event.parse`, which checks form and id, and `Draft.sign`.
+An `Event` is made in one of two ways only: `Event.parse`, which checks form and id, and
+`Draft.sign`.
 The signature is a check of its own (`Event.verify`, or a batch of them in `signing.verifier`),
 because it costs thirty times as much as all the others.
 """
@@ -9,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from typing import Any, Final
 
@@ -25,14 +26,16 @@ Tags = tuple[Tag, ...]
 MAX_TIMESTAMP: Final = 2**63 - 1
 """The last created_at, in seconds: stores keep signed 64-bit integers."""
 
-_is_hex64 = re.compile("[0-9a-f]{64}").fullmatch
-_is_hex128 = re.compile("[0-9a-f]{128}").fullmatch
+_is_hex192 = re.compile("[0-9a-f]{192}").fullmatch
 _encode = msgspec.json.Encoder().encode
 MALFORMED: Final = (msgspec.MsgspecError, ValueError, RecursionError, OverflowError)
 """What decoders raise on hostile JSON."""
 
 
-class _Fields(msgspec.Struct, frozen=True):
+# Short-lived and never part of a circle: the garbage collector has no business with it.
+
+
+class _Fields(msgspec.Struct, frozen=True, gc=False):
     """The seven signed fields, in the order in which we write them."""
 
     id: str
@@ -63,29 +66,34 @@ class Event(msgspec.Struct, frozen=True, eq=False, weakref=True):
     json: bytes
 
     @classmethod
-    def parse(cls, data: bytes | str) -> Event:
+    def parse(cls, data: bytes | str | msgspec.Raw) -> Event:
         """An event from JSON of unknown origin; its id is recomputed, its signature NOT checked.
 
         Raises InvalidEvent.
         """
         try:
-            fields = _decode(data)
-            event = _checked(fields)
+            event = _checked(_decode(data))
+        except InvalidEvent:
+            raise
         except MALFORMED as error:
-            raise InvalidEvent(_reason(error)) from None
-        # Our encoding is the shortest there is, so equal lengths leave no room for a doubled key.
-        size = len(data) if isinstance(data, bytes) else len(data.encode())
+            raise InvalidEvent(reason_of(error)) from None
+        # No spelling of these values is shorter than ours: a decoder that takes neither bare
+        # control characters nor `1e9` for a whole number leaves nothing to save. So with a key
+        # that stands twice, or is none of the seven, the data is longer.
+        size = len(data) if not isinstance(data, str) or data.isascii() else len(data.encode())
         if size != len(event.json):
-            _refuse_doubled_keys(data)
+            _refuse_doubled_keys(data if isinstance(data, str) else bytes(data))
         return event
 
     @classmethod
-    def from_dict(cls, value: dict[str, Any]) -> Event:
+    def from_dict(cls, value: Mapping[str, Any]) -> Event:
         """An event from a decoded JSON object. Raises InvalidEvent."""
         try:
             return cls.parse(_encode(value))
-        except (TypeError, UnicodeEncodeError, OverflowError) as error:
-            raise InvalidEvent(_reason(error)) from None
+        except InvalidEvent:
+            raise
+        except (*MALFORMED, TypeError) as error:
+            raise InvalidEvent(reason_of(error)) from None
 
     @classmethod
     def from_trusted(cls, data: bytes) -> Event:
@@ -148,8 +156,9 @@ class Event(msgspec.Struct, frozen=True, eq=False, weakref=True):
 class Draft(msgspec.Struct, frozen=True):
     """An event not signed yet. Without `created_at` it takes the time of signing.
 
-    Raises InvalidEvent for what the network would not agree on: a lone surrogate, an empty tag,
-    or U+007F, which some relays write in another way, so that the id no longer fits.
+    Tags may be given as lists; they are kept as tuples. Raises InvalidEvent for what the network
+    would not agree on: a lone surrogate, an empty tag, or U+007F, which some relays write in
+    another way, so that the id no longer fits.
     """
 
     kind: int
@@ -159,25 +168,24 @@ class Draft(msgspec.Struct, frozen=True):
 
     def __post_init__(self) -> None:
         _check_numbers(0 if self.created_at is None else self.created_at, self.kind)
+        _check_text(self.content)
+        if type(self.tags) is not tuple or not all(type(tag) is tuple for tag in self.tags):
+            msgspec.structs.force_setattr(self, "tags", _as_tuples(self.tags))
         _check_tags(self.tags)
-        for text in (self.content, *(item for tag in self.tags for item in tag)):
-            if not isinstance(text, str):
-                raise InvalidEvent("content and tags are made of strings")
-            if "\x7f" in text:
-                raise InvalidEvent("a note cannot carry the control character U+007F")
-            try:
-                text.encode()
-            except UnicodeEncodeError:
-                raise InvalidEvent("a note cannot carry half a character (a surrogate)") from None
+        for tag in self.tags:
+            for item in tag:
+                _check_text(item)
 
     def sign(self, key: keys.SecretKey, now: int) -> Event:
         """The event signed by `key`; `now`, in seconds, stands in for a missing created_at."""
         pubkey = key.public_key.hex
         created_at = now if self.created_at is None else self.created_at
         _check_numbers(created_at, self.kind)
-        digest = event_digest(pubkey, created_at, self.kind, self.tags, self.content)
-        sig = key.sign(digest).hex()
-        return _build(digest.hex(), pubkey, created_at, self.kind, self.tags, self.content, sig)
+        kind, tags, content = self.kind, self.tags, self.content
+        digest = event_digest(pubkey, created_at, kind, tags, content)
+        id, sig = digest.hex(), key.sign(digest).hex()
+        encoded = _encode(_Fields(id, pubkey, created_at, kind, tags, content, sig))
+        return Event(id, pubkey, created_at, kind, tags, content, sig, encoded)
 
 
 def event_digest(
@@ -191,21 +199,13 @@ def event_digest(
     return sha256(_encode((0, pubkey, created_at, kind, tags, content))).digest()
 
 
-def _build(
-    id: str, pubkey: str, created_at: int, kind: int, tags: Tags, content: str, sig: str
-) -> Event:
-    encoded = _encode(_Fields(id, pubkey, created_at, kind, tags, content, sig))
-    return Event(id, pubkey, created_at, kind, tags, content, sig, encoded)
-
-
 def _checked(f: _Fields) -> Event:
     _check_numbers(f.created_at, f.kind)
     _check_tags(f.tags)
-    if not _is_hex64(f.pubkey):
-        raise InvalidEvent("pubkey is not 64 lowercase hex digits")
-    if not _is_hex128(f.sig):
-        raise InvalidEvent("sig is not 128 lowercase hex digits")
-    if f.id != event_digest(f.pubkey, f.created_at, f.kind, f.tags, f.content).hex():
+    if len(f.pubkey) != 64 or not _is_hex192(f.pubkey + f.sig):
+        raise InvalidEvent("pubkey and sig are not 64 and 128 lowercase hex digits")
+    signed = _encode((0, f.pubkey, f.created_at, f.kind, f.tags, f.content))
+    if f.id != sha256(signed).hexdigest():
         raise InvalidEvent("id does not match the event")
     return Event(f.id, f.pubkey, f.created_at, f.kind, f.tags, f.content, f.sig, _encode(f))
 
@@ -222,6 +222,26 @@ def _check_tags(tags: Tags) -> None:
         raise InvalidEvent("a tag is empty")
 
 
+def _as_tuples(tags: Any) -> Tags:
+    if isinstance(tags, str) or not isinstance(tags, Iterable):
+        raise InvalidEvent("tags are a list of lists of strings")
+    tags = tuple(tags)
+    if not all(isinstance(tag, list | tuple) for tag in tags):
+        raise InvalidEvent("a tag is a list of strings")
+    return tuple(tuple(tag) for tag in tags)
+
+
+def _check_text(text: object) -> None:
+    if type(text) is not str:
+        raise InvalidEvent("content and tags are made of strings")
+    if "\x7f" in text:
+        raise InvalidEvent("a note cannot carry the control character U+007F")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise InvalidEvent("a note cannot carry half a character (a surrogate)") from None
+
+
 def _refuse_doubled_keys(data: bytes | str) -> None:
     def unique(pairs: list[tuple[str, object]]) -> None:
         if len({name for name, _ in pairs}) != len(pairs):
@@ -229,11 +249,14 @@ def _refuse_doubled_keys(data: bytes | str) -> None:
 
     try:
         json.loads(data, object_pairs_hook=unique)
+    except InvalidEvent:
+        raise
     except MALFORMED as error:
-        raise InvalidEvent(_reason(error)) from None
+        raise InvalidEvent(reason_of(error)) from None
 
 
-def _reason(error: BaseException) -> str:
+def reason_of(error: BaseException) -> str:
+    """What a decoder's error, one of `MALFORMED`, means in a few words."""
     if isinstance(error, UnicodeError):
         return "not valid UTF-8"
     if isinstance(error, RecursionError):

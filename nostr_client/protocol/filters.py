@@ -9,11 +9,12 @@ from typing import Any
 import msgspec
 
 from nostr_client.errors import InvalidFilter
-from nostr_client.protocol.event import MALFORMED, MAX_TIMESTAMP, Event
+from nostr_client.protocol.event import MALFORMED, MAX_TIMESTAMP, Event, reason_of
 from nostr_client.protocol.kinds import MAX_KIND
 
 _is_hex64 = re.compile("[0-9a-f]{64}").fullmatch
 _is_tag_name = re.compile("#[a-zA-Z]").fullmatch
+_object = msgspec.json.Decoder(dict[str, Any]).decode
 _LISTS = {"ids", "authors", "kinds"}
 _NUMBERS = {"since", "until", "limit"}
 
@@ -53,9 +54,11 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
 
         Raises InvalidFilter.
         """
-        value: dict[str, Any] = {f"#{name}": list(values) for name, values in tags.items()}
-        lists = {"ids": ids, "authors": authors, "kinds": kinds}
-        value |= {name: list(items) for name, items in lists.items() if items is not None}
+        lists: dict[str, Iterable[Any] | None] = {"ids": ids, "authors": authors, "kinds": kinds}
+        lists |= {f"#{name}": values for name, values in tags.items()}
+        value: dict[str, Any] = {
+            name: _list(name, items) for name, items in lists.items() if items is not None
+        }
         plain = {"since": since, "until": until, "limit": limit, "search": search}
         value |= {name: item for name, item in plain.items() if item is not None}
         parsed = cls.from_dict(value)
@@ -64,12 +67,12 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
         return parsed
 
     @classmethod
-    def parse(cls, data: bytes | str) -> Filter:
+    def parse(cls, data: bytes | str | msgspec.Raw) -> Filter:
         """A filter from JSON of unknown origin. Raises InvalidFilter."""
         try:
-            value = msgspec.json.decode(data, type=dict[str, Any])
+            value = _object(data)
         except MALFORMED as error:
-            raise InvalidFilter(str(error)) from None
+            raise InvalidFilter(reason_of(error)) from None
         return cls.from_dict(value)
 
     @classmethod
@@ -121,6 +124,10 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
             for name, wanted in self.tags.items()
         )
 
+    def __hash__(self) -> int:
+        parts = (self.ids, self.authors, self.kinds, frozenset(self.tags.items()))
+        return hash((*parts, self.since, self.until, self.limit, self.search, self.unknown))
+
     def changed(self, **fields: Any) -> Filter:
         """A copy with some fields set anew."""
         return msgspec.structs.replace(self, **fields)
@@ -129,6 +136,12 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
 def matches_any(filters: Iterable[Filter], event: Event) -> bool:
     """Does `event` meet at least one filter?"""
     return any(f.matches(event) for f in filters)
+
+
+def _list(name: str, items: object) -> list[Any]:
+    if isinstance(items, str | bytes) or not isinstance(items, Iterable):
+        raise InvalidFilter(f"{name} is not a list")
+    return list(items)
 
 
 def _strings(name: str, item: object) -> frozenset[str]:

@@ -1,7 +1,7 @@
 """Keys and Schnorr signatures on secp256k1 (BIP-340). The only room that knows the C library.
 
 The `secp256k1` package is used where it has a wheel, `coincurve` elsewhere: both bind the same
-libsecp256k1, so only the names of two functions differ.
+libsecp256k1, so only the name of one function differs.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ except ImportError:
 RECORD_SIZE: Final = 128
 """Bytes of one signature check: id (32), pubkey (32), signature (64)."""
 
-_context: Any = ffi.gc(
-    lib.secp256k1_context_create(lib.SECP256K1_CONTEXT_SIGN | lib.SECP256K1_CONTEXT_VERIFY),
-    lib.secp256k1_context_destroy,
-)
+# SIGN and VERIFY: older builds need these flags, newer ones neither need nor name them.
+_context: Any = ffi.gc(lib.secp256k1_context_create(513 | 257), lib.secp256k1_context_destroy)
 lib.secp256k1_context_randomize(_context, secrets.token_bytes(32))
-_sign32: Callable[..., int] = (
-    getattr(lib, "secp256k1_schnorrsig_sign32", None) or lib.secp256k1_schnorrsig_sign
-)
+_sign32: Callable[..., int]
+if hasattr(lib, "secp256k1_schnorrsig_sign32"):
+    _sign32 = lib.secp256k1_schnorrsig_sign32
+else:  # the same function's name in older builds
+    _sign32 = lib.secp256k1_schnorrsig_sign
 _verify: Callable[..., int] = lib.secp256k1_schnorrsig_verify
 _parse_xonly: Callable[..., int] = lib.secp256k1_xonly_pubkey_parse
 _is_hex64 = re.compile("[0-9a-f]{64}").fullmatch
@@ -37,10 +37,11 @@ _is_hex64 = re.compile("[0-9a-f]{64}").fullmatch
 
 def verify(pubkey: bytes, digest: bytes, sig: bytes) -> bool:
     """Is `sig` (64 bytes) the signature of `pubkey` (32 bytes, x only) over `digest` (32 bytes)?"""
-    point = ffi.new("secp256k1_xonly_pubkey *")
     if len(pubkey) != 32 or len(digest) != 32 or len(sig) != 64:
         return False
-    return bool(_parse_xonly(_context, point, pubkey) and _verify(_context, sig, digest, 32, point))
+    point = ffi.new("secp256k1_xonly_pubkey *")
+    parsed: int = _parse_xonly(_context, point, pubkey)
+    return parsed == 1 and _verify(_context, sig, digest, 32, point) == 1
 
 
 def verify_batch(records: bytes) -> bytes:
@@ -64,10 +65,10 @@ class PublicKey:
 
     def __init__(self, hex: str) -> None:
         """Raises InvalidKey unless `hex` names a point on the curve."""
-        if not isinstance(hex, str) or not _is_hex64(hex):
+        if type(hex) is not str or not _is_hex64(hex):
             raise InvalidKey("a public key is 64 lowercase hex digits")
         point = ffi.new("secp256k1_xonly_pubkey *")
-        if not _parse_xonly(_context, point, bytes.fromhex(hex)):
+        if _parse_xonly(_context, point, bytes.fromhex(hex)) != 1:
             raise InvalidKey("this public key is not a point on the curve")
         self.hex = hex
 
@@ -91,15 +92,10 @@ class SecretKey:
 
     def __init__(self, secret: bytes) -> None:
         """Takes 32 bytes. Raises InvalidKey unless 0 < secret < the order of the curve."""
-        keypair = ffi.new("secp256k1_keypair *")
-        if (
-            not isinstance(secret, bytes)
-            or len(secret) != 32
-            or not lib.secp256k1_keypair_create(_context, keypair, secret)
-        ):
-            raise InvalidKey("not a secret key")
+        if type(secret) is not bytes or len(secret) != 32:
+            raise InvalidKey("a secret key has 32 bytes")
+        self.public_key = _public_key_of(_keypair_of(secret))
         self._secret = secret
-        self.public_key = _public_key_of(keypair)
 
     @classmethod
     def generate(cls) -> SecretKey:
@@ -113,9 +109,15 @@ class SecretKey:
     @classmethod
     def from_hex(cls, text: str) -> SecretKey:
         """From 64 hex digits. Raises InvalidKey."""
-        if not _is_hex64(text.lower()):
+        if type(text) is not str or not _is_hex64(text.lower()):
             raise InvalidKey("a secret key in hex has 64 digits")
         return cls(bytes.fromhex(text))
+
+    def __copy__(self) -> SecretKey:
+        return self
+
+    def __deepcopy__(self, memo: object) -> SecretKey:
+        return self
 
     def __bytes__(self) -> bytes:
         return self._secret
@@ -127,12 +129,9 @@ class SecretKey:
         return self._sign(digest, secrets.token_bytes(32))
 
     def _sign(self, digest: bytes, aux: bytes) -> bytes:
-        keypair = ffi.new("secp256k1_keypair *")
+        keypair = _keypair_of(self._secret)
         signature = ffi.new("unsigned char[64]")
-        if not (
-            lib.secp256k1_keypair_create(_context, keypair, self._secret)
-            and _sign32(_context, signature, digest, keypair, aux)
-        ):
+        if _sign32(_context, signature, digest, keypair, aux) != 1:
             raise InvalidKey("signing failed")
         return bytes(ffi.buffer(signature, 64))
 
@@ -147,6 +146,31 @@ class SecretKey:
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a secret key is not pickled")
+
+
+@ffi.callback("int(unsigned char *, unsigned char *, unsigned char *, void *)")  # type: ignore[untyped-decorator]
+def _take_x(output: Any, x: Any, y: Any, data: Any) -> int:
+    ffi.memmove(output, x, 32)
+    return 1
+
+
+def ecdh(secret: SecretKey, pubkey: PublicKey) -> bytes:
+    """The x coordinate, 32 bytes and not hashed, of the point that two keys share (NIP-44)."""
+    point = ffi.new("secp256k1_pubkey *")
+    shared = ffi.new("unsigned char[32]")
+    if (
+        lib.secp256k1_ec_pubkey_parse(_context, point, b"\x02" + bytes(pubkey), 33) != 1
+        or lib.secp256k1_ecdh(_context, shared, point, bytes(secret), _take_x, ffi.NULL) != 1
+    ):
+        raise InvalidKey("these keys share no point")
+    return bytes(ffi.buffer(shared, 32))
+
+
+def _keypair_of(secret: bytes) -> Any:
+    keypair = ffi.new("secp256k1_keypair *")
+    if lib.secp256k1_keypair_create(_context, keypair, secret) != 1:
+        raise InvalidKey("not a secret key")
+    return keypair
 
 
 def _public_key_of(keypair: Any) -> PublicKey:

@@ -6,34 +6,32 @@ client's. Each message encodes itself to bytes; an event is spliced in as it was
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import re
+from collections.abc import Callable
 from enum import Enum
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 
-from nostr_client.errors import InvalidMessage
-from nostr_client.protocol.event import MALFORMED, Event
+from nostr_client.errors import InvalidData, InvalidMessage
+from nostr_client.protocol.event import MALFORMED, Event, reason_of
 from nostr_client.protocol.filters import Filter
 
 MAX_SUBSCRIPTION_ID: Final = 64
+MAX_COUNT: Final = 2**63 - 1
 _encode = msgspec.json.Encoder().encode
 _split = msgspec.json.Decoder(list[msgspec.Raw]).decode
-
-
-class _WithId(msgspec.Struct):
-    id: str
-
-
-class _Message(msgspec.Struct, frozen=True):
-    def encode(self) -> bytes:
-        raise NotImplementedError
+_text = msgspec.json.Decoder(str).decode
+_text_or_null = msgspec.json.Decoder(str | None).decode
+_bool = msgspec.json.Decoder(bool).decode
+_object = msgspec.json.Decoder(dict[str, Any]).decode
+_is_hll = re.compile("[0-9a-fA-F]{512}").fullmatch
 
 
 # From client to relay
 
 
-class PublishEvent(_Message, frozen=True):
+class PublishEvent(msgspec.Struct, frozen=True):
     """`["EVENT", event]`"""
 
     event: Event
@@ -42,7 +40,7 @@ class PublishEvent(_Message, frozen=True):
         return b'["EVENT",' + self.event.json + b"]"
 
 
-class Auth(_Message, frozen=True):
+class Auth(msgspec.Struct, frozen=True):
     """`["AUTH", event]` (NIP-42)"""
 
     event: Event
@@ -51,7 +49,7 @@ class Auth(_Message, frozen=True):
         return b'["AUTH",' + self.event.json + b"]"
 
 
-class Req(_Message, frozen=True):
+class Req(msgspec.Struct, frozen=True):
     """`["REQ", id, filter, ...]`"""
 
     subscription_id: str
@@ -61,7 +59,7 @@ class Req(_Message, frozen=True):
         return _encode(["REQ", self.subscription_id, *(f.to_dict() for f in self.filters)])
 
 
-class Count(_Message, frozen=True):
+class Count(msgspec.Struct, frozen=True):
     """`["COUNT", id, filter, ...]` (NIP-45)"""
 
     subscription_id: str
@@ -71,7 +69,7 @@ class Count(_Message, frozen=True):
         return _encode(["COUNT", self.subscription_id, *(f.to_dict() for f in self.filters)])
 
 
-class Close(_Message, frozen=True):
+class Close(msgspec.Struct, frozen=True):
     """`["CLOSE", id]`"""
 
     subscription_id: str
@@ -80,7 +78,7 @@ class Close(_Message, frozen=True):
         return _encode(["CLOSE", self.subscription_id])
 
 
-class NegOpen(_Message, frozen=True):
+class NegOpen(msgspec.Struct, frozen=True):
     """`["NEG-OPEN", id, filter, hex]` (NIP-77)"""
 
     subscription_id: str
@@ -93,7 +91,7 @@ class NegOpen(_Message, frozen=True):
         )
 
 
-class NegMsg(_Message, frozen=True):
+class NegMsg(msgspec.Struct, frozen=True):
     """`["NEG-MSG", id, hex]`, in both directions (NIP-77)"""
 
     subscription_id: str
@@ -103,7 +101,7 @@ class NegMsg(_Message, frozen=True):
         return _encode(["NEG-MSG", self.subscription_id, self.payload.hex()])
 
 
-class NegClose(_Message, frozen=True):
+class NegClose(msgspec.Struct, frozen=True):
     """`["NEG-CLOSE", id]` (NIP-77)"""
 
     subscription_id: str
@@ -115,7 +113,7 @@ class NegClose(_Message, frozen=True):
 # From relay to client
 
 
-class RelayEvent(_Message, frozen=True):
+class RelayEvent(msgspec.Struct, frozen=True):
     """`["EVENT", id, event]`: the event's form and id are checked, its signature is not."""
 
     subscription_id: str
@@ -125,7 +123,7 @@ class RelayEvent(_Message, frozen=True):
         return b'["EVENT",' + _encode(self.subscription_id) + b"," + self.event.json + b"]"
 
 
-class Ok(_Message, frozen=True):
+class Ok(msgspec.Struct, frozen=True):
     """`["OK", event id, accepted, reason]`"""
 
     event_id: str
@@ -136,7 +134,7 @@ class Ok(_Message, frozen=True):
         return _encode(["OK", self.event_id, self.accepted, self.reason])
 
 
-class Eose(_Message, frozen=True):
+class Eose(msgspec.Struct, frozen=True):
     """`["EOSE", id]`, with NIP-67's hints where the relay gives them."""
 
     subscription_id: str
@@ -147,7 +145,7 @@ class Eose(_Message, frozen=True):
         return _encode(["EOSE", self.subscription_id, *tail])
 
 
-class Closed(_Message, frozen=True):
+class Closed(msgspec.Struct, frozen=True):
     """`["CLOSED", id, reason]`"""
 
     subscription_id: str
@@ -157,7 +155,7 @@ class Closed(_Message, frozen=True):
         return _encode(["CLOSED", self.subscription_id, self.reason])
 
 
-class Notice(_Message, frozen=True):
+class Notice(msgspec.Struct, frozen=True):
     """`["NOTICE", text]`"""
 
     text: str
@@ -166,7 +164,7 @@ class Notice(_Message, frozen=True):
         return _encode(["NOTICE", self.text])
 
 
-class Challenge(_Message, frozen=True):
+class Challenge(msgspec.Struct, frozen=True):
     """`["AUTH", challenge]` (NIP-42)"""
 
     challenge: str
@@ -175,7 +173,7 @@ class Challenge(_Message, frozen=True):
         return _encode(["AUTH", self.challenge])
 
 
-class CountResult(_Message, frozen=True):
+class CountResult(msgspec.Struct, frozen=True):
     """`["COUNT", id, {"count": n, ...}]` (NIP-45); `hll` holds 256 registers, or nothing."""
 
     subscription_id: str
@@ -192,7 +190,7 @@ class CountResult(_Message, frozen=True):
         return _encode(["COUNT", self.subscription_id, result])
 
 
-class NegErr(_Message, frozen=True):
+class NegErr(msgspec.Struct, frozen=True):
     """`["NEG-ERR", id, reason]` (NIP-77), with the most records the relay takes, if it says."""
 
     subscription_id: str
@@ -204,7 +202,7 @@ class NegErr(_Message, frozen=True):
         return _encode(["NEG-ERR", self.subscription_id, self.reason, *tail])
 
 
-class Unknown(_Message, frozen=True):
+class Unknown(msgspec.Struct, frozen=True):
     """A well-formed frame of a type that nobody here knows; kept, so that it can be counted."""
 
     label: str
@@ -222,14 +220,19 @@ RelayMessage = (
 
 def decode_client_message(data: bytes | str) -> ClientMessage:
     """What a relay hears. Raises InvalidMessage, InvalidEvent or InvalidFilter."""
-    message: ClientMessage = _decode(data, _CLIENT)
-    return message
+    return _decode(data, _CLIENT)
 
 
 def decode_relay_message(data: bytes | str) -> RelayMessage:
     """What a client hears. Raises InvalidMessage or InvalidEvent."""
-    message: RelayMessage = _decode(data, _RELAY)
-    return message
+    return _decode(data, _RELAY)
+
+
+class _WithId(msgspec.Struct):
+    id: str
+
+
+_text_or_id = msgspec.json.Decoder(str | _WithId).decode
 
 
 class Peek(msgspec.Struct, frozen=True):
@@ -242,17 +245,17 @@ class Peek(msgspec.Struct, frozen=True):
 def peek(data: bytes | str) -> Peek:
     """As much of a frame as can be read when its decoding failed; raises nothing.
 
-    `id` is the event's in EVENT and AUTH, the subscription's in REQ, COUNT, CLOSE and NEG-*; None
-    where it is missing, no string, or longer than the 64 characters of either.
+    `id` is the event's in EVENT, AUTH and OK, else the subscription's; None where it is missing,
+    no string, or longer than the 64 characters of either.
     """
     try:
         parts = _split(data)
-        label = msgspec.json.decode(parts[0], type=str)
+        label = _text(parts[0])
     except (*MALFORMED, IndexError):
         return Peek()
     for part in parts[1:3]:
         try:
-            found = msgspec.json.decode(part, type=str | _WithId)
+            found = _text_or_id(part)
         except MALFORMED:
             continue
         if isinstance(found, _WithId):
@@ -278,6 +281,8 @@ class Meaning(Enum):
     """`duplicate`: the relay has it already; to be confirmed."""
 
 
+# One word and a colon, but not the `https:` of an address.
+_prefixed = re.compile(r"\s*([A-Za-z][A-Za-z0-9_-]{0,31}):(?!//)(.*)", re.DOTALL).fullmatch
 _MEANINGS: Final = {
     "auth-required": Meaning.ACT,
     "pow": Meaning.ACT,
@@ -292,42 +297,39 @@ _MEANINGS: Final = {
 
 def split_reason(reason: str) -> tuple[str, str]:
     """NIP-01's prefix and the words after it; the prefix is empty where there is none."""
-    prefix, colon, words = reason.partition(":")
-    if colon and prefix and len(prefix) <= 32 and not any(c.isspace() for c in prefix):
-        return prefix, words.strip()
-    return "", reason.strip()
+    found = _prefixed(reason)
+    return (found[1], found[2].strip()) if found else ("", reason.strip())
 
 
 def meaning_of(prefix: str) -> Meaning:
     """What to do about a refusal; an unknown prefix means: again, later."""
-    return _MEANINGS.get(prefix, Meaning.LATER)
+    return _MEANINGS.get(prefix.lower(), Meaning.LATER)
 
 
 # Decoding
 
 
-def _decode(data: bytes | str, readers: dict[str, Callable[[list[Any]], Any]]) -> Any:
+_Parts = list[msgspec.Raw]
+_M = TypeVar("_M")
+
+
+def _decode(data: bytes | str, readers: dict[str, Callable[[_Parts], _M]]) -> _M | Unknown:
     try:
         parts = _split(data)
         if not parts:
             raise InvalidMessage("an empty frame")
-        label = msgspec.json.decode(parts[0], type=str)
+        label = _text(parts[0])
         read = readers.get(label)
-        if read is None:
-            return Unknown(label, data if isinstance(data, bytes) else data.encode())
-        return read(parts)
-    except InvalidMessage:
+        if read is not None:
+            return read(parts)
+        text = data if isinstance(data, str) else data.decode()  # unread parts may be no UTF-8
+        return Unknown(label, text.encode())
+    except InvalidData:
         raise
     except IndexError:
         raise InvalidMessage("the frame is too short") from None
-    except (*MALFORMED, TypeError) as error:
-        if isinstance(error, ValueError) and type(error).__module__ == "nostr_client.errors":
-            raise
-        raise InvalidMessage(str(error)) from None
-
-
-def _text(raw: msgspec.Raw) -> str:
-    return msgspec.json.decode(raw, type=str)
+    except MALFORMED as error:
+        raise InvalidMessage(reason_of(error)) from None
 
 
 def _subscription_id(raw: msgspec.Raw) -> str:
@@ -337,60 +339,74 @@ def _subscription_id(raw: msgspec.Raw) -> str:
     return text
 
 
-def _filters(parts: Iterable[msgspec.Raw]) -> tuple[Filter, ...]:
-    filters = tuple(Filter.parse(bytes(raw)) for raw in parts)
-    if not filters:
+def _filters(parts: _Parts) -> tuple[Filter, ...]:
+    if not parts:
         raise InvalidMessage("no filter was given")
-    return filters
+    return tuple(Filter.parse(raw) for raw in parts)
 
 
 def _payload(raw: msgspec.Raw) -> bytes:
-    return bytes.fromhex(_text(raw))
+    text = _text(raw)
+    payload = bytes.fromhex(text)
+    if len(payload) * 2 != len(text):  # fromhex skips spaces
+        raise InvalidMessage("not a message in hex")
+    return payload
 
 
-def _reason(parts: list[msgspec.Raw], index: int) -> str:
-    return _text(parts[index]) if len(parts) > index else ""
+# A client reads on past what is odd at the edge of a relay's frame: an EOSE, a refusal or a count
+# that went unheard would do more harm.
 
 
-def _count_result(parts: list[msgspec.Raw]) -> CountResult:
-    result = msgspec.json.decode(parts[2], type=dict[str, Any])
-    count = result.get("count")
-    hll = result.get("hll", "")
-    if type(count) is not int or count < 0 or not isinstance(hll, str):
+def _reason(parts: _Parts, index: int) -> str:
+    return _text_or_null(parts[index]) or "" if len(parts) > index else ""
+
+
+def _count_result(parts: _Parts) -> CountResult:
+    result = _object(parts[2])
+    count, hll = result.get("count"), result.get("hll")
+    if type(count) is not int or not 0 <= count <= MAX_COUNT:
         raise InvalidMessage("COUNT without a count")
-    registers = bytes.fromhex(hll)
-    if len(registers) not in (0, 256):
-        raise InvalidMessage("an HLL value has 256 registers")
+    registers = b""
+    if isinstance(hll, str) and _is_hll(hll):
+        registers = bytes.fromhex(hll)
     return CountResult(_text(parts[1]), count, result.get("approximate") is True, registers)
 
 
-def _eose(parts: list[msgspec.Raw]) -> Eose:
-    hints = msgspec.json.decode(parts[2], type=list[Any]) if len(parts) > 2 else []
+def _eose(parts: _Parts) -> Eose:
+    hints = _anything(parts[2]) if len(parts) > 2 else None
+    if not isinstance(hints, list):
+        hints = []
     return Eose(_text(parts[1]), tuple(hint for hint in hints if isinstance(hint, str)))
 
 
-def _neg_err(parts: list[msgspec.Raw]) -> NegErr:
-    most = msgspec.json.decode(parts[3]) if len(parts) > 3 else None
-    return NegErr(
-        _text(parts[1]), _reason(parts, 2), int(most) if isinstance(most, int | str) else None
-    )
+def _neg_err(parts: _Parts) -> NegErr:
+    most = _anything(parts[3]) if len(parts) > 3 else None
+    if isinstance(most, str) and most.isascii() and most.isdigit() and len(most) < 20:
+        most = int(most)
+    known = type(most) is int and 0 <= most <= MAX_COUNT
+    return NegErr(_text(parts[1]), _reason(parts, 2), most if known else None)
 
 
-_CLIENT: Final[dict[str, Callable[[list[Any]], ClientMessage]]] = {
-    "EVENT": lambda p: PublishEvent(Event.parse(bytes(p[1]))),
-    "AUTH": lambda p: Auth(Event.parse(bytes(p[1]))),
+def _anything(raw: msgspec.Raw) -> Any:
+    try:
+        return msgspec.json.decode(raw)
+    except MALFORMED:
+        return None
+
+
+_CLIENT: Final[dict[str, Callable[[_Parts], ClientMessage]]] = {
+    "EVENT": lambda p: PublishEvent(Event.parse(p[1])),
+    "AUTH": lambda p: Auth(Event.parse(p[1])),
     "REQ": lambda p: Req(_subscription_id(p[1]), _filters(p[2:])),
     "COUNT": lambda p: Count(_subscription_id(p[1]), _filters(p[2:])),
     "CLOSE": lambda p: Close(_subscription_id(p[1])),
-    "NEG-OPEN": lambda p: NegOpen(
-        _subscription_id(p[1]), Filter.parse(bytes(p[2])), _payload(p[3])
-    ),
+    "NEG-OPEN": lambda p: NegOpen(_subscription_id(p[1]), Filter.parse(p[2]), _payload(p[3])),
     "NEG-MSG": lambda p: NegMsg(_subscription_id(p[1]), _payload(p[2])),
     "NEG-CLOSE": lambda p: NegClose(_subscription_id(p[1])),
 }
-_RELAY: Final[dict[str, Callable[[list[Any]], RelayMessage]]] = {
-    "EVENT": lambda p: RelayEvent(_text(p[1]), Event.parse(bytes(p[2]))),
-    "OK": lambda p: Ok(_text(p[1]), msgspec.json.decode(p[2], type=bool), _reason(p, 3)),
+_RELAY: Final[dict[str, Callable[[_Parts], RelayMessage]]] = {
+    "EVENT": lambda p: RelayEvent(_text(p[1]), Event.parse(p[2])),
+    "OK": lambda p: Ok(_text(p[1]), _bool(p[2]), _reason(p, 3)),
     "EOSE": _eose,
     "CLOSED": lambda p: Closed(_text(p[1]), _reason(p, 2)),
     "NOTICE": lambda p: Notice(_text(p[1])),

@@ -70,16 +70,7 @@ def normalize_relay_url(text: str) -> str:
     dot at the host's end, no fragment, no slash behind a bare host; path and query stay.
     Raises InvalidData.
     """
-    if not isinstance(text, str):
-        raise InvalidData("a relay URL is a string")
-    text = text.strip(" \t\r\n")
-    if len(text) > MAX_URL:
-        raise InvalidData(f"a relay URL has at most {MAX_URL} characters")
-    if _has_forbidden(text):
-        raise InvalidData("a relay URL holds no spaces, control characters or backslashes")
-    parts = _split(text)
-    if parts is None:
-        raise InvalidData("not a URL of the form wss://host or wss://host:port/path")
+    parts = _parts(text)
     scheme = parts["scheme"].lower()
     if scheme not in _DEFAULT_PORTS:
         raise InvalidData("a relay URL begins with wss:// or ws://")
@@ -101,9 +92,7 @@ def normalize_relay_url(text: str) -> str:
 
 def host_of(url: str) -> str:
     """The host of a relay URL as a socket wants it, IPv6 without brackets. Raises InvalidData."""
-    parts = _split(normalize_relay_url(url))
-    assert parts is not None, "a normal URL has the form of a URL"
-    return parts["host"].strip("[]")
+    return _parts(normalize_relay_url(url))["host"].strip("[]")
 
 
 def is_loopback(url: str) -> bool:
@@ -144,6 +133,20 @@ def is_private_host(host: str) -> bool:
     if isinstance(carried, ipaddress.IPv4Address):
         return any(carried in network for network in _PRIVATE_V4)
     return any(carried in network for network in _PRIVATE_V6)
+
+
+def _parts(text: str) -> re.Match[str]:
+    if not isinstance(text, str):
+        raise InvalidData("a relay URL is a string")
+    text = text.strip(" \t\r\n")
+    if len(text) > MAX_URL:
+        raise InvalidData(f"a relay URL has at most {MAX_URL} characters")
+    if _has_forbidden(text):
+        raise InvalidData("a relay URL holds no spaces, control characters or backslashes")
+    parts = _split(text)
+    if parts is None:
+        raise InvalidData("not a URL of the form wss://host or wss://host:port/path")
+    return parts
 
 
 def _host(text: str) -> str:
