@@ -1,0 +1,1 @@
+"""Where events are kept, and what is known about their copies elsewhere."""

@@ -1,0 +1,315 @@
+"""SQLite on threads of its own: one that writes, a few that read.
+
+- The writer takes everything that waits and commits it at once (group commit), so that the cost of
+  a durable commit is shared. A job that fails is undone alone; the others are run again without it.
+- Readers come in two lanes. A query first gets a short time in the quick lane; if it needs more it
+  starts anew in the slow lane, so that one broad query never holds up the many narrow ones.
+- Each SQLite step gives Python's lock away and must win it back, which beside a busy event loop
+  costs up to a switch interval. So every job takes few steps: batches go in as statements of many
+  rows, results come out aggregated. `sys.setswitchinterval` belongs to the process, not to us.
+- Two processes may have the same file open. Whoever finds it locked tries again, for a while.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import queue
+import random
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Final, Generic, TypeVar
+
+from nostr_client.errors import StoreError
+from nostr_client.store import schema
+
+T = TypeVar("T")
+
+LOCK_LIMIT: Final = 20.0
+"""Seconds that a writer waits for another process's commit."""
+WRITE_LIMIT: Final = 60.0
+"""Seconds after which a caller is told that its write is stuck."""
+QUICK_LIMIT: Final = 0.1
+"""Seconds that a query may take in the quick lane."""
+GROUP_WEIGHT: Final = 4000
+"""About so many rows go into one commit."""
+_QUICK_READERS: Final = 2
+_STEPS_BETWEEN_CHECKS: Final = 100_000
+_WAL_PAGES: Final = 4000
+_MMAP_BYTES: Final = 2**31 - 2**16
+
+
+class QueryTimeout(StoreError):
+    """A query was too broad to be answered in time."""
+
+
+class _Job(Generic[T]):
+    """Something to do on a thread, and whom to tell."""
+
+    __slots__ = ("error", "future", "result", "run", "weight")
+
+    def __init__(
+        self, run: Callable[[sqlite3.Connection], T], future: asyncio.Future[T], weight: int
+    ) -> None:
+        self.run = run
+        self.future = future
+        self.weight = weight
+        self.result: T | None = None
+        self.error: BaseException | None = None
+
+    def settle(self) -> None:
+        """On the loop's thread."""
+        if self.future.done():
+            return
+        if self.error is not None:
+            self.future.set_exception(self.error)
+        else:
+            self.future.set_result(self.result)  # type: ignore[arg-type]
+
+
+_Queue = queue.SimpleQueue[_Job[Any] | None]
+
+
+class Database:
+    """The file `path` and the threads that work on it. Opened by `Database.open`, ended by `close`."""
+
+    def __init__(self, path: Path, time_limit: float) -> None:
+        self.path = path
+        self.time_limit = time_limit
+        self._loop = asyncio.get_running_loop()
+        self._writes: _Queue = queue.SimpleQueue()
+        self._lanes: dict[str, _Queue] = {"quick": queue.SimpleQueue(), "slow": queue.SimpleQueue()}
+        self._threads: list[threading.Thread] = []
+        self._closed = False
+
+    @classmethod
+    async def open(cls, path: Path, *, time_limit: float) -> Database:
+        """Raises StoreError when the file cannot be used."""
+        self = cls(path, time_limit)
+        connections = await asyncio.to_thread(self._connect_all)
+        for index, connection in enumerate(connections):
+            target = self._write_loop if index == 0 else self._read_loop
+            lane = "slow" if index == 1 else "quick"
+            name = f"store-{'writer' if index == 0 else lane}"
+            thread = threading.Thread(
+                target=target, args=(connection, lane), name=name, daemon=True
+            )
+            self._threads.append(thread)
+            thread.start()
+        return self
+
+    async def close(self) -> None:
+        """Finish what was begun, then close the file."""
+        self._closed = True
+        self._writes.put(None)
+        self._lanes["slow"].put(None)
+        for _ in range(_QUICK_READERS):
+            self._lanes["quick"].put(None)
+        for thread in self._threads:
+            await asyncio.to_thread(thread.join, WRITE_LIMIT)
+
+    async def write(self, run: Callable[[sqlite3.Connection], T], *, weight: int = 1) -> T:
+        """Run within a transaction that is durable when this returns. Raises StoreError."""
+        job = self._submit(self._writes, run, weight)
+        try:
+            async with asyncio.timeout(WRITE_LIMIT):
+                return await job.future
+        except TimeoutError:
+            raise StoreError(
+                f"{self.path.name}: a write took more than {WRITE_LIMIT:g} s"
+            ) from None
+
+    async def read(self, run: Callable[[sqlite3.Connection], T]) -> T:
+        """Run on a reader. Raises StoreError, or QueryTimeout when the time limit is over."""
+        try:
+            async with asyncio.timeout(2 * self.time_limit):
+                try:
+                    return await self._submit(self._lanes["quick"], run, 1).future
+                except QueryTimeout:
+                    return await self._submit(self._lanes["slow"], run, 1).future
+        except TimeoutError:
+            raise QueryTimeout("the store is busy with other broad queries") from None
+
+    def _submit(self, lane: _Queue, run: Callable[[sqlite3.Connection], T], weight: int) -> _Job[T]:
+        if self._closed:
+            raise StoreError(f"{self.path.name}: the store is closed")
+        job = _Job(run, self._loop.create_future(), weight)
+        lane.put(job)
+        return job
+
+    def _settle(self, jobs: list[_Job[Any]]) -> None:
+        def settle() -> None:
+            for job in jobs:
+                job.settle()
+
+        with contextlib.suppress(RuntimeError):  # the loop is gone: nobody is waiting
+            self._loop.call_soon_threadsafe(settle)
+
+    # Connections
+
+    def _connect_all(self) -> list[sqlite3.Connection]:
+        opened: list[sqlite3.Connection] = []
+        try:
+            with _translated(self.path):
+                _create_private(self.path)
+                for _ in range(2 + _QUICK_READERS):
+                    opened.append(self._connect())
+                    if len(opened) == 1:
+                        _retry_locked(lambda: schema.prepare(opened[0]))
+                for reader in opened[1:]:
+                    reader.execute("PRAGMA query_only = 1")
+                    reader.text_factory = bytes
+        except BaseException:
+            for connection in opened:
+                connection.close()
+            raise
+        return opened
+
+    def _connect(self) -> sqlite3.Connection:
+        db = sqlite3.connect(
+            self.path,
+            timeout=0.05,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=512,
+        )
+        try:
+            _retry_locked(lambda: db.execute("PRAGMA journal_mode = WAL"))
+            for setting in (
+                "synchronous = FULL",
+                "fullfsync = 1",
+                "checkpoint_fullfsync = 1",
+                f"wal_autocheckpoint = {_WAL_PAGES}",
+                "cache_size = -64000",
+                f"mmap_size = {_MMAP_BYTES}",
+                "temp_store = MEMORY",
+                "trusted_schema = 0",
+            ):
+                db.execute(f"PRAGMA {setting}")
+        except BaseException:
+            db.close()
+            raise
+        return db
+
+    # The writer
+
+    def _write_loop(self, db: sqlite3.Connection, _lane: str) -> None:
+        try:
+            while (job := self._writes.get()) is not None:
+                group, last = self._group(job)
+                self._commit(db, group)
+                self._settle(group)
+                if last:
+                    break
+        finally:
+            db.close()
+
+    def _group(self, first: _Job[Any]) -> tuple[list[_Job[Any]], bool]:
+        group, weight = [first], first.weight
+        while weight < GROUP_WEIGHT:
+            try:
+                job = self._writes.get_nowait()
+            except queue.Empty:
+                break
+            if job is None:
+                return group, True
+            group.append(job)
+            weight += job.weight
+        return group, False
+
+    def _commit(self, db: sqlite3.Connection, group: list[_Job[Any]]) -> None:
+        try:
+            self._transact(db, group)
+        except BaseException as error:  # noqa: BLE001 - it is handed to whoever waits
+            if len(group) == 1:
+                group[0].error = error
+                return
+            for job in group:
+                self._commit(db, [job])
+
+    def _transact(self, db: sqlite3.Connection, group: list[_Job[Any]]) -> None:
+        with _translated(self.path):
+            _retry_locked(lambda: db.execute("BEGIN IMMEDIATE"))
+            try:
+                for job in group:
+                    job.result = job.run(db)
+                db.execute("COMMIT")
+            finally:
+                if db.in_transaction:
+                    db.execute("ROLLBACK")
+
+    # The readers
+
+    def _read_loop(self, db: sqlite3.Connection, lane: str) -> None:
+        limit = QUICK_LIMIT if lane == "quick" else self.time_limit
+        deadline = 0.0
+        db.set_progress_handler(lambda: time.monotonic() > deadline, _STEPS_BETWEEN_CHECKS)
+        try:
+            while (job := self._lanes[lane].get()) is not None:
+                if job.future.cancelled():
+                    continue
+                deadline = time.monotonic() + limit
+                try:
+                    with _translated(self.path, limit):
+                        job.result = job.run(db)
+                except BaseException as error:  # noqa: BLE001 - it is handed to whoever waits
+                    job.error = error
+                self._settle([job])
+        finally:
+            db.close()
+
+
+def _create_private(path: Path) -> None:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not path.exists():
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+
+
+def _retry_locked(run: Callable[[], object]) -> None:
+    """Run, and again while another process holds the lock, for `LOCK_LIMIT` seconds."""
+    deadline = time.monotonic() + LOCK_LIMIT
+    while True:
+        try:
+            run()
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+        else:
+            return
+        # SQLite's own waiting grows to 100 ms and would starve beside a busy neighbour.
+        time.sleep(random.uniform(0.001, 0.01))
+
+
+@contextlib.contextmanager
+def _translated(path: Path, limit: float = 0) -> Iterator[None]:
+    """Turn SQLite's errors into ours."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise _explained(error, path, limit) from error
+    except OSError as error:
+        raise StoreError(f"{path}: {error.strerror or error}") from error
+
+
+def _explained(error: sqlite3.Error, path: Path, limit: float) -> StoreError:
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code == sqlite3.SQLITE_INTERRUPT:
+        return QueryTimeout(f"the query took more than {limit:g} s: it is too broad")
+    match code:
+        case sqlite3.SQLITE_FULL:
+            reason = "the disk is full"
+        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
+            reason = f"another process has kept it locked for {LOCK_LIMIT:g} s"
+        case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
+            reason = f"the file is damaged, or no store at all ({error})"
+        case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_PERM:
+            reason = f"the file or its folder cannot be written ({error})"
+        case sqlite3.SQLITE_IOERR:
+            reason = f"reading or writing failed ({error}); is the disk full?"
+        case _:
+            reason = str(error)
+    return StoreError(f"{path}: {reason}")

@@ -1,0 +1,398 @@
+"""EventStore: every event this program keeps, for a client and a relay alike.
+
+What the rules say of an event comes back as a `SaveResult`; what goes wrong with the store itself is a
+StoreError. Nothing above this room knows what kind of database it is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import sqlite3
+import time
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from pathlib import Path
+from typing import Final, Self
+
+import msgspec
+
+from nostr_client.errors import StoreError
+from nostr_client.protocol.event import Event
+from nostr_client.protocol.filters import Filter
+from nostr_client.protocol.urls import normalize_relay_url
+from nostr_client.store import queries
+from nostr_client.store.copies import CopyLedger
+from nostr_client.store.database import Database, QueryTimeout
+from nostr_client.store.index_keys import IndexKeys, tie_of
+from nostr_client.store.queries import NEWEST, Cursor
+from nostr_client.store.saving import Saver, SaveResult, SaveStatus
+from nostr_client.store.watching import Stored, Watch, Watchers
+
+__all__ = ["EventStore", "Page", "QueryTimeout", "SaveResult", "SaveStatus", "Watch"]
+
+POLL_SECONDS: Final = 0.25
+"""How soon a watch hears of what another process stored."""
+PURGE_SECONDS: Final = 60.0
+_SLICE: Final = 1000
+_SAVE_AT_ONCE: Final = 2000
+_QUEUED_EVENTS: Final = 50_000
+
+
+class Page(msgspec.Struct, frozen=True):
+    """One answer to filters, newest first: `events` are `Event.json` encodings.
+
+    `complete`: nothing older matches, beyond a limit. `seq`: the last commit that it could see.
+    """
+
+    events: list[bytes]
+    complete: bool
+    seq: int
+
+
+class _Slice(msgspec.Struct, frozen=True):
+    """Rows of one filter, in order."""
+
+    events: list[bytes]
+    created: list[int]
+    last_seq: int
+    complete: bool
+    seq: int
+
+
+class EventStore:
+    """Opened by `async with EventStore.open(path) as store`; safe beside other processes."""
+
+    def __init__(
+        self, db: Database, keys: IndexKeys, saver: Saver, clock: Callable[[], float]
+    ) -> None:
+        self._db = db
+        self._keys = keys
+        self._saver = saver
+        self._clock = clock
+        self._room = asyncio.Semaphore(_QUEUED_EVENTS // _SAVE_AT_ONCE)
+        self._poke = asyncio.Event()
+        self._watchers = Watchers(self._read_since, self._poke.set)
+        self.ledger = CopyLedger(db, keys, clock)
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def open(
+        cls,
+        path: Path,
+        *,
+        keep_history_of: Collection[str] = (),
+        service_urls: Collection[str] = (),
+        clock: Callable[[], float] = time.time,
+        time_limit: float = 5.0,
+    ) -> AsyncIterator[Self]:
+        """The store in the file `path`, which is made if it is missing.
+
+        `keep_history_of`: pubkeys whose superseded versions are kept. `service_urls`: a relay's own,
+        for which it obeys requests to vanish (NIP-62); a client gives none. `time_limit`: seconds a
+        query may take. Raises StoreError, InvalidData for a service URL that is none.
+        """
+        urls = frozenset(normalize_relay_url(url) for url in service_urls)
+        db = await Database.open(path, time_limit=time_limit)
+        try:
+            secret = await db.write(lambda c: c.execute("SELECT secret FROM state").fetchone()[0])
+            keys = IndexKeys(secret)
+            self = cls(db, keys, Saver(keys, urls), clock)
+            await self.keep_history_of(keep_history_of)
+            upkeep = asyncio.create_task(self._upkeep())
+            try:
+                yield self
+            finally:
+                upkeep.cancel()
+                await asyncio.gather(upkeep, return_exceptions=True)
+                self._watchers.end()
+        finally:
+            await db.close()
+
+    # Writing
+
+    async def save(self, events: Sequence[Event]) -> list[SaveResult]:
+        """Durable on return; events are taken in the order given. Signatures are the caller's affair.
+
+        Raises StoreError; then a part of a large batch may have been stored.
+        """
+        results: list[SaveResult] = []
+        for start in range(0, len(events), _SAVE_AT_ONCE):
+            part = events[start : start + _SAVE_AT_ONCE]
+            async with self._room:
+                results += await self._save(part)
+        return results
+
+    async def _save(self, events: Sequence[Event]) -> list[SaveResult]:
+        now = int(self._clock())
+        saved = await self._db.write(lambda c: self._saver.save(c, events, now), weight=len(events))
+        if self._watchers and saved.after != saved.before:
+            fresh = [
+                (result.seq, event)
+                for result, event in zip(saved.results, events, strict=True)
+                if result.seq
+            ]
+            self._watchers.committed(Stored(fresh, saved.before, saved.after))
+        return saved.results
+
+    async def keep_history_of(self, pubkeys: Collection[str]) -> None:
+        """From now on keep the superseded versions of these authors, for good."""
+        rows = json.dumps([self._keys.author(pubkey) for pubkey in pubkeys])
+        if pubkeys:
+            await self._db.write(
+                lambda c: c.execute(
+                    "INSERT OR IGNORE INTO keeper SELECT value FROM json_each(?)", (rows,)
+                )
+            )
+
+    # Reading
+
+    async def get(self, event_id: str) -> Event | None:
+        """The event with this id."""
+        found = await self.known([event_id])
+        if not found:
+            return None
+        event = Event.from_trusted(found[event_id])
+        expires = event.expiration
+        return None if expires is not None and expires <= self._clock() else event
+
+    async def get_address(self, address: str) -> Event | None:
+        """The current version at `kind:pubkey:d`."""
+        key, now = self._keys.address(address), int(self._clock())
+        sql = (
+            "SELECT e.json FROM tag t CROSS JOIN event e ON e.seq = t.seq"
+            " WHERE t.key = ? AND (e.expires IS NULL OR e.expires > ?)"
+        )
+        row = await self._db.read(lambda c: c.execute(sql, (key, now)).fetchone())
+        return None if row is None else Event.from_trusted(row[0])
+
+    async def known(self, ids: Collection[str]) -> dict[str, bytes]:
+        """Of these ids, those that are held, each with its `Event.json`."""
+        wanted = frozenset(ids)
+        sql = (
+            "SELECT group_concat(CAST(json AS TEXT), char(10)) FROM event"
+            " WHERE tie IN (SELECT value FROM json_each(?))"
+        )
+        listed = json.dumps([tie_of(id) for id in wanted])
+        row = await self._db.read(lambda c: c.execute(sql, (listed,)).fetchone())
+        held = {data[7:71].decode(): data for data in _lines(row[0])}
+        return {id: data for id, data in held.items() if id in wanted}
+
+    async def query(self, filters: Sequence[Filter]) -> list[Event]:
+        """Each filter's newest `limit` (or all), united, newest first, then lowest id.
+
+        Raises StoreError, QueryTimeout, InvalidFilter.
+        """
+        found: dict[str, Event] = {}
+        for f in filters:
+            left = f.limit
+            async for part in self._slices(f, _SLICE if left is None else min(left, _SLICE)):
+                events = part if left is None else part[:left]
+                found |= {event.id: event for event in events}
+                if left is not None:
+                    left -= len(events)
+                    if left <= 0:
+                        break
+        return sorted(found.values(), key=lambda event: event.order)
+
+    async def page(self, filters: Sequence[Filter], *, max_limit: int | None = None) -> Page:
+        """As `query`, without decoding anything; each limit is at most `max_limit`.
+
+        Raises StoreError, QueryTimeout, InvalidFilter.
+        """
+        now = int(self._clock())
+        limits = [_lowest(f.limit, max_limit) for f in filters]
+
+        def read(db: sqlite3.Connection) -> list[_Slice]:
+            if len(filters) > 1:
+                db.execute("BEGIN")  # one snapshot for all
+            try:
+                return [
+                    self._slice(db, f, NEWEST, limit, now)
+                    for f, limit in zip(filters, limits, strict=True)
+                ]
+            finally:
+                if db.in_transaction:
+                    db.execute("COMMIT")
+
+        slices = await self._db.read(read)
+        complete = all(part.complete for part in slices)
+        seq = slices[0].seq if slices else 0
+        if len(slices) == 1:
+            return Page(slices[0].events, complete, seq)
+        united = {
+            (-created, data[7:71]): data
+            for part in slices
+            for created, data in zip(part.created, part.events, strict=True)
+        }
+        return Page([united[place] for place in sorted(united)], complete, seq)
+
+    async def stream(
+        self, filters: Sequence[Filter], *, size: int = 500
+    ) -> AsyncIterator[list[Event]]:
+        """Everything that matches, newest first, in slices of at most `size`; limits are not read.
+
+        Memory stays bounded. Each slice is its own snapshot.
+        """
+        walks = [aiter(self._slices(f, size)) for f in filters]
+        heads: list[list[Event]] = [await anext(walk, []) for walk in walks]
+        while any(heads):
+            # Up to the newest of the last ones, no walk can bring anything in between.
+            edge = min(head[-1].order for head in heads if head)
+            ready = {e.id: e for head in heads for e in head if e.order <= edge}
+            out = sorted(ready.values(), key=lambda event: event.order)
+            for start in range(0, len(out), size):
+                yield out[start : start + size]
+            for index, walk in enumerate(walks):
+                had = bool(heads[index])
+                heads[index] = [event for event in heads[index] if event.order > edge]
+                if had and not heads[index]:
+                    heads[index] = await anext(walk, [])
+
+    async def count(self, filters: Sequence[Filter]) -> int:
+        """How many events match; limits are not read. Raises as `query` does."""
+        now = int(self._clock())
+        plans = [p for f in filters if (p := queries.plan(f, self._keys, now)) is not None]
+        if not plans:
+            return 0
+        sql, parameters = queries.count_sql(plans)
+        total: int = await self._db.read(lambda c: c.execute(sql, parameters).fetchone()[0])
+        return total
+
+    async def ids(self, f: Filter) -> list[tuple[int, str]]:
+        """(created_at, id) of all that match, oldest first, then lowest id: for reconciliation."""
+        found: list[tuple[int, str]] = []
+        async for part in self._slices(f, _SLICE):
+            found += [(event.created_at, event.id) for event in part]
+        return sorted(found)
+
+    async def history(self, address: str) -> list[Event]:
+        """The superseded versions that were kept, newest first."""
+        key = self._keys.address(address)
+        sql = "SELECT json FROM history WHERE address = ? ORDER BY created_at DESC, tie DESC"
+        rows = await self._db.read(lambda c: c.execute(sql, (key,)).fetchall())
+        return [Event.from_trusted(row[0]) for row in rows]
+
+    def watch(self, filters: Sequence[Filter]) -> Watch:
+        """Events stored from entering on, by this or another process: see `Watch`."""
+        return Watch(filters, self._watchers, self._last_seq)
+
+    async def check(self) -> None:
+        """Raises StoreError if the file is damaged."""
+
+        def run(db: sqlite3.Connection) -> list[tuple[str]]:
+            return db.execute("PRAGMA integrity_check(10)").fetchall()
+
+        rows = await self._db.write(run)
+        if rows != [("ok",)]:
+            raise StoreError(f"{self._db.path}: damaged: {'; '.join(row[0] for row in rows)}")
+
+    # Inner roads
+
+    def _slice(
+        self, db: sqlite3.Connection, f: Filter, after: Cursor, limit: int | None, now: int
+    ) -> _Slice:
+        plan = queries.plan(f, self._keys, now, after)
+        if plan is None:
+            return _Slice([], [], 0, True, db.execute("SELECT seq FROM state").fetchone()[0])
+        most = -1 if limit is None else limit + 1
+        row = db.execute(queries.page_sql(plan), {**plan.parameters, "limit": most}).fetchone()
+        events = _lines(row[1])
+        created, seqs = _numbers(row[2]), _numbers(row[3])
+        complete = limit is None or len(events) <= limit
+        if not complete:
+            del events[limit:], created[limit:], seqs[limit:]
+        return _Slice(events, created, seqs[-1] if seqs else 0, complete, row[0])
+
+    async def _slices(self, f: Filter, size: int) -> AsyncIterator[list[Event]]:
+        """All of one filter, newest first, in parts of `size`."""
+        after, now = NEWEST, int(self._clock())
+        while size > 0:
+            start = after
+
+            def read(db: sqlite3.Connection, start: Cursor = start) -> tuple[_Slice, list[Event]]:
+                part = self._slice(db, f, start, size, now)
+                return part, [Event.from_trusted(data) for data in part.events]
+
+            part, events = await self._db.read(read)
+            if events:
+                yield events
+            if part.complete:
+                return
+            after = Cursor(events[-1].created_at, tie_of(events[-1].id), part.last_seq)
+
+    async def _last_seq(self) -> int:
+        seq: int = await self._db.read(lambda c: c.execute("SELECT seq FROM state").fetchone()[0])
+        return seq
+
+    async def _read_since(self, seq: int) -> Stored:
+        """What was stored after `seq`, at most a slice of it."""
+
+        def read(db: sqlite3.Connection) -> Stored:
+            db.execute("BEGIN")
+            try:
+                last = db.execute("SELECT seq FROM state").fetchone()[0]
+                rows = db.execute(
+                    "SELECT group_concat(seq), group_concat(CAST(json AS TEXT), char(10)) FROM"
+                    " (SELECT seq, json FROM event WHERE seq > ? ORDER BY seq LIMIT ?)",
+                    (seq, _SLICE),
+                ).fetchone()
+            finally:
+                db.execute("COMMIT")
+            events = [Event.from_trusted(data) for data in _lines(rows[1])]
+            found = list(zip(_numbers(rows[0]), events, strict=True))
+            return Stored(found, seq, found[-1][0] if len(found) == _SLICE else max(last, seq))
+
+        return await self._db.read(read)
+
+    async def _upkeep(self) -> None:
+        """Tell watches what other processes stored; take expired events out."""
+        purge_at = time.monotonic() + PURGE_SECONDS
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(POLL_SECONDS):
+                    await self._poke.wait()
+            self._poke.clear()
+            if self._watchers and await self._last_seq() > self._watchers.told:
+                await self._tell()
+            if time.monotonic() >= purge_at:
+                purge_at = time.monotonic() + PURGE_SECONDS
+                await self.purge()
+
+    async def _tell(self) -> None:
+        while True:
+            told = self._watchers.told
+            stored = await self._read_since(told)
+            if self._watchers.told != told:
+                continue  # a commit of our own was told meanwhile
+            self._watchers.tell(stored)
+            if len(stored.events) < _SLICE:
+                return
+
+    async def purge(self) -> None:
+        """Take out what has expired; reads leave it out in any case."""
+        now = int(self._clock())
+
+        def run(db: sqlite3.Connection) -> int:
+            rows = db.execute(
+                "SELECT seq FROM event WHERE expires <= ? LIMIT 500", (now,)
+            ).fetchall()
+            self._saver.remove(db, [row[0] for row in rows], archive=False)
+            return len(rows)
+
+        while await self._db.write(run) == 500:
+            await asyncio.sleep(0)
+
+
+def _lines(joined: bytes | str | None) -> list[bytes]:
+    if joined is None:
+        return []
+    return (joined if isinstance(joined, bytes) else joined.encode()).split(b"\n")
+
+
+def _numbers(joined: bytes | None) -> list[int]:
+    return [] if joined is None else [int(item) for item in joined.split(b",")]
+
+
+def _lowest(*limits: int | None) -> int | None:
+    return min((limit for limit in limits if limit is not None), default=None)

@@ -1,0 +1,58 @@
+"""Short keys for indexes: 64-bit integers instead of long texts.
+
+Authors, tags and addresses are hashed with a secret of the store, so that nobody can prepare two
+that meet. The key of an id is its own first half-line, so that it sorts as the id does; ids that
+meet can be prepared, so whoever looks one up compares the whole id too.
+"""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from typing import Final
+
+from nostr_client.protocol.event import Event
+
+MAX: Final = 2**63 - 1
+_CACHED_AUTHORS: Final = 100_000
+_LETTERS: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
+
+
+def tie_of(event_id: str) -> int:
+    """A signed 64-bit integer that is greater the lower the id is."""
+    return MAX - int(event_id[:16], 16)
+
+
+class IndexKeys:
+    """The keys of one store, which knows its `secret` (32 bytes)."""
+
+    def __init__(self, secret: bytes) -> None:
+        self._secret = secret
+        self._authors: dict[str, int] = {}
+
+    def _hash(self, text: str) -> int:
+        data = text.encode("utf-8", "surrogatepass")
+        digest = blake2b(data, digest_size=8, key=self._secret).digest()
+        return int.from_bytes(digest, "little", signed=True)
+
+    def author(self, pubkey: str) -> int:
+        key = self._authors.get(pubkey)
+        if key is None:
+            if len(self._authors) >= _CACHED_AUTHORS:
+                self._authors.clear()
+            key = self._authors[pubkey] = self._hash("\0" + pubkey)
+        return key
+
+    def address(self, address: str) -> int:
+        return self._hash("\1" + address)
+
+    def tag(self, letter: str, value: str) -> int:
+        return self._hash(letter + value)
+
+    def tags(self, event: Event) -> list[int]:
+        """The keys under which `event` is found: its single-letter tags and its address."""
+        pairs = {(tag[0], tag[1]) for tag in event.tags if len(tag) > 1 and tag[0] in _LETTERS}
+        keys = [self._hash(letter + value) for letter, value in pairs]
+        address = event.address
+        if address is not None:
+            keys.append(self.address(address))
+        return keys

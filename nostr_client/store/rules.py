@@ -1,0 +1,128 @@
+"""The rules of keeping events, without a database: NIP-01, 09, 40 and 62.
+
+An event that has expired is as if it were not there. Of a replaceable or addressable event only
+the newest version counts; of two of the same second, the one with the lowest id. A deletion removes
+what it names by id, whatever its age, and what it names by address up to its own second; only the
+author's own, or a gift wrap addressed to him; never a deletion or a request to vanish. A request
+to vanish removes all that its author wrote, and the gift wraps for him, up to its own second.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from typing import Final, NamedTuple
+
+from nostr_client.errors import InvalidData
+from nostr_client.protocol.event import Event
+from nostr_client.protocol.kinds import (
+    DELETION,
+    EPHEMERAL_GIFT_WRAP,
+    GIFT_WRAP,
+    MAX_KIND,
+    VANISH,
+    KindClass,
+    kind_class,
+)
+from nostr_client.protocol.urls import normalize_relay_url
+
+GIFT_WRAPS: Final = frozenset({GIFT_WRAP, EPHEMERAL_GIFT_WRAP})
+UNDELETABLE: Final = frozenset({DELETION, VANISH})
+ALL_RELAYS: Final = "ALL_RELAYS"
+_is_hex64 = re.compile("[0-9a-f]{64}").fullmatch
+_is_kind = re.compile("0|[1-9][0-9]{0,4}").fullmatch
+
+
+class Version(NamedTuple):
+    """One version of a replaceable or addressable event."""
+
+    created_at: int
+    id: str
+
+    def supersedes(self, other: Version) -> bool:
+        """Newest wins, then the lowest id (NIP-01)."""
+        return (-self.created_at, self.id) < (-other.created_at, other.id)
+
+
+class Deletion(NamedTuple):
+    """What a kind 5 event asks for: ids, and addresses of its own author."""
+
+    ids: frozenset[str]
+    addresses: frozenset[str]
+
+
+def deletion_of(event: Event) -> Deletion:
+    """The targets of a kind 5 event; what is malformed or another author's is left out."""
+    ids = frozenset(value for value in event.values("e") if _is_hex64(value))
+    named = (read_address(value) for value in event.values("a"))
+    own = frozenset(
+        f"{kind}:{pubkey}:{d}" for kind, pubkey, d in filter(None, named) if pubkey == event.pubkey
+    )
+    return Deletion(ids, own)
+
+
+def read_address(text: str) -> tuple[int, str, str] | None:
+    """Kind, pubkey and `d` of an address; None when it can belong to no event.
+
+    Many write the address of a replaceable event without its last colon; so it is read, too.
+    """
+    number, _, rest = text.partition(":")
+    pubkey, _, d = rest.partition(":")
+    if not _is_kind(number) or not _is_hex64(pubkey) or int(number) > MAX_KIND:
+        return None
+    match kind_class(int(number)):
+        case KindClass.REPLACEABLE if not d:
+            return int(number), pubkey, ""
+        case KindClass.ADDRESSABLE if len(rest) > len(pubkey):
+            return int(number), pubkey, d
+    return None
+
+
+def deleters(event: Event) -> frozenset[str]:
+    """Who may delete `event`: its author, and whom a gift wrap is for."""
+    if event.kind in UNDELETABLE:
+        return frozenset()
+    if event.kind in GIFT_WRAPS:
+        return frozenset((event.pubkey, *event.values("p")))
+    return frozenset((event.pubkey,))
+
+
+def vanish_subjects(event: Event) -> frozenset[str]:
+    """Whose request to vanish would remove `event`."""
+    if event.kind in GIFT_WRAPS:
+        return frozenset((event.pubkey, *event.values("p")))
+    return frozenset((event.pubkey,))
+
+
+def is_vanished(event: Event, until: Mapping[str, int]) -> bool:
+    """Is `event` covered by a request to vanish? `until` gives its second, by pubkey.
+
+    The request itself is not: it is kept as the record of what was asked.
+    """
+    for subject in vanish_subjects(event):
+        limit = until.get(subject)
+        if limit is None or event.created_at > limit:
+            continue
+        if not (event.kind == VANISH and event.created_at == limit):
+            return True
+    return False
+
+
+def vanish_reaches(event: Event, service_urls: Collection[str]) -> bool:
+    """Does a kind 62 event speak to one of these (normalised) service URLs, or to everyone?"""
+    if not service_urls:
+        return False
+    for value in event.values("relay"):
+        if value == ALL_RELAYS:
+            return True
+        try:
+            if normalize_relay_url(value) in service_urls:
+                return True
+        except InvalidData:
+            continue
+    return False
+
+
+def is_expired(expires: int | None, now: float) -> bool:
+    """NIP-40: over from that second on."""
+    return expires is not None and expires <= now

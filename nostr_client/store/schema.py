@@ -1,0 +1,85 @@
+"""The tables, their versions, and how an older file becomes a newer one.
+
+`state` is one row: the last commit sequence, and the secret that keys the hashes of `index_keys`.
+`event` holds each event once, as the JSON that was checked; `tag` is the index of single-letter tags
+and of addresses. `tie` stands for the event's id and sorts against it, so that one backward walk over
+(created_at, tie) is NIP-01's order. A `seq` is given once and never again.
+"""
+
+from __future__ import annotations
+
+import secrets
+import sqlite3
+from typing import Final
+
+from nostr_client.errors import StoreError
+
+APPLICATION_ID: Final = 0x6E6F7374
+"""Marks a file as ours ("nost"), so that no other database is ever written to."""
+
+_EVENTS: Final = (
+    "CREATE TABLE state (one INTEGER PRIMARY KEY CHECK (one = 1), seq INTEGER NOT NULL,"
+    " secret BLOB NOT NULL)",
+    "CREATE TABLE event (seq INTEGER PRIMARY KEY, created_at INTEGER NOT NULL,"
+    " tie INTEGER NOT NULL, kind INTEGER NOT NULL, author INTEGER NOT NULL,"
+    " expires INTEGER, json BLOB NOT NULL)",
+    "CREATE INDEX event_tie ON event (tie)",
+    "CREATE INDEX event_time ON event (created_at, tie)",
+    "CREATE INDEX event_kind ON event (kind, created_at, tie)",
+    "CREATE INDEX event_author ON event (author, created_at, tie)",
+    "CREATE INDEX event_author_kind ON event (author, kind, created_at, tie)",
+    "CREATE INDEX event_expires ON event (expires) WHERE expires IS NOT NULL",
+    "CREATE TABLE tag (key INTEGER, created_at INTEGER, tie INTEGER, seq INTEGER, kind INTEGER,"
+    " PRIMARY KEY (key, created_at, tie, seq, kind)) WITHOUT ROWID",
+    # What must not come back: NIP-09, for events seen and not seen yet, and NIP-62.
+    "CREATE TABLE tombstone (target INTEGER, author INTEGER, until INTEGER NOT NULL,"
+    " PRIMARY KEY (target, author)) WITHOUT ROWID",
+    "CREATE TABLE vanished (author INTEGER PRIMARY KEY, until INTEGER NOT NULL)",
+)
+_HISTORY_AND_COPIES: Final = (
+    "CREATE TABLE keeper (author INTEGER PRIMARY KEY)",
+    "CREATE TABLE history (address INTEGER, created_at INTEGER, tie INTEGER, author INTEGER,"
+    " json BLOB NOT NULL, PRIMARY KEY (address, created_at, tie)) WITHOUT ROWID",
+    "CREATE TABLE relay (id INTEGER PRIMARY KEY, url TEXT NOT NULL UNIQUE)",
+    "CREATE TABLE copy (tie INTEGER, relay INTEGER, state TEXT NOT NULL, attempts INTEGER NOT NULL,"
+    " next_try INTEGER NOT NULL, prefix TEXT NOT NULL, reason TEXT NOT NULL,"
+    " updated_at INTEGER NOT NULL, PRIMARY KEY (tie, relay)) WITHOUT ROWID",
+    "CREATE INDEX copy_due ON copy (next_try) WHERE state IN ('wanted', 'failed')",
+)
+STEPS: Final[tuple[tuple[str, ...], ...]] = (_EVENTS, _HISTORY_AND_COPIES)
+"""Step n makes version n + 1 of the schema out of version n."""
+
+VERSION: Final = len(STEPS)
+
+
+def prepare(db: sqlite3.Connection) -> None:
+    """Create or migrate the tables. Raises StoreError for what is not ours, or is newer than we are."""
+    if _version(db) == VERSION:
+        return
+    db.execute("BEGIN IMMEDIATE")  # another process may be doing the same at this moment
+    try:
+        version = _version(db)
+        for statement in [s for step in STEPS[version:] for s in step]:
+            db.execute(statement)
+        if version == 0:
+            db.execute("INSERT INTO state VALUES (1, 0, ?)", (secrets.token_bytes(32),))
+            db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        db.execute(f"PRAGMA user_version = {VERSION}")
+        db.execute("COMMIT")
+    finally:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+
+
+def _version(db: sqlite3.Connection) -> int:
+    version: int = db.execute("PRAGMA user_version").fetchone()[0]
+    owner: int = db.execute("PRAGMA application_id").fetchone()[0]
+    empty = db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0] == 0
+    if owner != APPLICATION_ID and not (empty and version == owner == 0):
+        raise StoreError("the file is a database of another program")
+    if version > VERSION:
+        raise StoreError(
+            f"the store was written by a newer version of this program (format {version},"
+            f" this one knows {VERSION}): please update"
+        )
+    return version
