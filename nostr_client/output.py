@@ -1,0 +1,106 @@
+"""What commands print: for programs one exact JSON object a line, for people safe plain lines.
+
+JSON goes out as it is, but for the characters that a terminal might obey or that some readers take
+for the end of a line: those are written as `\\uXXXX`, so that a parser finds every one of them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from collections.abc import Mapping
+from typing import Any, Final, NoReturn, TextIO
+
+import msgspec
+
+from nostr_client.safe_text import safe_text
+
+_UNSAFE: Final = re.compile(
+    "[\x7f-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\uffff"
+    "\U000e0000-\U000e0fff]"
+)
+"""DEL and C1, separators of lines, bidirectional controls, what is not seen: all legal in JSON."""
+_encode: Final = msgspec.json.Encoder().encode
+
+
+def json_line(value: object) -> str:
+    """`value` (a record, or what JSON has) as JSON on one line, without a line break.
+
+    `json.loads` gives back every string exactly, lone surrogates too. Raises TypeError for what
+    JSON does not have; NaN and infinity become null.
+    """
+    try:
+        return json_line_of(_encode(value))
+    except UnicodeEncodeError:  # a lone surrogate: only an escape can spell it
+        return json.dumps(msgspec.to_builtins(value), separators=(",", ":"))
+
+
+def json_line_of(encoded: bytes) -> str:
+    """The same for one compact JSON value that is encoded already, as `Event.json` is."""
+    return _UNSAFE.sub(_escaped, encoded.decode())
+
+
+class Output:
+    """Where one command's words go.
+
+    With `json`, results are JSON lines on `out`, an error is one on `err`, and notes are not
+    printed. A reader that has gone away (`| head`) ends the program quietly.
+    """
+
+    def __init__(self, json: bool, out: TextIO | None = None, err: TextIO | None = None) -> None:
+        self.json = json
+        self._out = sys.stdout if out is None else out
+        self._err = sys.stderr if err is None else err
+
+    def emit(self, record: Mapping[str, Any] | msgspec.Struct, plain: str) -> None:
+        """One result: `record` for programs, `plain` (made safe here) for people."""
+        _write(self._out, json_line(record) if self.json else safe_text(plain))
+
+    def note(self, text: str) -> None:
+        """What a person may like to know meanwhile; never part of the result."""
+        if not self.json:
+            _write(self._err, safe_text(text))
+
+    def fail(self, message: str, code: int = 1) -> int:
+        """Say what went wrong, in one line; returns `code`, for the command to exit with."""
+        line = " ".join(safe_text(message).split())
+        _write(self._err, json_line({"error": line}) if self.json else f"error: {line}")
+        return code
+
+
+def _write(stream: TextIO, line: str) -> None:
+    try:
+        try:
+            stream.write(f"{line}\n")
+        except UnicodeEncodeError:  # a terminal that has not all characters: \uXXXX, as in JSON
+            encoding = stream.encoding or "ascii"
+            stream.write("".join(c if _fits(c, encoding) else _escape(c) for c in line) + "\n")
+        stream.flush()
+    except BrokenPipeError:
+        _end_quietly(stream)
+
+
+def _end_quietly(stream: TextIO) -> NoReturn:
+    # What is left in the buffer must go somewhere, or the interpreter complains at its end.
+    sink = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(sink, stream.fileno())
+    os.close(sink)
+    raise SystemExit(0)
+
+
+def _fits(char: str, encoding: str) -> bool:
+    try:
+        char.encode(encoding)
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return _escape(found[0])
+
+
+def _escape(char: str) -> str:
+    return json.dumps(char)[1:-1] if char != "\x7f" else "\\u007f"
