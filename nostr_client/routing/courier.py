@@ -1,0 +1,393 @@
+"""Courier: where the store meets the network. The only road for events, out and in.
+
+Out. An event is saved, then what is wanted of it is written down (which relays should hold it),
+and only then is it sent; every answer goes to the ledger. A crash in between loses nothing: what is
+saved and not planned, or planned and not confirmed, is found again by `resilience.replication`.
+
+In. Whatever a relay sends was verified by the pool, or equals what is held. It is saved in batches,
+each arrival is written down as a copy, and the relay book learns from it. A store that fails for a
+while stops the reading (the sockets fill up, nothing is dropped) until it works again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Final
+
+from nostr_client.errors import InvalidEvent, StoreError
+from nostr_client.net.pool import Arrival, Ended, EndOfStored, RelayPool, Subscription
+from nostr_client.net.report import Answer, PublishReport
+from nostr_client.protocol import kinds
+from nostr_client.protocol.event import Event
+from nostr_client.protocol.filters import Filter
+from nostr_client.protocol.kinds import is_ephemeral
+from nostr_client.protocol.messages import Meaning
+from nostr_client.routing.planner import WRAPS, Relays, mentioned, plan_publish, plan_read
+from nostr_client.routing.relay_book import RelayBook
+from nostr_client.store.copies import CopyLedger, CopyState
+from nostr_client.store.events import EventStore, SaveStatus
+
+log = logging.getLogger(__name__)
+
+PUBLISH_LIMIT: Final = 10.0
+"""Seconds that relays have to answer to a publication."""
+FETCH_LIMIT: Final = 10.0
+STORE_PAUSE: Final = 2.0
+"""Seconds before a batch is offered again to a store that failed."""
+WAITS: Final = {None: 5, Meaning.HELD: 0, Meaning.ACT: 900, Meaning.LATER: 30}
+"""Seconds before a copy is tried again, by what the first answer meant; None: no answer came."""
+FINAL: Final = (Meaning.KEY_REFUSED, Meaning.EVENT_REFUSED)
+
+OnAnswer = Callable[[Answer], None]
+
+
+@dataclass(slots=True)
+class Asked:
+    """What relays said to a question. `events` are all that came, `new` how many were not held.
+
+    `ends` tells for each relay how its stored events ended: None after EOSE, else an `Ended`,
+    whose `prefix` is empty when it could not be reached or ran out of time. `found` counts the
+    events that each relay sent.
+    """
+
+    events: dict[str, Event] = field(default_factory=dict)
+    new: int = 0
+    ends: dict[str, Ended | None] = field(default_factory=dict)
+    found: dict[str, int] = field(default_factory=dict)
+
+
+class Following:
+    """A live subscription that fills the store; made by `Courier.follow`."""
+
+    def __init__(self, urls: Iterable[str]) -> None:
+        self.urls = frozenset(urls)
+        self.caught_up: set[str] = set()
+        """The relays that have sent what they had stored, or will not."""
+        self.arrived = 0
+        self.problem = ""
+        """Why the store does not take events at the moment; empty when all is well."""
+        self._changed = asyncio.Event()
+
+    @property
+    def is_caught_up(self) -> bool:
+        return self.caught_up >= self.urls
+
+    async def wait_caught_up(self, limit: float) -> bool:
+        """Wait until every relay has sent what it had stored, at most `limit` seconds."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(limit):
+                while not self.is_caught_up:
+                    self._changed.clear()
+                    await self._changed.wait()
+        return self.is_caught_up
+
+    def _done_with(self, url: str) -> None:
+        self.caught_up.add(url)
+        self._changed.set()
+
+
+class Courier:
+    """Publishes, fetches and follows for one client.
+
+    `on_planned` is called after wants were written down and the first round of sending is over,
+    so that whoever replicates can look at what is left.
+    """
+
+    def __init__(
+        self,
+        store: EventStore,
+        ledger: CopyLedger,
+        pool: RelayPool,
+        book: RelayBook,
+        *,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.store = store
+        self.ledger = ledger
+        self.pool = pool
+        self.book = book
+        self.on_planned: Callable[[], None] = lambda: None
+        self._clock = clock
+
+    # Out
+
+    async def plan(self, event: Event, avoid: Collection[str] = ()) -> tuple[str, ...]:
+        """The relays where `event` should be, most wanted first; none of those in `avoid`."""
+        copies: list[str] = []
+        if event.kind == kinds.DELETION:
+            copies = await self._copies_of_deleted(event)
+        return await self._plan(event, copies, avoid)
+
+    async def publish(
+        self,
+        event: Event,
+        *,
+        also: Collection[str] = (),
+        on_answer: OnAnswer | None = None,
+        timeout: float = PUBLISH_LIMIT,  # noqa: ASYNC109 - it ends in a report, not in an error
+    ) -> PublishReport:
+        """Save, write down where it should be, send; `also` names relays beside the plan's.
+
+        Returns when every relay has answered, or after `timeout` seconds. That nobody answers is
+        a report like any other. Raises StoreError, and InvalidEvent for what the store will not
+        hold (a newer version is there, it was deleted, it has expired).
+        """
+        copies: list[str] = []
+        if event.kind == kinds.DELETION:  # once it is saved, what it deletes is gone
+            copies = await self._copies_of_deleted(event)
+        await self.keep(event)
+        urls = await self._plan(event, copies)
+        urls = tuple(dict.fromkeys((*urls, *(url for url in also if self.book.policy(url)))))
+        return await self.send(event, urls, on_answer=on_answer, timeout=timeout)
+
+    async def keep(self, event: Event) -> SaveStatus:
+        """Save an event of our own. Raises as `publish` does."""
+        result = (await self.store.save([event]))[0]
+        if result.held or result.status is SaveStatus.EPHEMERAL:
+            return result.status
+        raise InvalidEvent(_UNHELD.get(result.status, f"not stored: {result.status}"))
+
+    async def send(
+        self,
+        event: Event,
+        urls: Sequence[str],
+        *,
+        on_answer: OnAnswer | None = None,
+        timeout: float = PUBLISH_LIMIT,  # noqa: ASYNC109
+    ) -> PublishReport:
+        """Write down that `urls` should hold a saved event, and send it there."""
+        lasting = not is_ephemeral(event.kind)
+        if lasting and urls:
+            await self.ledger.want(event.id, urls)
+        announce = await self._relay_list_for(event, urls)
+        answers: asyncio.Queue[Answer | None] = asyncio.Queue(2 * len(urls) + 8)
+
+        def heard(answer: Answer) -> None:
+            answers.put_nowait(answer)
+            if on_answer is not None:
+                on_answer(answer)
+
+        async with asyncio.TaskGroup() as group:
+            if lasting:
+                group.create_task(self._settle(event.id, answers))
+            if announce is not None:
+                group.create_task(self._announce(*announce, timeout))
+            report = await self.pool.publish(event, urls, timeout=timeout, on_answer=heard)
+            answers.put_nowait(None)
+        if lasting:
+            self.on_planned()
+        return report
+
+    async def _plan(
+        self, event: Event, copies: Sequence[str], avoid: Collection[str] = ()
+    ) -> tuple[str, ...]:
+        addressed = mentioned(event)
+        if event.kind in WRAPS:
+            inboxes = await self.book.inboxes(list(event.values("p")))
+            return plan_publish(
+                event, Relays(event.pubkey), {}, await self.book.places(), inboxes=inboxes
+            )
+        people = await self.book.of_many({event.pubkey, *addressed})
+        return plan_publish(
+            event,
+            people[event.pubkey],
+            {pubkey: people[pubkey] for pubkey in addressed},
+            await self.book.places(),
+            copies=[url for url in copies if self.book.policy(url)],
+            avoid=avoid,
+        )
+
+    async def _copies_of_deleted(self, event: Event) -> list[str]:
+        ids = [value for value in event.values("e") if len(value) == 64]
+        for address in event.values("a"):
+            held = await self.store.get_address(address)
+            if held is not None:
+                ids.append(held.id)
+        found = await self.ledger.copies_of(ids)
+        return [
+            copy.url
+            for copies in found.values()
+            for copy in copies
+            if copy.state is not CopyState.REFUSED
+        ]
+
+    async def _settle(self, event_id: str, answers: asyncio.Queue[Answer | None]) -> None:
+        """Tell the ledger of each answer as it comes, until None.
+
+        What is open stays open, for the replication to come back to.
+        """
+        while (answer := await answers.get()) is not None:
+            if answer.accepted:
+                await self.ledger.confirm([(event_id, answer.url)])
+                continue
+            final = answer.meaning in FINAL
+            wait = WAITS.get(answer.meaning, WAITS[Meaning.LATER])
+            await self.ledger.refuse(
+                event_id,
+                answer.url,
+                answer.prefix,
+                answer.reason or answer.problem,
+                final=final,
+                next_try=0 if final else int(self._clock()) + wait,
+            )
+
+    async def _relay_list_for(
+        self, event: Event, urls: Sequence[str]
+    ) -> tuple[Event, list[str]] | None:
+        """NIP-65: whoever gets a note of ours should know where we write."""
+        if event.kind in (kinds.RELAY_LIST, *WRAPS) or is_ephemeral(event.kind):
+            return None
+        listed = await self.store.get_address(f"{kinds.RELAY_LIST}:{event.pubkey}:")
+        if listed is None:
+            return None
+        told = {copy.url for copy in await self.ledger.copies(listed.id)}
+        untold = [url for url in urls if url not in told and url not in self.book.indexers]
+        return (listed, untold) if untold else None
+
+    async def _announce(self, event: Event, urls: Sequence[str], limit: float) -> None:
+        """Best effort: these relays owe us nothing, so nothing is wanted of them either."""
+        report = await self.pool.publish(event, urls, timeout=limit)
+        await self.ledger.confirm([(event.id, url) for url in report.accepted])
+
+    # In
+
+    async def ask(
+        self,
+        filters: Sequence[Filter],
+        urls: Collection[str],
+        *,
+        timeout: float = FETCH_LIMIT,  # noqa: ASYNC109
+    ) -> Asked:
+        """Ask each relay for what it has stored, at most `timeout` seconds; save what comes.
+
+        Every relay of `urls` has an entry in `ends` afterwards. Raises StoreError.
+        """
+        asked = Asked()
+        dialled = [url for url in dict.fromkeys(urls) if self.book.policy(url)]
+        if dialled and filters:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(timeout):
+                    await self._hear(filters, dialled, asked)
+        for url in urls:
+            asked.ends.setdefault(url, Ended(url, "", "timeout: no answer in time", final=False))
+        return asked
+
+    async def fetch(
+        self,
+        filters: Sequence[Filter],
+        urls: Collection[str] | None = None,
+        *,
+        timeout: float = FETCH_LIMIT,  # noqa: ASYNC109
+    ) -> int:
+        """Ask relays and save; how many events were new here.
+
+        Without `urls` each filter's authors are asked for where they write, everything else at
+        the client's own relays. Offline is 0, no error. Raises StoreError.
+        """
+        if urls is not None:
+            return (await self.ask(filters, urls, timeout=timeout)).new
+        return await self.ask_each(await self.route(filters), limit=timeout)
+
+    async def ask_each(
+        self, routes: Mapping[str, Sequence[Filter]], *, limit: float = FETCH_LIMIT
+    ) -> int:
+        """Ask each relay its own question, all at once; how many events were new here."""
+        async with asyncio.TaskGroup() as group:
+            tasks = [
+                group.create_task(self.ask(filters, [url], timeout=limit))
+                for url, filters in routes.items()
+            ]
+        return sum(task.result().new for task in tasks)
+
+    async def route(
+        self, filters: Sequence[Filter], avoid: Collection[str] = ()
+    ) -> dict[str, list[Filter]]:
+        """Where to send each filter: `{url: filters}` (NIP-65)."""
+        places = await self.book.places()
+        authors = frozenset().union(*(f.authors or () for f in filters))
+        people = await self.book.of_many(authors)
+        routes: dict[str, list[Filter]] = {}
+        for filter in filters:
+            if not filter.authors:
+                for url in places.fallback:
+                    routes.setdefault(url, []).append(filter)
+                continue
+            plan = plan_read([people[p] for p in sorted(filter.authors)], places, avoid=avoid)
+            for url, part in plan.items():
+                routes.setdefault(url, []).append(filter.changed(authors=part))
+        return routes
+
+    @asynccontextmanager
+    async def follow(
+        self, filters: Sequence[Filter], urls: Collection[str]
+    ) -> AsyncIterator[Following]:
+        """Keep a live subscription into the store for as long as the block runs."""
+        dialled = [url for url in dict.fromkeys(urls) if self.book.policy(url)]
+        following = Following(dialled)
+        async with self.pool.subscribe(filters, dialled) as subscription:
+            async with asyncio.TaskGroup() as group:
+                task = group.create_task(self._fill(subscription, following))
+                try:
+                    yield following
+                finally:
+                    task.cancel()
+
+    async def take(self, arrivals: Sequence[Arrival]) -> int:
+        """Save what arrived and write down the copies; how many were new here."""
+        events = {a.event.id: a.event for a in arrivals}
+        results = await self.store.save(list(events.values()))
+        held = {event.id for event, r in zip(events.values(), results, strict=True) if r.held}
+        pairs = [(a.event.id, a.url) for a in arrivals if a.event.id in held]
+        if pairs:
+            await self.ledger.confirm(pairs)
+        for arrival in arrivals:
+            self.book.observe(arrival.event, arrival.url)
+        return sum(r.status in (SaveStatus.STORED, SaveStatus.REPLACED) for r in results)
+
+    async def _hear(self, filters: Sequence[Filter], urls: Sequence[str], asked: Asked) -> None:
+        waiting = set(urls)
+        async with self.pool.subscribe(filters, urls, live=False) as subscription:
+            async for batch in subscription.batches():
+                arrivals = [item for item in batch if isinstance(item, Arrival)]
+                ends = [item for item in batch if isinstance(item, EndOfStored | Ended)]
+                if arrivals:
+                    asked.new += await self.take(arrivals)
+                for arrival in arrivals:
+                    asked.events[arrival.event.id] = arrival.event
+                    asked.found[arrival.url] = asked.found.get(arrival.url, 0) + 1
+                for end in ends:
+                    asked.ends[end.url] = end if isinstance(end, Ended) else None
+                    waiting.discard(end.url)
+                if not waiting:
+                    return
+
+    async def _fill(self, subscription: Subscription, following: Following) -> None:
+        async for batch in subscription.batches():
+            arrivals = [item for item in batch if isinstance(item, Arrival)]
+            ends = [item for item in batch if isinstance(item, EndOfStored | Ended)]
+            while arrivals:
+                try:
+                    following.arrived += await self.take(arrivals)
+                    following.problem = ""
+                    break
+                except StoreError as error:
+                    if not following.problem:
+                        log.warning("reading pauses: %s", error)
+                    following.problem = str(error)
+                    await asyncio.sleep(STORE_PAUSE)
+            for end in ends:
+                following._done_with(end.url)
+
+
+_UNHELD: Final = {
+    SaveStatus.OUTDATED: "a newer version of this is stored already",
+    SaveStatus.DELETED: "this was deleted by its author",
+    SaveStatus.EXPIRED: "this has expired already",
+    SaveStatus.VANISHED: "its author asked for everything to be removed",
+}

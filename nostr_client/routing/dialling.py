@@ -1,0 +1,89 @@
+"""Which addresses may be dialled, and which may be named to others.
+
+Relay lists and hints come from strangers. One that leads into a private network would make this
+program knock at the person's router, or at a service on this very machine. So a stranger's word
+opens no private address; only the person does, by giving the URL or by allowing the host.
+The same rule, without the URLs given, says what may stand in a list or a hint of ours: the own
+relay's loopback address means nothing to anybody else.
+
+A public name may still resolve to a private address: the socket's owner asks `host` again then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from functools import lru_cache
+from typing import Final
+
+from nostr_client.errors import InvalidData
+from nostr_client.protocol.urls import host_of, is_private_host, normalize_relay_url
+
+MAX_URL: Final = 256
+"""Characters of a relay URL on a stranger's word; longer ones carry somebody's data, not a host."""
+
+
+@lru_cache(maxsize=8192)
+def relay_url(text: str) -> str:
+    """The one spelling of a relay URL, or "" for what is none. Remembers what it saw."""
+    try:
+        return normalize_relay_url(text)
+    except InvalidData:
+        return ""
+
+
+@lru_cache(maxsize=8192)
+def _is_private(url: str) -> bool:
+    return is_private_host(host_of(url))
+
+
+@lru_cache(maxsize=8192)
+def _host(url: str) -> str:
+    return host_of(url)
+
+
+class DialPolicy:
+    """Callable as `policy(url) -> bool`: may this address be dialled?"""
+
+    def __init__(self, allowed_hosts: Collection[str] = (), given: Iterable[str] = ()) -> None:
+        """`allowed_hosts` are private hosts the person allows, `given` URLs of the person's own."""
+        self._hosts = frozenset(host.strip("[]").lower() for host in allowed_hosts)
+        self._given = {url for text in given if (url := relay_url(text))}
+        self._own_relay = ""
+
+    @property
+    def own_relay(self) -> str:
+        """The URL of the person's own relay on this machine; empty while there is none."""
+        return self._own_relay
+
+    @own_relay.setter
+    def own_relay(self, url: str) -> None:
+        self._own_relay = relay_url(url)
+
+    def allow(self, urls: Iterable[str]) -> None:
+        """The person gave these URLs: they may be dialled wherever they lead."""
+        self._given |= {url for text in urls if (url := relay_url(text))}
+
+    def __call__(self, url: str) -> bool:
+        normal = relay_url(url)
+        if not normal:
+            return False
+        return normal in self._given or normal == self._own_relay or self._is_public(normal)
+
+    def host(self, host: str) -> bool:
+        """May a connection go to `host`, a name or an address?"""
+        return host.strip("[]").lower() in self._hosts or not is_private_host(host)
+
+    def from_stranger(self, text: str) -> str:
+        """The URL in its one spelling when a stranger's word for it may be followed, else ""."""
+        if len(text) > MAX_URL:
+            return ""
+        normal = relay_url(text)
+        return normal if normal and self(normal) and normal != self._own_relay else ""
+
+    def may_be_named(self, url: str) -> bool:
+        """May this URL stand in a list or a hint that others read?"""
+        normal = relay_url(url)
+        return bool(normal) and normal != self._own_relay and self._is_public(normal)
+
+    def _is_public(self, normal: str) -> bool:
+        return not _is_private(normal) or _host(normal) in self._hosts

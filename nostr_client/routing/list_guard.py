@@ -1,0 +1,336 @@
+"""No list is published that was not conclusively read.
+
+A follow list, a profile or a relay list is one event that replaces the last: whoever publishes a
+new version without having seen the newest one destroys it, on every relay, for every program of the
+person. So a list is changed in one way only: read conclusively, apply the change to what was read,
+sign, publish. When that cannot be done, `ListNotRead` says which relay is in the way and what the
+person can do. Nothing is ever published instead.
+
+**Places.** Where the newest version must be, if it is anywhere: the write relays of the key's
+newest known relay list (kind 10002); for that list itself and for kinds 0 and 3 the indexers are
+asked too. While no relay list is known, the client's own relays stand in, with the relays where the
+key was seen. The relay list is read in the same breath: when a newer one turns up that names
+other write relays, those are asked as well, at most `ROUNDS` times.
+
+**An answer.** EOSE to `{authors: [key], kinds: [kind]}`. No answer are: CLOSED with whatever prefix
+(`auth-required`, `restricted`: a wall behind which the list may be), a timeout, a connection that
+was lost. And an EOSE without any event, from a relay that sent an AUTH challenge we have not met,
+is *mute*: such relays show strangers nothing, so it is neither an answer nor in the way.
+
+**Conclusive** is a reading when
+
+1. every place that could be reached has answered or is mute, and
+2. more than half of all places have answered (unreachable and mute ones are counted among "all"),
+3. and a version was found, there or in the store. Where none was found, the key may still have a
+   list on relays that nobody here knows of, above all just after an import: then only the
+   person's own word makes it conclusive (`allow_empty`). It replaces (3), never (1) and (2).
+
+So with one place it must answer; with two, both; with three or four, one may be down. A place that
+is down for good is taken out by the person's own word (`without`): it then counts in none of the
+rules. Removing a relay from the relay list is such a word about that relay. An own relay list that
+is empty on purpose leaves no places; then the store alone knows.
+
+**A key that never left this machine** (`only_here`: made by this program, never exported) cannot
+have been used elsewhere, so the store knows all there is. The relays are still asked, briefly, but
+nothing is required of them: a newcomer can follow people with no network at all.
+
+**Offline** therefore means: refused, with the store untouched.
+
+**The new version** keeps every tag and all content it was not asked to change, byte for byte. Its
+created_at is later than the last one's, also when our clock is behind or the last one is dated in
+the future: it must win on every relay, and where a relay finds the date too far off, its refusal is
+in the report. The store keeps every version of the account's lists (`keep_history_of`).
+
+**Two devices at once.** Between our reading and our sending another device may publish. When a
+relay refuses the new version, the list is read again; if another version has won, the change is
+applied to that one and published again, at most `EDITS` times. Within one folder, processes and
+tasks take turns.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Final
+
+from nostr_client.errors import InvalidEvent, ListNotRead, SigningRefused, StoreError
+from nostr_client.net.health import SLOW_STATE, UP
+from nostr_client.net.report import PublishReport
+from nostr_client.paths import FolderLock, private_folder
+from nostr_client.protocol import kinds
+from nostr_client.protocol.event import MAX_TIMESTAMP, Draft, Event
+from nostr_client.protocol.filters import Filter
+from nostr_client.routing.courier import Asked, Courier, OnAnswer
+from nostr_client.routing.planner import INDEXED_KINDS, Relays
+from nostr_client.signing.signer import Signer
+
+READ_LIMIT: Final = 8.0
+"""Seconds that the places have to answer, in each round."""
+HINT_LIMIT: Final = 2.0
+"""The same when nothing is required of them."""
+TURN_LIMIT: Final = 30.0
+"""Seconds to wait for another process that changes a list of this account."""
+ROUNDS: Final = 3
+EDITS: Final = 3
+
+Change = Callable[[Event | None], Draft | None]
+"""From the newest version (None: there is none) to the next; None leaves it as it is."""
+
+
+class Word(Enum):
+    """What one place said."""
+
+    ANSWERED = "answered"
+    MUTE = "shows nothing without authentication"
+    WALLED = "wants authentication"
+    CLOSED = "refused to answer"
+    SILENT = "did not answer in time"
+    UNREACHABLE = "cannot be reached"
+
+
+IN_THE_WAY: Final = (Word.WALLED, Word.CLOSED, Word.SILENT)
+
+
+@dataclass(frozen=True, slots=True)
+class Conclusive:
+    """A conclusive reading: the newest `version` (None: there is none), and what places said."""
+
+    version: Event | None
+    words: Mapping[str, Word]
+
+
+def objection(
+    words: Mapping[str, Word],
+    *,
+    found: bool,
+    no_places: bool = False,
+    allow_empty: bool = False,
+) -> str:
+    """Why a reading is not conclusive, and what to do about it; empty when it is. Pure.
+
+    `words` has an entry for every place that counts; `no_places` says that there are none because
+    the person wants none.
+    """
+    if not words and not no_places:
+        return "no relay is known where it may be; add a relay you used before"
+    if words and not any(word is not Word.UNREACHABLE for word in words.values()):
+        return "none of its relays can be reached; try again when you are online"
+    wall = [url for url, word in words.items() if word in IN_THE_WAY]
+    if wall:
+        told = ", ".join(f"{url} {words[url].value}" for url in wall)
+        return f"{told}; try again, or say that it may be changed without having read there"
+    answered = sum(word is Word.ANSWERED for word in words.values())
+    if words and answered * 2 <= len(words):
+        missing = ", ".join(url for url, word in words.items() if word is not Word.ANSWERED)
+        return (
+            f"only {answered} of its {len(words)} relays answered, more than half must; "
+            f"try again later, or say that it may be changed without {missing}"
+        )
+    if not found and not allow_empty:
+        return (
+            "no relay has one, but this key may have used relays that are not known here; "
+            "add a relay you used before, or confirm that you want to start with an empty one"
+        )
+    return ""
+
+
+def next_created_at(previous: Event | None, now: float) -> int:
+    """The time of a new version, in seconds: now, but later than the last one's.
+
+    Raises InvalidEvent when the last one stands at the end of time.
+    """
+    if previous is None:
+        return int(now)
+    if previous.created_at >= MAX_TIMESTAMP:
+        raise InvalidEvent("the last version is dated at the end of time: nothing can follow it")
+    return max(int(now), previous.created_at + 1)
+
+
+class ListGuard:
+    """Reads and changes the replaceable events of one account.
+
+    `only_here` says that the key was made by this program and never left this machine; `folder`
+    (data) holds the lock that lets processes take turns.
+    """
+
+    def __init__(
+        self,
+        courier: Courier,
+        signer: Signer | None,
+        *,
+        pubkey: str,
+        folder: Path,
+        only_here: bool = False,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._courier = courier
+        self._signer = signer
+        self._pubkey = pubkey
+        self._only_here = only_here
+        self._lock_path = folder / f"lists-{pubkey[:16]}.lock"
+        self._clock = clock
+        self._turn = asyncio.Lock()
+
+    async def conclusive(
+        self,
+        kind: int,
+        *,
+        identifier: str = "",
+        allow_empty: bool = False,
+        without: Collection[str] = (),
+    ) -> Conclusive:
+        """The newest version of the account's event of `kind`, read as the head of this file says.
+
+        `identifier` is the `d` tag of an addressable kind. Raises ListNotRead, StoreError.
+        """
+        words: dict[str, Word] = {}
+        no_places = False
+        for _ in range(1 if self._only_here else ROUNDS):
+            relays = await self._courier.book.relays_of(self._pubkey)
+            places = await self._places(relays)
+            no_places = relays.source == "list" and not places
+            unread = [url for url in places if url not in words]
+            if words and not unread:
+                break
+            extras = () if words else await self._extras(kind, relays)
+            words |= await self._read(kind, identifier, [*unread, *extras])
+        version = await self._courier.store.get_address(f"{kind}:{self._pubkey}:{identifier}")
+        if self._only_here:
+            return Conclusive(version, words)
+        counting = {url: words[url] for url in places if url in words and url not in set(without)}
+        if any(url not in words for url in places):
+            why = "its relays change faster than they can be read; try again"
+        else:
+            why = objection(
+                counting,
+                found=version is not None,
+                no_places=no_places or (bool(places) and not counting),
+                allow_empty=allow_empty,
+            )
+        if why:
+            raise ListNotRead(f"the {name_of(kind)} was not changed: {why}")
+        return Conclusive(version, counting)
+
+    async def edit(
+        self,
+        kind: int,
+        change: Change,
+        *,
+        identifier: str = "",
+        also: Collection[str] = (),
+        allow_empty: bool = False,
+        without: Collection[str] = (),
+        on_answer: OnAnswer | None = None,
+    ) -> tuple[Event, PublishReport] | None:
+        """Read, change, sign, publish. None when `change` leaves the list as it is.
+
+        `also` names relays that get the new version beside those of the plan. The draft's
+        created_at is set here. Raises ListNotRead, SignerError, InvalidEvent, StoreError.
+        """
+        if self._signer is None:
+            raise SigningRefused("this account is only watched: it has no key to sign with")
+        done: tuple[Event, PublishReport] | None = None
+        async with self._taking_turns():
+            for _ in range(EDITS):
+                read = await self.conclusive(
+                    kind, identifier=identifier, allow_empty=allow_empty, without=without
+                )
+                draft = change(read.version)
+                if draft is None:
+                    return done
+                at = next_created_at(read.version, self._clock())
+                event = await self._signer.sign(
+                    Draft(draft.kind, draft.content, draft.tags, created_at=at)
+                )
+                report = await self._courier.publish(event, also=also, on_answer=on_answer)
+                done = event, report
+                if not await self._overtaken(event, report, identifier):
+                    break
+        return done
+
+    # Inside
+
+    async def _places(self, relays: Relays) -> tuple[str, ...]:
+        if relays.source == "list":
+            return relays.write
+        return tuple(dict.fromkeys((*self._courier.book.fallback, *relays.hints)))
+
+    async def _extras(self, kind: int, relays: Relays) -> tuple[str, ...]:
+        """Asked in passing: they may know a newer version, but nothing depends on them."""
+        book = self._courier.book
+        indexers = book.indexers if kind in INDEXED_KINDS else ()
+        own = (book.policy.own_relay,) if book.policy.own_relay else ()
+        return (*indexers, *own, *relays.read, *relays.hints, *book.fallback)
+
+    async def _read(
+        self, kind: int, identifier: str, urls: Iterable[str]
+    ) -> dict[str, Word]:
+        mine = frozenset({self._pubkey})
+        wanted = Filter(authors=mine, kinds=frozenset({kind, kinds.RELAY_LIST}))
+        filters = [wanted]
+        if identifier:
+            listed = Filter(authors=mine, kinds=frozenset({kinds.RELAY_LIST}))
+            filters = [listed, wanted.changed(tags={"d": frozenset({identifier})})]
+        limit = HINT_LIMIT if self._only_here else READ_LIMIT
+        asked = await self._courier.ask(filters, list(dict.fromkeys(urls)), timeout=limit)
+        return {url: self._word(url, asked) for url in asked.ends}
+
+    def _word(self, url: str, asked: Asked) -> Word:
+        end = asked.ends[url]
+        health = self._courier.pool.health(url)
+        if end is None:
+            if asked.found.get(url) or not health.counters.challenges:
+                return Word.ANSWERED
+            return Word.MUTE
+        if end.prefix in ("auth-required", "restricted"):
+            return Word.WALLED
+        if end.prefix or end.final:
+            return Word.CLOSED
+        return Word.SILENT if health.state in (UP, SLOW_STATE) else Word.UNREACHABLE
+
+    async def _overtaken(self, event: Event, report: PublishReport, identifier: str) -> bool:
+        """Has another device published meanwhile, so that our version lost?"""
+        refusing = [answer.url for answer in report.refused]
+        if refusing:
+            await self._read(event.kind, identifier, refusing)
+        held = await self._courier.store.get_address(event.address or "")
+        return held is not None and held.id != event.id
+
+    @asynccontextmanager
+    async def _taking_turns(self) -> AsyncIterator[None]:
+        async with self._turn:
+            with contextlib.ExitStack() as stack:
+                await self._take_lock(stack)
+                yield
+
+    async def _take_lock(self, stack: contextlib.ExitStack) -> None:
+        private_folder(self._lock_path.parent)
+        deadline = time.monotonic() + TURN_LIMIT
+        while True:
+            try:
+                stack.enter_context(FolderLock(self._lock_path, timeout=0))
+                return
+            except StoreError:
+                if time.monotonic() > deadline:
+                    raise
+            await asyncio.sleep(0.1)
+
+
+_NAMES: Final = {
+    kinds.METADATA: "profile",
+    kinds.FOLLOWS: "follow list",
+    kinds.RELAY_LIST: "relay list",
+    kinds.MUTES: "mute list",
+    kinds.DM_RELAYS: "list of message relays",
+}
+
+
+def name_of(kind: int) -> str:
+    """What people call the event of `kind`."""
+    return _NAMES.get(kind, f"list of kind {kind}")

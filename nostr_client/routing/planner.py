@@ -1,0 +1,232 @@
+"""Which relays an event goes to, and which relays are asked for whom. Pure: facts in, plan out.
+
+Publishing (NIP-65). An event goes to the own relay, to its author's write relays, and where it
+mentions people to the relays where they read. The author's profile, follow list and relay lists go
+to the indexers too, and the relay lists to every relay that we know. A deletion also goes wherever
+the deleted events have copies. A gift wrap goes to its recipient's message relays and nowhere else.
+
+Reading. People are asked for at their write relays: at two each where they name two, so that one
+dead relay hides nobody, chosen so that few relays serve all.
+
+People without a relay list (most of the older network). For such an author, the account's own
+included, the client's own relays stand in, with the relays where the person was seen or that
+others named (hints). Each side is capped, per person and in total: a list is its author's wish,
+not a right to our sockets.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from nostr_client.protocol import kinds
+from nostr_client.protocol.event import Event
+from nostr_client.protocol.filters import Filter
+from nostr_client.protocol.kinds import KindClass, kind_class
+
+INDEXED_KINDS: Final = frozenset({kinds.METADATA, kinds.FOLLOWS, kinds.RELAY_LIST})
+"""What indexers keep."""
+SPREAD_KINDS: Final = frozenset({kinds.RELAY_LIST, kinds.DM_RELAYS})
+"""What others need to find the author at all: spread as widely as we can."""
+WRAPS: Final = frozenset({kinds.GIFT_WRAP, kinds.EPHEMERAL_GIFT_WRAP})
+UNPUBLISHED: Final = frozenset({kinds.AUTH, kinds.SEAL})
+"""Kinds that never go to a relay as events of their own (NIP-42, NIP-59)."""
+LONG_FORM: Final = 30023
+_MENTIONING_CLASSES: Final = (KindClass.REGULAR, KindClass.EPHEMERAL)
+
+
+@dataclass(frozen=True, slots=True)
+class Caps:
+    """The most relays of each sort, and the most authors in one filter."""
+
+    own: int = 10
+    own_least: int = 3
+    mentioned_each: int = 3
+    mentioned_total: int = 12
+    copies: int = 16
+    spread: int = 24
+    read_each: int = 2
+    read_total: int = 24
+    fallback: int = 6
+    authors_per_filter: int = 200
+
+
+CAPS: Final = Caps()
+
+
+@dataclass(frozen=True, slots=True)
+class Relays:
+    """Where one person writes and reads, normalised, deduplicated and fit to be dialled.
+
+    `source` is "list" when their relay list says so, "hint" when only hints do, "fallback" when
+    nobody says anything and both are empty. `hints` are best first, whatever the source.
+    """
+
+    pubkey: str
+    write: tuple[str, ...] = ()
+    read: tuple[str, ...] = ()
+    source: Literal["list", "hint", "fallback"] = "fallback"
+    hints: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """The relays that are ours to choose.
+
+    `fallback` are the client's own relays, `indexers` keep only `INDEXED_KINDS`, `known` are
+    relays worth telling where we are, best first; `own_relay` is empty while there is none.
+    """
+
+    fallback: tuple[str, ...] = ()
+    indexers: tuple[str, ...] = ()
+    known: tuple[str, ...] = ()
+    own_relay: str = ""
+
+
+def mentioned(event: Event) -> tuple[str, ...]:
+    """The pubkeys that an event is addressed to; a list's entries are not addressed."""
+    if kind_class(event.kind) not in _MENTIONING_CLASSES and event.kind != LONG_FORM:
+        return ()
+    if event.kind == kinds.DELETION:
+        return ()
+    return tuple(dict.fromkeys(p for p in event.values("p") if p != event.pubkey))
+
+
+def plan_publish(
+    event: Event,
+    author: Relays,
+    people: Mapping[str, Relays],
+    places: Places,
+    *,
+    copies: Iterable[str] = (),
+    inboxes: Mapping[str, Sequence[str]] | None = None,
+    avoid: Collection[str] = (),
+    caps: Caps = CAPS,
+) -> tuple[str, ...]:
+    """The relays for `event`, most wanted first, each once.
+
+    `people` holds those of `mentioned(event)`, `copies` where the events that it deletes are,
+    `inboxes` the message relays (kind 10050) of a gift wrap's recipients. `avoid` names relays
+    that are dead or will not have it; where the author's own get scarce, the client's stand in.
+    """
+    if event.kind in UNPUBLISHED:
+        return ()
+    if event.kind in WRAPS:
+        boxes = [url for urls in (inboxes or {}).values() for url in urls[: caps.mentioned_each]]
+        wanted = dict.fromkeys(url for url in boxes if url not in avoid)
+        return tuple(wanted)[: caps.mentioned_total]
+    chosen: dict[str, None] = {}
+    if places.own_relay:
+        chosen[places.own_relay] = None
+    chosen |= dict.fromkeys(_home(author, places, avoid, caps))
+    if event.kind == kinds.DELETION:
+        chosen |= dict.fromkeys(list(dict.fromkeys(copies))[: caps.copies])
+    chosen |= dict.fromkeys(_inboxes([people[p] for p in people], set(chosen), caps))
+    if event.kind in INDEXED_KINDS:
+        chosen |= dict.fromkeys(places.indexers)
+    if event.kind in SPREAD_KINDS:
+        wide = (*places.fallback, *author.read, *places.known)
+        chosen |= dict.fromkeys(list(dict.fromkeys(wide))[: caps.spread])
+    return tuple(url for url in chosen if url not in avoid)
+
+
+def _home(author: Relays, places: Places, avoid: Collection[str], caps: Caps) -> list[str]:
+    """Where the author's own events belong."""
+    if author.source != "list":
+        return list(dict.fromkeys((*places.fallback, *author.write)))[: caps.own]
+    home = [url for url in author.write[: caps.own] if url not in avoid]
+    wanted = min(caps.own_least, len(author.write))
+    spare = [url for url in places.fallback if url not in home and url not in avoid]
+    return home + spare[: max(0, wanted - len(home))]
+
+
+def _inboxes(people: Sequence[Relays], taken: set[str], caps: Caps) -> list[str]:
+    """Read relays of the mentioned: in rounds, so that everybody gets one before anybody two."""
+    popular = Counter(url for person in people for url in set(person.read))
+    picked: list[str] = []
+    covered = {p.pubkey: sum(url in taken for url in p.read) for p in people}
+    for round_ in range(caps.mentioned_each):
+        for person in people:
+            if covered[person.pubkey] > round_:
+                continue
+            free = [url for url in person.read if url not in taken]
+            if not free:
+                continue
+            if len(picked) == caps.mentioned_total:
+                return picked
+            best = max(free, key=lambda url: popular[url])
+            picked.append(best)
+            taken.add(best)
+            for other in people:
+                covered[other.pubkey] += best in other.read
+    return picked
+
+
+def plan_read(
+    people: Iterable[Relays],
+    places: Places,
+    *,
+    avoid: Collection[str] = (),
+    caps: Caps = CAPS,
+) -> dict[str, frozenset[str]]:
+    """Which authors to ask for at which relay: `{url: pubkeys}`, at most `caps.read_total` relays.
+
+    `avoid` are relays known to be down: asked only for those who name no other. Whoever has no
+    relay list, or no relay within the cap, is asked for at the client's own relays as well.
+    """
+    fallback = places.fallback[: caps.fallback]
+    serves: dict[str, set[str]] = {}
+    need: dict[str, int] = {}
+    stranded: set[str] = set()
+    for person in people:
+        choice = _choice(person, avoid)
+        need[person.pubkey] = min(caps.read_each, len(choice))
+        for url in choice:
+            serves.setdefault(url, set()).add(person.pubkey)
+        if person.source != "list" or not choice:
+            stranded.add(person.pubkey)
+    plan: dict[str, set[str]] = {}
+    if stranded:
+        plan = {url: set(stranded) for url in fallback}
+    asked: Counter[str] = Counter()
+    home = set(fallback)
+    while serves and len(plan) < caps.read_total:
+        url = max(serves, key=lambda url: (len(serves[url]), url in home, url))
+        takes = {p for p in serves.pop(url) if asked[p] < need[p]}
+        if not takes:
+            break
+        plan.setdefault(url, set()).update(takes)
+        asked.update(takes)
+        full = {p for p in takes if asked[p] >= need[p]}
+        for authors in serves.values():
+            authors -= full
+    lost = {p for p, wanted in need.items() if wanted and not asked[p]} - stranded
+    for url in fallback if lost else ():
+        plan.setdefault(url, set()).update(lost)
+    return {url: frozenset(authors) for url, authors in plan.items()}
+
+
+def _choice(person: Relays, avoid: Collection[str]) -> tuple[str, ...]:
+    """The relays where a person's events may be, at most four; those in `avoid` only if alone."""
+    alive = tuple(url for url in person.write if url not in avoid)
+    return (alive or person.write)[:4]
+
+
+def author_filters(
+    authors: Iterable[str],
+    kinds: Iterable[int],
+    *,
+    since: int | None = None,
+    limit: int | None = None,
+    caps: Caps = CAPS,
+) -> tuple[Filter, ...]:
+    """Filters for many authors, cut so that no relay finds one too long; `limit` is each one's."""
+    ordered = sorted(authors)
+    wanted = frozenset(kinds)
+    size = caps.authors_per_filter
+    return tuple(
+        Filter(authors=frozenset(ordered[i : i + size]), kinds=wanted, since=since, limit=limit)
+        for i in range(0, len(ordered), size)
+    )

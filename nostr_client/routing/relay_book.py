@@ -1,0 +1,254 @@
+"""Who writes and reads where: relay lists (NIP-65), and every hint seen.
+
+The truth is the store: relay lists are read from it each time, so that what another process of the
+same person learned counts here too. Hints are weaker words: where a person's events were in fact
+found, what the account's own follow list says, the relays that old follow lists carry as JSON, and
+the relay URLs in the tags of others. They are gathered in memory, bounded, on first need from the
+store and then from every event that arrives, and they only ever stand in for a missing list.
+
+Nothing private on a stranger's word: `routing.dialling` judges every URL that comes out of here.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, OrderedDict
+from collections.abc import Collection, Iterable, Sequence
+from typing import Final
+
+import msgspec
+
+from nostr_client.protocol import kinds
+from nostr_client.protocol.event import Event
+from nostr_client.protocol.filters import Filter
+from nostr_client.routing.dialling import DialPolicy, relay_url
+from nostr_client.routing.planner import Places, Relays
+from nostr_client.store.copies import CopyState
+from nostr_client.store.events import EventStore
+
+MAX_LISTED: Final = 20
+"""Relays read from one list, of each role."""
+MAX_HINTED_PEOPLE: Final = 50_000
+MAX_HINTS: Final = 12
+"""Relays remembered for one person without a list."""
+HINTS_OFFERED: Final = 3
+MAX_TAGS_READ: Final = 1_000
+"""p tags of one event that are searched for hints, its author's own follow list aside."""
+
+SEEN: Final = 4
+"""The weight of having found a person's event there."""
+OWN_WORD: Final = 3
+"""The weight of what the person says, or the account's own list, or their NIP-05 host."""
+HEARSAY: Final = 1
+"""The weight of a stranger's tag."""
+MOST_WEIGHT: Final = 40
+
+
+def parse_relay_list(event: Event) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The (write, read) entries of a kind 10002 as they stand, neither normalised nor judged."""
+    write: list[str] = []
+    read: list[str] = []
+    for tag in event.tags:
+        if tag[0] != "r" or len(tag) < 2:
+            continue
+        marker = tag[2] if len(tag) > 2 else ""
+        if marker != "read":
+            write.append(tag[1])
+        if marker != "write":
+            read.append(tag[1])
+    return tuple(write), tuple(read)
+
+
+def parse_old_relays(event: Event) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """(write, read) from the content of a follow list, where clients kept relays before NIP-65."""
+    if not event.content.startswith("{"):
+        return (), ()
+    try:
+        value = msgspec.json.decode(event.content, type=dict[str, dict[str, bool]])
+    except (msgspec.MsgspecError, RecursionError):
+        return (), ()
+    write = tuple(url for url, roles in value.items() if roles.get("write", True))
+    read = tuple(url for url, roles in value.items() if roles.get("read", True))
+    return write, read
+
+
+class RelayBook:
+    """Relay lists and hints of everybody. `policy` judges addresses.
+
+    `fallback` are the client's own relays, which stand in where nobody says better; `indexers`
+    keep profiles and relay lists of everybody. `owner` is the account, whose relay list counts
+    even when it is empty: that is then what the person wants.
+    """
+
+    def __init__(
+        self,
+        store: EventStore,
+        policy: DialPolicy,
+        *,
+        owner: str = "",
+        fallback: Sequence[str] = (),
+        indexers: Sequence[str] = (),
+    ) -> None:
+        self.policy = policy
+        self.owner = owner
+        self.fallback = self._ours(fallback)
+        self.indexers = self._ours(indexers)
+        self._store = store
+        self._hints: OrderedDict[str, Counter[str]] = OrderedDict()
+        self._searched: set[str] = set()
+        self._popular: Counter[str] = Counter()
+
+    # Asked by the courier
+
+    async def places(self) -> Places:
+        """The relays that are ours to choose."""
+        own = await self.relays_of(self.owner) if self.owner else Relays("")
+        known = (*own.write, *own.read, *self._popularity())
+        return Places(
+            fallback=self.fallback,
+            indexers=self.indexers,
+            known=tuple(dict.fromkeys(url for url in known if url != self.policy.own_relay)),
+            own_relay=self.policy.own_relay,
+        )
+
+    async def relays_of(self, pubkey: str) -> Relays:
+        """Where `pubkey` (hex) writes and reads."""
+        return (await self.of_many([pubkey]))[pubkey]
+
+    async def of_many(self, pubkeys: Collection[str]) -> dict[str, Relays]:
+        """The same for many, in few queries; every pubkey has an entry."""
+        wanted = frozenset(pubkeys)
+        if not wanted:
+            return {}
+        lists = {
+            event.pubkey: event
+            for event in await self._store.query(
+                [Filter(authors=wanted, kinds=frozenset({kinds.RELAY_LIST}))]
+            )
+        }
+        people = {pubkey: self._listed(event) for pubkey, event in lists.items()}
+        unlisted = wanted - {p for p, relays in people.items() if self._is_settled(relays)}
+        await self._search_hints(unlisted)
+        for pubkey in unlisted:
+            people[pubkey] = self._hinted(pubkey)
+        return people
+
+    async def inboxes(self, pubkeys: Collection[str]) -> dict[str, tuple[str, ...]]:
+        """The message relays (kind 10050) of those who name any."""
+        lists = await self._store.query(
+            [Filter(authors=frozenset(pubkeys), kinds=frozenset({kinds.DM_RELAYS}))]
+        )
+        return {e.pubkey: self._judged(e.values("relay"), MAX_LISTED) for e in lists}
+
+    def hints(self, pubkey: str) -> tuple[str, ...]:
+        """The relays where `pubkey` may be, best first, as far as anybody said."""
+        found = self._hints.get(pubkey)
+        if not found:
+            return ()
+        best = sorted(found, key=lambda url: (-found[url], url))
+        return tuple(url for url in best if self.policy(url))[:HINTS_OFFERED]
+
+    # Told by whoever hears something
+
+    def hint(self, pubkey: str, url: str, weight: int = HEARSAY) -> None:
+        """Somebody says that `pubkey` is to be found at `url` (any spelling)."""
+        normal = self.policy.from_stranger(url)
+        if not normal or len(pubkey) != 64:
+            return
+        found = self._hints.get(pubkey)
+        if found is None:
+            found = self._hints[pubkey] = Counter()
+            if len(self._hints) > MAX_HINTED_PEOPLE:
+                forgotten, _ = self._hints.popitem(last=False)
+                self._searched.discard(forgotten)
+        else:
+            self._hints.move_to_end(pubkey)
+        found[normal] = min(found[normal] + weight, MOST_WEIGHT)
+        if len(found) > MAX_HINTS:
+            del found[min(found, key=lambda url: (found[url], url))]
+
+    def observe(self, event: Event, url: str = "") -> None:
+        """Learn from a verified event, which came from `url` (normal spelling)."""
+        if url and url != self.policy.own_relay:
+            self.hint(event.pubkey, url, SEEN)
+            self._popular[url] += 1
+        if event.kind == kinds.FOLLOWS:
+            for old in set().union(*parse_old_relays(event)):
+                self.hint(event.pubkey, old, OWN_WORD)
+        mine = event.pubkey == self.owner
+        tags = event.tags if mine else event.tags[:MAX_TAGS_READ]
+        weight = OWN_WORD if mine and event.kind == kinds.FOLLOWS else HEARSAY
+        for tag in tags:
+            if tag[0] == "p" and len(tag) > 2 and tag[2]:
+                self.hint(tag[1], tag[2], weight)
+            elif tag[0] == "e" and len(tag) > 4 and tag[2]:
+                self.hint(tag[4], tag[2], weight)
+
+    def where(self, relays: Relays) -> str:
+        """The one relay to name beside a person in a tag (a hint); "" when none may be named."""
+        for url in (*relays.write, *relays.hints):
+            if self.policy.may_be_named(url):
+                return url
+        return ""
+
+    # Inside
+
+    def _ours(self, urls: Iterable[str]) -> tuple[str, ...]:
+        normal = dict.fromkeys(relay_url(url) for url in urls)
+        return tuple(url for url in normal if url and self.policy(url))
+
+    def _judged(self, urls: Iterable[str], most: int) -> tuple[str, ...]:
+        chosen: dict[str, None] = {}
+        for text in urls:
+            url = self.policy.from_stranger(text)
+            if url:
+                chosen[url] = None
+                if len(chosen) == most:
+                    break
+        return tuple(chosen)
+
+    def _listed(self, event: Event) -> Relays:
+        write, read = parse_relay_list(event)
+        return Relays(
+            pubkey=event.pubkey,
+            write=self._judged(write, MAX_LISTED),
+            read=self._judged(read, MAX_LISTED),
+            source="list",
+            hints=self.hints(event.pubkey),
+        )
+
+    def _is_settled(self, relays: Relays) -> bool:
+        """A list that names nothing usable settles nothing, unless it is the account's own."""
+        return bool(relays.write) or relays.pubkey == self.owner
+
+    def _hinted(self, pubkey: str) -> Relays:
+        hints = self.hints(pubkey)
+        source = "hint" if hints else "fallback"
+        return Relays(pubkey, write=hints, read=hints, source=source, hints=hints)
+
+    def _popularity(self) -> list[str]:
+        return [url for url, _ in self._popular.most_common(50) if self.policy.may_be_named(url)]
+
+    async def _search_hints(self, pubkeys: Collection[str]) -> None:
+        """Look once through what the store holds about people without a list."""
+        fresh = sorted(set(pubkeys) - self._searched)
+        if not fresh:
+            return
+        if not self._searched and self.owner:
+            await self._read_own_follows()
+        self._searched |= set(fresh)
+        for start in range(0, len(fresh), 200):
+            authors = frozenset(fresh[start : start + 200])
+            follows = Filter(authors=authors, kinds=frozenset({kinds.FOLLOWS}), limit=200)
+            recent = Filter(authors=authors, kinds=frozenset({kinds.NOTE}), limit=500)
+            events = await self._store.query([follows, recent])
+            copies = await self._store.ledger.copies_of([event.id for event in events])
+            for event in events:
+                self.observe(event)
+                for copy in copies.get(event.id, ()):
+                    if copy.state == CopyState.CONFIRMED:
+                        self.hint(event.pubkey, copy.url, SEEN)
+
+    async def _read_own_follows(self) -> None:
+        own = await self._store.get_address(f"{kinds.FOLLOWS}:{self.owner}:")
+        if own is not None:
+            self.observe(own)

@@ -1,0 +1,126 @@
+"""Whom the account follows (kind 3). Changed only through `routing.list_guard`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import Final
+
+from nostr_client.errors import InvalidData
+from nostr_client.protocol import kinds
+from nostr_client.protocol.event import Draft, Event, Tag, Tags
+from nostr_client.protocol.keys import PublicKey
+from nostr_client.routing.courier import Courier, OnAnswer
+from nostr_client.routing.list_guard import ListGuard
+from nostr_client.social.views import Posted
+
+MAX_PETNAME: Final = 100
+
+
+def follows_of(event: Event | None) -> tuple[str, ...]:
+    """The pubkeys in a follow list, in its order, each once; entries that are no keys left out."""
+    if event is None:
+        return ()
+    return tuple(dict.fromkeys(p for p in event.values("p") if _is_key(p)))
+
+
+class Follows:
+    """The follow list of the account `owner`. What it holds beside people stays as it is."""
+
+    def __init__(self, courier: Courier, guard: ListGuard, owner: str) -> None:
+        self._courier = courier
+        self._guard = guard
+        self._owner = owner
+        self.on_change: Callable[[], None] = lambda: None
+        """Called after the list was changed here."""
+
+    async def event(self) -> Event | None:
+        """The newest version that the store has."""
+        if not self._owner:
+            return None
+        return await self._courier.store.get_address(f"{kinds.FOLLOWS}:{self._owner}:")
+
+    async def pubkeys(self) -> list[str]:
+        """Whom the account follows, the first followed first."""
+        return list(follows_of(await self.event()))
+
+    async def history(self) -> list[Event]:
+        """Earlier versions of the list, newest first."""
+        return await self._courier.store.history(f"{kinds.FOLLOWS}:{self._owner}:")
+
+    async def follow(
+        self,
+        pubkey: str,
+        relay: str = "",
+        petname: str = "",
+        *,
+        allow_empty: bool = False,
+        without: Collection[str] = (),
+        on_answer: OnAnswer | None = None,
+    ) -> Posted | None:
+        """Add `pubkey` (hex) at the end, or give who is there a new `relay` hint or `petname`.
+
+        None when nothing changes. `allow_empty` confirms that a key without any list may start
+        one, `without` names relays that need not have answered: see `routing.list_guard`.
+        Raises ListNotRead, InvalidKey, SignerError, StoreError.
+        """
+        pubkey = PublicKey(pubkey).hex
+        if not relay:
+            book = self._courier.book
+            relay = book.where(await book.relays_of(pubkey))
+        elif not self._courier.book.policy.may_be_named(relay):
+            raise InvalidData("this relay cannot be named to others: it is private, or no relay")
+        petname = petname.strip()[:MAX_PETNAME]
+
+        def change(last: Event | None) -> Draft | None:
+            tags = last.tags if last else ()
+            if pubkey not in follows_of(last):
+                entry = ("p", pubkey, relay, petname) if petname else ("p", pubkey, relay)
+                entry = entry if relay or petname else ("p", pubkey)
+                return _next(last, (*tags, entry))
+            renamed = tuple(_renamed(tag, pubkey, petname) for tag in tags)
+            return _next(last, renamed) if petname and renamed != tags else None
+
+        return await self._edit(change, allow_empty, without, on_answer)
+
+    async def unfollow(
+        self,
+        pubkey: str,
+        *,
+        without: Collection[str] = (),
+        on_answer: OnAnswer | None = None,
+    ) -> Posted | None:
+        """Take `pubkey` out. None when it is not in the list. Raises as `follow` does."""
+
+        def change(last: Event | None) -> Draft | None:
+            if last is None or pubkey not in follows_of(last):
+                return None
+            return _next(last, tuple(t for t in last.tags if t[:2] != ("p", pubkey)))
+
+        return await self._edit(change, False, without, on_answer)
+
+    async def _edit(
+        self,
+        change: Callable[[Event | None], Draft | None],
+        allow_empty: bool,
+        without: Collection[str],
+        on_answer: OnAnswer | None,
+    ) -> Posted | None:
+        done = await self._guard.edit(
+            kinds.FOLLOWS, change, allow_empty=allow_empty, without=without, on_answer=on_answer
+        )
+        self.on_change()
+        return None if done is None else Posted(*done)
+
+
+def _next(last: Event | None, tags: Tags) -> Draft:
+    return Draft(kinds.FOLLOWS, last.content if last else "", tags)
+
+
+def _renamed(tag: Tag, pubkey: str, petname: str) -> Tag:
+    if tag[:2] != ("p", pubkey):
+        return tag
+    return (*tag[:2], *(tag[2:3] or ("",)), petname, *tag[4:])
+
+
+def _is_key(text: str) -> bool:
+    return len(text) == 64 and not set(text) - set("0123456789abcdef")

@@ -1,0 +1,203 @@
+"""The account's relays (kind 10002): what they are, how they fare, and changing them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+
+from nostr_client.errors import InvalidData
+from nostr_client.protocol import kinds
+from nostr_client.protocol.event import Draft, Event, Tag
+from nostr_client.protocol.urls import normalize_relay_url
+from nostr_client.routing.courier import Courier, OnAnswer
+from nostr_client.routing.dialling import relay_url
+from nostr_client.routing.list_guard import ListGuard
+from nostr_client.routing.relay_book import parse_relay_list
+from nostr_client.social.views import Posted, RelayRow
+
+
+class MyRelays:
+    """The relay list of the account `owner`, and how each of its relays is doing."""
+
+    def __init__(self, courier: Courier, guard: ListGuard, owner: str) -> None:
+        self._courier = courier
+        self._guard = guard
+        self._owner = owner
+        self.on_change: Callable[[], None] = lambda: None
+        """Called after the list was changed here: plans made before are old."""
+
+    async def event(self) -> Event | None:
+        """The newest relay list that the store has."""
+        if not self._owner:
+            return None
+        return await self._courier.store.get_address(f"{kinds.RELAY_LIST}:{self._owner}:")
+
+    async def rows(self) -> list[RelayRow]:
+        """One row for each relay in use: those of the list (or those that stand in for one),
+        and the own relay last."""
+        book = self._courier.book
+        event = await self.event()
+        if event is None:
+            rows = [self._row(url, read=True, write=True, fallback=True) for url in book.fallback]
+        else:
+            write, read = (tuple(map(relay_url, urls)) for urls in parse_relay_list(event))
+            rows = [
+                self._row(url, read=url in read, write=url in write)
+                for url in dict.fromkeys((*write, *read))
+                if url and url != book.policy.own_relay
+            ]
+        if book.policy.own_relay:
+            rows.append(self._row(book.policy.own_relay, read=False, write=True, own=True))
+        return rows
+
+    async def add(
+        self,
+        url: str,
+        *,
+        read: bool = True,
+        write: bool = True,
+        allow_empty: bool = False,
+        without: Collection[str] = (),
+        on_answer: OnAnswer | None = None,
+    ) -> Posted | None:
+        """Put a relay into the list, or change its role there.
+
+        Without a list so far, those relays that stood in become the list, with this one.
+        None when nothing changes. Raises InvalidData for what cannot stand in a list, and
+        ListNotRead, SignerError, StoreError as `routing.list_guard` says.
+        """
+        normal = self._listable(url)
+        if not (read or write):
+            raise InvalidData("a relay in the list is for reading, for writing, or for both")
+
+        def change(last: Event | None) -> Draft | None:
+            tags = self._tags_of(last)
+            entry = _entry(normal, read, write)
+            found = [tag for tag in tags if _names(tag, normal)]
+            if found == [entry] and last is not None:
+                return None
+            if found:
+                kept = [tag for tag in tags if not _names(tag, normal)]
+                kept.insert(tags.index(found[0]), entry)
+                return _next(last, kept)
+            return _next(last, [*tags, entry])
+
+        return await self._edit(change, allow_empty, without, on_answer)
+
+    async def remove(
+        self,
+        url: str,
+        *,
+        allow_empty: bool = False,
+        without: Collection[str] = (),
+        on_answer: OnAnswer | None = None,
+    ) -> Posted | None:
+        """Take a relay out of the list; it need not have answered for that. Raises as `add`."""
+        normal = normalize_relay_url(url)
+
+        def change(last: Event | None) -> Draft | None:
+            tags = self._tags_of(last)
+            kept = [tag for tag in tags if not _names(tag, normal)]
+            return _next(last, kept) if len(kept) < len(tags) else None
+
+        return await self._edit(change, allow_empty, {*without, normal}, on_answer)
+
+    async def set(
+        self,
+        entries: Iterable[tuple[str, bool, bool]],
+        *,
+        allow_empty: bool = False,
+        without: Collection[str] = (),
+        on_answer: OnAnswer | None = None,
+    ) -> Posted | None:
+        """Make the list these `(url, read, write)`; its other tags stay. Raises as `add`."""
+        wanted = [_entry(self._listable(url), read, write) for url, read, write in entries]
+
+        def change(last: Event | None) -> Draft | None:
+            tags = list(last.tags) if last else []
+            new = [*(tag for tag in tags if tag[0] != "r"), *dict.fromkeys(wanted)]
+            return None if last is not None and new == tags else _next(last, new)
+
+        return await self._edit(change, allow_empty, without, on_answer)
+
+    async def first_run(
+        self, urls: Sequence[str], *, on_answer: OnAnswer | None = None
+    ) -> Posted | None:
+        """The relay list of a new account: `urls` for reading and writing, or none at all."""
+        return await self.set([(url, True, True) for url in urls], on_answer=on_answer)
+
+    # Inside
+
+    async def _edit(
+        self,
+        change: Callable[[Event | None], Draft | None],
+        allow_empty: bool,
+        without: Collection[str],
+        on_answer: OnAnswer | None,
+    ) -> Posted | None:
+        # The relays of the old list must hear of the new one: whoever reads there has to follow.
+        book = self._courier.book
+        before = await book.relays_of(self._owner)
+        done = await self._guard.edit(
+            kinds.RELAY_LIST,
+            change,
+            also=[*before.write, *before.read],
+            allow_empty=allow_empty,
+            without={relay_url(url) for url in without},
+            on_answer=on_answer,
+        )
+        self.on_change()
+        return None if done is None else Posted(*done)
+
+    def _listable(self, url: str) -> str:
+        normal = normalize_relay_url(url)
+        if not self._courier.book.policy.may_be_named(normal):
+            raise InvalidData(
+                f"{normal} leads into a private network: others could not reach it, "
+                "so it has no place in a public list"
+            )
+        return normal
+
+    def _tags_of(self, last: Event | None) -> list[Tag]:
+        """The list's tags; without a list, one tag for each relay that stands in."""
+        if last is not None:
+            return list(last.tags)
+        book = self._courier.book
+        return [_entry(url, True, True) for url in book.fallback if book.policy.may_be_named(url)]
+
+    def _row(
+        self,
+        url: str,
+        *,
+        read: bool,
+        write: bool,
+        own: bool = False,
+        fallback: bool = False,
+    ) -> RelayRow:
+        health = self._courier.pool.health(url)
+        counters = health.counters
+        answered = counters.accepted + counters.refused
+        return RelayRow(
+            url=url,
+            read=read,
+            write=write,
+            own=own,
+            fallback=fallback,
+            state=health.state,
+            latency=health.latency,
+            delivered=counters.accepted / answered if answered else None,
+            last_word=health.last_word or health.problem,
+        )
+
+
+def _entry(url: str, read: bool, write: bool) -> Tag:
+    if read and write:
+        return ("r", url)
+    return ("r", url, "read" if read else "write")
+
+
+def _names(tag: Tag, url: str) -> bool:
+    return tag[0] == "r" and len(tag) > 1 and relay_url(tag[1]) == url
+
+
+def _next(last: Event | None, tags: Sequence[Tag]) -> Draft:
+    return Draft(kinds.RELAY_LIST, last.content if last else "", tuple(tags))
