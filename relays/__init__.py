@@ -1,0 +1,1 @@
+"""A Nostr relay: `python -m relays run`."""

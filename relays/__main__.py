@@ -1,0 +1,8 @@
+"""`python -m relays`."""
+
+import sys
+
+from relays.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,85 @@
+"""What a keeper may set: `RelayConfig`, from TOML or from the command line."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from nostr_client.errors import ConfigError
+
+KIB: Final = 1024
+MIB: Final = 1024 * KIB
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What one client may ask of the relay. Sizes in bytes, times in seconds."""
+
+    # What one message may hold.
+    message_bytes: int = 512 * KIB
+    """The largest frame and message; what is larger closes the connection (code 1009)."""
+    content_length: int = 256 * KIB
+    """Characters in an event's content."""
+    event_tags: int = 5_000
+    created_at_ahead: int = 900
+    """How far in the future an event may be dated, in seconds."""
+    created_at_behind: int | None = None
+    """How old an event may be when it comes, in seconds; None: as old as it likes."""
+    filters: int = 20
+    """Filters in one REQ or COUNT."""
+    filter_values: int = 5_000
+    """Values in all the lists of one filter."""
+
+    # What one connection may have open.
+    subscriptions: int = 100
+    live_values: int = 20_000
+    """Values in all the lists of all the subscriptions of one connection."""
+    pending_events: int = 1_000
+    """Events taken in and not answered yet; past it the socket is not read."""
+    pending_bytes: int = 2 * MIB
+    pending_counts: int = 20
+    """COUNTs not answered yet; further ones are refused."""
+    outbox_bytes: int = 4 * MIB
+    """Bytes that a client has not taken yet; past it the connection is closed."""
+
+    # What a query may return.
+    default_limit: int = 500
+    """Events for a filter that names no limit."""
+    max_limit: int = 500
+    """A filter's larger limit is clamped to this."""
+
+    # What all clients together may have open.
+    connections: int = 5_000
+    all_live_values: int = 2_000_000
+    all_pending_bytes: int = 64 * MIB
+    all_outbox_bytes: int = 256 * MIB
+    all_partial_bytes: int = 64 * MIB
+    """Bytes of messages that have begun and not ended."""
+
+
+class RelayConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One relay: where it listens, what it says of itself, what it allows."""
+
+    host: str = "127.0.0.1"
+    port: int = 7777
+    """0 takes a free one."""
+    urls: tuple[str, ...] = ()
+    """Public URLs, where they differ from the address (a proxy, an onion service)."""
+
+    name: str = "nostr-client relay"
+    description: str = "A relay for keeping one's own notes and those of friends."
+    pubkey: str | None = None
+    contact: str | None = None
+    limits: Limits = Limits()
+
+
+def load_config(path: Path) -> RelayConfig:
+    """The configuration in a TOML file. Raises ConfigError, naming file and key."""
+    try:
+        return msgspec.convert(tomllib.loads(path.read_text("utf-8")), RelayConfig)
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read: {error}") from None
+    except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+        raise ConfigError(f"{path}: {error}") from None

@@ -1,0 +1,113 @@
+"""Plain HTTP on the relay's port: the information document (NIP-11), and a word for browsers."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Collection
+from http import HTTPStatus
+from typing import Final
+from urllib.parse import urlsplit
+
+import msgspec
+from websockets.datastructures import Headers
+from websockets.http11 import Request, Response
+
+from nostr_client.version import __version__
+from relays.config import RelayConfig
+
+NIPS: Final = (1, 9, 11, 40, 45, 62, 67, 70)
+"""What this relay does; NIPs that are a client's affair are not named."""
+SOFTWARE: Final = "https://github.com/nostr-client/nostr-client"
+_CORS: Final = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Allow-Headers": "*",
+    "Access-Control-Allow-Methods": "GET, HEAD, OPTIONS",
+}
+
+
+def information(config: RelayConfig) -> bytes:
+    """The document of NIP-11. Every number in it is one that the relay keeps to."""
+    limits = config.limits
+    limitation = {
+        "max_message_length": limits.message_bytes,
+        "max_subscriptions": limits.subscriptions,
+        "max_filters": limits.filters,
+        "max_filter_values": limits.filter_values,
+        "max_limit": limits.max_limit,
+        "default_limit": limits.default_limit,
+        "max_subid_length": 64,
+        "max_event_tags": limits.event_tags,
+        "max_content_length": limits.content_length,
+        "created_at_upper_limit": limits.created_at_ahead,
+        "auth_required": False,
+        "payment_required": False,
+        "restricted_writes": False,
+    }
+    if limits.created_at_behind is not None:
+        limitation["created_at_lower_limit"] = limits.created_at_behind
+    document = {
+        "name": config.name,
+        "description": config.description,
+        "pubkey": config.pubkey,
+        "contact": config.contact,
+        "supported_nips": NIPS,
+        "software": SOFTWARE,
+        "version": __version__,
+        "limitation": limitation,
+    }
+    return msgspec.json.encode({k: v for k, v in document.items() if v is not None})
+
+
+class Pages:
+    """Answers requests that are not to become a WebSocket."""
+
+    def __init__(self, config: RelayConfig) -> None:
+        self._document = information(config)
+        self._greeting = _greeting(config).encode()
+        self._paths: Collection[str] = {"/"} | {urlsplit(url).path or "/" for url in config.urls}
+
+    def respond(self, request: Request) -> Response | None:
+        """The answer; None when the request may become a WebSocket."""
+        path = request.path.partition("?")[0]
+        if path not in self._paths:
+            return _response(HTTPStatus.NOT_FOUND, "text/plain", b"There is nothing here.\n")
+        match request.method:
+            case "OPTIONS":
+                return _response(HTTPStatus.NO_CONTENT, "", b"")
+            case "GET" | "HEAD":
+                pass
+            case _:
+                response = _response(
+                    HTTPStatus.METHOD_NOT_ALLOWED, "text/plain", b"Ask with GET.\n"
+                )
+                response.headers["Allow"] = _CORS["Access-Control-Allow-Methods"]
+                return response
+        if "application/nostr+json" in ",".join(request.headers.get_all("Accept")):
+            answer = _response(HTTPStatus.OK, "application/nostr+json", self._document)
+        elif request.headers.get_all("Upgrade"):
+            return None
+        else:
+            answer = _response(HTTPStatus.OK, "text/html", self._greeting)
+        if request.method == "HEAD":
+            answer.body = b""
+        return answer
+
+
+def _response(status: HTTPStatus, kind: str, body: bytes) -> Response:
+    headers = Headers(_CORS)
+    headers["Connection"] = "close"
+    headers["Vary"] = "Accept"
+    if kind:
+        headers["Content-Type"] = f"{kind}; charset=utf-8"
+        headers["Content-Length"] = str(len(body))
+        headers["X-Content-Type-Options"] = "nosniff"
+    return Response(status.value, status.phrase, headers, body)
+
+
+def _greeting(config: RelayConfig) -> str:
+    name, words = html.escape(config.name), html.escape(config.description)
+    return (
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{name}</title>'
+        f"<h1>{name}</h1><p>{words}</p>"
+        "<p>This is a Nostr relay: open its address in a Nostr client.</p></html>\n"
+    )

@@ -1,0 +1,193 @@
+"""From an offered event to its OK: verify, store, answer, pass on.
+
+Three steps, each with a task of its own, so that the verifier and the disk work at the same time;
+batches go through them in order. An event that is offered again while it is under way waits for the
+same verdict: only when one of them is durable may another be called a duplicate. What claims an id
+under way with another signature is a different event here, for it may be the forgery or the truth.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final, Protocol
+
+from nostr_client.errors import NostrError
+from nostr_client.protocol.event import Event
+from nostr_client.protocol.kinds import is_ephemeral
+from nostr_client.store.events import EventStore, SaveResult, SaveStatus
+from relays.session import UNSTORED
+
+BATCH: Final = 512
+"""Events that are verified and saved at once, at most."""
+UNDER_WAY: Final = 4
+"""Batches between two steps, at most."""
+REMEMBERED: Final = 10_000
+"""Ephemeral events that are not passed on a second time."""
+PATIENCE: Final = 60.0
+"""Seconds that one batch may take in the verifier or in the store."""
+
+_log = logging.getLogger(__name__)
+
+_DUPLICATE: Final = "duplicate: already have this event"
+_REASONS: Final = {
+    SaveStatus.DUPLICATE: (True, _DUPLICATE),
+    SaveStatus.OUTDATED: (False, "invalid: a newer version of this event is held"),
+    SaveStatus.DELETED: (False, "invalid: its author deleted this event"),
+    SaveStatus.EXPIRED: (False, "invalid: this event has expired"),
+    SaveStatus.VANISHED: (False, "invalid: its author asked this relay to forget it"),
+}
+"""What is said of a save; the others are accepted without a word."""
+FRESH: Final = frozenset({SaveStatus.STORED, SaveStatus.REPLACED})
+
+
+class Asker(Protocol):
+    """Who offered an event and waits for its OK."""
+
+    def settle(self, event: Event, accepted: bool, reason: str) -> None: ...
+
+
+class _Job:
+    __slots__ = ("askers", "event")
+
+    def __init__(self, event: Event, asker: Asker) -> None:
+        self.event = event
+        self.askers = [asker]
+
+
+News = Sequence[tuple[int, Event]]
+"""Events that are new here, each with its commit sequence."""
+
+
+Verify = Callable[[Sequence[Event]], Awaitable[list[bool]]]
+"""Checks signatures, many at once."""
+
+
+class Intake:
+    """Takes events in, for `run` to carry through. `publish` is told of every new one.
+
+    It is bounded by those who offer: each keeps account of what it has under way.
+    """
+
+    def __init__(self, store: EventStore, verify: Verify, publish: Callable[[News], None]) -> None:
+        self._store = store
+        self._verify_all = verify
+        self._publish = publish
+        self._jobs: dict[bytes, _Job] = {}
+        self._waiting: deque[_Job] = deque()
+        self._wake = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._verified: asyncio.Queue[tuple[list[_Job], asyncio.Task[list[bool] | None]]]
+        self._verified = asyncio.Queue(UNDER_WAY)
+        self._saved: asyncio.Queue[tuple[list[_Job], asyncio.Task[list[SaveResult] | None]]]
+        self._saved = asyncio.Queue(UNDER_WAY)
+        self._passed_on: dict[str, None] = {}
+
+    def offer(self, event: Event, asker: Asker) -> None:
+        """Take in `event`, whose form and id are checked; `asker` is answered later."""
+        job = self._jobs.get(event.json)
+        if job is not None:
+            job.askers.append(asker)
+            return
+        job = self._jobs[event.json] = _Job(event, asker)
+        self._waiting.append(job)
+        self._wake.set()
+        self._idle.clear()
+
+    async def drained(self) -> None:
+        """Returns when every event that was offered has its answer."""
+        await self._idle.wait()
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._verify(group))
+            group.create_task(self._save(group))
+            group.create_task(self._answer())
+
+    async def _verify(self, group: asyncio.TaskGroup) -> None:
+        while True:
+            await self._wake.wait()
+            size = min(BATCH, len(self._waiting))
+            batch = [self._waiting.popleft() for _ in range(size)]
+            if not self._waiting:
+                self._wake.clear()
+            await self._verified.put((batch, group.create_task(self._check(batch))))
+
+    async def _check(self, batch: list[_Job]) -> list[bool] | None:
+        try:
+            async with asyncio.timeout(PATIENCE):
+                return await self._verify_all([job.event for job in batch])
+        except (NostrError, TimeoutError):
+            _log.exception("signatures could not be checked")
+            return None
+
+    async def _save(self, group: asyncio.TaskGroup) -> None:
+        while True:
+            batch, check = await self._verified.get()
+            verdicts = await check
+            if verdicts is None:
+                self._settle_all(batch, False, "error: the signature could not be checked")
+                continue
+            good: list[_Job] = []
+            for job, valid in zip(batch, verdicts, strict=True):
+                if not valid:
+                    self._settle(job, False, "invalid: the signature is wrong")
+                elif is_ephemeral(job.event.kind):
+                    self._pass_on(job)
+                else:
+                    good.append(job)
+            self._publish(())
+            if good:
+                await self._saved.put((good, group.create_task(self._store_all(good))))
+
+    async def _store_all(self, batch: list[_Job]) -> list[SaveResult] | None:
+        try:
+            async with asyncio.timeout(PATIENCE):
+                return await self._store.save([job.event for job in batch])
+        except (NostrError, TimeoutError):
+            _log.exception("events could not be stored")
+            return None
+
+    async def _answer(self) -> None:
+        while True:
+            batch, save = await self._saved.get()
+            results = await save
+            if results is None:
+                self._settle_all(batch, False, "error: the event could not be stored")
+                continue
+            news: list[tuple[int, Event]] = []
+            for job, result in zip(batch, results, strict=True):
+                if result.status in FRESH:
+                    news.append((result.seq, job.event))
+                    self._settle(job, True, "")
+                else:
+                    self._settle(job, *_REASONS[result.status])
+            self._publish(news)
+
+    def _pass_on(self, job: _Job) -> None:
+        id = job.event.id
+        if id in self._passed_on:
+            self._settle(job, True, _DUPLICATE)
+            return
+        self._passed_on[id] = None
+        if len(self._passed_on) > REMEMBERED:
+            del self._passed_on[next(iter(self._passed_on))]
+        self._settle(job, True, "")
+        self._publish(((UNSTORED, job.event),))
+
+    def _settle_all(self, batch: list[_Job], accepted: bool, reason: str) -> None:
+        for job in batch:
+            self._settle(job, accepted, reason)
+        self._publish(())
+
+    def _settle(self, job: _Job, accepted: bool, reason: str) -> None:
+        del self._jobs[job.event.json]
+        for number, asker in enumerate(job.askers):
+            twin = accepted and number > 0
+            asker.settle(job.event, accepted, _DUPLICATE if twin else reason)
+        if not self._jobs:
+            self._idle.set()

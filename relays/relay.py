@@ -1,0 +1,332 @@
+"""The relay itself: what sessions ask for is done, and what is new reaches who subscribed to it.
+
+All of it runs on one loop and knows no socket: a `Peer` is what it needs of one. Every client is
+bounded: what it has under way (then its socket is not read), what it has not taken yet (then it is
+closed), what its subscriptions hold. So are all clients together.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Callable, Collection
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final, Protocol
+
+from nostr_client.protocol.event import Event
+from nostr_client.protocol.filter_index import FilterIndex
+from nostr_client.store.events import EventStore
+from relays.checking import verify_all
+from relays.config import Limits, RelayConfig
+from relays.ingest import Intake, News, Verify
+from relays.policies import Policy, for_clients
+from relays.queries import Queries, Questions
+from relays.session import (
+    Action,
+    Ingest,
+    RelaySession,
+    Reply,
+    State,
+    Subscribe,
+    Subscription,
+    Tally,
+    Unsubscribe,
+    ok_frame,
+)
+from relays.wire import event_frame
+
+TRY_AGAIN_LATER = 1013
+"""The close code of one who is closed for what all clients together use up."""
+POLICY = 1008
+"""The close code of a client that does not keep up."""
+
+DRAIN_LIMIT: Final = 2.0
+"""Seconds in which what was offered before the end is to be stored."""
+
+_log = logging.getLogger(__name__)
+
+
+class Peer(Protocol):
+    """A client's socket."""
+
+    def write(self, frames: bytes) -> None:
+        """Send frames, later if the client is slow."""
+
+    def unread(self) -> int:
+        """Bytes that were written and have not left yet."""
+
+    def stop_reading(self) -> None: ...
+
+    def go_on_reading(self) -> None: ...
+
+    def drop(self, code: int, reason: str) -> None:
+        """Close the connection; frames that have not left yet may be lost."""
+
+
+class Client:
+    """One connected client: its session, its socket, and what it has under way."""
+
+    __slots__ = ("_relay", "bytes", "events", "outbox", "peer", "questions", "session", "stopped")
+
+    def __init__(self, relay: Relay, session: RelaySession, peer: Peer) -> None:
+        self._relay = relay
+        self.session = session
+        self.peer = peer
+        self.questions = Questions(session)
+        self.outbox: list[bytes] = []
+        self.events = 0
+        """Events offered and not answered."""
+        self.bytes = 0
+        self.stopped = False
+        """Its socket is not read until some of its events have their answer."""
+
+    def settle(self, event: Event, accepted: bool, reason: str) -> None:
+        """An event that this client offered has its answer."""
+        self._relay.settled(self, event, ok_frame(event.id, accepted, reason))
+
+
+class Relay:
+    """Made by `open_relay`. Sockets call `connect`, `receive`, `go_on` and `disconnect`, and
+    `flush` after each burst."""
+
+    def __init__(
+        self,
+        store: EventStore,
+        verify: Verify,
+        limits: Limits,
+        judge: Policy,
+        clock: Callable[[], float],
+    ) -> None:
+        self.limits = limits
+        self._judge = judge
+        self._clock = clock
+        self._store = store
+        self._intake = Intake(store, verify, self._publish)
+        self._queries = Queries(store, limits, self._deliver, lambda: self._news)
+        self._index: FilterIndex[Subscription] = FilterIndex()
+        self._clients: dict[RelaySession, Client] = {}
+        self._dirty: dict[Client, None] = {}
+        self._stopped: dict[Client, None] = {}
+        self._overlapping: list[Subscription] = []
+        self._news = 0
+        self._live_values = 0
+        self._pending_bytes = 0
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._intake.run())
+            group.create_task(self._queries.run())
+
+    async def drained(self) -> None:
+        """Returns when everything that was offered is stored and answered."""
+        try:
+            async with asyncio.timeout(DRAIN_LIMIT):
+                await self._intake.drained()
+        except TimeoutError:
+            _log.warning("some events were not stored in time")
+
+    # What sockets call
+
+    def connect(self, peer: Peer, address: str) -> Client:
+        """A new client."""
+        session = RelaySession(self.limits, self._judge, address)
+        client = self._clients[session] = Client(self, session, peer)
+        return client
+
+    def disconnect(self, client: Client) -> None:
+        """A client is gone, for whatever reason."""
+        if self._clients.pop(client.session, None) is None:
+            return
+        for subscription in client.session.end():
+            self._forget(subscription)
+        client.questions.clear()
+        client.outbox.clear()
+        self._dirty.pop(client, None)
+        self._stopped.pop(client, None)
+
+    def receive(self, client: Client, data: bytes) -> None:
+        """A message came from `client`."""
+        action = client.session.receive(data, self._clock())
+        if action is None:
+            return
+        if isinstance(action, Ingest):
+            self._take_in(client, action.event)
+        else:
+            self._do(client, action)
+
+    def go_on(self, client: Client, *, deaf: bool) -> None:
+        """`client` takes what it is sent again, or no longer does (`deaf`)."""
+        client.questions.deaf = deaf
+        self._queries.ask(client.questions)
+
+    def flush(self) -> None:
+        """Hand what was said since the last flush to the sockets."""
+        while self._dirty:
+            client, _ = self._dirty.popitem()
+            if client.outbox:
+                client.peer.write(b"".join(client.outbox))
+                client.outbox.clear()
+            self._bound(client)
+
+    def _bound(self, client: Client) -> None:
+        if client.peer.unread() + client.session.held_bytes > self.limits.outbox_bytes:
+            client.peer.drop(POLICY, "too slow: what is sent is not read")
+
+    def bound_all(self) -> None:
+        """Close the slowest clients while all together have more unread than is allowed."""
+        by_size = {client: client.peer.unread() for client in self._clients.values()}
+        total = sum(by_size.values())
+        for client in sorted(by_size, key=by_size.__getitem__, reverse=True):
+            if total <= self.limits.all_outbox_bytes:
+                break
+            total -= by_size[client]
+            client.peer.drop(TRY_AGAIN_LATER, "the relay is short of memory")
+
+    # Actions
+
+    def _take_in(self, client: Client, event: Event) -> None:
+        size = len(event.json)
+        client.events += 1
+        client.bytes += size
+        self._pending_bytes += size
+        limits = self.limits
+        if not client.stopped and (
+            client.events >= limits.pending_events
+            or client.bytes >= limits.pending_bytes
+            or self._pending_bytes >= limits.all_pending_bytes
+        ):
+            client.stopped = True
+            self._stopped[client] = None
+            client.peer.stop_reading()
+        self._intake.offer(event, client)
+
+    def settled(self, client: Client, event: Event, frame: bytes) -> None:
+        """`frame` answers `event`, which `client` had offered."""
+        size = len(event.json)
+        client.events -= 1
+        client.bytes -= size
+        self._pending_bytes -= size
+        self._say(client, frame)
+
+    def _go_on_reading(self) -> None:
+        limits = self.limits
+        if self._pending_bytes > limits.all_pending_bytes // 2:
+            return
+        ready = [
+            client
+            for client in self._stopped
+            if client.events <= limits.pending_events // 2
+            and client.bytes <= limits.pending_bytes // 2
+        ]
+        for client in ready:
+            del self._stopped[client]
+            client.stopped = False
+            client.peer.go_on_reading()
+
+    def _do(self, client: Client, action: Action) -> None:
+        match action:
+            case Reply(frame):
+                self._say(client, frame)
+            case Subscribe(subscription, replaced):
+                if replaced is not None:
+                    self._forget(replaced)
+                self._subscribe(client, subscription)
+            case Unsubscribe(subscription, frame):
+                self._forget(subscription)
+                if frame:
+                    self._say(client, frame)
+            case Tally():
+                client.questions.tallies.append(action)
+                self._queries.ask(client.questions)
+
+    def _subscribe(self, client: Client, subscription: Subscription) -> None:
+        if self._live_values + subscription.values > self.limits.all_live_values:
+            reason = "rate-limited: the relay has too many subscriptions open"
+            self._say(client, client.session.refuse(subscription, reason))
+            return
+        self._live_values += subscription.values
+        self._index.set(subscription, subscription.filters)
+        client.questions.scans[subscription.id] = subscription
+        self._queries.ask(client.questions)
+
+    def _forget(self, subscription: Subscription) -> None:
+        if subscription not in self._index:
+            return
+        self._index.remove(subscription)
+        self._live_values -= subscription.values
+        client = self._clients.get(subscription.session)
+        if client is not None and client.questions.scans.get(subscription.id) is subscription:
+            del client.questions.scans[subscription.id]
+
+    # What is sent
+
+    def _say(self, client: Client, frames: bytes) -> None:
+        if client.session in self._clients:
+            client.outbox.append(frames)
+            self._dirty[client] = None
+
+    def _deliver(self, questions: Questions, asked: Subscription | Tally, frames: bytes) -> None:
+        client = self._clients.get(questions.session)
+        if client is None:
+            return
+        if isinstance(asked, Subscription):
+            if asked.carried is not None:
+                self._overlapping.append(asked)
+            elif asked.state is State.ENDED:
+                self._forget(asked)
+        if frames:
+            self._say(client, frames)
+            self.flush()
+
+    def _publish(self, news: News) -> None:
+        for seq, event in news:
+            frames: dict[str, bytes] = {}
+            for subscription in self._index.match(event):
+                client = self._clients[subscription.session]
+                if client.session.live(subscription, seq, event):
+                    frame = frames.get(subscription.id)
+                    if frame is None:
+                        frame = event_frame(subscription.head, event.json)
+                        frames[subscription.id] = frame
+                    client.outbox.append(frame)
+                self._dirty[client] = None  # also for what is held back: it counts as unread
+            self._news = max(self._news, seq)
+        if self._overlapping:
+            self._catch_up()
+        if self._stopped:
+            self._go_on_reading()
+        self.flush()
+
+    def _catch_up(self) -> None:
+        still: list[Subscription] = []
+        for subscription in self._overlapping:
+            if subscription.seq <= self._news:
+                subscription.session.caught_up(subscription)
+            elif subscription.carried is not None:
+                still.append(subscription)
+        self._overlapping = still
+
+
+@asynccontextmanager
+async def open_relay(
+    path: Path,
+    config: RelayConfig,
+    *,
+    service_urls: Collection[str] = (),
+    clock: Callable[[], float] = time.time,
+) -> AsyncIterator[Relay]:
+    """The relay over the database `path`, at work until the block ends.
+
+    `service_urls`: the URLs for which it obeys requests to vanish (NIP-62). Raises StoreError.
+    """
+    async with (
+        EventStore.open(path, service_urls=service_urls, clock=clock) as store,
+        asyncio.TaskGroup() as group,
+    ):
+        relay = Relay(store, verify_all, config.limits, for_clients(config.limits), clock)
+        working = group.create_task(relay.run())
+        yield relay
+        working.cancel()

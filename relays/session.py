@@ -1,0 +1,342 @@
+"""One client of the relay, without its socket: a message goes in, an action comes out.
+
+A subscription has three states, and moves through them in this order only:
+
+- SCANNING: it is registered as live, and its stored events are being read. What becomes live
+  meanwhile is held back.
+- LIVE: the stored events and EOSE were sent, then what was held back, save what the page carried.
+  What becomes live is sent at once.
+- ENDED: by CLOSE, by another REQ of the same id, by a refusal, or with the connection. Nothing is
+  sent under it any more; a scan that comes back late is thrown away.
+
+An event that the page carried is not sent again. Whether it did is known by commit sequence (what
+was committed after the page's snapshot is not in it) and, for what the snapshot saw, by id: what
+the page's limit left out is sent after EOSE. So nothing falls between, and nothing comes twice. A
+page may also come before the news of events that it carries: their ids are kept until the news of
+its last commit has come (`caught_up`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from enum import Enum
+from typing import Any, Final
+
+import msgspec
+
+from nostr_client.errors import InvalidData
+from nostr_client.protocol.event import Event
+from nostr_client.protocol.filters import Filter
+from nostr_client.protocol.messages import (
+    Auth,
+    ClientMessage,
+    Close,
+    Closed,
+    Count,
+    CountResult,
+    Eose,
+    NegClose,
+    NegErr,
+    NegMsg,
+    NegOpen,
+    Notice,
+    Ok,
+    Peek,
+    PublishEvent,
+    Req,
+    decode_client_message,
+    peek,
+)
+from relays.config import Limits
+from relays.policies import Offer, Policy, filter_values, judge_filters
+from relays.wire import event_frame, event_frames, event_head, text_frame
+
+UNSTORED: Final = 0
+"""The commit sequence of what is passed on and not stored."""
+_ID: Final = slice(len(b'{"id":"'), len(b'{"id":"') + 64)
+"""Where an event's id stands in its one encoding."""
+
+
+_HINTS: Final[dict[bool | None, tuple[str, ...]]] = {True: ("finish",), False: ("more",), None: ()}
+
+
+class State(Enum):
+    """Of a subscription; the rules stand at the head of this file."""
+
+    SCANNING = "scanning"
+    LIVE = "live"
+    ENDED = "ended"
+
+
+class Subscription:
+    """One REQ of one client.
+
+    `values` is what it costs: the values in its filters' lists. `seq` is the last commit that its
+    page saw; `carried` holds the ids in the page while news of them may still come.
+    """
+
+    __slots__ = ("carried", "filters", "head", "held", "id", "seq", "session", "state", "values")
+
+    def __init__(self, session: RelaySession, id: str, filters: tuple[Filter, ...]) -> None:
+        self.session = session
+        self.id = id
+        self.filters = filters
+        self.head = event_head(id)
+        self.state = State.SCANNING
+        self.held: list[tuple[int, Event]] = []
+        self.seq = 0
+        self.carried: frozenset[bytes] | None = None
+        self.values = filter_values(filters)
+
+
+# Actions: what is to be done about a message
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """Send this frame."""
+
+    frame: bytes
+
+
+class Ingest(msgspec.Struct, frozen=True):
+    """Check the signature of this event, store it, answer OK, pass it on."""
+
+    event: Event
+
+
+class Subscribe(msgspec.Struct, frozen=True):
+    """Register `subscription` as live, then scan; `replaced` has ended."""
+
+    subscription: Subscription
+    replaced: Subscription | None = None
+
+
+class Unsubscribe(msgspec.Struct, frozen=True):
+    """This subscription has ended; `frame` says so to the client, if it must be told."""
+
+    subscription: Subscription
+    frame: bytes = b""
+
+
+class Tally(msgspec.Struct, frozen=True):
+    """Count what matches."""
+
+    query_id: str
+    filters: tuple[Filter, ...]
+
+
+Action = Reply | Ingest | Subscribe | Unsubscribe | Tally
+
+
+class RelaySession:
+    """The relay's side of one connection.
+
+    `judge` decides on events; `address` is the client's, for policies that look at it.
+    """
+
+    __slots__ = (
+        "_judge",
+        "_limits",
+        "address",
+        "held_bytes",
+        "live_values",
+        "subscriptions",
+        "tallies",
+    )
+
+    def __init__(self, limits: Limits, judge: Policy, address: str = "") -> None:
+        self._limits = limits
+        self._judge = judge
+        self.address = address
+        self.subscriptions: dict[str, Subscription] = {}
+        self.live_values = 0
+        self.tallies = 0
+        """COUNTs asked and not answered."""
+        self.held_bytes = 0
+        """Bytes of the events that wait for a page."""
+
+    def receive(self, data: bytes, now: float) -> Action | None:
+        """What to do about one message; `now` in seconds. Raises nothing."""
+        try:
+            message = decode_client_message(data)
+        except InvalidData as error:
+            return self._complain(peek(data), f"invalid: {str(error)[:200]}")
+        if isinstance(message, PublishEvent):
+            verdict = self._judge(Offer(message.event, now, self.address))
+            if verdict.accepted:
+                return Ingest(message.event)
+            return Reply(ok_frame(message.event.id, False, verdict.reason))
+        read = _READERS.get(type(message))
+        if read is None:
+            label = peek(data).label or ""
+            return _notice(f"unsupported: a frame of the type {label[:32]!r}")
+        return read(self, message)
+
+    def _complain(self, seen: Peek, reason: str) -> Action:
+        """The answer to a message that could not be read."""
+        answer: Ok | Closed | NegErr | Notice = Notice(reason)
+        if seen.id is not None:
+            match seen.label:
+                case "EVENT" | "AUTH":
+                    answer = Ok(seen.id, False, reason)
+                case "REQ":
+                    return self._refuse_req(seen.id, reason, self._take_away(seen.id))
+                case "COUNT":
+                    answer = Closed(seen.id, reason)
+                case "NEG-OPEN" | "NEG-MSG":
+                    answer = NegErr(seen.id, reason)
+        return Reply(text_frame(answer.encode()))
+
+    def _take_away(self, subscription_id: str) -> Subscription | None:
+        """The subscription of this id, ended: a REQ that is refused has closed it too."""
+        replaced = self.subscriptions.pop(subscription_id, None)
+        if replaced is not None:
+            self._end(replaced)
+        return replaced
+
+    def _refuse_req(self, id: str, reason: str, replaced: Subscription | None) -> Action:
+        frame = text_frame(Closed(id, reason).encode())
+        return Reply(frame) if replaced is None else Unsubscribe(replaced, frame)
+
+    def _req(self, message: Req) -> Action:
+        replaced = self._take_away(message.subscription_id)
+        reason = judge_filters(message.filters, self._limits).reason
+        subscription = Subscription(self, message.subscription_id, message.filters)
+        if not reason and len(self.subscriptions) >= self._limits.subscriptions:
+            reason = f"rate-limited: {self._limits.subscriptions} subscriptions may be open"
+        if not reason and self.live_values + subscription.values > self._limits.live_values:
+            reason = (
+                f"rate-limited: all filters together may have {self._limits.live_values} values"
+            )
+        if reason:
+            return self._refuse_req(message.subscription_id, reason, replaced)
+        self.subscriptions[message.subscription_id] = subscription
+        self.live_values += subscription.values
+        return Subscribe(subscription, replaced)
+
+    def _count(self, message: Count) -> Action:
+        reason = judge_filters(message.filters, self._limits).reason
+        if not reason and self.tallies >= self._limits.pending_counts:
+            reason = "rate-limited: too many counts are waiting"
+        if reason:
+            return Reply(text_frame(Closed(message.subscription_id, reason).encode()))
+        self.tallies += 1
+        return Tally(message.subscription_id, message.filters)
+
+    def _close(self, message: Close) -> Action | None:
+        ended = self._take_away(message.subscription_id)
+        return None if ended is None else Unsubscribe(ended)
+
+    def _auth(self, message: Auth) -> Action:
+        reason = "unsupported: this relay asks nobody to authenticate"
+        return Reply(ok_frame(message.event.id, False, reason))
+
+    def _negentropy(self, message: NegOpen | NegMsg | NegClose) -> Action | None:
+        if isinstance(message, NegClose):
+            return None
+        reason = "unsupported: this relay does not reconcile sets"
+        return Reply(text_frame(NegErr(message.subscription_id, reason).encode()))
+
+    def _end(self, subscription: Subscription) -> None:
+        subscription.state = State.ENDED
+        subscription.carried = None
+        self.live_values -= subscription.values
+        self.held_bytes -= sum(len(event.json) for _, event in subscription.held)
+        subscription.held.clear()
+
+    # What the relay has for the client
+
+    def page(
+        self,
+        subscription: Subscription,
+        events: Sequence[bytes],
+        *,
+        complete: bool | None,
+        seq: int,
+        news: int,
+    ) -> bytes:
+        """The frames for the stored `events`, EOSE, and what became live meanwhile.
+
+        `complete`: nothing older that matches is stored (NIP-67), None: not known; `seq`: the last
+        commit that the snapshot saw; `news`: the last commit of which `live` was told. Empty when
+        the subscription has ended.
+        """
+        if subscription.state is not State.SCANNING:
+            return b""
+        frames = [event_frames(subscription.head, events)]
+        frames.append(text_frame(Eose(subscription.id, _HINTS[complete]).encode()))
+        held = subscription.held
+        subscription.state = State.LIVE
+        subscription.held = []
+        subscription.seq = seq
+        if held or news < seq:
+            subscription.carried = frozenset(event_json[_ID] for event_json in events)
+            for held_seq, event in held:
+                self.held_bytes -= len(event.json)
+                if self.live(subscription, held_seq, event):
+                    frames.append(event_frame(subscription.head, event.json))
+            if news >= seq:
+                subscription.carried = None
+        return b"".join(frames)
+
+    def live(self, subscription: Subscription, seq: int, event: Event) -> bool:
+        """Is `event`, stored at commit `seq` or `UNSTORED`, to be sent under `subscription` now?"""
+        if subscription.state is State.SCANNING:
+            subscription.held.append((seq, event))
+            self.held_bytes += len(event.json)
+            return False
+        if seq > subscription.seq or seq == UNSTORED:
+            return subscription.state is State.LIVE
+        carried = subscription.carried
+        # Without ids this is old news, of another process's commit: the page saw it.
+        return carried is not None and event.id.encode() not in carried
+
+    def caught_up(self, subscription: Subscription) -> None:
+        """`live` was told of every commit that the page of `subscription` saw."""
+        subscription.carried = None
+
+    def refuse(self, subscription: Subscription, reason: str) -> bytes:
+        """The relay ends a subscription: the frame that says why, or nothing if it has ended."""
+        if subscription.state is State.ENDED:
+            return b""
+        del self.subscriptions[subscription.id]
+        self._end(subscription)
+        return text_frame(Closed(subscription.id, reason).encode())
+
+    def tallied(self, tally: Tally, count: int) -> bytes:
+        """The frame that answers a COUNT."""
+        self.tallies -= 1
+        return text_frame(CountResult(tally.query_id, count).encode())
+
+    def untallied(self, tally: Tally, reason: str) -> bytes:
+        """The frame that refuses a COUNT."""
+        self.tallies -= 1
+        return text_frame(Closed(tally.query_id, reason).encode())
+
+    def end(self) -> list[Subscription]:
+        """The connection is over: the subscriptions that ended with it."""
+        ended = list(self.subscriptions.values())
+        self.subscriptions.clear()
+        for subscription in ended:
+            self._end(subscription)
+        return ended
+
+
+_READERS: Final[dict[type[ClientMessage], Callable[[RelaySession, Any], Action | None]]] = {
+    Req: RelaySession._req,
+    Count: RelaySession._count,
+    Close: RelaySession._close,
+    Auth: RelaySession._auth,
+    NegOpen: RelaySession._negentropy,
+    NegMsg: RelaySession._negentropy,
+    NegClose: RelaySession._negentropy,
+}
+
+
+def ok_frame(event_id: str, accepted: bool, reason: str = "") -> bytes:
+    """The frame of OK."""
+    return text_frame(Ok(event_id, accepted, reason).encode())
+
+
+def _notice(text: str) -> Reply:
+    return Reply(text_frame(Notice(text).encode()))

@@ -1,0 +1,201 @@
+"""Import and export: JSON lines, one event each, in and out of a relay's folder.
+
+Both work beside a running relay, whose clients see what is imported. An import is the keeper's own
+act: it passes the limits on age, never those on signatures, deletions and forms.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Final
+
+import msgspec
+
+from nostr_client.errors import InvalidEvent, StoreError
+from nostr_client.protocol.event import Event
+from nostr_client.protocol.filters import Filter
+from nostr_client.protocol.kinds import is_ephemeral
+from nostr_client.store.events import EventStore, SaveStatus
+from relays.checking import verify_all
+from relays.config import RelayConfig
+from relays.ingest import Verify
+from relays.policies import Offer, Policy, for_imports
+from relays.running import DATABASE, note_in, service_urls
+
+BATCH: Final = 1000
+"""Lines that are read, verified and saved at once."""
+_SAY_EVERY: Final = 1.0
+"""Seconds between two words on how it goes."""
+
+
+class Tally(msgspec.Struct):
+    """What became of the lines of an import; `reasons` counts why lines were refused."""
+
+    stored: int = 0
+    duplicate: int = 0
+    reasons: Counter[str] = msgspec.field(default_factory=Counter)
+
+    @property
+    def refused(self) -> int:
+        return self.reasons.total()
+
+    def __str__(self) -> str:
+        head = f"stored {self.stored}, duplicate {self.duplicate}, refused {self.refused}"
+        why = [f"  {count} x {reason}" for reason, count in self.reasons.most_common()]
+        return "\n".join([head, *why])
+
+
+_SAVED: Final = {
+    SaveStatus.OUTDATED: "a newer version is held",
+    SaveStatus.DELETED: "deleted by its author",
+    SaveStatus.EXPIRED: "expired",
+    SaveStatus.EPHEMERAL: "of a kind that is not stored",
+    SaveStatus.VANISHED: "its author asked to be forgotten",
+}
+
+
+class Importer:
+    """Carries lines into a store; `tally` says what became of them."""
+
+    def __init__(self, store: EventStore, verify: Verify, judge: Policy) -> None:
+        self._store = store
+        self._verify_all = verify
+        self._judge = judge
+        self.tally = Tally()
+
+    async def lines(self, source: Iterator[list[bytes]]) -> None:
+        """Take in every line of `source`: one batch is saved while the next is verified."""
+        saving: asyncio.Task[None] | None = None
+        try:
+            while batch := await asyncio.to_thread(_next, source):
+                events = self._read(batch)
+                verdicts = await self._verify_all(events)
+                if saving is not None:
+                    await saving
+                good = [event for event, ok in zip(events, verdicts, strict=True) if ok]
+                self._refuse("the signature is wrong", len(events) - len(good))
+                saving = asyncio.create_task(self._save(good))
+        finally:
+            if saving is not None:
+                await saving
+
+    def _refuse(self, reason: str, count: int = 1) -> None:
+        if count:
+            self.tally.reasons[reason] += count
+
+    def _read(self, batch: list[bytes]) -> list[Event]:
+        now = time.time()
+        events: list[Event] = []
+        for line in batch:
+            try:
+                event = Event.parse(line)
+            except InvalidEvent as error:
+                self._refuse(f"invalid: {error}")
+                continue
+            verdict = self._judge(Offer(event, now))
+            if not verdict.accepted:
+                self._refuse(verdict.reason)
+            elif is_ephemeral(event.kind):
+                self._refuse(_SAVED[SaveStatus.EPHEMERAL])
+            else:
+                events.append(event)
+        return events
+
+    async def _save(self, events: list[Event]) -> None:
+        for result in await self._store.save(events):
+            if result.status is SaveStatus.DUPLICATE:
+                self.tally.duplicate += 1
+            elif result.status in _SAVED:
+                self._refuse(_SAVED[result.status])
+            else:
+                self.tally.stored += 1
+
+
+async def import_files(data: Path, files: list[str], config: RelayConfig) -> Tally:
+    """Import `files` (`-`: standard input) into the relay of the folder `data`.
+
+    Says on standard error how it goes. Raises StoreError, and OSError for a file that cannot be
+    read (what came before it is stored).
+    """
+    note = note_in(data)
+    urls = service_urls(note.url if note else f"ws://{config.host}:{config.port}", config.urls)
+    started = time.monotonic()
+    async with EventStore.open(data / DATABASE, service_urls=urls) as store:
+        importer = Importer(store, verify_all, for_imports(config.limits))
+        try:
+            for name in files:
+                with _opened(name) as file:
+                    source = _batches(file, config.limits.message_bytes)
+                    await importer.lines(_with_progress(source, importer.tally, started))
+        finally:
+            seconds = time.monotonic() - started
+            sys.stderr.write(f"{importer.tally}\nin {seconds:.1f} s\n")
+    return importer.tally
+
+
+def _next(source: Iterator[list[bytes]]) -> list[bytes]:
+    return next(source, [])
+
+
+@contextlib.contextmanager
+def _opened(name: str) -> Iterator[IO[bytes]]:
+    if name == "-":
+        yield sys.stdin.buffer
+        return
+    with Path(name).open("rb") as file:
+        yield file
+
+
+def _batches(file: IO[bytes], most: int) -> Iterator[list[bytes]]:
+    """Lines that are not empty, some at a time; of a line that is too long only its head."""
+    batch: list[bytes] = []
+    size = 0
+    while line := file.readline(most + 2):
+        if len(line) > most and not line.endswith(b"\n"):
+            while (rest := file.readline(most)) and not rest.endswith(b"\n"):
+                pass
+        line = line.strip()
+        if line:
+            batch.append(line)
+            size += len(line)
+        if len(batch) >= BATCH or size >= 8 * most:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
+def _with_progress(
+    source: Iterator[list[bytes]], tally: Tally, started: float
+) -> Iterator[list[bytes]]:
+    said = time.monotonic()
+    for batch in source:
+        yield batch
+        now = time.monotonic()
+        if now - said >= _SAY_EVERY and sys.stderr.isatty():
+            said = now
+            done = tally.stored + tally.duplicate + tally.refused
+            sys.stderr.write(f"\r{done:,} lines, {done / (now - started):,.0f} a second ")
+            sys.stderr.flush()
+
+
+async def export_events(data: Path, out: IO[bytes]) -> int:
+    """Write every event of the relay in `data` to `out`, newest first; returns how many.
+
+    Raises StoreError when there is no relay in `data`, BrokenPipeError when nobody reads any more.
+    """
+    if not (data / DATABASE).exists():
+        raise StoreError(f"there is no relay in {data}")
+    count = 0
+    async with EventStore.open(data / DATABASE) as store:
+        async for events in store.stream([Filter()]):
+            out.write(b"".join(event.json + b"\n" for event in events))
+            count += len(events)
+        out.flush()
+    return count
