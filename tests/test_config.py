@@ -1,0 +1,96 @@
+"""Settings: every one optional, every mistake named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from nostr_client.config import ClientConfig, load_config
+from nostr_client.errors import ConfigError
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "config.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_no_file_is_no_setting(tmp_path: Path) -> None:
+    assert load_config(tmp_path / "config.toml") == ClientConfig()
+    assert load_config(written(tmp_path, "")) == ClientConfig()
+    assert ClientConfig().own_relay
+    assert not ClientConfig().compression
+
+
+def test_every_setting_is_read(tmp_path: Path) -> None:
+    path = written(
+        tmp_path,
+        """
+        relays = ["WSS://Relay.Example.com:443/", "wss://relay.example.com", "ws://127.0.0.1:7777"]
+        proxy = "socks5h://127.0.0.1:9050"
+        compression = true
+        allow_private_relays = ["NAS.local", "[fd00::1]"]
+        own_relay = false
+        theme = "nord"
+        """,
+    )
+    assert load_config(path) == ClientConfig(
+        relays=("wss://relay.example.com", "ws://127.0.0.1:7777"),
+        proxy="socks5h://127.0.0.1:9050",
+        compression=True,
+        allow_private_relays=("nas.local", "fd00::1"),
+        own_relay=False,
+        theme="nord",
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("relais = []", "relais"),
+        ("compression = 1", "compression: Expected `bool`, got `int`"),
+        ("relays = 'wss://a.b'", "relays: Expected `array`, got `str`"),
+        ("relays = ['wss://a.b', 7]", r"relays\[1\]: Expected `str`"),
+        ("relays = ['https://a.b']", "relays: 'https://a.b': "),
+        ("proxy = 'ftp://localhost:1'", "proxy: "),
+        ("proxy = 'socks5h://localhost'", "proxy: "),
+        ("proxy = 'socks5h://[::1:80'", "proxy: "),
+        ("proxy = 'socks5h://localhost:99999'", "proxy: "),
+        ("theme = 1", "theme: "),
+        ("relays = [", "not TOML"),
+        ("x = " + "[" * 100_000, "not TOML"),
+    ],
+)
+def test_a_mistake_is_named_with_its_file_and_key(tmp_path: Path, text: str, said: str) -> None:
+    path = written(tmp_path, text)
+    with pytest.raises(ConfigError, match=said) as caught:
+        load_config(path)
+    assert str(caught.value).startswith(f"{path}: ")
+
+
+def test_what_is_no_text_or_no_file_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_bytes(b"theme = '\xff'")
+    with pytest.raises(ConfigError, match="not TOML"):
+        load_config(path)
+    path.write_bytes(b"#" * (2 << 20))
+    with pytest.raises(ConfigError, match="too large"):
+        load_config(path)
+    with pytest.raises(ConfigError, match=str(tmp_path)):
+        load_config(tmp_path)
+
+
+def test_a_script_is_held_to_the_same_rules() -> None:
+    with pytest.raises(ConfigError, match="relays"):
+        ClientConfig(relays=("relay.example.com",))
+    assert ClientConfig(relays=("wss://A.example/",)).relays == ("wss://a.example",)
+
+
+def test_a_password_of_the_proxy_is_not_shown() -> None:
+    config = ClientConfig(proxy="socks5h://me:hunter2@localhost:9050")
+    assert "hunter2" not in repr(config)
+    assert "localhost:9050" in repr(config)
+    with pytest.raises(ConfigError) as caught:
+        ClientConfig(proxy="socks5h://me:hunter2@localhost")
+    assert "hunter2" not in str(caught.value)
