@@ -1,0 +1,35 @@
+"""Who signs, and who does not."""
+
+from __future__ import annotations
+
+import pytest
+
+from nostr_client.errors import InvalidKey, SigningRefused
+from nostr_client.protocol.event import Draft
+from nostr_client.protocol.keys import SecretKey
+from nostr_client.signing.signer import LocalSigner, Signer, WatchOnly
+
+KEY = SecretKey(b"\x05" * 32)
+
+
+async def test_a_local_signer_signs_at_the_present_second() -> None:
+    signer: Signer = LocalSigner(KEY, clock=lambda: 1234.9)
+    event = await signer.sign(Draft(1, "hello"))
+    assert event.pubkey == signer.pubkey == KEY.public_key.hex
+    assert event.created_at == 1234
+    assert event.verify()
+    assert (await signer.sign(Draft(1, created_at=7))).created_at == 7
+
+
+def test_it_does_not_show_its_key() -> None:
+    assert bytes(KEY).hex() not in repr(LocalSigner(KEY))
+    assert "0505" not in repr(vars(LocalSigner(KEY)))
+
+
+async def test_who_only_watches_signs_nothing() -> None:
+    signer: Signer = WatchOnly(KEY.public_key.hex)
+    assert signer.pubkey == KEY.public_key.hex
+    with pytest.raises(SigningRefused, match="only watches"):
+        await signer.sign(Draft(1))
+    with pytest.raises(InvalidKey):
+        WatchOnly("f" * 64)
