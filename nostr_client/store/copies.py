@@ -33,7 +33,8 @@ class CopyState(StrEnum):
 class Copy(msgspec.Struct, frozen=True):
     """One event on one relay. Times are in seconds; `next_try` 0 means at once.
 
-    `prefix` and `reason` are the relay's last words of refusal.
+    `prefix` and `reason` are the relay's last words of refusal. `wanted` is False for a copy that
+    is merely known: it was found there, or is not part of the plan any more.
     """
 
     event_id: str
@@ -44,10 +45,11 @@ class Copy(msgspec.Struct, frozen=True):
     prefix: str
     reason: str
     updated_at: int
+    wanted: bool = True
 
 
 _COLUMNS = (
-    "r.url, c.state, c.attempts, c.next_try, c.prefix, c.reason, c.updated_at"
+    "r.url, c.state, c.attempts, c.next_try, c.prefix, c.reason, c.updated_at, c.wanted"
     " FROM copy c JOIN relay r ON r.id = c.relay"
 )
 _ID = "CAST(substr(e.json, 8, 64) AS TEXT)"
@@ -68,9 +70,11 @@ class CopyLedger:
         def run(db: sqlite3.Connection) -> None:
             _add_relays(db, urls)
             db.executemany(
-                "INSERT INTO copy SELECT ?1, id, 'wanted', 0, 0, '', '', ?3 FROM relay"
-                " WHERE url = ?2 ON CONFLICT DO UPDATE SET state = 'wanted', next_try = 0,"
-                " updated_at = excluded.updated_at WHERE state = 'refused'",
+                "INSERT INTO copy SELECT ?1, id, 'wanted', 0, 0, '', '', ?3, 1 FROM relay"
+                " WHERE url = ?2 ON CONFLICT DO UPDATE SET wanted = 1,"
+                " next_try = iif(state = 'refused', 0, next_try),"
+                " updated_at = iif(state = 'refused', excluded.updated_at, updated_at),"
+                " state = iif(state = 'refused', 'wanted', state)",
                 rows,
             )
 
@@ -82,11 +86,9 @@ class CopyLedger:
         rows = [(tie_of(event_id), url) for url in urls]
 
         def run(db: sqlite3.Connection) -> None:
-            db.executemany(
-                "DELETE FROM copy WHERE tie = ? AND state <> 'confirmed'"
-                " AND relay = (SELECT id FROM relay WHERE url = ?)",
-                rows,
-            )
+            where = "WHERE tie = ? AND relay = (SELECT id FROM relay WHERE url = ?)"
+            db.executemany(f"DELETE FROM copy {where} AND state <> 'confirmed'", rows)  # noqa: S608
+            db.executemany(f"UPDATE copy SET wanted = 0 {where}", rows)  # noqa: S608
 
         if rows:
             await self._db.write(run)
@@ -99,7 +101,7 @@ class CopyLedger:
         def run(db: sqlite3.Connection) -> None:
             _add_relays(db, {url for _, url in pairs})
             db.executemany(
-                "INSERT INTO copy SELECT ?1, id, 'confirmed', 0, 0, '', '', ?3 FROM relay"
+                "INSERT INTO copy SELECT ?1, id, 'confirmed', 0, 0, '', '', ?3, 0 FROM relay"
                 " WHERE url = ?2 ON CONFLICT DO UPDATE SET state = 'confirmed', next_try = 0,"
                 " prefix = '', reason = '', updated_at = excluded.updated_at",
                 rows,
@@ -118,7 +120,7 @@ class CopyLedger:
         def run(db: sqlite3.Connection) -> None:
             _add_relays(db, [url])
             db.execute(
-                "INSERT INTO copy SELECT ?1, id, ?3, 1, ?4, ?5, ?6, ?7 FROM relay WHERE url = ?2"
+                "INSERT INTO copy SELECT ?1, id, ?3, 1, ?4, ?5, ?6, ?7, 1 FROM relay WHERE url = ?2"
                 " ON CONFLICT DO UPDATE SET state = excluded.state, attempts = attempts + 1,"
                 " next_try = excluded.next_try, prefix = excluded.prefix,"
                 " reason = excluded.reason, updated_at = excluded.updated_at",
@@ -166,8 +168,25 @@ class CopyLedger:
         )
 
     async def tracked(self, pubkeys: Collection[str]) -> list[str]:
-        """Ids of events by these authors that have copies, wanted or known."""
-        return await self._ids("EXISTS (SELECT 1 FROM copy c WHERE c.tie = e.tie)", pubkeys)
+        """Ids of events by these authors of which copies are wanted, there already or not."""
+        return await self._ids(
+            "EXISTS (SELECT 1 FROM copy c WHERE c.tie = e.tie AND c.wanted)", pubkeys
+        )
+
+    async def unsent(self, pubkeys: Collection[str], besides: Collection[str] = ()) -> int:
+        """How many events by these authors wait for a relay, while none but `besides` has them."""
+        authors = json.dumps([self._keys.author(pubkey) for pubkey in pubkeys])
+        row = await self._db.read(
+            lambda db: db.execute(
+                "SELECT count(DISTINCT c.tie) FROM copy c JOIN event e ON e.tie = c.tie"
+                " WHERE c.state IN ('wanted', 'failed')"
+                " AND e.author IN (SELECT value FROM json_each(?)) AND NOT EXISTS"
+                " (SELECT 1 FROM copy d JOIN relay r ON r.id = d.relay WHERE d.tie = c.tie"
+                " AND d.state = 'confirmed' AND r.url NOT IN (SELECT value FROM json_each(?)))",
+                (authors, json.dumps(list(besides))),
+            ).fetchone()
+        )
+        return int(row[0])
 
     async def _ids(self, condition: str, pubkeys: Collection[str]) -> list[str]:
         authors = json.dumps([self._keys.author(pubkey) for pubkey in pubkeys])
@@ -189,7 +208,7 @@ def _add_relays(db: sqlite3.Connection, urls: Collection[str]) -> None:
 
 
 def _copy(event_id: str, row: Sequence[bytes | int]) -> Copy:
-    url, state, attempts, next_try, prefix, reason, updated_at = row
+    url, state, attempts, next_try, prefix, reason, updated_at, wanted = row
     return Copy(
         event_id,
         _text(url),
@@ -199,6 +218,7 @@ def _copy(event_id: str, row: Sequence[bytes | int]) -> Copy:
         _text(prefix),
         _text(reason),
         int(updated_at),
+        bool(wanted),
     )
 
 

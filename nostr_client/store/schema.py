@@ -43,7 +43,8 @@ _HISTORY_AND_COPIES: Final = (
     "CREATE TABLE relay (id INTEGER PRIMARY KEY, url TEXT NOT NULL UNIQUE)",
     "CREATE TABLE copy (tie INTEGER, relay INTEGER, state TEXT NOT NULL, attempts INTEGER NOT NULL,"
     " next_try INTEGER NOT NULL, prefix TEXT NOT NULL, reason TEXT NOT NULL,"
-    " updated_at INTEGER NOT NULL, PRIMARY KEY (tie, relay)) WITHOUT ROWID",
+    " updated_at INTEGER NOT NULL, wanted INTEGER NOT NULL, PRIMARY KEY (tie, relay))"
+    " WITHOUT ROWID",
     "CREATE INDEX copy_due ON copy (next_try) WHERE state IN ('wanted', 'failed')",
 )
 STEPS: Final[tuple[tuple[str, ...], ...]] = (_EVENTS, _HISTORY_AND_COPIES)
