@@ -155,9 +155,7 @@ class Accounts:
         """
         return await self._add(key, name, password, protection, switch, backed_up=True)
 
-    async def add_watch_only(
-        self, pubkey: str, name: str = "", *, switch: bool = True
-    ) -> Account:
+    async def add_watch_only(self, pubkey: str, name: str = "", *, switch: bool = True) -> Account:
         """Read as `pubkey` (64 hex digits) without its key. Raises InvalidKey, AccountError."""
         record = KeyRecord(
             pubkey=PublicKey(pubkey).hex,

@@ -9,8 +9,9 @@ One runs for a person, whichever program starts it, and it outlives the terminal
 - Whoever starts one holds `start.lock` meanwhile, and looks again before starting; so of two
   programs that start one at once, the second finds that of the first.
 - It comes back at the port it had, if that is free, so that copies stay where the ledger says;
-  else at another, and `former_urls` names the old ones.
+  else at another, and `urls` still names the old ones.
 - Only a process that holds `relay.lock` is ever signalled, never one that merely has its number.
+  Whoever tries that lock holds `start.lock`, so that no relay finds it taken while it starts.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -43,7 +44,7 @@ START_LIMIT: Final = 30.0
 STOP_LIMIT: Final = 10.0
 """Seconds for a clean end; after that it is killed (what it confirmed is on disk)."""
 MOST_LOG: Final = 1 << 20
-MOST_FORMER: Final = 20
+MOST_URLS: Final = 20
 _MOST_DOCUMENT: Final = 64 * 1024
 
 
@@ -115,39 +116,36 @@ class OwnRelay:
             return self._status(problem="not started")
         version = await _ask(note.url)
         if version is None:
-            alive = await asyncio.to_thread(self._lock_is_held)
-            return self._status(
-                problem=f"process {note.pid} runs and does not answer" if alive else "not running"
-            )
+            return self._status(problem="it does not answer")
         return self._status(note, version)
 
     async def stop(self) -> bool:
         """End it cleanly. False when none was running. Raises OwnRelayError if it will not end."""
-        note = self._note()
-        if note is None or not await asyncio.to_thread(self._lock_is_held):
+        if not self.data.exists():
             return False
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(note.pid, signal.SIGTERM)
-        if await self._ended(STOP_LIMIT):
-            return True
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(note.pid, getattr(signal, "SIGKILL", signal.SIGTERM))
-        if await self._ended(STOP_LIMIT):
-            return True
-        raise OwnRelayError(f"the own relay (process {note.pid}) does not end")
+        async with _patient_lock(self.data / "start.lock", self._start_limit):
+            pid = self._holder()
+            if pid is None:
+                return False
+            for number in (signal.SIGTERM, getattr(signal, "SIGKILL", signal.SIGTERM)):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, number)
+                if await self._ended(STOP_LIMIT):
+                    return True
+        raise OwnRelayError(f"the own relay (process {pid}) does not end")
 
-    def former_urls(self) -> tuple[str, ...]:
-        """Where it listened in former times, newest first; the database is the same."""
+    def urls(self) -> tuple[str, ...]:
+        """Where it listens, or did last, and then where it did before: one relay, one database."""
         try:
-            return msgspec.json.decode(self._former.read_bytes(), type=tuple[str, ...])
+            return msgspec.json.decode(self._urls.read_bytes(), type=tuple[str, ...])
         except (OSError, msgspec.MsgspecError):
             return ()
 
     # Inside
 
     @property
-    def _former(self) -> Path:
-        return self.data / "former-urls.json"
+    def _urls(self) -> Path:
+        return self.data / "urls.json"
 
     def _status(
         self, note: _Note | None = None, version: str = "", problem: str = ""
@@ -171,38 +169,49 @@ class OwnRelay:
             return None
         return note if note.pid > 1 and is_loopback(note.url) else None
 
-    def _lock_is_held(self) -> bool:
-        """Does a living process hold the relay's lock? The system frees it with its holder."""
-        if not (self.data / "relay.lock").exists():
-            return False
+    def _holder(self) -> int | None:
+        """The process that holds the relay's lock: a living one, for the system frees the lock
+        with its holder. Only with `start.lock` held."""
+        path = self.data / "relay.lock"
+        if not path.exists():
+            return None
         try:
-            with FolderLock(self.data / "relay.lock", timeout=0):
-                return False
+            with FolderLock(path):
+                return None
         except StoreError:
-            return True
+            number = path.read_text(errors="replace").rpartition(" ")[2]
+            if not number.isdecimal() or int(number) < 2:
+                raise OwnRelayError(f"{path} is held, and does not say by whom") from None
+            return int(number)
 
     async def _ended(self, limit: float) -> bool:
         deadline = time.monotonic() + limit
         while time.monotonic() < deadline:
-            if not await asyncio.to_thread(self._lock_is_held):
+            if self._holder() is None:
                 return True
             await asyncio.sleep(0.05)
         return False
 
     async def _start(self) -> OwnRelayStatus:
-        if await asyncio.to_thread(self._lock_is_held):
+        if self._holder() is not None:  # it starts just now, by other hands, or it hangs
+            status = await self._listening(lambda: self._holder() is None)
+            if status is not None:
+                return status
             raise OwnRelayError(
                 "the own relay runs and does not answer: `nostr-client own-relay stop` ends it"
             )
         self._bound_log()
-        former = self.former_urls()
-        ports = [urlsplit(former[0]).port or 0, 0] if former else [0]
+        urls = self.urls()
+        ports = [urlsplit(urls[0]).port or 0, 0] if urls else [0]
         words = ""
         for port in ports:
             process = self._spawn(port)
-            status = await self._listening(process)
+            status = await self._listening(lambda: process.returncode is not None)  # noqa: B023
             if status is not None:
                 return status
+            if process.returncode is None:
+                process.kill()
+                raise OwnRelayError(f"the own relay does not listen after {self._start_limit:g} s")
             words = self._last_words()
         raise OwnRelayError(f"the own relay did not start: {words} (log: {self.log})")
 
@@ -232,26 +241,23 @@ class OwnRelay:
         threading.Thread(target=process.wait, name="own-relay", daemon=True).start()
         return process
 
-    async def _listening(self, process: subprocess.Popen[bytes]) -> OwnRelayStatus | None:
-        """Wait until `process` answers; None if it ended before."""
+    async def _listening(self, ended: Callable[[], bool]) -> OwnRelayStatus | None:
+        """Wait until the relay answers; None if it `ended` before, or takes too long."""
         deadline = time.monotonic() + self._start_limit
         while time.monotonic() < deadline:
-            note = self._note()
-            if note is not None and note.pid == process.pid:
-                version = await _ask(note.url)
-                if version is not None:
-                    return self._status(note, version)
-            if process.returncode is not None:
+            status = await self.status()
+            if status.running:
+                return status
+            if ended():
                 return None
             await asyncio.sleep(0.03)
-        process.kill()
-        raise OwnRelayError(f"the own relay does not listen after {self._start_limit:g} s")
+        return None
 
     def _remember(self, url: str) -> None:
-        former = self.former_urls()
-        if former[:1] != (url,):
-            urls = [url, *(other for other in former if other != url)]
-            write_private(self._former, msgspec.json.encode(urls[:MOST_FORMER]))
+        urls = self.urls()
+        if urls[:1] != (url,):
+            urls = (url, *(other for other in urls if other != url))
+            write_private(self._urls, msgspec.json.encode(urls[:MOST_URLS]))
 
     def _bound_log(self) -> None:
         """Start the log anew when it grew long; it is open for appending, so this is safe."""
@@ -286,7 +292,7 @@ async def _ask(url: str) -> str | None:
 
 
 @contextlib.asynccontextmanager
-async def _patient_lock(path: Path, limit: float):  # type: ignore[no-untyped-def]
+async def _patient_lock(path: Path, limit: float) -> AsyncIterator[None]:
     """FolderLock, waited for without blocking the loop; raises OwnRelayError after `limit` s."""
     deadline = time.monotonic() + limit
     with contextlib.ExitStack() as stack:

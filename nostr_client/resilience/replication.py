@@ -22,7 +22,7 @@ import contextlib
 import logging
 import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -113,6 +113,10 @@ class Replication:
 
     # Asking and waking
 
+    async def pending(self) -> int:
+        """How many own events wait for a relay, while none but the own relay has them."""
+        return await self._ledger.unsent(self._pubkeys, self._own_urls())
+
     def kick(self) -> None:
         """Look at the ledger now: something was published, or the network is back."""
         self._wake.set()
@@ -143,7 +147,9 @@ class Replication:
         with contextlib.ExitStack() as stack:
             try:
                 stack.enter_context(FolderLock(self._lock_path, timeout=0))
-            except StoreError:
+            except StoreError as error:
+                if error.__cause__ is not None:  # the file cannot be opened: no other holds it
+                    raise
                 yield False
                 return
             yield True
@@ -195,9 +201,12 @@ class Replication:
     async def _plan_one(self, event: Event, copies: Sequence[Copy]) -> None:
         copies = await self._move_own(event.id, copies)
         refused = {copy.url for copy in copies if copy.state is CopyState.REFUSED}
-        urls = set(await self._plan(event, self._dead | refused))
-        await self._want(event, urls - {copy.url for copy in copies})
-        stale = {copy.url for copy in copies if _open(copy)} - urls
+        urls = set(await self._plan(event, frozenset(refused)))
+        if self._dead & urls:  # others in their place; what they hold may come back
+            urls |= set(await self._plan(event, self._dead | refused))
+        wanted = {copy.url for copy in copies if copy.wanted}
+        await self._want(event, urls - wanted)
+        stale = wanted - urls - refused
         if stale:
             await self._ledger.unwant(event.id, stale)
 
@@ -223,7 +232,7 @@ class Replication:
         """Down or refusing for long, while another relay lives: else it is we who are cut off."""
         now = self._clock()
         own = set(self._own_urls())
-        known = [health for health in self._pool.healths() if health.url not in own]
+        known = [health for health in self._pool.book if health.url not in own]
         if not any(health.state in (UP, SLOW_STATE) for health in known):
             return self._dead if known else frozenset()
         return frozenset(
@@ -310,16 +319,7 @@ class Replication:
         for copy in copies:
             await self._refuse(copy, why, final=False, next_try=at)
 
-    async def _refuse(
-        self, copy: Copy, why: Judgement, *, final: bool, next_try: int
-    ) -> None:
+    async def _refuse(self, copy: Copy, why: Judgement, *, final: bool, next_try: int) -> None:
         await self._ledger.refuse(
             copy.event_id, copy.url, why.prefix, why.reason, final=final, next_try=next_try
         )
-
-
-def _open(copy: Copy) -> bool:
-    return copy.state not in (CopyState.CONFIRMED, CopyState.REFUSED)
-
-
-Wanted = Callable[[Event, frozenset[str]], Awaitable[Collection[str]]]

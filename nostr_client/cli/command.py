@@ -1,0 +1,162 @@
+"""How a command runs: its common options, its exit code, and what happens when it fails.
+
+A command is a plain function whose first parameter is a `Run`. `add_command` adds the common
+options to it and turns every ending into an exit code: expected errors are one line on standard
+error, Ctrl-C and SIGTERM end cleanly, and a bug is one line more than its place in a log file.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import inspect
+import signal
+import sys
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
+
+import typer
+
+from nostr_client.cli.exits import Exit, exit_code_of
+from nostr_client.errors import NostrError
+
+if TYPE_CHECKING:
+    from nostr_client.cli.run import Run
+
+T = TypeVar("T")
+Command = Callable[..., None]
+
+_SHARED: Final = {
+    "json": (
+        bool,
+        typer.Option("--json", help="Print one JSON object a line."),
+        False,
+    ),
+    "debug": (
+        bool,
+        typer.Option("--debug", help="Show where an error came from."),
+        False,
+    ),
+}
+_ACTING: Final = {
+    "account": (
+        str | None,
+        typer.Option("--account", metavar="WHO", help="Act as this account: its name or npub."),
+        None,
+    ),
+    "password_fd": (
+        int | None,
+        typer.Option(
+            "--password-fd",
+            metavar="N",
+            help="Read the password from this file descriptor. Also: $NOSTR_CLIENT_PASSWORD.",
+        ),
+        None,
+    ),
+    "own_relay": (
+        bool | None,
+        typer.Option(
+            "--own-relay/--no-own-relay",
+            help="Keep a relay of your own running on this machine.",
+            show_default=False,
+        ),
+        None,
+    ),
+}
+
+
+class Terminated(BaseException):
+    """SIGTERM or SIGHUP came; `number` is the signal's."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+def add_command(app: typer.Typer, name: str, function: Command, *, acting: bool = True) -> None:
+    """Make `function` the command `name` of `app`; `acting` ones work as an account."""
+    options = {**_SHARED, **(_ACTING if acting else {})}
+    signature = inspect.signature(function, eval_str=True)
+    own = list(signature.parameters.values())[1:]
+    common = [
+        inspect.Parameter(
+            option,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=default,
+            annotation=Annotated[kind, info],
+        )
+        for option, (kind, info, default) in options.items()
+    ]
+
+    def wrapper(**given: Any) -> None:
+        from nostr_client.cli.run import Run
+
+        run = Run(**{option: given.pop(option) for option in options})
+        raise typer.Exit(_run(run, lambda: function(run, **given)))
+
+    parameters = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own] + common
+    wrapper.__signature__ = signature.replace(  # type: ignore[attr-defined]
+        parameters=parameters, return_annotation=None
+    )
+    wrapper.__annotations__ = {p.name: p.annotation for p in parameters}
+    wrapper.__doc__ = function.__doc__
+    app.command(name)(wrapper)
+
+
+def wait_for(work: Coroutine[Any, Any, T]) -> T:
+    """Run `work` to its end. Ctrl-C raises KeyboardInterrupt, SIGTERM and SIGHUP Terminated, and
+    either lets `work` clean up first."""
+    stopped: list[int] = []
+
+    async def main() -> T:
+        task = asyncio.current_task()
+        loop = asyncio.get_running_loop()
+
+        def stop(number: int) -> None:
+            stopped.append(number)
+            if task is not None:
+                task.cancel()
+
+        for name in ("SIGTERM", "SIGHUP"):
+            with contextlib.suppress(AttributeError, NotImplementedError):  # Windows
+                number = getattr(signal, name)
+                loop.add_signal_handler(number, stop, number)
+        return await work
+
+    try:
+        return asyncio.run(main())
+    except asyncio.CancelledError:
+        if stopped:
+            raise Terminated(stopped[0]) from None
+        raise
+
+
+def _run(run: Run, work: Callable[[], None]) -> int:
+    try:
+        work()
+        run.out.flush()
+    except KeyboardInterrupt:
+        return Exit.INTERRUPTED
+    except Terminated as end:
+        return 128 + end.number
+    except BrokenPipeError:
+        return _quiet_end()
+    except NostrError as error:
+        if run.debug:
+            run.show_trace(error)
+        return run.out.fail(str(error), exit_code_of(error))
+    except (asyncio.CancelledError, typer.Exit):
+        raise
+    # The last net: a bug. Its owner is told where, and nothing of what it held.
+    except Exception as error:  # noqa: BLE001
+        return run.report_bug(error)
+    return run.exit_code
+
+
+def _quiet_end() -> int:
+    """Whoever read our output has gone; nothing is left to say, not even at the exit."""
+    import os
+
+    devnull = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(devnull, sys.stdout.fileno())
+    return Exit.DONE

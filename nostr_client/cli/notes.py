@@ -1,0 +1,94 @@
+"""`nostr-client post`, `reply`, `react`, `repost`, `delete`: what you write."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from nostr_client.cli.command import add_command
+from nostr_client.cli.exits import CommandError, Exit
+
+if TYPE_CHECKING:
+    from nostr_client.cli.run import Run
+
+MOST_BYTES = 256 * 1024
+"""The longest text read from standard input; relays take less."""
+
+Text = Annotated[
+    str, typer.Argument(metavar="[TEXT]", help="The text; - or nothing reads standard input.")
+]
+NoteRef = Annotated[str, typer.Argument(metavar="ID", help="note1, nevent1, nostr: or hex.")]
+Warning_ = Annotated[
+    str | None, typer.Option("--warning", metavar="REASON", help="Mark it as sensitive (NIP-36).")
+]
+
+
+def post(run: Run, text: Text = "-", warning: Warning_ = None) -> None:
+    """Write a note."""
+    content = _content(text)
+    from nostr_client.cli.publish import publish
+
+    publish(run, lambda client: client.post(content, warning=warning))
+
+
+def reply(run: Run, note: NoteRef, text: Text = "-", warning: Warning_ = None) -> None:
+    """Answer a note."""
+    content = _content(text)
+    from nostr_client.cli.publish import publish_about
+
+    publish_about(run, note, lambda client, id: client.reply(id, content, warning=warning))
+
+
+def react(
+    run: Run,
+    note: NoteRef,
+    sign: Annotated[str, typer.Argument(metavar="[SIGN]", help="+, - or an emoji.")] = "+",
+) -> None:
+    """React to a note."""
+    from nostr_client.cli.publish import publish_about
+
+    publish_about(run, note, lambda client, id: client.react(id, sign))
+
+
+def repost(run: Run, note: NoteRef) -> None:
+    """Pass a note on."""
+    from nostr_client.cli.publish import publish_about
+
+    publish_about(run, note, lambda client, id: client.repost(id))
+
+
+def delete(
+    run: Run,
+    note: NoteRef,
+    reason: Annotated[str, typer.Option("--reason", help="Why; everybody can read it.")] = "",
+) -> None:
+    """Ask every relay to delete a note of yours."""
+    from nostr_client.cli.publish import publish_about
+
+    publish_about(run, note, lambda client, id: client.delete(id, reason))
+
+
+def _content(text: str) -> str:
+    """The text of a note, as given or from standard input. Raises CommandError."""
+    if text == "-":
+        if sys.stdin.isatty():
+            sys.stderr.write("Write, and end with ctrl+d on a line of its own.\n")
+        data = sys.stdin.buffer.read(MOST_BYTES + 1)
+        if len(data) > MOST_BYTES:
+            raise CommandError(f"a note has at most {MOST_BYTES} bytes", Exit.USAGE)
+        try:
+            text = data.decode()
+        except UnicodeDecodeError:
+            raise CommandError("standard input is not UTF-8 text", Exit.USAGE) from None
+    text = text.strip("\n")
+    if not text.strip():
+        raise CommandError("an empty note is not sent", Exit.USAGE)
+    return text
+
+
+def add_to(app: typer.Typer) -> None:
+    """The commands of this file stand at the top level."""
+    for function in (post, reply, react, repost, delete):
+        add_command(app, function.__name__, function)

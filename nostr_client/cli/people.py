@@ -1,0 +1,123 @@
+"""`nostr-client profile`, `follow`, `unfollow`, `follows`: people."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from nostr_client.cli.command import add_command, wait_for
+from nostr_client.cli.exits import CommandError, Exit
+
+if TYPE_CHECKING:
+    from nostr_client.cli.run import Run
+    from nostr_client.client import NostrClient
+    from nostr_client.social.views import Posted
+
+Who = Annotated[str, typer.Argument(metavar="WHO", help="npub, nprofile, hex or name@domain.")]
+AllowEmpty = Annotated[
+    bool,
+    typer.Option("--start-empty", help="It is right that no relay has such a list of mine yet."),
+]
+
+profile_app = typer.Typer(
+    help="Profiles: `profile show [WHO]`, `profile set`.", no_args_is_help=True
+)
+
+
+def show_profile(
+    run: Run,
+    who: Annotated[str, typer.Argument(metavar="[WHO]", help="Default: you.")] = "",
+) -> None:
+    """Show who somebody says they are."""
+    from nostr_client.cli import show
+
+    account = run.acting() if who else run.must_act()
+
+    async def work() -> None:
+        async with run.reading(account) as client:
+            pubkey = await client.profiles.resolve(who) if who else client.pubkey
+            await client.profiles.fetch([pubkey])
+            await client.profiles.check_nip05(pubkey)
+            profile = await client.profiles.get(pubkey)
+            run.out.emit(show.profile_record(profile), show.profile_lines(profile))
+            if profile.event is None:
+                raise CommandError("no profile was found", Exit.NOT_FOUND)
+
+    wait_for(work())
+
+
+def set_profile(
+    run: Run,
+    name: Annotated[str | None, typer.Option("--name", help="A short name.")] = None,
+    display_name: Annotated[str | None, typer.Option("--display-name")] = None,
+    about: Annotated[str | None, typer.Option("--about")] = None,
+    picture: Annotated[str | None, typer.Option("--picture", metavar="URL")] = None,
+    banner: Annotated[str | None, typer.Option("--banner", metavar="URL")] = None,
+    website: Annotated[str | None, typer.Option("--website", metavar="URL")] = None,
+    nip05: Annotated[str | None, typer.Option("--nip05", metavar="NAME@DOMAIN")] = None,
+    lud16: Annotated[str | None, typer.Option("--lud16", metavar="NAME@DOMAIN")] = None,
+    start_empty: AllowEmpty = False,
+) -> None:
+    """Change your profile; what is not named stays as it is."""
+    given = {
+        "name": name,
+        "display_name": display_name,
+        "about": about,
+        "picture": picture,
+        "banner": banner,
+        "website": website,
+        "nip05": nip05,
+        "lud16": lud16,
+    }
+    fields = {field: value for field, value in given.items() if value is not None}
+    if not fields:
+        raise CommandError("nothing to change: name at least one field", Exit.USAGE)
+    from nostr_client.cli.publish import publish
+
+    publish(run, lambda client: client.profiles.update(allow_empty=start_empty, **fields))
+
+
+def follow(run: Run, who: Who, start_empty: AllowEmpty = False) -> None:
+    """Follow somebody."""
+    from nostr_client.cli.publish import publish
+
+    async def act(client: NostrClient) -> Posted | None:
+        pubkey = await client.profiles.resolve(who)
+        return await client.follows.follow(pubkey, allow_empty=start_empty)
+
+    publish(run, act, unchanged="followed already")
+
+
+def unfollow(run: Run, who: Who) -> None:
+    """Stop following somebody."""
+    from nostr_client.cli.publish import publish
+
+    async def act(client: NostrClient) -> Posted | None:
+        return await client.follows.unfollow(await client.profiles.resolve(who))
+
+    publish(run, act, unchanged="not followed anyway")
+
+
+def follows(run: Run) -> None:
+    """List whom you follow."""
+    from nostr_client.cli import show
+
+    account = run.must_act()
+
+    async def work() -> None:
+        async with run.reading(account) as client:
+            profiles = await client.profiles.get_many(await client.follows.pubkeys())
+            for profile in profiles.values():
+                run.out.emit(show.profile_record(profile), f"{profile.label}  {profile.npub}")
+
+    wait_for(work())
+
+
+def add_to(app: typer.Typer) -> None:
+    """`profile` is a group, the others stand at the top level."""
+    add_command(profile_app, "show", show_profile)
+    add_command(profile_app, "set", set_profile)
+    app.add_typer(profile_app, name="profile")
+    for function in (follow, unfollow, follows):
+        add_command(app, function.__name__, function)

@@ -1,0 +1,51 @@
+"""What every command that publishes does: unlock, open, act, and say what the relays answered."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+from nostr_client.cli import show
+from nostr_client.cli.command import wait_for
+from nostr_client.cli.exits import Exit
+from nostr_client.cli.refs import find_note, note_ref
+
+if TYPE_CHECKING:
+    from nostr_client.cli.run import Run
+    from nostr_client.client import NostrClient
+    from nostr_client.social.views import Posted
+
+
+def publish(
+    run: Run,
+    act: Callable[[NostrClient], Awaitable[Posted | None]],
+    *,
+    unchanged: str = "nothing was changed",
+) -> None:
+    """Do `act` as the account, and report it. `act` returns None when nothing was to be done."""
+    signer = run.signer()
+
+    async def work() -> None:
+        async with run.writing(signer) as client:
+            posted = await act(client)
+            if posted is None:
+                run.out.emit({"changed": False, "reason": unchanged}, unchanged)
+                return
+            own = await show.own_url(client)
+            run.out.emit(show.posted_record(posted, own), show.posted_lines(posted, own))
+            if not show.reached_somebody(posted, own):
+                run.exit_code = Exit.NOT_ACCEPTED
+
+    wait_for(work())
+
+
+def publish_about(
+    run: Run, ref: str, act: Callable[[NostrClient, str], Awaitable[Posted | None]]
+) -> None:
+    """The same about the note that `ref` names, which is fetched if it is not here."""
+    note = note_ref(ref)
+
+    async def found_and_done(client: NostrClient) -> Posted | None:
+        return await act(client, await find_note(client, note))
+
+    publish(run, found_and_done)

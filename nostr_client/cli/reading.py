@@ -1,0 +1,102 @@
+"""`nostr-client feed`, `thread`: what others write."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from nostr_client.cli.command import add_command, wait_for
+from nostr_client.cli.exits import CommandError, Exit
+
+if TYPE_CHECKING:
+    from nostr_client.cli.run import Run
+    from nostr_client.client import NostrClient
+    from nostr_client.social.views import NoteView
+
+CATCH_UP = 10.0
+"""Seconds that relays have to send what is new before the feed is shown."""
+
+
+def feed(
+    run: Run,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=1000, help="How many notes.")] = 20,
+    follow: Annotated[bool, typer.Option("--follow", help="Stay, and show new notes.")] = False,
+    offline: Annotated[bool, typer.Option("--offline", help="Only what is here.")] = False,
+) -> None:
+    """Read the home timeline, oldest first; with --json each line is the event itself."""
+    account = run.must_act()
+
+    async def work() -> None:
+        async with run.reading(account) as client:
+            if not offline:
+                await _catch_up(client)
+            newest = await client.timeline.home(limit=limit)
+            for note in reversed(newest):
+                _show(run, note)
+            run.out.flush()
+            if not newest and not follow and not run.json:
+                run.out.note("nothing to read yet: `nostr-client follow WHO` changes that")
+            if follow:
+                async for note in client.timeline.watch():
+                    _show(run, note)
+                    run.out.flush()
+
+    wait_for(work())
+
+
+def thread(
+    run: Run,
+    note: Annotated[str, typer.Argument(metavar="ID", help="note1, nevent1, nostr: or hex.")],
+    offline: Annotated[bool, typer.Option("--offline", help="Only what is here.")] = False,
+) -> None:
+    """Read a conversation; with --json each line is the event itself."""
+    from nostr_client.cli.refs import find_note, note_ref
+
+    ref = note_ref(note)
+    account = run.acting()
+
+    async def work() -> None:
+        async with run.reading(account) as client:
+            if not offline:
+                await find_note(client, ref)
+                view = await client.threads.fetch(ref.id)
+            else:
+                view = await client.threads.load(ref.id)
+            if not view.items:
+                raise CommandError("this note is not here", Exit.NOT_FOUND)
+            for depth, item in view.items:
+                _show(run, item, depth)
+            if view.missing and not run.json:
+                run.out.note(f"{len(view.missing)} notes of this thread could not be found")
+            if view.hidden and not run.json:
+                run.out.note(f"{view.hidden} further answers are not shown")
+
+    wait_for(work())
+
+
+async def _catch_up(client: NostrClient) -> None:
+    """Wait until the relays have sent what they hold, but not for ever."""
+    import asyncio
+    import contextlib
+
+    client.timeline.sync()
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(CATCH_UP):
+            while True:
+                status = client.timeline.status
+                if status.running and status.caught_up >= status.relays:
+                    return
+                await asyncio.sleep(0.1)
+
+
+def _show(run: Run, note: NoteView, depth: int = 0) -> None:
+    from nostr_client.cli.show import note_lines
+
+    run.out.emit_event(note.entry.json, lambda: note_lines(note, depth))
+
+
+def add_to(app: typer.Typer) -> None:
+    """The commands of this file stand at the top level."""
+    add_command(app, "feed", feed)
+    add_command(app, "thread", thread)

@@ -1,0 +1,88 @@
+"""`nostr-client relays`: where you write and read, and what is wrong with one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from nostr_client.cli.command import add_command, wait_for
+from nostr_client.cli.exits import Exit
+
+if TYPE_CHECKING:
+    from nostr_client.cli.run import Run
+
+app = typer.Typer(help="Your relays: list, add, remove, check.", no_args_is_help=True)
+
+Url = Annotated[str, typer.Argument(metavar="URL", help="wss://relay.example")]
+StartEmpty = Annotated[
+    bool,
+    typer.Option("--start-empty", help="It is right that no relay has a relay list of mine yet."),
+]
+
+
+def list_(run: Run) -> None:
+    """List the relays you write to and read from."""
+    from nostr_client.cli import show
+
+    account = run.must_act()
+
+    async def work() -> None:
+        async with run.reading(account) as client:
+            for row in await client.relays.rows():
+                run.out.emit(show.relay_record(row), show.relay_line(row))
+
+    wait_for(work())
+
+
+def add(
+    run: Run,
+    url: Url,
+    read: Annotated[bool, typer.Option("--read-only", help="Only read there.")] = False,
+    write: Annotated[bool, typer.Option("--write-only", help="Only write there.")] = False,
+    start_empty: StartEmpty = False,
+) -> None:
+    """Add a relay to your list, or change its role."""
+    from nostr_client.cli.exits import CommandError
+    from nostr_client.cli.publish import publish
+
+    if read and write:
+        raise CommandError("--read-only and --write-only exclude each other", Exit.USAGE)
+    publish(
+        run,
+        lambda client: client.relays.add(
+            url, read=not write, write=not read, allow_empty=start_empty
+        ),
+        unchanged="it is on your list already",
+    )
+
+
+def remove(run: Run, url: Url) -> None:
+    """Take a relay off your list."""
+    from nostr_client.cli.publish import publish
+
+    publish(run, lambda client: client.relays.remove(url), unchanged="it is not on your list")
+
+
+def check(run: Run, url: Url) -> None:
+    """Is a relay down for everyone, or just for you? Says each step."""
+    from nostr_client.cli import show
+    from nostr_client.net.check import check_relay
+    from nostr_client.protocol.urls import normalize_relay_url
+
+    address = normalize_relay_url(url)
+
+    async def work() -> None:
+        async for step in check_relay(address):
+            run.out.emit(show.step_record(address, step), show.step_line(step))
+            run.out.flush()
+            if step.ok is False:
+                run.exit_code = Exit.ERROR
+
+    wait_for(work())
+
+
+add_command(app, "list", list_)
+add_command(app, "add", add)
+add_command(app, "remove", remove)
+add_command(app, "check", check, acting=False)

@@ -1,0 +1,141 @@
+"""One run of a command: its options, its output, the account it acts as, the client it opens."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from nostr_client.cli import unlock
+from nostr_client.cli.command import wait_for
+from nostr_client.cli.exits import CommandError, Exit
+from nostr_client.cli.logs import keep_log, trace_of
+from nostr_client.output import Output
+from nostr_client.paths import Paths, paths
+
+if TYPE_CHECKING:
+    from nostr_client.accounts.account import Account, Accounts
+    from nostr_client.client import NostrClient
+    from nostr_client.signing.signer import Signer
+
+NEW_FOR = 24 * 3600
+"""Seconds during which a key that was made here, and never left, is known to have no lists
+elsewhere."""
+NO_ACCOUNT = (
+    "there is no account yet: `nostr-client account create` makes one, `account import` brings "
+    "one, `account watch` reads as somebody"
+)
+
+
+@dataclass
+class Run:
+    """What a command is given. `exit_code` is what it ends with unless an error says otherwise."""
+
+    json: bool = False
+    debug: bool = False
+    account: str | None = None
+    password_fd: int | None = None
+    own_relay: bool | None = None
+    exit_code: int = Exit.DONE
+
+    def __post_init__(self) -> None:
+        keep_log(self.paths.state / "nostr-client.log")
+
+    @cached_property
+    def out(self) -> Output:
+        return Output(json=self.json)
+
+    @cached_property
+    def paths(self) -> Paths:
+        return paths()
+
+    @cached_property
+    def accounts(self) -> Accounts:
+        from nostr_client.accounts.account import Accounts
+
+        return Accounts(self.paths)
+
+    @cached_property
+    def given_password(self) -> str | None:
+        """The password that a script gave; read once."""
+        return unlock.given_password(self.password_fd)
+
+    def acting(self) -> Account | None:
+        """The account to act as: `--account`, else the one in use. Raises AccountError."""
+        return self.accounts.find(self.account) if self.account else self.accounts.current()
+
+    def must_act(self) -> Account:
+        """`acting`, where there has to be one. Raises CommandError."""
+        account = self.acting()
+        if account is None:
+            raise CommandError(NO_ACCOUNT, Exit.LOCKED)
+        return account
+
+    def password_of(self, account: Account) -> str | None:
+        """What unlocks `account`: None where no password does."""
+        from nostr_client.accounts.keyfiles import Protection
+
+        if account.protection is not Protection.PASSWORD:
+            return None
+        if self.given_password is not None:
+            return self.given_password
+        return unlock.ask_hidden(f"Password of {account.label}")
+
+    def signer(self) -> Signer:
+        """What signs for the account. Raises CommandError for a watch-only one, SignerError."""
+        account = self.must_act()
+        if not account.can_sign:
+            raise CommandError(
+                f"{account.label} is watch-only: it has no key to sign with", Exit.LOCKED
+            )
+        return wait_for(self.accounts.signer(account, self.password_of(account)))
+
+    @asynccontextmanager
+    async def writing(self, signer: Signer) -> AsyncIterator[NostrClient]:
+        """A client that signs."""
+        from nostr_client.client import NostrClient
+
+        account = next((a for a in self.accounts.all() if a.pubkey == signer.pubkey), None)
+        is_new = (
+            account is not None
+            and not account.backed_up
+            and time.time() - account.created_at < NEW_FOR
+        )
+        async with NostrClient.open(
+            signer, paths=self.paths, own_relay=self.own_relay, key_is_new=is_new
+        ) as client:
+            yield client
+
+    @asynccontextmanager
+    async def reading(self, account: Account | None) -> AsyncIterator[NostrClient]:
+        """A client that only reads, as `account` or as nobody."""
+        from nostr_client.client import NostrClient
+
+        async with NostrClient.open(
+            pubkey=account.pubkey if account else None,
+            paths=self.paths,
+            own_relay=self.own_relay,
+        ) as client:
+            yield client
+
+    def show_trace(self, error: BaseException) -> None:
+        """Where `error` came from, for `--debug`."""
+        self.out.note(trace_of(error).rstrip())
+
+    def report_bug(self, error: BaseException) -> int:
+        """An error that nobody expected: one line, and its place in the log."""
+        log = self.paths.state / "nostr-client.log"
+        where = "the details could not be logged"
+        with contextlib.suppress(OSError):
+            logging.getLogger("nostr_client.cli").error("%s", trace_of(error))
+            where = f"the details are in {log}"
+        if self.debug:
+            self.show_trace(error)
+        return self.out.fail(
+            f"a bug in nostr-client stopped this ({type(error).__name__}); {where}", Exit.ERROR
+        )

@@ -1,0 +1,195 @@
+"""How records look in plain lines. Every text from the network passes through safe_text here."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from nostr_client.nips import nip19
+from nostr_client.safe_text import safe_line, safe_text
+
+if TYPE_CHECKING:
+    from nostr_client.accounts.account import Account
+    from nostr_client.client import NostrClient
+    from nostr_client.net.check import Step
+    from nostr_client.social.views import NoteView, Posted, Profile, RelayRow
+
+WORDS = 100
+"""Terminal cells for a relay's own words."""
+
+
+def account_record(account: Account) -> dict[str, Any]:
+    return {
+        "npub": account.npub,
+        "pubkey": account.pubkey,
+        "name": account.name,
+        "protection": str(account.protection),
+        "current": account.current,
+        "backed_up": account.backed_up,
+    }
+
+
+def account_line(account: Account) -> str:
+    mark = "*" if account.current else " "
+    name = safe_line(account.name) or "-"
+    return f"{mark} {name}  {account.npub}  {account.protection}"
+
+
+def when(seconds: int) -> str:
+    """A time in the person's own zone; a number where the calendar ends."""
+    try:
+        return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))
+    except (OverflowError, ValueError, OSError):
+        return str(seconds)
+
+
+def note_lines(note: NoteView, depth: int = 0) -> str:
+    """A note as people read it, ended by its code, with which it can be answered."""
+    who = note.author.label
+    if note.author.handle:
+        who += f" ({note.author.handle})"
+    head = f"{who} · {when(note.event.created_at)}"
+    if note.reposted_by is not None:
+        head += f" · reposted by {note.reposted_by.label}"
+    if note.reply_to is not None:
+        head += f" · to {note.reply_to.label}"
+    if note.missing:
+        body = f"(the note {nip19.encode_note(note.missing)} is not here)"
+    else:
+        body = safe_text(note.event.content)
+    if note.warning is not None:
+        body = f"[content warning: {safe_line(note.warning, WORDS) or 'no reason given'}]\n{body}"
+    counts = [
+        f"{count} {word}"
+        for count, word in (
+            (note.replies, "replies"),
+            (note.reactions, "reactions"),
+            (note.reposts, "reposts"),
+        )
+        if count
+    ]
+    if note.wanted:
+        counts.append(f"{note.copies or 0} of {note.wanted} copies")
+    tail = " · ".join([nip19.encode_note(note.event.id), *counts])
+    margin = "  " * min(depth, 8)
+    lines = [head, *(f"  {line}" for line in body.split("\n")), f"  {tail}"]
+    return "\n".join(margin + line for line in lines) + "\n"
+
+
+def profile_record(profile: Profile) -> dict[str, Any]:
+    return {
+        "npub": profile.npub,
+        "pubkey": profile.pubkey,
+        "name": profile.name,
+        "display_name": profile.display_name,
+        "about": profile.about,
+        "picture": profile.picture,
+        "banner": profile.banner,
+        "website": profile.website,
+        "lud16": profile.lud16,
+        "bot": profile.bot,
+        "nip05": profile.nip05,
+        "nip05_state": profile.nip05_state,
+        "petname": profile.petname,
+        "known": profile.event is not None,
+    }
+
+
+def profile_lines(profile: Profile) -> str:
+    lines = [profile.label, profile.npub]
+    if profile.nip05:
+        lines.append(f"{safe_line(profile.nip05, WORDS)} ({profile.nip05_state})")
+    for text in (profile.website, profile.lud16, profile.picture):
+        if text:
+            lines.append(safe_line(text, 300))
+    if profile.about:
+        lines += ["", safe_text(profile.about)]
+    return "\n".join(lines)
+
+
+def posted_record(posted: Posted, own: str) -> dict[str, Any]:
+    """What became of an event, relay by relay; `own` is the own relay's URL or empty."""
+    report = posted.report
+    return {
+        "id": posted.id,
+        "note": nip19.encode_note(posted.id),
+        "kind": posted.event.kind,
+        "pubkey": posted.event.pubkey,
+        "created_at": posted.event.created_at,
+        "accepted": [url for url in report.accepted if url != own],
+        "refused": [
+            {"relay": a.url, "prefix": a.prefix, "reason": a.reason} for a in report.refused
+        ],
+        "unanswered": [{"relay": a.url, "problem": a.problem} for a in report.unanswered],
+        "own_relay": own in report.accepted,
+    }
+
+
+def posted_lines(posted: Posted, own: str) -> str:
+    """The event's code, each relay's answer, and the sum of it."""
+    lines = [nip19.encode_note(posted.id)]
+    answers = [answer for answer in posted.report.answers if answer.url != own]
+    for answer in answers:
+        mark = "+" if answer.accepted else "x" if answer.accepted is False else "?"
+        lines.append(f"  {mark} {safe_line(str(answer), 2 * WORDS)}")
+    took = sum(bool(answer.accepted) for answer in answers)
+    here = (
+        "the copy here and on your own relay" if own in posted.report.accepted else "the copy here"
+    )
+    total = f"{took} of {len(answers)}, and {here}"
+    if took < len(answers):
+        total += "; what is missing is tried again while a client runs"
+    elif not answers:
+        total = f"no relay is on your list yet; {here} is kept (`nostr-client relays add URL`)"
+    return "\n".join([*lines, total])
+
+
+def reached_somebody(posted: Posted, own: str) -> bool:
+    """Did any relay but the person's own take it?"""
+    return any(url != own for url in posted.report.accepted)
+
+
+async def own_url(client: NostrClient) -> str:
+    """Where the own relay listens; empty while there is none."""
+    return (await client.book.places()).own_relay
+
+
+def relay_record(row: RelayRow) -> dict[str, Any]:
+    return {
+        "relay": row.url,
+        "read": row.read,
+        "write": row.write,
+        "own": row.own,
+        "fallback": row.fallback,
+        "state": row.state,
+        "latency": row.latency,
+        "last_word": row.last_word,
+    }
+
+
+def relay_line(row: RelayRow) -> str:
+    role = ("own" if row.own else "") or "".join(
+        letter for letter, has in (("r", row.read), ("w", row.write)) if has
+    )
+    parts = [safe_line(row.url, 2 * WORDS), role or "-"]
+    if row.fallback:
+        parts.append("stands in: no relay list yet")
+    if row.last_word:
+        parts.append(safe_line(row.last_word, WORDS))
+    return "  ".join(parts)
+
+
+def step_record(url: str, step: Step) -> dict[str, Any]:
+    return {
+        "relay": url,
+        "step": step.name,
+        "ok": step.ok,
+        "detail": step.detail,
+        "seconds": round(step.seconds, 4),
+    }
+
+
+def step_line(step: Step) -> str:
+    mark = {True: "+", False: "x", None: "?"}[step.ok]
+    took = f"  {step.seconds * 1000:.0f} ms" if step.seconds else ""
+    return f"{mark} {safe_line(step.name, WORDS)}: {safe_line(step.detail, 2 * WORDS)}{took}"

@@ -1,0 +1,120 @@
+"""Secrets come in here: from a file descriptor, the environment, or a hidden prompt.
+
+Never from an argument, which every user of the machine could read. Nothing here is ever printed,
+logged or quoted in an error.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import os
+import sys
+from typing import Final
+
+from nostr_client.cli.exits import CommandError, Exit
+
+PASSWORD_VARIABLE: Final = "NOSTR_CLIENT_PASSWORD"  # noqa: S105 - a name, not a password
+MOST_BYTES: Final = 64 * 1024
+SHORT: Final = 8
+"""Characters below which a new password is remarked upon."""
+
+
+def can_ask() -> bool:
+    """Is there a terminal to ask on?"""
+    if sys.platform == "win32":
+        return sys.stdin.isatty()
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True
+
+
+def read_descriptor(number: int) -> str:
+    """What file descriptor `number` gives until its end, without the last line break.
+
+    Raises CommandError.
+    """
+    try:
+        with os.fdopen(number, "rb", closefd=number > 2) as file:
+            data = file.read(MOST_BYTES + 1)
+    except (OSError, ValueError):
+        raise CommandError(f"nothing can be read from descriptor {number}", Exit.USAGE) from None
+    if len(data) > MOST_BYTES:
+        raise CommandError(f"descriptor {number} gives more than a secret has", Exit.USAGE)
+    try:
+        return data.decode().removesuffix("\n").removesuffix("\r")
+    except UnicodeDecodeError:
+        raise CommandError(f"descriptor {number} does not give UTF-8 text", Exit.USAGE) from None
+
+
+def given_password(descriptor: int | None) -> str | None:
+    """The password that a script gave, or None.
+
+    The environment's is taken out of it, so that no child process inherits it.
+    """
+    from_environment = os.environ.pop(PASSWORD_VARIABLE, None)
+    if descriptor is not None:
+        return read_descriptor(descriptor)
+    return from_environment or None
+
+
+def ask_hidden(prompt: str) -> str:
+    """What the person types, unseen. Raises CommandError where there is no terminal."""
+    if not can_ask():
+        raise CommandError(
+            "a password is needed: give it with --password-fd N, in $NOSTR_CLIENT_PASSWORD, "
+            "or use a terminal",
+            Exit.LOCKED,
+        )
+    try:
+        return getpass.getpass(f"{prompt}: ")
+    except EOFError:
+        raise CommandError("nothing was typed", Exit.LOCKED) from None
+
+
+def ask_new_password(prompt: str, *, may_be_empty: bool = False) -> str:
+    """A new password, typed twice. Raises CommandError."""
+    while True:
+        first = ask_hidden(prompt)
+        if not first and may_be_empty:
+            return ""
+        if not first:
+            _say("An empty password protects nothing.")
+            continue
+        if ask_hidden("Once more") != first:
+            _say("The two differ.")
+            continue
+        if len(first) < SHORT:
+            _say("Short passwords are guessed quickly; several words are better.")
+        return first
+
+
+def ask_yes(question: str) -> bool:
+    """Asks on the terminal; anything but a yes is a no. Raises CommandError without a terminal."""
+    if not can_ask():
+        raise CommandError(f"{question} Say so with --yes.", Exit.USAGE)
+    with contextlib.ExitStack() as stack:
+        if sys.platform == "win32":
+            source, target = sys.stdin, sys.stderr
+        else:
+            source = stack.enter_context(open("/dev/tty"))  # noqa: PTH123
+            target = stack.enter_context(open("/dev/tty", "w"))  # noqa: PTH123
+        target.write(f"{question} [y/N] ")
+        target.flush()
+        return source.readline().strip().lower() in ("y", "yes")
+
+
+def read_secret_text(descriptor: int | None) -> str:
+    """A secret key's text: from `descriptor`, from piped standard input, or a hidden prompt."""
+    if descriptor is not None:
+        return read_descriptor(descriptor)
+    if not sys.stdin.isatty():
+        return read_descriptor(0)
+    return ask_hidden("Secret key (nsec, ncryptsec or hex; hidden)")
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()

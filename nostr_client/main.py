@@ -1,0 +1,41 @@
+"""The entry of every face: it picks one and loads nothing of the others.
+
+No command opens the terminal client, `relay` is handed over whole to the relay runner (the one
+door to that package), and all else goes to the command line.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from nostr_client.version import __version__
+
+WITHOUT_TERMINAL = """\
+nostr-client needs a terminal to open. Without one, use its commands:
+  nostr-client post "hello"       write a note
+  nostr-client feed --json        read, one JSON object a line
+  nostr-client relay run          run a relay
+  nostr-client --help             all commands"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run `nostr-client` with `arguments` (default: the program's own); returns the exit code."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if given == ["--version"]:
+        print(f"nostr-client {__version__}")  # noqa: T201
+        return 0
+    if given[:1] == ["relay"]:
+        from relays.cli import main as relay_main
+
+        return relay_main(given[1:])
+    if not given:
+        if not (sys.stdin.isatty() and sys.stdout.isatty()):
+            print(WITHOUT_TERMINAL, file=sys.stderr)  # noqa: T201
+            return 2
+        from nostr_client.tui.app import run
+
+        return run()
+    from nostr_client.cli.app import run_command
+
+    return run_command(given)
