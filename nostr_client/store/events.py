@@ -27,9 +27,9 @@ from nostr_client.store.database import Database, QueryTimeout
 from nostr_client.store.index_keys import IndexKeys, tie_of
 from nostr_client.store.queries import NEWEST, Cursor
 from nostr_client.store.saving import Saver, SaveResult, SaveStatus
-from nostr_client.store.watching import Stored, Watch, Watchers
+from nostr_client.store.watching import Hearing, Stored, Watch, Watchers
 
-__all__ = ["EventStore", "Page", "QueryTimeout", "SaveResult", "SaveStatus", "Watch"]
+__all__ = ["EventStore", "Page", "QueryTimeout", "SaveResult", "SaveStatus", "Stored", "Watch"]
 
 POLL_SECONDS: Final = 0.25
 """How soon a watch hears of what another process stored."""
@@ -276,6 +276,22 @@ class EventStore:
     def watch(self, filters: Sequence[Filter]) -> Watch:
         """Events stored from entering on, by this or another process: see `Watch`."""
         return Watch(filters, self._watchers, self._last_seq)
+
+    @contextlib.asynccontextmanager
+    async def listen(self, hear: Callable[[Stored], None]) -> AsyncIterator[int]:
+        """Call `hear` on the loop with all that is stored from now on, in the order of commits.
+
+        Gives the last commit before that. What this process saves is heard before `save` returns;
+        `hear` must be quick and raise nothing.
+        """
+        hearing = Hearing(hear)
+        if not self._watchers:
+            self._watchers.told = await self._last_seq()
+        self._watchers.add(hearing)
+        try:
+            yield self._watchers.told
+        finally:
+            self._watchers.discard(hearing)
 
     async def check(self) -> None:
         """Raises StoreError if the file is damaged."""

@@ -11,7 +11,7 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from types import TracebackType
-from typing import Final, NamedTuple, Self
+from typing import Final, NamedTuple, Protocol, Self
 
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter, matches_any
@@ -31,22 +31,30 @@ class Stored(NamedTuple):
 ReadSince = Callable[[int], Awaitable[Stored]]
 
 
+class Listener(Protocol):
+    """Who is told of every part of the order of commits, on the loop."""
+
+    def feed(self, stored: Stored) -> None: ...
+
+    def end(self) -> None: ...
+
+
 class Watchers:
     """Every watch of one store, and how far they have been told."""
 
     def __init__(self, read_since: ReadSince, poke: Callable[[], None]) -> None:
         self.told = 0
-        self._watches: set[Watch] = set()
+        self._watches: set[Listener] = set()
         self.read_since = read_since
         self._poke = poke
 
     def __bool__(self) -> bool:
         return bool(self._watches)
 
-    def add(self, watch: Watch) -> None:
+    def add(self, watch: Listener) -> None:
         self._watches.add(watch)
 
-    def discard(self, watch: Watch) -> None:
+    def discard(self, watch: Listener) -> None:
         self._watches.discard(watch)
 
     def committed(self, stored: Stored) -> None:
@@ -150,3 +158,17 @@ class Watch:
         self._ended = True
         self._watchers.discard(self)
         self._wake.set()
+
+
+class Hearing:
+    """Calls `hear` with every part of the order of commits, as soon as it is known."""
+
+    def __init__(self, hear: Callable[[Stored], None]) -> None:
+        self._hear = hear
+
+    def feed(self, stored: Stored) -> None:
+        """The next part of the order."""
+        self._hear(stored)
+
+    def end(self) -> None:
+        """The store is closed: there is nothing to give back."""
