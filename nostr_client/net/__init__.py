@@ -1,0 +1,1 @@
+"""The network: sessions, connections and the pool of relays that owns them."""

@@ -1,0 +1,231 @@
+"""From a relay URL to a connected socket: who may be dialled, DNS, TCP, proxies.
+
+Private addresses. A URL whose host is private by its looks (an address, `localhost`, `.local`, ...)
+is dialled only if the policy says so. A public name is resolved here, every address that turns out
+private is dropped, and the socket is connected to one of the others: what was checked is what is
+dialled, so a name that changes its mind in between (DNS rebinding) gains nothing. Through a proxy
+the name is resolved at the proxy's end, where nothing can be checked; there only the looks count.
+Onion services are dialled through a proxy only. System proxies are never used.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable, Collection, Sequence
+from itertools import chain, zip_longest
+from typing import Any, Final
+from urllib.parse import unquote, urlsplit
+
+from python_socks import ProxyError, ProxyType
+from python_socks.async_.asyncio import Proxy
+
+from nostr_client.errors import ConfigError, ConnectFailed, InvalidData
+from nostr_client.protocol.urls import host_of, is_loopback, is_private_host, normalize_relay_url
+
+RESOLVE_LIMIT: Final = 5.0
+"""Seconds for DNS."""
+CONNECT_LIMIT: Final = 10.0
+"""Seconds for TCP, over all addresses, or for the proxy."""
+STAGGER: Final = 0.25
+"""Seconds before the next address is tried beside one that has not answered."""
+MAX_ADDRESSES: Final = 6
+
+Dial = Callable[[str], bool]
+"""May this relay URL (normal spelling) be dialled?"""
+
+_Info = tuple[Any, Any, Any, Any, Any]
+_PROXY_TYPES: Final = {
+    "socks5h": ProxyType.SOCKS5,
+    "socks5": ProxyType.SOCKS5,
+    "http": ProxyType.HTTP,
+}
+
+
+class DialPolicy:
+    """Public relays may be dialled; private ones only if the person said so.
+
+    `private_hosts` are hosts that may be private, by name or address; `given` are relay URLs that
+    came from the person and not from a stranger's list. With `loopback`, so may this machine's own
+    addresses: for scripts and tests, which name their relays themselves.
+    """
+
+    def __init__(
+        self,
+        private_hosts: Collection[str] = (),
+        given: Collection[str] = (),
+        *,
+        loopback: bool = False,
+    ) -> None:
+        self._hosts = {host.lower() for host in private_hosts}
+        self._given = {normalize_relay_url(url) for url in given}
+        self._loopback = loopback
+
+    def give(self, url: str) -> None:
+        """The person named this relay. Raises InvalidData."""
+        self._given.add(normalize_relay_url(url))
+
+    def allows_private(self, url: str) -> bool:
+        """May this URL lead into a private network, whatever its name resolves to?"""
+        return url in self._given or host_of(url) in self._hosts
+
+    def __call__(self, url: str) -> bool:
+        if not is_private_host(host_of(url)) or self.allows_private(url):
+            return True
+        return self._loopback and is_loopback(url)
+
+
+class ProxyAddress:
+    """A proxy: `socks5h://[user:password@]host:port` or `http://...`. Names are resolved there."""
+
+    def __init__(self, url: str) -> None:
+        """Raises ConfigError; it never quotes the URL, which may hold a password."""
+        try:
+            parts = urlsplit(url)
+            scheme, host, port = parts.scheme.lower(), parts.hostname, parts.port
+        except ValueError:
+            raise ConfigError("the proxy is not a URL") from None
+        if scheme not in _PROXY_TYPES or not host:
+            raise ConfigError("a proxy is socks5h://host:port or http://host:port")
+        self._type = _PROXY_TYPES[scheme]
+        self.host, self.port = host, port or (1080 if scheme != "http" else 8080)
+        self._user = unquote(parts.username) if parts.username else None
+        self._password = unquote(parts.password) if parts.password else None
+
+    def __repr__(self) -> str:
+        return f"<ProxyAddress {self._type.name.lower()} {self.host}:{self.port}>"
+
+    async def connect(self, host: str, port: int) -> socket.socket:
+        """A socket that the proxy has connected to `host`. Raises OSError and ProxyError."""
+        proxy = Proxy(self._type, self.host, self.port, self._user, self._password, rdns=True)
+        connected: socket.socket = await proxy.connect(host, port, timeout=CONNECT_LIMIT)
+        return connected
+
+
+async def open_socket(
+    url: str, host: str, port: int, *, proxy: ProxyAddress | None, private: bool
+) -> socket.socket:
+    """A TCP connection to `host`, straight or through `proxy`.
+
+    `private` allows private addresses; `url` is what errors name. Raises ConnectFailed, whose
+    message begins with the step that failed: "dns: ", "tcp: ", "proxy: ", "refused: ".
+    """
+    if not private and is_private_host(host):
+        raise ConnectFailed(url, "refused: a private address")
+    if proxy is not None:
+        return await _through(url, proxy, host, port)
+    if host.endswith(".onion"):
+        raise ConnectFailed(url, "refused: onion services are reached through a proxy only")
+    addresses = await resolve(url, host, port, private=private)
+    errors: list[OSError] = []
+    try:
+        async with asyncio.timeout(CONNECT_LIMIT):
+            connected = await _first_of(addresses, errors)
+    except TimeoutError:
+        raise ConnectFailed(url, f"tcp: no connection within {CONNECT_LIMIT:.0f} s") from None
+    if connected is None:
+        raise ConnectFailed(url, f"tcp: {_words(errors[-1])}") from errors[-1]
+    return connected
+
+
+async def resolve(url: str, host: str, port: int, *, private: bool) -> list[_Info]:
+    """The addresses of `host`, as `getaddrinfo` gives them, IPv6 and IPv4 in turn.
+
+    Without `private`, none that is private. Raises ConnectFailed.
+    """
+    loop = asyncio.get_running_loop()
+    try:
+        async with asyncio.timeout(RESOLVE_LIMIT):
+            found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except TimeoutError:
+        raise ConnectFailed(url, f"dns: no answer within {RESOLVE_LIMIT:.0f} s") from None
+    except (OSError, UnicodeError) as error:
+        raise ConnectFailed(url, f"dns: {_words(error)}") from error
+    allowed = [info for info in found if private or not is_private_host(str(info[4][0]))]
+    if not allowed:
+        raise ConnectFailed(
+            url, "refused: the name leads to a private address" if found else "dns: no address"
+        )
+    by_family: dict[Any, list[_Info]] = {}
+    for info in allowed:
+        by_family.setdefault(info[0], []).append(info)
+    mixed = chain.from_iterable(zip_longest(*by_family.values()))
+    return [info for info in mixed if info is not None][:MAX_ADDRESSES]
+
+
+class _Connected(Exception):
+    """Ends the race between addresses."""
+
+
+async def _first_of(addresses: Sequence[_Info], errors: list[OSError]) -> socket.socket | None:
+    """The first connection that is made; each address gets a head start before the next."""
+    winner: list[socket.socket] = []
+    failed = [asyncio.Event() for _ in addresses]
+
+    async def attempt(turn: int, info: _Info) -> None:
+        if turn:
+            try:
+                async with asyncio.timeout(STAGGER * turn):
+                    await failed[turn - 1].wait()
+            except TimeoutError:
+                pass  # the one before has had its head start
+        try:
+            connected = await _connect(info)
+        except OSError as error:
+            errors.append(error)
+            failed[turn].set()
+            return
+        winner.append(connected)
+        raise _Connected
+
+    chosen = 0
+    try:
+        try:
+            async with asyncio.TaskGroup() as group:
+                for turn, info in enumerate(addresses):
+                    group.create_task(attempt(turn, info))
+        except* _Connected:
+            pass
+        chosen = 1
+    finally:  # what was connected too late, or for nobody
+        for late in winner[chosen:]:
+            late.close()
+    return winner[0] if winner else None
+
+
+async def _connect(info: _Info) -> socket.socket:
+    family, kind, protocol, _, address = info
+    sock = socket.socket(family, kind, protocol)
+    try:
+        sock.setblocking(False)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        await asyncio.get_running_loop().sock_connect(sock, address)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+async def _through(url: str, proxy: ProxyAddress, host: str, port: int) -> socket.socket:
+    try:
+        async with asyncio.timeout(CONNECT_LIMIT):
+            return await proxy.connect(host, port)
+    except TimeoutError:
+        raise ConnectFailed(url, f"proxy: no answer within {CONNECT_LIMIT:.0f} s") from None
+    except (OSError, ProxyError) as error:
+        raise ConnectFailed(url, f"proxy: {_words(error)}") from error
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror.lower()
+    return str(error) or type(error).__name__
+
+
+def host_and_port(url: str) -> tuple[str, int, bool]:
+    """Host, port, and whether TLS is spoken, of a relay URL in normal spelling."""
+    parts = urlsplit(url)
+    secure = parts.scheme == "wss"
+    if parts.hostname is None:
+        raise InvalidData("a relay URL without a host")
+    return parts.hostname, parts.port or (443 if secure else 80), secure

@@ -1,0 +1,82 @@
+"""What a `ClientSession` asks its owner to do, in order."""
+
+from __future__ import annotations
+
+import msgspec
+
+from nostr_client.protocol.event import Event
+
+
+class Effect(msgspec.Struct, frozen=True):
+    """One thing to do."""
+
+
+class Send(Effect, frozen=True):
+    """Put this frame on the wire."""
+
+    frame: bytes
+
+
+class Events(Effect, frozen=True):
+    """Events of subscription `key` whose signatures are not checked yet; the list grows until the
+    session has returned."""
+
+    key: int
+    events: list[Event]
+    live: bool
+
+
+class StoredEnd(Effect, frozen=True):
+    """Stored history of `key` was sent. `complete`: all of it (True), not all (False), unsaid."""
+
+    key: int
+    complete: bool | None
+
+
+class Stopped(Effect, frozen=True):
+    """`key` gets nothing from this relay: for good when `final`, else until it is resumed."""
+
+    key: int
+    prefix: str
+    reason: str
+    final: bool
+
+
+class Answered(Effect, frozen=True):
+    """The relay's OK to an event."""
+
+    event_id: str
+    accepted: bool
+    text: str
+
+
+class Counted(Effect, frozen=True):
+    """The relay's answer to a COUNT; `count` is None where it refused, with its words in `text`."""
+
+    key: int
+    count: int | None
+    approximate: bool
+    hll: bytes
+    text: str
+
+
+class AskAuth(Effect, frozen=True):
+    """Ask whoever owns the key whether to authenticate, then call `ClientSession.authenticate`."""
+
+    challenge: str
+
+
+class Later(Effect, frozen=True):
+    """Call `ClientSession.wake(token)` in so many seconds."""
+
+    delay: float
+    token: int
+
+
+class HangUp(Effect, frozen=True):
+    """This relay talks nonsense: close the connection."""
+
+    reason: str
+
+
+Effects = list[Effect]

@@ -1,0 +1,114 @@
+"""Between sockets and subscriptions: which events are true, with as few checks as that takes.
+
+Rules
+- Only a verified event makes others superfluous: `_held` maps the ids of verified events to their
+  signatures. An event equal to one held there, signature included, is true without a check; so is
+  one equal to what the store holds (`known`).
+- An event whose equal, signature included, is being checked waits for that verdict. One that claims
+  the same id with another signature is checked on its own: neither verdict says anything about it.
+- A check, once begun, is finished whatever becomes of the connection it came from, since others may
+  wait for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
+from typing import Any, Final, Protocol
+
+from nostr_client.protocol.event import Event
+
+HELD: Final = 65_536
+"""Verified ids that are remembered, the oldest forgotten first."""
+
+Known = Callable[[Collection[str]], Awaitable[Mapping[str, bytes]]]
+"""What is held of these ids: each event's JSON, or its signature (raw or in hex)."""
+
+
+class Verifies(Protocol):
+    """What the intake needs of a verifier."""
+
+    async def verify_all(self, events: Sequence[Event]) -> list[bool]:
+        """Are the signatures those of their authors?"""
+
+
+class Check:
+    """Events under judgement: await `done`, then `verdicts` holds one bool for each."""
+
+    __slots__ = ("_waits", "done", "events", "verdicts")
+
+    def __init__(self, events: list[Event]) -> None:
+        self.events = events
+        self.verdicts: list[bool] = []
+        self.done = asyncio.Event()
+        self._waits: dict[int, tuple[Check, int]] = {}
+
+
+class Intake:
+    """Judges events for every connection of a pool."""
+
+    def __init__(
+        self,
+        verifier: Verifies,
+        known: Known | None,
+        spawn: Callable[[Coroutine[Any, Any, None]], object],
+    ) -> None:
+        """`spawn` starts a task that lives as long as the pool."""
+        self._verifier = verifier
+        self._known = known
+        self._spawn = spawn
+        self._held: dict[str, str] = {}
+        self._flying: dict[str, tuple[str, Check, int]] = {}
+
+    def submit(self, events: list[Event]) -> Check:
+        """Begin to judge `events`, in order."""
+        check = Check(events)
+        held, flying = self._held, self._flying
+        open_indices: list[int] = []
+        for index, event in enumerate(events):
+            id, sig = event.id, event.sig
+            if held.get(id) == sig:
+                continue
+            flight = flying.get(id)
+            if flight is not None and flight[0] == sig:
+                check._waits[index] = flight[1:]
+                continue
+            if flight is None:
+                flying[id] = (sig, check, index)
+            open_indices.append(index)
+        check.verdicts = [True] * len(events)
+        if open_indices or check._waits:
+            self._spawn(self._settle(check, open_indices))
+        else:
+            check.done.set()
+        return check
+
+    async def _settle(self, check: Check, open_indices: list[int]) -> None:
+        events, verdicts = check.events, check.verdicts
+        pending = open_indices
+        if self._known is not None and pending:
+            held = await self._known([events[index].id for index in pending])
+            if held:
+                pending = [i for i in pending if not _equal(held.get(events[i].id), events[i])]
+        if pending:
+            found = await self._verifier.verify_all([events[index] for index in pending])
+            for index, verdict in zip(pending, found, strict=True):
+                verdicts[index] = verdict
+        for index in open_indices:
+            event = events[index]
+            if verdicts[index]:
+                self._held[event.id] = event.sig
+            flight = self._flying.get(event.id)
+            if flight is not None and flight[1] is check and flight[2] == index:
+                del self._flying[event.id]
+        while len(self._held) > HELD:
+            del self._held[next(iter(self._held))]
+        for index, (other, place) in check._waits.items():
+            if other is not check:
+                await other.done.wait()
+            verdicts[index] = other.verdicts[place]
+        check.done.set()
+
+
+def _equal(held: bytes | None, event: Event) -> bool:
+    return held is not None and held in (event.json, event.sig.encode(), bytes.fromhex(event.sig))

@@ -1,0 +1,316 @@
+"""RelayPool: publish to, subscribe to and fetch from many relays, one socket each.
+
+Everything that runs for it runs in a TaskGroup that ends with its `async with`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import ssl
+import time
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from types import TracebackType
+from typing import Any, Final, Self
+
+import msgspec
+
+from nostr_client.errors import ConnectFailed, InvalidData
+from nostr_client.net.backoff import Backoff
+from nostr_client.net.connection import Authenticate, RelayConnection, Surroundings
+from nostr_client.net.dial import Dial, DialPolicy, ProxyAddress
+from nostr_client.net.fetch import Fetched, fetch
+from nostr_client.net.health import HealthBook, RelayHealth
+from nostr_client.net.intake import Intake, Known, Verifies
+from nostr_client.net.report import Answer, PublishReport
+from nostr_client.net.subscription import Ended, Joins, Subscription
+from nostr_client.net.wire import MAX_FRAME, Wire, open_wire
+from nostr_client.protocol.event import Event
+from nostr_client.protocol.filters import Filter
+from nostr_client.protocol.messages import split_reason
+from nostr_client.protocol.urls import host_of, is_private_host, normalize_relay_url
+
+ANSWER_LIMIT: Final = 10.0
+"""Seconds for a relay's OK, for a COUNT, and for all stored events of a fetch."""
+FAREWELL_LIMIT: Final = 3.0
+"""Seconds in which connections close politely when the pool ends."""
+MAX_DIALLING: Final = 16
+"""Sockets that are being opened at the same time."""
+
+
+class Counted(msgspec.Struct, frozen=True, kw_only=True):
+    """A relay's answer to COUNT: `count` is None where there was none, and `problem` says why."""
+
+    url: str
+    count: int | None = None
+    approximate: bool = False
+    hll: bytes = b""
+    prefix: str = ""
+    reason: str = ""
+    problem: str = ""
+
+
+class RelayPool:
+    """Every relay that this program talks to as a client.
+
+    Runs inside `async with`. `known` tells what is already held of some ids; `authenticate` is
+    asked for a signed kind 22242 when, and only when, a relay refused something as auth-required;
+    `dial` says which URLs may be dialled: by default public ones and this machine's own, so an
+    engine that takes URLs from strangers gives a `DialPolicy` of its own. `proxy` is
+    `socks5h://` or `http://`; system proxies are never used. `tls` replaces the usual trust in
+    certificates, `max_frame` is in bytes, `clock` gives seconds since 1970.
+    """
+
+    def __init__(
+        self,
+        *,
+        verifier: Verifies,
+        proxy: str | None = None,
+        compression: bool = False,
+        known: Known | None = None,
+        authenticate: Authenticate | None = None,
+        dial: Dial | None = None,
+        tls: ssl.SSLContext | None = None,
+        max_frame: int = MAX_FRAME,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """Raises ConfigError for a proxy that cannot be used."""
+        self.book = HealthBook(clock)
+        self._proxy = ProxyAddress(proxy) if proxy else None
+        self._compression = compression
+        self._dial: Dial = dial or DialPolicy(loopback=True)
+        self._tls = tls
+        self._max_frame = max_frame
+        self._group = asyncio.TaskGroup()
+        self._connections: dict[str, RelayConnection] = {}
+        self._backoffs: dict[str, Backoff] = {}
+        self._subscriptions: set[Subscription] = set()
+        self._dialling = asyncio.Semaphore(MAX_DIALLING)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._closing = False
+        intake = Intake(verifier, known, self._spawn)
+        self._around = Surroundings(self._open_wire, intake, authenticate, clock)
+        self._joins = Joins(self._join, self._leave, _spelled)
+
+    async def __aenter__(self) -> Self:
+        await self._group.__aenter__()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._closing = True
+        for sub in list(self._subscriptions):
+            sub.close()
+        for connection in self._connections.values():
+            connection.stop()
+        cancelled = isinstance(error, asyncio.CancelledError)
+        try:
+            if self._tasks and not cancelled:
+                await asyncio.wait(self._tasks, timeout=FAREWELL_LIMIT)
+        finally:
+            for task in self._tasks:
+                task.cancel()
+            # The group must see its own cancellation; it would wrap any other error of the body.
+            if cancelled:
+                await self._group.__aexit__(kind, error, trace)
+            else:
+                await self._group.__aexit__(None, None, None)
+
+    async def publish(
+        self,
+        event: Event,
+        urls: Iterable[str],
+        *,
+        timeout: float = ANSWER_LIMIT,  # noqa: ASYNC109
+        on_answer: Callable[[Answer], None] | None = None,
+    ) -> PublishReport:
+        """Send `event` to every relay and gather what they say, within `timeout` seconds.
+
+        `on_answer` is called with each answer as it comes. A relay that cannot be reached or says
+        nothing is an answer too: nothing is raised for it.
+        """
+
+        async def one(url: str) -> Answer:
+            answer = await self._publish_to(url, event, timeout)
+            if on_answer is not None:
+                on_answer(answer)
+            return answer
+
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(one(url)) for url in dict.fromkeys(map(_spelled, urls))]
+        return PublishReport(event.id, tuple(task.result() for task in tasks))
+
+    def subscribe(
+        self, filters: Sequence[Filter], urls: Iterable[str], *, live: bool = True
+    ) -> Subscription:
+        """Verified events of these relays, stored and then live, inside an `async with`."""
+        return Subscription(filters, urls, self._joins, live=live)
+
+    async def fetch(
+        self,
+        filters: Sequence[Filter],
+        urls: Iterable[str],
+        *,
+        timeout: float = ANSWER_LIMIT,  # noqa: ASYNC109
+        exhaustive: bool = False,
+        most: int = 100_000,
+    ) -> Fetched:
+        """Stored events of these relays, until each has ended or `timeout` seconds are over.
+
+        Pages on where a relay has, or may have, more. See `net.fetch` for what `exhaustive` and
+        `most` mean and what each relay's `End` says.
+        """
+        return await fetch(
+            self.subscribe,
+            filters,
+            dict.fromkeys(map(_spelled, urls)),
+            timeout,
+            exhaustive=exhaustive,
+            most=most,
+        )
+
+    async def count(
+        self,
+        filters: Sequence[Filter],
+        urls: Iterable[str],
+        *,
+        timeout: float = ANSWER_LIMIT,  # noqa: ASYNC109
+    ) -> tuple[Counted, ...]:
+        """How many events each relay says it holds (NIP-45)."""
+        async with asyncio.TaskGroup() as group:
+            tasks = [
+                group.create_task(self._count_at(url, tuple(filters), timeout))
+                for url in dict.fromkeys(map(_spelled, urls))
+            ]
+        return tuple(task.result() for task in tasks)
+
+    def health(self, url: str) -> RelayHealth:
+        """What is known of a relay. Raises InvalidData for what is no relay URL."""
+        return self.book.of(normalize_relay_url(url))
+
+    def retry_now(self, urls: Iterable[str] | None = None) -> None:
+        """Somebody asks by hand, or the network is back: do not wait out long back-offs."""
+        wanted = self._connections.keys() if urls is None else set(map(_spelled, urls))
+        for url, connection in self._connections.items():
+            if url in wanted:
+                connection.hurry()
+
+    # One relay
+
+    def _use(self, url: str) -> RelayConnection:
+        """The connection to `url`, about to be given a wish. Raises ConnectFailed."""
+        if self._closing:
+            raise ConnectFailed(url, "the pool is closed")
+        connection = self._connections.get(url)
+        if connection is None:
+            try:
+                allowed = normalize_relay_url(url) == url and self._dial(url)
+            except InvalidData as error:
+                raise ConnectFailed(url, f"not a relay URL: {error}") from None
+            if not allowed:
+                raise ConnectFailed(url, "refused: a private address")
+            backoff = self._backoffs.setdefault(url, Backoff(random.random))
+            connection = RelayConnection(url, self.book.of(url), backoff, self._around)
+            self._connections[url] = connection
+            self._spawn(self._run(connection))
+        return connection
+
+    async def _run(self, connection: RelayConnection) -> None:
+        while True:
+            await asyncio.sleep(0)  # the wish is made by whoever asked for the connection
+            await connection.run()
+            if not connection.wanted:
+                del self._connections[connection.url]
+                return
+
+    def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        task = self._group.create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _open_wire(self, url: str) -> tuple[Wire, float]:
+        private = is_private_host(host_of(url))
+        if isinstance(self._dial, DialPolicy):
+            private = private or self._dial.allows_private(url)
+        async with self._dialling:
+            if self._tls is None and url.startswith("wss:"):
+                self._tls = await asyncio.to_thread(ssl.create_default_context)
+            return await open_wire(
+                url,
+                proxy=self._proxy,
+                private=private,
+                compression=self._compression,
+                tls=self._tls,
+                max_frame=self._max_frame,
+            )
+
+    def _join(self, url: str, sub: Subscription) -> Ended | None:
+        self._subscriptions.add(sub)
+        try:
+            return self._use(url).join(sub)
+        except ConnectFailed as error:
+            return Ended(url, "", f"connect: {error.message}", final=True)
+
+    def _leave(self, url: str, sub: Subscription) -> None:
+        if not sub.is_open:
+            self._subscriptions.discard(sub)
+        connection = self._connections.get(url)
+        if connection is not None:
+            connection.leave(sub)
+
+    async def _publish_to(self, url: str, event: Event, limit: float) -> Answer:
+        try:
+            connection = self._use(url)
+        except ConnectFailed as error:
+            return Answer.missing(url, f"connect: {error.message}")
+        waiter = None
+        try:
+            async with asyncio.timeout(limit):
+                await connection.room()
+                waiter = connection.publish(event)
+                answer = await waiter
+        except TimeoutError:
+            return Answer.missing(url, connection.silence("OK", limit))
+        finally:
+            if waiter is not None:
+                connection.withdraw(event.id, waiter)
+        if isinstance(answer, str):
+            return Answer.missing(url, answer)
+        return Answer.of_ok(url, answer.accepted, answer.text)
+
+    async def _count_at(self, url: str, filters: tuple[Filter, ...], limit: float) -> Counted:
+        try:
+            connection = self._use(url)
+        except ConnectFailed as error:
+            return Counted(url=url, problem=f"connect: {error.message}")
+        key, waiter = connection.count(filters)
+        try:
+            async with asyncio.timeout(limit):
+                answer = await waiter
+        except TimeoutError:
+            return Counted(url=url, problem=connection.silence("COUNT", limit))
+        finally:
+            connection.uncount(key)
+        if isinstance(answer, str):
+            return Counted(url=url, problem=answer)
+        prefix, reason = split_reason(answer.text)
+        return Counted(
+            url=url,
+            count=answer.count,
+            approximate=answer.approximate,
+            hll=answer.hll,
+            prefix=prefix,
+            reason=reason,
+        )
+
+
+def _spelled(url: str) -> str:
+    """The normal spelling of `url`, or `url` itself where there is none."""
+    try:
+        return normalize_relay_url(url)
+    except InvalidData:
+        return url

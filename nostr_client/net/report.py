@@ -1,0 +1,88 @@
+"""What relays answered to a publication, as values: one `Answer` a relay, one report in all."""
+
+from __future__ import annotations
+
+import msgspec
+
+from nostr_client.errors import PublishFailed
+from nostr_client.protocol.messages import Meaning, meaning_of, split_reason
+from nostr_client.safe_text import safe_line
+
+WORDS_SHOWN = 120
+"""Terminal cells that a relay's own words take in one line of a report."""
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """What one relay said to one event.
+
+    `accepted` is None where no answer came; `problem` then says why ("connect: ...",
+    "timeout: ..."). `prefix` and `reason` are NIP-01's prefix and the relay's own words, raw;
+    `meaning` says what a refusal asks of us, and is None unless the relay refused.
+    """
+
+    url: str
+    accepted: bool | None
+    prefix: str = ""
+    reason: str = ""
+    meaning: Meaning | None = None
+    problem: str = ""
+
+    @classmethod
+    def of_ok(cls, url: str, accepted: bool, text: str) -> Answer:
+        """The answer in an OK frame, whose last element is `text`."""
+        prefix, reason = split_reason(text)
+        meaning = None if accepted else meaning_of(prefix)
+        return cls(url=url, accepted=accepted, prefix=prefix, reason=reason, meaning=meaning)
+
+    @classmethod
+    def missing(cls, url: str, problem: str) -> Answer:
+        """No answer came."""
+        return cls(url=url, accepted=None, problem=problem)
+
+    def __str__(self) -> str:
+        if self.accepted:
+            return f"{self.url}: accepted"
+        if self.accepted is None:
+            return f"{self.url}: no answer ({safe_line(self.problem, WORDS_SHOWN)})"
+        words = f"{self.prefix}: {self.reason}" if self.prefix else self.reason
+        return f"{self.url}: refused ({safe_line(words, WORDS_SHOWN) or 'without a reason'})"
+
+
+class PublishReport(msgspec.Struct, frozen=True):
+    """What became of one event, relay by relay, in the order in which they were asked."""
+
+    event_id: str
+    answers: tuple[Answer, ...]
+
+    @property
+    def accepted(self) -> tuple[str, ...]:
+        """URLs of the relays that said yes."""
+        return tuple(answer.url for answer in self.answers if answer.accepted)
+
+    @property
+    def refused(self) -> tuple[Answer, ...]:
+        """The answers that said no."""
+        return tuple(answer for answer in self.answers if answer.accepted is False)
+
+    @property
+    def unanswered(self) -> tuple[Answer, ...]:
+        """The relays that could not be reached or did not answer in time."""
+        return tuple(answer for answer in self.answers if answer.accepted is None)
+
+    @property
+    def ok(self) -> bool:
+        """Did at least one relay accept the event?"""
+        return any(answer.accepted for answer in self.answers)
+
+    def raise_if_failed(self) -> None:
+        """Raises PublishFailed if no relay accepted the event."""
+        if not self.ok:
+            raise PublishFailed(self)
+
+    def __str__(self) -> str:
+        """One line, safe to print."""
+        if not self.answers:
+            return f"{self.event_id[:12]}: no relay was asked"
+        line = f"{self.event_id[:12]}: accepted by {len(self.accepted)} of {len(self.answers)}"
+        others = [str(answer) for answer in self.answers if not answer.accepted]
+        return f"{line}; {'; '.join(others)}" if others else line

@@ -1,0 +1,464 @@
+"""The client's side of one relay, without sockets, clocks or tasks (NIP-01, 42, 45, 67).
+
+The owner calls `opened`, `receive`, `lost` and the wishes (`subscribe`, `publish`, `count`, ...),
+and carries out, in order, the effects that each call returns. A session outlives its connections.
+
+Rules
+- A wish lasts until it is answered or withdrawn. What was wished while there was no connection,
+  or was not answered when one was lost, is sent when the next one opens.
+- Each REQ and COUNT has an id of its own that is never used again, so a late frame of an older one
+  is known for what it is.
+- A subscription is IDLE (nothing asked), STORED (asked, history not finished), LIVE, WAITING
+  (refused for now), PARKED (until authenticated) or OVER. When a connection opens, every
+  subscription that is not OVER is asked: where history was once finished, from the newest event
+  seen minus an overlap; else from the beginning.
+- EOSE ends history. A subscription that is not `live` is then closed, and OVER.
+- CLOSED with a prefix that means "later" makes a live subscription WAITING, longer each time; any
+  other makes it OVER. `unsubscribe` sends CLOSE for whatever the relay still holds open.
+- An event that no filter of its REQ asks for is dropped and counted.
+- Nobody is authenticated without being asked: `AskAuth` is returned only when the owner said that
+  there is somebody to ask, only after an auth-required refusal, at most once a connection. What
+  was refused is repeated once, after the relay's OK.
+- Every frame counts in `Counters`. When offences (malformed, forged, unasked) are many, both in
+  number and as a share of all frames, the session asks to hang up.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from nostr_client.errors import InvalidData
+from nostr_client.net.effects import (
+    Answered,
+    AskAuth,
+    Counted,
+    Effects,
+    Events,
+    HangUp,
+    Later,
+    Send,
+    Stopped,
+    StoredEnd,
+)
+from nostr_client.net.health import RelayHealth
+from nostr_client.net.requests import requests_for, resumed
+from nostr_client.net.wishes import Auth, Count, Part, Publish, State, Sub, Wish
+from nostr_client.protocol import messages as m
+from nostr_client.protocol.event import Event
+from nostr_client.protocol.filters import Filter, matches_any
+
+MAX_OFFENCES: Final = 200
+OFFENCE_SHARE: Final = 10
+"""Hang up when more than MAX_OFFENCES frames, and more than one in so many, were offences."""
+AUTH_WAIT: Final = 10.0
+"""Seconds for a challenge to come after an auth-required, and for the OK to our answer."""
+RETRY_FIRST: Final = 5.0
+RETRY_LONGEST: Final = 600.0
+"""Seconds before a subscription that was closed "for now" is asked for again."""
+STEADY: Final = 60
+"""Seconds after which a subscription counts as healthy, and its next retry is quick again."""
+IDS_REMEMBERED: Final = 1024
+"""Ids of closed REQs and COUNTs, whose late frames are no offence."""
+
+
+class ClientSession:
+    """See the rules at the head of this file. Keys are numbers above 0 that the owner chooses."""
+
+    def __init__(self, health: RelayHealth, *, can_authenticate: bool = False) -> None:
+        self._health = health
+        self._n = health.counters
+        self._can_authenticate = can_authenticate
+        self._open = False
+        self._subs: dict[int, Sub] = {}
+        self._publishes: dict[str, Publish] = {}
+        self._counts: dict[int, Count] = {}
+        self._wires: dict[str, Part | Count] = {}
+        self._closed_wires: dict[str, None] = {}
+        self._last_wire = 0
+        self._challenge: str | None = None
+        self._auth = Auth.NONE
+        self._auth_id = ""
+        self._asked = ""
+        self._auth_limits = 0
+        self._parked: deque[Wish] = deque()
+        self._frames = 0
+        self._offences = 0
+        self._hung_up = False
+
+    @property
+    def wanted(self) -> bool:
+        """Is there any reason to be connected?"""
+        return bool(self._subs or self._publishes or self._counts)
+
+    # The connection
+
+    def opened(self, now: int) -> Effects:
+        """A connection is open; `now` in seconds since 1970."""
+        self._open = True
+        self._frames = self._offences = 0
+        self._hung_up = False
+        effects: Effects = []
+        for sub in self._subs.values():
+            self._ask(sub, effects, now)
+        effects += [Send(m.PublishEvent(p.event).encode()) for p in self._publishes.values()]
+        for count in self._counts.values():
+            self._ask_count(count, effects)
+        return effects
+
+    def lost(self, reason: str) -> Effects:
+        """The connection ended, or none could be made. Each subscription is told once an outage."""
+        self._open = False
+        self._challenge, self._auth, self._auth_id = None, Auth.NONE, ""
+        self._parked.clear()
+        self._wires.clear()
+        self._closed_wires.clear()
+        effects: Effects = []
+        for sub in self._subs.values():
+            if not sub.told:
+                effects.append(Stopped(sub.key, "", reason, final=False))
+            sub.state, sub.parts, sub.auth_tried, sub.told = State.IDLE, {}, False, True
+        for publish in self._publishes.values():
+            publish.auth_tried = False
+        for count in self._counts.values():
+            count.auth_tried = False
+        return effects
+
+    # Wishes
+
+    def subscribe(self, key: int, filters: Iterable[Filter], *, live: bool, now: int) -> Effects:
+        """Ask for events from now on; without `live`, for stored ones only."""
+        sub = self._subs[key] = Sub(key, tuple(filters), live)
+        effects: Effects = []
+        if self._open:
+            self._ask(sub, effects, now)
+        return effects
+
+    def unsubscribe(self, key: int) -> Effects:
+        """End a subscription, in whatever state; unknown keys are over already."""
+        sub = self._subs.pop(key, None)
+        effects: Effects = []
+        if sub is not None:
+            self._close_parts(sub, effects)
+        return effects
+
+    def publish(self, event: Event) -> Effects:
+        """Send an event; an event that is on its way already is not sent twice."""
+        if event.id in self._publishes:
+            return []
+        self._publishes[event.id] = Publish(event)
+        return [Send(m.PublishEvent(event).encode())] if self._open else []
+
+    def withdraw(self, event_id: str) -> None:
+        """Nobody waits for this OK any more."""
+        self._publishes.pop(event_id, None)
+
+    def count(self, key: int, filters: Iterable[Filter]) -> Effects:
+        """Ask for a COUNT (NIP-45)."""
+        count = self._counts[key] = Count(key, tuple(filters))
+        effects: Effects = []
+        if self._open:
+            self._ask_count(count, effects)
+        return effects
+
+    def uncount(self, key: int) -> Effects:
+        """Nobody waits for this COUNT any more."""
+        count = self._counts.pop(key, None)
+        if count is None or count.wire not in self._wires:
+            return []
+        self._forget(count.wire)
+        return [Send(m.Close(count.wire).encode())]
+
+    def authenticate(self, challenge: str, event: Event | None, now: int) -> Effects:
+        """The answer to `AskAuth(challenge)`: the signed kind 22242, or None for no."""
+        effects: Effects = []
+        if self._auth is not Auth.ASKING or challenge != self._asked:
+            return effects  # the connection that asked is gone
+        if event is None:
+            self._auth_failed(effects, now)
+        else:
+            self._auth, self._auth_id = Auth.SENT, event.id
+            effects.append(Send(m.Auth(event).encode()))
+            self._auth_limit(effects)
+        return effects
+
+    def wake(self, token: int, now: int) -> Effects:
+        """The time of a `Later` has come."""
+        effects: Effects = []
+        if token < 0:
+            if -token == self._auth_limits and self._auth in (Auth.NO_CHALLENGE, Auth.SENT):
+                self._auth_failed(effects, now)
+        else:
+            sub = self._subs.get(token)
+            if sub is not None and sub.state is State.WAITING and self._open:
+                self._ask(sub, effects, now)
+        return effects
+
+    # What the relay says
+
+    def receive(self, frames: Sequence[bytes], now: int) -> Effects:
+        """Frames in the order of their arrival; `now` in seconds since 1970."""
+        effects: Effects = []
+        self._n.frames += len(frames)
+        self._frames += len(frames)
+        for frame in frames:
+            try:
+                message = m.decode_relay_message(frame)
+            except InvalidData:
+                self._n.malformed += 1
+                self._offence(effects)
+                continue
+            if type(message) is m.RelayEvent:
+                self._on_event(message, effects)
+            else:
+                self._on_message(message, effects, now)
+        return effects
+
+    def forged(self, number: int) -> Effects:
+        """So many of the events that came turned out to carry false signatures."""
+        effects: Effects = []
+        self._n.forged += number
+        for _ in range(number):
+            self._offence(effects)
+        return effects
+
+    def _on_event(self, message: m.RelayEvent, effects: Effects) -> None:
+        self._n.events += 1
+        part = self._wires.get(message.subscription_id)
+        if not isinstance(part, Part):
+            self._stray(message.subscription_id, effects)
+            return
+        event = message.event
+        if not matches_any(part.filters, event):
+            self._n.mismatched += 1
+            self._offence(effects)
+            return
+        sub = part.sub
+        sub.last_seen = max(sub.last_seen, event.created_at)
+        last = effects[-1] if effects else None
+        if type(last) is Events and last.key == sub.key and last.live is not part.stored:
+            last.events.append(event)
+        else:
+            effects.append(Events(sub.key, [event], not part.stored))
+
+    def _on_message(self, message: m.RelayMessage, effects: Effects, now: int) -> None:
+        match message:
+            case m.Eose():
+                self._on_eose(message, effects, now)
+            case m.Ok():
+                self._on_ok(message, effects, now)
+            case m.Closed():
+                self._on_closed(message, effects, now)
+            case m.Notice(text):
+                self._n.notices += 1
+                self._health.heard(text)
+            case m.Challenge(challenge):
+                self._n.challenges += 1
+                self._challenge = challenge
+                if self._auth is Auth.NO_CHALLENGE:
+                    self._ask_auth(challenge, effects)
+            case m.CountResult():
+                self._on_count(message, effects)
+            case _:
+                self._n.unknown += 1
+                self._health.heard(message.encode().decode(errors="replace"))
+
+    def _on_eose(self, message: m.Eose, effects: Effects, now: int) -> None:
+        part = self._wires.get(message.subscription_id)
+        if not isinstance(part, Part):
+            self._stray(message.subscription_id, effects)
+            return
+        if not part.stored:
+            return
+        part.stored = False
+        hints = message.hints
+        part.complete = True if "finish" in hints else False if "more" in hints else None
+        sub = part.sub
+        if not sub.live:
+            self._forget(message.subscription_id)
+            effects.append(Send(m.Close(message.subscription_id).encode()))
+        if any(other.stored for other in sub.parts.values()):
+            return
+        if not sub.last_seen and any(f.limit == 0 for f in sub.filters):
+            sub.last_seen = now  # it reads no history: after an outage, what came since then
+        sub.state, sub.finished = State.LIVE, True
+        said = {other.complete for other in sub.parts.values()}
+        complete = False if False in said else None if None in said else True
+        effects.append(StoredEnd(sub.key, complete))
+        if not sub.live:
+            del self._subs[sub.key]
+
+    def _on_ok(self, message: m.Ok, effects: Effects, now: int) -> None:
+        if message.event_id == self._auth_id and self._auth is Auth.SENT:
+            if message.accepted:
+                self._auth_done(effects, now)
+            else:
+                self._health.heard(message.reason)
+                self._auth_failed(effects, now)
+            return
+        publish = self._publishes.get(message.event_id)
+        if publish is None:
+            self._n.stray += 1
+            return
+        prefix, _ = m.split_reason(message.reason)
+        needs_auth = not message.accepted and prefix == "auth-required"
+        if needs_auth and self._park(publish, message.reason, effects, now):
+            return
+        if message.accepted:
+            self._n.accepted += 1
+        else:
+            self._n.refused += 1
+            self._health.heard(message.reason)
+        del self._publishes[message.event_id]
+        effects.append(Answered(message.event_id, message.accepted, message.reason))
+
+    def _on_closed(self, message: m.Closed, effects: Effects, now: int) -> None:
+        self._n.closed += 1
+        target = self._wires.get(message.subscription_id)
+        if target is None:
+            self._stray(message.subscription_id, effects)
+            return
+        self._health.heard(message.reason)
+        self._forget(message.subscription_id)
+        prefix, _ = m.split_reason(message.reason)
+        wish: Wish
+        if isinstance(target, Part):
+            wish = target.sub
+            wish.parts.pop(message.subscription_id, None)
+            self._close_parts(wish, effects)
+        else:
+            wish = target
+        if prefix == "auth-required" and self._park(wish, message.reason, effects, now):
+            return
+        self._refuse(wish, message.reason, effects, now)
+
+    def _on_count(self, message: m.CountResult, effects: Effects) -> None:
+        count = self._wires.get(message.subscription_id)
+        if not isinstance(count, Count):
+            self._stray(message.subscription_id, effects)
+            return
+        self._forget(count.wire)
+        del self._counts[count.key]
+        effects.append(Counted(count.key, message.count, message.approximate, message.hll, ""))
+
+    # Authentication
+
+    def _park(self, wish: Wish, refusal: str, effects: Effects, now: int) -> bool:
+        """Can `wish`, refused as auth-required, be repeated after authentication?"""
+        if not self._can_authenticate or wish.auth_tried or self._auth is Auth.FAILED:
+            return False
+        wish.auth_tried, wish.refusal = True, refusal
+        self._parked.append(wish)
+        if isinstance(wish, Sub):
+            wish.state = State.PARKED
+        if self._auth is Auth.DONE:  # refused before the relay had read our answer
+            self._repeat(effects, now)
+        elif self._auth is Auth.NONE and self._challenge is None:
+            self._auth = Auth.NO_CHALLENGE
+            self._auth_limit(effects)
+        elif self._auth is Auth.NONE and self._challenge is not None:
+            self._ask_auth(self._challenge, effects)
+        return True
+
+    def _repeat(self, effects: Effects, now: int) -> None:
+        """Ask again for what was refused as auth-required."""
+        while self._parked:
+            wish = self._parked.popleft()
+            if isinstance(wish, Sub):
+                if self._subs.get(wish.key) is wish:
+                    self._ask(wish, effects, now)
+            elif isinstance(wish, Publish):
+                if self._publishes.get(wish.event.id) is wish:
+                    effects.append(Send(m.PublishEvent(wish.event).encode()))
+            elif self._counts.get(wish.key) is wish:
+                self._ask_count(wish, effects)
+
+    def _ask_auth(self, challenge: str, effects: Effects) -> None:
+        self._auth, self._asked = Auth.ASKING, challenge
+        effects.append(AskAuth(challenge))
+
+    def _auth_done(self, effects: Effects, now: int) -> None:
+        self._auth = Auth.DONE
+        self._repeat(effects, now)
+
+    def _auth_failed(self, effects: Effects, now: int) -> None:
+        self._auth = Auth.FAILED
+        while self._parked:
+            wish = self._parked.popleft()
+            self._refuse(wish, wish.refusal, effects, now)
+
+    def _auth_limit(self, effects: Effects) -> None:
+        self._auth_limits += 1
+        effects.append(Later(AUTH_WAIT, -self._auth_limits))
+
+    # Steps
+
+    def _ask(self, sub: Sub, effects: Effects, now: int) -> None:
+        filters = sub.filters
+        if sub.finished and sub.last_seen:
+            filters = resumed(filters, sub.last_seen, now) or filters
+        sub.state, sub.asked_at, sub.parts, sub.told = State.STORED, now, {}, False
+        for request in requests_for(filters):
+            wire = self._new_wire()
+            sub.parts[wire] = self._wires[wire] = Part(sub, request)
+            effects.append(Send(m.Req(wire, request).encode()))
+
+    def _ask_count(self, count: Count, effects: Effects) -> None:
+        count.wire = self._new_wire()
+        self._wires[count.wire] = count
+        effects.append(Send(m.Count(count.wire, count.filters).encode()))
+
+    def _refuse(self, wish: Wish, text: str, effects: Effects, now: int) -> None:
+        """The relay's refusal, `text`, is its last word on `wish`, or the last for now."""
+        prefix, reason = m.split_reason(text)
+        if isinstance(wish, Publish):
+            if self._publishes.pop(wish.event.id, None) is not None:
+                self._n.refused += 1
+                self._health.heard(text)
+                effects.append(Answered(wish.event.id, False, text))
+        elif isinstance(wish, Count):
+            if self._counts.pop(wish.key, None) is not None:
+                effects.append(Counted(wish.key, None, False, b"", text))
+        elif self._subs.get(wish.key) is wish:
+            again = wish.live and m.meaning_of(prefix) is m.Meaning.LATER
+            if again:
+                wish.state = State.WAITING
+                wish.retries = 0 if now - wish.asked_at >= STEADY else wish.retries + 1
+                delay = min(RETRY_LONGEST, RETRY_FIRST * 2 ** min(wish.retries, 16))
+                effects.append(Later(delay, wish.key))
+            else:
+                del self._subs[wish.key]
+            effects.append(Stopped(wish.key, prefix, reason, final=not again))
+
+    def _close_parts(self, sub: Sub, effects: Effects) -> None:
+        """Send CLOSE for whatever of `sub` the relay holds open."""
+        for wire in sub.parts:
+            if wire in self._wires:
+                self._forget(wire)
+                effects.append(Send(m.Close(wire).encode()))
+        sub.parts = {}
+
+    def _new_wire(self) -> str:
+        self._last_wire += 1
+        return f"s{self._last_wire}"
+
+    def _forget(self, wire: str) -> None:
+        del self._wires[wire]
+        self._closed_wires[wire] = None
+        if len(self._closed_wires) > IDS_REMEMBERED:
+            del self._closed_wires[next(iter(self._closed_wires))]
+
+    def _stray(self, wire: str, effects: Effects) -> None:
+        """A frame for something that is closed, or that nobody ever asked for."""
+        self._n.stray += 1
+        if wire not in self._closed_wires:
+            self._offence(effects)
+
+    def _offence(self, effects: Effects) -> None:
+        self._offences += 1
+        many = self._offences > MAX_OFFENCES and self._offences * OFFENCE_SHARE > self._frames
+        if many and not self._hung_up:
+            self._hung_up = True
+            reason = f"{self._offences} of {self._frames} frames were malformed or unasked for"
+            effects.append(HangUp(reason))

@@ -1,0 +1,231 @@
+"""A subscription over many relays: one bounded stream of verified events and of what else happened.
+
+Rules
+- From one relay an id is yielded once; from another it is yielded again, with `again=True`: a copy.
+- Nothing waits here without bound: when `MAX_ITEMS` or `MAX_BYTES` are not taken, whoever delivers
+  has to wait, and with him his socket.
+- Relays may be added and removed and filters replaced at any time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from types import TracebackType
+from typing import Final, Self
+
+import msgspec
+
+from nostr_client.protocol.event import Event
+from nostr_client.protocol.filters import Filter
+
+MAX_ITEMS: Final = 8192
+MAX_BYTES: Final = 32 * 1024 * 1024
+SEEN: Final = 65_536
+"""Ids that are remembered as yielded, the oldest forgotten first."""
+
+
+class Arrival(msgspec.Struct, frozen=True):
+    """A verified event from `url`. `live`: it came after stored history. `again`: another relay
+    had brought it before, so this is one more copy."""
+
+    event: Event
+    url: str
+    live: bool
+    again: bool
+
+
+class EndOfStored(msgspec.Struct, frozen=True):
+    """`url` has sent its stored events; `complete` says whether all of them (NIP-67), None where
+    the relay did not say. It comes again after each reconnection."""
+
+    url: str
+    complete: bool | None
+
+
+class Ended(msgspec.Struct, frozen=True):
+    """Nothing comes from `url`: for good when `final`, else it resumes by itself.
+
+    `prefix` and `reason` are the relay's CLOSED; or, with no prefix, ours: "connect: ..." or
+    "lost: ...".
+    """
+
+    url: str
+    prefix: str
+    reason: str
+    final: bool
+
+
+Item = Arrival | EndOfStored | Ended
+
+
+class Joins(msgspec.Struct, frozen=True):
+    """How a subscription reaches the pool's connections."""
+
+    join: Callable[[str, Subscription], Ended | None]
+    leave: Callable[[str, Subscription], None]
+    spelled: Callable[[str], str]
+    """The normal spelling of a URL; what is no URL is left as it is, and fails when joined."""
+
+
+class Subscription:
+    """Made by `RelayPool.subscribe`; runs inside `async with`.
+
+    Iterate over items, or over `batches()` of them. Without `live` it ends when every relay has
+    sent its stored events or failed for good; with it, when it is left.
+    """
+
+    def __init__(
+        self, filters: Sequence[Filter], urls: Iterable[str], joins: Joins, *, live: bool
+    ) -> None:
+        self.filters = tuple(filters)
+        self.live = live
+        self._joins = joins
+        self._urls: dict[str, None] = dict.fromkeys(map(joins.spelled, urls))
+        self._bits: dict[str, int] = {}
+        self._unfinished: set[str] = set()
+        self._seen: dict[str, int] = {}
+        self._items: list[Item] = []
+        self._current: deque[Item] = deque()
+        self._bytes = 0
+        self._open = False
+        self._readable = asyncio.Event()
+        self._room = asyncio.Event()
+        self._room.set()
+
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """The relays that are asked."""
+        return tuple(self._urls)
+
+    @property
+    def is_open(self) -> bool:
+        """Is it inside of its `async with`?"""
+        return self._open
+
+    async def __aenter__(self) -> Self:
+        self._open = True
+        self._unfinished.update(self._urls)
+        for url in self._urls:
+            self._join(url)
+        self._readable.set()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Send CLOSE everywhere. What was delivered can still be read."""
+        if self._open:
+            self._open = False
+            for url in self._urls:
+                self._joins.leave(url, self)
+            self._readable.set()
+            self._room.set()
+
+    def add_relays(self, urls: Iterable[str]) -> None:
+        """Ask these too."""
+        for url in map(self._joins.spelled, urls):
+            if url not in self._urls:
+                self._urls[url] = None
+                self._unfinished.add(url)
+                if self._open:
+                    self._join(url)
+
+    def remove_relays(self, urls: Iterable[str]) -> None:
+        """Ask these no longer."""
+        for url in map(self._joins.spelled, urls):
+            if self._urls.pop(url, None) is not None:
+                self._unfinished.discard(url)
+                if self._open:
+                    self._joins.leave(url, self)
+        self._readable.set()
+
+    def replace(self, filters: Sequence[Filter]) -> None:
+        """Ask for something else from now on; stored history starts over."""
+        self.filters = tuple(filters)
+        self._unfinished.update(self._urls)
+        if self._open:
+            for url in self._urls:
+                self._joins.leave(url, self)
+                self._join(url)
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Item:
+        while not self._current:
+            batch = await self.next_batch()
+            if batch is None:
+                raise StopAsyncIteration
+            self._current = deque(batch)
+        return self._current.popleft()
+
+    async def batches(self) -> AsyncIterator[list[Item]]:
+        """Everything that has come since the last one, at least one item."""
+        while (batch := await self.next_batch()) is not None:
+            yield batch
+
+    async def next_batch(self) -> list[Item] | None:
+        """Wait for the next of `batches`; None at the end."""
+        while not self._items:
+            if not self._open or not (self.live or self._unfinished):
+                return None
+            self._readable.clear()
+            await self._readable.wait()
+        batch, self._items, self._bytes = self._items, [], 0
+        self._room.set()
+        return batch
+
+    # For the pool's connections
+
+    def arrived(self, url: str, events: Sequence[Event], live: bool) -> int:
+        """Verified events from `url`; returns how many of them the same relay had sent before."""
+        bit = self._bit(url)
+        seen, items = self._seen, self._items
+        repeated = 0
+        for event in events:
+            mask = seen.get(event.id, 0)
+            if mask & bit:
+                repeated += 1
+                continue
+            seen[event.id] = mask | bit
+            items.append(Arrival(event, url, live, mask != 0))
+            self._bytes += len(event.json)
+        while len(seen) > SEEN:
+            del seen[next(iter(seen))]
+        self._pushed()
+        return repeated
+
+    def happened(self, item: EndOfStored | Ended) -> None:
+        """Stored history ended, or the relay did."""
+        if isinstance(item, EndOfStored) or item.final:
+            self._unfinished.discard(item.url)
+        self._items.append(item)
+        self._pushed()
+
+    async def room(self) -> None:
+        """Wait until what was delivered is taken; as long as its reader wants, or lives."""
+        await self._room.wait()
+
+    def _join(self, url: str) -> None:
+        said = self._joins.join(url, self)
+        if said is not None:
+            self.happened(said)
+
+    def _pushed(self) -> None:
+        if self._open and (len(self._items) > MAX_ITEMS or self._bytes > MAX_BYTES):
+            self._room.clear()
+        self._readable.set()
+
+    def _bit(self, url: str) -> int:
+        bit = self._bits.get(url)
+        if bit is None:
+            bit = self._bits[url] = 1 << len(self._bits)
+        return bit

@@ -1,0 +1,189 @@
+"""One WebSocket, read in bulk.
+
+`websockets` does the protocol. Its own `recv` hands over one message at a time, at a cost that a
+client reading tens of thousands of events a second cannot pay; `Wire` collects whatever the socket
+brought and hands over the lot. When nobody takes them, it stops reading from the socket.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from time import monotonic
+from typing import Any, Final, cast
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import (
+    ConnectionClosed,
+    InvalidHandshake,
+    InvalidStatus,
+    ProtocolError,
+)
+from websockets.frames import CloseCode, Frame, Opcode
+from websockets.protocol import Event
+
+from nostr_client.errors import ConnectFailed
+from nostr_client.net.dial import ProxyAddress, host_and_port, open_socket
+from nostr_client.version import __version__
+
+MAX_FRAME: Final = 4 * 1024 * 1024
+"""Bytes in one message; a relay that sends a longer one is hung up on."""
+MAX_FRAGMENTS: Final = 1024
+HANDSHAKE_LIMIT: Final = 10.0
+"""Seconds for TLS and the WebSocket handshake."""
+CLOSE_LIMIT: Final = 1.0
+"""Seconds for the closing handshake."""
+WAITING_MESSAGES: Final = 1024
+WAITING_BYTES: Final = 4 * 1024 * 1024
+"""Reading stops while more than this waits to be taken."""
+USER_AGENT: Final = f"nostr-client/{__version__}"
+
+
+class Wire(ClientConnection):
+    """A connection whose messages are taken all at once. Made by `open_wire`."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._messages: list[bytes] = []
+        self._size = 0
+        self._fragments: list[bytes] = []
+        self._taker: asyncio.Future[None] | None = None
+        self._gone = False
+        self.holding = False
+        """Does nobody take what came, so that the socket is not read?"""
+        self.heard_at = monotonic()
+        """When the last whole message, ping or pong came."""
+
+    async def take(self) -> list[bytes]:
+        """Every message that came since the last call, at least one.
+
+        Raises ConnectionClosed when the last was taken and no more can come.
+        """
+        while not self._messages:
+            if self._gone:
+                raise self.close_exc
+            self._taker = self.loop.create_future()
+            try:
+                await self._taker
+            finally:
+                self._taker = None
+        messages, self._messages, self._size = self._messages, [], 0
+        if self.holding:
+            self.holding = False
+            self.transport.resume_reading()
+        return messages
+
+    def process_event(self, event: Event) -> None:
+        """What `websockets` parsed from the socket."""
+        if self.response is None or not isinstance(event, Frame):
+            super().process_event(event)
+            return
+        self.heard_at = monotonic()
+        opcode = event.opcode
+        if opcode is Opcode.TEXT or opcode is Opcode.BINARY or opcode is Opcode.CONT:
+            self._put(bytes(event.data), event.fin)
+        elif opcode is Opcode.PONG:
+            self.acknowledge_pings(bytes(event.data))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self._gone = True
+        self._wake()
+
+    def _put(self, data: bytes, final: bool) -> None:
+        if not final or self._fragments:
+            self._fragments.append(data)
+            if len(self._fragments) > MAX_FRAGMENTS:
+                self._fragments.clear()
+                self.protocol.fail(CloseCode.POLICY_VIOLATION, "too many fragments")
+                self.send_data()
+                return
+            if not final:
+                return
+            data = b"".join(self._fragments)
+            self._fragments.clear()
+        self._messages.append(data)
+        self._size += len(data)
+        self._wake()
+        full = len(self._messages) > WAITING_MESSAGES or self._size > WAITING_BYTES
+        if full and not self.holding:
+            self.holding = True
+            self.transport.pause_reading()
+
+    def _wake(self) -> None:
+        if self._taker is not None and not self._taker.done():
+            self._taker.set_result(None)
+
+
+class _Connect(connect):
+    """A relay that redirects is not followed: the place it names was not checked."""
+
+    def process_redirect(self, exc: Exception) -> Exception | str:
+        return exc
+
+
+async def open_wire(
+    url: str,
+    *,
+    proxy: ProxyAddress | None = None,
+    private: bool = False,
+    compression: bool = False,
+    tls: ssl.SSLContext | None = None,
+    max_frame: int = MAX_FRAME,
+) -> tuple[Wire, float]:
+    """An open WebSocket to a relay, and the seconds of its handshake.
+
+    `private` allows private addresses. Raises ConnectFailed; its message begins with the step
+    that failed, and for a time limit says which.
+    """
+    host, port, secure = host_and_port(url)
+    sock = await open_socket(url, host, port, proxy=proxy, private=private)
+    began = monotonic()
+    options: dict[str, Any] = {"ssl": tls or True} if secure else {}
+    try:
+        wire = await _Connect(
+            url,
+            sock=sock,
+            proxy=None,
+            compression="deflate" if compression else None,
+            user_agent_header=USER_AGENT,
+            open_timeout=HANDSHAKE_LIMIT,
+            ping_interval=None,
+            close_timeout=CLOSE_LIMIT,
+            max_size=max_frame,
+            create_connection=Wire,
+            **options,
+        )
+    except BaseException as error:
+        sock.close()
+        words = _handshake_words(error)
+        if words is None:
+            raise
+        raise ConnectFailed(url, words) from error
+    return cast(Wire, wire), monotonic() - began
+
+
+def _handshake_words(error: BaseException) -> str | None:
+    match error:
+        case TimeoutError():
+            return f"websocket: no handshake within {HANDSHAKE_LIMIT:.0f} s"
+        case ssl.SSLError():
+            return f"tls: {getattr(error, 'verify_message', '') or error.reason or error}"
+        case InvalidStatus():
+            return f"http: status {error.response.status_code}"
+        case InvalidHandshake() | ProtocolError() | ConnectionClosed() | EOFError():
+            return f"websocket: {str(error) or 'closed during the handshake'}"
+        case OSError():
+            return f"websocket: {(error.strerror or str(error)).lower()}"
+    return None
+
+
+def closing_words(wire: Wire) -> str:
+    """Why a connection ended, in one line: the relay's close code and reason, or ours."""
+    sent, received = wire.protocol.close_sent, wire.protocol.close_rcvd
+    if received is not None:
+        return f"closed by the relay: {received.code} {received.reason}".rstrip()
+    if sent is not None and sent.code != CloseCode.ABNORMAL_CLOSURE:
+        return f"closed by us: {sent.code} {sent.reason}".rstrip()
+    cause = wire.connection_exc
+    return f"connection lost: {cause}" if cause else "connection lost"
