@@ -17,7 +17,6 @@ from relays.config import RelayConfig
 
 NIPS: Final = (1, 9, 11, 40, 45, 62, 67, 70)
 """What this relay does; NIPs that are a client's affair are not named."""
-SOFTWARE: Final = "https://github.com/nostr-client/nostr-client"
 _CORS: Final = {
     "Access-Control-Allow-Origin": "*",
     "Access-Control-Allow-Headers": "*",
@@ -51,7 +50,6 @@ def information(config: RelayConfig) -> bytes:
         "pubkey": config.pubkey,
         "contact": config.contact,
         "supported_nips": NIPS,
-        "software": SOFTWARE,
         "version": __version__,
         "limitation": limitation,
     }

@@ -18,7 +18,6 @@ from nostr_client.errors import NostrError
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.kinds import is_ephemeral
 from nostr_client.store.events import EventStore, SaveResult, SaveStatus
-from relays.session import UNSTORED
 
 BATCH: Final = 512
 """Events that are verified and saved at once, at most."""
@@ -33,14 +32,15 @@ _log = logging.getLogger(__name__)
 
 _DUPLICATE: Final = "duplicate: already have this event"
 _REASONS: Final = {
+    SaveStatus.STORED: (True, ""),
+    SaveStatus.REPLACED: (True, ""),
     SaveStatus.DUPLICATE: (True, _DUPLICATE),
     SaveStatus.OUTDATED: (False, "invalid: a newer version of this event is held"),
     SaveStatus.DELETED: (False, "invalid: its author deleted this event"),
     SaveStatus.EXPIRED: (False, "invalid: this event has expired"),
     SaveStatus.VANISHED: (False, "invalid: its author asked this relay to forget it"),
 }
-"""What is said of a save; the others are accepted without a word."""
-FRESH: Final = frozenset({SaveStatus.STORED, SaveStatus.REPLACED})
+"""What is said of a save. Ephemeral events do not come so far."""
 
 
 class Asker(Protocol):
@@ -57,24 +57,29 @@ class _Job:
         self.askers = [asker]
 
 
-News = Sequence[tuple[int, Event]]
-"""Events that are new here, each with its commit sequence."""
-
-
 Verify = Callable[[Sequence[Event]], Awaitable[list[bool]]]
 """Checks signatures, many at once."""
 
 
 class Intake:
-    """Takes events in, for `run` to carry through. `publish` is told of every new one.
+    """Takes events in, for `run` to carry through.
 
-    It is bounded by those who offer: each keeps account of what it has under way.
+    The store tells what it stored; `pass_on` gets what is not stored, and `answered` is called when
+    askers have been told something. It is bounded by those who offer: each keeps account of what it
+    has under way.
     """
 
-    def __init__(self, store: EventStore, verify: Verify, publish: Callable[[News], None]) -> None:
+    def __init__(
+        self,
+        store: EventStore,
+        verify: Verify,
+        pass_on: Callable[[Event], None],
+        answered: Callable[[], None],
+    ) -> None:
         self._store = store
         self._verify_all = verify
-        self._publish = publish
+        self._send_on = pass_on
+        self._answered = answered
         self._jobs: dict[bytes, _Job] = {}
         self._waiting: deque[_Job] = deque()
         self._wake = asyncio.Event()
@@ -140,7 +145,7 @@ class Intake:
                     self._pass_on(job)
                 else:
                     good.append(job)
-            self._publish(())
+            self._answered()
             if good:
                 await self._saved.put((good, group.create_task(self._store_all(good))))
 
@@ -159,14 +164,9 @@ class Intake:
             if results is None:
                 self._settle_all(batch, False, "error: the event could not be stored")
                 continue
-            news: list[tuple[int, Event]] = []
             for job, result in zip(batch, results, strict=True):
-                if result.status in FRESH:
-                    news.append((result.seq, job.event))
-                    self._settle(job, True, "")
-                else:
-                    self._settle(job, *_REASONS[result.status])
-            self._publish(news)
+                self._settle(job, *_REASONS[result.status])
+            self._answered()
 
     def _pass_on(self, job: _Job) -> None:
         id = job.event.id
@@ -177,12 +177,12 @@ class Intake:
         if len(self._passed_on) > REMEMBERED:
             del self._passed_on[next(iter(self._passed_on))]
         self._settle(job, True, "")
-        self._publish(((UNSTORED, job.event),))
+        self._send_on(job.event)
 
     def _settle_all(self, batch: list[_Job], accepted: bool, reason: str) -> None:
         for job in batch:
             self._settle(job, accepted, reason)
-        self._publish(())
+        self._answered()
 
     def _settle(self, job: _Job, accepted: bool, reason: str) -> None:
         del self._jobs[job.event.json]

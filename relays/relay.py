@@ -17,13 +17,14 @@ from typing import Final, Protocol
 
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filter_index import FilterIndex
-from nostr_client.store.events import EventStore
+from nostr_client.store.events import EventStore, Stored
 from relays.checking import verify_all
 from relays.config import Limits, RelayConfig
-from relays.ingest import Intake, News, Verify
+from relays.ingest import Intake, Verify
 from relays.policies import Policy, for_clients
 from relays.queries import Queries, Questions
 from relays.session import (
+    UNSTORED,
     Action,
     Ingest,
     RelaySession,
@@ -103,7 +104,7 @@ class Relay:
         self._judge = judge
         self._clock = clock
         self._store = store
-        self._intake = Intake(store, verify, self._publish)
+        self._intake = Intake(store, verify, self._pass_on, self._answered)
         self._queries = Queries(store, limits, self._deliver, lambda: self._news)
         self._index: FilterIndex[Subscription] = FilterIndex()
         self._clients: dict[RelaySession, Client] = {}
@@ -116,7 +117,7 @@ class Relay:
 
     async def run(self) -> None:
         """Work until cancelled."""
-        async with asyncio.TaskGroup() as group:
+        async with self._store.listen(self._hear) as self._news, asyncio.TaskGroup() as group:
             group.create_task(self._intake.run())
             group.create_task(self._queries.run())
 
@@ -281,21 +282,33 @@ class Relay:
             self._say(client, frames)
             self.flush()
 
-    def _publish(self, news: News) -> None:
-        for seq, event in news:
-            frames: dict[str, bytes] = {}
-            for subscription in self._index.match(event):
-                client = self._clients[subscription.session]
-                if client.session.live(subscription, seq, event):
-                    frame = frames.get(subscription.id)
-                    if frame is None:
-                        frame = event_frame(subscription.head, event.json)
-                        frames[subscription.id] = frame
-                    client.outbox.append(frame)
-                self._dirty[client] = None  # also for what is held back: it counts as unread
-            self._news = max(self._news, seq)
+    def _hear(self, stored: Stored) -> None:
+        """The next part of the order of commits."""
+        for seq, event in stored.events:
+            self._fan_out(seq, event)
+        self._news = stored.after
         if self._overlapping:
             self._catch_up()
+        self.flush()
+
+    def _pass_on(self, event: Event) -> None:
+        """An event that is not stored."""
+        self._fan_out(UNSTORED, event)
+
+    def _fan_out(self, seq: int, event: Event) -> None:
+        frames: dict[str, bytes] = {}
+        for subscription in self._index.match(event):
+            client = self._clients[subscription.session]
+            if client.session.live(subscription, seq, event):
+                frame = frames.get(subscription.id)
+                if frame is None:
+                    frame = event_frame(subscription.head, event.json)
+                    frames[subscription.id] = frame
+                client.outbox.append(frame)
+            self._dirty[client] = None  # also for what is held back: it counts as unread
+
+    def _answered(self) -> None:
+        """Clients have been told what became of their events."""
         if self._stopped:
             self._go_on_reading()
         self.flush()
