@@ -1,0 +1,184 @@
+"""A bounded HTTP GET, for NIP-05 and NIP-11 documents.
+
+`h11` reads and writes HTTP/1.1; sockets come from `net.dial`, so the same rules hold as for relays:
+private addresses are refused after the name was resolved, proxies are explicit, and every step has
+its limit. Nothing is kept between requests: no cookies, no cache, no connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Final
+from urllib.parse import urljoin
+
+import h11
+import msgspec
+
+from nostr_client.errors import ConnectFailed, InvalidData, RelayTimeout
+from nostr_client.net.dial import ProxyAddress, host_and_port, open_socket
+from nostr_client.net.wire import USER_AGENT
+from nostr_client.protocol.urls import normalize_relay_url
+
+MAX_BODY: Final = 1024 * 1024
+"""Bytes of an answer's body."""
+MAX_HEAD: Final = 32 * 1024
+"""Bytes of an answer's head."""
+GET_LIMIT: Final = 10.0
+"""Seconds for a whole request, redirects included."""
+_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+_SCHEMES: Final = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
+
+
+class Response(msgspec.Struct, frozen=True):
+    """An answer, whatever its status; names of headers are in lower case, the last of each wins."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+async def get(
+    url: str,
+    *,
+    proxy: str | None = None,
+    timeout: float = GET_LIMIT,  # noqa: ASYNC109
+    max_bytes: int = MAX_BODY,
+    accept: str = "application/json",
+    allow_private: bool = False,
+    redirects: int = 0,
+    tls: ssl.SSLContext | None = None,
+) -> Response:
+    """GET `url` (http, https, or a relay's ws and wss), within `timeout` seconds.
+
+    At most `redirects` are followed (NIP-05 allows none: a redirect is then an answer like any
+    other), never from https to http, and each is dialled under the same rules. Private addresses
+    are refused unless `allow_private`.
+
+    Raises InvalidData for a URL or an answer that cannot be used or is longer than `max_bytes`,
+    ConnectFailed, and RelayTimeout, which says which step ran out of time.
+    """
+    request = _Request(
+        proxy=ProxyAddress(proxy) if proxy else None,
+        accept=accept,
+        max_bytes=max_bytes,
+        private=allow_private,
+        tls=tls,
+    )
+    try:
+        async with asyncio.timeout(timeout):
+            for _ in range(redirects + 1):
+                answer = await _get_one(_target(url), request)
+                location = answer.headers.get("location")
+                if answer.status not in _REDIRECTS or location is None or redirects == 0:
+                    return answer
+                url = _follow(url, location)
+            raise InvalidData(f"more than {redirects} redirects")
+    except TimeoutError:
+        raise RelayTimeout(url, f"{request.step}: not done within {timeout:g} s") from None
+
+
+class _Request(msgspec.Struct, kw_only=True):
+    """What stays the same from hop to hop, and the step that is being waited for."""
+
+    proxy: ProxyAddress | None
+    accept: str
+    max_bytes: int
+    private: bool
+    tls: ssl.SSLContext | None
+    step: str = "connect"
+
+
+def _target(url: str) -> str:
+    """The URL in the normal spelling of relay URLs. Raises InvalidData."""
+    scheme, separator, rest = url.strip().partition("://")
+    spoken = _SCHEMES.get(scheme.lower())
+    if not separator or spoken is None:
+        raise InvalidData("not an http or https URL")
+    return normalize_relay_url(f"{spoken}://{rest}")
+
+
+def _follow(url: str, location: str) -> str:
+    scheme, _, rest = url.partition("://")
+    secure = _SCHEMES[scheme.lower()] == "wss"
+    following = urljoin(f"{'https' if secure else 'http'}://{rest}", location)
+    if secure and not following.lower().startswith("https://"):
+        raise InvalidData("a redirect leads away from https")
+    return following
+
+
+async def _get_one(target: str, request: _Request) -> Response:
+    host, port, secure = host_and_port(target)
+    request.step = "connect"
+    sock = await open_socket(target, host, port, proxy=request.proxy, private=request.private)
+    try:
+        context = None
+        if secure:
+            request.step = "tls"
+            context = request.tls or await asyncio.to_thread(ssl.create_default_context)
+        reader, writer = await asyncio.open_connection(
+            sock=sock, ssl=context, server_hostname=host if secure else None
+        )
+    except BaseException as error:
+        sock.close()
+        if isinstance(error, ssl.SSLError):
+            raise ConnectFailed(target, f"tls: {error.reason or error}") from error
+        if isinstance(error, OSError) and not isinstance(error, TimeoutError):
+            raise ConnectFailed(target, f"tls: {error.strerror or error}") from error
+        raise
+    try:
+        request.step = "answer"
+        return await _exchange(reader, writer, target, request)
+    except OSError as error:
+        if isinstance(error, TimeoutError):
+            raise
+        raise ConnectFailed(target, f"http: {error.strerror or error}") from error
+    finally:
+        writer.transport.abort()
+        with suppress(OSError):
+            await writer.wait_closed()
+
+
+async def _exchange(
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+    target: str,
+    request: _Request,
+) -> Response:
+    connection = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEAD)
+    _, _, rest = target.partition("://")
+    authority, slash, path = rest.partition("/")
+    headers = [
+        ("Host", authority),
+        ("Accept", request.accept),
+        ("Accept-Encoding", "identity"),
+        ("User-Agent", USER_AGENT),
+        ("Connection", "close"),
+    ]
+    get = h11.Request(method="GET", target=slash + path or "/", headers=headers)
+    writer.write(connection.send(get) or b"")
+    writer.write(connection.send(h11.EndOfMessage()) or b"")
+    await writer.drain()
+    head: h11.Response | None = None
+    body = bytearray()
+    try:
+        while True:
+            event = connection.next_event()
+            if event is h11.NEED_DATA:
+                connection.receive_data(await reader.read(65536))
+            elif isinstance(event, h11.Response):
+                head = event
+            elif isinstance(event, h11.Data):
+                body += event.data
+                if len(body) > request.max_bytes:
+                    raise InvalidData(f"the answer has more than {request.max_bytes} bytes")
+            elif isinstance(event, h11.EndOfMessage | h11.ConnectionClosed):
+                break
+    except h11.RemoteProtocolError as error:
+        raise InvalidData(f"the answer is not HTTP: {error}") from None
+    if head is None:
+        raise InvalidData("there was no answer")
+    named = {name.decode("latin-1"): text.decode("latin-1") for name, text in head.headers}
+    return Response(head.status_code, named, bytes(body))
