@@ -17,8 +17,8 @@ from typing import Final, Protocol
 
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filter_index import FilterIndex
+from nostr_client.signing.verifier import Verifier
 from nostr_client.store.events import EventStore, Stored
-from relays.checking import verify_all
 from relays.config import Limits, RelayConfig
 from relays.ingest import Intake, Verify
 from relays.policies import Policy, for_clients
@@ -337,9 +337,10 @@ async def open_relay(
     """
     async with (
         EventStore.open(path, service_urls=service_urls, clock=clock) as store,
+        Verifier() as verifier,
         asyncio.TaskGroup() as group,
     ):
-        relay = Relay(store, verify_all, config.limits, for_clients(config.limits), clock)
+        relay = Relay(store, verifier.verify_all, config.limits, for_clients(config.limits), clock)
         working = group.create_task(relay.run())
         yield relay
         working.cancel()

@@ -21,8 +21,8 @@ from nostr_client.errors import InvalidEvent, StoreError
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.kinds import is_ephemeral
+from nostr_client.signing.verifier import Verifier
 from nostr_client.store.events import EventStore, SaveStatus
-from relays.checking import verify_all
 from relays.config import RelayConfig
 from relays.ingest import Verify
 from relays.policies import Offer, Policy, for_imports
@@ -126,8 +126,11 @@ async def import_files(data: Path, files: list[str], config: RelayConfig) -> Tal
     note = note_in(data)
     urls = service_urls(note.url if note else f"ws://{config.host}:{config.port}", config.urls)
     started = time.monotonic()
-    async with EventStore.open(data / DATABASE, service_urls=urls) as store:
-        importer = Importer(store, verify_all, for_imports(config.limits))
+    async with (
+        EventStore.open(data / DATABASE, service_urls=urls) as store,
+        Verifier() as verifier,
+    ):
+        importer = Importer(store, verifier.verify_all, for_imports(config.limits))
         try:
             for name in files:
                 with _opened(name) as file:
