@@ -100,9 +100,12 @@ def dates(limits: Limits) -> Policy:
 
 def not_expired(offer: Offer) -> Verdict:
     """NIP-40."""
-    expiration = offer.event.expiration
-    if expiration is not None and expiration <= offer.now:
-        return refused("invalid: this event has expired")
+    for tag in offer.event.tags:
+        if tag[0] == "expiration":
+            expiration = offer.event.expiration
+            if expiration is not None and expiration <= offer.now:
+                return refused("invalid: this event has expired")
+            break
     return ACCEPTED
 
 
@@ -116,8 +119,9 @@ def no_authentication(offer: Offer) -> Verdict:
 def no_protected(offer: Offer) -> Verdict:
     """What only its author may publish cannot be taken while nobody is authenticated (NIP-70)."""
     event = offer.event
-    if event.tags and event.is_protected:
-        return refused("blocked: this relay does not take protected events")
+    for tag in event.tags:
+        if tag[0] == "-":
+            return refused("blocked: this relay does not take protected events")
     if event.kind in (REPOST, GENERIC_REPOST) and _embeds_protected(event):
         return refused("blocked: a repost must not carry a protected event")
     return ACCEPTED

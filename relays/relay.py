@@ -284,8 +284,9 @@ class Relay:
 
     def _hear(self, stored: Stored) -> None:
         """The next part of the order of commits."""
-        for seq, event in stored.events:
-            self._fan_out(seq, event)
+        if self._index:
+            for seq, event in stored.events:
+                self._fan_out(seq, event)
         self._news = stored.after
         if self._overlapping:
             self._catch_up()

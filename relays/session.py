@@ -24,7 +24,7 @@ from typing import Any, Final
 
 import msgspec
 
-from nostr_client.errors import InvalidData
+from nostr_client.errors import InvalidData, InvalidEvent
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.messages import (
@@ -51,6 +51,7 @@ from relays.config import Limits
 from relays.policies import Offer, Policy, filter_values, judge_filters
 from relays.wire import event_frame, event_frames, event_head, text_frame
 
+_EVENT: Final = b'["EVENT",'
 UNSTORED: Final = 0
 """The commit sequence of what is passed on and not stored."""
 _ID: Final = slice(len(b'{"id":"'), len(b'{"id":"') + 64)
@@ -157,20 +158,26 @@ class RelaySession:
 
     def receive(self, data: bytes, now: float) -> Action | None:
         """What to do about one message; `now` in seconds. Raises nothing."""
+        event = _plain_event(data)
+        if event is not None:
+            return self._event(event, now)
         try:
             message = decode_client_message(data)
         except InvalidData as error:
             return self._complain(peek(data), f"invalid: {str(error)[:200]}")
         if isinstance(message, PublishEvent):
-            verdict = self._judge(Offer(message.event, now, self.address))
-            if verdict.accepted:
-                return Ingest(message.event)
-            return Reply(ok_frame(message.event.id, False, verdict.reason))
+            return self._event(message.event, now)
         read = _READERS.get(type(message))
         if read is None:
             label = peek(data).label or ""
             return _notice(f"unsupported: a frame of the type {label[:32]!r}")
         return read(self, message)
+
+    def _event(self, event: Event, now: float) -> Action:
+        verdict = self._judge(Offer(event, now, self.address))
+        if verdict.accepted:
+            return Ingest(event)
+        return Reply(ok_frame(event.id, False, verdict.reason))
 
     def _complain(self, seen: Peek, reason: str) -> Action:
         """The answer to a message that could not be read."""
@@ -333,8 +340,24 @@ _READERS: Final[dict[type[ClientMessage], Callable[[RelaySession, Any], Action |
 }
 
 
+def _plain_event(data: bytes) -> Event | None:
+    """The event of the commonest frame, without splitting the frame first; None: look closer."""
+    if not (data.startswith(_EVENT) and data.endswith(b"]")):
+        return None
+    try:
+        return Event.parse(data[len(_EVENT) : -1])
+    except InvalidEvent:
+        return None
+
+
+_ACCEPTED: Final = tuple(text_frame(Ok("0" * 64, True).encode()).split(b"0" * 64))
+"""What stands around the id in the commonest OK."""
+
+
 def ok_frame(event_id: str, accepted: bool, reason: str = "") -> bytes:
     """The frame of OK."""
+    if accepted and not reason:
+        return _ACCEPTED[0] + event_id.encode() + _ACCEPTED[1]
     return text_frame(Ok(event_id, accepted, reason).encode())
 
 
