@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nostr_client.cli.command import add_command, wait_for
+from nostr_client.cli.command import KEEPING, PLAIN, UNLOCKING, add_command, wait_for
 from nostr_client.cli.exits import CommandError, Exit
 
 if TYPE_CHECKING:
@@ -214,10 +214,10 @@ def _pubkey_of(who: str) -> str | None:
         return None
 
 
-add_command(app, "create", create)
-add_command(app, "import", import_)
-add_command(app, "list", list_, acting=False)
-add_command(app, "switch", switch, acting=False)
-add_command(app, "watch", watch, acting=False)
-add_command(app, "export", export)
-add_command(app, "remove", remove, acting=False)
+add_command(app, "create", create, KEEPING)
+add_command(app, "import", import_, KEEPING)
+add_command(app, "list", list_, PLAIN)
+add_command(app, "switch", switch, PLAIN)
+add_command(app, "watch", watch, PLAIN)
+add_command(app, "export", export, UNLOCKING)
+add_command(app, "remove", remove, PLAIN)

@@ -63,5 +63,5 @@ def build() -> typer.Typer:
 
 
 def _epilog() -> str:
-    codes = "; ".join(f"{code.value} {meaning}" for code, meaning in MEANINGS.items())
-    return f"Exit codes: {codes}."
+    codes = "\n".join(f"  {code.value:>3}  {meaning}" for code, meaning in MEANINGS.items())
+    return f"\b\nExit codes:\n{codes}"

@@ -11,7 +11,6 @@ import asyncio
 import contextlib
 import inspect
 import signal
-import sys
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
@@ -26,19 +25,12 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Command = Callable[..., None]
 
-_SHARED: Final = {
+_OPTIONS: Final[dict[str, tuple[Any, Any, Any]]] = {
     "json": (
         bool,
         typer.Option("--json", help="Print one JSON object a line."),
         False,
     ),
-    "debug": (
-        bool,
-        typer.Option("--debug", help="Show where an error came from."),
-        False,
-    ),
-}
-_ACTING: Final = {
     "account": (
         str | None,
         typer.Option("--account", metavar="WHO", help="Act as this account: its name or npub."),
@@ -62,7 +54,22 @@ _ACTING: Final = {
         ),
         None,
     ),
+    "debug": (
+        bool,
+        typer.Option("--debug", help="Show where an error came from."),
+        False,
+    ),
 }
+PLAIN: Final = frozenset({"json", "debug"})
+"""Options of a command that needs no account."""
+KEEPING: Final = PLAIN | {"password_fd"}
+"""Those of one that creates or imports a key."""
+UNLOCKING: Final = KEEPING | {"account"}
+"""Those of one that uses a key, and no network."""
+READING: Final = PLAIN | {"account", "own_relay"}
+"""Those of one that opens a client and signs nothing."""
+WRITING: Final = READING | {"password_fd"}
+"""Those of one that signs."""
 
 
 class Terminated(BaseException):
@@ -73,10 +80,11 @@ class Terminated(BaseException):
         self.number = number
 
 
-def add_command(app: typer.Typer, name: str, function: Command, *, acting: bool = True) -> None:
-    """Make `function` the command `name` of `app`; `acting` ones work as an account."""
-    options = {**_SHARED, **(_ACTING if acting else {})}
-    signature = inspect.signature(function, eval_str=True)
+def add_command(app: typer.Typer, name: str, function: Command, taken: frozenset[str]) -> None:
+    """Make `function` the command `name` of `app`, with the common options that are `taken`."""
+    options = {option: spec for option, spec in _OPTIONS.items() if option in taken}
+    # `Run` is not loaded yet, and typer has no need of it.
+    signature = inspect.signature(function, eval_str=True, locals={"Run": object})
     own = list(signature.parameters.values())[1:]
     common = [
         inspect.Parameter(
@@ -134,13 +142,10 @@ def wait_for(work: Coroutine[Any, Any, T]) -> T:
 def _run(run: Run, work: Callable[[], None]) -> int:
     try:
         work()
-        run.out.flush()
     except KeyboardInterrupt:
         return Exit.INTERRUPTED
     except Terminated as end:
         return 128 + end.number
-    except BrokenPipeError:
-        return _quiet_end()
     except NostrError as error:
         if run.debug:
             run.show_trace(error)
@@ -151,12 +156,3 @@ def _run(run: Run, work: Callable[[], None]) -> int:
     except Exception as error:  # noqa: BLE001
         return run.report_bug(error)
     return run.exit_code
-
-
-def _quiet_end() -> int:
-    """Whoever read our output has gone; nothing is left to say, not even at the exit."""
-    import os
-
-    devnull = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(devnull, sys.stdout.fileno())
-    return Exit.DONE

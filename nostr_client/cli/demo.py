@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nostr_client.cli.command import add_command, wait_for
+from nostr_client.cli.command import PLAIN, add_command, wait_for
 from nostr_client.cli.exits import CommandError, Exit
 
 if TYPE_CHECKING:
@@ -35,4 +35,4 @@ def demo(
 
 def add_to(app: typer.Typer) -> None:
     """It stands at the top level."""
-    add_command(app, "demo", demo, acting=False)
+    add_command(app, "demo", demo, PLAIN)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nostr_client.cli.command import add_command
+from nostr_client.cli.command import WRITING, add_command
 from nostr_client.cli.exits import CommandError, Exit
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def reply(run: Run, note: NoteRef, text: Text = "-", warning: Warning_ = None) -
     content = _content(text)
     from nostr_client.cli.publish import publish_about
 
-    publish_about(run, note, lambda client, id: client.reply(id, content, warning=warning))
+    publish_about(run, note, lambda client, found: client.reply(found, content, warning=warning))
 
 
 def react(
@@ -49,14 +49,14 @@ def react(
     """React to a note."""
     from nostr_client.cli.publish import publish_about
 
-    publish_about(run, note, lambda client, id: client.react(id, sign))
+    publish_about(run, note, lambda client, found: client.react(found, sign))
 
 
 def repost(run: Run, note: NoteRef) -> None:
     """Pass a note on."""
     from nostr_client.cli.publish import publish_about
 
-    publish_about(run, note, lambda client, id: client.repost(id))
+    publish_about(run, note, lambda client, found: client.repost(found))
 
 
 def delete(
@@ -67,7 +67,7 @@ def delete(
     """Ask every relay to delete a note of yours."""
     from nostr_client.cli.publish import publish_about
 
-    publish_about(run, note, lambda client, id: client.delete(id, reason))
+    publish_about(run, note, lambda client, found: client.delete(found, reason))
 
 
 def _content(text: str) -> str:
@@ -91,4 +91,4 @@ def _content(text: str) -> str:
 def add_to(app: typer.Typer) -> None:
     """The commands of this file stand at the top level."""
     for function in (post, reply, react, repost, delete):
-        add_command(app, function.__name__, function)
+        add_command(app, function.__name__, function, WRITING)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from nostr_client.cli.command import add_command, wait_for
+from nostr_client.cli.command import PLAIN, add_command, wait_for
 from nostr_client.cli.exits import Exit
 
 if TYPE_CHECKING:
@@ -69,4 +69,4 @@ def _line(found: OwnRelayStatus) -> str:
 
 
 for function in (status, start, stop):
-    add_command(app, function.__name__, function, acting=False)
+    add_command(app, function.__name__, function, PLAIN)

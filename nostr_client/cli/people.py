@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nostr_client.cli.command import add_command, wait_for
+from nostr_client.cli.command import READING, WRITING, add_command, wait_for
 from nostr_client.cli.exits import CommandError, Exit
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def show_profile(
     wait_for(work())
 
 
-def set_profile(
+def set_profile(  # noqa: PLR0917 - typer makes options of them
     run: Run,
     name: Annotated[str | None, typer.Option("--name", help="A short name.")] = None,
     display_name: Annotated[str | None, typer.Option("--display-name")] = None,
@@ -116,8 +116,9 @@ def follows(run: Run) -> None:
 
 def add_to(app: typer.Typer) -> None:
     """`profile` is a group, the others stand at the top level."""
-    add_command(profile_app, "show", show_profile)
-    add_command(profile_app, "set", set_profile)
+    add_command(profile_app, "show", show_profile, READING)
+    add_command(profile_app, "set", set_profile, WRITING)
     app.add_typer(profile_app, name="profile")
-    for function in (follow, unfollow, follows):
-        add_command(app, function.__name__, function)
+    add_command(app, "follow", follow, WRITING)
+    add_command(app, "unfollow", unfollow, WRITING)
+    add_command(app, "follows", follows, READING)

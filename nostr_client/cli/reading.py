@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
+import msgspec
 import typer
 
-from nostr_client.cli.command import add_command, wait_for
+from nostr_client.cli.command import READING, add_command, wait_for
 from nostr_client.cli.exits import CommandError, Exit
 
 if TYPE_CHECKING:
@@ -34,13 +35,11 @@ def feed(
             newest = await client.timeline.home(limit=limit)
             for note in reversed(newest):
                 _show(run, note)
-            run.out.flush()
             if not newest and not follow and not run.json:
                 run.out.note("nothing to read yet: `nostr-client follow WHO` changes that")
             if follow:
                 async for note in client.timeline.watch():
                     _show(run, note)
-                    run.out.flush()
 
     wait_for(work())
 
@@ -93,10 +92,11 @@ async def _catch_up(client: NostrClient) -> None:
 def _show(run: Run, note: NoteView, depth: int = 0) -> None:
     from nostr_client.cli.show import note_lines
 
-    run.out.emit_event(note.entry.json, lambda: note_lines(note, depth))
+    record = msgspec.json.decode(note.entry.json)
+    run.out.emit(record, "" if run.json else note_lines(note, depth))
 
 
 def add_to(app: typer.Typer) -> None:
     """The commands of this file stand at the top level."""
-    add_command(app, "feed", feed)
-    add_command(app, "thread", thread)
+    add_command(app, "feed", feed, READING)
+    add_command(app, "thread", thread, READING)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nostr_client.cli.command import add_command, wait_for
+from nostr_client.cli.command import PLAIN, READING, WRITING, add_command, wait_for
 from nostr_client.cli.exits import Exit
 
 if TYPE_CHECKING:
@@ -75,14 +75,13 @@ def check(run: Run, url: Url) -> None:
     async def work() -> None:
         async for step in check_relay(address):
             run.out.emit(show.step_record(address, step), show.step_line(step))
-            run.out.flush()
             if step.ok is False:
                 run.exit_code = Exit.ERROR
 
     wait_for(work())
 
 
-add_command(app, "list", list_)
-add_command(app, "add", add)
-add_command(app, "remove", remove)
-add_command(app, "check", check, acting=False)
+add_command(app, "list", list_, READING)
+add_command(app, "add", add, WRITING)
+add_command(app, "remove", remove, WRITING)
+add_command(app, "check", check, PLAIN)

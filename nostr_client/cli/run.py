@@ -101,13 +101,14 @@ class Run:
         from nostr_client.client import NostrClient
 
         account = next((a for a in self.accounts.all() if a.pubkey == signer.pubkey), None)
+        # Later a copy of this folder may be at work elsewhere; then lists are read first.
         is_new = (
             account is not None
             and not account.backed_up
             and time.time() - account.created_at < NEW_FOR
         )
         async with NostrClient.open(
-            signer, paths=self.paths, own_relay=self.own_relay, key_is_new=is_new
+            signer, paths=self.paths, own_relay=self.own_relay, key_only_here=is_new
         ) as client:
             yield client
 

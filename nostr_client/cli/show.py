@@ -99,9 +99,8 @@ def profile_lines(profile: Profile) -> str:
     lines = [profile.label, profile.npub]
     if profile.nip05:
         lines.append(f"{safe_line(profile.nip05, WORDS)} ({profile.nip05_state})")
-    for text in (profile.website, profile.lud16, profile.picture):
-        if text:
-            lines.append(safe_line(text, 300))
+    links = (profile.website, profile.lud16, profile.picture)
+    lines += [safe_line(text, 300) for text in links if text]
     if profile.about:
         lines += ["", safe_text(profile.about)]
     return "\n".join(lines)

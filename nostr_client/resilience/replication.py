@@ -9,10 +9,11 @@ copies than wanted. The rules:
   reach, or slows us down, rests: what else was due there waits with it.
 - A copy is confirmed by an accepting OK, or by reading the event back from the relay.
 - Over on one relay means: another one, if the plan names one.
-- The plan is made anew for every tracked event when `replan` is called (the relay list changed)
-  and when a relay has been dead for `DEAD_AFTER` seconds while others live, or comes back.
+- The plan is made anew for every tracked event, oldest first, when `replan` is called (the relay
+  list changed), when a relay has been dead for a while and others live, or comes back, and after a
+  start at which the newest events turn out not to be where the plan has them.
 - An own event without any plan (a crash between saving and planning) gets one.
-- A row younger than `GRACE` seconds that was never tried belongs to whoever is publishing just now.
+- A row younger than `Pace.grace` seconds that was never tried belongs to whoever is publishing just now.
 """
 
 from __future__ import annotations
@@ -49,6 +50,8 @@ REFUSALS_IN_A_ROW: Final = 3
 """So many final refusals by one relay in one round, and the rest of the round is put off."""
 SLICE: Final = 200
 """Events planned anew between two breaths."""
+NEWEST: Final = 20
+"""Events that are looked at to find out whether the plan has changed."""
 CLAIM_READ_LIMIT: Final = 10.0
 
 
@@ -105,7 +108,7 @@ class Replication:
         self._clock = clock
         self._rng = rng
         self._wake = asyncio.Event()
-        self._replan = True
+        self._replan = False
         self._dead: frozenset[str] = frozenset()
         self._ours: set[tuple[str, str]] = set()
         self._swept = float("-inf")
@@ -156,6 +159,7 @@ class Replication:
 
     async def _work(self) -> None:
         begun = time.monotonic()
+        checked = False
         while True:
             if time.monotonic() - self._swept >= self._pace.sweep:
                 await self._plan_forgotten()
@@ -163,7 +167,10 @@ class Replication:
             dead = self._dead_relays()
             if dead != self._dead:
                 self._dead, self._replan = dead, True
-            if self._replan and time.monotonic() - begun >= self._pace.settle:
+            if not checked and time.monotonic() - begun >= self._pace.settle:
+                checked = True
+                self._replan |= await self._is_out_of_date()
+            if self._replan:
                 self._replan = False
                 await self._plan_anew()
             sent = await self._send_due()
@@ -198,7 +205,18 @@ class Replication:
                 await self._plan_one(event, copies.get(event.id, []))
             await asyncio.sleep(0)
 
-    async def _plan_one(self, event: Event, copies: Sequence[Copy]) -> None:
+    async def _is_out_of_date(self) -> bool:
+        """Did the plan change while nobody replicated? The newest events tell: they go last."""
+        mine = Filter(authors=frozenset(self._pubkeys), limit=NEWEST)
+        changed = False
+        for event in await self._store.query([mine]):
+            copies = await self._ledger.copies(event.id)
+            if any(copy.wanted for copy in copies):
+                changed |= await self._plan_one(event, copies)
+        return changed
+
+    async def _plan_one(self, event: Event, copies: Sequence[Copy]) -> bool:
+        """Make the ledger want what the plan says; True when that was something new."""
         copies = await self._move_own(event.id, copies)
         refused = {copy.url for copy in copies if copy.state is CopyState.REFUSED}
         urls = set(await self._plan(event, frozenset(refused)))
@@ -209,6 +227,7 @@ class Replication:
         stale = wanted - urls - refused
         if stale:
             await self._ledger.unwant(event.id, stale)
+        return bool(stale or urls - wanted)
 
     async def _move_own(self, event_id: str, copies: Sequence[Copy]) -> Sequence[Copy]:
         """The own relay listens elsewhere now; it is the same relay with the same database."""

@@ -168,7 +168,8 @@ class CopyLedger:
         )
 
     async def tracked(self, pubkeys: Collection[str]) -> list[str]:
-        """Ids of events by these authors of which copies are wanted, there already or not."""
+        """Ids of events by these authors of which copies are wanted, there already or not; the
+        oldest first."""
         return await self._ids(
             "EXISTS (SELECT 1 FROM copy c WHERE c.tie = e.tie AND c.wanted)", pubkeys
         )
@@ -192,8 +193,10 @@ class CopyLedger:
         authors = json.dumps([self._keys.author(pubkey) for pubkey in pubkeys])
         row = await self._db.read(
             lambda db: db.execute(
-                f"SELECT group_concat({_ID}) FROM event e"  # noqa: S608
-                f" WHERE e.author IN (SELECT value FROM json_each(?)) AND {condition}",
+                "SELECT group_concat(id) FROM"  # noqa: S608
+                f" (SELECT {_ID} AS id FROM event e"
+                f" WHERE e.author IN (SELECT value FROM json_each(?)) AND {condition}"
+                " ORDER BY e.created_at)",
                 (authors,),
             ).fetchone()
         )

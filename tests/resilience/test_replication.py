@@ -1,0 +1,374 @@
+"""The loop that sees to it that every own event has its copies: with a real store and ledger,
+relays that answer as they are told, and a clock that can be moved."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nostr_client.net.fetch import Fetched
+from nostr_client.net.health import DOWN, REFUSING, UP, HealthBook
+from nostr_client.net.report import Answer, PublishReport
+from nostr_client.protocol.event import Draft, Event
+from nostr_client.protocol.filters import Filter
+from nostr_client.protocol.keys import SecretKey
+from nostr_client.resilience.replication import Pace, Replication
+from nostr_client.store.copies import CopyState
+from nostr_client.store.events import EventStore
+
+KEY = SecretKey.generate()
+ME = KEY.public_key.hex
+A, B, C, D, E = (f"wss://{name}.example" for name in "abcde")
+PACE = Pace(idle=0.02, lead=0.05, sweep=0.05, settle=0.0, grace=0.0, dead_after=100.0)
+LIMIT = 10.0
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1_700_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Relays:
+    """Stands in for the pool. `says` maps a URL to its words: "" accepts, None is silence."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.book = HealthBook(clock)
+        self.says: dict[str, str | None] = {}
+        self.held: dict[str, set[str]] = {}
+        self.sent: list[tuple[str, str]] = []
+
+    async def publish(
+        self, event: Event, urls: Iterable[str], *, timeout: float = 10.0
+    ) -> PublishReport:
+        answers = []
+        for url in urls:
+            self.sent.append((event.id, url))
+            words = self.says.get(url, "")
+            if words is None:
+                answers.append(Answer.missing(url, "connect: refused"))
+                continue
+            if not words:
+                self.held.setdefault(url, set()).add(event.id)
+            answers.append(Answer.of_ok(url, not words, words))
+        return PublishReport(event.id, tuple(answers))
+
+    async def fetch(
+        self, filters: Sequence[Filter], urls: Iterable[str], *, timeout: float = 10.0
+    ) -> Fetched:
+        ids = filters[0].ids or frozenset()
+        found = [EVENTS[i] for url in urls for i in ids if i in self.held.get(url, set())]
+        return Fetched(found, {})
+
+
+EVENTS: dict[str, Event] = {}
+
+
+@dataclass
+class House:
+    store: EventStore
+    relays: Relays
+    clock: Clock
+    folder: Path
+    plan: list[str] = field(default_factory=lambda: [A, B])
+    spare: list[str] = field(default_factory=list)
+    own: list[str] = field(default_factory=list)
+
+    async def planned(self, event: Event, avoid: frozenset[str]) -> list[str]:
+        chosen = [url for url in self.plan if url not in avoid]
+        spare = [url for url in self.spare if url not in avoid]
+        return [*chosen, *spare[: len(self.plan) - len(chosen)]]
+
+    def replication(self, pace: Pace = PACE) -> Replication:
+        pool: Any = self.relays
+        return Replication(
+            store=self.store,
+            ledger=self.store.ledger,
+            pool=pool,
+            plan=self.planned,
+            pubkeys=[ME],
+            folder=self.folder,
+            own_urls=lambda: self.own,
+            pace=pace,
+            clock=self.clock,
+            rng=lambda: 0.0,
+        )
+
+    async def note(self, text: str, urls: Sequence[str] | None = None) -> Event:
+        event = Draft(1, text).sign(KEY, int(self.clock.now))
+        EVENTS[event.id] = event
+        await self.store.save([event])
+        if urls is not None:
+            self.plan = list(urls)
+            await self.store.ledger.want(event.id, urls)
+        return event
+
+    async def states(self, event: Event) -> dict[str, CopyState]:
+        return {c.url: c.state for c in await self.store.ledger.copies(event.id) if c.wanted}
+
+    async def held_by(self, event: Event) -> set[str]:
+        copies = await self.store.ledger.copies(event.id)
+        return {c.url for c in copies if c.wanted and c.state is CopyState.CONFIRMED}
+
+
+@pytest.fixture
+async def house(tmp_path: Path) -> AsyncIterator[House]:
+    clock = Clock()
+    async with EventStore.open(tmp_path / "events.db", clock=clock) as store:
+        yield House(store, Relays(clock), clock, tmp_path)
+
+
+@asynccontextmanager
+async def at_work(replication: Replication) -> AsyncIterator[Replication]:
+    task = asyncio.create_task(replication.run())
+    try:
+        yield replication
+    finally:
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+
+async def until(holds: Callable[[], Awaitable[bool]]) -> None:
+    async with asyncio.timeout(LIMIT):
+        while not await holds():
+            await asyncio.sleep(0.01)
+
+
+async def test_what_is_wanted_is_placed_once(house: House) -> None:
+    event = await house.note("hello", [A, B])
+    async with at_work(house.replication()):
+        await until(lambda: _is(house.held_by(event), {A, B}))
+        await asyncio.sleep(0.1)
+    assert sorted(house.relays.sent) == sorted([(event.id, A), (event.id, B)])
+
+
+async def test_an_event_without_a_plan_is_found_after_a_crash(house: House) -> None:
+    event = await house.note("saved, then the power went")
+    async with at_work(house.replication()):
+        await until(lambda: _is(house.held_by(event), {A, B}))
+
+
+async def test_offline_is_no_copies_yet(house: House) -> None:
+    event = await house.note("later", [A])
+    house.relays.says[A] = None
+    replication = house.replication()
+    async with at_work(replication):
+        await until(lambda: _is(house.states(event), {A: CopyState.FAILED}))
+        assert await replication.pending() == 1
+        sent = len(house.relays.sent)
+        await asyncio.sleep(0.1)
+        assert len(house.relays.sent) == sent, "it is not tried again before its time"
+    house.relays.says[A] = ""
+    house.clock.now += 3600
+    async with at_work(house.replication()):  # as after a restart
+        await until(lambda: _is(house.held_by(event), {A}))
+    assert await replication.pending() == 0
+
+
+async def test_waits_grow(house: House) -> None:
+    event = await house.note("again and again", [A])
+    house.relays.says[A] = "error: database"
+    gaps = []
+    async with at_work(house.replication()):
+        for _ in range(4):
+            sent = len(house.relays.sent)
+            await until(lambda sent=sent: _true(len(house.relays.sent) > sent))  # type: ignore[misc]
+            await until(lambda: _tried_later(house, event))
+            copy = (await house.store.ledger.copies(event.id))[0]
+            gaps.append(copy.next_try - house.clock.now)
+            house.clock.now = copy.next_try
+    assert gaps == sorted(gaps)
+    assert gaps[-1] > gaps[0] * 4
+
+
+async def test_a_relay_that_refuses_the_key_is_replaced(house: House) -> None:
+    house.spare = [C]
+    event = await house.note("hello", [A, B])
+    house.relays.says[A] = "blocked: not on our list"
+    async with at_work(house.replication()):
+        await until(lambda: _is(house.held_by(event), {B, C}))
+        house.clock.now += 7 * 24 * 3600
+        await asyncio.sleep(0.1)
+    assert house.relays.sent.count((event.id, A)) == 1, "over is over"
+    copies = {copy.url: copy for copy in await house.store.ledger.copies(event.id)}
+    assert copies[A].state is CopyState.REFUSED
+    assert (copies[A].prefix, copies[A].reason) == ("blocked", "not on our list")
+
+
+async def test_what_needs_the_person_waits_with_its_reason(house: House) -> None:
+    event = await house.note("hello", [A])
+    house.relays.says[A] = "auth-required: log in"
+    async with at_work(house.replication()):
+        await until(lambda: _is(house.states(event), {A: CopyState.FAILED}))
+    copy = (await house.store.ledger.copies(event.id))[0]
+    assert copy.prefix == "auth-required"
+    assert copy.next_try - house.clock.now >= 600
+
+
+async def test_a_claim_is_read_back(house: House) -> None:
+    event = await house.note("hello", [A, B])
+    house.relays.says |= {A: "duplicate: have it", B: "duplicate: have it"}
+    house.relays.held[A] = {event.id}  # b lies
+    async with at_work(house.replication()):
+        expected = {A: CopyState.CONFIRMED, B: CopyState.FAILED}
+        await until(lambda: _is(house.states(event), expected))
+
+
+async def test_a_new_relay_list_moves_everything(house: House) -> None:
+    events = [await house.note(f"note {n}", [A, B, C]) for n in range(30)]
+    replication = house.replication()
+    async with at_work(replication):
+        for event in events:
+            await until(lambda event=event: _is(house.held_by(event), {A, B, C}))  # type: ignore[misc]
+        house.plan = [C, D, E]
+        replication.replan()
+        for event in events:
+            await until(lambda event=event: _is(house.held_by(event), {C, D, E}))  # type: ignore[misc]
+    copies = await house.store.ledger.copies(events[0].id)
+    assert {c.url for c in copies if c.state is CopyState.CONFIRMED} == {A, B, C, D, E}, (
+        "what is known of the old relays is not forgotten"
+    )
+
+
+async def test_a_plan_that_changed_meanwhile_is_noticed_at_the_start(house: House) -> None:
+    events = [await house.note(f"note {n}", [A, B]) for n in range(30)]
+    async with at_work(house.replication()):
+        for event in events:
+            await until(lambda event=event: _is(house.held_by(event), {A, B}))  # type: ignore[misc]
+    house.plan = [B, C]
+    async with at_work(house.replication()):
+        for event in events:
+            await until(lambda event=event: _is(house.held_by(event), {B, C}))  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("state", [DOWN, REFUSING])
+async def test_dead_relays_are_replaced_when_others_live(house: House, state: str) -> None:
+    house.spare = [C, D]
+    event = await house.note("hello", [A, B])
+    async with at_work(house.replication()):
+        await until(lambda: _is(house.held_by(event), {A, B}))
+        house.relays.book.of(A).enter(state, house.clock.now)
+        house.relays.book.of(B).enter(UP, house.clock.now)
+        await asyncio.sleep(0.1)
+        assert await house.held_by(event) == {A, B}, "a relay may be away for a while"
+        house.clock.now += PACE.dead_after + 1
+        await until(lambda: _is(house.held_by(event), {A, B, C}))
+
+
+async def test_when_we_are_cut_off_no_relay_is_dead(house: House) -> None:
+    house.spare = [C, D]
+    event = await house.note("hello", [A, B])
+    async with at_work(house.replication()):
+        await until(lambda: _is(house.held_by(event), {A, B}))
+        for url in (A, B):
+            house.relays.book.of(url).enter(DOWN, house.clock.now)
+        house.clock.now += 10 * PACE.dead_after
+        await asyncio.sleep(0.2)
+    assert await house.held_by(event) == {A, B}
+
+
+async def test_a_resting_relay_is_not_hammered(house: House) -> None:
+    for n in range(40):
+        await house.note(f"note {n}", [A])
+    house.relays.says[A] = "rate-limited: slow down"
+    async with at_work(house.replication()):
+        await asyncio.sleep(0.3)
+    assert len(house.relays.sent) <= 2
+
+
+async def test_a_relay_that_blocks_all_is_not_asked_forty_times(house: House) -> None:
+    for n in range(40):
+        await house.note(f"note {n}", [A])
+    house.relays.says[A] = "blocked: go away"
+    async with at_work(house.replication()):
+        await asyncio.sleep(0.3)
+    assert len(house.relays.sent) <= 6
+
+
+async def test_two_programs_do_it_once(house: House) -> None:
+    event = await house.note("hello", [A, B])
+    async with at_work(house.replication()), at_work(house.replication()):
+        await until(lambda: _is(house.held_by(event), {A, B}))
+        await asyncio.sleep(0.2)
+    assert len(house.relays.sent) == 2
+
+
+async def test_the_second_program_takes_over(house: House) -> None:
+    async with at_work(house.replication()):
+        await asyncio.sleep(0.05)
+        async with asyncio.timeout(LIMIT):
+            second = asyncio.create_task(house.replication().run())
+            await asyncio.sleep(0.1)
+    event = await house.note("hello", [A])
+    await until(lambda: _is(house.held_by(event), {A}))
+    second.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await second
+
+
+async def test_what_somebody_publishes_just_now_is_left_to_him(house: House) -> None:
+    pace = Pace(idle=0.02, lead=0.05, sweep=0.05, settle=0.0, grace=20.0)
+    async with at_work(house.replication(pace)):
+        await asyncio.sleep(0.05)
+        event = await house.note("in flight", [A])
+        await asyncio.sleep(0.2)
+        assert house.relays.sent == []
+        house.clock.now += 21
+        await until(lambda: _is(house.held_by(event), {A}))
+
+
+async def test_the_own_relay_moves_house(house: House) -> None:
+    old, new = "ws://127.0.0.1:4001", "ws://127.0.0.1:4002"
+    house.own = [old]
+    event = await house.note("hello", [A, old])
+    async with at_work(house.replication()):
+        await until(lambda: _is(house.held_by(event), {A, old}))
+    house.plan = [A, new]
+    house.own = [new, old]
+    sent = len(house.relays.sent)
+    async with at_work(house.replication()):
+        await until(lambda: _is(house.held_by(event), {A, new}))
+    assert len(house.relays.sent) == sent, "it is the same relay: nothing is sent again"
+
+
+async def test_own_relay_does_not_count_as_sent(house: House) -> None:
+    own = "ws://127.0.0.1:4001"
+    house.own = [own]
+    house.relays.says[A] = None
+    event = await house.note("hello", [A, own])
+    replication = house.replication()
+    async with at_work(replication):
+        await until(lambda: _is(house.held_by(event), {own}))
+        assert await replication.pending() == 1
+
+
+async def test_a_deleted_event_is_not_sent(house: House) -> None:
+    event = await house.note("oops", [A])
+    deletion = Draft(5, "", (("e", event.id),)).sign(KEY, int(house.clock.now))
+    await house.store.save([deletion])
+    await house.store.ledger.want(deletion.id, [A])
+    async with at_work(house.replication()):
+        await until(lambda: _is(house.held_by(deletion), {A}))
+    assert (event.id, A) not in house.relays.sent
+
+
+async def _is(actual: Awaitable[object], expected: object) -> bool:
+    return await actual == expected
+
+
+async def _true(value: bool) -> bool:
+    return value
+
+
+async def _tried_later(house: House, event: Event) -> bool:
+    copy = (await house.store.ledger.copies(event.id))[0]
+    return copy.next_try > house.clock.now
