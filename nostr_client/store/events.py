@@ -55,8 +55,10 @@ class _Slice(msgspec.Struct, frozen=True):
 
     events: list[bytes]
     created: list[int]
-    last_seq: int
+    seqs: list[int]
     complete: bool
+    split: bool
+    """The first one left out has the created_at of the last one here."""
     seq: int
 
 
@@ -198,19 +200,24 @@ class EventStore:
     async def page(self, filters: Sequence[Filter], *, max_limit: int | None = None) -> Page:
         """As `query`, without decoding anything; each limit is at most `max_limit`.
 
+        Where it is `max_limit` that cuts, it does not cut a second in two: up to as many again that
+        share the last one's created_at come too, so that paging by `until` misses nothing (NIP-67).
         Raises StoreError, QueryTimeout, InvalidFilter.
         """
         now = int(self._clock())
         limits = [_lowest(f.limit, max_limit) for f in filters]
 
+        def part(db: sqlite3.Connection, f: Filter, limit: int | None) -> _Slice:
+            found = self._slice(db, f, NEWEST, limit, now)
+            if found.split and limit == max_limit:
+                return self._whole_second(db, f, found, now)
+            return found
+
         def read(db: sqlite3.Connection) -> list[_Slice]:
             if len(filters) > 1:
                 db.execute("BEGIN")  # one snapshot for all
             try:
-                return [
-                    self._slice(db, f, NEWEST, limit, now)
-                    for f, limit in zip(filters, limits, strict=True)
-                ]
+                return [part(db, f, limit) for f, limit in zip(filters, limits, strict=True)]
             finally:
                 if db.in_transaction:
                     db.execute("COMMIT")
@@ -310,15 +317,37 @@ class EventStore:
     ) -> _Slice:
         plan = queries.plan(f, self._keys, now, after)
         if plan is None:
-            return _Slice([], [], 0, True, db.execute("SELECT seq FROM state").fetchone()[0])
+            return _Slice(
+                [], [], [], True, False, db.execute("SELECT seq FROM state").fetchone()[0]
+            )
         most = -1 if limit is None else limit + 1
         row = db.execute(queries.page_sql(plan), {**plan.parameters, "limit": most}).fetchone()
         events = _lines(row[1])
         created, seqs = _numbers(row[2]), _numbers(row[3])
-        complete = limit is None or len(events) <= limit
-        if not complete:
+        complete, split = True, False
+        if limit is not None and len(events) > limit:
+            complete = False
+            split = limit > 0 and created[limit] == created[limit - 1]
             del events[limit:], created[limit:], seqs[limit:]
-        return _Slice(events, created, seqs[-1] if seqs else 0, complete, row[0])
+        return _Slice(events, created, seqs, complete, split, row[0])
+
+    def _whole_second(self, db: sqlite3.Connection, f: Filter, part: _Slice, now: int) -> _Slice:
+        """`part`, and as many again of those that share its last created_at."""
+        second, size = part.created[-1], len(part.events)
+        place = Cursor(second, tie_of(part.events[-1][7:71].decode()), part.seqs[-1])
+        one_second = f.changed(since=second, until=second)
+        rest = self._slice(db, one_second, place, size, now)
+        # A later snapshot may see more; what `part` could not see is not for this answer.
+        more = [pair for pair in zip(rest.events, rest.seqs, strict=True) if pair[1] <= part.seq]
+        older = f.changed(until=second - 1)
+        return _Slice(
+            [*part.events, *(event for event, _ in more)],
+            [*part.created, *(second for _ in more)],
+            [*part.seqs, *(seq for _, seq in more)],
+            rest.complete and self._slice(db, older, NEWEST, 0, now).complete,
+            not rest.complete,
+            part.seq,
+        )
 
     async def _slices(self, f: Filter, size: int) -> AsyncIterator[list[Event]]:
         """All of one filter, newest first, in parts of `size`."""
@@ -335,7 +364,7 @@ class EventStore:
                 yield events
             if part.complete:
                 return
-            after = Cursor(events[-1].created_at, tie_of(events[-1].id), part.last_seq)
+            after = Cursor(events[-1].created_at, tie_of(events[-1].id), part.seqs[-1])
 
     async def _last_seq(self) -> int:
         seq: int = await self._db.read(lambda c: c.execute("SELECT seq FROM state").fetchone()[0])
