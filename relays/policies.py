@@ -161,9 +161,10 @@ def for_clients(limits: Limits) -> Policy:
 
 
 def filter_values(filters: Iterable[Filter]) -> int:
-    """How many values all the lists of `filters` hold."""
+    """What `filters` cost: one each, and one for every value in their lists."""
     return sum(
-        len(f.ids or ())
+        1
+        + len(f.ids or ())
         + len(f.authors or ())
         + len(f.kinds or ())
         + sum(map(len, f.tags.values()))
@@ -180,6 +181,6 @@ def judge_filters(filters: Sequence[Filter], limits: Limits) -> Verdict:
             return refused(f"unsupported: unknown element of a filter: {one.unknown[0][:64]}")
         if one.search is not None:
             return refused("unsupported: this relay has no search")
-        if filter_values((one,)) > limits.filter_values:
+        if filter_values((one,)) > limits.filter_values + 1:
             return refused(f"invalid: a filter may have {limits.filter_values} values")
     return ACCEPTED

@@ -14,7 +14,7 @@ from typing import Final
 
 from nostr_client.errors import NostrError
 from nostr_client.protocol.filters import Filter
-from nostr_client.store.events import EventStore
+from nostr_client.store.events import EventStore, QueryTimeout
 from relays.config import Limits
 from relays.session import RelaySession, Subscription, Tally
 
@@ -104,9 +104,11 @@ class Queries:
                     count = await self._store.count(question.filters)
                     frames = questions.session.tallied(question, count)
         except (NostrError, TimeoutError) as error:
-            slow = isinstance(error, TimeoutError)
-            reason = "error: the query took too long" if slow else "error: the store failed"
-            _log.warning("a query failed: %s", "timeout" if slow else error)
+            if isinstance(error, QueryTimeout | TimeoutError):
+                reason = "error: the query is too broad, it took too long"
+            else:
+                reason = "error: the relay could not read its store"
+                _log.warning("a query failed: %s", error)
             if isinstance(question, Subscription):
                 frames = questions.session.refuse(question, reason)
             else:
@@ -119,8 +121,13 @@ class Queries:
             # Nothing stored is wanted, so nothing is read, and whatever comes from now on is live.
             return session.page(subscription, (), complete=None, seq=0, news=0)
         page = await self._store.page(filters, max_limit=self._limits.max_limit)
+        complete: bool | None = page.complete
+        if not complete and len(filters) > 1:
+            complete = None  # what one filter's limit left out, another may have brought
+        if len(filters) < len(subscription.filters):
+            complete = None  # a filter with limit 0 was not asked
         return session.page(
-            subscription, page.events, complete=page.complete, seq=page.seq, news=self._news()
+            subscription, page.events, complete=complete, seq=page.seq, news=self._news()
         )
 
     def _clamped(self, filters: Sequence[Filter]) -> list[Filter]:

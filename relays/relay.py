@@ -69,7 +69,17 @@ class Peer(Protocol):
 class Client:
     """One connected client: its session, its socket, and what it has under way."""
 
-    __slots__ = ("_relay", "bytes", "events", "outbox", "peer", "questions", "session", "stopped")
+    __slots__ = (
+        "_relay",
+        "bytes",
+        "events",
+        "outbox",
+        "page",
+        "peer",
+        "questions",
+        "session",
+        "stopped",
+    )
 
     def __init__(self, relay: Relay, session: RelaySession, peer: Peer) -> None:
         self._relay = relay
@@ -80,6 +90,8 @@ class Client:
         self.events = 0
         """Events offered and not answered."""
         self.bytes = 0
+        self.page = 0
+        """Bytes of stored events that were sent last: they may wait, however many they are."""
         self.stopped = False
         """Its socket is not read until some of its events have their answer."""
 
@@ -161,6 +173,8 @@ class Relay:
     def go_on(self, client: Client, *, deaf: bool) -> None:
         """`client` takes what it is sent again, or no longer does (`deaf`)."""
         client.questions.deaf = deaf
+        if not deaf:
+            client.page = 0
         self._queries.ask(client.questions)
 
     def flush(self) -> None:
@@ -173,7 +187,8 @@ class Relay:
             self._bound(client)
 
     def _bound(self, client: Client) -> None:
-        if client.peer.unread() + client.session.held_bytes > self.limits.outbox_bytes:
+        waiting = client.peer.unread() + client.session.held_bytes - client.page
+        if waiting > self.limits.outbox_bytes:
             client.peer.drop(POLICY, "too slow: what is sent is not read")
 
     def bound_all(self) -> None:
@@ -279,6 +294,7 @@ class Relay:
             elif asked.state is State.ENDED:
                 self._forget(asked)
         if frames:
+            client.page = len(frames)
             self._say(client, frames)
             self.flush()
 

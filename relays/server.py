@@ -26,7 +26,9 @@ HANDSHAKE_LIMIT: Final = 10.0
 MESSAGE_LIMIT: Final = 60.0
 """Seconds that one message may take to arrive."""
 READING_LIMIT: Final = 30.0
-"""Seconds in which a client must take something of what waits for it."""
+"""Seconds in which a client must take something of what waits for it ..."""
+LEAST_TAKEN: Final = 64 * 1024
+"""... and how many bytes."""
 SILENCE: Final = 60.0
 """Seconds after which a silent client is asked whether it is there; twice that, and it is gone."""
 LINGER: Final = 2.0
@@ -56,7 +58,9 @@ class Connection(asyncio.Protocol):
         "_partial_since",
         "_pinged",
         "_server",
+        "_taken",
         "_transport",
+        "_written",
         "_ws",
     )
 
@@ -71,6 +75,8 @@ class Connection(asyncio.Protocol):
         self._partial = 0
         self._partial_since = 0.0
         self._choked_since = 0.0
+        self._written = 0
+        self._taken = 0
         self._deadline = server.now + HANDSHAKE_LIMIT
 
     # From the loop
@@ -112,6 +118,7 @@ class Connection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         self._choked_since = self._server.now
+        self._taken = self._written - self.unread()
         if self._client is not None:
             self._server.relay.go_on(self._client, deaf=True)
 
@@ -168,6 +175,7 @@ class Connection(asyncio.Protocol):
     def write(self, frames: bytes) -> None:
         """Send frames made by `relays.wire`."""
         if self._ws.state is OPEN:
+            self._written += len(frames)
             self._transport.write(frames)
 
     def unread(self) -> int:
@@ -210,13 +218,19 @@ class Connection(asyncio.Protocol):
             self._server.relay.disconnect(self._client)
             self._client = None
 
+    def _judge_reading(self, now: float) -> None:
+        taken = self._written - self.unread()
+        if taken - self._taken < LEAST_TAKEN:
+            self.drop(POLICY, "too slow: what is sent is not read")
+        self._taken, self._choked_since = taken, now
+
     def tick(self, now: float) -> None:
         """Look after this connection; called every second."""
         if self._deadline:
             if now > self._deadline:
                 self._transport.abort()
         elif self._choked_since and now - self._choked_since > READING_LIMIT:
-            self.drop(POLICY, "too slow: what is sent is not read")
+            self._judge_reading(now)
         elif self._partial_since and now - self._partial_since > MESSAGE_LIMIT:
             self.drop(POLICY, "too slow: a message did not end")
         elif now - self._heard > 2 * SILENCE:
