@@ -1,0 +1,128 @@
+"""nostr-client: a Nostr account that no host can remove.
+
+    import asyncio
+    from nostr_client import LocalSigner, NostrClient, SecretKey
+
+    async def main() -> None:
+        signer = LocalSigner(SecretKey.generate())
+        async with NostrClient.open(signer, relays=["wss://relay.example"]) as client:
+            posted = await client.post("hi")
+            print(posted.report)
+
+    asyncio.run(main())
+
+The names below are the public ones. Each is loaded when it is first used (PEP 562), so that a
+script pays only for what it takes.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from nostr_client.version import __version__
+
+if TYPE_CHECKING:
+    from nostr_client.accounts.account import Account, Accounts
+    from nostr_client.client import NostrClient
+    from nostr_client.config import ClientConfig, load_config
+    from nostr_client.errors import (
+        ConfigError,
+        InvalidData,
+        ListNotRead,
+        NostrError,
+        PublishFailed,
+        RelayError,
+        SignerError,
+        StoreError,
+    )
+    from nostr_client.net.pool import RelayPool
+    from nostr_client.net.report import Answer, PublishReport
+    from nostr_client.paths import Paths
+    from nostr_client.protocol.event import Draft, Event
+    from nostr_client.protocol.filters import Filter
+    from nostr_client.protocol.keys import PublicKey, SecretKey
+    from nostr_client.signing.signer import LocalSigner, Signer, WatchOnly
+    from nostr_client.signing.verifier import Verifier
+    from nostr_client.social.views import (
+        NoteView,
+        Posted,
+        Profile,
+        RelayRow,
+        SyncStatus,
+        Tally,
+        ThreadView,
+    )
+    from nostr_client.store.events import EventStore
+
+__all__ = [
+    "Account",
+    "Accounts",
+    "Answer",
+    "ClientConfig",
+    "ConfigError",
+    "Draft",
+    "Event",
+    "EventStore",
+    "Filter",
+    "InvalidData",
+    "ListNotRead",
+    "LocalSigner",
+    "NostrClient",
+    "NostrError",
+    "NoteView",
+    "Paths",
+    "Posted",
+    "Profile",
+    "PublicKey",
+    "PublishFailed",
+    "PublishReport",
+    "RelayError",
+    "RelayPool",
+    "RelayRow",
+    "SecretKey",
+    "Signer",
+    "SignerError",
+    "StoreError",
+    "SyncStatus",
+    "Tally",
+    "ThreadView",
+    "Verifier",
+    "WatchOnly",
+    "__version__",
+    "load_config",
+]
+
+_ROOMS = {
+    "accounts.account": "Account Accounts",
+    "client": "NostrClient",
+    "config": "ClientConfig load_config",
+    "errors": (
+        "ConfigError InvalidData ListNotRead NostrError PublishFailed RelayError SignerError "
+        "StoreError"
+    ),
+    "net.pool": "RelayPool",
+    "net.report": "Answer PublishReport",
+    "paths": "Paths",
+    "protocol.event": "Draft Event",
+    "protocol.filters": "Filter",
+    "protocol.keys": "PublicKey SecretKey",
+    "signing.signer": "LocalSigner Signer WatchOnly",
+    "signing.verifier": "Verifier",
+    "social.views": "NoteView Posted Profile RelayRow SyncStatus Tally ThreadView",
+    "store.events": "EventStore",
+}
+_HOMES = {name: room for room, names in _ROOMS.items() for name in names.split()}
+
+
+def __getattr__(name: str) -> Any:
+    room = _HOMES.get(name)
+    if room is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{room}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})

@@ -12,15 +12,14 @@ task it started, within two seconds.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from contextlib import asynccontextmanager
-from typing import Any
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any, Final
 
 from nostr_client.config import ClientConfig, load_config
-from nostr_client.errors import NostrError, SigningRefused
+from nostr_client.errors import InvalidEvent, NostrError
 from nostr_client.net.pool import RelayPool
 from nostr_client.net.report import Answer
 from nostr_client.paths import Paths, private_folder
@@ -29,18 +28,20 @@ from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Draft, Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.keys import PublicKey
+from nostr_client.protocol.kinds import KindClass, kind_class
 from nostr_client.resilience.own_relay import OwnRelay
 from nostr_client.resilience.replication import Replication
 from nostr_client.routing.courier import Courier
-from nostr_client.routing.dialling import DialPolicy
-from nostr_client.routing.list_guard import ListGuard
+from nostr_client.routing.dialling import AddressPolicy, relay_url
+from nostr_client.routing.list_guard import ListGuard, next_created_at
 from nostr_client.routing.relay_book import RelayBook
 from nostr_client.routing.starter import starter_relays
 from nostr_client.signing.signer import Signer, WatchOnly
 from nostr_client.signing.verifier import Verifier
 from nostr_client.social.feed_sync import FeedSync
-from nostr_client.social.lists import Follows, OwnLists
+from nostr_client.social.lists import Follows
 from nostr_client.social.my_relays import MyRelays
+from nostr_client.social.note_views import NoteViews
 from nostr_client.social.notes import Notes
 from nostr_client.social.profiles import Profiles
 from nostr_client.social.threads import Threads
@@ -51,10 +52,8 @@ from nostr_client.store.events import EventStore
 
 log = logging.getLogger(__name__)
 
-OWN_RELAY_LIMIT = 10.0
+OWN_RELAY_LIMIT: Final = 15.0
 """Seconds that the own relay may take to be found or started before the client goes on without."""
-CLOSE_LIMIT = 2.0
-"""Seconds within which everything the client started has ended."""
 
 
 class NostrClient:
@@ -77,7 +76,6 @@ class NostrClient:
     book: RelayBook
     courier: Courier
     guard: ListGuard
-    lists: OwnLists
     profiles: Profiles
     notes: Notes
     follows: Follows
@@ -88,6 +86,23 @@ class NostrClient:
     own_relay: OwnRelay | None
     own_relay_problem: str
     """Why the own relay is not there although it should be; empty when all is well."""
+
+    def __init__(
+        self,
+        paths: Paths,
+        config: ClientConfig,
+        signer: Signer | None,
+        pubkey: str | None,
+        clock: Callable[[], float],
+    ) -> None:
+        """Use `NostrClient.open`."""
+        self.paths = paths
+        self.config = config
+        self.signer = None if isinstance(signer, WatchOnly) else signer
+        self.pubkey = signer.pubkey if signer else PublicKey(pubkey).hex if pubkey else ""
+        self.own_relay = None
+        self.own_relay_problem = ""
+        self._clock = clock
 
     @classmethod
     @asynccontextmanager
@@ -100,7 +115,7 @@ class NostrClient:
         config: ClientConfig | None = None,
         relays: Sequence[str] | None = None,
         own_relay: bool | None = None,
-        key_is_new: bool = False,
+        key_only_here: bool = False,
         clock: Callable[[], float] = time.time,
     ) -> AsyncIterator[NostrClient]:
         """A client at work until the block ends.
@@ -108,13 +123,28 @@ class NostrClient:
         `signer` writes; with `pubkey` (hex) instead the account is only watched. `relays` are
         asked and written to where nobody's relay list says better: by default those of the
         configuration, and else the packaged starter relays; an empty list means none at all.
-        `own_relay` overrides the configuration. `key_is_new` says that the key was made here and
-        now, so that it has no lists anywhere which could be lost.
+        `own_relay` overrides the configuration. `key_only_here` says that the key was made by this
+        program and never left this machine, so that nobody else can have written lists with it
+        (`not account.backed_up`); otherwise they must be read before they are changed.
 
         Raises StoreError, ConfigError, InvalidKey.
         """
-        raise NotImplementedError
-        yield
+        where = paths or default_paths()
+        settings = config or load_config(where.config / "config.toml")
+        chosen = settings.relays if relays is None else tuple(relays)
+        async with AsyncExitStack() as stack:
+            self = cls(where, settings, signer, pubkey, clock)
+            await self._build(stack, chosen, relays is None and not settings.relays, key_only_here)
+            tasks = await stack.enter_async_context(asyncio.TaskGroup())
+            running: list[asyncio.Task[None]] = []
+            try:
+                if settings.own_relay if own_relay is None else own_relay:
+                    await self._use_own_relay(OwnRelay(where))
+                running += [tasks.create_task(work) for work in self._work()]
+                yield self
+            finally:
+                for task in running:
+                    task.cancel()
 
     # What an account does
 
@@ -175,29 +205,184 @@ class NostrClient:
     ) -> Posted:
         """Store and publish any event; a draft is signed first.
 
-        The account's own follow list, profile and other lists go through their own rooms instead
-        (`follows`, `profiles`, `relays`), which take care that nothing is overwritten unread.
+        A replaceable event of the account (profile, follow list, any list) is refused here: it
+        goes through its own room (`profiles`, `follows`, `relays`) or `guard.edit`, which read the
+        newest version first, so that nothing is overwritten unread.
         Raises InvalidEvent, SignerError, StoreError.
         """
-        raise NotImplementedError
+        if kind_class(what.kind) is KindClass.REPLACEABLE and not await self._is_held(what):
+            raise InvalidEvent("a list is changed through guard.edit, which reads it first")
+        if isinstance(what, Event):
+            if not await self.verifier.verify(what):
+                raise InvalidEvent("the signature is not that of its author")
+            return Posted(what, await self.courier.publish(what, on_answer=on_answer))
+        if kind_class(what.kind) is KindClass.ADDRESSABLE and what.created_at is None:
+            name = next((t[1] for t in what.tags if t[0] == "d" and len(t) > 1), "")
+            last = await self.store.get_address(f"{what.kind}:{self.pubkey}:{name}")
+            at = next_created_at(last, self._clock())
+            what = Draft(what.kind, what.content, what.tags, created_at=at)
+        return await self.notes.publish(what, on_answer=on_answer)
 
     async def fetch(
-        self, *filters: Filter, relays: Sequence[str] | None = None, timeout: float = 10.0
+        self, *filters: Filter, relays: Sequence[str] | None = None, limit: float = 10.0
     ) -> list[Event]:
         """Ask relays and the store: what is known then, newest first.
 
         Without `relays` the filters' authors are asked for where they write, and all else at
-        the client's own relays. Takes at most `timeout` seconds; offline it is what the store has.
+        the client's own relays. Takes at most `limit` seconds; offline it is what the store has.
         """
-        raise NotImplementedError
+        urls = self._given(relays)
+        await self.courier.fetch(filters, urls, timeout=limit)
+        return await self.store.query(filters)
 
-    def feed(self, *filters: Filter, relays: Sequence[str] | None = None) -> AsyncIterator[Event]:
-        """Events that match, as they arrive from now on; without filters, the home timeline's.
+    async def feed(
+        self, *filters: Filter, relays: Sequence[str] | None = None
+    ) -> AsyncIterator[Event]:
+        """Events that match, as they arrive; without filters, the home timeline's.
 
-        Each comes once, verified and stored. Ends when the iteration is left or the client closes.
+        Each comes once, verified and stored. They are those created from now on, so that a bot does
+        not answer yesterday's; a filter with a `since` begins there. Ends when the iteration
+        is left or the client closes.
         """
-        raise NotImplementedError
+        wanted = filters or (await self.timeline.home_filter(),)
+        now = int(self._clock())
+        wanted = tuple(f.changed(since=now, limit=None) if f.since is None else f for f in wanted)
+        urls = self._given(relays)
+        routes = (
+            await self.courier.route(wanted) if urls is None else {url: list(wanted) for url in urls}
+        )
+        async with AsyncExitStack() as stack:
+            watch = await stack.enter_async_context(self.store.watch(wanted))
+            for url, part in routes.items():
+                await stack.enter_async_context(self.courier.follow(part, [url]))
+            async for event in watch:
+                yield event
 
     def sync(self) -> SyncStatus:
         """Start the background reading (home, mentions, own lists), if it does not run already."""
         return self.timeline.sync()
+
+    # Building
+
+    async def _build(
+        self, stack: AsyncExitStack, relays: Sequence[str], use_starters: bool, only_here: bool
+    ) -> None:
+        """Every room, from the ground up; what must be ended is entered into `stack`."""
+        enter = stack.enter_async_context
+        me, data = self.pubkey, private_folder(self.paths.data)
+        policy = AddressPolicy(self.config.allow_private_relays, given=relays)
+        starters = starter_relays()
+        self.store = await enter(
+            EventStore.open(data / "events.db", keep_history_of=[me] if me else [])
+        )
+        self.copies = self.store.ledger
+        self.verifier = await enter(Verifier())
+        self.pool = await enter(
+            RelayPool(
+                verifier=self.verifier,
+                proxy=self.config.proxy,
+                compression=self.config.compression,
+                known=self.store.known,
+                authenticate=self._authenticate if self.signer else None,
+                dial=policy,
+            )
+        )
+        self.book = RelayBook(
+            self.store,
+            policy,
+            owner=me,
+            fallback=starters.urls("general") if use_starters else relays,
+            indexers=starters.urls("indexer") if use_starters else (),
+        )
+        self.courier = await enter(
+            Courier(self.store, self.copies, self.pool, self.book, clock=self._clock)
+        )
+        self.guard = ListGuard(
+            self.courier,
+            self.signer,
+            pubkey=me,
+            folder=data,
+            only_here=only_here,
+            clock=self._clock,
+        )
+        await self._furnish(enter)
+
+    async def _furnish(self, enter: Callable[[Any], Coroutine[Any, Any, Any]]) -> None:
+        """The rooms of an account, on top of those that carry events."""
+        me, data, clock = self.pubkey, self.paths.data, self._clock
+        self.profiles = Profiles(
+            self.courier, self.guard, owner=me, proxy=self.config.proxy, clock=clock
+        )
+        self.notes = Notes(self.courier, self.signer)
+        self.follows = Follows(self.courier, self.guard, me)
+        self.relays = MyRelays(self.courier, self.guard, me)
+        views = NoteViews(self.store, self.profiles, me)
+        sync: FeedSync = await enter(
+            FeedSync(self.courier, self.follows, self.profiles, owner=me, folder=data, clock=clock)
+        )
+        self.timeline = Timeline(self.courier, self.follows, views, sync, owner=me, clock=clock)
+        self.threads = Threads(self.courier, views)
+        self.replication = Replication(
+            store=self.store,
+            ledger=self.copies,
+            pool=self.pool,
+            plan=self.courier.plan,
+            pubkeys=[me] if self.signer else [],
+            folder=data,
+            own_urls=self._own_urls,
+            clock=clock,
+        )
+        self.courier.on_planned = self.replication.kick
+
+    async def _use_own_relay(self, own: OwnRelay) -> None:
+        """Find or start the own relay; without it the client works all the same, and says so."""
+        try:
+            async with asyncio.timeout(OWN_RELAY_LIMIT):
+                self.book.policy.own_relay = await own.ensure()
+        except TimeoutError:
+            self.own_relay_problem = f"the own relay did not start within {OWN_RELAY_LIMIT:g} s"
+        except (NostrError, OSError) as error:
+            self.own_relay_problem = str(error)
+        self.own_relay = own
+        if self.own_relay_problem:
+            log.warning("%s", self.own_relay_problem)
+
+    def _own_urls(self) -> tuple[str, ...]:
+        """Every URL that the own relay has had, the present one first."""
+        return self.own_relay.urls() if self.own_relay else ()
+
+    def _work(self) -> list[Coroutine[Any, Any, None]]:
+        """What runs for as long as the client does. A watched account's events are not ours to
+        spread."""
+        if not self.signer:
+            return []
+        return [self.replication.run(), self._follow_own_relays()]
+
+    async def _follow_own_relays(self) -> None:
+        """The account's relay list changed, here or elsewhere: every plan is old."""
+        own = Filter(authors=frozenset({self.pubkey}), kinds=frozenset({kinds.RELAY_LIST}))
+        async with self.store.watch([own]) as watch:
+            async for _ in watch:
+                self.replication.replan()
+
+    async def _authenticate(self, url: str, challenge: str) -> Event | None:
+        """NIP-42, for the account's own relays only: others need not learn who is reading."""
+        if self.signer is None:
+            return None
+        own = await self.book.relays_of(self.pubkey)
+        if url not in {*own.write, *own.read, *self.book.fallback, self.book.policy.own_relay}:
+            return None
+        tags = (("relay", url), ("challenge", challenge))
+        return await self.signer.sign(Draft(kinds.AUTH, "", tags))
+
+    # Small questions
+
+    def _given(self, urls: Collection[str] | None) -> list[str] | None:
+        """Relay URLs that whoever calls gives for this one question: they may be dialled."""
+        if urls is None:
+            return None
+        self.book.policy.allow(urls)
+        return [url for text in urls if (url := relay_url(text))]
+
+    async def _is_held(self, what: Draft | Event) -> bool:
+        return isinstance(what, Event) and await self.store.get(what.id) is not None

@@ -18,11 +18,13 @@ import time
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Final
+from types import TracebackType
+from typing import Final, Self
 
 from nostr_client.errors import InvalidEvent, StoreError
-from nostr_client.net.pool import Arrival, Ended, EndOfStored, RelayPool, Subscription
+from nostr_client.net.pool import RelayPool
 from nostr_client.net.report import Answer, PublishReport
+from nostr_client.net.subscription import Arrival, Ended, EndOfStored, Subscription
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
@@ -38,6 +40,9 @@ log = logging.getLogger(__name__)
 PUBLISH_LIMIT: Final = 10.0
 """Seconds that relays have to answer to a publication."""
 FETCH_LIMIT: Final = 10.0
+READ_BACK_LIMIT: Final = 60.0
+MOST_READ_BACK: Final = 20_000
+SAVED_AT_ONCE: Final = 500
 STORE_PAUSE: Final = 2.0
 """Seconds before a batch is offered again to a store that failed."""
 WAITS: Final = {None: 5, Meaning.HELD: 0, Meaning.ACT: 900, Meaning.LATER: 30}
@@ -67,8 +72,10 @@ class Following:
 
     def __init__(self, urls: Iterable[str]) -> None:
         self.urls = frozenset(urls)
+        self.read: set[str] = set()
+        """The relays whose stored events have all come, since the last time they were lost."""
         self.caught_up: set[str] = set()
-        """The relays that have sent what they had stored, or will not."""
+        """Those, and the ones that cannot be reached or will not answer."""
         self.arrived = 0
         self.problem = ""
         """Why the store does not take events at the moment; empty when all is well."""
@@ -87,16 +94,26 @@ class Following:
                     await self._changed.wait()
         return self.is_caught_up
 
-    def _done_with(self, url: str) -> None:
-        self.caught_up.add(url)
+    async def wait_read(self, url: str) -> None:
+        """Wait, without a limit, until `url` has sent what it had stored."""
+        while url not in self.read:
+            self._changed.clear()
+            await self._changed.wait()
+
+    def _done_with(self, end: EndOfStored | Ended) -> None:
+        self.caught_up.add(end.url)
+        if isinstance(end, EndOfStored):
+            self.read.add(end.url)
+        else:
+            self.read.discard(end.url)
         self._changed.set()
 
 
 class Courier:
-    """Publishes, fetches and follows for one client.
+    """Publishes, fetches and follows for one client, inside `async with`.
 
     `on_planned` is called after wants were written down and the first round of sending is over,
-    so that whoever replicates can look at what is left.
+    so that whoever replicates can look at what is left; `on_taken` with what came in and is held.
     """
 
     def __init__(
@@ -113,7 +130,21 @@ class Courier:
         self.pool = pool
         self.book = book
         self.on_planned: Callable[[], None] = lambda: None
+        self.on_taken: Callable[[Collection[Event]], None] = lambda events: None
         self._clock = clock
+        self._group = asyncio.TaskGroup()
+
+    async def __aenter__(self) -> Self:
+        await self._group.__aenter__()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._group.__aexit__(kind, error, trace)
 
     # Out
 
@@ -330,13 +361,30 @@ class Courier:
         """Keep a live subscription into the store for as long as the block runs."""
         dialled = [url for url in dict.fromkeys(urls) if self.book.policy(url)]
         following = Following(dialled)
+        if not (dialled and filters):
+            yield following
+            return
         async with self.pool.subscribe(filters, dialled) as subscription:
-            async with asyncio.TaskGroup() as group:
-                task = group.create_task(self._fill(subscription, following))
-                try:
-                    yield following
-                finally:
-                    task.cancel()
+            filling = self._group.create_task(self._fill(subscription, following))
+            try:
+                yield following
+            finally:
+                filling.cancel()
+                await asyncio.wait([filling])
+
+    async def read_back(
+        self, filters: Sequence[Filter], url: str, *, limit: float = READ_BACK_LIMIT
+    ) -> bool:
+        """Read everything that `url` has for `filters`, page by page, and save it.
+
+        False when the relay did not answer to the end within `limit` seconds.
+        """
+        fetched = await self.pool.fetch(filters, [url], timeout=limit, most=MOST_READ_BACK)
+        for start in range(0, len(fetched.events), SAVED_AT_ONCE):
+            part = fetched.events[start : start + SAVED_AT_ONCE]
+            await self.take([Arrival(event, url, False, False) for event in part])
+        end = fetched.ends.get(url)
+        return end is not None and end.answered
 
     async def take(self, arrivals: Sequence[Arrival]) -> int:
         """Save what arrived and write down the copies; how many were new here."""
@@ -348,6 +396,7 @@ class Courier:
             await self.ledger.confirm(pairs)
         for arrival in arrivals:
             self.book.observe(arrival.event, arrival.url)
+        self.on_taken([event for event in events.values() if event.id in held])
         return sum(r.status in (SaveStatus.STORED, SaveStatus.REPLACED) for r in results)
 
     async def _hear(self, filters: Sequence[Filter], urls: Sequence[str], asked: Asked) -> None:
@@ -382,7 +431,7 @@ class Courier:
                     following.problem = str(error)
                     await asyncio.sleep(STORE_PAUSE)
             for end in ends:
-                following._done_with(end.url)
+                following._done_with(end)
 
 
 _UNHELD: Final = {

@@ -6,7 +6,7 @@ opens no private address; only the person does, by giving the URL or by allowing
 The same rule, without the URLs given, says what may stand in a list or a hint of ours: the own
 relay's loopback address means nothing to anybody else.
 
-A public name may still resolve to a private address: the socket's owner asks `host` again then.
+A public name may still resolve to a private address: `net.dial` looks again before it connects.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from functools import lru_cache
 from typing import Final
 
 from nostr_client.errors import InvalidData
+from nostr_client.net.dial import DialPolicy
 from nostr_client.protocol.urls import host_of, is_private_host, normalize_relay_url
 
 MAX_URL: Final = 256
@@ -41,13 +42,16 @@ def _host(url: str) -> str:
     return host_of(url)
 
 
-class DialPolicy:
-    """Callable as `policy(url) -> bool`: may this address be dialled?"""
+class AddressPolicy(DialPolicy):
+    """Callable as `policy(url) -> bool`: may this address be dialled?
 
-    def __init__(self, allowed_hosts: Collection[str] = (), given: Iterable[str] = ()) -> None:
-        """`allowed_hosts` are private hosts the person allows, `given` URLs of the person's own."""
-        self._hosts = frozenset(host.strip("[]").lower() for host in allowed_hosts)
-        self._given = {url for text in given if (url := relay_url(text))}
+    `private_hosts` are hosts on private networks that the person allows, `given` relay URLs that
+    the person gave: those may be dialled wherever they lead.
+    """
+
+    def __init__(self, private_hosts: Collection[str] = (), given: Iterable[str] = ()) -> None:
+        super().__init__(private_hosts, [url for text in given if (url := relay_url(text))])
+        self._allowed = frozenset(host.strip("[]").lower() for host in private_hosts)
         self._own_relay = ""
 
     @property
@@ -61,17 +65,16 @@ class DialPolicy:
 
     def allow(self, urls: Iterable[str]) -> None:
         """The person gave these URLs: they may be dialled wherever they lead."""
-        self._given |= {url for text in urls if (url := relay_url(text))}
+        for text in urls:
+            if url := relay_url(text):
+                self.give(url)
+
+    def allows_private(self, url: str) -> bool:
+        return url == self._own_relay or super().allows_private(url)
 
     def __call__(self, url: str) -> bool:
         normal = relay_url(url)
-        if not normal:
-            return False
-        return normal in self._given or normal == self._own_relay or self._is_public(normal)
-
-    def host(self, host: str) -> bool:
-        """May a connection go to `host`, a name or an address?"""
-        return host.strip("[]").lower() in self._hosts or not is_private_host(host)
+        return bool(normal) and (not _is_private(normal) or self.allows_private(normal))
 
     def from_stranger(self, text: str) -> str:
         """The URL in its one spelling when a stranger's word for it may be followed, else ""."""
@@ -83,7 +86,6 @@ class DialPolicy:
     def may_be_named(self, url: str) -> bool:
         """May this URL stand in a list or a hint that others read?"""
         normal = relay_url(url)
-        return bool(normal) and normal != self._own_relay and self._is_public(normal)
-
-    def _is_public(self, normal: str) -> bool:
-        return not _is_private(normal) or _host(normal) in self._hosts
+        if not normal or normal == self._own_relay:
+            return False
+        return not _is_private(normal) or _host(normal) in self._allowed

@@ -114,8 +114,8 @@ def objection(
 ) -> str:
     """Why a reading is not conclusive, and what to do about it; empty when it is. Pure.
 
-    `words` has an entry for every place that counts; `no_places` says that there are none because
-    the person wants none.
+    `words` has an entry for every place that counts; `no_places` says that, if there are none, it
+    is because the person wants none.
     """
     if not words and not no_places:
         return "no relay is known where it may be; add a relay you used before"
@@ -190,12 +190,9 @@ class ListGuard:
         `identifier` is the `d` tag of an addressable kind. Raises ListNotRead, StoreError.
         """
         words: dict[str, Word] = {}
-        no_places = False
         for _ in range(1 if self._only_here else ROUNDS):
             relays = await self._courier.book.relays_of(self._pubkey)
-            places = await self._places(relays)
-            no_places = relays.source == "list" and not places
-            unread = [url for url in places if url not in words]
+            unread = [url for url in await self._places(relays) if url not in words]
             if words and not unread:
                 break
             extras = () if words else await self._extras(kind, relays)
@@ -203,6 +200,8 @@ class ListGuard:
         version = await self._courier.store.get_address(f"{kind}:{self._pubkey}:{identifier}")
         if self._only_here:
             return Conclusive(version, words)
+        relays = await self._courier.book.relays_of(self._pubkey)
+        places = await self._places(relays)
         counting = {url: words[url] for url in places if url in words and url not in set(without)}
         if any(url not in words for url in places):
             why = "its relays change faster than they can be read; try again"
@@ -210,7 +209,7 @@ class ListGuard:
             why = objection(
                 counting,
                 found=version is not None,
-                no_places=no_places or (bool(places) and not counting),
+                no_places=bool(places) or relays.source == "list",
                 allow_empty=allow_empty,
             )
         if why:
@@ -268,9 +267,7 @@ class ListGuard:
         own = (book.policy.own_relay,) if book.policy.own_relay else ()
         return (*indexers, *own, *relays.read, *relays.hints, *book.fallback)
 
-    async def _read(
-        self, kind: int, identifier: str, urls: Iterable[str]
-    ) -> dict[str, Word]:
+    async def _read(self, kind: int, identifier: str, urls: Iterable[str]) -> dict[str, Word]:
         mine = frozenset({self._pubkey})
         wanted = Filter(authors=mine, kinds=frozenset({kind, kinds.RELAY_LIST}))
         filters = [wanted]

@@ -201,7 +201,7 @@ def plan_read(
         asked.update(takes)
         full = {p for p in takes if asked[p] >= need[p]}
         for authors in serves.values():
-            authors -= full
+            authors.difference_update(full)
     lost = {p for p, wanted in need.items() if wanted and not asked[p]} - stranded
     for url in fallback if lost else ():
         plan.setdefault(url, set()).update(lost)

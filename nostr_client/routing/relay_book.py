@@ -20,7 +20,7 @@ import msgspec
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
-from nostr_client.routing.dialling import DialPolicy, relay_url
+from nostr_client.routing.dialling import AddressPolicy, relay_url
 from nostr_client.routing.planner import Places, Relays
 from nostr_client.store.copies import CopyState
 from nostr_client.store.events import EventStore
@@ -82,7 +82,7 @@ class RelayBook:
     def __init__(
         self,
         store: EventStore,
-        policy: DialPolicy,
+        policy: AddressPolicy,
         *,
         owner: str = "",
         fallback: Sequence[str] = (),
@@ -222,8 +222,9 @@ class RelayBook:
 
     def _hinted(self, pubkey: str) -> Relays:
         hints = self.hints(pubkey)
-        source = "hint" if hints else "fallback"
-        return Relays(pubkey, write=hints, read=hints, source=source, hints=hints)
+        if not hints:
+            return Relays(pubkey)
+        return Relays(pubkey, write=hints, read=hints, source="hint", hints=hints)
 
     def _popularity(self) -> list[str]:
         return [url for url, _ in self._popular.most_common(50) if self.policy.may_be_named(url)]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import tomllib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
 from importlib import resources
-from typing import Literal
+from typing import Any, Literal
 
 from nostr_client.errors import ConfigError
 from nostr_client.routing.dialling import relay_url
@@ -61,7 +61,7 @@ def parse_starters(text: str) -> StarterList:
     return StarterList(day, tuple(relays))
 
 
-Probe = Callable[[str], Awaitable[bool]]
+Probe = Callable[[str], Coroutine[Any, Any, bool]]
 """Does this relay answer? Limits its own time."""
 
 

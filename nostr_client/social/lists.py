@@ -74,9 +74,7 @@ class Follows:
         def change(last: Event | None) -> Draft | None:
             tags = last.tags if last else ()
             if pubkey not in follows_of(last):
-                entry = ("p", pubkey, relay, petname) if petname else ("p", pubkey, relay)
-                entry = entry if relay or petname else ("p", pubkey)
-                return _next(last, (*tags, entry))
+                return _next(last, (*tags, _entry(pubkey, relay, petname)))
             renamed = tuple(_renamed(tag, pubkey, petname) for tag in tags)
             return _next(last, renamed) if petname and renamed != tags else None
 
@@ -114,6 +112,12 @@ class Follows:
 
 def _next(last: Event | None, tags: Tags) -> Draft:
     return Draft(kinds.FOLLOWS, last.content if last else "", tags)
+
+
+def _entry(pubkey: str, relay: str, petname: str) -> Tag:
+    if petname:
+        return ("p", pubkey, relay, petname)
+    return ("p", pubkey, relay) if relay else ("p", pubkey)
 
 
 def _renamed(tag: Tag, pubkey: str, petname: str) -> Tag:

@@ -91,14 +91,11 @@ class Profiles:
             authors = frozenset(wanted[start : start + FETCH_AT_ONCE])
             people = await book.of_many(authors)
             plan = plan_read(people.values(), places)
-            routes = {url: part for url, part in plan.items()}
+            routes = dict(plan)
             for url in (*places.indexers, *places.fallback):
                 routes[url] = authors
             new += await self._courier.ask_each(
-                {
-                    url: [Filter(authors=part, kinds=PROFILE_KINDS)]
-                    for url, part in routes.items()
-                },
+                {url: [Filter(authors=part, kinds=PROFILE_KINDS)] for url, part in routes.items()},
                 limit=limit,
             )
         return new

@@ -1,7 +1,7 @@
 """What screens and commands show: frozen values, made from stored events.
 
-Every text here is raw, as its author wrote it: whoever shows it passes it through `safe_text` first.
-`Profile.label` is the exception: it is one short, safe line already.
+Every text here is raw, as its author wrote it: whoever shows it passes it through `safe_text`
+first. `Profile.label` and `handle` are the exceptions: short, safe lines already.
 """
 
 from __future__ import annotations
@@ -185,13 +185,21 @@ class RelayRow:
 
 @dataclass(frozen=True, slots=True)
 class SyncStatus:
-    """What the background reading is doing: `caught_up` of `relays` have sent what they store.
+    """What the background reading is doing: `caught_up` of `relays` have sent what they store, or
+    cannot be reached.
 
-    `people` is how many people the home timeline reads, `problem` the last local trouble.
+    `planned` is False until it is known which relays to read; `people` is how many people the home
+    timeline reads, `problem` the last local trouble.
     """
 
     running: bool = False
+    planned: bool = False
     relays: int = 0
     caught_up: int = 0
     people: int = 0
     problem: str = ""
+
+    @property
+    def is_caught_up(self) -> bool:
+        """Has everybody who can be reached sent what they store?"""
+        return self.running and self.planned and self.caught_up >= self.relays

@@ -1,0 +1,366 @@
+"""Background reading: what fills the store for one account while a client runs.
+
+It reads, and keeps reading live:
+
+- the account's own events and lists at its own relays, and what mentions it where it reads;
+- notes, reposts, deletions, profiles and relay lists of those it follows, where they write
+  (NIP-65), over a bounded number of relays (`routing.planner`);
+- profiles and relay lists of the authors that turn up and are not known yet, in batches.
+
+**Going on where it stopped.** For each relay a mark says until when its history was read, and for
+whom. Those people are asked for from there on, less an overlap; people who are new there, and
+everybody on the first run, for their newest notes up to a limit. The marks lie beside the store
+they speak of, and are moved only after everything before them is saved.
+
+**Changing plans.** When the account's lists change, or the relay lists of the followed have come
+in, the plan is made anew; relays whose question stays the same are left alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Iterable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+import msgspec
+
+from nostr_client.errors import StoreError
+from nostr_client.net.health import DOWN, REFUSING
+from nostr_client.paths import write_private
+from nostr_client.protocol import kinds
+from nostr_client.protocol.event import Event
+from nostr_client.protocol.filters import Filter
+from nostr_client.routing.courier import Courier, Following
+from nostr_client.routing.planner import INDEXED_KINDS, author_filters, plan_read
+from nostr_client.social.lists import Follows
+from nostr_client.social.profiles import Profiles
+from nostr_client.social.views import SyncStatus
+
+log = logging.getLogger(__name__)
+
+FEED_KINDS: Final = frozenset(
+    {
+        *(kinds.NOTE, kinds.REPOST, kinds.GENERIC_REPOST, kinds.DELETION),
+        *(kinds.METADATA, kinds.RELAY_LIST),
+    }
+)
+OWN_LISTS: Final = frozenset(
+    {kinds.METADATA, kinds.FOLLOWS, kinds.MUTES, kinds.RELAY_LIST, kinds.DM_RELAYS}
+)
+OWN_EVENTS: Final = frozenset(
+    {kinds.NOTE, kinds.REPOST, kinds.GENERIC_REPOST, kinds.REACTION, kinds.DELETION}
+)
+MENTION_KINDS: Final = frozenset({kinds.NOTE, kinds.REPOST, kinds.GENERIC_REPOST, kinds.REACTION})
+BACKFILL: Final = 500
+"""The newest events asked for, for each filter, where nothing was read before."""
+CUT_OFF: Final = 100
+"""So many events at once, and the relay may have cut its answer off."""
+READ_AGAIN: Final = 30.0
+"""Seconds before a reading back that failed is tried again, doubled each time."""
+OVERLAP: Final = 3600
+"""Seconds before a mark that are read again: events come late and with wrong clocks."""
+LISTS_LIMIT: Final = 6.0
+"""Seconds to wait for the account's own lists before others are read by what is known."""
+REPLAN_FIRST: Final = 20.0
+REPLAN: Final = 900.0
+"""Seconds until the plan is looked at again: at first, since relay lists come in, and later."""
+PROFILE_PAUSE: Final = 1.5
+"""Seconds in which unknown authors are gathered before they are asked for."""
+PROFILE_BATCH: Final = 200
+PROFILE_LIMIT: Final = 8.0
+MOST_WAITING: Final = 5_000
+MOST_KNOWN: Final = 50_000
+ASK_AGAIN: Final = 3600.0
+"""Seconds before somebody whom no relay knew is asked for again."""
+SAVE_MARKS: Final = 60.0
+
+
+class Mark(msgspec.Struct):
+    """Until when (seconds) a relay's history was read, and for whom (16 digits of each key)."""
+
+    at: int
+    people: set[str]
+
+
+class Marks:
+    """The marks of one account, in a file beside the store. A damaged file is an empty one."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        try:
+            self._marks = msgspec.json.decode(path.read_bytes(), type=dict[str, Mark])
+        except (OSError, msgspec.MsgspecError):
+            self._marks = {}
+        self._saved = msgspec.json.encode(self._marks, order="sorted")
+
+    def split(self, url: str, people: Collection[str]) -> tuple[int, set[str], set[str]]:
+        """(until when, those read until then, those who are new there)."""
+        mark = self._marks.get(url)
+        if mark is None:
+            return 0, set(), set(people)
+        old = {pubkey for pubkey in people if pubkey[:16] in mark.people}
+        return mark.at, old, set(people) - old
+
+    def move(self, url: str, at: int, people: Collection[str]) -> None:
+        """The history of `url` was read until `at` for exactly these people."""
+        self._marks[url] = Mark(at, {pubkey[:16] for pubkey in people})
+
+    def save(self) -> None:
+        """Write the file, if anything changed. Blocks; raises OSError."""
+        data = msgspec.json.encode(self._marks, order="sorted")
+        if data != self._saved:
+            write_private(self._path, data)
+            self._saved = data
+
+
+class FeedSync:
+    """The reading of one account: `async with FeedSync(...) as sync`, then `sync.start()`.
+
+    Everything it starts ends with its block.
+    """
+
+    def __init__(
+        self,
+        courier: Courier,
+        follows: Follows,
+        profiles: Profiles,
+        *,
+        owner: str,
+        folder: Path,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._courier = courier
+        self._book = courier.book
+        self._follows = follows
+        self._profiles = profiles
+        self._owner = owner
+        self._clock = clock
+        self._marks = Marks(folder / f"read-{owner[:16] or 'nobody'}.json")
+        self._group = asyncio.TaskGroup()
+        self._run: asyncio.Task[None] | None = None
+        self._feeds: dict[str, tuple[frozenset[str], asyncio.Task[None]]] = {}
+        self._followings: dict[str, Following] = {}
+        self._people = 0
+        self._replan = asyncio.Event()
+        self._moved = asyncio.Event()
+        self._unknown: dict[str, None] = {}
+        self._known: OrderedDict[str, float] = OrderedDict()
+        self._wanted = asyncio.Event()
+        self._planned = False
+        self._problem = ""
+
+    async def __aenter__(self) -> Self:
+        await self._group.__aenter__()
+        self._courier.on_taken = self._taken
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._courier.on_taken = lambda events: None
+        if self._run is not None:
+            self._run.cancel()
+        await self._group.__aexit__(kind, error, trace)
+
+    def start(self) -> None:
+        """Begin, if it has not begun."""
+        if self._run is None:
+            self._run = self._group.create_task(self._work(), name="feed-sync")
+
+    def replan(self) -> None:
+        """The follow list or the relays changed: look at the plan again now."""
+        self._replan.set()
+
+    @property
+    def status(self) -> SyncStatus:
+        """How far it is."""
+        followings = list(self._followings.values())
+        problems = [following.problem for following in followings if following.problem]
+        return SyncStatus(
+            running=self._run is not None and not self._run.done(),
+            planned=self._planned,
+            relays=len(set().union(*(f.urls for f in followings))),
+            caught_up=len(set().union(*(f.caught_up for f in followings))),
+            people=self._people,
+            problem=problems[0] if problems else self._problem,
+        )
+
+    # The work
+
+    async def _work(self) -> None:
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._fetch_profiles())
+                group.create_task(self._keep_marks())
+                if self._owner:
+                    ready = asyncio.Event()
+                    group.create_task(self._watch_lists())
+                    group.create_task(self._read_own(ready))
+                    with contextlib.suppress(TimeoutError):
+                        async with asyncio.timeout(LISTS_LIMIT):
+                            await ready.wait()
+                await self._read_feeds(group)
+        finally:
+            self._feeds.clear()
+            self._followings.clear()
+
+    async def _watch_lists(self) -> None:
+        """The account's follow list or relay list may change here, or come in from elsewhere."""
+        own = frozenset({self._owner})
+        wanted = Filter(authors=own, kinds=frozenset({kinds.FOLLOWS, kinds.RELAY_LIST}))
+        async with self._courier.store.watch([wanted]) as watch:
+            async for event in watch:
+                if event.kind == kinds.RELAY_LIST:
+                    self._moved.set()
+                self._replan.set()
+
+    async def _read_own(self, ready: asyncio.Event) -> None:
+        """The account's own events and lists, and what mentions it; anew when its relays change."""
+        me = frozenset({self._owner})
+        lists = Filter(authors=me, kinds=OWN_LISTS)
+        events = Filter(authors=me, kinds=OWN_EVENTS, limit=BACKFILL)
+        indexed = Filter(authors=me, kinds=INDEXED_KINDS)
+        mentions = Filter(kinds=MENTION_KINDS, tags={"p": me}, limit=BACKFILL)
+        while True:
+            self._moved.clear()
+            relays = await self._book.relays_of(self._owner)
+            places = await self._book.places()
+            stand_in = () if relays.source == "list" else places.fallback
+            home = {*relays.write, *stand_in}
+            inbox = {*relays.read, *stand_in}
+            async with (
+                self._courier.follow([lists, events], home) as own,
+                self._courier.follow([mentions], inbox) as heard,
+                self._courier.follow([indexed], places.indexers) as found,
+            ):
+                self._followings |= {"own": own, "mentions": heard, "indexed": found}
+                await own.wait_caught_up(LISTS_LIMIT)
+                ready.set()
+                await self._moved.wait()
+
+    async def _read_feeds(self, group: asyncio.TaskGroup) -> None:
+        """Plan, read, and plan again when something changed or a while has passed."""
+        wait = REPLAN_FIRST
+        while True:
+            self._replan.clear()
+            try:
+                await self._plan_feeds(group)
+                self._problem = ""
+            except StoreError as error:
+                self._problem = str(error)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(wait):
+                    await self._replan.wait()
+                    continue
+            wait = REPLAN
+
+    async def _plan_feeds(self, group: asyncio.TaskGroup) -> None:
+        people = set(await self._follows.pubkeys()) | ({self._owner} if self._owner else set())
+        relays = await self._book.of_many(people)
+        self._want_profiles(people)
+        down = {h.url for h in self._courier.pool.book if h.state in (DOWN, REFUSING)}
+        plan = plan_read(relays.values(), await self._book.places(), avoid=down)
+        self._people = len(people)
+        for url, (authors, task) in list(self._feeds.items()):
+            if plan.get(url) != authors:
+                task.cancel()
+                del self._feeds[url]
+        for url, authors in plan.items():
+            if url not in self._feeds:
+                self._followings[url] = Following([url])  # not begun, so not caught up
+                self._feeds[url] = authors, group.create_task(self._read_feed(url, authors))
+        self._planned = True
+
+    async def _read_feed(self, url: str, authors: frozenset[str]) -> None:
+        at, old, new = self._marks.split(url, authors)
+        since = max(0, at - OVERLAP)
+        resumed = author_filters(old, FEED_KINDS, since=since)
+        filters = (*resumed, *author_filters(new, FEED_KINDS, limit=BACKFILL))
+        begun = int(self._clock())
+        async with self._courier.follow(filters, [url]) as following:
+            self._followings[url] = following
+            try:
+                await following.wait_read(url)
+                if following.arrived >= CUT_OFF:
+                    await self._read_back(url, resumed)
+                self._marks.move(url, begun, authors)
+                while True:
+                    await asyncio.sleep(SAVE_MARKS)
+                    if url in following.read and not following.problem:
+                        self._marks.move(url, int(self._clock()), authors)
+            finally:
+                if self._followings.get(url) is following:
+                    del self._followings[url]
+
+    async def _read_back(self, url: str, filters: Sequence[Filter]) -> None:
+        """So much came that the relay may have cut it off: read page by page back to the mark."""
+        wait = READ_AGAIN
+        while filters and not await self._courier.read_back(filters, url):
+            await asyncio.sleep(wait)
+            wait = min(2 * wait, REPLAN)
+
+    # Profiles
+
+    async def _fetch_profiles(self) -> None:
+        while True:
+            await self._wanted.wait()
+            await asyncio.sleep(PROFILE_PAUSE)
+            batch = list(self._unknown)[:PROFILE_BATCH]
+            for pubkey in batch:
+                del self._unknown[pubkey]
+            if not self._unknown:
+                self._wanted.clear()
+            try:
+                missing = await self._without_profile(batch)
+                if missing:
+                    await self._profiles.fetch(missing, limit=PROFILE_LIMIT)
+            except StoreError as error:
+                self._problem = str(error)
+
+    async def _without_profile(self, pubkeys: Sequence[str]) -> set[str]:
+        wanted = Filter(authors=frozenset(pubkeys), kinds=frozenset({kinds.METADATA}))
+        held = {event.pubkey for event in await self._courier.store.query([wanted])}
+        return set(pubkeys) - held
+
+    def _taken(self, events: Collection[Event]) -> None:
+        self._want_profiles(e.pubkey for e in events if e.kind not in INDEXED_KINDS)
+
+    def _want_profiles(self, pubkeys: Iterable[str]) -> None:
+        now = self._clock()
+        for pubkey in pubkeys:
+            if now - self._known.get(pubkey, -ASK_AGAIN) < ASK_AGAIN:
+                continue
+            if len(self._unknown) == MOST_WAITING:
+                break
+            self._known[pubkey] = now
+            self._known.move_to_end(pubkey)
+            self._unknown[pubkey] = None
+        while len(self._known) > MOST_KNOWN:
+            self._known.popitem(last=False)
+        if self._unknown:
+            self._wanted.set()
+
+    # Marks
+
+    async def _keep_marks(self) -> None:
+        try:
+            while True:
+                await asyncio.sleep(SAVE_MARKS)
+                await asyncio.to_thread(self._save_marks)
+        finally:
+            self._save_marks()
+
+    def _save_marks(self) -> None:
+        try:
+            self._marks.save()
+        except OSError as error:
+            log.warning("how far relays were read was not saved: %s", error)

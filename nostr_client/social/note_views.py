@@ -1,0 +1,185 @@
+"""From events to what screens show: few queries for a whole page, none per note."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from nostr_client.errors import InvalidEvent
+from nostr_client.nips import nip10, nip27
+from nostr_client.protocol import kinds
+from nostr_client.protocol.event import Event
+from nostr_client.protocol.filters import Filter
+from nostr_client.social.profiles import Profiles
+from nostr_client.social.views import NoteView, Tally
+from nostr_client.store.copies import Copy, CopyState
+from nostr_client.store.events import EventStore
+
+REPOSTS: Final = (kinds.REPOST, kinds.GENERIC_REPOST)
+ANSWERS: Final = frozenset({kinds.NOTE, kinds.REACTION, *REPOSTS})
+MOST_COUNTED: Final = 5_000
+"""Answers that are counted for one page, the newest; beyond that counts stay behind."""
+
+
+class NoteViews:
+    """Makes views for the account `owner` (hex, or empty) out of stored events."""
+
+    def __init__(self, store: EventStore, profiles: Profiles, owner: str = "") -> None:
+        self._store = store
+        self._profiles = profiles
+        self._owner = owner
+
+    async def of(self, entries: Sequence[Event]) -> list[NoteView]:
+        """A view for each entry (a note or a repost), in their order."""
+        shown = await self._shown(entries)
+        notes = {event.id: event for event in shown.values() if event is not None}
+        parents = await self._parents(notes.values())
+        tallies = await self.tallies(notes)
+        people = await self._profiles.get_many(
+            {event.pubkey for event in (*entries, *notes.values())} | set(parents.values())
+        )
+        mine = [id for id, event in notes.items() if event.pubkey == self._owner]
+        copies = await self._store.ledger.copies_of(mine) if mine else {}
+        views: list[NoteView] = []
+        for entry in entries:
+            event = shown[entry.id]
+            reposter = people[entry.pubkey] if entry.kind in REPOSTS else None
+            if event is None:
+                author = people[entry.pubkey]
+                missing = target_of(entry) or entry.id
+                views.append(NoteView(entry, entry, author, reposted_by=reposter, missing=missing))
+                continue
+            held, wanted = _copies(copies.get(event.id))
+            views.append(
+                NoteView(
+                    event=event,
+                    entry=entry,
+                    author=people[event.pubkey],
+                    parts=nip27.parts(event.content),
+                    reply_to=people.get(parents.get(event.id, "")),
+                    reposted_by=reposter,
+                    tally=tallies[event.id],
+                    warning=warning_of(event),
+                    mine=event.pubkey == self._owner,
+                    copies=held,
+                    wanted=wanted,
+                )
+            )
+        return views
+
+    async def tallies(self, ids: Collection[str]) -> dict[str, Tally]:
+        """How each of these notes was answered, in one query; every id has an entry."""
+        counts = {id: _Counts() for id in ids}
+        if counts:
+            wanted = Filter(kinds=ANSWERS, tags={"e": frozenset(counts)}, limit=MOST_COUNTED)
+            for event in await self._store.query([wanted]):
+                found = counts.get(target_of(event))
+                if found is not None:
+                    found.add(event, self._owner)
+        return {id: found.tally() for id, found in counts.items()}
+
+    async def _shown(self, entries: Sequence[Event]) -> dict[str, Event | None]:
+        """For each entry the event to show: itself, or what it reposts, if that is here."""
+        reposted = {e.id: target_of(e) for e in entries if e.kind in REPOSTS}
+        held = await self._store.known([id for id in reposted.values() if id])
+        events = {id: Event.from_trusted(data) for id, data in held.items()}
+        await self._unpack([e for e in entries if reposted.get(e.id, "") not in events], events)
+        return {e.id: events.get(reposted[e.id]) if e.id in reposted else e for e in entries}
+
+    async def _unpack(self, entries: Sequence[Event], events: dict[str, Event]) -> None:
+        """Take the notes out of reposts that carry them: checked, and stored like any other, so
+        that one which was deleted does not come back this way."""
+        carried: dict[str, Event] = {}
+        for entry in entries:
+            if entry.kind not in REPOSTS or not entry.content:
+                continue
+            try:
+                event = Event.parse(entry.content)
+            except InvalidEvent:
+                continue
+            if event.id == target_of(entry) and not event.is_protected and event.verify():
+                carried[event.id] = event
+        if carried:
+            results = await self._store.save(list(carried.values()))
+            for event, result in zip(carried.values(), results, strict=True):
+                if result.held:
+                    events[event.id] = event
+
+    async def _parents(self, notes: Iterable[Event]) -> dict[str, str]:
+        """Note id -> the pubkey it answers, where that can be told."""
+        found: dict[str, str] = {}
+        unknown: dict[str, str] = {}
+        people: dict[str, list[str]] = {}
+        for note in notes:
+            if note.kind != kinds.NOTE:
+                continue
+            refs = nip10.thread_refs(note)
+            if refs.reply is None:
+                continue
+            if refs.reply.pubkey:
+                found[note.id] = refs.reply.pubkey
+            else:
+                unknown[note.id] = refs.reply.id
+                people[note.id] = list(note.values("p"))
+        held = await self._store.known(set(unknown.values())) if unknown else {}
+        authors = {id: Event.from_trusted(data).pubkey for id, data in held.items()}
+        for note_id, parent in unknown.items():
+            if parent in authors:
+                found[note_id] = authors[parent]
+            elif len(people[note_id]) == 1:
+                found[note_id] = people[note_id][0]
+        return {id: pubkey for id, pubkey in found.items() if len(pubkey) == 64}
+
+
+@dataclass(slots=True)
+class _Counts:
+    replies: int = 0
+    reactions: set[str] = field(default_factory=set)
+    reposts: set[str] = field(default_factory=set)
+    mine: list[str] = field(default_factory=list)
+    reposted: bool = False
+
+    def add(self, event: Event, owner: str) -> None:
+        if event.kind == kinds.NOTE:
+            self.replies += 1
+        elif event.kind in REPOSTS:
+            self.reposts.add(event.pubkey)
+            self.reposted = self.reposted or event.pubkey == owner
+        else:
+            if event.pubkey == owner:
+                self.mine.append(event.content or "+")
+            if event.content != "-":
+                self.reactions.add(event.pubkey)
+
+    def tally(self) -> Tally:
+        return Tally(
+            self.replies, len(self.reactions), len(self.reposts), tuple(self.mine), self.reposted
+        )
+
+
+def target_of(event: Event) -> str:
+    """The id of what a note answers, or a repost or reaction is about; "" if none."""
+    if event.kind == kinds.NOTE:
+        refs = nip10.thread_refs(event)
+        return refs.reply.id if refs.reply else ""
+    last = ""
+    for id in event.values("e"):
+        last = id
+    return last
+
+
+def warning_of(event: Event) -> str | None:
+    """The reason of a content warning (NIP-36), "" without a reason, None without a warning."""
+    for tag in event.tags:
+        if tag[0] == "content-warning":
+            return tag[1] if len(tag) > 1 else ""
+    return None
+
+
+def _copies(copies: Sequence[Copy] | None) -> tuple[int | None, int | None]:
+    if copies is None:
+        return None, None
+    wanted = [copy for copy in copies if copy.wanted] or copies
+    standing = [copy for copy in wanted if copy.state is not CopyState.REFUSED]
+    return sum(copy.state is CopyState.CONFIRMED for copy in standing), len(standing)

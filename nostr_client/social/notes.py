@@ -1,0 +1,239 @@
+"""Writing: notes, answers, reposts, reactions, deletions (NIP-09, 10, 18, 25, 27, 36).
+
+What a note mentions is tagged: people as `p`, quoted events as `q`, hashtags as `t`; a bare code
+typed into the text becomes a `nostr:` URI. Tags carry a relay hint and the author where we know
+them. A note that holds a secret key is not published.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection
+from typing import Final
+
+from nostr_client.errors import InvalidCode, InvalidEvent, SigningRefused
+from nostr_client.nips import nip10, nip19, nip27
+from nostr_client.protocol import kinds
+from nostr_client.protocol.event import Draft, Event, Tag, Tags
+from nostr_client.protocol.filters import Filter
+from nostr_client.routing.courier import Courier, OnAnswer
+from nostr_client.signing.signer import Signer
+from nostr_client.social.views import Posted
+from nostr_client.store.copies import CopyState
+
+FIND_LIMIT: Final = 5.0
+"""Seconds to look for an event that is to be answered and is not here."""
+MAX_REACTION: Final = 64
+"""Characters of a reaction."""
+_bare_code = re.compile(
+    r"(?<![\w:/#@.])@?((?:npub|nprofile|note|nevent|naddr)1[02-9ac-hj-np-z]{20,})(?!\w)"
+)
+_secret_code = re.compile(r"nsec1[02-9ac-hj-np-z]{58}", re.IGNORECASE)
+_hidden = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+
+
+class Notes:
+    """Writes as `signer`; without one every method raises SigningRefused.
+
+    Every method stores first and publishes then, and raises InvalidEvent, SignerError, StoreError.
+    `on_answer` is told of each relay's answer as it comes.
+    """
+
+    def __init__(self, courier: Courier, signer: Signer | None) -> None:
+        self._courier = courier
+        self._signer = signer
+
+    async def publish(self, draft: Draft, *, on_answer: OnAnswer | None = None) -> Posted:
+        """Sign, store and publish any draft."""
+        if self._signer is None:
+            raise SigningRefused("this account is only watched: it has no key to sign with")
+        event = await self._signer.sign(draft)
+        return Posted(event, await self._courier.publish(event, on_answer=on_answer))
+
+    async def post(
+        self, text: str, *, warning: str | None = None, on_answer: OnAnswer | None = None
+    ) -> Posted:
+        """A note of its own. `warning` marks it as sensitive (NIP-36), with a reason or ""."""
+        content = clean(text)
+        tags = await self._tags_for(content)
+        return await self.publish(
+            Draft(kinds.NOTE, content, (*tags, *_warned(warning))), on_answer=on_answer
+        )
+
+    async def reply(
+        self,
+        parent_id: str,
+        text: str,
+        *,
+        warning: str | None = None,
+        on_answer: OnAnswer | None = None,
+    ) -> Posted:
+        """An answer to the note `parent_id`, which is looked for on relays if it is not here.
+
+        Raises InvalidEvent when that is not a kind 1: NIP-10 lets a note answer notes only.
+        """
+        content = clean(text)
+        parent = await self.find(parent_id)
+        if parent.kind != kinds.NOTE:
+            raise InvalidEvent(
+                f"a note can only answer a note, and this is an event of kind {parent.kind}"
+            )
+        tags = nip10.reply_tags(parent, await self.hint(parent))
+        more = await self._tags_for(content, tags)
+        return await self.publish(
+            Draft(kinds.NOTE, content, (*tags, *more, *_warned(warning))), on_answer=on_answer
+        )
+
+    async def repost(self, event_id: str, *, on_answer: OnAnswer | None = None) -> Posted:
+        """Pass an event on: kind 6 for a note, kind 16 for anything else.
+
+        The event travels inside, except one that is protected (NIP-70): only its author may
+        publish that, so the repost stays empty.
+        """
+        event = await self.find(event_id)
+        hint = await self.hint(event)
+        tags: list[Tag] = [("e", event.id, hint, event.pubkey), _person(event.pubkey, hint)]
+        if event.kind != kinds.NOTE:
+            tags.append(("k", str(event.kind)))
+            if event.address:
+                tags.append(("a", event.address, hint))
+        kind = kinds.REPOST if event.kind == kinds.NOTE else kinds.GENERIC_REPOST
+        content = "" if event.is_protected else event.json.decode()
+        if "\x7f" in content:
+            content = content.replace("\x7f", "\\u007f")
+        return await self.publish(Draft(kind, content, tuple(tags)), on_answer=on_answer)
+
+    async def react(
+        self, event_id: str, content: str = "+", *, on_answer: OnAnswer | None = None
+    ) -> Posted:
+        """A reaction: "+" likes, "-" dislikes, anything else is an emoji."""
+        content = content.strip() or "+"
+        if len(content) > MAX_REACTION or "\n" in content or _hidden.search(content):
+            raise InvalidEvent(f"a reaction is one line of at most {MAX_REACTION} characters")
+        event = await self.find(event_id)
+        hint = await self.hint(event)
+        tags: list[Tag] = [("e", event.id, hint, event.pubkey)]
+        if event.address:
+            tags.append(("a", event.address, hint, event.pubkey))
+        tags += [_person(event.pubkey, hint), ("k", str(event.kind))]
+        return await self.publish(Draft(kinds.REACTION, content, tuple(tags)), on_answer=on_answer)
+
+    async def delete(
+        self, event_id: str, reason: str = "", *, on_answer: OnAnswer | None = None
+    ) -> Posted:
+        """Ask for the own event `event_id` to be deleted wherever it went. It is gone here."""
+        event = await self.find(event_id)
+        if self._signer is None or event.pubkey != self._signer.pubkey:
+            raise InvalidEvent("only its author can ask for an event to be deleted")
+        if event.kind == kinds.DELETION:
+            raise InvalidEvent("a deletion cannot be deleted (NIP-09)")
+        tags: list[Tag] = [("e", event.id)]
+        if event.address:
+            tags.append(("a", event.address))
+        tags.append(("k", str(event.kind)))
+        draft = Draft(kinds.DELETION, clean(reason) if reason else "", tuple(tags))
+        return await self.publish(draft, on_answer=on_answer)
+
+    async def find(self, event_id: str) -> Event:
+        """The event, from the store or else from relays. Raises InvalidEvent when it is nowhere."""
+        event = await self._courier.store.get(event_id)
+        if event is None:
+            await self._courier.fetch([Filter.of(ids=[event_id])], timeout=FIND_LIMIT)
+            event = await self._courier.store.get(event_id)
+        if event is None:
+            raise InvalidEvent("this event is not here, and no relay that was asked has it")
+        return event
+
+    async def hint(self, event: Event) -> str:
+        """A relay where others can find `event`: one that has it, or where its author writes."""
+        policy = self._courier.book.policy
+        copies = await self._courier.ledger.copies(event.id)
+        there = {c.url for c in copies if c.state is CopyState.CONFIRMED}
+        author = await self._courier.book.relays_of(event.pubkey)
+        for url in (*(u for u in author.write if u in there), *sorted(there)):
+            if policy.may_be_named(url):
+                return url
+        return self._courier.book.where(author)
+
+    # Tags
+
+    async def _tags_for(self, content: str, have: Collection[Tag] = ()) -> Tags:
+        """The tags for what `content` mentions, beside those it has already."""
+        me = self._signer.pubkey if self._signer else ""
+        tagged = {tag[1] for tag in have if tag[0] == "p"} | {me}
+        quoted = {tag[1] for tag in have if tag[0] == "q"}
+        people: list[Tag] = []
+        others: list[Tag] = []
+
+        async def mention(pubkey: str) -> None:
+            if pubkey and pubkey not in tagged:
+                tagged.add(pubkey)
+                people.append(await self._person_tag(pubkey))
+
+        for part in nip27.parts(content):
+            if isinstance(part, nip27.HashtagPart):
+                tag = ("t", part.tag.lower())
+                others += [] if tag in others else [tag]
+            if not isinstance(part, nip27.MentionPart):
+                continue
+            match part.code:
+                case nip19.Npub(pubkey=pubkey) | nip19.Nprofile(pubkey=pubkey):
+                    await mention(pubkey)
+                case nip19.Note() | nip19.Nevent() | nip19.Naddr():
+                    quote, author = await self._quote_tag(part.code)
+                    if quote[1] not in quoted:
+                        quoted.add(quote[1])
+                        others.append(quote)
+                        await mention(author)
+        return (*people, *others)
+
+    async def _person_tag(self, pubkey: str) -> Tag:
+        book = self._courier.book
+        return _person(pubkey, book.where(await book.relays_of(pubkey)))
+
+    async def _quote_tag(self, code: nip19.Note | nip19.Nevent | nip19.Naddr) -> tuple[Tag, str]:
+        """NIP-18's `q` (id or address, relay, author of a regular event), and the author."""
+        if isinstance(code, nip19.Naddr):
+            address = f"{code.kind}:{code.pubkey}:{code.identifier}"
+            return ("q", address, self._first_nameable(code.relays)), code.pubkey
+        event = await self._courier.store.get(code.id)
+        if event is not None:
+            return ("q", event.id, await self.hint(event), event.pubkey), event.pubkey
+        if isinstance(code, nip19.Nevent):
+            quote: Tag = ("q", code.id, self._first_nameable(code.relays))
+            return ((*quote, code.author), code.author) if code.author else (quote, "")
+        return ("q", code.id), ""
+
+    def _first_nameable(self, urls: Collection[str]) -> str:
+        named: Callable[[str], bool] = self._courier.book.policy.may_be_named
+        return next((url for url in urls if named(url)), "")
+
+
+def clean(text: str) -> str:
+    """What is published of a typed text: line breaks as \\n, no control characters, no blank ends,
+    bare NIP-19 codes as `nostr:` URIs. Raises InvalidEvent for no text, and for a secret key.
+    """
+    text = _hidden.sub("", text.replace("\r\n", "\n").replace("\r", "\n")).strip()
+    if not text:
+        raise InvalidEvent("there is nothing to publish: the text is empty")
+    if _secret_code.search(text):
+        raise InvalidEvent("this text holds a secret key (nsec): it is not published")
+    return _bare_code.sub(_as_uri, text)
+
+
+def _as_uri(found: re.Match[str]) -> str:
+    try:
+        nip19.decode(found[1])
+    except InvalidCode:
+        return found[0]
+    return f"nostr:{found[1]}"
+
+
+def _person(pubkey: str, hint: str) -> Tag:
+    return ("p", pubkey, hint) if hint else ("p", pubkey)
+
+
+def _warned(warning: str | None) -> Tags:
+    if warning is None:
+        return ()
+    return (("content-warning", clean(warning)),) if warning.strip() else (("content-warning",),)

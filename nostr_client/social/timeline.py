@@ -1,0 +1,160 @@
+"""Timelines: pages of notes from the store, and new ones as they are stored.
+
+A page goes on where the last one ended, at `(created_at, id)` of its last entry, so that notes
+which arrive meanwhile push nothing around. Nothing dated further ahead than `MAX_AHEAD` is shown
+before its time: a note from next year would stand on top until then. Nothing here waits for the
+network; `sync` starts the reading that fills the store.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Callable, Collection
+from typing import Final
+
+from nostr_client.protocol import kinds
+from nostr_client.protocol.event import Event
+from nostr_client.protocol.filters import Filter
+from nostr_client.routing.courier import Courier
+from nostr_client.social.feed_sync import FeedSync
+from nostr_client.social.lists import Follows
+from nostr_client.social.note_views import REPOSTS, NoteViews
+from nostr_client.social.views import Cursor, NoteView, SyncStatus, Tally
+from nostr_client.store.events import Watch
+
+HOME_KINDS: Final = frozenset({kinds.NOTE, *REPOSTS})
+MAX_AHEAD: Final = 15 * 60
+"""Seconds that a note may be dated ahead of our clock and still be shown."""
+SAME_SECOND: Final = 16
+"""Entries asked for beyond a page, for those that share the second of the last one."""
+GATHER: Final = 0.05
+"""Seconds in which new entries are gathered, so that one redraw shows them all."""
+MOST_GATHERED: Final = 200
+MOST_SEEN: Final = 10_000
+
+
+class Timeline:
+    """The timelines of the account `owner` (hex; empty: nobody's)."""
+
+    def __init__(
+        self,
+        courier: Courier,
+        follows: Follows,
+        views: NoteViews,
+        sync: FeedSync,
+        *,
+        owner: str = "",
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._courier = courier
+        self._store = courier.store
+        self._follows = follows
+        self._views = views
+        self._sync = sync
+        self._owner = owner
+        self._clock = clock
+
+    async def home(self, *, until: Cursor | None = None, limit: int = 50) -> list[NoteView]:
+        """Notes and reposts by those the account follows and by itself, newest first.
+
+        `until` is the `cursor` of the last view of the page before.
+        """
+        return await self._page(await self.home_filter(), until, limit)
+
+    async def author(
+        self, pubkey: str, *, until: Cursor | None = None, limit: int = 50
+    ) -> list[NoteView]:
+        """What one person wrote and reposted, newest first."""
+        return await self._page(Filter.of(authors=[pubkey], kinds=HOME_KINDS), until, limit)
+
+    async def mentions(self, *, until: Cursor | None = None, limit: int = 50) -> list[NoteView]:
+        """Notes by others that mention the account or answer it, newest first."""
+        if not self._owner:
+            return []
+        wanted = Filter.of(kinds=[kinds.NOTE], p=[self._owner])
+        return await self._page(wanted, until, limit, skip=self._owner)
+
+    async def views(self, ids: Collection[str]) -> list[NoteView]:
+        """Views of these notes, as many as are here, newest first: to show changed counts."""
+        events = await self._store.query([Filter(ids=frozenset(ids))])
+        return await self._views.of(events)
+
+    async def tallies(self, ids: Collection[str]) -> dict[str, Tally]:
+        """How these notes were answered so far; every id has an entry."""
+        return await self._views.tallies(ids)
+
+    async def watch(self) -> AsyncIterator[NoteView]:
+        """New entries of the home timeline as they are stored, by any process on this folder.
+
+        Ends when it is left, or the store closes. Follows whom the account follows from now on.
+        """
+        seen: dict[str, None] = {}
+        home = await self.home_filter()
+        async with self._store.watch(self._watched()) as watch:
+            while batch := await _gathered(watch):
+                if any(self._is_own_list(event) for event in batch):
+                    home = await self.home_filter()
+                fresh = [e for e in batch if home.matches(e) and self._is_due(e)]
+                fresh = [e for e in fresh if e.id not in seen]
+                seen |= dict.fromkeys(e.id for e in fresh)
+                while len(seen) > MOST_SEEN:
+                    del seen[next(iter(seen))]
+                for view in await self._views.of(fresh):
+                    yield view
+
+    def sync(self) -> SyncStatus:
+        """Start reading from relays in the background, if it does not run already."""
+        self._sync.start()
+        return self._sync.status
+
+    @property
+    def status(self) -> SyncStatus:
+        """How far the background reading is."""
+        return self._sync.status
+
+    async def home_filter(self) -> Filter:
+        """What the home timeline holds: notes and reposts of the followed and the account."""
+        people = frozenset(await self._follows.pubkeys())
+        own = {self._owner} if self._owner else set()
+        return Filter(authors=people | own, kinds=HOME_KINDS)
+
+    # Inside
+
+    def _is_due(self, event: Event) -> bool:
+        return event.created_at <= self._clock() + MAX_AHEAD
+
+    async def _page(
+        self, wanted: Filter, until: Cursor | None, limit: int, *, skip: str = ""
+    ) -> list[NoteView]:
+        at, last = until or (int(self._clock()) + MAX_AHEAD, "")
+        size = limit + SAME_SECOND
+        while True:
+            events = await self._store.query([wanted.changed(until=at, limit=size)])
+            kept = [e for e in events if e.order > (-at, last) and e.pubkey != skip]
+            if len(kept) >= limit or len(events) < size:
+                return await self._views.of(kept[:limit])
+            size *= 4
+
+    def _watched(self) -> list[Filter]:
+        """Notes of everybody: whom the account follows may change while we watch."""
+        watched = [Filter(kinds=HOME_KINDS)]
+        if self._owner:
+            own = frozenset({self._owner})
+            watched.append(Filter(authors=own, kinds=frozenset({kinds.FOLLOWS})))
+        return watched
+
+    def _is_own_list(self, event: Event) -> bool:
+        return event.kind == kinds.FOLLOWS and event.pubkey == self._owner
+
+
+async def _gathered(watch: Watch) -> list[Event]:
+    """The next event and what follows it closely; nothing when the watch has ended."""
+    batch: list[Event] = []
+    with contextlib.suppress(TimeoutError, StopAsyncIteration):
+        batch.append(await anext(watch))
+        async with asyncio.timeout(GATHER):
+            while len(batch) < MOST_GATHERED:
+                batch.append(await anext(watch))
+    return batch
