@@ -3,16 +3,15 @@
 Rules
 - There is a socket only while something is wished; it is closed after `LINGER` idle seconds.
 - It is dialled again for ever while something is wished, with the waits of `Backoff`.
-- What the socket brings is decoded at once, so that OKs never wait behind signature checks. Events
-  go through a pipeline of a few batches, in order: judged, then handed to their subscriptions. The
-  pipeline outlives the socket, so what was received is never lost with it.
-- A subscription whose reader is slow stops the pipeline, and the pipeline stops the socket.
+- A wish made while the next try is further away than `SOON` is answered with the outage at once;
+  a subscription stays, and resumes when the relay is back.
+- What the socket brings is decoded at once, so that OKs never wait behind signature checks; events
+  go on through `Delivery`.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from time import monotonic
 from typing import Any, Final
@@ -23,39 +22,35 @@ from websockets.exceptions import ConnectionClosed
 from nostr_client.errors import ConnectFailed, SignerError
 from nostr_client.net import effects as fx
 from nostr_client.net.backoff import Backoff
-from nostr_client.net.health import CONNECTING, DOWN, REFUSING, UNKNOWN, UP, RelayHealth
-from nostr_client.net.intake import Check, Intake
+from nostr_client.net.delivery import Delivery, Owner
+from nostr_client.net.health import CONNECTING, DOWN, REFUSING, UP, RelayHealth
+from nostr_client.net.intake import Intake
+from nostr_client.net.outbox import Outbox
 from nostr_client.net.session import ClientSession
-from nostr_client.net.subscription import Ended, EndOfStored, Subscription
-from nostr_client.net.wire import Wire, closing_words
+from nostr_client.net.subscription import Ended, Subscription
+from nostr_client.net.wire import Gone, Wire, closing_words
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.messages import Meaning, meaning_of, split_reason
 
 LINGER: Final = 30.0
 """Seconds that a socket stays open when nothing is wished."""
+SOON: Final = 3.0
+"""Seconds: what is wished of a relay that will be tried again later than that fails at once."""
 QUIET: Final = 25.0
 """Seconds of silence after which a ping is sent."""
 PONG_LIMIT: Final = 20.0
 """Seconds for its pong."""
-WRITE_LIMIT: Final = 20.0
-"""Seconds for one frame to be written."""
 AUTH_LIMIT: Final = 120.0
 """Seconds for the owner of the key to answer whether to authenticate."""
-PIPELINE: Final = 4
-"""Batches between socket and subscriptions."""
 BATCH: Final = 256
 """Frames decoded at a stretch, before other tasks get their turn."""
-ROOM_IN_OUTBOX: Final = 1024 * 1024
-MAX_OUTBOX: Final = 16 * 1024 * 1024
-"""Bytes waiting to be written: from the first on, publishers wait; at the second, we hang up."""
 
 Authenticate = Callable[[str, str], Awaitable[Event | None]]
 """Given relay URL and challenge: the signed kind 22242, or None for no."""
 Waiter = asyncio.Future[fx.Answered | str]
 """An OK, or in words why there is none."""
 CountWaiter = asyncio.Future[fx.Counted | str]
-_Batch = tuple[list[fx.Effect], Check | None]
 
 
 class Surroundings(msgspec.Struct, frozen=True):
@@ -65,15 +60,6 @@ class Surroundings(msgspec.Struct, frozen=True):
     intake: Intake
     authenticate: Authenticate | None
     clock: Callable[[], float]
-
-
-class _Gone(Exception):
-    """The socket is, or has to be, closed. `ours`: we wanted that, the relay is not to blame."""
-
-    def __init__(self, reason: str, *, ours: bool = False) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.ours = ours
 
 
 class RelayConnection:
@@ -87,19 +73,15 @@ class RelayConnection:
         self._backoff = backoff
         self._around = around
         self._session = ClientSession(health, can_authenticate=around.authenticate is not None)
-        self._subs: dict[int, Subscription] = {}
-        self._keys: dict[Subscription, int] = {}
+        owner = Owner(self._carry_out, self._aside, self._hang_up, self._now)
+        self._delivery = Delivery(health, self._session, around.intake, owner)
+        self._outbox = Outbox()
         self._last_key = 0
-        self._waiters: dict[str, list[Waiter]] = {}
-        self._counters: dict[int, CountWaiter] = {}
-        self._outbox: deque[bytes] = deque()
-        self._outbox_size = 0
-        self._pipeline: asyncio.Queue[_Batch | None] = asyncio.Queue(PIPELINE)
-        self._to_write = asyncio.Event()
-        self._drained = asyncio.Event()
-        self._drained.set()
-        self._verdict: _Gone | None = None
+        self._publishers: dict[str, list[Waiter]] = {}
+        self._counting: dict[int, CountWaiter] = {}
+        self._wire: Wire | None = None
         self._kicked = asyncio.Event()
+        self._verdict: Gone | None = None
         self._stopping = False
         self._group: asyncio.TaskGroup | None = None
         self._side_tasks: set[asyncio.Task[None]] = set()
@@ -108,21 +90,17 @@ class RelayConnection:
 
     def join(self, sub: Subscription) -> Ended | None:
         """Subscribe; says at once if there is a known outage."""
-        self._last_key += 1
-        key = self._last_key
-        self._subs[key], self._keys[sub] = sub, key
-        self._send(self._session.subscribe(key, sub.filters, live=sub.live, now=self._now()))
-        self._kicked.set()
+        key = self._new_key()
+        self._delivery.add(key, sub)
+        self._wish(self._session.subscribe(key, sub.filters, live=sub.live, now=self._now()))
         outage = self._outage()
         return Ended(self.url, "", outage, final=False) if outage else None
 
     def leave(self, sub: Subscription) -> None:
         """Unsubscribe, with CLOSE if the relay still sends."""
-        key = self._keys.pop(sub, None)
+        key = self._delivery.remove(sub)
         if key is not None:
-            del self._subs[key]
-            self._send(self._session.unsubscribe(key))
-            self._kicked.set()
+            self._wish(self._session.unsubscribe(key))
 
     def publish(self, event: Event) -> Waiter:
         """Send an event; the future must be given back to `withdraw`."""
@@ -130,50 +108,46 @@ class RelayConnection:
         outage = self._outage()
         if outage:
             waiter.set_result(outage)
-            return waiter
-        self._waiters.setdefault(event.id, []).append(waiter)
-        self._send(self._session.publish(event))
-        self._kicked.set()
+        else:
+            self._publishers.setdefault(event.id, []).append(waiter)
+            self._wish(self._session.publish(event))
         return waiter
 
     def withdraw(self, event_id: str, waiter: Waiter) -> None:
         """Whoever published does not wait any longer."""
-        waiters = self._waiters.get(event_id, [])
+        waiters = self._publishers.get(event_id, [])
         if waiter in waiters:
             waiters.remove(waiter)
         if not waiters:
-            self._waiters.pop(event_id, None)
+            self._publishers.pop(event_id, None)
             self._session.withdraw(event_id)
             self._kicked.set()
 
     def count(self, filters: tuple[Filter, ...]) -> tuple[int, CountWaiter]:
-        """Ask for a COUNT; key and future must be given back to `uncount`."""
-        self._last_key += 1
-        key = self._last_key
+        """Ask for a COUNT; the key must be given back to `uncount`."""
+        key = self._new_key()
         waiter: CountWaiter = asyncio.get_running_loop().create_future()
         outage = self._outage()
         if outage:
             waiter.set_result(outage)
-            return key, waiter
-        self._counters[key] = waiter
-        self._send(self._session.count(key, filters))
-        self._kicked.set()
+        else:
+            self._counting[key] = waiter
+            self._wish(self._session.count(key, filters))
         return key, waiter
 
     def uncount(self, key: int) -> None:
         """Whoever asked does not wait any longer."""
-        self._counters.pop(key, None)
-        self._send(self._session.uncount(key))
-        self._kicked.set()
+        self._counting.pop(key, None)
+        self._wish(self._session.uncount(key))
+
+    async def room(self) -> None:
+        """Wait until the relay has read most of what was sent; the caller sets the limit."""
+        await self._outbox.room()
 
     def hurry(self) -> None:
         """Do not wait out a long back-off: somebody asks by hand."""
         self._backoff.hurry(monotonic())
         self._kicked.set()
-
-    async def room(self) -> None:
-        """Wait until the relay has read most of what was sent; the caller sets the limit."""
-        await self._drained.wait()
 
     @property
     def wanted(self) -> bool:
@@ -185,19 +159,28 @@ class RelayConnection:
         self._stopping = True
         self._kicked.set()
 
+    def silence(self, what: str, limit: float) -> str:
+        """Why `what` did not come within `limit` seconds."""
+        if self._wire is None:
+            return f"timeout: still connecting after {limit:g} s"
+        if self._wire.holding:
+            return f"timeout: no {what} within {limit:g} s: a slow reader here holds the socket up"
+        said = f" (its last word: {self.health.last_word})" if self.health.last_word else ""
+        return f"timeout: no {what} within {limit:g} s{said}"
+
     # Life
 
     async def run(self) -> None:
         """Connect, serve, wait, for as long as something is wished; returns when idle."""
         async with asyncio.TaskGroup() as group:
             self._group = group
-            group.create_task(self._deliver())
+            group.create_task(self._delivery.run())
             while self.wanted:
                 if await self._wait_for_turn():
                     await self._connect_and_serve()
             for task in self._side_tasks:
                 task.cancel()
-            await self._pipeline.put(None)
+            await self._delivery.end()
 
     async def _wait_for_turn(self) -> bool:
         """Wait out the back-off; False when something changed meanwhile."""
@@ -221,74 +204,64 @@ class RelayConnection:
         except ConnectFailed as error:
             self._backoff.failed(monotonic())
             self.health.counters.failed += 1
-            state = REFUSING if error.message.startswith(("http: status 40",)) else DOWN
+            turned_away = error.message.startswith(("http: status 401", "http: status 403"))
+            state = REFUSING if turned_away else DOWN
             self.health.enter(state, self._around.clock(), error.message)
-            await self._lost(f"connect: {error.message}", fail_wishes=True)
+            reason = f"connect: {error.message}"
+            await self._carry_out(self._session.lost(reason))
+            self._fail_wishes(reason)
             return
         began = monotonic()
         self.health.counters.connected += 1
         self.health.enter(UP, self._around.clock())
         self.health.measured(latency, self._around.clock())
-        end = _Gone("cancelled", ours=True)
+        end = Gone("cancelled", ours=True)
         try:
             end = await self._serve(wire)
         finally:
+            self._wire = None
             await _close(wire)
-            lasted = monotonic() - began
-            if end.ours:
-                self._backoff.closed_by_us(lasted)
-                self.health.enter(UNKNOWN, self._around.clock())
-            else:
-                self._backoff.ended(monotonic(), lasted)
-                self.health.counters.failed += 1
-                self.health.enter(DOWN, self._around.clock(), end.reason)
-        await self._lost(f"lost: {end.reason}", fail_wishes=False)
+            self._ended(end, monotonic() - began)
+        await self._carry_out(self._session.lost(f"lost: {end.reason}"))
 
-    async def _serve(self, wire: Wire) -> _Gone:
+    def _ended(self, end: Gone, lasted: float) -> None:
+        if end.ours:
+            self._backoff.closed_by_us(lasted)
+        else:
+            self._backoff.ended(monotonic(), lasted)
+            self.health.counters.failed += 1
+            self.health.enter(DOWN, self._around.clock(), end.reason)
+
+    async def _serve(self, wire: Wire) -> Gone:
         """Use an open socket until it is gone."""
-        self._outbox.clear()
-        self._outbox_size = 0
-        self._drained.set()
+        self._wire = wire
         self._verdict = None
-        reasons: list[_Gone] = []
+        self._outbox.clear()
+        reasons: list[Gone] = []
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._write(wire))
+                group.create_task(self._outbox.write_to(wire))
                 group.create_task(self._watch(wire))
                 group.create_task(self._supervise())
                 await self._carry_out(self._session.opened(self._now()))
                 await self._read(wire)
-        except* _Gone as gone:
-            reasons += [error for error in gone.exceptions if isinstance(error, _Gone)]
-        return next((reason for reason in reasons if not reason.ours), reasons[0])
+        except* Gone as gone:
+            reasons += [error for error in gone.exceptions if isinstance(error, Gone)]
+        end = next((reason for reason in reasons if not reason.ours), reasons[0])
+        if end.ours:
+            await self._outbox.flush_to(wire)
+        return end
 
     async def _read(self, wire: Wire) -> None:
         while True:
             try:
                 frames = await wire.take()
             except ConnectionClosed:
-                raise _Gone(closing_words(wire)) from None
+                raise Gone(closing_words(wire)) from None
             for start in range(0, len(frames), BATCH):
                 effects = self._session.receive(frames[start : start + BATCH], self._now())
                 await self._carry_out(effects)
                 await asyncio.sleep(0)
-
-    async def _write(self, wire: Wire) -> None:
-        while True:
-            while self._outbox:
-                frame = self._outbox.popleft()
-                self._outbox_size -= len(frame)
-                try:
-                    async with asyncio.timeout(WRITE_LIMIT):
-                        await wire.send(frame, text=True)
-                except TimeoutError:
-                    raise _Gone(f"timeout: nothing written within {WRITE_LIMIT:.0f} s") from None
-                except ConnectionClosed:
-                    raise _Gone(closing_words(wire)) from None
-            self._drained.set()
-            self._to_write.clear()
-            if not self._outbox:
-                await self._to_write.wait()
 
     async def _watch(self, wire: Wire) -> None:
         """Send a ping when the relay is silent; it is dead when no pong comes."""
@@ -302,19 +275,20 @@ class RelayConnection:
                     latency = await (await wire.ping())
             except TimeoutError:
                 if not wire.holding:
-                    raise _Gone(f"timeout: no pong within {PONG_LIMIT:.0f} s") from None
+                    raise Gone(f"timeout: no pong within {PONG_LIMIT:.0f} s") from None
             except ConnectionClosed:
-                raise _Gone(closing_words(wire)) from None
+                raise Gone(closing_words(wire)) from None
             else:
                 self.health.measured(latency, self._around.clock())
 
     async def _supervise(self) -> None:
+        """End the connection when it is idle, when `stop` was called, or when we hang up."""
         while True:
             self._kicked.clear()
             if self._verdict is not None:
                 raise self._verdict
             if self._stopping:
-                raise _Gone("closed by us", ours=True)
+                raise Gone("closed by us", ours=True)
             if self._session.wanted:
                 await self._kicked.wait()
                 continue
@@ -322,52 +296,32 @@ class RelayConnection:
                 async with asyncio.timeout(LINGER):
                     await self._kicked.wait()
             except TimeoutError:
-                raise _Gone("idle", ours=True) from None
-
-    async def _lost(self, reason: str, *, fail_wishes: bool) -> None:
-        await self._carry_out(self._session.lost(reason))
-        if fail_wishes:
-            for event_id, waiters in list(self._waiters.items()):
-                self._session.withdraw(event_id)
-                _tell(waiters, reason)
-            for key, waiter in list(self._counters.items()):
-                self._session.uncount(key)
-                _tell([waiter], reason)
-            self._waiters.clear()
-            self._counters.clear()
+                raise Gone("idle", ours=True) from None
 
     # Effects
 
-    def _send(self, effects: fx.Effects) -> None:
-        """Carry out effects that are nothing but frames."""
-        for effect in effects:
-            if isinstance(effect, fx.Send):
-                self._outbox.append(effect.frame)
-                self._outbox_size += len(effect.frame)
-        self._to_write.set()
-        if self._outbox_size > ROOM_IN_OUTBOX:
-            self._drained.clear()
-        if self._outbox_size > MAX_OUTBOX:
-            self._hang_up("the relay does not read what is sent to it")
-
-    def _hang_up(self, reason: str) -> None:
-        self._verdict = _Gone(reason)
+    def _wish(self, effects: fx.Effects) -> None:
+        """Wishes have no effects but frames to send."""
+        self._send(effects)
         self._kicked.set()
 
+    def _send(self, effects: fx.Effects) -> None:
+        for effect in effects:
+            if isinstance(effect, fx.Send):
+                self._outbox.add(effect.frame)
+        if self._outbox.overflows:
+            self._hang_up("the relay does not read what is sent to it")
+
     async def _carry_out(self, effects: fx.Effects) -> None:
-        events: list[Event] = []
         ordered: list[fx.Effect] = []
         for effect in effects:
             match effect:
-                case fx.Events():
-                    events += effect.events
-                    ordered.append(effect)
-                case fx.StoredEnd() | fx.Stopped():
+                case fx.Events() | fx.StoredEnd() | fx.Stopped():
                     ordered.append(effect)
                 case fx.Answered():
                     self._answered(effect)
                 case fx.Counted(key=key):
-                    waiter = self._counters.pop(key, None)
+                    waiter = self._counting.pop(key, None)
                     _tell([waiter] if waiter else [], effect)
                 case fx.AskAuth(challenge):
                     self._aside(self._ask_auth(challenge))
@@ -377,8 +331,7 @@ class RelayConnection:
                     self._hang_up(reason)
         self._send(effects)
         if ordered:
-            check = self._around.intake.submit(events) if events else None
-            await self._pipeline.put((ordered, check))
+            await self._delivery.put(ordered)
 
     def _answered(self, answer: fx.Answered) -> None:
         prefix, _ = split_reason(answer.text)
@@ -386,13 +339,31 @@ class RelayConnection:
             self.health.enter(UP, self._around.clock())
         elif prefix == "auth-required" or meaning_of(prefix) is Meaning.KEY_REFUSED:
             self.health.enter(REFUSING, self._around.clock(), answer.text)
-        _tell(self._waiters.pop(answer.event_id, []), answer)
+        _tell(self._publishers.pop(answer.event_id, []), answer)
+
+    def _fail_wishes(self, reason: str) -> None:
+        """Tell everybody who waits for an answer that none will come soon."""
+        for event_id, waiters in self._publishers.items():
+            self._session.withdraw(event_id)
+            _tell(waiters, reason)
+        for key, waiter in self._counting.items():
+            self._session.uncount(key)
+            _tell([waiter], reason)
+        self._publishers.clear()
+        self._counting.clear()
+
+    def _hang_up(self, reason: str) -> None:
+        self._verdict = Gone(reason)
+        self._kicked.set()
 
     def _aside(self, coroutine: Coroutine[Any, Any, None]) -> None:
-        if self._group is not None:
-            task = self._group.create_task(coroutine)
-            self._side_tasks.add(task)
-            task.add_done_callback(self._side_tasks.discard)
+        """Run something beside, at most until `run` ends."""
+        if self._group is None:
+            coroutine.close()
+            return
+        task = self._group.create_task(coroutine)
+        self._side_tasks.add(task)
+        task.add_done_callback(self._side_tasks.discard)
 
     async def _later(self, delay: float, token: int) -> None:
         await asyncio.sleep(delay)
@@ -411,51 +382,16 @@ class RelayConnection:
             self.health.problem = f"not logged in: {error}"
         await self._carry_out(self._session.authenticate(challenge, event, self._now()))
 
-    async def _deliver(self) -> None:
-        """The pipeline's other end: judged events, in order, to their subscriptions."""
-        while (batch := await self._pipeline.get()) is not None:
-            ordered, check = batch
-            if check is not None:
-                await check.done.wait()
-            place = 0
-            for effect in ordered:
-                if isinstance(effect, fx.Events) and check is not None:
-                    verdicts = check.verdicts[place : place + len(effect.events)]
-                    place += len(effect.events)
-                    await self._hand_over(effect, verdicts)
-                elif isinstance(effect, fx.StoredEnd):
-                    if sub := self._subs.get(effect.key):
-                        sub.happened(EndOfStored(self.url, effect.complete))
-                elif isinstance(effect, fx.Stopped) and (sub := self._subs.get(effect.key)):
-                    sub.happened(Ended(self.url, effect.prefix, effect.reason, effect.final))
-
-    async def _hand_over(self, effect: fx.Events, verdicts: list[bool]) -> None:
-        events = effect.events
-        if not all(verdicts):
-            events = [event for event, good in zip(events, verdicts, strict=True) if good]
-            for offence in self._session.forged(len(verdicts) - len(events)):
-                if isinstance(offence, fx.HangUp):
-                    self._hang_up(offence.reason)
-        sub = self._subs.get(effect.key)
-        if sub is not None:
-            repeated = sub.arrived(self.url, events, effect.live)
-            self.health.counters.repeated += repeated
-            self.health.counters.delivered += len(events) - repeated
-            await sub.room()
-
-    def silence(self, what: str, limit: float) -> str:
-        """Why `what` did not come within `limit` seconds."""
-        if self.health.state == CONNECTING:
-            return f"timeout: still connecting after {limit:g} s"
-        said = f" (its last word: {self.health.last_word})" if self.health.last_word else ""
-        return f"timeout: no {what} within {limit:g} s{said}"
-
     def _outage(self) -> str:
         """Why there is no connection, and none will be tried for a while; or nothing."""
         wait = self._backoff.wait(monotonic())
-        if self.health.state not in (DOWN, REFUSING) or wait < 1.0:
+        if self._wire is not None or wait < SOON:
             return ""
         return f"connect: {self.health.problem}; next try in {wait:.0f} s"
+
+    def _new_key(self) -> int:
+        self._last_key += 1
+        return self._last_key
 
     def _now(self) -> int:
         return int(self._around.clock())
@@ -468,7 +404,7 @@ def _tell(waiters: Iterable[asyncio.Future[Any]], answer: object) -> None:
 
 
 async def _close(wire: Wire) -> None:
-    """Close politely; in a hurry when this task is being cancelled."""
+    """Close politely; in a hurry when this task is cancelled meanwhile."""
     try:
         await wire.close()
     except asyncio.CancelledError:

@@ -34,7 +34,8 @@ MAX_ADDRESSES: Final = 6
 Dial = Callable[[str], bool]
 """May this relay URL (normal spelling) be dialled?"""
 
-_Info = tuple[Any, Any, Any, Any, Any]
+Info = tuple[Any, Any, Any, Any, Any]
+"""An address as `getaddrinfo` gives it."""
 _PROXY_TYPES: Final = {
     "socks5h": ProxyType.SOCKS5,
     "socks5": ProxyType.SOCKS5,
@@ -117,6 +118,11 @@ async def open_socket(
     if host.endswith(".onion"):
         raise ConnectFailed(url, "refused: onion services are reached through a proxy only")
     addresses = await resolve(url, host, port, private=private)
+    return await connect_first(url, addresses)
+
+
+async def connect_first(url: str, addresses: Sequence[Info]) -> socket.socket:
+    """A connection to whichever of `addresses` answers first. Raises ConnectFailed."""
     errors: list[OSError] = []
     try:
         async with asyncio.timeout(CONNECT_LIMIT):
@@ -128,7 +134,7 @@ async def open_socket(
     return connected
 
 
-async def resolve(url: str, host: str, port: int, *, private: bool) -> list[_Info]:
+async def resolve(url: str, host: str, port: int, *, private: bool) -> list[Info]:
     """The addresses of `host`, as `getaddrinfo` gives them, IPv6 and IPv4 in turn.
 
     Without `private`, none that is private. Raises ConnectFailed.
@@ -146,7 +152,7 @@ async def resolve(url: str, host: str, port: int, *, private: bool) -> list[_Inf
         raise ConnectFailed(
             url, "refused: the name leads to a private address" if found else "dns: no address"
         )
-    by_family: dict[Any, list[_Info]] = {}
+    by_family: dict[Any, list[Info]] = {}
     for info in allowed:
         by_family.setdefault(info[0], []).append(info)
     mixed = chain.from_iterable(zip_longest(*by_family.values()))
@@ -157,12 +163,12 @@ class _Connected(Exception):
     """Ends the race between addresses."""
 
 
-async def _first_of(addresses: Sequence[_Info], errors: list[OSError]) -> socket.socket | None:
+async def _first_of(addresses: Sequence[Info], errors: list[OSError]) -> socket.socket | None:
     """The first connection that is made; each address gets a head start before the next."""
     winner: list[socket.socket] = []
     failed = [asyncio.Event() for _ in addresses]
 
-    async def attempt(turn: int, info: _Info) -> None:
+    async def attempt(turn: int, info: Info) -> None:
         if turn:
             try:
                 async with asyncio.timeout(STAGGER * turn):
@@ -193,7 +199,7 @@ async def _first_of(addresses: Sequence[_Info], errors: list[OSError]) -> socket
     return winner[0] if winner else None
 
 
-async def _connect(info: _Info) -> socket.socket:
+async def _connect(info: Info) -> socket.socket:
     family, kind, protocol, _, address = info
     sock = socket.socket(family, kind, protocol)
     try:

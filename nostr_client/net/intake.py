@@ -13,10 +13,14 @@ Rules
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
 from typing import Any, Final, Protocol
 
+from nostr_client.errors import StoreError
 from nostr_client.protocol.event import Event
+
+_log = logging.getLogger(__name__)
 
 HELD: Final = 65_536
 """Verified ids that are remembered, the oldest forgotten first."""
@@ -86,8 +90,8 @@ class Intake:
     async def _settle(self, check: Check, open_indices: list[int]) -> None:
         events, verdicts = check.events, check.verdicts
         pending = open_indices
-        if self._known is not None and pending:
-            held = await self._known([events[index].id for index in pending])
+        if pending:
+            held = await self._held_in_store([events[index].id for index in pending])
             if held:
                 pending = [i for i in pending if not _equal(held.get(events[i].id), events[i])]
         if pending:
@@ -108,6 +112,15 @@ class Intake:
                 await other.done.wait()
             verdicts[index] = other.verdicts[place]
         check.done.set()
+
+    async def _held_in_store(self, ids: list[str]) -> Mapping[str, bytes]:
+        if self._known is None:
+            return {}
+        try:
+            return await self._known(ids)
+        except StoreError as error:  # the store only saves checks; without it, all are made
+            _log.warning("the store could not say what it holds: %s", error)
+            return {}
 
 
 def _equal(held: bytes | None, event: Event) -> bool:

@@ -20,7 +20,7 @@ from nostr_client.net.backoff import Backoff
 from nostr_client.net.connection import Authenticate, RelayConnection, Surroundings
 from nostr_client.net.dial import Dial, DialPolicy, ProxyAddress
 from nostr_client.net.fetch import Fetched, fetch
-from nostr_client.net.health import HealthBook, RelayHealth
+from nostr_client.net.health import MAX_RELAYS, HealthBook, RelayHealth
 from nostr_client.net.intake import Intake, Known, Verifies
 from nostr_client.net.report import Answer, PublishReport
 from nostr_client.net.subscription import Ended, Joins, Subscription
@@ -34,7 +34,7 @@ ANSWER_LIMIT: Final = 10.0
 """Seconds for a relay's OK, for a COUNT, and for all stored events of a fetch."""
 FAREWELL_LIMIT: Final = 3.0
 """Seconds in which connections close politely when the pool ends."""
-MAX_DIALLING: Final = 16
+MAX_DIALLING: Final = 64
 """Sockets that are being opened at the same time."""
 
 
@@ -214,6 +214,8 @@ class RelayPool:
             if not allowed:
                 raise ConnectFailed(url, "refused: a private address")
             backoff = self._backoffs.setdefault(url, Backoff(random.random))
+            if len(self._backoffs) > MAX_RELAYS:
+                del self._backoffs[next(iter(self._backoffs))]
             connection = RelayConnection(url, self.book.of(url), backoff, self._around)
             self._connections[url] = connection
             self._spawn(self._run(connection))

@@ -9,30 +9,27 @@ Rules
 - Each REQ and COUNT has an id of its own that is never used again, so a late frame of an older one
   is known for what it is.
 - A subscription is IDLE (nothing asked), STORED (asked, history not finished), LIVE, WAITING
-  (refused for now), PARKED (until authenticated) or OVER. When a connection opens, every
-  subscription that is not OVER is asked: where history was once finished, from the newest event
-  seen minus an overlap; else from the beginning.
-- EOSE ends history. A subscription that is not `live` is then closed, and OVER.
+  (refused for now), PARKED (until authenticated), PAUSED (by its owner), or over and forgotten.
+  When a connection opens, every subscription that is not PAUSED is asked: where history was once
+  finished, from the newest event seen minus an overlap; else from the beginning. So it is when a
+  WAITING or PAUSED one goes on.
+- EOSE ends history. A subscription that is not `live` is then closed, and over.
 - CLOSED with a prefix that means "later" makes a live subscription WAITING, longer each time; any
-  other makes it OVER. `unsubscribe` sends CLOSE for whatever the relay still holds open.
+  other ends it. `unsubscribe` and `pause` send CLOSE for whatever the relay still holds open.
 - An event that no filter of its REQ asks for is dropped and counted.
-- Nobody is authenticated without being asked: `AskAuth` is returned only when the owner said that
-  there is somebody to ask, only after an auth-required refusal, at most once a connection. What
-  was refused is repeated once, after the relay's OK.
+- What was refused as auth-required is parked and repeated once, by the rules of `login.py`.
 - Every frame counts in `Counters`. When offences (malformed, forged, unasked) are many, both in
   number and as a share of all frames, the session asks to hang up.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import Final
 
 from nostr_client.errors import InvalidData
 from nostr_client.net.effects import (
     Answered,
-    AskAuth,
     Counted,
     Effects,
     Events,
@@ -43,8 +40,9 @@ from nostr_client.net.effects import (
     StoredEnd,
 )
 from nostr_client.net.health import RelayHealth
+from nostr_client.net.login import Login, Step
 from nostr_client.net.requests import requests_for, resumed
-from nostr_client.net.wishes import Auth, Count, Part, Publish, State, Sub, Wish
+from nostr_client.net.wishes import Count, Part, Publish, State, Sub, Wish
 from nostr_client.protocol import messages as m
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter, matches_any
@@ -52,8 +50,6 @@ from nostr_client.protocol.filters import Filter, matches_any
 MAX_OFFENCES: Final = 200
 OFFENCE_SHARE: Final = 10
 """Hang up when more than MAX_OFFENCES frames, and more than one in so many, were offences."""
-AUTH_WAIT: Final = 10.0
-"""Seconds for a challenge to come after an auth-required, and for the OK to our answer."""
 RETRY_FIRST: Final = 5.0
 RETRY_LONGEST: Final = 600.0
 """Seconds before a subscription that was closed "for now" is asked for again."""
@@ -69,7 +65,7 @@ class ClientSession:
     def __init__(self, health: RelayHealth, *, can_authenticate: bool = False) -> None:
         self._health = health
         self._n = health.counters
-        self._can_authenticate = can_authenticate
+        self._login = Login(possible=can_authenticate)
         self._open = False
         self._subs: dict[int, Sub] = {}
         self._publishes: dict[str, Publish] = {}
@@ -77,12 +73,6 @@ class ClientSession:
         self._wires: dict[str, Part | Count] = {}
         self._closed_wires: dict[str, None] = {}
         self._last_wire = 0
-        self._challenge: str | None = None
-        self._auth = Auth.NONE
-        self._auth_id = ""
-        self._asked = ""
-        self._auth_limits = 0
-        self._parked: deque[Wish] = deque()
         self._frames = 0
         self._offences = 0
         self._hung_up = False
@@ -101,7 +91,8 @@ class ClientSession:
         self._hung_up = False
         effects: Effects = []
         for sub in self._subs.values():
-            self._ask(sub, effects, now)
+            if sub.state is not State.PAUSED:
+                self._ask(sub, effects, now)
         effects += [Send(m.PublishEvent(p.event).encode()) for p in self._publishes.values()]
         for count in self._counts.values():
             self._ask_count(count, effects)
@@ -110,15 +101,16 @@ class ClientSession:
     def lost(self, reason: str) -> Effects:
         """The connection ended, or none could be made. Each subscription is told once an outage."""
         self._open = False
-        self._challenge, self._auth, self._auth_id = None, Auth.NONE, ""
-        self._parked.clear()
+        self._login.reset()
         self._wires.clear()
         self._closed_wires.clear()
         effects: Effects = []
         for sub in self._subs.values():
             if not sub.told:
                 effects.append(Stopped(sub.key, "", reason, final=False))
-            sub.state, sub.parts, sub.auth_tried, sub.told = State.IDLE, {}, False, True
+            sub.parts, sub.auth_tried, sub.told = {}, False, True
+            if sub.state is not State.PAUSED:
+                sub.state = State.IDLE
         for publish in self._publishes.values():
             publish.auth_tried = False
         for count in self._counts.values():
@@ -141,6 +133,25 @@ class ClientSession:
         effects: Effects = []
         if sub is not None:
             self._close_parts(sub, effects)
+        return effects
+
+    def pause(self, key: int) -> Effects:
+        """Its reader is too slow: close it until `go_on`."""
+        sub = self._subs.get(key)
+        effects: Effects = []
+        if sub is not None:
+            self._close_parts(sub, effects)
+            sub.state = State.PAUSED
+        return effects
+
+    def go_on(self, key: int, now: int) -> Effects:
+        """Ask again for what was paused."""
+        sub = self._subs.get(key)
+        effects: Effects = []
+        if sub is not None and sub.state is State.PAUSED:
+            sub.state = State.IDLE
+            if self._open:
+                self._ask(sub, effects, now)
         return effects
 
     def publish(self, event: Event) -> Effects:
@@ -173,22 +184,16 @@ class ClientSession:
     def authenticate(self, challenge: str, event: Event | None, now: int) -> Effects:
         """The answer to `AskAuth(challenge)`: the signed kind 22242, or None for no."""
         effects: Effects = []
-        if self._auth is not Auth.ASKING or challenge != self._asked:
-            return effects  # the connection that asked is gone
-        if event is None:
-            self._auth_failed(effects, now)
-        else:
-            self._auth, self._auth_id = Auth.SENT, event.id
-            effects.append(Send(m.Auth(event).encode()))
-            self._auth_limit(effects)
+        self._login.answer(challenge, event, effects)
+        self._go_on_after_login(effects, now)
         return effects
 
     def wake(self, token: int, now: int) -> Effects:
         """The time of a `Later` has come."""
         effects: Effects = []
         if token < 0:
-            if -token == self._auth_limits and self._auth in (Auth.NO_CHALLENGE, Auth.SENT):
-                self._auth_failed(effects, now)
+            self._login.expired(token)
+            self._go_on_after_login(effects, now)
         else:
             sub = self._subs.get(token)
             if sub is not None and sub.state is State.WAITING and self._open:
@@ -255,9 +260,7 @@ class ClientSession:
                 self._health.heard(text)
             case m.Challenge(challenge):
                 self._n.challenges += 1
-                self._challenge = challenge
-                if self._auth is Auth.NO_CHALLENGE:
-                    self._ask_auth(challenge, effects)
+                self._login.challenged(challenge, effects)
             case m.CountResult():
                 self._on_count(message, effects)
             case _:
@@ -290,12 +293,10 @@ class ClientSession:
             del self._subs[sub.key]
 
     def _on_ok(self, message: m.Ok, effects: Effects, now: int) -> None:
-        if message.event_id == self._auth_id and self._auth is Auth.SENT:
-            if message.accepted:
-                self._auth_done(effects, now)
-            else:
+        if self._login.answered(message.event_id, message.accepted):
+            if not message.accepted:
                 self._health.heard(message.reason)
-                self._auth_failed(effects, now)
+            self._go_on_after_login(effects, now)
             return
         publish = self._publishes.get(message.event_id)
         if publish is None:
@@ -346,51 +347,26 @@ class ClientSession:
 
     def _park(self, wish: Wish, refusal: str, effects: Effects, now: int) -> bool:
         """Can `wish`, refused as auth-required, be repeated after authentication?"""
-        if not self._can_authenticate or wish.auth_tried or self._auth is Auth.FAILED:
+        if not self._login.park(wish, refusal, effects):
             return False
-        wish.auth_tried, wish.refusal = True, refusal
-        self._parked.append(wish)
         if isinstance(wish, Sub):
             wish.state = State.PARKED
-        if self._auth is Auth.DONE:  # refused before the relay had read our answer
-            self._repeat(effects, now)
-        elif self._auth is Auth.NONE and self._challenge is None:
-            self._auth = Auth.NO_CHALLENGE
-            self._auth_limit(effects)
-        elif self._auth is Auth.NONE and self._challenge is not None:
-            self._ask_auth(self._challenge, effects)
+        self._go_on_after_login(effects, now)
         return True
 
-    def _repeat(self, effects: Effects, now: int) -> None:
-        """Ask again for what was refused as auth-required."""
-        while self._parked:
-            wish = self._parked.popleft()
-            if isinstance(wish, Sub):
-                if self._subs.get(wish.key) is wish:
+    def _go_on_after_login(self, effects: Effects, now: int) -> None:
+        """Repeat, or refuse, what was parked."""
+        for wish in self._login.take():
+            if self._login.step is Step.FAILED:
+                self._refuse(wish, wish.refusal, effects, now)
+            elif isinstance(wish, Sub):
+                if self._subs.get(wish.key) is wish and wish.state is State.PARKED:
                     self._ask(wish, effects, now)
             elif isinstance(wish, Publish):
                 if self._publishes.get(wish.event.id) is wish:
                     effects.append(Send(m.PublishEvent(wish.event).encode()))
             elif self._counts.get(wish.key) is wish:
                 self._ask_count(wish, effects)
-
-    def _ask_auth(self, challenge: str, effects: Effects) -> None:
-        self._auth, self._asked = Auth.ASKING, challenge
-        effects.append(AskAuth(challenge))
-
-    def _auth_done(self, effects: Effects, now: int) -> None:
-        self._auth = Auth.DONE
-        self._repeat(effects, now)
-
-    def _auth_failed(self, effects: Effects, now: int) -> None:
-        self._auth = Auth.FAILED
-        while self._parked:
-            wish = self._parked.popleft()
-            self._refuse(wish, wish.refusal, effects, now)
-
-    def _auth_limit(self, effects: Effects) -> None:
-        self._auth_limits += 1
-        effects.append(Later(AUTH_WAIT, -self._auth_limits))
 
     # Steps
 

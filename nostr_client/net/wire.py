@@ -39,6 +39,15 @@ WAITING_BYTES: Final = 4 * 1024 * 1024
 USER_AGENT: Final = f"nostr-client/{__version__}"
 
 
+class Gone(Exception):
+    """A socket is, or has to be, closed. `ours`: we wanted that, the relay is not to blame."""
+
+    def __init__(self, reason: str, *, ours: bool = False) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.ours = ours
+
+
 class Wire(ClientConnection):
     """A connection whose messages are taken all at once. Made by `open_wire`."""
 

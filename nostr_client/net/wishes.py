@@ -18,17 +18,7 @@ class State(Enum):
     LIVE = "live"
     WAITING = "waiting"
     PARKED = "parked"
-
-
-class Auth(Enum):
-    """How far NIP-42 authentication got on this connection."""
-
-    NONE = "none"
-    NO_CHALLENGE = "refused, but no challenge came yet"
-    ASKING = "asking"
-    SENT = "sent"
-    DONE = "done"
-    FAILED = "failed"
+    PAUSED = "paused"
 
 
 class Part(msgspec.Struct, eq=False):

@@ -1,0 +1,133 @@
+"""From one relay's session to its subscriptions: a short pipeline, in order, behind the judge.
+
+It outlives the socket, so what was received is never lost with it. A subscription whose reader is
+slow stops the pipeline, and the pipeline stops the socket. If he reads nothing for `STALL_LIMIT`
+seconds, his subscription is closed at the relay until he does, and resumed then: the others go on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any, Final
+
+import msgspec
+
+from nostr_client.net import effects as fx
+from nostr_client.net.health import RelayHealth
+from nostr_client.net.intake import Check, Intake
+from nostr_client.net.session import ClientSession
+from nostr_client.net.subscription import Ended, EndOfStored, Subscription
+
+PIPELINE: Final = 4
+"""Batches between socket and subscriptions."""
+STALL_LIMIT: Final = 30.0
+"""Seconds that a reader may hold up the socket before only his subscription is paused."""
+
+_Batch = tuple[list[fx.Effect], Check | None]
+
+
+class Owner(msgspec.Struct, frozen=True):
+    """What a delivery asks of its connection."""
+
+    carry_out: Callable[[fx.Effects], Coroutine[Any, Any, None]]
+    aside: Callable[[Coroutine[Any, Any, None]], None]
+    hang_up: Callable[[str], None]
+    now: Callable[[], int]
+
+
+class Delivery:
+    """The subscriptions of one relay by key, and the pipeline that leads to them."""
+
+    def __init__(
+        self, health: RelayHealth, session: ClientSession, intake: Intake, owner: Owner
+    ) -> None:
+        self._health = health
+        self._session = session
+        self._intake = intake
+        self._owner = owner
+        self._subs: dict[int, Subscription] = {}
+        self._keys: dict[Subscription, int] = {}
+        self._paused: set[int] = set()
+        self._batches: asyncio.Queue[_Batch | None] = asyncio.Queue(PIPELINE)
+
+    def add(self, key: int, sub: Subscription) -> None:
+        self._subs[key], self._keys[sub] = sub, key
+
+    def remove(self, sub: Subscription) -> int | None:
+        """The key it had, if any; what is on the way to it is dropped."""
+        key = self._keys.pop(sub, None)
+        if key is not None:
+            del self._subs[key]
+            self._paused.discard(key)
+        return key
+
+    async def put(self, effects: list[fx.Effect]) -> None:
+        """Events and what happened to subscriptions, in order; waits while the pipeline is full."""
+        events = [event for fxs in effects if isinstance(fxs, fx.Events) for event in fxs.events]
+        await self._batches.put((effects, self._intake.submit(events) if events else None))
+
+    async def end(self) -> None:
+        """Let `run` return when everything is delivered."""
+        await self._batches.put(None)
+
+    async def run(self) -> None:
+        """The pipeline's other end."""
+        while (batch := await self._batches.get()) is not None:
+            effects, check = batch
+            verdicts: list[bool] = []
+            if check is not None:
+                await check.done.wait()
+                verdicts = check.verdicts
+            place = 0
+            for effect in effects:
+                if isinstance(effect, fx.Events):
+                    end = place + len(effect.events)
+                    await self._hand_over(effect, verdicts[place:end])
+                    place = end
+                elif isinstance(effect, fx.StoredEnd):
+                    self._tell(effect.key, EndOfStored(self._health.url, effect.complete))
+                elif isinstance(effect, fx.Stopped):
+                    self._stopped(effect)
+
+    def _stopped(self, effect: fx.Stopped) -> None:
+        ended = Ended(self._health.url, effect.prefix, effect.reason, effect.final)
+        self._tell(effect.key, ended)
+
+    def _tell(self, key: int, item: EndOfStored | Ended) -> None:
+        sub = self._subs.get(key)
+        if sub is not None:
+            sub.happened(item)
+
+    async def _hand_over(self, effect: fx.Events, verdicts: list[bool]) -> None:
+        events = effect.events
+        if not all(verdicts):
+            events = [event for event, good in zip(events, verdicts, strict=True) if good]
+            for offence in self._session.forged(len(verdicts) - len(events)):
+                if isinstance(offence, fx.HangUp):
+                    self._owner.hang_up(offence.reason)
+        sub = self._subs.get(effect.key)
+        if sub is not None:
+            repeated = sub.arrived(self._health.url, events, effect.live)
+            self._health.counters.repeated += repeated
+            self._health.counters.delivered += len(events) - repeated
+            await self._wait_for_reader(effect.key, sub)
+
+    async def _wait_for_reader(self, key: int, sub: Subscription) -> None:
+        if key in self._paused:
+            return  # the little that was already on its way
+        try:
+            async with asyncio.timeout(STALL_LIMIT):
+                await sub.room()
+        except TimeoutError:
+            self._paused.add(key)
+            await self._owner.carry_out(self._session.pause(key))
+            reason = f"lost: paused, since nothing was read for {STALL_LIMIT:.0f} s"
+            sub.happened(Ended(self._health.url, "", reason, final=False))
+            self._owner.aside(self._go_on(key, sub))
+
+    async def _go_on(self, key: int, sub: Subscription) -> None:
+        await sub.room()
+        if key in self._paused:
+            self._paused.discard(key)
+            await self._owner.carry_out(self._session.go_on(key, self._owner.now()))
