@@ -1,0 +1,87 @@
+"""Threads of text notes: which note answers which (NIP-10).
+
+Marked `e` tags say what they mean. Older notes used positions instead: one `e` tag is what is
+answered; of several the first is the root, the last what is answered, and the rest are mentions.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from nostr_client.protocol.event import Event, Tag, Tags
+
+_is_hex64 = re.compile("[0-9a-f]{64}").fullmatch
+
+
+class Ref(NamedTuple):
+    """A note that another one names: its id, and the hints that came with it, or ""."""
+
+    id: str
+    relay: str = ""
+    pubkey: str = ""
+
+
+class ThreadRefs(NamedTuple):
+    """`root` began the thread, `reply` is what is answered directly: equal in a reply to the root.
+
+    Both are None for a note that begins a thread. `mentions` are merely cited.
+    """
+
+    root: Ref | None
+    reply: Ref | None
+    mentions: tuple[Ref, ...]
+
+
+def thread_refs(event: Event) -> ThreadRefs:
+    """What `event` answers and cites. Malformed tags are passed over."""
+    tags = [tag for tag in event.tags if len(tag) > 1 and tag[0] == "e" and _is_hex64(tag[1])]
+    marked = {_marker(tag) for tag in tags} & {"root", "reply"}
+    return _marked(tags) if marked else _positional(tags)
+
+
+def reply_tags(parent: Event, relay_hint: str = "") -> Tags:
+    """The tags of an answer to `parent`: root and reply markers, and everybody who took part.
+
+    `relay_hint` is where `parent` can be found.
+    """
+    refs = thread_refs(parent)
+    direct = ("e", parent.id, relay_hint, "reply" if refs.root else "root", parent.pubkey)
+    tags: list[Tag] = [direct]
+    if refs.root:
+        tags.insert(0, ("e", refs.root.id, refs.root.relay, "root", refs.root.pubkey))
+    people = dict.fromkeys([parent.pubkey, *filter(_is_hex64, parent.values("p"))])
+    return (*(_trimmed(tag) for tag in tags), *(("p", pubkey) for pubkey in people))
+
+
+def _marked(tags: list[Tag]) -> ThreadRefs:
+    root = next((_ref(tag) for tag in tags if _marker(tag) == "root"), None)
+    reply = next((_ref(tag) for tag in reversed(tags) if _marker(tag) == "reply"), None)
+    mentions = tuple(_ref(tag) for tag in tags if _marker(tag) not in ("root", "reply"))
+    return ThreadRefs(root or reply, reply or root, mentions)
+
+
+def _positional(tags: list[Tag]) -> ThreadRefs:
+    refs = [_ref(tag) for tag in tags if _marker(tag) != "mention"]
+    mentions = [_ref(tag) for tag in tags if _marker(tag) == "mention"]
+    if not refs:
+        return ThreadRefs(None, None, tuple(mentions))
+    return ThreadRefs(refs[0], refs[-1], (*refs[1:-1], *mentions))
+
+
+def _marker(tag: Tag) -> str:
+    return tag[3] if len(tag) > 3 else ""
+
+
+def _ref(tag: Tag) -> Ref:
+    # Some write the pubkey where the marker belongs, and then no marker.
+    pubkey = tag[4] if len(tag) > 4 else _marker(tag)
+    return Ref(tag[1], tag[2] if len(tag) > 2 else "", pubkey if _is_hex64(pubkey) else "")
+
+
+def _trimmed(tag: Tag) -> Tag:
+    """Without empty strings at the end."""
+    end = len(tag)
+    while end and not tag[end - 1]:
+        end -= 1
+    return tag[:end]
