@@ -1,6 +1,6 @@
 """The entry of every face: it picks one and loads nothing of the others.
 
-No command opens the terminal client, `relay` is handed over whole to the relay runner (the one
+No command opens the terminal client (and `demo` on a terminal does too), `relay` is handed over whole to the relay runner (the one
 door to that package), and all else goes to the command line.
 """
 
@@ -29,13 +29,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from relays.cli import main as relay_main
 
         return relay_main(given[1:])
-    if not given:
-        if not (sys.stdin.isatty() and sys.stdout.isatty()):
-            print(WITHOUT_TERMINAL, file=sys.stderr)  # noqa: T201
-            return 2
+    on_terminal = sys.stdin.isatty() and sys.stdout.isatty()
+    if not given and not on_terminal:
+        print(WITHOUT_TERMINAL, file=sys.stderr)  # noqa: T201
+        return 2
+    if not given or (given == ["demo"] and on_terminal):
         from nostr_client.tui.app import run
 
-        return run()
+        return run(demo=given == ["demo"])
     from nostr_client.cli.app import run_command
 
     return run_command(given)

@@ -53,7 +53,9 @@ def import_(
     from nostr_client.cli import unlock
 
     text = unlock.read_secret_text(secret_fd).strip()
-    backup_password = None
+    backup_password: str | None = None
+    protection: Protection | None
+    password: str | None
     if text.startswith("ncryptsec1"):
         backup_password = run.given_password
         if backup_password is None:

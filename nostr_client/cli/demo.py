@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -21,16 +20,11 @@ def demo(
     ] = False,
 ) -> None:
     """Five relays and a small community on this machine, with no network at all."""
-    if headless:
-        from nostr_client.rehearsal.demo import run_headless
-
-        run.exit_code = wait_for(run_headless(run.out))
-        return
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if not headless:  # on a terminal, `nostr_client.main` opens it without coming here
         raise CommandError("without a terminal: nostr-client demo --headless", Exit.USAGE)
-    from nostr_client.rehearsal.demo import run_in_terminal
+    from nostr_client.rehearsal.demo import run_headless
 
-    run.exit_code = run_in_terminal()
+    run.exit_code = wait_for(run_headless(run.out))
 
 
 def add_to(app: typer.Typer) -> None:

@@ -7,8 +7,9 @@ import logging
 import os
 import re
 import traceback
+from io import TextIOWrapper
 from pathlib import Path
-from typing import Final, TextIO
+from typing import Final
 
 MOST_BYTES: Final = 1 << 20
 _CODES: Final = re.compile(r"(?:nsec|ncryptsec)1[0-9a-z]+|[0-9a-fA-F]{64,}", re.IGNORECASE)
@@ -36,7 +37,7 @@ class _PrivateFile(logging.FileHandler):
         super().__init__(path, encoding="utf-8", delay=True)
         self.path = path
 
-    def _open(self) -> TextIO:
+    def _open(self) -> TextIOWrapper:
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with contextlib.suppress(OSError):
             if self.path.stat().st_size > MOST_BYTES:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -70,7 +70,7 @@ def set_profile(  # noqa: PLR0917 - typer makes options of them
         "nip05": nip05,
         "lud16": lud16,
     }
-    fields = {field: value for field, value in given.items() if value is not None}
+    fields: dict[str, Any] = {field: value for field, value in given.items() if value is not None}
     if not fields:
         raise CommandError("nothing to change: name at least one field", Exit.USAGE)
     from nostr_client.cli.publish import publish

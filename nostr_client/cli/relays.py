@@ -67,13 +67,16 @@ def remove(run: Run, url: Url) -> None:
 def check(run: Run, url: Url) -> None:
     """Is a relay down for everyone, or just for you? Says each step."""
     from nostr_client.cli import show
-    from nostr_client.net.check import check_relay
+    from nostr_client.config import load_config
+    from nostr_client.net.check import OTHERS, check_relay
     from nostr_client.protocol.urls import normalize_relay_url
 
     address = normalize_relay_url(url)
+    config = load_config(run.paths.config / "config.toml")
+    others = [other for other in config.relays if other != address] or OTHERS
 
     async def work() -> None:
-        async for step in check_relay(address):
+        async for step in check_relay(address, proxy=config.proxy, others=others):
             run.out.emit(show.step_record(address, step), show.step_line(step))
             if step.ok is False:
                 run.exit_code = Exit.ERROR

@@ -108,14 +108,16 @@ def profile_lines(profile: Profile) -> str:
 
 def posted_record(posted: Posted, own: str) -> dict[str, Any]:
     """What became of an event, relay by relay; `own` is the own relay's URL or empty."""
-    report = posted.report
+    report, event = posted.report, posted.event
+    accepted = [url for url in report.accepted if url != own]
     return {
         "id": posted.id,
         "note": nip19.encode_note(posted.id),
-        "kind": posted.event.kind,
-        "pubkey": posted.event.pubkey,
-        "created_at": posted.event.created_at,
-        "accepted": [url for url in report.accepted if url != own],
+        "nevent": nip19.encode_nevent(posted.id, accepted[:3], event.pubkey, event.kind),
+        "kind": event.kind,
+        "pubkey": event.pubkey,
+        "created_at": event.created_at,
+        "accepted": accepted,
         "refused": [
             {"relay": a.url, "prefix": a.prefix, "reason": a.reason} for a in report.refused
         ],

@@ -1,0 +1,118 @@
+"""The command line as a script meets it: real processes, an empty home, no terminal."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nostr_client.nips import nip19
+from nostr_client.protocol.keys import SecretKey
+
+PASSWORD = "correct horse battery staple"
+LIMIT = 40.0
+
+
+@dataclass
+class Result:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def record(self) -> Any:
+        """The one JSON object that it printed."""
+        (line,) = self.out.splitlines()
+        return json.loads(line)
+
+    @property
+    def records(self) -> list[Any]:
+        return [json.loads(line) for line in self.out.splitlines()]
+
+
+@dataclass
+class Home:
+    """A person's folders, and everything that was ever printed for this person."""
+
+    folder: Path
+    password: str | None = PASSWORD
+    said: list[str] = field(default_factory=list)
+
+    def configure(self, relays: Sequence[str] = (), own_relay: bool = False) -> None:
+        config = self.folder / "config"
+        config.mkdir(parents=True, exist_ok=True)
+        lines = [
+            f"relays = {json.dumps(list(relays))}",
+            f"own_relay = {json.dumps(own_relay)}",
+            'allow_private_relays = ["127.0.0.1"]',
+        ]
+        (config / "config.toml").write_text("\n".join(lines))
+
+    @property
+    def environment(self) -> dict[str, str]:
+        kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
+        kept |= {
+            "HOME": str(self.folder),
+            "NOSTR_CLIENT_HOME": str(self.folder),
+            "PYTHONWARNINGS": "error",
+            "PYTHON_KEYRING_BACKEND": "keyring.backends.fail.Keyring",
+            "PYTHONUTF8": "1",
+        }
+        if self.password is not None:
+            kept["NOSTR_CLIENT_PASSWORD"] = self.password
+        return kept
+
+    async def start(
+        self, *arguments: str, descriptors: Sequence[int] = (), **more: str
+    ) -> asyncio.subprocess.Process:
+        """A command without a terminal, neither its own nor that of the tests."""
+        return await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "nostr_client", *arguments),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env=self.environment | more,
+            start_new_session=True,
+            pass_fds=descriptors,
+        )
+
+    async def run(
+        self, *arguments: str, given: str = "", descriptors: Sequence[int] = (), **more: str
+    ) -> Result:
+        process = await self.start(*arguments, descriptors=descriptors, **more)
+        try:
+            out, err = await asyncio.wait_for(process.communicate(given.encode()), LIMIT)
+        except TimeoutError:
+            process.kill()
+            raise
+        result = Result(process.returncode or 0, out.decode(), err.decode())
+        self.said += [result.out, result.err]
+        return result
+
+    async def import_key(self, key: SecretKey, name: str = "ana") -> None:
+        nsec = nip19.encode_nsec(key)
+        done = await self.run("account", "import", "--name", name, "--json", given=nsec)
+        assert done.code == 0, done.err
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Home]:
+    home = Home(tmp_path / "home")
+    home.configure()
+    yield home
+    traces = [text for text in home.said if "Traceback" in text]
+    assert not traces, "no command ends in a traceback"
+
+
+@pytest.fixture
+def key() -> SecretKey:
+    return SecretKey.generate()

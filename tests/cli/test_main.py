@@ -1,0 +1,115 @@
+"""The entry: quick, and it loads one face only."""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import sys
+import time
+
+import pytest
+
+from nostr_client.cli.exits import MEANINGS, Exit, exit_code_of
+from nostr_client.errors import InvalidCode, ListNotRead, SigningRefused, StoreError
+from nostr_client.version import __version__
+from tests.cli.conftest import Home
+
+LOADED = """
+import sys
+from nostr_client.main import main
+main(sys.argv[1:])
+print([name for name in ("typer", "textual", "relays", "asyncio", "msgspec", "rich", "click")
+       if name in sys.modules])
+"""
+
+
+def started(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "nostr_client", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
+
+
+def test_version_is_quick() -> None:
+    took = []
+    for _ in range(10):
+        before = time.perf_counter()
+        done = started("--version")
+        took.append(time.perf_counter() - before)
+        assert (done.returncode, done.stdout) == (0, f"nostr-client {__version__}\n")
+    assert statistics.median(took) < 0.15
+
+
+def test_version_loads_nothing() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", LOADED, "--version"],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
+    )
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_the_relay_is_handed_over_whole() -> None:
+    done = started("relay", "--help")
+    assert done.returncode == 0
+    assert "import" in done.stdout
+    program = LOADED.replace(
+        "main(sys.argv[1:])\n", "try: main(sys.argv[1:])\nexcept SystemExit: pass\n"
+    )
+    shown = subprocess.run(
+        [sys.executable, "-c", program, "relay", "--version"],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
+    )
+    assert "typer" not in shown.stdout
+    assert "textual" not in shown.stdout
+
+
+def test_without_a_terminal_it_says_what_to_use() -> None:
+    done = started()
+    assert done.returncode == Exit.USAGE
+    assert "--help" in done.stderr
+    assert not done.stdout
+
+
+def test_help_names_every_command_and_exit_code() -> None:
+    done = started("--help")
+    assert done.returncode == 0
+    names = (
+        *("account", "post", "reply", "react", "repost", "delete", "feed", "thread", "profile"),
+        *("follow", "unfollow", "follows", "relays", "relay", "own-relay", "demo"),
+    )
+    for name in names:
+        assert f"\n  {name} " in done.stdout
+    for code in MEANINGS:
+        assert f" {code.value}  {MEANINGS[code]}" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "arguments", [("nonsense",), ("post", "--nonsense"), ("account",), ("feed", "--limit", "0")]
+)
+def test_wrong_use_is_2_and_no_traceback(arguments: tuple[str, ...]) -> None:
+    done = started(*arguments)
+    assert done.returncode == Exit.USAGE
+    assert "Traceback" not in done.stderr
+
+
+def test_exit_codes_follow_the_error() -> None:
+    assert exit_code_of(StoreError("x")) == Exit.ERROR
+    assert exit_code_of(InvalidCode("x")) == Exit.USAGE
+    assert exit_code_of(SigningRefused("x")) == Exit.LOCKED
+    assert exit_code_of(ListNotRead("x")) == Exit.NOT_READ
+
+
+async def test_the_demo_without_a_terminal_says_how(home: Home) -> None:
+    done = await home.run("demo")
+    assert done.code == Exit.USAGE
+    assert "--headless" in done.err

@@ -1,0 +1,129 @@
+"""`feed` and `thread`: what others write, also when they mean harm."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import signal
+
+import pytest
+
+from nostr_client.cli.exits import Exit
+from nostr_client.nips import nip19
+from nostr_client.protocol.event import Draft
+from nostr_client.protocol.keys import SecretKey
+from tests.cli.conftest import Home
+from tests.cli.test_notes import put
+from tests.conftest import StartRelay
+
+HOSTILE = (
+    "\x1b]0;title\x07\x1b[2J\x1b[31mred\x9b31m \x1bPdcs\x1b\\ \x90dcs\x9c \r overwritten "
+    "\u202egnitirw\u202c \u2028line [@click=app.quit]x[/] \ud7ff \u0085nel \x08\x08back"
+)
+_harmful = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+
+
+async def test_the_feed_shows_whom_i_follow(
+    home: Home, key: SecretKey, start_relay: StartRelay
+) -> None:
+    relay = await start_relay()
+    home.configure([relay.url])
+    await home.import_key(key)
+    author = SecretKey.generate()
+    profile = json.dumps({"name": "ben\x1b[31m", "about": HOSTILE})
+    await put(relay.url, Draft(0, profile), author)
+    first = await put(relay.url, Draft(1, "first", created_at=1_700_000_001), author)
+    second = await put(relay.url, Draft(1, HOSTILE, created_at=1_700_000_002), author)
+    npub = nip19.encode_npub(author.public_key.hex)
+    followed = await home.run("follow", npub, "--start-empty")
+    assert followed.code == 0, followed.err
+    again = await home.run("follow", npub, "--json")
+    assert again.record["changed"] is False
+
+    plain = await home.run("feed")
+    assert plain.code == 0, plain.err
+    assert _harmful.sub("", plain.out) == plain.out
+    assert "first" in plain.out
+    assert "[@click=app.quit]x[/]" in plain.out
+    assert nip19.encode_note(second) in plain.out
+    assert plain.out.index("first") < plain.out.index("red")
+
+    exact = await home.run("feed", "--json", "--limit", "2", "--offline")
+    assert _harmful.sub("", exact.out) == exact.out
+    assert [event["id"] for event in exact.records] == [first, second]
+    assert exact.records[1]["content"] == HOSTILE
+
+    thread = await home.run("thread", nip19.encode_note(second), "--json")
+    assert [event["id"] for event in thread.records] == [second]
+    assert (await home.run("thread", "f" * 64)).code == Exit.NOT_FOUND
+
+    shown = await home.run("profile", "show", npub)
+    assert shown.code == 0, shown.err
+    assert _harmful.sub("", shown.out) == shown.out
+    assert shown.out.startswith("ben")
+    listed = await home.run("follows", "--json")
+    assert [p["npub"] for p in listed.records] == [npub]
+    assert (await home.run("unfollow", npub)).code == 0
+    assert (await home.run("follows")).out == ""
+
+
+async def test_a_profile_is_changed_field_by_field(
+    home: Home, key: SecretKey, start_relay: StartRelay
+) -> None:
+    relay = await start_relay()
+    home.configure([relay.url])
+    await home.import_key(key)
+    done = await home.run("profile", "set", "--name", "ana", "--about", "hi", "--start-empty")
+    assert done.code == 0, done.err
+    assert (await home.run("profile", "set", "--about", "")).code == 0
+    shown = (await home.run("profile", "show", "--json")).record
+    assert (shown["name"], shown["about"]) == ("ana", "")
+    assert (await home.run("profile", "set")).code == Exit.USAGE
+
+
+async def test_a_list_that_cannot_be_read_is_not_published(home: Home, key: SecretKey) -> None:
+    home.configure(["ws://127.0.0.1:9"])
+    await home.import_key(key)
+    npub = nip19.encode_npub(SecretKey.generate().public_key.hex)
+    done = await home.run("follow", npub)
+    assert done.code == Exit.NOT_READ
+    assert len(done.err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, Exit.INTERRUPTED), (signal.SIGTERM, 143)]
+)
+async def test_following_ends_cleanly(
+    home: Home, key: SecretKey, start_relay: StartRelay, number: int, code: int
+) -> None:
+    relay = await start_relay()
+    home.configure([relay.url])
+    await home.import_key(key)
+    assert (await home.run("post", "hello")).code == 0
+    process = await home.start("feed", "--follow", "--json")
+    assert process.stdout is not None
+    await asyncio.wait_for(process.stdout.readline(), 20)
+    process.send_signal(number)
+    out, err = await asyncio.wait_for(process.communicate(), 10)
+    assert (process.returncode, out, err) == (code, b"", b"")
+
+
+async def test_a_reader_that_goes_away_is_no_error(
+    home: Home, key: SecretKey, start_relay: StartRelay
+) -> None:
+    relay = await start_relay()
+    home.configure([relay.url])
+    await home.import_key(key)
+    for n in range(3):
+        assert (await home.run("post", f"{n} {'x' * 30000}")).code == 0
+    process = await asyncio.create_subprocess_shell(
+        "python -m nostr_client feed --offline | head -c 10",
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env=home.environment,
+        start_new_session=True,
+    )
+    out, err = await asyncio.wait_for(process.communicate(), 20)
+    assert len(out) == 10
+    assert err == b""
