@@ -138,7 +138,8 @@ class CopyLedger:
         names = {tie_of(event_id): event_id for event_id in ids}
         rows = await self._db.read(
             lambda db: db.execute(
-                f"SELECT c.tie, {_COLUMNS} WHERE c.tie IN (SELECT value FROM json_each(?))"
+                f"SELECT c.tie, {_COLUMNS}"  # noqa: S608
+                " WHERE c.tie IN (SELECT value FROM json_each(?))"
                 " ORDER BY r.url",
                 (json.dumps(list(names)),),
             ).fetchall()

@@ -75,7 +75,7 @@ _Queue = queue.SimpleQueue[_Job[Any] | None]
 
 
 class Database:
-    """The file `path` and the threads that work on it. Opened by `Database.open`, ended by `close`."""
+    """The file `path` and the threads that work on it, from `Database.open` to `close`."""
 
     def __init__(self, path: Path, time_limit: float) -> None:
         self.path = path
@@ -281,7 +281,7 @@ def _retry_locked(run: Callable[[], object]) -> None:
         else:
             return
         # SQLite's own waiting grows to 100 ms and would starve beside a busy neighbour.
-        time.sleep(random.uniform(0.001, 0.01))
+        time.sleep(random.uniform(0.001, 0.01))  # noqa: S311 - no secret
 
 
 @contextlib.contextmanager

@@ -1,7 +1,7 @@
 """EventStore: every event this program keeps, for a client and a relay alike.
 
-What the rules say of an event comes back as a `SaveResult`; what goes wrong with the store itself is a
-StoreError. Nothing above this room knows what kind of database it is.
+What the rules say of an event comes back as a `SaveResult`; what goes wrong with the store itself
+is a StoreError. Nothing above this room knows what kind of database it is.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from nostr_client.protocol.urls import normalize_relay_url
 from nostr_client.store import queries
 from nostr_client.store.copies import CopyLedger
 from nostr_client.store.database import Database, QueryTimeout
-from nostr_client.store.index_keys import IndexKeys, tie_of
+from nostr_client.store.index_keys import IndexKeys, id_of, place_of, tie_of
 from nostr_client.store.queries import NEWEST, Cursor
 from nostr_client.store.saving import Saver, SaveResult, SaveStatus
 from nostr_client.store.watching import Hearing, Stored, Watch, Watchers
@@ -54,8 +54,6 @@ class _Slice(msgspec.Struct, frozen=True):
     """Rows of one filter, in order."""
 
     events: list[bytes]
-    created: list[int]
-    seqs: list[int]
     complete: bool
     split: bool
     """The first one left out has the created_at of the last one here."""
@@ -90,9 +88,9 @@ class EventStore:
     ) -> AsyncIterator[Self]:
         """The store in the file `path`, which is made if it is missing.
 
-        `keep_history_of`: pubkeys whose superseded versions are kept. `service_urls`: a relay's own,
-        for which it obeys requests to vanish (NIP-62); a client gives none. `time_limit`: seconds a
-        query may take. Raises StoreError, InvalidData for a service URL that is none.
+        `keep_history_of`: pubkeys whose superseded versions are kept. `service_urls`: a relay's
+        own, for which it obeys requests to vanish (NIP-62); a client gives none. `time_limit`:
+        seconds a query may take. Raises StoreError, InvalidData for a service URL that is none.
         """
         urls = frozenset(normalize_relay_url(url) for url in service_urls)
         db = await Database.open(path, time_limit=time_limit)
@@ -114,7 +112,7 @@ class EventStore:
     # Writing
 
     async def save(self, events: Sequence[Event]) -> list[SaveResult]:
-        """Durable on return; events are taken in the order given. Signatures are the caller's affair.
+        """Durable on return; events are taken in the order given, their signatures for granted.
 
         Raises StoreError; then a part of a large batch may have been stored.
         """
@@ -177,7 +175,7 @@ class EventStore:
         )
         listed = json.dumps([tie_of(id) for id in wanted])
         row = await self._db.read(lambda c: c.execute(sql, (listed,)).fetchone())
-        held = {data[7:71].decode(): data for data in _lines(row[0])}
+        held = {id_of(data): data for data in _lines(row[0])}
         return {id: data for id, data in held.items() if id in wanted}
 
     async def query(self, filters: Sequence[Filter]) -> list[Event]:
@@ -204,6 +202,8 @@ class EventStore:
         share the last one's created_at come too, so that paging by `until` misses nothing (NIP-67).
         Raises StoreError, QueryTimeout, InvalidFilter.
         """
+        for f in filters:
+            queries.check(f)
         now = int(self._clock())
         limits = [_lowest(f.limit, max_limit) for f in filters]
 
@@ -214,24 +214,22 @@ class EventStore:
             return found
 
         def read(db: sqlite3.Connection) -> list[_Slice]:
-            if len(filters) > 1:
-                db.execute("BEGIN")  # one snapshot for all
+            if len(filters) == 1:
+                found = self._slice(db, filters[0], NEWEST, limits[0], now)
+                if not found.split or limits[0] != max_limit:
+                    return [found]
+            db.execute("BEGIN")  # one snapshot for all
             try:
                 return [part(db, f, limit) for f, limit in zip(filters, limits, strict=True)]
             finally:
-                if db.in_transaction:
-                    db.execute("COMMIT")
+                db.execute("COMMIT")
 
         slices = await self._db.read(read)
         complete = all(part.complete for part in slices)
         seq = slices[0].seq if slices else 0
         if len(slices) == 1:
             return Page(slices[0].events, complete, seq)
-        united = {
-            (-created, data[7:71]): data
-            for part in slices
-            for created, data in zip(part.created, part.events, strict=True)
-        }
+        united = {place_of(data): data for part in slices for data in part.events}
         return Page([united[place] for place in sorted(united)], complete, seq)
 
     async def stream(
@@ -258,13 +256,21 @@ class EventStore:
 
     async def count(self, filters: Sequence[Filter]) -> int:
         """How many events match; limits are not read. Raises as `query` does."""
-        now = int(self._clock())
-        plans = [p for f in filters if (p := queries.plan(f, self._keys, now)) is not None]
-        if not plans:
+        for f in filters:
+            queries.check(f)
+        full = [f for f in filters if not queries.is_empty(f)]
+        if not full:
             return 0
-        sql, parameters = queries.count_sql(plans)
-        total: int = await self._db.read(lambda c: c.execute(sql, parameters).fetchone()[0])
-        return total
+        now = int(self._clock())
+
+        def read(db: sqlite3.Connection) -> int:
+            plans = [self._plan(db, f) for f in full]
+            total, any_expired = db.execute(*queries.count(plans, now, alive=False)).fetchone()
+            if any_expired:
+                total = db.execute(*queries.count(plans, now, alive=True)).fetchone()[0]
+            return int(total)
+
+        return await self._db.read(read)
 
     async def ids(self, f: Filter) -> list[tuple[int, str]]:
         """(created_at, id) of all that match, oldest first, then lowest id: for reconciliation."""
@@ -315,42 +321,43 @@ class EventStore:
     def _slice(
         self, db: sqlite3.Connection, f: Filter, after: Cursor, limit: int | None, now: int
     ) -> _Slice:
-        plan = queries.plan(f, self._keys, now, after)
-        if plan is None:
-            return _Slice(
-                [], [], [], True, False, db.execute("SELECT seq FROM state").fetchone()[0]
-            )
-        most = -1 if limit is None else limit + 1
-        row = db.execute(queries.page_sql(plan), {**plan.parameters, "limit": most}).fetchone()
-        events = _lines(row[1])
-        created, seqs = _numbers(row[2]), _numbers(row[3])
-        complete, split = True, False
-        if limit is not None and len(events) > limit:
-            complete = False
-            split = limit > 0 and created[limit] == created[limit - 1]
-            del events[limit:], created[limit:], seqs[limit:]
-        return _Slice(events, created, seqs, complete, split, row[0])
+        """The newest `limit` after a place; fewer where they would not fit into memory."""
+        if queries.is_empty(f):
+            return _Slice([], True, False, db.execute("SELECT seq FROM state").fetchone()[0])
+        plan = self._plan(db, f, after)
+        most = None if limit is None else limit + 1
+        statement = queries.page(plan, most, now, alive=False)
+        seq, any_expired, joined = db.execute(*statement).fetchone()
+        if any_expired:
+            statement = queries.page(plan, most, now, alive=True)
+            seq, _, joined = db.execute(*statement).fetchone()
+        events = _lines(joined)
+        if limit is None or len(events) <= limit:
+            return _Slice(events, True, False, seq)
+        split = limit > 0 and place_of(events[limit])[0] == place_of(events[limit - 1])[0]
+        return _Slice(events[:limit], False, split, seq)
 
     def _whole_second(self, db: sqlite3.Connection, f: Filter, part: _Slice, now: int) -> _Slice:
         """`part`, and as many again of those that share its last created_at."""
-        second, size = part.created[-1], len(part.events)
-        place = Cursor(second, tie_of(part.events[-1][7:71].decode()), part.seqs[-1])
-        one_second = f.changed(since=second, until=second)
-        rest = self._slice(db, one_second, place, size, now)
-        # A later snapshot may see more; what `part` could not see is not for this answer.
-        more = [pair for pair in zip(rest.events, rest.seqs, strict=True) if pair[1] <= part.seq]
-        older = f.changed(until=second - 1)
-        return _Slice(
-            [*part.events, *(event for event, _ in more)],
-            [*part.created, *(second for _ in more)],
-            [*part.seqs, *(seq for _, seq in more)],
-            rest.complete and self._slice(db, older, NEWEST, 0, now).complete,
-            not rest.complete,
-            part.seq,
-        )
+        last = part.events[-1]
+        second = -place_of(last)[0]
+        this = f.changed(since=second, until=second)
+        rest = self._slice(db, this, Cursor(second, tie_of(id_of(last)), 0), len(part.events), now)
+        complete = rest.complete
+        if complete and second > 0:
+            complete = self._slice(db, f.changed(until=second - 1), NEWEST, 0, now).complete
+        return _Slice(part.events + rest.events, complete, rest.split, part.seq)
+
+    def _plan(self, db: sqlite3.Connection, f: Filter, after: Cursor = NEWEST) -> queries.Plan:
+        walks = queries.walks(f, self._keys)
+        if not walks:
+            return queries.plan(f, self._keys, after)
+        costs = [db.execute(*walk.probe).fetchone()[0] * walk.scale for walk in walks]
+        return queries.plan(f, self._keys, after, walks[costs.index(min(costs))])
 
     async def _slices(self, f: Filter, size: int) -> AsyncIterator[list[Event]]:
         """All of one filter, newest first, in parts of `size`."""
+        queries.check(f)
         after, now = NEWEST, int(self._clock())
         while size > 0:
             start = after
@@ -364,7 +371,7 @@ class EventStore:
                 yield events
             if part.complete:
                 return
-            after = Cursor(events[-1].created_at, tie_of(events[-1].id), part.seqs[-1])
+            after = Cursor(events[-1].created_at, tie_of(events[-1].id), 0)
 
     async def _last_seq(self) -> int:
         seq: int = await self._db.read(lambda c: c.execute("SELECT seq FROM state").fetchone()[0])
@@ -426,7 +433,7 @@ class EventStore:
             return len(rows)
 
         while await self._db.write(run) == 500:
-            await asyncio.sleep(0)
+            pass
 
 
 def _lines(joined: bytes | str | None) -> list[bytes]:

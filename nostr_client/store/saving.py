@@ -71,10 +71,11 @@ class Saved(NamedTuple):
 
 
 class _Current(NamedTuple):
-    """The version of an address that counts; `event` while it is not written yet."""
+    """The version at an address; `event` while it is not written yet."""
 
     version: Version
     seq: int
+    expired: bool = False
     event: Event | None = None
 
 
@@ -109,10 +110,11 @@ class Saver:
     def _save_run(
         self, db: sqlite3.Connection, run: Sequence[Event], now: int, seq: int
     ) -> tuple[list[SaveResult], int]:
-        facts = self._facts(db, run)
+        facts = self._facts(db, run, now)
         results: list[SaveResult] = []
         pending: dict[int, Event] = {}
         gone: list[int] = []
+        expired: list[int] = []
         superseded: list[Event] = []
         for event in run:
             status = self._judge(event, facts, now)
@@ -131,11 +133,13 @@ class Saver:
                     superseded.append(old.event)
                     del pending[old.seq]
                 elif old is not None:
-                    gone.append(old.seq)
-                facts.current[address] = _Current(Version(event.created_at, event.id), seq, event)
+                    (expired if old.expired else gone).append(old.seq)
+                version = Version(event.created_at, event.id)
+                facts.current[address] = _Current(version, seq, event=event)
             results.append(SaveResult(status, seq))
         self._archive(db, superseded)
         self.remove(db, gone, archive=True)
+        self.remove(db, expired, archive=False)
         self._insert(db, pending)
         last = run[-1]
         if results[-1].seq and last.kind == DELETION:
@@ -160,7 +164,7 @@ class Saver:
         if not is_replaceable(event.kind):
             return SaveStatus.STORED
         old = facts.current.get(self._keys.address(event.address or ""))
-        if old is None:
+        if old is None or old.expired:
             return SaveStatus.STORED
         if Version(event.created_at, event.id).supersedes(old.version):
             return SaveStatus.REPLACED
@@ -176,7 +180,7 @@ class Saver:
         spot = self._keys.address(event.address), self._keys.author(event.pubkey)
         return facts.tombstones.get(spot, -1) >= event.created_at
 
-    def _facts(self, db: sqlite3.Connection, run: Sequence[Event]) -> _Facts:
+    def _facts(self, db: sqlite3.Connection, run: Sequence[Event], now: int) -> _Facts:
         facts = _Facts()
         ties = {tie_of(event.id): event.id for event in run}
         addresses = [self._keys.address(e.address) for e in run if e.address is not None]
@@ -198,9 +202,10 @@ class Saver:
         }
         if addresses:
             facts.current = {
-                key: _Current(Version(created_at, id), seq)
-                for key, seq, created_at, id in db.execute(
-                    "SELECT t.key, e.seq, e.created_at, CAST(substr(e.json, 8, 64) AS TEXT)"
+                key: _Current(Version(created_at, id), seq, rules.is_expired(expires, now))
+                for key, seq, created_at, expires, id in db.execute(
+                    "SELECT t.key, e.seq, e.created_at, e.expires,"
+                    " CAST(substr(e.json, 8, 64) AS TEXT)"
                     " FROM tag t CROSS JOIN event e ON e.seq = t.seq"
                     " WHERE t.key IN (SELECT value FROM json_each(?))",
                     (json.dumps(addresses),),

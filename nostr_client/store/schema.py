@@ -1,9 +1,9 @@
 """The tables, their versions, and how an older file becomes a newer one.
 
 `state` is one row: the last commit sequence, and the secret that keys the hashes of `index_keys`.
-`event` holds each event once, as the JSON that was checked; `tag` is the index of single-letter tags
-and of addresses. `tie` stands for the event's id and sorts against it, so that one backward walk over
-(created_at, tie) is NIP-01's order. A `seq` is given once and never again.
+`event` holds each event once, as the JSON that was checked; `tag` is the index of single-letter
+tags and of addresses. `tie` stands for the event's id and sorts against it, so that one backward
+walk over (created_at, tie) is NIP-01's order. A `seq` is given once and never again.
 """
 
 from __future__ import annotations
@@ -26,7 +26,6 @@ _EVENTS: Final = (
     "CREATE INDEX event_tie ON event (tie)",
     "CREATE INDEX event_time ON event (created_at, tie)",
     "CREATE INDEX event_kind ON event (kind, created_at, tie)",
-    "CREATE INDEX event_author ON event (author, created_at, tie)",
     "CREATE INDEX event_author_kind ON event (author, kind, created_at, tie)",
     "CREATE INDEX event_expires ON event (expires) WHERE expires IS NOT NULL",
     "CREATE TABLE tag (key INTEGER, created_at INTEGER, tie INTEGER, seq INTEGER, kind INTEGER,"
@@ -54,7 +53,7 @@ VERSION: Final = len(STEPS)
 
 
 def prepare(db: sqlite3.Connection) -> None:
-    """Create or migrate the tables. Raises StoreError for what is not ours, or is newer than we are."""
+    """Create or migrate the tables. Raises StoreError for what is not ours, or is newer."""
     if _version(db) == VERSION:
         return
     db.execute("BEGIN IMMEDIATE")  # another process may be doing the same at this moment
@@ -75,7 +74,7 @@ def prepare(db: sqlite3.Connection) -> None:
 def _version(db: sqlite3.Connection) -> int:
     version: int = db.execute("PRAGMA user_version").fetchone()[0]
     owner: int = db.execute("PRAGMA application_id").fetchone()[0]
-    empty = db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0] == 0
+    empty = db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
     if owner != APPLICATION_ID and not (empty and version == owner == 0):
         raise StoreError("the file is a database of another program")
     if version > VERSION:

@@ -1,8 +1,8 @@
 """Watching a store: events as they are stored, by this process or another.
 
-A watch is a place in the order of commits. What this process stores is handed over from memory; what
-another stored is found by asking for the last commit sequence now and then. A reader that falls behind
-loses nothing and holds nothing up: it catches up from the store.
+A watch is a place in the order of commits. What this process stores is handed over from memory;
+what another stored is found by asking for the last commit sequence now and then. A reader that
+falls behind loses nothing and holds nothing up: it catches up from the store.
 """
 
 from __future__ import annotations

@@ -1,0 +1,1 @@
+"""The contract of the store, and what SQLite is asked to survive."""

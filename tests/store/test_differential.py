@@ -1,0 +1,132 @@
+"""The store against a naive scan: same answers, same order, same limits."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections.abc import Sequence
+
+import pytest
+
+from nostr_client.protocol.event import Event
+from nostr_client.protocol.filters import Filter
+from nostr_client.store.events import EventStore
+from tests.store import samples
+from tests.store.conftest import Clock, OpenStore
+from tests.store.naive import NaiveStore
+from tests.vectors import needs_vectors, real_events
+
+
+async def assert_same(store: EventStore, naive: NaiveStore, filters: Sequence[Filter]) -> None:
+    """Every way of reading gives what the naive scan gives."""
+    shown = [f.to_dict() for f in filters]
+    assert await store.query(filters) == naive.query(filters), shown
+    page = await store.page(filters)
+    assert page.events == [event.json for event in naive.query(filters)], shown
+    whole = all(len(naive.query([f])) == len(naive.matching([f])) for f in filters)
+    assert page.complete is whole, shown
+    assert await store.count(filters) == len(naive.matching(filters)), shown
+
+
+async def assert_slices(store: EventStore, naive: NaiveStore, filters: Sequence[Filter]) -> None:
+    """Cut pages and slices, too."""
+    shown = [f.to_dict() for f in filters]
+    page = await store.page(filters, max_limit=4)
+    expected = naive.query(filters, cap=4)
+    assert [data for data in page.events if data in {e.json for e in expected}] == [
+        event.json for event in expected
+    ], shown
+    # The cap of the store may be stretched, to keep the last second whole.
+    assert set(page.events) <= {event.json for event in naive.query(filters)}, shown
+    assert len(page.events) <= 2 * 4 * len(filters), shown
+    assert not page.complete or page.events == [e.json for e in naive.matching(filters)], shown
+    for size in (1, 7):
+        slices = [part async for part in store.stream(filters, size=size)]
+        assert all(0 < len(part) <= size for part in slices), shown
+        assert [event for part in slices for event in part] == naive.matching(filters), shown
+    for f in filters:
+        expected = sorted((event.created_at, event.id) for event in naive.matching([f]))
+        assert await store.ids(f) == expected, shown
+
+
+async def compare(
+    store: EventStore, naive: NaiveStore, known: list[Event], rng: random.Random, rounds: int
+) -> None:
+    for number in range(rounds):
+        filters = [samples.random_filter(rng, known) for _ in range(rng.choice((1, 1, 1, 2, 3)))]
+        await assert_same(store, naive, filters)
+        if number % 5 == 0:
+            await assert_slices(store, naive, filters)
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_generated_events(open_store: OpenStore, clock: Clock, seed: int) -> None:
+    await generated(open_store, clock, seed, filters=80)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+async def test_many_generated_events(open_store: OpenStore, clock: Clock) -> None:
+    for seed in range(100, 200):
+        await generated(open_store, clock, seed, filters=200)
+
+
+async def generated(open_store: OpenStore, clock: Clock, seed: int, filters: int) -> None:
+    rng = random.Random(seed)
+    keepers = [samples.author(0), samples.author(1)]
+    urls = [samples.SERVICE_URL] if seed % 2 else []
+    tags = [samples.SERVICE_URL + "/", "ALL_RELAYS"] if seed % 2 else []
+    naive = NaiveStore(tags, keepers)
+    made = samples.events(rng, 250)
+    again = made + rng.sample(made, 60)
+    clock.now = samples.NOW
+    name = f"{seed}.db"
+    async with open_store(name, keep_history_of=keepers, service_urls=urls) as store:
+        for batch in _batches(rng, again):
+            results = await store.save(batch)
+            expected = [naive.save(event, int(clock.now)) for event in batch]
+            assert [result.status for result in results] == expected
+            if rng.random() < 0.1:
+                clock.now += 1
+            if rng.random() < 0.1:
+                await store.purge()
+        clock.now += 3
+        naive.forget_expired(int(clock.now))
+        await compare(store, naive, made, rng, filters)
+        for address in {event.address for event in made if event.address is not None}:
+            assert await store.history(address) == naive.history(address)
+            current = [event for event in naive.events if event.address == address]
+            assert await store.get_address(address) == (current[0] if current else None)
+        held = {event.id for event in naive.events}
+        for event in made:
+            assert (await store.get(event.id) is not None) == (event.id in held)
+        await store.check()
+
+
+def _batches(rng: random.Random, events: list[Event]) -> list[list[Event]]:
+    batches, left = [], iter(events)
+    while batch := list(itertools.islice(left, rng.choice((1, 1, 2, 10, 60)))):
+        batches.append(batch)
+    return batches
+
+
+@needs_vectors
+async def test_real_events(store: EventStore) -> None:
+    await real(store, filters=500)
+
+
+@needs_vectors
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+async def test_real_events_many_filters(store: EventStore) -> None:
+    await real(store, filters=10_000)
+
+
+async def real(store: EventStore, filters: int) -> None:
+    naive = NaiveStore()
+    events = [Event.parse(line) for line in real_events()]
+    results = await store.save(events)
+    assert [result.status for result in results] == [
+        naive.save(event, samples.NOW) for event in events
+    ]
+    await compare(store, naive, events, random.Random(7), filters)
