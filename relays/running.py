@@ -67,7 +67,7 @@ async def run(config: RelayConfig, data: Path, *, stop_on_eof: bool = False) -> 
     """
     private_folder(data)
     with _locked(data):
-        listener = _bind(config.host, config.port)
+        listener = bind(config.host, config.port)
         with listener:
             address = _address(listener, config.host)
             urls = service_urls(address, config.urls)
@@ -104,7 +104,7 @@ def _noted(data: Path, note: Note) -> Iterator[None]:
         (data / "relay.json").unlink(missing_ok=True)
 
 
-def _bind(host: str, port: int) -> socket.socket:
+def bind(host: str, port: int) -> socket.socket:
     """A listening socket. It listens at once, so that a taken port shows now."""
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)

@@ -1,0 +1,89 @@
+"""A client of few words: frames as JSON, each wait with a limit."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from websockets.asyncio.client import ClientConnection, connect
+
+from nostr_client.protocol.event import Draft, Event
+from nostr_client.protocol.keys import SecretKey
+
+LIMIT = 10.0
+"""Seconds that a frame may take."""
+NOW = 1_700_000_000
+KEY = SecretKey(b"\x7f" * 32)
+OTHER = SecretKey(b"\x2a" * 32)
+
+
+def note(
+    content: str = "hello",
+    *,
+    kind: int = 1,
+    tags: tuple[tuple[str, ...], ...] = (),
+    at: int = NOW,
+    key: SecretKey = KEY,
+) -> Event:
+    """A signed event."""
+    return Draft(kind, content, tags, at).sign(key, at)
+
+
+class Wire:
+    """One connection; `recv` gives decoded frames."""
+
+    def __init__(self, socket: ClientConnection) -> None:
+        self.socket = socket
+
+    async def send(self, *parts: Any) -> None:
+        await self.socket.send(json.dumps(parts))
+
+    async def raw(self, text: str | bytes) -> None:
+        await self.socket.send(text, text=True)
+
+    async def recv(self) -> list[Any]:
+        async with asyncio.timeout(LIMIT):
+            frame = json.loads(await self.socket.recv())
+        assert isinstance(frame, list)
+        return frame
+
+    async def publish(self, event: Event) -> list[Any]:
+        """Send an event; the frame that answers it."""
+        await self.offer(event)
+        return await self.recv()
+
+    async def offer(self, event: Event) -> None:
+        await self.raw(b'["EVENT",' + event.json + b"]")
+
+    async def req(self, id: str, *filters: dict[str, Any]) -> tuple[list[str], list[Any]]:
+        """Ask; the ids that came before EOSE, and the frame that ended it."""
+        await self.send("REQ", id, *filters)
+        ids: list[str] = []
+        while True:
+            frame = await self.recv()
+            if frame[0] != "EVENT":
+                return ids, frame
+            assert frame[1] == id
+            ids.append(frame[2]["id"])
+
+    async def stored(self, *filters: dict[str, Any]) -> list[str]:
+        """The ids of what is stored, newest first."""
+        ids, end = await self.req("stored", *filters)
+        assert end[:2] == ["EOSE", "stored"], end
+        await self.send("CLOSE", "stored")
+        return ids
+
+    async def silent(self) -> bool:
+        """Does nothing come that was sent before a question asked now is answered?"""
+        await self.send("COUNT", "silence?", {"ids": ["00" * 32]})
+        return (await self.recv())[:2] == ["COUNT", "silence?"]
+
+
+@asynccontextmanager
+async def wire(url: str, **options: Any) -> AsyncIterator[Wire]:
+    """A connection to `url`."""
+    async with connect(url, compression=None, open_timeout=LIMIT, **options) as socket:
+        yield Wire(socket)

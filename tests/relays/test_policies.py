@@ -1,0 +1,130 @@
+"""What is taken and what is refused, each with a prefix and a reason."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from nostr_client.protocol.event import Event
+from nostr_client.protocol.filters import Filter
+from relays.config import Limits
+from relays.policies import Offer, filter_values, for_clients, for_imports, judge_filters
+from tests.relays.talk import NOW, note
+
+LIMITS = Limits(
+    content_length=20,
+    event_tags=3,
+    message_bytes=2000,
+    created_at_ahead=900,
+    created_at_behind=1000,
+    filters=2,
+    filter_values=4,
+)
+PROTECTED = note("mine", tags=(("-",),))
+
+
+def embedding(content: str, kind: int = 6) -> Event:
+    return note(content, kind=kind)
+
+
+@pytest.mark.parametrize(
+    ("event", "reason"),
+    [
+        (note(), ""),
+        (note("x" * 20), ""),
+        (note("x" * 21), "invalid: content may have 20 characters here"),
+        (note(tags=(("t", "a"),) * 3), ""),
+        (note(tags=(("t", "a"),) * 4), "invalid: an event may have 3 tags here"),
+        (note(tags=(("t", "x" * 2000),)), "invalid: an event may have 2000 bytes here"),
+        (note(at=NOW + 900), ""),
+        (note(at=NOW + 901), "invalid: created_at is more than 900 seconds ahead"),
+        (note(at=NOW - 1000), ""),
+        (note(at=NOW - 1001), "invalid: created_at is more than 1000 seconds ago"),
+        (note(tags=(("expiration", str(NOW)),)), "invalid: this event has expired"),
+        (note(tags=(("expiration", str(NOW + 1)),)), ""),
+        (note(tags=(("expiration", "soon"),)), ""),
+        (note(tags=(("expiration",),)), ""),
+        (
+            note(kind=22242),
+            "invalid: kind 22242 answers a challenge and is never published",
+        ),
+        (PROTECTED, "blocked: this relay does not take protected events"),
+        (note(tags=(("-", "x"),)), "blocked: this relay does not take protected events"),
+        (note(tags=(("t", "-"),)), ""),
+    ],
+)
+def test_events_of_clients(event: Event, reason: str) -> None:
+    verdict = for_clients(LIMITS)(Offer(event, NOW))
+    assert (verdict.accepted, verdict.reason) == (not reason, reason)
+
+
+WIDE = Limits()
+CARRIES = "blocked: a repost must not carry a protected event"
+
+
+@pytest.mark.parametrize("kind", [6, 16])
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("", ""),
+        ("not json", ""),
+        ('{"tags":"-"}', ""),
+        ('{"tags":[["-"]', ""),
+        ("[" * 10_000, ""),
+        (note("fine").json.decode(), ""),
+        (PROTECTED.json.decode(), CARRIES),
+        (json.dumps(json.loads(PROTECTED.json), indent=1), CARRIES),
+        (PROTECTED.json.decode().replace('"-"', '"\\u002d"'), CARRIES),
+        (PROTECTED.json.decode().replace("mine", "changed"), CARRIES),
+        ('{"tags":[["t","x"],["-"]]}', CARRIES),
+        ('{"tags":[["t","-"], 5, ["x","-"]]}', ""),
+    ],
+)
+def test_reposts_of_protected_events(kind: int, content: str, reason: str) -> None:
+    for judge in (for_clients(WIDE), for_imports(WIDE)):
+        assert judge(Offer(embedding(content, kind), NOW)).reason == reason
+
+
+def test_only_reposts_are_looked_into() -> None:
+    assert for_clients(WIDE)(Offer(note(PROTECTED.json.decode()), NOW)).accepted
+
+
+def test_imports_pass_dates_and_nothing_else() -> None:
+    judge = for_imports(LIMITS)
+    assert judge(Offer(note(at=5), NOW)).accepted
+    assert judge(Offer(note(at=NOW + 10**6), NOW)).accepted
+    assert not judge(Offer(note("x" * 21), NOW)).accepted
+    assert not judge(Offer(PROTECTED, NOW)).accepted
+    assert not judge(Offer(note(tags=(("expiration", "5"),)), NOW)).accepted
+
+
+def test_no_lower_limit_by_default() -> None:
+    assert for_clients(Limits())(Offer(note(at=0), NOW)).accepted
+
+
+@pytest.mark.parametrize(
+    ("filters", "reason"),
+    [
+        ([Filter()], ""),
+        ([Filter(), Filter()], ""),
+        ([Filter()] * 3, "invalid: 2 filters may be asked at once"),
+        ([Filter.of(kinds=[1, 2, 3, 4])], ""),
+        ([Filter.of(kinds=[1, 2, 3], t=["a", "b"])], "invalid: a filter may have 4 values"),
+        ([Filter.of(limit=10**9)], ""),
+        ([Filter.of(search="x")], "unsupported: this relay has no search"),
+        (
+            [Filter.from_dict({"kinds": [1], "&t": ["x"]})],
+            "unsupported: unknown element of a filter: &t",
+        ),
+    ],
+)
+def test_filters(filters: list[Filter], reason: str) -> None:
+    verdict = judge_filters(filters, LIMITS)
+    assert (verdict.accepted, verdict.reason) == (not reason, reason)
+
+
+def test_what_filters_cost() -> None:
+    one = Filter.of(ids=["00" * 32], authors=["11" * 32], kinds=[1, 2], t=["a"], e=["22" * 32])
+    assert filter_values([one]) == 1 + 6
+    assert filter_values([Filter(), Filter(), one]) == 2 + 7
