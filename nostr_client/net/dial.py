@@ -11,6 +11,7 @@ Onion services are dialled through a proxy only. System proxies are never used.
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from collections.abc import Callable, Collection, Sequence
 from itertools import chain, zip_longest
@@ -223,8 +224,10 @@ async def _through(url: str, proxy: ProxyAddress, host: str, port: int) -> socke
 
 
 def _words(error: Exception) -> str:
-    if isinstance(error, OSError) and error.strerror:
+    if isinstance(error, socket.gaierror) and error.strerror:
         return error.strerror.lower()
+    if isinstance(error, OSError) and error.errno:
+        return os.strerror(error.errno).lower()
     return str(error) or type(error).__name__
 
 

@@ -73,12 +73,12 @@ class Intake:
             id, sig = event.id, event.sig
             if held.get(id) == sig:
                 continue
-            flight = flying.get(id)
-            if flight is not None and flight[0] == sig:
+            flight = flying.get(sig)
+            if flight is None:
+                flying[sig] = (id, check, index)
+            elif flight[0] == id:
                 check._waits[index] = flight[1:]
                 continue
-            if flight is None:
-                flying[id] = (sig, check, index)
             open_indices.append(index)
         check.verdicts = [True] * len(events)
         if open_indices or check._waits:
@@ -102,9 +102,9 @@ class Intake:
             event = events[index]
             if verdicts[index]:
                 self._held[event.id] = event.sig
-            flight = self._flying.get(event.id)
+            flight = self._flying.get(event.sig)
             if flight is not None and flight[1] is check and flight[2] == index:
-                del self._flying[event.id]
+                del self._flying[event.sig]
         while len(self._held) > HELD:
             del self._held[next(iter(self._held))]
         for index, (other, place) in check._waits.items():

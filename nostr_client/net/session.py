@@ -400,8 +400,9 @@ class ClientSession:
             again = wish.live and m.meaning_of(prefix) is m.Meaning.LATER
             if again:
                 wish.state = State.WAITING
-                wish.retries = 0 if now - wish.asked_at >= STEADY else wish.retries + 1
-                delay = min(RETRY_LONGEST, RETRY_FIRST * 2 ** min(wish.retries, 16))
+                retries = 0 if now - wish.asked_at >= STEADY else wish.retries
+                wish.retries = retries + 1
+                delay = min(RETRY_LONGEST, RETRY_FIRST * 2 ** min(retries, 16))
                 effects.append(Later(delay, wish.key))
             else:
                 del self._subs[wish.key]
