@@ -47,7 +47,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     protection: Protection
     current: bool
-    created_at: int
+    created_at: float
     backed_up: bool
 
     @property
@@ -160,7 +160,7 @@ class Accounts:
         record = KeyRecord(
             pubkey=PublicKey(pubkey).hex,
             protection=Protection.WATCH_ONLY,
-            created_at=int(self._clock()),
+            created_at=self._clock(),
             name=_checked_name(name),
         )
         await asyncio.to_thread(self._keep, record, switch)
@@ -282,7 +282,7 @@ class Accounts:
         record = KeyRecord(
             pubkey=pubkey,
             protection=protection,
-            created_at=int(self._clock()),
+            created_at=self._clock(),
             name=name,
             ncryptsec=code,
             keyring_entry=entry,

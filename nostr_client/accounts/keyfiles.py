@@ -42,7 +42,7 @@ class KeyRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     pubkey: str
     protection: Protection
-    created_at: int
+    created_at: float
     name: str = ""
     ncryptsec: str = ""
     keyring_entry: str = ""

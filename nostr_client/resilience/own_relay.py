@@ -75,7 +75,7 @@ class _Note(msgspec.Struct):
 class OwnRelay:
     """Finds, starts, asks and stops the relay of one's own.
 
-    `command` starts it (`--data` and `--port` are added); tests give another.
+    `command` starts it (`--data` and `--port` are added); the limits are in seconds.
     """
 
     def __init__(
@@ -84,12 +84,14 @@ class OwnRelay:
         *,
         command: Sequence[str] = (sys.executable, "-P", "-m", "relays", "run"),
         start_limit: float = START_LIMIT,
+        ask_limit: float = ASK_LIMIT,
     ) -> None:
         where = where or paths()
         self.data = where.data / "own-relay"
         self.log = where.state / "own-relay.log"
         self._command = tuple(command)
         self._start_limit = start_limit
+        self._ask_limit = ask_limit
 
     async def ensure(self) -> str:
         """The url of the running relay, which is started if there is none.
@@ -114,7 +116,7 @@ class OwnRelay:
         note = self._note()
         if note is None:
             return self._status(problem="not started")
-        version = await _ask(note.url)
+        version = await _ask(note.url, self._ask_limit)
         if version is None:
             return self._status(problem="it does not answer")
         return self._status(note, version)
@@ -275,13 +277,13 @@ class OwnRelay:
         return next((line for line in reversed(lines) if line.strip()), "it said nothing")
 
 
-async def _ask(url: str) -> str | None:
+async def _ask(url: str, limit: float) -> str | None:
     """The version of the relay at `url`; empty if it does not say; None if none answers."""
     try:
         response = await http.get(
             "http" + url.removeprefix("ws"),
             proxy=None,
-            timeout=ASK_LIMIT,
+            timeout=limit,
             max_bytes=_MOST_DOCUMENT,
             accept="application/nostr+json",
             allow_private=True,

@@ -13,7 +13,8 @@ copies than wanted. The rules:
   list changed), when a relay has been dead for a while and others live, or comes back, and after a
   start at which the newest events turn out not to be where the plan has them.
 - An own event without any plan (a crash between saving and planning) gets one.
-- A row younger than `Pace.grace` seconds that was never tried belongs to whoever is publishing just now.
+- A row younger than `Pace.grace` seconds that was never tried belongs to whoever is publishing
+  just now.
 """
 
 from __future__ import annotations

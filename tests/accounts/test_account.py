@@ -119,12 +119,13 @@ async def test_the_key_store_keeps_it(accounts: Accounts, memory: Memory, where:
 
 
 async def test_a_key_store_that_hangs_leaves_no_account(where: Paths) -> None:
-    keyring = KeyringStore(lambda: [Hanging()], trust=lambda _: True, ask_limit=0.2)
+    hanging = Hanging()
+    keyring = KeyringStore(lambda: [hanging], trust=lambda _: True, ask_limit=0.2)
     accounts = Accounts(where, keyring=keyring, work=QUICK)
     with pytest.raises(AccountError, match="did not answer"):
         await accounts.create("ana")
     assert accounts.all() == []
-    Hanging.release.set()
+    hanging.release.set()
 
 
 async def test_two_folders_share_no_entry(tmp_path: Path, memory: Memory) -> None:

@@ -54,7 +54,9 @@ class Talkative(Memory):
 class Hanging(Memory):
     """Waits for a dialogue that nobody sees."""
 
-    release = threading.Event()
+    def __init__(self) -> None:
+        super().__init__()
+        self.release = threading.Event()
 
     def set_password(self, service: str, username: str, password: str) -> None:
         self.release.wait(60)
@@ -140,14 +142,15 @@ async def test_an_error_never_quotes_the_secret() -> None:
 
 
 async def test_a_hanging_key_store_does_not_hang_us() -> None:
-    keyring = store(Hanging())
+    hanging = Hanging()
+    keyring = store(hanging)
     before = time.monotonic()
     with pytest.raises(AccountError, match=r"did not answer within 0\.3 s"):
         await keyring.put("ana", SecretKey.generate())
     with pytest.raises(AccountError, match="does not answer"):
         await keyring.put("ana", SecretKey.generate())
     assert time.monotonic() - before < 5
-    Hanging.release.set()
+    hanging.release.set()
 
 
 def test_the_program_ends_although_the_key_store_hangs() -> None:

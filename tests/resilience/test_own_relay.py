@@ -144,15 +144,18 @@ async def test_another_service_on_its_port_is_no_relay(own: OwnRelay) -> None:
 
 async def test_one_that_hangs_is_said_and_can_be_ended(tmp_path: Path) -> None:
     home = Paths(tmp_path, tmp_path, tmp_path)
-    own = OwnRelay(home, start_limit=1.0)
+    own = OwnRelay(home, start_limit=0.3, ask_limit=0.3)
     await OwnRelay(home).ensure()
     pid = (await own.status()).pid
     os.kill(pid, signal.SIGSTOP)
     try:
         with pytest.raises(OwnRelayError, match="does not answer"):
             await own.ensure()
-    finally:
         os.kill(pid, signal.SIGCONT)
+        assert (await OwnRelay(home).ensure()) == (await OwnRelay(home).status()).url
+        os.kill(pid, signal.SIGSTOP)
+    finally:
+        asyncio.get_running_loop().call_later(0.2, os.kill, pid, signal.SIGCONT)
         assert await own.stop()
 
 
