@@ -1,1 +1,1 @@
-"""Shared formats, all pure: each NIP that needs code of its own has a file here."""
+"""Formats that several rooms share, one file a NIP: all pure."""

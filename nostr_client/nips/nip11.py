@@ -17,7 +17,7 @@ _Form = TypeVar("_Form", bound=msgspec.Struct)
 
 
 class Limitation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What the relay takes at most; None where it does not say. Sizes in bytes, times in seconds."""
+    """What the relay takes at most; None where it says nothing. Bytes, characters, seconds."""
 
     max_message_length: int | None = None
     max_subscriptions: int | None = None

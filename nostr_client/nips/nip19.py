@@ -1,49 +1,53 @@
-"""Codes that people pass on: npub, nsec, note, nprofile, nevent, naddr (NIP-19, NIP-21)."""
+"""Codes for people: npub, nsec, note, nprofile, nevent, naddr (NIP-19; `nostr:` is NIP-21's)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import functools
+import re
+from collections.abc import Iterable
 from typing import Final
 
 import msgspec
 
 from nostr_client.errors import InvalidCode, InvalidKey
-from nostr_client.nips import bech32
+from nostr_client.nips.pynostr_bridge import decode_bech32, encode_bech32
 from nostr_client.protocol.keys import SecretKey
 from nostr_client.protocol.kinds import MAX_KIND
 
+MAX_CODE: Final = 5000
+"""Characters of a code that anybody need read."""
+
 _SPECIAL, _RELAY, _AUTHOR, _KIND = range(4)
-_KEY_SIZE: Final = 32
-URI_PREFIX: Final = "nostr:"
+_is_hex64 = re.compile("[0-9a-f]{64}").fullmatch
 
 
 class Npub(msgspec.Struct, frozen=True):
-    """A person."""
+    """A person, by the public key."""
 
     pubkey: str
 
 
 class Nsec(msgspec.Struct, frozen=True):
-    """A secret key; it does not show itself."""
+    """A secret key. It does not show itself."""
 
     key: SecretKey
 
 
 class Note(msgspec.Struct, frozen=True):
-    """An event, by its id alone."""
+    """An event, by its id."""
 
     id: str
 
 
 class Nprofile(msgspec.Struct, frozen=True):
-    """A person, and relays where to look."""
+    """A person, and relays (as somebody wrote them) where he may be found."""
 
     pubkey: str
     relays: tuple[str, ...] = ()
 
 
 class Nevent(msgspec.Struct, frozen=True):
-    """An event, and what is known of it."""
+    """An event, and where it may be found, by whom, of which kind, as far as it is said."""
 
     id: str
     relays: tuple[str, ...] = ()
@@ -52,7 +56,7 @@ class Nevent(msgspec.Struct, frozen=True):
 
 
 class Naddr(msgspec.Struct, frozen=True):
-    """A replaceable (identifier empty) or addressable event, whatever its version."""
+    """An addressable or replaceable event, and relays where it may be found."""
 
     kind: int
     pubkey: str
@@ -61,159 +65,186 @@ class Naddr(msgspec.Struct, frozen=True):
 
     @property
     def address(self) -> str:
-        """`kind:pubkey:identifier`, as tags write it."""
+        """`kind:pubkey:identifier`, as `a` tags have it."""
         return f"{self.kind}:{self.pubkey}:{self.identifier}"
 
 
 Mention = Npub | Note | Nprofile | Nevent | Naddr
-"""What a text may name."""
+"""What a text may name (all but a secret key)."""
 Code = Mention | Nsec
 
 
+@functools.lru_cache(4096)
 def encode_npub(pubkey: str) -> str:
-    """`pubkey` is 64 hex digits, as in the next two. Raises InvalidCode."""
-    return bech32.encode("npub", _bytes32(pubkey))
+    """The npub of a public key in hex. This and all others raise InvalidCode for what is no hex."""
+    return encode_bech32("npub", _bytes32("a public key", pubkey))
 
 
-def encode_note(event_id: str) -> str:
-    return bech32.encode("note", _bytes32(event_id))
+def encode_nsec(key: SecretKey | str) -> str:
+    """The nsec of a secret key (or of its hex digits): to be shown to its owner only."""
+    secret = bytes(key) if isinstance(key, SecretKey) else _bytes32("a secret key", key)
+    return encode_bech32("nsec", secret)
 
 
-def encode_nsec(key: SecretKey) -> str:
-    """The secret itself, as text: for the owner's eyes only."""
-    return bech32.encode("nsec", bytes(key))
+def encode_note(id: str) -> str:
+    """The note of an event's id."""
+    return encode_bech32("note", _bytes32("an event id", id))
 
 
 def encode_nprofile(pubkey: str, relays: Iterable[str] = ()) -> str:
-    """Raises InvalidCode, as the next two do."""
-    return bech32.encode("nprofile", _tlv(_SPECIAL, _bytes32(pubkey)) + _relays(relays))
+    """A person, with relays. Those that a code cannot carry (over 255 bytes each, or over 5,000
+    characters together) are left out; they are hints."""
+    return _encode("nprofile", [(_SPECIAL, _bytes32("a public key", pubkey))], relays)
 
 
 def encode_nevent(
-    event_id: str,
-    relays: Iterable[str] = (),
-    author: str | None = None,
-    kind: int | None = None,
+    id: str, relays: Iterable[str] = (), author: str | None = None, kind: int | None = None
 ) -> str:
-    data = _tlv(_SPECIAL, _bytes32(event_id)) + _relays(relays)
+    """An event, with relays (see `encode_nprofile`)."""
+    items = [(_SPECIAL, _bytes32("an event id", id))]
     if author is not None:
-        data += _tlv(_AUTHOR, _bytes32(author))
+        items.append((_AUTHOR, _bytes32("a public key", author)))
     if kind is not None:
-        data += _tlv(_KIND, _kind_bytes(kind))
-    return bech32.encode("nevent", data)
+        items.append((_KIND, _kind_bytes(kind)))
+    return _encode("nevent", items, relays)
 
 
 def encode_naddr(kind: int, pubkey: str, identifier: str, relays: Iterable[str] = ()) -> str:
-    data = _tlv(_SPECIAL, identifier.encode()) + _relays(relays)
-    data += _tlv(_AUTHOR, _bytes32(pubkey)) + _tlv(_KIND, _kind_bytes(kind))
-    return bech32.encode("naddr", data)
+    """An address, with relays (see `encode_nprofile`). An identifier has at most 255 bytes."""
+    try:
+        name = identifier.encode()
+    except UnicodeEncodeError:
+        raise InvalidCode("an identifier holds half a character (a surrogate)") from None
+    if len(name) > 255:
+        raise InvalidCode("an identifier of more than 255 bytes has no code")
+    author = (_AUTHOR, _bytes32("a public key", pubkey))
+    return _encode("naddr", [(_SPECIAL, name), author, (_KIND, _kind_bytes(kind))], relays)
 
 
 def decode(text: str) -> Code:
-    """What a code says, with or without `nostr:` before it. Raises InvalidCode."""
-    prefix, data = bech32.decode(text.strip().removeprefix(URI_PREFIX))
+    """What a code says. `nostr:` may stand before it, but not before an nsec (NIP-21).
+
+    Raises InvalidCode, which never quotes `text`: it may be a secret.
+    """
+    text = text.strip()
+    if len(text) > MAX_CODE:
+        raise InvalidCode(f"a code has at most {MAX_CODE} characters")
+    is_uri = text[:6].lower() == "nostr:"
+    prefix, data = decode_bech32(text[6:] if is_uri else text)
     match prefix:
         case "npub":
             return Npub(_hex32(data))
         case "note":
             return Note(_hex32(data))
-        case "nsec":
-            try:
-                return Nsec(SecretKey(data))
-            except InvalidKey:
-                raise InvalidCode("this nsec is not a secret key") from None
+        case "nsec" if not is_uri:
+            return _nsec(data)
         case "nprofile":
             items = _items(data)
-            return Nprofile(_hex32(_one(items, _SPECIAL)), _relay_texts(items))
+            return Nprofile(_hex32(_first(items, _SPECIAL)), _relays(items))
         case "nevent":
-            items = _items(data)
-            author, kind = _maybe(items, _AUTHOR), _maybe(items, _KIND)
-            return Nevent(
-                _hex32(_one(items, _SPECIAL)),
-                _relay_texts(items),
-                None if author is None else _hex32(author),
-                None if kind is None else _kind(kind),
-            )
+            return _nevent(_items(data))
         case "naddr":
-            items = _items(data)
-            try:
-                identifier = _one(items, _SPECIAL).decode()
-            except UnicodeDecodeError:
-                raise InvalidCode("the identifier is not text") from None
-            author, kind = _one(items, _AUTHOR), _one(items, _KIND)
-            return Naddr(_kind(kind), _hex32(author), identifier, _relay_texts(items))
-    raise InvalidCode("a code of another kind than npub, nsec, note, nprofile, nevent and naddr")
+            return _naddr(_items(data))
+        case "ncryptsec":
+            raise InvalidCode("this is a key locked with a password (ncryptsec)")
+    raise InvalidCode("not an npub, nsec, note, nprofile, nevent or naddr")
 
 
-def _tlv(type_: int, value: bytes) -> bytes:
-    if len(value) > 255:
-        raise InvalidCode("longer than the 255 bytes that a code can carry")
-    return bytes((type_, len(value))) + value
+# Items: type (1 byte), length (1 byte), value
+
+_Items = list[tuple[int, bytes]]
 
 
-def _items(data: bytes) -> list[tuple[int, bytes]]:
-    return list(_scan(data))
-
-
-def _scan(data: bytes) -> Iterator[tuple[int, bytes]]:
-    at = 0
-    while at < len(data):
-        end = at + 2 + (data[at + 1] if at + 1 < len(data) else 1)
-        if end > len(data):
-            raise InvalidCode("the code breaks off")
-        yield data[at], data[at + 2 : end]
-        at = end
-
-
-def _maybe(items: list[tuple[int, bytes]], type_: int) -> bytes | None:
-    return next((value for found, value in items if found == type_), None)
-
-
-def _one(items: list[tuple[int, bytes]], type_: int) -> bytes:
-    value = _maybe(items, type_)
-    if value is None:
-        raise InvalidCode("the code lacks a part that it must have")
-    return value
-
-
-def _relays(relays: Iterable[str]) -> bytes:
-    try:
-        return b"".join(_tlv(_RELAY, url.encode("ascii")) for url in relays)
-    except UnicodeEncodeError:
-        raise InvalidCode("a relay URL in a code is ASCII") from None
-
-
-def _relay_texts(items: list[tuple[int, bytes]]) -> tuple[str, ...]:
-    """Hints only, so that one that cannot be read is left out and spoils nothing."""
-    return tuple(
-        value.decode() for found, value in items if found == _RELAY and value.isascii() and value
+def _encode(prefix: str, items: _Items, relays: Iterable[str]) -> str:
+    """`items`, with the relays after the first one, as most programs write it."""
+    size = sum(2 + len(value) for _, value in items)
+    most = (MAX_CODE - len(prefix) - 7) * 5 // 8
+    hints: _Items = []
+    for url in relays:
+        if not url.isascii() or len(url) > 255 or size + 2 + len(url) > most:
+            continue
+        size += 2 + len(url)
+        hints.append((_RELAY, url.encode()))
+    return encode_bech32(
+        prefix,
+        b"".join(
+            bytes((kind, len(value))) + value for kind, value in items[:1] + hints + items[1:]
+        ),
     )
 
 
-def _bytes32(text: str) -> bytes:
+def _items(data: bytes) -> _Items:
+    items: _Items = []
+    place = 0
+    while place < len(data):
+        kind, length = data[place], data[place + 1] if place + 1 < len(data) else 256
+        value = data[place + 2 : place + 2 + length]
+        if len(value) != length:
+            raise InvalidCode("the code ends too early")
+        items.append((kind, value))
+        place += 2 + length
+    return items
+
+
+def _first(items: _Items, wanted: int) -> bytes:
+    for kind, value in items:
+        if kind == wanted:
+            return value
+    raise InvalidCode("the code lacks what it is to name")
+
+
+def _relays(items: _Items) -> tuple[str, ...]:
+    """Hints: those that are no text are passed over."""
+    return tuple(value.decode() for kind, value in items if kind == _RELAY and value.isascii())
+
+
+def _nevent(items: _Items) -> Nevent:
+    given = {kind for kind, _ in items}
+    author = _first(items, _AUTHOR) if _AUTHOR in given else b""
+    return Nevent(
+        _hex32(_first(items, _SPECIAL)),
+        _relays(items),
+        author.hex() if len(author) == 32 else None,  # a hint as well
+        _kind_of(_first(items, _KIND)) if _KIND in given else None,
+    )
+
+
+def _naddr(items: _Items) -> Naddr:
     try:
-        data = bytes.fromhex(text)
-    except ValueError:
-        data = b""
-    if len(data) != _KEY_SIZE or len(text) != 2 * _KEY_SIZE:
-        raise InvalidCode("a key or an id has 64 hex digits")
-    return data
+        identifier = _first(items, _SPECIAL).decode()
+    except UnicodeDecodeError:
+        raise InvalidCode("the identifier in this code is no text") from None
+    kind, author = _first(items, _KIND), _first(items, _AUTHOR)
+    return Naddr(_kind_of(kind), _hex32(author), identifier, _relays(items))
 
 
-def _hex32(data: bytes) -> str:
-    if len(data) != _KEY_SIZE:
-        raise InvalidCode(f"a key or an id has {_KEY_SIZE} bytes")
-    return data.hex()
+def _nsec(data: bytes) -> Nsec:
+    try:
+        return Nsec(SecretKey(data))
+    except InvalidKey:
+        raise InvalidCode("this nsec holds no secret key") from None
+
+
+def _kind_of(value: bytes) -> int:
+    kind = int.from_bytes(value, "big")
+    if len(value) != 4 or kind > MAX_KIND:
+        raise InvalidCode(f"the kind in this code is not a number from 0 to {MAX_KIND}")
+    return kind
 
 
 def _kind_bytes(kind: int) -> bytes:
     if not 0 <= kind <= MAX_KIND:
-        raise InvalidCode(f"kind is not a number from 0 to {MAX_KIND}")
-    return kind.to_bytes(4)
+        raise InvalidCode(f"a kind is a number from 0 to {MAX_KIND}")
+    return kind.to_bytes(4, "big")
 
 
-def _kind(data: bytes) -> int:
-    kind = int.from_bytes(data)
-    if len(data) != 4 or kind > MAX_KIND:
-        raise InvalidCode("the code names no kind that there is")
-    return kind
+def _hex32(data: bytes) -> str:
+    if len(data) != 32:
+        raise InvalidCode("a key or id in this code does not have 32 bytes")
+    return data.hex()
+
+
+def _bytes32(what: str, text: str) -> bytes:
+    if not _is_hex64(text):
+        raise InvalidCode(f"{what} has 64 lowercase hex digits")
+    return bytes.fromhex(text)

@@ -17,7 +17,7 @@ from nacl.bindings import (
 from nacl.exceptions import CryptoError
 
 from nostr_client.errors import DecryptionFailed, InvalidCode, InvalidKey
-from nostr_client.nips import bech32
+from nostr_client.nips.pynostr_bridge import decode_bech32, encode_bech32
 from nostr_client.protocol.keys import SecretKey
 
 PREFIX: Final = "ncryptsec"
@@ -44,7 +44,7 @@ def encrypt(
     sealed = crypto_aead_xchacha20poly1305_ietf_encrypt(
         bytes(key), mark, nonce, _derive(password, salt, log_n)
     )
-    return bech32.encode(PREFIX, bytes((_VERSION, log_n)) + salt + nonce + mark + sealed)
+    return encode_bech32(PREFIX, bytes((_VERSION, log_n)) + salt + nonce + mark + sealed)
 
 
 def decrypt(ncryptsec: str, password: str) -> SecretKey:
@@ -53,7 +53,7 @@ def decrypt(ncryptsec: str, password: str) -> SecretKey:
     Raises InvalidCode for what is none or asks for too much memory, DecryptionFailed for a wrong
     password or a damaged code: the two look alike.
     """
-    prefix, data = bech32.decode(ncryptsec.strip())
+    prefix, data = decode_bech32(ncryptsec.strip())
     if prefix != PREFIX or len(data) != _SIZE or data[0] != _VERSION:
         raise InvalidCode("not an ncryptsec of a version that is known here")
     log_n = data[1]
