@@ -1,0 +1,3 @@
+from tests.loopback import loopback_only
+
+__all__ = ["loopback_only"]

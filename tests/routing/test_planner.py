@@ -1,0 +1,226 @@
+"""Plans, with nothing behind them: who gets an event, who is asked for whom."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nostr_client.protocol import kinds
+from nostr_client.protocol.event import Draft, Event, Tags
+from nostr_client.protocol.keys import SecretKey
+from nostr_client.routing.planner import (
+    CAPS,
+    Caps,
+    Places,
+    Relays,
+    author_filters,
+    mentioned,
+    plan_publish,
+    plan_read,
+)
+
+KEY = SecretKey.from_hex("1" * 64)
+ME = KEY.public_key.hex
+BEN, CY, DEE = ("b" * 64, "c" * 64, "d" * 64)
+OWN = "ws://127.0.0.1:7777"
+PLACES = Places(
+    fallback=("wss://f1.example", "wss://f2.example"),
+    indexers=("wss://index.example",),
+    known=("wss://k1.example", "wss://k2.example"),
+    own_relay=OWN,
+)
+
+
+def event(kind: int = 1, tags: Tags = (), content: str = "x") -> Event:
+    return Draft(kind, content, tags).sign(KEY, 1_700_000_000)
+
+
+def listed(pubkey: str, write: str, read: str = "") -> Relays:
+    return Relays(pubkey, urls(write), urls(read), source="list")
+
+
+def urls(names: str) -> tuple[str, ...]:
+    return tuple(f"wss://{name}.example" for name in names.split())
+
+
+ANA = listed(ME, "a1 a2", "a2 a3")
+
+
+def test_a_note_goes_to_the_own_relay_and_where_its_author_writes() -> None:
+    assert plan_publish(event(), ANA, {}, PLACES) == (OWN, *urls("a1 a2"))
+
+
+def test_without_an_own_relay_nothing_stands_in_for_it() -> None:
+    assert plan_publish(event(), ANA, {}, Places()) == urls("a1 a2")
+
+
+def test_the_mentioned_get_it_where_they_read() -> None:
+    note = event(tags=(("p", BEN), ("p", CY), ("p", ME)))
+    assert mentioned(note) == (BEN, CY)
+    people = {BEN: listed(BEN, "b1", "b2 b3"), CY: listed(CY, "", "c1")}
+    plan = plan_publish(note, ANA, people, PLACES)
+    assert plan[:3] == (OWN, *urls("a1 a2"))
+    assert set(plan[3:]) == set(urls("b2 b3 c1"))
+
+
+def test_a_relay_that_serves_many_of_the_mentioned_comes_first() -> None:
+    people = {
+        BEN: listed(BEN, "", "b1 shared"),
+        CY: listed(CY, "", "c1 shared"),
+        DEE: listed(DEE, "", "d1 shared"),
+    }
+    plan = plan_publish(event(), ANA, people, PLACES, caps=Caps(mentioned_total=1))
+    assert plan[3:] == urls("shared")
+
+
+def test_the_mentioned_are_served_in_rounds_and_capped() -> None:
+    crowd = {
+        f"{n:064x}": listed(f"{n:064x}", "", f"r{n}x r{n}y r{n}z r{n}w") for n in range(40)
+    }
+    plan = plan_publish(event(), ANA, crowd, PLACES)[3:]
+    assert len(plan) == CAPS.mentioned_total
+    assert len({url.removeprefix("wss://").partition(".")[0][:-1] for url in plan}) == CAPS.mentioned_total
+
+
+def test_one_person_gets_only_so_many() -> None:
+    people = {BEN: listed(BEN, "", "b1 b2 b3 b4 b5 b6")}
+    assert len(plan_publish(event(), ANA, people, PLACES)[3:]) == CAPS.mentioned_each
+
+
+@pytest.mark.parametrize("kind", [kinds.FOLLOWS, kinds.MUTES, 30000, kinds.DELETION])
+def test_entries_of_lists_and_deletions_are_not_addressed(kind: int) -> None:
+    assert mentioned(event(kind, (("d", "x"), ("p", BEN)))) == ()
+
+
+def test_who_has_no_list_writes_to_the_clients_relays_and_where_they_were_seen() -> None:
+    hinted = Relays(ME, urls("h1"), urls("h1"), source="hint", hints=urls("h1"))
+    assert plan_publish(event(), hinted, {}, PLACES) == (OWN, *PLACES.fallback, *urls("h1"))
+    assert plan_publish(event(), Relays(ME), {}, PLACES) == (OWN, *PLACES.fallback)
+
+
+def test_a_list_that_is_empty_on_purpose_leaves_the_own_relay_alone() -> None:
+    assert plan_publish(event(), listed(ME, ""), {}, PLACES) == (OWN,)
+
+
+@pytest.mark.parametrize("kind", [kinds.METADATA, kinds.FOLLOWS])
+def test_profile_and_follow_list_go_to_the_indexers_too(kind: int) -> None:
+    assert plan_publish(event(kind), ANA, {}, PLACES) == (OWN, *urls("a1 a2 index"))
+
+
+def test_a_note_never_goes_to_an_indexer() -> None:
+    assert "wss://index.example" not in plan_publish(event(), ANA, {}, PLACES)
+
+
+def test_the_relay_list_goes_everywhere_we_know() -> None:
+    plan = plan_publish(event(kinds.RELAY_LIST), ANA, {}, PLACES)
+    assert set(plan) == {OWN, *urls("a1 a2 a3 index f1 f2 k1 k2")}
+
+
+def test_a_deletion_goes_after_its_copies() -> None:
+    gone = event(kinds.DELETION, (("e", "0" * 64), ("p", BEN)))
+    plan = plan_publish(gone, ANA, {}, PLACES, copies=urls("x1 a1 x2"))
+    assert plan == (OWN, *urls("a1 a2 x1 x2"))
+
+
+def test_a_gift_wrap_goes_to_the_inbox_and_nowhere_else() -> None:
+    wrap = event(kinds.GIFT_WRAP, (("p", BEN),))
+    people = {BEN: listed(BEN, "b1", "b2")}
+    plan = plan_publish(wrap, ANA, people, PLACES, inboxes={BEN: urls("dm1 dm2")})
+    assert plan == urls("dm1 dm2")
+    assert plan_publish(wrap, ANA, people, PLACES) == ()
+
+
+@pytest.mark.parametrize("kind", [kinds.AUTH, kinds.SEAL])
+def test_some_kinds_never_go_out(kind: int) -> None:
+    assert plan_publish(event(kind), ANA, {}, PLACES) == ()
+
+
+def test_what_is_avoided_is_left_out_and_replaced_when_scarce() -> None:
+    ana = listed(ME, "a1 a2 a3")
+    plan = plan_publish(event(), ana, {}, PLACES, avoid=urls("a1 a2"))
+    assert plan == (OWN, *urls("a3 f1 f2"))
+    assert plan_publish(event(), ana, {}, PLACES, avoid=[OWN]) == urls("a1 a2 a3")
+
+
+# Reading
+
+
+def test_each_author_is_asked_for_at_two_of_their_relays() -> None:
+    plan = plan_read([listed(BEN, "b1 b2 b3"), listed(CY, "c1")], PLACES)
+    assert sum(BEN in authors for authors in plan.values()) == 2
+    assert plan["wss://c1.example"] == {CY}
+    assert not set(plan) & set(PLACES.fallback)
+
+
+def test_few_relays_serve_all() -> None:
+    people = [listed(f"{n:064x}", f"r{n} big1 big2") for n in range(100)]
+    plan = plan_read(people, PLACES)
+    assert set(plan) == set(urls("big1 big2"))
+    assert all(len(authors) == 100 for authors in plan.values())
+
+
+def test_people_without_a_list_are_asked_for_at_the_clients_relays_and_their_hints() -> None:
+    hinted = Relays(BEN, urls("h1"), urls("h1"), source="hint", hints=urls("h1"))
+    plan = plan_read([hinted, Relays(CY)], PLACES)
+    assert plan == {
+        "wss://f1.example": {BEN, CY},
+        "wss://f2.example": {BEN, CY},
+        "wss://h1.example": {BEN},
+    }
+
+
+def test_a_relay_that_is_down_is_asked_only_for_those_who_name_no_other() -> None:
+    down = urls("b1 c1")
+    plan = plan_read([listed(BEN, "b1 b2"), listed(CY, "c1")], PLACES, avoid=down)
+    assert BEN not in plan.get("wss://b1.example", ())
+    assert plan["wss://b2.example"] == {BEN}
+    assert plan["wss://c1.example"] == {CY}
+
+
+def test_who_falls_out_of_the_cap_is_asked_for_at_the_clients_relays() -> None:
+    people = [listed(f"{n:064x}", f"only{n}") for n in range(60)]
+    plan = plan_read(people, PLACES)
+    assert len(set(plan) - set(PLACES.fallback)) <= CAPS.read_total
+    for person in people:
+        assert any(person.pubkey in authors for authors in plan.values())
+
+
+relay_names = st.integers(0, 60).map(lambda n: f"wss://r{n}.example")
+people = st.lists(
+    st.builds(
+        lambda n, write, source: Relays(
+            f"{n:064x}", tuple(dict.fromkeys(write)) if source != "fallback" else (), (), source
+        ),
+        st.integers(0, 500),
+        st.lists(relay_names, max_size=8),
+        st.sampled_from(["list", "hint", "fallback"]),
+    ),
+    max_size=60,
+    unique_by=lambda person: person.pubkey,
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(people, st.sets(relay_names, max_size=30))
+def test_nobody_is_forgotten_and_the_sockets_stay_few(
+    people: list[Relays], avoid: set[str]
+) -> None:
+    plan = plan_read(people, PLACES, avoid=avoid)
+    assert len(plan) <= CAPS.read_total + len(PLACES.fallback)
+    known = {person.pubkey: person for person in people}
+    for url, authors in plan.items():
+        assert authors
+        if url not in PLACES.fallback:
+            assert all(url in known[author].write for author in authors)
+    for person in people:
+        assert any(person.pubkey in authors for authors in plan.values())
+
+
+def test_filters_are_cut_to_a_size_that_relays_take() -> None:
+    authors = [f"{n:064x}" for n in range(777)]
+    filters = author_filters(authors, [1, 6], since=5, limit=100)
+    assert [len(f.authors or ()) for f in filters] == [200, 200, 200, 177]
+    assert frozenset().union(*(f.authors or () for f in filters)) == set(authors)
+    assert all(f.since == 5 and f.limit == 100 and f.kinds == {1, 6} for f in filters)
+    assert author_filters([], [1]) == ()

@@ -1,0 +1,147 @@
+"""Who writes and reads where: lists, hints, and what is never offered."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from nostr_client.protocol import kinds
+from nostr_client.routing import relay_book
+from nostr_client.routing.relay_book import SEEN, parse_old_relays, parse_relay_list
+from tests.routing.rooms import ANA, BEN, CY, relay_list, rooms, signed
+
+BEN_KEY, CY_KEY = BEN.public_key.hex, CY.public_key.hex
+
+
+def test_a_relay_list_is_read_as_nip_65_says() -> None:
+    event = signed(
+        kind=kinds.RELAY_LIST,
+        tags=(
+            ("r", "wss://both.example"),
+            ("r", "wss://in.example", "read"),
+            ("r", "wss://out.example", "write"),
+            ("r", "wss://odd.example", ""),
+            ("r",),
+            ("alt", "x"),
+        ),
+    )
+    write, read = parse_relay_list(event)
+    assert write == ("wss://both.example", "wss://out.example", "wss://odd.example")
+    assert read == ("wss://both.example", "wss://in.example", "wss://odd.example")
+
+
+def test_old_follow_lists_carry_relays_in_their_content() -> None:
+    content = json.dumps({"wss://a.example": {"read": True, "write": False}, "wss://b.example": {}})
+    write, read = parse_old_relays(signed(kind=kinds.FOLLOWS, content=content))
+    assert write == ("wss://b.example",)
+    assert read == ("wss://a.example", "wss://b.example")
+    for broken in ("", "{", "[1]", '{"a":1}', "{" * 5000):
+        assert parse_old_relays(signed(kind=kinds.FOLLOWS, content=broken)) == ((), ())
+
+
+async def test_the_list_counts_and_is_normalised_and_judged(tmp_path: Path) -> None:
+    async with rooms(tmp_path, private=()) as r:
+        event = relay_list(
+            BEN,
+            "WSS://One.example/",
+            "wss://one.example",
+            "ws://127.0.0.1:80",
+            "ws://192.168.0.1",
+            "wss://printer.local",
+            "nonsense",
+            *(f"wss://many{n}.example" for n in range(50)),
+        )
+        await r.store.save([event])
+        relays = await r.book.relays_of(BEN_KEY)
+        assert relays.source == "list"
+        assert relays.write[0] == "wss://one.example"
+        assert len(relays.write) == relay_book.MAX_LISTED
+        assert all("example" in url for url in relays.write)
+
+
+async def test_who_has_no_list_is_found_by_hints(tmp_path: Path) -> None:
+    async with rooms(tmp_path, private=()) as r:
+        follows = signed(
+            kind=kinds.FOLLOWS,
+            tags=(("p", BEN_KEY, "wss://mine.example"), ("p", CY_KEY, "ws://10.0.0.1")),
+        )
+        old = signed(BEN, kinds.FOLLOWS, '{"wss://own.example": {"read": true, "write": true}}')
+        note = signed(BEN, 1, "hi")
+        await r.store.save([follows, old, note])
+        await r.store.ledger.confirm([(note.id, "wss://seen.example")])
+        relays = await r.book.relays_of(BEN_KEY)
+        assert relays.source == "hint"
+        assert relays.write[0] == "wss://seen.example"
+        assert set(relays.write) == {
+            "wss://seen.example",
+            "wss://mine.example",
+            "wss://own.example",
+        }
+        nobody = await r.book.relays_of(CY_KEY)
+        assert nobody.source == "fallback"
+        assert nobody.write == nobody.hints == ()
+
+
+async def test_hints_come_from_tags_and_places_of_what_arrives(tmp_path: Path) -> None:
+    async with rooms(tmp_path, private=()) as r:
+        note = signed(
+            BEN,
+            1,
+            "x",
+            (
+                ("p", CY_KEY, "wss://cy.example"),
+                ("e", "0" * 64, "wss://root.example", "root", ANA.public_key.hex),
+                ("p", "not a key", "wss://x.example"),
+            ),
+        )
+        r.book.observe(note, "wss://source.example")
+        assert r.book.hints(BEN_KEY) == ("wss://source.example",)
+        assert r.book.hints(CY_KEY) == ("wss://cy.example",)
+        assert r.book.hints(ANA.public_key.hex) == ("wss://root.example",)
+        assert "wss://source.example" in (await r.book.places()).known
+
+
+async def test_hints_are_bounded_and_the_best_win(tmp_path: Path) -> None:
+    async with rooms(tmp_path, private=()) as r:
+        for n in range(100):
+            r.book.hint(BEN_KEY, f"wss://spam{n}.example")
+        for _ in range(3):
+            r.book.hint(BEN_KEY, "wss://true.example", SEEN)
+        assert len(r.book.hints(BEN_KEY)) == relay_book.HINTS_OFFERED
+        assert r.book.hints(BEN_KEY)[0] == "wss://true.example"
+        r.book.hint(BEN_KEY, "wss://x.example/" + "y" * 1000, SEEN)
+        assert all(len(url) < 300 for url in r.book.hints(BEN_KEY))
+
+
+async def test_an_empty_list_is_the_owners_wish_and_a_strangers_slip(tmp_path: Path) -> None:
+    async with rooms(tmp_path, private=()) as r:
+        await r.store.save([relay_list(ANA), relay_list(BEN, "ws://127.0.0.1")])
+        r.book.hint(BEN_KEY, "wss://ben.example", SEEN)
+        own = await r.book.relays_of(ANA.public_key.hex)
+        assert (own.source, own.write) == ("list", ())
+        ben = await r.book.relays_of(BEN_KEY)
+        assert (ben.source, ben.write) == ("hint", ("wss://ben.example",))
+
+
+async def test_the_own_relay_is_in_no_list_no_hint_and_no_known_place(tmp_path: Path) -> None:
+    own = "ws://127.0.0.1:7777"
+    async with rooms(tmp_path, own_relay=own, fallback=["wss://f.example"]) as r:
+        await r.store.save([relay_list(ANA, own, "ws://127.0.0.1:8888")])
+        r.book.observe(signed(ANA, 1, "x"), own)
+        r.book.hint(ANA.public_key.hex, own, SEEN)
+        relays = await r.book.relays_of(ANA.public_key.hex)
+        assert relays.write == ("ws://127.0.0.1:8888",)
+        assert r.book.hints(ANA.public_key.hex) == ()
+        places = await r.book.places()
+        assert places.own_relay == own
+        assert own not in places.known
+        assert r.book.where(relays) == "ws://127.0.0.1:8888"
+
+
+async def test_many_people_take_few_queries(tmp_path: Path) -> None:
+    async with rooms(tmp_path, private=()) as r:
+        people = [f"{n:064x}" for n in range(777)]
+        found = await r.book.of_many(people)
+        assert set(found) == set(people)
+        assert all(relays.source == "fallback" for relays in found.values())
+        assert await r.book.of_many([]) == {}
