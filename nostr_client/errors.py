@@ -108,7 +108,14 @@ class ConfigError(NostrError):
 
 
 class ListNotRead(NostrError):
-    """A list was not published: its latest version could not be read with certainty first."""
+    """A list was not published: its latest version could not be read with certainty first.
+
+    `none_found`: every relay that must have answered did, and none has any version.
+    """
+
+    def __init__(self, message: str, *, none_found: bool = False) -> None:
+        super().__init__(message)
+        self.none_found = none_found
 
 
 class AccountError(NostrError):

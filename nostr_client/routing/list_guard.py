@@ -60,7 +60,7 @@ from pathlib import Path
 from typing import Final
 
 from nostr_client.errors import InvalidEvent, ListNotRead, SigningRefused, StoreError
-from nostr_client.net.health import SLOW_STATE, UP
+from nostr_client.net.health import REFUSING, SLOW_STATE, UP
 from nostr_client.net.report import PublishReport
 from nostr_client.paths import FolderLock, private_folder
 from nostr_client.protocol import kinds
@@ -78,6 +78,10 @@ TURN_LIMIT: Final = 30.0
 """Seconds to wait for another process that changes a list of this account."""
 ROUNDS: Final = 3
 EDITS: Final = 3
+NONE_FOUND: Final = (
+    "no relay has one, but this key may have used relays that are not known here; "
+    "add a relay you used before, or confirm that you want to start with an empty one"
+)
 
 Change = Callable[[Event | None], Draft | None]
 """From the newest version (None: there is none) to the next; None leaves it as it is."""
@@ -133,10 +137,7 @@ def objection(
             f"try again later, or say that it may be changed without {missing}"
         )
     if not found and not allow_empty:
-        return (
-            "no relay has one, but this key may have used relays that are not known here; "
-            "add a relay you used before, or confirm that you want to start with an empty one"
-        )
+        return NONE_FOUND
     return ""
 
 
@@ -213,7 +214,10 @@ class ListGuard:
                 allow_empty=allow_empty,
             )
         if why:
-            raise ListNotRead(f"the {name_of(kind)} was not changed: {why}")
+            none_found = version is None and why == NONE_FOUND
+            raise ListNotRead(
+                f"the {name_of(kind)} was not changed: {why}", none_found=none_found
+            )
         return Conclusive(version, counting)
 
     async def edit(
@@ -275,7 +279,9 @@ class ListGuard:
             listed = Filter(authors=mine, kinds=frozenset({kinds.RELAY_LIST}))
             filters = [listed, wanted.changed(tags={"d": frozenset({identifier})})]
         limit = HINT_LIMIT if self._only_here else READ_LIMIT
-        asked = await self._courier.ask(filters, list(dict.fromkeys(urls)), timeout=limit)
+        wanted_urls = list(dict.fromkeys(urls))
+        self._courier.pool.retry_now(wanted_urls)
+        asked = await self._courier.ask(filters, wanted_urls, timeout=limit)
         return {url: self._word(url, asked) for url in asked.ends}
 
     def _word(self, url: str, asked: Asked) -> Word:
@@ -289,7 +295,7 @@ class ListGuard:
             return Word.WALLED
         if end.prefix or end.final:
             return Word.CLOSED
-        return Word.SILENT if health.state in (UP, SLOW_STATE) else Word.UNREACHABLE
+        return Word.SILENT if health.state in (UP, SLOW_STATE, REFUSING) else Word.UNREACHABLE
 
     async def _overtaken(self, event: Event, report: PublishReport, identifier: str) -> bool:
         """Has another device published meanwhile, so that our version lost?"""
