@@ -10,6 +10,7 @@ import contextlib
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from pathlib import Path
+from typing import TypeVar
 
 from nostr_client.errors import NostrError
 
@@ -42,10 +43,9 @@ class RelayProcess:
             start_new_session=True,  # Ctrl-C is for us; we tell our children ourselves
         )
         relay = cls(process, "", data)
-        assert process.stdout is not None
         try:
             async with asyncio.timeout(START_LIMIT):
-                line = (await process.stdout.readline()).decode().strip()
+                line = (await _pipe(process.stdout).readline()).decode().strip()
             if not line.startswith("ws://"):
                 raise NostrError(f"the relay in {data} did not start: {line or 'it said nothing'}")
         except TimeoutError:
@@ -79,13 +79,21 @@ class RelayProcess:
 
     async def _ended(self) -> None:
         """Wait for the end, with a limit, and close the pipes."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.close()
+        _pipe(self._process.stdin).close()
         try:
             async with asyncio.timeout(STOP_LIMIT):
-                await self._process.stdout.read()
+                await _pipe(self._process.stdout).read()
                 await self._process.wait()
         except TimeoutError:
             self._process.kill()
             await self._process.wait()
+
+
+_Pipe = TypeVar("_Pipe")
+
+
+def _pipe(end: _Pipe | None) -> _Pipe:
+    """A pipe that was asked for is there."""
+    if end is None:
+        raise NostrError("the relay was started without its pipes")
+    return end
