@@ -34,6 +34,7 @@ from nostr_client.resilience.replication import Replication
 from nostr_client.routing.courier import Courier
 from nostr_client.routing.dialling import AddressPolicy, relay_url
 from nostr_client.routing.list_guard import ListGuard, next_created_at
+from nostr_client.routing.owned_tasks import OwnedTasks
 from nostr_client.routing.relay_book import RelayBook
 from nostr_client.routing.starter import starter_relays
 from nostr_client.signing.signer import Signer, WatchOnly
@@ -135,16 +136,12 @@ class NostrClient:
         async with AsyncExitStack() as stack:
             self = cls(where, settings, signer, pubkey, clock)
             await self._build(stack, chosen, relays is None and not settings.relays, key_only_here)
-            tasks = await stack.enter_async_context(asyncio.TaskGroup())
-            running: list[asyncio.Task[None]] = []
-            try:
-                if settings.own_relay if own_relay is None else own_relay:
-                    await self._use_own_relay(OwnRelay(where))
-                running += [tasks.create_task(work) for work in self._work()]
-                yield self
-            finally:
-                for task in running:
-                    task.cancel()
+            if settings.own_relay if own_relay is None else own_relay:
+                await self._use_own_relay(OwnRelay(where))
+            tasks = await stack.enter_async_context(OwnedTasks())
+            for work in self._work():
+                tasks.start(work)
+            yield self
 
     # What an account does
 

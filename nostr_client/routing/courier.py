@@ -30,6 +30,7 @@ from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.kinds import is_ephemeral
 from nostr_client.protocol.messages import Meaning
+from nostr_client.routing.owned_tasks import OwnedTasks
 from nostr_client.routing.planner import WRAPS, Relays, mentioned, plan_publish, plan_read
 from nostr_client.routing.relay_book import RelayBook
 from nostr_client.store.copies import CopyLedger, CopyState
@@ -132,10 +133,10 @@ class Courier:
         self.on_planned: Callable[[], None] = lambda: None
         self.on_taken: Callable[[Collection[Event]], None] = lambda events: None
         self._clock = clock
-        self._group = asyncio.TaskGroup()
+        self._tasks = OwnedTasks()
 
     async def __aenter__(self) -> Self:
-        await self._group.__aenter__()
+        await self._tasks.__aenter__()
         return self
 
     async def __aexit__(
@@ -144,7 +145,7 @@ class Courier:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        await self._group.__aexit__(kind, error, trace)
+        await self._tasks.__aexit__(kind, error, trace)
 
     # Out
 
@@ -365,7 +366,7 @@ class Courier:
             yield following
             return
         async with self.pool.subscribe(filters, dialled) as subscription:
-            filling = self._group.create_task(self._fill(subscription, following))
+            filling = self._tasks.start(self._fill(subscription, following))
             try:
                 yield following
             finally:

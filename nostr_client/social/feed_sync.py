@@ -31,12 +31,13 @@ from typing import Final, Self
 import msgspec
 
 from nostr_client.errors import StoreError
-from nostr_client.net.health import DOWN, REFUSING
+from nostr_client.net.health import DOWN
 from nostr_client.paths import write_private
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.routing.courier import Courier, Following
+from nostr_client.routing.owned_tasks import OwnedTasks
 from nostr_client.routing.planner import INDEXED_KINDS, author_filters, plan_read
 from nostr_client.social.lists import Follows
 from nostr_client.social.profiles import Profiles
@@ -142,7 +143,7 @@ class FeedSync:
         self._owner = owner
         self._clock = clock
         self._marks = Marks(folder / f"read-{owner[:16] or 'nobody'}.json")
-        self._group = asyncio.TaskGroup()
+        self._tasks = OwnedTasks()
         self._run: asyncio.Task[None] | None = None
         self._feeds: dict[str, tuple[frozenset[str], asyncio.Task[None]]] = {}
         self._followings: dict[str, Following] = {}
@@ -156,7 +157,7 @@ class FeedSync:
         self._problem = ""
 
     async def __aenter__(self) -> Self:
-        await self._group.__aenter__()
+        await self._tasks.__aenter__()
         self._courier.on_taken = self._taken
         return self
 
@@ -167,14 +168,12 @@ class FeedSync:
         trace: TracebackType | None,
     ) -> None:
         self._courier.on_taken = lambda events: None
-        if self._run is not None:
-            self._run.cancel()
-        await self._group.__aexit__(kind, error, trace)
+        await self._tasks.__aexit__(kind, error, trace)
 
     def start(self) -> None:
         """Begin, if it has not begun."""
         if self._run is None:
-            self._run = self._group.create_task(self._work(), name="feed-sync")
+            self._run = self._tasks.start(self._work())
 
     def replan(self) -> None:
         """The follow list or the relays changed: look at the plan again now."""
@@ -267,7 +266,7 @@ class FeedSync:
         people = set(await self._follows.pubkeys()) | ({self._owner} if self._owner else set())
         relays = await self._book.of_many(people)
         self._want_profiles(people)
-        down = {h.url for h in self._courier.pool.book if h.state in (DOWN, REFUSING)}
+        down = {h.url for h in self._courier.pool.book if h.state == DOWN}
         plan = plan_read(relays.values(), await self._book.places(), avoid=down)
         self._people = len(people)
         for url, (authors, task) in list(self._feeds.items()):

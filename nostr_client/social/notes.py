@@ -78,7 +78,7 @@ class Notes:
             raise InvalidEvent(
                 f"a note can only answer a note, and this is an event of kind {parent.kind}"
             )
-        tags = nip10.reply_tags(parent, await self.hint(parent))
+        tags = await self._with_hints(nip10.reply_tags(parent, await self.hint(parent)))
         more = await self._tags_for(content, tags)
         return await self.publish(
             Draft(kinds.NOTE, content, (*tags, *more, *_warned(warning))), on_answer=on_answer
@@ -186,6 +186,14 @@ class Notes:
                         others.append(quote)
                         await mention(author)
         return (*people, *others)
+
+    async def _with_hints(self, tags: Tags) -> Tags:
+        """The same tags, with a relay beside each person where we know one."""
+        book = self._courier.book
+        people = await book.of_many({tag[1] for tag in tags if tag[0] == "p"})
+        return tuple(
+            _person(tag[1], book.where(people[tag[1]])) if tag[0] == "p" else tag for tag in tags
+        )
 
     async def _person_tag(self, pubkey: str) -> Tag:
         book = self._courier.book

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from nostr_client.net.pool import RelayPool
 from nostr_client.protocol import kinds
@@ -16,7 +16,7 @@ from nostr_client.routing.courier import Courier
 from nostr_client.routing.dialling import AddressPolicy
 from nostr_client.routing.relay_book import RelayBook
 from nostr_client.store.events import EventStore
-from tests.net.scripted import Peer, PlainVerifier, Script, ScriptedRelay, honest
+from tests.routing.moody import LIMIT, Relay
 
 ANA = SecretKey.from_hex("1" * 64)
 BEN = SecretKey.from_hex("2" * 64)
@@ -90,76 +90,18 @@ async def rooms(
         yield Rooms(store, pool, book, courier, policy, clock)
 
 
-class Relay(ScriptedRelay):
-    """A small honest relay that keeps the newest version of each list, as relays do, and which a
-    test can make moody: `words` answers every REQ with CLOSED, `mute` with an EOSE and nothing
-    else, `silent` with nothing; `refuses` answers every EVENT with that text."""
+class PlainVerifier:
+    """Checks signatures where it stands."""
 
-    def __init__(self, *events: Event, port: int = 0) -> None:
-        self.held: list[Event] = list(events)
-        self.words = ""
-        self.silent = False
-        self.mute = False
-        self.challenge = ""
-        self.refuses = ""
-        self.asked = 0
-        self._honest: Script = honest(self.held)
-        super().__init__(self._run, port=port)
-
-    async def _run(self, peer: Peer) -> None:
-        if self.challenge:
-            await peer.send("AUTH", self.challenge)
-        await self._honest(_Moody(peer, self))
-
-    def keep(self, event: Event) -> None:
-        """Store as a relay does: of replaceable events the newest only."""
-        if event.address:
-            same = [e for e in self.held if e.address == event.address]
-            if any(old.order <= event.order for old in same):
-                return
-            for old in same:
-                self.held.remove(old)
-        if event not in self.held:
-            self.held.append(event)
-
-    def has(self, event: Event) -> bool:
-        return any(event.id == other.id for other in self.held)
+    async def verify_all(self, events: Sequence[Event]) -> list[bool]:
+        await asyncio.sleep(0)
+        return [event.verify() for event in events]
 
 
-class _Moody(Peer):
-    """Stands between the honest script and the socket."""
-
-    def __init__(self, peer: Peer, relay: Relay) -> None:
-        super().__init__(peer.socket, peer.log)
-        self.relay = relay
-
-    async def next_unlimited(self) -> list[Any]:
-        while True:
-            frame = await super().next_unlimited()
-            relay = self.relay
-            if frame[0] == "REQ":
-                relay.asked += 1
-                if relay.words:
-                    await self.send("CLOSED", frame[1], relay.words)
-                elif relay.mute:
-                    await self.send("EOSE", frame[1])
-                elif not relay.silent:
-                    return frame
-                continue
-            if frame[0] == "EVENT" and (relay.refuses or relay.silent):
-                if relay.refuses:
-                    await self.send("OK", frame[1]["id"], False, relay.refuses)
-                continue
-            if frame[0] == "EVENT":
-                before = list(relay.held)
-                relay.held[:] = before
-                relay.keep(Event.from_dict(frame[1]))
-                event = Event.from_dict(frame[1])
-                if not relay.has(event):
-                    await self.send("OK", event.id, False, "replaced: have newer event")
-                    continue
-                relay.held.remove(event)  # the honest script appends it, and tells listeners
-            return frame
+def forged(event: Event) -> Event:
+    """The same id under a signature that is not its author's."""
+    sig = ("0" if event.sig[0] != "0" else "1") + event.sig[1:]
+    return Event.parse(event.json.replace(event.sig.encode(), sig.encode()))
 
 
-__all__ = ["ANA", "BEN", "CY", "DEAD", "START", "Clock", "Relay", "Rooms", "rooms", "signed"]
+__all__ = ["ANA", "BEN", "CY", "DEAD", "LIMIT", "START", "Clock", "Relay", "Rooms", "rooms"]

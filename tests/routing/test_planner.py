@@ -75,12 +75,13 @@ def test_a_relay_that_serves_many_of_the_mentioned_comes_first() -> None:
 
 
 def test_the_mentioned_are_served_in_rounds_and_capped() -> None:
-    crowd = {
-        f"{n:064x}": listed(f"{n:064x}", "", f"r{n}x r{n}y r{n}z r{n}w") for n in range(40)
-    }
+    crowd = {f"{n:064x}": listed(f"{n:064x}", "", f"r{n}x r{n}y r{n}z r{n}w") for n in range(40)}
     plan = plan_publish(event(), ANA, crowd, PLACES)[3:]
     assert len(plan) == CAPS.mentioned_total
-    assert len({url.removeprefix("wss://").partition(".")[0][:-1] for url in plan}) == CAPS.mentioned_total
+    assert (
+        len({url.removeprefix("wss://").partition(".")[0][:-1] for url in plan})
+        == CAPS.mentioned_total
+    )
 
 
 def test_one_person_gets_only_so_many() -> None:

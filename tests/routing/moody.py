@@ -1,0 +1,154 @@
+"""A small relay on loopback that keeps what it is sent, and that tests can put into a mood."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Any, Self
+
+from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.exceptions import ConnectionClosed
+
+from nostr_client.protocol.event import Event
+from nostr_client.protocol.filters import Filter, matches_any
+
+LIMIT = 10.0
+"""Seconds that a test waits for anything."""
+CAP = 500
+"""Events in one answer."""
+
+
+class Relay:
+    """NIP-01 over a list of events, of lists the newest version only.
+
+    Moods: `words` answers every REQ with CLOSED and these words, `mute` with EOSE alone, `silent`
+    with nothing at all, to EVENTs too; `refuses` answers every EVENT with OK false and these words;
+    `challenge` is sent as AUTH to whoever connects, and an AUTH event is then let in (`guests`).
+    """
+
+    def __init__(self, *events: Event, port: int = 0) -> None:
+        self.held: list[Event] = []
+        for event in events:
+            self.keep(event)
+        self.words = ""
+        self.mute = False
+        self.silent = False
+        self.refuses = ""
+        self.challenge = ""
+        self.guests: list[Event] = []
+        self.log: list[list[Any]] = []
+        self.connections = 0
+        self.url = ""
+        self.port = port
+        self._listeners: dict[tuple[ServerConnection, str], list[Filter]] = {}
+        self._server: Server | None = None
+
+    async def __aenter__(self) -> Self:
+        self._server = await serve(
+            self._handle,
+            "127.0.0.1",
+            self.port,
+            compression=None,
+            ping_interval=None,
+            close_timeout=0.5,
+            max_size=None,
+        )
+        self.port = next(iter(self._server.sockets)).getsockname()[1]
+        self.url = f"ws://127.0.0.1:{self.port}"
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        assert self._server is not None
+        self._server.close()
+        await asyncio.wait_for(self._server.wait_closed(), LIMIT)
+
+    def keep(self, event: Event) -> bool:
+        """Store as a relay does; False for an older version of what is held."""
+        if event.address:
+            same = [old for old in self.held if old.address == event.address]
+            if any(old.order < event.order for old in same):
+                return False
+            self.held = [old for old in self.held if old not in same]
+        if not self.has(event):
+            self.held.append(event)
+        return True
+
+    def has(self, event: Event) -> bool:
+        return any(event.id == other.id for other in self.held)
+
+    def sent(self, label: str) -> list[list[Any]]:
+        """What clients sent of one type."""
+        return [frame for frame in self.log if frame[0] == label]
+
+    async def tell(self, event: Event) -> None:
+        """Store it and send it to whoever listens, as if somebody had published it here."""
+        self.keep(event)
+        for (socket, wire), filters in list(self._listeners.items()):
+            if matches_any(filters, event):
+                await _send_event(socket, wire, event)
+
+    async def _handle(self, socket: ServerConnection) -> None:
+        self.connections += 1
+        try:
+            if self.challenge:
+                await _send(socket, "AUTH", self.challenge)
+            while True:
+                frame: list[Any] = json.loads(await socket.recv())
+                self.log.append(frame)
+                await self._answer(socket, frame)
+        except ConnectionClosed:
+            pass
+        finally:
+            for key in [key for key in self._listeners if key[0] is socket]:
+                del self._listeners[key]
+
+    async def _answer(self, socket: ServerConnection, frame: list[Any]) -> None:
+        match frame:
+            case ["REQ", wire, *raw]:
+                await self._on_req(socket, wire, [Filter.from_dict(f) for f in raw])
+            case ["CLOSE", wire]:
+                self._listeners.pop((socket, wire), None)
+            case ["AUTH", raw]:
+                self.guests.append(Event.from_dict(raw))
+                self.words = ""
+                await _send(socket, "OK", raw["id"], True, "")
+            case ["EVENT", raw] if not self.silent:
+                event = Event.from_dict(raw)
+                if self.refuses:
+                    await _send(socket, "OK", event.id, False, self.refuses)
+                elif not self.keep(event):
+                    await _send(socket, "OK", event.id, False, "replaced: have newer event")
+                else:
+                    await _send(socket, "OK", event.id, True, "")
+                    await self.tell(event)
+
+    async def _on_req(self, socket: ServerConnection, wire: str, filters: Sequence[Filter]) -> None:
+        if self.words:
+            await _send(socket, "CLOSED", wire, self.words)
+            return
+        if self.silent:
+            return
+        found: dict[str, Event] = {}
+        for wanted in () if self.mute else filters:
+            matching = sorted((e for e in self.held if wanted.matches(e)), key=lambda e: e.order)
+            limit = CAP if wanted.limit is None else min(CAP, wanted.limit)
+            found |= {event.id: event for event in matching[:limit]}
+        for event in sorted(found.values(), key=lambda e: e.order):
+            await _send_event(socket, wire, event)
+        await _send(socket, "EOSE", wire)
+        self._listeners[socket, wire] = list(filters)
+
+
+async def _send(socket: ServerConnection, *parts: Any) -> None:
+    await socket.send(json.dumps(parts))
+
+
+async def _send_event(socket: ServerConnection, wire: str, event: Event) -> None:
+    await socket.send(b'["EVENT","%b",%b]' % (wire.encode(), event.json), text=True)

@@ -1,0 +1,292 @@
+"""Out and in: stored first, wanted next, sent then; every answer and arrival in the ledger."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+
+import pytest
+
+from nostr_client.errors import InvalidEvent, StoreError
+from nostr_client.net.report import Answer
+from nostr_client.protocol import kinds
+from nostr_client.protocol.filters import Filter
+from nostr_client.routing import courier as courier_room
+from nostr_client.store.copies import CopyState
+from nostr_client.store.events import EventStore
+from tests.routing.rooms import (
+    ANA,
+    BEN,
+    CY,
+    DEAD,
+    LIMIT,
+    START,
+    Relay,
+    forged,
+    relay_list,
+    rooms,
+    signed,
+)
+
+NOTES = Filter.of(kinds=[1])
+
+
+async def test_an_event_is_on_disk_with_its_wants_before_it_is_sent(tmp_path: Path) -> None:
+    async with Relay() as one, rooms(tmp_path, fallback=[one.url]) as r:
+        note = signed(content="hi")
+        seen: list[tuple[bool, set[str]]] = []
+        publish = r.pool.publish
+
+        async def spy(event, urls, **options):  # type: ignore[no-untyped-def]
+            copies = await r.store.ledger.copies(event.id)
+            seen.append((await r.store.get(event.id) is not None, {c.url for c in copies}))
+            return await publish(event, urls, **options)
+
+        r.courier.pool.publish = spy  # type: ignore[method-assign]
+        report = await r.courier.publish(note)
+        assert report.accepted == (one.url,)
+        assert seen == [(True, {one.url})]
+        assert one.has(note)
+
+
+async def test_each_answer_goes_to_the_ledger_as_it_comes(tmp_path: Path) -> None:
+    async with (
+        Relay() as good,
+        Relay() as slow,
+        Relay() as blocks,
+        Relay() as busy,
+        rooms(tmp_path, fallback=[good.url, slow.url, blocks.url, busy.url, DEAD]) as r,
+    ):
+        slow.silent = True
+        blocks.refuses = "blocked: not on our list"
+        busy.refuses = "rate-limited: slow down"
+        note = signed(content="hi")
+        heard: list[Answer] = []
+        planned: list[bool] = []
+        r.courier.on_planned = lambda: planned.append(True)
+        task = asyncio.create_task(r.courier.publish(note, timeout=1.0, on_answer=heard.append))
+        async with asyncio.timeout(LIMIT):
+            while True:  # long before the slow one has run out of time
+                copies = {c.url: c for c in await r.store.ledger.copies(note.id)}
+                if copies and copies[good.url].state is CopyState.CONFIRMED:
+                    break
+                await asyncio.sleep(0.01)
+        assert not task.done()
+        report = await task
+        assert report.accepted == (good.url,)
+        assert {answer.url for answer in heard} == set(copies)
+        copies = {c.url: c for c in await r.store.ledger.copies(note.id)}
+        assert copies[blocks.url].state is CopyState.REFUSED
+        assert copies[blocks.url].reason == "not on our list"
+        assert copies[busy.url].state is CopyState.FAILED
+        assert copies[busy.url].next_try == START + 30
+        assert copies[slow.url].state is CopyState.FAILED
+        assert copies[DEAD].state is CopyState.FAILED
+        assert copies[DEAD].reason.startswith("connect: ")
+        assert planned == [True]
+
+
+async def test_offline_is_a_report_and_leaves_wants(tmp_path: Path) -> None:
+    async with rooms(tmp_path, fallback=[DEAD]) as r:
+        note = signed(content="hi")
+        report = await r.courier.publish(note)
+        assert not report.ok
+        assert report.unanswered[0].url == DEAD
+        assert [c.url for c in await r.store.ledger.due(START + 60)] == [DEAD]
+    async with rooms(tmp_path, fallback=[]) as r:  # and after a restart they are still there
+        assert (await r.courier.publish(signed(content="again"))).answers == ()
+        assert [c.url for c in await r.store.ledger.due(START + 60)] == [DEAD]
+
+
+async def test_a_cancelled_publication_loses_nothing(tmp_path: Path) -> None:
+    async with Relay() as slow, rooms(tmp_path, fallback=[slow.url]) as r:
+        slow.silent = True
+        note = signed(content="hi")
+        task = asyncio.create_task(r.courier.publish(note))
+        async with asyncio.timeout(LIMIT):
+            while not slow.sent("EVENT"):
+                await asyncio.sleep(0.01)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert await r.store.get(note.id) == note
+        assert [c.url for c in await r.store.ledger.due(START + 60)] == [slow.url]
+
+
+async def test_ephemeral_events_are_sent_and_not_wanted(tmp_path: Path) -> None:
+    async with Relay() as one, rooms(tmp_path, fallback=[one.url]) as r:
+        event = signed(kind=20_001)
+        assert (await r.courier.publish(event)).ok
+        assert await r.store.ledger.copies(event.id) == []
+
+
+async def test_what_the_store_will_not_hold_is_not_sent(tmp_path: Path) -> None:
+    async with Relay() as one, rooms(tmp_path, fallback=[one.url]) as r:
+        newer = signed(kind=0, content="{}", at=START + 5)
+        older = signed(kind=0, content="{}", at=START)
+        await r.courier.publish(newer)
+        with pytest.raises(InvalidEvent, match="newer version"):
+            await r.courier.publish(older)
+        note = signed(content="x")
+        await r.store.save([note, signed(kind=5, tags=(("e", note.id),))])
+        with pytest.raises(InvalidEvent, match="deleted"):
+            await r.courier.publish(note)
+        assert not one.has(older)
+        assert not one.has(note)
+
+
+async def test_a_deletion_follows_the_copies(tmp_path: Path) -> None:
+    async with Relay() as home, Relay() as far, rooms(tmp_path, fallback=[home.url]) as r:
+        note = signed(content="oops")
+        await r.store.save([note])
+        await r.store.ledger.confirm([(note.id, far.url)])
+        gone = signed(kind=5, tags=(("e", note.id), ("k", "1")), at=START + 1)
+        report = await r.courier.publish(gone)
+        assert set(report.accepted) == {home.url, far.url}
+        assert await r.store.get(note.id) is None
+
+
+async def test_relays_that_get_a_note_hear_where_its_author_writes(tmp_path: Path) -> None:
+    async with Relay() as home, Relay() as inbox, rooms(tmp_path) as r:
+        mine = relay_list(ANA, home.url)
+        await r.store.save([mine, relay_list(BEN, inbox.url)])
+        await r.store.ledger.confirm([(mine.id, home.url)])
+        note = signed(content="hi", tags=(("p", BEN.public_key.hex),))
+        report = await r.courier.publish(note)
+        assert set(report.accepted) == {home.url, inbox.url}
+        assert inbox.has(mine)
+        assert not home.has(mine)
+        copies = {c.url: c for c in await r.store.ledger.copies(mine.id)}
+        assert copies[inbox.url].state is CopyState.CONFIRMED
+        assert not copies[inbox.url].wanted
+
+
+# In
+
+
+async def test_ask_saves_what_comes_and_tells_how_each_relay_ended(tmp_path: Path) -> None:
+    note = signed(BEN, content="hello")
+    async with (
+        Relay(note) as one,
+        Relay(note) as two,
+        Relay(note) as wall,
+        Relay(note) as silent,
+        rooms(tmp_path) as r,
+    ):
+        wall.words = "auth-required: who are you?"
+        silent.silent = True
+        urls = [one.url, two.url, wall.url, silent.url, DEAD, "ws://10.0.0.1"]
+        began = time.monotonic()
+        asked = await r.courier.ask([NOTES], urls, timeout=0.6)
+        assert time.monotonic() - began < 3
+        assert asked.new == 1
+        assert list(asked.events) == [note.id]
+        assert asked.ends[one.url] is None
+        assert asked.ends[two.url] is None
+        assert asked.found == {one.url: 1, two.url: 1}
+        for url, prefix in ((wall.url, "auth-required"), (silent.url, ""), (DEAD, "")):
+            end = asked.ends[url]
+            assert end is not None
+            assert end.prefix == prefix
+        assert asked.ends["ws://10.0.0.1"] is not None
+        copies = await r.store.ledger.copies(note.id)
+        assert {c.url for c in copies} == {one.url, two.url}
+        assert all(c.state is CopyState.CONFIRMED and not c.wanted for c in copies)
+        assert r.book.hints(BEN.public_key.hex)
+
+
+async def test_a_forgery_is_neither_stored_nor_a_copy(tmp_path: Path) -> None:
+    note = signed(BEN, content="hello")
+    async with Relay(forged(note)) as liar, Relay(note) as honest, rooms(tmp_path) as r:
+        await r.courier.ask([NOTES], [liar.url], timeout=2)
+        assert await r.store.get(note.id) is None
+        await r.courier.ask([NOTES], [liar.url, honest.url], timeout=2)
+        assert await r.store.get(note.id) == note
+        assert [c.url for c in await r.store.ledger.copies(note.id)] == [honest.url]
+
+
+async def test_fetch_goes_where_authors_write(tmp_path: Path) -> None:
+    from_ben, from_cy = signed(BEN, content="b"), signed(CY, content="c")
+    async with (
+        Relay(from_ben) as bens,
+        Relay(from_cy) as own,
+        rooms(tmp_path, fallback=[own.url]) as r,
+    ):
+        await r.store.save([relay_list(BEN, bens.url)])
+        both = Filter.of(authors=[BEN.public_key.hex, CY.public_key.hex], kinds=[1])
+        assert await r.courier.fetch([both]) == 2
+        [request] = [frame for frame in bens.log if frame[0] == "REQ"]
+        assert request[2]["authors"] == [BEN.public_key.hex]
+        [request] = [frame for frame in own.log if frame[0] == "REQ"]
+        assert request[2]["authors"] == [CY.public_key.hex]
+        assert await r.courier.fetch([Filter.of(ids=[from_cy.id])]) == 0
+
+
+async def test_fetch_offline_is_nothing(tmp_path: Path) -> None:
+    async with rooms(tmp_path, fallback=[DEAD]) as r:
+        assert await r.courier.fetch([NOTES]) == 0
+        assert await r.courier.fetch([NOTES], []) == 0
+        assert await r.courier.fetch([]) == 0
+
+
+async def test_follow_fills_the_store_and_says_when_it_has_caught_up(tmp_path: Path) -> None:
+    old, new = signed(BEN, content="old"), signed(BEN, content="new", at=START + 1)
+    async with Relay(old) as one, rooms(tmp_path) as r:
+        taken: list[str] = []
+        r.courier.on_taken = lambda events: taken.extend(e.id for e in events)
+        async with r.courier.follow([NOTES], [one.url, DEAD]) as following:
+            assert await following.wait_caught_up(LIMIT)
+            assert following.read == {one.url}
+            assert await r.store.get(old.id) == old
+            async with r.store.watch([NOTES]) as watch:
+                await r.pool.publish(new, [one.url])
+                async with asyncio.timeout(LIMIT):
+                    assert await anext(watch) == new
+                    while len(taken) < 2:
+                        await asyncio.sleep(0.01)
+        assert taken == [old.id, new.id]
+        async with asyncio.timeout(LIMIT):
+            while not one.sent("CLOSE"):
+                await asyncio.sleep(0.01)
+
+
+async def test_a_store_that_fails_pauses_the_reading_and_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(courier_room, "STORE_PAUSE", 0.05)
+    note = signed(BEN, content="hello")
+    async with Relay(note) as one, rooms(tmp_path) as r:
+        save, failures = EventStore.save, [StoreError("the disk is full")] * 3
+
+        async def failing(self, events):  # type: ignore[no-untyped-def]
+            if failures:
+                raise failures.pop()
+            return await save(self, events)
+
+        monkeypatch.setattr(EventStore, "save", failing)
+        async with r.courier.follow([NOTES], [one.url]) as following:
+            async with asyncio.timeout(LIMIT):
+                while await r.store.get(note.id) is None:
+                    if failures and len(failures) < 3:
+                        assert following.problem == "the disk is full"
+                    await asyncio.sleep(0.01)
+                while following.problem:
+                    await asyncio.sleep(0.01)
+        assert not failures
+
+
+async def test_reading_back_takes_every_page(tmp_path: Path) -> None:
+    notes = [signed(BEN, content=str(n), at=START + n) for n in range(700)]
+    async with Relay(*notes) as one, rooms(tmp_path) as r:
+        assert await r.courier.read_back([NOTES], one.url)
+        assert await r.store.count([NOTES]) == 700
+        assert not await r.courier.read_back([NOTES], DEAD, limit=3)
+
+
+async def test_a_gift_wrap_goes_to_the_inbox_only(tmp_path: Path) -> None:
+    async with Relay() as home, Relay() as inbox, rooms(tmp_path, fallback=[home.url]) as r:
+        await r.store.save([signed(BEN, kinds.DM_RELAYS, tags=(("relay", inbox.url),))])
+        wrap = signed(kind=kinds.GIFT_WRAP, content="x", tags=(("p", BEN.public_key.hex),))
+        assert (await r.courier.publish(wrap)).accepted == (inbox.url,)
+        assert home.connections == 0
