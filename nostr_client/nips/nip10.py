@@ -9,7 +9,9 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from nostr_client.errors import InvalidData
 from nostr_client.protocol.event import Event, Tag, Tags
+from nostr_client.protocol.urls import host_of, is_private_host, normalize_relay_url
 
 _is_hex64 = re.compile("[0-9a-f]{64}").fullmatch
 
@@ -43,15 +45,20 @@ def thread_refs(event: Event) -> ThreadRefs:
 def reply_tags(parent: Event, relay_hint: str = "") -> Tags:
     """The tags of an answer to `parent`: root and reply markers, and everybody who took part.
 
-    `relay_hint` is where `parent` can be found.
+    `relay_hint` is where `parent` can be found. The hint to the root is the parent's, if it leads
+    into the public network: what a stranger wrote goes out under our name.
     """
-    refs = thread_refs(parent)
-    direct = ("e", parent.id, relay_hint, "reply" if refs.root else "root", parent.pubkey)
-    tags: list[Tag] = [direct]
-    if refs.root:
-        tags.insert(0, ("e", refs.root.id, refs.root.relay, "root", refs.root.pubkey))
-    people = dict.fromkeys([parent.pubkey, *filter(_is_hex64, parent.values("p"))])
-    return (*(_trimmed(tag) for tag in tags), *(("p", pubkey) for pubkey in people))
+    root = thread_refs(parent).root
+    people = [parent.pubkey, *filter(_is_hex64, parent.values("p"))]
+    if root is None:
+        tags: list[Tag] = [("e", parent.id, relay_hint, "root", parent.pubkey)]
+    else:
+        tags = [
+            _trimmed(("e", root.id, _public(root.relay), "root", root.pubkey)),
+            ("e", parent.id, relay_hint, "reply", parent.pubkey),
+        ]
+        people += filter(None, [root.pubkey])
+    return (*tags, *(("p", pubkey) for pubkey in dict.fromkeys(people)))
 
 
 def _marked(tags: list[Tag]) -> ThreadRefs:
@@ -74,9 +81,17 @@ def _marker(tag: Tag) -> str:
 
 
 def _ref(tag: Tag) -> Ref:
-    # Some write the pubkey where the marker belongs, and then no marker.
+    # NIP-01 has the pubkey where NIP-10 has the marker; then there is no marker.
     pubkey = tag[4] if len(tag) > 4 else _marker(tag)
     return Ref(tag[1], tag[2] if len(tag) > 2 else "", pubkey if _is_hex64(pubkey) else "")
+
+
+def _public(url: str) -> str:
+    """The relay's one spelling, or "" for what strangers should not be led to."""
+    try:
+        return "" if is_private_host(host_of(url)) else normalize_relay_url(url)
+    except InvalidData:
+        return ""
 
 
 def _trimmed(tag: Tag) -> Tag:
