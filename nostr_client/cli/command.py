@@ -8,21 +8,19 @@ error, Ctrl-C and SIGTERM end cleanly, and a bug is one line more than its place
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import inspect
-import signal
-from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from nostr_client.cli.exits import Exit, exit_code_of
+from nostr_client.cli.waiting import Terminated
 from nostr_client.errors import NostrError
 
 if TYPE_CHECKING:
     from nostr_client.cli.run import Run
 
-T = TypeVar("T")
 Command = Callable[..., None]
 
 _OPTIONS: Final[dict[str, tuple[Any, Any, Any]]] = {
@@ -72,14 +70,6 @@ WRITING: Final = READING | {"password_fd"}
 """Those of one that signs."""
 
 
-class Terminated(BaseException):
-    """SIGTERM or SIGHUP came; `number` is the signal's."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__(number)
-        self.number = number
-
-
 def add_command(app: typer.Typer, name: str, function: Command, taken: frozenset[str]) -> None:
     """Make `function` the command `name` of `app`, with the common options that are `taken`."""
     options = {option: spec for option, spec in _OPTIONS.items() if option in taken}
@@ -109,34 +99,6 @@ def add_command(app: typer.Typer, name: str, function: Command, taken: frozenset
     wrapper.__annotations__ = {p.name: p.annotation for p in parameters}
     wrapper.__doc__ = function.__doc__
     app.command(name)(wrapper)
-
-
-def wait_for(work: Coroutine[Any, Any, T]) -> T:
-    """Run `work` to its end. Ctrl-C raises KeyboardInterrupt, SIGTERM and SIGHUP Terminated, and
-    either lets `work` clean up first."""
-    stopped: list[int] = []
-
-    async def main() -> T:
-        task = asyncio.current_task()
-        loop = asyncio.get_running_loop()
-
-        def stop(number: int) -> None:
-            stopped.append(number)
-            if task is not None:
-                task.cancel()
-
-        for name in ("SIGTERM", "SIGHUP"):
-            with contextlib.suppress(AttributeError, NotImplementedError):  # Windows
-                number = getattr(signal, name)
-                loop.add_signal_handler(number, stop, number)
-        return await work
-
-    try:
-        return asyncio.run(main())
-    except asyncio.CancelledError:
-        if stopped:
-            raise Terminated(stopped[0]) from None
-        raise
 
 
 def _run(run: Run, work: Callable[[], None]) -> int:

@@ -6,9 +6,9 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from nostr_client.cli import show
-from nostr_client.cli.command import wait_for
 from nostr_client.cli.exits import Exit
 from nostr_client.cli.refs import find_note, note_ref
+from nostr_client.cli.waiting import wait_for
 
 if TYPE_CHECKING:
     from nostr_client.cli.run import Run

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 
-from nostr_client.cli.command import READING, add_command, wait_for
+from nostr_client.cli.command import READING, add_command
 from nostr_client.cli.exits import CommandError, Exit
+from nostr_client.cli.waiting import wait_for
 
 if TYPE_CHECKING:
     from nostr_client.cli.run import Run

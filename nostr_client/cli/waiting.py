@@ -1,0 +1,47 @@
+"""How a command, which is plain code, waits for work on a loop, and how signals end it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+class Terminated(BaseException):
+    """SIGTERM or SIGHUP came; `number` is the signal's."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+def wait_for(work: Coroutine[Any, Any, T]) -> T:
+    """Run `work` to its end. Ctrl-C raises KeyboardInterrupt, SIGTERM and SIGHUP Terminated, and
+    either lets `work` clean up first."""
+    stopped: list[int] = []
+
+    async def main() -> T:
+        task = asyncio.current_task()
+        loop = asyncio.get_running_loop()
+
+        def stop(number: int) -> None:
+            stopped.append(number)
+            if task is not None:
+                task.cancel()
+
+        for name in ("SIGTERM", "SIGHUP"):
+            with contextlib.suppress(AttributeError, NotImplementedError):  # Windows
+                number = getattr(signal, name)
+                loop.add_signal_handler(number, stop, number)
+        return await work
+
+    try:
+        return asyncio.run(main())
+    except asyncio.CancelledError:
+        if stopped:
+            raise Terminated(stopped[0]) from None
+        raise

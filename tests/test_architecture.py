@@ -1,0 +1,440 @@
+"""The floors of the house: who may import whom.
+
+The imports are read from the source, wherever they stand: at the top, under TYPE_CHECKING, inside
+of functions, or as a name given to `import_module`. A room imports only from floors below its own,
+modules of one room may import each other, and nobody runs in a circle.
+"""
+
+from __future__ import annotations
+
+import ast
+import itertools
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGES = ("nostr_client", "relays")
+
+FLOORS = {
+    0: ["errors", "version"],
+    1: ["paths", "safe_text"],
+    2: ["protocol", "output"],
+    3: ["nips", "store", "config"],
+    4: ["signing"],
+    5: ["net"],
+    6: ["accounts", "routing"],
+    7: ["social", "resilience"],
+    8: ["client"],
+    9: ["rehearsal"],
+    10: ["cli", "tui"],
+    11: ["main"],
+    12: ["__main__"],
+}
+FLOOR_OF = {room: floor for floor, rooms in FLOORS.items() for room in rooms}
+RELAYS_MAY_USE = 5
+"""The highest floor of nostr_client that `relays` may import from."""
+
+ONE_DOOR = {
+    "secp256k1": "nostr_client.protocol.keys",
+    "coincurve": "nostr_client.protocol.keys",
+    "platformdirs": "nostr_client.paths",
+}
+"""Packages that one module alone may import."""
+
+ROOM_ONLY = {"textual": "nostr_client.tui", "pynostr": "nostr_client.nips"}
+"""Packages that stay inside of one room; of pynostr even a single module there."""
+
+PYNOSTR_AT_START = {"pynostr", "pynostr.bech32"}
+"""What of pynostr may be loaded before anybody asks for it: the rest brings its network code."""
+
+PURE_ROOMS = ("protocol", "nips")
+IMPURE = {
+    *("asyncio", "concurrent", "datetime", "http", "io", "multiprocessing", "os", "pathlib"),
+    *("select", "selectors", "shutil", "socket", "sqlite3", "ssl", "subprocess", "tempfile"),
+    *("threading", "time", "urllib", "websockets"),
+}
+"""What brings I/O, a clock, threads or a loop: not for the rooms that are pure."""
+
+THE_PUBLIC_NAMES = "nostr_client"
+"""Its `__init__` alone: it may name any room, and nobody inside imports from it."""
+
+
+class Import(NamedTuple):
+    importer: str
+    target: str
+    line: int
+    at_start: bool
+    """It runs when the module is loaded: neither in a function nor under TYPE_CHECKING."""
+
+    def __str__(self) -> str:
+        return f"{self.importer}:{self.line} imports {self.target}"
+
+
+Sources = Mapping[str, str]
+"""Module names and their source; a package's name stands for its `__init__`."""
+
+
+def real_sources() -> dict[str, str]:
+    sources = {}
+    for package in PACKAGES:
+        for path in sorted((ROOT / package).rglob("*.py")):
+            parts = path.relative_to(ROOT).with_suffix("").parts
+            name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+            sources[name] = path.read_text(encoding="utf-8")
+    return sources
+
+
+# Reading imports
+
+
+class _Reader(ast.NodeVisitor):
+    def __init__(self, module: str, sources: Sources) -> None:
+        self.module = module
+        self.sources = sources
+        self.found: list[Import] = []
+        self.at_start = True
+
+    def add(self, target: str, node: ast.stmt | ast.expr) -> None:
+        self.found.append(Import(self.module, target, node.lineno, self.at_start))
+
+    def visit_Import(self, node: ast.Import) -> None:
+        for alias in node.names:
+            self.add(alias.name, node)
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
+        base = self.base(node)
+        ours = any(inside(module, base.partition(".")[0]) for module in self.sources)
+        for alias in node.names:
+            inner = f"{base}.{alias.name}"
+            self.add(inner if inner in self.sources or not ours else base, node)
+
+    def base(self, node: ast.ImportFrom) -> str:
+        if not node.level:
+            return node.module or ""
+        is_package = any(name.startswith(f"{self.module}.") for name in self.sources)
+        parts = self.module.split(".")
+        kept = parts[: len(parts) - node.level + is_package]
+        return ".".join([*kept, *([node.module] if node.module else [])])
+
+    def visit_Call(self, node: ast.Call) -> None:
+        name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+        if name in ("import_module", "__import__"):
+            given = node.args[0] if node.args else None
+            known = isinstance(given, ast.Constant) and isinstance(given.value, str)
+            self.add(given.value if known else "?", node)  # type: ignore[union-attr, arg-type]
+        self.generic_visit(node)
+
+    def visit_If(self, node: ast.If) -> None:
+        test = node.test
+        name = getattr(test, "attr", getattr(test, "id", ""))
+        if name == "TYPE_CHECKING":
+            self.later(node.body)
+            for statement in node.orelse:
+                self.visit(statement)
+        else:
+            self.generic_visit(node)
+
+    def visit_FunctionDef(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
+        for decorator in node.decorator_list:
+            self.visit(decorator)
+        self.later(node.body)
+
+    visit_AsyncFunctionDef = visit_FunctionDef
+
+    def visit_Lambda(self, node: ast.Lambda) -> None:
+        self.later([node.body])
+
+    def later(self, nodes: list[ast.stmt] | list[ast.expr]) -> None:
+        before, self.at_start = self.at_start, False
+        for node in nodes:
+            self.visit(node)
+        self.at_start = before
+
+
+def imports_of(sources: Sources) -> Iterator[Import]:
+    for module, source in sources.items():
+        reader = _Reader(module, sources)
+        reader.visit(ast.parse(source, filename=module))
+        yield from reader.found
+
+
+def room_of(module: str) -> str:
+    parts = module.split(".")
+    return parts[1] if len(parts) > 1 else ""
+
+
+def inside(module: str, package: str) -> bool:
+    return module == package or module.startswith(f"{package}.")
+
+
+# The laws: each yields what breaks it.
+
+
+def broken_floors(sources: Sources) -> Iterator[str]:
+    for module in sources:
+        homeless = room_of(module) not in FLOOR_OF and module != THE_PUBLIC_NAMES
+        if homeless and inside(module, "nostr_client"):
+            yield f"{module} stands on no floor: give its room one here and in the design"
+    for one in imports_of(sources):
+        if one.importer == THE_PUBLIC_NAMES or not inside(one.target, "nostr_client"):
+            continue
+        room, below = room_of(one.importer), room_of(one.target)
+        if one.target == THE_PUBLIC_NAMES:
+            yield f"{one}: nothing inside imports from the public names; name the module itself"
+        elif below not in FLOOR_OF:
+            yield f"{one}, which does not exist"
+        elif inside(one.importer, "relays"):
+            if FLOOR_OF[below] > RELAYS_MAY_USE:
+                yield f"{one}: relays may use floors 1 to {RELAYS_MAY_USE}, not {FLOOR_OF[below]}"
+        elif room in FLOOR_OF and room != below and FLOOR_OF[below] >= FLOOR_OF[room]:
+            yield (
+                f"{one}: {room} (floor {FLOOR_OF[room]}) may import only from below, "
+                f"and {below} is on floor {FLOOR_OF[below]}"
+            )
+
+
+def broken_doors(sources: Sources) -> Iterator[str]:
+    doors_to_pynostr: set[str] = set()
+    for one in imports_of(sources):
+        package = one.target.partition(".")[0]
+        if package in ONE_DOOR and one.importer != ONE_DOOR[package]:
+            yield f"{one}: the one door to {package} is {ONE_DOOR[package]}"
+        if package in ROOM_ONLY and not inside(one.importer, ROOM_ONLY[package]):
+            yield f"{one}: {package} is known only inside of {ROOM_ONLY[package]}"
+        if package == "pynostr":
+            doors_to_pynostr.add(one.importer)
+            if one.at_start and one.target not in PYNOSTR_AT_START:
+                yield f"{one} when it is loaded: of pynostr only bech32 is, the rest in functions"
+        if inside(one.importer, "nostr_client") and package == "relays":
+            if one.importer != "nostr_client.main":
+                yield f"{one}: nostr_client.main alone hands over to relays"
+            elif one.at_start:
+                yield f"{one} when it is loaded: only the relay command needs it"
+        if one.target == "?" and one.importer != THE_PUBLIC_NAMES:
+            yield f"{one.importer}:{one.line} imports a module whose name the source does not say"
+    if len(doors_to_pynostr) > 1:
+        yield f"pynostr has one door, not {len(doors_to_pynostr)}: {sorted(doors_to_pynostr)}"
+
+
+def broken_purity(sources: Sources) -> Iterator[str]:
+    for one in imports_of(sources):
+        room = room_of(one.importer) if inside(one.importer, "nostr_client") else ""
+        if room in PURE_ROOMS and one.target.partition(".")[0] in IMPURE:
+            yield f"{one}: {room} is pure, without I/O, clock, threads and loop"
+
+
+def circles(sources: Sources) -> Iterator[str]:
+    """Circles of any imports, lazy ones and those for types included: a circle is a circle."""
+    graph: dict[str, dict[str, Import]] = {module: {} for module in sources}
+    for one in imports_of(sources):
+        if one.target in graph and one.importer != THE_PUBLIC_NAMES:
+            graph[one.importer].setdefault(one.target, one)
+    done: set[str] = set()
+
+    def walk(module: str, path: list[str]) -> Iterator[str]:
+        if module in path:
+            turn = [*path[path.index(module) :], module]
+            steps = [graph[a][b] for a, b in itertools.pairwise(turn)]
+            yield "a circle: " + "; ".join(map(str, steps))
+        elif module not in done:
+            for target in graph[module]:
+                yield from walk(target, [*path, module])
+            done.add(module)
+
+    for module in graph:
+        yield from walk(module, [])
+
+
+LAWS = (broken_floors, broken_doors, broken_purity, circles)
+
+
+@pytest.mark.parametrize("law", LAWS, ids=lambda law: law.__name__)
+def test_the_house_keeps_its_laws(law: object) -> None:
+    assert callable(law)
+    broken = list(law(real_sources()))
+    assert not broken, "\n" + "\n".join(broken)
+
+
+# The laws bite: each of these additions to an empty house is caught, and for the right reason.
+
+
+def empty_house() -> dict[str, str]:
+    """The real modules, with nothing in them."""
+    return dict.fromkeys(real_sources(), "")
+
+
+FORBIDDEN = [
+    ("nostr_client.protocol.bad", "import nostr_client.store.events", "floor 2"),
+    ("nostr_client.protocol.bad", "from nostr_client.store import events", "floor 3"),
+    ("nostr_client.protocol.bad", "from nostr_client import store", "floor 3"),
+    ("nostr_client.store.bad", "from ..net.pool import RelayPool", "net is on floor 5"),
+    ("nostr_client.store.bad", "from .. import net", "net is on floor 5"),
+    ("nostr_client.store", "from ..net import pool", "net is on floor 5"),
+    ("nostr_client.social.bad", "def f():\n    import nostr_client.client", "client is on floor 8"),
+    ("nostr_client.social.bad", "from nostr_client.resilience import retry", "only from below"),
+    ("nostr_client.accounts.bad", "from nostr_client.routing import courier", "only from below"),
+    ("nostr_client.cli.bad", "from nostr_client.tui.app import run", "only from below"),
+    (
+        "nostr_client.tui.bad",
+        "async def f():\n    from nostr_client.cli import app",
+        "only from below",
+    ),
+    ("nostr_client.rehearsal.bad", "import nostr_client.tui", "tui is on floor 10"),
+    ("nostr_client.errors", "import nostr_client.paths", "only from below"),
+    (
+        "nostr_client.net.bad",
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import nostr_client.routing",
+        "routing is on floor 6",
+    ),
+    (
+        "nostr_client.net.bad",
+        "import typing as t\nif t.TYPE_CHECKING:\n    pass\nelse:\n    import nostr_client.routing",
+        "routing is on floor 6",
+    ),
+    (
+        "nostr_client.net.bad",
+        "from importlib import import_module\nx = lambda: import_module('nostr_client.routing')",
+        "routing is on floor 6",
+    ),
+    (
+        "nostr_client.net.bad",
+        "class A:\n    try:\n        import nostr_client.cli\n    except E: ...",
+        "cli",
+    ),
+    ("nostr_client.net.bad", "import importlib\nimportlib.import_module(name)", "does not say"),
+    ("nostr_client.net.bad", "__import__('nostr_client.social')", "social is on floor 7"),
+    ("nostr_client.net.bad", "from nostr_client import NostrClient", "public names"),
+    ("nostr_client.net.bad", "from .. import NostrClient", "public names"),
+    ("nostr_client.net.bad", "import nostr_client", "public names"),
+    ("nostr_client.net.bad", "import nostr_client.nowhere", "does not exist"),
+    ("nostr_client.attic", "x = 1", "stands on no floor"),
+    ("nostr_client.attic.box", "x = 1", "stands on no floor"),
+    ("relays.bad", "from nostr_client.routing import courier", "floors 1 to 5, not 6"),
+    ("relays.bad", "def f():\n    from nostr_client.client import NostrClient", "not 8"),
+    ("relays.bad", "from nostr_client import Event", "public names"),
+    ("nostr_client.resilience.bad", "import relays.server", "hands over to relays"),
+    ("nostr_client.cli.bad", "def f():\n    from relays import cli", "hands over to relays"),
+    ("nostr_client.main", "from relays.cli import main", "only the relay command"),
+    ("nostr_client.signing.bad", "import secp256k1", "one door to secp256k1"),
+    ("nostr_client.nips.bad", "from coincurve.keys import PrivateKey", "one door to coincurve"),
+    ("relays.bad", "import platformdirs", "one door to platformdirs"),
+    (
+        "nostr_client.cli.bad",
+        "def f():\n    from pynostr.key import PrivateKey",
+        "nostr_client.nips",
+    ),
+    ("nostr_client.nips.nip19", "import pynostr.event", "only bech32"),
+    ("nostr_client.nips.nip19", "from pynostr import bech32, key", "only bech32"),
+    ("nostr_client.cli.bad", "def f():\n    import textual.app", "inside of nostr_client.tui"),
+    ("relays.bad", "from textual import work", "inside of nostr_client.tui"),
+    ("nostr_client.protocol.bad", "from time import time", "is pure"),
+    ("nostr_client.nips.bad", "def f():\n    import asyncio", "is pure"),
+    ("nostr_client.nips.bad", "import urllib.parse", "is pure"),
+]
+
+
+@pytest.mark.parametrize(("module", "code", "why"), FORBIDDEN)
+def test_a_forbidden_import_is_caught(module: str, code: str, why: str) -> None:
+    sources = empty_house() | {module: code}
+    broken = [fault for law in LAWS for fault in law(sources) if fault.startswith(module)]
+    assert [fault for fault in broken if why in fault], broken
+
+
+ALLOWED = [
+    ("nostr_client.net.fine", "from nostr_client.protocol import event, keys\nimport asyncio"),
+    ("nostr_client.net.fine", "from . import pool\nfrom ..protocol.event import Event"),
+    ("nostr_client.tui.fine", "from textual.app import App\nfrom nostr_client.client import X"),
+    ("nostr_client.nips.fine", "import hashlib\nfrom nostr_client.errors import InvalidCode"),
+    ("relays.fine", "from nostr_client.net.http import get\nimport nostr_client.store.events"),
+    ("nostr_client.nips.fine", "from pynostr import bech32\ndef f():\n    import pynostr.key"),
+    ("nostr_client.rehearsal.fine", "code = 'import textual'  # import relays"),
+]
+
+
+@pytest.mark.parametrize(("module", "code"), ALLOWED)
+def test_an_import_from_below_is_allowed(module: str, code: str) -> None:
+    sources = empty_house() | {module: code}
+    assert not [fault for law in LAWS for fault in law(sources) if fault.startswith(module)]
+
+
+def test_two_doors_to_pynostr_are_one_too_many() -> None:
+    lazily = "def f():\n    import pynostr.bech32"
+    twice = {"nostr_client.nips.one": lazily, "nostr_client.nips.two": lazily}
+    assert any("one door, not 2" in fault for fault in broken_doors(twice))
+    assert not list(broken_doors({"nostr_client.nips.one": lazily}))
+
+
+@pytest.mark.parametrize(
+    "sources",
+    [
+        {"p.a": "import p.b", "p.b": "import p.a"},
+        {"p.a": "from p import b", "p.b": "from . import c", "p.c": "def f():\n    import p.a"},
+        {
+            "p.a": "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import p.b",
+            "p.b": "import p.a",
+        },
+        {"p": "from p.a import X", "p.a": "from p import X"},
+        {"p.a": "import p.a"},
+        {"z": "import p.a", "p.a": "import p.b", "p.b": "import p.c", "p.c": "import p.b"},
+    ],
+    ids=str,
+)
+def test_a_circle_is_caught(sources: dict[str, str]) -> None:
+    found = list(circles(sources))
+    assert len(found) == 1
+    assert "p.a:" in found[0] or "p.b:" in found[0]
+
+
+def test_what_is_no_circle() -> None:
+    ladder = {"p.a": "import p.b, p.c", "p.b": "import p.c", "p.c": "import json", "p": ""}
+    assert not list(circles(ladder))
+
+
+# What really happens at import
+
+
+def loaded_by(code: str) -> set[str]:
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}\nimport sys\nprint('\\n'.join(sys.modules))"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return set(done.stdout.split())
+
+
+HEAVY = {"textual", "relays", "typer", "rich", "pynostr", "sqlite3", "websockets", "asyncio"}
+
+
+def test_the_public_names_cost_nothing_until_they_are_used() -> None:
+    loaded = loaded_by("import nostr_client")
+    assert "nostr_client" in loaded
+    assert not loaded & HEAVY
+    assert {name for name in loaded if inside(name, "nostr_client")} == {
+        "nostr_client",
+        "nostr_client.version",
+    }
+
+
+def test_the_engine_loads_no_face() -> None:
+    loaded = loaded_by("from nostr_client import NostrClient")
+    assert "nostr_client.store.events" in loaded
+    assert not loaded & {"textual", "relays", "typer", "rich"}
+    assert {name for name in loaded if inside(name, "pynostr")} <= PYNOSTR_AT_START
+    rooms = {room_of(name) for name in loaded if name.startswith("nostr_client.")}
+    assert not rooms & {"cli", "tui", "rehearsal", "main"}
+
+
+def test_a_relay_loads_no_client() -> None:
+    loaded = loaded_by("import relays.cli")
+    assert not loaded & {"textual", "typer", "rich", "pynostr"}
+    rooms = {room_of(name) for name in loaded if name.startswith("nostr_client.")}
+    assert max(FLOOR_OF[room] for room in rooms) <= RELAYS_MAY_USE
