@@ -1,0 +1,333 @@
+"""Clients that mean no good, or do not keep up: bounded, told why, and harmless to the others."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from websockets.exceptions import ConnectionClosed, InvalidMessage
+
+from nostr_client.protocol.event import Event
+from nostr_client.rehearsal.relay_process import RelayProcess
+from relays import server
+from relays.config import KIB, Limits, RelayConfig
+from tests.conftest import StartRelay
+from tests.relays.conftest import Serve, Served
+from tests.relays.talk import LIMIT, NOW, Wire, note, wire
+
+
+async def closed(client: Wire) -> tuple[int, str]:
+    """Read until the relay closes; its code and words."""
+    async with asyncio.timeout(LIMIT):
+        async for _ in ignoring_the_end(client):
+            pass
+        await client.socket.wait_closed()
+    assert client.socket.close_code is not None
+    return client.socket.close_code, client.socket.close_reason or ""
+
+
+async def ignoring_the_end(client: Wire) -> AsyncIterator[object]:
+    with contextlib.suppress(ConnectionClosed):
+        async for frame in client.socket:
+            yield frame
+
+
+async def works(url: str) -> bool:
+    event = note("still here", at=NOW)
+    async with wire(url) as client:
+        return (await client.publish(event))[2] is True
+
+
+HARMLESS: list[str | bytes] = [
+    "[" * 200_000,
+    '["REQ","s",' + '{"a":' * 60_000 + "1" + "}" * 60_000 + "]",
+    '["EVENT",' + "[" * 100_000 + "]" * 100_000 + "]",
+    '["REQ","s",' + ",".join(['{"kinds":[1]}'] * 1000) + "]",
+    json.dumps(["REQ", "s", {"kinds": list(range(7000))}]),
+    json.dumps(["REQ", "s", {"#t": [f"{n}" for n in range(20_000)]}]),
+    json.dumps(["REQ", "x" * 100_000, {}]),
+    json.dumps(["EVENT", {"id": "0" * 64, "tags": [["t"]] * 50_000}]),
+    '["EVENT",{"created_at":1e400}]',
+    '["REQ","s",{"since":99999999999999999999999999}]',
+    '["REQ","s",{"limit":1e2}]',
+    b'["REQ","s",{"#t":["\xff\xfe"]}]',
+    b'["\xc0\xaf"]',
+    '["REQ","\\ud800",{}]',
+    '["CLOSE",{"a":1}]',
+    "\x00",
+    "",
+]
+
+
+async def test_hostile_frames(relay: RelayProcess) -> None:
+    async with wire(relay.url) as client:
+        for message in HARMLESS:
+            await client.raw(message)
+            frame = await client.recv()
+            assert frame[0] in ("NOTICE", "CLOSED", "OK"), frame
+            assert frame[-1].split(":")[0] in ("invalid", "unsupported"), frame
+        assert await client.silent()
+    assert await works(relay.url)
+
+
+async def test_frames_that_close_the_connection(relay: RelayProcess) -> None:
+    async with wire(relay.url) as client:
+        await client.socket.send(b'["REQ","s",{}]')
+        assert (await closed(client))[0] == 1003
+    huge = b"\x81\xff" + (10_000_000).to_bytes(8, "big") + b"\0" * 10_000_000
+    pieces = b"\x01\xff" + (500_000).to_bytes(8, "big") + b"\0" * 500_004
+    pieces += (b"\x00\xff" + (500_000).to_bytes(8, "big") + b"\0" * 500_004) * 20
+    for data in (huge, pieces):
+        async with shaken(relay.url) as (reader, writer), asyncio.timeout(LIMIT):
+            writer.write(data)
+            answer = await reader.read(4)
+            assert answer[0] == 0x88
+            assert int.from_bytes(answer[2:4]) == 1009
+    assert await works(relay.url)
+
+
+async def test_a_message_in_many_fragments(relay: RelayProcess) -> None:
+    text = '["COUNT","c",{"kinds":[1]}]'
+    async with wire(relay.url) as client:
+        await client.socket.send(list(text))
+        assert await client.recv() == ["COUNT", "c", {"count": 0}]
+
+
+async def test_what_is_not_http(relay: RelayProcess) -> None:
+    long = b"GET / HTTP/1.1\r\nA: " + b"y" * 9000
+    for junk in (b"\0" * 100, b"GET\r\n\r\n", b"x" * 100_000, long):
+        async with plain(relay.url) as (reader, writer), asyncio.timeout(LIMIT):
+            writer.write(junk + b"\r\n")
+            with contextlib.suppress(ConnectionResetError):
+                assert not (await reader.read(100)).startswith(b"HTTP/1.1 1")
+    assert await works(relay.url)
+
+
+async def test_a_flood_of_subscriptions(relay: RelayProcess) -> None:
+    async with wire(relay.url) as client:
+        for n in range(1000):
+            await client.send("REQ", f"{n}", {"kinds": [n]})
+        ends = [await client.recv() for _ in range(1000)]
+        assert sum(frame[0] == "EOSE" for frame in ends) == Limits().subscriptions
+        refused = [frame for frame in ends if frame[0] == "CLOSED"]
+        assert len(refused) == 1000 - Limits().subscriptions
+        assert all(frame[2].startswith("rate-limited:") for frame in refused)
+
+
+async def test_a_flood_of_replaced_subscriptions(relay: RelayProcess) -> None:
+    async with wire(relay.url) as client:
+        for n in range(2000):
+            await client.send("REQ", "s", {"kinds": [n]})
+        await client.send("COUNT", "end", {})
+        ends = 0
+        while (frame := await client.recv())[0] != "COUNT":
+            assert frame == ["EOSE", "s", ["finish"]]
+            ends += 1
+        assert 1 <= ends <= 2000
+
+
+async def test_a_flood_of_events_is_read_as_fast_as_it_is_stored(serve: Serve) -> None:
+    """A client that sends without reading is not read past its bound, and loses nothing."""
+    limits = Limits(pending_events=20)
+    served = await serve(RelayConfig(limits=limits))
+    events = [note(f"{n}" + "x" * 1000) for n in range(1500)]
+    async with wire(served.url) as client:
+
+        async def send() -> None:
+            for event in events:
+                await client.offer(event)
+
+        sending = asyncio.create_task(send())
+        for _ in events:
+            assert (await client.recv())[2] is True
+        await sending
+        await client.send("COUNT", "c", {})
+        assert await client.recv() == ["COUNT", "c", {"count": 1500}]
+
+
+async def test_all_live_values_together_are_bounded(serve: Serve) -> None:
+    served = await serve(RelayConfig(limits=Limits(all_live_values=10)))
+    async with wire(served.url) as a, wire(served.url) as b:
+        assert (await a.req("s", {"kinds": [1, 2, 3, 4]}))[1][0] == "EOSE"
+        ids, end = await b.req("s", {"kinds": [1, 2, 3, 4, 5]})
+        assert end == ["CLOSED", "s", "rate-limited: the relay has too many subscriptions open"]
+        await a.send("CLOSE", "s")
+        assert await a.silent()
+        assert (await b.req("s", {"kinds": [1, 2, 3, 4, 5]}))[1][0] == "EOSE"
+        assert ids == []
+
+
+@asynccontextmanager
+async def plain(url: str) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    """A connection of which we see the bytes, with small buffers."""
+    host, port = url.removeprefix("ws://").split(":")
+    small = socket.socket()
+    small.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    small.setblocking(False)
+    await asyncio.get_running_loop().sock_connect(small, (host, int(port)))
+    reader, writer = await asyncio.open_connection(sock=small, limit=1024)
+    try:
+        yield reader, writer
+    finally:
+        writer.transport.abort()
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
+
+
+@asynccontextmanager
+async def shaken(url: str) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    """The same, as a WebSocket."""
+    async with plain(url) as (reader, writer):
+        writer.write(
+            b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+        )
+        async with asyncio.timeout(LIMIT):
+            await reader.readuntil(b"\r\n\r\n")
+        yield reader, writer
+
+
+@asynccontextmanager
+async def silent_reader(url: str, *frames: list[Any]) -> AsyncIterator[None]:
+    """A client that asks and never reads."""
+    async with shaken(url) as (_, writer):
+        for frame in frames:
+            text = json.dumps(frame).encode()
+            writer.write(bytes((0x81, 0x80 | len(text))) + b"\0\0\0\0" + text)
+        await writer.drain()
+        yield
+
+
+def big_events(count: int, size: int = 20_000) -> list[Event]:
+    return [note(f"{n} " + "x" * size) for n in range(count)]
+
+
+async def test_a_client_that_does_not_read_live_events_is_closed(serve: Serve) -> None:
+    served = await serve(RelayConfig(limits=Limits(outbox_bytes=300 * KIB)))
+    async with (
+        silent_reader(served.url, ["REQ", "s", {"limit": 0}]),
+        wire(served.url) as publisher,
+        wire(served.url) as reader,
+    ):
+        await reader.send("REQ", "s", {"limit": 0})
+        await reader.recv()
+        for event in big_events(400):
+            await publisher.publish(event)
+            assert (await reader.recv())[2]["id"] == event.id
+        await gone(served, 2)
+        assert await reader.silent()
+
+
+async def test_a_client_that_does_not_read_gets_one_page_and_no_more(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page may be larger than the outbox; the next waits until it was read, for a time."""
+    monkeypatch.setattr(server, "READING_LIMIT", 2.0)
+    served = await serve(RelayConfig(limits=Limits(outbox_bytes=300 * KIB)))
+    asked = [["REQ", f"{n}", {"limit": 500}] for n in range(20)]
+    async with wire(served.url) as publisher:
+        for event in big_events(100):
+            await publisher.publish(event)
+        async with silent_reader(served.url, *asked), wire(served.url) as reader:
+            for n in range(20):
+                ids, end = await reader.req(f"{n}", {"limit": 500})
+                assert (len(ids), end[0]) == (100, "EOSE")
+                unread = sum(c.unread() for c in served.server.connections)
+                assert unread < 8_000_000, "pages pile up"
+            assert len(served.server.connections) == 3
+            await gone(served, 2)
+            assert await reader.silent()
+
+
+async def gone(served: Served, left: int) -> None:
+    """Returns when only so many connections are left."""
+    async with asyncio.timeout(LIMIT):
+        while len(served.server.connections) > left:
+            await asyncio.sleep(0.05)
+
+
+async def test_a_message_that_never_ends(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "MESSAGE_LIMIT", 1.0)
+    monkeypatch.setattr(server, "HANDSHAKE_LIMIT", 1.0)
+    served = await serve()
+    async with (
+        plain(served.url) as (reader, writer),
+        wire(served.url) as client,
+        wire(served.url) as other,
+    ):
+        writer.write(b"GET / HTTP/1.1\r\n")
+        client.socket.transport.write(b"\x81\xfe\x01\x00\0\0\0\0[")
+        assert await closed(client) == (1008, "too slow: a message did not end")
+        async with asyncio.timeout(LIMIT):
+            with contextlib.suppress(ConnectionResetError):
+                assert await reader.read() == b""
+        assert await other.silent()
+
+
+async def test_partial_messages_of_all_clients_are_bounded(serve: Serve) -> None:
+    served = await serve(RelayConfig(limits=Limits(all_partial_bytes=150_000)))
+    head = b"\x81\xff" + (200_000).to_bytes(8, "big") + b"\0\0\0\0"
+    async with shaken(served.url) as (_, a), shaken(served.url) as (reader, b):
+        a.write(head + b"[" * 100_000)
+        while served.server.partial_bytes < 100_000:
+            await asyncio.sleep(0.01)
+        b.write(head + b"[" * 100_000)
+        async with asyncio.timeout(LIMIT):
+            answer = await reader.read(4)
+        assert answer[0] == 0x88
+        assert int.from_bytes(answer[2:4]) == 1013
+        await gone(served, 1)
+        assert await works(served.url)
+    await gone(served, 0)
+    assert served.server.partial_bytes == 0
+
+
+async def test_too_many_connections(serve: Serve) -> None:
+    served = await serve(RelayConfig(limits=Limits(connections=2)))
+    async with wire(served.url) as a, wire(served.url):
+        with pytest.raises((InvalidMessage, OSError)):
+            async with wire(served.url):
+                pass
+        assert await a.silent()
+
+
+async def test_silent_clients_are_asked_and_then_closed(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "SILENCE", 1.5)
+    served = await serve()
+    async with silent_reader(served.url), wire(served.url) as alive:
+        await gone(served, 1)
+        assert await alive.silent()
+
+
+@pytest.mark.slow
+async def test_memory_stays_bounded(start_relay: StartRelay) -> None:
+    """Thirty clients ask for all there is, fifty times each, and read nothing."""
+    relay = await start_relay()
+
+    def resident() -> int:
+        status = Path(f"/proc/{relay.pid}/status").read_text()
+        line = next(line for line in status.splitlines() if line.startswith("VmRSS"))
+        return int(line.split()[1]) * KIB
+
+    async with wire(relay.url) as publisher:
+        for event in big_events(500, 10_000):
+            assert (await publisher.publish(event))[2] is True
+    before = resident()
+    asked = [["REQ", f"{n}", {}] for n in range(50)]
+    async with contextlib.AsyncExitStack() as stack:
+        for _ in range(30):
+            await stack.enter_async_context(silent_reader(relay.url, *asked))
+        for _ in range(20):
+            async with wire(relay.url) as client:
+                assert len(await client.stored({})) == 500
+            await asyncio.sleep(0.25)
+            assert resident() - before < 400_000_000
