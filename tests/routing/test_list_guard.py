@@ -1,0 +1,451 @@
+"""No list is published that was not conclusively read: the rules, and what relays do to them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from nostr_client.errors import InvalidEvent, ListNotRead, SigningRefused
+from nostr_client.protocol import kinds
+from nostr_client.protocol.event import MAX_TIMESTAMP, Draft, Event
+from nostr_client.protocol.keys import SecretKey
+from nostr_client.routing import list_guard
+from nostr_client.routing.list_guard import (
+    Change,
+    ListGuard,
+    Word,
+    name_of,
+    next_created_at,
+    objection,
+)
+from nostr_client.signing.signer import LocalSigner
+from tests.routing.rooms import (
+    ANA,
+    DEAD,
+    LIMIT,
+    START,
+    Relay,
+    Rooms,
+    relay_list,
+    rooms,
+    signed,
+)
+
+ME = ANA.public_key.hex
+NOW = START + 1000
+FOLLOWS = f"{kinds.FOLLOWS}:{ME}:"
+OK, DOWN, WALL = Word.ANSWERED, Word.UNREACHABLE, Word.WALLED
+
+
+def follows(*people: str, at: int = START, content: str = "") -> Event:
+    tags = tuple(("p", person * 64) for person in people)
+    return signed(kind=kinds.FOLLOWS, tags=tags, at=at, content=content)
+
+
+def adding(person: str) -> Change:
+    def change(last: Event | None) -> Draft | None:
+        tags = last.tags if last else ()
+        if ("p", person * 64) in tags:
+            return None
+        return Draft(kinds.FOLLOWS, last.content if last else "", (*tags, ("p", person * 64)))
+
+    return change
+
+
+@asynccontextmanager
+async def guarded(
+    folder: Path,
+    *relays: str,
+    fallback: tuple[str, ...] = (),
+    indexers: tuple[str, ...] = (),
+    known: bool = True,
+    only_here: bool = False,
+    signer: bool = True,
+) -> AsyncIterator[tuple[Rooms, ListGuard]]:
+    """A guard over an account whose relay list names `relays` (unless it is not `known`)."""
+    async with rooms(folder, fallback=fallback, indexers=indexers) as r:
+        r.clock.now = NOW
+        if known:
+            await r.store.save([relay_list(ANA, *relays, at=1)])
+        yield (
+            r,
+            ListGuard(
+                r.courier,
+                LocalSigner(ANA, r.clock) if signer else None,
+                pubkey=ME,
+                folder=folder,
+                only_here=only_here,
+                clock=r.clock,
+            ),
+        )
+
+
+@pytest.fixture(autouse=True)
+def short_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(list_guard, "READ_LIMIT", 0.5)
+    monkeypatch.setattr(list_guard, "HINT_LIMIT", 0.3)
+
+
+# The rules by themselves
+
+
+@pytest.mark.parametrize(
+    ("words", "conclusive"),
+    [
+        ([OK], True),
+        ([OK, OK], True),
+        ([OK, DOWN], False),
+        ([OK, OK, DOWN], True),
+        ([OK, DOWN, DOWN], False),
+        ([OK, OK, OK, DOWN], True),
+        ([OK, OK, DOWN, DOWN], False),
+        ([DOWN], False),
+        ([DOWN, DOWN, DOWN], False),
+        ([OK, OK, OK, WALL], False),
+        ([OK, OK, OK, Word.CLOSED], False),
+        ([OK, OK, OK, Word.SILENT], False),
+        ([OK, OK, OK, Word.MUTE], True),
+        ([OK, Word.MUTE], False),
+        ([Word.MUTE], False),
+        ([], False),
+    ],
+)
+def test_which_answers_are_conclusive(words: list[Word], conclusive: bool) -> None:
+    named = {f"wss://r{n}.example": word for n, word in enumerate(words)}
+    why = objection(named, found=True)
+    assert (not why) is conclusive
+    if words and not conclusive and set(words) != {DOWN}:
+        assert any(url in why for url in named)
+
+
+def test_an_empty_reading_needs_the_persons_word_and_that_replaces_no_answer() -> None:
+    answered = {"wss://a.example": OK}
+    assert "may have used relays that are not known here" in objection(answered, found=False)
+    assert not objection(answered, found=False, allow_empty=True)
+    for words in ({}, {"wss://a.example": DOWN}, {"wss://a.example": WALL}):
+        assert objection(words, found=False, allow_empty=True)
+
+
+def test_no_relays_at_all_is_a_wish_or_a_lack() -> None:
+    assert "no relay is known" in objection({}, found=True)
+    assert not objection({}, found=True, no_places=True)
+    assert objection({}, found=False, no_places=True)
+
+
+def test_a_new_version_is_later_than_the_last_one() -> None:
+    last = follows("b", at=START)
+    assert next_created_at(None, NOW + 0.9) == NOW
+    assert next_created_at(last, NOW) == NOW
+    assert next_created_at(last, START) == START + 1
+    assert next_created_at(last, START - 500) == START + 1  # our clock is behind
+    assert next_created_at(follows("b", at=NOW + 10**8), NOW) == NOW + 10**8 + 1
+    with pytest.raises(InvalidEvent, match="end of time"):
+        next_created_at(follows("b", at=MAX_TIMESTAMP), NOW)
+
+
+def test_lists_have_names() -> None:
+    assert name_of(kinds.FOLLOWS) == "follow list"
+    assert name_of(10_003) == "list of kind 10003"
+
+
+# With relays
+
+
+async def test_the_newest_version_is_changed_and_nothing_else_in_it(tmp_path: Path) -> None:
+    content = '{"wss:\\/\\/old.example": {"read":true}}  '
+    tags = (
+        ("p", "b" * 64, "wss://b.example", "ben", "extra"),
+        ("t", "unknown"),
+        ("p", "not a key"),
+        ("p", "c" * 64),
+        ("p", "c" * 64),
+    )
+    fresh = signed(kind=kinds.FOLLOWS, tags=tags, content=content, at=START + 5)
+    stale = follows("b")
+    async with (
+        Relay(stale) as one,
+        Relay(fresh) as two,
+        guarded(tmp_path, one.url, two.url) as (
+            r,
+            guard,
+        ),
+    ):
+        await r.store.save([stale])
+        done = await guard.edit(kinds.FOLLOWS, adding("d"))
+        assert done is not None
+        event, report = done
+        assert event.tags == (*tags, ("p", "d" * 64))
+        assert event.content == content
+        assert event.created_at == NOW
+        assert set(report.accepted) == {one.url, two.url}
+        assert one.has(event)
+        assert two.has(event)
+        assert [e.id for e in await r.store.history(FOLLOWS)] == [fresh.id, stale.id]
+
+
+Spoil = Callable[[Relay], Awaitable[None]]
+
+
+async def _wall(relay: Relay) -> None:
+    relay.words = "auth-required: who are you?"
+
+
+async def _restricted(relay: Relay) -> None:
+    relay.words = "restricted: members only"
+
+
+async def _error(relay: Relay) -> None:
+    relay.words = "error: the database is busy"
+
+
+async def _silence(relay: Relay) -> None:
+    relay.silent = True
+
+
+async def _mute(relay: Relay) -> None:
+    relay.challenge, relay.mute = "prove it", True
+
+
+async def _die(relay: Relay) -> None:
+    await relay.__aexit__(None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "says"),
+    [
+        (_wall, "wants authentication"),
+        (_restricted, "wants authentication"),
+        (_error, "refused to answer"),
+        (_silence, "did not answer in time"),
+        (_mute, "only 1 of its 2 relays answered"),
+        (_die, "only 1 of its 2 relays answered"),
+    ],
+)
+async def test_one_stale_relay_and_the_fresh_one_does_not_answer(
+    tmp_path: Path, spoil: Spoil, says: str
+) -> None:
+    stale, fresh = follows("b"), follows("b", "c", at=START + 5)
+    async with AsyncExitStack() as stack:
+        old = await stack.enter_async_context(Relay(stale))
+        new = await stack.enter_async_context(Relay(fresh))
+        await spoil(new)
+        r, guard = await stack.enter_async_context(guarded(tmp_path, old.url, new.url))
+        before = await r.store.count([])
+        with pytest.raises(ListNotRead) as refusal:
+            await guard.edit(kinds.FOLLOWS, adding("d"), allow_empty=True)
+        assert says in str(refusal.value)
+        assert new.url in str(refusal.value)
+        assert "follow list" in str(refusal.value)
+        assert not old.sent("EVENT")
+        assert not new.sent("EVENT")
+        assert await r.store.get_address(FOLLOWS) == stale
+        assert await r.store.count([]) == before
+
+        # The person says that it may be changed without that relay.
+        new.silent = False
+        done = await guard.edit(kinds.FOLLOWS, adding("d"), without=[new.url])
+        assert done is not None
+        assert done[0].tags == (*stale.tags, ("p", "d" * 64))
+
+
+async def test_one_of_three_may_be_down(tmp_path: Path) -> None:
+    list_ = follows("b")
+    async with (
+        Relay(list_) as one,
+        Relay(list_) as two,
+        guarded(tmp_path, one.url, two.url, DEAD) as (_, guard),
+    ):
+        done = await guard.edit(kinds.FOLLOWS, adding("c"))
+        assert done is not None
+        assert set(done[1].accepted) == {one.url, two.url}
+
+
+async def test_offline_nothing_is_published_and_it_says_so_at_once(tmp_path: Path) -> None:
+    async with guarded(tmp_path, DEAD, "ws://127.0.0.1:2") as (r, guard):
+        held = follows("b")
+        await r.store.save([held])
+        began = time.monotonic()
+        with pytest.raises(ListNotRead, match="when you are online"):
+            await guard.edit(kinds.FOLLOWS, adding("c"))
+        assert time.monotonic() - began < 2
+        assert await r.store.get_address(FOLLOWS) == held
+        assert await r.store.ledger.copies(held.id) == []
+
+
+async def test_all_empty_is_not_conclusive_for_a_key_that_was_imported(tmp_path: Path) -> None:
+    async with (
+        Relay() as one,
+        Relay() as two,
+        guarded(tmp_path, known=False, fallback=(one.url, two.url)) as (_, guard),
+    ):
+        with pytest.raises(ListNotRead, match="confirm"):
+            await guard.edit(kinds.FOLLOWS, adding("b"))
+        assert not one.sent("EVENT")
+        done = await guard.edit(kinds.FOLLOWS, adding("b"), allow_empty=True)
+        assert done is not None
+        assert done[0].tags == (("p", "b" * 64),)
+
+
+async def test_a_mute_relay_is_no_proof_of_emptiness(tmp_path: Path) -> None:
+    async with Relay() as one, guarded(tmp_path, one.url) as (_, guard):
+        await _mute(one)
+        with pytest.raises(ListNotRead, match="only 0 of its 1"):
+            await guard.edit(kinds.FOLLOWS, adding("b"), allow_empty=True)
+
+
+async def test_a_challenge_alone_does_not_devalue_what_is_shown(tmp_path: Path) -> None:
+    list_ = follows("b")
+    async with Relay(list_) as one, guarded(tmp_path, one.url) as (_, guard):
+        one.challenge = "prove it"
+        assert (await guard.conclusive(kinds.FOLLOWS)).version == list_
+
+
+async def test_a_newer_relay_list_moves_the_places(tmp_path: Path) -> None:
+    """The account has moved with another device: what we know points to relays of old."""
+    fresh = follows("b", "c", at=START + 5)
+    async with Relay(follows("b")) as old, Relay(fresh) as new, Relay() as index:
+        index.keep(relay_list(ANA, new.url, at=START))
+        async with guarded(tmp_path, old.url, indexers=(index.url,)) as (_, guard):
+            read = await guard.conclusive(kinds.FOLLOWS)
+            assert read.version == fresh
+            assert read.words == {new.url: Word.ANSWERED}
+
+
+async def test_the_new_places_must_answer_too(tmp_path: Path) -> None:
+    async with Relay(follows("b")) as old, Relay() as index:
+        index.keep(relay_list(ANA, DEAD, at=START))
+        async with guarded(tmp_path, old.url, indexers=(index.url,)) as (_, guard):
+            with pytest.raises(ListNotRead):
+                await guard.edit(kinds.FOLLOWS, adding("c"))
+            assert not old.sent("EVENT")
+
+
+async def test_places_that_change_for_ever_are_never_conclusive(tmp_path: Path) -> None:
+    async with AsyncExitStack() as stack:
+        chain = [await stack.enter_async_context(Relay(follows("b"))) for _ in range(6)]
+        for n, relay in enumerate(chain[:-1]):
+            relay.keep(relay_list(ANA, chain[n + 1].url, at=START + n))
+        _, guard = await stack.enter_async_context(guarded(tmp_path, chain[0].url))
+        with pytest.raises(ListNotRead, match="faster than they can be read"):
+            await guard.edit(kinds.FOLLOWS, adding("c"))
+
+
+async def test_a_key_that_never_left_this_machine_needs_no_network(tmp_path: Path) -> None:
+    async with guarded(tmp_path, DEAD, only_here=True) as (r, guard):
+        done = await guard.edit(kinds.FOLLOWS, adding("b"))
+        assert done is not None
+        assert not done[1].ok
+        assert await r.store.get_address(FOLLOWS) == done[0]
+        assert [c.url for c in await r.store.ledger.due(NOW + 60)] == [DEAD]
+        r.clock.now -= 500
+        again = await guard.edit(kinds.FOLLOWS, adding("c"))
+        assert again is not None
+        assert again[0].created_at == NOW + 1
+        assert again[0].tags == (("p", "b" * 64), ("p", "c" * 64))
+
+
+async def test_an_empty_relay_list_leaves_the_store_alone_to_know(tmp_path: Path) -> None:
+    async with guarded(tmp_path) as (r, guard):
+        await r.store.save([follows("b")])
+        done = await guard.edit(kinds.FOLLOWS, adding("c"))
+        assert done is not None
+        assert len(done[0].tags) == 2
+    async with guarded(tmp_path / "other", known=False) as (_, guard):
+        with pytest.raises(ListNotRead, match="no relay is known"):
+            await guard.edit(kinds.FOLLOWS, adding("c"), allow_empty=True)
+
+
+async def test_a_version_from_the_future_is_followed_by_a_later_one(tmp_path: Path) -> None:
+    ahead = follows("b", at=NOW + 10**7)
+    async with Relay(ahead) as one, guarded(tmp_path, one.url) as (_, guard):
+        done = await guard.edit(kinds.FOLLOWS, adding("c"))
+        assert done is not None
+        assert done[0].created_at == NOW + 10**7 + 1
+        assert one.has(done[0])
+
+
+async def test_another_device_publishes_in_between(tmp_path: Path) -> None:
+    """It follows "c" after we have read and before we have sent: both changes must survive."""
+    async with (
+        Relay(follows("b")) as one,
+        Relay(follows("b")) as two,
+        guarded(tmp_path, one.url, two.url) as (r, guard),
+    ):
+        theirs = follows("b", "c", at=NOW + 50)
+        change = adding("d")
+
+        def meanwhile(last: Event | None) -> Draft | None:
+            if last is not None and last.created_at < NOW + 50:
+                one.keep(theirs)
+                two.keep(theirs)
+            return change(last)
+
+        done = await guard.edit(kinds.FOLLOWS, meanwhile)
+        assert done is not None
+        event, report = done
+        assert [tag[1][0] for tag in event.tags] == ["b", "c", "d"]
+        assert event.created_at == NOW + 51
+        assert set(report.accepted) == {one.url, two.url}
+        assert theirs.id in {e.id for e in await r.store.history(FOLLOWS)}
+
+
+async def test_a_change_that_another_device_has_made_already_is_not_made_twice(
+    tmp_path: Path,
+) -> None:
+    theirs = follows("b", "c", at=NOW + 50)
+    async with Relay(theirs) as one, guarded(tmp_path, one.url) as (_, guard):
+        assert await guard.edit(kinds.FOLLOWS, adding("c")) is None
+        assert not one.sent("EVENT")
+
+
+async def test_tasks_and_processes_take_turns(tmp_path: Path) -> None:
+    async with Relay(follows("b")) as one, guarded(tmp_path, one.url) as (r, guard):
+        other = ListGuard(
+            r.courier, LocalSigner(ANA, r.clock), pubkey=ME, folder=tmp_path, clock=r.clock
+        )
+        async with asyncio.timeout(LIMIT), asyncio.TaskGroup() as group:
+            for index, person in enumerate("cdef"):
+                group.create_task((guard, other)[index % 2].edit(kinds.FOLLOWS, adding(person)))
+        last = await r.store.get_address(FOLLOWS)
+        assert last is not None
+        assert {tag[1][0] for tag in last.tags} == set("bcdef")
+
+
+async def test_an_addressable_list_is_read_by_its_name(tmp_path: Path) -> None:
+    mine = signed(kind=30_000, tags=(("d", "friends"), ("p", "b" * 64)))
+    other = signed(kind=30_000, tags=(("d", "work"),), at=START + 9)
+    async with Relay(mine, other) as one, guarded(tmp_path, one.url) as (_, guard):
+        read = await guard.conclusive(30_000, identifier="friends")
+        assert read.version == mine
+        with pytest.raises(ListNotRead, match="list of kind 30000"):
+            await guard.conclusive(30_000, identifier="enemies")
+
+
+async def test_a_watched_account_changes_nothing(tmp_path: Path) -> None:
+    async with guarded(tmp_path, DEAD, signer=False) as (_, guard):
+        with pytest.raises(SigningRefused):
+            await guard.edit(kinds.FOLLOWS, adding("b"), allow_empty=True)
+
+
+async def test_what_was_read_is_kept_with_its_copies(tmp_path: Path) -> None:
+    list_ = follows("b")
+    async with Relay(list_) as one, guarded(tmp_path, one.url) as (r, guard):
+        await guard.conclusive(kinds.FOLLOWS)
+        assert [c.url for c in await r.store.ledger.copies(list_.id)] == [one.url]
+        [request] = one.sent("REQ")
+        assert json.dumps(request[2]) == json.dumps({"authors": [ME], "kinds": [3, 10002]})
+
+
+async def test_somebody_elses_list_is_never_taken_for_ours(tmp_path: Path) -> None:
+    stranger = SecretKey.from_hex("9" * 64)
+    theirs = signed(stranger, kinds.FOLLOWS, tags=(("p", "e" * 64),), at=START + 9)
+    async with Relay(follows("b"), theirs) as one, guarded(tmp_path, one.url) as (_, guard):
+        done = await guard.edit(kinds.FOLLOWS, adding("c"))
+        assert done is not None
+        assert [tag[1][0] for tag in done[0].tags] == ["b", "c"]
