@@ -1,0 +1,113 @@
+"""The entry of the terminal client: what the app needs is put together here, and it is run."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from nostr_client.accounts.account import Accounts
+from nostr_client.client import NostrClient
+from nostr_client.config import ClientConfig, load_config
+from nostr_client.errors import ConfigError, NostrError, StoreError
+from nostr_client.net.check import Step, check_relay
+from nostr_client.paths import Paths, paths, private_folder
+from nostr_client.routing.starter import starter_relays
+from nostr_client.tui.client_app import NostrApp
+from nostr_client.tui.engine import Engine, opener
+from nostr_client.tui.screens.first_relays import Offer, Probed
+from nostr_client.tui.setting import Setting
+from nostr_client.tui.signals import heeding
+from nostr_client.tui.times import latency
+
+PROBE_LIMIT = 12.0
+"""Seconds for a newcomer's first relay to answer."""
+ENOUGH = "read"
+"""The step of a check after which a relay counts as there."""
+
+
+def run(*, demo: bool = False) -> int:
+    """Open the terminal client; returns the exit code. `demo`: as a guest of the demo."""
+    try:
+        where = paths()
+        for folder in (where.config, where.data, where.state):
+            private_folder(folder)
+        setting = assemble(where, load_config(where.config / "config.toml"))
+    except (ConfigError, StoreError) as error:
+        sys.stderr.write(f"nostr-client: {error}\n")
+        return 1
+    return asyncio.run(serve(setting, demo=demo))
+
+
+async def serve(setting: Setting, *, demo: bool = False) -> int:
+    """Run the app, and after it close what it opened."""
+    async with Engine(opener(setting.paths, setting.config)) as engine:
+        app = NostrApp(setting, engine, demo=demo)
+        with heeding(app.told_to_leave):
+            code = await app.run_async()
+    return app.return_code or code or 0
+
+
+def assemble(where: Paths, config: ClientConfig) -> Setting:
+    """The setting of a real run in these folders. Raises ConfigError."""
+    starters = starter_relays()
+    offers = [
+        Offer(relay.url, relay.operator) for relay in starters.relays if relay.role == "general"
+    ]
+    if config.relays:
+        offers = [Offer(url) for url in config.relays]
+
+    async def probe(url: str) -> Probed:
+        return await probed(url, config)
+
+    async def resolve(name: str) -> str:
+        async with NostrClient.open(None, paths=where, config=config, own_relay=False) as client:
+            return await client.profiles.resolve(name)
+
+    def check(url: str) -> AsyncIterator[Step]:
+        return check_relay(url, proxy=config.proxy)
+
+    return Setting(
+        paths=where,
+        config=config,
+        accounts=Accounts(where),
+        offers=offers,
+        dated=f"{starters.date:%d %B %Y}".lstrip("0"),
+        probe=probe,
+        resolve=resolve,
+        check=check,
+        visit=visit,
+    )
+
+
+async def probed(url: str, config: ClientConfig) -> Probed:
+    """Ask a relay until it has answered a question; never raises."""
+    took: float | None = None
+    try:
+        async with asyncio.timeout(PROBE_LIMIT):
+            async for step in check_relay(url, proxy=config.proxy):
+                if step.name == "websocket":
+                    took = step.seconds
+                if step.ok is False:
+                    return Probed(False, f"{step.name}: {step.detail}")
+                if step.name == ENOUGH:
+                    break
+    except TimeoutError:
+        return Probed(False, f"no answer within {PROBE_LIMIT:.0f} s")
+    except NostrError as error:
+        return Probed(False, str(error))
+    return Probed(True, f"answers, {latency(took)}")
+
+
+@asynccontextmanager
+async def visit() -> AsyncIterator[NostrClient]:
+    """Five relays and a community on this machine, and a guest's client among them."""
+    from nostr_client.rehearsal.community import Community
+
+    with tempfile.TemporaryDirectory(prefix="nostr-demo-", ignore_cleanup_errors=True) as folder:
+        async with Community.start(Path(folder)) as community:
+            guest = await community.join("you", "Just visiting.")
+            yield guest.client

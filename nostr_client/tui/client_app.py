@@ -1,0 +1,390 @@
+"""The app: which screen follows which, and what the person's wishes set going.
+
+It owns no state of the network: the engine's client does, and screens are handed that. Leaving in
+any way, also by SIGTERM and SIGHUP, keeps what is being written and gives the terminal back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Coroutine, Sequence
+from typing import Any, ClassVar, TypeVar
+
+from rich.text import Text
+from textual.app import App, ComposeResult
+from textual.binding import BindingType
+from textual.filter import LineFilter, Monochrome, NoColor
+from textual.screen import Screen
+from textual.theme import Theme
+from textual.widgets import Static
+
+from nostr_client.accounts.account import Account
+from nostr_client.errors import NostrError, StoreError
+from nostr_client.safe_text import safe_text
+from nostr_client.social.views import NoteView
+from nostr_client.tui import drafts, themes
+from nostr_client.tui.deeds import Deeds
+from nostr_client.tui.engine import Engine
+from nostr_client.tui.entering import Entered, Entering
+from nostr_client.tui.keymap import Where, bindings
+from nostr_client.tui.messages import (
+    GoTo,
+    OpenProfile,
+    OpenThread,
+    React,
+    Repost,
+    Say,
+    Section,
+    Write,
+)
+from nostr_client.tui.palette import KeymapCommands
+from nostr_client.tui.remembered import Remembered, recall, remember
+from nostr_client.tui.screens.accounts import AccountList
+from nostr_client.tui.screens.check import Check
+from nostr_client.tui.screens.compose import Compose
+from nostr_client.tui.screens.main import WIDE, MainScreen
+from nostr_client.tui.screens.profile import ProfileScreen
+from nostr_client.tui.screens.question import Ask, Help, Question
+from nostr_client.tui.screens.relays import RelayList
+from nostr_client.tui.screens.thread import ThreadScreen
+from nostr_client.tui.setting import Setting
+from nostr_client.tui.widgets.meter import Sending
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+
+DRAFT_LIMIT = 3.0
+"""Seconds for what is being written to reach the disk when the app is told to end."""
+
+
+class NostrApp(App[int]):
+    """The terminal client. `demo`: begin as a guest of the demo's community."""
+
+    TITLE = "nostr-client"
+    CSS_PATH = "app.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = bindings(Where.EVERYWHERE)
+    COMMANDS = App.COMMANDS | {KeymapCommands}
+    NOTIFICATION_TIMEOUT = 6
+
+    def __init__(self, setting: Setting, engine: Engine, *, demo: bool = False) -> None:
+        super().__init__()
+        self.HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (WIDE, "-wide")]
+        self._setting = setting
+        self._engine = engine
+        self._demo = demo
+        self._account: Account | None = None
+        self._entering = Entering(setting, engine, self._ask, self.say, self._wait)
+        for theme in themes.OWN:
+            self.register_theme(theme)
+        engine.on_failure = lambda error: self.say(f"The engine stopped: {error}", "error")
+
+    def compose(self) -> ComposeResult:
+        yield Static("Opening …", markup=False, id="opening")
+
+    def on_mount(self) -> None:
+        chosen = recall(self._setting.paths).theme or self._setting.config.theme or ""
+        self.theme = chosen if chosen in self.available_themes else themes.DEFAULT
+        self.theme_changed_signal.subscribe(self, self._theme_changed)
+        self._do(self._enter(self._entering.begin(demo=self._demo)), "enter")
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """With NO_COLOR no colour at all, and not shades of grey as Textual would have it."""
+        filters = super().get_line_filters()
+        return [NoColor() if isinstance(one, Monochrome) else one for one in filters]
+
+    # Speaking
+
+    def say(self, text: str, severity: str = "information") -> None:
+        """A short word, shown as it is: text from anywhere may be in it."""
+        level = severity if severity in ("information", "warning", "error") else "information"
+        self.notify(safe_text(text), severity=level, markup=False)  # type: ignore[arg-type]
+
+    def on_say(self, message: Say) -> None:
+        self.say(message.text, message.severity)
+
+    def _wait(self, text: str) -> None:
+        self.screen_stack[0].query_one("#opening", Static).update(text)
+
+    async def _ask(self, screen: Screen[T]) -> T | None:
+        return await self.push_screen_wait(screen)
+
+    def _do(self, work: Coroutine[Any, Any, Any], group: str) -> None:
+        self.run_worker(work, group=group)
+
+    def _theme_changed(self, theme: Theme) -> None:
+        async def keep() -> None:
+            try:
+                await asyncio.to_thread(remember, self._setting.paths, Remembered(theme.name))
+            except StoreError as error:
+                self.say(f"The theme is not kept: {error}", "warning")
+
+        self._do(keep(), "theme")
+
+    # Entering
+
+    @property
+    def main(self) -> MainScreen | None:
+        """The main screen, if an account is open."""
+        found = [screen for screen in self.screen_stack if isinstance(screen, MainScreen)]
+        return found[0] if found else None
+
+    async def _enter(self, entering: Coroutine[Any, Any, Entered | None]) -> None:
+        """Show the main screen of whoever comes in; say what prevents it, and try again."""
+        try:
+            entered = await entering
+        except NostrError as error:
+            self._wait(f"{safe_text(str(error))}\n\nctrl+q leaves.")
+            self.say(str(error), "error")
+            return
+        if entered is None:
+            return
+        while len(self.screen_stack) > 1:
+            await self.pop_screen()
+        self._account = entered.account
+        main = MainScreen(entered.client, entered.account, self._setting.accounts.all)
+        await self.push_screen(main)
+        if entered.fresh:
+            self._compose(None)
+
+    def on_account_list_add(self, message: AccountList.Add) -> None:
+        self._do(self._enter(self._entering.first_run(back=True)), "enter")
+
+    def on_account_list_use(self, message: AccountList.Use) -> None:
+        async def switch() -> Entered | None:
+            account = await self._setting.accounts.switch(message.account.pubkey)
+            return await self._entering.use(account)
+
+        if self._account is None or message.account.pubkey != self._account.pubkey:
+            self._do(self._enter(switch()), "enter")
+
+    def on_account_list_forget(self, message: AccountList.Forget) -> None:
+        self._do(self._forget(message.account), "account")
+
+    async def _forget(self, account: Account) -> None:
+        if self._account is not None and account.pubkey == self._account.pubkey:
+            self.say("This account is in use: switch to another one first.", "warning")
+            return
+        alone = account.can_sign and not account.backed_up
+        detail = (
+            "Its key was never exported: this may be the only copy in the world." if alone else ""
+        )
+        question = Question(
+            f"Forget {account.label} on this machine?",
+            detail,
+            yes="forget",
+            word="forget" if alone else "",
+        )
+        if not await self._ask(question):
+            return
+        try:
+            await self._setting.accounts.remove(account.pubkey)
+        except NostrError as error:
+            self.say(str(error), "error")
+        if self.main is not None:
+            self.main.go_to(Section.ACCOUNTS)
+
+    # Going about
+
+    def action_section(self, name: str) -> None:
+        """To a section, from wherever one is."""
+        if self.main is None:
+            return
+        while isinstance(self.screen, ThreadScreen | ProfileScreen):
+            self.pop_screen()
+        if self.screen is self.main:
+            self.main.go_to(Section(name))
+
+    def on_go_to(self, message: GoTo) -> None:
+        self.action_section(message.section.value)
+
+    async def action_back(self) -> None:
+        """One step back, and from the main screen's detail to its list."""
+        if self.main is not None and self.screen is self.main:
+            self.main.front.focus()
+
+    def action_help(self) -> None:
+        here: tuple[Where, ...] = (Where.LIST, Where.NOTE)
+        if self.main is None:
+            here = (Where.FORM, Where.LIST)
+        elif isinstance(self.screen, ProfileScreen):
+            here = (Where.PROFILE, *here)
+        elif self.main.section is Section.RELAYS:
+            here = (Where.RELAYS, Where.LIST)
+        elif self.main.section is Section.ACCOUNTS:
+            here = (Where.ACCOUNTS, Where.LIST)
+        if not isinstance(self.screen, Help):
+            self.push_screen(Help(here))
+
+    def on_open_thread(self, message: OpenThread) -> None:
+        main = self.main
+        if main is None:
+            return
+        if isinstance(self.screen, ThreadScreen):
+            self.screen.pane.show(message.note, at_once=True)
+        else:
+            self.push_screen(ThreadScreen(main.client, main.look, message.note))
+
+    def on_open_profile(self, message: OpenProfile) -> None:
+        if self.main is not None:
+            self.push_screen(ProfileScreen(self.main.client, self.main.look, message.pubkey))
+
+    # Deeds
+
+    def _deeds(self) -> Deeds | None:
+        """What can be done, or None after saying why nothing can be written."""
+        if self.main is None or not self._may_write():
+            return None
+        return Deeds(self.main.client, self.say, self._ask)
+
+    def _may_write(self) -> bool:
+        main, account = self.main, self._account
+        if main is None or account is None:
+            return False
+        if main.client.signer is not None and account.can_sign:
+            return True
+        if not account.can_sign:
+            self.say(
+                "This account is watched only: its secret key is not here, so nothing can be "
+                "written. 5 shows the accounts.",
+                "warning",
+            )
+        else:
+            self._do(self._unlock(account), "enter")
+        return False
+
+    async def _unlock(self, account: Account) -> None:
+        """The account was opened for reading: ask for its key after all."""
+        signer = await self._entering.unlock(account)
+        if signer is not None:
+            await self._enter(self._entering.open(account, signer))
+
+    def on_react(self, message: React) -> None:
+        if (deeds := self._deeds()) is not None:
+            self._do(deeds.react(message.note), "deed")
+
+    def on_repost(self, message: Repost) -> None:
+        if (deeds := self._deeds()) is not None:
+            self._do(deeds.repost(message.note), "deed")
+
+    def on_profile_screen_follow(self, message: ProfileScreen.Follow) -> None:
+        deeds, screen = self._deeds(), self.screen
+        if deeds is None:
+            return
+
+        async def follow() -> None:
+            done = await deeds.follow(message.profile, message.follow)
+            if done and isinstance(screen, ProfileScreen):
+                await screen.refresh_profile()
+
+        self._do(follow(), "deed")
+
+    def on_relay_list_add(self, message: RelayList.Add) -> None:
+        deeds = self._deeds()
+        if deeds is None:
+            return
+
+        async def add() -> None:
+            url = await self._ask(Ask("Add a relay", "wss://…", yes="add"))
+            if url:
+                await deeds.add_relay(url)
+
+        self._do(add(), "deed")
+
+    def on_relay_list_about(self, message: RelayList.About) -> None:
+        if message.what == "check":
+            self.push_screen(Check(message.row.url, self._setting.check(message.row.url)))
+        elif (deeds := self._deeds()) is not None:
+            deed = deeds.remove_relay if message.what == "remove" else deeds.change_mode
+            self._do(deed(message.row), "deed")
+
+    # Writing
+
+    def action_write(self) -> None:
+        self.post_message(Write())
+
+    def on_write(self, message: Write) -> None:
+        if self._may_write():
+            self._compose(message.reply_to)
+
+    def _compose(self, reply_to: NoteView | None) -> None:
+        main = self.main
+        if main is None or isinstance(self.screen, Compose):
+            return
+        name = drafts.NEW_NOTE if reply_to is None else drafts.reply_to(reply_to.event.id)
+        keeper = drafts.DraftKeeper(drafts.Draft(self._setting.paths, main.client.pubkey, name))
+
+        def submit(text: str, keeper: drafts.DraftKeeper) -> Sending:
+            sending = Sending(main.write_relays, own=main.own_relay_url)
+            self._do(self._send(text, keeper, sending, reply_to), "send")
+            return sending
+
+        title, answered = "New note", ""
+        if reply_to is not None:
+            title = f"Answer to {reply_to.author.label}"
+            answered = safe_text(reply_to.event.content[:400]).strip()
+        self.push_screen(Compose(keeper, submit, title=title, answered=answered))
+
+    async def _send(
+        self,
+        text: str,
+        keeper: drafts.DraftKeeper,
+        sending: Sending,
+        reply_to: NoteView | None,
+    ) -> None:
+        """Keep and send a note, whoever looks; its draft goes once the note is kept."""
+        main = self.main
+        if main is None:
+            return
+        client = main.client
+        try:
+            if reply_to is None:
+                posted = await client.post(text, on_answer=sending.heard)
+            else:
+                posted = await client.reply(reply_to.event.id, text, on_answer=sending.heard)
+        except NostrError as error:
+            sending.finish(str(error))
+            if not isinstance(self.screen, Compose):
+                self.say(f"Not sent, kept as a draft: {error}", "error")
+            return
+        finally:
+            if sending.kept:
+                await keeper.drop()
+        await keeper.drop()
+        for answer in posted.report.answers:
+            sending.heard(answer)
+        sending.finish()
+        if not isinstance(self.screen, Compose):
+            self.say(sending.summary())
+
+    # Leaving
+
+    async def action_quit(self) -> None:
+        """Leave; what is being written is kept."""
+        await self.leave(0)
+
+    def _fatal_error(self) -> None:
+        """An error that nobody expected: Textual would print every local variable, keys too."""
+        if self._exit_renderables:
+            return
+        log.critical("the terminal client stopped", exc_info=self._exception)
+        kind = type(self._exception).__name__
+        words = f"nostr-client stopped because of an error in it ({kind}). Drafts are kept."
+        self.panic(Text(words))
+
+    def told_to_leave(self, number: int) -> None:
+        """A signal came: end as soon as may be, with the code that shells expect."""
+        self.call_later(self.leave, 128 + number)
+
+    async def leave(self, code: int) -> None:
+        """End with an exit code, after putting every open draft on disk."""
+        for screen in self.screen_stack:
+            if isinstance(screen, Compose):
+                try:
+                    async with asyncio.timeout(DRAFT_LIMIT):
+                        await screen.keeper.flush()
+                except (StoreError, TimeoutError) as error:
+                    if code == 0:
+                        self.say(f"The draft is not kept, so we stay: {error}", "error")
+                        return
+        self.exit(code, return_code=code)

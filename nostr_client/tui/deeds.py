@@ -1,0 +1,156 @@
+"""What a key sets going beside writing: reactions, reposts, follows, changes to the relay list.
+
+Each asks first where it cannot be taken back, runs off the keys' path, and ends in one sentence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from nostr_client.client import NostrClient
+from nostr_client.errors import InvalidData, ListNotRead, NostrError
+from nostr_client.net.report import PublishReport
+from nostr_client.protocol.urls import normalize_relay_url
+from nostr_client.social.views import NoteView, Posted, Profile, RelayRow
+from nostr_client.tui.screens.first_relays import with_scheme
+from nostr_client.tui.screens.question import Question
+
+Say = Callable[[str, str], None]
+"""Shows a text, with a severity: information, warning, error."""
+Ask = Callable[[Question], Awaitable[bool | None]]
+Edit = Callable[[bool], Awaitable[Posted | None]]
+"""Changes a list; told whether it may begin with an empty one."""
+
+
+class Deeds:
+    """Does things for one account, `client`; `say` and `ask` reach the person."""
+
+    def __init__(self, client: NostrClient, say: Say, ask: Ask) -> None:
+        self._client = client
+        self._say = say
+        self._ask = ask
+
+    async def react(self, note: NoteView) -> None:
+        """Like a note, once."""
+        if "+" in note.tally.mine:
+            self._say("You have reacted to this note already.", "information")
+            return
+        await self._tell("Reacted", self._client.react(note.event.id))
+
+    async def repost(self, note: NoteView) -> None:
+        """Pass a note on, after asking: it goes out to everybody who follows."""
+        if note.tally.reposted:
+            self._say("You have reposted this note already.", "information")
+            return
+        question = f"Repost this note of {note.author.label} to all who follow you?"
+        if await self._ask(Question(question, yes="repost")):
+            await self._tell("Reposted", self._client.repost(note.event.id))
+
+    async def follow(self, profile: Profile, follow: bool) -> bool:
+        """Follow or unfollow; true when that is done."""
+        follows = self._client.follows
+        if follow:
+            question = Question(f"Follow {profile.label}?", yes="follow")
+        else:
+            question = Question(f"Unfollow {profile.label}?", yes="unfollow")
+        if not await self._ask(question):
+            return False
+
+        async def edit(allow_empty: bool) -> Posted | None:
+            if follow:
+                return await follows.follow(profile.pubkey, allow_empty=allow_empty)
+            return await follows.unfollow(profile.pubkey)
+
+        words = f"You follow {profile.label}" if follow else f"{profile.label} is unfollowed"
+        return await self._edit(words, edit, "follow list")
+
+    async def add_relay(self, text: str) -> bool:
+        """Put a relay into the list, for reading and writing."""
+        try:
+            url = normalize_relay_url(with_scheme(text))
+        except InvalidData as error:
+            self._say(f"Not the address of a relay: {error}", "error")
+            return False
+        relays = self._client.relays
+        return await self._edit(
+            f"{url} is in your list", lambda empty: relays.add(url, allow_empty=empty), "relay list"
+        )
+
+    async def remove_relay(self, row: RelayRow) -> bool:
+        """Take a relay out of the list, after asking."""
+        if row.own:
+            self._say("Your own relay is not in the list: only this machine uses it.", "warning")
+            return False
+        question = Question(
+            f"Remove {row.url} from your relays?",
+            "Notes that it holds stay there; it gets no new ones.",
+            yes="remove",
+        )
+        if not await self._ask(question):
+            return False
+        relays = self._client.relays
+        return await self._edit(
+            f"{row.url} is out of your list",
+            lambda empty: relays.remove(row.url, allow_empty=empty),
+            "relay list",
+        )
+
+    async def change_mode(self, row: RelayRow) -> bool:
+        """The next of: read and write, read, write."""
+        if row.own:
+            self._say("Your own relay holds whatever you write; there is no mode.", "warning")
+            return False
+        read, write = _next_mode(row.read, row.write)
+        words = "reading and writing" if read and write else "reading" if read else "writing"
+        relays = self._client.relays
+        return await self._edit(
+            f"{row.url} is for {words} now",
+            lambda empty: relays.add(row.url, read=read, write=write, allow_empty=empty),
+            "relay list",
+        )
+
+    async def _edit(self, done: str, edit: Edit, name: str) -> bool:
+        """Change a list; where no version of it was found, ask before beginning a new one."""
+        try:
+            posted = await edit(False)
+        except ListNotRead as error:
+            if not error.none_found:
+                self._say(str(error), "error")
+                return False
+            question = Question(
+                f"Begin a new {name}?",
+                f"{error}. If you have one elsewhere, it would be replaced.",
+                yes="begin a new one",
+            )
+            if not await self._ask(question):
+                return False
+            try:
+                posted = await edit(True)
+            except NostrError as again:
+                self._say(str(again), "error")
+                return False
+        except NostrError as error:
+            self._say(str(error), "error")
+            return False
+        self._say(done if posted is None else f"{done}: {_outcome(posted.report)}", "information")
+        return True
+
+    async def _tell(self, done: str, deed: Awaitable[Posted]) -> None:
+        try:
+            posted = await deed
+        except NostrError as error:
+            self._say(str(error), "error")
+            return
+        self._say(f"{done}: {_outcome(posted.report)}", "information")
+
+
+def _outcome(report: PublishReport) -> str:
+    if not report.answers:
+        return "kept here; there is no relay to send it to yet"
+    return f"{len(report.accepted)} of {len(report.answers)} relays have it, and the copy here"
+
+
+def _next_mode(read: bool, write: bool) -> tuple[bool, bool]:
+    if read and write:
+        return True, False
+    return (False, True) if read else (True, True)

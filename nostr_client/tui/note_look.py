@@ -1,0 +1,226 @@
+"""How a note looks: from a view of the engine to safe lines of a list.
+
+This is where text from the network becomes text on the screen: every piece goes through `safe_text`
+or `safe_line` and into `Content`, which reads no markup.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar, Final
+
+from rich.cells import cell_len
+from textual.content import Content, Span
+from textual.style import Style
+
+from nostr_client.nips import nip19, nip27
+from nostr_client.safe_text import safe_line, safe_text
+from nostr_client.social.views import NoteView, ThreadView
+from nostr_client.tui.times import ago
+from nostr_client.tui.widgets.source import Styles
+
+Names = Callable[[str], str]
+"""A pubkey -> how the person is called here, short and safe."""
+
+FEED_LINES: Final = 12
+"""Lines of a note in a timeline; the thread shows it whole."""
+FEED_CHARACTERS: Final = 2_000
+THREAD_CHARACTERS: Final = 20_000
+"""Characters laid out at most: a hostile note may have a million."""
+DEEPEST: Final = 6
+"""Answers are indented up to this depth."""
+LIKE: Final = "♥"
+
+
+class NoteLook:
+    """A timeline's notes. `unfolded` holds the ids of notes whose warning was lifted."""
+
+    styles: ClassVar[frozenset[str]] = frozenset(
+        f"note--{part}"
+        for part in ("name", "dim", "text", "mention", "link", "warning", "mine", "tree")
+    )
+
+    def __init__(self, names: Names, clock: Callable[[], float] = time.time) -> None:
+        self._names = names
+        self._clock = clock
+        self.unfolded: set[str] = set()
+
+    def key(self, item: NoteView) -> str:
+        return item.entry.id
+
+    def order(self, item: NoteView) -> tuple[int, str]:
+        return item.entry.order
+
+    def lines(self, item: NoteView, width: int, style: Styles) -> list[Content]:
+        body = self.body(item, width, style, FEED_CHARACTERS)
+        if len(body) > FEED_LINES + 1:
+            more = f"… {len(body) - FEED_LINES} more lines"
+            body = [*body[:FEED_LINES], Content.styled(more, style("note--dim"))]
+        return [self.heading(item, width, style), *body]
+
+    def heading(self, item: NoteView, width: int, style: Styles) -> Content:
+        """Who, when, in answer to whom; on the right how it was answered."""
+        dim, name = style("note--dim"), style("note--name")
+        when = ago(item.at, self._clock())
+        left: list[tuple[str, Style]] = []
+        if item.reposted_by is not None:
+            left.append((_label(item.reposted_by.label), name))
+            left.append((f" · {when} · repost of ", dim))
+            left.append((_label(item.author.label), name))
+        else:
+            left.append((_label(item.author.label), name))
+            left.append((f" · {when}", dim))
+        if item.mine:
+            left.append((" · you", style("note--mine")))
+        if item.reply_to is not None:
+            left.append((f" · to {_label(item.reply_to.label)}", dim))
+        return _spread(left, counts(item, style), width)
+
+    def body(self, item: NoteView, width: int, style: Styles, most: int) -> list[Content]:
+        """The wrapped text, or what stands in for it."""
+        if item.missing:
+            return [Content.styled("The note is not here yet."[:width], style("note--dim"))]
+        if item.warning is not None and item.event.id not in self.unfolded:
+            reason = safe_line(item.warning, 60).strip()
+            words = f"▒▒ content warning{f': {reason}' if reason else ''} · s to show ▒▒"
+            return Content.styled(words, style("note--warning")).wrap(width)
+        content = self.text(item, style, most)
+        return content.wrap(width) if content.plain.strip() else [Content("")]
+
+    def text(self, item: NoteView, style: Styles, most: int) -> Content:
+        """The note's parts, each made safe and given its style."""
+        pieces: list[str] = []
+        spans: list[Span] = []
+        length = 0
+        for part in item.parts:
+            shown, kind = self._part(part)
+            room = most - length
+            if len(shown) > room:
+                shown = f"{shown[:room]} … (a very long note, cut here)"
+            pieces.append(shown)
+            spans.append(Span(length, length + len(shown), style(f"note--{kind}")))
+            length += len(shown)
+            if length >= most:
+                break
+        plain = "".join(pieces)
+        return Content(plain.rstrip(), spans)[len(plain) - len(plain.lstrip("\n")) :]
+
+    def _part(self, part: nip27.Part) -> tuple[str, str]:
+        match part:
+            case nip27.MentionPart():
+                return self._mention(part), "mention"
+            case nip27.UrlPart():
+                return safe_line(part.url), "link"
+            case nip27.HashtagPart():
+                return f"#{safe_line(part.tag)}", "link"
+            case nip27.TextPart():
+                return safe_text(part.text), "text"
+
+    def _mention(self, part: nip27.MentionPart) -> str:
+        match part.code:
+            case nip19.Npub(pubkey=pubkey) | nip19.Nprofile(pubkey=pubkey):
+                return f"@{_label(self._names(pubkey))}"
+            case nip19.Note() | nip19.Nevent():
+                return "↗ a note"
+        return "↗ " + safe_line(part.text, 24)
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadRow:
+    """A note in its thread: what stands left of its first line, and of its others."""
+
+    view: NoteView
+    first: str
+    others: str
+    focus: bool
+
+    @property
+    def id(self) -> str:
+        return self.view.event.id
+
+
+class ThreadLook:
+    """A thread as a tree; every note whole."""
+
+    styles: ClassVar[frozenset[str]] = NoteLook.styles
+
+    def __init__(self, notes: NoteLook) -> None:
+        self.notes = notes
+
+    def key(self, item: ThreadRow) -> str:
+        return item.view.event.id
+
+    def order(self, item: ThreadRow) -> int:
+        return 0
+
+    def lines(self, item: ThreadRow, width: int, style: Styles) -> list[Content]:
+        tree = style("note--tree")
+        room = max(width - cell_len(item.first), 8)
+        heading = self.notes.heading(item.view, room, style)
+        body = self.notes.body(item.view, room, style, THREAD_CHARACTERS)
+        first = Content.styled(item.first, tree) + heading
+        others = Content.styled(item.others, tree)
+        return [first, *(others + line for line in body), others]
+
+
+def thread_rows(thread: ThreadView) -> list[ThreadRow]:
+    """The notes of a thread with the lines of its tree."""
+    rows = []
+    alive = [False] * (DEEPEST + 2)
+    # From the end: a level goes on where a later note stands on it, under the same ancestor.
+    for full_depth, view in reversed(thread.items):
+        depth = min(full_depth, DEEPEST)
+        rails = alive[1 : depth + 1]
+        stem = "".join("│ " if rail else "  " for rail in rails[:-1])
+        branch, rest = "", ""
+        if rails:
+            branch, rest = ("├ ", "│ ") if rails[-1] else ("└ ", "  ")
+        rows.append(ThreadRow(view, stem + branch, stem + rest, view.event.id == thread.focus))
+        alive[depth] = True
+        alive[depth + 1 :] = [False] * (len(alive) - depth - 1)
+    rows.reverse()
+    return rows
+
+
+def counts(item: NoteView, style: Styles) -> list[tuple[str, Style]]:
+    """Answers, likes, reposts; the copies of one's own notes. Zeroes are not shown."""
+    dim, mine = style("note--dim"), style("note--mine")
+    shown: list[tuple[str, Style]] = []
+    if item.wanted:
+        shown.append((f"copies {item.copies or 0}/{item.wanted} ", dim))
+    if item.replies:
+        shown.append((f"↩{item.replies} ", dim))
+    if item.reactions:
+        shown.append((f"{LIKE}{item.reactions} ", mine if item.tally.mine else dim))
+    if item.reposts:
+        shown.append((f"⟳{item.reposts} ", mine if item.tally.reposted else dim))
+    return shown
+
+
+def copies_line(item: NoteView) -> str:
+    """Where an own note is, in words; empty for others' notes."""
+    if item.wanted is None:
+        return ""
+    copies = item.copies or 0
+    if not item.wanted:
+        return "copies  kept here only: no relay to send it to"
+    waiting = item.wanted - copies
+    line = f"copies  {copies} of {item.wanted} confirmed"
+    return f"{line} · {waiting} waiting, tried again by itself" if waiting > 0 else line
+
+
+def _label(text: str) -> str:
+    return safe_line(text, 40).strip() or "?"
+
+
+def _spread(left: list[tuple[str, Style]], right: list[tuple[str, Style]], width: int) -> Content:
+    """`left` and `right` at the two ends of a line; where it is narrow, `left` gives way."""
+    ending = Content.assemble(*right).rstrip() if right else Content("")
+    if ending.cell_length > width // 2:
+        ending = Content("")
+    room = width - ending.cell_length - (1 if ending else 0)
+    beginning = Content.assemble(*left).truncate(max(room, 1), ellipsis=True)
+    gap = width - beginning.cell_length - ending.cell_length
+    return beginning + Content(" " * max(gap, 0)) + ending if ending else beginning

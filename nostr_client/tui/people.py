@@ -1,0 +1,73 @@
+"""How people are called on the screens, without waiting: known names at once, others soon after."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable
+from typing import Final
+
+from nostr_client.client import NostrClient
+from nostr_client.nips import nip19
+from nostr_client.social.views import NoteView, Profile
+
+MOST_KEPT: Final = 5_000
+MOST_ASKED: Final = 200
+"""People that are looked for on relays at once."""
+
+
+class People:
+    """Names as the store has them; `catch_up` brings those that were asked for in vain."""
+
+    def __init__(self, client: NostrClient) -> None:
+        self._client = client
+        self._labels: OrderedDict[str, str] = OrderedDict()
+        self._wanted: set[str] = set()
+        self._asked: set[str] = set()
+
+    def label(self, pubkey: str) -> str:
+        """The name of a person, or for now the beginning of their npub. Short and safe."""
+        known = self._labels.get(pubkey)
+        if known is not None:
+            return known
+        if len(self._wanted) < MOST_KEPT:
+            self._wanted.add(pubkey)
+        return _short(pubkey)
+
+    def note(self, profiles: Iterable[Profile]) -> None:
+        """Profiles that came with views."""
+        for profile in profiles:
+            self._keep(profile)
+
+    async def catch_up(self) -> bool:
+        """Look up in the store whoever was asked for; true when a name came to be known."""
+        wanted, self._wanted = self._wanted, set()
+        if not wanted:
+            return False
+        found = await self._client.profiles.get_many(wanted)
+        for profile in found.values():
+            self._keep(profile)
+        return any(profile.event is not None or profile.petname for profile in found.values())
+
+    async def fetch_missing(self, views: Iterable[NoteView]) -> None:
+        """Ask relays, once, for the profiles of authors whom the store does not know."""
+        unknown = {v.author.pubkey for v in views if v.author.event is None} - self._asked
+        unknown |= {key for key in self._labels if self._labels[key] == _short(key)} - self._asked
+        chosen = sorted(unknown)[:MOST_ASKED]
+        if not chosen:
+            return
+        self._asked.update(chosen)
+        if len(self._asked) > MOST_KEPT:
+            self._asked = set(chosen)
+        await self._client.profiles.fetch(chosen)
+        self._wanted.update(chosen)
+
+    def _keep(self, profile: Profile) -> None:
+        self._labels[profile.pubkey] = profile.label
+        self._labels.move_to_end(profile.pubkey)
+        while len(self._labels) > MOST_KEPT:
+            self._labels.popitem(last=False)
+
+
+def _short(pubkey: str) -> str:
+    npub = nip19.encode_npub(pubkey)
+    return f"{npub[:11]}…{npub[-4:]}"

@@ -1,0 +1,66 @@
+"""Is a relay down for everyone, or just for me? Each step is said as it is taken."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Static
+
+from nostr_client.errors import NostrError
+from nostr_client.net.check import Step
+from nostr_client.safe_text import safe_line
+from nostr_client.tui.screens.question import key_words
+from nostr_client.tui.times import latency
+
+
+class Check(ModalScreen[None]):
+    """Shows the steps of a check while it runs; closing it ends the check."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,q,enter", "dismiss", "Close", show=False)
+    ]
+
+    def __init__(self, url: str, steps: AsyncIterator[Step]) -> None:
+        super().__init__()
+        self._url = url
+        self._steps = steps
+        self._lines: list[Content] = []
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="card", id="check"):
+            yield Static(f"Checking {safe_line(self._url, 60)}", markup=False, classes="card-title")
+            yield Static("…", markup=False, classes="card-text", id="steps")
+            keys = (("esc", "close"),)
+            yield Static(key_words(keys), markup=False, classes="card-keys")
+
+    def on_mount(self) -> None:
+        self.run_worker(self._run(), group="check")
+
+    async def _run(self) -> None:
+        steps = self.query_one("#steps", Static)
+        try:
+            async for step in self._steps:
+                self._lines.append(_line(step))
+                steps.update(Content("\n").join(self._lines))
+        except NostrError as error:
+            self._lines.append(Content.styled(safe_line(str(error), 200), "$text-error"))
+            steps.update(Content("\n").join(self._lines))
+
+
+def _line(step: Step) -> Content:
+    mark, colour = {True: ("●", "$success"), False: ("✕", "$error"), None: ("○", "$warning")}[
+        step.ok
+    ]
+    took = f"  {latency(step.seconds)}" if step.seconds else ""
+    return Content.assemble(
+        (f"{mark} ", colour),
+        f"{safe_line(step.name, 14):<15}",
+        (safe_line(step.detail, 300), "$foreground 70%"),
+        (took, "$foreground 50%"),
+    )

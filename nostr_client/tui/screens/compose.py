@@ -1,0 +1,148 @@
+"""Writing a note: the text, the draft that is kept behind it, and the meter when it goes out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Horizontal, Vertical
+from textual.screen import ModalScreen
+from textual.timer import Timer
+from textual.widgets import Static, TextArea
+
+from nostr_client.errors import StoreError
+from nostr_client.tui.drafts import SAVE_AFTER, DraftKeeper
+from nostr_client.tui.keymap import Where, bindings
+from nostr_client.tui.messages import Say
+from nostr_client.tui.screens.question import key_words
+from nostr_client.tui.widgets.meter import Meter, Sending
+from nostr_client.tui.widgets.writing import Writing
+
+Submit = Callable[[str, DraftKeeper], Sending]
+"""Starts sending a text, off this screen, which may close meanwhile; drops the draft once kept."""
+
+
+class Compose(ModalScreen[None]):
+    """Writes one note. Closing it in any way keeps the draft; only a note that is kept ends it."""
+
+    BINDINGS: ClassVar[list[BindingType]] = bindings(Where.WRITING)
+
+    def __init__(
+        self, keeper: DraftKeeper, submit: Submit, *, title: str, answered: str = ""
+    ) -> None:
+        """`title` and `answered` (the note that is answered) are safe text, shown as they are."""
+        super().__init__()
+        self.keeper = keeper
+        self._submit = submit
+        self._title = title
+        self._answered = answered
+        self._sending: Sending | None = None
+        self._timer: Timer | None = None
+
+    def compose(self) -> ComposeResult:
+        with Vertical(id="compose"):
+            with Horizontal(classes="line"):
+                yield Static(self._title, markup=False, classes="card-title", id="title")
+                yield Static("", markup=False, id="kept")
+            if self._answered:
+                yield Static(self._answered, markup=False, id="answered")
+            yield Writing(id="text")
+            yield Static("", markup=False, id="count")
+            yield Meter(id="meter")
+
+    @property
+    def text(self) -> Writing:
+        return self.query_one("#text", Writing)
+
+    async def on_mount(self) -> None:
+        self.query_one("#meter").display = False
+        try:
+            draft = await self.keeper.load()
+        except StoreError as error:
+            self.post_message(Say(str(error), "error"))
+            draft = ""
+        if draft and not self.text.text:
+            self.text.load_text(draft)
+            self.text.move_cursor(self.text.document.end)
+            self.query_one("#kept", Static).update("your draft")
+        self.text.focus()
+        self._count()
+
+    @on(TextArea.Changed)
+    def _typed(self) -> None:
+        self._count()
+        if self._sending is not None:
+            return
+        self.keeper.typed(self.text.text)
+        if self._timer is not None:
+            self._timer.stop()
+        self._timer = self.set_timer(SAVE_AFTER, self._keep_draft)
+
+    def _keep_draft(self) -> None:
+        self.run_worker(self._flush(), group="draft")
+
+    async def _flush(self) -> bool:
+        try:
+            await self.keeper.flush()
+        except StoreError as error:
+            self.post_message(Say(f"The draft is not kept: {error}", "error"))
+            return False
+        if self.is_mounted and self._sending is None:
+            kept = f"draft kept {time.strftime('%H:%M')}" if self.text.text.strip() else ""
+            self.query_one("#kept", Static).update(kept)
+        return True
+
+    def _count(self) -> None:
+        count = len(self.text.text)
+        words = "1 character" if count == 1 else f"{count} characters"
+        keys = (("ctrl+s", "send"), ("esc", "keep as draft" if count else "close"))
+        line = key_words(((words, ""), *keys))
+        self.query_one("#count", Static).update(line)
+
+    def action_send(self) -> None:
+        """Send once; while it is on its way, and after, the key does nothing more."""
+        text = self.text.text.strip()
+        if self._sending is not None:
+            return
+        if not text:
+            self.post_message(Say("There is nothing to send yet."))
+            return
+        self.text.read_only = True
+        self.add_class("sending")
+        self._sending = self._submit(text, self.keeper)
+        self._sending.on_change = self._show
+        self.query_one("#meter").display = True
+        self._show()
+
+    def _show(self) -> None:
+        sending = self._sending
+        if sending is None or not self.is_mounted:
+            return
+        self.query_one("#meter", Meter).refresh_from(sending)
+        if sending.problem:
+            # Not kept: the text is the person's again.
+            self._sending = None
+            self.text.read_only = False
+            self.remove_class("sending")
+            self.keeper.typed(self.text.text)
+            self._keep_draft()
+            return
+        title = (
+            "Sent" if sending.done and sending.accepted else "Kept" if sending.done else "Sending"
+        )
+        self.query_one("#title", Static).update(title)
+        self.query_one("#kept", Static).update("")
+        self.query_one("#count", Static).update(key_words((("esc", "close"),)))
+
+    async def action_keep(self) -> None:
+        """Close; the draft stays, unless its note was sent."""
+        sending = self._sending
+        if sending is not None:
+            sending.on_change = lambda: None
+        elif not await self._flush():
+            return
+        self.dismiss(None)

@@ -1,0 +1,104 @@
+"""A timeline on the screen: its head, its list, and what stands there while it is empty."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.widgets import Static
+
+from nostr_client.social.views import NoteView
+from nostr_client.tui.feeds import ReadDown, Timelines
+from nostr_client.tui.messages import Say
+from nostr_client.tui.note_look import NoteLook
+from nostr_client.tui.widgets.note_list import NoteList
+from nostr_client.tui.widgets.windowed_list import WindowedList
+
+GATHER = 0.1
+"""Seconds in which arrivals are gathered before they are put into the list."""
+
+
+class FeedPane(Vertical):
+    """One timeline, read by `down`; what arrives is handed in by `arrive`."""
+
+    def __init__(
+        self, title: str, down: ReadDown, look: NoteLook, *, empty: str, id: str | None = None
+    ) -> None:
+        """`empty`: what to say when there is nothing to show."""
+        super().__init__(id=id)
+        self._title = title
+        self._down = down
+        self._look = look
+        self._empty = empty
+        self._state = ""
+        self._unseen = 0
+
+    def compose(self) -> ComposeResult:
+        yield Static(self._title, markup=False, classes="head")
+        yield Static(self._empty, markup=False, classes="empty")
+        yield NoteList(self._look)
+
+    @property
+    def notes(self) -> NoteList:
+        return self.query_one(NoteList)
+
+    def on_mount(self) -> None:
+        self.query_one(".empty").display = False
+        self.notes.show(Timelines(self._down))
+
+    def arrive(self, notes: list[NoteView]) -> None:
+        """New entries."""
+        self.notes.arrive(notes)
+
+    def say(self, state: str) -> None:
+        """What the background reading is doing; beside the title."""
+        if state != self._state:
+            self._state = state
+            self._draw_head()
+
+    def on_windowed_list_filled(self, message: WindowedList.Filled) -> None:
+        message.stop()
+        self.query_one(".empty").display = message.empty
+
+    def on_windowed_list_unseen(self, message: WindowedList.Unseen) -> None:
+        message.stop()
+        if message.count != self._unseen:
+            self._unseen = message.count
+            self._draw_head()
+
+    def on_windowed_list_failed(self, message: WindowedList.Failed) -> None:
+        message.stop()
+        self.post_message(Say(str(message.error), "error"))
+
+    def _draw_head(self) -> None:
+        parts = [self._title, self._state]
+        if self._unseen:
+            parts.append(f"▲ {self._unseen} new · g shows them")
+        text = " · ".join(part for part in parts if part)
+        self.query_one(".head", Static).update(text)
+
+
+async def hand_over(
+    arrivals: AsyncIterator[NoteView], take: Callable[[list[NoteView]], None]
+) -> None:
+    """Gather arrivals for a moment and hand them over together, until they end."""
+    waiting: list[NoteView] = []
+    loop = asyncio.get_running_loop()
+    timer: asyncio.TimerHandle | None = None
+
+    def flush() -> None:
+        nonlocal timer
+        timer = None
+        gathered, waiting[:] = list(waiting), []
+        take(gathered)
+
+    try:
+        async for note in arrivals:
+            waiting.append(note)
+            if timer is None:
+                timer = loop.call_later(GATHER, flush)
+    finally:
+        if timer is not None:
+            timer.cancel()

@@ -1,0 +1,195 @@
+"""The newcomer's first relays: a short dated list, each asked whether it is there, all optional."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+from textual.binding import Binding, BindingType
+from textual.content import Content
+from textual.widget import Widget
+from textual.widgets import Input, Static
+
+from nostr_client.errors import InvalidData
+from nostr_client.protocol.urls import normalize_relay_url
+from nostr_client.safe_text import safe_line
+from nostr_client.tui.screens.form import Page, field, prose
+from nostr_client.tui.screens.question import key_words
+from nostr_client.tui.widgets.source import Fixed, Styles
+from nostr_client.tui.widgets.windowed_list import WindowedList
+
+
+@dataclass(frozen=True, slots=True)
+class Probed:
+    """What became of asking a relay: `ok`, and in a few words."""
+
+    ok: bool
+    words: str
+
+
+Probe = Callable[[str], Awaitable[Probed]]
+"""Asks one relay, within a time limit of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A relay on offer. `taken` by the person's own hand stays; before that the probe decides."""
+
+    url: str
+    operator: str = ""
+    taken: bool = True
+    by_hand: bool = False
+    probed: Probed | None = None
+
+
+class _OfferLook:
+    styles: ClassVar[frozenset[str]] = frozenset(
+        {"list--strong", "list--dim", "list--good", "list--bad"}
+    )
+
+    def key(self, item: Offer) -> str:
+        return item.url
+
+    def order(self, item: Offer) -> int:
+        return 0
+
+    def lines(self, item: Offer, width: int, style: Styles) -> list[Content]:
+        box = "[x] " if item.taken else "[ ] "
+        name = safe_line(item.url, 34)
+        if item.probed is None:
+            state, words = "list--dim", "asking …"
+        else:
+            state = "list--good" if item.probed.ok else "list--bad"
+            words = safe_line(item.probed.words, 60)
+        line = Content.assemble(
+            (box, style("list--strong" if item.taken else "list--dim")),
+            (f"{name:<34} ", style("list--strong" if item.taken else "list--dim")),
+            (words, style(state)),
+        )
+        return [line.truncate(width, ellipsis=True)]
+
+
+class FirstRelays(Page[tuple[str, ...]]):
+    """Dismissed with the relays that were taken, in their order; it may be none."""
+
+    HEADING = "Your first relays"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("space", "take", "Take or leave", show=False),
+        Binding("a", "add", "Add one", show=False),
+    ]
+    KEYS = (("enter", "go on"), ("space", "take or leave"), ("a", "add one"))
+
+    def __init__(self, offers: Sequence[Offer], dated: str, probe: Probe) -> None:
+        """`dated`: the day of the list, in words."""
+        super().__init__()
+        self._offers = {offer.url: offer for offer in offers}
+        self._dated = dated
+        self._probe = probe
+
+    def parts(self) -> Iterable[Widget]:
+        yield prose(
+            "Relays keep your notes and pass them on. They know nothing of each other, and each "
+            f"may vanish: take several. The list is of {self._dated} and can be changed any time."
+        )
+        yield WindowedList(_OfferLook(), gap=0, id="offers")
+        yield field("Add", "add", hint="wss://…   enter adds it")
+        yield prose(id="taken")
+
+    @property
+    def offers(self) -> WindowedList[Offer]:
+        return self.query_one("#offers", WindowedList)
+
+    def on_mount(self) -> None:
+        self.offers.styles.height = max(min(len(self._offers), 9), 1)
+        self.offers.show(Fixed(list(self._offers.values()), lambda offer: offer.url))
+        self.query_one("#add-row").display = False
+        self.offers.focus()
+        self._count()
+        for url in self._offers:
+            self.run_worker(self._ask(url), group="probe")
+
+    @property
+    def taken(self) -> tuple[str, ...]:
+        return tuple(offer.url for offer in self._offers.values() if offer.taken)
+
+    async def _ask(self, url: str) -> None:
+        probed = await self._probe(url)
+        offer = self._offers[url]
+        taken = offer.taken if offer.by_hand else probed.ok
+        self._change(replace(offer, probed=probed, taken=taken))
+
+    def _change(self, offer: Offer) -> None:
+        self._offers[offer.url] = offer
+        if self.is_mounted:
+            self.offers.update(offer)
+            self._count()
+
+    def _count(self) -> None:
+        count = len(self.taken)
+        asking = sum(1 for offer in self._offers.values() if offer.probed is None)
+        if count:
+            words = f"{count} taken."
+        elif asking:
+            words = "None taken yet."
+        else:
+            words = "None taken: your notes stay on this machine until you add a relay."
+        self.query_one("#taken", Static).update(
+            f"{words} {asking} still asked …" if asking else words
+        )
+
+    def action_take(self) -> None:
+        offer = self.offers.selected
+        if offer is not None and self.offers.has_focus:
+            offer = self._offers[offer.url]
+            self._change(replace(offer, taken=not offer.taken, by_hand=True))
+
+    def action_add(self) -> None:
+        self.query_one("#add-row").display = True
+        self.query_one("#add").focus()
+        keys = (("enter", "add it"), ("esc", "no more"))
+        self.query_one("#keys", Static).update(key_words(keys))
+
+    def _close_field(self) -> None:
+        self.query_one("#add", Input).clear()
+        self.query_one("#add-row").display = False
+        self.problem("")
+        self.query_one("#keys", Static).update(key_words(self.KEYS))
+        self.offers.focus()
+
+    def on_windowed_list_chosen(self, message: WindowedList.Chosen) -> None:
+        message.stop()
+        self.action_go()
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        event.stop()
+        if not event.value.strip():
+            self._close_field()
+            return
+        try:
+            url = normalize_relay_url(with_scheme(event.value))
+        except InvalidData as error:
+            self.problem(f"Not the address of a relay: {error}")
+            return
+        if url not in self._offers:
+            self._offers[url] = Offer(url, by_hand=True)
+            self.offers.styles.height = max(min(len(self._offers), 9), 1)
+            self.offers.show(
+                Fixed(list(self._offers.values()), lambda offer: offer.url), select=url
+            )
+            self.run_worker(self._ask(url), group="probe")
+        self._close_field()
+        self._count()
+
+    def go(self) -> None:
+        self.dismiss(self.taken)
+
+    def action_leave(self) -> None:
+        if self.query_one("#add").has_focus:
+            self._close_field()
+
+
+def with_scheme(text: str) -> str:
+    """`relay.example` as people type it -> `wss://relay.example`."""
+    text = text.strip()
+    return text if "://" in text else f"wss://{text}"

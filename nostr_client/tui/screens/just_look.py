@@ -1,0 +1,66 @@
+"""Reading as somebody, without their key."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable
+
+from textual.widget import Widget
+
+from nostr_client.accounts.account import Accounts
+from nostr_client.errors import InvalidData
+from nostr_client.nips import nip19
+from nostr_client.protocol.keys import PublicKey
+from nostr_client.tui.screens.form import Page, field, prose
+from nostr_client.tui.screens.own_key import Entry
+
+Resolve = Callable[[str], Awaitable[str]]
+"""`name@domain` -> pubkey in hex, over the network. Raises NostrError."""
+
+
+class JustLook(Page[Entry]):
+    """Watches an account: everything can be read, nothing written. Dismissed with the account."""
+
+    HEADING = "Just look"
+    KEYS = (("enter", "look"), ("esc", "back"))
+
+    def __init__(self, accounts: Accounts, resolve: Resolve) -> None:
+        super().__init__()
+        self._accounts = accounts
+        self._resolve = resolve
+
+    def parts(self) -> Iterable[Widget]:
+        yield prose(
+            "Read what somebody reads: you, from another machine, or anybody else. "
+            "There is no secret in it, and nothing can be written."
+        )
+        yield field("Who", "who", hint="npub1…, nprofile1…, or name@domain")
+
+    def on_mount(self) -> None:
+        self.query_one("#who").focus()
+
+    def go(self) -> None:
+        who = self.value("who").strip()
+        if who.removeprefix("nostr:").startswith(("nsec1", "ncryptsec1")):
+            self.problem("That is a secret key. Go back and choose “I have a key”.")
+        elif who:
+            self.start(self._look(who), "Looking them up …")
+        else:
+            self.problem("Whose eyes? An npub, or a name@domain.")
+
+    async def _look(self, who: str) -> None:
+        pubkey = pubkey_in(who) or await self._resolve(who)
+        self.dismiss(Entry(await self._accounts.add_watch_only(pubkey), None))
+
+
+def pubkey_in(text: str) -> str | None:
+    """The pubkey (hex) that a text names by itself, with no network; None if it does not."""
+    try:
+        code = nip19.decode(text)
+    except InvalidData:
+        code = None
+    try:
+        if isinstance(code, nip19.Npub | nip19.Nprofile):
+            return PublicKey(code.pubkey).hex
+        return PublicKey(text.lower()).hex
+    except InvalidData:
+        return None

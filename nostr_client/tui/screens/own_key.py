@@ -1,0 +1,202 @@
+"""A key of one's own: made here, or brought along; and how it is kept."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import ClassVar
+
+from textual.binding import BindingType
+from textual.widget import Widget
+from textual.widgets import Input, Static
+
+from nostr_client.accounts.account import Account, Accounts, read_secret
+from nostr_client.accounts.keyfiles import Protection
+from nostr_client.signing.signer import Signer
+from nostr_client.tui.keymap import Where, bindings
+from nostr_client.tui.screens.form import Page, field, prose
+
+SHORTEST_PASSWORD = 8
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An account that was just set up, and what signs for it; None for one that is watched."""
+
+    account: Account
+    signer: Signer | None
+
+
+class _Keeping(Page[Entry]):
+    """The fields that say how a key is kept: by a password, or by the system's key store."""
+
+    BINDINGS: ClassVar[list[BindingType]] = bindings(Where.FORM)
+
+    def __init__(self, accounts: Accounts) -> None:
+        super().__init__()
+        self.accounts = accounts
+        self._in_store = False
+        self._no_store = "not looked for yet"
+
+    def keeping(self) -> Iterable[Widget]:
+        yield field("Password", "password", hidden=True, hint="encrypts the key on this disk")
+        yield field("Once more", "again", hidden=True)
+        yield prose(id="keeping")
+
+    async def on_mount(self) -> None:
+        self.query(Input).first().focus()
+        self._no_store = await self.accounts.keyring.problem()
+        self._show_keeping()
+
+    def _show_keeping(self) -> None:
+        self.query_one("#password-row").display = not self._in_store
+        self.query_one("#again-row").display = not self._in_store
+        if self._no_store:
+            words = "This system has no key store that encrypts, so the key needs a password."
+        elif self._in_store:
+            words = "The key goes into this system's key store. ctrl+k: a password instead."
+        else:
+            words = "ctrl+k: no password, keep it in this system's key store instead."
+        self.query_one("#keeping", Static).update(words)
+
+    def action_key_store(self) -> None:
+        if not self._no_store and not self.busy:
+            self._in_store = not self._in_store
+            self._show_keeping()
+
+    def kept_by(self) -> tuple[Protection, str | None] | None:
+        """How to keep the key, with the password if any; None after saying what is wrong."""
+        if self._in_store:
+            return Protection.KEYRING, None
+        password = self.value("password")
+        if len(password) < SHORTEST_PASSWORD:
+            self.problem(f"The password needs at least {SHORTEST_PASSWORD} characters.")
+        elif password != self.value("again"):
+            self.problem("The two passwords differ.")
+        else:
+            return Protection.PASSWORD, password
+        return None
+
+    def next_empty(self, *names: str) -> bool:
+        """Go to the first field that is still empty; true if there was one."""
+        for name in names:
+            box = self.query_one(f"#{name}", Input)
+            if box.parent is not None and box.parent.display and not box.value:
+                box.focus()
+                return True
+        return False
+
+
+class NewHere(_Keeping):
+    """Makes a key. Dismissed with its account."""
+
+    HEADING = "New here"
+    KEYS = (("enter", "make my key"), ("esc", "back"))
+
+    def parts(self) -> Iterable[Widget]:
+        yield prose(
+            "Your account is a key, made on this machine and kept here, encrypted. Nobody gives "
+            "it to you, and nobody can take it away or restore it."
+        )
+        yield field("Name", "name", hint="how others see you; may be changed, may be empty")
+        yield from self.keeping()
+
+    def go(self) -> None:
+        name = self.query_one("#name", Input)
+        if name.has_focus and self.next_empty("password", "again"):
+            return
+        if self.next_empty("again") and self.value("password"):
+            return
+        kept_by = self.kept_by()
+        if kept_by is not None:
+            self.start(self._make(self.value("name").strip(), *kept_by), "Making your key …")
+
+    async def _make(self, name: str, protection: Protection, password: str | None) -> None:
+        account = await self.accounts.create(name, protection=protection, password=password)
+        self.dismiss(Entry(account, await self.accounts.signer(account, password)))
+
+
+class HaveKey(_Keeping):
+    """Takes a key that exists. What is typed stays hidden, and is never quoted back."""
+
+    HEADING = "I have a key"
+    KEYS = (("enter", "keep it here"), ("esc", "back"))
+
+    def parts(self) -> Iterable[Widget]:
+        yield prose(
+            "Paste it: it stays hidden, is kept on this machine encrypted, and goes nowhere."
+        )
+        yield field("Key", "key", hidden=True, hint="nsec1…, ncryptsec1… or 64 hex digits")
+        yield field("Its password", "backup", hidden=True, hint="only an ncryptsec has one")
+        yield field("Name", "name", hint="what to call it on this machine; may be empty")
+        yield from self.keeping()
+
+    async def on_mount(self) -> None:
+        await super().on_mount()
+        self._show_backup()
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        if event.input.id == "key":
+            self._show_backup()
+
+    def _show_backup(self) -> None:
+        self.query_one("#backup-row").display = self.value("key").strip().startswith("ncryptsec1")
+
+    def go(self) -> None:
+        if self.focused is self.query_one("#key") and self.next_empty("backup", "name", "password"):
+            return
+        if self.next_empty("key", "backup", "password", "again"):
+            self.problem("Still empty: the field where you are now.")
+            return
+        kept_by = self.kept_by()
+        if kept_by is not None:
+            self.start(self._bring(*kept_by), "Reading and encrypting your key …")
+
+    async def _bring(self, protection: Protection, password: str | None) -> None:
+        backup = self.value("backup") or None
+        key = await asyncio.to_thread(read_secret, self.value("key"), backup)
+        account = await self.accounts.import_key(
+            key, self.value("name").strip(), protection=protection, password=password
+        )
+        self.dismiss(Entry(account, await self.accounts.signer(account, password)))
+
+
+class KeyMade(Page[bool]):
+    """Says where the new key rests and how to back it up."""
+
+    HEADING = "Your account is made"
+    KEYS = (("enter", "go on"),)
+
+    def __init__(self, account: Account, where: str) -> None:
+        """`where` is the path of the account's file."""
+        super().__init__()
+        self._account = account
+        self._where = where
+
+    def parts(self) -> Iterable[Widget]:
+        yield prose(f"This is what you give to others:\n{self._account.npub}")
+        if self._account.protection is Protection.PASSWORD:
+            yield prose(
+                f"The key rests here, encrypted with your password:\n{self._where}\n"
+                "Back it up today: copy that file to another place, or keep what\n"
+                "`nostr-client account export` prints. And remember the password."
+            )
+        else:
+            yield prose(
+                "The key rests in this system's key store. Back it up today: keep what\n"
+                "`nostr-client account export` prints, in another place."
+            )
+        yield prose(
+            "Whoever has the key is you. Without it nobody is, not even you: there is no office "
+            "that could give it back."
+        )
+
+    def on_mount(self) -> None:
+        self.set_focus(None)
+
+    def go(self) -> None:
+        self.dismiss(True)
+
+    def action_leave(self) -> None:
+        self.dismiss(True)

@@ -1,0 +1,112 @@
+"""A person: what they say of themselves, and what they wrote."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.content import Content
+from textual.message import Message
+from textual.screen import Screen
+from textual.widgets import Static
+
+from nostr_client.client import NostrClient
+from nostr_client.errors import NostrError
+from nostr_client.safe_text import safe_line, safe_text
+from nostr_client.social.views import Cursor, NoteView, Profile
+from nostr_client.tui.keymap import Where, bindings, hints
+from nostr_client.tui.messages import Say
+from nostr_client.tui.note_look import NoteLook
+from nostr_client.tui.screens.feed import FeedPane
+from nostr_client.tui.widgets.lines import HintLine
+
+ABOUT_CHARACTERS = 600
+_NIP05 = {
+    "valid": ("✓ ", "$text-success", ""),
+    "invalid": ("✕ ", "$text-error", " (its domain says otherwise)"),
+    "unreachable": ("? ", "$text-warning", " (its domain does not answer)"),
+    "unchecked": ("? ", "$foreground 60%", " (being checked)"),
+}
+
+
+class ProfileScreen(Screen[None]):
+    """One person. Read from the store first; relays and the NIP-05 domain are asked behind it."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *bindings(Where.PROFILE),
+        Binding("escape,q,left", "dismiss", "Back", show=False),
+    ]
+
+    class Follow(Message):
+        """The account wants to follow this person, or no longer."""
+
+        def __init__(self, profile: Profile, follow: bool) -> None:
+            super().__init__()
+            self.profile = profile
+            self.follow = follow
+
+    def __init__(self, client: NostrClient, look: NoteLook, pubkey: str) -> None:
+        super().__init__()
+        self._client = client
+        self._look = look
+        self._pubkey = pubkey
+        self._profile = Profile(pubkey)
+        self._followed = False
+
+    def compose(self) -> ComposeResult:
+        yield Static("", markup=False, id="about")
+        empty = "Nothing of theirs is here yet; it is looked for on relays."
+        yield FeedPane("notes", self._notes, self._look, empty=empty)
+        yield HintLine(hints(Where.PROFILE, Where.LIST, Where.NOTE), id="hints")
+
+    async def _notes(self, until: Cursor | None, limit: int) -> list[NoteView]:
+        return await self._client.timeline.author(self._pubkey, until=until, limit=limit)
+
+    def on_mount(self) -> None:
+        self.query_one(FeedPane).notes.focus()
+        self.run_worker(self._load(), group="profile")
+
+    async def _load(self) -> None:
+        try:
+            await self.refresh_profile()
+            if await self._client.profiles.fetch([self._pubkey]):
+                await self.refresh_profile()
+            await self._client.profiles.check_nip05(self._pubkey)
+            await self.refresh_profile()
+        except NostrError as error:
+            self.post_message(Say(str(error), "error"))
+
+    async def refresh_profile(self) -> None:
+        """Show the person as the store knows them now."""
+        self._profile = await self._client.profiles.get(self._pubkey)
+        self._followed = self._pubkey in await self._client.follows.pubkeys()
+        if self.is_mounted:
+            self.query_one("#about", Static).update(self._about())
+
+    def _about(self) -> Content:
+        profile, dim = self._profile, "$foreground 60%"
+        me = self._pubkey == self._client.pubkey
+        state = "this is you" if me else "you follow them" if self._followed else "not followed"
+        names = [safe_line(text, 40) for text in (profile.name,) if text.strip()]
+        other = f"  {names[0]}" if names and names[0] != profile.label else ""
+        lines = [
+            Content.assemble(
+                (profile.label, "bold $text-primary"), (other, dim), (f"  · {state}", dim)
+            )
+        ]
+        if profile.nip05:
+            mark, colour, words = _NIP05.get(profile.nip05_state, _NIP05["unchecked"])
+            shown = safe_line(profile.nip05.removeprefix("_@"), 60)
+            lines.append(Content.assemble((mark, colour), shown, (words, dim)))
+        lines.append(Content.styled(profile.npub, dim))
+        about = safe_text(profile.about[:ABOUT_CHARACTERS]).strip()
+        if about:
+            lines += [Content(""), Content(about)]
+        return Content("\n").join(lines)
+
+    def action_follow(self) -> None:
+        if self._pubkey == self._client.pubkey:
+            self.post_message(Say("This is you."))
+        else:
+            self.post_message(self.Follow(self._profile, not self._followed))

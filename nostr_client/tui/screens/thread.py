@@ -1,0 +1,148 @@
+"""A thread: as the detail beside a list, or as a screen of its own where it is narrow."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.screen import Screen
+from textual.widgets import Static
+
+from nostr_client.client import NostrClient
+from nostr_client.errors import NostrError
+from nostr_client.protocol.filters import Filter
+from nostr_client.social.views import NoteView, ThreadView
+from nostr_client.tui.keymap import Where, hints
+from nostr_client.tui.messages import Say
+from nostr_client.tui.note_look import NoteLook, ThreadLook, copies_line, thread_rows
+from nostr_client.tui.widgets.lines import HintLine
+from nostr_client.tui.widgets.note_list import ThreadList
+from nostr_client.tui.widgets.source import Fixed
+
+LOAD_AFTER = 0.1
+"""Seconds for which a note must stay selected before its thread is read."""
+FETCH_AFTER = 0.6
+"""... and looked for on relays."""
+GATHER = 0.3
+"""Seconds in which new answers are gathered before the thread is drawn again."""
+
+
+class ThreadPane(Vertical):
+    """One thread, read from the store, kept up to date; the copies of one's own notes below it."""
+
+    def __init__(self, client: NostrClient, look: NoteLook, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._client = client
+        self._look = ThreadLook(look)
+        self._note: NoteView | None = None
+
+    def compose(self) -> ComposeResult:
+        yield Static("", markup=False, classes="head", id="thread-head")
+        yield ThreadList(self._look, id="thread")
+        yield Static("", markup=False, classes="foot", id="copies")
+
+    @property
+    def notes(self) -> ThreadList:
+        return self.query_one("#thread", ThreadList)
+
+    @property
+    def note(self) -> NoteView | None:
+        """The note whose thread is shown."""
+        return self._note
+
+    def show(self, note: NoteView | None, *, at_once: bool = False) -> None:
+        """Show the thread of a note; `at_once` without waiting whether the reader moves on."""
+        if note is None or note.missing:
+            self._note = None
+            self.workers.cancel_group(self, "thread")
+            self.notes.renew(Fixed([], self._look.key))
+            self._head("")
+            self.query_one("#copies", Static).update("")
+        elif self._note is None or self._note.event.id != note.event.id:
+            self._note = note
+            delay = 0 if at_once else LOAD_AFTER
+            self.run_worker(self._live(note.event.id, delay), group="thread", exclusive=True)
+
+    async def _live(self, note_id: str, delay: float) -> None:
+        """Read it, look for more, and follow it, until another note is shown."""
+        await asyncio.sleep(delay)
+        try:
+            async with asyncio.TaskGroup() as group:
+                thread = await self._client.threads.load(note_id)
+                self._draw(thread, first=True)
+                group.create_task(self._fetch(note_id))
+                ids = {note_id, *(view.event.id for _, view in thread.items[:1])}
+                related = Filter(tags={"e": frozenset(ids)})
+                changed = asyncio.Event()
+                group.create_task(self._redraw(note_id, changed))
+                async with self._client.store.watch([related]) as news:
+                    async for _ in news:
+                        changed.set()
+        except* NostrError as errors:
+            self.post_message(Say(str(errors.exceptions[0]), "error"))
+
+    async def _redraw(self, note_id: str, changed: asyncio.Event) -> None:
+        while True:
+            await changed.wait()
+            await asyncio.sleep(GATHER)
+            changed.clear()
+            self._draw(await self._client.threads.load(note_id))
+
+    async def _fetch(self, note_id: str) -> None:
+        await asyncio.sleep(FETCH_AFTER)
+        self._draw(await self._client.threads.fetch(note_id))
+
+    def _draw(self, thread: ThreadView, *, first: bool = False) -> None:
+        if not self.is_mounted or self._note is None or self._note.event.id != thread.focus:
+            return
+        source = Fixed(thread_rows(thread), self._look.key)
+        if first:
+            self.notes.show(source, select=thread.focus)
+        else:
+            self.notes.renew(source)
+        self._head(_summary(thread))
+        focus = next((v for _, v in thread.items if v.event.id == thread.focus), None)
+        self.query_one("#copies", Static).update(copies_line(focus) if focus else "")
+
+    def _head(self, text: str) -> None:
+        self.query_one("#thread-head", Static).update(text)
+
+
+def _summary(thread: ThreadView) -> str:
+    answers = max(len(thread.items) - 1, 0)
+    words = "1 answer" if answers == 1 else f"{answers} answers" if answers else "no answers yet"
+    text = f"thread · {words}"
+    if thread.missing:
+        text += f" · {len(thread.missing)} not here"
+    if thread.hidden:
+        text += f" · {thread.hidden} more not shown"
+    return text
+
+
+class ThreadScreen(Screen[None]):
+    """The thread where there is no room beside the list."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,q,left", "dismiss", "Back", show=False)
+    ]
+
+    def __init__(self, client: NostrClient, look: NoteLook, note: NoteView) -> None:
+        super().__init__()
+        self._client = client
+        self._look = look
+        self._first = note
+
+    def compose(self) -> ComposeResult:
+        yield ThreadPane(self._client, self._look, id="pane")
+        yield HintLine(hints(Where.LIST, Where.NOTE, Where.EVERYWHERE), id="hints")
+
+    @property
+    def pane(self) -> ThreadPane:
+        return self.query_one("#pane", ThreadPane)
+
+    def on_mount(self) -> None:
+        self.pane.show(self._first, at_once=True)
+        self.pane.notes.focus()

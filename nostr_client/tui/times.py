@@ -1,0 +1,55 @@
+"""Times as people say them. Pure: everything is given `now`, in seconds since 1970."""
+
+from __future__ import annotations
+
+import time
+from typing import Final
+
+MINUTE: Final = 60
+HOUR: Final = 60 * MINUTE
+DAY: Final = 24 * HOUR
+_LAST_DATE: Final = 253_402_300_799
+"""The end of the year 9999: clocks know no later one, events may."""
+
+
+def ago(at: int, now: float) -> str:
+    """`now`, `5m`, `3h`, `6d`, then the date; what lies in the future says so."""
+    passed = now - at
+    if passed < -MINUTE:
+        return f"dated {date(at)}" if -passed >= DAY else f"in {_span(-passed)}"
+    if passed < MINUTE:
+        return "now"
+    return _span(passed) if passed < 7 * DAY else date(at, now)
+
+
+def date(at: int, now: float | None = None) -> str:
+    """`12 Mar 2021`; without the year when it is that of `now`."""
+    if at > _LAST_DATE:
+        return "after the year 9999"
+    day = time.localtime(at)
+    text = f"{day.tm_mday} {time.strftime('%b', day)}"
+    if now is not None and time.localtime(now).tm_year == day.tm_year:
+        return text
+    return f"{text} {day.tm_year}"
+
+
+def moment(at: int) -> str:
+    """The full date with the time of day."""
+    if at > _LAST_DATE:
+        return date(at)
+    return f"{date(at)}, {time.strftime('%H:%M', time.localtime(at))}"
+
+
+def latency(seconds: float | None) -> str:
+    """`82 ms`, `1.9 s`, or a dash."""
+    if seconds is None:
+        return "–"
+    return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
+
+
+def _span(seconds: float) -> str:
+    if seconds < HOUR:
+        return f"{int(seconds // MINUTE)}m"
+    if seconds < DAY:
+        return f"{int(seconds // HOUR)}h"
+    return f"{int(seconds // DAY)}d"

@@ -1,0 +1,130 @@
+"""The meter of a note on its way: relay by relay, as the answers come, in the relays' own words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from textual.content import Content
+from textual.widgets import Static
+
+from nostr_client.net.report import Answer
+from nostr_client.protocol.messages import Meaning
+from nostr_client.protocol.urls import host_of, is_loopback
+from nostr_client.safe_text import safe_line
+
+MOST_SHOWN: Final = 7
+"""Relays with a line of their own; the summary counts all."""
+
+
+class Sending:
+    """One note on its way, whoever looks: `asked` relays, their `answers`, where it ended.
+
+    `kept`: it is in the store of this machine. `problem`: why it was not even kept.
+    `on_change` is called after each change.
+    """
+
+    def __init__(self, asked: Sequence[str], own: str = "") -> None:
+        """`own` is the URL of the person's own relay, if it is among them."""
+        self.own = own
+        self.on_change: Callable[[], None] = lambda: None
+        self.asked = list(asked)
+        self.answers: dict[str, Answer] = {}
+        self.kept = False
+        self.done = False
+        self.problem = ""
+
+    def heard(self, answer: Answer) -> None:
+        """A relay answered; a note is stored before it is sent."""
+        self.kept = True
+        self.answers[answer.url] = answer
+        if answer.url not in self.asked:
+            self.asked.append(answer.url)
+        self.on_change()
+
+    def finish(self, problem: str = "") -> None:
+        """No more answers will come; with a `problem` the note was not kept, and not sent."""
+        self.kept = self.kept or not problem
+        self.problem = problem
+        self.done = True
+        self.on_change()
+
+    @property
+    def accepted(self) -> int:
+        return sum(1 for answer in self.answers.values() if answer.accepted)
+
+    @property
+    def refused(self) -> int:
+        return sum(1 for answer in self.answers.values() if _is_final(answer))
+
+    @property
+    def waiting(self) -> int:
+        return len(self.asked) - self.accepted - self.refused
+
+    def summary(self) -> str:
+        """One line: `3 of 4 relays have it, and the copy here`."""
+        if self.problem:
+            return f"Not sent: {self.problem}"
+        if not self.kept:
+            return "Signing and keeping it here …"
+        if not self.asked:
+            return "Kept here. There is no relay to send it to yet: add one under Relays."
+        text = f"{self.accepted} of {len(self.asked)} have it, and the copy here."
+        if self.refused:
+            text += f" {self.refused} refused."
+        if self.waiting:
+            text += f" {self.waiting} waiting"
+            text += ": tried again by itself." if self.done else " …"
+        return text
+
+
+class Meter(Static):
+    """Shows a `Sending`; `refresh_from` after each change."""
+
+    def __init__(self, id: str | None = None) -> None:
+        super().__init__(markup=False, id=id)
+        self._sending: Sending | None = None
+
+    def refresh_from(self, sending: Sending) -> None:
+        self._sending = sending
+        self.update(self._content(sending))
+
+    def _content(self, sending: Sending) -> Content:
+        lines = [self._line(url, sending) for url in sending.asked[:MOST_SHOWN]]
+        if len(sending.asked) > MOST_SHOWN:
+            more = len(sending.asked) - MOST_SHOWN
+            lines.append(Content.styled(f"  … and {more} more", "$foreground 60%"))
+        good = sending.kept and (sending.accepted or not sending.asked)
+        style = "bold" if good or not (sending.done or sending.problem) else "bold $text-warning"
+        return Content("\n").join([*lines, Content.styled(sending.summary(), style)])
+
+    @staticmethod
+    def _line(url: str, sending: Sending) -> Content:
+        answer = sending.answers.get(url)
+        name = "own relay" if url == sending.own else relay_name(url)
+        dim = "$foreground 60%"
+        if answer is None:
+            word = "no answer yet" if sending.done else "…"
+            return Content.assemble(("○ ", dim), name, (f"  {word}", dim))
+        if answer.accepted:
+            return Content.assemble(("● ", "$text-success"), name)
+        said = f"{answer.prefix}: {answer.reason}" if answer.prefix else answer.reason
+        words = safe_line(said or answer.problem, 90) or "no reason given"
+        if _is_final(answer):
+            return Content.assemble(("✕ ", "$text-error"), name, (f"  {words}", dim))
+        return Content.assemble(("○ ", "$text-warning"), name, (f"  {words}", dim))
+
+
+def relay_name(url: str) -> str:
+    """A relay's short name: its host, and the port of one on this machine."""
+    if is_loopback(url):
+        return safe_line(url.split("://", 1)[-1], 40)
+    return safe_line(host_of(url), 40)
+
+
+def _is_final(answer: Answer) -> bool:
+    """Did it say no for good? What waits for a calmer hour is tried again."""
+    return answer.accepted is False and answer.meaning in (
+        Meaning.KEY_REFUSED,
+        Meaning.EVENT_REFUSED,
+    )

@@ -1,0 +1,101 @@
+"""Lists of notes, and what one can do with the selected one."""
+
+from __future__ import annotations
+
+from typing import ClassVar, TypeVar
+
+from nostr_client.social.views import NoteView
+from nostr_client.tui.keymap import Where, bindings
+from nostr_client.tui.messages import OpenProfile, OpenThread, React, Repost, Write
+from nostr_client.tui.note_look import NoteLook, ThreadLook, ThreadRow
+from nostr_client.tui.widgets.windowed_list import WindowedList
+
+T = TypeVar("T")
+
+
+class _NoteActions(WindowedList[T]):
+    """The keys on a note."""
+
+    BINDINGS = bindings(Where.NOTE)
+    COMPONENT_CLASSES: ClassVar[set[str]] = set(NoteLook.styles)
+
+    @property
+    def note(self) -> NoteView | None:
+        """The selected note."""
+        raise NotImplementedError
+
+    @property
+    def unfolded(self) -> set[str]:
+        raise NotImplementedError
+
+    def action_reply(self) -> None:
+        if (note := self._present()) is not None:
+            self.post_message(Write(note))
+
+    def action_react(self) -> None:
+        if (note := self._present()) is not None:
+            self.post_message(React(note))
+
+    def action_repost(self) -> None:
+        if (note := self._present()) is not None:
+            self.post_message(Repost(note))
+
+    def action_profile(self) -> None:
+        if (note := self.note) is not None:
+            self.post_message(OpenProfile(note.author.pubkey))
+
+    def action_unfold(self) -> None:
+        note = self.note
+        if note is None or note.warning is None:
+            return
+        self.unfolded.symmetric_difference_update({note.event.id})
+        item = self.selected
+        if item is not None:
+            self.redraw([self.look.key(item)])
+
+    def _present(self) -> NoteView | None:
+        """The selected note, unless it is a repost of something that is not here."""
+        note = self.note
+        return None if note is None or note.missing else note
+
+
+class NoteList(_NoteActions[NoteView]):
+    """A timeline."""
+
+    def __init__(self, look: NoteLook, id: str | None = None) -> None:
+        super().__init__(look, gap=1, id=id)
+        self._look = look
+
+    @property
+    def note(self) -> NoteView | None:
+        return self.selected
+
+    @property
+    def unfolded(self) -> set[str]:
+        return self._look.unfolded
+
+    def on_windowed_list_chosen(self, message: WindowedList.Chosen) -> None:
+        message.stop()
+        if (note := self._present()) is not None:
+            self.post_message(OpenThread(note))
+
+
+class ThreadList(_NoteActions[ThreadRow]):
+    """A thread as a tree."""
+
+    def __init__(self, look: ThreadLook, id: str | None = None) -> None:
+        super().__init__(look, gap=0, id=id)
+        self._look = look
+
+    @property
+    def note(self) -> NoteView | None:
+        return None if self.selected is None else self.selected.view
+
+    @property
+    def unfolded(self) -> set[str]:
+        return self._look.notes.unfolded
+
+    def on_windowed_list_chosen(self, message: WindowedList.Chosen) -> None:
+        message.stop()
+        if (note := self._present()) is not None:
+            self.post_message(OpenThread(note))

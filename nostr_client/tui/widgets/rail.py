@@ -1,0 +1,56 @@
+"""The sections: a column at the side where there is room, one line where there is not."""
+
+from __future__ import annotations
+
+from textual import events
+from textual.content import Content
+from textual.reactive import reactive
+from textual.widgets import Static
+
+from nostr_client.tui.messages import GoTo, Section
+
+
+class Rail(Static):
+    """Says where one is, and takes one elsewhere by a click. `marks`: a few cells for a section."""
+
+    here: reactive[Section] = reactive(Section.HOME)
+    marks: reactive[dict[Section, str]] = reactive(dict)
+    upright: reactive[bool] = reactive(True)
+
+    def __init__(self, *, upright: bool, id: str | None = None) -> None:
+        super().__init__(markup=False, id=id)
+        self.set_reactive(Rail.upright, upright)
+
+    def render(self) -> Content:
+        return Content("\n" if self.upright else "").join(self._cells())
+
+    def _cells(self) -> list[Content]:
+        cells = []
+        for number, section in enumerate(Section, start=1):
+            chosen = section is self.here
+            mark = self.marks.get(section, "")
+            title = section.label
+            gap = " " * max(self.size.width - 4 - len(title) - len(mark) - 1, 1)
+            text = f" {title}{gap}" if self.upright else f" {title} "
+            cells.append(
+                Content.assemble(
+                    ("▌" if chosen else " ", "$primary"),
+                    (str(number), "$text-primary" if chosen else "$foreground 50%"),
+                    (text, "bold" if chosen else "$foreground 70%"),
+                    (mark if self.upright or not mark else f"{mark} ", "$text-accent"),
+                )
+            )
+        return cells
+
+    def on_click(self, event: events.Click) -> None:
+        event.stop()
+        if self.upright:
+            index = event.y
+        else:
+            ends, end = [], 0
+            for cell in self._cells():
+                end += cell.cell_length
+                ends.append(end)
+            index = sum(1 for end in ends if end <= event.x)
+        if 0 <= index < len(Section):
+            self.post_message(GoTo(list(Section)[index]))

@@ -1,0 +1,89 @@
+"""What a list shows and how: the two contracts between a `WindowedList` and who fills it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
+
+from textual.content import Content
+from textual.style import Style
+
+T = TypeVar("T")
+T_contra = TypeVar("T_contra", contravariant=True)
+Styles = Callable[[str], Style]
+"""A component class's name -> its style in the present theme."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """Consecutive items in display order; `more`: others lie beyond, in the direction asked."""
+
+    items: Sequence[T]
+    more: bool
+
+
+class Source(Protocol[T]):
+    """Where a list reads from. Every page is in display order, at most `limit` long."""
+
+    async def first(self, limit: int) -> Page[T]:
+        """The top of the list."""
+
+    async def last(self, limit: int) -> Page[T]:
+        """The end of the list."""
+
+    async def after(self, item: T, limit: int) -> Page[T]:
+        """What follows right below `item`."""
+
+    async def before(self, item: T, limit: int) -> Page[T]:
+        """What stands right above `item`."""
+
+
+class Look(Protocol[T_contra]):
+    """How items look, what they are called and what they are sorted by."""
+
+    styles: ClassVar[frozenset[str]]
+    """The component classes whose styles `lines` asks for."""
+
+    def key(self, item: T_contra) -> str:
+        """Its name for good."""
+
+    def order(self, item: T_contra) -> Any:
+        """Its place among the others, top first. Only lists that take arrivals ask for it."""
+
+    def lines(self, item: T_contra, width: int, style: Styles) -> list[Content]:
+        """Its lines, at least one, each at most `width` cells wide."""
+
+
+class Fixed(Generic[T]):
+    """A source of what is in memory already: a thread, the relays, the accounts."""
+
+    def __init__(self, items: Sequence[T], key: Callable[[T], str]) -> None:
+        self._items = list(items)
+        self._place = {key(item): index for index, item in enumerate(self._items)}
+        self._key = key
+
+    def around(self, key: str, reach: int) -> tuple[Sequence[T], bool, bool]:
+        """Items up to `reach` above and below `key`, from the top if it is gone.
+
+        With it: do they begin at the start, do they end at the end?
+        """
+        place = self._place.get(key, 0)
+        start, stop = max(place - reach, 0), place + reach
+        return self._items[start:stop], start == 0, stop >= len(self._items)
+
+    async def first(self, limit: int) -> Page[T]:
+        return Page(self._items[:limit], len(self._items) > limit)
+
+    async def last(self, limit: int) -> Page[T]:
+        start = max(len(self._items) - limit, 0)
+        return Page(self._items[start:], start > 0)
+
+    async def after(self, item: T, limit: int) -> Page[T]:
+        start = self._place[self._key(item)] + 1
+        return Page(self._items[start : start + limit], len(self._items) > start + limit)
+
+    async def before(self, item: T, limit: int) -> Page[T]:
+        stop = self._place[self._key(item)]
+        start = max(stop - limit, 0)
+        return Page(self._items[start:stop], start > 0)

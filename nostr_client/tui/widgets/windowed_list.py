@@ -1,0 +1,425 @@
+"""A list of any length, of which only what is visible is drawn (Textual's line API).
+
+It reads its items from a `Source` by pages, in both directions, and holds a `Window` of them:
+
+- memory is bounded: the far side of a large window is dropped, and read again when somebody comes
+  back to it (`Pager`);
+- what arrives by itself never moves what is being read (`Arrivals`); `Unseen` says how many wait;
+- only while a list has not filled its view, and nobody has touched it, does it simply grow;
+- the selection is a key, not a line: it survives pages, arrivals and changes of width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, ClassVar, Generic, TypeVar
+
+from textual import events
+from textual.geometry import Size
+from textual.message import Message
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+from textual.style import Style
+
+from nostr_client.errors import NostrError
+from nostr_client.tui.keymap import Where, bindings
+from nostr_client.tui.widgets.arrivals import Arrivals
+from nostr_client.tui.widgets.drawing import Drawing
+from nostr_client.tui.widgets.pager import PAGE, Pager, Part
+from nostr_client.tui.widgets.source import Fixed, Look, Page, Source
+from nostr_client.tui.widgets.window import Window
+
+T = TypeVar("T")
+
+
+class ListMessage(Message):
+    """Something that a list says; `list` is the one."""
+
+    def __init__(self, sender: WindowedList[Any]) -> None:
+        super().__init__()
+        self.list = sender
+
+    @property
+    def control(self) -> WindowedList[Any]:
+        return self.list
+
+
+class WindowedList(ScrollView, Generic[T], can_focus=True):
+    """A list over a `source`, drawn by a `look`; `gap` is the number of lines between items."""
+
+    ALLOW_SELECT = False
+    BINDINGS = bindings(Where.LIST)
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        f"list--{part}"
+        for part in (
+            *("selected", "mark", "mark-blurred"),
+            *("strong", "dim", "good", "warn", "bad"),
+        )
+    }
+    DEFAULT_CSS = """
+    WindowedList { overflow-x: hidden; overflow-y: scroll; scrollbar-size-vertical: 1; }
+    """
+
+    class Highlighted(ListMessage):
+        """Another item is selected, or none."""
+
+        def __init__(self, sender: WindowedList[Any], item: Any) -> None:
+            super().__init__(sender)
+            self.item = item
+
+    class Chosen(Highlighted):
+        """The selected item was opened."""
+
+    class Unseen(ListMessage):
+        """How many arrivals have not been in view yet."""
+
+        def __init__(self, sender: WindowedList[Any], count: int) -> None:
+            super().__init__(sender)
+            self.count = count
+
+    class Filled(ListMessage):
+        """The list was read anew, or got its first item; `empty` when it holds nothing."""
+
+        def __init__(self, sender: WindowedList[Any], empty: bool) -> None:
+            super().__init__(sender)
+            self.empty = empty
+
+    class Failed(ListMessage):
+        """The source could not be read."""
+
+        def __init__(self, sender: WindowedList[Any], error: NostrError) -> None:
+            super().__init__(sender)
+            self.error = error
+
+    def __init__(
+        self, look: Look[T], *, gap: int = 1, id: str | None = None, classes: str | None = None
+    ) -> None:
+        super().__init__(id=id, classes=classes)
+        self.look = look
+        self._drawing = Drawing(look, gap)
+        self._window: Window[T] = Window(
+            look.key, lambda item: self._drawing.height(item, self._style)
+        )
+        self._pager = Pager(self._window)
+        self._arrivals: Arrivals[T] = Arrivals(look.key, look.order)
+        self._styles: dict[str, Style] = {}
+        self._selected = ""
+        self._touched = False
+
+    # What others ask
+
+    @property
+    def items(self) -> Sequence[T]:
+        """The items held at present: a part of the list."""
+        return self._window.items
+
+    @property
+    def selected(self) -> T | None:
+        """The selected item, if it is among those held."""
+        index = self._window.index_of(self._selected)
+        return None if index is None else self._window.items[index]
+
+    @property
+    def unseen(self) -> int:
+        """Arrivals that have not been in view, as far as they are counted."""
+        return len(self._arrivals.unseen)
+
+    @property
+    def in_view(self) -> Sequence[T]:
+        """The items of which some line is visible."""
+        span = self._visible()
+        return self._window.items[span.start : span.stop]
+
+    def show(self, source: Source[T], *, select: str = "") -> None:
+        """Read a source from its top; `select` is the key to select if the first page has it."""
+        self._pager.source = source
+        self._touched = False
+        self._selected = select
+        self._read(Part.FIRST)
+
+    def renew(self, source: Fixed[T]) -> None:
+        """The same list in a new state: what is being read stays where it is."""
+        anchor = self._anchor()
+        key = anchor[0] if anchor else self._selected
+        items, at_start, at_end = source.around(key, PAGE)
+        self._pager.restart(source)
+        self._drawing.forget_all()
+        self._window.replace(items, at_start=at_start, at_end=at_end)
+        self._return_to(anchor)
+        if self._window.index_of(self._selected) is None:
+            self._select(0)
+        self.post_message(self.Filled(self, not items))
+
+    def arrive(self, items: Iterable[T]) -> None:
+        """New items, in any order; those held already are taken as their new state."""
+        empty = not len(self._window)
+        for item in items:
+            if self.look.key(item) in self._window:
+                self.update(item)
+            else:
+                self._arrivals.add(item)
+        self._settle()
+        if empty and len(self._window):
+            self._select(0)
+            self.post_message(self.Filled(self, False))
+        self._tell_unseen()
+
+    def update(self, item: T) -> None:
+        """A new state of an item; without effect when it is not held."""
+        key = self.look.key(item)
+        index = self._window.index_of(key)
+        if index is None:
+            return
+        self._drawing.forget([key])
+        above = self._window.top(index + 1) <= self.scroll_offset.y
+        grown = self._window.update(item)
+        self._resized(grown if above else 0)
+        if key == self._selected:
+            self.post_message(self.Highlighted(self, item))
+
+    def redraw(self, keys: Iterable[str] | None = None) -> None:
+        """Lay out again what the look shows differently now: all, or these keys."""
+        anchor = self._anchor()
+        if keys is None:
+            self._pager.shrink(self._visible())
+            self._drawing.forget_all()
+        else:
+            self._drawing.forget(keys)
+        self._window.remeasure()
+        self._return_to(anchor)
+
+    # Reading
+
+    def _read(self, part: Part) -> None:
+        reading = self._pager.begin(part)
+        if reading is not None:
+            self.run_worker(self._turn_page(part, reading), group=part.value)
+
+    async def _turn_page(self, part: Part, reading: int) -> None:
+        try:
+            page = await self._pager.read(part, reading)
+        except NostrError as error:
+            self._pager.give_up()
+            self.post_message(self.Failed(self, error))
+            return
+        if page is not None and self.is_mounted:
+            self._take(part, page)
+
+    def _take(self, part: Part, page: Page[T]) -> None:
+        if part.anew:
+            self._drawing.forget_all()
+        if part is Part.FIRST:
+            self._arrivals.clear()
+        added = self._pager.take(part, page)
+        self._resized(added)
+        self._trim()
+        if part is Part.LAST:
+            self._scroll(self._window.lines)
+            self._select(len(self._window) - 1)
+        elif part is Part.FIRST:
+            found = None if self._touched else self._window.index_of(self._selected)
+            self._scroll(0)
+            self._select(found or 0)
+            if found:
+                self._reveal(found)
+            self._tell_unseen()
+            self.post_message(self.Filled(self, not page.items))
+
+    def _read_on(self) -> None:
+        part = self._pager.next_part(self._visible())
+        if part is not None:
+            self._read(part)
+
+    def _trim(self) -> None:
+        dropped = self._pager.trim(self._visible())
+        if len(self._window) and dropped:
+            self._resized(-dropped)
+        self._drawing.keep_only(self.look.key(item) for item in self._window.items)
+
+    def _settle(self) -> None:
+        grow = not self._touched
+        shift = self._arrivals.settle(
+            self._window, self.scroll_offset.y, self._view_height, grow=grow
+        )
+        self._resized(shift)
+        self._trim()
+
+    def _tell_unseen(self) -> None:
+        self._arrivals.seen(self.look.key(item) for item in self.in_view)
+        self.post_message(self.Unseen(self, len(self._arrivals.unseen)))
+
+    # Layout
+
+    @property
+    def _view_height(self) -> int:
+        return self.scrollable_content_region.height
+
+    def _visible(self) -> range:
+        return self._window.span(self.scroll_offset.y, self._view_height)
+
+    def _style(self, name: str) -> Style:
+        if name not in self._styles:
+            self._styles[name] = self.get_visual_style(name, partial=True)
+        return self._styles[name]
+
+    def _anchor(self) -> tuple[str, int] | None:
+        """The item at the top of the view, and how many of its lines are above it."""
+        if self.scroll_offset.y >= self._window.lines:
+            return None
+        index, offset = self._window.at(self.scroll_offset.y)
+        return self.look.key(self._window.items[index]), offset
+
+    def _return_to(self, anchor: tuple[str, int] | None) -> None:
+        self._resized(0)
+        index = None if anchor is None else self._window.index_of(anchor[0])
+        if anchor is not None and index is not None:
+            self._scroll(self._window.top(index) + min(anchor[1], self._window.height(index) - 1))
+
+    def _resized(self, shift: int) -> None:
+        """Tell Textual the new height; `shift` lines came or went above the view."""
+        target = self.scroll_offset.y + shift
+        self.virtual_size = Size(self._drawing.width, self._window.lines)
+        if shift:
+            self._scroll(target)
+        self.refresh()
+        self.call_after_refresh(self._read_on)
+
+    def _scroll(self, line: int) -> None:
+        self.scroll_to(y=line, animate=False, force=True)
+
+    def on_resize(self, event: events.Resize) -> None:
+        width = self.scrollable_content_region.width
+        if width != self._drawing.width:
+            self._drawing.width = width
+            self.redraw()
+        self._settle()
+
+    def notify_style_update(self) -> None:
+        super().notify_style_update()
+        self._styles.clear()
+        self._drawing.forget_colours()
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        super().watch_scroll_y(old_value, new_value)
+        if round(old_value) == round(new_value):
+            return
+        if self._arrivals.held:
+            self._settle()
+        if self._arrivals.unseen:
+            self._tell_unseen()
+        self._read_on()
+
+    def render_line(self, y: int) -> Strip:
+        line = self.scroll_offset.y + y
+        if line < self._window.lines:
+            index, offset = self._window.at(line)
+            item = self._window.items[index]
+            mark = ""
+            if self.look.key(item) == self._selected:
+                mark = "list--mark" if self.has_focus else "list--mark-blurred"
+            strips = self._drawing.strips(item, self.visual_style, self._style, mark)
+            if offset < len(strips):
+                return strips[offset]
+        return Strip.blank(self._drawing.width, self.rich_style)
+
+    # Moving
+
+    def _select(self, index: int) -> None:
+        if not len(self._window):
+            self._selected = ""
+            self.post_message(self.Highlighted(self, None))
+            return
+        item = self._window.items[max(0, min(index, len(self._window) - 1))]
+        self._selected = self.look.key(item)
+        self.refresh()
+        self.post_message(self.Highlighted(self, item))
+
+    def _reveal(self, index: int, *, from_end: bool = False) -> None:
+        top, bottom = self._window.top(index), self._window.top(index + 1)
+        view, height = self.scroll_offset.y, self._view_height
+        if bottom - top > height:
+            self._scroll(bottom - height if from_end else top)
+        elif top < view:
+            self._scroll(top)
+        elif bottom > view + height:
+            self._scroll(bottom - height)
+
+    def _step(self, by: int) -> None:
+        self._touched = True
+        visible = self._visible()
+        if not visible:
+            return
+        index = self._window.index_of(self._selected)
+        if index is None or index not in visible:
+            self._select(visible.start if by > 0 else visible.stop - 1)
+            return
+        view, height = self.scroll_offset.y, self._view_height
+        below = self._window.top(index + 1) - view - height
+        hidden = below if by > 0 else view - self._window.top(index)
+        if self._window.height(index) > height and hidden > 0:
+            # A tall item is read to its end before the next one comes.
+            self._scroll(view + by * min(hidden, max(height - 2, 1)))
+        elif 0 <= index + by < len(self._window):
+            self._select(index + by)
+            self._reveal(index + by, from_end=by < 0)
+
+    def action_next(self) -> None:
+        self._step(1)
+
+    def action_previous(self) -> None:
+        self._step(-1)
+
+    def _turn(self, by: int) -> None:
+        self._touched = True
+        before = self.scroll_offset.y
+        self._scroll(before + by * max(self._view_height - 2, 1))
+        visible = self._visible()
+        if not visible:
+            return
+        if self.scroll_offset.y == before:
+            self._select(visible.stop - 1 if by > 0 else 0)
+        else:
+            cut = self._window.top(visible.start) < self.scroll_offset.y
+            self._select(visible.start + (1 if cut and len(visible) > 1 else 0))
+
+    def action_page_down(self) -> None:
+        self._turn(1)
+
+    def action_page_up(self) -> None:
+        self._turn(-1)
+
+    def action_newest(self) -> None:
+        """To the top, with all that arrived."""
+        self._touched = True
+        if not self._window.at_start or self._arrivals.held:
+            self._read(Part.FIRST)
+            return
+        self._scroll(0)
+        self._select(0)
+        self._arrivals.unseen.clear()
+        self._tell_unseen()
+
+    def action_oldest(self) -> None:
+        self._touched = True
+        if not self._window.at_end:
+            self._read(Part.LAST)
+            return
+        self._scroll(self._window.lines)
+        self._select(len(self._window) - 1)
+
+    def action_choose(self) -> None:
+        if (item := self.selected) is not None:
+            self.post_message(self.Chosen(self, item))
+
+    def on_click(self, event: events.Click) -> None:
+        """A click selects, another one on the same item opens it."""
+        event.stop()
+        line = self.scroll_offset.y + event.y
+        if line >= self._window.lines:
+            return
+        self._touched = True
+        index = self._window.at(line)[0]
+        if self.look.key(self._window.items[index]) == self._selected:
+            self.action_choose()
+        else:
+            self._select(index)
