@@ -19,8 +19,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from nostr_client.client import NostrClient
 from nostr_client.net.pool import RelayPool
-from nostr_client.net.subscription import Arrival
+from nostr_client.paths import Paths
 from nostr_client.protocol import keys
 from nostr_client.protocol.event import Draft, Event
 from nostr_client.protocol.filters import Filter
@@ -94,16 +95,11 @@ async def read_verified(url: str) -> int:
 
 
 async def read_stored(url: str, folder: Path) -> int:
-    """The same, each event durable in a new store."""
-    async with (
-        EventStore.open(folder / "events.db") as store,
-        Verifier() as verifier,
-        RelayPool(verifier=verifier, known=store.known) as pool,
-        pool.subscribe([Filter.of(kinds=[1])], [url], live=False) as subscription,
-    ):
-        async for batch in subscription.batches():
-            await store.save([item.event for item in batch if isinstance(item, Arrival)])
-        return await store.count([Filter.of(kinds=[1])])
+    """The same through the whole client, each event durable in a new store."""
+    paths = Paths(folder / "config", folder / "data", folder / "state")
+    async with NostrClient.open(None, paths=paths, relays=[url], own_relay=False) as client:
+        await client.courier.read_back([Filter.of(kinds=[1])], url, limit=READ_LIMIT)
+        return await client.store.count([Filter.of(kinds=[1])])
 
 
 async def timed(read: Callable[[], Awaitable[int]], expected: int) -> tuple[float, list[float]]:

@@ -18,8 +18,9 @@ from pathlib import Path
 
 from nostr_client.client import NostrClient
 from nostr_client.config import ClientConfig
+from nostr_client.nips.nip10 import reply_tags
 from nostr_client.paths import Paths
-from nostr_client.protocol.event import Draft
+from nostr_client.protocol.event import Draft, Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.keys import SecretKey
 from nostr_client.protocol.kinds import NOTE
@@ -46,6 +47,18 @@ OPENING = (
 """Who wrote what before the curtain rises: author, which earlier note it answers, seconds ago."""
 REACTIONS = (("ana", 0, "+"), ("dee", 0, "+"), ("eli", 3, "🐦"), ("cy", 3, "+"))
 """Who reacts to which note, and how."""
+
+PAUSE = 15.0
+"""Seconds between two events of `Community.live`."""
+LIVE = (
+    ("eli", "", "Strings are tuned. Doors open at seven."),
+    ("dee", "kill", "One of our relays was switched off just now. Did anybody notice? I did not."),
+    ("cy", "", "The rye is out of the oven."),
+    ("ana", "kill", "Another one gone. The reading room stays open."),
+    ("ben", "add", "Put up a new relay in the workshop. All our notes moved in by themselves."),
+    ("ana", "add", "And one more in the cellar. That makes five again."),
+)
+"""Who writes what after the guest has come in, and what happens to a relay just before."""
 
 
 @dataclass
@@ -135,6 +148,24 @@ class Community:
         """No relay of one's own here, and everybody's relays are on this machine."""
         return ClientConfig(own_relay=False, allow_private_relays=("127.0.0.1",))
 
+    async def live(self) -> None:
+        """Go on as a community does: somebody writes now and then, and hosts come and go."""
+        for name, event, text in LIVE:
+            await asyncio.sleep(PAUSE)
+            if event == "kill":
+                await self.kill_relays(1)
+            elif event == "add":
+                await self.add_relays(1)
+                await self.agree_on_relays()
+            await self.person(name).client.post(text)
+
+    async def agree_on_relays(self) -> None:
+        """Everybody's relay list names those that are alive, and no other."""
+        gone = [relay.url for relay in self.relays if not relay.alive]
+        entries = [(url, True, True) for url in self.urls]
+        for person in self.people.values():
+            await person.client.relays.set(entries, without=gone)
+
     async def join(self, name: str, about: str) -> Person:
         """A newcomer with a new key, who follows everybody."""
         person = await self._join(name, about)
@@ -158,16 +189,12 @@ class Community:
 
     async def _write_opening(self) -> None:
         now = int(time.time())
-        written: list[str] = []
+        written: list[Event] = []
         for name, answers, ago, text in OPENING:
-            client = self.person(name).client
-            if answers is None:
-                posted = await client.publish(Draft(NOTE, text, created_at=now - ago))
-            else:
-                await client.fetch(Filter.of(ids=[written[answers]]))
-                posted = await client.reply(written[answers], text)
-            written.append(posted.event.id)
-        for name, note, content in REACTIONS:
-            client = self.person(name).client
-            await client.fetch(Filter.of(ids=[written[note]]))
-            await client.react(written[note], content)
+            tags = () if answers is None else reply_tags(written[answers], self.urls[0])
+            draft = Draft(NOTE, text, tags, created_at=now - ago)
+            written.append((await self.person(name).client.publish(draft)).event)
+        for name, number, content in REACTIONS:
+            note, client = written[number], self.person(name).client
+            await client.fetch(Filter.of(ids=[note.id]))
+            await client.react(note.id, content)

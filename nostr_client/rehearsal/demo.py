@@ -124,11 +124,8 @@ class _Story:
 
     async def _new_relays_come(self, posted: Posted) -> None:
         began = time.monotonic()
-        gone = [relay.url for relay in self.community.relays if not relay.alive]
         await self.community.add_relays(KILLED)
-        entries = [(url, True, True) for url in self.community.urls]
-        for person in self.community.people.values():
-            await person.client.relays.set(entries, without=gone)
+        await self.community.agree_on_relays()
         await self._until(
             "the note is on five relays again", lambda: self._all_hold([posted.event.id])
         )
