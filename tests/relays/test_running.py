@@ -1,0 +1,228 @@
+"""A running relay as a process: its folder, its address, its end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from websockets.exceptions import ConnectionClosed
+
+from nostr_client.rehearsal.relay_process import RelayProcess
+from tests.conftest import StartRelay
+from tests.relays.talk import LIMIT, NOW, note, wire
+
+
+def run(*arguments: str, timeout: float = 20) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "relays", *arguments],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        stdin=subprocess.DEVNULL,
+    )
+
+
+def test_version_and_help_are_quick() -> None:
+    run("--version")  # warm the file cache
+    started = time.monotonic()
+    assert run("--version").stdout.strip().count(".") == 2
+    assert time.monotonic() - started < 1.0
+    assert "run" in run("--help").stdout
+    imported = "import sys, relays.cli; print(*sorted(sys.modules))"
+    loaded = subprocess.run(
+        [sys.executable, "-c", imported], capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert not {"asyncio", "websockets", "sqlite3", "msgspec", "secp256k1", "typer"} & set(loaded)
+
+
+def test_mistakes_are_one_clear_line(tmp_path: Path) -> None:
+    config = tmp_path / "relay.toml"
+    config.write_text("nmae = 1")
+    for arguments, words in (
+        (("run", "--host", "256.1.1.1"), "256.1.1.1"),
+        (("run", "--url", "nonsense"), "--url"),
+        (("run", "--config", str(config)), "nmae"),
+        (("run", "--config", str(tmp_path / "none.toml")), "none.toml"),
+    ):
+        result = run(*arguments, "--port", "0", "--data", str(tmp_path / "data"))
+        assert result.returncode == 1
+        assert result.stderr.count("\n") == 1
+        assert words in result.stderr
+        assert result.stdout == ""
+    assert run("run", "--port", "70000").returncode == 2
+    assert run().returncode == 2
+
+
+def test_a_port_in_use(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        result = run("run", "--port", port, "--data", str(tmp_path))
+    assert result.returncode == 1
+    assert result.stderr.count("\n") == 1
+    assert f"port {port}: the port is in use" in result.stderr
+
+
+def test_a_folder_that_cannot_be_used(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    result = run("run", "--port", "0", "--data", str(tmp_path / "file" / "data"))
+    assert result.returncode == 1
+    assert result.stderr.count("\n") == 1
+    (tmp_path / "events.db").write_text("this is no database" * 100)
+    result = run("run", "--port", "0", "--data", str(tmp_path))
+    assert result.returncode == 1
+    assert "events.db" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+async def test_a_second_relay_refuses(relay: RelayProcess) -> None:
+    result = await asyncio.to_thread(run, "run", "--port", "0", "--data", str(relay.data))
+    assert result.returncode == 1
+    assert result.stderr.count("\n") == 1
+    assert str(relay.pid) in result.stderr
+    assert relay.url in result.stderr
+    async with wire(relay.url) as client:
+        assert await client.silent()
+
+
+async def test_what_it_writes_of_itself(relay: RelayProcess) -> None:
+    text = (relay.data / "relay.json").read_text()
+    written = json.loads(text)
+    assert written["pid"] == relay.pid
+    assert written["url"] == relay.url
+    assert abs(written["started"] - time.time()) < 60
+    assert (relay.data / "relay.json").stat().st_mode & 0o777 == 0o600
+    assert (relay.data / "events.db").stat().st_mode & 0o777 == 0o600
+    assert relay.data.stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_clean_end_with_clients(start_relay: StartRelay, number: signal.Signals) -> None:
+    """Clients are told, what was acknowledged is there, and it takes less than five seconds."""
+    relay = await start_relay()
+    events = [note(f"{n}", at=NOW + n) for n in range(400)]
+    acknowledged: set[str] = set()
+    async with wire(relay.url) as idle, wire(relay.url) as writer:
+        await idle.send("REQ", "s", {"limit": 0})
+        assert (await idle.recv())[0] == "EOSE"
+        for event in events:
+            await writer.offer(event)
+        frame = await writer.recv()
+        acknowledged.add(frame[1])
+        started = time.monotonic()
+        os.kill(relay.pid, number)
+        with contextlib.suppress(ConnectionClosed):
+            while True:
+                frame = await writer.recv()
+                assert frame[:1] + frame[2:3] == ["OK", True]
+                acknowledged.add(frame[1])
+        with contextlib.suppress(ConnectionClosed):
+            while True:
+                await idle.recv()
+        assert idle.socket.close_code == writer.socket.close_code == 1001
+        await relay.stop()
+        assert time.monotonic() - started < 5
+    assert not (relay.data / "relay.json").exists()
+    again = await start_relay(data=relay.data)
+    async with wire(again.url) as client:
+        await client.send("COUNT", "c", {"ids": sorted(acknowledged)})
+        assert await client.recv() == ["COUNT", "c", {"count": len(acknowledged)}]
+
+
+async def test_it_ends_with_standard_input(start_relay: StartRelay, tmp_path: Path) -> None:
+    """Also when the parent is killed: the system closes the pipe."""
+    script = (
+        "import subprocess, sys, time\n"
+        "child = subprocess.Popen([sys.executable, '-m', 'relays', 'run', '--port', '0',"
+        f" '--stop-on-eof', '--data', {str(tmp_path / 'data')!r}], stdin=subprocess.PIPE)\n"
+        "time.sleep(60)\n"
+    )
+    parent = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", script, stdout=asyncio.subprocess.PIPE
+    )
+    assert parent.stdout is not None
+    async with asyncio.timeout(LIMIT):
+        url = (await parent.stdout.readline()).decode().strip()
+        async with wire(url) as client:
+            parent.kill()
+            await parent.wait()
+            with contextlib.suppress(ConnectionClosed):
+                await client.recv()
+            assert client.socket.close_code == 1001
+        assert await parent.stdout.read() == b""
+    assert not (tmp_path / "data" / "relay.json").exists()
+
+
+async def killed_under_load(start_relay: StartRelay, data: Path, before: float) -> set[str]:
+    """Publish, kill -9 after `before` seconds; the ids of what was acknowledged."""
+    relay = await start_relay(data=data)
+    run_id = os.urandom(4).hex()
+    events = [note(f"{run_id} {n}") for n in range(1500)]
+    acknowledged: set[str] = set()
+    async with wire(relay.url) as client:
+
+        async def publish() -> None:
+            with contextlib.suppress(ConnectionClosed):
+                for event in events:
+                    await client.offer(event)
+
+        async def listen() -> None:
+            with contextlib.suppress(ConnectionClosed):
+                for _ in events:
+                    frame = await client.recv()
+                    assert frame[2] is True, frame
+                    acknowledged.add(frame[1])
+
+        async with asyncio.TaskGroup() as group:
+            group.create_task(publish())
+            group.create_task(listen())
+            await asyncio.sleep(before)
+            await relay.kill()
+    return acknowledged
+
+
+async def check_kept(start_relay: StartRelay, data: Path, acknowledged: set[str]) -> None:
+    relay = await start_relay(data=data)
+    async with wire(relay.url) as client:
+        wanted = sorted(acknowledged)
+        for start in range(0, len(wanted), 500):
+            part = wanted[start : start + 500]
+            assert set(await client.stored({"ids": part})) == set(part)
+    await relay.stop()
+    checked = await asyncio.to_thread(run, "export", "--data", str(data))
+    assert checked.returncode == 0
+    assert acknowledged <= {json.loads(line)["id"] for line in checked.stdout.splitlines()}
+
+
+async def test_what_was_acknowledged_survives_kill_9(
+    start_relay: StartRelay, tmp_path: Path
+) -> None:
+    acknowledged: set[str] = set()
+    for before in (0.05, 0.2):
+        acknowledged |= await killed_under_load(start_relay, tmp_path / "data", before)
+    assert acknowledged
+    await check_kept(start_relay, tmp_path / "data", acknowledged)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+async def test_what_was_acknowledged_survives_kill_9_many_times(
+    start_relay: StartRelay, tmp_path: Path
+) -> None:
+    acknowledged: set[str] = set()
+    for turn in range(50):
+        before = 0.02 + 0.01 * (turn % 30)
+        acknowledged |= await killed_under_load(start_relay, tmp_path / "data", before)
+    assert len(acknowledged) > 1000
+    await check_kept(start_relay, tmp_path / "data", acknowledged)
