@@ -279,7 +279,7 @@ def respelled(draw: st.DrawFn) -> tuple[Event, bytes, bool]:
 
 
 @given(respelled())
-@settings(max_examples=300)
+@settings(max_examples=150)
 def test_a_foreign_spelling_is_taken_and_a_doubled_key_never(
     case: tuple[Event, bytes, bool],
 ) -> None:

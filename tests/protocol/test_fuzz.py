@@ -150,7 +150,7 @@ frames = st.builds(lambda label, rest: [label, *rest], labels, st.lists(values, 
 
 
 @given(values | frames)
-@settings(max_examples=500)
+@settings(max_examples=300)
 def test_json_of_any_shape(value: Any) -> None:
     data = json.dumps(value)
     knock(data)

@@ -67,7 +67,7 @@ def test_both_refuse_what_was_changed_after_signing(event: Event, field: str) ->
 
 
 @given(st.data())
-@settings(max_examples=300)
+@settings(max_examples=150)
 def test_both_match_alike(data: st.DataObject) -> None:
     """But for empty lists, which NIP-01 does not know: theirs always hold, ours never do."""
     event: Event = data.draw(events())
