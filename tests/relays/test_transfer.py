@@ -1,0 +1,173 @@
+"""Import and export: through files and pipes, alone and beside a running relay."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from nostr_client.protocol.event import Event
+from nostr_client.rehearsal.relay_process import RelayProcess
+from tests.conftest import StartRelay
+from tests.relays.talk import NOW, OTHER, note, wire
+from tests.vectors import needs_vectors, real_events
+
+
+def relays(
+    *arguments: str, input: bytes = b"", timeout: float = 30
+) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        [sys.executable, "-m", "relays", *arguments],
+        check=False,
+        capture_output=True,
+        input=input,
+        timeout=timeout,
+    )
+
+
+def lines(events: list[Event]) -> bytes:
+    return b"".join(event.json + b"\n" for event in events)
+
+
+def test_a_round_trip(tmp_path: Path) -> None:
+    events = [note(f"{n} ü \u2028 \x01", at=NOW + n) for n in range(50)]
+    file = tmp_path / "events.jsonl"
+    file.write_bytes(lines(events[:30]))
+    first = relays(
+        "import", "--data", str(tmp_path / "a"), str(file), "-", input=lines(events[30:])
+    )
+    assert first.returncode == 0
+    assert first.stdout == b""
+    assert first.stderr.startswith(b"stored 50, duplicate 0, refused 0\n")
+    again = relays("import", "--data", str(tmp_path / "a"), str(file))
+    assert again.stderr.startswith(b"stored 0, duplicate 30, refused 0\n")
+    assert again.returncode == 0
+    exported = relays("export", "--data", str(tmp_path / "a"))
+    assert exported.returncode == 0
+    assert exported.stdout == lines(events[::-1])
+    copied = relays("import", "--data", str(tmp_path / "b"), "-", input=exported.stdout)
+    assert copied.stderr.startswith(b"stored 50,")
+    assert relays("export", "--data", str(tmp_path / "b")).stdout == exported.stdout
+
+
+def test_bad_lines_are_counted_and_fatal_to_nothing(tmp_path: Path) -> None:
+    good, late = note("good"), note("late", at=NOW + 10**9)
+    forged = json.dumps(json.loads(note("forged").json) | {"sig": good.sig}).encode()
+    bad = [
+        b"nonsense",
+        b"{}",
+        b"\xff\xfe",
+        b"[" * 10_000,
+        b"x" * 3_000_000,
+        forged,
+        note("mine", tags=(("-",),)).json,
+        note("old", tags=(("expiration", "5"),)).json,
+        note(kind=20_000).json,
+        note(kind=22_242).json,
+    ]
+    text = b"\n\n  \r\n" + b"\r\n".join([good.json, *bad, late.json])
+    result = relays("import", "--data", str(tmp_path), "-", input=text)
+    assert result.returncode == 3
+    said = result.stderr.decode()
+    assert said.startswith(f"stored 2, duplicate 0, refused {len(bad)}\n")
+    for reason in ("the signature is wrong", "protected", "expired", "22242", "not stored"):
+        assert reason in said
+    assert "Traceback" not in said
+    exported = relays("export", "--data", str(tmp_path))
+    assert exported.stdout == lines([late, good])
+
+
+def test_what_was_deleted_does_not_come_back(tmp_path: Path) -> None:
+    mine, theirs = note("mine"), note("theirs", key=OTHER)
+    deletion = note("", kind=5, at=NOW + 1, tags=(("e", mine.id), ("e", theirs.id)))
+    vanish = note("", kind=62, at=NOW + 2, tags=(("relay", "wss://a.example"),), key=OTHER)
+    data = str(tmp_path)
+    relays("import", "--data", data, "-", input=lines([mine, deletion, theirs]))
+    result = relays("import", "--data", data, "-", input=lines([mine]))
+    assert result.returncode == 3
+    assert b"deleted by its author" in result.stderr
+    relays("import", "--data", data, "--url", "wss://a.example", "-", input=lines([vanish]))
+    again = relays("import", "--data", data, "--url", "wss://a.example", "-", input=lines([theirs]))
+    assert b"asked to be forgotten" in again.stderr
+    assert relays("export", "--data", data).stdout == lines([vanish, deletion])
+
+
+def test_mistakes(tmp_path: Path) -> None:
+    missing = relays("export", "--data", str(tmp_path / "none"))
+    assert missing.returncode == 1
+    assert missing.stderr.count(b"\n") == 1
+    assert not (tmp_path / "none").exists()
+    no_file = relays("import", "--data", str(tmp_path), str(tmp_path / "none.jsonl"))
+    assert no_file.returncode == 1
+    assert b"none.jsonl" in no_file.stderr
+    assert b"Traceback" not in no_file.stderr
+
+
+def test_a_reader_that_has_enough(tmp_path: Path) -> None:
+    events = [note(f"{n} " + "x" * 1000) for n in range(1000)]
+    relays("import", "--data", str(tmp_path), "-", input=lines(events))
+    command = f"{sys.executable} -m relays export --data {tmp_path} | head -n 1"
+    result = subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {command}"], check=False, capture_output=True, timeout=30
+    )
+    assert result.stdout.count(b"\n") == 1
+    assert result.stderr == b""
+    assert result.returncode == 0
+
+
+async def test_beside_a_running_relay(relay: RelayProcess) -> None:
+    """Its clients see what is imported, once; what they publish is exported."""
+    published, imported = note("published"), [note(f"{n}") for n in range(20)]
+    async with wire(relay.url) as client, wire(relay.url) as writer:
+        await writer.publish(published)
+        await client.req("s", {"kinds": [1]})
+        text = lines([*imported, published])
+        result = await asyncio.to_thread(
+            relays, "import", "--data", str(relay.data), "-", input=text
+        )
+        assert result.stderr.startswith(b"stored 20, duplicate 1, refused 0\n")
+        came = [await client.recv() for _ in range(20)]
+        assert {frame[2]["id"] for frame in came} == {event.id for event in imported}
+        again = await writer.publish(imported[0])
+        assert again[3].startswith("duplicate:")
+        assert await client.silent()
+        out = await asyncio.to_thread(relays, "export", "--data", str(relay.data))
+        assert sorted(out.stdout.splitlines()) == sorted(lines([*imported, published]).splitlines())
+
+
+async def test_importing_and_publishing_at_once(start_relay: StartRelay, tmp_path: Path) -> None:
+    relay = await start_relay()
+    events = [note(f"{n}") for n in range(600)]
+    file = tmp_path / "half.jsonl"
+    file.write_bytes(lines(events[:400]))
+    async with wire(relay.url) as reader, wire(relay.url) as writer:
+        await reader.req("s", {"kinds": [1], "limit": 0})
+        importing = asyncio.to_thread(relays, "import", "--data", str(relay.data), str(file))
+        task = asyncio.create_task(importing)
+        for event in events[200:]:
+            await writer.offer(event)
+        for _ in events[200:]:
+            assert (await writer.recv())[2] is True
+        result = await task
+        assert result.returncode == 0
+        came = [await reader.recv() for _ in events]
+        assert {frame[2]["id"] for frame in came} == {event.id for event in events}
+        assert await reader.silent()
+
+
+@needs_vectors
+async def test_real_events(relay: RelayProcess) -> None:
+    """All of them come in, and out again as they were (but for superseded versions)."""
+    text = b"\n".join(real_events())
+    result = await asyncio.to_thread(relays, "import", "--data", str(relay.data), "-", input=text)
+    said = result.stderr.decode()
+    assert "signature" not in said
+    assert "invalid" not in said
+    out = await asyncio.to_thread(relays, "export", "--data", str(relay.data))
+    exported = [Event.parse(line) for line in out.stdout.splitlines()]
+    assert said.startswith(f"stored {len(exported)},") or "newer version" in said
+    assert {event.id for event in exported} <= {Event.parse(line).id for line in real_events()}
+    assert len(exported) > 1700
+    assert [event.order for event in exported] == sorted(event.order for event in exported)
