@@ -147,7 +147,7 @@ class _Check:
                 )
         except TimeoutError:
             sock.close()
-            words = f"tls: no handshake within {HANDSHAKE_LIMIT:.0f} s"
+            words = f"tls: no handshake within {HANDSHAKE_LIMIT:g} s"
             raise ConnectFailed(self._url, words) from None
         except OSError as error:
             sock.close()
@@ -169,7 +169,7 @@ class _Check:
         except ConnectFailed as error:
             yield self._failed("websocket", error, began)
             raise _Stop from error
-        await wire.close()
+        await wire.end()
         yield Step("websocket", True, f"handshake in {latency * 1000:.0f} ms", monotonic() - began)
 
     async def document(self) -> AsyncIterator[Step]:
@@ -303,7 +303,7 @@ class _Check:
                 )
             except ConnectFailed:
                 return None
-            await wire.close()
+            await wire.end()
             return url
 
         async with asyncio.TaskGroup() as group:

@@ -220,7 +220,7 @@ class RelayConnection:
             end = await self._serve(wire)
         finally:
             self._wire = None
-            await _close(wire)
+            await wire.end()
             self._ended(end, monotonic() - began)
         await self._carry_out(self._session.lost(f"lost: {end.reason}"))
 
@@ -268,14 +268,14 @@ class RelayConnection:
         while True:
             quiet = monotonic() - wire.heard_at
             if quiet < QUIET or wire.holding:
-                await asyncio.sleep(max(1.0, QUIET - quiet))
+                await asyncio.sleep(1.0 if wire.holding else QUIET - quiet)
                 continue
             try:
                 async with asyncio.timeout(PONG_LIMIT):
                     latency = await (await wire.ping())
             except TimeoutError:
                 if not wire.holding:
-                    raise Gone(f"timeout: no pong within {PONG_LIMIT:.0f} s") from None
+                    raise Gone(f"timeout: no pong within {PONG_LIMIT:g} s") from None
             except ConnectionClosed:
                 raise Gone(closing_words(wire)) from None
             else:
@@ -377,7 +377,7 @@ class RelayConnection:
             async with asyncio.timeout(AUTH_LIMIT):
                 event = await self._around.authenticate(self.url, challenge)
         except TimeoutError:
-            self.health.problem = f"timeout: no answer within {AUTH_LIMIT:.0f} s whether to log in"
+            self.health.problem = f"timeout: no answer within {AUTH_LIMIT:g} s whether to log in"
         except SignerError as error:
             self.health.problem = f"not logged in: {error}"
         await self._carry_out(self._session.authenticate(challenge, event, self._now()))
@@ -401,12 +401,3 @@ def _tell(waiters: Iterable[asyncio.Future[Any]], answer: object) -> None:
     for waiter in waiters:
         if not waiter.done():
             waiter.set_result(answer)
-
-
-async def _close(wire: Wire) -> None:
-    """Close politely; in a hurry when this task is cancelled meanwhile."""
-    try:
-        await wire.close()
-    except asyncio.CancelledError:
-        wire.transport.abort()
-        raise

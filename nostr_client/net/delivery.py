@@ -122,7 +122,7 @@ class Delivery:
         except TimeoutError:
             self._paused.add(key)
             await self._owner.carry_out(self._session.pause(key))
-            reason = f"lost: paused, since nothing was read for {STALL_LIMIT:.0f} s"
+            reason = f"lost: paused, since nothing was read for {STALL_LIMIT:g} s"
             sub.happened(Ended(self._health.url, "", reason, final=False))
             self._owner.aside(self._go_on(key, sub))
 

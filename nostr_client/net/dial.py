@@ -129,7 +129,7 @@ async def connect_first(url: str, addresses: Sequence[Info]) -> socket.socket:
         async with asyncio.timeout(CONNECT_LIMIT):
             connected = await _first_of(addresses, errors)
     except TimeoutError:
-        raise ConnectFailed(url, f"tcp: no connection within {CONNECT_LIMIT:.0f} s") from None
+        raise ConnectFailed(url, f"tcp: no connection within {CONNECT_LIMIT:g} s") from None
     if connected is None:
         raise ConnectFailed(url, f"tcp: {_words(errors[-1])}") from errors[-1]
     return connected
@@ -145,7 +145,7 @@ async def resolve(url: str, host: str, port: int, *, private: bool) -> list[Info
         async with asyncio.timeout(RESOLVE_LIMIT):
             found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except TimeoutError:
-        raise ConnectFailed(url, f"dns: no answer within {RESOLVE_LIMIT:.0f} s") from None
+        raise ConnectFailed(url, f"dns: no answer within {RESOLVE_LIMIT:g} s") from None
     except (OSError, UnicodeError) as error:
         raise ConnectFailed(url, f"dns: {_words(error)}") from error
     allowed = [info for info in found if private or not is_private_host(str(info[4][0]))]
@@ -218,7 +218,7 @@ async def _through(url: str, proxy: ProxyAddress, host: str, port: int) -> socke
         async with asyncio.timeout(CONNECT_LIMIT):
             return await proxy.connect(host, port)
     except TimeoutError:
-        raise ConnectFailed(url, f"proxy: no answer within {CONNECT_LIMIT:.0f} s") from None
+        raise ConnectFailed(url, f"proxy: no answer within {CONNECT_LIMIT:g} s") from None
     except (OSError, ProxyError) as error:
         raise ConnectFailed(url, f"proxy: {_words(error)}") from error
 

@@ -14,7 +14,7 @@ WRITE_LIMIT: Final = 20.0
 """Seconds for one frame to be written."""
 ROOM: Final = 1024 * 1024
 """Bytes from which on publishers wait."""
-MOST: Final = 16 * 1024 * 1024
+MOST: Final = 64 * 1024 * 1024
 """Bytes from which on the relay is taken for one that does not read."""
 
 
@@ -75,6 +75,6 @@ class Outbox:
                 async with asyncio.timeout(WRITE_LIMIT):
                     await wire.send(frame, text=True)
             except TimeoutError:
-                raise Gone(f"timeout: nothing written within {WRITE_LIMIT:.0f} s") from None
+                raise Gone(f"timeout: nothing written within {WRITE_LIMIT:g} s") from None
             except ConnectionClosed:
                 raise Gone(closing_words(wire)) from None

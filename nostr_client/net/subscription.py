@@ -141,7 +141,8 @@ class Subscription:
     def remove_relays(self, urls: Iterable[str]) -> None:
         """Ask these no longer."""
         for url in map(self._joins.spelled, urls):
-            if self._urls.pop(url, None) is not None:
+            if url in self._urls:
+                del self._urls[url]
                 self._unfinished.discard(url)
                 if self._open:
                     self._joins.leave(url, self)

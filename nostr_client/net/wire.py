@@ -82,6 +82,19 @@ class Wire(ClientConnection):
             self.transport.resume_reading()
         return messages
 
+    async def end(self) -> None:
+        """Close politely, and within `2 * CLOSE_LIMIT` in any case: `close` alone would wait for
+        a peer who does not read. Still closes when it is cancelled."""
+        try:
+            async with asyncio.timeout(2 * CLOSE_LIMIT):
+                await self.close()
+        except TimeoutError:
+            self.transport.abort()
+            await self.wait_closed()
+        except asyncio.CancelledError:
+            self.transport.abort()
+            raise
+
     def process_event(self, event: Event) -> None:
         """What `websockets` parsed from the socket."""
         if self.response is None or not isinstance(event, Frame):
@@ -175,7 +188,7 @@ async def open_wire(
 def _handshake_words(error: BaseException) -> str | None:
     match error:
         case TimeoutError():
-            return f"websocket: no handshake within {HANDSHAKE_LIMIT:.0f} s"
+            return f"websocket: no handshake within {HANDSHAKE_LIMIT:g} s"
         case ssl.SSLError():
             return f"tls: {getattr(error, 'verify_message', '') or error.reason or error}"
         case InvalidStatus():

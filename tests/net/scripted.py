@@ -35,18 +35,25 @@ def forged(event: Event) -> Event:
 class Peer:
     """The relay's end of one connection."""
 
-    def __init__(self, socket: ServerConnection, log: list[list[Any]]) -> None:
+    def __init__(self, socket: ServerConnection, relay: ScriptedRelay) -> None:
         self.socket = socket
-        self.log = log
+        self._relay = relay
 
     async def next(self, label: str | None = None) -> list[Any]:
         """The next frame from the client; with `label`, the next of that type."""
-        while True:
-            async with asyncio.timeout(LIMIT):
-                frame: list[Any] = json.loads(await self.socket.recv())
-            self.log.append(frame)
-            if label is None or frame[0] == label:
-                return frame
+        async with asyncio.timeout(LIMIT):
+            while True:
+                frame = await self.listen()
+                if label is None or frame[0] == label:
+                    return frame
+
+    async def listen(self) -> list[Any]:
+        """The next frame, whenever it comes."""
+        frame: list[Any] = json.loads(await self.socket.recv())
+        self._relay.log.append(frame)
+        async with self._relay.changed:
+            self._relay.changed.notify_all()
+        return frame
 
     async def send(self, *parts: Any) -> None:
         await self.socket.send(json.dumps(parts))
@@ -60,12 +67,7 @@ class Peer:
     async def hang(self) -> None:
         """Listen until the client goes."""
         while True:
-            await self.next_unlimited()
-
-    async def next_unlimited(self) -> list[Any]:
-        frame: list[Any] = json.loads(await self.socket.recv())
-        self.log.append(frame)
-        return frame
+            await self.listen()
 
 
 Script = Callable[[Peer], Awaitable[None]]
@@ -81,6 +83,9 @@ class ScriptedRelay:
         self._server: Server | None = None
         self.log: list[list[Any]] = []
         self.connections = 0
+        self.open = 0
+        self.tasks: set[asyncio.Task[None]] = set()
+        self._sockets: set[ServerConnection] = set()
         self.changed = asyncio.Condition()
         self.url = ""
         self.port = 0
@@ -102,28 +107,41 @@ class ScriptedRelay:
         trace: TracebackType | None,
     ) -> None:
         assert self._server is not None
+        for task in self.tasks:
+            task.cancel()
         self._server.close()
+        await asyncio.sleep(0)
+        for socket in self._sockets:
+            if not socket.transport.is_reading():  # it would never hear that the client left
+                socket.transport.abort()
         await asyncio.wait_for(self._server.wait_closed(), LIMIT)
         if self.problems and kind is None:
             raise self.problems[0]
 
     async def _handle(self, socket: ServerConnection) -> None:
         self.connections += 1
+        self.open += 1
         async with self.changed:
             self.changed.notify_all()
+        task = asyncio.ensure_future(self._script(Peer(socket, self)))
+        self.tasks.add(task)
+        self._sockets.add(socket)
         try:
-            await self._script(Peer(socket, self.log))
-        except ConnectionClosed:
+            await task
+        except (ConnectionClosed, asyncio.CancelledError):
             pass
         except BaseException as problem:
             self.problems.append(problem)
             raise
         finally:
+            self.tasks.discard(task)
+            self._sockets.discard(socket)
+            self.open -= 1
             async with self.changed:
                 self.changed.notify_all()
 
     async def until(self, met: Callable[[], bool]) -> None:
-        """Wait until a connection came or went and `met` holds."""
+        """Wait until `met` holds; it is asked when a connection comes or goes, or a frame comes."""
         async with asyncio.timeout(LIMIT), self.changed:
             await self.changed.wait_for(met)
 
@@ -153,7 +171,7 @@ def honest(events: Sequence[Event] = (), *, cap: int = 500, hints: bool = False)
     async def script(peer: Peer) -> None:
         try:
             while True:
-                frame = await peer.next_unlimited()
+                frame = await peer.listen()
                 if frame[0] == "REQ":
                     await on_req(peer, frame[1], [Filter.from_dict(f) for f in frame[2:]])
                 elif frame[0] == "CLOSE":

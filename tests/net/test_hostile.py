@@ -1,0 +1,427 @@
+"""Relays that lie, flood, stall, babble and hang up."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from itertools import pairwise
+
+import pytest
+
+from nostr_client.net import backoff, delivery, outbox, subscription, wire
+from nostr_client.net.health import DOWN
+from nostr_client.net.pool import RelayPool
+from nostr_client.net.session import MAX_OFFENCES
+from nostr_client.net.subscription import Arrival, Ended, EndOfStored
+from nostr_client.protocol.event import Draft, Event
+from nostr_client.protocol.filters import Filter
+from tests.net.scripted import (
+    BOB,
+    LIMIT,
+    Peer,
+    PlainVerifier,
+    Script,
+    ScriptedRelay,
+    forged,
+    honest,
+    note,
+)
+
+NOTES = Filter.of(kinds=[1])
+
+
+def pool_() -> RelayPool:
+    return RelayPool(verifier=PlainVerifier())
+
+
+def saying(*frames: bytes | Callable[[str], bytes]) -> Script:
+    """Answers the first REQ with these frames, which may be made from its id, and listens on."""
+
+    async def script(peer: Peer) -> None:
+        wire = (await peer.next("REQ"))[1]
+        for frame in frames:
+            await peer.raw(frame if isinstance(frame, bytes) else frame(wire))
+        await peer.hang()
+
+    return script
+
+
+def event(that: Event) -> Callable[[str], bytes]:
+    return lambda wire: b'["EVENT","%b",%b]' % (wire.encode(), that.json)
+
+
+def eose(wire: str) -> bytes:
+    return b'["EOSE","%b"]' % wire.encode()
+
+
+async def until(met: Callable[[], bool]) -> None:
+    """For what nothing announces: our own counters."""
+    async with asyncio.timeout(LIMIT):
+        while not met():
+            await asyncio.sleep(0.005)
+
+
+async def test_a_forgery_does_not_suppress_the_truth() -> None:
+    true = note("true")
+    lied = asyncio.Event()
+
+    async def late_truth(peer: Peer) -> None:
+        wire_id = (await peer.next("REQ"))[1]
+        await lied.wait()
+        await peer.event(wire_id, true)
+        await peer.send("EOSE", wire_id)
+        await peer.hang()
+
+    async with (
+        ScriptedRelay(saying(event(forged(true)), event(forged(true)), eose)) as liar,
+        ScriptedRelay(late_truth) as truthful,
+        pool_() as pool,
+        pool.subscribe([NOTES], [liar.url, truthful.url]) as sub,
+    ):
+        assert await anext(sub) == EndOfStored(liar.url, None)
+        assert pool.health(liar.url).counters.forged == 2
+        lied.set()
+        assert await anext(sub) == Arrival(true, truthful.url, live=False, again=False)
+        assert pool.health(liar.url).delivered == 0
+
+
+async def test_a_forged_copy_of_a_verified_event_is_no_copy() -> None:
+    true = note("true")
+    async with (
+        ScriptedRelay(honest([true])) as truthful,
+        ScriptedRelay(saying(event(forged(true)), eose)) as liar,
+        pool_() as pool,
+        pool.subscribe([NOTES], [truthful.url]) as sub,
+    ):
+        assert await anext(sub) == Arrival(true, truthful.url, live=False, again=False)
+        assert await anext(sub) == EndOfStored(truthful.url, None)
+        sub.add_relays([liar.url])
+        assert await anext(sub) == EndOfStored(liar.url, None)
+        assert pool.health(liar.url).counters.forged == 1
+
+
+async def test_a_false_id_a_wrong_subscription_and_what_nobody_asked_for() -> None:
+    true, other = note("true"), note("other")
+    false_id = true.json.replace(true.id.encode(), other.id.encode())
+    async with (
+        ScriptedRelay(
+            saying(
+                lambda wire_id: b'["EVENT","%b",%b]' % (wire_id.encode(), false_id),
+                lambda _: b'["EVENT","not mine",%b]' % true.json,
+                event(note("reaction", kind=7)),
+                b'["NOTICE","hello \\u001b[31m"]',
+                b'["WHATEVER",{"a":1}]',
+                event(true),
+                event(true),
+                eose,
+            )
+        ) as relay,
+        pool_() as pool,
+        pool.subscribe([NOTES], [relay.url], live=False) as sub,
+    ):
+        assert [item async for item in sub] == [
+            Arrival(true, relay.url, live=False, again=False),
+            EndOfStored(relay.url, None),
+        ]
+        health = pool.health(relay.url)
+        n = health.counters
+        assert (n.malformed, n.stray, n.mismatched, n.unknown, n.notices) == (1, 1, 1, 1, 1)
+        assert (n.delivered, n.repeated) == (1, 1)
+        assert list(health.words) == ["hello \x1b[31m", '["WHATEVER",{"a":1}]']
+
+
+async def test_no_end_of_stored_events() -> None:
+    kept = note("kept")
+    async with (
+        ScriptedRelay(saying(event(kept), b'["NOTICE","thinking"]')) as mute,
+        ScriptedRelay(honest([note("other")])) as good,
+        pool_() as pool,
+    ):
+        got = await pool.fetch([NOTES], [mute.url, good.url], timeout=0.5)
+        assert {e.content for e in got.events} == {"kept", "other"}
+        assert got.answered == (good.url,)
+        assert got.ends[mute.url].problem == "timeout: no end of stored events within 0.5 s"
+        assert got.ends[mute.url].events == 1
+        await mute.until(lambda: bool(mute.sent("CLOSE")))
+
+
+async def test_no_answer_to_a_publication_says_what_the_relay_said_last() -> None:
+    async def script(peer: Peer) -> None:
+        await peer.next("EVENT")
+        await peer.send("NOTICE", "disk full")
+        await peer.hang()
+
+    async with ScriptedRelay(script) as relay, pool_() as pool:
+        report = await pool.publish(note("a"), [relay.url], timeout=0.4)
+        (answer,) = report.answers
+        assert answer.problem == "timeout: no OK within 0.4 s (its last word: disk full)"
+        (counted,) = await pool.count([NOTES], [relay.url], timeout=0.2)
+        assert counted.problem.startswith("timeout: no COUNT within 0.2 s")
+
+
+async def test_rubbish_ends_the_connection_and_it_is_not_dialled_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with (
+        ScriptedRelay(saying(*[b"rubbish"] * (MAX_OFFENCES + 10))) as relay,
+        pool_() as pool,
+        pool.subscribe([NOTES], [relay.url]) as sub,
+    ):
+        item = await anext(sub)
+        assert isinstance(item, Ended)
+        assert not item.final
+        assert "malformed or unasked for" in item.reason
+        assert pool.health(relay.url).state == DOWN
+        assert pool.health(relay.url).counters.malformed > MAX_OFFENCES
+        assert relay.connections == 1
+
+
+async def test_many_forgeries_end_the_connection() -> None:
+    lies = [event(forged(note(f"{i}"))) for i in range(MAX_OFFENCES + 10)]
+    async with (
+        ScriptedRelay(saying(*lies)) as relay,
+        pool_() as pool,
+        pool.subscribe([NOTES], [relay.url]) as sub,
+    ):
+        item = await anext(sub)
+        assert isinstance(item, Ended)
+        assert "malformed or unasked for" in item.reason
+
+
+async def test_a_giant_frame() -> None:
+    giant = b'["NOTICE","' + b"x" * 70_000 + b'"]'
+    async with (
+        ScriptedRelay(saying(giant)) as relay,
+        ScriptedRelay(honest([note("fine")])) as good,
+        RelayPool(verifier=PlainVerifier(), max_frame=65_536) as pool,
+        pool.subscribe([NOTES], [relay.url]) as sub,
+    ):
+        item = await anext(sub)
+        assert isinstance(item, Ended)
+        assert item.reason.startswith("lost: closed by us: 1009")
+        got = await pool.fetch([NOTES], [good.url])
+        assert len(got.events) == 1
+
+
+async def test_too_many_fragments(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wire, "MAX_FRAGMENTS", 20)
+
+    async def script(peer: Peer) -> None:
+        wire_id = (await peer.next("REQ"))[1]
+        text = event(note("in pieces"))(wire_id).decode()
+        await peer.socket.send([text[:50], text[50:100], text[100:]])
+        await peer.socket.send(["x"] * 30)
+        await peer.hang()
+
+    async with (
+        ScriptedRelay(script) as relay,
+        pool_() as pool,
+        pool.subscribe([NOTES], [relay.url]) as sub,
+    ):
+        item = await anext(sub)
+        assert isinstance(item, Arrival)
+        assert item.event.content == "in pieces"
+        ended = await anext(sub)
+        assert isinstance(ended, Ended)
+        assert "too many fragments" in ended.reason
+
+
+async def test_accepting_and_closing_at_once_is_not_hammered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(backoff, "FIRST", 0.02)
+    times: list[float] = []
+
+    async def script(peer: Peer) -> None:
+        times.append(time.monotonic())
+        await peer.socket.close(1013, "go away")
+
+    async with (
+        ScriptedRelay(script) as relay,
+        pool_() as pool,
+        pool.subscribe([NOTES], [relay.url]) as sub,
+    ):
+        await relay.until(lambda: relay.connections == 6)
+        gaps = [after - before for before, after in pairwise(times)]
+        assert all(gap >= 0.02 * 2**turn / 2 for turn, gap in enumerate(gaps))
+        item = await anext(sub)
+        assert isinstance(item, Ended)
+        assert item.reason == "lost: closed by the relay: 1013 go away"
+
+
+async def test_a_handshake_that_never_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wire, "HANDSHAKE_LIMIT", 0.2)
+
+    async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 101 ")
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(drip, "127.0.0.1", 0)
+    url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with server, pool_() as pool:
+        report = await pool.publish(note("a"), [url])
+        assert report.answers[0].problem == "connect: websocket: no handshake within 0.2 s"
+
+
+@pytest.mark.parametrize(
+    ("answer", "problem"),
+    [
+        (b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n", "connect: http: status 403"),
+        (b"HTTP/1.1 302 Found\r\nLocation: ws://127.0.0.1:9/\r\n\r\n", "connect: http: status 302"),
+        (b"garbage\r\n\r\n", "connect: websocket: "),
+        (b"", "connect: websocket: "),
+        (b"HTTP/1.1 200 OK\r\nX: " + b"x" * 100_000 + b"\r\n\r\n", "connect: websocket: "),
+    ],
+)
+async def test_a_handshake_that_is_none(answer: bytes, problem: str) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer)
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with server, pool_() as pool:
+        report = await pool.publish(note("a"), [url])
+        assert report.answers[0].problem.startswith(problem)
+
+
+async def test_closing_midway_starts_over_and_loses_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(backoff, "FIRST", 0.01)
+    events = [note(f"n{i}", 1000 + i) for i in range(20)]
+    whole = honest(events)
+    turns = 0
+
+    async def script(peer: Peer) -> None:
+        nonlocal turns
+        turns += 1
+        if turns > 1:
+            await whole(peer)
+        wire_id = (await peer.next("REQ"))[1]
+        for one in reversed(events[10:]):
+            await peer.event(wire_id, one)
+        peer.socket.transport.abort()
+
+    async with ScriptedRelay(script) as relay, pool_() as pool:
+        got = await pool.fetch([NOTES], [relay.url])
+        assert len(got.events) == 20
+        assert got.answered == (relay.url,)
+        assert [frame[2] for frame in relay.sent("REQ")] == [{"kinds": [1]}] * 2
+
+
+async def test_a_relay_that_keeps_closing_midway_fails_the_fetch(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(backoff, "FIRST", 0.01)
+
+    async def script(peer: Peer) -> None:
+        wire_id = (await peer.next("REQ"))[1]
+        await peer.event(wire_id, note("half"))
+        peer.socket.transport.abort()
+
+    async with ScriptedRelay(script) as relay, pool_() as pool:
+        got = await pool.fetch([NOTES], [relay.url])
+        assert len(got.events) == 1
+        assert not got.answered
+        assert got.ends[relay.url].problem.startswith("lost: connection lost")
+
+
+def flood(peer_events: list[Event]) -> Script:
+    """Sends events without end, as fast as they are taken."""
+
+    async def script(peer: Peer) -> None:
+        wire_id = (await peer.next("REQ"))[1]
+        number = 0
+        while True:
+            big = Draft(kind=1, content=f"{number} " + "x" * 20_000, created_at=number)
+            peer_events.append(big.sign(BOB, 0))
+            await peer.event(wire_id, peer_events[-1])
+            number += 1
+
+    return script
+
+
+async def test_a_slow_reader_slows_the_socket_and_loses_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(subscription, "MAX_ITEMS", 20)
+    monkeypatch.setattr(wire, "WAITING_MESSAGES", 20)
+    monkeypatch.setattr(delivery, "STALL_LIMIT", 1000.0)
+    sent: list[Event] = []
+    async with (
+        ScriptedRelay(flood(sent)) as relay,
+        pool_() as pool,
+        pool.subscribe([NOTES], [relay.url]) as sub,
+    ):
+        line = pool._connections[relay.url]
+        await until(lambda: line._wire is not None and line._wire.holding)
+        stuck = _Stuck(sent)
+        await until(stuck)
+        assert len(sub._items) < 2000
+        number = len(sent)
+        got = []
+        while len(got) < number:
+            item = await anext(sub)
+            assert isinstance(item, Arrival)
+            got.append(item.event)
+        assert got == sent[: len(got)]
+
+
+class _Stuck:
+    """Has nothing been sent for 20 looks in a row?"""
+
+    def __init__(self, sent: list[Event]) -> None:
+        self._sent = sent
+        self._last = -1
+        self._looks = 0
+
+    def __call__(self) -> bool:
+        self._looks = self._looks + 1 if self._last == len(self._sent) else 0
+        self._last = len(self._sent)
+        return self._looks >= 20
+
+
+async def test_a_reader_who_sleeps_holds_up_only_himself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(subscription, "MAX_ITEMS", 5)
+    monkeypatch.setattr(delivery, "STALL_LIMIT", 0.1)
+    events = [note(f"n{i}", 1000 + i) for i in range(600)]
+    async with (
+        ScriptedRelay(honest(events, cap=1000)) as relay,
+        pool_() as pool,
+        pool.subscribe([NOTES], [relay.url]) as sleeper,
+        asyncio.timeout(LIMIT),
+    ):
+        await relay.until(lambda: bool(relay.sent("CLOSE")))
+        got = await pool.fetch([NOTES], [relay.url])
+        assert len(got.events) == 600
+        items = []
+        while not items or not isinstance(items[-1], EndOfStored):
+            items.append(await anext(sleeper))
+        arrived = [item.event.id for item in items if isinstance(item, Arrival)]
+        assert sorted(arrived) == sorted(e.id for e in events)
+        paused = [item for item in items if isinstance(item, Ended)]
+        assert paused
+        assert not any(item.final for item in paused)
+        assert "paused" in paused[0].reason
+
+
+async def test_a_relay_that_does_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outbox, "WRITE_LIMIT", 0.2)
+
+    async def deaf(peer: Peer) -> None:
+        peer.socket.transport.pause_reading()
+        await asyncio.Event().wait()
+
+    async with ScriptedRelay(deaf, max_queue=1) as relay, pool_() as pool:
+        events = [note(f"{i}" + "x" * 900_000) for i in range(12)]
+        reports = await asyncio.gather(
+            *(pool.publish(one, [relay.url], timeout=1.0) for one in events)
+        )
+        assert not any(report.ok for report in reports)
+        health = pool.health(relay.url)
+        await until(lambda: health.state == DOWN)
+        assert health.problem == "timeout: nothing written within 0.2 s"
