@@ -71,7 +71,7 @@ class CopyLedger:
             _add_relays(db, urls)
             db.executemany(
                 "INSERT INTO copy SELECT ?1, id, 'wanted', 0, 0, '', '', ?3, 1 FROM relay"
-                " WHERE url = ?2 ON CONFLICT DO UPDATE SET wanted = 1,"
+                " WHERE url = ?2 ON CONFLICT (tie, relay) DO UPDATE SET wanted = 1,"
                 " next_try = iif(state = 'refused', 0, next_try),"
                 " updated_at = iif(state = 'refused', excluded.updated_at, updated_at),"
                 " state = iif(state = 'refused', 'wanted', state)",
@@ -102,8 +102,8 @@ class CopyLedger:
             _add_relays(db, {url for _, url in pairs})
             db.executemany(
                 "INSERT INTO copy SELECT ?1, id, 'confirmed', 0, 0, '', '', ?3, 0 FROM relay"
-                " WHERE url = ?2 ON CONFLICT DO UPDATE SET state = 'confirmed', next_try = 0,"
-                " prefix = '', reason = '', updated_at = excluded.updated_at",
+                " WHERE url = ?2 ON CONFLICT (tie, relay) DO UPDATE SET state = 'confirmed',"
+                " next_try = 0, prefix = '', reason = '', updated_at = excluded.updated_at",
                 rows,
             )
 
@@ -121,8 +121,8 @@ class CopyLedger:
             _add_relays(db, [url])
             db.execute(
                 "INSERT INTO copy SELECT ?1, id, ?3, 1, ?4, ?5, ?6, ?7, 1 FROM relay WHERE url = ?2"
-                " ON CONFLICT DO UPDATE SET state = excluded.state, attempts = attempts + 1,"
-                " next_try = excluded.next_try, prefix = excluded.prefix,"
+                " ON CONFLICT (tie, relay) DO UPDATE SET state = excluded.state,"
+                " attempts = attempts + 1, next_try = excluded.next_try, prefix = excluded.prefix,"
                 " reason = excluded.reason, updated_at = excluded.updated_at",
                 row,
             )

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any, Final, Generic, TypeVar
 
 from nostr_client.errors import StoreError
+from nostr_client.paths import private_folder
 from nostr_client.store import schema
 
 T = TypeVar("T")
@@ -39,8 +40,19 @@ GROUP_WEIGHT: Final = 4000
 """About so many rows go into one commit."""
 _QUICK_READERS: Final = 2
 _STEPS_BETWEEN_CHECKS: Final = 100_000
-_WAL_PAGES: Final = 4000
-_MMAP_BYTES: Final = 2**31 - 2**16
+OLDEST_SQLITE: Final = (3, 34)
+LONGEST_VALUE: Final = 64 * 2**20
+"""Bytes of the longest answer in one piece, and of the longest event."""
+_SETTINGS: Final = (
+    "synchronous = FULL",
+    "fullfsync = 1",
+    "checkpoint_fullfsync = 1",
+    "wal_autocheckpoint = 4000",
+    "cache_size = -64000",
+    "mmap_size = 2147418112",
+    "temp_store = MEMORY",
+    "trusted_schema = 0",
+)
 
 
 class QueryTimeout(StoreError):
@@ -149,27 +161,35 @@ class Database:
         with contextlib.suppress(RuntimeError):  # the loop is gone: nobody is waiting
             self._loop.call_soon_threadsafe(settle)
 
+    async def apart(self, run: Callable[[sqlite3.Connection], T]) -> T:
+        """Read on a connection of its own, without a time limit: for what is known to take long."""
+
+        def work() -> T:
+            with _translated(self.path), contextlib.closing(self._connect(reader=True)) as db:
+                return run(db)
+
+        return await asyncio.to_thread(work)
+
     # Connections
 
     def _connect_all(self) -> list[sqlite3.Connection]:
+        if sqlite3.sqlite_version_info < OLDEST_SQLITE:
+            needed = ".".join(map(str, OLDEST_SQLITE))
+            raise StoreError(f"SQLite {sqlite3.sqlite_version} is too old: {needed} is needed")
+        private_folder(self.path.parent)
         opened: list[sqlite3.Connection] = []
         try:
             with _translated(self.path):
                 _create_private(self.path)
-                for _ in range(2 + _QUICK_READERS):
-                    opened.append(self._connect())
-                    if len(opened) == 1:
-                        _retry_locked(lambda: schema.prepare(opened[0]))
-                for reader in opened[1:]:
-                    reader.execute("PRAGMA query_only = 1")
-                    reader.text_factory = bytes
+                opened.append(self._connect(reader=False))
+                opened += [self._connect(reader=True) for _ in range(1 + _QUICK_READERS)]
         except BaseException:
             for connection in opened:
                 connection.close()
             raise
         return opened
 
-    def _connect(self) -> sqlite3.Connection:
+    def _connect(self, *, reader: bool) -> sqlite3.Connection:
         db = sqlite3.connect(
             self.path,
             timeout=0.05,
@@ -178,18 +198,16 @@ class Database:
             cached_statements=512,
         )
         try:
+            db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LONGEST_VALUE)
+            _retry_locked(lambda: schema.identify(db))  # before writing to what may not be ours
             _retry_locked(lambda: db.execute("PRAGMA journal_mode = WAL"))
-            for setting in (
-                "synchronous = FULL",
-                "fullfsync = 1",
-                "checkpoint_fullfsync = 1",
-                f"wal_autocheckpoint = {_WAL_PAGES}",
-                "cache_size = -64000",
-                f"mmap_size = {_MMAP_BYTES}",
-                "temp_store = MEMORY",
-                "trusted_schema = 0",
-            ):
+            for setting in _SETTINGS:
                 db.execute(f"PRAGMA {setting}")
+            if reader:
+                db.execute("PRAGMA query_only = 1")
+                db.text_factory = bytes
+            else:
+                _retry_locked(lambda: schema.prepare(db))
         except BaseException:
             db.close()
             raise
@@ -235,6 +253,7 @@ class Database:
         with _translated(self.path):
             _retry_locked(lambda: db.execute("BEGIN IMMEDIATE"))
             try:
+                schema.confirm(db)
                 for job in group:
                     job.result = job.run(db)
                 db.execute("COMMIT")
@@ -264,7 +283,6 @@ class Database:
 
 
 def _create_private(path: Path) -> None:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not path.exists():
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
@@ -26,15 +27,17 @@ from nostr_client.store.copies import CopyLedger
 from nostr_client.store.database import Database, QueryTimeout
 from nostr_client.store.index_keys import IndexKeys, id_of, place_of, tie_of
 from nostr_client.store.queries import NEWEST, Cursor
+from nostr_client.store.reading import SLICE, Reading, Slice, lines
 from nostr_client.store.saving import Saver, SaveResult, SaveStatus
 from nostr_client.store.watching import Hearing, Stored, Watch, Watchers
 
 __all__ = ["EventStore", "Page", "QueryTimeout", "SaveResult", "SaveStatus", "Stored", "Watch"]
 
+_log = logging.getLogger(__name__)
+
 POLL_SECONDS: Final = 0.25
 """How soon a watch hears of what another process stored."""
 PURGE_SECONDS: Final = 60.0
-_SLICE: Final = 1000
 _SAVE_AT_ONCE: Final = 2000
 _QUEUED_EVENTS: Final = 50_000
 
@@ -50,16 +53,6 @@ class Page(msgspec.Struct, frozen=True):
     seq: int
 
 
-class _Slice(msgspec.Struct, frozen=True):
-    """Rows of one filter, in order."""
-
-    events: list[bytes]
-    complete: bool
-    split: bool
-    """The first one left out has the created_at of the last one here."""
-    seq: int
-
-
 class EventStore:
     """Opened by `async with EventStore.open(path) as store`; safe beside other processes."""
 
@@ -69,6 +62,7 @@ class EventStore:
         self._db = db
         self._keys = keys
         self._saver = saver
+        self._reading = Reading(keys)
         self._clock = clock
         self._room = asyncio.Semaphore(_QUEUED_EVENTS // _SAVE_AT_ONCE)
         self._poke = asyncio.Event()
@@ -99,6 +93,8 @@ class EventStore:
             keys = IndexKeys(secret)
             self = cls(db, keys, Saver(keys, urls), clock)
             await self.keep_history_of(keep_history_of)
+            if urls:
+                await db.write(self._saver.obey_stored)
             upkeep = asyncio.create_task(self._upkeep())
             try:
                 yield self
@@ -170,12 +166,12 @@ class EventStore:
         """Of these ids, those that are held, each with its `Event.json`."""
         wanted = frozenset(ids)
         sql = (
-            "SELECT group_concat(CAST(json AS TEXT), char(10)) FROM event"
+            "SELECT group_concat(json, char(10)) FROM event"
             " WHERE tie IN (SELECT value FROM json_each(?))"
         )
         listed = json.dumps([tie_of(id) for id in wanted])
         row = await self._db.read(lambda c: c.execute(sql, (listed,)).fetchone())
-        held = {id_of(data): data for data in _lines(row[0])}
+        held = {id_of(data): data for data in lines(row[0])}
         return {id: data for id, data in held.items() if id in wanted}
 
     async def query(self, filters: Sequence[Filter]) -> list[Event]:
@@ -186,7 +182,7 @@ class EventStore:
         found: dict[str, Event] = {}
         for f in filters:
             left = f.limit
-            async for part in self._slices(f, _SLICE if left is None else min(left, _SLICE)):
+            async for part in self._slices(f, SLICE if left is None else min(left, SLICE)):
                 events = part if left is None else part[:left]
                 found |= {event.id: event for event in events}
                 if left is not None:
@@ -207,24 +203,9 @@ class EventStore:
         now = int(self._clock())
         limits = [_lowest(f.limit, max_limit) for f in filters]
 
-        def part(db: sqlite3.Connection, f: Filter, limit: int | None) -> _Slice:
-            found = self._slice(db, f, NEWEST, limit, now)
-            if found.split and limit == max_limit:
-                return self._whole_second(db, f, found, now)
-            return found
-
-        def read(db: sqlite3.Connection) -> list[_Slice]:
-            if len(filters) == 1:
-                found = self._slice(db, filters[0], NEWEST, limits[0], now)
-                if not found.split or limits[0] != max_limit:
-                    return [found]
-            db.execute("BEGIN")  # one snapshot for all
-            try:
-                return [part(db, f, limit) for f, limit in zip(filters, limits, strict=True)]
-            finally:
-                db.execute("COMMIT")
-
-        slices = await self._db.read(read)
+        slices = await self._db.read(
+            lambda c: self._reading.page(c, filters, limits, max_limit, now)
+        )
         complete = all(part.complete for part in slices)
         seq = slices[0].seq if slices else 0
         if len(slices) == 1:
@@ -263,20 +244,21 @@ class EventStore:
             return 0
         now = int(self._clock())
 
-        def read(db: sqlite3.Connection) -> int:
-            plans = [self._plan(db, f) for f in full]
-            total, any_expired = db.execute(*queries.count(plans, now, alive=False)).fetchone()
-            if any_expired:
-                total = db.execute(*queries.count(plans, now, alive=True)).fetchone()[0]
-            return int(total)
-
-        return await self._db.read(read)
+        return await self._db.read(lambda c: self._reading.count(c, full, now))
 
     async def ids(self, f: Filter) -> list[tuple[int, str]]:
         """(created_at, id) of all that match, oldest first, then lowest id: for reconciliation."""
+        queries.check(f)
         found: list[tuple[int, str]] = []
-        async for part in self._slices(f, _SLICE):
-            found += [(event.created_at, event.id) for event in part]
+        if queries.is_empty(f):
+            return found
+        now = int(self._clock())
+        after: Cursor | None = NEWEST
+        while after is not None:
+            places, after = await self._db.read(
+                lambda c, start=after: self._reading.places(c, f, start, now)  # type: ignore[misc]
+            )
+            found += places
         return sorted(found)
 
     async def history(self, address: str) -> list[Event]:
@@ -309,51 +291,12 @@ class EventStore:
     async def check(self) -> None:
         """Raises StoreError if the file is damaged."""
 
-        def run(db: sqlite3.Connection) -> list[tuple[str]]:
-            return db.execute("PRAGMA integrity_check(10)").fetchall()
-
-        rows = await self._db.write(run)
-        if rows != [("ok",)]:
-            raise StoreError(f"{self._db.path}: damaged: {'; '.join(row[0] for row in rows)}")
+        rows = await self._db.apart(lambda c: c.execute("PRAGMA integrity_check(10)").fetchall())
+        if rows != [(b"ok",)]:
+            found = "; ".join(row[0].decode(errors="replace") for row in rows)
+            raise StoreError(f"{self._db.path}: the file is damaged: {found}")
 
     # Inner roads
-
-    def _slice(
-        self, db: sqlite3.Connection, f: Filter, after: Cursor, limit: int | None, now: int
-    ) -> _Slice:
-        """The newest `limit` after a place; fewer where they would not fit into memory."""
-        if queries.is_empty(f):
-            return _Slice([], True, False, db.execute("SELECT seq FROM state").fetchone()[0])
-        plan = self._plan(db, f, after)
-        most = None if limit is None else limit + 1
-        statement = queries.page(plan, most, now, alive=False)
-        seq, any_expired, joined = db.execute(*statement).fetchone()
-        if any_expired:
-            statement = queries.page(plan, most, now, alive=True)
-            seq, _, joined = db.execute(*statement).fetchone()
-        events = _lines(joined)
-        if limit is None or len(events) <= limit:
-            return _Slice(events, True, False, seq)
-        split = limit > 0 and place_of(events[limit])[0] == place_of(events[limit - 1])[0]
-        return _Slice(events[:limit], False, split, seq)
-
-    def _whole_second(self, db: sqlite3.Connection, f: Filter, part: _Slice, now: int) -> _Slice:
-        """`part`, and as many again of those that share its last created_at."""
-        last = part.events[-1]
-        second = -place_of(last)[0]
-        this = f.changed(since=second, until=second)
-        rest = self._slice(db, this, Cursor(second, tie_of(id_of(last)), 0), len(part.events), now)
-        complete = rest.complete
-        if complete and second > 0:
-            complete = self._slice(db, f.changed(until=second - 1), NEWEST, 0, now).complete
-        return _Slice(part.events + rest.events, complete, rest.split, part.seq)
-
-    def _plan(self, db: sqlite3.Connection, f: Filter, after: Cursor = NEWEST) -> queries.Plan:
-        walks = queries.walks(f, self._keys)
-        if not walks:
-            return queries.plan(f, self._keys, after)
-        costs = [db.execute(*walk.probe).fetchone()[0] * walk.scale for walk in walks]
-        return queries.plan(f, self._keys, after, walks[costs.index(min(costs))])
 
     async def _slices(self, f: Filter, size: int) -> AsyncIterator[list[Event]]:
         """All of one filter, newest first, in parts of `size`."""
@@ -362,8 +305,8 @@ class EventStore:
         while size > 0:
             start = after
 
-            def read(db: sqlite3.Connection, start: Cursor = start) -> tuple[_Slice, list[Event]]:
-                part = self._slice(db, f, start, size, now)
+            def read(db: sqlite3.Connection, start: Cursor = start) -> tuple[Slice, list[Event]]:
+                part = self._reading.slice(db, f, size, now, start)
                 return part, [Event.from_trusted(data) for data in part.events]
 
             part, events = await self._db.read(read)
@@ -380,22 +323,7 @@ class EventStore:
     async def _read_since(self, seq: int) -> Stored:
         """What was stored after `seq`, at most a slice of it."""
 
-        def read(db: sqlite3.Connection) -> Stored:
-            db.execute("BEGIN")
-            try:
-                last = db.execute("SELECT seq FROM state").fetchone()[0]
-                rows = db.execute(
-                    "SELECT group_concat(seq), group_concat(CAST(json AS TEXT), char(10)) FROM"
-                    " (SELECT seq, json FROM event WHERE seq > ? ORDER BY seq LIMIT ?)",
-                    (seq, _SLICE),
-                ).fetchone()
-            finally:
-                db.execute("COMMIT")
-            events = [Event.from_trusted(data) for data in _lines(rows[1])]
-            found = list(zip(_numbers(rows[0]), events, strict=True))
-            return Stored(found, seq, found[-1][0] if len(found) == _SLICE else max(last, seq))
-
-        return await self._db.read(read)
+        return await self._db.read(lambda c: self._reading.since(c, seq))
 
     async def _upkeep(self) -> None:
         """Tell watches what other processes stored; take expired events out."""
@@ -405,11 +333,14 @@ class EventStore:
                 async with asyncio.timeout(POLL_SECONDS):
                     await self._poke.wait()
             self._poke.clear()
-            if self._watchers and await self._last_seq() > self._watchers.told:
-                await self._tell()
-            if time.monotonic() >= purge_at:
-                purge_at = time.monotonic() + PURGE_SECONDS
-                await self.purge()
+            try:
+                if self._watchers and await self._last_seq() > self._watchers.told:
+                    await self._tell()
+                if time.monotonic() >= purge_at:
+                    purge_at = time.monotonic() + PURGE_SECONDS
+                    await self.purge()
+            except StoreError as error:  # whoever saves or asks is told by an error of his own
+                _log.warning("upkeep of the store failed, to be tried again: %s", error)
 
     async def _tell(self) -> None:
         while True:
@@ -418,7 +349,7 @@ class EventStore:
             if self._watchers.told != told:
                 continue  # a commit of our own was told meanwhile
             self._watchers.tell(stored)
-            if len(stored.events) < _SLICE:
+            if len(stored.events) < SLICE:
                 return
 
     async def purge(self) -> None:
@@ -434,16 +365,6 @@ class EventStore:
 
         while await self._db.write(run) == 500:
             pass
-
-
-def _lines(joined: bytes | str | None) -> list[bytes]:
-    if joined is None:
-        return []
-    return (joined if isinstance(joined, bytes) else joined.encode()).split(b"\n")
-
-
-def _numbers(joined: bytes | None) -> list[int]:
-    return [] if joined is None else [int(item) for item in joined.split(b",")]
 
 
 def _lowest(*limits: int | None) -> int | None:

@@ -219,17 +219,33 @@ def places(p: Plan, limit: int | None, now: int, *, alive: bool) -> Statement:
     return Statement(_page_text(keys.sql, place), keys.parameters)
 
 
+def seqs(p: Plan, now: int) -> Statement:
+    """One row: the seq of all that the plan names and that has not expired, joined by commas."""
+    return _trimmed(
+        f"SELECT group_concat(seq) FROM ({_flat_text(p.road, p.rest, alive=True)})",
+        [*_head(p, None, now), *_flat_keys(p)],
+    )
+
+
 def count(plans: Sequence[Plan], now: int, *, alive: bool) -> Statement:
     """One row: how many events the plans name together, has anything here expired."""
     parameters: list[Any] = [None] * 5 + [now]
     texts = []
     for p in plans:
         texts.append(_shifted(_flat_text(p.road, p.rest, alive), len(parameters)))
-        keys = [p.ids] if p.road == "ids" else [json.dumps(values) for values in p.keys]
-        parameters += [*_head(p, None, now), *keys]
+        parameters += [*_head(p, None, now), *_flat_keys(p)]
     sql = f"SELECT count(*), {_ANY_EXPIRED} FROM ({' UNION '.join(texts)})"
+    return _trimmed(sql, parameters)
+
+
+def _trimmed(sql: str, parameters: list[Any]) -> Statement:
+    """Without the last parameters, where nothing asks for them."""
     used = max(int(number) for number in _parameters_in.findall(sql))
     return Statement(sql, parameters[:used])
+
+
+def _flat_keys(p: Plan) -> list[str]:
+    return [p.ids] if p.road == "ids" else [json.dumps(values) for values in p.keys]
 
 
 @lru_cache(maxsize=1024)

@@ -129,6 +129,8 @@ class Saver:
             if is_replaceable(event.kind):
                 address = self._keys.address(event.address or "")
                 old = facts.current.get(address)
+                if old is not None:
+                    facts.held.discard(old.version.id)
                 if old is not None and old.event is not None:
                     superseded.append(old.event)
                     del pending[old.seq]
@@ -290,12 +292,12 @@ class Saver:
         addresses = {self._keys.address(address) for address in targets.addresses}
         db.execute(
             "INSERT INTO tombstone SELECT value, ?, ? FROM json_each(?) WHERE true"
-            " ON CONFLICT DO UPDATE SET until = max(until, excluded.until)",
+            " ON CONFLICT (target, author) DO UPDATE SET until = max(until, excluded.until)",
             (author, MAX, json.dumps(list(ties))),
         )
         db.execute(
             "INSERT INTO tombstone SELECT value, ?, ? FROM json_each(?) WHERE true"
-            " ON CONFLICT DO UPDATE SET until = max(until, excluded.until)",
+            " ON CONFLICT (target, author) DO UPDATE SET until = max(until, excluded.until)",
             (author, deletion.created_at, json.dumps(list(addresses))),
         )
         rows = db.execute(
@@ -313,6 +315,15 @@ class Saver:
         ).fetchall()
         self.remove(db, [*gone, *(row[0] for row in rows)], archive=True)
 
+    def obey_stored(self, db: sqlite3.Connection) -> None:
+        """Carry out the requests to vanish that came before their URL was known to be ours."""
+        rows = db.execute("SELECT json FROM event WHERE kind = ?", (VANISH,)).fetchall()
+        done = dict(db.execute("SELECT author, until FROM vanished").fetchall())
+        for (data,) in rows:
+            request = Event.from_trusted(data)
+            if done.get(self._keys.author(request.pubkey), -1) < request.created_at:
+                self.apply_vanish(db, request)
+
     def apply_vanish(self, db: sqlite3.Connection, request: Event) -> None:
         """NIP-62, if this store is one of those that the request speaks to."""
         if not rules.vanish_reaches(request, self._service_urls):
@@ -320,7 +331,7 @@ class Saver:
         author = self._keys.author(request.pubkey)
         db.execute(
             "INSERT INTO vanished VALUES (?, ?)"
-            " ON CONFLICT DO UPDATE SET until = max(until, excluded.until)",
+            " ON CONFLICT (author) DO UPDATE SET until = max(until, excluded.until)",
             (author, request.created_at),
         )
         db.execute(

@@ -52,13 +52,31 @@ STEPS: Final[tuple[tuple[str, ...], ...]] = (_EVENTS, _HISTORY_AND_COPIES)
 VERSION: Final = len(STEPS)
 
 
+def identify(db: sqlite3.Connection) -> int:
+    """The version of the tables, 0 for none yet.
+
+    Raises StoreError for another program's file, and for one of a newer version of this one.
+    """
+    version: int = db.execute("PRAGMA user_version").fetchone()[0]
+    owner: int = db.execute("PRAGMA application_id").fetchone()[0]
+    empty = db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
+    if owner != APPLICATION_ID and not (empty and version == owner == 0):
+        raise StoreError("the file is a database of another program")
+    if version > VERSION:
+        raise StoreError(
+            f"the store was written by a newer version of this program (format {version},"
+            f" this one knows {VERSION}): please update"
+        )
+    return version
+
+
 def prepare(db: sqlite3.Connection) -> None:
-    """Create or migrate the tables. Raises StoreError for what is not ours, or is newer."""
-    if _version(db) == VERSION:
+    """Create or migrate the tables. Raises StoreError as `identify` does."""
+    if identify(db) == VERSION:
         return
     db.execute("BEGIN IMMEDIATE")  # another process may be doing the same at this moment
     try:
-        version = _version(db)
+        version = identify(db)
         for statement in [s for step in STEPS[version:] for s in step]:
             db.execute(statement)
         if version == 0:
@@ -71,15 +89,7 @@ def prepare(db: sqlite3.Connection) -> None:
             db.execute("ROLLBACK")
 
 
-def _version(db: sqlite3.Connection) -> int:
-    version: int = db.execute("PRAGMA user_version").fetchone()[0]
-    owner: int = db.execute("PRAGMA application_id").fetchone()[0]
-    empty = db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
-    if owner != APPLICATION_ID and not (empty and version == owner == 0):
-        raise StoreError("the file is a database of another program")
-    if version > VERSION:
-        raise StoreError(
-            f"the store was written by a newer version of this program (format {version},"
-            f" this one knows {VERSION}): please update"
-        )
-    return version
+def confirm(db: sqlite3.Connection) -> None:
+    """Raises StoreError if a newer program has changed the tables while this one had them open."""
+    if db.execute("PRAGMA user_version").fetchone()[0] != VERSION:
+        raise StoreError("a newer version of this program has changed the store: please restart")

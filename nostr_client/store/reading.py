@@ -1,0 +1,191 @@
+"""Reading: the plans of `queries`, carried out on a reader's connection.
+
+Everything is cut at a limit and walked on from a cursor, so that nothing need fit into memory that
+was not asked for in one piece.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator, Sequence
+from typing import Any, Final, NamedTuple
+
+from nostr_client.protocol.event import Event
+from nostr_client.protocol.filters import Filter
+from nostr_client.store import queries
+from nostr_client.store.index_keys import IndexKeys, id_of, place_of, tie_of
+from nostr_client.store.queries import NEWEST, Cursor, Plan, Statement
+from nostr_client.store.watching import Stored
+
+SLICE: Final = 1000
+"""Events that are read at once where nobody said how many."""
+_COUNTED_TOGETHER: Final = 100
+_SEQ: Final = "SELECT seq FROM state"
+
+
+class Slice(NamedTuple):
+    """Rows of one filter, newest first, as `Event.json`; `seq`: the last commit that was seen."""
+
+    events: list[bytes]
+    complete: bool
+    split: bool
+    """The first one left out has the created_at of the last one here."""
+    seq: int
+
+
+class Places(NamedTuple):
+    """As a slice, with (created_at, id) of each; `after`: where to go on, None at the end."""
+
+    places: list[tuple[int, str]]
+    after: Cursor | None
+
+
+class Reading:
+    """Reads the tables of one store; used on its readers' threads only."""
+
+    def __init__(self, keys: IndexKeys) -> None:
+        self._keys = keys
+
+    def slice(
+        self, db: sqlite3.Connection, f: Filter, limit: int | None, now: int, after: Cursor = NEWEST
+    ) -> Slice:
+        """The newest `limit` after a place; fewer where that many are too large for one answer."""
+        if queries.is_empty(f):
+            return Slice([], True, False, db.execute(_SEQ).fetchone()[0])
+        plan = self._plan(db, f, after)
+        try:
+            seq, events = self._page(db, plan, None if limit is None else limit + 1, now)
+        except sqlite3.DataError:  # the answer would be longer than a connection's limit
+            return self._short_slice(db, plan, SLICE if limit is None else limit, now)
+        if limit is None or len(events) <= limit:
+            return Slice(events, True, False, seq)
+        split = limit > 0 and place_of(events[limit])[0] == place_of(events[limit - 1])[0]
+        return Slice(events[:limit], False, split, seq)
+
+    def _short_slice(self, db: sqlite3.Connection, plan: Plan, limit: int, now: int) -> Slice:
+        while limit > 1:
+            limit //= 4
+            try:
+                seq, events = self._page(db, plan, max(limit, 1), now)
+            except sqlite3.DataError:
+                continue
+            return Slice(events, False, False, seq)
+        seq, events = self._page(db, plan, 1, now)
+        return Slice(events, False, False, seq)
+
+    def _page(
+        self, db: sqlite3.Connection, plan: Plan, limit: int | None, now: int
+    ) -> tuple[int, list[bytes]]:
+        seq, any_expired, joined = _one(db, queries.page(plan, limit, now, alive=False))
+        if any_expired:
+            seq, _, joined = _one(db, queries.page(plan, limit, now, alive=True))
+        return seq, lines(joined)
+
+    def page(
+        self,
+        db: sqlite3.Connection,
+        filters: Sequence[Filter],
+        limits: Sequence[int | None],
+        cap: int | None,
+        now: int,
+    ) -> list[Slice]:
+        """Each filter's newest, all of one snapshot; where `cap` cuts, it leaves a second whole."""
+        if len(filters) == 1:
+            found = self.slice(db, filters[0], limits[0], now)
+            if not found.split or limits[0] != cap:
+                return [found]
+        with snapshot(db):
+            slices = []
+            for f, limit in zip(filters, limits, strict=True):
+                found = self.slice(db, f, limit, now)
+                cut = found.split and limit == cap
+                slices.append(self._whole_second(db, f, found, now) if cut else found)
+            return slices
+
+    def _whole_second(self, db: sqlite3.Connection, f: Filter, part: Slice, now: int) -> Slice:
+        """`part`, and as many again of those that share its last created_at."""
+        last = part.events[-1]
+        second = -place_of(last)[0]
+        this = f.changed(since=second, until=second)
+        rest = self.slice(db, this, len(part.events), now, Cursor(second, tie_of(id_of(last)), 0))
+        complete = rest.complete
+        if complete and second > 0:
+            complete = self.slice(db, f.changed(until=second - 1), 0, now).complete
+        return Slice(part.events + rest.events, complete, rest.split, part.seq)
+
+    def count(self, db: sqlite3.Connection, filters: Sequence[Filter], now: int) -> int:
+        """How many events match any of these filters (none of them empty)."""
+        plans = [self._plan(db, f) for f in filters]
+        if len(plans) > _COUNTED_TOGETHER:
+            return len(self._matching(db, plans, now))
+        total, any_expired = _one(db, queries.count(plans, now, alive=False))
+        if any_expired:
+            total, _ = _one(db, queries.count(plans, now, alive=True))
+        return int(total)
+
+    def _matching(self, db: sqlite3.Connection, plans: Sequence[Plan], now: int) -> set[int]:
+        """The seq of every event that the plans name: for more plans than fit into a statement."""
+        found: set[int] = set()
+        with snapshot(db):
+            for plan in plans:
+                found.update(numbers(_one(db, queries.seqs(plan, now))[0]))
+        return found
+
+    def places(self, db: sqlite3.Connection, f: Filter, after: Cursor, now: int) -> Places:
+        """(created_at, id) of a large slice."""
+        limit = 10 * SLICE
+        plan = self._plan(db, f, after)
+        _, any_expired, joined = _one(db, queries.places(plan, limit, now, alive=False))
+        if any_expired:
+            _, _, joined = _one(db, queries.places(plan, limit, now, alive=True))
+        rows = [line.decode().split(",") for line in lines(joined)]
+        found = [(int(created_at), event_id) for _, created_at, event_id in rows]
+        if len(rows) < limit:
+            return Places(found, None)
+        seq, created_at, event_id = rows[-1]
+        return Places(found, Cursor(int(created_at), tie_of(event_id), int(seq)))
+
+    def since(self, db: sqlite3.Connection, seq: int) -> Stored:
+        """What was stored after `seq`, at most a slice of it."""
+        with snapshot(db):
+            last = db.execute(_SEQ).fetchone()[0]
+            seqs, joined = db.execute(
+                "SELECT group_concat(seq), group_concat(json, char(10)) FROM"
+                " (SELECT seq, json FROM event WHERE seq > ? ORDER BY seq LIMIT ?)",
+                (seq, SLICE),
+            ).fetchone()
+        events = [Event.from_trusted(data) for data in lines(joined)]
+        found = list(zip(numbers(seqs), events, strict=True))
+        return Stored(found, seq, found[-1][0] if len(found) == SLICE else max(last, seq))
+
+    def _plan(self, db: sqlite3.Connection, f: Filter, after: Cursor = NEWEST) -> Plan:
+        walks = queries.walks(f, self._keys)
+        if not walks:
+            return queries.plan(f, self._keys, after)
+        costs = [_one(db, walk.probe)[0] * walk.scale for walk in walks]
+        return queries.plan(f, self._keys, after, walks[costs.index(min(costs))])
+
+
+@contextlib.contextmanager
+def snapshot(db: sqlite3.Connection) -> Iterator[None]:
+    """Several statements that see the same state."""
+    db.execute("BEGIN")
+    try:
+        yield
+    finally:
+        if db.in_transaction:
+            db.execute("COMMIT")
+
+
+def lines(joined: bytes | None) -> list[bytes]:
+    """JSON encodings hold no line break."""
+    return [] if joined is None else joined.split(b"\n")
+
+
+def numbers(joined: bytes | None) -> list[int]:
+    return [] if joined is None else [int(item) for item in joined.split(b",")]
+
+
+def _one(db: sqlite3.Connection, statement: Statement) -> Any:
+    return db.execute(*statement).fetchone()
