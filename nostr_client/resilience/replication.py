@@ -4,7 +4,8 @@ The ledger says which relay should hold which event; this loop makes it so. Ther
 queue: being offline, a refusal, a crash and a relay that dies all mean the same thing, fewer
 copies than wanted. The rules:
 
-- One process a folder and account does it at a time (it holds `replication.lock`); others wait.
+- One process a folder and account plans (it holds the account's lock), and one a folder sends at
+  a time; the others wait. Without `pubkeys` there is nothing to plan, only to send.
 - A copy that is due is sent; `retry.judge` says what the answer means. A relay that is out of
   reach, or slows us down, rests: what else was due there waits with it.
 - A copy is confirmed by an accepting OK, or by reading the event back from the relay.
@@ -24,7 +25,7 @@ import contextlib
 import logging
 import random
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -80,7 +81,7 @@ class Planner(Protocol):
 class Replication:
     """The loop of one account. `run` is its one task; all else only asks or wakes it.
 
-    `pubkeys` are the keys whose events are kept alive, `folder` (data) holds the lock, and
+    `pubkeys` are the keys whose events are kept alive, `folder` (data) holds the locks, and
     `own_urls` yields every URL that the own relay has had, the present one first.
     """
 
@@ -103,7 +104,7 @@ class Replication:
         self._pool = pool
         self._plan = plan
         self._pubkeys = tuple(pubkeys)
-        self._lock_path = folder / f"replication-{min(self._pubkeys, default='none')[:16]}.lock"
+        self._folder = folder
         self._own_urls = own_urls
         self._pace = pace or Pace()
         self._clock = clock
@@ -136,8 +137,8 @@ class Replication:
         """Work until cancelled. A store that fails for a while is tried again, and logged once."""
         while True:
             try:
-                async with self._leading() as leading:
-                    if leading:
+                with contextlib.ExitStack() as stack:
+                    if all(self._take(stack, f"plan-{key[:16]}") for key in self._pubkeys):
                         await self._work()
             except StoreError as error:
                 if self.problem != str(error):
@@ -145,18 +146,16 @@ class Replication:
                 self.problem = str(error)
             await self._rest(self._pace.lead)
 
-    @contextlib.asynccontextmanager
-    async def _leading(self) -> AsyncIterator[bool]:
-        private_folder(self._lock_path.parent)
-        with contextlib.ExitStack() as stack:
-            try:
-                stack.enter_context(FolderLock(self._lock_path, timeout=0))
-            except StoreError as error:
-                if error.__cause__ is not None:  # the file cannot be opened: no other holds it
-                    raise
-                yield False
-                return
-            yield True
+    def _take(self, stack: contextlib.ExitStack, name: str) -> bool:
+        """Enter a lock of this folder into `stack`; False while another process holds it."""
+        private_folder(self._folder)
+        try:
+            stack.enter_context(FolderLock(self._folder / f"{name}.lock", timeout=0))
+        except StoreError as error:
+            if error.__cause__ is not None:  # the file cannot be opened: no other holds it
+                raise
+            return False
+        return True
 
     async def _work(self) -> None:
         begun = time.monotonic()
@@ -174,7 +173,8 @@ class Replication:
             if self._replan:
                 self._replan = False
                 await self._plan_anew()
-            sent = await self._send_due()
+            with contextlib.ExitStack() as stack:
+                sent = await self._send_due() if self._take(stack, "send") else 0
             self.problem = ""
             if not sent:
                 await self._rest(self._pace.idle)
