@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection
 from typing import Final
 
@@ -32,6 +33,7 @@ class Follows:
         self._owner = owner
         self.on_change: Callable[[], None] = lambda: None
         """Called after the list was changed here."""
+        self._read: tuple[str, tuple[str, ...]] = ("", ())
 
     async def event(self) -> Event | None:
         """The newest version that the store has."""
@@ -41,7 +43,12 @@ class Follows:
 
     async def pubkeys(self) -> list[str]:
         """Whom the account follows, the first followed first."""
-        return list(follows_of(await self.event()))
+        event = await self.event()
+        if event is None:
+            return []
+        if self._read[0] != event.id:
+            self._read = event.id, follows_of(event)
+        return list(self._read[1])
 
     async def history(self) -> list[Event]:
         """Earlier versions of the list, newest first."""
@@ -126,5 +133,4 @@ def _renamed(tag: Tag, pubkey: str, petname: str) -> Tag:
     return (*tag[:2], *(tag[2:3] or ("",)), petname, *tag[4:])
 
 
-def _is_key(text: str) -> bool:
-    return len(text) == 64 and not set(text) - set("0123456789abcdef")
+_is_key = re.compile("[0-9a-f]{64}").fullmatch

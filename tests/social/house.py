@@ -1,0 +1,128 @@
+"""The rooms of an account put together over a real store, for tests."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from nostr_client.protocol.event import Event
+from nostr_client.protocol.keys import SecretKey
+from nostr_client.routing.courier import Courier
+from nostr_client.routing.list_guard import ListGuard
+from nostr_client.signing.signer import LocalSigner
+from nostr_client.social.feed_sync import FeedSync
+from nostr_client.social.lists import Follows
+from nostr_client.social.my_relays import MyRelays
+from nostr_client.social.note_views import NoteViews
+from nostr_client.social.notes import Notes
+from nostr_client.social.profiles import Profiles
+from nostr_client.social.threads import Threads
+from nostr_client.social.timeline import Timeline
+from nostr_client.store.events import EventStore
+from tests.routing.rooms import (
+    ANA,
+    BEN,
+    CY,
+    DEAD,
+    LIMIT,
+    START,
+    Clock,
+    Relay,
+    Rooms,
+    relay_list,
+    rooms,
+    signed,
+)
+
+ME = ANA.public_key.hex
+BEN_KEY = BEN.public_key.hex
+CY_KEY = CY.public_key.hex
+
+
+@dataclass
+class House:
+    rooms: Rooms
+    store: EventStore
+    courier: Courier
+    clock: Clock
+    guard: ListGuard
+    profiles: Profiles
+    notes: Notes
+    follows: Follows
+    relays: MyRelays
+    views: NoteViews
+    sync: FeedSync
+    timeline: Timeline
+    threads: Threads
+
+    async def keep(self, *events: Event) -> None:
+        await self.store.save(list(events))
+
+
+@asynccontextmanager
+async def house(
+    folder: Path,
+    *,
+    key: SecretKey = ANA,
+    fallback: Sequence[str] = (),
+    indexers: Sequence[str] = (),
+    own_relay: str = "",
+    private: Sequence[str] = ("127.0.0.1",),
+    can_sign: bool = True,
+    only_here: bool = True,
+) -> AsyncIterator[House]:
+    me = key.public_key.hex
+    async with rooms(
+        folder,
+        owner=key,
+        fallback=fallback,
+        indexers=indexers,
+        own_relay=own_relay,
+        private=private,
+    ) as r:
+        courier, clock = r.courier, r.clock
+        signer = LocalSigner(key, clock) if can_sign else None
+        guard = ListGuard(
+            courier, signer, pubkey=me, folder=folder, only_here=only_here, clock=clock
+        )
+        profiles = Profiles(courier, guard, owner=me, clock=clock)
+        follows = Follows(courier, guard, me)
+        views = NoteViews(r.store, profiles, me)
+        async with FeedSync(
+            courier, follows, profiles, owner=me, folder=folder, clock=clock
+        ) as sync:
+            yield House(
+                rooms=r,
+                store=r.store,
+                courier=courier,
+                clock=clock,
+                guard=guard,
+                profiles=profiles,
+                notes=Notes(courier, signer),
+                follows=follows,
+                relays=MyRelays(courier, guard, me),
+                views=views,
+                sync=sync,
+                timeline=Timeline(courier, follows, views, sync, owner=me, clock=clock),
+                threads=Threads(courier, views),
+            )
+
+
+__all__ = [
+    "ANA",
+    "BEN",
+    "BEN_KEY",
+    "CY",
+    "CY_KEY",
+    "DEAD",
+    "LIMIT",
+    "ME",
+    "START",
+    "House",
+    "Relay",
+    "house",
+    "relay_list",
+    "signed",
+]
