@@ -1,22 +1,24 @@
-"""A secret key at rest: ncryptsec, scrypt and XChaCha20-Poly1305 (NIP-49).
+"""A secret key at rest: ncryptsec, made with scrypt and XChaCha20-Poly1305 (NIP-49).
 
-Slow by design (0.1 s and more) and hungry (64 MiB and more): keep it off the event loop.
+Slow (0.2 s and more) and hungry (64 MiB and more) on purpose: keep it off the event loop. The lock
+of the interpreter is free meanwhile.
 """
 
 from __future__ import annotations
 
-import hashlib
+import os
 import secrets
 import unicodedata
 from typing import Final
 
+from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 from nacl.bindings import (
     crypto_aead_xchacha20poly1305_ietf_decrypt,
     crypto_aead_xchacha20poly1305_ietf_encrypt,
 )
 from nacl.exceptions import CryptoError
 
-from nostr_client.errors import DecryptionFailed, InvalidCode, InvalidKey
+from nostr_client.errors import DecryptionFailed, InvalidCode, InvalidKey, SignerUnavailable
 from nostr_client.nips.pynostr_bridge import decode_bech32, encode_bech32
 from nostr_client.protocol.keys import SecretKey
 
@@ -30,58 +32,74 @@ HANDLED_INSECURELY, HANDLED_SECURELY, UNTRACKED = range(3)
 _VERSION: Final = 2
 _SALT, _NONCE = 16, 24
 _SIZE: Final = 2 + _SALT + _NONCE + 1 + 32 + 16
+_LONGEST: Final = 200
+"""Characters of a code: one is 162 long."""
 _BLOCK: Final = 8
 
 
 def encrypt(
     key: SecretKey, password: str, log_n: int = DEFAULT_LOG_N, security: int = UNTRACKED
 ) -> str:
-    """The key as an ncryptsec. Costs 2**(log_n + 10) bytes of memory; log_n from 1 to 22."""
+    """The key as an ncryptsec, with a fresh salt. Takes 2**(log_n + 10) bytes; log_n is 1 to 22.
+
+    Raises ValueError, and SignerUnavailable when there is not so much memory.
+    """
     if not 1 <= log_n <= MAX_LOG_N:
-        raise ValueError(f"log_n is not a number from 1 to {MAX_LOG_N}")
+        raise ValueError(f"log_n is a number from 1 to {MAX_LOG_N}")
+    if security not in (HANDLED_INSECURELY, HANDLED_SECURELY, UNTRACKED):
+        raise ValueError("security is 0, 1 or 2")
     salt, nonce = secrets.token_bytes(_SALT), secrets.token_bytes(_NONCE)
     mark = bytes((security,))
-    sealed = crypto_aead_xchacha20poly1305_ietf_encrypt(
-        bytes(key), mark, nonce, _derive(password, salt, log_n)
-    )
+    derived = _derive(_normal(password), salt, log_n)
+    sealed = crypto_aead_xchacha20poly1305_ietf_encrypt(bytes(key), mark, nonce, derived)
     return encode_bech32(PREFIX, bytes((_VERSION, log_n)) + salt + nonce + mark + sealed)
 
 
 def decrypt(ncryptsec: str, password: str) -> SecretKey:
     """The key in an ncryptsec.
 
-    Raises InvalidCode for what is none or asks for too much memory, DecryptionFailed for a wrong
-    password or a damaged code: the two look alike.
+    Raises InvalidCode for what is none or asks for too much, DecryptionFailed for a wrong password
+    or a damaged code (the two look alike), SignerUnavailable when there is not enough memory.
     """
-    prefix, data = decode_bech32(ncryptsec.strip())
+    text = ncryptsec.strip()
+    if len(text) > _LONGEST:
+        raise InvalidCode("too long for an ncryptsec")
+    prefix, data = decode_bech32(text)
     if prefix != PREFIX or len(data) != _SIZE or data[0] != _VERSION:
         raise InvalidCode("not an ncryptsec of a version that is known here")
-    log_n = data[1]
+    log_n, salt, rest = data[1], data[2 : 2 + _SALT], data[2 + _SALT :]
+    nonce, mark, sealed = rest[:_NONCE], rest[_NONCE : _NONCE + 1], rest[_NONCE + 1 :]
     if not 1 <= log_n <= MAX_LOG_N:
-        raise InvalidCode(f"its work factor is beyond 2**{MAX_LOG_N}")
-    salt, nonce = data[2 : 2 + _SALT], data[2 + _SALT : 2 + _SALT + _NONCE]
-    mark, sealed = data[2 + _SALT + _NONCE :][:1], data[2 + _SALT + _NONCE + 1 :]
+        raise InvalidCode(f"its work factor is not one from 2**1 to 2**{MAX_LOG_N}")
     try:
-        secret = crypto_aead_xchacha20poly1305_ietf_decrypt(
-            sealed, mark, nonce, _derive(password, salt, log_n)
-        )
-        return SecretKey(secret)
-    except (CryptoError, InvalidKey):
-        raise DecryptionFailed("the password is wrong, or the key is damaged") from None
+        derived = _derive(_normal(password), salt, log_n)
+        return SecretKey(crypto_aead_xchacha20poly1305_ietf_decrypt(sealed, mark, nonce, derived))
+    except (CryptoError, InvalidKey, ValueError):
+        raise DecryptionFailed("the password is wrong, or the code is damaged") from None
 
 
-def _derive(password: str, salt: bytes, log_n: int) -> bytes:
-    """32 bytes; the password in NFKC, so that every keyboard spells it alike."""
-    n = 2**log_n
+def _normal(password: str) -> bytes:
+    """In NFKC, so that every keyboard spells it alike. Raises ValueError, without the password."""
     try:
-        return hashlib.scrypt(
-            unicodedata.normalize("NFKC", password).encode(),
-            salt=salt,
-            n=n,
-            r=_BLOCK,
-            p=1,
-            maxmem=256 * _BLOCK * n,
-            dklen=32,
-        )
-    except (MemoryError, UnicodeEncodeError):
-        raise DecryptionFailed("not enough memory, or a password that is no text") from None
+        return unicodedata.normalize("NFKC", password).encode()
+    except UnicodeEncodeError:
+        raise ValueError("a password is made of whole characters") from None
+
+
+def _derive(password: bytes, salt: bytes, log_n: int) -> bytes:
+    needed = 128 * _BLOCK << log_n
+    try:
+        # A system that promises more memory than it has would kill us instead of saying no.
+        if needed > _memory():
+            raise MemoryError
+        return Scrypt(salt=salt, length=32, n=1 << log_n, r=_BLOCK, p=1).derive(password)
+    except MemoryError:
+        raise SignerUnavailable(f"this takes {needed >> 20} MiB of memory: too much here") from None
+
+
+def _memory() -> int:
+    """Bytes of memory that this machine has, at most."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):  # not every system says
+        return 1 << 62
