@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Iterable, Sequence
 from typing import Any, ClassVar, TypeVar
 
 from rich.text import Text
-from textual.app import App, ComposeResult
+from textual.app import App, ComposeResult, SystemCommand
 from textual.binding import BindingType
 from textual.filter import LineFilter, Monochrome, NoColor
 from textual.screen import Screen
@@ -92,6 +92,10 @@ class NostrApp(App[int]):
         """With NO_COLOR no colour at all, and not shades of grey as Textual would have it."""
         filters = super().get_line_filters()
         return [NoColor() if isinstance(one, Monochrome) else one for one in filters]
+
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+        """Of Textual's own commands the one that has no key here."""
+        yield SystemCommand("Theme", "Choose the colours; kept for next time", self.search_themes)
 
     # Speaking
 
@@ -322,7 +326,7 @@ class NostrApp(App[int]):
         title, answered = "New note", ""
         if reply_to is not None:
             title = f"Answer to {reply_to.author.label}"
-            answered = safe_text(reply_to.event.content[:400]).strip()
+            answered = _quoted(reply_to.event.content)
         self.push_screen(Compose(keeper, submit, title=title, answered=answered))
 
     async def _send(
@@ -388,3 +392,9 @@ class NostrApp(App[int]):
                         self.say(f"The draft is not kept, so we stay: {error}", "error")
                         return
         self.exit(code, return_code=code)
+
+
+def _quoted(content: str) -> str:
+    """The beginning of a note, as what is being answered."""
+    lines = [line for line in safe_text(content[:400]).splitlines() if line.strip()]
+    return "\n".join(f"│ {line}" for line in lines[:3])

@@ -32,15 +32,17 @@ THREAD_CHARACTERS: Final = 20_000
 DEEPEST: Final = 6
 """Answers are indented up to this depth."""
 LIKE: Final = "♥"
+STYLES: Final = frozenset(
+    f"note--{part}"
+    for part in ("name", "dim", "text", "mention", "link", "warning", "mine", "tree")
+)
+"""The component classes that a list of notes has."""
 
 
 class NoteLook:
     """A timeline's notes. `unfolded` holds the ids of notes whose warning was lifted."""
 
-    styles: ClassVar[frozenset[str]] = frozenset(
-        f"note--{part}"
-        for part in ("name", "dim", "text", "mention", "link", "warning", "mine", "tree")
-    )
+    tail: ClassVar[int] = 0
 
     def __init__(self, names: Names, clock: Callable[[], float] = time.time) -> None:
         self._names = names
@@ -62,20 +64,17 @@ class NoteLook:
 
     def heading(self, item: NoteView, width: int, style: Styles) -> Content:
         """Who, when, in answer to whom; on the right how it was answered."""
-        dim, name = style("note--dim"), style("note--name")
+        dim = style("note--dim")
+        name = style("note--mine" if item.mine else "note--name")
         when = ago(item.at, self._clock())
-        left: list[tuple[str, Style]] = []
+        author = (f"{_label(item.author.label)} ", name)
         if item.reposted_by is not None:
-            left.append((_label(item.reposted_by.label), name))
-            left.append((f" · {when} · repost of ", dim))
-            left.append((_label(item.author.label), name))
+            reposter = (f"{_label(item.reposted_by.label)} ", style("note--name"))
+            left = [reposter, (f"· {when} · repost of ", dim), author]
         else:
-            left.append((_label(item.author.label), name))
-            left.append((f" · {when}", dim))
-        if item.mine:
-            left.append((" · you", style("note--mine")))
+            left = [author, (f"· {when} ", dim)]
         if item.reply_to is not None:
-            left.append((f" · to {_label(item.reply_to.label)}", dim))
+            left.append((f"· to {_label(item.reply_to.label)}", dim))
         return _spread(left, counts(item, style), width)
 
     def body(self, item: NoteView, width: int, style: Styles, most: int) -> list[Content]:
@@ -144,7 +143,7 @@ class ThreadRow:
 class ThreadLook:
     """A thread as a tree; every note whole."""
 
-    styles: ClassVar[frozenset[str]] = NoteLook.styles
+    tail: ClassVar[int] = 1
 
     def __init__(self, notes: NoteLook) -> None:
         self.notes = notes

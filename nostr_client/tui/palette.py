@@ -5,6 +5,8 @@ Textual reads markup in what a provider offers, so nothing from the network is o
 
 from __future__ import annotations
 
+from collections.abc import Callable, Coroutine
+
 from rich.text import Text
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 
@@ -27,11 +29,8 @@ class KeymapCommands(Provider):
             if score > 0:
                 yield Hit(score, Text(words), self._runner(action), words)
 
-    def _runner(self, action: str):  # type: ignore[no-untyped-def]
-        async def run() -> None:
-            await self.app.run_action(action)
-
-        return run
+    def _runner(self, action: str) -> Callable[[], Coroutine[None, None, bool]]:
+        return lambda: self.app.run_action(action)
 
 
 def _commands() -> list[tuple[str, str]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from textual.app import App, ComposeResult
 from textual.content import Content
@@ -59,7 +60,7 @@ class Rows:
 class RowLook:
     """Shows a row as its number, once per line."""
 
-    styles = frozenset[str]()
+    tail: ClassVar[int] = 0
 
     def __init__(self) -> None:
         self.laid_out: Counter[int] = Counter()

@@ -28,9 +28,7 @@ _KEPT = {
 class AccountLook:
     """An account: its name, how its key is kept, its npub."""
 
-    styles: ClassVar[frozenset[str]] = frozenset(
-        {"list--strong", "list--dim", "list--good", "list--warn"}
-    )
+    tail: ClassVar[int] = 0
 
     def key(self, item: Account) -> str:
         return item.pubkey

@@ -51,15 +51,16 @@ class Compose(ModalScreen[None]):
             if self._answered:
                 yield Static(self._answered, markup=False, id="answered")
             yield Writing(id="text")
-            yield Static("", markup=False, id="count")
+            yield Static("", markup=False, id="said")
             yield Meter(id="meter")
+            yield Static("", markup=False, id="count")
 
     @property
     def text(self) -> Writing:
         return self.query_one("#text", Writing)
 
     async def on_mount(self) -> None:
-        self.query_one("#meter").display = False
+        self._show_sending(False)
         try:
             draft = await self.keeper.load()
         except StoreError as error:
@@ -111,12 +112,15 @@ class Compose(ModalScreen[None]):
         if not text:
             self.post_message(Say("There is nothing to send yet."))
             return
-        self.text.read_only = True
-        self.add_class("sending")
         self._sending = self._submit(text, self.keeper)
         self._sending.on_change = self._show
-        self.query_one("#meter").display = True
+        self.query_one("#said", Static).update(text)
+        self._show_sending(True)
         self._show()
+
+    def _show_sending(self, sending: bool) -> None:
+        for name, shown in (("#text", not sending), ("#said", sending), ("#meter", sending)):
+            self.query_one(name).display = shown
 
     def _show(self) -> None:
         sending = self._sending
@@ -126,10 +130,12 @@ class Compose(ModalScreen[None]):
         if sending.problem:
             # Not kept: the text is the person's again.
             self._sending = None
-            self.text.read_only = False
-            self.remove_class("sending")
+            self._show_sending(False)
+            self.query_one("#meter").display = True
+            self.text.focus()
             self.keeper.typed(self.text.text)
             self._keep_draft()
+            self._count()
             return
         title = (
             "Sent" if sending.done and sending.accepted else "Kept" if sending.done else "Sending"

@@ -29,6 +29,7 @@ class FeedPane(Vertical):
         """`empty`: what to say when there is nothing to show."""
         super().__init__(id=id)
         self._title = title
+        """Empty where the screen says already what this is."""
         self._down = down
         self._look = look
         self._empty = empty

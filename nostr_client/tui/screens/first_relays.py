@@ -44,9 +44,7 @@ class Offer:
 
 
 class _OfferLook:
-    styles: ClassVar[frozenset[str]] = frozenset(
-        {"list--strong", "list--dim", "list--good", "list--bad"}
-    )
+    tail: ClassVar[int] = 0
 
     def key(self, item: Offer) -> str:
         return item.url

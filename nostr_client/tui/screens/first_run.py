@@ -32,7 +32,7 @@ _SAYS = {
 
 
 class _WayLook:
-    styles: ClassVar[frozenset[str]] = frozenset({"list--strong", "list--dim"})
+    tail: ClassVar[int] = 0
 
     def key(self, item: Way) -> str:
         return item.name

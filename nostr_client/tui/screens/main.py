@@ -35,6 +35,8 @@ WIDE = 100
 LOOK_EVERY = 2.0
 """Seconds between two looks at relays, unsent notes and changed counts."""
 MOST_REFRESHED = 60
+MENTIONS = 20
+"""Mentions that a look may find new at most; the list itself reads on."""
 
 ReadAccounts = Callable[[], list[Account]]
 
@@ -53,6 +55,8 @@ class MainScreen(Screen[None]):
         self.write_relays: tuple[str, ...] = ()
         """Where a note of this account goes, as last seen."""
         self.own_relay_url = ""
+        self._mentions: set[str] | None = None
+        """The newest mentions of the last look."""
 
     def compose(self) -> ComposeResult:
         timeline, look = self.client.timeline, self.look
@@ -66,7 +70,7 @@ class MainScreen(Screen[None]):
             yield Rail(upright=True, id="rail")
             with ContentSwitcher(initial="home", id="sections"):
                 yield FeedPane(
-                    "home",
+                    "",
                     lambda until, limit: timeline.home(until=until, limit=limit),
                     look,
                     empty="Nothing here yet. c writes your first note; p on a note shows its "
@@ -74,14 +78,14 @@ class MainScreen(Screen[None]):
                     id="home",
                 )
                 yield FeedPane(
-                    "mentions",
+                    "",
                     lambda until, limit: timeline.mentions(until=until, limit=limit),
                     look,
                     empty="Nobody has mentioned you yet.",
                     id="mentions",
                 )
                 empty = "You have not written anything yet. c writes."
-                yield FeedPane("notes", notes, look, empty=empty, id="notes")
+                yield FeedPane("", notes, look, empty=empty, id="notes")
                 yield RelaysPane(id="relays")
                 yield AccountsPane(id="accounts")
             yield ThreadPane(self.client, look, id="detail")
@@ -160,15 +164,21 @@ class MainScreen(Screen[None]):
             return
         self.people.note(note.author for note in notes)
         self.feed(Section.HOME).arrive(notes)
-        own = [note for note in notes if note.mine or note.entry.pubkey == self.client.pubkey]
+        own = [note for note in notes if note.entry.pubkey == self.client.pubkey]
         if own:
             self.feed(Section.NOTES).arrive(own)
+        if any(note.reply_to is None for note in own):
+            for section in (Section.HOME, Section.NOTES):
+                # Whoever writes at the top of a list wants to see it there.
+                if self.feed(section).notes.at_top:
+                    self.feed(section).notes.action_newest()
 
     async def _look_around(self) -> None:
         """Now and then: relays, what is unsent, and what has changed about the visible notes."""
         while True:
             try:
                 await self._look_at_relays()
+                await self._look_at_mentions()
                 await self._look_at_notes()
             except NostrError as error:
                 self.post_message(Say(str(error), "error"))
@@ -196,9 +206,21 @@ class MainScreen(Screen[None]):
             known=True,
         )
         bad = any(row.state in ("down", "refusing") for row in others)
-        for rail in self.query(Rail):
-            rail.marks = {Section.RELAYS: "!"} if bad else {}
+        self._mark(Section.RELAYS, "!" if bad else "")
         self.feed(Section.HOME).say(_syncing(self.client))
+
+    async def _look_at_mentions(self) -> None:
+        newest = await self.client.timeline.mentions(limit=MENTIONS)
+        before, self._mentions = self._mentions, {note.entry.id for note in newest}
+        if before is None or not self.is_mounted:
+            return
+        pane = self.feed(Section.MENTIONS)
+        pane.arrive([note for note in newest if note.entry.id not in before])
+        self._mark(Section.MENTIONS, str(pane.notes.unseen or ""))
+
+    def _mark(self, section: Section, mark: str) -> None:
+        for rail in self.query(Rail):
+            rail.marks = {**rail.marks, section: mark}
 
     def _own_relay(self) -> str:
         if self.client.own_relay is None:

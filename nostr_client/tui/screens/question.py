@@ -102,7 +102,7 @@ class Help(ModalScreen[None]):
     @staticmethod
     def _keys(place: Where) -> Content:
         lines = (
-            Content.assemble((f"  {key.shown:<16} ", "$text-accent"), (key.says, "$foreground"))
+            Content.assemble((f"  {key.shown:<18} ", "$text-accent"), (key.says, "$foreground"))
             for key in keys_of(place)
         )
         return Content("\n").join([Content.styled(place.value, "bold $text-primary"), *lines])
@@ -111,7 +111,7 @@ class Help(ModalScreen[None]):
 def key_words(keys: Sequence[tuple[str, str]]) -> Content:
     """`enter go   esc back`, as every card ends."""
     pieces = [
-        Content.assemble((key, "$text-primary"), (f" {word}", "$foreground 60%"))
+        Content.assemble((f"{key} ", "$text-primary"), (word, "$foreground 60%"))
         for key, word in keys
     ]
     return Content("   ").join(pieces)

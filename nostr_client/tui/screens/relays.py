@@ -31,9 +31,7 @@ _STATES = {
 class RelayLook:
     """A relay on one line, and its last word on another."""
 
-    styles: ClassVar[frozenset[str]] = frozenset(
-        {"list--strong", "list--dim", "list--good", "list--warn", "list--bad"}
-    )
+    tail: ClassVar[int] = 0
 
     def key(self, item: RelayRow) -> str:
         return item.url
@@ -50,8 +48,8 @@ class RelayLook:
             (f"{latency(item.latency):>7}  {delivered:<10}", style("list--dim")),
         )
         name = safe_line(item.url, 120)
-        room = width - 46
-        if len(name) <= room or width >= 76:
+        room = min(width - 46, 48)
+        if len(name) < room or width >= 76:
             first = Content(name).truncate(max(room - 1, 8), ellipsis=True)
             first = Content.styled(first.plain, style("list--strong"))
             line = first + " " * max(room - first.cell_length, 1) + Content.assemble(*figures)

@@ -52,7 +52,11 @@ class Drawing(Generic[T]):
             if len(self._strips) > MOST_PAINTED:
                 self._strips.clear()
             lines = self._contents.get(key) or self._lay_out(item, style)
-            painted = [self._paint(line, base, style, mark) for line in lines]
+            last = len(lines) - self._look.tail
+            painted = [
+                self._paint(line, base, style, mark if number < last else "")
+                for number, line in enumerate(lines)
+            ]
             self._strips[key, mark] = painted
         return painted
 

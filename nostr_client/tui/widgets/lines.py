@@ -43,9 +43,9 @@ class StatusLine(Static):
         status, width = self.status, self.size.width
         left = Content.assemble(
             " ",
-            (safe_line(status.account, 24), "bold"),
-            ("" if status.writes else " read only", "$text-warning"),
-            (f"  {status.place}", "$foreground 70%"),
+            (f"{safe_line(status.account, 24)}  ", "bold"),
+            ("" if status.writes else "read only  ", "$text-warning"),
+            (status.place, "$foreground 70%"),
         )
         right = self._right(status, short=width < 90)
         gap = width - left.cell_length - right.cell_length
@@ -63,12 +63,12 @@ class StatusLine(Static):
         unsent = "$text-warning" if status.unsent else dim
         own_words = f"own {status.own_relay}" if short else f"own relay {status.own_relay}"
         return Content.assemble(
-            (f"relays {status.up}/{status.relays}", up),
-            (" · ", dim),
-            (f"unsent {status.unsent}", unsent),
-            (" · ", dim),
-            (safe_line(own_words, 40), own),
-            (f" · {clock} ", dim),
+            (f"relays {status.up}/{status.relays} ", up),
+            ("· ", dim),
+            (f"unsent {status.unsent} ", unsent),
+            ("· ", dim),
+            (f"{safe_line(own_words, 40)} ", own),
+            (f"· {clock} ", dim),
         )
 
 
@@ -85,7 +85,7 @@ class HintLine(Static):
         pieces: list[Content] = []
         room = self.size.width - 2
         for key, word in self.hints:
-            piece = Content.assemble((key, "$text-primary"), (f" {word}", "$foreground 60%"))
+            piece = Content.assemble((f"{key} ", "$text-primary"), (word, "$foreground 60%"))
             room -= cell_len(key) + cell_len(word) + 3
             if room < 0:
                 break

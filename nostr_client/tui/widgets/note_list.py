@@ -7,7 +7,7 @@ from typing import ClassVar, TypeVar
 from nostr_client.social.views import NoteView
 from nostr_client.tui.keymap import Where, bindings
 from nostr_client.tui.messages import OpenProfile, OpenThread, React, Repost, Write
-from nostr_client.tui.note_look import NoteLook, ThreadLook, ThreadRow
+from nostr_client.tui.note_look import STYLES, NoteLook, ThreadLook, ThreadRow
 from nostr_client.tui.widgets.windowed_list import WindowedList
 
 T = TypeVar("T")
@@ -17,7 +17,7 @@ class _NoteActions(WindowedList[T]):
     """The keys on a note."""
 
     BINDINGS = bindings(Where.NOTE)
-    COMPONENT_CLASSES: ClassVar[set[str]] = set(NoteLook.styles)
+    COMPONENT_CLASSES: ClassVar[set[str]] = set(STYLES)
 
     @property
     def note(self) -> NoteView | None:

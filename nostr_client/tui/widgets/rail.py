@@ -31,11 +31,11 @@ class Rail(Static):
             mark = self.marks.get(section, "")
             title = section.label
             gap = " " * max(self.size.width - 4 - len(title) - len(mark) - 1, 1)
-            text = f" {title}{gap}" if self.upright else f" {title} "
+            text = f"{title}{gap}" if self.upright else f"{title} "
             cells.append(
                 Content.assemble(
                     ("▌" if chosen else " ", "$primary"),
-                    (str(number), "$text-primary" if chosen else "$foreground 50%"),
+                    (f"{number} ", "$text-primary" if chosen else "$foreground 50%"),
                     (text, "bold" if chosen else "$foreground 70%"),
                     (mark if self.upright or not mark else f"{mark} ", "$text-accent"),
                 )

@@ -42,8 +42,8 @@ class Source(Protocol[T]):
 class Look(Protocol[T_contra]):
     """How items look, what they are called and what they are sorted by."""
 
-    styles: ClassVar[frozenset[str]]
-    """The component classes whose styles `lines` asks for."""
+    tail: ClassVar[int]
+    """How many of the last lines stand between this item and the next: never marked."""
 
     def key(self, item: T_contra) -> str:
         """Its name for good."""

@@ -125,6 +125,11 @@ class WindowedList(ScrollView, Generic[T], can_focus=True):
         return len(self._arrivals.unseen)
 
     @property
+    def at_top(self) -> bool:
+        """Is the very first item, as far as it was read, in view?"""
+        return self._window.at_start and self.scroll_offset.y == 0
+
+    @property
     def in_view(self) -> Sequence[T]:
         """The items of which some line is visible."""
         span = self._visible()
@@ -293,6 +298,7 @@ class WindowedList(ScrollView, Generic[T], can_focus=True):
             self._drawing.width = width
             self.redraw()
         self._settle()
+        self._tell_unseen()
 
     def notify_style_update(self) -> None:
         super().notify_style_update()
