@@ -34,8 +34,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(WITHOUT_TERMINAL, file=sys.stderr)  # noqa: T201
         return 2
     if not given or (given == ["demo"] and on_terminal):
+        from nostr_client.cli.logs import keep_log
+        from nostr_client.paths import paths
         from nostr_client.tui.app import run
 
+        keep_log(paths().state / "nostr-client.log")
         return run(demo=given == ["demo"])
     from nostr_client.cli.app import run_command
 
