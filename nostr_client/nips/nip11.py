@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -13,6 +14,10 @@ MEDIA_TYPE: Final = "application/nostr+json"
 MAX_SIZE: Final = 256 * 1024
 """Bytes of the longest document that is read."""
 
+_MAX_ITEMS: Final = 1000
+"""Entries of any list in the document."""
+_MAX_NUMBER: Final = 2**63 - 1
+_is_hex64 = re.compile("[0-9a-f]{64}").fullmatch
 _Form = TypeVar("_Form", bound=msgspec.Struct)
 
 
@@ -21,6 +26,7 @@ class Limitation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     max_message_length: int | None = None
     max_subscriptions: int | None = None
+    max_filters: int | None = None
     max_limit: int | None = None
     max_subid_length: int | None = None
     max_event_tags: int | None = None
@@ -34,8 +40,28 @@ class Limitation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     default_limit: int | None = None
 
 
+class Fee(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A price: `amount` of `unit` (msats, as a rule), for `period` seconds, for these kinds."""
+
+    amount: int
+    unit: str
+    period: int | None = None
+    kinds: tuple[int, ...] = ()
+
+
+class Fees(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What the relay asks money for."""
+
+    admission: tuple[Fee, ...] = ()
+    subscription: tuple[Fee, ...] = ()
+    publication: tuple[Fee, ...] = ()
+
+
 class RelayInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The document; None or empty where it does not say."""
+    """The document; None or empty where it does not say. All text in it is the relay's own.
+
+    `pubkey` is who keeps the relay, `self` the relay's own key: 64 lowercase hex digits.
+    """
 
     name: str | None = None
     description: str | None = None
@@ -50,6 +76,7 @@ class RelayInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     terms_of_service: str | None = None
     payments_url: str | None = None
     limitation: Limitation = Limitation()
+    fees: Fees = Fees()
 
     def encode(self) -> bytes:
         """The JSON document, without the fields that say nothing."""
@@ -67,21 +94,59 @@ def parse(data: bytes) -> RelayInfo:
         document = msgspec.json.decode(data, type=dict[str, Any])
     except MALFORMED as error:
         raise InvalidData(f"not an information document: {error}") from None
-    nips = document.get("supported_nips")
-    if isinstance(nips, list):
-        document["supported_nips"] = [n for n in nips if type(n) is int and n >= 0]
-    limitation = document.pop("limitation", None)
-    limits = _fitting(limitation, Limitation) if isinstance(limitation, dict) else Limitation()
-    return msgspec.structs.replace(_fitting(document, RelayInfo), limitation=limits)
+    for name in ("pubkey", "self"):
+        if not (isinstance(document.get(name), str) and _is_hex64(document[name])):
+            document.pop(name, None)
+    document["supported_nips"] = _numbers(document.get("supported_nips"))
+    document["limitation"] = _fitting(document.get("limitation"), Limitation) or Limitation()
+    document["fees"] = _fees(document.get("fees"))
+    return _fitting(document, RelayInfo) or RelayInfo()
 
 
-def _fitting(document: dict[str, Any], form: type[_Form]) -> _Form:
-    """`form` made from those fields that have the right type."""
+def _fees(value: object) -> Fees:
+    if not isinstance(value, dict):
+        return Fees()
+    lists: dict[str, tuple[Fee, ...]] = {}
+    for name in Fees.__struct_fields__:
+        prices = value.get(name)
+        if isinstance(prices, list):
+            found = (_fee(price) for price in prices[:_MAX_ITEMS])
+            lists[name] = tuple(fee for fee in found if fee is not None)
+    return Fees(**lists)
+
+
+def _fee(value: object) -> Fee | None:
+    if not isinstance(value, dict):
+        return None
+    return _fitting(value | {"kinds": _numbers(value.get("kinds"))}, Fee)
+
+
+def _numbers(value: object) -> tuple[int, ...]:
+    """The whole numbers in a list."""
+    if not isinstance(value, list):
+        return ()
+    return tuple(item for item in value[:_MAX_ITEMS] if _is_number(item))
+
+
+def _fitting(value: object, form: type[_Form]) -> _Form | None:
+    """`form` made of those fields that have the right type; None where a needed one is missing."""
+    if not isinstance(value, dict):
+        return None
     fields: dict[str, Any] = {}
     for field in msgspec.structs.fields(form):
-        if field.name in document:
-            try:
-                fields[field.name] = msgspec.convert(document[field.name], field.type)
-            except msgspec.ValidationError:
-                continue
-    return form(**fields)
+        item = value.get(field.name)
+        if item is None or (isinstance(item, int | float) and not _is_number(item)):
+            continue
+        try:
+            fields[field.name] = msgspec.convert(item, field.type)
+        except msgspec.ValidationError:
+            continue  # its author's affair: there is nobody to tell
+    try:
+        return form(**fields)
+    except TypeError:
+        return None
+
+
+def _is_number(value: object) -> bool:
+    """A whole number that the network can carry; True and False are let through to their fields."""
+    return isinstance(value, int) and 0 <= value <= _MAX_NUMBER
