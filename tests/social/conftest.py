@@ -1,3 +1,14 @@
+from __future__ import annotations
+
+import pytest
+
+from nostr_client.routing import list_guard
 from tests.loopback import loopback_only
 
 __all__ = ["loopback_only"]
+
+
+@pytest.fixture(autouse=True)
+def short_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(list_guard, "READ_LIMIT", 1.0)
+    monkeypatch.setattr(list_guard, "HINT_LIMIT", 0.3)

@@ -1,0 +1,183 @@
+"""Following and unfollowing, and the account's relays."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from nostr_client.errors import InvalidData, InvalidKey, ListNotRead
+from nostr_client.protocol import kinds
+from nostr_client.social.lists import follows_of
+from tests.social.house import (
+    BEN_KEY,
+    CY_KEY,
+    DEAD,
+    ME,
+    Relay,
+    house,
+    relay_list,
+    signed,
+)
+from tests.social.house import ANA as KEY
+
+TAGS = (
+    ("p", BEN_KEY, "wss://b.example", "ben", "more"),
+    ("t", "kept"),
+    ("p", "broken"),
+    ("p",),
+    ("p", BEN_KEY),
+)
+
+
+def test_follows_are_read_with_care() -> None:
+    event = signed(kind=kinds.FOLLOWS, tags=(*TAGS, ("p", "X" * 64), ("p", CY_KEY)))
+    assert follows_of(event) == (BEN_KEY, CY_KEY)
+    assert follows_of(None) == ()
+
+
+async def test_follow_appends_and_unfollow_takes_out_and_the_rest_stays(tmp_path: Path) -> None:
+    async with house(tmp_path) as h:
+        changed: list[bool] = []
+        h.follows.on_change = lambda: changed.append(True)
+        await h.keep(signed(kind=kinds.FOLLOWS, content='{"wss://r": {}}', tags=TAGS))
+        h.courier.book.hint(CY_KEY, "wss://cy.example", 4)
+        posted = await h.follows.follow(CY_KEY, petname="cy")
+        assert posted is not None
+        assert posted.event.tags == (*TAGS, ("p", CY_KEY, "wss://cy.example", "cy"))
+        assert posted.event.content == '{"wss://r": {}}'
+        assert await h.follows.pubkeys() == [BEN_KEY, CY_KEY]
+        assert await h.follows.follow(CY_KEY) is None
+        posted = await h.follows.unfollow(BEN_KEY)
+        assert posted is not None
+        assert posted.event.tags == (*TAGS[1:4], ("p", CY_KEY, "wss://cy.example", "cy"))
+        assert await h.follows.unfollow(BEN_KEY) is None
+        assert len(await h.follows.history()) == 2
+        assert changed
+
+
+async def test_a_new_petname_changes_only_that(tmp_path: Path) -> None:
+    async with house(tmp_path) as h:
+        await h.keep(signed(kind=kinds.FOLLOWS, tags=(("p", BEN_KEY), *TAGS[:1])))
+        posted = await h.follows.follow(BEN_KEY, petname="benny")
+        assert posted is not None
+        assert posted.event.tags == (
+            ("p", BEN_KEY, "", "benny"),
+            ("p", BEN_KEY, "wss://b.example", "benny", "more"),
+        )
+
+
+async def test_what_is_no_key_or_no_relay_to_name_is_refused(tmp_path: Path) -> None:
+    async with house(tmp_path, private=()) as h:
+        with pytest.raises(InvalidKey):
+            await h.follows.follow("f" * 64)
+        with pytest.raises(InvalidData, match="cannot be named"):
+            await h.follows.follow(BEN_KEY, "ws://192.168.0.1")
+
+
+async def test_a_follow_that_cannot_be_read_first_is_refused(tmp_path: Path) -> None:
+    async with house(tmp_path, fallback=[DEAD], only_here=False) as h:
+        with pytest.raises(ListNotRead):
+            await h.follows.follow(BEN_KEY, allow_empty=True)
+        assert await h.follows.pubkeys() == []
+
+
+async def test_without_a_list_the_relays_that_stand_in_are_shown(tmp_path: Path) -> None:
+    async with (
+        Relay() as one,
+        house(tmp_path, fallback=[one.url], own_relay="ws://127.0.0.1:7") as h,
+    ):
+        await h.courier.publish(signed(content="x"))
+        rows = await h.relays.rows()
+        assert [(r.url, r.fallback, r.own) for r in rows] == [
+            (one.url, True, False),
+            ("ws://127.0.0.1:7", False, True),
+        ]
+        assert rows[0].state == "up"
+        assert rows[0].delivered == 1.0
+        assert rows[0].latency is not None
+        assert rows[1].state == "down"
+        assert "tcp" in rows[1].last_word
+
+
+async def test_relays_are_added_changed_and_removed(
+    tmp_path: Path, loopback_only: list[str]
+) -> None:
+    async with Relay() as one, house(tmp_path, fallback=[one.url]) as h:
+        changed: list[bool] = []
+        h.relays.on_change = lambda: changed.append(True)
+        posted = await h.relays.add("WSS://New.example/")
+        assert posted is not None
+        assert posted.event.tags == (("r", one.url), ("r", "wss://new.example"))
+        assert one.has(posted.event)
+        assert await h.relays.add("wss://new.example") is None
+        posted = await h.relays.add("wss://new.example", write=False)
+        assert posted is not None
+        assert posted.event.tags[1] == ("r", "wss://new.example", "read")
+        rows = {row.url: row for row in await h.relays.rows()}
+        assert (rows["wss://new.example"].read, rows["wss://new.example"].write) == (True, False)
+        posted = await h.relays.remove(one.url)
+        assert posted is not None
+        assert posted.event.tags == (("r", "wss://new.example", "read"),)
+        assert one.has(posted.event)  # who reads there has to learn where we went
+        assert await h.relays.remove(one.url) is None
+        assert changed
+    loopback_only.clear()
+
+
+async def test_other_tags_of_the_relay_list_stay(
+    tmp_path: Path, loopback_only: list[str]
+) -> None:
+    async with house(tmp_path) as h:
+        tags = (("alt", "x"), ("r", "WSS://Odd.example/", "write"), ("r", "broken"))
+        await h.keep(signed(kind=kinds.RELAY_LIST, tags=tags, content="c"))
+        posted = await h.relays.add("ws://127.0.0.1:1")
+        assert posted is not None
+        assert posted.event.tags == (*tags, ("r", "ws://127.0.0.1:1"))
+        assert posted.event.content == "c"
+        posted = await h.relays.remove("wss://odd.example")
+        assert posted is not None
+        assert posted.event.tags == (tags[0], tags[2], ("r", "ws://127.0.0.1:1"))
+        posted = await h.relays.set([("ws://127.0.0.1:2", True, False)])
+        assert posted is not None
+        assert posted.event.tags == (tags[0], ("r", "ws://127.0.0.1:2", "read"))
+    loopback_only.clear()
+
+
+async def test_the_first_run_lists_what_was_chosen_also_nothing(tmp_path: Path) -> None:
+    async with Relay() as one, house(tmp_path, fallback=[one.url]) as h:
+        posted = await h.relays.first_run([])
+        assert posted is not None
+        assert posted.event.tags == ()
+        assert await h.relays.rows() == []
+        h.clock.now += 1
+        posted = await h.relays.first_run([one.url])
+        assert posted is not None
+        assert posted.event.tags == (("r", one.url),)
+
+
+async def test_what_others_cannot_reach_has_no_place_in_the_list(tmp_path: Path) -> None:
+    own = "ws://127.0.0.1:7"
+    async with house(tmp_path, private=(), own_relay=own) as h:
+        for url in (own, "ws://localhost", "wss://10.1.2.3", "wss://nas.local"):
+            with pytest.raises(InvalidData, match="private network"):
+                await h.relays.add(url)
+        for url in ("nonsense", "https://x.example", ""):
+            with pytest.raises(InvalidData):
+                await h.relays.add(url)
+        with pytest.raises(InvalidData, match="for both"):
+            await h.relays.add("wss://x.example", read=False, write=False)
+
+
+async def test_a_dead_relay_can_be_taken_off(tmp_path: Path) -> None:
+    """It need not answer for that; the others must."""
+    async with Relay() as one, house(tmp_path, only_here=False) as h:
+        mine = relay_list(KEY, one.url, DEAD)
+        one.keep(mine)
+        await h.keep(mine)
+        with pytest.raises(ListNotRead):
+            await h.relays.add("ws://127.0.0.1:2")
+        posted = await h.relays.remove(DEAD)
+        assert posted is not None
+        assert posted.event.tags == (("r", one.url),)
+        assert posted.event.pubkey == ME
