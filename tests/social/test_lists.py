@@ -125,9 +125,7 @@ async def test_relays_are_added_changed_and_removed(
     loopback_only.clear()
 
 
-async def test_other_tags_of_the_relay_list_stay(
-    tmp_path: Path, loopback_only: list[str]
-) -> None:
+async def test_other_tags_of_the_relay_list_stay(tmp_path: Path, loopback_only: list[str]) -> None:
     async with house(tmp_path) as h:
         tags = (("alt", "x"), ("r", "WSS://Odd.example/", "write"), ("r", "broken"))
         await h.keep(signed(kind=kinds.RELAY_LIST, tags=tags, content="c"))

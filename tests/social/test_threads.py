@@ -1,0 +1,139 @@
+"""Conversations as trees, from the store and from relays."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from nostr_client.protocol import kinds
+from nostr_client.protocol.event import Event, Tags
+from nostr_client.social import threads
+from nostr_client.social.views import ThreadView
+from tests.social.house import (
+    ANA,
+    BEN,
+    BEN_KEY,
+    CY,
+    DEAD,
+    ME,
+    START,
+    Relay,
+    house,
+    relay_list,
+    signed,
+)
+
+
+def answer(parent: Event, text: str, at: int, root: Event | None = None) -> Event:
+    if root is None or root is parent:
+        tags: Tags = (("e", parent.id, "", "root", parent.pubkey),)
+    else:
+        tags = (
+            ("e", root.id, "", "root", root.pubkey),
+            ("e", parent.id, "", "reply", parent.pubkey),
+        )
+    return signed(BEN, content=text, tags=(*tags, ("p", parent.pubkey)), at=START + at)
+
+
+def drawn(view: ThreadView) -> list[str]:
+    return ["  " * depth + note.event.content for depth, note in view.items]
+
+
+ROOT = signed(ANA, content="root")
+A = answer(ROOT, "a", 2)
+B = answer(ROOT, "b", 1)
+A1 = answer(A, "a1", 4, ROOT)
+A2 = answer(A, "a2", 3, ROOT)
+A11 = answer(A1, "a11", 5, ROOT)
+TREE = ["root", "  b", "  a", "    a2", "    a1", "      a11"]
+
+
+async def test_a_thread_is_a_tree_in_reading_order_from_wherever_it_is_opened(
+    tmp_path: Path,
+) -> None:
+    async with house(tmp_path) as h:
+        cited = signed(CY, content="cites", tags=(("e", ROOT.id, "", "mention"),))
+        reaction = signed(CY, kinds.REACTION, "+", (("e", ROOT.id),))
+        await h.keep(A11, ROOT, A, B, A2, A1, cited, reaction)
+        for note in (ROOT, B, A11):
+            view = await h.threads.load(note.id)
+            assert drawn(view) == TREE
+            assert view.focus == note.id
+            assert view.root is not None
+            assert view.root.event == ROOT
+            assert view.missing == ()
+            assert view.hidden == 0
+
+
+async def test_what_is_not_here_is_named(tmp_path: Path) -> None:
+    async with house(tmp_path) as h:
+        await h.keep(A11, B)
+        view = await h.threads.load(A11.id)
+        assert view.root is None
+        assert drawn(view) == ["  b", "  a11"]
+        assert view.missing == tuple(sorted((ROOT.id, A1.id)))
+        nothing = await h.threads.load("0" * 64)
+        assert (nothing.items, nothing.missing) == ((), ("0" * 64,))
+
+
+async def test_old_positional_threads_are_read(tmp_path: Path) -> None:
+    async with house(tmp_path) as h:
+        first = signed(BEN, content="first", tags=(("e", ROOT.id), ("p", ME)), at=START + 1)
+        second = signed(CY, content="second", tags=(("e", ROOT.id), ("e", first.id)), at=START + 2)
+        await h.keep(ROOT, first, second)
+        assert drawn(await h.threads.load(second.id)) == ["root", "  first", "    second"]
+
+
+async def test_an_answer_that_claims_another_root_still_hangs_together(tmp_path: Path) -> None:
+    async with house(tmp_path) as h:
+        stray = signed(
+            CY,
+            content="stray",
+            tags=(("e", "9" * 64, "", "root"), ("e", B.id, "", "reply")),
+            at=START + 9,
+        )
+        await h.keep(ROOT, B, stray)
+        view = await h.threads.load(stray.id)
+        assert "stray" in [line.strip() for line in drawn(view)]
+        assert {note.event.content for _, note in view.items} >= {"stray", "b"}
+        assert "9" * 64 in view.missing
+
+
+async def test_a_chain_of_a_thousand_is_no_trouble(tmp_path: Path) -> None:
+    async with house(tmp_path) as h:
+        chain = [ROOT]
+        for n in range(threads.MOST_NOTES + 200):
+            chain.append(answer(chain[-1], str(n), n, ROOT))
+        await h.keep(*chain)
+        view = await h.threads.load(chain[-1].id)
+        assert len(view.items) == threads.MOST_NOTES
+        assert view.hidden == 201
+        assert view.items[0][1].event == ROOT
+        assert any(note.event == chain[-1] for _, note in view.items)
+
+
+async def test_an_event_of_another_kind_is_a_thread_of_its_own(tmp_path: Path) -> None:
+    async with house(tmp_path) as h:
+        article = signed(BEN, 30023, "long", (("d", "x"), ("e", ROOT.id)))
+        await h.keep(article, ROOT)
+        assert drawn(await h.threads.load(article.id)) == ["long"]
+
+
+async def test_fetching_asks_where_the_people_are_and_follows_hints(tmp_path: Path) -> None:
+    async with (
+        Relay(ROOT, A, B) as bens,
+        Relay(A1, A2) as hinted,
+        Relay(A11) as own,
+        house(tmp_path, fallback=[own.url]) as h,
+    ):
+        await h.keep(relay_list(BEN, bens.url))
+        view = await h.threads.fetch(A11.id, relays=[hinted.url, "ws://10.0.0.1", "nonsense"])
+        assert drawn(view) == TREE
+        assert bens.connections == hinted.connections == 1
+        assert (await h.profiles.get(BEN_KEY)).event is None
+
+
+async def test_offline_a_thread_is_what_is_here(tmp_path: Path) -> None:
+    async with house(tmp_path, fallback=[DEAD]) as h:
+        await h.keep(ROOT, A)
+        assert drawn(await h.threads.fetch(A.id)) == ["root", "  a"]
+        assert (await h.threads.fetch("0" * 64)).items == ()
