@@ -140,7 +140,7 @@ class ScriptedRelay:
             async with self.changed:
                 self.changed.notify_all()
 
-    async def until(self, met: Callable[[], bool]) -> None:
+    async def until(self, met: Callable[[], object]) -> None:
         """Wait until `met` holds; it is asked when a connection comes or goes, or a frame comes."""
         async with asyncio.timeout(LIMIT), self.changed:
             await self.changed.wait_for(met)

@@ -13,7 +13,7 @@ from nostr_client.net import backoff, delivery, outbox, subscription, wire
 from nostr_client.net.health import DOWN
 from nostr_client.net.pool import RelayPool
 from nostr_client.net.session import MAX_OFFENCES
-from nostr_client.net.subscription import Arrival, Ended, EndOfStored
+from nostr_client.net.subscription import Arrival, Ended, EndOfStored, Item
 from nostr_client.protocol.event import Draft, Event
 from nostr_client.protocol.filters import Filter
 from tests.net.scripted import (
@@ -363,7 +363,7 @@ async def test_a_slow_reader_slows_the_socket_and_loses_nothing(
         await until(stuck)
         assert len(sub._items) < 2000
         number = len(sent)
-        got = []
+        got: list[Event] = []
         while len(got) < number:
             item = await anext(sub)
             assert isinstance(item, Arrival)
@@ -398,7 +398,7 @@ async def test_a_reader_who_sleeps_holds_up_only_himself(monkeypatch: pytest.Mon
         await relay.until(lambda: bool(relay.sent("CLOSE")))
         got = await pool.fetch([NOTES], [relay.url])
         assert len(got.events) == 600
-        items = []
+        items: list[Item] = []
         while not items or not isinstance(items[-1], EndOfStored):
             items.append(await anext(sleeper))
         arrived = [item.event.id for item in items if isinstance(item, Arrival)]

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection
 from contextlib import AsyncExitStack
+from functools import partial
 
 import pytest
 
 from nostr_client.net.pool import RelayPool
+from nostr_client.net.report import Answer
 from nostr_client.net.subscription import Arrival, Ended, EndOfStored
 from nostr_client.protocol.filters import Filter
 from tests.net.scripted import LIMIT, PlainVerifier, ScriptedRelay, honest, note
@@ -22,7 +24,7 @@ async def test_publish_reports_each_relay() -> None:
         ScriptedRelay(honest()) as two,
         RelayPool(verifier=PlainVerifier()) as pool,
     ):
-        heard = []
+        heard: list[Answer] = []
         report = await pool.publish(
             note("hello"), [one.url, two.url, "ws://127.0.0.1:1"], on_answer=heard.append
         )
@@ -60,7 +62,7 @@ async def test_subscribe_tells_stored_from_live_and_copies_from_news() -> None:
             item = await anext(sub)
             assert item == Arrival(new, two.url, True, False)
         for relay in (one, two):
-            await relay.until(lambda relay=relay: bool(relay.sent("CLOSE")))
+            await relay.until(partial(relay.sent, "CLOSE"))
         assert one.connections == two.connections == 1
 
 

@@ -1,0 +1,328 @@
+"""Who may be dialled, which address is taken, and what goes through proxies."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+import struct
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nostr_client.errors import ConfigError, ConnectFailed
+from nostr_client.net import dial
+from nostr_client.net.dial import DialPolicy, ProxyAddress, connect_first, open_socket, resolve
+from nostr_client.net.pool import RelayPool
+from nostr_client.protocol.filters import Filter
+from tests.net.certificates import contexts
+from tests.net.scripted import LIMIT, Peer, PlainVerifier, ScriptedRelay, honest, note
+
+NOTES = Filter.of(kinds=[1])
+
+
+def test_policy() -> None:
+    strict = DialPolicy()
+    assert strict("wss://relay.example.com")
+    for url in ("ws://127.0.0.1:7777", "ws://localhost", "ws://192.168.1.5", "ws://[fd00::1]"):
+        assert not strict(url)
+        assert DialPolicy(given=[url])(url)
+    assert not strict("ws://2130706433/")
+    assert DialPolicy(["192.168.1.5"])("ws://192.168.1.5:99")
+    assert not DialPolicy(["192.168.1.5"])("ws://192.168.1.6:99")
+    assert DialPolicy(loopback=True)("ws://127.0.0.1:1")
+    assert not DialPolicy(loopback=True)("ws://10.0.0.1")
+    later = DialPolicy()
+    later.give("ws://LOCALHOST:7777/")
+    assert later("ws://localhost:7777")
+    assert later.allows_private("ws://localhost:7777")
+    assert not later.allows_private("wss://relay.example.com")
+
+
+async def test_a_private_relay_from_a_stranger_is_not_dialled() -> None:
+    async with (
+        ScriptedRelay(honest([note("a")])) as relay,
+        RelayPool(verifier=PlainVerifier(), dial=DialPolicy()) as pool,
+    ):
+        report = await pool.publish(note("b"), [relay.url])
+        assert report.answers[0].problem == "connect: refused: a private address"
+        got = await pool.fetch([NOTES], [relay.url])
+        assert got.ends[relay.url].problem == "connect: refused: a private address"
+        assert relay.connections == 0
+
+
+class Names:
+    """Stands in for DNS."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, **answers: list[str]) -> None:
+        self.asked: list[str] = []
+        self._answers = {name.replace("_", "."): found for name, found in answers.items()}
+        monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", self.getaddrinfo)
+
+    async def getaddrinfo(self, host: str, port: int, **_: Any) -> list[Any]:
+        self.asked.append(host)
+        found = self._answers.get(host, [host])
+        return [
+            (socket.AF_INET6, socket.SOCK_STREAM, 6, "", (address, port, 0, 0))
+            if ":" in address
+            else (socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port))
+            for address in found
+        ]
+
+
+async def test_a_public_name_that_leads_home_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = Names(monkeypatch, evil_example_com=["127.0.0.1", "::1", "::ffff:10.0.0.1"])
+    async with ScriptedRelay(honest([note("a")])) as relay:
+        url = f"ws://evil.example.com:{relay.port}"
+        async with RelayPool(verifier=PlainVerifier(), dial=DialPolicy()) as pool:
+            report = await pool.publish(note("b"), [url])
+            problem = report.answers[0].problem
+            assert problem == "connect: refused: the name leads to a private address"
+            assert relay.connections == 0
+        names.asked.clear()
+        for policy in (DialPolicy(given=[url]), DialPolicy(["evil.example.com"])):
+            async with RelayPool(verifier=PlainVerifier(), dial=policy) as pool:
+                assert (await pool.publish(note("b"), [url])).ok
+        assert names.asked == ["evil.example.com"] * 2  # the socket takes what was checked
+
+
+async def test_only_public_addresses_are_kept_and_families_take_turns(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    public = ["8.8.8.8", "9.9.9.9", "2606:4700::1111", "2606:4700::1001"]
+    Names(monkeypatch, mixed_example=["10.1.2.3", *public, "fe80::1"], no_example=[])
+    found = await resolve("wss://mixed.example", "mixed.example", 443, private=False)
+    assert [info[4][0] for info in found] == [public[0], public[2], public[1], public[3]]
+    with pytest.raises(ConnectFailed, match="dns: no address"):
+        await resolve("wss://no.example", "no.example", 443, private=False)
+
+
+async def test_dns_that_fails_or_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fail(*_: object, **__: object) -> list[Any]:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    async def hang(*_: object, **__: object) -> list[Any]:
+        await asyncio.Event().wait()
+        return []
+
+    monkeypatch.setattr(dial, "RESOLVE_LIMIT", 0.05)
+    loop = asyncio.get_running_loop()
+    monkeypatch.setattr(loop, "getaddrinfo", fail)
+    with pytest.raises(ConnectFailed, match="dns: name or service not known"):
+        await open_socket("wss://a.example", "a.example", 443, proxy=None, private=False)
+    monkeypatch.setattr(loop, "getaddrinfo", hang)
+    with pytest.raises(ConnectFailed, match=r"dns: no answer within 0\.05 s"):
+        await open_socket("wss://a.example", "a.example", 443, proxy=None, private=False)
+
+
+async def test_the_first_address_that_answers_wins(monkeypatch: pytest.MonkeyPatch) -> None:
+    ended: list[str] = []
+    one, other = socket.socketpair()
+
+    async def connect(info: Any) -> socket.socket:
+        match info[4][0]:
+            case "refused":
+                raise ConnectionRefusedError(111, "")
+            case "silent":
+                try:
+                    await asyncio.Event().wait()
+                finally:
+                    ended.append("silent")
+        return one
+
+    monkeypatch.setattr(dial, "_connect", connect)
+    monkeypatch.setattr(dial, "STAGGER", 0.02)
+    infos: Callable[..., list[Any]] = lambda *names: [(0, 0, 0, "", (n, 1)) for n in names]  # noqa: E731
+    async with asyncio.timeout(LIMIT):
+        assert await connect_first("u", infos("silent", "refused", "good")) is one
+        assert ended == ["silent"]
+        with pytest.raises(ConnectFailed, match="tcp: connection refused"):
+            await connect_first("u", infos("refused", "refused"))
+        monkeypatch.setattr(dial, "CONNECT_LIMIT", 0.1)
+        with pytest.raises(ConnectFailed, match=r"tcp: no connection within 0\.1 s"):
+            await connect_first("u", infos("silent", "silent"))
+    one.close()
+    other.close()
+
+
+# Proxies
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("x", "socks5h://", "socks4://host:1", "socks5h://me:s3cret@host:port"),
+        *("ftp://me:s3cret@host:1", "https://me:s3cret@host:1"),
+    ],
+)
+def test_a_proxy_that_cannot_be_used(url: str) -> None:
+    with pytest.raises(ConfigError) as failed:
+        ProxyAddress(url)
+    assert "s3cret" not in str(failed.value)
+    with pytest.raises(ConfigError):
+        RelayPool(verifier=PlainVerifier(), proxy=url)
+
+
+def test_a_proxy_does_not_show_its_password() -> None:
+    proxy = ProxyAddress("socks5h://me:s3cret@127.0.0.1")
+    assert repr(proxy) == "<ProxyAddress socks5 127.0.0.1:1080>"
+
+
+async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    try:
+        while data := await reader.read(65536):
+            writer.write(data)
+            await writer.drain()
+    except ConnectionError:
+        pass
+    finally:
+        writer.close()
+
+
+Accept = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[tuple[str, int]]]
+
+
+@asynccontextmanager
+async def proxy_(accept: Accept, target: int) -> AsyncIterator[tuple[int, list[tuple[str, int]]]]:
+    """A proxy that leads everywhere to `target` on loopback, and notes where it was to lead."""
+    asked: list[tuple[str, int]] = []
+    tasks: set[asyncio.Task[Any]] = set()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        tasks.add(task)
+        asked.append(await accept(reader, writer))
+        try:
+            inner_reader, inner_writer = await asyncio.open_connection("127.0.0.1", target)
+            await asyncio.gather(_copy(reader, inner_writer), _copy(inner_reader, writer))
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        yield server.sockets[0].getsockname()[1], asked
+        if tasks:
+            await asyncio.wait(tasks, timeout=LIMIT)
+
+
+async def accept_socks(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+) -> tuple[str, int]:
+    _, number = await reader.readexactly(2)
+    methods = await reader.readexactly(number)
+    if 2 in methods:
+        writer.write(b"\x05\x02")
+        _, size = await reader.readexactly(2)
+        user = await reader.readexactly(size)
+        password = await reader.readexactly((await reader.readexactly(1))[0])
+        assert (user, password) == (b"me", b"s3:cret")
+        writer.write(b"\x01\x00")
+    else:
+        writer.write(b"\x05\x00")
+    _, _, _, kind = await reader.readexactly(4)
+    assert kind == 3, "the name was not left to the proxy"
+    size = (await reader.readexactly(1))[0]
+    host = (await reader.readexactly(size)).decode()
+    (port,) = struct.unpack("!H", await reader.readexactly(2))
+    writer.write(b"\x05\x00\x00\x01\x00\x00\x00\x00\x00\x00")
+    return host, port
+
+
+async def accept_http(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+) -> tuple[str, int]:
+    head = await reader.readuntil(b"\r\n\r\n")
+    method, where, _ = head.split(b"\r\n")[0].decode().split()
+    assert method == "CONNECT"
+    writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+    host, _, port = where.rpartition(":")
+    return host, int(port)
+
+
+@pytest.mark.parametrize("user", ["", "me:s3%3Acret@"])
+async def test_socks(user: str) -> None:
+    host = "abcdefghijklmnop.onion"
+    async with (
+        ScriptedRelay(honest()) as relay,
+        proxy_(accept_socks, relay.port) as (port, asked),
+        RelayPool(
+            verifier=PlainVerifier(),
+            proxy=f"socks5h://{user}127.0.0.1:{port}",
+            dial=DialPolicy(),
+        ) as pool,
+    ):
+        report = await pool.publish(note("a"), [f"ws://{host}"])
+        assert report.ok
+        assert asked == [(host, 80)]
+        private = await pool.publish(note("a"), ["ws://127.0.0.1:80"])
+        assert private.answers[0].problem == "connect: refused: a private address"
+
+
+async def test_http_proxy_with_tls_to_the_relay(tmp_path: Path) -> None:
+    server, client = contexts(tmp_path, "relay.example.com")
+    async with (
+        ScriptedRelay(honest(), ssl=server) as relay,
+        proxy_(accept_http, relay.port) as (port, asked),
+        RelayPool(verifier=PlainVerifier(), proxy=f"http://127.0.0.1:{port}", tls=client) as pool,
+    ):
+        report = await pool.publish(note("a"), ["wss://relay.example.com/inbox"])
+        assert report.ok
+        assert asked == [("relay.example.com", 443)]
+
+
+async def test_a_proxy_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with RelayPool(verifier=PlainVerifier(), proxy="socks5h://127.0.0.1:1") as pool:
+        report = await pool.publish(note("a"), ["wss://relay.example.com"])
+        assert report.answers[0].problem.startswith("connect: proxy: ")
+
+
+async def test_onion_services_are_dialled_through_a_proxy_only() -> None:
+    async with RelayPool(verifier=PlainVerifier()) as pool:
+        report = await pool.publish(note("a"), ["ws://abcdefghijklmnop.onion"])
+        problem = "connect: refused: onion services are reached through a proxy only"
+        assert report.answers[0].problem == problem
+
+
+async def test_system_proxies_are_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "https_proxy", "all_proxy", "socks_proxy", "ws_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+        monkeypatch.setenv(name.upper(), "http://127.0.0.1:1")
+    async with ScriptedRelay(honest()) as relay, RelayPool(verifier=PlainVerifier()) as pool:
+        assert (await pool.publish(note("a"), [relay.url])).ok
+
+
+@pytest.mark.parametrize("wanted", [False, True])
+async def test_compression_is_used_only_when_asked_for(wanted: bool) -> None:
+    headers: list[str | None] = []
+
+    async def script(peer: Peer) -> None:
+        assert peer.socket.request is not None
+        headers.append(peer.socket.request.headers.get("Sec-WebSocket-Extensions"))
+        await honest()(peer)
+
+    async with (
+        ScriptedRelay(script, compression="deflate") as relay,
+        RelayPool(verifier=PlainVerifier(), compression=wanted) as pool,
+    ):
+        assert (await pool.publish(note("a"), [relay.url])).ok
+        assert bool(headers[0]) is wanted
+
+
+async def test_a_certificate_that_is_not_to_be_trusted(tmp_path: Path) -> None:
+    server, client = contexts(tmp_path, "localhost")
+    async with ScriptedRelay(honest(), ssl=server) as relay:
+        url = f"wss://localhost:{relay.port}"
+        async with RelayPool(verifier=PlainVerifier(), tls=client) as pool:
+            assert (await pool.publish(note("a"), [url])).ok
+        async with RelayPool(verifier=PlainVerifier()) as pool:
+            report = await pool.publish(note("a"), [url])
+            assert report.answers[0].problem.startswith("connect: tls: ")
+        wrong = f"wss://127.0.0.1:{relay.port}"
+        async with RelayPool(verifier=PlainVerifier(), tls=client) as pool:
+            report = await pool.publish(note("a"), [wrong])
+            assert report.answers[0].problem.startswith("connect: tls: ")
+    assert client.verify_mode is ssl.CERT_REQUIRED
