@@ -248,7 +248,7 @@ class FeedSync:
 
     async def _read_feeds(self, group: asyncio.TaskGroup) -> None:
         """Plan, read, and plan again when something changed or a while has passed."""
-        wait = REPLAN_FIRST
+        begun = time.monotonic()
         while True:
             self._replan.clear()
             try:
@@ -256,11 +256,10 @@ class FeedSync:
                 self._problem = ""
             except StoreError as error:
                 self._problem = str(error)
+            settled = not self._problem and time.monotonic() - begun >= REPLAN_FIRST
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(wait):
+                async with asyncio.timeout(REPLAN if settled else REPLAN_FIRST):
                     await self._replan.wait()
-                    continue
-            wait = REPLAN
 
     async def _plan_feeds(self, group: asyncio.TaskGroup) -> None:
         people = set(await self._follows.pubkeys()) | ({self._owner} if self._owner else set())

@@ -1,0 +1,220 @@
+"""Background reading: whom it asks for what, how it goes on after a restart, how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from nostr_client.errors import StoreError
+from nostr_client.protocol import kinds
+from nostr_client.protocol.event import Event
+from nostr_client.protocol.filters import Filter
+from nostr_client.social import feed_sync
+from nostr_client.social.feed_sync import Marks
+from tests.social.house import (
+    ANA,
+    BEN,
+    BEN_KEY,
+    CY,
+    CY_KEY,
+    DEAD,
+    LIMIT,
+    ME,
+    START,
+    House,
+    Relay,
+    house,
+    relay_list,
+    signed,
+)
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feed_sync, "LISTS_LIMIT", 1.0)
+    monkeypatch.setattr(feed_sync, "REPLAN_FIRST", 0.5)
+    monkeypatch.setattr(feed_sync, "PROFILE_PAUSE", 0.1)
+
+
+def following(*people: str, at: int = START) -> Event:
+    return signed(kind=kinds.FOLLOWS, tags=tuple(("p", p) for p in people), at=at)
+
+
+async def until(met: Callable[[], object]) -> None:
+    async with asyncio.timeout(LIMIT):
+        while not met():
+            await asyncio.sleep(0.02)
+
+
+async def held(h: House, event: Event) -> None:
+    async with asyncio.timeout(LIMIT):
+        while await h.store.get(event.id) is None:
+            await asyncio.sleep(0.02)
+
+
+def requests(relay: Relay) -> list[Filter]:
+    return [Filter.from_dict(raw) for frame in relay.sent("REQ") for raw in frame[2:]]
+
+
+def feed_requests(relay: Relay) -> list[Filter]:
+    return [f for f in requests(relay) if f.kinds == feed_sync.FEED_KINDS]
+
+
+async def test_all_is_read_from_where_it_is(tmp_path: Path) -> None:
+    """Own lists at the own relays, notes where the followed write, mentions in the inbox,
+    profiles of whoever turns up at the indexers; and then live."""
+    bens, mention = signed(BEN, content="ben"), signed(CY, content="hey", tags=(("p", ME),))
+    cys_profile = signed(CY, 0, '{"name":"cy"}')
+    async with (
+        Relay(following(BEN_KEY)) as home,
+        Relay(bens) as ben_relay,
+        Relay(cys_profile, relay_list(BEN)) as index,
+    ):
+        home.keep(relay_list(ANA, home.url))
+        home.keep(mention)
+        index.keep(relay_list(BEN, ben_relay.url))
+        async with house(tmp_path, fallback=[home.url], indexers=[index.url]) as h:
+            assert not h.timeline.status.running
+            status = h.timeline.sync()
+            assert status.running
+            assert h.timeline.sync().running  # once is enough
+            await held(h, mention)
+            await held(h, cys_profile)
+            await held(h, bens)
+            assert {f.limit for f in feed_requests(ben_relay)} == {feed_sync.BACKFILL}
+            await until(lambda: h.timeline.status.is_caught_up)
+            assert h.timeline.status.people == 2
+            assert [v.event.content for v in await h.timeline.home()] == ["ben"]
+            live = signed(BEN, content="live", at=START + 1)
+            await ben_relay.tell(live)
+            await held(h, live)
+            await home.tell(following(BEN_KEY, CY_KEY, at=START + 5))
+            await until(lambda: h.timeline.status.people == 3)
+
+
+async def test_it_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    old = signed(BEN, content="old", at=START - 100_000)
+    async with Relay(old) as one:
+        async with house(tmp_path, fallback=[one.url]) as h:
+            await h.keep(following(BEN_KEY))
+            h.sync.start()
+            await held(h, old)
+            await until(lambda: h.timeline.status.is_caught_up)
+            await asyncio.sleep(0.05)
+        one.log.clear()
+        async with house(tmp_path, fallback=[one.url]) as h:
+            await h.keep(following(BEN_KEY, CY_KEY, at=START + 1))
+            h.clock.now += 50_000
+            h.sync.start()
+            await until(lambda: h.timeline.status.is_caught_up and feed_requests(one))
+            resumed, fresh = sorted(feed_requests(one), key=lambda f: f.since or 0, reverse=True)
+            assert resumed.authors == {BEN_KEY, ME}
+            assert resumed.since == START - feed_sync.OVERLAP
+            assert resumed.limit is None
+            assert fresh.authors == {CY_KEY}
+            assert (fresh.since, fresh.limit) == (None, feed_sync.BACKFILL)
+
+
+async def test_a_long_absence_is_read_back_page_by_page(tmp_path: Path) -> None:
+    notes = [signed(BEN, content=str(n), at=START + 10 * n) for n in range(1200)]
+    async with Relay() as one:
+        async with house(tmp_path, fallback=[one.url]) as h:
+            await h.keep(following(BEN_KEY))
+            h.sync.start()
+            await until(lambda: h.timeline.status.is_caught_up)
+            await asyncio.sleep(0.05)
+        for note in notes:  # far more than the relay sends in one answer
+            one.held.append(note)
+        async with house(tmp_path, fallback=[one.url]) as h:
+            h.clock.now += 20_000
+            h.sync.start()
+            await held(h, notes[0])
+            async with asyncio.timeout(LIMIT):
+                while await h.store.count([Filter.of(kinds=[1])]) < 1200:
+                    await asyncio.sleep(0.05)
+
+
+async def test_a_mark_moves_only_after_the_history_was_read(tmp_path: Path) -> None:
+    async with Relay() as silent:
+        silent.silent = True
+        async with house(tmp_path, fallback=[silent.url, DEAD]) as h:
+            await h.keep(following(BEN_KEY))
+            h.sync.start()
+            await until(lambda: feed_requests(silent))
+            assert not h.timeline.status.is_caught_up
+        marks = Marks(tmp_path / f"read-{ME[:16]}.json")
+        for url in (silent.url, DEAD):
+            assert marks.split(url, [BEN_KEY]) == (0, set(), {BEN_KEY})
+
+
+def test_marks_survive_and_a_damaged_file_is_an_empty_one(tmp_path: Path) -> None:
+    path = tmp_path / "read.json"
+    marks = Marks(path)
+    marks.move("wss://a.example", 5, [BEN_KEY])
+    marks.save()
+    assert Marks(path).split("wss://a.example", [BEN_KEY, CY_KEY]) == (5, {BEN_KEY}, {CY_KEY})
+    for damage in (b"", b"{", b"[]", b'{"wss://a.example": 7}'):
+        path.write_bytes(damage)
+        assert Marks(path).split("wss://a.example", [BEN_KEY]) == (0, set(), {BEN_KEY})
+
+
+async def test_offline_it_waits_and_recovers(tmp_path: Path) -> None:
+    note = signed(BEN, content="x")
+    async with Relay() as probe:
+        port = probe.port
+    async with house(tmp_path, fallback=[f"ws://127.0.0.1:{port}"]) as h:
+        await h.keep(following(BEN_KEY))
+        h.sync.start()
+        await until(lambda: h.timeline.status.is_caught_up)  # whoever can be reached: nobody
+        async with Relay(note, port=port):
+            await held(h, note)
+
+
+async def test_closing_is_quick_whatever_relays_do(tmp_path: Path) -> None:
+    async with Relay() as silent, Relay(signed(BEN)) as fine:
+        silent.silent = True
+        async with house(tmp_path, fallback=[silent.url, fine.url, DEAD]) as h:
+            await h.keep(following(BEN_KEY))
+            h.sync.start()
+            await until(lambda: feed_requests(fine))
+            began = time.monotonic()
+        assert time.monotonic() - began < 2
+
+
+async def test_777_people_take_few_sockets_and_short_filters(tmp_path: Path) -> None:
+    """Every one of them has a relay list, on twelve relays between them."""
+    async with Relay() as a, Relay() as b, Relay() as c:
+        urls = [a.url, b.url, c.url]
+        async with house(tmp_path, fallback=urls) as h:
+            people = [f"{n:064x}" for n in range(1, 778)]
+            await h.keep(following(*people))
+            h.sync.start()
+            await until(lambda: all(len(feed_requests(r)) >= 4 for r in (a, b, c)))
+            asked = [f for r in (a, b, c) for f in feed_requests(r)]
+            assert all(len(f.authors or ()) <= 200 for f in asked)
+            assert frozenset().union(*(f.authors or () for f in asked)) >= set(people)
+            assert a.connections == b.connections == c.connections == 1
+
+
+async def test_trouble_with_the_store_is_a_status_and_not_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    note = signed(BEN, content="x")
+    async with Relay(note) as one, house(tmp_path, fallback=[one.url]) as h:
+        await h.keep(following(BEN_KEY))
+        pubkeys, failures = h.follows.pubkeys, [StoreError("the disk is full")] * 2
+
+        async def failing() -> list[str]:
+            if failures:
+                raise failures.pop()
+            return await pubkeys()
+
+        monkeypatch.setattr(h.follows, "pubkeys", failing)
+        h.sync.start()
+        await until(lambda: h.timeline.status.problem == "the disk is full")
+        await held(h, note)
+        assert h.timeline.status.problem == ""
