@@ -145,7 +145,13 @@ def _on_loop(work: Coroutine[Any, Any, T]) -> T:
     with contextlib.suppress(ImportError):
         from uvloop import new_event_loop
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
-        return runner.run(work)
+        try:
+            return runner.run(work)
+        except ExceptionGroup as group:
+            error: Exception = group
+            while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
+                error = error.exceptions[0]
+            raise error from None
 
 
 def _tune() -> None:

@@ -8,10 +8,11 @@ from http import HTTPStatus
 from typing import Final
 from urllib.parse import urlsplit
 
-import msgspec
 from websockets.datastructures import Headers
 from websockets.http11 import Request, Response
 
+from nostr_client.nips.nip11 import MEDIA_TYPE, Limitation, RelayInfo
+from nostr_client.protocol.messages import MAX_SUBSCRIPTION_ID
 from nostr_client.version import __version__
 from relays.config import RelayConfig
 
@@ -24,36 +25,41 @@ _CORS: Final = {
 }
 
 
+class _Limitation(Limitation, frozen=True, kw_only=True, omit_defaults=True):
+    """With two limits of ours that NIP-11 has no name for."""
+
+    max_filters: int
+    max_filter_values: int
+
+
 def information(config: RelayConfig) -> bytes:
     """The document of NIP-11. Every number in it is one that the relay keeps to."""
     limits = config.limits
-    limitation = {
-        "max_message_length": limits.message_bytes,
-        "max_subscriptions": limits.subscriptions,
-        "max_filters": limits.filters,
-        "max_filter_values": limits.filter_values,
-        "max_limit": limits.max_limit,
-        "default_limit": limits.default_limit,
-        "max_subid_length": 64,
-        "max_event_tags": limits.event_tags,
-        "max_content_length": limits.content_length,
-        "created_at_upper_limit": limits.created_at_ahead,
-        "auth_required": False,
-        "payment_required": False,
-        "restricted_writes": False,
-    }
-    if limits.created_at_behind is not None:
-        limitation["created_at_lower_limit"] = limits.created_at_behind
-    document = {
-        "name": config.name,
-        "description": config.description,
-        "pubkey": config.pubkey,
-        "contact": config.contact,
-        "supported_nips": NIPS,
-        "version": __version__,
-        "limitation": limitation,
-    }
-    return msgspec.json.encode({k: v for k, v in document.items() if v is not None})
+    limitation = _Limitation(
+        max_message_length=limits.message_bytes,
+        max_subscriptions=limits.subscriptions,
+        max_filters=limits.filters,
+        max_filter_values=limits.filter_values,
+        max_limit=limits.max_limit,
+        default_limit=limits.default_limit,
+        max_subid_length=MAX_SUBSCRIPTION_ID,
+        max_event_tags=limits.event_tags,
+        max_content_length=limits.content_length,
+        created_at_lower_limit=limits.created_at_behind,
+        created_at_upper_limit=limits.created_at_ahead,
+        auth_required=False,
+        payment_required=False,
+        restricted_writes=False,
+    )
+    return RelayInfo(
+        name=config.name,
+        description=config.description,
+        pubkey=config.pubkey,
+        contact=config.contact,
+        supported_nips=NIPS,
+        version=__version__,
+        limitation=limitation,
+    ).encode()
 
 
 class Pages:
@@ -80,8 +86,8 @@ class Pages:
                 )
                 response.headers["Allow"] = _CORS["Access-Control-Allow-Methods"]
                 return response
-        if "application/nostr+json" in ",".join(request.headers.get_all("Accept")):
-            answer = _response(HTTPStatus.OK, "application/nostr+json", self._document)
+        if MEDIA_TYPE in ",".join(request.headers.get_all("Accept")):
+            answer = _response(HTTPStatus.OK, MEDIA_TYPE, self._document)
         elif request.headers.get_all("Upgrade"):
             return None
         else:

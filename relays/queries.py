@@ -1,7 +1,8 @@
 """REQ and COUNT from the store: fairly, few at a time, and only as fast as a client reads.
 
 Clients with questions stand in one line, each at most once, and get one answer a turn. A client
-that has not taken its last answers is left out of the line until it has.
+that has not taken its last answers is left out of the line until it has. How long one query may
+take is the store's affair.
 """
 
 from __future__ import annotations
@@ -20,8 +21,6 @@ from relays.session import RelaySession, Subscription, Tally
 
 AT_ONCE: Final = 4
 """Queries that run at the same time."""
-PATIENCE: Final = 30.0
-"""Seconds that one query may take."""
 
 _log = logging.getLogger(__name__)
 
@@ -97,14 +96,13 @@ class Queries:
 
     async def _answer(self, questions: Questions, question: Subscription | Tally) -> None:
         try:
-            async with asyncio.timeout(PATIENCE):
-                if isinstance(question, Subscription):
-                    frames = await self._scan(questions.session, question)
-                else:
-                    count = await self._store.count(question.filters)
-                    frames = questions.session.tallied(question, count)
-        except (NostrError, TimeoutError) as error:
-            if isinstance(error, QueryTimeout | TimeoutError):
+            if isinstance(question, Subscription):
+                frames = await self._scan(questions.session, question)
+            else:
+                count = await self._store.count(question.filters)
+                frames = questions.session.tallied(question, count)
+        except NostrError as error:
+            if isinstance(error, QueryTimeout):
                 reason = "error: the query is too broad, it took too long"
             else:
                 reason = "error: the relay could not read its store"

@@ -115,21 +115,21 @@ class Relay:
         self.limits = limits
         self._judge = judge
         self._clock = clock
-        self._store = store
         self._intake = Intake(store, verify, self._pass_on, self._answered)
-        self._queries = Queries(store, limits, self._deliver, lambda: self._news)
+        self._queries = Queries(store, limits, self._deliver, lambda: self.news)
         self._index: FilterIndex[Subscription] = FilterIndex()
         self._clients: dict[RelaySession, Client] = {}
         self._dirty: dict[Client, None] = {}
         self._stopped: dict[Client, None] = {}
         self._overlapping: list[Subscription] = []
-        self._news = 0
+        self.news = 0
+        """The last commit that `hear` was told of."""
         self._live_values = 0
         self._pending_bytes = 0
 
     async def run(self) -> None:
         """Work until cancelled."""
-        async with self._store.listen(self._hear) as self._news, asyncio.TaskGroup() as group:
+        async with asyncio.TaskGroup() as group:
             group.create_task(self._intake.run())
             group.create_task(self._queries.run())
 
@@ -298,12 +298,12 @@ class Relay:
             self._say(client, frames)
             self.flush()
 
-    def _hear(self, stored: Stored) -> None:
+    def hear(self, stored: Stored) -> None:
         """The next part of the order of commits."""
         if self._index:
             for seq, event in stored.events:
                 self._fan_out(seq, event)
-        self._news = stored.after
+        self.news = stored.after
         if self._overlapping:
             self._catch_up()
         self.flush()
@@ -333,7 +333,7 @@ class Relay:
     def _catch_up(self) -> None:
         still: list[Subscription] = []
         for subscription in self._overlapping:
-            if subscription.seq <= self._news:
+            if subscription.seq <= self.news:
                 subscription.session.caught_up(subscription)
             elif subscription.carried is not None:
                 still.append(subscription)
@@ -355,9 +355,9 @@ async def open_relay(
     async with (
         EventStore.open(path, service_urls=service_urls, clock=clock) as store,
         Verifier() as verifier,
-        asyncio.TaskGroup() as group,
     ):
         relay = Relay(store, verifier.verify_all, config.limits, for_clients(config.limits), clock)
-        working = group.create_task(relay.run())
-        yield relay
-        working.cancel()
+        async with store.listen(relay.hear) as relay.news, asyncio.TaskGroup() as group:
+            working = group.create_task(relay.run())
+            yield relay
+            working.cancel()

@@ -30,6 +30,8 @@ from relays.running import DATABASE, note_in, service_urls
 
 BATCH: Final = 1000
 """Lines that are read, verified and saved at once."""
+AHEAD: Final = 3
+"""Batches that are read and verified while one is saved."""
 _SAY_EVERY: Final = 1.0
 """Seconds between two words on how it goes."""
 
@@ -60,6 +62,9 @@ _SAVED: Final = {
 }
 
 
+_Ahead = asyncio.Queue[tuple[list[Event], asyncio.Task[list[bool]]] | None]
+
+
 class Importer:
     """Carries lines into a store; `tally` says what became of them."""
 
@@ -70,20 +75,25 @@ class Importer:
         self.tally = Tally()
 
     async def lines(self, source: Iterator[list[bytes]]) -> None:
-        """Take in every line of `source`: one batch is saved while the next is verified."""
-        saving: asyncio.Task[None] | None = None
-        try:
+        """Take in every line of `source`: while a batch is saved, the next ones are verified."""
+        ahead: _Ahead = asyncio.Queue(AHEAD)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._save_all(ahead))
             while batch := await asyncio.to_thread(_next, source):
                 events = self._read(batch)
-                verdicts = await self._verify_all(events)
-                if saving is not None:
-                    await saving
-                good = [event for event, ok in zip(events, verdicts, strict=True) if ok]
-                self._refuse("the signature is wrong", len(events) - len(good))
-                saving = asyncio.create_task(self._save(good))
-        finally:
-            if saving is not None:
-                await saving
+                await ahead.put((events, group.create_task(self._check(events))))
+            await ahead.put(None)
+
+    async def _check(self, events: list[Event]) -> list[bool]:
+        return await self._verify_all(events)
+
+    async def _save_all(self, ahead: _Ahead) -> None:
+        while (batch := await ahead.get()) is not None:
+            events, check = batch
+            verdicts = await check
+            good = [event for event, ok in zip(events, verdicts, strict=True) if ok]
+            self._refuse("the signature is wrong", len(events) - len(good))
+            await self._save(good)
 
     def _refuse(self, reason: str, count: int = 1) -> None:
         if count:

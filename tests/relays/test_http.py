@@ -8,6 +8,7 @@ import pytest
 from websockets.datastructures import Headers
 from websockets.http11 import Request, Response
 
+from nostr_client.nips import nip11
 from relays.config import Limits, RelayConfig
 from relays.http import NIPS, Pages
 
@@ -33,7 +34,7 @@ def test_the_information_document() -> None:
     assert response.headers["Content-Type"].startswith("application/nostr+json")
     assert all(response.headers[name] == "*" for name in CORS)
     document = json.loads(response.body)
-    assert document["name"] == CONFIG.name
+    assert nip11.parse(bytes(response.body)).name == CONFIG.name
     assert document["contact"] == CONFIG.contact
     assert "pubkey" not in document
     assert document["supported_nips"] == list(NIPS)

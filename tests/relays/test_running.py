@@ -16,7 +16,9 @@ from pathlib import Path
 import pytest
 from websockets.exceptions import ConnectionClosed
 
+from nostr_client.errors import StoreError
 from nostr_client.rehearsal.relay_process import RelayProcess
+from relays import cli, transfer
 from tests.conftest import StartRelay
 from tests.relays.talk import LIMIT, NOW, note, wire
 
@@ -226,3 +228,16 @@ async def test_what_was_acknowledged_survives_kill_9_many_times(
         acknowledged |= await killed_under_load(start_relay, tmp_path / "data", before)
     assert len(acknowledged) > 1000
     await check_kept(start_relay, tmp_path / "data", acknowledged)
+
+
+def test_an_error_from_a_group_of_tasks_is_one_clear_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    async def fail(*_: object) -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(asyncio.sleep(10))
+            raise StoreError("the disk is full")
+
+    monkeypatch.setattr(transfer, "export_events", fail)
+    assert cli.main(["export", "--data", str(tmp_path)]) == 1
+    assert capsys.readouterr().err == "the disk is full\n"
