@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
@@ -20,6 +21,9 @@ CATCH_UP = 10.0
 """Seconds that relays have to send what is new before the feed is shown."""
 
 
+NAMES_LIMIT = 4.0
+
+
 def feed(
     run: Run,
     limit: Annotated[int, typer.Option("--limit", min=1, max=1000, help="How many notes.")] = 20,
@@ -34,6 +38,8 @@ def feed(
             if not offline:
                 await _catch_up(client)
             newest = await client.timeline.home(limit=limit)
+            if not offline and await _learn_names(client, newest):
+                newest = await client.timeline.home(limit=limit)
             for note in reversed(newest):
                 _show(run, note)
             if not newest and not follow and not run.json:
@@ -85,9 +91,15 @@ async def _catch_up(client: NostrClient) -> None:
         async with asyncio.timeout(CATCH_UP):
             while True:
                 status = client.timeline.status
-                if status.running and status.caught_up >= status.relays:
+                if status.planned and status.caught_up >= status.relays:
                     return
                 await asyncio.sleep(0.1)
+
+
+async def _learn_names(client: NostrClient, notes: Sequence[NoteView]) -> bool:
+    """Ask for the profiles of the authors that are not known yet; is there something new?"""
+    strangers = {note.author.pubkey for note in notes if note.author.event is None}
+    return bool(strangers) and await client.profiles.fetch(strangers, limit=NAMES_LIMIT) > 0
 
 
 def _show(run: Run, note: NoteView, depth: int = 0) -> None:

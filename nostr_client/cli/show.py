@@ -139,7 +139,7 @@ def posted_lines(posted: Posted, own: str) -> str:
     )
     total = f"{took} of {len(answers)}, and {here}"
     if took < len(answers):
-        total += "; what is missing is tried again while a client runs"
+        total += "; what is missing is tried again"
     elif not answers:
         total = f"no relay is on your list yet; {here} is kept (`nostr-client relays add URL`)"
     return "\n".join([*lines, total])

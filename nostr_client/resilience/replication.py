@@ -126,6 +126,19 @@ class Replication:
         """Look at the ledger now: something was published, or the network is back."""
         self._wake.set()
 
+    async def drain(self, limit: float) -> bool:
+        """Wait until nothing is due any more, here or in another process; at most `limit` seconds.
+
+        For programs that end soon. What is not due yet is not waited for.
+        """
+        deadline = time.monotonic() + limit
+        self.kick()
+        while any(not self._is_anothers(c) for c in await self._ledger.due(self._now(), BATCH)):
+            if time.monotonic() > deadline:
+                return False
+            await asyncio.sleep(0.05)
+        return True
+
     def replan(self) -> None:
         """The relay list changed: plan every tracked event anew."""
         self._replan = True

@@ -18,6 +18,8 @@ from nostr_client.protocol.keys import SecretKey
 
 PASSWORD = "correct horse battery staple"
 LIMIT = 40.0
+DEAD = "ws://127.0.0.1:9"
+"""Nothing listens there. Without any relay the public ones would be asked."""
 
 
 @dataclass
@@ -47,7 +49,7 @@ class Home:
     password: str | None = PASSWORD
     said: list[str] = field(default_factory=list)
 
-    def configure(self, relays: Sequence[str] = (), own_relay: bool = False) -> None:
+    def configure(self, relays: Sequence[str] = (DEAD,), own_relay: bool = False) -> None:
         config = self.folder / "config"
         config.mkdir(parents=True, exist_ok=True)
         lines = [

@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 import signal
+import sys
 
 import pytest
 
@@ -118,7 +119,7 @@ async def test_a_reader_that_goes_away_is_no_error(
     for n in range(3):
         assert (await home.run("post", f"{n} {'x' * 30000}")).code == 0
     process = await asyncio.create_subprocess_shell(
-        "python -m nostr_client feed --offline | head -c 10",
+        f"{sys.executable} -m nostr_client feed --offline | head -c 10",
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         env=home.environment,
