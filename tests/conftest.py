@@ -6,8 +6,20 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from nostr_client.rehearsal.relay_process import RelayProcess
+
+# Here, and not in a room: it holds for the modules that are loaded after it. The first text that
+# hypothesis makes on a new machine takes it seconds, and so does anything on a busy one.
+settings.register_profile(
+    "steady",
+    derandomize=True,
+    deadline=None,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("steady")
 
 StartRelay = Callable[..., Awaitable[RelayProcess]]
 

@@ -6,7 +6,6 @@ of the interpreter is free meanwhile.
 
 from __future__ import annotations
 
-import os
 import secrets
 import unicodedata
 from typing import Final
@@ -35,14 +34,21 @@ _SIZE: Final = 2 + _SALT + _NONCE + 1 + 32 + 16
 _LONGEST: Final = 200
 """Characters of a code: one is 162 long."""
 _BLOCK: Final = 8
+_MEMORY: Final = 128 * _BLOCK << MAX_LOG_N
 
 
 def encrypt(
-    key: SecretKey, password: str, log_n: int = DEFAULT_LOG_N, security: int = UNTRACKED
+    key: SecretKey,
+    password: str,
+    log_n: int = DEFAULT_LOG_N,
+    security: int = UNTRACKED,
+    *,
+    max_memory: int = _MEMORY,
 ) -> str:
     """The key as an ncryptsec, with a fresh salt. Takes 2**(log_n + 10) bytes; log_n is 1 to 22.
 
-    Raises ValueError, and SignerUnavailable when there is not so much memory.
+    Raises ValueError, and SignerUnavailable when that is more than `max_memory` bytes, or than
+    the machine has.
     """
     if not 1 <= log_n <= MAX_LOG_N:
         raise ValueError(f"log_n is a number from 1 to {MAX_LOG_N}")
@@ -50,16 +56,17 @@ def encrypt(
         raise ValueError("security is 0, 1 or 2")
     salt, nonce = secrets.token_bytes(_SALT), secrets.token_bytes(_NONCE)
     mark = bytes((security,))
-    derived = _derive(_normal(password), salt, log_n)
+    derived = _derive(_normal(password), salt, log_n, max_memory)
     sealed = crypto_aead_xchacha20poly1305_ietf_encrypt(bytes(key), mark, nonce, derived)
     return encode_bech32(PREFIX, bytes((_VERSION, log_n)) + salt + nonce + mark + sealed)
 
 
-def decrypt(ncryptsec: str, password: str) -> SecretKey:
+def decrypt(ncryptsec: str, password: str, *, max_memory: int = _MEMORY) -> SecretKey:
     """The key in an ncryptsec.
 
     Raises InvalidCode for what is none or asks for too much, DecryptionFailed for a wrong password
-    or a damaged code (the two look alike), SignerUnavailable when there is not enough memory.
+    or a damaged code (the two look alike), SignerUnavailable when it takes more than `max_memory`
+    bytes, or than the machine has.
     """
     text = ncryptsec.strip()
     if len(text) > _LONGEST:
@@ -72,7 +79,7 @@ def decrypt(ncryptsec: str, password: str) -> SecretKey:
     if not 1 <= log_n <= MAX_LOG_N:
         raise InvalidCode(f"its work factor is not one from 2**1 to 2**{MAX_LOG_N}")
     try:
-        derived = _derive(_normal(password), salt, log_n)
+        derived = _derive(_normal(password), salt, log_n, max_memory)
         return SecretKey(crypto_aead_xchacha20poly1305_ietf_decrypt(sealed, mark, nonce, derived))
     except (CryptoError, InvalidKey, ValueError):
         raise DecryptionFailed("the password is wrong, or the code is damaged") from None
@@ -86,20 +93,11 @@ def _normal(password: str) -> bytes:
         raise ValueError("a password is made of whole characters") from None
 
 
-def _derive(password: bytes, salt: bytes, log_n: int) -> bytes:
+def _derive(password: bytes, salt: bytes, log_n: int, max_memory: int) -> bytes:
     needed = 128 * _BLOCK << log_n
     try:
-        # A system that promises more memory than it has would kill us instead of saying no.
-        if needed > _memory():
+        if needed > max_memory:
             raise MemoryError
         return Scrypt(salt=salt, length=32, n=1 << log_n, r=_BLOCK, p=1).derive(password)
     except MemoryError:
         raise SignerUnavailable(f"this takes {needed >> 20} MiB of memory: too much here") from None
-
-
-def _memory() -> int:
-    """Bytes of memory that this machine has, at most."""
-    try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError, OSError):  # not every system says
-        return 1 << 62

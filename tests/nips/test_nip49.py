@@ -120,13 +120,18 @@ def test_what_cannot_be_asked_for() -> None:
 
 
 def test_more_memory_than_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(nip49, "_memory", lambda: 1 << 30)
     with pytest.raises(SignerUnavailable, match="4096 MiB"):
-        decrypt(changed(1, 22), "words")
+        decrypt(changed(1, 22), "words", max_memory=1 << 30)
     with pytest.raises(SignerUnavailable, match="2048 MiB"):
-        encrypt(KEY, "words", 21)
-    monkeypatch.undo()
-    assert nip49._memory() > 1 << 24
+        encrypt(KEY, "words", 21, max_memory=1 << 30)
+
+    class TooLittle:
+        def __init__(self, **_: object) -> None:
+            raise MemoryError
+
+    monkeypatch.setattr(nip49, "Scrypt", TooLittle)
+    with pytest.raises(SignerUnavailable, match="memory"):
+        decrypt(LOCKED, "words")
 
 
 def test_secrets_are_not_in_errors() -> None:
