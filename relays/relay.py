@@ -184,9 +184,10 @@ class Relay:
             if client.outbox:
                 client.peer.write(b"".join(client.outbox))
                 client.outbox.clear()
-            self._bound(client)
+            self.bound(client)
 
-    def _bound(self, client: Client) -> None:
+    def bound(self, client: Client) -> None:
+        """Close a client that has not taken more than it may leave."""
         waiting = client.peer.unread() + client.session.held_bytes - client.page
         if waiting > self.limits.outbox_bytes:
             client.peer.drop(POLICY, "too slow: what is sent is not read")
@@ -194,12 +195,14 @@ class Relay:
     def bound_all(self) -> None:
         """Close the slowest clients while all together have more unread than is allowed."""
         by_size = {client: client.peer.unread() for client in self._clients.values()}
-        total = sum(by_size.values())
+        excess = sum(by_size.values()) - self.limits.all_outbox_bytes
+        if excess <= 0:
+            return
         for client in sorted(by_size, key=by_size.__getitem__, reverse=True):
-            if total <= self.limits.all_outbox_bytes:
-                break
-            total -= by_size[client]
             client.peer.drop(TRY_AGAIN_LATER, "the relay is short of memory")
+            excess -= by_size[client]
+            if excess <= 0:
+                break
 
     # Actions
 

@@ -17,7 +17,7 @@ from typing import Final, cast
 
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Request, Response
-from websockets.protocol import OPEN
+from websockets.protocol import CONNECTING, OPEN
 from websockets.server import ServerProtocol
 
 from relays.relay import POLICY, TRY_AGAIN_LATER, Client, Relay
@@ -109,6 +109,8 @@ class Connection(asyncio.Protocol):
         self._note_partial(len(data), bool(events))
         if self._ws.writes:
             self._send_protocol()
+            if self._client is not None:
+                self._server.relay.bound(self._client)  # pongs are not read either
         self._server.relay.flush()
 
     def eof_received(self) -> bool:
@@ -196,6 +198,8 @@ class Connection(asyncio.Protocol):
         if self._ws.state is OPEN:
             self._ws.fail(code, reason)
             self._send_protocol()
+        elif self._ws.state is CONNECTING:
+            self._transport.abort()
 
     def abort(self) -> None:
         """End without a word."""

@@ -246,6 +246,18 @@ async def test_a_client_that_does_not_read_gets_one_page_and_no_more(
             assert await reader.silent()
 
 
+async def test_a_client_that_pings_and_does_not_read_is_closed(serve: Serve) -> None:
+    served = await serve(RelayConfig(limits=Limits(outbox_bytes=100 * KIB)))
+    ping = b"\x89\xfd\0\0\0\0" + b"x" * 125
+    async with shaken(served.url) as (_, writer):
+        with contextlib.suppress(OSError, TimeoutError):
+            async with asyncio.timeout(LIMIT):
+                while served.server.connections:
+                    writer.write(ping * 1000)
+                    await writer.drain()
+        await gone(served, 0)
+
+
 async def gone(served: Served, left: int) -> None:
     """Returns when only so many connections are left."""
     async with asyncio.timeout(LIMIT):
@@ -287,6 +299,16 @@ async def test_partial_messages_of_all_clients_are_bounded(serve: Serve) -> None
         assert await works(served.url)
     await gone(served, 0)
     assert served.server.partial_bytes == 0
+
+
+async def test_handshakes_that_do_not_end_are_bounded_too(serve: Serve) -> None:
+    served = await serve(RelayConfig(limits=Limits(all_partial_bytes=50_000)))
+    async with plain(served.url) as (reader, writer), asyncio.timeout(LIMIT):
+        writer.write(b"GET / HTTP/1.1\r\n" + b"A: b\r\n" * 100)
+        writer.write((b"A: " + b"y" * 8000 + b"\r\n") * 20)
+        with contextlib.suppress(ConnectionResetError):
+            assert await reader.read(100) == b""
+    assert await works(served.url)
 
 
 async def test_too_many_connections(serve: Serve) -> None:

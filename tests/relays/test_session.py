@@ -355,3 +355,47 @@ def test_nothing_falls_between_and_nothing_comes_twice(data: st.DataObject) -> N
     assert len(events_sent) == len(set(events_sent)), "an event came twice"
     assert must_come <= set(events_sent), "an event fell between"
     assert sent.count("EOSE") == 1
+
+
+# Whatever comes, the answer is an action, and every answer is a frame
+
+
+WORDS = st.sampled_from(
+    ["EVENT", "REQ", "COUNT", "CLOSE", "AUTH", "NEG-OPEN", "NEG-MSG", "NEG-CLOSE", "OK", "", "s"]
+)
+NAMES = st.sampled_from(
+    ["id", "kinds", "ids", "#e", "#t", "since", "limit", "tags", "sig", "pubkey", "search", "x"]
+)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text() | WORDS,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(NAMES, inner, max_size=4),
+    max_leaves=12,
+)
+FRAMES = st.lists(WORDS | JSON, max_size=5).map(lambda value: json.dumps(value).encode())
+
+
+@st.composite
+def damaged(draw: st.DrawFn) -> bytes:
+    frame = bytearray(b'["EVENT",' + EVENT.json + b"]")
+    for _ in range(draw(st.integers(1, 3))):
+        place = draw(st.integers(0, len(frame) - 1))
+        frame[place : place + draw(st.integers(0, 3))] = draw(st.binary(max_size=3))
+    return bytes(frame)
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.lists(FRAMES | damaged() | st.binary(max_size=80), max_size=8))
+def test_no_frame_does_harm(messages: list[bytes]) -> None:
+    one = session()
+    for message in messages:
+        match one.receive(message, NOW):
+            case Reply(frame) | Unsubscribe(_, frame):
+                assert all(isinstance(answer[0], str) for answer in frames(frame))
+            case Ingest(event):
+                assert Event.parse(event.json) == event
+            case None | Subscribe() | Tally():
+                pass
+    assert len(one.subscriptions) <= LIMITS.subscriptions
+    assert one.live_values == sum(s.values for s in one.subscriptions.values())
+    one.end()
+    assert one.live_values == one.held_bytes == 0
