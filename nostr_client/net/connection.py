@@ -73,7 +73,7 @@ class RelayConnection:
         self._backoff = backoff
         self._around = around
         self._session = ClientSession(health, can_authenticate=around.authenticate is not None)
-        owner = Owner(self._carry_out, self._aside, self._hang_up, self._now)
+        owner = Owner(self._carry_out, self._aside, self._now)
         self._delivery = Delivery(health, self._session, around.intake, owner)
         self._outbox = Outbox()
         self._last_key = 0
@@ -180,7 +180,7 @@ class RelayConnection:
                     await self._connect_and_serve()
             for task in self._side_tasks:
                 task.cancel()
-            await self._delivery.end()
+            self._delivery.end()
 
     async def _wait_for_turn(self) -> bool:
         """Wait out the back-off; False when something changed meanwhile."""
@@ -208,7 +208,7 @@ class RelayConnection:
             state = REFUSING if turned_away else DOWN
             self.health.enter(state, self._around.clock(), error.message)
             reason = f"connect: {error.message}"
-            await self._carry_out(self._session.lost(reason))
+            self._carry_out(self._session.lost(reason))
             self._fail_wishes(reason)
             return
         began = monotonic()
@@ -222,7 +222,7 @@ class RelayConnection:
             self._wire = None
             await wire.end()
             self._ended(end, monotonic() - began)
-        await self._carry_out(self._session.lost(f"lost: {end.reason}"))
+        self._carry_out(self._session.lost(f"lost: {end.reason}"))
 
     def _ended(self, end: Gone, lasted: float) -> None:
         if end.ours:
@@ -237,30 +237,40 @@ class RelayConnection:
         self._wire = wire
         self._verdict = None
         self._outbox.clear()
-        reasons: list[Gone] = []
-        try:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(self._outbox.write_to(wire))
-                group.create_task(self._watch(wire))
-                group.create_task(self._supervise())
-                await self._carry_out(self._session.opened(self._now()))
-                await self._read(wire)
-        except* Gone as gone:
-            reasons += [error for error in gone.exceptions if isinstance(error, Gone)]
-        end = next((reason for reason in reasons if not reason.ours), reasons[0])
+        ends: list[Gone] = []
+        over = asyncio.Event()
+
+        async def until_gone(part: Coroutine[Any, Any, None]) -> None:
+            try:
+                await part
+            except Gone as gone:
+                ends.append(gone)
+            over.set()
+
+        # An error that escapes from a task would leave a mark on this one (before Python 3.13).
+        async with asyncio.TaskGroup() as group:
+            parts = (self._read(wire), self._outbox.write_to(wire))
+            others = (self._watch(wire), self._supervise())
+            tasks = [group.create_task(until_gone(part)) for part in (*parts, *others)]
+            await over.wait()
+            for task in tasks:
+                task.cancel()
+        end = next((end for end in ends if not end.ours), ends[0])
         if end.ours:
             await self._outbox.flush_to(wire)
         return end
 
     async def _read(self, wire: Wire) -> None:
+        self._carry_out(self._session.opened(self._now()))
         while True:
             try:
                 frames = await wire.take()
             except ConnectionClosed:
                 raise Gone(closing_words(wire)) from None
             for start in range(0, len(frames), BATCH):
+                await self._delivery.room()
                 effects = self._session.receive(frames[start : start + BATCH], self._now())
-                await self._carry_out(effects)
+                self._carry_out(effects)
                 await asyncio.sleep(0)
 
     async def _watch(self, wire: Wire) -> None:
@@ -301,21 +311,15 @@ class RelayConnection:
     # Effects
 
     def _wish(self, effects: fx.Effects) -> None:
-        """Wishes have no effects but frames to send."""
-        self._send(effects)
+        self._carry_out(effects)
         self._kicked.set()
 
-    def _send(self, effects: fx.Effects) -> None:
-        for effect in effects:
-            if isinstance(effect, fx.Send):
-                self._outbox.add(effect.frame)
-        if self._outbox.overflows:
-            self._hang_up("the relay does not read what is sent to it")
-
-    async def _carry_out(self, effects: fx.Effects) -> None:
+    def _carry_out(self, effects: fx.Effects) -> None:
         ordered: list[fx.Effect] = []
         for effect in effects:
             match effect:
+                case fx.Send(frame):
+                    self._outbox.add(frame)
                 case fx.Events() | fx.StoredEnd() | fx.Stopped():
                     ordered.append(effect)
                 case fx.Answered():
@@ -329,9 +333,10 @@ class RelayConnection:
                     self._aside(self._later(delay, token))
                 case fx.HangUp(reason):
                     self._hang_up(reason)
-        self._send(effects)
         if ordered:
-            await self._delivery.put(ordered)
+            self._delivery.put(ordered)
+        if self._outbox.overflows:
+            self._hang_up("the relay does not read what is sent to it")
 
     def _answered(self, answer: fx.Answered) -> None:
         prefix, _ = split_reason(answer.text)
@@ -367,7 +372,7 @@ class RelayConnection:
 
     async def _later(self, delay: float, token: int) -> None:
         await asyncio.sleep(delay)
-        await self._carry_out(self._session.wake(token, self._now()))
+        self._carry_out(self._session.wake(token, self._now()))
 
     async def _ask_auth(self, challenge: str) -> None:
         if self._around.authenticate is None:
@@ -380,7 +385,7 @@ class RelayConnection:
             self.health.problem = f"timeout: no answer within {AUTH_LIMIT:g} s whether to log in"
         except SignerError as error:
             self.health.problem = f"not logged in: {error}"
-        await self._carry_out(self._session.authenticate(challenge, event, self._now()))
+        self._carry_out(self._session.authenticate(challenge, event, self._now()))
 
     def _outage(self) -> str:
         """Why there is no connection, and none will be tried for a while; or nothing."""

@@ -8,6 +8,7 @@ seconds, his subscription is closed at the relay until he does, and resumed then
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
@@ -18,6 +19,7 @@ from nostr_client.net.health import RelayHealth
 from nostr_client.net.intake import Check, Intake
 from nostr_client.net.session import ClientSession
 from nostr_client.net.subscription import Ended, EndOfStored, Subscription
+from nostr_client.protocol.event import Event
 
 PIPELINE: Final = 4
 """Batches between socket and subscriptions."""
@@ -30,9 +32,8 @@ _Batch = tuple[list[fx.Effect], Check | None]
 class Owner(msgspec.Struct, frozen=True):
     """What a delivery asks of its connection."""
 
-    carry_out: Callable[[fx.Effects], Coroutine[Any, Any, None]]
+    carry_out: Callable[[fx.Effects], None]
     aside: Callable[[Coroutine[Any, Any, None]], None]
-    hang_up: Callable[[str], None]
     now: Callable[[], int]
 
 
@@ -49,7 +50,11 @@ class Delivery:
         self._subs: dict[int, Subscription] = {}
         self._keys: dict[Subscription, int] = {}
         self._paused: set[int] = set()
-        self._batches: asyncio.Queue[_Batch | None] = asyncio.Queue(PIPELINE)
+        self._batches: deque[_Batch] = deque()
+        self._ending = False
+        self._filled = asyncio.Event()
+        self._has_room = asyncio.Event()
+        self._has_room.set()
 
     def add(self, key: int, sub: Subscription) -> None:
         self._subs[key], self._keys[sub] = sub, key
@@ -62,19 +67,38 @@ class Delivery:
             self._paused.discard(key)
         return key
 
-    async def put(self, effects: list[fx.Effect]) -> None:
-        """Events and what happened to subscriptions, in order; waits while the pipeline is full."""
-        events = [event for fxs in effects if isinstance(fxs, fx.Events) for event in fxs.events]
-        await self._batches.put((effects, self._intake.submit(events) if events else None))
+    async def room(self) -> None:
+        """Wait until the pipeline takes another batch: before it is made of what came, so that
+        nobody who is cancelled while he waits has anything to lose."""
+        await self._has_room.wait()
 
-    async def end(self) -> None:
+    def put(self, effects: list[fx.Effect]) -> None:
+        """Events and what happened to subscriptions, in order."""
+        events: list[Event] = []
+        for effect in effects:
+            if isinstance(effect, fx.Events):
+                events += effect.events
+        self._batches.append((effects, self._intake.submit(events) if events else None))
+        self._filled.set()
+        if len(self._batches) >= PIPELINE:
+            self._has_room.clear()
+
+    def end(self) -> None:
         """Let `run` return when everything is delivered."""
-        await self._batches.put(None)
+        self._ending = True
+        self._filled.set()
 
     async def run(self) -> None:
         """The pipeline's other end."""
-        while (batch := await self._batches.get()) is not None:
-            effects, check = batch
+        while True:
+            if not self._batches:
+                if self._ending:
+                    self._ending = False
+                    return
+                self._filled.clear()
+                await self._filled.wait()
+                continue
+            effects, check = self._batches[0]
             verdicts: list[bool] = []
             if check is not None:
                 await check.done.wait()
@@ -89,6 +113,8 @@ class Delivery:
                     self._tell(effect.key, EndOfStored(self._health.url, effect.complete))
                 elif isinstance(effect, fx.Stopped):
                     self._stopped(effect)
+            self._batches.popleft()
+            self._has_room.set()
 
     def _stopped(self, effect: fx.Stopped) -> None:
         ended = Ended(self._health.url, effect.prefix, effect.reason, effect.final)
@@ -103,9 +129,7 @@ class Delivery:
         events = effect.events
         if not all(verdicts):
             events = [event for event, good in zip(events, verdicts, strict=True) if good]
-            for offence in self._session.forged(len(verdicts) - len(events)):
-                if isinstance(offence, fx.HangUp):
-                    self._owner.hang_up(offence.reason)
+            self._owner.carry_out(self._session.forged(len(verdicts) - len(events)))
         sub = self._subs.get(effect.key)
         if sub is not None:
             repeated = sub.arrived(self._health.url, events, effect.live)
@@ -121,7 +145,7 @@ class Delivery:
                 await sub.room()
         except TimeoutError:
             self._paused.add(key)
-            await self._owner.carry_out(self._session.pause(key))
+            self._owner.carry_out(self._session.pause(key))
             reason = f"lost: paused, since nothing was read for {STALL_LIMIT:g} s"
             sub.happened(Ended(self._health.url, "", reason, final=False))
             self._owner.aside(self._go_on(key, sub))
@@ -130,4 +154,4 @@ class Delivery:
         await sub.room()
         if key in self._paused:
             self._paused.discard(key)
-            await self._owner.carry_out(self._session.go_on(key, self._owner.now()))
+            self._owner.carry_out(self._session.go_on(key, self._owner.now()))

@@ -160,14 +160,11 @@ async def resolve(url: str, host: str, port: int, *, private: bool) -> list[Info
     return [info for info in mixed if info is not None][:MAX_ADDRESSES]
 
 
-class _Connected(Exception):
-    """Ends the race between addresses."""
-
-
 async def _first_of(addresses: Sequence[Info], errors: list[OSError]) -> socket.socket | None:
     """The first connection that is made; each address gets a head start before the next."""
     winner: list[socket.socket] = []
     failed = [asyncio.Event() for _ in addresses]
+    tasks: list[asyncio.Task[None]] = []
 
     async def attempt(turn: int, info: Info) -> None:
         if turn:
@@ -177,22 +174,18 @@ async def _first_of(addresses: Sequence[Info], errors: list[OSError]) -> socket.
             except TimeoutError:
                 pass  # the one before has had its head start
         try:
-            connected = await _connect(info)
+            winner.append(await _connect(info))
         except OSError as error:
             errors.append(error)
             failed[turn].set()
-            return
-        winner.append(connected)
-        raise _Connected
+        else:
+            for other in tasks[:turn] + tasks[turn + 1 :]:
+                other.cancel()
 
     chosen = 0
     try:
-        try:
-            async with asyncio.TaskGroup() as group:
-                for turn, info in enumerate(addresses):
-                    group.create_task(attempt(turn, info))
-        except* _Connected:
-            pass
+        async with asyncio.TaskGroup() as group:
+            tasks += [group.create_task(attempt(*item)) for item in enumerate(addresses)]
         chosen = 1
     finally:  # what was connected too late, or for nobody
         for late in winner[chosen:]:

@@ -23,11 +23,15 @@ class Site:
         self.answers: dict[str, bytes] = {}
         self.requests: list[str] = []
         self.port = 0
+        self.tasks: set[asyncio.Task[Any]] = set()
 
     def url(self, path: str = "/", scheme: str = "http") -> str:
         return f"{scheme}://localhost:{self.port}{path}"
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self.tasks.add(task)
         try:
             head = (await reader.readuntil(b"\r\n\r\n")).decode()
             self.requests.append(head)
@@ -52,6 +56,8 @@ async def site_(**options: Any) -> AsyncIterator[Site]:
     site.port = server.sockets[0].getsockname()[1]
     async with server:
         yield site
+        if site.tasks:
+            await asyncio.wait(site.tasks, timeout=LIMIT)
 
 
 def answer(status: str, *headers: str, body: bytes = b"") -> bytes:
