@@ -246,7 +246,9 @@ class NostrClient:
         wanted = tuple(f.changed(since=now, limit=None) if f.since is None else f for f in wanted)
         urls = self._given(relays)
         routes = (
-            await self.courier.route(wanted) if urls is None else {url: list(wanted) for url in urls}
+            await self.courier.route(wanted)
+            if urls is None
+            else {url: list(wanted) for url in urls}
         )
         async with AsyncExitStack() as stack:
             watch = await stack.enter_async_context(self.store.watch(wanted))

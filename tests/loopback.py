@@ -48,9 +48,7 @@ def loopback_only(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
         return await connect(self, sock, address)
 
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
-    monkeypatch.setattr(
-        asyncio.selector_events.BaseSelectorEventLoop, "sock_connect", sock_connect
-    )
+    monkeypatch.setattr(asyncio.selector_events.BaseSelectorEventLoop, "sock_connect", sock_connect)
     yield tried
     if tried:
         raise LeftLoopback(f"left loopback: {tried}")

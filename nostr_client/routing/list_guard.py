@@ -215,9 +215,7 @@ class ListGuard:
             )
         if why:
             none_found = version is None and why == NONE_FOUND
-            raise ListNotRead(
-                f"the {name_of(kind)} was not changed: {why}", none_found=none_found
-            )
+            raise ListNotRead(f"the {name_of(kind)} was not changed: {why}", none_found=none_found)
         return Conclusive(version, counting)
 
     async def edit(

@@ -5,6 +5,9 @@ mentions people to the relays where they read. The author's profile, follow list
 to the indexers too, and the relay lists to every relay that we know. A deletion also goes wherever
 the deleted events have copies. A gift wrap goes to its recipient's message relays and nowhere else.
 
+Whoever keeps a relay list that is empty wants to be nowhere: nothing of theirs is spread, and
+only whom they address hears of it.
+
 Reading. People are asked for at their write relays: at two each where they name two, so that one
 dead relay hides nobody, chosen so that few relays serve all.
 
@@ -124,6 +127,8 @@ def plan_publish(
     if event.kind == kinds.DELETION:
         chosen |= dict.fromkeys(list(dict.fromkeys(copies))[: caps.copies])
     chosen |= dict.fromkeys(_inboxes([people[p] for p in people], set(chosen), caps))
+    if author.source == "list" and not (author.write or author.read):
+        return tuple(url for url in chosen if url not in avoid)
     if event.kind in INDEXED_KINDS:
         chosen |= dict.fromkeys(places.indexers)
     if event.kind in SPREAD_KINDS:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import tomllib
-from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
 from importlib import resources
-from typing import Any, Literal
+from typing import Literal
 
 from nostr_client.errors import ConfigError
 from nostr_client.routing.dialling import relay_url
@@ -59,14 +57,3 @@ def parse_starters(text: str) -> StarterList:
     if not isinstance(day, date):
         raise ConfigError("starter relays: date is not a day")
     return StarterList(day, tuple(relays))
-
-
-Probe = Callable[[str], Coroutine[Any, Any, bool]]
-"""Does this relay answer? Limits its own time."""
-
-
-async def reachable(urls: Sequence[str], probe: Probe) -> tuple[str, ...]:
-    """Those of `urls` that answer, in their order; all are asked at once."""
-    async with asyncio.TaskGroup() as group:
-        asked = [(url, group.create_task(probe(url))) for url in urls]
-    return tuple(url for url, task in asked if task.result())

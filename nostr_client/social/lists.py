@@ -31,8 +31,6 @@ class Follows:
         self._courier = courier
         self._guard = guard
         self._owner = owner
-        self.on_change: Callable[[], None] = lambda: None
-        """Called after the list was changed here."""
         self._read: tuple[str, tuple[str, ...]] = ("", ())
 
     async def event(self) -> Event | None:
@@ -113,7 +111,6 @@ class Follows:
         done = await self._guard.edit(
             kinds.FOLLOWS, change, allow_empty=allow_empty, without=without, on_answer=on_answer
         )
-        self.on_change()
         return None if done is None else Posted(*done)
 
 

@@ -22,8 +22,6 @@ class MyRelays:
         self._courier = courier
         self._guard = guard
         self._owner = owner
-        self.on_change: Callable[[], None] = lambda: None
-        """Called after the list was changed here: plans made before are old."""
 
     async def event(self) -> Event | None:
         """The newest relay list that the store has."""
@@ -145,7 +143,6 @@ class MyRelays:
             without={relay_url(url) for url in without},
             on_answer=on_answer,
         )
-        self.on_change()
         return None if done is None else Posted(*done)
 
     def _listable(self, url: str) -> str:

@@ -101,7 +101,11 @@ def test_who_has_no_list_writes_to_the_clients_relays_and_where_they_were_seen()
 
 
 def test_a_list_that_is_empty_on_purpose_leaves_the_own_relay_alone() -> None:
-    assert plan_publish(event(), listed(ME, ""), {}, PLACES) == (OWN,)
+    nowhere = listed(ME, "")
+    for kind in (kinds.NOTE, kinds.METADATA, kinds.FOLLOWS, kinds.RELAY_LIST, kinds.DM_RELAYS):
+        assert plan_publish(event(kind), nowhere, {}, PLACES) == (OWN,)
+    ben = {BEN: listed(BEN, "", "b1")}
+    assert plan_publish(event(), nowhere, ben, PLACES) == (OWN, *urls("b1"))
 
 
 @pytest.mark.parametrize("kind", [kinds.METADATA, kinds.FOLLOWS])

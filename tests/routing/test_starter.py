@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import date
 
 import pytest
 
 from nostr_client.errors import ConfigError
 from nostr_client.protocol.urls import host_of, is_private_host
-from nostr_client.routing.starter import parse_starters, reachable, starter_relays
+from nostr_client.routing.starter import parse_starters, starter_relays
 
 
 def test_the_list_is_short_dated_and_diverse() -> None:
@@ -40,15 +39,3 @@ def test_the_list_is_short_dated_and_diverse() -> None:
 def test_a_damaged_list_is_refused(text: str) -> None:
     with pytest.raises(ConfigError, match="starter relays"):
         parse_starters(text)
-
-
-async def test_all_are_probed_at_once_and_those_that_answer_are_kept_in_order() -> None:
-    asked = asyncio.Barrier(3)
-
-    async def probe(url: str) -> bool:
-        async with asyncio.timeout(5):
-            await asked.wait()
-        return url != "wss://b.example"
-
-    urls = ["wss://a.example", "wss://b.example", "wss://c.example"]
-    assert await reachable(urls, probe) == ("wss://a.example", "wss://c.example")

@@ -1,0 +1,395 @@
+"""The client as a whole, on real relays of ours where it counts."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nostr_client.client import NostrClient
+from nostr_client.config import ClientConfig
+from nostr_client.errors import InvalidEvent, InvalidKey, ListNotRead, PublishFailed, SigningRefused
+from nostr_client.nips import nip19
+from nostr_client.paths import Paths
+from nostr_client.protocol import kinds
+from nostr_client.protocol.event import Draft, Event
+from nostr_client.protocol.filters import Filter
+from nostr_client.protocol.keys import SecretKey
+from nostr_client.signing.signer import LocalSigner, WatchOnly
+from nostr_client.store.copies import CopyState
+from tests.conftest import StartRelay
+from tests.loopback import loopback_only
+from tests.routing.moody import LIMIT, Relay
+from tests.vectors import VECTORS, needs_vectors, real_events
+
+__all__ = ["loopback_only"]
+
+ANA, BEN = SecretKey.from_hex("1" * 64), SecretKey.from_hex("2" * 64)
+ME, BEN_KEY = ANA.public_key.hex, BEN.public_key.hex
+DEAD = "ws://127.0.0.1:1"
+LOOPBACK = ClientConfig(allow_private_relays=("127.0.0.1",), own_relay=False)
+
+
+def folders(path: Path) -> Paths:
+    return Paths(config=path / "config", data=path / "data", state=path / "state")
+
+
+@asynccontextmanager
+async def client(
+    path: Path, key: SecretKey | None = ANA, **options: Any
+) -> AsyncIterator[NostrClient]:
+    settings: dict[str, Any] = {"paths": folders(path), "config": LOOPBACK, "relays": []}
+    async with NostrClient.open(
+        LocalSigner(key) if key else None, **(settings | options)
+    ) as opened:
+        yield opened
+
+
+async def until(met: Callable[[], Awaitable[object]], limit: float = LIMIT) -> None:
+    async with asyncio.timeout(limit):
+        while not await met():
+            await asyncio.sleep(0.05)
+
+
+async def states(c: NostrClient, event_id: str) -> dict[str, CopyState]:
+    return {copy.url: copy.state for copy in await c.copies.copies(event_id)}
+
+
+# The front door
+
+
+async def test_a_bot_in_a_few_lines(tmp_path: Path) -> None:
+    from nostr_client import LocalSigner, NostrClient, SecretKey
+
+    async with Relay() as relay:
+        signer = LocalSigner(SecretKey.generate())
+        async with NostrClient.open(
+            signer, relays=[relay.url], own_relay=False, paths=folders(tmp_path)
+        ) as client:
+            posted = await client.post("hi")
+            posted.report.raise_if_failed()
+        assert relay.has(posted.event)
+
+
+async def test_errors_of_the_body_come_out_as_they_are(tmp_path: Path) -> None:
+
+    async def bot() -> None:
+        async with client(tmp_path, relays=[DEAD]) as c:
+            c.sync()
+            posted = await c.post("hi")
+            posted.report.raise_if_failed()
+
+    async def broken() -> None:
+        async with client(tmp_path):
+            raise KeyError("mine")
+
+    with pytest.raises(PublishFailed, match="accepted by 0 of 1"):
+        await bot()
+    with pytest.raises(KeyError):
+        await broken()
+
+
+async def test_a_cancelled_client_ends_quickly(tmp_path: Path) -> None:
+    async with Relay() as silent:
+        silent.silent = True
+        opened = asyncio.Event()
+
+        async def work() -> None:
+            async with client(tmp_path, relays=[silent.url, DEAD]) as c:
+                c.sync()
+                opened.set()
+                await c.post("into the void")
+
+        task = asyncio.create_task(work())
+        async with asyncio.timeout(LIMIT):
+            await opened.wait()
+            await asyncio.sleep(0.3)
+        began = time.monotonic()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert time.monotonic() - began < 2
+
+
+async def test_closing_takes_less_than_two_seconds(tmp_path: Path) -> None:
+    async with Relay() as one, Relay() as silent:
+        silent.silent = True
+        async with client(tmp_path, relays=[one.url, silent.url, DEAD]) as c:
+            c.sync()
+            feed = c.feed()
+            task = asyncio.create_task(anext(feed))
+            await asyncio.sleep(0.5)
+            began = time.monotonic()
+        assert time.monotonic() - began < 2
+        with pytest.raises(StopAsyncIteration):
+            await task
+
+
+async def test_opening_dials_nobody(tmp_path: Path, loopback_only: list[str]) -> None:
+    """Not even where the packaged relays stand in: reading begins when somebody asks for it."""
+    async with client(tmp_path, relays=None) as c:
+        assert c.book.fallback[0].startswith("wss://")
+        assert c.book.indexers
+        await asyncio.sleep(0.2)
+        assert loopback_only == []
+    async with client(tmp_path, relays=None, config=ClientConfig(relays=(DEAD,))) as c:
+        assert c.book.fallback == (DEAD,)
+        assert c.book.indexers == ()
+    async with client(tmp_path) as c:
+        assert c.book.fallback == ()
+        assert (await c.post("for the drawer")).report.answers == ()
+
+
+async def test_identities(tmp_path: Path) -> None:
+    async with client(tmp_path, None) as c:
+        assert c.pubkey == ""
+        assert await c.timeline.home() == []
+        with pytest.raises(SigningRefused):
+            await c.post("x")
+    async with client(tmp_path, None, pubkey=BEN_KEY) as c:
+        assert c.pubkey == BEN_KEY
+    async with NostrClient.open(
+        WatchOnly(BEN_KEY), paths=folders(tmp_path), config=LOOPBACK, relays=[]
+    ) as c:
+        assert (c.pubkey, c.signer) == (BEN_KEY, None)
+        with pytest.raises(SigningRefused):
+            await c.follows.follow(ME)
+    with pytest.raises(InvalidKey):
+        async with client(tmp_path, None, pubkey="f" * 64):
+            pass
+
+
+async def test_a_watched_accounts_events_are_not_spread(tmp_path: Path) -> None:
+    note = Draft(1, "old", created_at=1).sign(BEN, 1)
+    async with Relay() as one, client(tmp_path, None, pubkey=BEN_KEY, relays=[one.url]) as c:
+        await c.store.save([note])
+        await asyncio.sleep(0.3)
+        assert one.connections == 0
+        assert await c.copies.copies(note.id) == []
+
+
+async def test_drafts_of_lists_are_refused_and_articles_get_later_dates(tmp_path: Path) -> None:
+    async with client(tmp_path) as c:
+        for kind in (0, 3, 10_000, 10_002):
+            with pytest.raises(InvalidEvent, match=r"guard\.edit"):
+                await c.publish(Draft(kind, "{}"))
+        article = Draft(30_023, "v1", (("d", "x"),))
+        first = await c.publish(article)
+        second = await c.publish(Draft(30_023, "v2", article.tags))
+        assert second.event.created_at > first.event.created_at
+        stored = await c.store.get_address(f"30023:{ME}:x")
+        assert stored == second.event
+        forged = second.event.json.replace(second.event.sig[:8].encode(), b"0" * 8)
+        with pytest.raises(InvalidEvent, match="signature"):
+            await c.publish(Event.parse(forged))
+        assert (await c.publish(Draft(20_001, "passing"))).event.kind == 20_001
+
+
+async def test_feed_brings_what_is_written_from_now_on(tmp_path: Path) -> None:
+    now = int(time.time())
+    old = Draft(1, "old", created_at=now - 1000).sign(BEN, now)
+    new = Draft(1, "new", created_at=now + 5).sign(BEN, now)
+    async with Relay(old) as one, client(tmp_path) as c:
+        feed = c.feed(Filter.of(kinds=[1]), relays=[one.url])
+        task = asyncio.create_task(anext(feed))
+        async with asyncio.timeout(LIMIT):
+            while not one.sent("REQ"):
+                await asyncio.sleep(0.01)
+        await one.tell(new)
+        assert await asyncio.wait_for(task, LIMIT) == new
+        await feed.aclose()
+        assert await c.fetch(Filter.of(kinds=[1]), relays=[one.url]) == [new, old]
+        assert await c.fetch(Filter.of(kinds=[7])) == []
+
+
+async def test_only_own_relays_learn_who_is_reading(tmp_path: Path) -> None:
+    async with Relay() as mine, Relay() as other:
+        for relay in (mine, other):
+            relay.challenge, relay.words = "prove it", "auth-required: who are you?"
+        async with client(tmp_path, relays=[mine.url]) as c:
+            await c.fetch(Filter.of(kinds=[1]), limit=3.0)
+            await c.fetch(Filter.of(kinds=[1]), relays=[other.url], limit=1.0)
+        [guest] = mine.guests
+        assert guest.pubkey == ME
+        assert guest.kind == kinds.AUTH
+        assert (guest.value("relay"), guest.value("challenge")) == (mine.url, "prove it")
+        assert other.guests == []
+
+
+# On relays of ours
+
+
+async def test_a_note_is_accepted_by_three_relays(tmp_path: Path, start_relay: StartRelay) -> None:
+    relays = [await start_relay() for _ in range(3)]
+    urls = [relay.url for relay in relays]
+    async with client(tmp_path, relays=urls, key_only_here=True) as c:
+        await c.relays.first_run(urls)
+        posted = await c.post("hello, three of you")
+        assert set(posted.report.accepted) == set(urls)
+        assert set((await states(c, posted.id)).values()) == {CopyState.CONFIRMED}
+        await c.profiles.update(name="ana")
+        await c.follows.follow(BEN_KEY)
+        [view] = await c.timeline.home()
+        assert (view.copies, view.wanted, view.author.label) == (3, 3, "ana")
+    async with client(tmp_path / "reader", None, relays=urls[:1], pubkey=ME) as c:
+        c.sync()
+
+        async def here() -> bool:
+            return bool(await c.timeline.home()) and bool(await c.follows.pubkeys())
+
+        await until(here)
+        [view] = await c.timeline.home()
+        assert view.event == posted.event
+        assert view.author.label == "ana"
+        assert [row.url for row in await c.relays.rows()] == urls
+
+
+async def test_a_relay_dies_and_returns_and_gets_what_it_missed(
+    tmp_path: Path, start_relay: StartRelay
+) -> None:
+    stays, dies = await start_relay(), await start_relay()
+    port = int(dies.url.rpartition(":")[2])
+    async with client(tmp_path, relays=[stays.url, dies.url]) as c:
+        first = await c.post("to both")
+        assert len(first.report.accepted) == 2
+        await dies.kill()
+        second = await c.post("to one")
+        assert second.report.accepted == (stays.url,)
+    # The client is closed, the relay comes back, the client too.
+    back = await start_relay(data=dies.data, port=port)
+    assert back.url == dies.url
+    async with client(tmp_path, relays=[stays.url, dies.url]) as c:
+
+        async def confirmed() -> bool:
+            return (await states(c, second.id))[dies.url] is CopyState.CONFIRMED
+
+        await until(confirmed, 30.0)
+        [found] = await c.fetch(Filter.of(ids=[second.id]), relays=[dies.url])
+        assert found == second.event
+
+
+async def test_written_offline_and_sent_later(tmp_path: Path, start_relay: StartRelay) -> None:
+    relay = await start_relay()
+    port = int(relay.url.rpartition(":")[2])
+    await relay.kill()
+    async with client(tmp_path, relays=[relay.url]) as c:
+        posted = await c.post("nobody hears me")
+        assert not posted.report.ok
+        assert await c.replication.pending() == 1
+    await start_relay(data=relay.data, port=port)
+    async with client(tmp_path, relays=[relay.url]) as c:
+
+        async def sent() -> bool:
+            return await c.replication.pending() == 0
+
+        await until(sent, 30.0)
+
+
+async def test_two_clients_on_one_folder(tmp_path: Path, start_relay: StartRelay) -> None:
+    relay = await start_relay()
+    async with (
+        client(tmp_path, relays=[relay.url], key_only_here=True) as one,
+        client(tmp_path, relays=[relay.url], key_only_here=True) as two,
+    ):
+        watch = one.timeline.watch()
+        task = asyncio.create_task(anext(watch))
+        await asyncio.sleep(0.2)
+        posted = await two.post("from the other window")
+        view = await asyncio.wait_for(task, LIMIT)
+        assert view.event == posted.event
+        await watch.aclose()
+        people = [SecretKey.generate().public_key.hex for _ in range(6)]
+        async with asyncio.TaskGroup() as group:
+            for index, pubkey in enumerate(people):
+                group.create_task((one, two)[index % 2].follows.follow(pubkey))
+        assert set(await one.follows.pubkeys()) == set(people)
+        assert set(await two.follows.pubkeys()) == set(people)
+
+
+async def test_the_own_relay_is_a_home_without_any_network(tmp_path: Path) -> None:
+    config = ClientConfig(allow_private_relays=("127.0.0.1",), own_relay=True)
+    async with client(tmp_path, config=config, relays=[], key_only_here=True) as c:
+        assert c.own_relay is not None
+        try:
+            assert c.own_relay_problem == ""
+            url = c.book.policy.own_relay
+            posted = await c.post("at home")
+            assert posted.report.accepted == (url,)
+            await c.relays.first_run([])
+            npub = nip19.encode_npub(ME)
+            quoting = await c.post(f"nostr:{nip19.encode_note(posted.id)} by {npub}")
+            assert url not in quoting.event.json.decode()
+            assert [(row.url, row.own) for row in await c.relays.rows()] == [(url, True)]
+        finally:
+            await c.own_relay.stop()
+
+
+@needs_vectors
+async def test_the_home_of_somebody_who_follows_777(
+    tmp_path: Path, start_relay: StartRelay, loopback_only: list[str]
+) -> None:
+    assert VECTORS is not None
+    data = tmp_path / "relay"
+    files = sorted((VECTORS / "events").glob("*.jsonl"))
+    importing = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "relays", "import", "--data", str(data), *map(str, files)),
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    await asyncio.wait_for(importing.wait(), 30)  # two lists are older than others, and refused
+    relay = await start_relay(data=data)
+    events = {event.id: event for event in map(Event.parse, real_events())}
+    me = next(e.pubkey for e in events.values() if e.pubkey.startswith("32e18276"))
+    follows = next(e for e in events.values() if e.kind == 3 and e.pubkey == me)
+    people = {tag[1] for tag in follows.tags if tag[0] == "p"} | {me}
+    wanted = {e.id for e in events.values() if e.pubkey in people and e.kind in (1, 6)}
+    async with client(tmp_path / "reader", None, pubkey=me, relays=[relay.url]) as c:
+        c.sync()
+        seen: set[str] = set()
+
+        async def all_here() -> bool:
+            seen.clear()
+            cursor = None
+            while views := await c.timeline.home(until=cursor):
+                seen.update(view.entry.id for view in views)
+                cursor = views[-1].cursor
+            return seen >= wanted
+
+        await until(all_here, 30.0)
+        assert seen == wanted
+        assert len(await c.follows.pubkeys()) == 777
+        names = await c.profiles.get_many(people)
+        assert sum(profile.event is not None for profile in names.values()) > 50
+    loopback_only.clear()  # it follows the hints of real people, to relays of long ago
+
+
+async def test_a_follow_list_is_not_started_over_on_another_machine(
+    tmp_path: Path, start_relay: StartRelay
+) -> None:
+    """A key is imported; its relay is known and does not answer; later it does."""
+    relay = await start_relay()
+    async with client(tmp_path / "old", relays=[relay.url], key_only_here=True) as c:
+        await c.relays.first_run([relay.url])
+        await c.follows.follow(BEN_KEY, petname="ben")
+    await relay.kill()
+    async with client(tmp_path / "new", relays=[relay.url]) as c:
+        cy = SecretKey.generate().public_key.hex
+        with pytest.raises(ListNotRead):
+            await c.follows.follow(cy, allow_empty=True)
+        port = int(relay.url.rpartition(":")[2])
+        await start_relay(data=relay.data, port=port)
+
+        async def followed() -> bool:
+            try:
+                return await c.follows.follow(cy) is not None
+            except ListNotRead:
+                return False
+
+        await until(followed, 30.0)
+        assert await c.follows.pubkeys() == [BEN_KEY, cy]

@@ -1,0 +1,68 @@
+"""The public names: all there, typed, and loaded only when they are used."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import nostr_client
+
+
+def run(code: str) -> str:
+    """What an interpreter of its own prints."""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=True
+    )
+    return done.stdout.strip()
+
+
+@pytest.mark.parametrize("name", nostr_client.__all__)
+def test_every_public_name_is_there(name: str) -> None:
+    value = getattr(nostr_client, name)
+    assert value is not None
+    assert getattr(nostr_client, name) is value
+    assert name in dir(nostr_client)
+
+
+def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        _ = nostr_client.nonsense
+
+
+def test_what_the_type_checker_sees_is_what_there_is() -> None:
+    tree = ast.parse(Path(nostr_client.__file__).read_text("utf-8"))
+    typed = {
+        alias.asname or alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.level == 0 and node.module
+        for alias in node.names
+        if node.module.startswith("nostr_client.")
+    }
+    assert typed == set(nostr_client.__all__)
+    assert set(nostr_client._HOMES) == typed - {"__version__"}
+    assert nostr_client.__all__ == sorted(nostr_client.__all__)
+
+
+def test_importing_loads_nothing_heavy() -> None:
+    heavy = "textual typer relays nostr_client.client nostr_client.store sqlite3 websockets asyncio"
+    code = "import sys, nostr_client; print(*sorted(sys.modules))"
+    loaded = set(run(code).split())
+    assert not loaded & set(heavy.split())
+
+
+def test_a_client_loads_neither_screens_nor_commands_nor_the_relay() -> None:
+    code = "import sys; from nostr_client import NostrClient; print(*sorted(sys.modules))"
+    loaded = set(run(code).split())
+    assert "nostr_client.client" in loaded
+    assert not loaded & {"textual", "typer", "relays", "keyring", "nostr_client.cli"}
+
+
+def test_a_script_pays_for_what_it_takes() -> None:
+    code = "import sys; from nostr_client import SecretKey, Draft; print(*sorted(sys.modules))"
+    loaded = set(run(code).split())
+    assert "nostr_client.protocol.event" in loaded
+    assert not loaded & {"nostr_client.client", "nostr_client.store", "sqlite3", "websockets"}
