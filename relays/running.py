@@ -77,6 +77,8 @@ async def run(config: RelayConfig, data: Path, *, stop_on_eof: bool = False) -> 
             ):
                 with _noted(data, Note(os.getpid(), address, int(time.time()))):
                     _say(address)
+                    if sys.stderr.isatty():
+                        sys.stderr.write(f"The relay keeps its events in {data}. Ctrl-C ends it.\n")
                     await _until_told_to_stop(stop_on_eof)
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -87,3 +89,44 @@ async def wire(url: str, **options: Any) -> AsyncIterator[Wire]:
     """A connection to `url`."""
     async with connect(url, compression=None, open_timeout=LIMIT, **options) as socket:
         yield Wire(socket)
+
+
+@asynccontextmanager
+async def plain(url: str) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    """A connection of which we see the bytes, with small buffers."""
+    host, port = url.removeprefix("ws://").split(":")
+    small = socket.socket()
+    small.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    small.setblocking(False)
+    await asyncio.get_running_loop().sock_connect(small, (host, int(port)))
+    reader, writer = await asyncio.open_connection(sock=small, limit=1024)
+    try:
+        yield reader, writer
+    finally:
+        writer.transport.abort()
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
+
+
+@asynccontextmanager
+async def shaken(url: str) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    """The same, as a WebSocket."""
+    async with plain(url) as (reader, writer):
+        writer.write(
+            b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+        )
+        async with asyncio.timeout(LIMIT):
+            await reader.readuntil(b"\r\n\r\n")
+        yield reader, writer
+
+
+@asynccontextmanager
+async def silent_reader(url: str, *frames: list[Any]) -> AsyncIterator[None]:
+    """A client that asks and never reads."""
+    async with shaken(url) as (_, writer):
+        for frame in frames:
+            text = json.dumps(frame).encode()
+            writer.write(bytes((0x81, 0x80 | len(text))) + b"\0\0\0\0" + text)
+        await writer.drain()
+        yield

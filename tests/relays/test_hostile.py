@@ -5,11 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidMessage
@@ -20,7 +17,7 @@ from relays import server
 from relays.config import KIB, Limits, RelayConfig
 from tests.conftest import StartRelay
 from tests.relays.conftest import Serve, Served
-from tests.relays.talk import LIMIT, NOW, Wire, note, wire
+from tests.relays.talk import LIMIT, NOW, Wire, note, plain, shaken, silent_reader, wire
 
 
 async def closed(client: Wire) -> tuple[int, str]:
@@ -162,47 +159,6 @@ async def test_all_live_values_together_are_bounded(serve: Serve) -> None:
         assert await a.silent()
         assert (await b.req("s", {"kinds": [1, 2, 3, 4, 5]}))[1][0] == "EOSE"
         assert ids == []
-
-
-@asynccontextmanager
-async def plain(url: str) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-    """A connection of which we see the bytes, with small buffers."""
-    host, port = url.removeprefix("ws://").split(":")
-    small = socket.socket()
-    small.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    small.setblocking(False)
-    await asyncio.get_running_loop().sock_connect(small, (host, int(port)))
-    reader, writer = await asyncio.open_connection(sock=small, limit=1024)
-    try:
-        yield reader, writer
-    finally:
-        writer.transport.abort()
-        with contextlib.suppress(OSError):
-            await writer.wait_closed()
-
-
-@asynccontextmanager
-async def shaken(url: str) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-    """The same, as a WebSocket."""
-    async with plain(url) as (reader, writer):
-        writer.write(
-            b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
-        )
-        async with asyncio.timeout(LIMIT):
-            await reader.readuntil(b"\r\n\r\n")
-        yield reader, writer
-
-
-@asynccontextmanager
-async def silent_reader(url: str, *frames: list[Any]) -> AsyncIterator[None]:
-    """A client that asks and never reads."""
-    async with shaken(url) as (_, writer):
-        for frame in frames:
-            text = json.dumps(frame).encode()
-            writer.write(bytes((0x81, 0x80 | len(text))) + b"\0\0\0\0" + text)
-        await writer.drain()
-        yield
 
 
 def big_events(count: int, size: int = 20_000) -> list[Event]:

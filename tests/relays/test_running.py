@@ -20,7 +20,7 @@ from nostr_client.errors import StoreError
 from nostr_client.rehearsal.relay_process import RelayProcess
 from relays import cli, transfer
 from tests.conftest import StartRelay
-from tests.relays.talk import LIMIT, NOW, note, wire
+from tests.relays.talk import LIMIT, NOW, note, silent_reader, wire
 
 
 def run(*arguments: str, timeout: float = 20) -> subprocess.CompletedProcess[str]:
@@ -140,6 +140,21 @@ async def test_a_clean_end_with_clients(start_relay: StartRelay, number: signal.
     async with wire(again.url) as client:
         await client.send("COUNT", "c", {"ids": sorted(acknowledged)})
         assert await client.recv() == ["COUNT", "c", {"count": len(acknowledged)}]
+
+
+async def test_a_clean_end_with_clients_that_do_not_read(start_relay: StartRelay) -> None:
+    relay = await start_relay()
+    async with wire(relay.url) as publisher, contextlib.AsyncExitStack() as stack:
+        for event in (note(f"{n} " + "x" * 20_000) for n in range(100)):
+            await publisher.publish(event)
+        for _ in range(10):
+            asked = [["REQ", f"{n}", {}] for n in range(5)]
+            await stack.enter_async_context(silent_reader(relay.url, *asked))
+        assert await publisher.silent()
+        started = time.monotonic()
+        await relay.stop()
+        assert time.monotonic() - started < 5
+    assert not (relay.data / "relay.json").exists()
 
 
 async def test_it_ends_with_standard_input(start_relay: StartRelay, tmp_path: Path) -> None:
