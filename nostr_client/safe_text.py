@@ -55,11 +55,14 @@ def safe_text(text: str) -> str:
 
 
 def safe_line(text: str, limit: int = 0) -> str:
-    """`safe_text` on one line, each run of blanks one space; at most `limit` terminal cells.
+    """`safe_text` on one line, each run of blanks one space, none at its ends; at most `limit`
+    terminal cells.
 
     What does not fit ends with "…". A limit of 0 is none.
     """
-    line = _BLANKS.sub(" ", safe_text(text)).strip(" ")
+    line = _BLANKS.sub(" ", safe_text(text)).strip(_BLANK_ENDS)
+    if line and not line.isascii() and unicodedata.category(line[0])[0] == "M":
+        line = _DOTTED_CIRCLE + line  # it stood on a space
     if limit <= 0 or (line.isascii() and len(line) <= limit):
         return line
     kept: list[str] = []
@@ -102,6 +105,8 @@ _HIGH_MARK: Final = 64
 _REPLACED: Final = {_NEWLINE: "\n", _HIDDEN: "", _BROKEN: "\ufffd"}
 _SHOWN_FORMATS: Final = frozenset("\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u08e2\u0890\u0891")
 """Format characters that are seen: Arabic number signs, the end of a verse."""
+_KITTY_IMAGE: Final = 0x10EEEE
+"""With this character of private use some terminals show images that were loaded before."""
 _BLANK_LETTERS: Final = frozenset("\u115f\u1160\u17b4\u17b5\u3164\uffa0\u034f")
 """Letters and marks that show nothing, and make names that nobody sees."""
 
@@ -128,6 +133,8 @@ def _kind(char: str) -> int:
             kind = _MARK | (_HIGH_MARK if code > 0xFFFF else 0)
             return kind | (_JOINER if _SELECTOR.match(char) else 0)
         case "Cn" if code & 0xFFFE == 0xFFFE or 0xFDD0 <= code <= 0xFDEF:
+            return _BROKEN
+        case "Co" if code == _KITTY_IMAGE:
             return _BROKEN
         case "Cn" if code == 0x2065 or 0xFFF0 <= code <= 0xFFF8 or 0xE0000 <= code <= 0xE0FFF:
             return _HIDDEN
@@ -226,6 +233,10 @@ def _with_few_marks(text: str, kinds: int) -> str:
 
 # 3. Widths.
 
+_BLANK_ENDS: Final = (
+    " \xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f"
+    "\u2800\u3000"
+)
 _BLANKS: Final = re.compile("[ \n\t]+")
 _CLUSTER: Final = re.compile(
     f".(?:[{_SELECTORS}{_ACCENTS}\U0001f3fb-\U0001f3ff\U000e0020-\U000e007f]"

@@ -164,6 +164,7 @@ HOSTILE = [
     ("\U0001f469\u200d" * 9 + "\U0001f469", None),
     ("\ud800", "a\ufffdb"),
     ("\udfff\ud800", "a\ufffd\ufffdb"),
+    ("\U0010eeee\u0305", "a\ufffd\u0305b"),
     ("\uffff\ufdd0\U0001fffe", "a\ufffd\ufffd\ufffdb"),
 ]
 
@@ -237,6 +238,7 @@ def test_the_result_is_safe_and_safe_again_is_the_same(text: str) -> None:
     assert safe_text(shown) == shown
     line = safe_line(text)
     assert_safe(line)
+    assert safe_line(line) == line
     assert "\n" not in line
     assert "\t" not in line
 
@@ -275,6 +277,8 @@ def test_lines() -> None:
     assert safe_line("e\u0301" * 3, 2) == "e\u0301…"
     assert safe_line("", 1) == ""
     assert safe_line("ab cd", 4) == "ab…"
+    assert safe_line("\u3000\u2800\xa0\n\u2003") == "", "a name of blanks is none"
+    assert safe_line(" \u0e47") == "\u25cc\u0e47"
 
 
 @pytest.mark.parametrize("name", ORDINARY)
