@@ -1,7 +1,7 @@
 """The entry of every face: it picks one and loads nothing of the others.
 
-No command opens the terminal client (and `demo` on a terminal does too), `relay` is handed over whole to the relay runner (the one
-door to that package), and all else goes to the command line.
+No command opens the terminal client, and so does `demo` on a terminal; `relay` is handed over whole
+to the relay runner (the one door to that package); all else goes to the command line.
 """
 
 from __future__ import annotations
@@ -21,7 +21,13 @@ nostr-client needs a terminal to open. Without one, use its commands:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run `nostr-client` with `arguments` (default: the program's own); returns the exit code."""
-    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        return _main(list(sys.argv[1:] if arguments is None else arguments))
+    except KeyboardInterrupt:
+        return 130
+
+
+def _main(given: list[str]) -> int:
     if given == ["--version"]:
         print(f"nostr-client {__version__}")  # noqa: T201
         return 0

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
+from typer.core import TyperGroup
 
 from nostr_client.cli.exits import Exit, exit_code_of
 from nostr_client.cli.waiting import Terminated
@@ -22,6 +23,20 @@ if TYPE_CHECKING:
     from nostr_client.cli.run import Run
 
 Command = Callable[..., None]
+
+
+def group_with_default(default: str) -> type[TyperGroup]:
+    """A group of commands that runs `default` when what follows names none of them."""
+
+    class Group(TyperGroup):
+        def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+            asks_help = args[:1] in (["--help"], ["-h"])
+            if not asks_help and (not args or args[0] not in self.commands):
+                args = [default, *args]
+            return super().parse_args(ctx, args)
+
+    return Group
+
 
 _OPTIONS: Final[dict[str, tuple[Any, Any, Any]]] = {
     "json": (
@@ -109,12 +124,26 @@ def _run(run: Run, work: Callable[[], None]) -> int:
     except Terminated as end:
         return 128 + end.number
     except NostrError as error:
-        if run.debug:
-            run.show_trace(error)
-        return run.out.fail(str(error), exit_code_of(error))
+        return _expected(run, error)
     except (asyncio.CancelledError, typer.Exit):
         raise
+    except ExceptionGroup as group:
+        expected, others = group.split(NostrError)
+        if others is not None or expected is None:
+            return run.report_bug(group)
+        return _expected(run, _first_of(expected))
     # The last net: a bug. Its owner is told where, and nothing of what it held.
     except Exception as error:  # noqa: BLE001
         return run.report_bug(error)
     return run.exit_code
+
+
+def _expected(run: Run, error: NostrError) -> int:
+    if run.debug:
+        run.show_trace(error)
+    return run.out.fail(str(error), exit_code_of(error))
+
+
+def _first_of(group: ExceptionGroup[NostrError]) -> NostrError:
+    first = group.exceptions[0]
+    return _first_of(first) if isinstance(first, ExceptionGroup) else first

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from nostr_client.cli.command import PLAIN, add_command
+from nostr_client.cli.command import PLAIN, add_command, group_with_default
 from nostr_client.cli.exits import Exit
 from nostr_client.cli.waiting import wait_for
 
@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from nostr_client.resilience.own_relay import OwnRelayStatus
 
 app = typer.Typer(
-    help="The relay of your own, which keeps your notes at home.", no_args_is_help=True
+    cls=group_with_default("status"),
+    help="The relay of your own, which keeps your notes at home: status, start, stop.",
 )
 
 

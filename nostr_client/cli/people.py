@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nostr_client.cli.command import READING, WRITING, add_command
+from nostr_client.cli.command import READING, WRITING, add_command, group_with_default
 from nostr_client.cli.exits import CommandError, Exit
 from nostr_client.cli.waiting import wait_for
 
@@ -16,13 +16,17 @@ if TYPE_CHECKING:
     from nostr_client.social.views import Posted
 
 Who = Annotated[str, typer.Argument(metavar="WHO", help="npub, nprofile, hex or name@domain.")]
+Without = Annotated[
+    list[str] | None,
+    typer.Option("--without", metavar="URL", help="Do not insist on having read there first."),
+]
 AllowEmpty = Annotated[
     bool,
     typer.Option("--start-empty", help="It is right that no relay has such a list of mine yet."),
 ]
 
 profile_app = typer.Typer(
-    help="Profiles: `profile show [WHO]`, `profile set`.", no_args_is_help=True
+    cls=group_with_default("show"), help="Profiles: `profile [WHO]` shows one, `profile set` yours."
 )
 
 
@@ -48,8 +52,9 @@ def show_profile(
     wait_for(work())
 
 
-def set_profile(  # noqa: PLR0917 - typer makes options of them
+def set_profile(
     run: Run,
+    *,
     name: Annotated[str | None, typer.Option("--name", help="A short name.")] = None,
     display_name: Annotated[str | None, typer.Option("--display-name")] = None,
     about: Annotated[str | None, typer.Option("--about")] = None,
@@ -59,6 +64,7 @@ def set_profile(  # noqa: PLR0917 - typer makes options of them
     nip05: Annotated[str | None, typer.Option("--nip05", metavar="NAME@DOMAIN")] = None,
     lud16: Annotated[str | None, typer.Option("--lud16", metavar="NAME@DOMAIN")] = None,
     start_empty: AllowEmpty = False,
+    without: Without = None,
 ) -> None:
     """Change your profile; what is not named stays as it is."""
     given = {
@@ -76,26 +82,32 @@ def set_profile(  # noqa: PLR0917 - typer makes options of them
         raise CommandError("nothing to change: name at least one field", Exit.USAGE)
     from nostr_client.cli.publish import publish
 
-    publish(run, lambda client: client.profiles.update(allow_empty=start_empty, **fields))
+    publish(
+        run,
+        lambda client: client.profiles.update(
+            allow_empty=start_empty, without=without or (), **fields
+        ),
+    )
 
 
-def follow(run: Run, who: Who, start_empty: AllowEmpty = False) -> None:
+def follow(run: Run, who: Who, start_empty: AllowEmpty = False, without: Without = None) -> None:
     """Follow somebody."""
     from nostr_client.cli.publish import publish
 
     async def act(client: NostrClient) -> Posted | None:
         pubkey = await client.profiles.resolve(who)
-        return await client.follows.follow(pubkey, allow_empty=start_empty)
+        return await client.follows.follow(pubkey, allow_empty=start_empty, without=without or ())
 
     publish(run, act, unchanged="followed already")
 
 
-def unfollow(run: Run, who: Who) -> None:
+def unfollow(run: Run, who: Who, without: Without = None) -> None:
     """Stop following somebody."""
     from nostr_client.cli.publish import publish
 
     async def act(client: NostrClient) -> Posted | None:
-        return await client.follows.unfollow(await client.profiles.resolve(who))
+        pubkey = await client.profiles.resolve(who)
+        return await client.follows.unfollow(pubkey, without=without or ())
 
     publish(run, act, unchanged="not followed anyway")
 

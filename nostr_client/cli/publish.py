@@ -6,9 +6,10 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from nostr_client.cli import show
-from nostr_client.cli.exits import Exit
+from nostr_client.cli.exits import CommandError, Exit
 from nostr_client.cli.refs import find_note, note_ref
 from nostr_client.cli.waiting import wait_for
+from nostr_client.errors import ListNotRead
 
 EARLIER_LIMIT = 5.0
 """Seconds for what earlier commands could not send: for scripts there is no other occasion."""
@@ -30,7 +31,11 @@ def publish(
 
     async def work() -> None:
         async with run.writing(signer) as client:
-            posted = await act(client)
+            try:
+                posted = await act(client)
+            except ListNotRead as error:
+                hint = "the options --without URL and --start-empty say so"
+                raise CommandError(f"{error} ({hint})", Exit.NOT_READ) from error
             if posted is None:
                 run.out.emit({"changed": False, "reason": unchanged}, unchanged)
             else:

@@ -6,16 +6,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nostr_client.cli.command import PLAIN, READING, WRITING, add_command
+from nostr_client.cli.command import PLAIN, READING, WRITING, add_command, group_with_default
 from nostr_client.cli.exits import Exit
 from nostr_client.cli.waiting import wait_for
 
 if TYPE_CHECKING:
     from nostr_client.cli.run import Run
 
-app = typer.Typer(help="Your relays: list, add, remove, check.", no_args_is_help=True)
+app = typer.Typer(cls=group_with_default("list"), help="Your relays: list, add, remove, check.")
 
 Url = Annotated[str, typer.Argument(metavar="URL", help="wss://relay.example")]
+Without = Annotated[
+    list[str] | None,
+    typer.Option("--without", metavar="URL", help="Do not insist on having read there first."),
+]
 StartEmpty = Annotated[
     bool,
     typer.Option("--start-empty", help="It is right that no relay has a relay list of mine yet."),
@@ -39,9 +43,11 @@ def list_(run: Run) -> None:
 def add(
     run: Run,
     url: Url,
+    *,
     read: Annotated[bool, typer.Option("--read-only", help="Only read there.")] = False,
     write: Annotated[bool, typer.Option("--write-only", help="Only write there.")] = False,
     start_empty: StartEmpty = False,
+    without: Without = None,
 ) -> None:
     """Add a relay to your list, or change its role."""
     from nostr_client.cli.exits import CommandError
@@ -52,17 +58,21 @@ def add(
     publish(
         run,
         lambda client: client.relays.add(
-            url, read=not write, write=not read, allow_empty=start_empty
+            url, read=not write, write=not read, allow_empty=start_empty, without=without or ()
         ),
         unchanged="it is on your list already",
     )
 
 
-def remove(run: Run, url: Url) -> None:
+def remove(run: Run, url: Url, without: Without = None) -> None:
     """Take a relay off your list."""
     from nostr_client.cli.publish import publish
 
-    publish(run, lambda client: client.relays.remove(url), unchanged="it is not on your list")
+    publish(
+        run,
+        lambda client: client.relays.remove(url, without=without or ()),
+        unchanged="it is not on your list",
+    )
 
 
 def check(run: Run, url: Url) -> None:

@@ -44,6 +44,7 @@ class Run:
     exit_code: int = Exit.DONE
 
     def __post_init__(self) -> None:
+        self._from_environment = unlock.take_from_environment()
         keep_log(self.paths.state / "nostr-client.log")
 
     @cached_property
@@ -63,7 +64,9 @@ class Run:
     @cached_property
     def given_password(self) -> str | None:
         """The password that a script gave; read once."""
-        return unlock.given_password(self.password_fd)
+        if self.password_fd is not None:
+            return unlock.read_descriptor(self.password_fd)
+        return self._from_environment
 
     def acting(self) -> Account | None:
         """The account to act as: `--account`, else the one in use. Raises AccountError."""

@@ -49,15 +49,9 @@ def read_descriptor(number: int) -> str:
         raise CommandError(f"descriptor {number} does not give UTF-8 text", Exit.USAGE) from None
 
 
-def given_password(descriptor: int | None) -> str | None:
-    """The password that a script gave, or None.
-
-    The environment's is taken out of it, so that no child process inherits it.
-    """
-    from_environment = os.environ.pop(PASSWORD_VARIABLE, None)
-    if descriptor is not None:
-        return read_descriptor(descriptor)
-    return from_environment or None
+def take_from_environment() -> str | None:
+    """The password in the environment, which is taken out: no child process inherits it."""
+    return os.environ.pop(PASSWORD_VARIABLE, None) or None
 
 
 def ask_hidden(prompt: str) -> str:

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from nostr_client.nips import nip19
+from nostr_client.accounts.account import Accounts
+from nostr_client.paths import Paths
 from nostr_client.protocol.keys import SecretKey
 
 PASSWORD = "correct horse battery staple"
@@ -102,9 +103,9 @@ class Home:
         return result
 
     async def import_key(self, key: SecretKey, name: str = "ana") -> None:
-        nsec = nip19.encode_nsec(key)
-        done = await self.run("account", "import", "--name", name, "--json", given=nsec)
-        assert done.code == 0, done.err
+        """An account, kept under `PASSWORD`, with little work for scrypt."""
+        paths = Paths(self.folder / "config", self.folder / "data", self.folder / "state")
+        await Accounts(paths, work=4).import_key(key, name, password=PASSWORD)
 
 
 @pytest.fixture

@@ -8,9 +8,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import pytest
 import websockets
 
 from nostr_client.cli.exits import Exit
+from nostr_client.cli.refs import NoteRef, note_ref
+from nostr_client.errors import InvalidCode
 from nostr_client.nips import nip19
 from nostr_client.protocol.event import Draft
 from nostr_client.protocol.keys import SecretKey
@@ -128,7 +131,7 @@ async def test_the_own_relay_alone_is_3_and_holds_it(home: Home, key: SecretKey)
 async def test_an_empty_note_is_not_sent(home: Home, key: SecretKey) -> None:
     home.configure([DEAD])
     await home.import_key(key)
-    for text, given in ((" ", ""), ("-", ""), ("-", "\n\n")):
+    for text, given in ((" ", ""), ("-", "\n\n")):
         done = await home.run("post", text, given=given)
         assert (done.code, done.out) == (Exit.USAGE, "")
     assert (await home.run("post", nip19.encode_nsec(key))).code == Exit.USAGE
@@ -142,12 +145,11 @@ async def test_answering_reacting_reposting_deleting(
     await home.import_key(key)
     author = SecretKey.generate()
     theirs = await put(relay.url, Draft(1, "who is there?"), author)
-    for ref in (theirs, nip19.encode_note(theirs), f"nostr:{nip19.encode_note(theirs)}"):
-        done = await home.run("reply", ref, "me", "--json")
-        assert done.code == 0, done.err
-        answer = await stored_at(relay.url, done.record["id"])
-        assert answer is not None
-        assert any(t[:2] == ["e", theirs] and t[3] == "root" for t in answer["tags"])
+    done = await home.run("reply", nip19.encode_note(theirs), "me", "--json")
+    assert done.code == 0, done.err
+    answer = await stored_at(relay.url, done.record["id"])
+    assert answer is not None
+    assert any(t[:2] == ["e", theirs] and t[3] == "root" for t in answer["tags"])
     for command, kind in ((("react", theirs, "🤙"), 7), (("repost", theirs), 6)):
         done = await home.run(*command, "--json")
         assert (done.code, done.record["kind"]) == (0, kind)
@@ -156,9 +158,18 @@ async def test_answering_reacting_reposting_deleting(
     assert await stored_at(relay.url, mine) is None
     assert (await home.run("delete", theirs)).code == Exit.USAGE
     assert (await home.run("reply", "f" * 64, "hello?")).code == Exit.NOT_FOUND
-    assert (await home.run("reply", "note1nonsense", "hello?")).code == Exit.USAGE
-    npub = nip19.encode_npub(author.public_key.hex)
-    assert (await home.run("react", npub)).code == Exit.USAGE
+
+
+def test_notes_are_named_as_people_name_them(key: SecretKey) -> None:
+    note, npub = "ab" * 32, nip19.encode_npub(key.public_key.hex)
+    code = nip19.encode_note(note)
+    for text in (note, note.upper(), code, f"nostr:{code}", f" {code}\n"):
+        assert note_ref(text) == NoteRef(note, ())
+    where = ("wss://relay.example",)
+    assert note_ref(nip19.encode_nevent(note, where)) == NoteRef(note, where)
+    for text in ("", "note1nonsense", npub, note[:-1], nip19.encode_nsec(key)):
+        with pytest.raises(InvalidCode):
+            note_ref(text)
 
 
 async def test_two_posts_at_once_and_a_client_beside_them(

@@ -59,7 +59,7 @@ async def test_the_feed_shows_whom_i_follow(
     assert [event["id"] for event in thread.records] == [second]
     assert (await home.run("thread", "f" * 64)).code == Exit.NOT_FOUND
 
-    shown = await home.run("profile", "show", npub)
+    shown = await home.run("profile", npub)
     assert shown.code == 0, shown.err
     assert _harmful.sub("", shown.out) == shown.out
     assert shown.out.startswith("ben")
@@ -78,7 +78,7 @@ async def test_a_profile_is_changed_field_by_field(
     done = await home.run("profile", "set", "--name", "ana", "--about", "hi", "--start-empty")
     assert done.code == 0, done.err
     assert (await home.run("profile", "set", "--about", "")).code == 0
-    shown = (await home.run("profile", "show", "--json")).record
+    shown = (await home.run("profile", "--json")).record
     assert (shown["name"], shown["about"]) == ("ana", "")
     assert (await home.run("profile", "set")).code == Exit.USAGE
 
@@ -90,6 +90,7 @@ async def test_a_list_that_cannot_be_read_is_not_published(home: Home, key: Secr
     done = await home.run("follow", npub)
     assert done.code == Exit.NOT_READ
     assert len(done.err.splitlines()) == 1
+    assert "--without" in done.err
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ async def test_the_list_is_kept(home: Home, key: SecretKey, start_relay: StartRe
     first, second = await start_relay(), await start_relay()
     home.configure([first.url])
     await home.import_key(key)
-    before = (await home.run("relays", "list", "--json")).records
+    before = (await home.run("relays", "--json")).records
     assert [(row["relay"], row["fallback"]) for row in before] == [(first.url, True)]
     added = await home.run("relays", "add", second.url, "--read-only", "--start-empty")
     assert added.code == 0, added.err
@@ -43,7 +43,7 @@ async def test_check_says_each_step(home: Home, start_relay: StartRelay) -> None
 
 
 async def test_the_own_relay_by_hand(home: Home) -> None:
-    assert (await home.run("own-relay", "status")).code == Exit.NOT_FOUND
+    assert (await home.run("own-relay")).code == Exit.NOT_FOUND
     try:
         started = (await home.run("own-relay", "start", "--json")).record
         assert started["running"]
