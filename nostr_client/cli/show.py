@@ -60,11 +60,11 @@ def note_lines(note: NoteView, depth: int = 0) -> str:
     if note.warning is not None:
         body = f"[content warning: {safe_line(note.warning, WORDS) or 'no reason given'}]\n{body}"
     counts = [
-        f"{count} {word}"
-        for count, word in (
-            (note.replies, "replies"),
-            (note.reactions, "reactions"),
-            (note.reposts, "reposts"),
+        f"{count} {one if count == 1 else many}"
+        for count, one, many in (
+            (note.replies, "reply", "replies"),
+            (note.reactions, "reaction", "reactions"),
+            (note.reposts, "repost", "reposts"),
         )
         if count
     ]
