@@ -290,6 +290,7 @@ class NostrClient:
             self.store,
             policy,
             owner=me,
+            signs=self.signer is not None,
             fallback=starters.urls("general") if use_starters else relays,
             indexers=starters.urls("indexer") if use_starters else (),
         )

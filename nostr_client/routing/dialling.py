@@ -2,9 +2,10 @@
 
 Relay lists and hints come from strangers. One that leads into a private network would make this
 program knock at the person's router, or at a service on this very machine. So a stranger's word
-opens no private address; only the person does, by giving the URL or by allowing the host.
-The same rule, without the URLs given, says what may stand in a list or a hint of ours: the own
-relay's loopback address means nothing to anybody else.
+opens no private address; only the person does, by giving the URL, by putting it into the relay
+list that the person's key signs, or by allowing the host. The same rule, without the URLs merely
+given, says what may stand in a list or a hint of ours. The own relay never does: its loopback
+address means nothing to anybody else.
 
 A public name may still resolve to a private address: `net.dial` looks again before it connects.
 """
@@ -52,6 +53,7 @@ class AddressPolicy(DialPolicy):
     def __init__(self, private_hosts: Collection[str] = (), given: Iterable[str] = ()) -> None:
         super().__init__(private_hosts, [url for text in given if (url := relay_url(text))])
         self._allowed = frozenset(host.strip("[]").lower() for host in private_hosts)
+        self._listed: set[str] = set()
         self._own_relay = ""
 
     @property
@@ -68,6 +70,11 @@ class AddressPolicy(DialPolicy):
         for text in urls:
             if url := relay_url(text):
                 self.give(url)
+
+    def list(self, urls: Iterable[str]) -> None:
+        """The person's own relay list has these: a community on a private network reads there."""
+        self.allow(urls)
+        self._listed.update(relay_url(url) for url in urls)
 
     def allows_private(self, url: str) -> bool:
         return url == self._own_relay or super().allows_private(url)
@@ -88,4 +95,5 @@ class AddressPolicy(DialPolicy):
         normal = relay_url(url)
         if not normal or normal == self._own_relay:
             return False
-        return not _is_private(normal) or _host(normal) in self._allowed
+        listed = normal in self._listed or _host(normal) in self._allowed
+        return listed or not _is_private(normal)

@@ -76,7 +76,8 @@ class RelayBook:
 
     `fallback` are the client's own relays, which stand in where nobody says better; `indexers`
     keep profiles and relay lists of everybody. `owner` is the account, whose relay list counts
-    even when it is empty: that is then what the person wants.
+    even when it is empty: that is then what the person wants. `signs`: the account's key is here,
+    so that its list is the person's own word and not a stranger's.
     """
 
     def __init__(
@@ -85,11 +86,13 @@ class RelayBook:
         policy: AddressPolicy,
         *,
         owner: str = "",
+        signs: bool = False,
         fallback: Sequence[str] = (),
         indexers: Sequence[str] = (),
     ) -> None:
         self.policy = policy
         self.owner = owner
+        self._signs = signs
         self.fallback = self._ours(fallback)
         self.indexers = self._ours(indexers)
         self._store = store
@@ -208,6 +211,8 @@ class RelayBook:
 
     def _listed(self, event: Event) -> Relays:
         write, read = parse_relay_list(event)
+        if self._signs and event.pubkey == self.owner:
+            self.policy.list((*write, *read)[:MAX_LISTED])
         return Relays(
             pubkey=event.pubkey,
             write=self._judged(write, MAX_LISTED),

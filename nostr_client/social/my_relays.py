@@ -146,12 +146,14 @@ class MyRelays:
         return None if done is None else Posted(*done)
 
     def _listable(self, url: str) -> str:
-        normal = normalize_relay_url(url)
-        if not self._courier.book.policy.may_be_named(normal):
+        """A private address is the person's to name: a community on one network reads there."""
+        normal, policy = normalize_relay_url(url), self._courier.book.policy
+        if normal == policy.own_relay:
             raise InvalidData(
-                f"{normal} leads into a private network: others could not reach it, "
-                "so it has no place in a public list"
+                f"{normal} is your own relay, which keeps every note of yours anyway: nobody else "
+                "can reach it, so it has no place in a public list"
             )
+        policy.list([normal])
         return normal
 
     def _tags_of(self, last: Event | None) -> list[Tag]:

@@ -44,6 +44,16 @@ def test_an_allowed_host_may_be_dialled_and_named() -> None:
     assert policy.may_be_named("ws://[::1]:7000")
 
 
+def test_what_stands_in_the_own_list_may_be_dialled_and_named() -> None:
+    policy = AddressPolicy()
+    policy.list(["ws://nas.local/"])
+    assert policy("ws://nas.local")
+    assert policy.may_be_named("ws://nas.local")
+    assert not policy("ws://other.local")
+    policy.own_relay = "ws://nas.local"
+    assert not policy.may_be_named("ws://nas.local")
+
+
 def test_the_own_relay_is_dialled_and_never_named_nor_taken_from_a_stranger() -> None:
     policy = AddressPolicy(["127.0.0.1"])
     policy.own_relay = "ws://127.0.0.1:7777/"

@@ -148,17 +148,26 @@ async def test_the_first_run_lists_what_was_chosen_also_nothing(tmp_path: Path) 
         assert posted.event.tags == (("r", one.url),)
 
 
-async def test_what_others_cannot_reach_has_no_place_in_the_list(tmp_path: Path) -> None:
+async def test_the_own_relay_and_nonsense_have_no_place_in_the_list(tmp_path: Path) -> None:
     own = "ws://127.0.0.1:7"
     async with house(tmp_path, private=(), own_relay=own) as h:
-        for url in (own, "ws://localhost", "wss://10.1.2.3", "wss://nas.local"):
-            with pytest.raises(InvalidData, match="private network"):
-                await h.relays.add(url)
+        with pytest.raises(InvalidData, match="own relay"):
+            await h.relays.add(own)
         for url in ("nonsense", "https://x.example", ""):
             with pytest.raises(InvalidData):
                 await h.relays.add(url)
         with pytest.raises(InvalidData, match="for both"):
             await h.relays.add("wss://x.example", read=False, write=False)
+
+
+async def test_a_private_relay_that_the_person_names_is_listed_and_used(tmp_path: Path) -> None:
+    async with Relay() as one, house(tmp_path, private=(), fallback=[]) as h:
+        assert not h.courier.book.policy(one.url)
+        posted = await h.relays.first_run([one.url])
+        assert posted is not None
+        assert posted.event.tags == (("r", one.url),)
+        assert posted.report.accepted == (one.url,)
+        assert [row.url for row in await h.relays.rows()] == [one.url]
 
 
 async def test_a_dead_relay_can_be_taken_off(tmp_path: Path) -> None:
