@@ -263,10 +263,7 @@ class RelayConnection:
     async def _read(self, wire: Wire) -> None:
         self._carry_out(self._session.opened(self._now()))
         while True:
-            try:
-                frames = await wire.take()
-            except ConnectionClosed:
-                raise Gone(closing_words(wire)) from None
+            frames = await wire.take()
             for start in range(0, len(frames), BATCH):
                 await self._delivery.room()
                 effects = self._session.receive(frames[start : start + BATCH], self._now())

@@ -90,6 +90,7 @@ class Subscription:
         self._current: deque[Item] = deque()
         self._bytes = 0
         self._open = False
+        self._entered = False
         self._readable = asyncio.Event()
         self._room = asyncio.Event()
         self._room.set()
@@ -105,7 +106,7 @@ class Subscription:
         return self._open
 
     async def __aenter__(self) -> Self:
-        self._open = True
+        self._open = self._entered = True
         self._unfinished.update(self._urls)
         for url in self._urls:
             self._join(url)
@@ -175,6 +176,8 @@ class Subscription:
 
     async def next_batch(self) -> list[Item] | None:
         """Wait for the next of `batches`; None at the end."""
+        if not self._entered:
+            raise RuntimeError("a subscription runs inside of its `async with`")
         while not self._items:
             if not self._open or not (self.live or self._unfinished):
                 return None

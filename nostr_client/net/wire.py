@@ -36,6 +36,8 @@ CLOSE_LIMIT: Final = 1.0
 WAITING_MESSAGES: Final = 1024
 WAITING_BYTES: Final = 4 * 1024 * 1024
 """Reading stops while more than this waits to be taken."""
+MAX_UNREAD: Final = 4 * 1024 * 1024
+"""Bytes of our answers to pings and the like that a relay may leave unread."""
 USER_AGENT: Final = f"nostr-client/{__version__}"
 
 
@@ -58,6 +60,7 @@ class Wire(ClientConnection):
         self._fragments: list[bytes] = []
         self._taker: asyncio.Future[None] | None = None
         self._gone = False
+        self.lost_by: Exception | None = None
         self.holding = False
         """Does nobody take what came, so that the socket is not read?"""
         self.heard_at = monotonic()
@@ -66,11 +69,11 @@ class Wire(ClientConnection):
     async def take(self) -> list[bytes]:
         """Every message that came since the last call, at least one.
 
-        Raises ConnectionClosed when the last was taken and no more can come.
+        Raises Gone when the last was taken and no more can come.
         """
         while not self._messages:
             if self._gone:
-                raise self.close_exc
+                raise Gone(closing_words(self))
             self._taker = self.loop.create_future()
             try:
                 await self._taker
@@ -106,10 +109,13 @@ class Wire(ClientConnection):
             self._put(bytes(event.data), event.fin)
         elif opcode is Opcode.PONG:
             self.acknowledge_pings(bytes(event.data))
+        elif self.transport.get_write_buffer_size() > MAX_UNREAD:
+            self.transport.abort()  # it sends pings and does not read the pongs
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
         self._gone = True
+        self.lost_by = exc
         self._wake()
 
     def _put(self, data: bytes, final: bool) -> None:
@@ -207,5 +213,4 @@ def closing_words(wire: Wire) -> str:
         return f"closed by the relay: {received.code} {received.reason}".rstrip()
     if sent is not None and sent.code != CloseCode.ABNORMAL_CLOSURE:
         return f"closed by us: {sent.code} {sent.reason}".rstrip()
-    cause = wire.connection_exc
-    return f"connection lost: {cause}" if cause else "connection lost"
+    return f"connection lost: {wire.lost_by}" if wire.lost_by else "connection lost"

@@ -128,7 +128,7 @@ class ScriptedRelay:
         self._sockets.add(socket)
         try:
             await task
-        except (ConnectionClosed, asyncio.CancelledError):
+        except (ConnectionClosed, ConnectionError, asyncio.CancelledError):
             pass
         except BaseException as problem:
             self.problems.append(problem)

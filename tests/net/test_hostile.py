@@ -425,3 +425,26 @@ async def test_a_relay_that_does_not_read(monkeypatch: pytest.MonkeyPatch) -> No
         health = pool.health(relay.url)
         await until(lambda: health.state == DOWN)
         assert health.problem == "timeout: nothing written within 0.2 s"
+
+
+async def test_a_relay_that_sends_pings_and_reads_no_pongs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(wire, "MAX_UNREAD", 10_000)
+
+    async def script(peer: Peer) -> None:
+        await peer.next("REQ")
+        transport = peer.socket.transport
+        transport.pause_reading()
+        while not transport.is_closing():
+            transport.write(b"\x89\x7d" + b"x" * 125)
+            await peer.socket.drain()
+
+    async with (
+        ScriptedRelay(script) as relay,
+        pool_() as pool,
+        pool.subscribe([NOTES], [relay.url]) as sub,
+    ):
+        item = await anext(sub)
+        assert isinstance(item, Ended)
+        assert item.reason == "lost: connection lost"
