@@ -138,7 +138,7 @@ async def test_opening_dials_nobody(tmp_path: Path, loopback_only: list[str]) ->
         assert c.book.indexers
         await asyncio.sleep(0.2)
         assert loopback_only == []
-    async with client(tmp_path, relays=None, config=ClientConfig(relays=(DEAD,))) as c:
+    async with client(tmp_path, relays=None, config=ClientConfig(relays=(DEAD,), own_relay=False)) as c:
         assert c.book.fallback == (DEAD,)
         assert c.book.indexers == ()
     async with client(tmp_path) as c:
