@@ -19,7 +19,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Final
 
 from nostr_client.config import ClientConfig, load_config
-from nostr_client.errors import InvalidEvent, NostrError
+from nostr_client.errors import InvalidEvent, NostrError, StoreError
 from nostr_client.net.pool import RelayPool
 from nostr_client.net.report import Answer
 from nostr_client.paths import Paths, private_folder
@@ -55,6 +55,8 @@ log = logging.getLogger(__name__)
 
 OWN_RELAY_LIMIT: Final = 15.0
 """Seconds that the own relay may take to be found or started before the client goes on without."""
+STORE_PAUSE: Final = 5.0
+"""Seconds before something that the store failed is done again."""
 
 
 class NostrClient:
@@ -207,12 +209,8 @@ class NostrClient:
         newest version first, so that nothing is overwritten unread.
         Raises InvalidEvent, SignerError, StoreError.
         """
-        if kind_class(what.kind) is KindClass.REPLACEABLE and not await self._is_held(what):
-            raise InvalidEvent("a list is changed through guard.edit, which reads it first")
         if isinstance(what, Event):
-            if not await self.verifier.verify(what):
-                raise InvalidEvent("the signature is not that of its author")
-            return Posted(what, await self.courier.publish(what, on_answer=on_answer))
+            return await self._publish_signed(what, on_answer)
         if kind_class(what.kind) is KindClass.ADDRESSABLE and what.created_at is None:
             name = next((t[1] for t in what.tags if t[0] == "d" and len(t) > 1), "")
             last = await self.store.get_address(f"{what.kind}:{self.pubkey}:{name}")
@@ -361,9 +359,15 @@ class NostrClient:
     async def _follow_own_relays(self) -> None:
         """The account's relay list changed, here or elsewhere: every plan is old."""
         own = Filter(authors=frozenset({self.pubkey}), kinds=frozenset({kinds.RELAY_LIST}))
-        async with self.store.watch([own]) as watch:
-            async for _ in watch:
-                self.replication.replan()
+        while True:
+            try:
+                async with self.store.watch([own]) as watch:
+                    async for _ in watch:
+                        self.replication.replan()
+                return
+            except StoreError as error:
+                log.warning("the relay list is not watched for a while: %s", error)
+            await asyncio.sleep(STORE_PAUSE)
 
     async def _authenticate(self, url: str, challenge: str) -> Event | None:
         """NIP-42, for the account's own relays only: others need not learn who is reading."""
@@ -384,5 +388,12 @@ class NostrClient:
         self.book.policy.allow(urls)
         return [url for text in urls if (url := relay_url(text))]
 
-    async def _is_held(self, what: Draft | Event) -> bool:
-        return isinstance(what, Event) and await self.store.get(what.id) is not None
+    async def _publish_signed(
+        self, event: Event, on_answer: Callable[[Answer], None] | None
+    ) -> Posted:
+        is_list = kind_class(event.kind) is KindClass.REPLACEABLE
+        if is_list and event.pubkey == self.pubkey and await self.store.get(event.id) is None:
+            raise InvalidEvent("a list is changed through guard.edit, which reads it first")
+        if not await self.verifier.verify(event):
+            raise InvalidEvent("the signature is not that of its author")
+        return Posted(event, await self.courier.publish(event, on_answer=on_answer))

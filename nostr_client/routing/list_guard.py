@@ -252,8 +252,11 @@ class ListGuard:
                 report = await self._courier.publish(event, also=also, on_answer=on_answer)
                 done = event, report
                 if not await self._overtaken(event, report, identifier):
-                    break
-        return done
+                    return done
+        raise ListNotRead(
+            f"the {name_of(kind)} was changed by another device {EDITS} times while this change "
+            "was made: it did not win; try again"
+        )
 
     # Inside
 

@@ -23,10 +23,10 @@ import contextlib
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import msgspec
 
@@ -80,6 +80,8 @@ MOST_KNOWN: Final = 50_000
 ASK_AGAIN: Final = 3600.0
 """Seconds before somebody whom no relay knew is asked for again."""
 SAVE_MARKS: Final = 60.0
+STORE_PAUSE: Final = 5.0
+"""Seconds before something that the store failed is done again."""
 
 
 class Mark(msgspec.Struct):
@@ -202,8 +204,8 @@ class FeedSync:
                 group.create_task(self._keep_marks())
                 if self._owner:
                     ready = asyncio.Event()
-                    group.create_task(self._watch_lists())
-                    group.create_task(self._read_own(ready))
+                    group.create_task(self._steadily(self._watch_lists))
+                    group.create_task(self._steadily(lambda: self._read_own(ready)))
                     with contextlib.suppress(TimeoutError):
                         async with asyncio.timeout(LISTS_LIMIT):
                             await ready.wait()
@@ -211,6 +213,16 @@ class FeedSync:
         finally:
             self._feeds.clear()
             self._followings.clear()
+
+    async def _steadily(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Do it again after trouble with the store, until it ends by itself."""
+        while True:
+            try:
+                await work()
+                return
+            except StoreError as error:
+                self._problem = str(error)
+            await asyncio.sleep(STORE_PAUSE)
 
     async def _watch_lists(self) -> None:
         """The account's follow list or relay list may change here, or come in from elsewhere."""
@@ -302,7 +314,10 @@ class FeedSync:
     async def _read_back(self, url: str, filters: Sequence[Filter]) -> None:
         """So much came that the relay may have cut it off: read page by page back to the mark."""
         wait = READ_AGAIN
-        while filters and not await self._courier.read_back(filters, url):
+        while filters:
+            with contextlib.suppress(StoreError):  # the live reading of this relay tells of it
+                if await self._courier.read_back(filters, url):
+                    return
             await asyncio.sleep(wait)
             wait = min(2 * wait, REPLAN)
 

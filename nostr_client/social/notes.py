@@ -16,6 +16,7 @@ from nostr_client.nips import nip10, nip19, nip27
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Draft, Event, Tag, Tags
 from nostr_client.protocol.filters import Filter
+from nostr_client.protocol.kinds import KindClass, kind_class
 from nostr_client.routing.courier import Courier, OnAnswer
 from nostr_client.signing.signer import Signer
 from nostr_client.social.views import Posted
@@ -44,9 +45,14 @@ class Notes:
         self._signer = signer
 
     async def publish(self, draft: Draft, *, on_answer: OnAnswer | None = None) -> Posted:
-        """Sign, store and publish any draft."""
+        """Sign, store and publish any draft but that of a list.
+
+        Raises InvalidEvent for replaceable kinds: those go through `routing.list_guard`.
+        """
         if self._signer is None:
             raise SigningRefused("this account is only watched: it has no key to sign with")
+        if kind_class(draft.kind) is KindClass.REPLACEABLE:
+            raise InvalidEvent("a list is changed through guard.edit, which reads it first")
         event = await self._signer.sign(draft)
         return Posted(event, await self._courier.publish(event, on_answer=on_answer))
 

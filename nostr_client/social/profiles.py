@@ -19,7 +19,7 @@ from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.keys import PublicKey
 from nostr_client.routing.courier import Courier, OnAnswer
 from nostr_client.routing.list_guard import ListGuard
-from nostr_client.routing.planner import plan_read
+from nostr_client.routing.planner import Caps, plan_read
 from nostr_client.routing.relay_book import OWN_WORD
 from nostr_client.social.views import Nip05State, Posted, Profile
 
@@ -31,6 +31,8 @@ NIP05_KEPT: Final = 3600.0
 MAX_KEPT: Final = 10_000
 FETCH_AT_ONCE: Final = 200
 """Authors in one question for profiles."""
+FETCH_CAPS: Final = Caps(read_each=1, read_total=8)
+"""Beside the client's own relays and the indexers, of which most profiles come."""
 PROFILE_KINDS: Final = frozenset({kinds.METADATA, kinds.RELAY_LIST})
 """A profile is fetched together with the relay list: it says where the person will be found."""
 LOCAL_PART: Final = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-_.")
@@ -90,7 +92,7 @@ class Profiles:
         for start in range(0, len(wanted), FETCH_AT_ONCE):
             authors = frozenset(wanted[start : start + FETCH_AT_ONCE])
             people = await book.of_many(authors)
-            plan = plan_read(people.values(), places)
+            plan = plan_read(people.values(), places, caps=FETCH_CAPS)
             routes = dict(plan)
             for url in (*places.indexers, *places.fallback):
                 routes[url] = authors

@@ -396,6 +396,19 @@ async def test_another_device_publishes_in_between(tmp_path: Path) -> None:
         assert theirs.id in {e.id for e in await r.store.history(FOLLOWS)}
 
 
+async def test_who_loses_every_time_is_told(tmp_path: Path) -> None:
+    async with Relay(follows("b")) as one, guarded(tmp_path, one.url) as (_, guard):
+        turn = iter(range(1, 100))
+
+        def always_late(last: Event | None) -> Draft | None:
+            at = NOW + 50 * next(turn)
+            one.keep(follows("b", "c", at=at))
+            return adding("d")(last)
+
+        with pytest.raises(ListNotRead, match="did not win"):
+            await guard.edit(kinds.FOLLOWS, always_late)
+
+
 async def test_a_change_that_another_device_has_made_already_is_not_made_twice(
     tmp_path: Path,
 ) -> None:
