@@ -16,7 +16,7 @@ from typing import Final
 FIRST: Final = 1.0
 LONGEST: Final = 300.0
 STEADY: Final = 60.0
-RUSH: Final = 5.0
+RUSH: Final = 2.0
 
 
 class Backoff:

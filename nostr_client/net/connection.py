@@ -144,9 +144,8 @@ class RelayConnection:
         """Wait until the relay has read most of what was sent; the caller sets the limit."""
         await self._outbox.room()
 
-    def hurry(self) -> None:
-        """Do not wait out a long back-off: somebody asks by hand."""
-        self._backoff.hurry(monotonic())
+    def look_again(self) -> None:
+        """The back-off was changed."""
         self._kicked.set()
 
     @property

@@ -10,6 +10,7 @@ import random
 import ssl
 import time
 from collections.abc import Callable, Coroutine, Iterable, Sequence
+from time import monotonic
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -194,10 +195,11 @@ class RelayPool:
 
     def retry_now(self, urls: Iterable[str] | None = None) -> None:
         """Somebody asks by hand, or the network is back: do not wait out long back-offs."""
-        wanted = self._connections.keys() if urls is None else set(map(_spelled, urls))
-        for url, connection in self._connections.items():
-            if url in wanted:
-                connection.hurry()
+        for url in self._backoffs if urls is None else set(map(_spelled, urls)):
+            if backoff := self._backoffs.get(url):
+                backoff.hurry(monotonic())
+            if connection := self._connections.get(url):
+                connection.look_again()
 
     # One relay
 

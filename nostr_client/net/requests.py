@@ -23,13 +23,14 @@ _encode = msgspec.json.Encoder().encode
 def requests_for(filters: Sequence[Filter]) -> list[Filters]:
     """The filters, in as many REQs as relays need; together they ask for exactly the same.
 
-    A `limit` holds for each piece of a cut filter, so more may come than one REQ would bring.
+    A `limit` holds for each piece of a cut filter, so more may come than one REQ would bring. A
+    filter that can never hold is not sent: relays differ in what an empty list means to them.
     """
     requests: list[Filters] = []
     pack: list[Filter] = []
     size = 0
     for filter in filters:
-        for piece in _pieces(filter):
+        for piece in () if _never_holds(filter) else _pieces(filter):
             more = _size(piece)
             if pack and (size + more > MAX_REQUEST or len(pack) == MAX_FILTERS):
                 requests.append(tuple(pack))
@@ -55,6 +56,10 @@ def resumed(filters: Sequence[Filter], last_seen: int, now: int) -> Filters:
         for filter in filters
         if filter.until is None or filter.until >= since or filter.ids is not None
     )
+
+
+def _never_holds(filter: Filter) -> bool:
+    return any(not values for _, values in _lists(filter))
 
 
 def _size(filter: Filter) -> int:

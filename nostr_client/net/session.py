@@ -90,7 +90,7 @@ class ClientSession:
         self._frames = self._offences = 0
         self._hung_up = False
         effects: Effects = []
-        for sub in self._subs.values():
+        for sub in list(self._subs.values()):
             if sub.state is not State.PAUSED:
                 self._ask(sub, effects, now)
         effects += [Send(m.PublishEvent(p.event).encode()) for p in self._publishes.values()]
@@ -285,12 +285,8 @@ class ClientSession:
             return
         if not sub.last_seen and any(f.limit == 0 for f in sub.filters):
             sub.last_seen = now  # it reads no history: after an outage, what came since then
-        sub.state, sub.finished = State.LIVE, True
         said = {other.complete for other in sub.parts.values()}
-        complete = False if False in said else None if None in said else True
-        effects.append(StoredEnd(sub.key, complete))
-        if not sub.live:
-            del self._subs[sub.key]
+        self._stored_ended(sub, effects, False if False in said else None if None in said else True)
 
     def _on_ok(self, message: m.Ok, effects: Effects, now: int) -> None:
         if self._login.answered(message.event_id, message.accepted):
@@ -379,6 +375,14 @@ class ClientSession:
             wire = self._new_wire()
             sub.parts[wire] = self._wires[wire] = Part(sub, request)
             effects.append(Send(m.Req(wire, request).encode()))
+        if not sub.parts:  # filters that can never hold
+            self._stored_ended(sub, effects, True)
+
+    def _stored_ended(self, sub: Sub, effects: Effects, complete: bool | None) -> None:
+        sub.state, sub.finished = State.LIVE, True
+        effects.append(StoredEnd(sub.key, complete))
+        if not sub.live:
+            del self._subs[sub.key]
 
     def _ask_count(self, count: Count, effects: Effects) -> None:
         count.wire = self._new_wire()

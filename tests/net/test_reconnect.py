@@ -91,12 +91,28 @@ async def test_a_long_outage_answers_at_once_and_a_wish_by_hand_hurries(
             assert "; next try in " in report.answers[0].problem
             got = await pool.fetch([NOTES], [url])
             assert "; next try in " in got.ends[url].problem
+            assert again.connections == 0
             async with pool.subscribe([NOTES], [url]) as sub:
                 assert isinstance(await anext(sub), Ended)
-                assert again.connections == 0
                 pool.retry_now()
                 assert (await read_until(sub, EndOfStored))[-1] == EndOfStored(url, None)
             assert again.connections == 1
+
+
+async def test_a_wish_by_hand_hurries_a_relay_that_nobody_waits_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(backoff, "FIRST", 60.0)
+    monkeypatch.setattr(backoff, "LONGEST", 60.0)
+    monkeypatch.setattr(backoff, "RUSH", 0.0)
+    async with ScriptedRelay(honest()) as relay:
+        port, url = relay.port, relay.url
+    async with RelayPool(verifier=PlainVerifier()) as pool:
+        assert not (await pool.publish(note("a"), [url])).ok
+        async with ScriptedRelay(honest(), port=port):
+            assert not (await pool.publish(note("a"), [url])).ok
+            pool.retry_now([url])
+            assert (await pool.publish(note("a"), [url])).ok
 
 
 async def test_an_event_without_an_answer_is_sent_again() -> None:

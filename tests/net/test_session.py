@@ -400,7 +400,23 @@ def test_a_cut_request_ends_when_all_its_parts_have() -> None:
     assert [frame[0] for frame in h.take()[0]] == ["CLOSE"] * len(wires)
 
 
-hexes = st.integers(0, 2**64).map(lambda n: f"{n:064x}")
+def test_filters_that_never_hold_are_not_sent() -> None:
+    h = Harness()
+    h.do(
+        h.session.subscribe(1, [Filter.of(ids=[]), Filter.of(kinds=[1], p=[])], live=True, now=NOW)
+    )
+    h.do(h.session.subscribe(2, [], live=False, now=NOW))
+    h.do(h.session.subscribe(3, [Filter.of(authors=[]), NOTES], live=False, now=NOW))
+    h.open()
+    assert h.take() == (
+        [["REQ", "s1", {"kinds": [1]}]],
+        [fx.StoredEnd(1, complete=True), fx.StoredEnd(2, complete=True)],
+    )
+    h.do(h.session.unsubscribe(1))
+    h.do(h.session.unsubscribe(3))
+    assert not h.session.wanted
+
+
 filters = st.builds(
     lambda **kw: Filter.of(**{name: value for name, value in kw.items() if value is not None}),
     authors=st.none() | st.integers(1, 2000).map(lambda n: [f"{i:064x}" for i in range(n)]),
