@@ -66,7 +66,8 @@ from nostr_client.paths import FolderLock, private_folder
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import MAX_TIMESTAMP, Draft, Event
 from nostr_client.protocol.filters import Filter
-from nostr_client.routing.courier import Asked, Courier, OnAnswer
+from nostr_client.routing.arrivals import Asked
+from nostr_client.routing.courier import Courier, OnAnswer
 from nostr_client.routing.planner import INDEXED_KINDS, Relays
 from nostr_client.signing.signer import Signer
 
