@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import sys
 import tempfile
 from collections.abc import AsyncIterator
@@ -16,6 +17,7 @@ from nostr_client.errors import ConfigError, NostrError, StoreError
 from nostr_client.net.check import Step, check_relay
 from nostr_client.paths import Paths, paths, private_folder
 from nostr_client.routing.starter import starter_relays
+from nostr_client.safe_text import safe_text
 from nostr_client.tui.client_app import NostrApp
 from nostr_client.tui.engine import Engine, opener
 from nostr_client.tui.screens.first_relays import Offer, Probed
@@ -25,6 +27,8 @@ from nostr_client.tui.times import latency
 
 PROBE_LIMIT = 12.0
 """Seconds for a newcomer's first relay to answer."""
+COLLECT_AFTER = (5_000, 10, 50)
+"""The garbage collector's thresholds: its full rounds, some 50 ms each, become rare."""
 ENOUGH = "read"
 """The step of a check after which a relay counts as there."""
 
@@ -44,11 +48,24 @@ def run(*, demo: bool = False) -> int:
 
 async def serve(setting: Setting, *, demo: bool = False) -> int:
     """Run the app, and after it close what it opened."""
+    spare_the_loop()
     async with Engine(opener(setting.paths, setting.config)) as engine:
         app = NostrApp(setting, engine, demo=demo)
         with heeding(app.told_to_leave):
             code = await app.run_async()
     return app.return_code or code or 0
+
+
+def spare_the_loop() -> None:
+    """Do once, at the start, what would otherwise stop the loop for 50 to 100 ms later on.
+
+    The garbage collector's full rounds go through everything that was imported, unless that is set
+    aside; and the first emoji has patterns compiled.
+    """
+    safe_text("\U0001f469\u200d\U0001f680")
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*COLLECT_AFTER)
 
 
 def assemble(where: Paths, config: ClientConfig) -> Setting:

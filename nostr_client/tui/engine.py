@@ -77,7 +77,8 @@ class Engine:
         trace: TracebackType | None,
     ) -> None:
         await self.close()
-        await self._group.__aexit__(kind, error, trace)
+        # Nothing runs in the group any more; what the block raised stays as it is, not in a group.
+        await self._group.__aexit__(None, None, None)
 
     async def use(self, who: Who) -> NostrClient:
         """Open the client of an account, after closing the one before. Raises NostrError."""

@@ -8,7 +8,7 @@ from typing import Final
 
 from nostr_client.client import NostrClient
 from nostr_client.nips import nip19
-from nostr_client.social.views import NoteView, Profile
+from nostr_client.social.views import Profile
 
 MOST_KEPT: Final = 5_000
 MOST_ASKED: Final = 200
@@ -22,6 +22,7 @@ class People:
         self._client = client
         self._labels: OrderedDict[str, str] = OrderedDict()
         self._wanted: set[str] = set()
+        self._nameless: set[str] = set()
         self._asked: set[str] = set()
 
     def label(self, pubkey: str) -> str:
@@ -46,18 +47,20 @@ class People:
         found = await self._client.profiles.get_many(wanted)
         for profile in found.values():
             self._keep(profile)
+            if profile.event is None and profile.pubkey not in self._asked:
+                self._nameless.add(profile.pubkey)
         return any(profile.event is not None or profile.petname for profile in found.values())
 
-    async def fetch_missing(self, views: Iterable[NoteView]) -> None:
-        """Ask relays, once, for the profiles of authors whom the store does not know."""
-        unknown = {v.author.pubkey for v in views if v.author.event is None} - self._asked
-        unknown |= {key for key in self._labels if self._labels[key] == _short(key)} - self._asked
-        chosen = sorted(unknown)[:MOST_ASKED]
-        if not chosen:
-            return
-        self._asked.update(chosen)
-        if len(self._asked) > MOST_KEPT:
-            self._asked = set(chosen)
+    @property
+    def misses_some(self) -> bool:
+        """Is there anybody whom only relays may know?"""
+        return bool(self._nameless)
+
+    async def fetch_missing(self) -> None:
+        """Ask relays, once, for the profiles of people whom the store does not know."""
+        chosen = sorted(self._nameless)[:MOST_ASKED]
+        self._nameless.difference_update(chosen)
+        self._asked = {*(self._asked if len(self._asked) < MOST_KEPT else ()), *chosen}
         await self._client.profiles.fetch(chosen)
         self._wanted.update(chosen)
 

@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from textual import events
 from textual.app import App, ComposeResult
 from textual.content import Content
+from textual.pilot import Pilot
 
 from nostr_client.tui.widgets.source import Page, Styles
 from nostr_client.tui.widgets.windowed_list import WindowedList
@@ -106,3 +108,17 @@ class ListApp(App[None]):
             "".join(segment.text for segment in strip).rstrip()
             for strip in self.screen._compositor.render_strips()
         ]
+
+
+_CHARACTERS = {"space": " "}
+
+
+async def tap(pilot: Pilot[None], key: str, times: int = 1) -> None:
+    """Press a key and wait until it is dealt with, without `Pilot.press`'s wait for idleness."""
+    app = pilot.app
+    for _ in range(times):
+        character = key if len(key) == 1 else _CHARACTERS.get(key)
+        assert app._driver is not None
+        app._driver.send_message(events.Key(key, character))
+        for _ in range(2):
+            await pilot._wait_for_screen()

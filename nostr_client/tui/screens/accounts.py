@@ -85,16 +85,13 @@ class AccountsPane(Vertical):
     def __init__(self, id: str | None = None) -> None:
         super().__init__(id=id)
         self._look = AccountLook()
+        self.accounts = AccountList(self._look, gap=1)
 
     def compose(self) -> ComposeResult:
         yield Static("accounts · enter uses one", markup=False, classes="head")
-        yield AccountList(self._look, gap=1, id="account-list")
+        yield self.accounts
         text = "Back a key up with `nostr-client account export`: nobody can restore it for you."
         yield Static(text, markup=False, classes="foot")
-
-    @property
-    def accounts(self) -> AccountList:
-        return self.query_one("#account-list", AccountList)
 
     def show(self, accounts: list[Account]) -> None:
         self.accounts.renew(Fixed(accounts, self._look.key))

@@ -31,22 +31,19 @@ class FeedPane(Vertical):
         self._title = title
         """Empty where the screen says already what this is."""
         self._down = down
-        self._look = look
-        self._empty = empty
         self._state = ""
         self._unseen = 0
+        self._head = Static(title, markup=False, classes="head")
+        self._nothing = Static(empty, markup=False, classes="empty")
+        self.notes = NoteList(look)
 
     def compose(self) -> ComposeResult:
-        yield Static(self._title, markup=False, classes="head")
-        yield Static(self._empty, markup=False, classes="empty")
-        yield NoteList(self._look)
-
-    @property
-    def notes(self) -> NoteList:
-        return self.query_one(NoteList)
+        yield self._head
+        yield self._nothing
+        yield self.notes
 
     def on_mount(self) -> None:
-        self.query_one(".empty").display = False
+        self._nothing.display = False
         self.notes.show(Timelines(self._down))
 
     def arrive(self, notes: list[NoteView]) -> None:
@@ -61,7 +58,7 @@ class FeedPane(Vertical):
 
     def on_windowed_list_filled(self, message: WindowedList.Filled) -> None:
         message.stop()
-        self.query_one(".empty").display = message.empty
+        self._nothing.display = message.empty
 
     def on_windowed_list_unseen(self, message: WindowedList.Unseen) -> None:
         message.stop()
@@ -78,7 +75,7 @@ class FeedPane(Vertical):
         if self._unseen:
             parts.append(f"▲ {self._unseen} new · g shows them")
         text = " · ".join(part for part in parts if part)
-        self.query_one(".head", Static).update(text)
+        self._head.update(text)
 
 
 async def hand_over(

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 from textual.content import Content
+from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
@@ -68,14 +69,36 @@ class _OfferLook:
         return [line.truncate(width, ellipsis=True)]
 
 
-class FirstRelays(Page[tuple[str, ...]]):
-    """Dismissed with the relays that were taken, in their order; it may be none."""
+class OfferList(WindowedList[Offer]):
+    """The relays on offer; space takes or leaves the selected one."""
 
-    HEADING = "Your first relays"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("space", "take", "Take or leave", show=False),
         Binding("a", "add", "Add one", show=False),
     ]
+
+    class Add(Message):
+        """Another relay is to be offered."""
+
+    class Take(Message):
+        """Take this one, or leave it."""
+
+        def __init__(self, offer: Offer) -> None:
+            super().__init__()
+            self.offer = offer
+
+    def action_take(self) -> None:
+        if (offer := self.selected) is not None:
+            self.post_message(self.Take(offer))
+
+    def action_add(self) -> None:
+        self.post_message(self.Add())
+
+
+class FirstRelays(Page[tuple[str, ...]]):
+    """Dismissed with the relays that were taken, in their order; it may be none."""
+
+    HEADING = "Your first relays"
     KEYS = (("enter", "go on"), ("space", "take or leave"), ("a", "add one"))
 
     def __init__(self, offers: Sequence[Offer], dated: str, probe: Probe) -> None:
@@ -84,19 +107,16 @@ class FirstRelays(Page[tuple[str, ...]]):
         self._offers = {offer.url: offer for offer in offers}
         self._dated = dated
         self._probe = probe
+        self.offers = OfferList(_OfferLook(), gap=0, id="offers")
 
     def parts(self) -> Iterable[Widget]:
         yield prose(
             "Relays keep your notes and pass them on. They know nothing of each other, and each "
             f"may vanish: take several. The list is of {self._dated} and can be changed any time."
         )
-        yield WindowedList(_OfferLook(), gap=0, id="offers")
+        yield self.offers
         yield field("Add", "add", hint="wss://…   enter adds it")
         yield prose(id="taken")
-
-    @property
-    def offers(self) -> WindowedList[Offer]:
-        return self.query_one("#offers", WindowedList)
 
     def on_mount(self) -> None:
         self.offers.styles.height = max(min(len(self._offers), 9), 1)
@@ -136,13 +156,11 @@ class FirstRelays(Page[tuple[str, ...]]):
             f"{words} {asking} still asked …" if asking else words
         )
 
-    def action_take(self) -> None:
-        offer = self.offers.selected
-        if offer is not None and self.offers.has_focus:
-            offer = self._offers[offer.url]
-            self._change(replace(offer, taken=not offer.taken, by_hand=True))
+    def on_offer_list_take(self, message: OfferList.Take) -> None:
+        offer = self._offers[message.offer.url]
+        self._change(replace(offer, taken=not offer.taken, by_hand=True))
 
-    def action_add(self) -> None:
+    def on_offer_list_add(self) -> None:
         self.query_one("#add-row").display = True
         self.query_one("#add").focus()
         keys = (("enter", "add it"), ("esc", "no more"))
@@ -161,6 +179,7 @@ class FirstRelays(Page[tuple[str, ...]]):
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         event.stop()
+        event.prevent_default()  # or the page's own handler would run as well, and go on
         if not event.value.strip():
             self._close_field()
             return

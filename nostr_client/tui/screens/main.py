@@ -37,6 +37,7 @@ LOOK_EVERY = 2.0
 MOST_REFRESHED = 60
 MENTIONS = 20
 """Mentions that a look may find new at most; the list itself reads on."""
+_NOTE_KEYS = (Where.LIST, Where.NOTE, Where.EVERYWHERE)
 
 ReadAccounts = Callable[[], list[Account]]
 
@@ -48,104 +49,116 @@ class MainScreen(Screen[None]):
         super().__init__()
         self.client = client
         self.account = account
-        self.people = People(client)
-        self.look = NoteLook(self.people.label)
-        self._accounts = accounts
-        self._section = Section.HOME
+        self.section = Section.HOME
         self.write_relays: tuple[str, ...] = ()
         """Where a note of this account goes, as last seen."""
         self.own_relay_url = ""
+        self.people = People(client)
+        self.look = NoteLook(self.people.label)
+        self._accounts = accounts
         self._mentions: set[str] | None = None
         """The newest mentions of the last look."""
+        self._status = StatusLine(id="status")
+        self._rails = (Rail(upright=False, id="tabs"), Rail(upright=True, id="rail"))
+        self._switcher = ContentSwitcher(initial=Section.HOME.value, id="sections")
+        self.feeds = self._make_feeds()
+        self._relays = RelaysPane(id=Section.RELAYS.value)
+        self._account_list = AccountsPane(id=Section.ACCOUNTS.value)
+        self.detail = ThreadPane(client, self.look, id="detail")
+        self._hints = HintLine(hints(*_NOTE_KEYS), id="hints")
 
-    def compose(self) -> ComposeResult:
-        timeline, look = self.client.timeline, self.look
+    def _make_feeds(self) -> dict[Section, FeedPane]:
+        timeline, me = self.client.timeline, self.client.pubkey
+
+        async def home(until: Cursor | None, limit: int) -> list[NoteView]:
+            return await timeline.home(until=until, limit=limit)
+
+        async def mentions(until: Cursor | None, limit: int) -> list[NoteView]:
+            return await timeline.mentions(until=until, limit=limit)
 
         async def notes(until: Cursor | None, limit: int) -> list[NoteView]:
-            return await timeline.author(self.client.pubkey, until=until, limit=limit)
+            return await timeline.author(me, until=until, limit=limit)
 
-        yield StatusLine(id="status")
-        yield Rail(upright=False, id="tabs")
+        parts = (
+            (Section.HOME, home, "Nothing here yet. c writes your first note."),
+            (Section.MENTIONS, mentions, "Nobody has mentioned you yet."),
+            (Section.NOTES, notes, "Nothing written yet. c writes."),
+        )
+        return {
+            section: FeedPane("", down, self.look, empty=empty, id=section.value)
+            for section, down, empty in parts
+        }
+
+    def compose(self) -> ComposeResult:
+        tabs, rail = self._rails
+        yield self._status
+        yield tabs
         with Horizontal():
-            yield Rail(upright=True, id="rail")
-            with ContentSwitcher(initial="home", id="sections"):
-                yield FeedPane(
-                    "",
-                    lambda until, limit: timeline.home(until=until, limit=limit),
-                    look,
-                    empty="Nothing here yet. c writes your first note; p on a note shows its "
-                    "author, and F there follows them.",
-                    id="home",
-                )
-                yield FeedPane(
-                    "",
-                    lambda until, limit: timeline.mentions(until=until, limit=limit),
-                    look,
-                    empty="Nobody has mentioned you yet.",
-                    id="mentions",
-                )
-                empty = "You have not written anything yet. c writes."
-                yield FeedPane("", notes, look, empty=empty, id="notes")
-                yield RelaysPane(id="relays")
-                yield AccountsPane(id="accounts")
-            yield ThreadPane(self.client, look, id="detail")
-        yield HintLine(hints(Where.LIST, Where.NOTE, Where.EVERYWHERE), id="hints")
+            yield rail
+            with self._switcher:
+                yield from self.feeds.values()
+                yield self._relays
+                yield self._account_list
+            yield self.detail
+        yield self._hints
 
     # Sections
 
     @property
-    def section(self) -> Section:
-        return self._section
-
-    @property
-    def detail(self) -> ThreadPane:
-        return self.query_one("#detail", ThreadPane)
-
-    def feed(self, section: Section) -> FeedPane:
-        return self.query_one(f"#{section.value}", FeedPane)
-
-    @property
     def front(self) -> WindowedList[Any]:
         """The list of the section that is shown."""
-        return self.query_one(f"#{self._section.value}").query_one(WindowedList)
+        if self.section is Section.RELAYS:
+            return self._relays.relays
+        if self.section is Section.ACCOUNTS:
+            return self._account_list.accounts
+        return self.feeds[self.section].notes
 
     @property
     def front_notes(self) -> NoteList | None:
         """The same if it is a list of notes."""
-        found = self.front
-        return found if isinstance(found, NoteList) else None
-
-    def go_to(self, section: Section) -> None:
-        """Show a section and give it the keys."""
-        self._section = section
-        self.query_one(ContentSwitcher).current = section.value
-        for rail in self.query(Rail):
-            rail.here = section
-        feed = section in (Section.HOME, Section.MENTIONS, Section.NOTES)
-        self.detail.display = feed and self.has_class("-wide")
-        places = {
-            Section.RELAYS: (Where.RELAYS, Where.LIST, Where.EVERYWHERE),
-            Section.ACCOUNTS: (Where.ACCOUNTS, Where.LIST, Where.EVERYWHERE),
-        }.get(section, (Where.LIST, Where.NOTE, Where.EVERYWHERE))
-        self.query_one("#hints", HintLine).hints = tuple(hints(*places))
-        status = self.query_one(StatusLine)
-        status.status = replace(status.status, place=section.value)
-        if section is Section.ACCOUNTS:
-            self.query_one(AccountsPane).show(self._accounts())
-        self.front.focus()
-        if feed:
-            note = self.feed(section).notes.note
-            self.detail.show(note)
+        return self.feeds[self.section].notes if self.section in self.feeds else None
 
     @property
     def is_wide(self) -> bool:
         return self.size.width >= WIDE
 
-    def on_resize(self, event: events.Resize) -> None:
-        feed = self._section in (Section.HOME, Section.MENTIONS, Section.NOTES)
-        self.detail.display = feed and event.size.width >= WIDE
+    def go_to(self, section: Section) -> None:
+        """Show a section and give it the keys."""
+        self.section = section
+        self._switcher.current = section.value
+        for rail in self._rails:
+            rail.here = section
+        self._status.status = replace(self._status.status, place=section.value)
+        if section is Section.RELAYS:
+            self._hints.hints = tuple(hints(Where.RELAYS, Where.LIST, Where.EVERYWHERE))
+        elif section is Section.ACCOUNTS:
+            self._hints.hints = tuple(hints(Where.ACCOUNTS, Where.LIST, Where.EVERYWHERE))
+            self._account_list.show(self._accounts())
+        else:
+            self._hints.hints = tuple(hints(*_NOTE_KEYS))
+        self._place_detail(self.is_wide)
+        self.front.focus()
 
-    # Life
+    def _place_detail(self, wide: bool) -> None:
+        notes = self.front_notes
+        self.detail.display = wide and notes is not None
+        self.detail.show(notes.note if wide and notes is not None else None)
+
+    def on_resize(self, event: events.Resize) -> None:
+        self._place_detail(event.size.width >= WIDE)
+
+    def on_windowed_list_highlighted(self, message: WindowedList.Highlighted) -> None:
+        if message.list is self.front_notes and self.is_wide:
+            self.detail.show(message.item)
+
+    def on_open_thread(self, message: OpenThread) -> None:
+        """With room for it the detail takes the keys; without, the app opens a screen."""
+        if self.is_wide and self.detail.display:
+            message.stop()
+            self.detail.show(message.note, at_once=True)
+            self.detail.notes.focus()
+
+    # What arrives
 
     def on_mount(self) -> None:
         self.go_to(Section.HOME)
@@ -160,46 +173,44 @@ class MainScreen(Screen[None]):
             self.post_message(Say(str(error), "error"))
 
     def _arrived(self, notes: list[NoteView]) -> None:
-        if not self.is_mounted:
-            return
         self.people.note(note.author for note in notes)
-        self.feed(Section.HOME).arrive(notes)
+        self.feeds[Section.HOME].arrive(notes)
         own = [note for note in notes if note.entry.pubkey == self.client.pubkey]
-        if own:
-            self.feed(Section.NOTES).arrive(own)
+        self.feeds[Section.NOTES].arrive(own)
         if any(note.reply_to is None for note in own):
             for section in (Section.HOME, Section.NOTES):
                 # Whoever writes at the top of a list wants to see it there.
-                if self.feed(section).notes.at_top:
-                    self.feed(section).notes.action_newest()
+                if self.feeds[section].notes.at_top:
+                    self.feeds[section].notes.action_newest()
 
     async def _look_around(self) -> None:
         """Now and then: relays, what is unsent, and what has changed about the visible notes."""
+        trouble = ""
         while True:
             try:
                 await self._look_at_relays()
                 await self._look_at_mentions()
                 await self._look_at_notes()
+                trouble = ""
             except NostrError as error:
-                self.post_message(Say(str(error), "error"))
+                if str(error) != trouble:
+                    trouble = str(error)
+                    self.post_message(Say(trouble, "error"))
             await asyncio.sleep(LOOK_EVERY)
 
     async def _look_at_relays(self) -> None:
         rows = await self.client.relays.rows()
         unsent = await self.client.replication.pending() if self.client.signer else 0
-        others = [row for row in rows if not row.own]
-        up = sum(1 for row in others if row.state in ("up", "slow"))
         profile = await self.client.profiles.get(self.client.pubkey)
+        others = [row for row in rows if not row.own]
         self.write_relays = tuple(row.url for row in rows if row.write)
         self.own_relay_url = next((row.url for row in rows if row.own), "")
-        if not self.is_mounted:
-            return
-        self.query_one(RelaysPane).show(rows)
-        self.query_one(StatusLine).status = Status(
+        self._relays.show(rows)
+        self._status.status = Status(
             account=self.account.name or profile.label,
-            place=self._section.value,
+            place=self.section.value,
             writes=self.client.signer is not None and self.account.can_sign,
-            up=up,
+            up=sum(1 for row in others if row.state in ("up", "slow")),
             relays=len(others),
             unsent=unsent,
             own_relay=self._own_relay(),
@@ -207,19 +218,40 @@ class MainScreen(Screen[None]):
         )
         bad = any(row.state in ("down", "refusing") for row in others)
         self._mark(Section.RELAYS, "!" if bad else "")
-        self.feed(Section.HOME).say(_syncing(self.client))
+        self.feeds[Section.HOME].say(_syncing(self.client))
 
     async def _look_at_mentions(self) -> None:
         newest = await self.client.timeline.mentions(limit=MENTIONS)
         before, self._mentions = self._mentions, {note.entry.id for note in newest}
-        if before is None or not self.is_mounted:
+        if before is not None:
+            pane = self.feeds[Section.MENTIONS]
+            pane.arrive([note for note in newest if note.entry.id not in before])
+            self._mark(Section.MENTIONS, str(pane.notes.unseen or ""))
+
+    async def _look_at_notes(self) -> None:
+        """Counts, names and copies of what is in view, as they are by now."""
+        if await self.people.catch_up():
+            for feed in self.feeds.values():
+                feed.notes.redraw()
+            self.detail.notes.redraw()
+        notes = self.front_notes
+        if notes is None:
             return
-        pane = self.feed(Section.MENTIONS)
-        pane.arrive([note for note in newest if note.entry.id not in before])
-        self._mark(Section.MENTIONS, str(pane.notes.unseen or ""))
+        known = {note.entry.id: note for note in list(notes.in_view)[:MOST_REFRESHED]}
+        for view in await self.client.timeline.views(known):
+            if view != known.get(view.entry.id):
+                notes.update(view)
+        if self.people.misses_some:
+            self.run_worker(self._fetch_names(), group="names")
+
+    async def _fetch_names(self) -> None:
+        try:
+            await self.people.fetch_missing()
+        except NostrError as error:
+            self.post_message(Say(str(error), "error"))
 
     def _mark(self, section: Section, mark: str) -> None:
-        for rail in self.query(Rail):
+        for rail in self._rails:
             rail.marks = {**rail.marks, section: mark}
 
     def _own_relay(self) -> str:
@@ -227,41 +259,11 @@ class MainScreen(Screen[None]):
             return "off"
         return "failed" if self.client.own_relay_problem else "on"
 
-    async def _look_at_notes(self) -> None:
-        """Counts, names and copies of what is in view, as they are by now."""
-        if await self.people.catch_up():
-            for drawn in self.query(NoteList):
-                drawn.redraw()
-            self.detail.notes.redraw()
-        notes = self.front_notes
-        if notes is None:
-            return
-        shown = list(notes.in_view)[:MOST_REFRESHED]
-        known = {note.entry.id: note for note in shown}
-        for view in await self.client.timeline.views(known):
-            if self.is_mounted and view != known.get(view.entry.id):
-                notes.update(view)
-
-    # Messages from within
-
-    def on_windowed_list_highlighted(self, message: WindowedList.Highlighted) -> None:
-        if message.list is self.front_notes and self.is_wide:
-            self.detail.show(message.item)
-
-    def on_open_thread(self, message: OpenThread) -> None:
-        """With room for it the detail takes the keys; without, the app opens a screen."""
-        if self.is_wide and self.detail.display:
-            message.stop()
-            self.detail.show(message.note, at_once=True)
-            self.detail.notes.focus()
-
 
 def _syncing(client: NostrClient) -> str:
     status = client.timeline.status
     if status.problem:
         return status.problem
-    if not status.running or not status.relays:
-        return ""
-    if status.caught_up < status.relays:
+    if status.running and status.caught_up < status.relays:
         return f"reading, {status.caught_up} of {status.relays} relays caught up"
     return ""

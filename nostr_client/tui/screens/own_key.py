@@ -133,8 +133,7 @@ class HaveKey(_Keeping):
         yield from self.keeping()
 
     async def on_mount(self) -> None:
-        await super().on_mount()
-        self._show_backup()
+        self._show_backup()  # Textual calls the base class's handler as well
 
     def on_input_changed(self, event: Input.Changed) -> None:
         if event.input.id == "key":

@@ -116,15 +116,13 @@ class RelaysPane(Vertical):
         super().__init__(id=id)
         self._look = RelayLook()
         self._rows: list[RelayRow] = []
+        self._foot = Static("", markup=False, classes="foot")
+        self.relays = RelayList(self._look, gap=0)
 
     def compose(self) -> ComposeResult:
-        yield Static("relays", markup=False, classes="head")
-        yield RelayList(self._look, gap=0, id="relay-list")
-        yield Static("", markup=False, classes="foot", id="relays-foot")
-
-    @property
-    def relays(self) -> RelayList:
-        return self.query_one("#relay-list", RelayList)
+        yield Static("", markup=False, classes="head")
+        yield self.relays
+        yield self._foot
 
     def show(self, rows: list[RelayRow]) -> None:
         """Draw what changed."""
@@ -138,7 +136,7 @@ class RelaysPane(Vertical):
                     self.relays.update(new)
         else:
             self.relays.renew(Fixed(rows, self._look.key))
-        self.query_one("#relays-foot", Static).update(_foot(rows))
+        self._foot.update(_foot(rows))
 
 
 def _foot(rows: list[RelayRow]) -> str:

@@ -38,15 +38,14 @@ class ThreadPane(Vertical):
         self._client = client
         self._look = ThreadLook(look)
         self._note: NoteView | None = None
+        self._head = Static("", markup=False, classes="head")
+        self._copies = Static("", markup=False, classes="foot")
+        self.notes = ThreadList(self._look, id="thread")
 
     def compose(self) -> ComposeResult:
-        yield Static("", markup=False, classes="head", id="thread-head")
-        yield ThreadList(self._look, id="thread")
-        yield Static("", markup=False, classes="foot", id="copies")
-
-    @property
-    def notes(self) -> ThreadList:
-        return self.query_one("#thread", ThreadList)
+        yield self._head
+        yield self.notes
+        yield self._copies
 
     @property
     def note(self) -> NoteView | None:
@@ -59,8 +58,8 @@ class ThreadPane(Vertical):
             self._note = None
             self.workers.cancel_group(self, "thread")
             self.notes.renew(Fixed([], self._look.key))
-            self._head("")
-            self.query_one("#copies", Static).update("")
+            self._head.update("")
+            self._copies.update("")
         elif self._note is None or self._note.event.id != note.event.id:
             self._note = note
             delay = 0 if at_once else LOAD_AFTER
@@ -103,12 +102,9 @@ class ThreadPane(Vertical):
             self.notes.show(source, select=thread.focus)
         else:
             self.notes.renew(source)
-        self._head(_summary(thread))
+        self._head.update(_summary(thread))
         focus = next((v for _, v in thread.items if v.event.id == thread.focus), None)
-        self.query_one("#copies", Static).update(copies_line(focus) if focus else "")
-
-    def _head(self, text: str) -> None:
-        self.query_one("#thread-head", Static).update(text)
+        self._copies.update(copies_line(focus) if focus else "")
 
 
 def _summary(thread: ThreadView) -> str:
@@ -131,17 +127,12 @@ class ThreadScreen(Screen[None]):
 
     def __init__(self, client: NostrClient, look: NoteLook, note: NoteView) -> None:
         super().__init__()
-        self._client = client
-        self._look = look
         self._first = note
+        self.pane = ThreadPane(client, look, id="pane")
 
     def compose(self) -> ComposeResult:
-        yield ThreadPane(self._client, self._look, id="pane")
+        yield self.pane
         yield HintLine(hints(Where.LIST, Where.NOTE, Where.EVERYWHERE), id="hints")
-
-    @property
-    def pane(self) -> ThreadPane:
-        return self.query_one("#pane", ThreadPane)
 
     def on_mount(self) -> None:
         self.pane.show(self._first, at_once=True)

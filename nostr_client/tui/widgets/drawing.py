@@ -15,8 +15,8 @@ from nostr_client.tui.widgets.source import Look, Styles
 GUTTER = 2
 """Cells left of every line, for the mark of the selected item."""
 MARK = "▌"
-MOST_PAINTED = 500
-"""Painted items kept at most."""
+MOST_PAINTED = 120
+"""Painted items kept at most: Textual's strips carry caches of their own and are large."""
 
 T = TypeVar("T")
 
@@ -28,6 +28,7 @@ class Drawing(Generic[T]):
         self._look = look
         self._gap = gap
         self.width = 0
+        self._blank: tuple[int, Style, Strip] | None = None
         self._heights: dict[str, int] = {}
         self._contents: dict[str, list[Content]] = {}
         self._strips: dict[tuple[str, str], list[Strip]] = {}
@@ -59,6 +60,12 @@ class Drawing(Generic[T]):
             ]
             self._strips[key, mark] = painted
         return painted
+
+    def blank(self, base: Style) -> Strip:
+        """An empty line."""
+        if self._blank is None or self._blank[:2] != (self.width, base):
+            self._blank = (self.width, base, Strip.blank(self.width, base.rich_style))
+        return self._blank[2]
 
     def forget(self, keys: Iterable[str]) -> None:
         """These items changed, or are held no more."""

@@ -56,8 +56,9 @@ class WindowedList(ScrollView, Generic[T], can_focus=True):
             *("strong", "dim", "good", "warn", "bad"),
         )
     }
+    # No scrollbar: it could only speak of the part that is held.
     DEFAULT_CSS = """
-    WindowedList { overflow-x: hidden; overflow-y: scroll; scrollbar-size-vertical: 1; }
+    WindowedList { overflow-x: hidden; overflow-y: scroll; scrollbar-size-vertical: 0; }
     """
 
     class Highlighted(ListMessage):
@@ -326,7 +327,7 @@ class WindowedList(ScrollView, Generic[T], can_focus=True):
             strips = self._drawing.strips(item, self.visual_style, self._style, mark)
             if offset < len(strips):
                 return strips[offset]
-        return Strip.blank(self._drawing.width, self.rich_style)
+        return self._drawing.blank(self.visual_style)
 
     # Moving
 

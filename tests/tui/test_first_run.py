@@ -1,0 +1,201 @@
+"""The ways in: a new key, a key brought along, no key, the demo; and unlocking."""
+
+from __future__ import annotations
+
+import pytest
+
+from nostr_client.nips import nip19, nip49
+from nostr_client.tui.screens.compose import Compose
+from nostr_client.tui.screens.first_relays import FirstRelays, Offer, Probed
+from nostr_client.tui.screens.first_run import FirstRun
+from nostr_client.tui.screens.own_key import HaveKey, KeyMade, NewHere
+from tests.tui.world import NARROW, PASSWORD, WIDE, World, shown, type_in, until
+
+
+@pytest.mark.parametrize("size", [NARROW, WIDE])
+async def test_the_first_screen_offers_four_ways(world: World, size: tuple[int, int]) -> None:
+    async with world.app(size) as (app, _):
+        assert isinstance(app.screen, FirstRun)
+        text = shown(app)
+        for words in ("New here", "I have a key", "Just look", "Demo", "ctrl+q leave"):
+            assert words in text
+
+
+async def test_new_here_to_writing(world: World) -> None:
+    world.offers = [Offer("wss://one.example"), Offer("wss://two.example", "Two")]
+    world.probed = lambda url: Probed("one" in url, "answers, 5 ms" if "one" in url else "dns: no")
+    async with world.app() as (app, pilot):
+        await pilot.press("enter")
+        assert isinstance(app.screen, NewHere)
+        assert "no key store that encrypts" in shown(app)
+        await type_in(pilot, "ana")
+        await pilot.press("tab")
+        await type_in(pilot, PASSWORD)
+        await pilot.press("tab")
+        await type_in(pilot, "something else")
+        await pilot.press("enter")
+        assert "The two passwords differ." in shown(app)
+        assert PASSWORD not in shown(app)
+        assert world.accounts.all() == []
+        app.screen.query_one("#again").value = PASSWORD  # type: ignore[attr-defined]
+        await pilot.press("enter")
+        await until(lambda: isinstance(app.screen, KeyMade))
+        account = world.accounts.current()
+        assert account is not None
+        assert account.name == "ana"
+        await pilot.pause()
+        text = shown(app)
+        assert account.npub in text
+        assert "Back it up" in text
+        await pilot.press("enter")
+        await until(lambda: isinstance(app.screen, FirstRelays))
+        await pilot.pause()
+        text = shown(app)
+        assert "1 January 2026" in text
+        assert "[x] wss://one.example" in text
+        assert "[ ] wss://two.example" in text, "what does not answer is not taken"
+        assert "dns: no" in text
+        await pilot.press("j", "space", "space", "k", "space")
+        assert app.screen.taken == ()
+        await pilot.pause()
+        assert "your notes stay on this machine" in shown(app)
+        await pilot.press("enter")
+        await until(lambda: isinstance(app.screen, Compose))
+        assert app.main is not None
+        assert app.main.account.name == "ana"
+        assert await app.main.client.relays.event() is not None, "the empty list is a choice too"
+
+
+async def test_a_relay_of_ones_own_choice(world: World) -> None:
+    world.offers = [Offer("wss://one.example")]
+    async with world.app() as (app, pilot):
+        app.push_screen(FirstRelays(world.offers, "today", world.setting().probe))
+        await pilot.pause()
+        await pilot.press("a")
+        await type_in(pilot, "not a relay at all")
+        await pilot.press("enter")
+        assert "Not the address of a relay" in shown(app)
+        app.screen.query_one("#add").value = "Relay.Example/"  # type: ignore[attr-defined]
+        await pilot.press("enter")
+        await pilot.pause()
+        assert app.screen.taken == ("wss://one.example", "wss://relay.example")
+        assert "[x] wss://relay.example" in shown(app)
+
+
+@pytest.mark.parametrize("kind", ["nsec", "ncryptsec", "hex"])
+async def test_i_have_a_key(world: World, kind: str) -> None:
+    key = world.person("ana")
+    text = {
+        "nsec": nip19.encode_nsec(key),
+        "hex": bytes(key).hex(),
+        "ncryptsec": nip49.encrypt(key, "backup words", log_n=4),
+    }[kind]
+    async with world.app() as (app, pilot):
+        await pilot.press("down", "enter")
+        assert isinstance(app.screen, HaveKey)
+        page = app.screen
+        page.query_one("#key").value = text  # type: ignore[attr-defined]
+        await pilot.pause()
+        assert page.query_one("#backup-row").display == (kind == "ncryptsec")
+        page.query_one("#backup").value = "backup words"  # type: ignore[attr-defined]
+        for name in ("password", "again"):
+            page.query_one(f"#{name}").value = PASSWORD  # type: ignore[attr-defined]
+        page.query_one("#again").focus()
+        await pilot.pause()
+        assert text[:12] not in shown(app)
+        await pilot.press("enter")
+        await until(lambda: app.main is not None)
+        assert app.main is not None
+        assert app.main.client.pubkey == world.pubkey("ana")
+        assert app.main.client.signer is not None
+
+
+async def test_a_wrong_key_is_said_and_not_quoted(world: World) -> None:
+    async with world.app() as (app, pilot):
+        await pilot.press("j", "enter")
+        page = app.screen
+        page.query_one("#key").value = "nsec1qqqqqqqqqq"  # type: ignore[attr-defined]
+        for name in ("password", "again"):
+            page.query_one(f"#{name}").value = PASSWORD  # type: ignore[attr-defined]
+        page.query_one("#again").focus()
+        await pilot.press("enter")
+        await until(lambda: "damaged" in shown(app))
+        assert "nsec1qqq" not in shown(app)
+        await pilot.press("escape")
+        assert isinstance(app.screen, FirstRun)
+
+
+@pytest.mark.parametrize("who", ["npub", "name@domain.example"])
+async def test_just_look(world: World, who: str) -> None:
+    pubkey = world.pubkey("ben")
+    world.resolved["name@domain.example"] = pubkey
+    await world.put(world.named("ben"), world.note("ben", "I wrote this."))
+    async with world.app() as (app, pilot):
+        await pilot.press("j", "j", "enter")
+        await type_in(pilot, nip19.encode_npub(pubkey) if who == "npub" else who)
+        await pilot.press("enter")
+        await until(lambda: app.main is not None and "I wrote this." in shown(app))
+        await until(lambda: "read only" in shown(app))
+        await pilot.press("c")
+        await until(lambda: "secret key is not here" in shown(app))
+        assert not isinstance(app.screen, Compose)
+
+
+async def test_just_look_refuses_a_secret_key(world: World) -> None:
+    async with world.app() as (app, pilot):
+        await pilot.press("j", "j", "enter")
+        await type_in(pilot, nip19.encode_nsec(world.person("ana")))
+        await pilot.press("enter")
+        await pilot.pause()
+        assert "That is a secret key" in shown(app)
+        assert world.accounts.all() == []
+
+
+async def test_the_demo(world: World) -> None:
+    async with world.app() as (app, pilot):
+        await pilot.press("G", "enter")
+        await until(lambda: app.main is not None)
+        assert app.main is not None
+        assert app.main.client.pubkey == world.pubkey("guest")
+        assert world.accounts.all() == [], "a guest leaves no account behind"
+
+
+async def test_unlocking(world: World) -> None:
+    await world.account("ana")
+    async with world.app() as (app, pilot):
+        await until(lambda: bool(app.screen.query("#password")))
+        await type_in(pilot, "wrong words")
+        await pilot.pause()
+        assert "wrong words" not in shown(app)
+        await pilot.press("enter")
+        await until(lambda: "not the password" in shown(app))
+        await type_in(pilot, PASSWORD)
+        await pilot.press("enter")
+        await until(lambda: app.main is not None)
+        assert app.main is not None
+        assert app.main.client.signer is not None
+
+
+async def test_reading_without_the_password_and_unlocking_to_write(world: World) -> None:
+    await world.account("ana")
+    await world.put(world.note("ana", "Mine."))
+    async with world.at_home(unlock=False) as (app, pilot):
+        await until(lambda: "Mine." in shown(app) and "read only" in shown(app))
+        await pilot.press("c")
+        await until(lambda: bool(app.screen.query("#password")))
+        await type_in(pilot, PASSWORD)
+        await pilot.press("enter")
+        await until(lambda: app.main is not None and app.main.client.signer is not None)
+        await until(lambda: app.screen is app.main)
+        await pilot.pause()
+        await pilot.press("c")
+        assert isinstance(app.screen, Compose)
+
+
+async def test_help_on_the_first_screen(world: World) -> None:
+    async with world.app() as (app, pilot):
+        await pilot.press("question_mark")
+        await pilot.pause()
+        assert "Forms and questions" in shown(app)
+        await pilot.press("escape")
+        assert isinstance(app.screen, FirstRun)

@@ -1,0 +1,189 @@
+"""A small world for the app: folders, people, notes in the store; no network unless asked for."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from textual.pilot import Pilot
+
+from nostr_client.accounts.account import Account, Accounts
+from nostr_client.accounts.keyring_store import KeyringStore
+from nostr_client.client import NostrClient
+from nostr_client.config import ClientConfig
+from nostr_client.net.check import Step, check_relay
+from nostr_client.paths import Paths
+from nostr_client.protocol.event import Draft, Event, Tags
+from nostr_client.protocol.keys import SecretKey
+from nostr_client.store.events import EventStore
+from nostr_client.tui.client_app import NostrApp
+from nostr_client.tui.engine import Engine, opener
+from nostr_client.tui.screens.first_relays import Offer, Probed
+from nostr_client.tui.setting import Setting
+
+NARROW = (80, 24)
+WIDE = (120, 40)
+PASSWORD = "correct horse"
+PATIENCE = 10.0
+"""Seconds that a test waits for what must come."""
+NOW = int(time.time())
+
+
+@dataclass
+class World:
+    """One person's folders, and who else there is."""
+
+    where: Paths
+    relays: Sequence[str] = ()
+    offers: Sequence[Offer] = ()
+    probed: Callable[[str], Probed] = lambda url: Probed(True, "answers, 5 ms")
+    people: dict[str, SecretKey] = field(default_factory=dict)
+    resolved: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def accounts(self) -> Accounts:
+        return Accounts(self.where, keyring=KeyringStore(find=list), work=4)
+
+    def person(self, name: str) -> SecretKey:
+        return self.people.setdefault(name, SecretKey.generate())
+
+    def pubkey(self, name: str) -> str:
+        return self.person(name).public_key.hex
+
+    def event(
+        self, name: str, kind: int, content: str = "", tags: Tags = (), ago: int = 0
+    ) -> Event:
+        return Draft(kind, content, tags, NOW - ago).sign(self.person(name), NOW)
+
+    def note(self, name: str, text: str, ago: int = 60, tags: Tags = ()) -> Event:
+        return self.event(name, 1, text, tags, ago)
+
+    def named(self, name: str, shown: str | None = None) -> Event:
+        content = '{"name":' + _json(shown or name) + "}"
+        return self.event(name, 0, content, ago=10**6)
+
+    def follows(self, name: str, *others: str) -> Event:
+        return self.event(name, 3, "", tuple(("p", self.pubkey(o)) for o in others), 10**6)
+
+    async def put(self, *events: Event) -> None:
+        """Lay events into the store before anything is opened."""
+        self.where.data.mkdir(parents=True, exist_ok=True)
+        async with EventStore.open(self.where.data / "events.db") as store:
+            await store.save(events)
+
+    async def account(self, name: str = "ana") -> Account:
+        """A full account, kept by `PASSWORD`."""
+        return await self.accounts.import_key(self.person(name), name, password=PASSWORD)
+
+    async def watched(self, name: str = "ana") -> Account:
+        return await self.accounts.add_watch_only(self.pubkey(name), name)
+
+    def setting(self) -> Setting:
+        async def probe(url: str) -> Probed:
+            return self.probed(url)
+
+        async def resolve(name: str) -> str:
+            return self.resolved[name]
+
+        def check(url: str) -> AsyncIterator[Step]:
+            return check_relay(url, others=())
+
+        @asynccontextmanager
+        async def visit() -> AsyncIterator[NostrClient]:
+            async with opener(self.where, self.config, self.relays)(_guest(self)) as client:
+                yield client
+
+        return Setting(
+            paths=self.where,
+            config=self.config,
+            accounts=self.accounts,
+            offers=self.offers,
+            dated="1 January 2026",
+            probe=probe,
+            resolve=resolve,
+            check=check,
+            visit=visit,
+        )
+
+    @property
+    def config(self) -> ClientConfig:
+        return ClientConfig(own_relay=False, allow_private_relays=("127.0.0.1",))
+
+    @asynccontextmanager
+    async def app(
+        self, size: tuple[int, int] = NARROW, *, demo: bool = False
+    ) -> AsyncIterator[tuple[NostrApp, Pilot[int]]]:
+        """The app at its first screen."""
+        setting = self.setting()
+        async with Engine(opener(setting.paths, setting.config, self.relays)) as engine:
+            app = NostrApp(setting, engine, demo=demo)
+            async with app.run_test(size=size, notifications=True) as pilot:
+                await pilot.pause()
+                yield app, pilot
+
+    @asynccontextmanager
+    async def at_home(
+        self, size: tuple[int, int] = NARROW, *, unlock: bool = True
+    ) -> AsyncIterator[tuple[NostrApp, Pilot[int]]]:
+        """The app with its account open, the home timeline read."""
+        async with self.app(size) as (app, pilot):
+            account = self.accounts.current()
+            if account is not None and account.can_sign:
+                await until(lambda: bool(app.screen.query("#password")))
+                if unlock:
+                    await type_in(pilot, PASSWORD)
+                await pilot.press("enter" if unlock else "escape")
+            await until(lambda: app.main is not None and app.main.front.is_mounted)
+            await pilot.pause()
+            yield app, pilot
+
+
+def _guest(world: World) -> object:
+    from nostr_client.signing.signer import LocalSigner
+    from nostr_client.tui.engine import Who
+
+    key = world.person("guest")
+    return Who(key.public_key.hex, "guest", LocalSigner(key), key_only_here=True)
+
+
+def world_in(folder: Path) -> World:
+    return World(Paths(folder / "config", folder / "data", folder / "state"))
+
+
+async def until(there: Callable[[], bool], limit: float = PATIENCE) -> None:
+    """Wait until something holds; fails when it does not come to."""
+    async with asyncio.timeout(limit):
+        while not there():
+            await asyncio.sleep(0.02)
+
+
+async def type_in(pilot: Pilot[int], text: str) -> None:
+    """Type as a person does, into what has the keys."""
+    from textual import events
+
+    for character in text:
+        key = {"\n": "enter", " ": "space"}.get(character, character)
+        driver = pilot.app._driver
+        assert driver is not None
+        driver.send_message(events.Key(key, None if character == "\n" else character))
+        await pilot._wait_for_screen()
+    await pilot.pause()
+
+
+def shown(app: NostrApp) -> str:
+    """The whole screen as text."""
+    lines = (
+        "".join(segment.text for segment in strip).rstrip()
+        for strip in app.screen._compositor.render_strips()
+    )
+    return "\n".join(lines)
+
+
+def _json(text: str) -> str:
+    import json
+
+    return json.dumps(text)
