@@ -291,6 +291,17 @@ async def test_written_offline_and_sent_later(tmp_path: Path, start_relay: Start
         await until(sent, 30.0)
 
 
+async def test_a_crash_between_saving_and_planning_loses_nothing(tmp_path: Path) -> None:
+    now = int(time.time())
+    note = Draft(1, "saved, and then the power went").sign(ANA, now)
+    async with client(tmp_path, relays=[]) as c:
+        await c.courier.keep(note)
+    async with Relay() as one, client(tmp_path, relays=[one.url]):
+        async with asyncio.timeout(LIMIT):
+            while not one.has(note):
+                await asyncio.sleep(0.05)
+
+
 async def test_two_clients_on_one_folder(tmp_path: Path, start_relay: StartRelay) -> None:
     relay = await start_relay()
     async with (
