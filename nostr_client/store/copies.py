@@ -65,13 +65,14 @@ class CopyLedger:
 
     async def want(self, event_id: str, urls: Collection[str]) -> None:
         """A copy is to be on each of these relays. What is confirmed stays so."""
-        rows = [(tie_of(event_id), url, int(self._clock())) for url in urls]
+        at = int(self._clock())
+        rows = [{"tie": tie_of(event_id), "url": url, "at": at} for url in urls]
 
         def run(db: sqlite3.Connection) -> None:
             _add_relays(db, urls)
             db.executemany(
-                "INSERT INTO copy SELECT ?1, id, 'wanted', 0, 0, '', '', ?3, 1 FROM relay"
-                " WHERE url = ?2 ON CONFLICT (tie, relay) DO UPDATE SET wanted = 1,"
+                "INSERT INTO copy SELECT :tie, id, 'wanted', 0, 0, '', '', :at, 1 FROM relay"
+                " WHERE url = :url ON CONFLICT (tie, relay) DO UPDATE SET wanted = 1,"
                 " next_try = iif(state = 'refused', 0, next_try),"
                 " updated_at = iif(state = 'refused', excluded.updated_at, updated_at),"
                 " state = iif(state = 'refused', 'wanted', state)",
@@ -96,13 +97,13 @@ class CopyLedger:
     async def confirm(self, pairs: Sequence[tuple[str, str]]) -> None:
         """The relay holds the event, for each (event id, url)."""
         now = int(self._clock())
-        rows = [(tie_of(event_id), url, now) for event_id, url in pairs]
+        rows = [{"tie": tie_of(event_id), "url": url, "at": now} for event_id, url in pairs]
 
         def run(db: sqlite3.Connection) -> None:
             _add_relays(db, {url for _, url in pairs})
             db.executemany(
-                "INSERT INTO copy SELECT ?1, id, 'confirmed', 0, 0, '', '', ?3, 0 FROM relay"
-                " WHERE url = ?2 ON CONFLICT (tie, relay) DO UPDATE SET state = 'confirmed',"
+                "INSERT INTO copy SELECT :tie, id, 'confirmed', 0, 0, '', '', :at, 0 FROM relay"
+                " WHERE url = :url ON CONFLICT (tie, relay) DO UPDATE SET state = 'confirmed',"
                 " next_try = 0, prefix = '', reason = '', updated_at = excluded.updated_at",
                 rows,
             )
@@ -115,12 +116,21 @@ class CopyLedger:
     ) -> None:
         """The relay did not take it: for good (`final`), or to be tried again at `next_try`."""
         state = CopyState.REFUSED if final else CopyState.FAILED
-        row = (tie_of(event_id), url, state, next_try, prefix, reason, int(self._clock()))
+        row = {
+            "tie": tie_of(event_id),
+            "url": url,
+            "state": state,
+            "next_try": next_try,
+            "prefix": prefix,
+            "reason": reason,
+            "at": int(self._clock()),
+        }
 
         def run(db: sqlite3.Connection) -> None:
             _add_relays(db, [url])
             db.execute(
-                "INSERT INTO copy SELECT ?1, id, ?3, 1, ?4, ?5, ?6, ?7, 1 FROM relay WHERE url = ?2"
+                "INSERT INTO copy SELECT :tie, id, :state, 1, :next_try, :prefix, :reason, :at, 1"
+                " FROM relay WHERE url = :url"
                 " ON CONFLICT (tie, relay) DO UPDATE SET state = excluded.state,"
                 " attempts = attempts + 1, next_try = excluded.next_try, prefix = excluded.prefix,"
                 " reason = excluded.reason, updated_at = excluded.updated_at",

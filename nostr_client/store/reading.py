@@ -7,8 +7,10 @@ was not asked for in one piece.
 from __future__ import annotations
 
 import contextlib
+import re
 import sqlite3
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from nostr_client.protocol.event import Event
@@ -22,6 +24,7 @@ SLICE: Final = 1000
 """Events that are read at once where nobody said how many."""
 _COUNTED_TOGETHER: Final = 100
 _SEQ: Final = "SELECT seq FROM state"
+_numbered = re.compile(r"\?([0-9]+)")
 
 
 class Slice(NamedTuple):
@@ -188,4 +191,11 @@ def numbers(joined: bytes | None) -> list[int]:
 
 
 def _one(db: sqlite3.Connection, statement: Statement) -> Any:
-    return db.execute(*statement).fetchone()
+    # By name: Python 3.12.0 to 3.12.3 warn of a sequence for numbered parameters (gh-117995).
+    bound = {f"p{number}": value for number, value in enumerate(statement.parameters, 1)}
+    return db.execute(_named(statement.sql), bound).fetchone()
+
+
+@lru_cache(maxsize=256)
+def _named(sql: str) -> str:
+    return _numbered.sub(r":p\1", sql)
