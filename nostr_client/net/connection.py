@@ -92,7 +92,10 @@ class RelayConnection:
         """Subscribe; says at once if there is a known outage."""
         key = self._new_key()
         self._delivery.add(key, sub)
-        self._wish(self._session.subscribe(key, sub.filters, live=sub.live, now=self._now()))
+        effects = self._session.subscribe(
+            key, sub.filters, live=sub.live, paging=sub.paging, now=self._now()
+        )
+        self._wish(effects)
         outage = self._outage()
         return Ended(self.url, "", outage, final=False) if outage else None
 

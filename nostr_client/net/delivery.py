@@ -110,7 +110,8 @@ class Delivery:
                     await self._hand_over(effect, verdicts[place:end])
                     place = end
                 elif isinstance(effect, fx.StoredEnd):
-                    self._tell(effect.key, EndOfStored(self._health.url, effect.complete))
+                    said = EndOfStored(self._health.url, effect.complete, effect.pages)
+                    self._tell(effect.key, said)
                 elif isinstance(effect, fx.Stopped):
                     self._stopped(effect)
             self._batches.popleft()

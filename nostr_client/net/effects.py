@@ -27,10 +27,12 @@ class Events(Effect, frozen=True):
 
 
 class StoredEnd(Effect, frozen=True):
-    """Stored history of `key` was sent. `complete`: all of it (True), not all (False), unsaid."""
+    """Stored history of `key` was sent, in `pages` REQs. `complete`: all of it (True), not all
+    (False), unsaid."""
 
     key: int
     complete: bool | None
+    pages: int = 1
 
 
 class Stopped(Effect, frozen=True):

@@ -23,6 +23,7 @@ from nostr_client.net.dial import Dial, DialPolicy, ProxyAddress
 from nostr_client.net.fetch import Fetched, fetch
 from nostr_client.net.health import MAX_RELAYS, HealthBook, RelayHealth
 from nostr_client.net.intake import Intake, Known, Verifies
+from nostr_client.net.paging import Paging
 from nostr_client.net.report import Answer, PublishReport
 from nostr_client.net.subscription import Ended, Joins, Subscription
 from nostr_client.net.wire import MAX_FRAME, Wire, open_wire
@@ -146,10 +147,19 @@ class RelayPool:
         return PublishReport(event.id, tuple(task.result() for task in tasks))
 
     def subscribe(
-        self, filters: Sequence[Filter], urls: Iterable[str], *, live: bool = True
+        self,
+        filters: Sequence[Filter],
+        urls: Iterable[str],
+        *,
+        live: bool = True,
+        paging: Paging | None = None,
     ) -> Subscription:
-        """Verified events of these relays, stored and then live, inside an `async with`."""
-        return Subscription(filters, urls, self._joins, live=live)
+        """Verified events of these relays, stored and then live, inside an `async with`.
+
+        With `paging`, stored history is read page by page as far as it goes; without, each relay
+        sends what it sends in one answer.
+        """
+        return Subscription(filters, urls, self._joins, live=live, paging=paging)
 
     async def fetch(
         self,
@@ -162,17 +172,11 @@ class RelayPool:
     ) -> Fetched:
         """Stored events of these relays, until each has ended or `timeout` seconds are over.
 
-        Pages on where a relay has, or may have, more. See `net.fetch` for what `exhaustive` and
-        `most` mean and what each relay's `End` says.
+        Pages on where a relay has, or may have, more: see `net.paging` for `exhaustive` and
+        `most`, and `net.fetch` for what each relay's `End` says.
         """
-        return await fetch(
-            self.subscribe,
-            filters,
-            dict.fromkeys(map(_spelled, urls)),
-            timeout,
-            exhaustive=exhaustive,
-            most=most,
-        )
+        sub = self.subscribe(filters, urls, live=False, paging=Paging(exhaustive, most))
+        return await fetch(sub, timeout)
 
     async def count(
         self,

@@ -8,14 +8,8 @@ Rules
   or was not answered when one was lost, is sent when the next one opens.
 - Each REQ and COUNT has an id of its own that is never used again, so a late frame of an older one
   is known for what it is.
-- A subscription is IDLE (nothing asked), STORED (asked, history not finished), LIVE, WAITING
-  (refused for now), PARKED (until authenticated), PAUSED (by its owner), or over and forgotten.
-  When a connection opens, every subscription that is not PAUSED is asked: where history was once
-  finished, from the newest event seen minus an overlap; else from the beginning. So it is when a
-  WAITING or PAUSED one goes on.
-- EOSE ends history. A subscription that is not `live` is then closed, and over.
-- CLOSED with a prefix that means "later" makes a live subscription WAITING, longer each time; any
-  other ends it. `unsubscribe` and `pause` send CLOSE for whatever the relay still holds open.
+- Subscriptions follow the rules of `asking.py`; `unsubscribe` and `pause` send CLOSE for whatever
+  the relay still holds open.
 - An event that no filter of its REQ asks for is dropped and counted.
 - What was refused as auth-required is parked and repeated once, by the rules of `login.py`.
 - Every frame counts in `Counters`. When offences (malformed, forged, unasked) are many, both in
@@ -28,35 +22,19 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from nostr_client.errors import InvalidData
-from nostr_client.net.effects import (
-    Answered,
-    Counted,
-    Effects,
-    Events,
-    HangUp,
-    Later,
-    Send,
-    Stopped,
-    StoredEnd,
-)
+from nostr_client.net.asking import Asking
+from nostr_client.net.effects import Answered, Counted, Effects, HangUp, Send
 from nostr_client.net.health import RelayHealth
 from nostr_client.net.login import Login, Step
-from nostr_client.net.requests import requests_for, resumed
-from nostr_client.net.wishes import Count, Part, Publish, State, Sub, Wish
+from nostr_client.net.paging import Paging
+from nostr_client.net.wishes import Count, Part, Publish, State, Sub, Wires, Wish
 from nostr_client.protocol import messages as m
 from nostr_client.protocol.event import Event
-from nostr_client.protocol.filters import Filter, matches_any
+from nostr_client.protocol.filters import Filter
 
 MAX_OFFENCES: Final = 200
 OFFENCE_SHARE: Final = 10
 """Hang up when more than MAX_OFFENCES frames, and more than one in so many, were offences."""
-RETRY_FIRST: Final = 5.0
-RETRY_LONGEST: Final = 600.0
-"""Seconds before a subscription that was closed "for now" is asked for again."""
-STEADY: Final = 60
-"""Seconds after which a subscription counts as healthy, and its next retry is quick again."""
-IDS_REMEMBERED: Final = 1024
-"""Ids of closed REQs and COUNTs, whose late frames are no offence."""
 
 
 class ClientSession:
@@ -67,12 +45,10 @@ class ClientSession:
         self._n = health.counters
         self._login = Login(possible=can_authenticate)
         self._open = False
-        self._subs: dict[int, Sub] = {}
+        self._wires = Wires()
+        self._asking = Asking(self._wires)
         self._publishes: dict[str, Publish] = {}
         self._counts: dict[int, Count] = {}
-        self._wires: dict[str, Part | Count] = {}
-        self._closed_wires: dict[str, None] = {}
-        self._last_wire = 0
         self._frames = 0
         self._offences = 0
         self._hung_up = False
@@ -80,7 +56,7 @@ class ClientSession:
     @property
     def wanted(self) -> bool:
         """Is there any reason to be connected?"""
-        return bool(self._subs or self._publishes or self._counts)
+        return bool(self._asking or self._publishes or self._counts)
 
     # The connection
 
@@ -90,9 +66,9 @@ class ClientSession:
         self._frames = self._offences = 0
         self._hung_up = False
         effects: Effects = []
-        for sub in list(self._subs.values()):
+        for sub in self._asking:
             if sub.state is not State.PAUSED:
-                self._ask(sub, effects, now)
+                self._asking.ask(sub, effects, now)
         effects += [Send(m.PublishEvent(p.event).encode()) for p in self._publishes.values()]
         for count in self._counts.values():
             self._ask_count(count, effects)
@@ -103,14 +79,8 @@ class ClientSession:
         self._open = False
         self._login.reset()
         self._wires.clear()
-        self._closed_wires.clear()
         effects: Effects = []
-        for sub in self._subs.values():
-            if not sub.told:
-                effects.append(Stopped(sub.key, "", reason, final=False))
-            sub.parts, sub.auth_tried, sub.told = {}, False, True
-            if sub.state is not State.PAUSED:
-                sub.state = State.IDLE
+        self._asking.lost(reason, effects)
         for publish in self._publishes.values():
             publish.auth_tried = False
         for count in self._counts.values():
@@ -119,39 +89,46 @@ class ClientSession:
 
     # Wishes
 
-    def subscribe(self, key: int, filters: Iterable[Filter], *, live: bool, now: int) -> Effects:
-        """Ask for events from now on; without `live`, for stored ones only."""
-        sub = self._subs[key] = Sub(key, tuple(filters), live)
+    def subscribe(
+        self,
+        key: int,
+        filters: Iterable[Filter],
+        *,
+        live: bool,
+        now: int,
+        paging: Paging | None = None,
+    ) -> Effects:
+        """Ask for events from now on; without `live`, for stored ones only.
+
+        With `paging`, stored history is read page by page; without, as far as the relay sends it.
+        """
+        sub = Sub(key, tuple(filters), live, paging)
+        self._asking.add(sub)
         effects: Effects = []
         if self._open:
-            self._ask(sub, effects, now)
+            self._asking.ask(sub, effects, now)
         return effects
 
     def unsubscribe(self, key: int) -> Effects:
         """End a subscription, in whatever state; unknown keys are over already."""
-        sub = self._subs.pop(key, None)
         effects: Effects = []
-        if sub is not None:
-            self._close_parts(sub, effects)
+        self._asking.end(key, effects)
         return effects
 
     def pause(self, key: int) -> Effects:
         """Its reader is too slow: close it until `go_on`."""
-        sub = self._subs.get(key)
         effects: Effects = []
-        if sub is not None:
-            self._close_parts(sub, effects)
-            sub.state = State.PAUSED
+        self._asking.pause(key, effects)
         return effects
 
     def go_on(self, key: int, now: int) -> Effects:
         """Ask again for what was paused."""
-        sub = self._subs.get(key)
+        sub = self._asking.get(key)
         effects: Effects = []
         if sub is not None and sub.state is State.PAUSED:
             sub.state = State.IDLE
             if self._open:
-                self._ask(sub, effects, now)
+                self._asking.ask(sub, effects, now)
         return effects
 
     def publish(self, event: Event) -> Effects:
@@ -176,9 +153,9 @@ class ClientSession:
     def uncount(self, key: int) -> Effects:
         """Nobody waits for this COUNT any more."""
         count = self._counts.pop(key, None)
-        if count is None or count.wire not in self._wires:
+        if count is None or count.wire not in self._wires.open:
             return []
-        self._forget(count.wire)
+        self._wires.forget(count.wire)
         return [Send(m.Close(count.wire).encode())]
 
     def authenticate(self, challenge: str, event: Event | None, now: int) -> Effects:
@@ -195,9 +172,9 @@ class ClientSession:
             self._login.expired(token)
             self._go_on_after_login(effects, now)
         else:
-            sub = self._subs.get(token)
+            sub = self._asking.get(token)
             if sub is not None and sub.state is State.WAITING and self._open:
-                self._ask(sub, effects, now)
+                self._asking.ask(sub, effects, now)
         return effects
 
     # What the relay says
@@ -230,22 +207,12 @@ class ClientSession:
 
     def _on_event(self, message: m.RelayEvent, effects: Effects) -> None:
         self._n.events += 1
-        part = self._wires.get(message.subscription_id)
+        part = self._wires.open.get(message.subscription_id)
         if not isinstance(part, Part):
             self._stray(message.subscription_id, effects)
-            return
-        event = message.event
-        if not matches_any(part.filters, event):
+        elif not self._asking.event(part, message.event, effects):
             self._n.mismatched += 1
             self._offence(effects)
-            return
-        sub = part.sub
-        sub.last_seen = max(sub.last_seen, event.created_at)
-        last = effects[-1] if effects else None
-        if type(last) is Events and last.key == sub.key and last.live is not part.stored:
-            last.events.append(event)
-        else:
-            effects.append(Events(sub.key, [event], not part.stored))
 
     def _on_message(self, message: m.RelayMessage, effects: Effects, now: int) -> None:
         match message:
@@ -268,25 +235,13 @@ class ClientSession:
                 self._health.heard(message.encode().decode(errors="replace"))
 
     def _on_eose(self, message: m.Eose, effects: Effects, now: int) -> None:
-        part = self._wires.get(message.subscription_id)
-        if not isinstance(part, Part):
-            self._stray(message.subscription_id, effects)
-            return
-        if not part.stored:
-            return
-        part.stored = False
-        hints = message.hints
-        part.complete = True if "finish" in hints else False if "more" in hints else None
-        sub = part.sub
-        if not sub.live:
-            self._forget(message.subscription_id)
-            effects.append(Send(m.Close(message.subscription_id).encode()))
-        if any(other.stored for other in sub.parts.values()):
-            return
-        if not sub.last_seen and any(f.limit == 0 for f in sub.filters):
-            sub.last_seen = now  # it reads no history: after an outage, what came since then
-        said = {other.complete for other in sub.parts.values()}
-        self._stored_ended(sub, effects, False if False in said else None if None in said else True)
+        wire, hints = message.subscription_id, message.hints
+        part = self._wires.open.get(wire)
+        if isinstance(part, Part):
+            said = True if "finish" in hints else False if "more" in hints else None
+            self._asking.eose(wire, part, said, effects, now)
+        else:
+            self._stray(wire, effects)
 
     def _on_ok(self, message: m.Ok, effects: Effects, now: int) -> None:
         if self._login.answered(message.event_id, message.accepted):
@@ -312,30 +267,28 @@ class ClientSession:
 
     def _on_closed(self, message: m.Closed, effects: Effects, now: int) -> None:
         self._n.closed += 1
-        target = self._wires.get(message.subscription_id)
+        target = self._wires.open.get(message.subscription_id)
         if target is None:
             self._stray(message.subscription_id, effects)
             return
         self._health.heard(message.reason)
-        self._forget(message.subscription_id)
         prefix, _ = m.split_reason(message.reason)
         wish: Wish
         if isinstance(target, Part):
-            wish = target.sub
-            wish.parts.pop(message.subscription_id, None)
-            self._close_parts(wish, effects)
+            wish = self._asking.closed(message.subscription_id, target, effects)
         else:
             wish = target
+            self._wires.forget(message.subscription_id)
         if prefix == "auth-required" and self._park(wish, message.reason, effects, now):
             return
         self._refuse(wish, message.reason, effects, now)
 
     def _on_count(self, message: m.CountResult, effects: Effects) -> None:
-        count = self._wires.get(message.subscription_id)
+        count = self._wires.open.get(message.subscription_id)
         if not isinstance(count, Count):
             self._stray(message.subscription_id, effects)
             return
-        self._forget(count.wire)
+        self._wires.forget(count.wire)
         del self._counts[count.key]
         effects.append(Counted(count.key, message.count, message.approximate, message.hll, ""))
 
@@ -346,7 +299,7 @@ class ClientSession:
         if not self._login.park(wish, refusal, effects):
             return False
         if isinstance(wish, Sub):
-            wish.state = State.PARKED
+            self._asking.park(wish)
         self._go_on_after_login(effects, now)
         return True
 
@@ -356,8 +309,8 @@ class ClientSession:
             if self._login.step is Step.FAILED:
                 self._refuse(wish, wish.refusal, effects, now)
             elif isinstance(wish, Sub):
-                if self._subs.get(wish.key) is wish and wish.state is State.PARKED:
-                    self._ask(wish, effects, now)
+                if self._asking.get(wish.key) is wish and wish.state is State.PARKED:
+                    self._asking.ask(wish, effects, now)
             elif isinstance(wish, Publish):
                 if self._publishes.get(wish.event.id) is wish:
                     effects.append(Send(m.PublishEvent(wish.event).encode()))
@@ -366,32 +319,12 @@ class ClientSession:
 
     # Steps
 
-    def _ask(self, sub: Sub, effects: Effects, now: int) -> None:
-        filters = sub.filters
-        if sub.finished and sub.last_seen:
-            filters = resumed(filters, sub.last_seen, now) or filters
-        sub.state, sub.asked_at, sub.parts, sub.told = State.STORED, now, {}, False
-        for request in requests_for(filters):
-            wire = self._new_wire()
-            sub.parts[wire] = self._wires[wire] = Part(sub, request)
-            effects.append(Send(m.Req(wire, request).encode()))
-        if not sub.parts:  # filters that can never hold
-            self._stored_ended(sub, effects, True)
-
-    def _stored_ended(self, sub: Sub, effects: Effects, complete: bool | None) -> None:
-        sub.state, sub.finished = State.LIVE, True
-        effects.append(StoredEnd(sub.key, complete))
-        if not sub.live:
-            del self._subs[sub.key]
-
     def _ask_count(self, count: Count, effects: Effects) -> None:
-        count.wire = self._new_wire()
-        self._wires[count.wire] = count
+        count.wire = self._wires.new(count)
         effects.append(Send(m.Count(count.wire, count.filters).encode()))
 
     def _refuse(self, wish: Wish, text: str, effects: Effects, now: int) -> None:
         """The relay's refusal, `text`, is its last word on `wish`, or the last for now."""
-        prefix, reason = m.split_reason(text)
         if isinstance(wish, Publish):
             if self._publishes.pop(wish.event.id, None) is not None:
                 self._n.refused += 1
@@ -400,40 +333,13 @@ class ClientSession:
         elif isinstance(wish, Count):
             if self._counts.pop(wish.key, None) is not None:
                 effects.append(Counted(wish.key, None, False, b"", text))
-        elif self._subs.get(wish.key) is wish:
-            again = wish.live and m.meaning_of(prefix) is m.Meaning.LATER
-            if again:
-                wish.state = State.WAITING
-                retries = 0 if now - wish.asked_at >= STEADY else wish.retries
-                wish.retries = retries + 1
-                delay = min(RETRY_LONGEST, RETRY_FIRST * 2 ** min(retries, 16))
-                effects.append(Later(delay, wish.key))
-            else:
-                del self._subs[wish.key]
-            effects.append(Stopped(wish.key, prefix, reason, final=not again))
-
-    def _close_parts(self, sub: Sub, effects: Effects) -> None:
-        """Send CLOSE for whatever of `sub` the relay holds open."""
-        for wire in sub.parts:
-            if wire in self._wires:
-                self._forget(wire)
-                effects.append(Send(m.Close(wire).encode()))
-        sub.parts = {}
-
-    def _new_wire(self) -> str:
-        self._last_wire += 1
-        return f"s{self._last_wire}"
-
-    def _forget(self, wire: str) -> None:
-        del self._wires[wire]
-        self._closed_wires[wire] = None
-        if len(self._closed_wires) > IDS_REMEMBERED:
-            del self._closed_wires[next(iter(self._closed_wires))]
+        else:
+            self._asking.refused(wish, text, effects, now)
 
     def _stray(self, wire: str, effects: Effects) -> None:
         """A frame for something that is closed, or that nobody ever asked for."""
         self._n.stray += 1
-        if wire not in self._closed_wires:
+        if not self._wires.was_closed(wire):
             self._offence(effects)
 
     def _offence(self, effects: Effects) -> None:

@@ -17,6 +17,7 @@ from typing import Final, Self
 
 import msgspec
 
+from nostr_client.net.paging import Paging
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 
@@ -37,11 +38,12 @@ class Arrival(msgspec.Struct, frozen=True):
 
 
 class EndOfStored(msgspec.Struct, frozen=True):
-    """`url` has sent its stored events; `complete` says whether all of them (NIP-67), None where
-    the relay did not say. It comes again after each reconnection."""
+    """`url` has sent its stored events, in `pages` requests; `complete` says whether all of them
+    (NIP-67), None where the relay did not say. It comes again after each reconnection."""
 
     url: str
     complete: bool | None
+    pages: int = 1
 
 
 class Ended(msgspec.Struct, frozen=True):
@@ -77,10 +79,17 @@ class Subscription:
     """
 
     def __init__(
-        self, filters: Sequence[Filter], urls: Iterable[str], joins: Joins, *, live: bool
+        self,
+        filters: Sequence[Filter],
+        urls: Iterable[str],
+        joins: Joins,
+        *,
+        live: bool,
+        paging: Paging | None,
     ) -> None:
         self.filters = tuple(filters)
         self.live = live
+        self.paging = paging
         self._joins = joins
         self._urls: dict[str, None] = dict.fromkeys(map(joins.spelled, urls))
         self._bits: dict[str, int] = {}

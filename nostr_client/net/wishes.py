@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from enum import Enum
+from typing import Final
 
 import msgspec
 
+from nostr_client.net.paging import Pages, Paging
 from nostr_client.net.requests import Filters
 from nostr_client.protocol.event import Event
 
+IDS_REMEMBERED: Final = 1024
+"""Ids of closed REQs and COUNTs, whose late frames are no offence."""
+
 
 class State(Enum):
-    """Where a subscription stands; the rules are at the head of `session.py`."""
+    """Where a subscription stands; the rules are at the head of `asking.py`."""
 
     IDLE = "idle"
     STORED = "stored"
@@ -22,12 +27,14 @@ class State(Enum):
 
 
 class Part(msgspec.Struct, eq=False):
-    """One REQ of a subscription: `stored` until its EOSE, `complete` as NIP-67 says."""
+    """One REQ of a subscription: `stored` until its EOSE, with `pages` while it reads back; `past`
+    if it asks for an older page, so that nothing live belongs to it."""
 
     sub: Sub
     filters: Filters
+    pages: Pages | None
+    past: bool = False
     stored: bool = True
-    complete: bool | None = None
 
 
 class Sub(msgspec.Struct, eq=False):
@@ -36,12 +43,20 @@ class Sub(msgspec.Struct, eq=False):
     key: int
     filters: Filters
     live: bool
+    paging: Paging | None
     state: State = State.IDLE
     parts: dict[str, Part] = msgspec.field(default_factory=dict)
-    last_seen: int = 0
-    """The newest created_at that came."""
+    newest: int = 0
+    """The newest created_at that came since it was last asked."""
+    mark: int = 0
+    """The newest created_at up to which nothing is missing."""
     finished: bool = False
     """Was stored history once read to its end?"""
+    unfinished: int = 0
+    """REQs whose history is not at its end, since it was last asked."""
+    said: list[bool | None] = msgspec.field(default_factory=list)
+    """What was said at the end of each, as NIP-67 has it."""
+    pages: int = 0
     told: bool = False
     """Does its owner know of the outage?"""
     asked_at: int = 0
@@ -69,3 +84,34 @@ class Count(msgspec.Struct, eq=False):
 
 
 Wish = Sub | Publish | Count
+
+
+class Wires:
+    """The ids of REQs and COUNTs on one connection; none is ever used again."""
+
+    def __init__(self) -> None:
+        self.open: dict[str, Part | Count] = {}
+        self._closed: dict[str, None] = {}
+        self._last = 0
+
+    def new(self, target: Part | Count) -> str:
+        """An id for `target`."""
+        self._last += 1
+        wire = f"s{self._last}"
+        self.open[wire] = target
+        return wire
+
+    def forget(self, wire: str) -> None:
+        """It is closed; what still comes for it is late, and no offence."""
+        del self.open[wire]
+        self._closed[wire] = None
+        if len(self._closed) > IDS_REMEMBERED:
+            del self._closed[next(iter(self._closed))]
+
+    def was_closed(self, wire: str) -> bool:
+        return wire in self._closed
+
+    def clear(self) -> None:
+        """The connection is gone."""
+        self.open.clear()
+        self._closed.clear()

@@ -9,9 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nostr_client.net import effects as fx
+from nostr_client.net.asking import RETRY_FIRST, TOO_MANY
 from nostr_client.net.health import RelayHealth
+from nostr_client.net.paging import Paging
 from nostr_client.net.requests import MAX_FILTERS, MAX_REQUEST, OVERLAP, requests_for, resumed
-from nostr_client.net.session import MAX_OFFENCES, RETRY_FIRST, ClientSession
+from nostr_client.net.session import MAX_OFFENCES, ClientSession
 from nostr_client.protocol.event import Draft
 from nostr_client.protocol.filters import Filter, matches_any
 from tests.net.scripted import ALICE, BOB, note
@@ -163,6 +165,78 @@ def test_starts_over_when_history_was_not_finished() -> None:
     h.take()
     h.open()
     assert h.take()[0][0][2] == {"kinds": [1], "limit": 100}
+
+
+def test_resuming_goes_page_by_page_and_keeps_its_mark_until_it_is_done() -> None:
+    h = Harness()
+    h.open()
+    wire = h.subscribe()
+    h.event(wire, note("known", NOW - 9000))
+    h.hear("EOSE", wire)
+    h.do(h.session.lost("lost: gone"))
+    h.take()
+    for _ in range(2):  # lost again in the middle of it
+        h.open()
+        ((_, wire, asked),), _ = h.take()
+        assert asked == {"kinds": [1], "since": NOW - 9000 - OVERLAP}
+        h.event(wire, note("newest", NOW - 10))
+        h.event(wire, note("newer", NOW - 20))
+        h.hear("EOSE", wire, ["more"])
+        ((label, second, asked),), _ = h.take()
+        assert label == "REQ"
+        assert asked == {"kinds": [1], "since": NOW - 9000 - OVERLAP, "until": NOW - 20}
+        h.event(wire, note("live", NOW))
+        (live,) = h.take()[1]
+        assert isinstance(live, fx.Events)
+        assert live.live
+        h.do(h.session.lost("lost: gone"))
+        h.take()
+    h.open()
+    wire = h.take()[0][0][1]
+    h.event(wire, note("newest", NOW - 10))
+    h.hear("EOSE", wire, ["more"])
+    second = h.take()[0][0][1]
+    h.hear("EOSE", second, ["finish"])
+    sent, happened = h.take()
+    assert sent == [["CLOSE", second]]
+    assert happened == [fx.StoredEnd(1, complete=True, pages=2)]
+    h.do(h.session.lost("lost: gone"))
+    h.take()
+    h.open()
+    assert h.take()[0][0][2]["since"] == NOW - 10 - OVERLAP
+
+
+def test_the_next_page_is_asked_for_at_once() -> None:
+    h = Harness()
+    h.open()
+    paging = Paging()
+    h.do(h.session.subscribe(1, [NOTES], live=False, now=NOW, paging=paging))
+    wire = h.take()[0][0][1]
+    frames = [
+        b'["EVENT","%b",%b]' % (wire.encode(), note(f"{i}", 5000 - i).json) for i in range(100)
+    ]
+    effects = h.session.receive([*frames, b'["EOSE","%b"]' % wire.encode()], NOW)
+    assert isinstance(effects[0], fx.Events)
+    h.do(effects[1:])
+    sent, happened = h.take()
+    assert sent == [["REQ", "s2", {"kinds": [1], "until": 4901}], ["CLOSE", wire]]
+    assert happened == []
+    h.event("s2", note("too new", 6000))
+    assert h.health.counters.mismatched == 1
+    h.hear("CLOSED", "s2", "rate-limited: no more")
+    assert h.take()[1] == [fx.Stopped(1, "rate-limited", "no more", final=True)]
+
+
+def test_more_than_was_wanted_ends_it() -> None:
+    h = Harness()
+    h.open()
+    h.do(h.session.subscribe(1, [NOTES], live=False, now=NOW, paging=Paging(most=3)))
+    for i in range(4):
+        h.event("s1", note(f"{i}"))
+    sent, happened = h.take()
+    assert sent[-1] == ["CLOSE", "s1"]
+    assert happened[-1] == fx.Stopped(1, "", TOO_MANY, final=True)
+    assert not h.session.wanted
 
 
 def test_an_event_from_the_future_does_not_hide_what_comes() -> None:
@@ -395,7 +469,7 @@ def test_a_cut_request_ends_when_all_its_parts_have() -> None:
         h.hear("EOSE", wire, ["finish"])
     assert h.take()[1] == []
     h.hear("EOSE", wires[-1])
-    assert h.take()[1] == [fx.StoredEnd(1, complete=None)]
+    assert h.take()[1] == [fx.StoredEnd(1, complete=None, pages=len(wires))]
     h.do(h.session.unsubscribe(1))
     assert [frame[0] for frame in h.take()[0]] == ["CLOSE"] * len(wires)
 
@@ -410,7 +484,7 @@ def test_filters_that_never_hold_are_not_sent() -> None:
     h.open()
     assert h.take() == (
         [["REQ", "s1", {"kinds": [1]}]],
-        [fx.StoredEnd(1, complete=True), fx.StoredEnd(2, complete=True)],
+        [fx.StoredEnd(1, complete=True, pages=0), fx.StoredEnd(2, complete=True, pages=0)],
     )
     h.do(h.session.unsubscribe(1))
     h.do(h.session.unsubscribe(3))
