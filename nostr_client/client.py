@@ -377,7 +377,9 @@ class NostrClient:
         if url not in {*own.write, *own.read, *self.book.fallback, self.book.policy.own_relay}:
             return None
         tags = (("relay", url), ("challenge", challenge))
-        return await self.signer.sign(Draft(kinds.AUTH, "", tags))
+        event = await self.signer.sign(Draft(kinds.AUTH, "", tags))
+        self.guard.introduced.add(url)
+        return event
 
     # Small questions
 

@@ -138,7 +138,9 @@ async def test_opening_dials_nobody(tmp_path: Path, loopback_only: list[str]) ->
         assert c.book.indexers
         await asyncio.sleep(0.2)
         assert loopback_only == []
-    async with client(tmp_path, relays=None, config=ClientConfig(relays=(DEAD,), own_relay=False)) as c:
+    async with client(
+        tmp_path, relays=None, config=ClientConfig(relays=(DEAD,), own_relay=False)
+    ) as c:
         assert c.book.fallback == (DEAD,)
         assert c.book.indexers == ()
     async with client(tmp_path) as c:
@@ -220,6 +222,18 @@ async def test_only_own_relays_learn_who_is_reading(tmp_path: Path) -> None:
         assert guest.kind == kinds.AUTH
         assert (guest.value("relay"), guest.value("challenge")) == (mine.url, "prove it")
         assert other.guests == []
+
+
+async def test_a_list_behind_a_wall_of_the_accounts_own_is_read(tmp_path: Path) -> None:
+    follows = Draft(3, "", (("p", BEN_KEY),), created_at=1).sign(ANA, 1)
+    cy = SecretKey.generate().public_key.hex
+    async with Relay(follows) as wall, Relay() as empty:
+        for relay in (wall, empty):
+            relay.challenge, relay.words = "prove it", "auth-required: who are you?"
+        async with client(tmp_path, relays=[wall.url, empty.url]) as c:
+            posted = await c.follows.follow(cy)
+            assert posted is not None
+            assert [tag[1] for tag in posted.event.tags] == [BEN_KEY, cy]
 
 
 # On relays of ours

@@ -14,8 +14,9 @@ other write relays, those are asked as well, at most `ROUNDS` times.
 
 **An answer.** EOSE to `{authors: [key], kinds: [kind]}`. No answer are: CLOSED with whatever prefix
 (`auth-required`, `restricted`: a wall behind which the list may be), a timeout, a connection that
-was lost. And an EOSE without any event, from a relay that sent an AUTH challenge we have not met,
-is *mute*: such relays show strangers nothing, so it is neither an answer nor in the way.
+was lost. And an EOSE without any event, the relay list included, from a relay that sent an AUTH
+challenge we have not met, is *mute*: it may show strangers nothing, so it is neither an answer nor
+in the way.
 
 **Conclusive** is a reading when
 
@@ -178,6 +179,8 @@ class ListGuard:
         self._lock_path = folder / f"lists-{pubkey[:16]}.lock"
         self._clock = clock
         self._turn = asyncio.Lock()
+        self.introduced: set[str] = set()
+        """The relays to whom we have said who we are (NIP-42)."""
 
     async def conclusive(
         self,
@@ -290,9 +293,8 @@ class ListGuard:
         end = asked.ends[url]
         health = self._courier.pool.health(url)
         if end is None:
-            if asked.found.get(url) or not health.counters.challenges:
-                return Word.ANSWERED
-            return Word.MUTE
+            unmet = health.counters.challenges and url not in self.introduced
+            return Word.MUTE if unmet and not asked.found.get(url) else Word.ANSWERED
         if end.prefix in ("auth-required", "restricted"):
             return Word.WALLED
         if end.prefix or end.final:
