@@ -43,7 +43,7 @@ PONG_LIMIT: Final = 20.0
 """Seconds for its pong."""
 AUTH_LIMIT: Final = 120.0
 """Seconds for the owner of the key to answer whether to authenticate."""
-BATCH: Final = 256
+BATCH: Final = 128
 """Frames decoded at a stretch, before other tasks get their turn."""
 
 Authenticate = Callable[[str, str], Awaitable[Event | None]]

@@ -21,7 +21,7 @@ from nostr_client.net.session import ClientSession
 from nostr_client.net.subscription import Ended, EndOfStored, Subscription
 from nostr_client.protocol.event import Event
 
-PIPELINE: Final = 4
+PIPELINE: Final = 8
 """Batches between socket and subscriptions."""
 STALL_LIMIT: Final = 30.0
 """Seconds that a reader may hold up the socket before only his subscription is paused."""

@@ -59,7 +59,7 @@ class DialPolicy:
         *,
         loopback: bool = False,
     ) -> None:
-        self._hosts = {host.lower() for host in private_hosts}
+        self._hosts = {host.strip("[]").lower() for host in private_hosts}
         self._given = {normalize_relay_url(url) for url in given}
         self._loopback = loopback
 

@@ -57,14 +57,15 @@ class Pages:
 
     def take(self, event: Event) -> bool:
         """Count an event that came; False if nothing asked for it."""
-        matching = [page for page in self._pages if page.filter.matches(event)]
-        if not matching:
-            return False
         new = event.id not in self._seen
-        self._seen.add(event.id)
-        for page in matching:
-            page.saw(event.created_at, new)
-        return True
+        wanted = False
+        for page in self._pages:
+            if page.filter.matches(event):
+                page.saw(event.created_at, new)
+                wanted = True
+        if wanted:
+            self._seen.add(event.id)
+        return wanted
 
     def ended(self, said: bool | None) -> Filters | None:
         """The page was sent to its end, and the relay `said` whether that was all.

@@ -27,7 +27,7 @@ SEEN: Final = 65_536
 """Ids that are remembered as yielded, the oldest forgotten first."""
 
 
-class Arrival(msgspec.Struct, frozen=True):
+class Arrival(msgspec.Struct, frozen=True, gc=False):
     """A verified event from `url`. `live`: it came after stored history. `again`: another relay
     had brought it before, so this is one more copy."""
 
@@ -37,7 +37,7 @@ class Arrival(msgspec.Struct, frozen=True):
     again: bool
 
 
-class EndOfStored(msgspec.Struct, frozen=True):
+class EndOfStored(msgspec.Struct, frozen=True, gc=False):
     """`url` has sent its stored events, in `pages` requests; `complete` says whether all of them
     (NIP-67), None where the relay did not say. It comes again after each reconnection."""
 

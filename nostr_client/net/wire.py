@@ -58,6 +58,7 @@ class Wire(ClientConnection):
         self._messages: list[bytes] = []
         self._size = 0
         self._fragments: list[bytes] = []
+        self._news = False
         self._taker: asyncio.Future[None] | None = None
         self._gone = False
         self.lost_by: Exception | None = None
@@ -98,15 +99,33 @@ class Wire(ClientConnection):
             self.transport.abort()
             raise
 
+    def data_received(self, data: bytes) -> None:
+        """Bytes from the socket: some messages, or a part of one."""
+        super().data_received(data)
+        if self._news:
+            self._news = False
+            self.heard_at = monotonic()
+            if self._messages:
+                self._wake()
+            full = len(self._messages) > WAITING_MESSAGES or self._size > WAITING_BYTES
+            if full and not self.holding:
+                self.holding = True
+                self.transport.pause_reading()
+
     def process_event(self, event: Event) -> None:
         """What `websockets` parsed from the socket."""
         if self.response is None or not isinstance(event, Frame):
             super().process_event(event)
             return
-        self.heard_at = monotonic()
+        self._news = True
         opcode = event.opcode
         if opcode is Opcode.TEXT or opcode is Opcode.BINARY or opcode is Opcode.CONT:
-            self._put(bytes(event.data), event.fin)
+            data = bytes(event.data)
+            if event.fin and not self._fragments:
+                self._messages.append(data)
+                self._size += len(data)
+            else:
+                self._put_fragment(data, event.fin)
         elif opcode is Opcode.PONG:
             self.acknowledge_pings(bytes(event.data))
         elif self.transport.get_write_buffer_size() > MAX_UNREAD:
@@ -118,25 +137,17 @@ class Wire(ClientConnection):
         self.lost_by = exc
         self._wake()
 
-    def _put(self, data: bytes, final: bool) -> None:
-        if not final or self._fragments:
-            self._fragments.append(data)
-            if len(self._fragments) > MAX_FRAGMENTS:
-                self._fragments.clear()
-                self.protocol.fail(CloseCode.POLICY_VIOLATION, "too many fragments")
-                self.send_data()
-                return
-            if not final:
-                return
-            data = b"".join(self._fragments)
+    def _put_fragment(self, data: bytes, final: bool) -> None:
+        self._fragments.append(data)
+        if len(self._fragments) > MAX_FRAGMENTS:
             self._fragments.clear()
-        self._messages.append(data)
-        self._size += len(data)
-        self._wake()
-        full = len(self._messages) > WAITING_MESSAGES or self._size > WAITING_BYTES
-        if full and not self.holding:
-            self.holding = True
-            self.transport.pause_reading()
+            self.protocol.fail(CloseCode.POLICY_VIOLATION, "too many fragments")
+            self.send_data()
+        elif final:
+            whole = b"".join(self._fragments)
+            self._fragments.clear()
+            self._messages.append(whole)
+            self._size += len(whole)
 
     def _wake(self) -> None:
         if self._taker is not None and not self._taker.done():

@@ -33,6 +33,7 @@ def test_policy() -> None:
     assert not strict("ws://2130706433/")
     assert DialPolicy(["192.168.1.5"])("ws://192.168.1.5:99")
     assert not DialPolicy(["192.168.1.5"])("ws://192.168.1.6:99")
+    assert DialPolicy(["[fd00::1]"])("ws://[fd00::1]:7777")
     assert DialPolicy(loopback=True)("ws://127.0.0.1:1")
     assert not DialPolicy(loopback=True)("ws://10.0.0.1")
     later = DialPolicy()
