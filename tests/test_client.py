@@ -21,6 +21,7 @@ from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Draft, Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.keys import SecretKey
+from nostr_client.routing import courier
 from nostr_client.signing.signer import LocalSigner, WatchOnly
 from nostr_client.store.copies import CopyState
 from tests.conftest import StartRelay
@@ -59,6 +60,12 @@ async def until(met: Callable[[], Awaitable[object]], limit: float = LIMIT) -> N
 
 async def states(c: NostrClient, event_id: str) -> dict[str, CopyState]:
     return {copy.url: copy.state for copy in await c.copies.copies(event_id)}
+
+
+@pytest.fixture(autouse=True)
+def again_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was not accepted is tried again after a second."""
+    monkeypatch.setitem(courier.WAITS, None, 1)
 
 
 # The front door

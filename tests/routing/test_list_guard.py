@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from nostr_client.errors import InvalidEvent, ListNotRead, SigningRefused
+from nostr_client.net import connection
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import MAX_TIMESTAMP, Draft, Event
 from nostr_client.protocol.keys import SecretKey
@@ -88,6 +89,7 @@ async def guarded(
 
 @pytest.fixture(autouse=True)
 def short_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "SOON", 0.05)
     monkeypatch.setattr(list_guard, "READ_LIMIT", 0.5)
     monkeypatch.setattr(list_guard, "HINT_LIMIT", 0.3)
 

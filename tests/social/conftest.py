@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from nostr_client.net import connection
 from nostr_client.routing import list_guard
 from tests.loopback import loopback_only
 
@@ -10,5 +11,7 @@ __all__ = ["loopback_only"]
 
 @pytest.fixture(autouse=True)
 def short_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits for a relay that is down."""
+    monkeypatch.setattr(connection, "SOON", 0.05)
     monkeypatch.setattr(list_guard, "READ_LIMIT", 1.0)
     monkeypatch.setattr(list_guard, "HINT_LIMIT", 0.3)
