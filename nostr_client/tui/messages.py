@@ -46,6 +46,11 @@ class Write(Message):
 
 
 @dataclass
+class Unfolded(Message):
+    """A content warning was lifted, or is back: every list that shows the note is to be redrawn."""
+
+
+@dataclass
 class React(Message):
     """Say that one likes a note."""
 

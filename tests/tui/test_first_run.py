@@ -9,7 +9,7 @@ from nostr_client.tui.screens.compose import Compose
 from nostr_client.tui.screens.first_relays import FirstRelays, Offer, Probed
 from nostr_client.tui.screens.first_run import FirstRun
 from nostr_client.tui.screens.own_key import HaveKey, KeyMade, NewHere
-from tests.tui.world import NARROW, PASSWORD, WIDE, World, shown, type_in, until
+from tests.tui.world import NARROW, PASSWORD, WIDE, World, sees, shown, told, type_in, until
 
 
 @pytest.mark.parametrize("size", [NARROW, WIDE])
@@ -119,7 +119,7 @@ async def test_a_wrong_key_is_said_and_not_quoted(world: World) -> None:
             page.query_one(f"#{name}").value = PASSWORD  # type: ignore[attr-defined]
         page.query_one("#again").focus()
         await pilot.press("enter")
-        await until(lambda: "damaged" in shown(app))
+        await sees(app, "damaged")
         assert "nsec1qqq" not in shown(app)
         await pilot.press("escape")
         assert isinstance(app.screen, FirstRun)
@@ -135,9 +135,9 @@ async def test_just_look(world: World, who: str) -> None:
         await type_in(pilot, nip19.encode_npub(pubkey) if who == "npub" else who)
         await pilot.press("enter")
         await until(lambda: app.main is not None and "I wrote this." in shown(app))
-        await until(lambda: "read only" in shown(app))
+        await sees(app, "read only")
         await pilot.press("c")
-        await until(lambda: "secret key is not here" in shown(app))
+        await told(app, "secret key is not here")
         assert not isinstance(app.screen, Compose)
 
 
@@ -168,7 +168,7 @@ async def test_unlocking(world: World) -> None:
         await pilot.pause()
         assert "wrong words" not in shown(app)
         await pilot.press("enter")
-        await until(lambda: "not the password" in shown(app))
+        await sees(app, "not the password")
         await type_in(pilot, PASSWORD)
         await pilot.press("enter")
         await until(lambda: app.main is not None)

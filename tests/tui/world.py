@@ -30,7 +30,6 @@ WIDE = (120, 40)
 PASSWORD = "correct horse"
 PATIENCE = 10.0
 """Seconds that a test waits for what must come."""
-NOW = int(time.time())
 
 
 @dataclass
@@ -43,6 +42,7 @@ class World:
     probed: Callable[[str], Probed] = lambda url: Probed(True, "answers, 5 ms")
     people: dict[str, SecretKey] = field(default_factory=dict)
     resolved: dict[str, str] = field(default_factory=dict)
+    now: int = field(default_factory=lambda: int(time.time()))
 
     @property
     def accounts(self) -> Accounts:
@@ -57,7 +57,7 @@ class World:
     def event(
         self, name: str, kind: int, content: str = "", tags: Tags = (), ago: int = 0
     ) -> Event:
-        return Draft(kind, content, tags, NOW - ago).sign(self.person(name), NOW)
+        return Draft(kind, content, tags, self.now - ago).sign(self.person(name), self.now)
 
     def note(self, name: str, text: str, ago: int = 60, tags: Tags = ()) -> Event:
         return self.event(name, 1, text, tags, ago)
@@ -159,6 +159,19 @@ async def until(there: Callable[[], bool], limit: float = PATIENCE) -> None:
     async with asyncio.timeout(limit):
         while not there():
             await asyncio.sleep(0.02)
+
+
+async def sees(app: NostrApp, words: str, limit: float = PATIENCE) -> None:
+    """Wait until words stand on the screen; fails with the screen as it is."""
+    try:
+        await until(lambda: words in shown(app), limit)
+    except TimeoutError:
+        raise AssertionError(f"{words!r} does not come; the screen:\n{shown(app)}") from None
+
+
+async def told(app: NostrApp, words: str) -> None:
+    """Wait until a notification says these words, wherever its lines break."""
+    await until(lambda: any(words in note.message for note in app._notifications))
 
 
 async def type_in(pilot: Pilot[int], text: str) -> None:

@@ -158,6 +158,14 @@ class MainScreen(Screen[None]):
             self.detail.show(message.note, at_once=True)
             self.detail.notes.focus()
 
+    def on_unfolded(self) -> None:
+        self._redraw_notes()
+
+    def _redraw_notes(self) -> None:
+        for feed in self.feeds.values():
+            feed.notes.redraw()
+        self.detail.notes.redraw()
+
     # What arrives
 
     def on_mount(self) -> None:
@@ -231,9 +239,7 @@ class MainScreen(Screen[None]):
     async def _look_at_notes(self) -> None:
         """Counts, names and copies of what is in view, as they are by now."""
         if await self.people.catch_up():
-            for feed in self.feeds.values():
-                feed.notes.redraw()
-            self.detail.notes.redraw()
+            self._redraw_notes()
         notes = self.front_notes
         if notes is None:
             return

@@ -6,7 +6,7 @@ from typing import ClassVar, TypeVar
 
 from nostr_client.social.views import NoteView
 from nostr_client.tui.keymap import Where, bindings
-from nostr_client.tui.messages import OpenProfile, OpenThread, React, Repost, Write
+from nostr_client.tui.messages import OpenProfile, OpenThread, React, Repost, Unfolded, Write
 from nostr_client.tui.note_look import STYLES, NoteLook, ThreadLook, ThreadRow
 from nostr_client.tui.widgets.windowed_list import WindowedList
 
@@ -52,6 +52,7 @@ class _NoteActions(WindowedList[T]):
         item = self.selected
         if item is not None:
             self.redraw([self.look.key(item)])
+        self.post_message(Unfolded())
 
     def _present(self) -> NoteView | None:
         """The selected note, unless it is a repost of something that is not here."""

@@ -44,13 +44,16 @@ class Rail(Static):
 
     def on_click(self, event: events.Click) -> None:
         event.stop()
+        place = event.get_content_offset(self)
+        if place is None:
+            return
         if self.upright:
-            index = event.y
+            index = place.y
         else:
             ends, end = [], 0
             for cell in self._cells():
                 end += cell.cell_length
                 ends.append(end)
-            index = sum(1 for end in ends if end <= event.x)
+            index = sum(1 for end in ends if end <= place.x)
         if 0 <= index < len(Section):
             self.post_message(GoTo(list(Section)[index]))

@@ -1,0 +1,401 @@
+"""The screens of an open account: sections, threads, profiles, relays, accounts, help, colours."""
+
+from __future__ import annotations
+
+import pytest
+from textual.color import Color
+
+from nostr_client.tui.keymap import KEYMAP, Where
+from nostr_client.tui.messages import Section
+from nostr_client.tui.remembered import recall
+from nostr_client.tui.screens.main import MainScreen
+from nostr_client.tui.screens.profile import ProfileScreen
+from nostr_client.tui.screens.question import Help, Question
+from nostr_client.tui.screens.thread import ThreadScreen
+from tests.conftest import StartRelay
+from tests.tui.world import NARROW, WIDE, World, sees, shown, told, type_in, until
+
+BOTH = pytest.mark.parametrize("size", [NARROW, WIDE])
+
+
+async def furnish(world: World) -> None:
+    """Ana follows ben and cy; they speak with each other."""
+    roof = world.note("ben", "The library roof is fixed.", ago=7200)
+    coffee = world.note(
+        "cy",
+        "And the coffee was good!",
+        3600,
+        (("e", roof.id, "", "root"), ("p", world.pubkey("ben"))),
+    )
+    await world.put(
+        world.follows("ana", "ben", "cy"),
+        *(world.named(name) for name in ("ana", "ben", "cy", "dee")),
+        roof,
+        coffee,
+        world.note("dee", "A stranger's note for ana.", 1800, (("p", world.pubkey("ana")),)),
+        world.note("ana", "My own words.", 1200),
+        world.note("cy", "Hidden words.", 600, (("content-warning", "medical"),)),
+        world.event("ben", 7, "+", (("e", coffee.id), ("p", world.pubkey("cy"))), 300),
+        world.event(
+            "cy",
+            6,
+            world.note("dee", "Passed on.", 500).json.decode(),
+            (("e", world.note("dee", "Passed on.", 500).id), ("p", world.pubkey("dee"))),
+            200,
+        ),
+    )
+
+
+@BOTH
+async def test_home(world: World, size: tuple[int, int]) -> None:
+    await furnish(world)
+    await world.watched()
+    async with world.at_home(size) as (app, pilot):
+        await sees(app, "Passed on.")
+        text = shown(app)
+        for words in (
+            *("cy · 3m · repost of dee", "Passed on.", "ana · 20m", "My own words."),
+            *("cy · 1h · to ben", "And the coffee was good!", "♥1", "The library roof is fixed."),
+        ):
+            assert words in text
+        assert "A stranger's note" not in text
+        assert "Hidden words." not in text
+        assert "content warning: medical · s to show" in text
+        await pilot.press("j", "s")
+        await pilot.pause()
+        assert "Hidden words." in shown(app)
+        await pilot.press("s")
+        await pilot.pause()
+        assert "Hidden words." not in shown(app)
+
+
+@BOTH
+async def test_sections(world: World, size: tuple[int, int]) -> None:
+    await furnish(world)
+    await world.watched()
+    async with world.at_home(size) as (app, pilot):
+        main = app.main
+        assert main is not None
+        for key, section, words in (
+            ("2", Section.MENTIONS, "A stranger's note for ana."),
+            ("3", Section.NOTES, "My own words."),
+            ("4", Section.RELAYS, "add"),
+            ("5", Section.ACCOUNTS, "watched, read only"),
+            ("1", Section.HOME, "The library roof is fixed."),
+        ):
+            await pilot.press(key)
+            await sees(app, words)
+            assert main.section is section
+            assert main.front.has_focus
+            assert f"{key} {section.label}" in shown(app)
+        rail = "#rail" if size == WIDE else "#tabs"
+        await pilot.click(rail, offset=(3, 2) if size == WIDE else (13, 0))
+        await until(lambda: main.section is Section.MENTIONS)
+
+
+async def test_a_thread_is_a_screen_of_its_own_where_it_is_narrow(world: World) -> None:
+    await furnish(world)
+    await world.watched()
+    async with world.at_home(NARROW) as (app, pilot):
+        await pilot.press("G")
+        await until(lambda: bool(app.main and app.main.front.selected))
+        await pilot.press("enter")
+        assert isinstance(app.screen, ThreadScreen)
+        await sees(app, "1 answer")
+        text = shown(app)
+        assert "The library roof is fixed." in text
+        assert "└ cy · 1h · to ben" in text
+        await pilot.press("escape")
+        assert isinstance(app.screen, MainScreen)
+
+
+async def test_a_thread_stands_beside_the_list_where_it_is_wide(world: World) -> None:
+    await furnish(world)
+    await world.watched()
+    async with world.at_home(WIDE) as (app, pilot):
+        main = app.main
+        assert main is not None
+        await pilot.press("G")
+        await sees(app, "thread · 1 answer")
+        await pilot.press("enter")
+        assert app.screen is main
+        await until(lambda: main.detail.notes.has_focus)
+        await pilot.press("j", "p")
+        await until(lambda: isinstance(app.screen, ProfileScreen))
+        await pilot.press("escape")
+        await until(lambda: app.screen is main)
+        await pilot.press("escape")
+        assert main.front.has_focus
+        await pilot.resize_terminal(*NARROW)
+        await pilot.pause()
+        assert not main.detail.display
+        await pilot.resize_terminal(*WIDE)
+        await pilot.pause()
+        assert main.detail.display
+
+
+async def test_an_answer_appears_in_the_open_thread(world: World) -> None:
+    await furnish(world)
+    await world.watched()
+    async with world.at_home(NARROW) as (app, pilot):
+        assert app.main is not None
+        await pilot.press("G")
+        await pilot.pause()
+        await pilot.press("enter")
+        await sees(app, "1 answer")
+        note = app.screen.pane.note  # type: ignore[attr-defined]
+        late = world.note("dee", "I heard of it.", 5, (("e", note.event.id, "", "root"),))
+        await app.main.client.store.save([late])
+        await sees(app, "2 answers")
+        assert "I heard of it." in shown(app)
+
+
+async def test_new_notes_wait_to_be_asked_for(world: World) -> None:
+    await world.put(
+        world.follows("ana", "ben"),
+        *(world.note("ben", f"note {n}", ago=100 + n) for n in range(60)),
+    )
+    await world.watched()
+    async with world.at_home() as (app, pilot):
+        assert app.main is not None
+        await sees(app, "note 3")
+        await pilot.press("j")
+        lines = shown(app).splitlines()[3:-1]
+        fresh = [world.note("ben", f"fresh {n}", ago=n) for n in range(3)]
+        await app.main.client.store.save(fresh)
+        await sees(app, "▲ 3 new · g shows them")
+        assert shown(app).splitlines()[3:-1] == lines
+        await pilot.press("g")
+        await sees(app, "fresh 0")
+        assert "new · g" not in shown(app)
+
+
+@BOTH
+async def test_profile_and_follow(
+    world: World, size: tuple[int, int], start_relay: StartRelay
+) -> None:
+    await furnish(world)
+    world.relays = [(await start_relay()).url]
+    await world.account()
+    async with world.at_home(size) as (app, pilot):
+        main = app.main
+        assert main is not None
+        await sees(app, "relays 1/1")
+        await pilot.press("2")
+        await until(lambda: main.front.selected is not None)
+        await pilot.press("p")
+        await sees(app, "dee  · not followed")
+        assert "npub1" in shown(app)
+        assert "A stranger's note for ana." in shown(app)
+        await pilot.press("F")
+        await until(lambda: isinstance(app.screen, Question))
+        await pilot.press("n")
+        assert world.pubkey("dee") not in await main.client.follows.pubkeys()
+        await pilot.press("F")
+        await until(lambda: isinstance(app.screen, Question))
+        await pilot.press("y")
+        await sees(app, "you follow them")
+        assert await main.client.follows.pubkeys() == [
+            world.pubkey(name) for name in ("ben", "cy", "dee")
+        ], "nobody was lost"
+
+
+async def test_react_and_repost(world: World, start_relay: StartRelay) -> None:
+    await furnish(world)
+    world.relays = [(await start_relay()).url]
+    await world.account()
+    async with world.at_home() as (app, pilot):
+        main = app.main
+        assert main is not None
+        await sees(app, "relays 1/1")
+        await pilot.press("G")
+        await pilot.pause()
+        await pilot.press("f")
+        await told(app, "Reacted: 1 of 1 relays have it")
+        await until(lambda: bool(main.front.selected.tally.mine))
+        await pilot.press("f")
+        await told(app, "You have reacted to this note already.")
+        await pilot.press("t")
+        await until(lambda: isinstance(app.screen, Question))
+        await pilot.press("enter")
+        assert isinstance(app.screen, Question), "enter does nothing by mistake"
+        await pilot.press("y")
+        await told(app, "Reposted: 1 of 1 relays have it")
+
+
+async def test_relays(world: World, start_relay: StartRelay) -> None:
+    one, two = await start_relay(), await start_relay()
+    world.relays = [one.url]
+    await world.account()
+    async with world.at_home() as (app, pilot):
+        main = app.main
+        assert main is not None
+        await sees(app, "relays 1/1")
+        await pilot.press("4")
+        await sees(app, "these stand in")
+        assert "up" in shown(app)
+        assert " ms" in shown(app)
+        await pilot.press("a")
+        await sees(app, "Add a relay")
+        await type_in(pilot, two.url)
+        await pilot.press("enter")
+        await sees(app, "Begin a new relay list?")
+        await pilot.press("y")
+        await told(app, "is in your list")
+        await sees(app, "relays 2/2")
+        await pilot.press("j", "m")
+        await told(app, "is for reading now")
+        rows = {row.url: row for row in await main.client.relays.rows()}
+        assert rows[two.url].read
+        assert not rows[two.url].write
+        await pilot.press("x")
+        await until(lambda: isinstance(app.screen, Question))
+        await pilot.press("y")
+        await told(app, "is out of your list")
+        assert [row.url for row in await main.client.relays.rows()] == [one.url]
+        await pilot.press("k", "d")
+        await sees(app, "verdict")
+        assert "websocket" in shown(app)
+        await pilot.press("escape")
+        assert app.screen is main
+
+
+async def test_accounts(world: World) -> None:
+    await world.put(world.note("ana", "By ana."), world.note("ben", "By ben."))
+    await world.watched("ben")
+    await world.account("ana")
+    async with world.at_home() as (app, pilot):
+        await sees(app, "By ana.")
+        await pilot.press("5")
+        await sees(app, "ana  in use  key encrypted here")
+        await pilot.press("g")
+        await pilot.press("enter")
+        await sees(app, "By ben.")
+        current = world.accounts.current()
+        assert current is not None
+        assert current.name == "ben"
+        await pilot.press("5")
+        await sees(app, "watched, read only")
+        await pilot.press("x")
+        await told(app, "This account is in use")
+        await pilot.press("a")
+        await sees(app, "New here")
+        await pilot.press("escape")
+        await until(lambda: app.screen is app.main)
+
+
+async def test_the_only_copy_of_a_key_does_not_go_by_a_slip(world: World) -> None:
+    await world.watched("ben")
+    await world.accounts.create("eve", password="long enough", switch=False)
+    async with world.at_home() as (app, pilot):
+        await pilot.press("5")
+        await sees(app, "no backup yet")
+        await pilot.press("G", "x")
+        await sees(app, "may be the only copy")
+        await pilot.press("y", "enter")
+        assert len(world.accounts.all()) == 2
+        app.screen.query_one("#word").value = "forget"  # type: ignore[attr-defined]
+        await pilot.press("enter")
+        await until(lambda: len(world.accounts.all()) == 1)
+
+
+@BOTH
+async def test_help_holds_every_key(world: World, size: tuple[int, int]) -> None:
+    await world.watched()
+    async with world.at_home(size) as (app, pilot):
+        await pilot.press("question_mark")
+        assert isinstance(app.screen, Help)
+        texts = "\n".join(str(part.render()) for part in app.screen.query(".help-part"))
+        for key in KEYMAP:
+            assert key.says in texts
+        assert shown(app).index(Where.LIST.value) > 0
+        await pilot.press("question_mark")
+        assert app.screen is app.main
+
+
+def test_no_key_means_two_things_in_one_place() -> None:
+    together = [
+        (Where.EVERYWHERE, Where.LIST, Where.NOTE, Where.PROFILE),
+        (Where.EVERYWHERE, Where.LIST, Where.RELAYS),
+        (Where.EVERYWHERE, Where.LIST, Where.ACCOUNTS),
+    ]
+    for places in together:
+        keys = [name for key in KEYMAP if key.where in places for name in key.keys.split(",")]
+        assert len(keys) == len(set(keys))
+
+
+async def test_the_palette_and_a_theme_that_is_kept(world: World) -> None:
+    await world.watched()
+    async with world.at_home() as (app, pilot):
+        await pilot.press("colon")
+        await sees(app, "Choose the colours")
+        assert "Relays: where your notes are kept" in shown(app)
+        await pilot.press("escape")
+        app.theme = "nord"
+        await until(lambda: recall(world.where).theme == "nord")
+    async with world.at_home() as (app, _):
+        assert app.theme == "nord"
+
+
+async def test_a_command_from_the_palette(world: World) -> None:
+    await world.watched()
+    async with world.at_home() as (app, pilot):
+        assert app.main is not None
+        await pilot.press("colon")
+        await sees(app, "Choose the colours")
+        await type_in(pilot, "relays")
+        await sees(app, "where your notes are kept")
+        await pilot.press("enter")
+        await until(lambda: app.main is not None and app.main.section is Section.RELAYS)
+
+
+async def test_no_color(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    await furnish(world)
+    await world.watched()
+    async with world.at_home() as (app, _):
+        await sees(app, "Passed on.")
+        for strip in app.screen._compositor.render_strips():
+            for segment in strip:
+                style = segment.style
+                if style is None:
+                    continue
+                for color in (style.color, style.bgcolor):
+                    assert color is None or color.is_default
+        await sees(app, "▌ cy · 3m")  # the selection, without any colour
+
+
+@BOTH
+async def test_every_theme_can_be_read(world: World, size: tuple[int, int]) -> None:
+    await furnish(world)
+    await world.watched()
+    async with world.at_home(size) as (app, pilot):
+        for name in ("dusk", "paper", "textual-light", "nord", "gruvbox"):
+            app.theme = name
+            await pilot.pause()
+            notes = app.main.front  # type: ignore[union-attr]
+            text = notes.get_visual_style("note--text")
+            back = notes.get_visual_style("list--selected")
+            assert text.foreground is not None
+            assert back.background is not None
+            assert contrast(text.foreground, back.background) > 4.5
+
+
+def contrast(one: Color, other: Color) -> float:
+    """The contrast ratio of WCAG."""
+    light, dark = sorted((luminance(one), luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def luminance(color: Color) -> float:
+    parts = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in color.normalized]
+    return 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2]
+
+
+async def test_an_unreadable_store_is_said(world: World) -> None:
+    await world.watched()
+    (world.where.data / "events.db").write_bytes(b"this is no database" * 100)
+    async with world.app() as (app, pilot):
+        await sees(app, "ctrl+q leaves")
+        await pilot.press("ctrl+q")
+        await until(lambda: not app.is_running)

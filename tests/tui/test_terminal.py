@@ -1,0 +1,216 @@
+"""The client in a real terminal: what reaches it, how it is given back, what survives."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import signal
+import sys
+import termios
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pexpect
+import pytest
+
+from nostr_client.protocol.filters import Filter
+from nostr_client.store.events import EventStore
+from tests.tui.world import PASSWORD, World
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no pseudo-terminals there")
+
+START = 15
+"""Seconds for the client to draw its first screen."""
+CONFIG = 'relays = ["ws://127.0.0.1:9"]\nown_relay = false\n'
+HOSTILE = (
+    "before\x1b]0;PWNED\x07\x1b]52;c;UFdORUQ=\x07\x1b[31337m\x9b31337m\x1bPq31337\x1b\\"
+    "\x1b[2J\x1b[?1049l\x1bc\x07\x0e after [@click=app.quit]x[/] \u202egnp.exe"
+)
+
+
+class Terminal:
+    """The client in a pty, and everything it wrote."""
+
+    def __init__(self, home: Path) -> None:
+        environment = {**os.environ, "NOSTR_CLIENT_HOME": str(home), "TERM": "xterm-256color"}
+        environment.pop("NO_COLOR", None)
+        self.written = bytearray()
+        self.child = pexpect.spawn(
+            sys.executable,
+            ["-m", "nostr_client"],
+            env=environment,
+            dimensions=(24, 80),
+            timeout=START,
+        )
+        self.child.logfile_read = self
+
+    def write(self, data: bytes) -> None:
+        self.written += data
+
+    def flush(self) -> None:
+        """For pexpect."""
+
+    def wait_for(self, words: str) -> None:
+        """Wait until these words were drawn, whatever is between them."""
+        pattern = rb"(?:\x1b\[[0-9;?]*[a-zA-Z]|\s)*".join(
+            re.escape(word.encode()) for word in words.split()
+        )
+        self.child.expect(pattern)
+
+    def ended(self) -> int | None:
+        """Wait for the end; the exit status, or minus the signal."""
+        self.child.expect(pexpect.EOF)
+        self.child.close()
+        if self.child.exitstatus is not None:
+            return int(self.child.exitstatus)
+        return -int(self.child.signalstatus or 0)
+
+
+@pytest.fixture
+def terminal(world: World) -> Iterator[Terminal]:
+    """The client, started on the world's folders."""
+    world.where.config.mkdir(parents=True)
+    (world.where.config / "config.toml").write_text(CONFIG)
+    asyncio.run(_furnish(world))
+    started = Terminal(world.where.config.parent)
+    yield started
+    started.child.close(force=True)
+
+
+async def _furnish(world: World) -> None:
+    await world.put(
+        world.follows("ana", "eve"),
+        world.named("eve", f"eve{HOSTILE}"),
+        world.note("eve", HOSTILE),
+        world.note("eve", "fine", ago=30, tags=(("content-warning", HOSTILE),)),
+    )
+    await world.watched("ana")
+
+
+def given_back(written: bytes) -> bool:
+    """At the end: alternate screen left, cursor shown, mouse and paste reports off?"""
+    return all(
+        written.rfind(off) > written.rfind(on) >= 0
+        for on, off in (
+            (b"\x1b[?1049h", b"\x1b[?1049l"),
+            (b"\x1b[?25l", b"\x1b[?25h"),
+            (b"\x1b[?1000h", b"\x1b[?1000l"),
+            (b"\x1b[?1003h", b"\x1b[?1003l"),
+            (b"\x1b[?2004h", b"\x1b[?2004l"),
+        )
+    )
+
+
+def test_nothing_from_a_note_reaches_the_terminal(terminal: Terminal) -> None:
+    terminal.wait_for("after [@click=app.quit]x[/]")
+    for keys in ("\r", "\x1b", "p", "\x1b", "s", "r", "4", "2", "1"):
+        terminal.child.send(keys)
+        time.sleep(0.15)
+    terminal.child.send("\x11")
+    assert terminal.ended() == 0
+    written = bytes(terminal.written)
+    assert b"31337" not in written
+    assert set(re.findall(rb"\x1b\](\d+);", written)) <= {b"22"}, "the pointer's shape is Textual's"
+    assert b"PWNED" not in written
+    assert b"UFdORUQ" not in written
+    assert b"\x1bP" not in written
+    assert b"\x1bc" not in written
+    assert not re.search(rb"\xc2[\x80-\x9f]", written), "no C1 control"
+    assert "\u202e".encode() not in written
+    assert written.count(b"\x1b[?1049l") == 1
+    assert b"\x0e" not in written
+    assert given_back(written)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_gives_the_terminal_back(terminal: Terminal, number: signal.Signals) -> None:
+    before = termios.tcgetattr(terminal.child.child_fd)
+    terminal.wait_for("after [@click=app.quit]x[/]")
+    assert termios.tcgetattr(terminal.child.child_fd) != before
+    began = time.monotonic()
+    terminal.child.kill(number)
+    assert terminal.ended() == 128 + number
+    assert time.monotonic() - began < 6
+    assert given_back(bytes(terminal.written))
+
+
+def test_it_ends_when_its_terminal_is_gone(terminal: Terminal) -> None:
+    terminal.wait_for("after [@click=app.quit]x[/]")
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    os.dup2(nowhere, terminal.child.child_fd)
+    os.close(nowhere)
+    deadline = time.monotonic() + 10
+    while terminal.child.isalive():
+        assert time.monotonic() < deadline, "it goes on without a terminal"
+        time.sleep(0.05)
+
+
+def test_ctrl_c_does_not_end_it(terminal: Terminal) -> None:
+    terminal.wait_for("after [@click=app.quit]x[/]")
+    terminal.child.send("\x03")
+    time.sleep(0.3)
+    assert terminal.child.isalive()
+    terminal.child.send("\x11")
+    assert terminal.ended() == 0
+
+
+@pytest.fixture
+def writer(world: World) -> World:
+    """A full account, so that something can be written."""
+    world.where.config.mkdir(parents=True)
+    (world.where.config / "config.toml").write_text(CONFIG)
+    asyncio.run(_with_account(world))
+    return world
+
+
+async def _with_account(world: World) -> None:
+    await world.account("ana")
+    await world.put(world.note("ana", "An older note."))
+
+
+def unlocked(world: World) -> Terminal:
+    terminal = Terminal(world.where.config.parent)
+    terminal.wait_for("Unlock ana")
+    time.sleep(0.3)
+    terminal.child.send(f"{PASSWORD}\r")
+    terminal.wait_for("An older note.")
+    time.sleep(0.3)
+    return terminal
+
+
+def test_a_draft_survives_kill_9(writer: World) -> None:
+    terminal = unlocked(writer)
+    terminal.child.send("c")
+    terminal.wait_for("New note")
+    terminal.child.send("half a thought")
+    terminal.wait_for("draft kept")
+    terminal.child.kill(signal.SIGKILL)
+    terminal.ended()
+    assert PASSWORD.encode() not in terminal.written
+    again = unlocked(writer)
+    again.child.send("c")
+    again.wait_for("half a thought")
+    again.child.send("\x11")
+    assert again.ended() == 0
+
+
+def test_ctrl_s_sends_in_a_terminal_with_flow_control(writer: World) -> None:
+    terminal = unlocked(writer)
+    terminal.child.send("c")
+    terminal.wait_for("New note")
+    terminal.child.send("sent by ctrl+s")
+    time.sleep(0.3)
+    terminal.child.send("\x13")
+    terminal.wait_for("and the copy here.")
+    terminal.child.send("\x1b")
+    terminal.child.send("\x11")
+    assert terminal.ended() == 0
+
+    async def stored() -> list[str]:
+        async with EventStore.open(writer.where.data / "events.db") as store:
+            return [event.content for event in await store.query([Filter.of(kinds=[1])])]
+
+    assert "sent by ctrl+s" in asyncio.run(stored())
+    assert not list(writer.where.data.glob("drafts/*/*")), "a sent note leaves no draft"

@@ -1,0 +1,239 @@
+"""Writing: drafts that are never lost, and the meter that says where a note went."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+import pytest
+
+from nostr_client.errors import StoreError
+from nostr_client.net.report import Answer
+from nostr_client.tui import drafts
+from nostr_client.tui.drafts import Draft, DraftKeeper
+from nostr_client.tui.screens.compose import Compose
+from nostr_client.tui.widgets.meter import Meter, Sending
+from nostr_client.tui.widgets.writing import typeable
+from tests.conftest import StartRelay
+from tests.tui.world import PASSWORD, World, sees, shown, told, type_in, until
+
+ME = "ab" * 32
+
+
+def draft(world: World, name: str = drafts.NEW_NOTE) -> Draft:
+    return Draft(world.where, ME, name)
+
+
+# Drafts
+
+
+def test_a_draft_is_private_and_comes_back(world: World) -> None:
+    one = draft(world)
+    assert one.read() == ""
+    one.write("half a\nthought 日本")
+    assert one.read() == "half a\nthought 日本"
+    assert stat.S_IMODE(one.path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(one.path.parent.stat().st_mode) == 0o700
+    assert draft(world, drafts.reply_to("cd" * 32)).read() == "", "each has its own"
+
+
+def test_nothing_but_blanks_leaves_no_file(world: World) -> None:
+    one = draft(world)
+    one.write("something")
+    one.write("  \n")
+    assert not one.path.exists()
+    one.drop()
+
+
+def test_a_name_leads_nowhere_else(world: World) -> None:
+    with pytest.raises(ValueError, match="named by"):
+        draft(world, "../../escape")
+
+
+async def test_the_last_text_is_the_one_kept(world: World) -> None:
+    keeper = DraftKeeper(draft(world), clock=lambda: 5.0)
+    keeper.typed("one")
+    keeper.typed("two")
+    assert keeper.kept_at is None
+    await keeper.flush()
+    assert keeper.kept_at == 5.0
+    assert await keeper.load() == "two"
+    await keeper.drop()
+    assert await keeper.load() == ""
+
+
+async def test_a_disk_that_is_full_is_said(world: World, tmp_path: Path) -> None:
+    (world.where.data).parent.mkdir(parents=True, exist_ok=True)
+    world.where.data.write_text("a file where the folder should be")
+    keeper = DraftKeeper(draft(world))
+    keeper.typed("text")
+    with pytest.raises(StoreError):
+        await keeper.flush()
+
+
+def test_what_is_pasted_cannot_command_the_terminal() -> None:
+    assert typeable("a\x1b[2Jb\r\nc\rd\x07\x9b\x7f\te") == "a[2Jb\nc\nd\te"
+
+
+# The meter
+
+
+def test_the_meter_counts() -> None:
+    sending = Sending(["wss://a.example", "wss://b.example", "wss://c.example"])
+    assert sending.summary() == "Signing and keeping it here …"
+    sending.heard(Answer.of_ok("wss://a.example", True, ""))
+    assert sending.summary() == "1 of 3 have it, and the copy here. 2 waiting …"
+    sending.heard(Answer.of_ok("wss://b.example", False, "blocked: not on our list"))
+    sending.heard(Answer.missing("wss://c.example", "timeout: no answer in 10 s"))
+    sending.heard(Answer.of_ok("wss://d.example", False, "rate-limited: slow down"))
+    sending.finish()
+    assert sending.summary() == (
+        "1 of 4 have it, and the copy here. 1 refused. 2 waiting: tried again by itself."
+    )
+
+
+def test_without_relays_it_is_kept_here() -> None:
+    sending = Sending([])
+    sending.kept = True
+    sending.finish()
+    assert sending.summary().startswith("Kept here.")
+
+
+def test_relay_words_are_shown_as_they_are() -> None:
+    sending = Sending(["wss://a.example"], own="ws://127.0.0.1:1")
+    sending.heard(
+        Answer.of_ok("wss://a.example", False, "blocked: [@click=app.quit]x[/]\x1b[2J\nmore")
+    )
+    sending.heard(Answer.of_ok("ws://127.0.0.1:1", True, ""))
+    text = Meter()._content(sending).plain
+    assert "✕ a.example  blocked: [@click=app.quit]x[/] more" in text
+    assert "● own relay" in text
+    assert "\x1b" not in text
+
+
+def test_many_relays_stay_few_lines() -> None:
+    sending = Sending([f"wss://r{n}.example" for n in range(30)])
+    assert len(Meter()._content(sending).plain.splitlines()) < 12
+
+
+# The screen
+
+
+async def test_esc_keeps_the_draft_and_c_brings_it_back(world: World) -> None:
+    await world.account()
+    await world.put(world.named("ana"), world.note("ana", "Older."))
+    async with world.at_home() as (app, pilot):
+        await pilot.press("c")
+        await type_in(pilot, "half a thought")
+        await pilot.press("escape")
+        await until(lambda: app.screen is app.main)
+        file = draft_of(world, drafts.NEW_NOTE)
+        assert file.read() == "half a thought"
+        await pilot.press("r")
+        await until(lambda: isinstance(app.screen, Compose))
+        await pilot.pause()
+        assert "Answer to ana" in shown(app)
+        assert "│ Older." in shown(app)
+        assert "half a thought" not in shown(app), "another note, another draft"
+        await type_in(pilot, "an answer")
+        await pilot.press("escape")
+        await until(lambda: app.screen is app.main)
+        await pilot.press("c")
+        await sees(app, "half a thought")
+
+
+async def test_quitting_keeps_it(world: World) -> None:
+    await world.account()
+    async with world.at_home() as (app, pilot):
+        await pilot.press("c")
+        app.screen.query_one("#text").text = "not lost"  # type: ignore[attr-defined]
+        await pilot.pause()
+        await pilot.press("ctrl+q")
+        await until(lambda: not app.is_running)
+    assert draft_of(world, drafts.NEW_NOTE).read() == "not lost"
+
+
+async def test_no_relay_at_all(world: World) -> None:
+    await world.account()
+    async with world.at_home() as (app, pilot):
+        await pilot.press("c")
+        await pilot.press("ctrl+s")
+        await told(app, "There is nothing to send yet.")
+        await type_in(pilot, "alone, and kept")
+        await pilot.press("ctrl+s")
+        await sees(app, "Kept here.")
+        assert not draft_of(world, drafts.NEW_NOTE).path.exists()
+        await pilot.press("ctrl+s", "escape")
+        await until(lambda: app.screen is app.main)
+        await until(lambda: shown(app).count("alone, and kept") == 1)
+
+
+async def test_live_results_and_a_relay_that_is_down(world: World, start_relay: StartRelay) -> None:
+    there, gone = await start_relay(), await start_relay()
+    world.relays = [there.url, gone.url]
+    await gone.kill()
+    await world.account()
+    async with world.at_home() as (app, pilot):
+        await sees(app, "relays 1/2")
+        await pilot.press("c")
+        await type_in(pilot, "to whom it may concern")
+        await pilot.press("ctrl+s")
+        await sees(app, "1 of 2 have it, and the copy here.")
+        assert f"● {there.url.removeprefix('ws://')}" in shown(app)
+        assert f"○ {gone.url.removeprefix('ws://')}" in shown(app)
+        await pilot.press("escape")
+        await sees(app, "copies 1/2")
+        await pilot.press("4")
+        await pilot.pause()
+        assert "4 Relays !" in shown(app)
+
+
+async def test_what_no_relay_took_is_counted(world: World, start_relay: StartRelay) -> None:
+    gone = await start_relay()
+    await gone.kill()
+    world.relays = [gone.url]
+    await world.account()
+    async with world.at_home() as (app, pilot):
+        await pilot.press("c")
+        await type_in(pilot, "hello?")
+        await pilot.press("ctrl+s")
+        await sees(app, "0 of 1 have it, and the copy here.")
+        await pilot.press("escape")
+        await sees(app, "unsent 1")
+
+
+async def test_a_note_that_cannot_be_kept_stays_a_draft(world: World) -> None:
+    await world.account()
+    async with world.at_home() as (app, pilot):
+        assert app.main is not None
+        await pilot.press("c")
+        secret = "nsec1" + "q" * 58
+        app.screen.query_one("#text").text = f"my key is {secret}"  # type: ignore[attr-defined]
+        await pilot.press("ctrl+s")
+        await sees(app, "Not sent:")
+        assert not app.screen.query_one("#text").read_only  # type: ignore[attr-defined]
+        assert secret[:20] in shown(app)
+        await pilot.press("escape")
+        await until(lambda: app.screen is app.main)
+        assert secret in draft_of(world, drafts.NEW_NOTE).read()
+
+
+async def test_closing_while_it_is_on_its_way(world: World, start_relay: StartRelay) -> None:
+    relay = await start_relay()
+    world.relays = [relay.url]
+    await world.account()
+    async with world.at_home() as (app, pilot):
+        await sees(app, "relays 1/1")
+        await pilot.press("c")
+        await type_in(pilot, "in passing")
+        app.screen.action_send()  # type: ignore[attr-defined]
+        await pilot.press("escape")
+        await until(lambda: app.screen is app.main)
+        await sees(app, "in passing")
+        await sees(app, "copies 1/1")
+        assert not draft_of(world, drafts.NEW_NOTE).path.exists()
+
+
+def draft_of(world: World, name: str) -> Draft:
+    assert PASSWORD
+    return Draft(world.where, world.pubkey("ana"), name)
