@@ -1,0 +1,134 @@
+"""Whatever strangers write, it is shown as text: on every screen, in names, words and questions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+
+import pytest
+from textual.style import Style
+
+from nostr_client.net.check import Step
+from nostr_client.social.views import RelayRow
+from nostr_client.tui.client_app import NostrApp
+from nostr_client.tui.screens.check import Check
+from nostr_client.tui.screens.compose import Compose
+from nostr_client.tui.screens.profile import ProfileScreen
+from nostr_client.tui.screens.question import Question
+from nostr_client.tui.screens.relays import RelayLook
+from nostr_client.tui.screens.thread import ThreadScreen
+from tests.tui.world import NARROW, WIDE, World, sees, shown, told, until
+
+MARKUP = "[@click=app.quit]x[/]"
+HOSTILE = (
+    f"{MARKUP}\x1b]0;PWNED\x07\x1b[2J\x9b31m\r\x0e\u202e[/][bold]b[/bold]$text[link=x]y[/link]"
+)
+DETECTED = ("\x1b", "\x07", "\r", "\x0e", "\u202e", "\x9b", "PWNED")
+
+
+def check(app: NostrApp, where: str) -> None:
+    """No character that a terminal obeys, no style that does something when it is clicked."""
+    text = shown(app)
+    for character in DETECTED:
+        assert character not in text, f"{character!r} on {where}"
+    for strip in app.screen._compositor.render_strips():
+        for segment in strip:
+            if segment.style is not None:
+                assert segment.style.link is None
+                for name, value in segment.style.meta.items():
+                    assert "app.quit" not in str(value), f"{name} on {where}"
+
+
+async def furnish(world: World) -> None:
+    note = world.note("eve", HOSTILE, 300)
+    await world.put(
+        world.follows("ana", "eve"),
+        world.event(
+            "eve",
+            0,
+            json.dumps({"name": HOSTILE, "about": HOSTILE, "nip05": f"{MARKUP}@example.com"}),
+            ago=900,
+        ),
+        note,
+        world.note("eve", "answer", 200, (("e", note.id, "", "root"), ("p", "junk"))),
+        world.note("eve", f"nostr:npub1{'q' * 58} #{MARKUP} https://x.example/{MARKUP}", 100),
+        world.note("eve", "hidden", 50, (("content-warning", HOSTILE),)),
+        world.note("eve", HOSTILE, 40, (("p", world.pubkey("ana")),)),
+    )
+
+
+@pytest.mark.parametrize("size", [NARROW, WIDE])
+async def test_every_screen(world: World, size: tuple[int, int]) -> None:
+    await furnish(world)
+    await world.account("ana")
+    async with world.at_home(size) as (app, pilot):
+        await sees(app, MARKUP)
+        check(app, "home")
+        await pilot.press("2")
+        await sees(app, MARKUP)
+        check(app, "mentions")
+        await pilot.press("enter")
+        await pilot.pause()
+        assert isinstance(app.screen, ThreadScreen) == (size == NARROW)
+        await sees(app, MARKUP)
+        check(app, "thread")
+        await pilot.press("p")
+        await until(lambda: isinstance(app.screen, ProfileScreen))
+        await sees(app, MARKUP)
+        check(app, "profile")
+        await pilot.press("r")
+        await until(lambda: isinstance(app.screen, Compose))
+        await sees(app, f"│ {MARKUP}")
+        check(app, "compose")
+        await pilot.press("escape")
+        await until(lambda: isinstance(app.screen, ProfileScreen))
+        await pilot.press("t")
+        await until(lambda: isinstance(app.screen, Question))
+        await pilot.pause()
+        assert "Repost this note of" in shown(app)
+        check(app, "question")
+        await pilot.press("n", "colon")
+        await sees(app, "Choose the colours")
+        check(app, "palette")
+        assert app.is_running
+
+
+async def test_notifications(world: World) -> None:
+    await world.watched()
+    async with world.at_home() as (app, _):
+        app.say(HOSTILE, "error")
+        await told(app, MARKUP)
+        await sees(app, MARKUP)
+        check(app, "notification")
+
+
+async def test_an_account_called_like_markup(world: World) -> None:
+    await world.accounts.add_watch_only(world.pubkey("ana"), MARKUP)
+    async with world.at_home() as (app, pilot):
+        await sees(app, f"{MARKUP}  read only")
+        await pilot.press("5")
+        await sees(app, f"{MARKUP}  in use")
+        check(app, "accounts")
+
+
+async def test_a_check_of_a_hostile_relay(world: World) -> None:
+    async def steps() -> AsyncIterator[Step]:
+        yield Step(HOSTILE, False, HOSTILE, 0.1)
+
+    await world.watched()
+    async with world.at_home() as (app, pilot):
+        app.push_screen(Check(f"wss://{MARKUP}.example", steps()))
+        await sees(app, "✕")
+        check(app, "check")
+        await pilot.press("escape")
+
+
+def test_a_relays_last_word() -> None:
+    row = RelayRow("wss://a.example/" + MARKUP, True, True, state=HOSTILE, last_word=HOSTILE)
+    for width in (30, 80, 150):
+        lines = RelayLook().lines(row, width, lambda name: Style())
+        text = "\n".join(line.plain for line in lines)
+        assert all(line.cell_length <= width for line in lines)
+        assert not any(character in text for character in DETECTED)
+        if width == 150:
+            assert f"“{MARKUP}" in text
