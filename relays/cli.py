@@ -24,7 +24,7 @@ T = TypeVar("T")
 DONE: Final = 0
 FAILED: Final = 1
 REFUSED: Final = 3
-"""An import went through, but some lines were refused."""
+"""An import went through, but some lines were refused: malformed, forged, beyond a limit."""
 _INTERRUPTED: Final = 130
 _SWITCH_INTERVAL: Final = 0.0005
 """Seconds. The threads of the store give Python's lock away at each step; at the usual 5 ms each

@@ -52,6 +52,7 @@ from relays.policies import Offer, Policy, filter_values, judge_filters
 from relays.wire import event_frame, event_frames, event_head, text_frame
 
 _EVENT: Final = b'["EVENT",'
+_END: Final = b"]"
 UNSTORED: Final = 0
 """The commit sequence of what is passed on and not stored."""
 _ID: Final = slice(len(b'{"id":"'), len(b'{"id":"') + 64)

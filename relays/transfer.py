@@ -37,20 +37,32 @@ _SAY_EVERY: Final = 1.0
 
 
 class Tally(msgspec.Struct):
-    """What became of the lines of an import; `reasons` counts why lines were refused."""
+    """What became of the lines of an import.
+
+    `left_out` counts true events that the rules of keeping leave out, as every relay does, by why;
+    `reasons` those that were refused: malformed, forged, beyond a limit.
+    """
 
     stored: int = 0
     duplicate: int = 0
+    left_out: Counter[str] = msgspec.field(default_factory=Counter)
     reasons: Counter[str] = msgspec.field(default_factory=Counter)
 
     @property
     def refused(self) -> int:
         return self.reasons.total()
 
+    @property
+    def lines(self) -> int:
+        return self.stored + self.duplicate + self.left_out.total() + self.refused
+
     def __str__(self) -> str:
-        head = f"stored {self.stored}, duplicate {self.duplicate}, refused {self.refused}"
-        why = [f"  {count} x {reason}" for reason, count in self.reasons.most_common()]
-        return "\n".join([head, *why])
+        head = (
+            f"stored {self.stored}, duplicate {self.duplicate}, "
+            f"left out {self.left_out.total()}, refused {self.refused}"
+        )
+        why = [*self.left_out.most_common(), *self.reasons.most_common()]
+        return "\n".join([head, *(f"  {count} x {reason}" for reason, count in why)])
 
 
 _SAVED: Final = {
@@ -112,7 +124,7 @@ class Importer:
             if not verdict.accepted:
                 self._refuse(verdict.reason)
             elif is_ephemeral(event.kind):
-                self._refuse(_SAVED[SaveStatus.EPHEMERAL])
+                self.tally.left_out[_SAVED[SaveStatus.EPHEMERAL]] += 1
             else:
                 events.append(event)
         return events
@@ -122,7 +134,7 @@ class Importer:
             if result.status is SaveStatus.DUPLICATE:
                 self.tally.duplicate += 1
             elif result.status in _SAVED:
-                self._refuse(_SAVED[result.status])
+                self.tally.left_out[_SAVED[result.status]] += 1
             else:
                 self.tally.stored += 1
 
@@ -193,8 +205,8 @@ def _with_progress(
         now = time.monotonic()
         if now - said >= _SAY_EVERY and sys.stderr.isatty():
             said = now
-            done = tally.stored + tally.duplicate + tally.refused
-            sys.stderr.write(f"\r{done:,} lines, {done / (now - started):,.0f} a second ")
+            rate = tally.lines / (now - started)
+            sys.stderr.write(f"\r{tally.lines:,} lines, {rate:,.0f} a second ")
             sys.stderr.flush()
 
 
