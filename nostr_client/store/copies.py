@@ -1,3 +1,4 @@
+# ruff: noqa: S608 - SQL is made of constants; values are always bound
 """CopyLedger: which relay holds which event, and what is still to be placed.
 
 One row is one event on one relay (`Copy`). A wanted copy is tried until it is confirmed, or refused
@@ -52,6 +53,7 @@ _COLUMNS = (
     "r.url, c.state, c.attempts, c.next_try, c.prefix, c.reason, c.updated_at, c.wanted"
     " FROM copy c JOIN relay r ON r.id = c.relay"
 )
+_SEQS = "SELECT seq FROM new_id WHERE tie = c.tie UNION ALL SELECT seq FROM id WHERE tie = c.tie"
 _ID = "CAST(substr(e.json, 8, 64) AS TEXT)"
 
 
@@ -88,8 +90,8 @@ class CopyLedger:
 
         def run(db: sqlite3.Connection) -> None:
             where = "WHERE tie = ? AND relay = (SELECT id FROM relay WHERE url = ?)"
-            db.executemany(f"DELETE FROM copy {where} AND state <> 'confirmed'", rows)  # noqa: S608
-            db.executemany(f"UPDATE copy SET wanted = 0 {where}", rows)  # noqa: S608
+            db.executemany(f"DELETE FROM copy {where} AND state <> 'confirmed'", rows)
+            db.executemany(f"UPDATE copy SET wanted = 0 {where}", rows)
 
         if rows:
             await self._db.write(run)
@@ -148,7 +150,7 @@ class CopyLedger:
         names = {tie_of(event_id): event_id for event_id in ids}
         rows = await self._db.read(
             lambda db: db.execute(
-                f"SELECT c.tie, {_COLUMNS}"  # noqa: S608
+                f"SELECT c.tie, {_COLUMNS}"
                 " WHERE c.tie IN (SELECT value FROM json_each(?))"
                 " ORDER BY r.url",
                 (json.dumps(list(names)),),
@@ -163,7 +165,7 @@ class CopyLedger:
         """Copies to be tried now, longest due first, of events still in the store."""
         rows = await self._db.read(
             lambda db: db.execute(
-                f"SELECT {_ID}, {_COLUMNS} JOIN event e ON e.tie = c.tie"
+                f"SELECT {_ID}, {_COLUMNS} JOIN event e ON e.seq IN ({_SEQS})"
                 " WHERE c.state IN ('wanted', 'failed') AND c.next_try <= ?"
                 " ORDER BY c.next_try LIMIT ?",
                 (int(now), limit),
@@ -190,7 +192,8 @@ class CopyLedger:
         authors = json.dumps([self._keys.author(pubkey) for pubkey in pubkeys])
         row = await self._db.read(
             lambda db: db.execute(
-                "SELECT count(DISTINCT c.tie) FROM copy c JOIN event e ON e.tie = c.tie"
+                "SELECT count(DISTINCT c.tie) FROM copy c"
+                f" CROSS JOIN event e ON e.seq IN ({_SEQS})"
                 " WHERE c.state IN ('wanted', 'failed')"
                 " AND e.author IN (SELECT value FROM json_each(?)) AND NOT EXISTS"
                 " (SELECT 1 FROM copy d JOIN relay r ON r.id = d.relay WHERE d.tie = c.tie"
@@ -204,11 +207,13 @@ class CopyLedger:
         authors = json.dumps([self._keys.author(pubkey) for pubkey in pubkeys])
         row = await self._db.read(
             lambda db: db.execute(
-                "SELECT group_concat(id) FROM"  # noqa: S608
+                "SELECT group_concat(id) FROM"
                 f" (SELECT {_ID} AS id FROM event e"
-                f" WHERE e.author IN (SELECT value FROM json_each(?)) AND {condition}"
+                " WHERE e.seq IN (SELECT seq FROM new_author WHERE author IN"
+                " (SELECT value FROM json_each(:authors)) UNION ALL SELECT seq FROM author"
+                f" WHERE author IN (SELECT value FROM json_each(:authors))) AND {condition}"
                 " ORDER BY e.created_at)",
-                (authors,),
+                {"authors": authors},
             ).fetchone()
         )
         return row[0].decode().split(",") if row[0] else []

@@ -22,12 +22,13 @@ from nostr_client.errors import StoreError
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.urls import normalize_relay_url
-from nostr_client.store import queries
+from nostr_client.store import plans
 from nostr_client.store.copies import CopyLedger
 from nostr_client.store.database import Database, QueryTimeout
 from nostr_client.store.index_keys import IndexKeys, id_of, place_of, tie_of
-from nostr_client.store.queries import NEWEST, Cursor
+from nostr_client.store.plans import NEWEST, Cursor
 from nostr_client.store.reading import SLICE, Reading, Slice, lines
+from nostr_client.store.removing import SEQS_OF_IDS
 from nostr_client.store.saving import Saver, SaveResult, SaveStatus
 from nostr_client.store.watching import Hearing, Stored, Watch, Watchers
 
@@ -94,7 +95,7 @@ class EventStore:
             self = cls(db, keys, Saver(keys, urls), clock)
             await self.keep_history_of(keep_history_of)
             if urls:
-                await db.write(self._saver.obey_stored)
+                await db.write(self._saver.removal.obey_stored)
             upkeep = asyncio.create_task(self._upkeep())
             try:
                 yield self
@@ -156,21 +157,19 @@ class EventStore:
         """The current version at `kind:pubkey:d`."""
         key, now = self._keys.address(address), int(self._clock())
         sql = (
-            "SELECT e.json FROM tag t CROSS JOIN event e ON e.seq = t.seq"
-            " WHERE t.key = ? AND (e.expires IS NULL OR e.expires > ?)"
+            "SELECT json FROM event WHERE seq IN (SELECT seq FROM new_tag WHERE key = :key"
+            " UNION ALL SELECT seq FROM tag WHERE key = :key)"
+            " AND (expires IS NULL OR expires > :now)"
         )
-        row = await self._db.read(lambda c: c.execute(sql, (key, now)).fetchone())
+        row = await self._db.read(lambda c: c.execute(sql, {"key": key, "now": now}).fetchone())
         return None if row is None else Event.from_trusted(row[0])
 
     async def known(self, ids: Collection[str]) -> dict[str, bytes]:
         """Of these ids, those that are held, each with its `Event.json`."""
         wanted = frozenset(ids)
-        sql = (
-            "SELECT group_concat(json, char(10)) FROM event"
-            " WHERE tie IN (SELECT value FROM json_each(?))"
-        )
+        sql = f"SELECT group_concat(json, char(10)) FROM event WHERE seq IN ({SEQS_OF_IDS})"  # noqa: S608
         listed = json.dumps([tie_of(id) for id in wanted])
-        row = await self._db.read(lambda c: c.execute(sql, (listed,)).fetchone())
+        row = await self._db.read(lambda c: c.execute(sql, {"listed": listed}).fetchone())
         held = {id_of(data): data for data in lines(row[0])}
         return {id: data for id, data in held.items() if id in wanted}
 
@@ -199,7 +198,7 @@ class EventStore:
         Raises StoreError, QueryTimeout, InvalidFilter.
         """
         for f in filters:
-            queries.check(f)
+            plans.check(f)
         now = int(self._clock())
         limits = [_lowest(f.limit, max_limit) for f in filters]
 
@@ -238,8 +237,8 @@ class EventStore:
     async def count(self, filters: Sequence[Filter]) -> int:
         """How many events match; limits are not read. Raises as `query` does."""
         for f in filters:
-            queries.check(f)
-        full = [f for f in filters if not queries.is_empty(f)]
+            plans.check(f)
+        full = [f for f in filters if not plans.is_empty(f)]
         if not full:
             return 0
         now = int(self._clock())
@@ -248,9 +247,9 @@ class EventStore:
 
     async def ids(self, f: Filter) -> list[tuple[int, str]]:
         """(created_at, id) of all that match, oldest first, then lowest id: for reconciliation."""
-        queries.check(f)
+        plans.check(f)
         found: list[tuple[int, str]] = []
-        if queries.is_empty(f):
+        if plans.is_empty(f):
             return found
         now = int(self._clock())
         after: Cursor | None = NEWEST
@@ -300,7 +299,7 @@ class EventStore:
 
     async def _slices(self, f: Filter, size: int) -> AsyncIterator[list[Event]]:
         """All of one filter, newest first, in parts of `size`."""
-        queries.check(f)
+        plans.check(f)
         after, now = NEWEST, int(self._clock())
         while size > 0:
             start = after
@@ -360,7 +359,7 @@ class EventStore:
             rows = db.execute(
                 "SELECT seq FROM event WHERE expires <= ? LIMIT 500", (now,)
             ).fetchall()
-            self._saver.remove(db, [row[0] for row in rows], archive=False)
+            self._saver.removal.remove(db, [row[0] for row in rows], archive=False)
             return len(rows)
 
         while await self._db.write(run) == 500:

@@ -1,4 +1,4 @@
-"""Reading: the plans of `queries`, carried out on a reader's connection.
+"""Reading: plans carried out on a reader's connection.
 
 Everything is cut at a limit and walked on from a cursor, so that nothing need fit into memory that
 was not asked for in one piece.
@@ -7,24 +7,22 @@ was not asked for in one piece.
 from __future__ import annotations
 
 import contextlib
-import re
 import sqlite3
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
-from nostr_client.store import queries
+from nostr_client.store import plans, statements
 from nostr_client.store.index_keys import IndexKeys, id_of, place_of, tie_of
-from nostr_client.store.queries import NEWEST, Cursor, Plan, Statement
+from nostr_client.store.plans import NEWEST, Cursor, Plan
+from nostr_client.store.statements import Statement
 from nostr_client.store.watching import Stored
 
 SLICE: Final = 1000
 """Events that are read at once where nobody said how many."""
 _COUNTED_TOGETHER: Final = 100
 _SEQ: Final = "SELECT seq FROM state"
-_numbered = re.compile(r"\?([0-9]+)")
 
 
 class Slice(NamedTuple):
@@ -54,7 +52,7 @@ class Reading:
         self, db: sqlite3.Connection, f: Filter, limit: int | None, now: int, after: Cursor = NEWEST
     ) -> Slice:
         """The newest `limit` after a place; fewer where that many are too large for one answer."""
-        if queries.is_empty(f):
+        if plans.is_empty(f):
             return Slice([], True, False, db.execute(_SEQ).fetchone()[0])
         plan = self._plan(db, f, after)
         try:
@@ -80,9 +78,9 @@ class Reading:
     def _page(
         self, db: sqlite3.Connection, plan: Plan, limit: int | None, now: int
     ) -> tuple[int, list[bytes]]:
-        seq, any_expired, joined = _one(db, queries.page(plan, limit, now, alive=False))
+        seq, any_expired, joined = _one(db, statements.page(plan, limit, now, alive=False))
         if any_expired:
-            seq, _, joined = _one(db, queries.page(plan, limit, now, alive=True))
+            seq, _, joined = _one(db, statements.page(plan, limit, now, alive=True))
         return seq, lines(joined)
 
     def page(
@@ -119,29 +117,29 @@ class Reading:
 
     def count(self, db: sqlite3.Connection, filters: Sequence[Filter], now: int) -> int:
         """How many events match any of these filters (none of them empty)."""
-        plans = [self._plan(db, f) for f in filters]
-        if len(plans) > _COUNTED_TOGETHER:
-            return len(self._matching(db, plans, now))
-        total, any_expired = _one(db, queries.count(plans, now, alive=False))
+        found = [self._plan(db, f) for f in filters]
+        if len(found) > _COUNTED_TOGETHER:
+            return len(self._matching(db, found, now))
+        total, any_expired = _one(db, statements.count(found, now, alive=False))
         if any_expired:
-            total, _ = _one(db, queries.count(plans, now, alive=True))
+            total, _ = _one(db, statements.count(found, now, alive=True))
         return int(total)
 
-    def _matching(self, db: sqlite3.Connection, plans: Sequence[Plan], now: int) -> set[int]:
+    def _matching(self, db: sqlite3.Connection, several: Sequence[Plan], now: int) -> set[int]:
         """The seq of every event that the plans name: for more plans than fit into a statement."""
         found: set[int] = set()
         with snapshot(db):
-            for plan in plans:
-                found.update(numbers(_one(db, queries.seqs(plan, now))[0]))
+            for plan in several:
+                found.update(numbers(_one(db, statements.seqs(plan, now))[0]))
         return found
 
     def places(self, db: sqlite3.Connection, f: Filter, after: Cursor, now: int) -> Places:
         """(created_at, id) of a large slice."""
         limit = 10 * SLICE
         plan = self._plan(db, f, after)
-        _, any_expired, joined = _one(db, queries.places(plan, limit, now, alive=False))
+        _, any_expired, joined = _one(db, statements.places(plan, limit, now, alive=False))
         if any_expired:
-            _, _, joined = _one(db, queries.places(plan, limit, now, alive=True))
+            _, _, joined = _one(db, statements.places(plan, limit, now, alive=True))
         rows = [line.decode().split(",") for line in lines(joined)]
         found = [(int(created_at), event_id) for _, created_at, event_id in rows]
         if len(rows) < limit:
@@ -163,11 +161,11 @@ class Reading:
         return Stored(found, seq, found[-1][0] if len(found) == SLICE else max(last, seq))
 
     def _plan(self, db: sqlite3.Connection, f: Filter, after: Cursor = NEWEST) -> Plan:
-        walks = queries.walks(f, self._keys)
-        if not walks:
-            return queries.plan(f, self._keys, after)
-        costs = [_one(db, walk.probe)[0] * walk.scale for walk in walks]
-        return queries.plan(f, self._keys, after, walks[costs.index(min(costs))])
+        choices = plans.choices(f, self._keys)
+        if not choices:
+            return plans.plan(f, self._keys, after)
+        costs = [_one(db, statements.probe(choice))[0] * choice.scale for choice in choices]
+        return plans.plan(f, self._keys, after, choices[costs.index(min(costs))])
 
 
 @contextlib.contextmanager
@@ -191,11 +189,4 @@ def numbers(joined: bytes | None) -> list[int]:
 
 
 def _one(db: sqlite3.Connection, statement: Statement) -> Any:
-    # By name: Python 3.12.0 to 3.12.3 warn of a sequence for numbered parameters (gh-117995).
-    bound = {f"p{number}": value for number, value in enumerate(statement.parameters, 1)}
-    return db.execute(_named(statement.sql), bound).fetchone()
-
-
-@lru_cache(maxsize=256)
-def _named(sql: str) -> str:
-    return _numbered.sub(r":p\1", sql)
+    return db.execute(statement.sql, statement.parameters).fetchone()

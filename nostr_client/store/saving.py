@@ -1,3 +1,4 @@
+# ruff: noqa: S608 - SQL is made of constants; values are always bound
 """Saving a batch: the rules of `rules`, carried out on the tables.
 
 Events are judged in the order given, in *runs*: what the tables say about a run is asked in a few
@@ -16,14 +17,15 @@ from typing import Any, Final, NamedTuple
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.kinds import (
     DELETION,
-    GIFT_WRAP,
     VANISH,
     is_ephemeral,
     is_replaceable,
 )
 from nostr_client.store import rules
-from nostr_client.store.index_keys import MAX, IndexKeys, tie_of
+from nostr_client.store.index_keys import IndexKeys, tie_of
+from nostr_client.store.removing import ENTRIES_OF_KEYS, SEQS_OF_IDS, Removal
 from nostr_client.store.rules import Version
+from nostr_client.store.settling import settle
 
 _ROWS: Final = 256
 """Rows of one INSERT: a step each, so few and large."""
@@ -94,7 +96,8 @@ class Saver:
 
     def __init__(self, keys: IndexKeys, service_urls: Collection[str]) -> None:
         self._keys = keys
-        self._service_urls = frozenset(service_urls)
+        self._obeys_vanish = bool(service_urls)
+        self.removal = Removal(keys, service_urls)
 
     def save(self, db: sqlite3.Connection, events: Sequence[Event], now: int) -> Saved:
         """Within a transaction."""
@@ -104,7 +107,7 @@ class Saver:
             outcome, seq = self._save_run(db, run, now, seq)
             results += outcome
         if seq != before:
-            db.execute("UPDATE state SET seq = ?", (seq,))
+            settle(db, seq - before, seq)
         return Saved(results, before, seq)
 
     def _save_run(
@@ -139,15 +142,15 @@ class Saver:
                 version = Version(event.created_at, event.id)
                 facts.current[address] = _Current(version, seq, event=event)
             results.append(SaveResult(status, seq))
-        self._archive(db, superseded)
-        self.remove(db, gone, archive=True)
-        self.remove(db, expired, archive=False)
+        self.removal.archive(db, superseded)
+        self.removal.remove(db, gone, archive=True)
+        self.removal.remove(db, expired, archive=False)
         self._insert(db, pending)
         last = run[-1]
         if results[-1].seq and last.kind == DELETION:
-            self._apply_deletion(db, last)
+            self.removal.obey_deletion(db, last)
         elif results[-1].seq and last.kind == VANISH:
-            self.apply_vanish(db, last)
+            self.removal.obey_vanish(db, last)
         return results, seq
 
     # Judging
@@ -189,8 +192,8 @@ class Saver:
         listed = json.dumps(list(ties))
         row = db.execute(
             "SELECT group_concat(CAST(substr(json, 8, 64) AS TEXT)) FROM event"
-            " WHERE tie IN (SELECT value FROM json_each(?))",
-            (listed,),
+            f" WHERE seq IN ({SEQS_OF_IDS})",
+            {"listed": listed},
         ).fetchone()
         facts.held.update((row[0] or "").split(","))
         targets = json.dumps([*ties, *addresses])
@@ -208,12 +211,11 @@ class Saver:
                 for key, seq, created_at, expires, id in db.execute(
                     "SELECT t.key, e.seq, e.created_at, e.expires,"
                     " CAST(substr(e.json, 8, 64) AS TEXT)"
-                    " FROM tag t CROSS JOIN event e ON e.seq = t.seq"
-                    " WHERE t.key IN (SELECT value FROM json_each(?))",
-                    (json.dumps(addresses),),
+                    f" FROM ({ENTRIES_OF_KEYS}) t CROSS JOIN event e ON e.seq = t.seq",
+                    {"listed": json.dumps(addresses)},
                 )
             }
-        if self._service_urls:
+        if self._obeys_vanish:
             facts.vanished = self._vanished(db, run)
         return facts
 
@@ -234,122 +236,20 @@ class Saver:
     def _insert(self, db: sqlite3.Connection, pending: dict[int, Event]) -> None:
         keys = self._keys
         rows: list[tuple[Any, ...]] = []
+        ids: list[tuple[Any, ...]] = []
+        authors: list[tuple[Any, ...]] = []
         tags: list[tuple[Any, ...]] = []
         for seq, event in pending.items():
             tie, author = tie_of(event.id), keys.author(event.pubkey)
             created_at, kind = event.created_at, event.kind
             rows.append((seq, created_at, tie, kind, author, event.expiration, event.json))
+            ids.append((tie, seq))
+            authors.append((author, kind, created_at, tie, seq))
             tags += [(key, created_at, tie, seq, kind) for key in keys.tags(event)]
         _insert_rows(db, "event", rows)
-        _insert_rows(db, "tag", tags)
-
-    def remove(self, db: sqlite3.Connection, seqs: Collection[int], *, archive: bool) -> None:
-        """Take events out; with `archive`, into the history of those who keep one."""
-        if not seqs:
-            return
-        listed = json.dumps(list(seqs))
-        found = db.execute(
-            "SELECT seq, json FROM event WHERE seq IN (SELECT value FROM json_each(?))", (listed,)
-        ).fetchall()
-        events = {seq: Event.from_trusted(data) for seq, data in found}
-        for seq, event in events.items():
-            tags = self._keys.tags(event)
-            if tags:
-                db.execute(
-                    "DELETE FROM tag WHERE key IN (SELECT value FROM json_each(?))"
-                    " AND created_at = ? AND tie = ? AND seq = ?",
-                    (json.dumps(tags), event.created_at, tie_of(event.id), seq),
-                )
-        db.execute("DELETE FROM event WHERE seq IN (SELECT value FROM json_each(?))", (listed,))
-        if archive:
-            self._archive(db, events.values())
-
-    def _archive(self, db: sqlite3.Connection, events: Iterable[Event]) -> None:
-        """Keep superseded versions of those whose history is kept."""
-        versions = [event for event in events if is_replaceable(event.kind)]
-        if not versions:
-            return
-        authors = json.dumps([self._keys.author(event.pubkey) for event in versions])
-        rows = db.execute(
-            "SELECT author FROM keeper WHERE author IN (SELECT value FROM json_each(?))", (authors,)
-        )
-        keepers = {row[0] for row in rows}
-        for event in versions:
-            author = self._keys.author(event.pubkey)
-            if author in keepers:
-                place = self._keys.address(event.address or ""), event.created_at, tie_of(event.id)
-                db.execute(
-                    "INSERT OR IGNORE INTO history VALUES (?, ?, ?, ?, ?)",
-                    (*place, author, event.json),
-                )
-
-    # Deletions and requests to vanish
-
-    def _apply_deletion(self, db: sqlite3.Connection, deletion: Event) -> None:
-        targets = rules.deletion_of(deletion)
-        author = self._keys.author(deletion.pubkey)
-        ties = {tie_of(id) for id in targets.ids}
-        addresses = {self._keys.address(address) for address in targets.addresses}
-        db.execute(
-            "INSERT INTO tombstone SELECT value, ?, ? FROM json_each(?) WHERE true"
-            " ON CONFLICT (target, author) DO UPDATE SET until = max(until, excluded.until)",
-            (author, MAX, json.dumps(list(ties))),
-        )
-        db.execute(
-            "INSERT INTO tombstone SELECT value, ?, ? FROM json_each(?) WHERE true"
-            " ON CONFLICT (target, author) DO UPDATE SET until = max(until, excluded.until)",
-            (author, deletion.created_at, json.dumps(list(addresses))),
-        )
-        rows = db.execute(
-            "SELECT seq, json FROM event WHERE tie IN (SELECT value FROM json_each(?))",
-            (json.dumps(list(ties)),),
-        ).fetchall()
-        gone = []
-        for seq, data in rows:
-            event = Event.from_trusted(data)
-            if event.id in targets.ids and deletion.pubkey in rules.deleters(event):
-                gone.append(seq)
-        rows = db.execute(
-            "SELECT seq FROM tag WHERE key IN (SELECT value FROM json_each(?)) AND created_at <= ?",
-            (json.dumps(list(addresses)), deletion.created_at),
-        ).fetchall()
-        self.remove(db, [*gone, *(row[0] for row in rows)], archive=True)
-
-    def obey_stored(self, db: sqlite3.Connection) -> None:
-        """Carry out the requests to vanish that came before their URL was known to be ours."""
-        rows = db.execute("SELECT json FROM event WHERE kind = ?", (VANISH,)).fetchall()
-        done = dict(db.execute("SELECT author, until FROM vanished").fetchall())
-        for (data,) in rows:
-            request = Event.from_trusted(data)
-            if done.get(self._keys.author(request.pubkey), -1) < request.created_at:
-                self.apply_vanish(db, request)
-
-    def apply_vanish(self, db: sqlite3.Connection, request: Event) -> None:
-        """NIP-62, if this store is one of those that the request speaks to."""
-        if not rules.vanish_reaches(request, self._service_urls):
-            return
-        author = self._keys.author(request.pubkey)
-        db.execute(
-            "INSERT INTO vanished VALUES (?, ?)"
-            " ON CONFLICT (author) DO UPDATE SET until = max(until, excluded.until)",
-            (author, request.created_at),
-        )
-        db.execute(
-            "DELETE FROM history WHERE author = ? AND created_at <= ?",
-            (author, request.created_at),
-        )
-        own = db.execute(
-            "SELECT seq FROM event WHERE author = ? AND created_at <= ?"
-            " AND NOT (kind = ? AND created_at = ?)",
-            (author, request.created_at, VANISH, request.created_at),
-        ).fetchall()
-        wraps = db.execute(
-            "SELECT seq FROM tag WHERE key = ? AND created_at <= ? AND kind = ?",
-            (self._keys.tag("p", request.pubkey), request.created_at, GIFT_WRAP),
-        ).fetchall()
-        seqs = sorted({row[0] for row in (*own, *wraps)})
-        for start in range(0, len(seqs), _ROWS):
-            self.remove(db, seqs[start : start + _ROWS], archive=False)
+        for table, entries in (("new_id", ids), ("new_author", authors), ("new_tag", tags)):
+            entries.sort()  # neighbours go to the same page
+            _insert_rows(db, table, entries)
 
 
 def _runs(events: Sequence[Event]) -> Iterable[Sequence[Event]]:
@@ -368,6 +268,6 @@ def _insert_rows(db: sqlite3.Connection, table: str, rows: Sequence[tuple[Any, .
         part = rows[start : start + _ROWS]
         row = f"({','.join('?' * len(part[0]))})"
         db.execute(
-            f"INSERT INTO {table} VALUES {','.join([row] * len(part))}",  # noqa: S608
+            f"INSERT INTO {table} VALUES {','.join([row] * len(part))}",
             [value for values in part for value in values],
         )

@@ -1,9 +1,14 @@
 """The tables, their versions, and how an older file becomes a newer one.
 
-`state` is one row: the last commit sequence, and the secret that keys the hashes of `index_keys`.
-`event` holds each event once, as the JSON that was checked; `tag` is the index of single-letter
-tags and of addresses. `tie` stands for the event's id and sorts against it, so that one backward
-walk over (created_at, tie) is NIP-01's order. A `seq` is given once and never again.
+`event` holds each event once, as the JSON that was checked. `tie` stands for its id and sorts
+against it, so that one backward walk over (created_at, tie) is NIP-01's order. A `seq` is given
+once and never again. `state` is one row: the last seq, the secret that keys the hashes of
+`index_keys`, and how far `settling` has come.
+
+The indexes that are met at random, `id`, `author` and `tag` (single-letter tags, and addresses),
+have two tables each. Entries come into the small one, `new_...`, and are moved on to the large one
+in the order of their keys, many at a time: so a page of the large one is written once for many
+events, and not once for each. What is looked up is looked up in both.
 """
 
 from __future__ import annotations
@@ -46,7 +51,34 @@ _HISTORY_AND_COPIES: Final = (
     " WITHOUT ROWID",
     "CREATE INDEX copy_due ON copy (next_try) WHERE state IN ('wanted', 'failed')",
 )
-STEPS: Final[tuple[tuple[str, ...], ...]] = (_EVENTS, _HISTORY_AND_COPIES)
+_ID: Final = "tie INTEGER, seq INTEGER, PRIMARY KEY (tie, seq)"
+_AUTHOR: Final = (
+    "author INTEGER, kind INTEGER, created_at INTEGER, tie INTEGER, seq INTEGER,"
+    " PRIMARY KEY (author, kind, created_at, tie, seq)"
+)
+_TAG: Final = (
+    "key INTEGER, created_at INTEGER, tie INTEGER, seq INTEGER, kind INTEGER,"
+    " PRIMARY KEY (key, created_at, tie, seq, kind)"
+)
+_TWO_TABLES_AN_INDEX: Final = (
+    f"CREATE TABLE id ({_ID}) WITHOUT ROWID",
+    f"CREATE TABLE new_id ({_ID}) WITHOUT ROWID",
+    f"CREATE TABLE author ({_AUTHOR}) WITHOUT ROWID",
+    f"CREATE TABLE new_author ({_AUTHOR}) WITHOUT ROWID",
+    f"CREATE TABLE new_tag ({_TAG}) WITHOUT ROWID",
+    "INSERT INTO id SELECT tie, seq FROM event ORDER BY tie, seq",
+    "INSERT INTO author SELECT author, kind, created_at, tie, seq FROM event ORDER BY 1, 2, 3, 4",
+    "DROP INDEX IF EXISTS event_tie",
+    "DROP INDEX IF EXISTS event_author",
+    "DROP INDEX IF EXISTS event_author_kind",
+    "ALTER TABLE state ADD COLUMN unsettled INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE state ADD COLUMN settled_to INTEGER NOT NULL DEFAULT 0",
+)
+STEPS: Final[tuple[tuple[str, ...], ...]] = (
+    _EVENTS,
+    _HISTORY_AND_COPIES,
+    _TWO_TABLES_AN_INDEX,
+)
 """Step n makes version n + 1 of the schema out of version n."""
 
 VERSION: Final = len(STEPS)
@@ -80,7 +112,8 @@ def prepare(db: sqlite3.Connection) -> None:
         for statement in [s for step in STEPS[version:] for s in step]:
             db.execute(statement)
         if version == 0:
-            db.execute("INSERT INTO state VALUES (1, 0, ?)", (secrets.token_bytes(32),))
+            secret = secrets.token_bytes(32)
+            db.execute("INSERT INTO state (one, seq, secret) VALUES (1, 0, ?)", (secret,))
             db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         db.execute(f"PRAGMA user_version = {VERSION}")
         db.execute("COMMIT")

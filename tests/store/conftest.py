@@ -10,6 +10,7 @@ from typing import Protocol
 
 import pytest
 
+from nostr_client.store import settling
 from nostr_client.store.events import EventStore
 from tests.store.samples import NOW
 
@@ -34,6 +35,12 @@ class OpenStore(Protocol):
         clock: Callable[[], float] | None = None,
         time_limit: float = 5.0,
     ) -> AbstractAsyncContextManager[EventStore]: ...
+
+
+@pytest.fixture(autouse=True)
+def small_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few events go through everything that this implementation does for many."""
+    monkeypatch.setattr(settling, "ROUND", 128)
 
 
 @pytest.fixture

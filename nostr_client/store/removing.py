@@ -1,0 +1,160 @@
+# ruff: noqa: S608 - SQL is made of constants; values are always bound
+"""Taking events out of the tables: superseded, deleted (NIP-09), vanished (NIP-62), expired.
+
+What has been superseded or deleted goes into the history of those who keep one; so not even a
+stolen key can erase an owner's lists from his own store. A relay keeps no history.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Collection, Iterable
+from typing import Final
+
+from nostr_client.protocol.event import Event
+from nostr_client.protocol.kinds import GIFT_WRAP, VANISH, is_replaceable
+from nostr_client.store import rules
+from nostr_client.store.index_keys import MAX, IndexKeys, tie_of
+
+_AT_ONCE: Final = 256
+_LISTED: Final = "(SELECT value FROM json_each(:listed))"
+SEQS_OF_IDS: Final = (
+    f"SELECT seq FROM new_id WHERE tie IN {_LISTED}"
+    f" UNION ALL SELECT seq FROM id WHERE tie IN {_LISTED}"
+)
+"""`listed`: a JSON array of ties. Ids that meet in their ties are for the caller to tell apart."""
+ENTRIES_OF_KEYS: Final = (
+    f"SELECT key, created_at, kind, seq FROM new_tag WHERE key IN {_LISTED}"
+    f" UNION ALL SELECT key, created_at, kind, seq FROM tag WHERE key IN {_LISTED}"
+)
+"""`listed`: a JSON array of keys of tags and addresses."""
+
+
+class Removal:
+    """Used on the writer's thread only, within a transaction.
+
+    `service_urls` (normalised) are those for which requests to vanish are obeyed.
+    """
+
+    def __init__(self, keys: IndexKeys, service_urls: Collection[str]) -> None:
+        self._keys = keys
+        self._service_urls = frozenset(service_urls)
+
+    def remove(self, db: sqlite3.Connection, seqs: Collection[int], *, archive: bool) -> None:
+        """Take events out; with `archive`, into the history of those who keep one."""
+        if not seqs:
+            return
+        listed = {"listed": json.dumps(list(seqs))}
+        found = db.execute(f"SELECT seq, json FROM event WHERE seq IN {_LISTED}", listed).fetchall()
+        events = {seq: Event.from_trusted(data) for seq, data in found}
+        for seq, event in events.items():
+            self._remove_entries(db, seq, event)
+        db.execute(f"DELETE FROM event WHERE seq IN {_LISTED}", listed)
+        if archive:
+            self.archive(db, events.values())
+
+    def _remove_entries(self, db: sqlite3.Connection, seq: int, event: Event) -> None:
+        bound = {
+            "seq": seq,
+            "tie": tie_of(event.id),
+            "author": self._keys.author(event.pubkey),
+            "kind": event.kind,
+            "created_at": event.created_at,
+            "listed": json.dumps(self._keys.tags(event)),
+        }
+        place = "created_at = :created_at AND tie = :tie AND seq = :seq"
+        for new in ("", "new_"):
+            db.execute(f"DELETE FROM {new}id WHERE tie = :tie AND seq = :seq", bound)
+            db.execute(
+                f"DELETE FROM {new}author WHERE author = :author AND kind = :kind AND {place}",
+                bound,
+            )
+            db.execute(f"DELETE FROM {new}tag WHERE key IN {_LISTED} AND {place}", bound)
+
+    def archive(self, db: sqlite3.Connection, events: Iterable[Event]) -> None:
+        """Keep those that are versions of something, and whose authors' histories are kept."""
+        versions = [event for event in events if is_replaceable(event.kind)]
+        if not versions:
+            return
+        authors = json.dumps([self._keys.author(event.pubkey) for event in versions])
+        rows = db.execute(
+            f"SELECT author FROM keeper WHERE author IN {_LISTED}", {"listed": authors}
+        )
+        keepers = {row[0] for row in rows}
+        for event in versions:
+            author = self._keys.author(event.pubkey)
+            if author in keepers:
+                place = self._keys.address(event.address or ""), event.created_at, tie_of(event.id)
+                db.execute(
+                    "INSERT OR IGNORE INTO history VALUES (?, ?, ?, ?, ?)",
+                    (*place, author, event.json),
+                )
+
+    def obey_deletion(self, db: sqlite3.Connection, deletion: Event) -> None:
+        """Remove what a kind 5 event names, and remember it for what is still to come."""
+        targets = rules.deletion_of(deletion)
+        ties = [tie_of(event_id) for event_id in targets.ids]
+        addresses = [self._keys.address(address) for address in targets.addresses]
+        author = self._keys.author(deletion.pubkey)
+        for marks, until in ((ties, MAX), (addresses, deletion.created_at)):
+            db.execute(
+                "INSERT INTO tombstone SELECT value, ?, ? FROM json_each(?) WHERE true"
+                " ON CONFLICT (target, author) DO UPDATE SET until = max(until, excluded.until)",
+                (author, until, json.dumps(marks)),
+            )
+        rows = db.execute(
+            f"SELECT seq, json FROM event WHERE seq IN ({SEQS_OF_IDS})",
+            {"listed": json.dumps(ties)},
+        ).fetchall()
+        named = {seq: Event.from_trusted(data) for seq, data in rows}
+        gone = {
+            seq
+            for seq, event in named.items()
+            if event.id in targets.ids and deletion.pubkey in rules.deleters(event)
+        }
+        rows = db.execute(
+            f"SELECT seq FROM ({ENTRIES_OF_KEYS}) WHERE created_at <= :until",
+            {"listed": json.dumps(addresses), "until": deletion.created_at},
+        ).fetchall()
+        self.remove(db, gone.union(row[0] for row in rows), archive=True)
+
+    def obey_vanish(self, db: sqlite3.Connection, request: Event) -> None:
+        """Remove what a kind 62 event covers, if it speaks to this store, and bar its return."""
+        if not rules.vanish_reaches(request, self._service_urls):
+            return
+        bound = {
+            "author": self._keys.author(request.pubkey),
+            "until": request.created_at,
+            "vanish": VANISH,
+            "wrap": GIFT_WRAP,
+            "listed": json.dumps([self._keys.tag("p", request.pubkey)]),
+        }
+        db.execute(
+            "INSERT INTO vanished VALUES (:author, :until)"
+            " ON CONFLICT (author) DO UPDATE SET until = max(until, excluded.until)",
+            bound,
+        )
+        db.execute("DELETE FROM history WHERE author = :author AND created_at <= :until", bound)
+        own = db.execute(
+            "SELECT seq FROM (SELECT * FROM new_author WHERE author = :author"
+            " UNION ALL SELECT * FROM author WHERE author = :author)"
+            " WHERE created_at <= :until AND NOT (kind = :vanish AND created_at = :until)",
+            bound,
+        ).fetchall()
+        wraps = db.execute(
+            f"SELECT seq FROM ({ENTRIES_OF_KEYS}) WHERE created_at <= :until AND kind = :wrap",
+            bound,
+        ).fetchall()
+        seqs = sorted({row[0] for row in (*own, *wraps)})
+        for start in range(0, len(seqs), _AT_ONCE):
+            self.remove(db, seqs[start : start + _AT_ONCE], archive=False)
+
+    def obey_stored(self, db: sqlite3.Connection) -> None:
+        """Carry out the requests to vanish that came before their URL was known to be ours."""
+        rows = db.execute("SELECT json FROM event WHERE kind = ?", (VANISH,)).fetchall()
+        done = dict(db.execute("SELECT author, until FROM vanished").fetchall())
+        for (data,) in rows:
+            request = Event.from_trusted(data)
+            if done.get(self._keys.author(request.pubkey), -1) < request.created_at:
+                self.obey_vanish(db, request)

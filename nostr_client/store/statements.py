@@ -1,0 +1,324 @@
+# ruff: noqa: S608 - every text below is made of constants; values are always bound
+"""From a plan to SQL: texts that depend on the plan's shape alone, so that each is prepared once.
+
+Segments are merged in order and the walk ends at the limit; JSON is touched only for what is
+returned. Two merges give the same answer: a UNION, the faster for few segments, and a priority
+queue that takes from each segment only as much as is needed. The indexes `id`, `author` and `tag`
+have two tables each (see `schema`), so that each of their segments is walked in both.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from itertools import product
+from typing import Any, Final, NamedTuple
+
+from nostr_client.store.plans import Choice, Condition, Plan, Road, power_of_two
+
+UNION_SEGMENTS: Final = 64
+"""More segments than these are merged by a priority queue."""
+_PROBE_DEPTH: Final = 200
+_UNLIMITED: Final = 2**40
+# The parameters that every statement has: since, cursor (3), limit, now.
+_FIRST_FREE: Final = 7
+_RANGE: Final = "t.created_at >= :p1 AND (t.created_at, t.tie, t.seq) < (:p2, :p3, :p4)"
+_AFTER_HEAD: Final = (
+    "t.created_at >= :p1 AND (t.created_at, t.tie, t.seq) < (h.created_at, h.tie, h.seq)"
+)
+_NEWEST_FIRST: Final = "ORDER BY t.created_at DESC, t.tie DESC, t.seq DESC"
+_ANY_EXPIRED: Final = "EXISTS (SELECT 1 FROM event WHERE expires <= :p6)"
+_NAMES: Final = tuple(f"p{number}" for number in range(1, 32_767))
+_parameters_in = re.compile(r":p(\d+)")
+
+
+class Statement(NamedTuple):
+    """SQL, and what is bound to its parameters, called p1, p2 and so on. Some may be unused."""
+
+    sql: str
+    values: Sequence[Any]
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """By name: Python 3.12.0 to 3.12.3 warn of numbers (gh-117995)."""
+        return dict(zip(_NAMES, self.values, strict=False))
+
+
+class _Index(NamedTuple):
+    tables: tuple[str, ...]
+    columns: tuple[str, ...]
+    """What a segment fixes."""
+
+
+_AUTHOR: Final = _Index(("new_author t", "author t"), ("author", "kind"))
+_KIND: Final = _Index(("event t INDEXED BY event_kind",), ("kind",))
+_INDEXES: Final = {
+    Road.IDS: _Index(("new_id t", "id t"), ()),
+    Road.TAG: _Index(("new_tag t", "tag t"), ("key",)),
+    Road.AUTHOR: _AUTHOR,
+    Road.AUTHOR_FOUND: _AUTHOR,
+    Road.AUTHOR_ANY: _AUTHOR,
+    Road.KIND: _KIND,
+    Road.KIND_FOUND: _KIND,
+    Road.TIME: _Index(("event t INDEXED BY event_time",), ()),
+}
+_FOUND: Final = frozenset({Road.AUTHOR_ANY, Road.AUTHOR_FOUND, Road.KIND_FOUND})
+"""Roads whose segments are looked up in the index itself."""
+
+
+def page(p: Plan, limit: int | None, now: int, *, alive: bool) -> Statement:
+    """One row: last commit sequence, has anything here expired, JSON joined by line breaks.
+
+    With `alive`, what has expired is left out, at some cost; without it is not, so that the caller
+    asks again if anything has.
+    """
+    keys = _in_order(p, limit, now, alive)
+    return Statement(_page_text(keys.sql, "e.json"), keys.values)
+
+
+def places(p: Plan, limit: int | None, now: int, *, alive: bool) -> Statement:
+    """As `page`, with `seq,created_at,id` for JSON."""
+    keys = _in_order(p, limit, now, alive)
+    place = "k.seq || ',' || k.created_at || ',' || CAST(substr(e.json, 8, 64) AS TEXT)"
+    return Statement(_page_text(keys.sql, place), keys.values)
+
+
+def seqs(p: Plan, now: int) -> Statement:
+    """One row: the seq of all that the plan names and that has not expired, joined by commas."""
+    text = f"SELECT group_concat(seq) FROM ({_flat_text(p.road, p.rest, alive=True)})"
+    return Statement(text, [*_head(p, None, now), *_arrays(p)])
+
+
+def count(plans: Sequence[Plan], now: int, *, alive: bool) -> Statement:
+    """One row: how many events the plans name together, has anything here expired."""
+    parameters: list[Any] = [None] * (_FIRST_FREE - 2) + [now]
+    texts = []
+    for p in plans:
+        texts.append(_shifted(_flat_text(p.road, p.rest, alive), len(parameters)))
+        parameters += [*_head(p, None, now), *_arrays(p)]
+    text = f"SELECT count(*), {_ANY_EXPIRED} FROM ({' UNION '.join(texts)})"
+    return Statement(text, parameters)
+
+
+def probe(choice: Choice) -> Statement:
+    """One row: how many entries these segments have, counted no further than is worth while."""
+    tables, columns = _INDEXES[choice.road]
+    columns = columns[: len(choice.keys)]
+    segments = _padded(choice.keys)
+    counts = [
+        f"(SELECT count(*) FROM (SELECT 1 FROM {table}"
+        f" WHERE {_bound(columns, 1 + index * len(columns))} LIMIT {_PROBE_DEPTH}))"
+        for index in range(len(segments))
+        for table in tables
+    ]
+    bound = [key for segment in segments for key in segment]
+    return Statement(f"SELECT {' + '.join(counts)}", bound)
+
+
+@lru_cache(maxsize=1024)
+def _page_text(keys: str, column: str) -> str:
+    return (
+        f"SELECT (SELECT seq FROM state), {_ANY_EXPIRED}, group_concat({column}, char(10))"
+        f" FROM ({keys}) k CROSS JOIN event e ON e.seq = k.seq"
+    )
+
+
+def _head(p: Plan, limit: int | None, now: int) -> list[Any]:
+    most = _UNLIMITED if limit is None else min(limit, _UNLIMITED)
+    return [p.since, *p.upper, most, now, *p.values]
+
+
+def _arrays(p: Plan) -> list[str]:
+    return [p.ids] if p.road is Road.IDS else [json.dumps(values) for values in p.keys]
+
+
+def _in_order(p: Plan, limit: int | None, now: int, alive: bool) -> Statement:
+    """SELECT of (created_at, tie, seq), newest first, up to the limit."""
+    head = _head(p, limit, now)
+    if p.road is Road.IDS:
+        return Statement(_ids_text(p.rest, alive), [*head, p.ids])
+    # In a union each branch would look up a long list of tags anew.
+    long_list = Condition("tag", 0) in p.rest
+    if p.road not in _FOUND and p.segments <= UNION_SEGMENTS and not long_list:
+        segments = _padded(p.keys)
+        text = _union_text(p.road, len(segments), p.rest, alive)
+        return Statement(text, [*head, *(key for segment in segments for key in segment)])
+    return Statement(_queue_text(p.road, p.rest, alive), [*head, *_arrays(p)])
+
+
+@lru_cache(maxsize=256)
+def _ids_text(rest: tuple[Condition, ...], alive: bool) -> str:
+    conditions, free = _rest_text(Road.IDS, rest, alive)
+    branches = (
+        f"SELECT t.created_at AS created_at, t.tie AS tie, t.seq AS seq FROM {held}"
+        f" WHERE {_RANGE}{conditions}"
+        for held in _held_ids(free)
+    )
+    return f"{' UNION ALL '.join(branches)} ORDER BY created_at DESC, tie DESC, seq DESC LIMIT :p5"
+
+
+def _held_ids(parameter: int) -> list[str]:
+    """The events `t` whose ids are the names of a JSON object; its values are their ties."""
+    return [
+        f"json_each(:p{parameter}) i CROSS JOIN {table} n ON n.tie = i.value CROSS JOIN event t"
+        " ON t.seq = n.seq AND CAST(substr(t.json, 8, 64) AS TEXT) = i.key"
+        for table in ("new_id", "id")
+    ]
+
+
+@lru_cache(maxsize=512)
+def _union_text(road: Road, size: int, rest: tuple[Condition, ...], alive: bool) -> str:
+    tables, columns = _INDEXES[road]
+    conditions, free = _rest_text(road, rest, alive)
+    branches = [
+        f"SELECT t.created_at AS created_at, t.tie AS tie, t.seq AS seq FROM {table}"
+        f" WHERE {_bound(columns, free + index * len(columns))} AND {_RANGE}{conditions}"
+        for index in range(size)
+        for table in tables
+    ]
+    # An event may stand in several tag segments, but in one only of the others.
+    joined = (" UNION " if road is Road.TAG else " UNION ALL ").join(branches)
+    return f"{joined} ORDER BY created_at DESC, tie DESC, seq DESC LIMIT :p5"
+
+
+@lru_cache(maxsize=256)
+def _queue_text(road: Road, rest: tuple[Condition, ...], alive: bool) -> str:
+    """A priority queue of the next entry of each segment of each table."""
+    tables, columns = _INDEXES[road]
+    conditions, free = _rest_text(road, rest, alive)
+    names = "ab"[: len(columns)]
+
+    def step(alias: str, origin: str, bounds: str) -> str:
+        entries = [
+            f"(SELECT t.seq FROM {table} WHERE {_joined(columns, alias)} AND {bounds}{conditions}"
+            f" {_NEWEST_FIRST} LIMIT 1)"
+            for table in tables
+        ]
+        entry = entries[0]
+        if len(entries) > 1:
+            entry = f"CASE {alias}.shelf WHEN 0 THEN {entries[0]} ELSE {entries[1]} END"
+        return (
+            f"SELECT {alias}.shelf, {', '.join(f'{alias}.{n}' for n in names)}, e.created_at,"
+            f" e.tie, e.seq FROM {origin} {alias} CROSS JOIN event e ON e.seq = {entry}"
+        )
+
+    shelves = ", ".join(f"({number})" for number in range(len(tables)))
+    origin = f"(SELECT * FROM segment CROSS JOIN (SELECT column1 AS shelf FROM (VALUES {shelves})))"
+    return (
+        f"WITH RECURSIVE {_segments_text(road, free)},"
+        f" queue(shelf, {', '.join(names)}, created_at, tie, seq) AS ("
+        f"{step('s', origin, _RANGE)} UNION ALL {step('h', 'queue', _AFTER_HEAD)}"
+        " ORDER BY created_at DESC, tie DESC, seq DESC)"
+        f" SELECT {'DISTINCT ' if road is Road.TAG else ''}created_at, tie, seq"
+        " FROM queue LIMIT :p5"
+    )
+
+
+@lru_cache(maxsize=256)
+def _flat_text(road: Road, rest: tuple[Condition, ...], alive: bool) -> str:
+    """SELECT of seq, in no order, each once."""
+    tables, columns = _INDEXES[road]
+    conditions, free = _rest_text(road, rest, alive)
+    if road is Road.IDS:
+        parts = [f"SELECT t.seq FROM {h} WHERE {_RANGE}{conditions}" for h in _held_ids(free)]
+        return f"SELECT seq FROM ({' UNION ALL '.join(parts)})"
+    prefix, source = "", ""
+    if road in (Road.AUTHOR_FOUND, Road.KIND_FOUND):
+        prefix = f"WITH RECURSIVE {_segments_text(road, free)} "
+        source = "segment s CROSS JOIN "
+        conditions += f" AND {_joined(columns, 's')}"
+    else:
+        fixed = columns[:1] if road is Road.AUTHOR_ANY else columns
+        for index, column in enumerate(fixed):
+            conditions += f" AND t.{column} IN (SELECT value FROM json_each(:p{free + index}))"
+    parts = [f"SELECT t.seq FROM {source}{table} WHERE {_RANGE}{conditions}" for table in tables]
+    # An event may stand in several tag segments, but in one only of the others.
+    joined = (" UNION " if road is Road.TAG else " UNION ALL ").join(parts)
+    return f"SELECT seq FROM ({prefix}{joined})"
+
+
+def _segments_text(road: Road, free: int) -> str:
+    """The segments, from the arrays bound from `free` on."""
+    if road is Road.KIND_FOUND:
+        return (
+            "kind(b) AS (SELECT min(kind) FROM event UNION ALL SELECT (SELECT min(kind) FROM event"
+            " WHERE kind > b) FROM kind WHERE b IS NOT NULL), segment(a) AS"
+            f" (SELECT b FROM kind WHERE b IN (SELECT value FROM json_each(:p{free})))"
+        )
+    if road in _FOUND:  # step from one kind of an author to the next
+        wanted = f"IN (SELECT value FROM json_each(:p{free + 1}))"
+        return (
+            f"pair(a, b) AS (SELECT value, {_least_kind('value', -1)} FROM json_each(:p{free})"
+            f" UNION ALL SELECT a, {_least_kind('a', 'b')} FROM pair WHERE b IS NOT NULL),"
+            " segment(a, b) AS (SELECT a, b FROM pair WHERE b"
+            f" {wanted if road is Road.AUTHOR_FOUND else 'IS NOT NULL'})"
+        )
+    if len(_INDEXES[road].columns) == 1:
+        return f"segment(a) AS (SELECT value FROM json_each(:p{free}))"
+    return (
+        f"segment(a, b) AS (SELECT x.value, y.value FROM json_each(:p{free}) x"
+        f" CROSS JOIN json_each(:p{free + 1}) y)"
+    )
+
+
+def _least_kind(author: str, above: object) -> str:
+    parts = (
+        f"SELECT (SELECT kind FROM {table} WHERE author = {author} AND kind > {above}"
+        " ORDER BY kind LIMIT 1) AS kind"
+        for table in ("new_author", "author")
+    )
+    return f"(SELECT min(kind) FROM ({' UNION ALL '.join(parts)}))"
+
+
+def _bound(columns: Sequence[str], first: int) -> str:
+    return " AND ".join(f"t.{c} = :p{first + i}" for i, c in enumerate(columns)) or "true"
+
+
+def _joined(columns: Sequence[str], alias: str) -> str:
+    return " AND ".join(f"t.{c} = {alias}.{n}" for c, n in zip(columns, "ab", strict=False))
+
+
+def _rest_text(road: Road, rest: Iterable[Condition], alive: bool) -> tuple[str, int]:
+    """The conditions, each with its AND, and the number of the next free parameter."""
+    free, texts = _FIRST_FREE, []
+    for name, size in rest:
+        if size == 0:
+            values = f"(SELECT value FROM json_each(:p{free}))"
+        else:
+            values = f"({', '.join(f':p{free + i}' for i in range(size))})"
+        free += max(size, 1)
+        if name == "tag" and size == 0:
+            # Too many to be tried on each entry: look up who has them, once.
+            tagged = (
+                f"SELECT o.seq FROM {table} o WHERE o.key IN {values} AND o.created_at >= :p1"
+                for table in ("new_tag", "tag")
+            )
+            texts.append(f" AND t.seq IN ({' UNION ALL '.join(tagged)})")
+        elif name == "tag":
+            tagged = (
+                f"EXISTS (SELECT 1 FROM {table} o WHERE o.key IN {values}"
+                " AND o.created_at = t.created_at AND o.tie = t.tie AND o.seq = t.seq)"
+                for table in ("new_tag", "tag")
+            )
+            texts.append(f" AND ({' OR '.join(tagged)})")
+        elif name == "author" and road is Road.TAG:
+            texts.append(f" AND (SELECT o.author FROM event o WHERE o.seq = t.seq) IN {values}")
+        else:
+            texts.append(f" AND t.{name} IN {values}")
+    if alive:
+        texts.append(" AND t.seq NOT IN (SELECT o.seq FROM event o WHERE o.expires <= :p6)")
+    return "".join(texts), free
+
+
+@lru_cache(maxsize=1024)
+def _shifted(text: str, by: int) -> str:
+    return _parameters_in.sub(lambda found: f":p{int(found[1]) + by}", text)
+
+
+def _padded(keys: Sequence[Sequence[int]]) -> list[tuple[int | None, ...]]:
+    """The segments, up to a power of two with such as nothing is in."""
+    segments: list[tuple[int | None, ...]] = list(product(*keys))
+    nothing = (None,) * len(keys)
+    return segments + [nothing] * (power_of_two(len(segments)) - len(segments))

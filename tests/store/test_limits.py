@@ -1,0 +1,178 @@
+"""Large questions: long lists, broad scans, answers that do not fit, what makes no sense."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import sqlite3
+
+import pytest
+
+from nostr_client.errors import InvalidFilter
+from nostr_client.protocol.filters import Filter
+from nostr_client.store import database, statements
+from nostr_client.store.events import EventStore, QueryTimeout
+from tests.store import samples
+from tests.store.conftest import OpenStore
+from tests.store.naive import NaiveStore
+from tests.store.samples import NOW, author, make
+from tests.store.test_differential import assert_same, assert_slices
+
+ALICE = author(1)
+MANY = [author(n) for n in range(3000)]
+
+
+async def test_long_lists(store: EventStore) -> None:
+    rng = random.Random(3)
+    naive = NaiveStore()
+    events = samples.events(rng, 1500, authors=400, seconds=5000)
+    await store.save(events)
+    for event in events:
+        naive.save(event, NOW)
+    words = [f"{n}" for n in range(2000)] + list(samples.WORDS)
+    ids = [event.id for event in events] + [author(n) for n in range(2000)]
+    for fields in (
+        {"authors": MANY},
+        {"authors": MANY, "kinds": range(3000)},
+        {"authors": MANY[:65], "kinds": [1]},
+        {"kinds": range(65536)},
+        {"ids": ids},
+        {"ids": ids, "authors": MANY, "kinds": range(3000), "p": MANY},
+        {"p": MANY},
+        {"p": MANY, "t": words, "kinds": range(1, 100)},
+        {"e": ids, "authors": MANY},
+        {"t": words, "d": words, "authors": MANY[:30], "kinds": range(20, 40_000)},
+    ):
+        for limit in (None, 20):
+            filters = [Filter.of(**fields, limit=limit)]  # type: ignore[arg-type]
+            await assert_same(store, naive, filters)
+        await assert_slices(store, naive, [Filter.of(**fields)])  # type: ignore[arg-type]
+
+
+async def test_many_filters(store: EventStore) -> None:
+    naive = NaiveStore()
+    rng = random.Random(4)
+    events = samples.events(rng, 200)
+    await store.save(events)
+    for event in events:
+        naive.save(event, NOW)
+    for count in (99, 101, 700):
+        await assert_same(store, naive, [samples.random_filter(rng, events) for _ in range(count)])
+
+
+@pytest.mark.parametrize("segments", [1, 2, 3, 63, 64, 65, 66])
+async def test_both_ways_of_merging_agree(store: EventStore, segments: int) -> None:
+    naive = NaiveStore()
+    for event in (
+        made := [make(MANY[n % 70], 1, NOW - n // 7, content=f"{n}") for n in range(700)]
+    ):
+        naive.save(event, NOW)
+    await store.save(made)
+    assert statements.UNION_SEGMENTS == 64
+    await assert_same(store, naive, [Filter.of(authors=MANY[:segments], kinds=[1], limit=99)])
+    await assert_slices(store, naive, [Filter.of(authors=MANY[:segments], kinds=[1])])
+
+
+async def test_the_last_second_of_a_capped_page_is_whole(store: EventStore) -> None:
+    """NIP-67: paging by `until` must not lose what shares the last second."""
+    made = [make(ALICE, 1, NOW - n // 8, content=f"{n}") for n in range(40)]
+    await store.save(made)
+    ordered = sorted(made, key=lambda event: event.order)
+    page = await store.page([Filter.of(authors=[ALICE])], max_limit=12)
+    assert page.events == [event.json for event in ordered[:16]]
+    assert not page.complete
+    asked = await store.page([Filter.of(authors=[ALICE], limit=12)], max_limit=50)
+    assert len(asked.events) == 12, "the client's own limit is kept"
+    stretched = await store.page([Filter()], max_limit=3)
+    assert len(stretched.events) == 6, "but never more than as many again"
+    last = await store.page([Filter.of(until=NOW - 4)], max_limit=5)
+    assert (len(last.events), last.complete) == (8, True)
+
+
+async def test_a_page_tells_its_snapshot(store: EventStore) -> None:
+    assert (await store.page([Filter()])).seq == 0
+    await store.save([make(ALICE, 1, NOW - n) for n in range(7)])
+    for filters in ([Filter()], [Filter.of(ids=[])], [Filter(), Filter.of(kinds=[1])]):
+        assert (await store.page(filters)).seq == 7
+    assert await store.query([]) == (await store.page([])).events == []
+    assert await store.count([]) == 0
+
+
+async def test_an_answer_too_large_for_one_piece_comes_in_parts(
+    open_store: OpenStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "LONGEST_VALUE", 100_000)
+    made = [make(ALICE, 1, NOW - n, content="x" * 30_000) for n in range(12)]
+    async with open_store() as store:
+        for event in made:
+            await store.save([event])
+        assert await store.query([Filter()]) == made
+        page = await store.page([Filter()])
+        assert page.events == [event.json for event in made[: len(page.events)]]
+        assert 0 < len(page.events) < 12
+        assert not page.complete
+        assert [e for part in [p async for p in store.stream([Filter()])] for e in part] == made
+
+
+async def test_a_broad_query_ends_in_time(
+    open_store: OpenStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Two values that never meet, each in thousands of events: every entry must be looked at.
+    made = [make(ALICE, 1, NOW - n, ("t", "ab"[n % 2]), ("r", "ba"[n % 2])) for n in range(20_000)]
+    broad = [Filter.of(t=["a"], r=["a"])]
+    monkeypatch.setattr(database, "QUICK_LIMIT", 0.001)
+    monkeypatch.setattr(database, "_STEPS_BETWEEN_CHECKS", 1000)
+    async with open_store(time_limit=0.005) as store:
+        await store.save(made)
+        for ask in (store.count, store.query, store.page):
+            with pytest.raises(QueryTimeout, match=r"too broad|busy"):
+                await ask(broad)
+        # Nothing is left behind by what was broken off.
+        assert await store.count([Filter.of(ids=[made[0].id])]) == 1
+        assert (await store.save([make(ALICE, 1, NOW + 1)]))[0].held
+    async with open_store() as store:
+        assert await store.count(broad) == 0, "the slow lane has time"
+
+
+async def test_broad_queries_do_not_hold_up_narrow_ones(
+    open_store: OpenStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = [make(ALICE, 1, NOW - n, ("t", "ab"[n % 2]), ("r", "ba"[n % 2])) for n in range(20_000)]
+    monkeypatch.setattr(database, "QUICK_LIMIT", 0.001)
+    monkeypatch.setattr(database, "_STEPS_BETWEEN_CHECKS", 1000)
+    async with open_store(time_limit=20) as store:
+        await store.save(made)
+        broad = [asyncio.create_task(store.count([Filter.of(t=["a"], r=["a"])])) for _ in range(50)]
+        await asyncio.sleep(0)
+        assert await store.query([Filter.of(ids=[made[0].id])]) == [made[0]]
+        assert not all(task.done() for task in broad), "it did not have to wait for them all"
+        assert set(await asyncio.gather(*broad)) == {0}
+
+
+async def test_a_query_that_nobody_waits_for_is_not_begun(open_store: OpenStore) -> None:
+    async with open_store() as store:
+        await store.save([make(ALICE, 1, NOW)])
+        tasks = [asyncio.create_task(store.count([Filter()])) for _ in range(50)]
+        await asyncio.sleep(0)
+        for task in tasks[1:]:
+            task.cancel()
+        assert await tasks[0] == 1
+
+
+async def test_what_this_store_does_not_do_is_refused(store: EventStore) -> None:
+    for f in (Filter.of(search="hello"), Filter.of(search=""), Filter.parse('{"x":1}')):
+        with pytest.raises(InvalidFilter):
+            await store.query([f])
+        with pytest.raises(InvalidFilter):
+            await store.page([Filter(), f])
+        with pytest.raises(InvalidFilter):
+            await store.count([f])
+        with pytest.raises(InvalidFilter):
+            await store.ids(f)
+        with pytest.raises(InvalidFilter):
+            _ = [part async for part in store.stream([f])]
+
+
+def test_the_store_is_quiet_about_its_engine() -> None:
+    """No SQLite error is an error of ours: callers see StoreError alone."""
+    assert not issubclass(QueryTimeout, sqlite3.Error)
