@@ -50,7 +50,7 @@ class _Fields(msgspec.Struct, frozen=True, gc=False):
 _decode = msgspec.json.Decoder(_Fields).decode
 
 
-class Event(msgspec.Struct, frozen=True, eq=False, weakref=True):
+class Event(msgspec.Struct, frozen=True, eq=False, gc=False):
     """A signed event. `json` is its one encoding: what is stored and what is sent.
 
     `id` and `pubkey` are 64, `sig` 128 lowercase hex digits; `created_at` is in seconds.

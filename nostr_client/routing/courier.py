@@ -21,6 +21,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from nostr_client.errors import InvalidEvent, StoreError
+from nostr_client.net.paging import Paging
 from nostr_client.net.pool import RelayPool
 from nostr_client.net.report import Answer, PublishReport
 from nostr_client.net.subscription import Arrival, Ended, EndOfStored, Subscription
@@ -42,8 +43,8 @@ PUBLISH_LIMIT: Final = 10.0
 """Seconds that relays have to answer to a publication."""
 FETCH_LIMIT: Final = 10.0
 READ_BACK_LIMIT: Final = 60.0
-MOST_READ_BACK: Final = 20_000
-SAVED_AT_ONCE: Final = 500
+TO_THE_END: Final = Paging(most=20_000)
+"""Page by page, so many events of one relay at most."""
 STORE_PAUSE: Final = 2.0
 """Seconds before a batch is offered again to a store that failed."""
 WAITS: Final = {None: 5, Meaning.HELD: 0, Meaning.ACT: 900, Meaning.LATER: 30}
@@ -238,17 +239,19 @@ class Courier:
         urls: Collection[str],
         *,
         timeout: float = FETCH_LIMIT,  # noqa: ASYNC109
+        paging: Paging | None = None,
     ) -> Asked:
         """Ask each relay for what it has stored, at most `timeout` seconds; save what comes.
 
-        Every relay of `urls` has an entry in `ends` afterwards. Raises StoreError.
+        With `paging` a relay that sends its answer in pages is read to the end. Every relay of
+        `urls` has an entry in `ends` afterwards. Raises StoreError.
         """
         asked = Asked()
         dialled = [url for url in dict.fromkeys(urls) if self.book.policy(url)]
         if dialled and filters:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(timeout):
-                    await self._hear(filters, dialled, asked)
+                    await self._hear(filters, dialled, asked, paging)
         for url in urls:
             asked.ends.setdefault(url, Ended(url, "", "timeout: no answer in time", final=False))
         return asked
@@ -266,7 +269,7 @@ class Courier:
         the client's own relays. Offline is 0, no error. Raises StoreError.
         """
         if urls is not None:
-            return (await self.ask(filters, urls, timeout=timeout)).new
+            return (await self.ask(filters, urls, timeout=timeout, paging=TO_THE_END)).new
         return await self.ask_each(await self.route(filters), limit=timeout)
 
     async def ask_each(
@@ -275,7 +278,7 @@ class Courier:
         """Ask each relay its own question, all at once; how many events were new here."""
         async with asyncio.TaskGroup() as group:
             tasks = [
-                group.create_task(self.ask(filters, [url], timeout=limit))
+                group.create_task(self.ask(filters, [url], timeout=limit, paging=TO_THE_END))
                 for url, filters in routes.items()
             ]
         return sum(task.result().new for task in tasks)
@@ -323,12 +326,8 @@ class Courier:
 
         False when the relay did not answer to the end within `limit` seconds.
         """
-        fetched = await self.pool.fetch(filters, [url], timeout=limit, most=MOST_READ_BACK)
-        for start in range(0, len(fetched.events), SAVED_AT_ONCE):
-            part = fetched.events[start : start + SAVED_AT_ONCE]
-            await self.take([Arrival(event, url, False, False) for event in part])
-        end = fetched.ends.get(url)
-        return end is not None and end.answered
+        asked = await self.ask(filters, [url], timeout=limit, paging=TO_THE_END)
+        return asked.ends[url] is None
 
     async def take(self, arrivals: Sequence[Arrival]) -> int:
         """Save what arrived and write down the copies; how many were new here."""
@@ -343,9 +342,11 @@ class Courier:
         self.on_taken([event for event in events.values() if event.id in held])
         return sum(r.status in (SaveStatus.STORED, SaveStatus.REPLACED) for r in results)
 
-    async def _hear(self, filters: Sequence[Filter], urls: Sequence[str], asked: Asked) -> None:
-        waiting = set(urls)
-        async with self.pool.subscribe(filters, urls, live=False) as subscription:
+    async def _hear(
+        self, filters: Sequence[Filter], urls: Sequence[str], asked: Asked, paging: Paging | None
+    ) -> None:
+        waiting, lost = set(urls), set[str]()
+        async with self.pool.subscribe(filters, urls, live=False, paging=paging) as subscription:
             async for batch in subscription.batches():
                 arrivals = [item for item in batch if isinstance(item, Arrival)]
                 ends = [item for item in batch if isinstance(item, EndOfStored | Ended)]
@@ -355,6 +356,9 @@ class Courier:
                     asked.events[arrival.event.id] = arrival.event
                     asked.found[arrival.url] = asked.found.get(arrival.url, 0) + 1
                 for end in ends:
+                    if _was_idle(end) and end.url not in lost:
+                        lost.add(end.url)
+                        continue
                     asked.ends[end.url] = end if isinstance(end, Ended) else None
                     waiting.discard(end.url)
                 if not waiting:
@@ -376,6 +380,11 @@ class Courier:
                     await asyncio.sleep(STORE_PAUSE)
             for end in ends:
                 following.done_with(end)
+
+
+def _was_idle(end: EndOfStored | Ended) -> bool:
+    """The relay may have closed an idle socket just now: it is asked once more by itself."""
+    return isinstance(end, Ended) and not end.final and end.reason.startswith("lost:")
 
 
 _UNHELD: Final = {
