@@ -14,6 +14,7 @@ from typing import Any, ClassVar, TypeVar
 from rich.text import Text
 from textual.app import App, ComposeResult, SystemCommand
 from textual.binding import BindingType
+from textual.driver import Driver
 from textual.filter import LineFilter, Monochrome, NoColor
 from textual.screen import Screen
 from textual.theme import Theme
@@ -24,7 +25,7 @@ from nostr_client.errors import NostrError, StoreError
 from nostr_client.safe_text import safe_text
 from nostr_client.social.views import NoteView
 from nostr_client.tui import drafts, themes
-from nostr_client.tui.deeds import Deeds
+from nostr_client.tui.deeds import Deeds, forget
 from nostr_client.tui.engine import Engine
 from nostr_client.tui.entering import Entered, Entering
 from nostr_client.tui.keymap import Where, bindings
@@ -38,6 +39,7 @@ from nostr_client.tui.messages import (
     Section,
     Write,
 )
+from nostr_client.tui.note_look import quoted
 from nostr_client.tui.palette import KeymapCommands
 from nostr_client.tui.remembered import Remembered, recall, remember
 from nostr_client.tui.screens.accounts import AccountList
@@ -45,10 +47,11 @@ from nostr_client.tui.screens.check import Check
 from nostr_client.tui.screens.compose import Compose
 from nostr_client.tui.screens.main import WIDE, MainScreen
 from nostr_client.tui.screens.profile import ProfileScreen
-from nostr_client.tui.screens.question import Ask, Help, Question
+from nostr_client.tui.screens.question import Ask, Help
 from nostr_client.tui.screens.relays import RelayList
 from nostr_client.tui.screens.thread import ThreadScreen
 from nostr_client.tui.setting import Setting
+from nostr_client.tui.signals import forgiving
 from nostr_client.tui.widgets.meter import Sending
 
 T = TypeVar("T")
@@ -87,6 +90,9 @@ class NostrApp(App[int]):
         self.theme = chosen if chosen in self.available_themes else themes.DEFAULT
         self.theme_changed_signal.subscribe(self, self._theme_changed)
         self._do(self._enter(self._entering.begin(demo=self._demo)), "enter")
+
+    def get_driver_class(self) -> type[Driver]:
+        return forgiving(super().get_driver_class())
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         """With NO_COLOR no colour at all, and not shades of grey as Textual would have it."""
@@ -168,25 +174,8 @@ class NostrApp(App[int]):
     async def _forget(self, account: Account) -> None:
         if self._account is not None and account.pubkey == self._account.pubkey:
             self.say("This account is in use: switch to another one first.", "warning")
-            return
-        alone = account.can_sign and not account.backed_up
-        detail = (
-            "Its key was never exported: this may be the only copy in the world." if alone else ""
-        )
-        question = Question(
-            f"Forget {account.label} on this machine?",
-            detail,
-            yes="forget",
-            word="forget" if alone else "",
-        )
-        if not await self._ask(question):
-            return
-        try:
-            await self._setting.accounts.remove(account.pubkey)
-        except NostrError as error:
-            self.say(str(error), "error")
-        if self.main is not None:
-            self.main.go_to(Section.ACCOUNTS)
+        elif await forget(self._setting.accounts, account, self.say, self._ask):
+            self.action_section(Section.ACCOUNTS.value)
 
     # Going about
 
@@ -326,7 +315,7 @@ class NostrApp(App[int]):
         title, answered = "New note", ""
         if reply_to is not None:
             title = f"Answer to {reply_to.author.label}"
-            answered = _quoted(reply_to.event.content)
+            answered = quoted(reply_to.event.content)
         self.push_screen(Compose(keeper, submit, title=title, answered=answered))
 
     async def _send(
@@ -392,9 +381,3 @@ class NostrApp(App[int]):
                         self.say(f"The draft is not kept, so we stay: {error}", "error")
                         return
         self.exit(code, return_code=code)
-
-
-def _quoted(content: str) -> str:
-    """The beginning of a note, as what is being answered."""
-    lines = [line for line in safe_text(content[:400]).splitlines() if line.strip()]
-    return "\n".join(f"│ {line}" for line in lines[:3])

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
+from nostr_client.accounts.account import Account, Accounts
 from nostr_client.client import NostrClient
 from nostr_client.errors import InvalidData, ListNotRead, NostrError
 from nostr_client.net.report import PublishReport
@@ -142,6 +143,25 @@ class Deeds:
             self._say(str(error), "error")
             return
         self._say(f"{done}: {_outcome(posted.report)}", "information")
+
+
+async def forget(accounts: Accounts, account: Account, say: Say, ask: Ask) -> bool:
+    """Take an account off this machine, after asking; by a typed word if its key may be lost."""
+    alone = account.can_sign and not account.backed_up
+    question = Question(
+        f"Forget {account.label} on this machine?",
+        "Its key was never exported: this may be the only copy in the world." if alone else "",
+        yes="forget",
+        word="forget" if alone else "",
+    )
+    if not await ask(question):
+        return False
+    try:
+        await accounts.remove(account.pubkey)
+    except NostrError as error:
+        say(str(error), "error")
+        return False
+    return True
 
 
 def _outcome(report: PublishReport) -> str:

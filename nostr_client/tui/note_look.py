@@ -210,6 +210,12 @@ def copies_line(item: NoteView) -> str:
     return f"{line} · {waiting} waiting, tried again by itself" if waiting > 0 else line
 
 
+def quoted(content: str) -> str:
+    """The beginning of a note, as what is being answered: at most three safe lines."""
+    lines = [line for line in safe_text(content[:400]).splitlines() if line.strip()]
+    return "\n".join(f"│ {line}" for line in lines[:3])
+
+
 def _label(text: str) -> str:
     return safe_line(text, 40).strip() or "?"
 

@@ -12,6 +12,7 @@ from textual.app import App, ComposeResult
 from textual.content import Content
 from textual.pilot import Pilot
 
+from nostr_client.tui.widgets.list_messages import Chosen
 from nostr_client.tui.widgets.source import Page, Styles
 from nostr_client.tui.widgets.windowed_list import WindowedList
 
@@ -99,7 +100,7 @@ class ListApp(App[None]):
     def list(self) -> WindowedList[Row]:
         return self.query_one("#list", WindowedList)
 
-    def on_windowed_list_chosen(self, message: WindowedList.Chosen) -> None:
+    def on_windowed_list_chosen(self, message: Chosen) -> None:
         self.said.append(message.item)
 
     def screen_lines(self) -> list[str]:

@@ -13,8 +13,8 @@ from nostr_client.social.views import NoteView
 from nostr_client.tui.feeds import ReadDown, Timelines
 from nostr_client.tui.messages import Say
 from nostr_client.tui.note_look import NoteLook
+from nostr_client.tui.widgets.list_messages import Failed, Filled, Unseen
 from nostr_client.tui.widgets.note_list import NoteList
-from nostr_client.tui.widgets.windowed_list import WindowedList
 
 GATHER = 0.1
 """Seconds in which arrivals are gathered before they are put into the list."""
@@ -33,6 +33,8 @@ class FeedPane(Vertical):
         self._down = down
         self._state = ""
         self._unseen = 0
+        self._opened = False
+        self._stale = False
         self._head = Static(title, markup=False, classes="head")
         self._nothing = Static(empty, markup=False, classes="empty")
         self.notes = NoteList(look)
@@ -44,11 +46,26 @@ class FeedPane(Vertical):
 
     def on_mount(self) -> None:
         self._nothing.display = False
-        self.notes.show(Timelines(self._down))
+
+    def open(self) -> None:
+        """The pane is in front: read its list, if that was not done yet."""
+        if not self._opened:
+            self._opened = True
+            self.notes.show(Timelines(self._down))
+        elif self._stale:
+            self.notes.redraw()
+        self._stale = False
+
+    def redraw(self, *, now: bool) -> None:
+        """Names or folds have changed: draw again, `now` or when the pane is opened next."""
+        self._stale = not now
+        if now:
+            self.notes.redraw()
 
     def arrive(self, notes: list[NoteView]) -> None:
-        """New entries."""
-        self.notes.arrive(notes)
+        """New entries; before the pane was opened they are left to the store."""
+        if self._opened:
+            self.notes.arrive(notes)
 
     def say(self, state: str) -> None:
         """What the background reading is doing; beside the title."""
@@ -56,17 +73,17 @@ class FeedPane(Vertical):
             self._state = state
             self._draw_head()
 
-    def on_windowed_list_filled(self, message: WindowedList.Filled) -> None:
+    def on_windowed_list_filled(self, message: Filled) -> None:
         message.stop()
         self._nothing.display = message.empty
 
-    def on_windowed_list_unseen(self, message: WindowedList.Unseen) -> None:
+    def on_windowed_list_unseen(self, message: Unseen) -> None:
         message.stop()
         if message.count != self._unseen:
             self._unseen = message.count
             self._draw_head()
 
-    def on_windowed_list_failed(self, message: WindowedList.Failed) -> None:
+    def on_windowed_list_failed(self, message: Failed) -> None:
         message.stop()
         self.post_message(Say(str(message.error), "error"))
 

@@ -17,6 +17,7 @@ from nostr_client.protocol.urls import normalize_relay_url
 from nostr_client.safe_text import safe_line
 from nostr_client.tui.screens.form import Page, field, prose
 from nostr_client.tui.screens.question import key_words
+from nostr_client.tui.widgets.list_messages import Chosen
 from nostr_client.tui.widgets.source import Fixed, Styles
 from nostr_client.tui.widgets.windowed_list import WindowedList
 
@@ -173,7 +174,7 @@ class FirstRelays(Page[tuple[str, ...]]):
         self.query_one("#keys", Static).update(key_words(self.KEYS))
         self.offers.focus()
 
-    def on_windowed_list_chosen(self, message: WindowedList.Chosen) -> None:
+    def on_windowed_list_chosen(self, message: Chosen) -> None:
         message.stop()
         self.action_go()
 

@@ -10,6 +10,7 @@ from textual.content import Content
 from textual.widget import Widget
 
 from nostr_client.tui.screens.form import Page, prose
+from nostr_client.tui.widgets.list_messages import Chosen
 from nostr_client.tui.widgets.source import Fixed, Styles
 from nostr_client.tui.widgets.windowed_list import WindowedList
 
@@ -67,7 +68,7 @@ class FirstRun(Page[Way]):
         ways.show(Fixed(list(Way), lambda way: way.name))
         ways.focus()
 
-    def on_windowed_list_chosen(self, message: WindowedList.Chosen) -> None:
+    def on_windowed_list_chosen(self, message: Chosen) -> None:
         message.stop()
         self.dismiss(message.item)
 

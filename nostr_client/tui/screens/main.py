@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -26,6 +27,7 @@ from nostr_client.tui.screens.feed import FeedPane, hand_over
 from nostr_client.tui.screens.relays import RelaysPane
 from nostr_client.tui.screens.thread import ThreadPane
 from nostr_client.tui.widgets.lines import HintLine, Status, StatusLine
+from nostr_client.tui.widgets.list_messages import Highlighted
 from nostr_client.tui.widgets.note_list import NoteList
 from nostr_client.tui.widgets.rail import Rail
 from nostr_client.tui.widgets.windowed_list import WindowedList
@@ -58,6 +60,9 @@ class MainScreen(Screen[None]):
         self._accounts = accounts
         self._mentions: set[str] | None = None
         """The newest mentions of the last look."""
+        self._unread = 0
+        """Mentions written since this screen was opened, and not looked at yet."""
+        self._began = time.time()
         self._status = StatusLine(id="status")
         self._rails = (Rail(upright=False, id="tabs"), Rail(upright=True, id="rail"))
         self._switcher = ContentSwitcher(initial=Section.HOME.value, id="sections")
@@ -136,6 +141,7 @@ class MainScreen(Screen[None]):
             self._account_list.show(self._accounts())
         else:
             self._hints.hints = tuple(hints(*_NOTE_KEYS))
+            self.feeds[section].open()
         self._place_detail(self.is_wide)
         self.front.focus()
 
@@ -147,7 +153,7 @@ class MainScreen(Screen[None]):
     def on_resize(self, event: events.Resize) -> None:
         self._place_detail(event.size.width >= WIDE)
 
-    def on_windowed_list_highlighted(self, message: WindowedList.Highlighted) -> None:
+    def on_windowed_list_highlighted(self, message: Highlighted) -> None:
         if message.list is self.front_notes and self.is_wide:
             self.detail.show(message.item)
 
@@ -162,8 +168,8 @@ class MainScreen(Screen[None]):
         self._redraw_notes()
 
     def _redraw_notes(self) -> None:
-        for feed in self.feeds.values():
-            feed.notes.redraw()
+        for section, feed in self.feeds.items():
+            feed.redraw(now=section is self.section)
         self.detail.notes.redraw()
 
     # What arrives
@@ -193,7 +199,7 @@ class MainScreen(Screen[None]):
 
     async def _look_around(self) -> None:
         """Now and then: relays, what is unsent, and what has changed about the visible notes."""
-        trouble = ""
+        trouble, looks = "", 0
         while True:
             try:
                 await self._look_at_relays()
@@ -204,7 +210,8 @@ class MainScreen(Screen[None]):
                 if str(error) != trouble:
                     trouble = str(error)
                     self.post_message(Say(trouble, "error"))
-            await asyncio.sleep(LOOK_EVERY)
+            looks += 1
+            await asyncio.sleep(min(LOOK_EVERY, 0.3 * looks))
 
     async def _look_at_relays(self) -> None:
         rows = await self.client.relays.rows()
@@ -231,10 +238,12 @@ class MainScreen(Screen[None]):
     async def _look_at_mentions(self) -> None:
         newest = await self.client.timeline.mentions(limit=MENTIONS)
         before, self._mentions = self._mentions, {note.entry.id for note in newest}
-        if before is not None:
-            pane = self.feeds[Section.MENTIONS]
-            pane.arrive([note for note in newest if note.entry.id not in before])
-            self._mark(Section.MENTIONS, str(pane.notes.unseen or ""))
+        fresh = [note for note in newest if before is not None and note.entry.id not in before]
+        self.feeds[Section.MENTIONS].arrive(fresh)
+        self._unread += sum(1 for note in fresh if note.at >= self._began)
+        if self.section is Section.MENTIONS:
+            self._unread = 0
+        self._mark(Section.MENTIONS, str(self._unread or ""))
 
     async def _look_at_notes(self) -> None:
         """Counts, names and copies of what is in view, as they are by now."""

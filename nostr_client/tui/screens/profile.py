@@ -58,13 +58,15 @@ class ProfileScreen(Screen[None]):
         yield Static("", markup=False, id="about")
         empty = "Nothing of theirs is here yet; it is looked for on relays."
         yield FeedPane("notes", self._notes, self._look, empty=empty)
-        yield HintLine(hints(Where.PROFILE, Where.LIST, Where.NOTE), id="hints")
+        yield HintLine(hints(Where.PROFILE, Where.LIST, Where.NOTE, Where.EVERYWHERE), id="hints")
 
     async def _notes(self, until: Cursor | None, limit: int) -> list[NoteView]:
         return await self._client.timeline.author(self._pubkey, until=until, limit=limit)
 
     def on_mount(self) -> None:
-        self.query_one(FeedPane).notes.focus()
+        feed = self.query_one(FeedPane)
+        feed.open()
+        feed.notes.focus()
         self.run_worker(self._load(), group="profile")
 
     async def _load(self) -> None:

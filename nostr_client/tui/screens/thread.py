@@ -98,10 +98,7 @@ class ThreadPane(Vertical):
         if not self.is_mounted or self._note is None or self._note.event.id != thread.focus:
             return
         source = Fixed(thread_rows(thread), self._look.key)
-        if first:
-            self.notes.show(source, select=thread.focus)
-        else:
-            self.notes.renew(source)
+        self.notes.renew(source, select=thread.focus if first else "")
         self._head.update(_summary(thread))
         focus = next((v for _, v in thread.items if v.event.id == thread.focus), None)
         self._copies.update(copies_line(focus) if focus else "")

@@ -6,7 +6,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rich.cells import cell_len
 from textual.content import Content
 from textual.reactive import reactive
 from textual.widgets import Static
@@ -73,7 +72,7 @@ class StatusLine(Static):
 
 
 class HintLine(Static):
-    """The keys that matter here. What does not fit is in the help."""
+    """The keys that matter here, as many as fit; the last one, the help, always does."""
 
     hints: reactive[tuple[tuple[str, str], ...]] = reactive(())
 
@@ -82,12 +81,18 @@ class HintLine(Static):
         self.set_reactive(HintLine.hints, tuple(hints))
 
     def render(self) -> Content:
-        pieces: list[Content] = []
-        room = self.size.width - 2
-        for key, word in self.hints:
-            piece = Content.assemble((f"{key} ", "$text-primary"), (word, "$foreground 60%"))
-            room -= cell_len(key) + cell_len(word) + 3
+        if not self.hints:
+            return Content("")
+        pieces = [
+            Content.assemble((f"{key} ", "$text-primary"), (f"{word}  ", "$foreground 60%"))
+            for key, word in self.hints
+        ]
+        last = pieces.pop()
+        room = self.size.width - 1 - last.cell_length
+        shown = [Content(" ")]
+        for piece in pieces:
+            room -= piece.cell_length
             if room < 0:
                 break
-            pieces.append(piece)
-        return Content(" ") + Content("  ").join(pieces)
+            shown.append(piece)
+        return Content("").join([*shown, last])

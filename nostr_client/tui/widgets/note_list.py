@@ -8,6 +8,7 @@ from nostr_client.social.views import NoteView
 from nostr_client.tui.keymap import Where, bindings
 from nostr_client.tui.messages import OpenProfile, OpenThread, React, Repost, Unfolded, Write
 from nostr_client.tui.note_look import STYLES, NoteLook, ThreadLook, ThreadRow
+from nostr_client.tui.widgets.list_messages import Chosen
 from nostr_client.tui.widgets.windowed_list import WindowedList
 
 T = TypeVar("T")
@@ -75,7 +76,7 @@ class NoteList(_NoteActions[NoteView]):
     def unfolded(self) -> set[str]:
         return self._look.unfolded
 
-    def on_windowed_list_chosen(self, message: WindowedList.Chosen) -> None:
+    def on_windowed_list_chosen(self, message: Chosen) -> None:
         message.stop()
         if (note := self._present()) is not None:
             self.post_message(OpenThread(note))
@@ -96,7 +97,7 @@ class ThreadList(_NoteActions[ThreadRow]):
     def unfolded(self) -> set[str]:
         return self._look.notes.unfolded
 
-    def on_windowed_list_chosen(self, message: WindowedList.Chosen) -> None:
+    def on_windowed_list_chosen(self, message: Chosen) -> None:
         message.stop()
         if (note := self._present()) is not None:
             self.post_message(OpenThread(note))

@@ -12,11 +12,10 @@ It reads its items from a `Source` by pages, in both directions, and holds a `Wi
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import ClassVar, Generic, TypeVar
 
 from textual import events
 from textual.geometry import Size
-from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.style import Style
@@ -25,23 +24,12 @@ from nostr_client.errors import NostrError
 from nostr_client.tui.keymap import Where, bindings
 from nostr_client.tui.widgets.arrivals import Arrivals
 from nostr_client.tui.widgets.drawing import Drawing
+from nostr_client.tui.widgets.list_messages import Chosen, Failed, Filled, Highlighted, Unseen
 from nostr_client.tui.widgets.pager import PAGE, Pager, Part
 from nostr_client.tui.widgets.source import Fixed, Look, Page, Source
 from nostr_client.tui.widgets.window import Window
 
 T = TypeVar("T")
-
-
-class ListMessage(Message):
-    """Something that a list says; `list` is the one."""
-
-    def __init__(self, sender: WindowedList[Any]) -> None:
-        super().__init__()
-        self.list = sender
-
-    @property
-    def control(self) -> WindowedList[Any]:
-        return self.list
 
 
 class WindowedList(ScrollView, Generic[T], can_focus=True):
@@ -60,37 +48,6 @@ class WindowedList(ScrollView, Generic[T], can_focus=True):
     DEFAULT_CSS = """
     WindowedList { overflow-x: hidden; overflow-y: scroll; scrollbar-size-vertical: 0; }
     """
-
-    class Highlighted(ListMessage):
-        """Another item is selected, or none."""
-
-        def __init__(self, sender: WindowedList[Any], item: Any) -> None:
-            super().__init__(sender)
-            self.item = item
-
-    class Chosen(Highlighted):
-        """The selected item was opened."""
-
-    class Unseen(ListMessage):
-        """How many arrivals have not been in view yet."""
-
-        def __init__(self, sender: WindowedList[Any], count: int) -> None:
-            super().__init__(sender)
-            self.count = count
-
-    class Filled(ListMessage):
-        """The list was read anew, or got its first item; `empty` when it holds nothing."""
-
-        def __init__(self, sender: WindowedList[Any], empty: bool) -> None:
-            super().__init__(sender)
-            self.empty = empty
-
-    class Failed(ListMessage):
-        """The source could not be read."""
-
-        def __init__(self, sender: WindowedList[Any], error: NostrError) -> None:
-            super().__init__(sender)
-            self.error = error
 
     def __init__(
         self, look: Look[T], *, gap: int = 1, id: str | None = None, classes: str | None = None
@@ -143,18 +100,22 @@ class WindowedList(ScrollView, Generic[T], can_focus=True):
         self._selected = select
         self._read(Part.FIRST)
 
-    def renew(self, source: Fixed[T]) -> None:
-        """The same list in a new state: what is being read stays where it is."""
-        anchor = self._anchor()
-        key = anchor[0] if anchor else self._selected
+    def renew(self, source: Fixed[T], *, select: str = "") -> None:
+        """The same list in a new state: what is being read stays where it is.
+
+        With `select` another list instead, read from the item of that key on.
+        """
+        anchor = None if select else self._anchor()
+        key = select or (anchor[0] if anchor else self._selected)
         items, at_start, at_end = source.around(key, PAGE)
         self._pager.restart(source)
         self._drawing.forget_all()
         self._window.replace(items, at_start=at_start, at_end=at_end)
-        self._return_to(anchor)
-        if self._window.index_of(self._selected) is None:
-            self._select(0)
-        self.post_message(self.Filled(self, not items))
+        self._return_to((select, 0) if select else anchor)
+        index = self._window.index_of(select or self._selected)
+        if select or index is None:
+            self._select(index or 0)
+        self.post_message(Filled(self, not items))
 
     def arrive(self, items: Iterable[T]) -> None:
         """New items, in any order; those held already are taken as their new state."""
@@ -167,7 +128,7 @@ class WindowedList(ScrollView, Generic[T], can_focus=True):
         self._settle()
         if empty and len(self._window):
             self._select(0)
-            self.post_message(self.Filled(self, False))
+            self.post_message(Filled(self, False))
         self._tell_unseen()
 
     def update(self, item: T) -> None:
@@ -181,7 +142,7 @@ class WindowedList(ScrollView, Generic[T], can_focus=True):
         grown = self._window.update(item)
         self._resized(grown if above else 0)
         if key == self._selected:
-            self.post_message(self.Highlighted(self, item))
+            self.post_message(Highlighted(self, item))
 
     def redraw(self, keys: Iterable[str] | None = None) -> None:
         """Lay out again what the look shows differently now: all, or these keys."""
@@ -206,7 +167,7 @@ class WindowedList(ScrollView, Generic[T], can_focus=True):
             page = await self._pager.read(part, reading)
         except NostrError as error:
             self._pager.give_up()
-            self.post_message(self.Failed(self, error))
+            self.post_message(Failed(self, error))
             return
         if page is not None and self.is_mounted:
             self._take(part, page)
@@ -229,7 +190,7 @@ class WindowedList(ScrollView, Generic[T], can_focus=True):
             if found:
                 self._reveal(found)
             self._tell_unseen()
-            self.post_message(self.Filled(self, not page.items))
+            self.post_message(Filled(self, not page.items))
 
     def _read_on(self) -> None:
         part = self._pager.next_part(self._visible())
@@ -252,7 +213,7 @@ class WindowedList(ScrollView, Generic[T], can_focus=True):
 
     def _tell_unseen(self) -> None:
         self._arrivals.seen(self.look.key(item) for item in self.in_view)
-        self.post_message(self.Unseen(self, len(self._arrivals.unseen)))
+        self.post_message(Unseen(self, len(self._arrivals.unseen)))
 
     # Layout
 
@@ -334,12 +295,12 @@ class WindowedList(ScrollView, Generic[T], can_focus=True):
     def _select(self, index: int) -> None:
         if not len(self._window):
             self._selected = ""
-            self.post_message(self.Highlighted(self, None))
+            self.post_message(Highlighted(self, None))
             return
         item = self._window.items[max(0, min(index, len(self._window) - 1))]
         self._selected = self.look.key(item)
         self.refresh()
-        self.post_message(self.Highlighted(self, item))
+        self.post_message(Highlighted(self, item))
 
     def _reveal(self, index: int, *, from_end: bool = False) -> None:
         top, bottom = self._window.top(index), self._window.top(index + 1)
@@ -416,7 +377,7 @@ class WindowedList(ScrollView, Generic[T], can_focus=True):
 
     def action_choose(self) -> None:
         if (item := self.selected) is not None:
-            self.post_message(self.Chosen(self, item))
+            self.post_message(Chosen(self, item))
 
     def on_click(self, event: events.Click) -> None:
         """A click selects, another one on the same item opens it."""
