@@ -47,7 +47,7 @@ from nostr_client.tui.screens.check import Check
 from nostr_client.tui.screens.compose import Compose
 from nostr_client.tui.screens.main import WIDE, MainScreen
 from nostr_client.tui.screens.profile import ProfileScreen
-from nostr_client.tui.screens.question import Ask, Help
+from nostr_client.tui.screens.question import Ask, Help, Question
 from nostr_client.tui.screens.relays import RelayList
 from nostr_client.tui.screens.thread import ThreadScreen
 from nostr_client.tui.setting import Setting
@@ -113,8 +113,11 @@ class NostrApp(App[int]):
     def on_say(self, message: Say) -> None:
         self.say(message.text, message.severity)
 
-    def _wait(self, text: str) -> None:
-        self.screen_stack[0].query_one("#opening", Static).update(text)
+    async def _wait(self, text: str) -> None:
+        """Nothing but these words."""
+        while len(self.screen_stack) > 1:
+            await self.pop_screen()
+        self.screen.query_one("#opening", Static).update(text)
 
     async def _ask(self, screen: Screen[T]) -> T | None:
         return await self.push_screen_wait(screen)
@@ -144,13 +147,14 @@ class NostrApp(App[int]):
         try:
             entered = await entering
         except NostrError as error:
-            self._wait(f"{safe_text(str(error))}\n\nctrl+q leaves.")
-            self.say(str(error), "error")
+            await self._wait("ctrl+q leaves.")
+            trouble = Question("This cannot be opened", safe_text(str(error)), yes="try again")
+            if await self._ask(trouble):
+                await self._enter(self._entering.begin(demo=self._demo))
             return
         if entered is None:
             return
-        while len(self.screen_stack) > 1:
-            await self.pop_screen()
+        await self._wait("")
         self._account = entered.account
         main = MainScreen(entered.client, entered.account, self._setting.accounts.all)
         await self.push_screen(main)
@@ -305,7 +309,7 @@ class NostrApp(App[int]):
         if main is None or isinstance(self.screen, Compose):
             return
         name = drafts.NEW_NOTE if reply_to is None else drafts.reply_to(reply_to.event.id)
-        keeper = drafts.DraftKeeper(drafts.Draft(self._setting.paths, main.client.pubkey, name))
+        keeper = drafts.DraftKeeper(drafts.Draft(main.client.paths, main.client.pubkey, name))
 
         def submit(text: str, keeper: drafts.DraftKeeper) -> Sending:
             sending = Sending(main.write_relays, own=main.own_relay_url)

@@ -26,13 +26,15 @@ CLOSE_LIMIT = 6.0
 class Who:
     """The account to open: with `signer` it writes, without it only reads as `pubkey` (hex).
 
-    `key_only_here`: made by this program, and never left this machine.
+    `key_only_here`: made by this program, and never left this machine. `relays` stand in for the
+    start relays, if given.
     """
 
     pubkey: str
     name: str
     signer: Signer | None = None
     key_only_here: bool = False
+    relays: Sequence[str] | None = None
 
 
 Opener = Callable[[Who], AbstractAsyncContextManager[NostrClient]]
@@ -47,7 +49,7 @@ def opener(paths: Paths, config: ClientConfig, relays: Sequence[str] | None = No
             pubkey=None if who.signer else who.pubkey,
             paths=paths,
             config=config,
-            relays=relays,
+            relays=relays if who.relays is None else who.relays,
             key_only_here=who.key_only_here,
         )
 

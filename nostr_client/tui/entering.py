@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -40,7 +40,11 @@ class Entered:
 
 
 class Entering:
-    """Leads a person in. `say(text, severity)` shows a word, `wait` what is being waited for."""
+    """Leads a person in. `say(text, severity)` shows a word.
+
+    `wait(words)` takes every screen away, so that none is left on a client that is being closed,
+    and says what is being waited for.
+    """
 
     def __init__(
         self,
@@ -48,7 +52,7 @@ class Entering:
         engine: Engine,
         show: ShowScreen,
         say: Callable[[str, str], None],
-        wait: Callable[[str], None],
+        wait: Callable[[str], Awaitable[None]],
     ) -> None:
         self._setting = setting
         self._engine = engine
@@ -72,14 +76,20 @@ class Entering:
         """Open an account, unlocking it if need be. Raises NostrError."""
         return await self.open(account, await self.unlock(account))
 
-    async def open(self, account: Account, signer: Signer | None) -> Entered:
-        """Open an account, with what signs for it or for reading only. Raises NostrError."""
-        self._wait("Opening …")
+    async def open(
+        self, account: Account, signer: Signer | None, relays: Sequence[str] | None = None
+    ) -> Entered:
+        """Open an account, with what signs for it or for reading only. Raises NostrError.
+
+        `relays`: what a newcomer chose, so that no others are dialled.
+        """
+        await self._wait("Opening …")
         who = Who(
             account.pubkey,
             account.name,
             signer,
             key_only_here=account.can_sign and not account.backed_up,
+            relays=relays,
         )
         return Entered(await self._engine.use(who), account)
 
@@ -125,8 +135,8 @@ class Entering:
         setting = self._setting
         await self._show(KeyMade(entry.account, str(setting.accounts.file_of(entry.account))))
         urls = await self._show(FirstRelays(setting.offers, setting.dated, setting.probe))
-        entered = await self.open(entry.account, entry.signer)
-        self._wait("Writing down your relays and your name …")
+        entered = await self.open(entry.account, entry.signer, urls or ())
+        await self._wait("Writing down your relays and your name …")
         client = entered.client
         try:
             await client.relays.first_run(urls or ())
@@ -137,7 +147,7 @@ class Entering:
         return Entered(client, entry.account, fresh=True)
 
     async def _visit(self) -> Entered:
-        self._wait("Starting five relays and a small community on this machine …")
+        await self._wait("Starting five relays and a small community on this machine …")
         client = await self._engine.enter(self._setting.visit())
         guest = Account(
             pubkey=client.pubkey,

@@ -396,6 +396,6 @@ async def test_an_unreadable_store_is_said(world: World) -> None:
     await world.watched()
     (world.where.data / "events.db").write_bytes(b"this is no database" * 100)
     async with world.app() as (app, pilot):
-        await sees(app, "ctrl+q leaves")
+        await sees(app, "This cannot be opened")
         await pilot.press("ctrl+q")
         await until(lambda: not app.is_running)
