@@ -131,4 +131,4 @@ def test_a_relays_last_word() -> None:
         assert all(line.cell_length <= width for line in lines)
         assert not any(character in text for character in DETECTED)
         if width == 150:
-            assert f"“{MARKUP}" in text
+            assert f"  {MARKUP}" in text

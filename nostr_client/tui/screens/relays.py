@@ -52,14 +52,15 @@ class RelayLook:
         if len(name) < room or width >= 76:
             first = Content(name).truncate(max(room - 1, 8), ellipsis=True)
             first = Content.styled(first.plain, style("list--strong"))
-            line = first + " " * max(room - first.cell_length, 1) + Content.assemble(*figures)
+            first = first.extend_right(max(room - first.cell_length, 1))
+            line = first + Content.assemble(*figures)
             lines = [line.truncate(width)]
         else:
             top = Content.styled(name, style("list--strong")).truncate(width, ellipsis=True)
             lines = [top, (Content("  ") + Content.assemble(*figures)).truncate(width)]
         said = safe_line(item.last_word, 300)
         if said:
-            words = Content.styled(f"  “{said}”", style("list--dim"))
+            words = Content.styled(f"  {said}", style("list--dim"))
             lines.append(words.truncate(width, ellipsis=True))
         return lines
 

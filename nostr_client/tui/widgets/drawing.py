@@ -15,6 +15,8 @@ from nostr_client.tui.widgets.source import Look, Styles
 GUTTER = 2
 """Cells left of every line, for the mark of the selected item."""
 MARK = "▌"
+SELECTED = "list--selected"
+"""The component class of the selected item: the only one with a background of its own."""
 MOST_PAINTED = 120
 """Painted items kept at most: Textual's strips carry caches of their own and are large."""
 
@@ -97,7 +99,7 @@ class Drawing(Generic[T]):
         gutter = " " * GUTTER
         segments: list[Segment] = []
         if mark:
-            base += style("list--selected")
+            base = style(SELECTED)
             segments.append(Segment(MARK, (base + style(mark)).rich_style))
             gutter = gutter[1:]
         segments.append(Segment(gutter, base.rich_style))

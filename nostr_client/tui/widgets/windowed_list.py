@@ -23,7 +23,7 @@ from textual.style import Style
 from nostr_client.errors import NostrError
 from nostr_client.tui.keymap import Where, bindings
 from nostr_client.tui.widgets.arrivals import Arrivals
-from nostr_client.tui.widgets.drawing import Drawing
+from nostr_client.tui.widgets.drawing import SELECTED, Drawing
 from nostr_client.tui.widgets.list_messages import Chosen, Failed, Filled, Highlighted, Unseen
 from nostr_client.tui.widgets.pager import PAGE, Pager, Part
 from nostr_client.tui.widgets.source import Fixed, Look, Page, Source
@@ -226,7 +226,8 @@ class WindowedList(ScrollView, Generic[T], can_focus=True):
 
     def _style(self, name: str) -> Style:
         if name not in self._styles:
-            self._styles[name] = self.get_visual_style(name, partial=True)
+            # The base of a line is whole; what is laid over it only says what it changes.
+            self._styles[name] = self.get_visual_style(name, partial=name != SELECTED)
         return self._styles[name]
 
     def _anchor(self) -> tuple[str, int] | None:
