@@ -20,7 +20,7 @@ run: $(VENV)/ready
 	@$(BIN)/nostr-client
 
 test: $(VENV)/ready-dev
-	$(BIN)/python -m pytest $(TESTS)
+	$(BIN)/python -m pytest -n 2 --dist worksteal $(TESTS)
 
 check: lint types test
 
@@ -36,13 +36,13 @@ types: $(VENV)/ready-dev
 	$(BIN)/mypy
 
 slow: $(VENV)/ready-dev
-	$(BIN)/python -m pytest -m slow --timeout 1800
+	$(BIN)/python -m pytest -m slow --timeout 1800 $(TESTS)
 
 bench: $(VENV)/ready-dev
 	$(BIN)/python -m benchmarks
 
 screenshots: $(VENV)/ready-dev
-	$(BIN)/python -m docs.screenshots
+	$(BIN)/python docs/screenshots.py
 
 # Versions that are known to work together; names and versions only.
 lock: $(VENV)/ready-dev
