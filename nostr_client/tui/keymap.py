@@ -72,7 +72,7 @@ KEYMAP: Final[tuple[Key, ...]] = (
     Key(Where.EVERYWHERE, "4", "section('relays')", "Relays: where your notes are kept"),
     Key(Where.EVERYWHERE, "5", "section('accounts')", "Accounts: your keys on this machine"),
     Key(Where.EVERYWHERE, "c", "write", "Write a note", "write"),
-    Key(Where.EVERYWHERE, "tab", "screen.focus_next", "To the next part of the screen"),
+    Key(Where.EVERYWHERE, "tab", "app.focus_next", "To the next part of the screen"),
     Key(Where.EVERYWHERE, "escape", "back", "Back", "back"),
     Key(Where.EVERYWHERE, "colon", "command_palette", "Commands and themes", "command"),
     Key(Where.EVERYWHERE, "question_mark,f1", "help", "This help", "help"),

@@ -83,7 +83,7 @@ class Help(ModalScreen[None]):
     """Every key, from the one keymap; what works on the screen below comes first."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,question_mark,q,f1", "dismiss", "Close", show=False)
+        Binding("escape,question_mark,f1", "dismiss", "Close", show=False)
     ]
 
     def __init__(self, here: Sequence[Where]) -> None:

@@ -119,7 +119,7 @@ class ThreadScreen(Screen[None]):
     """The thread where there is no room beside the list."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q,left", "dismiss", "Back", show=False)
+        Binding("escape", "dismiss", "Back", show=False)
     ]
 
     def __init__(self, client: NostrClient, look: NoteLook, note: NoteView) -> None:
