@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -12,6 +12,7 @@ from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.social.profiles import Profiles
+from nostr_client.social.turns import Turns
 from nostr_client.social.views import NoteView, Tally
 from nostr_client.store.copies import Copy, CopyState
 from nostr_client.store.events import EventStore
@@ -20,6 +21,10 @@ REPOSTS: Final = (kinds.REPOST, kinds.GENERIC_REPOST)
 ANSWERS: Final = frozenset({kinds.NOTE, kinds.REACTION, *REPOSTS})
 MOST_COUNTED: Final = 5_000
 """Answers that are counted for one page, the newest; beyond that counts stay behind."""
+MOST_SHOWN: Final = 20_000
+"""Characters of a note that become parts of its view; the whole is in the event."""
+MOST_WARNING: Final = 500
+"""Characters of the reason of a content warning."""
 
 
 class NoteViews:
@@ -42,7 +47,9 @@ class NoteViews:
         mine = [id for id, event in notes.items() if event.pubkey == self._owner]
         copies = await self._store.ledger.copies_of(mine) if mine else {}
         views: list[NoteView] = []
+        turns = Turns()
         for entry in entries:
+            await turns.rest()
             event = shown[entry.id]
             reposter = people[entry.pubkey] if entry.kind in REPOSTS else None
             if event is None:
@@ -56,7 +63,7 @@ class NoteViews:
                     event=event,
                     entry=entry,
                     author=people[event.pubkey],
-                    parts=nip27.parts(event.content),
+                    parts=shown_parts(event.content),
                     reply_to=people.get(parents.get(event.id, "")),
                     reposted_by=reposter,
                     tally=tallies[event.id],
@@ -73,7 +80,9 @@ class NoteViews:
         counts = {id: _Counts() for id in ids}
         if counts:
             wanted = Filter(kinds=ANSWERS, tags={"e": frozenset(counts)}, limit=MOST_COUNTED)
+            turns = Turns()
             for event in await self._store.query([wanted]):
+                await turns.rest()
                 found = counts.get(target_of(event))
                 if found is not None:
                     found.add(event, self._owner)
@@ -83,7 +92,7 @@ class NoteViews:
         """For each entry the event to show: itself, or what it reposts, if that is here."""
         reposted = {e.id: target_of(e) for e in entries if e.kind in REPOSTS}
         held = await self._store.known([id for id in reposted.values() if id])
-        events = {id: Event.from_trusted(data) for id, data in held.items()}
+        events = await _decoded(held)
         await self._unpack([e for e in entries if reposted.get(e.id, "") not in events], events)
         return {e.id: events.get(reposted[e.id]) if e.id in reposted else e for e in entries}
 
@@ -91,7 +100,9 @@ class NoteViews:
         """Take the notes out of reposts that carry them: checked, and stored like any other, so
         that one which was deleted does not come back this way."""
         carried: dict[str, Event] = {}
+        turns = Turns()
         for entry in entries:
+            await turns.rest()
             if entry.kind not in REPOSTS or not entry.content:
                 continue
             try:
@@ -111,7 +122,9 @@ class NoteViews:
         found: dict[str, str] = {}
         unknown: dict[str, str] = {}
         people: dict[str, list[str]] = {}
+        turns = Turns()
         for note in notes:
+            await turns.rest()
             if note.kind != kinds.NOTE:
                 continue
             refs = nip10.thread_refs(note)
@@ -123,7 +136,7 @@ class NoteViews:
                 unknown[note.id] = refs.reply.id
                 people[note.id] = list(note.values("p"))
         held = await self._store.known(set(unknown.values())) if unknown else {}
-        authors = {id: Event.from_trusted(data).pubkey for id, data in held.items()}
+        authors = {id: event.pubkey for id, event in (await _decoded(held)).items()}
         for note_id, parent in unknown.items():
             if parent in authors:
                 found[note_id] = authors[parent]
@@ -158,6 +171,15 @@ class _Counts:
         )
 
 
+async def _decoded(held: Mapping[str, bytes]) -> dict[str, Event]:
+    events: dict[str, Event] = {}
+    turns = Turns()
+    for id, data in held.items():
+        await turns.rest()
+        events[id] = Event.from_trusted(data)
+    return events
+
+
 def target_of(event: Event) -> str:
     """The id of what a note answers, or a repost or reaction is about; "" if none."""
     if event.kind == kinds.NOTE:
@@ -173,8 +195,17 @@ def warning_of(event: Event) -> str | None:
     """The reason of a content warning (NIP-36), "" without a reason, None without a warning."""
     for tag in event.tags:
         if tag[0] == "content-warning":
-            return tag[1] if len(tag) > 1 else ""
+            return tag[1][:MOST_WARNING] if len(tag) > 1 else ""
     return None
+
+
+def shown_parts(content: str) -> tuple[nip27.Part, ...]:
+    """The parts of a note's text, or of the beginning of a very long one, which says so."""
+    left = len(content) - MOST_SHOWN
+    if left <= 0:
+        return nip27.parts(content)
+    rest = nip27.TextPart(f" … ({left:,} more characters)")
+    return (*nip27.parts(content[:MOST_SHOWN]), rest)
 
 
 def _copies(copies: Sequence[Copy] | None) -> tuple[int | None, int | None]:

@@ -21,6 +21,7 @@ from nostr_client.routing.courier import Courier, OnAnswer
 from nostr_client.routing.list_guard import ListGuard
 from nostr_client.routing.planner import Caps, plan_read
 from nostr_client.routing.relay_book import OWN_WORD
+from nostr_client.social.turns import Turns
 from nostr_client.social.views import Nip05State, Posted, Profile
 
 NIP05_LIMIT: Final = 8.0
@@ -78,7 +79,13 @@ class Profiles:
         )
         petnames = await self._petnames()
         profiles = {event.pubkey: event for event in events}
-        return {p: self._profile(p, profiles.get(p), petnames.get(p, "")) for p in wanted}
+        found: dict[str, Profile] = {}
+        turns = Turns()
+        for pubkey in wanted:
+            await turns.rest()
+            petname = petnames.get(pubkey, "")
+            found[pubkey] = self._profile(pubkey, profiles.get(pubkey), petname)
+        return found
 
     async def fetch(self, pubkeys: Collection[str], *, limit: float = 10.0) -> int:
         """Ask relays for profiles and relay lists of `pubkeys`, at most `limit` seconds.
@@ -243,7 +250,7 @@ class Profiles:
             state, _ = self._checked.get((pubkey, name), ("unchecked", 0.0))
         return Profile(
             pubkey=pubkey,
-            petname=petname,
+            petname=petname[:MOST_NAME],
             nip05_state=state,
             bot=event is not None and _says_bot(event.content),
             event=event,
@@ -251,16 +258,21 @@ class Profiles:
         )
 
 
-_TEXTS: Final = (
-    *("name", "display_name", "about", "picture", "banner", "website", "lud16", "nip05"),
-)
+MOST_NAME: Final = 1_000
+MOST_ABOUT: Final = 5_000
+"""Characters of a name and of the words about oneself; the rest is cut off."""
+_CUT: Final = {"name": MOST_NAME, "display_name": MOST_NAME, "about": MOST_ABOUT}
+_DROPPED: Final = {"picture": 2_000, "banner": 2_000, "website": 2_000, "lud16": 320, "nip05": 320}
+"""Characters from which these are no addresses but a burden: half of one would be another."""
+_TEXTS: Final = (*_CUT, *_DROPPED)
 _decode = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _decode_text = msgspec.json.Decoder(str).decode
 _BROKEN: Final = (msgspec.MsgspecError, RecursionError, UnicodeError)
 
 
 def parse_profile(content: str) -> dict[str, Any]:
-    """The fields of a kind 0's content that are texts; what is no text is left out."""
+    """The fields of a kind 0's content that are texts, none very long; what is no text, or too
+    long for an address, is left out."""
     try:
         raw = _decode(content)
     except _BROKEN:
@@ -271,9 +283,11 @@ def parse_profile(content: str) -> dict[str, Any]:
     for name in _TEXTS:
         if name in raw:
             try:
-                fields[name] = _decode_text(raw[name])
+                text = _decode_text(raw[name])
             except _BROKEN:
                 continue
+            if len(text) <= _DROPPED.get(name, len(text)):
+                fields[name] = text[: _CUT.get(name)]
     return fields
 
 

@@ -16,6 +16,8 @@ from nostr_client.safe_text import safe_line
 
 LABEL_CELLS = 32
 """The widest label of a person, in terminal cells."""
+LABEL_CHARACTERS = 1_000
+"""Characters of a name that are looked at for a label."""
 
 Nip05State = Literal["none", "unchecked", "valid", "invalid", "unreachable"]
 Cursor = tuple[int, str]
@@ -42,6 +44,12 @@ class Profile:
     nip05_state: Nip05State = "none"
     petname: str = ""
     event: Event | None = field(default=None, repr=False)
+    label: str = field(init=False, compare=False)
+    """The best short name: one line, safe for a terminal, never empty."""
+
+    def __post_init__(self) -> None:
+        # Once and for all: screens ask for it again and again, and names are hostile.
+        object.__setattr__(self, "label", self._best_name())
 
     @property
     def npub(self) -> str:
@@ -55,20 +63,19 @@ class Profile:
         return f"{npub[:11]}…{npub[-4:]}"
 
     @property
-    def label(self) -> str:
-        """The best short name: one line, safe for a terminal, never empty."""
-        for text in (self.petname, self.display_name, self.name):
-            line = safe_line(text, LABEL_CELLS).strip()
-            if line:
-                return line
-        return self.short_npub
-
-    @property
     def handle(self) -> str:
         """The NIP-05 name when it was checked and is right, else empty; safe, one line."""
         if self.nip05_state != "valid":
             return ""
-        return safe_line(self.nip05.removeprefix("_@"), LABEL_CELLS * 2)
+        name = self.nip05.removeprefix("_@")
+        return safe_line(name[:LABEL_CHARACTERS], LABEL_CELLS * 2)
+
+    def _best_name(self) -> str:
+        for text in (self.petname, self.display_name, self.name):
+            line = safe_line(text[:LABEL_CHARACTERS], LABEL_CELLS).strip()
+            if line:
+                return line
+        return self.short_npub
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +101,7 @@ class NoteView:
     A repost whose note is not here has `missing` (its id), `entry` itself as `event` and no parts.
     `warning` is the reason of a content warning (NIP-36), possibly empty, or None without one.
     `copies` of `wanted` relays hold the note, own relay included; both None for others' notes.
+    `parts` are those of the content's beginning, where it is very long (see `note_views`).
     """
 
     event: Event

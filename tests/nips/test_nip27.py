@@ -11,7 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nostr_client.nips import nip19
-from nostr_client.nips.nip27 import HashtagPart, MentionPart, Part, TextPart, UrlPart, parts
+from nostr_client.nips.nip27 import (
+    MAX_MENTIONS,
+    HashtagPart,
+    MentionPart,
+    Part,
+    TextPart,
+    UrlPart,
+    parts,
+)
 from tests.vectors import needs_vectors, real_events
 
 KEY = "3bf0c63fcb93463407af97a5e5ee64fa883d107ef9e558472c4eb9aaaefa459d"
@@ -204,5 +212,12 @@ def test_a_megabyte_of_anything_is_quick(name: str) -> None:
 
 def test_so_many_codes_are_read_and_the_rest_is_text() -> None:
     found = parts(f"nostr:{NPUB} " * 5000)
-    assert 1000 < sum(isinstance(part, MentionPart) for part in found) < 2000
+    assert sum(isinstance(part, MentionPart) for part in found) == MAX_MENTIONS
     assert isinstance(found[-1], TextPart)
+
+
+def test_so_many_characters_of_codes_are_read_however_long_each_is() -> None:
+    started = time.process_time()
+    found = parts("".join(f"nostr:nevent1{letter * 4980} " for letter in "qpzry9x8gf2tvdw0" * 20))
+    assert time.process_time() - started < 0.5
+    assert all(isinstance(part, TextPart) for part in found)
