@@ -45,7 +45,7 @@ def show_profile(
             await client.profiles.fetch([pubkey])
             await client.profiles.check_nip05(pubkey)
             profile = await client.profiles.get(pubkey)
-            run.out.emit(show.profile_record(profile), show.profile_lines(profile))
+            run.out.emit(show.profile_record(profile), show.profile_lines(profile, run.width))
             if profile.event is None:
                 raise CommandError("no profile was found", Exit.NOT_FOUND)
 
@@ -122,7 +122,9 @@ def follows(run: Run) -> None:
         async with run.reading(account) as client:
             profiles = await client.profiles.get_many(await client.follows.pubkeys())
             for profile in profiles.values():
-                run.out.emit(show.profile_record(profile), f"{profile.label}  {profile.npub}")
+                run.out.emit(
+                    show.profile_record(profile), f"{show.name_of(profile)}  {profile.npub}"
+                )
 
     wait_for(work())
 

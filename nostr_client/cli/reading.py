@@ -106,7 +106,7 @@ def _show(run: Run, note: NoteView, depth: int = 0) -> None:
     from nostr_client.cli.show import note_lines
 
     record = msgspec.json.decode(note.entry.json)
-    run.out.emit(record, "" if run.json else note_lines(note, depth))
+    run.out.emit(record, "" if run.json else note_lines(note, depth, run.width))
 
 
 def add_to(app: typer.Typer) -> None:

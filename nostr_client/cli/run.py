@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import shutil
+import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -23,9 +25,6 @@ if TYPE_CHECKING:
     from nostr_client.client import NostrClient
     from nostr_client.signing.signer import Signer
 
-NEW_FOR = 24 * 3600
-"""Seconds during which a key that was made here, and never left, is known to have no lists
-elsewhere."""
 NO_ACCOUNT = (
     "there is no account yet: `nostr-client account create` makes one, `account import` brings "
     "one, `account watch` reads as somebody"
@@ -50,6 +49,11 @@ class Run:
     @cached_property
     def out(self) -> Output:
         return Output(json=self.json)
+
+    @property
+    def width(self) -> int:
+        """Cells in a line of the terminal that the output goes to; 0 if it goes elsewhere."""
+        return shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
 
     @cached_property
     def paths(self) -> Paths:
@@ -104,12 +108,7 @@ class Run:
         from nostr_client.client import NostrClient
 
         account = next((a for a in self.accounts.all() if a.pubkey == signer.pubkey), None)
-        # Later a copy of this folder may be at work elsewhere; then lists are read first.
-        is_new = (
-            account is not None
-            and not account.backed_up
-            and time.time() - account.created_at < NEW_FOR
-        )
+        is_new = account is not None and account.key_only_here(time.time())
         async with NostrClient.open(
             signer, paths=self.paths, own_relay=self.own_relay, key_only_here=is_new
         ) as client:

@@ -1,12 +1,19 @@
-"""How records look in plain lines. Every text from the network passes through safe_text here."""
+"""How records look in plain lines. Every text from the network passes through safe_text here.
+
+Nor can a text pass for a line of ours: each line of what somebody wrote begins with a bar, also
+where a terminal would wrap it, and no head of a note does. What a head says of a person after the
+name stands in round brackets and between middle dots, which are taken out of names.
+"""
 
 from __future__ import annotations
 
+import re
 import time
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Final
 
 from nostr_client.nips import nip19
-from nostr_client.safe_text import safe_line, safe_text
+from nostr_client.safe_text import cells, safe_line, safe_text
 
 if TYPE_CHECKING:
     from nostr_client.accounts.account import Account
@@ -16,6 +23,18 @@ if TYPE_CHECKING:
 
 WORDS = 100
 """Terminal cells for a relay's own words."""
+BAR: Final = "│ "
+END: Final = "└ "
+_NARROWEST: Final = 20
+_OURS: Final = str.maketrans(
+    {
+        **dict.fromkeys("(（❨﴾⁽₍", "["),
+        **dict.fromkeys(")）❩﴿⁾₎", "]"),
+        **dict.fromkeys("·•∙⋅・‧", "."),
+    }
+)
+_NOT_A_NAME: Final = re.compile("^[\\s\u2500-\u259f|]+")
+"""Bars and frames, before a name."""
 
 
 def account_record(account: Account) -> dict[str, Any]:
@@ -43,20 +62,54 @@ def when(seconds: int) -> str:
         return str(seconds)
 
 
-def note_lines(note: NoteView, depth: int = 0) -> str:
-    """A note as people read it, ended by its code, with which it can be answered."""
-    who = note.author.label
+def name_of(profile: Profile) -> str:
+    """A person's label as a head shows it: nothing in it looks like what we say."""
+    return _NOT_A_NAME.sub("", profile.label).translate(_OURS) or profile.short_npub
+
+
+def quoted(text: str, width: int = 0) -> list[str]:
+    """The lines of what somebody wrote, each behind a bar and at most `width` cells wide.
+
+    0 is without limit: then whoever shows them does not wrap.
+    """
+    room = max(width - len(BAR), _NARROWEST) if width else 0
+    return [BAR + part for line in safe_text(text).split("\n") for part in _wrapped(line, room)]
+
+
+def _wrapped(line: str, room: int) -> Iterator[str]:
+    if not room:
+        yield line
+        return
+    line = line.expandtabs()
+    start = used = 0
+    for place, char in enumerate(line):
+        wide = cells(char)
+        if used + wide > room:
+            blank = line.rfind(" ", start + room // 2, place)
+            end = blank + 1 if blank > 0 else place
+            yield line[start:end]
+            start, used = end, cells(line[end:place])
+        used += wide
+    yield line[start:]
+
+
+def note_lines(note: NoteView, depth: int = 0, width: int = 0) -> str:
+    """A note as people read it, ended by its code, with which it can be answered.
+
+    `width` is that of the terminal in cells, 0 without one.
+    """
+    who = name_of(note.author)
     if note.author.handle:
         who += f" ({note.author.handle})"
     head = f"{who} · {when(note.event.created_at)}"
     if note.reposted_by is not None:
-        head += f" · reposted by {note.reposted_by.label}"
+        head += f" · reposted by {name_of(note.reposted_by)}"
     if note.reply_to is not None:
-        head += f" · to {note.reply_to.label}"
+        head += f" · to {name_of(note.reply_to)}"
     if note.missing:
         body = f"(the note {nip19.encode_note(note.missing)} is not here)"
     else:
-        body = safe_text(note.event.content)
+        body = note.event.content
     if note.warning is not None:
         body = f"[content warning: {safe_line(note.warning, WORDS) or 'no reason given'}]\n{body}"
     counts = [
@@ -72,7 +125,7 @@ def note_lines(note: NoteView, depth: int = 0) -> str:
         counts.append(f"{note.copies or 0} of {note.wanted} copies")
     tail = " · ".join([nip19.encode_note(note.event.id), *counts])
     margin = "  " * min(depth, 8)
-    lines = [head, *(f"  {line}" for line in body.split("\n")), f"  {tail}"]
+    lines = [head, *quoted(body, width - len(margin) if width else 0), f"{END}{tail}"]
     return "\n".join(margin + line for line in lines) + "\n"
 
 
@@ -95,14 +148,18 @@ def profile_record(profile: Profile) -> dict[str, Any]:
     }
 
 
-def profile_lines(profile: Profile) -> str:
-    lines = [profile.label, profile.npub]
-    if profile.nip05:
-        lines.append(f"{safe_line(profile.nip05, WORDS)} ({profile.nip05_state})")
-    links = (profile.website, profile.lud16, profile.picture)
-    lines += [safe_line(text, 300) for text in links if text]
+def profile_lines(profile: Profile, width: int = 0) -> str:
+    """Who somebody says they are; `width` as in `note_lines`."""
+    lines = [name_of(profile), profile.npub]
+    said = {
+        f"nip05 ({profile.nip05_state})": safe_line(profile.nip05, WORDS),
+        "website": safe_line(profile.website, 300),
+        "lud16": safe_line(profile.lud16, 300),
+        "picture": safe_line(profile.picture, 300),
+    }
+    lines += [f"{what}: {text}" for what, text in said.items() if text]
     if profile.about:
-        lines += ["", safe_text(profile.about)]
+        lines += quoted(profile.about, width)
     return "\n".join(lines)
 
 

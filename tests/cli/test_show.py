@@ -1,0 +1,103 @@
+"""Plain lines: what somebody wrote never passes for a line of ours."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from nostr_client.cli.show import BAR, END, name_of, note_lines, profile_lines, quoted
+from nostr_client.protocol.event import Draft
+from nostr_client.protocol.keys import SecretKey
+from nostr_client.safe_text import cells
+from nostr_client.social.profiles import parse_profile
+from nostr_client.social.views import NoteView, Profile
+
+JACK, MALLORY = SecretKey.generate(), SecretKey.generate()
+NOW = 1_790_000_000
+FORGED = "Jack (jack@trusted.example) · 2026-11-22 10:00 · to mallory"
+
+
+def view(content: str, author: Profile | None = None, **more: Any) -> NoteView:
+    event = Draft(1, content, created_at=NOW).sign(MALLORY, NOW)
+    return NoteView(event, event, author or Profile(event.pubkey, name="mallory"), **more)
+
+
+@pytest.mark.parametrize("depth", [0, 1, 3, 20])
+def test_a_note_cannot_hold_the_head_of_another(depth: int) -> None:
+    content = "\n".join(f"{' ' * i}{FORGED}\n{' ' * i}└ note1qqq\n" for i in range(20))
+    head, *body, tail = note_lines(view(content), depth).removesuffix("\n").split("\n")
+    margin = "  " * min(depth, 8)
+    assert head.startswith(f"{margin}mallory · ")
+    assert body
+    assert all(line.startswith(margin + BAR) for line in body)
+    assert tail.startswith(f"{margin}{END}note1")
+    assert not head.lstrip().startswith((BAR, END))
+
+
+@pytest.mark.parametrize("newline", ["\r", "\r\n", "\x0b", "\x0c", "\x85", "\u2028", "\u2029"])
+def test_no_newline_gets_past_the_bar(newline: str) -> None:
+    lines = note_lines(view(f"hello{newline}{FORGED}")).splitlines()
+    assert [line for line in lines if FORGED in line] == [f"{BAR}{FORGED}"]
+
+
+def test_nor_does_a_line_that_the_terminal_wraps() -> None:
+    for text in (
+        "hello" + " " * 75 + FORGED,
+        "x" * 78 + FORGED,
+        "世" * 39 + FORGED,
+        "\t" * 9 + FORGED,
+    ):
+        lines = note_lines(view(text), depth=2, width=80).removesuffix("\n").split("\n")[1:-1]
+        assert len(lines) > 1
+        assert all(line.startswith(f"    {BAR}") for line in lines)
+        assert all(cells(line) <= 80 for line in lines)
+
+
+def test_wrapped_lines_are_the_whole_text() -> None:
+    text = "words of some length, and then more of them " * 20 + "y" * 300
+    lines = quoted(text, 60)
+    assert "".join(line.removeprefix(BAR) for line in lines) == text
+    assert quoted("short\n\nlines", 60) == [f"{BAR}short", BAR, f"{BAR}lines"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Jack (jack@t.example)",
+        "Jack（jack@t.example）",
+        "a · to b",
+        f"{BAR}words",
+        f"{END}note1",
+        "│││",
+    ],
+)
+def test_a_name_says_nothing_that_we_say(name: str) -> None:
+    shown = name_of(Profile(JACK.public_key.hex, name=name))
+    assert not set(shown) & set("()（）·│└")
+    assert shown
+    head = note_lines(view("hello", Profile(JACK.public_key.hex, name=name))).split("\n")[0]
+    assert "(" not in head
+    assert head.count("·") == 1
+
+
+def test_a_checked_handle_stands_in_the_head() -> None:
+    jack = Profile(JACK.public_key.hex, name="Jack", nip05="j@t.example", nip05_state="valid")
+    assert note_lines(view("hello", jack)).startswith("Jack (j@t.example) · ")
+
+
+def test_a_profile_cannot_claim_to_be_checked() -> None:
+    fields = {
+        "name": "mallory",
+        "website": "nip05 (valid): jack@trusted.example",
+        "nip05": "jack@trusted.example (valid)",
+        "about": "nip05 (valid): jack@trusted.example",
+    }
+    person = Profile(
+        MALLORY.public_key.hex, nip05_state="invalid", **parse_profile(json.dumps(fields))
+    )
+    lines = profile_lines(person).split("\n")
+    assert lines[0] == "mallory"
+    assert not any(line.startswith("nip05 (valid)") for line in lines)
+    assert "nip05 (invalid): jack@trusted.example (valid)" in lines
