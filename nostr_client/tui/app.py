@@ -125,6 +125,10 @@ async def visit() -> AsyncIterator[NostrClient]:
     from nostr_client.rehearsal.community import Community
 
     with tempfile.TemporaryDirectory(prefix="nostr-demo-", ignore_cleanup_errors=True) as folder:
-        async with Community.start(Path(folder)) as community:
+        async with Community.start(Path(folder)) as community, asyncio.TaskGroup() as group:
             guest = await community.join("you", "Just visiting.")
-            yield guest.client
+            life = group.create_task(community.live())
+            try:
+                yield guest.client
+            finally:
+                life.cancel()

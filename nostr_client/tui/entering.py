@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
@@ -88,7 +89,7 @@ class Entering:
             account.pubkey,
             account.name,
             signer,
-            key_only_here=account.can_sign and not account.backed_up,
+            key_only_here=account.key_only_here(time.time()),
             relays=relays,
         )
         return Entered(await self._engine.use(who), account)

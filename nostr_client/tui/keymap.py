@@ -98,8 +98,11 @@ KEYMAP: Final[tuple[Key, ...]] = (
     Key(Where.ACCOUNTS, "x", "remove_account", "Forget the account here (asks first)", "forget"),
     Key(Where.WRITING, "ctrl+s", "send", "Send", "send", priority=True),
     Key(Where.WRITING, "escape", "keep", "Close and keep as draft", "keep as draft", priority=True),
-    Key(Where.FORM, "tab,down", "app.focus_next", "To the next field"),
-    Key(Where.FORM, "shift+tab,up", "app.focus_previous", "To the field before"),
+    # At once, before what is typed right after it: password keepers type name, tab, password.
+    Key(Where.FORM, "tab", "app.focus_next", "To the next field", priority=True),
+    Key(Where.FORM, "shift+tab", "app.focus_previous", "To the field before", priority=True),
+    Key(Where.FORM, "down", "app.focus_next", "To the next field"),
+    Key(Where.FORM, "up", "app.focus_previous", "To the field before"),
     Key(Where.FORM, "enter", "go", "Go on"),
     Key(Where.FORM, "escape", "leave", "Back"),
     Key(Where.FORM, "ctrl+k", "key_store", "Key store instead of a password, and back"),

@@ -1,0 +1,75 @@
+"""Draws the README's pictures from the demo: real screens, real relays, nobody's real data.
+
+Run it by `make screenshots`. Each picture is an SVG beside this file.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import tempfile
+from pathlib import Path
+
+from textual.pilot import Pilot
+
+from nostr_client.config import ClientConfig
+from nostr_client.paths import Paths
+from nostr_client.tui.app import assemble
+from nostr_client.tui.client_app import NostrApp
+from nostr_client.tui.engine import Engine, opener
+
+HERE = Path(__file__).parent
+SIZE = (116, 32)
+LIMIT = 90.0
+NOTE = "Just moved in. Five relays took me within a second, and nobody asked for a phone number."
+
+
+async def seen(app: NostrApp, text: str) -> None:
+    """Wait until the screen shows `text`."""
+    async with asyncio.timeout(LIMIT):
+        while text not in screen_text(app):  # noqa: ASYNC110 - only the screen can tell
+            await asyncio.sleep(0.1)
+
+
+def screen_text(app: NostrApp) -> str:
+    strips = app.screen._compositor.render_strips()
+    return "\n".join("".join(segment.text for segment in strip) for strip in strips)
+
+
+def keep(app: NostrApp, name: str) -> None:
+    (HERE / f"{name}.svg").write_text(app.export_screenshot(title="nostr-client"))
+
+
+async def draw(app: NostrApp, pilot: Pilot[int]) -> None:
+    """From the first look at home to a note of one's own."""
+    await seen(app, "The library roof is fixed")
+    await pilot.press("c")
+    await pilot.press(*NOTE)
+    await seen(app, "phone number.")
+    keep(app, "writing")
+    await pilot.press("ctrl+s")
+    await seen(app, "5 of 5")
+    await pilot.pause(0.5)
+    keep(app, "sent")
+    await pilot.press("escape", "G")
+    await seen(app, "bring the strings")
+    await seen(app, "♥")
+    await pilot.pause(0.5)
+    keep(app, "home")
+
+
+async def main() -> None:
+    os.environ.pop("NO_COLOR", None)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        paths = Paths(folder / "config", folder / "data", folder / "state")
+        config = ClientConfig(own_relay=False)
+        setting = assemble(paths, config)
+        async with Engine(opener(paths, config)) as engine:
+            app = NostrApp(setting, engine, demo=True)
+            async with app.run_test(size=SIZE) as pilot:
+                await draw(app, pilot)
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
