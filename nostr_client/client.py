@@ -125,19 +125,20 @@ class NostrClient:
 
         `signer` writes; with `pubkey` (hex) instead the account is only watched. `relays` are
         asked and written to where nobody's relay list says better: by default those of the
-        configuration, and else the packaged starter relays; an empty list means none at all.
+        configuration, and else the packaged starter relays; an empty list, in either place,
+        means none at all.
         `own_relay` overrides the configuration. `key_only_here` says that the key was made by this
         program and never left this machine, so that nobody else can have written lists with it
-        (`not account.backed_up`); otherwise they must be read before they are changed.
+        (`Account.key_only_here`); otherwise they must be read before they are changed.
 
         Raises StoreError, ConfigError, InvalidKey.
         """
         where = paths or default_paths()
         settings = config or load_config(where.config / "config.toml")
-        chosen = settings.relays if relays is None else tuple(relays)
+        chosen = settings.relays if relays is None else tuple(relays)  # None: the starters
         async with AsyncExitStack() as stack:
             self = cls(where, settings, signer, pubkey, clock)
-            await self._build(stack, chosen, relays is None and not settings.relays, key_only_here)
+            await self._build(stack, chosen, key_only_here)
             if settings.own_relay if own_relay is None else own_relay:
                 await self._use_own_relay(OwnRelay(where))
             tasks = await stack.enter_async_context(OwnedTasks())
@@ -224,7 +225,8 @@ class NostrClient:
         """Ask relays and the store: what is known then, newest first.
 
         Without `relays` the filters' authors are asked for where they write, and all else at
-        the client's own relays. Takes at most `limit` seconds; offline it is what the store has.
+        the client's own relays. `relays` count as given by the person and are dialled wherever they
+        lead: hand on a stranger's only through `book.policy.from_stranger`. Takes at most `limit` seconds; offline it is what the store has.
         """
         urls = self._given(relays)
         await self.courier.fetch(filters, urls, timeout=limit)
@@ -237,7 +239,7 @@ class NostrClient:
 
         Each comes once, verified and stored. They are those created from now on, so that a bot does
         not answer yesterday's; a filter with a `since` begins there. Ends when the iteration
-        is left or the client closes.
+        is left or the client closes. `relays` are as for `fetch`.
         """
         wanted = filters or (await self.timeline.home_filter(),)
         now = int(self._clock())
@@ -262,12 +264,15 @@ class NostrClient:
     # Building
 
     async def _build(
-        self, stack: AsyncExitStack, relays: Sequence[str], use_starters: bool, only_here: bool
+        self, stack: AsyncExitStack, relays: Sequence[str] | None, only_here: bool
     ) -> None:
-        """Every room, from the ground up; what must be ended is entered into `stack`."""
+        """Every room, from the ground up; what must be ended is entered into `stack`.
+
+        `relays` None: the starter relays.
+        """
         enter = stack.enter_async_context
         me, data = self.pubkey, private_folder(self.paths.data)
-        policy = AddressPolicy(self.config.allow_private_relays, given=relays)
+        policy = AddressPolicy(self.config.allow_private_relays, given=relays or ())
         starters = starter_relays()
         self.store = await enter(
             EventStore.open(data / "events.db", keep_history_of=[me] if me else [])
@@ -289,8 +294,8 @@ class NostrClient:
             policy,
             owner=me,
             signs=self.signer is not None,
-            fallback=starters.urls("general") if use_starters else relays,
-            indexers=starters.urls("indexer") if use_starters else (),
+            fallback=starters.urls("general") if relays is None else relays,
+            indexers=starters.urls("indexer") if relays is None else (),
         )
         self.courier = await enter(
             Courier(self.store, self.copies, self.pool, self.book, clock=self._clock)
@@ -374,7 +379,8 @@ class NostrClient:
         if self.signer is None:
             return None
         own = await self.book.relays_of(self.pubkey)
-        if url not in {*own.write, *own.read, *self.book.fallback, self.book.policy.own_relay}:
+        named = (*own.write, *own.read) if own.source == "list" else self.book.vouched(self.pubkey)
+        if url not in {*named, *self.book.fallback, self.book.policy.own_relay}:
             return None
         tags = (("relay", url), ("challenge", challenge))
         event = await self.signer.sign(Draft(kinds.AUTH, "", tags))

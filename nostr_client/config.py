@@ -1,6 +1,7 @@
 """What a person has set up: `config.toml` in the config folder, every line of it optional.
 
-relays = ["wss://relay.example.com"]  # the first relays, instead of the list in the package
+relays = ["wss://relay.example.com"]  # the first relays; [] is none at all, without this
+                                      # line the list in the package is used
 proxy = "socks5h://127.0.0.1:9050"    # names are resolved at the proxy
 compression = false                   # of what goes over the sockets
 allow_private_relays = ["nas.local"]  # hosts that strangers' lists may lead to all the same
@@ -33,7 +34,8 @@ class ClientConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     an `@` is a secret, and not shown.
     """
 
-    relays: tuple[str, ...] = ()
+    relays: tuple[str, ...] | None = None
+    """None: those that come with the package. Empty: none at all."""
     proxy: str | None = None
     compression: bool = False
     allow_private_relays: tuple[str, ...] = ()
@@ -42,7 +44,8 @@ class ClientConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     def __post_init__(self) -> None:
         hosts = (host.strip().strip("[]").lower() for host in self.allow_private_relays)
-        msgspec.structs.force_setattr(self, "relays", _relays(self.relays))
+        if self.relays is not None:
+            msgspec.structs.force_setattr(self, "relays", _relays(self.relays))
         msgspec.structs.force_setattr(self, "allow_private_relays", tuple(hosts))
         if self.proxy is not None:
             _check_proxy(self.proxy)
@@ -106,6 +109,6 @@ def _check_proxy(url: str) -> None:
 
 def _reason(message: str) -> str:
     """msgspec's words, with the key in front where it has one."""
-    words, _, place = message.partition(" - at `$")
+    words, _, place = message.replace(" | null", "").partition(" - at `$")
     key = place.rstrip("`").lstrip(".")
     return f"{key}: {words}" if key else words

@@ -150,6 +150,9 @@ async def test_opening_dials_nobody(tmp_path: Path, loopback_only: list[str]) ->
     ) as c:
         assert c.book.fallback == (DEAD,)
         assert c.book.indexers == ()
+    nowhere = ClientConfig(relays=(), own_relay=False)
+    async with client(tmp_path, relays=None, config=nowhere) as c:
+        assert c.book.fallback == c.book.indexers == ()
     async with client(tmp_path) as c:
         assert c.book.fallback == ()
         assert (await c.post("for the drawer")).report.answers == ()

@@ -23,6 +23,11 @@ def test_no_file_is_no_setting(tmp_path: Path) -> None:
     assert not ClientConfig().compression
 
 
+def test_no_relays_at_all_is_not_the_same_as_none_named(tmp_path: Path) -> None:
+    assert load_config(written(tmp_path, "")).relays is None
+    assert load_config(written(tmp_path, "relays = []")).relays == ()
+
+
 def test_every_setting_is_read(tmp_path: Path) -> None:
     path = written(
         tmp_path,

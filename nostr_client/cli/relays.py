@@ -84,7 +84,7 @@ def check(run: Run, url: Url) -> None:
 
     address = normalize_relay_url(url)
     config = load_config(run.paths.config / "config.toml")
-    others = [other for other in config.relays if other != address] or OTHERS
+    others = [other for other in config.relays or () if other != address] or OTHERS
 
     async def work() -> None:
         async for step in check_relay(address, proxy=config.proxy, others=others):

@@ -34,13 +34,15 @@ HINTS_OFFERED: Final = 3
 MAX_TAGS_READ: Final = 1_000
 """p tags of one event that are searched for hints, its author's own follow list aside."""
 
-SEEN: Final = 4
+SEEN: Final = 40
 """The weight of having found a person's event there."""
-OWN_WORD: Final = 3
+OWN_WORD: Final = 30
 """The weight of what the person says, or the account's own list, or their NIP-05 host."""
 HEARSAY: Final = 1
 """The weight of a stranger's tag."""
-MOST_WEIGHT: Final = 40
+MOST_HEARSAY: Final = 10
+"""Strangers' tags, however many, never add up to more: they weigh less than one better word."""
+MOST_WEIGHT: Final = 400
 
 
 def parse_relay_list(event: Event) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -150,6 +152,13 @@ class RelayBook:
         best = sorted(found, key=lambda url: (-found[url], url))
         return tuple(url for url in best if self.policy(url))[:HINTS_OFFERED]
 
+    def vouched(self, pubkey: str) -> tuple[str, ...]:
+        """Those of the hints that are more than hearsay: whom strangers cannot have put there."""
+        found = self._hints.get(pubkey, Counter[str]())
+        best = sorted(found, key=lambda url: (-found[url], url))
+        fit = (url for url in best if found[url] > MOST_HEARSAY and self.policy(url))
+        return tuple(fit)[:HINTS_OFFERED]
+
     # Told by whoever hears something
 
     def hint(self, pubkey: str, url: str, weight: int = HEARSAY) -> None:
@@ -165,7 +174,8 @@ class RelayBook:
                 self._searched.discard(forgotten)
         else:
             self._hints.move_to_end(pubkey)
-        found[normal] = min(found[normal] + weight, MOST_WEIGHT)
+        most = MOST_HEARSAY if weight == HEARSAY else MOST_WEIGHT
+        found[normal] = max(found[normal], min(found[normal] + weight, most))
         if len(found) > MAX_HINTS:
             del found[min(found, key=lambda url: (found[url], url))]
 

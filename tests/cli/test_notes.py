@@ -6,15 +6,19 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 import websockets
 
-from nostr_client.cli.exits import Exit
-from nostr_client.cli.refs import NoteRef, note_ref
+from nostr_client.cli.exits import CommandError, Exit
+from nostr_client.cli.refs import NoteRef, find_note, note_ref
+from nostr_client.client import NostrClient
+from nostr_client.config import ClientConfig
 from nostr_client.errors import InvalidCode
 from nostr_client.nips import nip19
+from nostr_client.paths import Paths
 from nostr_client.protocol.event import Draft
 from nostr_client.protocol.keys import SecretKey
 from nostr_client.protocol.messages import PublishEvent
@@ -170,6 +174,30 @@ def test_notes_are_named_as_people_name_them(key: SecretKey) -> None:
     for text in ("", "note1nonsense", npub, note[:-1], nip19.encode_nsec(key)):
         with pytest.raises(InvalidCode):
             note_ref(text)
+
+
+async def test_a_code_opens_no_private_address(tmp_path: Path) -> None:
+    """Whoever made the code chose its relays: they are a stranger's word."""
+    knocks: list[object] = []
+
+    async def knock(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        knocks.append(writer.get_extra_info("peername"))
+        writer.close()
+
+    server = await asyncio.start_server(knock, "127.0.0.1", 0)
+    async with server:
+        inside = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/admin?reboot=1"
+        outside = "wss://relay.invalid"  # it may lead to a private address, once it is looked up
+        ref = note_ref(nip19.encode_nevent("ab" * 32, (inside, outside)))
+        async with NostrClient.open(
+            paths=Paths(tmp_path / "c", tmp_path / "d", tmp_path / "s"),
+            config=ClientConfig(relays=(), own_relay=False),
+        ) as client:
+            with pytest.raises(CommandError):
+                await find_note(client, ref)
+            policy = client.book.policy
+            assert not any(policy.allows_private(url) for url in (inside, outside))
+    assert knocks == []
 
 
 async def test_two_posts_at_once_and_a_client_beside_them(

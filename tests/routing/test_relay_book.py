@@ -7,7 +7,7 @@ from pathlib import Path
 
 from nostr_client.protocol import kinds
 from nostr_client.routing import relay_book
-from nostr_client.routing.relay_book import SEEN, parse_old_relays, parse_relay_list
+from nostr_client.routing.relay_book import OWN_WORD, SEEN, parse_old_relays, parse_relay_list
 from tests.routing.rooms import ANA, BEN, CY, relay_list, rooms, signed
 
 BEN_KEY, CY_KEY = BEN.public_key.hex, CY.public_key.hex
@@ -111,6 +111,20 @@ async def test_hints_are_bounded_and_the_best_win(tmp_path: Path) -> None:
         assert r.book.hints(BEN_KEY)[0] == "wss://true.example"
         r.book.hint(BEN_KEY, "wss://x.example/" + "y" * 1000, SEEN)
         assert all(len(url) < 300 for url in r.book.hints(BEN_KEY))
+
+
+async def test_hearsay_never_adds_up_to_a_persons_own_word(tmp_path: Path) -> None:
+    async with rooms(tmp_path, private=()) as r:
+        r.book.hint(BEN_KEY, "wss://said.example", OWN_WORD)
+        r.book.hint(BEN_KEY, "wss://seen.example", SEEN)
+        for n in range(20):
+            for _ in range(50):
+                r.book.hint(BEN_KEY, f"wss://spam{n}.example")
+                r.book.hint(BEN_KEY, "wss://said.example")
+        best = ("wss://seen.example", "wss://said.example")
+        assert r.book.vouched(BEN_KEY) == best
+        assert r.book.hints(BEN_KEY)[:2] == best
+        assert r.book.vouched(CY_KEY) == ()
 
 
 async def test_an_empty_list_is_the_owners_wish_and_a_strangers_slip(tmp_path: Path) -> None:
