@@ -33,6 +33,8 @@ from nostr_client.signing.signer import LocalSigner, Signer, WatchOnly
 
 SHORTEST_PREFIX: Final = 8
 LONGEST_NAME: Final = 64
+NEW_FOR: Final = 24 * 3600
+"""Seconds for which a key that was made here is taken to have been used nowhere else."""
 WORK: Final = 16
 """scrypt's work factor for new keys: 2**16 rounds, 64 MiB of memory."""
 
@@ -62,6 +64,15 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def can_sign(self) -> bool:
         return self.protection is not Protection.WATCH_ONLY
+
+    def key_only_here(self, now: float) -> bool:
+        """Was the key made here, lately, and did it never leave (as far as can be known)?
+
+        Then nobody else can have written lists with it. Not for ever: sooner or later a copy of
+        this folder is at work on another machine.
+        """
+        is_new = 0 <= now - self.created_at < NEW_FOR
+        return self.can_sign and not self.backed_up and is_new
 
 
 class Accounts:
