@@ -11,7 +11,8 @@ Rules
   is then over. The next page is asked for at once, whatever is still being checked.
 - CLOSED with a prefix that means "later" makes a live subscription WAITING, longer each time; any
   other ends it. Whatever the relay still holds open is closed with CLOSE.
-- One that is sent more than it asked for in all is ended.
+- One that is sent more than it asked for in all is ended. So is one whose REQ brings, before its
+  EOSE, far more than the limits of its filters allow: a fault of the relay's, which is counted.
 """
 
 from __future__ import annotations
@@ -20,8 +21,9 @@ from collections.abc import Iterator
 from typing import Final
 
 from nostr_client.net.effects import Effects, Events, Later, Send, Stopped, StoredEnd
+from nostr_client.net.health import Counters
 from nostr_client.net.paging import Pages, Paging
-from nostr_client.net.requests import requests_for, resumed
+from nostr_client.net.requests import Filters, requests_for, resumed
 from nostr_client.net.wishes import Part, State, Sub, Wires
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import matches_any
@@ -33,14 +35,20 @@ RETRY_LONGEST: Final = 600.0
 STEADY: Final = 60
 """Seconds after which a subscription counts as healthy, and its next retry is quick again."""
 TOO_MANY: Final = "more events than were wanted"
+BEYOND_LIMIT: Final = "far more events than the limit that was asked for"
+LIMIT_TIMES: Final = 2
+LIMIT_PLUS: Final = 500
+"""A REQ whose filters all have a limit may bring so many times their sum, and so many more: new
+events may come in between, and careless relays send their usual number whatever is asked."""
 _RESUMING: Final = Paging()
 
 
 class Asking:
     """Every subscription at one relay, by key."""
 
-    def __init__(self, wires: Wires) -> None:
+    def __init__(self, wires: Wires, counters: Counters) -> None:
         self._wires = wires
+        self._n = counters
         self._subs: dict[int, Sub] = {}
 
     def __bool__(self) -> bool:
@@ -98,6 +106,12 @@ class Asking:
         if not (matches_any(part.filters, event) if pages is None else pages.take(event)):
             return False
         sub = part.sub
+        if part.stored and part.room is not None:
+            part.room -= 1
+            if part.room < 0:
+                self._n.excessive += 1
+                self._stop(sub, BEYOND_LIMIT, effects)
+                return True
         sub.newest = max(sub.newest, event.created_at)
         last = effects[-1] if effects else None
         if type(last) is Events and last.key == sub.key and last.live is not part.stored:
@@ -105,8 +119,7 @@ class Asking:
         else:
             effects.append(Events(sub.key, [event], not part.stored))
         if pages is not None and pages.full:
-            self.end(sub.key, effects)
-            effects.append(Stopped(sub.key, "", TOO_MANY, final=True))
+            self._stop(sub, TOO_MANY, effects)
         return True
 
     def eose(self, wire: str, part: Part, said: bool | None, effects: Effects, now: int) -> None:
@@ -157,7 +170,13 @@ class Asking:
         """It waits for authentication."""
         self._interrupted(sub, State.PARKED)
 
+    def _stop(self, sub: Sub, reason: str, effects: Effects) -> None:
+        """We have had enough of it."""
+        self.end(sub.key, effects)
+        effects.append(Stopped(sub.key, "", reason, final=True))
+
     def _send(self, sub: Sub, part: Part, effects: Effects) -> None:
+        part.room = _room(part.filters)
         wire = self._wires.new(part)
         sub.parts[wire] = part
         effects.append(Send(Req(wire, part.filters).encode()))
@@ -183,3 +202,13 @@ class Asking:
             self._wires.forget(wire)
             effects.append(Send(Close(wire).encode()))
         sub.parts = {}
+
+
+def _room(filters: Filters) -> int | None:
+    """The most events that a REQ may bring before its EOSE; None: as many as there are."""
+    total = 0
+    for filter in filters:
+        if filter.limit is None:
+            return None
+        total += filter.limit
+    return total * LIMIT_TIMES + LIMIT_PLUS

@@ -12,7 +12,7 @@ import asyncio
 
 import msgspec
 
-from nostr_client.net.asking import TOO_MANY
+from nostr_client.net.asking import BEYOND_LIMIT, TOO_MANY
 from nostr_client.net.subscription import Arrival, Ended, EndOfStored, Subscription
 from nostr_client.protocol.event import Event
 
@@ -94,7 +94,7 @@ class _Fetch:
 
     def _ended(self, item: Ended) -> None:
         url = item.url
-        if item.final and item.reason == TOO_MANY:
+        if item.final and item.reason in (TOO_MANY, BEYOND_LIMIT):
             self._end(url, complete=False, problem=item.reason)
         elif item.prefix or not item.reason.startswith(("connect:", "lost:")):
             self._end(url, prefix=item.prefix, reason=item.reason)

@@ -37,6 +37,8 @@ class Counters(msgspec.Struct):
     malformed: int = 0
     mismatched: int = 0
     """Events that no filter of their subscription asked for."""
+    excessive: int = 0
+    """Subscriptions that were ended since far more came than their limit."""
     forged: int = 0
     """Events whose signature is not their author's."""
     stray: int = 0

@@ -46,7 +46,7 @@ class ClientSession:
         self._login = Login(possible=can_authenticate)
         self._open = False
         self._wires = Wires()
-        self._asking = Asking(self._wires)
+        self._asking = Asking(self._wires, self._n)
         self._publishes: dict[str, Publish] = {}
         self._counts: dict[int, Count] = {}
         self._frames = 0

@@ -35,6 +35,8 @@ class Part(msgspec.Struct, eq=False):
     pages: Pages | None
     past: bool = False
     stored: bool = True
+    room: int | None = None
+    """Events that may still come before its EOSE; None: as many as there are."""
 
 
 class Sub(msgspec.Struct, eq=False):

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nostr_client.net import effects as fx
-from nostr_client.net.asking import RETRY_FIRST, TOO_MANY
+from nostr_client.net.asking import BEYOND_LIMIT, LIMIT_PLUS, LIMIT_TIMES, RETRY_FIRST, TOO_MANY
 from nostr_client.net.health import RelayHealth
 from nostr_client.net.paging import Paging
 from nostr_client.net.requests import MAX_FILTERS, MAX_REQUEST, OVERLAP, requests_for, resumed
@@ -237,6 +237,47 @@ def test_more_than_was_wanted_ends_it() -> None:
     assert sent[-1] == ["CLOSE", "s1"]
     assert happened[-1] == fx.Stopped(1, "", TOO_MANY, final=True)
     assert not h.session.wanted
+
+
+def test_a_relay_that_knows_no_limit_is_not_listened_to() -> None:
+    h = Harness()
+    h.open()
+    limited = Filter.of(kinds=[1], limit=20), Filter.of(authors=[ALICE.public_key.hex], limit=10)
+    wire = h.subscribe(*limited)
+    most = 30 * LIMIT_TIMES + LIMIT_PLUS
+    for i in range(most):
+        h.event(wire, note(f"{i}"))
+    sent, happened = h.take()
+    assert len(sent) == 1
+    assert sum(len(e.events) for e in happened if isinstance(e, fx.Events)) == most
+    h.event(wire, note("one more"))
+    assert h.take() == ([["CLOSE", wire]], [fx.Stopped(1, "", BEYOND_LIMIT, final=True)])
+    assert h.health.counters.excessive == 1
+    assert not h.session.wanted
+    h.event(wire, note("late"))
+    assert h.take() == ([], [])
+
+
+def test_a_limit_says_nothing_of_what_is_new() -> None:
+    h = Harness()
+    h.open()
+    limited, free = h.subscribe(Filter.of(kinds=[1], limit=1)), h.subscribe(NOTES, key=2)
+    h.hear("EOSE", limited)
+    for i in range(LIMIT_PLUS + 10):
+        h.event(limited, note(f"{i}"))
+        h.event(free, note(f"{i}"))
+    assert h.health.counters.excessive == 0
+    assert not [effect for effect in h.happened if isinstance(effect, fx.Stopped)]
+
+
+def test_each_page_has_its_limit() -> None:
+    h = Harness()
+    h.open()
+    filters = [Filter.of(kinds=[1], limit=150)]
+    h.do(h.session.subscribe(1, filters, live=False, now=NOW, paging=Paging()))
+    for i in range(150 * LIMIT_TIMES + LIMIT_PLUS + 1):
+        h.event("s1", note(f"{i}", NOW - i))
+    assert h.happened[-1] == fx.Stopped(1, "", BEYOND_LIMIT, final=True)
 
 
 def test_an_event_from_the_future_does_not_hide_what_comes() -> None:
