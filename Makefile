@@ -52,7 +52,7 @@ clean:
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 $(VENV)/python-found:
-	@test -n "$(PYTHON)" || { echo "nostr-client needs Python 3.11, 3.12 or 3.13 with venv: install python3 and python3-venv (Debian, Ubuntu) or python@3.13 (Homebrew), then run make again." >&2; exit 1; }
+	$(if $(PYTHON),,$(error nostr-client needs Python 3.11, 3.12 or 3.13 with venv: install python3 and python3-venv (Debian, Ubuntu) or python@3.13 (Homebrew), then run make again))
 	@$(PYTHON) -m venv $(VENV)
 	@touch $@
 
