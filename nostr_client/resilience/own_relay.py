@@ -5,7 +5,8 @@ One runs for a person, whichever program starts it, and it outlives the terminal
 - It is `python -m relays run` on the folder `<data>/own-relay`, in a session of its own, with no
   standard input, and with its output in a log file of bounded size.
 - It holds `relay.lock` for as long as it lives and writes `relay.json` (pid, url, started) once it
-  listens. The file alone proves nothing: a relay counts as running when it answers.
+  listens. The file alone proves nothing, nor does an answer from its port, which anybody may have
+  taken since: a relay counts as running when it answers and the process in the file holds the lock.
 - Whoever starts one holds `start.lock` meanwhile, and looks again before starting; so of two
   programs that start one at once, the second finds that of the first.
 - It comes back at the port it had, if that is free, so that copies stay where the ledger says;
@@ -105,7 +106,7 @@ class OwnRelay:
         private_folder(self.data)
         private_folder(self.log.parent)
         async with _patient_lock(self.data / "start.lock", self._start_limit):
-            status = await self.status()
+            status = self._confirmed(await self._asked())
             if not status.running:
                 status = await self._start()
             self._remember(status.url)
@@ -113,13 +114,14 @@ class OwnRelay:
 
     async def status(self) -> OwnRelayStatus:
         """Is it running? Found out by asking it, never from the file alone."""
-        note = self._note()
-        if note is None:
-            return self._status(problem="not started")
-        version = await _ask(note.url, self._ask_limit)
-        if version is None:
-            return self._status(problem="it does not answer")
-        return self._status(note, version)
+        answer = await self._asked()
+        if not answer.running:
+            return answer
+        try:
+            async with _patient_lock(self.data / "start.lock", self._ask_limit):
+                return self._confirmed(answer)
+        except OwnRelayError as error:
+            return self._status(problem=str(error))
 
     async def stop(self) -> bool:
         """End it cleanly. False when none was running. Raises OwnRelayError if it will not end."""
@@ -171,6 +173,22 @@ class OwnRelay:
             return None
         return note if note.pid > 1 and is_loopback(note.url) else None
 
+    async def _asked(self) -> OwnRelayStatus:
+        """What answers where the file says that it listens: it, or somebody else."""
+        note = self._note()
+        if note is None:
+            return self._status(problem="not started")
+        version = await _ask(note.url, self._ask_limit)
+        if version is None:
+            return self._status(problem="it does not answer")
+        return self._status(note, version)
+
+    def _confirmed(self, answer: OwnRelayStatus) -> OwnRelayStatus:
+        """`answer`, if it came from the holder of the lock. Only with `start.lock` held."""
+        if not answer.running or self._holder() == answer.pid:
+            return answer
+        return self._status(problem="it has ended, and another program answers at its port")
+
     def _holder(self) -> int | None:
         """The process that holds the relay's lock: a living one, for the system frees the lock
         with its holder. Only with `start.lock` held."""
@@ -203,6 +221,8 @@ class OwnRelay:
                 "the own relay runs and does not answer: `nostr-client own-relay stop` ends it"
             )
         self._bound_log()
+        # What an ended one left behind: nobody is to be asked, nor the lock tried, because of it.
+        (self.data / "relay.json").unlink(missing_ok=True)
         urls = self.urls()
         ports = [urlsplit(urls[0]).port or 0, 0] if urls else [0]
         words = ""
@@ -247,7 +267,7 @@ class OwnRelay:
         """Wait until the relay answers; None if it `ended` before, or takes too long."""
         deadline = time.monotonic() + self._start_limit
         while time.monotonic() < deadline:
-            status = await self.status()
+            status = self._confirmed(await self._asked())
             if status.running:
                 return status
             if ended():

@@ -142,6 +142,41 @@ async def test_another_service_on_its_port_is_no_relay(own: OwnRelay) -> None:
         assert not (await own.status()).running
 
 
+async def test_who_takes_its_port_is_not_taken_for_it(own: OwnRelay) -> None:
+    """It was killed, and a program that answers as a relay does listens where it did."""
+    url = await own.ensure()
+    os.kill((await own.status()).pid, signal.SIGKILL)
+    heard: list[bytes] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heard.append(await reader.read(1000))
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}")
+        writer.close()
+
+    impostor: asyncio.Server | None = None
+    async with asyncio.timeout(LIMIT):
+        while impostor is None:
+            try:
+                impostor = await asyncio.start_server(answer, "127.0.0.1", int(url.split(":")[-1]))
+            except OSError:  # not quite gone yet
+                await asyncio.sleep(0.02)
+    async with impostor:
+        status = await own.status()
+        assert heard, "it was asked, and did answer"
+        assert not status.running
+        assert "another program" in status.problem
+        other = await own.ensure()
+        assert other != url
+        assert (await own.status()).url == other
+
+
+async def test_an_answer_while_another_process_holds_the_lock_is_none(own: OwnRelay) -> None:
+    await own.ensure()
+    path = own.data / "relay.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"pid": os.getpid()}))
+    assert not (await own.status()).running
+
+
 async def test_one_that_hangs_is_said_and_can_be_ended(tmp_path: Path) -> None:
     home = Paths(tmp_path, tmp_path, tmp_path)
     own = OwnRelay(home, start_limit=0.3, ask_limit=0.3)
