@@ -33,7 +33,7 @@ from nostr_client.resilience.own_relay import OwnRelay
 from nostr_client.resilience.replication import Replication
 from nostr_client.routing.courier import Courier
 from nostr_client.routing.dialling import AddressPolicy, relay_url
-from nostr_client.routing.list_guard import ListGuard, next_created_at
+from nostr_client.routing.list_guard import ListGuard
 from nostr_client.routing.owned_tasks import OwnedTasks
 from nostr_client.routing.relay_book import RelayBook
 from nostr_client.routing.starter import starter_relays
@@ -215,7 +215,7 @@ class NostrClient:
         if kind_class(what.kind) is KindClass.ADDRESSABLE and what.created_at is None:
             name = next((t[1] for t in what.tags if t[0] == "d" and len(t) > 1), "")
             last = await self.store.get_address(f"{what.kind}:{self.pubkey}:{name}")
-            at = next_created_at(last, self._clock())
+            at = await self.guard.date_after(last)
             what = Draft(what.kind, what.content, what.tags, created_at=at)
         return await self.notes.publish(what, on_answer=on_answer)
 
@@ -225,8 +225,9 @@ class NostrClient:
         """Ask relays and the store: what is known then, newest first.
 
         Without `relays` the filters' authors are asked for where they write, and all else at
-        the client's own relays. `relays` count as given by the person and are dialled wherever they
-        lead: hand on a stranger's only through `book.policy.from_stranger`. Takes at most `limit` seconds; offline it is what the store has.
+        the client's own relays. `relays` count as given by the person and are dialled wherever
+        they lead: hand on a stranger's only through `book.policy.from_stranger`. Takes at most
+        `limit` seconds; offline it is what the store has.
         """
         urls = self._given(relays)
         await self.courier.fetch(filters, urls, timeout=limit)
@@ -306,6 +307,7 @@ class NostrClient:
             pubkey=me,
             folder=data,
             only_here=only_here,
+            own_urls=self._own_urls,
             clock=self._clock,
         )
         await self._furnish(enter)

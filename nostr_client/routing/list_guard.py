@@ -7,10 +7,12 @@ sign, publish. When that cannot be done, `ListNotRead` says which relay is in th
 person can do. Nothing is ever published instead.
 
 **Places.** Where the newest version must be, if it is anywhere: the write relays of the key's
-newest known relay list (kind 10002); for that list itself and for kinds 0 and 3 the indexers are
-asked too. While no relay list is known, the client's own relays stand in, with the relays where the
-key was seen. The relay list is read in the same breath: when a newer one turns up that names
-other write relays, those are asked as well, at most `ROUNDS` times.
+relay list (kind 10002); for that list itself and for kinds 0 and 3 the indexers are asked too.
+While no relay list is *settled* (`routing.settled`), the client's own relays are places beside it,
+and without any list the relays where the key was seen. The relay list is read in the same breath:
+one that turns up adds its write relays, which are asked as well, at most `ROUNDS` times. It takes
+no place away, since it may be old and the relay that has a newer one be down; a conclusive reading
+settles it, for the next one. What strangers say (hearsay) makes no place.
 
 **An answer.** EOSE to `{authors: [key], kinds: [kind]}`. No answer are: CLOSED with whatever prefix
 (`auth-required`, `restricted`: a wall behind which the list may be), a timeout, a connection that
@@ -31,16 +33,18 @@ is down for good is taken out by the person's own word (`without`): it then coun
 rules. Removing a relay from the relay list is such a word about that relay. An own relay list that
 is empty on purpose leaves no places; then the store alone knows.
 
-**A key that never left this machine** (`only_here`: made by this program, never exported) cannot
-have been used elsewhere, so the store knows all there is. The relays are still asked, briefly, but
-nothing is required of them: a newcomer can follow people with no network at all.
+**A key that never left this machine** (`only_here`: made by this program a short while ago, never
+exported) is not used elsewhere, so the store knows all there is. The places are still asked, and
+those that are reached must answer in time, for a copy of this folder may be at work elsewhere all
+the same; once a version is here, a refusal to answer is in the way too. What cannot be reached is
+not required: a newcomer can follow people with no network at all.
 
 **Offline** therefore means: refused, with the store untouched.
 
 **The new version** keeps every tag and all content it was not asked to change, byte for byte. Its
-created_at is later than the last one's, also when our clock is behind or the last one is dated in
-the future: it must win on every relay, and where a relay finds the date too far off, its refusal is
-in the report. The store keeps every version of the account's lists (`keep_history_of`).
+created_at is later than the last one's: it must win on every relay. Of versions that a wrong clock
+dated in the future, `routing.dating` tells. The store keeps every version of the account's lists
+(`keep_history_of`).
 
 **Two devices at once.** Between our reading and our sending another device may publish. When a
 relay refuses the new version, the list is read again; if another version has won, the change is
@@ -60,22 +64,24 @@ from enum import Enum
 from pathlib import Path
 from typing import Final
 
-from nostr_client.errors import InvalidEvent, ListNotRead, SigningRefused, StoreError
+from nostr_client.errors import ListNotRead, SigningRefused, StoreError
 from nostr_client.net.health import REFUSING, SLOW_STATE, UP
 from nostr_client.net.report import PublishReport
 from nostr_client.paths import FolderLock, private_folder
 from nostr_client.protocol import kinds
-from nostr_client.protocol.event import MAX_TIMESTAMP, Draft, Event
+from nostr_client.protocol.event import Draft, Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.routing.arrivals import Asked
 from nostr_client.routing.courier import Courier, OnAnswer
+from nostr_client.routing.dating import Footing, footing, next_created_at
 from nostr_client.routing.planner import INDEXED_KINDS, Relays
+from nostr_client.routing.settled import SettledRelays
 from nostr_client.signing.signer import Signer
 
 READ_LIMIT: Final = 8.0
 """Seconds that the places have to answer, in each round."""
 HINT_LIMIT: Final = 2.0
-"""The same when nothing is required of them."""
+"""Seconds to reach them, where nothing is required of those that cannot be reached."""
 TURN_LIMIT: Final = 30.0
 """Seconds to wait for another process that changes a list of this account."""
 ROUNDS: Final = 3
@@ -127,10 +133,8 @@ def objection(
         return "no relay is known where it may be; add a relay you used before"
     if words and not any(word is not Word.UNREACHABLE for word in words.values()):
         return "none of its relays can be reached; try again when you are online"
-    wall = [url for url, word in words.items() if word in IN_THE_WAY]
-    if wall:
-        told = ", ".join(f"{url} {words[url].value}" for url in wall)
-        return f"{told}; try again, or say that it may be changed without having read there"
+    if why := _in_the_way(words, IN_THE_WAY):
+        return why
     answered = sum(word is Word.ANSWERED for word in words.values())
     if words and answered * 2 <= len(words):
         missing = ", ".join(url for url, word in words.items() if word is not Word.ANSWERED)
@@ -143,23 +147,20 @@ def objection(
     return ""
 
 
-def next_created_at(previous: Event | None, now: float) -> int:
-    """The time of a new version, in seconds: now, but later than the last one's.
-
-    Raises InvalidEvent when the last one stands at the end of time.
-    """
-    if previous is None:
-        return int(now)
-    if previous.created_at >= MAX_TIMESTAMP:
-        raise InvalidEvent("the last version is dated at the end of time: nothing can follow it")
-    return max(int(now), previous.created_at + 1)
+def _in_the_way(words: Mapping[str, Word], which: Collection[Word]) -> str:
+    wall = [url for url, word in words.items() if word in which]
+    if not wall:
+        return ""
+    told = ", ".join(f"{url} {words[url].value}" for url in wall)
+    return f"{told}; try again, or say that it may be changed without having read there"
 
 
 class ListGuard:
     """Reads and changes the replaceable events of one account.
 
     `only_here` says that the key was made by this program and never left this machine; `folder`
-    (data) holds the lock that lets processes take turns.
+    (data) holds the lock that lets processes take turns, and which relay list is settled.
+    `own_urls` gives the URLs that the own relay has had.
     """
 
     def __init__(
@@ -170,13 +171,16 @@ class ListGuard:
         pubkey: str,
         folder: Path,
         only_here: bool = False,
+        own_urls: Callable[[], Collection[str]] = lambda: (),
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._courier = courier
         self._signer = signer
         self._pubkey = pubkey
         self._only_here = only_here
+        self._own_urls = own_urls
         self._lock_path = folder / f"lists-{pubkey[:16]}.lock"
+        self._settled = SettledRelays(folder / f"lists-{pubkey[:16]}.settled.json")
         self._clock = clock
         self._turn = asyncio.Lock()
         self.introduced: set[str] = set()
@@ -194,22 +198,31 @@ class ListGuard:
 
         `identifier` is the `d` tag of an addressable kind. Raises ListNotRead, StoreError.
         """
+        store = self._courier.store
+        address = f"{kind}:{self._pubkey}:{identifier}"
+        limit = READ_LIMIT
+        if self._only_here and await store.get_address(address) is None:
+            limit = HINT_LIMIT
         words: dict[str, Word] = {}
-        for _ in range(1 if self._only_here else ROUNDS):
-            relays = await self._courier.book.relays_of(self._pubkey)
-            unread = [url for url in await self._places(relays) if url not in words]
+        relays = await self._courier.book.relays_of(self._pubkey)
+        places = dict.fromkeys(self._places(relays))
+        for _ in range(ROUNDS):
+            unread = [url for url in places if url not in words]
             if words and not unread:
                 break
             extras = () if words else await self._extras(kind, relays)
-            words |= await self._read(kind, identifier, [*unread, *extras])
-        version = await self._courier.store.get_address(f"{kind}:{self._pubkey}:{identifier}")
-        if self._only_here:
-            return Conclusive(version, words)
-        relays = await self._courier.book.relays_of(self._pubkey)
-        places = await self._places(relays)
+            words |= await self._read(kind, identifier, [*unread, *extras], limit)
+            late = [url for url in unread if words[url] is Word.SILENT]
+            if late and limit < READ_LIMIT:  # they were reached: now they must answer
+                words |= await self._read(kind, identifier, late, READ_LIMIT)
+            relays = await self._courier.book.relays_of(self._pubkey)
+            places |= dict.fromkeys(self._places(relays))
+        version = await store.get_address(address)
         counting = {url: words[url] for url in places if url in words and url not in set(without)}
         if any(url not in words for url in places):
             why = "its relays change faster than they can be read; try again"
+        elif self._only_here:
+            why = _in_the_way(counting, (Word.SILENT,) if version is None else IN_THE_WAY)
         else:
             why = objection(
                 counting,
@@ -220,6 +233,8 @@ class ListGuard:
         if why:
             none_found = version is None and why == NONE_FOUND
             raise ListNotRead(f"the {name_of(kind)} was not changed: {why}", none_found=none_found)
+        if not self._only_here:
+            await self._settle()
         return Conclusive(version, counting)
 
     async def edit(
@@ -246,28 +261,69 @@ class ListGuard:
                 read = await self.conclusive(
                     kind, identifier=identifier, allow_empty=allow_empty, without=without
                 )
+                ground = await self._footing(read.version)
                 draft = change(read.version)
+                if draft is None and ground.stranded and read.version is not None:
+                    draft = Draft(kind, read.version.content, read.version.tags)
                 if draft is None:
                     return done
-                at = next_created_at(read.version, self._clock())
+                at = next_created_at(ground.last, self._clock())
                 event = await self._signer.sign(
                     Draft(draft.kind, draft.content, draft.tags, created_at=at)
                 )
+                if ground.stranded:
+                    await self._delete(ground, event)
                 report = await self._courier.publish(event, also=also, on_answer=on_answer)
                 done = event, report
                 if not await self._overtaken(event, report, identifier):
+                    if kind == kinds.RELAY_LIST:
+                        await self._settle()
                     return done
         raise ListNotRead(
             f"the {name_of(kind)} was changed by another device {EDITS} times while this change "
             "was made: it did not win; try again"
         )
 
+    async def date_after(self, previous: Event | None) -> int:
+        """The created_at of what follows `previous`, the store's current version of anything.
+
+        A version that a wrong clock dated in the future gives way first: see `routing.dating`.
+        Raises InvalidEvent, SignerError, StoreError.
+        """
+        ground = await self._footing(previous)
+        if ground.stranded:
+            await self._delete(ground)
+        return next_created_at(ground.last, self._clock())
+
     # Inside
 
-    async def _places(self, relays: Relays) -> tuple[str, ...]:
+    async def _footing(self, version: Event | None) -> Footing:
+        own = {self._courier.book.policy.own_relay, *self._own_urls()}
+        return await footing(self._courier.store, version, self._clock(), own)
+
+    async def _delete(self, ground: Footing, successor: Event | None = None) -> None:
+        """Delete what is stranded; `successor` takes its place in the same commit."""
+        if self._signer is None:
+            raise SigningRefused("this account is only watched: it has no key to sign with")
+        deletion = await self._signer.sign(ground.deletion)
+        await self._courier.store.save([deletion, successor] if successor else [deletion])
+        await self._courier.publish(deletion)
+
+    async def _settle(self) -> None:
+        """The relay list in the store is the newest: from now on it alone names the places."""
+        relays = await self._courier.book.relays_of(self._pubkey)
         if relays.source == "list":
-            return relays.write
-        return tuple(dict.fromkeys((*self._courier.book.fallback, *relays.hints)))
+            await asyncio.to_thread(self._settled.write, relays.write)
+
+    def _places(self, relays: Relays) -> tuple[str, ...]:
+        book = self._courier.book
+        listed = relays.write if relays.source == "list" else ()
+        settled = self._settled.read()
+        if settled is not None:
+            return (*settled, *listed)
+        if relays.source != "list":
+            return (*book.fallback, *book.vouched(self._pubkey))
+        return listed if self._only_here else (*listed, *book.fallback)
 
     async def _extras(self, kind: int, relays: Relays) -> tuple[str, ...]:
         """Asked in passing: they may know a newer version, but nothing depends on them."""
@@ -276,14 +332,15 @@ class ListGuard:
         own = (book.policy.own_relay,) if book.policy.own_relay else ()
         return (*indexers, *own, *relays.read, *relays.hints, *book.fallback)
 
-    async def _read(self, kind: int, identifier: str, urls: Iterable[str]) -> dict[str, Word]:
+    async def _read(
+        self, kind: int, identifier: str, urls: Iterable[str], limit: float
+    ) -> dict[str, Word]:
         mine = frozenset({self._pubkey})
         wanted = Filter(authors=mine, kinds=frozenset({kind, kinds.RELAY_LIST}))
         filters = [wanted]
         if identifier:
             listed = Filter(authors=mine, kinds=frozenset({kinds.RELAY_LIST}))
             filters = [listed, wanted.changed(tags={"d": frozenset({identifier})})]
-        limit = HINT_LIMIT if self._only_here else READ_LIMIT
         wanted_urls = list(dict.fromkeys(urls))
         self._courier.pool.retry_now(wanted_urls)
         asked = await self._courier.ask(filters, wanted_urls, timeout=limit)
@@ -305,7 +362,7 @@ class ListGuard:
         """Has another device published meanwhile, so that our version lost?"""
         refusing = [answer.url for answer in report.refused]
         if refusing:
-            await self._read(event.kind, identifier, refusing)
+            await self._read(event.kind, identifier, refusing, READ_LIMIT)
         held = await self._courier.store.get_address(event.address or "")
         return held is not None and held.id != event.id
 

@@ -17,12 +17,12 @@ from nostr_client.protocol import kinds
 from nostr_client.protocol.event import MAX_TIMESTAMP, Draft, Event
 from nostr_client.protocol.keys import SecretKey
 from nostr_client.routing import list_guard
+from nostr_client.routing.dating import next_created_at
 from nostr_client.routing.list_guard import (
     Change,
     ListGuard,
     Word,
     name_of,
-    next_created_at,
     objection,
 )
 from nostr_client.signing.signer import LocalSigner
@@ -317,7 +317,62 @@ async def test_a_newer_relay_list_moves_the_places(tmp_path: Path) -> None:
         async with guarded(tmp_path, old.url, indexers=(index.url,)) as (_, guard):
             read = await guard.conclusive(kinds.FOLLOWS)
             assert read.version == fresh
-            assert read.words == {new.url: Word.ANSWERED}
+            assert read.words == {old.url: Word.ANSWERED, new.url: Word.ANSWERED}
+            assert (await guard.conclusive(kinds.FOLLOWS)).words == {new.url: Word.ANSWERED}
+
+
+async def test_an_old_relay_list_takes_no_place_away(tmp_path: Path) -> None:
+    """The relay with the newest lists is down; another has a list of old that names only itself."""
+    async with Relay(follows("b")) as old:
+        old.keep(relay_list(ANA, old.url, at=1))
+        async with guarded(tmp_path, known=False, fallback=(DEAD, old.url)) as (r, guard):
+            for _ in range(2):  # the second time the old list is known from the beginning
+                with pytest.raises(ListNotRead, match="only 1 of its 2 relays"):
+                    await guard.edit(kinds.FOLLOWS, adding("c"))
+            again = ListGuard(r.courier, LocalSigner(ANA, r.clock), pubkey=ME, folder=tmp_path)
+            with pytest.raises(ListNotRead, match="only 1 of its 2 relays"):
+                await again.edit(kinds.FOLLOWS, adding("c"))
+            assert not old.sent("EVENT")
+            assert await guard.edit(kinds.FOLLOWS, adding("c"), without=[DEAD]) is not None
+
+
+async def test_a_settled_relay_list_needs_no_other_relays(tmp_path: Path) -> None:
+    async with Relay(follows("b")) as mine:
+        mine.keep(relay_list(ANA, mine.url, at=1))
+        async with Relay() as other:
+            fallback = (mine.url, other.url)
+            async with guarded(tmp_path, known=False, fallback=fallback) as (_, guard):
+                assert len((await guard.conclusive(kinds.FOLLOWS)).words) == 2
+        async with guarded(tmp_path, known=False, fallback=fallback) as (_, guard):
+            assert (await guard.conclusive(kinds.FOLLOWS)).words == {mine.url: Word.ANSWERED}
+        (settled,) = tmp_path.glob("lists-*.settled.json")
+        settled.write_bytes(b"[[")  # a damaged note settles nothing
+        async with guarded(tmp_path, known=False, fallback=fallback) as (_, guard):
+            with pytest.raises(ListNotRead):
+                await guard.conclusive(kinds.FOLLOWS)
+
+
+async def test_a_relay_list_changed_here_is_settled(tmp_path: Path) -> None:
+    async with Relay() as mine:
+        async with guarded(tmp_path, known=False, fallback=(DEAD,), only_here=True) as (_, guard):
+            new = Draft(kinds.RELAY_LIST, "", (("r", mine.url),))
+            assert await guard.edit(kinds.RELAY_LIST, lambda last: new) is not None
+            assert await guard.edit(kinds.FOLLOWS, adding("b")) is not None
+        async with guarded(tmp_path, known=False, fallback=(DEAD,)) as (_, guard):
+            assert (await guard.conclusive(kinds.FOLLOWS)).words == {mine.url: Word.ANSWERED}
+
+
+async def test_what_strangers_say_makes_no_place(tmp_path: Path) -> None:
+    async with Relay(follows("b")) as mine, Relay() as hanging:
+        hanging.silent = True
+        async with guarded(tmp_path, known=False, fallback=(mine.url,)) as (r, guard):
+            for n in range(50):
+                tag = ("p", ME, hanging.url)
+                r.book.observe(signed(SecretKey.from_hex("9" * 64), tags=(tag,), at=START + n))
+            assert r.book.hints(ME) == (hanging.url,)
+            done = await guard.edit(kinds.FOLLOWS, adding("c"))
+            assert done is not None
+            assert hanging.sent("REQ")
 
 
 async def test_the_new_places_must_answer_too(tmp_path: Path) -> None:
@@ -353,6 +408,42 @@ async def test_a_key_that_never_left_this_machine_needs_no_network(tmp_path: Pat
         assert again[0].tags == (("p", "b" * 64), ("p", "c" * 64))
 
 
+async def test_a_copy_of_the_folder_is_at_work_elsewhere(tmp_path: Path) -> None:
+    """The relay is reached and has a newer version: however slow it is, it is waited for."""
+    newer = follows("b", "c", at=START + 5)
+    async with Relay(newer) as one, guarded(tmp_path, one.url, only_here=True) as (r, guard):
+        await r.store.save([follows("b")])
+        for spoil, says in ((_silence, "in time"), (_restricted, "authentication")):
+            await spoil(one)
+            with pytest.raises(ListNotRead, match=says):
+                await guard.edit(kinds.FOLLOWS, adding("d"))
+            assert not one.sent("EVENT")
+            one.silent, one.words = False, ""
+        done = await guard.edit(kinds.FOLLOWS, adding("d"))
+        assert done is not None
+        assert [tag[1][0] for tag in done[0].tags] == ["b", "c", "d"]
+
+
+async def test_a_newcomers_relay_may_be_slow_or_closed_but_not_silent(tmp_path: Path) -> None:
+    async with Relay() as one, guarded(tmp_path, one.url, only_here=True) as (_, guard):
+        await _silence(one)
+        with pytest.raises(ListNotRead, match="in time"):
+            await guard.edit(kinds.FOLLOWS, adding("b"))
+
+        async def wake() -> None:
+            asked = len(one.sent("REQ"))
+            while len(one.sent("REQ")) == asked:
+                await asyncio.sleep(0.01)
+            one.silent = False  # too late for that question: it is asked once more
+
+        async with asyncio.TaskGroup() as group:
+            group.create_task(wake())
+            read = await guard.conclusive(kinds.FOLLOWS)
+        assert read.words[one.url] is Word.ANSWERED
+        await _restricted(one)
+        assert await guard.edit(kinds.FOLLOWS, adding("b")) is not None
+
+
 async def test_an_empty_relay_list_leaves_the_store_alone_to_know(tmp_path: Path) -> None:
     async with guarded(tmp_path) as (r, guard):
         await r.store.save([follows("b")])
@@ -371,6 +462,60 @@ async def test_a_version_from_the_future_is_followed_by_a_later_one(tmp_path: Pa
         assert done is not None
         assert done[0].created_at == NOW + 10**7 + 1
         assert one.has(done[0])
+
+
+async def test_a_jump_of_the_clock_locks_no_list(tmp_path: Path) -> None:
+    """What was made meanwhile is on no relay but the own one, whose clock jumped as well."""
+    first = follows("b")
+    async with (
+        Relay(first) as one,
+        Relay() as own,
+        guarded(tmp_path, one.url) as (r, guard),
+    ):
+        r.policy.own_relay = own.url
+        r.clock.now, one.refuses = NOW + 400 * 86_400, "invalid: created_at too far off"
+        jumped = await guard.edit(kinds.FOLLOWS, adding("c"))
+        assert jumped is not None
+        assert jumped[1].accepted == (own.url,)
+
+        r.clock.now, one.refuses = NOW, ""
+        done = await guard.edit(kinds.FOLLOWS, adding("d"))
+        assert done is not None
+        event, report = done
+        assert [tag[1][0] for tag in event.tags] == ["b", "c", "d"]
+        assert event.created_at == NOW
+        assert one.url in report.accepted
+        assert await r.store.get_address(FOLLOWS) == event
+        assert [e.id for e in await r.store.history(FOLLOWS)] == [jumped[0].id, first.id]
+        [deletion] = [e for e in own.held if e.kind == kinds.DELETION]
+        assert deletion.tags == (("e", jumped[0].id), ("k", "3"))
+
+        again = await guard.edit(kinds.FOLLOWS, adding("e"))  # the own relay still shows the old
+        assert again is not None
+        assert [tag[1][0] for tag in again[0].tags] == ["b", "c", "d", "e"]
+        assert again[0].created_at == NOW + 1
+
+
+async def test_what_the_jump_left_behind_is_published_when_it_is_asked_for_again(
+    tmp_path: Path,
+) -> None:
+    async with Relay(follows("b")) as one, guarded(tmp_path, one.url) as (r, guard):
+        await r.store.save([follows("b", "c", at=MAX_TIMESTAMP)])
+        done = await guard.edit(kinds.FOLLOWS, adding("c"))
+        assert done is not None
+        assert [tag[1][0] for tag in done[0].tags] == ["b", "c"]
+        assert (done[0].created_at, done[1].accepted) == (NOW, (one.url,))
+        assert await guard.edit(kinds.FOLLOWS, adding("c")) is None
+
+
+async def test_a_version_some_minutes_ahead_is_followed_by_a_later_one(tmp_path: Path) -> None:
+    async with guarded(tmp_path) as (r, guard):
+        for ahead, after in ((0, 1), (900, 901), (901, 901)):
+            await r.store.save([follows("b", at=NOW + ahead)])
+            last = await r.store.get_address(FOLLOWS)
+            assert await guard.date_after(last) == NOW + after
+        assert await r.store.get_address(FOLLOWS) is None  # it gave way, into the history
+        assert len(await r.store.history(FOLLOWS)) == 3
 
 
 async def test_another_device_publishes_in_between(tmp_path: Path) -> None:
