@@ -158,6 +158,19 @@ async def test_opening_dials_nobody(tmp_path: Path, loopback_only: list[str]) ->
         assert (await c.post("for the drawer")).report.answers == ()
 
 
+async def test_a_jump_of_the_clock_locks_no_article(tmp_path: Path) -> None:
+    article = Draft(30_023, "words", (("d", "x"),))
+    ahead = int(time.time()) + 400 * 86_400
+    async with client(tmp_path, clock=lambda: ahead) as c:
+        jumped = (await c.publish(article)).event
+        assert jumped.created_at == ahead
+    async with client(tmp_path) as c:
+        new = (await c.publish(article)).event
+        assert abs(new.created_at - time.time()) < 60
+        assert await c.store.get_address(new.address or "") == new
+        assert await c.store.history(new.address or "") == [jumped]
+
+
 async def test_identities(tmp_path: Path) -> None:
     async with client(tmp_path, None) as c:
         assert c.pubkey == ""
