@@ -39,7 +39,8 @@ QUICK_LIMIT: Final = 0.1
 GROUP_WEIGHT: Final = 4000
 """About so many rows go into one commit."""
 _QUICK_READERS: Final = 2
-_STEPS_BETWEEN_CHECKS: Final = 100_000
+_STEPS_BETWEEN_CHECKS: Final = 500_000
+"""About 10 ms; each check must win Python's lock back."""
 OLDEST_SQLITE: Final = (3, 34)
 LONGEST_VALUE: Final = 64 * 2**20
 """Bytes of the longest answer in one piece, and of the longest event."""
@@ -181,6 +182,7 @@ class Database:
         try:
             with _translated(self.path):
                 _create_private(self.path)
+                _refuse_remains(self.path)
                 opened.append(self._connect(reader=False))
                 opened += [self._connect(reader=True) for _ in range(1 + _QUICK_READERS)]
         except BaseException:
@@ -205,6 +207,7 @@ class Database:
                 db.execute(f"PRAGMA {setting}")
             if reader:
                 db.execute("PRAGMA query_only = 1")
+                db.execute("PRAGMA cache_size = -16000")
                 db.text_factory = bytes
             else:
                 _retry_locked(lambda: schema.prepare(db))
@@ -283,8 +286,32 @@ class Database:
 
 
 def _create_private(path: Path) -> None:
-    if not path.exists():
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    if path.exists():
+        return
+    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    if os.name == "posix":  # the name must be as durable as what is written under it
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def _refuse_remains(path: Path) -> None:
+    """SQLite takes a file shorter than a page for an empty one, and would begin anew in it."""
+    # In this order, since another process may be making the file: first a page, then the log.
+    log = path.with_name(f"{path.name}-wal")
+    logged = log.exists() and log.stat().st_size > 0
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        header = file.read(18)
+    if size == 0:
+        sound = not logged
+    else:
+        page = int.from_bytes(header[16:], "big")
+        sound = header.startswith(b"SQLite format 3\0") and size >= (65536 if page == 1 else page)
+    if not sound:
+        raise StoreError(f"{path}: the file is damaged, or no store at all")
 
 
 def _retry_locked(run: Callable[[], object]) -> None:

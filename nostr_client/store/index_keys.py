@@ -13,7 +13,7 @@ from typing import Final
 from nostr_client.protocol.event import Event
 
 MAX: Final = 2**63 - 1
-_CACHED_AUTHORS: Final = 100_000
+_CACHED: Final = 50_000
 _LETTERS: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
 
 
@@ -42,32 +42,43 @@ class IndexKeys:
     """The keys of one store, which knows its `secret` (32 bytes)."""
 
     def __init__(self, secret: bytes) -> None:
-        self._secret = secret
+        self._begun = blake2b(digest_size=8, key=secret)
         self._authors: dict[str, int] = {}
+        self._people: dict[str, int] = {}
 
     def _hash(self, text: str) -> int:
-        data = text.encode("utf-8", "surrogatepass")
-        digest = blake2b(data, digest_size=8, key=self._secret).digest()
-        return int.from_bytes(digest, "little", signed=True)
+        digest = self._begun.copy()
+        try:
+            digest.update(text.encode())
+        except UnicodeEncodeError:  # half a character: in no event, but somebody may ask for it
+            digest.update(text.encode("utf-8", "surrogatepass"))
+        return int.from_bytes(digest.digest(), "little", signed=True)
 
     def author(self, pubkey: str) -> int:
-        key = self._authors.get(pubkey)
-        if key is None:
-            if len(self._authors) >= _CACHED_AUTHORS:
-                self._authors.clear()
-            key = self._authors[pubkey] = self._hash("\0" + pubkey)
-        return key
+        return self._cached(self._authors, "\0", pubkey)
 
     def address(self, address: str) -> int:
         return self._hash("\1" + address)
 
     def tag(self, letter: str, value: str) -> int:
+        if letter == "p":  # the same few are mentioned over and over
+            return self._cached(self._people, "p", value)
         return self._hash(letter + value)
+
+    def _cached(self, cache: dict[str, int], prefix: str, text: str) -> int:
+        key = cache.get(text)
+        if key is None:
+            key = self._hash(prefix + text)
+            if len(text) == 64:
+                if len(cache) >= _CACHED:
+                    cache.clear()
+                cache[text] = key
+        return key
 
     def tags(self, event: Event) -> list[int]:
         """The keys under which `event` is found: its single-letter tags and its address."""
         pairs = {(tag[0], tag[1]) for tag in event.tags if len(tag) > 1 and tag[0] in _LETTERS}
-        keys = [self._hash(letter + value) for letter, value in pairs]
+        keys = [self.tag(letter, value) for letter, value in pairs]
         address = event.address
         if address is not None:
             keys.append(self.address(address))

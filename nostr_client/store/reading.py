@@ -78,6 +78,11 @@ class Reading:
     def _page(
         self, db: sqlite3.Connection, plan: Plan, limit: int | None, now: int
     ) -> tuple[int, list[bytes]]:
+        quick = None if limit is None else statements.scan(plan, limit, now)
+        if quick is not None:
+            seq, any_expired, joined = _one(db, quick)
+            if not any_expired and len(found := lines(joined)) == limit:
+                return seq, found
         seq, any_expired, joined = _one(db, statements.page(plan, limit, now, alive=False))
         if any_expired:
             seq, _, joined = _one(db, statements.page(plan, limit, now, alive=True))

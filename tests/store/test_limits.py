@@ -19,18 +19,18 @@ from tests.store.samples import NOW, author, make
 from tests.store.test_differential import assert_same, assert_slices
 
 ALICE = author(1)
-MANY = [author(n) for n in range(3000)]
+MANY = [author(n) for n in range(1500)]
 
 
 async def test_long_lists(store: EventStore) -> None:
     rng = random.Random(3)
     naive = NaiveStore()
-    events = samples.events(rng, 1500, authors=400, seconds=5000)
+    events = samples.events(rng, 800, authors=400, seconds=5000)
     await store.save(events)
     for event in events:
         naive.save(event, NOW)
-    words = [f"{n}" for n in range(2000)] + list(samples.WORDS)
-    ids = [event.id for event in events] + [author(n) for n in range(2000)]
+    words = [f"{n}" for n in range(1100)] + list(samples.WORDS)
+    ids = [event.id for event in events] + [author(n) for n in range(1100)]
     for fields in (
         {"authors": MANY},
         {"authors": MANY, "kinds": range(3000)},
