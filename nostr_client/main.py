@@ -41,9 +41,11 @@ def _main(given: list[str]) -> int:
         return 2
     if not given or (given == ["demo"] and on_terminal):
         from nostr_client.cli.logs import keep_log
+        from nostr_client.cli.unlock import take_from_environment
         from nostr_client.paths import paths
         from nostr_client.tui.app import run
 
+        take_from_environment()  # the terminal client asks; nothing that it starts is to inherit it
         keep_log(paths().state / "nostr-client.log")
         return run(demo=given == ["demo"])
     from nostr_client.cli.app import run_command

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import secrets
 import sys
 import time
@@ -20,6 +21,8 @@ from nostr_client.errors import StoreError
 
 HOME_VARIABLE: Final = "NOSTR_CLIENT_HOME"
 _APP: Final = "nostr-client"
+_OURS: Final = "NOSTR_CLIENT_"
+_SECRET_NAME: Final = re.compile("PASSWORD|PASSPHRASE|SECRET|NSEC", re.IGNORECASE)
 _LOCK_POLL: Final = 0.05
 """Seconds between two tries for a lock that another process holds."""
 _LOCKED_BYTE: Final = 1 << 30
@@ -49,6 +52,18 @@ def paths() -> Paths:
 
     dirs = platformdirs.PlatformDirs(_APP, appauthor=False)
     return Paths(dirs.user_config_path, dirs.user_data_path, dirs.user_state_path)
+
+
+def environment_for_children() -> dict[str, str]:
+    """The environment without our own settings and without anything that may be a secret.
+
+    A child is told on its command line what it needs; what unlocks a key is none of its business.
+    """
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.upper().startswith(_OURS) and _SECRET_NAME.search(name) is None
+    }
 
 
 def private_folder(path: Path) -> Path:

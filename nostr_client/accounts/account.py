@@ -8,6 +8,7 @@ system's key store. Where neither is to be had, `create` and `import_key` refuse
 from __future__ import annotations
 
 import asyncio
+import re
 import secrets
 import time
 from collections.abc import Callable
@@ -380,12 +381,15 @@ def _account(record: KeyRecord, current: str | None) -> Account:
     )
 
 
+_looks_secret = re.compile(r"n(?:crypt)?sec1|[0-9a-f]{64}", re.IGNORECASE).search
+
+
 def _checked_name(name: str) -> str:
     name = name.strip()
     if len(name) > LONGEST_NAME:
         raise AccountError(f"a name has at most {LONGEST_NAME} characters")
-    if name.startswith(("nsec1", "ncryptsec1")):
-        raise AccountError("this is a secret key, not a name")
+    if _looks_secret(name):
+        raise AccountError("this may be a secret key: it is no name")
     if name != safe_line(name):
         raise AccountError("a name is made of printable characters")
     return name

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 from typer.core import TyperGroup
 
+from nostr_client.cli.blots import blotted
 from nostr_client.cli.exits import Exit, exit_code_of
 from nostr_client.cli.waiting import Terminated
 from nostr_client.errors import NostrError
@@ -141,7 +142,7 @@ def _run(run: Run, work: Callable[[], None]) -> int:
 def _expected(run: Run, error: NostrError) -> int:
     if run.debug:
         run.show_trace(error)
-    return run.out.fail(str(error), exit_code_of(error))
+    return run.out.fail(blotted(str(error)), exit_code_of(error))
 
 
 def _first_of(group: ExceptionGroup[NostrError]) -> NostrError:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from nostr_client.errors import NostrError
+from nostr_client.paths import environment_for_children
 
 START_LIMIT = 20.0
 """Seconds that a relay may take to say where it listens."""
@@ -40,6 +41,7 @@ class RelayProcess:
             stdin=PIPE,
             stdout=PIPE,
             stderr=DEVNULL,
+            env=environment_for_children(),
             start_new_session=True,  # Ctrl-C is for us; we tell our children ourselves
         )
         relay = cls(process, "", data)

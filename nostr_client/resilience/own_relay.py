@@ -35,7 +35,14 @@ import msgspec
 from nostr_client.errors import InvalidData, NostrError, OwnRelayError, StoreError
 from nostr_client.net import http
 from nostr_client.nips import nip11
-from nostr_client.paths import FolderLock, Paths, paths, private_folder, write_private
+from nostr_client.paths import (
+    FolderLock,
+    Paths,
+    environment_for_children,
+    paths,
+    private_folder,
+    write_private,
+)
 from nostr_client.protocol.urls import is_loopback, normalize_relay_url
 
 ASK_LIMIT: Final = 3.0
@@ -238,8 +245,6 @@ class OwnRelay:
         raise OwnRelayError(f"the own relay did not start: {words} (log: {self.log})")
 
     def _spawn(self, port: int) -> subprocess.Popen[bytes]:
-        # The password that unlocks the key is none of its business.
-        env = {name: value for name, value in os.environ.items() if "PASSWORD" not in name}
         flags = 0
         if sys.platform == "win32":
             flags = subprocess.DETACHED_PROCESS | subprocess.CREATE_NEW_PROCESS_GROUP
@@ -250,7 +255,7 @@ class OwnRelay:
                 stdin=subprocess.DEVNULL,
                 stdout=descriptor,
                 stderr=descriptor,
-                env=env,
+                env=environment_for_children(),
                 cwd=self.data,
                 start_new_session=True,
                 creationflags=flags,

@@ -19,6 +19,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any, Final, cast
 
+from nostr_client.paths import environment_for_children
+
 _COMMAND: Final = (
     # `-P`: the current folder holds no modules of ours. The package is found where this one was.
     "import sys; sys.path.append(sys.argv[1]); from nostr_client.signing.worker import main; main()"
@@ -135,14 +137,13 @@ def _start(errors: IO[bytes]) -> subprocess.Popen[bytes]:
         }
     else:
         detached = {"start_new_session": True}
-    kept = {n: v for n, v in os.environ.items() if not n.startswith("NOSTR_CLIENT_")}
     return subprocess.Popen(  # noqa: S603 - this interpreter, this package
         [sys.executable, "-P", "-c", _COMMAND, _ROOT],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=errors,
         bufsize=0,
-        env=kept,
+        env=environment_for_children(),
         **detached,
     )
 

@@ -246,7 +246,10 @@ async def test_accounts_are_found_by_what_people_type(accounts: Accounts) -> Non
     assert secret not in str(caught.value)
 
 
-@pytest.mark.parametrize("name", ["x" * 65, "a\nb", "\x1b[31mred", "nsec1abc", "a\u202eb"])
+@pytest.mark.parametrize(
+    "name",
+    ["x" * 65, "a\nb", "\x1b[31mred", "nsec1abc", "my nCryptsec1abc", "0aF1" * 16, "a\u202eb"],
+)
 async def test_names_that_would_do_harm_are_refused(accounts: Accounts, name: str) -> None:
     with pytest.raises(AccountError):
         await accounts.create(name, password=WORDS)

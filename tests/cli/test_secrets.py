@@ -1,0 +1,117 @@
+"""A secret typed where it does not belong is not said back, and no child gets a password."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from nostr_client import main
+from nostr_client.cli import blots, logs
+from nostr_client.nips import nip19
+from nostr_client.paths import environment_for_children
+from nostr_client.protocol.keys import SecretKey
+from nostr_client.rehearsal.relay_process import RelayProcess
+from nostr_client.tui import app
+from tests.cli.conftest import Home
+
+COMMANDS = [
+    ["account", "import", "NSEC"],
+    ["account", "import", "NCRYPTSEC"],
+    ["account", "import", "HEX"],
+    ["account", "switch", "HEX"],
+    ["account", "switch", "TYPO"],
+    ["account", "remove", "HEX", "--json"],
+    ["account", "create", "--name", "HEX"],
+    ["account", "create", "--name", "NSEC"],
+    ["account", "create", "--name=NCRYPTSEC"],
+    ["account", "watch", "NSEC"],
+    ["feed", "--limit", "HEX"],
+    ["feed", "--account", "HEX"],
+    ["follow", "NSEC", "--debug"],
+    ["relays", "add", "NSEC"],
+    ["NSEC"],
+    ["HEX"],
+    ["--NSEC"],
+    ["--HEX=1"],
+]
+
+
+async def test_a_secret_typed_as_an_argument_is_not_said_back(home: Home, key: SecretKey) -> None:
+    digits = bytes(key).hex()
+    secrets = {
+        "NSEC": nip19.encode_nsec(key),
+        "NCRYPTSEC": "ncryptsec1" + "q" * 100,
+        "HEX": digits,
+        "TYPO": digits[:-1],
+    }
+    gate = asyncio.Semaphore(3)
+
+    async def run(command: list[str]) -> None:
+        words = []
+        for word in command:
+            for name in sorted(secrets, key=len, reverse=True):
+                word = word.replace(name, secrets[name]) if name in word else word  # noqa: PLW2901
+                if secrets[name] in word:
+                    break
+            words.append(word)
+        async with gate:
+            done = await home.run(*words)
+        assert done.code not in (0, 130), command
+        assert done.err.strip(), command
+        for secret in secrets.values():
+            assert secret not in done.out + done.err, command
+
+    await asyncio.gather(*(run(command) for command in COMMANDS))
+
+
+def test_only_hex_that_was_typed_is_blotted() -> None:
+    typed, other = "ab" * 32, "cd" * 32
+    blots.given(["switch", typed.upper()])
+    assert blots.blotted(f"no {typed} in {other}.json") == f"no {blots.BLOT} in {other}.json"
+    assert blots.blotted("nsec1abc NSEC1ABC ncryptsec1x nsecond") == (
+        f"{blots.BLOT} {blots.BLOT} {blots.BLOT} nsecond"
+    )
+    blots.given([])
+
+
+def test_children_are_given_no_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("NOSTR_CLIENT_PASSWORD", "NOSTR_CLIENT_HOME", "DB_PASSWORD", "my_nsec", "PATH"):
+        monkeypatch.setenv(name, "open sesame")
+    kept = environment_for_children()
+    assert kept["PATH"] == "open sesame"
+    assert list(kept.values()).count("open sesame") == 1
+
+
+async def test_a_rehearsals_relay_is_given_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NOSTR_CLIENT_PASSWORD", "open sesame")
+    relay = await RelayProcess.start(tmp_path)
+    try:
+        assert b"open sesame" not in Path(f"/proc/{relay.pid}/environ").read_bytes()
+    finally:
+        await relay.stop()
+
+
+@pytest.mark.parametrize("arguments", [[], ["demo"]])
+def test_the_terminal_client_takes_the_password_out_of_the_environment(
+    arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[bool] = []
+
+    def run(*, demo: bool) -> int:
+        seen.append("NOSTR_CLIENT_PASSWORD" in os.environ)
+        return 0
+
+    monkeypatch.setattr(app, "run", run)
+    monkeypatch.setattr(logs, "keep_log", lambda path: None)
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: True)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("NOSTR_CLIENT_HOME", str(tmp_path))
+    monkeypatch.setenv("NOSTR_CLIENT_PASSWORD", "open sesame")
+    assert main.main(arguments) == 0
+    assert seen == [False]
