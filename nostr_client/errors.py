@@ -103,6 +103,10 @@ class StoreError(NostrError):
     """The local store could not do its work: locked, full, damaged, of a newer version."""
 
 
+class QueryTimeout(StoreError):
+    """A question to the store was too broad to be answered in time."""
+
+
 class ConfigError(NostrError):
     """A configuration file or option that cannot be used."""
 
