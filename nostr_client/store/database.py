@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import queue
 import random
@@ -24,11 +25,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final, Generic, TypeVar
 
-from nostr_client.errors import StoreError
+from nostr_client.errors import QueryTimeout, StoreError
 from nostr_client.paths import private_folder
 from nostr_client.store import schema
 
 T = TypeVar("T")
+_log = logging.getLogger(__name__)
 
 LOCK_LIMIT: Final = 20.0
 """Seconds that a writer waits for another process's commit."""
@@ -44,6 +46,13 @@ _STEPS_BETWEEN_CHECKS: Final = 500_000
 OLDEST_SQLITE: Final = (3, 34)
 LONGEST_VALUE: Final = 64 * 2**20
 """Bytes of the longest answer in one piece, and of the longest event."""
+_OF_THE_FILE: Final = frozenset(
+    {
+        *(sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR),
+        *(sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_READONLY),
+        *(sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_NOMEM),
+    }
+)
 _SETTINGS: Final = (
     "synchronous = FULL",
     "fullfsync = 1",
@@ -54,10 +63,6 @@ _SETTINGS: Final = (
     "temp_store = MEMORY",
     "trusted_schema = 0",
 )
-
-
-class QueryTimeout(StoreError):
-    """A query was too broad to be answered in time."""
 
 
 class _Job(Generic[T]):
@@ -124,6 +129,8 @@ class Database:
             self._lanes["quick"].put(None)
         for thread in self._threads:
             await asyncio.to_thread(thread.join, WRITE_LIMIT)
+            if thread.is_alive():
+                _log.warning("%s: the thread %s does not end", self.path, thread.name)
 
     async def write(self, run: Callable[[sqlite3.Connection], T], *, weight: int = 1) -> T:
         """Run within a transaction that is durable when this returns. Raises StoreError."""
@@ -222,7 +229,9 @@ class Database:
         try:
             while (job := self._writes.get()) is not None:
                 group, last = self._group(job)
-                self._commit(db, group)
+                left = list(group)
+                while left and (failed := self._commit(db, left)) is not None:
+                    left.remove(failed)
                 self._settle(group)
                 if last:
                     break
@@ -242,32 +251,33 @@ class Database:
             weight += job.weight
         return group, False
 
-    def _commit(self, db: sqlite3.Connection, group: list[_Job[Any]]) -> None:
+    def _commit(self, db: sqlite3.Connection, group: list[_Job[Any]]) -> _Job[Any] | None:
+        """Run all and commit. The job that failed by its own fault, if any: then none is done."""
+        running: _Job[Any] | None = None
         try:
-            self._transact(db, group)
+            with _translated(self.path):
+                _retry_locked(lambda: db.execute("BEGIN IMMEDIATE"))
+                try:
+                    schema.confirm(db)
+                    for running in group:
+                        running.result = running.run(db)
+                    running = None
+                    db.execute("COMMIT")
+                finally:
+                    if db.in_transaction:
+                        db.execute("ROLLBACK")
         except BaseException as error:  # noqa: BLE001 - it is handed to whoever waits
-            if len(group) == 1:
-                group[0].error = error
-                return
+            if running is not None and not _concerns_all(error):
+                running.error = error
+                return running
             for job in group:
-                self._commit(db, [job])
-
-    def _transact(self, db: sqlite3.Connection, group: list[_Job[Any]]) -> None:
-        with _translated(self.path):
-            _retry_locked(lambda: db.execute("BEGIN IMMEDIATE"))
-            try:
-                schema.confirm(db)
-                for job in group:
-                    job.result = job.run(db)
-                db.execute("COMMIT")
-            finally:
-                if db.in_transaction:
-                    db.execute("ROLLBACK")
+                job.error = error
+        return None
 
     # The readers
 
     def _read_loop(self, db: sqlite3.Connection, lane: str) -> None:
-        limit = QUICK_LIMIT if lane == "quick" else self.time_limit
+        limit = min(QUICK_LIMIT, self.time_limit) if lane == "quick" else self.time_limit
         deadline = 0.0
         db.set_progress_handler(lambda: time.monotonic() > deadline, _STEPS_BETWEEN_CHECKS)
         try:
@@ -327,6 +337,14 @@ def _retry_locked(run: Callable[[], object]) -> None:
             return
         # SQLite's own waiting grows to 100 ms and would starve beside a busy neighbour.
         time.sleep(random.uniform(0.001, 0.01))  # noqa: S311 - no secret
+
+
+def _concerns_all(error: BaseException) -> bool:
+    """Is it the file that failed, and not what was asked of it?"""
+    cause = error.__cause__
+    if not isinstance(cause, sqlite3.Error):
+        return False
+    return getattr(cause, "sqlite_errorcode", 0) & 0xFF in _OF_THE_FILE
 
 
 @contextlib.contextmanager

@@ -18,17 +18,16 @@ from typing import Final, Self
 
 import msgspec
 
-from nostr_client.errors import StoreError
+from nostr_client.errors import QueryTimeout, StoreError
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.urls import normalize_relay_url
 from nostr_client.store import plans
 from nostr_client.store.copies import CopyLedger
-from nostr_client.store.database import Database, QueryTimeout
-from nostr_client.store.index_keys import IndexKeys, id_of, place_of, tie_of
+from nostr_client.store.database import Database
+from nostr_client.store.index_keys import IndexKeys, is_id, place_of, tie_of
 from nostr_client.store.plans import NEWEST, Cursor
-from nostr_client.store.reading import SLICE, Reading, Slice, lines
-from nostr_client.store.removing import SEQS_OF_IDS
+from nostr_client.store.reading import SLICE, Reading, Slice
 from nostr_client.store.saving import Saver, SaveResult, SaveStatus
 from nostr_client.store.watching import Hearing, Stored, Watch, Watchers
 
@@ -100,9 +99,11 @@ class EventStore:
             try:
                 yield self
             finally:
-                upkeep.cancel()
-                await asyncio.gather(upkeep, return_exceptions=True)
                 self._watchers.end()
+                upkeep.cancel()
+                [ended] = await asyncio.gather(upkeep, return_exceptions=True)
+                if isinstance(ended, Exception):
+                    raise ended
         finally:
             await db.close()
 
@@ -166,12 +167,13 @@ class EventStore:
 
     async def known(self, ids: Collection[str]) -> dict[str, bytes]:
         """Of these ids, those that are held, each with its `Event.json`."""
-        wanted = frozenset(ids)
-        sql = f"SELECT group_concat(json, char(10)) FROM event WHERE seq IN ({SEQS_OF_IDS})"  # noqa: S608
-        listed = json.dumps([tie_of(id) for id in wanted])
-        row = await self._db.read(lambda c: c.execute(sql, {"listed": listed}).fetchone())
-        held = {id_of(data): data for data in lines(row[0])}
-        return {id: data for id, data in held.items() if id in wanted}
+        wanted = [event_id for event_id in frozenset(ids) if is_id(event_id)]
+        held: dict[str, bytes] = {}
+        for start in range(0, len(wanted), SLICE):
+            some = wanted[start : start + SLICE]
+            found = await self._db.read(lambda c, some=some: self._reading.known(c, some))  # type: ignore[misc]
+            held |= found
+        return held
 
     async def query(self, filters: Sequence[Filter]) -> list[Event]:
         """Each filter's newest `limit` (or all), united, newest first, then lowest id.
@@ -201,7 +203,6 @@ class EventStore:
             plans.check(f)
         now = int(self._clock())
         limits = [_lowest(f.limit, max_limit) for f in filters]
-
         slices = await self._db.read(
             lambda c: self._reading.page(c, filters, limits, max_limit, now)
         )
@@ -242,7 +243,6 @@ class EventStore:
         if not full:
             return 0
         now = int(self._clock())
-
         return await self._db.read(lambda c: self._reading.count(c, full, now))
 
     async def ids(self, f: Filter) -> list[tuple[int, str]]:
@@ -289,7 +289,6 @@ class EventStore:
 
     async def check(self) -> None:
         """Raises StoreError if the file is damaged."""
-
         rows = await self._db.apart(lambda c: c.execute("PRAGMA integrity_check(10)").fetchall())
         if rows != [(b"ok",)]:
             found = "; ".join(row[0].decode(errors="replace") for row in rows)
@@ -311,7 +310,7 @@ class EventStore:
             part, events = await self._db.read(read)
             if events:
                 yield events
-            if part.complete:
+            if part.complete or not events:
                 return
             after = Cursor(events[-1].created_at, tie_of(events[-1].id), 0)
 
@@ -321,7 +320,6 @@ class EventStore:
 
     async def _read_since(self, seq: int) -> Stored:
         """What was stored after `seq`, at most a slice of it."""
-
         return await self._db.read(lambda c: self._reading.since(c, seq))
 
     async def _upkeep(self) -> None:
@@ -345,11 +343,10 @@ class EventStore:
         while True:
             told = self._watchers.told
             stored = await self._read_since(told)
-            if self._watchers.told != told:
-                continue  # a commit of our own was told meanwhile
-            self._watchers.tell(stored)
-            if len(stored.events) < SLICE:
+            if stored.after <= self._watchers.told:
                 return
+            if self._watchers.told == told:  # no commit of our own was told meanwhile
+                self._watchers.tell(stored)
 
     async def purge(self) -> None:
         """Take out what has expired; reads leave it out in any case."""

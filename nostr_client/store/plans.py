@@ -92,6 +92,8 @@ def check(f: Filter) -> None:
         raise InvalidFilter("search is not supported")
     if f.unknown:
         raise InvalidFilter(f"not an element of a filter: {', '.join(f.unknown)}")
+    if any(len(letter) != 1 for letter in f.tags):
+        raise InvalidFilter("only tags of a single letter can be asked for")
 
 
 def is_empty(f: Filter) -> bool:

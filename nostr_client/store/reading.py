@@ -7,6 +7,7 @@ was not asked for in one piece.
 from __future__ import annotations
 
 import contextlib
+import json
 import sqlite3
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, NamedTuple
@@ -16,13 +17,16 @@ from nostr_client.protocol.filters import Filter
 from nostr_client.store import plans, statements
 from nostr_client.store.index_keys import IndexKeys, id_of, place_of, tie_of
 from nostr_client.store.plans import NEWEST, Cursor, Plan
+from nostr_client.store.removing import SEQS_OF_IDS
 from nostr_client.store.statements import Statement
 from nostr_client.store.watching import Stored
 
 SLICE: Final = 1000
 """Events that are read at once where nobody said how many."""
 _COUNTED_TOGETHER: Final = 100
+_FEW: Final = 50
 _SEQ: Final = "SELECT seq FROM state"
+_JOINED: Final = "group_concat(json, char(10))"
 
 
 class Slice(NamedTuple):
@@ -152,18 +156,34 @@ class Reading:
         seq, created_at, event_id = rows[-1]
         return Places(found, Cursor(int(created_at), tie_of(event_id), int(seq)))
 
+    def known(self, db: sqlite3.Connection, ids: Sequence[str]) -> dict[str, bytes]:
+        """Of these ids, those that are held, each with its JSON."""
+        listed = {"listed": json.dumps([tie_of(event_id) for event_id in ids])}
+        sql = f"SELECT json FROM event WHERE seq IN ({SEQS_OF_IDS})"  # noqa: S608
+        try:
+            joined = db.execute(sql.replace("json", _JOINED, 1), listed).fetchone()[0]
+            found = lines(joined)
+        except sqlite3.DataError:  # too long for one piece
+            found = [row[0] for row in db.execute(sql, listed)]
+        held = {id_of(data): data for data in found}
+        return {event_id: held[event_id] for event_id in ids if event_id in held}
+
     def since(self, db: sqlite3.Connection, seq: int) -> Stored:
         """What was stored after `seq`, at most a slice of it."""
+        rows = "(SELECT seq, json FROM event WHERE seq > ? ORDER BY seq LIMIT ?)"
         with snapshot(db):
             last = db.execute(_SEQ).fetchone()[0]
-            seqs, joined = db.execute(
-                "SELECT group_concat(seq), group_concat(json, char(10)) FROM"
-                " (SELECT seq, json FROM event WHERE seq > ? ORDER BY seq LIMIT ?)",
-                (seq, SLICE),
-            ).fetchone()
-        events = [Event.from_trusted(data) for data in lines(joined)]
-        found = list(zip(numbers(seqs), events, strict=True))
-        return Stored(found, seq, found[-1][0] if len(found) == SLICE else max(last, seq))
+            try:
+                seqs, joined = db.execute(
+                    f"SELECT group_concat(seq), {_JOINED} FROM {rows}",  # noqa: S608
+                    (seq, SLICE),
+                ).fetchone()
+                found = list(zip(numbers(seqs), lines(joined), strict=True))
+            except sqlite3.DataError:  # too long for one piece
+                found = db.execute(f"SELECT * FROM {rows}", (seq, _FEW)).fetchall()  # noqa: S608
+                last = found[-1][0]
+        events = [(place, Event.from_trusted(data)) for place, data in found]
+        return Stored(events, seq, found[-1][0] if len(found) == SLICE else max(last, seq))
 
     def _plan(self, db: sqlite3.Connection, f: Filter, after: Cursor = NEWEST) -> Plan:
         choices = plans.choices(f, self._keys)

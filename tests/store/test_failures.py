@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import stat
 import sys
@@ -42,9 +43,21 @@ async def test_a_full_disk_is_an_error_and_passes(tmp_path: Path) -> None:
         await store.check()
 
 
-async def test_one_job_that_fails_does_not_fail_its_neighbours(tmp_path: Path) -> None:
-    import asyncio
+async def test_many_jobs_on_a_full_disk_fail_together(tmp_path: Path) -> None:
+    async with EventStore.open(tmp_path / "events.db") as store:
+        await store._db.write(lambda db: db.execute("PRAGMA max_page_count = 60").fetchall())
+        made = [make(ALICE, 1, NOW - n, content="x" * 5000) for n in range(500)]
+        outcomes = await asyncio.gather(
+            *(store.save([event]) for event in made), return_exceptions=True
+        )
+        failed = [outcome for outcome in outcomes if isinstance(outcome, StoreError)]
+        held = [outcome for outcome in outcomes if not isinstance(outcome, BaseException)]
+        assert failed
+        assert len(failed) + len(held) == 500
+        assert await store.count([Filter()]) == len(held)
 
+
+async def test_one_job_that_fails_does_not_fail_its_neighbours(tmp_path: Path) -> None:
     async with EventStore.open(tmp_path / "events.db") as store:
         notes = [make(ALICE, 1, NOW - n) for n in range(10)]
         bad = store._db.write(lambda db: db.execute("SELECT * FROM nowhere"))

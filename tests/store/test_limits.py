@@ -8,10 +8,10 @@ import sqlite3
 
 import pytest
 
-from nostr_client.errors import InvalidFilter
+from nostr_client.errors import InvalidFilter, QueryTimeout
 from nostr_client.protocol.filters import Filter
 from nostr_client.store import database, statements
-from nostr_client.store.events import EventStore, QueryTimeout
+from nostr_client.store.events import EventStore
 from tests.store import samples
 from tests.store.conftest import OpenStore
 from tests.store.naive import NaiveStore
@@ -112,6 +112,19 @@ async def test_an_answer_too_large_for_one_piece_comes_in_parts(
         assert 0 < len(page.events) < 12
         assert not page.complete
         assert [e for part in [p async for p in store.stream([Filter()])] for e in part] == made
+        assert len(await store.known([event.id for event in made])) == 12
+
+
+async def test_another_process_stores_more_than_fits_into_one_piece(
+    open_store: OpenStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "LONGEST_VALUE", 100_000)
+    made = [make(ALICE, 1, NOW - n, content="x" * 5_000) for n in range(120)]
+    async with open_store() as one, open_store() as other, one.watch([Filter()]) as watch:
+        for event in made:
+            await other.save([event])
+        async with asyncio.timeout(20):
+            assert [await anext(watch) for _ in made] == made
 
 
 async def test_a_broad_query_ends_in_time(
@@ -160,7 +173,12 @@ async def test_a_query_that_nobody_waits_for_is_not_begun(open_store: OpenStore)
 
 
 async def test_what_this_store_does_not_do_is_refused(store: EventStore) -> None:
-    for f in (Filter.of(search="hello"), Filter.of(search=""), Filter.parse('{"x":1}')):
+    for f in (
+        Filter.of(search="hello"),
+        Filter.of(search=""),
+        Filter.parse('{"x":1}'),
+        Filter(tags={"ab": frozenset("c")}),
+    ):
         with pytest.raises(InvalidFilter):
             await store.query([f])
         with pytest.raises(InvalidFilter):

@@ -303,3 +303,5 @@ async def test_known_gives_what_is_held(store: EventStore) -> None:
     near = events[0].id[:16] + "0" * 48
     assert await store.known([near]) == {}
     assert await store.get(near) is None
+    assert await store.get("no id at all") is None
+    assert await store.get(events[0].id.upper()) is None
