@@ -35,7 +35,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     # What one connection may have open.
     subscriptions: int = 100
     live_values: int = 20_000
-    """Values in all the lists of all the subscriptions of one connection."""
+    """Values in all the lists of all subscriptions and waiting COUNTs of one connection."""
     pending_events: int = 1_000
     """Events taken in and not answered yet; past it the socket is not read."""
     pending_bytes: int = 2 * MIB

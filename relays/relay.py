@@ -155,6 +155,7 @@ class Relay:
             return
         for subscription in client.session.end():
             self._forget(subscription)
+        self._live_values -= client.session.tally_values
         client.questions.clear()
         client.outbox.clear()
         self._dirty.pop(client, None)
@@ -258,8 +259,7 @@ class Relay:
                 if frame:
                     self._say(client, frame)
             case Tally():
-                client.questions.tallies.append(action)
-                self._queries.ask(client.questions)
+                self._tally(client, action)
 
     def _subscribe(self, client: Client, subscription: Subscription) -> None:
         if self._live_values + subscription.values > self.limits.all_live_values:
@@ -269,6 +269,15 @@ class Relay:
         self._live_values += subscription.values
         self._index.set(subscription, subscription.filters)
         client.questions.scans[subscription.id] = subscription
+        self._queries.ask(client.questions)
+
+    def _tally(self, client: Client, tally: Tally) -> None:
+        if self._live_values + tally.values > self.limits.all_live_values:
+            reason = "rate-limited: the relay has too many questions open"
+            self._say(client, client.session.untallied(tally, reason))
+            return
+        self._live_values += tally.values
+        client.questions.tallies.append(tally)
         self._queries.ask(client.questions)
 
     def _forget(self, subscription: Subscription) -> None:
@@ -296,6 +305,8 @@ class Relay:
                 self._overlapping.append(asked)
             elif asked.state is State.ENDED:
                 self._forget(asked)
+        else:
+            self._live_values -= asked.values
         if frames:
             client.page = len(frames)
             self._say(client, frames)

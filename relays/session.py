@@ -121,10 +121,11 @@ class Unsubscribe(msgspec.Struct, frozen=True):
 
 
 class Tally(msgspec.Struct, frozen=True):
-    """Count what matches."""
+    """Count what matches; `values` is what it costs while it waits, as with a subscription."""
 
     query_id: str
     filters: tuple[Filter, ...]
+    values: int
 
 
 Action = Reply | Ingest | Subscribe | Unsubscribe | Tally
@@ -144,6 +145,7 @@ class RelaySession:
         "live_values",
         "subscriptions",
         "tallies",
+        "tally_values",
     )
 
     def __init__(self, limits: Limits, judge: Policy, address: str = "") -> None:
@@ -152,8 +154,11 @@ class RelaySession:
         self.address = address
         self.subscriptions: dict[str, Subscription] = {}
         self.live_values = 0
+        """What subscriptions and COUNTs cost together, while they are open."""
         self.tallies = 0
         """COUNTs asked and not answered."""
+        self.tally_values = 0
+        """Their part of `live_values`."""
         self.held_bytes = 0
         """Bytes of the events that wait for a page."""
 
@@ -212,10 +217,8 @@ class RelaySession:
         subscription = Subscription(self, message.subscription_id, message.filters)
         if not reason and len(self.subscriptions) >= self._limits.subscriptions:
             reason = f"rate-limited: {self._limits.subscriptions} subscriptions may be open"
-        if not reason and self.live_values + subscription.values > self._limits.live_values:
-            reason = (
-                f"rate-limited: all filters together may have {self._limits.live_values} values"
-            )
+        if not reason:
+            reason = self._too_many(subscription.values)
         if reason:
             return self._refuse_req(message.subscription_id, reason, replaced)
         self.subscriptions[message.subscription_id] = subscription
@@ -226,10 +229,22 @@ class RelaySession:
         reason = judge_filters(message.filters, self._limits).reason
         if not reason and self.tallies >= self._limits.pending_counts:
             reason = "rate-limited: too many counts are waiting"
+        values = filter_values(message.filters)
+        if not reason:
+            reason = self._too_many(values)
         if reason:
             return Reply(text_frame(Closed(message.subscription_id, reason).encode()))
         self.tallies += 1
-        return Tally(message.subscription_id, message.filters)
+        self.tally_values += values
+        self.live_values += values
+        return Tally(message.subscription_id, message.filters, values)
+
+    def _too_many(self, values: int) -> str:
+        """Why so many further values in filters are too many; empty if they are not."""
+        most = self._limits.live_values
+        if self.live_values + values <= most:
+            return ""
+        return f"rate-limited: all filters together may have {most} values"
 
     def _close(self, message: Close) -> Action | None:
         ended = self._take_away(message.subscription_id)
@@ -313,13 +328,18 @@ class RelaySession:
 
     def tallied(self, tally: Tally, count: int) -> bytes:
         """The frame that answers a COUNT."""
-        self.tallies -= 1
+        self._counted(tally)
         return text_frame(CountResult(tally.query_id, count).encode())
 
     def untallied(self, tally: Tally, reason: str) -> bytes:
         """The frame that refuses a COUNT."""
-        self.tallies -= 1
+        self._counted(tally)
         return text_frame(Closed(tally.query_id, reason).encode())
+
+    def _counted(self, tally: Tally) -> None:
+        self.tallies -= 1
+        self.tally_values -= tally.values
+        self.live_values -= tally.values
 
     def end(self) -> list[Subscription]:
         """The connection is over: the subscriptions that ended with it."""

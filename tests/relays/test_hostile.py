@@ -15,6 +15,7 @@ from nostr_client.protocol.event import Event
 from nostr_client.rehearsal.relay_process import RelayProcess
 from relays import server
 from relays.config import KIB, Limits, RelayConfig
+from relays.queries import Queries
 from tests.conftest import StartRelay
 from tests.relays.conftest import Serve, Served
 from tests.relays.talk import LIMIT, NOW, Wire, note, plain, shaken, silent_reader, wire
@@ -159,6 +160,31 @@ async def test_all_live_values_together_are_bounded(serve: Serve) -> None:
         assert await a.silent()
         assert (await b.req("s", {"kinds": [1, 2, 3, 4, 5]}))[1][0] == "EOSE"
         assert ids == []
+
+
+async def test_what_waiting_counts_hold_is_bounded(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served = await serve(RelayConfig(limits=Limits(live_values=8, all_live_values=12)))
+    with monkeypatch.context() as patch:
+        patch.setattr(Queries, "ask", lambda *_: None)  # nobody is answered
+        async with wire(served.url) as a, wire(served.url) as b:
+            await a.send("COUNT", "1", {"kinds": [1, 2, 3]})
+            await a.send("COUNT", "2", {"kinds": [1, 2, 3]})
+            await a.send("COUNT", "3", {"kinds": [1, 2, 3]})
+            reason = "rate-limited: all filters together may have 8 values"
+            assert await a.recv() == ["CLOSED", "3", reason]
+            await a.send("REQ", "4", {"kinds": [1, 2, 3]})
+            assert await a.recv() == ["CLOSED", "4", reason]
+            await b.send("COUNT", "1", {"kinds": [1, 2, 3]})
+            await b.send("COUNT", "2", {"kinds": [1, 2, 3]})
+            reason = "rate-limited: the relay has too many questions open"
+            assert await b.recv() == ["CLOSED", "2", reason]
+        await gone(served, 0)
+    async with wire(served.url) as c:
+        for _ in range(20):
+            await c.send("COUNT", "1", {"kinds": [1, 2, 3, 4, 5, 6, 7]})
+            assert await c.recv() == ["COUNT", "1", {"count": 0}]
 
 
 def big_events(count: int, size: int = 20_000) -> list[Event]:

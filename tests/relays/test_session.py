@@ -169,7 +169,9 @@ def test_a_count_is_to_be_made_and_answered_once() -> None:
     refused = hear(one, "COUNT", "d", {"kinds": [1]})
     assert isinstance(refused, Reply)
     assert frames(refused.frame) == [["CLOSED", "d", "rate-limited: too many counts are waiting"]]
+    assert one.live_values == action.values == 2
     assert frames(one.tallied(action, 7)) == [["COUNT", "c", {"count": 7}]]
+    assert one.live_values == one.tally_values == 0
     again = hear(one, "COUNT", "c", {"kinds": [1]})
     assert isinstance(again, Tally)
     assert frames(one.untallied(again, "error: x")) == [["CLOSED", "c", "error: x"]]
@@ -396,6 +398,8 @@ def test_no_frame_does_harm(messages: list[bytes]) -> None:
             case None | Subscribe() | Tally():
                 pass
     assert len(one.subscriptions) <= LIMITS.subscriptions
-    assert one.live_values == sum(s.values for s in one.subscriptions.values())
+    open_values = sum(s.values for s in one.subscriptions.values())
+    assert one.live_values == open_values + one.tally_values
     one.end()
-    assert one.live_values == one.held_bytes == 0
+    assert one.live_values == one.tally_values
+    assert one.held_bytes == 0
