@@ -61,6 +61,8 @@ def test_events_of_clients(event: Event, reason: str) -> None:
 
 WIDE = Limits()
 CARRIES = "blocked: a repost must not carry a protected event"
+UNCLEAR = "blocked: a repost must carry nothing but one event, which must be whole"
+JUNK = "[" * 100 + "]" * 100
 
 
 @pytest.mark.parametrize("kind", [6, 16])
@@ -69,16 +71,23 @@ CARRIES = "blocked: a repost must not carry a protected event"
     [
         ("", ""),
         ("not json", ""),
-        ('{"tags":"-"}', ""),
-        ('{"tags":[["-"]', ""),
+        ('{"tags":"-"}', UNCLEAR),
+        ('{"tags":[["-"]', UNCLEAR),
         ("[" * 10_000, ""),
         (note("fine").json.decode(), ""),
         (PROTECTED.json.decode(), CARRIES),
         (json.dumps(json.loads(PROTECTED.json), indent=1), CARRIES),
         (PROTECTED.json.decode().replace('"-"', '"\\u002d"'), CARRIES),
-        (PROTECTED.json.decode().replace("mine", "changed"), CARRIES),
-        ('{"tags":[["t","x"],["-"]]}', CARRIES),
-        ('{"tags":[["t","-"], 5, ["x","-"]]}', ""),
+        (PROTECTED.json.decode().replace("mine", "changed"), UNCLEAR),
+        (PROTECTED.json.decode()[:-1] + ',"tags":[]}', UNCLEAR),
+        ('{"tags":[],' + PROTECTED.json.decode()[1:], UNCLEAR),
+        (PROTECTED.json.decode()[:-1] + ',"t\\u0061gs":[]}', UNCLEAR),
+        (PROTECTED.json.decode() + " x", UNCLEAR),
+        (PROTECTED.json.decode() * 2, UNCLEAR),
+        (PROTECTED.json.decode()[:-1] + f',"x":{JUNK}}}', CARRIES),
+        ('{"tags":[["t","x"],["-"]]}', UNCLEAR),
+        (note("-", tags=(("t", "-"),)).json.decode(), ""),
+        (note("\x01").json.decode(), ""),
     ],
 )
 def test_reposts_of_protected_events(kind: int, content: str, reason: str) -> None:
