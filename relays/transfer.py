@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import sys
 import time
 from collections import Counter
@@ -25,7 +26,7 @@ from nostr_client.signing.verifier import Verifier
 from nostr_client.store.events import EventStore, SaveStatus
 from relays.config import RelayConfig
 from relays.ingest import Verify
-from relays.policies import Offer, Policy, for_imports
+from relays.policies import Offer, Policy, for_imports, not_expired
 from relays.running import DATABASE, note_in, service_urls
 
 BATCH: Final = 1000
@@ -74,6 +75,9 @@ _SAVED: Final = {
 }
 
 
+_place = re.compile(r"(: line \d+ column \d+)? \((byte|char) \d+\)")
+"""Where in a line a decoder stopped: left out, so that equal mistakes are counted together."""
+
 _Ahead = asyncio.Queue[tuple[list[Event], asyncio.Task[list[bool]]] | None]
 
 
@@ -118,10 +122,12 @@ class Importer:
             try:
                 event = Event.parse(line)
             except InvalidEvent as error:
-                self._refuse(f"invalid: {error}")
+                self._refuse(f"invalid: {_place.sub('', str(error))}")
                 continue
-            verdict = self._judge(Offer(event, now))
-            if not verdict.accepted:
+            offer = Offer(event, now)
+            if not not_expired(offer).accepted:
+                self.tally.left_out[_SAVED[SaveStatus.EXPIRED]] += 1
+            elif not (verdict := self._judge(offer)).accepted:
                 self._refuse(verdict.reason)
             elif is_ephemeral(event.kind):
                 self.tally.left_out[_SAVED[SaveStatus.EPHEMERAL]] += 1

@@ -71,12 +71,26 @@ def test_bad_lines_are_counted_and_fatal_to_nothing(tmp_path: Path) -> None:
     result = relays("import", "--data", str(tmp_path), "-", input=text)
     assert result.returncode == 3
     said = result.stderr.decode()
-    assert said.startswith(f"stored 2, duplicate 0, left out 1, refused {len(bad) - 1}\n")
+    assert said.startswith(f"stored 2, duplicate 0, left out 2, refused {len(bad) - 2}\n")
     for reason in ("the signature is wrong", "protected", "expired", "22242", "not stored"):
         assert reason in said
     assert "Traceback" not in said
     exported = relays("export", "--data", str(tmp_path))
     assert exported.stdout == lines([late, good])
+
+
+def test_equal_mistakes_are_counted_together(tmp_path: Path) -> None:
+    """Wherever in its line a decoder stopped; and what has expired is no mistake."""
+    broken = [note("x" * n).json[: 90 + n] + b"!" for n in range(50)]
+    text = b"\n".join([*broken, note("old", tags=(("expiration", "5"),)).json])
+    result = relays("import", "--data", str(tmp_path), "-", input=text)
+    said = result.stderr.decode()
+    assert said.startswith("stored 0, duplicate 0, left out 1, refused 50\n")
+    assert said.count("\n") < 6, said
+    only = relays(
+        "import", "--data", str(tmp_path), "-", input=note(tags=(("expiration", "5"),)).json
+    )
+    assert only.returncode == 0
 
 
 def test_what_was_deleted_does_not_come_back(tmp_path: Path) -> None:
