@@ -45,7 +45,7 @@ def feed(
             if not newest and not follow and not run.json:
                 run.out.note("nothing to read yet: `nostr-client follow WHO` changes that")
             if follow:
-                async for note in client.timeline.watch():
+                async for note in client.timeline.watch(newest):
                     _show(run, note)
 
     wait_for(work())

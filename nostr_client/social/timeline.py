@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from typing import Final
 
 from nostr_client.protocol import kinds
@@ -85,14 +85,22 @@ class Timeline:
         """How these notes were answered so far; every id has an entry."""
         return await self._views.tallies(ids)
 
-    async def watch(self) -> AsyncIterator[NoteView]:
+    async def watch(self, shown: Sequence[NoteView] | None = None) -> AsyncIterator[NoteView]:
         """New entries of the home timeline as they are stored, by any process on this folder.
 
-        Ends when it is left, or the store closes. Follows whom the account follows from now on.
+        `shown` is the page that was read before, its newest entry first: what came between it and
+        the watch is yielded first. Ends when it is left, or the store closes. Follows whom the
+        account follows from now on.
         """
         seen: dict[str, None] = {}
         home = await self.home_filter()
         async with self._store.watch(self._watched()) as watch:
+            if shown is not None:
+                seen = {view.entry.id: None for view in shown}
+                for view in reversed(await self.home()):
+                    if view.entry.id not in seen and (not shown or view.at >= shown[0].at):
+                        seen[view.entry.id] = None
+                        yield view
             while batch := await _gathered(watch):
                 if any(self._is_own_list(event) for event in batch):
                     home = await self.home_filter()

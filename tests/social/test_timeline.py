@@ -297,3 +297,15 @@ async def test_leaving_a_watch_is_clean(tmp_path: Path) -> None:
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
+
+
+async def test_nothing_falls_between_a_page_and_its_watch(tmp_path: Path) -> None:
+    async with house(tmp_path) as h:
+        await h.keep(following(BEN_KEY), note("old", at=START - 9), note("shown", at=START - 5))
+        page = await h.timeline.home(limit=1)
+        await h.keep(note("between", at=START - 4))
+        watch = h.timeline.watch(page)
+        assert texts([await asyncio.wait_for(anext(watch), LIMIT)]) == ["between"]
+        await h.keep(note("later", at=START - 3))
+        assert texts([await asyncio.wait_for(anext(watch), LIMIT)]) == ["later"]
+        await watch.aclose()
