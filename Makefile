@@ -36,7 +36,7 @@ types: $(VENV)/ready-dev
 	$(BIN)/mypy
 
 slow: $(VENV)/ready-dev
-	$(BIN)/python -m pytest -m slow --timeout 1800 $(TESTS)
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m slow --timeout 1800 $(TESTS)
 
 bench: $(VENV)/ready-dev
 	$(BIN)/python -m benchmarks
