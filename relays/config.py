@@ -49,6 +49,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Events for a filter that names no limit."""
     max_limit: int = 500
     """A filter's larger limit is clamped to this."""
+    page_bytes: int = 8 * MIB
+    """Bytes of the stored events in one answer; what is larger is cut to its newest part."""
 
     # What all clients together may have open.
     connections: int = 5_000

@@ -118,7 +118,10 @@ class Queries:
         if not filters:
             # Nothing stored is wanted, so nothing is read, and whatever comes from now on is live.
             return session.page(subscription, (), complete=None, seq=0, news=0)
-        page = await self._store.page(filters, max_limit=self._limits.max_limit)
+        limits = self._limits
+        page = await self._store.page(
+            filters, max_limit=limits.max_limit, max_bytes=limits.page_bytes
+        )
         complete: bool | None = page.complete
         if not complete and len(filters) > 1:
             complete = None  # what one filter's limit left out, another may have brought

@@ -25,7 +25,7 @@ from nostr_client.protocol.urls import normalize_relay_url
 from nostr_client.store import plans
 from nostr_client.store.copies import CopyLedger
 from nostr_client.store.database import Database
-from nostr_client.store.index_keys import IndexKeys, is_id, place_of, tie_of
+from nostr_client.store.index_keys import IndexKeys, is_id, tie_of
 from nostr_client.store.plans import NEWEST, Cursor
 from nostr_client.store.reading import SLICE, Reading, Slice
 from nostr_client.store.saving import Saver, SaveResult, SaveStatus
@@ -38,6 +38,8 @@ _log = logging.getLogger(__name__)
 POLL_SECONDS: Final = 0.25
 """How soon a watch hears of what another process stored."""
 PURGE_SECONDS: Final = 60.0
+PAGE_BYTES: Final = 8 * 2**20
+"""Bytes of JSON in one page, unless somebody says otherwise."""
 _SAVE_AT_ONCE: Final = 2000
 _QUEUED_EVENTS: Final = 50_000
 
@@ -192,26 +194,29 @@ class EventStore:
                         break
         return sorted(found.values(), key=lambda event: event.order)
 
-    async def page(self, filters: Sequence[Filter], *, max_limit: int | None = None) -> Page:
+    async def page(
+        self,
+        filters: Sequence[Filter],
+        *,
+        max_limit: int | None = None,
+        max_bytes: int = PAGE_BYTES,
+    ) -> Page:
         """As `query`, without decoding anything; each limit is at most `max_limit`.
 
         Where it is `max_limit` that cuts, it does not cut a second in two: up to as many again that
         share the last one's created_at come too, so that paging by `until` misses nothing (NIP-67).
-        Raises StoreError, QueryTimeout, InvalidFilter.
+        Where the page would have more than `max_bytes`, its newest part comes, of whole seconds if
+        there is more than one, and at least one event. Raises StoreError, QueryTimeout,
+        InvalidFilter.
         """
         for f in filters:
             plans.check(f)
         now = int(self._clock())
-        limits = [_lowest(f.limit, max_limit) for f in filters]
-        slices = await self._db.read(
-            lambda c: self._reading.page(c, filters, limits, max_limit, now)
+        asked = [(f, _lowest(f.limit, max_limit)) for f in filters]
+        found = await self._db.read(
+            lambda c: self._reading.page(c, asked, max_limit, now, max_bytes)
         )
-        complete = all(part.complete for part in slices)
-        seq = slices[0].seq if slices else 0
-        if len(slices) == 1:
-            return Page(slices[0].events, complete, seq)
-        united = {place_of(data): data for part in slices for data in part.events}
-        return Page([united[place] for place in sorted(united)], complete, seq)
+        return Page(found.events, found.complete, found.seq)
 
     async def stream(
         self, filters: Sequence[Filter], *, size: int = 500

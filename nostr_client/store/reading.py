@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.store import plans, statements
-from nostr_client.store.index_keys import IndexKeys, id_of, place_of, tie_of
+from nostr_client.store.index_keys import MAX, IndexKeys, id_of, place_of, tie_of
 from nostr_client.store.plans import NEWEST, Cursor, Plan
 from nostr_client.store.removing import SEQS_OF_IDS
 from nostr_client.store.statements import Statement
@@ -25,7 +25,24 @@ SLICE: Final = 1000
 """Events that are read at once where nobody said how many."""
 _COUNTED_TOGETHER: Final = 100
 _FEW: Final = 50
+_SMALLEST: Final = 300
+"""Bytes: no event's JSON is shorter."""
+_Place = tuple[int, bytes]
+"""Of an event in NIP-01's order, as `place_of` says it."""
+_END: Final[_Place] = (MAX, b"")
 _SEQ: Final = "SELECT seq FROM state"
+_JSON_OF: Final = (
+    "SELECT group_concat(json, char(10)) FROM event"
+    " WHERE seq IN (SELECT value FROM json_each(:seqs))"
+)
+_Asked = tuple[Filter, int | None]
+"""A filter and its limit."""
+
+
+class _TooLarge(Exception):
+    """A page needs more bytes than it may have."""
+
+
 _JOINED: Final = "group_concat(json, char(10))"
 
 
@@ -56,13 +73,20 @@ class Reading:
         self, db: sqlite3.Connection, f: Filter, limit: int | None, now: int, after: Cursor = NEWEST
     ) -> Slice:
         """The newest `limit` after a place; fewer where that many are too large for one answer."""
+        try:
+            return self._newest(db, f, limit, now, after)
+        except sqlite3.DataError:  # the answer would be longer than a connection's limit
+            plan = self._plan(db, f, after)
+            return self._short_slice(db, plan, SLICE if limit is None else limit, now)
+
+    def _newest(
+        self, db: sqlite3.Connection, f: Filter, limit: int | None, now: int, after: Cursor = NEWEST
+    ) -> Slice:
+        """As `slice`, or sqlite3.DataError where that many are too large for one answer."""
         if plans.is_empty(f):
             return Slice([], True, False, db.execute(_SEQ).fetchone()[0])
         plan = self._plan(db, f, after)
-        try:
-            seq, events = self._page(db, plan, None if limit is None else limit + 1, now)
-        except sqlite3.DataError:  # the answer would be longer than a connection's limit
-            return self._short_slice(db, plan, SLICE if limit is None else limit, now)
+        seq, events = self._page(db, plan, None if limit is None else limit + 1, now)
         if limit is None or len(events) <= limit:
             return Slice(events, True, False, seq)
         split = limit > 0 and place_of(events[limit])[0] == place_of(events[limit - 1])[0]
@@ -95,33 +119,110 @@ class Reading:
     def page(
         self,
         db: sqlite3.Connection,
-        filters: Sequence[Filter],
-        limits: Sequence[int | None],
+        filters: Sequence[tuple[Filter, int | None]],
         cap: int | None,
         now: int,
-    ) -> list[Slice]:
-        """Each filter's newest, all of one snapshot; where `cap` cuts, it leaves a second whole."""
-        if len(filters) == 1:
-            found = self.slice(db, filters[0], limits[0], now)
-            if not found.split or limits[0] != cap:
-                return [found]
+        most: int,
+    ) -> Slice:
+        """The newest of each filter with its limit, united, all of one snapshot, in `most` bytes.
+
+        Where `cap` cuts, it leaves a second whole. Of what is larger than `most`, the newest comes:
+        whole seconds, if there is more than one, and at least one event.
+        """
+        # Who asks the same twice is answered once.
+        asked = [one for index, one in enumerate(filters) if one not in filters[:index]]
+        longest = db.getlimit(sqlite3.SQLITE_LIMIT_LENGTH)
+        most = min(most, longest)
+        db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, most)
+        try:
+            return self._small_page(db, asked, cap, now, most)
+        except (sqlite3.DataError, _TooLarge):
+            db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, longest)
+            return self._large_page(db, asked, cap, now, most)
+        finally:
+            db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, longest)
+
+    def _small_page(
+        self, db: sqlite3.Connection, asked: Sequence[_Asked], cap: int | None, now: int, most: int
+    ) -> Slice:
+        """The page, read in one go; _TooLarge or sqlite3.DataError when `most` is not enough."""
+        if len(asked) == 1:
+            f, limit = asked[0]
+            found = self._newest(db, f, limit, now)
+            if not found.split or limit != cap:
+                return found
+        united: dict[_Place, bytes] = {}
+        size, complete = 0, True
         with snapshot(db):
-            slices = []
-            for f, limit in zip(filters, limits, strict=True):
-                found = self.slice(db, f, limit, now)
-                cut = found.split and limit == cap
-                slices.append(self._whole_second(db, f, found, now) if cut else found)
-            return slices
+            seq = db.execute(_SEQ).fetchone()[0]
+            for f, limit in asked:
+                found = self._newest(db, f, limit, now)
+                if found.split and limit == cap:
+                    found = self._whole_second(db, f, found, now)
+                size += sum(map(len, found.events))
+                if size > most:
+                    raise _TooLarge
+                united |= {place_of(data): data for data in found.events}
+                complete = complete and found.complete
+        return Slice([united[place] for place in sorted(united)], complete, False, seq)
+
+    def _large_page(
+        self, db: sqlite3.Connection, asked: Sequence[_Asked], cap: int | None, now: int, most: int
+    ) -> Slice:
+        """The page by way of the places and sizes of its events: each is then read once."""
+        found: dict[_Place, tuple[int, int]] = {}
+        complete, edge = True, _END
+        enough = most // _SMALLEST + 2
+        with snapshot(db):
+            seq = db.execute(_SEQ).fetchone()[0]
+            for f, limit in asked:
+                read = enough if limit is None else min(limit + 1, enough)
+                rows = self._sizes(db, f, read, now)
+                if len(rows) == read:
+                    complete = False
+                    beyond = rows.pop()[0]
+                    split = limit == cap and rows and rows[-1][0][0] == beyond[0]
+                    if split or len(rows) != limit:
+                        edge = min(edge, beyond)
+                found |= dict(rows)
+            taken: list[tuple[_Place, int]] = []
+            for place in sorted(place for place in found if place < edge):
+                size, number = found[place]
+                most -= size + 1
+                if most < 0 and taken:
+                    complete, edge = False, place
+                    break
+                taken.append((place, number))
+            whole_seconds = [entry for entry in taken if entry[0][0] < edge[0]]
+            numbers = [number for _, number in whole_seconds or taken]
+            joined = db.execute(_JSON_OF, {"seqs": json.dumps(numbers)}).fetchone()[0]
+        return Slice(sorted(lines(joined), key=place_of), complete, False, seq)
+
+    def _sizes(
+        self, db: sqlite3.Connection, f: Filter, limit: int, now: int
+    ) -> list[tuple[_Place, tuple[int, int]]]:
+        """The newest, each as its place, its bytes and its seq."""
+        if plans.is_empty(f):
+            return []
+        plan = self._plan(db, f)
+        _, any_expired, joined = _one(db, statements.places(plan, limit, now, alive=False))
+        if any_expired:
+            _, _, joined = _one(db, statements.places(plan, limit, now, alive=True))
+        rows = (line.split(b",") for line in lines(joined))
+        return [
+            ((-int(created_at), event_id), (int(size), int(seq)))
+            for seq, created_at, event_id, size in rows
+        ]
 
     def _whole_second(self, db: sqlite3.Connection, f: Filter, part: Slice, now: int) -> Slice:
         """`part`, and as many again of those that share its last created_at."""
         last = part.events[-1]
         second = -place_of(last)[0]
         this = f.changed(since=second, until=second)
-        rest = self.slice(db, this, len(part.events), now, Cursor(second, tie_of(id_of(last)), 0))
+        rest = self._newest(db, this, len(part.events), now, Cursor(second, tie_of(id_of(last)), 0))
         complete = rest.complete
         if complete and second > 0:
-            complete = self.slice(db, f.changed(until=second - 1), 0, now).complete
+            complete = self._newest(db, f.changed(until=second - 1), 0, now).complete
         return Slice(part.events + rest.events, complete, rest.split, part.seq)
 
     def count(self, db: sqlite3.Connection, filters: Sequence[Filter], now: int) -> int:
@@ -150,10 +251,10 @@ class Reading:
         if any_expired:
             _, _, joined = _one(db, statements.places(plan, limit, now, alive=True))
         rows = [line.decode().split(",") for line in lines(joined)]
-        found = [(int(created_at), event_id) for _, created_at, event_id in rows]
+        found = [(int(created_at), event_id) for _, created_at, event_id, _ in rows]
         if len(rows) < limit:
             return Places(found, None)
-        seq, created_at, event_id = rows[-1]
+        seq, created_at, event_id, _ = rows[-1]
         return Places(found, Cursor(int(created_at), tie_of(event_id), int(seq)))
 
     def known(self, db: sqlite3.Connection, ids: Sequence[str]) -> dict[str, bytes]:

@@ -96,9 +96,10 @@ def scan(p: Plan, limit: int, now: int) -> Statement | None:
 
 
 def places(p: Plan, limit: int | None, now: int, *, alive: bool) -> Statement:
-    """As `page`, with `seq,created_at,id` for JSON."""
+    """As `page`, with `seq,created_at,id,size` for JSON; `size` is its length in bytes."""
     keys = _in_order(p, limit, now, alive)
-    place = "k.seq || ',' || k.created_at || ',' || CAST(substr(e.json, 8, 64) AS TEXT)"
+    id = "CAST(substr(e.json, 8, 64) AS TEXT)"
+    place = f"k.seq || ',' || k.created_at || ',' || {id} || ',' || length(e.json)"
     return Statement(_page_text(keys.sql, place), keys.values)
 
 

@@ -191,6 +191,20 @@ def big_events(count: int, size: int = 20_000) -> list[Event]:
     return [note(f"{n} " + "x" * size) for n in range(count)]
 
 
+async def test_the_bytes_of_one_answer_are_bounded(serve: Serve) -> None:
+    """However many filters ask for the same; and the rest comes with the next pages."""
+    served = await serve(RelayConfig(limits=Limits(page_bytes=50_000)))
+    async with wire(served.url) as client:
+        events = [note(f"{n} " + "x" * 20_000, at=NOW - n) for n in range(5)]
+        for event in events:
+            await client.publish(event)
+        assert await client.stored(*({"since": n} for n in range(20))) == [e.id for e in events[:2]]
+        for first, hint in ((0, ["more"]), (2, ["more"]), (4, ["finish"])):
+            ids, end = await client.req("s", {"until": NOW - first})
+            assert ids == [e.id for e in events[first : first + 2]]
+            assert end[2] == hint
+
+
 async def test_a_client_that_does_not_read_live_events_is_closed(serve: Serve) -> None:
     served = await serve(RelayConfig(limits=Limits(outbox_bytes=300 * KIB)))
     async with (

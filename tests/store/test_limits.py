@@ -9,6 +9,7 @@ import sqlite3
 import pytest
 
 from nostr_client.errors import InvalidFilter, QueryTimeout
+from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.store import database, statements
 from nostr_client.store.events import EventStore
@@ -125,6 +126,71 @@ async def test_another_process_stores_more_than_fits_into_one_piece(
             await other.save([event])
         async with asyncio.timeout(20):
             assert [await anext(watch) for _ in made] == made
+
+
+def cut(events: list[Event], most: int) -> list[Event]:
+    """What a page of `most` bytes may have of these."""
+    taken: list[Event] = []
+    for event in events:
+        most -= len(event.json) + 1
+        if most < 0 and taken:
+            return [e for e in taken if e.created_at > event.created_at] or taken
+        taken.append(event)
+    return taken
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_a_page_has_no_more_bytes_than_it_may(store: EventStore, seed: int) -> None:
+    rng = random.Random(seed)
+    naive = NaiveStore()
+    events = samples.events(rng, 200)
+    await store.save(events)
+    for event in events:
+        naive.save(event, NOW)
+    for _ in range(150):
+        filters = [samples.random_filter(rng, events) for _ in range(rng.choice((1, 1, 2, 5)))]
+        filters += filters[: rng.choice((0, 0, 1))]
+        most = rng.choice((30, 500, 2000, 10_000, 30_000))
+        found = naive.query(filters)
+        page = await store.page(filters, max_bytes=most)
+        shown = ([f.to_dict() for f in filters], most)
+        size = sum(len(event.json) for event in found)
+        if size + len(found) <= most:
+            assert page.events == [event.json for event in found], shown
+            whole = all(len(naive.query([f])) == len(naive.matching([f])) for f in filters)
+            assert page.complete is whole, shown
+        elif size > most:
+            assert page.events == [event.json for event in cut(found, most)], shown
+            assert page.complete is (len(found) == 1 and naive.matching(filters) == found), shown
+        both = await store.page(filters, max_bytes=most, max_limit=4)
+        assert both.events or not found, shown
+        assert len(both.events) < 2 or sum(map(len, both.events)) <= most, shown
+        assert not both.complete or len(both.events) == len(naive.matching(filters)), shown
+
+
+@pytest.mark.parametrize("twice", [False, True])
+async def test_paging_through_pages_of_few_bytes_loses_nothing(
+    store: EventStore, twice: bool
+) -> None:
+    rng = random.Random(7)
+    made = [
+        make(MANY[n % 3], 1, NOW - n // 2, content="x" * rng.randrange(900)) for n in range(200)
+    ]
+    await store.save(made)
+    found: list[bytes] = []
+    until, complete = NOW, False
+    while not complete:
+        filters = [Filter.of(until=until)]
+        if twice:
+            filters.append(Filter.of(until=until, authors=MANY[:2]))
+        page = await store.page(filters, max_limit=9, max_bytes=4000)
+        assert sum(map(len, page.events)) <= 4000
+        complete = page.complete
+        found += page.events
+        until = Event.from_trusted(page.events[-1]).created_at - 1
+    if not twice:
+        assert found == [event.json for event in sorted(made, key=lambda e: e.order)]
+    assert {event.json for event in made} <= set(found)
 
 
 async def test_a_broad_query_ends_in_time(
