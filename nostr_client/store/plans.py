@@ -169,12 +169,13 @@ def _rest(
             conditions.append(Condition(name, 0))
             values.append(json.dumps(items))
         else:
-            size = power_of_two(len(items))
+            size = rounded(len(items))
             conditions.append(Condition(name, size))
             values += [*items, *[items[0]] * (size - len(items))]
     return tuple(conditions), tuple(values)
 
 
-def power_of_two(count: int) -> int:
-    """`count` or the next greater one: few different shapes make few different statements."""
-    return 1 << (count - 1).bit_length()
+def rounded(count: int) -> int:
+    """`count` or somewhat more: few different shapes make few different statements."""
+    step = 1 << max(0, (count - 1).bit_length() - 3)
+    return -(-count // step) * step

@@ -16,7 +16,7 @@ from functools import lru_cache
 from itertools import product
 from typing import Any, Final, NamedTuple
 
-from nostr_client.store.plans import Choice, Condition, Plan, Road, power_of_two
+from nostr_client.store.plans import Choice, Condition, Plan, Road, rounded
 
 UNION_SEGMENTS: Final = 64
 """More segments than these are merged by a priority queue."""
@@ -209,8 +209,8 @@ def _union_text(road: Road, size: int, rest: tuple[Condition, ...], alive: bool)
     branches = [
         f"SELECT t.created_at AS created_at, t.tie AS tie, t.seq AS seq FROM {table}"
         f" WHERE {_bound(columns, free + index * len(columns))} AND {_RANGE}{conditions}"
+        for table in reversed(tables)  # what comes last has the shortest way through the merge
         for index in range(size)
-        for table in tables
     ]
     # An event may stand in several tag segments, but in one only of the others.
     joined = (" UNION " if road is Road.TAG else " UNION ALL ").join(branches)
@@ -352,7 +352,7 @@ def _shifted(text: str, by: int) -> str:
 
 
 def _padded(keys: Sequence[Sequence[int]]) -> list[tuple[int | None, ...]]:
-    """The segments, up to a power of two with such as nothing is in."""
+    """The segments, and a few more in which nothing is, so that few different texts are needed."""
     segments: list[tuple[int | None, ...]] = list(product(*keys))
     nothing = (None,) * len(keys)
-    return segments + [nothing] * (power_of_two(len(segments)) - len(segments))
+    return segments + [nothing] * (rounded(len(segments)) - len(segments))
