@@ -1,8 +1,16 @@
 """REQ and COUNT from the store: fairly, few at a time, and only as fast as a client reads.
 
-Clients with questions stand in one line, each at most once, and get one answer a turn. A client
-that has not taken its last answers is left out of the line until it has. How long one query may
-take is the store's affair.
+Clients with questions stand in a line, each at most once, and get one answer a turn. A client that
+has not taken its last answers is left out of the line until it has.
+
+How long a query may take is the store's affair. What takes longer than its quick lane allows is put
+aside, into a second line with a worker of its own, so that broad questions wait for each other and
+never hold up narrow ones:
+
+- A client stands in that line at most once, too. While `PUT_ASIDE` of its questions wait there, the
+  others of it are not tried.
+- At most `SLOW_LINE` clients stand in it. A broad question that comes then is refused, and whoever
+  asked it is left out of the first line for `REST` seconds.
 """
 
 from __future__ import annotations
@@ -15,12 +23,15 @@ from typing import Final
 
 from nostr_client.errors import NostrError
 from nostr_client.protocol.filters import Filter
-from nostr_client.store.events import EventStore, QueryTimeout
+from nostr_client.store.events import EventStore, Lane, QueryTimeout
 from relays.config import Limits
-from relays.session import RelaySession, Subscription, Tally
+from relays.session import RelaySession, State, Subscription, Tally
 
 AT_ONCE: Final = 4
-"""Queries that run at the same time."""
+"""Quick queries that run at the same time."""
+PUT_ASIDE: Final = 2
+SLOW_LINE: Final = 20
+REST: Final = 10.0
 
 _log = logging.getLogger(__name__)
 
@@ -28,29 +39,50 @@ _log = logging.getLogger(__name__)
 class Questions:
     """What one client has asked and not been answered; bounded by what its session lets in.
 
-    `deaf`: the client does not take what it is sent, and gets no further answers for now.
+    `broad`: what was put aside. `deaf`: the client does not take what it is sent, and gets no
+    further answers for now. `rests`: it is not asked for a while. `gone`: it has left.
     """
 
-    __slots__ = ("deaf", "in_line", "scans", "session", "tallies")
+    __slots__ = (
+        "broad",
+        "deaf",
+        "gone",
+        "in_line",
+        "in_slow_line",
+        "rests",
+        "scans",
+        "session",
+        "tallies",
+    )
 
     def __init__(self, session: RelaySession) -> None:
         self.session = session
         self.scans: dict[str, Subscription] = {}
         self.tallies: deque[Tally] = deque()
+        self.broad: deque[Subscription | Tally] = deque()
         self.in_line = False
+        self.in_slow_line = False
         self.deaf = False
+        self.rests = False
+        self.gone = False
 
-    def __bool__(self) -> bool:
-        return bool(self.scans or self.tallies)
+    @property
+    def ready(self) -> bool:
+        """Is there something to be tried now?"""
+        waits = self.deaf or self.rests or len(self.broad) >= PUT_ASIDE
+        return not waits and bool(self.scans or self.tallies)
 
     def take(self) -> Subscription | Tally:
         if self.scans:
             return self.scans.pop(next(iter(self.scans)))
         return self.tallies.popleft()
 
-    def clear(self) -> None:
+    def end(self) -> None:
+        """The client has left: nothing is to be answered any more."""
+        self.gone = True
         self.scans.clear()
         self.tallies.clear()
+        self.broad.clear()
 
 
 class Queries:
@@ -73,54 +105,94 @@ class Queries:
         self._news = news
         # Each client stands in it at most once, and those are bounded.
         self._line: asyncio.Queue[Questions] = asyncio.Queue()
+        self._slow_line: asyncio.Queue[Questions] = asyncio.Queue()
 
     def ask(self, questions: Questions) -> None:
         """There is something new among `questions`, or their client is no longer deaf."""
-        if questions and not questions.in_line and not questions.deaf:
+        if questions.ready and not questions.in_line:
             questions.in_line = True
             self._line.put_nowait(questions)
+        if questions.broad and not questions.in_slow_line and not questions.deaf:
+            questions.in_slow_line = True
+            self._slow_line.put_nowait(questions)
 
     async def run(self) -> None:
         """Work until cancelled."""
         async with asyncio.TaskGroup() as group:
             for _ in range(AT_ONCE):
                 group.create_task(self._serve())
+            group.create_task(self._serve_broad())
 
     async def _serve(self) -> None:
         while True:
             questions = await self._line.get()
-            if questions:
-                await self._answer(questions, questions.take())
+            if questions.ready:
+                await self._answer(questions, questions.take(), Lane.QUICK)
             questions.in_line = False
             self.ask(questions)
 
-    async def _answer(self, questions: Questions, question: Subscription | Tally) -> None:
+    async def _serve_broad(self) -> None:
+        while True:
+            questions = await self._slow_line.get()
+            if questions.broad and not questions.deaf:
+                question = questions.broad.popleft()
+                if not _has_ended(question):
+                    await self._answer(questions, question, Lane.SLOW)
+            questions.in_slow_line = False
+            self.ask(questions)
+
+    async def _answer(
+        self, questions: Questions, question: Subscription | Tally, lane: Lane
+    ) -> None:
         try:
             if isinstance(question, Subscription):
-                frames = await self._scan(questions.session, question)
+                frames = await self._scan(questions.session, question, lane)
             else:
-                count = await self._store.count(question.filters)
+                count = await self._store.count(question.filters, lane=lane)
                 frames = questions.session.tallied(question, count)
-        except NostrError as error:
-            if isinstance(error, QueryTimeout):
+        except QueryTimeout:
+            if lane is Lane.QUICK:
+                self._put_aside(questions, question)
+            else:
                 reason = "error: the query is too broad, it took too long"
-            else:
-                reason = "error: the relay could not read its store"
-                _log.warning("a query failed: %s", error)
-            if isinstance(question, Subscription):
-                frames = questions.session.refuse(question, reason)
-            else:
-                frames = questions.session.untallied(question, reason)
+                self._refuse(questions, question, reason)
+        except NostrError as error:
+            _log.warning("a query failed: %s", error)
+            self._refuse(questions, question, "error: the relay could not read its store")
+        else:
+            self._deliver(questions, question, frames)
+
+    def _put_aside(self, questions: Questions, question: Subscription | Tally) -> None:
+        if questions.gone or _has_ended(question):
+            return
+        if questions.in_slow_line or self._slow_line.qsize() < SLOW_LINE:
+            questions.broad.append(question)
+            self.ask(questions)
+            return
+        questions.rests = True
+        asyncio.get_running_loop().call_later(REST, self._rested, questions)
+        reason = "rate-limited: too many broad queries are waiting, ask again later"
+        self._refuse(questions, question, reason)
+
+    def _rested(self, questions: Questions) -> None:
+        questions.rests = False
+        self.ask(questions)
+
+    def _refuse(self, questions: Questions, question: Subscription | Tally, reason: str) -> None:
+        if isinstance(question, Subscription):
+            frames = questions.session.refuse(question, reason)
+        else:
+            frames = questions.session.untallied(question, reason)
         self._deliver(questions, question, frames)
 
-    async def _scan(self, session: RelaySession, subscription: Subscription) -> bytes:
+    async def _scan(self, session: RelaySession, subscription: Subscription, lane: Lane) -> bytes:
         filters = self._clamped(subscription.filters)
         if not filters:
             # Nothing stored is wanted, so nothing is read, and whatever comes from now on is live.
             return session.page(subscription, (), complete=None, seq=0, news=0)
         limits = self._limits
         page = await self._store.page(
-            filters, max_limit=limits.max_limit, max_bytes=limits.page_bytes
+            filters, max_limit=limits.max_limit, max_bytes=limits.page_bytes, lane=lane
         )
         complete: bool | None = page.complete
         if not complete and len(filters) > 1:
@@ -138,3 +210,7 @@ class Queries:
             for one in filters
             if one.limit != 0
         ]
+
+
+def _has_ended(question: Subscription | Tally) -> bool:
+    return isinstance(question, Subscription) and question.state is State.ENDED

@@ -156,7 +156,7 @@ class Relay:
         for subscription in client.session.end():
             self._forget(subscription)
         self._live_values -= client.session.tally_values
-        client.questions.clear()
+        client.questions.end()
         client.outbox.clear()
         self._dirty.pop(client, None)
         self._stopped.pop(client, None)
@@ -308,7 +308,8 @@ class Relay:
         else:
             self._live_values -= asked.values
         if frames:
-            client.page = len(frames)
+            # Another may wait still: the answer to a broad question comes when it will.
+            client.page = len(frames) + min(client.page, client.peer.unread())
             self._say(client, frames)
             self.flush()
 

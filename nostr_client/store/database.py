@@ -22,6 +22,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
+from enum import Enum
 from pathlib import Path
 from typing import Any, Final, Generic, TypeVar
 
@@ -63,6 +64,14 @@ _SETTINGS: Final = (
     "temp_store = MEMORY",
     "trusted_schema = 0",
 )
+
+
+class Lane(Enum):
+    """In which lanes a query may run: where it does not fit, it ends with QueryTimeout."""
+
+    BOTH = "both"
+    QUICK = "quick"
+    SLOW = "slow"
 
 
 class _Job(Generic[T]):
@@ -143,14 +152,17 @@ class Database:
                 f"{self.path.name}: a write took more than {WRITE_LIMIT:g} s"
             ) from None
 
-    async def read(self, run: Callable[[sqlite3.Connection], T]) -> T:
+    async def read(self, run: Callable[[sqlite3.Connection], T], lane: Lane = Lane.BOTH) -> T:
         """Run on a reader. Raises StoreError, or QueryTimeout when the time limit is over."""
         try:
             async with asyncio.timeout(2 * self.time_limit):
-                try:
-                    return await self._submit(self._lanes["quick"], run, 1).future
-                except QueryTimeout:
-                    return await self._submit(self._lanes["slow"], run, 1).future
+                if lane is not Lane.SLOW:
+                    try:
+                        return await self._submit(self._lanes["quick"], run, 1).future
+                    except QueryTimeout:
+                        if lane is Lane.QUICK:
+                            raise
+                return await self._submit(self._lanes["slow"], run, 1).future
         except TimeoutError:
             raise QueryTimeout("the store is busy with other broad queries") from None
 

@@ -24,14 +24,23 @@ from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.urls import normalize_relay_url
 from nostr_client.store import plans
 from nostr_client.store.copies import CopyLedger
-from nostr_client.store.database import Database
+from nostr_client.store.database import Database, Lane
 from nostr_client.store.index_keys import IndexKeys, is_id, tie_of
 from nostr_client.store.plans import NEWEST, Cursor
 from nostr_client.store.reading import SLICE, Reading, Slice
 from nostr_client.store.saving import Saver, SaveResult, SaveStatus
 from nostr_client.store.watching import Hearing, Stored, Watch, Watchers
 
-__all__ = ["EventStore", "Page", "QueryTimeout", "SaveResult", "SaveStatus", "Stored", "Watch"]
+__all__ = [
+    "EventStore",
+    "Lane",
+    "Page",
+    "QueryTimeout",
+    "SaveResult",
+    "SaveStatus",
+    "Stored",
+    "Watch",
+]
 
 _log = logging.getLogger(__name__)
 
@@ -200,6 +209,7 @@ class EventStore:
         *,
         max_limit: int | None = None,
         max_bytes: int = PAGE_BYTES,
+        lane: Lane = Lane.BOTH,
     ) -> Page:
         """As `query`, without decoding anything; each limit is at most `max_limit`.
 
@@ -214,7 +224,7 @@ class EventStore:
         now = int(self._clock())
         asked = [(f, _lowest(f.limit, max_limit)) for f in filters]
         found = await self._db.read(
-            lambda c: self._reading.page(c, asked, max_limit, now, max_bytes)
+            lambda c: self._reading.page(c, asked, max_limit, now, max_bytes), lane
         )
         return Page(found.events, found.complete, found.seq)
 
@@ -240,7 +250,7 @@ class EventStore:
                 if had and not heads[index]:
                     heads[index] = await anext(walk, [])
 
-    async def count(self, filters: Sequence[Filter]) -> int:
+    async def count(self, filters: Sequence[Filter], *, lane: Lane = Lane.BOTH) -> int:
         """How many events match; limits are not read. Raises as `query` does."""
         for f in filters:
             plans.check(f)
@@ -248,7 +258,7 @@ class EventStore:
         if not full:
             return 0
         now = int(self._clock())
-        return await self._db.read(lambda c: self._reading.count(c, full, now))
+        return await self._db.read(lambda c: self._reading.count(c, full, now), lane)
 
     async def ids(self, f: Filter) -> list[tuple[int, str]]:
         """(created_at, id) of all that match, oldest first, then lowest id: for reconciliation."""

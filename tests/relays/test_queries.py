@@ -1,0 +1,186 @@
+"""Broad questions wait for each other and hold up no narrow one. The store is a stand-in."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Sequence
+from typing import Any, cast
+
+import pytest
+
+from nostr_client.protocol.filters import Filter
+from nostr_client.store.events import EventStore, Lane, Page, QueryTimeout
+from relays import queries
+from relays.config import Limits
+from relays.policies import for_clients
+from relays.queries import AT_ONCE, PUT_ASIDE, SLOW_LINE, Queries, Questions
+from relays.session import RelaySession, Subscribe, Subscription, Tally
+from tests.relays.talk import LIMIT, NOW
+
+LIMITS = Limits()
+BROAD = {"kinds": [1, 2]}
+NARROW = {"kinds": [1]}
+
+
+class SlowStore:
+    """Two kinds are too broad for the quick lane; in the slow one they wait for `go`."""
+
+    def __init__(self) -> None:
+        self.go = asyncio.Semaphore(0)
+        self.asked = {Lane.QUICK: 0, Lane.SLOW: 0}
+        self.slow_now = 0
+
+    async def _run(self, filters: Sequence[Filter], lane: Lane) -> None:
+        self.asked[lane] += 1
+        if len(filters[0].kinds or ()) > 1:
+            if lane is Lane.QUICK:
+                raise QueryTimeout("too broad")
+            self.slow_now += 1
+            assert self.slow_now == 1
+            await self.go.acquire()
+            self.slow_now -= 1
+
+    async def page(self, filters: Sequence[Filter], *, lane: Lane, **_: int) -> Page:
+        await self._run(filters, lane)
+        return Page([], True, 0)
+
+    async def count(self, filters: Sequence[Filter], *, lane: Lane) -> int:
+        await self._run(filters, lane)
+        return 0
+
+
+class Client:
+    """Asks without a socket; `answers` holds what was answered, by id."""
+
+    def __init__(self, line: Queries) -> None:
+        self.session = RelaySession(LIMITS, for_clients(LIMITS))
+        self.questions = Questions(self.session)
+        self._line = line
+
+    def ask(self, id: str, f: dict[str, Any], label: str = "REQ") -> Subscription | None:
+        action = self.session.receive(json.dumps([label, id, f]).encode(), NOW)
+        found = None
+        if isinstance(action, Subscribe):
+            found = self.questions.scans[id] = action.subscription
+        else:
+            assert isinstance(action, Tally)
+            self.questions.tallies.append(action)
+        self._line.ask(self.questions)
+        return found
+
+
+class Bench:
+    """Queries at work over a `SlowStore`."""
+
+    def __init__(self) -> None:
+        self.store = SlowStore()
+        self.answers: dict[Questions, list[tuple[str, bytes]]] = {}
+        self.line = Queries(cast(EventStore, self.store), LIMITS, self._deliver, lambda: 0)
+
+    def _deliver(self, to: Questions, asked: Subscription | Tally, frames: bytes) -> None:
+        id = asked.id if isinstance(asked, Subscription) else asked.query_id
+        self.answers.setdefault(to, []).append((id, frames))
+
+    def client(self) -> Client:
+        return Client(self.line)
+
+    def ids(self, client: Client) -> list[str]:
+        return [id for id, _ in self.answers.get(client.questions, [])]
+
+
+@pytest.fixture
+async def bench() -> AsyncIterator[Bench]:
+    made = Bench()
+    working = asyncio.create_task(made.line.run())
+    yield made
+    working.cancel()
+    await asyncio.gather(working, return_exceptions=True)
+
+
+async def settled(bench: Bench) -> None:
+    """Returns when nothing goes on but what waits for `go`."""
+    before = None
+    while before != (now := (dict(bench.store.asked), bench.store.slow_now)):
+        before = now
+        for _ in range(200):
+            await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("label", ["REQ", "COUNT"])
+async def test_narrow_questions_do_not_wait_for_broad_ones(bench: Bench, label: str) -> None:
+    broad = [bench.client() for _ in range(3 * AT_ONCE)]
+    for client in broad:
+        client.ask("b", BROAD, label)
+    await settled(bench)
+    narrow = bench.client()
+    narrow.ask("n", NARROW)
+    broad[0].ask("n", NARROW, label)
+    await settled(bench)
+    assert bench.ids(narrow) == bench.ids(broad[0]) == ["n"]
+    for _ in broad:
+        bench.store.go.release()
+    await settled(bench)
+    assert bench.ids(broad[0]) == ["n", "b"]
+    assert all(bench.ids(client) == ["b"] for client in broad[1:])
+    assert bench.store.asked[Lane.SLOW] == len(broad)
+
+
+async def test_who_asks_broadly_again_and_again_waits(bench: Bench) -> None:
+    client, other = bench.client(), bench.client()
+    for number in range(10):
+        client.ask(f"{number}", BROAD)
+    await settled(bench)
+    other.ask("b", BROAD)
+    client.ask("n", NARROW)
+    await settled(bench)
+    assert bench.store.asked[Lane.QUICK] <= PUT_ASIDE + 2
+    assert bench.ids(client) == []
+    bench.store.go.release()
+    bench.store.go.release()
+    await settled(bench)
+    assert bench.ids(other) == ["b"], "it had its turn before the others of the first"
+    for _ in range(10):
+        bench.store.go.release()
+    await settled(bench)
+    assert sorted(bench.ids(client)) == [*map(str, range(10)), "n"]
+
+
+async def test_the_line_of_broad_questions_is_bounded(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queries, "REST", 0.3)
+    clients = [bench.client() for _ in range(SLOW_LINE + 3)]
+    for client in clients:
+        client.ask("b", BROAD)
+        await settled(bench)
+    refused = [client for client in clients if bench.ids(client)]
+    assert len(refused) == 2, "one runs"
+    assert b"rate-limited:" in bench.answers[refused[0].questions][0][1]
+    refused[0].ask("n", NARROW)
+    await settled(bench)
+    assert bench.ids(refused[0]) == ["b"], "it rests"
+    async with asyncio.timeout(LIMIT):
+        while bench.ids(refused[0]) != ["b", "n"]:
+            await asyncio.sleep(0.01)
+
+
+async def test_nobody_is_asked_for_who_has_left(bench: Bench) -> None:
+    first, closed, gone, deaf = (bench.client() for _ in range(4))
+    first.ask("b", BROAD)
+    closed.ask("b", BROAD)
+    gone.ask("b", BROAD, "COUNT")
+    deaf.ask("b", BROAD)
+    await settled(bench)
+    closed.session.receive(b'["CLOSE","b"]', NOW)
+    gone.questions.end()
+    deaf.questions.deaf = True
+    for _ in range(4):
+        bench.store.go.release()
+    await settled(bench)
+    assert bench.store.asked[Lane.SLOW] == 1
+    assert bench.ids(closed) == bench.ids(gone) == bench.ids(deaf) == []
+    deaf.questions.deaf = False
+    bench.line.ask(deaf.questions)
+    await settled(bench)
+    assert bench.ids(deaf) == ["b"]
