@@ -60,6 +60,13 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--host", help="address to listen on (127.0.0.1)")
     run.add_argument("--port", type=_port, help="port to listen on; 0 takes a free one (7777)")
     run.add_argument("--stop-on-eof", action="store_true", help="stop when standard input ends")
+    run.add_argument(
+        "--no-web-pages",
+        action="store_false",
+        dest="web_pages",
+        default=None,
+        help="refuse pages in a browser: for a relay that only programs are to use",
+    )
     run.set_defaults(command=_run)
 
     take = commands.add_parser("import", help="take in events from JSON lines")
@@ -106,7 +113,7 @@ def _config(options: argparse.Namespace) -> RelayConfig:
     config = RelayConfig() if options.config is None else load_config(options.config)
     given = {
         name: value
-        for name in ("host", "port")
+        for name in ("host", "port", "web_pages")
         if (value := getattr(options, name, None)) is not None
     }
     return msgspec.structs.replace(config, urls=(*config.urls, *options.url), **given)

@@ -54,6 +54,10 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     # What all clients together may have open.
     connections: int = 5_000
+    connections_of_address: int = 250
+    """Of one IPv4 address or IPv6 /64 network, and never more than half of `connections`.
+    Loopback is exempt: behind a proxy all clients come from there, and the proxy must bound them.
+    """
     all_live_values: int = 2_000_000
     all_pending_bytes: int = 64 * MIB
     all_outbox_bytes: int = 256 * MIB
@@ -69,6 +73,9 @@ class RelayConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """0 takes a free one."""
     urls: tuple[str, ...] = ()
     """Public URLs, where they differ from the address (a proxy, an onion service)."""
+    web_pages: bool = True
+    """False: programs only. A page in a browser on this machine reaches its loopback address too,
+    and is refused then."""
 
     name: str = "nostr-client relay"
     description: str = "A relay for keeping one's own notes and those of friends."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Collection
 from http import HTTPStatus
+from ipaddress import ip_address
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -68,24 +69,25 @@ class Pages:
     def __init__(self, config: RelayConfig) -> None:
         self._document = information(config)
         self._greeting = _greeting(config).encode()
+        self._web_pages = config.web_pages
         self._paths: Collection[str] = {"/"} | {urlsplit(url).path or "/" for url in config.urls}
 
     def respond(self, request: Request) -> Response | None:
         """The answer; None when the request may become a WebSocket."""
+        if not self._web_pages and _from_a_page(request):
+            response = refusal(HTTPStatus.FORBIDDEN, "This relay is not for web pages.")
+            del response.headers["Access-Control-Allow-Origin"]
+            return response
         path = request.path.partition("?")[0]
         if path not in self._paths:
-            return _response(HTTPStatus.NOT_FOUND, "text/plain", b"There is nothing here.\n")
+            return refusal(HTTPStatus.NOT_FOUND, "There is nothing here.")
         match request.method:
             case "OPTIONS":
                 return _response(HTTPStatus.NO_CONTENT, "", b"")
             case "GET" | "HEAD":
                 pass
             case _:
-                response = _response(
-                    HTTPStatus.METHOD_NOT_ALLOWED, "text/plain", b"Ask with GET.\n"
-                )
-                response.headers["Allow"] = _CORS["Access-Control-Allow-Methods"]
-                return response
+                return not_allowed()
         if MEDIA_TYPE in ",".join(request.headers.get_all("Accept")):
             answer = _response(HTTPStatus.OK, MEDIA_TYPE, self._document)
         elif request.headers.get_all("Upgrade"):
@@ -95,6 +97,33 @@ class Pages:
         if request.method == "HEAD":
             answer.body = b""
         return answer
+
+
+def refusal(status: HTTPStatus, words: str) -> Response:
+    """An answer that says no, and why."""
+    return _response(status, "text/plain", f"{words}\n".encode())
+
+
+def not_allowed() -> Response:
+    """The answer to a method that is none of ours."""
+    response = refusal(HTTPStatus.METHOD_NOT_ALLOWED, "Ask with GET.")
+    response.headers["Allow"] = _CORS["Access-Control-Allow-Methods"]
+    return response
+
+
+def _from_a_page(request: Request) -> bool:
+    """Browsers name the page's origin, always; some programs name the relay itself."""
+    own = [f"http://{host}" for host in request.headers.get_all("Host") if _is_numeric(host)]
+    return any(origin not in own for origin in request.headers.get_all("Origin"))
+
+
+def _is_numeric(host: str) -> bool:
+    # A name may be made to point here by whoever owns it; then it is the page's own.
+    try:
+        ip_address(host.rpartition(":")[0].strip("[]"))
+    except ValueError:
+        return False
+    return True
 
 
 def _response(status: HTTPStatus, kind: str, body: bytes) -> Response:

@@ -11,15 +11,20 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from http import HTTPStatus
+from ipaddress import IPv6Address, IPv6Network, ip_address
 from typing import Final, cast
 
+from websockets.exceptions import InvalidMessage
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Request, Response
 from websockets.protocol import CONNECTING, OPEN
 from websockets.server import ServerProtocol
 
+from relays.http import refusal
 from relays.relay import POLICY, TRY_AGAIN_LATER, Client, Relay
 
 HANDSHAKE_LIMIT: Final = 10.0
@@ -35,6 +40,8 @@ LINGER: Final = 2.0
 """Seconds that a client has for its side of a closing connection."""
 HIGH_WATER: Final = 256 * 1024
 """Unread bytes past which a client gets no further answers to queries."""
+TOLD_AT_ONCE: Final = 10
+"""Connections beyond an address's share that may wait to be told so."""
 GOING_AWAY: Final = 1001
 UNSUPPORTED_DATA: Final = 1003
 
@@ -43,6 +50,19 @@ _wire_log.setLevel(logging.CRITICAL)
 
 Respond = Callable[[Request], Response | None]
 """An answer to an HTTP request; None: let it become a WebSocket."""
+
+
+def group_of(address: str) -> str:
+    """Whose connections are counted together; empty for loopback, where proxies are."""
+    try:
+        ip = ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if isinstance(ip, IPv6Address):
+        if ip.ipv4_mapped is None:
+            return "" if ip.is_loopback else str(IPv6Network((ip, 64), strict=False))
+        ip = ip.ipv4_mapped
+    return "" if ip.is_loopback else str(ip)
 
 
 class Connection(asyncio.Protocol):
@@ -57,11 +77,13 @@ class Connection(asyncio.Protocol):
         "_partial",
         "_partial_since",
         "_pinged",
+        "_refused",
         "_server",
         "_taken",
         "_transport",
         "_written",
         "_ws",
+        "group",
     )
 
     def __init__(self, server: Server) -> None:
@@ -78,15 +100,20 @@ class Connection(asyncio.Protocol):
         self._written = 0
         self._taken = 0
         self._deadline = server.now + HANDSHAKE_LIMIT
+        self._refused = False
+        self.group = ""
 
     # From the loop
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
         self._transport.set_write_buffer_limits(HIGH_WATER)
+        self.group = group_of(self._address())
         self._server.add(self)
-        if len(self._server.connections) > self._server.relay.limits.connections:
-            # Nobody reads an answer that comes before the question: 1013 needs a handshake.
+        # Nobody reads an answer that comes before the question: to say why needs a handshake.
+        self._refused = self._server.over_share(self.group) > 0
+        too_many = len(self._server.connections) > self._server.relay.limits.connections
+        if too_many or self._server.over_share(self.group) > TOLD_AT_ONCE:
             self._transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -108,6 +135,9 @@ class Connection(asyncio.Protocol):
                 self._handshake(event)
         self._note_partial(len(data), bool(events))
         if self._ws.writes:
+            if isinstance(self._ws.handshake_exc, InvalidMessage):  # the library has no answer
+                words = "Ask with GET, and without a body."
+                self._transport.write(refusal(HTTPStatus.BAD_REQUEST, words).serialize())
             self._send_protocol()
             if self._client is not None:
                 self._server.relay.bound(self._client)  # pongs are not read either
@@ -131,14 +161,20 @@ class Connection(asyncio.Protocol):
 
     # Messages
 
+    def _address(self) -> str:
+        peername = self._transport.get_extra_info("peername")
+        return str(peername[0]) if peername else ""
+
     def _handshake(self, request: Request) -> None:
-        response = self._server.respond(request) or self._ws.accept(request)
+        if self._refused:
+            words = "Too many connections are open from this address."
+            response = refusal(HTTPStatus.TOO_MANY_REQUESTS, words)
+        else:
+            response = self._server.respond(request) or self._ws.accept(request)
         self._ws.send_response(response)
         if self._ws.state is OPEN:
             self._deadline = 0.0
-            peername = self._transport.get_extra_info("peername")
-            address = str(peername[0]) if peername else ""
-            self._client = self._server.relay.connect(self, address)
+            self._client = self._server.relay.connect(self, self._address())
 
     def _frame(self, frame: Frame) -> None:
         if self._client is None:
@@ -252,6 +288,7 @@ class Server:
         self.relay = relay
         self.respond = respond
         self.connections: set[Connection] = set()
+        self._groups: Counter[str] = Counter()
         self._empty = asyncio.Event()
         self._empty.set()
         self.partial_bytes = 0
@@ -259,12 +296,22 @@ class Server:
 
     def add(self, connection: Connection) -> None:
         self.connections.add(connection)
+        self._groups[connection.group] += 1
         self._empty.clear()
 
     def remove(self, connection: Connection) -> None:
         self.connections.discard(connection)
+        self._groups[connection.group] -= 1
+        if not self._groups[connection.group]:
+            del self._groups[connection.group]
         if not self.connections:
             self._empty.set()
+
+    def over_share(self, group: str) -> int:
+        """How many connections more than its share `group` has; 0 or less: none."""
+        limits = self.relay.limits
+        share = min(limits.connections_of_address, max(1, limits.connections // 2))
+        return self._groups[group] - share if group else 0
 
     async def tick(self) -> None:
         """Look after all connections until cancelled."""

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from websockets.exceptions import ConnectionClosed, InvalidMessage
+from websockets.exceptions import ConnectionClosed, InvalidMessage, InvalidStatus
 
 from nostr_client.protocol.event import Event
 from nostr_client.rehearsal.relay_process import RelayProcess
@@ -305,6 +305,60 @@ async def test_handshakes_that_do_not_end_are_bounded_too(serve: Serve) -> None:
         with contextlib.suppress(ConnectionResetError):
             assert await reader.read(100) == b""
     assert await works(served.url)
+
+
+@pytest.mark.parametrize(
+    ("address", "group"),
+    [
+        ("127.0.0.1", ""),
+        ("127.8.0.1", ""),
+        ("::1", ""),
+        ("::ffff:127.0.0.1", ""),
+        ("192.0.2.7", "192.0.2.7"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("2001:db8:1:2:3::4", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2::5", "2001:db8:1:2::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("", ""),
+    ],
+)
+def test_whose_connections_are_counted_together(address: str, group: str) -> None:
+    assert server.group_of(address) == group
+
+
+async def test_one_address_does_not_take_every_connection(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served = await serve(RelayConfig(limits=Limits(connections=20, connections_of_address=3)))
+    with monkeypatch.context() as patch:
+        patch.setattr(server, "group_of", lambda _: "somebody")
+        patch.setattr(server, "TOLD_AT_ONCE", 2)
+        async with contextlib.AsyncExitStack() as stack:
+            for _ in range(3):
+                await stack.enter_async_context(wire(served.url))
+            with pytest.raises(InvalidStatus) as refused:
+                await stack.enter_async_context(wire(served.url))
+            assert refused.value.response.status_code == 429
+            assert b"from this address" in refused.value.response.body
+            await gone(served, 3)
+            # Nor by connections that ask for nothing.
+            for _ in range(20):
+                await stack.enter_async_context(plain(served.url))
+            await gone(served, 5)
+            patch.setattr(server, "group_of", lambda _: "somebody else")
+            assert await works(served.url)
+        await gone(served, 0)
+        patch.setattr(server, "group_of", lambda _: "somebody")
+        assert await works(served.url)
+
+
+async def test_a_request_with_a_body_is_answered(relay: RelayProcess) -> None:
+    for length in (b"Content-Length: 5\r\n", b"Transfer-Encoding: chunked\r\n"):
+        async with plain(relay.url) as (reader, writer), asyncio.timeout(LIMIT):
+            writer.write(b"POST / HTTP/1.1\r\nHost: x\r\n" + length + b"\r\nhello")
+            answer = await reader.read()
+            assert answer.startswith(b"HTTP/1.1 400 ")
+            assert b"without a body" in answer
 
 
 async def test_too_many_connections(serve: Serve) -> None:

@@ -77,6 +77,32 @@ def test_the_path_of_a_public_url() -> None:
     assert ask("/", config=config, Upgrade="websocket") is None
 
 
+@pytest.mark.parametrize(
+    ("host", "origin", "status"),
+    [
+        ("127.0.0.1:7777", None, None),
+        ("127.0.0.1:7777", "https://evil.example", 403),
+        ("127.0.0.1:7777", "null", 403),
+        ("127.0.0.1:7777", "http://127.0.0.1:8000", 403),
+        ("127.0.0.1:7777", "http://127.0.0.1:7777", None),
+        ("[::1]:7777", "http://[::1]:7777", None),
+        # A name that its owner makes point to this machine.
+        ("evil.example:7777", "http://evil.example:7777", 403),
+    ],
+)
+def test_a_relay_for_programs_only(host: str, origin: str | None, status: int | None) -> None:
+    headers = {"Host": host, "Upgrade": "websocket"} | ({"Origin": origin} if origin else {})
+    assert ask(**headers) is None, "others let browsers in"
+    config = RelayConfig(web_pages=False)
+    response = ask(config=config, **headers)
+    assert (None if response is None else response.status_code) == status
+    document = ask(config=config, **headers, Accept="application/nostr+json")
+    assert document is not None
+    assert document.status_code == (status or 200)
+    if status:
+        assert "Access-Control-Allow-Origin" not in document.headers
+
+
 def test_methods() -> None:
     options = answer(method="OPTIONS")
     assert options.status_code == 204
