@@ -90,7 +90,7 @@ class OwnRelay:
         self,
         where: Paths | None = None,
         *,
-        command: Sequence[str] = (sys.executable, "-P", "-m", "relays", "run"),
+        command: Sequence[str] = (sys.executable, "-P", "-m", "relays", "run", "--no-web-pages"),
         start_limit: float = START_LIMIT,
         ask_limit: float = ASK_LIMIT,
     ) -> None:
