@@ -220,13 +220,14 @@ class OwnRelay:
         return False
 
     async def _start(self) -> OwnRelayStatus:
-        if self._holder() is not None:  # it starts just now, by other hands, or it hangs
+        if self._holder() is not None:  # it starts just now by other hands, or ends, or hangs
             status = await self._listening(lambda: self._holder() is None)
             if status is not None:
                 return status
-            raise OwnRelayError(
-                "the own relay runs and does not answer: `nostr-client own-relay stop` ends it"
-            )
+            if self._holder() is not None:
+                raise OwnRelayError(
+                    "the own relay runs and does not answer: `nostr-client own-relay stop` ends it"
+                )
         self._bound_log()
         # What an ended one left behind: nobody is to be asked, nor the lock tried, because of it.
         (self.data / "relay.json").unlink(missing_ok=True)
