@@ -72,6 +72,10 @@ class OwnRelayStatus(msgspec.Struct, frozen=True):
     log: Path
 
 
+LOCK_LOOKS: Final = 10
+"""Looks at a lock that is held and does not say by whom yet."""
+
+
 class _Note(msgspec.Struct):
     """`relay.json`, as the relay writes it."""
 
@@ -202,14 +206,16 @@ class OwnRelay:
         path = self.data / "relay.lock"
         if not path.exists():
             return None
-        try:
-            with FolderLock(path):
-                return None
-        except StoreError:
-            number = path.read_text(errors="replace").rpartition(" ")[2]
-            if not number.isdecimal() or int(number) < 2:
-                raise OwnRelayError(f"{path} is held, and does not say by whom") from None
-            return int(number)
+        for _ in range(LOCK_LOOKS):
+            try:
+                with FolderLock(path):
+                    return None
+            except StoreError:
+                number = path.read_text(errors="replace").rpartition(" ")[2]
+            if number.isdecimal() and int(number) > 1:
+                return int(number)
+            time.sleep(0.005)  # whoever took it a moment ago is just writing who they are
+        raise OwnRelayError(f"{path} is held, and does not say by whom")
 
     async def _ended(self, limit: float) -> bool:
         deadline = time.monotonic() + limit
