@@ -52,7 +52,7 @@ async def test_subscribing_while_others_publish(relay: RelayProcess) -> None:
                 while (frame := await client.recv())[0] != "COUNT":
                     if frame[0] == "EVENT":
                         found.append(frame[2]["id"])
-            assert max(Counter(found).values()) == 1
+            assert max(Counter(found).values(), default=1) == 1  # limit 0 may have come too late
             if limit == 500:
                 # The page is cut at 500; whoever came late enough was not there for the others.
                 assert len(found) >= 500
