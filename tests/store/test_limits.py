@@ -199,9 +199,9 @@ async def test_a_broad_query_ends_in_time(
     # Two values that never meet, each in thousands of events: every entry must be looked at.
     made = [make(ALICE, 1, NOW - n, ("t", "ab"[n % 2]), ("r", "ba"[n % 2])) for n in range(20_000)]
     broad = [Filter.of(t=["a"], r=["a"])]
-    monkeypatch.setattr(database, "QUICK_LIMIT", 0.001)
-    monkeypatch.setattr(database, "_STEPS_BETWEEN_CHECKS", 1000)
-    async with open_store(time_limit=0.005) as store:
+    monkeypatch.setattr(database, "QUICK_LIMIT", 0.0001)
+    monkeypatch.setattr(database, "_STEPS_BETWEEN_CHECKS", 100)
+    async with open_store(time_limit=0.0005) as store:
         await store.save(made)
         for ask in (store.count, store.query, store.page):
             with pytest.raises(QueryTimeout, match=r"too broad|busy"):
