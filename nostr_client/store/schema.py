@@ -89,9 +89,16 @@ def identify(db: sqlite3.Connection) -> int:
 
     Raises StoreError for another program's file, and for one of a newer version of this one.
     """
-    version: int = db.execute("PRAGMA user_version").fetchone()[0]
-    owner: int = db.execute("PRAGMA application_id").fetchone()[0]
-    empty = db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
+    alone = not db.in_transaction
+    if alone:
+        db.execute("BEGIN")  # one look at all three: another process may be creating the tables
+    try:
+        version: int = db.execute("PRAGMA user_version").fetchone()[0]
+        owner: int = db.execute("PRAGMA application_id").fetchone()[0]
+        empty = db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
+    finally:
+        if alone and db.in_transaction:
+            db.execute("COMMIT")
     if owner != APPLICATION_ID and not (empty and version == owner == 0):
         raise StoreError("the file is a database of another program")
     if version > VERSION:
