@@ -219,5 +219,5 @@ def test_so_many_codes_are_read_and_the_rest_is_text() -> None:
 def test_so_many_characters_of_codes_are_read_however_long_each_is() -> None:
     started = time.process_time()
     found = parts("".join(f"nostr:nevent1{letter * 4980} " for letter in "qpzry9x8gf2tvdw0" * 20))
-    assert time.process_time() - started < 0.5
+    assert time.process_time() - started < 2
     assert all(isinstance(part, TextPart) for part in found)

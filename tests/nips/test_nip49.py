@@ -107,7 +107,7 @@ def test_what_is_no_code_is_refused_before_any_work(
     started = time.process_time()
     with pytest.raises(InvalidCode):
         decrypt(code, "words")
-    assert time.process_time() - started < 0.5
+    assert time.process_time() - started < 2
 
 
 def test_what_cannot_be_asked_for() -> None:

@@ -19,8 +19,9 @@ from tests.social.house import BEN, BEN_KEY, START, House, house, signed
 
 SLOW_LETTERS = "\u0627\u200c"
 """A letter and a joiner that stands in its place: what costs `safe_text` most."""
-MOST_LAG = 0.15
-"""Seconds: three times what is wanted, for machines that are busy. It took from 5 s to 12 s."""
+MOST_LAG = 1.5
+"""Seconds of this thread's own work. It takes some 0.05 s, and took from 5 s to 12 s: the bound is
+far from both, so that neither a slow machine nor a round of the garbage collector decides."""
 
 
 def note(text: str, at: int) -> Event:
@@ -98,7 +99,7 @@ def test_a_label_is_made_once() -> None:
     started = time.process_time()
     person = Profile(BEN_KEY, name=SLOW_LETTERS * 1_000_000, petname="\u202e" * 5_000_000)
     labels = {person.label for _ in range(1000)}
-    assert time.process_time() - started < 0.5
+    assert time.process_time() - started < 2
     assert len(labels) == 1
 
 
