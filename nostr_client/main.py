@@ -32,7 +32,7 @@ def _main(given: list[str]) -> int:
         print(f"nostr-client {__version__}")  # noqa: T201
         return 0
     if given[:1] == ["relay"]:
-        from relays.cli import main as relay_main
+        from relays.cli.main import main as relay_main
 
         return relay_main(given[1:])
     on_terminal = sys.stdin.isatty() and sys.stdout.isatty()

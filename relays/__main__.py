@@ -2,7 +2,7 @@
 
 import sys
 
-from relays.cli import main
+from relays.cli.main import main
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))

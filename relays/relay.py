@@ -21,7 +21,8 @@ from nostr_client.signing.verifier import Verifier
 from nostr_client.store.events import EventStore, Stored
 from relays.config import Limits, RelayConfig
 from relays.ingest import Intake, Verify
-from relays.policies import Policy, for_clients
+from relays.policies.events import for_clients
+from relays.policies.verdict import Policy
 from relays.queries import Queries, Questions
 from relays.session import (
     UNSTORED,

@@ -25,9 +25,9 @@ from nostr_client.errors import ConfigError, InvalidData, StoreError
 from nostr_client.paths import FolderLock, private_folder, write_private
 from nostr_client.protocol.urls import normalize_relay_url
 from relays.config import RelayConfig
-from relays.http import Pages
 from relays.relay import open_relay
 from relays.server import listen
+from relays.web.pages import Pages
 
 DATABASE: Final = "events.db"
 _WILDCARDS: Final = ("0.0.0.0", "::")  # noqa: S104 - compared with, not listened on

@@ -24,8 +24,8 @@ from websockets.http11 import Request, Response
 from websockets.protocol import CONNECTING, OPEN
 from websockets.server import ServerProtocol
 
-from relays.http import refusal
 from relays.relay import POLICY, TRY_AGAIN_LATER, Client, Relay
+from relays.web.pages import refusal
 
 HANDSHAKE_LIMIT: Final = 10.0
 MESSAGE_LIMIT: Final = 60.0

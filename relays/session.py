@@ -48,7 +48,8 @@ from nostr_client.protocol.messages import (
     peek,
 )
 from relays.config import Limits
-from relays.policies import Offer, Policy, filter_values, judge_filters
+from relays.policies.questions import filter_values, judge_filters
+from relays.policies.verdict import Offer, Policy
 from relays.wire import event_frame, event_frames, event_head, text_frame
 
 _EVENT: Final = b'["EVENT",'

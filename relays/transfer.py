@@ -26,7 +26,8 @@ from nostr_client.signing.verifier import Verifier
 from nostr_client.store.events import EventStore, SaveStatus
 from relays.config import RelayConfig
 from relays.ingest import Verify
-from relays.policies import Offer, Policy, for_imports, not_expired
+from relays.policies.events import for_imports, not_expired
+from relays.policies.verdict import Offer, Policy
 from relays.running import DATABASE, note_in, service_urls
 
 BATCH: Final = 1000

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from relays.config import RelayConfig
-from relays.http import Pages
 from relays.relay import Relay, open_relay
 from relays.running import bind, service_urls
 from relays.server import Server, listen
+from relays.web.pages import Pages
 
 
 class Served:

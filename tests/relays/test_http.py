@@ -10,7 +10,7 @@ from websockets.http11 import Request, Response
 
 from nostr_client.nips import nip11
 from relays.config import Limits, RelayConfig
-from relays.http import NIPS, Pages
+from relays.web.pages import NIPS, Pages
 
 CONFIG = RelayConfig(name="<b>Ana's</b>", contact="mailto:ana@example.com")
 CORS = ("Access-Control-Allow-Origin", "Access-Control-Allow-Headers")

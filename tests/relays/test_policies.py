@@ -9,7 +9,9 @@ import pytest
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from relays.config import Limits
-from relays.policies import Offer, filter_values, for_clients, for_imports, judge_filters
+from relays.policies.events import for_clients, for_imports
+from relays.policies.questions import filter_values, judge_filters
+from relays.policies.verdict import Offer
 from tests.relays.talk import NOW, note
 
 LIMITS = Limits(

@@ -13,7 +13,7 @@ from nostr_client.protocol.filters import Filter
 from nostr_client.store.events import EventStore, Lane, Page, QueryTimeout
 from relays import queries
 from relays.config import Limits
-from relays.policies import for_clients
+from relays.policies.events import for_clients
 from relays.queries import AT_ONCE, PUT_ASIDE, SLOW_LINE, Queries, Questions
 from relays.session import RelaySession, Subscribe, Subscription, Tally
 from tests.relays.talk import LIMIT, NOW

@@ -41,7 +41,7 @@ def test_version_and_help_are_quick() -> None:
     assert run("--version").stdout.strip().count(".") == 2
     assert time.monotonic() - started < 5.0
     assert "run" in run("--help").stdout
-    imported = "import sys, relays.cli; print(*sorted(sys.modules))"
+    imported = "import sys, relays.cli.main; print(*sorted(sys.modules))"
     loaded = subprocess.run(
         [sys.executable, "-c", imported], capture_output=True, text=True, check=True
     ).stdout.split()

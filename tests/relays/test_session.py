@@ -15,7 +15,7 @@ from websockets.uri import parse_uri
 
 from nostr_client.protocol.event import Event
 from relays.config import Limits
-from relays.policies import for_clients
+from relays.policies.events import for_clients
 from relays.session import (
     UNSTORED,
     Action,

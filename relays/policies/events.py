@@ -1,65 +1,12 @@
-"""What the relay takes and what it answers: plain callables, each with one reason to say no.
-
-A policy is called with an `Offer` and returns a `Verdict`; the first refusal counts. A reason is
-NIP-01's prefix, a colon and words for people.
-"""
+"""What holds for every event, whoever keeps the relay."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Final
-
-import msgspec
-
 from nostr_client.errors import InvalidEvent
 from nostr_client.protocol.event import Event
-from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.kinds import AUTH, GENERIC_REPOST, REPOST
 from relays.config import Limits
-
-
-class Verdict(msgspec.Struct, frozen=True):
-    """Accepted, or not and why. A reason may come with an acceptance too."""
-
-    accepted: bool
-    reason: str = ""
-
-
-class Offer(msgspec.Struct, frozen=True):
-    """An event that somebody wants kept, before its signature is checked.
-
-    `now` is in seconds; `address` is the client's, empty for an import.
-    """
-
-    event: Event
-    now: float
-    address: str = ""
-
-
-Policy = Callable[[Offer], Verdict]
-ACCEPTED: Final = Verdict(True)
-
-
-def refused(reason: str) -> Verdict:
-    """A verdict that says no; `reason` begins with a prefix of NIP-01."""
-    return Verdict(False, reason)
-
-
-def all_of(policies: Iterable[Policy]) -> Policy:
-    """The policy that refuses what any of `policies` refuses, with the first one's reason."""
-    chain = tuple(policies)
-
-    def judge(offer: Offer) -> Verdict:
-        for policy in chain:
-            verdict = policy(offer)
-            if not verdict.accepted:
-                return verdict
-        return ACCEPTED
-
-    return judge
-
-
-# Events
+from relays.policies.verdict import ACCEPTED, Offer, Policy, Source, Verdict, all_of, refused
 
 
 def sizes(limits: Limits) -> Policy:
@@ -116,12 +63,14 @@ def no_authentication(offer: Offer) -> Verdict:
     return ACCEPTED
 
 
-def no_protected(offer: Offer) -> Verdict:
-    """What only its author may publish cannot be taken while nobody is authenticated (NIP-70)."""
+def protected(offer: Offer) -> Verdict:
+    """A protected event comes from its authenticated author only (NIP-70)."""
     event = offer.event
     for tag in event.tags:
-        if tag[0] == "-":
-            return refused("blocked: this relay does not take protected events")
+        if tag[0] == "-" and event.pubkey not in offer.keys:
+            if offer.source is not Source.CLIENT:
+                return refused("blocked: a protected event is its author's own to publish")
+            return refused("auth-required: a protected event is taken from its author only")
     if event.kind in (REPOST, GENERIC_REPOST):
         return _judge_embedded(event.content)
     return ACCEPTED
@@ -143,37 +92,9 @@ def _judge_embedded(content: str) -> Verdict:
 
 def for_imports(limits: Limits) -> Policy:
     """What holds even for what the keeper brings in: everything but dates and rates."""
-    return all_of((no_authentication, no_protected, not_expired, sizes(limits)))
+    return all_of((no_authentication, protected, not_expired, sizes(limits)))
 
 
 def for_clients(limits: Limits) -> Policy:
     """What holds for an event that a client publishes."""
     return all_of((for_imports(limits), dates(limits)))
-
-
-# Queries
-
-
-def filter_values(filters: Iterable[Filter]) -> int:
-    """What `filters` cost: one each, and one for every value in their lists."""
-    total = 0
-    for one in filters:
-        total += 1
-        for values in (one.ids, one.authors, one.kinds, *one.tags.values()):
-            if values is not None:
-                total += len(values)
-    return total
-
-
-def judge_filters(filters: Sequence[Filter], limits: Limits) -> Verdict:
-    """May a REQ or a COUNT ask this? A `limit` too large is no reason to refuse: it is clamped."""
-    if len(filters) > limits.filters:
-        return refused(f"invalid: {limits.filters} filters may be asked at once")
-    for one in filters:
-        if one.unknown:
-            return refused(f"unsupported: unknown element of a filter: {one.unknown[0][:64]}")
-        if one.search is not None:
-            return refused("unsupported: this relay has no search")
-        if filter_values((one,)) > limits.filter_values + 1:
-            return refused(f"invalid: a filter may have {limits.filter_values} values")
-    return ACCEPTED

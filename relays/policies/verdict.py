@@ -1,0 +1,105 @@
+"""What a policy is asked and what it answers.
+
+A policy is called with an `Offer` and returns a `Verdict`; the first refusal counts. A reason is
+NIP-01's prefix, a colon and words for people. One that begins with `auth-required:` makes the relay
+send its challenge (NIP-42).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable
+from enum import StrEnum
+from typing import Final, Literal
+
+import msgspec
+
+from nostr_client.protocol.event import Event
+from nostr_client.protocol.filters import Filter
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """Accepted, or not and why. A reason may come with an acceptance too."""
+
+    accepted: bool
+    reason: str = ""
+
+
+class Source(StrEnum):
+    """The road on which an event came."""
+
+    CLIENT = "client"
+    IMPORT = "import"
+    SYNC = "sync"
+    MIRROR = "mirror"
+
+
+class Offer(msgspec.Struct, frozen=True):
+    """An event that somebody wants kept, before its signature is checked.
+
+    `now` is in seconds; `address` is the client's, empty for an import; `keys` are the public keys
+    (hex) that the connection has authenticated as (NIP-42); `connection` is a number of its own.
+    """
+
+    event: Event
+    now: float
+    address: str = ""
+    keys: frozenset[str] = frozenset()
+    connection: int = 0
+    source: Source = Source.CLIENT
+
+
+class Asking(msgspec.Struct, frozen=True):
+    """A question about stored and coming events; the fields are an offer's."""
+
+    verb: Literal["REQ", "COUNT", "NEG-OPEN"]
+    filters: tuple[Filter, ...]
+    now: float
+    address: str = ""
+    keys: frozenset[str] = frozenset()
+    connection: int = 0
+
+
+Policy = Callable[[Offer], Verdict]
+"""Decides on an event before its signature is checked; quick, and on the loop."""
+AsyncPolicy = Callable[[Offer], Awaitable[Verdict]]
+"""Decides on an event whose signature is right; may ask others."""
+QuestionPolicy = Callable[[Asking], Verdict]
+"""Decides on a question before the store is asked."""
+ACCEPTED: Final = Verdict(True)
+
+
+def refused(reason: str) -> Verdict:
+    """A verdict that says no; `reason` begins with a prefix of NIP-01."""
+    return Verdict(False, reason)
+
+
+def all_of(policies: Iterable[Policy]) -> Policy:
+    """The policy that refuses what any of `policies` refuses, with the first one's reason."""
+    chain = tuple(policies)
+    if len(chain) == 1:
+        return chain[0]
+
+    def judge(offer: Offer) -> Verdict:
+        for policy in chain:
+            verdict = policy(offer)
+            if not verdict.accepted:
+                return verdict
+        return ACCEPTED
+
+    return judge
+
+
+def all_questions(policies: Iterable[QuestionPolicy]) -> QuestionPolicy:
+    """The policy that refuses what any of `policies` refuses, with the first one's reason."""
+    chain = tuple(policies)
+    if len(chain) == 1:
+        return chain[0]
+
+    def judge(asking: Asking) -> Verdict:
+        for policy in chain:
+            verdict = policy(asking)
+            if not verdict.accepted:
+                return verdict
+        return ACCEPTED
+
+    return judge
