@@ -19,7 +19,8 @@ from websockets.typing import Origin
 
 from nostr_client.errors import StoreError
 from nostr_client.rehearsal.relay_process import RelayProcess
-from relays import cli, transfer
+from relays import transfer
+from relays.cli import main as cli
 from tests.conftest import StartRelay
 from tests.relays.talk import LIMIT, NOW, note, silent_reader, wire
 

@@ -1,0 +1,80 @@
+"""What several commands share: where the relay is, what is set, a loop to work on."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import sys
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+if TYPE_CHECKING:
+    from relays.config import RelayConfig
+
+    Commands = argparse._SubParsersAction[argparse.ArgumentParser]
+
+T = TypeVar("T")
+
+_SWITCH_INTERVAL: Final = 0.0005
+"""Seconds. The threads of the store give Python's lock away at each step; at the usual 5 ms each
+would wait as long beside a busy loop."""
+
+
+def add_data(command: argparse.ArgumentParser) -> None:
+    """`--data`: the relay's folder."""
+    command.add_argument("--data", type=Path, metavar="DIR", help="the relay's folder")
+
+
+def add_config(command: argparse.ArgumentParser) -> None:
+    """`--config` and `--url`."""
+    command.add_argument("--config", type=Path, metavar="FILE", help="settings, in TOML")
+    command.add_argument(
+        "--url",
+        action="append",
+        default=[],
+        metavar="URL",
+        help="a public URL of this relay; may be given more than once",
+    )
+
+
+def data_of(options: argparse.Namespace) -> Path:
+    """The relay's folder."""
+    if options.data is not None:
+        return Path(options.data)
+    from nostr_client.paths import paths
+
+    return paths().data / "relay"
+
+
+def config_of(options: argparse.Namespace) -> RelayConfig:
+    """The settings: those of the file, and over them those of the command. Raises ConfigError."""
+    import msgspec
+
+    from relays.config import RelayConfig, load_config
+
+    config = RelayConfig() if options.config is None else load_config(options.config)
+    given = {
+        name: value
+        for name in ("host", "port", "web_pages")
+        if (value := getattr(options, name, None)) is not None
+    }
+    return msgspec.structs.replace(config, urls=(*config.urls, *options.url), **given)
+
+
+def on_loop(work: Coroutine[Any, Any, T]) -> T:
+    """Run `work` to its end; an error of a group of tasks comes as the one it is."""
+    import asyncio
+
+    sys.setswitchinterval(_SWITCH_INTERVAL)
+    new_event_loop: Callable[[], asyncio.AbstractEventLoop] = asyncio.new_event_loop
+    with contextlib.suppress(ImportError):
+        from uvloop import new_event_loop
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        try:
+            return runner.run(work)
+        except ExceptionGroup as group:
+            error: Exception = group
+            while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
+                error = error.exceptions[0]
+            raise error from None
