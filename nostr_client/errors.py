@@ -107,6 +107,10 @@ class QueryTimeout(StoreError):
     """A question to the store was too broad to be answered in time."""
 
 
+class TooMany(StoreError):
+    """More events match than whoever asked can take."""
+
+
 class ConfigError(NostrError):
     """A configuration file or option that cannot be used."""
 

@@ -18,7 +18,7 @@ from typing import Final, Self
 
 import msgspec
 
-from nostr_client.errors import QueryTimeout, StoreError
+from nostr_client.errors import QueryTimeout, StoreError, TooMany
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.urls import normalize_relay_url
@@ -39,6 +39,7 @@ __all__ = [
     "SaveResult",
     "SaveStatus",
     "Stored",
+    "TooMany",
     "Watch",
 ]
 
@@ -186,13 +187,17 @@ class EventStore:
             held |= found
         return held
 
-    async def query(self, filters: Sequence[Filter]) -> list[Event]:
+    async def query(
+        self, filters: Sequence[Filter], *, reader: Collection[str] | None = None
+    ) -> list[Event]:
         """Each filter's newest `limit` (or all), united, newest first, then lowest id.
 
+        `reader`, here and below: the pubkeys that whoever asks has shown to be; of gift wraps
+        (kind 1059) he sees only those for one of them. None: he may see everything.
         Raises StoreError, QueryTimeout, InvalidFilter.
         """
         found: dict[str, Event] = {}
-        for f in filters:
+        for f in [plans.for_reader(f, reader) for f in filters]:
             left = f.limit
             async for part in self._slices(f, SLICE if left is None else min(left, SLICE)):
                 events = part if left is None else part[:left]
@@ -210,6 +215,7 @@ class EventStore:
         max_limit: int | None = None,
         max_bytes: int = PAGE_BYTES,
         lane: Lane = Lane.BOTH,
+        reader: Collection[str] | None = None,
     ) -> Page:
         """As `query`, without decoding anything; each limit is at most `max_limit`.
 
@@ -219,23 +225,25 @@ class EventStore:
         there is more than one, and at least one event. Raises StoreError, QueryTimeout,
         InvalidFilter.
         """
-        for f in filters:
-            plans.check(f)
         now = int(self._clock())
-        asked = [(f, _lowest(f.limit, max_limit)) for f in filters]
+        asked = [(plans.for_reader(f, reader), _lowest(f.limit, max_limit)) for f in filters]
         found = await self._db.read(
             lambda c: self._reading.page(c, asked, max_limit, now, max_bytes), lane
         )
         return Page(found.events, found.complete, found.seq)
 
     async def stream(
-        self, filters: Sequence[Filter], *, size: int = 500
+        self,
+        filters: Sequence[Filter],
+        *,
+        size: int = 500,
+        reader: Collection[str] | None = None,
     ) -> AsyncIterator[list[Event]]:
         """Everything that matches, newest first, in slices of at most `size`; limits are not read.
 
         Memory stays bounded. Each slice is its own snapshot.
         """
-        walks = [aiter(self._slices(f, size)) for f in filters]
+        walks = [aiter(self._slices(plans.for_reader(f, reader), size)) for f in filters]
         heads: list[list[Event]] = [await anext(walk, []) for walk in walks]
         while any(heads):
             # Up to the newest of the last ones, no walk can bring anything in between.
@@ -250,20 +258,47 @@ class EventStore:
                 if had and not heads[index]:
                     heads[index] = await anext(walk, [])
 
-    async def count(self, filters: Sequence[Filter], *, lane: Lane = Lane.BOTH) -> int:
+    async def count(
+        self,
+        filters: Sequence[Filter],
+        *,
+        lane: Lane = Lane.BOTH,
+        reader: Collection[str] | None = None,
+    ) -> int:
         """How many events match; limits are not read. Raises as `query` does."""
-        for f in filters:
-            plans.check(f)
-        full = [f for f in filters if not plans.is_empty(f)]
+        asked = [plans.for_reader(f, reader) for f in filters]
+        full = [f for f in asked if not plans.is_empty(f)]
         if not full:
             return 0
         now = int(self._clock())
         return await self._db.read(lambda c: self._reading.count(c, full, now), lane)
 
-    async def ids(self, f: Filter) -> list[tuple[int, str]]:
-        """(created_at, id) of all that match, oldest first, then lowest id: for reconciliation."""
-        plans.check(f)
-        found: list[tuple[int, str]] = []
+    async def sketch(
+        self,
+        f: Filter,
+        offset: int,
+        *,
+        lane: Lane = Lane.BOTH,
+        reader: Collection[str] | None = None,
+    ) -> tuple[int, bytes]:
+        """How many events match, and the 256 registers of a HyperLogLog of their authors (NIP-45).
+
+        `offset`, 8 to 23, is where in a pubkey it looks (`nips.nip45`). Raises as `query` does.
+        """
+        f, now = plans.for_reader(f, reader), int(self._clock())
+        if plans.is_empty(f):
+            return 0, bytes(256)
+        return await self._db.read(lambda c: self._reading.sketch(c, f, offset, now), lane)
+
+    async def ids(
+        self, f: Filter, *, reader: Collection[str] | None = None, most: int | None = None
+    ) -> list[tuple[int, bytes]]:
+        """(created_at, id) of all that match, oldest first, then lowest id: for reconciliation.
+
+        Raises as `query` does, and TooMany when they are more than `most`.
+        """
+        f = plans.for_reader(f, reader)
+        found: list[tuple[int, bytes]] = []
         if plans.is_empty(f):
             return found
         now = int(self._clock())
@@ -273,6 +308,8 @@ class EventStore:
                 lambda c, start=after: self._reading.places(c, f, start, now)  # type: ignore[misc]
             )
             found += places
+            if most is not None and len(found) > most:
+                raise TooMany(f"more than {most} events match")
         return sorted(found)
 
     async def history(self, address: str) -> list[Event]:
@@ -313,7 +350,6 @@ class EventStore:
 
     async def _slices(self, f: Filter, size: int) -> AsyncIterator[list[Event]]:
         """All of one filter, newest first, in parts of `size`."""
-        plans.check(f)
         after, now = NEWEST, int(self._clock())
         while size > 0:
             start = after

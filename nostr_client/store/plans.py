@@ -16,6 +16,7 @@ from typing import Any, Final, NamedTuple
 
 from nostr_client.errors import InvalidFilter
 from nostr_client.protocol.filters import Filter
+from nostr_client.protocol.kinds import GIFT_WRAP
 from nostr_client.store.index_keys import MAX, IndexKeys, tie_of
 
 INLINE: Final = 16
@@ -49,8 +50,20 @@ class Road(Enum):
     TIME = "time"
 
 
+class FilterOf(Filter, frozen=True, kw_only=True):
+    """A filter as `reader` asks it, some pubkeys: of gift wraps it has only those for one of them.
+
+    Only `for_reader` makes one, where a gift wrap might match at all.
+    """
+
+    reader: frozenset[str]
+
+
 class Condition(NamedTuple):
-    """A part of the rest: a column, or a further tag, is one of `size` values (0: a JSON array)."""
+    """A part of the rest: a column, or a further tag, is one of `size` values (0: a JSON array).
+
+    `reader`: if the event is a gift wrap, its `p` tags are meant.
+    """
 
     name: str
     size: int
@@ -96,6 +109,25 @@ def check(f: Filter) -> None:
         raise InvalidFilter("only tags of a single letter can be asked for")
 
 
+def for_reader(f: Filter, reader: Collection[str] | None) -> Filter:
+    """What is left of `f` for one who has shown to be each of `reader`; None may see everything.
+
+    Raises InvalidFilter as `check` does.
+    """
+    check(f)
+    if reader is None or (f.kinds is not None and GIFT_WRAP not in f.kinds):
+        return f
+    people = frozenset(reader)
+    if f.kinds == {GIFT_WRAP}:
+        named = f.tags.get("p")
+        if named is None:
+            return f.changed(tags={**f.tags, "p": people})
+        if named <= people:
+            return f
+    fields = {name: getattr(f, name) for name in f.__struct_fields__}
+    return FilterOf(**fields, reader=people)
+
+
 def is_empty(f: Filter) -> bool:
     """Can nothing match? An empty set never holds."""
     lists: list[Collection[object] | None] = [f.ids, f.authors, f.kinds, *f.tags.values()]
@@ -130,7 +162,7 @@ def plan(f: Filter, keys: IndexKeys, after: Cursor = NEWEST, choice: Choice | No
     kinds = tuple(sorted(f.kinds or ()))
     columns: tuple[tuple[int, ...], ...] = ()
     ids = ""
-    left: list[tuple[str, Sequence[int]]] = [("author", authors), ("kind", kinds)]
+    left: list[tuple[str, Sequence[int | None]]] = [("author", authors), ("kind", kinds)]
     if f.ids is not None:
         road, ids = Road.IDS, json.dumps({event_id: tie_of(event_id) for event_id in f.ids})
     elif tags and (choice is None or choice.letter):
@@ -141,6 +173,9 @@ def plan(f: Filter, keys: IndexKeys, after: Cursor = NEWEST, choice: Choice | No
         road, columns = _untagged(authors, kinds)
     left += [("tag", [keys.tag(name, v) for v in values]) for name, values in sorted(tags.items())]
     rest, values = _rest((name, items) for name, items in left if items)
+    if isinstance(f, FilterOf):
+        own, named = _rest([("reader", [keys.tag("p", pubkey) for pubkey in f.reader] or [None])])
+        rest, values = rest + own, values + named
     until = MAX if f.until is None else f.until
     upper = min(after, Cursor(until, MAX, MAX))
     return Plan(road, columns, rest, values, f.since or 0, upper, ids)
@@ -160,7 +195,7 @@ def _untagged(
 
 
 def _rest(
-    left: Iterable[tuple[str, Sequence[int]]],
+    left: Iterable[tuple[str, Sequence[int | None]]],
 ) -> tuple[tuple[Condition, ...], tuple[Any, ...]]:
     conditions: list[Condition] = []
     values: list[Any] = []

@@ -59,7 +59,7 @@ class Slice(NamedTuple):
 class Places(NamedTuple):
     """As a slice, with (created_at, id) of each; `after`: where to go on, None at the end."""
 
-    places: list[tuple[int, str]]
+    places: list[tuple[int, bytes]]
     after: Cursor | None
 
 
@@ -235,6 +235,15 @@ class Reading:
             total, _ = _one(db, statements.count(found, now, alive=True))
         return int(total)
 
+    def sketch(self, db: sqlite3.Connection, f: Filter, offset: int, now: int) -> tuple[int, bytes]:
+        """How many events match, and 256 registers of who wrote them, as NIP-45 has them."""
+        total, leasts = _one(db, statements.sketch(self._plan(db, f), offset, now))
+        registers = bytearray(256)
+        for least in (leasts or b"").decode().split():
+            bits = 4 * (len(least) - 2)
+            registers[int(least[:2], 16)] = 1 + bits - int(least[2:], 16).bit_length()
+        return total or 0, bytes(registers)
+
     def _matching(self, db: sqlite3.Connection, several: Sequence[Plan], now: int) -> set[int]:
         """The seq of every event that the plans name: for more plans than fit into a statement."""
         found: set[int] = set()
@@ -251,7 +260,7 @@ class Reading:
         if any_expired:
             _, _, joined = _one(db, statements.places(plan, limit, now, alive=True))
         rows = [line.decode().split(",") for line in lines(joined)]
-        found = [(int(created_at), event_id) for _, created_at, event_id, _ in rows]
+        found = [(int(created_at), bytes.fromhex(id)) for _, created_at, id, _ in rows]
         if len(rows) < limit:
             return Places(found, None)
         seq, created_at, event_id, _ = rows[-1]

@@ -16,6 +16,7 @@ from functools import lru_cache
 from itertools import product
 from typing import Any, Final, NamedTuple
 
+from nostr_client.protocol.kinds import GIFT_WRAP
 from nostr_client.store.plans import Choice, Condition, Plan, Road, rounded
 
 UNION_SEGMENTS: Final = 64
@@ -23,6 +24,8 @@ UNION_SEGMENTS: Final = 64
 SCANNED: Final = 8
 """So many entries of anybody are looked at for each that is wanted of many authors."""
 _PROBE_DEPTH: Final = 200
+_PUBKEY_AT: Final = 84
+"""Where in `Event.json` it begins, counted from 1."""
 _UNLIMITED: Final = 2**40
 # The parameters that every statement has: since, cursor (3), limit, now.
 _FIRST_FREE: Final = 7
@@ -86,11 +89,13 @@ def scan(p: Plan, limit: int, now: int) -> Statement | None:
     Where they write a good part of it all, this is far less work than asking for each of them. It
     answers only if it finds `limit` of them; None where there is nothing to be gained.
     """
-    if p.road not in (Road.AUTHOR, Road.AUTHOR_ANY) or p.rest or p.segments <= UNION_SEGMENTS:
+    if p.road not in (Road.AUTHOR, Road.AUTHOR_ANY) or p.segments <= UNION_SEGMENTS:
+        return None
+    if any(condition.name != "reader" for condition in p.rest):
         return None
     authors, kinds = p.keys[0], p.keys[1] if p.road is Road.AUTHOR else ()
     padded = _padded([kinds]) if kinds else []
-    text = _page_text(_scan_text(len(padded)), "e.json")
+    text = _page_text(_scan_text(len(padded), p.rest), "e.json")
     bound = (kind for segment in padded for kind in segment)
     return Statement(text, [*_head(p, limit, now), SCANNED * limit, json.dumps(authors), *bound])
 
@@ -118,6 +123,21 @@ def count(plans: Sequence[Plan], now: int, *, alive: bool) -> Statement:
         parameters += [*_head(p, None, now), *_arrays(p)]
     text = f"SELECT count(*), {_ANY_EXPIRED} FROM ({' UNION '.join(texts)})"
     return Statement(text, parameters)
+
+
+def sketch(p: Plan, offset: int, now: int) -> Statement:
+    """One row: how many events the plan names; of their pubkeys from byte `offset` on, for each
+    first byte the one that is least, joined by spaces."""
+    values = [*_head(p, None, now), *_arrays(p)]
+    at = f":p{len(values) + 1}"
+    text = (
+        "SELECT sum(n), group_concat(first || least, ' ') FROM"
+        " (SELECT substr(part, 1, 2) AS first, min(substr(part, 3)) AS least, count(*) AS n FROM"
+        f" (SELECT CAST(substr(e.json, {_PUBKEY_AT} + 2 * {at}, 64 - 2 * {at}) AS TEXT) AS part"
+        f" FROM ({_flat_text(p.road, p.rest, alive=True)}) k"
+        " CROSS JOIN event e ON e.seq = k.seq) GROUP BY first)"
+    )
+    return Statement(text, [*values, offset])
 
 
 def probe(choice: Choice) -> Statement:
@@ -167,18 +187,19 @@ def _in_order(p: Plan, limit: int | None, now: int, alive: bool) -> Statement:
 
 
 @lru_cache(maxsize=16)
-def _scan_text(kinds: int) -> str:
-    table, first = ("event_kind", _FIRST_FREE + 2) if kinds else ("event_time", 0)
+def _scan_text(kinds: int, rest: tuple[Condition, ...]) -> str:
+    conditions, free = _rest_text(Road.TIME, rest, alive=False)
+    table, first = ("event_kind", free + 2) if kinds else ("event_time", 0)
     branches = (
         "SELECT t.created_at AS created_at, t.tie AS tie, t.seq AS seq, t.author AS author"
-        f" FROM event t INDEXED BY {table} WHERE {_RANGE}"
+        f" FROM event t INDEXED BY {table} WHERE {_RANGE}{conditions}"
         + (f" AND t.kind = :p{first + index}" if kinds else "")
         for index in range(max(kinds, 1))
     )
     newest = f"{' UNION ALL '.join(branches)} ORDER BY created_at DESC, tie DESC, seq DESC"
     return (
-        f"SELECT created_at, tie, seq FROM ({newest} LIMIT :p{_FIRST_FREE}) WHERE author IN"
-        f" (SELECT value FROM json_each(:p{_FIRST_FREE + 1})) LIMIT :p5"
+        f"SELECT created_at, tie, seq FROM ({newest} LIMIT :p{free}) WHERE author IN"
+        f" (SELECT value FROM json_each(:p{free + 1})) LIMIT :p5"
     )
 
 
@@ -330,12 +351,14 @@ def _rest_text(road: Road, rest: Iterable[Condition], alive: bool) -> tuple[str,
                 for table in ("new_tag", "tag")
             )
             texts.append(f" AND t.seq IN ({' UNION ALL '.join(tagged)})")
-        elif name == "tag":
-            tagged = (
+        elif name in ("tag", "reader"):
+            tagged = [
                 f"EXISTS (SELECT 1 FROM {table} o WHERE o.key IN {values}"
                 " AND o.created_at = t.created_at AND o.tie = t.tie AND o.seq = t.seq)"
                 for table in ("new_tag", "tag")
-            )
+            ]
+            if name == "reader":
+                tagged.insert(0, f"t.kind <> {GIFT_WRAP}")
             texts.append(f" AND ({' OR '.join(tagged)})")
         elif name == "author" and road is Road.TAG:
             texts.append(f" AND (SELECT o.author FROM event o WHERE o.seq = t.seq) IN {values}")

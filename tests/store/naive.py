@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter, matches_any
@@ -53,17 +53,28 @@ class NaiveStore:
     def forget_expired(self, now: int) -> None:
         self.events = [event for event in self.events if not _expired(event, now)]
 
-    def query(self, filters: Sequence[Filter], cap: int | None = None) -> list[Event]:
+    def query(
+        self,
+        filters: Sequence[Filter],
+        cap: int | None = None,
+        reader: Collection[str] | None = None,
+    ) -> list[Event]:
         found = {}
         for f in filters:
-            matching = sorted((e for e in self.events if f.matches(e)), key=lambda e: e.order)
+            matching = self.matching([f], reader)
             limits = [limit for limit in (f.limit, cap) if limit is not None]
             found |= {e.id: e for e in matching[: min(limits, default=None)]}
         return sorted(found.values(), key=lambda e: e.order)
 
-    def matching(self, filters: Sequence[Filter]) -> list[Event]:
+    def matching(
+        self, filters: Sequence[Filter], reader: Collection[str] | None = None
+    ) -> list[Event]:
         """All that match, whatever the limits."""
-        found = [event for event in self.events if matches_any(filters, event)]
+        found = [
+            event
+            for event in self.events
+            if matches_any(filters, event) and _may_see(reader, event)
+        ]
         return sorted(found, key=lambda e: e.order)
 
     def history(self, address: str) -> list[Event]:
@@ -78,6 +89,12 @@ class NaiveStore:
     def _keep(self, event: Event) -> None:
         if event.pubkey in self._keepers and event.address is not None:
             self.superseded[event.id] = event
+
+
+def _may_see(reader: Collection[str] | None, event: Event) -> bool:
+    if reader is None or event.kind != 1059:
+        return True
+    return any(pubkey in reader for pubkey in event.values("p"))
 
 
 def _expired(event: Event, now: int) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from nostr_client.nips import nip45
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.store.events import EventStore
@@ -16,47 +17,65 @@ from tests.store.conftest import Clock, OpenStore
 from tests.store.naive import NaiveStore
 from tests.vectors import needs_vectors, real_events
 
+Reader = frozenset[str] | None
 
-async def assert_same(store: EventStore, naive: NaiveStore, filters: Sequence[Filter]) -> None:
+
+async def assert_same(
+    store: EventStore, naive: NaiveStore, filters: Sequence[Filter], reader: Reader = None
+) -> None:
     """Every way of reading gives what the naive scan gives."""
-    shown = [f.to_dict() for f in filters]
-    assert await store.query(filters) == naive.query(filters), shown
-    page = await store.page(filters)
-    assert page.events == [event.json for event in naive.query(filters)], shown
-    whole = all(len(naive.query([f])) == len(naive.matching([f])) for f in filters)
+    shown = ([f.to_dict() for f in filters], reader)
+    expected = naive.query(filters, reader=reader)
+    assert await store.query(filters, reader=reader) == expected, shown
+    page = await store.page(filters, reader=reader)
+    assert page.events == [event.json for event in expected], shown
+    matching = naive.matching(filters, reader)
+    whole = all(
+        len(naive.query([f], reader=reader)) == len(naive.matching([f], reader)) for f in filters
+    )
     assert page.complete is whole, shown
-    assert await store.count(filters) == len(naive.matching(filters)), shown
+    assert await store.count(filters, reader=reader) == len(matching), shown
 
 
-async def assert_slices(store: EventStore, naive: NaiveStore, filters: Sequence[Filter]) -> None:
+async def assert_slices(
+    store: EventStore, naive: NaiveStore, filters: Sequence[Filter], reader: Reader = None
+) -> None:
     """Cut pages and slices, too."""
-    shown = [f.to_dict() for f in filters]
-    page = await store.page(filters, max_limit=4)
-    expected = naive.query(filters, cap=4)
+    shown = ([f.to_dict() for f in filters], reader)
+    page = await store.page(filters, max_limit=4, reader=reader)
+    expected = naive.query(filters, cap=4, reader=reader)
+    matching = naive.matching(filters, reader)
     assert [data for data in page.events if data in {e.json for e in expected}] == [
         event.json for event in expected
     ], shown
     # The cap of the store may be stretched, to keep the last second whole.
-    assert set(page.events) <= {event.json for event in naive.query(filters)}, shown
+    assert set(page.events) <= {event.json for event in naive.query(filters, reader=reader)}, shown
     assert len(page.events) <= 2 * 4 * len(filters), shown
-    assert not page.complete or page.events == [e.json for e in naive.matching(filters)], shown
-    for size in (1, 7) if len(naive.matching(filters)) < 60 else (97,):
-        slices = [part async for part in store.stream(filters, size=size)]
+    assert not page.complete or page.events == [e.json for e in matching], shown
+    for size in (1, 7) if len(matching) < 60 else (97,):
+        slices = [part async for part in store.stream(filters, size=size, reader=reader)]
         assert all(0 < len(part) <= size for part in slices), shown
-        assert [event for part in slices for event in part] == naive.matching(filters), shown
+        assert [event for part in slices for event in part] == matching, shown
     for f in filters:
-        expected = sorted((event.created_at, event.id) for event in naive.matching([f]))
-        assert await store.ids(f) == expected, shown
+        found = naive.matching([f], reader)
+        places = sorted((event.created_at, bytes.fromhex(event.id)) for event in found)
+        assert await store.ids(f, reader=reader) == places, shown
+        sketch = len(found), nip45.registers_of((event.pubkey for event in found), 11)
+        assert await store.sketch(f, 11, reader=reader) == sketch, shown
 
 
 async def compare(
     store: EventStore, naive: NaiveStore, known: list[Event], rng: random.Random, rounds: int
 ) -> None:
+    people = sorted({event.pubkey for event in known})
     for number in range(rounds):
         filters = [samples.random_filter(rng, known) for _ in range(rng.choice((1, 1, 1, 2, 3)))]
-        await assert_same(store, naive, filters)
+        if rng.random() < 0.2:
+            filters.append(filters[0].changed(kinds=frozenset([1059])))
+        reader = rng.choice((None, frozenset(rng.choices(people, k=rng.choice((0, 1, 1, 2, 20))))))
+        await assert_same(store, naive, filters, reader)
         if number % 5 == 0:
-            await assert_slices(store, naive, filters)
+            await assert_slices(store, naive, filters, reader)
 
 
 @pytest.mark.parametrize("seed", range(6))

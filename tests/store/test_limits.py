@@ -8,7 +8,7 @@ import sqlite3
 
 import pytest
 
-from nostr_client.errors import InvalidFilter, QueryTimeout
+from nostr_client.errors import InvalidFilter, QueryTimeout, TooMany
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.store import database, statements
@@ -46,7 +46,8 @@ async def test_long_lists(store: EventStore) -> None:
     ):
         for limit in (None, 20):
             filters = [Filter.of(**fields, limit=limit)]  # type: ignore[arg-type]
-            await assert_same(store, naive, filters)
+            for reader in (None, frozenset[str](), frozenset(MANY[:200])):
+                await assert_same(store, naive, filters, reader)
         await assert_slices(store, naive, [Filter.of(**fields)])  # type: ignore[arg-type]
 
 
@@ -255,6 +256,15 @@ async def test_what_this_store_does_not_do_is_refused(store: EventStore) -> None
             await store.ids(f)
         with pytest.raises(InvalidFilter):
             _ = [part async for part in store.stream([f])]
+
+
+async def test_more_ids_than_wanted_are_refused(store: EventStore) -> None:
+    made = [make(ALICE, 1, NOW - n) for n in range(7)]
+    await store.save(made)
+    found = await store.ids(Filter(), most=7)
+    assert found == [(event.created_at, bytes.fromhex(event.id)) for event in reversed(made)]
+    with pytest.raises(TooMany, match="more than 6"):
+        await store.ids(Filter(), most=6)
 
 
 def test_the_store_is_quiet_about_its_engine() -> None:
