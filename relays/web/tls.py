@@ -1,0 +1,83 @@
+"""TLS with given certificates, renewed without a restart."""
+
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+from typing import Final
+
+from nostr_client.errors import ConfigError
+
+_Stamp = tuple[tuple[int, int, int], ...]
+
+HANDSHAKE_LIMIT: Final = 10.0
+"""Seconds that a TLS handshake may take."""
+
+
+class Certificate:
+    """A certificate with its chain and its key, in PEM files; `context` is for the server.
+
+    What is loaded anew holds for the connections that come from then on. Raises ConfigError.
+    """
+
+    def __init__(self, certificate: Path, key: Path) -> None:
+        self._files = (certificate, key)
+        self._stamp = self._look()
+        self._try()
+        self.context = _context()
+        self.context.load_cert_chain(certificate, key)
+
+    def reload(self) -> None:
+        """Read both files again. Raises ConfigError when they do not fit; the old ones stay."""
+        stamp = self._look()
+        self._try()  # a half-written pair must not spoil the context in use
+        try:
+            self.context.load_cert_chain(*self._files)
+        except (OSError, ssl.SSLError) as error:
+            raise self._unusable(error) from None
+        self._stamp = stamp
+
+    def changed(self) -> bool:
+        """Have the files changed since they were read?"""
+        try:
+            return self._look() != self._stamp
+        except ConfigError:  # just being replaced, perhaps
+            return False
+
+    def _look(self) -> _Stamp:
+        try:
+            found = [path.stat() for path in self._files]
+        except OSError as error:
+            raise self._unusable(error) from None
+        return tuple((one.st_mtime_ns, one.st_size, one.st_ino) for one in found)
+
+    def _try(self) -> None:
+        try:
+            _context().load_cert_chain(*self._files, password=_no_password)
+        except (OSError, ssl.SSLError, ValueError) as error:
+            raise self._unusable(error) from None
+
+    def _unusable(self, error: Exception) -> ConfigError:
+        names = f"{self._files[0]}, {self._files[1]}"
+        return ConfigError(f"[web] the certificate and its key cannot be used: {error} ({names})")
+
+
+def certificate(path: str | None, key: str | None) -> Certificate | None:
+    """What `[web] tls_certificate` and `tls_key` mean. Raises ConfigError."""
+    if path is None and key is None:
+        return None
+    if path is None or key is None:
+        raise ConfigError("[web] tls_certificate and tls_key go together")
+    return Certificate(Path(path).expanduser(), Path(key).expanduser())
+
+
+def _context() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+def _no_password() -> str:
+    # Without this OpenSSL would ask on the terminal, and wait.
+    raise ValueError("the key is protected by a password")
