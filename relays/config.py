@@ -65,6 +65,19 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Bytes of messages that have begun and not ended."""
 
 
+class Negentropy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How much clients may compare their sets with the relay's (NIP-77)."""
+
+    sessions: int = 8
+    """Of one connection at a time."""
+    events: int = 500_000
+    """In one comparison; a question that matches more is refused, and told this number."""
+    memory: int = 128 * MIB
+    """Bytes for the sets of all comparisons together: some 50 an event."""
+    idle_seconds: int = 60
+    """After so many without a word, a comparison is ended."""
+
+
 class RelayConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One relay: where it listens, what it says of itself, what it allows."""
 
@@ -82,6 +95,7 @@ class RelayConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     pubkey: str | None = None
     contact: str | None = None
     limits: Limits = Limits()
+    negentropy: Negentropy = Negentropy()
 
 
 def load_config(path: Path) -> RelayConfig:

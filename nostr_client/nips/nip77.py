@@ -34,7 +34,9 @@ FINGERPRINT_BYTES: Final = 16
 LEAST_FRAME: Final = 4096
 """The smallest frame limit, in bytes."""
 MAX_RANGES: Final = 16_384
-"""Ranges in one message. Even half a megabyte of frame holds fewer in earnest."""
+"""Ranges in one message to a server: more than 128 KiB hold in earnest."""
+MAX_ANSWERED: Final = 131_072
+"""Ranges in one message to a client: a server answers one range with up to sixteen."""
 ITEM_BYTES: Final = 50
 """What one item costs in `Items`, in bytes."""
 
@@ -313,10 +315,11 @@ class _Answer:
         before: Bound = (0, b"")
         lower = ranges = 0
         full = False
+        most = MAX_RANGES if self._found is None else MAX_ANSWERED
         while reader.left:
             ranges += 1
-            if ranges > MAX_RANGES:
-                raise InvalidData(f"negentropy: a message may have {MAX_RANGES} ranges")
+            if ranges > most:
+                raise InvalidData(f"negentropy: a message may have {most} ranges")
             bound = reader.bound()
             mode = reader.varint()
             upper = items.find(bound, lower)

@@ -1,0 +1,1 @@
+"""Other relays: what we tell them of our set, and what we fetch from them and send to them."""

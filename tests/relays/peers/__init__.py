@@ -1,0 +1,1 @@
+"""The relay and its peers: comparing, fetching, sending."""
