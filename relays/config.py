@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
@@ -78,6 +78,48 @@ class Negentropy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """After so many without a word, a comparison is ended."""
 
 
+class Web(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The plain HTTP side, TLS, and the proxies in front."""
+
+    trusted_proxies: tuple[str, ...] = ()
+    """Networks whose word on a client's address is believed. Everybody's own is not."""
+    trusted_header: Literal["x-forwarded-for", "forwarded"] = "x-forwarded-for"
+    """The one that these proxies set; any other comes from the client."""
+    metrics_from: tuple[str, ...] | None = None
+    """Networks that may read /metrics; None: this machine, unless an onion service (whose visitors
+    come from it too) is among `urls`."""
+    tls_certificate: str | None = None
+    """A PEM file with the certificate and its chain; read again when it changes."""
+    tls_key: str | None = None
+
+
+class Log(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the relay writes on standard error."""
+
+    format: Literal["plain", "json"] = "plain"
+    addresses: bool = False
+    """May clients' addresses stand in it?"""
+
+
+class RetentionRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How long events are kept: those of these kinds and authors; empty lists mean all."""
+
+    kinds: tuple[int, ...] = ()
+    authors: tuple[str, ...] = ()
+    """Public keys, in hex or as npub."""
+    days: float | None = None
+    """Older ones go; None: for ever, and never for want of room."""
+
+
+class Retention(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is taken out again. Current profiles, lists and the like stay, and so do deletions."""
+
+    rules: tuple[RetentionRule, ...] = ()
+    """The first one that fits an event decides; what none fits is kept."""
+    gigabytes: float | None = None
+    """The most that the database may take on disk; past it the oldest go."""
+
+
 class RelayConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One relay: where it listens, what it says of itself, what it allows."""
 
@@ -94,8 +136,25 @@ class RelayConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     description: str = "A relay for keeping one's own notes and those of friends."
     pubkey: str | None = None
     contact: str | None = None
+    icon: str | None = None
+    """URLs, here and below: of a square picture, ..."""
+    banner: str | None = None
+    """... of a broad one, ..."""
+    posting_policy: str | None = None
+    """... and of texts for people."""
+    privacy_policy: str | None = None
+    terms_of_service: str | None = None
+    relay_countries: tuple[str, ...] = ()
+    """Whose laws may bear on what is kept: codes of ISO 3166-1."""
+    language_tags: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    """What it is about."""
+
     limits: Limits = Limits()
     negentropy: Negentropy = Negentropy()
+    web: Web = Web()
+    log: Log = Log()
+    retention: Retention = Retention()
 
 
 def load_config(path: Path) -> RelayConfig:
