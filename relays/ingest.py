@@ -18,6 +18,8 @@ from nostr_client.errors import NostrError
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.kinds import is_ephemeral
 from nostr_client.store.events import EventStore, SaveResult, SaveStatus
+from relays.policies.verdict import ACCEPTED, AsyncPolicy, Offer, Verdict, refused
+from relays.rules import Rules
 
 BATCH: Final = 512
 """Events that are verified and saved at once, at most."""
@@ -50,15 +52,18 @@ class Asker(Protocol):
 
 
 class _Job:
-    __slots__ = ("askers", "event")
+    __slots__ = ("askers", "event", "offer")
 
-    def __init__(self, event: Event, asker: Asker) -> None:
-        self.event = event
+    def __init__(self, offer: Offer, asker: Asker) -> None:
+        self.event = offer.event
+        self.offer = offer
         self.askers = [asker]
 
 
 Verify = Callable[[Sequence[Event]], Awaitable[list[bool]]]
 """Checks signatures, many at once."""
+_FORGED: Final = refused("invalid: the signature is wrong")
+_TWIN: Final = "error: it was offered by two clients at once, offer it again"
 
 
 class Intake:
@@ -73,11 +78,15 @@ class Intake:
         self,
         store: EventStore,
         verify: Verify,
+        rules: Rules,
         pass_on: Callable[[Event], None],
         answered: Callable[[], None],
     ) -> None:
         self._store = store
         self._verify_all = verify
+        self._rules = rules
+        self.handlers: dict[int, AsyncPolicy] = {}
+        """Kinds that are requests to this relay: they are done here instead of stored."""
         self._send_on = pass_on
         self._answered = answered
         self._jobs: dict[bytes, _Job] = {}
@@ -85,19 +94,20 @@ class Intake:
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
-        self._verified: asyncio.Queue[tuple[list[_Job], asyncio.Task[list[bool] | None]]]
+        self._verified: asyncio.Queue[tuple[list[_Job], asyncio.Task[list[Verdict] | None]]]
         self._verified = asyncio.Queue(UNDER_WAY)
         self._saved: asyncio.Queue[tuple[list[_Job], asyncio.Task[list[SaveResult] | None]]]
         self._saved = asyncio.Queue(UNDER_WAY)
         self._passed_on: dict[str, None] = {}
 
-    def offer(self, event: Event, asker: Asker) -> None:
-        """Take in `event`, whose form and id are checked; `asker` is answered later."""
+    def offer(self, offer: Offer, asker: Asker) -> None:
+        """Take in an event whose form and id are checked; `asker` is answered later."""
+        event = offer.event
         job = self._jobs.get(event.json)
         if job is not None:
             job.askers.append(asker)
             return
-        job = self._jobs[event.json] = _Job(event, asker)
+        job = self._jobs[event.json] = _Job(offer, asker)
         self._waiting.append(job)
         self._wake.set()
         self._idle.clear()
@@ -122,25 +132,41 @@ class Intake:
                 self._wake.clear()
             await self._verified.put((batch, group.create_task(self._check(batch))))
 
-    async def _check(self, batch: list[_Job]) -> list[bool] | None:
+    async def _check(self, batch: list[_Job]) -> list[Verdict] | None:
         try:
             async with asyncio.timeout(PATIENCE):
-                return await self._verify_all([job.event for job in batch])
+                valid = await self._verify_all([job.event for job in batch])
+                verdicts = [ACCEPTED if is_valid else _FORGED for is_valid in valid]
+                if self._rules.consult is not None or self.handlers:
+                    await self._consult(batch, verdicts)
+                return verdicts
         except (NostrError, TimeoutError):
-            _log.exception("signatures could not be checked")
+            _log.exception("events could not be judged")
             return None
+
+    async def _consult(self, batch: list[_Job], verdicts: list[Verdict]) -> None:
+        """Ask those who want to see events whose signatures are right."""
+        asked: dict[int, Awaitable[Verdict]] = {}
+        for index, job in enumerate(batch):
+            ask = self.handlers.get(job.event.kind, self._rules.consult)
+            if verdicts[index].accepted and ask is not None:
+                asked[index] = ask(job.offer)
+        answers = await asyncio.gather(*asked.values())
+        for index, verdict in zip(asked, answers, strict=True):
+            verdicts[index] = verdict
 
     async def _save(self, group: asyncio.TaskGroup) -> None:
         while True:
             batch, check = await self._verified.get()
             verdicts = await check
             if verdicts is None:
-                self._settle_all(batch, False, "error: the signature could not be checked")
+                self._settle_all(batch, False, "error: the event could not be judged")
                 continue
             good: list[_Job] = []
-            for job, valid in zip(batch, verdicts, strict=True):
-                if not valid:
-                    self._settle(job, False, "invalid: the signature is wrong")
+            for job, verdict in zip(batch, verdicts, strict=True):
+                if not verdict.accepted or job.event.kind in self.handlers:
+                    personal = verdict is not _FORGED
+                    self._settle(job, verdict.accepted, verdict.reason, personal=personal)
                 elif is_ephemeral(job.event.kind):
                     self._pass_on(job)
                 else:
@@ -184,10 +210,12 @@ class Intake:
             self._settle(job, accepted, reason)
         self._answered()
 
-    def _settle(self, job: _Job, accepted: bool, reason: str) -> None:
+    def _settle(self, job: _Job, accepted: bool, reason: str, *, personal: bool = False) -> None:
+        """Answer all askers; `personal`: a refusal is about the first of them alone."""
         del self._jobs[job.event.json]
         for number, asker in enumerate(job.askers):
-            twin = accepted and number > 0
-            asker.settle(job.event, accepted, _DUPLICATE if twin else reason)
+            if number > 0:
+                reason = _DUPLICATE if accepted else _TWIN if personal else reason
+            asker.settle(job.event, accepted, reason)
         if not self._jobs:
             self._idle.set()

@@ -22,9 +22,10 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from nostr_client.errors import NostrError
+from nostr_client.nips import nip45
 from nostr_client.protocol.filters import Filter
 from nostr_client.store.events import EventStore, Lane, QueryTimeout
-from relays.config import Limits
+from relays.rules import Rules
 from relays.session import RelaySession, State, Subscription, Tally
 
 AT_ONCE: Final = 4
@@ -95,12 +96,12 @@ class Queries:
     def __init__(
         self,
         store: EventStore,
-        limits: Limits,
+        rules: Rules,
         deliver: Callable[[Questions, Subscription | Tally, bytes], None],
         news: Callable[[], int],
     ) -> None:
         self._store = store
-        self._limits = limits
+        self._rules = rules
         self._deliver = deliver
         self._news = news
         # Each client stands in it at most once, and those are bounded.
@@ -148,8 +149,7 @@ class Queries:
             if isinstance(question, Subscription):
                 frames = await self._scan(questions.session, question, lane)
             else:
-                count = await self._store.count(question.filters, lane=lane)
-                frames = questions.session.tallied(question, count)
+                frames = await self._count(questions.session, question, lane)
         except QueryTimeout:
             if lane is Lane.QUICK:
                 self._put_aside(questions, question)
@@ -190,9 +190,13 @@ class Queries:
         if not filters:
             # Nothing stored is wanted, so nothing is read, and whatever comes from now on is live.
             return session.page(subscription, (), complete=None, seq=0, news=0)
-        limits = self._limits
+        limits = self._rules.limits
         page = await self._store.page(
-            filters, max_limit=limits.max_limit, max_bytes=limits.page_bytes, lane=lane
+            filters,
+            reader=session.keys,
+            max_limit=limits.max_limit,
+            max_bytes=limits.page_bytes,
+            lane=lane,
         )
         complete: bool | None = page.complete
         if not complete and len(filters) > 1:
@@ -203,8 +207,19 @@ class Queries:
             subscription, page.events, complete=complete, seq=page.seq, news=self._news()
         )
 
+    async def _count(self, session: RelaySession, tally: Tally, lane: Lane) -> bytes:
+        """With a sketch of who wrote what is counted, where NIP-45 has one."""
+        offset = nip45.offset_of(tally.filters[0]) if len(tally.filters) == 1 else None
+        if offset is None:
+            count = await self._store.count(tally.filters, reader=session.keys, lane=lane)
+            return session.tallied(tally, count)
+        count, registers = await self._store.sketch(
+            tally.filters[0], offset, reader=session.keys, lane=lane
+        )
+        return session.tallied(tally, count, registers)
+
     def _clamped(self, filters: Sequence[Filter]) -> list[Filter]:
-        default = self._limits.default_limit
+        default = self._rules.limits.default_limit
         return [
             one if one.limit is not None else one.changed(limit=default)
             for one in filters

@@ -21,9 +21,9 @@ from nostr_client.signing.verifier import Verifier
 from nostr_client.store.events import EventStore, Stored
 from relays.config import Limits, RelayConfig
 from relays.ingest import Intake, Verify
-from relays.policies.events import for_clients
-from relays.policies.verdict import Policy
+from relays.policies.verdict import AsyncPolicy, Offer, Verdict
 from relays.queries import Queries, Questions
+from relays.rules import Rules, plain_rules
 from relays.session import (
     UNSTORED,
     Action,
@@ -101,6 +101,17 @@ class Client:
         self._relay.settled(self, event, ok_frame(event.id, accepted, reason))
 
 
+class _Answer:
+    """Who waits for what becomes of an event of the relay's own."""
+
+    def __init__(self) -> None:
+        self.verdict: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()
+
+    def settle(self, event: Event, accepted: bool, reason: str) -> None:
+        if not self.verdict.done():
+            self.verdict.set_result(Verdict(accepted, reason))
+
+
 class Relay:
     """Made by `open_relay`. Sockets call `connect`, `receive`, `go_on` and `disconnect`, and
     `flush` after each burst."""
@@ -109,15 +120,13 @@ class Relay:
         self,
         store: EventStore,
         verify: Verify,
-        limits: Limits,
-        judge: Policy,
+        rules: Rules,
         clock: Callable[[], float],
     ) -> None:
-        self.limits = limits
-        self._judge = judge
+        self.rules = rules
         self._clock = clock
-        self._intake = Intake(store, verify, self._pass_on, self._answered)
-        self._queries = Queries(store, limits, self._deliver, lambda: self.news)
+        self._intake = Intake(store, verify, rules, self._pass_on, self._answered)
+        self._queries = Queries(store, rules, self._deliver, lambda: self.news)
         self._index: FilterIndex[Subscription] = FilterIndex()
         self._clients: dict[RelaySession, Client] = {}
         self._dirty: dict[Client, None] = {}
@@ -127,6 +136,12 @@ class Relay:
         """The last commit that `hear` was told of."""
         self._live_values = 0
         self._pending_bytes = 0
+        self._connected = 0
+
+    @property
+    def limits(self) -> Limits:
+        """Those that hold now."""
+        return self.rules.limits
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -146,8 +161,11 @@ class Relay:
 
     def connect(self, peer: Peer, address: str) -> Client:
         """A new client."""
-        session = RelaySession(self.limits, self._judge, address)
+        self._connected += 1
+        session = RelaySession(self.rules, address, self._connected)
         client = self._clients[session] = Client(self, session, peer)
+        if greeting := session.greet():
+            self._say(client, greeting)
         return client
 
     def disconnect(self, client: Client) -> None:
@@ -168,7 +186,7 @@ class Relay:
         if action is None:
             return
         if isinstance(action, Ingest):
-            self._take_in(client, action.event)
+            self._take_in(client, action.offer)
         else:
             self._do(client, action)
 
@@ -208,8 +226,18 @@ class Relay:
 
     # Actions
 
-    def _take_in(self, client: Client, event: Event) -> None:
-        size = len(event.json)
+    async def publish(self, event: Event) -> Verdict:
+        """Keep and pass on an event of the relay's own; as durable as an OK when it returns."""
+        answer = _Answer()
+        self._intake.offer(Offer(event, self._clock()), answer)
+        return await answer.verdict
+
+    def handle(self, kind: int, handler: AsyncPolicy) -> None:
+        """Events of `kind` are requests to this relay: `handler` does them, they are not stored."""
+        self._intake.handlers[kind] = handler
+
+    def _take_in(self, client: Client, offer: Offer) -> None:
+        size = len(offer.event.json)
         client.events += 1
         client.bytes += size
         self._pending_bytes += size
@@ -222,7 +250,7 @@ class Relay:
             client.stopped = True
             self._stopped[client] = None
             client.peer.stop_reading()
-        self._intake.offer(event, client)
+        self._intake.offer(offer, client)
 
     def settled(self, client: Client, event: Event, frame: bytes) -> None:
         """`frame` answers `event`, which `client` had offered."""
@@ -372,7 +400,8 @@ async def open_relay(
         EventStore.open(path, service_urls=service_urls, clock=clock) as store,
         Verifier() as verifier,
     ):
-        relay = Relay(store, verifier.verify_all, config.limits, for_clients(config.limits), clock)
+        rules = plain_rules(config.limits, frozenset(service_urls))
+        relay = Relay(store, verifier.verify_all, rules, clock)
         async with store.listen(relay.hear) as relay.news, asyncio.TaskGroup() as group:
             working = group.create_task(relay.run())
             yield relay

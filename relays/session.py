@@ -47,9 +47,11 @@ from nostr_client.protocol.messages import (
     decode_client_message,
     peek,
 )
-from relays.config import Limits
+from relays.logins import Logins
 from relays.policies.questions import filter_values, judge_filters
-from relays.policies.verdict import Offer, Policy
+from relays.policies.verdict import Asking, Offer, Verb
+from relays.privacy import PRIVATE, asks_private, may_see
+from relays.rules import Rules
 from relays.wire import event_frame, event_frames, event_head, text_frame
 
 _EVENT: Final = b'["EVENT",'
@@ -104,7 +106,7 @@ class Reply(msgspec.Struct, frozen=True):
 class Ingest(msgspec.Struct, frozen=True):
     """Check the signature of this event, store it, answer OK, pass it on."""
 
-    event: Event
+    offer: Offer
 
 
 class Subscribe(msgspec.Struct, frozen=True):
@@ -135,24 +137,26 @@ Action = Reply | Ingest | Subscribe | Unsubscribe | Tally
 class RelaySession:
     """The relay's side of one connection.
 
-    `judge` decides on events; `address` is the client's, for policies that look at it.
+    `address` is the client's and `number` the connection's own, for policies that look at them.
     """
 
     __slots__ = (
-        "_judge",
-        "_limits",
+        "_logins",
+        "_rules",
         "address",
         "held_bytes",
         "live_values",
+        "number",
         "subscriptions",
         "tallies",
         "tally_values",
     )
 
-    def __init__(self, limits: Limits, judge: Policy, address: str = "") -> None:
-        self._limits = limits
-        self._judge = judge
+    def __init__(self, rules: Rules, address: str = "", number: int = 0) -> None:
+        self._rules = rules
+        self._logins = Logins(rules)
         self.address = address
+        self.number = number
         self.subscriptions: dict[str, Subscription] = {}
         self.live_values = 0
         """What subscriptions and COUNTs cost together, while they are open."""
@@ -162,6 +166,15 @@ class RelaySession:
         """Their part of `live_values`."""
         self.held_bytes = 0
         """Bytes of the events that wait for a page."""
+
+    @property
+    def keys(self) -> frozenset[str]:
+        """Public keys (hex) that the client has authenticated as (NIP-42)."""
+        return self._logins.keys
+
+    def greet(self) -> bytes:
+        """What is said before the client has said anything; mostly nothing."""
+        return self._logins.challenge() if self._rules.greets else b""
 
     def receive(self, data: bytes, now: float) -> Action | None:
         """What to do about one message; `now` in seconds. Raises nothing."""
@@ -178,13 +191,20 @@ class RelaySession:
         if read is None:
             label = peek(data).label or ""
             return _notice(f"unsupported: a frame of the type {label[:32]!r}")
-        return read(self, message)
+        return read(self, message, now)
 
     def _event(self, event: Event, now: float) -> Action:
-        verdict = self._judge(Offer(event, now, self.address))
+        offer = Offer(event, now, self.address, self._logins.keys, self.number)
+        verdict = self._rules.judge(offer)
         if verdict.accepted:
-            return Ingest(event)
-        return Reply(ok_frame(event.id, False, verdict.reason))
+            return Ingest(offer)
+        return Reply(self.refusal(ok_frame(event.id, False, verdict.reason), verdict.reason))
+
+    def refusal(self, frame: bytes, reason: str) -> bytes:
+        """`frame`, and before it the challenge if `reason` asks for an answer to it (NIP-42)."""
+        if reason.startswith("auth-required:"):
+            return self._logins.challenge() + frame
+        return frame
 
     def _complain(self, seen: Peek, reason: str) -> Action:
         """The answer to a message that could not be read."""
@@ -209,15 +229,30 @@ class RelaySession:
         return replaced
 
     def _refuse_req(self, id: str, reason: str, replaced: Subscription | None) -> Action:
-        frame = text_frame(Closed(id, reason).encode())
+        frame = self.refusal(text_frame(Closed(id, reason).encode()), reason)
         return Reply(frame) if replaced is None else Unsubscribe(replaced, frame)
 
-    def _req(self, message: Req) -> Action:
+    def _question_fault(self, verb: Verb, filters: tuple[Filter, ...], now: float) -> str:
+        """Why a question is not answered; empty when it is."""
+        rules = self._rules
+        reason = judge_filters(filters, rules.limits, searches=rules.searches).reason
+        if not reason and not self.keys and asks_private(filters):
+            reason = "auth-required: wrapped messages are for those whom they name"
+        if not reason and rules.judge_question is not None:
+            reason = rules.judge_question(self.asking(verb, filters, now)).reason
+        return reason
+
+    def asking(self, verb: Verb, filters: tuple[Filter, ...], now: float) -> Asking:
+        """A question of this client, for policies to look at."""
+        return Asking(verb, filters, now, self.address, self.keys, self.number)
+
+    def _req(self, message: Req, now: float) -> Action:
         replaced = self._take_away(message.subscription_id)
-        reason = judge_filters(message.filters, self._limits).reason
+        limits = self._rules.limits
+        reason = self._question_fault("REQ", message.filters, now)
         subscription = Subscription(self, message.subscription_id, message.filters)
-        if not reason and len(self.subscriptions) >= self._limits.subscriptions:
-            reason = f"rate-limited: {self._limits.subscriptions} subscriptions may be open"
+        if not reason and len(self.subscriptions) >= limits.subscriptions:
+            reason = f"rate-limited: {limits.subscriptions} subscriptions may be open"
         if not reason:
             reason = self._too_many(subscription.values)
         if reason:
@@ -226,15 +261,16 @@ class RelaySession:
         self.live_values += subscription.values
         return Subscribe(subscription, replaced)
 
-    def _count(self, message: Count) -> Action:
-        reason = judge_filters(message.filters, self._limits).reason
-        if not reason and self.tallies >= self._limits.pending_counts:
+    def _count(self, message: Count, now: float) -> Action:
+        reason = self._question_fault("COUNT", message.filters, now)
+        if not reason and self.tallies >= self._rules.limits.pending_counts:
             reason = "rate-limited: too many counts are waiting"
         values = filter_values(message.filters)
         if not reason:
             reason = self._too_many(values)
         if reason:
-            return Reply(text_frame(Closed(message.subscription_id, reason).encode()))
+            frame = text_frame(Closed(message.subscription_id, reason).encode())
+            return Reply(self.refusal(frame, reason))
         self.tallies += 1
         self.tally_values += values
         self.live_values += values
@@ -242,20 +278,20 @@ class RelaySession:
 
     def _too_many(self, values: int) -> str:
         """Why so many further values in filters are too many; empty if they are not."""
-        most = self._limits.live_values
+        most = self._rules.limits.live_values
         if self.live_values + values <= most:
             return ""
         return f"rate-limited: all filters together may have {most} values"
 
-    def _close(self, message: Close) -> Action | None:
+    def _close(self, message: Close, now: float) -> Action | None:
         ended = self._take_away(message.subscription_id)
         return None if ended is None else Unsubscribe(ended)
 
-    def _auth(self, message: Auth) -> Action:
-        reason = "unsupported: this relay asks nobody to authenticate"
-        return Reply(ok_frame(message.event.id, False, reason))
+    def _auth(self, message: Auth, now: float) -> Action:
+        reason = self._logins.answer(message.event, now)
+        return Reply(ok_frame(message.event.id, not reason, reason))
 
-    def _negentropy(self, message: NegOpen | NegMsg | NegClose) -> Action | None:
+    def _negentropy(self, message: NegOpen | NegMsg | NegClose, now: float) -> Action | None:
         if isinstance(message, NegClose):
             return None
         reason = "unsupported: this relay does not reconcile sets"
@@ -305,6 +341,8 @@ class RelaySession:
 
     def live(self, subscription: Subscription, seq: int, event: Event) -> bool:
         """Is `event`, stored at commit `seq` or `UNSTORED`, to be sent under `subscription` now?"""
+        if event.kind in PRIVATE and not may_see(event, self.keys):
+            return False
         if subscription.state is State.SCANNING:
             subscription.held.append((seq, event))
             self.held_bytes += len(event.json)
@@ -327,10 +365,10 @@ class RelaySession:
         self._end(subscription)
         return text_frame(Closed(subscription.id, reason).encode())
 
-    def tallied(self, tally: Tally, count: int) -> bytes:
-        """The frame that answers a COUNT."""
+    def tallied(self, tally: Tally, count: int, hll: bytes = b"") -> bytes:
+        """The frame that answers a COUNT; `hll`: 256 registers of NIP-45, or nothing."""
         self._counted(tally)
-        return text_frame(CountResult(tally.query_id, count).encode())
+        return text_frame(CountResult(tally.query_id, count, hll=hll).encode())
 
     def untallied(self, tally: Tally, reason: str) -> bytes:
         """The frame that refuses a COUNT."""
@@ -351,7 +389,7 @@ class RelaySession:
         return ended
 
 
-_READERS: Final[dict[type[ClientMessage], Callable[[RelaySession, Any], Action | None]]] = {
+_READERS: Final[dict[type[ClientMessage], Callable[[RelaySession, Any, float], Action | None]]] = {
     Req: RelaySession._req,
     Count: RelaySession._count,
     Close: RelaySession._close,

@@ -27,7 +27,7 @@ from nostr_client.store.events import EventStore, SaveStatus
 from relays.config import RelayConfig
 from relays.ingest import Verify
 from relays.policies.events import for_imports, not_expired
-from relays.policies.verdict import Offer, Policy
+from relays.policies.verdict import Offer, Policy, Source
 from relays.running import DATABASE, note_in, service_urls
 
 BATCH: Final = 1000
@@ -125,7 +125,7 @@ class Importer:
             except InvalidEvent as error:
                 self._refuse(f"invalid: {_place.sub('', str(error))}")
                 continue
-            offer = Offer(event, now)
+            offer = Offer(event, now, source=Source.IMPORT)
             if not not_expired(offer).accepted:
                 self.tally.left_out[_SAVED[SaveStatus.EXPIRED]] += 1
             elif not (verdict := self._judge(offer)).accepted:

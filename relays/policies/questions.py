@@ -20,14 +20,14 @@ def filter_values(filters: Iterable[Filter]) -> int:
     return total
 
 
-def judge_filters(filters: Sequence[Filter], limits: Limits) -> Verdict:
+def judge_filters(filters: Sequence[Filter], limits: Limits, *, searches: bool = False) -> Verdict:
     """May a REQ or a COUNT ask this? A `limit` too large is no reason to refuse: it is clamped."""
     if len(filters) > limits.filters:
         return refused(f"invalid: {limits.filters} filters may be asked at once")
     for one in filters:
         if one.unknown:
             return refused(f"unsupported: unknown element of a filter: {one.unknown[0][:64]}")
-        if one.search is not None:
+        if one.search is not None and not searches:
             return refused("unsupported: this relay has no search")
         if filter_values((one,)) > limits.filter_values + 1:
             return refused(f"invalid: a filter may have {limits.filter_values} values")

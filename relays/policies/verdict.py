@@ -16,6 +16,8 @@ import msgspec
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 
+Verb = Literal["REQ", "COUNT", "NEG-OPEN"]
+
 
 class Verdict(msgspec.Struct, frozen=True):
     """Accepted, or not and why. A reason may come with an acceptance too."""
@@ -51,7 +53,7 @@ class Offer(msgspec.Struct, frozen=True):
 class Asking(msgspec.Struct, frozen=True):
     """A question about stored and coming events; the fields are an offer's."""
 
-    verb: Literal["REQ", "COUNT", "NEG-OPEN"]
+    verb: Verb
     filters: tuple[Filter, ...]
     now: float
     address: str = ""

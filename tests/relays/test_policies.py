@@ -11,7 +11,7 @@ from nostr_client.protocol.filters import Filter
 from relays.config import Limits
 from relays.policies.events import for_clients, for_imports
 from relays.policies.questions import filter_values, judge_filters
-from relays.policies.verdict import Offer
+from relays.policies.verdict import Offer, Source
 from tests.relays.talk import NOW, note
 
 LIMITS = Limits(
@@ -23,6 +23,7 @@ LIMITS = Limits(
     filters=2,
     filter_values=4,
 )
+AUTHOR_ONLY = "auth-required: a protected event is taken from its author only"
 PROTECTED = note("mine", tags=(("-",),))
 
 
@@ -51,8 +52,11 @@ def embedding(content: str, kind: int = 6) -> Event:
             note(kind=22242),
             "invalid: kind 22242 answers a challenge and is never published",
         ),
-        (PROTECTED, "blocked: this relay does not take protected events"),
-        (note(tags=(("-", "x"),)), "blocked: this relay does not take protected events"),
+        (PROTECTED, AUTHOR_ONLY),
+        (
+            note(tags=(("-", "x"),)),
+            AUTHOR_ONLY,
+        ),
         (note(tags=(("t", "-"),)), ""),
     ],
 )
@@ -106,7 +110,9 @@ def test_imports_pass_dates_and_nothing_else() -> None:
     assert judge(Offer(note(at=5), NOW)).accepted
     assert judge(Offer(note(at=NOW + 10**6), NOW)).accepted
     assert not judge(Offer(note("x" * 21), NOW)).accepted
-    assert not judge(Offer(PROTECTED, NOW)).accepted
+    assert judge(Offer(PROTECTED, NOW, source=Source.IMPORT)).accepted
+    for source in (Source.SYNC, Source.MIRROR):
+        assert not judge(Offer(PROTECTED, NOW, source=source)).accepted
     assert not judge(Offer(note(tags=(("expiration", "5"),)), NOW)).accepted
 
 

@@ -133,7 +133,6 @@ async def test_what_is_never_passed_on(relay: RelayProcess) -> None:
     protected = note("mine", tags=(("-",),))
     for event, prefix in (
         (note(kind=22242), "invalid:"),
-        (protected, "blocked:"),
         (note(protected.json.decode(), kind=6), "blocked:"),
         (note(at=NOW + 10**9), "invalid:"),
     ):

@@ -13,8 +13,8 @@ from nostr_client.protocol.filters import Filter
 from nostr_client.store.events import EventStore, Lane, Page, QueryTimeout
 from relays import queries
 from relays.config import Limits
-from relays.policies.events import for_clients
 from relays.queries import AT_ONCE, PUT_ASIDE, SLOW_LINE, Queries, Questions
+from relays.rules import plain_rules
 from relays.session import RelaySession, Subscribe, Subscription, Tally
 from tests.relays.talk import LIMIT, NOW
 
@@ -41,11 +41,11 @@ class SlowStore:
             await self.go.acquire()
             self.slow_now -= 1
 
-    async def page(self, filters: Sequence[Filter], *, lane: Lane, **_: int) -> Page:
+    async def page(self, filters: Sequence[Filter], *, lane: Lane, **_: object) -> Page:
         await self._run(filters, lane)
         return Page([], True, 0)
 
-    async def count(self, filters: Sequence[Filter], *, lane: Lane) -> int:
+    async def count(self, filters: Sequence[Filter], *, lane: Lane, **_: object) -> int:
         await self._run(filters, lane)
         return 0
 
@@ -54,7 +54,7 @@ class Client:
     """Asks without a socket; `answers` holds what was answered, by id."""
 
     def __init__(self, line: Queries) -> None:
-        self.session = RelaySession(LIMITS, for_clients(LIMITS))
+        self.session = RelaySession(plain_rules(LIMITS))
         self.questions = Questions(self.session)
         self._line = line
 
@@ -76,7 +76,9 @@ class Bench:
     def __init__(self) -> None:
         self.store = SlowStore()
         self.answers: dict[Questions, list[tuple[str, bytes]]] = {}
-        self.line = Queries(cast(EventStore, self.store), LIMITS, self._deliver, lambda: 0)
+        self.line = Queries(
+            cast(EventStore, self.store), plain_rules(LIMITS), self._deliver, lambda: 0
+        )
 
     def _deliver(self, to: Questions, asked: Subscription | Tally, frames: bytes) -> None:
         id = asked.id if isinstance(asked, Subscription) else asked.query_id

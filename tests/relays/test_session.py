@@ -15,7 +15,8 @@ from websockets.uri import parse_uri
 
 from nostr_client.protocol.event import Event
 from relays.config import Limits
-from relays.policies.events import for_clients
+from relays.policies.verdict import Offer
+from relays.rules import plain_rules
 from relays.session import (
     UNSTORED,
     Action,
@@ -39,7 +40,7 @@ ID = EVENT.id
 
 
 def session(limits: Limits = LIMITS) -> RelaySession:
-    return RelaySession(limits, for_clients(limits))
+    return RelaySession(plain_rules(limits))
 
 
 def frames(data: bytes) -> list[Any]:
@@ -86,7 +87,7 @@ REPLIES: list[tuple[bytes, list[Any]]] = [
     # AUTH
     (
         b'["AUTH",' + EVENT.json + b"]",
-        ["OK", ID, False, "unsupported: this relay asks nobody to authenticate"],
+        ["OK", ID, False, "invalid: an event of kind 22242 answers a challenge"],
     ),
     # REQ and COUNT
     (b'["REQ"]', ["NOTICE", "invalid: the frame is too short"]),
@@ -152,14 +153,14 @@ def test_what_is_refused(message: bytes, answer: list[Any]) -> None:
 def test_an_event_is_to_be_taken_in(space: str) -> None:
     text = f'[{space}"EVENT",{space}{EVENT.json.decode()}{space}]'
     action = session().receive(text.encode(), NOW)
-    assert action == Ingest(EVENT)
+    assert action == Ingest(Offer(EVENT, NOW))
     assert isinstance(action, Ingest)
-    assert action.event.json == EVENT.json
+    assert action.offer.event.json == EVENT.json
 
 
 def test_what_follows_an_event_is_ignored() -> None:
     action = session().receive(b'["EVENT",' + EVENT.json + b',"more"]', NOW)
-    assert action == Ingest(EVENT)
+    assert action == Ingest(Offer(EVENT, NOW))
 
 
 def test_a_count_is_to_be_made_and_answered_once() -> None:
@@ -393,7 +394,7 @@ def test_no_frame_does_harm(messages: list[bytes]) -> None:
         match one.receive(message, NOW):
             case Reply(frame) | Unsubscribe(_, frame):
                 assert all(isinstance(answer[0], str) for answer in frames(frame))
-            case Ingest(event):
+            case Ingest(Offer(event)):
                 assert Event.parse(event.json) == event
             case None | Subscribe() | Tally():
                 pass

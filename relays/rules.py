@@ -1,0 +1,46 @@
+"""What holds now: one object a relay, which all its sessions share.
+
+A new configuration becomes true by `become`: whoever holds the object sees it from the next message
+on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+from relays.config import Limits
+from relays.policies.events import for_clients, for_imports
+from relays.policies.verdict import Asking, AsyncPolicy, Policy, QuestionPolicy
+
+
+class Rules(msgspec.Struct, kw_only=True):
+    """Limits and policies.
+
+    `judge` decides on what clients publish, `imports` on what the keeper brings in, `consult` on
+    what `judge` let through and whose signature is right. `judge_question` decides on questions;
+    `served` is told how many bytes answered one. `urls` are the relay's service URLs, in their
+    normal spelling (NIP-42, 62, 98). `greets`: a client is challenged as soon as it connects.
+    `searches`: questions may have a `search` (NIP-50).
+    """
+
+    limits: Limits
+    judge: Policy
+    imports: Policy
+    consult: AsyncPolicy | None = None
+    judge_question: QuestionPolicy | None = None
+    served: Callable[[Asking, int], None] | None = None
+    urls: frozenset[str] = frozenset()
+    greets: bool = False
+    searches: bool = False
+
+    def become(self, other: Rules) -> None:
+        """Take over everything from `other`."""
+        for name in self.__struct_fields__:
+            setattr(self, name, getattr(other, name))
+
+
+def plain_rules(limits: Limits, urls: frozenset[str] = frozenset()) -> Rules:
+    """Anyone may write and read, within `limits`."""
+    return Rules(limits=limits, judge=for_clients(limits), imports=for_imports(limits), urls=urls)
