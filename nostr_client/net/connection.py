@@ -51,6 +51,7 @@ Authenticate = Callable[[str, str], Awaitable[Event | None]]
 Waiter = asyncio.Future[fx.Answered | str]
 """An OK, or in words why there is none."""
 CountWaiter = asyncio.Future[fx.Counted | str]
+CompareWaiter = asyncio.Future[fx.Compared]
 
 
 class Surroundings(msgspec.Struct, frozen=True):
@@ -79,6 +80,7 @@ class RelayConnection:
         self._last_key = 0
         self._publishers: dict[str, list[Waiter]] = {}
         self._counting: dict[int, CountWaiter] = {}
+        self._comparing: dict[int, CompareWaiter] = {}
         self._wire: Wire | None = None
         self._kicked = asyncio.Event()
         self._verdict: Gone | None = None
@@ -142,6 +144,29 @@ class RelayConnection:
         """Whoever asked does not wait any longer."""
         self._counting.pop(key, None)
         self._wish(self._session.uncount(key))
+
+    def compare(self, filter: Filter, first: bytes) -> tuple[int, CompareWaiter]:
+        """Open a comparison of sets (NIP-77); the key must be given back to `uncompare`."""
+        key = self._new_key()
+        waiter = self._comparing[key] = asyncio.get_running_loop().create_future()
+        outage = self._outage()
+        if outage:
+            waiter.set_result(fx.Compared(key, None, outage))
+        else:
+            self._wish(self._session.comparing.begin(key, filter, first))
+        return key, waiter
+
+    def say(self, key: int, message: bytes) -> CompareWaiter:
+        """The next message of a comparison whose last one was answered."""
+        waiter = self._comparing[key] = asyncio.get_running_loop().create_future()
+        effects = self._session.comparing.say(key, message)
+        self._wish(effects or [fx.Compared(key, None, "lost: the comparison has ended")])
+        return waiter
+
+    def uncompare(self, key: int) -> None:
+        """Whoever compared is done, or does not wait any longer."""
+        self._comparing.pop(key, None)
+        self._wish(self._session.comparing.end(key))
 
     async def room(self) -> None:
         """Wait until the relay has read most of what was sent; the caller sets the limit."""
@@ -326,6 +351,9 @@ class RelayConnection:
                 case fx.Counted(key=key):
                     waiter = self._counting.pop(key, None)
                     _tell([waiter] if waiter else [], effect)
+                case fx.Compared(key=key):
+                    comparer = self._comparing.get(key)
+                    _tell([comparer] if comparer else [], effect)
                 case fx.AskAuth(challenge):
                     self._aside(self._ask_auth(challenge))
                 case fx.Later(delay, token):

@@ -62,6 +62,16 @@ class Counted(Effect, frozen=True):
     text: str
 
 
+class Compared(Effect, frozen=True):
+    """The relay's word in a comparison of sets (NIP-77); `message` is None where it has ended, with
+    its reason, or ours, in `text`, and the most events that the relay compares, if it says."""
+
+    key: int
+    message: bytes | None
+    text: str = ""
+    most: int | None = None
+
+
 class AskAuth(Effect, frozen=True):
     """Ask whoever owns the key whether to authenticate, then call `ClientSession.authenticate`."""
 

@@ -24,9 +24,12 @@ from nostr_client.net.fetch import Fetched, fetch
 from nostr_client.net.health import MAX_RELAYS, HealthBook, RelayHealth
 from nostr_client.net.intake import Intake, Known, Verifies
 from nostr_client.net.paging import Paging
+from nostr_client.net.reconciling import Differences, reconcile
+from nostr_client.net.reconciling import Limits as CompareLimits
 from nostr_client.net.report import Answer, PublishReport
 from nostr_client.net.subscription import Ended, Joins, Subscription
 from nostr_client.net.wire import MAX_FRAME, Wire, open_wire
+from nostr_client.nips.nip77 import Items
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.messages import split_reason
@@ -36,6 +39,7 @@ ANSWER_LIMIT: Final = 10.0
 """Seconds for a relay's OK, for a COUNT, and for all stored events of a fetch."""
 FAREWELL_LIMIT: Final = 3.0
 """Seconds in which connections close politely when the pool ends."""
+_COMPARING: Final = CompareLimits()
 MAX_DIALLING: Final = 64
 """Sockets that are being opened at the same time."""
 
@@ -192,6 +196,16 @@ class RelayPool:
                 for url in dict.fromkeys(map(_spelled, urls))
             ]
         return tuple(task.result() for task in tasks)
+
+    async def reconcile(
+        self, filter: Filter, url: str, items: Items, limits: CompareLimits = _COMPARING
+    ) -> Differences:
+        """How our set of `filter`, which is `items`, differs from a relay's (NIP-77).
+
+        A `limit` in the filter is left out. Raises as `net.reconciling.reconcile` does.
+        """
+        connection = self._use(_spelled(url))
+        return await reconcile(connection, filter.changed(limit=None), items, limits)
 
     def health(self, url: str) -> RelayHealth:
         """What is known of a relay. Raises InvalidData for what is no relay URL."""

@@ -1,4 +1,4 @@
-"""The client's side of one relay, without sockets, clocks or tasks (NIP-01, 42, 45, 67).
+"""The client's side of one relay, without sockets, clocks or tasks (NIP-01, 42, 45, 67, 77).
 
 The owner calls `opened`, `receive`, `lost` and the wishes (`subscribe`, `publish`, `count`, ...),
 and carries out, in order, the effects that each call returns. A session outlives its connections.
@@ -8,6 +8,7 @@ Rules
   or was not answered when one was lost, is sent when the next one opens.
 - Each REQ and COUNT has an id of its own that is never used again, so a late frame of an older one
   is known for what it is.
+- A comparison of sets follows the rules of `comparing.py`, and ends with the connection.
 - Subscriptions follow the rules of `asking.py`; `unsubscribe` and `pause` send CLOSE for whatever
   the relay still holds open.
 - An event that no filter of its REQ asks for is dropped and counted.
@@ -23,11 +24,12 @@ from typing import Final
 
 from nostr_client.errors import InvalidData
 from nostr_client.net.asking import Asking
+from nostr_client.net.comparing import Comparing
 from nostr_client.net.effects import Answered, Counted, Effects, HangUp, Send
 from nostr_client.net.health import RelayHealth
 from nostr_client.net.login import Login, Step
 from nostr_client.net.paging import Paging
-from nostr_client.net.wishes import Count, Part, Publish, State, Sub, Wires, Wish
+from nostr_client.net.wishes import Comparison, Count, Part, Publish, State, Sub, Wires, Wish
 from nostr_client.protocol import messages as m
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
@@ -49,6 +51,8 @@ class ClientSession:
         self._asking = Asking(self._wires, self._n)
         self._publishes: dict[str, Publish] = {}
         self._counts: dict[int, Count] = {}
+        self.comparing = Comparing(self._wires)
+        """Comparisons of sets; what its methods return is to be carried out too."""
         self._frames = 0
         self._offences = 0
         self._hung_up = False
@@ -56,7 +60,7 @@ class ClientSession:
     @property
     def wanted(self) -> bool:
         """Is there any reason to be connected?"""
-        return bool(self._asking or self._publishes or self._counts)
+        return bool(self._asking or self._publishes or self._counts or self.comparing)
 
     # The connection
 
@@ -72,6 +76,7 @@ class ClientSession:
         effects += [Send(m.PublishEvent(p.event).encode()) for p in self._publishes.values()]
         for count in self._counts.values():
             self._ask_count(count, effects)
+        self.comparing.opened(effects)
         return effects
 
     def lost(self, reason: str) -> Effects:
@@ -81,6 +86,7 @@ class ClientSession:
         self._wires.clear()
         effects: Effects = []
         self._asking.lost(reason, effects)
+        self.comparing.lost(reason, effects)
         for publish in self._publishes.values():
             publish.auth_tried = False
         for count in self._counts.values():
@@ -225,11 +231,17 @@ class ClientSession:
             case m.Notice(text):
                 self._n.notices += 1
                 self._health.heard(text)
+                self.comparing.notice(text, effects)
             case m.Challenge(challenge):
                 self._n.challenges += 1
                 self._login.challenged(challenge, effects)
             case m.CountResult():
                 self._on_count(message, effects)
+            case m.NegMsg(wire, payload):
+                if not self.comparing.said(wire, payload, effects):
+                    self._stray(wire, effects)
+            case m.NegErr():
+                self._on_closed(message, effects, now)
             case _:
                 self._n.unknown += 1
                 self._health.heard(message.encode().decode(errors="replace"))
@@ -265,7 +277,7 @@ class ClientSession:
         del self._publishes[message.event_id]
         effects.append(Answered(message.event_id, message.accepted, message.reason))
 
-    def _on_closed(self, message: m.Closed, effects: Effects, now: int) -> None:
+    def _on_closed(self, message: m.Closed | m.NegErr, effects: Effects, now: int) -> None:
         self._n.closed += 1
         target = self._wires.open.get(message.subscription_id)
         if target is None:
@@ -279,6 +291,8 @@ class ClientSession:
         else:
             wish = target
             self._wires.forget(message.subscription_id)
+        if isinstance(wish, Comparison) and isinstance(message, m.NegErr):
+            wish.most = message.max_records
         if prefix == "auth-required" and self._park(wish, message.reason, effects, now):
             return
         self._refuse(wish, message.reason, effects, now)
@@ -314,6 +328,8 @@ class ClientSession:
             elif isinstance(wish, Publish):
                 if self._publishes.get(wish.event.id) is wish:
                     effects.append(Send(m.PublishEvent(wish.event).encode()))
+            elif isinstance(wish, Comparison):
+                self.comparing.again(wish, effects)
             elif self._counts.get(wish.key) is wish:
                 self._ask_count(wish, effects)
 
@@ -330,6 +346,8 @@ class ClientSession:
                 self._n.refused += 1
                 self._health.heard(text)
                 effects.append(Answered(wish.event.id, False, text))
+        elif isinstance(wish, Comparison):
+            self.comparing.refused(wish, text, effects)
         elif isinstance(wish, Count):
             if self._counts.pop(wish.key, None) is not None:
                 effects.append(Counted(wish.key, None, False, b"", text))

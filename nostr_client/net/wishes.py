@@ -10,6 +10,7 @@ import msgspec
 from nostr_client.net.paging import Pages, Paging
 from nostr_client.net.requests import Filters
 from nostr_client.protocol.event import Event
+from nostr_client.protocol.filters import Filter
 
 IDS_REMEMBERED: Final = 1024
 """Ids of closed REQs and COUNTs, whose late frames are no offence."""
@@ -85,18 +86,32 @@ class Count(msgspec.Struct, eq=False):
     refusal: str = ""
 
 
-Wish = Sub | Publish | Count
+class Comparison(msgspec.Struct, eq=False):
+    """A comparison of sets (NIP-77); `first` is the message that opens it."""
+
+    key: int
+    filter: Filter
+    first: bytes
+    wire: str = ""
+    answered: bool = False
+    most: int | None = None
+    """The most events that the relay compares, if it said so when it refused."""
+    auth_tried: bool = False
+    refusal: str = ""
+
+
+Wish = Sub | Publish | Count | Comparison
 
 
 class Wires:
-    """The ids of REQs and COUNTs on one connection; none is ever used again."""
+    """The ids of REQs, COUNTs and comparisons on one connection; none is ever used again."""
 
     def __init__(self) -> None:
-        self.open: dict[str, Part | Count] = {}
+        self.open: dict[str, Part | Count | Comparison] = {}
         self._closed: dict[str, None] = {}
         self._last = 0
 
-    def new(self, target: Part | Count) -> str:
+    def new(self, target: Part | Count | Comparison) -> str:
         """An id for `target`."""
         self._last += 1
         wire = f"s{self._last}"

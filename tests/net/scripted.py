@@ -11,6 +11,8 @@ from typing import Any, Self
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
+from nostr_client.nips.nip77 import Items
+from nostr_client.nips.nip77 import Server as Server77
 from nostr_client.protocol.event import Draft, Event
 from nostr_client.protocol.filters import Filter, matches_any
 from nostr_client.protocol.keys import SecretKey
@@ -150,10 +152,33 @@ class ScriptedRelay:
         return [frame for frame in self.log if frame[0] == label]
 
 
-def honest(events: Sequence[Event] = (), *, cap: int = 500, hints: bool = False) -> Script:
-    """A small relay that does what NIP-01 says, over a list that it appends to."""
+def honest(
+    events: Sequence[Event] = (), *, cap: int = 500, hints: bool = False, most: int | None = None
+) -> Script:
+    """A small relay that does what NIP-01 says, over a list that it appends to.
+
+    `most`: it does what NIP-77 says too, for so many events.
+    """
     held = events if isinstance(events, list) else list(events)
     listeners: dict[tuple[Peer, str], list[Filter]] = {}
+    comparing: dict[tuple[Peer, str], Server77] = {}
+
+    async def on_neg(peer: Peer, label: str, wire: str, *rest: Any) -> None:
+        if most is None:
+            await peer.send("NOTICE", f"unknown message {label}")
+            return
+        if label == "NEG-OPEN":
+            asked = Filter.from_dict(rest[0])
+            found = [(e.created_at, bytes.fromhex(e.id)) for e in held if asked.matches(e)]
+            if len(found) > most:
+                await peer.send("NEG-ERR", wire, "blocked: too many", most)
+                return
+            comparing[peer, wire] = Server77(Items(found))
+        if label == "NEG-CLOSE":
+            del comparing[peer, wire]
+        else:
+            answer = comparing[peer, wire].answer(bytes.fromhex(rest[-1]))
+            await peer.send("NEG-MSG", wire, answer.hex())
 
     async def on_req(peer: Peer, wire: str, filters: list[Filter]) -> None:
         found: dict[str, Event] = {}
@@ -180,6 +205,8 @@ def honest(events: Sequence[Event] = (), *, cap: int = 500, hints: bool = False)
                     filters = [Filter.from_dict(f) for f in frame[2:]]
                     number = sum(matches_any(filters, event) for event in held)
                     await peer.send("COUNT", frame[1], {"count": number})
+                elif frame[0].startswith("NEG-"):
+                    await on_neg(peer, *frame)
                 elif frame[0] == "EVENT":
                     event = Event.from_dict(frame[1])
                     held.append(event)

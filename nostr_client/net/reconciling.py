@@ -1,0 +1,116 @@
+"""How our set differs from a relay's (NIP-77): a whole comparison, with limits on everything."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import msgspec
+
+from nostr_client.errors import (
+    ConnectFailed,
+    ConnectionLost,
+    InvalidData,
+    Refused,
+    RelayError,
+    RelayTimeout,
+)
+from nostr_client.net.connection import CompareWaiter, RelayConnection
+from nostr_client.nips.nip77 import Client, Items
+from nostr_client.protocol.filters import Filter
+from nostr_client.protocol.messages import split_reason
+
+FRAME: Final = 60_000
+"""Bytes of a message of ours: twice that in hex is below 128 KiB, which every relay takes."""
+ROUNDS: Final = 2_000
+"""Answers in one comparison. With frames of 60,000 bytes, 100,000 differences take some hundred."""
+
+
+class NotCompared(Refused):
+    """The relay does not compare this: `most` is how many events it would, if it said so."""
+
+    def __init__(self, url: str, text: str, most: int | None) -> None:
+        super().__init__(url, *split_reason(text))
+        self.most = most
+
+
+class TooDifferent(RelayError):
+    """More differences than there may be in one comparison: a smaller part is to be compared."""
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """Seconds for the first answer and for each further one, and the most differences.
+
+    The first takes longest: the relay reads its set.
+    """
+
+    first: float = 60.0
+    answer: float = 30.0
+    whole: float = 900.0
+    differences: int = 250_000
+
+
+class Differences(msgspec.Struct, frozen=True):
+    """Raw ids: `have` are only here, `need` only at the relay."""
+
+    have: set[bytes]
+    need: set[bytes]
+
+
+@contextmanager
+def _talk(
+    connection: RelayConnection, filter: Filter, first: bytes
+) -> Iterator[tuple[int, CompareWaiter]]:
+    key, waiter = connection.compare(filter, first)
+    try:
+        yield key, waiter
+    finally:
+        connection.uncompare(key)
+
+
+async def reconcile(
+    connection: RelayConnection, filter: Filter, items: Items, limits: Limits
+) -> Differences:
+    """Compare `items`, which is our set of `filter`, with the relay's.
+
+    Raises NotCompared, TooDifferent, RelayTimeout, ConnectFailed, ConnectionLost; InvalidData for a
+    relay that does not speak the protocol, or comes to no end.
+    """
+    client = Client(items, FRAME)
+    found = Differences(set(), set())
+    try:
+        async with asyncio.timeout(limits.whole):
+            with _talk(connection, filter, client.first()) as (key, opened):
+                answer = await _answer(connection, opened, limits.first)
+                for _ in range(ROUNDS):
+                    said = await asyncio.to_thread(client.answer, answer)
+                    found.have.update(said.have)
+                    found.need.update(said.need)
+                    if len(found.have) + len(found.need) > limits.differences:
+                        words = f"more than {limits.differences} events differ"
+                        raise TooDifferent(connection.url, words)
+                    if said.message is None:
+                        return found
+                    waiter = connection.say(key, said.message)
+                    answer = await _answer(connection, waiter, limits.answer)
+    except TimeoutError:
+        words = f"timeout: no end of a comparison within {limits.whole:g} s"
+        raise RelayTimeout(connection.url, words) from None
+    raise InvalidData(f"negentropy: {connection.url} comes to no end")
+
+
+async def _answer(connection: RelayConnection, waiter: CompareWaiter, limit: float) -> bytes:
+    try:
+        async with asyncio.timeout(limit):
+            said = await waiter
+    except TimeoutError:
+        words = connection.silence("answer to a comparison", limit)
+        raise RelayTimeout(connection.url, words) from None
+    if said.message is not None:
+        return said.message
+    for prefix, error in (("connect: ", ConnectFailed), ("lost: ", ConnectionLost)):
+        if said.text.startswith(prefix):
+            raise error(connection.url, said.text.removeprefix(prefix))
+    raise NotCompared(connection.url, said.text, said.most)
