@@ -118,7 +118,7 @@ def for_reader(f: Filter, reader: Collection[str] | None) -> Filter:
     if reader is None or (f.kinds is not None and GIFT_WRAP not in f.kinds):
         return f
     people = frozenset(reader)
-    if f.kinds == {GIFT_WRAP}:
+    if f.kinds is not None and len(f.kinds) == 1:
         named = f.tags.get("p")
         if named is None:
             return f.changed(tags={**f.tags, "p": people})

@@ -346,10 +346,10 @@ def _rest_text(road: Road, rest: Iterable[Condition], alive: bool) -> tuple[str,
         free += max(size, 1)
         if name == "tag" and size == 0:
             # Too many to be tried on each entry: look up who has them, once.
-            tagged = (
+            tagged = [
                 f"SELECT o.seq FROM {table} o WHERE o.key IN {values} AND o.created_at >= :p1"
                 for table in ("new_tag", "tag")
-            )
+            ]
             texts.append(f" AND t.seq IN ({' UNION ALL '.join(tagged)})")
         elif name in ("tag", "reader"):
             tagged = [
