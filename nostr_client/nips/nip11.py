@@ -57,6 +57,17 @@ class Fees(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     publication: tuple[Fee, ...] = ()
 
 
+class Retention(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How long events of these kinds (numbers, or first and last) are kept; no kinds: all others.
+
+    `time` in seconds, `count` in events; None: no end. From earlier versions of NIP-11.
+    """
+
+    kinds: tuple[int | tuple[int, int], ...] = ()
+    time: int | None = None
+    count: int | None = None
+
+
 class RelayInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The document; None or empty where it does not say. All text in it is the relay's own.
 
@@ -74,6 +85,12 @@ class RelayInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     software: str | None = None
     version: str | None = None
     terms_of_service: str | None = None
+    posting_policy: str | None = None
+    privacy_policy: str | None = None
+    relay_countries: tuple[str, ...] = ()
+    language_tags: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    retention: tuple[Retention, ...] = ()
     payments_url: str | None = None
     limitation: Limitation = Limitation()
     fees: Fees = Fees()
