@@ -120,6 +120,28 @@ class Retention(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """The most that the database may take on disk; past it the oldest go."""
 
 
+class Moderation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who may manage the relay from afar (NIP-86)."""
+
+    admins: dict[str, str] = {}
+    """Public keys, in hex or as npub, by the names that stand in the log."""
+
+
+class Membership(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Members and invites (NIP-43)."""
+
+    enabled: bool = False
+    """Members may ask to join and leave, and the list of members is published."""
+    write: bool = True
+    """Only members may publish. Asked only where `enabled`, as what follows."""
+    read: bool = False
+    """Only members may read."""
+    invites_by: Literal["admins", "members"] = "admins"
+    """Who gets an invite by asking for one."""
+    invite_days: float = 7.0
+    """How long such an invite holds; it is for one person."""
+
+
 class RelayConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One relay: where it listens, what it says of itself, what it allows."""
 
@@ -155,6 +177,8 @@ class RelayConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     web: Web = Web()
     log: Log = Log()
     retention: Retention = Retention()
+    moderation: Moderation = Moderation()
+    members: Membership = Membership()
 
 
 def load_config(path: Path) -> RelayConfig:
