@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
+from collections.abc import Mapping
+from ipaddress import ip_address
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
 
-from nostr_client.errors import ConfigError
+from nostr_client.errors import ConfigError, InvalidData
+from nostr_client.protocol.urls import normalize_relay_url
+from relays.policies.sections import Access, Events, Plugins, Rates, Trust
+from relays.profiles import Profile, rooms_of, settings_of
+from relays.settings import Pubkey, merged, pubkey_of, read_table
 
+_is_path = re.compile(r"/|(/[A-Za-z0-9._~-]+)+").fullmatch
 KIB: Final = 1024
 MIB: Final = 1024 * KIB
 
@@ -105,8 +113,7 @@ class RetentionRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """How long events are kept: those of these kinds and authors; empty lists mean all."""
 
     kinds: tuple[int, ...] = ()
-    authors: tuple[str, ...] = ()
-    """Public keys, in hex or as npub."""
+    authors: tuple[Pubkey, ...] = ()
     days: float | None = None
     """Older ones go; None: for ever, and never for want of room."""
 
@@ -123,8 +130,8 @@ class Retention(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 class Moderation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Who may manage the relay from afar (NIP-86)."""
 
-    admins: dict[str, str] = {}
-    """Public keys, in hex or as npub, by the names that stand in the log."""
+    admins: dict[str, Pubkey] = {}
+    """Public keys by the names that stand in the log."""
 
 
 class Membership(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -145,18 +152,23 @@ class Membership(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 class RelayConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One relay: where it listens, what it says of itself, what it allows."""
 
+    profile: Profile = "open"
+    """What it is for: where the other settings start from. See `relays.profiles`."""
     host: str = "127.0.0.1"
     port: int = 7777
     """0 takes a free one."""
     urls: tuple[str, ...] = ()
     """Public URLs, where they differ from the address (a proxy, an onion service)."""
+    path: str = "/"
+    """Where in the URL this room is."""
     web_pages: bool = True
     """False: programs only. A page in a browser on this machine reaches its loopback address too,
     and is refused then."""
 
     name: str = "nostr-client relay"
     description: str = "A relay for keeping one's own notes and those of friends."
-    pubkey: str | None = None
+    pubkey: Pubkey | None = None
+    """The keeper's."""
     contact: str | None = None
     icon: str | None = None
     """URLs, here and below: of a square picture, ..."""
@@ -177,15 +189,150 @@ class RelayConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     web: Web = Web()
     log: Log = Log()
     retention: Retention = Retention()
+    events: Events = Events()
+    rates: Rates = Rates()
+    trust: Trust = Trust()
+    access: Access = Access()
+    policies: Plugins = Plugins()
     moderation: Moderation = Moderation()
     members: Membership = Membership()
+    rooms: Mapping[str, RelayConfig] = {}
+    """Further relays in the same process, by name; the profile says which there are."""
+
+    @property
+    def keepers(self) -> frozenset[str]:
+        """Public keys that may do everything: the keeper's and the admins'."""
+        own = () if self.pubkey is None else (self.pubkey,)
+        return frozenset((*own, *self.moderation.admins.values()))
 
 
-def load_config(path: Path) -> RelayConfig:
-    """The configuration in a TOML file. Raises ConfigError, naming file and key."""
+class Read(NamedTuple):
+    """A configuration, and all that is wrong with it, in words."""
+
+    config: RelayConfig
+    problems: list[str]
+
+
+def load_config(path: Path | None, given: Mapping[str, Any] | None = None) -> RelayConfig:
+    """The configuration in a TOML file, or the one without a file; `given`, from the command line,
+    counts more. Raises ConfigError, naming the file, each key that is wrong, and what is allowed.
+    """
+    config, problems = read_config(path, given)
+    if problems:
+        where = f"{path}: " if path is not None else ""
+        raise ConfigError("\n".join(where + problem for problem in problems))
+    return config
+
+
+def read_config(path: Path | None, given: Mapping[str, Any] | None = None) -> Read:
+    """As `load_config`, with everything that is wrong. Raises ConfigError for what is no TOML."""
+    table: dict[str, Any] = {}
+    if path is not None:
+        try:
+            table = tomllib.loads(path.read_text("utf-8"))
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{path} cannot be read: {error}") from None
+        except tomllib.TOMLDecodeError as error:
+            raise ConfigError(f"{path}: {error}") from None
+        if isinstance(table.get("policies"), dict):
+            table["policies"].setdefault("folder", str(path.absolute().parent))
+    return assemble(merged(table, given or {}))
+
+
+_OWN: Final = ("profile", "host", "port", "web", "log", "limits", "rooms")
+"""Settings of the whole process: no room has its own."""
+_ROOT_ONLY: Final = ("name", "description", "urls", "path", "access", "events", "policies", "rooms")
+"""Settings of the room `/`, which the other rooms do not share."""
+
+
+def assemble(table: Mapping[str, Any]) -> Read:
+    """The configuration that `table`, as TOML gives it, makes of its profile."""
+    problems: list[str] = []
+    profile = str(table.get("profile", "open"))
+    owner = _owner(table)
+    own = {name: value for name, value in table.items() if name != "rooms"}
+    config = read_table(RelayConfig, merged(settings_of(profile, owner), own), problems)
+    rooms: dict[str, RelayConfig] = {}
+    presets = rooms_of(profile, owner) if owner else {}
+    given = table.get("rooms", {})
+    if not isinstance(given, dict):
+        problems.append("rooms: allowed: a table")
+        given = {}
+    for name in given.keys() - rooms_of(profile, owner).keys():
+        known = ", ".join(rooms_of(profile, owner)) or "none beside its own"
+        problems.append(f"rooms.{name}: the profile {profile} has the rooms: {known}")
+    shared = {name: value for name, value in own.items() if name not in _ROOT_ONLY}
+    for name, preset in presets.items():
+        title = {"name": f"{config.name}: {name}"}
+        room = given.get(name, {})
+        if not isinstance(room, dict):
+            problems.append(f"rooms.{name}: allowed: a table")
+            continue
+        problems += [
+            f"rooms.{name}.{key} is set for all rooms alike" for key in _OWN if key in room
+        ]
+        every = merged(merged(merged(title, preset), shared), room)
+        found: list[str] = []
+        read = read_table(RelayConfig, every, found, f"rooms.{name}.")
+        problems += [] if problems else found
+        urls = tuple(url.rstrip("/") + read.path for url in config.urls)
+        rooms[name] = read if "urls" in room else msgspec.structs.replace(read, urls=urls)
+    config = msgspec.structs.replace(config, rooms=rooms)
+    return Read(config, problems + faults(config, chosen="profile" in table))
+
+
+def _owner(table: Mapping[str, Any]) -> str:
     try:
-        return msgspec.convert(tomllib.loads(path.read_text("utf-8")), RelayConfig)
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} cannot be read: {error}") from None
-    except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
-        raise ConfigError(f"{path}: {error}") from None
+        return pubkey_of(table.get("pubkey"))
+    except ValueError:  # it is said when the table is read
+        return ""
+
+
+def faults(config: RelayConfig, *, chosen: bool = True) -> list[str]:
+    """What cannot be, though each setting by itself can; `chosen`: a profile was."""
+    wrong: list[str] = []
+    if not chosen and not is_loopback(config.host):
+        wrong.append(
+            f"host: {config.host} can be reached from other machines, and without a profile anyone"
+            ' may write: choose one (profile = "personal", "community", "public", "archive" or'
+            ' "open"), or let it listen on 127.0.0.1'
+        )
+    if config.profile == "personal" and config.pubkey is None:
+        wrong.append('pubkey: the profile "personal" needs to know whose relay it is (your npub)')
+    if not 0 <= config.port <= 65535:
+        wrong.append(f"port: {config.port}; allowed: a number from 0 to 65535")
+    for url in config.urls:
+        try:
+            normalize_relay_url(url)
+        except InvalidData as error:
+            wrong.append(f"urls: {url}: {error}")
+    if config.limits.default_limit > config.limits.max_limit:
+        wrong.append("limits.default_limit is larger than limits.max_limit")
+    wrong += _faults_of_room(config, "")
+    for name, room in config.rooms.items():
+        wrong += _faults_of_room(room, f"rooms.{name}.")
+    return wrong
+
+
+def _faults_of_room(config: RelayConfig, path: str) -> list[str]:
+    wrong: list[str] = []
+    events, access = config.events, config.access
+    both = sorted(set(events.kinds) & set(events.refused_kinds))
+    wrong += [f"{path}events.refused_kinds: {kind} is among events.kinds, too" for kind in both]
+    if "trusted" in (access.write, access.read) and not (config.trust.roots or config.pubkey):
+        wrong.append(f"{path}trust.roots: whose web of trust? Name somebody, or set pubkey")
+    if access.write == "listed" and not (access.writers or config.keepers):
+        wrong.append(f"{path}access.writers: nobody could write; name somebody, or set pubkey")
+    if access.read == "listed" and not (access.readers or config.keepers):
+        wrong.append(f"{path}access.readers: nobody could read; name somebody, or set pubkey")
+    if _is_path(config.path) is None:
+        wrong.append(f"{path}path: {config.path}; allowed: a path such as /inbox")
+    return wrong
+
+
+def is_loopback(host: str) -> bool:
+    """Does only this machine reach `host`?"""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,138 @@
+"""What a keeper may set about events, rates, trust and access: the sections of the configuration.
+
+What is not set refuses nothing and costs nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+
+from nostr_client.protocol.kinds import MAX_KIND
+from relays.settings import MaybeRate, Pubkey
+
+Kind = Annotated[int, msgspec.Meta(ge=0, le=MAX_KIND)]
+Bits = Annotated[int, msgspec.Meta(ge=0, le=256)]
+Number = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
+Count = Annotated[int, msgspec.Meta(ge=1, le=2**53)]
+Who = Literal["anyone", "trusted", "members", "listed", "nobody"]
+
+
+class KindRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What holds for events of some kinds, beside what holds for all."""
+
+    kinds: tuple[Kind, ...]
+    authors: tuple[Pubkey, ...] = ()
+    """They alone may write these; empty: everybody."""
+    refused_authors: tuple[Pubkey, ...] = ()
+    content_length: Number | None = None
+    """Characters in the content."""
+    tags: Number | None = None
+    work: Bits = 0
+
+
+class Duplicates(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How often the same text may come; case, blanks and invisible characters do not count."""
+
+    seconds: Count = 3600
+    """How long a text is remembered."""
+    by_one: Number = 0
+    """Times that one key may say it; 0: as often as it likes."""
+    by_many: Number = 0
+    """Keys that may say it; 0: any number."""
+    shortest: Number = 16
+    """Characters. What is shorter (good morning) is not looked at."""
+    kinds: tuple[Kind, ...] = (1, 42, 1111, 30023)
+    """Where the content is a text for people."""
+
+
+class Events(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which events are taken. All but the work and the duplicates holds for imports too."""
+
+    kinds: tuple[Kind, ...] = ()
+    """These alone; empty: all."""
+    refused_kinds: tuple[Kind, ...] = ()
+    authors: tuple[Pubkey, ...] = ()
+    """By these alone, whoever brings them; empty: by anybody."""
+    refused_authors: tuple[Pubkey, ...] = ()
+    to: tuple[Pubkey, ...] = ()
+    """Only what names one of these people (a `p` tag); empty: anything."""
+    words: tuple[str, ...] = ()
+    """Events whose content has one of these words or phrases are refused; case does not count."""
+    work: Bits = 0
+    """Bits of proof of work, committed to in the nonce tag (NIP-13)."""
+    work_of: Literal["everyone", "strangers"] = "everyone"
+    """Whose: `strangers` are those outside of the web of trust, who are no members either."""
+    rules: tuple[KindRule, ...] = ()
+    duplicates: Duplicates = Duplicates()
+
+
+class Rated(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How much of something one may do; none where nothing is set."""
+
+    address: MaybeRate = None
+    """An IPv4 address, or an IPv6 network of 64 bits. This machine's own is exempt, unless proxies
+    are trusted: then what comes without an address of its own is the proxy's."""
+    key: MaybeRate = None
+    """A public key: of events their author's, else those that a client has authenticated."""
+    connection: MaybeRate = None
+
+
+class Rates(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How much may be done in how much time. Imports, sync and mirrors are exempt."""
+
+    events: Rated = Rated()
+    """Events offered."""
+    queries: Rated = Rated()
+    """Questions asked: one for each filter, and five for one that asks for everything."""
+    bytes: Rated = Rated()
+    """Bytes of stored events that answer questions."""
+
+
+class Trust(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The web of trust: who is followed, by the follow lists (kind 3) that this relay holds."""
+
+    roots: tuple[Pubkey, ...] = ()
+    """Whose follows count; empty: the keeper's."""
+    depth: Annotated[int, msgspec.Meta(ge=1, le=2)] = 2
+    """1: those whom a root follows. 2: and those whom these follow."""
+    followers: Count = 1
+    """How many of those whom a root follows must follow somebody at depth 2."""
+
+
+class Access(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who may write and who may read. The keeper and the admins always may.
+
+    An event's author may write it, and so may somebody in his place who has authenticated: with
+    `authenticated` whoever may write, without it only for messages whose authors are throw-away
+    keys (NIP-59).
+    """
+
+    write: Who = "anyone"
+    writers: tuple[Pubkey, ...] = ()
+    """They may too; with `listed` nobody else."""
+    read: Who = "anyone"
+    readers: tuple[Pubkey, ...] = ()
+    authenticated: bool = False
+    """Who writes must authenticate; then he may bring events of others, too."""
+    greet: bool = False
+    """Ask everybody to authenticate as soon as he connects (NIP-42), not only when he must."""
+    scans: bool = True
+    """May questions be asked that name neither ids nor authors nor kinds nor tags?"""
+
+
+class Plugins(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A keeper's own policies."""
+
+    plugins: tuple[str, ...] = ()
+    """Commands that speak strfry's plugin protocol. One without blanks is a file, and is started
+    anew when that changes."""
+    python: tuple[str, ...] = ()
+    """`file.py:function` or `package.module:function`: from an Offer to a Verdict; may be async."""
+    questions: tuple[str, ...] = ()
+    """The same, from an Asking to a Verdict; not async."""
+    seconds: Annotated[float, msgspec.Meta(ge=0.1, le=60)] = 10.0
+    """How long an answer may take."""
+    folder: str = ""
+    """Where commands run and files are; empty: where the configuration file is."""
