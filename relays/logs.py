@@ -1,0 +1,75 @@
+"""What the relay writes on standard error: plain lines, or one JSON object a line.
+
+Who connects is nobody's business: addresses stand in no message. Where one helps against abuse, it
+is handed over beside the message (`extra={"address": ...}`), and written only if the keeper wants.
+Keys and contents of events stand in no log at all.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from typing import Any, Final, Literal
+
+import msgspec
+
+_HANDED_OVER: Final = ("address",)
+
+
+class PlainLines(logging.Formatter):
+    """`2026-01-31 12:00:00 relays.server: words`, in the machine's time."""
+
+    def __init__(self, *, addresses: bool = False) -> None:
+        super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
+        self._addresses = addresses
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
+        text = super().formatMessage(record)
+        beside = _beside(record, self._addresses)
+        words = "".join(f" [{name} {value}]" for name, value in beside.items())
+        # A line of a client's making must not look like one of ours.
+        return (text + words).translate(_CONTROLS)
+
+
+class JsonLines(logging.Formatter):
+    """`time` (UTC), `level`, `logger`, `message`; where there is one, `exception`."""
+
+    def __init__(self, *, addresses: bool = False) -> None:
+        super().__init__()
+        self._addresses = addresses
+
+    def format(self, record: logging.LogRecord) -> str:
+        moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
+        said: dict[str, Any] = {
+            "time": f"{moment}.{int(record.msecs):03}Z",
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        said |= _beside(record, self._addresses)
+        if record.exc_info:
+            said["exception"] = self.formatException(record.exc_info)
+        return msgspec.json.encode(said).decode()
+
+
+def write_logs(
+    form: Literal["plain", "json"] = "plain",
+    *,
+    addresses: bool = False,
+    level: int = logging.WARNING,
+) -> None:
+    """From now on the whole process logs so."""
+    handler = logging.StreamHandler(sys.stderr)
+    kind = JsonLines if form == "json" else PlainLines
+    handler.setFormatter(kind(addresses=addresses))
+    logging.basicConfig(level=level, handlers=[handler], force=True)
+
+
+def _beside(record: logging.LogRecord, addresses: bool) -> dict[str, str]:
+    if not addresses:
+        return {}
+    return {name: str(getattr(record, name)) for name in _HANDED_OVER if hasattr(record, name)}
+
+
+_CONTROLS: Final = {code: "?" for code in (*range(0x20), *range(0x7F, 0xA0)) if code != 9}
