@@ -24,7 +24,7 @@ class PlainLines(logging.Formatter):
         super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
         self._addresses = addresses
 
-    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
+    def formatMessage(self, record: logging.LogRecord) -> str:
         text = super().formatMessage(record)
         beside = _beside(record, self._addresses)
         words = "".join(f" [{name} {value}]" for name, value in beside.items())
