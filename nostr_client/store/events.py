@@ -26,6 +26,7 @@ from nostr_client.store import plans
 from nostr_client.store.copies import CopyLedger
 from nostr_client.store.database import Database, Lane
 from nostr_client.store.index_keys import IndexKeys, is_id, tie_of
+from nostr_client.store.keeping import Keeping
 from nostr_client.store.plans import NEWEST, Cursor
 from nostr_client.store.reading import SLICE, Reading, Slice
 from nostr_client.store.saving import Saver, SaveResult, SaveStatus
@@ -65,7 +66,7 @@ class Page(msgspec.Struct, frozen=True):
     seq: int
 
 
-class EventStore:
+class EventStore(Keeping):
     """Opened by `async with EventStore.open(path) as store`; safe beside other processes."""
 
     def __init__(
@@ -74,6 +75,7 @@ class EventStore:
         self._db = db
         self._keys = keys
         self._saver = saver
+        self._removal = saver.removal
         self._reading = Reading(keys)
         self._clock = clock
         self._room = asyncio.Semaphore(_QUEUED_EVENTS // _SAVE_AT_ONCE)
@@ -106,7 +108,7 @@ class EventStore:
             self = cls(db, keys, Saver(keys, urls), clock)
             await self.keep_history_of(keep_history_of)
             if urls:
-                await db.write(self._saver.removal.obey_stored)
+                await db.write(self._removal.obey_stored)
             upkeep = asyncio.create_task(self._upkeep())
             try:
                 yield self
@@ -339,13 +341,6 @@ class EventStore:
         finally:
             self._watchers.discard(hearing)
 
-    async def check(self) -> None:
-        """Raises StoreError if the file is damaged."""
-        rows = await self._db.apart(lambda c: c.execute("PRAGMA integrity_check(10)").fetchall())
-        if rows != [(b"ok",)]:
-            found = "; ".join(row[0].decode(errors="replace") for row in rows)
-            raise StoreError(f"{self._db.path}: the file is damaged: {found}")
-
     # Inner roads
 
     async def _slices(self, f: Filter, size: int) -> AsyncIterator[list[Event]]:
@@ -398,20 +393,6 @@ class EventStore:
                 return
             if self._watchers.told == told:  # no commit of our own was told meanwhile
                 self._watchers.tell(stored)
-
-    async def purge(self) -> None:
-        """Take out what has expired; reads leave it out in any case."""
-        now = int(self._clock())
-
-        def run(db: sqlite3.Connection) -> int:
-            rows = db.execute(
-                "SELECT seq FROM event WHERE expires <= ? LIMIT 500", (now,)
-            ).fetchall()
-            self._saver.removal.remove(db, [row[0] for row in rows], archive=False)
-            return len(rows)
-
-        while await self._db.write(run) == 500:
-            pass
 
 
 def _lowest(*limits: int | None) -> int | None:

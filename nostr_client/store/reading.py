@@ -266,6 +266,17 @@ class Reading:
         seq, created_at, event_id, _ = rows[-1]
         return Places(found, Cursor(int(created_at), tie_of(event_id), int(seq)))
 
+    def held(
+        self, db: sqlite3.Connection, f: Filter, after: Cursor
+    ) -> tuple[list[Cursor], Cursor | None]:
+        """A large slice of what matches, expired or not, and where to go on."""
+        limit = 10 * SLICE
+        plan = self._plan(db, f, after)
+        joined = _one(db, statements.places(plan, limit, 0, alive=False))[2]
+        rows = [line.decode().split(",") for line in lines(joined)]
+        found = [Cursor(int(time), tie_of(event_id), int(seq)) for seq, time, event_id, _ in rows]
+        return found, found[-1] if len(found) == limit else None
+
     def known(self, db: sqlite3.Connection, ids: Sequence[str]) -> dict[str, bytes]:
         """Of these ids, those that are held, each with its JSON."""
         listed = {"listed": json.dumps([tie_of(event_id) for event_id in ids])}

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Collection, Iterable
-from typing import Final
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, Final
 
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.kinds import GIFT_WRAP, VANISH, is_replaceable
@@ -18,6 +18,7 @@ from nostr_client.store import rules
 from nostr_client.store.index_keys import MAX, IndexKeys, tie_of
 
 _AT_ONCE: Final = 256
+_Rows = list[tuple[Any, ...]]
 _LISTED: Final = "(SELECT value FROM json_each(:listed))"
 SEQS_OF_IDS: Final = (
     f"SELECT seq FROM new_id WHERE tie IN {_LISTED}"
@@ -41,36 +42,32 @@ class Removal:
         self._keys = keys
         self._service_urls = frozenset(service_urls)
 
-    def remove(self, db: sqlite3.Connection, seqs: Collection[int], *, archive: bool) -> None:
-        """Take events out; with `archive`, into the history of those who keep one."""
+    def remove(self, db: sqlite3.Connection, seqs: Collection[int], *, archive: bool) -> int:
+        """Take events out; with `archive`, into the history of those who keep one. How many."""
         if not seqs:
-            return
+            return 0
         listed = {"listed": json.dumps(list(seqs))}
         found = db.execute(f"SELECT seq, json FROM event WHERE seq IN {_LISTED}", listed).fetchall()
         events = {seq: Event.from_trusted(data) for seq, data in found}
-        for seq, event in events.items():
-            self._remove_entries(db, seq, event)
+        self._remove_entries(db, events)
         db.execute(f"DELETE FROM event WHERE seq IN {_LISTED}", listed)
         if archive:
             self.archive(db, events.values())
+        return len(events)
 
-    def _remove_entries(self, db: sqlite3.Connection, seq: int, event: Event) -> None:
-        bound = {
-            "seq": seq,
-            "tie": tie_of(event.id),
-            "author": self._keys.author(event.pubkey),
-            "kind": event.kind,
-            "created_at": event.created_at,
-            "listed": json.dumps(self._keys.tags(event)),
-        }
-        place = "created_at = :created_at AND tie = :tie AND seq = :seq"
+    def _remove_entries(self, db: sqlite3.Connection, events: Mapping[int, Event]) -> None:
+        ids: _Rows = []
+        authors: _Rows = []
+        tags: _Rows = []
+        for seq, event in events.items():
+            place = event.created_at, tie_of(event.id), seq
+            ids.append(place[1:])
+            authors.append((self._keys.author(event.pubkey), event.kind, *place))
+            tags += [(key, *place, event.kind) for key in self._keys.tags(event)]
         for new in ("", "new_"):
-            db.execute(f"DELETE FROM {new}id WHERE tie = :tie AND seq = :seq", bound)
-            db.execute(
-                f"DELETE FROM {new}author WHERE author = :author AND kind = :kind AND {place}",
-                bound,
-            )
-            db.execute(f"DELETE FROM {new}tag WHERE key IN {_LISTED} AND {place}", bound)
+            _delete_rows(db, f"{new}id", "tie, seq", ids)
+            _delete_rows(db, f"{new}author", "author, kind, created_at, tie, seq", authors)
+            _delete_rows(db, f"{new}tag", "key, created_at, tie, seq, kind", tags)
 
     def archive(self, db: sqlite3.Connection, events: Iterable[Event]) -> None:
         """Keep those that are versions of something, and whose authors' histories are kept."""
@@ -158,3 +155,17 @@ class Removal:
             request = Event.from_trusted(data)
             if done.get(self._keys.author(request.pubkey), -1) < request.created_at:
                 self.obey_vanish(db, request)
+
+
+def _delete_rows(
+    db: sqlite3.Connection, table: str, key: str, rows: Sequence[Sequence[Any]]
+) -> None:
+    """Many rows in few steps, each by its whole key."""
+    for start in range(0, len(rows), _AT_ONCE):
+        part = rows[start : start + _AT_ONCE]
+        row = f"({','.join('?' * len(part[0]))})"
+        db.execute(
+            f"DELETE FROM {table} WHERE ({key}) IN (WITH gone ({key}) AS"
+            f" (VALUES {','.join([row] * len(part))}) SELECT * FROM gone)",
+            [value for values in part for value in values],
+        )
