@@ -11,24 +11,21 @@ import contextlib
 import re
 import sys
 import time
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Final
 
-import msgspec
-
 from nostr_client.errors import InvalidEvent, StoreError
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
-from nostr_client.protocol.kinds import is_ephemeral
 from nostr_client.signing.verifier import Verifier
-from nostr_client.store.events import EventStore, SaveStatus
+from nostr_client.store.events import EventStore
 from relays.config import RelayConfig
 from relays.ingest import Verify
-from relays.policies.events import for_imports, not_expired
-from relays.policies.verdict import Offer, Policy, Source
+from relays.policies.events import for_imports
+from relays.policies.verdict import Policy, Source
 from relays.running import DATABASE, note_in, service_urls
+from relays.taking import Taker, Tally
 
 BATCH: Final = 1000
 """Lines that are read, verified and saved at once."""
@@ -36,44 +33,6 @@ AHEAD: Final = 3
 """Batches that are read and verified while one is saved."""
 _SAY_EVERY: Final = 1.0
 """Seconds between two words on how it goes."""
-
-
-class Tally(msgspec.Struct):
-    """What became of the lines of an import.
-
-    `left_out` counts true events that the rules of keeping leave out, as every relay does, by why;
-    `reasons` those that were refused: malformed, forged, beyond a limit.
-    """
-
-    stored: int = 0
-    duplicate: int = 0
-    left_out: Counter[str] = msgspec.field(default_factory=Counter)
-    reasons: Counter[str] = msgspec.field(default_factory=Counter)
-
-    @property
-    def refused(self) -> int:
-        return self.reasons.total()
-
-    @property
-    def lines(self) -> int:
-        return self.stored + self.duplicate + self.left_out.total() + self.refused
-
-    def __str__(self) -> str:
-        head = (
-            f"stored {self.stored}, duplicate {self.duplicate}, "
-            f"left out {self.left_out.total()}, refused {self.refused}"
-        )
-        why = [*self.left_out.most_common(), *self.reasons.most_common()]
-        return "\n".join([head, *(f"  {count} x {reason}" for reason, count in why)])
-
-
-_SAVED: Final = {
-    SaveStatus.OUTDATED: "a newer version is held",
-    SaveStatus.DELETED: "deleted by its author",
-    SaveStatus.EXPIRED: "expired",
-    SaveStatus.EPHEMERAL: "of a kind that is not stored",
-    SaveStatus.VANISHED: "its author asked to be forgotten",
-}
 
 
 _place = re.compile(r"(: line \d+ column \d+)? \((byte|char) \d+\)")
@@ -86,10 +45,9 @@ class Importer:
     """Carries lines into a store; `tally` says what became of them."""
 
     def __init__(self, store: EventStore, verify: Verify, judge: Policy) -> None:
-        self._store = store
+        self._taker = Taker(store, judge, Source.IMPORT)
         self._verify_all = verify
-        self._judge = judge
-        self.tally = Tally()
+        self.tally = self._taker.tally
 
     async def lines(self, source: Iterator[list[bytes]]) -> None:
         """Take in every line of `source`: while a batch is saved, the next ones are verified."""
@@ -109,41 +67,20 @@ class Importer:
             events, check = batch
             verdicts = await check
             good = [event for event, ok in zip(events, verdicts, strict=True) if ok]
-            self._refuse("the signature is wrong", len(events) - len(good))
-            await self._save(good)
-
-    def _refuse(self, reason: str, count: int = 1) -> None:
-        if count:
-            self.tally.reasons[reason] += count
+            self.tally.refuse("the signature is wrong", len(events) - len(good))
+            await self._taker.save(good)
 
     def _read(self, batch: list[bytes]) -> list[Event]:
-        now = time.time()
         events: list[Event] = []
         for line in batch:
             try:
                 event = Event.parse(line)
             except InvalidEvent as error:
-                self._refuse(f"invalid: {_place.sub('', str(error))}")
+                self.tally.refuse(f"invalid: {_place.sub('', str(error))}")
                 continue
-            offer = Offer(event, now, source=Source.IMPORT)
-            if not not_expired(offer).accepted:
-                self.tally.left_out[_SAVED[SaveStatus.EXPIRED]] += 1
-            elif not (verdict := self._judge(offer)).accepted:
-                self._refuse(verdict.reason)
-            elif is_ephemeral(event.kind):
-                self.tally.left_out[_SAVED[SaveStatus.EPHEMERAL]] += 1
-            else:
+            if self._taker.admit(event):
                 events.append(event)
         return events
-
-    async def _save(self, events: list[Event]) -> None:
-        for result in await self._store.save(events):
-            if result.status is SaveStatus.DUPLICATE:
-                self.tally.duplicate += 1
-            elif result.status in _SAVED:
-                self.tally.left_out[_SAVED[result.status]] += 1
-            else:
-                self.tally.stored += 1
 
 
 async def import_files(data: Path, files: list[str], config: RelayConfig) -> Tally:
