@@ -1,7 +1,9 @@
 # make run    set everything up and open the client
 # make test   set everything up and run the tests (minutes)
 # make check  format, lint, strict types, tests: what a change must pass
-# make slow   kill, soak and fuzz tests (longer)
+# make slow   kill, soak and load tests (longer)
+# make fuzz   random questions, live events and damaged frames, a minute of each, or as long as you
+#             like: SECONDS=3600 SEED=7 KIND=queries (or live, frames)
 # make bench  the figures that the README claims, measured here
 
 VENV ?= .venv
@@ -14,7 +16,7 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: run test check format lint types slow bench screenshots lock clean
+.PHONY: run test check format lint types slow fuzz bench screenshots lock clean
 
 run: $(VENV)/ready
 	@$(BIN)/nostr-client
@@ -37,6 +39,11 @@ types: $(VENV)/ready-dev
 
 slow: $(VENV)/ready-dev
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m slow --timeout 1800 $(TESTS)
+
+SECONDS ?= 60
+fuzz: $(VENV)/ready-dev
+	$(BIN)/python -m tests.fuzz $(KIND) --seconds $(SECONDS) $(if $(SEED),--seed $(SEED)) \
+		$(if $(ROUND),--round $(ROUND))
 
 bench: $(VENV)/ready-dev
 	$(BIN)/python -m benchmarks
