@@ -14,7 +14,6 @@ from nostr_client.errors import (
     ConnectionLost,
     InvalidData,
     Refused,
-    RelayError,
     RelayTimeout,
 )
 from nostr_client.net.connection import CompareWaiter, RelayConnection
@@ -36,27 +35,23 @@ class NotCompared(Refused):
         self.most = most
 
 
-class TooDifferent(RelayError):
-    """More differences than there may be in one comparison: a smaller part is to be compared."""
-
-
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """Seconds for the first answer and for each further one, and the most differences.
-
-    The first takes longest: the relay reads its set.
-    """
+    """Seconds for the first answer (the relay reads its set), for each further one and for all;
+    the most differences, past which a comparison is left; and the bytes of a message of ours."""
 
     first: float = 60.0
     answer: float = 30.0
     whole: float = 900.0
     differences: int = 250_000
+    frame: int = FRAME
 
 
 class Differences(msgspec.Struct, frozen=True):
-    """Raw ids: `have` are only here, `need` only at the relay."""
+    """Raw ids: `have` are only here, `need` only at the relay. `complete`: there are no others."""
 
     have: set[bytes]
     need: set[bytes]
+    complete: bool = True
 
 
 @contextmanager
@@ -75,10 +70,10 @@ async def reconcile(
 ) -> Differences:
     """Compare `items`, which is our set of `filter`, with the relay's.
 
-    Raises NotCompared, TooDifferent, RelayTimeout, ConnectFailed, ConnectionLost; InvalidData for a
-    relay that does not speak the protocol, or comes to no end.
+    Raises NotCompared, RelayTimeout, ConnectFailed, ConnectionLost; InvalidData for a relay that
+    does not speak the protocol, or comes to no end.
     """
-    client = Client(items, FRAME)
+    client = Client(items, limits.frame)
     found = Differences(set(), set())
     try:
         async with asyncio.timeout(limits.whole):
@@ -88,11 +83,10 @@ async def reconcile(
                     said = await asyncio.to_thread(client.answer, answer)
                     found.have.update(said.have)
                     found.need.update(said.need)
-                    if len(found.have) + len(found.need) > limits.differences:
-                        words = f"more than {limits.differences} events differ"
-                        raise TooDifferent(connection.url, words)
                     if said.message is None:
                         return found
+                    if len(found.have) + len(found.need) >= limits.differences:
+                        return msgspec.structs.replace(found, complete=False)
                     waiter = connection.say(key, said.message)
                     answer = await _answer(connection, waiter, limits.answer)
     except TimeoutError:

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from nostr_client.errors import ConnectFailed, ConnectionLost, InvalidData, RelayError, RelayTimeout
+from nostr_client.errors import ConnectFailed, ConnectionLost, InvalidData, RelayTimeout
 from nostr_client.net import reconciling
 from nostr_client.net.pool import RelayPool
-from nostr_client.net.reconciling import Differences, Limits, NotCompared, TooDifferent
+from nostr_client.net.reconciling import Differences, Limits, NotCompared
 from nostr_client.nips.nip77 import Items
 from nostr_client.protocol.event import Draft, Event
 from nostr_client.protocol.filters import Filter
@@ -134,12 +134,14 @@ async def test_a_relay_that_comes_to_no_end(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 async def test_more_differences_than_may_be() -> None:
-    events = [note(f"note {n}") for n in range(20)]
-    limits = Limits(differences=19)
-    with pytest.raises(TooDifferent, match="19"):
-        await compare(honest(events, most=100), limits=limits)
-    with pytest.raises(RelayError):
-        await compare(honest([], most=100), events, limits=limits)
+    events = [note(f"note {n}", at=n) for n in range(1000)]
+    even = [event for event in events if event.created_at % 2]
+    limits = Limits(differences=100, frame=4096)
+    found, _ = await compare(honest(events, most=1000), even, limits=limits)
+    assert not found.complete
+    assert 100 <= len(found.need) < 500
+    assert found.need < raw(events)
+    assert not found.have
 
 
 async def test_it_is_repeated_after_authentication() -> None:
