@@ -34,3 +34,4 @@ def test_event_frames(size: int) -> None:
     one = read(event_frame(head, event))
     assert [json.loads(frame) for frame in one] == [["EVENT", 'a"ü', {"content": "x" * size}]]
     assert read(event_frames(head, [event, event, event])) == one * 3
+    assert event_frames(head, []) == b""
