@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Final
+
+import msgspec
+
 from nostr_client.errors import InvalidEvent
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.kinds import AUTH, GENERIC_REPOST, REPOST
@@ -92,11 +96,60 @@ def _judge_embedded(content: str) -> Verdict:
     return ACCEPTED
 
 
+_MARKS: Final = frozenset({"-", "expiration"})
+_LOOKED_INTO: Final = frozenset({AUTH, REPOST, GENERIC_REPOST})
+
+
 def for_imports(limits: Limits) -> Policy:
     """What holds even for what the keeper brings in: everything but dates and rates."""
-    return all_of((no_authentication, protected, not_expired, sizes(limits)))
+    looked_into = all_of((no_authentication, protected, not_expired))
+    sized = sizes(limits)
+    most_tags, most_content = limits.event_tags, limits.content_length
+    most_bytes = limits.message_bytes
+
+    def judge(offer: Offer) -> Verdict:
+        # One pass over what most events are; what may concern one of the policies goes to it.
+        event = offer.event
+        tags = event.tags
+        marked = event.kind in _LOOKED_INTO
+        for tag in tags:
+            if tag[0] in _MARKS:
+                marked = True
+        if marked:
+            verdict = looked_into(offer)
+            if not verdict.accepted:
+                return verdict
+        if (
+            len(tags) > most_tags
+            or len(event.content) > most_content
+            or len(event.json) > most_bytes
+        ):
+            return sized(offer)
+        return ACCEPTED
+
+    return judge
 
 
 def for_clients(limits: Limits) -> Policy:
     """What holds for an event that a client publishes."""
-    return all_of((for_imports(limits), dates(limits)))
+    always, dated = for_imports(limits), dates(limits)
+    ahead, behind = limits.created_at_ahead, limits.created_at_behind
+
+    def judge(offer: Offer) -> Verdict:
+        age = offer.now - offer.event.created_at
+        if age < -ahead or behind is not None:
+            verdict = dated(offer)
+            if not verdict.accepted:
+                return verdict
+        return always(offer)
+
+    return judge
+
+
+def for_requests_to_vanish(limits: Limits) -> Policy:
+    """What holds for a request to vanish (NIP-62): its form, and a date that has come.
+
+    Whoever is banned, dates or protects it, the law behind such a request may be on his side.
+    """
+    dated = dates(msgspec.structs.replace(limits, created_at_behind=None))
+    return all_of((not_expired, sizes(limits), dated))
