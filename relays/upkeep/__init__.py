@@ -1,0 +1,1 @@
+"""What a keeper does about a relay, beside it while it runs."""
