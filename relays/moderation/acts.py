@@ -1,0 +1,235 @@
+"""What a keeper and his admins do: one road for the command line and for calls from afar.
+
+Every act is written down with the name of who did it (`by`), and is true when it returns: bans are
+durable and in force here, what they cover is out of the store, and the log says so.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Callable, Collection
+from typing import Final
+
+from nostr_client.errors import InvalidData, InvalidKey
+from nostr_client.protocol.event import Event
+from nostr_client.protocol.filters import Filter
+from nostr_client.protocol.keys import PublicKey
+from nostr_client.protocol.kinds import MAX_KIND
+from nostr_client.safe_text import safe_line, safe_text
+from nostr_client.store.events import EventStore
+from relays.config import Membership
+from relays.members import Members
+from relays.moderation.bans import Rule, Sort, network, rules_of
+from relays.moderation.keeper import Keeper, Said
+from relays.moderation.removal import Removal
+from relays.moderation.reports import Reports
+from relays.moderation.words import checked_word, found_in, pattern_of
+
+LONGEST_REASON: Final = 500
+LONGEST_TEXT: Final = 4000
+MOST_WORDS: Final = 5_000
+_is_hex64: Final = re.compile("[0-9a-f]{64}").fullmatch
+
+
+class Acts:
+    """The acts on one relay, which has `keeper` and `store`. All of them raise StoreError.
+
+    `admins`: the names of those who may act from afar, by public key; they may change.
+    """
+
+    def __init__(
+        self,
+        keeper: Keeper,
+        store: EventStore,
+        settings: Membership,
+        admins: Callable[[], Collection[str]] = tuple,
+        trusted: Callable[[str], bool] = lambda _: False,
+    ) -> None:
+        self.keeper = keeper
+        self.store = store
+        self.members = Members(keeper, store, settings, admins)
+        self.removal = Removal(keeper, store)
+        self.reports = Reports(keeper, store, admins, trusted)
+
+    # Keys
+
+    async def ban_pubkey(self, pubkey: str, *, by: str, reason: str = "") -> int:
+        """Remove everything by this key and keep it out; how many events went.
+
+        Raises InvalidData.
+        """
+        pubkey = _pubkey(pubkey)
+        if pubkey == self.keeper.pubkey:
+            raise InvalidData("this is the relay's own key")
+        reason = _line(reason)
+        await self._put(Sort.BAN_PUBKEY, pubkey, by, reason, p=pubkey)
+        await self.members.remove(pubkey, by=by, reason=reason)
+        return await self.removal.author(pubkey, by=by, reason=reason)
+
+    async def unban_pubkey(self, pubkey: str, *, by: str, reason: str = "") -> bool:
+        """Take from it again; what was removed does not come back by itself. False: no ban."""
+        pubkey = _pubkey(pubkey)
+        return await self._lift(Sort.BAN_PUBKEY, pubkey, by, reason, p=pubkey)
+
+    async def allow_pubkey(self, pubkey: str, *, by: str, reason: str = "") -> bool:
+        """Make it a member, banned or not; False if it was one."""
+        pubkey = _pubkey(pubkey)
+        await self.unban_pubkey(pubkey, by=by, reason=reason)
+        return await self.members.add(pubkey, by=by, reason=_line(reason))
+
+    async def unallow_pubkey(self, pubkey: str, *, by: str, reason: str = "") -> bool:
+        """A member no more; False if it was none."""
+        return await self.members.remove(_pubkey(pubkey), by=by, reason=_line(reason))
+
+    # Events
+
+    async def ban_event(self, id: str, *, by: str, reason: str = "") -> int:
+        """Remove this event, with reposts that carry it, and keep it out; how many events went."""
+        id, reason = _id(id), _line(reason)
+        await self._put(Sort.BAN_EVENT, id, by, reason, instead_of=Sort.ALLOW_EVENT, e=id)
+        return await self.removal.event(id, by=by, reason=reason)
+
+    async def allow_event(self, id: str, *, by: str, reason: str = "") -> None:
+        """Nothing is wrong with it, whatever is reported and whatever words it has."""
+        id, reason = _id(id), _line(reason)
+        await self._put(Sort.ALLOW_EVENT, id, by, reason, instead_of=Sort.BAN_EVENT, e=id)
+
+    async def unban_event(self, id: str, *, by: str, reason: str = "") -> bool:
+        """Take it again; False if there was no ban."""
+        return await self._lift(Sort.BAN_EVENT, _id(id), by, reason, e=_id(id))
+
+    # Addresses, words, kinds
+
+    async def ban_address(self, text: str, *, by: str, reason: str = "") -> str:
+        """Take no connections from an address or network; its one spelling."""
+        value = _spelled(text)
+        await self._put(Sort.BAN_IP, value, by, _line(reason))
+        return value
+
+    async def unban_address(self, text: str, *, by: str, reason: str = "") -> bool:
+        """Take them again; False if there was no ban."""
+        return await self._lift(Sort.BAN_IP, _spelled(text), by, reason)
+
+    async def ban_word(self, text: str, *, by: str, reason: str = "") -> str:
+        """Take no events with this word or phrase from now on; the word as it is compared."""
+        word = checked_word(text)
+        if len(await self.rules(Sort.BAN_WORD)) >= MOST_WORDS:
+            raise InvalidData(f"there may be {MOST_WORDS} banned words")
+        await self._put(Sort.BAN_WORD, word, by, _line(reason), word=word)
+        return word
+
+    async def unban_word(self, text: str, *, by: str, reason: str = "") -> bool:
+        """Take them again; False if there was no ban."""
+        word = checked_word(text)
+        return await self._lift(Sort.BAN_WORD, word, by, reason, word=word)
+
+    async def remove_word(self, text: str, *, by: str, reason: str = "") -> int:
+        """Remove what has this word: everything is read for it, which takes long. How many went."""
+        pattern = pattern_of([checked_word(text)])
+        removed = 0
+        async for events in self.store.stream([Filter()]):
+            for event in events:
+                if pattern is not None and self._has_word(event, pattern):
+                    removed += await self.removal.event(event.id, by=by, reason=_line(reason))
+        return removed
+
+    def _has_word(self, event: Event, pattern: re.Pattern[str]) -> bool:
+        return event.id not in self.keeper.bans.allowed_events and found_in(event, pattern)
+
+    async def allow_kind(self, kind: int, *, by: str) -> None:
+        """Take this kind. Once one kind is allowed, only allowed ones are taken."""
+        _check_kind(kind)
+        both = Sort.ALLOW_KIND, Sort.DISALLOW_KIND
+        await self._put(both[0], str(kind), by, "", instead_of=both[1], k=kind)
+
+    async def disallow_kind(self, kind: int, *, by: str) -> None:
+        """Take this kind no more; what is stored stays."""
+        _check_kind(kind)
+        both = Sort.DISALLOW_KIND, Sort.ALLOW_KIND
+        await self._put(both[0], str(kind), by, "", instead_of=both[1], k=kind)
+
+    # What the relay says of itself
+
+    async def say(self, name: str, text: str, *, by: str) -> None:
+        """Change the relay's `name`, `description` or `icon`; an empty one: as configured."""
+        if name not in Said.__struct_fields__:
+            raise InvalidData(f"{name} is not something that a relay says of itself")
+        text = safe_text(text).strip() if name == "description" else safe_line(text)
+        if len(text) > LONGEST_TEXT:
+            raise InvalidData(f"a {name} has at most {LONGEST_TEXT} characters")
+        if name == "icon" and text and not text.startswith(("https://", "http://")):
+            raise InvalidData("an icon is a URL that begins with https://")
+
+        def act(db: sqlite3.Connection) -> None:
+            if text:
+                db.execute("INSERT OR REPLACE INTO setting VALUES (?, ?)", (name, text))
+            else:
+                db.execute("DELETE FROM setting WHERE name = ?", (name,))
+            self.keeper.note(db, f"change-{name}", by=by, setting=text)
+
+        await self.keeper.write(act)
+
+    # Rules
+
+    async def rules(self, *sorts: Sort) -> list[Rule]:
+        """The rules of these sorts (none: of all), newest first."""
+        return await self.keeper.records.read(lambda db: rules_of(db, sorts or tuple(Sort)))
+
+    async def _put(
+        self,
+        sort: Sort,
+        value: str,
+        by: str,
+        reason: str,
+        *,
+        instead_of: Sort | None = None,
+        **about: object,
+    ) -> None:
+        row = (sort, value, reason, by, int(self.keeper.clock()))
+
+        def act(db: sqlite3.Connection) -> None:
+            if instead_of is not None:
+                db.execute("DELETE FROM rule WHERE (sort, value) = (?, ?)", (instead_of, value))
+            db.execute("INSERT OR REPLACE INTO rule VALUES (?, ?, ?, ?, ?)", row)
+            self.keeper.note(db, sort, by=by, reason=reason, **about)
+
+        await self.keeper.write(act)
+
+    async def _lift(self, sort: Sort, value: str, by: str, reason: str, **about: object) -> bool:
+        def act(db: sqlite3.Connection) -> bool:
+            found = db.execute("DELETE FROM rule WHERE (sort, value) = (?, ?)", (sort, value))
+            if found.rowcount:
+                self.keeper.note(db, f"un{sort}", by=by, reason=_line(reason), **about)
+            return bool(found.rowcount)
+
+        return await self.keeper.write(act)
+
+
+def _line(text: str) -> str:
+    """A reason: one line that any screen may show, and any event carry."""
+    return safe_line(text)[:LONGEST_REASON]
+
+
+def _pubkey(text: str) -> str:
+    try:
+        return PublicKey(text).hex
+    except InvalidKey as error:
+        raise InvalidData(str(error)) from None
+
+
+def _id(text: str) -> str:
+    if not _is_hex64(text):
+        raise InvalidData("an event's id is 64 lowercase hex digits")
+    return text
+
+
+def _spelled(text: str) -> str:
+    found = network(text)
+    whole = found.prefixlen == found.max_prefixlen
+    return str(found.network_address) if whole else str(found)
+
+
+def _check_kind(kind: int) -> None:
+    if type(kind) is not int or not 0 <= kind <= MAX_KIND:
+        raise InvalidData(f"a kind is a number from 0 to {MAX_KIND}")

@@ -1,0 +1,182 @@
+"""What a keeper has banned and allowed, as policies read it: frozen, in memory, quick to ask."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import Final
+
+import msgspec
+
+from nostr_client.errors import InvalidData, InvalidEvent
+from nostr_client.protocol.event import Event
+from nostr_client.protocol.kinds import GENERIC_REPOST, REPOST, VANISH
+from relays.moderation.words import found_in, pattern_of
+
+JOIN: Final = 28934
+INVITE: Final = 28935
+LEAVE: Final = 28936
+ALWAYS: Final = frozenset({VANISH, JOIN, LEAVE})
+"""Kinds that no list of kinds keeps out: they speak to the relay itself."""
+REPOSTS: Final = frozenset({REPOST, GENERIC_REPOST})
+
+
+class Sort(StrEnum):
+    """What a rule does, and to what."""
+
+    BAN_PUBKEY = "ban-pubkey"
+    BAN_EVENT = "ban-event"
+    BAN_IP = "ban-ip"
+    BAN_WORD = "ban-word"
+    ALLOW_EVENT = "allow-event"
+    ALLOW_KIND = "allow-kind"
+    DISALLOW_KIND = "disallow-kind"
+
+
+class Rule(msgspec.Struct, frozen=True):
+    """One rule: its value, and why, by whom and when (seconds) it was made."""
+
+    sort: Sort
+    value: str
+    reason: str
+    by: str
+    at: int
+
+
+_Network = IPv4Network | IPv6Network
+
+
+def network(text: str) -> _Network:
+    """The network that an address or `address/bits` stands for. Raises InvalidData."""
+    try:
+        found = ip_network(text.strip(), strict=False)
+    except ValueError:
+        raise InvalidData("not an IP address, nor a network as 203.0.113.0/24") from None
+    if isinstance(found, IPv6Network) and found.prefixlen >= 96:
+        inner = found.network_address.ipv4_mapped
+        if inner is not None:
+            return IPv4Network((inner, found.prefixlen - 96))
+    return found
+
+
+class Networks:
+    """Networks and why each is in here; asked in as many steps as there are lengths of prefix."""
+
+    __slots__ = ("_by_length",)
+
+    def __init__(self, reasons: Mapping[str, str]) -> None:
+        self._by_length: dict[tuple[int, int], dict[int, str]] = {}
+        for text, reason in reasons.items():
+            found = network(text)
+            bits = found.max_prefixlen - found.prefixlen
+            held = self._by_length.setdefault((found.version, bits), {})
+            held[int(found.network_address) >> bits] = reason
+
+    def __bool__(self) -> bool:
+        return bool(self._by_length)
+
+    def reason_for(self, address: str) -> str | None:
+        """Why `address` is in here; None if it is not, or is no address."""
+        try:
+            ip = ip_address(address.partition("%")[0])
+        except ValueError:
+            return None
+        if isinstance(ip, IPv6Address) and ip.ipv4_mapped is not None:
+            ip = ip.ipv4_mapped
+        for (version, bits), held in self._by_length.items():
+            if version == ip.version and (reason := held.get(int(ip) >> bits)) is not None:
+                return reason
+        return None
+
+
+class Bans(msgspec.Struct, frozen=True, eq=False):
+    """Every rule that holds. Mappings give the reason, which may be empty."""
+
+    pubkeys: Mapping[str, str]
+    events: Mapping[str, str]
+    networks: Networks
+    words: re.Pattern[str] | None
+    allowed_events: frozenset[str]
+    allowed_kinds: frozenset[int]
+    """If there are any, no other kinds are taken."""
+    disallowed_kinds: frozenset[int]
+
+    @classmethod
+    def of(cls, rules: Iterable[tuple[str, str, str]]) -> Bans:
+        """From (sort, value, reason)."""
+        by_sort: dict[str, dict[str, str]] = {sort: {} for sort in Sort}
+        for sort, value, reason in rules:
+            by_sort[sort][value] = reason
+        return cls(
+            pubkeys=by_sort[Sort.BAN_PUBKEY],
+            events=by_sort[Sort.BAN_EVENT],
+            networks=Networks(by_sort[Sort.BAN_IP]),
+            words=pattern_of(by_sort[Sort.BAN_WORD]),
+            allowed_events=frozenset(by_sort[Sort.ALLOW_EVENT]),
+            allowed_kinds=frozenset(map(int, by_sort[Sort.ALLOW_KIND])),
+            disallowed_kinds=frozenset(map(int, by_sort[Sort.DISALLOW_KIND])),
+        )
+
+    @property
+    def is_empty(self) -> bool:
+        """Is no event refused?"""
+        kinds = self.allowed_kinds or self.disallowed_kinds
+        return not (self.pubkeys or self.events or self.words is not None or kinds)
+
+    def covers(self, event: Event) -> bool:
+        """Is it, or its author, banned?"""
+        return event.pubkey in self.pubkeys or event.id in self.events
+
+    def against(self, event: Event) -> str:
+        """Why `event` is not taken, with NIP-01's prefix; empty if nothing is against it."""
+        if (reason := self.pubkeys.get(event.pubkey)) is not None:
+            return f"blocked: {reason or 'this key is banned here'}"
+        if (reason := self.events.get(event.id)) is not None:
+            return f"blocked: {reason or 'this event is banned here'}"
+        if event.kind in self.disallowed_kinds or (
+            self.allowed_kinds and event.kind not in self.allowed_kinds | ALWAYS
+        ):
+            return f"blocked: events of kind {event.kind} are not taken here"
+        if event.id in self.allowed_events:
+            return ""
+        if event.kind in REPOSTS and event.content and self._embedded_is_banned(event):
+            return "blocked: it embeds what is banned here"
+        if self.words is not None and found_in(event, self.words):
+            return "blocked: it has words that are banned here"
+        return ""
+
+    def _embedded_is_banned(self, event: Event) -> bool:
+        inner = embedded(event)
+        if inner is None:
+            return False
+        return self.covers(inner) or (self.words is not None and found_in(inner, self.words))
+
+
+def embedded(event: Event) -> Event | None:
+    """The event that a repost (NIP-18) carries in its content; its signature is not checked."""
+    try:
+        return Event.parse(event.content)
+    except (InvalidEvent, UnicodeEncodeError):
+        return None
+
+
+def load_bans(db: sqlite3.Connection) -> Bans:
+    """What the file holds now."""
+    return Bans.of(db.execute("SELECT sort, value, reason FROM rule"))
+
+
+def rules_of(db: sqlite3.Connection, sorts: Iterable[Sort]) -> list[Rule]:
+    """The rules of these sorts, newest first."""
+    rows = [
+        row
+        for sort in sorts
+        for row in db.execute(
+            "SELECT sort, value, reason, by, at FROM rule WHERE sort = ?", (sort,)
+        )
+    ]
+    return [
+        Rule(Sort(row[0]), *row[1:]) for row in sorted(rows, key=lambda row: (-row[4], row[:2]))
+    ]

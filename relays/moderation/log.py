@@ -1,0 +1,109 @@
+"""The log: what was removed and decided, when, why and by whom; without what was removed.
+
+Each entry is a Nostr event of kind 1986 (a number that no NIP has taken, beside those of reports
+and labels), signed by the relay's own key and never published: any Nostr library can check it. Its
+content is the reason. Tags: `action`, `by` (the name of who decided), `number` (1, 2, 3 ...),
+`prev` (the id of the entry before; 64 zeros before the first), and what it is about: `p` a key, `e`
+an event, `word`, `k` a kind, `role`, `setting`, `removed` (how many events went). IP addresses are
+in `keeper.db` alone, since the log is made to be shown.
+
+So nobody can change an entry, take one out or put one in unseen. To cut the newest ones off takes
+the whole chain: whoever keeps an older export, or its last id, sees that too.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+import msgspec
+
+from nostr_client.errors import InvalidData, InvalidEvent
+from nostr_client.protocol.event import Draft, Event, Tag
+from nostr_client.protocol.keys import SecretKey
+
+KIND: Final = 1986
+FIRST: Final = "0" * 64
+"""What stands before the first entry."""
+SLICE: Final = 500
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """One entry, read: `at` in seconds, `about` the tags that say what it is about."""
+
+    number: int
+    at: int
+    action: str
+    by: str
+    reason: str
+    about: tuple[Tag, ...]
+    id: str
+
+
+def append(
+    db: sqlite3.Connection,
+    key: SecretKey,
+    now: float,
+    action: str,
+    *,
+    by: str,
+    reason: str = "",
+    about: Iterable[Tag] = (),
+) -> Event:
+    """Add an entry; within the transaction of what it is about."""
+    last = db.execute("SELECT number, id FROM log ORDER BY number DESC LIMIT 1").fetchone()
+    number, before = last or (0, FIRST)
+    head = (("action", action), ("by", by), ("number", str(number + 1)), ("prev", before))
+    entry = Draft(KIND, reason, (*head, *about)).sign(key, int(now))
+    db.execute("INSERT INTO log VALUES (?, ?, ?)", (number + 1, entry.id, entry.json))
+    return entry
+
+
+def entries_after(db: sqlite3.Connection, number: int) -> list[bytes]:
+    """The next slice of entries, oldest first."""
+    rows = db.execute(
+        "SELECT entry FROM log WHERE number > ? ORDER BY number LIMIT ?", (number, SLICE)
+    )
+    return [row[0] for row in rows]
+
+
+def read_entry(event: Event) -> Entry:
+    """What an entry says. Raises InvalidData."""
+    fields = {tag[0]: tag[1] for tag in event.tags[:4] if len(tag) > 1}
+    number = fields.get("number", "")
+    if event.kind != KIND or not {"action", "by", "prev"} <= fields.keys() or not number.isdigit():
+        raise InvalidData(f"{event.id}: not an entry of a log")
+    return Entry(
+        int(number),
+        event.created_at,
+        fields["action"],
+        fields["by"],
+        event.content,
+        event.tags[4:],
+        event.id,
+    )
+
+
+def verified(lines: Iterable[bytes], pubkey: str = "") -> Iterator[Event]:
+    """The entries in `lines`, each once it has been checked: form, id, signature, number and chain.
+
+    `pubkey`: whose log it is; empty: whoever signed the first entry. Raises InvalidData that says
+    which entry is wrong, and how.
+    """
+    before = FIRST
+    for number, line in enumerate(lines, 1):
+        try:
+            event = Event.parse(line)
+        except InvalidEvent as error:
+            raise InvalidData(f"entry {number}: {error}") from None
+        entry = read_entry(event)
+        pubkey = pubkey or event.pubkey
+        if event.pubkey != pubkey:
+            raise InvalidData(f"entry {number} is not signed by the key of this relay")
+        if not event.verify():
+            raise InvalidData(f"entry {number}: the signature is wrong")
+        if entry.number != number or event.value("prev") != before:
+            raise InvalidData(f"entry {number} does not follow the one before it")
+        before = event.id
+        yield event

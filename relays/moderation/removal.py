@@ -1,0 +1,146 @@
+"""Taking out of the store what is banned, and what came in while it was being banned.
+
+Bans are made by any process, and events are on their way meanwhile: through the verifier, out of an
+import. So the running relay looks once more for what each new ban covers, for everything at its
+start, and for whatever it hears to have been stored in spite of a ban (`stray`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Collection, Iterable
+from itertools import islice
+from typing import Final
+
+from nostr_client.errors import StoreError
+from nostr_client.protocol.event import Event
+from nostr_client.protocol.filters import Filter
+from nostr_client.store.events import EventStore
+from relays.moderation.bans import REPOSTS, embedded
+from relays.moderation.keeper import Keeper
+
+AT_ONCE: Final = 200
+"""Keys or ids that are looked for together."""
+TRY_AGAIN: Final = 5.0
+"""Seconds after which what failed is tried again."""
+RELAY: Final = "the relay"
+"""Who removes what came in while it was being banned."""
+
+_log = logging.getLogger(__name__)
+
+
+class Removal:
+    """Removes from `store` what `keeper` bans."""
+
+    def __init__(self, keeper: Keeper, store: EventStore) -> None:
+        self._keeper = keeper
+        self._store = store
+        self._known: tuple[frozenset[str], frozenset[str]] = (frozenset(), frozenset())
+        self._pubkeys: set[str] = set()
+        self._ids: set[str] = set()
+        self._wake = asyncio.Event()
+        self._lock = asyncio.Lock()
+
+    async def author(self, pubkey: str, *, by: str, reason: str = "") -> int:
+        """Remove all by this author and what reposts carry of it; how many events went."""
+        async with self._lock:
+            return await self._remove_author(pubkey, by, reason)
+
+    async def event(self, id: str, *, by: str, reason: str = "") -> int:
+        """Remove one event and the reposts that carry it."""
+        async with self._lock:
+            return await self._remove_event(id, by, reason)
+
+    def stray(self, event: Event) -> None:
+        """`event` was stored although it is banned: remove it soon."""
+        if event.pubkey in self._keeper.bans.pubkeys:
+            self._pubkeys.add(event.pubkey)
+        else:
+            self._ids.add(event.id)
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Look after what slips in until cancelled."""
+        self._keeper.on_change(self._changed)
+        self._changed()
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            try:
+                await self._sweep()
+            except StoreError as error:
+                _log.warning("what is banned could not be removed yet: %s", error)
+                await asyncio.sleep(TRY_AGAIN)
+                self._wake.set()
+
+    def _changed(self) -> None:
+        bans = self._keeper.bans
+        now = frozenset(bans.pubkeys), frozenset(bans.events)
+        self._pubkeys |= now[0] - self._known[0]
+        self._ids |= now[1] - self._known[1]
+        self._known = now
+        if self._pubkeys or self._ids:
+            self._wake.set()
+
+    async def _sweep(self) -> None:
+        """Most of what is looked for is not there: many are asked for at once."""
+        while self._pubkeys or self._ids:
+            pubkeys, ids = _some(self._pubkeys), _some(self._ids)
+            async with self._lock:
+                if pubkeys and await self._count(_by(pubkeys)):
+                    for pubkey in pubkeys:
+                        await self._remove_author(pubkey, RELAY, "")
+                if ids and await self._count(_these(ids)):
+                    for id in ids:
+                        await self._remove_event(id, RELAY, "")
+            self._pubkeys.difference_update(pubkeys)
+            self._ids.difference_update(ids)
+
+    async def _count(self, filters: list[Filter]) -> int:
+        return await self._store.count(filters)
+
+    async def _remove_author(self, pubkey: str, by: str, reason: str) -> int:
+        removed = await self._remove(_by([pubkey]), "p")
+        await self._note(removed, by, reason, p=pubkey)
+        return removed
+
+    async def _remove_event(self, id: str, by: str, reason: str) -> int:
+        removed = await self._remove(_these([id]), "e")
+        await self._note(removed, by, reason, e=id)
+        return removed
+
+    async def _remove(self, filters: list[Filter], tag: str) -> int:
+        """Remove what matches the first of `filters`, and of the second what carries such."""
+        first, reposts = filters
+        removed = await self._store.remove([first])
+        async for events in self._store.stream([reposts]):
+            carriers = [event.id for event in events if _carries(event, first)]
+            if carriers:
+                removed += await self._store.remove([Filter.of(ids=carriers)])
+        return removed
+
+    async def _note(self, removed: int, by: str, reason: str, **about: str) -> None:
+        if removed:
+            await self._keeper.records.write(
+                lambda db: self._keeper.note(
+                    db, "removed", by=by, reason=reason, **about, removed=removed
+                )
+            )
+
+
+def _by(pubkeys: Collection[str]) -> list[Filter]:
+    return [Filter.of(authors=pubkeys), Filter.of(kinds=REPOSTS, p=pubkeys)]
+
+
+def _these(ids: Collection[str]) -> list[Filter]:
+    return [Filter.of(ids=ids), Filter.of(kinds=REPOSTS, e=ids)]
+
+
+def _carries(repost: Event, wanted: Filter) -> bool:
+    inner = embedded(repost) if repost.content else None
+    return inner is not None and wanted.matches(inner)
+
+
+def _some(names: Iterable[str]) -> list[str]:
+    return list(islice(names, AT_ONCE))

@@ -1,0 +1,260 @@
+"""The queue of reports (NIP-56, kind 1984): what is complained of, ranked.
+
+The reports are events in the store, and the queue is made from them when it is asked for: nothing
+is lost, whichever way they came. `keeper.db` has only whose reports on what were heard already.
+
+A reporter counts once a target, by his gravest word. He weighs what he is: admin, member, trusted,
+or a stranger; and strangers together never weigh more than `STRANGERS` of them, for keys cost
+nothing. What he says weighs too: unlawful before malware before spam. Nothing is ever removed by
+reports alone: that is the keeper's to do.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
+from typing import Final, Literal, NamedTuple
+
+import msgspec
+
+from nostr_client.protocol.event import Event
+from nostr_client.protocol.filters import Filter
+from nostr_client.store.events import EventStore
+from relays.moderation.bans import Bans
+from relays.moderation.keeper import Keeper
+
+KIND: Final = 1984
+GRAVITY: Final = {
+    "illegal": 8,
+    "malware": 6,
+    "impersonation": 4,
+    "nudity": 3,
+    "spam": 2,
+    "profanity": 1,
+    "other": 1,
+}
+"""NIP-56's types; any other word is `other`."""
+ADMIN: Final = 20
+MEMBER: Final = 8
+TRUSTED: Final = 4
+STRANGER: Final = 1
+STRANGERS: Final = 3
+"""Strangers that count on one target."""
+READ_MOST: Final = 20_000
+"""The newest reports of strangers that are read; those of known people are read besides."""
+SHOWN: Final = 200
+"""Cases in the queue."""
+_TARGETS_OF_ONE: Final = 20
+"""Targets in one report."""
+_WORDS: Final = 3
+"""Reports of one case whose words are shown."""
+_is_hex64: Final = re.compile("[0-9a-f]{64}").fullmatch
+
+Sort = Literal["event", "pubkey"]
+
+
+class Target(NamedTuple):
+    """What a report is about: an event or a key, in hex."""
+
+    sort: Sort
+    value: str
+
+
+class Case(msgspec.Struct, frozen=True):
+    """All that is reported of one target and was not heard yet.
+
+    `score` ranks; `types` says how many reporters gave which type; `known` how many of `reporters`
+    are admins, members or trusted; `author` who wrote a reported event; `latest` in seconds;
+    `words` what the weightiest reporters wrote, which is anybody's text.
+    """
+
+    sort: Sort
+    target: str
+    score: int
+    types: dict[str, int]
+    reporters: int
+    known: int
+    author: str
+    latest: int
+    words: tuple[str, ...]
+
+    @property
+    def reason(self) -> str:
+        """Types and counts in a few words."""
+        return ", ".join(f"{name} ({count})" for name, count in self.types.items())
+
+
+def targets_of(report: Event) -> dict[Target, str]:
+    """What a report names, with NIP-56's type for each.
+
+    A report on an event names its author too, and is no report on the author then.
+    """
+    found: dict[Target, str] = {}
+    for name, sort in (("e", "event"), ("p", "pubkey")):
+        for tag in report.tags:
+            if tag[0] == name and len(tag) > 1 and _is_hex64(tag[1]):
+                said = tag[2] if len(tag) > 2 and tag[2] in GRAVITY else "other"
+                target = Target("event" if sort == "event" else "pubkey", tag[1])
+                found[target] = max(said, found.get(target, said), key=GRAVITY.__getitem__)
+        if found:
+            break
+    return dict(list(found.items())[:_TARGETS_OF_ONE])
+
+
+class _Pile:
+    """What is said of one target."""
+
+    def __init__(self) -> None:
+        self.said: dict[str, str] = {}
+        self.words: dict[str, str] = {}
+        self.latest = 0
+
+    def add(self, report: Event, type: str) -> None:
+        held = self.said.get(report.pubkey)
+        if held is None or GRAVITY[type] > GRAVITY[held]:
+            self.said[report.pubkey] = type
+        if report.content:
+            self.words.setdefault(report.pubkey, report.content[:300])
+        self.latest = max(self.latest, report.created_at)
+
+    def case(self, target: Target, weight: Callable[[str], int]) -> Case:
+        by_weight = sorted(
+            self.said, key=lambda reporter: -weight(reporter) * GRAVITY[self.said[reporter]]
+        )
+        known = [reporter for reporter in by_weight if weight(reporter) > STRANGER]
+        strangers = [reporter for reporter in by_weight if weight(reporter) <= STRANGER]
+        counted = (*known, *strangers[:STRANGERS])
+        types = Counter(self.said.values())
+        return Case(
+            sort=target.sort,
+            target=target.value,
+            score=sum(weight(reporter) * GRAVITY[self.said[reporter]] for reporter in counted),
+            types=dict(sorted(types.items(), key=lambda item: -GRAVITY[item[0]])),
+            reporters=len(self.said),
+            known=len(known),
+            author=target.value if target.sort == "pubkey" else "",
+            latest=self.latest,
+            words=tuple(self.words[who] for who in by_weight if who in self.words)[:_WORDS],
+        )
+
+
+def rank(
+    reports: Iterable[Event],
+    weight: Callable[[str], int],
+    heard: Collection[tuple[str, str]] = (),
+) -> list[Case]:
+    """The cases in `reports`, the gravest first, without what (target, reporter) were `heard` of.
+
+    `weight`: what a reporter weighs; 0, and he is not counted.
+    """
+    piles: dict[Target, _Pile] = {}
+    for report in reports:
+        if weight(report.pubkey) <= 0:
+            continue
+        for target, type in targets_of(report).items():
+            if (target.value, report.pubkey) not in heard:
+                piles.setdefault(target, _Pile()).add(report, type)
+    cases = [pile.case(target, weight) for target, pile in piles.items()]
+    return sorted(cases, key=lambda case: (-case.score, -case.latest, case.target))
+
+
+class Reports:
+    """The queue of one relay. `trusted`: does the keeper's web of trust reach this key?"""
+
+    def __init__(
+        self,
+        keeper: Keeper,
+        store: EventStore,
+        admins: Callable[[], Collection[str]],
+        trusted: Callable[[str], bool] = lambda _: False,
+    ) -> None:
+        self._keeper = keeper
+        self._store = store
+        self._admins = admins
+        self._trusted = trusted
+
+    def weight(self, pubkey: str) -> int:
+        """What a reporter weighs; a banned one nothing."""
+        if pubkey in self._keeper.bans.pubkeys:
+            return 0
+        if pubkey in self._admins() or pubkey == self._keeper.pubkey:
+            return ADMIN
+        if pubkey in self._keeper.roster.members:
+            return MEMBER
+        return TRUSTED if self._trusted(pubkey) else STRANGER
+
+    async def queue(self, most: int = SHOWN) -> list[Case]:
+        """What waits for a decision, the gravest first. Raises StoreError."""
+        heard = await self._keeper.records.read(_heard)
+        reports = [event async for event in self._reports()]
+        cases = rank(reports, self.weight, heard)
+        return await self._still_there(cases, most)
+
+    async def _reports(self) -> AsyncIterator[Event]:
+        """The newest of all, and besides those of known people, which no flood pushes out."""
+        seen: set[str] = set()
+        known = {*self._admins(), *self._keeper.roster.members}
+        for f in (Filter.of(kinds=[KIND]), Filter.of(kinds=[KIND], authors=known)):
+            left = READ_MOST
+            async for events in self._store.stream([f]):
+                for event in events[:left]:
+                    if event.id not in seen:
+                        seen.add(event.id)
+                        yield event
+                left -= len(events)
+                if left <= 0:
+                    break
+
+    async def _still_there(self, cases: Sequence[Case], most: int) -> list[Case]:
+        """Without what is banned or allowed, and without events that are not held."""
+        bans = self._keeper.bans
+        open_cases = [case for case in cases if not _is_decided(case, bans)]
+        found: list[Case] = []
+        while open_cases and len(found) < most:
+            part, open_cases = open_cases[:most], open_cases[most:]
+            events = [case.target for case in part if case.sort == "event"]
+            held = await self._store.known(events)
+            for case in part:
+                if case.sort == "pubkey":
+                    found.append(case)
+                elif (data := held.get(case.target)) is not None:
+                    author = Event.from_trusted(data).pubkey
+                    found.append(msgspec.structs.replace(case, author=author))
+        return found[:most]
+
+    async def dismiss(self, target: str, *, by: str, reason: str = "") -> int:
+        """Nothing is to be done about what was reported of `target` so far; how many reported it.
+
+        Whoever reports it later is heard anew. Raises StoreError.
+        """
+        named = [Filter.of(kinds=[KIND], e=[target]), Filter.of(kinds=[KIND], p=[target])]
+        reporters: set[str] = set()
+        async for events in self._store.stream(named):
+            reporters |= {
+                event.pubkey
+                for event in events
+                if any(named.value == target for named in targets_of(event))
+            }
+        now = int(self._keeper.clock())
+        rows = [(target, reporter, now) for reporter in reporters]
+
+        def act(db: sqlite3.Connection) -> None:
+            db.executemany("INSERT OR IGNORE INTO heard VALUES (?, ?, ?)", rows)
+            self._keeper.note(
+                db, "dismiss-reports", by=by, reason=reason, about=target, reports=len(rows)
+            )
+
+        await self._keeper.records.write(act)
+        return len(rows)
+
+
+def _is_decided(case: Case, bans: Bans) -> bool:
+    if case.sort == "pubkey":
+        return case.target in bans.pubkeys
+    return case.target in bans.events or case.target in bans.allowed_events
+
+
+def _heard(db: sqlite3.Connection) -> frozenset[tuple[str, str]]:
+    return frozenset(db.execute("SELECT target, reporter FROM heard").fetchall())

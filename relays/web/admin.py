@@ -1,0 +1,317 @@
+"""Managing the relay from afar: JSON-RPC over POST (NIP-86), each call signed (NIP-98).
+
+Who is named in the configuration may call everything; each call that changes something is written
+to the log with his name. A header serves once: replays within its window are refused, also after a
+restart. The acts are those of the command line.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from http import HTTPStatus
+from typing import Any, Final
+
+import msgspec
+
+from nostr_client.errors import InvalidData, StoreError
+from nostr_client.nips import nip98
+from nostr_client.protocol.event import MALFORMED, reason_of
+from nostr_client.safe_text import safe_line, safe_text
+from relays.moderation.acts import Acts
+from relays.moderation.bans import Rule, Sort
+from relays.moderation.roster import Role
+from relays.web.requests import HttpRequest, HttpResponse
+
+MEDIA_TYPE: Final = "application/nostr+json+rpc"
+MOST_PARAMS: Final = 10
+_log = logging.getLogger(__name__)
+
+
+class _Call(msgspec.Struct, frozen=True):
+    method: str
+    params: list[Any] = []
+
+
+class Params:
+    """The parameters of one call, read in order. Raises InvalidData for what does not fit."""
+
+    def __init__(self, values: list[Any]) -> None:
+        self._values = values
+
+    def text(self, index: int, name: str) -> str:
+        value = self._values[index] if index < len(self._values) else None
+        if not isinstance(value, str):
+            raise InvalidData(f"parameter {index + 1}, {name}, is to be a string")
+        return value
+
+    def optional(self, index: int, name: str) -> str:
+        """A text that may be missing, or null."""
+        missing = index >= len(self._values) or self._values[index] is None
+        return "" if missing else self.text(index, name)
+
+    def number(self, index: int, name: str) -> int:
+        value = self._values[index] if index < len(self._values) else None
+        if type(value) is not int:
+            raise InvalidData(f"parameter {index + 1}, {name}, is to be a whole number")
+        return value
+
+    def optional_number(self, index: int, name: str) -> int | None:
+        """A number that may be missing, null or empty, or written as a text."""
+        value = self._values[index] if index < len(self._values) else None
+        if value is None or value == "":
+            return None
+        if isinstance(value, str) and value.removeprefix("-").isdecimal() and len(value) < 10:
+            return int(value)
+        return self.number(index, name)
+
+
+Method = Callable[[Acts, Params, str], Awaitable[Any]]
+"""Does what a call asks; the last argument is the admin's name."""
+
+
+class Admin:
+    """Answers the calls for one relay.
+
+    `admins`: names by public key; `urls`: its service URLs. Both are asked at each call.
+    """
+
+    def __init__(
+        self,
+        acts: Acts,
+        admins: Callable[[], Mapping[str, str]],
+        urls: Callable[[], frozenset[str]],
+    ) -> None:
+        self._acts = acts
+        self._admins = admins
+        self._urls = urls
+
+    async def answer(self, request: HttpRequest) -> HttpResponse:
+        """The answer to a POST of `MEDIA_TYPE`. A `Handler`: raises nothing."""
+        try:
+            name = await self._caller(request)
+        except InvalidData as error:
+            return _response(HTTPStatus.UNAUTHORIZED, error=str(error))
+        except StoreError:
+            _log.exception("a call could not be checked")
+            return _response(HTTPStatus.SERVICE_UNAVAILABLE, error="error: try again later")
+        if not name:
+            words = "restricted: this key is no admin's here"
+            return _response(HTTPStatus.FORBIDDEN, error=words)
+        try:
+            call = msgspec.json.decode(request.body, type=_Call)
+        except MALFORMED as error:
+            return _response(HTTPStatus.BAD_REQUEST, error=f"invalid: {reason_of(error)}")
+        return await self._do(call, name)
+
+    async def _caller(self, request: HttpRequest) -> str:
+        """The name of the admin who signed this; empty if it is nobody's. Raises InvalidData."""
+        header = request.headers.get("authorization")
+        if header is None:
+            raise InvalidData("auth-required: sign the request (NIP-98)")
+        urls = frozenset(each for url in self._urls() for each in nip98.spellings(url))
+        now = self._acts.keeper.clock()
+        event = nip98.check(header, urls=urls, method=request.method, now=now, body=request.body)
+        name = self._admins().get(event.pubkey, "")
+        # Kept for both ends of the window: the date may lie ahead.
+        until = event.created_at + nip98.WINDOW
+        if name and not await self._acts.keeper.first_time(event.id, until):
+            raise InvalidData("authorization: it was used before")
+        return name
+
+    async def _do(self, call: _Call, name: str) -> HttpResponse:
+        method = METHODS.get(call.method)
+        if method is None:
+            return _response(HTTPStatus.OK, error=f"unsupported: {safe_line(call.method)[:64]}")
+        if len(call.params) > MOST_PARAMS:
+            return _response(HTTPStatus.OK, error="invalid: too many parameters")
+        try:
+            result = await method(self._acts, Params(call.params), name)
+        except InvalidData as error:
+            return _response(HTTPStatus.OK, error=f"invalid: {error}")
+        except StoreError:
+            _log.exception("%s could not be done", call.method)
+            return _response(HTTPStatus.OK, error="error: it could not be done or not wholly")
+        return _response(HTTPStatus.OK, result=result)
+
+
+def _response(status: HTTPStatus, *, result: Any = None, error: str = "") -> HttpResponse:
+    body = {"result": result, "error": error} if error else {"result": result}
+    headers = {"WWW-Authenticate": "Nostr"} if status is HTTPStatus.UNAUTHORIZED else {}
+    return HttpResponse(
+        status=status,
+        media_type="application/json",
+        body=msgspec.json.encode(body),
+        headers=headers,
+    )
+
+
+# The methods, in the order of the NIP
+
+
+async def _supported(_acts: Acts, _params: Params, _by: str) -> list[str]:
+    return [name for name in METHODS if name != "supportedmethods"]
+
+
+async def _ban_pubkey(acts: Acts, params: Params, by: str) -> bool:
+    pubkey, reason = params.text(0, "pubkey"), params.optional(1, "reason")
+    await acts.ban_pubkey(pubkey, by=by, reason=reason)
+    return True
+
+
+async def _unban_pubkey(acts: Acts, params: Params, by: str) -> bool:
+    pubkey, reason = params.text(0, "pubkey"), params.optional(1, "reason")
+    await acts.unban_pubkey(pubkey, by=by, reason=reason)
+    return True
+
+
+async def _banned_pubkeys(acts: Acts, _params: Params, _by: str) -> list[dict[str, str]]:
+    return _listed("pubkey", await acts.rules(Sort.BAN_PUBKEY))
+
+
+async def _allow_pubkey(acts: Acts, params: Params, by: str) -> bool:
+    pubkey, reason = params.text(0, "pubkey"), params.optional(1, "reason")
+    await acts.allow_pubkey(pubkey, by=by, reason=reason)
+    return True
+
+
+async def _unallow_pubkey(acts: Acts, params: Params, by: str) -> bool:
+    pubkey, reason = params.text(0, "pubkey"), params.optional(1, "reason")
+    await acts.unallow_pubkey(pubkey, by=by, reason=reason)
+    return True
+
+
+async def _allowed_pubkeys(acts: Acts, _params: Params, _by: str) -> list[dict[str, str]]:
+    members = await acts.members.listed()
+    return [_named("pubkey", member.pubkey, member.reason) for member in members]
+
+
+def _role(params: Params) -> Role:
+    color = params.optional_number(3, "color")
+    if color is not None and not 0 <= color <= 360:
+        raise InvalidData("a color is a hue from 0 to 360")
+    id, label = params.text(0, "id"), safe_line(params.optional(1, "label"))
+    if not id or safe_line(id) != id or len(id) > 64:
+        raise InvalidData("a role's id has 1 to 64 plain characters")
+    description = safe_text(params.optional(2, "description"))
+    return Role(id, label[:100], description[:1000], color, params.optional_number(4, "order"))
+
+
+async def _create_role(acts: Acts, params: Params, by: str) -> bool:
+    await acts.members.put_role(_role(params), by=by, new=True)
+    return True
+
+
+async def _edit_role(acts: Acts, params: Params, by: str) -> bool:
+    await acts.members.put_role(_role(params), by=by, new=False)
+    return True
+
+
+async def _delete_role(acts: Acts, params: Params, by: str) -> bool:
+    await acts.members.delete_role(params.text(0, "id"), by=by)
+    return True
+
+
+async def _assign_role(acts: Acts, params: Params, by: str) -> bool:
+    await acts.members.assign(params.text(0, "pubkey"), params.text(1, "role"), by=by)
+    return True
+
+
+async def _unassign_role(acts: Acts, params: Params, by: str) -> bool:
+    await acts.members.unassign(params.text(0, "pubkey"), params.text(1, "role"), by=by)
+    return True
+
+
+async def _needing_moderation(acts: Acts, _params: Params, _by: str) -> list[dict[str, str]]:
+    cases = await acts.reports.queue()
+    return [_named("id", case.target, case.reason) for case in cases if case.sort == "event"]
+
+
+async def _allow_event(acts: Acts, params: Params, by: str) -> bool:
+    id, reason = params.text(0, "id"), params.optional(1, "reason")
+    await acts.allow_event(id, by=by, reason=reason)
+    return True
+
+
+async def _ban_event(acts: Acts, params: Params, by: str) -> bool:
+    id, reason = params.text(0, "id"), params.optional(1, "reason")
+    await acts.ban_event(id, by=by, reason=reason)
+    return True
+
+
+async def _banned_events(acts: Acts, _params: Params, _by: str) -> list[dict[str, str]]:
+    return _listed("id", await acts.rules(Sort.BAN_EVENT))
+
+
+def _change(name: str) -> Method:
+    async def change(acts: Acts, params: Params, by: str) -> bool:
+        await acts.say(name, params.text(0, name), by=by)
+        return True
+
+    return change
+
+
+async def _allow_kind(acts: Acts, params: Params, by: str) -> bool:
+    await acts.allow_kind(params.number(0, "kind"), by=by)
+    return True
+
+
+async def _disallow_kind(acts: Acts, params: Params, by: str) -> bool:
+    await acts.disallow_kind(params.number(0, "kind"), by=by)
+    return True
+
+
+async def _allowed_kinds(acts: Acts, _params: Params, _by: str) -> list[int]:
+    return sorted(acts.keeper.bans.allowed_kinds)
+
+
+async def _block_ip(acts: Acts, params: Params, by: str) -> bool:
+    address, reason = params.text(0, "ip"), params.optional(1, "reason")
+    await acts.ban_address(address, by=by, reason=reason)
+    return True
+
+
+async def _unblock_ip(acts: Acts, params: Params, by: str) -> bool:
+    await acts.unban_address(params.text(0, "ip"), by=by)
+    return True
+
+
+async def _blocked_ips(acts: Acts, _params: Params, _by: str) -> list[dict[str, str]]:
+    return _listed("ip", await acts.rules(Sort.BAN_IP))
+
+
+def _listed(name: str, rules: list[Rule]) -> list[dict[str, str]]:
+    return [_named(name, rule.value, rule.reason) for rule in rules]
+
+
+def _named(name: str, value: str, reason: str) -> dict[str, str]:
+    return {name: value, "reason": reason} if reason else {name: value}
+
+
+METHODS: Final[Mapping[str, Method]] = {
+    "supportedmethods": _supported,
+    "banpubkey": _ban_pubkey,
+    "unbanpubkey": _unban_pubkey,
+    "listbannedpubkeys": _banned_pubkeys,
+    "allowpubkey": _allow_pubkey,
+    "unallowpubkey": _unallow_pubkey,
+    "listallowedpubkeys": _allowed_pubkeys,
+    "createrole": _create_role,
+    "editrole": _edit_role,
+    "deleterole": _delete_role,
+    "assignrole": _assign_role,
+    "unassignrole": _unassign_role,
+    "listeventsneedingmoderation": _needing_moderation,
+    "allowevent": _allow_event,
+    "banevent": _ban_event,
+    "listbannedevents": _banned_events,
+    "changerelayname": _change("name"),
+    "changerelaydescription": _change("description"),
+    "changerelayicon": _change("icon"),
+    "allowkind": _allow_kind,
+    "disallowkind": _disallow_kind,
+    "listallowedkinds": _allowed_kinds,
+    "blockip": _block_ip,
+    "unblockip": _unblock_ip,
+    "listblockedips": _blocked_ips,
+}
