@@ -25,8 +25,8 @@ from nostr_client.errors import ConfigError, InvalidData, StoreError
 from nostr_client.paths import FolderLock, private_folder, write_private
 from nostr_client.protocol.urls import normalize_relay_url
 from relays.config import RelayConfig
+from relays.listening import listen
 from relays.relay import open_relay
-from relays.server import listen
 from relays.web.pages import Pages
 
 DATABASE: Final = "events.db"
@@ -73,7 +73,7 @@ async def run(config: RelayConfig, data: Path, *, stop_on_eof: bool = False) -> 
             urls = service_urls(address, config.urls)
             async with (
                 open_relay(data / DATABASE, config, service_urls=urls) as relay,
-                listen(relay, Pages(config).respond, listener),
+                listen(relay, Pages(config), listener),
             ):
                 with _noted(data, Note(os.getpid(), address, int(time.time()))):
                     _say(address)

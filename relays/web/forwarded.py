@@ -61,6 +61,10 @@ class Proxies:
         self._trusted = trusted
         self._read = _forwarded if header == "forwarded" else _x_forwarded
 
+    def trusts(self, peer: str) -> bool:
+        """Is the other end of a socket one of them?"""
+        return peer in self._trusted
+
     def origin(self, peer: str, headers: Headers, *, secure: bool = False) -> Origin:
         """`peer`: the address of the socket; `secure`: it speaks TLS with us."""
         if peer not in self._trusted:

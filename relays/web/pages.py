@@ -9,20 +9,18 @@ from ipaddress import ip_address
 from typing import Final
 from urllib.parse import urlsplit
 
-from websockets.datastructures import Headers
-from websockets.http11 import Request, Response
-
 from nostr_client.nips.nip11 import MEDIA_TYPE, Limitation, RelayInfo
 from nostr_client.protocol.messages import MAX_SUBSCRIPTION_ID
 from nostr_client.version import __version__
 from relays.config import RelayConfig
+from relays.web.requests import HttpRequest, HttpResponse, words
 
 NIPS: Final = (1, 9, 11, 40, 45, 62, 67, 70)
 """What this relay does; NIPs that are a client's affair are not named."""
-_CORS: Final = {
+CORS: Final = {
     "Access-Control-Allow-Origin": "*",
     "Access-Control-Allow-Headers": "*",
-    "Access-Control-Allow-Methods": "GET, HEAD, OPTIONS",
+    "Access-Control-Allow-Methods": "GET, HEAD, POST, OPTIONS",
 }
 
 
@@ -72,49 +70,41 @@ class Pages:
         self._web_pages = config.web_pages
         self._paths: Collection[str] = {"/"} | {urlsplit(url).path or "/" for url in config.urls}
 
-    def respond(self, request: Request) -> Response | None:
-        """The answer; None when the request may become a WebSocket."""
-        if not self._web_pages and _from_a_page(request):
-            response = refusal(HTTPStatus.FORBIDDEN, "This relay is not for web pages.")
-            del response.headers["Access-Control-Allow-Origin"]
-            return response
-        path = request.path.partition("?")[0]
-        if path not in self._paths:
-            return refusal(HTTPStatus.NOT_FOUND, "There is nothing here.")
+    def admits(self, request: HttpRequest) -> HttpResponse | None:
+        """See `Site`."""
+        return self._fault(request)
+
+    async def answer(self, request: HttpRequest) -> HttpResponse:
+        """See `Site`."""
+        fault = self._fault(request)
+        if fault is not None:
+            return fault
         match request.method:
             case "OPTIONS":
-                return _response(HTTPStatus.NO_CONTENT, "", b"")
+                return HttpResponse(status=HTTPStatus.NO_CONTENT, headers=CORS)
             case "GET" | "HEAD":
                 pass
             case _:
-                return not_allowed()
-        if MEDIA_TYPE in ",".join(request.headers.get_all("Accept")):
-            answer = _response(HTTPStatus.OK, MEDIA_TYPE, self._document)
-        elif request.headers.get_all("Upgrade"):
-            return None
-        else:
-            answer = _response(HTTPStatus.OK, "text/html", self._greeting)
-        if request.method == "HEAD":
-            answer.body = b""
-        return answer
+                headers = {"Allow": CORS["Access-Control-Allow-Methods"]}
+                return words(HTTPStatus.METHOD_NOT_ALLOWED, "Ask with GET.", headers)
+        if MEDIA_TYPE in request.headers.get("accept", ""):
+            return _page(MEDIA_TYPE, self._document)
+        return _page("text/html; charset=utf-8", self._greeting)
+
+    def _fault(self, request: HttpRequest) -> HttpResponse | None:
+        if not self._web_pages and _from_a_page(request):
+            return words(HTTPStatus.FORBIDDEN, "This relay is not for web pages.")
+        if request.path not in self._paths:
+            return words(HTTPStatus.NOT_FOUND, "There is nothing here.", CORS)
+        return None
 
 
-def refusal(status: HTTPStatus, words: str) -> Response:
-    """An answer that says no, and why."""
-    return _response(status, "text/plain", f"{words}\n".encode())
-
-
-def not_allowed() -> Response:
-    """The answer to a method that is none of ours."""
-    response = refusal(HTTPStatus.METHOD_NOT_ALLOWED, "Ask with GET.")
-    response.headers["Allow"] = _CORS["Access-Control-Allow-Methods"]
-    return response
-
-
-def _from_a_page(request: Request) -> bool:
+def _from_a_page(request: HttpRequest) -> bool:
     """Browsers name the page's origin, always; some programs name the relay itself."""
-    own = [f"http://{host}" for host in request.headers.get_all("Host") if _is_numeric(host)]
-    return any(origin not in own for origin in request.headers.get_all("Origin"))
+    origin = request.headers.get("origin")
+    return origin is not None and (
+        origin != f"http://{request.host}" or not _is_numeric(request.host)
+    )
 
 
 def _is_numeric(host: str) -> bool:
@@ -126,15 +116,9 @@ def _is_numeric(host: str) -> bool:
     return True
 
 
-def _response(status: HTTPStatus, kind: str, body: bytes) -> Response:
-    headers = Headers(_CORS)
-    headers["Connection"] = "close"
-    headers["Vary"] = "Accept"
-    if kind:
-        headers["Content-Type"] = f"{kind}; charset=utf-8"
-        headers["Content-Length"] = str(len(body))
-        headers["X-Content-Type-Options"] = "nosniff"
-    return Response(status.value, status.phrase, headers, body)
+def _page(media_type: str, body: bytes) -> HttpResponse:
+    headers = {**CORS, "Vary": "Accept", "X-Content-Type-Options": "nosniff"}
+    return HttpResponse(status=HTTPStatus.OK, media_type=media_type, body=body, headers=headers)
 
 
 def _greeting(config: RelayConfig) -> str:

@@ -8,9 +8,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from relays.config import RelayConfig
+from relays.listening import listen
 from relays.relay import Relay, open_relay
 from relays.running import bind, service_urls
-from relays.server import Server, listen
+from relays.server import Server
 from relays.web.pages import Pages
 
 
@@ -34,6 +35,6 @@ async def serving(
         urls = service_urls(url, config.urls)
         async with (
             open_relay(folder / "events.db", config, service_urls=urls, clock=clock) as relay,
-            listen(relay, Pages(config).respond, listener) as server,
+            listen(relay, Pages(config), listener) as server,
         ):
             yield Served(relay, server, url)

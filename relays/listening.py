@@ -1,0 +1,50 @@
+"""Listening: from a bound socket to connections, and the clean end of all of them."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from relays.connection import HANDSHAKE_LIMIT, Connection
+from relays.relay import Relay
+from relays.server import Gate, Server
+from relays.web.requests import Site
+
+
+@asynccontextmanager
+async def listen(
+    relay: Relay,
+    site: Site,
+    listener: socket.socket,
+    *,
+    gate: Gate | None = None,
+    tls: ssl.SSLContext | None = None,
+) -> AsyncIterator[Server]:
+    """Accept connections on the bound socket `listener` while the block runs.
+
+    On leaving, no further connection is accepted, what was offered is stored and answered, and
+    every client is told.
+    """
+    loop = asyncio.get_running_loop()
+    async with asyncio.TaskGroup() as group:
+        server = Server(relay, site, gate or Gate(), group)
+        ticking = group.create_task(server.tick())
+        accepting = await loop.create_server(
+            lambda: Connection(server),
+            sock=listener,
+            backlog=1024,
+            ssl=tls,
+            ssl_handshake_timeout=HANDSHAKE_LIMIT if tls else None,
+        )
+        try:
+            yield server
+        finally:
+            accepting.close()
+            for connection in list(server.connections):
+                connection.stop_reading()
+            await relay.drained()
+            await server.close()
+            ticking.cancel()
