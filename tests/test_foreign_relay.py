@@ -19,7 +19,7 @@ from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.keys import SecretKey
 from nostr_client.signing.signer import LocalSigner
 
-LIMIT = 15.0
+LIMIT = 30.0
 ANA, BEN = SecretKey.from_hex("1" * 64), SecretKey.from_hex("2" * 64)
 CONFIG = ClientConfig(allow_private_relays=("127.0.0.1",), own_relay=False)
 

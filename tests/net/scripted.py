@@ -17,7 +17,7 @@ from nostr_client.protocol.event import Draft, Event
 from nostr_client.protocol.filters import Filter, matches_any
 from nostr_client.protocol.keys import SecretKey
 
-LIMIT = 10.0
+LIMIT = 30.0
 """Seconds that a test waits for anything."""
 
 ALICE = SecretKey.from_hex("1" * 64)

@@ -15,7 +15,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from nostr_client.protocol.event import Draft, Event
 from nostr_client.protocol.keys import SecretKey
 
-LIMIT = 10.0
+LIMIT = 30.0
 """Seconds that a frame may take."""
 NOW = 1_700_000_000
 KEY = SecretKey(b"\x7f" * 32)

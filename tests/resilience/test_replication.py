@@ -26,7 +26,7 @@ KEY = SecretKey.generate()
 ME = KEY.public_key.hex
 A, B, C, D, E = (f"wss://{name}.example" for name in "abcde")
 PACE = Pace(idle=0.02, lead=0.05, sweep=0.05, settle=0.0, grace=0.0, dead_after=100.0)
-LIMIT = 10.0
+LIMIT = 30.0
 
 
 class Clock:

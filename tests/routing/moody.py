@@ -14,7 +14,7 @@ from websockets.exceptions import ConnectionClosed
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter, matches_any
 
-LIMIT = 10.0
+LIMIT = 30.0
 """Seconds that a test waits for anything."""
 CAP = 500
 """Events in one answer."""

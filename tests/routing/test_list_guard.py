@@ -90,8 +90,8 @@ async def guarded(
 @pytest.fixture(autouse=True)
 def short_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection, "SOON", 0.05)
-    monkeypatch.setattr(list_guard, "READ_LIMIT", 0.5)
-    monkeypatch.setattr(list_guard, "HINT_LIMIT", 0.3)
+    monkeypatch.setattr(list_guard, "READ_LIMIT", 2.0)
+    monkeypatch.setattr(list_guard, "HINT_LIMIT", 1.0)
 
 
 # The rules by themselves

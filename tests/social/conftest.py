@@ -13,5 +13,5 @@ __all__ = ["loopback_only"]
 def short_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits for a relay that is down."""
     monkeypatch.setattr(connection, "SOON", 0.05)
-    monkeypatch.setattr(list_guard, "READ_LIMIT", 1.0)
-    monkeypatch.setattr(list_guard, "HINT_LIMIT", 0.3)
+    monkeypatch.setattr(list_guard, "READ_LIMIT", 2.0)
+    monkeypatch.setattr(list_guard, "HINT_LIMIT", 1.0)

@@ -11,7 +11,7 @@ import pytest
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Event, Tags
 from nostr_client.protocol.keys import SecretKey
-from nostr_client.social.timeline import GATHER, MAX_AHEAD
+from nostr_client.social.timeline import MAX_AHEAD
 from nostr_client.social.views import NoteView
 from nostr_client.store.events import EventStore
 from tests.routing.rooms import forged
@@ -236,12 +236,20 @@ async def next_texts(watch, number: int) -> list[str]:  # type: ignore[no-untype
         return [(await anext(watch)).event.content for _ in range(number)]
 
 
+async def at_watch(h):  # type: ignore[no-untyped-def]
+    """A watch that is at work for sure: something has come."""
+    page = await h.timeline.home()
+    await h.keep(note("it watches"))
+    watch = h.timeline.watch(page)
+    assert await next_texts(watch, 1) == ["it watches"]
+    return watch
+
+
 async def test_new_notes_come_as_they_are_stored(tmp_path: Path) -> None:
     async with house(tmp_path) as h:
         await h.keep(following(BEN_KEY), note("before"))
-        watch = h.timeline.watch()
+        watch = await at_watch(h)
         task = asyncio.create_task(next_texts(watch, 3))
-        await asyncio.sleep(0.1)
         await h.keep(note("one", at=START + 1), note("stranger", CY), note("mine", ANA))
         await h.keep(note("one", at=START + 1), note("ahead", at=START + 10_000))
         await h.keep(note("two", at=START + 2))
@@ -252,11 +260,10 @@ async def test_new_notes_come_as_they_are_stored(tmp_path: Path) -> None:
 async def test_who_is_followed_now_is_watched_from_now_on(tmp_path: Path) -> None:
     async with house(tmp_path) as h:
         await h.keep(following(BEN_KEY))
-        watch = h.timeline.watch()
+        watch = await at_watch(h)
+        await h.keep(note("cy, too early", CY), note("ben"))
+        assert await next_texts(watch, 1) == ["ben"]
         task = asyncio.create_task(next_texts(watch, 2))
-        await asyncio.sleep(0.1)
-        await h.keep(note("cy, too early", CY))
-        await asyncio.sleep(4 * GATHER)
         await h.follows.follow(CY_KEY)
         await h.keep(note("cy", CY, START + 1))
         await h.follows.unfollow(BEN_KEY)
@@ -268,9 +275,8 @@ async def test_who_is_followed_now_is_watched_from_now_on(tmp_path: Path) -> Non
 async def test_what_another_process_stores_is_seen(tmp_path: Path) -> None:
     async with house(tmp_path) as h:
         await h.keep(following(BEN_KEY))
-        watch = h.timeline.watch()
+        watch = await at_watch(h)
         task = asyncio.create_task(next_texts(watch, 1))
-        await asyncio.sleep(0.1)
         async with EventStore.open(tmp_path / "events.db") as other:
             await other.save([note("from next door")])
             assert await task == ["from next door"]
@@ -281,9 +287,8 @@ async def test_a_flood_comes_whole_and_once(tmp_path: Path) -> None:
     async with house(tmp_path) as h:
         await h.keep(following(BEN_KEY))
         notes = [note(f"{n}", at=START - n) for n in range(600)]
-        watch = h.timeline.watch()
+        watch = await at_watch(h)
         task = asyncio.create_task(next_texts(watch, 600))
-        await asyncio.sleep(0.1)
         for start in range(0, 600, 100):
             await h.keep(*notes[start : start + 100])
         assert sorted(map(int, await task)) == list(range(600))

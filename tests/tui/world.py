@@ -28,7 +28,7 @@ from nostr_client.tui.setting import Setting
 NARROW = (80, 24)
 WIDE = (120, 40)
 PASSWORD = "correct horse"
-PATIENCE = 10.0
+PATIENCE = 30.0
 """Seconds that a test waits for what must come."""
 
 
