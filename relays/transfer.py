@@ -1,29 +1,34 @@
 """Import and export: JSON lines, one event each, in and out of a relay's folder.
 
 Both work beside a running relay, whose clients see what is imported. An import is the keeper's own
-act: it passes the limits on age, never those on signatures, deletions and forms.
+act: it passes the limits on age, never those on signatures, deletions and forms. One that was
+interrupted goes on where it was.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import re
+import stat
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, Final, NamedTuple
 
 from nostr_client.errors import InvalidEvent, StoreError
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.signing.verifier import Verifier
 from nostr_client.store.events import EventStore
+from relays.bookmarks import Bookmarks
 from relays.config import RelayConfig
 from relays.ingest import Verify
 from relays.policies.events import for_imports
 from relays.policies.verdict import Policy, Source
+from relays.progress import Progress
 from relays.running import DATABASE, note_in, service_urls
 from relays.taking import Taker, Tally
 
@@ -31,14 +36,25 @@ BATCH: Final = 1000
 """Lines that are read, verified and saved at once."""
 AHEAD: Final = 3
 """Batches that are read and verified while one is saved."""
-_SAY_EVERY: Final = 1.0
-"""Seconds between two words on how it goes."""
 
-
-_place = re.compile(r"(: line \d+ column \d+)? \((byte|char) \d+\)")
+_position = re.compile(r"(: line \d+ column \d+)? \((byte|char) \d+\)")
 """Where in a line a decoder stopped: left out, so that equal mistakes are counted together."""
 
-_Ahead = asyncio.Queue[tuple[list[Event], asyncio.Task[list[bool]]] | None]
+
+class Batch(NamedTuple):
+    """Some lines of a file, and where in it the next one begins."""
+
+    lines: list[bytes]
+    end: int
+
+
+_Ahead = asyncio.Queue[tuple[list[Event], int, asyncio.Task[list[bool]]] | None]
+Saved = Callable[[int], None]
+"""Told of each place in a file up to which everything is stored."""
+
+
+def _nothing(_place: int) -> None:
+    pass
 
 
 class Importer:
@@ -49,26 +65,27 @@ class Importer:
         self._verify_all = verify
         self.tally = self._taker.tally
 
-    async def lines(self, source: Iterator[list[bytes]]) -> None:
+    async def lines(self, source: Iterator[Batch], saved: Saved = _nothing) -> None:
         """Take in every line of `source`: while a batch is saved, the next ones are verified."""
         ahead: _Ahead = asyncio.Queue(AHEAD)
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._save_all(ahead))
-            while batch := await asyncio.to_thread(_next, source):
-                events = self._read(batch)
-                await ahead.put((events, group.create_task(self._check(events))))
+            group.create_task(self._save_all(ahead, saved))
+            while (batch := await asyncio.to_thread(next, source, None)) is not None:
+                events = self._read(batch.lines)
+                await ahead.put((events, batch.end, group.create_task(self._check(events))))
             await ahead.put(None)
 
     async def _check(self, events: list[Event]) -> list[bool]:
         return await self._verify_all(events)
 
-    async def _save_all(self, ahead: _Ahead) -> None:
+    async def _save_all(self, ahead: _Ahead, saved: Saved) -> None:
         while (batch := await ahead.get()) is not None:
-            events, check = batch
+            events, end, check = batch
             verdicts = await check
             good = [event for event, ok in zip(events, verdicts, strict=True) if ok]
             self.tally.refuse("the signature is wrong", len(events) - len(good))
             await self._taker.save(good)
+            saved(end)
 
     def _read(self, batch: list[bytes]) -> list[Event]:
         events: list[Event] = []
@@ -76,18 +93,21 @@ class Importer:
             try:
                 event = Event.parse(line)
             except InvalidEvent as error:
-                self.tally.refuse(f"invalid: {_place.sub('', str(error))}")
+                self.tally.refuse(f"invalid: {_position.sub('', str(error))}")
                 continue
             if self._taker.admit(event):
                 events.append(event)
         return events
 
 
-async def import_files(data: Path, files: list[str], config: RelayConfig) -> Tally:
+async def import_files(
+    data: Path, files: Sequence[str], config: RelayConfig, *, anew: bool = False
+) -> Tally:
     """Import `files` (`-`: standard input) into the relay of the folder `data`.
 
-    Says on standard error how it goes. Raises StoreError, and OSError for a file that cannot be
-    read (what came before it is stored).
+    What an interrupted import has stored of a file is passed over, unless `anew`. Says on standard
+    error how it goes. Raises StoreError, and OSError for a file that cannot be read (what came
+    before it is stored).
     """
     note = note_in(data)
     urls = service_urls(note.url if note else f"ws://{config.host}:{config.port}", config.urls)
@@ -97,19 +117,37 @@ async def import_files(data: Path, files: list[str], config: RelayConfig) -> Tal
         Verifier() as verifier,
     ):
         importer = Importer(store, verifier.verify_all, for_imports(config.limits))
+        marks = Bookmarks(data)
         try:
             for name in files:
-                with _opened(name) as file:
-                    source = _batches(file, config.limits.message_bytes)
-                    await importer.lines(_with_progress(source, importer.tally, started))
+                await _import_file(importer, name, marks, config, anew)
         finally:
             seconds = time.monotonic() - started
             sys.stderr.write(f"{importer.tally}\nin {seconds:.1f} s\n")
     return importer.tally
 
 
-def _next(source: Iterator[list[bytes]]) -> list[bytes]:
-    return next(source, [])
+async def _import_file(
+    importer: Importer, name: str, marks: Bookmarks, config: RelayConfig, anew: bool
+) -> None:
+    with contextlib.ExitStack() as stack:
+        file = stack.enter_context(_opened(name))
+        size = _size(file)
+        begin = 0
+        mark: Saved = _nothing
+        if size is not None and name != "-":
+            begin = 0 if anew else marks.find(Path(name), file)
+            mark = stack.enter_context(marks.keep(Path(name), file))
+        if begin:
+            file.seek(begin)
+            sys.stderr.write(f"{name}: going on after {begin:,} bytes that are stored\n")
+        progress = stack.enter_context(Progress(size, start=begin))
+
+        def saved(place: int) -> None:
+            mark(place)
+            progress.show(place, f"{importer.tally.lines:,} lines")
+
+        await importer.lines(_batches(file, config.limits.message_bytes, begin), saved)
 
 
 @contextlib.contextmanager
@@ -121,49 +159,48 @@ def _opened(name: str) -> Iterator[IO[bytes]]:
         yield file
 
 
-def _batches(file: IO[bytes], most: int) -> Iterator[list[bytes]]:
-    """Lines that are not empty, some at a time; of a line that is too long only its head."""
+def _size(file: IO[bytes]) -> int | None:
+    """Bytes of a regular file; None for a pipe and the like."""
+    found = os.fstat(file.fileno())
+    return found.st_size if stat.S_ISREG(found.st_mode) else None
+
+
+def _batches(file: IO[bytes], most: int, place: int = 0) -> Iterator[Batch]:
+    """Lines that are not empty, some at a time; of a line that is too long only its head.
+
+    `place`: where in `file` it stands.
+    """
     batch: list[bytes] = []
     size = 0
     while line := file.readline(most + 2):
+        place += len(line)
         if len(line) > most and not line.endswith(b"\n"):
-            while (rest := file.readline(most)) and not rest.endswith(b"\n"):
-                pass
+            while rest := file.readline(most):
+                place += len(rest)
+                if rest.endswith(b"\n"):
+                    break
         line = line.strip()
         if line:
             batch.append(line)
             size += len(line)
         if len(batch) >= BATCH or size >= 8 * most:
-            yield batch
+            yield Batch(batch, place)
             batch, size = [], 0
     if batch:
-        yield batch
+        yield Batch(batch, place)
 
 
-def _with_progress(
-    source: Iterator[list[bytes]], tally: Tally, started: float
-) -> Iterator[list[bytes]]:
-    said = time.monotonic()
-    for batch in source:
-        yield batch
-        now = time.monotonic()
-        if now - said >= _SAY_EVERY and sys.stderr.isatty():
-            said = now
-            rate = tally.lines / (now - started)
-            sys.stderr.write(f"\r{tally.lines:,} lines, {rate:,.0f} a second ")
-            sys.stderr.flush()
+async def export_events(data: Path, out: IO[bytes], filters: Sequence[Filter] = ()) -> int:
+    """Write what matches one of `filters` (none: everything) of the relay in `data` to `out`.
 
-
-async def export_events(data: Path, out: IO[bytes]) -> int:
-    """Write every event of the relay in `data` to `out`, newest first; returns how many.
-
-    Raises StoreError when there is no relay in `data`, BrokenPipeError when nobody reads any more.
+    Newest first; limits are not read. Returns how many. Raises StoreError when there is no relay
+    in `data`, InvalidFilter, BrokenPipeError when nobody reads any more.
     """
     if not (data / DATABASE).exists():
         raise StoreError(f"there is no relay in {data}")
     count = 0
     async with EventStore.open(data / DATABASE) as store:
-        async for events in store.stream([Filter()]):
+        async for events in store.stream(list(filters) or [Filter()]):
             out.write(b"".join(event.json + b"\n" for event in events))
             count += len(events)
         out.flush()

@@ -17,10 +17,22 @@ REFUSED: Final = 3
 
 def add(commands: Commands) -> None:
     """Add the commands to the parser."""
-    take = commands.add_parser("import", help="take in events from JSON lines")
+    take = commands.add_parser("import", help="take in events from JSON lines, as strfry's too")
     take.add_argument("files", nargs="+", metavar="FILE", help="a file, or - for standard input")
+    take.add_argument(
+        "--anew", action="store_true", help="from the beginning, also after an interruption"
+    )
     take.set_defaults(command=_import)
-    give = commands.add_parser("export", help="write all events as JSON lines")
+    give = commands.add_parser("export", help="write events as JSON lines, newest first")
+    give.add_argument(
+        "--filter",
+        action="append",
+        default=[],
+        metavar="JSON",
+        help="only what matches (NIP-01); may be given more than once",
+    )
+    give.add_argument("--since", type=int, metavar="SECONDS", help="not older than this")
+    give.add_argument("--until", type=int, metavar="SECONDS", help="not newer than this")
     give.set_defaults(command=_export)
     add_data(take)
     add_data(give)
@@ -30,12 +42,18 @@ def add(commands: Commands) -> None:
 def _import(options: argparse.Namespace) -> int:
     from relays.transfer import import_files
 
-    tally = on_loop(import_files(data_of(options), options.files, config_of(options)))
-    return REFUSED if tally.refused else 0
+    work = import_files(data_of(options), options.files, config_of(options), anew=options.anew)
+    return REFUSED if on_loop(work).refused else 0
 
 
 def _export(options: argparse.Namespace) -> int:
+    from nostr_client.protocol.filters import Filter
     from relays.transfer import export_events
 
-    on_loop(export_events(data_of(options), sys.stdout.buffer))
+    filters = [Filter.parse(text) for text in options.filter] or [Filter()]
+    for bound in ("since", "until"):
+        value = getattr(options, bound)
+        if value is not None:
+            filters = [one.changed(**{bound: value}) for one in filters]
+    on_loop(export_events(data_of(options), sys.stdout.buffer, filters))
     return 0

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import io
 import json
 import subprocess
 import sys
@@ -10,6 +12,8 @@ from pathlib import Path
 
 from nostr_client.protocol.event import Event
 from nostr_client.rehearsal.relay_process import RelayProcess
+from relays.bookmarks import Bookmarks
+from relays.progress import Progress, time_text
 from tests.conftest import StartRelay
 from tests.relays.talk import NOW, OTHER, note, wire
 from tests.vectors import needs_vectors, real_events
@@ -184,3 +188,108 @@ async def test_real_events(relay: RelayProcess) -> None:
     assert {event.id for event in exported} <= {Event.parse(line).id for line in real_events()}
     assert len(exported) > 1700
     assert [event.order for event in exported] == sorted(event.order for event in exported)
+
+
+def interrupt(data: Path, file: Path, place: int) -> None:
+    """Leave the note of an import of `file` that was ended there."""
+    with (
+        contextlib.suppress(KeyboardInterrupt),
+        file.open("rb") as opened,
+        Bookmarks(data).keep(file, opened) as mark,
+    ):
+        mark(place)
+        raise KeyboardInterrupt
+
+
+def test_an_interrupted_import_goes_on_where_it_was(tmp_path: Path) -> None:
+    events = [note(f"{n}") for n in range(600)]
+    file, data = tmp_path / "events.jsonl", tmp_path / "relay"
+    file.write_bytes(lines(events))
+    relays("import", "--data", str(data), "-", input=lines(events[:10]))
+    place = len(lines(events[:200]))
+    interrupt(data, file, place)
+    result = relays("import", "--data", str(data), str(file))
+    assert b"going on" in result.stderr
+    assert b"stored 400, duplicate 0," in result.stderr
+    again = relays("import", "--data", str(data), str(file))
+    assert b"going on" not in again.stderr, "it was through"
+    assert b"stored 190, duplicate 410," in again.stderr
+    assert again.returncode == 0
+
+
+def test_a_bookmark_of_another_file_is_no_bookmark(tmp_path: Path) -> None:
+    events = [note(f"{n}") for n in range(20)]
+    file = tmp_path / "events.jsonl"
+    file.write_bytes(lines(events))
+    place = len(lines(events[:10]))
+
+    def found() -> int:
+        with file.open("rb") as opened:
+            begin = Bookmarks(tmp_path).find(file, opened)
+            assert opened.tell() == 0
+        return begin
+
+    interrupt(tmp_path, file, place)
+    assert found() == place
+    file.write_bytes(lines(events[:15]))
+    assert found() == place, "a file may grow and shrink behind it"
+    file.write_bytes(lines(events[:5]))
+    assert found() == 0
+    file.write_bytes(lines(events[::-1]))
+    assert found() == 0
+    interrupt(tmp_path, file, place - 1)
+    assert found() == 0, "no line begins there"
+    (tmp_path / "imports.json").write_text("nonsense")
+    assert found() == 0
+
+
+def test_begun_anew(tmp_path: Path) -> None:
+    file = tmp_path / "events.jsonl"
+    file.write_bytes(lines([note(f"{n}") for n in range(10)]))
+    interrupt(tmp_path, file, len(file.read_bytes()))
+    result = relays("import", "--anew", "--data", str(tmp_path), str(file))
+    assert b"stored 10," in result.stderr
+
+
+def test_an_export_of_what_matches(tmp_path: Path) -> None:
+    notes = [note(f"{n}", at=NOW + n) for n in range(10)]
+    others = [note(f"{n}", at=NOW + n, kind=7, key=OTHER) for n in range(10)]
+    data = str(tmp_path)
+    relays("import", "--data", data, "-", input=lines([*notes, *others]))
+
+    def export(*options: str) -> list[bytes]:
+        result = relays("export", "--data", data, *options)
+        assert result.returncode == 0, result.stderr
+        return result.stdout.splitlines()
+
+    assert export("--filter", '{"kinds":[7]}') == [event.json for event in others[::-1]]
+    some = export("--filter", '{"kinds":[7]}', "--filter", '{"kinds":[1]}', "--since", str(NOW + 8))
+    assert set(some) == {event.json for event in (*notes[8:], *others[8:])}
+    assert export("--until", str(NOW), "--filter", '{"kinds":[1]}') == [notes[0].json]
+    wrong = relays("export", "--data", data, "--filter", '{"kinds":"x"}')
+    assert wrong.returncode == 1
+    assert b"Traceback" not in wrong.stderr
+
+
+def test_strfrys_own_kind_of_lines(tmp_path: Path) -> None:
+    """`strfry export --fried` adds a field of its own to each event."""
+    event = note("hello")
+    line = event.json[:-1] + b',"fried":"00ff"}\n'
+    result = relays("import", "--data", str(tmp_path), "-", input=line)
+    assert result.stderr.startswith(b"stored 1,")
+    assert relays("export", "--data", str(tmp_path)).stdout == lines([event])
+
+
+def test_a_bar_only_for_those_who_look() -> None:
+    class Screen(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    screen, file = Screen(), io.StringIO()
+    for out in (screen, file):
+        with Progress(1000, out=out) as progress:
+            progress.show(250, "10 lines")
+    assert "[######------------------]  25% 10 lines" in screen.getvalue()
+    assert screen.getvalue().endswith("\r"), "it is wiped"
+    assert file.getvalue() == ""
+    assert [time_text(seconds) for seconds in (7, 750, 11_045)] == ["0:07", "12:30", "3:04:05"]
