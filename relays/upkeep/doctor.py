@@ -6,6 +6,7 @@ public URLs and the peers that it was told to compare clocks with.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator
 from email.utils import parsedate_to_datetime
@@ -171,10 +172,13 @@ async def look_at_port(data: Path, config: RelayConfig) -> Finding:
 
 
 async def _answers(note: Note) -> bool:
+    place = urlsplit(note.url)
     try:
-        await get(note.url, accept=MEDIA_TYPE, timeout=_PATIENCE, allow_private=True)
-    except NostrError:
+        async with asyncio.timeout(_PATIENCE):
+            _, writer = await asyncio.open_connection(place.hostname, place.port)
+    except (OSError, TimeoutError):
         return False
+    writer.transport.abort()
     return True
 
 
