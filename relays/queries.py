@@ -11,12 +11,17 @@ never hold up narrow ones:
   others of it are not tried.
 - At most `SLOW_LINE` clients stand in it. A broad question that comes then is refused, and whoever
   asked it is left out of the first line for `REST` seconds.
+
+What comes alone and looks narrow stands in no line: it is answered at once, on the loop, within
+`LOOP_LIMIT`. If that is not enough it goes into the line like all else; and after `TURN` of a
+burst's time was spent so, the rest of the burst does.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -24,12 +29,18 @@ from typing import Final
 from nostr_client.errors import NostrError
 from nostr_client.nips import nip45
 from nostr_client.protocol.filters import Filter
-from nostr_client.store.events import EventStore, Lane, QueryTimeout
+from nostr_client.store.events import EventStore, Lane, Page, QueryTimeout
 from relays.rules import Rules
 from relays.session import RelaySession, State, Subscription, Tally
 
 AT_ONCE: Final = 4
 """Quick queries that run at the same time."""
+LOOP_LIMIT: Final = 0.003
+"""Seconds that a query may hold up the loop ..."""
+TURN: Final = 0.004
+"""... and so many of one burst together."""
+NARROW: Final = 250
+"""Values in the filters of a query that is tried on the loop, at most."""
 PUT_ASIDE: Final = 2
 SLOW_LINE: Final = 20
 REST: Final = 10.0
@@ -89,8 +100,8 @@ class Questions:
 class Queries:
     """Answers questions while `run` runs.
 
-    `deliver` gets the question and the frames that answer it; `news` says which
-    commit live subscriptions were told of last.
+    `deliver` gets the question and the frames that answer it, `flush` is called when they are to
+    leave; `news` says which commit live subscriptions were told of last.
     """
 
     def __init__(
@@ -98,12 +109,16 @@ class Queries:
         store: EventStore,
         rules: Rules,
         deliver: Callable[[Questions, Subscription | Tally, bytes], None],
+        flush: Callable[[], None],
         news: Callable[[], int],
     ) -> None:
         self._store = store
         self._rules = rules
         self._deliver = deliver
+        self._flush = flush
         self._news = news
+        self.spent = 0.0
+        """Seconds of this burst that went into answers at once; whoever ends it sets it to 0."""
         # Each client stands in it at most once, and those are bounded.
         self._line: asyncio.Queue[Questions] = asyncio.Queue()
         self._slow_line: asyncio.Queue[Questions] = asyncio.Queue()
@@ -116,6 +131,24 @@ class Queries:
         if questions.broad and not questions.in_slow_line and not questions.deaf:
             questions.in_slow_line = True
             self._slow_line.put_nowait(questions)
+
+    def answer_at_once(self, questions: Questions) -> bool:
+        """Answer the one scan among `questions`, if that is quick; it leaves with the burst."""
+        if len(questions.scans) != 1 or questions.in_line or not questions.ready:
+            return False
+        [scan] = questions.scans.values()
+        if scan.values > NARROW or self.spent >= TURN or any(f.search for f in scan.filters):
+            return False
+        begun = time.perf_counter()
+        try:
+            frames = self._scan_at_once(questions.session, scan)
+        except NostrError:  # too broad, or the file is in trouble: there they know what to say
+            return False
+        finally:
+            self.spent += time.perf_counter() - begun
+        questions.scans.clear()
+        self._deliver(questions, scan, frames)
+        return True
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -161,6 +194,7 @@ class Queries:
             self._refuse(questions, question, "error: the relay could not read its store")
         else:
             self._deliver(questions, question, frames)
+            self._flush()
 
     def _put_aside(self, questions: Questions, question: Subscription | Tally) -> None:
         if questions.gone or _has_ended(question):
@@ -184,13 +218,12 @@ class Queries:
         else:
             frames = questions.session.untallied(question, reason)
         self._deliver(questions, question, frames)
+        self._flush()
 
     async def _scan(self, session: RelaySession, subscription: Subscription, lane: Lane) -> bytes:
-        filters = self._clamped(subscription.filters)
+        filters, limits = self._clamped(subscription.filters), self._rules.limits
         if not filters:
-            # Nothing stored is wanted, so nothing is read, and whatever comes from now on is live.
             return session.page(subscription, (), complete=None, seq=0, news=0)
-        limits = self._rules.limits
         page = await self._store.page(
             filters,
             reader=session.keys,
@@ -198,6 +231,29 @@ class Queries:
             max_bytes=limits.page_bytes,
             lane=lane,
         )
+        return self._page(session, subscription, filters, page)
+
+    def _scan_at_once(self, session: RelaySession, subscription: Subscription) -> bytes:
+        filters, limits = self._clamped(subscription.filters), self._rules.limits
+        if not filters:
+            return session.page(subscription, (), complete=None, seq=0, news=0)
+        page = self._store.page_at_once(
+            filters,
+            seconds=LOOP_LIMIT,
+            reader=session.keys,
+            max_limit=limits.max_limit,
+            max_bytes=limits.page_bytes,
+        )
+        return self._page(session, subscription, filters, page)
+
+    def _page(
+        self,
+        session: RelaySession,
+        subscription: Subscription,
+        filters: Sequence[Filter],
+        page: Page,
+    ) -> bytes:
+        """The frames for `page`, which answers `filters`."""
         complete: bool | None = page.complete
         if not complete and len(filters) > 1:
             complete = None  # what one filter's limit left out, another may have brought

@@ -126,7 +126,7 @@ class Relay:
         self.rules = rules
         self._clock = clock
         self._intake = Intake(store, verify, rules, self._pass_on, self._answered)
-        self._queries = Queries(store, rules, self._deliver, lambda: self.news)
+        self._queries = Queries(store, rules, self._deliver, self.flush, lambda: self.news)
         self._index: FilterIndex[Subscription] = FilterIndex()
         self._clients: dict[RelaySession, Client] = {}
         self._dirty: dict[Client, None] = {}
@@ -199,6 +199,7 @@ class Relay:
 
     def flush(self) -> None:
         """Hand what was said since the last flush to the sockets."""
+        self._queries.spent = 0.0
         while self._dirty:
             client, _ = self._dirty.popitem()
             if client.outbox:
@@ -298,7 +299,8 @@ class Relay:
         self._live_values += subscription.values
         self._index.set(subscription, subscription.filters)
         client.questions.scans[subscription.id] = subscription
-        self._queries.ask(client.questions)
+        if not self._queries.answer_at_once(client.questions):
+            self._queries.ask(client.questions)
 
     def _tally(self, client: Client, tally: Tally) -> None:
         if self._live_values + tally.values > self.limits.all_live_values:
@@ -340,7 +342,6 @@ class Relay:
             # Another may wait still: the answer to a broad question comes when it will.
             client.page = len(frames) + min(client.page, client.peer.unread())
             self._say(client, frames)
-            self.flush()
 
     def hear(self, stored: Stored) -> None:
         """The next part of the order of commits."""

@@ -4,6 +4,7 @@
   a durable commit is shared. A job that fails is undone alone; the others are run again without it.
 - Readers come in two lanes. A query first gets a short time in the quick lane; if it needs more it
   starts anew in the slow lane, so that one broad query never holds up the many narrow ones.
+- What is narrow may be read on the loop itself (`at_once`): to change threads costs more than that.
 - Each SQLite step gives Python's lock away and must win it back, which beside a busy event loop
   costs up to a switch interval. So every job takes few steps: batches go in as statements of many
   rows, results come out aggregated. `sys.setswitchinterval` belongs to the process, not to us.
@@ -15,7 +16,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
 import queue
 import random
 import sqlite3
@@ -29,6 +29,7 @@ from typing import Any, Final, Generic, TypeVar
 from nostr_client.errors import QueryTimeout, StoreError
 from nostr_client.paths import private_folder
 from nostr_client.store import schema
+from nostr_client.store.files import create_private, refuse_remains
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
@@ -44,6 +45,8 @@ GROUP_WEIGHT: Final = 4000
 _QUICK_READERS: Final = 2
 _STEPS_BETWEEN_CHECKS: Final = 500_000
 """About 10 ms; each check must win Python's lock back."""
+_STEPS_AT_ONCE: Final = 2000
+"""The same on the loop: some 50 µs."""
 OLDEST_SQLITE: Final = (3, 34)
 LONGEST_VALUE: Final = 64 * 2**20
 """Bytes of the longest answer in one piece, and of the longest event."""
@@ -111,13 +114,16 @@ class Database:
         self._writes: _Queue = queue.SimpleQueue()
         self._lanes: dict[str, _Queue] = {"quick": queue.SimpleQueue(), "slow": queue.SimpleQueue()}
         self._threads: list[threading.Thread] = []
+        self._here: sqlite3.Connection
+        self._here_until = 0.0
         self._closed = False
 
     @classmethod
     async def open(cls, path: Path, *, time_limit: float) -> Database:
         """Raises StoreError when the file cannot be used."""
         self = cls(path, time_limit)
-        connections = await asyncio.to_thread(self._connect_all)
+        self._here, *connections = await asyncio.to_thread(self._connect_all)
+        self._here.set_progress_handler(lambda: time.monotonic() > self._here_until, _STEPS_AT_ONCE)
         for index, connection in enumerate(connections):
             target = self._write_loop if index == 0 else self._read_loop
             lane = "slow" if index == 1 else "quick"
@@ -140,6 +146,7 @@ class Database:
             await asyncio.to_thread(thread.join, WRITE_LIMIT)
             if thread.is_alive():
                 _log.warning("%s: the thread %s does not end", self.path, thread.name)
+        self._here.close()
 
     async def write(self, run: Callable[[sqlite3.Connection], T], *, weight: int = 1) -> T:
         """Run within a transaction that is durable when this returns. Raises StoreError."""
@@ -165,6 +172,16 @@ class Database:
                 return await self._submit(self._lanes["slow"], run, 1).future
         except TimeoutError:
             raise QueryTimeout("the store is busy with other broad queries") from None
+
+    def at_once(self, run: Callable[[sqlite3.Connection], T], seconds: float) -> T:
+        """Run here and now, on the loop, for so long at most. Raises StoreError, QueryTimeout."""
+        if self._closed:
+            raise StoreError(f"{self.path.name}: the store is closed")
+        self._here_until = time.monotonic() + seconds
+        try:
+            return run(self._here)
+        except sqlite3.Error as error:
+            raise _explained(error, self.path, seconds) from error
 
     def _submit(self, lane: _Queue, run: Callable[[sqlite3.Connection], T], weight: int) -> _Job[T]:
         if self._closed:
@@ -200,15 +217,15 @@ class Database:
         opened: list[sqlite3.Connection] = []
         try:
             with _translated(self.path):
-                _create_private(self.path)
-                _refuse_remains(self.path)
+                create_private(self.path)
+                refuse_remains(self.path)
                 opened.append(self._connect(reader=False))
-                opened += [self._connect(reader=True) for _ in range(1 + _QUICK_READERS)]
+                opened += [self._connect(reader=True) for _ in range(2 + _QUICK_READERS)]
         except BaseException:
             for connection in opened:
                 connection.close()
             raise
-        return opened
+        return [opened.pop(), *opened]
 
     def _connect(self, *, reader: bool) -> sqlite3.Connection:
         db = sqlite3.connect(
@@ -305,35 +322,6 @@ class Database:
                 self._settle([job])
         finally:
             db.close()
-
-
-def _create_private(path: Path) -> None:
-    if path.exists():
-        return
-    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-    if os.name == "posix":  # the name must be as durable as what is written under it
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-
-
-def _refuse_remains(path: Path) -> None:
-    """SQLite takes a file shorter than a page for an empty one, and would begin anew in it."""
-    # In this order, since another process may be making the file: first a page, then the log.
-    log = path.with_name(f"{path.name}-wal")
-    logged = log.exists() and log.stat().st_size > 0
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        header = file.read(18)
-    if size == 0:
-        sound = not logged
-    else:
-        page = int.from_bytes(header[16:], "big")
-        sound = header.startswith(b"SQLite format 3\0") and size >= (65536 if page == 1 else page)
-    if not sound:
-        raise StoreError(f"{path}: the file is damaged, or no store at all")
 
 
 def _retry_locked(run: Callable[[], object]) -> None:

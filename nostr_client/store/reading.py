@@ -9,8 +9,11 @@ from __future__ import annotations
 import contextlib
 import json
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any, Final, NamedTuple
+
+import msgspec
 
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
@@ -53,6 +56,17 @@ class Slice(NamedTuple):
     complete: bool
     split: bool
     """The first one left out has the created_at of the last one here."""
+    seq: int
+
+
+class Page(msgspec.Struct, frozen=True):
+    """One answer to filters, newest first: `events` are `Event.json` encodings.
+
+    `complete`: nothing older matches, beyond a limit. `seq`: the last commit that it could see.
+    """
+
+    events: list[bytes]
+    complete: bool
     seq: int
 
 
@@ -123,7 +137,7 @@ class Reading:
         cap: int | None,
         now: int,
         most: int,
-    ) -> Slice:
+    ) -> Page:
         """The newest of each filter with its limit, united, all of one snapshot, in `most` bytes.
 
         Where `cap` cuts, it leaves a second whole. Of what is larger than `most`, the newest comes:
@@ -135,12 +149,13 @@ class Reading:
         most = min(most, longest)
         db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, most)
         try:
-            return self._small_page(db, asked, cap, now, most)
+            found = self._small_page(db, asked, cap, now, most)
         except (sqlite3.DataError, _TooLarge):
             db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, longest)
-            return self._large_page(db, asked, cap, now, most)
+            found = self._large_page(db, asked, cap, now, most)
         finally:
             db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, longest)
+        return Page(found.events, found.complete, found.seq)
 
     def _small_page(
         self, db: sqlite3.Connection, asked: Sequence[_Asked], cap: int | None, now: int, most: int
@@ -213,6 +228,22 @@ class Reading:
             ((-int(created_at), event_id), (int(size), int(seq)))
             for seq, created_at, event_id, size in rows
         ]
+
+    def best(
+        self, db: sqlite3.Connection, f: Filter, limit: int | None, now: int, ranked: int
+    ) -> list[tuple[int, int]]:
+        """(seq, bytes) of what fits a search best, of so many that are ranked; or of the newest."""
+        if plans.is_empty(f):
+            return []
+        plan = self._plan(db, f)
+        text: Callable[..., Statement] = statements.places
+        if f.search is not None:
+            text = partial(statements.ranked, candidates=ranked)
+        _, any_expired, joined = _one(db, text(plan, limit, now, alive=False))
+        if any_expired:
+            _, _, joined = _one(db, text(plan, limit, now, alive=True))
+        rows = (line.split(b",") for line in lines(joined))
+        return [(int(seq), int(size)) for seq, _, _, size in rows]
 
     def _whole_second(self, db: sqlite3.Connection, f: Filter, part: Slice, now: int) -> Slice:
         """`part`, and as many again of those that share its last created_at."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 from collections.abc import AsyncIterator, Sequence
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -14,6 +16,7 @@ from nostr_client.store.events import EventStore, Lane, Page, QueryTimeout
 from relays import queries
 from relays.config import Limits
 from relays.queries import AT_ONCE, PUT_ASIDE, SLOW_LINE, Queries, Questions
+from relays.queries import NARROW as NARROW_VALUES
 from relays.rules import plain_rules
 from relays.session import RelaySession, Subscribe, Subscription, Tally
 from tests.relays.talk import LIMIT, NOW
@@ -29,6 +32,7 @@ class SlowStore:
     def __init__(self) -> None:
         self.go = asyncio.Semaphore(0)
         self.asked = {Lane.QUICK: 0, Lane.SLOW: 0}
+        self.at_once = 0
         self.slow_now = 0
 
     async def _run(self, filters: Sequence[Filter], lane: Lane) -> None:
@@ -45,6 +49,12 @@ class SlowStore:
         await self._run(filters, lane)
         return Page([], True, 0)
 
+    def page_at_once(self, filters: Sequence[Filter], *, seconds: float, **_: object) -> Page:
+        self.at_once += 1
+        if len(filters[0].kinds or ()) > 1:
+            raise QueryTimeout("too broad")
+        return Page([], True, 0)
+
     async def count(self, filters: Sequence[Filter], *, lane: Lane, **_: object) -> int:
         await self._run(filters, lane)
         return 0
@@ -58,7 +68,10 @@ class Client:
         self.questions = Questions(self.session)
         self._line = line
 
-    def ask(self, id: str, f: dict[str, Any], label: str = "REQ") -> Subscription | None:
+    def ask(
+        self, id: str, f: dict[str, Any], label: str = "REQ", *, at_once: bool = False
+    ) -> Subscription | None:
+        """`at_once`: as a relay does that has the message from its socket."""
         action = self.session.receive(json.dumps([label, id, f]).encode(), NOW)
         found = None
         if isinstance(action, Subscribe):
@@ -66,7 +79,8 @@ class Client:
         else:
             assert isinstance(action, Tally)
             self.questions.tallies.append(action)
-        self._line.ask(self.questions)
+        if not (at_once and self._line.answer_at_once(self.questions)):
+            self._line.ask(self.questions)
         return found
 
 
@@ -77,7 +91,11 @@ class Bench:
         self.store = SlowStore()
         self.answers: dict[Questions, list[tuple[str, bytes]]] = {}
         self.line = Queries(
-            cast(EventStore, self.store), plain_rules(LIMITS), self._deliver, lambda: 0
+            cast(EventStore, self.store),
+            plain_rules(LIMITS),
+            self._deliver,
+            flush=lambda: None,
+            news=lambda: 0,
         )
 
     def _deliver(self, to: Questions, asked: Subscription | Tally, frames: bytes) -> None:
@@ -186,3 +204,62 @@ async def test_nobody_is_asked_for_who_has_left(bench: Bench) -> None:
     bench.line.ask(deaf.questions)
     await settled(bench)
     assert bench.ids(deaf) == ["b"]
+
+
+async def test_a_narrow_question_is_answered_while_it_is_asked(bench: Bench) -> None:
+    client = bench.client()
+    client.ask("n", NARROW, at_once=True)
+    assert bench.ids(client) == ["n"]
+    await settled(bench)
+    assert bench.ids(client) == ["n"]
+    assert bench.store.asked[Lane.QUICK] == 0
+
+
+async def test_what_is_too_broad_to_be_answered_at_once_goes_into_the_line(bench: Bench) -> None:
+    client = bench.client()
+    client.ask("b", BROAD, at_once=True)
+    client.ask("n", NARROW, at_once=True)  # it waits behind the first
+    assert bench.store.at_once == 1
+    assert bench.ids(client) == []
+    await settled(bench)
+    assert bench.ids(client) == ["n"]
+    bench.store.go.release()
+    await settled(bench)
+    assert bench.ids(client) == ["n", "b"]
+
+
+async def test_what_does_not_look_narrow_is_not_tried_at_once(bench: Bench) -> None:
+    client = bench.client()
+    authors = [f"{number:064x}" for number in range(NARROW_VALUES + 1)]
+    client.ask("b", {"authors": authors}, at_once=True)
+    await settled(bench)
+    assert bench.ids(client) == ["b"]
+    assert (bench.store.at_once, bench.store.asked[Lane.QUICK]) == (0, 1)
+
+
+async def test_a_burst_has_its_time_on_the_loop(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = bench.client()
+    ticks = (n * queries.TURN / 2 for n in itertools.count())
+    monkeypatch.setattr(queries, "time", SimpleNamespace(perf_counter=lambda: next(ticks)))
+    for number in range(5):
+        client.ask(f"{number}", NARROW, at_once=True)
+    assert bench.store.at_once == 2
+    await settled(bench)
+    assert sorted(bench.ids(client)) == ["0", "1", "2", "3", "4"]
+    bench.line.spent = 0.0
+    client.ask("next", NARROW, at_once=True)
+    assert bench.store.at_once == 3
+
+
+async def test_no_answer_at_once_to_one_who_does_not_read(bench: Bench) -> None:
+    client = bench.client()
+    client.questions.deaf = True
+    client.ask("n", NARROW, at_once=True)
+    await settled(bench)
+    assert bench.ids(client) == []
+    client.questions.deaf = False
+    bench.line.ask(client.questions)
+    await settled(bench)
+    assert bench.ids(client) == ["n"]
