@@ -30,8 +30,9 @@ from nostr_client.errors import NostrError
 from nostr_client.nips import nip45
 from nostr_client.protocol.filters import Filter
 from nostr_client.store.events import EventStore, Lane, Page, QueryTimeout
+from relays.actions import State, Subscription, Tally
 from relays.rules import Rules
-from relays.session import RelaySession, State, Subscription, Tally
+from relays.session import RelaySession
 
 AT_ONCE: Final = 4
 """Quick queries that run at the same time."""

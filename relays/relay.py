@@ -19,24 +19,27 @@ from nostr_client.protocol.event import Event
 from nostr_client.protocol.filter_index import FilterIndex
 from nostr_client.signing.verifier import Verifier
 from nostr_client.store.events import EventStore, Stored
-from relays.config import Limits, RelayConfig
-from relays.ingest import Intake, Verify
-from relays.policies.verdict import AsyncPolicy, Offer, Verdict
-from relays.queries import Queries, Questions
-from relays.rules import Rules, plain_rules
-from relays.session import (
+from relays.actions import (
     UNSTORED,
     Action,
+    Compare,
     Ingest,
-    RelaySession,
     Reply,
+    Session,
     State,
     Subscribe,
     Subscription,
     Tally,
     Unsubscribe,
-    ok_frame,
 )
+from relays.comparing import Comparing
+from relays.config import Limits, Negentropy, RelayConfig
+from relays.ingest import Intake, Verify
+from relays.peers.reconcile import Reconciler
+from relays.policies.verdict import AsyncPolicy, Offer, Verdict
+from relays.queries import Queries, Questions
+from relays.rules import Rules, plain_rules
+from relays.session import RelaySession, ok_frame
 from relays.wire import event_frame
 
 TRY_AGAIN_LATER = 1013
@@ -44,6 +47,8 @@ TRY_AGAIN_LATER = 1013
 POLICY = 1008
 """The close code of a client that does not keep up."""
 
+EXPIRY: Final = 10.0
+"""Seconds between two looks for comparisons of which nothing is heard."""
 DRAIN_LIMIT: Final = 2.0
 """Seconds in which what was offered before the end is to be stored."""
 
@@ -122,13 +127,16 @@ class Relay:
         verify: Verify,
         rules: Rules,
         clock: Callable[[], float],
+        negentropy: Negentropy,
     ) -> None:
         self.rules = rules
         self._clock = clock
         self._intake = Intake(store, verify, rules, self._pass_on, self._answered)
         self._queries = Queries(store, rules, self._deliver, self.flush, lambda: self.news)
+        self._reconciler = Reconciler(negentropy, rules.limits.message_bytes)
+        self._comparing = Comparing(store, self._reconciler, self._compared, clock)
         self._index: FilterIndex[Subscription] = FilterIndex()
-        self._clients: dict[RelaySession, Client] = {}
+        self._clients: dict[Session, Client] = {}
         self._dirty: dict[Client, None] = {}
         self._stopped: dict[Client, None] = {}
         self._overlapping: list[Subscription] = []
@@ -148,6 +156,8 @@ class Relay:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._intake.run())
             group.create_task(self._queries.run())
+            group.create_task(self._comparing.run())
+            group.create_task(self._expire())
 
     async def drained(self) -> None:
         """Returns when everything that was offered is stored and answered."""
@@ -162,7 +172,7 @@ class Relay:
     def connect(self, peer: Peer, address: str) -> Client:
         """A new client."""
         self._connected += 1
-        session = RelaySession(self.rules, address, self._connected)
+        session = RelaySession(self.rules, address, self._connected, self._reconciler.connect())
         client = self._clients[session] = Client(self, session, peer)
         if greeting := session.greet():
             self._say(client, greeting)
@@ -290,6 +300,8 @@ class Relay:
                     self._say(client, frame)
             case Tally():
                 self._tally(client, action)
+            case Compare():
+                self._comparing.ask(client.session, action)
 
     def _subscribe(self, client: Client, subscription: Subscription) -> None:
         if self._live_values + subscription.values > self.limits.all_live_values:
@@ -319,6 +331,22 @@ class Relay:
         client = self._clients.get(subscription.session)
         if client is not None and client.questions.scans.get(subscription.id) is subscription:
             del client.questions.scans[subscription.id]
+
+    def _compared(self, session: RelaySession, frames: bytes) -> None:
+        client = self._clients.get(session)
+        if client is not None and frames:
+            self._say(client, frames)
+            self.flush()
+
+    async def _expire(self) -> None:
+        """End comparisons of which nothing is heard any more."""
+        while True:
+            await asyncio.sleep(EXPIRY)
+            told = self._reconciler.expire(self._clock())
+            by_talks = {client.session.talks: client for client in self._clients.values()}
+            for talks, frame in told:
+                self._say(by_talks[talks], frame)
+            self.flush()
 
     # What is sent
 
@@ -402,7 +430,7 @@ async def open_relay(
         Verifier() as verifier,
     ):
         rules = plain_rules(config.limits, frozenset(service_urls))
-        relay = Relay(store, verifier.verify_all, rules, clock)
+        relay = Relay(store, verifier.verify_all, rules, clock, config.negentropy)
         async with store.listen(relay.hear) as relay.news, asyncio.TaskGroup() as group:
             working = group.create_task(relay.run())
             yield relay

@@ -19,10 +19,7 @@ its last commit has come (`caught_up`).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from enum import Enum
 from typing import Any, Final
-
-import msgspec
 
 from nostr_client.errors import InvalidData, InvalidEvent
 from nostr_client.protocol.event import Event
@@ -47,91 +44,33 @@ from nostr_client.protocol.messages import (
     decode_client_message,
     peek,
 )
+from relays.actions import (
+    UNSTORED,
+    Action,
+    Compare,
+    Ingest,
+    Reply,
+    State,
+    Subscribe,
+    Subscription,
+    Tally,
+    Unsubscribe,
+)
 from relays.logins import Logins
+from relays.peers.reconcile import Talks
 from relays.policies.questions import filter_values, judge_filters
 from relays.policies.verdict import Asking, Offer, Verb
 from relays.privacy import PRIVATE, asks_private, may_see
 from relays.rules import Rules
-from relays.wire import event_frame, event_frames, event_head, text_frame
+from relays.wire import event_frame, event_frames, text_frame
 
 _EVENT: Final = b'["EVENT",'
 _END: Final = b"]"
-UNSTORED: Final = 0
-"""The commit sequence of what is passed on and not stored."""
 _ID: Final = slice(len(b'{"id":"'), len(b'{"id":"') + 64)
 """Where an event's id stands in its one encoding."""
 
 
 _HINTS: Final[dict[bool | None, tuple[str, ...]]] = {True: ("finish",), False: ("more",), None: ()}
-
-
-class State(Enum):
-    """Of a subscription; the rules stand at the head of this file."""
-
-    SCANNING = "scanning"
-    LIVE = "live"
-    ENDED = "ended"
-
-
-class Subscription:
-    """One REQ of one client.
-
-    `values` is what it costs: the values in its filters' lists. `seq` is the last commit that its
-    page saw; `carried` holds the ids in the page while news of them may still come.
-    """
-
-    __slots__ = ("carried", "filters", "head", "held", "id", "seq", "session", "state", "values")
-
-    def __init__(self, session: RelaySession, id: str, filters: tuple[Filter, ...]) -> None:
-        self.session = session
-        self.id = id
-        self.filters = filters
-        self.head = event_head(id)
-        self.state = State.SCANNING
-        self.held: list[tuple[int, Event]] = []
-        self.seq = 0
-        self.carried: frozenset[bytes] | None = None
-        self.values = filter_values(filters)
-
-
-# Actions: what is to be done about a message
-
-
-class Reply(msgspec.Struct, frozen=True):
-    """Send this frame."""
-
-    frame: bytes
-
-
-class Ingest(msgspec.Struct, frozen=True):
-    """Check the signature of this event, store it, answer OK, pass it on."""
-
-    offer: Offer
-
-
-class Subscribe(msgspec.Struct, frozen=True):
-    """Register `subscription` as live, then scan; `replaced` has ended."""
-
-    subscription: Subscription
-    replaced: Subscription | None = None
-
-
-class Unsubscribe(msgspec.Struct, frozen=True):
-    """This subscription has ended; `frame` says so to the client, if it must be told."""
-
-    subscription: Subscription
-    frame: bytes = b""
-
-
-class Tally(msgspec.Struct, frozen=True):
-    """Count what matches; `values` is what it costs while it waits, as with a subscription."""
-
-    query_id: str
-    filters: tuple[Filter, ...]
-    values: int
-
-
-Action = Reply | Ingest | Subscribe | Unsubscribe | Tally
 
 
 class RelaySession:
@@ -148,12 +87,17 @@ class RelaySession:
         "live_values",
         "number",
         "subscriptions",
+        "talks",
         "tallies",
         "tally_values",
     )
 
-    def __init__(self, rules: Rules, address: str = "", number: int = 0) -> None:
+    def __init__(
+        self, rules: Rules, address: str = "", number: int = 0, talks: Talks | None = None
+    ) -> None:
+        """`talks`: its comparisons (NIP-77); None: there are none here."""
         self._rules = rules
+        self.talks = talks
         self._logins = Logins(rules)
         self.address = address
         self.number = number
@@ -218,6 +162,8 @@ class RelaySession:
                 case "COUNT":
                     answer = Closed(seen.id, reason)
                 case "NEG-OPEN" | "NEG-MSG":
+                    if self.talks is not None:
+                        self.talks.close(seen.id)
                     answer = NegErr(seen.id, reason)
         return Reply(text_frame(answer.encode()))
 
@@ -291,11 +237,27 @@ class RelaySession:
         reason = self._logins.answer(message.event, now)
         return Reply(ok_frame(message.event.id, not reason, reason))
 
-    def _negentropy(self, message: NegOpen | NegMsg | NegClose, now: float) -> Action | None:
-        if isinstance(message, NegClose):
-            return None
-        reason = "unsupported: this relay does not reconcile sets"
-        return Reply(text_frame(NegErr(message.subscription_id, reason).encode()))
+    def _neg_open(self, message: NegOpen, now: float) -> Action:
+        id = message.subscription_id
+        if self.talks is None:
+            return _no_comparing(id)
+        self.talks.close(id)
+        reason = self._question_fault("NEG-OPEN", (message.filter,), now)
+        if not reason and message.filter.search is not None:
+            reason = "unsupported: what a search finds cannot be compared"
+        if reason:
+            return Reply(self.refusal(text_frame(NegErr(id, reason).encode()), reason))
+        begun = self.talks.begin(id, message.payload, now)
+        return Reply(begun) if isinstance(begun, bytes) else Compare(begun, message.filter)
+
+    def _neg_msg(self, message: NegMsg, now: float) -> Action:
+        if self.talks is None:
+            return _no_comparing(message.subscription_id)
+        return Reply(self.talks.message(message.subscription_id, message.payload, now))
+
+    def _neg_close(self, message: NegClose, now: float) -> None:
+        if self.talks is not None:
+            self.talks.close(message.subscription_id)
 
     def _end(self, subscription: Subscription) -> None:
         subscription.state = State.ENDED
@@ -382,6 +344,8 @@ class RelaySession:
 
     def end(self) -> list[Subscription]:
         """The connection is over: the subscriptions that ended with it."""
+        if self.talks is not None:
+            self.talks.end()
         ended = list(self.subscriptions.values())
         self.subscriptions.clear()
         for subscription in ended:
@@ -394,9 +358,9 @@ _READERS: Final[dict[type[ClientMessage], Callable[[RelaySession, Any, float], A
     Count: RelaySession._count,
     Close: RelaySession._close,
     Auth: RelaySession._auth,
-    NegOpen: RelaySession._negentropy,
-    NegMsg: RelaySession._negentropy,
-    NegClose: RelaySession._negentropy,
+    NegOpen: RelaySession._neg_open,
+    NegMsg: RelaySession._neg_msg,
+    NegClose: RelaySession._neg_close,
 }
 
 
@@ -423,3 +387,7 @@ def ok_frame(event_id: str, accepted: bool, reason: str = "") -> bytes:
 
 def _notice(text: str) -> Reply:
     return Reply(text_frame(Notice(text).encode()))
+
+
+def _no_comparing(id: str) -> Reply:
+    return Reply(text_frame(NegErr(id, "unsupported: this relay compares no sets").encode()))

@@ -194,7 +194,7 @@ async def test_refusals_over_the_wire(relay: RelayProcess) -> None:
         for message, answer in (
             ('["REQ","s",{"&":1}]', ["CLOSED", "s"]),
             ('["REQ","s",{"search":"x"}]', ["CLOSED", "s"]),
-            ('["NEG-OPEN","n",{},"61"]', ["NEG-ERR", "n"]),
+            ('["NEG-OPEN","n",{},"6"]', ["NEG-ERR", "n"]),
             ('["AUTH",' + note(kind=22242).json.decode() + "]", ["OK"]),
             ("nonsense", ["NOTICE"]),
         ):

@@ -14,14 +14,10 @@ from websockets.protocol import OPEN
 from websockets.uri import parse_uri
 
 from nostr_client.protocol.event import Event
-from relays.config import Limits
-from relays.policies.verdict import Offer
-from relays.rules import plain_rules
-from relays.session import (
+from relays.actions import (
     UNSTORED,
     Action,
     Ingest,
-    RelaySession,
     Reply,
     State,
     Subscribe,
@@ -29,6 +25,10 @@ from relays.session import (
     Tally,
     Unsubscribe,
 )
+from relays.config import Limits
+from relays.policies.verdict import Offer
+from relays.rules import plain_rules
+from relays.session import RelaySession
 from relays.wire import event_frame
 from tests.relays.talk import NOW, note
 
@@ -119,7 +119,7 @@ REPLIES: list[tuple[bytes, list[Any]]] = [
     # NIP-77, which this relay does not do
     (
         b'["NEG-OPEN","n",{},"61"]',
-        ["NEG-ERR", "n", "unsupported: this relay does not reconcile sets"],
+        ["NEG-ERR", "n", "unsupported: this relay compares no sets"],
     ),
     (b'["NEG-OPEN","n",{},"6"]', ["NEG-ERR", "n", None]),
     # What is nothing

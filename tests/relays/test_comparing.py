@@ -1,0 +1,109 @@
+"""NIP-77 over the wire, with our own client's side of the algorithm."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from nostr_client.nips.nip77 import Client, Items
+from relays.config import Negentropy, RelayConfig
+from tests.relays.conftest import Serve
+from tests.relays.talk import OTHER, Wire, note, wire
+
+HELD = [note(f"note {n}", at=1_700_000_000 + n // 3) for n in range(300)]
+
+
+def items(events: list[Any]) -> Items:
+    return Items((event.created_at, bytes.fromhex(event.id)) for event in events)
+
+
+async def compare(client: Wire, mine: Items, f: dict[str, Any]) -> tuple[set[str], set[str]]:
+    """The ids that only we have, and those that only the relay has."""
+    ours = Client(mine)
+    have: set[str] = set()
+    need: set[str] = set()
+    await client.send("NEG-OPEN", "n", f, ours.first().hex())
+    while True:
+        frame = await client.recv()
+        assert frame[:2] == ["NEG-MSG", "n"], frame
+        found = ours.answer(bytes.fromhex(frame[2]))
+        have |= {id.hex() for id in found.have}
+        need |= {id.hex() for id in found.need}
+        if not found.message:
+            await client.send("NEG-CLOSE", "n")
+            return have, need
+        await client.send("NEG-MSG", "n", found.message.hex())
+
+
+async def test_sets_are_compared(serve: Serve) -> None:
+    served = await serve()
+    async with wire(served.url) as client:
+        for event in HELD:
+            await client.publish(event)
+        mine = [*HELD[:100], *HELD[150:], note("mine alone"), note("mine too")]
+        have, need = await compare(client, items(mine), {})
+        assert have == {event.id for event in mine[-2:]}
+        assert need == {event.id for event in HELD[100:150]}
+        some = {"since": HELD[0].created_at + 50}
+        newer = [event for event in mine if event.created_at >= some["since"]]
+        have, need = await compare(client, items(newer), some)
+        assert not have
+        assert need == {e.id for e in HELD[100:150] if e.created_at >= some["since"]}
+
+
+async def test_a_comparison_and_a_subscription_of_one_id(serve: Serve) -> None:
+    served = await serve()
+    async with wire(served.url) as client:
+        assert (await client.req("n", {"kinds": [7]}))[1][0] == "EOSE"
+        await compare(client, items([]), {})
+        live = note("live", kind=7)
+        await client.offer(live)
+        frames = [await client.recv(), await client.recv()]
+        assert ["EVENT", "n"] in [frame[:2] for frame in frames]
+
+
+async def test_wrapped_messages_are_compared_by_those_whom_they_name(serve: Serve) -> None:
+    served = await serve()
+    wrap = note("sealed", kind=1059, tags=(("p", OTHER.public_key.hex),))
+    async with wire(served.url) as client:
+        await client.publish(wrap)
+        assert await compare(client, items([]), {}) == (set(), set())
+        first = Client(items([])).first().hex()
+        await client.send("NEG-OPEN", "n", {"kinds": [1059]}, first)
+        label, challenge = await client.recv()
+        assert label == "AUTH"
+        refused = await client.recv()
+        assert refused[:2] == ["NEG-ERR", "n"]
+        assert refused[2].startswith("auth-required:")
+        at = int(time.time())
+        tags = (("relay", served.url), ("challenge", challenge))
+        event = note("", kind=22242, tags=tags, at=at, key=OTHER)
+        await client.raw(b'["AUTH",' + event.json + b"]")
+        assert (await client.recv())[2] is True
+        assert await compare(client, items([]), {}) == (set(), {wrap.id})
+
+
+async def test_comparisons_are_bounded(serve: Serve) -> None:
+    bounds = Negentropy(sessions=2, events=5)
+    served = await serve(RelayConfig(negentropy=bounds))
+    first = Client(items([])).first().hex()
+    async with wire(served.url) as client:
+        for id in ("a", "b", "c"):
+            await client.send("NEG-OPEN", id, {}, first)
+        frames = [await client.recv() for _ in range(3)]
+        assert sorted(frame[0] for frame in frames) == ["NEG-ERR", "NEG-MSG", "NEG-MSG"]
+        await client.send("NEG-CLOSE", "a")
+        for event in HELD[:6]:
+            await client.publish(event)
+        await client.send("NEG-OPEN", "d", {}, first)
+        refused = await client.recv()
+        assert refused[:2] == ["NEG-ERR", "d"]
+        assert refused[2].startswith("blocked:")
+        for hostile in ("", "00", "61" + "ff" * 40, "6100"):
+            await client.send("NEG-OPEN", "e", {"kinds": [7]}, hostile)
+            assert (await client.recv())[0] in ("NEG-ERR", "NEG-MSG")
+        await client.send("NEG-OPEN", "f", {}, "no hex")
+        assert (await client.recv())[:2] == ["NEG-ERR", "f"]
+        await client.send("NEG-MSG", "nobody", first)
+        assert (await client.recv())[:2] == ["NEG-ERR", "nobody"]
+        assert await client.silent()
