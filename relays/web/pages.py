@@ -1,102 +1,130 @@
-"""Plain HTTP on the relay's port: the information document (NIP-11), and a word for browsers."""
+"""Plain HTTP: what the relay says to programs, to people, and to those who watch over it."""
 
 from __future__ import annotations
 
-import html
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping
 from http import HTTPStatus
 from ipaddress import ip_address
 from typing import Final
 from urllib.parse import urlsplit
 
-from nostr_client.nips.nip11 import MEDIA_TYPE, Limitation, RelayInfo
-from nostr_client.protocol.messages import MAX_SUBSCRIPTION_ID
-from nostr_client.version import __version__
+from nostr_client.nips.nip11 import MEDIA_TYPE
 from relays.config import RelayConfig
-from relays.web.requests import HttpRequest, HttpResponse, words
+from relays.web import metrics
+from relays.web.forwarded import LOOPBACK, Networks, was_passed_on
+from relays.web.information import Features, information
+from relays.web.requests import Handler, HttpRequest, HttpResponse, words
+from relays.web.status import Figures, StatusPage
 
-NIPS: Final = (1, 9, 11, 40, 45, 62, 67, 70)
-"""What this relay does; NIPs that are a client's affair are not named."""
+ADMIN_TYPE: Final = "application/nostr+json+rpc"
+"""The media type of NIP-86."""
 CORS: Final = {
     "Access-Control-Allow-Origin": "*",
     "Access-Control-Allow-Headers": "*",
     "Access-Control-Allow-Methods": "GET, HEAD, POST, OPTIONS",
 }
-
-
-class _Limitation(Limitation, frozen=True, kw_only=True, omit_defaults=True):
-    """With two limits of ours that NIP-11 has no name for."""
-
-    max_filters: int
-    max_filter_values: int
-
-
-def information(config: RelayConfig) -> bytes:
-    """The document of NIP-11. Every number in it is one that the relay keeps to."""
-    limits = config.limits
-    limitation = _Limitation(
-        max_message_length=limits.message_bytes,
-        max_subscriptions=limits.subscriptions,
-        max_filters=limits.filters,
-        max_filter_values=limits.filter_values,
-        max_limit=limits.max_limit,
-        default_limit=limits.default_limit,
-        max_subid_length=MAX_SUBSCRIPTION_ID,
-        max_event_tags=limits.event_tags,
-        max_content_length=limits.content_length,
-        created_at_lower_limit=limits.created_at_behind,
-        created_at_upper_limit=limits.created_at_ahead,
-        auth_required=False,
-        payment_required=False,
-        restricted_writes=False,
-    )
-    return RelayInfo(
-        name=config.name,
-        description=config.description,
-        pubkey=config.pubkey,
-        contact=config.contact,
-        supported_nips=NIPS,
-        version=__version__,
-        limitation=limitation,
-    ).encode()
+_ALLOW: Final = {"Allow": CORS["Access-Control-Allow-Methods"]}
+_NO_STORE: Final = {"Cache-Control": "no-store"}
 
 
 class Pages:
-    """Answers requests that are not to become a WebSocket."""
+    """A `Site`. The counters come from `figures` and `exposition`, which are asked at each request.
 
-    def __init__(self, config: RelayConfig) -> None:
-        self._document = information(config)
-        self._greeting = _greeting(config).encode()
+    `address` is where the relay listens, for a relay without public URLs. `health` answers
+    /health, `admin` what NIP-86 asks; without them there is no such page.
+    """
+
+    def __init__(
+        self,
+        config: RelayConfig,
+        features: Features | None = None,
+        *,
+        address: str = "",
+        figures: Callable[[], Figures] = Figures,
+        exposition: Callable[[], bytes] = bytes,
+        health: Handler | None = None,
+        admin: Handler | None = None,
+    ) -> None:
+        self._address = address
+        self._figures = figures
+        self._exposition = exposition
+        self._admin = admin
+        self._watched: dict[str, Handler] = {"/metrics": self._metrics}
+        if health is not None:
+            self._watched["/health"] = health
+        self.become(config, features or Features())
+
+    def become(self, config: RelayConfig, features: Features) -> None:
+        """From now on say what is true of this configuration. Raises ConfigError."""
+        info = information(config, features)
+        self._document = info.encode()
+        self._page = StatusPage(info, config.urls or (self._address,))
         self._web_pages = config.web_pages
-        self._paths: Collection[str] = {"/"} | {urlsplit(url).path or "/" for url in config.urls}
+        paths = [config.path, *(urlsplit(url).path for url in config.urls)]
+        self._paths: Collection[str] = {path or "/" for path in paths}
+        self._metrics_from = _networks(config)
 
     def admits(self, request: HttpRequest) -> HttpResponse | None:
         """See `Site`."""
-        return self._fault(request)
+        return self._fault(request, self._paths)
 
     async def answer(self, request: HttpRequest) -> HttpResponse:
         """See `Site`."""
-        fault = self._fault(request)
+        fault = self._fault(request, {*self._paths, *self._watched})
         if fault is not None:
             return fault
+        watched = self._watched.get(request.path)
         match request.method:
-            case "OPTIONS":
+            case "OPTIONS" if watched is None:
                 return HttpResponse(status=HTTPStatus.NO_CONTENT, headers=CORS)
+            case "POST" if watched is None and self._admin is not None:
+                if _media_type(request) != ADMIN_TYPE:
+                    status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+                    return words(status, f"A POST here is of the type {ADMIN_TYPE}.", CORS)
+                return _with(await self._admin(request), CORS)
             case "GET" | "HEAD":
-                pass
-            case _:
-                headers = {"Allow": CORS["Access-Control-Allow-Methods"]}
-                return words(HTTPStatus.METHOD_NOT_ALLOWED, "Ask with GET.", headers)
-        if MEDIA_TYPE in request.headers.get("accept", ""):
-            return _page(MEDIA_TYPE, self._document)
-        return _page("text/html; charset=utf-8", self._greeting)
+                return await watched(request) if watched else self._show(request)
+        return words(HTTPStatus.METHOD_NOT_ALLOWED, "Ask with GET.", {**CORS, **_ALLOW})
 
-    def _fault(self, request: HttpRequest) -> HttpResponse | None:
+    def _show(self, request: HttpRequest) -> HttpResponse:
+        accepted = request.headers.get("accept", "")
+        if MEDIA_TYPE in accepted:
+            return _page(MEDIA_TYPE, self._document)
+        if "application/json" in accepted and "text/html" not in accepted:
+            return _page("application/json", self._page.json(self._figures()), _NO_STORE)
+        headers = {
+            **_NO_STORE,
+            "Content-Security-Policy": self._page.policy,
+            "Referrer-Policy": "no-referrer",
+        }
+        return _page("text/html; charset=utf-8", self._page.html(self._figures()), headers)
+
+    async def _metrics(self, request: HttpRequest) -> HttpResponse:
+        # What a proxy passes on comes from this machine, and is from anywhere.
+        own = request.address in LOOPBACK and was_passed_on(request.headers)
+        if own or request.address not in self._metrics_from:
+            return words(HTTPStatus.FORBIDDEN, "Not from there: see [web] metrics_from.")
+        return HttpResponse(
+            status=HTTPStatus.OK,
+            media_type=metrics.MEDIA_TYPE,
+            body=self._exposition(),
+            headers=_NO_STORE,
+        )
+
+    def _fault(self, request: HttpRequest, paths: Collection[str]) -> HttpResponse | None:
         if not self._web_pages and _from_a_page(request):
             return words(HTTPStatus.FORBIDDEN, "This relay is not for web pages.")
-        if request.path not in self._paths:
+        if request.path not in paths:
             return words(HTTPStatus.NOT_FOUND, "There is nothing here.", CORS)
         return None
+
+
+def _networks(config: RelayConfig) -> Networks:
+    """From where /metrics may be read."""
+    if config.web.metrics_from is not None:
+        return Networks(config.web.metrics_from)
+    hosts = [urlsplit(url).hostname or "" for url in config.urls]
+    return Networks(()) if any(host.endswith(".onion") for host in hosts) else LOOPBACK
 
 
 def _from_a_page(request: HttpRequest) -> bool:
@@ -116,15 +144,19 @@ def _is_numeric(host: str) -> bool:
     return True
 
 
-def _page(media_type: str, body: bytes) -> HttpResponse:
-    headers = {**CORS, "Vary": "Accept", "X-Content-Type-Options": "nosniff"}
-    return HttpResponse(status=HTTPStatus.OK, media_type=media_type, body=body, headers=headers)
+def _media_type(request: HttpRequest) -> str:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
-def _greeting(config: RelayConfig) -> str:
-    name, words = html.escape(config.name), html.escape(config.description)
-    return (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{name}</title>'
-        f"<h1>{name}</h1><p>{words}</p>"
-        "<p>This is a Nostr relay: open its address in a Nostr client.</p></html>\n"
+def _with(response: HttpResponse, headers: Mapping[str, str]) -> HttpResponse:
+    return HttpResponse(
+        status=response.status,
+        media_type=response.media_type,
+        body=response.body,
+        headers={**headers, **response.headers},
     )
+
+
+def _page(media_type: str, body: bytes, further: Mapping[str, str] | None = None) -> HttpResponse:
+    headers = {**CORS, "Vary": "Accept", "X-Content-Type-Options": "nosniff", **(further or {})}
+    return HttpResponse(status=HTTPStatus.OK, media_type=media_type, body=body, headers=headers)

@@ -30,13 +30,13 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     `received` and `sent` are events since the start; `minutes` both in each of the last minutes.
     """
 
-    connections: int
-    subscriptions: int
-    received: int
-    stored: int
-    sent: int
-    database_bytes: int
-    uptime: float
+    connections: int = 0
+    subscriptions: int = 0
+    received: int = 0
+    stored: int = 0
+    sent: int = 0
+    database_bytes: int = 0
+    uptime: float = 0.0
     minutes: Sequence[tuple[int, int]] = ()
 
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+from http import HTTPStatus
+from typing import Any
 
 import pytest
 
 from nostr_client.nips import nip11
-from relays.config import Limits, RelayConfig
-from relays.web.pages import NIPS, Pages
-from relays.web.requests import HttpRequest, HttpResponse
+from relays.config import Limits, RelayConfig, Web
+from relays.web.information import NIPS, Features
+from relays.web.pages import ADMIN_TYPE, Pages
+from relays.web.requests import HttpRequest, HttpResponse, words
+from relays.web.status import Figures
 
 CONFIG = RelayConfig(name="<b>Ana's</b>", contact="mailto:ana@example.com")
 CORS = ("Access-Control-Allow-Origin", "Access-Control-Allow-Headers")
@@ -18,8 +22,10 @@ CORS = ("Access-Control-Allow-Origin", "Access-Control-Allow-Headers")
 def request(target: str = "/", method: str = "GET", **headers: str) -> HttpRequest:
     path, _, query = target.partition("?")
     lower = {name.lower(): value for name, value in headers.items()}
-    host = lower.get("host", "")
-    return HttpRequest(method=method, path=path, query=query, headers=lower, host=host)
+    host, address = lower.get("host", ""), lower.pop("address", "127.0.0.1")
+    return HttpRequest(
+        method=method, path=path, query=query, headers=lower, host=host, address=address
+    )
 
 
 def admitted(target: str = "/", config: RelayConfig = CONFIG, **headers: str) -> bool:
@@ -111,3 +117,77 @@ async def test_methods() -> None:
     refused = await answer(method="DELETE")
     assert refused.status == 405
     assert "GET" in refused.headers["Allow"]
+
+
+async def test_the_status_page_and_its_figures() -> None:
+    figures = [Figures(connections=1), Figures(connections=2)]
+    pages = Pages(CONFIG, address="ws://127.0.0.1:7777", figures=lambda: figures.pop(0))
+    page = await pages.answer(request(accept="text/html,application/xhtml+xml,*/*;q=0.8"))
+    assert b'<dd id="connections">1</dd>' in page.body
+    assert b"ws://127.0.0.1:7777" in page.body
+    assert "default-src 'none'" in page.headers["Content-Security-Policy"]
+    fresh = await pages.answer(request(accept="application/json"))
+    assert json.loads(fresh.body)["texts"]["connections"] == "2"
+    assert fresh.headers["Vary"] == "Accept"
+
+
+async def test_another_configuration() -> None:
+    pages = Pages(CONFIG)
+    pages.become(RelayConfig(name="new", path="/inbox"), Features(searches=True))
+    assert pages.admits(request("/")) is not None
+    document = await pages.answer(request("/inbox", accept="application/nostr+json"))
+    assert json.loads(document.body)["name"] == "new"
+    assert 50 in json.loads(document.body)["supported_nips"]
+
+
+ONION = ("ws://" + "a" * 56 + ".onion",)
+
+
+@pytest.mark.parametrize(
+    ("config", "headers", "status"),
+    [
+        (RelayConfig(), {}, 200),
+        (RelayConfig(), {"address": "::1"}, 200),
+        (RelayConfig(), {"address": "203.0.113.9"}, 403),
+        (RelayConfig(), {"x-forwarded-for": "127.0.0.1"}, 403),
+        (RelayConfig(web=Web(metrics_from=())), {}, 403),
+        (RelayConfig(web=Web(metrics_from=("10.0.0.0/8",))), {"address": "10.1.1.1"}, 200),
+        (RelayConfig(web=Web(metrics_from=("10.0.0.0/8",))), {}, 403),
+        # Whoever comes through Tor comes from this machine.
+        (RelayConfig(urls=ONION), {}, 403),
+        (RelayConfig(urls=ONION, web=Web(metrics_from=("127.0.0.1",))), {}, 200),
+    ],
+)
+async def test_who_may_read_the_metrics(
+    config: RelayConfig, headers: dict[str, Any], status: int
+) -> None:
+    pages = Pages(config, exposition=lambda: b"nostr_relay_up 1\n")
+    answer = await pages.answer(request("/metrics", **headers))
+    assert answer.status == status
+    assert (answer.body == b"nostr_relay_up 1\n") is (status == 200)
+    assert "Access-Control-Allow-Origin" not in answer.headers
+
+
+async def test_health_has_a_page_where_it_is_known() -> None:
+    async def well(_: HttpRequest) -> HttpResponse:
+        return words(HTTPStatus.OK, "ok")
+
+    pages = Pages(CONFIG, health=well)
+    assert (await pages.answer(request("/health"))).body == b"ok\n"
+    assert (await Pages(CONFIG).answer(request("/health"))).status == 404
+    assert pages.admits(request("/health")) is not None
+    assert (await pages.answer(request("/health", "POST"))).status == 405
+
+
+async def test_calls_of_an_admin() -> None:
+    async def echo(call: HttpRequest) -> HttpResponse:
+        return HttpResponse(status=HTTPStatus.OK, media_type="application/json", body=call.body)
+
+    pages = Pages(CONFIG, admin=echo)
+    asked = HttpRequest(method="POST", path="/", headers={"content-type": ADMIN_TYPE}, body=b"{}")
+    called = await pages.answer(asked)
+    assert called.body == b"{}"
+    assert called.headers["Access-Control-Allow-Origin"] == "*"
+    other = HttpRequest(method="POST", path="/", headers={"content-type": "text/plain"})
+    assert (await pages.answer(other)).status == 415
+    assert (await Pages(CONFIG).answer(asked)).status == 405

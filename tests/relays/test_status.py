@@ -60,12 +60,7 @@ def test_the_plot() -> None:
     points = [tuple(map(float, pair.split(","))) for pair in said["lines"]["out-line"].split()]
     assert points == [(MINUTES - 3, 59), (MINUTES - 2, 30), (MINUTES - 1, 1)]
     assert said["texts"]["out-peak"] == "1,000"
-    assert json.loads(page(RelayConfig()).json(Figures(**_nothing())))["lines"]["in-line"] == ""
-
-
-def _nothing() -> dict[str, int]:
-    names = [name for name in Figures.__struct_fields__ if name != "minutes"]
-    return dict.fromkeys(names, 0)
+    assert json.loads(page(RelayConfig()).json(Figures()))["lines"]["in-line"] == ""
 
 
 def test_nothing_from_the_configuration_is_markup() -> None:
