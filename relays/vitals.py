@@ -1,0 +1,87 @@
+"""How a running relay does: its counters, what it holds just now, and its traffic by the minute."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, Protocol
+
+from relays.metrics import Metrics, Traffic
+from relays.web.metrics import exposition
+from relays.web.status import Figures
+
+_MINUTE: Final = 60.0
+
+
+class Measured(Protocol):
+    """What a relay shows of itself."""
+
+    metrics: Metrics
+
+    def gauges(self) -> dict[str, float]:
+        """What rises and falls, by name: `connections`, `subscriptions` and others."""
+
+
+class Vitals:
+    """Of one relay, whose database is the file `database`; `run` keeps its traffic."""
+
+    def __init__(
+        self, relay: Measured, database: Path, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._relay = relay
+        self._database = database
+        self._clock = clock
+        self._started = clock()
+        self.traffic = Traffic()
+
+    async def run(self) -> None:
+        """Keep account of each minute, until cancelled."""
+        while True:
+            await asyncio.sleep(_MINUTE)
+            self.traffic.sample(self._relay.metrics)
+
+    def figures(self) -> Figures:
+        """For the status page."""
+        counted, now = self._relay.metrics, self._relay.gauges()
+        return Figures(
+            connections=int(now.get("connections", 0)),
+            subscriptions=int(now.get("subscriptions", 0)),
+            received=counted.events_received,
+            stored=counted.stored,
+            sent=counted.events_sent,
+            database_bytes=self._size(),
+            uptime=self._clock() - self._started,
+            minutes=tuple(self.traffic.minutes),
+        )
+
+    def exposition(self) -> bytes:
+        """For Prometheus."""
+        gauges = {
+            **self._relay.gauges(),
+            "database_bytes": float(self._size()),
+            "memory_bytes": float(memory()),
+            "uptime_seconds": self._clock() - self._started,
+        }
+        return exposition(self._relay.metrics, gauges)
+
+    def _size(self) -> int:
+        """Bytes of the database, with what is not yet moved to its place in it."""
+        total = 0
+        for ending in ("", "-wal"):
+            with contextlib.suppress(FileNotFoundError):
+                total += self._database.with_name(self._database.name + ending).stat().st_size
+        return total
+
+
+def memory() -> int:
+    """Bytes of memory that this process takes; 0 where the system does not say."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            pages = int(Path("/proc/self/statm").read_text("ascii").split()[1])
+            return pages * os.sysconf("SC_PAGE_SIZE")
+    return 0
