@@ -13,7 +13,7 @@ import msgspec
 
 from nostr_client.errors import ConfigError, InvalidData
 from nostr_client.protocol.urls import normalize_relay_url
-from relays.policies.sections import Access, Events, Plugins, Rates, Trust
+from relays.policies.sections import Access, Events, Plugins, Rates, Trust, Who
 from relays.profiles import Profile, rooms_of, settings_of
 from relays.settings import Pubkey, merged, pubkey_of, read_table
 
@@ -204,6 +204,18 @@ class RelayConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         """Public keys that may do everything: the keeper's and the admins'."""
         own = () if self.pubkey is None else (self.pubkey,)
         return frozenset((*own, *self.moderation.admins.values()))
+
+    @property
+    def writers_are(self) -> Who:
+        """Who may write; a relay with members is theirs, if nothing else is said."""
+        members_only = self.members.enabled and self.members.write
+        return "members" if members_only and self.access.write == "anyone" else self.access.write
+
+    @property
+    def readers_are(self) -> Who:
+        """Who may read."""
+        members_only = self.members.enabled and self.members.read
+        return "members" if members_only and self.access.read == "anyone" else self.access.read
 
 
 class Read(NamedTuple):

@@ -102,7 +102,7 @@ class Trust(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class Access(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Who may write and who may read. The keeper and the admins always may.
+    """Who may write and who may read. The keeper and the admins may, unless nobody may write.
 
     An event's author may write it, and so may somebody in his place who has authenticated: with
     `authenticated` whoever may write, without it only for messages whose authors are throw-away

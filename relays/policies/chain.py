@@ -1,0 +1,330 @@
+"""All policies of one relay: what they remember, and the rules that a configuration makes of them.
+
+Every chain begins with the form of an event and with what its keeper has banned. A request to
+vanish (NIP-62) passes all but form and signature. What was remembered (who used up what, which
+texts came, whom the web of trust holds, plugins that run) outlives a change of the configuration.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from contextlib import asynccontextmanager
+from typing import Final
+
+from nostr_client.errors import ConfigError, InvalidData, StoreError
+from nostr_client.protocol.event import Event
+from nostr_client.protocol.kinds import VANISH
+from nostr_client.store.events import EventStore, Stored
+from nostr_client.store.rules import vanish_reaches
+from relays.config import RelayConfig
+from relays.moderation.bans import JOIN, LEAVE
+from relays.policies import access, events
+from relays.policies.custom import Custom
+from relays.policies.lists import lists
+from relays.policies.plugin import Plugin
+from relays.policies.rates import Metering
+from relays.policies.sections import Duplicates
+from relays.policies.texts import Echoes, without_words
+from relays.policies.trust import WebOfTrust
+from relays.policies.verdict import (
+    ACCEPTED,
+    AsyncPolicy,
+    Offer,
+    Policy,
+    QuestionPolicy,
+    Verdict,
+    all_questions,
+)
+from relays.policies.work import work
+from relays.rules import Rules
+
+REFRESHED: Final = 3600.0
+"""Seconds after which the web of trust is read anew, whatever was heard meanwhile."""
+_AGAIN: Final = 60.0
+"""Seconds after which it is tried again, where the store could not be read."""
+
+_log = logging.getLogger(__name__)
+
+Heard = Callable[[Event, float], None]
+
+
+def _nobody(_: str) -> bool:
+    return False
+
+
+class Policies:
+    """Of one relay. Made by `open_policies`; `rules` may be called again and again."""
+
+    def __init__(
+        self,
+        group: asyncio.TaskGroup,
+        follows: EventStore,
+        *,
+        bans: Policy | None,
+        is_member: access.Allowed,
+        urls: frozenset[str],
+        searches: bool,
+        clock: Callable[[], float],
+    ) -> None:
+        self._group = group
+        self._follows = follows
+        self._bans = bans
+        self._is_member = is_member
+        self._urls = urls
+        self._searches = searches
+        self._clock = clock
+        self.metering = Metering()
+        self.echoes = Echoes(Duplicates())
+        self.trust: WebOfTrust | None = None
+        """Of the relays that use one."""
+        self._customs: dict[tuple[str, str], Custom] = {}
+        self._plugins: dict[tuple[str, str], tuple[Plugin, asyncio.Task[None]]] = {}
+        self._told: tuple[Heard, ...] = ()
+        self._poke = asyncio.Event()
+        self._refreshing = asyncio.Lock()
+
+    def rules(self, config: RelayConfig) -> Rules:
+        """What holds with `config`. Raises ConfigError, and then nothing has changed."""
+        try:
+            words = [without_words(config.events.words)] if config.events.words else []
+        except InvalidData as error:
+            raise ConfigError(f"events.words: {error}") from None
+        customs = self._loaded(config, config.policies.python)
+        asked = self._loaded(config, config.policies.questions)
+        if wrong := [one.name for one in asked if one.is_async]:
+            raise ConfigError(f"policies.questions: {wrong[0]} is async, and must not be")
+        self._customs = {(one.name, config.policies.folder): one for one in (*customs, *asked)}
+        self._set(config)
+        always = (JOIN, LEAVE) if config.members.enabled else ()
+        kept = [
+            *([] if self._bans is None else [self._bans]),
+            *lists(config.events, always=(VANISH, *always)),
+            *words,
+        ]
+        own = [custom.judge for custom in customs if not custom.is_async]
+        offered = [
+            *([self.metering.judge] if self.metering.events else []),
+            *self._writers(config, always),
+            *self._work(config),
+            *([self.echoes.judge] if self.echoes.is_on else []),
+        ]
+        return Rules(
+            limits=config.limits,
+            judge=self._judge(config, events.for_clients(config.limits), [*kept, *offered, *own]),
+            imports=self._judge(config, events.for_imports(config.limits), [*kept, *own]),
+            consult=self._consult([one.consult for one in customs if one.is_async]),
+            judge_question=self._questions(config, asked),
+            served=self.metering.served if self.metering.bytes else None,
+            urls=self._urls,
+            greets=config.access.greet,
+            searches=self._searches,
+        )
+
+    # What is remembered
+
+    def _set(self, config: RelayConfig) -> None:
+        self.metering.set(config.rates, exempt_loopback=not config.web.trusted_proxies)
+        self.echoes.settings = config.events.duplicates
+        roots = frozenset(config.trust.roots) or config.keepers
+        if not _uses_trust(config):
+            self.trust = None
+        elif self.trust is None or not self.trust.fits(roots, config.trust):
+            self.trust = WebOfTrust(roots, config.trust.depth, config.trust.followers)
+            self._poke.set()
+        told: list[Heard] = []
+        if self.echoes.is_on:
+            told.append(self.echoes.heard)
+        if self.metering.events.has("key"):
+            told.append(self.metering.stored)
+        self._told = tuple(told)
+        self._set_plugins(config)
+
+    def _set_plugins(self, config: RelayConfig) -> None:
+        own = config.policies
+        wanted = {(command, own.folder): None for command in own.plugins}
+        for gone in self._plugins.keys() - wanted.keys():
+            self._plugins.pop(gone)[1].cancel()
+        for key in wanted:
+            if key not in self._plugins:
+                plugin = Plugin(key[0], folder=key[1])
+                self._plugins[key] = plugin, self._group.create_task(plugin.run())
+            self._plugins[key][0].seconds = own.seconds
+
+    def _loaded(self, config: RelayConfig, names: Sequence[str]) -> list[Custom]:
+        own = config.policies
+        found: list[Custom] = []
+        for name in names:
+            custom = self._customs.get((name, own.folder))
+            if custom is None:
+                custom = Custom(name, folder=own.folder)
+            custom.seconds = own.seconds
+            found.append(custom)
+        return found
+
+    def hear(self, stored: Stored) -> None:
+        """What this relay's store has stored."""
+        if self._told:
+            now = self._clock()
+            for _, event in stored.events:
+                for told in self._told:
+                    told(event, now)
+
+    def hear_follows(self, stored: Stored) -> None:
+        """What the store with the follow lists has stored."""
+        trust = self.trust
+        if trust is not None:
+            for _, event in stored.events:
+                trust.learn(event)
+            if trust.stale:
+                self._poke.set()
+
+    async def refresh(self) -> None:
+        """Read the web of trust anew, if it needs that. Raises StoreError."""
+        async with self._refreshing:
+            trust = self.trust
+            if trust is not None and trust.stale:
+                await trust.refresh(self._follows)
+
+    async def upkeep(self) -> None:
+        """Keep the web of trust fresh, until cancelled."""
+        pause = REFRESHED
+        while True:
+            try:
+                async with asyncio.timeout(pause):
+                    await self._poke.wait()
+            except TimeoutError:
+                if self.trust is not None:
+                    self.trust.stale = True
+            self._poke.clear()
+            try:
+                await self.refresh()
+                pause = REFRESHED
+            except StoreError as error:
+                _log.warning("the web of trust could not be read: %s", error)
+                pause = _AGAIN
+
+    # The chains
+
+    def _judge(self, config: RelayConfig, form: Policy, policies: Sequence[Policy]) -> Policy:
+        vanishing = events.for_requests_to_vanish(config.limits)
+        chain = tuple(policies)
+        urls = self._urls
+
+        def judge(offer: Offer) -> Verdict:
+            if offer.event.kind == VANISH and vanish_reaches(offer.event, urls):
+                return vanishing(offer)
+            verdict = form(offer)
+            if not verdict.accepted:
+                return verdict
+            for policy in chain:
+                verdict = policy(offer)
+                if not verdict.accepted:
+                    return verdict
+            return ACCEPTED
+
+        return judge
+
+    def _consult(self, own: Sequence[AsyncPolicy]) -> AsyncPolicy | None:
+        asked = (*own, *(plugin.judge for plugin, _ in self._plugins.values()))
+        if not asked:
+            return None
+        urls = self._urls
+
+        async def consult(offer: Offer) -> Verdict:
+            if offer.event.kind == VANISH and vanish_reaches(offer.event, urls):
+                return ACCEPTED
+            for policy in asked:
+                verdict = await policy(offer)
+                if not verdict.accepted:
+                    return verdict
+            return ACCEPTED
+
+        return consult
+
+    def _questions(self, config: RelayConfig, own: Sequence[Custom]) -> QuestionPolicy | None:
+        policies: list[QuestionPolicy] = []
+        who = config.readers_are
+        if who != "anyone":
+            policies.append(access.readers(who, self._allowed(config, who, config.access.readers)))
+        if not config.access.scans:
+            policies.append(access.no_scans)
+        if self.metering.queries or self.metering.bytes:
+            policies.append(self.metering.judge_question)
+        policies += [custom.judge_question for custom in own]
+        return all_questions(policies) if policies else None
+
+    def _writers(self, config: RelayConfig, always: Collection[int]) -> list[Policy]:
+        who, demanded = config.writers_are, config.access.authenticated
+        if who == "nobody":
+            return [access.closed(always)]
+        if who == "anyone" and not demanded:
+            return []
+        allowed = self._allowed(config, who, config.access.writers)
+        return [access.writers(who, allowed, authenticated=demanded, always=always)]
+
+    def _allowed(
+        self, config: RelayConfig, who: str, listed: Collection[str]
+    ) -> Callable[[str], bool]:
+        named = frozenset((*config.keepers, *listed))
+        if who == "anyone":
+            return lambda _: True
+        if who == "trusted" and self.trust is not None:
+            return access.in_any(named, self.trust.__contains__)
+        if who == "members":
+            return access.in_any(named, self._is_member)
+        return access.in_any(named)
+
+    def _work(self, config: RelayConfig) -> list[Policy]:
+        of_kind = {kind: rule.work for rule in config.events.rules for kind in rule.kinds}
+        if not config.events.work and not any(of_kind.values()):
+            return []
+        if config.events.work_of == "everyone":
+            return [work(config.events.work, of_kind)]
+        trust: Callable[[str], bool] = _nobody if self.trust is None else self.trust.__contains__
+        named = (*config.keepers, *config.access.writers)
+        known = access.in_any(named, self._is_member, trust)
+
+        def exempt(offer: Offer) -> bool:
+            return known(offer.event.pubkey) or any(map(known, offer.keys))
+
+        return [work(config.events.work, of_kind, exempt)]
+
+
+def _uses_trust(config: RelayConfig) -> bool:
+    spares = config.events.work_of == "strangers" and bool(config.trust.roots or config.keepers)
+    return spares or "trusted" in (config.access.write, config.access.read)
+
+
+@asynccontextmanager
+async def open_policies(
+    store: EventStore,
+    *,
+    follows: EventStore | None = None,
+    bans: Policy | None = None,
+    is_member: access.Allowed = _nobody,
+    urls: frozenset[str] = frozenset(),
+    searches: bool = False,
+    clock: Callable[[], float] = time.time,
+) -> AsyncIterator[Policies]:
+    """The policies of the relay over `store`, while the block runs.
+
+    `follows`: the store that holds the follow lists, if it is another one. `bans`: what the keeper
+    has banned. `is_member`: of a public key in hex. `urls`: the relay's service URLs, normalised.
+    `searches`: the store answers them.
+    """
+    source = store if follows is None else follows
+    async with asyncio.TaskGroup() as group:
+        policies = Policies(
+            group, source, bans=bans, is_member=is_member, urls=urls, searches=searches, clock=clock
+        )
+        async with store.listen(policies.hear), source.listen(policies.hear_follows):
+            upkeep = group.create_task(policies.upkeep())
+            try:
+                yield policies
+            finally:
+                upkeep.cancel()
+                for _, running in policies._plugins.values():
+                    running.cancel()

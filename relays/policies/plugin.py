@@ -1,0 +1,336 @@
+"""A policy in a process of its own, over strfry's plugin protocol: JSON lines in, JSON lines out.
+
+A plugin is asked about many events at once, in the order in which they came; each answer names its
+event, so it may take any order. What it does not say within its time, what it says wrongly and what
+it is asked while it is not running is refused with `error:`: a policy that cannot be asked does not
+let anything pass. A plugin that ends, or says nothing for too long, is started again, later each
+time. `shadowReject` is an honest refusal here: an author is told what became of his event.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import re
+import signal
+import sys
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from nostr_client.paths import environment_for_children
+from nostr_client.safe_text import safe_line
+from relays.policies.verdict import ACCEPTED, Offer, Source, Verdict, refused
+
+UNDER_WAY: Final = 256
+"""Events that a plugin is asked about and has not answered; their bytes are bounded by what the
+relay takes in at all."""
+LONGEST_LINE: Final = 64 * 1024
+"""Bytes of an answer, and of a line for the log."""
+PATIENCE: Final = 50.0
+"""Seconds that an event may wait in all, behind others."""
+FIRST_REST: Final = 0.5
+LONGEST_REST: Final = 60.0
+"""Seconds before a plugin is started again, doubled each time."""
+_STEADY: Final = 30.0
+"""Seconds after which a plugin that still runs is thought to be well."""
+_LOOK: Final = 1.0
+"""Seconds between two looks at a plugin's file."""
+_LINES_A_SECOND: Final = 20
+"""Of what a plugin says on its standard error, and of our own complaints."""
+_END_LIMIT: Final = 2.0
+
+_log = logging.getLogger(__name__)
+_has_prefix = re.compile("[a-z][a-z-]{0,30}: ").match
+_encode = msgspec.json.Encoder().encode
+_NOT_RUNNING: Final = refused("error: this relay's policy cannot be asked now, try again later")
+_TOO_LATE: Final = refused("error: this relay's policy did not answer in time, try again later")
+_UNREADABLE: Final = refused("error: this relay's policy gave no answer that could be read")
+_UNWANTED: Final = "blocked: this relay's policy does not take this event"
+
+
+class _Answer(msgspec.Struct):
+    id: str
+    action: str
+    msg: str | None = None
+
+
+_decode = msgspec.json.Decoder(_Answer).decode
+
+
+class Plugin:
+    """One command. `run` keeps it running; `judge` asks it."""
+
+    def __init__(self, command: str, *, folder: str = "", seconds: float = 10.0) -> None:
+        self.command = command
+        self.folder = folder or None
+        self.seconds = seconds
+        self._file = _file_of(command, folder)
+        self._process: asyncio.subprocess.Process | None = None
+        self._asked: dict[str, deque[asyncio.Future[Verdict]]] = {}
+        self._lines: list[bytes] = []
+        self._room = asyncio.Semaphore(UNDER_WAY)
+        self._running = asyncio.Event()
+        self._rests = False
+        """It failed, and is to be started again later."""
+        self._heard = 0.0
+        """When it last answered, or was asked with nothing else to do (loop's time)."""
+        self._said = 0
+        self._said_at = 0.0
+
+    # Asking
+
+    async def judge(self, offer: Offer) -> Verdict:
+        """The policy."""
+        try:
+            async with asyncio.timeout(PATIENCE), self._room:
+                if not await self._is_running():
+                    return _NOT_RUNNING
+                answer = self._ask(offer)
+                try:
+                    return await answer
+                finally:
+                    self._forget(offer.event.id, answer)
+        except TimeoutError:
+            return _TOO_LATE
+
+    async def _is_running(self) -> bool:
+        """Is it? One that is just being started is waited for."""
+        if not self._running.is_set() and not self._rests:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self.seconds):
+                    await self._running.wait()
+        return self._running.is_set()
+
+    def _ask(self, offer: Offer) -> asyncio.Future[Verdict]:
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Verdict] = loop.create_future()
+        if not self._asked:
+            self._heard = loop.time()
+        self._asked.setdefault(offer.event.id, deque()).append(answer)
+        if not self._lines:
+            loop.call_soon(self._send)  # what comes in one burst goes in one piece
+        self._lines.append(request(offer))
+        return answer
+
+    def _send(self) -> None:
+        lines, self._lines = self._lines, []
+        process = self._process
+        if process is not None and process.stdin is not None and not process.stdin.is_closing():
+            process.stdin.write(b"".join(lines))
+
+    def _forget(self, event_id: str, answer: asyncio.Future[Verdict]) -> None:
+        waiting = self._asked.get(event_id)
+        if waiting is not None and answer in waiting:
+            waiting.remove(answer)
+            if not waiting:
+                del self._asked[event_id]
+
+    def _fail_all(self) -> None:
+        for waiting in list(self._asked.values()):
+            for answer in waiting:
+                if not answer.done():
+                    answer.set_result(_NOT_RUNNING)
+        self._lines.clear()
+
+    def _hear(self, line: bytes) -> None:
+        try:
+            answer = _decode(line)
+        except (msgspec.MsgspecError, ValueError, RecursionError):
+            if line.strip():
+                self._complain("a line that is no answer: " + _shown(line))
+            return
+        waiting = self._asked.get(answer.id)
+        if not waiting:
+            self._complain("an answer to nothing that was asked")
+            return
+        self._heard = asyncio.get_running_loop().time()
+        future = waiting.popleft()
+        if not waiting:
+            del self._asked[answer.id]
+        if not future.done():
+            future.set_result(self._meant(answer))
+
+    def _meant(self, answer: _Answer) -> Verdict:
+        if answer.action == "accept":
+            return ACCEPTED
+        if answer.action not in ("reject", "shadowReject"):
+            self._complain(f"an action of no meaning: {safe_line(answer.action, 40)}")
+            return _UNREADABLE
+        words = safe_line(answer.msg or "", 300) if answer.action == "reject" else ""
+        if not words:
+            return refused(_UNWANTED)
+        return refused(words if _has_prefix(words) else f"blocked: {words}")
+
+    # Running
+
+    async def run(self) -> None:
+        """Keep the plugin running until cancelled."""
+        rest = FIRST_REST
+        loop = asyncio.get_running_loop()
+        while True:
+            started = loop.time()
+            try:
+                why = await self._run_once()
+            except OSError as error:
+                why = f"it could not be started: {error.strerror or error}"
+            if why == _CHANGED or loop.time() - started > _STEADY:
+                rest = FIRST_REST
+            _log.warning("plugin %s: %s", safe_line(self.command, 80), why)
+            if why != _CHANGED:
+                self._rests = True
+                await asyncio.sleep(rest)
+                self._rests = False
+                rest = min(2 * rest, LONGEST_REST)
+
+    async def _run_once(self) -> str:
+        """Start it and listen until it is over; why it is."""
+        changed = self._stamp()
+        process = await _started(self.command, self.folder)
+        self._process = process
+        self._running.set()
+        try:
+            async with asyncio.TaskGroup() as group:
+                ways = {
+                    group.create_task(self._listen(process)),
+                    group.create_task(self._watch(changed)),
+                }
+                chatter = group.create_task(self._overhear(process))
+                done, _ = await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+                for task in (*ways, chatter):
+                    task.cancel()
+            return next(iter(done)).result()
+        finally:
+            self._running.clear()
+            self._process = None
+            self._fail_all()
+            await _ended(process)
+
+    async def _listen(self, process: asyncio.subprocess.Process) -> str:
+        output = _pipe(process.stdout)
+        while True:
+            try:
+                line = await output.readuntil(b"\n")
+            except asyncio.IncompleteReadError as rest:
+                if rest.partial:
+                    self._hear(rest.partial)
+                return "it has ended"
+            except asyncio.LimitOverrunError:
+                return f"it wrote a line of more than {LONGEST_LINE} bytes"
+            except OSError as error:
+                return f"it cannot be read: {error.strerror or error}"
+            self._hear(line)
+
+    async def _watch(self, stamp: object) -> str:
+        """Waits until it is silent for too long, or its file is another one."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(min(_LOOK, self.seconds / 4))
+            if self._asked and loop.time() - self._heard > self.seconds:
+                return f"it said nothing for {self.seconds:g} seconds"
+            if self._stamp() != stamp:
+                return _CHANGED
+
+    async def _overhear(self, process: asyncio.subprocess.Process) -> None:
+        """What it writes on its standard error goes to our log."""
+        errors = _pipe(process.stderr)
+        rest = b""
+        with contextlib.suppress(OSError):  # what it had to say is lost with it
+            while chunk := await errors.read(4096):
+                *lines, rest = (rest + chunk).split(b"\n")
+                for line in lines:
+                    self._complain("says: " + _shown(line))
+                rest = rest[:LONGEST_LINE]
+
+    def _stamp(self) -> object:
+        """Changes with the plugin's file."""
+        if self._file is None:
+            return None
+        try:
+            status = self._file.stat()
+        except OSError:
+            return None
+        return status.st_mtime_ns, status.st_ino, status.st_size
+
+    def _complain(self, words: str) -> None:
+        now = asyncio.get_running_loop().time()
+        if now - self._said_at > 1:
+            self._said, self._said_at = 0, now
+        self._said += 1
+        if self._said <= _LINES_A_SECOND:
+            _log.warning("plugin %s: %s", safe_line(self.command, 80), words)
+
+
+_SOURCES: Final = {Source.IMPORT: "Import", Source.SYNC: "Sync", Source.MIRROR: "Stream"}
+_CHANGED: Final = "its file has changed, it is started anew"
+
+
+def request(offer: Offer) -> bytes:
+    """The line that asks about an offer."""
+    source = _SOURCES.get(offer.source) or ("IP6" if ":" in offer.address else "IP4")
+    fields: dict[str, Any] = {
+        "type": "new",
+        "event": msgspec.Raw(offer.event.json),
+        "receivedAt": int(offer.now),
+        "sourceType": source,
+        "sourceInfo": offer.address,
+    }
+    if offer.keys:
+        author = offer.event.pubkey
+        fields["authed"] = author if author in offer.keys else min(offer.keys)
+    return _encode(fields) + b"\n"
+
+
+def _file_of(command: str, folder: str) -> Path | None:
+    return None if " " in command else Path(folder, command)
+
+
+async def _started(command: str, folder: str | None) -> asyncio.subprocess.Process:
+    pipes: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), asyncio.subprocess.PIPE)
+    return await asyncio.create_subprocess_shell(
+        command,
+        **pipes,
+        cwd=folder,
+        limit=LONGEST_LINE,
+        env=environment_for_children(),
+        start_new_session=True,
+    )
+
+
+async def _ended(process: asyncio.subprocess.Process) -> None:
+    """End a process and what it started, kindly first."""
+    if process.stdin is not None:
+        process.stdin.close()
+    for kill in (_signal(signal.SIGTERM), _signal(getattr(signal, "SIGKILL", signal.SIGTERM))):
+        if process.returncode is None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                kill(process)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_END_LIMIT):
+                await process.wait()
+                return
+
+
+def _signal(number: int) -> Callable[[asyncio.subprocess.Process], None]:
+    def kill(process: asyncio.subprocess.Process) -> None:
+        if sys.platform == "win32":
+            process.terminate()
+        else:
+            os.killpg(process.pid, number)
+
+    return kill
+
+
+def _pipe(stream: asyncio.StreamReader | None) -> asyncio.StreamReader:
+    if stream is None:
+        raise OSError("the process has no pipe")
+    return stream
+
+
+def _shown(line: bytes) -> str:
+    return safe_line(line[:1000].decode("utf-8", "replace"), 200)

@@ -1,0 +1,209 @@
+"""How much may be done in how much time: token buckets, by address, key and connection.
+
+A bucket is kept as one number, the second at which it will be full again; a bucket that is full
+says nothing, and is not kept. What costs more than is left puts the bucket in debt, up to its own
+size: so what cannot be weighed before it is done (bytes of an answer) is paid for afterwards.
+
+Addresses and connections pay when they ask. A key pays for its events when they are stored, and not
+before: whoever makes events up, without the signature, uses up nobody's share.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections import OrderedDict
+from collections.abc import Collection, Hashable, Iterable
+from ipaddress import IPv6Address, IPv6Network, ip_address
+from typing import Final
+
+from nostr_client.protocol.event import Event
+from nostr_client.protocol.filters import Filter
+from relays.policies.sections import Rated, Rates
+from relays.policies.verdict import ACCEPTED, Asking, Offer, Verdict, refused
+from relays.settings import Rate
+
+MOST_BUCKETS: Final = 100_000
+"""In one table; past it the one that was not used for longest is forgotten."""
+SCAN: Final = 5
+"""Queries that a filter counts as which names neither ids nor authors nor kinds nor tags."""
+_LOOKED_AT: Final = 2
+"""Buckets, of those not used for longest, that are looked at whenever a new one is made."""
+
+
+class Buckets:
+    """One bucket for each key of a table. Times are in seconds."""
+
+    def __init__(self, rate: Rate) -> None:
+        self._full_at: OrderedDict[Hashable, float] = OrderedDict()
+        self.set(rate)
+
+    def set(self, rate: Rate) -> None:
+        """From now on this rate holds; what was used up stays used up."""
+        self.rate = rate
+        self._each = rate.seconds / rate.amount
+        self._depth = rate.burst * self._each
+        """Seconds that an empty bucket takes to fill."""
+
+    def wait(self, key: Hashable, cost: float, now: float) -> float:
+        """Seconds until `cost` may be taken; 0: now. What a full bucket cannot give, it gives."""
+        # Where the clock was set back, the bucket is in debt at most.
+        full_at = min(self._full_at.get(key, 0.0), now + 2 * self._depth)
+        room = self._depth - min(cost * self._each, self._depth)
+        return max(0.0, full_at - now - room)
+
+    def take(self, key: Hashable, cost: float, now: float) -> None:
+        """Take `cost` out, whatever is left."""
+        full_at = self._full_at.pop(key, 0.0)
+        if full_at <= now:
+            full_at = now
+            self._forget(now)
+        self._full_at[key] = min(full_at + cost * self._each, now + 2 * self._depth)
+
+    def _forget(self, now: float) -> None:
+        """Drop buckets that are full; and the one longest unused, where there are too many."""
+        for _ in range(_LOOKED_AT):
+            oldest = next(iter(self._full_at), None)
+            if oldest is None:
+                return
+            if self._full_at[oldest] > now and len(self._full_at) < MOST_BUCKETS:
+                return
+            del self._full_at[oldest]
+
+    def __len__(self) -> int:
+        return len(self._full_at)
+
+
+@functools.lru_cache(maxsize=4096)
+def network_of(address: str) -> str:
+    """Whose share it is: an IPv4 address, or an IPv6 network of 64 bits; empty for loopback."""
+    try:
+        ip = ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if isinstance(ip, IPv6Address):
+        if ip.ipv4_mapped is None:
+            return "" if ip.is_loopback else str(IPv6Network((ip, 64), strict=False))
+        ip = ip.ipv4_mapped
+    return "" if ip.is_loopback else str(ip)
+
+
+Share = tuple[Buckets, str, Hashable]
+"""A bucket: its table, the words for whose it is, and its key."""
+
+
+class Meter:
+    """One thing that is rated: how much one address, key or connection may do of it."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._tables: dict[str, Buckets] = {}
+        self.exempt_loopback = True
+
+    def set(self, rated: Rated, *, exempt_loopback: bool) -> None:
+        """From now on these rates hold; tables that go on keep their buckets."""
+        self.exempt_loopback = exempt_loopback
+        for name in ("address", "key", "connection"):
+            rate: Rate | None = getattr(rated, name)
+            if rate is None:
+                self._tables.pop(name, None)
+            elif name in self._tables:
+                self._tables[name].set(rate)
+            else:
+                self._tables[name] = Buckets(rate)
+
+    def __bool__(self) -> bool:
+        return bool(self._tables)
+
+    def has(self, name: str) -> bool:
+        """Is there a rate for `address`, `key` or `connection`?"""
+        return name in self._tables
+
+    def shares(self, address: str, keys: Iterable[Hashable], connection: int) -> list[Share]:
+        """The buckets of one who asks."""
+        found: list[Share] = []
+        if (table := self._tables.get("address")) is not None:
+            network = network_of(address)
+            if network or not self.exempt_loopback:
+                found.append((table, "from one address", network))
+        for key in keys:
+            found += self.share_of_key(key)
+        if (table := self._tables.get("connection")) is not None:
+            found.append((table, "on one connection", connection))
+        return found
+
+    def share_of_key(self, key: Hashable) -> list[Share]:
+        """The bucket of a key, where there is one."""
+        table = self._tables.get("key")
+        return [] if table is None else [(table, "by one key", key)]
+
+    def verdict(self, shares: Iterable[Share], cost: float, now: float) -> Verdict:
+        """May `cost` be taken from all of `shares`?"""
+        for table, whose, key in shares:
+            wait = table.wait(key, cost, now)
+            if wait > 0:
+                return refused(
+                    f"rate-limited: too many {self._what} {whose} (allowed: {table.rate}),"
+                    f" try again in {math.ceil(wait)} seconds"
+                )
+        return ACCEPTED
+
+
+class Metering:
+    """All rates of a relay: policies, and what they are told. Kept when the settings change."""
+
+    def __init__(self) -> None:
+        self.events = Meter("events")
+        self.queries = Meter("queries")
+        self.bytes = Meter("bytes")
+
+    def set(self, rates: Rates, *, exempt_loopback: bool) -> None:
+        """From now on these rates hold."""
+        self.events.set(rates.events, exempt_loopback=exempt_loopback)
+        self.queries.set(rates.queries, exempt_loopback=exempt_loopback)
+        self.bytes.set(rates.bytes, exempt_loopback=exempt_loopback)
+
+    def judge(self, offer: Offer) -> Verdict:
+        """The policy for events: address and connection pay now, the author once it is stored.
+
+        Until then what a connection has offered in an author's name counts for that connection.
+        """
+        author = offer.event.pubkey
+        now_paid: tuple[Hashable, ...] = ((offer.connection, author),)
+        shares = self.events.shares(offer.address, now_paid, offer.connection)
+        later_paid = self.events.share_of_key(author)
+        verdict = self.events.verdict((*shares, *later_paid), 1, offer.now)
+        if verdict.accepted:
+            for table, _, key in shares:
+                table.take(key, 1, offer.now)
+        return verdict
+
+    def stored(self, event: Event, now: float) -> None:
+        """An event was stored: its author pays."""
+        for table, _, key in self.events.share_of_key(event.pubkey):
+            table.take(key, 1, now)
+
+    def judge_question(self, asking: Asking) -> Verdict:
+        """The policy for questions: each pays for itself, and the answers before must be paid."""
+        paid = self.bytes.shares(asking.address, asking.keys, asking.connection)
+        verdict = self.bytes.verdict(paid, 1, asking.now)
+        if not verdict.accepted:
+            return verdict
+        cost = sum(cost_of(one) for one in asking.filters)
+        shares = self.queries.shares(asking.address, asking.keys, asking.connection)
+        verdict = self.queries.verdict(shares, cost, asking.now)
+        if verdict.accepted:
+            for table, _, key in shares:
+                table.take(key, cost, asking.now)
+        return verdict
+
+    def served(self, asking: Asking, size: int) -> None:
+        """`size` bytes answered a question."""
+        for table, _, key in self.bytes.shares(asking.address, asking.keys, asking.connection):
+            table.take(key, size, asking.now)
+
+
+def cost_of(one: Filter) -> int:
+    """How many queries a filter counts as."""
+    named: Collection[object] = (one.ids, one.authors, one.kinds, one.search)
+    return 1 if one.tags or any(part is not None for part in named) else SCAN
