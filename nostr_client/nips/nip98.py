@@ -82,8 +82,9 @@ def _event_in(authorization: str) -> Event:
     scheme, _, code = authorization.strip().partition(" ")
     if scheme.lower() != _SCHEME or len(authorization) > LONGEST:
         raise InvalidData("authorization: the header has not the form `Nostr <base64>`")
-    try:
-        data = base64.b64decode(code.strip(), validate=True)
+    code = code.strip()
+    try:  # padding may be missing, as it is in the example of the NIP
+        data = base64.b64decode(code + "=" * (-len(code) % 4), validate=True)
     except (binascii.Error, ValueError):
         raise InvalidData("authorization: not base64") from None
     try:

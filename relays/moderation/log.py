@@ -54,7 +54,7 @@ def append(
     """Add an entry; within the transaction of what it is about."""
     last = db.execute("SELECT number, id FROM log ORDER BY number DESC LIMIT 1").fetchone()
     number, before = last or (0, FIRST)
-    head = (("action", action), ("by", by), ("number", str(number + 1)), ("prev", before))
+    head = (("action", str(action)), ("by", by), ("number", str(number + 1)), ("prev", before))
     entry = Draft(KIND, reason, (*head, *about)).sign(key, int(now))
     db.execute("INSERT INTO log VALUES (?, ?, ?)", (number + 1, entry.id, entry.json))
     return entry

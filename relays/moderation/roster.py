@@ -47,7 +47,10 @@ def members_of(db: sqlite3.Connection) -> list[Member]:
     for pubkey, role in db.execute("SELECT pubkey, role FROM holder ORDER BY pubkey, role"):
         held.setdefault(pubkey, []).append(role)
     rows = db.execute("SELECT pubkey, reason, by, at FROM member ORDER BY at, pubkey")
-    return [Member(*row, tuple(held.get(row[0], ()))) for row in rows]
+    return [
+        Member(pubkey, reason, by, at, tuple(held.get(pubkey, ())))
+        for pubkey, reason, by, at in rows
+    ]
 
 
 def roles_of(db: sqlite3.Connection) -> dict[str, Role]:
