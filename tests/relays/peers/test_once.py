@@ -1,0 +1,91 @@
+"""`relay sync` as a command, between relays of ours."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from nostr_client.protocol.filters import Filter
+from nostr_client.store.events import EventStore
+from relays.config import RelayConfig
+from relays.peers.once import sync_once
+from tests.conftest import StartRelay
+from tests.relays.talk import NOW, note, wire
+
+EVENTS = [note(f"note {n}", at=NOW - 60 * n) for n in range(40)]
+
+
+def relays(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "relays", *arguments],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        stdin=subprocess.DEVNULL,
+    )
+
+
+async def stored(folder: Path) -> set[str]:
+    async with EventStore.open(folder / "events.db") as store:
+        return {id.hex() for _, id in await store.ids(Filter())}
+
+
+async def test_beside_a_running_relay_whose_clients_see_what_comes(
+    tmp_path: Path, start_relay: StartRelay
+) -> None:
+    here, there = tmp_path / "here", tmp_path / "there"
+    ours = await start_relay(data=here)
+    theirs = await start_relay(data=there)
+    async with wire(ours.url) as client:
+        for event in EVENTS[:30]:
+            assert (await client.publish(event))[2]
+    async with wire(theirs.url) as client:
+        for event in EVENTS[20:]:
+            assert (await client.publish(event))[2]
+    async with wire(ours.url) as client:
+        _, end = await client.req("live", {"kinds": [1], "limit": 0})
+        assert end[0] == "EOSE"
+        outcome = await sync_once(here, theirs.url, [Filter()], RelayConfig())
+        assert (outcome.tally.stored, outcome.sent.accepted) == (10, 20)
+        assert not outcome.refused
+        came = {(await client.recv())[2]["id"] for _ in range(10)}
+        assert came == {event.id for event in EVENTS[30:]}
+    everything = {event.id for event in EVENTS}
+    assert await stored(here) == await stored(there) == everything
+
+
+async def test_into_a_new_folder_as_a_command(tmp_path: Path, start_relay: StartRelay) -> None:
+    theirs = await start_relay()
+    async with wire(theirs.url) as client:
+        for event in EVENTS[:5]:
+            await client.publish(event)
+    data = tmp_path / "new"
+    since = EVENTS[2].created_at
+    options = ("--dir", "down", "--filter", f'{{"since":{since}}}', "--data", str(data))
+    result = relays("sync", theirs.url, *options)
+    assert result.returncode == 0, result.stderr
+    assert "down: stored 3, duplicate 0, left out 0, refused 0" in result.stderr
+    assert await stored(data) == {event.id for event in EVENTS[:3]}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("nonsense",), "nonsense"),
+        (("ws://127.0.0.1:1",), "ws://127.0.0.1:1"),
+        (("ws://127.0.0.1:1", "--filter", "{"), "--filter"),
+        (("ws://127.0.0.1:1", "--filter", "[1]"), "--filter"),
+        (("ws://127.0.0.1:1", "--filter", '{"limit":5}'), "limit"),
+        (("ws://127.0.0.1:1", "--proxy", "nonsense"), "proxy"),
+    ],
+)
+def test_mistakes_are_said(tmp_path: Path, arguments: tuple[str, ...], words: str) -> None:
+    result = relays("sync", *arguments, "--data", str(tmp_path))
+    assert result.returncode == 1
+    assert words in result.stderr
+    assert "Traceback" not in result.stderr
+    assert result.stdout == ""
