@@ -19,7 +19,8 @@ from websockets.http11 import Request
 from websockets.protocol import CONNECTING, OPEN
 from websockets.server import ServerProtocol
 
-from relays.relay import POLICY, TRY_AGAIN_LATER, Client
+from relays.client import Client
+from relays.relay import POLICY, TRY_AGAIN_LATER
 from relays.server import GOING_AWAY, LINGER, Server
 from relays.web.exchange import Exchange, Head
 from relays.web.requests import HttpRequest, HttpResponse, words
@@ -74,6 +75,7 @@ class Connection(asyncio.Protocol):
         "_partial_since",
         "_pinged",
         "_refused",
+        "_relay",
         "_server",
         "_taken",
         "_transport",
@@ -85,6 +87,7 @@ class Connection(asyncio.Protocol):
 
     def __init__(self, server: Server) -> None:
         self._server = server
+        self._relay = server.relay
         self._ws = ServerProtocol(max_size=server.relay.limits.message_bytes, logger=_wire_log)
         self._transport: asyncio.Transport
         self._head: Head | None = Head()
@@ -123,27 +126,39 @@ class Connection(asyncio.Protocol):
         self._server.remove(self)
         self._server.partial_bytes -= self._partial
         if self._client is not None:
-            self._server.relay.disconnect(self._client)
+            self._relay.disconnect(self._client)
         self._client = None
 
     def data_received(self, data: bytes) -> None:
         self._heard = self._server.now
         self._pinged = False
         if self._head is not None:
-            if not self._head.receive(data):
-                self._note_partial(len(data), ended=False)
-                return
-            self._note_partial(0, ended=True)
-            head, self._head = self._head, None
-            if not head.is_http:
-                self._refuse(words(HTTPStatus.BAD_REQUEST, "This is no HTTP request."))
-                return
-            if not head.wants_websocket:
-                self._exchange = Exchange(self._peer(), secure=self._is_secure())
-            data = head.take()
+            data = self._begin(self._head, data)
         if self._exchange is not None:
             self._plain(self._exchange, data)
-            return
+        elif data:
+            self._frames(data)
+
+    def _begin(self, head: Head, data: bytes) -> bytes:
+        """The first bytes; returns what is left to be read, once it is known what they begin."""
+        if not head.receive(data):
+            self._note_partial(len(data), ended=False)
+            return b""
+        self._note_partial(0, ended=True)
+        self._head = None
+        if not head.is_http:
+            self._refuse(words(HTTPStatus.BAD_REQUEST, "This is no HTTP request."))
+            return b""
+        is_plain = not head.wants_websocket
+        data, early = head.take()
+        if is_plain:
+            self._exchange = Exchange(self._peer(), secure=self._is_secure())
+            return data + early
+        self._frames(data)  # no frame is looked at before the handshake has its answer
+        return early if self._ws.state is OPEN else b""
+
+    def _frames(self, data: bytes) -> None:
+        """A piece of what a WebSocket's client sends, its handshake included."""
         self._ws.receive_data(data)
         events = self._ws.events_received()
         for event in events:
@@ -157,8 +172,8 @@ class Connection(asyncio.Protocol):
                 self._refuse(words(HTTPStatus.BAD_REQUEST, "This is no WebSocket handshake."))
             self._send_protocol()
             if self._client is not None:
-                self._server.relay.bound(self._client)  # pongs are not read either
-        self._server.relay.flush()
+                self._relay.bound(self._client)  # pongs are not read either
+        self._relay.flush()
 
     def eof_received(self) -> bool:
         if self._head is not None or self._exchange is not None:
@@ -171,12 +186,12 @@ class Connection(asyncio.Protocol):
         self._choked_since = self._server.now
         self._taken = self._written - self.unread()
         if self._client is not None:
-            self._server.relay.go_on(self._client, deaf=True)
+            self._relay.go_on(self._client, deaf=True)
 
     def resume_writing(self) -> None:
         self._choked_since = 0.0
         if self._client is not None:
-            self._server.relay.go_on(self._client, deaf=False)
+            self._relay.go_on(self._client, deaf=False)
 
     # Messages
 
@@ -196,7 +211,8 @@ class Connection(asyncio.Protocol):
         self._ws.send_response(self._ws.accept(request))
         if self._ws.state is OPEN:
             self._deadline = 0.0
-            self._client = self._server.relay.connect(self, self.address)
+            self._relay = self._server.relays.get(asked.path, self._server.relay)
+            self._client = self._relay.connect(self, self.address)
 
     def _settle_origin(self, request: HttpRequest) -> HttpResponse | None:
         """Now it is known who asks: why he is not answered, if he is not."""
@@ -254,7 +270,7 @@ class Connection(asyncio.Protocol):
             return
         match frame.opcode:
             case Opcode.TEXT if frame.fin:
-                self._server.relay.receive(self._client, bytes(frame.data))
+                self._relay.receive(self._client, bytes(frame.data))
             case Opcode.TEXT:
                 self._fragments = bytearray(frame.data)
             case Opcode.CONT if self._fragments is not None:
@@ -262,7 +278,7 @@ class Connection(asyncio.Protocol):
                 if frame.fin:
                     message = bytes(self._fragments)
                     self._fragments = None
-                    self._server.relay.receive(self._client, message)
+                    self._relay.receive(self._client, message)
             case Opcode.BINARY:
                 self.drop(UNSUPPORTED_DATA, "messages are text")
 
@@ -330,7 +346,7 @@ class Connection(asyncio.Protocol):
 
     def _leave(self) -> None:
         if self._client is not None:
-            self._server.relay.disconnect(self._client)
+            self._relay.disconnect(self._client)
             self._client = None
 
     def _judge_reading(self, now: float) -> None:

@@ -34,11 +34,11 @@ class Head:
         known = self._bytes.find(_END, searched) >= 0 or len(self._bytes) > MOST_HEAD
         return known or not self.is_http
 
-    def take(self) -> bytes:
-        """What came, head and what follows."""
-        taken = bytes(self._bytes)
+    def take(self) -> tuple[bytes, bytes]:
+        """What came: the head, and what follows it."""
+        head, end, rest = self._bytes.partition(_END)
         self._bytes.clear()
-        return taken
+        return bytes(head + end), bytes(rest)
 
     @property
     def is_http(self) -> bool:

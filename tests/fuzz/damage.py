@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from tests.fuzz.world import World
+from tests.relays.talk import HANDSHAKE
 
 _TOKENS: Final = (
     *(
@@ -274,12 +275,6 @@ class Hostile:
             lines.append(b"Transfer-Encoding: chunked")
             body = b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body)
         return b"\r\n".join((*lines, b"", body))
-
-
-HANDSHAKE: Final = (
-    b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
-)
 
 
 def frame(first: int, payload: bytes, rng: random.Random) -> bytes:

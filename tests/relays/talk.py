@@ -21,6 +21,11 @@ NOW = 1_700_000_000
 KEY = SecretKey(b"\x7f" * 32)
 OTHER = SecretKey(b"\x2a" * 32)
 
+HANDSHAKE = (
+    b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+)
+
 
 def note(
     content: str = "hello",
@@ -112,10 +117,7 @@ async def plain(url: str) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.S
 async def shaken(url: str) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
     """The same, as a WebSocket."""
     async with plain(url) as (reader, writer):
-        writer.write(
-            b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
-        )
+        writer.write(HANDSHAKE)
         async with asyncio.timeout(LIMIT):
             await reader.readuntil(b"\r\n\r\n")
         yield reader, writer

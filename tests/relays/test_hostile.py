@@ -18,7 +18,7 @@ from relays.config import KIB, Limits, RelayConfig
 from relays.queries import Queries
 from tests.conftest import StartRelay
 from tests.relays.conftest import Serve, Served
-from tests.relays.talk import LIMIT, NOW, Wire, note, plain, shaken, silent_reader, wire
+from tests.relays.talk import HANDSHAKE, LIMIT, NOW, Wire, note, plain, shaken, silent_reader, wire
 
 
 async def closed(client: Wire) -> tuple[int, str]:
@@ -105,6 +105,19 @@ async def test_what_is_not_http(relay: RelayProcess) -> None:
             writer.write(junk + b"\r\n")
             with contextlib.suppress(ConnectionResetError):
                 assert not (await reader.read(100)).startswith(b"HTTP/1.1 1")
+    assert await works(relay.url)
+
+
+async def test_frames_before_the_handshake_is_answered(relay: RelayProcess) -> None:
+    """They wait for it, or go unread with it: the answer is the first thing that is said."""
+    good = HANDSHAKE + b"\x89\x80\0\0\0\0" + b"\xf1\x80\0\0\0\0"
+    bad = HANDSHAKE.replace(b"13", b"12") + b"\x89\x80\0\0\0\0" + b"\xf1\x80\0\0\0\0"
+    for data, status in ((good, b"101"), (bad, b"400")):
+        async with plain(relay.url) as (reader, writer), asyncio.timeout(LIMIT):
+            writer.write(data)
+            answer = await reader.read()
+            assert answer.startswith(b"HTTP/1.1 " + status)
+            assert (b"\x8a\x00\x88" in answer) is (status == b"101")
     assert await works(relay.url)
 
 
