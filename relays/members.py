@@ -8,11 +8,12 @@ transaction of the change, so that the newest list is always the true one.
 
 from __future__ import annotations
 
+import logging
 import sqlite3
-from collections.abc import Awaitable, Callable, Collection, Iterable
-from typing import Final, TypeVar
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable
+from typing import Any, Final, TypeVar
 
-from nostr_client.errors import InvalidData
+from nostr_client.errors import InvalidData, StoreError
 from nostr_client.protocol.event import Draft, Event, Tag
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.kinds import DELETION, EPHEMERAL_GIFT_WRAP, GIFT_WRAP, VANISH
@@ -41,6 +42,7 @@ _INVITES: Final = frozenset({INVITE})
 _DAY: Final = 86400
 
 T = TypeVar("T")
+_log = logging.getLogger(__name__)
 Handler = Callable[[Offer], Awaitable[Verdict]]
 """Takes in an event that is not stored, and whose signature is right."""
 
@@ -121,7 +123,22 @@ class Members:
     # Requests
 
     async def join(self, offer: Offer) -> Verdict:
-        """Kind 28934: whoever knows an invite's code becomes a member. Raises StoreError."""
+        """Kind 28934: whoever knows an invite's code becomes a member."""
+        return await self._told(self._join(offer))
+
+    async def leave(self, offer: Offer) -> Verdict:
+        """Kind 28936: a member goes."""
+        return await self._told(self._leave(offer))
+
+    async def _told(self, work: Coroutine[Any, Any, Verdict]) -> Verdict:
+        """A handler raises nothing: others' events are in the same batch."""
+        try:
+            return await work
+        except StoreError:
+            _log.exception("a request could not be done")
+            return refused("error: the request could not be done, or not wholly")
+
+    async def _join(self, offer: Offer) -> Verdict:
         event = offer.event
         if reason := self._request_fault(offer):
             return refused(reason)
@@ -143,8 +160,7 @@ class Members:
         )
         return refused(f"restricted: {reason}") if reason else Verdict(True, "info: welcome")
 
-    async def leave(self, offer: Offer) -> Verdict:
-        """Kind 28936: a member goes. Raises StoreError."""
+    async def _leave(self, offer: Offer) -> Verdict:
         event = offer.event
         if reason := self._request_fault(offer):
             return refused(reason)

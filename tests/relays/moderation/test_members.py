@@ -1,0 +1,315 @@
+"""Members, roles and invites (NIP-43)."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sqlite3
+from typing import Any
+
+import pytest
+
+from nostr_client.errors import InvalidData, StoreError
+from nostr_client.protocol.event import Event
+from nostr_client.protocol.filters import Filter
+from nostr_client.protocol.keys import SecretKey
+from relays.config import Membership
+from relays.members import MOST_LISTED, Members
+from relays.moderation import invites, log
+from relays.moderation.bans import INVITE, JOIN, LEAVE
+from relays.moderation.roster import Role
+from relays.policies.verdict import Asking, Offer, Source, Verdict
+from tests.relays.moderation.conftest import URL, Desk, OpenDesk
+from tests.relays.talk import KEY, NOW, OTHER, note
+
+ME = KEY.public_key.hex
+ADMIN = OTHER.public_key.hex
+THIRD = SecretKey(b"\x05" * 32)
+DAY = 86400.0
+
+
+def offer(event: Event, **options: Any) -> Offer:
+    return Offer(event, options.pop("now", NOW), **options)
+
+
+def join(code: str, key: SecretKey = KEY, at: int = NOW) -> Offer:
+    tags = (("-",), ("claim", code))
+    return offer(note("", kind=JOIN, tags=tags, key=key, at=at))
+
+
+def asking(*filters: Filter, keys: tuple[str, ...] = ()) -> Asking:
+    return Asking("REQ", filters, NOW, keys=frozenset(keys))
+
+
+INVITES = Filter.of(kinds=[INVITE])
+
+
+async def published(desk: Desk, *kinds: int) -> list[Event]:
+    wanted = Filter.of(authors=[desk.keeper.pubkey], kinds=kinds)
+    events = await desk.store.query([wanted])
+    assert all(event.verify() for event in events)
+    return events
+
+
+async def listed(desk: Desk) -> tuple[tuple[str, ...], ...]:
+    """The member tags of the list as it is published."""
+    [event] = await published(desk, 13534)
+    assert event.tags[0] == ("-",)
+    return event.tags[1:]
+
+
+async def test_whoever_knows_a_code_becomes_a_member(desk: Desk) -> None:
+    members = desk.acts.members
+    code = await members.invite(by="olga", seconds=DAY)
+    assert not members.include(ME)
+    assert await members.join(join(code)) == Verdict(True, "info: welcome")
+    assert members.include(ME)
+    assert await listed(desk) == (("member", ME),)
+    [added] = await published(desk, 8000)
+    assert added.tags == (("-",), ("p", ME))
+    assert (await members.join(join(code))).reason.startswith("duplicate:")
+    used_up = await members.join(join(code, THIRD))
+    assert used_up == Verdict(False, "restricted: that invite code is used up")
+    [member] = await members.listed()
+    assert (member.by, member.at) == ("olga", NOW)
+
+
+async def test_codes_that_are_not_good(open_desk: OpenDesk) -> None:
+    clock = [NOW]
+    desk = await open_desk(clock=lambda: clock[0])
+    members = desk.acts.members
+    code = await members.invite(by="olga", seconds=60)
+    for bad in ("", "x", code[:-1], code.upper() + "0", "\ud83d" + code):
+        event = note("", kind=JOIN, tags=(("claim", bad),)) if bad.isascii() else note(kind=JOIN)
+        verdict = await members.join(offer(event))
+        assert verdict == Verdict(False, "restricted: that is an invalid invite code")
+    old = await members.join(join(code, at=NOW - 301))
+    assert old.reason.startswith("invalid: created_at")
+    clock[0] = NOW + 61
+    late = offer(join(code).event, now=NOW + 61)
+    assert (await members.join(late)).reason == "restricted: that invite code is expired"
+    assert await members.listed() == []
+
+
+async def test_an_invite_for_several_with_a_role(desk: Desk) -> None:
+    members = desk.acts.members
+    await members.put_role(Role("28b7e50f", "king", color=37, place=1), by="olga", new=True)
+    code = await members.invite(by="olga", seconds=DAY, uses=2, role="28b7e50f")
+    [invite] = await members.invites()
+    assert (invite.uses, invite.used, invite.role, invite.by) == (2, 0, "28b7e50f", "olga")
+    assert code not in repr(invite)
+    results = await asyncio.gather(*(members.join(join(code, key)) for key in (KEY, OTHER, THIRD)))
+    assert sorted(verdict.accepted for verdict in results) == [False, True, True]
+    assert {tag[2] for tag in await listed(desk)} == {"28b7e50f"}
+    assert await members.invites() == []
+
+
+async def test_codes_are_not_kept(desk: Desk) -> None:
+    code = await desk.acts.members.invite(by="olga", seconds=DAY)
+    with contextlib.closing(sqlite3.connect(desk.folder / "keeper.db")) as db:
+        assert code not in "\n".join(db.iterdump())
+
+
+async def test_invites_of_one_maker_are_bounded_and_can_be_taken_back(desk: Desk) -> None:
+    members = desk.acts.members
+    codes = [await members.invite(by="olga", seconds=DAY) for _ in range(invites.MOST_OPEN + 3)]
+    found = await members.invites()
+    assert len(found) == invites.MOST_OPEN
+    other = await members.invite(by="max", seconds=DAY)
+    assert await members.revoke(found[0].id, by="olga")
+    assert not await members.revoke(found[0].id, by="olga")
+    assert (await members.join(join(other))).accepted
+    for wrong in ({"uses": 0}, {"uses": 10**9}, {"seconds": 0}, {"role": "none"}):
+        with pytest.raises(InvalidData):
+            await members.invite(**({"by": "olga", "seconds": DAY} | wrong))  # type: ignore[arg-type]
+    assert len(set(codes)) == len(codes)
+
+
+async def test_who_leaves(desk: Desk) -> None:
+    members = desk.acts.members
+    await members.add(ME, by="olga")
+    bare = offer(note("", kind=LEAVE))
+    assert (await members.leave(bare)).reason.startswith("invalid:")
+    go = offer(note("", kind=LEAVE, tags=(("-",),)))
+    assert (await members.leave(go)).accepted
+    assert not members.include(ME)
+    assert await listed(desk) == ()
+    [removed] = await published(desk, 8001)
+    assert removed.tags == (("-",), ("p", ME))
+    assert (await members.leave(go)).reason.startswith("duplicate:")
+    old = offer(note("", kind=LEAVE, tags=(("-",),), at=NOW - 301))
+    assert (await members.leave(old)).reason.startswith("invalid:")
+
+
+async def test_without_members_nothing_is_published(open_desk: OpenDesk) -> None:
+    desk = await open_desk(Membership())
+    members = desk.acts.members
+    await members.add(ME, by="olga")
+    for kind, handler in members.handlers.items():
+        verdict = await handler(offer(note("", kind=kind, tags=(("-",), ("claim", "x")))))
+        assert verdict == Verdict(False, "restricted: this relay has no members")
+    await members.settle()
+    assert await desk.store.query([Filter()]) == []
+    assert members.policy(offer(note(key=THIRD))).accepted
+    assert members.question(asking(INVITES)).accepted
+    assert await members.invite_for(asking(INVITES, keys=(ADMIN,))) is None
+
+
+async def test_who_may_write(desk: Desk) -> None:
+    members = desk.acts.members
+    stranger = note(key=THIRD)
+    assert members.policy(offer(stranger)).reason == "restricted: only members publish here"
+    assert members.policy(offer(stranger, source=Source.SYNC)).accepted
+    assert members.policy(offer(note(kind=JOIN, key=THIRD))).accepted
+    assert members.policy(offer(note(key=OTHER))).accepted
+    vanish = note(kind=62, key=THIRD, tags=(("relay", URL),))
+    assert members.policy(offer(vanish)).accepted
+    assert not members.policy(offer(note(kind=62, key=THIRD, tags=(("relay", "ws://x"),)))).accepted
+    wrap = note(kind=1059, key=THIRD, tags=(("p", ME),))
+    assert members.policy(offer(wrap)).reason.startswith("auth-required:")
+    assert members.policy(offer(wrap, keys=frozenset({ME}))).reason.startswith("restricted:")
+    await members.add(ME, by="olga")
+    assert members.policy(offer(wrap, keys=frozenset({ME}))).accepted
+    assert members.policy(offer(note())).accepted
+    members.become(Membership(enabled=True, write=False))
+    assert members.policy(offer(stranger)).accepted
+
+
+async def test_who_may_read(open_desk: OpenDesk) -> None:
+    desk = await open_desk(Membership(enabled=True, read=True))
+    question = desk.acts.members.question
+    assert question(asking(Filter())).reason.startswith("auth-required:")
+    assert question(asking(Filter(), keys=(ME,))).reason.startswith("restricted:")
+    assert question(asking(Filter(), keys=(ME, ADMIN))).accepted
+
+
+async def test_who_gets_invites(desk: Desk) -> None:
+    members = desk.acts.members
+    await members.add(ME, by="olga")
+    assert members.question(asking(INVITES)).reason.startswith("auth-required:")
+    assert members.question(asking(INVITES, keys=(ME,))).reason.startswith("restricted:")
+    assert await members.invite_for(asking(INVITES, keys=(ME,))) is None
+    event = await members.invite_for(asking(Filter.of(kinds=[1]), INVITES, keys=(ADMIN,)))
+    assert event is not None
+    assert event.verify()
+    assert (event.kind, event.pubkey, event.tags[0]) == (INVITE, desk.keeper.pubkey, ("-",))
+    assert (await members.join(join(event.value("claim") or "", THIRD))).accepted
+    members.become(Membership(enabled=True, invites_by="members"))
+    assert members.question(asking(INVITES, keys=(ME,))).accepted
+    assert await members.invite_for(asking(INVITES, keys=(ME,))) is not None
+    for none in (
+        Filter(),
+        Filter.of(kinds=[INVITE], limit=0),
+        Filter.of(kinds=[INVITE], authors=[]),
+    ):
+        assert await members.invite_for(asking(none, keys=(ME,))) is None
+    assert await desk.store.query([INVITES]) == []
+
+
+async def test_roles(desk: Desk) -> None:
+    members = desk.acts.members
+    role = Role("king", "King", "rules", 37, 1)
+    await members.put_role(role, by="olga", new=True)
+    [event] = await published(desk, 33534)
+    assert event.tags == (
+        *(("-",), ("d", "king"), ("label", "King"), ("description", "rules")),
+        *(("color", "37"), ("order", "1")),
+    )
+    with pytest.raises(InvalidData, match="exists"):
+        await members.put_role(role, by="olga", new=True)
+    with pytest.raises(InvalidData, match="does not exist"):
+        await members.put_role(Role("queen"), by="olga", new=False)
+    await members.put_role(Role("king", "Queen"), by="olga", new=False)
+    [event] = await published(desk, 33534)
+    assert event.value("label") == "Queen"
+    with pytest.raises(InvalidData, match="no member"):
+        await members.assign(ME, "king", by="olga")
+    await members.add(ME, by="olga")
+    with pytest.raises(InvalidData, match="no such role"):
+        await members.assign(ME, "none", by="olga")
+    await members.assign(ME, "king", by="olga")
+    assert await listed(desk) == (("member", ME, "king"),)
+    await members.unassign(ME, "king", by="olga")
+    assert await listed(desk) == (("member", ME),)
+    with pytest.raises(InvalidData, match="does not have"):
+        await members.unassign(ME, "king", by="olga")
+    await members.assign(ME, "king", by="olga")
+    await members.delete_role("king", by="olga")
+    assert await listed(desk) == (("member", ME),)
+    assert await published(desk, 33534) == []
+    with pytest.raises(InvalidData, match="does not exist"):
+        await members.delete_role("king", by="olga")
+    await members.put_role(role, by="olga", new=True)
+    assert len(await published(desk, 33534)) == 1
+
+
+async def test_the_newest_list_is_the_true_one(open_desk: OpenDesk) -> None:
+    """However two processes change members within one second."""
+    one, two = await open_desk(), await open_desk()
+    keys = [f"{n:064x}" for n in range(12)]
+    await asyncio.gather(
+        *((one if n % 2 else two).acts.members.add(key, by="k") for n, key in enumerate(keys))
+    )
+    assert {tag[1] for tag in await listed(one)} == set(keys)
+    assert len(await published(one, 8000)) == 12
+
+
+async def test_what_was_not_published_is_at_the_start(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    members = desk.acts.members
+    save = desk.store.save
+
+    async def fails(_: object) -> list[object]:
+        raise StoreError("the disk is full")
+
+    monkeypatch.setattr(desk.store, "save", fails)
+    with pytest.raises(StoreError):
+        await members.add(ME, by="olga")
+    with pytest.raises(StoreError):
+        await members.put_role(Role("king"), by="olga", new=True)
+    code = await members.invite(by="olga", seconds=DAY)
+    assert (await members.join(join(code, THIRD))).reason.startswith("error:")
+    monkeypatch.setattr(desk.store, "save", save)
+    await members.settle()
+    assert len(await listed(desk)) == 2
+    [list_event] = await published(desk, 13534)
+    assert len(await published(desk, 33534)) == 1
+    await members.settle()
+    assert await published(desk, 13534) == [list_event]
+
+
+async def test_a_list_that_is_too_long_has_those_who_came_first(desk: Desk) -> None:
+    def act(db: sqlite3.Connection) -> None:
+        rows = [(f"{n:064x}", "", "k", n) for n in range(MOST_LISTED + 5)]
+        db.executemany("INSERT INTO member VALUES (?, ?, ?, ?)", rows)
+
+    await desk.keeper.write(act)
+    await desk.acts.members.settle()
+    tags = await listed(desk)
+    assert len(tags) == MOST_LISTED
+    assert tags[0][1] == "0" * 64
+
+
+async def test_a_ban_ends_membership_and_a_welcome_ends_a_ban(desk: Desk) -> None:
+    acts = desk.acts
+    assert await acts.allow_pubkey(ME, by="olga", reason="a friend")
+    assert not await acts.allow_pubkey(ME, by="olga")
+    await acts.ban_pubkey(ME, by="olga")
+    assert not acts.members.include(ME)
+    assert await listed(desk) == ()
+    assert await acts.allow_pubkey(ME, by="olga")
+    assert ME not in desk.keeper.bans.pubkeys
+    assert await acts.unallow_pubkey(ME, by="olga")
+    lines = await desk.keeper.records.read(lambda db: log.entries_after(db, 0))
+    said = [log.read_entry(event).action for event in log.verified(lines)]
+    assert said == [
+        *("add-member", "ban-pubkey", "remove-member", "unban-pubkey", "add-member"),
+        "remove-member",
+    ]
+
+
+async def test_members_alone_need_a_store_and_a_keeper(desk: Desk) -> None:
+    members = Members(desk.keeper, desk.store, Membership(enabled=True))
+    assert members.include(desk.keeper.pubkey)
+    assert not members.include(ADMIN)
