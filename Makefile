@@ -4,6 +4,7 @@
 # make slow   kill, soak and load tests (longer)
 # make fuzz   random questions, live events and damaged frames, a minute of each, or as long as you
 #             like: SECONDS=3600 SEED=7 KIND=queries (or live, frames)
+# make browser  a real browser looks at the relay's pages, where a chromium is installed
 # make bench  the figures that the README claims, measured here
 
 VENV ?= .venv
@@ -16,7 +17,7 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: run test check format lint types slow fuzz bench screenshots lock clean
+.PHONY: run test check format lint types slow fuzz browser bench screenshots lock clean
 
 run: $(VENV)/ready
 	@$(BIN)/nostr-client
@@ -44,6 +45,9 @@ SECONDS ?= 60
 fuzz: $(VENV)/ready-dev
 	$(BIN)/python -m tests.fuzz $(KIND) --seconds $(SECONDS) $(if $(SEED),--seed $(SEED)) \
 		$(if $(ROUND),--round $(ROUND))
+
+browser: $(VENV)/ready-dev
+	$(BIN)/python -m pytest -rs -m browser tests/browser
 
 bench: $(VENV)/ready-dev
 	$(BIN)/python -m benchmarks

@@ -139,6 +139,12 @@ class Traffic:
 
     def sample(self, metrics: Metrics) -> None:
         """A minute is over."""
-        received, sent = metrics.events_received, metrics.events_sent
-        self.minutes.append((received - self._received, sent - self._sent))
-        self._received, self._sent = received, sent
+        self.minutes.append(self._since(metrics))
+        self._received, self._sent = metrics.events_received, metrics.events_sent
+
+    def until_now(self, metrics: Metrics) -> tuple[tuple[int, int], ...]:
+        """The last minutes and the one that runs."""
+        return (*self.minutes, self._since(metrics))
+
+    def _since(self, metrics: Metrics) -> tuple[int, int]:
+        return metrics.events_received - self._received, metrics.events_sent - self._sent

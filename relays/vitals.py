@@ -56,7 +56,7 @@ class Vitals:
             sent=counted.events_sent,
             database_bytes=self._size(),
             uptime=self._clock() - self._started,
-            minutes=tuple(self.traffic.minutes),
+            minutes=self.traffic.until_now(counted),
         )
 
     def exposition(self) -> bytes:

@@ -120,12 +120,13 @@ def _series(figures: Figures) -> tuple[list[int], list[int]]:
 
 
 def _points(values: Sequence[int]) -> str:
-    """The newest on the right; the highest reaches the top."""
+    """The newest on the right; the highest reaches the top. It begins on the ground."""
     top = max(values, default=0) or 1
-    start = MINUTES - len(values)
+    shown = [0, *values][-MINUTES:]
+    start = MINUTES - len(shown)
     pairs = (
         f"{start + index},{_HEIGHT - (_HEIGHT - 2) * value / top - 1:.4g}"
-        for index, value in enumerate(values)
+        for index, value in enumerate(shown)
     )
     return " ".join(pairs)
 
@@ -164,7 +165,7 @@ def _facts(info: RelayInfo) -> Iterable[str]:
         )
         if asked
     ]
-    yield f"<dt>It asks for</dt><dd>{', '.join(asks) or 'nothing: anyone may read and write'}</dd>"
+    yield f"<dt>It asks for</dt><dd>{', '.join(asks) or 'nothing'}</dd>"
     for rule in info.retention:
         yield f"<dt>Kept</dt><dd>{_escaped(_kept(rule))}</dd>"
     yield f"<dt>NIPs</dt><dd>{', '.join(f'{nip:02}' for nip in info.supported_nips)}</dd>"

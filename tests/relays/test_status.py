@@ -58,9 +58,13 @@ def test_figures() -> None:
 def test_the_plot() -> None:
     said = json.loads(page(RelayConfig()).json(FIGURES))
     points = [tuple(map(float, pair.split(","))) for pair in said["lines"]["out-line"].split()]
-    assert points == [(MINUTES - 3, 59), (MINUTES - 2, 30), (MINUTES - 1, 1)]
+    assert points == [(MINUTES - 4, 59), (MINUTES - 3, 59), (MINUTES - 2, 30), (MINUTES - 1, 1)]
     assert said["texts"]["out-peak"] == "1,000"
-    assert json.loads(page(RelayConfig()).json(Figures()))["lines"]["in-line"] == ""
+    assert (
+        json.loads(page(RelayConfig()).json(Figures()))["lines"]["in-line"] == f"{MINUTES - 1},59"
+    )
+    full = Figures(minutes=[(7, 7)] * MINUTES)
+    assert len(json.loads(page(RelayConfig()).json(full))["lines"]["in-line"].split()) == MINUTES
 
 
 def test_nothing_from_the_configuration_is_markup() -> None:

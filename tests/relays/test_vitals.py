@@ -26,13 +26,14 @@ def test_figures_and_exposition(tmp_path: Path) -> None:
     patient.metrics.events_received = 7
     patient.metrics.events_sent = 9
     vitals.traffic.sample(patient.metrics)
+    patient.metrics.events_sent += 2
     now[0] += 60
     figures = vitals.figures()
     assert (figures.connections, figures.subscriptions) == (3, 4)
-    assert (figures.received, figures.sent) == (7, 9)
+    assert (figures.received, figures.sent) == (7, 11)
     assert figures.database_bytes == 1024
     assert figures.uptime == 60
-    assert figures.minutes == ((7, 9),)
+    assert figures.minutes == ((7, 9), (0, 2))
     text = vitals.exposition().decode()
     assert "nostr_relay_connections 3\n" in text
     assert "nostr_relay_database_bytes 1024\n" in text
