@@ -20,14 +20,15 @@ from nostr_client.errors import QueryTimeout, StoreError, TooMany
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.urls import normalize_relay_url
-from nostr_client.store import plans
+from nostr_client.store import plans, search_index, searching
 from nostr_client.store.copies import CopyLedger
-from nostr_client.store.database import Database, Lane
+from nostr_client.store.database import LONGEST_VALUE, Database, Lane
 from nostr_client.store.index_keys import IndexKeys, is_id, tie_of
 from nostr_client.store.keeping import Keeping
 from nostr_client.store.plans import NEWEST, Cursor
 from nostr_client.store.reading import SLICE, Page, Reading, Slice
 from nostr_client.store.saving import Saver, SaveResult, SaveStatus
+from nostr_client.store.search_index import Indexer
 from nostr_client.store.watching import Hearing, Stored, Watch, Watchers
 
 __all__ = [
@@ -68,6 +69,7 @@ class EventStore(Keeping):
         self._room = asyncio.Semaphore(_QUEUED_EVENTS // _SAVE_AT_ONCE)
         self._poke = asyncio.Event()
         self._watchers = Watchers(self._read_since, self._poke.set)
+        self._indexer: Indexer | None = None
         self.ledger = CopyLedger(db, keys, clock)
 
     @classmethod
@@ -80,12 +82,15 @@ class EventStore(Keeping):
         service_urls: Collection[str] = (),
         clock: Callable[[], float] = time.time,
         time_limit: float = 5.0,
+        search: bool = False,
     ) -> AsyncIterator[Self]:
         """The store in the file `path`, which is made if it is missing.
 
         `keep_history_of`: pubkeys whose superseded versions are kept. `service_urls`: a relay's
         own, for which it obeys requests to vanish (NIP-62); a client gives none. `time_limit`:
-        seconds a query may take. Raises StoreError, InvalidData for a service URL that is none.
+        seconds a query may take. `search`: answer filters with `search` (NIP-50), and index what is
+        stored, later and in idle time. Raises StoreError, InvalidData for a service URL that is
+        none.
         """
         urls = frozenset(normalize_relay_url(url) for url in service_urls)
         db = await Database.open(path, time_limit=time_limit)
@@ -96,15 +101,20 @@ class EventStore(Keeping):
             await self.keep_history_of(keep_history_of)
             if urls:
                 await db.write(self._removal.obey_stored)
-            upkeep = asyncio.create_task(self._upkeep())
+            tasks = [asyncio.create_task(self._upkeep())]
+            if search:
+                await db.write(search_index.prepare)
+                self._indexer = Indexer(db, self._read_since)
+                tasks.append(asyncio.create_task(self._indexer.run()))
             try:
                 yield self
             finally:
                 self._watchers.end()
-                upkeep.cancel()
-                [ended] = await asyncio.gather(upkeep, return_exceptions=True)
-                if isinstance(ended, Exception):
-                    raise ended
+                for task in tasks:
+                    task.cancel()
+                for ended in await asyncio.gather(*tasks, return_exceptions=True):
+                    if isinstance(ended, Exception):
+                        raise ended
         finally:
             await db.close()
 
@@ -125,6 +135,8 @@ class EventStore(Keeping):
     async def _save(self, events: Sequence[Event]) -> list[SaveResult]:
         now = int(self._clock())
         saved = await self._db.write(lambda c: self._saver.save(c, events, now), weight=len(events))
+        if self._indexer is not None:
+            self._indexer.saved()
         if self._watchers and saved.after != saved.before:
             fresh = [
                 (result.seq, event)
@@ -181,12 +193,23 @@ class EventStore(Keeping):
     ) -> list[Event]:
         """Each filter's newest `limit` (or all), united, newest first, then lowest id.
 
+        Where there is a search among them, what fits it best comes first (see `searching`).
+
         `reader`, here and below: the pubkeys that whoever asks has shown to be; of gift wraps
         (kind 1059) he sees only those for one of them. None: he may see everything.
         Raises StoreError, QueryTimeout, InvalidFilter.
         """
         found: dict[str, Event] = {}
-        for f in [plans.for_reader(f, reader) for f in filters]:
+        asked = [self._for(f, reader) for f in filters]
+        if searching.asks(asked):
+            limits = [(f, f.limit) for f in asked]
+            page = await self._db.read(
+                lambda c: searching.page(
+                    self._reading, c, limits, int(self._clock()), LONGEST_VALUE // 2
+                )
+            )
+            return [Event.from_trusted(data) for data in page.events]
+        for f in asked:
             left = f.limit
             async for part in self._slices(f, SLICE if left is None else min(left, SLICE)):
                 events = part if left is None else part[:left]
@@ -237,7 +260,9 @@ class EventStore(Keeping):
         max_bytes: int,
     ) -> Callable[[sqlite3.Connection], Page]:
         now = int(self._clock())
-        asked = [(plans.for_reader(f, reader), _lowest(f.limit, max_limit)) for f in filters]
+        asked = [(self._for(f, reader), _lowest(f.limit, max_limit)) for f in filters]
+        if self._indexer is not None and searching.asks(filters):
+            return lambda db: searching.page(self._reading, db, asked, now, max_bytes)
         return lambda db: self._reading.page(db, asked, max_limit, now, max_bytes)
 
     async def stream(
@@ -251,7 +276,7 @@ class EventStore(Keeping):
 
         Memory stays bounded. Each slice is its own snapshot.
         """
-        walks = [aiter(self._slices(plans.for_reader(f, reader), size)) for f in filters]
+        walks = [aiter(self._slices(self._for(f, reader), size)) for f in filters]
         heads: list[list[Event]] = [await anext(walk, []) for walk in walks]
         while any(heads):
             # Up to the newest of the last ones, no walk can bring anything in between.
@@ -274,7 +299,7 @@ class EventStore(Keeping):
         reader: Collection[str] | None = None,
     ) -> int:
         """How many events match; limits are not read. Raises as `query` does."""
-        asked = [plans.for_reader(f, reader) for f in filters]
+        asked = [self._for(f, reader) for f in filters]
         full = [f for f in asked if not plans.is_empty(f)]
         if not full:
             return 0
@@ -293,7 +318,7 @@ class EventStore(Keeping):
 
         `offset`, 8 to 23, is where in a pubkey it looks (`nips.nip45`). Raises as `query` does.
         """
-        f, now = plans.for_reader(f, reader), int(self._clock())
+        f, now = self._for(f, reader), int(self._clock())
         if plans.is_empty(f):
             return 0, bytes(256)
         return await self._db.read(lambda c: self._reading.sketch(c, f, offset, now), lane)
@@ -305,7 +330,7 @@ class EventStore(Keeping):
 
         Raises as `query` does, and TooMany when they are more than `most`.
         """
-        f = plans.for_reader(f, reader)
+        f = self._for(f, reader)
         found: list[tuple[int, bytes]] = []
         if plans.is_empty(f):
             return found
@@ -348,6 +373,10 @@ class EventStore(Keeping):
             self._watchers.discard(hearing)
 
     # Inner roads
+
+    def _for(self, f: Filter, reader: Collection[str] | None) -> Filter:
+        plans.check(f, searchable=self._indexer is not None)
+        return plans.for_reader(f, reader)
 
     async def _slices(self, f: Filter, size: int) -> AsyncIterator[list[Event]]:
         """All of one filter, newest first, in parts of `size`."""

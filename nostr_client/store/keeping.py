@@ -19,6 +19,7 @@ from nostr_client.store.database import Database
 from nostr_client.store.plans import NEWEST, Cursor
 from nostr_client.store.reading import Reading
 from nostr_client.store.removing import Removal
+from nostr_client.store.search_index import Indexer
 
 REMOVED_AT_ONCE: Final = 64
 """Events of one transaction: about 10 ms with its commit."""
@@ -31,6 +32,7 @@ class Keeping:
     _db: Database
     _reading: Reading
     _removal: Removal
+    _indexer: Indexer | None
     _clock: Callable[[], float]
 
     async def remove(self, filters: Sequence[Filter]) -> int:
@@ -41,7 +43,7 @@ class Keeping:
         Raises StoreError, InvalidFilter.
         """
         for f in filters:
-            plans.check(f)
+            plans.check(f, searchable=self._indexer is not None)
         return sum([await self._remove_all(f) for f in filters if not plans.is_empty(f)])
 
     async def _remove_all(self, f: Filter) -> int:
@@ -75,6 +77,15 @@ class Keeping:
 
         while await self._db.write(run) == REMOVED_AT_ONCE:
             pass
+
+    async def index_lag(self) -> int:
+        """How many of the last commits a search does not see yet; 0 without search."""
+        return 0 if self._indexer is None else await self._indexer.lag()
+
+    async def finish_index(self) -> None:
+        """Let searches see all that is stored now, without waiting for an idle moment."""
+        if self._indexer is not None:
+            await self._indexer.finish()
 
     async def check(self) -> None:
         """Raises StoreError if the file is damaged."""

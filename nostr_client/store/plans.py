@@ -18,6 +18,7 @@ from nostr_client.errors import InvalidFilter
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.kinds import GIFT_WRAP
 from nostr_client.store.index_keys import MAX, IndexKeys, tie_of
+from nostr_client.store.words import phrases
 
 INLINE: Final = 16
 """Longer lists of the rest are bound as one JSON array."""
@@ -41,6 +42,7 @@ class Road(Enum):
     """Which index is walked, and what makes a segment of it."""
 
     IDS = "ids"
+    SEARCH = "words"
     TAG = "tag"
     AUTHOR = "author and kind"
     AUTHOR_FOUND = "author, and those of the kinds that he has"
@@ -62,7 +64,7 @@ class FilterOf(Filter, frozen=True, kw_only=True):
 class Condition(NamedTuple):
     """A part of the rest: a column, or a further tag, is one of `size` values (0: a JSON array).
 
-    `reader`: if the event is a gift wrap, its `p` tags are meant.
+    `reader`: if the event is a gift wrap, its `p` tags are meant. `id`: a JSON object, id to tie.
     """
 
     name: str
@@ -73,7 +75,8 @@ class Plan(NamedTuple):
     """How one filter is answered.
 
     `keys`: for each of the road's columns its values; each combination is a segment. `values` are
-    bound for `rest`. `ids`: a JSON object, id to tie, for the road `IDS`.
+    bound for `rest`. `ids`: a JSON object, id to tie, for the road `IDS`. `words`: what FTS5 is to
+    look for, on the road `SEARCH`.
     """
 
     road: Road
@@ -83,6 +86,7 @@ class Plan(NamedTuple):
     since: int
     upper: Cursor
     ids: str = ""
+    words: str = ""
 
     @property
     def segments(self) -> int:
@@ -99,9 +103,9 @@ class Choice(NamedTuple):
     scale: float
 
 
-def check(f: Filter) -> None:
+def check(f: Filter, *, searchable: bool) -> None:
     """Raises InvalidFilter for what this store does not do."""
-    if f.search is not None:
+    if f.search is not None and not searchable:
         raise InvalidFilter("search is not supported")
     if f.unknown:
         raise InvalidFilter(f"not an element of a filter: {', '.join(f.unknown)}")
@@ -110,11 +114,7 @@ def check(f: Filter) -> None:
 
 
 def for_reader(f: Filter, reader: Collection[str] | None) -> Filter:
-    """What is left of `f` for one who has shown to be each of `reader`; None may see everything.
-
-    Raises InvalidFilter as `check` does.
-    """
-    check(f)
+    """What is left of `f` for one who has shown to be each of `reader`; None may see everything."""
     if reader is None or (f.kinds is not None and GIFT_WRAP not in f.kinds):
         return f
     people = frozenset(reader)
@@ -129,7 +129,9 @@ def for_reader(f: Filter, reader: Collection[str] | None) -> Filter:
 
 
 def is_empty(f: Filter) -> bool:
-    """Can nothing match? An empty set never holds."""
+    """Can nothing match? An empty set never holds, nor a search without words."""
+    if f.search is not None and not phrases(f.search):
+        return True
     lists: list[Collection[object] | None] = [f.ids, f.authors, f.kinds, *f.tags.values()]
     ended = f.until is not None and f.since is not None and f.since > f.until
     return ended or any(items is not None and not items for items in lists)
@@ -137,7 +139,12 @@ def is_empty(f: Filter) -> bool:
 
 def choices(f: Filter, keys: IndexKeys) -> list[Choice]:
     """The roads among which only the data can choose; none where there is no choice."""
-    if f.ids is not None or not f.tags or len(f.tags) + (f.authors is not None) < 2:
+    if (
+        f.ids is not None
+        or f.search is not None
+        or not f.tags
+        or len(f.tags) + (f.authors is not None) < 2
+    ):
         return []
     found = []
     for letter, values in sorted(f.tags.items()):
@@ -161,10 +168,12 @@ def plan(f: Filter, keys: IndexKeys, after: Cursor = NEWEST, choice: Choice | No
     authors = tuple(keys.author(author) for author in f.authors or ())
     kinds = tuple(sorted(f.kinds or ()))
     columns: tuple[tuple[int, ...], ...] = ()
-    ids = ""
+    ids, words = "", ""
     left: list[tuple[str, Sequence[int | None]]] = [("author", authors), ("kind", kinds)]
-    if f.ids is not None:
-        road, ids = Road.IDS, json.dumps({event_id: tie_of(event_id) for event_id in f.ids})
+    if f.search is not None:
+        road, words = Road.SEARCH, _expression(f.search)
+    elif f.ids is not None:
+        road, ids = Road.IDS, _ties(f.ids)
     elif tags and (choice is None or choice.letter):
         letter = choice.letter if choice else next(iter(tags))
         road, columns = Road.TAG, (tuple(keys.tag(letter, v) for v in tags.pop(letter)),)
@@ -173,12 +182,23 @@ def plan(f: Filter, keys: IndexKeys, after: Cursor = NEWEST, choice: Choice | No
         road, columns = _untagged(authors, kinds)
     left += [("tag", [keys.tag(name, v) for v in values]) for name, values in sorted(tags.items())]
     rest, values = _rest((name, items) for name, items in left if items)
+    if f.ids is not None and road is not Road.IDS:
+        rest, values = (*rest, Condition("id", 0)), (*values, _ties(f.ids))
     if isinstance(f, FilterOf):
         own, named = _rest([("reader", [keys.tag("p", pubkey) for pubkey in f.reader] or [None])])
         rest, values = rest + own, values + named
     until = MAX if f.until is None else f.until
     upper = min(after, Cursor(until, MAX, MAX))
-    return Plan(road, columns, rest, values, f.since or 0, upper, ids)
+    return Plan(road, columns, rest, values, f.since or 0, upper, ids, words)
+
+
+def _ties(ids: Iterable[str]) -> str:
+    return json.dumps({event_id: tie_of(event_id) for event_id in ids})
+
+
+def _expression(search: str) -> str:
+    """In FTS5's language: all of these phrases, whose words have no sign that means anything."""
+    return " ".join(f'"{" ".join(phrase)}"' for phrase in phrases(search))
 
 
 def _untagged(

@@ -9,7 +9,8 @@ from __future__ import annotations
 import contextlib
 import json
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -227,6 +228,22 @@ class Reading:
             ((-int(created_at), event_id), (int(size), int(seq)))
             for seq, created_at, event_id, size in rows
         ]
+
+    def best(
+        self, db: sqlite3.Connection, f: Filter, limit: int | None, now: int, ranked: int
+    ) -> list[tuple[int, int]]:
+        """(seq, bytes) of what fits a search best, of so many that are ranked; or of the newest."""
+        if plans.is_empty(f):
+            return []
+        plan = self._plan(db, f)
+        text: Callable[..., Statement] = statements.places
+        if f.search is not None:
+            text = partial(statements.ranked, candidates=ranked)
+        _, any_expired, joined = _one(db, text(plan, limit, now, alive=False))
+        if any_expired:
+            _, _, joined = _one(db, text(plan, limit, now, alive=True))
+        rows = (line.split(b",") for line in lines(joined))
+        return [(int(seq), int(size)) for seq, _, _, size in rows]
 
     def _whole_second(self, db: sqlite3.Connection, f: Filter, part: Slice, now: int) -> Slice:
         """`part`, and as many again of those that share its last created_at."""

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.kinds import GIFT_WRAP, VANISH, is_replaceable
-from nostr_client.store import rules
+from nostr_client.store import rules, search_index
 from nostr_client.store.index_keys import MAX, IndexKeys, tie_of
 
 _AT_ONCE: Final = 256
@@ -50,6 +50,7 @@ class Removal:
         found = db.execute(f"SELECT seq, json FROM event WHERE seq IN {_LISTED}", listed).fetchall()
         events = {seq: Event.from_trusted(data) for seq, data in found}
         self._remove_entries(db, events)
+        search_index.forget(db, events)
         db.execute(f"DELETE FROM event WHERE seq IN {_LISTED}", listed)
         if archive:
             self.archive(db, events.values())

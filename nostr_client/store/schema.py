@@ -3,7 +3,8 @@
 `event` holds each event once, as the JSON that was checked. `tie` stands for its id and sorts
 against it, so that one backward walk over (created_at, tie) is NIP-01's order. A `seq` is given
 once and never again. `state` is one row: the last seq, the secret that keys the hashes of
-`index_keys`, and how far `settling` has come.
+`index_keys`, and how far `settling` and
+`search_index` have come.
 
 The indexes that are met at random, `id`, `author` and `tag` (single-letter tags, and addresses),
 have two tables each. Entries come into the small one, `new_...`, and are moved on to the large one
@@ -74,10 +75,15 @@ _TWO_TABLES_AN_INDEX: Final = (
     "ALTER TABLE state ADD COLUMN unsettled INTEGER NOT NULL DEFAULT 0",
     "ALTER TABLE state ADD COLUMN settled_to INTEGER NOT NULL DEFAULT 0",
 )
+_SEARCH: Final = (
+    # Up to which seq `search_index` has come; NULL while there is no index.
+    "ALTER TABLE state ADD COLUMN indexed INTEGER",
+)
 STEPS: Final[tuple[tuple[str, ...], ...]] = (
     _EVENTS,
     _HISTORY_AND_COPIES,
     _TWO_TABLES_AN_INDEX,
+    _SEARCH,
 )
 """Step n makes version n + 1 of the schema out of version n."""
 

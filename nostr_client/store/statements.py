@@ -26,6 +26,10 @@ SCANNED: Final = 8
 _PROBE_DEPTH: Final = 200
 _PUBKEY_AT: Final = 84
 """Where in `Event.json` it begins, counted from 1."""
+_PLACE: Final = (
+    "k.seq || ',' || k.created_at || ',' || CAST(substr(e.json, 8, 64) AS TEXT)"
+    " || ',' || length(e.json)"
+)
 _UNLIMITED: Final = 2**40
 # The parameters that every statement has: since, cursor (3), limit, now.
 _FIRST_FREE: Final = 7
@@ -61,6 +65,7 @@ _AUTHOR: Final = _Index(("new_author t", "author t"), ("author", "kind"))
 _KIND: Final = _Index(("event t INDEXED BY event_kind",), ("kind",))
 _INDEXES: Final = {
     Road.IDS: _Index(("new_id t", "id t"), ()),
+    Road.SEARCH: _Index((), ()),
     Road.TAG: _Index(("new_tag t", "tag t"), ("key",)),
     Road.AUTHOR: _AUTHOR,
     Road.AUTHOR_FOUND: _AUTHOR,
@@ -103,9 +108,7 @@ def scan(p: Plan, limit: int, now: int) -> Statement | None:
 def places(p: Plan, limit: int | None, now: int, *, alive: bool) -> Statement:
     """As `page`, with `seq,created_at,id,size` for JSON; `size` is its length in bytes."""
     keys = _in_order(p, limit, now, alive)
-    id = "CAST(substr(e.json, 8, 64) AS TEXT)"
-    place = f"k.seq || ',' || k.created_at || ',' || {id} || ',' || length(e.json)"
-    return Statement(_page_text(keys.sql, place), keys.values)
+    return Statement(_page_text(keys.sql, _PLACE), keys.values)
 
 
 def seqs(p: Plan, now: int) -> Statement:
@@ -155,6 +158,23 @@ def probe(choice: Choice) -> Statement:
     return Statement(f"SELECT {' + '.join(counts)}", bound)
 
 
+def ranked(p: Plan, limit: int | None, now: int, *, candidates: int, alive: bool) -> Statement:
+    """As `places`, of a search, what fits best first, then newest first.
+
+    Of more than `candidates` only those that were stored last are ranked.
+    """
+    values = [*_head(p, limit, now), *_arrays(p)]
+    conditions, free = _rest_text(p.road, p.rest, alive)
+    [found] = _found(p.road, free)
+    keys = (
+        "SELECT * FROM (SELECT t.created_at AS created_at, t.tie AS tie, t.seq AS seq,"
+        f" bm25(words) AS score FROM {found} WHERE {_RANGE}{conditions}"
+        f" ORDER BY words.rowid DESC LIMIT :p{len(values) + 1})"
+        " ORDER BY score, created_at DESC, tie DESC, seq DESC LIMIT :p5"
+    )
+    return Statement(_page_text(keys, _PLACE), [*values, candidates])
+
+
 @lru_cache(maxsize=1024)
 def _page_text(keys: str, column: str) -> str:
     return (
@@ -169,14 +189,16 @@ def _head(p: Plan, limit: int | None, now: int) -> list[Any]:
 
 
 def _arrays(p: Plan) -> list[str]:
+    if p.road is Road.SEARCH:
+        return [p.words]
     return [p.ids] if p.road is Road.IDS else [json.dumps(values) for values in p.keys]
 
 
 def _in_order(p: Plan, limit: int | None, now: int, alive: bool) -> Statement:
     """SELECT of (created_at, tie, seq), newest first, up to the limit."""
     head = _head(p, limit, now)
-    if p.road is Road.IDS:
-        return Statement(_ids_text(p.rest, alive), [*head, p.ids])
+    if p.road in (Road.IDS, Road.SEARCH):
+        return Statement(_found_text(p.road, p.rest, alive), [*head, *_arrays(p)])
     # In a union each branch would look up a long list of tags anew.
     long_list = Condition("tag", 0) in p.rest
     if p.road not in _FOUND and p.segments <= UNION_SEGMENTS and not long_list:
@@ -204,18 +226,20 @@ def _scan_text(kinds: int, rest: tuple[Condition, ...]) -> str:
 
 
 @lru_cache(maxsize=256)
-def _ids_text(rest: tuple[Condition, ...], alive: bool) -> str:
-    conditions, free = _rest_text(Road.IDS, rest, alive)
+def _found_text(road: Road, rest: tuple[Condition, ...], alive: bool) -> str:
+    conditions, free = _rest_text(road, rest, alive)
     branches = (
         f"SELECT t.created_at AS created_at, t.tie AS tie, t.seq AS seq FROM {held}"
         f" WHERE {_RANGE}{conditions}"
-        for held in _held_ids(free)
+        for held in _found(road, free)
     )
     return f"{' UNION ALL '.join(branches)} ORDER BY created_at DESC, tie DESC, seq DESC LIMIT :p5"
 
 
-def _held_ids(parameter: int) -> list[str]:
-    """The events `t` whose ids are the names of a JSON object; its values are their ties."""
+def _found(road: Road, parameter: int) -> list[str]:
+    """The events `t` that have words; or whose ids are the names of a JSON object of their ties."""
+    if road is Road.SEARCH:
+        return [f"words(:p{parameter}) CROSS JOIN event t ON t.seq = words.rowid"]
     return [
         f"json_each(:p{parameter}) i CROSS JOIN {table} n ON n.tie = i.value CROSS JOIN event t"
         " ON t.seq = n.seq AND CAST(substr(t.json, 8, 64) AS TEXT) = i.key"
@@ -276,8 +300,8 @@ def _flat_text(road: Road, rest: tuple[Condition, ...], alive: bool) -> str:
     """SELECT of seq, in no order, each once."""
     tables, columns = _INDEXES[road]
     conditions, free = _rest_text(road, rest, alive)
-    if road is Road.IDS:
-        parts = [f"SELECT t.seq FROM {h} WHERE {_RANGE}{conditions}" for h in _held_ids(free)]
+    if road in (Road.IDS, Road.SEARCH):
+        parts = [f"SELECT t.seq FROM {h} WHERE {_RANGE}{conditions}" for h in _found(road, free)]
         return f"SELECT seq FROM ({' UNION ALL '.join(parts)})"
     prefix, source = "", ""
     if road in (Road.AUTHOR_FOUND, Road.KIND_FOUND):
@@ -360,6 +384,9 @@ def _rest_text(road: Road, rest: Iterable[Condition], alive: bool) -> tuple[str,
             if name == "reader":
                 tagged.insert(0, f"t.kind <> {GIFT_WRAP}")
             texts.append(f" AND ({' OR '.join(tagged)})")
+        elif name == "id":
+            named = (f"SELECT t.seq FROM {held}" for held in _found(Road.IDS, free - 1))
+            texts.append(f" AND t.seq IN ({' UNION ALL '.join(named)})")
         elif name == "author" and road is Road.TAG:
             texts.append(f" AND (SELECT o.author FROM event o WHERE o.seq = t.seq) IN {values}")
         else:

@@ -14,7 +14,8 @@ from types import TracebackType
 from typing import Final, NamedTuple, Protocol, Self
 
 from nostr_client.protocol.event import Event
-from nostr_client.protocol.filters import Filter, matches_any
+from nostr_client.protocol.filters import Filter
+from nostr_client.store import words
 
 BUFFER: Final = 1000
 """Events that a slow watch holds in memory."""
@@ -150,7 +151,7 @@ class Watch:
         return [
             event
             for seq, event in stored.events
-            if seq > self._place and matches_any(self._filters, event)
+            if seq > self._place and any(_fits(f, event) for f in self._filters)
         ]
 
     def end(self) -> None:
@@ -158,6 +159,10 @@ class Watch:
         self._ended = True
         self._watchers.discard(self)
         self._wake.set()
+
+
+def _fits(f: Filter, event: Event) -> bool:
+    return f.matches(event) and (f.search is None or words.matches(f.search, event))
 
 
 class Hearing:

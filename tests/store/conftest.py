@@ -34,6 +34,7 @@ class OpenStore(Protocol):
         service_urls: Collection[str] = (),
         clock: Callable[[], float] | None = None,
         time_limit: float = 5.0,
+        search: bool = False,
     ) -> AbstractAsyncContextManager[EventStore]: ...
 
 
@@ -59,6 +60,7 @@ def open_store(tmp_path: Path, clock: Clock) -> OpenStore:
         service_urls: Collection[str] = (),
         clock: Callable[[], float] | None = clock,
         time_limit: float = 5.0,
+        search: bool = False,
     ) -> AbstractAsyncContextManager[EventStore]:
         assert clock is not None
         return EventStore.open(
@@ -67,6 +69,7 @@ def open_store(tmp_path: Path, clock: Clock) -> OpenStore:
             service_urls=service_urls,
             clock=clock,
             time_limit=time_limit,
+            search=search,
         )
 
     return open

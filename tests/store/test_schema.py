@@ -35,6 +35,9 @@ def file_of_version(path: Path, version: int, notes: int = 40) -> list[str]:
             "INSERT INTO tag VALUES (?, ?, ?, ?, ?)",
             [(key, event.created_at, tie, seq, event.kind) for key in keys.tags(event)],
         )
+    if version >= 3:
+        db.execute("INSERT INTO id SELECT tie, seq FROM event")
+        db.execute("INSERT INTO author SELECT author, kind, created_at, tie, seq FROM event")
     deleted = make(ALICE, 1, NOW + 1)
     db.execute("INSERT INTO tombstone VALUES (?, ?, ?)", (tie_of(deleted.id), writer, 2**63 - 1))
     db.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
