@@ -7,11 +7,12 @@ import tomllib
 from collections.abc import Mapping
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any, Final, Literal, NamedTuple
+from typing import Annotated, Any, Final, Literal, NamedTuple
 
 import msgspec
 
 from nostr_client.errors import ConfigError, InvalidData
+from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.urls import normalize_relay_url
 from relays.policies.sections import Access, Events, Plugins, Rates, Trust, Who
 from relays.profiles import Profile, rooms_of, settings_of
@@ -84,6 +85,38 @@ class Negentropy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """Bytes for the sets of all comparisons together: some 50 an event."""
     idle_seconds: int = 60
     """After so many without a word, a comparison is ended."""
+
+
+def _filter_of(value: object) -> Filter:
+    """A filter, from a table. Raises ValueError and InvalidFilter."""
+    if not isinstance(value, Mapping):
+        raise ValueError("not a table")
+    found = Filter.from_dict(value)
+    if found.unknown or found.limit is not None or found.search is not None:
+        raise ValueError("a mirror's filter has ids, authors, kinds, tags, since and until")
+    return found
+
+
+FilterTable = Annotated[
+    Filter,
+    msgspec.Meta(
+        description='a filter of NIP-01, as {kinds = [0, 1], "#t" = ["news"]}',
+        extra={"read": _filter_of},
+    ),
+]
+
+
+class Mirror(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Relays whose events are fetched, or that are sent ours, for as long as this one runs."""
+
+    urls: tuple[str, ...]
+    direction: Literal["down", "up", "both"] = "down"
+    """Fetch what they have, send what we have, or both."""
+    filters: tuple[FilterTable, ...] = ()
+    """These events alone; empty: all. Private messages go up only where a filter names their
+    kind (1059)."""
+    proxy: str | None = None
+    """socks5h://host:port or http://host:port"""
 
 
 class Web(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -186,6 +219,7 @@ class RelayConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     limits: Limits = Limits()
     negentropy: Negentropy = Negentropy()
+    mirror: tuple[Mirror, ...] = ()
     web: Web = Web()
     log: Log = Log()
     retention: Retention = Retention()

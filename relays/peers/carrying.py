@@ -44,8 +44,9 @@ IDLE: Final = 60.0
 PAUSES: Final = (2.0, 10.0, 30.0)
 """Seconds before what was refused for now is tried again."""
 PAUSES_IN_ALL: Final = 30
-UNWANTED: Final = 100_000
-"""Events that came and were not kept: they are remembered, and not fetched again."""
+REMEMBERED: Final = 100_000
+"""Events that came and were not kept: so many are not fetched again. And events that came at all:
+so many are not sent back."""
 _FOR_NOW: Final = ("rate-limited", "error")
 _WORDS: Final = 100
 
@@ -96,6 +97,11 @@ class Carrier:
         self._pool = pool
         self._pauses = PAUSES_IN_ALL
         self._unwanted: dict[bytes, None] = {}
+        self._came: dict[str, None] = {}
+
+    def rested(self) -> None:
+        """It is a new day: there is patience again."""
+        self._pauses = PAUSES_IN_ALL
 
     # Down
 
@@ -116,7 +122,7 @@ class Carrier:
                 wanted.discard(event.id)
                 if event.id not in held:
                     self._unwanted[bytes.fromhex(event.id)] = None
-            while len(self._unwanted) > UNWANTED:
+            while len(self._unwanted) > REMEMBERED:
                 del self._unwanted[next(iter(self._unwanted))]
 
         for pause in (*PAUSES, 0.0):
@@ -134,7 +140,15 @@ class Carrier:
 
         Raises StoreError.
         """
+        for event in events:
+            self._came[event.id] = None
+        while len(self._came) > REMEMBERED:
+            del self._came[next(iter(self._came))]
         return await self.taker.save([event for event in events if self.taker.admit(event)])
+
+    def came(self, event: Event) -> bool:
+        """Did the peer send us this, not long ago?"""
+        return event.id in self._came
 
     async def read(self, filter: Filter, on_events: Read, paging: Paging | None = None) -> bool:
         """Hand the peer's stored events of `filter`, verified, to `on_events`; is that all of them?
@@ -168,17 +182,18 @@ class Carrier:
 
     async def send(self, ids: Collection[bytes], filter: Filter) -> None:
         """Send these events, which match `filter`. Raises RelayError when there is no answer."""
-        wanted = frozenset(filter.kinds or ())
         for part in _parts(ids, SENDING):
-            if self.sent.hopeless:
-                self.sent.unsent += len(part)
-                continue
             held = await self.taker.store.known([id.hex() for id in part])
             events = [Event.from_trusted(data) for data in held.values()]
-            events = [event for event in events if self._goes(event, wanted)]
-            await self._send(sorted(events, key=lambda event: event.created_at))
+            await self.send_events(sorted(events, key=lambda event: event.created_at), [filter])
 
-    async def _send(self, events: list[Event]) -> None:
+    async def send_events(self, events: list[Event], filters: Sequence[Filter]) -> None:
+        """Send at most `SENDING` events, which match `filters`. Raises as `send` does."""
+        if self.sent.hopeless:
+            self.sent.unsent += len(events)
+            return
+        named = frozenset[int]().union(*(one.kinds or () for one in filters))
+        events = [event for event in events if self._goes(event, named)]
         for pause in (*PAUSES, 0.0):
             answers = await self.offer(events)
             if events and all(answer.accepted is None for answer in answers):
