@@ -18,7 +18,7 @@ from nostr_client.errors import NostrError
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.kinds import is_ephemeral
 from nostr_client.store.events import EventStore, SaveResult, SaveStatus
-from relays.policies.verdict import ACCEPTED, AsyncPolicy, Offer, Verdict, refused
+from relays.policies.verdict import ACCEPTED, Offer, Verdict, refused
 from relays.rules import Rules
 
 BATCH: Final = 512
@@ -85,8 +85,6 @@ class Intake:
         self._store = store
         self._verify_all = verify
         self._rules = rules
-        self.handlers: dict[int, AsyncPolicy] = {}
-        """Kinds that are requests to this relay: they are done here instead of stored."""
         self._send_on = pass_on
         self._answered = answered
         self._jobs: dict[bytes, _Job] = {}
@@ -137,7 +135,7 @@ class Intake:
             async with asyncio.timeout(PATIENCE):
                 valid = await self._verify_all([job.event for job in batch])
                 verdicts = [ACCEPTED if is_valid else _FORGED for is_valid in valid]
-                if self._rules.consult is not None or self.handlers:
+                if self._rules.consult is not None or self._rules.handlers:
                     await self._consult(batch, verdicts)
                 return verdicts
         except (NostrError, TimeoutError):
@@ -148,7 +146,7 @@ class Intake:
         """Ask those who want to see events whose signatures are right."""
         asked: dict[int, Awaitable[Verdict]] = {}
         for index, job in enumerate(batch):
-            ask = self.handlers.get(job.event.kind, self._rules.consult)
+            ask = self._rules.handlers.get(job.event.kind, self._rules.consult)
             if verdicts[index].accepted and ask is not None:
                 asked[index] = ask(job.offer)
         answers = await asyncio.gather(*asked.values())
@@ -164,7 +162,7 @@ class Intake:
                 continue
             good: list[_Job] = []
             for job, verdict in zip(batch, verdicts, strict=True):
-                if not verdict.accepted or job.event.kind in self.handlers:
+                if not verdict.accepted or job.event.kind in self._rules.handlers:
                     personal = verdict is not _FORGED
                     self._settle(job, verdict.accepted, verdict.reason, personal=personal)
                 elif is_ephemeral(job.event.kind):

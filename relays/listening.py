@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 from relays.connection import HANDSHAKE_LIMIT, Connection
@@ -16,7 +16,7 @@ from relays.web.requests import Site
 
 @asynccontextmanager
 async def listen(
-    relay: Relay,
+    relays: Mapping[str, Relay],
     site: Site,
     listener: socket.socket,
     *,
@@ -25,12 +25,14 @@ async def listen(
 ) -> AsyncIterator[Server]:
     """Accept connections on the bound socket `listener` while the block runs.
 
+    `relays` by the paths of their URLs; `site` answers plain HTTP.
+
     On leaving, no further connection is accepted, what was offered is stored and answered, and
     every client is told.
     """
     loop = asyncio.get_running_loop()
     async with asyncio.TaskGroup() as group:
-        server = Server(relay, site, gate or Gate(), group)
+        server = Server(relays, site, gate or Gate(), group)
         ticking = group.create_task(server.tick())
         accepting = await loop.create_server(
             lambda: Connection(server),
@@ -45,6 +47,7 @@ async def listen(
             accepting.close()
             for connection in list(server.connections):
                 connection.stop_reading()
-            await relay.drained()
+            for relay in set(relays.values()):
+                await relay.drained()
             await server.close()
             ticking.cancel()

@@ -110,14 +110,17 @@ class Queries:
         store: EventStore,
         rules: Rules,
         deliver: Callable[[Questions, Subscription | Tally, bytes], None],
+        *,
         flush: Callable[[], None],
         news: Callable[[], int],
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._store = store
         self._rules = rules
         self._deliver = deliver
         self._flush = flush
         self._news = news
+        self._clock = clock
         self.spent = 0.0
         """Seconds of this burst that went into answers at once; whoever ends it sets it to 0."""
         # Each client stands in it at most once, and those are bounded.
@@ -138,7 +141,8 @@ class Queries:
         if len(questions.scans) != 1 or questions.in_line or not questions.ready:
             return False
         [scan] = questions.scans.values()
-        if scan.values > NARROW or self.spent >= TURN or any(f.search for f in scan.filters):
+        broad = scan.values > NARROW or any(f.search for f in scan.filters)
+        if broad or self.spent >= TURN or self._asks_made(scan):
             return False
         begun = time.perf_counter()
         try:
@@ -225,6 +229,7 @@ class Queries:
         filters, limits = self._clamped(subscription.filters), self._rules.limits
         if not filters:
             return session.page(subscription, (), complete=None, seq=0, news=0)
+        made = await self._made(session, subscription)
         page = await self._store.page(
             filters,
             reader=session.keys,
@@ -232,7 +237,23 @@ class Queries:
             max_bytes=limits.page_bytes,
             lane=lane,
         )
+        page.events[:0] = made
         return self._page(session, subscription, filters, page)
+
+    async def _made(self, session: RelaySession, subscription: Subscription) -> list[bytes]:
+        """What is made for this asker alone."""
+        make = self._rules.made
+        if make is None or not self._asks_made(subscription):
+            return []
+        event = await make(session.asking("REQ", subscription.filters, self._clock()))
+        return [] if event is None else [event.json]
+
+    def _asks_made(self, subscription: Subscription) -> bool:
+        kinds = self._rules.made_kinds
+        return bool(kinds) and any(
+            one.kinds is not None and not kinds.isdisjoint(one.kinds)
+            for one in subscription.filters
+        )
 
     def _scan_at_once(self, session: RelaySession, subscription: Subscription) -> bytes:
         filters, limits = self._clamped(subscription.filters), self._rules.limits

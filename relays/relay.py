@@ -13,7 +13,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filter_index import FilterIndex
@@ -32,14 +32,15 @@ from relays.actions import (
     Tally,
     Unsubscribe,
 )
+from relays.client import Answer, Client, Peer
 from relays.comparing import Comparing
 from relays.config import Limits, Negentropy, RelayConfig
 from relays.ingest import Intake, Verify
 from relays.peers.reconcile import Reconciler
-from relays.policies.verdict import AsyncPolicy, Offer, Verdict
+from relays.policies.verdict import Offer, Verb, Verdict
 from relays.queries import Queries, Questions
 from relays.rules import Rules, plain_rules
-from relays.session import RelaySession, ok_frame
+from relays.session import RelaySession
 from relays.wire import event_frame
 
 TRY_AGAIN_LATER = 1013
@@ -53,68 +54,6 @@ DRAIN_LIMIT: Final = 2.0
 """Seconds in which what was offered before the end is to be stored."""
 
 _log = logging.getLogger(__name__)
-
-
-class Peer(Protocol):
-    """A client's socket."""
-
-    def write(self, frames: bytes) -> None:
-        """Send frames, later if the client is slow."""
-
-    def unread(self) -> int:
-        """Bytes that were written and have not left yet."""
-
-    def stop_reading(self) -> None: ...
-
-    def go_on_reading(self) -> None: ...
-
-    def drop(self, code: int, reason: str) -> None:
-        """Close the connection; frames that have not left yet may be lost."""
-
-
-class Client:
-    """One connected client: its session, its socket, and what it has under way."""
-
-    __slots__ = (
-        "_relay",
-        "bytes",
-        "events",
-        "outbox",
-        "page",
-        "peer",
-        "questions",
-        "session",
-        "stopped",
-    )
-
-    def __init__(self, relay: Relay, session: RelaySession, peer: Peer) -> None:
-        self._relay = relay
-        self.session = session
-        self.peer = peer
-        self.questions = Questions(session)
-        self.outbox: list[bytes] = []
-        self.events = 0
-        """Events offered and not answered."""
-        self.bytes = 0
-        self.page = 0
-        """Bytes of stored events that were sent last: they may wait, however many they are."""
-        self.stopped = False
-        """Its socket is not read until some of its events have their answer."""
-
-    def settle(self, event: Event, accepted: bool, reason: str) -> None:
-        """An event that this client offered has its answer."""
-        self._relay.settled(self, event, ok_frame(event.id, accepted, reason))
-
-
-class _Answer:
-    """Who waits for what becomes of an event of the relay's own."""
-
-    def __init__(self) -> None:
-        self.verdict: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()
-
-    def settle(self, event: Event, accepted: bool, reason: str) -> None:
-        if not self.verdict.done():
-            self.verdict.set_result(Verdict(accepted, reason))
 
 
 class Relay:
@@ -132,7 +71,9 @@ class Relay:
         self.rules = rules
         self._clock = clock
         self._intake = Intake(store, verify, rules, self._pass_on, self._answered)
-        self._queries = Queries(store, rules, self._deliver, self.flush, lambda: self.news)
+        self._queries = Queries(
+            store, rules, self._deliver, flush=self.flush, news=lambda: self.news, clock=clock
+        )
         self._reconciler = Reconciler(negentropy, rules.limits.message_bytes)
         self._comparing = Comparing(store, self._reconciler, self._compared, clock)
         self._index: FilterIndex[Subscription] = FilterIndex()
@@ -173,7 +114,7 @@ class Relay:
         """A new client."""
         self._connected += 1
         session = RelaySession(self.rules, address, self._connected, self._reconciler.connect())
-        client = self._clients[session] = Client(self, session, peer)
+        client = self._clients[session] = Client(session, peer, self._settled)
         if greeting := session.greet():
             self._say(client, greeting)
         return client
@@ -239,13 +180,9 @@ class Relay:
 
     async def publish(self, event: Event) -> Verdict:
         """Keep and pass on an event of the relay's own; as durable as an OK when it returns."""
-        answer = _Answer()
+        answer = Answer()
         self._intake.offer(Offer(event, self._clock()), answer)
         return await answer.verdict
-
-    def handle(self, kind: int, handler: AsyncPolicy) -> None:
-        """Events of `kind` are requests to this relay: `handler` does them, they are not stored."""
-        self._intake.handlers[kind] = handler
 
     def _take_in(self, client: Client, offer: Offer) -> None:
         size = len(offer.event.json)
@@ -263,7 +200,7 @@ class Relay:
             client.peer.stop_reading()
         self._intake.offer(offer, client)
 
-    def settled(self, client: Client, event: Event, frame: bytes) -> None:
+    def _settled(self, client: Client, event: Event, frame: bytes) -> None:
         """`frame` answers `event`, which `client` had offered."""
         size = len(event.json)
         client.events -= 1
@@ -359,6 +296,10 @@ class Relay:
         client = self._clients.get(questions.session)
         if client is None:
             return
+        if self.rules.served is not None and frames:
+            verb: Verb = "REQ" if isinstance(asked, Subscription) else "COUNT"
+            asking = client.session.asking(verb, asked.filters, self._clock())
+            self.rules.served(asking, len(frames))
         if isinstance(asked, Subscription):
             if asked.carried is not None:
                 self._overlapping.append(asked)
@@ -373,9 +314,13 @@ class Relay:
 
     def hear(self, stored: Stored) -> None:
         """The next part of the order of commits."""
-        if self._index:
+        hides, heard = self.rules.hides, self.rules.heard
+        if self._index or heard is not None:
             for seq, event in stored.events:
-                self._fan_out(seq, event)
+                if heard is not None:
+                    heard(event)
+                if hides is None or not hides(event):
+                    self._fan_out(seq, event)
         self.news = stored.after
         if self._overlapping:
             self._catch_up()

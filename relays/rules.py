@@ -6,10 +6,11 @@ on.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 import msgspec
 
+from nostr_client.protocol.event import Event
 from relays.config import Limits
 from relays.policies.events import for_clients, for_imports
 from relays.policies.verdict import Asking, AsyncPolicy, Policy, QuestionPolicy
@@ -20,7 +21,11 @@ class Rules(msgspec.Struct, kw_only=True):
 
     `judge` decides on what clients publish, `imports` on what the keeper brings in, `consult` on
     what `judge` let through and whose signature is right. `judge_question` decides on questions;
-    `served` is told how many bytes answered one. `urls` are the relay's service URLs, in their
+    `served` is told how many bytes answered one. Events of a
+    kind in `handlers` are requests to the relay: they are done instead of stored. What `hides` says
+    of an event that was stored, it is sent to nobody live; `heard` is told of every stored event,
+    also of those that another process stored. A REQ for one of `made_kinds` may be answered with an
+    event that `made` makes for this asker alone. `urls` are the relay's service URLs, in their
     normal spelling (NIP-42, 62, 98). `greets`: a client is challenged as soon as it connects.
     `searches`: questions may have a `search` (NIP-50).
     """
@@ -31,6 +36,11 @@ class Rules(msgspec.Struct, kw_only=True):
     consult: AsyncPolicy | None = None
     judge_question: QuestionPolicy | None = None
     served: Callable[[Asking, int], None] | None = None
+    handlers: Mapping[int, AsyncPolicy] = {}
+    hides: Callable[[Event], bool] | None = None
+    heard: Callable[[Event], None] | None = None
+    made_kinds: frozenset[int] = frozenset()
+    made: Callable[[Asking], Awaitable[Event | None]] | None = None
     urls: frozenset[str] = frozenset()
     greets: bool = False
     searches: bool = False

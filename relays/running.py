@@ -73,7 +73,7 @@ async def run(config: RelayConfig, data: Path, *, stop_on_eof: bool = False) -> 
             urls = service_urls(address, config.urls)
             async with (
                 open_relay(data / DATABASE, config, service_urls=urls) as relay,
-                listen(relay, Pages(config), listener),
+                listen({"/": relay}, Pages(config), listener),
             ):
                 with _noted(data, Note(os.getpid(), address, int(time.time()))):
                     _say(address)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Final, Protocol
 
 from relays.relay import Relay
@@ -62,8 +62,12 @@ class Gate:
 class Server:
     """The listening socket and its connections."""
 
-    def __init__(self, relay: Relay, site: Site, gate: Gate, group: asyncio.TaskGroup) -> None:
-        self.relay = relay
+    def __init__(
+        self, relays: Mapping[str, Relay], site: Site, gate: Gate, group: asyncio.TaskGroup
+    ) -> None:
+        """`relays` by the paths of their URLs. The first one's limits hold for all sockets."""
+        self.relays = relays
+        self.relay = next(iter(relays.values()))
         self.site = site
         self.gate = gate
         self._tasks = group
@@ -111,7 +115,8 @@ class Server:
             self.now = loop.time()
             for connection in list(self.connections):
                 connection.tick(self.now)
-            self.relay.bound_all()
+            for relay in set(self.relays.values()):
+                relay.bound_all()
 
     async def close(self) -> None:
         """Tell every client that the relay goes away, and let each have `LINGER` to hear it."""

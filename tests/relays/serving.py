@@ -35,6 +35,6 @@ async def serving(
         urls = service_urls(url, config.urls)
         async with (
             open_relay(folder / "events.db", config, service_urls=urls, clock=clock) as relay,
-            listen(relay, Pages(config), listener) as server,
+            listen({"/": relay}, Pages(config), listener) as server,
         ):
             yield Served(relay, server, url)

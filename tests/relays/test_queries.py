@@ -14,11 +14,12 @@ import pytest
 from nostr_client.protocol.filters import Filter
 from nostr_client.store.events import EventStore, Lane, Page, QueryTimeout
 from relays import queries
+from relays.actions import Subscribe, Subscription, Tally
 from relays.config import Limits
 from relays.queries import AT_ONCE, PUT_ASIDE, SLOW_LINE, Queries, Questions
 from relays.queries import NARROW as NARROW_VALUES
 from relays.rules import plain_rules
-from relays.session import RelaySession, Subscribe, Subscription, Tally
+from relays.session import RelaySession
 from tests.relays.talk import LIMIT, NOW
 
 LIMITS = Limits()
@@ -94,8 +95,8 @@ class Bench:
             cast(EventStore, self.store),
             plain_rules(LIMITS),
             self._deliver,
-            flush=lambda: None,
-            news=lambda: 0,
+            flush=flush=lambda: None,
+            news=news=lambda: 0,
         )
 
     def _deliver(self, to: Questions, asked: Subscription | Tally, frames: bytes) -> None:
