@@ -95,8 +95,8 @@ class Bench:
             cast(EventStore, self.store),
             plain_rules(LIMITS),
             self._deliver,
-            flush=flush=lambda: None,
-            news=news=lambda: 0,
+            flush=lambda: None,
+            news=lambda: 0,
         )
 
     def _deliver(self, to: Questions, asked: Subscription | Tally, frames: bytes) -> None:
