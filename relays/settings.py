@@ -21,6 +21,7 @@ S = TypeVar("S", bound=msgspec.Struct)
 
 _READ: Final = "read"
 _SECONDS: Final = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400}
+_PER: Final = {1: "a second", 60: "a minute", 3600: "an hour", 86_400: "a day"}
 _UNITS: Final = {"": 1, "k": 1000, "M": 10**6, "G": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 _is_rate = re.compile(
     r"([0-9_]{1,15}) ?(|k|M|G|KiB|MiB|GiB)/(second|minute|hour|day)"
@@ -36,9 +37,8 @@ class Rate(msgspec.Struct, frozen=True):
     burst: int
 
     def __str__(self) -> str:
-        unit = next(name for name, seconds in _SECONDS.items() if seconds == self.seconds)
         burst = "" if self.burst == self.amount else f", {_amount(self.burst)} at once"
-        return f"{_amount(self.amount)} a {unit}{burst}"
+        return f"{_amount(self.amount)} {_PER.get(self.seconds, f'in {self.seconds} s')}{burst}"
 
 
 def pubkey_of(value: object) -> str:

@@ -304,16 +304,26 @@ async def _started(command: str, folder: str | None) -> asyncio.subprocess.Proce
 
 async def _ended(process: asyncio.subprocess.Process) -> None:
     """End a process and what it started, kindly first."""
-    if process.stdin is not None:
-        process.stdin.close()
-    for kill in (_signal(signal.SIGTERM), _signal(getattr(signal, "SIGKILL", signal.SIGTERM))):
-        if process.returncode is None:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                kill(process)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_END_LIMIT):
-                await process.wait()
-                return
+    try:
+        for kill in (_signal(signal.SIGTERM), _signal(getattr(signal, "SIGKILL", signal.SIGTERM))):
+            if process.returncode is None:
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    kill(process)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_END_LIMIT):
+                    # Its end is seen only when its pipes have been read to theirs.
+                    await asyncio.gather(_rest_of(process.stdout), _rest_of(process.stderr))
+                    await process.wait()
+                    return
+    finally:
+        # Who left its group may hold the pipes for ever.
+        process._transport.close()  # type: ignore[attr-defined]
+
+
+async def _rest_of(stream: asyncio.StreamReader | None) -> None:
+    with contextlib.suppress(OSError):
+        while stream is not None and await stream.read(2**16):
+            pass
 
 
 def _signal(number: int) -> Callable[[asyncio.subprocess.Process], None]:

@@ -1,0 +1,88 @@
+"""Who may write and who may read."""
+
+from __future__ import annotations
+
+import pytest
+
+from nostr_client.protocol.filters import Filter
+from nostr_client.protocol.keys import SecretKey
+from relays.policies.access import closed, in_any, no_scans, readers, writers
+from relays.policies.verdict import Asking, Offer
+from tests.relays.talk import KEY, NOW, OTHER, note
+
+ME, OTHERS = KEY.public_key.hex, OTHER.public_key.hex
+NONE: frozenset[str] = frozenset()
+MINE, THEIRS = frozenset({ME}), frozenset({OTHERS})
+allowed = in_any([ME])
+
+
+@pytest.mark.parametrize(
+    ("author", "keys", "kind", "reason"),
+    [
+        (KEY, NONE, 1, ""),
+        (OTHER, NONE, 1, "restricted: "),
+        (OTHER, MINE, 1, "restricted: "),
+        (OTHER, NONE, 1059, "auth-required: "),
+        (OTHER, THEIRS, 1059, "restricted: "),
+        (OTHER, MINE | THEIRS, 1059, ""),
+        (KEY, NONE, 21059, "auth-required: "),
+        (OTHER, NONE, 28934, ""),
+    ],
+)
+def test_writing(author: SecretKey, keys: frozenset[str], kind: int, reason: str) -> None:
+    judge = writers("members", allowed, always=(28934,))
+    verdict = judge(Offer(note(kind=kind, key=author), NOW, keys=keys))
+    assert verdict.reason.startswith(reason)
+    assert verdict.accepted == (not reason)
+
+
+@pytest.mark.parametrize(
+    ("author", "keys", "reason"),
+    [
+        (KEY, NONE, "auth-required: this relay is written to by those whom this relay's keeper"),
+        (KEY, THEIRS, "restricted: "),
+        (OTHER, MINE, ""),
+    ],
+)
+def test_writing_where_all_must_authenticate(
+    author: SecretKey, keys: frozenset[str], reason: str
+) -> None:
+    judge = writers("listed", allowed, authenticated=True)
+    verdict = judge(Offer(note(key=author), NOW, keys=keys))
+    assert verdict.accepted == (not reason)
+    assert verdict.reason.startswith(reason)
+
+
+def test_nobody_writes() -> None:
+    judge = closed((28936,))
+    refusal = judge(Offer(note(), NOW, keys=MINE)).reason
+    assert refusal == "blocked: this relay takes no events from its clients"
+    assert judge(Offer(note(kind=28936), NOW)).accepted
+
+
+def asked(keys: frozenset[str], *filters: Filter) -> Asking:
+    return Asking("REQ", filters, NOW, keys=keys)
+
+
+def test_reading() -> None:
+    judge = readers("members", allowed)
+    assert judge(asked(frozenset())).reason.startswith("auth-required: ")
+    assert (
+        judge(asked(THEIRS)).reason
+        == "restricted: this relay is read by members of this relay only"
+    )
+    assert judge(asked(MINE | THEIRS)).accepted
+
+
+def test_scans() -> None:
+    assert not no_scans(asked(MINE, Filter.of(kinds=[1]), Filter(limit=1))).accepted
+    assert no_scans(
+        asked(MINE, Filter.of(kinds=[1]), Filter.of(t=["x"]), Filter.of(ids=[]))
+    ).accepted
+
+
+def test_groups() -> None:
+    either = in_any([ME], lambda key: key == OTHERS)
+    assert either(ME)
+    assert either(OTHERS)
+    assert not either("x")

@@ -1,0 +1,272 @@
+"""strfry's plugin protocol: what is asked and answered, and every way in which a plugin fails."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from relays.policies import plugin as plugins
+from relays.policies.plugin import Plugin, request
+from relays.policies.verdict import Offer, Source, Verdict
+from tests.relays.talk import KEY, NOW, OTHER, note
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the plugins are scripts")
+
+ECHO = """
+import json, sys
+for line in sys.stdin:
+    asked = json.loads(line)
+    content = asked["event"]["content"]
+    answer = json.loads(content) if content.startswith("{") else {"action": "accept"}
+    print(json.dumps({"id": asked["event"]["id"]} | answer), flush=True)
+"""
+"""Answers what the event's content says."""
+NOT_ASKED = "error: this relay's policy cannot be asked now, try again later"
+
+
+def script(folder: Path, text: str, name: str = "plugin.py") -> str:
+    file = folder / name
+    file.write_text(f"#!{sys.executable}\n{text}")
+    file.chmod(0o700)
+    return f"./{name}"
+
+
+def offer(content: str = "hello", **fields: object) -> Offer:
+    return Offer(note(content), NOW, **fields)  # type: ignore[arg-type]
+
+
+@asynccontextmanager
+async def running(folder: Path, command: str, seconds: float = 10.0) -> AsyncIterator[Plugin]:
+    made = Plugin(command, folder=str(folder), seconds=seconds)
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(made.run())
+        try:
+            yield made
+        finally:
+            task.cancel()
+
+
+async def until(true: Callable[[], bool]) -> None:
+    async with asyncio.timeout(20):
+        while not true():
+            await asyncio.sleep(0.01)
+
+
+def test_what_is_asked() -> None:
+    offered = offer(address="203.0.113.1")
+    asked = json.loads(request(offered))
+    assert asked["event"] == json.loads(offered.event.json)
+    del asked["event"]
+    assert asked == {
+        "type": "new",
+        "receivedAt": NOW,
+        "sourceType": "IP4",
+        "sourceInfo": "203.0.113.1",
+    }
+
+
+@pytest.mark.parametrize(
+    ("fields", "source"),
+    [
+        ({"address": "2001:db8::1"}, "IP6"),
+        ({"source": Source.IMPORT}, "Import"),
+        ({"source": Source.SYNC, "address": "wss://a.example"}, "Sync"),
+        ({"source": Source.MIRROR, "address": "wss://a.example"}, "Stream"),
+    ],
+)
+def test_where_it_comes_from(fields: dict[str, object], source: str) -> None:
+    line = request(offer("two\nlines", **fields))
+    assert json.loads(line)["sourceType"] == source
+    assert line.count(b"\n") == 1
+
+
+def test_who_has_authenticated() -> None:
+    own, other = KEY.public_key.hex, OTHER.public_key.hex
+    assert "authed" not in json.loads(request(offer()))
+    for keys, authed in (({own, other}, own), ({other}, other)):
+        asked = json.loads(request(offer(keys=frozenset(keys))))
+        assert asked["authed"] == authed
+
+
+async def test_answers(tmp_path: Path) -> None:
+    unwanted = "blocked: this relay's policy does not take this event"
+    expected = {
+        "hello": "",
+        '{"action": "accept", "msg": "so what", "more": 1}': "",
+        '{"action": "reject", "msg": "pow: more"}': "pow: more",
+        '{"action": "reject", "msg": "no"}': "blocked: no",
+        '{"action": "reject", "msg": "a\\u001b[31mb"}': "blocked: ab",
+        '{"action": "reject", "msg": ""}': unwanted,
+        '{"action": "reject"}': unwanted,
+        '{"action": "shadowReject", "msg": "secret"}': unwanted,
+        '{"action": "dance"}': "error: this relay's policy gave no answer that could be read",
+    }
+    async with running(tmp_path, script(tmp_path, ECHO)) as plugin:
+        verdicts = await asyncio.gather(*(plugin.judge(offer(content)) for content in expected))
+    assert [verdict.reason for verdict in verdicts] == list(expected.values())
+    assert [verdict.accepted for verdict in verdicts] == [not why for why in expected.values()]
+
+
+async def test_many_are_asked_at_once_and_answered_in_any_order(tmp_path: Path) -> None:
+    backwards = """
+import json, sys
+while True:
+    ids = [json.loads(sys.stdin.readline())["event"]["id"] for _ in range(50)]
+    for number, id in enumerate(reversed(ids)):
+        print(json.dumps({"id": id, "action": "reject", "msg": "number %d" % number}), flush=True)
+"""
+    async with running(tmp_path, script(tmp_path, backwards)) as plugin:
+        verdicts = await asyncio.gather(*(plugin.judge(offer(f"n {n}")) for n in range(1000)))
+    assert [verdict.reason for verdict in verdicts] == [
+        f"blocked: number {49 - number % 50}" for number in range(1000)
+    ]
+
+
+async def test_lines_that_are_no_answer(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    chatty = """
+import json, sys
+for line in sys.stdin:
+    print("hello \\x1b[31mred")
+    print('{"id": 5, "action": "accept"}')
+    print(json.dumps({"id": "00" * 32, "action": "accept"}))
+    print("to the \\x1b]0;log", file=sys.stderr, flush=True)
+    print(json.dumps({"id": json.loads(line)["event"]["id"], "action": "accept"}), flush=True)
+"""
+    async with running(tmp_path, script(tmp_path, chatty)) as plugin:
+        assert (await plugin.judge(offer())).accepted
+        await until(lambda: "says: to the" in caplog.text)
+    assert "no answer: hello red" in caplog.text
+    assert "an answer to nothing" in caplog.text
+    assert "\x1b" not in caplog.text
+
+
+async def test_a_flood_of_words_does_not_fill_the_log(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    text = ECHO + "\nsys.stderr.write('x' * 500_000 + 'flood\\n' * 50_000)\n"
+    flood = text.replace("for line", "sys.stderr.write('flood\\n' * 50_000)\nfor line")
+    async with running(tmp_path, script(tmp_path, flood)) as plugin:
+        assert (await plugin.judge(offer())).accepted
+    assert 0 < caplog.text.count("flood") < 500
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plugins, "FIRST_REST", 0.01)
+    monkeypatch.setattr(plugins, "LONGEST_REST", 0.05)
+
+
+async def works_again(plugin: Plugin) -> None:
+    verdict = Verdict(False)
+    async with asyncio.timeout(20):
+        while not verdict.accepted:
+            verdict = await plugin.judge(offer())
+            assert verdict.accepted or verdict.reason == NOT_ASKED
+            await asyncio.sleep(0.01)
+
+
+ONCE = """
+import json, os, pathlib, sys, time
+first = not pathlib.Path("ran").exists()
+pathlib.Path("ran").touch()
+if first:
+    sys.stdin.readline()
+    {}
+"""
+
+
+@pytest.mark.parametrize(
+    ("deed", "words"),
+    [
+        ("os._exit(3)", "it has ended"),
+        ("time.sleep(100)", "it said nothing for 0.5 seconds"),
+        ("print('x' * 200_000, flush=True); time.sleep(100)", "a line of more than"),
+        ("os.close(1); os.close(2); time.sleep(100)", "it "),
+    ],
+)
+@pytest.mark.usefixtures("impatient")
+async def test_one_that_fails_is_started_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, deed: str, words: str
+) -> None:
+    command = script(tmp_path, ONCE.format(deed) + ECHO)
+    async with running(tmp_path, command, seconds=0.5) as plugin:
+        await until((tmp_path / "ran").exists)
+        verdicts = await asyncio.gather(*(plugin.judge(offer(f"n {n}")) for n in range(5)))
+        assert {verdict.reason for verdict in verdicts} == {NOT_ASKED}
+        plugin.seconds = 10
+        await works_again(plugin)
+    assert words in caplog.text
+
+
+async def test_one_that_cannot_be_started_lets_nothing_pass(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with running(tmp_path, "./nothing-here.sh") as plugin:
+        assert (await plugin.judge(offer())).reason == NOT_ASKED
+    async with running(tmp_path / "no-folder", "true") as plugin:
+        await until(lambda: "could not be started" in caplog.text)
+        assert (await plugin.judge(offer())).reason == NOT_ASKED
+
+
+async def test_who_waits_too_long_in_all_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plugins, "PATIENCE", 0.2)
+    async with running(tmp_path, "cat > /dev/null", seconds=60) as plugin:
+        verdict = await plugin.judge(offer())
+    assert verdict.reason.startswith("error: this relay's policy did not answer in time")
+    assert not plugin._asked
+
+
+async def test_a_changed_file_is_started_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plugins, "_LOOK", 0.02)
+    command = script(tmp_path, ECHO)
+    async with running(tmp_path, command) as plugin:
+        assert (await plugin.judge(offer())).accepted
+        script(tmp_path, ECHO.replace('"action": "accept"', '"action": "reject", "msg": "new"'))
+        reason = ""
+        async with asyncio.timeout(20):
+            while reason != "blocked: new":
+                reason = (await plugin.judge(offer())).reason
+                await asyncio.sleep(0.01)
+
+
+async def test_commands_of_the_shell_and_what_they_start_end(tmp_path: Path) -> None:
+    """A plugin ends with all it started, and knows nothing of our secrets."""
+    script(tmp_path, ECHO)
+    command = f"sleep 300 & echo $! > pid; env > env; exec {sys.executable} plugin.py"
+    os.environ["NOSTR_CLIENT_PASSWORD"] = "hidden"
+    try:
+        async with running(tmp_path, command) as plugin:
+            assert (await plugin.judge(offer())).accepted
+            child = int((tmp_path / "pid").read_text())
+            os.kill(child, 0)
+    finally:
+        del os.environ["NOSTR_CLIENT_PASSWORD"]
+    assert "hidden" not in (tmp_path / "env").read_text()
+
+    def is_gone() -> bool:
+        with contextlib.suppress(OSError):
+            return Path(f"/proc/{child}/stat").read_text().split()[2] == "Z"
+        return True
+
+    await until(is_gone)
+
+
+async def test_ending_is_quiet(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.WARNING)
+    async with running(tmp_path, script(tmp_path, ECHO)) as plugin:
+        waiting = asyncio.create_task(plugin.judge(offer('{"action": "accept"}')))
+        assert (await waiting).accepted
+    assert not caplog.records
