@@ -1,0 +1,292 @@
+"""All policies together: their order, what imports and requests to vanish pass, and reloading."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nostr_client.errors import ConfigError
+from nostr_client.protocol.event import Event
+from nostr_client.protocol.filters import Filter
+from nostr_client.protocol.keys import SecretKey
+from nostr_client.store.events import EventStore
+from relays.config import RelayConfig, assemble
+from relays.policies.chain import Policies, open_policies
+from relays.policies.verdict import ACCEPTED, Asking, Offer, Source, refused
+from relays.rooms import rooms
+from relays.rules import Rules
+from tests.relays.talk import KEY, NOW, OTHER, note
+
+URL = "wss://relay.example"
+ME, OTHERS = KEY.public_key.hex, OTHER.public_key.hex
+STRANGER = SecretKey(b"\x33" * 32)
+VANISH = (("relay", URL),)
+NEVER = {
+    "access": {"write": "nobody"},
+    "events": {"work": 200, "kinds": [5], "authors": [OTHERS], "words": ["hello"]},
+    "rates": {"events": {"address": "1/day"}},
+    "limits": {"created_at_behind": 10},
+}
+
+Open = Callable[..., AbstractAsyncContextManager[Policies]]
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[EventStore]:
+    async with EventStore.open(tmp_path / "events.db") as opened:
+        yield opened
+
+
+@pytest.fixture
+def opened(store: EventStore) -> Open:
+    def open(**given: Any) -> AbstractAsyncContextManager[Policies]:
+        return open_policies(store, urls=frozenset({URL}), clock=lambda: NOW, **given)
+
+    return open
+
+
+def config(table: dict[str, Any]) -> RelayConfig:
+    made, problems = assemble(table)
+    assert not problems
+    return made
+
+
+def said(rules: Rules, event: Event, **fields: Any) -> str:
+    return rules.judge(Offer(event, NOW, **fields)).reason
+
+
+async def test_open_refuses_no_more_than_the_form(opened: Open) -> None:
+    async with opened() as policies:
+        rules = policies.rules(RelayConfig())
+    assert (rules.judge_question, rules.consult, rules.served) == (None, None, None)
+    assert not rules.greets
+    assert said(rules, note()) == ""
+    assert said(rules, note(kind=22242)).startswith("invalid: ")
+    assert said(rules, note(at=NOW + 1000)).startswith("invalid: ")
+    assert said(rules, note(tags=(("-",),))).startswith("auth-required: ")
+
+
+async def test_what_the_keeper_bans_comes_first_and_for_imports_too(opened: Open) -> None:
+    async with opened(bans=lambda _: refused("blocked: banned")) as policies:
+        rules = policies.rules(config(NEVER))
+    assert said(rules, note()) == "blocked: banned"
+    assert rules.imports(Offer(note(), NOW, source=Source.IMPORT)).reason == "blocked: banned"
+
+
+async def test_imports_pass_dates_work_rates_and_access(opened: Open) -> None:
+    async with opened() as policies:
+        rules = policies.rules(config(NEVER))
+    kept = note("bye", kind=5, key=OTHER, at=5)
+    for number in range(3):
+        assert rules.imports(Offer(kept, NOW + number, source=Source.IMPORT)).accepted
+    for event in (note("bye", kind=5), note("bye", key=OTHER), note("hello", kind=5, key=OTHER)):
+        assert not rules.imports(Offer(event, NOW, source=Source.IMPORT)).accepted
+
+
+async def test_a_request_to_vanish_passes_every_write_policy(opened: Open, tmp_path: Path) -> None:
+    (tmp_path / "own.py").write_text("async def judge(offer): return None\ndef no(offer): pass\n")
+    own = {"folder": str(tmp_path), "python": ["own.py:no", "own.py:judge"], "plugins": ["false"]}
+    async with opened(bans=lambda _: refused("blocked: banned")) as policies:
+        rules = policies.rules(config(NEVER | {"policies": own}))
+        assert rules.consult is not None
+        for tags in (VANISH, (("relay", "ALL_RELAYS"),), (*VANISH, ("-",))):
+            request = note("hello", kind=62, tags=tags, at=5)
+            for judge in (rules.judge, rules.imports):
+                for _ in range(3):
+                    assert judge(Offer(request, NOW, "203.0.113.1")) == ACCEPTED
+            assert await rules.consult(Offer(request, NOW)) == ACCEPTED
+        elsewhere = note(kind=62, tags=(("relay", "wss://other.example"),))
+        assert said(rules, elsewhere) == "blocked: banned"
+        assert not (await rules.consult(Offer(elsewhere, NOW))).accepted
+        too_large = note("x" * 300_000, kind=62, tags=VANISH)
+        ahead = note(kind=62, tags=VANISH, at=NOW + 10_000)
+        assert said(rules, too_large).startswith("invalid: content")
+        assert said(rules, ahead).startswith("invalid: created_at")
+
+
+async def test_strangers_show_work(opened: Open, store: EventStore) -> None:
+    follow = note("", kind=3, tags=(("p", OTHERS),))
+    async with opened() as policies:
+        rules = policies.rules(config({"profile": "public", "pubkey": ME}))
+        assert said(rules, note()) == ""
+        assert said(rules, note(key=OTHER)).startswith("pow: 16 bits")
+        await store.save([follow])
+        await policies.refresh()
+        assert said(rules, note(key=OTHER)) == ""
+        assert said(rules, note(key=STRANGER)).startswith("pow: ")
+        assert said(rules, note(kind=1059, key=STRANGER)).startswith("pow: ")
+        assert said(rules, note(kind=1059, key=STRANGER), keys=frozenset({OTHERS})) == ""
+
+
+async def test_the_web_of_trust_is_kept_fresh_by_what_comes(
+    opened: Open, store: EventStore
+) -> None:
+    table = {"access": {"write": "trusted"}, "trust": {"depth": 1}, "pubkey": ME}
+    async with opened() as policies:
+        rules = policies.rules(config(table))
+        reason = "restricted: this relay is written to by people in this relay's web of trust only"
+        assert said(rules, note(key=OTHER)) == reason
+        assert said(rules, note(kind=1059, key=OTHER)).startswith("auth-required: ")
+        await store.save([note("", kind=3, tags=(("p", OTHERS),))])
+        async with asyncio.timeout(20):
+            while said(rules, note(key=OTHER)):
+                await asyncio.sleep(0.01)
+        web = policies.trust
+        assert policies.rules(config(table)).judge(Offer(note(key=OTHER), NOW)).accepted
+        assert policies.trust is web
+        policies.rules(RelayConfig())
+        assert policies.trust is None
+
+
+async def test_members(opened: Open) -> None:
+    async with opened(is_member=lambda key: key == OTHERS) as policies:
+        rules = policies.rules(config({"profile": "community", "pubkey": ME}))
+    assert rules.greets
+    assert said(rules, note()) == "", "the keeper"
+    assert said(rules, note(key=OTHER)) == ""
+    assert said(rules, note(key=STRANGER)) == (
+        "restricted: this relay is written to by members of this relay only"
+    )
+    assert said(rules, note(kind=28934, key=STRANGER)) == "", "a request to become one"
+    assert rules.judge_question is not None
+    asking = Asking("REQ", (Filter(),), NOW)
+    assert rules.judge_question(asking).reason.startswith("auth-required: ")
+    member = Asking("REQ", (Filter(),), NOW, keys=frozenset({OTHERS}))
+    assert rules.judge_question(member).accepted
+
+
+async def test_an_archive_takes_nothing_but_imports(opened: Open) -> None:
+    async with opened() as policies:
+        rules = policies.rules(config({"profile": "archive"}))
+    assert said(rules, note()) == "blocked: this relay takes no events from its clients"
+    assert rules.imports(Offer(note(), NOW, source=Source.MIRROR)).accepted
+    assert rules.judge_question is not None
+    assert rules.judge_question(Asking("REQ", (Filter.of(kinds=[1]),), NOW, "203.0.113.1")).accepted
+
+
+async def test_a_reload_keeps_what_was_used_up(opened: Open, store: EventStore) -> None:
+    table = {
+        "rates": {"events": {"address": "2/hour", "key": "3/hour"}},
+        "events": {"duplicates": {"by_one": 1}},
+    }
+    text = "the same thing, again and again"
+    async with opened() as policies:
+        rules = policies.rules(config(table))
+        assert said(rules, note(text), address="203.0.113.1", connection=1) == ""
+        await store.save([note(text)])
+        assert said(rules, note("a"), address="203.0.113.1", connection=1) == ""
+        rules.become(policies.rules(config(table | {"name": "changed"})))
+        assert said(rules, note("b"), address="203.0.113.1").startswith("rate-limited: ")
+        assert said(rules, note(text, at=NOW + 1)).startswith("blocked: you have said the same")
+        await store.save([note("c"), note("d")])
+        assert "by one key" in said(rules, note("e"))
+        rules.become(policies.rules(RelayConfig()))
+        assert said(rules, note(text, at=NOW + 1), address="203.0.113.1") == ""
+
+
+async def test_what_cannot_be_made_changes_nothing(opened: Open, tmp_path: Path) -> None:
+    (tmp_path / "own.py").write_text("async def judge(asking): return None\n")
+    own = {"folder": str(tmp_path)}
+    async with opened() as policies:
+        rules = policies.rules(config({"rates": {"events": {"connection": "1/day"}}}))
+        for wrong in (
+            {"events": {"words": ["*"]}},
+            {"policies": own | {"python": ["gone.py:judge"]}},
+            {"policies": own | {"questions": ["own.py:judge"]}},
+        ):
+            with pytest.raises(ConfigError):
+                policies.rules(config(wrong))
+        assert said(rules, note()) == ""
+        assert said(rules, note("x")).startswith("rate-limited: ")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the plugin is a script")
+async def test_plugins_are_asked_run_on_over_a_reload_and_end(opened: Open, tmp_path: Path) -> None:
+    script = (
+        "import json, sys\nfor line in sys.stdin:\n  id = json.loads(line)['event']['id']\n"
+        "  print(json.dumps({'id': id, 'action': 'reject', 'msg': 'no'}), flush=True)\n"
+    )
+    (tmp_path / "plugin.py").write_text(script)
+    table = {"policies": {"plugins": [f"{sys.executable} plugin.py"], "folder": str(tmp_path)}}
+    async with opened() as policies:
+        rules = policies.rules(config(table))
+        assert rules.consult is not None
+        assert (await rules.consult(Offer(note(), NOW))).reason == "blocked: no"
+        [(plugin, task)] = policies._plugins.values()
+        process = plugin._process
+        rules.become(policies.rules(config(table)))
+        assert plugin._process is process
+        rules.become(policies.rules(RelayConfig()))
+        assert rules.consult is None
+        await asyncio.wait([task])
+        assert process is not None
+        assert process.returncode is not None
+
+
+# The four rooms of one person
+
+
+async def in_room(name: str, store: EventStore, **given: Any) -> Rules:
+    table = {"profile": "personal", "pubkey": ME, "urls": [URL], **given}
+    room = {room.name: room for room in rooms(config(table))}[name]
+    async with open_policies(store, clock=lambda: NOW) as policies:
+        rules = policies.rules(room.config)
+        await policies.refresh()
+    return rules
+
+
+WRAP = note(kind=1059, key=STRANGER, tags=(("p", ME),))
+
+
+async def test_the_outbox(store: EventStore) -> None:
+    rules = await in_room("events", store, access={"writers": [OTHERS]})
+    assert said(rules, note()) == ""
+    assert said(rules, note(key=OTHER)) == ""
+    assert said(rules, note(key=STRANGER)).startswith("restricted: ")
+    assert said(rules, WRAP).startswith("blocked: events of kind 1059")
+    assert rules.judge_question is not None
+    assert rules.judge_question(Asking("REQ", (Filter.of(kinds=[1]),), NOW)).accepted
+
+
+async def test_the_inbox(store: EventStore) -> None:
+    await store.save([note("", kind=3, tags=(("p", OTHERS),))])
+    rules = await in_room("inbox", store)
+    assert said(rules, note(key=OTHER, tags=(("p", ME),))) == ""
+    assert said(rules, note(key=OTHER)).startswith("blocked: only what names")
+    assert said(rules, note(key=STRANGER, tags=(("p", ME),))).startswith("restricted: ")
+    assert said(rules, WRAP).startswith("blocked: ")
+
+
+async def test_private_messages(store: EventStore) -> None:
+    rules = await in_room("chat", store)
+    assert said(rules, WRAP) == ""
+    assert said(rules, note(kind=1059, key=STRANGER, tags=(("p", OTHERS),))).startswith("blocked: ")
+    assert said(rules, note(tags=(("p", ME),))).startswith("blocked: events of kind 1 ")
+    assert said(rules, note(kind=5, tags=(("e", WRAP.id),))) == "", "the keeper deletes messages"
+    assert said(rules, note(kind=5, key=OTHER, tags=(("p", ME),))).startswith("blocked: ")
+    assert rules.judge_question is not None
+    question = (Filter.of(kinds=[1059]),)
+    assert rules.judge_question(Asking("REQ", question, NOW)).reason.startswith("auth-required: ")
+    other = Asking("REQ", question, NOW, keys=frozenset({OTHERS}))
+    assert rules.judge_question(other).reason.startswith("restricted: ")
+    assert rules.judge_question(Asking("REQ", question, NOW, keys=frozenset({ME}))).accepted
+
+
+async def test_the_private_archive(store: EventStore) -> None:
+    rules = await in_room("private", store)
+    assert rules.greets
+    mine, others = frozenset({ME}), frozenset({OTHERS})
+    assert said(rules, note()).startswith("auth-required: ")
+    assert said(rules, note(), keys=others).startswith("restricted: ")
+    assert said(rules, note(), keys=mine) == ""
+    assert said(rules, note(key=STRANGER), keys=mine) == ""
+    assert rules.judge_question is not None
+    question = (Filter(),)
+    assert not rules.judge_question(Asking("REQ", question, NOW, keys=others)).accepted
+    assert rules.judge_question(Asking("REQ", question, NOW, keys=mine)).accepted
