@@ -1,4 +1,4 @@
-"""`relay doctor`."""
+"""`relay doctor` and `relay health`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from relays.cli.common import Commands
 
 ILL: Final = 1
-"""The doctor found something bad."""
+"""The doctor found something bad; the relay is not well, or not running."""
 
 
 def add(commands: Commands) -> None:
@@ -28,6 +28,9 @@ def add(commands: Commands) -> None:
         help="a relay to compare clocks with; may be given more than once",
     )
     doctor.set_defaults(command=_doctor)
+    health = commands.add_parser("health", help="ask the running relay whether it is well")
+    add_data(health)
+    health.set_defaults(command=_health)
 
 
 def _doctor(options: argparse.Namespace) -> int:
@@ -46,3 +49,26 @@ async def _examine(options: argparse.Namespace) -> int:
         sys.stdout.flush()
         bad = bad or found.level == "bad"
     return ILL if bad else 0
+
+
+def _health(options: argparse.Namespace) -> int:
+    words = on_loop(_ask(options))
+    sys.stdout.write(f"{words}\n")
+    return 0 if words == "ok" else ILL
+
+
+async def _ask(options: argparse.Namespace) -> str:
+    import ssl
+
+    from nostr_client.net.http import get
+    from relays.running import note_in
+
+    note = note_in(data_of(options))
+    if note is None:
+        return "no relay is running"
+    # It is on this machine, and its certificate is for another name.
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    url = note.url.replace("ws", "http", 1) + "/health"
+    answer = await get(url, allow_private=True, accept="text/plain", tls=context)
+    return answer.body.decode("utf-8", "replace").strip()
