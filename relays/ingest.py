@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, Protocol
@@ -97,6 +98,8 @@ class Intake:
         self._saved: asyncio.Queue[tuple[list[_Job], asyncio.Task[list[SaveResult] | None]]]
         self._saved = asyncio.Queue(UNDER_WAY)
         self._passed_on: dict[str, None] = {}
+        self._failing = False
+        """The last batch could not be stored."""
 
     def offer(self, offer: Offer, asker: Asker) -> None:
         """Take in an event whose form and id are checked; `asker` is answered later."""
@@ -109,6 +112,11 @@ class Intake:
         self._waiting.append(job)
         self._wake.set()
         self._idle.clear()
+
+    @property
+    def under_way(self) -> int:
+        """Different events that were offered and not answered yet."""
+        return len(self._jobs)
 
     async def drained(self) -> None:
         """Returns when every event that was offered has its answer."""
@@ -133,7 +141,9 @@ class Intake:
     async def _check(self, batch: list[_Job]) -> list[Verdict] | None:
         try:
             async with asyncio.timeout(PATIENCE):
+                begun = time.perf_counter()
                 valid = await self._verify_all([job.event for job in batch])
+                self._rules.metrics.verified(len(batch), time.perf_counter() - begun)
                 verdicts = [ACCEPTED if is_valid else _FORGED for is_valid in valid]
                 if self._rules.consult is not None or self._rules.handlers:
                     await self._consult(batch, verdicts)
@@ -176,10 +186,17 @@ class Intake:
     async def _store_all(self, batch: list[_Job]) -> list[SaveResult] | None:
         try:
             async with asyncio.timeout(PATIENCE):
-                return await self._store.save([job.event for job in batch])
-        except (NostrError, TimeoutError):
-            _log.exception("events could not be stored")
+                results = await self._store.save([job.event for job in batch])
+        except (NostrError, TimeoutError) as error:
+            # Said once, and not for every batch: on a full disk, logs only make it worse.
+            if not self._failing:
+                _log.error("events cannot be stored, and are refused: %s", error or "no answer")
+            self._failing = True
             return None
+        if self._failing:
+            _log.warning("events can be stored again")
+        self._failing = False
+        return results
 
     async def _answer(self) -> None:
         while True:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from asyncio.subprocess import PIPE
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -52,14 +52,16 @@ def _children(pid: int) -> list[int]:
 
 
 @asynccontextmanager
-async def watched(data: Path, *options: str) -> AsyncIterator[Watched]:
+async def watched(data: Path, *options: str, through: Sequence[str] = ()) -> AsyncIterator[Watched]:
     """A relay over the folder `data` that must still live at the end of the block, and then ends.
 
-    Raises AssertionError when it died, or wrote a traceback.
+    `through`: a program with arguments that becomes the relay. Raises AssertionError when the relay
+    died, or wrote a traceback.
     """
     log = data.with_name(f"{data.name}.log")
     with log.open("ab") as errors:
         process = await asyncio.create_subprocess_exec(
+            *through,
             *(sys.executable, "-W", "error::ResourceWarning", "-m", "relays", "run"),
             *("--data", str(data), "--port", "0", "--stop-on-eof", *options),
             stdin=PIPE,
@@ -85,4 +87,3 @@ async def watched(data: Path, *options: str) -> AsyncIterator[Watched]:
             process.kill()
             await process.wait()
     assert "Traceback" not in relay.log(), relay.log()
-    assert "ERROR" not in relay.log(), relay.log()
