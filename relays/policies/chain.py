@@ -13,6 +13,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
+from urllib.parse import urlsplit
 
 from nostr_client.errors import ConfigError, InvalidData, StoreError
 from nostr_client.protocol.event import Event
@@ -25,7 +26,7 @@ from relays.policies import access, events
 from relays.policies.custom import Custom
 from relays.policies.lists import lists
 from relays.policies.plugin import Plugin
-from relays.policies.rates import Metering
+from relays.policies.rates import Loopback, Metering
 from relays.policies.sections import Duplicates
 from relays.policies.texts import Echoes, without_words
 from relays.policies.trust import WebOfTrust
@@ -126,7 +127,7 @@ class Policies:
     # What is remembered
 
     def _set(self, config: RelayConfig) -> None:
-        self.metering.set(config.rates, exempt_loopback=not config.web.trusted_proxies)
+        self.metering.set(config.rates, _loopback(config))
         self.echoes.settings = config.events.duplicates
         roots = frozenset(config.trust.roots) or config.keepers
         if not _uses_trust(config):
@@ -291,6 +292,13 @@ class Policies:
             return known(offer.event.pubkey) or any(map(known, offer.keys))
 
         return [work(config.events.work, of_kind, exempt)]
+
+
+def _loopback(config: RelayConfig) -> Loopback:
+    if config.web.trusted_proxies:
+        return "shared"
+    onion = any((urlsplit(url).hostname or "").endswith(".onion") for url in config.urls)
+    return "each" if onion else "exempt"
 
 
 def _uses_trust(config: RelayConfig) -> bool:

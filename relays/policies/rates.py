@@ -15,7 +15,7 @@ import math
 from collections import OrderedDict
 from collections.abc import Collection, Hashable, Iterable
 from ipaddress import IPv6Address, IPv6Network, ip_address
-from typing import Final
+from typing import Final, Literal
 
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
@@ -88,6 +88,9 @@ def network_of(address: str) -> str:
     return "" if ip.is_loopback else str(ip)
 
 
+Loopback = Literal["exempt", "shared", "each"]
+"""Who comes from this machine: its own programs; those whose addresses a proxy did not name, who
+share one; or visitors of an onion service, of whom each connection counts as an address."""
 Share = tuple[Buckets, str, Hashable]
 """A bucket: its table, the words for whose it is, and its key."""
 
@@ -98,11 +101,11 @@ class Meter:
     def __init__(self, what: str) -> None:
         self._what = what
         self._tables: dict[str, Buckets] = {}
-        self.exempt_loopback = True
+        self._loopback: Loopback = "exempt"
 
-    def set(self, rated: Rated, *, exempt_loopback: bool) -> None:
+    def set(self, rated: Rated, loopback: Loopback = "exempt") -> None:
         """From now on these rates hold; tables that go on keep their buckets."""
-        self.exempt_loopback = exempt_loopback
+        self._loopback = loopback
         for name in ("address", "key", "connection"):
             rate: Rate | None = getattr(rated, name)
             if rate is None:
@@ -124,8 +127,10 @@ class Meter:
         found: list[Share] = []
         if (table := self._tables.get("address")) is not None:
             network = network_of(address)
-            if network or not self.exempt_loopback:
+            if network or self._loopback == "shared":
                 found.append((table, "from one address", network))
+            elif self._loopback == "each":
+                found.append((table, "on one connection", connection))
         for key in keys:
             found += self.share_of_key(key)
         if (table := self._tables.get("connection")) is not None:
@@ -157,11 +162,11 @@ class Metering:
         self.queries = Meter("queries")
         self.bytes = Meter("bytes")
 
-    def set(self, rates: Rates, *, exempt_loopback: bool) -> None:
+    def set(self, rates: Rates, loopback: Loopback = "exempt") -> None:
         """From now on these rates hold."""
-        self.events.set(rates.events, exempt_loopback=exempt_loopback)
-        self.queries.set(rates.queries, exempt_loopback=exempt_loopback)
-        self.bytes.set(rates.bytes, exempt_loopback=exempt_loopback)
+        self.events.set(rates.events, loopback)
+        self.queries.set(rates.queries, loopback)
+        self.bytes.set(rates.bytes, loopback)
 
     def judge(self, offer: Offer) -> Verdict:
         """The policy for events: address and connection pay now, the author once it is stored.

@@ -72,8 +72,9 @@ class Rated(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """How much of something one may do; none where nothing is set."""
 
     address: MaybeRate = None
-    """An IPv4 address, or an IPv6 network of 64 bits. This machine's own is exempt, unless proxies
-    are trusted: then what comes without an address of its own is the proxy's."""
+    """An IPv4 address, or an IPv6 network of 64 bits. This machine's own is exempt; but where
+    proxies are trusted, what they name no address for shares one, and where there is an onion
+    service, whose visitors come from here too, each connection is an address."""
     key: MaybeRate = None
     """A public key: of events their author's, else those that a client has authenticated."""
     connection: MaybeRate = None

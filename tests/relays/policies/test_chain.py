@@ -190,6 +190,21 @@ async def test_a_reload_keeps_what_was_used_up(opened: Open, store: EventStore) 
         assert said(rules, note(text, at=NOW + 1), address="203.0.113.1") == ""
 
 
+@pytest.mark.parametrize(
+    ("table", "passed"),
+    [
+        ({}, [True, True, True]),
+        ({"web": {"trusted_proxies": ["127.0.0.1"]}}, [True, False, False]),
+        ({"urls": [f"ws://{'a' * 56}.onion"]}, [True, True, False]),
+    ],
+)
+async def test_whom_loopback_is(opened: Open, table: dict[str, Any], passed: list[bool]) -> None:
+    async with opened() as policies:
+        rules = policies.rules(config(table | {"rates": {"events": {"address": "1/day"}}}))
+    said_to = [said(rules, note(), address="127.0.0.1", connection=n) for n in (1, 2, 1)]
+    assert [not reason for reason in said_to] == passed
+
+
 async def test_what_cannot_be_made_changes_nothing(opened: Open, tmp_path: Path) -> None:
     (tmp_path / "own.py").write_text("async def judge(asking): return None\n")
     own = {"folder": str(tmp_path)}

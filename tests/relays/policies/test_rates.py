@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from nostr_client.protocol.filters import Filter
 from relays.policies import rates
-from relays.policies.rates import Buckets, Metering, cost_of, network_of
+from relays.policies.rates import Buckets, Loopback, Metering, cost_of, network_of
 from relays.policies.sections import Rated, Rates
 from relays.policies.verdict import Asking, Offer
 from relays.settings import Rate
@@ -101,9 +101,9 @@ def test_whose_share(address: str, network: str) -> None:
     assert network_of(address) == network
 
 
-def metering(*, exempt: bool = True, **given: Rated) -> Metering:
+def metering(loopback: Loopback = "exempt", **given: Rated) -> Metering:
     made = Metering()
-    made.set(Rates(**given), exempt_loopback=exempt)
+    made.set(Rates(**given), loopback)
     return made
 
 
@@ -128,9 +128,11 @@ def test_events_by_address() -> None:
     )
 
 
-def test_loopback_is_not_exempt_behind_a_proxy() -> None:
-    made = metering(exempt=False, events=Rated(address=MINUTE))
-    assert tries(made, 5, address="127.0.0.1") == 2
+def test_loopback_is_not_exempt_behind_a_proxy_or_an_onion_service() -> None:
+    made = metering("shared", events=Rated(address=MINUTE))
+    assert [tries(made, 3, address="127.0.0.1", connection=n) for n in (1, 2)] == [2, 0]
+    made = metering("each", events=Rated(address=MINUTE))
+    assert [tries(made, 3, address="::1", connection=n) for n in (1, 2, 1)] == [2, 2, 0]
 
 
 def test_events_by_connection() -> None:
