@@ -127,14 +127,14 @@ async def test_a_lost_peer_is_caught_up_with(
         section = Mirror(urls=(peer.url,), direction="both")
         mirrors = await stack.enter_async_context(mirroring(store, section))
         await live(mirrors)
+        mine, other = note("mine"), note("other", NOW - 20_000)
+        theirs.append(other)  # of which it says nothing
         for task in peer.tasks:
             task.cancel()
         away = mirrors.peers[0]
         await until(lambda: away.state is State.WAITING)
         assert away.problem
-        mine, other = note("mine"), note("other", NOW - 20_000)
         await store.save([mine])
-        theirs.append(other)
         await live(mirrors)
         await until(lambda: holds(store, mine, other))
         await until(lambda: mine in theirs)
