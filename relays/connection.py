@@ -364,12 +364,12 @@ class Connection(asyncio.Protocol):
             self._judge_reading(now)
         elif self._partial_since and now - self._partial_since > MESSAGE_LIMIT:
             self.drop(POLICY, "too slow: a message did not end")
-        elif now - self._heard > 2 * SILENCE:
-            self.drop(GOING_AWAY, "no sign of life")
         elif now - self._heard > SILENCE and not self._pinged:
             self._pinged = True
             self._ws.send_ping(b"")
             self._send_protocol()
+        elif now - self._heard > 2 * SILENCE:  # and it was asked, even if we slept meanwhile
+            self.drop(GOING_AWAY, "no sign of life")
 
 
 def _as_http(request: Request, address: str, *, secure: bool) -> HttpRequest:
