@@ -10,22 +10,21 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable
+from collections.abc import Callable, Collection, Coroutine, Iterable
 from typing import Any, Final, TypeVar
 
 from nostr_client.errors import InvalidData, StoreError
 from nostr_client.protocol.event import Draft, Event, Tag
 from nostr_client.protocol.filters import Filter
-from nostr_client.protocol.kinds import DELETION, EPHEMERAL_GIFT_WRAP, GIFT_WRAP, VANISH
+from nostr_client.protocol.kinds import DELETION
 from nostr_client.store.events import EventStore
-from nostr_client.store.rules import vanish_reaches
 from relays.config import Membership
 from relays.moderation import invites
 from relays.moderation.bans import INVITE, JOIN, LEAVE
 from relays.moderation.invites import Invite
 from relays.moderation.keeper import Keeper
 from relays.moderation.roster import Member, Role, members_of
-from relays.policies.verdict import ACCEPTED, Asking, Offer, Source, Verdict, refused
+from relays.policies.verdict import ACCEPTED, Asking, AsyncPolicy, Offer, Verdict, refused
 
 LIST: Final = 13534
 ROLE: Final = 33534
@@ -37,18 +36,15 @@ MOST_LISTED: Final = 5_000
 """Members in the published list, which need not have all: those who came first."""
 MOST_ROLES: Final = 500
 _PROTECTED: Final[Tag] = ("-",)
-_WRAPS: Final = frozenset({GIFT_WRAP, EPHEMERAL_GIFT_WRAP})
 _INVITES: Final = frozenset({INVITE})
 _DAY: Final = 86400
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
-Handler = Callable[[Offer], Awaitable[Verdict]]
-"""Takes in an event that is not stored, and whose signature is right."""
 
 
 class Members:
-    """`policy` and `question` for the chains, `handlers` for requests, `invite_for` for REQs, and
+    """`include` and `question` for policies, `handlers` for requests, `invite_for` for REQs, and
     what a keeper does. `admins` gives the pubkeys of those who may do what members may.
     """
 
@@ -63,7 +59,7 @@ class Members:
         self._store = store
         self._settings = settings
         self._admins = admins
-        self.handlers: dict[int, Handler] = {JOIN: self.join, LEAVE: self.leave}
+        self.handlers: dict[int, AsyncPolicy] = {JOIN: self.join, LEAVE: self.leave}
         """By kind; where there are no members, they say so."""
 
     def become(self, settings: Membership) -> None:
@@ -78,40 +74,13 @@ class Members:
             or pubkey == self._keeper.pubkey
         )
 
-    # Policies
-
-    def policy(self, offer: Offer) -> Verdict:
-        """Only members publish, where that is so; what the keeper brings in is his to choose."""
-        settings, event = self._settings, offer.event
-        if not (settings.enabled and settings.write) or offer.source is not Source.CLIENT:
-            return ACCEPTED
-        if self.include(event.pubkey) or event.kind in (JOIN, LEAVE):
-            return ACCEPTED
-        if event.kind in _WRAPS:  # by a key of its own: who brings it must be a member
-            return self._one_of_us(offer.keys, "publish")
-        if event.kind == VANISH and vanish_reaches(event, self._keeper.service_urls):
-            return ACCEPTED
-        return refused("restricted: only members publish here")
-
     def question(self, asking: Asking) -> Verdict:
-        """Only members read, where that is so; only some get invites."""
-        if not self._settings.enabled:
+        """A `QuestionPolicy`: who asks for invites and nothing else may not get them?"""
+        asks = all(one.kinds == _INVITES for one in asking.filters)
+        if not (asks and self._settings.enabled) or self._inviter(asking.keys):
             return ACCEPTED
-        if all(one.kinds == _INVITES for one in asking.filters):
-            if self._inviter(asking.keys):
-                return ACCEPTED
-            prefix = "restricted" if asking.keys else "auth-required"
-            return refused(f"{prefix}: you may not invite here")
-        if self._settings.read:
-            return self._one_of_us(asking.keys, "read")
-        return ACCEPTED
-
-    def _one_of_us(self, keys: Iterable[str], what: str) -> Verdict:
-        keys = tuple(keys)
-        if any(self.include(key) for key in keys):
-            return ACCEPTED
-        prefix = "restricted" if keys else "auth-required"
-        return refused(f"{prefix}: only members {what} here")
+        prefix = "restricted" if asking.keys else "auth-required"
+        return refused(f"{prefix}: you may not invite here")
 
     def _inviter(self, keys: Iterable[str]) -> str:
         """Of these keys, one that may invite; empty if there is none."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Callable, Collection
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Final
 
 from nostr_client.errors import InvalidData, InvalidKey
@@ -18,10 +18,13 @@ from nostr_client.protocol.keys import PublicKey
 from nostr_client.protocol.kinds import MAX_KIND
 from nostr_client.safe_text import safe_line, safe_text
 from nostr_client.store.events import EventStore
-from relays.config import Membership
+from relays.config import RelayConfig
 from relays.members import Members
+from relays.moderation.admins import admins_of
 from relays.moderation.bans import Rule, Sort, network, rules_of
 from relays.moderation.keeper import Keeper, Said
+from relays.moderation.log import entries_after
+from relays.moderation.remembered import remember
 from relays.moderation.removal import Removal
 from relays.moderation.reports import Reports
 from relays.moderation.words import checked_word, found_in, pattern_of
@@ -33,24 +36,39 @@ _is_hex64: Final = re.compile("[0-9a-f]{64}").fullmatch
 
 
 class Acts:
-    """The acts on one relay, which has `keeper` and `store`. All of them raise StoreError.
+    """The acts on the relay whose decisions `keeper` has. All of them raise StoreError.
 
-    `admins`: the names of those who may act from afar, by public key; they may change.
+    `stores`: those of all its rooms, that of `/` first. `trusted`: does its web of trust reach this
+    key?
     """
 
     def __init__(
         self,
         keeper: Keeper,
-        store: EventStore,
-        settings: Membership,
-        admins: Callable[[], Collection[str]] = tuple,
+        stores: Sequence[EventStore],
+        config: RelayConfig,
         trusted: Callable[[str], bool] = lambda _: False,
     ) -> None:
         self.keeper = keeper
-        self.store = store
-        self.members = Members(keeper, store, settings, admins)
-        self.removal = Removal(keeper, store)
-        self.reports = Reports(keeper, store, admins, trusted)
+        self._stores = tuple(stores)
+        self._config = config
+        self.admins = admins_of(config)
+        """Names of those who may act from afar, by public key."""
+        self.members = Members(keeper, stores[0], config.members, lambda: self.admins)
+        self.removal = Removal(keeper, stores)
+        self.reports = Reports(keeper, stores, lambda: self.admins, trusted)
+
+    def become(self, config: RelayConfig) -> None:
+        """Go by a new configuration from now on. Raises ConfigError, and then nothing changed."""
+        self.admins = admins_of(config)
+        self._config = config
+        self.members.become(config.members)
+
+    async def settle(self) -> None:
+        """After a start, and after `become`: publish what is to be, and leave for commands beside
+        this process what they need to know of its configuration. Raises StoreError."""
+        await remember(self.keeper, self._config)
+        await self.members.settle()
 
     # Keys
 
@@ -95,6 +113,13 @@ class Acts:
         id, reason = _id(id), _line(reason)
         await self._put(Sort.ALLOW_EVENT, id, by, reason, instead_of=Sort.BAN_EVENT, e=id)
 
+    async def held(self, id: str) -> Event | None:
+        """The event of this id, in whichever room it is."""
+        for store in self._stores:
+            if (event := await store.get(id)) is not None:
+                return event
+        return None
+
     async def unban_event(self, id: str, *, by: str, reason: str = "") -> bool:
         """Take it again; False if there was no ban."""
         return await self._lift(Sort.BAN_EVENT, _id(id), by, reason, e=_id(id))
@@ -128,10 +153,11 @@ class Acts:
         """Remove what has this word: everything is read for it, which takes long. How many went."""
         pattern = pattern_of([checked_word(text)])
         removed = 0
-        async for events in self.store.stream([Filter()]):
-            for event in events:
-                if pattern is not None and self._has_word(event, pattern):
-                    removed += await self.removal.event(event.id, by=by, reason=_line(reason))
+        for store in self._stores:
+            async for events in store.stream([Filter()]):
+                for event in events:
+                    if pattern is not None and self._has_word(event, pattern):
+                        removed += await self.removal.event(event.id, by=by, reason=_line(reason))
         return removed
 
     def _has_word(self, event: Event, pattern: re.Pattern[str]) -> bool:
@@ -170,7 +196,18 @@ class Acts:
 
         await self.keeper.write(act)
 
-    # Rules
+    # Rules and log
+
+    async def log(self) -> AsyncIterator[bytes]:
+        """The entries of the log, the oldest first."""
+        number = 0
+        while lines := await self._log_after(number):
+            for line in lines:
+                yield line
+            number += len(lines)
+
+    async def _log_after(self, number: int) -> list[bytes]:
+        return await self.keeper.records.read(lambda db: entries_after(db, number))
 
     async def rules(self, *sorts: Sort) -> list[Rule]:
         """The rules of these sorts (none: of all), newest first."""

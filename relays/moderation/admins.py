@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from nostr_client.errors import ConfigError, InvalidData
 from nostr_client.nips.nip19 import Nevent, Note, Nprofile, Npub, decode
 from nostr_client.protocol.keys import PublicKey
 from nostr_client.safe_text import safe_line
-from relays.config import Moderation
+from relays.config import RelayConfig
+
+KEEPER: Final = "keeper"
+"""The name of who keeps the relay, from afar and on its command line."""
 
 
-def admins_of(config: Moderation) -> dict[str, str]:
-    """Names by public key, in hex. Raises ConfigError, which quotes no key: it may be secret."""
-    found: dict[str, str] = {}
-    for name, text in config.admins.items():
+def admins_of(config: RelayConfig) -> dict[str, str]:
+    """Names by public key, in hex: the named admins, and the keeper himself (`pubkey`).
+
+    Raises ConfigError, which quotes no key: it may be secret.
+    """
+    found = {} if config.pubkey is None else {config.pubkey: KEEPER}
+    for name, text in config.moderation.admins.items():
         try:
             found[read_pubkey(text)] = safe_line(name)[:50]
         except InvalidData as error:

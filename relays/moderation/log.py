@@ -85,25 +85,38 @@ def read_entry(event: Event) -> Entry:
     )
 
 
-def verified(lines: Iterable[bytes], pubkey: str = "") -> Iterator[Event]:
-    """The entries in `lines`, each once it has been checked: form, id, signature, number and chain.
+class Chain:
+    """Checks entries one after the other: form, id, signature, number and chain.
 
-    `pubkey`: whose log it is; empty: whoever signed the first entry. Raises InvalidData that says
-    which entry is wrong, and how.
+    `pubkey`: whose log it is; empty: whoever signed the first entry. `length` and `last` (an id)
+    say how far it was right.
     """
-    before = FIRST
-    for number, line in enumerate(lines, 1):
+
+    def __init__(self, pubkey: str = "") -> None:
+        self.pubkey = pubkey
+        self.length = 0
+        self.last = FIRST
+
+    def add(self, line: bytes) -> Event:
+        """The next entry. Raises InvalidData that says which entry is wrong, and how."""
+        number = self.length + 1
         try:
             event = Event.parse(line)
         except InvalidEvent as error:
             raise InvalidData(f"entry {number}: {error}") from None
         entry = read_entry(event)
-        pubkey = pubkey or event.pubkey
-        if event.pubkey != pubkey:
+        if event.pubkey != (self.pubkey or event.pubkey):
             raise InvalidData(f"entry {number} is not signed by the key of this relay")
         if not event.verify():
             raise InvalidData(f"entry {number}: the signature is wrong")
-        if entry.number != number or event.value("prev") != before:
+        if entry.number != number or event.value("prev") != self.last:
             raise InvalidData(f"entry {number} does not follow the one before it")
-        before = event.id
-        yield event
+        self.pubkey, self.length, self.last = event.pubkey, number, event.id
+        return event
+
+
+def verified(lines: Iterable[bytes], pubkey: str = "") -> Iterator[Event]:
+    """The entries in `lines`, each once it has been checked. Raises InvalidData."""
+    chain = Chain(pubkey)
+    for line in lines:
+        yield chain.add(line)

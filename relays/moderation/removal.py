@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from itertools import islice
 from typing import Final
 
@@ -31,11 +31,11 @@ _log = logging.getLogger(__name__)
 
 
 class Removal:
-    """Removes from `store` what `keeper` bans."""
+    """Removes from all of a relay's `stores` what `keeper` bans."""
 
-    def __init__(self, keeper: Keeper, store: EventStore) -> None:
+    def __init__(self, keeper: Keeper, stores: Sequence[EventStore]) -> None:
         self._keeper = keeper
-        self._store = store
+        self._stores = tuple(stores)
         self._known: tuple[frozenset[str], frozenset[str]] = (frozenset(), frozenset())
         self._pubkeys: set[str] = set()
         self._ids: set[str] = set()
@@ -98,26 +98,28 @@ class Removal:
             self._ids.difference_update(ids)
 
     async def _count(self, filters: list[Filter]) -> int:
-        return await self._store.count(filters)
+        return sum([await store.count(filters) for store in self._stores])
 
     async def _remove_author(self, pubkey: str, by: str, reason: str) -> int:
-        removed = await self._remove(_by([pubkey]), "p")
+        removed = await self._remove(_by([pubkey]))
         await self._note(removed, by, reason, p=pubkey)
         return removed
 
     async def _remove_event(self, id: str, by: str, reason: str) -> int:
-        removed = await self._remove(_these([id]), "e")
+        removed = await self._remove(_these([id]))
         await self._note(removed, by, reason, e=id)
         return removed
 
-    async def _remove(self, filters: list[Filter], tag: str) -> int:
+    async def _remove(self, filters: list[Filter]) -> int:
         """Remove what matches the first of `filters`, and of the second what carries such."""
         first, reposts = filters
-        removed = await self._store.remove([first])
-        async for events in self._store.stream([reposts]):
-            carriers = [event.id for event in events if _carries(event, first)]
-            if carriers:
-                removed += await self._store.remove([Filter.of(ids=carriers)])
+        removed = 0
+        for store in self._stores:
+            removed += await store.remove([first])
+            async for events in store.stream([reposts]):
+                carriers = [event.id for event in events if _carries(event, first)]
+                if carriers:
+                    removed += await store.remove([Filter.of(ids=carriers)])
         return removed
 
     async def _note(self, removed: int, by: str, reason: str, **about: str) -> None:

@@ -15,6 +15,7 @@ import re
 import sqlite3
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
+from itertools import product
 from typing import Final, Literal, NamedTuple
 
 import msgspec
@@ -166,12 +167,12 @@ class Reports:
     def __init__(
         self,
         keeper: Keeper,
-        store: EventStore,
+        stores: Sequence[EventStore],
         admins: Callable[[], Collection[str]],
         trusted: Callable[[str], bool] = lambda _: False,
     ) -> None:
         self._keeper = keeper
-        self._store = store
+        self._stores = tuple(stores)
         self._admins = admins
         self._trusted = trusted
 
@@ -196,9 +197,10 @@ class Reports:
         """The newest of all, and besides those of known people, which no flood pushes out."""
         seen: set[str] = set()
         known = {*self._admins(), *self._keeper.roster.members}
-        for f in (Filter.of(kinds=[KIND]), Filter.of(kinds=[KIND], authors=known)):
+        filters = Filter.of(kinds=[KIND]), Filter.of(kinds=[KIND], authors=known)
+        for store, f in product(self._stores, filters):
             left = READ_MOST
-            async for events in self._store.stream([f]):
+            async for events in store.stream([f]):
                 for event in events[:left]:
                     if event.id not in seen:
                         seen.add(event.id)
@@ -215,7 +217,11 @@ class Reports:
         while open_cases and len(found) < most:
             part, open_cases = open_cases[:most], open_cases[most:]
             events = [case.target for case in part if case.sort == "event"]
-            held = await self._store.known(events)
+            held = {
+                id: data
+                for store in self._stores
+                for id, data in (await store.known(events)).items()
+            }
             for case in part:
                 if case.sort == "pubkey":
                     found.append(case)
@@ -231,12 +237,13 @@ class Reports:
         """
         named = [Filter.of(kinds=[KIND], e=[target]), Filter.of(kinds=[KIND], p=[target])]
         reporters: set[str] = set()
-        async for events in self._store.stream(named):
-            reporters |= {
-                event.pubkey
-                for event in events
-                if any(named.value == target for named in targets_of(event))
-            }
+        for store in self._stores:
+            async for events in store.stream(named):
+                reporters |= {
+                    event.pubkey
+                    for event in events
+                    if any(one.value == target for one in targets_of(event))
+                }
         now = int(self._keeper.clock())
         rows = [(target, reporter, now) for reporter in reporters]
 

@@ -7,6 +7,9 @@ from collections.abc import Mapping
 
 import msgspec
 
+from nostr_client.errors import InvalidData
+from nostr_client.safe_text import safe_line, safe_text
+
 
 class Role(msgspec.Struct, frozen=True):
     """A role (NIP-43): `color` is a hue from 0 to 360, `place` its place among others."""
@@ -16,6 +19,19 @@ class Role(msgspec.Struct, frozen=True):
     description: str = ""
     color: int | None = None
     place: int | None = None
+
+
+def checked_role(
+    id: str, label: str, description: str, color: int | None, place: int | None
+) -> Role:
+    """A role that anybody may read of. Raises InvalidData."""
+    if not id or safe_line(id) != id or len(id) > 64:
+        raise InvalidData("a role's id has 1 to 64 plain characters")
+    if color is not None and not 0 <= color <= 360:
+        raise InvalidData("a color is a hue from 0 to 360")
+    if place is not None and abs(place) >= 2**31:
+        raise InvalidData("this order is too large")
+    return Role(id, safe_line(label)[:100], safe_text(description)[:1000], color, place)
 
 
 class Member(msgspec.Struct, frozen=True):

@@ -17,10 +17,10 @@ import msgspec
 from nostr_client.errors import InvalidData, StoreError
 from nostr_client.nips import nip98
 from nostr_client.protocol.event import MALFORMED, reason_of
-from nostr_client.safe_text import safe_line, safe_text
+from nostr_client.safe_text import safe_line
 from relays.moderation.acts import Acts
 from relays.moderation.bans import Rule, Sort
-from relays.moderation.roster import Role
+from relays.moderation.roster import Role, checked_role
 from relays.web.requests import HttpRequest, HttpResponse
 
 MEDIA_TYPE: Final = "application/nostr+json+rpc"
@@ -71,20 +71,13 @@ Method = Callable[[Acts, Params, str], Awaitable[Any]]
 
 
 class Admin:
-    """Answers the calls for one relay.
+    """Answers the calls for one relay, which are signed for one of its service URLs."""
 
-    `admins`: names by public key; `urls`: its service URLs. Both are asked at each call.
-    """
-
-    def __init__(
-        self,
-        acts: Acts,
-        admins: Callable[[], Mapping[str, str]],
-        urls: Callable[[], frozenset[str]],
-    ) -> None:
+    def __init__(self, acts: Acts) -> None:
         self._acts = acts
-        self._admins = admins
-        self._urls = urls
+        self._urls = frozenset(
+            each for url in acts.keeper.service_urls for each in nip98.spellings(url)
+        )
 
     async def answer(self, request: HttpRequest) -> HttpResponse:
         """The answer to a POST of `MEDIA_TYPE`. A `Handler`: raises nothing."""
@@ -109,10 +102,9 @@ class Admin:
         header = request.headers.get("authorization")
         if header is None:
             raise InvalidData("auth-required: sign the request (NIP-98)")
-        urls = frozenset(each for url in self._urls() for each in nip98.spellings(url))
-        now = self._acts.keeper.clock()
-        event = nip98.check(header, urls=urls, method=request.method, now=now, body=request.body)
-        name = self._admins().get(event.pubkey, "")
+        now, body = self._acts.keeper.clock(), request.body
+        event = nip98.check(header, urls=self._urls, method=request.method, now=now, body=body)
+        name = self._acts.admins.get(event.pubkey, "")
         # Kept for both ends of the window: the date may lie ahead.
         until = event.created_at + nip98.WINDOW
         if name and not await self._acts.keeper.first_time(event.id, until):
@@ -187,14 +179,13 @@ async def _allowed_pubkeys(acts: Acts, _params: Params, _by: str) -> list[dict[s
 
 
 def _role(params: Params) -> Role:
-    color = params.optional_number(3, "color")
-    if color is not None and not 0 <= color <= 360:
-        raise InvalidData("a color is a hue from 0 to 360")
-    id, label = params.text(0, "id"), safe_line(params.optional(1, "label"))
-    if not id or safe_line(id) != id or len(id) > 64:
-        raise InvalidData("a role's id has 1 to 64 plain characters")
-    description = safe_text(params.optional(2, "description"))
-    return Role(id, label[:100], description[:1000], color, params.optional_number(4, "order"))
+    return checked_role(
+        params.text(0, "id"),
+        params.optional(1, "label"),
+        params.optional(2, "description"),
+        params.optional_number(3, "color"),
+        params.optional_number(4, "order"),
+    )
 
 
 async def _create_role(acts: Acts, params: Params, by: str) -> bool:

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from nostr_client.store.events import EventStore
-from relays.config import Membership
+from relays.config import Membership, Moderation, RelayConfig
 from relays.moderation.acts import Acts
 from relays.moderation.keeper import Keeper
 from tests.relays.talk import NOW, OTHER
@@ -45,8 +45,9 @@ async def open_desk(tmp_path: Path) -> AsyncIterator[OpenDesk]:
                 EventStore.open(tmp_path / "events.db", service_urls=[URL], clock=clock)
             )
             settings = settings or Membership(enabled=True)
-            admins = {OTHER.public_key.hex: "olga"}
-            return Desk(Acts(keeper, store, settings, lambda: admins), keeper, store, tmp_path)
+            moderation = Moderation(admins={"olga": OTHER.public_key.hex})
+            config = RelayConfig(members=settings, moderation=moderation)
+            return Desk(Acts(keeper, [store], config), keeper, store, tmp_path)
 
         yield open_one
 

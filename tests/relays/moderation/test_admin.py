@@ -21,7 +21,7 @@ from nostr_client.nips.nip19 import (
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.keys import SecretKey
-from relays.config import Moderation
+from relays.config import Moderation, RelayConfig
 from relays.moderation import log
 from relays.moderation.admins import admins_of, read_id
 from relays.web.admin import METHODS, Admin
@@ -30,7 +30,6 @@ from tests.relays.moderation.conftest import URL, Desk, OpenDesk
 from tests.relays.talk import KEY, NOW, OTHER, note
 
 VICTIM = KEY.public_key.hex
-ADMINS = {OTHER.public_key.hex: "olga"}
 
 
 def request(
@@ -47,7 +46,7 @@ class Caller:
     def __init__(self, desk: Desk, clock: list[float]) -> None:
         self.desk = desk
         self.clock = clock
-        self.admin = Admin(desk.acts, lambda: ADMINS, lambda: frozenset({URL}))
+        self.admin = Admin(desk.acts)
 
     async def raw(self, request: HttpRequest) -> tuple[HTTPStatus, dict[str, Any]]:
         response: HttpResponse = await self.admin.answer(request)
@@ -269,13 +268,15 @@ def test_admins_of_the_configuration() -> None:
         "max": OTHER.public_key.hex,
         "ida": encode_nprofile(SecretKey(b"\x05" * 32).public_key.hex),
     }
-    found = admins_of(Moderation(admins=names))
-    assert sorted(found.values()) == ["ida", "max", "olga"]
+    own = SecretKey(b"\x06" * 32).public_key.hex
+    found = admins_of(RelayConfig(pubkey=own, moderation=Moderation(admins=names)))
+    assert sorted(found.values()) == ["ida", "keeper", "max", "olga"]
+    assert found[own] == "keeper"
     assert found[VICTIM] == "olga"
     secret = encode_nsec(KEY)
     for bad in (secret, "", "npub1x", "00" * 32):
         with pytest.raises(ConfigError, match=r"moderation\.admins: bad") as error:
-            admins_of(Moderation(admins={"bad": bad}))
+            admins_of(RelayConfig(moderation=Moderation(admins={"bad": bad})))
         assert secret not in str(error.value)
 
 

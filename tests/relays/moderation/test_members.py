@@ -18,8 +18,8 @@ from relays.members import MOST_LISTED, Members
 from relays.moderation import invites, log
 from relays.moderation.bans import INVITE, JOIN, LEAVE
 from relays.moderation.roster import Role
-from relays.policies.verdict import Asking, Offer, Source, Verdict
-from tests.relays.moderation.conftest import URL, Desk, OpenDesk
+from relays.policies.verdict import Asking, Offer, Verdict
+from tests.relays.moderation.conftest import Desk, OpenDesk
 from tests.relays.talk import KEY, NOW, OTHER, note
 
 ME = KEY.public_key.hex
@@ -150,37 +150,8 @@ async def test_without_members_nothing_is_published(open_desk: OpenDesk) -> None
         assert verdict == Verdict(False, "restricted: this relay has no members")
     await members.settle()
     assert await desk.store.query([Filter()]) == []
-    assert members.policy(offer(note(key=THIRD))).accepted
     assert members.question(asking(INVITES)).accepted
     assert await members.invite_for(asking(INVITES, keys=(ADMIN,))) is None
-
-
-async def test_who_may_write(desk: Desk) -> None:
-    members = desk.acts.members
-    stranger = note(key=THIRD)
-    assert members.policy(offer(stranger)).reason == "restricted: only members publish here"
-    assert members.policy(offer(stranger, source=Source.SYNC)).accepted
-    assert members.policy(offer(note(kind=JOIN, key=THIRD))).accepted
-    assert members.policy(offer(note(key=OTHER))).accepted
-    vanish = note(kind=62, key=THIRD, tags=(("relay", URL),))
-    assert members.policy(offer(vanish)).accepted
-    assert not members.policy(offer(note(kind=62, key=THIRD, tags=(("relay", "ws://x"),)))).accepted
-    wrap = note(kind=1059, key=THIRD, tags=(("p", ME),))
-    assert members.policy(offer(wrap)).reason.startswith("auth-required:")
-    assert members.policy(offer(wrap, keys=frozenset({ME}))).reason.startswith("restricted:")
-    await members.add(ME, by="olga")
-    assert members.policy(offer(wrap, keys=frozenset({ME}))).accepted
-    assert members.policy(offer(note())).accepted
-    members.become(Membership(enabled=True, write=False))
-    assert members.policy(offer(stranger)).accepted
-
-
-async def test_who_may_read(open_desk: OpenDesk) -> None:
-    desk = await open_desk(Membership(enabled=True, read=True))
-    question = desk.acts.members.question
-    assert question(asking(Filter())).reason.startswith("auth-required:")
-    assert question(asking(Filter(), keys=(ME,))).reason.startswith("restricted:")
-    assert question(asking(Filter(), keys=(ME, ADMIN))).accepted
 
 
 async def test_who_gets_invites(desk: Desk) -> None:

@@ -132,7 +132,7 @@ async def test_a_flood_of_strangers_hides_nobody(
 
 
 async def test_web_of_trust(desk: Desk) -> None:
-    queue = reports.Reports(desk.keeper, desk.store, dict, lambda key: key == MINE)
+    queue = reports.Reports(desk.keeper, [desk.store], dict, lambda key: key == MINE)
     assert queue.weight(MINE) == reports.TRUSTED
     assert queue.weight(OTHER.public_key.hex) == STRANGER
     assert desk.acts.reports.weight(OTHER.public_key.hex) == ADMIN

@@ -1,0 +1,142 @@
+"""`relay members`: who is one, who may become one, roles (NIP-43)."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Final
+
+from relays.cli.desk import add_reason, prepare
+
+if TYPE_CHECKING:
+    from nostr_client.output import Output
+    from relays.cli.common import Commands
+    from relays.moderation.acts import Acts
+
+_NOTHING: Final = 1
+"""There was nobody to remove, and nothing to take back."""
+_DAY: Final = 86400
+
+
+def add(commands: Commands) -> None:
+    """Add the commands to the parser."""
+    members = commands.add_parser("members", help="members, invites and roles")
+    acts = members.add_subparsers(title="commands", metavar="COMMAND")
+    prepare(members, _list)
+    prepare(
+        acts.add_parser("list", help="list them (what is done without a command)"),
+        _list,
+        within=True,
+    )
+    for name, words, work in (
+        ("add", "make somebody a member, banned or not", _add),
+        ("remove", "a member no more", _remove),
+    ):
+        command = acts.add_parser(name, help=words)
+        command.add_argument("pubkey", metavar="NPUB")
+        if name == "add":
+            command.add_argument("--role", default="", metavar="ID", help="with this role")
+        add_reason(command)
+        prepare(command, work)
+
+    invite = acts.add_parser("invite", help="a code that makes members; it is shown this once")
+    invite.add_argument("--uses", type=int, default=1, metavar="N", help="for how many (1)")
+    invite.add_argument("--days", type=float, default=7.0, metavar="N", help="how long (7)")
+    invite.add_argument("--role", default="", metavar="ID", help="with this role")
+    prepare(invite, _invite, within=True)
+    prepare(
+        acts.add_parser("invites", help="list the invites that are good still"),
+        _invites,
+        within=True,
+    )
+    revoke = acts.add_parser("revoke", help="take an invite back")
+    revoke.add_argument("id", help="as `invites` lists it")
+    prepare(revoke, _revoke, within=True)
+
+    role = acts.add_parser("role", help="make, change or delete a role; without an id, list them")
+    role.add_argument("id", nargs="?", default="")
+    for name in ("label", "description"):
+        role.add_argument(f"--{name}", default="", metavar="WORDS")
+    role.add_argument("--color", type=int, metavar="HUE", help="0 to 360")
+    role.add_argument("--order", type=int, metavar="N", help="its place among others")
+    role.add_argument("--delete", action="store_true")
+    prepare(role, _role, within=True)
+
+
+async def _list(acts: Acts, out: Output, _options: argparse.Namespace) -> int:
+    from nostr_client.nips.nip19 import encode_npub
+
+    for member in await acts.members.listed():
+        roles = f"  [{', '.join(member.roles)}]" if member.roles else ""
+        reason = f": {member.reason}" if member.reason else ""
+        out.emit(member, f"{encode_npub(member.pubkey)}{roles}  by {member.by}{reason}")
+    return 0
+
+
+async def _add(acts: Acts, out: Output, options: argparse.Namespace) -> int:
+    from relays.moderation.admins import KEEPER, read_pubkey
+
+    pubkey = read_pubkey(options.pubkey)
+    added = await acts.allow_pubkey(pubkey, by=KEEPER, reason=options.reason)
+    if options.role:
+        await acts.members.assign(pubkey, options.role, by=KEEPER)
+    out.emit({"member": pubkey, "added": added}, "added" if added else "a member already")
+    return 0
+
+
+async def _remove(acts: Acts, out: Output, options: argparse.Namespace) -> int:
+    from relays.moderation.admins import KEEPER, read_pubkey
+
+    pubkey = read_pubkey(options.pubkey)
+    if not await acts.unallow_pubkey(pubkey, by=KEEPER, reason=options.reason):
+        return out.fail("this key is no member's", _NOTHING)
+    out.emit({"removed": pubkey}, "removed")
+    return 0
+
+
+async def _invite(acts: Acts, out: Output, options: argparse.Namespace) -> int:
+    from relays.moderation.admins import KEEPER
+
+    code = await acts.members.invite(
+        by=KEEPER, seconds=options.days * _DAY, uses=options.uses, role=options.role
+    )
+    out.emit({"claim": code, "uses": options.uses, "days": options.days}, code)
+    return 0
+
+
+async def _invites(acts: Acts, out: Output, _options: argparse.Namespace) -> int:
+    import time
+
+    for invite in await acts.members.invites():
+        until = time.strftime("%Y-%m-%d %H:%M", time.gmtime(invite.expires))
+        used = f"used {invite.used} of {invite.uses}"
+        out.emit(invite, f"{invite.id}  {used}, until {until}  by {invite.by}  {invite.role}")
+    return 0
+
+
+async def _revoke(acts: Acts, out: Output, options: argparse.Namespace) -> int:
+    from relays.moderation.admins import KEEPER
+
+    if not await acts.members.revoke(options.id, by=KEEPER):
+        return out.fail("there is no such invite", _NOTHING)
+    out.emit({"revoked": options.id}, "revoked")
+    return 0
+
+
+async def _role(acts: Acts, out: Output, options: argparse.Namespace) -> int:
+    from relays.moderation.admins import KEEPER
+    from relays.moderation.roster import checked_role
+
+    held = acts.keeper.roster.roles
+    if not options.id:
+        for role in held.values():
+            out.emit(role, f"{role.id}  {role.label}  {role.description}")
+    elif options.delete:
+        await acts.members.delete_role(options.id, by=KEEPER)
+        out.emit({"deleted": options.id}, "deleted")
+    else:
+        role = checked_role(
+            options.id, options.label, options.description, options.color, options.order
+        )
+        await acts.members.put_role(role, by=KEEPER, new=role.id not in held)
+        out.emit(role, "made" if role.id not in held else "changed")
+    return 0

@@ -1,0 +1,294 @@
+"""`relay ban`, `unban`, `bans`, `reports`, `log` and `key`: all of them beside a running relay."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from relays.cli.desk import add_reason, prepare
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from nostr_client.output import Output
+    from relays.cli.common import Commands
+    from relays.moderation.acts import Acts
+    from relays.moderation.log import Entry
+    from relays.moderation.reports import Target
+
+_SORTS = ("pubkey", "event", "ip", "word")
+_FOUND_WRONG = 1
+_NOTHING = 1
+"""There was nothing to take back."""
+
+
+def add(commands: Commands) -> None:
+    """Add the commands to the parser."""
+    ban = commands.add_parser("ban", help="remove a key's everything, or an event; keep it out")
+    ban.add_argument("sort", choices=_SORTS)
+    ban.add_argument("value", help="npub, nevent, hex; an IP address or network; a word or phrase")
+    ban.add_argument(
+        "--remove", action="store_true", help="of a word: remove stored events too (reads them all)"
+    )
+    add_reason(ban)
+    prepare(ban, _ban)
+
+    unban = commands.add_parser("unban", help="take back a ban")
+    unban.add_argument("sort", choices=_SORTS)
+    unban.add_argument("value", help="as with ban")
+    add_reason(unban)
+    prepare(unban, _unban)
+
+    prepare(commands.add_parser("bans", help="list all rules, with reasons"), _bans)
+    _add_reports(commands)
+    _add_log(commands)
+    prepare(commands.add_parser("key", help="the relay's own public key"), _key)
+
+
+def _add_reports(commands: Commands) -> None:
+    reports = commands.add_parser("reports", help="what is complained of, the gravest first")
+    acts = reports.add_subparsers(title="commands", metavar="COMMAND")
+    listing = acts.add_parser("list", help="list them (what is done without a command)")
+    dismiss = acts.add_parser("dismiss", help="nothing is to be done about it")
+    act = acts.add_parser("act", help="remove what was reported, and keep it out")
+    for command in (dismiss, act):
+        command.add_argument("target", help="the event or key that was reported")
+        add_reason(command)
+    act.add_argument("--author", action="store_true", help="of an event: ban its author as well")
+    for command in (reports, listing):
+        prepare(command, _reports, within=command is listing)
+    prepare(dismiss, _dismiss, within=True)
+    prepare(act, _act, within=True)
+
+
+def _add_log(commands: Commands) -> None:
+    log = commands.add_parser("log", help="what was removed and decided, when, why, by whom")
+    acts = log.add_subparsers(title="commands", metavar="COMMAND")
+    listing = acts.add_parser("list", help="list it (what is done without a command)")
+    export = acts.add_parser("export", help="write it as signed JSON lines")
+    export.add_argument("--verify", action="store_true", help="check every entry on the way")
+    check = acts.add_parser("verify", help="check an export: ids, signatures, the chain")
+    check.add_argument("file", metavar="FILE", help="a file, or - for standard input")
+    check.add_argument("--key", default="", metavar="NPUB", help="whose log it must be")
+    check.add_argument("--json", action="store_true", help="print JSON lines")
+    for command in (log, listing):
+        prepare(command, _log, within=command is listing)
+    prepare(export, _export, within=True)
+    check.set_defaults(command=_verify)
+
+
+# Bans
+
+
+async def _ban(acts: Acts, out: Output, options: argparse.Namespace) -> int:
+    from relays.moderation.admins import KEEPER, read_id, read_pubkey
+
+    sort, value, removed = options.sort, options.value, 0
+    said = {"by": KEEPER, "reason": options.reason}
+    if sort == "pubkey":
+        value = read_pubkey(value)
+        removed = await acts.ban_pubkey(value, **said)
+    elif sort == "event":
+        value = read_id(value)
+        removed = await acts.ban_event(value, **said)
+    elif sort == "ip":
+        value = await acts.ban_address(value, **said)
+    else:
+        value = await acts.ban_word(value, **said)
+        if options.remove:
+            removed = await acts.remove_word(value, **said)
+    record = {"banned": sort, "value": value, "removed": removed}
+    out.emit(record, f"banned {_shown(sort, value)}; {_events(removed)} removed")
+    return 0
+
+
+async def _unban(acts: Acts, out: Output, options: argparse.Namespace) -> int:
+    from relays.moderation.admins import KEEPER, read_id, read_pubkey
+
+    sort, value = options.sort, options.value
+    said = {"by": KEEPER, "reason": options.reason}
+    if sort == "pubkey":
+        lifted = await acts.unban_pubkey(read_pubkey(value), **said)
+    elif sort == "event":
+        lifted = await acts.unban_event(read_id(value), **said)
+    elif sort == "ip":
+        lifted = await acts.unban_address(value, **said)
+    else:
+        lifted = await acts.unban_word(value, **said)
+    if not lifted:
+        return out.fail("there is no such ban", _NOTHING)
+    out.emit({"unbanned": sort, "value": value}, f"not banned any more: {sort} {value}")
+    return 0
+
+
+async def _bans(acts: Acts, out: Output, _options: argparse.Namespace) -> int:
+    import msgspec
+
+    for rule in await acts.rules():
+        record: dict[str, Any] = msgspec.to_builtins(rule)
+        value = _shown(rule.sort.removeprefix("ban-"), rule.value)
+        words = f": {rule.reason}" if rule.reason else ""
+        out.emit(record, f"{_when(rule.at)}  {rule.sort} {value}{words} (by {rule.by})")
+    return 0
+
+
+# Reports
+
+
+async def _reports(acts: Acts, out: Output, _options: argparse.Namespace) -> int:
+    for case in await acts.reports.queue():
+        known = f", {case.known} of them known" if case.known else ""
+        lines = [
+            f"{case.score:4}  {_shown(case.sort, case.target)}",
+            f"      {case.reason}; {case.reporters} reported it{known}; last {_when(case.latest)}",
+        ]
+        if case.sort == "event":
+            lines.append(f"      written by {_shown('pubkey', case.author)}")
+        lines += [f"      > {' '.join(words.split())[:200]}" for words in case.words]
+        out.emit(case, "\n".join(lines))
+    return 0
+
+
+async def _dismiss(acts: Acts, out: Output, options: argparse.Namespace) -> int:
+    from relays.moderation.admins import KEEPER
+
+    target = await _target(acts, options.target)
+    heard = await acts.reports.dismiss(target.value, by=KEEPER, reason=options.reason)
+    record = {"dismissed": target.value, "reporters": heard}
+    out.emit(record, f"dismissed, and {heard} reporters heard")
+    return 0
+
+
+async def _act(acts: Acts, out: Output, options: argparse.Namespace) -> int:
+    from relays.moderation.admins import KEEPER
+
+    target = await _target(acts, options.target)
+    author = target.value if target.sort == "pubkey" else ""
+    if options.author and not author:
+        event = await acts.held(target.value)
+        if event is None:
+            return out.fail("this event is not held, so its author is not known", _NOTHING)
+        author = event.pubkey
+    said = {"by": KEEPER, "reason": options.reason}
+    removed = 0
+    if target.sort == "event":
+        removed += await acts.ban_event(target.value, **said)
+    if author:
+        removed += await acts.ban_pubkey(author, **said)
+    record = {"banned": target.value, "author": author, "removed": removed}
+    out.emit(record, f"banned {_shown(target.sort, target.value)}; {_events(removed)} removed")
+    return 0
+
+
+async def _target(acts: Acts, text: str) -> Target:
+    """What was reported: hex digits alone do not say whether they are a key's or an event's."""
+    from nostr_client.errors import InvalidData
+    from relays.moderation.admins import read_id, read_pubkey
+    from relays.moderation.reports import Target
+
+    if text.startswith(("npub", "nprofile", "nostr:npub", "nostr:nprofile")):
+        return Target("pubkey", read_pubkey(text))
+    value = read_id(text)
+    if text.lower() != value:
+        return Target("event", value)
+    sorts = {case.sort for case in await acts.reports.queue() if case.target == value}
+    if not sorts and await acts.held(value) is not None:
+        sorts = {"event"}
+    if len(sorts) != 1:
+        raise InvalidData("nobody reported this; say npub or nevent for what is meant")
+    return Target(sorts.pop(), value)
+
+
+# Log and key
+
+
+async def _log(acts: Acts, out: Output, _options: argparse.Namespace) -> int:
+    from nostr_client.protocol.event import Event
+    from relays.moderation.log import read_entry
+
+    async for line in acts.log():
+        entry = read_entry(Event.from_trusted(line))
+        out.emit(entry, _told(entry))
+    return 0
+
+
+def _told(entry: Entry) -> str:
+    about = "  ".join(" ".join(tag) for tag in entry.about)
+    reason = f": {entry.reason}" if entry.reason else ""
+    return f"{entry.number:5}  {_when(entry.at)}  {entry.action} by {entry.by}  {about}{reason}"
+
+
+async def _export(acts: Acts, out: Output, options: argparse.Namespace) -> int:
+    from nostr_client.errors import InvalidData
+    from relays.moderation.log import Chain
+
+    chain = Chain(acts.keeper.pubkey)
+    async for line in acts.log():
+        if options.verify:
+            try:
+                chain.add(line)
+            except InvalidData as error:
+                return out.fail(f"the log was tampered with: {error}", _FOUND_WRONG)
+        sys.stdout.buffer.write(line + b"\n")
+    sys.stdout.buffer.flush()
+    if options.verify:
+        out.note(f"{chain.length} entries, each signed and in its place; the last is {chain.last}")
+    return 0
+
+
+def _verify(options: argparse.Namespace) -> int:
+    from nostr_client.errors import InvalidData
+    from nostr_client.output import Output
+    from relays.moderation.admins import read_pubkey
+    from relays.moderation.log import Chain
+
+    out = Output(options.json)
+    chain = Chain(read_pubkey(options.key) if options.key else "")
+    try:
+        for line in _lines(options.file):
+            chain.add(line)
+    except InvalidData as error:
+        return out.fail(str(error), _FOUND_WRONG)
+    record = {"entries": chain.length, "pubkey": chain.pubkey, "last": chain.last}
+    by = f" by {_shown('pubkey', chain.pubkey)}" if chain.pubkey else ""
+    out.emit(record, f"{chain.length} entries, each signed{by} and in its place")
+    return 0
+
+
+def _lines(name: str) -> Iterator[bytes]:
+    longest = 64 * 1024
+    with sys.stdin.buffer if name == "-" else Path(name).open("rb") as file:
+        while line := file.readline(longest):
+            yield line.rstrip(b"\r\n")
+
+
+async def _key(acts: Acts, out: Output, _options: argparse.Namespace) -> int:
+    from nostr_client.nips.nip19 import encode_npub
+
+    pubkey = acts.keeper.pubkey
+    npub = encode_npub(pubkey)
+    out.emit({"pubkey": pubkey, "npub": npub}, f"{npub}\n{pubkey}")
+    return 0
+
+
+# Words
+
+
+def _shown(sort: str, value: str) -> str:
+    from nostr_client.nips.nip19 import encode_note, encode_npub
+
+    if sort == "pubkey":
+        return encode_npub(value)
+    return encode_note(value) if sort in ("event", "allow-event") else value
+
+
+def _events(count: int) -> str:
+    return "1 event" if count == 1 else f"{count} events"
+
+
+def _when(seconds: int) -> str:
+    import time
+
+    return time.strftime("%Y-%m-%d %H:%M", time.gmtime(seconds))
