@@ -9,7 +9,7 @@ from typing import Protocol
 from nostr_client.protocol.event import Event
 from relays.policies.verdict import Verdict
 from relays.queries import Questions
-from relays.session import RelaySession, ok_frame
+from relays.session import RelaySession
 
 
 class Peer(Protocol):
@@ -45,9 +45,9 @@ class Client:
     )
 
     def __init__(
-        self, session: RelaySession, peer: Peer, settled: Callable[[Client, Event, bytes], None]
+        self, session: RelaySession, peer: Peer, settled: Callable[[Client, Event, Verdict], None]
     ) -> None:
-        """`settled` gets the frame that answers an event which this client offered."""
+        """`settled` is told what became of an event that this client offered."""
         self._settled = settled
         self.session = session
         self.peer = peer
@@ -63,7 +63,8 @@ class Client:
 
     def settle(self, event: Event, accepted: bool, reason: str) -> None:
         """An event that this client offered has its answer."""
-        self._settled(self, event, ok_frame(event.id, accepted, reason))
+        self.session.metrics.settle(event.kind, accepted, reason)
+        self._settled(self, event, Verdict(accepted, reason))
 
 
 class Answer:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, Protocol
@@ -118,6 +119,11 @@ class Intake:
         """Different events that were offered and not answered yet."""
         return len(self._jobs)
 
+    @property
+    def under_way(self) -> int:
+        """Different events that were offered and not answered yet."""
+        return len(self._jobs)
+
     async def drained(self) -> None:
         """Returns when every event that was offered has its answer."""
         await self._idle.wait()
@@ -142,7 +148,9 @@ class Intake:
         try:
             async with asyncio.timeout(PATIENCE):
                 begun = time.perf_counter()
+                begun = time.perf_counter()
                 valid = await self._verify_all([job.event for job in batch])
+                self._rules.metrics.verified(len(batch), time.perf_counter() - begun)
                 self._rules.metrics.verified(len(batch), time.perf_counter() - begun)
                 verdicts = [ACCEPTED if is_valid else _FORGED for is_valid in valid]
                 if self._rules.consult is not None or self._rules.handlers:
@@ -184,6 +192,7 @@ class Intake:
                 await self._saved.put((good, group.create_task(self._store_all(good))))
 
     async def _store_all(self, batch: list[_Job]) -> list[SaveResult] | None:
+        begun = time.perf_counter()
         try:
             async with asyncio.timeout(PATIENCE):
                 results = await self._store.save([job.event for job in batch])
@@ -192,10 +201,12 @@ class Intake:
             if not self._failing:
                 _log.error("events cannot be stored, and are refused: %s", error or "no answer")
             self._failing = True
+            self._rules.metrics.store_failures += 1
             return None
         if self._failing:
             _log.warning("events can be stored again")
         self._failing = False
+        self._rules.metrics.committed(len(batch), time.perf_counter() - begun)
         return results
 
     async def _answer(self) -> None:

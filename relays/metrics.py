@@ -10,6 +10,10 @@ from bisect import bisect_left
 from collections import Counter, deque
 from typing import Final
 
+from nostr_client.protocol.kinds import is_ephemeral
+
+from nostr_client.protocol.kinds import is_ephemeral
+
 PREFIXES: Final = frozenset(
     {
         *("duplicate", "pow", "blocked", "rate-limited", "invalid", "restricted", "mute", "error"),
@@ -67,9 +71,10 @@ class Metrics:
         "slow_queries",
         "store_failures",
         "stored",
+        "unreadable",
+        "unreadable",
         "verify_events",
         "verify_seconds",
-        "write_failure",
     )
 
     def __init__(self) -> None:
@@ -80,6 +85,10 @@ class Metrics:
         self.connections = 0
         """Connections that became WebSockets."""
         self.refused_connections = 0
+        self.unreadable = 0
+        """Events, and answers to challenges, that are no such thing."""
+        self.unreadable = 0
+        """Events, and answers to challenges, that are no such thing."""
         self.events_received = 0
         """Events offered by clients, whatever became of them."""
         self.stored = 0
@@ -102,14 +111,58 @@ class Metrics:
         self.commit_seconds = Histogram(SECONDS)
         self.store_failures = 0
         """Batches that the store could not write."""
-        self.write_failure = ""
-        """Why the store could not write the last batch; empty when it could."""
         self.evicted = 0
         """Events that retention took out."""
 
     def refuse(self, reason: str) -> None:
         """An event was refused for `reason`, which begins with a prefix."""
         self.refused[prefix_of(reason)] += 1
+
+    def settle(self, kind: int, accepted: bool, reason: str) -> None:
+        """An event of `kind` that was let in has its answer."""
+        if not accepted:
+            self.refused[prefix_of(reason)] += 1
+        elif reason.startswith("duplicate:"):
+            self.duplicates += 1
+        elif is_ephemeral(kind):
+            self.ephemeral += 1
+        else:
+            self.stored += 1
+
+    def verified(self, events: int, seconds: float) -> None:
+        """Signatures were checked."""
+        self.verify_events.observe(events)
+        self.verify_seconds.observe(seconds)
+
+    def committed(self, events: int, seconds: float) -> None:
+        """Events were stored, durably."""
+        self.commit_events.observe(events)
+        self.commit_seconds.observe(seconds)
+
+    def answered(self, verb: str, seconds: float) -> None:
+        """A question has its answer."""
+        self.queries[verb].observe(seconds)
+
+    def settle(self, kind: int, accepted: bool, reason: str) -> None:
+        """An event of `kind` that was let in has its answer."""
+        if not accepted:
+            self.refused[prefix_of(reason)] += 1
+        elif reason.startswith("duplicate:"):
+            self.duplicates += 1
+        elif is_ephemeral(kind):
+            self.ephemeral += 1
+        else:
+            self.stored += 1
+
+    def verified(self, events: int, seconds: float) -> None:
+        """Signatures were checked."""
+        self.verify_events.observe(events)
+        self.verify_seconds.observe(seconds)
+
+    def committed(self, events: int, seconds: float) -> None:
+        """Events were stored, durably."""
+        self.commit_events.observe(events)
+        self.commit_seconds.observe(seconds)
 
     def refuse_query(self, reason: str) -> None:
         """A question was refused for `reason`, which begins with a prefix."""

@@ -152,6 +152,7 @@ class Queries:
         finally:
             self.spent += time.perf_counter() - begun
         questions.scans.clear()
+        self._rules.metrics.answered("REQ", time.perf_counter() - begun)
         self._deliver(questions, scan, frames)
         return True
 
@@ -183,6 +184,7 @@ class Queries:
     async def _answer(
         self, questions: Questions, question: Subscription | Tally, lane: Lane
     ) -> None:
+        begun = time.perf_counter()
         try:
             if isinstance(question, Subscription):
                 frames = await self._scan(questions.session, question, lane)
@@ -198,12 +200,19 @@ class Queries:
             _log.warning("a query failed: %s", error)
             self._refuse(questions, question, "error: the relay could not read its store")
         else:
+            verb = "REQ" if isinstance(question, Subscription) else "COUNT"
+            self._rules.metrics.answered(verb, time.perf_counter() - begun)
             self._deliver(questions, question, frames)
             self._flush()
+
+    def waiting(self) -> tuple[int, int]:
+        """How many clients stand in the first line, and in that of broad questions."""
+        return self._line.qsize(), self._slow_line.qsize()
 
     def _put_aside(self, questions: Questions, question: Subscription | Tally) -> None:
         if questions.gone or _has_ended(question):
             return
+        self._rules.metrics.slow_queries += 1
         if questions.in_slow_line or self._slow_line.qsize() < SLOW_LINE:
             questions.broad.append(question)
             self.ask(questions)
@@ -218,6 +227,7 @@ class Queries:
         self.ask(questions)
 
     def _refuse(self, questions: Questions, question: Subscription | Tally, reason: str) -> None:
+        self._rules.metrics.refuse_query(reason)
         if isinstance(question, Subscription):
             frames = questions.session.refuse(question, reason)
         else:

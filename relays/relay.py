@@ -36,11 +36,12 @@ from relays.client import Answer, Client, Peer
 from relays.comparing import Comparing
 from relays.config import Limits, Negentropy, RelayConfig
 from relays.ingest import Intake, Verify
+from relays.metrics import Metrics
 from relays.peers.reconcile import Reconciler
 from relays.policies.verdict import Offer, Verb, Verdict
 from relays.queries import Queries, Questions
 from relays.rules import Rules, plain_rules
-from relays.session import RelaySession
+from relays.session import RelaySession, ok_frame
 from relays.wire import event_frame
 
 TRY_AGAIN_LATER = 1013
@@ -92,6 +93,39 @@ class Relay:
         """Those that hold now."""
         return self.rules.limits
 
+    def gauges(self) -> dict[str, float]:
+        """What rises and falls, by name."""
+        waiting, broad = self._queries.waiting()
+        return {
+            "connections": len(self._clients),
+            "subscriptions": len(self._index),
+            "filter_values": self._live_values,
+            "events_under_way": self._intake.under_way,
+            "bytes_under_way": self._pending_bytes,
+            "stopped_connections": len(self._stopped),
+            "queries_waiting": waiting,
+            "broad_queries_waiting": broad,
+        }
+
+    @property
+    def metrics(self) -> Metrics:
+        """What is counted from the start on."""
+        return self.rules.metrics
+
+    def gauges(self) -> dict[str, float]:
+        """What rises and falls, by name."""
+        waiting, broad = self._queries.waiting()
+        return {
+            "connections": len(self._clients),
+            "subscriptions": len(self._index),
+            "filter_values": self._live_values,
+            "events_under_way": self._intake.under_way,
+            "bytes_under_way": self._pending_bytes,
+            "stopped_connections": len(self._stopped),
+            "queries_waiting": waiting,
+            "broad_queries_waiting": broad,
+        }
+
     async def run(self) -> None:
         """Work until cancelled."""
         async with asyncio.TaskGroup() as group:
@@ -113,6 +147,8 @@ class Relay:
     def connect(self, peer: Peer, address: str) -> Client:
         """A new client."""
         self._connected += 1
+        self.rules.metrics.connections += 1
+        self.rules.metrics.connections += 1
         session = RelaySession(self.rules, address, self._connected, self._reconciler.connect())
         client = self._clients[session] = Client(session, peer, self._settled)
         if greeting := session.greet():
@@ -133,6 +169,9 @@ class Relay:
 
     def receive(self, client: Client, data: bytes) -> None:
         """A message came from `client`."""
+        metrics = self.rules.metrics
+        metrics.messages += 1
+        metrics.bytes_in += len(data)
         action = client.session.receive(data, self._clock())
         if action is None:
             return
@@ -154,8 +193,10 @@ class Relay:
         while self._dirty:
             client, _ = self._dirty.popitem()
             if client.outbox:
-                client.peer.write(b"".join(client.outbox))
+                frames = b"".join(client.outbox)
                 client.outbox.clear()
+                self.rules.metrics.bytes_out += len(frames)
+                client.peer.write(frames)
             self.bound(client)
 
     def bound(self, client: Client) -> None:
@@ -200,13 +241,14 @@ class Relay:
             client.peer.stop_reading()
         self._intake.offer(offer, client)
 
-    def _settled(self, client: Client, event: Event, frame: bytes) -> None:
-        """`frame` answers `event`, which `client` had offered."""
+    def _settled(self, client: Client, event: Event, verdict: Verdict) -> None:
+        """This became of `event`, which `client` had offered."""
+        self.rules.metrics.settle(event.kind, verdict.accepted, verdict.reason)
         size = len(event.json)
         client.events -= 1
         client.bytes -= size
         self._pending_bytes -= size
-        self._say(client, frame)
+        self._say(client, ok_frame(event.id, verdict.accepted, verdict.reason))
 
     def _go_on_reading(self) -> None:
         limits = self.limits
@@ -340,6 +382,7 @@ class Relay:
                     frame = event_frame(subscription.head, event.json)
                     frames[subscription.id] = frame
                 client.outbox.append(frame)
+                self.rules.metrics.events_sent += 1
             self._dirty[client] = None  # also for what is held back: it counts as unread
 
     def _answered(self) -> None:

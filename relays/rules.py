@@ -12,6 +12,8 @@ import msgspec
 
 from nostr_client.protocol.event import Event
 from relays.config import Limits
+from relays.metrics import Metrics
+from relays.metrics import Metrics
 from relays.policies.events import for_clients, for_imports
 from relays.policies.verdict import Asking, AsyncPolicy, Policy, QuestionPolicy
 
@@ -27,7 +29,7 @@ class Rules(msgspec.Struct, kw_only=True):
     also of those that another process stored. A REQ for one of `made_kinds` may be answered with an
     event that `made` makes for this asker alone. `urls` are the relay's service URLs, in their
     normal spelling (NIP-42, 62, 98). `greets`: a client is challenged as soon as it connects.
-    `searches`: questions may have a `search` (NIP-50).
+    `searches`: questions may have a `search` (NIP-50). `metrics` counts what is done under them.
     """
 
     limits: Limits
@@ -44,11 +46,13 @@ class Rules(msgspec.Struct, kw_only=True):
     urls: frozenset[str] = frozenset()
     greets: bool = False
     searches: bool = False
+    metrics: Metrics = msgspec.field(default_factory=Metrics)
 
     def become(self, other: Rules) -> None:
-        """Take over everything from `other`."""
+        """Take over everything from `other`, but go on counting."""
         for name in self.__struct_fields__:
-            setattr(self, name, getattr(other, name))
+            if name != "metrics":
+                setattr(self, name, getattr(other, name))
 
 
 def plain_rules(limits: Limits, urls: frozenset[str] = frozenset()) -> Rules:

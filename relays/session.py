@@ -57,6 +57,7 @@ from relays.actions import (
     Unsubscribe,
 )
 from relays.logins import Logins
+from relays.metrics import Metrics
 from relays.peers.reconcile import Talks
 from relays.policies.questions import filter_values, judge_filters
 from relays.policies.verdict import Asking, Offer, Verb
@@ -116,6 +117,11 @@ class RelaySession:
         """Public keys (hex) that the client has authenticated as (NIP-42)."""
         return self._logins.keys
 
+    @property
+    def metrics(self) -> Metrics:
+        """What the relay counts."""
+        return self._rules.metrics
+
     def greet(self) -> bytes:
         """What is said before the client has said anything; mostly nothing."""
         return self._logins.challenge() if self._rules.greets else b""
@@ -139,9 +145,11 @@ class RelaySession:
 
     def _event(self, event: Event, now: float) -> Action:
         offer = Offer(event, now, self.address, self._logins.keys, self.number)
+        self._rules.metrics.events_received += 1
         verdict = self._rules.judge(offer)
         if verdict.accepted:
             return Ingest(offer)
+        self._rules.metrics.refuse(verdict.reason)
         return Reply(self.refusal(ok_frame(event.id, False, verdict.reason), verdict.reason))
 
     def refusal(self, frame: bytes, reason: str) -> bytes:
@@ -156,6 +164,7 @@ class RelaySession:
         if seen.id is not None:
             match seen.label:
                 case "EVENT" | "AUTH":
+                    self._rules.metrics.unreadable += 1
                     answer = Ok(seen.id, False, reason)
                 case "REQ":
                     return self._refuse_req(seen.id, reason, self._take_away(seen.id))
@@ -175,6 +184,8 @@ class RelaySession:
         return replaced
 
     def _refuse_req(self, id: str, reason: str, replaced: Subscription | None) -> Action:
+        self._rules.metrics.refuse_query(reason)
+        self._rules.metrics.refuse_query(reason)
         frame = self.refusal(text_frame(Closed(id, reason).encode()), reason)
         return Reply(frame) if replaced is None else Unsubscribe(replaced, frame)
 
@@ -215,6 +226,8 @@ class RelaySession:
         if not reason:
             reason = self._too_many(values)
         if reason:
+            self._rules.metrics.refuse_query(reason)
+            self._rules.metrics.refuse_query(reason)
             frame = text_frame(Closed(message.subscription_id, reason).encode())
             return Reply(self.refusal(frame, reason))
         self.tallies += 1
@@ -246,6 +259,7 @@ class RelaySession:
         if not reason and message.filter.search is not None:
             reason = "unsupported: what a search finds cannot be compared"
         if reason:
+            self._rules.metrics.refuse_query(reason)
             return Reply(self.refusal(text_frame(NegErr(id, reason).encode()), reason))
         begun = self.talks.begin(id, message.payload, now)
         return Reply(begun) if isinstance(begun, bytes) else Compare(begun, message.filter)
@@ -285,6 +299,8 @@ class RelaySession:
         """
         if subscription.state is not State.SCANNING:
             return b""
+        self._rules.metrics.events_sent += len(events)
+        self._rules.metrics.events_sent += len(events)
         frames = [event_frames(subscription.head, events)]
         frames.append(text_frame(Eose(subscription.id, _HINTS[complete]).encode()))
         held = subscription.held

@@ -9,31 +9,29 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 from relays.metrics import Metrics, Traffic
-from relays.web.metrics import exposition
 from relays.web.status import Figures
 
 _MINUTE: Final = 60.0
 
 
-class Measured(Protocol):
-    """What a relay shows of itself."""
-
-    metrics: Metrics
-
-    def gauges(self) -> dict[str, float]:
-        """What rises and falls, by name: `connections`, `subscriptions` and others."""
-
-
 class Vitals:
-    """Of one relay, whose database is the file `database`; `run` keeps its traffic."""
+    """Of one relay, whose database is the file `database`; `run` keeps its traffic.
+
+    `gauges` gives what rises and falls, by name: `connections`, `subscriptions` and others.
+    """
 
     def __init__(
-        self, relay: Measured, database: Path, clock: Callable[[], float] = time.monotonic
+        self,
+        metrics: Metrics,
+        gauges: Callable[[], dict[str, float]],
+        database: Path,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._relay = relay
+        self.metrics = metrics
+        self._gauges = gauges
         self._database = database
         self._clock = clock
         self._started = clock()
@@ -43,11 +41,11 @@ class Vitals:
         """Keep account of each minute, until cancelled."""
         while True:
             await asyncio.sleep(_MINUTE)
-            self.traffic.sample(self._relay.metrics)
+            self.traffic.sample(self.metrics)
 
     def figures(self) -> Figures:
         """For the status page."""
-        counted, now = self._relay.metrics, self._relay.gauges()
+        counted, now = self.metrics, self._gauges()
         return Figures(
             connections=int(now.get("connections", 0)),
             subscriptions=int(now.get("subscriptions", 0)),
@@ -59,15 +57,13 @@ class Vitals:
             minutes=self.traffic.until_now(counted),
         )
 
-    def exposition(self) -> bytes:
-        """For Prometheus."""
-        gauges = {
-            **self._relay.gauges(),
+    def gauges(self) -> dict[str, float]:
+        """All that rises and falls, for Prometheus."""
+        return {
+            **self._gauges(),
             "database_bytes": float(self._size()),
-            "memory_bytes": float(memory()),
             "uptime_seconds": self._clock() - self._started,
         }
-        return exposition(self._relay.metrics, gauges)
 
     def _size(self) -> int:
         """Bytes of the database, with what is not yet moved to its place in it."""

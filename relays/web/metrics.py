@@ -6,78 +6,106 @@ The format is a page of rules; a dependency for it would be larger than this.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Final
+from typing import Final, NamedTuple
 
 from nostr_client.version import __version__
 from relays.metrics import Histogram, Metrics
 
 MEDIA_TYPE: Final = "text/plain; version=0.0.4"
 
-Samples = Iterable[tuple[str, float]]
-"""Labels as they are written, such as `{verb="REQ"}`, each with a value."""
+_Labels = dict[str, str]
+_Samples = Iterable[tuple[str, _Labels, float]]
+"""What follows the family's name, the labels, and a value."""
 
 
-def exposition(metrics: Metrics, gauges: Mapping[str, float]) -> bytes:
-    """All counters, and `gauges` (name -> value) that were read just now."""
-    lines = [*_family("info", "gauge", [(f'{{version="{__version__}"}}', 1)])]
-    for name, value in gauges.items():
-        lines += _family(name, "gauge", [("", value)])
-    for name, samples in _counters(metrics):
-        lines += _family(f"{name}_total", "counter", samples)
-    for name, histograms in _histograms(metrics):
-        lines += _family(name, "histogram", _cumulated(histograms))
+class Sampled(NamedTuple):
+    """One room: what it counts, and what it reads just now (name -> value)."""
+
+    metrics: Metrics
+    gauges: Mapping[str, float]
+
+
+def exposition(rooms: Mapping[str, Sampled], process: Mapping[str, float]) -> bytes:
+    """All counters, and gauges of the whole process; with a label `room` if there are several."""
+    lines = _family("info", "gauge", [("", {"version": __version__}, 1)])
+    for name, value in process.items():
+        lines += _family(name, "gauge", [("", {}, value)])
+    families: dict[tuple[str, str], list[str]] = {}
+    for room, sampled in rooms.items():
+        own = {"room": room} if len(rooms) > 1 else {}
+        for name, kind, samples in _all(sampled):
+            written = families.setdefault((name, kind), [])
+            written += [_line(name, end, own | labels, value) for end, labels, value in samples]
+    for (name, kind), written in families.items():
+        lines += [f"# TYPE nostr_relay_{name} {kind}", *written]
     return ("\n".join(lines) + "\n").encode()
 
 
-def _counters(metrics: Metrics) -> Iterator[tuple[str, Samples]]:
-    yield "connections", [("", metrics.connections)]
-    yield "connections_refused", [("", metrics.refused_connections)]
-    yield "messages", [("", metrics.messages)]
-    yield "received_bytes", [("", metrics.bytes_in)]
-    yield "sent_bytes", [("", metrics.bytes_out)]
-    yield "events_received", [("", metrics.events_received)]
-    yield (
-        "events_accepted",
-        [
-            ('{as="stored"}', metrics.stored),
-            ('{as="duplicate"}', metrics.duplicates),
-            ('{as="ephemeral"}', metrics.ephemeral),
-        ],
-    )
+def _all(sampled: Sampled) -> Iterator[tuple[str, str, _Samples]]:
+    for name, value in sampled.gauges.items():
+        yield name, "gauge", [("", {}, value)]
+    for name, samples in _counters(sampled.metrics):
+        yield f"{name}_total", "counter", samples
+    for name, histograms in _histograms(sampled.metrics):
+        yield name, "histogram", _cumulated(histograms)
+
+
+def _counters(metrics: Metrics) -> Iterator[tuple[str, _Samples]]:
+    single = {
+        "connections": metrics.connections,
+        "messages": metrics.messages,
+        "received_bytes": metrics.bytes_in,
+        "sent_bytes": metrics.bytes_out,
+        "events_received": metrics.events_received,
+        "events_unreadable": metrics.unreadable,
+        "events_sent": metrics.events_sent,
+        "events_evicted": metrics.evicted,
+        "slow_queries": metrics.slow_queries,
+        "store_failures": metrics.store_failures,
+    }
+    for name, value in single.items():
+        yield name, [("", {}, value)]
+    accepted = {
+        "stored": metrics.stored,
+        "duplicate": metrics.duplicates,
+        "ephemeral": metrics.ephemeral,
+    }
+    yield "events_accepted", _by("as", accepted)
+    yield "events_unreadable", [("", metrics.unreadable)]
     yield "events_refused", _by("prefix", metrics.refused)
-    yield "events_sent", [("", metrics.events_sent)]
-    yield "events_evicted", [("", metrics.evicted)]
     yield "queries_refused", _by("prefix", metrics.refused_queries)
-    yield "slow_queries", [("", metrics.slow_queries)]
-    yield "store_failures", [("", metrics.store_failures)]
 
 
 def _histograms(metrics: Metrics) -> Iterator[tuple[str, dict[str, Histogram]]]:
-    yield "query_seconds", {f'verb="{verb}"': one for verb, one in metrics.queries.items()}
+    yield "query_seconds", metrics.queries
     yield "verify_events", {"": metrics.verify_events}
     yield "verify_seconds", {"": metrics.verify_seconds}
     yield "commit_events", {"": metrics.commit_events}
     yield "commit_seconds", {"": metrics.commit_seconds}
 
 
-def _by(label: str, counts: Mapping[str, int]) -> Samples:
-    return [(f'{{{label}="{value}"}}', count) for value, count in sorted(counts.items())]
+def _by(label: str, counts: Mapping[str, int]) -> _Samples:
+    return [("", {label: value}, count) for value, count in sorted(counts.items())]
 
 
-def _cumulated(histograms: Mapping[str, Histogram]) -> Iterator[tuple[str, float]]:
-    for labels, histogram in histograms.items():
-        comma = "," if labels else ""
+def _cumulated(histograms: Mapping[str, Histogram]) -> Iterator[tuple[str, _Labels, float]]:
+    for verb, histogram in histograms.items():
+        labels = {"verb": verb} if verb else {}
         total = 0
         bounds = [f"{bound:g}" for bound in histogram.bounds]
         for bound, count in zip([*bounds, "+Inf"], histogram.counts, strict=True):
             total += count
-            yield f'_bucket{{{labels}{comma}le="{bound}"}}', total
-        around = f"{{{labels}}}" if labels else ""
-        yield f"_sum{around}", histogram.sum
-        yield f"_count{around}", total
+            yield "_bucket", labels | {"le": bound}, total
+        yield "_sum", labels, histogram.sum
+        yield "_count", labels, total
 
 
-def _family(name: str, kind: str, samples: Samples) -> Iterator[str]:
-    yield f"# TYPE nostr_relay_{name} {kind}"
-    for labels, value in samples:
-        yield f"nostr_relay_{name}{labels} {value:.16g}"
+def _family(name: str, kind: str, samples: _Samples) -> list[str]:
+    written = [_line(name, end, labels, value) for end, labels, value in samples]
+    return [f"# TYPE nostr_relay_{name} {kind}", *written]
+
+
+def _line(name: str, end: str, labels: _Labels, value: float) -> str:
+    inner = ",".join(f'{label}="{text}"' for label, text in labels.items())
+    around = f"{{{inner}}}" if inner else ""
+    return f"nostr_relay_{name}{end}{around} {value:.16g}"

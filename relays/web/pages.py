@@ -1,4 +1,4 @@
-"""Plain HTTP: what the relay says to programs, to people, and to those who watch over it."""
+"""What a relay answers over plain HTTP: to programs, to people, and to its admins."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ from urllib.parse import urlsplit
 
 from nostr_client.nips.nip11 import MEDIA_TYPE
 from relays.config import RelayConfig
-from relays.web import metrics
-from relays.web.forwarded import LOOPBACK, Networks, was_passed_on
 from relays.web.information import Features, information
 from relays.web.requests import Handler, HttpRequest, HttpResponse, words
 from relays.web.status import Figures, StatusPage
@@ -28,10 +26,10 @@ _NO_STORE: Final = {"Cache-Control": "no-store"}
 
 
 class Pages:
-    """A `Site`. The counters come from `figures` and `exposition`, which are asked at each request.
+    """A `Site`: one room's. Its figures come from `figures`, which is asked at each request.
 
-    `address` is where the relay listens, for a relay without public URLs. `health` answers
-    /health, `admin` what NIP-86 asks; without them there is no such page.
+    `address` is where the relay listens, for a relay without public URLs. `admin` answers what
+    NIP-86 asks.
     """
 
     def __init__(
@@ -41,17 +39,11 @@ class Pages:
         *,
         address: str = "",
         figures: Callable[[], Figures] = Figures,
-        exposition: Callable[[], bytes] = bytes,
-        health: Handler | None = None,
         admin: Handler | None = None,
     ) -> None:
         self._address = address
         self._figures = figures
-        self._exposition = exposition
         self._admin = admin
-        self._watched: dict[str, Handler] = {"/metrics": self._metrics}
-        if health is not None:
-            self._watched["/health"] = health
         self.become(config, features or Features())
 
     def become(self, config: RelayConfig, features: Features) -> None:
@@ -61,29 +53,27 @@ class Pages:
         self._page = StatusPage(info, config.urls or (self._address,))
         self._web_pages = config.web_pages
         paths = [config.path, *(urlsplit(url).path for url in config.urls)]
-        self._paths: Collection[str] = {path or "/" for path in paths}
-        self._metrics_from = _networks(config)
+        self.paths: Collection[str] = {path or "/" for path in paths}
 
     def admits(self, request: HttpRequest) -> HttpResponse | None:
         """See `Site`."""
-        return self._fault(request, self._paths)
+        return self._fault(request)
 
     async def answer(self, request: HttpRequest) -> HttpResponse:
         """See `Site`."""
-        fault = self._fault(request, {*self._paths, *self._watched})
+        fault = self._fault(request)
         if fault is not None:
             return fault
-        watched = self._watched.get(request.path)
         match request.method:
-            case "OPTIONS" if watched is None:
+            case "OPTIONS":
                 return HttpResponse(status=HTTPStatus.NO_CONTENT, headers=CORS)
-            case "POST" if watched is None and self._admin is not None:
+            case "POST" if self._admin is not None:
                 if _media_type(request) != ADMIN_TYPE:
                     status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
                     return words(status, f"A POST here is of the type {ADMIN_TYPE}.", CORS)
                 return _with(await self._admin(request), CORS)
             case "GET" | "HEAD":
-                return await watched(request) if watched else self._show(request)
+                return self._show(request)
         return words(HTTPStatus.METHOD_NOT_ALLOWED, "Ask with GET.", {**CORS, **_ALLOW})
 
     def _show(self, request: HttpRequest) -> HttpResponse:
@@ -99,32 +89,15 @@ class Pages:
         }
         return _page("text/html; charset=utf-8", self._page.html(self._figures()), headers)
 
-    async def _metrics(self, request: HttpRequest) -> HttpResponse:
-        # What a proxy passes on comes from this machine, and is from anywhere.
-        own = request.address in LOOPBACK and was_passed_on(request.headers)
-        if own or request.address not in self._metrics_from:
-            return words(HTTPStatus.FORBIDDEN, "Not from there: see [web] metrics_from.")
-        return HttpResponse(
-            status=HTTPStatus.OK,
-            media_type=metrics.MEDIA_TYPE,
-            body=self._exposition(),
-            headers=_NO_STORE,
-        )
-
-    def _fault(self, request: HttpRequest, paths: Collection[str]) -> HttpResponse | None:
+    def _fault(self, request: HttpRequest) -> HttpResponse | None:
         if not self._web_pages and _from_a_page(request):
             return words(HTTPStatus.FORBIDDEN, "This relay is not for web pages.")
-        if request.path not in paths:
-            return words(HTTPStatus.NOT_FOUND, "There is nothing here.", CORS)
-        return None
+        return None if request.path in self.paths else nothing_here()
 
 
-def _networks(config: RelayConfig) -> Networks:
-    """From where /metrics may be read."""
-    if config.web.metrics_from is not None:
-        return Networks(config.web.metrics_from)
-    hosts = [urlsplit(url).hostname or "" for url in config.urls]
-    return Networks(()) if any(host.endswith(".onion") for host in hosts) else LOOPBACK
+def nothing_here() -> HttpResponse:
+    """The answer for a path that is none of ours."""
+    return words(HTTPStatus.NOT_FOUND, "There is nothing here.", CORS)
 
 
 def _from_a_page(request: HttpRequest) -> bool:

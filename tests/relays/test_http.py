@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 from http import HTTPStatus
-from typing import Any
 
 import pytest
 
 from nostr_client.nips import nip11
-from relays.config import Limits, RelayConfig, Web
+from relays.config import Limits, RelayConfig
 from relays.web.information import NIPS, Features
 from relays.web.pages import ADMIN_TYPE, Pages
-from relays.web.requests import HttpRequest, HttpResponse, words
+from relays.web.requests import HttpRequest, HttpResponse
 from relays.web.status import Figures
 
 CONFIG = RelayConfig(name="<b>Ana's</b>", contact="mailto:ana@example.com")
@@ -138,45 +137,6 @@ async def test_another_configuration() -> None:
     document = await pages.answer(request("/inbox", accept="application/nostr+json"))
     assert json.loads(document.body)["name"] == "new"
     assert 50 in json.loads(document.body)["supported_nips"]
-
-
-ONION = ("ws://" + "a" * 56 + ".onion",)
-
-
-@pytest.mark.parametrize(
-    ("config", "headers", "status"),
-    [
-        (RelayConfig(), {}, 200),
-        (RelayConfig(), {"address": "::1"}, 200),
-        (RelayConfig(), {"address": "203.0.113.9"}, 403),
-        (RelayConfig(), {"x-forwarded-for": "127.0.0.1"}, 403),
-        (RelayConfig(web=Web(metrics_from=())), {}, 403),
-        (RelayConfig(web=Web(metrics_from=("10.0.0.0/8",))), {"address": "10.1.1.1"}, 200),
-        (RelayConfig(web=Web(metrics_from=("10.0.0.0/8",))), {}, 403),
-        # Whoever comes through Tor comes from this machine.
-        (RelayConfig(urls=ONION), {}, 403),
-        (RelayConfig(urls=ONION, web=Web(metrics_from=("127.0.0.1",))), {}, 200),
-    ],
-)
-async def test_who_may_read_the_metrics(
-    config: RelayConfig, headers: dict[str, Any], status: int
-) -> None:
-    pages = Pages(config, exposition=lambda: b"nostr_relay_up 1\n")
-    answer = await pages.answer(request("/metrics", **headers))
-    assert answer.status == status
-    assert (answer.body == b"nostr_relay_up 1\n") is (status == 200)
-    assert "Access-Control-Allow-Origin" not in answer.headers
-
-
-async def test_health_has_a_page_where_it_is_known() -> None:
-    async def well(_: HttpRequest) -> HttpResponse:
-        return words(HTTPStatus.OK, "ok")
-
-    pages = Pages(CONFIG, health=well)
-    assert (await pages.answer(request("/health"))).body == b"ok\n"
-    assert (await Pages(CONFIG).answer(request("/health"))).status == 404
-    assert pages.admits(request("/health")) is not None
-    assert (await pages.answer(request("/health", "POST"))).status == 405
 
 
 async def test_calls_of_an_admin() -> None:
