@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, Protocol
@@ -119,11 +118,6 @@ class Intake:
         """Different events that were offered and not answered yet."""
         return len(self._jobs)
 
-    @property
-    def under_way(self) -> int:
-        """Different events that were offered and not answered yet."""
-        return len(self._jobs)
-
     async def drained(self) -> None:
         """Returns when every event that was offered has its answer."""
         await self._idle.wait()
@@ -148,9 +142,7 @@ class Intake:
         try:
             async with asyncio.timeout(PATIENCE):
                 begun = time.perf_counter()
-                begun = time.perf_counter()
                 valid = await self._verify_all([job.event for job in batch])
-                self._rules.metrics.verified(len(batch), time.perf_counter() - begun)
                 self._rules.metrics.verified(len(batch), time.perf_counter() - begun)
                 verdicts = [ACCEPTED if is_valid else _FORGED for is_valid in valid]
                 if self._rules.consult is not None or self._rules.handlers:

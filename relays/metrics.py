@@ -12,8 +12,6 @@ from typing import Final
 
 from nostr_client.protocol.kinds import is_ephemeral
 
-from nostr_client.protocol.kinds import is_ephemeral
-
 PREFIXES: Final = frozenset(
     {
         *("duplicate", "pow", "blocked", "rate-limited", "invalid", "restricted", "mute", "error"),
@@ -72,7 +70,6 @@ class Metrics:
         "store_failures",
         "stored",
         "unreadable",
-        "unreadable",
         "verify_events",
         "verify_seconds",
     )
@@ -85,8 +82,6 @@ class Metrics:
         self.connections = 0
         """Connections that became WebSockets."""
         self.refused_connections = 0
-        self.unreadable = 0
-        """Events, and answers to challenges, that are no such thing."""
         self.unreadable = 0
         """Events, and answers to challenges, that are no such thing."""
         self.events_received = 0

@@ -13,7 +13,6 @@ import msgspec
 from nostr_client.protocol.event import Event
 from relays.config import Limits
 from relays.metrics import Metrics
-from relays.metrics import Metrics
 from relays.policies.events import for_clients, for_imports
 from relays.policies.verdict import Asking, AsyncPolicy, Policy, QuestionPolicy
 

@@ -185,7 +185,6 @@ class RelaySession:
 
     def _refuse_req(self, id: str, reason: str, replaced: Subscription | None) -> Action:
         self._rules.metrics.refuse_query(reason)
-        self._rules.metrics.refuse_query(reason)
         frame = self.refusal(text_frame(Closed(id, reason).encode()), reason)
         return Reply(frame) if replaced is None else Unsubscribe(replaced, frame)
 
@@ -226,7 +225,6 @@ class RelaySession:
         if not reason:
             reason = self._too_many(values)
         if reason:
-            self._rules.metrics.refuse_query(reason)
             self._rules.metrics.refuse_query(reason)
             frame = text_frame(Closed(message.subscription_id, reason).encode())
             return Reply(self.refusal(frame, reason))
@@ -299,7 +297,6 @@ class RelaySession:
         """
         if subscription.state is not State.SCANNING:
             return b""
-        self._rules.metrics.events_sent += len(events)
         self._rules.metrics.events_sent += len(events)
         frames = [event_frames(subscription.head, events)]
         frames.append(text_frame(Eose(subscription.id, _HINTS[complete]).encode()))
