@@ -113,27 +113,6 @@ class Metrics:
         """An event was refused for `reason`, which begins with a prefix."""
         self.refused[prefix_of(reason)] += 1
 
-    def settle(self, kind: int, accepted: bool, reason: str) -> None:
-        """An event of `kind` that was let in has its answer."""
-        if not accepted:
-            self.refused[prefix_of(reason)] += 1
-        elif reason.startswith("duplicate:"):
-            self.duplicates += 1
-        elif is_ephemeral(kind):
-            self.ephemeral += 1
-        else:
-            self.stored += 1
-
-    def verified(self, events: int, seconds: float) -> None:
-        """Signatures were checked."""
-        self.verify_events.observe(events)
-        self.verify_seconds.observe(seconds)
-
-    def committed(self, events: int, seconds: float) -> None:
-        """Events were stored, durably."""
-        self.commit_events.observe(events)
-        self.commit_seconds.observe(seconds)
-
     def answered(self, verb: str, seconds: float) -> None:
         """A question has its answer."""
         self.queries[verb].observe(seconds)

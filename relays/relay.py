@@ -93,20 +93,6 @@ class Relay:
         """Those that hold now."""
         return self.rules.limits
 
-    def gauges(self) -> dict[str, float]:
-        """What rises and falls, by name."""
-        waiting, broad = self._queries.waiting()
-        return {
-            "connections": len(self._clients),
-            "subscriptions": len(self._index),
-            "filter_values": self._live_values,
-            "events_under_way": self._intake.under_way,
-            "bytes_under_way": self._pending_bytes,
-            "stopped_connections": len(self._stopped),
-            "queries_waiting": waiting,
-            "broad_queries_waiting": broad,
-        }
-
     @property
     def metrics(self) -> Metrics:
         """What is counted from the start on."""
@@ -147,7 +133,6 @@ class Relay:
     def connect(self, peer: Peer, address: str) -> Client:
         """A new client."""
         self._connected += 1
-        self.rules.metrics.connections += 1
         self.rules.metrics.connections += 1
         session = RelaySession(self.rules, address, self._connected, self._reconciler.connect())
         client = self._clients[session] = Client(session, peer, self._settled)
@@ -357,7 +342,7 @@ class Relay:
     def hear(self, stored: Stored) -> None:
         """The next part of the order of commits."""
         hides, heard = self.rules.hides, self.rules.heard
-        if self._index or heard is not None:
+        if self._index or heard is not None or hides is not None:
             for seq, event in stored.events:
                 if heard is not None:
                     heard(event)
