@@ -63,7 +63,6 @@ class Client:
 
     def settle(self, event: Event, accepted: bool, reason: str) -> None:
         """An event that this client offered has its answer."""
-        self.session.metrics.settle(event.kind, accepted, reason)
         self._settled(self, event, Verdict(accepted, reason))
 
 

@@ -36,7 +36,6 @@ from relays.client import Answer, Client, Peer
 from relays.comparing import Comparing
 from relays.config import Limits, Negentropy, RelayConfig
 from relays.ingest import Intake, Verify
-from relays.metrics import Metrics
 from relays.peers.reconcile import Reconciler
 from relays.policies.verdict import Offer, Verb, Verdict
 from relays.queries import Queries, Questions
@@ -92,11 +91,6 @@ class Relay:
     def limits(self) -> Limits:
         """Those that hold now."""
         return self.rules.limits
-
-    @property
-    def metrics(self) -> Metrics:
-        """What is counted from the start on."""
-        return self.rules.metrics
 
     def gauges(self) -> dict[str, float]:
         """What rises and falls, by name."""

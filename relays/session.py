@@ -57,7 +57,6 @@ from relays.actions import (
     Unsubscribe,
 )
 from relays.logins import Logins
-from relays.metrics import Metrics
 from relays.peers.reconcile import Talks
 from relays.policies.questions import filter_values, judge_filters
 from relays.policies.verdict import Asking, Offer, Verb
@@ -116,11 +115,6 @@ class RelaySession:
     def keys(self) -> frozenset[str]:
         """Public keys (hex) that the client has authenticated as (NIP-42)."""
         return self._logins.keys
-
-    @property
-    def metrics(self) -> Metrics:
-        """What the relay counts."""
-        return self._rules.metrics
 
     def greet(self) -> bytes:
         """What is said before the client has said anything; mostly nothing."""
