@@ -33,6 +33,7 @@ def add(commands: Commands) -> None:
         help="fetch (down), send (up), or both",
     )
     sync.add_argument("--proxy", metavar="URL", help="socks5h://host:port or http://host:port")
+    sync.add_argument("--room", metavar="NAME", help="one of the profile's further relays")
     add_data(sync)
     add_config(sync)
     sync.set_defaults(command=_sync)
@@ -70,6 +71,7 @@ def _sync(options: argparse.Namespace) -> int:
             down=options.dir != "up",
             up=options.dir != "down",
             proxy=options.proxy,
+            room=options.room,
         )
     )
     return REFUSED if outcome.refused else 0

@@ -15,18 +15,14 @@ import msgspec
 from nostr_client.errors import ConfigError, InvalidData
 from nostr_client.net.dial import DialPolicy
 from nostr_client.net.pool import RelayPool
-from nostr_client.paths import private_folder
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.urls import normalize_relay_url
-from nostr_client.signing.verifier import Verifier
-from nostr_client.store.events import EventStore
+from relays.beside import beside
 from relays.config import RelayConfig
 from relays.peers.carrying import Carrier, Sent
 from relays.peers.sync import Steps, Sync, check, information
-from relays.policies.events import for_imports
 from relays.policies.verdict import Source
 from relays.progress import Progress
-from relays.running import DATABASE, note_in, service_urls
 from relays.taking import Taker, Tally
 
 _SAY_EVERY: Final = 0.5
@@ -56,8 +52,9 @@ async def sync_once(
     down: bool = True,
     up: bool = True,
     proxy: str | None = None,
+    room: str | None = None,
 ) -> Outcome:
-    """Bring the relay in `data` and the one at `url` to the same events of `filters`.
+    """Bring a room of the relay in `data` and the one at `url` to the same events of `filters`.
 
     Says on standard error how it goes. Raises ConfigError, RelayError, StoreError; what was carried
     before is stored.
@@ -68,11 +65,13 @@ async def sync_once(
         raise ConfigError(f"{url}: {error}") from None
     for filter in filters:
         check(filter)
-    async with _store(data, config) as store, Verifier() as verifier:
-        policy = DialPolicy(given=[peer])
-        taker = Taker(store, for_imports(config.limits), Source.SYNC)
+    async with beside(config, data, room) as here:
+        taker = Taker(here.store, here.judge, Source.SYNC, consult=here.consult)
         async with RelayPool(
-            verifier=verifier, proxy=proxy, dial=policy, known=store.known
+            verifier=here.verifier,
+            proxy=proxy,
+            dial=DialPolicy(given=[peer]),
+            known=here.store.known,
         ) as pool:
             carrier = Carrier(pool, peer, taker)
             info = await information(peer, proxy)
@@ -87,15 +86,6 @@ async def sync_once(
                 outcome.missing = carrier.missing
                 _say(outcome, down, up, time.monotonic() - started)
     return outcome
-
-
-@asynccontextmanager
-async def _store(data: Path, config: RelayConfig) -> AsyncIterator[EventStore]:
-    private_folder(data)
-    note = note_in(data)
-    urls = service_urls(note.url if note else f"ws://{config.host}:{config.port}", config.urls)
-    async with EventStore.open(data / DATABASE, service_urls=urls) as store:
-        yield store
 
 
 @asynccontextmanager

@@ -1,0 +1,68 @@
+"""A room of a relay for a command of its keeper's, which works whether the relay runs or not.
+
+The store may be shared with the relay: what is stored here, its clients see.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import msgspec
+
+from nostr_client.errors import ConfigError
+from nostr_client.paths import private_folder
+from nostr_client.signing.verifier import Verifier
+from nostr_client.store.events import EventStore
+from relays.config import RelayConfig
+from relays.moderation.keeper import Keeper
+from relays.policies.chain import open_policies
+from relays.policies.verdict import AsyncPolicy, Policy
+from relays.rooms import ROOT, Room, rooms
+from relays.running import note_in, service_urls
+
+
+class Beside(msgspec.Struct, frozen=True):
+    """What such a command needs. `judge` and `consult` decide on what the keeper brings in; `urls`
+    are the room's own, in their normal spelling."""
+
+    room: Room
+    store: EventStore
+    verifier: Verifier
+    judge: Policy
+    consult: AsyncPolicy | None
+    urls: frozenset[str]
+
+
+@asynccontextmanager
+async def beside(config: RelayConfig, data: Path, name: str | None = None) -> AsyncIterator[Beside]:
+    """The room `name` (None: the one at `/`) of the relay in the folder `data`, made if missing.
+
+    Raises ConfigError, StoreError; what the block raises comes as it is.
+    """
+    room = _room(config, name or ROOT)
+    private_folder(data)
+    note = note_in(data)
+    address = note.url if note else f"ws://{config.host}:{config.port}"
+    urls = frozenset(service_urls(address, room.config.urls, room.path))
+    try:
+        async with (
+            Keeper.open(data, service_urls=urls) as keeper,
+            EventStore.open(data / room.database, service_urls=urls) as store,
+            Verifier() as verifier,
+            open_policies(store, bans=keeper.policy, urls=urls) as policies,
+        ):
+            rules = policies.rules(room.config)
+            yield Beside(room, store, verifier, rules.imports, rules.consult, urls)
+    except ExceptionGroup as group:
+        if len(group.exceptions) > 1:
+            raise
+        raise group.exceptions[0] from None
+
+
+def _room(config: RelayConfig, name: str) -> Room:
+    found = {room.name: room for room in rooms(config)}
+    if name not in found:
+        raise ConfigError(f"--room: there is no {name!r}; there is {', '.join(found)}")
+    return found[name]
