@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, NamedTuple
@@ -15,8 +15,8 @@ from nostr_client.errors import ConfigError, InvalidData
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.urls import normalize_relay_url
 from relays.policies.sections import Access, Events, Plugins, Rates, Trust, Who
-from relays.profiles import Profile, rooms_of, settings_of
-from relays.settings import Pubkey, merged, pubkey_of, read_table
+from relays.profiles import Profile, name_folder, tables_of
+from relays.settings import Pubkey, merged, read_table
 
 _is_path = re.compile(r"/|(/[A-Za-z0-9._~-]+)+").fullmatch
 KIB: Final = 1024
@@ -259,18 +259,24 @@ class Read(NamedTuple):
     problems: list[str]
 
 
-def load_config(path: Path | None, given: Mapping[str, Any] | None = None) -> RelayConfig:
-    """The configuration in a TOML file, or the one without a file; `given`, from the command line,
-    counts more. Raises ConfigError, naming the file, each key that is wrong, and what is allowed.
+def load_config(
+    path: Path | None, given: Mapping[str, Any] | None = None, urls: Collection[str] = ()
+) -> RelayConfig:
+    """The configuration in a TOML file, or the one without a file.
+
+    From the command line: `given` counts more, `urls` are further ones. Raises ConfigError, which
+    names the file, each key that is wrong, and what is allowed.
     """
-    config, problems = read_config(path, given)
+    config, problems = read_config(path, given, urls)
     if problems:
         where = f"{path}: " if path is not None else ""
         raise ConfigError("\n".join(where + problem for problem in problems))
     return config
 
 
-def read_config(path: Path | None, given: Mapping[str, Any] | None = None) -> Read:
+def read_config(
+    path: Path | None, given: Mapping[str, Any] | None = None, urls: Collection[str] = ()
+) -> Read:
     """As `load_config`, with everything that is wrong. Raises ConfigError for what is no TOML."""
     table: dict[str, Any] = {}
     if path is not None:
@@ -280,58 +286,27 @@ def read_config(path: Path | None, given: Mapping[str, Any] | None = None) -> Re
             raise ConfigError(f"{path} cannot be read: {error}") from None
         except tomllib.TOMLDecodeError as error:
             raise ConfigError(f"{path}: {error}") from None
-        if isinstance(table.get("policies"), dict):
-            table["policies"].setdefault("folder", str(path.absolute().parent))
-    return assemble(merged(table, given or {}))
-
-
-_OWN: Final = ("profile", "host", "port", "web", "log", "limits", "rooms")
-"""Settings of the whole process: no room has its own."""
-_ROOT_ONLY: Final = ("name", "description", "urls", "path", "access", "events", "policies", "rooms")
-"""Settings of the room `/`, which the other rooms do not share."""
+        name_folder(table, str(path.absolute().parent))
+    table = merged(table, given or {})
+    if urls and isinstance(table.get("urls", []), list):
+        table["urls"] = [*table.get("urls", []), *urls]
+    return assemble(table)
 
 
 def assemble(table: Mapping[str, Any]) -> Read:
     """The configuration that `table`, as TOML gives it, makes of its profile."""
-    problems: list[str] = []
-    profile = str(table.get("profile", "open"))
-    owner = _owner(table)
-    own = {name: value for name, value in table.items() if name != "rooms"}
-    config = read_table(RelayConfig, merged(settings_of(profile, owner), own), problems)
+    root, others, problems = tables_of(table)
+    config = read_table(RelayConfig, root, problems)
     rooms: dict[str, RelayConfig] = {}
-    presets = rooms_of(profile, owner) if owner else {}
-    given = table.get("rooms", {})
-    if not isinstance(given, dict):
-        problems.append("rooms: allowed: a table")
-        given = {}
-    for name in given.keys() - rooms_of(profile, owner).keys():
-        known = ", ".join(rooms_of(profile, owner)) or "none beside its own"
-        problems.append(f"rooms.{name}: the profile {profile} has the rooms: {known}")
-    shared = {name: value for name, value in own.items() if name not in _ROOT_ONLY}
-    for name, preset in presets.items():
-        title = {"name": f"{config.name}: {name}"}
-        room = given.get(name, {})
-        if not isinstance(room, dict):
-            problems.append(f"rooms.{name}: allowed: a table")
-            continue
-        problems += [
-            f"rooms.{name}.{key} is set for all rooms alike" for key in _OWN if key in room
-        ]
-        every = merged(merged(merged(title, preset), shared), room)
+    for name, other in others.items():
         found: list[str] = []
-        read = read_table(RelayConfig, every, found, f"rooms.{name}.")
-        problems += [] if problems else found
-        urls = tuple(url.rstrip("/") + read.path for url in config.urls)
-        rooms[name] = read if "urls" in room else msgspec.structs.replace(read, urls=urls)
+        named = {"name": f"{config.name}: {name}", **other}
+        room = read_table(RelayConfig, named, found, f"rooms.{name}.")
+        problems += [] if problems else found  # most settings are those of all rooms
+        urls = tuple(url.rstrip("/") + room.path for url in config.urls)
+        rooms[name] = room if "urls" in other else msgspec.structs.replace(room, urls=urls)
     config = msgspec.structs.replace(config, rooms=rooms)
     return Read(config, problems + faults(config, chosen="profile" in table))
-
-
-def _owner(table: Mapping[str, Any]) -> str:
-    try:
-        return pubkey_of(table.get("pubkey"))
-    except ValueError:  # it is said when the table is read
-        return ""
 
 
 def faults(config: RelayConfig, *, chosen: bool = True) -> list[str]:

@@ -7,9 +7,10 @@ members. `archive`: read only, fed by mirrors and imports. `personal`: four room
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 from nostr_client.protocol.kinds import DELETION, EPHEMERAL_GIFT_WRAP, GIFT_WRAP
+from relays.settings import merged, pubkey_of
 
 Settings = Mapping[str, Any]
 Profile = Literal["open", "public", "community", "archive", "personal"]
@@ -94,13 +95,62 @@ _OF: Final[Mapping[str, Settings]] = {
 }
 
 
-def settings_of(profile: str, owner: str) -> Settings:
-    """What `profile` sets for the room `/`; `owner` is the keeper's public key, in hex."""
-    return _outbox(owner) if profile == "personal" else _OF.get(profile, OPEN)
+_WHOLE: Final = ("profile", "host", "port", "web", "log", "limits", "rooms")
+"""Settings of the whole process: no room has its own."""
+_OF_ROOT: Final = (
+    *("name", "description", "urls", "path", "access", "events", "policies", "mirror", "rooms"),
+)
+"""Settings of the room `/`, which the other rooms do not share."""
 
 
-def rooms_of(profile: str, owner: str) -> dict[str, Settings]:
-    """What `profile` sets for its other rooms, by name."""
-    if profile != "personal":
-        return {}
-    return {name: settings(owner) for name, settings in PERSONAL_ROOMS.items()}
+class Tables(NamedTuple):
+    """What is set for the room `/`, for the others by name, and what is wrong with that."""
+
+    root: Settings
+    rooms: dict[str, Settings]
+    problems: list[str]
+
+
+def tables_of(table: Settings) -> Tables:
+    """The profile that `table` names, and over it what the keeper has set in `table`."""
+    profile, owner = str(table.get("profile", "open")), _owner_in(table)
+    own = {name: value for name, value in table.items() if name != "rooms"}
+    root = _outbox(owner) if profile == "personal" else _OF.get(profile, OPEN)
+    presets = PERSONAL_ROOMS if profile == "personal" else {}
+    problems: list[str] = []
+    given = table.get("rooms", {})
+    if not isinstance(given, dict):
+        problems.append("rooms: allowed: a table of tables")
+        given = {}
+    for name in given.keys() - presets.keys():
+        known = ", ".join(presets) or "none besides its own"
+        problems.append(f"rooms.{name}: the profile {profile} has the rooms: {known}")
+    shared = {name: value for name, value in own.items() if name not in _OF_ROOT}
+    rooms: dict[str, Settings] = {}
+    for name, preset in presets.items():
+        room = given.get(name, {})
+        if not isinstance(room, dict):
+            problems.append(f"rooms.{name}: allowed: a table")
+            room = {}
+        problems += [
+            f"rooms.{name}.{key} is set for all rooms alike" for key in _WHOLE if key in room
+        ]
+        if owner:
+            rooms[name] = merged(merged(preset(owner), shared), room)
+    return Tables(merged(root, own), rooms, problems)
+
+
+def name_folder(table: dict[str, Any], folder: str) -> None:
+    """A keeper's own policies are looked for in `folder`, unless `table` names another."""
+    given = table.get("rooms")
+    rooms = [table, *given.values()] if isinstance(given, dict) else [table]
+    for room in rooms:
+        if isinstance(room, dict) and isinstance(room.get("policies"), dict):
+            room["policies"].setdefault("folder", folder)
+
+
+def _owner_in(table: Settings) -> str:
+    try:
+        return pubkey_of(table.get("pubkey"))
+    except ValueError:  # it is said when the table is read
+        return ""

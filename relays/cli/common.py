@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+PROFILES: Final = ("open", "personal", "community", "public", "archive")
 _SWITCH_INTERVAL: Final = 0.0005
 """Seconds. The threads of the store give Python's lock away at each step; at the usual 5 ms each
 would wait as long beside a busy loop."""
@@ -27,8 +28,13 @@ def add_data(command: argparse.ArgumentParser) -> None:
 
 
 def add_config(command: argparse.ArgumentParser) -> None:
-    """`--config` and `--url`."""
+    """`--config`, `--profile` and `--url`."""
     command.add_argument("--config", type=Path, metavar="FILE", help="settings, in TOML")
+    command.add_argument(
+        "--profile",
+        choices=PROFILES,
+        help="what the relay is for; without it, anyone on this machine may write (open)",
+    )
     command.add_argument(
         "--url",
         action="append",
@@ -49,17 +55,14 @@ def data_of(options: argparse.Namespace) -> Path:
 
 def config_of(options: argparse.Namespace) -> RelayConfig:
     """The settings: those of the file, and over them those of the command. Raises ConfigError."""
-    import msgspec
+    from relays.config import load_config
 
-    from relays.config import RelayConfig, load_config
-
-    config = RelayConfig() if options.config is None else load_config(options.config)
     given = {
         name: value
-        for name in ("host", "port", "web_pages")
+        for name in ("profile", "host", "port", "web_pages")
         if (value := getattr(options, name, None)) is not None
     }
-    return msgspec.structs.replace(config, urls=(*config.urls, *options.url), **given)
+    return load_config(options.config, given, options.url)
 
 
 def on_loop(work: Coroutine[Any, Any, T]) -> T:

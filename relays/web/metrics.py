@@ -71,7 +71,6 @@ def _counters(metrics: Metrics) -> Iterator[tuple[str, _Samples]]:
         "ephemeral": metrics.ephemeral,
     }
     yield "events_accepted", _by("as", accepted)
-    yield "events_unreadable", [("", metrics.unreadable)]
     yield "events_refused", _by("prefix", metrics.refused)
     yield "queries_refused", _by("prefix", metrics.refused_queries)
 
