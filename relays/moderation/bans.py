@@ -122,9 +122,10 @@ class Bans(msgspec.Struct, frozen=True, eq=False):
 
     @property
     def is_empty(self) -> bool:
-        """Is no event refused?"""
+        """Is nothing refused?"""
         kinds = self.allowed_kinds or self.disallowed_kinds
-        return not (self.pubkeys or self.events or self.words is not None or kinds)
+        banned = self.pubkeys or self.events or self.networks
+        return not (banned or kinds or self.words is not None)
 
     def covers(self, event: Event) -> bool:
         """Is it, or its author, banned?"""

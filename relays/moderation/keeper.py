@@ -125,10 +125,10 @@ class Keeper:
 
     def policy(self, offer: Offer) -> Verdict:
         """First in every chain, and for imports, sync and mirrors too."""
-        if offer.address and self.bans.networks and (why := self.banned_address(offer.address)):
-            return refused(why)
         if self._quiet:
             return ACCEPTED
+        if offer.address and (why := self.banned_address(offer.address)):
+            return refused(why)
         reason = self.bans.against(offer.event)
         if not reason or self._must_be_obeyed(offer.event):
             return ACCEPTED

@@ -11,6 +11,7 @@ reports alone: that is the keeper's to do.
 
 from __future__ import annotations
 
+import asyncio
 import re
 import sqlite3
 from collections import Counter
@@ -190,7 +191,7 @@ class Reports:
         """What waits for a decision, the gravest first. Raises StoreError."""
         heard = await self._keeper.records.read(_heard)
         reports = [event async for event in self._reports()]
-        cases = rank(reports, self.weight, heard)
+        cases = await asyncio.to_thread(rank, reports, self.weight, heard)  # there may be many
         return await self._still_there(cases, most)
 
     async def _reports(self) -> AsyncIterator[Event]:

@@ -1,0 +1,217 @@
+"""The keeper's commands of moderation."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nostr_client.nips.nip19 import encode_nevent, encode_note, encode_nprofile, encode_npub
+from nostr_client.protocol.event import Event
+from nostr_client.protocol.filters import Filter
+from nostr_client.store.events import EventStore
+from relays.cli.main import main
+from relays.config import Membership, Moderation, RelayConfig
+from relays.moderation.acts import Acts
+from relays.moderation.keeper import Keeper
+from tests.relays.talk import KEY, NOW, OTHER, note
+
+ME = KEY.public_key.hex
+NPUB = encode_npub(ME)
+
+
+class Keepers:
+    """A relay's folder and its keeper's command line."""
+
+    def __init__(self, folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+        self.folder = folder
+        self._capfd = capfd
+
+    def run(self, *arguments: str, code: int = 0) -> str:
+        """What a command prints; its errors, where it is to fail."""
+        assert main([*arguments, "--data", str(self.folder)]) == code
+        out, err = self._capfd.readouterr()
+        return err if code else out
+
+    def json(self, *arguments: str) -> list[dict[str, Any]]:
+        """The records of `--json`."""
+        return [json.loads(line) for line in self.run(*arguments, "--json").splitlines()]
+
+    def save(self, *events: Event, name: str = "events.db") -> None:
+        async def work() -> None:
+            async with EventStore.open(self.folder / name) as store:
+                await store.save(events)
+
+        asyncio.run(work())
+
+    def held(self, name: str = "events.db") -> set[str]:
+        async def work() -> set[str]:
+            async with EventStore.open(self.folder / name) as store:
+                return {event.id for event in await store.query([Filter()])}
+
+        return asyncio.run(work())
+
+    def start(self, config: RelayConfig) -> None:
+        """What a running relay leaves for commands."""
+
+        async def work() -> None:
+            async with (
+                Keeper.open(self.folder) as keeper,
+                EventStore.open(self.folder / "events.db") as store,
+            ):
+                await Acts(keeper, [store], config).settle()
+
+        asyncio.run(work())
+
+
+@pytest.fixture
+def keepers(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Keepers:
+    found = Keepers(tmp_path, capfd)
+    found.save()
+    return found
+
+
+def test_without_a_relay_nothing_is_made(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert "there is no relay" in Keepers(tmp_path, capfd).run("bans", code=1)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_bans_of_each_sort(keepers: Keepers) -> None:
+    bad, worse, fine = note("bad"), note("a casino", key=OTHER), note("fine", key=OTHER)
+    keepers.save(bad, worse, fine)
+    said = keepers.run("ban", "pubkey", encode_nprofile(ME), "--reason", "spam")
+    assert said == f"banned {NPUB}; 1 event removed\n"
+    [record] = keepers.json("ban", "word", "Casino", "--remove")
+    assert record == {"banned": "word", "value": "casino", "removed": 1}
+    assert keepers.held() == {fine.id}
+    keepers.run("ban", "event", encode_nevent(fine.id))
+    keepers.run("ban", "ip", "203.0.113.9/24")
+    assert keepers.held() == set()
+    found = {rule["sort"]: rule for rule in keepers.json("bans")}
+    assert {sort: rule["value"] for sort, rule in found.items()} == {
+        "ban-pubkey": ME,
+        "ban-word": "casino",
+        "ban-event": fine.id,
+        "ban-ip": "203.0.113.0/24",
+    }
+    assert found["ban-pubkey"]["reason"] == "spam"
+    assert NPUB in keepers.run("bans")
+    for sort, value in (
+        *(("pubkey", ME), ("word", "CASINO"), ("event", encode_note(fine.id))),
+        ("ip", "203.0.113.0/24"),
+    ):
+        keepers.run("unban", sort, value)
+        assert "no such ban" in keepers.run("unban", sort, value, code=1)
+    assert keepers.run("bans") == ""
+
+
+@pytest.mark.parametrize(
+    "wrong", [("pubkey", "npub1junk"), ("event", NPUB), ("ip", "x"), ("word", "*"), ("pubkey", "0")]
+)
+def test_what_cannot_be_banned(keepers: Keepers, wrong: tuple[str, str]) -> None:
+    keepers.run("ban", *wrong, code=1)
+    assert keepers.run("log") == ""
+
+
+def test_all_rooms_are_cleaned(keepers: Keepers) -> None:
+    rooms = {name: RelayConfig(path=f"/{name}") for name in ("inbox", "none")}
+    keepers.start(RelayConfig(rooms=rooms))
+    keepers.save(note("one"))
+    keepers.save(note("two"), name="inbox.db")
+    assert keepers.json("ban", "pubkey", NPUB)[0]["removed"] == 2
+    assert keepers.held("inbox.db") == set()
+    assert not (keepers.folder / "none.db").exists()
+
+
+def report(event: Event, type: str = "spam") -> Event:
+    return note("look\x1b[2J", kind=1984, tags=(("e", event.id, type), ("p", ME)), key=OTHER)
+
+
+def test_reports_are_listed_dismissed_and_acted_upon(keepers: Keepers) -> None:
+    bad, fine, worse = note("bad"), note("fine"), note("worse", at=NOW + 1)
+    keepers.save(bad, fine, worse, report(bad, "illegal"), report(fine), report(worse, "malware"))
+    assert [case["target"] for case in keepers.json("reports")] == [bad.id, worse.id, fine.id]
+    shown = keepers.run("reports", "list")
+    assert "illegal (1)" in shown
+    assert "\x1b" not in shown
+    assert keepers.json("reports", "dismiss", fine.id, "--reason", "no")[0]["reporters"] == 1
+    assert keepers.json("reports", "act", bad.id)[0]["removed"] == 1
+    assert len(keepers.held()) == 5
+    [acted] = keepers.json("reports", "act", encode_note(worse.id), "--author")
+    assert acted["author"] == ME
+    assert keepers.json("reports", "list") == []
+    assert "nobody reported" in keepers.run("reports", "act", "00" * 32, code=1)
+    missing = keepers.run("reports", "act", encode_note("00" * 32), "--author", code=1)
+    assert "not held" in missing
+    keepers.run("reports", "act", encode_npub(OTHER.public_key.hex))
+    assert keepers.held() == set()
+
+
+def test_admins_of_the_last_start_weigh_more(keepers: Keepers) -> None:
+    bad = note("bad")
+    keepers.save(bad, report(bad))
+    [stranger] = keepers.json("reports")
+    keepers.start(RelayConfig(moderation=Moderation(admins={"olga": OTHER.public_key.hex})))
+    [admin] = keepers.json("reports")
+    assert (stranger["known"], admin["known"]) == (0, 1)
+    assert admin["score"] > stranger["score"]
+
+
+def test_the_log_is_exported_and_verified(keepers: Keepers, tmp_path: Path) -> None:
+    keepers.run("ban", "pubkey", NPUB, "--reason", "spam")
+    keepers.run("ban", "ip", "203.0.113.9")
+    assert [entry["action"] for entry in keepers.json("log")] == ["ban-pubkey", "ban-ip"]
+    assert "by keeper" in keepers.run("log", "list")
+    export = keepers.run("log", "export", "--verify")
+    assert "203.0.113" not in export
+    file = tmp_path / "log.jsonl"
+    file.write_text(export)
+    npub = json.loads(keepers.run("key", "--json"))["npub"]
+    assert main(["log", "verify", str(file), "--key", npub]) == 0
+    assert main(["log", "verify", str(file), "--key", NPUB]) == 1
+    file.write_text(export.replace("spam", "ham"))
+    assert main(["log", "verify", str(file)]) == 1
+
+
+def test_the_relays_key(keepers: Keepers) -> None:
+    npub, pubkey = keepers.run("key").split()
+    assert npub == encode_npub(pubkey)
+    secret = (keepers.folder / "relay.key").read_text().strip()
+    assert secret not in keepers.run("key", "--json")
+
+
+def test_members_by_command(keepers: Keepers) -> None:
+    assert keepers.run("members", "add", NPUB, "--reason", "a friend") == "added\n"
+    assert keepers.run("members", "add", NPUB) == "a member already\n"
+    [member] = keepers.json("members")
+    assert (member["pubkey"], member["by"], member["reason"]) == (ME, "keeper", "a friend")
+    assert NPUB in keepers.run("members", "list")
+    assert keepers.held() == set()
+    keepers.start(RelayConfig(members=Membership(enabled=True)))
+    assert len(keepers.held()) == 1
+    keepers.run("members", "role", "king", "--label", "King", "--color", "37")
+    assert keepers.json("members", "role")[0]["label"] == "King"
+    keepers.run("members", "add", encode_npub(OTHER.public_key.hex), "--role", "king")
+    assert [member["roles"] for member in keepers.json("members")] == [[], ["king"]]
+    keepers.run("members", "role", "king", "--delete")
+    keepers.run("members", "remove", NPUB)
+    assert "no member" in keepers.run("members", "remove", NPUB, code=1)
+    assert len(keepers.json("members", "list")) == 1
+
+
+def test_invites_by_command(keepers: Keepers) -> None:
+    code = keepers.run("members", "invite", "--uses", "3", "--days", "2").strip()
+    [invite] = keepers.json("members", "invites")
+    assert (invite["uses"], invite["expires"] - invite["at"]) == (3, 2 * 86400)
+    assert code not in keepers.run("members", "invites")
+    assert code not in keepers.run("log", "export")
+    keepers.run("members", "revoke", invite["id"])
+    assert "no such invite" in keepers.run("members", "revoke", invite["id"], code=1)
+    keepers.run("members", "invite", "--uses", "0", code=1)
+
+
+def test_options_before_the_second_word_count(keepers: Keepers) -> None:
+    assert main(["members", "--data", str(keepers.folder), "--json", "list"]) == 0
