@@ -14,7 +14,7 @@ import msgspec
 from nostr_client.errors import ConfigError, InvalidData
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.urls import normalize_relay_url
-from relays.policies.sections import Access, Events, Plugins, Rates, Trust, Who
+from relays.policies.sections import Access, Events, Kind, Plugins, Rates, Trust, Who
 from relays.profiles import Profile, name_folder, tables_of
 from relays.settings import Pubkey, merged, read_table
 
@@ -145,19 +145,22 @@ class Log(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 class RetentionRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How long events are kept: those of these kinds and authors; empty lists mean all."""
 
-    kinds: tuple[int, ...] = ()
+    days: Annotated[float, msgspec.Meta(ge=0.01, le=100_000)]
+    """By created_at. Older ones go."""
+    kinds: tuple[Kind, ...] = ()
+    except_kinds: tuple[Kind, ...] = ()
     authors: tuple[Pubkey, ...] = ()
-    days: float | None = None
-    """Older ones go; None: for ever, and never for want of room."""
 
 
 class Retention(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is taken out again. Current profiles, lists and the like stay, and so do deletions."""
 
     rules: tuple[RetentionRule, ...] = ()
-    """The first one that fits an event decides; what none fits is kept."""
-    gigabytes: float | None = None
-    """The most that the database may take on disk; past it the oldest go."""
+    """What fits several stays as long as the shortest says; what fits none is kept."""
+    spared: tuple[Pubkey, ...] = ()
+    """Authors of whom nothing is ever taken out."""
+    gigabytes: Annotated[float, msgspec.Meta(ge=0.01, le=1_000_000)] | None = None
+    """The most that the database may take on the disk; past it the oldest go."""
 
 
 class Moderation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

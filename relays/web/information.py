@@ -120,5 +120,6 @@ def _retention(rules: Iterable[RetentionRule]) -> Iterable[Retention]:
     """What holds for everybody's events; whose events are treated apart is not told."""
     for rule in rules:
         if not rule.authors:
-            time = None if rule.days is None else int(rule.days * _DAY)
-            yield Retention(kinds=rule.kinds, time=time)
+            if rule.except_kinds:
+                yield Retention(kinds=rule.except_kinds)
+            yield Retention(kinds=rule.kinds, time=int(rule.days * _DAY))

@@ -194,7 +194,7 @@ def _kept(rule: Retention) -> str:
         str(kind) if isinstance(kind, int) else "-".join(map(str, kind)) for kind in rule.kinds
     ]
     what = f"kinds {', '.join(kinds)}" if kinds else "everything else"
-    return what if rule.time is None else f"{what}: {rule.time / 86_400:g} days"
+    return f"{what}: " + ("no end" if rule.time is None else f"{rule.time / 86_400:g} days")
 
 
 def size_text(size: float) -> str:

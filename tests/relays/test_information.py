@@ -41,8 +41,8 @@ def test_everything_that_a_keeper_may_say() -> None:
     lists = {"relay_countries": ("UY", "BR"), "language_tags": ("es",), "tags": ("birds",)}
     rules = (
         RetentionRule(kinds=(7,), days=30),
-        RetentionRule(authors=("11" * 32,)),
-        RetentionRule(days=0.5),
+        RetentionRule(authors=("11" * 32,), days=1),
+        RetentionRule(days=0.5, except_kinds=(30, 31)),
     )
     config = RelayConfig(
         pubkey=encode_npub(PUBKEY), retention=Retention(rules=rules), **texts, **lists
@@ -52,7 +52,11 @@ def test_everything_that_a_keeper_may_say() -> None:
     assert {name: tuple(said[name]) for name in lists} == lists
     assert said["pubkey"] == PUBKEY
     assert said["self"] == "22" * 32
-    assert said["retention"] == [{"kinds": [7], "time": 2_592_000}, {"time": 43_200}]
+    assert said["retention"] == [
+        {"kinds": [7], "time": 2_592_000},
+        {"kinds": [30, 31]},
+        {"time": 43_200},
+    ]
     read = nip11.parse(json.dumps(said).encode())
     assert read.retention[0].kinds == (7,)
     assert read.tags == ("birds",)
