@@ -70,7 +70,7 @@ class Plugin:
         self.command = command
         self.folder = folder or None
         self.seconds = seconds
-        self._file = _file_of(command, folder)
+        self._file = file_of(command, folder)
         self._process: asyncio.subprocess.Process | None = None
         self._asked: dict[str, deque[asyncio.Future[Verdict]]] = {}
         self._lines: list[bytes] = []
@@ -286,7 +286,8 @@ def request(offer: Offer) -> bytes:
     return _encode(fields) + b"\n"
 
 
-def _file_of(command: str, folder: str) -> Path | None:
+def file_of(command: str, folder: str) -> Path | None:
+    """The program that a command of one word names; None for a line of the shell."""
     return None if " " in command else Path(folder, command)
 
 
