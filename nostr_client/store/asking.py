@@ -1,3 +1,4 @@
+# ruff: noqa: S608 - SQL is made of constants; values are always bound
 """The reader's part of an `EventStore`: every way to ask it.
 
 Each answer is one snapshot, but for those that come in slices. What a question costs is bounded by
@@ -14,6 +15,7 @@ from nostr_client.errors import TooMany
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.store import plans, searching
+from nostr_client.store.conditions import leaves
 from nostr_client.store.database import LONGEST_VALUE, Database, Lane
 from nostr_client.store.index_keys import IndexKeys, is_id, tie_of
 from nostr_client.store.plans import NEWEST, Cursor
@@ -48,7 +50,7 @@ class Asking:
         sql = (
             "SELECT json FROM event WHERE seq IN (SELECT seq FROM new_tag WHERE key = :key"
             " UNION ALL SELECT seq FROM tag WHERE key = :key)"
-            " AND (expires IS NULL OR expires > :now)"
+            f" AND (expires IS NULL OR expires > :now) AND NOT {leaves('event.seq')}"
         )
         row = await self._db.read(lambda c: c.execute(sql, {"key": key, "now": now}).fetchone())
         return None if row is None else Event.from_trusted(row[0])

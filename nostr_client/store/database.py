@@ -238,6 +238,8 @@ class Database:
         try:
             db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LONGEST_VALUE)
             _retry_locked(lambda: schema.identify(db))  # before writing to what may not be ours
+            # Only a file that is still empty takes this: what `compact` needs for its short steps.
+            _retry_locked(lambda: db.execute("PRAGMA auto_vacuum = INCREMENTAL"))
             _retry_locked(lambda: db.execute("PRAGMA journal_mode = WAL"))
             for setting in _SETTINGS:
                 db.execute(f"PRAGMA {setting}")

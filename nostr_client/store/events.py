@@ -65,6 +65,7 @@ class EventStore(Asking, Keeping):
         self._clock = clock
         self._room = asyncio.Semaphore(_QUEUED_EVENTS // _SAVE_AT_ONCE)
         self._poke = asyncio.Event()
+        self._vanishing = asyncio.Event()
         self._watchers = Watchers(self._read_since, self._poke.set)
         self._indexer: Indexer | None = None
         self.ledger = CopyLedger(db, keys, clock)
@@ -98,7 +99,7 @@ class EventStore(Asking, Keeping):
             await self.keep_history_of(keep_history_of)
             if urls:
                 await db.write(self._removal.obey_stored)
-            tasks = [asyncio.create_task(self._upkeep())]
+            tasks = [asyncio.create_task(self._upkeep()), asyncio.create_task(self._clean())]
             if search:
                 await db.write(search_index.prepare)
                 self._indexer = Indexer(db, self._read_since)
@@ -134,6 +135,8 @@ class EventStore(Asking, Keeping):
         saved = await self._db.write(lambda c: self._saver.save(c, events, now), weight=len(events))
         if self._indexer is not None:
             self._indexer.saved()
+        if self._removal.unfinished:
+            self._vanishing.set()
         if self._watchers and saved.after != saved.before:
             fresh = [
                 (result.seq, event)
@@ -184,8 +187,7 @@ class EventStore(Asking, Keeping):
         return await self._db.read(lambda c: self._reading.since(c, seq))
 
     async def _upkeep(self) -> None:
-        """Tell watches what other processes stored; take expired events out."""
-        purge_at = time.monotonic() + PURGE_SECONDS
+        """Tell watches what other processes stored."""
         while True:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(POLL_SECONDS):
@@ -194,11 +196,22 @@ class EventStore(Asking, Keeping):
             try:
                 if self._watchers and await self._last_seq() > self._watchers.told:
                     await self._tell()
-                if time.monotonic() >= purge_at:
-                    purge_at = time.monotonic() + PURGE_SECONDS
-                    await self.purge()
             except StoreError as error:  # whoever saves or asks is told by an error of his own
                 _log.warning("upkeep of the store failed, to be tried again: %s", error)
+
+    async def _clean(self) -> None:
+        """Take out what has expired now and then, and what vanishes at once."""
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(0 if self._removal.unfinished else PURGE_SECONDS):
+                    await self._vanishing.wait()
+            self._vanishing.clear()
+            try:
+                await self.purge()
+            except StoreError as error:
+                _log.warning("cleaning the store failed, to be tried again: %s", error)
+                self._removal.unfinished = True
+                await asyncio.sleep(POLL_SECONDS)
 
     async def _tell(self) -> None:
         while True:

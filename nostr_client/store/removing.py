@@ -18,6 +18,8 @@ from nostr_client.store import rules, search_index
 from nostr_client.store.index_keys import MAX, IndexKeys, tie_of
 
 _AT_ONCE: Final = 256
+VANISHED_AT_ONCE: Final = 256
+"""What a request to vanish covers beyond these is taken out in slices."""
 _Rows = list[tuple[Any, ...]]
 _LISTED: Final = "(SELECT value FROM json_each(:listed))"
 SEQS_OF_IDS: Final = (
@@ -41,6 +43,8 @@ class Removal:
     def __init__(self, keys: IndexKeys, service_urls: Collection[str]) -> None:
         self._keys = keys
         self._service_urls = frozenset(service_urls)
+        self.unfinished = True
+        """Somebody may be leaving."""
 
     def remove(self, db: sqlite3.Connection, seqs: Collection[int], *, archive: bool) -> int:
         """Take events out; with `archive`, into the history of those who keep one. How many."""
@@ -118,15 +122,16 @@ class Removal:
         self.remove(db, gone.union(row[0] for row in rows), archive=True)
 
     def obey_vanish(self, db: sqlite3.Connection, request: Event) -> None:
-        """Remove what a kind 62 event covers, if it speaks to this store, and bar its return."""
+        """Remove what a kind 62 event covers, if it speaks to this store, and bar its return.
+
+        What is much is marked as leaving, so that nobody sees it, and taken out later.
+        """
         if not rules.vanish_reaches(request, self._service_urls):
             return
         bound = {
             "author": self._keys.author(request.pubkey),
+            "person": self._keys.tag("p", request.pubkey),
             "until": request.created_at,
-            "vanish": VANISH,
-            "wrap": GIFT_WRAP,
-            "listed": json.dumps([self._keys.tag("p", request.pubkey)]),
         }
         db.execute(
             "INSERT INTO vanished VALUES (:author, :until)"
@@ -134,19 +139,38 @@ class Removal:
             bound,
         )
         db.execute("DELETE FROM history WHERE author = :author AND created_at <= :until", bound)
+        covered = self.covered(db, **bound, most=VANISHED_AT_ONCE + 1)
+        if len(covered) <= VANISHED_AT_ONCE:
+            self.remove(db, covered, archive=False)
+            return
+        db.execute(
+            "INSERT INTO leaving VALUES (:author, :person, :until)"
+            " ON CONFLICT (author) DO UPDATE SET until = max(until, excluded.until)",
+            bound,
+        )
+        self.unfinished = True
+
+    def covered(
+        self, db: sqlite3.Connection, author: int, person: int, until: int, most: int = MAX
+    ) -> list[int]:
+        """The seqs of what a request to vanish covers, at most so many and a few more."""
+        bound = {
+            **{"author": author, "until": until, "most": most, "listed": json.dumps([person])},
+            **{"vanish": VANISH, "wrap": GIFT_WRAP},
+        }
         own = db.execute(
             "SELECT seq FROM (SELECT * FROM new_author WHERE author = :author"
             " UNION ALL SELECT * FROM author WHERE author = :author)"
-            " WHERE created_at <= :until AND NOT (kind = :vanish AND created_at = :until)",
+            " WHERE created_at <= :until AND NOT (kind = :vanish AND created_at = :until)"
+            " LIMIT :most",
             bound,
         ).fetchall()
         wraps = db.execute(
-            f"SELECT seq FROM ({ENTRIES_OF_KEYS}) WHERE created_at <= :until AND kind = :wrap",
+            f"SELECT seq FROM ({ENTRIES_OF_KEYS}) WHERE created_at <= :until AND kind = :wrap"
+            " LIMIT :most",
             bound,
         ).fetchall()
-        seqs = sorted({row[0] for row in (*own, *wraps)})
-        for start in range(0, len(seqs), _AT_ONCE):
-            self.remove(db, seqs[start : start + _AT_ONCE], archive=False)
+        return sorted({row[0] for row in (*own, *wraps)})
 
     def obey_stored(self, db: sqlite3.Connection) -> None:
         """Carry out the requests to vanish that came before their URL was known to be ours."""

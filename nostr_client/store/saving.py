@@ -160,10 +160,10 @@ class Saver:
             return SaveStatus.EPHEMERAL
         if rules.is_expired(event.expiration, now):
             return SaveStatus.EXPIRED
-        if event.id in facts.held:
-            return SaveStatus.DUPLICATE
         if facts.vanished and rules.is_vanished(event, facts.vanished):
             return SaveStatus.VANISHED
+        if event.id in facts.held:
+            return SaveStatus.DUPLICATE
         if facts.tombstones and self._is_deleted(event, facts):
             return SaveStatus.DELETED
         if not is_replaceable(event.kind):

@@ -79,11 +79,17 @@ _SEARCH: Final = (
     # Up to which seq `search_index` has come; NULL while there is no index.
     "ALTER TABLE state ADD COLUMN indexed INTEGER",
 )
+_VANISHING: Final = (
+    # Whose events are being taken out, by NIP-62, and are as if they were not there.
+    "CREATE TABLE leaving (author INTEGER PRIMARY KEY, person INTEGER NOT NULL,"
+    " until INTEGER NOT NULL)",
+)
 STEPS: Final[tuple[tuple[str, ...], ...]] = (
     _EVENTS,
     _HISTORY_AND_COPIES,
     _TWO_TABLES_AN_INDEX,
     _SEARCH,
+    _VANISHING,
 )
 """Step n makes version n + 1 of the schema out of version n."""
 

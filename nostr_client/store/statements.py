@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from itertools import product
 from typing import Any, Final, NamedTuple
 
-from nostr_client.protocol.kinds import GIFT_WRAP
+from nostr_client.store.conditions import FIRST_FREE, found, rest_text
 from nostr_client.store.plans import Choice, Condition, Plan, Road, rounded
 
 UNION_SEGMENTS: Final = 64
@@ -31,14 +31,14 @@ _PLACE: Final = (
     " || ',' || length(e.json)"
 )
 _UNLIMITED: Final = 2**40
-# The parameters that every statement has: since, cursor (3), limit, now.
-_FIRST_FREE: Final = 7
 _RANGE: Final = "t.created_at >= :p1 AND (t.created_at, t.tie, t.seq) < (:p2, :p3, :p4)"
 _AFTER_HEAD: Final = (
     "t.created_at >= :p1 AND (t.created_at, t.tie, t.seq) < (h.created_at, h.tie, h.seq)"
 )
 _NEWEST_FIRST: Final = "ORDER BY t.created_at DESC, t.tie DESC, t.seq DESC"
-_ANY_EXPIRED: Final = "EXISTS (SELECT 1 FROM event WHERE expires <= :p6)"
+_ANY_GONE: Final = (
+    "(EXISTS (SELECT 1 FROM event WHERE expires <= :p6) OR EXISTS (SELECT 1 FROM leaving))"
+)
 _NAMES: Final = tuple(f"p{number}" for number in range(1, 32_767))
 _parameters_in = re.compile(r":p(\d+)")
 
@@ -79,10 +79,10 @@ _FOUND: Final = frozenset({Road.AUTHOR_ANY, Road.AUTHOR_FOUND, Road.KIND_FOUND})
 
 
 def page(p: Plan, limit: int | None, now: int, *, alive: bool) -> Statement:
-    """One row: last commit sequence, has anything here expired, JSON joined by line breaks.
+    """One row: last commit sequence, is anything here gone, JSON joined by line breaks.
 
-    With `alive`, what has expired is left out, at some cost; without it is not, so that the caller
-    asks again if anything has.
+    With `alive`, what has expired or vanished is left out, at some cost; without it is not, so that
+    the caller asks again if anything has.
     """
     keys = _in_order(p, limit, now, alive)
     return Statement(_page_text(keys.sql, "e.json"), keys.values)
@@ -112,19 +112,19 @@ def places(p: Plan, limit: int | None, now: int, *, alive: bool) -> Statement:
 
 
 def seqs(p: Plan, now: int) -> Statement:
-    """One row: the seq of all that the plan names and that has not expired, joined by commas."""
+    """One row: the seq of all that the plan names and that is not gone, joined by commas."""
     text = f"SELECT group_concat(seq) FROM ({_flat_text(p.road, p.rest, alive=True)})"
     return Statement(text, [*_head(p, None, now), *_arrays(p)])
 
 
 def count(plans: Sequence[Plan], now: int, *, alive: bool) -> Statement:
-    """One row: how many events the plans name together, has anything here expired."""
-    parameters: list[Any] = [None] * (_FIRST_FREE - 2) + [now]
+    """One row: how many events the plans name together, is anything here gone."""
+    parameters: list[Any] = [None] * (FIRST_FREE - 2) + [now]
     texts = []
     for p in plans:
         texts.append(_shifted(_flat_text(p.road, p.rest, alive), len(parameters)))
         parameters += [*_head(p, None, now), *_arrays(p)]
-    text = f"SELECT count(*), {_ANY_EXPIRED} FROM ({' UNION '.join(texts)})"
+    text = f"SELECT count(*), {_ANY_GONE} FROM ({' UNION '.join(texts)})"
     return Statement(text, parameters)
 
 
@@ -164,11 +164,11 @@ def ranked(p: Plan, limit: int | None, now: int, *, candidates: int, alive: bool
     Of more than `candidates` only those that were stored last are ranked.
     """
     values = [*_head(p, limit, now), *_arrays(p)]
-    conditions, free = _rest_text(p.road, p.rest, alive)
-    [found] = _found(p.road, free)
+    conditions, free = rest_text(p.road, p.rest, alive)
+    [matching] = found(p.road, free)
     keys = (
         "SELECT * FROM (SELECT t.created_at AS created_at, t.tie AS tie, t.seq AS seq,"
-        f" bm25(words) AS score FROM {found} WHERE {_RANGE}{conditions}"
+        f" bm25(words) AS score FROM {matching} WHERE {_RANGE}{conditions}"
         f" ORDER BY words.rowid DESC LIMIT :p{len(values) + 1})"
         " ORDER BY score, created_at DESC, tie DESC, seq DESC LIMIT :p5"
     )
@@ -178,7 +178,7 @@ def ranked(p: Plan, limit: int | None, now: int, *, candidates: int, alive: bool
 @lru_cache(maxsize=1024)
 def _page_text(keys: str, column: str) -> str:
     return (
-        f"SELECT (SELECT seq FROM state), {_ANY_EXPIRED}, group_concat({column}, char(10))"
+        f"SELECT (SELECT seq FROM state), {_ANY_GONE}, group_concat({column}, char(10))"
         f" FROM ({keys}) k CROSS JOIN event e ON e.seq = k.seq"
     )
 
@@ -210,7 +210,7 @@ def _in_order(p: Plan, limit: int | None, now: int, alive: bool) -> Statement:
 
 @lru_cache(maxsize=16)
 def _scan_text(kinds: int, rest: tuple[Condition, ...]) -> str:
-    conditions, free = _rest_text(Road.TIME, rest, alive=False)
+    conditions, free = rest_text(Road.TIME, rest, alive=False)
     table, first = ("event_kind", free + 2) if kinds else ("event_time", 0)
     branches = (
         "SELECT t.created_at AS created_at, t.tie AS tie, t.seq AS seq, t.author AS author"
@@ -227,30 +227,19 @@ def _scan_text(kinds: int, rest: tuple[Condition, ...]) -> str:
 
 @lru_cache(maxsize=256)
 def _found_text(road: Road, rest: tuple[Condition, ...], alive: bool) -> str:
-    conditions, free = _rest_text(road, rest, alive)
+    conditions, free = rest_text(road, rest, alive)
     branches = (
         f"SELECT t.created_at AS created_at, t.tie AS tie, t.seq AS seq FROM {held}"
         f" WHERE {_RANGE}{conditions}"
-        for held in _found(road, free)
+        for held in found(road, free)
     )
     return f"{' UNION ALL '.join(branches)} ORDER BY created_at DESC, tie DESC, seq DESC LIMIT :p5"
-
-
-def _found(road: Road, parameter: int) -> list[str]:
-    """The events `t` that have words; or whose ids are the names of a JSON object of their ties."""
-    if road is Road.SEARCH:
-        return [f"words(:p{parameter}) CROSS JOIN event t ON t.seq = words.rowid"]
-    return [
-        f"json_each(:p{parameter}) i CROSS JOIN {table} n ON n.tie = i.value CROSS JOIN event t"
-        " ON t.seq = n.seq AND CAST(substr(t.json, 8, 64) AS TEXT) = i.key"
-        for table in ("new_id", "id")
-    ]
 
 
 @lru_cache(maxsize=512)
 def _union_text(road: Road, size: int, rest: tuple[Condition, ...], alive: bool) -> str:
     tables, columns = _INDEXES[road]
-    conditions, free = _rest_text(road, rest, alive)
+    conditions, free = rest_text(road, rest, alive)
     branches = [
         f"SELECT t.created_at AS created_at, t.tie AS tie, t.seq AS seq FROM {table}"
         f" WHERE {_bound(columns, free + index * len(columns))} AND {_RANGE}{conditions}"
@@ -266,7 +255,7 @@ def _union_text(road: Road, size: int, rest: tuple[Condition, ...], alive: bool)
 def _queue_text(road: Road, rest: tuple[Condition, ...], alive: bool) -> str:
     """A priority queue of the next entry of each segment of each table."""
     tables, columns = _INDEXES[road]
-    conditions, free = _rest_text(road, rest, alive)
+    conditions, free = rest_text(road, rest, alive)
     names = "ab"[: len(columns)]
 
     def step(alias: str, origin: str, bounds: str) -> str:
@@ -299,9 +288,9 @@ def _queue_text(road: Road, rest: tuple[Condition, ...], alive: bool) -> str:
 def _flat_text(road: Road, rest: tuple[Condition, ...], alive: bool) -> str:
     """SELECT of seq, in no order, each once."""
     tables, columns = _INDEXES[road]
-    conditions, free = _rest_text(road, rest, alive)
+    conditions, free = rest_text(road, rest, alive)
     if road in (Road.IDS, Road.SEARCH):
-        parts = [f"SELECT t.seq FROM {h} WHERE {_RANGE}{conditions}" for h in _found(road, free)]
+        parts = [f"SELECT t.seq FROM {h} WHERE {_RANGE}{conditions}" for h in found(road, free)]
         return f"SELECT seq FROM ({' UNION ALL '.join(parts)})"
     prefix, source = "", ""
     if road in (Road.AUTHOR_FOUND, Road.KIND_FOUND):
@@ -357,43 +346,6 @@ def _bound(columns: Sequence[str], first: int) -> str:
 
 def _joined(columns: Sequence[str], alias: str) -> str:
     return " AND ".join(f"t.{c} = {alias}.{n}" for c, n in zip(columns, "ab", strict=False))
-
-
-def _rest_text(road: Road, rest: Iterable[Condition], alive: bool) -> tuple[str, int]:
-    """The conditions, each with its AND, and the number of the next free parameter."""
-    free, texts = _FIRST_FREE, []
-    for name, size in rest:
-        if size == 0:
-            values = f"(SELECT value FROM json_each(:p{free}))"
-        else:
-            values = f"({', '.join(f':p{free + i}' for i in range(size))})"
-        free += max(size, 1)
-        if name == "tag" and size == 0:
-            # Too many to be tried on each entry: look up who has them, once.
-            tagged = [
-                f"SELECT o.seq FROM {table} o WHERE o.key IN {values} AND o.created_at >= :p1"
-                for table in ("new_tag", "tag")
-            ]
-            texts.append(f" AND t.seq IN ({' UNION ALL '.join(tagged)})")
-        elif name in ("tag", "reader"):
-            tagged = [
-                f"EXISTS (SELECT 1 FROM {table} o WHERE o.key IN {values}"
-                " AND o.created_at = t.created_at AND o.tie = t.tie AND o.seq = t.seq)"
-                for table in ("new_tag", "tag")
-            ]
-            if name == "reader":
-                tagged.insert(0, f"t.kind <> {GIFT_WRAP}")
-            texts.append(f" AND ({' OR '.join(tagged)})")
-        elif name == "id":
-            named = (f"SELECT t.seq FROM {held}" for held in _found(Road.IDS, free - 1))
-            texts.append(f" AND t.seq IN ({' UNION ALL '.join(named)})")
-        elif name == "author" and road is Road.TAG:
-            texts.append(f" AND (SELECT o.author FROM event o WHERE o.seq = t.seq) IN {values}")
-        else:
-            texts.append(f" AND t.{name} IN {values}")
-    if alive:
-        texts.append(" AND t.seq NOT IN (SELECT o.seq FROM event o WHERE o.expires <= :p6)")
-    return "".join(texts), free
 
 
 @lru_cache(maxsize=1024)

@@ -1,0 +1,131 @@
+"""A copy of a store, and the tidying of its file: beside others who read and write it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import sqlite3
+import threading
+import time
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from nostr_client.errors import StoreError
+from nostr_client.store.database import Database
+from nostr_client.store.files import create_private
+
+_PAGES: Final = 256
+"""Of 4 kB, in one step."""
+_PAUSE: Final = 0.001
+"""Seconds between two steps of a copy."""
+_INCREMENTAL: Final = 2
+
+
+class Size(NamedTuple):
+    """Bytes: `used` by what is stored, and `file` with free space and the write-ahead log."""
+
+    used: int
+    file: int
+
+
+async def size(db: Database) -> Size:
+    """What the store takes on the disk."""
+    sql = (
+        "SELECT (pages - free) * page, pages * page FROM"
+        " (SELECT page_size AS page FROM pragma_page_size),"
+        " (SELECT page_count AS pages FROM pragma_page_count),"
+        " (SELECT freelist_count AS free FROM pragma_freelist_count)"
+    )
+    used, file = await db.read(lambda c: c.execute(sql).fetchone())
+    log = db.path.with_name(f"{db.path.name}-wal")
+    return Size(used, file + (log.stat().st_size if log.exists() else 0))
+
+
+async def backup(db: Database, path: Path) -> None:
+    """See `EventStore.backup`."""
+    stop = threading.Event()
+    try:
+        await db.apart(lambda c: _copy(c, path, stop))
+    finally:
+        stop.set()
+
+
+def _copy(db: sqlite3.Connection, path: Path, stop: threading.Event) -> None:
+    if path.exists():
+        raise StoreError(f"{path}: it is there already")
+    part = path.with_name(f"{path.name}.part")
+    part.unlink(missing_ok=True)
+    create_private(part)
+    try:
+        _copy_into(db, part, stop)
+        with part.open("rb") as file:
+            os.fsync(file.fileno())
+        part.rename(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+
+
+def _copy_into(db: sqlite3.Connection, part: Path, stop: threading.Event) -> None:
+    def progress(_status: int, _left: int, _total: int) -> None:
+        if stop.is_set():
+            raise StoreError("the copy was broken off")
+        time.sleep(_PAUSE)
+
+    with contextlib.closing(sqlite3.connect(part)) as copy:
+        db.execute("BEGIN")  # one state, so that nobody who writes makes the copy begin anew
+        seq = db.execute("SELECT seq FROM state").fetchone()[0]
+        db.backup(copy, pages=_PAGES, progress=progress)
+        db.execute("COMMIT")
+        copy.execute("PRAGMA journal_mode = DELETE")  # the one file is all there is
+        found = copy.execute("PRAGMA integrity_check(1)").fetchone()[0]
+        if found != "ok" or copy.execute("SELECT seq FROM state").fetchone()[0] != seq:
+            raise StoreError(f"{part}: the copy is damaged: {found}")
+
+
+async def compact(db: Database) -> int:
+    """See `EventStore.compact`."""
+    before = await size(db)
+    await _merge_words(db)
+    if await db.read(lambda c: c.execute("PRAGMA auto_vacuum").fetchone()[0]) == _INCREMENTAL:
+        await _free_pages(db)
+    else:
+        await db.apart(_rewrite)
+    await db.apart(lambda c: c.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone())
+    return before.file - (await size(db)).file
+
+
+async def _merge_words(db: Database) -> None:
+    """Bring the index of searches into one piece, without the words of what was taken out."""
+
+    def step(c: sqlite3.Connection, pages: int) -> bool:
+        if c.execute("SELECT indexed FROM state").fetchone()[0] is None:
+            return False
+        changes = c.total_changes
+        c.execute("INSERT INTO words (words, rank) VALUES ('merge', ?)", (pages,))
+        return c.total_changes - changes >= 2  # FTS5's own sign that there was something to do
+
+    more = await db.write(lambda c: step(c, -_PAGES))
+    while more:
+        await asyncio.sleep(0)
+        more = await db.write(lambda c: step(c, _PAGES))
+
+
+async def _free_pages(db: Database) -> None:
+    def step(c: sqlite3.Connection) -> int:
+        c.execute(f"PRAGMA incremental_vacuum({_PAGES})").fetchall()
+        free: int = c.execute("PRAGMA freelist_count").fetchone()[0]
+        return free
+
+    left = await db.write(step)
+    while left:
+        await asyncio.sleep(0)  # whoever waits to write has his turn
+        left = await db.write(step)
+
+
+def _rewrite(c: sqlite3.Connection) -> None:
+    c.execute("PRAGMA query_only = 0")
+    c.execute("PRAGMA busy_timeout = 20000")
+    c.execute(f"PRAGMA auto_vacuum = {_INCREMENTAL}")
+    c.execute("VACUUM")
