@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import logging
 import os
 import signal
 import socket
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -26,11 +27,18 @@ from nostr_client.paths import FolderLock, private_folder, write_private
 from nostr_client.protocol.urls import normalize_relay_url
 from relays.config import RelayConfig
 from relays.listening import listen
-from relays.relay import open_relay
-from relays.web.pages import Pages
+from relays.notify import ALIVE, READY, STOPPING, Supervisor
+from relays.rooms import ROOT, Room
+from relays.server import Gate
+from relays.serving import Serving, serve
+from relays.web.forwarded import Networks, Proxies
+from relays.web.tls import Certificate, certificate
 
-DATABASE: Final = "events.db"
-_WILDCARDS: Final = ("0.0.0.0", "::")  # noqa: S104 - compared with, not listened on
+DATABASE: Final = f"{ROOT}.db"
+LOOK: Final = 1.0
+"""Seconds between two looks at whether the configuration or the certificate changed."""
+
+_log = logging.getLogger(__name__)
 
 
 class Note(msgspec.Struct, frozen=True):
@@ -49,37 +57,105 @@ def note_in(data: Path) -> Note | None:
         return None
 
 
-def service_urls(address: str, public: tuple[str, ...]) -> set[str]:
-    """Every URL that means this relay. Raises ConfigError for one that is none."""
-    port = address.rpartition(":")[2]
-    local = {address, f"ws://127.0.0.1:{port}", f"ws://localhost:{port}"}
+def service_urls(address: str, public: tuple[str, ...], path: str = "/") -> set[str]:
+    """Every URL that means the room at `path`. Raises ConfigError for one that is none."""
+    scheme, _, place = address.partition("://")
+    port = place.rpartition(":")[2]
+    hosts = (place, f"127.0.0.1:{port}", f"localhost:{port}")
+    local = {f"{scheme}://{host}{path}" for host in hosts}
     try:
         return {normalize_relay_url(url) for url in (*local, *public)}
     except InvalidData as error:
         raise ConfigError(f"--url: {error}") from None
 
 
-async def run(config: RelayConfig, data: Path, *, stop_on_eof: bool = False) -> None:
+class Source(msgspec.Struct, frozen=True):
+    """Where the configuration comes from, so that it can be read again: `read` raises ConfigError.
+    `path` is the file that is watched, if there is one."""
+
+    read: Callable[[], RelayConfig]
+    path: Path | None = None
+
+
+async def run(
+    config: RelayConfig, data: Path, *, source: Source | None = None, stop_on_eof: bool = False
+) -> None:
     """Run a relay until SIGINT, SIGTERM or, if so wished, the end of standard input.
 
-    Prints its address on standard output once it listens. Raises StoreError when the folder is in
-    use or cannot be used, ConfigError when the address cannot be listened on.
+    Prints its address on standard output once it listens. A changed configuration is taken over
+    from `source` on SIGHUP and when its file changes. Raises StoreError when the folder is in use
+    or cannot be used, ConfigError when the address cannot be listened on.
     """
     private_folder(data)
     with _locked(data):
+        tls = certificate(config.web.tls_certificate, config.web.tls_key)
+        proxies = Proxies(Networks(config.web.trusted_proxies), config.web.trusted_header)
         listener = bind(config.host, config.port)
         with listener:
-            address = _address(listener, config.host)
-            urls = service_urls(address, config.urls)
-            async with (
-                open_relay(data / DATABASE, config, service_urls=urls) as relay,
-                listen({"/": relay}, Pages(config), listener),
-            ):
-                with _noted(data, Note(os.getpid(), address, int(time.time()))):
-                    _say(address)
-                    if sys.stderr.isatty():
-                        sys.stderr.write(f"The relay keeps its events in {data}. Ctrl-C ends it.\n")
-                    await _until_told_to_stop(stop_on_eof)
+            address = _address(listener, config.host, secure=tls is not None)
+
+            def urls_of(room: Room) -> frozenset[str]:
+                return frozenset(service_urls(address, room.config.urls, room.path))
+
+            async with serve(config, data, urls_of) as serving:
+                gate = Gate(proxies, serving.keeper.banned_address)
+                context = None if tls is None else tls.context
+                async with listen(
+                    serving.relays, serving, listener, gate=gate, tls=context
+                ) as server:
+                    serving.keeper.on_change(server.judge_again)
+                    with _noted(data, Note(os.getpid(), address, int(time.time()))):
+                        _say(address)
+                        if sys.stderr.isatty():
+                            words = f"The relay keeps its events in {data}. Ctrl-C ends it.\n"
+                            sys.stderr.write(words)
+                        await _until_told_to_stop(stop_on_eof, Renewal(serving, source, tls))
+
+
+class Renewal:
+    """Takes over what changed in the configuration and in the certificate, while clients stay."""
+
+    def __init__(
+        self, serving: Serving, source: Source | None, tls: Certificate | None = None
+    ) -> None:
+        self._serving = serving
+        self._source = source
+        self._tls = tls
+        self._stamp = self._look()
+        self.asked = asyncio.Event()
+
+    async def run(self) -> None:
+        """Look every `LOOK` seconds, and when `asked`, until cancelled."""
+        while True:
+            try:
+                async with asyncio.timeout(LOOK):
+                    await self.asked.wait()
+            except TimeoutError:
+                pass
+            await self._renew(by_request=self.asked.is_set())
+            self.asked.clear()
+
+    async def _renew(self, *, by_request: bool) -> None:
+        stamp = self._look()
+        changed, self._stamp = stamp != self._stamp, stamp
+        try:
+            if self._source is not None and (changed or by_request):
+                await self._serving.become(self._source.read())
+                _log.warning("the configuration was read again")
+            if self._tls is not None and (by_request or self._tls.changed()):
+                self._tls.reload()
+                _log.warning("the certificate was read again")
+        except (ConfigError, StoreError) as error:
+            _log.error("what changed is not in force: %s", error)
+
+    def _look(self) -> tuple[int, int, int] | None:
+        if self._source is None or self._source.path is None:
+            return None
+        try:
+            found = self._source.path.stat()
+        except OSError:  # being replaced
+            return self._stamp if hasattr(self, "_stamp") else None
+        return found.st_mtime_ns, found.st_size, found.st_ino
 
 
 @contextlib.contextmanager
@@ -128,9 +204,10 @@ def bind(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _address(listener: socket.socket, host: str) -> str:
+def _address(listener: socket.socket, host: str, *, secure: bool) -> str:
     port = listener.getsockname()[1]
-    return f"ws://[{host}]:{port}" if ":" in host else f"ws://{host}:{port}"
+    scheme = "wss" if secure else "ws"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
 def _say(address: str) -> None:
@@ -140,7 +217,7 @@ def _say(address: str) -> None:
         sys.stdout.flush()
 
 
-async def _until_told_to_stop(stop_on_eof: bool) -> None:
+async def _until_told_to_stop(stop_on_eof: bool, renewal: Renewal) -> None:
     loop = asyncio.get_running_loop()
     told = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -148,9 +225,25 @@ async def _until_told_to_stop(stop_on_eof: bool) -> None:
             signal.signal(number, lambda *_: loop.call_soon_threadsafe(told.set))
         else:
             loop.add_signal_handler(number, told.set)
+    if sys.platform != "win32":
+        loop.add_signal_handler(signal.SIGHUP, renewal.asked.set)
     if stop_on_eof:
         threading.Thread(target=_read_to_end, args=(loop, told), daemon=True).start()
-    await told.wait()
+    supervisor = Supervisor()
+    async with asyncio.TaskGroup() as group:
+        beside = [group.create_task(renewal.run()), group.create_task(_stay_alive(supervisor))]
+        supervisor.tell(READY)
+        await told.wait()
+        supervisor.tell(STOPPING)
+        for task in beside:
+            task.cancel()
+
+
+async def _stay_alive(supervisor: Supervisor) -> None:
+    """Let the supervisor know, as often as it wants, that the loop turns."""
+    while supervisor.pulse:
+        supervisor.tell(ALIVE)
+        await asyncio.sleep(supervisor.pulse)
 
 
 def _read_to_end(loop: asyncio.AbstractEventLoop, told: asyncio.Event) -> None:

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Final, Protocol
 
-from relays.relay import Relay
+from relays.relay import POLICY, Relay
 from relays.web.forwarded import Networks, Origin, Proxies
 from relays.web.requests import HttpRequest, Site
 
@@ -23,6 +23,8 @@ GOING_AWAY: Final = 1001
 class Connection(Protocol):
     """One socket of a client."""
 
+    address: str
+    """The client's, as far as it is known."""
     group: str
     """Whose connections are counted together; empty: nobody's."""
 
@@ -100,6 +102,12 @@ class Server:
     def start(self, work: Coroutine[Any, Any, None]) -> None:
         """Do something for a connection, beside all else."""
         self._tasks.create_task(work)
+
+    def judge_again(self) -> None:
+        """Close the connections of addresses that are banned now."""
+        for connection in list(self.connections):
+            if connection.address and (reason := self.gate.banned(connection.address)):
+                connection.drop(POLICY, reason)
 
     def over_share(self, group: str) -> int:
         """How many connections more than its share `group` has; 0 or less: none."""

@@ -19,6 +19,9 @@ def add(commands: Commands) -> None:
     run = commands.add_parser("run", help="run a relay until it is stopped")
     run.add_argument("--host", help="address to listen on (127.0.0.1)")
     run.add_argument("--port", type=_port, help="port to listen on; 0 takes a free one (7777)")
+    run.add_argument(
+        "--log-format", choices=("plain", "json"), help="how to write the log on standard error"
+    )
     run.add_argument("--stop-on-eof", action="store_true", help="stop when standard input ends")
     run.add_argument(
         "--no-web-pages",
@@ -40,13 +43,14 @@ def _port(text: str) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    import logging
+    from relays.logs import write_logs
+    from relays.running import Source, run
 
-    from relays.running import run
-
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s: %(message)s")
+    config = config_of(options)
+    write_logs(options.log_format or config.log.format, addresses=config.log.addresses)
     _tune()
-    on_loop(run(config_of(options), data_of(options), stop_on_eof=options.stop_on_eof))
+    source = Source(lambda: config_of(options), options.config)
+    on_loop(run(config, data_of(options), source=source, stop_on_eof=options.stop_on_eof))
     return 0
 
 

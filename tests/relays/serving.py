@@ -9,19 +9,22 @@ from pathlib import Path
 
 from relays.config import RelayConfig
 from relays.listening import listen
-from relays.relay import Relay, open_relay
+from relays.relay import Relay
+from relays.rooms import Room
 from relays.running import bind, service_urls
-from relays.server import Server
-from relays.web.pages import Pages
+from relays.server import Gate, Server
+from relays.serving import Serving, serve
+from relays.web.forwarded import Networks, Proxies
 
 
 class Served:
     """A relay in this process."""
 
-    def __init__(self, relay: Relay, server: Server, url: str) -> None:
+    def __init__(self, relay: Relay, server: Server, url: str, rooms: Serving) -> None:
         self.relay = relay
         self.server = server
         self.url = url
+        self.rooms = rooms
 
 
 @asynccontextmanager
@@ -32,9 +35,12 @@ async def serving(
     config = config or RelayConfig()
     with bind("127.0.0.1", 0) as listener:
         url = f"ws://127.0.0.1:{listener.getsockname()[1]}"
-        urls = service_urls(url, config.urls)
-        async with (
-            open_relay(folder / "events.db", config, service_urls=urls, clock=clock) as relay,
-            listen({"/": relay}, Pages(config), listener) as server,
-        ):
-            yield Served(relay, server, url)
+
+        def urls_of(room: Room) -> frozenset[str]:
+            return frozenset(service_urls(url, room.config.urls, room.path))
+
+        async with serve(config, folder, urls_of, clock=clock) as rooms:
+            gate = Gate(Proxies(Networks(config.web.trusted_proxies)), rooms.keeper.banned_address)
+            async with listen(rooms.relays, rooms, listener, gate=gate) as server:
+                rooms.keeper.on_change(server.judge_again)
+                yield Served(server.relay, server, url, rooms)

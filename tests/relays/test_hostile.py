@@ -384,7 +384,7 @@ async def test_a_request_with_a_body_is_answered(relay: RelayProcess) -> None:
         async with plain(relay.url) as (reader, writer), asyncio.timeout(LIMIT):
             writer.write(b"POST / HTTP/1.1\r\nHost: x\r\n" + length + b"\r\n" + body)
             answer = await reader.read()
-            assert answer.startswith(b"HTTP/1.1 405 ")
+            assert answer.startswith(b"HTTP/1.1 415 ")
 
 
 async def test_too_many_connections(serve: Serve) -> None:

@@ -193,7 +193,6 @@ async def test_refusals_over_the_wire(relay: RelayProcess) -> None:
     async with wire(relay.url) as client:
         for message, answer in (
             ('["REQ","s",{"&":1}]', ["CLOSED", "s"]),
-            ('["REQ","s",{"search":"x"}]', ["CLOSED", "s"]),
             ('["NEG-OPEN","n",{},"6"]', ["NEG-ERR", "n"]),
             ('["AUTH",' + note(kind=22242).json.decode() + "]", ["OK"]),
             ("nonsense", ["NOTICE"]),

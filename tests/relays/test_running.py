@@ -54,7 +54,7 @@ def test_mistakes_are_one_clear_line(tmp_path: Path) -> None:
     config.write_text("nmae = 1")
     for arguments, words in (
         (("run", "--host", "256.1.1.1"), "256.1.1.1"),
-        (("run", "--url", "nonsense"), "--url"),
+        (("run", "--url", "nonsense"), "urls: nonsense"),
         (("run", "--config", str(config)), "nmae"),
         (("run", "--config", str(tmp_path / "none.toml")), "none.toml"),
     ):

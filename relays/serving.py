@@ -1,0 +1,232 @@
+"""Everything that one process serves: its rooms, each a relay with its own store and policies, and
+what its keeper decided, which holds in all of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from nostr_client.errors import ConfigError
+from nostr_client.protocol.event import Event
+from nostr_client.signing.verifier import Verifier
+from nostr_client.store.events import EventStore
+from relays.config import RelayConfig
+from relays.moderation.acts import Acts
+from relays.moderation.bans import INVITE
+from relays.moderation.keeper import Keeper
+from relays.peers.mirror import Mirrors, Surroundings
+from relays.policies.chain import Policies, open_policies
+from relays.policies.verdict import ACCEPTED, Offer, Verdict, all_questions
+from relays.relay import Relay
+from relays.rooms import Room, rooms
+from relays.rules import Rules
+from relays.web.admin import Admin
+from relays.web.information import Features
+from relays.web.pages import Pages
+from relays.web.requests import HttpRequest, HttpResponse
+
+
+class Serving:
+    """Made by `serve`. It is the `Site` of the process: each room answers at its path."""
+
+    def __init__(self, keeper: Keeper, acts: Acts, config: RelayConfig) -> None:
+        self.keeper = keeper
+        self.acts = acts
+        self.config = config
+        self._rooms: dict[str, _Served] = {}
+        keeper.on_change(self._speak)
+
+    @property
+    def relays(self) -> Mapping[str, Relay]:
+        """By the paths of their URLs, that of `/` first."""
+        return {path: room.relay for path, room in self._rooms.items()}
+
+    async def become(self, config: RelayConfig) -> None:
+        """Go by `config` from now on, while clients stay.
+
+        Raises ConfigError, and then nothing has changed; StoreError.
+        """
+        found = {room.path: room for room in rooms(config)}
+        if found.keys() != self._rooms.keys():
+            raise ConfigError("other rooms than before want a restart")
+        made = {path: room.rules(found[path].config) for path, room in self._rooms.items()}
+        self.config = config
+        self.acts.become(config)
+        for path, room in self._rooms.items():
+            room.become(found[path].config, made[path])
+        await self.acts.settle()
+
+    def _speak(self) -> None:
+        for room in self._rooms.values():
+            room.speak()
+
+    # As a Site
+
+    def admits(self, request: HttpRequest) -> HttpResponse | None:
+        """See `Site`."""
+        return self._room_of(request).pages.admits(request)
+
+    async def answer(self, request: HttpRequest) -> HttpResponse:
+        """See `Site`."""
+        return await self._room_of(request).pages.answer(request)
+
+    def _room_of(self, request: HttpRequest) -> _Served:
+        # The first one knows what there is besides, and what there is not.
+        return self._rooms.get(request.path) or next(iter(self._rooms.values()))
+
+
+class _Served:
+    """One room at work."""
+
+    def __init__(self, serving: Serving, room: Room, policies: Policies, relay: Relay) -> None:
+        self._serving = serving
+        self._policies = policies
+        self.config = room.config
+        self.relay = relay
+        admin = Admin(serving.acts)
+        self.pages = Pages(self._said(), self._features(), admin=admin.answer)
+
+    def rules(self, config: RelayConfig) -> Rules:
+        """Those that `config` makes here. Raises ConfigError."""
+        return with_keeper(self._policies.rules(config), self._serving.keeper, self._serving.acts)
+
+    def become(self, config: RelayConfig, rules: Rules) -> None:
+        self.config = config
+        self.relay.rules.become(rules)
+        self.speak()
+
+    def speak(self) -> None:
+        """Say of this room what is true now."""
+        self.pages.become(self._said(), self._features())
+
+    def _said(self) -> RelayConfig:
+        """The configuration, with what admins have the relay say of itself."""
+        said = msgspec.structs.asdict(self._serving.keeper.said)
+        chosen = {name: text for name, text in said.items() if text}
+        return msgspec.structs.replace(self.config, **chosen)
+
+    def _features(self) -> Features:
+        config = self.config
+        return Features(
+            authenticates=True,
+            reconciles=True,
+            searches=True,
+            members=config.members.enabled,
+            managed=bool(self._serving.acts.admins),
+            work=config.events.work if config.events.work_of == "everyone" else 0,
+            asks_who=config.readers_are != "anyone",
+            chooses_writers=config.writers_are != "anyone",
+            own_key=self._serving.keeper.pubkey,
+        )
+
+
+def with_keeper(rules: Rules, keeper: Keeper, acts: Acts) -> Rules:
+    """`rules`, and what the keeper's records ask of them."""
+    members, removal = acts.members, acts.removal
+
+    def hides(event: Event) -> bool:
+        hidden = keeper.hides(event)
+        if hidden:
+            removal.stray(event)
+        return hidden
+
+    question = rules.judge_question
+    asked = [members.question] if question is None else [question, members.question]
+    return msgspec.structs.replace(
+        rules,
+        judge_question=all_questions(asked),
+        handlers=members.handlers,
+        hides=hides,
+        made=members.invite_for,
+        made_kinds=frozenset({INVITE}),
+    )
+
+
+@asynccontextmanager
+async def serve(
+    config: RelayConfig,
+    data: Path,
+    urls_of: Callable[[Room], frozenset[str]],
+    *,
+    clock: Callable[[], float] = time.time,
+) -> AsyncIterator[Serving]:
+    """Everything that `config` makes over the folder `data`, at work until the block ends.
+
+    `urls_of`: a room's service URLs, in their normal spelling. Raises StoreError, ConfigError.
+    """
+    found = rooms(config)
+    urls = {room.name: urls_of(room) for room in found}
+    async with AsyncExitStack() as stack:
+        enter = stack.enter_async_context
+        keeper = await enter(
+            Keeper.open(data, service_urls=frozenset().union(*urls.values()), clock=clock)
+        )
+        stores = {
+            room.name: await enter(
+                EventStore.open(
+                    data / room.database, service_urls=urls[room.name], search=True, clock=clock
+                )
+            )
+            for room in found
+        }
+        verifier = await enter(Verifier())
+        trusts: list[Policies] = []
+
+        def trusted(pubkey: str) -> bool:
+            return any(one.trust is not None and pubkey in one.trust for one in trusts)
+
+        acts = Acts(keeper, list(stores.values()), config, trusted)
+        serving = Serving(keeper, acts, config)
+        work: list[Coroutine[Any, Any, None]] = [acts.removal.run()]
+        for room in found:
+            store = stores[room.name]
+            policies = await enter(
+                open_policies(
+                    store,
+                    follows=stores[room.follows_of],
+                    bans=keeper.policy,
+                    is_member=acts.members.include,
+                    urls=urls[room.name],
+                    searches=True,
+                    clock=clock,
+                )
+            )
+            rules = with_keeper(policies.rules(room.config), keeper, acts)
+            await policies.refresh()
+            trusts.append(policies)
+            relay = Relay(store, verifier.verify_all, rules, clock, room.config.negentropy)
+            served = _Served(serving, room, policies, relay)
+            serving._rooms[room.path] = served
+            relay.news = await enter(store.listen(relay.hear))
+            around = Surroundings(
+                store, verifier, _imports(relay), _consults(relay), urls[room.name], clock
+            )
+            work += [relay.run(), Mirrors(room.config.mirror, around).run()]
+        await acts.settle()
+        group = await enter(asyncio.TaskGroup())
+        tasks = [group.create_task(one) for one in work]
+        yield serving
+        for task in tasks:
+            task.cancel()
+
+
+def _imports(relay: Relay) -> Callable[[Offer], Verdict]:
+    def judge(offer: Offer) -> Verdict:
+        return relay.rules.imports(offer)  # those of the moment
+
+    return judge
+
+
+def _consults(relay: Relay) -> Callable[[Offer], Awaitable[Verdict]]:
+    async def consult(offer: Offer) -> Verdict:
+        asked = relay.rules.consult
+        return ACCEPTED if asked is None else await asked(offer)
+
+    return consult
