@@ -333,7 +333,11 @@ def faults(config: RelayConfig, *, chosen: bool = True) -> list[str]:
     if config.limits.default_limit > config.limits.max_limit:
         wrong.append("limits.default_limit is larger than limits.max_limit")
     wrong += _faults_of_room(config, "")
+    taken = {config.path}
     for name, room in config.rooms.items():
+        if room.path in taken:
+            wrong.append(f"rooms.{name}.path: {room.path} is another room's, too")
+        taken.add(room.path)
         wrong += _faults_of_room(room, f"rooms.{name}.")
     return wrong
 

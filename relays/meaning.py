@@ -20,7 +20,7 @@ _WRITE = {
     "anyone": "anyone",
     "trusted": "people in the web of trust",
     "members": "members",
-    "listed": "those who are named",
+    "listed": "the keeper and the admins",
     "nobody": "nobody; imports, sync and mirrors go on",
 }
 
@@ -30,7 +30,7 @@ def meaning(config: RelayConfig) -> list[str]:
     lines = [f"profile: {config.profile} ({_PURPOSE[config.profile]})", _place(config)]
     lines += [f"known as: {', '.join(config.urls)}"] if config.urls else []
     if config.keepers:
-        lines.append(f"keeper and admins: {len(config.keepers)} (they may write and read, always)")
+        lines.append(f"keeper and admins: {len(config.keepers)}")
     if config.web.trusted_proxies:
         lines.append(f"addresses of clients: as told by {', '.join(config.web.trusted_proxies)}")
     every = rooms(config)
@@ -95,7 +95,7 @@ def _what(config: RelayConfig) -> Iterator[str]:
     if events.refused_kinds:
         yield f"kinds refused: {_listed(events.refused_kinds)}"
     if events.to:
-        yield f"only what names {len(events.to)} certain people, or is theirs"
+        yield f"only what names certain people ({len(events.to)}), or is theirs"
     if events.authors:
         yield f"authors: only {len(events.authors)} by name"
     if events.refused_authors:

@@ -30,6 +30,7 @@ description = {description}
 host = "127.0.0.1"  # other machines do not reach this{why}
 port = 7777
 {urls}
+
 """
 _PROXY: Final = """\
 [web]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import stat
 import sys
@@ -91,11 +92,11 @@ def test_where_nobody_can_be_asked(
     options: list[str],
     words: str,
 ) -> None:
-    monkeypatch.setattr(sys, "stdin", Path("/dev/null").open())
-    assert main(["init", str(tmp_path / "relay.toml"), *options]) == 1
+    with Path(os.devnull).open() as nobody:
+        monkeypatch.setattr(sys, "stdin", nobody)
+        assert main(["init", str(tmp_path / "relay.toml"), *options]) == 1
     assert words in capsys.readouterr().err
     assert not (tmp_path / "relay.toml").exists()
-    sys.stdin.close()
 
 
 def test_a_secret_key_is_never_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
