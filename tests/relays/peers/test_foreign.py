@@ -25,6 +25,8 @@ LIMIT = 60.0
 @asynccontextmanager
 async def client(url: str, folder: Path, events: list[Event]) -> AsyncIterator[sdk.Client]:
     """A client of nostr-sdk that holds `events`."""
+    sdk.uniffi_set_event_loop(asyncio.get_running_loop())
+    # Its database is called back from threads of its own.
     database = await sdk.NostrLmdb.open(str(folder))
     one = sdk.ClientBuilder().database(database).build()
     await one.add_relay(sdk.RelayUrl.parse(url))
@@ -35,6 +37,7 @@ async def client(url: str, folder: Path, events: list[Event]) -> AsyncIterator[s
         yield one
     finally:
         await one.shutdown()
+        sdk.uniffi_set_event_loop(None)
 
 
 @asynccontextmanager
