@@ -24,9 +24,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from nostr_client.protocol.event import Event
+from nostr_client.protocol.keys import SecretKey
 from nostr_client.protocol.kinds import is_ephemeral
 from relays.config import Limits, RelayConfig
-from tests.fuzz.oracle import Filter, matching
+from tests.fuzz.oracle import Filter, asks_private, matching, may_see
+from tests.fuzz.questions import keys_for, log_in
 from tests.fuzz.serving import Clock, publish_all, served
 from tests.fuzz.world import AHEAD, NOW, World
 from tests.relays.talk import LIMIT, Wire, wire
@@ -60,7 +62,8 @@ class Subscription:
 class Reader:
     """A client that subscribes; `chains` holds the subscriptions of each id, one after another."""
 
-    def __init__(self, client: Wire, play: _Round) -> None:
+    def __init__(self, client: Wire, play: _Round, keys: list[SecretKey]) -> None:
+        self.keys = frozenset(key.public_key.hex for key in keys)
         self._client = client
         self._round = play
         self._signs = 0
@@ -158,6 +161,8 @@ class _Round:
             AsyncExitStack() as stack,
         ):
             publishers = [await self._join(stack, url) for _ in range(self.rng.choice((1, 3)))]
+            for publisher in publishers:
+                await log_in(publisher, url, [], NOW)
             await self._publish(publishers[0], self.rng.choice((1, 50, 500)))
             for _ in range(self.rng.choice((1, 2, 4))):
                 await self._new_reader(stack, url)
@@ -176,7 +181,9 @@ class _Round:
 
     async def _new_reader(self, stack: AsyncExitStack, url: str) -> None:
         client = await self._join(stack, url)
-        reader = Reader(client, self)
+        keys = keys_for(self.world)
+        await log_in(client, url, keys, NOW)
+        reader = Reader(client, self, keys)
         reading = asyncio.create_task(reader.read())
 
         async def stop() -> None:
@@ -211,13 +218,17 @@ class _Round:
                 frame = rng.choice((["CLOSE", id], ["REQ", id, REFUSED], ["REQ", id, {"ids": 1}]))
                 await reader.close(id, frame)
             else:
-                await reader.subscribe(id, self.world.filters() if rng.random() < 0.7 else [{}])
+                await reader.subscribe(id, self._filters(reader))
             if rng.random() < 0.5:
                 await asyncio.sleep(rng.random() * 0.02)
 
+    def _filters(self, reader: Reader) -> list[Filter]:
+        filters = self.world.filters() if self.rng.random() < 0.7 else [{}]
+        return [{}] if asks_private(filters) and not reader.keys else filters
+
     async def _sentinel(self, client: Wire) -> None:
         sentinel = self.world.event(at=NOW, kind=SENTINEL)
-        while expired(sentinel):
+        while refused(sentinel):
             sentinel = self.world.event(at=NOW, kind=SENTINEL)
         await self._offer(client, [sentinel])
         assert self.accepted[sentinel.id]
@@ -227,40 +238,41 @@ class _Round:
     # What came
 
     def _check(self) -> int:
-        events = {event.id: event for event in self.offered}
         steady = self._steady()
         checked = 0
         for reader in self.readers:
+            events = [event for event in self.offered if may_see(event, reader.keys)]
+            visible = steady & {event.id for event in events}
             for id, chain in reader.chains.items():
                 for number, one in enumerate(chain):
                     after = chain[number + 1].window if number + 1 < len(chain) else []
-                    self._check_one(one, after, steady)
+                    self._check_one(one, after, visible)
                     checked += len(one.got)
                     assert one.ends <= (1 if one.sure else 2), "too many EOSE"
                 self._check_chain(chain, events, f"under {id!r}")
         return checked
 
-    def _check_one(self, one: Subscription, after: list[str], steady: set[str]) -> None:
+    def _check_one(self, one: Subscription, after: list[str], due_here: set[str]) -> None:
         assert one.read_at is not None
         due = {e.id for e in matching(self.offered[one.read_at : one.until], one.filters)}
         if not any("limit" in f for f in one.filters):
             before = self.offered[: min(one.read_at, one.until)]
             due |= {e.id for e in matching(before, one.filters) if not is_ephemeral(e.kind)}
-        missing = due & steady - {*one.window, *one.got, *after}
+        missing = due & due_here - {*one.window, *one.got, *after}
         assert not missing, f"{len(missing)} of {len(due)} did not come to {one.filters!r}"
         twice = [id for id, times in Counter(one.got).items() if times > 1]
         assert not twice, f"{len(twice)} came twice to {one.filters!r}"
 
-    def _check_chain(self, chain: list[Subscription], events: dict[str, Event], where: str) -> None:
+    def _check_chain(self, chain: list[Subscription], events: list[Event], where: str) -> None:
         allowed: Counter[str] = Counter()
         for one in chain:
-            allowed.update(event.id for event in matching(events.values(), one.filters))
+            allowed.update(event.id for event in matching(events, one.filters))
         for one in chain:
             for id in (*one.window, *one.got):
                 assert self.accepted[id], f"a refused event came {where}"
                 allowed[id] -= 1
                 assert allowed[id] >= 0, f"an event came too often or unasked {where}"
-            assert set(one.got) <= {e.id for e in matching(events.values(), one.filters)}, where
+            assert set(one.got) <= {e.id for e in matching(events, one.filters)}, where
 
     def _steady(self) -> set[str]:
         """The ids of events that no other one here removes, whatever the order."""
@@ -286,9 +298,6 @@ class _Round:
         return found
 
 
-def expired(event: Event) -> bool:
-    return event.expiration is not None and event.expiration <= NOW
-
-
 def refused(event: Event) -> bool:
-    return expired(event) or event.created_at > NOW + AHEAD
+    expired = event.expiration is not None and event.expiration <= NOW
+    return expired or event.is_protected or event.created_at > NOW + AHEAD

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from hashlib import sha256
 from typing import Any
 
 from nostr_client.protocol.event import Event
+from tests.fuzz.world import is_hex64
 from tests.store.naive import NaiveStore
 
 Filter = dict[str, Any]
+PRIVATE = {1059, 21059}
+"""Gift wraps: only for those whom they name (NIP-17)."""
 
 
 def matches(f: Filter, event: Event) -> bool:
@@ -26,7 +30,7 @@ def matches(f: Filter, event: Event) -> bool:
                 met = event.created_at >= wanted
             case "until":
                 met = event.created_at <= wanted
-            case "limit":
+            case "limit" | "search":
                 met = True
             case _:
                 met = any(t[0] == name[1:] and t[1] in wanted for t in event.tags if len(t) > 1)
@@ -42,20 +46,38 @@ def matching(events: Iterable[Event], filters: Iterable[Filter]) -> list[Event]:
     return sorted(found, key=lambda event: (-event.created_at, event.id))
 
 
+def may_see(event: Event, keys: Collection[str]) -> bool:
+    return event.kind not in PRIVATE or any(pubkey in keys for pubkey in event.values("p"))
+
+
+def asks_private(filters: Iterable[Filter]) -> bool:
+    """Does a filter ask for nothing but what is private?"""
+    return any(f.get("kinds") and set(f["kinds"]) <= PRIVATE for f in filters)
+
+
 class Oracle:
-    """The relay's state as it must be. `cap` is the largest limit, `default` that of no limit."""
+    """The relay's state as it must be. `cap` is the largest limit, `default` that of no limit.
+
+    `keys`: who asks, as far as the relay knows.
+    """
 
     def __init__(self, vanish_tags: Iterable[str], cap: int, default: int) -> None:
         self.store = NaiveStore(vanish_tags)
+        self.keys: frozenset[str] = frozenset()
         self._cap = cap
         self._default = default
+
+    def matching(self, filters: Iterable[Filter]) -> list[Event]:
+        """All that may be seen and meet any of the filters, in order."""
+        seen = (event for event in self.store.events if may_see(event, self.keys))
+        return matching(seen, filters)
 
     def page(self, filters: list[Filter]) -> list[Event]:
         """What a REQ brings: of each filter its newest, together."""
         found: dict[str, Event] = {}
         for f in filters:
             limit = min(f.get("limit", self._default), self._cap)
-            all_of_it = matching(self.store.events, [f])
+            all_of_it = self.matching([f])
             end = limit
             # Where the relay's own cap cuts, it leaves a second whole if twice the cap will do.
             while 0 < limit == self._cap and end < min(2 * limit, len(all_of_it)):
@@ -89,7 +111,7 @@ class Oracle:
     def check_hints(self, filters: list[Filter], ids: list[str], end: list[Any]) -> None:
         """NIP-67: a hint is true, and for a single filter there is one."""
         hints = end[2] if len(end) > 2 else []
-        left = {event.id for event in matching(self.store.events, filters)} - set(ids)
+        left = {event.id for event in self.matching(filters)} - set(ids)
         if "finish" in hints:
             assert not left, f"finish, and {len(left)} are left"
         if "more" in hints:
@@ -100,7 +122,28 @@ class Oracle:
 
     def count(self, filters: list[Filter]) -> int:
         """NIP-45: whatever the limits."""
-        return len(matching(self.store.events, filters))
+        return len(self.matching(filters))
+
+    def registers(self, filters: list[Filter]) -> bytes:
+        """NIP-45's HyperLogLog of a filter with one tag of one value."""
+        [f] = filters
+        [values] = [set(f[name]) for name in f if name.startswith("#")]
+        [value] = values
+        if not is_hex64(value):
+            parts = value.split(":", 2)
+            is_address = len(parts) == 3 and parts[0].isdecimal() and parts[0].isascii()
+            if is_address and is_hex64(parts[1]):
+                value = parts[1]
+            else:
+                value = sha256(value.encode()).hexdigest()
+        offset = int(value[32], 16) + 8
+        found = [0] * 256
+        for event in self.matching(filters):
+            pubkey = bytes.fromhex(event.pubkey)
+            rest = "".join(f"{byte:08b}" for byte in pubkey[offset + 1 :])
+            zeros = len(rest) - len(rest.lstrip("0"))
+            found[pubkey[offset]] = max(found[pubkey[offset]], zeros + 1)
+        return bytes(found)
 
 
 def _fits(events: list[Event], most: int) -> int:

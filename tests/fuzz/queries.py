@@ -1,17 +1,18 @@
-"""Questions through the wire against the naive matcher: set, order, limit, hints, count."""
+"""Questions through the wire against the naive matcher: set, order, limit, hints, counts, sketches,
+comparisons, and who may see what."""
 
 from __future__ import annotations
 
 import itertools
 import random
 from pathlib import Path
-from typing import Any
 
 from nostr_client.protocol.event import Event
 from nostr_client.store.events import SaveStatus
 from relays.config import Limits, RelayConfig
 from tests.fuzz.oracle import Oracle
-from tests.fuzz.serving import Clock, ask, publish_all, served
+from tests.fuzz.questions import Asker, keys_for
+from tests.fuzz.serving import Clock, publish_all, served
 from tests.fuzz.world import AHEAD, NOW, World
 from tests.relays.talk import Wire, wire
 
@@ -49,11 +50,13 @@ class _Round:
                 served(self._folder, self._config, self.clock) as url,
                 wire(url, max_size=None) as client,
             ):
-                await self._questions(client, 5)
+                asker = Asker(client, self.world, self.oracle, self._page_bytes)
+                await asker.log_in(URL, keys_for(self.world), int(self.clock.now))
+                await self._questions(asker, 5)
                 for batch in now:
                     await self._publish(client, batch)
-                    await self._questions(client, self.rng.choice((0, 0, 2)))
-                await self._questions(client, 40)
+                    await self._questions(asker, self.rng.choice((0, 0, 2)))
+                await self._questions(asker, 40)
         return self.asked
 
     def _batches(self) -> list[list[Event]]:
@@ -73,7 +76,8 @@ class _Round:
         now = int(self.clock.now)
         for event in batch:
             expired = event.expiration is not None and event.expiration <= now
-            if event.created_at > now + AHEAD or expired:
+            anothers = event.is_protected and event.pubkey not in self.oracle.keys
+            if event.created_at > now + AHEAD or expired or anothers:
                 expected = False
             else:
                 expected = self.oracle.store.save(event, now) in TAKEN
@@ -81,43 +85,9 @@ class _Round:
         if self.rng.random() < 0.1:
             self.clock.now += self.rng.choice((0.5, 1, 3))
 
-    async def _questions(self, client: Wire, count: int) -> None:
+    async def _questions(self, asker: Asker, count: int) -> None:
         self.oracle.store.forget_expired(int(self.clock.now))
         for _ in range(count):
             self.asked += 1
-            filters = self.world.filters()
-            try:
-                if self.rng.random() < 0.06:
-                    await self._refused(client, filters)
-                elif self.rng.random() < 0.25:
-                    await self._count(client, filters)
-                else:
-                    await self._req(client, filters)
-            except AssertionError as error:
-                raise AssertionError(f"{error}\nasked: {filters!r}") from error
-        await client.send("CLOSE", "q")
-
-    async def _req(self, client: Wire, filters: list[dict[str, Any]]) -> None:
-        sent, end = await ask(client, "q", self.world.text(["REQ", "q", *filters]))
-        assert end[0] == "EOSE", end
-        if self._page_bytes < 2**20:
-            self.oracle.check_cut_page(filters, sent, self._page_bytes)
-            self.oracle.check_hints(filters, [event["id"] for event in sent], end)
-        else:
-            self.oracle.check_page(filters, sent, end)
-        if self.rng.random() < 0.3:  # or the next one takes its place
-            await client.send("CLOSE", "q")
-
-    async def _count(self, client: Wire, filters: list[dict[str, Any]]) -> None:
-        await client.raw(self.world.text(["COUNT", "c", *filters]))
-        label, id, answer = await client.recv()
-        assert (label, id) == ("COUNT", "c")
-        assert answer["count"] == self.oracle.count(filters), answer
-
-    async def _refused(self, client: Wire, filters: list[dict[str, Any]]) -> None:
-        filters[self.rng.randrange(len(filters))] = self.world.refused_filter()
-        label = self.rng.choice(("REQ", "COUNT"))
-        await client.raw(self.world.text([label, "q", *filters]))
-        answer = await client.recv()
-        assert answer[:2] == ["CLOSED", "q"], answer
-        assert answer[2].partition(":")[0] in ("invalid", "unsupported"), answer
+            await asker.ask()
+        await asker.stop()

@@ -15,7 +15,7 @@ AHEAD: Final = 900
 """Seconds that an event may be dated ahead; the relay's default."""
 KINDS: Final = (
     *(0, 1, 1, 1, 1, 2, 3, 4, 6, 7, 7, 9, 16, 40, 1063, 1984, 9735, 9999, 10000, 10002, 19999),
-    *(20000, 20001, 29999, 30000, 30023, 30023, 39999, 40000, 65535),
+    *(1059, 1059, 21059, 20000, 20001, 29999, 30000, 30023, 30023, 39999, 40000, 65535),
 )
 WORDS: Final = (
     *(
@@ -39,6 +39,11 @@ LETTERS: Final = "eptdraEPTzAZ"
 NAMES: Final = ("client", "emoji", "pp", "ee", "d ", "é", "-x", "", "#t", "expiration ")
 _KEYS: Final = [SecretKey(sha256(b"fuzz %d" % number).digest()) for number in range(60)]
 _PUBKEYS: Final = [key.public_key.hex for key in _KEYS]
+
+
+def key_of(author: int) -> SecretKey:
+    """The key of one of the authors."""
+    return _KEYS[author]
 
 
 class World:
@@ -68,6 +73,8 @@ class World:
         tags = [self._tag() for _ in range(rng.choice((0, 1, 1, 2, 3, 6, 20)))]
         if rng.random() < 0.05:
             tags.append(["expiration", self._expiration()])
+        if rng.random() < 0.02:
+            tags.append(["-", *rng.choice(([], ["x"]))])
         if kind >= 30_000 and rng.random() < 0.9:
             tags.insert(0, ["d", *rng.choice(([], ["a"], ["b"], [""], [rng.choice(WORDS)]))])
         return self._sign(author, kind, created_at, tags, self._content())
