@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import ctypes
 import sys
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -20,6 +21,9 @@ PROFILES: Final = ("open", "personal", "community", "public", "archive")
 _SWITCH_INTERVAL: Final = 0.0005
 """Seconds. The threads of the store give Python's lock away at each step; at the usual 5 ms each
 would wait as long beside a busy loop."""
+_TRIM_THRESHOLD: Final = (-1, 64 * 2**20)
+_MMAP_THRESHOLD: Final = (-3, 16 * 2**20)
+"""Parameters of glibc's mallopt(3), and bytes."""
 
 
 def add_data(command: argparse.ArgumentParser) -> None:
@@ -70,6 +74,7 @@ def on_loop(work: Coroutine[Any, Any, T]) -> T:
     import asyncio
 
     sys.setswitchinterval(_SWITCH_INTERVAL)
+    _keep_freed_memory()
     new_event_loop: Callable[[], asyncio.AbstractEventLoop] = asyncio.new_event_loop
     with contextlib.suppress(ImportError):
         from uvloop import new_event_loop
@@ -81,3 +86,16 @@ def on_loop(work: Coroutine[Any, Any, T]) -> T:
             while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
                 error = error.exceptions[0]
             raise error from None
+
+
+def _keep_freed_memory() -> None:
+    """What large answers leave behind is kept for the next ones.
+
+    glibc would give it back to the system each time, and to take it anew costs a page fault for
+    every 4 KiB: a tenth of the time and more that an answer of 500 events takes.
+    """
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError, AttributeError):  # another C library
+            mallopt = ctypes.CDLL(None).mallopt
+            for parameter, value in (_TRIM_THRESHOLD, _MMAP_THRESHOLD):
+                mallopt(parameter, value)
