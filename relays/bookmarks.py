@@ -16,6 +16,7 @@ from typing import IO, Final
 import msgspec
 
 from nostr_client.paths import write_private
+from relays.rooms import ROOT
 
 FILE: Final = "imports.json"
 _EVERY: Final = 1.0
@@ -34,10 +35,11 @@ class Mark(msgspec.Struct, frozen=True):
 
 
 class Bookmarks:
-    """Of one relay's folder."""
+    """Of one room of the relay in the folder `data`."""
 
-    def __init__(self, data: Path) -> None:
+    def __init__(self, data: Path, room: str = ROOT) -> None:
         self._path = data / FILE
+        self._room = room
         self._marks = self._read()
 
     def _read(self) -> dict[str, Mark]:
@@ -48,7 +50,7 @@ class Bookmarks:
 
     def find(self, name: Path, file: IO[bytes]) -> int:
         """Where an import of `file`, which is at its beginning, may go on; 0: at the beginning."""
-        mark = self._marks.get(str(name.absolute()))
+        mark = self._marks.get(self._key(name))
         if mark is None or mark.place < 1 or mark.head != _hash(file, mark.place):
             return 0
         file.seek(mark.place - 1)
@@ -62,7 +64,7 @@ class Bookmarks:
 
         When the block ends as it should, the file is through; otherwise the last place is noted.
         """
-        key, noted = str(name.absolute()), time.monotonic()
+        key, noted = self._key(name), time.monotonic()
         last = 0
 
         def mark(place: int) -> None:
@@ -81,6 +83,9 @@ class Bookmarks:
             raise
         if self._marks.pop(key, None) is not None:
             self._write()
+
+    def _key(self, name: Path) -> str:
+        return f"{self._room} {name.absolute()}"
 
     def _note(self, key: str, mark: Mark) -> None:
         self._marks.pop(key, None)

@@ -21,15 +21,14 @@ from typing import IO, Final, NamedTuple
 from nostr_client.errors import InvalidEvent, StoreError
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
-from nostr_client.signing.verifier import Verifier
 from nostr_client.store.events import EventStore
+from relays.beside import beside
 from relays.bookmarks import Bookmarks
 from relays.config import RelayConfig
 from relays.ingest import Verify
-from relays.policies.events import for_imports
-from relays.policies.verdict import Policy, Source
+from relays.policies.verdict import Source
 from relays.progress import Progress
-from relays.running import DATABASE, note_in, service_urls
+from relays.rooms import ROOT
 from relays.taking import Taker, Tally
 
 BATCH: Final = 1000
@@ -60,10 +59,10 @@ def _nothing(_place: int) -> None:
 class Importer:
     """Carries lines into a store; `tally` says what became of them."""
 
-    def __init__(self, store: EventStore, verify: Verify, judge: Policy) -> None:
-        self._taker = Taker(store, judge, Source.IMPORT)
+    def __init__(self, taker: Taker, verify: Verify) -> None:
+        self._taker = taker
         self._verify_all = verify
-        self.tally = self._taker.tally
+        self.tally = taker.tally
 
     async def lines(self, source: Iterator[Batch], saved: Saved = _nothing) -> None:
         """Take in every line of `source`: while a batch is saved, the next ones are verified."""
@@ -101,23 +100,24 @@ class Importer:
 
 
 async def import_files(
-    data: Path, files: Sequence[str], config: RelayConfig, *, anew: bool = False
+    data: Path,
+    files: Sequence[str],
+    config: RelayConfig,
+    *,
+    anew: bool = False,
+    room: str | None = None,
 ) -> Tally:
-    """Import `files` (`-`: standard input) into the relay of the folder `data`.
+    """Import `files` (`-`: standard input) into a room of the relay in the folder `data`.
 
     What an interrupted import has stored of a file is passed over, unless `anew`. Says on standard
-    error how it goes. Raises StoreError, and OSError for a file that cannot be read (what came
-    before it is stored).
+    error how it goes. Raises ConfigError, StoreError, and OSError for a file that cannot be read
+    (what came before it is stored).
     """
-    note = note_in(data)
-    urls = service_urls(note.url if note else f"ws://{config.host}:{config.port}", config.urls)
     started = time.monotonic()
-    async with (
-        EventStore.open(data / DATABASE, service_urls=urls) as store,
-        Verifier() as verifier,
-    ):
-        importer = Importer(store, verifier.verify_all, for_imports(config.limits))
-        marks = Bookmarks(data)
+    async with beside(config, data, room) as here:
+        taker = Taker(here.store, here.judge, Source.IMPORT, consult=here.consult)
+        importer = Importer(taker, here.verifier.verify_all)
+        marks = Bookmarks(data, here.room.name)
         try:
             for name in files:
                 await _import_file(importer, name, marks, config, anew)
@@ -190,16 +190,19 @@ def _batches(file: IO[bytes], most: int, place: int = 0) -> Iterator[Batch]:
         yield Batch(batch, place)
 
 
-async def export_events(data: Path, out: IO[bytes], filters: Sequence[Filter] = ()) -> int:
-    """Write what matches one of `filters` (none: everything) of the relay in `data` to `out`.
+async def export_events(
+    data: Path, out: IO[bytes], filters: Sequence[Filter] = (), *, room: str | None = None
+) -> int:
+    """Write what matches one of `filters` (none: everything) of a room (None: `/`) to `out`.
 
     Newest first; limits are not read. Returns how many. Raises StoreError when there is no relay
     in `data`, InvalidFilter, BrokenPipeError when nobody reads any more.
     """
-    if not (data / DATABASE).exists():
-        raise StoreError(f"there is no relay in {data}")
+    database = data / f"{room or ROOT}.db"
+    if not database.exists():
+        raise StoreError(f"there is no relay in {data}" + (f", room {room!r}" if room else ""))
     count = 0
-    async with EventStore.open(data / DATABASE) as store:
+    async with EventStore.open(database) as store:
         async for events in store.stream(list(filters) or [Filter()]):
             out.write(b"".join(event.json + b"\n" for event in events))
             count += len(events)

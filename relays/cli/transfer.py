@@ -34,15 +34,22 @@ def add(commands: Commands) -> None:
     give.add_argument("--since", type=int, metavar="SECONDS", help="not older than this")
     give.add_argument("--until", type=int, metavar="SECONDS", help="not newer than this")
     give.set_defaults(command=_export)
-    add_data(take)
-    add_data(give)
+    for command in (take, give):
+        command.add_argument("--room", metavar="NAME", help="one of the profile's further relays")
+        add_data(command)
     add_config(take)
 
 
 def _import(options: argparse.Namespace) -> int:
     from relays.transfer import import_files
 
-    work = import_files(data_of(options), options.files, config_of(options), anew=options.anew)
+    work = import_files(
+        data_of(options),
+        options.files,
+        config_of(options),
+        anew=options.anew,
+        room=options.room,
+    )
     return REFUSED if on_loop(work).refused else 0
 
 
@@ -55,5 +62,5 @@ def _export(options: argparse.Namespace) -> int:
         value = getattr(options, bound)
         if value is not None:
             filters = [one.changed(**{bound: value}) for one in filters]
-    on_loop(export_events(data_of(options), sys.stdout.buffer, filters))
+    on_loop(export_events(data_of(options), sys.stdout.buffer, filters, room=options.room))
     return 0

@@ -15,7 +15,7 @@ from nostr_client.rehearsal.relay_process import RelayProcess
 from relays.bookmarks import Bookmarks
 from relays.progress import Progress, time_text
 from tests.conftest import StartRelay
-from tests.relays.talk import NOW, OTHER, note, wire
+from tests.relays.talk import KEY, NOW, OTHER, note, wire
 from tests.vectors import needs_vectors, real_events
 
 
@@ -293,3 +293,31 @@ def test_a_bar_only_for_those_who_look() -> None:
     assert screen.getvalue().endswith("\r"), "it is wiped"
     assert file.getvalue() == ""
     assert [time_text(seconds) for seconds in (7, 750, 11_045)] == ["0:07", "12:30", "3:04:05"]
+
+
+def test_an_import_goes_by_the_bans(tmp_path: Path) -> None:
+    mine, theirs = note("mine"), note("theirs", key=OTHER)
+    data = str(tmp_path)
+    relays("import", "--data", data, "-")
+    assert relays("ban", "pubkey", OTHER.public_key.hex, "--data", data).returncode == 0
+    result = relays("import", "--data", data, "-", input=lines([mine, theirs]))
+    assert result.stderr.startswith(b"stored 1, duplicate 0, left out 0, refused 1\n")
+    assert b"blocked: " in result.stderr
+    assert relays("export", "--data", data).stdout == lines([mine])
+
+
+def test_rooms(tmp_path: Path) -> None:
+    config = tmp_path / "relay.toml"
+    config.write_text(f'profile = "personal"\npubkey = "{KEY.public_key.hex}"\n')
+    mine = note("to me", key=OTHER, tags=(("p", KEY.public_key.hex),))
+    data = ("--data", str(tmp_path / "relay"))
+    into = relays(
+        *("import", *data, "--config", str(config), "--room", "inbox", "-"), input=lines([mine])
+    )
+    assert into.stderr.startswith(b"stored 1,"), into.stderr
+    assert relays("export", *data, "--room", "inbox").stdout == lines([mine])
+    missing = relays("export", *data, "--room", "cellar")
+    assert missing.returncode == 1
+    assert b"cellar" in missing.stderr
+    unknown = relays("import", *data, "--room", "cellar", "-")
+    assert unknown.returncode == 1
