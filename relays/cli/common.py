@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import ctypes
 import sys
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -95,6 +94,8 @@ def _keep_freed_memory() -> None:
     every 4 KiB: a tenth of the time and more that an answer of 500 events takes.
     """
     if sys.platform == "linux":
+        import ctypes
+
         with contextlib.suppress(OSError, AttributeError):  # another C library
             mallopt = ctypes.CDLL(None).mallopt
             for parameter, value in (_TRIM_THRESHOLD, _MMAP_THRESHOLD):
