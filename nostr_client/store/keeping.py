@@ -13,7 +13,6 @@ from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from nostr_client.errors import StoreError
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.kinds import DELETION, FOLLOWS, METADATA, VANISH
 from nostr_client.store import plans, upkeep
@@ -93,16 +92,17 @@ class Keeping:
         *,
         most_bytes: int | None = None,
         spared: Collection[str] = (),
+        spared_kinds: Collection[int] = (),
     ) -> Evicted:
         """Retention: take out what matches, then the oldest, until `most_bytes` are enough.
 
         Neither the current version of anything replaceable nor deletions and requests to vanish
-        are taken, nor what is by an author of `spared`. An age is a filter's `until`; limits are
-        not read. Raises StoreError, InvalidFilter.
+        are taken, nor what is by an author of `spared` or of a kind of `spared_kinds`. An age is a
+        filter's `until`; limits are not read. Raises StoreError, InvalidFilter.
         """
         for f in filters:
             plans.check(f, searchable=self._indexer is not None)
-        condition = self._evictable(spared)
+        condition = self._evictable(spared, spared_kinds)
         count = 0
         for f in filters:
             if not plans.is_empty(f):
@@ -112,9 +112,10 @@ class Keeping:
         oldest, floor = await self._evict_oldest(most_bytes, condition)
         return Evicted(count + oldest, floor)
 
-    def _evictable(self, spared: Collection[str]) -> str:
+    def _evictable(self, spared: Collection[str], kinds: Collection[int]) -> str:
         authors = ",".join(str(self._keys.author(pubkey)) for pubkey in spared)
-        return f"{_EVICTABLE} AND author NOT IN ({authors})"
+        numbers = ",".join(str(int(kind)) for kind in kinds)
+        return f"{_EVICTABLE} AND author NOT IN ({authors}) AND kind NOT IN ({numbers})"
 
     async def _evict_oldest(self, most_bytes: int, condition: str) -> tuple[int, int]:
         """How many were taken, and the created_at before which nothing evictable is left."""
@@ -204,7 +205,4 @@ class Keeping:
 
     async def check(self) -> None:
         """Raises StoreError if the file is damaged."""
-        rows = await self._db.apart(lambda c: c.execute("PRAGMA integrity_check(10)").fetchall())
-        if rows != [(b"ok",)]:
-            found = "; ".join(row[0].decode(errors="replace") for row in rows)
-            raise StoreError(f"{self._db.path}: the file is damaged: {found}")
+        await upkeep.check(self._db)

@@ -1,3 +1,4 @@
+# ruff: noqa: S608 - SQL is made of constants; values are always bound
 """A copy of a store, and the tidying of its file: beside others who read and write it."""
 
 from __future__ import annotations
@@ -82,6 +83,27 @@ def _copy_into(db: sqlite3.Connection, part: Path, stop: threading.Event) -> Non
         found = copy.execute("PRAGMA integrity_check(1)").fetchone()[0]
         if found != "ok" or copy.execute("SELECT seq FROM state").fetchone()[0] != seq:
             raise StoreError(f"{part}: the copy is damaged: {found}")
+
+
+async def check(db: Database) -> None:
+    """See `EventStore.check`."""
+
+    def run(c: sqlite3.Connection) -> str:
+        rows = c.execute("PRAGMA integrity_check(10)").fetchall()
+        found = "; ".join(row[0].decode(errors="replace") for row in rows)
+        if found != "ok":
+            return found
+        for index in ("id", "author"):
+            sql = (
+                f"SELECT (SELECT count(*) FROM event) - (SELECT count(*) FROM {index})"
+                f" - (SELECT count(*) FROM new_{index})"
+            )
+            if c.execute(sql).fetchone()[0]:
+                return f"the index {index} has not as many entries as there are events"
+        return ""
+
+    if found := await db.apart(run):
+        raise StoreError(f"{db.path}: the file is damaged: {found}")
 
 
 async def compact(db: Database) -> int:

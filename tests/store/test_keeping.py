@@ -1,13 +1,17 @@
-"""What a keeper does: removing."""
+"""What a keeper does: removing, retention, copies, tidying up."""
 
 from __future__ import annotations
 
+import asyncio
 import random
+import sqlite3
+from pathlib import Path
 
 import pytest
 
+from nostr_client.errors import StoreError
 from nostr_client.protocol.filters import Filter
-from nostr_client.store import keeping, reading
+from nostr_client.store import keeping, reading, upkeep
 from nostr_client.store.events import EventStore
 from tests.store import samples
 from tests.store.conftest import Clock, OpenStore
@@ -66,3 +70,152 @@ async def test_what_another_process_removes_is_gone_here(open_store: OpenStore) 
         assert await one.query([Filter()]) == []
         assert await one.get(note.id) is None
         assert await one.count([Filter()]) == 0
+
+
+EVICTABLE_NOT = (0, 3, 5, 62, *range(10_000, 20_000), *range(30_000, 40_000))
+
+
+async def test_retention_by_kind_age_and_author(store: EventStore) -> None:
+    rng = random.Random(11)
+    naive = NaiveStore()
+    events = samples.events(rng, 300)
+    await store.save(events)
+    for event in events:
+        naive.save(event, NOW)
+    rules = [Filter.of(kinds=[7], until=NOW - 5), Filter.of(until=NOW - 15, limit=1)]
+    gone = [
+        event
+        for event in naive.matching(rules)
+        if event.kind not in EVICTABLE_NOT and event.pubkey != ALICE
+    ]
+    assert len(gone) > 20
+    assert await store.evict(rules, spared=[ALICE]) == (len(gone), 0)
+    naive.events = [event for event in naive.events if event not in gone]
+    await compare(store, naive, events, rng, 30)
+    assert await store.evict(rules, spared=[ALICE]) == (0, 0)
+    deleted = [event for event in events if await store.known([event.id]) == {}]
+    assert [r.status for r in await store.save(deleted)].count("deleted") > 0, "tombstones stay"
+    await store.check()
+
+
+async def test_retention_by_size(store: EventStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keeping, "_OLDEST_READ", 100)
+    notes = [make(BOB, 1, NOW - n, content=f"{n} " + "x" * 1000) for n in range(1500)]
+    mine = [make(ALICE, 1, NOW - 5000 - n) for n in range(30)]
+    profiles = [make(author(n), 0, NOW - 9000) for n in range(10, 210)]
+    await store.save([*profiles, *mine, *notes])
+    full = (await store.size()).used
+    assert await store.evict(most_bytes=full) == (0, 0)
+    count = floor = 0
+    for _ in range(20):
+        evicted = await store.evict(most_bytes=full // 2, spared=[ALICE])
+        count += evicted.events
+        floor = max(floor, evicted.floor)
+        if not evicted.events:
+            break
+    assert (await store.size()).used <= full // 2
+    assert 600 < count < 1000
+    assert await store.count([Filter.of(authors=[ALICE])]) == 30
+    assert await store.count([Filter.of(kinds=[0])]) == 200
+    left = await store.query([Filter.of(authors=[BOB])])
+    assert left == notes[: len(left)], "the oldest went"
+    assert left[-1].created_at == floor + 1
+    assert (await store.evict(most_bytes=0)).floor == NOW + 1
+    assert await store.count([Filter()]) == 200
+
+
+async def test_a_copy_is_one_state_and_whole(
+    open_store: OpenStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upkeep, "_PAGES", 1)
+    made = [make(ALICE, 1, NOW - n, content="tea " + "x" * 900) for n in range(400)]
+    async with open_store(search=True) as store:
+        await store.save(made)
+        await store.finish_index()
+        copying = asyncio.create_task(store.backup(tmp_path / "copy.db"))
+        number = 0
+        while not copying.done():
+            number += 1
+            await store.save([make(BOB, 1, NOW + number)])
+        await copying
+        assert number > 2, "others go on"
+        with pytest.raises(StoreError, match="already"):
+            await store.backup(tmp_path / "copy.db")
+    assert sorted(item.name for item in tmp_path.iterdir()) == ["copy.db", "events.db"]
+    assert (tmp_path / "copy.db").stat().st_mode & 0o077 == 0
+    async with open_store("copy.db", search=True) as copy:
+        await copy.check()
+        held = await copy.query([Filter.of(authors=[BOB])])
+        assert [event.created_at for event in held] == list(range(NOW + len(held), NOW, -1))
+        assert await copy.count([Filter.of(search="tea")]) == 400
+
+
+async def test_a_copy_that_is_broken_off_leaves_nothing(
+    open_store: OpenStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upkeep, "_PAGES", 1)
+    monkeypatch.setattr(upkeep, "_PAUSE", 0.01)
+    async with open_store() as store:
+        await store.save([make(ALICE, 1, NOW - n, content="x" * 900) for n in range(400)])
+        copying = asyncio.create_task(store.backup(tmp_path / "copy.db"))
+        async with asyncio.timeout(20):
+            while not (tmp_path / "copy.db.part").exists():
+                await asyncio.sleep(0.001)
+            copying.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await copying
+            while (tmp_path / "copy.db.part").exists():
+                await asyncio.sleep(0.001)
+    assert not (tmp_path / "copy.db").exists()
+
+
+@pytest.mark.parametrize("old", [False, True])
+async def test_compacting_gives_space_back(
+    open_store: OpenStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, old: bool
+) -> None:
+    monkeypatch.setattr(upkeep, "_PAGES", 16)
+    path = tmp_path / "events.db"
+    if old:  # as an early version made it
+        db = sqlite3.connect(path)
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA auto_vacuum = NONE")
+        db.execute("CREATE TABLE x (x)")
+        db.execute("DROP TABLE x")
+        db.commit()
+        db.close()
+    made = [make(ALICE, 1, NOW - n, content=f"tea {n} " + "x" * 900) for n in range(800)]
+    async with open_store(search=True) as store, open_store() as other:
+        await store.save(made)
+        await store.finish_index()
+        assert await store.remove([Filter.of(until=NOW - 50)]) == 750
+        before = await store.size()
+        assert before.file > before.used
+        compacting = asyncio.create_task(store.compact())
+        number = 0
+        while not compacting.done():
+            number += 1
+            await other.save([make(BOB, 1, NOW + number)])
+        freed = await compacting
+        after = await store.size()
+        assert freed > 500_000
+        assert after.file < before.file - 500_000
+        assert path.stat().st_size < after.file + 100_000
+        assert await store.query([Filter.of(authors=[ALICE])]) == made[:50]
+        assert await store.count([Filter.of(search="tea")]) == 50
+        assert await other.count([Filter.of(authors=[BOB])]) == number
+        await store.compact()
+        await store.check()
+
+
+async def test_a_damaged_index_is_found(open_store: OpenStore, tmp_path: Path) -> None:
+    async with open_store() as store:
+        await store.save([make(ALICE, 1, NOW - n) for n in range(9)])
+        await store.check()
+    db = sqlite3.connect(tmp_path / "events.db")
+    db.execute("DELETE FROM new_author WHERE seq = 3")
+    db.execute("DELETE FROM author WHERE seq = 3")
+    db.commit()
+    db.close()
+    async with open_store() as store:
+        with pytest.raises(StoreError, match="author"):
+            await store.check()

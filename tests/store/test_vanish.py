@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+import random
+
 import pytest
 
 from nostr_client.errors import InvalidData
 from nostr_client.protocol.filters import Filter
+from nostr_client.store import keeping, removing
 from nostr_client.store.events import EventStore
-from tests.store.conftest import OpenStore
+from tests.store import samples
+from tests.store.conftest import Clock, OpenStore
+from tests.store.naive import NaiveStore
 from tests.store.samples import NOW, SERVICE_URL, author, make
+from tests.store.test_differential import compare
 from tests.store.test_saving import held, save
 
 ALICE, BOB = author(1), author(2)
@@ -86,6 +93,67 @@ async def test_history_vanishes_too(open_store: OpenStore) -> None:
         assert await store.history(f"0:{ALICE}:") == [older]
         await store.save([make(ALICE, 62, NOW, ("relay", "ALL_RELAYS"))])
         assert await store.history(f"0:{ALICE}:") == []
+
+
+@pytest.fixture
+def all_in_slices(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However little it is."""
+    monkeypatch.setattr(removing, "VANISHED_AT_ONCE", 0)
+    monkeypatch.setattr(keeping, "REMOVED_AT_ONCE", 2)
+
+
+@pytest.mark.usefixtures("all_in_slices")
+@pytest.mark.parametrize("seed", range(3))
+async def test_nobody_sees_what_is_being_taken_out(
+    open_store: OpenStore, clock: Clock, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    """Before the first slice, and after the last: as if it had gone at once."""
+    rng = random.Random(seed)
+    naive = NaiveStore([SERVICE_URL + "/", "ALL_RELAYS"])
+    made = samples.events(rng, 200)
+    made += [make(author(n), 62, NOW - 4, ("relay", "ALL_RELAYS")) for n in (1, 2)]
+    with monkeypatch.context() as patch:
+        patch.setattr(EventStore, "_clean", _never)
+        async with open_store(service_urls=[SERVICE_URL]) as store:
+            for event in [*made, *rng.sample(made, 50)]:
+                [result] = await store.save([event])
+                assert result.status == naive.save(event, NOW)
+            await compare(store, naive, made, rng, 60)
+            held = {event.id for event in naive.events}
+            assert set(await store.known([event.id for event in made])) == held
+            for event in made:
+                assert (await store.get(event.id) is not None) == (event.id in held)
+                if event.address is not None:
+                    current = [old for old in naive.events if old.address == event.address]
+                    found = await store.get_address(event.address)
+                    assert found == (current[0] if current else None)
+    async with open_store(service_urls=[SERVICE_URL]) as store:  # as after `kill -9`
+        await store.purge()
+        left = await store._db.read(lambda c: c.execute("SELECT count(*) FROM leaving").fetchone())
+        assert left == (0,)
+        rows = await store._db.read(lambda c: c.execute("SELECT count(*) FROM event").fetchone())
+        assert rows == (len(naive.events),)
+        await compare(store, naive, made, rng, 20)
+        await store.check()
+
+
+async def _never(_store: EventStore) -> None:
+    """No cleaning."""
+
+
+async def test_much_is_taken_out_beside_others(open_store: OpenStore) -> None:
+    made = [make(ALICE, 1, NOW - n, content=f"{n}") for n in range(2000)]
+    async with open_store(service_urls=[SERVICE_URL], search=True) as store:
+        await store.save(made)
+        await store.finish_index()
+        await store.save([make(ALICE, 62, NOW, ("relay", "ALL_RELAYS"))])
+        assert await store.count([Filter.of(authors=[ALICE])]) == 1
+        assert await store.count([Filter.of(search="7")]) == 0
+        async with asyncio.timeout(30):
+            while await store._db.read(lambda c: c.execute("SELECT * FROM leaving").fetchall()):
+                await store.save([make(BOB, 1, NOW)])
+        assert await store.count([Filter()]) == 2
+        await store.check()
 
 
 async def test_a_service_url_that_is_none_is_refused(open_store: OpenStore) -> None:
