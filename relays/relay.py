@@ -196,6 +196,15 @@ class Relay:
             if excess <= 0:
                 break
 
+    def end_reading(self, keys: Collection[str], reason: str) -> None:
+        """Close every subscription of those who have authenticated as one of `keys`."""
+        for client in list(self._clients.values()):
+            if not client.session.keys.isdisjoint(keys):
+                for subscription in list(client.session.subscriptions.values()):
+                    self._say(client, client.session.refuse(subscription, reason))
+                    self._forget(subscription)
+        self.flush()
+
     # Actions
 
     async def publish(self, event: Event) -> Verdict:

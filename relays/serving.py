@@ -41,7 +41,8 @@ class Serving:
         self.acts = acts
         self.config = config
         self._rooms: dict[str, _Served] = {}
-        keeper.on_change(self._speak)
+        self._members = keeper.roster.members
+        keeper.on_change(self._changed)
 
     @property
     def relays(self) -> Mapping[str, Relay]:
@@ -63,9 +64,13 @@ class Serving:
             room.become(found[path].config, made[path])
         await self.acts.settle()
 
-    def _speak(self) -> None:
+    def _changed(self) -> None:
+        before, self._members = self._members, self.keeper.roster.members
+        left = frozenset() if before is self._members else before.keys() - self._members.keys()
         for room in self._rooms.values():
             room.speak()
+            if left and room.config.readers_are == "members":
+                room.relay.end_reading(left, "restricted: only members read here")
 
     # As a Site
 

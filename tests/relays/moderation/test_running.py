@@ -221,3 +221,22 @@ async def test_joining_inviting_and_leaving(serve: Serve) -> None:
         assert (await person.say(1))[0] is False
         assert listed not in (await person.ask(13534))[0]["tags"]
         assert await admin.ask(28934) == []
+
+
+async def test_who_is_no_member_any_more_reads_nothing_more(serve: Serve) -> None:
+    members = Membership(enabled=True, read=True)
+    served = await serve(RelayConfig(moderation=MODERATION, members=members))
+    acts = served.rooms.acts
+    await acts.allow_pubkey(VICTIM.public_key.hex, by="k")
+    async with wire(served.url) as one, wire(served.url) as two:
+        admin, person = Person(one, served, ADMIN), Person(two, served, VICTIM)
+        for reader, client in ((admin, one), (person, two)):
+            assert await reader.ask(1) == []
+            await reader.login()
+            await client.send("REQ", "live", {"kinds": [1]})
+            assert (await reader.until())[:2] == ["EOSE", "live"]
+        await acts.unallow_pubkey(VICTIM.public_key.hex, by="k")
+        assert await person.until() == ["CLOSED", "live", "restricted: only members read here"]
+        await one.offer(note("hello", key=ADMIN, at=now()))
+        assert (await admin.until("EVENT", "live"))[2]["content"] == "hello"
+        assert await person.ask(1) == []
