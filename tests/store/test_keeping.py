@@ -93,6 +93,9 @@ async def test_retention_by_kind_age_and_author(store: EventStore) -> None:
     naive.events = [event for event in naive.events if event not in gone]
     await compare(store, naive, events, rng, 30)
     assert await store.evict(rules, spared=[ALICE]) == (0, 0)
+    before = await store.count([Filter.of(kinds=[7])])
+    assert (await store.evict([Filter()], spared_kinds=[7, 1])).events
+    assert await store.count([Filter.of(kinds=[7])]) == before
     deleted = [event for event in events if await store.known([event.id]) == {}]
     assert [r.status for r in await store.save(deleted)].count("deleted") > 0, "tombstones stay"
     await store.check()
