@@ -81,9 +81,10 @@ class Acts:
         if pubkey == self.keeper.pubkey:
             raise InvalidData("this is the relay's own key")
         reason = _line(reason)
-        await self._put(Sort.BAN_PUBKEY, pubkey, by, reason, p=pubkey)
-        await self.members.remove(pubkey, by=by, reason=reason)
-        return await self.removal.author(pubkey, by=by, reason=reason)
+        async with self.removal.alone:
+            await self._put(Sort.BAN_PUBKEY, pubkey, by, reason, p=pubkey)
+            await self.members.remove(pubkey, by=by, reason=reason)
+            return await self.removal.author(pubkey, by=by, reason=reason)
 
     async def unban_pubkey(self, pubkey: str, *, by: str, reason: str = "") -> bool:
         """Take from it again; what was removed does not come back by itself. False: no ban."""
@@ -105,8 +106,9 @@ class Acts:
     async def ban_event(self, id: str, *, by: str, reason: str = "") -> int:
         """Remove this event, with reposts that carry it, and keep it out; how many events went."""
         id, reason = _id(id), _line(reason)
-        await self._put(Sort.BAN_EVENT, id, by, reason, instead_of=Sort.ALLOW_EVENT, e=id)
-        return await self.removal.event(id, by=by, reason=reason)
+        async with self.removal.alone:
+            await self._put(Sort.BAN_EVENT, id, by, reason, instead_of=Sort.ALLOW_EVENT, e=id)
+            return await self.removal.event(id, by=by, reason=reason)
 
     async def allow_event(self, id: str, *, by: str, reason: str = "") -> None:
         """Nothing is wrong with it, whatever is reported and whatever words it has."""

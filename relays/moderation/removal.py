@@ -40,17 +40,17 @@ class Removal:
         self._pubkeys: set[str] = set()
         self._ids: set[str] = set()
         self._wake = asyncio.Event()
-        self._lock = asyncio.Lock()
+        self.alone = asyncio.Lock()
+        """Held while something is banned and removed, so that he who did it hears how much went,
+        and the sweep finds nothing left."""
 
     async def author(self, pubkey: str, *, by: str, reason: str = "") -> int:
         """Remove all by this author and what reposts carry of it; how many events went."""
-        async with self._lock:
-            return await self._remove_author(pubkey, by, reason)
+        return await self._remove_author(pubkey, by, reason)
 
     async def event(self, id: str, *, by: str, reason: str = "") -> int:
         """Remove one event and the reposts that carry it."""
-        async with self._lock:
-            return await self._remove_event(id, by, reason)
+        return await self._remove_event(id, by, reason)
 
     def stray(self, event: Event) -> None:
         """`event` was stored although it is banned: remove it soon."""
@@ -87,7 +87,7 @@ class Removal:
         """Most of what is looked for is not there: many are asked for at once."""
         while self._pubkeys or self._ids:
             pubkeys, ids = _some(self._pubkeys), _some(self._ids)
-            async with self._lock:
+            async with self.alone:
                 if pubkeys and await self._count(_by(pubkeys)):
                     for pubkey in pubkeys:
                         await self._remove_author(pubkey, RELAY, "")

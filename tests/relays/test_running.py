@@ -186,7 +186,7 @@ async def test_it_ends_with_standard_input(start_relay: StartRelay, tmp_path: Pa
 def test_an_error_from_a_group_of_tasks_is_one_clear_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    async def fail(*_: object) -> None:
+    async def fail(*_: object, **__: object) -> None:
         async with asyncio.TaskGroup() as group:
             group.create_task(asyncio.sleep(10))
             raise StoreError("the disk is full")
