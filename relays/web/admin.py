@@ -234,6 +234,10 @@ async def _banned_events(acts: Acts, _params: Params, _by: str) -> list[dict[str
     return _listed("id", await acts.rules(Sort.BAN_EVENT))
 
 
+async def _allowed_events(acts: Acts, _params: Params, _by: str) -> list[dict[str, str]]:
+    return _listed("id", await acts.rules(Sort.ALLOW_EVENT))
+
+
 def _change(name: str) -> Method:
     async def change(acts: Acts, params: Params, by: str) -> bool:
         await acts.say(name, params.text(0, name), by=by)
@@ -254,6 +258,10 @@ async def _disallow_kind(acts: Acts, params: Params, by: str) -> bool:
 
 async def _allowed_kinds(acts: Acts, _params: Params, _by: str) -> list[int]:
     return sorted(acts.keeper.bans.allowed_kinds)
+
+
+async def _disallowed_kinds(acts: Acts, _params: Params, _by: str) -> list[int]:
+    return sorted(acts.keeper.bans.disallowed_kinds)
 
 
 async def _block_ip(acts: Acts, params: Params, by: str) -> bool:
@@ -305,4 +313,7 @@ METHODS: Final[Mapping[str, Method]] = {
     "blockip": _block_ip,
     "unblockip": _unblock_ip,
     "listblockedips": _blocked_ips,
+    # Not in the NIP, but clients know them: without, nobody sees from afar what was decided so.
+    "listallowedevents": _allowed_events,
+    "listdisallowedkinds": _disallowed_kinds,
 }

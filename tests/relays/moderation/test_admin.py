@@ -90,6 +90,7 @@ async def test_the_methods_are_those_of_the_nip(olga: Caller) -> None:
         *("changerelayname", "changerelaydescription", "changerelayicon"),
         *("allowkind", "disallowkind", "listallowedkinds"),
         *("blockip", "unblockip", "listblockedips"),
+        *("listallowedevents", "listdisallowedkinds"),
     }
 
 
@@ -139,6 +140,7 @@ async def test_events(olga: Caller) -> None:
     assert await olga.call("listbannedevents") == [{"id": bad.id, "reason": "bad taste"}]
     assert await olga.call("allowevent", bad.id) is True
     assert await olga.call("listbannedevents") == []
+    assert {entry["id"] for entry in await olga.call("listallowedevents")} == {bad.id, fine.id}
 
 
 async def test_what_the_relay_says_of_itself(olga: Caller) -> None:
@@ -159,6 +161,7 @@ async def test_kinds_and_addresses(olga: Caller) -> None:
     assert await olga.call("listallowedkinds") == [1, 7]
     assert await olga.call("disallowkind", 1) is True
     assert await olga.call("listallowedkinds") == [7]
+    assert await olga.call("listdisallowedkinds") == [1]
     assert await olga.call("blockip", "203.0.113.7", "floods") is True
     assert await olga.call("blockip", "2001:db8::/32") is True
     assert {entry["ip"] for entry in await olga.call("listblockedips")} == {
