@@ -27,14 +27,18 @@ from relays.policies.verdict import ACCEPTED, Offer, Verdict, all_questions
 from relays.relay import Relay
 from relays.rooms import Room, rooms
 from relays.rules import Rules
+from relays.upkeep.retention import Keeping, retention_note, with_retention
+from relays.vitals import Vitals, memory
 from relays.web.admin import Admin
+from relays.web.front import Front, MetricsPage
+from relays.web.health import Health
 from relays.web.information import Features
+from relays.web.metrics import Sampled, exposition
 from relays.web.pages import Pages
-from relays.web.requests import HttpRequest, HttpResponse
 
 
 class Serving:
-    """Made by `serve`. It is the `Site` of the process: each room answers at its path."""
+    """Made by `serve`; `site` answers for all rooms at their paths."""
 
     def __init__(self, keeper: Keeper, acts: Acts, config: RelayConfig) -> None:
         self.keeper = keeper
@@ -57,7 +61,10 @@ class Serving:
         found = {room.path: room for room in rooms(config)}
         if found.keys() != self._rooms.keys():
             raise ConfigError("other rooms than before want a restart")
+        for path, room in self._rooms.items():
+            room.check(found[path].config)
         made = {path: room.rules(found[path].config) for path, room in self._rooms.items()}
+        self._metrics.become(config)
         self.config = config
         self.acts.become(config)
         for path, room in self._rooms.items():
@@ -72,19 +79,23 @@ class Serving:
             if left and room.config.readers_are == "members":
                 room.relay.end_reading(left, "restricted: only members read here")
 
-    # As a Site
+    def site(self, data: Path) -> Front:
+        """What is answered over plain HTTP; `data` is the folder that needs room on the disk."""
+        health = Health(data, self._probe)
+        watched = {"/health": health.answer, "/metrics": self._metrics.answer}
+        return Front([room.pages for room in self._rooms.values()], watched)
 
-    def admits(self, request: HttpRequest) -> HttpResponse | None:
-        """See `Site`."""
-        return self._room_of(request).pages.admits(request)
+    async def _probe(self) -> None:
+        for room in self._rooms.values():
+            await room.store.probe()
 
-    async def answer(self, request: HttpRequest) -> HttpResponse:
-        """See `Site`."""
-        return await self._room_of(request).pages.answer(request)
-
-    def _room_of(self, request: HttpRequest) -> _Served:
-        # The first one knows what there is besides, and what there is not.
-        return self._rooms.get(request.path) or next(iter(self._rooms.values()))
+    def _exposition(self) -> bytes:
+        rooms = {
+            room.name: Sampled(room.relay.rules.metrics, room.vitals.gauges())
+            for room in self._rooms.values()
+        }
+        uptime = time.monotonic() - self._started
+        return exposition(rooms, {"memory_bytes": memory(), "uptime_seconds": uptime})
 
 
 class _Served:
@@ -97,6 +108,10 @@ class _Served:
         self.relay = relay
         admin = Admin(serving.acts)
         self.pages = Pages(self._said(), self._features(), admin=admin.answer)
+
+    def check(self, config: RelayConfig) -> None:
+        """Raises ConfigError where `rules` would, and changes nothing."""
+        self._policies.check(config)
 
     def rules(self, config: RelayConfig) -> Rules:
         """Those that `config` makes here. Raises ConfigError."""
@@ -203,17 +218,21 @@ async def serve(
                     clock=clock,
                 )
             )
-            rules = with_keeper(policies.rules(room.config), keeper, acts)
+            keeping = Keeping(room.config.retention, retention_note(data, room.name))
+            rules = with_retention(
+                with_keeper(policies.rules(room.config), keeper, acts), keeping
+            )
             await policies.refresh()
             trusts.append(policies)
             relay = Relay(store, verifier.verify_all, rules, clock, room.config.negentropy)
-            served = _Served(serving, room, policies, relay)
+            served = _Served(serving, room, policies, relay, store, keeping)
             serving._rooms[room.path] = served
             relay.news = await enter(store.listen(relay.hear))
             around = Surroundings(
                 store, verifier, _imports(relay), _consults(relay), urls[room.name], clock
             )
             work += [relay.run(), Mirrors(room.config.mirror, around).run()]
+            work += [served.vitals.run(), keeping.run(store, rules.metrics, clock)]
         await acts.settle()
         group = await enter(asyncio.TaskGroup())
         tasks = [group.create_task(one) for one in work]

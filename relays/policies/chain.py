@@ -12,7 +12,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
 from nostr_client.errors import ConfigError, InvalidData, StoreError
@@ -56,6 +56,14 @@ def _nobody(_: str) -> bool:
     return False
 
 
+class _Made(NamedTuple):
+    """What is made of a configuration and may fail."""
+
+    words: list[Policy]
+    customs: list[Custom]
+    asked: list[Custom]
+
+
 class Policies:
     """Of one relay. Made by `open_policies`; `rules` may be called again and again."""
 
@@ -87,8 +95,11 @@ class Policies:
         self._poke = asyncio.Event()
         self._refreshing = asyncio.Lock()
 
-    def rules(self, config: RelayConfig) -> Rules:
-        """What holds with `config`. Raises ConfigError, and then nothing has changed."""
+    def check(self, config: RelayConfig) -> None:
+        """Raises the ConfigError that `rules` would raise, and changes nothing."""
+        self._made(config)
+
+    def _made(self, config: RelayConfig) -> _Made:
         try:
             words = [without_words(config.events.words)] if config.events.words else []
         except InvalidData as error:
@@ -97,7 +108,15 @@ class Policies:
         asked = self._loaded(config, config.policies.questions)
         if wrong := [one.name for one in asked if one.is_async]:
             raise ConfigError(f"policies.questions: {wrong[0]} is async, and must not be")
-        self._customs = {(one.name, config.policies.folder): one for one in (*customs, *asked)}
+        return _Made(words, customs, asked)
+
+    def rules(self, config: RelayConfig) -> Rules:
+        """What holds with `config`. Raises ConfigError, and then nothing has changed."""
+        words, customs, asked = self._made(config)
+        folder = config.policies.folder
+        self._customs = {(one.name, folder): one for one in (*customs, *asked)}
+        for custom in self._customs.values():
+            custom.seconds = config.policies.seconds
         self._set(config)
         always = (JOIN, LEAVE) if config.members.enabled else ()
         kept = [
@@ -161,7 +180,6 @@ class Policies:
             custom = self._customs.get((name, own.folder))
             if custom is None:
                 custom = Custom(name, folder=own.folder)
-            custom.seconds = own.seconds
             found.append(custom)
         return found
 

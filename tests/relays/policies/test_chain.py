@@ -215,8 +215,9 @@ async def test_what_cannot_be_made_changes_nothing(opened: Open, tmp_path: Path)
             {"policies": own | {"python": ["gone.py:judge"]}},
             {"policies": own | {"questions": ["own.py:judge"]}},
         ):
-            with pytest.raises(ConfigError):
-                policies.rules(config(wrong))
+            for make in (policies.check, policies.rules):
+                with pytest.raises(ConfigError):
+                    make(config(wrong))
         assert said(rules, note()) == ""
         assert said(rules, note("x")).startswith("rate-limited: ")
 
