@@ -153,13 +153,14 @@ class Acts:
 
     async def remove_word(self, text: str, *, by: str, reason: str = "") -> int:
         """Remove what has this word: everything is read for it, which takes long. How many went."""
-        pattern = pattern_of([checked_word(text)])
+        pattern, reason = pattern_of([checked_word(text)]), _line(reason)
         removed = 0
         for store in self._stores:
             async for events in store.stream([Filter()]):
                 for event in events:
                     if pattern is not None and self._has_word(event, pattern):
-                        removed += await self.removal.event(event.id, by=by, reason=_line(reason))
+                        async with self.removal.alone:
+                            removed += await self.removal.event(event.id, by=by, reason=reason)
         return removed
 
     def _has_word(self, event: Event, pattern: re.Pattern[str]) -> bool:
