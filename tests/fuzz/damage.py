@@ -5,10 +5,12 @@ from __future__ import annotations
 import base64
 import json
 import random
+import time
 from collections.abc import Callable
 from typing import Any, Final
 
-from tests.fuzz.world import World
+from nostr_client.nips import nip98
+from tests.fuzz.world import World, key_of
 from tests.relays.talk import HANDSHAKE
 
 _TOKENS: Final = (
@@ -46,12 +48,22 @@ _LABELS: Final = (
 )
 
 
-class Hostile:
-    """Draws what a client that means no good may send."""
+_CALLS: Final = (
+    *("supportedmethods", "banpubkey", "unbanpubkey", "listbannedpubkeys", "banevent", "blockip"),
+    *("listbannedevents", "listeventsneedingmoderation", "changerelayname", "unblockip"),
+    *("createrole", "editrole", "deleterole", "assignrole", "listallowedkinds", "nonsense"),
+)
+"""Methods of NIP-86; none that could shut out a client that behaves."""
 
-    def __init__(self, world: World) -> None:
+
+class Hostile:
+    """Draws what a client that means no good may send to `url`, whose keeper may be careless too:
+    his key is that of the first author."""
+
+    def __init__(self, world: World, url: str) -> None:
         self.world = world
         self.rng = world.rng
+        self._url = url.replace("ws://", "http://")
 
     # Messages
 
@@ -222,7 +234,7 @@ class Hostile:
     def request(self) -> bytes:
         """Something that stands where a handshake should."""
         rng = self.rng
-        match rng.randrange(6):
+        match rng.randrange(8):
             case 0:
                 return self.damaged(HANDSHAKE)
             case 1:
@@ -234,7 +246,7 @@ class Hostile:
                 )
             case 3:
                 return self.damaged(self._post())
-            case 4:
+            case 4 | 5 | 6:
                 return self._post()
             case _:
                 return self._get()
@@ -253,28 +265,37 @@ class Hostile:
 
     def _post(self) -> bytes:
         rng = self.rng
-        calls = ("supportedmethods", "banpubkey", "listbannedpubkeys", "banevent", "allowkind", "x")
-        body = self.world.text(
-            rng.choice(
-                (
-                    {"method": rng.choice(calls), "params": [self._value(2)]},  # type: ignore[arg-type]
-                    self._value(4),
-                )
-            )
-        ).encode("utf-8", "surrogatepass")
-        if rng.random() < 0.3:
+        body = self.world.text(self._call()).encode("utf-8", "surrogatepass")
+        token = nip98.make(self._url, "POST", key_of(0), time.time(), body).encode()
+        if rng.random() < 0.2:
             body = self.damaged(body)
-        token = base64.b64encode(rng.choice((self.world.event().json, b"{}", rng.randbytes(50))))
-        length = rng.choice((len(body), len(body), 0, len(body) + 5, 10**9, 10**30, -1))
-        lines = [b"POST / HTTP/1.1", b"Host: x"]
-        lines.append(b"Content-Type: " + rng.choice((b"application/nostr+json+rpc", b"text/plain")))
-        lines.append(b"Authorization: " + rng.choice((b"Nostr ", b"Basic ", b"")) + token)
-        if rng.random() < 0.8:
+        if rng.random() < 0.3:
+            told = base64.b64encode(rng.choice((self.world.event().json, b"{}", rng.randbytes(50))))
+            token = rng.choice((b"Nostr ", b"Basic ", b"")) + told
+        length = rng.choice((*[len(body)] * 6, 0, len(body) + 5, 10**9, 10**30, -1))
+        lines = [b"POST / HTTP/1.1", b"Host: " + self._url.removeprefix("http://").encode()]
+        lines.append(b"Content-Type: " + rng.choice((_RPC, _RPC, b"text/plain")))
+        lines.append(b"Authorization: " + token)
+        if rng.random() < 0.9:
             lines += [b"Content-Length: %d" % length] * rng.choice((1, 1, 1, 2))
         if rng.random() < 0.2:
             lines.append(b"Transfer-Encoding: chunked")
             body = b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body)
         return b"\r\n".join((*lines, b"", body))
+
+    def _call(self) -> Any:
+        rng = self.rng
+        if rng.random() < 0.1:
+            return self._value(4)
+        known = (key_of(7).public_key.hex, rng.choice(self.world.made).id, "192.0.2.7", "a reason")
+        params = [
+            rng.choice(known) if rng.random() < 0.6 else self._value(2)
+            for _ in range(rng.randrange(4))
+        ]
+        return {"method": rng.choice(_CALLS), "params": params}
+
+
+_RPC: Final = b"application/nostr+json+rpc"
 
 
 def frame(first: int, payload: bytes, rng: random.Random) -> bytes:

@@ -18,7 +18,7 @@ from nostr_client.errors import InvalidData
 from nostr_client.protocol.messages import Unknown, decode_relay_message
 from tests.fuzz.damage import Hostile
 from tests.fuzz.serving import PREFIXES
-from tests.fuzz.world import World
+from tests.fuzz.world import World, key_of
 from tests.relays.talk import HANDSHAKE, note, wire
 from tests.relays.watching import watched
 
@@ -36,7 +36,7 @@ async def play(seed: str, folder: Path) -> int:
     """One round; how many connections were made. Raises AssertionError."""
     rng = random.Random(seed)
     config = folder / "relay.toml"
-    config.write_text("[limits]\ncreated_at_ahead = 3600\n")
+    config.write_text(f'pubkey = "{key_of(0).public_key.hex}"\n')
     async with watched(folder / "data", "--config", str(config)) as relay:
         await _good_client(relay.url, "before")
         before = relay.resident()
@@ -78,7 +78,7 @@ async def _attack(url: str, seed: str, left: Iterator[int]) -> None:
     rng = random.Random(seed)
     world = World(rng)
     world.made.append(note("known"))
-    hostile = Hostile(world)
+    hostile = Hostile(world, url)
     host, port = url.removeprefix("ws://").split(":")
     for _ in left:
         reader, writer = await asyncio.open_connection(host, int(port))
