@@ -21,6 +21,7 @@ from relays.policies.chain import open_policies
 from relays.policies.verdict import AsyncPolicy, Policy
 from relays.rooms import ROOT, Room, rooms
 from relays.running import note_in, service_urls
+from relays.upkeep.retention import Keeping, retention_note, with_retention
 
 
 class Beside(msgspec.Struct, frozen=True):
@@ -53,7 +54,8 @@ async def beside(config: RelayConfig, data: Path, name: str | None = None) -> As
             Verifier() as verifier,
             open_policies(store, bans=keeper.policy, urls=urls) as policies,
         ):
-            rules = policies.rules(room.config)
+            keeping = Keeping(room.config.retention, retention_note(data, room.name))
+            rules = with_retention(policies.rules(room.config), keeping)
             yield Beside(room, store, verifier, rules.imports, rules.consult, urls)
     except ExceptionGroup as group:
         if len(group.exceptions) > 1:

@@ -101,7 +101,7 @@ async def run(
                 gate = Gate(proxies, serving.keeper.banned_address)
                 context = None if tls is None else tls.context
                 async with listen(
-                    serving.relays, serving, listener, gate=gate, tls=context
+                    serving.relays, serving.site, listener, gate=gate, tls=context
                 ) as server:
                     serving.keeper.on_change(server.judge_again)
                     with _noted(data, Note(os.getpid(), address, int(time.time()))):

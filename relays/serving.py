@@ -31,7 +31,7 @@ from relays.upkeep.retention import Keeping, retention_note, with_retention
 from relays.vitals import Vitals, memory
 from relays.web.admin import Admin
 from relays.web.front import Front, MetricsPage
-from relays.web.health import Health
+from relays.web.health import Health, Probe
 from relays.web.information import Features
 from relays.web.metrics import Sampled, exposition
 from relays.web.pages import Pages
@@ -40,12 +40,18 @@ from relays.web.pages import Pages
 class Serving:
     """Made by `serve`; `site` answers for all rooms at their paths."""
 
-    def __init__(self, keeper: Keeper, acts: Acts, config: RelayConfig) -> None:
+    def __init__(
+        self, keeper: Keeper, acts: Acts, config: RelayConfig, data: Path, probe: Probe
+    ) -> None:
         self.keeper = keeper
+        self.data = data
+        self._health = Health(data, probe)
         self.acts = acts
         self.config = config
         self._rooms: dict[str, _Served] = {}
         self._members = keeper.roster.members
+        self._started = time.monotonic()
+        self._metrics = MetricsPage(config, self._exposition)
         keeper.on_change(self._changed)
 
     @property
@@ -79,15 +85,11 @@ class Serving:
             if left and room.config.readers_are == "members":
                 room.relay.end_reading(left, "restricted: only members read here")
 
-    def site(self, data: Path) -> Front:
-        """What is answered over plain HTTP; `data` is the folder that needs room on the disk."""
-        health = Health(data, self._probe)
-        watched = {"/health": health.answer, "/metrics": self._metrics.answer}
+    @property
+    def site(self) -> Front:
+        """What is answered over plain HTTP."""
+        watched = {"/health": self._health.answer, "/metrics": self._metrics.answer}
         return Front([room.pages for room in self._rooms.values()], watched)
-
-    async def _probe(self) -> None:
-        for room in self._rooms.values():
-            await room.store.probe()
 
     def _exposition(self) -> bytes:
         rooms = {
@@ -101,13 +103,20 @@ class Serving:
 class _Served:
     """One room at work."""
 
-    def __init__(self, serving: Serving, room: Room, policies: Policies, relay: Relay) -> None:
+    def __init__(
+        self, serving: Serving, room: Room, policies: Policies, relay: Relay, keeping: Keeping
+    ) -> None:
         self._serving = serving
         self._policies = policies
+        self._keeping = keeping
+        self.name = room.name
         self.config = room.config
         self.relay = relay
+        self.vitals = Vitals(relay.rules.metrics, relay.gauges, serving.data / room.database)
         admin = Admin(serving.acts)
-        self.pages = Pages(self._said(), self._features(), admin=admin.answer)
+        self.pages = Pages(
+            self._said(), self._features(), figures=self.vitals.figures, admin=admin.answer
+        )
 
     def check(self, config: RelayConfig) -> None:
         """Raises ConfigError where `rules` would, and changes nothing."""
@@ -115,10 +124,12 @@ class _Served:
 
     def rules(self, config: RelayConfig) -> Rules:
         """Those that `config` makes here. Raises ConfigError."""
-        return with_keeper(self._policies.rules(config), self._serving.keeper, self._serving.acts)
+        rules = with_keeper(self._policies.rules(config), self._serving.keeper, self._serving.acts)
+        return with_retention(rules, self._keeping)
 
     def become(self, config: RelayConfig, rules: Rules) -> None:
         self.config = config
+        self._keeping.become(config.retention)
         self.relay.rules.become(rules)
         self.speak()
 
@@ -203,7 +214,12 @@ async def serve(
             return any(one.trust is not None and pubkey in one.trust for one in trusts)
 
         acts = Acts(keeper, list(stores.values()), config, trusted)
-        serving = Serving(keeper, acts, config)
+
+        async def probe() -> None:
+            for store in stores.values():
+                await store.probe()
+
+        serving = Serving(keeper, acts, config, data, probe)
         work: list[Coroutine[Any, Any, None]] = [acts.removal.run()]
         for room in found:
             store = stores[room.name]
@@ -219,13 +235,11 @@ async def serve(
                 )
             )
             keeping = Keeping(room.config.retention, retention_note(data, room.name))
-            rules = with_retention(
-                with_keeper(policies.rules(room.config), keeper, acts), keeping
-            )
+            rules = with_retention(with_keeper(policies.rules(room.config), keeper, acts), keeping)
             await policies.refresh()
             trusts.append(policies)
             relay = Relay(store, verifier.verify_all, rules, clock, room.config.negentropy)
-            served = _Served(serving, room, policies, relay, store, keeping)
+            served = _Served(serving, room, policies, relay, keeping)
             serving._rooms[room.path] = served
             relay.news = await enter(store.listen(relay.hear))
             around = Surroundings(

@@ -203,6 +203,10 @@ class Keeping:
         if self._indexer is not None:
             await self._indexer.finish()
 
+    async def probe(self) -> None:
+        """Write something of no weight, durably. Raises StoreError when nothing can be written."""
+        await self._db.write(lambda c: c.execute("UPDATE state SET seq = seq"))
+
     async def check(self) -> None:
         """Raises StoreError if the file is damaged."""
         await upkeep.check(self._db)

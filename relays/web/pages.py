@@ -28,8 +28,7 @@ _NO_STORE: Final = {"Cache-Control": "no-store"}
 class Pages:
     """A `Site`: one room's. Its figures come from `figures`, which is asked at each request.
 
-    `address` is where the relay listens, for a relay without public URLs. `admin` answers what
-    NIP-86 asks.
+    `admin` answers what NIP-86 asks.
     """
 
     def __init__(
@@ -37,11 +36,9 @@ class Pages:
         config: RelayConfig,
         features: Features | None = None,
         *,
-        address: str = "",
         figures: Callable[[], Figures] = Figures,
         admin: Handler | None = None,
     ) -> None:
-        self._address = address
         self._figures = figures
         self._admin = admin
         self.become(config, features or Features())
@@ -50,7 +47,7 @@ class Pages:
         """From now on say what is true of this configuration. Raises ConfigError."""
         info = information(config, features)
         self._document = info.encode()
-        self._page = StatusPage(info, config.urls or (self._address,))
+        self._page = StatusPage(info, config.urls)
         self._web_pages = config.web_pages
         paths = [config.path, *(urlsplit(url).path for url in config.urls)]
         self.paths: Collection[str] = {path or "/" for path in paths}
@@ -87,7 +84,9 @@ class Pages:
             "Content-Security-Policy": self._page.policy,
             "Referrer-Policy": "no-referrer",
         }
-        return _page("text/html; charset=utf-8", self._page.html(self._figures()), headers)
+        here = f"{'wss' if request.secure else 'ws'}://{request.host}{request.path}"
+        page = self._page.html(self._figures(), here)
+        return _page("text/html; charset=utf-8", page, headers)
 
     def _fault(self, request: HttpRequest) -> HttpResponse | None:
         if not self._web_pages and _from_a_page(request):

@@ -51,6 +51,7 @@ class StatusPage:
             " connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
         )
         """The Content-Security-Policy that this page keeps to."""
+        self._addresses = addresses
         self._page = Template((room / "status.html").read_text("utf-8"))
         self._said = {
             "style": style,
@@ -58,7 +59,6 @@ class StatusPage:
             "name": _escaped(info.name or ""),
             "description_text": _escaped(" ".join((info.description or "").split())),
             "description": _paragraphs(info.description or ""),
-            "addresses": ", ".join(f"<code>{_escaped(url)}</code>" for url in addresses),
             "facts": "\n".join(_facts(info)),
             "limits": "\n".join(_limits(info)),
             "software": SOFTWARE,
@@ -66,8 +66,8 @@ class StatusPage:
             "hours": str(MINUTES // 60),
         }
 
-    def html(self, figures: Figures) -> bytes:
-        """The page."""
+    def html(self, figures: Figures, here: str = "") -> bytes:
+        """The page; `here` is what its reader calls the relay, if it has no public URL."""
         texts, lines = _texts(figures), _lines(figures)
         counters = "\n".join(
             f'<div><dt>{label}</dt><dd id="{id}">{texts[id]}</dd></div>'
@@ -77,7 +77,11 @@ class StatusPage:
             _plot(id, label, texts[f"{id}-peak"], lines[f"{id}-line"])
             for id, label in (("in", "Events received"), ("out", "Events sent"))
         )
-        return self._page.substitute(self._said, counters=counters, plots=plots).encode()
+        urls = self._addresses or (here,)
+        addresses = ", ".join(f"<code>{_escaped(url)}</code>" for url in urls)
+        return self._page.substitute(
+            self._said, counters=counters, plots=plots, addresses=addresses
+        ).encode()
 
     def json(self, figures: Figures) -> bytes:
         """What the page's script puts into it."""

@@ -41,6 +41,6 @@ async def serving(
 
         async with serve(config, folder, urls_of, clock=clock) as rooms:
             gate = Gate(Proxies(Networks(config.web.trusted_proxies)), rooms.keeper.banned_address)
-            async with listen(rooms.relays, rooms, listener, gate=gate) as server:
+            async with listen(rooms.relays, rooms.site, listener, gate=gate) as server:
                 rooms.keeper.on_change(server.judge_again)
                 yield Served(server.relay, server, url, rooms)

@@ -120,10 +120,11 @@ async def test_methods() -> None:
 
 async def test_the_status_page_and_its_figures() -> None:
     figures = [Figures(connections=1), Figures(connections=2)]
-    pages = Pages(CONFIG, address="ws://127.0.0.1:7777", figures=lambda: figures.pop(0))
-    page = await pages.answer(request(accept="text/html,application/xhtml+xml,*/*;q=0.8"))
+    pages = Pages(CONFIG, figures=lambda: figures.pop(0))
+    accept = "text/html,application/xhtml+xml,*/*;q=0.8"
+    page = await pages.answer(request(accept=accept, host="<127.0.0.1:7777"))
     assert b'<dd id="connections">1</dd>' in page.body
-    assert b"ws://127.0.0.1:7777" in page.body
+    assert b"<code>ws://&lt;127.0.0.1:7777/</code>" in page.body
     assert "default-src 'none'" in page.headers["Content-Security-Policy"]
     fresh = await pages.answer(request(accept="application/json"))
     assert json.loads(fresh.body)["texts"]["connections"] == "2"

@@ -1,0 +1,217 @@
+"""What a keeper does not want to hold for ever: taken out by age and by size, and not taken again.
+
+Neither replaceable events nor deletions and requests to vanish are ever taken out, so they are not
+kept out either. What is too old by a rule is refused by that rule; what was the oldest when there
+was too much is refused by a floor, which is written down, so that no import, sync or mirror brings
+it back. The floor goes when there is much room again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
+from typing import Final, Protocol
+
+import msgspec
+
+from nostr_client.errors import StoreError
+from nostr_client.paths import write_private
+from nostr_client.protocol.event import Event
+from nostr_client.protocol.filters import Filter
+from nostr_client.protocol.kinds import DELETION, VANISH, is_replaceable
+from nostr_client.store.keeping import Evicted
+from nostr_client.store.upkeep import Size
+from relays.config import Retention, RetentionRule
+from relays.metrics import Metrics
+from relays.policies.verdict import ACCEPTED, Offer, Policy, Verdict, refused
+from relays.rules import Rules
+
+EVERY: Final = 600.0
+"""Seconds between two looks."""
+_FIRST: Final = 30.0
+"""Seconds after the start: first of all, clients are served."""
+_DOWN_TO: Final = 0.97
+"""Of the size allowed: so that it is not always a few events too many."""
+_ROOM_AGAIN: Final = 0.8
+_GIGABYTE: Final = 10**9
+_DAY: Final = 86_400
+_WORTH_IT: Final = 64 * 2**20
+"""Bytes of free space in the file that are given back to the disk."""
+
+_log = logging.getLogger(__name__)
+
+
+class Evicting(Protocol):
+    """A store that can be made smaller."""
+
+    async def evict(
+        self,
+        filters: Sequence[Filter] = (),
+        *,
+        most_bytes: int | None = None,
+        spared: Collection[str] = (),
+        spared_kinds: Collection[int] = (),
+    ) -> Evicted: ...
+
+    async def size(self) -> Size: ...
+
+    async def compact(self) -> int: ...
+
+
+class _Note(msgspec.Struct, frozen=True):
+    """What is written down: what is older than `floor` (created_at) went for want of room."""
+
+    floor: int = 0
+
+
+class Keeping:
+    """Of one room. `note` is the file in which the floor stands; `judge` is a policy for all roads.
+
+    `become` takes other settings over.
+    """
+
+    def __init__(self, settings: Retention, note: Path) -> None:
+        self._note = note
+        self._floor = _read(note)
+        self.become(settings)
+
+    def become(self, settings: Retention) -> None:
+        """Go by these settings from now on."""
+        self.settings = settings
+        self._spared = frozenset(settings.spared)
+        self.is_on = bool(settings.rules) or settings.gigabytes is not None
+
+    @property
+    def floor(self) -> int:
+        """created_at before which all went that may; 0: none."""
+        return self._floor if self.settings.gigabytes is not None else 0
+
+    def judge(self, offer: Offer) -> Verdict:
+        """Refuses what would be taken out again."""
+        event = offer.event
+        if not self.is_on or not evictable(event) or event.pubkey in self._spared:
+            return ACCEPTED
+        for rule in self.settings.rules:
+            if event.created_at < offer.now - rule.days * _DAY and fits(rule, event):
+                return refused(f"invalid: such events are kept for {rule.days:g} days here")
+        if event.created_at < self.floor:
+            return refused("invalid: it is older than what there is room for here")
+        return ACCEPTED
+
+    def narrowed(self, filter: Filter, now: float) -> Filter:
+        """`filter` without the time of which nothing that it asks for would be kept.
+
+        So far as one bound can say it: where replaceable events or spared authors are asked for,
+        or all kinds, it is left as it is.
+        """
+        kinds = filter.kinds or ()
+        asked = set(filter.authors or ())
+        if not kinds or not all(map(_evictable_kind, kinds)):
+            return filter
+        if self._spared and (not asked or asked & self._spared):
+            return filter
+        bounds = [self.floor]
+        for rule in self.settings.rules:
+            covers_kinds = not set(kinds) & set(rule.except_kinds) and (
+                not rule.kinds or set(kinds) <= set(rule.kinds)
+            )
+            if covers_kinds and (not rule.authors or (asked and asked <= set(rule.authors))):
+                bounds.append(int(now - rule.days * _DAY))
+        since = max(filter.since or 0, *bounds)
+        return filter.changed(since=since) if since else filter
+
+    async def enforce(self, store: Evicting, now: float) -> int:
+        """Take out what is to go; returns how many events. Raises StoreError."""
+        count = 0
+        for rule in self.settings.rules:
+            old = Filter(
+                kinds=frozenset(rule.kinds) or None,
+                authors=frozenset(rule.authors) or None,
+                until=int(now - rule.days * _DAY) - 1,
+            )
+            evicted = await store.evict(
+                [old], spared=self.settings.spared, spared_kinds=rule.except_kinds
+            )
+            count += evicted.events
+        return count + await self._keep_size(store, int(now))
+
+    async def _keep_size(self, store: Evicting, now: int) -> int:
+        if self.settings.gigabytes is None:
+            return 0
+        most = int(self.settings.gigabytes * _GIGABYTE)
+        size, count = await store.size(), 0
+        if size.used > most:
+            evicted = await store.evict(
+                most_bytes=int(most * _DOWN_TO), spared=self.settings.spared
+            )
+            count = evicted.events
+            self._write(max(self._floor, min(evicted.floor, now)))
+            size = await store.size()
+        elif size.used < most * _ROOM_AGAIN and self._floor:
+            self._write(0)
+        if size.file > most or size.file - size.used > max(_WORTH_IT, most // 10):
+            await store.compact()
+        return count
+
+    def _write(self, floor: int) -> None:
+        self._floor = floor
+        write_private(self._note, msgspec.json.encode(_Note(floor)))
+
+    async def run(
+        self, store: Evicting, metrics: Metrics, clock: Callable[[], float] = time.time
+    ) -> None:
+        """Look after the store until cancelled."""
+        await asyncio.sleep(_FIRST)
+        while True:
+            try:
+                if self.is_on:
+                    metrics.evicted += await self.enforce(store, clock())
+            except StoreError as error:
+                _log.warning("retention is to be tried again: %s", error)
+            await asyncio.sleep(EVERY)
+
+
+def with_retention(rules: Rules, keeping: Keeping) -> Rules:
+    """`rules`, and on all roads the refusal of what would be taken out again."""
+
+    def before(judge: Policy) -> Policy:
+        def both(offer: Offer) -> Verdict:
+            verdict = judge(offer)
+            return keeping.judge(offer) if keeping.is_on and verdict.accepted else verdict
+
+        return both
+
+    return msgspec.structs.replace(rules, judge=before(rules.judge), imports=before(rules.imports))
+
+
+def retention_note(data: Path, room: str) -> Path:
+    """Where the floor of a room of the relay in the folder `data` stands."""
+    return data / f"{room}.retention.json"
+
+
+def evictable(event: Event) -> bool:
+    """May it ever be taken out for its age, or for want of room?"""
+    return _evictable_kind(event.kind)
+
+
+def _evictable_kind(kind: int) -> bool:
+    return not is_replaceable(kind) and kind not in (DELETION, VANISH)
+
+
+def fits(rule: RetentionRule, event: Event) -> bool:
+    """Is `event` one of those that `rule` is about?"""
+    return (
+        (not rule.kinds or event.kind in rule.kinds)
+        and event.kind not in rule.except_kinds
+        and (not rule.authors or event.pubkey in rule.authors)
+    )
+
+
+def _read(note: Path) -> int:
+    try:
+        return msgspec.json.decode(note.read_bytes(), type=_Note).floor
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+        return 0  # none yet; and a damaged one only means that some events come twice
