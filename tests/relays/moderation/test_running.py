@@ -240,3 +240,33 @@ async def test_who_is_no_member_any_more_reads_nothing_more(serve: Serve) -> Non
         await one.offer(note("hello", key=ADMIN, at=now()))
         assert (await admin.until("EVENT", "live"))[2]["content"] == "hello"
         assert await person.ask(1) == []
+
+
+async def test_a_ban_in_the_middle_of_a_flood(serve: Serve, tmp_path: Path) -> None:
+    """Events are in the verifier, in the store's queue and in the socket when the ban comes."""
+    served = await serve(OPEN)
+    accepted: list[bool] = []
+    async with wire(served.url) as writer, wire(served.url) as asker:
+
+        async def flood() -> None:
+            for start in range(0, 100_000, 50):
+                for n in range(start, start + 50):
+                    await writer.offer(note(f"{n}", at=now()))
+                accepted.extend([(await writer.recv())[2] for _ in range(50)])
+                if not accepted[-1]:
+                    return
+
+        flooding = asyncio.create_task(flood())
+        try:
+            async with asyncio.timeout(LIMIT):
+                while not accepted:
+                    await asyncio.sleep(0.01)
+            await command(tmp_path, "ban", "pubkey", encode_npub(VICTIM.public_key.hex))
+            async with asyncio.timeout(3 * LIMIT):
+                await flooding
+                while await asker.stored({"authors": [VICTIM.public_key.hex], "limit": 1}):
+                    await asyncio.sleep(0.05)
+        finally:
+            flooding.cancel()
+        assert accepted[0] is True
+        assert await asker.stored({"authors": [VICTIM.public_key.hex]}) == []
