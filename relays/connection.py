@@ -120,6 +120,7 @@ class Connection(asyncio.Protocol):
         self._refused = self._server.over_share(self.group) > 0
         too_many = len(self._server.connections) > self._server.relay.limits.connections
         if too_many or self._server.over_share(self.group) > TOLD_AT_ONCE:
+            self._server.relay.rules.metrics.refused_connections += 1
             self._transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -263,6 +264,7 @@ class Connection(asyncio.Protocol):
 
     def _refuse(self, response: HttpResponse) -> None:
         """Answer a handshake that does not become a WebSocket."""
+        self._server.relay.rules.metrics.refused_connections += 1
         self._finish(Exchange(self.address, secure=False), response)
 
     def _frame(self, frame: Frame) -> None:

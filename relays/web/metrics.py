@@ -53,6 +53,7 @@ def _all(sampled: Sampled) -> Iterator[tuple[str, str, _Samples]]:
 def _counters(metrics: Metrics) -> Iterator[tuple[str, _Samples]]:
     single = {
         "connections": metrics.connections,
+        "connections_refused": metrics.refused_connections,
         "messages": metrics.messages,
         "received_bytes": metrics.bytes_in,
         "sent_bytes": metrics.bytes_out,
