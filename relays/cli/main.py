@@ -14,9 +14,9 @@ from collections.abc import Sequence
 from typing import Final
 
 from nostr_client.version import __version__
-from relays.cli import config, members, moderation, running, sync, transfer, upkeep
+from relays.cli import config, members, mirror, moderation, running, sync, transfer, upkeep
 
-COMMANDS: Final = (running, transfer, upkeep, sync, moderation, members, config)
+COMMANDS: Final = (running, transfer, upkeep, sync, mirror, moderation, members, config)
 """Rooms with `add(commands)`. A command sets `command`, a function from its options to an exit
 code."""
 

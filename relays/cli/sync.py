@@ -19,24 +19,29 @@ def add(commands: Commands) -> None:
     """Add the command to the parser."""
     sync = commands.add_parser("sync", help="fetch what another relay has, and send what it lacks")
     sync.add_argument("peer", metavar="URL", help="the other relay")
-    sync.add_argument(
+    add_peer_options(sync, direction="both")
+    add_data(sync)
+    add_config(sync)
+    sync.set_defaults(command=_sync)
+
+
+def add_peer_options(command: argparse.ArgumentParser, *, direction: str) -> None:
+    """`--filter`, `--dir`, `--proxy` and `--room`; `direction` is the usual one."""
+    command.add_argument(
         "--filter",
         action="append",
         default=[],
         metavar="JSON",
         help="only these events: a filter, or a list of them (all)",
     )
-    sync.add_argument(
+    command.add_argument(
         "--dir",
-        choices=("both", "down", "up"),
-        default="both",
-        help="fetch (down), send (up), or both",
+        choices=("down", "up", "both"),
+        default=direction,
+        help=f"fetch (down), send (up), or both ({direction})",
     )
-    sync.add_argument("--proxy", metavar="URL", help="socks5h://host:port or http://host:port")
-    sync.add_argument("--room", metavar="NAME", help="one of the profile's further relays")
-    add_data(sync)
-    add_config(sync)
-    sync.set_defaults(command=_sync)
+    command.add_argument("--proxy", metavar="URL", help="socks5h://host:port or http://host:port")
+    command.add_argument("--room", metavar="NAME", help="one of the profile's further relays")
 
 
 def filters_of(texts: list[str]) -> list[Filter]:

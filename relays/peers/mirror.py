@@ -42,8 +42,6 @@ from relays.peers.sync import Sync, check, information
 from relays.policies.verdict import AsyncPolicy, Policy, Source
 from relays.taking import Taker
 
-OVERLAP: Final = 15 * 60
-"""Seconds before now from which on a peer is listened to."""
 LATE: Final = 24 * 3600
 """Seconds before the loss of a peer from which on the sets are compared again."""
 EVERYTHING: Final = 24 * 3600.0
@@ -97,6 +95,14 @@ class Peer:
         self._whole_at = float("-inf")
         self._parted_at = 0
 
+    @property
+    def summary(self) -> str:
+        """What came and went, in a line."""
+        came, went = self.carrier.taker.tally, self.carrier.sent
+        down = f"{came.stored} stored, {came.duplicate} duplicate, {came.refused} refused"
+        up = f"{went.accepted} accepted, {went.duplicate} duplicate, {went.refused} refused"
+        return "; ".join([f"down: {down}"] * self._down + [f"up: {up}"] * self._up)
+
     async def run(self) -> None:
         """Follow and feed until cancelled."""
         while True:
@@ -108,6 +114,9 @@ class Peer:
                 await self._serve()
             except* NostrError as group:
                 self._enter(State.WAITING, _words(group))
+            except* Exception as group:  # noqa: BLE001 - a fault of ours ends no other, nor the relay
+                _log.error("mirror of %s failed", self.url, exc_info=group)
+                self._enter(State.WAITING, "an error of this program's own, see the log")
             self._parted_at = int(self._around.clock())
             self._backoff.ended(monotonic(), monotonic() - began)
             await asyncio.sleep(self._backoff.wait(monotonic()))
@@ -122,8 +131,7 @@ class Peer:
                 watch = await stack.enter_async_context(self._around.store.watch(self._filters))
                 group.create_task(self._feed(watch))
             if self._down:
-                since = int(self._around.clock()) - OVERLAP
-                live = [one.changed(since=max(since, one.since or 0)) for one in self._filters]
+                live = [one.changed(limit=0) for one in self._filters]
                 subscription = self._pool.subscribe(live, [self.url])
                 group.create_task(self._listen(await stack.enter_async_context(subscription)))
             await self._compare()
@@ -195,15 +203,34 @@ class Mirrors:
         """Raises ConfigError for a URL that is none, or this relay's own, or a filter that is no
         set."""
         self._around = around
-        self._mirrors = [(mirror, _urls(mirror, around.urls)) for mirror in mirrors]
-        self.peers: list[Peer] = []
+        self._peers: dict[Mirror, list[Peer]] = {}
+        self._changed = asyncio.Event()
+        self.become(mirrors)
+
+    @property
+    def peers(self) -> list[Peer]:
         """Those that are at work."""
+        return [peer for peers in self._peers.values() for peer in peers]
+
+    def become(self, mirrors: Sequence[Mirror]) -> None:
+        """Be these from now on; those that were there before go on undisturbed.
+
+        Raises ConfigError as when made, and then nothing has changed.
+        """
+        self._wanted = {mirror: _urls(mirror, self._around.urls) for mirror in mirrors}
+        self._changed.set()
 
     async def run(self) -> None:
         """Work until cancelled."""
+        running: dict[Mirror, asyncio.Task[None]] = {}
         async with asyncio.TaskGroup() as group:
-            for mirror, urls in self._mirrors:
-                group.create_task(self._run(mirror, urls))
+            while True:
+                await self._changed.wait()
+                self._changed.clear()
+                for mirror in running.keys() - self._wanted.keys():
+                    running.pop(mirror).cancel()
+                for mirror in self._wanted.keys() - running.keys():
+                    running[mirror] = group.create_task(self._run(mirror, self._wanted[mirror]))
 
     async def _run(self, mirror: Mirror, urls: Sequence[str]) -> None:
         around = self._around
@@ -214,11 +241,17 @@ class Mirrors:
             known=around.store.known,
             clock=around.clock,
         )
-        async with pool, asyncio.TaskGroup() as group:
-            peers = [Peer(mirror, url, pool, around) for url in urls]
-            self.peers += peers
+        peers = [Peer(mirror, url, pool, around) for url in urls]
+        self._peers[mirror] = peers
+        try:
+            async with pool, asyncio.TaskGroup() as group:
+                for peer in peers:
+                    group.create_task(peer.run())
+        finally:
             for peer in peers:
-                group.create_task(peer.run())
+                _log.info("mirror of %s ends: %s", peer.url, peer.summary)
+            if self._peers.get(mirror) is peers:
+                del self._peers[mirror]
 
 
 def _urls(mirror: Mirror, own: Collection[str]) -> list[str]:

@@ -179,6 +179,51 @@ async def test_one_peers_trouble_is_its_own(tmp_path: Path) -> None:
                 assert away.state is State.WAITING
 
 
+async def test_other_mirrors_from_now_on(tmp_path: Path) -> None:
+    one, two = note("one"), note("two")
+    async with (
+        opened(tmp_path) as store,
+        ScriptedRelay(honest([one], most=10)) as first,
+        ScriptedRelay(honest([two], most=10)) as second,
+    ):
+        stays, goes = Mirror(urls=(first.url,)), Mirror(urls=(second.url,))
+        async with mirroring(store, stays) as mirrors:
+            await live(mirrors)
+            kept = mirrors.peers
+            mirrors.become([stays, goes])
+            await until(lambda: len(mirrors.peers) == 2)
+            await live(mirrors)
+            assert await holds(store, one, two)
+            with pytest.raises(ConfigError):
+                mirrors.become([Mirror(urls=("nonsense",))])
+            mirrors.become([stays])
+            await until(lambda: not second.open)
+            assert mirrors.peers == kept
+            assert first.connections == 1
+
+
+async def test_a_fault_of_ours_is_logged_and_ends_no_other(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def judge(offer: Offer) -> Verdict:
+        if offer.event.content == "trap":
+            raise KeyError("a fault")
+        return ACCEPTED
+
+    good = note("good")
+    async with (
+        opened(tmp_path) as store,
+        ScriptedRelay(honest([note("trap")], most=10)) as first,
+        ScriptedRelay(honest([good], most=10)) as second,
+    ):
+        section = Mirror(urls=(first.url, second.url))
+        async with mirroring(store, section, judge=judge) as mirrors:
+            await until(lambda: mirrors.peers and mirrors.peers[0].problem)
+            await until(partial(holds, store, good))
+            assert "error of this program" in mirrors.peers[0].problem
+    assert "a fault" in caplog.text
+
+
 @pytest.mark.parametrize(
     ("urls", "words"),
     [((), "no urls"), (("nonsense",), "nonsense"), (("ws://127.0.0.1:7777/",), "itself")],

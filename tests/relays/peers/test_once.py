@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 from pathlib import Path
@@ -89,3 +90,33 @@ def test_mistakes_are_said(tmp_path: Path, arguments: tuple[str, ...], words: st
     assert words in result.stderr
     assert "Traceback" not in result.stderr
     assert result.stdout == ""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGTERM there")
+async def test_a_mirror_as_a_command(tmp_path: Path, start_relay: StartRelay) -> None:
+    theirs, ours = await start_relay(), await start_relay(data=tmp_path / "ours")
+    async with wire(theirs.url) as there, wire(ours.url) as here:
+        await there.publish(EVENTS[0])
+        _, end = await here.req("live", {"kinds": [1]})
+        assert end[0] == "EOSE"
+        options = ("mirror", theirs.url, "--dir", "both", "--data", str(tmp_path / "ours"))
+        mirror = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "relays", *options, stderr=asyncio.subprocess.PIPE
+        )
+        try:
+            assert (await here.recv())[2]["id"] == EVENTS[0].id
+            await there.publish(EVENTS[1])
+            assert (await here.recv())[2]["id"] == EVENTS[1].id
+            await there.req("live", {"kinds": [1], "limit": 0})
+            await here.offer(EVENTS[2])
+            assert {(await here.recv())[0] for _ in range(2)} == {"OK", "EVENT"}
+            assert (await there.recv())[2]["id"] == EVENTS[2].id
+        finally:
+            mirror.terminate()
+            _, said = await asyncio.wait_for(mirror.communicate(), 20)
+    assert mirror.returncode == 0, said
+    assert b"live" in said
+    assert b"up: 1 accepted" in said
+    nothing = relays("mirror", "--data", str(tmp_path / "ours"))
+    assert nothing.returncode == 1
+    assert "nothing to mirror" in nothing.stderr
