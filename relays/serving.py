@@ -91,20 +91,34 @@ class Serving:
         watched = {"/health": self._health.answer, "/metrics": self._metrics.answer}
         return Front([room.pages for room in self._rooms.values()], watched)
 
-    def _exposition(self) -> bytes:
-        rooms = {
-            room.name: Sampled(room.relay.rules.metrics, room.vitals.gauges())
-            for room in self._rooms.values()
+    async def _exposition(self) -> bytes:
+        rooms: dict[str, Sampled] = {}
+        for room in self._rooms.values():
+            gauges = room.vitals.gauges() | {"search_lag_commits": await room.store.index_lag()}
+            rooms[room.name] = Sampled(room.relay.rules.metrics, gauges)
+        bans = self.keeper.bans
+        process = {
+            "memory_bytes": memory(),
+            "uptime_seconds": time.monotonic() - self._started,
+            "banned_pubkeys": len(bans.pubkeys),
+            "banned_events": len(bans.events),
+            "members": len(self.keeper.roster.members),
         }
-        uptime = time.monotonic() - self._started
-        return exposition(rooms, {"memory_bytes": memory(), "uptime_seconds": uptime})
+        return exposition(rooms, process)
 
 
 class _Served:
     """One room at work."""
 
     def __init__(
-        self, serving: Serving, room: Room, policies: Policies, relay: Relay, keeping: Keeping
+        self,
+        serving: Serving,
+        room: Room,
+        policies: Policies,
+        relay: Relay,
+        *,
+        store: EventStore,
+        keeping: Keeping,
     ) -> None:
         self._serving = serving
         self._policies = policies
@@ -112,6 +126,7 @@ class _Served:
         self.name = room.name
         self.config = room.config
         self.relay = relay
+        self.store = store
         self.vitals = Vitals(relay.rules.metrics, relay.gauges, serving.data / room.database)
         admin = Admin(serving.acts)
         self.pages = Pages(
@@ -239,7 +254,7 @@ async def serve(
             await policies.refresh()
             trusts.append(policies)
             relay = Relay(store, verifier.verify_all, rules, clock, room.config.negentropy)
-            served = _Served(serving, room, policies, relay, keeping)
+            served = _Served(serving, room, policies, relay, store=store, keeping=keeping)
             serving._rooms[room.path] = served
             relay.news = await enter(store.listen(relay.hear))
             around = Surroundings(

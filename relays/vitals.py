@@ -58,11 +58,10 @@ class Vitals:
         )
 
     def gauges(self) -> dict[str, float]:
-        """All that rises and falls, for Prometheus."""
+        """All that rises and falls."""
         return {
             **self._gauges(),
             "database_bytes": float(self._size()),
-            "uptime_seconds": self._clock() - self._started,
         }
 
     def _size(self) -> int:

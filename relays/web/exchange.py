@@ -6,6 +6,7 @@ every other is read by h11, with its body, and answered once: there is no second
 
 from __future__ import annotations
 
+from email.utils import formatdate
 from http import HTTPStatus
 from typing import Final
 
@@ -119,7 +120,8 @@ class Exchange:
         if self._answered:
             return b""
         self._answered = True
-        headers = [("Server", _SERVER), ("Connection", "close"), *response.headers.items()]
+        own = [("Date", formatdate(usegmt=True)), ("Server", _SERVER), ("Connection", "close")]
+        headers = [*own, *response.headers.items()]
         if response.media_type:
             headers.append(("Content-Type", response.media_type))
         headers.append(("Content-Length", str(len(response.body))))

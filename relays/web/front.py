@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Final
 from urllib.parse import urlsplit
@@ -49,7 +49,7 @@ class Front:
 class MetricsPage:
     """Answers /metrics, to those whom the configuration names. Raises ConfigError."""
 
-    def __init__(self, config: RelayConfig, exposition: Callable[[], bytes]) -> None:
+    def __init__(self, config: RelayConfig, exposition: Callable[[], Awaitable[bytes]]) -> None:
         self._exposition = exposition
         self.become(config)
 
@@ -66,7 +66,7 @@ class MetricsPage:
         return HttpResponse(
             status=HTTPStatus.OK,
             media_type=metrics.MEDIA_TYPE,
-            body=self._exposition(),
+            body=await self._exposition(),
             headers=_NO_STORE,
         )
 

@@ -62,7 +62,10 @@ async def test_what_is_watched_is_no_relay() -> None:
 async def test_who_may_read_the_metrics(
     config: RelayConfig, headers: dict[str, Any], status: int
 ) -> None:
-    page = MetricsPage(config, lambda: b"nostr_relay_up 1\n")
+    async def exposition() -> bytes:
+        return b"nostr_relay_up 1\n"
+
+    page = MetricsPage(config, exposition)
     answer = await page.answer(request("/metrics", **headers))
     assert answer.status == status
     assert (answer.body == b"nostr_relay_up 1\n") is (status == 200)
