@@ -30,10 +30,14 @@ def id_of(data: bytes) -> str:
     return data[_ID_AT:_ID_END].decode()
 
 
+def created_at_of(data: bytes) -> int:
+    """The time, read likewise."""
+    return int(data[_CREATED_AT : data.index(b",", _CREATED_AT)])
+
+
 def place_of(data: bytes) -> tuple[int, bytes]:
     """`Event.order`, read from the places where `Event.json` has its parts."""
-    created_at = int(data[_CREATED_AT : data.index(b",", _CREATED_AT)])
-    return -created_at, data[_ID_AT:_ID_END]
+    return -created_at_of(data), data[_ID_AT:_ID_END]
 
 
 def tie_of(event_id: str) -> int:

@@ -17,7 +17,8 @@ import msgspec
 
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
-from nostr_client.store import plans, statements
+from nostr_client.store import by_id, plans, statements
+from nostr_client.store.conditions import leaves
 from nostr_client.store.index_keys import MAX, IndexKeys, id_of, place_of, tie_of
 from nostr_client.store.plans import NEWEST, Cursor, Plan
 from nostr_client.store.removing import SEQS_OF_IDS
@@ -99,6 +100,8 @@ class Reading:
         """As `slice`, or sqlite3.DataError where that many are too large for one answer."""
         if plans.is_empty(f):
             return Slice([], True, False, db.execute(_SEQ).fetchone()[0])
+        if after is NEWEST and by_id.fits(f, limit) and (found := by_id.read(db, f, now)):
+            return Slice(found[1], True, False, found[0])
         plan = self._plan(db, f, after)
         seq, events = self._page(db, plan, None if limit is None else limit + 1, now)
         if limit is None or len(events) <= limit:
@@ -311,7 +314,7 @@ class Reading:
     def known(self, db: sqlite3.Connection, ids: Sequence[str]) -> dict[str, bytes]:
         """Of these ids, those that are held, each with its JSON."""
         listed = {"listed": json.dumps([tie_of(event_id) for event_id in ids])}
-        sql = f"SELECT json FROM event WHERE seq IN ({SEQS_OF_IDS})"  # noqa: S608
+        sql = f"SELECT json FROM event WHERE seq IN ({SEQS_OF_IDS}) AND NOT {leaves('event.seq')}"  # noqa: S608
         try:
             joined = db.execute(sql.replace("json", _JOINED, 1), listed).fetchone()[0]
             found = lines(joined)
