@@ -26,7 +26,7 @@ from relays.upkeep.retention import Keeping, retention_note, with_retention
 
 class Beside(msgspec.Struct, frozen=True):
     """What such a command needs. `judge` and `consult` decide on what the keeper brings in; `urls`
-    are the room's own, in their normal spelling."""
+    are the room's own, in their normal spelling; `keeping` knows what goes by its age."""
 
     room: Room
     store: EventStore
@@ -34,6 +34,7 @@ class Beside(msgspec.Struct, frozen=True):
     judge: Policy
     consult: AsyncPolicy | None
     urls: frozenset[str]
+    keeping: Keeping
 
 
 @asynccontextmanager
@@ -56,7 +57,7 @@ async def beside(config: RelayConfig, data: Path, name: str | None = None) -> As
         ):
             keeping = Keeping(room.config.retention, retention_note(data, room.name))
             rules = with_retention(policies.rules(room.config), keeping)
-            yield Beside(room, store, verifier, rules.imports, rules.consult, urls)
+            yield Beside(room, store, verifier, rules.imports, rules.consult, urls, keeping)
     except ExceptionGroup as group:
         if len(group.exceptions) > 1:
             raise

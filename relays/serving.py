@@ -119,10 +119,12 @@ class _Served:
         *,
         store: EventStore,
         keeping: Keeping,
+        mirrors: Mirrors,
     ) -> None:
         self._serving = serving
         self._policies = policies
         self._keeping = keeping
+        self._mirrors = mirrors
         self.name = room.name
         self.config = room.config
         self.relay = relay
@@ -136,6 +138,7 @@ class _Served:
     def check(self, config: RelayConfig) -> None:
         """Raises ConfigError where `rules` would, and changes nothing."""
         self._policies.check(config)
+        self._mirrors.check(config.mirror)
 
     def rules(self, config: RelayConfig) -> Rules:
         """Those that `config` makes here. Raises ConfigError."""
@@ -145,6 +148,7 @@ class _Served:
     def become(self, config: RelayConfig, rules: Rules) -> None:
         self.config = config
         self._keeping.become(config.retention)
+        self._mirrors.become(config.mirror)
         self.relay.rules.become(rules)
         self.speak()
 
@@ -254,13 +258,22 @@ async def serve(
             await policies.refresh()
             trusts.append(policies)
             relay = Relay(store, verifier.verify_all, rules, clock, room.config.negentropy)
-            served = _Served(serving, room, policies, relay, store=store, keeping=keeping)
+            around = Surroundings(
+                store,
+                verifier,
+                _imports(relay),
+                _consults(relay),
+                urls[room.name],
+                clock,
+                keeping,
+            )
+            mirrors = Mirrors(room.config.mirror, around)
+            served = _Served(
+                serving, room, policies, relay, store=store, keeping=keeping, mirrors=mirrors
+            )
             serving._rooms[room.path] = served
             relay.news = await enter(store.listen(relay.hear))
-            around = Surroundings(
-                store, verifier, _imports(relay), _consults(relay), urls[room.name], clock
-            )
-            work += [relay.run(), Mirrors(room.config.mirror, around).run()]
+            work += [relay.run(), mirrors.run()]
             work += [served.vitals.run(), keeping.run(store, rules.metrics, clock)]
         await acts.settle()
         group = await enter(asyncio.TaskGroup())

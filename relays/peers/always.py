@@ -31,7 +31,14 @@ async def mirror_until_stopped(
         wanted = mirrors or here.room.config.mirror
         if not wanted:
             raise ConfigError("nothing to mirror: give a URL, or [[mirror]] in the configuration")
-        around = Surroundings(here.store, here.verifier, here.judge, here.consult, here.urls)
+        around = Surroundings(
+            here.store,
+            here.verifier,
+            here.judge,
+            here.consult,
+            here.urls,
+            keeping=here.keeping,
+        )
         work = asyncio.create_task(Mirrors(wanted, around).run())
         if sys.platform != "win32":
             asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, work.cancel)

@@ -41,6 +41,7 @@ from relays.peers.carrying import SENDING, Carrier
 from relays.peers.sync import Sync, check, information
 from relays.policies.verdict import AsyncPolicy, Policy, Source
 from relays.taking import Taker
+from relays.upkeep.retention import Keeping
 
 LATE: Final = 24 * 3600
 """Seconds before the loss of a peer from which on the sets are compared again."""
@@ -61,7 +62,7 @@ class State(StrEnum):
 
 class Surroundings(msgspec.Struct, frozen=True):
     """What mirrors need of their relay: `judge` and `consult` are those for imports, `urls` its
-    own; `clock` gives seconds since 1970."""
+    own; `clock` gives seconds since 1970; what `keeping` would take out again is not compared."""
 
     store: EventStore
     verifier: Verifies
@@ -69,6 +70,7 @@ class Surroundings(msgspec.Struct, frozen=True):
     consult: AsyncPolicy | None = None
     urls: Collection[str] = ()
     clock: Callable[[], float] = time.time
+    keeping: Keeping | None = None
 
 
 class Peer:
@@ -152,6 +154,7 @@ class Peer:
                     up=self._up,
                     clock=self._around.clock,
                     since=since,
+                    keeping=self._around.keeping,
                 )
                 await sync.run(filter)
             if whole:
@@ -211,6 +214,11 @@ class Mirrors:
     def peers(self) -> list[Peer]:
         """Those that are at work."""
         return [peer for peers in self._peers.values() for peer in peers]
+
+    def check(self, mirrors: Sequence[Mirror]) -> None:
+        """Raises ConfigError where `become` would, and changes nothing."""
+        for mirror in mirrors:
+            _urls(mirror, self._around.urls)
 
     def become(self, mirrors: Sequence[Mirror]) -> None:
         """Be these from now on; those that were there before go on undisturbed.

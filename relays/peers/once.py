@@ -75,7 +75,9 @@ async def sync_once(
         ) as pool:
             carrier = Carrier(pool, peer, taker)
             info = await information(peer, proxy)
-            sync = Sync(pool, carrier, info, down=down, up=up, clock=time.time)
+            sync = Sync(
+                pool, carrier, info, down=down, up=up, clock=time.time, keeping=here.keeping
+            )
             outcome = Outcome(sync.steps, taker.tally, carrier.sent)
             started = time.monotonic()
             try:

@@ -38,6 +38,8 @@ from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.safe_text import safe_line
 from relays.peers.carrying import Carrier
+from relays.peers.kept import worth
+from relays.upkeep.retention import Keeping
 
 EVENTS: Final = 100_000
 """Our events in one window."""
@@ -115,7 +117,8 @@ async def information(url: str, proxy: str | None = None) -> RelayInfo | None:
 
 
 class Sync:
-    """One peer. `info` is what it says of itself; `since`: nothing older is wanted."""
+    """One peer. `info` is what it says of itself; `since`: nothing older is wanted, nor what
+    `keeping` would take out again."""
 
     def __init__(
         self,
@@ -127,6 +130,7 @@ class Sync:
         up: bool,
         clock: Callable[[], float],
         since: int = 0,
+        keeping: Keeping | None = None,
     ) -> None:
         self.steps = Steps()
         self._pool = pool
@@ -138,12 +142,19 @@ class Sync:
         self._up = up
         self._clock = clock
         self._since = since
+        self._keeping = keeping
         self._cuts = 0
 
     async def run(self, filter: Filter) -> None:
         """Compare the sets of `filter`, and carry. Raises RelayError, StoreError."""
-        since = max(filter.since or 0, self._since) or None
-        todo = [Span(since, filter.until)]
+        whole = filter.changed(since=max(filter.since or 0, self._since) or None)
+        keeping = self._keeping
+        parts = [whole] if keeping is None else worth(whole, keeping, self._clock())
+        for part in parts:
+            await self._part(part)
+
+    async def _part(self, filter: Filter) -> None:
+        todo = [Span(filter.since, filter.until)]
         while todo:
             span = todo.pop()
             if await self._surely(span.of(filter)):
