@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -116,7 +118,28 @@ async def test_a_mirror_as_a_command(tmp_path: Path, start_relay: StartRelay) ->
             _, said = await asyncio.wait_for(mirror.communicate(), 20)
     assert mirror.returncode == 0, said
     assert b"live" in said
-    assert b"up: 1 accepted" in said
+    assert b"ends: down: 2 stored" in said
     nothing = relays("mirror", "--data", str(tmp_path / "ours"))
     assert nothing.returncode == 1
     assert "nothing to mirror" in nothing.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGHUP there")
+async def test_a_running_relay_mirrors_and_learns_of_others(
+    tmp_path: Path, start_relay: StartRelay
+) -> None:
+    one, two = await start_relay(), await start_relay()
+    for peer, event in ((one, EVENTS[0]), (two, EVENTS[1])):
+        async with wire(peer.url) as there:
+            await there.publish(event)
+    config = tmp_path / "relay.toml"
+    section = "[[mirror]]\nurls = ['{}']\n".format
+    config.write_text(section(one.url))
+    ours = await start_relay("--config", str(config))
+    async with wire(ours.url) as here:
+        ids, _ = await here.req("live", {"kinds": [1]})
+        came = ids or [(await here.recv())[2]["id"]]
+        assert came == [EVENTS[0].id]
+        config.write_text(section(one.url) + section(two.url))
+        os.kill(ours.pid, signal.SIGHUP)
+        assert (await here.recv())[2]["id"] == EVENTS[1].id
