@@ -1,9 +1,10 @@
-"""`relay doctor` and `relay health`."""
+"""`relay backup`, `restore`, `compact`, `doctor` and `health`."""
 
 from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from relays.cli.common import add_data, data_of, on_loop
@@ -17,6 +18,17 @@ ILL: Final = 1
 
 def add(commands: Commands) -> None:
     """Add the commands to the parser."""
+    backup = commands.add_parser("backup", help="copy the whole relay, and read the copy back")
+    backup.add_argument("place", type=Path, metavar="FOLDER", help="a folder that is not there yet")
+    add_data(backup)
+    backup.set_defaults(command=_backup)
+    restore = commands.add_parser("restore", help="put a backup back, where there is no relay")
+    restore.add_argument("place", type=Path, metavar="FOLDER", help="the backup's")
+    add_data(restore)
+    restore.set_defaults(command=_restore)
+    compact = commands.add_parser("compact", help="give free space back to the disk")
+    add_data(compact)
+    compact.set_defaults(command=_compact)
     doctor = commands.add_parser("doctor", help="look at everything a relay needs")
     add_data(doctor)
     doctor.add_argument("--config", metavar="FILE", help="settings, in TOML")
@@ -33,13 +45,45 @@ def add(commands: Commands) -> None:
     health.set_defaults(command=_health)
 
 
+def _backup(options: argparse.Namespace) -> int:
+    from relays.upkeep.backup import back_up
+    from relays.web.status import size_text
+
+    made = on_loop(back_up(data_of(options), options.place))
+    sys.stderr.write(
+        f"{options.place}: {made.events:,} events, {size_text(made.size)}; read back and sound."
+        " It holds the relay's secret key: keep it where nobody else reads it.\n"
+    )
+    return 0
+
+
+def _restore(options: argparse.Namespace) -> int:
+    from relays.upkeep.backup import restore
+
+    made = on_loop(restore(options.place, data_of(options)))
+    sys.stderr.write(f"{data_of(options)}: {made.events:,} events are back; read and sound.\n")
+    return 0
+
+
+def _compact(options: argparse.Namespace) -> int:
+    return on_loop(_compact_all(options))
+
+
+async def _compact_all(options: argparse.Namespace) -> int:
+    from relays.upkeep.compact import compact
+    from relays.web.status import size_text
+
+    async for done in compact(data_of(options)):
+        sizes = f"{size_text(done.before)} before, {size_text(done.after)} now"
+        sys.stderr.write(f"{done.name}: {sizes}\n")
+    return 0
+
+
 def _doctor(options: argparse.Namespace) -> int:
     return on_loop(_examine(options))
 
 
 async def _examine(options: argparse.Namespace) -> int:
-    from pathlib import Path
-
     from relays.upkeep.doctor import examine
 
     bad = False
