@@ -175,7 +175,7 @@ class Carrier:
                         if item.reason in (TOO_MANY, BEYOND_LIMIT):
                             return False
                         if lost or not item.reason.startswith("lost: "):
-                            raise _error(item)
+                            raise error_of(item)
                         lost = True  # it may have closed an idle socket just now: once more
 
     # Up
@@ -258,7 +258,8 @@ async def _together(work: Iterator[Coroutine[Any, Any, T]]) -> list[T]:
     return [task.result() for task in tasks]
 
 
-def _error(ended: Ended) -> RelayError:
+def error_of(ended: Ended) -> RelayError:
+    """Why nothing comes any more, as an error."""
     if ended.prefix or not ended.reason.startswith(("connect:", "lost:")):
         return Refused(ended.url, ended.prefix, ended.reason)
     return _silence(ended.url, ended.reason)

@@ -37,7 +37,7 @@ from nostr_client.protocol.urls import normalize_relay_url
 from nostr_client.safe_text import safe_line
 from nostr_client.store.events import EventStore, Watch
 from relays.config import Mirror
-from relays.peers.carrying import SENDING, Carrier
+from relays.peers.carrying import SENDING, Carrier, error_of
 from relays.peers.sync import Sync, check, information
 from relays.policies.verdict import AsyncPolicy, Policy, Source
 from relays.taking import Taker
@@ -96,6 +96,7 @@ class Peer:
         self._backoff = Backoff(random.random)
         self._whole_at = float("-inf")
         self._parted_at = 0
+        self._said = ""
 
     @property
     def summary(self) -> str:
@@ -170,8 +171,7 @@ class Peer:
                 await self.carrier.take(events)
             for item in batch:
                 if isinstance(item, Ended):
-                    reason = f"{item.prefix}: {item.reason}" if item.prefix else item.reason
-                    raise RelayError(self.url, reason)
+                    raise error_of(item)
         raise RelayError(self.url, "the pool is closed")
 
     async def _feed(self, watch: Watch) -> None:
@@ -193,9 +193,12 @@ class Peer:
             await self.carrier.send_events(events, self._filters)
 
     def _enter(self, state: State, problem: str = "") -> None:
-        if state is not self.state or problem != self.problem:
-            level = logging.WARNING if problem else logging.INFO
-            _log.log(level, "mirror of %s: %s%s", self.url, state, problem and f": {problem}")
+        said = f"{state}: {problem}" if problem else str(state)
+        if state is not State.COMPARING and said != self._said:  # not at every try
+            _log.log(
+                logging.WARNING if problem else logging.INFO, "mirror of %s: %s", self.url, said
+            )
+            self._said = said
         self.state, self.since, self.problem = state, self._around.clock(), problem
 
 
