@@ -10,101 +10,21 @@ from __future__ import annotations
 import argparse
 import asyncio
 import itertools
-import random
 import statistics
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from hashlib import sha256
 from pathlib import Path
 
-from nostr_client.protocol.event import Event, event_digest
+from benchmarks.network import SPAN, Network, event
+from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.store.events import EventStore
 
-AUTHORS = 2000
-SPAN = 30 * 86_400
-START = 1_700_000_000
+NOW = 1_700_000_000 + SPAN
 ROUNDS = 300
 WARM = 30
-WORDS = tuple(f"w{number:x}" for number in range(0, 1 << 16, 97))
-Tag = tuple[str, ...]
-
-
-def event(pubkey: str, kind: int, created_at: int, tags: Sequence[Tag], content: str) -> Event:
-    digest = event_digest(pubkey, created_at, kind, tags, content).hex()
-    fields = {"id": digest, "pubkey": pubkey, "created_at": created_at, "kind": kind}
-    return Event.from_dict({**fields, "tags": tags, "content": content, "sig": digest * 2})
-
-
-class Network:
-    """People of whom few write much, and what they write."""
-
-    def __init__(self, count: int) -> None:
-        self.rng = random.Random(7)
-        self.people = [sha256(b"%d" % number).hexdigest() for number in range(AUTHORS)]
-        self.weights = list(
-            itertools.accumulate(1 / (number + 1) ** 0.8 for number in range(AUTHORS))
-        )
-        self.notes: list[Event] = []
-        self.count = count
-
-    def someone(self) -> str:
-        return self.rng.choices(self.people, cum_weights=self.weights)[0]
-
-    def events(self) -> Iterator[Event]:
-        for number in range(self.count):
-            made = self._event(START + SPAN * number // self.count)
-            if made.kind == 1:
-                self.notes.append(made)
-            yield made
-
-    def _event(self, created_at: int) -> Event:
-        rng, hint = self.rng, "wss://relay.example.com"
-        recent = self.notes[-2000:]
-        if rng.random() < 0.25 and recent:
-            target = rng.choice(recent)
-            tags: list[Tag] = [("e", target.id, hint), ("p", target.pubkey), ("k", "1")]
-            return event(self.someone(), 7 if rng.random() < 0.8 else 6, created_at, tags, "+")
-        tags = []
-        if rng.random() < 0.5 and recent:
-            target = rng.choice(recent)
-            tags += [("e", target.id, hint, "root"), ("p", target.pubkey)]
-        if rng.random() < 0.15:
-            tags += [("t", rng.choice(WORDS)) for _ in range(rng.randint(1, 4))]
-        length = max(1, min(400, int(rng.lognormvariate(3.0, 0.9))))
-        return event(self.someone(), 1, created_at, tags, " ".join(rng.choices(WORDS, k=length)))
-
-    def questions(self) -> dict[str, Callable[[], Filter]]:
-        rng = self.rng
-
-        def note_id() -> str:
-            return rng.choice(self.notes).id
-
-        def some(count: int) -> list[str]:
-            return list({self.someone() for _ in range(count)})
-
-        return {
-            "20 authors, limit 500": lambda: Filter.of(authors=some(26)[:20], kinds=[1], limit=500),
-            "1,000 authors, limit 500": lambda: Filter.of(
-                authors=rng.sample(self.people, 1000), kinds=[1, 6], limit=500
-            ),
-            "single id": lambda: Filter.of(ids=[note_id()]),
-            "100 ids": lambda: Filter.of(ids=[note_id() for _ in range(100)]),
-            "#e thread": lambda: Filter.of(kinds=[1], e=[note_id()], limit=500),
-            "kind + since": lambda: Filter.of(
-                kinds=[1], since=START + SPAN - rng.randint(600, 6000), limit=500
-            ),
-            "#p notifications": lambda: Filter.of(kinds=[1, 6, 7], p=[self.someone()], limit=100),
-            "reactions to 50 notes": lambda: Filter.of(
-                kinds=[7], e=[note_id() for _ in range(50)], limit=500
-            ),
-            "my reaction to a note": lambda: Filter.of(
-                kinds=[7], authors=[self.someone()], e=[note_id()]
-            ),
-            "newest of all": lambda: Filter.of(limit=500),
-        }
 
 
 async def timed(run: Callable[[], Awaitable[object]]) -> float:
@@ -139,7 +59,7 @@ async def saving(store: EventStore, network: Network) -> None:
 
 async def special(store: EventStore, network: Network) -> None:
     """What costs more than a note."""
-    now = START + SPAN
+    now = NOW
     singles = [event(network.someone(), 1, now, (), f"single {n}") for n in range(300)]
     took = [await timed(lambda one=one: store.save([one])) for one in singles]  # type: ignore[misc]
     print(f"save, one at a time:           {statistics.median(took) * 1e3:>9.2f} ms, median")
@@ -200,8 +120,8 @@ async def busy_loop() -> AsyncIterator[None]:
 async def run(count: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "events.db"
-        network = Network(count)
-        async with EventStore.open(path, clock=lambda: START + SPAN) as store:
+        network = Network(count, NOW)
+        async with EventStore.open(path, clock=lambda: NOW) as store:
             await saving(store, network)
             await answering(store, network)
             print()
