@@ -13,6 +13,7 @@ import msgspec
 
 from nostr_client.errors import ConfigError
 from nostr_client.paths import private_folder
+from nostr_client.protocol.keys import SecretKey
 from nostr_client.signing.verifier import Verifier
 from nostr_client.store.events import EventStore
 from relays.config import RelayConfig
@@ -26,7 +27,8 @@ from relays.upkeep.retention import Keeping, retention_note, with_retention
 
 class Beside(msgspec.Struct, frozen=True):
     """What such a command needs. `judge` and `consult` decide on what the keeper brings in; `urls`
-    are the room's own, in their normal spelling; `keeping` knows what goes by its age."""
+    are the room's own, in their normal spelling; `keeping` knows what goes by its age, `key` is the
+    relay's own."""
 
     room: Room
     store: EventStore
@@ -35,6 +37,7 @@ class Beside(msgspec.Struct, frozen=True):
     consult: AsyncPolicy | None
     urls: frozenset[str]
     keeping: Keeping
+    key: SecretKey
 
 
 @asynccontextmanager
@@ -57,7 +60,9 @@ async def beside(config: RelayConfig, data: Path, name: str | None = None) -> As
         ):
             keeping = Keeping(room.config.retention, retention_note(data, room.name))
             rules = with_retention(policies.rules(room.config), keeping)
-            yield Beside(room, store, verifier, rules.imports, rules.consult, urls, keeping)
+            yield Beside(
+                room, store, verifier, rules.imports, rules.consult, urls, keeping, keeper.key
+            )
     except ExceptionGroup as group:
         if len(group.exceptions) > 1:
             raise

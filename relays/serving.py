@@ -21,6 +21,7 @@ from relays.config import RelayConfig
 from relays.moderation.acts import Acts
 from relays.moderation.bans import INVITE
 from relays.moderation.keeper import Keeper
+from relays.peers.login import logging_in
 from relays.peers.mirror import Mirrors, Surroundings
 from relays.policies.chain import Policies, open_policies
 from relays.policies.verdict import ACCEPTED, Offer, Verdict, all_questions
@@ -266,6 +267,7 @@ async def serve(
                 urls[room.name],
                 clock,
                 keeping,
+                logging_in(keeper.key, clock),
             )
             mirrors = Mirrors(room.config.mirror, around)
             served = _Served(

@@ -14,6 +14,7 @@ from relays.beside import beside
 from relays.config import Mirror, RelayConfig
 from relays.logs import write_logs
 from relays.peers import mirror as mirroring
+from relays.peers.login import logging_in
 from relays.peers.mirror import Mirrors, Surroundings
 
 
@@ -38,6 +39,7 @@ async def mirror_until_stopped(
             here.consult,
             here.urls,
             keeping=here.keeping,
+            authenticate=logging_in(here.key),
         )
         work = asyncio.create_task(Mirrors(wanted, around).run())
         if sys.platform != "win32":

@@ -27,6 +27,7 @@ import msgspec
 
 from nostr_client.errors import ConfigError, InvalidData, NostrError, RelayError
 from nostr_client.net.backoff import Backoff
+from nostr_client.net.connection import Authenticate
 from nostr_client.net.dial import DialPolicy
 from nostr_client.net.intake import Verifies
 from nostr_client.net.pool import RelayPool
@@ -62,7 +63,8 @@ class State(StrEnum):
 
 class Surroundings(msgspec.Struct, frozen=True):
     """What mirrors need of their relay: `judge` and `consult` are those for imports, `urls` its
-    own; `clock` gives seconds since 1970; what `keeping` would take out again is not compared."""
+    own; `clock` gives seconds since 1970; what `keeping` would take out again is not compared;
+    `authenticate` answers peers that want to know who we are."""
 
     store: EventStore
     verifier: Verifies
@@ -71,6 +73,7 @@ class Surroundings(msgspec.Struct, frozen=True):
     urls: Collection[str] = ()
     clock: Callable[[], float] = time.time
     keeping: Keeping | None = None
+    authenticate: Authenticate | None = None
 
 
 class Peer:
@@ -250,6 +253,7 @@ class Mirrors:
             proxy=mirror.proxy,
             dial=DialPolicy(given=urls),
             known=around.store.known,
+            authenticate=around.authenticate,
             clock=around.clock,
         )
         peers = [Peer(mirror, url, pool, around) for url in urls]

@@ -20,6 +20,7 @@ from nostr_client.protocol.urls import normalize_relay_url
 from relays.beside import beside
 from relays.config import RelayConfig
 from relays.peers.carrying import Carrier, Sent
+from relays.peers.login import logging_in
 from relays.peers.sync import Steps, Sync, check, information
 from relays.policies.verdict import Source
 from relays.progress import Progress
@@ -72,6 +73,7 @@ async def sync_once(
             proxy=proxy,
             dial=DialPolicy(given=[peer]),
             known=here.store.known,
+            authenticate=logging_in(here.key),
         ) as pool:
             carrier = Carrier(pool, peer, taker)
             info = await information(peer, proxy)

@@ -143,3 +143,18 @@ async def test_a_running_relay_mirrors_and_learns_of_others(
         config.write_text(section(one.url) + section(two.url))
         os.kill(ours.pid, signal.SIGHUP)
         assert (await here.recv())[2]["id"] == EVENTS[1].id
+
+
+async def test_a_peer_that_asks_who_we_are_is_told(tmp_path: Path, start_relay: StartRelay) -> None:
+    theirs = await start_relay("--config", str(_authenticated(tmp_path)))
+    data = tmp_path / "here"
+    async with EventStore.open(data / "events.db") as store:
+        await store.save(EVENTS[:2])
+    outcome = await sync_once(data, theirs.url, [Filter()], RelayConfig())
+    assert outcome.sent.accepted == 2, str(outcome.sent)
+
+
+def _authenticated(folder: Path) -> Path:
+    config = folder / "theirs.toml"
+    config.write_text("[access]\nauthenticated = true\n")
+    return config
