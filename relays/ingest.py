@@ -191,7 +191,9 @@ class Intake:
         except (NostrError, TimeoutError) as error:
             # Said once, and not for every batch: on a full disk, logs only make it worse.
             if not self._failing:
-                _log.error("events cannot be stored, and are refused: %s", error or "no answer")
+                _log.error(
+                    "events cannot be stored, and are refused: %s", str(error) or "no answer"
+                )
             self._failing = True
             self._rules.metrics.store_failures += 1
             return None

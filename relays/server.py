@@ -11,13 +11,19 @@ from collections import Counter
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Final, Protocol
 
+from nostr_client.protocol.messages import Notice
 from relays.relay import POLICY, Relay
 from relays.web.forwarded import Networks, Origin, Proxies
 from relays.web.requests import HttpRequest, Site
+from relays.wire import text_frame
 
 LINGER: Final = 2.0
 """Seconds that a client has for its side of a closing connection."""
 GOING_AWAY: Final = 1001
+_FAREWELL: Final = text_frame(
+    Notice("closing: this relay goes away, perhaps for a moment").encode()
+)
+"""Not every client shows the reason in a close frame."""
 
 
 class Connection(Protocol):
@@ -29,6 +35,9 @@ class Connection(Protocol):
     """Whose connections are counted together; empty: nobody's."""
 
     def stop_reading(self) -> None: ...
+
+    def write(self, frames: bytes) -> None:
+        """Send frames made by `relays.wire`, if it is a WebSocket."""
 
     def drop(self, code: int, reason: str) -> None:
         """Say why in a close frame, and end."""
@@ -129,6 +138,7 @@ class Server:
     async def close(self) -> None:
         """Tell every client that the relay goes away, and let each have `LINGER` to hear it."""
         for connection in list(self.connections):
+            connection.write(_FAREWELL)
             connection.drop(GOING_AWAY, "the relay is closing")
         try:
             async with asyncio.timeout(LINGER):
