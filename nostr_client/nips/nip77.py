@@ -53,6 +53,7 @@ _MASK: Final = 2**256 - 1
 Bound = tuple[int, bytes]
 """Time and the beginning of an id, without zeros at its end: compares as the whole id does."""
 _END: Final[Bound] = (_INFINITY, b"")
+_number: Final = int.from_bytes
 
 
 _EMPTY: Final = sha256(bytes(ID_BYTES + 1)).digest()[:FINGERPRINT_BYTES]
@@ -127,16 +128,15 @@ class Items:
         """Of the items from `lower` up to, not including, `upper`."""
         if lower == upper:
             return _EMPTY
-        total = (self._sum(upper) - self._sum(lower)) & _MASK
-        digest = sha256(total.to_bytes(ID_BYTES, "little") + _varint(upper - lower))
-        return digest.digest()[:FINGERPRINT_BYTES]
+        return _digest(self.sum(upper) - self.sum(lower), upper - lower)
 
-    def _sum(self, index: int) -> int:
+    def sum(self, index: int) -> int:
         """The ids of the first `index` items, added up."""
-        block, rest = divmod(index, _BLOCK)
-        total = self._sums[block]
-        for place in range(index - rest, index):
-            total += int.from_bytes(self.id(place), "little")
+        total = self._sums[index // _BLOCK]
+        ids = self._ids
+        end = index * ID_BYTES
+        for place in range(end - index % _BLOCK * ID_BYTES, end, ID_BYTES):
+            total += _number(ids[place : place + ID_BYTES], "little")
         return total
 
 
@@ -263,6 +263,12 @@ class _Writer:
         self.data += bytes((len(prefix),)) + prefix + bytes((mode,)) + payload
 
 
+def _digest(total: int, count: int) -> bytes:
+    """The fingerprint of so many items, whose ids add up to `total`."""
+    whole = (total & _MASK).to_bytes(ID_BYTES, "little") + _varint(count)
+    return sha256(whole).digest()[:FINGERPRINT_BYTES]
+
+
 def _varint(number: int) -> bytes:
     if number < 0x80:
         return bytes((number,))
@@ -292,10 +298,14 @@ def _split(items: Items, lower: int, upper: int, bound: Bound, out: _Writer) -> 
         out.range(bound, _ID_LIST, _varint(count) + items.ids(lower, upper))
         return
     size, larger = divmod(count, _BUCKETS)
+    before = items.sum(lower)
     for bucket in range(_BUCKETS):
-        start, lower = lower, lower + size + (bucket < larger)
+        length = size + (bucket < larger)
+        lower += length
+        total = items.sum(lower)
         end = bound if lower == upper else items.least_bound(lower)
-        out.range(end, _FINGERPRINT, items.fingerprint(start, lower))
+        out.range(end, _FINGERPRINT, _digest(total - before, length))
+        before = total
 
 
 class _Answer:
