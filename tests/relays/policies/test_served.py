@@ -186,3 +186,20 @@ async def test_policies_of_the_keepers_own(serve: Serve, tmp_path: Path) -> None
         assert all([(await client.recv())[2] for _ in burst])
         await client.send("COUNT", "n", {"kinds": [1]})
         assert (await client.recv())[2] == "blocked: not today"
+
+
+async def test_a_reload_holds_for_those_who_are_connected(serve: Serve) -> None:
+    def rated(**events: object) -> RelayConfig:
+        return config(rates={"events": {"connection": "3/hour"}}, events=events)
+
+    served = await serve(rated(), clock=lambda: NOW)
+    async with wire(served.url) as client:
+        assert [await answered(client, note(f"n {n}")) for n in range(2)] == ["", ""]
+        await served.rooms.become(rated(words=["rude"]))
+        assert (
+            await answered(client, note("rude")) == "blocked: it has words that are not wanted here"
+        )
+        assert await answered(client, note("fine")) == ""
+        assert (await answered(client, note("n 3"))).startswith("rate-limited: ")
+        await served.rooms.become(RelayConfig())
+        assert await answered(client, note("rude")) == ""
