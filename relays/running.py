@@ -105,11 +105,10 @@ async def run(
                 ) as server:
                     serving.keeper.on_change(server.judge_again)
                     with _noted(data, Note(os.getpid(), address, int(time.time()))):
-                        _say(address)
-                        if sys.stderr.isatty():
-                            words = f"The relay keeps its events in {data}. Ctrl-C ends it.\n"
-                            sys.stderr.write(words)
-                        await _until_told_to_stop(stop_on_eof, Renewal(serving, source, tls))
+                        renewal = Renewal(serving, source, tls)
+                        await _until_told_to_stop(
+                            stop_on_eof, renewal, ready=lambda: _say(address, data)
+                        )
 
 
 class Renewal:
@@ -210,14 +209,19 @@ def _address(listener: socket.socket, host: str, *, secure: bool) -> str:
     return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
-def _say(address: str) -> None:
+def _say(address: str, data: Path) -> None:
     # Whoever started the relay may not listen to it any more; that is no reason to end.
     with contextlib.suppress(BrokenPipeError):
         sys.stdout.write(f"{address}\n")
         sys.stdout.flush()
+    if sys.stderr.isatty():
+        sys.stderr.write(f"The relay keeps its events in {data}. Ctrl-C ends it.\n")
 
 
-async def _until_told_to_stop(stop_on_eof: bool, renewal: Renewal) -> None:
+async def _until_told_to_stop(
+    stop_on_eof: bool, renewal: Renewal, *, ready: Callable[[], None]
+) -> None:
+    """`ready` is called when whoever hears of us may send signals."""
     loop = asyncio.get_running_loop()
     told = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -232,6 +236,7 @@ async def _until_told_to_stop(stop_on_eof: bool, renewal: Renewal) -> None:
     supervisor = Supervisor()
     async with asyncio.TaskGroup() as group:
         beside = [group.create_task(renewal.run()), group.create_task(_stay_alive(supervisor))]
+        ready()
         supervisor.tell(READY)
         await told.wait()
         supervisor.tell(STOPPING)
