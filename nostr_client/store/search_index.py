@@ -131,13 +131,12 @@ class Indexer:
         for after, rows in batches:
             if politely:
                 await self._idle()
-            started = time.monotonic()
-            now = await self._db.write(_insertion(place, after, rows))
+            now, seconds = await self._db.write(_insertion(place, after, rows))
             if now != after:
                 return now  # another process does the same
             place = after
             if politely and not self._quiet():
-                await asyncio.sleep((time.monotonic() - started) * (1 / BUSY_SHARE - 1))
+                await asyncio.sleep(seconds * (1 / BUSY_SHARE - 1))
         return place
 
     def _quiet(self) -> bool:
@@ -178,13 +177,19 @@ def _rows(
             yield seq, " ".join(found)
 
 
-def _insertion(before: int, after: int, rows: _Rows) -> Callable[[sqlite3.Connection], int]:
-    """A job that indexes these, unless somebody else went on from `before`; says up to where."""
+def _insertion(
+    before: int, after: int, rows: _Rows
+) -> Callable[[sqlite3.Connection], tuple[int, float]]:
+    """A job that indexes these, unless somebody else went on from `before`.
 
-    def run(db: sqlite3.Connection) -> int:
+    It says up to where the index has come then, and how many seconds that took.
+    """
+
+    def run(db: sqlite3.Connection) -> tuple[int, float]:
+        started = time.monotonic()
         indexed = _indexed(db)
         if indexed is None or indexed != before:
-            return indexed or 0
+            return indexed or 0, 0
         listed = json.dumps([seq for seq, _ in rows])
         sql = "SELECT seq FROM event WHERE seq IN (SELECT value FROM json_each(?))"
         held = {row[0] for row in db.execute(sql, (listed,))}
@@ -196,7 +201,7 @@ def _insertion(before: int, after: int, rows: _Rows) -> Callable[[sqlite3.Connec
                 [value for row in there for value in row],
             )
         db.execute("UPDATE state SET indexed = ?", (after,))
-        return after
+        return after, time.monotonic() - started
 
     return run
 

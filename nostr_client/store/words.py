@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final
 
@@ -39,6 +39,8 @@ LONGEST_QUERY: Final = 500
 _MOST_WORDS: Final = 24
 _LONGEST_WORD: Final = 24
 """Characters: what is longer, such as keys and names of files, is known by its beginning."""
+_LONGEST_KEPT: Final = 32
+"""Characters of a piece of text that is remembered with its words."""
 
 _HAN: Final = "\u3005\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 _NO_SPACES: Final = (
@@ -87,8 +89,8 @@ def is_searched(event: Event) -> bool:
 
 def words_of(event: Event) -> list[str]:
     """The words under which `event` is found, in their order."""
-    text = text_of(event)
-    return [*_split(text), *_characters(text)]
+    words, characters = _read(text_of(event))
+    return words + characters
 
 
 @lru_cache(maxsize=512)
@@ -124,19 +126,35 @@ def _stands_in(words: Sequence[str], phrase: tuple[str, ...]) -> bool:
 
 
 def _split(text: str) -> list[str]:
+    return _read(text)[0]
+
+
+def _read(text: str) -> tuple[list[str], list[str]]:
+    """The words, and the Chinese characters that stand in a run, each alone."""
     if text.isascii():
-        found = _plain_words(text.lower())
-    else:
-        found = _words(_runs.sub(_pairs, _folded(text)))
-    return [word[:_LONGEST_WORD] for word in found]
+        return [word[:_LONGEST_WORD] for word in _plain_words(text.lower())], []
+    words: list[str] = []
+    characters: list[str] = []
+    for piece in text.split():
+        if piece.isascii():
+            words += _plain_words(piece.lower())
+        else:
+            found = _strange(piece) if len(piece) <= _LONGEST_KEPT else _read_piece(piece)
+            words += found[0]
+            characters += found[1]
+    return [word[:_LONGEST_WORD] for word in words], characters
 
 
-def _characters(text: str) -> Iterator[str]:
-    """Chinese characters that stand in a run, each alone."""
-    if not text.isascii():
-        for run in _runs.findall(_folded(text)):
-            if len(run) > 1:
-                yield from _han(run)
+def _read_piece(piece: str) -> tuple[list[str], list[str]]:
+    folded = _folded(piece)
+    runs = _runs.findall(folded)
+    if not runs:
+        return _words(folded), []
+    characters = [character for run in runs if len(run) > 1 for character in _han(run)]
+    return _words(_runs.sub(_pairs, folded)), characters
+
+
+_strange = lru_cache(maxsize=4096)(_read_piece)
 
 
 def _folded(text: str) -> str:
