@@ -20,6 +20,7 @@ from nostr_client.nips.nip11 import MEDIA_TYPE
 from nostr_client.protocol.filters import Filter
 from nostr_client.store.events import EventStore
 from relays.config import RelayConfig, is_loopback, read_config
+from relays.moderation.records import FILE as RECORDS
 from relays.running import DATABASE, Note, bind, note_in
 from relays.upkeep.machine import (
     Finding,
@@ -57,7 +58,8 @@ async def examine(
     for configured in (look_at_limits, look_at_certificate, look_at_proxies):
         for finding in _safely("configuration", configured(config)):
             yield finding
-    yield await look_at_store(data)
+    for name in _databases(data):
+        yield await look_at_store(data, name)
     async for finding in look_at_clock(data, peers):
         yield finding
     yield await look_at_port(data, config)
@@ -92,9 +94,15 @@ def look_at_proxies(config: RelayConfig) -> Iterator[Finding]:
             yield Finding("warn", "metrics", "this machine may read them", advice)
 
 
-async def look_at_store(data: Path) -> Finding:
+def _databases(data: Path) -> list[str]:
+    """Of all rooms; that of `/` first, also where there is none."""
+    found = {path.name for path in data.glob("*.db")} - {RECORDS, DATABASE}
+    return [DATABASE, *sorted(found)]
+
+
+async def look_at_store(data: Path, name: str = DATABASE) -> Finding:
     """Is the database sound?"""
-    path = data / DATABASE
+    path = data / name
     if not path.exists():
         return Finding("ok", "database", "there is none yet")
     try:

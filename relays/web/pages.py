@@ -47,7 +47,7 @@ class Pages:
         """From now on say what is true of this configuration. Raises ConfigError."""
         info = information(config, features)
         self._document = info.encode()
-        self._page = StatusPage(info, config.urls)
+        self._page = StatusPage(info, config.urls, live=not features.asks_who)
         self._web_pages = config.web_pages
         paths = [config.path, *(urlsplit(url).path for url in config.urls)]
         self.paths: Collection[str] = {path or "/" for path in paths}

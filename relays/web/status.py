@@ -41,9 +41,12 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StatusPage:
-    """Made once for a configuration; `html` and `json` with the figures of now."""
+    """Made once for a configuration; `html` and `json` with the figures of now.
 
-    def __init__(self, info: RelayInfo, addresses: Sequence[str]) -> None:
+    Without `live` no figures are shown: when its people are busy is nobody's business.
+    """
+
+    def __init__(self, info: RelayInfo, addresses: Sequence[str], *, live: bool = True) -> None:
         room = files("relays.web")
         style, script = ((room / f"status.{kind}").read_text("utf-8") for kind in ("css", "js"))
         self.policy = (
@@ -53,9 +56,10 @@ class StatusPage:
         """The Content-Security-Policy that this page keeps to."""
         self._addresses = addresses
         self._page = Template((room / "status.html").read_text("utf-8"))
+        self._live = Template((room / "live.html").read_text("utf-8")) if live else None
         self._said = {
             "style": style,
-            "script": script,
+            "script": f"<script>{script}</script>" if live else "",
             "name": _escaped(info.name or ""),
             "description_text": _escaped(" ".join((info.description or "").split())),
             "description": _paragraphs(info.description or ""),
@@ -63,29 +67,33 @@ class StatusPage:
             "limits": "\n".join(_limits(info)),
             "software": SOFTWARE,
             "version": _escaped(info.version or ""),
-            "hours": str(MINUTES // 60),
         }
 
     def html(self, figures: Figures, here: str = "") -> bytes:
         """The page; `here` is what its reader calls the relay, if it has no public URL."""
-        texts, lines = _texts(figures), _lines(figures)
-        counters = "\n".join(
-            f'<div><dt>{label}</dt><dd id="{id}">{texts[id]}</dd></div>'
-            for id, label in _LABELS.items()
-        )
-        plots = "\n".join(
-            _plot(id, label, texts[f"{id}-peak"], lines[f"{id}-line"])
-            for id, label in (("in", "Events received"), ("out", "Events sent"))
-        )
         urls = self._addresses or (here,)
         addresses = ", ".join(f"<code>{_escaped(url)}</code>" for url in urls)
-        return self._page.substitute(
-            self._said, counters=counters, plots=plots, addresses=addresses
-        ).encode()
+        live = "" if self._live is None else _shown(self._live, figures)
+        return self._page.substitute(self._said, addresses=addresses, live=live).encode()
 
     def json(self, figures: Figures) -> bytes:
         """What the page's script puts into it."""
+        if self._live is None:
+            return b"{}"
         return msgspec.json.encode({"texts": _texts(figures), "lines": _lines(figures)})
+
+
+def _shown(template: Template, figures: Figures) -> str:
+    texts, lines = _texts(figures), _lines(figures)
+    counters = "\n".join(
+        f'<div><dt>{label}</dt><dd id="{id}">{texts[id]}</dd></div>'
+        for id, label in _LABELS.items()
+    )
+    plots = "\n".join(
+        _plot(id, label, texts[f"{id}-peak"], lines[f"{id}-line"])
+        for id, label in (("in", "Events received"), ("out", "Events sent"))
+    )
+    return template.substitute(counters=counters, plots=plots, hours=MINUTES // 60)
 
 
 _LABELS: Final = {

@@ -131,6 +131,16 @@ async def test_the_status_page_and_its_figures() -> None:
     assert fresh.headers["Vary"] == "Accept"
 
 
+async def test_where_not_everybody_reads_no_figures_are_shown() -> None:
+    pages = Pages(CONFIG, Features(asks_who=True), figures=lambda: Figures(connections=12345))
+    page = await pages.answer(request(accept="text/html"))
+    assert b"Limits" in page.body
+    fresh = await pages.answer(request(accept="application/json"))
+    for body in (page.body, fresh.body):
+        assert b"12,345" not in body
+    assert b"<script" not in page.body
+
+
 async def test_another_configuration() -> None:
     pages = Pages(CONFIG)
     pages.become(RelayConfig(name="new", path="/inbox"), Features(searches=True))
