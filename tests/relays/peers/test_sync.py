@@ -93,6 +93,13 @@ def ids(events: Sequence[Event]) -> set[str]:
 EVENTS = [note(f"note {n}", NOW - 1000 * n) for n in range(300)]
 
 
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lost connections are dialled again at once."""
+    monkeypatch.setattr("nostr_client.net.backoff.FIRST", 0.01)
+    monkeypatch.setattr("nostr_client.net.backoff.RUSH", 0.0)
+
+
 @pytest.mark.parametrize("most", [None, 1000])
 async def test_both_ways_by_comparison_and_by_pages(tmp_path: Path, most: int | None) -> None:
     theirs = EVENTS[40:]
