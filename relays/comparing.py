@@ -26,6 +26,13 @@ READING_LIMIT: Final = 60.0
 _log = logging.getLogger(__name__)
 
 
+def _items(found: list[tuple[int, bytes]], limit: int | None) -> Items:
+    """The newest `limit` of what was found, as a REQ would bring them; None: all."""
+    if limit is not None and limit < len(found):
+        found = sorted(found, key=lambda item: (-item[0], item[1]))[:limit]
+    return Items(found)
+
+
 class Comparing:
     """Reads sets while `run` runs. `say` gets the answer, as frames for the client of a session."""
 
@@ -61,7 +68,7 @@ class Comparing:
         try:
             async with asyncio.timeout(READING_LIMIT):
                 found = await self._store.ids(asked.filter, reader=session.keys, most=most)
-                items = await asyncio.to_thread(Items, found)
+                items = await asyncio.to_thread(_items, found, asked.filter.limit)
         except TooMany:
             talks = asked.comparison.talks
             self._say(session, talks.too_big(asked.comparison) if talks is not None else b"")

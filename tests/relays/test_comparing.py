@@ -49,6 +49,9 @@ async def test_sets_are_compared(serve: Serve) -> None:
         have, need = await compare(client, items(newer), some)
         assert not have
         assert need == {e.id for e in HELD[100:150] if e.created_at >= some["since"]}
+        newest = await client.stored({"limit": 50})
+        assert await compare(client, items([]), {"limit": 50}) == (set(), set(newest))
+        assert await compare(client, items([]), {"limit": 0}) == (set(), set())
 
 
 async def test_a_comparison_and_a_subscription_of_one_id(serve: Serve) -> None:
