@@ -95,7 +95,8 @@ class Serving:
     async def _exposition(self) -> bytes:
         rooms: dict[str, Sampled] = {}
         for room in self._rooms.values():
-            gauges = room.vitals.gauges() | {"search_lag_commits": await room.store.index_lag()}
+            gauges = room.vitals.gauges() | room.mirrors.gauges()
+            gauges["search_lag_commits"] = await room.store.index_lag()
             rooms[room.name] = Sampled(room.relay.rules.metrics, gauges)
         bans = self.keeper.bans
         process = {
@@ -125,7 +126,7 @@ class _Served:
         self._serving = serving
         self._policies = policies
         self._keeping = keeping
-        self._mirrors = mirrors
+        self.mirrors = mirrors
         self.name = room.name
         self.config = room.config
         self.relay = relay
@@ -139,7 +140,7 @@ class _Served:
     def check(self, config: RelayConfig) -> None:
         """Raises ConfigError where `rules` would, and changes nothing."""
         self._policies.check(config)
-        self._mirrors.check(config.mirror)
+        self.mirrors.check(config.mirror)
 
     def rules(self, config: RelayConfig) -> Rules:
         """Those that `config` makes here. Raises ConfigError."""
@@ -149,7 +150,7 @@ class _Served:
     def become(self, config: RelayConfig, rules: Rules) -> None:
         self.config = config
         self._keeping.become(config.retention)
-        self._mirrors.become(config.mirror)
+        self.mirrors.become(config.mirror)
         self.relay.rules.become(rules)
         self.speak()
 

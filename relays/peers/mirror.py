@@ -221,6 +221,11 @@ class Mirrors:
         """Those that are at work."""
         return [peer for peers in self._peers.values() for peer in peers]
 
+    def gauges(self) -> dict[str, float]:
+        """How many peers are in which state, for the metrics."""
+        states = [peer.state for peer in self.peers]
+        return {f"mirrors_{state}": states.count(state) for state in State}
+
     def check(self, mirrors: Sequence[Mirror]) -> None:
         """Raises ConfigError where `become` would, and changes nothing."""
         for mirror in mirrors:

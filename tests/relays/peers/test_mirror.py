@@ -177,6 +177,9 @@ async def test_one_peers_trouble_is_its_own(tmp_path: Path) -> None:
                 away = states[f"ws://127.0.0.1:{port}"]
                 await until(partial(getattr, away, "problem"))
                 assert away.state is State.WAITING
+            gauges = mirrors.gauges()
+            assert gauges["mirrors_live"] == 1
+            assert sum(gauges.values()) == 3
 
 
 async def test_other_mirrors_from_now_on(tmp_path: Path) -> None:
