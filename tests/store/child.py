@@ -17,7 +17,7 @@ from pathlib import Path
 from nostr_client.errors import StoreError
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
-from nostr_client.store import settling
+from nostr_client.store import search_index, settling
 from nostr_client.store.events import EventStore
 from tests.store.samples import NOW, author, make
 
@@ -44,8 +44,9 @@ def batch(name: str, number: int, size: int) -> list[Event]:
 
 
 async def save(path: Path, name: str, size: int, count: int) -> None:
-    """Save batches, and print the ids of the notes of each that was saved."""
-    async with EventStore.open(path) as store:
+    """Save batches, and print the ids of the notes of each that was saved; index meanwhile."""
+    search_index.QUIET = 0  # type: ignore[misc]
+    async with EventStore.open(path, search=True) as store:
         for number in range(count):
             events = batch(name, number, size)
             results = await store.save(events)

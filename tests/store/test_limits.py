@@ -125,7 +125,7 @@ async def test_another_process_stores_more_than_fits_into_one_piece(
     async with open_store() as one, open_store() as other, one.watch([Filter()]) as watch:
         for event in made:
             await other.save([event])
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             assert [await anext(watch) for _ in made] == made
 
 

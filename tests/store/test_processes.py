@@ -132,7 +132,7 @@ async def killed(path: Path, times: int) -> None:
             process.kill()
             while more := await line(process):
                 told += more
-        async with EventStore.open(path) as store:
+        async with EventStore.open(path, search=True) as store:
             known: set[str] = set()
             for start in range(0, len(told), 5000):
                 known |= (await store.known(told[start : start + 5000])).keys()
@@ -149,3 +149,7 @@ async def killed(path: Path, times: int) -> None:
             assert await store.count([Filter.of(t=words)]) == notes
             profiles = await store.count([Filter.of(kinds=[0])])
             assert await store.count([Filter.of(t=["profile"])]) == profiles
+            await store.finish_index()
+            for word in words:
+                found = await store.count([Filter.of(search=word)])
+                assert found == await store.count([Filter.of(t=[word])])

@@ -23,7 +23,7 @@ def notes(count: int, pubkey: str = ALICE) -> list[Event]:
 
 
 async def take(watch: Watch, count: int) -> list[Event]:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         return [await anext(watch) for _ in range(count)]
 
 
@@ -145,7 +145,7 @@ async def test_listening_hears_every_commit_in_order(open_store: OpenStore) -> N
             assert [event for _, event in heard[0].events] == made[4:5], "before save returns"
             await other.save(made[5:20])
             await one.save(made[20:])
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 while heard[-1].after < 40:
                     await asyncio.sleep(0.05)
         assert [seq for part in heard for seq, _ in part.events] == list(range(5, 41))
