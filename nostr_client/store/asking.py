@@ -140,6 +140,8 @@ class Asking:
         asked = [(self._for(f, reader), _lowest(f.limit, max_limit)) for f in filters]
         if self._indexer is not None and searching.asks(filters):
             return lambda db: searching.page(self._reading, db, asked, now, max_bytes)
+        if self._indexer is not None:
+            self._indexer.asked()
         return lambda db: self._reading.page(db, asked, max_limit, now, max_bytes)
 
     async def stream(

@@ -3,10 +3,11 @@
 
 SQLite's FTS5 keeps, for each of the words of `words`, in which events and where it stands; the text
 itself is in `event` alone. Events are indexed in the order of their commits, some time after them:
-a batch of them whenever nothing is being saved, or, where that never happens, from `PATIENCE` on
-for a share of the time. `state.indexed` says up to which seq, in the transaction of the batch, so
-that nothing is left out or indexed twice, whichever process dies or does the same. What is taken
-out of `event` is taken out here in the same transaction, by the words that its text still gives.
+a batch of them whenever nothing is being saved or asked, or, where that never happens, from
+`PATIENCE` on for a share of the time. `state.indexed` says up to which seq, in the transaction of
+the batch, so that nothing is left out or indexed twice, whichever process dies or does the same.
+What is taken out of `event` is taken out here in the same transaction, by the words that its text
+still gives.
 """
 
 from __future__ import annotations
@@ -28,16 +29,17 @@ from nostr_client.store.watching import ReadSince, Stored
 _log = logging.getLogger(__name__)
 
 QUIET: Final = 0.1
-"""Seconds without a save after which the store is idle."""
+"""Seconds without a save or a question after which the store is idle."""
 PATIENCE: Final = 15.0
 """Seconds that the index waits for an idle moment while it is behind."""
-BUSY_SHARE: Final = 0.2
-"""Of the writer's time, at most so much goes into the index while others save."""
+BUSY_SHARE: Final = 0.1
+"""At most so much of the time goes into the index while others save or ask."""
 _LOOK_EVERY: Final = 1.0
 _AT_ONCE: Final = 100
 _WORDS_AT_ONCE: Final = 4000
 """Of one transaction: a few milliseconds."""
 _Rows = list[tuple[int, str]]
+_Batch = tuple[int, _Rows]
 
 
 def prepare(db: sqlite3.Connection) -> None:
@@ -74,13 +76,17 @@ class Indexer:
         self._db = db
         self._read_since = read_since
         self._wake = asyncio.Event()
-        self._saved_at = 0.0
+        self._busy_at = 0.0
         self._behind_since: float | None = None
 
     def saved(self) -> None:
         """Something was saved just now."""
-        self._saved_at = time.monotonic()
+        self._busy_at = time.monotonic()
         self._wake.set()
+
+    def asked(self) -> None:
+        """Something is being asked."""
+        self._busy_at = time.monotonic()
 
     async def lag(self) -> int:
         """How many of the last commits are not in the index yet."""
@@ -127,20 +133,24 @@ class Indexer:
     async def _index(self, stored: Stored, *, politely: bool) -> int:
         """Index a part of the order of commits; up to where the index has come then."""
         place = stored.before
-        batches = await asyncio.to_thread(lambda: list(_batches(stored)))
-        for after, rows in batches:
+        batches = _batches(stored)
+        while True:
             if politely:
                 await self._idle()
-            now, seconds = await self._db.write(_insertion(place, after, rows))
+            batch, reading = await asyncio.to_thread(_timed_next, batches)
+            if batch is None:
+                break
+            after, rows = batch
+            now, writing = await self._db.write(_insertion(place, after, rows))
             if now != after:
                 return now  # another process does the same
             place = after
             if politely and not self._quiet():
-                await asyncio.sleep(seconds * (1 / BUSY_SHARE - 1))
+                await asyncio.sleep((reading + writing) * (1 / BUSY_SHARE - 1))
         return place
 
     def _quiet(self) -> bool:
-        return time.monotonic() - self._saved_at >= QUIET
+        return time.monotonic() - self._busy_at >= QUIET
 
     async def _idle(self) -> None:
         """Wait until nothing has been saved for a moment, as long as there is patience."""
@@ -153,7 +163,14 @@ class Indexer:
             await asyncio.sleep(QUIET)
 
 
-def _batches(stored: Stored) -> Iterator[tuple[int, _Rows]]:
+def _timed_next(batches: Iterator[_Batch]) -> tuple[_Batch | None, float]:
+    """The next batch, and how many seconds of work it was to make."""
+    started = time.thread_time()
+    batch = next(batches, None)
+    return batch, time.thread_time() - started
+
+
+def _batches(stored: Stored) -> Iterator[_Batch]:
     """What goes into one transaction each: up to which seq, and the rows."""
     rows: _Rows = []
     size, place = 0, stored.before

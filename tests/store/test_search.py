@@ -256,6 +256,22 @@ async def test_the_index_does_not_wait_for_ever(
             await store.save([make(ALICE, 1, NOW, content=f"tea {number}")])
 
 
+async def test_the_index_waits_while_others_ask(
+    open_store: OpenStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search_index, "QUIET", 60.0)
+    async with open_store(search=True) as store:
+        indexer = store._indexer
+        assert indexer is not None
+        for ask, waits in (
+            (lambda: store.page([Filter.of(search="tea")]), False),
+            (lambda: store.page([Filter.of(kinds=[1])]), True),
+        ):
+            indexer._busy_at = -60.0
+            await ask()
+            assert indexer._quiet() != waits
+
+
 async def test_an_older_store_is_searched_later(open_store: OpenStore) -> None:
     made = [make(ALICE, 1, NOW - n, content=f"tea {n}") for n in range(30)]
     async with open_store() as store:
