@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 from typing import Final
 
@@ -15,6 +16,7 @@ from nostr_client.errors import NostrError
 from nostr_client.nips.nip77 import Items
 from nostr_client.store.events import EventStore, TooMany
 from relays.actions import Compare
+from relays.metrics import Metrics
 from relays.peers.reconcile import Reconciler
 from relays.session import RelaySession
 
@@ -42,7 +44,9 @@ class Comparing:
         reconciler: Reconciler,
         say: Callable[[RelaySession, bytes], None],
         clock: Callable[[], float],
+        metrics: Metrics,
     ) -> None:
+        self._metrics = metrics
         self._store = store
         self._reconciler = reconciler
         self._say = say
@@ -65,6 +69,7 @@ class Comparing:
 
     async def _open(self, session: RelaySession, asked: Compare) -> None:
         most = self._reconciler.bounds.events
+        begun = time.perf_counter()
         try:
             async with asyncio.timeout(READING_LIMIT):
                 found = await self._store.ids(asked.filter, reader=session.keys, most=most)
@@ -79,6 +84,7 @@ class Comparing:
             self._refuse(session, asked, "error: the relay could not read its store")
         else:
             talks = asked.comparison.talks
+            self._metrics.answered("NEG", time.perf_counter() - begun)
             if talks is not None:
                 self._say(session, talks.opened(asked.comparison, items, self._clock()))
 

@@ -75,7 +75,7 @@ class Relay:
             store, rules, self._deliver, flush=self.flush, news=lambda: self.news, clock=clock
         )
         self._reconciler = Reconciler(negentropy, rules.limits.message_bytes)
-        self._comparing = Comparing(store, self._reconciler, self._compared, clock)
+        self._comparing = Comparing(store, self._reconciler, self._compared, clock, rules.metrics)
         self._index: FilterIndex[Subscription] = FilterIndex()
         self._clients: dict[Session, Client] = {}
         self._dirty: dict[Client, None] = {}
