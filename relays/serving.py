@@ -23,6 +23,7 @@ from relays.moderation.bans import INVITE
 from relays.moderation.keeper import Keeper
 from relays.peers.login import logging_in
 from relays.peers.mirror import Mirrors, Surroundings
+from relays.peers.unwanted import Unwanted, unwanted_file
 from relays.policies.chain import Policies, open_policies
 from relays.policies.verdict import ACCEPTED, Offer, Verdict, all_questions
 from relays.relay import Relay
@@ -269,6 +270,7 @@ async def serve(
                 clock,
                 keeping,
                 logging_in(keeper.key, clock),
+                Unwanted(unwanted_file(data, room.name)),
             )
             mirrors = Mirrors(room.config.mirror, around)
             served = _Served(

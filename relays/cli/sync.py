@@ -20,6 +20,11 @@ def add(commands: Commands) -> None:
     sync = commands.add_parser("sync", help="fetch what another relay has, and send what it lacks")
     sync.add_argument("peer", metavar="URL", help="the other relay")
     add_peer_options(sync, direction="both")
+    sync.add_argument(
+        "--anew",
+        action="store_true",
+        help="fetch also what came before and was not kept: after a ban was lifted, for example",
+    )
     add_data(sync)
     add_config(sync)
     sync.set_defaults(command=_sync)
@@ -77,6 +82,7 @@ def _sync(options: argparse.Namespace) -> int:
             up=options.dir != "down",
             proxy=options.proxy,
             room=options.room,
+            anew=options.anew,
         )
     )
     return REFUSED if outcome.refused else 0

@@ -16,6 +16,7 @@ from relays.logs import write_logs
 from relays.peers import mirror as mirroring
 from relays.peers.login import logging_in
 from relays.peers.mirror import Mirrors, Surroundings
+from relays.peers.unwanted import Unwanted, unwanted_file
 
 
 async def mirror_until_stopped(
@@ -40,6 +41,7 @@ async def mirror_until_stopped(
             here.urls,
             keeping=here.keeping,
             authenticate=logging_in(here.key),
+            unwanted=Unwanted(unwanted_file(data, here.room.name)),
         )
         work = asyncio.create_task(Mirrors(wanted, around).run())
         if sys.platform != "win32":

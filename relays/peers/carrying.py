@@ -29,6 +29,7 @@ from nostr_client.net.subscription import Arrival, Ended, EndOfStored
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.safe_text import safe_line
+from relays.peers.unwanted import Unwanted
 from relays.privacy import PRIVATE
 from relays.taking import Taker, count_reason
 
@@ -45,8 +46,7 @@ PAUSES: Final = (2.0, 10.0, 30.0)
 """Seconds before what was refused for now is tried again."""
 PAUSES_IN_ALL: Final = 30
 REMEMBERED: Final = 100_000
-"""Events that came and were not kept: so many are not fetched again. And events that came at all:
-so many are not sent back."""
+"""Events that came: so many are not sent back."""
 _FOR_NOW: Final = ("rate-limited", "error")
 _WORDS: Final = 100
 
@@ -88,15 +88,17 @@ class Sent(msgspec.Struct):
 class Carrier:
     """Carries between the store of `taker` and the peer `url`."""
 
-    def __init__(self, pool: RelayPool, url: str, taker: Taker) -> None:
+    def __init__(
+        self, pool: RelayPool, url: str, taker: Taker, unwanted: Unwanted | None = None
+    ) -> None:
         self.url = url
+        self.unwanted = Unwanted() if unwanted is None else unwanted
         self.sent = Sent()
         self.missing = 0
         """Events that the peer has said to hold and did not send."""
         self.taker = taker
         self._pool = pool
         self._pauses = PAUSES_IN_ALL
-        self._unwanted: dict[bytes, None] = {}
         self._came: dict[str, None] = {}
 
     def rested(self) -> None:
@@ -107,7 +109,7 @@ class Carrier:
 
     async def fetch(self, ids: Collection[bytes]) -> None:
         """Fetch these events from the peer. Raises RelayError; what came before is stored."""
-        parts = _parts([id for id in ids if id not in self._unwanted], IDS)
+        parts = _parts([id for id in ids if id not in self.unwanted], IDS)
 
         async def work() -> None:
             for part in parts:  # shared: each takes the next
@@ -118,12 +120,9 @@ class Carrier:
     async def _fetch(self, wanted: set[str]) -> None:
         async def read(events: list[Event]) -> None:
             held = {event.id for event in await self.take(events)}
-            for event in events:
-                wanted.discard(event.id)
-                if event.id not in held:
-                    self._unwanted[bytes.fromhex(event.id)] = None
-            while len(self._unwanted) > REMEMBERED:
-                del self._unwanted[next(iter(self._unwanted))]
+            ids = {event.id for event in events}
+            wanted.difference_update(ids)
+            self.unwanted.add(map(bytes.fromhex, ids - held))
 
         for pause in (*PAUSES, 0.0):
             try:

@@ -40,6 +40,7 @@ from nostr_client.store.events import EventStore, Watch
 from relays.config import Mirror
 from relays.peers.carrying import SENDING, Carrier, error_of
 from relays.peers.sync import Sync, check, information
+from relays.peers.unwanted import Unwanted
 from relays.policies.verdict import AsyncPolicy, Policy, Source
 from relays.taking import Taker
 from relays.upkeep.retention import Keeping
@@ -64,7 +65,8 @@ class State(StrEnum):
 class Surroundings(msgspec.Struct, frozen=True):
     """What mirrors need of their relay: `judge` and `consult` are those for imports, `urls` its
     own; `clock` gives seconds since 1970; what `keeping` would take out again is not compared;
-    `authenticate` answers peers that want to know who we are."""
+    `authenticate` answers peers that want to know who we are. `unwanted`: what is not to be fetched
+    again."""
 
     store: EventStore
     verifier: Verifies
@@ -74,6 +76,7 @@ class Surroundings(msgspec.Struct, frozen=True):
     clock: Callable[[], float] = time.time
     keeping: Keeping | None = None
     authenticate: Authenticate | None = None
+    unwanted: Unwanted | None = None
 
 
 class Peer:
@@ -88,7 +91,7 @@ class Peer:
         taker = Taker(
             around.store, around.judge, Source.MIRROR, consult=around.consult, clock=around.clock
         )
-        self.carrier = Carrier(pool, url, taker)
+        self.carrier = Carrier(pool, url, taker, around.unwanted)
         """Its `sent`, and its taker's `tally`, say what became of everything."""
         self._mirror = mirror
         self._filters = mirror.filters or (Filter(),)
@@ -161,6 +164,7 @@ class Peer:
                     keeping=self._around.keeping,
                 )
                 await sync.run(filter)
+            await self.carrier.unwanted.save()
             if whole:
                 self._whole_at = began
             self._enter(State.LIVE)

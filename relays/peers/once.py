@@ -22,6 +22,7 @@ from relays.config import RelayConfig
 from relays.peers.carrying import Carrier, Sent
 from relays.peers.login import logging_in
 from relays.peers.sync import Steps, Sync, check, information
+from relays.peers.unwanted import Unwanted, unwanted_file
 from relays.policies.verdict import Source
 from relays.progress import Progress
 from relays.taking import Taker, Tally
@@ -54,8 +55,11 @@ async def sync_once(
     up: bool = True,
     proxy: str | None = None,
     room: str | None = None,
+    anew: bool = False,
 ) -> Outcome:
     """Bring a room of the relay in `data` and the one at `url` to the same events of `filters`.
+
+    What came before and was not kept is not fetched again, unless `anew`.
 
     Says on standard error how it goes. Raises ConfigError, RelayError, StoreError; what was carried
     before is stored.
@@ -75,7 +79,8 @@ async def sync_once(
             known=here.store.known,
             authenticate=logging_in(here.key),
         ) as pool:
-            carrier = Carrier(pool, peer, taker)
+            unwanted = Unwanted(None if anew else unwanted_file(data, here.room.name))
+            carrier = Carrier(pool, peer, taker, unwanted)
             info = await information(peer, proxy)
             sync = Sync(
                 pool, carrier, info, down=down, up=up, clock=time.time, keeping=here.keeping
@@ -87,6 +92,7 @@ async def sync_once(
                     for filter in filters:
                         await sync.run(filter)
             finally:
+                await unwanted.save()
                 outcome.missing = carrier.missing
                 _say(outcome, down, up, time.monotonic() - started)
     return outcome

@@ -115,7 +115,7 @@ async def test_a_mirror_as_a_command(tmp_path: Path, start_relay: StartRelay) ->
             assert (await there.recv())[2]["id"] == EVENTS[2].id
         finally:
             mirror.terminate()
-            _, said = await asyncio.wait_for(mirror.communicate(), 20)
+            _, said = await asyncio.wait_for(mirror.communicate(), 60)
     assert mirror.returncode == 0, said
     assert b"live" in said
     assert b"ends: down: 2 stored" in said
@@ -143,6 +143,23 @@ async def test_a_running_relay_mirrors_and_learns_of_others(
         config.write_text(section(one.url) + section(two.url))
         os.kill(ours.pid, signal.SIGHUP)
         assert (await here.recv())[2]["id"] == EVENTS[1].id
+
+
+async def test_what_was_not_kept_is_not_fetched_again(
+    tmp_path: Path, start_relay: StartRelay
+) -> None:
+    theirs = await start_relay()
+    gone = EVENTS[0]
+    deletion = note("", kind=5, tags=(("e", gone.id),), at=NOW)
+    async with wire(theirs.url) as there:
+        await there.publish(gone)
+    data = tmp_path / "here"
+    async with EventStore.open(data / "events.db") as store:
+        await store.save([deletion])
+    for anew, came in ((False, 1), (False, 0), (True, 1), (False, 0)):
+        outcome = await sync_once(data, theirs.url, [Filter()], RelayConfig(), up=False, anew=anew)
+        assert outcome.tally.left_out.total() == came
+    assert await stored(data) == {deletion.id}
 
 
 async def test_a_peer_that_asks_who_we_are_is_told(tmp_path: Path, start_relay: StartRelay) -> None:
