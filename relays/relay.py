@@ -276,7 +276,8 @@ class Relay:
             self._say(client, client.session.refuse(subscription, reason))
             return
         self._live_values += subscription.values
-        self._index.set(subscription, subscription.filters)
+        # What a search finds depends on all that is stored: it looks back only.
+        self._index.set(subscription, [f for f in subscription.filters if f.search is None])
         client.questions.scans[subscription.id] = subscription
         if not self._queries.answer_at_once(client.questions):
             self._queries.ask(client.questions)
