@@ -389,7 +389,7 @@ async def test_the_home_of_somebody_who_follows_777(
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.DEVNULL,
     )
-    await asyncio.wait_for(importing.wait(), 30)  # two lists are older than others, and refused
+    await asyncio.wait_for(importing.wait(), 60)  # two lists are older than others, and refused
     relay = await start_relay(data=data)
     events = {event.id: event for event in map(Event.parse, real_events())}
     me = next(e.pubkey for e in events.values() if e.pubkey.startswith("32e18276"))

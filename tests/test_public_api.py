@@ -15,7 +15,7 @@ import nostr_client
 def run(code: str) -> str:
     """What an interpreter of its own prints."""
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=True
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=90, check=True
     )
     return done.stdout.strip()
 

@@ -338,7 +338,7 @@ async def test_two_processes_at_once_lose_nothing(tmp_path: Path) -> None:
     processes = [await created_by(tmp_path, name, 10) for name in ("one", "two")]
     told: list[str] = []
     for process in processes:
-        out, _ = await asyncio.wait_for(process.communicate(), 30)
+        out, _ = await asyncio.wait_for(process.communicate(), 60)
         told += out.decode().split()
     assert len(told) == 20
     accounts = Accounts(Paths(tmp_path, tmp_path, tmp_path))
@@ -348,7 +348,7 @@ async def test_two_processes_at_once_lose_nothing(tmp_path: Path) -> None:
 async def killed_while_creating(home: Path, pause: float) -> None:
     process = await created_by(home, "name", 1000)
     assert process.stdout is not None
-    told = [await asyncio.wait_for(process.stdout.readline(), 30)]
+    told = [await asyncio.wait_for(process.stdout.readline(), 60)]
     await asyncio.sleep(pause)
     process.send_signal(signal.SIGKILL)
     rest, _ = await process.communicate()
@@ -397,7 +397,7 @@ def test_an_account_is_a_file_that_others_cannot_read(tmp_path: Path) -> None:
         [sys.executable, "-c", f"import os; os.umask(0)\n{CREATE}", str(tmp_path), "ana", "1"],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=90,
         check=True,
         env={**os.environ, "PYTHONWARNINGS": "error"},
     )

@@ -165,7 +165,7 @@ def hang():
 print(asyncio.run(KeyringStore(hang, look_limit=0.2).problem()))
 """
     done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, timeout=20, check=True
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=90, check=True
     )
     assert "did not answer" in done.stdout
 

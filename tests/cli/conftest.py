@@ -18,7 +18,7 @@ from nostr_client.paths import Paths
 from nostr_client.protocol.keys import SecretKey
 
 PASSWORD = "correct horse battery staple"
-LIMIT = 40.0
+LIMIT = 90.0
 DEAD = "ws://127.0.0.1:9"
 """Nothing listens there. Without any relay the public ones would be asked."""
 

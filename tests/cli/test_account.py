@@ -180,7 +180,7 @@ class TestOnATerminal:
             ["-m", "nostr_client", *arguments],
             env=environment,  # type: ignore[arg-type]
             encoding="utf-8",
-            timeout=20,
+            timeout=90,
         )
 
     def test_a_new_password_is_asked_twice_and_not_shown(self, home: Home) -> None:

@@ -28,7 +28,7 @@ def started(*arguments: str) -> subprocess.CompletedProcess[str]:
         [sys.executable, "-m", "nostr_client", *arguments],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=90,
         check=False,
         stdin=subprocess.DEVNULL,
     )
@@ -52,7 +52,7 @@ def test_version_loads_nothing() -> None:
         [sys.executable, "-c", LOADED, "--version"],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=90,
         check=True,
     )
     assert done.stdout.splitlines()[-1] == "[]"
@@ -69,7 +69,7 @@ def test_the_relay_is_handed_over_whole() -> None:
         [sys.executable, "-c", program, "relay", "--version"],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=90,
         check=True,
     )
     assert "typer" not in shown.stdout

@@ -44,7 +44,7 @@ async def refusing(words: str) -> AsyncIterator[str]:
 
 
 async def stored_at(url: str, note_id: str) -> dict[str, Any] | None:
-    async with asyncio.timeout(10), websockets.connect(url) as socket:
+    async with asyncio.timeout(60), websockets.connect(url) as socket:
         await socket.send(json.dumps(["REQ", "s", {"ids": [note_id]}]))
         while True:
             message = json.loads(await socket.recv())
@@ -56,7 +56,7 @@ async def stored_at(url: str, note_id: str) -> dict[str, Any] | None:
 
 async def put(url: str, draft: Draft, key: SecretKey) -> str:
     event = draft.sign(key, 1_700_000_000)
-    async with asyncio.timeout(10), websockets.connect(url) as socket:
+    async with asyncio.timeout(60), websockets.connect(url) as socket:
         await socket.send(PublishEvent(event).encode().decode())
         assert json.loads(await socket.recv())[2] is True
     return event.id
@@ -213,10 +213,10 @@ async def test_two_posts_at_once_and_a_client_beside_them(
         ids = {result.record["id"] for result in done}
         assert [result.code for result in done] == [0, 0]
         seen: set[str] = set()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not ids <= seen:
                 seen.add(json.loads(await follow.stdout.readline())["id"])
     finally:
         follow.terminate()
-        await asyncio.wait_for(follow.communicate(), 20)
+        await asyncio.wait_for(follow.communicate(), 60)
     assert follow.returncode == 128 + 15

@@ -105,9 +105,9 @@ async def test_following_ends_cleanly(
     assert (await home.run("post", "hello")).code == 0
     process = await home.start("feed", "--follow", "--json")
     assert process.stdout is not None
-    await asyncio.wait_for(process.stdout.readline(), 20)
+    await asyncio.wait_for(process.stdout.readline(), 60)
     process.send_signal(number)
-    out, err = await asyncio.wait_for(process.communicate(), 10)
+    out, err = await asyncio.wait_for(process.communicate(), 60)
     assert (process.returncode, out, err) == (code, b"", b"")
 
 
@@ -126,6 +126,6 @@ async def test_a_reader_that_goes_away_is_no_error(
         env=home.environment,
         start_new_session=True,
     )
-    out, err = await asyncio.wait_for(process.communicate(), 20)
+    out, err = await asyncio.wait_for(process.communicate(), 60)
     assert len(out) == 10
     assert err == b""

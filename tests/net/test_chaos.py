@@ -70,7 +70,7 @@ async def survive(seed: int) -> None:
     got: dict[str, Event] = {}
     true = {event.id: event for event in EVENTS}
     async with (
-        asyncio.timeout(30),
+        asyncio.timeout(60),
         ScriptedRelay(moody(rng)) as relay,
         ScriptedRelay(honest(EVENTS[:20])) as other,
         RelayPool(verifier=PlainVerifier()) as pool,

@@ -307,6 +307,6 @@ def test_reading_codes_loads_none_of_the_network_code_of_pynostr() -> None:
         "print(sorted(loaded))"
     )
     out = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, check=True, text=True, timeout=30
+        [sys.executable, "-c", code], capture_output=True, check=True, text=True, timeout=90
     ).stdout
     assert out.strip() == "['pynostr', 'pynostr.bech32']"

@@ -50,7 +50,7 @@ def run(binding: str, code: str) -> str:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=50,
+        timeout=90,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr

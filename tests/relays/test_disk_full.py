@@ -96,7 +96,7 @@ async def on_a_small_disk(mounted: Path) -> AsyncIterator[tuple[Watched, Path]]:
 def can_mount() -> bool:
     try:
         tried = ["unshare", "-rm", "mount", "-t", "tmpfs", "-o", "size=1m", "none", "/mnt"]
-        return subprocess.run(tried, capture_output=True, check=False, timeout=20).returncode == 0
+        return subprocess.run(tried, capture_output=True, check=False, timeout=90).returncode == 0
     except OSError:
         return False
 

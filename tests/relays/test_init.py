@@ -112,7 +112,7 @@ def test_a_secret_key_is_never_shown(tmp_path: Path, capsys: pytest.CaptureFixtu
 
 def test_three_questions(tmp_path: Path) -> None:
     command = ["-m", "relays", "init", str(tmp_path / "relay.toml")]
-    child = pexpect.spawn(sys.executable, command, encoding="utf-8", timeout=30)
+    child = pexpect.spawn(sys.executable, command, encoding="utf-8", timeout=90)
     child.expect("Whom is the relay for")
     child.sendline("nobody")
     child.expect("Number: ")

@@ -18,7 +18,7 @@ def test_it_hears_us(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     place = str(tmp_path / "notify")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ear:
         ear.bind(place)
-        ear.settimeout(5)
+        ear.settimeout(60)
         monkeypatch.setenv("NOTIFY_SOCKET", place)
         monkeypatch.setenv("WATCHDOG_USEC", "10000000")
         supervisor = Supervisor()

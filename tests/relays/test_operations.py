@@ -3,6 +3,7 @@ words to a supervisor, retention."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -109,7 +110,7 @@ async def test_a_supervisor_hears_when_it_is_ready(
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGHUP there")
 def test_logs_as_json(tmp_path: Path) -> None:
     file = tmp_path / "relay.toml"
-    file.write_text("port = 0\n")
+    file.write_text('port = 0\n[log]\nlevel = "info"\naddresses = true\n')
     command = [sys.executable, "-m", "relays", "run", "--config", str(file), "--stop-on-eof"]
     command += ["--data", str(tmp_path / "data"), "--log-format", "json"]
     with subprocess.Popen(
@@ -117,12 +118,22 @@ def test_logs_as_json(tmp_path: Path) -> None:
     ) as process:
         assert process.stdout is not None
         assert process.stderr is not None
-        process.stdout.readline()
+        url = process.stdout.readline().strip()
         os.kill(process.pid, signal.SIGHUP)
         said = json.loads(process.stderr.readline())
+        with pytest.raises(InvalidStatus):
+            asyncio.run(_knock(f"{url}/elsewhere"))
+        refused = json.loads(process.stderr.readline())
         process.communicate(timeout=LIMIT)
+    assert refused["message"] == "a connection was refused: Not Found"
+    assert refused["address"] == "127.0.0.1"
     assert said["logger"] == "relays.running"
     assert said["level"] == "warning"
+
+
+async def _knock(url: str) -> None:
+    async with wire(url):
+        pass
 
 
 async def test_what_would_be_taken_out_again_is_refused(serve: Serve) -> None:

@@ -205,7 +205,7 @@ async def test_refusals_over_the_wire(relay: RelayProcess) -> None:
 
 def http(url: str, **headers: str) -> tuple[int, Any, bytes]:
     request = urllib.request.Request(url.replace("ws:", "http:"), headers=headers)
-    with urllib.request.urlopen(request, timeout=10) as response:
+    with urllib.request.urlopen(request, timeout=60) as response:
         return response.status, response.headers, response.read()
 
 

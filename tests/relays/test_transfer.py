@@ -127,7 +127,7 @@ def test_a_reader_that_has_enough(tmp_path: Path) -> None:
     relays("import", "--data", str(tmp_path), "-", input=lines(events))
     command = f"{sys.executable} -m relays export --data {tmp_path} | head -n 1"
     result = subprocess.run(
-        ["bash", "-c", f"set -o pipefail; {command}"], check=False, capture_output=True, timeout=30
+        ["bash", "-c", f"set -o pipefail; {command}"], check=False, capture_output=True, timeout=90
     )
     assert result.stdout.count(b"\n") == 1
     assert result.stderr == b""

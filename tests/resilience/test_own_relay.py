@@ -20,7 +20,7 @@ from nostr_client.protocol.keys import SecretKey
 from nostr_client.protocol.messages import PublishEvent
 from nostr_client.resilience.own_relay import MOST_LOG, OwnRelay
 
-LIMIT = 20.0
+LIMIT = 60.0
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ print(asyncio.run(OwnRelay(Paths(home, home, home)).ensure()))
         )
         for _ in range(3)
     ]
-    said = [(await asyncio.wait_for(s.communicate(), 40))[0].decode().strip() for s in starters]
+    said = [(await asyncio.wait_for(s.communicate(), 60))[0].decode().strip() for s in starters]
     assert len(set(said)) == 1
     status = await own.status()
     assert status.url == said[0], "it outlives those who started it"

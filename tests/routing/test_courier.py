@@ -65,7 +65,7 @@ async def test_each_answer_goes_to_the_ledger_as_it_comes(tmp_path: Path) -> Non
         heard: list[Answer] = []
         planned: list[bool] = []
         r.courier.on_planned = lambda: planned.append(True)
-        task = asyncio.create_task(r.courier.publish(note, timeout=1.0, on_answer=heard.append))
+        task = asyncio.create_task(r.courier.publish(note, timeout=3.0, on_answer=heard.append))
         async with asyncio.timeout(LIMIT):
             while True:  # long before the slow one has run out of time
                 copies = {c.url: c for c in await r.store.ledger.copies(note.id)}
@@ -178,8 +178,8 @@ async def test_ask_saves_what_comes_and_tells_how_each_relay_ended(tmp_path: Pat
         silent.silent = True
         urls = [one.url, two.url, wall.url, silent.url, DEAD, "ws://10.0.0.1"]
         began = time.monotonic()
-        asked = await r.courier.ask([NOTES], urls, timeout=0.6)
-        assert time.monotonic() - began < 3
+        asked = await r.courier.ask([NOTES], urls, timeout=2.0)
+        assert time.monotonic() - began < 8
         assert asked.new == 1
         assert list(asked.events) == [note.id]
         assert asked.ends[one.url] is None
@@ -199,9 +199,9 @@ async def test_ask_saves_what_comes_and_tells_how_each_relay_ended(tmp_path: Pat
 async def test_a_forgery_is_neither_stored_nor_a_copy(tmp_path: Path) -> None:
     note = signed(BEN, content="hello")
     async with Relay(forged(note)) as liar, Relay(note) as honest, rooms(tmp_path) as r:
-        await r.courier.ask([NOTES], [liar.url], timeout=2)
+        await r.courier.ask([NOTES], [liar.url], timeout=LIMIT)
         assert await r.store.get(note.id) is None
-        await r.courier.ask([NOTES], [liar.url, honest.url], timeout=2)
+        await r.courier.ask([NOTES], [liar.url, honest.url], timeout=LIMIT)
         assert await r.store.get(note.id) == note
         assert [c.url for c in await r.store.ledger.copies(note.id)] == [honest.url]
 

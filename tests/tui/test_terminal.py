@@ -21,7 +21,7 @@ from tests.tui.world import PASSWORD, World
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no pseudo-terminals there")
 
-START = 15
+START = 60
 """Seconds for the client to draw its first screen."""
 CONFIG = 'relays = ["ws://127.0.0.1:9"]\nown_relay = false\n'
 HOSTILE = (
@@ -132,7 +132,7 @@ def test_a_signal_gives_the_terminal_back(terminal: Terminal, number: signal.Sig
     began = time.monotonic()
     terminal.child.kill(number)
     assert terminal.ended() == 128 + number
-    assert time.monotonic() - began < 6
+    assert time.monotonic() - began < 25
     assert given_back(bytes(terminal.written))
 
 
@@ -141,7 +141,7 @@ def test_it_ends_when_its_terminal_is_gone(terminal: Terminal) -> None:
     nowhere = os.open(os.devnull, os.O_RDWR)
     os.dup2(nowhere, terminal.child.child_fd)
     os.close(nowhere)
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 30
     while terminal.child.isalive():
         assert time.monotonic() < deadline, "it goes on without a terminal"
         time.sleep(0.05)

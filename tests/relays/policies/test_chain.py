@@ -134,7 +134,7 @@ async def test_the_web_of_trust_is_kept_fresh_by_what_comes(
         assert said(rules, note(key=OTHER)) == reason
         assert said(rules, note(kind=1059, key=OTHER)).startswith("auth-required: ")
         await store.save([note("", kind=3, tags=(("p", OTHERS),))])
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while said(rules, note(key=OTHER)):
                 await asyncio.sleep(0.01)
         web = policies.trust

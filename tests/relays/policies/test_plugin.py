@@ -56,7 +56,7 @@ async def running(folder: Path, command: str, seconds: float = 10.0) -> AsyncIte
 
 
 async def until(true: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not true():
             await asyncio.sleep(0.01)
 
@@ -167,7 +167,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def works_again(plugin: Plugin) -> None:
     verdict = Verdict(False)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not verdict.accepted:
             verdict = await plugin.judge(offer())
             assert verdict.accepted or verdict.reason == NOT_ASKED
@@ -237,7 +237,7 @@ async def test_a_changed_file_is_started_anew(
         assert (await plugin.judge(offer())).accepted
         script(tmp_path, ECHO.replace('"action": "accept"', '"action": "reject", "msg": "new"'))
         reason = ""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while reason != "blocked: new":
                 reason = (await plugin.judge(offer())).reason
                 await asyncio.sleep(0.01)
