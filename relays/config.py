@@ -138,6 +138,8 @@ class Log(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """What the relay writes on standard error."""
 
     format: Literal["plain", "json"] = "plain"
+    level: Literal["info", "warning", "error"] = "warning"
+    """`info`: connections that are refused and clients that are closed, too."""
     addresses: bool = False
     """May clients' addresses stand in it?"""
 

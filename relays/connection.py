@@ -265,6 +265,8 @@ class Connection(asyncio.Protocol):
     def _refuse(self, response: HttpResponse) -> None:
         """Answer a handshake that does not become a WebSocket."""
         self._server.relay.rules.metrics.refused_connections += 1
+        why = response.status.phrase
+        _log.info("a connection was refused: %s", why, extra={"address": self.address})
         self._finish(Exchange(self.address, secure=False), response)
 
     def _frame(self, frame: Frame) -> None:
@@ -325,6 +327,8 @@ class Connection(asyncio.Protocol):
     def drop(self, code: int, reason: str) -> None:
         """Say why in a close frame, and end."""
         if self._ws.state is OPEN:
+            if code != GOING_AWAY:
+                _log.info("a client was closed: %s", reason, extra={"address": self.address})
             self._ws.fail(code, reason)
             self._send_protocol()
         elif self._ws.state is CONNECTING and self._exchange is None:

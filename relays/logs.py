@@ -57,13 +57,15 @@ def write_logs(
     form: Literal["plain", "json"] = "plain",
     *,
     addresses: bool = False,
-    level: int = logging.WARNING,
+    level: str = "warning",
 ) -> None:
-    """From now on the whole process logs so."""
+    """From now on the whole process logs so; `level` is our own, others only warn."""
     handler = logging.StreamHandler(sys.stderr)
     kind = JsonLines if form == "json" else PlainLines
     handler.setFormatter(kind(addresses=addresses))
-    logging.basicConfig(level=level, handlers=[handler], force=True)
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    for ours in ("relays", "nostr_client"):
+        logging.getLogger(ours).setLevel(level.upper())
 
 
 def _beside(record: logging.LogRecord, addresses: bool) -> dict[str, str]:

@@ -47,7 +47,8 @@ def _run(options: argparse.Namespace) -> int:
     from relays.running import Source, run
 
     config = config_of(options)
-    write_logs(options.log_format or config.log.format, addresses=config.log.addresses)
+    log = config.log
+    write_logs(options.log_format or log.format, addresses=log.addresses, level=log.level)
     _tune()
     source = Source(lambda: config_of(options), options.config)
     on_loop(run(config, data_of(options), source=source, stop_on_eof=options.stop_on_eof))

@@ -29,8 +29,10 @@ from relays.metrics import Metrics
 from relays.policies.verdict import ACCEPTED, Offer, Policy, Verdict, refused
 from relays.rules import Rules
 
-EVERY: Final = 600.0
-"""Seconds between two looks."""
+EVERY: Final = 30.0
+"""Seconds between two looks at the size ..."""
+AGES: Final = 600.0
+"""... and at what has grown too old."""
 _FIRST: Final = 30.0
 """Seconds after the start: first of all, clients are served."""
 _DOWN_TO: Final = 0.97
@@ -125,6 +127,9 @@ class Keeping:
 
     async def enforce(self, store: Evicting, now: float) -> int:
         """Take out what is to go; returns how many events. Raises StoreError."""
+        return await self._keep_ages(store, now) + await self._keep_size(store, int(now))
+
+    async def _keep_ages(self, store: Evicting, now: float) -> int:
         count = 0
         for rule in self.settings.rules:
             old = Filter(
@@ -136,7 +141,7 @@ class Keeping:
                 [old], spared=self.settings.spared, spared_kinds=rule.except_kinds
             )
             count += evicted.events
-        return count + await self._keep_size(store, int(now))
+        return count
 
     async def _keep_size(self, store: Evicting, now: int) -> int:
         if self.settings.gigabytes is None:
@@ -165,10 +170,13 @@ class Keeping:
     ) -> None:
         """Look after the store until cancelled."""
         await asyncio.sleep(_FIRST)
+        looked = -AGES
         while True:
             try:
-                if self.is_on:
-                    metrics.evicted += await self.enforce(store, clock())
+                if time.monotonic() - looked >= AGES:
+                    looked = time.monotonic()
+                    metrics.evicted += await self._keep_ages(store, clock())
+                metrics.evicted += await self._keep_size(store, int(clock()))
             except StoreError as error:
                 _log.warning("retention is to be tried again: %s", error)
             await asyncio.sleep(EVERY)

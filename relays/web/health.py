@@ -33,16 +33,17 @@ class Health:
         self._folder = folder
         self._probe = probe
         self._clock = clock
-        self._looking: asyncio.Task[str] | None = None
-        self._looked = 0.0
+        self._looking = asyncio.Lock()
+        self._looked = -REMEMBERED
+        self._complaint = ""
 
     async def complaint(self) -> str:
         """What is wrong, in words for anybody; empty if nothing is."""
-        now = self._clock()
-        if self._looking is None or (self._looking.done() and now - self._looked > REMEMBERED):
-            self._looked = now
-            self._looking = asyncio.create_task(self._look())
-        return await asyncio.shield(self._looking)
+        async with self._looking:
+            if self._clock() - self._looked >= REMEMBERED:
+                self._complaint = await self._look()
+                self._looked = self._clock()
+            return self._complaint
 
     async def answer(self, _request: HttpRequest) -> HttpResponse:
         """200 and `ok`, or 503 and what is wrong."""
