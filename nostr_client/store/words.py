@@ -93,9 +93,13 @@ def words_of(event: Event) -> list[str]:
     return words + characters
 
 
-@lru_cache(maxsize=512)
 def phrases(query: str) -> tuple[tuple[str, ...], ...]:
     """What a search asks for: each of these sequences of words. None: it finds nothing."""
+    return _phrases(query[: LONGEST_QUERY + 1])
+
+
+@lru_cache(maxsize=512)
+def _phrases(query: str) -> tuple[tuple[str, ...], ...]:
     pieces = _pieces(query[:LONGEST_QUERY])
     if len(query) > LONGEST_QUERY and len(pieces) > 1:
         pieces.pop()  # it may have been cut
