@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from nostr_client.safe_text import cells, safe_line, safe_text
+from nostr_client.safe_text import cells, normalized, safe_line, safe_text
 from tests.vectors import needs_vectors, real_events
 
 ESC = "\x1b"
@@ -317,3 +317,28 @@ def test_a_megabyte_of_anything_is_quick(name: str) -> None:
     started = time.process_time()
     safe_line(FLOODS[name], 80)
     assert time.process_time() - started < 2
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFKC", "NFD", "NFKD"])
+@given(text=st.text(max_size=31))
+def test_normalized_is_what_unicode_says(form, text: str) -> None:
+    assert normalized(form, text) == unicodedata.normalize(form, text)
+    assert normalized(form, text + " x" * 40) == unicodedata.normalize(form, text + " x" * 40)
+
+
+def test_whatever_becomes_a_mark_parts_a_long_run() -> None:
+    from nostr_client.safe_text import _RUN
+
+    for code in range(0x110000):
+        parts = unicodedata.normalize("NFKD", chr(code)) if not 0xD800 <= code < 0xE000 else "x"
+        if unicodedata.combining(parts[0]) and unicodedata.combining(parts[-1]):
+            assert _RUN.fullmatch(chr(code) * 32), hex(code)
+
+
+@pytest.mark.parametrize("marks", ["\u0301\u0323", "\u0730\u0731", "\u0301\uff9e"])
+def test_marks_without_end_are_put_in_order_in_little_time(marks: str) -> None:
+    # Without a bound the work is a thousand times as much, a minute; so any clock will do.
+    text = "a" + marks * 50_000
+    started = time.process_time()
+    assert len(normalized("NFKC", text)) >= 99_000
+    assert time.process_time() - started < 5

@@ -13,7 +13,6 @@ of which is known here, so that it is left out. A search without any word finds 
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final
@@ -22,6 +21,7 @@ import msgspec
 
 from nostr_client.protocol.event import MALFORMED, Event
 from nostr_client.protocol.kinds import METADATA
+from nostr_client.safe_text import normalized
 
 SEARCHED_KINDS: Final = frozenset(
     {
@@ -162,8 +162,8 @@ _strange = lru_cache(maxsize=4096)(_read_piece)
 
 
 def _folded(text: str) -> str:
-    plain = unicodedata.normalize("NFKD", text).casefold()
-    return unicodedata.normalize("NFC", _left_out.sub("", plain))
+    plain = normalized("NFKD", text).casefold()
+    return normalized("NFC", _left_out.sub("", plain))
 
 
 def _pairs(run: re.Match[str]) -> str:

@@ -8,12 +8,12 @@ begins or ends with `*`; in scripts that do not part words by blanks it is found
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable
 from typing import Any, Final
 
 from nostr_client.errors import InvalidData
 from nostr_client.protocol.event import Event
+from nostr_client.safe_text import normalized
 
 MOST_CHARACTERS: Final = 100
 """In one banned word or phrase."""
@@ -41,7 +41,7 @@ def plain(text: str) -> str:
     """`text` as it is compared."""
     if text.isascii():
         return text.lower()
-    return unicodedata.normalize("NFKC", _UNSEEN.sub("", text)).casefold()
+    return normalized("NFKC", _UNSEEN.sub("", text)).casefold()
 
 
 def checked_word(text: str) -> str:
