@@ -6,6 +6,9 @@
 #             like: SECONDS=3600 SEED=7 KIND=queries (or live, frames)
 # make browser  a real browser looks at the relay's pages, where a chromium is installed
 # make bench  the figures that the README claims, measured here
+# make bench-relay  our relay under load, alone, or beside another that PEER starts on an empty
+#             database (it prints: PID URL [FOLDER]); BENCH='--runs 1 --events 20000', or --help
+# make bench-store  the store alone
 
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -17,7 +20,7 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: run test check format lint types slow fuzz browser bench screenshots lock clean
+.PHONY: run test check format lint types slow fuzz browser bench bench-relay bench-store screenshots lock clean
 
 run: $(VENV)/ready
 	@$(BIN)/nostr-client
@@ -51,6 +54,12 @@ browser: $(VENV)/ready-dev
 
 bench: $(VENV)/ready-dev
 	$(BIN)/python -m benchmarks
+
+bench-relay: $(VENV)/ready-dev
+	$(BIN)/python -m benchmarks.relay $(if $(PEER),--peer-command '$(PEER)') $(BENCH)
+
+bench-store: $(VENV)/ready-dev
+	$(BIN)/python -m benchmarks.store $(BENCH)
 
 screenshots: $(VENV)/ready-dev
 	$(BIN)/python docs/screenshots.py

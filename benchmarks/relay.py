@@ -240,7 +240,7 @@ def main() -> None:
     elif options.url:
         subjects["the other"] = lambda: running(options.url, options.pid)
     found: dict[str, list[Figures]] = {name: [] for name in subjects}
-    print(f"{options.events:,} events, {loading.cores()} cores, {SPAN // 86_400} days, a run each:")
+    print(f"{options.events:,} events of {SPAN // 86_400} days, {loading.cores()} cores")
     with ProcessPoolExecutor(1, get_context("spawn")) as generator:
         for number in range(options.runs):
             load = Load(options.events, options.reqs, options.authors, 7 + number)
