@@ -233,8 +233,6 @@ class _Reader:
         if length > ID_BYTES:
             raise InvalidData("negentropy: a bound is longer than an id")
         prefix = self.take(length).rstrip(b"\0") if length else b""
-        if before[0] == _INFINITY:
-            raise InvalidData("negentropy: something comes after the last range")
         bound = (before[0] + offset - 1, prefix) if offset else _END
         if bound[0] >= _INFINITY and offset:
             raise InvalidData("negentropy: a bound's time is too large")

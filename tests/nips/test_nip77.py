@@ -160,6 +160,17 @@ def test_what_no_longer_fits_is_not_taken_for_equal() -> None:
     assert have == ids(mine)
 
 
+def test_a_list_that_ends_where_the_frame_does() -> None:
+    """Then the rest that is announced is empty: a range beyond the last one, of nothing."""
+    for count in range(115, 130):
+        held = [item(n) for n in range(count)]
+        have, need, said = reconcile(Client(Items([])), Server(Items(held), 4096))
+        assert (have, need) == (set(), ids(held))
+        assert max(map(len, said)) <= 4096
+    beyond = b"\x61" + (b"\0\0" + SKIP) * 2 + b"\0\0" + FINGERPRINT + Items([]).fingerprint(0, 0)
+    assert HELD.answer(beyond) == b"\x61"
+
+
 def test_sets_that_are_equal_are_told_in_one_round() -> None:
     items = Items([item(n) for n in range(5000)])
     have, need, said = reconcile(Client(items), Server(items))
@@ -199,7 +210,7 @@ ONE_ID = item(1)[1]
         (b"\x61\0\0" + FINGERPRINT + bytes(15), "too early"),
         (b"\x61\0\0" + ID_LIST + b"\2" + ONE_ID, "too early"),
         (b"\x61\0\0" + ID_LIST + b"\xff\xff\xff\xff\xff\xff\xff\xff\x7f" + ONE_ID, "too early"),
-        (b"\x61\0\0" + SKIP + b"\0\0" + SKIP, "after the last"),
+        (b"\x61\0\0" + SKIP + b"\1\0" + SKIP, "too large"),
         (b"\x61\0\0" + SKIP + b"x", "number"),
         (b"\x61\1\1b" + SKIP + b"\1\1a" + SKIP, "below the one before"),
         (b"\x61\1\1b" + SKIP + b"\1\0" + SKIP, "below the one before"),
