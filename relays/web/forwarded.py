@@ -99,7 +99,7 @@ def _x_forwarded(headers: Headers) -> list[tuple[str, str]]:
     hops = _parts(headers.get("x-forwarded-for", ""), ",")
     protocol = _parts(headers.get("x-forwarded-proto", ""), ",")
     # The protocol is that of the outermost hop; proxies replace it rather than add to it.
-    return [(_bare(hop), protocol[-1].lower() if protocol else "") for hop in hops]
+    return [(bare(hop), protocol[-1].lower() if protocol else "") for hop in hops]
 
 
 def _forwarded(headers: Headers) -> list[tuple[str, str]]:
@@ -107,7 +107,7 @@ def _forwarded(headers: Headers) -> list[tuple[str, str]]:
     hops: list[tuple[str, str]] = []
     for element in _parts(headers.get("forwarded", ""), ","):
         pairs = dict(_pair(part) for part in _parts(element, ";"))
-        hops.append((_bare(pairs.get("for", "")), pairs.get("proto", "").lower()))
+        hops.append((bare(pairs.get("for", "")), pairs.get("proto", "").lower()))
     return hops
 
 
@@ -121,7 +121,7 @@ def _pair(text: str) -> tuple[str, str]:
     return name.strip().lower(), value.strip().strip('"')
 
 
-def _bare(text: str) -> str:
+def bare(text: str) -> str:
     """An address without its port and brackets."""
     if text.startswith("["):
         return text[1:].partition("]")[0]

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from relays.config import RelayConfig
 from relays.web import metrics
-from relays.web.forwarded import LOOPBACK, Networks, was_passed_on
+from relays.web.forwarded import LOOPBACK, Networks, bare, parsed, was_passed_on
 from relays.web.pages import Pages, nothing_here
 from relays.web.requests import Handler, HttpRequest, HttpResponse, words
 
@@ -59,9 +59,7 @@ class MetricsPage:
 
     async def answer(self, request: HttpRequest) -> HttpResponse:
         """The counters."""
-        # What a proxy passes on comes from this machine, and is from anywhere.
-        passed_on = request.address in LOOPBACK and was_passed_on(request.headers)
-        if passed_on or request.address not in self._from:
+        if request.address not in self._from or _is_from_elsewhere(request):
             return words(HTTPStatus.FORBIDDEN, "Not from there: see [web] metrics_from.")
         return HttpResponse(
             status=HTTPStatus.OK,
@@ -69,6 +67,15 @@ class MetricsPage:
             body=await self._exposition(),
             headers=_NO_STORE,
         )
+
+
+def _is_from_elsewhere(request: HttpRequest) -> bool:
+    """Does it only seem to come from this machine?"""
+    if request.address not in LOOPBACK:
+        return False
+    # By a proxy; or from a page in a browser here, whose owner made its name point to us.
+    name = bare(request.host)
+    return was_passed_on(request.headers) or not (name == "localhost" or parsed(name))
 
 
 def _networks(config: RelayConfig) -> Networks:

@@ -51,6 +51,11 @@ async def test_what_is_watched_is_no_relay() -> None:
         (RelayConfig(), {"address": "::1"}, 200),
         (RelayConfig(), {"address": "203.0.113.9"}, 403),
         (RelayConfig(), {"x-forwarded-for": "127.0.0.1"}, 403),
+        (RelayConfig(), {"host": "localhost:7777"}, 200),
+        (RelayConfig(), {"host": "[::1]:7777"}, 200),
+        (RelayConfig(), {"host": "evil.example:7777"}, 403),
+        (RelayConfig(), {"host": "[bad"}, 403),
+        (RelayConfig(), {"host": ""}, 403),
         (RelayConfig(web=Web(metrics_from=())), {}, 403),
         (RelayConfig(web=Web(metrics_from=("10.0.0.0/8",))), {"address": "10.1.1.1"}, 200),
         (RelayConfig(web=Web(metrics_from=("10.0.0.0/8",))), {}, 403),
@@ -66,7 +71,7 @@ async def test_who_may_read_the_metrics(
         return b"nostr_relay_up 1\n"
 
     page = MetricsPage(config, exposition)
-    answer = await page.answer(request("/metrics", **headers))
+    answer = await page.answer(request("/metrics", **({"host": "127.0.0.1:7777"} | headers)))
     assert answer.status == status
     assert (answer.body == b"nostr_relay_up 1\n") is (status == 200)
     assert "Access-Control-Allow-Origin" not in answer.headers
