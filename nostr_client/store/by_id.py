@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from typing import Final
+from typing import Any, Final
 
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.kinds import GIFT_WRAP
 from nostr_client.store.index_keys import created_at_of, id_of, tie_of
 from nostr_client.store.plans import FilterOf
 
-_HELD: Final = " UNION ALL ".join(
-    "SELECT e.json AS json FROM json_each(:ties) i CROSS JOIN"  # noqa: S608 - constants
-    f" {table} n ON n.tie = i.value CROSS JOIN event e ON e.seq = n.seq"
-    " WHERE (e.expires IS NULL OR e.expires > :now) AND e.kind <> :hidden"
-    for table in ("new_id", "id")
-)
-_TEXT: Final = (
-    "SELECT (SELECT seq FROM state), EXISTS (SELECT 1 FROM leaving),"  # noqa: S608 - constants
-    f" group_concat(json, char(10)) FROM ({_HELD})"
-)
+
+def _text(source: str, tie: str) -> str:
+    held = " UNION ALL ".join(
+        f"SELECT e.json AS json FROM {source}{table} n CROSS JOIN event e ON e.seq = n.seq"  # noqa: S608
+        f" WHERE n.tie = {tie} AND (e.expires IS NULL OR e.expires > :now) AND e.kind <> :hidden"
+        for table in ("new_id", "id")
+    )
+    return (
+        "SELECT (SELECT seq FROM state), EXISTS (SELECT 1 FROM leaving),"  # noqa: S608
+        f" group_concat(json, char(10)) FROM ({held})"
+    )
+
+
+_OF_ONE: Final = _text("", ":ties")
+_OF_MANY: Final = _text("json_each(:ties) i CROSS JOIN ", "i.value")
 _NOTHING_HIDDEN: Final = -1
 
 
@@ -30,7 +35,8 @@ def fits(f: Filter, limit: int | None) -> bool:
         f.ids is not None
         and (limit is None or len(f.ids) <= limit)
         and not f.tags
-        and all(one is None for one in (f.kinds, f.authors, f.since, f.until, f.search))
+        and (f.kinds is None and f.authors is None and f.search is None)
+        and (f.since is None and f.until is None)
         and not (isinstance(f, FilterOf) and f.reader)
     )
 
@@ -43,8 +49,12 @@ def read(db: sqlite3.Connection, f: Filter, now: int) -> tuple[int, list[bytes]]
     """
     ids = f.ids or frozenset()
     hidden = GIFT_WRAP if isinstance(f, FilterOf) else _NOTHING_HIDDEN
-    asked = {"ties": json.dumps([*{tie_of(id) for id in ids}]), "now": now, "hidden": hidden}
-    seq, any_leaves, joined = db.execute(_TEXT, asked).fetchone()
+    asked: dict[str, Any] = {"now": now, "hidden": hidden}
+    if len(ids) == 1:
+        text, [asked["ties"]] = _OF_ONE, map(tie_of, ids)
+    else:
+        text, asked["ties"] = _OF_MANY, json.dumps([*{tie_of(id) for id in ids}])
+    seq, any_leaves, joined = db.execute(text, asked).fetchone()
     if any_leaves:
         return None
     # Ids that begin alike have one tie, so that another's event may have come along.
