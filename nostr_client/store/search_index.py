@@ -38,6 +38,8 @@ _LOOK_EVERY: Final = 1.0
 _AT_ONCE: Final = 100
 _WORDS_AT_ONCE: Final = 4000
 """Of one transaction: a few milliseconds."""
+_MERGED_AT_ONCE: Final = 32
+"""Pages: more than a batch adds on all levels together, so that no level grows for ever."""
 _Rows = list[tuple[int, str]]
 _Batch = tuple[int, _Rows]
 
@@ -50,6 +52,8 @@ def prepare(db: sqlite3.Connection) -> None:
         db.execute("CREATE VIRTUAL TABLE words USING fts5(text, content='', tokenize='ascii')")
     except sqlite3.OperationalError as error:
         raise StoreError(f"search needs SQLite with FTS5, which is not here ({error})") from error
+    # Merging is done in even portions, by us: FTS5's own would now and then take 30 ms and more.
+    db.execute("INSERT INTO words (words, rank) VALUES ('automerge', 0), ('crisismerge', 256)")
     db.execute("UPDATE state SET indexed = 0")
 
 
@@ -217,6 +221,7 @@ def _insertion(
                 f"INSERT INTO words (rowid, text) VALUES {places}",
                 [value for row in there for value in row],
             )
+            db.execute("INSERT INTO words (words, rank) VALUES ('merge', ?)", (_MERGED_AT_ONCE,))
         db.execute("UPDATE state SET indexed = ?", (after,))
         return after, time.monotonic() - started
 
