@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import tomllib
 from collections.abc import Collection, Mapping
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, NamedTuple
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -335,13 +337,26 @@ def faults(config: RelayConfig, *, chosen: bool = True) -> list[str]:
     if config.limits.default_limit > config.limits.max_limit:
         wrong.append("limits.default_limit is larger than limits.max_limit")
     wrong += _faults_of_room(config, "")
-    taken = {config.path}
+    taken = _paths_of(config)
     for name, room in config.rooms.items():
         if room.path in taken:
             wrong.append(f"rooms.{name}.path: {room.path} is another room's, too")
-        taken.add(room.path)
+        elif shared := sorted(
+            _paths_of(room) & taken
+        ):  # whatever the host: rooms are told by paths
+            wrong.append(f"rooms.{name}.urls: the path {shared[0]} is another room's, too")
+        taken |= _paths_of(room)
         wrong += _faults_of_room(room, f"rooms.{name}.")
     return wrong
+
+
+def _paths_of(room: RelayConfig) -> set[str]:
+    """Of all URLs by which a room is reached."""
+    found = {room.path}
+    for url in room.urls:
+        with contextlib.suppress(InvalidData):  # said elsewhere
+            found.add(urlsplit(normalize_relay_url(url)).path or "/")
+    return found
 
 
 def _faults_of_room(config: RelayConfig, path: str) -> list[str]:

@@ -23,6 +23,7 @@ from relays.client import Client
 from relays.relay import POLICY, TRY_AGAIN_LATER
 from relays.server import GOING_AWAY, LINGER, Server
 from relays.web.exchange import Exchange, Head
+from relays.web.pages import nothing_here
 from relays.web.requests import HttpRequest, HttpResponse, words
 
 HANDSHAKE_LIMIT: Final = 10.0
@@ -205,14 +206,15 @@ class Connection(asyncio.Protocol):
 
     def _handshake(self, request: Request) -> None:
         asked = _as_http(request, self._peer(), secure=self._is_secure())
+        relay = self._server.relays.get(asked.path)
         refused = self._settle_origin(asked) or self._server.site.admits(asked)
-        if refused is not None:
-            self._refuse(refused)
+        if refused is not None or relay is None:  # a path that a new configuration has brought
+            self._refuse(refused or nothing_here())
             return
         self._ws.send_response(self._ws.accept(request))
         if self._ws.state is OPEN:
             self._deadline = 0.0
-            self._relay = self._server.relays.get(asked.path, self._server.relay)
+            self._relay = relay
             self._client = self._relay.connect(self, self.address)
 
     def _settle_origin(self, request: HttpRequest) -> HttpResponse | None:

@@ -58,8 +58,11 @@ class Serving:
 
     @property
     def relays(self) -> Mapping[str, Relay]:
-        """By the paths of their URLs, that of `/` first."""
-        return {path: room.relay for path, room in self._rooms.items()}
+        """By the paths of all their URLs, those of the room `/` first."""
+        found: dict[str, Relay] = {}
+        for path, room in self._rooms.items():
+            found |= dict.fromkeys((path, *room.pages.paths), room.relay)
+        return found
 
     async def become(self, config: RelayConfig) -> None:
         """Go by `config` from now on, while clients stay.

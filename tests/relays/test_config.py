@@ -243,6 +243,12 @@ def test_mistakes_in_rooms() -> None:
 def test_two_rooms_at_one_path() -> None:
     [found] = problems(profile="personal", pubkey=ME, rooms={"chat": {"path": "/inbox"}})
     assert found == "rooms.chat.path: /inbox is another room's, too"
+    own_host = {"private": {"urls": ["wss://private.example"]}}
+    [found] = problems(profile="personal", pubkey=ME, rooms=own_host)
+    assert found == "rooms.private.urls: the path / is another room's, too"
+    broken = problems(profile="personal", pubkey=ME, urls=["wss://[x"])
+    assert broken
+    assert all("urls: wss://[x" in line for line in broken)
 
 
 def test_own_policies_are_beside_the_file(tmp_path: Path) -> None:

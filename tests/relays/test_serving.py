@@ -69,6 +69,21 @@ async def test_the_rooms_of_one_person(serve: Serve) -> None:
     assert (await document(served.url, "/private")).name != (await document(served.url)).name
 
 
+async def test_a_room_is_reached_at_the_path_of_its_public_url(serve: Serve) -> None:
+    read = assemble({"profile": "personal", "pubkey": MINE, "urls": ["wss://me.example/nostr"]})
+    served = await serve(read.config, clock=lambda: NOW)
+    kept = note("for nobody's eyes")
+    async with wire(served.url + "/nostr/private") as private, wire(served.url) as outbox:
+        greeting = await private.recv()
+        assert (await private.publish(kept))[2] is False
+        await log_in(private, "wss://me.example/nostr/private", greeting)
+        assert (await private.publish(kept))[2] is True
+        assert await private.stored({}) == [kept.id]
+        assert await outbox.stored({}) == []
+    async with wire(served.url + "/nostr") as outbox:
+        assert await outbox.stored({}) == []
+
+
 async def test_another_path_is_no_room(serve: Serve) -> None:
     served = await serve(personal())
     with pytest.raises(Exception, match="404"):
