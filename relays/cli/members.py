@@ -32,11 +32,11 @@ def add(commands: Commands) -> None:
         ("remove", "a member no more", _remove),
     ):
         command = acts.add_parser(name, help=words)
-        command.add_argument("pubkey", metavar="NPUB")
+        command.add_argument("pubkey", metavar="NPUB", help="the key: npub or hex")
         if name == "add":
             command.add_argument("--role", default="", metavar="ID", help="with this role")
         add_reason(command)
-        prepare(command, work)
+        prepare(command, work, within=True)
 
     invite = acts.add_parser("invite", help="a code that makes members; it is shown this once")
     invite.add_argument("--uses", type=int, default=1, metavar="N", help="for how many (1)")
@@ -49,16 +49,16 @@ def add(commands: Commands) -> None:
         within=True,
     )
     revoke = acts.add_parser("revoke", help="take an invite back")
-    revoke.add_argument("id", help="as `invites` lists it")
+    revoke.add_argument("id", metavar="ID", help="as `invites` lists it")
     prepare(revoke, _revoke, within=True)
 
     role = acts.add_parser("role", help="make, change or delete a role; without an id, list them")
-    role.add_argument("id", nargs="?", default="")
-    for name in ("label", "description"):
-        role.add_argument(f"--{name}", default="", metavar="WORDS")
+    role.add_argument("id", nargs="?", default="", metavar="ID", help="its short name")
+    role.add_argument("--label", default="", metavar="WORDS", help="its name, for people")
+    role.add_argument("--description", default="", metavar="WORDS", help="what it is")
     role.add_argument("--color", type=int, metavar="HUE", help="0 to 360")
     role.add_argument("--order", type=int, metavar="N", help="its place among others")
-    role.add_argument("--delete", action="store_true")
+    role.add_argument("--delete", action="store_true", help="delete it")
     prepare(role, _role, within=True)
 
 

@@ -28,7 +28,11 @@ def add(commands: Commands) -> None:
     """Add the commands to the parser."""
     ban = commands.add_parser("ban", help="remove a key's everything, or an event; keep it out")
     ban.add_argument("sort", choices=_SORTS)
-    ban.add_argument("value", help="npub, nevent, hex; an IP address or network; a word or phrase")
+    ban.add_argument(
+        "value",
+        metavar="VALUE",
+        help="npub, nevent, hex; an IP address or network; a word or phrase",
+    )
     ban.add_argument(
         "--remove", action="store_true", help="of a word: remove stored events too (reads them all)"
     )
@@ -37,7 +41,7 @@ def add(commands: Commands) -> None:
 
     unban = commands.add_parser("unban", help="take back a ban")
     unban.add_argument("sort", choices=_SORTS)
-    unban.add_argument("value", help="as with ban")
+    unban.add_argument("value", metavar="VALUE", help="as with ban")
     add_reason(unban)
     prepare(unban, _unban)
 
@@ -54,7 +58,7 @@ def _add_reports(commands: Commands) -> None:
     dismiss = acts.add_parser("dismiss", help="nothing is to be done about it")
     act = acts.add_parser("act", help="remove what was reported, and keep it out")
     for command in (dismiss, act):
-        command.add_argument("target", help="the event or key that was reported")
+        command.add_argument("target", metavar="TARGET", help="the event or key that was reported")
         add_reason(command)
     act.add_argument("--author", action="store_true", help="of an event: ban its author as well")
     for command in (reports, listing):
@@ -100,7 +104,10 @@ async def _ban(acts: Acts, out: Output, options: argparse.Namespace) -> int:
         if options.remove:
             removed = await acts.remove_word(value, **said)
     record = {"banned": sort, "value": value, "removed": removed}
-    out.emit(record, f"banned {_shown(sort, value)}; {_events(removed)} removed")
+    done = f"{_events(removed)} removed"
+    if sort == "word" and not options.remove:
+        done = "what is stored stays (--remove takes it out)"
+    out.emit(record, f"banned {_shown(sort, value)}; {done}")
     return 0
 
 

@@ -13,7 +13,7 @@ from nostr_client.nips.nip19 import encode_nevent, encode_note, encode_nprofile,
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.store.events import EventStore
-from relays.cli.main import main
+from relays.cli.main import _parser, main
 from relays.config import Membership, Moderation, RelayConfig
 from relays.moderation.acts import Acts
 from relays.moderation.keeper import Keeper
@@ -106,6 +106,32 @@ def test_bans_of_each_sort(keepers: Keepers) -> None:
         keepers.run("unban", sort, value)
         assert "no such ban" in keepers.run("unban", sort, value, code=1)
     assert keepers.run("bans") == ""
+
+
+def test_what_is_said_of_a_banned_word(keepers: Keepers) -> None:
+    keepers.save(note("a casino"))
+    assert "what is stored stays" in keepers.run("ban", "word", "casino")
+    assert "1 event removed" in keepers.run("ban", "word", "casino", "--remove")
+
+
+@pytest.mark.parametrize(
+    "verb",
+    [
+        ("members", "add", NPUB),
+        ("members", "remove", NPUB),
+        ("members", "list"),
+        ("members", "invite"),
+        ("members", "role", "lead"),
+        ("reports", "dismiss", NPUB),
+        ("log", "list"),
+    ],
+)
+def test_the_folder_may_stand_before_the_verb(tmp_path: Path, verb: tuple[str, ...]) -> None:
+    noun, *rest = verb
+    before = _parser().parse_args([noun, "--data", str(tmp_path), "--json", *rest])
+    assert (before.data, before.json) == (tmp_path, True)
+    after = _parser().parse_args([noun, *rest, "--data", str(tmp_path), "--json"])
+    assert (after.data, after.json) == (tmp_path, True)
 
 
 @pytest.mark.parametrize(
