@@ -54,10 +54,10 @@ def _import(options: argparse.Namespace) -> int:
 
 
 def _export(options: argparse.Namespace) -> int:
-    from nostr_client.protocol.filters import Filter
+    from relays.cli.sync import filters_of
     from relays.transfer import export_events
 
-    filters = [Filter.parse(text) for text in options.filter] or [Filter()]
+    filters = filters_of(options.filter)
     for bound in ("since", "until"):
         value = getattr(options, bound)
         if value is not None:
