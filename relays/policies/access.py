@@ -27,7 +27,7 @@ _GROUP: Final = {
     "trusted": "people in this relay's web of trust",
     "members": "members of this relay",
     "listed": "those whom this relay's keeper has named",
-    "nobody": "its keeper",
+    "nobody": "this relay's keeper",
 }
 
 
@@ -50,7 +50,7 @@ def writers(
     Their authorship is enough, unless they must be `authenticated`: then they may bring others'
     events too. The authors of gift wraps are nobody, and say nothing.
     """
-    words = f"written to by {_GROUP.get(who, who)} only"
+    words = f"only {_GROUP.get(who, who)} may write here"
     free = frozenset(always)
 
     def judge(offer: Offer) -> Verdict:
@@ -62,11 +62,11 @@ def writers(
                 if allowed(key):
                     return ACCEPTED
             if not offer.keys:
-                return refused(f"auth-required: this relay is {words}")
-            return refused(f"restricted: this relay is {words}")
+                return refused(f"auth-required: {words}")
+            return refused(f"restricted: {words}")
         if allowed(event.pubkey):
             return ACCEPTED
-        return refused(f"restricted: this relay is {words}")
+        return refused(f"restricted: {words}")
 
     return judge
 
@@ -85,15 +85,15 @@ def closed(always: Collection[int] = ()) -> Policy:
 
 def readers(who: Who, allowed: Allowed) -> QuestionPolicy:
     """Only those who have authenticated as somebody `allowed` may ask."""
-    words = f"read by {_GROUP.get(who, who)} only"
+    words = f"only {_GROUP.get(who, who)} may read here"
 
     def judge(asking: Asking) -> Verdict:
         for key in asking.keys:
             if allowed(key):
                 return ACCEPTED
         if not asking.keys:
-            return refused(f"auth-required: this relay is {words}")
-        return refused(f"restricted: this relay is {words}")
+            return refused(f"auth-required: {words}")
+        return refused(f"restricted: {words}")
 
     return judge
 

@@ -39,7 +39,7 @@ def test_writing(author: SecretKey, keys: frozenset[str], kind: int, reason: str
 @pytest.mark.parametrize(
     ("author", "keys", "reason"),
     [
-        (KEY, NONE, "auth-required: this relay is written to by those whom this relay's keeper"),
+        (KEY, NONE, "auth-required: only those whom this relay's keeper"),
         (KEY, THEIRS, "restricted: "),
         (OTHER, MINE, ""),
     ],
@@ -67,10 +67,7 @@ def asked(keys: frozenset[str], *filters: Filter) -> Asking:
 def test_reading() -> None:
     judge = readers("members", allowed)
     assert judge(asked(frozenset())).reason.startswith("auth-required: ")
-    assert (
-        judge(asked(THEIRS)).reason
-        == "restricted: this relay is read by members of this relay only"
-    )
+    assert judge(asked(THEIRS)).reason == "restricted: only members of this relay may read here"
     assert judge(asked(MINE | THEIRS)).accepted
 
 

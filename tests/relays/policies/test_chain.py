@@ -130,7 +130,7 @@ async def test_the_web_of_trust_is_kept_fresh_by_what_comes(
     table = {"access": {"write": "trusted"}, "trust": {"depth": 1}, "pubkey": ME}
     async with opened() as policies:
         rules = policies.rules(config(table))
-        reason = "restricted: this relay is written to by people in this relay's web of trust only"
+        reason = "restricted: only people in this relay's web of trust may write here"
         assert said(rules, note(key=OTHER)) == reason
         assert said(rules, note(kind=1059, key=OTHER)).startswith("auth-required: ")
         await store.save([note("", kind=3, tags=(("p", OTHERS),))])
@@ -151,7 +151,7 @@ async def test_members(opened: Open) -> None:
     assert said(rules, note()) == "", "the keeper"
     assert said(rules, note(key=OTHER)) == ""
     assert said(rules, note(key=STRANGER)) == (
-        "restricted: this relay is written to by members of this relay only"
+        "restricted: only members of this relay may write here"
     )
     assert said(rules, note(kind=28934, key=STRANGER)) == "", "a request to become one"
     assert rules.judge_question is not None

@@ -49,7 +49,7 @@ async def test_the_rooms_of_one_person(serve: Serve) -> None:
     mention = note("hello you", key=OTHER, tags=(("p", ME),))
     async with wire(served.url) as outbox, wire(served.url + "/inbox") as inbox:
         assert await answered(inbox, mention) == (
-            "restricted: this relay is written to by people in this relay's web of trust only"
+            "restricted: only people in this relay's web of trust may write here"
         )
         assert await answered(outbox, note("", kind=3, tags=(("p", OTHERS),))) == ""
         assert (await answered(outbox, note(key=OTHER))).startswith("restricted: ")
