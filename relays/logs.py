@@ -10,10 +10,12 @@ from __future__ import annotations
 import logging
 import sys
 import time
+from types import TracebackType
 from typing import Any, Final, Literal
 
 import msgspec
 
+_Raised = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
 _HANDED_OVER: Final = ("address",)
 
 
@@ -30,6 +32,11 @@ class PlainLines(logging.Formatter):
         words = "".join(f" [{name} {value}]" for name, value in beside.items())
         # A line of a client's making must not look like one of ours.
         return (text + words).translate(_CONTROLS)
+
+    def formatException(self, ei: _Raised) -> str:
+        # An error may quote what came from afar. Each of its lines is set in.
+        lines = super().formatException(ei).splitlines()
+        return "\n".join(f"  {line.translate(_CONTROLS)}" for line in lines)
 
 
 class JsonLines(logging.Formatter):
@@ -50,7 +57,7 @@ class JsonLines(logging.Formatter):
         said |= _beside(record, self._addresses)
         if record.exc_info:
             said["exception"] = self.formatException(record.exc_info)
-        return msgspec.json.encode(said).decode()
+        return msgspec.json.encode(said).decode().translate(_CONTROLS)
 
 
 def write_logs(
@@ -74,4 +81,8 @@ def _beside(record: logging.LogRecord, addresses: bool) -> dict[str, str]:
     return {name: str(getattr(record, name)) for name in _HANDED_OVER if hasattr(record, name)}
 
 
-_CONTROLS: Final = {code: "?" for code in (*range(0x20), *range(0x7F, 0xA0)) if code != 9}
+_TURNING: Final = (0x61C, 0x200E, 0x200F, *range(0x2028, 0x202F), *range(0x2066, 0x206A))
+"""Line ends besides the usual, and what turns the direction of the rest of a line."""
+_CONTROLS: Final = {
+    code: "?" for code in (*range(0x20), *range(0x7F, 0xA0), *_TURNING) if code != 9
+}

@@ -119,7 +119,7 @@ class Members:
             found = invites.use(db, code, int(offer.now))
             if isinstance(found, Invite):
                 _add(db, event.pubkey, f"invite {found.id}", found.by, int(offer.now))
-                if found.role:
+                if found.role and _exists(db, "role", "id", found.role):  # it may be gone since
                     _assign(db, event.pubkey, found.role)
                 return ""
             return found
@@ -316,10 +316,14 @@ def _add(db: sqlite3.Connection, pubkey: str, reason: str, by: str, now: int) ->
 
 def _assign(db: sqlite3.Connection, pubkey: str, role: str) -> None:
     for table, column, value in (("member", "pubkey", pubkey), ("role", "id", role)):
-        found = db.execute(f"SELECT 1 FROM {table} WHERE {column} = ?", (value,))  # noqa: S608
-        if found.fetchone() is None:
+        if not _exists(db, table, column, value):
             raise InvalidData("this key is no member's" if table == "member" else "no such role")
     db.execute("INSERT OR IGNORE INTO holder VALUES (?, ?)", (pubkey, role))
+
+
+def _exists(db: sqlite3.Connection, table: str, column: str, value: str) -> bool:
+    found = db.execute(f"SELECT 1 FROM {table} WHERE {column} = ?", (value,))  # noqa: S608
+    return found.fetchone() is not None
 
 
 def _next_second(db: sqlite3.Connection, now: int) -> int:

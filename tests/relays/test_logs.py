@@ -44,3 +44,17 @@ def test_an_exception_comes_along() -> None:
 def test_no_escape_sequences() -> None:
     assert "\n" not in PlainLines().format(record("a line\n2026-01-31 WARNING another"))
     assert "\x1b" not in PlainLines().format(record("\x1b[31mred\x9b"))
+    assert "\u202e" not in PlainLines().format(record("gpj.\u202eexe"))
+    assert "\x9b" not in JsonLines().format(record("\x9b31m"))
+
+
+def test_what_an_error_quotes_is_no_line_of_ours() -> None:
+    made = record()
+    try:
+        raise ValueError("\x1b[31mred\n2026-01-31 12:00:00 WARNING relays: another\u2028more")
+    except ValueError as error:
+        made.exc_info = (ValueError, error, error.__traceback__)
+    said = PlainLines().format(made)
+    assert "\x1b" not in said
+    assert all(line.startswith("  ") for line in said.splitlines()[1:])
+    assert "\x1b" not in JsonLines().format(made)

@@ -110,6 +110,15 @@ async def test_codes_are_not_kept(desk: Desk) -> None:
         assert code not in "\n".join(db.iterdump())
 
 
+async def test_an_invite_outlives_its_role(desk: Desk) -> None:
+    members = desk.acts.members
+    await members.put_role(Role("28b7e50f"), by="olga", new=True)
+    code = await members.invite(by="olga", seconds=DAY, role="28b7e50f")
+    await members.delete_role("28b7e50f", by="olga")
+    assert (await members.join(join(code))).accepted
+    assert desk.keeper.roster.members == {ME: ()}
+
+
 async def test_invites_of_one_maker_are_bounded_and_can_be_taken_back(desk: Desk) -> None:
     members = desk.acts.members
     codes = [await members.invite(by="olga", seconds=DAY) for _ in range(invites.MOST_OPEN + 3)]
