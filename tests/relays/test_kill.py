@@ -22,7 +22,7 @@ from nostr_client.rehearsal.relay_process import RelayProcess
 from tests.conftest import StartRelay
 from tests.relays.talk import LIMIT, NOW, Wire, note, wire
 
-KILLS = int(os.environ.get("KILLS", "10"))
+KILLS = int(os.environ.get("KILLS", "6"))
 WRITERS = 3
 UNDER_WAY = 200
 """Events that one writer has sent and not heard of, at most."""

@@ -191,7 +191,7 @@ async def command(*arguments: str) -> tuple[int | None, bytes, bytes]:
 
 
 async def test_import_and_export_beside_it(relay: Watched, tmp_path: Path) -> None:
-    events = [note(f"{n} " + "x" * 200, at=NOW - n) for n in range(20_000)]
+    events = [note(f"{n} " + "x" * 200, at=NOW - n) for n in range(8_000)]
     lines = tmp_path / "events.jsonl"
     lines.write_bytes(b"\n".join(event.json for event in events) + b"\n")
     data = ("--data", str(tmp_path / "data"))
