@@ -196,10 +196,12 @@ class Relay:
             if excess <= 0:
                 break
 
-    def end_reading(self, keys: Collection[str], reason: str) -> None:
-        """Close every subscription of those who have authenticated as one of `keys`."""
+    def end_reading(self, keys: Collection[str] | None, reason: str) -> None:
+        """Close every subscription of those who have authenticated as one of `keys`; None: all."""
         for client in list(self._clients.values()):
-            if not client.session.keys.isdisjoint(keys):
+            if keys is None or not client.session.keys.isdisjoint(keys):
+                if client.session.talks is not None:
+                    client.session.talks.end()
                 for subscription in list(client.session.subscriptions.values()):
                     self._say(client, client.session.refuse(subscription, reason))
                     self._forget(subscription)

@@ -152,10 +152,12 @@ class _Served:
         return with_retention(rules, self._keeping)
 
     def become(self, config: RelayConfig, rules: Rules) -> None:
-        self.config = config
+        before, self.config = self.config, config
         self._keeping.become(config.retention)
         self.mirrors.become(config.mirror)
         self.relay.rules.become(rules)
+        if config.readers_are != "anyone" and _reading(config) != _reading(before):
+            self.relay.end_reading(None, "restricted: who may read here has changed, ask again")
         self.speak()
 
     def speak(self) -> None:
@@ -181,6 +183,11 @@ class _Served:
             chooses_writers=config.writers_are != "anyone",
             own_key=self._serving.keeper.pubkey,
         )
+
+
+def _reading(config: RelayConfig) -> object:
+    """What decides on who may read."""
+    return config.readers_are, config.access.readers, config.keepers, config.trust
 
 
 def with_keeper(rules: Rules, keeper: Keeper, acts: Acts) -> Rules:

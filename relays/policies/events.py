@@ -12,6 +12,9 @@ from nostr_client.protocol.kinds import AUTH, GENERIC_REPOST, REPOST
 from relays.config import Limits
 from relays.policies.verdict import ACCEPTED, Offer, Policy, Source, Verdict, all_of, refused
 
+VANISH_BYTES: Final = 16 * 1024
+"""Of a request to vanish: some hundred relays, and words enough."""
+
 
 def sizes(limits: Limits) -> Policy:
     """No more tags, content and bytes than the limits say."""
@@ -149,7 +152,9 @@ def for_clients(limits: Limits) -> Policy:
 def for_requests_to_vanish(limits: Limits) -> Policy:
     """What holds for a request to vanish (NIP-62): its form, and a date that has come.
 
-    Whoever is banned, dates or protects it, the law behind such a request may be on his side.
+    Whoever is banned, dates or protects it, the law behind such a request may be on his side. It
+    is kept for ever, and no work and no rate is asked of it, so it is small.
     """
-    dated = dates(msgspec.structs.replace(limits, created_at_behind=None))
-    return all_of((not_expired, sizes(limits), dated))
+    small = min(limits.message_bytes, VANISH_BYTES)
+    narrowed = msgspec.structs.replace(limits, created_at_behind=None, message_bytes=small)
+    return all_of((not_expired, sizes(narrowed), dates(narrowed)))

@@ -9,7 +9,7 @@ import pytest
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from relays.config import Limits
-from relays.policies.events import for_clients, for_imports
+from relays.policies.events import VANISH_BYTES, for_clients, for_imports, for_requests_to_vanish
 from relays.policies.questions import filter_values, judge_filters
 from relays.policies.verdict import Offer, Source
 from tests.relays.talk import NOW, note
@@ -114,6 +114,13 @@ def test_imports_pass_dates_and_nothing_else() -> None:
     for source in (Source.SYNC, Source.MIRROR):
         assert not judge(Offer(PROTECTED, NOW, source=source)).accepted
     assert not judge(Offer(note(tags=(("expiration", "5"),)), NOW)).accepted
+
+
+def test_a_request_to_vanish_is_small_for_it_passes_all_else() -> None:
+    judge = for_requests_to_vanish(Limits())
+    assert judge(Offer(note("x" * 10_000, kind=62, at=5), NOW)).accepted
+    verdict = judge(Offer(note("x" * VANISH_BYTES, kind=62), NOW))
+    assert verdict.reason == f"invalid: an event may have {VANISH_BYTES} bytes here"
 
 
 def test_no_lower_limit_by_default() -> None:

@@ -16,6 +16,7 @@ from nostr_client.nips import nip11
 from nostr_client.nips.nip11 import MEDIA_TYPE
 from relays.config import RelayConfig, assemble, load_config
 from relays.moderation.bans import Sort
+from relays.policies.sections import Access
 from relays.running import Renewal, Source
 from tests.relays.conftest import Serve
 from tests.relays.talk import KEY, LIMIT, NOW, OTHER, Wire, note, plain, wire
@@ -118,6 +119,21 @@ async def test_a_changed_configuration_is_in_force_for_those_who_are_here(
             assert {frame[0] for frame in frames} == {"OK", "EVENT"}, "still subscribed"
     finally:
         running.cancel()
+
+
+async def test_who_may_not_read_any_more_hears_nothing_more(serve: Serve) -> None:
+    served = await serve(RelayConfig(), clock=lambda: NOW)
+    async with wire(served.url) as reader, wire(served.url) as writer:
+        await reader.req("live", {})
+        await writer.publish(note("one"))
+        assert (await reader.recv())[0] == "EVENT"
+        await served.rooms.become(RelayConfig(pubkey=MINE, access=Access(read="listed")))
+        closed = await reader.recv()
+        assert closed[:2] == ["CLOSED", "live"]
+        assert closed[2].startswith("restricted: ")
+        assert (await writer.publish(note("two")))[2] is True
+        await reader.send("REQ", "again", {})
+        assert (await reader.recv())[0] == "AUTH", "and nothing before it"
 
 
 async def test_a_banned_key_is_out_at_once(serve: Serve) -> None:
