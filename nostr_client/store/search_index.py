@@ -179,14 +179,13 @@ def _batches(stored: Stored) -> Iterator[_Batch]:
     rows: _Rows = []
     size, place = 0, stored.before
     for seq, event in stored.events:
-        place = seq
         for row in _rows([(seq, event)]):
             rows.append(row)
             size += row[1].count(" ") + 1
         if len(rows) >= _AT_ONCE or size >= _WORDS_AT_ONCE:
-            yield place, rows
-            rows, size = [], 0
-    if rows or place < stored.after:
+            yield seq, rows
+            rows, size, place = [], 0, seq
+    if place < stored.after:
         yield stored.after, rows
 
 

@@ -244,6 +244,13 @@ async def test_the_index_keeps_up_in_idle_time(open_store: OpenStore) -> None:
         assert await store.count([Filter.of(search="milk")]) == 250
 
 
+async def test_the_index_comes_to_the_end_whatever_stands_there(open_store: OpenStore) -> None:
+    async with open_store(search=True) as store:
+        await store.save([make(ALICE, 1, NOW, content="tea"), make(ALICE, 7, NOW, content="+")])
+        await store.finish_index()
+        assert await store.index_lag() == 0
+
+
 async def test_the_index_does_not_wait_for_ever(
     open_store: OpenStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
