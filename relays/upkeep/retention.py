@@ -84,12 +84,19 @@ class Keeping:
         """Go by these settings from now on."""
         self.settings = settings
         self._spared = frozenset(settings.spared)
-        self.is_on = bool(settings.rules) or settings.gigabytes is not None
 
     @property
     def floor(self) -> int:
-        """created_at before which all went that may; 0: none."""
-        return self._floor if self.settings.gigabytes is not None else 0
+        """created_at before which all went that may; 0: none.
+
+        It holds where it is written, also for a command that was not given the settings.
+        """
+        return self._floor
+
+    @property
+    def is_on(self) -> bool:
+        """Is there anything that is kept out?"""
+        return bool(self.settings.rules) or self._floor > 0
 
     def judge(self, offer: Offer) -> Verdict:
         """Refuses what would be taken out again."""
@@ -145,6 +152,8 @@ class Keeping:
 
     async def _keep_size(self, store: Evicting, now: int) -> int:
         if self.settings.gigabytes is None:
+            if self._floor:
+                self._write(0)
             return 0
         most = int(self.settings.gigabytes * _GIGABYTE)
         size, count = await store.size(), 0

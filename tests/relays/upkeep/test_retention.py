@@ -97,11 +97,16 @@ async def test_the_size_is_kept_and_its_floor_written_down(tmp_path: Path) -> No
         assert not accepted(again, note(at=NOW - DAY - 1))
         assert accepted(again, note(at=NOW - DAY))
         assert accepted(again, note(kind=0, at=1))
-    assert accepted(keeping(tmp_path), note(at=1)), "without a size there is no floor"
+    assert not accepted(keeping(tmp_path), note(at=1)), "also for a command without settings"
     shop.used = 500_000_000
     await rules.enforce(shop, NOW)
     assert shop.compacted == 2
     assert accepted(keeping(tmp_path, gigabytes=1), note(at=1)), "there is room again"
+    shop.used = 10**10
+    await rules.enforce(shop, NOW)
+    assert keeping(tmp_path).floor == NOW - DAY
+    await keeping(tmp_path).enforce(shop, NOW)
+    assert keeping(tmp_path).floor == 0, "the keeper wants no limit any more"
 
 
 def test_what_need_not_be_asked_for(tmp_path: Path) -> None:
