@@ -101,7 +101,11 @@ def check(filter: Filter) -> Filter:
 
 
 async def information(url: str, proxy: str | None = None) -> RelayInfo | None:
-    """What the peer says of itself (NIP-11); None if it does not."""
+    """What the peer says of itself (NIP-11); None if it does not.
+
+    It is asked where the keeper says, on this machine too if he says so; and nowhere else, so that
+    no peer can have us ask our neighbours.
+    """
     try:
         answer = await http.get(
             url,
@@ -109,7 +113,6 @@ async def information(url: str, proxy: str | None = None) -> RelayInfo | None:
             accept=nip11.MEDIA_TYPE,
             max_bytes=nip11.MAX_SIZE,
             allow_private=True,
-            redirects=2,
         )
         return nip11.parse(answer.body) if answer.status == 200 else None
     except NostrError:

@@ -394,3 +394,20 @@ def test_filters_that_are_no_set() -> None:
         with pytest.raises(ConfigError):
             check(filter)
     assert check(ALL) is ALL
+
+
+async def test_a_peer_cannot_have_us_ask_our_neighbours() -> None:
+    asked: list[str] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        asked.append(head.split()[1])
+        port = writer.get_extra_info("sockname")[1]
+        place = f"Location: http://localhost:{port}/admin?reset"
+        writer.write(f"HTTP/1.1 302 Found\r\n{place}\r\nContent-Length: 0\r\n\r\n".encode())
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server, asyncio.timeout(LIMIT):
+        port = server.sockets[0].getsockname()[1]
+        assert await sync.information(f"ws://127.0.0.1:{port}") is None
+    assert asked == ["/"]
