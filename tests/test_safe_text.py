@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import unicodedata
+from typing import Any
 
 import pytest
 from hypothesis import example, given
@@ -321,7 +322,7 @@ def test_a_megabyte_of_anything_is_quick(name: str) -> None:
 
 @pytest.mark.parametrize("form", ["NFC", "NFKC", "NFD", "NFKD"])
 @given(text=st.text(max_size=31))
-def test_normalized_is_what_unicode_says(form, text: str) -> None:
+def test_normalized_is_what_unicode_says(form: Any, text: str) -> None:
     assert normalized(form, text) == unicodedata.normalize(form, text)
     assert normalized(form, text + " x" * 40) == unicodedata.normalize(form, text + " x" * 40)
 
