@@ -35,10 +35,12 @@ from relays.taking import Taker, count_reason
 
 IDS: Final = 100
 """Events that one REQ asks for by id."""
-REQUESTS: Final = 4
+REQUESTS: Final = 8
 """Such REQs at the same time."""
 SENDING: Final = 100
 """Events that are sent before their OKs are waited for."""
+SENDERS: Final = 4
+"""So many times as many are under way, once the first had their answers."""
 PATIENCE: Final = 500
 IDLE: Final = 60.0
 """Seconds that a peer may be silent while it owes us something."""
@@ -181,10 +183,20 @@ class Carrier:
 
     async def send(self, ids: Collection[bytes], filter: Filter) -> None:
         """Send these events, which match `filter`. Raises RelayError when there is no answer."""
-        for part in _parts(ids, SENDING):
-            held = await self.taker.store.known([id.hex() for id in part])
-            events = [Event.from_trusted(data) for data in held.values()]
-            await self.send_events(sorted(events, key=lambda event: event.created_at), [filter])
+        parts = _parts(ids, SENDING)
+
+        async def work() -> None:
+            for part in parts:  # shared: each takes the next
+                await self._send(part, filter)
+
+        if first := next(parts, None):
+            await self._send(first, filter)
+        await _together(work() for _ in range(SENDERS))
+
+    async def _send(self, ids: Sequence[bytes], filter: Filter) -> None:
+        held = await self.taker.store.known([id.hex() for id in ids])
+        events = [Event.from_trusted(data) for data in held.values()]
+        await self.send_events(sorted(events, key=lambda event: event.created_at), [filter])
 
     async def send_events(self, events: list[Event], filters: Sequence[Filter]) -> None:
         """Send at most `SENDING` events, which match `filters`. Raises as `send` does."""

@@ -278,6 +278,11 @@ class Mirrors:
                 del self._peers[mirror]
 
 
+def check_mirror(mirror: Mirror) -> None:
+    """Raises ConfigError for a URL that is none, and a filter that is no set."""
+    _urls(mirror, ())
+
+
 def _urls(mirror: Mirror, own: Collection[str]) -> list[str]:
     found: list[str] = []
     for text in mirror.urls:
