@@ -85,8 +85,9 @@ async def test_generated_events(open_store: OpenStore, clock: Clock, seed: int) 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-async def test_many_generated_events(open_store: OpenStore, clock: Clock) -> None:
-    for seed in range(100, 140):
+@pytest.mark.parametrize("part", range(4))
+async def test_many_generated_events(open_store: OpenStore, clock: Clock, part: int) -> None:
+    for seed in range(100 + 4 * part, 104 + 4 * part):
         await generated(open_store, clock, seed, filters=200)
 
 
@@ -138,7 +139,7 @@ async def test_real_events(store: EventStore) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 async def test_real_events_many_filters(store: EventStore) -> None:
-    await real(store, filters=4_000)
+    await real(store, filters=2_000)
 
 
 async def real(store: EventStore, filters: int) -> None:
