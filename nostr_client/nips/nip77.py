@@ -56,8 +56,7 @@ _END: Final[Bound] = (_INFINITY, b"")
 _number: Final = int.from_bytes
 
 
-_EMPTY: Final = sha256(bytes(ID_BYTES + 1)).digest()[:FINGERPRINT_BYTES]
-"""The fingerprint of no items."""
+_EMPTY: Final = sha256(bytes(ID_BYTES + 1)).digest()[:FINGERPRINT_BYTES]  # of no items
 
 
 class Items:
@@ -73,14 +72,11 @@ class Items:
         ordered = sorted(items)
         if any(map(eq, ordered, islice(ordered, 1, None))):
             raise InvalidData("an item comes twice")
-        try:
-            self._times = array("Q", [time for time, _ in ordered])
-        except (OverflowError, TypeError):
-            raise InvalidData("an item's time must be a number from 0 to 2**64 - 2") from None
+        if ordered and not 0 <= ordered[0][0] <= ordered[-1][0] < _INFINITY:
+            raise InvalidData("an item's time must be a number from 0 to 2**64 - 2")
         if any(len(id) != ID_BYTES for _, id in ordered):
             raise InvalidData(f"an item's id must have {ID_BYTES} bytes")
-        if ordered and ordered[-1][0] == _INFINITY:
-            raise InvalidData("an item's time must be a number from 0 to 2**64 - 2")
+        self._times = array("Q", [time for time, _ in ordered])
         self._ids = b"".join([id for _, id in ordered])
         numbers = (int.from_bytes(id, "little") for _, id in ordered)
         self._sums = list(islice(accumulate(numbers, initial=0), None, None, _BLOCK))
