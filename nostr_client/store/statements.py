@@ -26,6 +26,8 @@ SCANNED: Final = 8
 _PROBE_DEPTH: Final = 200
 _PUBKEY_AT: Final = 84
 """Where in `Event.json` it begins, counted from 1."""
+_SCORE_SCALE: Final = "1e10"
+"""Scores that differ by less are alike: two that should be equal were summed in another order."""
 _PLACE: Final = (
     "k.seq || ',' || k.created_at || ',' || CAST(substr(e.json, 8, 64) AS TEXT)"
     " || ',' || length(e.json)"
@@ -168,7 +170,8 @@ def ranked(p: Plan, limit: int | None, now: int, *, candidates: int, alive: bool
     [matching] = found(p.road, free)
     keys = (
         "SELECT * FROM (SELECT t.created_at AS created_at, t.tie AS tie, t.seq AS seq,"
-        f" bm25(words) AS score FROM {matching} WHERE {_RANGE}{conditions}"
+        f" CAST(bm25(words) * {_SCORE_SCALE} AS INTEGER) AS score"
+        f" FROM {matching} WHERE {_RANGE}{conditions}"
         f" ORDER BY words.rowid DESC LIMIT :p{len(values) + 1})"
         " ORDER BY score, created_at DESC, tie DESC, seq DESC LIMIT :p5"
     )

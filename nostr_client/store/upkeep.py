@@ -114,7 +114,7 @@ async def compact(db: Database) -> int:
         await _free_pages(db)
     else:
         await db.apart(_rewrite)
-    await db.apart(lambda c: c.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone())
+    await db.apart(_shorten_log)
     return before.file - (await size(db)).file
 
 
@@ -144,6 +144,12 @@ async def _free_pages(db: Database) -> None:
     while left:
         await asyncio.sleep(0)  # whoever waits to write has his turn
         left = await db.write(step)
+
+
+def _shorten_log(c: sqlite3.Connection) -> None:
+    """What was written goes from the log into the file, if those who read and write let it."""
+    c.execute("PRAGMA busy_timeout = 2000")
+    c.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
 
 
 def _rewrite(c: sqlite3.Connection) -> None:
