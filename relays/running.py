@@ -120,6 +120,8 @@ class Renewal:
         self._serving = serving
         self._source = source
         self._tls = tls
+        self._first = serving.config
+        self._fault = ""
         self._stamp = self._look()
         self.asked = asyncio.Event()
 
@@ -139,13 +141,20 @@ class Renewal:
         changed, self._stamp = stamp != self._stamp, stamp
         try:
             if self._source is not None and (changed or by_request):
-                await self._serving.become(self._source.read())
+                config = self._source.read()
+                await self._serving.become(config)
                 _log.warning("the configuration was read again")
+                if late := _at_start_alone(self._first, config):
+                    _log.warning("only a restart will change %s", ", ".join(late))
             if self._tls is not None and (by_request or self._tls.changed()):
                 self._tls.reload()
                 _log.warning("the certificate was read again")
+            self._fault = ""
         except (ConfigError, StoreError) as error:
-            _log.error("what changed is not in force: %s", error)
+            # A certificate is tried at each look: what is wrong with it is said once.
+            before, self._fault = self._fault, str(error)
+            if changed or by_request or self._fault != before:
+                _log.error("what changed is not in force: %s", error)
 
     def _look(self) -> tuple[int, int, int] | None:
         if self._source is None or self._source.path is None:
@@ -155,6 +164,18 @@ class Renewal:
         except OSError:  # being replaced
             return self._stamp if hasattr(self, "_stamp") else None
         return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def _at_start_alone(first: RelayConfig, now: RelayConfig) -> list[str]:
+    """The settings that hold from the start to the end, and are others now."""
+    held: list[tuple[str, object, object]] = [
+        (name, getattr(first, name), getattr(now, name)) for name in ("host", "port")
+    ]
+    held += [
+        (f"web.{name}", getattr(first.web, name), getattr(now.web, name))
+        for name in ("trusted_proxies", "trusted_header", "tls_certificate", "tls_key")
+    ]
+    return [name for name, before, after in held if before != after]
 
 
 @contextlib.contextmanager
@@ -188,7 +209,8 @@ def bind(host: str, port: int) -> socket.socket:
         family, kind, number, _, place = found[0]
         listener = socket.socket(family, kind, number)
     except (OSError, UnicodeError) as error:
-        raise ConfigError(f"cannot listen on {host}: {error}") from None
+        reason = (isinstance(error, OSError) and error.strerror) or str(error)
+        raise ConfigError(f"cannot listen on {host}: {reason}") from None
     try:
         if sys.platform != "win32":
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -197,8 +219,9 @@ def bind(host: str, port: int) -> socket.socket:
         listener.setblocking(False)
     except (OSError, OverflowError) as error:
         listener.close()
-        taken = isinstance(error, OSError) and error.errno == errno.EADDRINUSE
-        reason = "the port is in use" if taken else str(error)
+        reason = (isinstance(error, OSError) and error.strerror) or str(error)
+        if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
+            reason = "the port is in use"
         raise ConfigError(f"cannot listen on {host} port {port}: {reason}") from None
     return listener
 

@@ -56,10 +56,12 @@ def _check(options: argparse.Namespace) -> int:
 def _unusable(config: RelayConfig) -> list[str]:
     """What can be read and cannot be used: words, networks, a keeper's own policies."""
     from nostr_client.errors import ConfigError, InvalidData
+    from relays.peers.mirror import check_mirror
     from relays.policies.custom import Custom
     from relays.policies.plugin import file_of
     from relays.policies.texts import without_words
     from relays.web.forwarded import Networks
+    from relays.web.tls import certificate
 
     wrong: list[str] = []
     for path, room in (("", config), *((f"rooms.{n}.", r) for n, r in config.rooms.items())):
@@ -68,6 +70,11 @@ def _unusable(config: RelayConfig) -> list[str]:
                 without_words([word])
             except InvalidData as error:
                 wrong.append(f"{path}events.words: {word!r}: {error}")
+        for mirror in room.mirror:
+            try:
+                check_mirror(mirror)
+            except ConfigError as error:
+                wrong.append(f"{path}{error}")
         own = room.policies
         for name in dict.fromkeys((*own.python, *own.questions)):
             try:
@@ -85,6 +92,10 @@ def _unusable(config: RelayConfig) -> list[str]:
         Networks(config.web.trusted_proxies)
     except ConfigError as error:
         wrong.append(f"web.trusted_proxies: {error}")
+    try:
+        certificate(config.web.tls_certificate, config.web.tls_key)
+    except ConfigError as error:
+        wrong.append(str(error))
     return wrong
 
 
@@ -163,24 +174,37 @@ def _key(options: argparse.Namespace, *, needed: bool) -> str:
 def _place(options: argparse.Namespace) -> tuple[str, str]:
     """How it is reached, and its public URL."""
     from nostr_client.errors import ConfigError, InvalidData
-    from nostr_client.protocol.urls import normalize_relay_url
 
     reach = options.reach or ("proxy" if options.domain else "")
     reach = reach or _chosen("Where will it be reached?", _PLACES, "--reach")
     if reach == "here":
         return reach, ""
-    domain = options.domain
-    if domain is None:
-        what = "Its domain (relay.example.com): " if reach == "proxy" else "Its .onion address: "
-        domain = _asked(what, "--domain")
+    if options.domain is not None:
+        try:
+            return reach, _url(options.domain, reach)
+        except InvalidData as error:
+            raise ConfigError(f"--domain: {error}") from None
+    what = "Its domain (relay.example.com): " if reach == "proxy" else "Its .onion address: "
+    for _ in range(_TRIES):
+        try:
+            return reach, _url(_asked(what, "--domain"), reach)
+        except InvalidData as error:
+            sys.stderr.write(f"{error}\n")
+    raise ConfigError("--domain: a name such as relay.example.com is wanted")
+
+
+def _url(domain: str, reach: str) -> str:
+    """The relay's URL under that name. Raises InvalidData for what is no name."""
+    from nostr_client.errors import InvalidData
+    from nostr_client.protocol.urls import normalize_relay_url
+
     bare = domain.removeprefix("wss://").removeprefix("ws://").strip("/")
-    try:
-        url = normalize_relay_url(f"{'ws' if reach == 'onion' else 'wss'}://{bare}")
-    except InvalidData as error:
-        raise ConfigError(f"--domain: {error}") from None
+    if not bare:
+        raise InvalidData("a name such as relay.example.com is wanted")
+    url = normalize_relay_url(f"{'ws' if reach == 'onion' else 'wss'}://{bare}")
     if reach == "onion" and not bare.partition(":")[0].endswith(".onion"):
-        raise ConfigError("--domain: an onion service has an address that ends in .onion")
-    return reach, url
+        raise InvalidData("an onion service has an address that ends in .onion")
+    return url
 
 
 def _chosen(question: str, choices: tuple[tuple[str, str], ...], option: str) -> str:

@@ -38,8 +38,12 @@ def main(arguments: Sequence[str]) -> int:
         with contextlib.suppress(OSError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 0
-    except (NostrError, OSError) as error:
+    except NostrError as error:
         sys.stderr.write(f"{error}\n")
+        return FAILED
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        sys.stderr.write(f"{where}{error.strerror or error}\n")
         return FAILED
     return code
 

@@ -59,7 +59,12 @@ class Certificate:
 
     def _unusable(self, error: Exception) -> ConfigError:
         names = f"{self._files[0]}, {self._files[1]}"
-        return ConfigError(f"[web] the certificate and its key cannot be used: {error} ({names})")
+        reason = str(error)
+        if isinstance(error, ssl.SSLError) and error.reason == "KEY_VALUES_MISMATCH":
+            reason = "the key is that of another certificate"
+        elif isinstance(error, OSError) and not isinstance(error, ssl.SSLError):
+            reason = error.strerror or reason
+        return ConfigError(f"[web] the certificate and its key cannot be used: {reason} ({names})")
 
 
 def certificate(path: str | None, key: str | None) -> Certificate | None:

@@ -124,6 +124,8 @@ def test_three_questions(tmp_path: Path) -> None:
     child.expect("Where will it be reached")
     child.sendline("2")
     child.expect("domain")
+    child.sendline("")
+    child.expect("a name such as")
     child.sendline("relay.example.com")
     child.expect("is written")
     child.expect(pexpect.EOF)
@@ -141,6 +143,30 @@ def checked(capsys: pytest.CaptureFixture[str], *options: str) -> tuple[int, str
     code = main(["config", "check", *options])
     said = capsys.readouterr()
     return code, said.out, said.err
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('[[mirror]]\nurls = ["foo"]\n', "mirror: foo: not a URL"),
+        ('[web]\ntls_key = "none.pem"\n', "go together"),
+        ('[web]\ntls_key = "none"\ntls_certificate = "none"\n', "used: No such file"),
+    ],
+)
+def test_what_a_relay_would_not_start_with(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, words: str
+) -> None:
+    file = tmp_path / "relay.toml"
+    file.write_text(text)
+    code, _, said = checked(capsys, str(file))
+    assert code == 1
+    assert words in said
+
+
+def test_a_file_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "none.jsonl"
+    assert main(["import", str(file), "--data", str(tmp_path / "relay")]) == 1
+    assert capsys.readouterr().err.endswith(f"{file}: No such file or directory\n")
 
 
 def test_without_a_file(capsys: pytest.CaptureFixture[str]) -> None:

@@ -188,6 +188,9 @@ def test_over_tls_and_renewed_on_a_signal(tmp_path: Path) -> None:
             said = process.stderr.readline() + process.stderr.readline()
             assert "configuration was read again" in said
             assert "certificate was read again" in said
+            file.write_text(file.read_text().replace("port = 0", "port = 1"))
+            said = process.stderr.readline() + process.stderr.readline()
+            assert "only a restart will change port" in said
         finally:
             process.terminate()
             process.communicate(timeout=LIMIT)
