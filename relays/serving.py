@@ -8,6 +8,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -252,7 +253,7 @@ async def serve(
                 await store.probe()
 
         serving = Serving(keeper, acts, config, data, probe)
-        work: list[Coroutine[Any, Any, None]] = [acts.removal.run()]
+        work: list[Callable[[], Coroutine[Any, Any, None]]] = [acts.removal.run]
         for room in found:
             store = stores[room.name]
             policies = await enter(
@@ -288,11 +289,11 @@ async def serve(
             )
             serving._rooms[room.path] = served
             relay.news = await enter(store.listen(relay.hear))
-            work += [relay.run(), mirrors.run()]
-            work += [served.vitals.run(), keeping.run(store, rules.metrics, clock)]
+            work += [relay.run, mirrors.run, served.vitals.run]
+            work.append(partial(keeping.run, store, rules.metrics, clock))
         await acts.settle()
         group = await enter(asyncio.TaskGroup())
-        tasks = [group.create_task(one) for one in work]
+        tasks = [group.create_task(one()) for one in work]
         yield serving
         for task in tasks:
             task.cancel()

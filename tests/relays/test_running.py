@@ -49,10 +49,13 @@ def test_version_and_help_are_quick() -> None:
 def test_mistakes_are_one_clear_line(tmp_path: Path) -> None:
     config = tmp_path / "relay.toml"
     config.write_text("nmae = 1")
+    mirror = tmp_path / "mirror.toml"
+    mirror.write_text('[[mirror]]\nurls = ["nonsense"]')
     for arguments, words in (
         (("run", "--host", "256.1.1.1"), "256.1.1.1"),
         (("run", "--url", "nonsense"), "urls: nonsense"),
         (("run", "--config", str(config)), "nmae"),
+        (("run", "--config", str(mirror)), "mirror: nonsense"),
         (("run", "--config", str(tmp_path / "none.toml")), "none.toml"),
     ):
         result = run(*arguments, "--port", "0", "--data", str(tmp_path / "data"))
