@@ -28,6 +28,8 @@ MAX_TIMESTAMP: Final = 2**63 - 1
 
 _is_hex192 = re.compile("[0-9a-f]{192}").fullmatch
 _encode = msgspec.json.Encoder().encode
+_MOST_REASON: Final = 300
+"""Characters of a decoder's words: they name the path to what is wrong, however long that is."""
 MALFORMED: Final = (msgspec.MsgspecError, ValueError, RecursionError, OverflowError)
 """What decoders raise on hostile JSON."""
 
@@ -261,4 +263,4 @@ def reason_of(error: BaseException) -> str:
         return "not valid UTF-8"
     if isinstance(error, RecursionError):
         return "nested too deeply"
-    return str(error)
+    return str(error)[:_MOST_REASON]

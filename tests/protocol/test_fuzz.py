@@ -6,7 +6,7 @@ import contextlib
 import json
 import random
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -228,6 +228,11 @@ def test_every_seed_is_taken_before_it_is_damaged() -> None:
     assert {door for seed in SEEDS for door in knock(seed)} == set(DOORS)
 
 
+def test_where_it_is_wrong_is_said_in_few_words() -> None:
+    """A decoder names the whole path to what it cannot read."""
+    knock(b'{"limit":' + b"[" * 900 + b"9" * 5000 + b"]" * 900 + b"}")
+
+
 def test_damaged_frames() -> None:
     taken = damage(seed=1, rounds=30_000)
     assert set(taken) == set(DOORS), "some of the damage is harmless, everywhere"
@@ -236,18 +241,13 @@ def test_damaged_frames() -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_many_damaged_frames() -> None:
-    for seed in new_seeds():
+    for seed in range(2, 12):
         assert damage(seed, rounds=25_000)["client frame"]
-
-
-def new_seeds() -> Iterator[int]:
-    system = random.SystemRandom()
-    yield from (system.randrange(2**32) for _ in range(10))
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 @given(values | frames)
-@settings(max_examples=5_000, derandomize=False)
+@settings(max_examples=5_000)
 def test_much_json_of_any_shape(value: Any) -> None:
     knock(json.dumps(value))

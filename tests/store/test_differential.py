@@ -139,7 +139,7 @@ async def test_real_events(store: EventStore) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 async def test_real_events_many_filters(store: EventStore) -> None:
-    await real(store, filters=2_000)
+    await real(store, filters=1_000)
 
 
 async def real(store: EventStore, filters: int) -> None:

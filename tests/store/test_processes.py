@@ -116,7 +116,7 @@ async def test_killed_while_saving(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 async def test_killed_while_saving_many_times(tmp_path: Path) -> None:
-    await killed(tmp_path / "events.db", times=50)
+    await killed(tmp_path / "events.db", times=25)
 
 
 async def killed(path: Path, times: int) -> None:
