@@ -13,6 +13,7 @@ still gives.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import sqlite3
@@ -40,6 +41,10 @@ _WORDS_AT_ONCE: Final = 4000
 """Of one transaction: a few milliseconds."""
 _MERGED_AT_ONCE: Final = 32
 """Pages: more than a batch adds on all levels together, so that no level grows for ever."""
+_AFTER_SAVE: Final = 0.01
+"""Seconds in which those who wait for a save have heard of it."""
+_BUSY_PART: Final = 4
+"""While others save or ask, a transaction has this part of all that: each save waits for it."""
 _Rows = list[tuple[int, str]]
 _Batch = tuple[int, _Rows]
 
@@ -137,7 +142,8 @@ class Indexer:
     async def _index(self, stored: Stored, *, politely: bool) -> int:
         """Index a part of the order of commits; up to where the index has come then."""
         place = stored.before
-        batches = _batches(stored)
+        part = 1 if not politely or self._quiet() else _BUSY_PART
+        batches = _batches(stored, part)
         while True:
             if politely:
                 await self._idle()
@@ -145,13 +151,23 @@ class Indexer:
             if batch is None:
                 break
             after, rows = batch
-            now, writing = await self._db.write(_insertion(place, after, rows))
+            if part > 1:
+                await self._gap()
+            now, writing = await self._db.write(_insertion(place, after, rows, part))
             if now != after:
                 return now  # another process does the same
             place = after
             if politely and not self._quiet():
                 await asyncio.sleep((reading + writing) * (1 / BUSY_SHARE - 1))
         return place
+
+    async def _gap(self) -> None:
+        """Wait until a save is just over: the next one is then farther away than at any moment."""
+        self._wake.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(QUIET):
+                await self._wake.wait()
+                await asyncio.sleep(_AFTER_SAVE)
 
     def _quiet(self) -> bool:
         return time.monotonic() - self._busy_at >= QUIET
@@ -174,7 +190,7 @@ def _timed_next(batches: Iterator[_Batch]) -> tuple[_Batch | None, float]:
     return batch, time.thread_time() - started
 
 
-def _batches(stored: Stored) -> Iterator[_Batch]:
+def _batches(stored: Stored, part: int) -> Iterator[_Batch]:
     """What goes into one transaction each: up to which seq, and the rows."""
     rows: _Rows = []
     size, place = 0, stored.before
@@ -182,7 +198,7 @@ def _batches(stored: Stored) -> Iterator[_Batch]:
         for row in _rows([(seq, event)]):
             rows.append(row)
             size += row[1].count(" ") + 1
-        if len(rows) >= _AT_ONCE or size >= _WORDS_AT_ONCE:
+        if len(rows) >= _AT_ONCE // part or size >= _WORDS_AT_ONCE // part:
             yield seq, rows
             rows, size, place = [], 0, seq
     if place < stored.after:
@@ -198,7 +214,7 @@ def _rows(
 
 
 def _insertion(
-    before: int, after: int, rows: _Rows
+    before: int, after: int, rows: _Rows, part: int
 ) -> Callable[[sqlite3.Connection], tuple[int, float]]:
     """A job that indexes these, unless somebody else went on from `before`.
 
@@ -220,7 +236,9 @@ def _insertion(
                 f"INSERT INTO words (rowid, text) VALUES {places}",
                 [value for row in there for value in row],
             )
-            db.execute("INSERT INTO words (words, rank) VALUES ('merge', ?)", (_MERGED_AT_ONCE,))
+            db.execute(
+                "INSERT INTO words (words, rank) VALUES ('merge', ?)", (_MERGED_AT_ONCE // part,)
+            )
         db.execute("UPDATE state SET indexed = ?", (after,))
         return after, time.monotonic() - started
 
