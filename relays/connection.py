@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from http import HTTPStatus
-from ipaddress import IPv6Address, IPv6Network, ip_address
 from typing import Final, cast
 
 import msgspec
@@ -19,6 +18,7 @@ from websockets.http11 import Request
 from websockets.protocol import CONNECTING, OPEN
 from websockets.server import ServerProtocol
 
+from relays.addresses import network_of
 from relays.client import Client
 from relays.relay import POLICY, TRY_AGAIN_LATER
 from relays.server import GOING_AWAY, LINGER, Server
@@ -46,19 +46,6 @@ UNSUPPORTED_DATA: Final = 1003
 _log = logging.getLogger(__name__)
 _wire_log = logging.getLogger("relays.wire")
 _wire_log.setLevel(logging.CRITICAL)
-
-
-def group_of(address: str) -> str:
-    """Whose connections are counted together; empty for loopback, where proxies are."""
-    try:
-        ip = ip_address(address.partition("%")[0])
-    except ValueError:
-        return address
-    if isinstance(ip, IPv6Address):
-        if ip.ipv4_mapped is None:
-            return "" if ip.is_loopback else str(IPv6Network((ip, 64), strict=False))
-        ip = ip.ipv4_mapped
-    return "" if ip.is_loopback else str(ip)
 
 
 class Connection(asyncio.Protocol):
@@ -115,7 +102,7 @@ class Connection(asyncio.Protocol):
         self._transport.set_write_buffer_limits(HIGH_WATER)
         self.address = self._peer()
         if self._server.gate.counts(self.address):
-            self.group = group_of(self.address)
+            self.group = network_of(self.address)
         self._server.add(self)
         # Nobody reads an answer that comes before the question: to say why needs a handshake.
         self._refused = self._server.over_share(self.group) > 0
@@ -221,7 +208,7 @@ class Connection(asyncio.Protocol):
         """Now it is known who asks: why he is not answered, if he is not."""
         gate = self._server.gate
         self.address = gate.origin(request).address
-        if not self.group and (group := group_of(self.address)):
+        if not self.group and (group := network_of(self.address)):
             self._server.regroup(self, group)
             self._refused = self._server.over_share(group) > 0
         if self._refused:

@@ -26,7 +26,7 @@ from relays.peers.login import logging_in
 from relays.peers.mirror import Mirrors, Surroundings
 from relays.peers.unwanted import Unwanted, unwanted_file
 from relays.policies.chain import Policies, open_policies
-from relays.policies.verdict import ACCEPTED, Offer, Verdict, all_questions
+from relays.policies.verdict import ACCEPTED, Offer, Verdict, all_of
 from relays.relay import Relay
 from relays.rooms import Room, rooms
 from relays.rules import Rules
@@ -205,7 +205,7 @@ def with_keeper(rules: Rules, keeper: Keeper, acts: Acts) -> Rules:
     asked = [members.question] if question is None else [question, members.question]
     return msgspec.structs.replace(
         rules,
-        judge_question=all_questions(asked),
+        judge_question=all_of(asked),
         handlers=members.handlers,
         hides=hides,
         made=members.invite_for,

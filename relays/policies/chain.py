@@ -37,7 +37,7 @@ from relays.policies.verdict import (
     Policy,
     QuestionPolicy,
     Verdict,
-    all_questions,
+    all_of,
 )
 from relays.policies.work import work
 from relays.rules import Rules
@@ -273,7 +273,7 @@ class Policies:
         if self.metering.queries or self.metering.bytes:
             policies.append(self.metering.judge_question)
         policies += [custom.judge_question for custom in own]
-        return all_questions(policies) if policies else None
+        return all_of(policies) if policies else None
 
     def _writers(self, config: RelayConfig, always: Collection[int]) -> list[Policy]:
         who, demanded = config.writers_are, config.access.authenticated

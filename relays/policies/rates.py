@@ -10,15 +10,14 @@ before: whoever makes events up, without the signature, uses up nobody's share.
 
 from __future__ import annotations
 
-import functools
 import math
 from collections import OrderedDict
 from collections.abc import Collection, Hashable, Iterable
-from ipaddress import IPv6Address, IPv6Network, ip_address
 from typing import Final, Literal
 
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
+from relays.addresses import network_of
 from relays.policies.sections import Rated, Rates
 from relays.policies.verdict import ACCEPTED, Asking, Offer, Verdict, refused
 from relays.settings import Rate
@@ -72,20 +71,6 @@ class Buckets:
 
     def __len__(self) -> int:
         return len(self._full_at)
-
-
-@functools.lru_cache(maxsize=4096)
-def network_of(address: str) -> str:
-    """Whose share it is: an IPv4 address, or an IPv6 network of 64 bits; empty for loopback."""
-    try:
-        ip = ip_address(address.partition("%")[0])
-    except ValueError:
-        return address
-    if isinstance(ip, IPv6Address):
-        if ip.ipv4_mapped is None:
-            return "" if ip.is_loopback else str(IPv6Network((ip, 64), strict=False))
-        ip = ip.ipv4_mapped
-    return "" if ip.is_loopback else str(ip)
 
 
 Loopback = Literal["exempt", "shared", "each"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
 from enum import StrEnum
-from typing import Final, Literal
+from typing import Final, Literal, TypeVar
 
 import msgspec
 
@@ -68,6 +68,7 @@ AsyncPolicy = Callable[[Offer], Awaitable[Verdict]]
 QuestionPolicy = Callable[[Asking], Verdict]
 """Decides on a question before the store is asked."""
 ACCEPTED: Final = Verdict(True)
+Subject = TypeVar("Subject", Offer, Asking)
 
 
 def refused(reason: str) -> Verdict:
@@ -75,31 +76,15 @@ def refused(reason: str) -> Verdict:
     return Verdict(False, reason)
 
 
-def all_of(policies: Iterable[Policy]) -> Policy:
+def all_of(policies: Iterable[Callable[[Subject], Verdict]]) -> Callable[[Subject], Verdict]:
     """The policy that refuses what any of `policies` refuses, with the first one's reason."""
     chain = tuple(policies)
     if len(chain) == 1:
         return chain[0]
 
-    def judge(offer: Offer) -> Verdict:
+    def judge(subject: Subject) -> Verdict:
         for policy in chain:
-            verdict = policy(offer)
-            if not verdict.accepted:
-                return verdict
-        return ACCEPTED
-
-    return judge
-
-
-def all_questions(policies: Iterable[QuestionPolicy]) -> QuestionPolicy:
-    """The policy that refuses what any of `policies` refuses, with the first one's reason."""
-    chain = tuple(policies)
-    if len(chain) == 1:
-        return chain[0]
-
-    def judge(asking: Asking) -> Verdict:
-        for policy in chain:
-            verdict = policy(asking)
+            verdict = policy(subject)
             if not verdict.accepted:
                 return verdict
         return ACCEPTED

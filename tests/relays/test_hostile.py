@@ -347,7 +347,7 @@ async def test_handshakes_that_do_not_end_are_bounded_too(serve: Serve) -> None:
     ],
 )
 def test_whose_connections_are_counted_together(address: str, group: str) -> None:
-    assert connection.group_of(address) == group
+    assert connection.network_of(address) == group
 
 
 async def test_one_address_does_not_take_every_connection(
@@ -355,7 +355,7 @@ async def test_one_address_does_not_take_every_connection(
 ) -> None:
     served = await serve(RelayConfig(limits=Limits(connections=20, connections_of_address=3)))
     with monkeypatch.context() as patch:
-        patch.setattr(connection, "group_of", lambda _: "somebody")
+        patch.setattr(connection, "network_of", lambda _: "somebody")
         patch.setattr(connection, "TOLD_AT_ONCE", 2)
         async with contextlib.AsyncExitStack() as stack:
             for _ in range(3):
@@ -369,10 +369,10 @@ async def test_one_address_does_not_take_every_connection(
             for _ in range(20):
                 await stack.enter_async_context(plain(served.url))
             await gone(served, 5)
-            patch.setattr(connection, "group_of", lambda _: "somebody else")
+            patch.setattr(connection, "network_of", lambda _: "somebody else")
             assert await works(served.url)
         await gone(served, 0)
-        patch.setattr(connection, "group_of", lambda _: "somebody")
+        patch.setattr(connection, "network_of", lambda _: "somebody")
         assert await works(served.url)
 
 

@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nostr_client.protocol.filters import Filter
+from relays.addresses import network_of
 from relays.policies import rates
-from relays.policies.rates import Buckets, Loopback, Metering, cost_of, network_of
+from relays.policies.rates import Buckets, Loopback, Metering, cost_of
 from relays.policies.sections import Rated, Rates
 from relays.policies.verdict import Asking, Offer
 from relays.settings import Rate
