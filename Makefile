@@ -14,9 +14,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 
 # The newest Python in range that runs and can make a virtual environment.
-FITS := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
-PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
-	$$p -c "$(FITS)" >/dev/null 2>&1 && { echo $$p; break; }; done)
+PYTHON ?= $(shell sh .ci/pythons | head -n 1)
 
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
