@@ -97,6 +97,8 @@ class NostrClient:
         signer: Signer | None,
         pubkey: str | None,
         clock: Callable[[], float],
+        *,
+        locked: bool = False,
     ) -> None:
         """Use `NostrClient.open`."""
         self.paths = paths
@@ -106,6 +108,7 @@ class NostrClient:
         self.own_relay = None
         self.own_relay_problem = ""
         self._clock = clock
+        self._keyed = self.signer is not None or locked
 
     @classmethod
     @asynccontextmanager
@@ -119,6 +122,7 @@ class NostrClient:
         relays: Sequence[str] | None = None,
         own_relay: bool | None = None,
         key_only_here: bool = False,
+        locked: bool = False,
         clock: Callable[[], float] = time.time,
     ) -> AsyncIterator[NostrClient]:
         """A client at work until the block ends.
@@ -127,6 +131,8 @@ class NostrClient:
         asked and written to where nobody's relay list says better: by default those of the
         configuration, and else the packaged starter relays; an empty list, in either place,
         means none at all.
+        `locked` says that the key of `pubkey` is on this machine, though not unlocked: the relay
+        list is then the person's own word, and its relays are dialled wherever they lead.
         `own_relay` overrides the configuration. `key_only_here` says that the key was made by this
         program and never left this machine, so that nobody else can have written lists with it
         (`Account.key_only_here`); otherwise they must be read before they are changed.
@@ -137,7 +143,7 @@ class NostrClient:
         settings = config or load_config(where.config / "config.toml")
         chosen = settings.relays if relays is None else tuple(relays)  # None: the starters
         async with AsyncExitStack() as stack:
-            self = cls(where, settings, signer, pubkey, clock)
+            self = cls(where, settings, signer, pubkey, clock, locked=locked)
             await self._build(stack, chosen, key_only_here)
             if settings.own_relay if own_relay is None else own_relay:
                 await self._use_own_relay(OwnRelay(where))
@@ -294,10 +300,11 @@ class NostrClient:
             self.store,
             policy,
             owner=me,
-            signs=self.signer is not None,
+            keyed=self._keyed,
             fallback=starters.urls("general") if relays is None else relays,
             indexers=starters.urls("indexer") if relays is None else (),
         )
+        await self.book.places()  # from the start the policy knows what the own list opens
         self.courier = await enter(
             Courier(self.store, self.copies, self.pool, self.book, clock=self._clock)
         )

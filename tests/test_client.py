@@ -447,3 +447,22 @@ async def test_a_follow_list_is_not_started_over_on_another_machine(
 
         await until(followed, 30.0)
         assert await c.follows.pubkeys() == [BEN_KEY, cy]
+
+
+async def test_a_locked_account_reads_at_the_private_relays_of_its_own_list(
+    tmp_path: Path,
+) -> None:
+    """The list is the person's word, locked or not; that of somebody who is watched is not."""
+    strict = ClientConfig(own_relay=False)
+    async with Relay() as nas:
+        listed = Draft(kinds.RELAY_LIST, "", (("r", nas.url),), created_at=1).sign(ANA, 1)
+        for locked in (False, True):
+            async with client(
+                tmp_path, None, pubkey=ME, locked=locked, config=strict, relays=[]
+            ) as c:
+                await c.store.save([listed])
+            async with client(
+                tmp_path, None, pubkey=ME, locked=locked, config=strict, relays=[]
+            ) as c:
+                assert await c.fetch(Filter.of(authors=[ME])) == [listed]
+                assert nas.connections == int(locked)

@@ -123,6 +123,7 @@ class Run:
             pubkey=account.pubkey if account else None,
             paths=self.paths,
             own_relay=self.own_relay,
+            locked=account is not None and account.can_sign,
         ) as client:
             yield client
 

@@ -78,8 +78,8 @@ class RelayBook:
 
     `fallback` are the client's own relays, which stand in where nobody says better; `indexers`
     keep profiles and relay lists of everybody. `owner` is the account, whose relay list counts
-    even when it is empty: that is then what the person wants. `signs`: the account's key is here,
-    so that its list is the person's own word and not a stranger's.
+    even when it is empty: that is then what the person wants. `keyed`: the account's key is on this
+    machine, locked or not, so that its lists are the person's own word and not a stranger's.
     """
 
     def __init__(
@@ -88,13 +88,13 @@ class RelayBook:
         policy: AddressPolicy,
         *,
         owner: str = "",
-        signs: bool = False,
+        keyed: bool = False,
         fallback: Sequence[str] = (),
         indexers: Sequence[str] = (),
     ) -> None:
         self.policy = policy
         self.owner = owner
-        self._signs = signs
+        self._keyed = keyed
         self.fallback = self._ours(fallback)
         self.indexers = self._ours(indexers)
         self._store = store
@@ -142,7 +142,12 @@ class RelayBook:
         lists = await self._store.query(
             [Filter(authors=frozenset(pubkeys), kinds=frozenset({kinds.DM_RELAYS}))]
         )
-        return {e.pubkey: self._judged(e.values("relay"), MAX_LISTED) for e in lists}
+        boxes: dict[str, tuple[str, ...]] = {}
+        for event in lists:
+            urls = tuple(event.values("relay"))
+            self._heed(event, urls)
+            boxes[event.pubkey] = self._judged(urls, MAX_LISTED)
+        return boxes
 
     def hints(self, pubkey: str) -> tuple[str, ...]:
         """The relays where `pubkey` may be, best first, as far as anybody said."""
@@ -219,10 +224,14 @@ class RelayBook:
                     break
         return tuple(chosen)
 
+    def _heed(self, event: Event, urls: Sequence[str]) -> None:
+        """A list of the account's own opens what it names, also in a private network."""
+        if self._keyed and event.pubkey == self.owner:
+            self.policy.list(urls[: 2 * MAX_LISTED])
+
     def _listed(self, event: Event) -> Relays:
         write, read = parse_relay_list(event)
-        if self._signs and event.pubkey == self.owner:
-            self.policy.list((*write, *read)[:MAX_LISTED])
+        self._heed(event, (*write, *read))
         return Relays(
             pubkey=event.pubkey,
             write=self._judged(write, MAX_LISTED),

@@ -26,14 +26,15 @@ CLOSE_LIMIT = 6.0
 class Who:
     """The account to open: with `signer` it writes, without it only reads as `pubkey` (hex).
 
-    `key_only_here`: made by this program, and never left this machine. `relays` stand in for the
-    start relays, if given.
+    `key_only_here`: made by this program, and never left this machine. `locked`: the key is on this
+    machine, though `signer` is None. `relays` stand in for the start relays, if given.
     """
 
     pubkey: str
     name: str
     signer: Signer | None = None
     key_only_here: bool = False
+    locked: bool = False
     relays: Sequence[str] | None = None
 
 
@@ -51,6 +52,7 @@ def opener(paths: Paths, config: ClientConfig, relays: Sequence[str] | None = No
             config=config,
             relays=relays if who.relays is None else who.relays,
             key_only_here=who.key_only_here,
+            locked=who.locked,
         )
 
     return open_client

@@ -90,6 +90,7 @@ class Entering:
             account.name,
             signer,
             key_only_here=account.key_only_here(time.time()),
+            locked=signer is None and account.can_sign,
             relays=relays,
         )
         return Entered(await self._engine.use(who), account)

@@ -69,6 +69,7 @@ async def rooms(
     indexers: Sequence[str] = (),
     own_relay: str = "",
     private: Sequence[str] = ("127.0.0.1",),
+    keyed: bool = False,
     clock: Clock | None = None,
 ) -> AsyncIterator[Rooms]:
     """A store, a pool, a book and a courier; loopback counts as a host that the person allows."""
@@ -83,7 +84,7 @@ async def rooms(
         pool = await stack.enter_async_context(
             RelayPool(verifier=PlainVerifier(), known=store.known, dial=policy)
         )
-        book = RelayBook(store, policy, owner=me, fallback=fallback, indexers=indexers)
+        book = RelayBook(store, policy, owner=me, keyed=keyed, fallback=fallback, indexers=indexers)
         courier = await stack.enter_async_context(
             Courier(store, store.ledger, pool, book, clock=clock)
         )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from nostr_client.protocol import kinds
 from nostr_client.routing import relay_book
 from nostr_client.routing.relay_book import OWN_WORD, SEEN, parse_old_relays, parse_relay_list
@@ -159,3 +161,19 @@ async def test_many_people_take_few_queries(tmp_path: Path) -> None:
         assert set(found) == set(people)
         assert all(relays.source == "fallback" for relays in found.values())
         assert await r.book.of_many([]) == {}
+
+
+@pytest.mark.parametrize("keyed", [True, False])
+async def test_the_own_lists_open_private_addresses_and_nobody_elses_do(
+    tmp_path: Path, keyed: bool
+) -> None:
+    nas, box, dm = "ws://192.168.0.9:7777", "ws://127.0.0.1:7777", "ws://10.0.0.9"
+    async with rooms(tmp_path, private=(), keyed=keyed) as r:
+        lists = [relay_list(ANA, nas), relay_list(BEN, box)]
+        messages = [signed(k, kinds.DM_RELAYS, tags=(("relay", dm),)) for k in (ANA, BEN)]
+        await r.store.save([*lists, *messages[:1]])
+        me = ANA.public_key.hex
+        assert (await r.book.relays_of(me)).write == ((nas,) if keyed else ())
+        assert (await r.book.relays_of(BEN_KEY)).write == ()
+        assert (await r.book.inboxes([me]))[me] == ((dm,) if keyed else ())
+        assert [r.policy(url) for url in (nas, dm, box)] == [keyed, keyed, False]
