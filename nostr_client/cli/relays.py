@@ -55,6 +55,7 @@ def add(
 
     if read and write:
         raise CommandError("--read-only and --write-only exclude each other", Exit.USAGE)
+    _warn_of_end(run, url)
     publish(
         run,
         lambda client: client.relays.add(
@@ -79,12 +80,14 @@ def check(run: Run, url: Url) -> None:
     """Is a relay down for everyone, or just for you? Says each step."""
     from nostr_client.cli import show
     from nostr_client.config import load_config
-    from nostr_client.net.check import OTHERS, check_relay
+    from nostr_client.net.check import check_relay
     from nostr_client.protocol.urls import normalize_relay_url
+    from nostr_client.routing.starter import compared_with
 
     address = normalize_relay_url(url)
     config = load_config(run.paths.config / "config.toml")
-    others = [other for other in config.relays or () if other != address] or OTHERS
+    _warn_of_end(run, url)
+    others = compared_with(address, config.relays)
 
     async def work() -> None:
         async for step in check_relay(address, proxy=config.proxy, others=others):
@@ -93,6 +96,14 @@ def check(run: Run, url: Url) -> None:
                 run.exit_code = Exit.ERROR
 
     wait_for(work())
+
+
+def _warn_of_end(run: Run, url: str) -> None:
+    """Say that a relay is gone, where the packaged list knows it."""
+    from nostr_client.routing.starter import starter_relays
+
+    if end := starter_relays().end_of(url):
+        run.out.note(f"{url}: {end}")
 
 
 add_command(app, "list", list_, READING)

@@ -222,6 +222,7 @@ def relay_record(row: RelayRow) -> dict[str, Any]:
         "state": row.state,
         "latency": row.latency,
         "last_word": row.last_word,
+        "gone": row.gone,
     }
 
 
@@ -232,6 +233,8 @@ def relay_line(row: RelayRow) -> str:
     parts = [safe_line(row.url, 2 * WORDS), role or "-"]
     if row.fallback:
         parts.append("stands in: no relay list yet")
+    if row.gone:
+        parts.append(row.gone)
     if row.last_word:
         parts.append(safe_line(row.last_word, WORDS))
     return "  ".join(parts)

@@ -31,8 +31,6 @@ from nostr_client.protocol.urls import host_of, is_private_host, normalize_relay
 from nostr_client.safe_text import safe_line
 from nostr_client.signing.signer import LocalSigner, Signer
 
-OTHERS: Final = ("wss://relay.damus.io", "wss://nos.lol", "wss://relay.primal.net")
-"""Relays that many use (2025): reached, they show that this end of the network works."""
 STEP_LIMIT: Final = 10.0
 """Seconds for reading, for writing and for each document."""
 PROBE_KIND: Final = 29_011
@@ -58,10 +56,11 @@ async def check_relay(
     *,
     signer: Signer | None = None,
     proxy: str | None = None,
-    others: Sequence[str] = OTHERS,
+    others: Sequence[str] = (),
     tls: ssl.SSLContext | None = None,
 ) -> AsyncIterator[Step]:
-    """Check a relay; the last step is called "verdict". Raises InvalidData for what is no URL,
+    """Check a relay; the last step is called "verdict". `others` are relays that many use:
+    reached, they show that this end of the network works. Raises InvalidData for what is no URL,
     and ConfigError for a proxy that cannot be used."""
     check = _Check(normalize_relay_url(url), signer, proxy, tls)
     began = monotonic()

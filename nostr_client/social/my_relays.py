@@ -12,6 +12,7 @@ from nostr_client.routing.courier import Courier, OnAnswer
 from nostr_client.routing.dialling import relay_url
 from nostr_client.routing.list_guard import ListGuard
 from nostr_client.routing.relay_book import parse_relay_list
+from nostr_client.routing.starter import starter_relays
 from nostr_client.social.views import Posted, RelayRow
 
 
@@ -157,11 +158,12 @@ class MyRelays:
         return normal
 
     def _tags_of(self, last: Event | None) -> list[Tag]:
-        """The list's tags; without a list, one tag for each relay that stands in."""
+        """The list's tags; without a list, one for each relay that stands in and is not gone."""
         if last is not None:
             return list(last.tags)
-        book = self._courier.book
-        return [_entry(url, True, True) for url in book.fallback if book.policy.may_be_named(url)]
+        book, end_of = self._courier.book, starter_relays().end_of
+        named = (url for url in book.fallback if book.policy.may_be_named(url) and not end_of(url))
+        return [_entry(url, True, True) for url in named]
 
     def _row(
         self,
@@ -185,6 +187,7 @@ class MyRelays:
             latency=health.latency,
             delivered=counters.accepted / answered if answered else None,
             last_word=health.last_word or health.problem,
+            gone=starter_relays().end_of(url),
         )
 
 

@@ -177,7 +177,8 @@ class RelayRow:
 
     `read` and `write` are its roles in the account's relay list; `own` marks the person's own
     relay, `fallback` one that stands in because there is no relay list. `state` is that of
-    `net.health`; `latency` in seconds; `delivered` a share from 0 to 1; `last_word` is raw.
+    `net.health`; `latency` in seconds; `delivered` a share from 0 to 1; `last_word` is raw; `gone`
+    says in our words that its operator ended it, and when.
     """
 
     url: str
@@ -189,6 +190,7 @@ class RelayRow:
     latency: float | None = None
     delivered: float | None = None
     last_word: str = ""
+    gone: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from nostr_client.config import ClientConfig, load_config
 from nostr_client.errors import ConfigError, NostrError, StoreError
 from nostr_client.net.check import Step, check_relay
 from nostr_client.paths import Paths, paths, private_folder
-from nostr_client.routing.starter import starter_relays
+from nostr_client.routing.starter import compared_with, starter_relays
 from nostr_client.safe_text import safe_text
 from nostr_client.tui.client_app import NostrApp
 from nostr_client.tui.engine import Engine, opener
@@ -75,7 +75,7 @@ def assemble(where: Paths, config: ClientConfig) -> Setting:
         Offer(relay.url, relay.operator) for relay in starters.relays if relay.role == "general"
     ]
     if config.relays:
-        offers = [Offer(url) for url in config.relays]
+        offers = [Offer(url) for url in config.relays if not starters.end_of(url)]
 
     async def probe(url: str) -> Probed:
         return await probed(url, config)
@@ -85,14 +85,14 @@ def assemble(where: Paths, config: ClientConfig) -> Setting:
             return await client.profiles.resolve(name)
 
     def check(url: str) -> AsyncIterator[Step]:
-        return check_relay(url, proxy=config.proxy)
+        return check_relay(url, proxy=config.proxy, others=compared_with(url, config.relays))
 
     return Setting(
         paths=where,
         config=config,
         accounts=Accounts(where),
         offers=offers,
-        dated=f"{starters.date:%d %B %Y}".lstrip("0"),
+        dated=starters.day,
         probe=probe,
         resolve=resolve,
         check=check,

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
+from pathlib import Path
 
 import pytest
 
 from nostr_client.errors import ConfigError
 from nostr_client.protocol.urls import host_of, is_private_host
-from nostr_client.routing.starter import parse_starters, starter_relays
+from nostr_client.routing.starter import compared_with, parse_starters, starter_relays
 
 
 def test_the_list_is_short_dated_and_diverse() -> None:
@@ -39,3 +41,43 @@ def test_the_list_is_short_dated_and_diverse() -> None:
 def test_a_damaged_list_is_refused(text: str) -> None:
     with pytest.raises(ConfigError, match="starter relays"):
         parse_starters(text)
+
+
+def test_a_relay_that_is_gone_is_not_offered_and_whoever_names_it_is_told() -> None:
+    starters = starter_relays()
+    for known in starters.gone:
+        words = f"its operator announced its end for {known.since}"
+        assert starters.end_of(known.url.replace("wss", "WSS") + "/") == words
+    assert not any(starters.end_of(relay.url) for relay in starters.relays)
+    assert not starters.end_of("not a url")
+    offered = "[[relay]]\nurl = 'wss://a.example'\nrole = 'general'\noperator = 'a'\n"
+    gone = "[[gone]]\nurl = 'wss://a.example'\nsince = 'May 2026'\n"
+    assert parse_starters(f"date = 2026-01-02\nrelay = []\n{gone}").day == "2 January 2026"
+    with pytest.raises(ConfigError, match="cannot be gone"):
+        parse_starters(f"date = 2026-01-02\n{offered}{gone}")
+
+
+def test_a_relay_is_compared_with_the_persons_own_or_else_with_those_of_the_list() -> None:
+    general = starter_relays().urls("general")
+    assert compared_with("wss://a.example", ["wss://a.example", "wss://b.example"]) == (
+        ("wss://b.example",)
+    )
+    assert compared_with("wss://a.example", ["wss://a.example"]) == general
+    assert compared_with(general[0], None) == general[1:]
+
+
+_SOURCES = ("*.md", "docs/*.md", "nostr_client/**/*.py", "relays/**/*.py", "benchmarks/**/*.py")
+_URL = re.compile(r"\bwss?://([\w.-]+)")
+_NOBODYS = re.compile(r"\.?(example|invalid|test|onion|localhost|local)$|example\.(com|org|net)$")
+"""Names that are kept free for examples, and those that lead to no public relay."""
+
+
+def test_no_example_names_a_real_relay() -> None:
+    project = Path(__file__).parents[2]
+    listed = {host_of(r.url) for r in (*starter_relays().relays, *starter_relays().gone)}
+    for path in (path for glob in _SOURCES for path in project.glob(glob)):
+        text = path.read_text("utf-8")
+        assert not [host for host in listed if host in text], path
+        named = {host.rstrip(".") for host in _URL.findall(text)}
+        named = {host for host in named if "." in host and not host[-1].isdigit()}
+        assert not {host for host in named if not _NOBODYS.search(host)}, path

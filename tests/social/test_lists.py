@@ -8,6 +8,7 @@ import pytest
 
 from nostr_client.errors import InvalidData, InvalidKey, ListNotRead
 from nostr_client.protocol import kinds
+from nostr_client.routing.starter import starter_relays
 from nostr_client.social.lists import follows_of
 from tests.social.house import ANA as KEY
 from tests.social.house import (
@@ -182,3 +183,16 @@ async def test_a_dead_relay_can_be_taken_off(tmp_path: Path) -> None:
         assert posted is not None
         assert posted.event.tags == (("r", one.url),)
         assert posted.event.pubkey == ME
+
+
+async def test_a_relay_that_is_gone_is_named_as_such_and_never_put_into_a_list(
+    tmp_path: Path, loopback_only: list[str]
+) -> None:
+    gone = starter_relays().gone[0]
+    async with Relay() as one, house(tmp_path, fallback=[gone.url, one.url]) as h:
+        rows = {row.url: row.gone for row in await h.relays.rows()}
+        assert rows == {gone.url: f"its operator announced its end for {gone.since}", one.url: ""}
+        posted = await h.relays.add(DEAD)
+        assert posted is not None
+        assert list(posted.event.values("r")) == [one.url, DEAD]
+    loopback_only.clear()

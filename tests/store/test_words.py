@@ -46,7 +46,7 @@ def test_words(text: str, found: str) -> None:
         ('"hello world"', "oh: Hello, world"),
         ("日本語", "これは日本語です"),
         ("水", "山と水と"),
-        ("nos.lol", "use wss://nos.lol/ now"),
+        ("notes.example", "use wss://notes.example/ now"),
         ("cafe", "Café"),
         ("CAFÉ", "cafe"),
         ("ไทย", "ภาษาไทยง่าย"),
@@ -74,7 +74,7 @@ def test_found(query: str, text: str) -> None:
         ('"world hello"', "Hello, world"),
         ("日本語", "日本の語"),
         ("hell", "hello"),
-        ("nos.lol", "lol nos"),
+        ("notes.example", "example notes"),
     ],
 )
 def test_not_found(query: str, text: str) -> None:

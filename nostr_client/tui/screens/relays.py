@@ -58,7 +58,7 @@ class RelayLook:
         else:
             top = Content.styled(name, style("list--strong")).truncate(width, ellipsis=True)
             lines = [top, (Content("  ") + Content.assemble(*figures)).truncate(width)]
-        said = safe_line(item.last_word, 300)
+        said = safe_line(item.gone or item.last_word, 300)
         if said:
             words = Content.styled(f"  {said}", style("list--dim"))
             lines.append(words.truncate(width, ellipsis=True))
