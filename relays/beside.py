@@ -20,15 +20,15 @@ from relays.config import RelayConfig
 from relays.moderation.keeper import Keeper
 from relays.policies.chain import open_policies
 from relays.policies.verdict import AsyncPolicy, Policy
-from relays.rooms import ROOT, Room, rooms
+from relays.rooms import ROOT, Room, local_urls, rooms
 from relays.running import note_in, service_urls
 from relays.upkeep.retention import Keeping, retention_note, with_retention
 
 
 class Beside(msgspec.Struct, frozen=True):
     """What such a command needs. `judge` and `consult` decide on what the keeper brings in; `urls`
-    are the room's own, in their normal spelling; `keeping` knows what goes by its age, `key` is the
-    relay's own."""
+    are all that lead to the room, in their normal spelling; `keeping` knows what goes by its age,
+    `key` is the relay's own."""
 
     room: Room
     store: EventStore
@@ -60,8 +60,9 @@ async def beside(config: RelayConfig, data: Path, name: str | None = None) -> As
         ):
             keeping = Keeping(room.config.retention, retention_note(data, room.name))
             rules = with_retention(policies.rules(room.config), keeping)
+            own = urls | local_urls(address, room.path)
             yield Beside(
-                room, store, verifier, rules.imports, rules.consult, urls, keeping, keeper.key
+                room, store, verifier, rules.imports, rules.consult, own, keeping, keeper.key
             )
     except ExceptionGroup as group:
         if len(group.exceptions) > 1:

@@ -198,7 +198,8 @@ class RelayConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     port: int = 7777
     """0 takes a free one."""
     urls: tuple[str, ...] = ()
-    """Public URLs, where they differ from the address (a proxy, an onion service)."""
+    """Public URLs, where they differ from the address (a proxy, an onion service). Once there are
+    any, who signs for this relay (NIP-42, 62, 98) has to name one of them."""
     path: str = "/"
     """Where in the URL this room is."""
     web_pages: bool = True

@@ -9,7 +9,7 @@ from nostr_client.errors import InvalidData
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.kinds import AUTH
 from nostr_client.protocol.messages import Challenge
-from nostr_client.protocol.urls import normalize_relay_url
+from nostr_client.protocol.urls import place_of
 from relays.rules import Rules
 from relays.wire import text_frame
 
@@ -55,10 +55,10 @@ class Logins:
         if abs(now - event.created_at) > WINDOW:
             return f"invalid: created_at is more than {WINDOW} seconds off this relay's clock"
         try:
-            meant = normalize_relay_url(event.value("relay") or "")
+            meant = place_of(event.value("relay") or "")
         except InvalidData:
             return "invalid: the relay tag holds no relay URL"
-        if meant not in self._rules.urls:
+        if meant not in self._rules.places:
             return "invalid: the relay tag names another relay"
         if event.pubkey not in self.keys and len(self.keys) >= MOST_KEYS:
             return f"rate-limited: a connection may have {MOST_KEYS} keys"

@@ -6,6 +6,7 @@ from typing import Final
 
 import msgspec
 
+from nostr_client.protocol.urls import normalize_relay_url
 from relays.config import RelayConfig
 
 ROOT: Final = "events"
@@ -23,6 +24,14 @@ class Room(msgspec.Struct, frozen=True):
     config: RelayConfig
     database: str
     follows_of: str
+
+
+def local_urls(address: str, path: str = "/") -> frozenset[str]:
+    """The URLs by which a room is reached on this machine; `address` is where it listens."""
+    scheme, _, place = address.partition("://")
+    port = place.rpartition(":")[2]
+    hosts = (place, f"127.0.0.1:{port}", f"localhost:{port}")
+    return frozenset(normalize_relay_url(f"{scheme}://{host}{path}") for host in hosts)
 
 
 def rooms(config: RelayConfig) -> tuple[Room, ...]:

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 import msgspec
 
 from nostr_client.protocol.event import Event
+from nostr_client.protocol.urls import place_of
 from relays.config import Limits
 from relays.metrics import Metrics
 from relays.policies.events import for_clients, for_imports
@@ -26,9 +27,10 @@ class Rules(msgspec.Struct, kw_only=True):
     kind in `handlers` are requests to the relay: they are done instead of stored. What `hides` says
     of an event that was stored, it is sent to nobody live; `heard` is told of every stored event,
     also of those that another process stored. A REQ for one of `made_kinds` may be answered with an
-    event that `made` makes for this asker alone. `urls` are the relay's service URLs, in their
-    normal spelling (NIP-42, 62, 98). `greets`: a client is challenged as soon as it connects.
-    `searches`: questions may have a `search` (NIP-50). `metrics` counts what is done under them.
+    event that `made` makes for this asker alone. `places` are where the relay stands
+    (`place_of` its service URLs; NIP-42, 62). `greets`: a client is challenged as soon as it
+    connects. `searches`: questions may have a `search` (NIP-50). `metrics` counts what is done
+    under them.
     """
 
     limits: Limits
@@ -42,7 +44,7 @@ class Rules(msgspec.Struct, kw_only=True):
     heard: Callable[[Event], None] | None = None
     made_kinds: frozenset[int] = frozenset()
     made: Callable[[Asking], Awaitable[Event | None]] | None = None
-    urls: frozenset[str] = frozenset()
+    places: frozenset[str] = frozenset()
     greets: bool = False
     searches: bool = False
     metrics: Metrics = msgspec.field(default_factory=Metrics)
@@ -56,4 +58,7 @@ class Rules(msgspec.Struct, kw_only=True):
 
 def plain_rules(limits: Limits, urls: frozenset[str] = frozenset()) -> Rules:
     """Anyone may write and read, within `limits`."""
-    return Rules(limits=limits, judge=for_clients(limits), imports=for_imports(limits), urls=urls)
+    places = frozenset(map(place_of, urls))
+    return Rules(
+        limits=limits, judge=for_clients(limits), imports=for_imports(limits), places=places
+    )

@@ -28,7 +28,7 @@ from nostr_client.protocol.urls import normalize_relay_url
 from relays.config import RelayConfig
 from relays.listening import listen
 from relays.notify import ALIVE, READY, STOPPING, Supervisor
-from relays.rooms import ROOT, Room
+from relays.rooms import ROOT, Room, local_urls
 from relays.server import Gate
 from relays.serving import Serving, serve
 from relays.web.forwarded import Networks, Proxies
@@ -58,13 +58,14 @@ def note_in(data: Path) -> Note | None:
 
 
 def service_urls(address: str, public: tuple[str, ...], path: str = "/") -> set[str]:
-    """Every URL that means the room at `path`. Raises ConfigError for one that is none."""
-    scheme, _, place = address.partition("://")
-    port = place.rpartition(":")[2]
-    hosts = (place, f"127.0.0.1:{port}", f"localhost:{port}")
-    local = {f"{scheme}://{host}{path}" for host in hosts}
+    """Every URL that means the room at `path` when somebody signs for it (NIP-42, 62, 98).
+
+    The public ones, or where there are none the local ones: whoever is to sign for a public relay
+    must not be made to sign for a name that every machine has. Raises ConfigError for one that is
+    none.
+    """
     try:
-        return {normalize_relay_url(url) for url in (*local, *public)}
+        return {normalize_relay_url(url) for url in public or local_urls(address, path)}
     except InvalidData as error:
         raise ConfigError(f"--url: {error}") from None
 
@@ -97,7 +98,7 @@ async def run(
             def urls_of(room: Room) -> frozenset[str]:
                 return frozenset(service_urls(address, room.config.urls, room.path))
 
-            async with serve(config, data, urls_of) as serving:
+            async with serve(config, data, urls_of, address=address) as serving:
                 gate = Gate(proxies, serving.keeper.banned_address)
                 context = None if tls is None else tls.context
                 async with listen(
@@ -169,7 +170,7 @@ class Renewal:
 def _at_start_alone(first: RelayConfig, now: RelayConfig) -> list[str]:
     """The settings that hold from the start to the end, and are others now."""
     held: list[tuple[str, object, object]] = [
-        (name, getattr(first, name), getattr(now, name)) for name in ("host", "port")
+        (name, getattr(first, name), getattr(now, name)) for name in ("host", "port", "urls")
     ]
     held += [
         (f"web.{name}", getattr(first.web, name), getattr(now.web, name))

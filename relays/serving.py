@@ -28,7 +28,7 @@ from relays.peers.unwanted import Unwanted, unwanted_file
 from relays.policies.chain import Policies, open_policies
 from relays.policies.verdict import ACCEPTED, Offer, Verdict, all_of
 from relays.relay import Relay
-from relays.rooms import Room, rooms
+from relays.rooms import Room, local_urls, rooms
 from relays.rules import Rules
 from relays.upkeep.retention import Keeping, retention_note, with_retention
 from relays.vitals import Vitals, memory
@@ -219,11 +219,13 @@ async def serve(
     data: Path,
     urls_of: Callable[[Room], frozenset[str]],
     *,
+    address: str = "",
     clock: Callable[[], float] = time.time,
 ) -> AsyncIterator[Serving]:
     """Everything that `config` makes over the folder `data`, at work until the block ends.
 
-    `urls_of`: a room's service URLs, in their normal spelling. Raises StoreError, ConfigError.
+    `urls_of`: a room's service URLs, in their normal spelling; `address`: where it listens, so no
+    peer's. Raises StoreError, ConfigError.
     """
     found = rooms(config)
     urls = {room.name: urls_of(room) for room in found}
@@ -277,7 +279,7 @@ async def serve(
                 verifier,
                 _imports(relay),
                 _consults(relay),
-                urls[room.name],
+                urls[room.name] | (local_urls(address, room.path) if address else frozenset()),
                 clock,
                 keeping,
                 logging_in(keeper.key, clock),

@@ -90,6 +90,16 @@ def normalize_relay_url(text: str) -> str:
     return url
 
 
+def place_of(url: str) -> str:
+    """Where a relay stands: its host, its port unless that is the scheme's own, and its path.
+
+    What tells relays from each other (NIP-42 compares no more); neither scheme nor query. Raises
+    InvalidData.
+    """
+    _, _, place = normalize_relay_url(url).partition("://")
+    return place.partition("?")[0].removesuffix("/")
+
+
 def host_of(url: str) -> str:
     """The host of a relay URL as a socket wants it, IPv6 without brackets. Raises InvalidData."""
     return _parts(normalize_relay_url(url))["host"].strip("[]")

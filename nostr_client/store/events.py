@@ -18,7 +18,7 @@ from typing import Final, Self
 from nostr_client.errors import QueryTimeout, StoreError, TooMany
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
-from nostr_client.protocol.urls import normalize_relay_url
+from nostr_client.protocol.urls import place_of
 from nostr_client.store import search_index
 from nostr_client.store.asking import Asking
 from nostr_client.store.copies import CopyLedger
@@ -90,14 +90,14 @@ class EventStore(Asking, Keeping):
         stored, later and in idle time. Raises StoreError, InvalidData for a service URL that is
         none.
         """
-        urls = frozenset(normalize_relay_url(url) for url in service_urls)
+        places = frozenset(place_of(url) for url in service_urls)
         db = await Database.open(path, time_limit=time_limit)
         try:
             secret = await db.write(lambda c: c.execute("SELECT secret FROM state").fetchone()[0])
             keys = IndexKeys(secret)
-            self = cls(db, keys, Saver(keys, urls), clock)
+            self = cls(db, keys, Saver(keys, places), clock)
             await self.keep_history_of(keep_history_of)
-            if urls:
+            if places:
                 await db.write(self._removal.obey_stored)
             tasks = [asyncio.create_task(self._upkeep()), asyncio.create_task(self._clean())]
             if search:

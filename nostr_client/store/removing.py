@@ -37,12 +37,12 @@ ENTRIES_OF_KEYS: Final = (
 class Removal:
     """Used on the writer's thread only, within a transaction.
 
-    `service_urls` (normalised) are those for which requests to vanish are obeyed.
+    `places` (`place_of`) are those for which requests to vanish are obeyed.
     """
 
-    def __init__(self, keys: IndexKeys, service_urls: Collection[str]) -> None:
+    def __init__(self, keys: IndexKeys, places: Collection[str]) -> None:
         self._keys = keys
-        self._service_urls = frozenset(service_urls)
+        self._places = frozenset(places)
         self.unfinished = True
         """Somebody may be leaving."""
 
@@ -126,7 +126,7 @@ class Removal:
 
         What is much is marked as leaving, so that nobody sees it, and taken out later.
         """
-        if not rules.vanish_reaches(request, self._service_urls):
+        if not rules.vanish_reaches(request, self._places):
             return
         bound = {
             "author": self._keys.author(request.pubkey),

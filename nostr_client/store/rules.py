@@ -24,7 +24,7 @@ from nostr_client.protocol.kinds import (
     KindClass,
     kind_class,
 )
-from nostr_client.protocol.urls import normalize_relay_url
+from nostr_client.protocol.urls import place_of
 
 GIFT_WRAPS: Final = frozenset({GIFT_WRAP, EPHEMERAL_GIFT_WRAP})
 UNDELETABLE: Final = frozenset({DELETION, VANISH})
@@ -108,15 +108,15 @@ def is_vanished(event: Event, until: Mapping[str, int]) -> bool:
     return False
 
 
-def vanish_reaches(event: Event, service_urls: Collection[str]) -> bool:
-    """Does a kind 62 event speak to one of these (normalised) service URLs, or to everyone?"""
-    if not service_urls:
+def vanish_reaches(event: Event, places: Collection[str]) -> bool:
+    """Does a kind 62 event speak to a relay at one of these places (`place_of`), or to everyone?"""
+    if not places:
         return False
     for value in event.values("relay"):
         if value == ALL_RELAYS:
             return True
         try:
-            if normalize_relay_url(value) in service_urls:
+            if place_of(value) in places:
                 return True
         except InvalidData:
             continue

@@ -94,10 +94,10 @@ class _Facts:
 class Saver:
     """Saves into the tables of one store; used on its writer's thread only."""
 
-    def __init__(self, keys: IndexKeys, service_urls: Collection[str]) -> None:
+    def __init__(self, keys: IndexKeys, places: Collection[str]) -> None:
         self._keys = keys
-        self._obeys_vanish = bool(service_urls)
-        self.removal = Removal(keys, service_urls)
+        self._obeys_vanish = bool(places)
+        self.removal = Removal(keys, places)
 
     def save(self, db: sqlite3.Connection, events: Sequence[Event], now: int) -> Saved:
         """Within a transaction."""

@@ -21,7 +21,7 @@ from nostr_client.errors import StoreError
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.keys import SecretKey
 from nostr_client.protocol.kinds import VANISH
-from nostr_client.protocol.urls import normalize_relay_url
+from nostr_client.protocol.urls import normalize_relay_url, place_of
 from nostr_client.store.rules import vanish_reaches
 from relays.moderation import log
 from relays.moderation.bans import Bans, load_bans
@@ -70,6 +70,7 @@ class Keeper:
         self.key = key
         self.clock = clock
         self.service_urls = service_urls
+        self._places = frozenset(map(place_of, service_urls))
         self._views = views
         self._watchers: list[Callable[[], None]] = []
         self._addresses: dict[str, str] = {}
@@ -136,7 +137,7 @@ class Keeper:
 
     def _must_be_obeyed(self, event: Event) -> bool:
         """Whoever asks to be forgotten is (NIP-62), banned or not; `hides` keeps it from others."""
-        return event.kind == VANISH and vanish_reaches(event, self.service_urls)
+        return event.kind == VANISH and vanish_reaches(event, self._places)
 
     def banned_address(self, address: str) -> str:
         """Why connections from `address` are refused, with a prefix; empty if they are not."""

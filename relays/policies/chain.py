@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from nostr_client.errors import ConfigError, InvalidData, StoreError
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.kinds import VANISH
+from nostr_client.protocol.urls import place_of
 from nostr_client.store.events import EventStore, Stored
 from nostr_client.store.rules import vanish_reaches
 from relays.config import RelayConfig
@@ -82,7 +83,7 @@ class Policies:
         self._follows = follows
         self._bans = bans
         self._is_member = is_member
-        self._urls = urls
+        self._places = frozenset(map(place_of, urls))
         self._searches = searches
         self._clock = clock
         self.metering = Metering()
@@ -138,7 +139,7 @@ class Policies:
             consult=self._consult([one.consult for one in customs if one.is_async]),
             judge_question=self._questions(config, asked),
             served=self.metering.served if self.metering.bytes else None,
-            urls=self._urls,
+            places=self._places,
             greets=config.access.greet,
             searches=self._searches,
         )
@@ -230,10 +231,10 @@ class Policies:
     def _judge(self, config: RelayConfig, form: Policy, policies: Sequence[Policy]) -> Policy:
         vanishing = events.for_requests_to_vanish(config.limits)
         chain = tuple(policies)
-        urls = self._urls
+        places = self._places
 
         def judge(offer: Offer) -> Verdict:
-            if offer.event.kind == VANISH and vanish_reaches(offer.event, urls):
+            if offer.event.kind == VANISH and vanish_reaches(offer.event, places):
                 return vanishing(offer)
             verdict = form(offer)
             if not verdict.accepted:
@@ -250,10 +251,10 @@ class Policies:
         asked = (*own, *(plugin.judge for plugin, _ in self._plugins.values()))
         if not asked:
             return None
-        urls = self._urls
+        places = self._places
 
         async def consult(offer: Offer) -> Verdict:
-            if offer.event.kind == VANISH and vanish_reaches(offer.event, urls):
+            if offer.event.kind == VANISH and vanish_reaches(offer.event, places):
                 return ACCEPTED
             for policy in asked:
                 verdict = await policy(offer)

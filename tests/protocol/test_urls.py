@@ -17,6 +17,7 @@ from nostr_client.protocol.urls import (
     is_onion,
     is_private_host,
     normalize_relay_url,
+    place_of,
 )
 
 
@@ -301,3 +302,11 @@ def test_onions() -> None:
     assert is_onion("ws://a.bcdef.ONION.")
     for url in ("wss://onion.example", "wss://relay.example/x.onion", "wss://xonion", "ws://onion"):
         assert not is_onion(url)
+
+
+def test_where_a_relay_stands() -> None:
+    assert place_of("WSS://Relay.Example.:443/x/?y") == "relay.example/x"
+    assert place_of("ws://relay.example/") == place_of("wss://relay.example") == "relay.example"
+    assert place_of("ws://[0::1]:7777") == "[::1]:7777"
+    with pytest.raises(InvalidData):
+        place_of("https://relay.example")

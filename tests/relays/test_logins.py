@@ -116,12 +116,52 @@ async def test_what_is_no_answer_to_a_challenge(serve: Serve, config: RelayConfi
         assert (await client.publish(MINE))[2] is False, "still nobody"
 
 
+@pytest.mark.parametrize(
+    ("url", "counts"),
+    [
+        ("WSS://Relay.Example.:443/nostr/", True),
+        ("ws://relay.example/nostr", True),
+        ("wss://relay.example/", False),
+        ("wss://relay.example/nostr/inbox", False),
+        ("wss://relay.example:7777/nostr", False),
+        ("ws://127.0.0.1:PORT", False),
+        ("ws://127.0.0.1:PORT/nostr", False),
+        ("ws://localhost:PORT", False),
+        ("ws://[::1]:PORT", False),
+    ],
+)
+async def test_what_names_a_public_relay(
+    serve: Serve, config: RelayConfig, url: str, counts: bool
+) -> None:
+    served = await serve(config, clock=lambda: NOW)
+    url = url.replace("PORT", served.url.rpartition(":")[2])
+    async with wire(served.url) as client:
+        challenge = await challenged(client)
+        said = await log_in(client, challenge, answer(challenge, url))
+        assert said[2] is counts
+        assert said[3] == ("" if counts else "invalid: the relay tag names another relay")
+        written = note("written")
+        assert (await client.publish(written))[2] is True
+        request = note("", kind=62, at=NOW, tags=(("relay", url),))
+        assert (await client.publish(request))[2] is True
+        assert await client.stored({"kinds": [1]}) == ([] if counts else [written.id])
+
+
+@pytest.mark.parametrize("name", ["127.0.0.1", "localhost"])
+async def test_without_a_public_url_it_has_the_machines_names(serve: Serve, name: str) -> None:
+    served = await serve(clock=lambda: NOW)
+    url = served.url.replace("127.0.0.1", name)
+    async with wire(served.url) as client:
+        challenge = await challenged(client)
+        assert (await log_in(client, challenge, answer(challenge, url)))[2] is True
+
+
 async def test_a_connection_has_so_many_keys(serve: Serve, config: RelayConfig) -> None:
     served = await serve(config, clock=lambda: NOW)
     async with wire(served.url) as client:
         challenge = await challenged(client)
         for number in range(MOST_KEYS):
             key = SecretKey(bytes((number + 1,)) * 32)
-            assert (await log_in(client, challenge, answer(challenge, served.url, key)))[2]
-        more = await log_in(client, challenge, answer(challenge, served.url, OTHER))
+            assert (await log_in(client, challenge, answer(challenge, PUBLIC_URL, key)))[2]
+        more = await log_in(client, challenge, answer(challenge, PUBLIC_URL, OTHER))
         assert more[3].startswith("rate-limited:")

@@ -168,9 +168,17 @@ async def test_count(relay: RelayProcess) -> None:
         assert await client.recv() == ["COUNT", "c", {"count": 0}]
 
 
-@pytest.mark.parametrize("tag", ["ALL_RELAYS", "own", "wss://public.example/"])
-async def test_request_to_vanish(serve: Serve, tag: str) -> None:
-    served = await serve(RelayConfig(urls=("wss://public.example",)))
+@pytest.mark.parametrize(
+    ("urls", "tag"),
+    [
+        ((), "ALL_RELAYS"),
+        ((), "own"),
+        (("wss://public.example",), "ALL_RELAYS"),
+        (("wss://public.example",), "WSS://Public.Example:443/"),
+    ],
+)
+async def test_request_to_vanish(serve: Serve, urls: tuple[str, ...], tag: str) -> None:
+    served = await serve(RelayConfig(urls=urls))
     url = served.url if tag == "own" else tag
     mine, theirs = note("mine"), note("theirs", key=OTHER)
     wrap = note("wrapped", kind=1059, key=OTHER, tags=(("p", PUBKEY),))

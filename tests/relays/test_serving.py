@@ -70,6 +70,13 @@ async def test_the_rooms_of_one_person(serve: Serve) -> None:
     assert (await document(served.url, "/private")).name != (await document(served.url)).name
 
 
+async def test_only_public_urls_are_signed_for_where_there_are_any(serve: Serve) -> None:
+    read = assemble({"profile": "personal", "pubkey": MINE, "urls": ["wss://me.example"]})
+    urls = (await serve(read.config)).rooms.keeper.service_urls
+    paths = ("", "/inbox", "/chat", "/private")
+    assert urls == {f"wss://me.example{path}" for path in paths}
+
+
 async def test_a_room_is_reached_at_the_path_of_its_public_url(serve: Serve) -> None:
     read = assemble({"profile": "personal", "pubkey": MINE, "urls": ["wss://me.example/nostr"]})
     served = await serve(read.config, clock=lambda: NOW)
