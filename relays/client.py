@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Protocol
+from typing import Final, Protocol
 
 from nostr_client.protocol.event import Event
 from relays.policies.verdict import Verdict
 from relays.queries import Questions
 from relays.session import RelaySession
+
+HIGH_WATER: Final = 256 * 1024
+"""Unread bytes past which a client gets no further answers to queries."""
 
 
 class Peer(Protocol):
@@ -33,10 +36,11 @@ class Client:
     """One connected client: its session, its socket, and what it has under way."""
 
     __slots__ = (
+        "_outbox",
+        "_said",
         "_settled",
         "bytes",
         "events",
-        "outbox",
         "page",
         "peer",
         "questions",
@@ -52,7 +56,8 @@ class Client:
         self.session = session
         self.peer = peer
         self.questions = Questions(session)
-        self.outbox: list[bytes] = []
+        self._outbox: list[bytes] = []
+        self._said = 0
         self.events = 0
         """Events offered and not answered."""
         self.bytes = 0
@@ -60,6 +65,23 @@ class Client:
         """Bytes of stored events that were sent last: they may wait, however many they are."""
         self.stopped = False
         """Its socket is not read until some of its events have their answer."""
+
+    def say(self, frames: bytes) -> None:
+        """Send `frames` with the next flush."""
+        self._outbox.append(frames)
+        self._said += len(frames)
+
+    def take(self) -> bytes:
+        """What was said since the last flush."""
+        frames = b"".join(self._outbox)
+        self._outbox.clear()
+        self._said = 0
+        return frames
+
+    @property
+    def unread(self) -> int:
+        """Bytes that were said and have not left yet."""
+        return self._said + self.peer.unread()
 
     def settle(self, event: Event, accepted: bool, reason: str) -> None:
         """An event that this client offered has its answer."""

@@ -19,7 +19,7 @@ from websockets.protocol import CONNECTING, OPEN
 from websockets.server import ServerProtocol
 
 from relays.addresses import network_of
-from relays.client import Client
+from relays.client import HIGH_WATER, Client
 from relays.relay import POLICY, TRY_AGAIN_LATER
 from relays.server import GOING_AWAY, LINGER, Server
 from relays.web.exchange import Exchange, Head
@@ -37,8 +37,6 @@ SILENCE: Final = 60.0
 """Seconds after which a silent client is asked whether it is there; twice that, and it is gone."""
 ANSWER_LIMIT: Final = 30.0
 """Seconds that the answer to a plain HTTP request may take."""
-HIGH_WATER: Final = 256 * 1024
-"""Unread bytes past which a client gets no further answers to queries."""
 TOLD_AT_ONCE: Final = 10
 """Connections beyond an address's share that may wait to be told so."""
 UNSUPPORTED_DATA: Final = 1003

@@ -1,7 +1,9 @@
 """REQ and COUNT from the store: fairly, few at a time, and only as fast as a client reads.
 
 Clients with questions stand in a line, each at most once, and get one answer a turn. A client that
-has not taken its last answers is left out of the line until it has.
+has not taken its last answers is left out of both lines until it has. So what waits for a client
+that reads nothing is `HIGH_WATER` and one page at the most, and two where a narrow and a broad
+question were under way together.
 
 How long a query may take is the store's affair. What takes longer than its quick lane allows is put
 aside, into a second line with a worker of its own, so that broad questions wait for each other and

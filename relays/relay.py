@@ -32,7 +32,7 @@ from relays.actions import (
     Tally,
     Unsubscribe,
 )
-from relays.client import Answer, Client, Peer
+from relays.client import HIGH_WATER, Answer, Client, Peer
 from relays.comparing import Comparing
 from relays.config import Limits, Negentropy, RelayConfig
 from relays.ingest import Intake, Verify
@@ -142,7 +142,7 @@ class Relay:
             self._forget(subscription)
         self._live_values -= client.session.tally_values
         client.questions.end()
-        client.outbox.clear()
+        client.take()
         self._dirty.pop(client, None)
         self._stopped.pop(client, None)
 
@@ -171,22 +171,20 @@ class Relay:
         self._queries.spent = 0.0
         while self._dirty:
             client, _ = self._dirty.popitem()
-            if client.outbox:
-                frames = b"".join(client.outbox)
-                client.outbox.clear()
+            if frames := client.take():
                 self.rules.metrics.bytes_out += len(frames)
                 client.peer.write(frames)
             self.bound(client)
 
     def bound(self, client: Client) -> None:
         """Close a client that has not taken more than it may leave."""
-        waiting = client.peer.unread() + client.session.held_bytes - client.page
+        waiting = client.unread + client.session.held_bytes - client.page
         if waiting > self.limits.outbox_bytes:
             client.peer.drop(POLICY, "too slow: what is sent is not read")
 
     def bound_all(self) -> None:
         """Close the slowest clients while all together have more unread than is allowed."""
-        by_size = {client: client.peer.unread() for client in self._clients.values()}
+        by_size = {client: client.unread for client in self._clients.values()}
         excess = sum(by_size.values()) - self.limits.all_outbox_bytes
         if excess <= 0:
             return
@@ -281,7 +279,9 @@ class Relay:
         # What a search finds depends on all that is stored: it looks back only.
         self._index.set(subscription, [f for f in subscription.filters if f.search is None])
         client.questions.scans[subscription.id] = subscription
-        if not self._queries.answer_at_once(client.questions):
+        # A burst's answers leave at its end: what they come to is known only here.
+        has_room = client.unread <= HIGH_WATER
+        if not (has_room and self._queries.answer_at_once(client.questions)):
             self._queries.ask(client.questions)
 
     def _tally(self, client: Client, tally: Tally) -> None:
@@ -322,7 +322,7 @@ class Relay:
 
     def _say(self, client: Client, frames: bytes) -> None:
         if client.session in self._clients:
-            client.outbox.append(frames)
+            client.say(frames)
             self._dirty[client] = None
 
     def _deliver(self, questions: Questions, asked: Subscription | Tally, frames: bytes) -> None:
@@ -342,7 +342,7 @@ class Relay:
             self._live_values -= asked.values
         if frames:
             # Another may wait still: the answer to a broad question comes when it will.
-            client.page = len(frames) + min(client.page, client.peer.unread())
+            client.page = len(frames) + min(client.page, client.unread)
             self._say(client, frames)
 
     def hear(self, stored: Stored) -> None:
@@ -372,7 +372,7 @@ class Relay:
                 if frame is None:
                     frame = event_frame(subscription.head, event.json)
                     frames[subscription.id] = frame
-                client.outbox.append(frame)
+                client.say(frame)
                 self.rules.metrics.events_sent += 1
             self._dirty[client] = None  # also for what is held back: it counts as unread
 

@@ -19,12 +19,14 @@ Serve = Callable[..., Awaitable[Served]]
 
 @pytest.fixture
 async def serve(tmp_path: Path) -> AsyncIterator[Serve]:
-    """Starts relays: `await serve()`, or with a configuration and a clock."""
+    """Starts relays: `await serve()`, or with what `serving` takes."""
     async with AsyncExitStack() as stack:
 
         async def start(
-            config: RelayConfig | None = None, clock: Callable[[], float] = time.time
+            config: RelayConfig | None = None,
+            clock: Callable[[], float] = time.time,
+            send_buffer: int | None = None,
         ) -> Served:
-            return await stack.enter_async_context(serving(tmp_path, config, clock))
+            return await stack.enter_async_context(serving(tmp_path, config, clock, send_buffer))
 
         yield start

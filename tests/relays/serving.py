@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -29,11 +30,19 @@ class Served:
 
 @asynccontextmanager
 async def serving(
-    folder: Path, config: RelayConfig | None = None, clock: Callable[[], float] = time.time
+    folder: Path,
+    config: RelayConfig | None = None,
+    clock: Callable[[], float] = time.time,
+    send_buffer: int | None = None,
 ) -> AsyncIterator[Served]:
-    """A relay over `folder`, which ends with the block."""
+    """A relay over `folder`, which ends with the block.
+
+    `send_buffer`: bytes that the system takes from it for one client; None: what it likes.
+    """
     config = config or RelayConfig()
     with bind("127.0.0.1", 0) as listener:
+        if send_buffer is not None:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)
         url = f"ws://127.0.0.1:{listener.getsockname()[1]}"
 
         def urls_of(room: Room) -> frozenset[str]:

@@ -123,12 +123,16 @@ async def shaken(url: str) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.
         yield reader, writer
 
 
+def burst(*frames: list[Any]) -> bytes:
+    """Short messages of a client, as bytes that come at once."""
+    texts = [json.dumps(frame).encode() for frame in frames]
+    return b"".join(bytes((0x81, 0x80 | len(text))) + b"\0\0\0\0" + text for text in texts)
+
+
 @asynccontextmanager
 async def silent_reader(url: str, *frames: list[Any]) -> AsyncIterator[None]:
     """A client that asks and never reads."""
     async with shaken(url) as (_, writer):
-        for frame in frames:
-            text = json.dumps(frame).encode()
-            writer.write(bytes((0x81, 0x80 | len(text))) + b"\0\0\0\0" + text)
+        writer.write(burst(*frames))
         await writer.drain()
         yield
