@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection, Iterable, Sequence
-from itertools import islice
+from collections.abc import Collection, Sequence
 from typing import Final
 
 from nostr_client.errors import StoreError
@@ -86,16 +85,23 @@ class Removal:
     async def _sweep(self) -> None:
         """Most of what is looked for is not there: many are asked for at once."""
         while self._pubkeys or self._ids:
-            pubkeys, ids = _some(self._pubkeys), _some(self._ids)
-            async with self.alone:
-                if pubkeys and await self._count(_by(pubkeys)):
-                    for pubkey in pubkeys:
-                        await self._remove_author(pubkey, RELAY, "")
-                if ids and await self._count(_these(ids)):
-                    for id in ids:
-                        await self._remove_event(id, RELAY, "")
-            self._pubkeys.difference_update(pubkeys)
-            self._ids.difference_update(ids)
+            # Taken out first: what is stored behind the removal is looked for again.
+            pubkeys, ids = _take_some(self._pubkeys), _take_some(self._ids)
+            try:
+                async with self.alone:
+                    await self._sweep_these(pubkeys, ids)
+            except StoreError:
+                self._pubkeys.update(pubkeys)
+                self._ids.update(ids)
+                raise
+
+    async def _sweep_these(self, pubkeys: list[str], ids: list[str]) -> None:
+        if pubkeys and await self._count(_by(pubkeys)):
+            for pubkey in pubkeys:
+                await self._remove_author(pubkey, RELAY, "")
+        if ids and await self._count(_these(ids)):
+            for id in ids:
+                await self._remove_event(id, RELAY, "")
 
     async def _count(self, filters: list[Filter]) -> int:
         return sum([await store.count(filters) for store in self._stores])
@@ -144,5 +150,5 @@ def _carries(repost: Event, wanted: Filter) -> bool:
     return inner is not None and wanted.matches(inner)
 
 
-def _some(names: Iterable[str]) -> list[str]:
-    return list(islice(names, AT_ONCE))
+def _take_some(names: set[str]) -> list[str]:
+    return [names.pop() for _ in range(min(AT_ONCE, len(names)))]

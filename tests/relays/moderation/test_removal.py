@@ -120,6 +120,29 @@ async def test_a_stray_is_removed(desk: Desk) -> None:
         await gone(desk)
 
 
+async def test_a_stray_that_comes_behind_the_removal_is_removed_too(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = [note(f"{n}") for n in range(20)]
+    await desk.acts.ban_pubkey(KEY.public_key.hex, by="k")
+    remove = desk.store.remove
+
+    async def removes(filters: list[Filter]) -> int:
+        removed = await remove(filters)
+        if left:  # and before that is known here, the next is stored
+            await desk.store.save([event := left.pop()])
+            desk.acts.removal.stray(event)
+        return removed
+
+    monkeypatch.setattr(desk.store, "remove", removes)
+    await desk.store.save([event := left.pop()])
+    async with Running(desk.acts):
+        desk.acts.removal.stray(event)
+        async with asyncio.timeout(60):
+            while left or await held(desk):
+                await asyncio.sleep(0)
+
+
 async def test_what_could_not_be_removed_is_tried_again(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
