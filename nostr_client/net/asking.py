@@ -76,7 +76,7 @@ class Asking:
             filters = resumed(filters, sub.mark, now)
             paging = paging or _RESUMING
         sub.state, sub.asked_at, sub.told = State.STORED, now, False
-        sub.parts, sub.said, sub.newest, sub.pages = {}, [], 0, 0
+        sub.parts, sub.said, sub.newest, sub.pages, sub.crowded = {}, [], 0, 0, {}
         requests = requests_for(filters)
         sub.unfinished = len(requests)
         for request in requests:
@@ -140,6 +140,7 @@ class Asking:
         sub.unfinished -= 1
         sub.said.append(pages.complete if pages else said)
         sub.pages += pages.number if pages else 1
+        sub.crowded.update(pages.crowded if pages else {})
         if not sub.unfinished:
             self._stored_ended(sub, effects, now)
 
@@ -188,7 +189,7 @@ class Asking:
         sub.state, sub.finished = State.LIVE, True
         said = sub.said
         complete = False if False in said else None if None in said else True
-        effects.append(StoredEnd(sub.key, complete, sub.pages))
+        effects.append(StoredEnd(sub.key, complete, sub.pages, sub.crowded))
         if not sub.live:
             del self._subs[sub.key]
 

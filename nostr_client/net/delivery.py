@@ -110,7 +110,9 @@ class Delivery:
                     await self._hand_over(effect, verdicts[place:end])
                     place = end
                 elif isinstance(effect, fx.StoredEnd):
-                    said = EndOfStored(self._health.url, effect.complete, effect.pages)
+                    said = EndOfStored(
+                        self._health.url, effect.complete, effect.pages, effect.crowded
+                    )
                     self._tell(effect.key, said)
                 elif isinstance(effect, fx.Stopped):
                     self._stopped(effect)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import msgspec
 
 from nostr_client.protocol.event import Event
@@ -28,11 +30,12 @@ class Events(Effect, frozen=True):
 
 class StoredEnd(Effect, frozen=True):
     """Stored history of `key` was sent, in `pages` REQs. `complete`: all of it (True), not all
-    (False), unsaid."""
+    (False), unsaid. `crowded`: see `Pages`."""
 
     key: int
     complete: bool | None
     pages: int = 1
+    crowded: Mapping[int, int] = msgspec.field(default_factory=dict)
 
 
 class Stopped(Effect, frozen=True):

@@ -5,8 +5,11 @@ Rules
   is asked again where a page was big enough to look cut off, or if paging is `exhaustive`. A filter
   whose `limit` is met, or whose events by id are all there, is not asked again.
 - The next page of a filter goes `until` the oldest event that matched it, that second included.
-  Where one second fills a whole page, the rest of that second cannot be asked for: paging goes on
-  before it, and does not call itself complete.
+  Where one second fills a whole page, the rest of that second cannot be asked for: it is named in
+  `crowded`, paging goes on before it, and does not call itself complete.
+- A page is full where the relay says "more", where it is as large as one that was surely cut off,
+  or from `cut` events on. An exhaustive read looks before the last second, too: what comes from
+  there tells that the page was full, however small.
 - Pages are counted by what the relay sent, before signatures are checked, so that the next is on
   its way meanwhile. A relay that forges misleads nobody but itself.
 """
@@ -29,10 +32,12 @@ round numbers from here on."""
 
 class Paging(msgspec.Struct, frozen=True):
     """How far to read back. `exhaustive`: until a page brings nothing new, unless the relay said
-    that there is no more; `most` events from one relay, then the rest is left."""
+    that there is no more; `most` events from one relay, then the rest is left; `cut`: events from
+    which on a page may be cut off."""
 
     exhaustive: bool = False
     most: int = 100_000
+    cut: int = CUT_OFF
 
 
 class Pages:
@@ -41,10 +46,12 @@ class Pages:
     def __init__(self, filters: Iterable[Filter], paging: Paging) -> None:
         self._pages = [_Page(filter) for filter in filters]
         self._paging = paging
+        self._cut = paging.cut
         self._seen: set[str] = set()
         self._before = 0
-        self._gap = False
         self._guessed = False
+        self.crowded: dict[int, int] = {}
+        """Seconds of which not everything may have come, and how many events of each were shown."""
         self.number = 1
         """Pages asked for so far."""
         self.complete: bool | None = None
@@ -72,10 +79,11 @@ class Pages:
 
         The filters of the next page, or None when there is none to ask for.
         """
-        self._gap = self._gap or any(page.stuck for page in self._pages)
+        if said is not True:
+            self._find_crowded(said)
         new = len(self._seen) > self._before
         self._before = len(self._seen)
-        if self._gap:
+        if self.crowded:
             self.complete = False
         elif said is None and not new and self.number > 1 and not self._guessed:
             self.complete = True
@@ -83,8 +91,8 @@ class Pages:
             self.complete = said
         if said is True:
             return None
-        more = said is False or self._paging.exhaustive
-        wanted = [page for page in self._pages if page.wants(more)]
+        exhaustive = self._paging.exhaustive
+        wanted = [page for page in self._pages if page.wants(said is False, exhaustive, self._cut)]
         self._guessed = self._guessed or any(p.new for p in self._pages if p not in wanted)
         if not wanted:
             return None
@@ -95,45 +103,63 @@ class Pages:
         self.number += 1
         return tuple(page.filter for page in self._pages)
 
+    def _find_crowded(self, said: bool | None) -> None:
+        if self._paging.exhaustive:
+            for page in self._pages:
+                if page.newer is not None and (page.new or (page.past and page.count)):
+                    self._cut = min(self._cut, page.newer)  # that page was cut off: here is more
+                    if page.past and page.filter.until is not None:
+                        self.crowded.setdefault(page.filter.until + 1, page.newer)
+        for page in self._pages:
+            if page.oldest is not None and page.in_one_second:
+                more = said is False and len(self._pages) == 1
+                if more or page.count >= self._cut:
+                    self.crowded[page.oldest] = page.count
+
 
 class _Page:
-    """One filter's part of a page; `taken` events came with the pages before."""
+    """One filter's part of a page; `taken` events came with the pages before. `newer`: how many
+    came with the one before it, and `past`: it begins before a second that may go on."""
 
-    def __init__(self, filter: Filter, taken: int = 0) -> None:
+    def __init__(
+        self, filter: Filter, taken: int = 0, newer: int | None = None, past: bool = False
+    ) -> None:
         self.filter = filter
+        self.newer = newer
+        self.past = past
         self.new = 0
+        self.count = 0
+        self.oldest: int | None = None
         self._taken = taken
-        self._count = 0
-        self._oldest: int | None = None
 
     def saw(self, created_at: int, new: bool) -> None:
-        self._count += 1
+        self.count += 1
         self.new += new
-        if self._oldest is None or created_at < self._oldest:
-            self._oldest = created_at
+        if self.oldest is None or created_at < self.oldest:
+            self.oldest = created_at
 
     @property
-    def stuck(self) -> bool:
-        """Did one second fill the page, so that there may be more of it?"""
-        return (
-            self._count >= CUT_OFF
-            and self.new == 0
-            and self._oldest is not None
-            and self._oldest == self.filter.until
-        )
+    def in_one_second(self) -> bool:
+        """Is all that came of one second, so that to ask for it again would bring the same?"""
+        until = self.filter.until
+        again = self.new == 0 or self.filter.since == until
+        return until is not None and self.oldest == until and again
 
-    def wants(self, more: bool) -> bool:
+    def wants(self, more: bool, exhaustive: bool, cut: int) -> bool:
         """Is another page of this filter worth asking for?"""
         taken = self._taken + self.new
         enough = (self.filter.ids is not None and taken >= len(self.filter.ids)) or (
             self.filter.limit is not None and taken >= self.filter.limit
         )
-        if enough or self._oldest is None:
+        if enough or self.oldest is None:
             return False
-        return self.stuck or (self.new > 0 and (more or self._count >= CUT_OFF))
+        if self.in_one_second:
+            earliest = self.oldest <= (self.filter.since or 0)
+            return not earliest and (more or exhaustive or self.count >= cut)
+        return self.new > 0 and (more or exhaustive or self.count >= cut)
 
     def next(self) -> _Page:
-        until = self._oldest
-        if self.stuck and until is not None:
-            until = max(0, until - 1)
-        return _Page(self.filter.changed(until=until), self._taken + self.new)
+        past = self.in_one_second
+        until = self.oldest - 1 if past and self.oldest is not None else self.oldest
+        filter = self.filter.changed(until=until)
+        return _Page(filter, self._taken + self.new, self.count, past)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Final, Self
 
@@ -39,11 +39,13 @@ class Arrival(msgspec.Struct, frozen=True, gc=False):
 
 class EndOfStored(msgspec.Struct, frozen=True, gc=False):
     """`url` has sent its stored events, in `pages` requests; `complete` says whether all of them
-    (NIP-67), None where the relay did not say. It comes again after each reconnection."""
+    (NIP-67), None where the relay did not say. It comes again after each reconnection. `crowded`:
+    seconds of which there may be more than the relay shows, and how many events it showed."""
 
     url: str
     complete: bool | None
     pages: int = 1
+    crowded: Mapping[int, int] = msgspec.field(default_factory=dict)
 
 
 class Ended(msgspec.Struct, frozen=True):

@@ -60,6 +60,8 @@ class Sub(msgspec.Struct, eq=False):
     said: list[bool | None] = msgspec.field(default_factory=list)
     """What was said at the end of each, as NIP-67 has it."""
     pages: int = 0
+    crowded: dict[int, int] = msgspec.field(default_factory=dict)
+    """See `Pages`."""
     told: bool = False
     """Does its owner know of the outage?"""
     asked_at: int = 0

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 REFUSED: Final = 3
 """It went through, but some events were refused, here or there."""
+INCOMPLETE: Final = 9
+"""It went through, but the other relay has more than it showed."""
 
 
 def add(commands: Commands) -> None:
@@ -85,4 +87,6 @@ def _sync(options: argparse.Namespace) -> int:
             anew=options.anew,
         )
     )
+    if outcome.incomplete:
+        return INCOMPLETE
     return REFUSED if outcome.refused else 0

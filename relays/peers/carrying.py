@@ -147,11 +147,18 @@ class Carrier:
             del self._came[next(iter(self._came))]
         return await self.taker.save([event for event in events if self.taker.admit(event)])
 
+    async def count(self, filter: Filter) -> int | None:
+        """How many events of `filter` the peer has, if it says so exactly (NIP-45)."""
+        [answer] = await self._pool.count([filter], [self.url])
+        return None if answer.approximate else answer.count
+
     def came(self, event: Event) -> bool:
         """Did the peer send us this, not long ago?"""
         return event.id in self._came
 
-    async def read(self, filter: Filter, on_events: Read, paging: Paging | None = None) -> bool:
+    async def read(
+        self, filter: Filter, on_events: Read, paging: Paging | None = None
+    ) -> EndOfStored:
         """Hand the peer's stored events of `filter`, verified, to `on_events`; is that all of them?
 
         Raises Refused, ConnectFailed, ConnectionLost, RelayTimeout.
@@ -171,10 +178,10 @@ class Carrier:
                     await on_events(events)
                 for item in batch:
                     if isinstance(item, EndOfStored):
-                        return item.complete is not False
+                        return item
                     if isinstance(item, Ended):
                         if item.reason in (TOO_MANY, BEYOND_LIMIT):
-                            return False
+                            return EndOfStored(self.url, complete=False)
                         if lost or not item.reason.startswith("lost: "):
                             raise error_of(item)
                         lost = True  # it may have closed an idle socket just now: once more

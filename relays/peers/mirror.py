@@ -39,6 +39,7 @@ from nostr_client.safe_text import safe_line
 from nostr_client.store.events import EventStore, Watch
 from relays.config import Mirror
 from relays.peers.carrying import SENDING, Carrier, error_of
+from relays.peers.crowded import words_of
 from relays.peers.sync import Sync, check, information
 from relays.peers.unwanted import Unwanted
 from relays.policies.verdict import AsyncPolicy, Policy, Source
@@ -164,6 +165,9 @@ class Peer:
                     keeping=self._around.keeping,
                 )
                 await sync.run(filter)
+                if sync.steps.crowded:
+                    where = words_of(sync.steps.crowded)
+                    _log.warning("mirror of %s: it shows only a part of %s", self.url, where)
             await self.carrier.unwanted.save()
             if whole:
                 self._whole_at = began

@@ -20,6 +20,7 @@ from nostr_client.protocol.urls import normalize_relay_url
 from relays.beside import beside
 from relays.config import RelayConfig
 from relays.peers.carrying import Carrier, Sent
+from relays.peers.crowded import words_of
 from relays.peers.login import logging_in
 from relays.peers.sync import Steps, Sync, check, information
 from relays.peers.unwanted import Unwanted, unwanted_file
@@ -38,6 +39,11 @@ class Outcome(msgspec.Struct):
     tally: Tally
     sent: Sent
     missing: int = 0
+
+    @property
+    def incomplete(self) -> bool:
+        """Is there something at the peer that was wanted and did not come?"""
+        return bool(self.steps.crowded or self.missing)
 
     @property
     def refused(self) -> int:
@@ -126,6 +132,8 @@ def _say(outcome: Outcome, down: bool, up: bool, seconds: float) -> None:
     lines = [f"read by pages, not compared: {steps.pages}"] if steps.pages else []
     if steps.missed:
         lines.append(f"{steps.missed} windows with more differences than can be compared")
+    if steps.crowded:
+        lines.append(f"not all of {words_of(steps.crowded)}: the relay shows only a part of it")
     if down:
         lines.append(f"down: {outcome.tally}")
         if outcome.missing:

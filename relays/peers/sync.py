@@ -28,7 +28,7 @@ from nostr_client.errors import (
     TooMany,
 )
 from nostr_client.net import http
-from nostr_client.net.paging import Paging
+from nostr_client.net.paging import CUT_OFF, Paging
 from nostr_client.net.pool import RelayPool
 from nostr_client.net.reconciling import FRAME, Limits, NotCompared
 from nostr_client.nips import nip11
@@ -38,6 +38,7 @@ from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.safe_text import safe_line
 from relays.peers.carrying import Carrier
+from relays.peers.crowded import read_second
 from relays.peers.kept import worth
 from relays.upkeep.retention import Keeping
 
@@ -56,6 +57,9 @@ QUICK: Final = 5.0
 UNTOLD: Final = 20.0
 """The same, for one that says nothing of itself."""
 NIP: Final = 77
+COUNTING: Final = 45
+AUTHORS: Final = 5_000
+"""Authors that are remembered, to ask for what they wrote in a crowded second."""
 _EARLIEST: Final = 1_577_836_800
 """The beginning of 2020: hardly anything is older."""
 _sounds_large = re.compile(r"too (many|big|large|broad)|blocked: .*(many|big|large)", re.I).search
@@ -82,12 +86,14 @@ class Span(NamedTuple):
 
 class Steps(msgspec.Struct):
     """How far a sync has come. `pages`: why the peer is read by pages, if it is; `missed`: windows
-    of which not everything could be compared."""
+    of which not everything could be compared; `crowded`: seconds (`created_at`) of which the peer
+    may have more than it shows."""
 
     compared: int = 0
     read: int = 0
     pages: str = ""
     missed: int = 0
+    crowded: list[int] = msgspec.field(default_factory=list)
 
 
 def check(filter: Filter) -> Filter:
@@ -139,7 +145,10 @@ class Sync:
         self._pool = pool
         self._carrier = carrier
         self._store = carrier.taker.store
-        self._listed = info is not None and NIP in info.supported_nips
+        nips = () if info is None else info.supported_nips
+        self._listed = NIP in nips
+        self._counts = COUNTING in nips
+        self._authors: dict[str, None] = {}
         self._limits = _limits(info)
         self._down = down
         self._up = up
@@ -233,22 +242,60 @@ class Sync:
             async def read(
                 events: list[Event], seen: set[bytes] = seen, oldest: list[int] = oldest
             ) -> None:
-                seen.update(bytes.fromhex(event.id) for event in events)
                 oldest[:] = [min([*oldest, *(event.created_at for event in events)])]
-                if self._down:
-                    await self._carrier.take(events)
+                await self._saw(events, seen)
 
             part = asked.changed(until=until)
-            paging = Paging(exhaustive=True, most=PAGED)
-            complete = await self._carrier.read(part, read, paging) or not oldest
+            back = await self._carrier.read(part, read, Paging(exhaustive=True, most=PAGED))
             self.steps.read += 1
+            crowded = dict(back.crowded)
+            if not oldest:  # nothing came; and if that was not all, nobody knows of what
+                if back.complete is False:
+                    self.steps.crowded.append(int(self._clock()) if until is None else until)
+                complete, following = True, 0
+            else:
+                complete, following = back.complete is not False, oldest[0]
+                if not complete and following == until:
+                    crowded.setdefault(following, len(seen))
+                if following in crowded:
+                    following -= 1
+            for at, count in crowded.items():
+                await self._second(asked.changed(since=at, until=at), count, seen)
+            complete = complete or following < (asked.since or 0)
             if self._up:
-                since = asked.since if complete else oldest[0] + 1
+                since = asked.since if complete else following + 1
                 await self._send_others(asked, Span(since, until), seen)
-            if complete or oldest[0] == 0:
+            if complete or following <= 0:
                 return
-            # One second may hold more than a peer shows of it.
-            until = oldest[0] if oldest[0] != until else until - 1
+            until = following
+
+    async def _saw(self, events: list[Event], seen: set[bytes]) -> None:
+        """Events of the peer came."""
+        events = [event for event in events if bytes.fromhex(event.id) not in seen]
+        seen.update(bytes.fromhex(event.id) for event in events)
+        for event in events:
+            if len(self._authors) < AUTHORS:
+                self._authors[event.pubkey] = None
+        if self._down:
+            await self._carrier.take(events)
+
+    async def _second(self, asked: Filter, shown: int, seen: set[bytes]) -> None:
+        """Read one second by parts, since the peer shows `shown` events of it and may have more."""
+        paging = Paging(exhaustive=True, most=PAGED, cut=max(1, min(shown, CUT_OFF)))
+
+        async def ask(part: Filter) -> tuple[list[Event], bool]:
+            found: list[Event] = []
+
+            async def read(events: list[Event]) -> None:
+                found.extend(events)
+                await self._saw(events, seen)
+
+            back = await self._carrier.read(part, read, paging)
+            return found, back.complete is not False
+
+        count = await self._carrier.count(asked) if self._counts else None
+        if not await read_second(asked, ask, count=count, authors=self._authors):
+            self.steps.crowded.append(asked.since or 0)
 
     async def _send_others(self, asked: Filter, span: Span, seen: set[bytes]) -> None:
         """Send what we have in `span` and was not seen there."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -78,13 +79,14 @@ def test_an_exhaustive_read_gets_everything(
     events = made(1, notes) + made(7, reactions)
     filters = [Filter.of(kinds=[1, 7])] if together else [NOTES, Filter.of(kinds=[7])]
     got, pages = read(Relay(events, cap, hints=hints), filters, Paging(exhaustive=True))
-    assert pages.complete is not False or hints
-    if together and cap < 25:
-        assert len(got) <= len(events)  # one second may fill a page
-    else:
+    missed = {event.created_at for event in events if event.id not in got}
+    assert missed <= set(pages.crowded)  # one second may fill a page, and then it is named
+    assert (pages.complete is False) >= bool(pages.crowded)
+    if not together or cap > 24:
+        assert not pages.crowded
         assert got == {event.id for event in events}
     if pages.complete:
-        assert got == {event.id for event in events}
+        assert not missed
 
 
 def test_one_page_is_enough_where_it_looks_whole() -> None:
@@ -118,6 +120,27 @@ def test_a_second_that_fills_a_page_is_passed_and_said() -> None:
     got, pages = read(relay, [NOTES], Paging())
     assert {before.id, after.id} <= got
     assert pages.complete is False
+    assert pages.crowded == {1000: CUT_OFF}
+
+
+@pytest.mark.parametrize("hints", [False, True])
+@pytest.mark.parametrize("oldest", [False, True])
+def test_a_small_page_that_one_second_fills_is_noticed(hints: bool, oldest: bool) -> None:
+    crowd = [note(f"crowd {i}", 1000) for i in range(12)]
+    others = [note(f"{i}", (1001 if oldest else 900) + i) for i in range(25)]
+    relay = Relay([*crowd, *others], 10, hints=hints)
+    got, pages = read(relay, [NOTES], Paging(exhaustive=True))
+    assert {event.id for event in others} <= got
+    assert (pages.complete, pages.crowded) == (False, {1000: 10})
+
+
+def test_a_small_relay_is_not_suspected() -> None:
+    for count in range(4):
+        events = [note(f"{i}", 1000) for i in range(count)]
+        got, pages = read(Relay(events, 10, hints=False), [NOTES], Paging(exhaustive=True))
+        assert got == {event.id for event in events}
+        assert not pages.crowded
+        assert pages.complete is (True if count else None)
 
 
 def test_most() -> None:

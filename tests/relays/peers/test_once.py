@@ -16,6 +16,7 @@ from nostr_client.store.events import EventStore
 from relays.config import RelayConfig
 from relays.peers.once import sync_once
 from tests.conftest import StartRelay
+from tests.net.scripted import ScriptedRelay, honest
 from tests.relays.talk import NOW, note, wire
 
 EVENTS = [note(f"note {n}", at=NOW - 60 * n) for n in range(40)]
@@ -73,6 +74,18 @@ async def test_into_a_new_folder_as_a_command(tmp_path: Path, start_relay: Start
     assert result.returncode == 0, result.stderr
     assert "down: stored 3, duplicate 0, left out 0, refused 0" in result.stderr
     assert await stored(data) == {event.id for event in EVENTS[:3]}
+
+
+async def test_a_second_that_was_not_read_whole_ends_in_9(tmp_path: Path) -> None:
+    crowd = [note(f"note {n}", at=NOW - 60) for n in range(11)]
+    events = [note("later"), *crowd, note("before", at=NOW - 120)]
+    async with ScriptedRelay(honest(events, cap=10)) as peer:
+        data = str(tmp_path / "new")
+        run = ("sync", peer.url, "--dir", "down", "--data", data)
+        result = await asyncio.to_thread(relays, *run)
+    assert result.returncode == 9, result.stderr
+    assert f"not all of second {NOW - 60} (" in result.stderr
+    assert len(await stored(tmp_path / "new")) == 12
 
 
 @pytest.mark.parametrize(

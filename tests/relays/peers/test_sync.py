@@ -18,6 +18,7 @@ from nostr_client.net.reconciling import Limits as CompareLimits
 from nostr_client.nips.nip11 import RelayInfo
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
+from nostr_client.protocol.keys import SecretKey
 from nostr_client.store.events import EventStore
 from relays.config import Limits
 from relays.peers import carrying, sync
@@ -191,6 +192,68 @@ async def test_pages_of_a_peer_with_small_ones_and_many_of_ours(
         assert ids(theirs) == ids([*EVENTS[::2], *EVENTS[::3], *same])
         assert b.carrier.sent.duplicate == b.carrier.sent.refused == 0
         assert done.steps.read >= 2
+
+
+BOB, CAROL = (SecretKey.from_hex(digit * 64) for digit in "23")
+
+
+@pytest.mark.parametrize("cap", [20, 100])
+async def test_a_second_that_fills_a_page_is_read_by_parts(tmp_path: Path, cap: int) -> None:
+    at = NOW - 5500
+    many = cap - 5
+    theirs = [
+        *EVENTS[::20],
+        *(note(f"note {n}", at) for n in range(many)),
+        *(note(f"{n}", at, kind=7, key=BOB) for n in range(many)),
+    ]
+    mine = note("mine", at, kind=30023, tags=(("d", "x"),))
+    listed = RelayInfo(supported_nips=(1, 45))  # it counts, and is asked no more than it takes
+    for info in (None, listed):
+        folder = tmp_path / str(info is None)
+        folder.mkdir()
+        async with bench(folder, honest(list(theirs), cap=cap), [mine]) as b:
+            done = await b.run(info=info)
+            assert await b.ids() == ids([*theirs, mine])
+            assert done.steps.crowded == []
+            assert [event[1]["id"] for event in b.peer.sent("EVENT")] == [mine.id]
+
+
+async def test_a_second_that_cannot_be_read_whole_is_named(tmp_path: Path) -> None:
+    at = NOW - 5500
+    alike = [note(f"note {n}", at) for n in range(150)]
+    async with bench(tmp_path, honest([*EVENTS, *alike], cap=100)) as b:
+        done = await b.run(info=None)
+        assert ids(EVENTS) < await b.ids()
+        assert len(await b.ids()) == len(EVENTS) + 100
+        assert done.steps.crowded == [at]
+
+
+async def test_authors_and_tags_divide_a_second_but_only_a_count_makes_sure(tmp_path: Path) -> None:
+    at = NOW - 5500
+    others = [note("hello", NOW - 10, key=key) for key in (BOB, CAROL)]
+    crowd = [note(f"{n}", at, key=key) for n in range(60) for key in (BOB, CAROL)]
+    topics = [note(f"{n}", at - 1, tags=(("t", f"{n % 4}"),)) for n in range(120)]
+    theirs = [*others, *crowd, *topics]
+    for info, unsure in ((None, [at, at - 1]), (RelayInfo(supported_nips=(1, 45)), [])):
+        folder = tmp_path / str(info is None)
+        folder.mkdir()
+        async with bench(folder, honest(list(theirs), cap=100)) as b:
+            done = await b.run(info=info)
+            assert await b.ids() == ids(theirs)
+            assert sorted(done.steps.crowded) == sorted(unsure)
+
+
+async def test_a_peer_that_has_more_and_shows_nothing(tmp_path: Path) -> None:
+    async def script(peer: Peer) -> None:
+        while True:
+            frame = await peer.listen()
+            if frame[0] == "REQ":
+                await peer.send("EOSE", frame[1], ["more"])
+            elif frame[0] == "NEG-OPEN":
+                await peer.send("NEG-ERR", frame[1], "error: no")
+
+    async with bench(tmp_path, script) as b:
+        assert (await b.run()).steps.crowded == [NOW]
 
 
 @pytest.mark.parametrize("fault", ["silent", "gone", "nonsense", "closed"])
