@@ -37,7 +37,8 @@ from nostr_client.routing.list_guard import ListGuard
 from nostr_client.routing.owned_tasks import OwnedTasks
 from nostr_client.routing.relay_book import RelayBook
 from nostr_client.routing.starter import starter_relays
-from nostr_client.signing.signer import Signer, WatchOnly
+from nostr_client.signing.gate import refuse_secrets
+from nostr_client.signing.signer import Signer, WatchOnly, gated
 from nostr_client.signing.verifier import Verifier
 from nostr_client.social.feed_sync import FeedSync
 from nostr_client.social.lists import Follows
@@ -103,7 +104,7 @@ class NostrClient:
         """Use `NostrClient.open`."""
         self.paths = paths
         self.config = config
-        self.signer = None if isinstance(signer, WatchOnly) else signer
+        self.signer = gated(signer) if signer and not isinstance(signer, WatchOnly) else None
         self.pubkey = signer.pubkey if signer else PublicKey(pubkey).hex if pubkey else ""
         self.own_relay = None
         self.own_relay_problem = ""
@@ -413,4 +414,5 @@ class NostrClient:
             raise InvalidEvent("a list is changed through guard.edit, which reads it first")
         if not await self.verifier.verify(event):
             raise InvalidEvent("the signature is not that of its author")
+        await asyncio.to_thread(refuse_secrets, event, lambda: (self.pubkey,))
         return Posted(event, await self.courier.publish(event, on_answer=on_answer))

@@ -44,6 +44,10 @@ class SigningRefused(SignerError):
     """The signer, or the person behind it, said no. Also: a watch-only account."""
 
 
+class SecretFound(SigningRefused):
+    """What was to be signed holds a secret key. The message never quotes it."""
+
+
 class SignerUnavailable(SignerError):
     """The signer cannot be reached, or its key is locked."""
 

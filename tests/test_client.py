@@ -14,7 +14,14 @@ import pytest
 
 from nostr_client.client import NostrClient
 from nostr_client.config import ClientConfig
-from nostr_client.errors import InvalidEvent, InvalidKey, ListNotRead, PublishFailed, SigningRefused
+from nostr_client.errors import (
+    InvalidEvent,
+    InvalidKey,
+    ListNotRead,
+    PublishFailed,
+    SecretFound,
+    SigningRefused,
+)
 from nostr_client.nips import nip19
 from nostr_client.paths import Paths
 from nostr_client.protocol import kinds
@@ -169,6 +176,34 @@ async def test_a_jump_of_the_clock_locks_no_article(tmp_path: Path) -> None:
         assert abs(new.created_at - time.time()) < 60
         assert await c.store.get_address(new.address or "") == new
         assert await c.store.history(new.address or "") == [jumped]
+
+
+async def test_no_road_leads_a_secret_out(tmp_path: Path, loopback_only: list[str]) -> None:
+    mine, hers = bytes(ANA).hex(), nip19.encode_nsec(BEN)
+    async with Relay() as relay, client(tmp_path, relays=[relay.url], key_only_here=True) as c:
+        about = (await c.post("hello")).event.id
+        quoting = Draft(1, hers).sign(BEN, int(time.time()))
+        await c.store.save([quoting])
+        for secret in (mine, hers, f"{hers[:20]}\n{hers[20:]}"):
+            signed = Draft(30_000, mine, (("d", "x"),)).sign(ANA, int(time.time()))
+            for attempt in (
+                c.post(secret),
+                c.post("x", warning=secret),
+                c.reply(about, secret),
+                c.react(about, secret),
+                c.delete(about, secret),
+                c.publish(Draft(30_000, "", (("d", secret),))),
+                c.publish(signed),
+                c.profiles.update(name=secret),
+                c.follows.follow(BEN_KEY, petname=secret),
+                c.relays.add(f"{relay.url}/{secret}"),
+                c.guard.edit(kinds.MUTES, lambda _: Draft(kinds.MUTES, mine)),
+            ):
+                with pytest.raises((SecretFound, InvalidEvent)) as refusal:
+                    await attempt
+                assert secret not in str(refusal.value)
+        assert (await c.repost(quoting.id)).report.accepted, "what others wrote is out already"
+        assert {event.kind for event in relay.held} == {kinds.NOTE, kinds.REPOST}
 
 
 async def test_identities(tmp_path: Path) -> None:

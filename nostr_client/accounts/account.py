@@ -221,7 +221,7 @@ class Accounts:
         """
         if not account.can_sign:
             return WatchOnly(account.pubkey)
-        return LocalSigner(await self._key(account, password))
+        return LocalSigner(await self._key(account, password), own=self._own_keys)
 
     async def export(
         self, account: Account, password: str | None = None, *, new_password: str | None = None
@@ -250,6 +250,14 @@ class Accounts:
         return code
 
     # Inside
+
+    def _own_keys(self) -> set[str]:
+        """The public keys of the accounts here that have a secret key."""
+        return {
+            record.pubkey
+            for record in self._files.read_all()[0]
+            if record.protection is not Protection.WATCH_ONLY
+        }
 
     async def _key(self, account: Account, password: str | None) -> SecretKey:
         record = self._files.read(account.pubkey)

@@ -10,6 +10,7 @@ from nostr_client.errors import (
     ListNotRead,
     NostrError,
     PublishFailed,
+    SecretFound,
     SignerUnavailable,
     SigningRefused,
 )
@@ -31,7 +32,7 @@ class Exit(IntEnum):
 MEANINGS = {
     Exit.DONE: "done",
     Exit.ERROR: "an error; it was said in one line on standard error",
-    Exit.USAGE: "used in a wrong way: a bad argument, or a terminal was needed",
+    Exit.USAGE: "used in a wrong way: a bad argument, a secret key in it, or a terminal was needed",
     Exit.NOT_ACCEPTED: "no relay but your own has the event; it is kept here and tried again",
     Exit.NOT_FOUND: "what was asked for is neither here nor on the relays that answered",
     Exit.LOCKED: "no key to sign with: no account, no password, a wrong one, or watch-only",
@@ -44,6 +45,7 @@ _CODES: tuple[tuple[type[NostrError], Exit], ...] = (
     (PublishFailed, Exit.NOT_ACCEPTED),
     (SignerUnavailable, Exit.LOCKED),
     (DecryptionFailed, Exit.LOCKED),
+    (SecretFound, Exit.USAGE),
     (SigningRefused, Exit.LOCKED),
     (ListNotRead, Exit.NOT_READ),
     (InvalidData, Exit.USAGE),  # whatever the network says wrongly is dropped long before

@@ -14,7 +14,6 @@ from typing import Final
 
 from nostr_client.errors import InvalidData, InvalidEvent
 from nostr_client.protocol.event import Draft, Event
-from nostr_client.protocol.keys import SecretKey
 from nostr_client.protocol.urls import normalize_relay_url
 
 KIND: Final = 27235
@@ -25,12 +24,16 @@ LONGEST: Final = 8192
 _SCHEME: Final = "nostr"
 
 
-def make(url: str, method: str, key: SecretKey, now: float, body: bytes | None = None) -> str:
-    """The header's value for a request; `body` None: it has none. `now` in seconds."""
+def request(url: str, method: str, body: bytes | None = None) -> Draft:
+    """What is to be signed for a request; `body` None: it has none."""
     tags = [("u", url), ("method", method.upper())]
     if body is not None:
         tags.append(("payload", sha256(body).hexdigest()))
-    event = Draft(KIND, tags=tuple(tags)).sign(key, int(now))
+    return Draft(KIND, tags=tuple(tags))
+
+
+def authorization(event: Event) -> str:
+    """The Authorization header's value: a `request`, signed."""
     return f"Nostr {base64.b64encode(event.json).decode()}"
 
 

@@ -1,17 +1,23 @@
 """What signs: a key in this process, or nothing at all (watch-only).
 
-A signer elsewhere (a bunker, NIP-46) follows the same protocol.
+A signer elsewhere (a bunker, NIP-46) follows the same protocol. Whatever signs, `signing.gate` has
+looked through the draft first: `LocalSigner` does that itself, `Gated` for any other.
 """
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
-from typing import Protocol
+from typing import Final, Protocol
 
 from nostr_client.errors import SigningRefused
 from nostr_client.protocol.event import Draft, Event
 from nostr_client.protocol.keys import PublicKey, SecretKey
+from nostr_client.signing import gate
+
+LONG: Final = 16 * 1024
+"""Characters of a draft from which it is searched off the loop."""
 
 
 class Signer(Protocol):
@@ -26,19 +32,35 @@ class Signer(Protocol):
 
 
 class LocalSigner:
-    """Signs with a key that this process holds. It does not show the key."""
+    """Signs with a key that this process holds. It does not show the key.
 
-    def __init__(self, key: SecretKey, clock: Callable[[], float] = time.time) -> None:
+    `own` gives the public keys (hex) of all accounts whose secret keys must not leave either.
+    """
+
+    def __init__(
+        self,
+        key: SecretKey,
+        clock: Callable[[], float] = time.time,
+        *,
+        own: gate.OwnKeys = tuple,
+    ) -> None:
         self._key = key
         self._clock = clock
+        self._own = own
 
     @property
     def pubkey(self) -> str:
         return self._key.public_key.hex
 
     async def sign(self, draft: Draft) -> Event:
-        """The signed event; a draft without created_at takes the present second."""
-        return draft.sign(self._key, int(self._clock()))
+        """The signed event; a draft without created_at takes the present second.
+
+        Raises SecretFound.
+        """
+        now = int(self._clock())
+        if _size(draft) > LONG:
+            return await asyncio.to_thread(gate.sign, draft, self._key, now, self._own)
+        return gate.sign(draft, self._key, now, self._own)
 
     def __repr__(self) -> str:
         return f"<LocalSigner of {self.pubkey}>"
@@ -61,3 +83,31 @@ class WatchOnly:
 
     def __repr__(self) -> str:
         return f"<WatchOnly of {self._pubkey}>"
+
+
+class Gated:
+    """A signer elsewhere, behind the gate."""
+
+    def __init__(self, signer: Signer) -> None:
+        self._signer = signer
+
+    @property
+    def pubkey(self) -> str:
+        return self._signer.pubkey
+
+    async def sign(self, draft: Draft) -> Event:
+        """What the signer makes of it. Raises SecretFound, and whatever the signer raises."""
+        await asyncio.to_thread(gate.refuse_secrets, draft, lambda: (self.pubkey,))
+        return await self._signer.sign(draft)
+
+    def __repr__(self) -> str:
+        return f"<Gated {self._signer!r}>"
+
+
+def gated(signer: Signer) -> Signer:
+    """`signer` behind the gate, once."""
+    return signer if isinstance(signer, LocalSigner | Gated | WatchOnly) else Gated(signer)
+
+
+def _size(draft: Draft) -> int:
+    return len(draft.content) + sum(len(item) for tag in draft.tags for item in tag)

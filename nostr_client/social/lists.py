@@ -12,6 +12,7 @@ from nostr_client.protocol.event import Draft, Event, Tag, Tags
 from nostr_client.protocol.keys import PublicKey
 from nostr_client.routing.courier import Courier, OnAnswer
 from nostr_client.routing.list_guard import ListGuard
+from nostr_client.signing.gate import refuse_codes
 from nostr_client.social.views import Posted
 
 MAX_PETNAME: Final = 100
@@ -75,6 +76,7 @@ class Follows:
         elif not self._courier.book.policy.may_be_named(relay):
             raise InvalidData("this relay cannot be named to others: it is private, or no relay")
         petname = petname.strip()[:MAX_PETNAME]
+        refuse_codes(petname)
 
         def change(last: Event | None) -> Draft | None:
             tags = last.tags if last else ()

@@ -13,6 +13,7 @@ from nostr_client.routing.dialling import relay_url
 from nostr_client.routing.list_guard import ListGuard
 from nostr_client.routing.relay_book import parse_relay_list
 from nostr_client.routing.starter import starter_relays
+from nostr_client.signing.gate import refuse_codes
 from nostr_client.social.views import Posted, RelayRow
 
 
@@ -148,6 +149,7 @@ class MyRelays:
 
     def _listable(self, url: str) -> str:
         """A private address is the person's to name: a community on one network reads there."""
+        refuse_codes(url)
         normal, policy = normalize_relay_url(url), self._courier.book.policy
         if normal == policy.own_relay:
             raise InvalidData(

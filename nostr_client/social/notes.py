@@ -18,6 +18,7 @@ from nostr_client.protocol.event import Draft, Event, Tag, Tags
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.kinds import KindClass, kind_class
 from nostr_client.routing.courier import Courier, OnAnswer
+from nostr_client.signing.gate import refuse_codes
 from nostr_client.signing.signer import Signer
 from nostr_client.social.views import Posted
 from nostr_client.store.copies import CopyState
@@ -29,7 +30,6 @@ MAX_REACTION: Final = 64
 _bare_code = re.compile(
     r"(?<![\w:/#@.])@?((?:npub|nprofile|note|nevent|naddr)1[02-9ac-hj-np-z]{20,})(?!\w)"
 )
-_secret_code = re.compile(r"nsec1[02-9ac-hj-np-z]{58}", re.IGNORECASE)
 _hidden = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
@@ -53,6 +53,8 @@ class Notes:
             raise SigningRefused("this account is only watched: it has no key to sign with")
         if kind_class(draft.kind) is KindClass.REPLACEABLE:
             raise InvalidEvent("a list is changed through guard.edit, which reads it first")
+        if draft.kind not in (kinds.REPOST, kinds.GENERIC_REPOST):  # they hold what others wrote
+            refuse_codes(draft.content, *(item for tag in draft.tags for item in tag))
         event = await self._signer.sign(draft)
         return Posted(event, await self._courier.publish(event, on_answer=on_answer))
 
@@ -114,6 +116,7 @@ class Notes:
     ) -> Posted:
         """A reaction: "+" likes, "-" dislikes, anything else is an emoji."""
         content = content.strip() or "+"
+        refuse_codes(content)
         if len(content) > MAX_REACTION or "\n" in content or _hidden.search(content):
             raise InvalidEvent(f"a reaction is one line of at most {MAX_REACTION} characters")
         event = await self.find(event_id)
@@ -225,13 +228,12 @@ class Notes:
 
 def clean(text: str) -> str:
     """What is published of a typed text: line breaks as \\n, no control characters, no blank ends,
-    bare NIP-19 codes as `nostr:` URIs. Raises InvalidEvent for no text, and for a secret key.
+    bare NIP-19 codes as `nostr:` URIs. Raises InvalidEvent for no text, SecretFound for a key.
     """
     text = _hidden.sub("", text.replace("\r\n", "\n").replace("\r", "\n")).strip()
     if not text:
         raise InvalidEvent("there is nothing to publish: the text is empty")
-    if _secret_code.search(text):
-        raise InvalidEvent("this text holds a secret key (nsec): it is not published")
+    refuse_codes(text)
     return _bare_code.sub(_as_uri, text)
 
 

@@ -21,6 +21,7 @@ from nostr_client.routing.courier import Courier, OnAnswer
 from nostr_client.routing.list_guard import ListGuard
 from nostr_client.routing.planner import Caps, plan_read
 from nostr_client.routing.relay_book import OWN_WORD
+from nostr_client.signing.gate import refuse_codes
 from nostr_client.social.turns import Turns
 from nostr_client.social.views import Nip05State, Posted, Profile
 
@@ -123,6 +124,7 @@ class Profiles:
         changes. `allow_empty` and `without` are explained in `routing.list_guard`. Raises
         ListNotRead, SignerError, InvalidEvent, StoreError.
         """
+        refuse_codes(*(text for text in fields.values() if isinstance(text, str)))
 
         def change(last: Event | None) -> Draft | None:
             before = _raw_fields(last)

@@ -22,6 +22,7 @@ import msgspec
 from nostr_client.errors import InvalidData, InvalidEvent
 from nostr_client.protocol.event import Draft, Event, Tag
 from nostr_client.protocol.keys import SecretKey
+from nostr_client.signing import gate
 
 KIND: Final = 1986
 FIRST: Final = "0" * 64
@@ -55,7 +56,7 @@ def append(
     last = db.execute("SELECT number, id FROM log ORDER BY number DESC LIMIT 1").fetchone()
     number, before = last or (0, FIRST)
     head = (("action", str(action)), ("by", by), ("number", str(number + 1)), ("prev", before))
-    entry = Draft(KIND, reason, (*head, *about)).sign(key, int(now))
+    entry = gate.sign(Draft(KIND, reason, (*head, *about)), key, int(now))
     db.execute("INSERT INTO log VALUES (?, ?, ?)", (number + 1, entry.id, entry.json))
     return entry
 

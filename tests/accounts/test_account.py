@@ -20,6 +20,7 @@ from nostr_client.errors import (
     DecryptionFailed,
     InvalidKey,
     NostrError,
+    SecretFound,
     SignerUnavailable,
     SigningRefused,
 )
@@ -408,3 +409,15 @@ def test_an_account_is_a_file_that_others_cannot_read(tmp_path: Path) -> None:
 
 def _names(accounts: Accounts) -> list[str]:
     return [account.name for account in accounts.all()]
+
+
+async def test_no_signer_lets_the_key_of_another_account_out(accounts: Accounts) -> None:
+    """Though that one is locked, and came later."""
+    ana = await accounts.create("ana", password=WORDS)
+    signer = await accounts.signer(ana, WORDS)
+    other = SecretKey(b"\x21" * 32)
+    draft = Draft(1, f"is this it? {bytes(other).hex()}")
+    assert (await signer.sign(draft)).verify()
+    await accounts.import_key(other, "other", password=WORDS)
+    with pytest.raises(SecretFound):
+        await signer.sign(draft)

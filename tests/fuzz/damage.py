@@ -266,7 +266,8 @@ class Hostile:
     def _post(self) -> bytes:
         rng = self.rng
         body = self.world.text(self._call()).encode("utf-8", "surrogatepass")
-        token = nip98.make(self._url, "POST", key_of(0), time.time(), body).encode()
+        request = nip98.request(self._url, "POST", body).sign(key_of(0), int(time.time()))
+        token = nip98.authorization(request).encode()
         if rng.random() < 0.2:
             body = self.damaged(body)
         if rng.random() < 0.3:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nostr_client.errors import InvalidData
-from nostr_client.nips.nip98 import KIND, check, make, spellings
+from nostr_client.nips.nip98 import KIND, authorization, check, request, spellings
 from nostr_client.protocol.event import Draft, Event
 from nostr_client.protocol.keys import SecretKey
 
@@ -29,6 +29,10 @@ EXAMPLE = (
     "lnIjoiNWVkOWQ4ZWM5NThiYzg1NGY5OTdiZGMyNGFjMzM3ZDAwNWFmMzcyMzI0NzQ3ZWZlNGEwMGUyNGY0YzMwNDM3ZmY0"
     "ZGQ4MzA4Njg0YmVkNDY3ZDlkNmJlM2U1YTUxN2JiNDNiMTczMmNjN2QzMzk0OWEzYWFmODY3MDVjMjIxODQifQ"
 )
+
+
+def make(url: str, method: str, key: SecretKey, at: int, body: bytes | None = None) -> str:
+    return authorization(request(url, method, body).sign(key, at))
 
 
 def checked(header: str, **changes: object) -> Event:

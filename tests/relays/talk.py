@@ -12,6 +12,7 @@ from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
 
+from nostr_client.nips import nip98
 from nostr_client.protocol.event import Draft, Event
 from nostr_client.protocol.keys import SecretKey
 
@@ -136,3 +137,8 @@ async def silent_reader(url: str, *frames: list[Any]) -> AsyncIterator[None]:
         writer.write(burst(*frames))
         await writer.drain()
         yield
+
+
+def authorization(url: str, key: SecretKey, at: float, body: bytes) -> str:
+    """The header of a POST, signed (NIP-98)."""
+    return nip98.authorization(nip98.request(url, "POST", body).sign(key, int(at)))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from nostr_client.errors import InvalidEvent, SigningRefused
+from nostr_client.errors import InvalidEvent, SecretFound, SigningRefused
 from nostr_client.nips import nip19
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Event, event_digest
@@ -71,7 +71,7 @@ def test_nothing_is_not_published(text: str) -> None:
 def test_a_secret_key_is_never_published() -> None:
     nsec = nip19.encode_nsec(ANA)
     for text in (nsec, f"my key is {nsec}, hello", f"nostr:{nsec}", nsec.upper()):
-        with pytest.raises(InvalidEvent, match="secret key") as refusal:
+        with pytest.raises(SecretFound, match="secret key") as refusal:
             clean(text)
         assert nsec not in str(refusal.value)
 

@@ -10,7 +10,6 @@ import msgspec
 import pytest
 
 from nostr_client.errors import ConfigError, StoreError
-from nostr_client.nips import nip98
 from nostr_client.nips.nip19 import (
     encode_nevent,
     encode_note,
@@ -27,7 +26,7 @@ from relays.moderation.admins import admins_of, read_id
 from relays.web.admin import METHODS, Admin
 from relays.web.requests import HttpRequest, HttpResponse
 from tests.relays.moderation.conftest import URL, Desk, OpenDesk
-from tests.relays.talk import KEY, NOW, OTHER, note
+from tests.relays.talk import KEY, NOW, OTHER, authorization, note
 
 VICTIM = KEY.public_key.hex
 
@@ -35,7 +34,7 @@ VICTIM = KEY.public_key.hex
 def request(
     body: bytes, *, key: SecretKey = OTHER, url: str = URL, at: float = NOW, **changes: Any
 ) -> HttpRequest:
-    headers = {"authorization": nip98.make(url, "POST", key, at, body)}
+    headers = {"authorization": authorization(url, key, at, body)}
     fields = {"method": "POST", "path": "/", "headers": headers, "body": body} | changes
     return HttpRequest(**fields)
 

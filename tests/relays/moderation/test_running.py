@@ -12,14 +12,13 @@ from typing import Any
 
 import pytest
 
-from nostr_client.nips import nip98
 from nostr_client.nips.nip19 import encode_npub
 from nostr_client.protocol.event import Draft
 from nostr_client.protocol.keys import SecretKey
 from relays.config import Membership, Moderation, RelayConfig
 from relays.web.admin import MEDIA_TYPE
 from tests.relays.conftest import Serve, Served
-from tests.relays.talk import KEY, LIMIT, OTHER, Wire, note, wire
+from tests.relays.talk import KEY, LIMIT, OTHER, Wire, authorization, note, wire
 
 ADMIN, VICTIM = OTHER, KEY
 MODERATION = Moderation(admins={"olga": encode_npub(ADMIN.public_key.hex)})
@@ -37,7 +36,7 @@ async def call(
     """A POST as a client sends it; its status and answer."""
     body = json.dumps({"method": method, "params": params}).encode()
     if not header:
-        header = nip98.make(served.url, "POST", key, time.time(), body)
+        header = authorization(served.url, key, time.time(), body)
     place = served.url.removeprefix("ws://")
 
     def post() -> tuple[int, bytes]:
@@ -131,7 +130,7 @@ async def test_who_may_call(serve: Serve) -> None:
     assert (await call(served, "supportedmethods", key=VICTIM))[0] == 403
     assert (await call(served, "supportedmethods", header="Nostr x"))[0] == 401
     body = json.dumps({"method": "supportedmethods", "params": []}).encode()
-    header = nip98.make(served.url, "POST", ADMIN, time.time(), body)
+    header = authorization(served.url, ADMIN, time.time(), body)
     assert (await call(served, "supportedmethods", header=header))[0] == 200
     assert (await call(served, "supportedmethods", header=header))[0] == 401
 

@@ -1,0 +1,140 @@
+"""No secret key passes to a signature, wherever and however it stands."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from nostr_client.errors import SecretFound
+from nostr_client.nips import nip19, nip49, nip98
+from nostr_client.protocol import kinds
+from nostr_client.protocol.event import Draft, Event
+from nostr_client.protocol.keys import SecretKey
+from nostr_client.signing import gate
+from nostr_client.signing.signer import Gated, LocalSigner, WatchOnly, gated
+
+MINE = SecretKey(bytes.fromhex("3c" * 31 + "01"))
+SECOND = SecretKey(bytes.fromhex("a7" * 31 + "02"))
+STRANGER = SecretKey(bytes.fromhex("59" * 31 + "03"))
+HEX, NSEC = bytes(MINE).hex(), nip19.encode_nsec(MINE)
+LOCKED = nip49.encrypt(MINE, "eight characters", 4)
+
+
+def full_width(text: str) -> str:
+    return "".join(chr(ord(c) + 0xFEE0) for c in text)
+
+
+SPELLINGS = {
+    "nsec": NSEC,
+    "in a sentence": f"my key is {NSEC}, hello",
+    "a URI": f"nostr:{NSEC}",
+    "capitals": NSEC.upper(),
+    "two lines": f"{NSEC[:30]}\n{NSEC[30:]}",
+    "folded by a mailer": f"> {NSEC[:30]}\r\n> {NSEC[30:]}",
+    "groups of four": " ".join(NSEC[i : i + 4] for i in range(0, len(NSEC), 4)),
+    "invisible characters": "\u200b".join(NSEC),
+    "full width": full_width(NSEC),
+    "hex": HEX,
+    "hex in capitals": f"oops {HEX.upper()}",
+    "hex after letters that are digits": f"a bad face {HEX} fade",
+    "hex in bytes": ":".join(HEX[i : i + 2] for i in range(0, 64, 2)),
+    "in a JSON value": json.dumps({"about": f"{NSEC[:9]}\n{NSEC[9:]}"}),
+    "in a JSON name": json.dumps({HEX: 1}),
+    "escaped": "".join(f"\\u{ord(c):04x}" for c in NSEC),
+    "JSON in JSON": json.dumps({"content": json.dumps({"about": f"{NSEC[:9]}\n{NSEC[9:]}"})}),
+    "encrypted, with its password": f"{LOCKED} eight characters",
+}
+FORMS = pytest.mark.parametrize("text", SPELLINGS.values(), ids=SPELLINGS.keys())
+
+
+@FORMS
+async def test_the_own_key_is_found_in_any_field(text: str) -> None:
+    signer = LocalSigner(MINE)
+    for draft in (
+        Draft(kinds.NOTE, text),
+        Draft(kinds.METADATA, json.dumps({"about": text})),
+        Draft(kinds.NOTE, "x", (("content-warning", text),)),
+        Draft(kinds.FOLLOWS, "", (("p", "0" * 64, "", text),)),
+        Draft(kinds.AUTH, "", (("relay", "wss://relay.example"), ("challenge", text))),
+        Draft(30078, "", ((text, "x"),)),
+        nip98.request(f"https://api.example.com/?q={text}", "GET"),
+    ):
+        with pytest.raises(SecretFound) as refusal:
+            await signer.sign(draft)
+        assert HEX not in str(refusal.value)
+        assert NSEC not in str(refusal.value)
+
+
+async def test_a_key_broken_over_two_tags_is_found() -> None:
+    with pytest.raises(SecretFound):
+        await LocalSigner(MINE).sign(Draft(1, "", (("x", HEX[:30], HEX[30:]),)))
+
+
+@FORMS
+async def test_a_signer_elsewhere_stands_behind_the_gate(text: str) -> None:
+    """Nobody here has its key: what is its own is told by its public key."""
+
+    class Bunker:
+        pubkey = MINE.public_key.hex
+
+        async def sign(self, draft: Draft) -> Event:
+            return draft.sign(MINE, 1_000)
+
+    signer = gated(Bunker())
+    assert (await signer.sign(Draft(1, "hello"))).verify()
+    with pytest.raises(SecretFound):
+        await signer.sign(Draft(1, text))
+
+
+@pytest.mark.parametrize("form", ["nsec", "hex", "two lines"])
+async def test_the_key_of_another_account_is_found_though_it_is_locked(form: str) -> None:
+    nsec, digits = nip19.encode_nsec(SECOND), bytes(SECOND).hex()
+    text = {"nsec": nsec, "hex": f"be {digits.upper()}", "two lines": f"{nsec[:9]}\n{nsec[9:]}"}
+    both = {MINE.public_key.hex, SECOND.public_key.hex}
+    signer = LocalSigner(MINE, own=lambda: both)
+    with pytest.raises(SecretFound, match="an account of yours"):
+        await signer.sign(Draft(1, text[form]))
+    with pytest.raises(SecretFound, match="an account of yours"):
+        await signer.sign(Draft(1, text[form] + " " + "words " * 5_000))  # searched off the loop
+    assert (await LocalSigner(MINE).sign(Draft(1, text[form]))).verify()
+
+
+async def test_what_is_no_secret_passes() -> None:
+    both = {MINE.public_key.hex, SECOND.public_key.hex}
+    signer = LocalSigner(MINE, own=lambda: both)
+    people = tuple(("p", SecretKey(bytes([n]) * 32).public_key.hex) for n in range(1, 200))
+    for draft in (
+        Draft(kinds.FOLLOWS, "", (*people, ("p", MINE.public_key.hex))),
+        Draft(1, f"{SECOND.public_key.hex} {nip19.encode_npub(MINE.public_key.hex)}"),
+        Draft(1, "an nsec1 is no nsec1qqqq, an ncryptsec1 no ncryptsec1qqqq"),
+        Draft(kinds.REPOST, f"as in NIP-19: {nip19.encode_nsec(STRANGER)}"),
+    ):
+        assert (await signer.sign(draft)).verify()
+
+
+async def test_more_digits_than_can_be_searched_are_refused() -> None:
+    """Only where there is another account whose key could stand among them."""
+    digits = "".join(f"{n:05x}" for n in range(gate.MOST_TRIES // 4))
+    assert (await LocalSigner(MINE).sign(Draft(1, digits))).verify()
+    with pytest.raises(SecretFound, match="more hex digits"):
+        await LocalSigner(MINE, own=lambda: {SECOND.public_key.hex}).sign(Draft(1, digits))
+
+
+def test_anybody_s_nsec_is_refused_where_a_person_writes() -> None:
+    nsec = nip19.encode_nsec(STRANGER)
+    mistyped = nsec[:-1] + ("q" if nsec[-1] != "q" else "p")
+    for text in (nsec, nsec.upper(), f"{nsec[:9]} {nsec[9:]}", LOCKED, mistyped):
+        with pytest.raises(SecretFound) as refusal:
+            gate.refuse_codes("harmless", text)
+        assert text not in str(refusal.value)
+    gate.refuse_codes("", "nsec1 is how it begins", "0" * 64, nip19.encode_npub("0" * 64))
+
+
+def test_it_is_put_before_a_signer_once() -> None:
+    local, watch = LocalSigner(MINE), WatchOnly(MINE.public_key.hex)
+    assert gated(local) is local
+    assert gated(watch) is watch
+    behind = Gated(local)
+    assert gated(behind) is behind
+    assert HEX not in repr(behind)
