@@ -6,6 +6,7 @@ The only import of platformdirs. `NOSTR_CLIENT_HOME` overrides all of it.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import secrets
@@ -17,7 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final
 
-from nostr_client.errors import StoreError
+from nostr_client.errors import StoreError, StoreFull
 
 HOME_VARIABLE: Final = "NOSTR_CLIENT_HOME"
 _APP: Final = "nostr-client"
@@ -76,7 +77,7 @@ def private_folder(path: Path) -> Path:
             if not folder.is_dir():
                 folder.mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
-        raise StoreError(f"cannot make the folder {path}: {_words(error)}") from error
+        raise store_error(f"cannot make the folder {path}", error) from error
     return path
 
 
@@ -94,7 +95,7 @@ def write_private(path: Path, data: bytes) -> None:
             draft.replace(target)
         _sync_folder(target.parent)
     except OSError as error:
-        raise StoreError(f"cannot write {path}: {_words(error)}") from error
+        raise store_error(f"cannot write {path}", error) from error
 
 
 class FolderLock:
@@ -116,7 +117,7 @@ class FolderLock:
         try:
             fd = os.open(self.path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o600)
         except OSError as error:
-            raise StoreError(f"cannot open the lock {self.path}: {_words(error)}") from error
+            raise store_error(f"cannot open the lock {self.path}", error) from error
         try:
             self._wait(fd)
             os.ftruncate(fd, 0)
@@ -211,5 +212,7 @@ else:
         fcntl.flock(fd, fcntl.LOCK_UN)
 
 
-def _words(error: OSError) -> str:
-    return error.strerror or str(error)
+def store_error(what: str, error: OSError) -> StoreError:
+    """What the system said about a folder of ours, as an error of ours; `what` comes first."""
+    kind = StoreFull if error.errno in (errno.ENOSPC, errno.EDQUOT) else StoreError
+    return kind(f"{what}: {error.strerror or error}")

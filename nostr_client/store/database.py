@@ -17,25 +17,28 @@ import asyncio
 import contextlib
 import logging
 import queue
-import random
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from enum import Enum
 from pathlib import Path
 from typing import Any, Final, Generic, TypeVar
 
 from nostr_client.errors import QueryTimeout, StoreError
-from nostr_client.paths import private_folder
 from nostr_client.store import schema
-from nostr_client.store.files import create_private, refuse_remains
+from nostr_client.store.opening import (
+    connect,
+    connect_to_read,
+    explained,
+    make_file,
+    retry_locked,
+    translated,
+)
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
-LOCK_LIMIT: Final = 20.0
-"""Seconds that a writer waits for another process's commit."""
 WRITE_LIMIT: Final = 60.0
 """Seconds after which a caller is told that its write is stuck."""
 QUICK_LIMIT: Final = 0.1
@@ -47,7 +50,6 @@ _STEPS_BETWEEN_CHECKS: Final = 500_000
 """About 10 ms; each check must win Python's lock back."""
 _STEPS_AT_ONCE: Final = 2000
 """The same on the loop: some 50 µs."""
-OLDEST_SQLITE: Final = (3, 34)
 LONGEST_VALUE: Final = 64 * 2**20
 """Bytes of the longest answer in one piece, and of the longest event."""
 _OF_THE_FILE: Final = frozenset(
@@ -58,15 +60,13 @@ _OF_THE_FILE: Final = frozenset(
     }
 )
 _SETTINGS: Final = (
-    "synchronous = FULL",
-    "fullfsync = 1",
     "checkpoint_fullfsync = 1",
     "wal_autocheckpoint = 4000",
     "cache_size = -64000",
     "mmap_size = 2147418112",
     "temp_store = MEMORY",
-    "trusted_schema = 0",
 )
+_OF_READERS: Final = (*_SETTINGS, "query_only = 1", "cache_size = -16000")
 
 
 class Lane(Enum):
@@ -107,9 +107,10 @@ _Queue = queue.SimpleQueue[_Job[Any] | None]
 class Database:
     """The file `path` and the threads that work on it, from `Database.open` to `close`."""
 
-    def __init__(self, path: Path, time_limit: float) -> None:
+    def __init__(self, path: Path, time_limit: float, *, read_only: bool = False) -> None:
         self.path = path
         self.time_limit = time_limit
+        self.read_only = read_only
         self._loop = asyncio.get_running_loop()
         self._writes: _Queue = queue.SimpleQueue()
         self._lanes: dict[str, _Queue] = {"quick": queue.SimpleQueue(), "slow": queue.SimpleQueue()}
@@ -119,9 +120,13 @@ class Database:
         self._closed = False
 
     @classmethod
-    async def open(cls, path: Path, *, time_limit: float) -> Database:
-        """Raises StoreError when the file cannot be used."""
-        self = cls(path, time_limit)
+    async def open(cls, path: Path, *, time_limit: float, read_only: bool = False) -> Database:
+        """Raises StoreError when the file cannot be used.
+
+        `read_only`: it must be there, nothing is written, and `write` raises StoreError; but a file
+        of an older version is first brought up to date.
+        """
+        self = cls(path, time_limit, read_only=read_only)
         self._here, *connections = await asyncio.to_thread(self._connect_all)
         self._here.set_progress_handler(lambda: time.monotonic() > self._here_until, _STEPS_AT_ONCE)
         for index, connection in enumerate(connections):
@@ -150,6 +155,8 @@ class Database:
 
     async def write(self, run: Callable[[sqlite3.Connection], T], *, weight: int = 1) -> T:
         """Run within a transaction that is durable when this returns. Raises StoreError."""
+        if self.read_only:
+            raise StoreError(f"{self.path.name} was opened to be read, and not to be written")
         job = self._submit(self._writes, run, weight)
         try:
             async with asyncio.timeout(WRITE_LIMIT):
@@ -181,7 +188,7 @@ class Database:
         try:
             return run(self._here)
         except sqlite3.Error as error:
-            raise _explained(error, self.path, seconds) from error
+            raise explained(error, self.path, seconds) from error
 
     def _submit(self, lane: _Queue, run: Callable[[sqlite3.Connection], T], weight: int) -> _Job[T]:
         if self._closed:
@@ -202,7 +209,7 @@ class Database:
         """Read on a connection of its own, without a time limit: for what is known to take long."""
 
         def work() -> T:
-            with _translated(self.path), contextlib.closing(self._connect(reader=True)) as db:
+            with translated(self.path), contextlib.closing(self._connect(reader=True)) as db:
                 return run(db)
 
         return await asyncio.to_thread(work)
@@ -210,16 +217,10 @@ class Database:
     # Connections
 
     def _connect_all(self) -> list[sqlite3.Connection]:
-        if sqlite3.sqlite_version_info < OLDEST_SQLITE:
-            needed = ".".join(map(str, OLDEST_SQLITE))
-            raise StoreError(f"SQLite {sqlite3.sqlite_version} is too old: {needed} is needed")
-        private_folder(self.path.parent)
         opened: list[sqlite3.Connection] = []
         try:
-            with _translated(self.path):
-                create_private(self.path)
-                refuse_remains(self.path)
-                opened.append(self._connect(reader=False))
+            with translated(self.path):
+                opened.append(self._connect_first())
                 opened += [self._connect(reader=True) for _ in range(2 + _QUICK_READERS)]
         except BaseException:
             for connection in opened:
@@ -227,28 +228,34 @@ class Database:
             raise
         return [opened.pop(), *opened]
 
+    def _connect_first(self) -> sqlite3.Connection:
+        """The writer's; the tables are there then."""
+        if not self.read_only:
+            make_file(self.path)
+        elif self._is_current():
+            return self._connect(reader=True)
+        writer = self._connect(reader=False)
+        if not self.read_only:
+            return writer
+        writer.close()  # an older version's file can be read once it is one of this version
+        return self._connect(reader=True)
+
+    def _is_current(self) -> bool:
+        with contextlib.closing(connect_to_read(self.path, schema.identify)) as db:
+            return schema.identify(db) == schema.VERSION
+
     def _connect(self, *, reader: bool) -> sqlite3.Connection:
-        db = sqlite3.connect(
-            self.path,
-            timeout=0.05,
-            isolation_level=None,
-            check_same_thread=False,
-            cached_statements=512,
-        )
+        if reader and self.read_only:
+            db = connect_to_read(self.path, schema.identify, settings=_OF_READERS)
+        else:
+            settings = _OF_READERS if reader else _SETTINGS
+            db = connect(self.path, schema.identify, settings=settings)
         try:
             db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LONGEST_VALUE)
-            _retry_locked(lambda: schema.identify(db))  # before writing to what may not be ours
-            # Only a file that is still empty takes this: what `compact` needs for its short steps.
-            _retry_locked(lambda: db.execute("PRAGMA auto_vacuum = INCREMENTAL"))
-            _retry_locked(lambda: db.execute("PRAGMA journal_mode = WAL"))
-            for setting in _SETTINGS:
-                db.execute(f"PRAGMA {setting}")
             if reader:
-                db.execute("PRAGMA query_only = 1")
-                db.execute("PRAGMA cache_size = -16000")
                 db.text_factory = bytes
             else:
-                _retry_locked(lambda: schema.prepare(db))
+                retry_locked(lambda: schema.prepare(db))
         except BaseException:
             db.close()
             raise
@@ -286,8 +293,8 @@ class Database:
         """Run all and commit. The job that failed by its own fault, if any: then none is done."""
         running: _Job[Any] | None = None
         try:
-            with _translated(self.path):
-                _retry_locked(lambda: db.execute("BEGIN IMMEDIATE"))
+            with translated(self.path):
+                retry_locked(lambda: db.execute("BEGIN IMMEDIATE"))
                 try:
                     schema.confirm(db)
                     for running in group:
@@ -317,7 +324,7 @@ class Database:
                     continue
                 deadline = time.monotonic() + limit
                 try:
-                    with _translated(self.path, limit):
+                    with translated(self.path, limit):
                         job.result = job.run(db)
                 except BaseException as error:  # noqa: BLE001 - it is handed to whoever waits
                     job.error = error
@@ -326,55 +333,9 @@ class Database:
             db.close()
 
 
-def _retry_locked(run: Callable[[], object]) -> None:
-    """Run, and again while another process holds the lock, for `LOCK_LIMIT` seconds."""
-    deadline = time.monotonic() + LOCK_LIMIT
-    while True:
-        try:
-            run()
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
-                raise
-        else:
-            return
-        # SQLite's own waiting grows to 100 ms and would starve beside a busy neighbour.
-        time.sleep(random.uniform(0.001, 0.01))  # noqa: S311 - no secret
-
-
 def _concerns_all(error: BaseException) -> bool:
     """Is it the file that failed, and not what was asked of it?"""
     cause = error.__cause__
     if not isinstance(cause, sqlite3.Error):
         return False
     return getattr(cause, "sqlite_errorcode", 0) & 0xFF in _OF_THE_FILE
-
-
-@contextlib.contextmanager
-def _translated(path: Path, limit: float = 0) -> Iterator[None]:
-    """Turn SQLite's errors into ours."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        raise _explained(error, path, limit) from error
-    except OSError as error:
-        raise StoreError(f"{path}: {error.strerror or error}") from error
-
-
-def _explained(error: sqlite3.Error, path: Path, limit: float) -> StoreError:
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    if code == sqlite3.SQLITE_INTERRUPT:
-        return QueryTimeout(f"the query took more than {limit:g} s: it is too broad")
-    match code:
-        case sqlite3.SQLITE_FULL:
-            reason = "the disk is full"
-        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
-            reason = f"another process has kept it locked for {LOCK_LIMIT:g} s"
-        case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
-            reason = f"the file is damaged, or no store at all ({error})"
-        case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_PERM:
-            reason = f"the file or its folder cannot be written ({error})"
-        case sqlite3.SQLITE_IOERR:
-            reason = f"reading or writing failed ({error}); is the disk full?"
-        case _:
-            reason = str(error)
-    return StoreError(f"{path}: {reason}")

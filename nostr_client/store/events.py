@@ -81,26 +81,30 @@ class EventStore(Asking, Keeping):
         clock: Callable[[], float] = time.time,
         time_limit: float = 5.0,
         search: bool = False,
+        read_only: bool = False,
     ) -> AsyncIterator[Self]:
         """The store in the file `path`, which is made if it is missing.
 
         `keep_history_of`: pubkeys whose superseded versions are kept. `service_urls`: a relay's
         own, for which it obeys requests to vanish (NIP-62); a client gives none. `time_limit`:
         seconds a query may take. `search`: answer filters with `search` (NIP-50), and index what is
-        stored, later and in idle time. Raises StoreError, InvalidData for a service URL that is
-        none.
+        stored, later and in idle time. `read_only`: the file must be there, nothing is written, and
+        whatever would raises StoreError: this works on a full disk, too. Raises StoreError,
+        InvalidData for a service URL that is none.
         """
         places = frozenset(place_of(url) for url in service_urls)
-        db = await Database.open(path, time_limit=time_limit)
+        db = await Database.open(path, time_limit=time_limit, read_only=read_only)
         try:
-            secret = await db.write(lambda c: c.execute("SELECT secret FROM state").fetchone()[0])
+            secret = await db.read(lambda c: c.execute("SELECT secret FROM state").fetchone()[0])
             keys = IndexKeys(secret)
             self = cls(db, keys, Saver(keys, places), clock)
             await self.keep_history_of(keep_history_of)
-            if places:
+            if places and not read_only:
                 await db.write(self._removal.obey_stored)
-            tasks = [asyncio.create_task(self._upkeep()), asyncio.create_task(self._clean())]
-            if search:
+            tasks = [asyncio.create_task(self._upkeep())]
+            if not read_only:
+                tasks.append(asyncio.create_task(self._clean()))
+            if search and not read_only:
                 await db.write(search_index.prepare)
                 self._indexer = Indexer(db, self._read_since)
                 tasks.append(asyncio.create_task(self._indexer.run()))

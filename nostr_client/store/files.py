@@ -38,4 +38,4 @@ def refuse_remains(path: Path) -> None:
         page = int.from_bytes(header[16:], "big")
         sound = header.startswith(b"SQLite format 3\0") and size >= (65536 if page == 1 else page)
     if not sound:
-        raise StoreError(f"{path}: the file is damaged, or no store at all")
+        raise StoreError(f"{path}: the file is damaged, or no database at all")

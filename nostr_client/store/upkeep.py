@@ -4,22 +4,17 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import os
 import sqlite3
 import threading
-import time
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from nostr_client.errors import StoreError
 from nostr_client.store.database import Database
-from nostr_client.store.files import create_private
+from nostr_client.store.opening import copy_out
 
 _PAGES: Final = 256
 """Of 4 kB, in one step."""
-_PAUSE: Final = 0.001
-"""Seconds between two steps of a copy."""
 _INCREMENTAL: Final = 2
 
 
@@ -47,42 +42,9 @@ async def backup(db: Database, path: Path) -> None:
     """See `EventStore.backup`."""
     stop = threading.Event()
     try:
-        await db.apart(lambda c: _copy(c, path, stop))
+        await db.apart(lambda c: copy_out(c, path, stop, mark="SELECT seq FROM state"))
     finally:
         stop.set()
-
-
-def _copy(db: sqlite3.Connection, path: Path, stop: threading.Event) -> None:
-    if path.exists():
-        raise StoreError(f"{path}: it is there already")
-    part = path.with_name(f"{path.name}.part")
-    part.unlink(missing_ok=True)
-    create_private(part)
-    try:
-        _copy_into(db, part, stop)
-        with part.open("rb") as file:
-            os.fsync(file.fileno())
-        part.rename(path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
-
-
-def _copy_into(db: sqlite3.Connection, part: Path, stop: threading.Event) -> None:
-    def progress(_status: int, _left: int, _total: int) -> None:
-        if stop.is_set():
-            raise StoreError("the copy was broken off")
-        time.sleep(_PAUSE)
-
-    with contextlib.closing(sqlite3.connect(part)) as copy:
-        db.execute("BEGIN")  # one state, so that nobody who writes makes the copy begin anew
-        seq = db.execute("SELECT seq FROM state").fetchone()[0]
-        db.backup(copy, pages=_PAGES, progress=progress)
-        db.execute("COMMIT")
-        copy.execute("PRAGMA journal_mode = DELETE")  # the one file is all there is
-        found = copy.execute("PRAGMA integrity_check(1)").fetchone()[0]
-        if found != "ok" or copy.execute("SELECT seq FROM state").fetchone()[0] != seq:
-            raise StoreError(f"{part}: the copy is damaged: {found}")
 
 
 async def check(db: Database) -> None:

@@ -9,48 +9,51 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Iterator
+import threading
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final, Self, TypeVar
 
 from nostr_client.errors import StoreError
-from nostr_client.paths import private_folder
+from nostr_client.store.opening import (
+    connect,
+    connect_to_read,
+    copy_out,
+    make_file,
+    retry_locked,
+    translated,
+)
 from relays.moderation import schema
 
 T = TypeVar("T")
 
 FILE: Final = "keeper.db"
-LOCK_LIMIT: Final = 10.0
-"""Seconds that one waits for another process's commit."""
 PATIENCE: Final = 30.0
 """Seconds after which a caller is told that the file is stuck."""
-_SETTINGS: Final = (
-    "journal_mode = WAL",
-    "synchronous = FULL",
-    "fullfsync = 1",
-    "foreign_keys = 1",
-    "trusted_schema = 0",
-)
+_SETTINGS: Final = ("foreign_keys = 1",)
 
 
 class Records:
     """Opened by `async with Records.open(path) as records`."""
 
-    def __init__(self, path: Path, thread: ThreadPoolExecutor) -> None:
+    def __init__(self, path: Path, thread: ThreadPoolExecutor, *, read_only: bool) -> None:
         self.path = path
+        self.read_only = read_only
         self._thread = thread
         self._db: sqlite3.Connection
         self._data_version = 0
 
     @classmethod
     @contextlib.asynccontextmanager
-    async def open(cls, path: Path) -> AsyncIterator[Self]:
-        """The file `path`, which is made if it is missing. Raises StoreError."""
+    async def open(cls, path: Path, *, read_only: bool = False) -> AsyncIterator[Self]:
+        """The file `path`, which is made if it is missing. Raises StoreError.
+
+        `read_only`: it must be there, and nothing is written.
+        """
         thread = ThreadPoolExecutor(1, thread_name_prefix="keeper")
-        self = cls(path, thread)
+        self = cls(path, thread, read_only=read_only)
         try:
             await self._run(self._connect)
             try:
@@ -69,7 +72,11 @@ class Records:
 
     async def read(self, ask: Callable[[sqlite3.Connection], T]) -> T:
         """Run `ask` on one snapshot. Raises StoreError."""
-        return await self._run(lambda: self._snapshot(ask))
+        return await self._run(lambda: retry_locked(lambda: self._snapshot(ask)))
+
+    async def copy(self, path: Path) -> None:
+        """Copy all, as it is now, into the new file `path`. Raises StoreError."""
+        await self._run(lambda: copy_out(self._db, path, threading.Event()))
 
     async def foreign(self) -> bool:
         """Did another process write since this was asked last?"""
@@ -84,7 +91,7 @@ class Records:
 
     async def _run(self, work: Callable[[], T]) -> T:
         def run() -> T:
-            with _translated(self.path):
+            with translated(self.path):
                 return work()
 
         try:
@@ -96,16 +103,14 @@ class Records:
     # On the thread
 
     def _connect(self) -> None:
-        private_folder(self.path.parent)
-        with contextlib.suppress(FileExistsError):
-            os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-        db = sqlite3.connect(
-            self.path, timeout=LOCK_LIMIT, isolation_level=None, check_same_thread=False
-        )
+        if self.read_only:
+            db = connect_to_read(self.path, schema.identify, settings=_SETTINGS)
+        else:
+            make_file(self.path)
+            db = connect(self.path, schema.identify, settings=_SETTINGS)
         try:
-            for setting in _SETTINGS:
-                db.execute(f"PRAGMA {setting}")
-            schema.prepare(db, self.path)
+            if not self.read_only:
+                retry_locked(lambda: schema.prepare(db))
             self._data_version = db.execute("PRAGMA data_version").fetchone()[0]
         except BaseException:
             db.close()
@@ -113,7 +118,9 @@ class Records:
         self._db = db
 
     def _transaction(self, act: Callable[[sqlite3.Connection], T]) -> T:
-        self._db.execute("BEGIN IMMEDIATE")
+        if self.read_only:
+            raise StoreError(f"{self.path.name} was opened to be read, and not to be written")
+        retry_locked(lambda: self._db.execute("BEGIN IMMEDIATE"))
         try:
             result = act(self._db)
             self._db.execute("COMMIT")
@@ -128,19 +135,3 @@ class Records:
             return ask(self._db)
         finally:
             self._db.execute("ROLLBACK")
-
-
-@contextlib.contextmanager
-def _translated(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.Error as error:
-        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-        reason = {
-            sqlite3.SQLITE_FULL: "the disk is full",
-            sqlite3.SQLITE_BUSY: f"another process has kept it locked for {LOCK_LIMIT:g} s",
-            sqlite3.SQLITE_NOTADB: "the file is damaged, or no database at all",
-        }.get(code, str(error))
-        raise StoreError(f"{path}: {reason}") from error
-    except OSError as error:
-        raise StoreError(f"{path}: {error.strerror or error}") from error

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import sqlite3
 from enum import StrEnum
-from pathlib import Path
 from typing import Final
 
 from nostr_client.errors import StoreError
@@ -83,18 +82,33 @@ def _changes() -> str:
     return "\n".join([*rows, *triggers])
 
 
-def prepare(db: sqlite3.Connection, path: Path) -> None:
-    """Make the tables in an empty file, or make sure that the file is ours. Raises StoreError."""
-    found, version = _marks(db)
-    if (found, version) == (APPLICATION, VERSION):
+def identify(db: sqlite3.Connection) -> int:
+    """The version of the tables, 0 for none yet. Raises StoreError for a file that is not ours."""
+    alone = not db.in_transaction
+    if alone:
+        db.execute("BEGIN")  # one look at all: another process may be making the tables
+    try:
+        found, version = _marks(db)
+        empty = db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
+    finally:
+        if alone and db.in_transaction:
+            db.execute("COMMIT")
+    if found != APPLICATION and not (empty and found == version == 0):
+        raise StoreError("the keeper's records are the database of another program")
+    if version > VERSION:
+        raise StoreError(
+            f"the keeper's records were written by a newer version of this program ({version})"
+        )
+    return version
+
+
+def prepare(db: sqlite3.Connection) -> None:
+    """Make the tables in an empty file. Raises StoreError as `identify` does."""
+    if identify(db) == VERSION:
         return
-    if found == APPLICATION:
-        raise StoreError(f"{path} was written by a newer version of this program ({version})")
     db.execute("BEGIN IMMEDIATE")  # another process may be making them
     try:
-        if _marks(db)[0] != APPLICATION:
-            if db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-                raise StoreError(f"{path} is the database of another program")
+        if identify(db) == 0:
             for statement in _statements(_TABLES + _changes()):
                 db.execute(statement)
             db.execute(f"PRAGMA application_id = {APPLICATION}")

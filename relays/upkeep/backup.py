@@ -16,7 +16,6 @@ import hashlib
 import os
 import random
 import shutil
-import sqlite3
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -154,7 +153,7 @@ async def _copy_keepers(data: Path, part: Path) -> list[str]:
     names: list[str] = []
     if (data / RECORDS).exists():
         async with Records.open(data / RECORDS) as records:
-            await records.read(lambda db: _copy_records(db, part / RECORDS))
+            await records.copy(part / RECORDS)
         names.append(RECORDS)
     return names + _copy_small(data, part)
 
@@ -166,15 +165,6 @@ def _copy_small(data: Path, part: Path) -> list[str]:
             write_private(part / path.name, path.read_bytes())
             names.append(path.name)
     return names
-
-
-def _copy_records(db: sqlite3.Connection, path: Path) -> None:
-    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-    with contextlib.closing(sqlite3.connect(path)) as copy:
-        db.backup(copy)
-        copy.execute("PRAGMA journal_mode = DELETE")
-        if (found := copy.execute("PRAGMA integrity_check(1)").fetchone()[0]) != "ok":
-            raise StoreError(f"{path}: the copy is damaged: {found}")
 
 
 def _described(path: Path) -> Copy:

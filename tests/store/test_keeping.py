@@ -11,7 +11,7 @@ import pytest
 
 from nostr_client.errors import StoreError
 from nostr_client.protocol.filters import Filter
-from nostr_client.store import keeping, reading, upkeep
+from nostr_client.store import keeping, opening, reading, upkeep
 from nostr_client.store.events import EventStore
 from tests.store import samples
 from tests.store.conftest import Clock, OpenStore
@@ -130,7 +130,7 @@ async def test_retention_by_size(store: EventStore, monkeypatch: pytest.MonkeyPa
 async def test_a_copy_is_one_state_and_whole(
     open_store: OpenStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(upkeep, "_PAGES", 1)
+    monkeypatch.setattr(opening, "_PAGES", 1)
     made = [make(ALICE, 1, NOW - n, content="tea " + "x" * 900) for n in range(400)]
     async with open_store(search=True) as store:
         await store.save(made)
@@ -156,8 +156,8 @@ async def test_a_copy_is_one_state_and_whole(
 async def test_a_copy_that_is_broken_off_leaves_nothing(
     open_store: OpenStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(upkeep, "_PAGES", 1)
-    monkeypatch.setattr(upkeep, "_PAUSE", 0.01)
+    monkeypatch.setattr(opening, "_PAGES", 1)
+    monkeypatch.setattr(opening, "_PAUSE", 0.01)
     async with open_store() as store:
         await store.save([make(ALICE, 1, NOW - n, content="x" * 900) for n in range(400)])
         copying = asyncio.create_task(store.backup(tmp_path / "copy.db"))

@@ -14,7 +14,7 @@ import pytest
 
 from nostr_client.errors import StoreError
 from nostr_client.protocol.filters import Filter
-from nostr_client.store import database
+from nostr_client.store import opening
 from nostr_client.store.events import EventStore
 from tests.store.child import writer
 from tests.store.samples import NOW, author, make
@@ -96,7 +96,7 @@ async def test_many_writers_wait_for_each_other(tmp_path: Path) -> None:
 async def test_a_lock_that_is_not_given_back_is_an_error_in_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(database, "LOCK_LIMIT", 0.3)
+    monkeypatch.setattr(opening, "LOCK_LIMIT", 0.3)
     note = make(author(1), 1, NOW)
     async with EventStore.open(tmp_path / "events.db") as store:
         other = sqlite3.connect(tmp_path / "events.db", isolation_level=None)
