@@ -121,7 +121,7 @@ class NostrClient:
         paths: Paths | None = None,
         config: ClientConfig | None = None,
         relays: Sequence[str] | None = None,
-        own_relay: bool | None = None,
+        own_relay: bool = False,
         key_only_here: bool = False,
         locked: bool = False,
         clock: Callable[[], float] = time.time,
@@ -134,7 +134,8 @@ class NostrClient:
         means none at all.
         `locked` says that the key of `pubkey` is on this machine, though not unlocked: the relay
         list is then the person's own word, and its relays are dialled wherever they lead.
-        `own_relay` overrides the configuration. `key_only_here` says that the key was made by this
+        `own_relay` has the relay of one's own found or started: a process that stays a little
+        longer than this one. `key_only_here` says that the key was made by this
         program and never left this machine, so that nobody else can have written lists with it
         (`Account.key_only_here`); otherwise they must be read before they are changed.
 
@@ -146,8 +147,8 @@ class NostrClient:
         async with AsyncExitStack() as stack:
             self = cls(where, settings, signer, pubkey, clock, locked=locked)
             await self._build(stack, chosen, key_only_here)
-            if settings.own_relay if own_relay is None else own_relay:
-                await self._use_own_relay(OwnRelay(where))
+            if own_relay:
+                await self._use_own_relay(OwnRelay(where), stack)
             tasks = await stack.enter_async_context(OwnedTasks())
             for work in self._work():
                 tasks.start(work)
@@ -347,15 +348,17 @@ class NostrClient:
         )
         self.courier.on_planned = self.replication.kick
 
-    async def _use_own_relay(self, own: OwnRelay) -> None:
+    async def _use_own_relay(self, own: OwnRelay, stack: AsyncExitStack) -> None:
         """Find or start the own relay; without it the client works all the same, and says so."""
         try:
+            stack.enter_context(own.in_use())
             async with asyncio.timeout(OWN_RELAY_LIMIT):
                 self.book.policy.own_relay = await own.ensure()
         except TimeoutError:
             self.own_relay_problem = f"the own relay did not start within {OWN_RELAY_LIMIT:g} s"
         except (NostrError, OSError) as error:
             self.own_relay_problem = str(error)
+        self.book.policy.own_headers = own.headers
         self.own_relay = own
         if self.own_relay_problem:
             log.warning("%s", self.own_relay_problem)

@@ -134,6 +134,10 @@ class Web(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     tls_certificate: str | None = None
     """A PEM file with the certificate and its chain; read again when it changes."""
     tls_key: str | None = None
+    token_file: str | None = None
+    """A file with a token of at least 32 characters: only programs that show it (`Authorization:
+    Bearer`) are answered, and no page in a browser. For a relay of one person on a machine of
+    several."""
 
 
 class Log(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

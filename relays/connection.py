@@ -205,6 +205,9 @@ class Connection(asyncio.Protocol):
     def _settle_origin(self, request: HttpRequest) -> HttpResponse | None:
         """Now it is known who asks: why he is not answered, if he is not."""
         gate = self._server.gate
+        if (refused := gate.refusal(request)) is not None:
+            return refused
+        self._server.admit(self)
         self.address = gate.origin(request).address
         if not self.group and (group := network_of(self.address)):
             self._server.regroup(self, group)

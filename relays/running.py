@@ -33,8 +33,15 @@ from relays.server import Gate
 from relays.serving import Serving, serve
 from relays.web.forwarded import Networks, Proxies
 from relays.web.tls import Certificate, certificate
+from relays.web.token import read_token
 
 DATABASE: Final = f"{ROOT}.db"
+KEEP: Final = "keep"
+USERS: Final = "users"
+"""A relay that ends when nobody uses it stays while its folder has a file `keep`, or a lock in the
+folder `users` is held: each by a program that wants it there, suspended or not."""
+LOOKED_AT: Final = 0.5
+"""Seconds: others take the lock for a moment, to see whether a relay holds it."""
 LOOK: Final = 1.0
 """Seconds between two looks at whether the configuration or the certificate changed."""
 
@@ -78,10 +85,18 @@ class Source(msgspec.Struct, frozen=True):
     path: Path | None = None
 
 
+class Ends(msgspec.Struct, frozen=True, kw_only=True):
+    """What ends a relay beside signals: the end of standard input, if `stop_on_eof`; `idle` seconds
+    in which nobody was here who was let in, nor wanted it to stay (`KEEP`, `USERS`)."""
+
+    stop_on_eof: bool = False
+    idle: float | None = None
+
+
 async def run(
-    config: RelayConfig, data: Path, *, source: Source | None = None, stop_on_eof: bool = False
+    config: RelayConfig, data: Path, *, source: Source | None = None, ends: Ends | None = None
 ) -> None:
-    """Run a relay until SIGINT, SIGTERM or, if so wished, the end of standard input.
+    """Run a relay until SIGINT, SIGTERM, or what `ends` names.
 
     Prints its address on standard output once it listens. A changed configuration is taken over
     from `source` on SIGHUP and when its file changes. Raises StoreError when the folder is in use
@@ -90,6 +105,7 @@ async def run(
     private_folder(data)
     with _locked(data):
         tls = certificate(config.web.tls_certificate, config.web.tls_key)
+        token = read_token(config.web.token_file)
         proxies = Proxies(Networks(config.web.trusted_proxies), config.web.trusted_header)
         listener = bind(config.host, config.port)
         with listener:
@@ -99,7 +115,7 @@ async def run(
                 return frozenset(service_urls(address, room.config.urls, room.path))
 
             async with serve(config, data, urls_of, address=address) as serving:
-                gate = Gate(proxies, serving.keeper.banned_address)
+                gate = Gate(proxies, serving.keeper.banned_address, token)
                 context = None if tls is None else tls.context
                 async with listen(
                     serving.relays, serving.site, listener, gate=gate, tls=context
@@ -108,7 +124,10 @@ async def run(
                     with _noted(data, Note(os.getpid(), address, int(time.time()))):
                         renewal = Renewal(serving, source, tls)
                         await _until_told_to_stop(
-                            stop_on_eof, renewal, ready=lambda: _say(address, data)
+                            ends or Ends(),
+                            renewal,
+                            idle=lambda: server.idle if not is_wanted(data) else 0.0,
+                            ready=lambda: _say(address, data),
                         )
 
 
@@ -174,14 +193,20 @@ def _at_start_alone(first: RelayConfig, now: RelayConfig) -> list[str]:
     ]
     held += [
         (f"web.{name}", getattr(first.web, name), getattr(now.web, name))
-        for name in ("trusted_proxies", "trusted_header", "tls_certificate", "tls_key")
+        for name in (
+            "trusted_proxies",
+            "trusted_header",
+            "tls_certificate",
+            "tls_key",
+            "token_file",
+        )
     ]
     return [name for name, before, after in held if before != after]
 
 
 @contextlib.contextmanager
 def _locked(data: Path) -> Iterator[None]:
-    lock = FolderLock(data / "relay.lock")
+    lock = FolderLock(data / "relay.lock", timeout=LOOKED_AT)
     try:
         lock.__enter__()
     except StoreError as error:
@@ -192,6 +217,19 @@ def _locked(data: Path) -> Iterator[None]:
         yield
     finally:
         lock.__exit__(None, None, None)
+
+
+def is_wanted(data: Path) -> bool:
+    """Does somebody want the relay in `data` to stay although nobody is connected?"""
+    if (data / KEEP).exists():
+        return True
+    for path in (data / USERS).glob("*.lock"):
+        try:
+            with FolderLock(path):
+                path.unlink()  # of one that has ended; no name comes twice
+        except StoreError:
+            return True
+    return False
 
 
 @contextlib.contextmanager
@@ -243,9 +281,10 @@ def _say(address: str, data: Path) -> None:
 
 
 async def _until_told_to_stop(
-    stop_on_eof: bool, renewal: Renewal, *, ready: Callable[[], None]
+    ends: Ends, renewal: Renewal, *, idle: Callable[[], float], ready: Callable[[], None]
 ) -> None:
-    """`ready` is called when whoever hears of us may send signals."""
+    """`ready` is called when whoever hears of us may send signals; `idle` says for how long nobody
+    has been here."""
     loop = asyncio.get_running_loop()
     told = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -255,17 +294,27 @@ async def _until_told_to_stop(
             loop.add_signal_handler(number, told.set)
     if sys.platform != "win32":
         loop.add_signal_handler(signal.SIGHUP, renewal.asked.set)
-    if stop_on_eof:
+    if ends.stop_on_eof:
         threading.Thread(target=_read_to_end, args=(loop, told), daemon=True).start()
     supervisor = Supervisor()
     async with asyncio.TaskGroup() as group:
         beside = [group.create_task(renewal.run()), group.create_task(_stay_alive(supervisor))]
+        if ends.idle is not None:
+            beside.append(group.create_task(_watch_idle(ends.idle, idle, told)))
         ready()
         supervisor.tell(READY)
         await told.wait()
         supervisor.tell(STOPPING)
         for task in beside:
             task.cancel()
+
+
+async def _watch_idle(limit: float, idle: Callable[[], float], told: asyncio.Event) -> None:
+    """Look every `LOOK` seconds: a lock is held or not, and tells nobody of it."""
+    while True:
+        await asyncio.sleep(LOOK)
+        if idle() >= limit:
+            told.set()
 
 
 async def _stay_alive(supervisor: Supervisor) -> None:

@@ -14,12 +14,16 @@ from typing import Any, Final, Protocol
 from nostr_client.protocol.messages import Notice
 from relays.relay import POLICY, Relay
 from relays.web.forwarded import Networks, Origin, Proxies
-from relays.web.requests import HttpRequest, Site
+from relays.web.requests import HttpRequest, HttpResponse, Site
+from relays.web.token import refusal
 from relays.wire import text_frame
 
 LINGER: Final = 2.0
 """Seconds that a client has for its side of a closing connection."""
 GOING_AWAY: Final = 1001
+MOST_STRANGERS: Final = 1024
+"""Where a token is asked for, sockets that have not shown it; past that the oldest is closed. As
+many as are accepted in one go, so that the owner's is not pushed out before it has spoken."""
 _FAREWELL: Final = text_frame(
     Notice("closing: this relay goes away, perhaps for a moment").encode()
 )
@@ -56,14 +60,26 @@ class Gate:
         self,
         proxies: Proxies | None = None,
         banned: Callable[[str], str] = lambda address: "",
+        token: str = "",
     ) -> None:
-        """`banned` gives the words for an address that is refused, empty for any other."""
+        """`banned` gives the words for an address that is refused, empty for any other. With a
+        `token`, only those who show it are answered."""
         self._proxies = proxies or Proxies(Networks(()))
         self.banned = banned
+        self._token = token
 
     def counts(self, peer: str) -> bool:
-        """Is the other end of a socket at `peer` the client itself?"""
-        return not self._proxies.trusts(peer)
+        """Is it known at once that the client is the other end of a socket at `peer`?"""
+        return not self._token and not self._proxies.trusts(peer)
+
+    @property
+    def most_strangers(self) -> int | None:
+        """How many sockets may be open that are not admitted yet; None: as many as any others."""
+        return MOST_STRANGERS if self._token else None
+
+    def refusal(self, request: HttpRequest) -> HttpResponse | None:
+        """The answer to somebody who is not let in, if he is not."""
+        return refusal(self._token, request) if self._token else None
 
     def origin(self, request: HttpRequest) -> Origin:
         """Where a request came from."""
@@ -83,18 +99,42 @@ class Server:
         self.gate = gate
         self._tasks = group
         self.connections: set[Connection] = set()
+        self._strangers: dict[Connection, None] = {}
+        """Those whose request is not known yet, oldest first."""
+        self._admitted: set[Connection] = set()
         self._groups: Counter[str] = Counter()
         self._empty = asyncio.Event()
         self._empty.set()
         self.partial_bytes = 0
         self.now = asyncio.get_running_loop().time()
+        self._used = self.now
 
     def add(self, connection: Connection) -> None:
         self.connections.add(connection)
         self._groups[connection.group] += 1
         self._empty.clear()
+        self._strangers[connection] = None
+        most = self.gate.most_strangers
+        if most is not None and len(self._strangers) > most:
+            oldest = next(iter(self._strangers))
+            del self._strangers[oldest]
+            oldest.abort()
+
+    def admit(self, connection: Connection) -> None:
+        """Its request was let in."""
+        self._strangers.pop(connection, None)
+        self._admitted.add(connection)
+
+    @property
+    def idle(self) -> float:
+        """Seconds since somebody who was let in was here; 0 while somebody is."""
+        return 0.0 if self._admitted else self.now - self._used
 
     def remove(self, connection: Connection) -> None:
+        self._strangers.pop(connection, None)
+        if connection in self._admitted:
+            self._admitted.discard(connection)
+            self._used = self.now
         self.connections.discard(connection)
         self._groups[connection.group] -= 1
         if not self._groups[connection.group]:

@@ -28,6 +28,7 @@ from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Draft, Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.keys import SecretKey
+from nostr_client.resilience.own_relay import OwnRelay
 from nostr_client.routing import courier
 from nostr_client.signing.signer import LocalSigner, WatchOnly
 from nostr_client.store.copies import CopyState
@@ -395,8 +396,11 @@ async def test_two_clients_on_one_folder(tmp_path: Path, start_relay: StartRelay
 
 
 async def test_the_own_relay_is_a_home_without_any_network(tmp_path: Path) -> None:
-    config = ClientConfig(allow_private_relays=("127.0.0.1",), own_relay=True)
-    async with client(tmp_path, config=config, relays=[], key_only_here=True) as c:
+    config = ClientConfig(own_relay=True)
+    async with client(tmp_path, config=config) as c:
+        assert c.own_relay is None, "no process is left behind unless it was asked for"
+    assert not OwnRelay(folders(tmp_path)).data.exists()
+    async with client(tmp_path, own_relay=True, key_only_here=True) as c:
         assert c.own_relay is not None
         try:
             assert c.own_relay_problem == ""

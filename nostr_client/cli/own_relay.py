@@ -31,12 +31,12 @@ def status(run: Run) -> None:
 
 
 def start(run: Run) -> None:
-    """Start it, if it does not run."""
+    """Start it, if it does not run, and keep it until `own-relay stop`."""
     from nostr_client.resilience.own_relay import OwnRelay
 
     async def work() -> OwnRelayStatus:
         own = OwnRelay(run.paths)
-        await own.ensure()
+        await own.keep()
         return await own.status()
 
     found = wait_for(work())

@@ -23,6 +23,7 @@ from nostr_client.paths import Paths, paths
 if TYPE_CHECKING:
     from nostr_client.accounts.account import Account, Accounts
     from nostr_client.client import NostrClient
+    from nostr_client.config import ClientConfig
     from nostr_client.signing.signer import Signer
 
 NO_ACCOUNT = (
@@ -58,6 +59,18 @@ class Run:
     @cached_property
     def paths(self) -> Paths:
         return paths()
+
+    @cached_property
+    def config(self) -> ClientConfig:
+        """What the person has set up. Raises ConfigError."""
+        from nostr_client.config import load_config
+
+        return load_config(self.paths.config / "config.toml")
+
+    @property
+    def wants_own_relay(self) -> bool:
+        """As the command says; else as the configuration does."""
+        return self.config.own_relay if self.own_relay is None else self.own_relay
 
     @cached_property
     def accounts(self) -> Accounts:
@@ -110,7 +123,11 @@ class Run:
         account = next((a for a in self.accounts.all() if a.pubkey == signer.pubkey), None)
         is_new = account is not None and account.key_only_here(time.time())
         async with NostrClient.open(
-            signer, paths=self.paths, own_relay=self.own_relay, key_only_here=is_new
+            signer,
+            paths=self.paths,
+            config=self.config,
+            own_relay=self.wants_own_relay,
+            key_only_here=is_new,
         ) as client:
             yield client
 
@@ -122,7 +139,8 @@ class Run:
         async with NostrClient.open(
             pubkey=account.pubkey if account else None,
             paths=self.paths,
-            own_relay=self.own_relay,
+            config=self.config,
+            own_relay=self.wants_own_relay,
             locked=account is not None and account.can_sign,
         ) as client:
             yield client

@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import chain, zip_longest
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
@@ -70,6 +70,10 @@ class DialPolicy:
     def allows_private(self, url: str) -> bool:
         """May this URL lead into a private network, whatever its name resolves to?"""
         return url in self._given or host_of(url) in self._hosts
+
+    def headers(self, url: str) -> Mapping[str, str]:
+        """What a handshake with this relay shows beside the usual. Raises ConnectFailed."""
+        return {}
 
     def __call__(self, url: str) -> bool:
         if not is_private_host(host_of(url)) or self.allows_private(url):

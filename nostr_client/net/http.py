@@ -50,12 +50,13 @@ async def get(
     allow_private: bool = False,
     redirects: int = 0,
     tls: ssl.SSLContext | None = None,
+    headers: Mapping[str, str] | None = None,
 ) -> Response:
     """GET `url` (http, https, or a relay's ws and wss), within `timeout` seconds.
 
     At most `redirects` are followed (NIP-05 allows none: a redirect is then an answer like any
     other), never from https to http, and each is dialled under the same rules. Private addresses
-    are refused unless `allow_private`.
+    are refused unless `allow_private`. `headers` go to `url` alone, not where it redirects.
 
     Raises InvalidData for a URL or an answer that cannot be used or is longer than `max_bytes`,
     ConnectFailed, and RelayTimeout, which says which step ran out of time.
@@ -66,6 +67,7 @@ async def get(
         max_bytes=max_bytes,
         private=allow_private,
         tls=tls,
+        headers=headers or {},
     )
     try:
         async with asyncio.timeout(timeout):
@@ -75,6 +77,7 @@ async def get(
                 if answer.status not in _REDIRECTS or location is None or redirects == 0:
                     return answer
                 url = _follow(url, location)
+                request.headers = {}
             raise InvalidData(f"more than {redirects} redirects")
     except TimeoutError:
         raise RelayTimeout(url, f"{request.step}: not done within {timeout:g} s") from None
@@ -88,6 +91,7 @@ class _Request(msgspec.Struct, kw_only=True):
     max_bytes: int
     private: bool
     tls: ssl.SSLContext | None
+    headers: Mapping[str, str]
     step: str = "connect"
 
 
@@ -156,6 +160,7 @@ async def _exchange(
         ("Accept-Encoding", "identity"),
         ("User-Agent", USER_AGENT),
         ("Connection", "close"),
+        *request.headers.items(),
     ]
     get = h11.Request(method="GET", target=slash + path or "/", headers=headers)
     writer.write(connection.send(get) or b"")

@@ -9,7 +9,7 @@ import asyncio
 import random
 import ssl
 import time
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from time import monotonic
 from types import TracebackType
 from typing import Any, Final, Self
@@ -256,8 +256,10 @@ class RelayPool:
 
     async def _open_wire(self, url: str) -> tuple[Wire, float]:
         private = is_private_host(host_of(url))
+        headers: Mapping[str, str] = {}
         if isinstance(self._dial, DialPolicy):
             private = private or self._dial.allows_private(url)
+            headers = self._dial.headers(url)
         async with self._dialling:
             if self._tls is None and url.startswith("wss:"):
                 self._tls = await asyncio.to_thread(ssl.create_default_context)
@@ -268,6 +270,7 @@ class RelayPool:
                 compression=self._compression,
                 tls=self._tls,
                 max_frame=self._max_frame,
+                headers=headers,
             )
 
     def _join(self, url: str, sub: Subscription) -> Ended | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from collections.abc import Mapping
 from time import monotonic
 from typing import Any, Final, cast
 
@@ -169,11 +170,12 @@ async def open_wire(
     compression: bool = False,
     tls: ssl.SSLContext | None = None,
     max_frame: int = MAX_FRAME,
+    headers: Mapping[str, str] | None = None,
 ) -> tuple[Wire, float]:
     """An open WebSocket to a relay, and the seconds of its handshake.
 
-    `private` allows private addresses. Raises ConnectFailed; its message begins with the step
-    that failed, and for a time limit says which.
+    `private` allows private addresses; `headers` go with the handshake. Raises ConnectFailed; its
+    message begins with the step that failed, and for a time limit says which.
     """
     host, port, secure = host_and_port(url)
     sock = await open_socket(url, host, port, proxy=proxy, private=private)
@@ -186,6 +188,7 @@ async def open_wire(
             proxy=None,
             compression="deflate" if compression else None,
             user_agent_header=USER_AGENT,
+            additional_headers=headers,
             open_timeout=HANDSHAKE_LIMIT,
             ping_interval=None,
             close_timeout=CLOSE_LIMIT,

@@ -6,13 +6,16 @@ One runs for a person, whichever program starts it, and it outlives the terminal
   standard input, and with its output in a log file of bounded size.
 - It holds `relay.lock` for as long as it lives and writes `relay.json` (pid, url, started) once it
   listens. The file alone proves nothing, nor does an answer from its port, which anybody may have
-  taken since: a relay counts as running when it answers and the process in the file holds the lock.
+  taken since: a relay counts as running when the process in the file holds the lock and answers.
 - Whoever starts one holds `start.lock` meanwhile, and looks again before starting; so of two
   programs that start one at once, the second finds that of the first.
 - It comes back at the port it had, if that is free, so that copies stay where the ledger says;
   else at another, and `urls` still names the old ones.
+- It answers the person's own processes alone: they show a token from a file that nobody else can
+  read (`token`), and only while the relay holds its lock, never to whoever took its port since.
+- It ends when the last program that used it (`in_use`) has ended, unless `keep` was asked for.
 - Only a process that holds `relay.lock` is ever signalled, never one that merely has its number.
-  Whoever tries that lock holds `start.lock`, so that no relay finds it taken while it starts.
+  A relay that starts waits a moment for that lock: somebody may be looking whether it is held.
 """
 
 from __future__ import annotations
@@ -20,19 +23,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import secrets
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
 import msgspec
 
-from nostr_client.errors import InvalidData, NostrError, OwnRelayError, StoreError
+from nostr_client.errors import ConnectFailed, InvalidData, NostrError, OwnRelayError, StoreError
 from nostr_client.net import http
 from nostr_client.nips import nip11
 from nostr_client.paths import (
@@ -51,6 +55,8 @@ START_LIMIT: Final = 30.0
 """Seconds in which a relay that starts listens; also how long to wait for another starter."""
 STOP_LIMIT: Final = 10.0
 """Seconds for a clean end; after that it is killed (what it confirmed is on disk)."""
+IDLE_LIMIT: Final = 15.0
+"""Seconds that it stays when nobody uses it: the next command of a script finds it there."""
 MOST_LOG: Final = 1 << 20
 MOST_URLS: Final = 20
 _MOST_DOCUMENT: Final = 64 * 1024
@@ -87,16 +93,17 @@ class _Note(msgspec.Struct):
 class OwnRelay:
     """Finds, starts, asks and stops the relay of one's own.
 
-    `command` starts it (`--data` and `--port` are added); the limits are in seconds.
+    `command` starts it (`--data` and the like are added); the limits are in seconds.
     """
 
     def __init__(
         self,
         where: Paths | None = None,
         *,
-        command: Sequence[str] = (sys.executable, "-P", "-m", "relays", "run", "--no-web-pages"),
+        command: Sequence[str] = (sys.executable, "-P", "-m", "relays", "run"),
         start_limit: float = START_LIMIT,
         ask_limit: float = ASK_LIMIT,
+        idle_limit: float = IDLE_LIMIT,
     ) -> None:
         where = where or paths()
         self.data = where.data / "own-relay"
@@ -104,6 +111,7 @@ class OwnRelay:
         self._command = tuple(command)
         self._start_limit = start_limit
         self._ask_limit = ask_limit
+        self._idle_limit = idle_limit
 
     async def ensure(self) -> str:
         """The url of the running relay, which is started if there is none.
@@ -111,31 +119,73 @@ class OwnRelay:
         Raises OwnRelayError when it cannot be started, or is there and does not answer.
         """
         status = await self.status()
-        if status.running:
+        if status.running and self._token.exists():
             self._bound_log()
             return status.url
+        if status.running:  # of a version that answered everybody
+            await self._end()
         private_folder(self.data)
         private_folder(self.log.parent)
         async with _patient_lock(self.data / "start.lock", self._start_limit):
-            status = self._confirmed(await self._asked())
+            status = await self.status()
             if not status.running:
                 status = await self._start()
             self._remember(status.url)
             return status.url
 
+    async def keep(self) -> str:
+        """`ensure`, and it stays until `stop`, whoever uses it."""
+        write_private(private_folder(self.data) / "keep", b"")
+        return await self.ensure()
+
+    @contextlib.contextmanager
+    def in_use(self) -> Iterator[None]:
+        """While the block runs, the relay does not end by itself. Raises StoreError."""
+        path = private_folder(self.data / "users") / f"{os.getpid()}-{secrets.token_hex(8)}.lock"
+        with FolderLock(path):
+            try:
+                yield
+            finally:
+                path.unlink(missing_ok=True)
+
+    def headers(self, url: str) -> Mapping[str, str]:
+        """What tells the relay at `url` that we are its owner's program (RFC 6750).
+
+        Raises ConnectFailed where it does not run: whoever listens there now is a stranger.
+        """
+        note = self._note()
+        try:
+            runs = note is not None and note.url == url and note.pid == self._holder()
+        except OwnRelayError as error:
+            raise ConnectFailed(url, f"refused: {error}") from None
+        if not runs:
+            raise ConnectFailed(url, "refused: it has ended")
+        try:
+            return {"Authorization": f"Bearer {self._token.read_text('ascii')}"}
+        except (OSError, UnicodeDecodeError):
+            return {}
+
     async def status(self) -> OwnRelayStatus:
         """Is it running? Found out by asking it, never from the file alone."""
-        answer = await self._asked()
-        if not answer.running:
-            return answer
+        note = self._note()
+        if note is None:
+            return self._status(problem="not started")
         try:
-            async with _patient_lock(self.data / "start.lock", self._ask_limit):
-                return self._confirmed(answer)
-        except OwnRelayError as error:
-            return self._status(problem=str(error))
+            headers = self.headers(note.url)
+        except ConnectFailed as error:
+            return self._status(problem=error.message)
+        version = await _ask(note.url, headers, self._ask_limit)
+        if version is None:
+            return self._status(problem="it does not answer")
+        return self._status(note, version)
 
     async def stop(self) -> bool:
-        """End it cleanly. False when none was running. Raises OwnRelayError if it will not end."""
+        """End it cleanly, kept or not. False when none was running. Raises OwnRelayError if it will
+        not end."""
+        (self.data / "keep").unlink(missing_ok=True)
+        return await self._end()
+
+    async def _end(self) -> bool:
         if not self.data.exists():
             return False
         async with _patient_lock(self.data / "start.lock", self._start_limit):
@@ -157,6 +207,10 @@ class OwnRelay:
             return ()
 
     # Inside
+
+    @property
+    def _token(self) -> Path:
+        return self.data / "token"
 
     @property
     def _urls(self) -> Path:
@@ -184,25 +238,9 @@ class OwnRelay:
             return None
         return note if note.pid > 1 and is_loopback(note.url) else None
 
-    async def _asked(self) -> OwnRelayStatus:
-        """What answers where the file says that it listens: it, or somebody else."""
-        note = self._note()
-        if note is None:
-            return self._status(problem="not started")
-        version = await _ask(note.url, self._ask_limit)
-        if version is None:
-            return self._status(problem="it does not answer")
-        return self._status(note, version)
-
-    def _confirmed(self, answer: OwnRelayStatus) -> OwnRelayStatus:
-        """`answer`, if it came from the holder of the lock. Only with `start.lock` held."""
-        if not answer.running or self._holder() == answer.pid:
-            return answer
-        return self._status(problem="it has ended, and another program answers at its port")
-
     def _holder(self) -> int | None:
         """The process that holds the relay's lock: a living one, for the system frees the lock
-        with its holder. Only with `start.lock` held."""
+        with its holder. A relay that starts meanwhile waits for us."""
         path = self.data / "relay.lock"
         if not path.exists():
             return None
@@ -237,6 +275,8 @@ class OwnRelay:
         self._bound_log()
         # What an ended one left behind: nobody is to be asked, nor the lock tried, because of it.
         (self.data / "relay.json").unlink(missing_ok=True)
+        if not self._token.exists():
+            write_private(self._token, secrets.token_urlsafe(32).encode())
         urls = self.urls()
         ports = [urlsplit(urls[0]).port or 0, 0] if urls else [0]
         words = ""
@@ -258,7 +298,12 @@ class OwnRelay:
         descriptor = os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         try:
             process = subprocess.Popen(  # noqa: S603 - our own interpreter
-                (*self._command, "--data", str(self.data), "--port", str(port)),
+                (
+                    *self._command,
+                    *("--data", str(self.data), "--port", str(port)),
+                    *("--token-file", str(self._token)),
+                    *("--stop-when-idle", str(self._idle_limit)),
+                ),
                 stdin=subprocess.DEVNULL,
                 stdout=descriptor,
                 stderr=descriptor,
@@ -279,7 +324,7 @@ class OwnRelay:
         """Wait until the relay answers; None if it `ended` before, or takes too long."""
         deadline = time.monotonic() + self._start_limit
         while time.monotonic() < deadline:
-            status = self._confirmed(await self._asked())
+            status = await self.status()
             if status.running:
                 return status
             if ended():
@@ -309,7 +354,7 @@ class OwnRelay:
         return next((line for line in reversed(lines) if line.strip()), "it said nothing")
 
 
-async def _ask(url: str, limit: float) -> str | None:
+async def _ask(url: str, headers: Mapping[str, str], limit: float) -> str | None:
     """The version of the relay at `url`; empty if it does not say; None if none answers."""
     try:
         response = await http.get(
@@ -319,6 +364,7 @@ async def _ask(url: str, limit: float) -> str | None:
             max_bytes=_MOST_DOCUMENT,
             accept="application/nostr+json",
             allow_private=True,
+            headers=headers,
         )
         return nip11.parse(response.body).version or "" if response.status == 200 else None
     except NostrError:

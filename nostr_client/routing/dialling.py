@@ -12,7 +12,7 @@ A public name may still resolve to a private address: `net.dial` looks again bef
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import lru_cache
 from typing import Final
 
@@ -55,6 +55,8 @@ class AddressPolicy(DialPolicy):
         self._allowed = frozenset(host.strip("[]").lower() for host in private_hosts)
         self._listed: set[str] = set()
         self._own_relay = ""
+        self.own_headers: Callable[[str], Mapping[str, str]] = lambda url: {}
+        """What the own relay wants to be shown; asked at each handshake. Raises ConnectFailed."""
 
     @property
     def own_relay(self) -> str:
@@ -75,6 +77,9 @@ class AddressPolicy(DialPolicy):
         """The person's own relay list has these: a community on a private network reads there."""
         self.allow(urls)
         self._listed.update(relay_url(url) for url in urls)
+
+    def headers(self, url: str) -> Mapping[str, str]:
+        return self.own_headers(url) if url == self._own_relay else {}
 
     def allows_private(self, url: str) -> bool:
         return url == self._own_relay or super().allows_private(url)

@@ -51,6 +51,7 @@ def opener(paths: Paths, config: ClientConfig, relays: Sequence[str] | None = No
             paths=paths,
             config=config,
             relays=relays if who.relays is None else who.relays,
+            own_relay=config.own_relay,
             key_only_here=who.key_only_here,
             locked=who.locked,
         )

@@ -65,6 +65,8 @@ def config_of(options: argparse.Namespace) -> RelayConfig:
         for name in ("profile", "host", "port", "web_pages")
         if (value := getattr(options, name, None)) is not None
     }
+    if getattr(options, "token_file", None) is not None:
+        given["web"] = {"token_file": options.token_file}
     return load_config(options.config, given, options.url)
 
 

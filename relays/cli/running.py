@@ -24,6 +24,17 @@ def add(commands: Commands) -> None:
     )
     run.add_argument("--stop-on-eof", action="store_true", help="stop when standard input ends")
     run.add_argument(
+        "--stop-when-idle",
+        type=_seconds,
+        metavar="SECONDS",
+        help="stop when nobody has been connected for so long (unless DIR holds a file `keep`)",
+    )
+    run.add_argument(
+        "--token-file",
+        metavar="FILE",
+        help="answer only programs that show the token in this file (Authorization: Bearer)",
+    )
+    run.add_argument(
         "--no-web-pages",
         action="store_false",
         dest="web_pages",
@@ -42,16 +53,24 @@ def _port(text: str) -> int:
     return number
 
 
+def _seconds(text: str) -> float:
+    number = float(text)
+    if not 1 <= number <= 1e9:
+        raise argparse.ArgumentTypeError("seconds, at least 1")
+    return number
+
+
 def _run(options: argparse.Namespace) -> int:
     from relays.logs import write_logs
-    from relays.running import Source, run
+    from relays.running import Ends, Source, run
 
     config = config_of(options)
     log = config.log
     write_logs(options.log_format or log.format, addresses=log.addresses, level=log.level)
     _tune()
     source = Source(lambda: config_of(options), options.config)
-    on_loop(run(config, data_of(options), source=source, stop_on_eof=options.stop_on_eof))
+    ends = Ends(stop_on_eof=options.stop_on_eof, idle=options.stop_when_idle)
+    on_loop(run(config, data_of(options), source=source, ends=ends))
     return 0
 
 

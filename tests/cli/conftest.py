@@ -61,6 +61,10 @@ class Home:
         (config / "config.toml").write_text("\n".join(lines))
 
     @property
+    def paths(self) -> Paths:
+        return Paths(self.folder / "config", self.folder / "data", self.folder / "state")
+
+    @property
     def environment(self) -> dict[str, str]:
         kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
         kept |= {

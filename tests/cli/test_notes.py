@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from nostr_client.paths import Paths
 from nostr_client.protocol.event import Draft
 from nostr_client.protocol.keys import SecretKey
 from nostr_client.protocol.messages import PublishEvent
+from nostr_client.resilience.own_relay import OwnRelay
 from tests.cli.conftest import DEAD, Home
 from tests.conftest import StartRelay
 
@@ -43,8 +44,11 @@ async def refusing(words: str) -> AsyncIterator[str]:
         yield f"ws://127.0.0.1:{socket.getsockname()[1]}"
 
 
-async def stored_at(url: str, note_id: str) -> dict[str, Any] | None:
-    async with asyncio.timeout(60), websockets.connect(url) as socket:
+async def stored_at(
+    url: str, note_id: str, headers: Mapping[str, str] | None = None
+) -> dict[str, Any] | None:
+    connecting = websockets.connect(url, additional_headers=headers)
+    async with asyncio.timeout(60), connecting as socket:
         await socket.send(json.dumps(["REQ", "s", {"ids": [note_id]}]))
         while True:
             message = json.loads(await socket.recv())
@@ -124,7 +128,9 @@ async def test_the_own_relay_alone_is_3_and_holds_it(home: Home, key: SecretKey)
         assert (done.code, done.record["own_relay"]) == (Exit.NOT_ACCEPTED, True), done.err
         status = (await home.run("own-relay", "status", "--json")).record
         assert status["running"], "it outlives the command"
-        assert await stored_at(status["url"], done.record["id"]) is not None
+        url = status["url"]
+        headers = OwnRelay(home.paths).headers(url)
+        assert await stored_at(url, done.record["id"], headers) is not None
     finally:
         stopped = await home.run("own-relay", "stop", "--json")
     assert stopped.record == {"stopped": True}

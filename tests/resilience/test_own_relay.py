@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import websockets
+from websockets.exceptions import InvalidStatus
 
-from nostr_client.errors import OwnRelayError
+from nostr_client.errors import ConnectFailed, OwnRelayError
+from nostr_client.net import http
 from nostr_client.paths import Paths
 from nostr_client.protocol.event import Draft
 from nostr_client.protocol.keys import SecretKey
 from nostr_client.protocol.messages import PublishEvent
+from nostr_client.rehearsal.relay_process import RelayProcess
 from nostr_client.resilience.own_relay import MOST_LOG, OwnRelay
+from relays.running import is_wanted
+from relays.server import MOST_STRANGERS
 
 LIMIT = 60.0
 
@@ -51,7 +60,12 @@ async def test_it_starts_is_found_asked_and_stopped(own: OwnRelay) -> None:
 
 async def test_it_is_a_relay(own: OwnRelay) -> None:
     event = Draft(1, "at home").sign(SecretKey.generate(), 1_700_000_000)
-    async with asyncio.timeout(LIMIT), websockets.connect(await own.ensure()) as socket:
+    url = await own.ensure()
+    headers = own.headers(url)
+    async with (
+        asyncio.timeout(LIMIT),
+        websockets.connect(url, additional_headers=headers, proxy=None) as socket,
+    ):
         await socket.send(PublishEvent(event).encode().decode())
         assert json.loads(await socket.recv())[:3] == ["OK", event.id, True]
 
@@ -60,6 +74,7 @@ async def test_starters_at_once_start_one(own: OwnRelay) -> None:
     program = """
 import asyncio, sys
 from pathlib import Path
+from nostr_client.net import http
 from nostr_client.paths import Paths
 from nostr_client.resilience.own_relay import OwnRelay
 
@@ -162,12 +177,14 @@ async def test_who_takes_its_port_is_not_taken_for_it(own: OwnRelay) -> None:
                 await asyncio.sleep(0.02)
     async with impostor:
         status = await own.status()
-        assert heard, "it was asked, and did answer"
         assert not status.running
-        assert "another program" in status.problem
+        assert "it has ended" in status.problem
+        with pytest.raises(ConnectFailed, match="has ended"):
+            own.headers(url)
         other = await own.ensure()
         assert other != url
         assert (await own.status()).url == other
+    assert heard == [], "the token is shown to nobody else"
 
 
 async def test_an_answer_while_another_process_holds_the_lock_is_none(own: OwnRelay) -> None:
@@ -219,3 +236,83 @@ async def test_its_log_is_private_and_bounded(own: OwnRelay) -> None:
         log.write(b"x" * (MOST_LOG + 1))
     await own.ensure()
     assert own.log.stat().st_size == 0
+
+
+async def refused_by(url: str, **options: Any) -> int:
+    with pytest.raises(InvalidStatus) as caught:
+        async with asyncio.timeout(LIMIT), websockets.connect(url, proxy=None, **options):
+            pass
+    return caught.value.response.status_code
+
+
+async def test_it_answers_its_owners_programs_alone(own: OwnRelay) -> None:
+    url = await own.ensure()
+    shown = dict(own.headers(url))
+    assert (own.data / "token").stat().st_mode & 0o777 == 0o600
+    assert await refused_by(url) == 401
+    assert await refused_by(url, additional_headers={"Authorization": "Bearer " + "x" * 43}) == 401
+    page = url.replace("ws:", "http:")
+    for origin in (page, "null", "https://evil.example", "http://localhost"):
+        assert await refused_by(url, origin=origin, additional_headers=shown) == 401
+    for path in ("/", "/health", "/metrics"):
+        assert (await http.get(page + path, allow_private=True)).status == 401
+
+
+async def test_strangers_sockets_leave_its_owner_served(own: OwnRelay) -> None:
+    url = await own.ensure()
+    port = urlsplit(url).port
+    async with contextlib.AsyncExitStack() as stack:
+        for _ in range(MOST_STRANGERS + 200):
+            stranger = stack.enter_context(socket.create_connection(("127.0.0.1", port or 0)))
+            stranger.setblocking(False)
+        async with (
+            asyncio.timeout(LIMIT),
+            websockets.connect(url, additional_headers=own.headers(url), proxy=None) as owner,
+        ):
+            await owner.send('["REQ","a",{"limit":1}]')
+            assert json.loads(await owner.recv())[:2] == ["EOSE", "a"]
+
+
+async def test_it_ends_with_the_last_program_that_used_it(tmp_path: Path) -> None:
+    home = Paths(tmp_path, tmp_path, tmp_path)
+    own, other = OwnRelay(home, idle_limit=1), OwnRelay(home)
+    with own.in_use():
+        await own.ensure()
+        pid = (await own.status()).pid
+        with other.in_use():
+            await other.ensure()
+    async with asyncio.timeout(LIMIT):
+        while (own.data / "relay.json").exists():
+            await asyncio.sleep(0.05)
+    assert not (await own.status()).running
+    assert pid
+    assert list((own.data / "users").iterdir()) == []
+
+
+async def test_who_uses_it_keeps_it_and_who_has_ended_does_not(tmp_path: Path) -> None:
+    """A program that is suspended asks nothing, and still wants it there."""
+    own = OwnRelay(Paths(tmp_path, tmp_path, tmp_path))
+    assert not is_wanted(own.data)
+    with own.in_use():
+        assert is_wanted(own.data)
+    assert not is_wanted(own.data)
+    (own.data / "users" / "12345-of-one-that-was-killed.lock").touch()
+    assert not is_wanted(own.data)
+    assert list((own.data / "users").iterdir()) == []
+
+
+async def test_one_that_is_kept_stays_until_it_is_stopped(own: OwnRelay) -> None:
+    await own.keep()
+    assert is_wanted(own.data)
+    assert await own.stop()
+    assert not is_wanted(own.data)
+
+
+async def test_one_that_answered_everybody_is_replaced(own: OwnRelay) -> None:
+    """An older version started it, without a token."""
+    old = await RelayProcess.start(own.data)
+    assert (await own.status()).pid == old.pid
+    await own.ensure()
+    assert not old.alive or await asyncio.wait_for(old._process.wait(), LIMIT) is not None
+    assert await refused_by((await own.status()).url) == 401
+    await old.kill()
