@@ -29,6 +29,8 @@ GROWTH: Final = 300_000_000
 """Bytes that the relay may grow by; its own bounds on what it holds allow more."""
 ANSWER: Final = 60.0
 """Seconds in which the good client must be served, on any machine."""
+LISTENING: Final = 0.5
+"""Seconds that one attacker listens at the most."""
 CLOSE_CODES: Final = {1000, 1001, 1002, 1003, 1007, 1008, 1009, 1011, 1013}
 
 
@@ -126,15 +128,16 @@ async def _one_connection(
 
 
 async def _what_it_says(reader: asyncio.StreamReader, seconds: float) -> bytes:
-    """What comes until nothing comes for so long."""
+    """What comes until nothing comes for so long; whoever subscribes may hear news for ever."""
     said = b""
     with contextlib.suppress(OSError):
-        while len(said) < 3_000_000:
-            async with asyncio.timeout(seconds):
-                part = await reader.read(65_536)
-            if not part:
-                break
-            said += part
+        async with asyncio.timeout(LISTENING):
+            while len(said) < 3_000_000:
+                async with asyncio.timeout(seconds):
+                    part = await reader.read(65_536)
+                if not part:
+                    break
+                said += part
     return said
 
 
