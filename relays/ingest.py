@@ -1,9 +1,11 @@
 """From an offered event to its OK: verify, store, answer, pass on.
 
-Three steps, each with a task of its own, so that the verifier and the disk work at the same time;
-batches go through them in order. An event that is offered again while it is under way waits for the
-same verdict: only when one of them is durable may another be called a duplicate. What claims an id
-under way with another signature is a different event here, for it may be the forgery or the truth.
+Each step has a task of its own, so that the verifier and the disk work at the same time; batches go
+through them in order. Between the two, an event that somebody wants to see first waits for its own
+verdict, and none waits for another's. An event that is offered again while it is under way waits
+for the same verdict: only when one of them is durable may another be called a duplicate. What
+claims an id under way with another signature is a different event here, for it may be the forgery
+or the truth.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from nostr_client.errors import NostrError
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.kinds import is_ephemeral
 from nostr_client.store.events import EventStore, SaveResult, SaveStatus
-from relays.policies.verdict import ACCEPTED, Offer, Verdict, refused
+from relays.policies.verdict import AsyncPolicy, Offer
 from relays.rules import Rules
 
 BATCH: Final = 512
@@ -29,7 +31,9 @@ UNDER_WAY: Final = 4
 REMEMBERED: Final = 10_000
 """Ephemeral events that are not passed on a second time."""
 PATIENCE: Final = 60.0
-"""Seconds that one batch may take in the verifier or in the store."""
+"""Seconds that one batch may take in the verifier or in the store, and one event's verdict."""
+CONSULTED: Final = 4096
+"""Events whose verdicts are waited for, at most; one client has fewer under way."""
 
 _log = logging.getLogger(__name__)
 
@@ -63,7 +67,8 @@ class _Job:
 
 Verify = Callable[[Sequence[Event]], Awaitable[list[bool]]]
 """Checks signatures, many at once."""
-_FORGED: Final = refused("invalid: the signature is wrong")
+_FORGED: Final = "invalid: the signature is wrong"
+_UNJUDGED: Final = "error: the event could not be judged"
 _TWIN: Final = "error: it was offered by two clients at once, offer it again"
 
 
@@ -93,8 +98,15 @@ class Intake:
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
-        self._verified: asyncio.Queue[tuple[list[_Job], asyncio.Task[list[Verdict] | None]]]
+        self._verified: asyncio.Queue[tuple[list[_Job], asyncio.Task[list[bool] | None]]]
         self._verified = asyncio.Queue(UNDER_WAY)
+        self._room = asyncio.Semaphore(CONSULTED)
+        self._requests: dict[str, asyncio.Task[None]] = {}
+        """The last request of each author, while it is being done."""
+        self._taken: deque[_Job] = deque()
+        """What is to be stored, set off by `_ready`."""
+        self._ready = asyncio.Event()
+        self._telling = False
         self._saved: asyncio.Queue[tuple[list[_Job], asyncio.Task[list[SaveResult] | None]]]
         self._saved = asyncio.Queue(UNDER_WAY)
         self._passed_on: dict[str, None] = {}
@@ -126,62 +138,103 @@ class Intake:
         """Work until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._verify(group))
+            group.create_task(self._sort(group))
             group.create_task(self._save(group))
             group.create_task(self._answer())
 
     async def _verify(self, group: asyncio.TaskGroup) -> None:
         while True:
             await self._wake.wait()
-            size = min(BATCH, len(self._waiting))
-            batch = [self._waiting.popleft() for _ in range(size)]
-            if not self._waiting:
-                self._wake.clear()
+            batch = _first(self._waiting, self._wake)
             await self._verified.put((batch, group.create_task(self._check(batch))))
 
-    async def _check(self, batch: list[_Job]) -> list[Verdict] | None:
+    async def _check(self, batch: list[_Job]) -> list[bool] | None:
         try:
             async with asyncio.timeout(PATIENCE):
                 begun = time.perf_counter()
                 valid = await self._verify_all([job.event for job in batch])
                 self._rules.metrics.verified(len(batch), time.perf_counter() - begun)
-                verdicts = [ACCEPTED if is_valid else _FORGED for is_valid in valid]
-                if self._rules.consult is not None or self._rules.handlers:
-                    await self._consult(batch, verdicts)
-                return verdicts
+                return valid
         except (NostrError, TimeoutError):
-            _log.exception("events could not be judged")
+            _log.exception("events could not be verified")
             return None
 
-    async def _consult(self, batch: list[_Job], verdicts: list[Verdict]) -> None:
-        """Ask those who want to see events whose signatures are right."""
-        asked: dict[int, Awaitable[Verdict]] = {}
-        for index, job in enumerate(batch):
-            ask = self._rules.handlers.get(job.event.kind, self._rules.consult)
-            if verdicts[index].accepted and ask is not None:
-                asked[index] = ask(job.offer)
-        answers = await asyncio.gather(*asked.values())
-        for index, verdict in zip(asked, answers, strict=True):
-            verdicts[index] = verdict
+    async def _sort(self, group: asyncio.TaskGroup) -> None:
+        """Whose signature is right is to be stored, or judged first by whoever wants to see it."""
+        while True:
+            batch, check = await self._verified.get()
+            valid = await check
+            if valid is None:
+                self._settle_all(batch, False, _UNJUDGED)
+                continue
+            rules = self._rules
+            for job, is_valid in zip(batch, valid, strict=True):
+                if not is_valid:
+                    self._settle(job, False, _FORGED)
+                    continue
+                ask = rules.handlers.get(job.event.kind, rules.consult)
+                if ask is None:
+                    self._take(job)
+                    continue
+                if self._room.locked():
+                    self._answered()
+                await self._room.acquire()
+                self._consult(group, job, ask)
+            self._answered()
+
+    def _consult(self, group: asyncio.TaskGroup, job: _Job, ask: AsyncPolicy) -> None:
+        """Ask for the verdict on one event: no other waits for it.
+
+        Requests to the relay are the exception: what one author asks for is done in his order.
+        """
+        author = job.event.pubkey
+        is_request = job.event.kind in self._rules.handlers
+        before = self._requests.get(author) if is_request else None
+        task = group.create_task(self._judge(job, ask, before))
+        if is_request:
+            self._requests[author] = task
+        task.add_done_callback(lambda _: self._consulted(author, task))
+
+    def _consulted(self, author: str, task: asyncio.Task[None]) -> None:
+        self._room.release()
+        if self._requests.get(author) is task:
+            del self._requests[author]
+
+    async def _judge(self, job: _Job, ask: AsyncPolicy, before: asyncio.Task[None] | None) -> None:
+        try:
+            async with asyncio.timeout(PATIENCE):
+                if before is not None:
+                    await asyncio.wait([before])
+                verdict = await ask(job.offer)
+        except (NostrError, TimeoutError):
+            _log.exception("an event could not be judged")
+            self._settle(job, False, _UNJUDGED)
+        else:
+            if not verdict.accepted or job.event.kind in self._rules.handlers:
+                self._settle(job, verdict.accepted, verdict.reason, personal=True)
+            else:
+                self._take(job)
+        if not self._telling:  # verdicts come in bursts
+            self._telling = True
+            asyncio.get_running_loop().call_soon(self._tell)
+
+    def _tell(self) -> None:
+        self._telling = False
+        self._answered()
+
+    def _take(self, job: _Job) -> None:
+        """All is right with it: keep it, or pass it on."""
+        if is_ephemeral(job.event.kind):
+            self._pass_on(job)
+        else:
+            self._taken.append(job)
+            self._ready.set()
 
     async def _save(self, group: asyncio.TaskGroup) -> None:
         while True:
-            batch, check = await self._verified.get()
-            verdicts = await check
-            if verdicts is None:
-                self._settle_all(batch, False, "error: the event could not be judged")
-                continue
-            good: list[_Job] = []
-            for job, verdict in zip(batch, verdicts, strict=True):
-                if not verdict.accepted or job.event.kind in self._rules.handlers:
-                    personal = verdict is not _FORGED
-                    self._settle(job, verdict.accepted, verdict.reason, personal=personal)
-                elif is_ephemeral(job.event.kind):
-                    self._pass_on(job)
-                else:
-                    good.append(job)
-            self._answered()
-            if good:
-                await self._saved.put((good, group.create_task(self._store_all(good))))
+            await self._ready.wait()
+            batch = _first(self._taken, self._ready)
+            await self._saved.put((batch, group.create_task(self._store_all(batch))))
 
     async def _store_all(self, batch: list[_Job]) -> list[SaveResult] | None:
         begun = time.perf_counter()
@@ -239,3 +292,11 @@ class Intake:
             asker.settle(job.event, accepted, reason)
         if not self._jobs:
             self._idle.set()
+
+
+def _first(jobs: deque[_Job], some: asyncio.Event) -> list[_Job]:
+    """The next batch; `some` is set for as long as there are more."""
+    batch = [jobs.popleft() for _ in range(min(BATCH, len(jobs)))]
+    if not jobs:
+        some.clear()
+    return batch

@@ -5,6 +5,7 @@ It passes the limits on age, work and rates; never those on signatures, bans, de
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -113,7 +114,8 @@ class Taker:
         Raises StoreError.
         """
         if self._consult is not None:
-            events = [event for event in events if await self._agreed(event, self._consult)]
+            agreed = await asyncio.gather(*(self._agreed(one, self._consult) for one in events))
+            events = [event for event, is_agreed in zip(events, agreed, strict=True) if is_agreed]
         held: list[Event] = []
         for event, result in zip(events, await self.store.save(events), strict=True):
             if result.status in _SAVED:

@@ -3,8 +3,10 @@
 A plugin is asked about many events at once, in the order in which they came; each answer names its
 event, so it may take any order. What it does not say within its time, what it says wrongly and what
 it is asked while it is not running is refused with `error:`: a policy that cannot be asked does not
-let anything pass. A plugin that ends, or says nothing for too long, is started again, later each
-time. `shadowReject` is an honest refusal here: an author is told what became of his event.
+let anything pass. An event that it passes over is lost alone: it has answered later ones, or goes
+on when it is asked others. One that ends, or says nothing at all for too long, is started again,
+later each time unless it had answered. `shadowReject` is an honest refusal here: an author is told
+what became of his event.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ from nostr_client.paths import environment_for_children
 from nostr_client.safe_text import safe_line
 from relays.policies.verdict import ACCEPTED, Offer, Source, Verdict, refused
 
-UNDER_WAY: Final = 256
+UNDER_WAY: Final = 4096
 """Events that a plugin is asked about and has not answered; their bytes are bounded by what the
 relay takes in at all."""
 LONGEST_LINE: Final = 64 * 1024
@@ -37,6 +39,8 @@ PATIENCE: Final = 50.0
 FIRST_REST: Final = 0.5
 LONGEST_REST: Final = 60.0
 """Seconds before a plugin is started again, doubled each time."""
+_PASSED_OVER: Final = 2
+"""Events one after the other to which alone nothing is said, before that is called silence."""
 _STEADY: Final = 30.0
 """Seconds after which a plugin that still runs is thought to be well."""
 _LOOK: Final = 1.0
@@ -63,6 +67,18 @@ class _Answer(msgspec.Struct):
 _decode = msgspec.json.Decoder(_Answer).decode
 
 
+class _Asked:
+    """An event that the plugin was asked about."""
+
+    __slots__ = ("answer", "number", "overtaken")
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.answer: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()
+        self.overtaken = 0.0
+        """Since when an answer to a later question is there (loop's time)."""
+
+
 class Plugin:
     """One command. `run` keeps it running; `judge` asks it."""
 
@@ -72,7 +88,11 @@ class Plugin:
         self.seconds = seconds
         self._file = file_of(command, folder)
         self._process: asyncio.subprocess.Process | None = None
-        self._asked: dict[str, deque[asyncio.Future[Verdict]]] = {}
+        self._asked: dict[str, deque[_Asked]] = {}
+        self._ahead: deque[_Asked] = deque()
+        """What was asked after all that is answered, in order: it may not have read these."""
+        self._number = 0
+        self._passed_over = 0
         self._lines: list[bytes] = []
         self._room = asyncio.Semaphore(UNDER_WAY)
         self._running = asyncio.Event()
@@ -80,6 +100,8 @@ class Plugin:
         """It failed, and is to be started again later."""
         self._heard = 0.0
         """When it last answered, or was asked with nothing else to do (loop's time)."""
+        self._well = False
+        """It has answered since it was started."""
         self._said = 0
         self._said_at = 0.0
 
@@ -91,11 +113,11 @@ class Plugin:
             async with asyncio.timeout(PATIENCE), self._room:
                 if not await self._is_running():
                     return _NOT_RUNNING
-                answer = self._ask(offer)
+                asked = self._ask(offer)
                 try:
-                    return await answer
+                    return await asked.answer
                 finally:
-                    self._forget(offer.event.id, answer)
+                    self._forget(offer.event.id, asked)
         except TimeoutError:
             return _TOO_LATE
 
@@ -107,16 +129,18 @@ class Plugin:
                     await self._running.wait()
         return self._running.is_set()
 
-    def _ask(self, offer: Offer) -> asyncio.Future[Verdict]:
+    def _ask(self, offer: Offer) -> _Asked:
         loop = asyncio.get_running_loop()
-        answer: asyncio.Future[Verdict] = loop.create_future()
-        if not self._asked:
+        if not self._ahead:
             self._heard = loop.time()
-        self._asked.setdefault(offer.event.id, deque()).append(answer)
+        self._number += 1
+        asked = _Asked(self._number)
+        self._ahead.append(asked)
+        self._asked.setdefault(offer.event.id, deque()).append(asked)
         if not self._lines:
             loop.call_soon(self._send)  # what comes in one burst goes in one piece
         self._lines.append(request(offer))
-        return answer
+        return asked
 
     def _send(self) -> None:
         lines, self._lines = self._lines, []
@@ -124,18 +148,18 @@ class Plugin:
         if process is not None and process.stdin is not None and not process.stdin.is_closing():
             process.stdin.write(b"".join(lines))
 
-    def _forget(self, event_id: str, answer: asyncio.Future[Verdict]) -> None:
+    def _forget(self, event_id: str, asked: _Asked) -> None:
         waiting = self._asked.get(event_id)
-        if waiting is not None and answer in waiting:
-            waiting.remove(answer)
+        if waiting is not None and asked in waiting:
+            waiting.remove(asked)
             if not waiting:
                 del self._asked[event_id]
 
     def _fail_all(self) -> None:
         for waiting in list(self._asked.values()):
-            for answer in waiting:
-                if not answer.done():
-                    answer.set_result(_NOT_RUNNING)
+            for asked in waiting:
+                _settle(asked, _NOT_RUNNING)
+        self._ahead.clear()
         self._lines.clear()
 
     def _hear(self, line: bytes) -> None:
@@ -149,12 +173,15 @@ class Plugin:
         if not waiting:
             self._complain("an answer to nothing that was asked")
             return
-        self._heard = asyncio.get_running_loop().time()
-        future = waiting.popleft()
+        self._heard = now = asyncio.get_running_loop().time()
+        self._passed_over = 0
+        self._well = True
+        asked = waiting.popleft()
         if not waiting:
             del self._asked[answer.id]
-        if not future.done():
-            future.set_result(self._meant(answer))
+        while self._ahead and self._ahead[0].number <= asked.number:
+            self._ahead.popleft().overtaken = now
+        _settle(asked, self._meant(answer))
 
     def _meant(self, answer: _Answer) -> Verdict:
         if answer.action == "accept":
@@ -179,7 +206,7 @@ class Plugin:
                 why = await self._run_once()
             except OSError as error:
                 why = f"it could not be started: {error.strerror or error}"
-            if why == _CHANGED or loop.time() - started > _STEADY:
+            if why == _CHANGED or self._well or loop.time() - started > _STEADY:
                 rest = FIRST_REST
             _log.warning("plugin %s: %s", safe_line(self.command, 80), why)
             if why != _CHANGED:
@@ -193,6 +220,7 @@ class Plugin:
         changed = self._stamp()
         process = await _started(self.command, self.folder)
         self._process = process
+        self._well = False
         self._running.set()
         try:
             async with asyncio.TaskGroup() as group:
@@ -228,13 +256,32 @@ class Plugin:
 
     async def _watch(self, stamp: object) -> str:
         """Waits until it is silent for too long, or its file is another one."""
-        loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(min(_LOOK, self.seconds / 4))
-            if self._asked and loop.time() - self._heard > self.seconds:
+            if self._is_silent(asyncio.get_running_loop().time()):
                 return f"it said nothing for {self.seconds:g} seconds"
             if self._stamp() != stamp:
                 return _CHANGED
+
+    def _is_silent(self, now: float) -> bool:
+        """Does it say nothing at all? What it has passed over is given up here."""
+        for waiting in list(self._asked.values()):
+            for asked in waiting:
+                if asked.overtaken and now - asked.overtaken > self.seconds:
+                    self._give_up(asked)
+        unanswered = [asked for asked in self._ahead if not asked.answer.done()]
+        if not unanswered or now - self._heard <= self.seconds:
+            return False
+        if len(unanswered) > 1 or self._passed_over >= _PASSED_OVER:
+            return True
+        self._passed_over += 1
+        self._ahead.clear()
+        self._give_up(unanswered[0])
+        return False
+
+    def _give_up(self, asked: _Asked) -> None:
+        self._complain("no answer to one event, which is refused")
+        _settle(asked, _TOO_LATE)
 
     async def _overhear(self, process: asyncio.subprocess.Process) -> None:
         """What it writes on its standard error goes to our log."""
@@ -264,6 +311,11 @@ class Plugin:
         self._said += 1
         if self._said <= _LINES_A_SECOND:
             _log.warning("plugin %s: %s", safe_line(self.command, 80), words)
+
+
+def _settle(asked: _Asked, verdict: Verdict) -> None:
+    if not asked.answer.done():
+        asked.answer.set_result(verdict)
 
 
 _SOURCES: Final = {Source.IMPORT: "Import", Source.SYNC: "Sync", Source.MIRROR: "Stream"}

@@ -208,6 +208,51 @@ async def test_one_that_fails_is_started_again(
     assert words in caplog.text
 
 
+SKIPS = """
+import json, sys
+for line in sys.stdin:
+    event = json.loads(line)["event"]
+    if event["content"] != "skip":
+        print(json.dumps({"id": event["id"], "action": "accept"}), flush=True)
+"""
+LOST = "error: this relay's policy did not answer in time, try again later"
+
+
+async def test_an_event_that_is_passed_over_is_lost_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(plugins, "_LOOK", 0.02)
+    async with running(tmp_path, script(tmp_path, SKIPS), seconds=60) as plugin:
+        skipped = [asyncio.create_task(plugin.judge(offer("skip"))) for _ in range(3)]
+        others = await asyncio.gather(*(plugin.judge(offer(f"n {n}")) for n in range(300)))
+        assert all(verdict.accepted for verdict in others)
+        plugin.seconds = 0.05
+        assert {verdict.reason for verdict in await asyncio.gather(*skipped)} == {LOST}
+        plugin.seconds = 60
+        assert (await plugin.judge(offer("after"))).accepted
+    assert "said nothing" not in caplog.text
+    assert not plugin._asked
+
+
+async def test_one_asked_alone_and_passed_over_is_no_silence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(plugins, "_LOOK", 0.02)
+    async with running(tmp_path, script(tmp_path, SKIPS), seconds=60) as plugin:
+        for _ in range(3):  # what is answered in between says that it is well
+            asked = asyncio.create_task(plugin.judge(offer("skip")))
+            await until(lambda: bool(plugin._ahead))
+            plugin.seconds = 0.05
+            assert (await asked).reason == LOST
+            plugin.seconds = 60
+            assert (await plugin.judge(offer())).accepted
+        assert "said nothing" not in caplog.text
+        plugin.seconds = 0.05
+        reasons = [(await plugin.judge(offer("skip"))).reason for _ in range(3)]
+        assert reasons == [LOST, LOST, NOT_ASKED]
+        await until(lambda: "said nothing" in caplog.text)
+
+
 async def test_one_that_cannot_be_started_lets_nothing_pass(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
