@@ -4,29 +4,33 @@ relays that answer as they are told, and a clock that can be moved."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
+from nostr_client.errors import StoreError
 from nostr_client.net.fetch import Fetched
 from nostr_client.net.health import DOWN, REFUSING, UP, HealthBook
 from nostr_client.net.report import Answer, PublishReport
+from nostr_client.paths import FolderLock
 from nostr_client.protocol.event import Draft, Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.keys import SecretKey
+from nostr_client.resilience import replication
 from nostr_client.resilience.replication import Pace, Replication
-from nostr_client.store.copies import CopyState
+from nostr_client.store.copies import Copy, CopyLedger, CopyState
 from nostr_client.store.events import EventStore
+from tests.waiting import until
 
 KEY = SecretKey.generate()
 ME = KEY.public_key.hex
 A, B, C, D, E = (f"wss://{name}.example" for name in "abcde")
-PACE = Pace(idle=0.02, lead=0.05, sweep=0.05, settle=0.0, grace=0.0, dead_after=100.0)
-LIMIT = 30.0
+PACE = Pace(idle=0.01, lead=0.01, sweep=0.0, settle=0.0, grace=0.0, dead_after=100.0)
 
 
 class Clock:
@@ -72,6 +76,21 @@ class Relays:
 EVENTS: dict[str, Event] = {}
 
 
+class Ledger:
+    """The store's, and how often it was asked what is due: once in every round."""
+
+    def __init__(self, ledger: CopyLedger) -> None:
+        self._ledger = ledger
+        self.rounds = 0
+
+    async def due(self, now: int, limit: int) -> list[Copy]:
+        self.rounds += 1
+        return await self._ledger.due(now, limit)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._ledger, name)
+
+
 @dataclass
 class House:
     store: EventStore
@@ -81,6 +100,8 @@ class House:
     plan: list[str] = field(default_factory=lambda: [A, B])
     spare: list[str] = field(default_factory=list)
     own: list[str] = field(default_factory=list)
+    ledgers: list[Ledger] = field(default_factory=list)
+    """One of each program."""
 
     async def planned(self, event: Event, avoid: frozenset[str]) -> list[str]:
         chosen = [url for url in self.plan if url not in avoid]
@@ -89,9 +110,11 @@ class House:
 
     def replication(self, pace: Pace = PACE) -> Replication:
         pool: Any = self.relays
+        ledger: Any = Ledger(self.store.ledger)
+        self.ledgers.append(ledger)
         return Replication(
             store=self.store,
-            ledger=self.store.ledger,
+            ledger=ledger,
             pool=pool,
             plan=self.planned,
             pubkeys=[ME],
@@ -101,6 +124,16 @@ class House:
             clock=self.clock,
             rng=lambda: 0.0,
         )
+
+    async def a_round(self) -> None:
+        """Returns when whoever is at work has gone round once, from the planning to the sending."""
+        before = self.rounds
+        # One is under way and may have planned already; the second has sent when the third asks.
+        await until(lambda: self.rounds >= before + 3)
+
+    @property
+    def rounds(self) -> int:
+        return sum(ledger.rounds for ledger in self.ledgers)
 
     async def note(self, text: str, urls: Sequence[str] | None = None) -> Event:
         event = Draft(1, text).sign(KEY, int(self.clock.now))
@@ -137,17 +170,11 @@ async def at_work(replication: Replication) -> AsyncIterator[Replication]:
             await task
 
 
-async def until(holds: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(LIMIT):
-        while not await holds():
-            await asyncio.sleep(0.01)
-
-
 async def test_what_is_wanted_is_placed_once(house: House) -> None:
     event = await house.note("hello", [A, B])
     async with at_work(house.replication()):
         await until(lambda: _is(house.held_by(event), {A, B}))
-        await asyncio.sleep(0.1)
+        await house.a_round()
     assert sorted(house.relays.sent) == sorted([(event.id, A), (event.id, B)])
 
 
@@ -165,7 +192,7 @@ async def test_offline_is_no_copies_yet(house: House) -> None:
         await until(lambda: _is(house.states(event), {A: CopyState.FAILED}))
         assert await replication.pending() == 1
         sent = len(house.relays.sent)
-        await asyncio.sleep(0.1)
+        await house.a_round()
         assert len(house.relays.sent) == sent, "it is not tried again before its time"
     house.relays.says[A] = ""
     house.clock.now += 3600
@@ -197,7 +224,7 @@ async def test_a_relay_that_refuses_the_key_is_replaced(house: House) -> None:
     async with at_work(house.replication()):
         await until(lambda: _is(house.held_by(event), {B, C}))
         house.clock.now += 7 * 24 * 3600
-        await asyncio.sleep(0.1)
+        await house.a_round()
     assert house.relays.sent.count((event.id, A)) == 1, "over is over"
     copies = {copy.url: copy for copy in await house.store.ledger.copies(event.id)}
     assert copies[A].state is CopyState.REFUSED
@@ -258,7 +285,7 @@ async def test_dead_relays_are_replaced_when_others_live(house: House, state: st
         await until(lambda: _is(house.held_by(event), {A, B}))
         house.relays.book.of(A).enter(state, house.clock.now)
         house.relays.book.of(B).enter(UP, house.clock.now)
-        await asyncio.sleep(0.1)
+        await house.a_round()
         assert await house.held_by(event) == {A, B}, "a relay may be away for a while"
         house.clock.now += PACE.dead_after + 1
         await until(lambda: _is(house.held_by(event), {A, B, C}))
@@ -272,7 +299,7 @@ async def test_when_we_are_cut_off_no_relay_is_dead(house: House) -> None:
         for url in (A, B):
             house.relays.book.of(url).enter(DOWN, house.clock.now)
         house.clock.now += 10 * PACE.dead_after
-        await asyncio.sleep(0.2)
+        await house.a_round()
     assert await house.held_by(event) == {A, B}
 
 
@@ -281,7 +308,8 @@ async def test_a_resting_relay_is_not_hammered(house: House) -> None:
         await house.note(f"note {n}", [A])
     house.relays.says[A] = "rate-limited: slow down"
     async with at_work(house.replication()):
-        await asyncio.sleep(0.3)
+        await until(lambda: _is(house.store.ledger.due(house.clock.now), []))
+        await house.a_round()
     assert len(house.relays.sent) <= 2
 
 
@@ -290,24 +318,42 @@ async def test_a_relay_that_blocks_all_is_not_asked_forty_times(house: House) ->
         await house.note(f"note {n}", [A])
     house.relays.says[A] = "blocked: go away"
     async with at_work(house.replication()):
-        await asyncio.sleep(0.3)
+        await until(lambda: _is(house.store.ledger.due(house.clock.now), []))
+        await house.a_round()
     assert len(house.relays.sent) <= 6
 
 
-async def test_two_programs_do_it_once(house: House) -> None:
+@pytest.fixture
+def turned_away(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """The locks that somebody asked for in vain."""
+    found: list[Path] = []
+
+    class Lock(FolderLock):
+        def __enter__(self) -> FolderLock:
+            try:
+                return super().__enter__()
+            except StoreError:
+                found.append(self.path)
+                raise
+
+    monkeypatch.setattr(replication, "FolderLock", Lock)
+    return found
+
+
+async def test_two_programs_do_it_once(house: House, turned_away: list[Path]) -> None:
     event = await house.note("hello", [A, B])
     async with at_work(house.replication()), at_work(house.replication()):
         await until(lambda: _is(house.held_by(event), {A, B}))
-        await asyncio.sleep(0.2)
+        await until(lambda: turned_away)
+        await house.a_round()
     assert len(house.relays.sent) == 2
 
 
-async def test_the_second_program_takes_over(house: House) -> None:
+async def test_the_second_program_takes_over(house: House, turned_away: list[Path]) -> None:
     async with at_work(house.replication()):
-        await asyncio.sleep(0.05)
-        async with asyncio.timeout(LIMIT):
-            second = asyncio.create_task(house.replication().run())
-            await asyncio.sleep(0.1)
+        await house.a_round()
+        second = asyncio.create_task(house.replication().run())
+        await until(lambda: turned_away)
     event = await house.note("hello", [A])
     await until(lambda: _is(house.held_by(event), {A}))
     second.cancel()
@@ -316,11 +362,11 @@ async def test_the_second_program_takes_over(house: House) -> None:
 
 
 async def test_what_somebody_publishes_just_now_is_left_to_him(house: House) -> None:
-    pace = Pace(idle=0.02, lead=0.05, sweep=0.05, settle=0.0, grace=20.0)
+    pace = msgspec.structs.replace(PACE, grace=20.0, sweep=1000.0)  # one sweep, at the start
     async with at_work(house.replication(pace)):
-        await asyncio.sleep(0.05)
+        await house.a_round()
         event = await house.note("in flight", [A])
-        await asyncio.sleep(0.2)
+        await house.a_round()
         assert house.relays.sent == []
         house.clock.now += 21
         await until(lambda: _is(house.held_by(event), {A}))
