@@ -341,7 +341,7 @@ class NostrClient:
             ledger=self.copies,
             pool=self.pool,
             plan=self.courier.plan,
-            pubkeys=[me] if self.signer else [],
+            pubkeys=[me] if self._keyed else [],
             folder=data,
             own_urls=self._own_urls,
             clock=clock,
@@ -370,7 +370,7 @@ class NostrClient:
     def _work(self) -> list[Coroutine[Any, Any, None]]:
         """What runs for as long as the client does. A watched account's events are not ours to
         spread."""
-        if not self.signer:
+        if not self._keyed:
             return []
         return [self.replication.run(), self._follow_own_relays()]
 

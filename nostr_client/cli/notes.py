@@ -1,4 +1,4 @@
-"""`nostr-client post`, `reply`, `react`, `repost`, `delete`: what you write."""
+"""`nostr-client post`, `reply`, `react`, `repost`, `delete`, `send`: what you write."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nostr_client.cli.command import WRITING, add_command
+from nostr_client.cli.command import READING, WRITING, add_command
 from nostr_client.cli.exits import CommandError, Exit
+from nostr_client.cli.waiting import wait_for
 
 if TYPE_CHECKING:
     from nostr_client.cli.run import Run
 
+SEND_LIMIT = 30.0
+"""Seconds for what waits to be sent."""
 MOST_BYTES = 256 * 1024
 """The longest text read from standard input; relays take less."""
 
@@ -70,6 +73,31 @@ def delete(
     publish_about(run, note, lambda client, found: client.delete(found, reason))
 
 
+def send(run: Run) -> None:
+    """Send what waits now, instead of when it would be tried again."""
+    from nostr_client.cli import show
+
+    account = run.must_act()
+
+    async def work() -> None:
+        async with run.reading(account) as client:
+            before = await client.replication.pending()
+            left = await client.replication.send_now(SEND_LIMIT)
+            unsent = await client.replication.pending()
+            run.out.emit(
+                {
+                    "sent": before - unsent,
+                    "unsent": unsent,
+                    "waiting": [show.waiting_record(copy) for copy in left],
+                },
+                show.sent_lines(before - unsent, unsent, left),
+            )
+            if unsent:
+                run.exit_code = Exit.NOT_ACCEPTED
+
+    wait_for(work())
+
+
 def _content(text: str) -> str:
     """The text of a note, as given or from standard input. Raises CommandError."""
     if text == "-":
@@ -92,3 +120,4 @@ def add_to(app: typer.Typer) -> None:
     """The commands of this file stand at the top level."""
     for function in (post, reply, react, repost, delete):
         add_command(app, function.__name__, function, WRITING)
+    add_command(app, "send", send, READING)

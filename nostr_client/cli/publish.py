@@ -11,9 +11,6 @@ from nostr_client.cli.refs import find_note, note_ref
 from nostr_client.cli.waiting import wait_for
 from nostr_client.errors import ListNotRead
 
-EARLIER_LIMIT = 5.0
-"""Seconds for what earlier commands could not send: for scripts there is no other occasion."""
-
 if TYPE_CHECKING:
     from nostr_client.cli.run import Run
     from nostr_client.client import NostrClient
@@ -43,7 +40,6 @@ def publish(
                 run.out.emit(show.posted_record(posted, own), show.posted_lines(posted, own))
                 if not show.reached_somebody(posted, own):
                     run.exit_code = Exit.NOT_ACCEPTED
-            await client.replication.drain(EARLIER_LIMIT)
 
     wait_for(work())
 

@@ -34,7 +34,7 @@ def feed(
     account = run.must_act()
 
     async def work() -> None:
-        async with run.reading(account) as client:
+        async with run.reading(account, offline=offline) as client:
             if not offline:
                 await _catch_up(client)
             newest = await client.timeline.home(limit=limit)
@@ -63,7 +63,7 @@ def thread(
     account = run.acting()
 
     async def work() -> None:
-        async with run.reading(account) as client:
+        async with run.reading(account, offline=offline) as client:
             if not offline:
                 await find_note(client, ref)
                 view = await client.threads.fetch(ref.id)

@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from nostr_client.config import ClientConfig
     from nostr_client.signing.signer import Signer
 
+EARLIER_LIMIT = 5.0
+"""Seconds for what earlier commands could not send: for scripts there is no other occasion."""
+MEANWHILE_LIMIT = 2.0
+"""The same after a command that reads, which had its own time for it."""
 NO_ACCOUNT = (
     "there is no account yet: `nostr-client account create` makes one, `account import` brings "
     "one, `account watch` reads as somebody"
@@ -130,10 +134,16 @@ class Run:
             key_only_here=is_new,
         ) as client:
             yield client
+            await client.replication.drain(EARLIER_LIMIT)
 
     @asynccontextmanager
-    async def reading(self, account: Account | None) -> AsyncIterator[NostrClient]:
-        """A client that only reads, as `account` or as nobody."""
+    async def reading(
+        self, account: Account | None, *, offline: bool = False
+    ) -> AsyncIterator[NostrClient]:
+        """A client that signs nothing, as `account` or as nobody.
+
+        What the account wrote earlier and no relay has yet is sent meanwhile, unless `offline`.
+        """
         from nostr_client.client import NostrClient
 
         async with NostrClient.open(
@@ -141,9 +151,10 @@ class Run:
             paths=self.paths,
             config=self.config,
             own_relay=self.wants_own_relay,
-            locked=account is not None and account.can_sign,
+            locked=account is not None and account.can_sign and not offline,
         ) as client:
             yield client
+            await client.replication.drain(MEANWHILE_LIMIT)
 
     def show_trace(self, error: BaseException) -> None:
         """Where `error` came from, for `--debug`."""

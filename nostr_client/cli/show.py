@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from nostr_client.nips import nip19
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from nostr_client.client import NostrClient
     from nostr_client.net.check import Step
     from nostr_client.social.views import NoteView, Posted, Profile, RelayRow
+    from nostr_client.store.copies import Copy
 
 WORDS = 100
 """Terminal cells for a relay's own words."""
@@ -127,6 +128,29 @@ def note_lines(note: NoteView, depth: int = 0, width: int = 0) -> str:
     margin = "  " * min(depth, 8)
     lines = [head, *quoted(body, width - len(margin) if width else 0), f"{END}{tail}"]
     return "\n".join(margin + line for line in lines) + "\n"
+
+
+def waiting_record(copy: Copy) -> dict[str, Any]:
+    """A copy that a relay does not have yet, and its words."""
+    return {"id": copy.event_id, "relay": copy.url, "prefix": copy.prefix, "reason": copy.reason}
+
+
+def sent_lines(sent: int, unsent: int, left: Sequence[Copy]) -> str:
+    """What became of what waited: how many notes a relay has now, and which relays have not."""
+    if not (sent or unsent or left):
+        return "nothing waits to be sent"
+    words = f"{sent} sent" if sent or unsent else "every note has a relay"
+    if unsent:
+        words += f", {unsent} kept here and tried again"
+    relays: dict[str, list[Copy]] = {}
+    for copy in left:
+        relays.setdefault(copy.url, []).append(copy)
+    lines = [
+        f"  {safe_line(url)}: {len(copies)} waiting"
+        + (f": {safe_line(copies[-1].reason, WORDS)}" if copies[-1].reason else "")
+        for url, copies in sorted(relays.items())
+    ]
+    return "\n".join([words, *lines])
 
 
 def profile_record(profile: Profile) -> dict[str, Any]:

@@ -54,6 +54,7 @@ SLICE: Final = 200
 """Events planned anew between two breaths."""
 NEWEST: Final = 20
 """Events that are looked at to find out whether the plan has changed."""
+_NEVER: Final = 1 << 62
 CLAIM_READ_LIMIT: Final = 10.0
 
 
@@ -138,6 +139,15 @@ class Replication:
                 return False
             await asyncio.sleep(0.05)
         return True
+
+    async def send_now(self, limit: float) -> list[Copy]:
+        """Try everything that waits, whenever it was to be tried again, for `limit` seconds.
+
+        Returns what waits still, at most `BATCH` copies.
+        """
+        await self._ledger.hurry()
+        await self.drain(limit)
+        return await self._ledger.due(_NEVER, BATCH)
 
     def replan(self) -> None:
         """The relay list changed: plan every tracked event anew."""

@@ -173,6 +173,11 @@ class CopyLedger:
         )
         return [_copy(event_id.decode(), rest) for event_id, *rest in rows]
 
+    async def hurry(self) -> None:
+        """Whatever waits is due now, however often it was tried."""
+        sql = "UPDATE copy SET next_try = 0 WHERE state IN ('wanted', 'failed') AND next_try > 0"
+        await self._db.write(lambda db: db.execute(sql))
+
     async def unplanned(self, pubkeys: Collection[str]) -> list[str]:
         """Ids of events by these authors of which no copy is wanted or known at all."""
         return await self._ids(

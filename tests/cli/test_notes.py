@@ -23,6 +23,7 @@ from nostr_client.protocol.event import Draft
 from nostr_client.protocol.keys import SecretKey
 from nostr_client.protocol.messages import PublishEvent
 from nostr_client.resilience.own_relay import OwnRelay
+from nostr_client.store.events import EventStore
 from tests.cli.conftest import DEAD, Home
 from tests.conftest import StartRelay
 
@@ -226,3 +227,32 @@ async def test_two_posts_at_once_and_a_client_beside_them(
         follow.terminate()
         await asyncio.wait_for(follow.communicate(), 60)
     assert follow.returncode == 128 + 15
+
+
+async def test_what_waits_is_sent_by_hand_and_by_whatever_reads(
+    home: Home, key: SecretKey, start_relay: StartRelay
+) -> None:
+    relay = await start_relay()
+    home.configure([relay.url])
+    await home.import_key(key)
+    nothing = await home.run("send")
+    assert (nothing.code, nothing.out) == (Exit.DONE, "nothing waits to be sent\n")
+    port = int(relay.url.rpartition(":")[2])
+    await relay.stop()
+    first = (await home.run("post", "one", "--json")).record["id"]
+    still = await home.run("send")
+    assert still.code == Exit.NOT_ACCEPTED
+    assert still.out.startswith("0 sent, 1 kept here and tried again\n"), still.out
+    assert relay.url in still.out
+    again = await start_relay(data=relay.data, port=port)
+    sent = await home.run("send", "--json")
+    assert (sent.code, sent.record) == (Exit.DONE, {"sent": 1, "unsent": 0, "waiting": []})
+    assert await stored_at(relay.url, first) is not None
+
+    await again.stop()
+    second = (await home.run("post", "two", "--json")).record["id"]
+    await start_relay(data=relay.data, port=port)
+    async with EventStore.open(home.paths.data / "events.db") as store:
+        await store.ledger.hurry()  # instead of waiting until it is due
+    assert (await home.run("thread", second)).code == Exit.DONE
+    assert await stored_at(relay.url, second) is not None
