@@ -107,6 +107,10 @@ class StoreError(NostrError):
     """The local store could not do its work: locked, full, damaged, of a newer version."""
 
 
+class FolderInUse(StoreError):
+    """Another process has locked a folder of ours."""
+
+
 class StoreFull(StoreError):
     """There is no room on the disk: what was to be written was not, and what is there is sound."""
 

@@ -10,6 +10,7 @@ import errno
 import os
 import re
 import secrets
+import stat
 import sys
 import time
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final
 
-from nostr_client.errors import StoreError, StoreFull
+from nostr_client.errors import FolderInUse, StoreError, StoreFull
 
 HOME_VARIABLE: Final = "NOSTR_CLIENT_HOME"
 _APP: Final = "nostr-client"
@@ -26,6 +27,9 @@ _OURS: Final = "NOSTR_CLIENT_"
 _SECRET_NAME: Final = re.compile("PASSWORD|PASSPHRASE|SECRET|NSEC", re.IGNORECASE)
 _LOCK_POLL: Final = 0.05
 """Seconds between two tries for a lock that another process holds."""
+_is_name: Final = re.compile(r"process \d{1,20}").fullmatch
+_NAME: Final = 32
+"""Bytes of the holder's name in a lock file, with blanks before it."""
 _LOCKED_BYTE: Final = 1 << 30
 """Windows locks bytes, and nobody can read a locked one: this is far behind the holder's name."""
 
@@ -93,35 +97,37 @@ def write_private(path: Path, data: bytes) -> None:
         with _removed_on_failure(draft):
             _write_new(draft, data)
             draft.replace(target)
-        _sync_folder(target.parent)
+        sync_folder(target.parent)
     except OSError as error:
         raise store_error(f"cannot write {path}", error) from error
 
 
 class FolderLock:
-    """Exclusive use of a folder, by a lock file in it: `with FolderLock(folder / "relay.lock"):`.
+    """Use of a folder, by a lock file in it: `with FolderLock(folder / "relay.lock"):`.
 
-    The system drops the lock when its holder ends, however it ends. Entering raises StoreError,
-    which names the holder, when the lock is not free within `timeout` seconds; it blocks the
-    thread meanwhile. Not reentrant.
+    Exclusive, or `shared` with others who share it. The system drops the lock when its holder ends,
+    however it ends. Entering raises FolderInUse, which names an exclusive holder, when the lock is
+    not free within `timeout` seconds; it blocks the thread meanwhile. Not reentrant.
+
+    No link is followed, nothing is cut short, and a folder that others can write to is refused:
+    they could put their own file in the lock's place. Then, and where there is no lock to be had,
+    entering raises StoreError.
     """
 
-    def __init__(self, path: Path, timeout: float = 0.0) -> None:
+    def __init__(self, path: Path, timeout: float = 0.0, *, shared: bool = False) -> None:
         self.path = path
         self._timeout = timeout
+        self._shared = shared
         self._fd: int | None = None
 
     def __enter__(self) -> FolderLock:
         if self._fd is not None:
             raise StoreError(f"{self.path} is locked by this very object")
-        try:
-            fd = os.open(self.path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o600)
-        except OSError as error:
-            raise store_error(f"cannot open the lock {self.path}", error) from error
+        fd = self._open()
         try:
             self._wait(fd)
-            os.ftruncate(fd, 0)
-            os.write(fd, f"process {os.getpid()}".encode())
+            if not self._shared:
+                _write_name(fd, f"process {os.getpid()}")
         except BaseException:
             os.close(fd)
             raise
@@ -137,21 +143,73 @@ class FolderLock:
         if self._fd is not None:
             fd, self._fd = self._fd, None
             # The file stays: to remove it would let two processes lock two files of one name.
-            with contextlib.suppress(OSError):
-                os.ftruncate(fd, 0)
+            if not self._shared:
+                _write_name(fd, "")
             _unlock(fd)
             os.close(fd)
 
+    def _open(self) -> int:
+        _refuse_if_others_write(self.path.parent)
+        flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
+        try:
+            fd = os.open(self.path, flags, 0o600)
+        except OSError as error:
+            if self.path.is_symlink():
+                raise StoreError(f"{self.path} is a link, and no lock: remove it") from error
+            raise store_error(f"cannot open the lock {self.path}", error) from error
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            os.close(fd)
+            raise StoreError(f"{self.path} is not a file, and no lock: remove it")
+        return fd
+
     def _wait(self, fd: int) -> None:
         deadline = time.monotonic() + self._timeout
-        while not _try_lock(fd):
+        while not _try_lock(fd, shared=self._shared):
             if time.monotonic() >= deadline:
-                raise StoreError(f"{self.path.parent} is in use by {self._holder(fd)}")
+                raise FolderInUse(f"{self.path.parent} is in use by {self._holder(fd)}")
             time.sleep(_LOCK_POLL)
 
     def _holder(self, fd: int) -> str:
         os.lseek(fd, 0, os.SEEK_SET)
-        return os.read(fd, 100).decode("ascii", "replace") or "another process"
+        name = os.read(fd, 100).decode("ascii", "replace").strip()
+        return name if _is_name(name) else "another process"
+
+
+def _write_name(fd: int, name: str) -> None:
+    """Say in the lock file who holds it: always as many bytes, so that a full disk has room for it.
+
+    Where it cannot be written nevertheless, the lock is held all the same.
+    """
+    os.lseek(fd, 0, os.SEEK_SET)
+    with contextlib.suppress(OSError):
+        os.write(fd, name.rjust(_NAME).encode())
+
+
+def _refuse_if_others_write(folder: Path) -> None:
+    """Raises StoreError where another user could put files into `folder`."""
+    if sys.platform == "win32":  # rights are lists there, inherited from the profile's folder
+        return
+    try:
+        found = folder.stat()
+    except OSError as error:
+        raise store_error(f"cannot use the folder {folder}", error) from error
+    if found.st_mode & stat.S_IWOTH or (found.st_mode & stat.S_IWGRP and _has_members(found)):
+        raise StoreError(f"others can write to the folder {folder}: chmod go-w {folder}")
+    if found.st_uid not in (0, os.geteuid()) and os.geteuid() != 0:
+        raise StoreError(f"the folder {folder} belongs to another user")
+
+
+def _has_members(found: os.stat_result) -> bool:
+    """Is a folder's group more than the owner's own? Many systems give each user one."""
+    import grp
+    import pwd
+
+    try:
+        owner, group = pwd.getpwuid(found.st_uid), grp.getgrgid(found.st_gid)
+    except KeyError:
+        return True
+    its_own = owner.pw_gid == found.st_gid and owner.pw_name == group.gr_name
+    return not its_own or bool(set(group.gr_mem) - {owner.pw_name})
 
 
 @contextlib.contextmanager
@@ -172,7 +230,8 @@ def _write_new(path: Path, data: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Make the names in `folder` as durable as the files that they are of. Raises OSError."""
     if sys.platform == "win32":  # a folder cannot be opened there, nor need it be
         return
     fd = os.open(folder, os.O_RDONLY)
@@ -185,25 +244,31 @@ def _sync_folder(folder: Path) -> None:
 if sys.platform == "win32":
     import msvcrt
 
-    def _try_lock(fd: int) -> bool:
-        os.lseek(fd, _LOCKED_BYTE, os.SEEK_SET)
-        try:
-            msvcrt.locking(fd, msvcrt.LK_NBLCK, 1)
-        except OSError:
-            return False
-        finally:
-            os.lseek(fd, 0, os.SEEK_SET)
-        return True
+    _SHARERS = 64
+    """There is no shared lock: whoever shares takes one byte of so many, and who is alone all."""
+    _held: dict[int, tuple[int, int]] = {}
+    """By file descriptor: the first byte, and how many."""
+
+    def _try_lock(fd: int, *, shared: bool) -> bool:
+        places = [(n, 1) for n in range(_SHARERS)] if shared else [(0, _SHARERS)]
+        for first, count in places:
+            os.lseek(fd, _LOCKED_BYTE + first, os.SEEK_SET)
+            with contextlib.suppress(OSError):
+                msvcrt.locking(fd, msvcrt.LK_NBLCK, count)
+                _held[fd] = first, count
+                return True
+        return False
 
     def _unlock(fd: int) -> None:
-        os.lseek(fd, _LOCKED_BYTE, os.SEEK_SET)
-        msvcrt.locking(fd, msvcrt.LK_UNLCK, 1)
+        first, count = _held.pop(fd)
+        os.lseek(fd, _LOCKED_BYTE + first, os.SEEK_SET)
+        msvcrt.locking(fd, msvcrt.LK_UNLCK, count)
 else:
     import fcntl
 
-    def _try_lock(fd: int) -> bool:
+    def _try_lock(fd: int, *, shared: bool) -> bool:
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(fd, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         except BlockingIOError:
             return False
         return True

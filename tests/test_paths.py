@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import subprocess
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from nostr_client.errors import StoreError
+from nostr_client.errors import FolderInUse, StoreError, StoreFull
 from nostr_client.paths import HOME_VARIABLE, FolderLock, paths, private_folder, write_private
 
 posix_only = pytest.mark.skipif(os.name != "posix", reason="rights of files are POSIX's")
@@ -198,3 +199,107 @@ def test_a_killed_holder_holds_nothing(tmp_path: Path) -> None:
 def test_a_lock_in_a_missing_folder_is_said(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="missing"):
         FolderLock(tmp_path / "missing" / "lock").__enter__()
+
+
+def test_a_shared_lock_is_shared_and_keeps_the_exclusive_one_out(tmp_path: Path) -> None:
+    path = tmp_path / "folder.lock"
+    both = FolderLock(path, shared=True), FolderLock(path, shared=True)
+    with both[0], both[1], pytest.raises(FolderInUse):
+        FolderLock(path).__enter__()
+    with FolderLock(path), pytest.raises(FolderInUse, match=f"process {os.getpid()}"):
+        FolderLock(path, shared=True).__enter__()
+    with FolderLock(path, shared=True):
+        pass
+
+
+@posix_only
+def test_a_lock_follows_no_link(tmp_path: Path) -> None:
+    precious = tmp_path / "precious"
+    precious.write_text("a key")
+    for name, target in (("one.lock", precious), ("two.lock", tmp_path / "missing")):
+        (tmp_path / name).symlink_to(target)
+        for shared in (False, True):
+            with pytest.raises(StoreError, match="is a link"):
+                FolderLock(tmp_path / name, shared=shared).__enter__()
+    assert precious.read_text() == "a key"
+    assert not (tmp_path / "missing").exists()
+
+
+@posix_only
+def test_a_lock_that_is_no_file_is_refused(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "lock")
+    with pytest.raises(StoreError, match="not a file"):
+        FolderLock(tmp_path / "lock").__enter__()
+
+
+def test_what_stands_in_a_lock_file_is_not_cut(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    path.write_bytes(b"x" * 100)
+    with FolderLock(path):
+        assert path.read_bytes()[32:] == b"x" * 68
+    assert path.read_bytes() == b" " * 32 + b"x" * 68
+
+
+@posix_only
+@pytest.mark.parametrize("rights", [0o777, 0o1777, 0o702])
+def test_a_folder_that_others_can_write_to_is_refused(tmp_path: Path, rights: int) -> None:
+    folder = tmp_path / "open"
+    folder.mkdir()
+    folder.chmod(rights)
+    for shared in (False, True):
+        with pytest.raises(StoreError, match=r"others can write.*chmod go-w"):
+            FolderLock(folder / "lock", shared=shared).__enter__()
+    assert list(folder.iterdir()) == []
+    folder.chmod(0o755)
+    with FolderLock(folder / "lock"):
+        pass
+
+
+@posix_only
+def test_a_group_of_ones_own_is_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import grp
+    import pwd
+
+    owner = pwd.getpwuid(os.geteuid())
+    tmp_path.chmod(0o770)
+    os.chown(tmp_path, -1, owner.pw_gid)
+
+    def group(members: list[str], name: str = owner.pw_name) -> None:
+        found = grp.struct_group((name, "x", owner.pw_gid, members))
+        monkeypatch.setattr(grp, "getgrgid", lambda _: found)
+
+    group([owner.pw_name])
+    with FolderLock(tmp_path / "lock"):
+        pass
+    group(["somebody"])
+    with pytest.raises(StoreError, match="others can write"):
+        FolderLock(tmp_path / "lock").__enter__()
+    group([], "users")
+    with pytest.raises(StoreError, match="others can write"):
+        FolderLock(tmp_path / "lock").__enter__()
+
+
+def test_a_lock_is_held_where_its_holders_name_cannot_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(fd: int, data: bytes) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "write", full)
+    with FolderLock(tmp_path / "lock"), pytest.raises(StoreError, match="in use by another"):
+        FolderLock(tmp_path / "lock").__enter__()
+
+
+def test_a_full_disk_has_an_error_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "open", full)
+    for act in (
+        lambda: write_private(tmp_path / "a", b""),
+        lambda: FolderLock(tmp_path / "lock").__enter__(),
+    ):
+        with pytest.raises(StoreFull, match="No space left"):
+            act()

@@ -36,7 +36,14 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from nostr_client.errors import ConnectFailed, InvalidData, NostrError, OwnRelayError, StoreError
+from nostr_client.errors import (
+    ConnectFailed,
+    FolderInUse,
+    InvalidData,
+    NostrError,
+    OwnRelayError,
+    StoreError,
+)
 from nostr_client.net import http
 from nostr_client.nips import nip11
 from nostr_client.paths import (
@@ -248,7 +255,7 @@ class OwnRelay:
             try:
                 with FolderLock(path):
                     return None
-            except StoreError:
+            except FolderInUse:
                 number = path.read_text(errors="replace").rpartition(" ")[2]
             if number.isdecimal() and int(number) > 1:
                 return int(number)
@@ -380,8 +387,10 @@ async def _patient_lock(path: Path, limit: float) -> AsyncIterator[None]:
             try:
                 stack.enter_context(FolderLock(path, timeout=0))
                 break
-            except StoreError:
+            except FolderInUse:
                 if time.monotonic() > deadline:
                     raise OwnRelayError("another program is starting the own relay") from None
+            except StoreError as error:
+                raise OwnRelayError(str(error)) from error
             await asyncio.sleep(0.05)
         yield

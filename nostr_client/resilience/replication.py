@@ -31,7 +31,7 @@ from typing import Final, Protocol
 
 import msgspec
 
-from nostr_client.errors import NostrError, StoreError
+from nostr_client.errors import FolderInUse, NostrError, StoreError
 from nostr_client.net.health import DOWN, REFUSING, SLOW_STATE, UP
 from nostr_client.net.pool import RelayPool
 from nostr_client.net.report import Answer
@@ -174,9 +174,7 @@ class Replication:
         private_folder(self._folder)
         try:
             stack.enter_context(FolderLock(self._folder / f"{name}.lock", timeout=0))
-        except StoreError as error:
-            if error.__cause__ is not None:  # the file cannot be opened: no other holds it
-                raise
+        except FolderInUse:
             return False
         return True
 

@@ -64,7 +64,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Final
 
-from nostr_client.errors import ListNotRead, SigningRefused, StoreError
+from nostr_client.errors import FolderInUse, ListNotRead, SigningRefused
 from nostr_client.net.health import REFUSING, SLOW_STATE, UP
 from nostr_client.net.report import PublishReport
 from nostr_client.paths import FolderLock, private_folder
@@ -380,7 +380,7 @@ class ListGuard:
             try:
                 stack.enter_context(FolderLock(self._lock_path, timeout=0))
                 return
-            except StoreError:
+            except FolderInUse:
                 if time.monotonic() > deadline:
                     raise
             await asyncio.sleep(0.1)
