@@ -80,7 +80,7 @@ class Negentropy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """How much clients may compare their sets with the relay's (NIP-77)."""
 
     sessions: int = 8
-    """Of one connection at a time."""
+    """Of one connection at a time; 0: none, and NIP-77 is not advertised."""
     events: int = 500_000
     """In one comparison; a question that matches more is refused, and told this number."""
     memory: int = 128 * MIB

@@ -92,6 +92,10 @@ class Relay:
         """Those that hold now."""
         return self.rules.limits
 
+    def compare_within(self, bounds: Negentropy) -> None:
+        """From now on let clients compare their sets within these bounds."""
+        self._reconciler.bounds = bounds
+
     def gauges(self) -> dict[str, float]:
         """What rises and falls, by name."""
         waiting, broad = self._queries.waiting()

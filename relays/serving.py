@@ -38,6 +38,7 @@ from relays.web.health import Health, Probe
 from relays.web.information import Features
 from relays.web.metrics import Sampled, exposition
 from relays.web.pages import Pages
+from relays.web.status import Neighbour
 
 
 class Serving:
@@ -139,7 +140,11 @@ class _Served:
         self.vitals = Vitals(relay.rules.metrics, relay.gauges, serving.data / room.database)
         admin = Admin(serving.acts)
         self.pages = Pages(
-            self._said(), self._features(), figures=self.vitals.figures, admin=admin.answer
+            self._said(),
+            self._features(),
+            figures=self.vitals.figures,
+            admin=admin.answer,
+            others=self._others(),
         )
 
     def check(self, config: RelayConfig) -> None:
@@ -157,13 +162,22 @@ class _Served:
         self._keeping.become(config.retention)
         self.mirrors.become(config.mirror)
         self.relay.rules.become(rules)
+        self.relay.compare_within(config.negentropy)
         if config.readers_are != "anyone" and _reading(config) != _reading(before):
             self.relay.end_reading(None, "restricted: who may read here has changed, ask again")
         self.speak()
 
     def speak(self) -> None:
         """Say of this room what is true now."""
-        self.pages.become(self._said(), self._features())
+        self.pages.become(self._said(), self._features(), self._others())
+
+    def _others(self) -> list[Neighbour]:
+        """The rooms beside this one."""
+        return [
+            Neighbour(room.config.name, room.config.description, room.config.urls, room.path)
+            for room in rooms(self._serving.config)
+            if room.name != self.name
+        ]
 
     def _said(self) -> RelayConfig:
         """The configuration, with what admins have the relay say of itself."""
@@ -175,7 +189,7 @@ class _Served:
         config = self.config
         return Features(
             authenticates=True,
-            reconciles=True,
+            reconciles=config.negentropy.sessions > 0,
             searches=True,
             members=config.members.enabled,
             managed=bool(self._serving.acts.admins),

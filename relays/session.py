@@ -244,7 +244,7 @@ class RelaySession:
 
     def _neg_open(self, message: NegOpen, now: float) -> Action:
         id = message.subscription_id
-        if self.talks is None:
+        if self.talks is None or not self.talks.is_on:
             return _no_comparing(id)
         self.talks.close(id)
         reason = self._question_fault("NEG-OPEN", (message.filter,), now)

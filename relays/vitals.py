@@ -74,9 +74,12 @@ class Vitals:
 
 
 def memory() -> int:
-    """Bytes of memory that this process takes; 0 where the system does not say."""
+    """Bytes of memory that this process has for itself; 0 where the system does not say.
+
+    Pages of files, the database's among them, are the system's: it takes them back when it likes.
+    """
     if sys.platform == "linux":
         with contextlib.suppress(OSError, ValueError, IndexError):
-            pages = int(Path("/proc/self/statm").read_text("ascii").split()[1])
-            return pages * os.sysconf("SC_PAGE_SIZE")
+            _, resident, shared, *_ = Path("/proc/self/statm").read_text("ascii").split()
+            return (int(resident) - int(shared)) * os.sysconf("SC_PAGE_SIZE")
     return 0

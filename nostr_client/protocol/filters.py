@@ -68,16 +68,19 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def parse(cls, data: bytes | str | msgspec.Raw) -> Filter:
-        """A filter from JSON of unknown origin. Raises InvalidFilter."""
+        """A filter from JSON of unknown origin. Raises InvalidFilter.
+
+        Numbers that no event can have are no fault: they match what they say, mostly nothing.
+        """
         try:
             value = _object(data)
         except MALFORMED as error:
             raise InvalidFilter(reason_of(error)) from None
-        return cls.from_dict(value)
+        return cls.from_dict(_within_bounds(value))
 
     @classmethod
     def from_dict(cls, value: Mapping[str, Any]) -> Filter:
-        """A filter from a decoded JSON object. Raises InvalidFilter."""
+        """A filter from a decoded JSON object, as a person writes it. Raises InvalidFilter."""
         fields: dict[str, Any] = {}
         tags: dict[str, frozenset[str]] = {}
         unknown: list[str] = []
@@ -136,6 +139,22 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
 def matches_any(filters: Iterable[Filter], event: Event) -> bool:
     """Does `event` meet at least one filter?"""
     return any(f.matches(event) for f in filters)
+
+
+def _within_bounds(value: dict[str, Any]) -> dict[str, Any]:
+    """The same filter with numbers that `Filter` holds."""
+    kinds = value.get("kinds")
+    if isinstance(kinds, list):
+        value["kinds"] = [kind for kind in kinds if type(kind) is not int or 0 <= kind <= MAX_KIND]
+    for name in _NUMBERS:
+        number = value.get(name)
+        if type(number) is not int or 0 <= number <= MAX_TIMESTAMP:
+            continue
+        if (name == "since") == (number > 0) and name != "limit":
+            value["kinds"] = []  # before all time, or after it
+        if number > 0 or name != "limit":
+            value[name] = MAX_TIMESTAMP if number > 0 else 0
+    return value
 
 
 def _list(name: str, items: object) -> list[Any]:

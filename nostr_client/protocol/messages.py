@@ -18,6 +18,9 @@ from nostr_client.protocol.event import MALFORMED, Event, reason_of
 from nostr_client.protocol.filters import Filter
 
 MAX_SUBSCRIPTION_ID: Final = 64
+MAX_ECHO: Final = 1024
+"""Characters of a wrong subscription id that a refusal repeats."""
+_QUESTIONS: Final = frozenset({"REQ", "COUNT", "NEG-OPEN", "NEG-MSG"})
 MAX_COUNT: Final = 2**63 - 1
 _encode = msgspec.json.Encoder().encode
 _split = msgspec.json.Decoder(list[msgspec.Raw]).decode
@@ -245,8 +248,9 @@ class Peek(msgspec.Struct, frozen=True):
 def peek(data: bytes | str) -> Peek:
     """As much of a frame as can be read when its decoding failed; raises nothing.
 
-    `id` is the event's in EVENT, AUTH and OK, else the subscription's; None where it is missing,
-    no string, or longer than the 64 characters of either.
+    `id` is the event's in EVENT, AUTH and OK, else the subscription's; None where it is missing or
+    no string, or longer than the 64 characters of an event's. A subscription's may be as long as
+    whoever waits for its end has made it, up to `MAX_ECHO`.
     """
     try:
         parts = _split(data)
@@ -262,6 +266,8 @@ def peek(data: bytes | str) -> Peek:
             found = found.id
         elif label == "EVENT":
             continue  # a relay's: the subscription comes first
+        if label in _QUESTIONS:
+            return Peek(label, found if len(found) <= MAX_ECHO else None)
         return Peek(label, found if 0 < len(found) <= MAX_SUBSCRIPTION_ID else None)
     return Peek(label)
 

@@ -57,6 +57,10 @@ class Reconciler:
         self.memory = 0
         self._open: dict[Comparison, None] = {}
 
+    @property
+    def is_on(self) -> bool:
+        return self.bounds.sessions > 0
+
     def connect(self) -> Talks:
         """The comparisons of a new connection; they cost nothing until there is one."""
         return Talks(self)
@@ -105,6 +109,11 @@ class Talks:
 
     def __len__(self) -> int:
         return len(self._by_id)
+
+    @property
+    def is_on(self) -> bool:
+        """Are sets compared here at all?"""
+        return self._reconciler.is_on
 
     def begin(self, id: str, message: bytes, now: float) -> Comparison | bytes:
         """NEG-OPEN: read its set, then call `opened` or `refuse`. Or the frame that refuses it."""

@@ -1,8 +1,9 @@
 """Managing the relay from afar: JSON-RPC over POST (NIP-86), each call signed (NIP-98).
 
 Who is named in the configuration may call everything; each call that changes something is written
-to the log with his name. A header serves once: replays within its window are refused, also after a
-restart. The acts are those of the command line.
+to the log with his name. For such a call a header serves once: replays within its window are
+refused, also after a restart. What is only read may be read again: the same question twice in a
+second has the same header. The acts are those of the command line.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import msgspec
 
 from nostr_client.errors import InvalidData, StoreError
 from nostr_client.nips import nip98
-from nostr_client.protocol.event import MALFORMED, reason_of
+from nostr_client.protocol.event import MALFORMED, Event, reason_of
 from nostr_client.safe_text import safe_line
 from relays.moderation.acts import Acts
 from relays.moderation.bans import Rule, Sort
@@ -82,12 +83,9 @@ class Admin:
     async def answer(self, request: HttpRequest) -> HttpResponse:
         """The answer to a POST of `MEDIA_TYPE`. A `Handler`: raises nothing."""
         try:
-            name = await self._caller(request)
+            event, name = self._caller(request)
         except InvalidData as error:
             return _response(HTTPStatus.UNAUTHORIZED, error=str(error))
-        except StoreError:
-            _log.exception("a call could not be checked")
-            return _response(HTTPStatus.SERVICE_UNAVAILABLE, error="error: try again later")
         if not name:
             words = "restricted: this key is no admin's here"
             return _response(HTTPStatus.FORBIDDEN, error=words)
@@ -95,21 +93,30 @@ class Admin:
             call = msgspec.json.decode(request.body, type=_Call)
         except MALFORMED as error:
             return _response(HTTPStatus.BAD_REQUEST, error=f"invalid: {reason_of(error)}")
+        try:
+            if call.method not in READING and not await self._first_time(event):
+                words = "authorization: it was used before"
+                return _response(HTTPStatus.UNAUTHORIZED, error=words)
+        except StoreError:
+            _log.exception("a call could not be checked")
+            return _response(HTTPStatus.SERVICE_UNAVAILABLE, error="error: try again later")
         return await self._do(call, name)
 
-    async def _caller(self, request: HttpRequest) -> str:
-        """The name of the admin who signed this; empty if it is nobody's. Raises InvalidData."""
+    def _caller(self, request: HttpRequest) -> tuple[Event, str]:
+        """What was signed, and the name of the admin who did; empty if he is none.
+
+        Raises InvalidData.
+        """
         header = request.headers.get("authorization")
         if header is None:
             raise InvalidData("auth-required: sign the request (NIP-98)")
         now, body = self._acts.keeper.clock(), request.body
         event = nip98.check(header, urls=self._urls, method=request.method, now=now, body=body)
-        name = self._acts.admins.get(event.pubkey, "")
+        return event, self._acts.admins.get(event.pubkey, "")
+
+    async def _first_time(self, event: Event) -> bool:
         # Kept for both ends of the window: the date may lie ahead.
-        until = event.created_at + nip98.WINDOW
-        if name and not await self._acts.keeper.first_time(event.id, until):
-            raise InvalidData("authorization: it was used before")
-        return name
+        return await self._acts.keeper.first_time(event.id, event.created_at + nip98.WINDOW)
 
     async def _do(self, call: _Call, name: str) -> HttpResponse:
         method = METHODS.get(call.method)
@@ -317,3 +324,7 @@ METHODS: Final[Mapping[str, Method]] = {
     "listallowedevents": _allowed_events,
     "listdisallowedkinds": _disallowed_kinds,
 }
+READING: Final = frozenset(
+    name for name in METHODS if name == "supportedmethods" or name.startswith("list")
+)
+"""Methods that change nothing."""

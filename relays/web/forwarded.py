@@ -18,8 +18,15 @@ from nostr_client.errors import ConfigError
 
 Headers = Mapping[str, str]
 """Header names in lower case."""
-_SIGNS: Final = ("x-forwarded-for", "forwarded", "x-real-ip", "via", "cf-connecting-ip")
-"""What a request that a proxy passed on carries, as a rule."""
+_SIGNS: Final = frozenset(
+    {
+        *("forwarded", "via", "x-real-ip", "x-client-ip", "client-ip", "true-client-ip"),
+        *("x-cluster-client-ip", "x-originating-ip", "x-remote-ip", "x-remote-addr", "x-scheme"),
+        *("cf-connecting-ip", "cf-ray", "cf-visitor", "cdn-loop", "fastly-client-ip"),
+        *("fly-client-ip", "x-envoy-external-address", "x-azure-clientip"),
+    }
+)
+"""What a request that a proxy passed on carries, as a rule, beside `X-Forwarded-...`."""
 _LONGEST: Final = 4096
 _MOST_HOPS: Final = 32
 
@@ -83,7 +90,7 @@ class Proxies:
 
 def was_passed_on(headers: Headers) -> bool:
     """Does this request say that a proxy sent it? One without a sign may come from one too."""
-    return any(name in headers for name in _SIGNS)
+    return any(name in _SIGNS or name.startswith("x-forwarded") for name in headers)
 
 
 def parsed(address: str) -> IPv4Address | IPv6Address | None:

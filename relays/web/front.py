@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from relays.config import RelayConfig
 from relays.web import metrics
-from relays.web.forwarded import LOOPBACK, Networks, bare, parsed, was_passed_on
+from relays.web.forwarded import LOOPBACK, Networks, bare, was_passed_on
 from relays.web.pages import Pages, nothing_here
 from relays.web.requests import Handler, HttpRequest, HttpResponse, words
 
@@ -73,9 +73,10 @@ def _is_from_elsewhere(request: HttpRequest) -> bool:
     """Does it only seem to come from this machine?"""
     if request.address not in LOOPBACK:
         return False
-    # By a proxy; or from a page in a browser here, whose owner made its name point to us.
+    # By a proxy, which may keep the name that it was asked for and say nothing else; or from a page
+    # in a browser here, whose owner made its name point to us.
     name = bare(request.host)
-    return was_passed_on(request.headers) or not (name == "localhost" or parsed(name))
+    return was_passed_on(request.headers) or not (name == "localhost" or name in LOOPBACK)
 
 
 def _networks(config: RelayConfig) -> Networks:

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Final
 
 import msgspec
 
 from nostr_client.errors import ConfigError, InvalidData
-from nostr_client.nips.nip11 import Limitation, RelayInfo, Retention
+from nostr_client.nips.nip11 import Limitation, RelayInfo
 from nostr_client.protocol.messages import MAX_SUBSCRIPTION_ID
-from nostr_client.version import __version__
-from relays.config import RelayConfig, RetentionRule
+from nostr_client.version import URL, __version__
+from relays.config import RelayConfig
 from relays.settings import pubkey_of
 
 NIPS: Final = (1, 9, 11, 40, 45, 62, 67, 70)
 """What this relay always does; NIPs that are a client's affair are not named."""
-_DAY: Final = 86_400
 
 
 class Features(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,7 +93,7 @@ def information(config: RelayConfig, features: Features) -> RelayInfo:
         self=features.own_key,
         contact=config.contact,
         supported_nips=features.nips(),
-        # `software` is to be a home page, and this program has none yet: so it is left out.
+        software=URL,
         version=__version__,
         posting_policy=config.posting_policy,
         privacy_policy=config.privacy_policy,
@@ -103,7 +101,6 @@ def information(config: RelayConfig, features: Features) -> RelayInfo:
         relay_countries=config.relay_countries,
         language_tags=config.language_tags,
         tags=config.tags,
-        retention=tuple(_retention(config.retention.rules)),
         limitation=limitation,
     )
 
@@ -114,12 +111,3 @@ def _pubkey(text: str) -> str:
         return pubkey_of(text)
     except (ValueError, InvalidData) as error:
         raise ConfigError(f"pubkey: {error}") from None
-
-
-def _retention(rules: Iterable[RetentionRule]) -> Iterable[Retention]:
-    """What holds for everybody's events; whose events are treated apart is not told."""
-    for rule in rules:
-        if not rule.authors:
-            if rule.except_kinds:
-                yield Retention(kinds=rule.except_kinds)
-            yield Retention(kinds=rule.kinds, time=int(rule.days * _DAY))

@@ -18,6 +18,50 @@ _Samples = Iterable[tuple[str, _Labels, float]]
 """What follows the family's name, the labels, and a value."""
 
 
+HELP: Final = {
+    "info": "The version of the relay's software.",
+    "memory_bytes": "Memory of this process alone; pages shared with files are not counted.",
+    "uptime_seconds": "Seconds since the process began.",
+    "banned_pubkeys": "Public keys that are banned.",
+    "banned_events": "Events that are banned.",
+    "members": "Members of the relay (NIP-43).",
+    "connections": "Connections that are open.",
+    "subscriptions": "Subscriptions that are open.",
+    "filter_values": "Values in the filters of all open subscriptions and waiting counts.",
+    "events_under_way": "Events that were offered and have no answer yet.",
+    "bytes_under_way": "Bytes of the events that have no answer yet.",
+    "stopped_connections": "Connections that are not read, for what they have under way.",
+    "queries_waiting": "Clients whose questions wait for their turn.",
+    "broad_queries_waiting": "Clients whose broad questions wait for their turn.",
+    "comparisons_waiting": "Clients whose comparisons (NIP-77) wait for their sets.",
+    "database_bytes": "Size of the database, with what is not yet moved to its place in it.",
+    "search_lag_commits": "Commits that the search index has not seen.",
+    "mirrors_comparing": "Mirrored relays whose sets are being compared.",
+    "mirrors_live": "Mirrored relays that are followed.",
+    "mirrors_waiting": "Mirrored relays that cannot be reached just now.",
+    "connections_total": "Connections that became WebSockets.",
+    "connections_refused_total": "Connections that were refused.",
+    "messages_total": "Messages of clients.",
+    "received_bytes_total": "Bytes of the messages of clients.",
+    "sent_bytes_total": "Bytes sent to clients.",
+    "events_received_total": "Events offered by clients, whatever became of them.",
+    "events_unreadable_total": "Events, and answers to challenges, that are no such thing.",
+    "events_sent_total": "Events sent to clients, stored or live.",
+    "events_evicted_total": "Events that retention took out.",
+    "slow_queries_total": "Questions too broad for the quick lane.",
+    "store_failures_total": "Batches that the store could not write.",
+    "events_accepted_total": "Events answered with OK, by what became of them.",
+    "events_refused_total": "Events refused, by the prefix of the reason.",
+    "queries_refused_total": "Questions refused, by the prefix of the reason.",
+    "query_seconds": "Seconds that answers took, their waiting left out.",
+    "verify_events": "Signatures that were checked at once.",
+    "verify_seconds": "Seconds that a batch of signatures took.",
+    "commit_events": "Events in one commit.",
+    "commit_seconds": "Seconds that a commit took, until it was durable.",
+}
+"""What each family tells."""
+
+
 class Sampled(NamedTuple):
     """One room: what it counts, and what it reads just now (name -> value)."""
 
@@ -37,7 +81,7 @@ def exposition(rooms: Mapping[str, Sampled], process: Mapping[str, float]) -> by
             written = families.setdefault((name, kind), [])
             written += [_line(name, end, own | labels, value) for end, labels, value in samples]
     for (name, kind), written in families.items():
-        lines += [f"# TYPE nostr_relay_{name} {kind}", *written]
+        lines += [*_head(name, kind), *written]
     return ("\n".join(lines) + "\n").encode()
 
 
@@ -102,7 +146,12 @@ def _cumulated(histograms: Mapping[str, Histogram]) -> Iterator[tuple[str, _Labe
 
 def _family(name: str, kind: str, samples: _Samples) -> list[str]:
     written = [_line(name, end, labels, value) for end, labels, value in samples]
-    return [f"# TYPE nostr_relay_{name} {kind}", *written]
+    return [*_head(name, kind), *written]
+
+
+def _head(name: str, kind: str) -> list[str]:
+    told = [f"# HELP nostr_relay_{name} {HELP[name]}"] if name in HELP else []
+    return [*told, f"# TYPE nostr_relay_{name} {kind}"]
 
 
 def _line(name: str, end: str, labels: _Labels, value: float) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from http import HTTPStatus
 from ipaddress import ip_address
 from typing import Final
@@ -12,13 +12,14 @@ from nostr_client.nips.nip11 import MEDIA_TYPE
 from relays.config import RelayConfig
 from relays.web.information import Features, information
 from relays.web.requests import Handler, HttpRequest, HttpResponse, words
-from relays.web.status import Figures, StatusPage
+from relays.web.status import Figures, Neighbour, StatusPage
 
 ADMIN_TYPE: Final = "application/nostr+json+rpc"
 """The media type of NIP-86."""
 CORS: Final = {
     "Access-Control-Allow-Origin": "*",
-    "Access-Control-Allow-Headers": "*",
+    # The star does not stand for `Authorization`: browsers want that one by its name.
+    "Access-Control-Allow-Headers": "*, Accept, Authorization, Content-Type",
     "Access-Control-Allow-Methods": "GET, HEAD, POST, OPTIONS",
 }
 _ALLOW: Final = {"Allow": CORS["Access-Control-Allow-Methods"]}
@@ -38,16 +39,22 @@ class Pages:
         *,
         figures: Callable[[], Figures] = Figures,
         admin: Handler | None = None,
+        others: Sequence[Neighbour] = (),
     ) -> None:
         self._figures = figures
         self._admin = admin
-        self.become(config, features or Features())
+        self.become(config, features or Features(), others)
 
-    def become(self, config: RelayConfig, features: Features) -> None:
-        """From now on say what is true of this configuration. Raises ConfigError."""
+    def become(
+        self, config: RelayConfig, features: Features, others: Sequence[Neighbour] = ()
+    ) -> None:
+        """From now on say what is true of this configuration. Raises ConfigError.
+
+        `others`: the relays beside this one.
+        """
         info = information(config, features)
         self._document = info.encode()
-        self._page = StatusPage(info, config.urls, live=not features.asks_who)
+        self._page = StatusPage(info, config, others=others, live=not features.asks_who)
         self._web_pages = config.web_pages
         paths = [config.path, *(urlsplit(url).path for url in config.urls)]
         self.paths: Collection[str] = {path or "/" for path in paths}

@@ -9,14 +9,16 @@ from __future__ import annotations
 import base64
 import hashlib
 import html
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from importlib.resources import files
 from string import Template
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
-from nostr_client.nips.nip11 import RelayInfo, Retention
+from nostr_client.nips.nip11 import RelayInfo
+from nostr_client.nips.nip19 import encode_npub
+from relays.config import RelayConfig, RetentionRule
 from relays.metrics import MINUTES
 
 SOFTWARE: Final = "nostr-client"
@@ -40,13 +42,30 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     minutes: Sequence[tuple[int, int]] = ()
 
 
+class Neighbour(NamedTuple):
+    """Another relay of the same process: its public URLs, or where there are none its path."""
+
+    name: str
+    description: str
+    urls: tuple[str, ...]
+    path: str
+
+
 class StatusPage:
     """Made once for a configuration; `html` and `json` with the figures of now.
 
-    Without `live` no figures are shown: when its people are busy is nobody's business.
+    `others` are the relays beside it. Without `live` no figures are shown: when its people are busy
+    is nobody's business.
     """
 
-    def __init__(self, info: RelayInfo, addresses: Sequence[str], *, live: bool = True) -> None:
+    def __init__(
+        self,
+        info: RelayInfo,
+        config: RelayConfig,
+        *,
+        others: Sequence[Neighbour] = (),
+        live: bool = True,
+    ) -> None:
         room = files("relays.web")
         style, script = ((room / f"status.{kind}").read_text("utf-8") for kind in ("css", "js"))
         self.policy = (
@@ -54,7 +73,9 @@ class StatusPage:
             " connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
         )
         """The Content-Security-Policy that this page keeps to."""
-        self._addresses = addresses
+        self._addresses = config.urls
+        self._path = config.path
+        self._others = others
         self._page = Template((room / "status.html").read_text("utf-8"))
         self._live = Template((room / "live.html").read_text("utf-8")) if live else None
         self._said = {
@@ -63,7 +84,8 @@ class StatusPage:
             "name": _escaped(info.name or ""),
             "description_text": _escaped(" ".join((info.description or "").split())),
             "description": _paragraphs(info.description or ""),
-            "facts": "\n".join(_facts(info)),
+            "joining": "\n".join(f"<p>{_escaped(text)}</p>" for text in _joining(config)),
+            "facts": "\n".join([*_facts(info), *_kept(config.retention.rules)]),
             "limits": "\n".join(_limits(info)),
             "software": SOFTWARE,
             "version": _escaped(info.version or ""),
@@ -74,7 +96,10 @@ class StatusPage:
         urls = self._addresses or (here,)
         addresses = ", ".join(f"<code>{_escaped(url)}</code>" for url in urls)
         live = "" if self._live is None else _shown(self._live, figures)
-        return self._page.substitute(self._said, addresses=addresses, live=live).encode()
+        others = _shown_others(self._others, here.removesuffix(self._path))
+        return self._page.substitute(
+            self._said, addresses=addresses, live=live, others=others
+        ).encode()
 
     def json(self, figures: Figures) -> bytes:
         """What the page's script puts into it."""
@@ -155,8 +180,8 @@ def _plot(id: str, label: str, peak: str, points: str) -> str:
 def _facts(info: RelayInfo) -> Iterable[str]:
     said = (
         ("Contact", info.contact),
-        ("Keeper's key", info.pubkey),
-        ("Relay's own key", info.self),
+        ("Keeper's key", _npub(info.pubkey)),
+        ("Relay's own key", _npub(info.self)),
         ("What may be posted", info.posting_policy),
         ("Privacy", info.privacy_policy),
         ("Terms of service", info.terms_of_service),
@@ -178,8 +203,6 @@ def _facts(info: RelayInfo) -> Iterable[str]:
         if asked
     ]
     yield f"<dt>It asks for</dt><dd>{', '.join(asks) or 'nothing'}</dd>"
-    for rule in info.retention:
-        yield f"<dt>Kept</dt><dd>{_escaped(_kept(rule))}</dd>"
     yield f"<dt>NIPs</dt><dd>{', '.join(f'{nip:02}' for nip in info.supported_nips)}</dd>"
 
 
@@ -201,12 +224,68 @@ def _limits(info: RelayInfo) -> Iterable[str]:
             yield f'<tr><th scope="row">{label}</th><td>{value:,}</td></tr>'
 
 
-def _kept(rule: Retention) -> str:
-    kinds = [
-        str(kind) if isinstance(kind, int) else "-".join(map(str, kind)) for kind in rule.kinds
-    ]
-    what = f"kinds {', '.join(kinds)}" if kinds else "everything else"
-    return f"{what}: " + ("no end" if rule.time is None else f"{rule.time / 86_400:g} days")
+def _kept(rules: Iterable[RetentionRule]) -> Iterator[str]:
+    """What holds for everybody's events; whose events are treated apart is not told."""
+    for rule in rules:
+        if not rule.authors:
+            what = f"kinds {_listed(rule.kinds)}" if rule.kinds else "everything"
+            but = f" but kinds {_listed(rule.except_kinds)}" if rule.except_kinds else ""
+            yield f"<dt>Kept</dt><dd>{what}{but}: {rule.days:g} days</dd>"
+
+
+def _listed(kinds: Iterable[int]) -> str:
+    return ", ".join(map(str, kinds))
+
+
+def _joining(config: RelayConfig) -> Iterator[str]:
+    """How one comes to write here, and to read."""
+    ask = f" ({config.contact})" if config.contact else ""
+    members = config.members
+    if members.enabled:
+        whom = "any member" if members.invites_by == "members" else f"the keeper{ask}"
+        yield (
+            f"This relay has members. Ask {whom} for an invite: with its code, a client that knows"
+            " NIP-43 joins by itself. Whose client does not is added by the keeper, who needs"
+            " your npub."
+        )
+    if members.enabled and config.writers_are == config.readers_are == "members":
+        return
+    writers = {
+        "anyone": "Anyone may write",
+        "trusted": "Those may write whom the keeper, or somebody he follows, follows",
+        "members": "Members may write",
+        "listed": f"Those may write whom the keeper{ask} has named",
+        "nobody": "Nobody writes here: it is a copy of other relays",
+    }[config.writers_are]
+    readers = {
+        "anyone": "anyone may read",
+        "trusted": "the same web of trust may read",
+        "members": "members may read",
+        "listed": f"those may read whom the keeper{ask} has named",
+        "nobody": "only the keeper reads",
+    }[config.readers_are]
+    yield f"{writers}; {readers}. To use it, add its address to the relays of your client."
+
+
+def _shown_others(others: Sequence[Neighbour], here: str) -> str:
+    if not others:
+        return ""
+    items = "\n".join(
+        f"<dt>{_escaped(other.name)}</dt><dd>"
+        + ", ".join(f"<code>{_escaped(url)}</code>" for url in other.urls or (here + other.path,))
+        + (f"<br>{_escaped(other.description)}" if other.description else "")
+        + "</dd>"
+        for other in others
+    )
+    return (
+        '<section aria-labelledby="others">\n<h2 id="others">Beside it</h2>\n'
+        f"<dl>\n{items}\n</dl>\n</section>"
+    )
+
+
+def _npub(pubkey: str | None) -> str | None:
+    """As a link that opens in a client."""
+    return None if pubkey is None else f"nostr:{encode_npub(pubkey)}"
 
 
 def size_text(size: float) -> str:
@@ -234,7 +313,8 @@ def _paragraphs(text: str) -> str:
 def _linked(value: str) -> str:
     text = _escaped(value)
     if value.startswith(_LINKED) and not any(c.isspace() for c in value):
-        return f'<a href="{text}" rel="noopener noreferrer">{text}</a>'
+        shown = text.removeprefix("nostr:")
+        return f'<a href="{text}" rel="noopener noreferrer">{shown}</a>'
     return text
 
 

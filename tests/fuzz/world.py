@@ -214,8 +214,6 @@ _MALFORMED: Final[tuple[tuple[str, Any], ...]] = (
     ("ids", None),
     ("authors", "0" * 64),
     ("authors", [1]),
-    ("kinds", [65536]),
-    ("kinds", [-1]),
     ("kinds", [1.5]),
     ("kinds", ["1"]),
     ("kinds", [True]),
@@ -223,8 +221,6 @@ _MALFORMED: Final[tuple[tuple[str, Any], ...]] = (
     ("#p", ["P" * 64]),
     ("#t", [["x"]]),
     ("#t", {"x": 1}),
-    ("since", -1),
-    ("since", 2**63),
     ("since", 10**400),
     ("until", "now"),
     ("until", 1e300),
@@ -232,7 +228,6 @@ _MALFORMED: Final[tuple[tuple[str, Any], ...]] = (
     ("limit", -1),
     ("limit", None),
     ("limit", True),
-    ("limit", 2**64),
 )
 
 

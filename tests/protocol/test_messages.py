@@ -234,9 +234,11 @@ def test_a_type_that_nobody_knows_is_kept(decode: Any) -> None:
         *((f'["{label}","s",5]', Peek(label, "s")) for label in ("REQ", "COUNT", "CLOSE")),
         *((f'["{label}","s",{{}}]', Peek(label, "s")) for label in ("NEG-OPEN", "NEG-MSG")),
         ('["NEG-CLOSE","s"]', Peek("NEG-CLOSE", "s")),
-        ('["REQ",""]', Peek("REQ")),
+        ('["REQ",""]', Peek("REQ", "")),
         ('["REQ",5,{}]', Peek("REQ")),
-        (f'["REQ","{"s" * 65}"]', Peek("REQ")),
+        (f'["REQ","{"s" * 65}"]', Peek("REQ", "s" * 65)),
+        (f'["REQ","{"s" * 1025}"]', Peek("REQ")),
+        (f'["CLOSED","{"s" * 65}"]', Peek("CLOSED")),
         ('["REQ"]', Peek("REQ")),
         *(
             (data, Peek())

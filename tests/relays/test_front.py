@@ -54,6 +54,9 @@ async def test_what_is_watched_is_no_relay() -> None:
         (RelayConfig(), {"host": "localhost:7777"}, 200),
         (RelayConfig(), {"host": "[::1]:7777"}, 200),
         (RelayConfig(), {"host": "evil.example:7777"}, 403),
+        (RelayConfig(), {"host": "203.0.113.9"}, 403),  # a proxy that kept the name, and no more
+        (RelayConfig(), {"x-forwarded-host": "relay.example"}, 403),
+        (RelayConfig(), {"true-client-ip": "203.0.113.9"}, 403),
         (RelayConfig(), {"host": "[bad"}, 403),
         (RelayConfig(), {"host": ""}, 403),
         (RelayConfig(web=Web(metrics_from=())), {}, 403),

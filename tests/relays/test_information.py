@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import tomllib
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,7 +26,9 @@ def document(config: RelayConfig, **features: Any) -> dict[str, Any]:
 
 def test_what_is_not_set_is_not_said() -> None:
     said = document(RelayConfig())
-    assert said.keys() == {"name", "description", "supported_nips", "version", "limitation"}
+    assert said.keys() == {
+        *("name", "description", "supported_nips", "software", "version", "limitation")
+    }
     assert said["supported_nips"] == list(NIPS)
     assert "min_pow_difficulty" not in said["limitation"]
     assert "created_at_lower_limit" not in said["limitation"]
@@ -39,11 +43,7 @@ def test_everything_that_a_keeper_may_say() -> None:
         )
     }
     lists = {"relay_countries": ("UY", "BR"), "language_tags": ("es",), "tags": ("birds",)}
-    rules = (
-        RetentionRule(kinds=(7,), days=30),
-        RetentionRule(authors=("11" * 32,), days=1),
-        RetentionRule(days=0.5, except_kinds=(30, 31)),
-    )
+    rules = (RetentionRule(kinds=(7,), days=30),)
     config = RelayConfig(
         pubkey=encode_npub(PUBKEY), retention=Retention(rules=rules), **texts, **lists
     )
@@ -52,14 +52,16 @@ def test_everything_that_a_keeper_may_say() -> None:
     assert {name: tuple(said[name]) for name in lists} == lists
     assert said["pubkey"] == PUBKEY
     assert said["self"] == "22" * 32
-    assert said["retention"] == [
-        {"kinds": [7], "time": 2_592_000},
-        {"kinds": [30, 31]},
-        {"time": 43_200},
-    ]
+    assert "retention" not in said  # it is in NIP-11 no more
     read = nip11.parse(json.dumps(said).encode())
-    assert read.retention[0].kinds == (7,)
     assert read.tags == ("birds",)
+
+
+def test_the_software_is_known_by_its_address() -> None:
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text("utf-8"))
+    address = project["project"]["urls"]["Homepage"]
+    assert document(RelayConfig())["software"] == address
+    assert address.startswith("https://")
 
 
 def test_nips_follow_what_is_switched_on() -> None:

@@ -60,6 +60,10 @@ def test_every_family_has_its_type_once() -> None:
     assert text.endswith("\n")
     types = [line.split()[2] for line in text.splitlines() if line.startswith("# TYPE ")]
     assert len(types) == len(set(types)) > 15
+    heads = [line.split()[:3] for line in text.splitlines() if line.startswith("#")]
+    assert heads.count(["#", "HELP", "nostr_relay_connections"]) == 1
+    before = heads.index(["#", "HELP", "nostr_relay_commit_seconds"])
+    assert heads[before + 1] == ["#", "TYPE", "nostr_relay_commit_seconds"]
     assert "nostr_relay_a 1.5\n" in text
     assert text.count('nostr_relay_connections{room="inbox"} 3\n') == 1
     assert 'nostr_relay_query_seconds_count{room="outbox",verb="REQ"} 0\n' in text

@@ -63,7 +63,11 @@ async def test_health_of_a_store_that_cannot_write(
     served = await serve()
     answer = await ask(served.url, "/health")
     assert (answer.status, answer.body) == (200, b"ok\n")
-    assert (await ask(served.url, "/metrics")).status == 200
+    answer = await ask(served.url, "/metrics")
+    assert answer.status == 200
+    lines = [line.split()[:3] for line in answer.body.decode().splitlines() if "#" in line]
+    told, types = ({name for _, sort, name in lines if sort == what} for what in ("HELP", "TYPE"))
+    assert told == types > {"nostr_relay_connections", "nostr_relay_query_seconds"}
 
     async def full(_: EventStore) -> None:
         raise StoreError("/home/ana/relay/events.db: the disk is full")

@@ -92,8 +92,11 @@ REPLIES: list[tuple[bytes, list[Any]]] = [
     # REQ and COUNT
     (b'["REQ"]', ["NOTICE", "invalid: the frame is too short"]),
     (b'["REQ",5,{}]', ["NOTICE", None]),
-    (b'["REQ","",{}]', ["NOTICE", None]),
-    (json.dumps(["REQ", "x" * 65, {}]).encode(), ["NOTICE", None]),
+    (json.dumps(["REQ", "x" * 65, {}]).encode(), ["CLOSED", "x" * 65, None]),
+    (json.dumps(["REQ", "", {}]).encode(), ["CLOSED", "", None]),
+    (json.dumps(["COUNT", "x" * 65, {}]).encode(), ["CLOSED", "x" * 65, None]),
+    (json.dumps(["NEG-OPEN", "x" * 65, {}, "61"]).encode(), ["NEG-ERR", "x" * 65, None]),
+    (json.dumps(["REQ", "x" * 1025, {}]).encode(), ["NOTICE", None]),
     (b'["REQ","s"]', ["CLOSED", "s", "invalid: no filter was given"]),
     (b'["REQ","s",{"kinds":1}]', ["CLOSED", "s", "invalid: kinds is not a list"]),
     (b'["REQ","s",{"ids":["zz"]}]', ["CLOSED", "s", None]),

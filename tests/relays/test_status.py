@@ -8,10 +8,16 @@ import json
 import re
 from html.parser import HTMLParser
 
-from relays.config import RelayConfig
+import msgspec
+import pytest
+
+from nostr_client.nips.nip19 import encode_npub
+from relays.config import Membership, RelayConfig, Retention, RetentionRule
 from relays.metrics import MINUTES
+from relays.policies.sections import Access
 from relays.web.information import Features, information
-from relays.web.status import Figures, StatusPage
+from relays.web.status import Figures, Neighbour, StatusPage
+from tests.relays.talk import KEY, OTHER
 
 EVIL = "\"><script>alert(1)</script>' onload=x <b> $name ${x} &amp;"
 FIGURES = Figures(
@@ -41,7 +47,8 @@ class Page(HTMLParser):
 
 
 def page(config: RelayConfig) -> StatusPage:
-    return StatusPage(information(config, Features(work=20)), ["wss://relay.example.com"])
+    config = msgspec.structs.replace(config, urls=("wss://relay.example.com",))
+    return StatusPage(information(config, Features(work=20)), config)
 
 
 def test_figures() -> None:
@@ -53,6 +60,60 @@ def test_figures() -> None:
     assert "wss://relay.example.com" in text
     assert "work of 20 bits" in text
     assert "$" not in text
+
+
+def test_keys_are_npubs_that_a_client_opens() -> None:
+    config = RelayConfig(pubkey=KEY.public_key.hex)
+    info = information(config, Features(own_key=OTHER.public_key.hex))
+    text = StatusPage(info, config).html(FIGURES).decode()
+    for key in (KEY, OTHER):
+        npub = encode_npub(key.public_key.hex)
+        assert f'<a href="nostr:{npub}" rel="noopener noreferrer">{npub}</a>' in text
+        assert key.public_key.hex not in text
+
+
+def test_the_rooms_beside_it() -> None:
+    info = information(RelayConfig(), Features())
+    others = [
+        Neighbour("inbox", "What mentions <her>.", ("wss://example.com/inbox",), "/inbox"),
+        Neighbour("chat", "", (), "/chat"),
+    ]
+    text = StatusPage(info, RelayConfig(), others=others).html(FIGURES, "ws://here:7/").decode()
+    assert "<code>wss://example.com/inbox</code><br>What mentions &lt;her&gt;." in text
+    assert "<code>ws://here:7/chat</code>" in text
+    assert "Beside it" not in StatusPage(info, RelayConfig()).html(FIGURES).decode()
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        (RelayConfig(), "Anyone may write; anyone may read."),
+        (RelayConfig(members=Membership(enabled=True)), "Ask the keeper for an invite"),
+        (
+            RelayConfig(members=Membership(enabled=True, invites_by="members")),
+            "Ask any member for an invite",
+        ),
+        (
+            RelayConfig(access=Access(write="listed", read="listed"), contact="ana@example.com"),
+            "whom the keeper (ana@example.com) has named",
+        ),
+        (RelayConfig(access=Access(write="nobody")), "Nobody writes here"),
+    ],
+)
+def test_how_to_join(config: RelayConfig, words: str) -> None:
+    assert words in page(config).html(FIGURES).decode()
+
+
+def test_how_long_things_are_kept() -> None:
+    rules = (
+        RetentionRule(kinds=(7,), days=30),
+        RetentionRule(authors=("11" * 32,), days=1),
+        RetentionRule(days=0.5, except_kinds=(30, 31)),
+    )
+    text = page(RelayConfig(retention=Retention(rules=rules))).html(FIGURES).decode()
+    assert "<dd>kinds 7: 30 days</dd>" in text
+    assert "<dd>everything but kinds 30, 31: 0.5 days</dd>" in text
+    assert text.count("<dt>Kept</dt>") == 2
 
 
 def test_the_plot() -> None:

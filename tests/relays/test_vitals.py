@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import mmap
+import sys
 from pathlib import Path
+
+import pytest
 
 from relays.metrics import Metrics
 from relays.vitals import Vitals, memory
@@ -33,4 +37,18 @@ def test_figures_and_gauges(tmp_path: Path) -> None:
 
 def test_a_database_that_is_gone(tmp_path: Path) -> None:
     assert Vitals(Metrics(), gauges, tmp_path / "events.db").figures().database_bytes == 0
-    assert memory() >= 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux says so")
+def test_memory_is_what_this_process_has_for_itself(tmp_path: Path) -> None:
+    size = 64 * 2**20
+    file = tmp_path / "large"
+    with file.open("wb") as out:
+        out.truncate(size)
+    before = memory()
+    with file.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as pages:
+        assert sum(pages[at] for at in range(0, size, 4096)) == 0
+        assert memory() - before < size / 2, "a file's pages are not its own"
+    own = bytearray(b"x") * size
+    assert memory() - before > size / 2
+    del own

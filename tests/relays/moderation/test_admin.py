@@ -23,7 +23,7 @@ from nostr_client.protocol.keys import SecretKey
 from relays.config import Moderation, RelayConfig
 from relays.moderation import log
 from relays.moderation.admins import admins_of, read_id
-from relays.web.admin import METHODS, Admin
+from relays.web.admin import METHODS, READING, Admin
 from relays.web.requests import HttpRequest, HttpResponse
 from tests.relays.moderation.conftest import URL, Desk, OpenDesk
 from tests.relays.talk import KEY, NOW, OTHER, authorization, note
@@ -224,8 +224,17 @@ async def test_who_may_call(olga: Caller) -> None:
     assert answer["error"].startswith("restricted:")
 
 
+async def test_the_same_question_may_be_asked_again(olga: Caller) -> None:
+    for method in READING:
+        body = json.dumps({"method": method, "params": []}).encode()
+        answers = [await olga.raw(request(body)) for _ in range(2)]
+        assert answers[0] == answers[1]
+        assert answers[0][0] == HTTPStatus.OK
+        assert "error" not in answers[0][1]
+
+
 async def test_a_header_serves_once_also_after_a_restart(olga: Caller, open_desk: OpenDesk) -> None:
-    ahead = request(BODY, at=NOW + 60)
+    ahead = request(b'{"method":"allowkind","params":[1]}', at=NOW + 60)
     assert (await olga.raw(ahead))[0] == HTTPStatus.OK
     restarted = Caller(await open_desk(clock=lambda: olga.clock[0]), olga.clock)
     for seconds in (0, 60, 120):
@@ -260,7 +269,7 @@ async def test_a_failing_disk_is_said(olga: Caller, monkeypatch: pytest.MonkeyPa
     assert "path" not in error
     assert VICTIM in olga.desk.keeper.bans.pubkeys
     monkeypatch.setattr(olga.desk.keeper.records, "write", fails)
-    status, _ = await olga.raw(request(BODY))
+    status, _ = await olga.raw(request(b'{"method":"allowkind","params":[1]}'))
     assert status == HTTPStatus.SERVICE_UNAVAILABLE
 
 

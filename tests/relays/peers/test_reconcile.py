@@ -46,6 +46,14 @@ def test_a_comparison_from_its_opening_to_its_end() -> None:
     assert said(talks.message("n", ASK, NOW))[0] == "NEG-ERR"
 
 
+def test_it_can_be_switched_off_while_clients_stay() -> None:
+    everything = reconciler()
+    talks = everything.connect()
+    assert talks.is_on
+    everything.bounds = Negentropy(sessions=0)
+    assert not talks.is_on
+
+
 def test_another_opening_of_the_same_id_ends_the_first() -> None:
     everything = reconciler()
     talks = everything.connect()
