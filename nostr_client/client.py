@@ -51,6 +51,7 @@ from nostr_client.social.timeline import Timeline
 from nostr_client.social.views import Posted, SyncStatus
 from nostr_client.store.copies import CopyLedger
 from nostr_client.store.events import EventStore
+from nostr_client.store.quotas import QuotaLimits
 
 log = logging.getLogger(__name__)
 
@@ -287,6 +288,10 @@ class NostrClient:
             EventStore.open(data / "events.db", keep_history_of=[me] if me else [])
         )
         self.copies = self.store.ledger
+        self.store.quotas.limits = QuotaLimits(
+            relay=self.config.relay_quota_mb * 2**20,
+            stranger=self.config.stranger_quota_mb * 2**20,
+        )
         self.verifier = await enter(Verifier())
         self.pool = await enter(
             RelayPool(

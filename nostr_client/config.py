@@ -6,6 +6,8 @@ proxy = "socks5h://127.0.0.1:9050"    # names are resolved at the proxy
 compression = false                   # of what goes over the sockets
 allow_private_relays = ["nas.local"]  # hosts that strangers' lists may lead to all the same
 own_relay = true                      # a relay on this machine, where every note has a home
+relay_quota_mb = 256                  # kept of what one relay sent of people nobody here follows
+stranger_quota_mb = 16                # kept of what one of those people wrote
 theme = "nord"
 """
 
@@ -13,7 +15,7 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final
 from urllib.parse import urlsplit
 
 import msgspec
@@ -24,6 +26,9 @@ from nostr_client.protocol.urls import normalize_relay_url
 _PROXY_SCHEMES: Final = ("socks5h", "socks5", "http")
 _LARGEST: Final = 1 << 20
 """Bytes of a configuration file that anybody can have meant."""
+
+
+Megabytes = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
 
 
 class ClientConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -40,6 +45,10 @@ class ClientConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     compression: bool = False
     allow_private_relays: tuple[str, ...] = ()
     own_relay: bool = True
+    relay_quota_mb: Megabytes = 256
+    """Of what one relay brought by people whom nobody here follows; the oldest gives way."""
+    stranger_quota_mb: Megabytes = 16
+    """The same of what one of them wrote."""
     theme: str | None = None
 
     def __post_init__(self) -> None:

@@ -330,8 +330,15 @@ class Courier:
         return asked.ends[url] is None
 
     async def take(self, arrivals: Sequence[Arrival]) -> int:
-        """Save what arrived and write down the copies; how many were new here."""
+        """Save what arrived and write down the copies; how many were new here.
+
+        What strangers send has its quotas: for some there may be no room.
+        """
+        quotas = self.store.quotas
+        refused = await quotas.admit([(a.event, a.url) for a in arrivals])
+        arrivals = [a for a in arrivals if a.event.id not in refused]
         events = {a.event.id: a.event for a in arrivals}
+        brought = {a.event.id: a.url for a in reversed(arrivals)}
         results = await self.store.save(list(events.values()))
         held = {event.id for event, r in zip(events.values(), results, strict=True) if r.held}
         pairs = [(a.event.id, a.url) for a in arrivals if a.event.id in held]
@@ -340,7 +347,9 @@ class Courier:
         for arrival in arrivals:
             self.book.observe(arrival.event, arrival.url)
         self.on_taken([event for event in events.values() if event.id in held])
-        return sum(r.status in (SaveStatus.STORED, SaveStatus.REPLACED) for r in results)
+        fresh = [e for e, r in zip(events.values(), results, strict=True) if r.status in _NEW]
+        quotas.charge((event, brought[event.id]) for event in fresh)
+        return len(fresh)
 
     async def _hear(
         self, filters: Sequence[Filter], urls: Sequence[str], asked: Asked, paging: Paging | None
@@ -387,6 +396,7 @@ def _was_idle(end: EndOfStored | Ended) -> bool:
     return isinstance(end, Ended) and not end.final and end.reason.startswith("lost:")
 
 
+_NEW: Final = (SaveStatus.STORED, SaveStatus.REPLACED)
 _UNHELD: Final = {
     SaveStatus.OUTDATED: "a newer version of this is stored already",
     SaveStatus.DELETED: "this was deleted by its author",

@@ -25,6 +25,7 @@ from nostr_client.store.copies import CopyLedger
 from nostr_client.store.database import Database, Lane
 from nostr_client.store.index_keys import IndexKeys
 from nostr_client.store.keeping import Keeping
+from nostr_client.store.quotas import Quotas
 from nostr_client.store.reading import Page, Reading
 from nostr_client.store.saving import Saver, SaveResult, SaveStatus
 from nostr_client.store.search_index import Indexer
@@ -69,6 +70,7 @@ class EventStore(Asking, Keeping):
         self._watchers = Watchers(self._read_since, self._poke.set)
         self._indexer: Indexer | None = None
         self.ledger = CopyLedger(db, keys, clock)
+        self.quotas = Quotas(db, keys, self._remove)
 
     @classmethod
     @contextlib.asynccontextmanager

@@ -71,11 +71,12 @@ class Keeping:
             start = after
             rows, after = await self._db.read(lambda c, s=start: self._reading.held(c, f, s))  # type: ignore[misc]
             for first in range(0, len(rows), REMOVED_AT_ONCE):
-                removed += await self._remove(rows[first : first + REMOVED_AT_ONCE], condition)
+                part = [row.seq for row in rows[first : first + REMOVED_AT_ONCE]]
+                removed += await self._remove(part, condition)
         return removed
 
-    async def _remove(self, rows: Sequence[Cursor], condition: str = "true") -> int:
-        listed = json.dumps([row.seq for row in rows])
+    async def _remove(self, seqs: Sequence[int], condition: str = "true") -> int:
+        listed = json.dumps(seqs)
 
         def run(db: sqlite3.Connection) -> int:
             sql = f"SELECT seq, tie FROM event WHERE seq IN {_LISTED} AND {condition}"
@@ -84,7 +85,7 @@ class Keeping:
             db.execute(f"DELETE FROM copy WHERE tie IN {_LISTED}", (ties,))
             return self._removal.remove(db, [seq for seq, _ in found], archive=False)
 
-        return await self._db.write(run, weight=len(rows))
+        return await self._db.write(run, weight=len(seqs))
 
     async def evict(
         self,
@@ -129,7 +130,7 @@ class Keeping:
         while rows := await self._oldest(place, condition):
             for start in range(0, len(rows), REMOVED_AT_ONCE):
                 part = rows[start : start + REMOVED_AT_ONCE]
-                taken += await self._remove([Cursor(*row) for row in part])
+                taken += await self._remove([seq for _, _, seq in part])
                 place = part[-1][:2]
                 if taken >= enough or (await self.size()).used <= most_bytes:
                     return taken, place[0]
