@@ -24,6 +24,10 @@ class InvalidEvent(InvalidData):
     """Not a valid event, or a draft that no network would take."""
 
 
+class Outdated(InvalidEvent):
+    """A newer version of this replaceable event is stored already."""
+
+
 class InvalidFilter(InvalidData):
     """Not a NIP-01 filter."""
 

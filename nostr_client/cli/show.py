@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from nostr_client.net.report import OVERTAKEN
 from nostr_client.nips import nip19
 from nostr_client.safe_text import cells, safe_line, safe_text
 
@@ -204,6 +205,7 @@ def posted_record(posted: Posted, own: str) -> dict[str, Any]:
         ],
         "unanswered": [{"relay": a.url, "problem": a.problem} for a in report.unanswered],
         "own_relay": own in report.accepted,
+        "overtaken": report.overtaken,
     }
 
 
@@ -223,12 +225,14 @@ def posted_lines(posted: Posted, own: str) -> str:
         total += "; what is missing is tried again"
     elif not answers:
         total = f"no relay is on your list yet; {here} is kept (`nostr-client relays add URL`)"
+    if posted.report.overtaken:
+        total += f"; {OVERTAKEN}"
     return "\n".join([*lines, total])
 
 
 def reached_somebody(posted: Posted, own: str) -> bool:
-    """Did any relay but the person's own take it?"""
-    return any(url != own for url in posted.report.accepted)
+    """Has any relay but the person's own taken it, for good?"""
+    return not posted.report.overtaken and any(url != own for url in posted.report.accepted)
 
 
 async def own_url(client: NostrClient) -> str:

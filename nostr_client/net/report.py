@@ -11,6 +11,8 @@ from nostr_client.safe_text import safe_line
 WORDS_SHOWN = 120
 """Terminal cells that a relay's own words take in one line of a report."""
 
+OVERTAKEN = "other devices changed it at the same time and won: look whether your change is there"
+
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """What one relay said to one event.
@@ -49,10 +51,15 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PublishReport(msgspec.Struct, frozen=True):
-    """What became of one event, relay by relay, in the order in which they were asked."""
+    """What became of one event, relay by relay, in the order in which they were asked.
+
+    `overtaken`: it is a list, and versions of other devices won each time it was published, so
+    that its change may be lost.
+    """
 
     event_id: str
     answers: tuple[Answer, ...]
+    overtaken: bool = False
 
     @property
     def accepted(self) -> tuple[str, ...]:
@@ -85,4 +92,6 @@ class PublishReport(msgspec.Struct, frozen=True):
             return f"{self.event_id[:12]}: no relay was asked"
         line = f"{self.event_id[:12]}: accepted by {len(self.accepted)} of {len(self.answers)}"
         others = [str(answer) for answer in self.answers if not answer.accepted]
+        if self.overtaken:
+            others.insert(0, OVERTAKEN)
         return f"{line}; {'; '.join(others)}" if others else line

@@ -20,7 +20,7 @@ from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Final, Self
 
-from nostr_client.errors import InvalidEvent, StoreError
+from nostr_client.errors import InvalidEvent, Outdated, StoreError
 from nostr_client.net.paging import Paging
 from nostr_client.net.pool import RelayPool
 from nostr_client.net.report import Answer, PublishReport
@@ -127,6 +127,8 @@ class Courier:
         result = (await self.store.save([event]))[0]
         if result.held or result.status is SaveStatus.EPHEMERAL:
             return result.status
+        if result.status is SaveStatus.OUTDATED:
+            raise Outdated(_UNHELD[result.status])
         raise InvalidEvent(_UNHELD.get(result.status, f"not stored: {result.status}"))
 
     async def send(

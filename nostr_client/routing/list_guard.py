@@ -46,25 +46,29 @@ created_at is later than the last one's: it must win on every relay. Of versions
 dated in the future, `routing.dating` tells. The store keeps every version of the account's lists
 (`keep_history_of`).
 
-**Two devices at once.** Between our reading and our sending another device may publish. When a
-relay refuses the new version, the list is read again; if another version has won, the change is
-applied to that one and published again, at most `EDITS` times. Within one folder, processes and
-tasks take turns.
+**Two devices at once.** Between our reading and our sending another device may publish. So the
+list's relays are listened to all the while, the list is read back once it was taken, and if another
+version won or was replaced unread (`routing.rivals`), both changes are made on the newest and
+published again: after a random wait, at most `EDITS` times. The report says when that was not
+enough. Within one folder, processes and tasks take turns.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import random
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from typing import Final
 
-from nostr_client.errors import FolderInUse, ListNotRead, SigningRefused
+import msgspec
+
+from nostr_client.errors import FolderInUse, ListNotRead, Outdated, SigningRefused
 from nostr_client.net.health import REFUSING, SLOW_STATE, UP
 from nostr_client.net.report import PublishReport
 from nostr_client.paths import FolderLock, private_folder
@@ -75,6 +79,7 @@ from nostr_client.routing.arrivals import Asked
 from nostr_client.routing.courier import Courier, OnAnswer
 from nostr_client.routing.dating import Footing, footing, next_created_at
 from nostr_client.routing.planner import INDEXED_KINDS, Relays
+from nostr_client.routing.rivals import Carry, Rivals, carried, listening
 from nostr_client.routing.settled import SettledRelays
 from nostr_client.signing.signer import Signer
 
@@ -85,7 +90,11 @@ HINT_LIMIT: Final = 2.0
 TURN_LIMIT: Final = 30.0
 """Seconds to wait for another process that changes a list of this account."""
 ROUNDS: Final = 3
-EDITS: Final = 3
+READ_BACK_LIMIT: Final = 4.0
+"""Seconds that relays have to show what they have taken."""
+EDITS: Final = 8
+AGAIN: Final = 0.1
+"""Seconds to wait at most before the second edit; twice as long before each further one."""
 NONE_FOUND: Final = (
     "no relay has one, but this key may have used relays that are not known here; "
     "add a relay you used before, or confirm that you want to start with an empty one"
@@ -256,33 +265,44 @@ class ListGuard:
         if self._signer is None:
             raise SigningRefused("this account is only watched: it has no key to sign with")
         done: tuple[Event, PublishReport] | None = None
-        async with self._taking_turns():
-            for _ in range(EDITS):
+        carry: list[Carry] = []
+        async with self._taking_turns(), self._listening(kind, identifier) as rivals:
+            for again in range(EDITS):
                 read = await self.conclusive(
                     kind, identifier=identifier, allow_empty=allow_empty, without=without
                 )
-                ground = await self._footing(read.version)
-                draft = change(read.version)
-                if draft is None and ground.stranded and read.version is not None:
-                    draft = Draft(kind, read.version.content, read.version.tags)
-                if draft is None:
+                base = read.version
+                ground = await self._footing(base)
+                draft = _next_version(base, change, carry, refresh=bool(ground.stranded))
+                if draft is None or (again and not ground.stranded and _same(draft, base)):
                     return done
+                rivals.know(base)
                 at = next_created_at(ground.last, self._clock())
                 event = await self._signer.sign(
                     Draft(draft.kind, draft.content, draft.tags, created_at=at)
                 )
                 if ground.stranded:
                     await self._delete(ground, event)
-                report = await self._courier.publish(event, also=also, on_answer=on_answer)
-                done = event, report
-                if not await self._overtaken(event, report, identifier):
-                    if kind == kinds.RELAY_LIST:
-                        await self._settle()
-                    return done
-        raise ListNotRead(
-            f"the {name_of(kind)} was changed by another device {EDITS} times while this change "
-            "was made: it did not win; try again"
-        )
+                with contextlib.suppress(Outdated):  # while it was signed; then it has no report
+                    report = await self._courier.publish(event, also=also, on_answer=on_answer)
+                    done = event, report
+                    rivals.know(event)
+                    won = await self._has_won(event, report, identifier)
+                    replaced = rivals.replaced(base, event)
+                    if won and replaced is None:
+                        if kind == kinds.RELAY_LIST:
+                            await self._settle()
+                        return done
+                    if replaced is not None:
+                        carry.append(carried(base, replaced))
+                        rivals.know(replaced)
+                await asyncio.sleep(random.uniform(0, AGAIN * 2**again))  # noqa: S311 - no secret
+        if done is None:
+            raise ListNotRead(
+                f"the {name_of(kind)} was not changed: other devices change it all the time; "
+                "try again"
+            )
+        return done[0], msgspec.structs.replace(done[1], overtaken=True)
 
     async def date_after(self, previous: Event | None) -> int:
         """The created_at of what follows `previous`, the store's current version of anything.
@@ -358,13 +378,24 @@ class ListGuard:
             return Word.CLOSED
         return Word.SILENT if health.state in (UP, SLOW_STATE, REFUSING) else Word.UNREACHABLE
 
-    async def _overtaken(self, event: Event, report: PublishReport, identifier: str) -> bool:
-        """Has another device published meanwhile, so that our version lost?"""
-        refusing = [answer.url for answer in report.refused]
-        if refusing:
-            await self._read(event.kind, identifier, refusing, READ_LIMIT)
+    @asynccontextmanager
+    async def _listening(self, kind: int, identifier: str) -> AsyncIterator[Rivals]:
+        """Hear what others publish of this list, from before it is read until the block ends."""
+        mine = Filter(authors=frozenset({self._pubkey}), kinds=frozenset({kind}), limit=1)
+        if identifier:
+            mine = mine.changed(tags={"d": frozenset({identifier})})
+        relays = await self._courier.book.relays_of(self._pubkey)
+        urls = [url for url in self._places(relays) if self._courier.book.policy(url)]
+        async with listening(self._courier.pool, [mine], urls) as rivals:
+            yield rivals
+
+    async def _has_won(self, event: Event, report: PublishReport, identifier: str) -> bool:
+        """Read back: is it the newest version at the relays that answered?"""
+        answered = [answer.url for answer in report.answers if answer.accepted is not None]
+        if answered:
+            await self._read(event.kind, identifier, answered, READ_BACK_LIMIT)
         held = await self._courier.store.get_address(event.address or "")
-        return held is not None and held.id != event.id
+        return held is None or held.id == event.id
 
     @asynccontextmanager
     async def _taking_turns(self) -> AsyncIterator[None]:
@@ -384,6 +415,26 @@ class ListGuard:
                 if time.monotonic() > deadline:
                     raise
             await asyncio.sleep(0.1)
+
+
+def _next_version(
+    base: Event | None, change: Change, carry: Sequence[Carry], *, refresh: bool
+) -> Draft | None:
+    """`change`, and what is carried over, made on `base`; None when neither changes anything.
+
+    `refresh`: there is to be a new version in any case.
+    """
+    start = base
+    for each in carry:
+        start = each(start) if start is not None else None
+    draft = change(start)
+    if draft is None and start is not None and (refresh or start is not base):
+        draft = Draft(start.kind, start.content, start.tags)
+    return draft
+
+
+def _same(draft: Draft, version: Event | None) -> bool:
+    return version is not None and (draft.content, draft.tags) == (version.content, version.tags)
 
 
 _NAMES: Final = {

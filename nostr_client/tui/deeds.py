@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from nostr_client.accounts.account import Account, Accounts
 from nostr_client.client import NostrClient
 from nostr_client.errors import InvalidData, ListNotRead, NostrError
-from nostr_client.net.report import PublishReport
+from nostr_client.net.report import OVERTAKEN, PublishReport
 from nostr_client.protocol.urls import normalize_relay_url
 from nostr_client.social.views import NoteView, Posted, Profile, RelayRow
 from nostr_client.tui.screens.first_relays import with_scheme
@@ -165,6 +165,8 @@ async def forget(accounts: Accounts, account: Account, say: Say, ask: Ask) -> bo
 
 
 def _outcome(report: PublishReport) -> str:
+    if report.overtaken:
+        return OVERTAKEN
     if not report.answers:
         return "kept here; there is no relay to send it to yet"
     return f"{len(report.accepted)} of {len(report.answers)} relays have it, and the copy here"
