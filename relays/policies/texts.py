@@ -9,7 +9,7 @@ from hashlib import blake2b
 from typing import Final, TypeVar
 
 from nostr_client.protocol.event import Event
-from relays.moderation.words import checked_word, found_in, pattern_of, plain
+from relays.moderation.words import checked_word, found_in, looked_at, pattern_of
 from relays.policies.sections import Duplicates
 from relays.policies.verdict import ACCEPTED, Offer, Policy, Verdict, refused
 
@@ -99,7 +99,7 @@ class Echoes:
         settings = self.settings
         if event.kind not in settings.kinds or len(event.content) < settings.shortest:
             return None
-        bare = _MARKED.sub("", plain(event.content[:_MOST_CHARACTERS]))
+        bare = _MARKED.sub("", looked_at(event.content[:_MOST_CHARACTERS]))
         if len(bare) < settings.shortest:
             return None
         return blake2b(bare.encode(), digest_size=16).digest()
