@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,7 @@ from tests.conftest import StartRelay
 from tests.loopback import loopback_only
 from tests.routing.moody import LIMIT, Relay
 from tests.vectors import VECTORS, needs_vectors, real_events
+from tests.waiting import until, waits_for_nobody
 
 __all__ = ["loopback_only"]
 
@@ -60,10 +61,9 @@ async def client(
         yield opened
 
 
-async def until(met: Callable[[], Awaitable[object]], limit: float = LIMIT) -> None:
-    async with asyncio.timeout(limit):
-        while not await met():
-            await asyncio.sleep(0.05)
+def has_swept(c: NostrClient) -> bool:
+    """Has its replication looked for events without a plan, as it does first of all?"""
+    return c.replication._swept > 0
 
 
 async def states(c: NostrClient, event_id: str) -> dict[str, CopyState]:
@@ -113,35 +113,29 @@ async def test_errors_of_the_body_come_out_as_they_are(tmp_path: Path) -> None:
 async def test_a_cancelled_client_ends_quickly(tmp_path: Path) -> None:
     async with Relay() as silent:
         silent.silent = True
-        opened = asyncio.Event()
 
         async def work() -> None:
             async with client(tmp_path, relays=[silent.url, DEAD]) as c:
                 c.sync()
-                opened.set()
                 await c.post("into the void")
 
         task = asyncio.create_task(work())
-        async with asyncio.timeout(LIMIT):
-            await opened.wait()
-            await asyncio.sleep(0.3)
-        began = time.monotonic()
+        await until(lambda: silent.sent("EVENT") and silent.sent("REQ"))
         task.cancel()
-        with pytest.raises(asyncio.CancelledError):
+        with waits_for_nobody(), pytest.raises(asyncio.CancelledError):
             await task
-        assert time.monotonic() - began < 8, "an answer of the silent one is waited for for ten"
 
 
 async def test_closing_waits_for_nobody(tmp_path: Path) -> None:
     async with Relay() as one, Relay() as silent:
         silent.silent = True
-        async with client(tmp_path, relays=[one.url, silent.url, DEAD]) as c:
-            c.sync()
-            feed = c.feed()
-            task = asyncio.create_task(anext(feed))
-            await asyncio.sleep(0.5)
-            began = time.monotonic()
-        assert time.monotonic() - began < 8, "an answer of the silent one is waited for for ten"
+        with ExitStack() as closing:
+            async with client(tmp_path, relays=[one.url, silent.url, DEAD]) as c:
+                c.sync()
+                feed = c.feed()
+                task = asyncio.create_task(anext(feed))
+                await until(lambda: silent.sent("REQ") and one.sent("REQ"))
+                closing.enter_context(waits_for_nobody())
         with pytest.raises(StopAsyncIteration):
             await task
 
@@ -151,7 +145,7 @@ async def test_opening_dials_nobody(tmp_path: Path, loopback_only: list[str]) ->
     async with client(tmp_path, relays=None) as c:
         assert c.book.fallback[0].startswith("wss://")
         assert c.book.indexers
-        await asyncio.sleep(0.2)
+        await until(lambda: has_swept(c))
         assert loopback_only == []
     async with client(
         tmp_path, relays=None, config=ClientConfig(relays=(DEAD,), own_relay=False)
@@ -228,11 +222,15 @@ async def test_identities(tmp_path: Path) -> None:
 
 async def test_a_watched_accounts_events_are_not_spread(tmp_path: Path) -> None:
     note = Draft(1, "old", created_at=1).sign(BEN, 1)
-    async with Relay() as one, client(tmp_path, None, pubkey=BEN_KEY, relays=[one.url]) as c:
-        await c.store.save([note])
-        await asyncio.sleep(0.3)
-        assert one.connections == 0
-        assert await c.copies.copies(note.id) == []
+    async with Relay() as one:
+        async with client(tmp_path, None, pubkey=BEN_KEY, relays=[one.url]) as c:
+            await c.store.save([note])
+        async with client(tmp_path, None, pubkey=BEN_KEY, relays=[one.url]) as c:
+            replicating = asyncio.create_task(c.replication.run())  # which nobody else does here
+            await until(lambda: has_swept(c))
+            replicating.cancel()
+            assert one.connections == 0
+            assert await c.copies.copies(note.id) == []
 
 
 async def test_drafts_of_lists_are_refused_and_articles_get_later_dates(tmp_path: Path) -> None:
@@ -259,9 +257,7 @@ async def test_feed_brings_what_is_written_from_now_on(tmp_path: Path) -> None:
     async with Relay(old) as one, client(tmp_path) as c:
         feed = c.feed(Filter.of(kinds=[1]), relays=[one.url])
         task = asyncio.create_task(anext(feed))
-        async with asyncio.timeout(LIMIT):
-            while not one.sent("REQ"):
-                await asyncio.sleep(0.01)
+        await until(lambda: one.sent("REQ"))
         await one.tell(new)
         assert await asyncio.wait_for(task, LIMIT) == new
         await feed.aclose()
@@ -370,9 +366,7 @@ async def test_a_crash_between_saving_and_planning_loses_nothing(tmp_path: Path)
     async with client(tmp_path, relays=[]) as c:
         await c.courier.keep(note)
     async with Relay() as one, client(tmp_path, relays=[one.url]):
-        async with asyncio.timeout(LIMIT):
-            while not one.has(note):
-                await asyncio.sleep(0.05)
+        await until(lambda: one.has(note))
 
 
 async def test_two_clients_on_one_folder(tmp_path: Path, start_relay: StartRelay) -> None:

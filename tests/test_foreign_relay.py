@@ -18,6 +18,7 @@ from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.keys import SecretKey
 from nostr_client.signing.signer import LocalSigner
+from tests.waiting import until
 
 LIMIT = 30.0
 ANA, BEN = SecretKey.from_hex("1" * 64), SecretKey.from_hex("2" * 64)
@@ -61,10 +62,7 @@ async def test_write_read_answer_and_follow(tmp_path: Path) -> None:
 
         assert await ben.follows.follow(ANA.public_key.hex) is not None
         ben.sync()
-        async with asyncio.timeout(LIMIT):
-            while not await ben.timeline.home():
-                await asyncio.sleep(0.05)
-        (view,) = await ben.timeline.home()
+        (view,) = await until(ben.timeline.home)
         assert view.event == posted.event
 
         answer = await ben.reply(posted.event.id, "heard")

@@ -27,6 +27,7 @@ from tests.net.scripted import (
     honest,
     note,
 )
+from tests.waiting import until
 
 NOTES = Filter.of(kinds=[1])
 
@@ -53,13 +54,6 @@ def event(that: Event) -> Callable[[str], bytes]:
 
 def eose(wire: str) -> bytes:
     return b'["EOSE","%b"]' % wire.encode()
-
-
-async def until(met: Callable[[], bool]) -> None:
-    """For what nothing announces: our own counters."""
-    async with asyncio.timeout(LIMIT):
-        while not met():
-            await asyncio.sleep(0.005)
 
 
 async def test_a_forgery_does_not_suppress_the_truth() -> None:

@@ -16,6 +16,7 @@ from nostr_client.net import http
 from nostr_client.net.http import get
 from tests.net.certificates import contexts
 from tests.net.scripted import LIMIT
+from tests.waiting import until
 
 
 class Site:
@@ -176,9 +177,7 @@ async def test_a_cancelled_get_leaves_nothing_behind() -> None:
     async with site_() as site:
         site.answers["/"] = b"---"
         task = asyncio.create_task(get(site.url(), allow_private=True))
-        async with asyncio.timeout(LIMIT):
-            while not site.requests:
-                await asyncio.sleep(0.005)
+        await until(lambda: site.requests)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task

@@ -14,6 +14,7 @@ from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from tests.conftest import StartRelay
 from tests.net.scripted import LIMIT, Peer, PlainVerifier, ScriptedRelay, honest, note
+from tests.waiting import until
 
 NOTES = Filter.of(kinds=[1])
 
@@ -177,8 +178,7 @@ async def test_pongs_measure_the_round_trip(monkeypatch: pytest.MonkeyPatch) -> 
         assert isinstance(await anext(sub), EndOfStored)
         health = pool.health(relay.url)
         health.latency = None
-        while health.latency is None:
-            await asyncio.sleep(0.01)
+        await until(lambda: health.latency is not None)
         assert 0 < health.latency < LIMIT
 
 

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.waiting import until
+
 LINE_LIMIT = 90.0
 END_LIMIT = 60.0
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX's")
@@ -82,7 +84,5 @@ async def test_no_process_outlives_it(tmp_path: Path, end: signal.Signals) -> No
         assert len(relays_in(tmp_path)) == 5
         process.send_signal(end)
         await asyncio.wait_for(process.wait(), END_LIMIT)
-        async with asyncio.timeout(END_LIMIT):
-            while relays_in(tmp_path):
-                await asyncio.sleep(0.05)
+        await until(lambda: not relays_in(tmp_path))
         assert process.returncode != 0

@@ -31,6 +31,7 @@ from tests.relays.talk import (
     silent_reader,
     wire,
 )
+from tests.waiting import until
 
 
 async def closed(client: Wire) -> tuple[int, str]:
@@ -320,9 +321,7 @@ async def test_a_client_that_pings_and_does_not_read_is_closed(serve: Serve) -> 
 
 async def gone(served: Served, left: int) -> None:
     """Returns when only so many connections are left."""
-    async with asyncio.timeout(LIMIT):
-        while len(served.server.connections) > left:
-            await asyncio.sleep(0.05)
+    await until(lambda: len(served.server.connections) <= left)
 
 
 async def drip(writer: asyncio.StreamWriter) -> None:

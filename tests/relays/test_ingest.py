@@ -14,6 +14,7 @@ from relays.policies.verdict import ACCEPTED, Offer, Source, Verdict, refused
 from relays.taking import Taker
 from tests.relays.conftest import Serve
 from tests.relays.talk import KEY, NOW, OTHER, note, wire
+from tests.waiting import until
 
 
 class Slow:
@@ -74,9 +75,7 @@ async def test_so_many_verdicts_are_waited_for(
         events = [note(f"slow {number}") for number in range(5)]
         for event in events:
             await one.offer(event)
-        async with asyncio.timeout(30):
-            while served.relay.rules.metrics.verify_events.sum < len(events):
-                await asyncio.sleep(0.01)
+        await until(lambda: served.relay.rules.metrics.verify_events.sum >= len(events))
         await one.stored({})
         assert len(policy.asked) == 2
         policy.go_on.set()

@@ -20,7 +20,8 @@ from relays.queries import AT_ONCE, PUT_ASIDE, SLOW_LINE, Queries, Questions
 from relays.queries import NARROW as NARROW_VALUES
 from relays.rules import plain_rules
 from relays.session import RelaySession
-from tests.relays.talk import LIMIT, NOW
+from tests.relays.talk import NOW
+from tests.waiting import until
 
 LIMITS = Limits()
 BROAD = {"kinds": [1, 2]}
@@ -181,9 +182,7 @@ async def test_the_line_of_broad_questions_is_bounded(
     refused[0].ask("n", NARROW)
     await settled(bench)
     assert bench.ids(refused[0]) == ["b"], "it rests"
-    async with asyncio.timeout(LIMIT):
-        while bench.ids(refused[0]) != ["b", "n"]:
-            await asyncio.sleep(0.01)
+    await until(lambda: bench.ids(refused[0]) == ["b", "n"])
 
 
 async def test_nobody_is_asked_for_who_has_left(bench: Bench) -> None:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 
 from nostr_client.protocol.event import Event
 from tests.relays.conftest import Serve
 from tests.relays.talk import NOW, Wire, note, wire
+from tests.waiting import until
 
 
 async def found(client: Wire, expected: list[Event], *filters: dict[str, object]) -> None:
     """The index follows in idle time: ask until it has."""
-    async with asyncio.timeout(20):
-        while await client.stored(*filters) != [event.id for event in expected]:
-            await asyncio.sleep(0.05)
+
+    async def is_found() -> bool:
+        return await client.stored(*filters) == [event.id for event in expected]
+
+    await until(is_found)
 
 
 async def test_the_best_comes_first_and_the_limit_after(serve: Serve) -> None:

@@ -20,6 +20,7 @@ from relays.policies.sections import Access
 from relays.running import Renewal, Source
 from tests.relays.conftest import Serve
 from tests.relays.talk import KEY, LIMIT, NOW, OTHER, Wire, note, plain, wire
+from tests.waiting import until
 
 MINE = KEY.public_key.hex
 
@@ -114,9 +115,7 @@ async def test_a_changed_configuration_is_in_force_for_those_who_are_here(
             for wrong in ("name = 5\n", "nonsense", 'name = "now"\n[events]\nkinds = [7]\n'):
                 file.write_text(wrong)
                 renewal.asked.set()
-                async with asyncio.timeout(LIMIT):
-                    while renewal.asked.is_set():
-                        await asyncio.sleep(0.01)
+                await until(lambda: not renewal.asked.is_set())
             assert (await document(served.url)).name == "now"
             refusal = await client.publish(note("two"))
             assert refusal[2] is False

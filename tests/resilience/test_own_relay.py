@@ -28,6 +28,7 @@ from nostr_client.rehearsal.relay_process import RelayProcess
 from nostr_client.resilience.own_relay import MOST_LOG, OwnRelay
 from relays.running import is_wanted
 from relays.server import MOST_STRANGERS
+from tests.waiting import until
 
 LIMIT = 60.0
 
@@ -281,9 +282,7 @@ async def test_it_ends_with_the_last_program_that_used_it(tmp_path: Path) -> Non
         pid = (await own.status()).pid
         with other.in_use():
             await other.ensure()
-    async with asyncio.timeout(LIMIT):
-        while (own.data / "relay.json").exists():
-            await asyncio.sleep(0.05)
+    await until(lambda: not (own.data / "relay.json").exists())
     assert not (await own.status()).running
     assert pid
     assert list((own.data / "users").iterdir()) == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from functools import partial
 from pathlib import Path
 
 import websockets
@@ -15,6 +16,7 @@ from nostr_client.protocol.keys import SecretKey
 from nostr_client.signing.signer import LocalSigner
 from nostr_client.store.copies import CopyState
 from tests.conftest import StartRelay
+from tests.waiting import until
 
 LIMIT = 30.0
 
@@ -45,14 +47,14 @@ async def test_notes_move_to_the_new_relays(tmp_path: Path, start_relay: StartRe
 
 async def wanted_are_there(client: NostrClient, ids: list[str], urls: set[str]) -> None:
     """Wait until each of these notes is wanted at exactly these relays, and is there."""
-    async with asyncio.timeout(LIMIT):
-        for note in ids:
-            while True:
-                copies = [c for c in await client.copies.copies(note) if c.wanted]
-                there = {c.url for c in copies if c.state is CopyState.CONFIRMED}
-                if there == urls == {c.url for c in copies}:
-                    break
-                await asyncio.sleep(0.05)
+
+    async def is_there(note: str) -> bool:
+        copies = [c for c in await client.copies.copies(note) if c.wanted]
+        there = {c.url for c in copies if c.state is CopyState.CONFIRMED}
+        return there == urls == {c.url for c in copies}
+
+    for note in ids:
+        await until(partial(is_there, note))
 
 
 async def held_at(url: str, ids: list[str]) -> set[str]:

@@ -65,6 +65,10 @@ class Relay:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        await self.end()
+
+    async def end(self) -> None:
+        """Close every connection, and take no more."""
         assert self._server is not None
         self._server.close()
         await asyncio.wait_for(self._server.wait_closed(), LIMIT)

@@ -11,7 +11,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -21,6 +20,7 @@ from nostr_client.protocol.event import Draft, Event
 from nostr_client.protocol.keys import RECORD_SIZE, SecretKey, verify_batch
 from nostr_client.signing import child, verifier
 from nostr_client.signing.verifier import Verifier, _record
+from tests.waiting import until
 
 KEY = SecretKey(b"\x07" * 32)
 REAL = [Draft(1, f"note {n}").sign(KEY, 1_700_000_000 + n) for n in range(200)]
@@ -51,12 +51,6 @@ def is_running(pid: int) -> bool:
     except OSError:
         return False
     return True
-
-
-async def until(condition: Callable[[], object], seconds: float = 10) -> None:
-    async with asyncio.timeout(seconds):
-        while not condition():
-            await asyncio.sleep(0.01)
 
 
 async def test_a_trickle_needs_no_process() -> None:
@@ -106,7 +100,7 @@ async def test_a_killed_process_costs_no_verdict() -> None:
         first = checking.pid
         assert first is not None
         asking = asyncio.create_task(checking.verify_all(events))
-        await asyncio.sleep(0.02)
+        await until(lambda: checking._in_flight_records)
         os.kill(first, signal.SIGKILL)
         assert await asking == truth
         assert checking.pid not in (None, first)
@@ -183,9 +177,12 @@ async def test_after_the_pause_there_is_a_process_again(monkeypatch: pytest.Monk
             assert all(await checking.verify_all(REAL))
             broken.undo()
             assert all(await checking.verify_all(REAL))
-            await asyncio.sleep(0.25)
-            assert all(await checking.verify_all(REAL))
-            assert checking.pid is not None
+
+            async def has_process() -> bool:
+                assert all(await checking.verify_all(REAL))
+                return checking.pid is not None
+
+            await until(has_process)
 
 
 @posix_only
@@ -272,7 +269,7 @@ async def test_turns_that_are_cancelled_as_they_come_are_given_on(
 async def test_closing_tells_those_who_wait() -> None:
     async with Verifier() as checking:
         asking = asyncio.create_task(checking.verify_all(REAL * 200))
-        await asyncio.sleep(0.05)
+        await until(lambda: checking._held)
     with pytest.raises(RuntimeError, match="closed"):
         await asking
     with pytest.raises(RuntimeError, match="not open"):
@@ -361,7 +358,7 @@ async def test_the_worker_takes_its_records_in_any_pieces() -> None:
     for start in range(0, len(records), 100):
         worker.stdin.write(records[start : start + 100])
         await worker.stdin.drain()
-        await asyncio.sleep(0.001)
+        await asyncio.sleep(0)
     worker.stdin.write(b"half a record")
     worker.stdin.close()
     async with asyncio.timeout(60):

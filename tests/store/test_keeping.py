@@ -18,6 +18,7 @@ from tests.store.conftest import Clock, OpenStore
 from tests.store.naive import NaiveStore
 from tests.store.samples import NOW, author, make
 from tests.store.test_differential import compare
+from tests.waiting import until
 
 ALICE, BOB = author(1), author(2)
 
@@ -157,18 +158,15 @@ async def test_a_copy_that_is_broken_off_leaves_nothing(
     open_store: OpenStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(opening, "_PAGES", 1)
-    monkeypatch.setattr(opening, "_PAUSE", 0.01)
+    monkeypatch.setattr(opening, "_PAUSE", 0.05)
     async with open_store() as store:
         await store.save([make(ALICE, 1, NOW - n, content="x" * 900) for n in range(400)])
         copying = asyncio.create_task(store.backup(tmp_path / "copy.db"))
-        async with asyncio.timeout(20):
-            while not (tmp_path / "copy.db.part").exists():
-                await asyncio.sleep(0.001)
-            copying.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await copying
-            while (tmp_path / "copy.db.part").exists():
-                await asyncio.sleep(0.001)
+        await until((tmp_path / "copy.db.part").exists)
+        copying.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await copying
+        await until(lambda: not (tmp_path / "copy.db.part").exists())
     assert not (tmp_path / "copy.db").exists()
 
 

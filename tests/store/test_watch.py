@@ -13,6 +13,7 @@ from nostr_client.store.events import EventStore, Stored, Watch
 from nostr_client.store.watching import BUFFER
 from tests.store.conftest import OpenStore
 from tests.store.samples import NOW, author, make
+from tests.waiting import until
 
 ALICE, BOB = author(1), author(2)
 NOTES = [Filter.of(kinds=[1])]
@@ -145,9 +146,7 @@ async def test_listening_hears_every_commit_in_order(open_store: OpenStore) -> N
             assert [event for _, event in heard[0].events] == made[4:5], "before save returns"
             await other.save(made[5:20])
             await one.save(made[20:])
-            async with asyncio.timeout(60):
-                while heard[-1].after < 40:
-                    await asyncio.sleep(0.05)
+            await until(lambda: heard[-1].after >= 40)
         assert [seq for part in heard for seq, _ in part.events] == list(range(5, 41))
         assert [event for part in heard for _, event in part.events] == made[4:]
         assert [part.before for part in heard[1:]] == [part.after for part in heard[:-1]]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -24,6 +23,7 @@ from nostr_client.tui.client_app import NostrApp
 from nostr_client.tui.engine import Engine, opener
 from nostr_client.tui.screens.first_relays import Offer, Probed
 from nostr_client.tui.setting import Setting
+from tests.waiting import until
 
 NARROW = (80, 24)
 WIDE = (120, 40)
@@ -152,13 +152,6 @@ def _guest(world: World) -> object:
 
 def world_in(folder: Path) -> World:
     return World(Paths(folder / "config", folder / "data", folder / "state"))
-
-
-async def until(there: Callable[[], bool], limit: float = PATIENCE) -> None:
-    """Wait until something holds; fails when it does not come to."""
-    async with asyncio.timeout(limit):
-        while not there():
-            await asyncio.sleep(0.02)
 
 
 async def sees(app: NostrApp, words: str, limit: float = PATIENCE) -> None:

@@ -13,6 +13,7 @@ from relays.moderation import log, removal
 from relays.moderation.acts import Acts
 from tests.relays.moderation.conftest import Desk, OpenDesk
 from tests.relays.talk import KEY, NOW, OTHER, note
+from tests.waiting import until
 
 
 async def held(desk: Desk) -> set[str]:
@@ -184,7 +185,5 @@ async def test_many_bans_cost_few_questions(desk: Desk, monkeypatch: pytest.Monk
     async with Running(desk.acts):
         await desk.acts.ban_event(event.id, by="k")
         await gone(desk)
-        async with asyncio.timeout(60):
-            while len(asked) < 11:
-                await asyncio.sleep(0.01)
+        await until(lambda: len(asked) >= 11)
     assert len(asked) == 11

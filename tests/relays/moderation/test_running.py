@@ -19,6 +19,7 @@ from relays.config import Membership, Moderation, RelayConfig
 from relays.web.admin import MEDIA_TYPE
 from tests.relays.conftest import Serve, Served
 from tests.relays.talk import KEY, LIMIT, OTHER, Wire, authorization, note, wire
+from tests.waiting import until
 
 ADMIN, VICTIM = OTHER, KEY
 MODERATION = Moderation(admins={"olga": encode_npub(ADMIN.public_key.hex)})
@@ -257,9 +258,7 @@ async def test_a_ban_in_the_middle_of_a_flood(serve: Serve, tmp_path: Path) -> N
 
         flooding = asyncio.create_task(flood())
         try:
-            async with asyncio.timeout(LIMIT):
-                while not accepted:
-                    await asyncio.sleep(0.01)
+            await until(lambda: accepted)
             await command(tmp_path, "ban", "pubkey", encode_npub(VICTIM.public_key.hex))
             async with asyncio.timeout(3 * LIMIT):
                 await flooding

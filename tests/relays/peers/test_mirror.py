@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -23,22 +23,13 @@ from relays.policies.verdict import ACCEPTED, Offer, Policy, Source, Verdict, re
 from tests.net.scripted import LIMIT, PlainVerifier, ScriptedRelay, forged, honest
 from tests.relays import talk
 from tests.relays.serving import Served, serving
+from tests.waiting import until
 
 NOW = 1_750_000_000
 
 
 def note(text: str, at: int = NOW, **options: Any) -> Event:
     return talk.note(text, at=at, **options)
-
-
-async def until(met: Callable[[], Any]) -> None:
-    """Wait until `met` holds, asking now and then."""
-    async with asyncio.timeout(LIMIT):
-        while True:
-            answer = met()
-            if await answer if asyncio.iscoroutine(answer) else answer:
-                return
-            await asyncio.sleep(0.01)
 
 
 async def holds(store: EventStore, *events: Event) -> bool:

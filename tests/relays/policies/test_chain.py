@@ -22,6 +22,7 @@ from relays.policies.verdict import ACCEPTED, Asking, Offer, Source, refused
 from relays.rooms import rooms
 from relays.rules import Rules
 from tests.relays.talk import KEY, NOW, OTHER, note
+from tests.waiting import until
 
 URL = "wss://relay.example"
 ME, OTHERS = KEY.public_key.hex, OTHER.public_key.hex
@@ -134,9 +135,7 @@ async def test_the_web_of_trust_is_kept_fresh_by_what_comes(
         assert said(rules, note(key=OTHER)) == reason
         assert said(rules, note(kind=1059, key=OTHER)).startswith("auth-required: ")
         await store.save([note("", kind=3, tags=(("p", OTHERS),))])
-        async with asyncio.timeout(60):
-            while said(rules, note(key=OTHER)):
-                await asyncio.sleep(0.01)
+        await until(lambda: not said(rules, note(key=OTHER)))
         web = policies.trust
         assert policies.rules(config(table)).judge(Offer(note(key=OTHER), NOW)).accepted
         assert policies.trust is web

@@ -8,7 +8,7 @@ import json
 import logging
 import os
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -16,8 +16,9 @@ import pytest
 
 from relays.policies import plugin as plugins
 from relays.policies.plugin import Plugin, request
-from relays.policies.verdict import Offer, Source, Verdict
+from relays.policies.verdict import Offer, Source
 from tests.relays.talk import KEY, NOW, OTHER, note
+from tests.waiting import until
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the plugins are scripts")
 
@@ -53,12 +54,6 @@ async def running(folder: Path, command: str, seconds: float = 10.0) -> AsyncIte
             yield made
         finally:
             task.cancel()
-
-
-async def until(true: Callable[[], bool]) -> None:
-    async with asyncio.timeout(60):
-        while not true():
-            await asyncio.sleep(0.01)
 
 
 def test_what_is_asked() -> None:
@@ -166,12 +161,12 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def works_again(plugin: Plugin) -> None:
-    verdict = Verdict(False)
-    async with asyncio.timeout(60):
-        while not verdict.accepted:
-            verdict = await plugin.judge(offer())
-            assert verdict.accepted or verdict.reason == NOT_ASKED
-            await asyncio.sleep(0.01)
+    async def accepts() -> bool:
+        verdict = await plugin.judge(offer())
+        assert verdict.accepted or verdict.reason == NOT_ASKED
+        return verdict.accepted
+
+    await until(accepts)
 
 
 ONCE = """
@@ -281,11 +276,11 @@ async def test_a_changed_file_is_started_anew(
     async with running(tmp_path, command) as plugin:
         assert (await plugin.judge(offer())).accepted
         script(tmp_path, ECHO.replace('"action": "accept"', '"action": "reject", "msg": "new"'))
-        reason = ""
-        async with asyncio.timeout(60):
-            while reason != "blocked: new":
-                reason = (await plugin.judge(offer())).reason
-                await asyncio.sleep(0.01)
+
+        async def is_new() -> bool:
+            return (await plugin.judge(offer())).reason == "blocked: new"
+
+        await until(is_new)
 
 
 async def test_commands_of_the_shell_and_what_they_start_end(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,8 @@ from nostr_client.protocol.event import Draft, Event
 from nostr_client.protocol.keys import SecretKey
 from relays.config import RelayConfig, assemble
 from tests.relays.conftest import Serve
-from tests.relays.talk import KEY, LIMIT, NOW, OTHER, Wire, note, wire
+from tests.relays.talk import KEY, NOW, OTHER, Wire, note, wire
+from tests.waiting import until
 
 ME, OTHERS = KEY.public_key.hex, OTHER.public_key.hex
 STRANGER = SecretKey(b"\x33" * 32)
@@ -53,9 +53,11 @@ async def test_the_rooms_of_one_person(serve: Serve) -> None:
         )
         assert await answered(outbox, note("", kind=3, tags=(("p", OTHERS),))) == ""
         assert (await answered(outbox, note(key=OTHER))).startswith("restricted: ")
-        async with asyncio.timeout(LIMIT):
-            while await answered(inbox, mention):
-                await asyncio.sleep(0.01)
+
+        async def taken() -> bool:
+            return await answered(inbox, mention) == ""
+
+        await until(taken)
         assert await inbox.stored({}) == [mention.id]
         assert len(await outbox.stored({})) == 1
 
