@@ -77,6 +77,16 @@ def safe_line(text: str, limit: int = 0) -> str:
     return line
 
 
+def typeable(text: str) -> str:
+    """What may stand in a text of one's own, typed, pasted or given to a command.
+
+    Line breaks as \\n, and no control characters but them and tabs: whoever copied the text may
+    not have seen them, and whoever reads it is not to be commanded by them.
+    """
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return _NOT_TYPED.sub("", text)
+
+
 def cells(text: str) -> int:
     """How many terminal cells safe text of one line takes, at most.
 
@@ -107,6 +117,7 @@ def normalized(form: Literal["NFC", "NFKC", "NFD", "NFKD"], text: str) -> str:
     return found.replace(_PARTING, "") if runs else found
 
 
+_NOT_TYPED: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _PARTING: Final = "\u034f"
 _LONG_RUN: Final = 32
 _RUN: Final = re.compile(rf"[\W\uff9e\uff9f]{{{_LONG_RUN}}}")

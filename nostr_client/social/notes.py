@@ -18,6 +18,7 @@ from nostr_client.protocol.event import Draft, Event, Tag, Tags
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.kinds import KindClass, kind_class
 from nostr_client.routing.courier import Courier, OnAnswer
+from nostr_client.safe_text import typeable
 from nostr_client.signing.gate import refuse_codes
 from nostr_client.signing.signer import Signer
 from nostr_client.social.views import Posted
@@ -30,7 +31,6 @@ MAX_REACTION: Final = 64
 _bare_code = re.compile(
     r"(?<![\w:/#@.])@?((?:npub|nprofile|note|nevent|naddr)1[02-9ac-hj-np-z]{20,})(?!\w)"
 )
-_hidden = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
 class Notes:
@@ -117,7 +117,7 @@ class Notes:
         """A reaction: "+" likes, "-" dislikes, anything else is an emoji."""
         content = content.strip() or "+"
         refuse_codes(content)
-        if len(content) > MAX_REACTION or "\n" in content or _hidden.search(content):
+        if len(content) > MAX_REACTION or "\n" in content or content != typeable(content):
             raise InvalidEvent(f"a reaction is one line of at most {MAX_REACTION} characters")
         event = await self.find(event_id)
         hint = await self.hint(event)
@@ -227,10 +227,10 @@ class Notes:
 
 
 def clean(text: str) -> str:
-    """What is published of a typed text: line breaks as \\n, no control characters, no blank ends,
-    bare NIP-19 codes as `nostr:` URIs. Raises InvalidEvent for no text, SecretFound for a key.
+    """What is published of a text: what is `typeable` of it, without blank ends, bare NIP-19 codes
+    as `nostr:` URIs. Raises InvalidEvent for no text, SecretFound for a key.
     """
-    text = _hidden.sub("", text.replace("\r\n", "\n").replace("\r", "\n")).strip()
+    text = typeable(text).strip()
     if not text:
         raise InvalidEvent("there is nothing to publish: the text is empty")
     refuse_codes(text)

@@ -9,9 +9,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Coroutine, Iterable, Sequence
+from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 from rich.text import Text
+from textual import events
 from textual.app import App, ComposeResult, SystemCommand
 from textual.binding import BindingType
 from textual.driver import Driver
@@ -28,6 +30,7 @@ from nostr_client.tui import drafts, themes
 from nostr_client.tui.deeds import Deeds, forget
 from nostr_client.tui.engine import Engine
 from nostr_client.tui.entering import Entered, Entering
+from nostr_client.tui.input_order import InputOrder
 from nostr_client.tui.keymap import Where, bindings
 from nostr_client.tui.messages import (
     GoTo,
@@ -77,6 +80,9 @@ class NostrApp(App[int]):
         self._engine = engine
         self._demo = demo
         self._account: Account | None = None
+        self.input_order = InputOrder(self)
+        self._under_way: dict[Path, str] = {}
+        """Texts that are being sent, by the file of their draft."""
         self._entering = Entering(setting, engine, self._ask, self.say, self._wait)
         for theme in themes.OWN:
             self.register_theme(theme)
@@ -86,10 +92,16 @@ class NostrApp(App[int]):
         yield Static("Opening …", markup=False, id="opening")
 
     def on_mount(self) -> None:
+        self._do(self.input_order.run(), "input")
         chosen = recall(self._setting.paths).theme or self._setting.config.theme or ""
         self.theme = chosen if chosen in self.available_themes else themes.DEFAULT
         self.theme_changed_signal.subscribe(self, self._theme_changed)
         self._do(self._enter(self._entering.begin(demo=self._demo)), "enter")
+
+    async def on_event(self, event: events.Event) -> None:
+        """Keys and pastes wait for their turn; nothing else does."""
+        if not self.input_order.holds(event):
+            await super().on_event(event)
 
     def get_driver_class(self) -> type[Driver]:
         return forgiving(super().get_driver_class())
@@ -123,7 +135,15 @@ class NostrApp(App[int]):
         return await self.push_screen_wait(screen)
 
     def _do(self, work: Coroutine[Any, Any, Any], group: str) -> None:
-        self.run_worker(work, group=group)
+        """Run off the keys' path; what goes wrong in a way that we know is said, and we go on."""
+
+        async def guarded() -> None:
+            try:
+                await work
+            except NostrError as error:
+                self.say(str(error), "error")
+
+        self.run_worker(guarded(), group=group)
 
     def _theme_changed(self, theme: Theme) -> None:
         async def keep() -> None:
@@ -309,11 +329,21 @@ class NostrApp(App[int]):
         if main is None or isinstance(self.screen, Compose):
             return
         name = drafts.NEW_NOTE if reply_to is None else drafts.reply_to(reply_to.event.id)
-        keeper = drafts.DraftKeeper(drafts.Draft(main.client.paths, main.client.pubkey, name))
+        draft = drafts.Draft(main.client.paths, main.client.pubkey, name)
+        keeper = drafts.DraftKeeper(draft, under_way=self._under_way.get(draft.path, ""))
 
         def submit(text: str, keeper: drafts.DraftKeeper) -> Sending:
             sending = Sending(main.write_relays, own=main.own_relay_url)
-            self._do(self._send(text, keeper, sending, reply_to), "send")
+            self._under_way[draft.path] = text
+
+            async def send() -> None:
+                try:
+                    await self._send(text, keeper, sending, reply_to)
+                finally:
+                    if self._under_way.get(draft.path) == text:
+                        del self._under_way[draft.path]
+
+            self._do(send(), "send")
             return sending
 
         title, answered = "New note", ""
@@ -335,24 +365,37 @@ class NostrApp(App[int]):
             return
         client = main.client
         try:
+            await keeper.flush()  # so that it is somewhere, should we end before it is a note
             if reply_to is None:
                 posted = await client.post(text, on_answer=sending.heard)
             else:
                 posted = await client.reply(reply_to.event.id, text, on_answer=sending.heard)
         except NostrError as error:
-            sending.finish(str(error))
-            if not isinstance(self.screen, Compose):
-                self.say(f"Not sent, kept as a draft: {error}", "error")
+            if sending.kept:
+                sending.finish()
+                self.say(str(error), "warning")
+            else:
+                await self._not_sent(text, keeper, sending, str(error))
             return
         finally:
             if sending.kept:
-                await keeper.drop()
-        await keeper.drop()
+                await keeper.sent(text)
+        await keeper.sent(text)
         for answer in posted.report.answers:
             sending.heard(answer)
         sending.finish()
         if not isinstance(self.screen, Compose):
             self.say(sending.summary())
+
+    async def _not_sent(
+        self, text: str, keeper: drafts.DraftKeeper, sending: Sending, problem: str
+    ) -> None:
+        """The note is not kept: its text is the person's again, in the composer or as a draft."""
+        sending.finish(problem)
+        composing = isinstance(self.screen, Compose) and self.screen.keeper is keeper
+        if not composing:
+            await keeper.put_back(text)
+            self.say(f"Not sent, kept as a draft: {problem}", "error")
 
     # Leaving
 

@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import asyncio
 import re
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from nostr_client.errors import StoreError
-from nostr_client.paths import Paths, private_folder, write_private
+from nostr_client.paths import Paths, private_folder, store_error, write_private
 
 SAVE_AFTER: Final = 0.3
 """Seconds without a key after which a draft is written."""
 LONGEST: Final = 1_000_000
 """Characters read back at most."""
+_one_at_a_time = threading.Lock()
+"""Held while a draft is looked at and then changed: two composers may have written it."""
 _is_name = re.compile("[0-9a-z-]{1,80}").fullmatch
 NEW_NOTE: Final = "note"
 
@@ -45,10 +47,14 @@ class Draft:
         except FileNotFoundError:
             return ""
         except OSError as error:
-            raise StoreError(f"the draft {self.path} cannot be read: {error.strerror}") from error
+            raise store_error(f"the draft {self.path} cannot be read", error) from error
 
     def write(self, text: str) -> None:
         """Keep the text; nothing but blanks is not worth a file. Raises StoreError."""
+        with _one_at_a_time:
+            self._write(text)
+
+    def _write(self, text: str) -> None:
         if not text.strip():
             self.drop()
             return
@@ -60,18 +66,34 @@ class Draft:
         try:
             self.path.unlink(missing_ok=True)
         except OSError as error:
-            raise StoreError(f"the draft {self.path} cannot go: {error.strerror}") from error
+            raise store_error(f"the draft {self.path} cannot go", error) from error
+
+    def drop_sent(self, text: str) -> None:
+        """Throw it away unless it has become another text meanwhile. Raises StoreError."""
+        with _one_at_a_time:
+            if self.read().strip() == text.strip():
+                self.drop()
+
+    def put_back(self, text: str) -> None:
+        """A text that was not sent comes before what was begun since. Raises StoreError."""
+        with _one_at_a_time:
+            begun = self.read().strip()
+            self._write(text if begun in ("", text.strip()) else f"{text}\n\n{begun}")
 
 
 class DraftKeeper:
     """Writes one draft behind the typing: in order, the last text last, one thread at a time.
 
+    `under_way` is a text of this draft that is being sent just now: no draft any more.
     `kept_at` is when it was last on disk as typed, in seconds since 1970, or None.
     """
 
-    def __init__(self, draft: Draft, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, draft: Draft, clock: Callable[[], float] = time.time, *, under_way: str = ""
+    ) -> None:
         self._draft = draft
         self._clock = clock
+        self._under_way = under_way
         self._text: str | None = None
         self._writing = asyncio.Lock()
         self.kept_at: float | None = None
@@ -79,7 +101,7 @@ class DraftKeeper:
     async def load(self) -> str:
         """What was kept before. Raises StoreError."""
         text = await asyncio.to_thread(self._draft.read)
-        return text
+        return "" if text.strip() == self._under_way.strip() else text
 
     def typed(self, text: str) -> None:
         """The text is now this; `flush` writes it."""
@@ -87,16 +109,29 @@ class DraftKeeper:
         self.kept_at = None
 
     async def flush(self) -> None:
-        """Put the last text on disk, if it is not there yet. Raises StoreError."""
+        """Put the last text on disk, if it is not there yet. Raises StoreError: then it is still
+        to be put there."""
         async with self._writing:
             while self._text is not None:
                 text, self._text = self._text, None
-                await asyncio.to_thread(self._draft.write, text)
+                try:
+                    await asyncio.to_thread(self._draft.write, text)
+                except BaseException:
+                    if self._text is None:
+                        self._text = text
+                    raise
             self.kept_at = self._clock()
 
-    async def drop(self) -> None:
-        """Throw the draft away. Raises StoreError."""
+    async def sent(self, text: str) -> None:
+        """The text is kept as a note: it is no draft any more. Raises StoreError."""
         async with self._writing:
             self._text = None
-            await asyncio.to_thread(self._draft.drop)
+            await asyncio.to_thread(self._draft.drop_sent, text)
             self.kept_at = None
+
+    async def put_back(self, text: str) -> None:
+        """The text could not be kept as a note: it is a draft again. Raises StoreError."""
+        async with self._writing:
+            self._text = None
+            await asyncio.to_thread(self._draft.put_back, text)
+            self.kept_at = self._clock()

@@ -170,14 +170,19 @@ async def _with_account(world: World) -> None:
     await world.put(world.note("ana", "An older note."))
 
 
-def unlocked(world: World) -> Terminal:
+def unlocked(world: World, keys: str = f"{PASSWORD}\r") -> Terminal:
     terminal = Terminal(world.where.config.parent)
     terminal.wait_for("Unlock ana")
     time.sleep(0.3)
-    terminal.child.send(f"{PASSWORD}\r")
+    terminal.child.send(keys)
     terminal.wait_for("An older note.")
     time.sleep(0.3)
     return terminal
+
+
+async def notes_of(world: World) -> list[str]:
+    async with EventStore.open(world.where.data / "events.db") as store:
+        return [event.content for event in await store.query([Filter.of(kinds=[1])])]
 
 
 def test_a_draft_survives_kill_9(writer: World) -> None:
@@ -208,9 +213,31 @@ def test_ctrl_s_sends_in_a_terminal_with_flow_control(writer: World) -> None:
     terminal.child.send("\x11")
     assert terminal.ended() == 0
 
-    async def stored() -> list[str]:
-        async with EventStore.open(writer.where.data / "events.db") as store:
-            return [event.content for event in await store.query([Filter.of(kinds=[1])])]
-
-    assert "sent by ctrl+s" in asyncio.run(stored())
+    assert "sent by ctrl+s" in asyncio.run(notes_of(writer))
     assert not list(writer.where.data.glob("drafts/*/*")), "a sent note leaves no draft"
+
+
+FOX = "The quick brown fox jumps over the lazy dog, and it was fine."
+ESCAPE = "\x1b[27u"
+"""The key as it can be told from the beginning of another one, however fast the next one comes."""
+
+
+@pytest.mark.slow
+def test_whatever_is_typed_or_pasted_comes_once_and_whole(writer: World) -> None:
+    """Bracketed pastes and keys that come with them, in the fields of a real terminal."""
+    terminal = unlocked(writer, f"\x1b[200~{PASSWORD}\x1b[201~\r")
+    for number in range(6):
+        terminal.child.send("c")
+        terminal.wait_for("New note")
+        terminal.child.send(f"{number} \x1b[200~{FOX}\x1b[201~ {FOX}\x13")
+        terminal.wait_for("and the copy here.")
+        terminal.child.send(ESCAPE)
+    terminal.child.send("4a\x1b[200~ws://127.0.0.1:9/pasted/once\x1b[201~")
+    terminal.wait_for("/pasted/once")
+    terminal.child.send(ESCAPE)
+    terminal.child.send("\x11")
+    assert terminal.ended() == 0
+    assert b"once/pasted" not in terminal.written
+    assert b"oncews:" not in terminal.written
+    notes = [text for text in asyncio.run(notes_of(writer)) if FOX in text]
+    assert sorted(notes) == [f"{number} {FOX} {FOX}" for number in range(6)]

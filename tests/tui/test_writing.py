@@ -9,11 +9,11 @@ import pytest
 
 from nostr_client.errors import StoreError
 from nostr_client.net.report import Answer
+from nostr_client.safe_text import typeable
 from nostr_client.tui import drafts
 from nostr_client.tui.drafts import Draft, DraftKeeper
 from nostr_client.tui.screens.compose import Compose
 from nostr_client.tui.widgets.meter import Meter, Sending
-from nostr_client.tui.widgets.writing import typeable
 from tests.conftest import StartRelay
 from tests.tui.world import PASSWORD, World, sees, shown, told, type_in, until
 
@@ -58,8 +58,37 @@ async def test_the_last_text_is_the_one_kept(world: World) -> None:
     await keeper.flush()
     assert keeper.kept_at == 5.0
     assert await keeper.load() == "two"
-    await keeper.drop()
+    await keeper.sent(" two\n")
     assert await keeper.load() == ""
+
+
+async def test_a_sent_text_is_no_draft_and_takes_no_other_with_it(world: World) -> None:
+    first = DraftKeeper(draft(world))
+    first.typed("first")
+    await first.flush()
+    second = DraftKeeper(draft(world), under_way="first")
+    assert await second.load() == "", "it is on its way: not offered again"
+    second.typed("second")
+    await second.flush()
+    await first.sent("first")
+    assert draft(world).read() == "second"
+    await first.put_back("first")
+    assert draft(world).read() == "first\n\nsecond", "it was not sent after all"
+
+
+async def test_a_draft_that_could_not_be_written_is_not_forgotten(world: World) -> None:
+    one = draft(world)
+    world.where.data.parent.mkdir(parents=True, exist_ok=True)
+    world.where.data.write_text("no room here")
+    keeper = DraftKeeper(one)
+    keeper.typed("still here")
+    for _ in range(2):
+        with pytest.raises(StoreError):
+            await keeper.flush()
+        assert keeper.kept_at is None
+    world.where.data.unlink()
+    await keeper.flush()
+    assert one.read() == "still here"
 
 
 async def test_a_disk_that_is_full_is_said(world: World, tmp_path: Path) -> None:

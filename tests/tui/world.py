@@ -180,6 +180,33 @@ async def type_in(pilot: Pilot[int], text: str) -> None:
     await pilot.pause()
 
 
+def burst(app: NostrApp, text: str) -> None:
+    """Keys that come all at once, as from a macro or over a slow line.
+
+    Control characters are keys: `\\x13` is ctrl+s, `\\x1b` escape.
+    """
+    from textual import events
+
+    driver = app._driver
+    assert driver is not None
+    for character in text:
+        key = {" ": "space", "\n": "enter", "\t": "tab", "\x1b": "escape", ":": "colon"}.get(
+            character, character
+        )
+        if key == character < " ":
+            key = f"ctrl+{chr(ord(character) + 96)}"
+        driver.send_message(events.Key(key, character if character.isprintable() else None))
+
+
+def paste(app: NostrApp, text: str) -> None:
+    """What a terminal with bracketed paste sends."""
+    from textual import events
+
+    driver = app._driver
+    assert driver is not None
+    driver.send_message(events.Paste(text))
+
+
 def shown(app: NostrApp) -> str:
     """The whole screen as text."""
     lines = (

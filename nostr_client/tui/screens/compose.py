@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 from typing import ClassVar
@@ -42,6 +43,8 @@ class Compose(ModalScreen[None]):
         self._answered = answered
         self._sending: Sending | None = None
         self._timer: Timer | None = None
+        self.takes_keys = asyncio.Event()
+        """Not before the draft is there: what is typed right after `c` comes behind it."""
 
     def compose(self) -> ComposeResult:
         with Vertical(id="compose"):
@@ -59,8 +62,12 @@ class Compose(ModalScreen[None]):
     def text(self) -> Writing:
         return self.query_one("#text", Writing)
 
-    async def on_mount(self) -> None:
+    def on_mount(self) -> None:
         self._show_sending(False)
+        self.run_worker(self._load(), group="load")
+
+    async def _load(self) -> None:
+        """Show what was kept of it; only then the keys are the text's."""
         try:
             draft = await self.keeper.load()
         except StoreError as error:
@@ -72,6 +79,7 @@ class Compose(ModalScreen[None]):
             self.query_one("#kept", Static).update("your draft")
         self.text.focus()
         self._count()
+        self.takes_keys.set()
 
     @on(TextArea.Changed)
     def _typed(self) -> None:

@@ -16,6 +16,7 @@ from nostr_client.errors import NostrError
 from nostr_client.safe_text import safe_line
 from nostr_client.tui.keymap import Where, bindings
 from nostr_client.tui.screens.question import key_words
+from nostr_client.tui.widgets.writing import Line
 
 T = TypeVar("T")
 
@@ -90,7 +91,7 @@ def field(
     """A labelled input with the id `name`."""
     return Horizontal(
         Static(label, markup=False, classes="field-label"),
-        Input(value, password=hidden, placeholder=hint, id=name, compact=True),
+        Line(value, password=hidden, placeholder=hint, id=name, compact=True),
         classes="field",
         id=f"{name}-row",
     )

@@ -13,6 +13,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from nostr_client.tui.keymap import Where, keys_of
+from nostr_client.tui.widgets.writing import Line
 
 
 class Question(ModalScreen[bool]):
@@ -40,7 +41,7 @@ class Question(ModalScreen[bool]):
             if self._detail:
                 yield Static(self._detail, markup=False, classes="card-text")
             if self._word:
-                yield Input(placeholder=f"type: {self._word}", id="word")
+                yield Line(placeholder=f"type: {self._word}", id="word")
                 keys = (("enter", self._yes), ("esc", "no"))
             else:
                 keys = (("y", self._yes), ("n", "no"))
@@ -70,7 +71,7 @@ class Ask(ModalScreen[str]):
     def compose(self) -> ComposeResult:
         with Vertical(classes="card"):
             yield Static(self._question, markup=False, classes="card-title")
-            yield Input(placeholder=self._hint, id="line")
+            yield Line(placeholder=self._hint, id="line")
             keys = (("enter", self._yes), ("esc", "back"))
             yield Static(key_words(keys), markup=False, classes="card-keys")
 

@@ -15,6 +15,7 @@ from nostr_client.errors import AccountError, DecryptionFailed, SignerError
 from nostr_client.safe_text import safe_line
 from nostr_client.signing.signer import Signer
 from nostr_client.tui.screens.question import key_words
+from nostr_client.tui.widgets.writing import Line
 
 
 class Unlock(ModalScreen[Signer | None]):
@@ -34,7 +35,7 @@ class Unlock(ModalScreen[Signer | None]):
             yield Static(title, markup=False, classes="card-title")
             text = "Its key rests encrypted on this machine. The password stays with you."
             yield Static(text, markup=False, classes="card-text")
-            yield Input(password=True, placeholder="password", id="password")
+            yield Line(password=True, placeholder="password", id="password")
             yield Static("", markup=False, id="problem", classes="problem")
             keys = (("enter", "unlock"), ("esc", "only read for now"))
             yield Static(key_words(keys), markup=False, classes="card-keys")

@@ -1,17 +1,11 @@
-"""The field in which a note is written."""
+"""The fields in which people write: a note, and one line."""
 
 from __future__ import annotations
 
 from textual import events
-from textual.widgets import TextArea
+from textual.widgets import Input, TextArea
 
-_KEPT = frozenset("\n\t")
-
-
-def typeable(text: str) -> str:
-    """What may stand in a note of one's own: no control characters, whatever the clipboard held."""
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
-    return "".join(c for c in text if c in _KEPT or not (ord(c) < 32 or 127 <= ord(c) < 160))
+from nostr_client.safe_text import typeable
 
 
 class Writing(TextArea):
@@ -27,6 +21,13 @@ class Writing(TextArea):
             id=id,
         )
 
+    # Textual runs the handler of each class in turn: this one, then the text area's own.
     async def _on_paste(self, event: events.Paste) -> None:
         event.text = typeable(event.text)
-        await super()._on_paste(event)
+
+
+class Line(Input):
+    """A field of one line: what is pasted is one, however it was folded."""
+
+    def _on_paste(self, event: events.Paste) -> None:
+        event.text = " ".join(filter(None, typeable(event.text).splitlines()))

@@ -1,0 +1,136 @@
+"""What is typed and pasted is dealt with in the order in which it came.
+
+Textual hands a key to the focused widget's own queue, but runs a binding with `priority` at once,
+and moves the focus while keys still wait: what is typed fast, by a macro or over a slow line would
+be cut by the binding that follows it, or land in another field. The rules here:
+
+- A key that may be a binding is looked at only after all that came before it has had its effect:
+  text stands in its field, screens that were opened are there and take keys.
+- Text that follows text waits for nothing, so that typing costs nothing more.
+- Nothing waits longer than `SETTLE_LIMIT`: whatever hangs, keys go on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import Iterable
+from typing import Any, Final
+
+from textual import events
+from textual.app import App
+from textual.dom import DOMNode
+
+SETTLE_LIMIT: Final = 2.0
+"""Seconds that a key waits at most for what came before it."""
+LOOK_AGAIN: Final = 0.01
+"""Seconds between two looks at a widget or screen that is on its way in or out."""
+MOST_WAITING: Final = 200_000
+"""Keys that wait at most; more were not typed by anybody."""
+HOPS: Final = 3
+"""Times that a message may set off another one: key, its action's message, and that one's."""
+
+
+class InputOrder:
+    """Holds an app's keys and pastes back until their turn comes.
+
+    `run` is its one task. A screen may have `takes_keys`, an asyncio.Event: until it is set, keys
+    wait for that screen.
+    """
+
+    def __init__(self, app: App[Any]) -> None:
+        self._app = app
+        self._waiting: deque[events.Key | events.Paste] = deque()
+        self._wake = asyncio.Event()
+        self._let_go: events.Event | None = None
+        self._settling = False
+        self._typed = False
+        self._target: DOMNode = app
+
+    @property
+    def idle(self) -> bool:
+        """Has all that came had its effect?"""
+        return not (self._waiting or self._settling)
+
+    def holds(self, event: events.Event) -> bool:
+        """True when a key or paste has to wait: it is posted to the app again in its turn."""
+        if not isinstance(event, events.Key | events.Paste) or event.is_forwarded:
+            return False
+        if event is self._let_go:
+            self._let_go = None
+            return False
+        if self._settling or (self._typed and not self._is_text(event)):
+            if len(self._waiting) < MOST_WAITING:
+                self._waiting.append(event)
+            else:
+                self._app.bell()
+            self._settle()
+            return True
+        self._goes(event)
+        return False
+
+    async def run(self) -> None:
+        """Let one event go after the other, for as long as the app runs."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._settling:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(SETTLE_LIMIT):
+                        await self._settled()
+                self._settling = self._typed = False
+                while self._waiting and not self._settling:
+                    if self._typed and not self._is_text(self._waiting[0]):
+                        self._settling = True
+                        break
+                    event = self._waiting.popleft()
+                    self._goes(event)
+                    self._let_go = event
+                    self._app.post_message(event)
+                    await _flush([self._app])
+
+    def _settle(self) -> None:
+        self._settling = True
+        self._wake.set()
+
+    def _goes(self, event: events.Key | events.Paste) -> None:
+        self._target = self._front
+        if self._is_text(event):
+            self._typed = True
+        else:
+            self._settle()
+
+    def _is_text(self, event: events.Key | events.Paste) -> bool:
+        if isinstance(event, events.Paste):
+            return True
+        focused = self._app.focused
+        return focused is not None and focused.check_consume_key(event.key, event.character)
+
+    @property
+    def _front(self) -> DOMNode:
+        """What has the keys."""
+        return self._app.focused or self._app.screen
+
+    async def _settled(self) -> None:
+        """Wait until nothing is on its way any more, and the screen takes keys."""
+        target = self._target.ancestors_with_self
+        for _ in range(HOPS):
+            await _flush(dict.fromkeys([*target, *self._front.ancestors_with_self]))
+        takes_keys: asyncio.Event | None = getattr(self._app.screen, "takes_keys", None)
+        if takes_keys is not None:
+            await takes_keys.wait()
+        # A screen that has mounted asks the app for the focus.
+        await _flush([*self._front.ancestors_with_self, self._app])
+
+
+async def _flush(nodes: Iterable[DOMNode]) -> None:
+    """Wait until each has dealt with what is in its queue: in this order, as events bubble."""
+    for node in nodes:
+        done = asyncio.Event()
+        there = node.call_later(done.set)
+        while there and not done.is_set():
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_AGAIN):
+                    await done.wait()
+            there = isinstance(node, App) or node.is_attached

@@ -1,0 +1,208 @@
+"""What is typed and pasted: all of it, once, in order, in every field."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from textual.pilot import Pilot
+from textual.widgets import Input
+
+from nostr_client.protocol.filters import Filter
+from nostr_client.tui import drafts, input_order
+from nostr_client.tui.client_app import NostrApp
+from nostr_client.tui.drafts import Draft, DraftKeeper
+from nostr_client.tui.screens.compose import Compose
+from nostr_client.tui.screens.main import MainScreen
+from nostr_client.tui.screens.own_key import HaveKey, KeyMade, NewHere
+from tests.conftest import StartRelay
+from tests.tui.world import NARROW, PASSWORD, PATIENCE, World, burst, paste, sees, told, until
+
+FOX = "The quick brown fox jumps over the lazy dog, and it was fine."
+
+
+async def published(app: NostrApp, texts: list[str]) -> None:
+    """Wait until these are the account's notes, and no others."""
+    assert app.main is not None
+    store = app.main.client.store
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            found = sorted(e.content for e in await store.query([Filter.of(kinds=[1])]))
+            if len(found) >= len(texts):
+                break
+            await asyncio.sleep(0.02)
+    assert found == texts
+
+
+# Typing
+
+
+async def test_what_is_typed_just_before_ctrl_s_is_in_the_note(world: World) -> None:
+    await world.account()
+    async with world.at_home() as (app, pilot):
+        for number in range(3):
+            await pilot.press("c")
+            await until(lambda: isinstance(app.screen, Compose))
+            burst(app, f"{number} {FOX}\x13")
+            await sees(app, "Kept here.")
+            await pilot.press("escape")
+        await published(app, [f"{number} {FOX}" for number in range(3)])
+
+
+async def test_text_before_the_composer_is_open_and_keys_after_it(world: World) -> None:
+    """The whole of it at once: open, write, send, close, open, write, keep as draft."""
+    await world.account()
+    async with world.at_home() as (app, _):
+        burst(app, f"c{FOX}\n\nlast\x13\x1bcsecond thought\x1b")
+        draft = Draft(world.where, world.pubkey("ana"), drafts.NEW_NOTE)
+        await until(lambda: draft.read() == "second thought" and app.screen is app.main)
+        await published(app, [f"{FOX}\n\nlast"])
+        burst(app, "c, and a third\x13")
+        await sees(app, "Kept here.")
+        await published(app, [f"{FOX}\n\nlast", "second thought, and a third"])
+
+
+async def test_a_paste_before_ctrl_s_is_in_the_note(world: World) -> None:
+    await world.account()
+    async with world.at_home() as (app, pilot):
+        await pilot.press("c")
+        burst(app, "before ")
+        paste(app, FOX)
+        burst(app, " after\x13")
+        await sees(app, "Kept here.")
+        await published(app, [f"before {FOX} after"])
+
+
+async def test_quitting_keeps_what_was_typed_last(world: World) -> None:
+    await world.account()
+    async with world.at_home() as (app, _):
+        burst(app, f"c{FOX}\x11")
+        await until(lambda: not app.is_running)
+    assert Draft(world.where, world.pubkey("ana"), drafts.NEW_NOTE).read() == FOX
+
+
+async def test_a_form_filled_in_one_go(world: World) -> None:
+    """As a password keeper does it: each text in its field, and none of it elsewhere."""
+    async with world.app() as (app, _):
+        await sees(app, "New here")
+        burst(app, "\n")
+        await until(lambda: isinstance(app.screen, NewHere))
+        burst(app, "ana\tlong enough 1\tlong enough 1\n")
+        await until(lambda: isinstance(app.screen, KeyMade))
+    account = world.accounts.current()
+    assert account is not None
+    assert account.name == "ana"
+    assert (await world.accounts.signer(account, "long enough 1")).pubkey == account.pubkey
+
+
+async def test_a_password_with_its_enter(world: World) -> None:
+    await world.account()
+    async with world.at_home(unlock=False) as (app, _):
+        burst(app, f"c{PASSWORD}\n")
+        await until(lambda: app.main is not None and app.main.client.signer is not None)
+
+
+async def test_a_relay_and_a_command_with_their_enter(
+    world: World, start_relay: StartRelay
+) -> None:
+    here, relay = await start_relay(), await start_relay()
+    world.relays = [here.url]
+    await world.account()
+    async with world.at_home() as (app, _):
+        await sees(app, "relays 1/1")
+        burst(app, f"4a{relay.url}\n")
+        await sees(app, "Begin a new relay list?")
+        burst(app, "y")
+        await told(app, "is in your list")
+
+
+async def test_what_hangs_does_not_hold_keys_back_for_ever(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A composer whose draft never comes can be left all the same."""
+
+    async def never(keeper: DraftKeeper) -> str:
+        await asyncio.Event().wait()
+        return ""
+
+    monkeypatch.setattr(DraftKeeper, "load", never)
+    monkeypatch.setattr(input_order, "SETTLE_LIMIT", 0.05)
+    await world.account()
+    async with world.at_home() as (app, _):
+        burst(app, "c")
+        await until(lambda: isinstance(app.screen, Compose))
+        burst(app, "\x1b")
+        await until(lambda: isinstance(app.screen, MainScreen))
+
+
+# Pasting
+
+
+@asynccontextmanager
+async def _at(world: World, keys: str, field: str) -> AsyncIterator[tuple[NostrApp, Pilot[int]]]:
+    """The app with the keys in an input of the first run."""
+    async with world.app(NARROW) as (app, pilot):
+        await sees(app, "New here")
+        burst(app, keys)
+        await until(lambda: bool(app.screen.query(f"#{field}")) and app.input_order.idle)
+        app.screen.query_one(f"#{field}").focus()
+        await pilot.pause()
+        yield app, pilot
+
+
+@pytest.mark.parametrize(
+    ("keys", "field"),
+    [
+        *(("\n", name) for name in ("name", "password", "again")),
+        *(("j\n", name) for name in ("key", "name", "password", "again")),
+        ("jj\n", "who"),
+    ],
+)
+async def test_a_paste_arrives_once_in_a_form(world: World, keys: str, field: str) -> None:
+    async with _at(world, keys, field) as (app, pilot):
+        paste(app, "\npasted\r\nonce\x1b[2J\n")
+        await pilot.pause()
+        box = app.screen.query_one(f"#{field}", Input)
+        assert box.value == "pasted once[2J"
+
+
+async def test_a_paste_arrives_once_in_the_composer(world: World) -> None:
+    await world.account()
+    async with world.at_home() as (app, pilot):
+        await pilot.press("c")
+        await until(lambda: isinstance(app.screen, Compose))
+        paste(app, "pasted\r\nonce\x1b[2J\x9b")
+        await pilot.pause()
+        assert app.screen.query_one("#text").text == "pasted\nonce[2J"  # type: ignore[attr-defined]
+
+
+async def test_a_paste_arrives_once_where_one_is_asked(world: World) -> None:
+    await world.account()
+    async with world.app() as (app, pilot):
+        await until(lambda: bool(app.screen.query("#password")))
+        paste(app, PASSWORD)
+        await pilot.pause()
+        assert app.screen.query_one("#password", Input).value == PASSWORD
+        burst(app, "\n")
+        await until(lambda: app.main is not None)
+        burst(app, "4a")
+        await sees(app, "Add a relay")
+        paste(app, "wss://relay.example")
+        await pilot.pause()
+        assert app.screen.query_one("#line", Input).value == "wss://relay.example"
+        burst(app, "\x1b:")
+        await sees(app, "Choose the colours")
+        paste(app, "them")
+        await pilot.pause()
+        assert app.screen.query_one(Input).value == "them"
+
+
+async def test_a_paste_into_a_list_does_nothing(world: World) -> None:
+    await world.account()
+    async with world.at_home() as (app, pilot):
+        paste(app, "c4x")
+        await pilot.pause()
+        assert app.screen is app.main
+        assert HaveKey not in map(type, app.screen_stack)
