@@ -12,16 +12,16 @@ from pathlib import Path
 import msgspec
 
 from nostr_client.errors import ConfigError
-from nostr_client.paths import private_folder
 from nostr_client.protocol.keys import SecretKey
 from nostr_client.signing.verifier import Verifier
 from nostr_client.store.events import EventStore
 from relays.config import RelayConfig
+from relays.folder import note_in, opened
 from relays.moderation.keeper import Keeper
 from relays.policies.chain import open_policies
 from relays.policies.verdict import AsyncPolicy, Policy
 from relays.rooms import ROOT, Room, local_urls, rooms
-from relays.running import note_in, service_urls
+from relays.running import service_urls
 from relays.upkeep.retention import Keeping, retention_note, with_retention
 
 
@@ -47,12 +47,12 @@ async def beside(config: RelayConfig, data: Path, name: str | None = None) -> As
     Raises ConfigError, StoreError; what the block raises comes as it is.
     """
     room = _room(config, name or ROOT)
-    private_folder(data)
     note = note_in(data)
     address = note.url if note else f"ws://{config.host}:{config.port}"
     urls = frozenset(service_urls(address, room.config.urls, room.path))
     try:
         async with (
+            _opened(data),
             Keeper.open(data, service_urls=urls) as keeper,
             EventStore.open(data / room.database, service_urls=urls) as store,
             Verifier() as verifier,
@@ -68,6 +68,12 @@ async def beside(config: RelayConfig, data: Path, name: str | None = None) -> As
         if len(group.exceptions) > 1:
             raise
         raise group.exceptions[0] from None
+
+
+@asynccontextmanager
+async def _opened(data: Path) -> AsyncIterator[None]:
+    with opened(data, new=True):
+        yield
 
 
 def _room(config: RelayConfig, name: str) -> Room:

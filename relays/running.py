@@ -23,9 +23,10 @@ from typing import Final
 import msgspec
 
 from nostr_client.errors import ConfigError, InvalidData, StoreError
-from nostr_client.paths import FolderLock, private_folder, write_private
+from nostr_client.paths import FolderLock, write_private
 from nostr_client.protocol.urls import normalize_relay_url
 from relays.config import RelayConfig
+from relays.folder import Note, opened, running
 from relays.listening import listen
 from relays.notify import ALIVE, READY, STOPPING, Supervisor
 from relays.rooms import ROOT, Room, local_urls
@@ -40,28 +41,10 @@ KEEP: Final = "keep"
 USERS: Final = "users"
 """A relay that ends when nobody uses it stays while its folder has a file `keep`, or a lock in the
 folder `users` is held: each by a program that wants it there, suspended or not."""
-LOOKED_AT: Final = 0.5
-"""Seconds: others take the lock for a moment, to see whether a relay holds it."""
 LOOK: Final = 1.0
 """Seconds between two looks at whether the configuration or the certificate changed."""
 
 _log = logging.getLogger(__name__)
-
-
-class Note(msgspec.Struct, frozen=True):
-    """`relay.json`: who is running here, and where it listens."""
-
-    pid: int
-    url: str
-    started: int
-
-
-def note_in(data: Path) -> Note | None:
-    """What the relay in `data` wrote of itself; it may have ended without taking that back."""
-    try:
-        return msgspec.json.decode((data / "relay.json").read_bytes(), type=Note)
-    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
-        return None
 
 
 def service_urls(address: str, public: tuple[str, ...], path: str = "/") -> set[str]:
@@ -102,8 +85,7 @@ async def run(
     from `source` on SIGHUP and when its file changes. Raises StoreError when the folder is in use
     or cannot be used, ConfigError when the address cannot be listened on.
     """
-    private_folder(data)
-    with _locked(data):
+    with opened(data, new=True), running(data):
         tls = certificate(config.web.tls_certificate, config.web.tls_key)
         token = read_token(config.web.token_file)
         proxies = Proxies(Networks(config.web.trusted_proxies), config.web.trusted_header)
@@ -202,21 +184,6 @@ def _at_start_alone(first: RelayConfig, now: RelayConfig) -> list[str]:
         )
     ]
     return [name for name, before, after in held if before != after]
-
-
-@contextlib.contextmanager
-def _locked(data: Path) -> Iterator[None]:
-    lock = FolderLock(data / "relay.lock", timeout=LOOKED_AT)
-    try:
-        lock.__enter__()
-    except StoreError as error:
-        note = note_in(data)
-        where = f": a relay listens at {note.url} (process {note.pid})" if note else ""
-        raise StoreError(f"{error}{where}") from None
-    try:
-        yield
-    finally:
-        lock.__exit__(None, None, None)
 
 
 def is_wanted(data: Path) -> bool:

@@ -25,6 +25,7 @@ from nostr_client.store.events import EventStore
 from relays.beside import beside
 from relays.bookmarks import Bookmarks
 from relays.config import RelayConfig
+from relays.folder import opened
 from relays.ingest import Verify
 from relays.policies.verdict import Source
 from relays.progress import Progress
@@ -199,12 +200,13 @@ async def export_events(
     in `data`, InvalidFilter, BrokenPipeError when nobody reads any more.
     """
     database = data / f"{room or ROOT}.db"
-    if not database.exists():
-        raise StoreError(f"there is no relay in {data}" + (f", room {room!r}" if room else ""))
     count = 0
-    async with EventStore.open(database) as store:
-        async for events in store.stream(list(filters) or [Filter()]):
-            out.write(b"".join(event.json + b"\n" for event in events))
-            count += len(events)
-        out.flush()
+    with opened(data):
+        if not database.exists():
+            raise StoreError(f"there is no relay in {data}" + (f", room {room!r}" if room else ""))
+        async with EventStore.open(database, read_only=True) as store:
+            async for events in store.stream(list(filters) or [Filter()]):
+                out.write(b"".join(event.json + b"\n" for event in events))
+                count += len(events)
+            out.flush()
     return count

@@ -53,15 +53,17 @@ async def open_acts(options: argparse.Namespace) -> AsyncIterator[Acts]:
     """The acts on the relay of `--data`. Raises StoreError when there is none."""
     from nostr_client.errors import StoreError
     from nostr_client.store.events import EventStore
+    from relays.folder import opened
     from relays.moderation.acts import Acts
     from relays.moderation.keeper import Keeper
     from relays.moderation.remembered import recall
     from relays.running import DATABASE
 
     data = data_of(options)
-    if not (data / DATABASE).exists():
-        raise StoreError(f"there is no relay in {data}: one is made when it first runs")
     async with contextlib.AsyncExitStack() as stack:
+        stack.enter_context(opened(data))
+        if not (data / DATABASE).exists():
+            raise StoreError(f"there is no relay in {data}: one is made when it first runs")
         keeper = await stack.enter_async_context(Keeper.open(data))
         remembered = await recall(keeper)
         stores = [

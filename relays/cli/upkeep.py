@@ -105,7 +105,7 @@ async def _ask(options: argparse.Namespace) -> str:
     import ssl
 
     from nostr_client.net.http import get
-    from relays.running import note_in
+    from relays.folder import note_in
 
     note = note_in(data_of(options))
     if note is None:

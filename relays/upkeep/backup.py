@@ -24,19 +24,19 @@ from typing import Final
 import msgspec
 
 from nostr_client.errors import StoreError
-from nostr_client.paths import FolderLock, private_folder, write_private
+from nostr_client.paths import private_folder, sync_folder, write_private
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.signing.verifier import Verifier
 from nostr_client.store.events import EventStore
 from nostr_client.version import __version__
+from relays.folder import PART, RESTORED, alone, move_restored, opened
 from relays.moderation import own_key
 from relays.moderation.records import FILE as RECORDS
 from relays.moderation.records import Records
 from relays.rooms import ROOT
 
 MANIFEST: Final = "backup.json"
-LOCK: Final = "relay.lock"
 PAGES: Final = 20
 """Random places at which signatures are looked at ..."""
 PAGE: Final = 50
@@ -78,19 +78,19 @@ async def back_up(data: Path, place: Path) -> Manifest:
 
     Raises StoreError; then there is no such folder.
     """
-    databases = databases_in(data)
     part = place.with_name(f".{place.name}.part")
-    with _gone_on_failure(part, place):
+    with opened(data), _gone_on_failure(part, place):
+        databases = databases_in(data)
         private_folder(part)
         files = {name: _described(part / name) for name in await _copy_keepers(data, part)}
         for name in databases:
-            async with EventStore.open(data / name, time_limit=_PATIENCE) as store:
+            async with EventStore.open(data / name, read_only=True) as store:
                 await store.backup(part / name)
             count = await verify(part / name)
             files[name] = msgspec.structs.replace(_described(part / name), events=count)
         manifest = Manifest(int(time.time()), __version__, files)
         write_private(part / MANIFEST, msgspec.json.format(msgspec.json.encode(manifest)))
-        part.rename(place)
+        _switch(part, place)
     return manifest
 
 
@@ -105,31 +105,37 @@ def databases_in(data: Path) -> list[str]:
 async def restore(place: Path, data: Path) -> Manifest:
     """Put the backup in the folder `place` back, as the relay in `data`, where there is none.
 
-    Every file is compared with what the backup says of it, and read back where it is then. Raises
-    StoreError; then there is nothing in `data` that was not there before.
+    Every file is compared with what the backup says of it, and read back, before all of them count
+    at once. Raises StoreError; then there is nothing in `data` that was not there before.
     """
     manifest = _manifest(place)
-    private_folder(data)
-    with FolderLock(data / LOCK):
-        present = [name for name in (*manifest.files, RECORDS) if (data / name).exists()]
-        if present:
-            raise StoreError(f"there is a relay in {data} already ({present[0]})")
-        part = data / ".restore.part"
+    with alone(data):
+        _refuse_a_relay(data, manifest)
+        part = data / PART
         with _gone_on_failure(part):
             private_folder(part)
             for name, copy in manifest.files.items():
                 await asyncio.to_thread(_fetch, place / name, part / name, copy)
                 if copy.events is not None and await verify(part / name) != copy.events:
                     raise StoreError(f"{place / name}: it has not {copy.events} events")
-            for name in manifest.files:
-                (part / name).rename(data / name)
-            part.rmdir()
+            _switch(part, data / RESTORED)
+        move_restored(data)
     return manifest
+
+
+def _refuse_a_relay(data: Path, manifest: Manifest) -> None:
+    names = {*manifest.files, RECORDS, *(path.name for path in data.glob("*.db"))}
+    present = sorted(name for name in names if (data / name).exists())
+    if present:
+        raise StoreError(f"there is a relay in {data} already ({present[0]})")
 
 
 async def verify(database: Path) -> int:
     """How many events are in a copy that nobody else uses. Raises StoreError if it is not sound."""
-    async with EventStore.open(database, time_limit=_PATIENCE) as store, Verifier() as verifier:
+    async with (
+        EventStore.open(database, time_limit=_PATIENCE, read_only=True) as store,
+        Verifier() as verifier,
+    ):
         await store.check()
         newest = await store.query([Filter(limit=PAGE)])
         await _check_signatures(database, verifier, newest)
@@ -152,7 +158,7 @@ async def _copy_keepers(data: Path, part: Path) -> list[str]:
     """Copy the keeper's records, the relay's key and the floors; the names of these files."""
     names: list[str] = []
     if (data / RECORDS).exists():
-        async with Records.open(data / RECORDS) as records:
+        async with Records.open(data / RECORDS, read_only=True) as records:
             await records.copy(part / RECORDS)
         names.append(RECORDS)
     return names + _copy_small(data, part)
@@ -165,6 +171,13 @@ def _copy_small(data: Path, part: Path) -> list[str]:
             write_private(part / path.name, path.read_bytes())
             names.append(path.name)
     return names
+
+
+def _switch(part: Path, whole: Path) -> None:
+    """What was in the making counts from now on, whatever happens."""
+    sync_folder(part)
+    part.rename(whole)
+    sync_folder(whole.parent)
 
 
 def _described(path: Path) -> Copy:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from nostr_client.store.events import EventStore
+from relays.folder import opened
 from relays.upkeep.backup import databases_in
 
 
@@ -20,8 +21,9 @@ class Compacted(NamedTuple):
 
 async def compact(data: Path) -> AsyncIterator[Compacted]:
     """Give the free space of the relay in `data` back to the disk. Raises StoreError."""
-    for name in databases_in(data):
-        async with EventStore.open(data / name) as store:
-            before = (await store.size()).file
-            await store.compact()
-            yield Compacted(name, before, (await store.size()).file)
+    with opened(data):
+        for name in databases_in(data):
+            async with EventStore.open(data / name) as store:
+                before = (await store.size()).file
+                await store.compact()
+                yield Compacted(name, before, (await store.size()).file)

@@ -7,6 +7,7 @@ public URLs and the peers that it was told to compare clocks with.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncIterator, Iterator
 from email.utils import parsedate_to_datetime
@@ -14,14 +15,15 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from nostr_client.errors import ConfigError, NostrError
+from nostr_client.errors import ConfigError, NostrError, StoreError
 from nostr_client.net.http import get
 from nostr_client.nips.nip11 import MEDIA_TYPE
 from nostr_client.protocol.filters import Filter
 from nostr_client.store.events import EventStore
 from relays.config import RelayConfig, is_loopback, read_config
+from relays.folder import Note, holds_any, note_in, opened
 from relays.moderation.records import FILE as RECORDS
-from relays.running import DATABASE, Note, bind, note_in
+from relays.running import DATABASE, bind
 from relays.upkeep.machine import (
     Finding,
     look_at_certificate,
@@ -58,13 +60,28 @@ async def examine(
     for configured in (look_at_limits, look_at_certificate, look_at_proxies):
         for finding in _safely("configuration", configured(config)):
             yield finding
-    for name in _databases(data):
-        yield await look_at_store(data, name)
-    async for finding in look_at_clock(data, peers):
-        yield finding
+    with contextlib.ExitStack() as stack:
+        refused = _refused(stack, data)
+        if refused:
+            yield Finding("bad", "folder", refused, "its databases were not looked at")
+        else:
+            for name in _databases(data):
+                yield await look_at_store(data, name)
+        async for finding in look_at_clock(None if refused else data, peers):
+            yield finding
     yield await look_at_port(data, config)
     for url in config.urls:
         yield await look_at_url(url)
+
+
+def _refused(stack: contextlib.ExitStack, data: Path) -> str:
+    """Why what is in the folder must not be opened; empty when it is held open by `stack`."""
+    try:
+        if holds_any(data):
+            stack.enter_context(opened(data))
+    except StoreError as error:
+        return str(error)
+    return ""
 
 
 def _safely(subject: str, findings: Iterator[Finding]) -> Iterator[Finding]:
@@ -106,7 +123,7 @@ async def look_at_store(data: Path, name: str = DATABASE) -> Finding:
     if not path.exists():
         return Finding("ok", "database", "there is none yet")
     try:
-        async with EventStore.open(path) as store:
+        async with EventStore.open(path, read_only=True) as store:
             await store.check()
     except NostrError as error:
         advice = "restore a backup (`relay restore`), or export what can be read and import it anew"
@@ -114,14 +131,14 @@ async def look_at_store(data: Path, name: str = DATABASE) -> Finding:
     return Finding("ok", "database", f"{path} is sound")
 
 
-async def look_at_clock(data: Path, peers: tuple[str, ...]) -> AsyncIterator[Finding]:
-    """Is it right? Events are judged by it."""
+async def look_at_clock(data: Path | None, peers: tuple[str, ...]) -> AsyncIterator[Finding]:
+    """Is it right? Events are judged by it. `data`: None where it must not be opened."""
     now = time.time()
     advice = "set it, and keep it right (systemd-timesyncd, chrony)"
     if now < _BORN:
         yield Finding("bad", "clock", f"it says {time.strftime('%Y-%m-%d')}", advice)
         return
-    newest = await _newest(data)
+    newest = 0.0 if data is None else await _newest(data)
     if newest - now > 2 * 900:  # no event comes dated further ahead, unless a keeper lets it
         words = f"an event is dated {newest - now:.0f} seconds ahead: did the clock go back?"
         yield Finding("warn", "clock", words, advice)
@@ -149,7 +166,7 @@ async def _newest(data: Path) -> float:
     if not (data / DATABASE).exists():
         return 0.0
     try:
-        async with EventStore.open(data / DATABASE) as store:
+        async with EventStore.open(data / DATABASE, read_only=True) as store:
             newest = await store.query([Filter(limit=1)])
     except NostrError:  # told by `look_at_store`
         return 0.0

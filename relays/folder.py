@@ -1,0 +1,143 @@
+"""A relay's folder: who has it open, and what must not lie in it.
+
+- `relay.lock` is the running relay's alone.
+- `folder.lock` is shared by all who have opened what is in the folder, the relay and every command;
+  a restore has it alone.
+- A restore fills `.restore.part`. One rename makes `.restored` of it, and from then on it counts;
+  its files then go to their places, and where it was killed, whoever opens the folder next moves
+  what is left.
+- What a database that is gone has left behind, SQLite would mix into a new one of its name.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from nostr_client.errors import FolderInUse, StoreError
+from nostr_client.paths import FolderLock, private_folder, store_error, sync_folder
+
+RELAY_LOCK: Final = "relay.lock"
+FOLDER_LOCK: Final = "folder.lock"
+PART: Final = ".restore.part"
+RESTORED: Final = ".restored"
+LOOKED_AT: Final = 1.0
+"""Seconds that a lock may be held by somebody who only looks, or moves what was restored."""
+_ASIDE: Final = ("-wal", "-shm", "-journal")
+"""What SQLite keeps beside a database: not all of it is in the one file."""
+
+
+class Note(msgspec.Struct, frozen=True):
+    """`relay.json`: who is running here, and where it listens."""
+
+    pid: int
+    url: str
+    started: int
+
+
+def note_in(data: Path) -> Note | None:
+    """What the relay in `data` wrote of itself; it may have ended without taking that back."""
+    try:
+        return msgspec.json.decode((data / "relay.json").read_bytes(), type=Note)
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+        return None
+
+
+@contextlib.contextmanager
+def opened(data: Path, *, new: bool = False) -> Iterator[None]:
+    """While the block runs, what is in the folder `data` may be opened: nobody restores it.
+
+    `new`: it is made if it is missing. Raises StoreError, also for what a restore that was broken
+    off, or a database that is gone, has left in it.
+    """
+    if new:
+        private_folder(data)
+    elif not holds_any(data):
+        raise StoreError(f"there is no relay in {data}: one is made when it first runs")
+    with contextlib.suppress(FolderInUse):  # somebody else has just moved it
+        if (data / RESTORED).exists():
+            with FolderLock(data / FOLDER_LOCK, LOOKED_AT):
+                move_restored(data)
+    with FolderLock(data / FOLDER_LOCK, LOOKED_AT, shared=True):
+        _refuse_remains(data)
+        yield
+
+
+@contextlib.contextmanager
+def running(data: Path) -> Iterator[None]:
+    """While the block runs, it is the one relay of the folder `data`. Raises StoreError."""
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(FolderLock(data / RELAY_LOCK, LOOKED_AT))
+        except StoreError as error:
+            note = note_in(data)
+            where = f": a relay listens at {note.url} (process {note.pid})" if note else ""
+            raise StoreError(f"{error}{where}") from None
+        yield
+
+
+@contextlib.contextmanager
+def alone(data: Path) -> Iterator[None]:
+    """While the block runs, nobody else has the folder `data` open. Raises StoreError as `opened`
+    does, and where somebody has."""
+    private_folder(data)
+    with running(data):
+        try:
+            lock = FolderLock(data / FOLDER_LOCK, LOOKED_AT).__enter__()
+        except FolderInUse as error:
+            raise StoreError(f"{error}: let it end first") from None
+        with contextlib.closing(contextlib.ExitStack()) as stack:
+            stack.push(lock)
+            if (data / RESTORED).exists():
+                move_restored(data)
+            _refuse_remains(data)
+            yield
+
+
+def move_restored(data: Path) -> None:
+    """Bring what was restored to its places: again and again, until all is there. Only `alone`.
+
+    Raises StoreError; then the next one goes on.
+    """
+    restored = data / RESTORED
+    try:
+        for path in sorted(restored.iterdir()):
+            target = data / path.name
+            if target.exists():
+                raise StoreError(
+                    f"{target} is in the way of what was restored ({path}): move one of them away"
+                )
+            path.rename(target)
+        sync_folder(data)
+        restored.rmdir()
+    except OSError as error:
+        raise store_error(f"what was restored into {data} is not in its place", error) from error
+
+
+def holds_any(data: Path) -> bool:
+    """Is there anything of a relay in the folder? Elsewhere, not even a lock is left behind."""
+    named = any((data / name).exists() for name in (PART, RESTORED))
+    return named or next(data.glob("*.db*"), None) is not None
+
+
+def _refuse_remains(data: Path) -> None:
+    """Raises StoreError for what must not be opened, nor begun beside."""
+    if (data / PART).exists():
+        raise StoreError(
+            f"a restore into {data} was broken off, and changed nothing: remove {data / PART}, then"
+            " restore again"
+        )
+    left = [
+        path.name
+        for path in sorted(data.glob("*.db-*"))
+        if path.name.endswith(_ASIDE) and not (data / path.name.rpartition("-")[0]).exists()
+    ]
+    if left:
+        raise StoreError(
+            f"in {data} there is what a database that is gone left behind, and would be mixed with"
+            f" a new one: put the database back, or move {', '.join(left)} away"
+        )
