@@ -36,7 +36,7 @@ from tests.routing.rooms import (
     rooms,
     signed,
 )
-from tests.waiting import until
+from tests.waiting import time_passes, until
 
 ME = ANA.public_key.hex
 NOW = START + 1000
@@ -375,8 +375,10 @@ async def test_what_strangers_say_makes_no_place(tmp_path: Path) -> None:
                 tag = ("p", ME, hanging.url)
                 r.book.observe(signed(SecretKey.from_hex("9" * 64), tags=(tag,), at=START + n))
             assert r.book.hints(ME) == (hanging.url,)
-            done = await guard.edit(kinds.FOLLOWS, adding("c"))
-            assert done is not None
+            editing = asyncio.create_task(guard.edit(kinds.FOLLOWS, adding("c")))
+            await until(lambda: hanging.sent("EVENT"))
+            time_passes(LIMIT)
+            assert await editing is not None
             assert hanging.sent("REQ")
 
 
