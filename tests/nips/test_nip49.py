@@ -148,10 +148,15 @@ def test_secrets_are_not_in_errors() -> None:
 
 def test_the_loop_goes_on_meanwhile() -> None:
     """The lock of the interpreter is free while scrypt works."""
-    turns = 0
-    worker = threading.Thread(target=encrypt, args=(KEY, "words", 15))
-    worker.start()
-    while worker.is_alive():
-        turns += 1
-        time.sleep(0.001)
-    assert turns > 5
+
+    def turns_of_the_other_thread() -> int:
+        turns = 0
+        worker = threading.Thread(target=encrypt, args=(KEY, "words", 15))
+        worker.start()
+        while worker.is_alive():
+            turns += 1
+            time.sleep(0.001)
+        return turns
+
+    # With the lock held there are one or two. A busy machine gives few, but not always.
+    assert any(turns_of_the_other_thread() > 5 for _ in range(100))

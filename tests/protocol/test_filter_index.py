@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import random
-from time import perf_counter
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -77,20 +77,19 @@ def feeds(count: int) -> FilterIndex[int]:
     return index
 
 
-def seconds_per_match(index: FilterIndex[int], event: Event) -> float:
-    def once() -> float:
-        start = perf_counter()
-        for _ in range(200):
-            index.match(event)
-        return perf_counter() - start
-
-    return min(once() for _ in range(5))
-
-
-def test_ten_thousand_filters_cost_little_more_than_a_hundred() -> None:
+def test_ten_thousand_filters_cost_no_more_than_a_hundred(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     mentioned, topic = f"{7:064x}", "topic-9"
     event = Draft(1, "", (("p", mentioned), ("t", topic), ("e", "a" * 64))).sign(KEYS[0], 10)
     few, many = feeds(100), feeds(10_000)
+    looked_at: list[Filter] = []
+    matches = Filter.matches
+
+    def seen(self: Filter, event: Event) -> bool:
+        looked_at.append(self)
+        return matches(self, event)
+
+    monkeypatch.setattr(Filter, "matches", seen)
     assert few.match(event) == many.match(event) == {7, 9}
-    # A naive loop takes a hundred times as long; the index looks at the same handful of places.
-    assert seconds_per_match(many, event) < 10 * seconds_per_match(few, event)
+    assert len(looked_at) <= 2 * 3, "those that could match, of thirty thousand"

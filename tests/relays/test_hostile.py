@@ -359,8 +359,7 @@ async def test_partial_messages_of_all_clients_are_bounded(serve: Serve) -> None
     head = b"\x81\xff" + (200_000).to_bytes(8, "big") + b"\0\0\0\0"
     async with shaken(served.url) as (_, a), shaken(served.url) as (reader, b):
         a.write(head + b"[" * 100_000)
-        while served.server.partial_bytes < 100_000:
-            await asyncio.sleep(0.01)
+        await until(lambda: served.server.partial_bytes >= 100_000)
         b.write(head + b"[" * 100_000)
         async with asyncio.timeout(LIMIT):
             answer = await reader.read(4)

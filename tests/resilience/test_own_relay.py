@@ -95,13 +95,15 @@ print(asyncio.run(OwnRelay(Paths(home, home, home)).ensure()))
     assert status.url == said[0], "it outlives those who started it"
 
 
+async def has_ended(own: OwnRelay) -> bool:
+    return not (await own.status()).running
+
+
 async def test_a_crash_is_noticed_and_healed_at_the_same_port(own: OwnRelay) -> None:
     url = await own.ensure()
     pid = (await own.status()).pid
     os.kill(pid, signal.SIGKILL)
-    async with asyncio.timeout(LIMIT):
-        while (await own.status()).running:
-            await asyncio.sleep(0.02)
+    await until(lambda: has_ended(own))
     assert (own.data / "relay.json").exists(), "the file alone proves nothing"
     assert await own.ensure() == url
     assert (await own.status()).pid != pid
@@ -169,14 +171,12 @@ async def test_who_takes_its_port_is_not_taken_for_it(own: OwnRelay) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}")
         writer.close()
 
-    impostor: asyncio.Server | None = None
-    async with asyncio.timeout(LIMIT):
-        while impostor is None:
-            try:
-                impostor = await asyncio.start_server(answer, "127.0.0.1", int(url.split(":")[-1]))
-            except OSError:  # not quite gone yet
-                await asyncio.sleep(0.02)
-    async with impostor:
+    async def listens() -> asyncio.Server | None:
+        with contextlib.suppress(OSError):  # not quite gone yet
+            return await asyncio.start_server(answer, "127.0.0.1", int(url.split(":")[-1]))
+        return None
+
+    async with await until(listens):
         status = await own.status()
         assert not status.running
         assert "it has ended" in status.problem

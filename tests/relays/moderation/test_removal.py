@@ -83,9 +83,10 @@ class Running:
 
 
 async def gone(desk: Desk) -> None:
-    async with asyncio.timeout(60):
-        while await held(desk):
-            await asyncio.sleep(0.01)
+    async def nothing_held() -> bool:
+        return not await held(desk)
+
+    await until(nothing_held)
 
 
 async def test_what_another_process_stored_meanwhile_goes(open_desk: OpenDesk) -> None:
@@ -95,9 +96,11 @@ async def test_what_another_process_stored_meanwhile_goes(open_desk: OpenDesk) -
         await command.acts.ban_pubkey(event.pubkey, by="k")
         await relay.store.save([event])  # it was judged before the ban was known here
         await relay.keeper.refresh()
-        async with asyncio.timeout(60):
-            while ("removed", removal.RELAY) not in await actions(relay):
-                await asyncio.sleep(0.01)
+
+        async def removed() -> bool:
+            return ("removed", removal.RELAY) in await actions(relay)
+
+        await until(removed)
     assert not await held(relay)
 
 
@@ -139,9 +142,8 @@ async def test_a_stray_that_comes_behind_the_removal_is_removed_too(
     await desk.store.save([event := left.pop()])
     async with Running(desk.acts):
         desk.acts.removal.stray(event)
-        async with asyncio.timeout(60):
-            while left or await held(desk):
-                await asyncio.sleep(0)
+        await until(lambda: not left)
+        await gone(desk)
 
 
 async def test_what_could_not_be_removed_is_tried_again(

@@ -66,6 +66,15 @@ async def command(folder: Path, *arguments: str) -> str:
     return out.decode()
 
 
+async def gone(client: Wire, *filters: dict[str, Any]) -> None:
+    """Returns when the relay holds nothing more that matches."""
+
+    async def is_gone() -> bool:
+        return not await client.stored(*filters)
+
+    await until(is_gone)
+
+
 class Person:
     """Somebody at a connection, who remembers the challenge."""
 
@@ -168,11 +177,12 @@ async def test_commands_work_beside_the_relay_and_through_it(serve: Serve, tmp_p
         banned = json.loads(await command(tmp_path, "ban", "pubkey", npub, "--json"))
         assert banned["removed"] == 1
         assert await writer.stored({"kinds": [1]}) == []
-        async with asyncio.timeout(LIMIT):
-            while (await writer.publish(note("again", at=now())))[2]:
-                await asyncio.sleep(0.05)
-            while await writer.stored({"kinds": [1]}):  # what came before the relay heard of it
-                await asyncio.sleep(0.05)
+
+        async def refused() -> bool:
+            return (await writer.publish(note("again", at=now())))[2] is False
+
+        await until(refused)
+        await gone(writer, {"kinds": [1]})  # what came before the relay heard of it
 
 
 async def test_connections_of_a_banned_address_are_closed(serve: Serve) -> None:
@@ -197,9 +207,7 @@ async def test_what_is_stored_in_spite_of_a_ban_is_sent_to_nobody(serve: Serve) 
         await served.rooms.acts.ban_pubkey(vanish.pubkey, by="k")
         assert (await writer.publish(vanish))[2] is True
         assert await reader.silent()
-        async with asyncio.timeout(LIMIT):
-            while await writer.stored({"kinds": [62]}):
-                await asyncio.sleep(0.02)
+        await gone(writer, {"kinds": [62]})
 
 
 async def test_joining_inviting_and_leaving(serve: Serve) -> None:
@@ -267,8 +275,7 @@ async def test_a_ban_in_the_middle_of_a_flood(serve: Serve, tmp_path: Path) -> N
             await command(tmp_path, "ban", "pubkey", encode_npub(VICTIM.public_key.hex))
             async with asyncio.timeout(3 * LIMIT):
                 await flooding
-                while await asker.stored({"authors": [VICTIM.public_key.hex], "limit": 1}):
-                    await asyncio.sleep(0.05)
+            await gone(asker, {"authors": [VICTIM.public_key.hex], "limit": 1})
         finally:
             flooding.cancel()
         assert accepted[0] is True
