@@ -198,6 +198,14 @@ class Relay:
             if excess <= 0:
                 break
 
+    def addresses_of(self, keys: Collection[str]) -> frozenset[str]:
+        """From where those are connected who have authenticated as one of `keys`."""
+        return frozenset(
+            session.address
+            for session in (client.session for client in self._clients.values())
+            if not session.keys.isdisjoint(keys)
+        )
+
     def end_reading(self, keys: Collection[str] | None, reason: str) -> None:
         """Close every subscription of those who have authenticated as one of `keys`; None: all."""
         for client in list(self._clients.values()):

@@ -57,6 +57,7 @@ class Serving:
         self._started = time.monotonic()
         self._metrics = MetricsPage(config, self._exposition)
         keeper.on_change(self._changed)
+        acts.near = self._near
 
     @property
     def relays(self) -> Mapping[str, Relay]:
@@ -83,6 +84,11 @@ class Serving:
         for path, room in self._rooms.items():
             room.become(found[path].config, made[path])
         await self.acts.settle()
+
+    def _near(self) -> frozenset[str]:
+        """Where the keeper and the admins are connected from."""
+        rooms = self._rooms.values()
+        return frozenset().union(*(room.relay.addresses_of(self.acts.admins) for room in rooms))
 
     def _changed(self) -> None:
         before, self._members = self._members, self.keeper.roster.members

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,6 +40,43 @@ def prepare(command: argparse.ArgumentParser, work: Work, *, within: bool = Fals
 def add_reason(command: argparse.ArgumentParser) -> None:
     """`--reason`."""
     command.add_argument("--reason", default="", metavar="WORDS", help="why: it is told and logged")
+
+
+def add_consent(command: argparse.ArgumentParser) -> None:
+    """`--yes` and `--dry-run`, of a command that destroys."""
+    command.add_argument("--yes", action="store_true", help="do not ask, whatever is removed")
+    command.add_argument(
+        "--dry-run", action="store_true", help="say what would be removed, and change nothing"
+    )
+
+
+def agreed(
+    out: Output, options: argparse.Namespace, what: str, record: dict[str, Any], going: int
+) -> bool:
+    """Is it to be done, though it removes `going` events? Asked on a terminal; nothing is, where
+    nothing is removed. The answer to `--dry-run` is no."""
+    from nostr_client.safe_text import safe_text
+
+    words = f"{what} removes {events(going)}"
+    if options.dry_run:
+        out.emit({"dry_run": True, **record, "would_remove": going}, f"{words}; nothing was done")
+        return False
+    if options.yes or not going:
+        return True
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        out.fail(f"{words} for good: say --yes, or look first with --dry-run")
+        return False
+    sys.stderr.write(safe_text(f"{words} for good. Go on? [y/N] "))
+    sys.stderr.flush()
+    if sys.stdin.readline().strip().lower() in ("y", "yes"):
+        return True
+    out.note("nothing was done")
+    return False
+
+
+def events(count: int) -> str:
+    """So many, in words."""
+    return "1 event" if count == 1 else f"{count} events"
 
 
 async def _work(work: Work, options: argparse.Namespace) -> int:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from relays.cli.desk import add_reason, prepare
+from relays.cli.desk import add_consent, add_reason, agreed, events, prepare
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,6 +23,8 @@ _SORTS = ("pubkey", "event", "ip", "word")
 _FOUND_WRONG = 1
 _NOTHING = 1
 """There was nothing to take back."""
+_NOT_AGREED = 2
+"""What would be destroyed was not agreed to."""
 
 
 def add(commands: Commands) -> None:
@@ -37,6 +40,7 @@ def add(commands: Commands) -> None:
         "--remove", action="store_true", help="of a word: remove stored events too (reads them all)"
     )
     add_reason(ban)
+    add_consent(ban)
     prepare(ban, _ban)
 
     unban = commands.add_parser("unban", help="take back a ban")
@@ -61,6 +65,7 @@ def _add_reports(commands: Commands) -> None:
         command.add_argument("target", metavar="TARGET", help="the event or key that was reported")
         add_reason(command)
     act.add_argument("--author", action="store_true", help="of an event: ban its author as well")
+    add_consent(act)
     for command in (reports, listing):
         prepare(command, _reports, within=command is listing)
     prepare(dismiss, _dismiss, within=True)
@@ -88,23 +93,41 @@ def _add_log(commands: Commands) -> None:
 
 async def _ban(acts: Acts, out: Output, options: argparse.Namespace) -> int:
     from relays.moderation.admins import KEEPER, read_id, read_pubkey
+    from relays.moderation.words import narrow_word
 
-    sort, value, removed = options.sort, options.value, 0
+    sort, value, going, removed = options.sort, options.value, 0, 0
     said = {"by": KEEPER, "reason": options.reason}
+    record: dict[str, Any] = {"ban": sort, "value": value}
+    near = os.environ.get("SSH_CONNECTION", "").split()[:1]  # where the keeper sits
     if sort == "pubkey":
-        value = read_pubkey(value)
-        removed = await acts.ban_pubkey(value, **said)
+        value = acts.bannable_key(read_pubkey(value))
+        going = await acts.held_of(value)
     elif sort == "event":
         value = read_id(value)
+        going = await acts.held_with(value)
+    elif sort == "ip":
+        value = acts.bannable_address(value, near)
+    else:
+        value = narrow_word(value)
+        found = await acts.held_with_word(value) if options.remove or options.dry_run else 0
+        going = found if options.remove else 0
+        record["found"] = found
+    record["value"] = value
+    what = f"banning {_shown(sort, value)}"
+    if not agreed(out, options, what, record, going):
+        return 0 if options.dry_run else _NOT_AGREED
+    if sort == "pubkey":
+        removed = await acts.ban_pubkey(value, **said)
+    elif sort == "event":
         removed = await acts.ban_event(value, **said)
     elif sort == "ip":
-        value = await acts.ban_address(value, **said)
+        await acts.ban_address(value, near=near, **said)
     else:
-        value = await acts.ban_word(value, **said)
+        await acts.ban_word(value, **said)
         if options.remove:
             removed = await acts.remove_word(value, **said)
     record = {"banned": sort, "value": value, "removed": removed}
-    done = f"{_events(removed)} removed"
+    done = f"{events(removed)} removed"
     if sort == "word" and not options.remove:
         done = "what is stored stays (--remove takes it out)"
     out.emit(record, f"banned {_shown(sort, value)}; {done}")
@@ -178,6 +201,16 @@ async def _act(acts: Acts, out: Output, options: argparse.Namespace) -> int:
         if event is None:
             return out.fail("this event is not held, so its author is not known", _NOTHING)
         author = event.pubkey
+    going = 0
+    if author:
+        going += await acts.held_of(acts.bannable_key(author))
+    if target.sort == "event":
+        event = await acts.held(target.value)
+        by_author = event is not None and event.pubkey == author
+        going += 0 if by_author else await acts.held_with(target.value)
+    what = f"banning {_shown(target.sort, target.value)}"
+    if not agreed(out, options, what, {"ban": target.sort, "value": target.value}, going):
+        return 0 if options.dry_run else _NOT_AGREED
     said = {"by": KEEPER, "reason": options.reason}
     removed = 0
     if target.sort == "event":
@@ -185,7 +218,7 @@ async def _act(acts: Acts, out: Output, options: argparse.Namespace) -> int:
     if author:
         removed += await acts.ban_pubkey(author, **said)
     record = {"banned": target.value, "author": author, "removed": removed}
-    out.emit(record, f"banned {_shown(target.sort, target.value)}; {_events(removed)} removed")
+    out.emit(record, f"banned {_shown(target.sort, target.value)}; {events(removed)} removed")
     return 0
 
 
@@ -289,10 +322,6 @@ def _shown(sort: str, value: str) -> str:
     if sort == "pubkey":
         return encode_npub(value)
     return encode_note(value) if sort in ("event", "allow-event") else value
-
-
-def _events(count: int) -> str:
-    return "1 event" if count == 1 else f"{count} events"
 
 
 def _when(seconds: int) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from typing import Final
 
 from nostr_client.errors import InvalidData, InvalidKey
@@ -27,7 +27,8 @@ from relays.moderation.log import entries_after
 from relays.moderation.remembered import remember
 from relays.moderation.removal import Removal
 from relays.moderation.reports import Reports
-from relays.moderation.words import checked_word, found_in, pattern_of
+from relays.moderation.spared import check_key, check_network
+from relays.moderation.words import checked_word, found_in, narrow_word, pattern_of
 
 LONGEST_REASON: Final = 500
 LONGEST_TEXT: Final = 4000
@@ -57,6 +58,8 @@ class Acts:
         self.members = Members(keeper, stores[0], config.members, lambda: self.admins)
         self.removal = Removal(keeper, stores)
         self.reports = Reports(keeper, stores, lambda: self.admins, trusted)
+        self.near: Callable[[], Collection[str]] = tuple
+        """The addresses from which those who run the relay are connected now."""
 
     def become(self, config: RelayConfig) -> None:
         """Go by a new configuration from now on. Raises ConfigError, and then nothing changed."""
@@ -75,16 +78,23 @@ class Acts:
     async def ban_pubkey(self, pubkey: str, *, by: str, reason: str = "") -> int:
         """Remove everything by this key and keep it out; how many events went.
 
-        Raises InvalidData.
+        Raises InvalidData, for the keys of those who run the relay too.
         """
-        pubkey = _pubkey(pubkey)
-        if pubkey == self.keeper.pubkey:
-            raise InvalidData("this is the relay's own key")
-        reason = _line(reason)
+        pubkey, reason = self.bannable_key(pubkey), _line(reason)
         async with self.removal.alone:
             await self._put(Sort.BAN_PUBKEY, pubkey, by, reason, p=pubkey)
             await self.members.remove(pubkey, by=by, reason=reason)
             return await self.removal.author(pubkey, by=by, reason=reason)
+
+    def bannable_key(self, pubkey: str) -> str:
+        """`pubkey`, if it may be banned. Raises InvalidData."""
+        pubkey = _pubkey(pubkey)
+        check_key(pubkey, self.keeper.pubkey, self.admins)
+        return pubkey
+
+    async def held_of(self, pubkey: str) -> int:
+        """How many events a ban of this key would remove."""
+        return await self.removal.count_author(_pubkey(pubkey))
 
     async def unban_pubkey(self, pubkey: str, *, by: str, reason: str = "") -> bool:
         """Take from it again; what was removed does not come back by itself. False: no ban."""
@@ -115,6 +125,10 @@ class Acts:
         id, reason = _id(id), _line(reason)
         await self._put(Sort.ALLOW_EVENT, id, by, reason, instead_of=Sort.BAN_EVENT, e=id)
 
+    async def held_with(self, id: str) -> int:
+        """How many events a ban of this one would remove: itself and reposts that carry it."""
+        return await self.removal.count_event(_id(id))
+
     async def held(self, id: str) -> Event | None:
         """The event of this id, in whichever room it is."""
         for store in self._stores:
@@ -128,9 +142,26 @@ class Acts:
 
     # Addresses, words, kinds
 
-    async def ban_address(self, text: str, *, by: str, reason: str = "") -> str:
-        """Take no connections from an address or network; its one spelling."""
-        value = _spelled(text)
+    def bannable_address(self, text: str, near: Collection[str] = ()) -> str:
+        """The one spelling of an address or network that may be banned. Raises InvalidData.
+
+        `near`: addresses of whoever asks.
+        """
+        value, web = _spelled(text), self._config.web
+        spared = dict.fromkeys(web.trusted_proxies, "a trusted proxy's")
+        spared |= {self._config.host: "the relay's own"}
+        spared |= dict.fromkeys((*near, *self.near()), "that of somebody who runs this relay")
+        check_network(value, spared)
+        return value
+
+    async def ban_address(
+        self, text: str, *, by: str, reason: str = "", near: Collection[str] = ()
+    ) -> str:
+        """Take no connections from an address or network; its one spelling.
+
+        Raises InvalidData, as `bannable_address` does.
+        """
+        value = self.bannable_address(text, near)
         await self._put(Sort.BAN_IP, value, by, _line(reason))
         return value
 
@@ -140,7 +171,7 @@ class Acts:
 
     async def ban_word(self, text: str, *, by: str, reason: str = "") -> str:
         """Take no events with this word or phrase from now on; the word as it is compared."""
-        word = checked_word(text)
+        word = narrow_word(text)
         if len(await self.rules(Sort.BAN_WORD)) >= MOST_WORDS:
             raise InvalidData(f"there may be {MOST_WORDS} banned words")
         await self._put(Sort.BAN_WORD, word, by, _line(reason), word=word)
@@ -152,19 +183,33 @@ class Acts:
         return await self._lift(Sort.BAN_WORD, word, by, reason, word=word)
 
     async def remove_word(self, text: str, *, by: str, reason: str = "") -> int:
-        """Remove what has this word: everything is read for it, which takes long. How many went."""
-        pattern, reason = pattern_of([checked_word(text)]), _line(reason)
-        removed = 0
+        """Remove what has this word: everything is read for it, which takes long. How many went.
+
+        What those who run the relay wrote stays.
+        """
+        removed, reason = 0, _line(reason)
+        async for id in self._with_word(text):
+            async with self.removal.alone:
+                removed += await self.removal.event(id, by=by, reason=reason)
+        return removed
+
+    async def held_with_word(self, text: str) -> int:
+        """How many events `remove_word` would remove, but for reposts of them."""
+        return len([id async for id in self._with_word(text)])
+
+    async def _with_word(self, text: str) -> AsyncIterator[str]:
+        pattern = pattern_of([narrow_word(text)])
+        allowed = self.keeper.bans.allowed_events
         for store in self._stores:
             async for events in store.stream([Filter()]):
                 for event in events:
-                    if pattern is not None and self._has_word(event, pattern):
-                        async with self.removal.alone:
-                            removed += await self.removal.event(event.id, by=by, reason=reason)
-        return removed
+                    spared = event.id in allowed or self.runs_it(event.pubkey)
+                    if not spared and pattern is not None and found_in(event, pattern):
+                        yield event.id
 
-    def _has_word(self, event: Event, pattern: re.Pattern[str]) -> bool:
-        return event.id not in self.keeper.bans.allowed_events and found_in(event, pattern)
+    def runs_it(self, pubkey: str) -> bool:
+        """Is it the relay's own key, the keeper's or an admin's?"""
+        return pubkey in self.admins or pubkey == self.keeper.pubkey
 
     async def allow_kind(self, kind: int, *, by: str) -> None:
         """Take this kind. Once one kind is allowed, only allowed ones are taken."""

@@ -10,7 +10,7 @@ import sqlite3
 
 import msgspec
 
-from relays.config import Membership, Moderation, RelayConfig
+from relays.config import Membership, Moderation, RelayConfig, Web
 from relays.moderation.keeper import Keeper
 from relays.rooms import ROOT, rooms
 
@@ -23,18 +23,33 @@ class Remembered(msgspec.Struct, frozen=True):
     members: Membership = Membership()
     moderation: Moderation = Moderation()
     pubkey: str | None = None
+    host: str = "127.0.0.1"
+    trusted_proxies: tuple[str, ...] = ()
     databases: tuple[str, ...] = (f"{ROOT}.db",)
 
     @classmethod
     def of(cls, config: RelayConfig) -> Remembered:
         """What a configuration says."""
         databases = tuple(room.database for room in rooms(config))
-        return cls(config.members, config.moderation, config.pubkey, databases)
+        return cls(
+            members=config.members,
+            moderation=config.moderation,
+            pubkey=config.pubkey,
+            host=config.host,
+            trusted_proxies=config.web.trusted_proxies,
+            databases=databases,
+        )
 
     @property
     def config(self) -> RelayConfig:
         """As a configuration, whose other settings are not those of the relay."""
-        return RelayConfig(members=self.members, moderation=self.moderation, pubkey=self.pubkey)
+        return RelayConfig(
+            members=self.members,
+            moderation=self.moderation,
+            pubkey=self.pubkey,
+            host=self.host,
+            web=Web(trusted_proxies=self.trusted_proxies),
+        )
 
 
 async def remember(keeper: Keeper, config: RelayConfig) -> None:

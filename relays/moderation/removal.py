@@ -51,6 +51,14 @@ class Removal:
         """Remove one event and the reposts that carry it."""
         return await self._remove_event(id, by, reason)
 
+    async def count_author(self, pubkey: str) -> int:
+        """How many events `author` would remove."""
+        return await self._would_remove(_by([pubkey]))
+
+    async def count_event(self, id: str) -> int:
+        """How many events `event` would remove."""
+        return await self._would_remove(_these([id]))
+
     def stray(self, event: Event) -> None:
         """`event` was stored although it is banned: remove it soon."""
         if event.pubkey in self._keeper.bans.pubkeys:
@@ -127,6 +135,15 @@ class Removal:
                 if carriers:
                     removed += await store.remove([Filter.of(ids=carriers)])
         return removed
+
+    async def _would_remove(self, filters: list[Filter]) -> int:
+        first, reposts = filters
+        found = 0
+        for store in self._stores:
+            found += await store.count([first])
+            async for events in store.stream([reposts]):
+                found += sum(_carries(one, first) and not first.matches(one) for one in events)
+        return found
 
     async def _note(self, removed: int, by: str, reason: str, **about: str) -> None:
         if removed:

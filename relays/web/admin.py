@@ -35,10 +35,14 @@ class _Call(msgspec.Struct, frozen=True):
 
 
 class Params:
-    """The parameters of one call, read in order. Raises InvalidData for what does not fit."""
+    """The parameters of one call, read in order. Raises InvalidData for what does not fit.
 
-    def __init__(self, values: list[Any]) -> None:
+    `address` is where it comes from.
+    """
+
+    def __init__(self, values: list[Any], address: str = "") -> None:
         self._values = values
+        self.address = address
 
     def text(self, index: int, name: str) -> str:
         value = self._values[index] if index < len(self._values) else None
@@ -100,7 +104,7 @@ class Admin:
         except StoreError:
             _log.exception("a call could not be checked")
             return _response(HTTPStatus.SERVICE_UNAVAILABLE, error="error: try again later")
-        return await self._do(call, name)
+        return await self._do(call, name, request.address)
 
     def _caller(self, request: HttpRequest) -> tuple[Event, str]:
         """What was signed, and the name of the admin who did; empty if he is none.
@@ -118,14 +122,14 @@ class Admin:
         # Kept for both ends of the window: the date may lie ahead.
         return await self._acts.keeper.first_time(event.id, event.created_at + nip98.WINDOW)
 
-    async def _do(self, call: _Call, name: str) -> HttpResponse:
+    async def _do(self, call: _Call, name: str, address: str) -> HttpResponse:
         method = METHODS.get(call.method)
         if method is None:
             return _response(HTTPStatus.OK, error=f"unsupported: {safe_line(call.method)[:64]}")
         if len(call.params) > MOST_PARAMS:
             return _response(HTTPStatus.OK, error="invalid: too many parameters")
         try:
-            result = await method(self._acts, Params(call.params), name)
+            result = await method(self._acts, Params(call.params, address), name)
         except InvalidData as error:
             return _response(HTTPStatus.OK, error=f"invalid: {error}")
         except StoreError:
@@ -273,7 +277,7 @@ async def _disallowed_kinds(acts: Acts, _params: Params, _by: str) -> list[int]:
 
 async def _block_ip(acts: Acts, params: Params, by: str) -> bool:
     address, reason = params.text(0, "ip"), params.optional(1, "reason")
-    await acts.ban_address(address, by=by, reason=reason)
+    await acts.ban_address(address, by=by, reason=reason, near=[params.address])
     return True
 
 

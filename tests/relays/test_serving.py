@@ -14,7 +14,7 @@ import pytest
 
 from nostr_client.nips import nip11
 from nostr_client.nips.nip11 import MEDIA_TYPE
-from relays.config import RelayConfig, assemble, load_config
+from relays.config import RelayConfig, Web, assemble, load_config
 from relays.moderation.bans import Sort
 from relays.policies.sections import Access
 from relays.running import Renewal, Source
@@ -157,14 +157,15 @@ async def test_a_banned_key_is_out_at_once(serve: Serve) -> None:
 
 
 async def test_a_banned_address_is_shown_out(serve: Serve) -> None:
-    served = await serve()
-    async with wire(served.url) as client:
-        await served.rooms.acts.ban_address("127.0.0.1", by="keeper", reason="enough")
+    served = await serve(RelayConfig(web=Web(trusted_proxies=("127.0.0.1",))))
+    from_afar = {"X-Forwarded-For": "203.0.113.9"}
+    async with wire(served.url, additional_headers=from_afar) as client:
+        await served.rooms.acts.ban_address("203.0.113.9", by="keeper", reason="enough")
         async with asyncio.timeout(LIMIT):
             await client.socket.wait_closed()
         assert client.socket.close_code == 1008
     with pytest.raises(Exception, match="403"):
-        async with wire(served.url):
+        async with wire(served.url, additional_headers=from_afar):
             pass
 
 

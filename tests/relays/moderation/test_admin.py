@@ -245,6 +245,15 @@ async def test_a_header_serves_once_also_after_a_restart(olga: Caller, open_desk
             assert "used before" in answer["error"]
 
 
+async def test_an_admin_keeps_himself_in(olga: Caller) -> None:
+    own = OTHER.public_key.hex
+    assert "the key of olga" in await olga.error("banpubkey", own)
+    assert "this machine's own" in await olga.error("blockip", "127.0.0.1")
+    body = json.dumps({"method": "blockip", "params": ["203.0.113.0/24"]}).encode()
+    _, answer = await olga.raw(request(body, address="203.0.113.9"))
+    assert "somebody who runs this relay" in answer["error"]
+
+
 @pytest.mark.parametrize(
     "url", [URL, URL + "/", "https://relay.example.com", "https://relay.example.com/"]
 )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.store.events import EventStore
 from relays.cli.main import _parser, main
-from relays.config import Membership, Moderation, RelayConfig
+from relays.config import Membership, Moderation, RelayConfig, Web
 from relays.moderation.acts import Acts
 from relays.moderation.keeper import Keeper
 from tests.relays.talk import KEY, NOW, OTHER, note
@@ -82,12 +84,12 @@ def test_without_a_relay_nothing_is_made(tmp_path: Path, capfd: pytest.CaptureFi
 def test_bans_of_each_sort(keepers: Keepers) -> None:
     bad, worse, fine = note("bad"), note("a casino", key=OTHER), note("fine", key=OTHER)
     keepers.save(bad, worse, fine)
-    said = keepers.run("ban", "pubkey", encode_nprofile(ME), "--reason", "spam")
+    said = keepers.run("ban", "pubkey", encode_nprofile(ME), "--reason", "spam", "--yes")
     assert said == f"banned {NPUB}; 1 event removed\n"
-    [record] = keepers.json("ban", "word", "Casino", "--remove")
+    [record] = keepers.json("ban", "word", "Casino", "--remove", "--yes")
     assert record == {"banned": "word", "value": "casino", "removed": 1}
     assert keepers.held() == {fine.id}
-    keepers.run("ban", "event", encode_nevent(fine.id))
+    keepers.run("ban", "event", encode_nevent(fine.id), "--yes")
     keepers.run("ban", "ip", "203.0.113.9/24")
     assert keepers.held() == set()
     found = {rule["sort"]: rule for rule in keepers.json("bans")}
@@ -111,7 +113,64 @@ def test_bans_of_each_sort(keepers: Keepers) -> None:
 def test_what_is_said_of_a_banned_word(keepers: Keepers) -> None:
     keepers.save(note("a casino"))
     assert "what is stored stays" in keepers.run("ban", "word", "casino")
-    assert "1 event removed" in keepers.run("ban", "word", "casino", "--remove")
+    assert "1 event removed" in keepers.run("ban", "word", "casino", "--remove", "--yes")
+
+
+@pytest.mark.parametrize(
+    ("act", "going"),
+    [
+        (("ban", "pubkey", NPUB), 2),
+        (("ban", "event", "BAD"), 2),
+        (("ban", "word", "casino", "--remove"), 2),
+        (("reports", "act", NPUB), 2),
+        (("reports", "act", "BAD", "--author"), 2),
+    ],
+)
+def test_nothing_is_destroyed_without_a_count_and_a_word(
+    keepers: Keepers, monkeypatch: pytest.MonkeyPatch, act: tuple[str, ...], going: int
+) -> None:
+    bad = note("a casino")
+    repost = note(bad.json.decode(), kind=6, tags=(("e", bad.id), ("p", ME)), key=OTHER)
+    mentioned = note("no event", kind=6, tags=(("e", bad.id), ("p", ME)), key=OTHER)
+    keepers.save(bad, repost, mentioned)
+    act = tuple(encode_nevent(bad.id) if word == "BAD" else word for word in act)
+    before = keepers.held()
+    [record] = keepers.json(*act, "--dry-run")
+    assert (record["dry_run"], record["would_remove"]) == (True, going)
+    assert f"removes {going} events for good: say --yes" in keepers.run(*act, code=2)
+    for answer, code in (("\n", 2), ("", 2), ("no\n", 2), ("y\n", 0)):
+        assert keepers.held() == before
+        assert keepers.run("bans") == keepers.run("log") == ""
+        monkeypatch.setattr(sys, "stdin", Terminal(answer))
+        monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+        keepers.run(*act, code=code)
+    assert keepers.held() == {mentioned.id}
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_what_destroys_nothing_is_not_asked_for(keepers: Keepers) -> None:
+    keepers.save(note("a casino"))
+    assert keepers.json("ban", "word", "casino", "--dry-run")[0]["found"] == 1
+    keepers.run("ban", "word", "casino")
+    keepers.run("ban", "pubkey", encode_npub(OTHER.public_key.hex))
+    assert len(keepers.json("bans")) == 2
+
+
+def test_the_keeper_is_not_banned(keepers: Keepers, monkeypatch: pytest.MonkeyPatch) -> None:
+    keepers.save(note("mine"))
+    keepers.start(RelayConfig(pubkey=ME, web=Web(trusted_proxies=("198.51.100.0/24",))))
+    monkeypatch.setenv("SSH_CONNECTION", "203.0.113.9 50000 192.0.2.1 22")
+    for wrong in (
+        *(("pubkey", NPUB), ("pubkey", keepers.json("key")[0]["npub"]), ("ip", "203.0.113.0/24")),
+        *(("ip", "198.51.100.1"), ("ip", "127.0.0.1"), ("ip", "0.0.0.0/0"), ("word", "a")),
+    ):
+        keepers.run("ban", *wrong, "--yes", code=1)
+    assert keepers.run("bans") == ""
+    assert len(keepers.held()) == 1
 
 
 @pytest.mark.parametrize(
@@ -147,7 +206,7 @@ def test_all_rooms_are_cleaned(keepers: Keepers) -> None:
     keepers.start(RelayConfig(rooms=rooms))
     keepers.save(note("one"))
     keepers.save(note("two"), name="inbox.db")
-    assert keepers.json("ban", "pubkey", NPUB)[0]["removed"] == 2
+    assert keepers.json("ban", "pubkey", NPUB, "--yes")[0]["removed"] == 2
     assert keepers.held("inbox.db") == set()
     assert not (keepers.folder / "none.db").exists()
 
@@ -164,15 +223,15 @@ def test_reports_are_listed_dismissed_and_acted_upon(keepers: Keepers) -> None:
     assert "illegal (1)" in shown
     assert "\x1b" not in shown
     assert keepers.json("reports", "dismiss", fine.id, "--reason", "no")[0]["reporters"] == 1
-    assert keepers.json("reports", "act", bad.id)[0]["removed"] == 1
+    assert keepers.json("reports", "act", bad.id, "--yes")[0]["removed"] == 1
     assert len(keepers.held()) == 5
-    [acted] = keepers.json("reports", "act", encode_note(worse.id), "--author")
+    [acted] = keepers.json("reports", "act", encode_note(worse.id), "--author", "--yes")
     assert acted["author"] == ME
     assert keepers.json("reports", "list") == []
     assert "nobody reported" in keepers.run("reports", "act", "00" * 32, code=1)
     missing = keepers.run("reports", "act", encode_note("00" * 32), "--author", code=1)
     assert "not held" in missing
-    keepers.run("reports", "act", encode_npub(OTHER.public_key.hex))
+    keepers.run("reports", "act", encode_npub(OTHER.public_key.hex), "--yes")
     assert keepers.held() == set()
 
 

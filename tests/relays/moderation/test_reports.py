@@ -102,14 +102,15 @@ async def test_dismissed_until_somebody_else_reports(desk: Desk) -> None:
 
 
 async def test_what_is_decided_leaves_the_queue(desk: Desk) -> None:
-    one, two = note("one"), note("two", key=OTHER)
-    await desk.store.save([one, two, report(one), report(two), report(OTHER.public_key.hex)])
+    bad = PEOPLE[1].public_key.hex
+    one, two = note("one"), note("two", key=PEOPLE[1])
+    await desk.store.save([one, two, report(one), report(two), report(bad)])
     assert len(await desk.acts.reports.queue()) == 3
     await desk.acts.allow_event(one.id, by="k")
     assert len(await desk.acts.reports.queue()) == 2
-    await desk.acts.ban_pubkey(OTHER.public_key.hex, by="k")
+    await desk.acts.ban_pubkey(bad, by="k")
     assert await desk.acts.reports.queue() == []
-    await desk.acts.unban_pubkey(OTHER.public_key.hex, by="k")
+    await desk.acts.unban_pubkey(bad, by="k")
     await desk.acts.ban_pubkey(PEOPLE[0].public_key.hex, by="k")
     assert await desk.acts.reports.queue() == []
 

@@ -10,12 +10,14 @@ import time
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
+from nostr_client.errors import InvalidData
 from nostr_client.nips.nip19 import encode_npub
 from nostr_client.protocol.event import Draft
 from nostr_client.protocol.keys import SecretKey
-from relays.config import Membership, Moderation, RelayConfig
+from relays.config import Membership, Moderation, RelayConfig, Web
 from relays.web.admin import MEDIA_TYPE
 from tests.relays.conftest import Serve, Served
 from tests.relays.talk import KEY, LIMIT, OTHER, Wire, authorization, note, wire
@@ -174,7 +176,7 @@ async def test_commands_work_beside_the_relay_and_through_it(serve: Serve, tmp_p
     async with wire(served.url) as writer:
         mine = note("mine", at=now())
         assert (await writer.publish(mine))[2] is True
-        banned = json.loads(await command(tmp_path, "ban", "pubkey", npub, "--json"))
+        banned = json.loads(await command(tmp_path, "ban", "pubkey", npub, "--json", "--yes"))
         assert banned["removed"] == 1
         assert await writer.stored({"kinds": [1]}) == []
 
@@ -186,17 +188,38 @@ async def test_commands_work_beside_the_relay_and_through_it(serve: Serve, tmp_p
 
 
 async def test_connections_of_a_banned_address_are_closed(serve: Serve) -> None:
-    served = await serve(OPEN)
-    async with wire(served.url) as client:
+    served = await serve(RelayConfig(web=Web(trusted_proxies=("127.0.0.1",))))
+    from_afar = {"X-Forwarded-For": "203.0.113.9"}
+    async with (
+        wire(served.url, additional_headers=from_afar) as client,
+        wire(served.url, additional_headers={"X-Forwarded-For": "203.0.114.9"}) as other,
+    ):
         assert await client.silent()
-        await served.rooms.acts.ban_address("127.0.0.0/8", by="k", reason="floods")
+        await served.rooms.acts.ban_address("203.0.113.0/24", by="k", reason="floods")
         async with asyncio.timeout(LIMIT):
             await client.socket.wait_closed()
         assert client.socket.close_code == 1008
         assert "floods" in (client.socket.close_reason or "")
+        assert await other.silent()
     with pytest.raises(Exception, match=r"403|rejected|did not receive"):
-        async with wire(served.url):
+        async with wire(served.url, additional_headers=from_afar):
             pass
+
+
+async def test_where_an_admin_is_connected_from_is_not_banned(serve: Serve) -> None:
+    proxied = msgspec.structs.replace(OPEN, web=Web(trusted_proxies=("127.0.0.1",)))
+    served = await serve(proxied)
+    async with wire(served.url, additional_headers={"X-Forwarded-For": "203.0.113.9"}) as client:
+        await client.send("REQ", "mail", {"kinds": [1059]})
+        [_, challenge] = await client.recv()
+        await client.recv()
+        tags = (("relay", served.url), ("challenge", challenge))
+        answer = note("", kind=22242, tags=tags, at=now(), key=ADMIN)
+        await client.raw(b'["AUTH",' + answer.json + b"]")
+        assert (await client.recv())[2] is True
+        with pytest.raises(InvalidData, match="somebody who runs this relay"):
+            await served.rooms.acts.ban_address("203.0.113.0/24", by="k")
+    assert await served.rooms.acts.ban_address("203.0.114.0/24", by="k")
 
 
 async def test_what_is_stored_in_spite_of_a_ban_is_sent_to_nobody(serve: Serve) -> None:
@@ -272,7 +295,7 @@ async def test_a_ban_in_the_middle_of_a_flood(serve: Serve, tmp_path: Path) -> N
         flooding = asyncio.create_task(flood())
         try:
             await until(lambda: accepted)
-            await command(tmp_path, "ban", "pubkey", encode_npub(VICTIM.public_key.hex))
+            await command(tmp_path, "ban", "pubkey", encode_npub(VICTIM.public_key.hex), "--yes")
             async with asyncio.timeout(3 * LIMIT):
                 await flooding
             await gone(asker, {"authors": [VICTIM.public_key.hex], "limit": 1})
