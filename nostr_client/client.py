@@ -20,6 +20,7 @@ from typing import Any, Final
 
 from nostr_client.config import ClientConfig, load_config
 from nostr_client.errors import InvalidEvent, NostrError, StoreError
+from nostr_client.net.outages import Outages
 from nostr_client.net.pool import RelayPool
 from nostr_client.net.report import Answer
 from nostr_client.paths import Paths, private_folder
@@ -151,6 +152,7 @@ class NostrClient:
             if own_relay:
                 await self._use_own_relay(OwnRelay(where), stack)
             tasks = await stack.enter_async_context(OwnedTasks())
+            tasks.start(self.pool.outages.keep())
             for work in self._work():
                 tasks.start(work)
             yield self
@@ -301,6 +303,7 @@ class NostrClient:
                 known=self.store.known,
                 authenticate=self._authenticate if self.signer else None,
                 dial=policy,
+                outages=Outages(data / "outages.json", self._clock),
             )
         )
         self.book = RelayBook(
@@ -310,6 +313,7 @@ class NostrClient:
             keyed=self._keyed,
             fallback=starters.urls("general") if relays is None else relays,
             indexers=starters.urls("indexer") if relays is None else (),
+            down=self.pool.outages.down,
         )
         await self.book.places()  # from the start the policy knows what the own list opens
         self.courier = await enter(

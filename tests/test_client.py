@@ -35,6 +35,7 @@ from nostr_client.store.copies import CopyState
 from tests.conftest import StartRelay
 from tests.loopback import loopback_only
 from tests.routing.moody import LIMIT, Relay
+from tests.routing.rooms import Clock, relay_list
 from tests.vectors import VECTORS, needs_vectors, real_events
 from tests.waiting import until, waits_for_nobody
 
@@ -499,3 +500,60 @@ async def test_a_locked_account_reads_at_the_private_relays_of_its_own_list(
             ) as c:
                 assert await c.fetch(Filter.of(authors=[ME])) == [listed]
                 assert nas.connections == int(locked)
+
+
+# Dead relays
+
+
+async def test_a_note_goes_past_dead_relays_and_the_next_process_knows_them(
+    tmp_path: Path,
+) -> None:
+    dead = [f"ws://127.0.0.1:{port}" for port in range(1, 13)]
+    async with Relay() as live:
+        mine = relay_list(ANA, *dead, live.url)
+        async with client(tmp_path) as c:
+            await c.store.save([mine])
+            posted = await c.post("behind twelve dead ones")
+            assert posted.report.accepted == (live.url,)
+            assert posted.report.instead == ()
+        async with client(tmp_path) as c:
+            posted = await c.post("at once")
+            assert posted.report.accepted == (live.url,)
+            assert not [url for url in dead if c.pool.health(url).failed]
+            assert {copy.url for copy in await c.copies.copies(posted.id)} > {live.url, dead[0]}
+            plan = await c.courier.route([Filter.of(authors=[ME], kinds=[1])])
+            assert list(plan) == [live.url]
+
+
+async def test_others_stand_in_for_a_list_of_dead_relays_until_one_is_back(tmp_path: Path) -> None:
+    clock = Clock(time.time())
+    async with Relay() as listed:
+        pass
+    async with Relay() as other:
+        options: dict[str, Any] = {"relays": [other.url], "clock": clock}
+        async with client(tmp_path, **options) as c:
+            await c.store.save([relay_list(ANA, listed.url)])
+            posted = await c.post("somewhere else")
+            assert posted.report.accepted == posted.report.instead == (other.url,)
+            assert "in place of relays that are down" in str(posted.report)
+        async with Relay(port=listed.port) as listed:
+            async with client(tmp_path, **options) as c:
+                posted = await c.post("it rests")
+                assert posted.report.accepted == posted.report.instead == (other.url,)
+                assert "down since" in posted.report.unanswered[0].problem
+                assert not listed.connections
+                rows = {row.url: row for row in await c.relays.rows()}
+                assert rows[listed.url].state == "down"
+            clock.now += 61
+            async with client(tmp_path, **options) as c:
+                posted = await c.post("it is back")
+                assert posted.report.accepted == (listed.url,)
+                assert posted.report.instead == ()
+                assert c.pool.outages.of(listed.url) is None
+
+
+async def test_offline_no_relay_is_taken_for_dead(tmp_path: Path) -> None:
+    async with client(tmp_path, relays=[DEAD]) as c:
+        await c.post("hi")
+        assert c.pool.health(DEAD).failed
+        assert not c.pool.outages.down()

@@ -204,6 +204,7 @@ def posted_record(posted: Posted, own: str) -> dict[str, Any]:
             {"relay": a.url, "prefix": a.prefix, "reason": a.reason} for a in report.refused
         ],
         "unanswered": [{"relay": a.url, "problem": a.problem} for a in report.unanswered],
+        "instead": list(report.instead),
         "own_relay": own in report.accepted,
         "overtaken": report.overtaken,
     }
@@ -227,6 +228,9 @@ def posted_lines(posted: Posted, own: str) -> str:
         total = f"no relay is on your list yet; {here} is kept (`nostr-client relays add URL`)"
     if posted.report.overtaken:
         total += f"; {OVERTAKEN}"
+    if posted.report.instead:
+        others = ", ".join(safe_line(url, WORDS) for url in posted.report.instead)
+        lines.append(f"relays of your list are down, so it was sent to others too: {others}")
     return "\n".join([*lines, total])
 
 

@@ -25,6 +25,7 @@ from nostr_client.net.backoff import Backoff
 from nostr_client.net.delivery import Delivery, Owner
 from nostr_client.net.health import CONNECTING, DOWN, REFUSING, UP, RelayHealth
 from nostr_client.net.intake import Intake
+from nostr_client.net.outages import Outages
 from nostr_client.net.outbox import Outbox
 from nostr_client.net.session import ClientSession
 from nostr_client.net.subscription import Ended, Subscription
@@ -61,6 +62,7 @@ class Surroundings(msgspec.Struct, frozen=True):
     intake: Intake
     authenticate: Authenticate | None
     clock: Callable[[], float]
+    outages: Outages
 
 
 class RelayConnection:
@@ -230,6 +232,7 @@ class RelayConnection:
             wire, latency = await self._around.open_wire(self.url)
         except ConnectFailed as error:
             self._backoff.failed(monotonic())
+            self._around.outages.failed(self.url)
             self.health.counters.failed += 1
             turned_away = error.message.startswith(("http: status 401", "http: status 403"))
             state = REFUSING if turned_away else DOWN
@@ -239,6 +242,7 @@ class RelayConnection:
             self._fail_wishes(reason)
             return
         began = monotonic()
+        self._around.outages.reached(self.url)
         self.health.counters.connected += 1
         self.health.enter(UP, self._around.clock())
         self.health.measured(latency, self._around.clock())
@@ -247,6 +251,7 @@ class RelayConnection:
             end = await self._serve(wire)
         finally:
             self._wire = None
+            self._around.outages.left(self.url)
             await wire.end()
             self._ended(end, monotonic() - began)
         self._carry_out(self._session.lost(f"lost: {end.reason}"))

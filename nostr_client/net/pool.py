@@ -23,6 +23,7 @@ from nostr_client.net.dial import Dial, DialPolicy, ProxyAddress
 from nostr_client.net.fetch import Fetched, fetch
 from nostr_client.net.health import MAX_RELAYS, HealthBook, RelayHealth
 from nostr_client.net.intake import Intake, Known, Verifies
+from nostr_client.net.outages import Outages
 from nostr_client.net.paging import Paging
 from nostr_client.net.reconciling import Differences, reconcile
 from nostr_client.net.reconciling import Limits as CompareLimits
@@ -64,7 +65,8 @@ class RelayPool:
     `dial` says which URLs may be dialled: by default public ones and this machine's own, so an
     engine that takes URLs from strangers gives a `DialPolicy` of its own. `proxy` is
     `socks5h://` or `http://`; system proxies are never used. `tls` replaces the usual trust in
-    certificates, `max_frame` is in bytes, `clock` gives seconds since 1970.
+    certificates, `max_frame` is in bytes, `outages` remembers dead relays beyond this pool, `clock`
+    gives seconds since 1970.
     """
 
     def __init__(
@@ -78,10 +80,12 @@ class RelayPool:
         dial: Dial | None = None,
         tls: ssl.SSLContext | None = None,
         max_frame: int = MAX_FRAME,
+        outages: Outages | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         """Raises ConfigError for a proxy that cannot be used."""
         self.book = HealthBook(clock)
+        self.outages = outages or Outages(clock=clock)
         self._proxy = ProxyAddress(proxy) if proxy else None
         self._compression = compression
         self._dial: Dial = dial or DialPolicy(loopback=True)
@@ -95,7 +99,7 @@ class RelayPool:
         self._tasks: set[asyncio.Task[None]] = set()
         self._closing = False
         intake = Intake(verifier, known, self._spawn)
-        self._around = Surroundings(self._open_wire, intake, authenticate, clock)
+        self._around = Surroundings(self._open_wire, intake, authenticate, clock, self.outages)
         self._joins = Joins(self._join, self._leave, _spelled)
 
     async def __aenter__(self) -> Self:

@@ -55,11 +55,13 @@ class PublishReport(msgspec.Struct, frozen=True):
 
     `overtaken`: it is a list, and versions of other devices won each time it was published, so
     that its change may be lost.
+    `instead` are those of them that stand in for relays that are down.
     """
 
     event_id: str
     answers: tuple[Answer, ...]
     overtaken: bool = False
+    instead: tuple[str, ...] = ()
 
     @property
     def accepted(self) -> tuple[str, ...]:
@@ -94,4 +96,6 @@ class PublishReport(msgspec.Struct, frozen=True):
         others = [str(answer) for answer in self.answers if not answer.accepted]
         if self.overtaken:
             others.insert(0, OVERTAKEN)
+        if self.instead:
+            others.append(f"in place of relays that are down: {', '.join(self.instead)}")
         return f"{line}; {'; '.join(others)}" if others else line

@@ -17,8 +17,11 @@ import logging
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
+from datetime import datetime
 from types import TracebackType
 from typing import Final, Self
+
+import msgspec
 
 from nostr_client.errors import InvalidEvent, Outdated, StoreError
 from nostr_client.net.paging import Paging
@@ -42,6 +45,8 @@ log = logging.getLogger(__name__)
 PUBLISH_LIMIT: Final = 10.0
 """Seconds that relays have to answer to a publication."""
 FETCH_LIMIT: Final = 10.0
+ROUNDS: Final = 4
+"""Times that a publication is sent to other relays while none could be reached."""
 READ_BACK_LIMIT: Final = 60.0
 TO_THE_END: Final = Paging(most=20_000)
 """Page by page, so many events of one relay at most."""
@@ -94,11 +99,16 @@ class Courier:
     # Out
 
     async def plan(self, event: Event, avoid: Collection[str] = ()) -> tuple[str, ...]:
-        """The relays where `event` should be, most wanted first; none of those in `avoid`."""
+        """The relays where `event` should be, most wanted first; none of those in `avoid`.
+
+        One that is down stays wanted, and another one stands in for it.
+        """
         copies: list[str] = []
         if event.kind == kinds.DELETION:
             copies = await self._copies_of_deleted(event)
-        return await self._plan(event, copies, avoid)
+        now = await self._plan(event, copies, avoid)
+        later = await self._plan(event, copies, avoid, down=frozenset())
+        return tuple(dict.fromkeys((*now, *later)))
 
     async def publish(
         self,
@@ -110,17 +120,42 @@ class Courier:
     ) -> PublishReport:
         """Save, write down where it should be, send; `also` names relays beside the plan's.
 
-        Returns when every relay has answered, or after `timeout` seconds. That nobody answers is
-        a report like any other. Raises StoreError, and InvalidEvent for what the store will not
-        hold (a newer version is there, it was deleted, it has expired).
+        Returns when every relay has answered, or after `timeout` seconds. A relay that is known to
+        be down is not tried now. Where none of the author's could be reached, the next ones of the
+        plan are sent to, at most `ROUNDS` times in all, with `timeout` seconds each. That nobody
+        answers is a report like any other. Raises StoreError, and InvalidEvent for what the store
+        will not hold (a newer version is there, it was deleted, it has expired).
         """
         copies: list[str] = []
         if event.kind == kinds.DELETION:  # once it is saved, what it deletes is gone
             copies = await self._copies_of_deleted(event)
         await self.keep(event)
+        wanted = await self._plan(event, copies, down=frozenset())
         urls = await self._plan(event, copies)
         urls = tuple(dict.fromkeys((*urls, *(url for url in also if self.book.policy(url)))))
-        return await self.send(event, urls, on_answer=on_answer, timeout=timeout)
+        resting = [url for url in wanted if url not in urls]
+        report = await self.send(event, urls, resting, on_answer=on_answer, timeout=timeout)
+        tried, answers = {*urls, *resting}, list(report.answers)
+        author = await self.book.relays_of(event.pubkey)
+        for _ in range(1, ROUNDS):
+            if event.kind in WRAPS or self._is_at_home(author, answers):
+                break
+            more = [u for u in await self._plan(event, copies, avoid=tried) if u not in tried]
+            if not more:
+                break
+            tried |= set(more)
+            others = await self.send(event, more, on_answer=on_answer, timeout=timeout)
+            answers += others.answers
+        known = {self.book.policy.own_relay, *wanted, *also, *author.write}
+        instead = tuple(answer.url for answer in answers if answer.url not in known)
+        return PublishReport(event.id, tuple(answers), instead)
+
+    def _is_at_home(self, author: Relays, answers: Sequence[Answer]) -> bool:
+        """Did a relay that keeps the author's notes for others answer, with yes or no?"""
+        if author.source == "list" and not author.write:
+            return True  # there is no such place
+        answered = {answer.url for answer in answers if answer.accepted is not None}
+        return bool(answered & {*author.write, *self.book.fallback})
 
     async def keep(self, event: Event) -> SaveStatus:
         """Save an event of our own. Raises as `publish` does."""
@@ -135,16 +170,20 @@ class Courier:
         self,
         event: Event,
         urls: Sequence[str],
+        resting: Sequence[str] = (),
         *,
         on_answer: OnAnswer | None = None,
         timeout: float = PUBLISH_LIMIT,  # noqa: ASYNC109
     ) -> PublishReport:
-        """Write down that `urls` should hold a saved event, and send it there."""
+        """Write down that `urls` should hold a saved event, and send it there.
+
+        Those that are `resting` should hold it too, but are down: they get it later.
+        """
         lasting = not is_ephemeral(event.kind)
-        if lasting and urls:
-            await self.ledger.want(event.id, urls)
+        if lasting and (urls or resting):
+            await self.ledger.want(event.id, [*urls, *resting])
         announce = await self._relay_list_for(event, urls)
-        answers: asyncio.Queue[Answer | None] = asyncio.Queue(2 * len(urls) + 8)
+        answers: asyncio.Queue[Answer | None] = asyncio.Queue(2 * (len(urls) + len(resting)) + 8)
 
         def heard(answer: Answer) -> None:
             answers.put_nowait(answer)
@@ -153,30 +192,44 @@ class Courier:
 
         async with asyncio.TaskGroup() as group:
             if lasting:
-                group.create_task(self._settle(event.id, answers))
+                group.create_task(self._settle(event.id, answers, resting))
             if announce is not None:
                 group.create_task(self._announce(*announce, timeout))
+            untried = tuple(Answer.missing(url, self._why_resting(url)) for url in resting)
+            for answer in untried:
+                heard(answer)
             report = await self.pool.publish(event, urls, timeout=timeout, on_answer=heard)
             answers.put_nowait(None)
         if lasting:
             self.on_planned()
-        return report
+        return msgspec.structs.replace(report, answers=(*report.answers, *untried))
+
+    def _why_resting(self, url: str) -> str:
+        outage = self.pool.outages.of(url)
+        if outage is None:
+            return "connect: it was down until just now"
+        return f"connect: down since {datetime.fromtimestamp(outage.since):%Y-%m-%d %H:%M}"
 
     async def _plan(
-        self, event: Event, copies: Sequence[str], avoid: Collection[str] = ()
+        self,
+        event: Event,
+        copies: Sequence[str],
+        avoid: Collection[str] = (),
+        down: frozenset[str] | None = None,
     ) -> tuple[str, ...]:
+        """`down` as in `RelayBook.places`."""
         addressed = mentioned(event)
+        places = await self.book.places(down=down)
         if event.kind in WRAPS:
             inboxes = await self.book.inboxes(list(event.values("p")))
-            return plan_publish(
-                event, Relays(event.pubkey), {}, await self.book.places(), inboxes=inboxes
-            )
+            author = Relays(event.pubkey)
+            return plan_publish(event, author, {}, places, inboxes=inboxes, avoid=avoid)
         people = await self.book.of_many({event.pubkey, *addressed})
         return plan_publish(
             event,
             people[event.pubkey],
             {pubkey: people[pubkey] for pubkey in addressed},
-            await self.book.places(),
+            places,
             copies=[url for url in copies if self.book.policy(url)],
             avoid=avoid,
         )
@@ -195,7 +248,9 @@ class Courier:
             if copy.state is not CopyState.REFUSED
         ]
 
-    async def _settle(self, event_id: str, answers: asyncio.Queue[Answer | None]) -> None:
+    async def _settle(
+        self, event_id: str, answers: asyncio.Queue[Answer | None], resting: Collection[str]
+    ) -> None:
         """Tell the ledger of each answer as it comes, until None.
 
         What is open stays open, for the replication to come back to.
@@ -206,13 +261,15 @@ class Courier:
                 continue
             final = answer.meaning in FINAL
             wait = WAITS.get(answer.meaning, WAITS[Meaning.LATER])
+            outage = self.pool.outages.of(answer.url) if answer.url in resting else None
+            at = max(int(self._clock()) + wait, outage.until if outage else 0)
             await self.ledger.refuse(
                 event_id,
                 answer.url,
                 answer.prefix,
                 answer.reason or answer.problem,
                 final=final,
-                next_try=0 if final else int(self._clock()) + wait,
+                next_try=0 if final else at,
             )
 
     async def _relay_list_for(

@@ -21,13 +21,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.kinds import KindClass, kind_class
+from nostr_client.protocol.urls import host_of, is_private_host
 
 INDEXED_KINDS: Final = frozenset({kinds.METADATA, kinds.FOLLOWS, kinds.RELAY_LIST})
 """What indexers keep."""
@@ -79,13 +80,15 @@ class Places:
     """The relays that are ours to choose.
 
     `fallback` are the client's own relays, `indexers` keep only `INDEXED_KINDS`, `known` are
-    relays worth telling where we are, best first; `own_relay` is empty while there is none.
+    relays worth telling where we are, best first; `own_relay` is empty while there is none. `down`
+    are relays, of whomever, that are dead: no plan gives them a place.
     """
 
     fallback: tuple[str, ...] = ()
     indexers: tuple[str, ...] = ()
     known: tuple[str, ...] = ()
     own_relay: str = ""
+    down: frozenset[str] = frozenset()
 
 
 def mentioned(event: Event) -> tuple[str, ...]:
@@ -112,39 +115,55 @@ def plan_publish(
 
     `people` holds those of `mentioned(event)`, `copies` where the events that it deletes are,
     `inboxes` the message relays (kind 10050) of a gift wrap's recipients. `avoid` names relays
-    that are dead or will not have it; where the author's own get scarce, the client's stand in.
+    that will not have it; where the author's own get scarce, the client's stand in.
     """
     if event.kind in UNPUBLISHED:
         return ()
+    avoid = {*avoid, *places.down}
     if event.kind in WRAPS:
-        boxes = [url for urls in (inboxes or {}).values() for url in urls[: caps.mentioned_each]]
-        wanted = dict.fromkeys(url for url in boxes if url not in avoid)
+        boxes = [[url for url in urls if url not in avoid] for urls in (inboxes or {}).values()]
+        wanted = dict.fromkeys(url for urls in boxes for url in urls[: caps.mentioned_each])
         return tuple(wanted)[: caps.mentioned_total]
     chosen: dict[str, None] = {}
     if places.own_relay:
         chosen[places.own_relay] = None
-    chosen |= dict.fromkeys(_home(author, places, avoid, caps))
+    chosen |= dict.fromkeys(home(author, places, avoid=avoid, caps=caps))
     if event.kind == kinds.DELETION:
-        chosen |= dict.fromkeys(list(dict.fromkeys(copies))[: caps.copies])
-    chosen |= dict.fromkeys(_inboxes([people[p] for p in people], set(chosen), caps))
+        chosen |= dict.fromkeys(_alive(copies, avoid)[: caps.copies])
+    readers = [replace(p, read=tuple(_alive(p.read, avoid))) for p in people.values()]
+    chosen |= dict.fromkeys(_inboxes(readers, set(chosen), caps))
     if author.source == "list" and not (author.write or author.read):
         return tuple(url for url in chosen if url not in avoid)
     if event.kind in INDEXED_KINDS:
         chosen |= dict.fromkeys(places.indexers)
     if event.kind in SPREAD_KINDS:
         wide = (*places.fallback, *author.read, *places.known)
-        chosen |= dict.fromkeys(list(dict.fromkeys(wide))[: caps.spread])
+        chosen |= dict.fromkeys(_alive(wide, avoid)[: caps.spread])
     return tuple(url for url in chosen if url not in avoid)
 
 
-def _home(author: Relays, places: Places, avoid: Collection[str], caps: Caps) -> list[str]:
-    """Where the author's own events belong."""
+def home(
+    author: Relays, places: Places, *, avoid: Collection[str] = (), caps: Caps = CAPS
+) -> list[str]:
+    """Where the author's own events belong. What belongs into a private network stays there."""
+    avoid = {*avoid, *places.down}
     if author.source != "list":
-        return list(dict.fromkeys((*places.fallback, *author.write)))[: caps.own]
-    home = [url for url in author.write[: caps.own] if url not in avoid]
+        return _alive((*places.fallback, *author.write), avoid)[: caps.own]
+    own = _alive(author.write, avoid)[: caps.own]
     wanted = min(caps.own_least, len(author.write))
-    spare = [url for url in places.fallback if url not in home and url not in avoid]
-    return home + spare[: max(0, wanted - len(home))]
+    spare = _alive(places.fallback, {*avoid, *own})
+    if all(map(_is_private, author.write)):
+        spare = [url for url in spare if _is_private(url)]
+    return own + spare[: max(0, wanted - len(own))]
+
+
+def _alive(urls: Iterable[str], avoid: Collection[str]) -> list[str]:
+    """`urls` without those in `avoid`, each once."""
+    return [url for url in dict.fromkeys(urls) if url not in avoid]
+
+
+def _is_private(url: str) -> bool:
+    return is_private_host(host_of(url))
 
 
 def _inboxes(people: Sequence[Relays], taken: set[str], caps: Caps) -> list[str]:
@@ -178,15 +197,18 @@ def plan_read(
 ) -> dict[str, frozenset[str]]:
     """Which authors to ask for at which relay: `{url: pubkeys}`, at most `caps.read_total` relays.
 
-    `avoid` are relays known to be down: asked only for those who name no other. Whoever has no
-    relay list, or no relay within the cap, is asked for at the client's own relays as well.
+    `avoid` and `places.down` get no place while anything else is there to be asked. Whoever has no
+    relay list, no relay that is alive, or none within the cap, is asked for at the client's own
+    relays as well.
     """
-    fallback = places.fallback[: caps.fallback]
+    avoid = {*avoid, *places.down}
+    alive = _alive(places.fallback, avoid)
+    fallback = (alive or places.fallback)[: caps.fallback]
     serves: dict[str, set[str]] = {}
     need: dict[str, int] = {}
     stranded: set[str] = set()
     for person in people:
-        choice = _choice(person, avoid)
+        choice = _alive(person.write, avoid)[:4] or (() if alive else person.write[:2])
         need[person.pubkey] = min(caps.read_each, len(choice))
         for url in choice:
             serves.setdefault(url, set()).add(person.pubkey)
@@ -196,9 +218,9 @@ def plan_read(
     if stranded:
         plan = {url: set(stranded) for url in fallback}
     asked: Counter[str] = Counter()
-    home = set(fallback)
+    stand_ins = set(fallback)
     while serves and len(plan) < caps.read_total:
-        url = max(serves, key=lambda url: (len(serves[url]), url in home, url))
+        url = max(serves, key=lambda url: (len(serves[url]), url in stand_ins, url))
         takes = {p for p in serves.pop(url) if asked[p] < need[p]}
         if not takes:
             break
@@ -211,12 +233,6 @@ def plan_read(
     for url in fallback if lost else ():
         plan.setdefault(url, set()).update(lost)
     return {url: frozenset(authors) for url, authors in plan.items()}
-
-
-def _choice(person: Relays, avoid: Collection[str]) -> tuple[str, ...]:
-    """The relays where a person's events may be, at most four; those in `avoid` only if alone."""
-    alive = tuple(url for url in person.write if url not in avoid)
-    return (alive or person.write)[:4]
 
 
 def author_filters(

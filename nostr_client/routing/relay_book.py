@@ -12,7 +12,7 @@ Nothing private on a stranger's word: `routing.dialling` judges every URL that c
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Final
 
 import msgspec
@@ -79,7 +79,8 @@ class RelayBook:
     `fallback` are the client's own relays, which stand in where nobody says better; `indexers`
     keep profiles and relay lists of everybody. `owner` is the account, whose relay list counts
     even when it is empty: that is then what the person wants. `keyed`: the account's key is on this
-    machine, locked or not, so that its lists are the person's own word and not a stranger's.
+    machine, locked or not, so that its lists are the person's own word and not a stranger's. `down`
+    tells which relays are dead (`net.outages`).
     """
 
     def __init__(
@@ -91,6 +92,7 @@ class RelayBook:
         keyed: bool = False,
         fallback: Sequence[str] = (),
         indexers: Sequence[str] = (),
+        down: Callable[[], frozenset[str]] = frozenset,
     ) -> None:
         self.policy = policy
         self.owner = owner
@@ -98,21 +100,24 @@ class RelayBook:
         self.fallback = self._ours(fallback)
         self.indexers = self._ours(indexers)
         self._store = store
+        self._down = down
         self._hints: OrderedDict[str, Counter[str]] = OrderedDict()
         self._searched: set[str] = set()
         self._popular: Counter[str] = Counter()
 
     # Asked by the courier
 
-    async def places(self) -> Places:
-        """The relays that are ours to choose."""
+    async def places(self, *, down: frozenset[str] | None = None) -> Places:
+        """The relays that are ours to choose. `down` empty: as if all of them were alive."""
+        down = self._down() if down is None else down
         own = await self.relays_of(self.owner) if self.owner else Relays("")
         known = (*own.write, *own.read, *self._popularity())
         return Places(
-            fallback=self.fallback,
-            indexers=self.indexers,
+            fallback=_living(self.fallback, down),
+            indexers=_living(self.indexers, down),
             known=tuple(dict.fromkeys(url for url in known if url != self.policy.own_relay)),
             own_relay=self.policy.own_relay,
+            down=down - {self.policy.own_relay},
         )
 
     async def relays_of(self, pubkey: str) -> Relays:
@@ -277,3 +282,8 @@ class RelayBook:
         own = await self._store.get_address(f"{kinds.FOLLOWS}:{self.owner}:")
         if own is not None:
             self.observe(own)
+
+
+def _living(urls: Sequence[str], down: Collection[str]) -> tuple[str, ...]:
+    """Those that are not down; where all are, all of them: there is nobody else to ask."""
+    return tuple(url for url in urls if url not in down) or tuple(urls)

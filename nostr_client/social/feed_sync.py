@@ -31,7 +31,6 @@ from typing import Any, Final, Self
 import msgspec
 
 from nostr_client.errors import StoreError
-from nostr_client.net.health import DOWN
 from nostr_client.paths import write_private
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Event
@@ -278,8 +277,7 @@ class FeedSync:
         people = set(await self._follows.pubkeys()) | ({self._owner} if self._owner else set())
         relays = await self._book.of_many(people)
         self._want_profiles(people)
-        down = {h.url for h in self._courier.pool.book if h.state == DOWN}
-        plan = plan_read(relays.values(), await self._book.places(), avoid=down)
+        plan = plan_read(relays.values(), await self._book.places())
         self._people = len(people)
         for url, (authors, task) in list(self._feeds.items()):
             if plan.get(url) != authors:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
+from datetime import datetime
 
 from nostr_client.errors import InvalidData
+from nostr_client.net.health import DOWN, UNKNOWN
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Draft, Event, Tag
 from nostr_client.protocol.urls import normalize_relay_url
@@ -179,16 +181,21 @@ class MyRelays:
         health = self._courier.pool.health(url)
         counters = health.counters
         answered = counters.accepted + counters.refused
+        state, problem = health.state, health.problem
+        outage = self._courier.pool.outages.of(url)
+        if outage is not None and state == UNKNOWN:
+            since = datetime.fromtimestamp(outage.since)
+            state, problem = DOWN, f"not reached since {since:%Y-%m-%d %H:%M}"
         return RelayRow(
             url=url,
             read=read,
             write=write,
             own=own,
             fallback=fallback,
-            state=health.state,
+            state=state,
             latency=health.latency,
             delivered=counters.accepted / answered if answered else None,
-            last_word=health.last_word or health.problem,
+            last_word=health.last_word or problem,
             gone=starter_relays().end_of(url),
         )
 

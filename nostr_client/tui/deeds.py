@@ -169,7 +169,12 @@ def _outcome(report: PublishReport) -> str:
         return OVERTAKEN
     if not report.answers:
         return "kept here; there is no relay to send it to yet"
-    return f"{len(report.accepted)} of {len(report.answers)} relays have it, and the copy here"
+    words = f"{len(report.accepted)} of {len(report.answers)} relays have it, and the copy here"
+    if report.instead:
+        words += (
+            f"; relays of your list are down, so it was sent to others too: {len(report.instead)}"
+        )
+    return words
 
 
 def _next_mode(read: bool, write: bool) -> tuple[bool, bool]:

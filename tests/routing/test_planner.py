@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -175,12 +177,36 @@ def test_people_without_a_list_are_asked_for_at_the_clients_relays_and_their_hin
     }
 
 
-def test_a_relay_that_is_down_is_asked_only_for_those_who_name_no_other() -> None:
-    down = urls("b1 c1")
-    plan = plan_read([listed(BEN, "b1 b2"), listed(CY, "c1")], PLACES, avoid=down)
-    assert BEN not in plan.get("wss://b1.example", ())
-    assert plan["wss://b2.example"] == {BEN}
-    assert plan["wss://c1.example"] == {CY}
+def test_a_relay_that_is_down_gets_no_place() -> None:
+    people = [listed(BEN, "b1 b2"), listed(CY, "c1")]
+    places = replace(PLACES, down=frozenset(urls("b1 c1 f1")))
+    assert plan_read(people, places) == {"wss://b2.example": {BEN}, "wss://f2.example": {CY}}
+    nobody = Places(down=places.down)
+    assert plan_read(people, nobody) == {"wss://b2.example": {BEN}, "wss://c1.example": {CY}}
+    crowd = [listed(f"{n:064x}", " ".join(f"dead{n}{c}" for c in "abcde")) for n in range(40)]
+    dead = frozenset(url for person in crowd for url in person.write)
+    plan = plan_read([*crowd, *people], Places(PLACES.fallback, down=dead))
+    assert set(plan) == {*PLACES.fallback, *urls("b1 b2 c1")}
+
+
+def test_ten_dead_relays_before_a_live_one_do_not_hide_it() -> None:
+    names = " ".join(f"dead{n}" for n in range(12))
+    ana = listed(ME, f"{names} live", "")
+    places = replace(PLACES, down=frozenset(urls(names)))
+    assert plan_publish(event(), ana, {}, places) == (OWN, *urls("live f1 f2"))
+    ben = {BEN: listed(BEN, "", f"{names} b1")}
+    assert plan_publish(event(), listed(ME, "a1"), ben, places) == (OWN, *urls("a1 b1"))
+    wrap = event(kinds.GIFT_WRAP, (("p", BEN),))
+    boxes = {BEN: urls(f"{names} b1")}
+    assert plan_publish(wrap, Relays(ME), {}, places, inboxes=boxes) == urls("b1")
+
+
+def test_what_belongs_into_a_private_network_stays_there() -> None:
+    home = Relays(ME, ("ws://10.0.0.2:7777", "ws://10.0.0.3:7777"), source="list")
+    down = frozenset({"ws://10.0.0.2:7777"})
+    assert plan_publish(event(), home, {}, replace(PLACES, down=down)) == (OWN, home.write[1])
+    near = replace(PLACES, fallback=("wss://f1.example", "ws://nas.local"), down=down)
+    assert plan_publish(event(), home, {}, near) == (OWN, home.write[1], "ws://nas.local")
 
 
 def test_who_falls_out_of_the_cap_is_asked_for_at_the_clients_relays() -> None:
