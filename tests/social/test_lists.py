@@ -98,6 +98,17 @@ async def test_without_a_list_the_relays_that_stand_in_are_shown(tmp_path: Path)
         assert "tcp" in rows[1].last_word
 
 
+async def test_what_is_known_of_a_dead_relay_is_told_before_it_is_asked(tmp_path: Path) -> None:
+    async with house(tmp_path, fallback=[DEAD, "ws://127.0.0.1:2"]) as h:
+        outages = h.rooms.pool.outages
+        outages.reached("ws://127.0.0.1:2")
+        outages.failed(DEAD)
+        rows = {row.url: row for row in await h.relays.rows()}
+        assert rows[DEAD].state == "down"
+        assert rows[DEAD].last_word.startswith("not reached since 20")
+        assert rows["ws://127.0.0.1:2"].state == "unknown"
+
+
 async def test_relays_are_added_changed_and_removed(
     tmp_path: Path, loopback_only: list[str]
 ) -> None:
