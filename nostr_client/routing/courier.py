@@ -148,7 +148,7 @@ class Courier:
             answers += others.answers
         known = {self.book.policy.own_relay, *wanted, *also, *author.write}
         instead = tuple(answer.url for answer in answers if answer.url not in known)
-        return PublishReport(event.id, tuple(answers), instead)
+        return PublishReport(event.id, tuple(answers), instead=instead)
 
     def _is_at_home(self, author: Relays, answers: Sequence[Answer]) -> bool:
         """Did a relay that keeps the author's notes for others answer, with yes or no?"""
