@@ -142,6 +142,10 @@ class ListNotRead(NostrError):
         self.none_found = none_found
 
 
+class ListNotUnderstood(ListNotRead):
+    """A list or profile was not changed: what its latest version holds would be lost by that."""
+
+
 class AccountError(NostrError):
     """No such account, two that fit, or one that cannot be kept as was asked."""
 

@@ -53,6 +53,9 @@ class KeyRecord(msgspec.Struct, frozen=True, kw_only=True):
         return f"<KeyRecord of {self.pubkey}, {self.protection}>"
 
 
+_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
+
 class KeyFiles:
     """The files of all accounts in one folder."""
 
@@ -90,9 +93,20 @@ class KeyFiles:
             raise AccountError("this account is no longer on this machine") from None
 
     def write(self, record: KeyRecord) -> None:
-        """Keep `record`, whole or not at all; durable on return."""
+        """Keep `record`, whole or not at all; durable on return.
+
+        What the file holds beside it, written by another version of this program, stays.
+        """
         private_folder(self.folder)
-        write_private(self.path(record.pubkey), msgspec.json.format(msgspec.json.encode(record)))
+        path = self.path(record.pubkey)
+        try:
+            held = msgspec.json.decode(path.read_bytes(), type=dict[str, msgspec.Raw])
+        except (FileNotFoundError, msgspec.MsgspecError, UnicodeDecodeError):
+            held = {}
+        fields = held | msgspec.json.decode(
+            msgspec.json.encode(record), type=dict[str, msgspec.Raw]
+        )
+        write_private(path, msgspec.json.format(msgspec.json.encode(fields)))
 
     def delete(self, pubkey: str) -> None:
         self.path(pubkey).unlink(missing_ok=True)
@@ -101,7 +115,8 @@ class KeyFiles:
     def current(self) -> str | None:
         """The pubkey of the account in use, if one was chosen."""
         try:
-            return (self.folder / "current").read_text().strip() or None
+            chosen = (self.folder / "current").read_bytes()
+            return chosen.decode(errors="replace").strip() or None
         except FileNotFoundError:
             return None
 

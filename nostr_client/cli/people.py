@@ -64,6 +64,10 @@ def set_profile(
     nip05: Annotated[str | None, typer.Option("--nip05", metavar="NAME@DOMAIN")] = None,
     lud16: Annotated[str | None, typer.Option("--lud16", metavar="NAME@DOMAIN")] = None,
     start_empty: AllowEmpty = False,
+    start_over: Annotated[
+        bool,
+        typer.Option("--start-over", help="What is not understood of the old profile may go."),
+    ] = False,
     without: Without = None,
 ) -> None:
     """Change your profile; what is not named stays as it is."""
@@ -85,7 +89,7 @@ def set_profile(
     publish(
         run,
         lambda client: client.profiles.update(
-            allow_empty=start_empty, without=without or (), **fields
+            allow_empty=start_empty, without=without or (), start_over=start_over, **fields
         ),
     )
 

@@ -9,7 +9,7 @@ from nostr_client.cli import show
 from nostr_client.cli.exits import CommandError, Exit
 from nostr_client.cli.refs import find_note, note_ref
 from nostr_client.cli.waiting import wait_for
-from nostr_client.errors import ListNotRead
+from nostr_client.errors import ListNotRead, ListNotUnderstood
 
 if TYPE_CHECKING:
     from nostr_client.cli.run import Run
@@ -30,6 +30,8 @@ def publish(
         async with run.writing(signer) as client:
             try:
                 posted = await act(client)
+            except ListNotUnderstood as error:
+                raise CommandError(f"{error} (--start-over replaces it)", Exit.NOT_READ) from error
             except ListNotRead as error:
                 hint = "the options --without URL and --start-empty say so"
                 raise CommandError(f"{error} ({hint})", Exit.NOT_READ) from error

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from nostr_client.net.report import OVERTAKEN
 from nostr_client.nips import nip19
 from nostr_client.safe_text import cells, safe_line, safe_text
+from nostr_client.social.profiles import raw_fields
 
 if TYPE_CHECKING:
     from nostr_client.accounts.account import Account
@@ -170,6 +171,7 @@ def profile_record(profile: Profile) -> dict[str, Any]:
         "nip05_state": profile.nip05_state,
         "petname": profile.petname,
         "known": profile.event is not None,
+        "raw": _not_understood(profile),
     }
 
 
@@ -185,7 +187,15 @@ def profile_lines(profile: Profile, width: int = 0) -> str:
     lines += [f"{what}: {text}" for what, text in said.items() if text]
     if profile.about:
         lines += quoted(profile.about, width)
+    if raw := _not_understood(profile):
+        lines += ["this profile is not understood; it says:", *quoted(raw, width)]
     return "\n".join(lines)
+
+
+def _not_understood(profile: Profile) -> str:
+    """The content of a profile that is no JSON object with each field once; else empty."""
+    content = profile.event.content if profile.event else ""
+    return content if raw_fields(content) is None else ""
 
 
 def posted_record(posted: Posted, own: str) -> dict[str, Any]:

@@ -75,9 +75,11 @@ class MyRelays:
             tags = self._tags_of(last)
             entry = _entry(normal, read, write)
             found = [tag for tag in tags if _names(tag, normal)]
-            if found == [entry] and last is not None:
+            if last is not None and [_roles(tag) for tag in found] == [(read, write)]:
                 return None
             if found:
+                if more := found[0][3:]:  # what others may have written there
+                    entry = (*entry, "")[:3] + more
                 kept = [tag for tag in tags if not _names(tag, normal)]
                 kept.insert(tags.index(found[0]), entry)
                 return _next(last, kept)
@@ -204,6 +206,11 @@ def _entry(url: str, read: bool, write: bool) -> Tag:
     if read and write:
         return ("r", url)
     return ("r", url, "read" if read else "write")
+
+
+def _roles(tag: Tag) -> tuple[bool, bool]:
+    marker = tag[2] if len(tag) > 2 else ""
+    return marker != "write", marker != "read"
 
 
 def _names(tag: Tag, url: str) -> bool:

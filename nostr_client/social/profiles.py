@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -10,7 +11,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from nostr_client.errors import InvalidCode, InvalidData, NostrError
+from nostr_client.errors import InvalidCode, InvalidData, ListNotUnderstood, NostrError
 from nostr_client.net import http
 from nostr_client.nips import nip19
 from nostr_client.protocol import kinds
@@ -21,6 +22,7 @@ from nostr_client.routing.courier import Courier, OnAnswer
 from nostr_client.routing.list_guard import ListGuard
 from nostr_client.routing.planner import Caps, plan_read
 from nostr_client.routing.relay_book import OWN_WORD
+from nostr_client.safe_text import safe_line
 from nostr_client.signing.gate import refuse_codes
 from nostr_client.social.turns import Turns
 from nostr_client.social.views import Nip05State, Posted, Profile
@@ -30,6 +32,8 @@ NIP05_LIMIT: Final = 8.0
 NIP05_BYTES: Final = 256 * 1024
 NIP05_KEPT: Final = 3600.0
 """Seconds for which a domain's answer is believed; a failure, a tenth of that."""
+RAW_SHOWN: Final = 300
+"""Terminal cells of a profile that is not understood, in an error."""
 MAX_KEPT: Final = 10_000
 FETCH_AT_ONCE: Final = 200
 """Authors in one question for profiles."""
@@ -115,19 +119,26 @@ class Profiles:
         *,
         allow_empty: bool = False,
         without: Collection[str] = (),
+        start_over: bool = False,
         on_answer: OnAnswer | None = None,
         **fields: str | bool | None,
     ) -> Posted | None:
         """Change fields of the own profile (name, display_name, about, picture, nip05, ...).
 
         None or "" takes a field out; fields not named stay as they are. None when nothing
-        changes. `allow_empty` and `without` are explained in `routing.list_guard`. Raises
-        ListNotRead, SignerError, InvalidEvent, StoreError.
+        changes. A profile that is no JSON object is not changed, unless `start_over` says that it
+        may go (the store's history keeps it). `allow_empty` and `without` are explained in
+        `routing.list_guard`. Raises ListNotRead, ListNotUnderstood, SignerError, InvalidEvent,
+        StoreError.
         """
         refuse_codes(*(text for text in fields.values() if isinstance(text, str)))
 
         def change(last: Event | None) -> Draft | None:
-            before = _raw_fields(last)
+            before = raw_fields(last.content) if last else {}
+            if before is None:
+                if not start_over:
+                    raise ListNotUnderstood(_not_understood(last))
+                before = {}
             after = dict(before)
             for name, value in fields.items():
                 if value in (None, ""):
@@ -306,8 +317,25 @@ def _raw_object(content: str) -> dict[str, msgspec.Raw]:
         return {}
 
 
-def _raw_fields(event: Event | None) -> dict[str, msgspec.Raw]:
-    return _raw_object(event.content) if event else {}
+def raw_fields(content: str) -> dict[str, msgspec.Raw] | None:
+    """Every field of a kind 0's content as it stands; None where it could not be written again
+    without a loss: it is no JSON object, or names a field twice."""
+    if not content.strip():
+        return {}
+    try:
+        fields = _decode(content)
+        pairs = json.loads(content, object_pairs_hook=list)
+    except (*_BROKEN, ValueError):
+        return None
+    return fields if len(fields) == len(pairs) else None
+
+
+def _not_understood(last: Event | None) -> str:
+    raw = safe_line(last.content, RAW_SHOWN) if last else ""
+    return (
+        "the profile was not changed: its newest version is no JSON object with each field once, "
+        f"so that a change would lose what it holds: {raw}"
+    )
 
 
 def _same(one: Mapping[str, msgspec.Raw], other: Mapping[str, msgspec.Raw]) -> bool:

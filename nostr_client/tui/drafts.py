@@ -14,12 +14,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from nostr_client.errors import StoreError
 from nostr_client.paths import Paths, private_folder, store_error, write_private
 
 SAVE_AFTER: Final = 0.3
 """Seconds without a key after which a draft is written."""
 LONGEST: Final = 1_000_000
 """Characters read back at most."""
+MOST_BYTES: Final = 4 * LONGEST + 1
+MOST_ASIDE: Final = 100
 _one_at_a_time = threading.Lock()
 """Held while a draft is looked at and then changed: two composers may have written it."""
 _is_name = re.compile("[0-9a-z-]{1,80}").fullmatch
@@ -40,14 +43,30 @@ class Draft:
         self.path: Path = paths.data / "drafts" / pubkey / f"{name}.txt"
 
     def read(self) -> str:
-        """What was kept, or nothing. Raises StoreError."""
+        """What was kept, or nothing. Raises StoreError.
+
+        A file that cannot be read whole is kept beside it, for what was read replaces it.
+        """
         try:
-            with self.path.open(encoding="utf-8", errors="replace", newline="") as file:
-                return file.read(LONGEST)
+            with self.path.open("rb") as file:
+                data = file.read(MOST_BYTES)
+            text = data.decode(errors="replace")[:LONGEST]
+            if text.encode() != data or len(data) == MOST_BYTES:
+                self._set_aside()
+                self._write(text)
         except FileNotFoundError:
             return ""
         except OSError as error:
             raise store_error(f"the draft {self.path} cannot be read", error) from error
+        return text
+
+    def _set_aside(self) -> None:
+        for number in range(1, MOST_ASIDE):
+            aside = self.path.with_suffix(f".damaged-{number}")
+            if not aside.exists():
+                self.path.replace(aside)
+                return
+        raise StoreError(f"the draft {self.path} is damaged, and so were many before: move it away")
 
     def write(self, text: str) -> None:
         """Keep the text; nothing but blanks is not worth a file. Raises StoreError."""

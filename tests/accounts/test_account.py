@@ -421,3 +421,16 @@ async def test_no_signer_lets_the_key_of_another_account_out(accounts: Accounts)
     await accounts.import_key(other, "other", password=WORDS)
     with pytest.raises(SecretFound):
         await signer.sign(draft)
+
+
+async def test_what_another_version_of_this_program_wrote_stays(
+    accounts: Accounts, where: Paths
+) -> None:
+    ana = await accounts.create("ana", password=WORDS)
+    file = accounts.file_of(ana)
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"kit": {"n": 1}}))
+    await accounts.export(ana, WORDS)
+    assert json.loads(file.read_text())["kit"] == {"n": 1}
+    assert accounts.find("ana").backed_up
+    (where.data / "accounts" / "current").write_bytes(b"\xff\xfe")
+    assert accounts.current() == accounts.find("ana")

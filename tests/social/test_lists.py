@@ -148,6 +148,18 @@ async def test_other_tags_of_the_relay_list_stay(tmp_path: Path, loopback_only: 
     loopback_only.clear()
 
 
+async def test_what_others_wrote_beside_a_relay_stays(tmp_path: Path) -> None:
+    one, two = "ws://127.0.0.1:1", "ws://127.0.0.1:2"
+    tags = (("r", one, "write", "x"), ("r", two, "archive"))
+    async with house(tmp_path) as h:
+        await h.keep(signed(kind=kinds.RELAY_LIST, tags=tags))
+        assert await h.relays.add(two) is None, "it has both roles already"
+        assert await h.relays.add(one, read=False) is None
+        posted = await h.relays.add(one)
+        assert posted is not None
+        assert posted.event.tags == (("r", one, "", "x"), tags[1])
+
+
 async def test_the_first_run_lists_what_was_chosen_also_nothing(tmp_path: Path) -> None:
     async with Relay() as one, house(tmp_path, fallback=[one.url]) as h:
         posted = await h.relays.first_run([])

@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 
-from nostr_client.errors import ConnectFailed, InvalidCode, NostrError
+from nostr_client.cli.show import profile_record
+from nostr_client.errors import ConnectFailed, InvalidCode, ListNotUnderstood, NostrError
 from nostr_client.net import http
 from nostr_client.nips import nip19
 from nostr_client.protocol import kinds
+from nostr_client.safe_text import safe_line
 from nostr_client.social.profiles import parse_profile
 from tests.social.house import (
     BEN,
@@ -108,6 +110,42 @@ async def test_an_update_leaves_the_other_fields_byte_for_byte(tmp_path: Path) -
         assert await h.profiles.update(name="new") is None
         assert (await h.profiles.get(ME)).name == "new"
         assert len(await h.store.history(f"0:{ME}:")) == 1
+
+
+ODD = {
+    "an array": "[]",
+    "a number": "5",
+    "a string": '"x"',
+    "cut off": '{"name":"ann","picture":"https://x.example.com/p.png"',
+    "a trailing comma": '{"name":"ann",}',
+    "a bare line end": '{"name":"ann","about":"a\nb"}',
+    "half a character": '{"name":"a\\ud83d","about":"keeps"}',
+    "a byte order mark": '\ufeff{"name":"ann"}',
+    "no number": '{"name":"ann","x":NaN}',
+    "a field twice": '{"name":"first","name":"second"}',
+}
+
+
+@pytest.mark.parametrize("content", ODD.values(), ids=ODD.keys())
+async def test_a_profile_that_is_not_understood_is_shown_and_not_changed(
+    tmp_path: Path, content: str
+) -> None:
+    async with house(tmp_path) as h:
+        old = signed(kind=0, content=content, tags=(("i", "github:me"),))
+        await h.keep(old)
+        with pytest.raises(ListNotUnderstood) as refusal:
+            await h.profiles.update(website="https://w.example.com")
+        assert safe_line(content, 300) in str(refusal.value)
+        assert await h.store.get_address(f"0:{ME}:") == old
+        shown = profile_record(await h.profiles.get(ME))
+        assert shown["raw"] == content
+        # Whoever says so begins anew; the history keeps the old one.
+        posted = await h.profiles.update(start_over=True, name="new")
+        assert posted is not None
+        assert posted.event.content == '{"name":"new"}'
+        assert posted.event.tags == old.tags
+        assert await h.store.history(f"0:{ME}:") == [old]
+        assert profile_record(await h.profiles.get(ME))["raw"] == ""
 
 
 # NIP-05

@@ -11,7 +11,7 @@ from nostr_client.errors import StoreError
 from nostr_client.net.report import Answer
 from nostr_client.safe_text import typeable
 from nostr_client.tui import drafts
-from nostr_client.tui.drafts import Draft, DraftKeeper
+from nostr_client.tui.drafts import LONGEST, Draft, DraftKeeper
 from nostr_client.tui.screens.compose import Compose
 from nostr_client.tui.widgets.meter import Meter, Sending
 from tests.conftest import StartRelay
@@ -43,6 +43,18 @@ def test_nothing_but_blanks_leaves_no_file(world: World) -> None:
     one.write("  \n")
     assert not one.path.exists()
     one.drop()
+
+
+@pytest.mark.parametrize("data", [b"half \xf0\x9f", b"w" * (LONGEST + 5)], ids=["broken", "long"])
+def test_what_cannot_be_read_whole_is_kept_beside(world: World, data: bytes) -> None:
+    one = draft(world)
+    for number in (1, 2):
+        one.write("x")
+        one.path.write_bytes(data)
+        text = one.read()
+        one.write(f"{text[:100]} more")
+        assert one.path.with_suffix(f".damaged-{number}").read_bytes() == data
+    assert one.read()[:4] == data[:4].decode()
 
 
 def test_a_name_leads_nowhere_else(world: World) -> None:
