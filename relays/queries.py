@@ -244,7 +244,7 @@ class Queries:
         made = await self._made(session, subscription)
         page = await self._store.page(
             filters,
-            reader=session.keys,
+            reader=session.reader,
             max_limit=limits.max_limit,
             max_bytes=limits.page_bytes,
             lane=lane,
@@ -274,7 +274,7 @@ class Queries:
         page = self._store.page_at_once(
             filters,
             seconds=LOOP_LIMIT,
-            reader=session.keys,
+            reader=session.reader,
             max_limit=limits.max_limit,
             max_bytes=limits.page_bytes,
         )
@@ -301,10 +301,10 @@ class Queries:
         """With a sketch of who wrote what is counted, where NIP-45 has one."""
         offset = nip45.offset_of(tally.filters[0]) if len(tally.filters) == 1 else None
         if offset is None:
-            count = await self._store.count(tally.filters, reader=session.keys, lane=lane)
+            count = await self._store.count(tally.filters, reader=session.reader, lane=lane)
             return session.tallied(tally, count)
         count, registers = await self._store.sketch(
-            tally.filters[0], offset, reader=session.keys, lane=lane
+            tally.filters[0], offset, reader=session.reader, lane=lane
         )
         return session.tallied(tally, count, registers)
 

@@ -108,6 +108,7 @@ class Relay:
             "stopped_connections": len(self._stopped),
             "queries_waiting": waiting,
             "broad_queries_waiting": broad,
+            "comparisons_waiting": self._comparing.waiting(),
         }
 
     async def run(self) -> None:

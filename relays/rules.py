@@ -29,7 +29,8 @@ class Rules(msgspec.Struct, kw_only=True):
     also of those that another process stored. A REQ for one of `made_kinds` may be answered with an
     event that `made` makes for this asker alone. `places` are where the relay stands
     (`place_of` its service URLs; NIP-42, 62). `greets`: a client is challenged as soon as it
-    connects. `searches`: questions may have a `search` (NIP-50). `metrics` counts what is done
+    connects. `searches`: questions may have a `search` (NIP-50).
+    `open_kinds`: private kinds that anybody may see here. `metrics` counts what is done
     under them.
     """
 
@@ -47,6 +48,7 @@ class Rules(msgspec.Struct, kw_only=True):
     places: frozenset[str] = frozenset()
     greets: bool = False
     searches: bool = False
+    open_kinds: frozenset[int] = frozenset()
     metrics: Metrics = msgspec.field(default_factory=Metrics)
 
     def become(self, other: Rules) -> None:

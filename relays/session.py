@@ -44,6 +44,7 @@ from nostr_client.protocol.messages import (
     decode_client_message,
     peek,
 )
+from nostr_client.store.visibility import PRIVATE, Reader, may_see
 from relays.actions import (
     UNSTORED,
     Action,
@@ -60,7 +61,7 @@ from relays.logins import Logins
 from relays.peers.reconcile import Talks
 from relays.policies.questions import filter_values, judge_filters
 from relays.policies.verdict import Asking, Offer, Verb
-from relays.privacy import PRIVATE, asks_private, may_see
+from relays.privacy import asks_private
 from relays.rules import Rules
 from relays.wire import event_frame, event_frames, text_frame
 
@@ -115,6 +116,11 @@ class RelaySession:
     def keys(self) -> frozenset[str]:
         """Public keys (hex) that the client has authenticated as (NIP-42)."""
         return self._logins.keys
+
+    @property
+    def reader(self) -> Reader:
+        """Who asks, for the store."""
+        return Reader(self.keys, self._rules.open_kinds)
 
     def greet(self) -> bytes:
         """What is said before the client has said anything; mostly nothing."""
@@ -186,8 +192,8 @@ class RelaySession:
         """Why a question is not answered; empty when it is."""
         rules = self._rules
         reason = judge_filters(filters, rules.limits, searches=rules.searches).reason
-        if not reason and not self.keys and asks_private(filters):
-            reason = "auth-required: wrapped messages are for those whom they name"
+        if not reason and not self.keys and asks_private(filters, rules.open_kinds):
+            reason = "auth-required: private messages are for those whom they name"
         if not reason and rules.judge_question is not None:
             reason = rules.judge_question(self.asking(verb, filters, now)).reason
         return reason
@@ -310,7 +316,7 @@ class RelaySession:
 
     def live(self, subscription: Subscription, seq: int, event: Event) -> bool:
         """Is `event`, stored at commit `seq` or `UNSTORED`, to be sent under `subscription` now?"""
-        if event.kind in PRIVATE and not may_see(event, self.keys):
+        if event.kind in PRIVATE and not may_see(event, self.reader):
             return False
         if subscription.state is State.SCANNING:
             subscription.held.append((seq, event))

@@ -59,6 +59,11 @@ _number: Final = int.from_bytes
 _EMPTY: Final = sha256(bytes(ID_BYTES + 1)).digest()[:FINGERPRINT_BYTES]  # of no items
 
 
+def memory_of(count: int) -> int:
+    """Bytes that so many items take, roughly."""
+    return 200 + ITEM_BYTES * count
+
+
 class Items:
     """A set of events, as (created_at, id) in order; what a reconciliation holds in memory.
 
@@ -87,7 +92,7 @@ class Items:
     @property
     def memory(self) -> int:
         """Bytes that it takes, roughly."""
-        return 200 + ITEM_BYTES * len(self._times)
+        return memory_of(len(self._times))
 
     def id(self, index: int) -> bytes:
         return self._ids[index * ID_BYTES : (index + 1) * ID_BYTES]

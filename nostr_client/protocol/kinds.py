@@ -8,6 +8,7 @@ from typing import Final
 METADATA: Final = 0
 NOTE: Final = 1
 FOLLOWS: Final = 3
+DIRECT_MESSAGE: Final = 4
 DELETION: Final = 5
 REPOST: Final = 6
 REACTION: Final = 7

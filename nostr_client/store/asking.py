@@ -21,6 +21,7 @@ from nostr_client.store.index_keys import IndexKeys, is_id, tie_of
 from nostr_client.store.plans import NEWEST, Cursor
 from nostr_client.store.reading import SLICE, Page, Reading, Slice
 from nostr_client.store.search_index import Indexer
+from nostr_client.store.visibility import Reader
 
 PAGE_BYTES: Final = 8 * 2**20
 """Bytes of JSON in one page, unless somebody says otherwise."""
@@ -66,14 +67,15 @@ class Asking:
         return held
 
     async def query(
-        self, filters: Sequence[Filter], *, reader: Collection[str] | None = None
+        self, filters: Sequence[Filter], *, reader: Collection[str] | Reader | None = None
     ) -> list[Event]:
         """Each filter's newest `limit` (or all), united, newest first, then lowest id.
 
         Where there is a search among them, what fits it best comes first (see `searching`).
 
-        `reader`, here and below: the pubkeys that whoever asks has shown to be; of gift wraps
-        (kind 1059) he sees only those for one of them. None: he may see everything.
+        `reader`, here and below: the pubkeys that whoever asks has shown to be; of what is
+        private (`visibility.PRIVATE`) he sees only what is for one of them. None: he
+        may see everything.
         Raises StoreError, QueryTimeout, InvalidFilter.
         """
         found: dict[str, Event] = {}
@@ -104,7 +106,7 @@ class Asking:
         max_limit: int | None = None,
         max_bytes: int = PAGE_BYTES,
         lane: Lane = Lane.BOTH,
-        reader: Collection[str] | None = None,
+        reader: Collection[str] | Reader | None = None,
     ) -> Page:
         """As `query`, without decoding anything; each limit is at most `max_limit`.
 
@@ -124,7 +126,7 @@ class Asking:
         seconds: float,
         max_limit: int | None = None,
         max_bytes: int = PAGE_BYTES,
-        reader: Collection[str] | None = None,
+        reader: Collection[str] | Reader | None = None,
     ) -> Page:
         """As `page`, while the loop waits: for what is narrow, and so for `seconds` at most."""
         return self._db.at_once(self._pager(filters, reader, max_limit, max_bytes), seconds)
@@ -132,7 +134,7 @@ class Asking:
     def _pager(
         self,
         filters: Sequence[Filter],
-        reader: Collection[str] | None,
+        reader: Collection[str] | Reader | None,
         max_limit: int | None,
         max_bytes: int,
     ) -> Callable[[sqlite3.Connection], Page]:
@@ -149,7 +151,7 @@ class Asking:
         filters: Sequence[Filter],
         *,
         size: int = 500,
-        reader: Collection[str] | None = None,
+        reader: Collection[str] | Reader | None = None,
     ) -> AsyncIterator[list[Event]]:
         """Everything that matches, newest first, in slices of at most `size`; limits are not read.
 
@@ -175,7 +177,7 @@ class Asking:
         filters: Sequence[Filter],
         *,
         lane: Lane = Lane.BOTH,
-        reader: Collection[str] | None = None,
+        reader: Collection[str] | Reader | None = None,
     ) -> int:
         """How many events match; limits are not read. Raises as `query` does."""
         asked = [self._for(f, reader) for f in filters]
@@ -191,7 +193,7 @@ class Asking:
         offset: int,
         *,
         lane: Lane = Lane.BOTH,
-        reader: Collection[str] | None = None,
+        reader: Collection[str] | Reader | None = None,
     ) -> tuple[int, bytes]:
         """How many events match, and the 256 registers of a HyperLogLog of their authors (NIP-45).
 
@@ -203,7 +205,7 @@ class Asking:
         return await self._db.read(lambda c: self._reading.sketch(c, f, offset, now), lane)
 
     async def ids(
-        self, f: Filter, *, reader: Collection[str] | None = None, most: int | None = None
+        self, f: Filter, *, reader: Collection[str] | Reader | None = None, most: int | None = None
     ) -> list[tuple[int, bytes]]:
         """(created_at, id) of all that match, oldest first, then lowest id: for reconciliation.
 
@@ -233,7 +235,7 @@ class Asking:
 
     # Inner roads
 
-    def _for(self, f: Filter, reader: Collection[str] | None) -> Filter:
+    def _for(self, f: Filter, reader: Collection[str] | Reader | None) -> Filter:
         plans.check(f, searchable=self._indexer is not None)
         return plans.for_reader(f, reader)
 

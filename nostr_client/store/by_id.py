@@ -7,7 +7,6 @@ import sqlite3
 from typing import Any, Final
 
 from nostr_client.protocol.filters import Filter
-from nostr_client.protocol.kinds import GIFT_WRAP
 from nostr_client.store.index_keys import created_at_of, id_of, tie_of
 from nostr_client.store.plans import FilterOf
 
@@ -15,7 +14,8 @@ from nostr_client.store.plans import FilterOf
 def _text(source: str, tie: str) -> str:
     held = " UNION ALL ".join(
         f"SELECT e.json AS json FROM {source}{table} n CROSS JOIN event e ON e.seq = n.seq"  # noqa: S608
-        f" WHERE n.tie = {tie} AND (e.expires IS NULL OR e.expires > :now) AND e.kind <> :hidden"
+        f" WHERE n.tie = {tie} AND (e.expires IS NULL OR e.expires > :now)"
+        " AND e.kind NOT IN (SELECT value FROM json_each(:hidden))"
         for table in ("new_id", "id")
     )
     return (
@@ -26,7 +26,6 @@ def _text(source: str, tie: str) -> str:
 
 _OF_ONE: Final = _text("", ":ties")
 _OF_MANY: Final = _text("json_each(:ties) i CROSS JOIN ", "i.value")
-_NOTHING_HIDDEN: Final = -1
 
 
 def fits(f: Filter, limit: int | None) -> bool:
@@ -48,7 +47,7 @@ def read(db: sqlite3.Connection, f: Filter, now: int) -> tuple[int, list[bytes]]
     sqlite3.DataError where it is too large for one answer.
     """
     ids = f.ids or frozenset()
-    hidden = GIFT_WRAP if isinstance(f, FilterOf) else _NOTHING_HIDDEN
+    hidden = json.dumps([*f.hidden]) if isinstance(f, FilterOf) else "[]"
     asked: dict[str, Any] = {"now": now, "hidden": hidden}
     if len(ids) == 1:
         text, [asked["ties"]] = _OF_ONE, map(tie_of, ids)

@@ -6,11 +6,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from nostr_client.protocol.kinds import GIFT_WRAP, VANISH
+from nostr_client.protocol.kinds import DIRECT_MESSAGE, GIFT_WRAP, VANISH
 from nostr_client.store.plans import Condition, Road
 
 FIRST_FREE: Final = 7
 """After the parameters that every statement has: since, cursor (3), limit, now."""
+OF_READER: Final = frozenset({"reader", "party"})
+"""Conditions on what only some may see."""
 
 
 def leaves(seq: str) -> str:
@@ -43,11 +45,7 @@ def rest_text(road: Road, rest: Iterable[Condition], alive: bool) -> tuple[str, 
     """The conditions, each with its AND, and the number of the next free parameter."""
     free, texts = FIRST_FREE, []
     for name, size in rest:
-        if size == 0:
-            values = f"(SELECT value FROM json_each(:p{free}))"
-        else:
-            values = f"({', '.join(f':p{free + i}' for i in range(size))})"
-        free += max(size, 1)
+        values, free = _values(free, size)
         if name == "tag" and size == 0:
             # Too many to be tried on each entry: look up who has them, once.
             tagged = [
@@ -55,7 +53,7 @@ def rest_text(road: Road, rest: Iterable[Condition], alive: bool) -> tuple[str, 
                 for table in ("new_tag", "tag")
             ]
             texts.append(f" AND t.seq IN ({' UNION ALL '.join(tagged)})")
-        elif name in ("tag", "reader"):
+        elif name in ("tag", *OF_READER):
             tagged = [
                 f"EXISTS (SELECT 1 FROM {table} o WHERE o.key IN {values}"
                 " AND o.created_at = t.created_at AND o.tie = t.tie AND o.seq = t.seq)"
@@ -63,15 +61,33 @@ def rest_text(road: Road, rest: Iterable[Condition], alive: bool) -> tuple[str, 
             ]
             if name == "reader":
                 tagged.insert(0, f"t.kind <> {GIFT_WRAP}")
+            elif name == "party":
+                authors, free = _values(free, size)
+                tagged.insert(0, f"t.kind NOT IN ({DIRECT_MESSAGE}, {GIFT_WRAP})")
+                tagged.append(f"t.kind = {DIRECT_MESSAGE} AND {_author(road)} IN {authors}")
             texts.append(f" AND ({' OR '.join(tagged)})")
         elif name == "id":
             named = (f"SELECT t.seq FROM {held}" for held in found(Road.IDS, free - 1))
             texts.append(f" AND t.seq IN ({' UNION ALL '.join(named)})")
-        elif name == "author" and road is Road.TAG:
-            texts.append(f" AND (SELECT o.author FROM event o WHERE o.seq = t.seq) IN {values}")
+        elif name == "author":
+            texts.append(f" AND {_author(road)} IN {values}")
         else:
             texts.append(f" AND t.{name} IN {values}")
     if alive:
         texts.append(" AND t.seq NOT IN (SELECT o.seq FROM event o WHERE o.expires <= :p6)")
         texts.append(f" AND NOT {leaves('t.seq')}")
     return "".join(texts), free
+
+
+def _values(free: int, size: int) -> tuple[str, int]:
+    """So many values (0: a JSON array), from the parameter `free` on, and the next free one."""
+    if size == 0:
+        return f"(SELECT value FROM json_each(:p{free}))", free + 1
+    return f"({', '.join(f':p{free + i}' for i in range(size))})", free + size
+
+
+def _author(road: Road) -> str:
+    """Of the entry `t`; those of tags have none."""
+    if road is Road.TAG:
+        return "(SELECT o.author FROM event o WHERE o.seq = t.seq)"
+    return "t.author"

@@ -16,8 +16,9 @@ from typing import Any, Final, NamedTuple
 
 from nostr_client.errors import InvalidFilter
 from nostr_client.protocol.filters import Filter
-from nostr_client.protocol.kinds import GIFT_WRAP
+from nostr_client.protocol.kinds import DIRECT_MESSAGE
 from nostr_client.store.index_keys import MAX, IndexKeys, tie_of
+from nostr_client.store.visibility import PRIVATE, Reader, reader_of
 from nostr_client.store.words import phrases
 
 INLINE: Final = 16
@@ -53,18 +54,21 @@ class Road(Enum):
 
 
 class FilterOf(Filter, frozen=True, kw_only=True):
-    """A filter as `reader` asks it, some pubkeys: of gift wraps it has only those for one of them.
+    """A filter as `reader` asks it, some pubkeys: of the kinds `hidden` it has only what is for one
+    of them.
 
-    Only `for_reader` makes one, where a gift wrap might match at all.
+    Only `for_reader` makes one, where such an event might match at all.
     """
 
     reader: frozenset[str]
+    hidden: frozenset[int]
 
 
 class Condition(NamedTuple):
     """A part of the rest: a column, or a further tag, is one of `size` values (0: a JSON array).
 
-    `reader`: if the event is a gift wrap, its `p` tags are meant. `id`: a JSON object, id to tie.
+    `reader`: if the event is a gift wrap, its `p` tags are meant. `party`: so they are of a direct
+    message, too, or else its author, who has a value of his own. `id`: a JSON object, id to tie.
     """
 
     name: str
@@ -113,19 +117,26 @@ def check(f: Filter, *, searchable: bool) -> None:
         raise InvalidFilter("only tags of a single letter can be asked for")
 
 
-def for_reader(f: Filter, reader: Collection[str] | None) -> Filter:
+def for_reader(f: Filter, reader: Collection[str] | Reader | None) -> Filter:
     """What is left of `f` for one who has shown to be each of `reader`; None may see everything."""
-    if reader is None or (f.kinds is not None and GIFT_WRAP not in f.kinds):
+    if reader is None:
         return f
-    people = frozenset(reader)
-    if f.kinds is not None and len(f.kinds) == 1:
-        named = f.tags.get("p")
-        if named is None:
-            return f.changed(tags={**f.tags, "p": people})
-        if named <= people:
+    reader = reader_of(reader)
+    people, hidden = reader.keys, PRIVATE - reader.open
+    if f.kinds is not None:
+        hidden &= f.kinds
+    if not hidden:
+        return f
+    named = f.tags.get("p")
+    if f.kinds is not None and hidden == f.kinds:
+        if named is not None and named <= people:
             return f
+        if f.kinds == {DIRECT_MESSAGE} and f.authors is not None and f.authors <= people:
+            return f
+        if named is None and DIRECT_MESSAGE not in hidden:
+            return f.changed(tags={**f.tags, "p": people})
     fields = {name: getattr(f, name) for name in f.__struct_fields__}
-    return FilterOf(**fields, reader=people)
+    return FilterOf(**fields, reader=people, hidden=hidden)
 
 
 def is_empty(f: Filter) -> bool:
@@ -185,11 +196,21 @@ def plan(f: Filter, keys: IndexKeys, after: Cursor = NEWEST, choice: Choice | No
     if f.ids is not None and road is not Road.IDS:
         rest, values = (*rest, Condition("id", 0)), (*values, _ties(f.ids))
     if isinstance(f, FilterOf):
-        own, named = _rest([("reader", [keys.tag("p", pubkey) for pubkey in f.reader] or [None])])
+        own, named = _own(f, keys)
         rest, values = rest + own, values + named
     until = MAX if f.until is None else f.until
     upper = min(after, Cursor(until, MAX, MAX))
     return Plan(road, columns, rest, values, f.since or 0, upper, ids, words)
+
+
+def _own(f: FilterOf, keys: IndexKeys) -> tuple[tuple[Condition, ...], tuple[Any, ...]]:
+    """That of what is hidden, an event is its reader's."""
+    tags: list[int | None] = [keys.tag("p", pubkey) for pubkey in f.reader]
+    if DIRECT_MESSAGE not in f.hidden:
+        return _rest([("reader", tags or [None])])
+    authors: list[int | None] = [keys.author(pubkey) for pubkey in f.reader]
+    [condition], named = _rest([("party", tags or [None])])
+    return (condition,), (*named, *_rest([("party", authors or [None])])[1])
 
 
 def _ties(ids: Iterable[str]) -> str:

@@ -16,7 +16,7 @@ from functools import lru_cache
 from itertools import product
 from typing import Any, Final, NamedTuple
 
-from nostr_client.store.conditions import FIRST_FREE, found, rest_text
+from nostr_client.store.conditions import FIRST_FREE, OF_READER, found, rest_text
 from nostr_client.store.plans import Choice, Condition, Plan, Road, rounded
 
 UNION_SEGMENTS: Final = 64
@@ -98,7 +98,7 @@ def scan(p: Plan, limit: int, now: int) -> Statement | None:
     """
     if p.road not in (Road.AUTHOR, Road.AUTHOR_ANY) or p.segments <= UNION_SEGMENTS:
         return None
-    if any(condition.name != "reader" for condition in p.rest):
+    if any(condition.name not in OF_READER for condition in p.rest):
         return None
     authors, kinds = p.keys[0], p.keys[1] if p.road is Road.AUTHOR else ()
     padded = _padded([kinds]) if kinds else []

@@ -29,8 +29,8 @@ from nostr_client.net.subscription import Arrival, Ended, EndOfStored
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.safe_text import safe_line
+from nostr_client.store.visibility import PRIVATE
 from relays.peers.unwanted import Unwanted
-from relays.privacy import PRIVATE
 from relays.taking import Taker, count_reason
 
 IDS: Final = 100

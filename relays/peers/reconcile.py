@@ -2,14 +2,16 @@
 
 A comparison is in one of three states, and moves through them in this order only:
 
-- OPENING: `begin` let it in, and its set is being read from the store.
+- OPENING: `begin` let it in. Its set is counted, which `expected` may find too large; then it is
+  read from the store.
 - OPEN: `opened` was given the set, and answered; every `message` has its answer.
 - ENDED: by NEG-CLOSE, by another NEG-OPEN of the same id, by a NEG-ERR, because nothing came for a
   while, or with the connection. A set that is read late is thrown away.
 
 Ids are a namespace of their own: a REQ of the same id is another thing. What is bounded: the
-comparisons of a connection, the events of each, the memory of all, an answer (`FRAME`), and what
-one message may cost (`nips.nip77`). The set is that of the moment when it was read.
+comparisons of a connection, the events of each, the memory of all, an answer (as any message: there
+are clients whom many small ones lead astray), and what one message may cost (`nips.nip77`). The set
+is that of the moment when it was read.
 """
 
 from __future__ import annotations
@@ -17,13 +19,11 @@ from __future__ import annotations
 from typing import Final
 
 from nostr_client.errors import InvalidData
-from nostr_client.nips.nip77 import LEAST_FRAME, Items, Server
+from nostr_client.nips.nip77 import LEAST_FRAME, Items, Server, memory_of
 from nostr_client.protocol.messages import NegErr, NegMsg
 from relays.config import Negentropy
 from relays.wire import text_frame
 
-FRAME: Final = 60_000
-"""Bytes of an answer: twice that in hex is below 128 KiB, which every client takes."""
 _ENVELOPE: Final = 512
 """Bytes around it: the subscription id, escaped, and the frame's brackets."""
 _TOO_MANY: Final = "rate-limited: too many comparisons are going on, ask again later"
@@ -53,7 +53,7 @@ class Reconciler:
     def __init__(self, bounds: Negentropy, message_bytes: int) -> None:
         """`message_bytes`: the most that a message of this relay may have."""
         self.bounds = bounds
-        self.frame = max(LEAST_FRAME, min(FRAME, (message_bytes - _ENVELOPE) // 2))
+        self.frame = max(LEAST_FRAME, (message_bytes - _ENVELOPE) // 2)
         self.memory = 0
         self._open: dict[Comparison, None] = {}
 
@@ -126,6 +126,16 @@ class Talks:
             return _error(id, _TOO_MANY)
         self._by_id[id] = comparison
         return comparison
+
+    def expected(self, comparison: Comparison, count: int) -> bytes:
+        """Its set has so many events: the frame that refuses it, or nothing if it may be read."""
+        if comparison.has_ended:
+            return b""
+        if count > self._reconciler.bounds.events:
+            return self.too_big(comparison)
+        if not self._reconciler.charge(comparison, memory_of(count)):
+            return self.refuse(comparison, _TOO_MANY)
+        return b""
 
     def opened(self, comparison: Comparison, items: Items, now: float) -> bytes:
         """Its set was read: the answer to NEG-OPEN."""

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from nostr_client.errors import ConfigError, InvalidData, StoreError
 from nostr_client.protocol.event import Event
-from nostr_client.protocol.kinds import VANISH
+from nostr_client.protocol.kinds import DIRECT_MESSAGE, VANISH
 from nostr_client.protocol.urls import place_of
 from nostr_client.store.events import EventStore, Stored
 from nostr_client.store.rules import vanish_reaches
@@ -142,6 +142,9 @@ class Policies:
             places=self._places,
             greets=config.access.greet,
             searches=self._searches,
+            open_kinds=frozenset(
+                {DIRECT_MESSAGE} if config.access.direct_messages == "anyone" else ()
+            ),
         )
 
     # What is remembered

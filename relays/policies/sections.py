@@ -119,6 +119,9 @@ class Access(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Who writes must authenticate; then he may bring events of others, too."""
     greet: bool = False
     """Ask everybody to authenticate as soon as he connects (NIP-42), not only when he must."""
+    direct_messages: Literal["parties", "anyone"] = "parties"
+    """Who may read those of NIP-04 (kind 4): sender and recipient, once they have authenticated, or
+    whoever may read. Gift wraps are always for their recipients alone."""
     scans: bool = True
     """May questions be asked that name neither ids nor authors nor kinds nor tags?"""
 

@@ -12,8 +12,8 @@ from tests.fuzz.world import is_hex64
 from tests.store.naive import NaiveStore
 
 Filter = dict[str, Any]
-PRIVATE = {1059, 21059}
-"""Gift wraps: only for those whom they name (NIP-17)."""
+PRIVATE = {4, 1059, 21059}
+"""Gift wraps: only for those whom they name (NIP-17). Direct messages: also for their authors."""
 
 
 def matches(f: Filter, event: Event) -> bool:
@@ -47,7 +47,9 @@ def matching(events: Iterable[Event], filters: Iterable[Filter]) -> list[Event]:
 
 
 def may_see(event: Event, keys: Collection[str]) -> bool:
-    return event.kind not in PRIVATE or any(pubkey in keys for pubkey in event.values("p"))
+    if event.kind not in PRIVATE or (event.kind == 4 and event.pubkey in keys):
+        return True
+    return any(pubkey in keys for pubkey in event.values("p"))
 
 
 def asks_private(filters: Iterable[Filter]) -> bool:

@@ -221,7 +221,6 @@ _MALFORMED: Final[tuple[tuple[str, Any], ...]] = (
     ("#p", ["P" * 64]),
     ("#t", [["x"]]),
     ("#t", {"x": 1}),
-    ("since", 10**400),
     ("until", "now"),
     ("until", 1e300),
     ("until", 1.5),

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, cast
+
+import pytest
 
 from nostr_client.nips.nip77 import Client, Items
-from relays.config import Negentropy, RelayConfig
+from nostr_client.protocol.filters import Filter
+from nostr_client.store.events import EventStore
+from nostr_client.store.visibility import Reader
+from relays.actions import Compare
+from relays.comparing import LINE, Comparing
+from relays.config import Limits, Negentropy, RelayConfig
+from relays.metrics import Metrics
+from relays.peers.reconcile import Comparison, Reconciler
+from relays.rules import plain_rules
+from relays.session import RelaySession
 from tests.relays.conftest import Serve
-from tests.relays.talk import OTHER, Wire, note, wire
+from tests.relays.talk import LIMIT, OTHER, Wire, note, wire
 
 HELD = [note(f"note {n}", at=1_700_000_000 + n // 3) for n in range(300)]
 
@@ -110,3 +123,85 @@ async def test_comparisons_are_bounded(serve: Serve) -> None:
         await client.send("NEG-MSG", "nobody", first)
         assert (await client.recv())[:2] == ["NEG-ERR", "nobody"]
         assert await client.silent()
+
+
+class Line:
+    """A store whose counts wait until they are let go on, and the line before it."""
+
+    def __init__(self, count: int = 1, memory: int = 10_000) -> None:
+        self.counted: list[Filter] = []
+        self.read = 0
+        self.go_on = asyncio.Semaphore(0)
+        self.told: list[tuple[RelaySession, bytes]] = []
+        self._count = count
+        self.heard = asyncio.Condition()
+        bounds = Negentropy(sessions=3, events=5, memory=memory)
+        self.reconciler = Reconciler(bounds, 64 * 1024)
+        store = cast(EventStore, self)
+        self.comparing = Comparing(store, self.reconciler, self._say, lambda: 0.0, Metrics())
+        self._rules = plain_rules(Limits())
+
+    async def count(self, filters: Sequence[Filter], *, reader: Reader) -> int:
+        self.counted += filters
+        async with self.heard:
+            self.heard.notify_all()
+        await self.go_on.acquire()
+        return self._count
+
+    async def ids(self, f: Filter, *, reader: Reader, most: int) -> list[tuple[int, bytes]]:
+        self.read += 1
+        return [(1, b"1" * 32)]
+
+    def _say(self, session: RelaySession, frames: bytes) -> None:
+        self.told.append((session, frames))
+
+    def client(self) -> RelaySession:
+        return RelaySession(self._rules, talks=self.reconciler.connect())
+
+    def ask(self, session: RelaySession, kind: int, id: str = "") -> None:
+        assert session.talks is not None
+        begun = session.talks.begin(id or f"{kind}", Client(Items([])).first(), 0.0)
+        assert isinstance(begun, Comparison)
+        self.comparing.ask(session, Compare(begun, Filter.of(kinds=[kind])))
+
+    async def until(self, count: int) -> list[int]:
+        """The kinds that were counted for, once they are so many."""
+        async with asyncio.timeout(LIMIT), self.heard:
+            await self.heard.wait_for(lambda: len(self.counted) >= count)
+        return [kind for f in self.counted for kind in f.kinds or ()]
+
+
+async def test_one_client_does_not_hold_the_line() -> None:
+    line = Line()
+    greedy, other = line.client(), line.client()
+    running = asyncio.create_task(line.comparing.run())
+    for number in range(10 * LINE):  # each ends the one before it
+        line.ask(greedy, 1, "again")
+        line.ask(greedy, 2 + number % 2)
+    assert line.comparing.waiting() == 1
+    line.ask(other, 7)
+    # Both are served at the same time, and then turn about.
+    assert sorted(await line.until(2))[-1] == 7
+    line.ask(other, 8)
+    line.go_on.release()
+    line.go_on.release()
+    assert 8 in (await line.until(4))[2:]
+    assert not line.told or all(b"NEG-MSG" in frame for _, frame in line.told)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+@pytest.mark.parametrize(("count", "memory"), [(6, 10_000), (5, 300)])
+async def test_a_set_that_is_too_large_is_not_read(count: int, memory: int) -> None:
+    line = Line(count, memory)
+    client = line.client()
+    line.ask(client, 1)
+    line.go_on.release()
+    running = asyncio.create_task(line.comparing.run())
+    async with asyncio.timeout(LIMIT):
+        while not line.told:
+            await asyncio.sleep(0)
+    assert b"NEG-ERR" in line.told[0][1]
+    assert line.read == line.reconciler.memory == 0
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
+from nostr_client.nips.nip77 import Client, Items
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.keys import SecretKey
 from relays.config import RelayConfig
 from relays.logins import MOST_KEYS, WINDOW
+from relays.policies.sections import Access
 from tests.relays.conftest import Serve
 from tests.relays.talk import KEY, NOW, OTHER, Wire, note, wire
 
@@ -73,6 +76,41 @@ async def test_wrapped_messages_live(serve: Serve, config: RelayConfig, kind: in
             assert (await sender.publish(wrap))[2] is True
         assert (await recipient.recv())[:2] == ["EVENT", "all"]
         assert await stranger.silent()
+
+
+CAROL = SecretKey.from_hex("3" * 64)
+DIRECT = note("sealed", kind=4, tags=(("p", OTHER.public_key.hex),))
+
+
+@pytest.mark.parametrize("open", [False, True])
+async def test_direct_messages_are_for_both_parties(
+    serve: Serve, config: RelayConfig, open: bool
+) -> None:
+    access = Access(direct_messages="anyone" if open else "parties")
+    served = await serve(msgspec.structs.replace(config, access=access), clock=lambda: NOW)
+    async with wire(served.url) as sender, wire(served.url) as other, wire(served.url) as stranger:
+        readers = ((sender, KEY, True), (other, OTHER, True), (stranger, CAROL, open))
+        for reader, key, _ in readers:
+            challenge = await challenged(reader)
+            assert (await log_in(reader, challenge, answer(challenge, PUBLIC_URL, key)))[2]
+            await reader.req("live", {"limit": 0})
+        async with wire(served.url) as anyone:
+            assert (await anyone.publish(DIRECT))[2] is True
+            await anyone.send("REQ", "mail", {"kinds": [4]})
+            frames = [(await anyone.recv())[0] for _ in range(2)]
+            assert frames == (["EVENT", "EOSE"] if open else ["AUTH", "CLOSED"])
+            assert await anyone.stored({"ids": [DIRECT.id]}) == [DIRECT.id] * open
+        for reader, _, sees in readers:
+            if sees:
+                assert (await reader.recv())[:2] == ["EVENT", "live"]
+            for asked in ({}, {"kinds": [4]}, {"ids": [DIRECT.id]}, {"authors": [DIRECT.pubkey]}):
+                assert await reader.stored(asked) == [DIRECT.id] * sees
+                await reader.send("COUNT", "n", asked)
+                assert (await reader.recv())[2]["count"] == sees
+            await reader.send("NEG-OPEN", "n", {}, Client(Items([])).first().hex())
+            found = Client(Items([])).answer(bytes.fromhex((await reader.recv())[2]))
+            assert [id.hex() for id in found.need] == [DIRECT.id] * sees
+            assert await reader.silent()
 
 
 async def test_a_protected_event_comes_from_its_author(serve: Serve, config: RelayConfig) -> None:

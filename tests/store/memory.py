@@ -13,12 +13,12 @@ from nostr_client.nips import nip45
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.kinds import is_replaceable
-from nostr_client.store import words
+from nostr_client.store import visibility, words
 from nostr_client.store.events import Page, SaveResult
 from nostr_client.store.keeping import Evicted
 from tests.store.naive import NaiveStore
 
-Reader = Collection[str] | None
+Reader = Collection[str] | visibility.Reader | None
 
 
 class MemoryStore:

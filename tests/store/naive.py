@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter, matches_any
+from nostr_client.store import visibility
 from nostr_client.store.events import SaveStatus
 
 
@@ -57,7 +58,7 @@ class NaiveStore:
         self,
         filters: Sequence[Filter],
         cap: int | None = None,
-        reader: Collection[str] | None = None,
+        reader: Collection[str] | visibility.Reader | None = None,
     ) -> list[Event]:
         found = {}
         for f in filters:
@@ -67,7 +68,7 @@ class NaiveStore:
         return sorted(found.values(), key=lambda e: e.order)
 
     def matching(
-        self, filters: Sequence[Filter], reader: Collection[str] | None = None
+        self, filters: Sequence[Filter], reader: Collection[str] | visibility.Reader | None = None
     ) -> list[Event]:
         """All that match, whatever the limits."""
         found = [
@@ -91,8 +92,14 @@ class NaiveStore:
             self.superseded[event.id] = event
 
 
-def _may_see(reader: Collection[str] | None, event: Event) -> bool:
-    if reader is None or event.kind != 1059:
+def _may_see(reader: Collection[str] | visibility.Reader | None, event: Event) -> bool:
+    if reader is None or event.kind not in (4, 1059):
+        return True
+    if isinstance(reader, visibility.Reader):
+        if event.kind in reader.open:
+            return True
+        reader = reader.keys
+    if event.kind == 4 and event.pubkey in reader:
         return True
     return any(pubkey in reader for pubkey in event.values("p"))
 

@@ -10,7 +10,7 @@ from nostr_client.protocol.filters import Filter
 
 NOW = 1_700_000_000
 SERVICE_URL = "wss://relay.example.com"
-KINDS = (0, 1, 1, 1, 3, 6, 7, 7, 1059, 9735, 10002, 20001, 21059, 30000, 30023, 40000)
+KINDS = (0, 1, 1, 1, 3, 4, 4, 6, 7, 7, 1059, 9735, 10002, 20001, 21059, 30000, 30023, 40000)
 WORDS = ("", "a", "b", "b:c", "nostr", "ça", "🤙", "日本語", "A", "x" * 300, "f" * 64, "\n", '"\\')
 LETTERS = "eptdraEPTz"
 

@@ -19,6 +19,7 @@ from nostr_client.errors import InvalidFilter, TooMany
 from nostr_client.nips import nip45
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
+from nostr_client.store import visibility
 from nostr_client.store.events import EventStore, Page, SaveResult
 from nostr_client.store.keeping import Evicted
 from tests.store import samples
@@ -27,7 +28,7 @@ from tests.store.memory import MemoryStore
 from tests.store.samples import NOW, SERVICE_URL, author, make
 
 ALICE, BOB, CAROL = author(1), author(2), author(3)
-Reader = Collection[str] | None
+Reader = Collection[str] | visibility.Reader | None
 
 
 class Store(Protocol):
@@ -166,6 +167,33 @@ async def test_gift_wraps_are_for_their_reader(store: Store) -> None:
     assert await store.ids(Filter.of(kinds=[1059]), reader=[]) == []
     assert (await store.page([Filter.of(p=[ALICE])], reader=[CAROL])).events == []
     assert (await store.sketch(Filter.of(kinds=[1059]), 9, reader=[ALICE]))[0] == 2
+
+
+async def test_direct_messages_are_for_both_parties(store: Store) -> None:
+    sent = [make(BOB, 4, NOW, ("p", ALICE), content="tea")]
+    sent.append(make(BOB, 4, NOW - 1, ("p", CAROL), content="tea"))
+    wrap = make(BOB, 1059, NOW - 2, ("p", ALICE))
+    note = make(BOB, 1, NOW - 3, content="tea")
+    await store.save([*sent, wrap, note])
+    await store.finish_index()
+    anybody = visibility.Reader(open=frozenset({4}))
+    for f, of_all in (
+        (Filter(), [note]),
+        (Filter.of(kinds=[1, 4]), [note]),
+        (Filter.of(kinds=[4]), []),
+        (Filter.of(authors=[BOB]), [note]),
+        (Filter.of(ids=[event.id for event in (*sent, note)]), [note]),
+    ):
+        for reader, seen in (((), []), ([ALICE], sent[:1]), ([CAROL], sent[1:]), ([BOB], sent)):
+            found = await store.query([f], reader=reader)
+            own = [wrap] if reader == [ALICE] and f.ids is f.kinds is None else []
+            assert set(found) == {*seen, *own, *of_all}, (f, reader)
+            assert await store.count([f], reader=reader) == len(found)
+        assert set(await store.query([f], reader=anybody)) == {*sent, *of_all}
+    assert await store.query([Filter.of(search="tea")], reader=[BOB]) == [note]
+    assert await store.query([Filter.of(kinds=[4], p=[ALICE])], reader=[BOB]) == sent[:1]
+    assert await store.query([Filter.of(kinds=[4], p=[ALICE])], reader=[CAROL]) == []
+    assert await store.query([Filter.of(kinds=[4], authors=[BOB])], reader=[CAROL]) == sent[1:]
 
 
 async def test_searches(store: Store) -> None:
