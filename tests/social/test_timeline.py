@@ -297,8 +297,9 @@ async def test_a_flood_comes_whole_and_once(tmp_path: Path) -> None:
 
 async def test_leaving_a_watch_is_clean(tmp_path: Path) -> None:
     async with house(tmp_path) as h:
-        task = asyncio.create_task(next_texts(h.timeline.watch(), 1))
-        await asyncio.sleep(0.05)
+        await h.keep(following(BEN_KEY))
+        task = asyncio.create_task(next_texts(await at_watch(h), 1))
+        await asyncio.sleep(0)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task

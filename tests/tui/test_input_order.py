@@ -18,7 +18,7 @@ from nostr_client.tui.screens.compose import Compose
 from nostr_client.tui.screens.main import MainScreen
 from nostr_client.tui.screens.own_key import HaveKey, KeyMade, NewHere
 from tests.conftest import StartRelay
-from tests.tui.world import NARROW, PASSWORD, PATIENCE, World, burst, paste, sees, told, until
+from tests.tui.world import NARROW, PASSWORD, World, burst, paste, sees, told, until
 
 FOX = "The quick brown fox jumps over the lazy dog, and it was fine."
 
@@ -27,13 +27,12 @@ async def published(app: NostrApp, texts: list[str]) -> None:
     """Wait until these are the account's notes, and no others."""
     assert app.main is not None
     store = app.main.client.store
-    async with asyncio.timeout(PATIENCE):
-        while True:
-            found = sorted(e.content for e in await store.query([Filter.of(kinds=[1])]))
-            if len(found) >= len(texts):
-                break
-            await asyncio.sleep(0.02)
-    assert found == texts
+
+    async def found() -> list[str]:
+        contents = [event.content for event in await store.query([Filter.of(kinds=[1])])]
+        return sorted(contents) if len(contents) >= len(texts) else []
+
+    assert await until(found) == texts
 
 
 # Typing
