@@ -21,6 +21,7 @@ from typing import Any, Final
 from nostr_client.config import ClientConfig, load_config
 from nostr_client.errors import InvalidEvent, NostrError, StoreError
 from nostr_client.net.outages import Outages
+from nostr_client.net.paging import Paging
 from nostr_client.net.pool import RelayPool
 from nostr_client.net.report import Answer
 from nostr_client.paths import Paths, private_folder
@@ -32,6 +33,7 @@ from nostr_client.protocol.keys import PublicKey
 from nostr_client.protocol.kinds import KindClass, kind_class
 from nostr_client.resilience.own_relay import OwnRelay
 from nostr_client.resilience.replication import Replication
+from nostr_client.routing.arrivals import Found
 from nostr_client.routing.courier import Courier
 from nostr_client.routing.dialling import AddressPolicy, relay_url
 from nostr_client.routing.list_guard import ListGuard
@@ -58,6 +60,8 @@ log = logging.getLogger(__name__)
 
 OWN_RELAY_LIMIT: Final = 15.0
 """Seconds that the own relay may take to be found or started before the client goes on without."""
+EXHAUSTIVE: Final = Paging(exhaustive=True, most=20_000)
+"""A fetch reads on until a page brings nothing new, so many events of one relay at most."""
 STORE_PAUSE: Final = 5.0
 """Seconds before something that the store failed is done again."""
 
@@ -232,8 +236,9 @@ class NostrClient:
 
     async def fetch(
         self, *filters: Filter, relays: Sequence[str] | None = None, limit: float = 10.0
-    ) -> list[Event]:
-        """Ask relays and the store: what is known then, newest first.
+    ) -> Found:
+        """Ask relays and the store: what is known then, newest first; `ends` of the answer tells
+        for each relay what it did.
 
         Without `relays` the filters' authors are asked for where they write, and all else at
         the client's own relays. `relays` count as given by the person and are dialled wherever
@@ -241,8 +246,8 @@ class NostrClient:
         `limit` seconds; offline it is what the store has.
         """
         urls = self._given(relays)
-        await self.courier.fetch(filters, urls, timeout=limit)
-        return await self.store.query(filters)
+        asked = await self.courier.fetch(filters, urls, timeout=limit, paging=EXHAUSTIVE)
+        return Found(await self.store.query(filters), asked.ends)
 
     async def feed(
         self, *filters: Filter, relays: Sequence[str] | None = None
@@ -257,15 +262,12 @@ class NostrClient:
         now = int(self._clock())
         wanted = tuple(f.changed(since=now, limit=None) if f.since is None else f for f in wanted)
         urls = self._given(relays)
-        routes = (
-            await self.courier.route(wanted)
-            if urls is None
-            else {url: list(wanted) for url in urls}
-        )
         async with AsyncExitStack() as stack:
             watch = await stack.enter_async_context(self.store.watch(wanted))
-            for url, part in routes.items():
-                await stack.enter_async_context(self.courier.follow(part, [url]))
+            if urls is None:
+                await stack.enter_async_context(self.courier.follow_all(wanted))
+            for url in urls or ():
+                await stack.enter_async_context(self.courier.follow(wanted, [url]))
             async for event in watch:
                 yield event
 
@@ -317,7 +319,7 @@ class NostrClient:
         )
         await self.book.places()  # from the start the policy knows what the own list opens
         self.courier = await enter(
-            Courier(self.store, self.copies, self.pool, self.book, clock=self._clock)
+            Courier(self.store, self.copies, self.pool, self.book, folder=data, clock=self._clock)
         )
         self.guard = ListGuard(
             self.courier,

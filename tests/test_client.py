@@ -22,6 +22,7 @@ from nostr_client.errors import (
     SecretFound,
     SigningRefused,
 )
+from nostr_client.net.outcome import How
 from nostr_client.nips import nip19
 from nostr_client.paths import Paths
 from nostr_client.protocol import kinds
@@ -34,6 +35,7 @@ from nostr_client.signing.signer import LocalSigner, WatchOnly
 from nostr_client.store.copies import CopyState
 from tests.conftest import StartRelay
 from tests.loopback import loopback_only
+from tests.routing import moody
 from tests.routing.moody import LIMIT, Relay
 from tests.routing.rooms import Clock, relay_list
 from tests.vectors import VECTORS, needs_vectors, real_events
@@ -558,3 +560,44 @@ async def test_offline_no_relay_is_taken_for_dead(tmp_path: Path) -> None:
         await c.post("hi")
         assert c.pool.health(DEAD).failed
         assert not c.pool.outages.down()
+
+
+async def test_a_fetch_reads_pages_to_the_end_and_says_what_each_relay_did(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(moody, "CAP", 30)
+    notes = [Draft(1, str(n), created_at=n + 1).sign(BEN, 1) for n in range(120)]
+    async with (
+        Relay(*notes) as paging,
+        Relay() as wall,
+        client(tmp_path, relays=[paging.url], own_relay=False) as c,
+    ):
+        wall.words = "restricted: members only"
+        wanted = Filter.of(authors=[BEN_KEY])
+        found = await c.fetch(wanted, relays=[paging.url, wall.url, DEAD])
+        assert found == notes[::-1]
+        assert {url: (end.how, end.events, end.reason) for url, end in found.ends.items()} == {
+            paging.url: (How.ANSWERED, 120, ""),
+            wall.url: (How.NOT_ALLOWED, 0, "members only"),
+            DEAD: (How.UNREACHABLE, 0, ""),
+        }
+        assert not found.complete
+        assert (await c.fetch(wanted)).complete
+
+
+async def test_a_feed_begins_at_once_and_reaches_where_authors_turn_out_to_write(
+    tmp_path: Path,
+) -> None:
+    now = int(time.time())
+    new = Draft(1, "new", created_at=now + 5).sign(BEN, now)
+    async with Relay() as bens, Relay() as hub, client(tmp_path, relays=[hub.url]) as c:
+        listed = Draft(kinds.RELAY_LIST, "", (("r", bens.url),), created_at=1).sign(BEN, 1)
+        hub.keep(listed)
+        feed = c.feed(Filter.of(authors=[BEN_KEY], kinds=[1]))
+        task = asyncio.create_task(anext(feed))
+        async with asyncio.timeout(LIMIT):
+            while not bens.sent("REQ"):
+                await asyncio.sleep(0.01)
+        await bens.tell(new)
+        assert await asyncio.wait_for(task, LIMIT) == new
+        await feed.aclose()

@@ -57,7 +57,7 @@ def thread(
     offline: Annotated[bool, typer.Option("--offline", help="Only what is here.")] = False,
 ) -> None:
     """Read a conversation; with --json each line is the event itself."""
-    from nostr_client.cli.refs import find_note, note_ref
+    from nostr_client.cli.refs import note_ref
 
     ref = note_ref(note)
     account = run.acting()
@@ -65,8 +65,7 @@ def thread(
     async def work() -> None:
         async with run.reading(account, offline=offline) as client:
             if not offline:
-                await find_note(client, ref)
-                view = await client.threads.fetch(ref.id)
+                view = await client.threads.fetch(ref.id, relays=ref.relays, author=ref.author)
             else:
                 view = await client.threads.load(ref.id)
             if not view.items:
@@ -90,8 +89,7 @@ async def _catch_up(client: NostrClient) -> None:
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(CATCH_UP):
             while True:
-                status = client.timeline.status
-                if status.planned and status.caught_up >= status.relays:
+                if client.timeline.status.is_caught_up:
                     return
                 await asyncio.sleep(0.1)
 
@@ -99,7 +97,7 @@ async def _catch_up(client: NostrClient) -> None:
 async def _learn_names(client: NostrClient, notes: Sequence[NoteView]) -> bool:
     """Ask for the profiles of the authors that are not known yet; is there something new?"""
     strangers = {note.author.pubkey for note in notes if note.author.event is None}
-    return bool(strangers) and await client.profiles.fetch(strangers, limit=NAMES_LIMIT) > 0
+    return bool(strangers) and (await client.profiles.fetch(strangers, limit=NAMES_LIMIT)).new > 0
 
 
 def _show(run: Run, note: NoteView, depth: int = 0) -> None:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from nostr_client.cli.exits import CommandError, Exit
 from nostr_client.errors import InvalidCode
 from nostr_client.nips import nip19
-from nostr_client.protocol.filters import Filter
 
 if TYPE_CHECKING:
     from nostr_client.client import NostrClient
@@ -17,22 +16,23 @@ _is_hex64 = re.compile("[0-9a-f]{64}").fullmatch
 
 
 class NoteRef(NamedTuple):
-    """A note's id, and the relays where it may be found."""
+    """A note's id, the relays where it may be found, and its author (hex) if that is known."""
 
     id: str
-    relays: tuple[str, ...]
+    relays: tuple[str, ...] = ()
+    author: str = ""
 
 
 def note_ref(text: str) -> NoteRef:
     """The note that `text` names. Raises InvalidCode."""
     text = text.strip()
     if _is_hex64(text.lower()):
-        return NoteRef(text.lower(), ())
+        return NoteRef(text.lower())
     code = nip19.decode(text)
     if isinstance(code, nip19.Note):
-        return NoteRef(code.id, ())
+        return NoteRef(code.id)
     if isinstance(code, nip19.Nevent):
-        return NoteRef(code.id, tuple(code.relays))
+        return NoteRef(code.id, tuple(code.relays), code.author or "")
     raise InvalidCode("this code does not name a note: a note1, a nevent1 or 64 hex digits do")
 
 
@@ -43,12 +43,8 @@ async def find_note(client: NostrClient, note: NoteRef) -> str:
     open no private address.
     """
     if await client.store.get(note.id) is None:
-        wanted = Filter(ids=frozenset({note.id}))
-        await client.fetch(wanted)
-        if note.relays and await client.store.get(note.id) is None:
-            policy = client.book.policy
-            near = [url for hint in note.relays if (url := policy.from_stranger(hint))]
-            await client.courier.fetch([wanted], near)
+        authors = [note.author] if note.author else []
+        await client.courier.find([note.id], near=note.relays, authors=authors)
         if await client.store.get(note.id) is None:
             raise CommandError("no relay that answered has this note", Exit.NOT_FOUND)
     return note.id

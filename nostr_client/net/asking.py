@@ -22,6 +22,7 @@ from typing import Final
 
 from nostr_client.net.effects import Effects, Events, Later, Send, Stopped, StoredEnd
 from nostr_client.net.health import Counters
+from nostr_client.net.outcome import How, how_refused
 from nostr_client.net.paging import Pages, Paging
 from nostr_client.net.requests import Filters, requests_for, resumed
 from nostr_client.net.wishes import Part, State, Sub, Wires
@@ -85,11 +86,11 @@ class Asking:
             sub.said.append(True)
             self._stored_ended(sub, effects, now)
 
-    def lost(self, reason: str, effects: Effects) -> None:
+    def lost(self, reason: str, how: How, effects: Effects) -> None:
         """The connection ended, or none could be made; each is told once an outage."""
         for sub in self._subs.values():
             if not sub.told:
-                effects.append(Stopped(sub.key, "", reason, final=False))
+                effects.append(Stopped(sub.key, "", reason, final=False, how=how))
             sub.auth_tried, sub.told = False, True
             self._interrupted(sub, State.PAUSED if sub.state is State.PAUSED else State.IDLE)
 
@@ -165,7 +166,8 @@ class Asking:
             effects.append(Later(delay, sub.key))
         else:
             del self._subs[sub.key]
-        effects.append(Stopped(sub.key, prefix, reason, final=not again))
+        how = how_refused(prefix)
+        effects.append(Stopped(sub.key, prefix, reason, final=not again, how=how))
 
     def park(self, sub: Sub) -> None:
         """It waits for authentication."""
@@ -174,7 +176,7 @@ class Asking:
     def _stop(self, sub: Sub, reason: str, effects: Effects) -> None:
         """We have had enough of it."""
         self.end(sub.key, effects)
-        effects.append(Stopped(sub.key, "", reason, final=True))
+        effects.append(Stopped(sub.key, "", reason, final=True, how=How.INCOMPLETE))
 
     def _send(self, sub: Sub, part: Part, effects: Effects) -> None:
         part.room = _room(part.filters)

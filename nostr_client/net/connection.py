@@ -27,6 +27,7 @@ from nostr_client.net.health import CONNECTING, DOWN, REFUSING, UP, RelayHealth
 from nostr_client.net.intake import Intake
 from nostr_client.net.outages import Outages
 from nostr_client.net.outbox import Outbox
+from nostr_client.net.outcome import How
 from nostr_client.net.session import ClientSession
 from nostr_client.net.subscription import Ended, Subscription
 from nostr_client.net.wire import Gone, Wire, closing_words
@@ -101,7 +102,9 @@ class RelayConnection:
         )
         self._wish(effects)
         outage = self._outage()
-        return Ended(self.url, "", outage, final=False) if outage else None
+        if not outage:
+            return None
+        return Ended(self.url, "", outage, final=False, how=How.UNREACHABLE)
 
     def leave(self, sub: Subscription) -> None:
         """Unsubscribe, with CLOSE if the relay still sends."""
@@ -238,7 +241,8 @@ class RelayConnection:
             state = REFUSING if turned_away else DOWN
             self.health.enter(state, self._around.clock(), error.message)
             reason = f"connect: {error.message}"
-            self._carry_out(self._session.lost(reason))
+            how = How.NOT_ALLOWED if turned_away else How.UNREACHABLE
+            self._carry_out(self._session.lost(reason, how))
             self._fail_wishes(reason)
             return
         began = monotonic()

@@ -17,6 +17,7 @@ import msgspec
 from nostr_client.net import effects as fx
 from nostr_client.net.health import RelayHealth
 from nostr_client.net.intake import Check, Intake
+from nostr_client.net.outcome import How
 from nostr_client.net.session import ClientSession
 from nostr_client.net.subscription import Ended, EndOfStored, Subscription
 from nostr_client.protocol.event import Event
@@ -120,7 +121,7 @@ class Delivery:
             self._has_room.set()
 
     def _stopped(self, effect: fx.Stopped) -> None:
-        ended = Ended(self._health.url, effect.prefix, effect.reason, effect.final)
+        ended = Ended(self._health.url, effect.prefix, effect.reason, effect.final, effect.how)
         self._tell(effect.key, ended)
 
     def _tell(self, key: int, item: EndOfStored | Ended) -> None:
@@ -150,7 +151,7 @@ class Delivery:
             self._paused.add(key)
             self._owner.carry_out(self._session.pause(key))
             reason = f"lost: paused, since nothing was read for {STALL_LIMIT:g} s"
-            sub.happened(Ended(self._health.url, "", reason, final=False))
+            sub.happened(Ended(self._health.url, "", reason, final=False, how=How.LOST))
             self._owner.aside(self._go_on(key, sub))
 
     async def _go_on(self, key: int, sub: Subscription) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from nostr_client.net.outcome import How
 from nostr_client.protocol.event import Event
 
 
@@ -45,6 +46,7 @@ class Stopped(Effect, frozen=True):
     prefix: str
     reason: str
     final: bool
+    how: How = How.REFUSED
 
 
 class Answered(Effect, frozen=True):

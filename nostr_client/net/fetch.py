@@ -9,30 +9,13 @@ Rules
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 
 import msgspec
 
-from nostr_client.net.asking import BEYOND_LIMIT, TOO_MANY
-from nostr_client.net.subscription import Arrival, Ended, EndOfStored, Subscription
+from nostr_client.net.outcome import End, How
+from nostr_client.net.subscription import Arrival, Ended, EndOfStored, Item, Subscription
 from nostr_client.protocol.event import Event
-
-
-class End(msgspec.Struct, frozen=True, kw_only=True):
-    """How a relay's part of a fetch ended.
-
-    `answered`: it sent its stored events to the end. `complete`: it holds nothing else that
-    matches (True), it does (False), or did not say (None). If not answered, `prefix` and `reason`
-    are its CLOSED, or `problem` says in our words what happened ("connect: ...", "timeout: ...").
-    """
-
-    url: str
-    answered: bool
-    complete: bool | None = None
-    events: int = 0
-    pages: int = 0
-    prefix: str = ""
-    reason: str = ""
-    problem: str = ""
 
 
 class Fetched(msgspec.Struct, frozen=True):
@@ -47,82 +30,88 @@ class Fetched(msgspec.Struct, frozen=True):
         return tuple(url for url, end in self.ends.items() if end.answered)
 
 
-async def fetch(sub: Subscription, limit: float) -> Fetched:
-    """Everything that `sub`, which is not live, brings within `limit` seconds."""
-    fetch = _Fetch(sub)
-    try:
-        async with asyncio.timeout(limit):
-            await fetch.run()
-    except TimeoutError:
-        fetch.give_up(f"timeout: no end of stored events within {limit:g} s")
-    else:
-        fetch.give_up("the pool is closed")
-    return fetch.result()
+class Ends:
+    """How each relay's part of one question ends, told by what its subscription brings."""
 
-
-class _Fetch:
-    def __init__(self, sub: Subscription) -> None:
-        self._sub = sub
-        self._urls = sub.urls
-        self._found: dict[str, Event] = {}
-        self._numbers = dict.fromkeys(self._urls, 0)
+    def __init__(self, urls: Iterable[str]) -> None:
+        self.waiting = dict.fromkeys(urls)
+        """The relays that have not ended yet."""
+        self.found = dict.fromkeys(self.waiting, 0)
+        """How many events each sent."""
         self._ends: dict[str, End] = {}
         self._lost: set[str] = set()
 
-    async def run(self) -> None:
-        async with self._sub as sub:
-            async for batch in sub.batches():
-                for item in batch:
-                    if isinstance(item, Arrival):
-                        self._numbers[item.url] += 1
-                        if not item.again:
-                            self._found[item.event.id] = item.event
-                    elif isinstance(item, EndOfStored):
-                        self._end(item.url, True, item.complete, pages=item.pages)
-                    else:
-                        self._ended(item)
+    def take(self, item: Item) -> bool:
+        """Count what came; False for an outage after which the relay is asked once more: it may
+        have closed an idle socket just now."""
+        url = item.url
+        if isinstance(item, Arrival):
+            self.found[url] = self.found.get(url, 0) + 1
+        elif isinstance(item, EndOfStored):
+            how = How.INCOMPLETE if item.complete is False else How.ANSWERED
+            self._end(url, how, complete=item.complete, pages=item.pages)
+        elif item.how is How.LOST and not item.final and url not in self._lost:
+            self._lost.add(url)
+            return False
+        else:
+            self._ended(item)
+        return True
 
-    def give_up(self, problem: str) -> None:
+    def give_up(self, problem: str, how: How) -> None:
         """Whoever has not ended by now did not for this reason."""
-        for url in self._urls:
-            if url not in self._ends:
-                self._end(url, problem=problem)
+        for url in list(self.waiting):
+            self._end(url, how, problem=problem)
 
-    def result(self) -> Fetched:
-        events = sorted(self._found.values(), key=lambda event: (-event.created_at, event.id))
-        return Fetched(events, {url: self._ends[url] for url in self._urls})
+    def result(self) -> dict[str, End]:
+        """How those ended that did."""
+        return dict(self._ends)
 
     def _ended(self, item: Ended) -> None:
-        url = item.url
-        if item.final and item.reason in (TOO_MANY, BEYOND_LIMIT):
-            self._end(url, complete=False, problem=item.reason)
-        elif item.prefix or not item.reason.startswith(("connect:", "lost:")):
-            self._end(url, prefix=item.prefix, reason=item.reason)
-        elif item.final or item.reason.startswith("connect:") or url in self._lost:
-            self._end(url, problem=item.reason)
+        if item.how in (How.REFUSED, How.NOT_ALLOWED):
+            self._end(item.url, item.how, prefix=item.prefix, reason=item.reason)
         else:
-            self._lost.add(url)  # it may have closed an idle socket just now: once more
-            return
-        self._sub.remove_relays([url])
+            complete = False if item.how is How.INCOMPLETE else None
+            self._end(item.url, item.how, complete=complete, problem=item.reason)
 
     def _end(
         self,
         url: str,
-        answered: bool = False,
-        complete: bool | None = None,
+        how: How,
         *,
+        complete: bool | None = None,
         pages: int = 0,
         prefix: str = "",
         reason: str = "",
         problem: str = "",
     ) -> None:
+        self.waiting.pop(url, None)
         self._ends[url] = End(
             url=url,
-            answered=answered,
+            how=how,
             complete=complete,
-            events=self._numbers[url],
+            events=self.found.get(url, 0),
             pages=pages,
             prefix=prefix,
             reason=reason,
             problem=problem,
         )
+
+
+async def fetch(sub: Subscription, limit: float) -> Fetched:
+    """Everything that `sub`, which is not live, brings within `limit` seconds."""
+    urls, ends, found = sub.urls, Ends(sub.urls), dict[str, Event]()
+    try:
+        async with asyncio.timeout(limit), sub:
+            async for batch in sub.batches():
+                for item in batch:
+                    if isinstance(item, Arrival) and not item.again:
+                        found[item.event.id] = item.event
+                    if ends.take(item) and isinstance(item, Ended):
+                        sub.remove_relays([item.url])
+    except TimeoutError:
+        ends.give_up(f"timeout: no end of stored events within {limit:g} s", How.SILENT)
+    else:
+        ends.give_up("the pool is closed", How.LOST)
+    events = sorted(found.values(), key=lambda event: (-event.created_at, event.id))
+    result = ends.result()
+    return Fetched(events, {url: result[url] for url in urls})

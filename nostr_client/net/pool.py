@@ -24,6 +24,7 @@ from nostr_client.net.fetch import Fetched, fetch
 from nostr_client.net.health import MAX_RELAYS, HealthBook, RelayHealth
 from nostr_client.net.intake import Intake, Known, Verifies
 from nostr_client.net.outages import Outages
+from nostr_client.net.outcome import How
 from nostr_client.net.paging import Paging
 from nostr_client.net.reconciling import Differences, reconcile
 from nostr_client.net.reconciling import Limits as CompareLimits
@@ -282,7 +283,8 @@ class RelayPool:
         try:
             return self._use(url).join(sub)
         except ConnectFailed as error:
-            return Ended(url, "", f"connect: {error.message}", final=True)
+            how = How.UNREACHABLE if self._closing else How.NOT_ASKED
+            return Ended(url, "", f"connect: {error.message}", final=True, how=how)
 
     def _leave(self, url: str, sub: Subscription) -> None:
         if not sub.is_open:

@@ -28,6 +28,7 @@ from nostr_client.net.comparing import Comparing
 from nostr_client.net.effects import Answered, Counted, Effects, HangUp, Send
 from nostr_client.net.health import RelayHealth
 from nostr_client.net.login import Login, Step
+from nostr_client.net.outcome import How
 from nostr_client.net.paging import Paging
 from nostr_client.net.wishes import Comparison, Count, Part, Publish, State, Sub, Wires, Wish
 from nostr_client.protocol import messages as m
@@ -79,13 +80,13 @@ class ClientSession:
         self.comparing.opened(effects)
         return effects
 
-    def lost(self, reason: str) -> Effects:
+    def lost(self, reason: str, how: How = How.LOST) -> Effects:
         """The connection ended, or none could be made. Each subscription is told once an outage."""
         self._open = False
         self._login.reset()
         self._wires.clear()
         effects: Effects = []
-        self._asking.lost(reason, effects)
+        self._asking.lost(reason, how, effects)
         self.comparing.lost(reason, effects)
         for publish in self._publishes.values():
             publish.auth_tried = False

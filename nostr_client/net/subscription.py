@@ -17,6 +17,7 @@ from typing import Final, Self
 
 import msgspec
 
+from nostr_client.net.outcome import How
 from nostr_client.net.paging import Paging
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
@@ -51,14 +52,15 @@ class EndOfStored(msgspec.Struct, frozen=True, gc=False):
 class Ended(msgspec.Struct, frozen=True):
     """Nothing comes from `url`: for good when `final`, else it resumes by itself.
 
-    `prefix` and `reason` are the relay's CLOSED; or, with no prefix, ours: "connect: ..." or
-    "lost: ...".
+    `how` says why. `prefix` and `reason` are the relay's CLOSED where it is `REFUSED` or
+    `NOT_ALLOWED`, else `reason` is ours.
     """
 
     url: str
     prefix: str
     reason: str
     final: bool
+    how: How = How.REFUSED
 
 
 Item = Arrival | EndOfStored | Ended

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from nostr_client.net.subscription import Ended, EndOfStored
+from nostr_client.net.fetch import Ends
+from nostr_client.net.outcome import End, How
+from nostr_client.net.subscription import Arrival, Ended, EndOfStored
 from nostr_client.protocol.event import Event
 
 
@@ -15,19 +17,54 @@ from nostr_client.protocol.event import Event
 class Asked:
     """What relays said to a question. `events` are all that came, `new` how many were not held.
 
-    `ends` tells for each relay how its stored events ended: None after EOSE, else an `Ended`,
-    whose `prefix` is empty when it could not be reached or ran out of time. `found` counts the
-    events that each relay sent.
+    `ends` tells for each relay that was to be asked how its part ended.
     """
 
     events: dict[str, Event] = field(default_factory=dict)
     new: int = 0
-    ends: dict[str, Ended | None] = field(default_factory=dict)
-    found: dict[str, int] = field(default_factory=dict)
+    ends: dict[str, End] = field(default_factory=dict)
+
+    def add(self, other: Asked) -> None:
+        """Another round of the same question: a relay has answered where it did so each time."""
+        self.events |= other.events
+        self.new += other.new
+        self.ends = joined(self.ends, other.ends)
+
+    @property
+    def answered(self) -> tuple[str, ...]:
+        """The relays that sent what they hold to the end."""
+        return tuple(url for url, end in self.ends.items() if end.answered)
+
+
+class Found(list[Event]):
+    """Events, newest first: those that the store has after relays were asked.
+
+    `ends` tells for each relay that was to be asked how its part ended, in `End.how` and in the
+    relay's own words.
+    """
+
+    def __init__(self, events: Iterable[Event] = (), ends: Mapping[str, End] | None = None) -> None:
+        super().__init__(events)
+        self.ends: dict[str, End] = dict(ends or {})
+
+    @property
+    def complete(self) -> bool:
+        """Did every relay that the answer depends on send all it has, as far as it said?"""
+        return all(end.how is How.ANSWERED for end in self.ends.values() if not end.spare)
+
+
+def joined(one: Mapping[str, End], other: Mapping[str, End]) -> dict[str, End]:
+    """How relays ended in both of two rounds: what one of them missed is missed."""
+    ends = dict(one)
+    for url, end in other.items():
+        before = ends.get(url)
+        if before is None or before.how is How.ANSWERED or not end.answered:
+            ends[url] = end
+    return ends
 
 
 class Following:
-    """A live subscription that fills the store; made by `Courier.follow`."""
+    """A live subscription that fills the store; made by `Reader.follow`."""
 
     def __init__(self, urls: Iterable[str]) -> None:
         self.urls = frozenset(urls)
@@ -38,17 +75,33 @@ class Following:
         self.arrived = 0
         self.problem = ""
         """Why the store does not take events at the moment; empty when all is well."""
+        self._ends = Ends(self.urls)
         self._changed = asyncio.Event()
 
     @property
     def is_caught_up(self) -> bool:
         return self.caught_up >= self.urls
 
-    async def wait_caught_up(self, limit: float) -> bool:
-        """Wait until every relay has sent what it had stored, at most `limit` seconds."""
+    @property
+    def ends(self) -> dict[str, End]:
+        """How the stored events of each relay ended, the last time; those still on their way are
+        `SILENT`."""
+        ended = self._ends.result()
+        for url in self.urls - ended.keys():
+            how = How.LOST if url in self.caught_up else How.SILENT
+            ended[url] = End(url=url, how=how, events=self._ends.found[url])
+        return ended
+
+    async def wait_caught_up(self, limit: float, grace: float | None = None) -> bool:
+        """Wait until every relay has sent what it had stored, at most `limit` seconds, and with
+        `grace` at most so many after the first one has."""
+        loop = asyncio.get_running_loop()
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(limit):
+            async with asyncio.timeout(limit) as clock:
                 while not self.is_caught_up:
+                    if self.read and grace is not None:
+                        clock.reschedule(min(clock.when() or 0.0, loop.time() + grace))
+                        grace = None
                     self._changed.clear()
                     await self._changed.wait()
         return self.is_caught_up
@@ -59,11 +112,15 @@ class Following:
             self._changed.clear()
             await self._changed.wait()
 
-    def done_with(self, end: EndOfStored | Ended) -> None:
-        """A relay has sent what it had stored, or nothing comes from it for now."""
-        self.caught_up.add(end.url)
-        if isinstance(end, EndOfStored):
-            self.read.add(end.url)
+    def heard(self, item: Arrival | EndOfStored | Ended) -> None:
+        """An event that is held came, or a relay has sent what it had stored, or nothing comes
+        from it for now."""
+        self._ends.take(item)
+        if isinstance(item, Arrival):
+            return
+        self.caught_up.add(item.url)
+        if isinstance(item, EndOfStored):
+            self.read.add(item.url)
         else:
-            self.read.discard(end.url)
+            self.read.discard(item.url)
         self._changed.set()

@@ -4,54 +4,37 @@ Out. An event is saved, then what is wanted of it is written down (which relays 
 and only then is it sent; every answer goes to the ledger. A crash in between loses nothing: what is
 saved and not planned, or planned and not confirmed, is found again by `resilience.replication`.
 
-In. Whatever a relay sends was verified by the pool, or equals what is held. It is saved in batches,
-each arrival is written down as a copy, and the relay book learns from it. A store that fails for a
-while stops the reading (the sockets fill up, nothing is dropped) until it works again.
+In. `routing.reader`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import logging
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
-from types import TracebackType
-from typing import Final, Self
+from pathlib import Path
+from typing import Final
 
 import msgspec
 
-from nostr_client.errors import InvalidEvent, Outdated, StoreError
-from nostr_client.net.paging import Paging
+from nostr_client.errors import InvalidEvent, Outdated
 from nostr_client.net.pool import RelayPool
 from nostr_client.net.report import Answer, PublishReport
-from nostr_client.net.subscription import Arrival, Ended, EndOfStored, Subscription
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Event
-from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.kinds import is_ephemeral
 from nostr_client.protocol.messages import Meaning
-from nostr_client.routing.arrivals import Asked, Following
-from nostr_client.routing.owned_tasks import OwnedTasks
-from nostr_client.routing.planner import WRAPS, Relays, mentioned, plan_publish, plan_read
+from nostr_client.routing.planner import WRAPS, Relays, mentioned, plan_publish
+from nostr_client.routing.reader import Reader
 from nostr_client.routing.relay_book import RelayBook
 from nostr_client.store.copies import CopyLedger, CopyState
 from nostr_client.store.events import EventStore, SaveStatus
 
-log = logging.getLogger(__name__)
-
 PUBLISH_LIMIT: Final = 10.0
 """Seconds that relays have to answer to a publication."""
-FETCH_LIMIT: Final = 10.0
 ROUNDS: Final = 4
 """Times that a publication is sent to other relays while none could be reached."""
-READ_BACK_LIMIT: Final = 60.0
-TO_THE_END: Final = Paging(most=20_000)
-"""Page by page, so many events of one relay at most."""
-STORE_PAUSE: Final = 2.0
-"""Seconds before a batch is offered again to a store that failed."""
 WAITS: Final = {None: 5, Meaning.HELD: 0, Meaning.ACT: 900, Meaning.LATER: 30}
 """Seconds before a copy is tried again, by what the first answer meant; None: no answer came."""
 FINAL: Final = (Meaning.KEY_REFUSED, Meaning.EVENT_REFUSED)
@@ -59,11 +42,11 @@ FINAL: Final = (Meaning.KEY_REFUSED, Meaning.EVENT_REFUSED)
 OnAnswer = Callable[[Answer], None]
 
 
-class Courier:
-    """Publishes, fetches and follows for one client, inside `async with`.
+class Courier(Reader):
+    """Publishes, and reads as a `Reader` does, for one client, inside `async with`.
 
     `on_planned` is called after wants were written down and the first round of sending is over,
-    so that whoever replicates can look at what is left; `on_taken` with what came in and is held.
+    so that whoever replicates can look at what is left.
     """
 
     def __init__(
@@ -73,28 +56,12 @@ class Courier:
         pool: RelayPool,
         book: RelayBook,
         *,
+        folder: Path | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self.store = store
+        super().__init__(store, pool, book, folder=folder, clock=clock)
         self.ledger = ledger
-        self.pool = pool
-        self.book = book
         self.on_planned: Callable[[], None] = lambda: None
-        self.on_taken: Callable[[Collection[Event]], None] = lambda events: None
-        self._clock = clock
-        self._tasks = OwnedTasks()
-
-    async def __aenter__(self) -> Self:
-        await self._tasks.__aenter__()
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self._tasks.__aexit__(kind, error, trace)
 
     # Out
 
@@ -221,6 +188,7 @@ class Courier:
         addressed = mentioned(event)
         places = await self.book.places(down=down)
         if event.kind in WRAPS:
+            await self.learn(list(event.values("p")), kind=kinds.DM_RELAYS)
             inboxes = await self.book.inboxes(list(event.values("p")))
             author = Relays(event.pubkey)
             return plan_publish(event, author, {}, places, inboxes=inboxes, avoid=avoid)
@@ -290,172 +258,7 @@ class Courier:
         report = await self.pool.publish(event, urls, timeout=limit)
         await self.ledger.confirm([(event.id, url) for url in report.accepted])
 
-    # In
 
-    async def ask(
-        self,
-        filters: Sequence[Filter],
-        urls: Collection[str],
-        *,
-        timeout: float = FETCH_LIMIT,  # noqa: ASYNC109
-        paging: Paging | None = None,
-    ) -> Asked:
-        """Ask each relay for what it has stored, at most `timeout` seconds; save what comes.
-
-        With `paging` a relay that sends its answer in pages is read to the end. Every relay of
-        `urls` has an entry in `ends` afterwards. Raises StoreError.
-        """
-        asked = Asked()
-        dialled = [url for url in dict.fromkeys(urls) if self.book.policy(url)]
-        if dialled and filters:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(timeout):
-                    await self._hear(filters, dialled, asked, paging)
-        for url in urls:
-            asked.ends.setdefault(url, Ended(url, "", "timeout: no answer in time", final=False))
-        return asked
-
-    async def fetch(
-        self,
-        filters: Sequence[Filter],
-        urls: Collection[str] | None = None,
-        *,
-        timeout: float = FETCH_LIMIT,  # noqa: ASYNC109
-    ) -> int:
-        """Ask relays and save; how many events were new here.
-
-        Without `urls` each filter's authors are asked for where they write, everything else at
-        the client's own relays. Offline is 0, no error. Raises StoreError.
-        """
-        if urls is not None:
-            return (await self.ask(filters, urls, timeout=timeout, paging=TO_THE_END)).new
-        return await self.ask_each(await self.route(filters), limit=timeout)
-
-    async def ask_each(
-        self, routes: Mapping[str, Sequence[Filter]], *, limit: float = FETCH_LIMIT
-    ) -> int:
-        """Ask each relay its own question, all at once; how many events were new here."""
-        async with asyncio.TaskGroup() as group:
-            tasks = [
-                group.create_task(self.ask(filters, [url], timeout=limit, paging=TO_THE_END))
-                for url, filters in routes.items()
-            ]
-        return sum(task.result().new for task in tasks)
-
-    async def route(
-        self, filters: Sequence[Filter], avoid: Collection[str] = ()
-    ) -> dict[str, list[Filter]]:
-        """Where to send each filter: `{url: filters}` (NIP-65)."""
-        places = await self.book.places()
-        authors = frozenset().union(*(f.authors or () for f in filters))
-        people = await self.book.of_many(authors)
-        routes: dict[str, list[Filter]] = {}
-        for filter in filters:
-            if not filter.authors:
-                for url in places.fallback:
-                    routes.setdefault(url, []).append(filter)
-                continue
-            plan = plan_read([people[p] for p in sorted(filter.authors)], places, avoid=avoid)
-            for url, part in plan.items():
-                routes.setdefault(url, []).append(filter.changed(authors=part))
-        return routes
-
-    @asynccontextmanager
-    async def follow(
-        self, filters: Sequence[Filter], urls: Collection[str]
-    ) -> AsyncIterator[Following]:
-        """Keep a live subscription into the store for as long as the block runs."""
-        dialled = [url for url in dict.fromkeys(urls) if self.book.policy(url)]
-        following = Following(dialled)
-        if not (dialled and filters):
-            yield following
-            return
-        async with self.pool.subscribe(filters, dialled) as subscription:
-            filling = self._tasks.start(self._fill(subscription, following))
-            try:
-                yield following
-            finally:
-                filling.cancel()
-                await asyncio.wait([filling])
-
-    async def read_back(
-        self, filters: Sequence[Filter], url: str, *, limit: float = READ_BACK_LIMIT
-    ) -> bool:
-        """Read everything that `url` has for `filters`, page by page, and save it.
-
-        False when the relay did not answer to the end within `limit` seconds.
-        """
-        asked = await self.ask(filters, [url], timeout=limit, paging=TO_THE_END)
-        return asked.ends[url] is None
-
-    async def take(self, arrivals: Sequence[Arrival]) -> int:
-        """Save what arrived and write down the copies; how many were new here.
-
-        What strangers send has its quotas: for some there may be no room.
-        """
-        quotas = self.store.quotas
-        refused = await quotas.admit([(a.event, a.url) for a in arrivals])
-        arrivals = [a for a in arrivals if a.event.id not in refused]
-        events = {a.event.id: a.event for a in arrivals}
-        brought = {a.event.id: a.url for a in reversed(arrivals)}
-        results = await self.store.save(list(events.values()))
-        held = {event.id for event, r in zip(events.values(), results, strict=True) if r.held}
-        pairs = [(a.event.id, a.url) for a in arrivals if a.event.id in held]
-        if pairs:
-            await self.ledger.confirm(pairs)
-        for arrival in arrivals:
-            self.book.observe(arrival.event, arrival.url)
-        self.on_taken([event for event in events.values() if event.id in held])
-        fresh = [e for e, r in zip(events.values(), results, strict=True) if r.status in _NEW]
-        quotas.charge((event, brought[event.id]) for event in fresh)
-        return len(fresh)
-
-    async def _hear(
-        self, filters: Sequence[Filter], urls: Sequence[str], asked: Asked, paging: Paging | None
-    ) -> None:
-        waiting, lost = set(urls), set[str]()
-        async with self.pool.subscribe(filters, urls, live=False, paging=paging) as subscription:
-            async for batch in subscription.batches():
-                arrivals = [item for item in batch if isinstance(item, Arrival)]
-                ends = [item for item in batch if isinstance(item, EndOfStored | Ended)]
-                if arrivals:
-                    asked.new += await self.take(arrivals)
-                for arrival in arrivals:
-                    asked.events[arrival.event.id] = arrival.event
-                    asked.found[arrival.url] = asked.found.get(arrival.url, 0) + 1
-                for end in ends:
-                    if _was_idle(end) and end.url not in lost:
-                        lost.add(end.url)
-                        continue
-                    asked.ends[end.url] = end if isinstance(end, Ended) else None
-                    waiting.discard(end.url)
-                if not waiting:
-                    return
-
-    async def _fill(self, subscription: Subscription, following: Following) -> None:
-        async for batch in subscription.batches():
-            arrivals = [item for item in batch if isinstance(item, Arrival)]
-            ends = [item for item in batch if isinstance(item, EndOfStored | Ended)]
-            while arrivals:
-                try:
-                    following.arrived += await self.take(arrivals)
-                    following.problem = ""
-                    break
-                except StoreError as error:
-                    if not following.problem:
-                        log.warning("reading pauses: %s", error)
-                    following.problem = str(error)
-                    await asyncio.sleep(STORE_PAUSE)
-            for end in ends:
-                following.done_with(end)
-
-
-def _was_idle(end: EndOfStored | Ended) -> bool:
-    """The relay may have closed an idle socket just now: it is asked once more by itself."""
-    return isinstance(end, Ended) and not end.final and end.reason.startswith("lost:")
-
-
-_NEW: Final = (SaveStatus.STORED, SaveStatus.REPLACED)
 _UNHELD: Final = {
     SaveStatus.OUTDATED: "a newer version of this is stored already",
     SaveStatus.DELETED: "this was deleted by its author",

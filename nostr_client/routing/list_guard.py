@@ -70,6 +70,7 @@ import msgspec
 
 from nostr_client.errors import FolderInUse, ListNotRead, Outdated, SigningRefused
 from nostr_client.net.health import REFUSING, SLOW_STATE, UP
+from nostr_client.net.outcome import How
 from nostr_client.net.report import PublishReport
 from nostr_client.paths import FolderLock, private_folder
 from nostr_client.protocol import kinds
@@ -369,12 +370,12 @@ class ListGuard:
     def _word(self, url: str, asked: Asked) -> Word:
         end = asked.ends[url]
         health = self._courier.pool.health(url)
-        if end is None:
+        if end.answered:
             unmet = health.counters.challenges and url not in self.introduced
-            return Word.MUTE if unmet and not asked.found.get(url) else Word.ANSWERED
+            return Word.MUTE if unmet and not end.events else Word.ANSWERED
         if end.prefix in ("auth-required", "restricted"):
             return Word.WALLED
-        if end.prefix or end.final:
+        if end.prefix or end.how in (How.REFUSED, How.INCOMPLETE):
             return Word.CLOSED
         return Word.SILENT if health.state in (UP, SLOW_STATE, REFUSING) else Word.UNREACHABLE
 

@@ -12,8 +12,9 @@ Reading. People are asked for at their write relays: at two each where they name
 dead relay hides nobody, chosen so that few relays serve all.
 
 People without a relay list (most of the older network). For such an author, the account's own
-included, the client's own relays stand in, with the relays where the person was seen or that
-others named (hints). Each side is capped, per person and in total: a list is its author's wish,
+included, the client's own relays stand in (the read relays of the account's list first, then those
+of the configuration, or the starters), with the relays where the person was seen or that others
+named (hints). Each side is capped, per person and in total: a list is its author's wish,
 not a right to our sockets.
 """
 
@@ -79,16 +80,30 @@ class Relays:
 class Places:
     """The relays that are ours to choose.
 
-    `fallback` are the client's own relays, `indexers` keep only `INDEXED_KINDS`, `known` are
-    relays worth telling where we are, best first; `own_relay` is empty while there is none. `down`
-    are relays, of whomever, that are dead: no plan gives them a place.
+    `read` are the read relays of the account's own list; `fallback` are those of the configuration,
+    or the starters; `indexers` keep only `INDEXED_KINDS`, `known` are relays worth telling where we
+    are, best first; `own_relay` is empty while there is none. `down` are relays, of whomever, that
+    are dead: no plan gives them a place.
     """
 
+    read: tuple[str, ...] = ()
     fallback: tuple[str, ...] = ()
     indexers: tuple[str, ...] = ()
     known: tuple[str, ...] = ()
     own_relay: str = ""
     down: frozenset[str] = frozenset()
+
+    @property
+    def common(self) -> tuple[str, ...]:
+        """Where is asked what nobody's list places: the own read relays first."""
+        most = CAPS.fallback
+        alive = _alive(self.read, self.down)[:most] + _alive(self.fallback, self.down)[:most]
+        return tuple(dict.fromkeys(alive or (*self.read[:most], *self.fallback[:most])))
+
+    @property
+    def of_lists(self) -> tuple[str, ...]:
+        """Where profiles and relay lists of anybody may be."""
+        return tuple(dict.fromkeys((*self.common, *_alive(self.indexers, self.down))))
 
 
 def mentioned(event: Event) -> tuple[str, ...]:
@@ -202,8 +217,8 @@ def plan_read(
     relays as well.
     """
     avoid = {*avoid, *places.down}
-    alive = _alive(places.fallback, avoid)
-    fallback = (alive or places.fallback)[: caps.fallback]
+    alive = _alive(places.common, avoid)
+    fallback = alive or places.common
     serves: dict[str, set[str]] = {}
     need: dict[str, int] = {}
     stranded: set[str] = set()

@@ -113,6 +113,7 @@ class RelayBook:
         own = await self.relays_of(self.owner) if self.owner else Relays("")
         known = (*own.write, *own.read, *self._popularity())
         return Places(
+            read=own.read if own.source == "list" else (),
             fallback=_living(self.fallback, down),
             indexers=_living(self.indexers, down),
             known=tuple(dict.fromkeys(url for url in known if url != self.policy.own_relay)),
@@ -141,6 +142,16 @@ class RelayBook:
         for pubkey in unlisted:
             people[pubkey] = self._hinted(pubkey)
         return people
+
+    async def without_list(
+        self, pubkeys: Collection[str], kind: int = kinds.RELAY_LIST
+    ) -> frozenset[str]:
+        """Those of `pubkeys` whose list of `kind` the store does not have."""
+        wanted = frozenset(p for p in pubkeys if len(p) == 64)
+        if not wanted:
+            return wanted
+        lists = await self._store.query([Filter(authors=wanted, kinds=frozenset({kind}))])
+        return wanted - {event.pubkey for event in lists}
 
     async def inboxes(self, pubkeys: Collection[str]) -> dict[str, tuple[str, ...]]:
         """The message relays (kind 10050) of those who name any."""

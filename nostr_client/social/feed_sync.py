@@ -31,11 +31,12 @@ from typing import Any, Final, Self
 import msgspec
 
 from nostr_client.errors import StoreError
+from nostr_client.net.outcome import End
 from nostr_client.paths import write_private
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
-from nostr_client.routing.arrivals import Following
+from nostr_client.routing.arrivals import Following, joined
 from nostr_client.routing.courier import Courier
 from nostr_client.routing.owned_tasks import OwnedTasks
 from nostr_client.routing.planner import INDEXED_KINDS, author_filters, plan_read
@@ -67,7 +68,12 @@ READ_AGAIN: Final = 30.0
 OVERLAP: Final = 3600
 """Seconds before a mark that are read again: events come late and with wrong clocks."""
 LISTS_LIMIT: Final = 6.0
-"""Seconds to wait for the account's own lists before others are read by what is known."""
+"""Seconds for the account's own lists, and for those of the people it follows."""
+LISTS_GRACE: Final = 2.0
+"""Seconds that the others have once one relay has sent them."""
+LEARN_FIRST: Final = 1.0
+"""Seconds in which relay lists of others are waited for before the first of them are read; the
+rest are looked for beside the reading, and change it when they come."""
 REPLAN_FIRST: Final = 20.0
 REPLAN: Final = 900.0
 """Seconds until the plan is looked at again: at first, since relay lists come in, and later."""
@@ -156,6 +162,10 @@ class FeedSync:
         self._known: OrderedDict[str, float] = OrderedDict()
         self._wanted = asyncio.Event()
         self._planned = False
+        self._own_read = asyncio.Event()
+        """Were the own lists read, with the relays that they name?"""
+        self._learning: asyncio.Task[None] | None = None
+        self._learned_late = False
         self._problem = ""
 
     async def __aenter__(self) -> Self:
@@ -186,9 +196,16 @@ class FeedSync:
         """How far it is."""
         followings = list(self._followings.values())
         problems = [following.problem for following in followings if following.problem]
+        ends: dict[str, End] = {}
+        for following in followings:
+            ends = joined(ends, following.ends)
+        learning = self._learning is not None and not self._learning.done()
         return SyncStatus(
             running=self._run is not None and not self._run.done(),
-            planned=self._planned,
+            planned=self._planned
+            and self._own_read.is_set()
+            and not (learning or self._replan.is_set()),
+            ends=ends,
             relays=len(set().union(*(f.urls for f in followings))),
             caught_up=len(set().union(*(f.caught_up for f in followings))),
             people=self._people,
@@ -203,12 +220,11 @@ class FeedSync:
                 group.create_task(self._fetch_profiles())
                 group.create_task(self._keep_marks())
                 if self._owner:
-                    ready = asyncio.Event()
                     group.create_task(self._steadily(self._watch_lists))
-                    group.create_task(self._steadily(lambda: self._read_own(ready)))
-                    with contextlib.suppress(TimeoutError):
-                        async with asyncio.timeout(LISTS_LIMIT):
-                            await ready.wait()
+                    group.create_task(self._steadily(self._read_own))
+                    await self._wait_for_follows()
+                else:
+                    self._own_read.set()
                 await self._read_feeds(group)
         finally:
             self._feeds.clear()
@@ -224,6 +240,13 @@ class FeedSync:
                 self._problem = str(error)
             await asyncio.sleep(STORE_PAUSE)
 
+    async def _wait_for_follows(self) -> None:
+        """Without a follow list there is nobody to read: give it a moment to come in."""
+        with contextlib.suppress(StoreError, TimeoutError):
+            if await self._follows.event() is None:
+                async with asyncio.timeout(LISTS_LIMIT):
+                    await self._replan.wait()
+
     async def _watch_lists(self) -> None:
         """The account's follow list or relay list may change here, or come in from elsewhere."""
         own = frozenset({self._owner})
@@ -231,10 +254,11 @@ class FeedSync:
         async with self._courier.store.watch([wanted]) as watch:
             async for event in watch:
                 if event.kind == kinds.RELAY_LIST:
+                    self._own_read.clear()
                     self._moved.set()
                 self._replan.set()
 
-    async def _read_own(self, ready: asyncio.Event) -> None:
+    async def _read_own(self) -> None:
         """The account's own events and lists, and what mentions it; anew when its relays change."""
         me = frozenset({self._owner})
         lists = Filter(authors=me, kinds=OWN_LISTS)
@@ -254,8 +278,10 @@ class FeedSync:
                 self._courier.follow([indexed], places.indexers) as found,
             ):
                 self._followings |= {"own": own, "mentions": heard, "indexed": found}
-                await own.wait_caught_up(LISTS_LIMIT)
-                ready.set()
+                await own.wait_caught_up(LISTS_LIMIT, LISTS_GRACE)
+                self._replan.set()
+                if not self._moved.is_set():
+                    self._own_read.set()
                 await self._moved.wait()
 
     async def _read_feeds(self, group: asyncio.TaskGroup) -> None:
@@ -275,6 +301,7 @@ class FeedSync:
 
     async def _plan_feeds(self, group: asyncio.TaskGroup) -> None:
         people = set(await self._follows.pubkeys()) | ({self._owner} if self._owner else set())
+        await self._learn(group, people)
         relays = await self._book.of_many(people)
         self._want_profiles(people)
         plan = plan_read(relays.values(), await self._book.places())
@@ -288,6 +315,22 @@ class FeedSync:
                 self._followings[url] = Following([url])  # not begun, so not caught up
                 self._feeds[url] = authors, group.create_task(self._read_feed(url, authors))
         self._planned = True
+
+    async def _learn(self, group: asyncio.TaskGroup, people: Collection[str]) -> None:
+        """Look for the relay lists that are not here yet; what takes long makes the plan anew."""
+        if self._learning is None or self._learning.done():
+            self._learned_late = False
+            self._learning = group.create_task(self._look_for_lists(people))
+        await asyncio.wait([self._learning], timeout=LEARN_FIRST)
+        self._learned_late = not self._learning.done()
+
+    async def _look_for_lists(self, people: Collection[str]) -> None:
+        try:
+            await self._courier.learn(people, limit=LISTS_LIMIT)
+        except StoreError as error:
+            self._problem = str(error)
+        if self._learned_late:
+            self._replan.set()
 
     async def _read_feed(self, url: str, authors: frozenset[str]) -> None:
         at, old, new = self._marks.split(url, authors)

@@ -73,6 +73,8 @@ class Follows:
         if not relay:
             book = self._courier.book
             relay = book.where(await book.relays_of(pubkey))
+            if not relay and (await self._courier.learn([pubkey])).new:
+                relay = book.where(await book.relays_of(pubkey))
         elif not self._courier.book.policy.may_be_named(relay):
             raise InvalidData("this relay cannot be named to others: it is private, or no relay")
         petname = petname.strip()[:MAX_PETNAME]

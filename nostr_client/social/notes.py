@@ -15,7 +15,6 @@ from nostr_client.errors import InvalidCode, InvalidEvent, SigningRefused
 from nostr_client.nips import nip10, nip19, nip27
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Draft, Event, Tag, Tags
-from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.kinds import KindClass, kind_class
 from nostr_client.routing.courier import Courier, OnAnswer
 from nostr_client.safe_text import typeable
@@ -143,11 +142,13 @@ class Notes:
         draft = Draft(kinds.DELETION, clean(reason) if reason else "", tuple(tags))
         return await self.publish(draft, on_answer=on_answer)
 
-    async def find(self, event_id: str) -> Event:
-        """The event, from the store or else from relays. Raises InvalidEvent when it is nowhere."""
+    async def find(self, event_id: str, *, near: Collection[str] = (), author: str = "") -> Event:
+        """The event, from the store or else from relays: those `near` (hints), where `author`
+        writes, and the client's own. Raises InvalidEvent when it is nowhere."""
         event = await self._courier.store.get(event_id)
         if event is None:
-            await self._courier.fetch([Filter.of(ids=[event_id])], timeout=FIND_LIMIT)
+            authors = [author] if author else []
+            await self._courier.find([event_id], near=near, authors=authors, limit=FIND_LIMIT)
             event = await self._courier.store.get(event_id)
         if event is None:
             raise InvalidEvent("this event is not here, and no relay that was asked has it")

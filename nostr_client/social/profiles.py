@@ -18,6 +18,7 @@ from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Draft, Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.keys import PublicKey
+from nostr_client.routing.arrivals import Asked
 from nostr_client.routing.courier import Courier, OnAnswer
 from nostr_client.routing.list_guard import ListGuard
 from nostr_client.routing.planner import Caps, plan_read
@@ -92,27 +93,15 @@ class Profiles:
             found[pubkey] = self._profile(pubkey, profiles.get(pubkey), petname)
         return found
 
-    async def fetch(self, pubkeys: Collection[str], *, limit: float = 10.0) -> int:
-        """Ask relays for profiles and relay lists of `pubkeys`, at most `limit` seconds.
-
-        How many events were new here; offline that is 0.
-        """
+    async def fetch(self, pubkeys: Collection[str], *, limit: float = 10.0) -> Asked:
+        """Ask relays for profiles and relay lists of `pubkeys`, at most `limit` seconds for each
+        two hundred of them. Offline nothing comes."""
         wanted = sorted(set(pubkeys))
-        book = self._courier.book
-        places = await book.places()
-        new = 0
+        asked = Asked()
         for start in range(0, len(wanted), FETCH_AT_ONCE):
             authors = frozenset(wanted[start : start + FETCH_AT_ONCE])
-            people = await book.of_many(authors)
-            plan = plan_read(people.values(), places, caps=FETCH_CAPS)
-            routes = dict(plan)
-            for url in (*places.indexers, *places.fallback):
-                routes[url] = authors
-            new += await self._courier.ask_each(
-                {url: [Filter(authors=part, kinds=PROFILE_KINDS)] for url, part in routes.items()},
-                limit=limit,
-            )
-        return new
+            asked.add(await self._fetch_some(authors, limit))
+        return asked
 
     async def update(
         self,
@@ -247,6 +236,20 @@ class Profiles:
         return pubkey
 
     # Inside
+
+    async def _fetch_some(self, authors: frozenset[str], limit: float) -> Asked:
+        await self._courier.learn(authors)
+        book = self._courier.book
+        places, people = await book.places(), await book.of_many(authors)
+        routes = plan_read(people.values(), places, caps=FETCH_CAPS)
+        listed = {url for p in people.values() if p.source == "list" for url in p.write}
+        firm = routes.keys() & (listed | set(places.read))
+        routes |= dict.fromkeys(places.of_lists, authors)
+        return await self._courier.ask_each(
+            {url: [Filter(authors=part, kinds=PROFILE_KINDS)] for url, part in routes.items()},
+            limit=limit,
+            firm=firm,
+        )
 
     async def _petnames(self) -> Mapping[str, str]:
         if not self._owner:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import Final
 
 from nostr_client.nips import nip10
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
+from nostr_client.routing.arrivals import Asked
 from nostr_client.routing.courier import Courier
 from nostr_client.social.note_views import ANSWERS, NoteViews
 from nostr_client.social.views import ThreadView
@@ -19,7 +21,7 @@ MOST_NOTES: Final = 500
 MOST_STEPS: Final = 50
 """Answers upwards that are walked from a note to find where it hangs."""
 FETCH_LIMIT: Final = 8.0
-MOST_RELAYS: Final = 12
+MOST_RELAYS: Final = 16
 
 
 class Threads:
@@ -60,19 +62,28 @@ class Threads:
         )
 
     async def fetch(
-        self, event_id: str, *, relays: Collection[str] = (), limit: float = FETCH_LIMIT
+        self,
+        event_id: str,
+        *,
+        relays: Collection[str] = (),
+        author: str = "",
+        limit: float = FETCH_LIMIT,
     ) -> ThreadView:
-        """Ask relays for the thread, at most `limit` seconds, then load it.
+        """Ask relays for the thread, at most `limit` seconds for the note itself and as long for
+        what is around it, then load it; the view's `ends` tell what each relay did.
 
-        They are: `relays` (hints), those where the people in it read and write, and the client's
-        own. Offline it is what the store has.
+        They are: the client's own, `relays` (hints), and those where the people in it, and
+        `author` (hex, if known), read and write. Offline it is what the store has.
         """
         near = [url for hint in relays if (url := self._courier.book.policy.from_stranger(hint))]
         focus = await self._store.get(event_id)
+        asked = Asked()
         if focus is None:
-            urls = [*near, *(await self._courier.book.places()).fallback]
-            await self._courier.ask([Filter.of(ids=[event_id])], urls, timeout=limit / 2)
+            authors = [author] if author else []
+            asked = await self._courier.find([event_id], near=near, authors=authors, limit=limit)
             focus = await self._store.get(event_id)
+            if focus is None:
+                return replace(await self.load(event_id), ends=asked.ends)
         ids = {event_id}
         people: set[str] = set()
         if focus is not None:
@@ -84,22 +95,26 @@ class Threads:
                     people |= {ref.pubkey} if len(ref.pubkey) == 64 else set()
                     hint = self._courier.book.policy.from_stranger(ref.relay)
                     near += [hint] if hint else []
-        urls = await self._around_people(people)
         wanted = frozenset(ids)
         filters = [
             Filter(ids=wanted),
             Filter(kinds=ANSWERS, tags={"e": wanted}, limit=MOST_NOTES),
         ]
-        asked = list(dict.fromkeys((*near, *urls)))[:MOST_RELAYS]
-        await self._courier.ask(filters, asked, timeout=limit)
-        return await self.load(event_id)
+        firm, others = await self._around_people(people)
+        urls = list(dict.fromkeys((*firm, *near, *others)))[:MOST_RELAYS]
+        asked.add(
+            await self._courier.ask_each(dict.fromkeys(urls, filters), limit=limit, firm=firm)
+        )
+        return replace(await self.load(event_id), ends=asked.ends)
 
-    async def _around_people(self, people: Collection[str]) -> list[str]:
-        book = self._courier.book
-        relays = await book.of_many(people)
-        own = (await book.places()).fallback
+    async def _around_people(self, people: Collection[str]) -> tuple[list[str], tuple[str, ...]]:
+        """The own read relays and those of the people, and those that may know it as well."""
+        await self._courier.learn(people)
+        places = await self._courier.book.places()
+        relays = await self._courier.book.of_many(people)
         near = [url for person in relays.values() for url in (*person.read[:3], *person.write[:3])]
-        return [*near[: MOST_RELAYS - 4], *own]
+        firm = dict.fromkeys((*places.read, *near))
+        return list(firm)[: MOST_RELAYS - 4], places.common
 
     async def _notes(self, root_id: str) -> Sequence[Event]:
         wanted = Filter(

@@ -6,9 +6,11 @@ first. `Profile.label` and `handle` are the exceptions: short, safe lines alread
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from nostr_client.net.outcome import End
 from nostr_client.net.report import PublishReport
 from nostr_client.nips import nip19, nip27
 from nostr_client.protocol.event import Event
@@ -149,7 +151,8 @@ class ThreadView:
     """A conversation: `items` in reading order, each with its depth (the root has 0).
 
     `root` is None while the first note is not here; `missing` lists the ids that are answered
-    but not held; `hidden` counts the answers beyond the largest thread that is shown.
+    but not held; `hidden` counts the answers beyond the largest thread that is shown. `ends` tells
+    what each relay did that was asked for it; empty when none was.
     """
 
     focus: str
@@ -157,6 +160,7 @@ class ThreadView:
     items: tuple[tuple[int, NoteView], ...] = ()
     missing: tuple[str, ...] = ()
     hidden: int = 0
+    ends: Mapping[str, End] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,8 +202,9 @@ class SyncStatus:
     """What the background reading is doing: `caught_up` of `relays` have sent what they store, or
     cannot be reached.
 
-    `planned` is False until it is known which relays to read; `people` is how many people the home
-    timeline reads, `problem` the last local trouble.
+    `planned` is False until it is known which relays to read, and again while that changes;
+    `people` is how many people the home timeline reads, `problem` the last local trouble. `ends`
+    tells for each relay how the reading of what it stores ended, the last time.
     """
 
     running: bool = False
@@ -208,6 +213,7 @@ class SyncStatus:
     caught_up: int = 0
     people: int = 0
     problem: str = ""
+    ends: Mapping[str, End] = field(default_factory=dict, compare=False)
 
     @property
     def is_caught_up(self) -> bool:

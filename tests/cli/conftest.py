@@ -50,13 +50,18 @@ class Home:
     password: str | None = PASSWORD
     said: list[str] = field(default_factory=list)
 
-    def configure(self, relays: Sequence[str] = (DEAD,), own_relay: bool = False) -> None:
+    def configure(
+        self,
+        relays: Sequence[str] = (DEAD,),
+        own_relay: bool = False,
+        private: Sequence[str] = ("127.0.0.1",),
+    ) -> None:
         config = self.folder / "config"
         config.mkdir(parents=True, exist_ok=True)
         lines = [
             f"relays = {json.dumps(list(relays))}",
             f"own_relay = {json.dumps(own_relay)}",
-            'allow_private_relays = ["127.0.0.1"]',
+            f"allow_private_relays = {json.dumps(list(private))}",
         ]
         (config / "config.toml").write_text("\n".join(lines))
 

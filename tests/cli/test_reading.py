@@ -7,6 +7,7 @@ import json
 import re
 import signal
 import sys
+import time
 
 import pytest
 
@@ -14,9 +15,10 @@ from nostr_client.cli.exits import Exit
 from nostr_client.nips import nip19
 from nostr_client.protocol.event import Draft
 from nostr_client.protocol.keys import SecretKey
-from tests.cli.conftest import Home
+from tests.cli.conftest import DEAD, Home
 from tests.cli.test_notes import put
 from tests.conftest import StartRelay
+from tests.routing.moody import Relay
 
 HOSTILE = (
     "\x1b]0;title\x07\x1b[2J\x1b[31mred\x9b31m \x1bPdcs\x1b\\ \x90dcs\x9c \r overwritten "
@@ -129,3 +131,20 @@ async def test_a_reader_that_goes_away_is_no_error(
     out, err = await asyncio.wait_for(process.communicate(), 60)
     assert len(out) == 10
     assert err == b""
+
+
+async def test_a_first_feed_reads_at_the_own_relays_those_that_the_relays_know_nothing_of(
+    home: Home, key: SecretKey
+) -> None:
+    """A new home: the relay that is known has my list, my relay on this machine has the rest."""
+    ben = SecretKey.generate()
+    now = int(time.time())
+    note = Draft(1, "hello from ben", created_at=now - 9).sign(ben, now)
+    follows = Draft(3, "", (("p", ben.public_key.hex),), created_at=now).sign(key, now)
+    async with Relay(note, follows) as mine, Relay() as known:
+        known.keep(Draft(10_002, "", (("r", mine.url),), created_at=now).sign(key, now))
+        home.configure([known.url, DEAD], private=())
+        await home.import_key(key)
+        shown = await home.run("feed", "--json")
+        assert (shown.code, shown.err) == (0, "")
+        assert [event["id"] for event in shown.records] == [note.id]

@@ -9,6 +9,7 @@ import pytest
 
 from nostr_client.errors import SigningRefused
 from nostr_client.net import connection
+from nostr_client.net.outcome import How
 from nostr_client.net.pool import RelayPool
 from nostr_client.net.subscription import Arrival, Ended, EndOfStored
 from nostr_client.protocol.event import Draft, Event
@@ -45,7 +46,9 @@ async def test_who_has_nobody_to_ask_is_refused() -> None:
         report = await pool.publish(note("a"), [relay.url])
         assert report.refused[0].prefix == "auth-required"
         async with pool.subscribe([NOTES], [relay.url]) as sub:
-            assert await anext(sub) == Ended(relay.url, "auth-required", "members only", True)
+            assert await anext(sub) == Ended(
+                relay.url, "auth-required", "members only", True, How.NOT_ALLOWED
+            )
         assert pool.health(relay.url).state == "refusing"
         assert not relay.sent("AUTH")
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from nostr_client.net import effects as fx
 from nostr_client.net.asking import BEYOND_LIMIT, LIMIT_PLUS, LIMIT_TIMES, RETRY_FIRST, TOO_MANY
 from nostr_client.net.health import RelayHealth
+from nostr_client.net.outcome import How, how_refused
 from nostr_client.net.paging import Paging
 from nostr_client.net.requests import MAX_FILTERS, MAX_REQUEST, OVERLAP, requests_for, resumed
 from nostr_client.net.session import MAX_OFFENCES, ClientSession
@@ -146,7 +147,7 @@ def test_resumes_from_the_newest_seen_once_history_was_read() -> None:
     h.hear("EOSE", wire)
     h.take()
     h.do(h.session.lost("lost: gone"))
-    assert h.take()[1] == [fx.Stopped(1, "", "lost: gone", final=False)]
+    assert h.take()[1] == [fx.Stopped(1, "", "lost: gone", final=False, how=How.LOST)]
     h.open()
     ((label, second, asked),), _ = h.take()
     assert label == "REQ"
@@ -235,7 +236,7 @@ def test_more_than_was_wanted_ends_it() -> None:
         h.event("s1", note(f"{i}"))
     sent, happened = h.take()
     assert sent[-1] == ["CLOSE", "s1"]
-    assert happened[-1] == fx.Stopped(1, "", TOO_MANY, final=True)
+    assert happened[-1] == fx.Stopped(1, "", TOO_MANY, final=True, how=How.INCOMPLETE)
     assert not h.session.wanted
 
 
@@ -251,7 +252,10 @@ def test_a_relay_that_knows_no_limit_is_not_listened_to() -> None:
     assert len(sent) == 1
     assert sum(len(e.events) for e in happened if isinstance(e, fx.Events)) == most
     h.event(wire, note("one more"))
-    assert h.take() == ([["CLOSE", wire]], [fx.Stopped(1, "", BEYOND_LIMIT, final=True)])
+    assert h.take() == (
+        [["CLOSE", wire]],
+        [fx.Stopped(1, "", BEYOND_LIMIT, final=True, how=How.INCOMPLETE)],
+    )
     assert h.health.counters.excessive == 1
     assert not h.session.wanted
     h.event(wire, note("late"))
@@ -277,7 +281,7 @@ def test_each_page_has_its_limit() -> None:
     h.do(h.session.subscribe(1, filters, live=False, now=NOW, paging=Paging()))
     for i in range(150 * LIMIT_TIMES + LIMIT_PLUS + 1):
         h.event("s1", note(f"{i}", NOW - i))
-    assert h.happened[-1] == fx.Stopped(1, "", BEYOND_LIMIT, final=True)
+    assert h.happened[-1] == fx.Stopped(1, "", BEYOND_LIMIT, final=True, how=How.INCOMPLETE)
 
 
 def test_an_event_from_the_future_does_not_hide_what_comes() -> None:
@@ -306,12 +310,12 @@ def test_a_subscription_without_history_catches_up_after_an_outage() -> None:
 def test_an_outage_is_told_once() -> None:
     h = Harness()
     h.subscribe()
-    h.do(h.session.lost("connect: refused"))
-    h.do(h.session.lost("connect: refused"))
-    assert h.take()[1] == [fx.Stopped(1, "", "connect: refused", final=False)]
+    h.do(h.session.lost("connect: refused", How.UNREACHABLE))
+    h.do(h.session.lost("connect: refused", How.UNREACHABLE))
+    assert h.take()[1] == [fx.Stopped(1, "", "connect: refused", final=False, how=How.UNREACHABLE)]
     h.open()
     h.do(h.session.lost("lost: gone"))
-    assert h.take()[1] == [fx.Stopped(1, "", "lost: gone", final=False)]
+    assert h.take()[1] == [fx.Stopped(1, "", "lost: gone", final=False, how=How.LOST)]
 
 
 def test_closed_for_now_is_asked_again_later_and_later() -> None:
@@ -340,7 +344,7 @@ def test_closed_for_good() -> None:
         wire = h.subscribe()
         h.hear("CLOSED", wire, text)
         prefix, _, reason = text.partition(": ")
-        assert h.take()[1] == [fx.Stopped(1, prefix, reason, final=True)]
+        assert h.take()[1] == [fx.Stopped(1, prefix, reason, final=True, how=how_refused(prefix))]
         assert not h.session.wanted
 
 
@@ -394,7 +398,9 @@ def test_nobody_is_authenticated_without_being_asked() -> None:
     without.hear("AUTH", "challenge")
     wire = without.subscribe()
     without.hear("CLOSED", wire, "auth-required: members only")
-    assert without.take()[1] == [fx.Stopped(1, "auth-required", "members only", final=True)]
+    assert without.take()[1] == [
+        fx.Stopped(1, "auth-required", "members only", final=True, how=How.NOT_ALLOWED)
+    ]
 
 
 def auth_event(challenge: str) -> Any:
@@ -431,7 +437,7 @@ def test_authentication_repeats_what_was_refused_once() -> None:
     h.hear("OK", event.id, False, "auth-required: members only")
     h.hear("CLOSED", sent[2][1], "auth-required: members only")
     assert h.take()[1] == [
-        fx.Stopped(1, "auth-required", "members only", final=True),
+        fx.Stopped(1, "auth-required", "members only", final=True, how=How.NOT_ALLOWED),
         fx.Answered(event.id, False, "auth-required: members only"),
         fx.Counted(9, None, False, b"", "auth-required: members only"),
     ]
@@ -457,7 +463,9 @@ def test_authentication_that_is_declined_refused_or_late() -> None:
                 h.do(h.session.authenticate("c", login, NOW))
             (later,) = (e for e in h.happened if isinstance(e, fx.Later))
             h.do(h.session.wake(later.token, NOW))
-        assert h.happened[-1] == fx.Stopped(1, "auth-required", "members only", final=True)
+        assert h.happened[-1] == fx.Stopped(
+            1, "auth-required", "members only", final=True, how=How.NOT_ALLOWED
+        )
         h.take()
         wire = h.subscribe(key=2)
         h.hear("CLOSED", wire, "auth-required: members only")

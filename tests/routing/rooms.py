@@ -86,7 +86,7 @@ async def rooms(
         )
         book = RelayBook(store, policy, owner=me, keyed=keyed, fallback=fallback, indexers=indexers)
         courier = await stack.enter_async_context(
-            Courier(store, store.ledger, pool, book, clock=clock)
+            Courier(store, store.ledger, pool, book, folder=folder, clock=clock)
         )
         yield Rooms(store, pool, book, courier, policy, clock)
 

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from nostr_client.errors import InvalidEvent, StoreError
+from nostr_client.net.outcome import How
 from nostr_client.net.report import Answer
 from nostr_client.protocol import kinds
 from nostr_client.protocol.filters import Filter
-from nostr_client.routing import courier as courier_room
+from nostr_client.routing import reader as reader_room
 from nostr_client.store.copies import CopyState
 from nostr_client.store.events import EventStore
 from tests.routing.rooms import (
@@ -190,14 +191,18 @@ async def test_ask_saves_what_comes_and_tells_how_each_relay_ended(tmp_path: Pat
         asked = await asking
         assert asked.new == 1
         assert list(asked.events) == [note.id]
-        assert asked.ends[one.url] is None
-        assert asked.ends[two.url] is None
-        assert asked.found == {one.url: 1, two.url: 1}
-        for url, prefix in ((wall.url, "auth-required"), (silent.url, ""), (DEAD, "")):
-            end = asked.ends[url]
-            assert end is not None
-            assert end.prefix == prefix
-        assert asked.ends["ws://10.0.0.1"] is not None
+        assert {url: (end.how, end.events) for url, end in asked.ends.items()} == {
+            one.url: (How.ANSWERED, 1),
+            two.url: (How.ANSWERED, 1),
+            wall.url: (How.NOT_ALLOWED, 0),
+            silent.url: (How.SILENT, 0),
+            DEAD: (How.UNREACHABLE, 0),
+            "ws://10.0.0.1": (How.NOT_ASKED, 0),
+        }
+        assert asked.answered == (one.url, two.url)
+        end = asked.ends[wall.url]
+        assert (end.prefix, end.reason) == ("auth-required", "who are you?")
+        assert str(end) == f"{wall.url}: not allowed (auth-required: who are you?)"
         copies = await r.store.ledger.copies(note.id)
         assert {c.url for c in copies} == {one.url, two.url}
         assert all(c.state is CopyState.CONFIRMED and not c.wanted for c in copies)
@@ -223,19 +228,20 @@ async def test_fetch_goes_where_authors_write(tmp_path: Path) -> None:
     ):
         await r.store.save([relay_list(BEN, bens.url)])
         both = Filter.of(authors=[BEN.public_key.hex, CY.public_key.hex], kinds=[1])
-        assert await r.courier.fetch([both]) == 2
-        [request] = [frame for frame in bens.log if frame[0] == "REQ"]
+        assert (await r.courier.fetch([both])).new == 2
+        [request] = [frame for frame in bens.sent("REQ") if frame[2]["kinds"] == [1]]
         assert request[2]["authors"] == [BEN.public_key.hex]
-        [request] = [frame for frame in own.log if frame[0] == "REQ"]
+        [request] = [frame for frame in own.sent("REQ") if frame[2]["kinds"] == [1]]
         assert request[2]["authors"] == [CY.public_key.hex]
-        assert await r.courier.fetch([Filter.of(ids=[from_cy.id])]) == 0
+        assert (await r.courier.fetch([Filter.of(ids=[from_cy.id])])).new == 0
 
 
 async def test_fetch_offline_is_nothing(tmp_path: Path) -> None:
     async with rooms(tmp_path, fallback=[DEAD]) as r:
-        assert await r.courier.fetch([NOTES]) == 0
-        assert await r.courier.fetch([NOTES], []) == 0
-        assert await r.courier.fetch([]) == 0
+        asked = await r.courier.fetch([NOTES])
+        assert (asked.new, [end.how for end in asked.ends.values()]) == (0, [How.UNREACHABLE])
+        assert (await r.courier.fetch([NOTES], [])).ends == {}
+        assert (await r.courier.fetch([])).ends == {}
 
 
 async def test_follow_fills_the_store_and_says_when_it_has_caught_up(tmp_path: Path) -> None:
@@ -259,7 +265,7 @@ async def test_follow_fills_the_store_and_says_when_it_has_caught_up(tmp_path: P
 async def test_a_store_that_fails_pauses_the_reading_and_loses_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(courier_room, "STORE_PAUSE", 0.05)
+    monkeypatch.setattr(reader_room, "STORE_PAUSE", 0.05)
     note = signed(BEN, content="hello")
     async with Relay(note) as one, rooms(tmp_path) as r:
         save, failures = EventStore.save, [StoreError("the disk is full")] * 3

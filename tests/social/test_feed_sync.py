@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from nostr_client.errors import StoreError
+from nostr_client.net.outcome import How
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
@@ -28,7 +32,7 @@ from tests.social.house import (
     relay_list,
     signed,
 )
-from tests.waiting import until, waits_for_nobody
+from tests.waiting import LIMIT, until, waits_for_nobody
 
 
 @pytest.fixture(autouse=True)
@@ -208,3 +212,50 @@ async def test_trouble_with_the_store_is_a_status_and_not_the_end(
         await until(lambda: h.timeline.status.problem == "the disk is full")
         await held(h, note)
         assert h.timeline.status.problem == ""
+
+
+async def test_a_first_reading_is_not_caught_up_before_the_follows_it_learnt_are_read(
+    tmp_path: Path,
+) -> None:
+    """The follow list, and the relay lists of those in it, are on my relay; their notes are not."""
+    note = signed(BEN, content="at my own relay")
+    async with Relay(note) as bens, Relay() as mine, house(tmp_path, fallback=[mine.url]) as h:
+        mine.keep(following(BEN_KEY))
+        mine.keep(relay_list(BEN, bens.url))
+        h.sync.start()
+        await until(lambda: h.timeline.status.is_caught_up)
+        assert [view.event for view in await h.timeline.home()] == [note]
+        assert h.timeline.status.ends[bens.url].how is How.ANSWERED
+
+
+class Gated(Relay):
+    """Answers no question before its `gate` is open."""
+
+    def __init__(self, *events: Event) -> None:
+        super().__init__(*events)
+        self.gate = asyncio.Event()
+
+    async def _on_req(self, socket: Any, wire: str, filters: Sequence[Filter]) -> None:
+        await self.gate.wait()
+        await super()._on_req(socket, wire, filters)
+
+
+async def test_lists_that_come_late_change_the_plan_when_they_come(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Meanwhile what can be read is read, and it is not said that this is all."""
+    monkeypatch.setattr(feed_sync, "LEARN_FIRST", 0.0)
+    monkeypatch.setattr(feed_sync, "LISTS_LIMIT", LIMIT)
+    here, far = signed(CY, content="here"), signed(BEN, content="far")
+    async with (
+        Relay(far) as bens,
+        Relay(here) as mine,
+        Gated(relay_list(BEN, bens.url)) as slow,
+        house(tmp_path, fallback=[mine.url, slow.url]) as h,
+    ):
+        await h.keep(following(BEN_KEY, CY_KEY))
+        h.sync.start()
+        await held(h, here)
+        assert not h.timeline.status.is_caught_up
+        slow.gate.set()
+        await held(h, far)

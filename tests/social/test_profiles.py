@@ -89,12 +89,12 @@ async def test_profiles_are_fetched_with_relay_lists(tmp_path: Path) -> None:
         Relay(profile({"name": "ben"}), listed) as index,
         house(tmp_path, indexers=[index.url]) as h,
     ):
-        assert await h.profiles.fetch([BEN_KEY, CY_KEY]) == 2
+        assert (await h.profiles.fetch([BEN_KEY, CY_KEY])).answered == (index.url,)
         assert (await h.profiles.get(BEN_KEY)).name == "ben"
         assert (await h.courier.book.relays_of(BEN_KEY)).write == (DEAD,)
-        assert await h.profiles.fetch([BEN_KEY], limit=0.2) == 0
+        assert (await h.profiles.fetch([BEN_KEY], limit=0.2)).new == 0
     async with house(tmp_path / "offline", fallback=[DEAD]) as h:
-        assert await h.profiles.fetch([BEN_KEY]) == 0
+        assert (await h.profiles.fetch([BEN_KEY])).new == 0
 
 
 async def test_an_update_leaves_the_other_fields_byte_for_byte(tmp_path: Path) -> None:

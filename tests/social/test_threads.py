@@ -137,3 +137,21 @@ async def test_offline_a_thread_is_what_is_here(tmp_path: Path) -> None:
         await h.keep(ROOT, A)
         assert drawn(await h.threads.fetch(A.id)) == ["root", "  a"]
         assert (await h.threads.fetch("0" * 64)).items == ()
+
+
+async def test_a_note_is_found_where_its_author_writes_and_it_is_said_who_answered(
+    tmp_path: Path,
+) -> None:
+    """A code that names the author and no relay; the author's list is on the own relay."""
+    async with (
+        Relay(A) as bens,
+        Relay(relay_list(BEN, bens.url), ROOT) as own,
+        house(tmp_path, fallback=[own.url, DEAD]) as h,
+    ):
+        await h.keep(relay_list(ANA, own.url))
+        view = await h.threads.fetch(A.id, author=BEN_KEY)
+        assert drawn(view) == ["root", "  a"]
+        assert {url: end.answered for url, end in view.ends.items() if not end.spare} == {
+            own.url: True,
+            bens.url: True,
+        }

@@ -72,7 +72,7 @@ class ProfileScreen(Screen[None]):
     async def _load(self) -> None:
         try:
             await self.refresh_profile()
-            if await self._client.profiles.fetch([self._pubkey]):
+            if (await self._client.profiles.fetch([self._pubkey])).new:
                 await self.refresh_profile()
             await self._client.profiles.check_nip05(self._pubkey)
             await self.refresh_profile()

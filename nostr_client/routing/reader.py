@@ -1,0 +1,431 @@
+"""Reader: the one road of asking. Whom to ask is planned here, and what comes is saved.
+
+**Whom.** A plan is made from what is known *after* what it needs was fetched: the relay lists of
+the authors (`learn`). A list not held yet is not "no list"; one that was looked for in vain is
+looked for again after a while, by whatever process (`routing.sought`). Own read relays come first,
+then those where the authors write, then starters and indexers, which get little more time once the
+others have brought something. Everything is bounded in time.
+
+**What comes** was verified by the pool, or equals what is held. It is saved in batches, each
+arrival is written down as a copy, and the relay book learns from it. A store that fails for a while
+stops the reading (the sockets fill up, nothing is dropped) until it works again.
+
+**What is said**: an `Asked` tells for each relay how its part ended.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+import msgspec
+
+from nostr_client.errors import StoreError
+from nostr_client.net.fetch import Ends
+from nostr_client.net.outcome import End, How
+from nostr_client.net.paging import Paging
+from nostr_client.net.pool import RelayPool
+from nostr_client.net.subscription import Arrival, Subscription
+from nostr_client.protocol import kinds
+from nostr_client.protocol.event import Event
+from nostr_client.protocol.filters import Filter
+from nostr_client.routing.arrivals import Asked, Following
+from nostr_client.routing.owned_tasks import OwnedTasks
+from nostr_client.routing.planner import author_filters, plan_read
+from nostr_client.routing.relay_book import RelayBook
+from nostr_client.routing.sought import Sought
+from nostr_client.store.events import EventStore, SaveStatus
+
+log = logging.getLogger(__name__)
+
+FETCH_LIMIT: Final = 10.0
+READ_BACK_LIMIT: Final = 60.0
+LEARN_LIMIT: Final = 3.0
+"""Seconds in which the relay lists that a plan needs are looked for."""
+GRACE: Final = 2.0
+"""Seconds that the others have once those that matter have brought what is wanted."""
+TO_THE_END: Final = Paging(most=20_000)
+"""Page by page, so many events of one relay at most."""
+STORE_PAUSE: Final = 2.0
+"""Seconds before a batch is offered again to a store that failed."""
+MOST_HINTED: Final = 12
+"""Relays asked for lists only since they are where a person was seen."""
+
+_NEW: Final = (SaveStatus.STORED, SaveStatus.REPLACED)
+Routes = Mapping[str, Sequence[Filter]]
+"""What each relay is asked."""
+Enough = Callable[[Asked, Ends], bool]
+"""Has a question brought what matters, so that the rest may be given little time?"""
+
+
+class Reader:
+    """Asks, fetches and follows for one client, inside `async with`.
+
+    `folder` (data) is where it is remembered whose relay list was looked for in vain. `on_taken` is
+    called with what came in and is held.
+    """
+
+    def __init__(
+        self,
+        store: EventStore,
+        pool: RelayPool,
+        book: RelayBook,
+        *,
+        folder: Path | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.store = store
+        self.pool = pool
+        self.book = book
+        self.on_taken: Callable[[Collection[Event]], None] = lambda events: None
+        self._clock = clock
+        self._sought = Sought(folder / "sought.json" if folder else None, clock)
+        self._tasks = OwnedTasks()
+
+    async def __aenter__(self) -> Self:
+        await self._tasks.__aenter__()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._tasks.__aexit__(kind, error, trace)
+
+    # What a plan needs
+
+    async def learn(
+        self,
+        pubkeys: Collection[str],
+        *,
+        kind: int = kinds.RELAY_LIST,
+        limit: float | None = None,
+    ) -> Asked:
+        """Fetch the lists of `kind` (NIP-65, or 10050 of NIP-17) that the store lacks, within
+        `limit` seconds (`LEARN_LIMIT`), where own relays, indexers and better hints may have them.
+
+        Whoever was looked for lately is not looked for again. Raises StoreError.
+        """
+        owner = self.book.owner
+        if owner and kind == kinds.RELAY_LIST and owner not in pubkeys:
+            await self.learn([owner], limit=limit)  # it says where the others may be
+        missing = self._sought.due(await self.book.without_list(pubkeys, kind), kind)
+        if not missing:
+            return Asked()
+
+        def enough(asked: Asked, ends: Ends) -> bool:
+            return missing <= {event.pubkey for event in asked.events.values()}
+
+        routes = await self._where_lists_are(missing, kind)
+        asked = await self._ask(routes, limit or LEARN_LIMIT, enough=enough)
+        if asked.answered:
+            found = {event.pubkey for event in asked.events.values()}
+            await self._sought.in_vain(missing - found, kind)
+        else:
+            self._sought.nobody_answered(missing, kind)
+        return asked
+
+    async def _where_lists_are(self, pubkeys: Collection[str], kind: int) -> Routes:
+        places = await self.book.places()
+        wanted = author_filters(pubkeys, [kind])
+        routes: dict[str, Sequence[Filter]] = dict.fromkeys(places.of_lists, wanted)
+        hinted: dict[str, set[str]] = {}
+        for pubkey in sorted(pubkeys):
+            for url in self.book.vouched(pubkey):
+                if url in hinted or (url not in routes and len(hinted) < MOST_HINTED):
+                    hinted.setdefault(url, set()).add(pubkey)
+        return routes | {url: author_filters(people, [kind]) for url, people in hinted.items()}
+
+    async def route(
+        self, filters: Sequence[Filter], avoid: Collection[str] = ()
+    ) -> dict[str, list[Filter]]:
+        """Where to send each filter by what is known: `{url: filters}` (NIP-65)."""
+        routes, _ = await self._routed(filters, avoid)
+        return routes
+
+    async def _routed(
+        self, filters: Sequence[Filter], avoid: Collection[str] = ()
+    ) -> tuple[dict[str, list[Filter]], set[str]]:
+        """The routes, and which relays matter: the own ones, and those of the authors' lists."""
+        authors = authors_of(filters)
+        places = await self.book.places()
+        people = await self.book.of_many(authors)
+        routes: dict[str, list[Filter]] = {}
+        for filter in filters:
+            if not filter.authors:
+                for url in places.common:
+                    routes.setdefault(url, []).append(filter)
+                continue
+            plan = plan_read([people[p] for p in sorted(filter.authors)], places, avoid=avoid)
+            for url, part in plan.items():
+                routes.setdefault(url, []).append(filter.changed(authors=part))
+        listed = {url for p in people.values() if p.source == "list" for url in p.write}
+        return routes, routes.keys() & (listed | set(places.read))
+
+    # Asking
+
+    async def fetch(
+        self,
+        filters: Sequence[Filter],
+        urls: Collection[str] | None = None,
+        *,
+        timeout: float = FETCH_LIMIT,  # noqa: ASYNC109
+        paging: Paging = TO_THE_END,
+    ) -> Asked:
+        """Ask relays and save.
+
+        Without `urls` each filter's authors are asked for where they write, everything else at
+        the client's own relays. Offline nothing comes; that is no error. Raises StoreError.
+        """
+        if urls is not None:
+            return await self.ask(filters, urls, timeout=timeout, paging=paging)
+        await self.learn(authors_of(filters))
+        routes, firm = await self._routed(filters)
+        return await self.ask_each(routes, limit=timeout, firm=firm, paging=paging)
+
+    async def find(
+        self,
+        ids: Collection[str],
+        *,
+        near: Collection[str] = (),
+        authors: Collection[str] = (),
+        limit: float = FETCH_LIMIT,
+    ) -> Asked:
+        """Ask for events by their ids, and save them: at `near`, hints that go through the address
+        policy here, where `authors` write, and at the client's own relays. Ends when all are here.
+        """
+        wanted = frozenset(ids)
+        await self.learn(authors)
+        places, people = await self.book.places(), await self.book.of_many(authors)
+        hinted = [url for hint in near if (url := self.book.policy.from_stranger(hint))]
+        written = [url for person in people.values() for url in person.write]
+        urls = dict.fromkeys((*places.read, *hinted, *written, *places.common))
+
+        def enough(asked: Asked, ends: Ends) -> bool:
+            return wanted <= asked.events.keys()
+
+        routes = dict.fromkeys(urls, (Filter(ids=wanted),))
+        asked = await self._ask(routes, limit, enough=enough, grace=0.0)
+        return _weighed(asked, {*places.read, *hinted, *written})
+
+    async def ask(
+        self,
+        filters: Sequence[Filter],
+        urls: Collection[str],
+        *,
+        timeout: float = FETCH_LIMIT,  # noqa: ASYNC109
+        paging: Paging | None = None,
+    ) -> Asked:
+        """Ask each relay for what it has stored, at most `timeout` seconds; save what comes.
+
+        With `paging` a relay that sends its answer in pages is read to the end. Every relay of
+        `urls` has an entry in `ends` afterwards. Raises StoreError.
+        """
+        return await self._ask(dict.fromkeys(urls, filters), timeout, paging=paging)
+
+    async def ask_each(
+        self,
+        routes: Routes,
+        *,
+        limit: float = FETCH_LIMIT,
+        firm: Collection[str] = (),
+        paging: Paging = TO_THE_END,
+    ) -> Asked:
+        """Ask each relay its own question, all at once.
+
+        `firm` are the relays that matter: when they have answered and something has come, the
+        others have `GRACE` seconds more.
+        """
+
+        def enough(asked: Asked, ends: Ends) -> bool:
+            return bool(firm and asked.events) and not any(url in ends.waiting for url in firm)
+
+        asked = await self._ask(routes, limit, enough=enough, paging=paging)
+        return _weighed(asked, firm)
+
+    async def read_back(
+        self, filters: Sequence[Filter], url: str, *, limit: float = READ_BACK_LIMIT
+    ) -> bool:
+        """Read everything that `url` has for `filters`, page by page, and save it.
+
+        False when the relay did not answer to the end within `limit` seconds.
+        """
+        asked = await self.ask(filters, [url], timeout=limit, paging=TO_THE_END)
+        return asked.ends[url].answered
+
+    async def _ask(
+        self,
+        routes: Routes,
+        limit: float,
+        *,
+        paging: Paging | None = TO_THE_END,
+        enough: Enough = lambda asked, ends: False,
+        grace: float | None = None,
+    ) -> Asked:
+        """Ask, and save what comes; `grace` seconds (`GRACE`) after there is `enough` it ends."""
+        dialled = {url: f for url, f in routes.items() if f and self.book.policy(url)}
+        asked, ends = Asked(), Ends(dialled)
+        loop = asyncio.get_running_loop()
+        how, why = How.SILENT, "timeout: no answer in time"
+        try:
+            async with asyncio.timeout(limit) as clock, asyncio.TaskGroup() as group:
+
+                def heard() -> None:
+                    nonlocal how, why
+                    at = clock.when()
+                    if at is not None and ends.waiting and enough(asked, ends):
+                        how, why = How.NOT_AWAITED, ""
+                        clock.reschedule(min(at, loop.time() + (GRACE if grace is None else grace)))
+
+                for filters, urls in _alike(dialled):
+                    sub = self.pool.subscribe(filters, urls, live=False, paging=paging)
+                    group.create_task(self._hear(sub, asked, ends, heard))
+        except TimeoutError:
+            pass  # what each relay did not do is said below
+        except ExceptionGroup as errors:
+            raise errors.exceptions[0] from None
+        ends.give_up(why, how)
+        ended = ends.result()
+        for url in routes:
+            asked.ends[url] = ended.get(url) or End(url=url, how=How.NOT_ASKED)
+        return asked
+
+    async def _hear(
+        self, subscription: Subscription, asked: Asked, ends: Ends, heard: Callable[[], None]
+    ) -> None:
+        waiting = set(subscription.urls)
+        async with subscription:
+            async for batch in subscription.batches():
+                arrivals = [item for item in batch if isinstance(item, Arrival)]
+                if arrivals:
+                    new = await self.take(arrivals)
+                    asked.new += new
+                    asked.events |= {arrival.event.id: arrival.event for arrival in arrivals}
+                for item in batch:
+                    ends.take(item)
+                waiting &= ends.waiting.keys()
+                heard()
+                if not waiting:
+                    return
+
+    # Following
+
+    @asynccontextmanager
+    async def follow(
+        self, filters: Sequence[Filter], urls: Collection[str]
+    ) -> AsyncIterator[Following]:
+        """Keep a live subscription into the store for as long as the block runs."""
+        dialled = [url for url in dict.fromkeys(urls) if self.book.policy(url)]
+        following = Following(dialled)
+        if not (dialled and filters):
+            yield following
+            return
+        async with self.pool.subscribe(filters, dialled) as subscription:
+            filling = self._tasks.start(self._fill(subscription, following))
+            try:
+                yield following
+            finally:
+                filling.cancel()
+                await asyncio.wait([filling])
+
+    @asynccontextmanager
+    async def follow_all(self, filters: Sequence[Filter]) -> AsyncIterator[None]:
+        """The same, wherever the filters' authors write: at once by what is known, and better once
+        the lists that are missing have come. Raises StoreError."""
+        async with AsyncExitStack() as known:
+            routes = await self.route(filters)
+            for url, part in routes.items():
+                await known.enter_async_context(self.follow(part, [url]))
+            learning = self._tasks.start(self._follow_more(filters, routes))
+            try:
+                yield
+            finally:
+                learning.cancel()
+                await asyncio.wait([learning])
+
+    async def _follow_more(self, filters: Sequence[Filter], routes: Routes) -> None:
+        """What `routes` lack once the relay lists are known."""
+        try:
+            await self.learn(authors_of(filters))
+            learned = await self.route(filters)
+        except StoreError as error:
+            log.warning("relay lists are not looked for: %s", error)
+            return
+        async with AsyncExitStack() as stack:
+            for url, part in learned.items():
+                if more := [filter for filter in part if filter not in routes.get(url, ())]:
+                    await stack.enter_async_context(self.follow(more, [url]))
+            await asyncio.Event().wait()
+
+    async def _fill(self, subscription: Subscription, following: Following) -> None:
+        async for batch in subscription.batches():
+            arrivals = [item for item in batch if isinstance(item, Arrival)]
+            while arrivals:
+                try:
+                    following.arrived += await self.take(arrivals)
+                    following.problem = ""
+                    break
+                except StoreError as error:
+                    if not following.problem:
+                        log.warning("reading pauses: %s", error)
+                    following.problem = str(error)
+                    await asyncio.sleep(STORE_PAUSE)
+            for item in batch:
+                following.heard(item)
+
+    async def take(self, arrivals: Sequence[Arrival]) -> int:
+        """Save what arrived and write down the copies; how many were new here.
+
+        What strangers send has its quotas: for some there may be no room.
+        """
+        quotas = self.store.quotas
+        refused = await quotas.admit([(a.event, a.url) for a in arrivals])
+        arrivals = [a for a in arrivals if a.event.id not in refused]
+        events = {a.event.id: a.event for a in arrivals}
+        brought = {a.event.id: a.url for a in reversed(arrivals)}
+        results = await self.store.save(list(events.values()))
+        held = {event.id for event, r in zip(events.values(), results, strict=True) if r.held}
+        pairs = [(a.event.id, a.url) for a in arrivals if a.event.id in held]
+        if pairs:
+            await self.store.ledger.confirm(pairs)
+        for arrival in arrivals:
+            self.book.observe(arrival.event, arrival.url)
+        self.on_taken([event for event in events.values() if event.id in held])
+        fresh = [e for e, r in zip(events.values(), results, strict=True) if r.status in _NEW]
+        quotas.charge((event, brought[event.id]) for event in fresh)
+        return len(fresh)
+
+
+def authors_of(filters: Sequence[Filter]) -> frozenset[str]:
+    """Everybody whom the filters ask for by name."""
+    return frozenset().union(*(f.authors or () for f in filters))
+
+
+def _weighed(asked: Asked, firm: Collection[str]) -> Asked:
+    """The same; where there are relays that matter, nothing depends on the others."""
+    if firm:
+        asked.ends = {
+            url: end if url in firm else msgspec.structs.replace(end, spare=True)
+            for url, end in asked.ends.items()
+        }
+    return asked
+
+
+def _alike(routes: Routes) -> list[tuple[Sequence[Filter], list[str]]]:
+    """The relays that are asked the same, together: what several send is checked once."""
+    groups: list[tuple[Sequence[Filter], list[str]]] = []
+    for url, filters in routes.items():
+        urls = next((urls for asked, urls in groups if asked == filters), None)
+        if urls is None:
+            groups.append((filters, [url]))
+        else:
+            urls.append(url)
+    return groups

@@ -1,0 +1,193 @@
+"""The one road of asking: what a plan needs is fetched first, and how each relay ended is said."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from nostr_client.net.outcome import How
+from nostr_client.net.paging import Paging
+from nostr_client.protocol import kinds
+from nostr_client.protocol.filters import Filter
+from nostr_client.routing import reader
+from nostr_client.routing.sought import BELIEVED, PAUSE, Sought
+from tests.routing import moody
+from tests.routing.rooms import (
+    ANA,
+    BEN,
+    CY,
+    DEAD,
+    START,
+    Clock,
+    Relay,
+    relay_list,
+    rooms,
+    signed,
+)
+
+BEN_KEY, CY_KEY = BEN.public_key.hex, CY.public_key.hex
+OF_BEN = Filter.of(authors=[BEN_KEY], kinds=[1])
+HOURS = 3600.0
+"""Seconds after which the test has failed for long: nothing may wait for a limit."""
+
+
+def asked_for_lists(relay: Relay, pubkey: str) -> int:
+    """How often `relay` was asked for the relay list of `pubkey`."""
+    filters = [f for frame in relay.sent("REQ") for f in frame[2:]]
+    return sum(f.get("kinds") == [kinds.RELAY_LIST] and pubkey in f["authors"] for f in filters)
+
+
+@pytest.fixture(autouse=True)
+def in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody is waited for longer than is needed, be it for a list that is nowhere."""
+    monkeypatch.setattr(reader, "GRACE", 0.0)
+
+
+async def test_a_list_not_held_yet_is_fetched_before_the_plan_is_made(tmp_path: Path) -> None:
+    note = signed(BEN, content="at my own relay")
+    async with Relay(note) as bens, Relay() as hub, rooms(tmp_path, fallback=[hub.url]) as r:
+        hub.keep(relay_list(BEN, bens.url))
+        asked = await r.courier.fetch([OF_BEN])
+        assert list(asked.events) == [note.id]
+        assert asked.ends[bens.url].how is How.ANSWERED
+
+
+async def test_own_read_relays_are_asked_for_whoever_has_no_list(tmp_path: Path) -> None:
+    """Though every starter is out of reach."""
+    note, profile = signed(BEN, content="no list"), signed(BEN, 0, "{}")
+    async with Relay(note, profile) as own, rooms(tmp_path, fallback=[DEAD]) as r:
+        await r.store.save([relay_list(ANA, own.url)])
+        assert (await r.book.places()).common == (own.url, DEAD)
+        for wanted in (OF_BEN, Filter.of(authors=[BEN_KEY], kinds=[0]), Filter.of(ids=[note.id])):
+            asked = await r.courier.fetch([wanted])
+            assert len(asked.events) == 1
+            assert asked.answered == (own.url,)
+            assert {url: end.spare for url, end in asked.ends.items()} == {
+                own.url: False,
+                DEAD: True,
+            }
+
+
+async def test_the_own_list_is_learnt_first_since_it_says_where_others_lists_are(
+    tmp_path: Path,
+) -> None:
+    note = signed(BEN, content="far")
+    async with (
+        Relay(note) as bens,
+        Relay(relay_list(BEN, bens.url)) as mine,
+        Relay(relay_list(ANA, mine.url)) as index,
+        rooms(tmp_path, indexers=[index.url]) as r,
+    ):
+        assert list((await r.courier.fetch([OF_BEN])).events) == [note.id]
+
+
+async def test_what_was_looked_for_in_vain_is_not_looked_for_again_by_any_process(
+    tmp_path: Path,
+) -> None:
+    clock = Clock()
+    async with Relay() as hub:
+        for _ in range(2):
+            async with rooms(tmp_path, fallback=[hub.url], clock=clock) as r:
+                for _ in range(2):
+                    await r.courier.fetch([OF_BEN])
+        assert asked_for_lists(hub, BEN_KEY) == 1
+        clock.now += BELIEVED
+        async with rooms(tmp_path, fallback=[hub.url], clock=clock) as r:
+            hub.keep(relay_list(BEN, DEAD))
+            await r.courier.fetch([OF_BEN])
+            assert (await r.book.relays_of(BEN_KEY)).source == "list"
+
+
+async def test_that_nobody_answered_is_not_taken_for_no_list(tmp_path: Path) -> None:
+    clock = Clock()
+    async with Relay() as hub:
+        port, url = hub.port, hub.url
+    async with rooms(tmp_path, fallback=[url], clock=clock) as r:
+        await r.courier.learn([BEN_KEY])
+        assert (await r.courier.learn([BEN_KEY])).ends == {}, "not at once again"
+    async with (
+        Relay(relay_list(BEN, DEAD), port=port),
+        rooms(tmp_path, fallback=[url], clock=clock) as r,
+    ):
+        assert (await r.courier.learn([BEN_KEY])).new == 1
+
+
+async def test_lists_of_message_relays_are_looked_for_too(tmp_path: Path) -> None:
+    async with Relay() as inbox, Relay() as hub, rooms(tmp_path, fallback=[hub.url]) as r:
+        hub.keep(signed(BEN, kinds.DM_RELAYS, tags=(("relay", inbox.url),)))
+        wrap = signed(kind=kinds.GIFT_WRAP, content="x", tags=(("p", BEN_KEY),))
+        assert (await r.courier.publish(wrap)).accepted == (inbox.url,)
+
+
+async def test_once_the_own_relays_have_brought_something_nobody_else_is_waited_for(
+    tmp_path: Path,
+) -> None:
+    note = signed(BEN, content="x")
+    async with (
+        Relay(note) as own,
+        Relay() as silent,
+        rooms(tmp_path, fallback=[silent.url]) as r,
+    ):
+        silent.silent = True
+        await r.store.save([relay_list(ANA, own.url), relay_list(BEN, own.url)])
+        unlisted = Filter.of(authors=[BEN_KEY, CY_KEY], kinds=[1])
+        await r.courier.learn([CY_KEY], limit=0.1)
+        asked = await r.courier.fetch([unlisted], timeout=HOURS)
+        assert list(asked.events) == [note.id]
+        assert asked.ends[silent.url].how is How.NOT_AWAITED
+
+
+async def test_an_event_is_found_where_its_author_writes_and_that_ends_the_search(
+    tmp_path: Path,
+) -> None:
+    note = signed(BEN, content="x")
+    async with (
+        Relay(note) as bens,
+        Relay(relay_list(BEN, bens.url)) as index,
+        Relay() as silent,
+        rooms(tmp_path, owner=None, indexers=[index.url], fallback=[silent.url]) as r,
+    ):
+        silent.silent = True
+        asked = await r.courier.find([note.id], authors=[BEN_KEY], limit=HOURS)
+        assert await r.store.get(note.id) == note
+        assert not asked.ends[silent.url].answered
+
+
+async def test_hints_open_no_private_address(tmp_path: Path) -> None:
+    async with Relay(signed(BEN)) as box, rooms(tmp_path, private=()) as r:
+        asked = await r.courier.find([signed(BEN).id], near=[box.url, "nonsense"])
+        assert (asked.ends, box.connections) == ({}, 0)
+
+
+async def test_a_relay_that_holds_more_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pages of thirty: an exhaustive question gets all, one cut off by us is known to be so."""
+    monkeypatch.setattr(moody, "CAP", 30)
+    notes = [signed(BEN, content=str(n), at=START + n) for n in range(120)]
+    async with Relay(*notes) as paging, rooms(tmp_path) as r:
+        asked = await r.courier.ask([OF_BEN], [paging.url], paging=Paging(True, most=40))
+        assert asked.ends[paging.url].how is How.INCOMPLETE
+        asked = await r.courier.ask([OF_BEN], [paging.url], paging=Paging(True))
+        assert (len(asked.events), asked.ends[paging.url].how) == (120, How.ANSWERED)
+
+
+async def test_what_was_sought_survives_damage_and_a_folder_that_takes_nothing(
+    tmp_path: Path,
+) -> None:
+    path, clock = tmp_path / "sought.json", Clock()
+    for damage in (b"", b"{", b"[]", b'{"a": "b"}'):
+        path.write_bytes(damage)
+        assert Sought(path, clock).due([BEN_KEY], 10_002) == {BEN_KEY}
+    one, other = Sought(path, clock), Sought(path, clock)
+    await one.in_vain([BEN_KEY], 10_002)
+    await other.in_vain([CY_KEY], 10_002)
+    assert Sought(path, clock).due([BEN_KEY, CY_KEY], 10_002) == set()
+    assert Sought(path, clock).due([BEN_KEY], 10_050) == {BEN_KEY}
+    nowhere = Sought(tmp_path / "missing" / "sought.json", clock)
+    await nowhere.in_vain([BEN_KEY], 10_002)
+    nowhere.nobody_answered([CY_KEY], 10_002)
+    assert nowhere.due([BEN_KEY, CY_KEY], 10_002) == set()
+    clock.now += PAUSE
+    assert nowhere.due([BEN_KEY, CY_KEY], 10_002) == {CY_KEY}
