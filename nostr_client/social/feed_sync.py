@@ -199,6 +199,8 @@ class FeedSync:
         ends: dict[str, End] = {}
         for following in followings:
             ends = joined(ends, following.ends)
+        relays = set().union(*(f.urls for f in followings))
+        behind = set().union(*(f.urls - f.caught_up for f in followings))
         learning = self._learning is not None and not self._learning.done()
         return SyncStatus(
             running=self._run is not None and not self._run.done(),
@@ -206,8 +208,8 @@ class FeedSync:
             and self._own_read.is_set()
             and not (learning or self._replan.is_set()),
             ends=ends,
-            relays=len(set().union(*(f.urls for f in followings))),
-            caught_up=len(set().union(*(f.caught_up for f in followings))),
+            relays=len(relays),
+            caught_up=len(relays - behind),
             people=self._people,
             problem=problems[0] if problems else self._problem,
         )
@@ -229,6 +231,7 @@ class FeedSync:
         finally:
             self._feeds.clear()
             self._followings.clear()
+            self._save_marks()
 
     async def _steadily(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Do it again after trouble with the store, until it ends by itself."""
@@ -340,16 +343,20 @@ class FeedSync:
         begun = int(self._clock())
         async with self._courier.follow(filters, [url]) as following:
             self._followings[url] = following
+            moved = False
             try:
                 await following.wait_read(url)
                 if following.arrived >= CUT_OFF:
                     await self._read_back(url, resumed)
                 self._marks.move(url, begun, authors)
+                moved = True
                 while True:
                     await asyncio.sleep(SAVE_MARKS)
                     if url in following.read and not following.problem:
                         self._marks.move(url, int(self._clock()), authors)
             finally:
+                if not moved and url in following.read and following.arrived < CUT_OFF:
+                    self._marks.move(url, begun, authors)  # a command ends as soon as all is read
                 if self._followings.get(url) is following:
                     del self._followings[url]
 
@@ -407,12 +414,9 @@ class FeedSync:
     # Marks
 
     async def _keep_marks(self) -> None:
-        try:
-            while True:
-                await asyncio.sleep(SAVE_MARKS)
-                await asyncio.to_thread(self._save_marks)
-        finally:
-            self._save_marks()
+        while True:
+            await asyncio.sleep(SAVE_MARKS)
+            await asyncio.to_thread(self._save_marks)
 
     def _save_marks(self) -> None:
         try:
