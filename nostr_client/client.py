@@ -367,7 +367,7 @@ class NostrClient:
                 self.book.policy.own_relay = await own.ensure()
         except TimeoutError:
             self.own_relay_problem = f"the own relay did not start within {OWN_RELAY_LIMIT:g} s"
-        except (NostrError, OSError) as error:
+        except NostrError as error:
             self.own_relay_problem = str(error)
         self.book.policy.own_headers = own.headers
         self.own_relay = own

@@ -22,6 +22,7 @@ from typing import Final
 from nostr_client.errors import FolderInUse, StoreError, StoreFull
 
 HOME_VARIABLE: Final = "NOSTR_CLIENT_HOME"
+FULL: Final = "the disk is full: make room on it"
 _APP: Final = "nostr-client"
 _OURS: Final = "NOSTR_CLIENT_"
 _SECRET_NAME: Final = re.compile("PASSWORD|PASSPHRASE|SECRET|NSEC", re.IGNORECASE)
@@ -279,5 +280,15 @@ else:
 
 def store_error(what: str, error: OSError) -> StoreError:
     """What the system said about a folder of ours, as an error of ours; `what` comes first."""
-    kind = StoreFull if error.errno in (errno.ENOSPC, errno.EDQUOT) else StoreError
-    return kind(f"{what}: {error.strerror or error}")
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return StoreFull(f"{what}: {FULL}")
+    return StoreError(f"{what}: {error.strerror or error}")
+
+
+@contextlib.contextmanager
+def translated(what: str) -> Iterator[None]:
+    """What the system says about a folder of ours within the block becomes a StoreError."""
+    try:
+        yield
+    except OSError as error:
+        raise store_error(what, error) from error

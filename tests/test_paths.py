@@ -101,7 +101,7 @@ def test_a_failed_write_leaves_the_old_file_and_no_other(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(StoreError, match="No space left"):
+    with pytest.raises(StoreError, match="the disk is full: make room on it"):
         write_private(path, b"new")
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
@@ -301,5 +301,5 @@ def test_a_full_disk_has_an_error_of_its_own(
         lambda: write_private(tmp_path / "a", b""),
         lambda: FolderLock(tmp_path / "lock").__enter__(),
     ):
-        with pytest.raises(StoreFull, match="No space left"):
+        with pytest.raises(StoreFull, match="the disk is full: make room on it"):
             act()

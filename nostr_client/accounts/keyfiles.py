@@ -16,7 +16,7 @@ from typing import Final
 import msgspec
 
 from nostr_client.errors import AccountError, InvalidKey
-from nostr_client.paths import FolderLock, private_folder, write_private
+from nostr_client.paths import FolderLock, private_folder, translated, write_private
 from nostr_client.protocol.keys import PublicKey
 
 VERSION: Final = 1
@@ -99,26 +99,30 @@ class KeyFiles:
         """
         private_folder(self.folder)
         path = self.path(record.pubkey)
-        try:
-            held = msgspec.json.decode(path.read_bytes(), type=dict[str, msgspec.Raw])
-        except (FileNotFoundError, msgspec.MsgspecError, UnicodeDecodeError):
-            held = {}
+        with translated(f"cannot read {path}"):
+            try:
+                held = msgspec.json.decode(path.read_bytes(), type=dict[str, msgspec.Raw])
+            except (FileNotFoundError, msgspec.MsgspecError, UnicodeDecodeError):
+                held = {}
         fields = held | msgspec.json.decode(
             msgspec.json.encode(record), type=dict[str, msgspec.Raw]
         )
         write_private(path, msgspec.json.format(msgspec.json.encode(fields)))
 
     def delete(self, pubkey: str) -> None:
-        self.path(pubkey).unlink(missing_ok=True)
+        """Forget an account's file. Raises StoreError."""
+        with translated("cannot forget the account"):
+            self.path(pubkey).unlink(missing_ok=True)
 
     @property
     def current(self) -> str | None:
         """The pubkey of the account in use, if one was chosen."""
-        try:
-            chosen = (self.folder / "current").read_bytes()
-            return chosen.decode(errors="replace").strip() or None
-        except FileNotFoundError:
-            return None
+        path = self.folder / "current"
+        with translated(f"cannot read {path}"):
+            try:
+                return path.read_bytes().decode(errors="replace").strip() or None
+            except FileNotFoundError:
+                return None
 
     def set_current(self, pubkey: str) -> None:
         private_folder(self.folder)
@@ -127,7 +131,15 @@ class KeyFiles:
     @staticmethod
     def _read(path: Path) -> KeyRecord:
         try:
-            record = msgspec.json.decode(path.read_bytes(), type=KeyRecord)
+            data = path.read_bytes()
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            raise AccountError(
+                f"the account file {path} cannot be read: {error.strerror}"
+            ) from error
+        try:
+            record = msgspec.json.decode(data, type=KeyRecord)
             PublicKey(record.pubkey)
         except (msgspec.MsgspecError, UnicodeDecodeError, InvalidKey):
             raise AccountError(f"the account file {path} is damaged") from None

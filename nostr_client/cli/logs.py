@@ -45,6 +45,16 @@ class _PrivateFile(logging.FileHandler):
         descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         return os.fdopen(descriptor, "a", encoding="utf-8")
 
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a line; where that fails (a full disk), whoever has something to log goes on."""
+        try:
+            super().emit(record)
+        except OSError:  # of opening the file: logging itself sees only to what comes after that
+            self.handleError(record)
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """No traceback into Textual's terminal, or beside a command's one line of error."""
+
 
 def keep_log(path: Path) -> None:
     """Warnings and worse of every room go to `path`, and never to the terminal."""

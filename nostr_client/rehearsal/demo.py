@@ -6,12 +6,10 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 import msgspec
 
@@ -20,7 +18,7 @@ from nostr_client.errors import NostrError
 from nostr_client.output import Output
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.kinds import NOTE
-from nostr_client.rehearsal.community import RELAYS, Community
+from nostr_client.rehearsal.community import RELAYS, Community, stage
 from nostr_client.social.views import Posted
 
 KILLED = 3
@@ -51,9 +49,9 @@ class StoryFailed(NostrError):
 
 async def run_headless(out: Output) -> int:
     """Play the story; 0 when all ended well, 1 when not. Leaves nothing behind."""
-    with tempfile.TemporaryDirectory(prefix="nostr-demo-") as folder:
+    with stage() as folder:
         try:
-            async with Community.start(Path(folder)) as community:
+            async with Community.start(folder) as community:
                 await _Story(community, out).play()
         except StoryFailed as error:
             out.note(f"The demo failed: {error}")

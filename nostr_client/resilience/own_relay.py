@@ -52,6 +52,7 @@ from nostr_client.paths import (
     environment_for_children,
     paths,
     private_folder,
+    translated,
     write_private,
 )
 from nostr_client.protocol.urls import is_loopback, normalize_relay_url
@@ -153,7 +154,8 @@ class OwnRelay:
             try:
                 yield
             finally:
-                path.unlink(missing_ok=True)
+                with translated(f"cannot remove {path}"):
+                    path.unlink(missing_ok=True)
 
     def headers(self, url: str) -> Mapping[str, str]:
         """What tells the relay at `url` that we are its owner's program (RFC 6750).
@@ -189,7 +191,8 @@ class OwnRelay:
     async def stop(self) -> bool:
         """End it cleanly, kept or not. False when none was running. Raises OwnRelayError if it will
         not end."""
-        (self.data / "keep").unlink(missing_ok=True)
+        with translated(f"cannot change {self.data}"):
+            (self.data / "keep").unlink(missing_ok=True)
         return await self._end()
 
     async def _end(self) -> bool:
@@ -256,7 +259,8 @@ class OwnRelay:
                 with FolderLock(path):
                     return None
             except FolderInUse:
-                number = path.read_text(errors="replace").rpartition(" ")[2]
+                with translated(f"cannot read {path}"):
+                    number = path.read_text(errors="replace").rpartition(" ")[2]
             if number.isdecimal() and int(number) > 1:
                 return int(number)
             time.sleep(0.005)  # whoever took it a moment ago is just writing who they are
@@ -281,7 +285,8 @@ class OwnRelay:
                 )
         self._bound_log()
         # What an ended one left behind: nobody is to be asked, nor the lock tried, because of it.
-        (self.data / "relay.json").unlink(missing_ok=True)
+        with translated(f"cannot change {self.data}"):
+            (self.data / "relay.json").unlink(missing_ok=True)
         if not self._token.exists():
             write_private(self._token, secrets.token_urlsafe(32).encode())
         urls = self.urls()
@@ -302,7 +307,8 @@ class OwnRelay:
         flags = 0
         if sys.platform == "win32":
             flags = subprocess.DETACHED_PROCESS | subprocess.CREATE_NEW_PROCESS_GROUP
-        descriptor = os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        with translated(f"cannot write {self.log}"):
+            descriptor = os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         try:
             process = subprocess.Popen(  # noqa: S603 - our own interpreter
                 (

@@ -121,7 +121,7 @@ class Marks:
         self._marks[url] = Mark(at, {pubkey[:16] for pubkey in people})
 
     def save(self) -> None:
-        """Write the file, if anything changed. Blocks; raises OSError."""
+        """Write the file, if anything changed. Blocks. Raises StoreError."""
         data = msgspec.json.encode(self._marks, order="sorted")
         if data != self._saved:
             write_private(self._path, data)
@@ -421,5 +421,5 @@ class FeedSync:
     def _save_marks(self) -> None:
         try:
             self._marks.save()
-        except OSError as error:
+        except StoreError as error:
             log.warning("how far relays were read was not saved: %s", error)

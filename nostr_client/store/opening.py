@@ -20,7 +20,7 @@ from typing import Final, TypeVar
 from urllib.parse import quote
 
 from nostr_client.errors import QueryTimeout, StoreError, StoreFull
-from nostr_client.paths import private_folder, store_error
+from nostr_client.paths import FULL, private_folder, store_error
 from nostr_client.store.files import create_private, refuse_remains
 
 T = TypeVar("T")
@@ -205,7 +205,7 @@ def explained(error: sqlite3.Error, path: Path, limit: float = 0) -> StoreError:
     if code == sqlite3.SQLITE_INTERRUPT:
         return QueryTimeout(f"the query took more than {limit:g} s: it is too broad")
     if code == sqlite3.SQLITE_FULL or whole == sqlite3.SQLITE_IOERR_SHMSIZE:
-        return StoreFull(f"{path}: the disk is full: make room on it")
+        return StoreFull(f"{path}: {FULL}")
     match code:
         case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
             reason = f"another process has kept it locked for {LOCK_LIMIT:g} s"

@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 import gc
 import sys
-import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 from nostr_client.accounts.account import Accounts
 from nostr_client.client import NostrClient
@@ -122,10 +120,10 @@ async def probed(url: str, config: ClientConfig) -> Probed:
 @asynccontextmanager
 async def visit() -> AsyncIterator[NostrClient]:
     """Five relays and a community on this machine, and a guest's client among them."""
-    from nostr_client.rehearsal.community import Community
+    from nostr_client.rehearsal.community import Community, stage
 
-    with tempfile.TemporaryDirectory(prefix="nostr-demo-", ignore_cleanup_errors=True) as folder:
-        async with Community.start(Path(folder)) as community, asyncio.TaskGroup() as group:
+    with stage() as folder:
+        async with Community.start(folder) as community, asyncio.TaskGroup() as group:
             guest = await community.join("you", "Just visiting.")
             life = group.create_task(community.live())
             try:

@@ -12,7 +12,7 @@ from textual.screen import Screen
 from nostr_client.accounts.account import Account
 from nostr_client.accounts.keyfiles import Protection
 from nostr_client.client import NostrClient
-from nostr_client.errors import AccountError, NostrError, SignerError
+from nostr_client.errors import NostrError
 from nostr_client.signing.signer import Signer
 from nostr_client.tui.engine import Engine, Who
 from nostr_client.tui.screens.first_relays import FirstRelays
@@ -103,7 +103,7 @@ class Entering:
             return await self._show(Unlock(self._setting.accounts, account))
         try:
             return await self._setting.accounts.signer(account)
-        except (AccountError, SignerError) as error:
+        except NostrError as error:
             self._say(f"{error}. Only reading for now.", "error")
             return None
 

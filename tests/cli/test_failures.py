@@ -102,3 +102,15 @@ def test_the_log_is_bounded(tmp_path: Path) -> None:
         for handler in set(logging.getLogger().handlers) - set(before):
             logging.getLogger().removeHandler(handler)
             handler.close()
+
+
+def test_a_log_that_cannot_be_written_is_nobodys_trouble(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = logging.getLogger()
+    monkeypatch.setattr(root, "handlers", [])
+    (tmp_path / "state").write_text("no folder can be made here")
+    keep_log(tmp_path / "state" / "nostr-client.log")
+    logging.getLogger("nostr_client.test").warning("replication pauses")
+    logging.captureWarnings(False)
+    assert capsys.readouterr() == ("", "")

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from nostr_client.errors import StoreError
+from nostr_client.errors import StoreError, StoreFull
 from nostr_client.net.outcome import How
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Event
@@ -259,3 +259,22 @@ async def test_lists_that_come_late_change_the_plan_when_they_come(
         assert not h.timeline.status.is_caught_up
         slow.gate.set()
         await held(h, far)
+
+
+async def test_marks_that_cannot_be_kept_end_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A full disk: how far relays were read is only not remembered."""
+    note = signed(BEN, content="x")
+
+    def full(path: Path, data: bytes) -> None:
+        raise StoreFull("the disk is full")
+
+    monkeypatch.setattr(feed_sync, "write_private", full)
+    monkeypatch.setattr(feed_sync, "SAVE_MARKS", 0.02)
+    async with Relay(note) as one, house(tmp_path, fallback=[one.url]) as h:
+        await h.keep(following(BEN_KEY))
+        h.sync.start()
+        await held(h, note)
+        await until(lambda: "was not saved: the disk is full" in caplog.text)
+        assert h.timeline.status.running

@@ -6,7 +6,9 @@ import asyncio
 import contextlib
 import os
 import re
+import shutil
 import signal
+import subprocess
 import sys
 import termios
 from collections.abc import Iterator
@@ -17,7 +19,7 @@ import pytest
 
 from nostr_client.protocol.filters import Filter
 from nostr_client.store.events import EventStore
-from tests.tui.world import PASSWORD, World
+from tests.tui.world import PASSWORD, World, world_in
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no pseudo-terminals there")
@@ -240,3 +242,89 @@ def test_whatever_is_typed_or_pasted_comes_once_and_whole(writer: World) -> None
     assert b"oncews:" not in terminal.written
     notes = [text for text in asyncio.run(notes_of(writer)) if FOX in text]
     assert sorted(notes) == [f"{number} {FOX} {FOX}" for number in range(6)]
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A folder with 8 MiB in all."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ("mount", "-t", "tmpfs", "-o", "size=8M", "tmpfs", str(folder))
+    if shutil.which("mount") is None or subprocess.run(mount, check=False).returncode:
+        pytest.skip("nothing can be mounted here")
+    try:
+        yield folder
+    finally:
+        subprocess.run(("umount", "-l", str(folder)), check=True)
+
+
+def fill(folder: Path) -> Path:
+    """Take all the room there is."""
+    filler = folder / "filler"
+    with contextlib.suppress(OSError), filler.open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(4096))
+    return filler
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="a disk of Linux")
+def test_on_a_full_disk_it_says_so_and_goes_on(small_disk: Path) -> None:
+    world = world_in(small_disk)
+    world.where.config.mkdir(parents=True)
+    (world.where.config / "config.toml").write_text(CONFIG)
+    asyncio.run(_with_account(world))
+    terminal = unlocked(world)
+    filler = fill(small_disk)
+    terminal.child.send("c")
+    terminal.wait_for("New note")
+    terminal.child.send(FOX)
+    terminal.wait_for("draft NOT kept")
+    terminal.child.send("\x13")
+    terminal.wait_for("the disk is full: make room on it")
+    terminal.wait_for("ctrl+s")
+    filler.unlink()
+    terminal.wait_for("draft kept")
+    terminal.child.send("\x13")
+    terminal.wait_for("and the copy here.")
+    terminal.child.send(ESCAPE)
+    terminal.child.send("\x11")
+    assert terminal.ended() == 0
+    assert b"Traceback" not in terminal.written
+    assert FOX in asyncio.run(notes_of(world))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="a disk of Linux")
+def test_commands_on_a_full_disk_say_one_line(small_disk: Path) -> None:
+    filler = fill(small_disk)
+    environment = {
+        **os.environ,
+        "NOSTR_CLIENT_HOME": str(small_disk),
+        "NOSTR_CLIENT_PASSWORD": PASSWORD,
+    }
+
+    def run(*arguments: str) -> tuple[int, str]:
+        ran = subprocess.run(
+            (sys.executable, "-m", "nostr_client", *arguments),
+            check=False,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        return ran.returncode, ran.stderr
+
+    code, said = run("account", "create", "--name", "ana")
+    assert code == 1
+    assert said.count("\n") == 1
+    assert "the disk is full: make room on it" in said
+    filler.unlink()
+    assert run("account", "create", "--name", "ana")[0] == 0
+    fill(small_disk)
+    for arguments in (("post", "hello"), ("account", "switch", "ana"), ("own-relay", "start")):
+        code, said = run(*arguments)
+        assert (code, said.count("\n")) == (1, 1), said
+        assert "make room on it" in said
+    assert run("account", "list") == (0, "")

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import errno
 import stat
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from nostr_client.errors import StoreError
+from nostr_client import paths
+from nostr_client.errors import StoreError, StoreFull
 from nostr_client.net.report import Answer
+from nostr_client.protocol.event import Event
+from nostr_client.protocol.filters import Filter
 from nostr_client.safe_text import typeable
+from nostr_client.store.events import EventStore
+from nostr_client.store.saving import SaveResult
 from nostr_client.tui import drafts
 from nostr_client.tui.drafts import LONGEST, Draft, DraftKeeper
+from nostr_client.tui.screens import compose
 from nostr_client.tui.screens.compose import Compose
 from nostr_client.tui.widgets.meter import Meter, Sending
 from tests.conftest import StartRelay
-from tests.tui.world import PASSWORD, World, sees, shown, told, type_in, until
+from tests.tui.world import PASSWORD, World, burst, sees, shown, told, type_in, until
 
 ME = "ab" * 32
 
@@ -278,3 +286,89 @@ async def test_closing_while_it_is_on_its_way(world: World, start_relay: StartRe
 def draft_of(world: World, name: str) -> Draft:
     assert PASSWORD
     return Draft(world.where, world.pubkey("ana"), name)
+
+
+# No room
+
+
+class Disk:
+    """What the folder answers while it is full: every file that would be written."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.full = False
+        self.refused = 0
+        write = paths._write_new
+
+        def maybe(path: Path, data: bytes) -> None:
+            if self.full:
+                self.refused += 1
+                raise OSError(errno.ENOSPC, "No space left on device")
+            write(path, data)
+
+        monkeypatch.setattr(paths, "_write_new", maybe)
+
+
+async def test_a_draft_is_kept_as_soon_as_there_is_room(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compose, "TRY_AGAIN", 0.02)
+    disk = Disk(monkeypatch)
+    await world.account()
+    async with world.at_home() as (app, pilot):
+        disk.full = True
+        await pilot.press("c")
+        await type_in(pilot, "not lost")
+        await told(app, "The draft is not kept")
+        await until(lambda: disk.refused > 3)
+        said = [note for note in app._notifications if "not kept" in note.message]
+        assert len(said) == 1, "once, however often it was tried"
+        assert "the disk is full: make room on it" in said[0].message
+        assert "draft NOT kept" in shown(app)
+        await pilot.press("escape")
+        await pilot.press("ctrl+q")
+        assert isinstance(app.screen, Compose), "the only copy is on the screen"
+        disk.full = False
+        await until(lambda: draft_of(world, drafts.NEW_NOTE).read() == "not lost")
+        await sees(app, "draft kept")
+
+
+async def test_a_store_that_is_full_gives_the_text_back(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save, full = EventStore.save, [True]
+
+    async def maybe(store: EventStore, events: Sequence[Event]) -> list[SaveResult]:
+        if full[0]:
+            raise StoreFull("events.db: the disk is full: make room on it")
+        return await save(store, events)
+
+    await world.account()
+    async with world.at_home() as (app, _):
+        monkeypatch.setattr(EventStore, "save", maybe)
+        burst(app, "cfirst\x13")
+        await sees(app, "Not sent: events.db: the disk is full")
+        assert "first" in shown(app)
+        burst(app, "\x1b")
+        await until(lambda: app.screen is app.main)
+        assert draft_of(world, drafts.NEW_NOTE).read() == "first"
+        full[0] = False
+        burst(app, "c, and again\x13")
+        await sees(app, "Kept here.")
+        assert app.main is not None
+        stored = await app.main.client.store.query([Filter.of(kinds=[1])])
+        assert [event.content for event in stored] == ["first, and again"]
+
+
+async def test_what_holds_replication_up_is_said_once(world: World) -> None:
+    await world.account()
+    async with world.at_home() as (app, _):
+        assert app.main is not None
+        replication = app.main.client.replication
+
+        async def full() -> None:
+            raise StoreFull("send.lock: the disk is full: make room on it")
+
+        replication._work = full  # type: ignore[method-assign]
+        replication.problem = "send.lock: the disk is full: make room on it"
+        await told(app, "make room on it. It goes on when that is mended.")
+        assert app.is_running

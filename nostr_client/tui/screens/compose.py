@@ -23,6 +23,8 @@ from nostr_client.tui.screens.question import key_words
 from nostr_client.tui.widgets.meter import Meter, Sending
 from nostr_client.tui.widgets.writing import Writing
 
+TRY_AGAIN = 2.0
+"""Seconds before a draft that could not be kept is tried again."""
 Submit = Callable[[str, DraftKeeper], Sending]
 """Starts sending a text, off this screen, which may close meanwhile; drops the draft once kept."""
 
@@ -43,6 +45,8 @@ class Compose(ModalScreen[None]):
         self._answered = answered
         self._sending: Sending | None = None
         self._timer: Timer | None = None
+        self._trouble = ""
+        """Why the draft is not on disk, as it was said."""
         self.takes_keys = asyncio.Event()
         """Not before the draft is there: what is typed right after `c` comes behind it."""
 
@@ -87,9 +91,12 @@ class Compose(ModalScreen[None]):
         if self._sending is not None:
             return
         self.keeper.typed(self.text.text)
+        self._keep_later(SAVE_AFTER)
+
+    def _keep_later(self, seconds: float) -> None:
         if self._timer is not None:
             self._timer.stop()
-        self._timer = self.set_timer(SAVE_AFTER, self._keep_draft)
+        self._timer = self.set_timer(seconds, self._keep_draft)
 
     def _keep_draft(self) -> None:
         self.run_worker(self._flush(), group="draft")
@@ -98,8 +105,14 @@ class Compose(ModalScreen[None]):
         try:
             await self.keeper.flush()
         except StoreError as error:
-            self.post_message(Say(f"The draft is not kept: {error}", "error"))
+            if str(error) != self._trouble:  # once; meanwhile it is tried again
+                self._trouble = str(error)
+                self.post_message(Say(f"The draft is not kept: {error}", "error"))
+            if self.is_mounted:
+                self.query_one("#kept", Static).update("draft NOT kept")
+                self._keep_later(TRY_AGAIN)
             return False
+        self._trouble = ""
         if self.is_mounted and self._sending is None:
             kept = f"draft kept {time.strftime('%H:%M')}" if self.text.text.strip() else ""
             self.query_one("#kept", Static).update(kept)
@@ -157,6 +170,8 @@ class Compose(ModalScreen[None]):
         sending = self._sending
         if sending is not None:
             sending.on_change = lambda: None
-        elif not await self._flush():
-            return
+        else:
+            self._trouble = ""  # who wants to leave hears it again
+            if not await self._flush():
+                return
         self.dismiss(None)

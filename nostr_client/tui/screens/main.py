@@ -205,11 +205,12 @@ class MainScreen(Screen[None]):
                 await self._look_at_relays()
                 await self._look_at_mentions()
                 await self._look_at_notes()
-                trouble = ""
+                found = self.client.replication.problem
             except NostrError as error:
-                if str(error) != trouble:
-                    trouble = str(error)
-                    self.post_message(Say(trouble, "error"))
+                found = str(error)
+            if found and found != trouble:
+                self.post_message(Say(f"{found}. It goes on when that is mended.", "error"))
+            trouble = found
             looks += 1
             await asyncio.sleep(min(LOOK_EVERY, 0.3 * looks))
 

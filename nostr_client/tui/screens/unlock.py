@@ -11,7 +11,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from nostr_client.accounts.account import Account, Accounts
-from nostr_client.errors import AccountError, DecryptionFailed, SignerError
+from nostr_client.errors import DecryptionFailed, NostrError
 from nostr_client.safe_text import safe_line
 from nostr_client.signing.signer import Signer
 from nostr_client.tui.screens.question import key_words
@@ -57,7 +57,7 @@ class Unlock(ModalScreen[Signer | None]):
         except DecryptionFailed:
             problem.update("That is not the password of this account.")
             self.query_one("#password", Input).clear()
-        except (SignerError, AccountError) as error:
+        except NostrError as error:
             problem.update(safe_line(str(error), 200))
         else:
             self.dismiss(signer)
