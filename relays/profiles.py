@@ -68,7 +68,10 @@ def _chat(owner: str) -> Settings:
         "events": {
             "to": [owner],
             "kinds": [DELETION, *_WRAPS],
-            "rules": [{"kinds": [DELETION], "authors": [owner]}],
+            "rules": [
+                {"kinds": [DELETION], "authors": [owner]},
+                {"kinds": list(_WRAPS), "people": 1},  # each recipient gets one of his own
+            ],
         },
         "rates": {"events": {"address": "60/minute"}},
     }

@@ -21,6 +21,8 @@ from relays.policies.verdict import AsyncPolicy, Offer, Policy, Source
 
 REASONS: Final = 100
 """Different reasons that are counted apart: some are a stranger's words."""
+PLACES: Final = 5
+"""Of what was refused for one reason, so many are named."""
 
 
 class Tally(msgspec.Struct):
@@ -34,6 +36,8 @@ class Tally(msgspec.Struct):
     duplicate: int = 0
     left_out: Counter[str] = msgspec.field(default_factory=Counter)
     reasons: Counter[str] = msgspec.field(default_factory=Counter)
+    places: dict[str, list[str]] = msgspec.field(default_factory=dict)
+    """Where the first ones stood that were refused, by why."""
 
     @property
     def refused(self) -> int:
@@ -43,25 +47,33 @@ class Tally(msgspec.Struct):
     def lines(self) -> int:
         return self.stored + self.duplicate + self.left_out.total() + self.refused
 
-    def refuse(self, reason: str, count: int = 1) -> None:
-        """So many were refused, for this reason."""
-        if count:
-            count_reason(self.reasons, reason, count)
+    def refuse(self, reason: str, place: str = "") -> None:
+        """One was refused, for this reason; `place`: where it stood."""
+        counted = count_reason(self.reasons, reason)
+        places = self.places.setdefault(counted, [])
+        if place and len(places) < PLACES:
+            places.append(place)
 
     def __str__(self) -> str:
         head = (
             f"stored {self.stored}, duplicate {self.duplicate}, "
             f"left out {self.left_out.total()}, refused {self.refused}"
         )
-        why = [*self.left_out.most_common(), *self.reasons.most_common()]
-        return "\n".join([head, *(f"  {count} x {reason}" for reason, count in why)])
+        why = [f"  {count} x {reason}" for reason, count in self.left_out.most_common()]
+        for reason, count in self.reasons.most_common():
+            places = self.places.get(reason, [])
+            more = ", ..." if 0 < len(places) < count else ""
+            where = f" ({', '.join(places)}{more})" if places else ""
+            why.append(f"  {count} x {reason}{where}")
+        return "\n".join([head, *why])
 
 
-def count_reason(reasons: Counter[str], reason: str, count: int = 1) -> None:
-    """Count it under its own name, unless there are too many names already."""
+def count_reason(reasons: Counter[str], reason: str) -> str:
+    """Count it under its own name, unless there are too many names already; returns that name."""
     if reason not in reasons and len(reasons) >= REASONS:
         reason = "for other reasons"
-    reasons[reason] += count
+    reasons[reason] += 1
+    return reason
 
 
 _SAVED: Final = {
@@ -94,6 +106,12 @@ class Taker:
         self._source = source
         self._consult = consult
         self._clock = clock
+        self.place_of: Callable[[Event], str] = lambda event: ""
+        """Where an event came from, for whoever has to look it up."""
+
+    def refuse(self, event: Event, reason: str) -> None:
+        """Count it."""
+        self.tally.refuse(reason, self.place_of(event))
 
     def admit(self, event: Event) -> bool:
         """Judge an event, whose form and id are checked; if it is left out, it is counted."""
@@ -101,7 +119,7 @@ class Taker:
         if not not_expired(offer).accepted:
             self.tally.left_out[_SAVED[SaveStatus.EXPIRED]] += 1
         elif not (verdict := self._judge(offer)).accepted:
-            self.tally.refuse(verdict.reason)
+            self.refuse(event, verdict.reason)
         elif is_ephemeral(event.kind):
             self.tally.left_out[_SAVED[SaveStatus.EPHEMERAL]] += 1
         else:
@@ -131,5 +149,5 @@ class Taker:
     async def _agreed(self, event: Event, consult: AsyncPolicy) -> bool:
         verdict = await consult(Offer(event, self._clock(), source=self._source))
         if not verdict.accepted:
-            self.tally.refuse(verdict.reason)
+            self.refuse(event, verdict.reason)
         return verdict.accepted

@@ -92,7 +92,7 @@ def _checks(rule: KindRule, kind: int) -> list[Policy]:
         checks.append(_of_authors(rule.authors, kind, wanted=True))
     if rule.refused_authors:
         checks.append(_of_authors(rule.refused_authors, kind, wanted=False))
-    if rule.content_length is not None or rule.tags is not None:
+    if (rule.content_length, rule.tags, rule.people) != (None, None, None):
         checks.append(_of_size(rule, kind))
     return checks
 
@@ -109,7 +109,7 @@ def _of_authors(authors: Collection[str], kind: int, *, wanted: bool) -> Policy:
 
 
 def _of_size(rule: KindRule, kind: int) -> Policy:
-    most_content, most_tags = rule.content_length, rule.tags
+    most_content, most_tags, most_people = rule.content_length, rule.tags, rule.people
 
     def judge(offer: Offer) -> Verdict:
         event = offer.event
@@ -119,6 +119,8 @@ def _of_size(rule: KindRule, kind: int) -> Policy:
             )
         if most_tags is not None and len(event.tags) > most_tags:
             return refused(f"invalid: an event of kind {kind} may have {most_tags} tags here")
+        if most_people is not None and sum(1 for _ in event.values("p")) > most_people:
+            return refused(f"invalid: an event of kind {kind} may name {most_people} here (p tags)")
         return ACCEPTED
 
     return judge

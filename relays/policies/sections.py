@@ -29,6 +29,8 @@ class KindRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     content_length: Number | None = None
     """Characters in the content."""
     tags: Number | None = None
+    people: Number | None = None
+    """How many it may name (`p` tags)."""
     work: Bits = 0
 
 

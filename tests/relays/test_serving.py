@@ -56,6 +56,12 @@ async def test_the_rooms_of_one_person(serve: Serve) -> None:
         assert (await outbox.publish(wrap))[2] is False
         assert (await chat.publish(wrap))[2] is True
         assert (await chat.publish(other))[2] is False
+        many = note("sealed", kind=1059, tags=(("p", MINE), ("p", OTHER.public_key.hex)), key=OTHER)
+        refusal = await chat.publish(many)
+        assert refusal[2:] == [
+            False,
+            "invalid: an event of kind 1059 may name 1 here (p tags)",
+        ]
         assert await outbox.stored({}) == [mine.id]
         await chat.send("REQ", "all", {})
         challenge = await chat.recv()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gzip
 import io
 import json
 import subprocess
@@ -11,8 +12,11 @@ import sys
 import tempfile
 from pathlib import Path
 
+import pytest
+
 from nostr_client.protocol.event import Event
 from nostr_client.rehearsal.relay_process import RelayProcess
+from relays import transfer
 from relays.bookmarks import Bookmarks
 from relays.cli import main as cli
 from relays.progress import Progress, time_text
@@ -344,3 +348,66 @@ def test_rooms(tmp_path: Path) -> None:
     assert b"cellar" in missing.stderr
     unknown = relays("import", *data, "--room", "cellar", "-")
     assert unknown.returncode == 1
+
+
+@pytest.mark.parametrize("through", ["file", "pipe"])
+@pytest.mark.parametrize("form", ["plain", "gzip", "zstd"])
+def test_a_byte_order_mark_and_compression(tmp_path: Path, form: str, through: str) -> None:
+    events = [note(f"{n}", at=NOW + n) for n in range(5)]
+    data = b"\xef\xbb\xbf" + lines(events).replace(b"\n", b"\r\n")
+    if form == "gzip":
+        data = gzip.compress(data[:500]) + gzip.compress(data[500:])  # as `cat a.gz b.gz` makes it
+    if form == "zstd":
+        data = pytest.importorskip("backports.zstd").compress(data)
+    file = tmp_path / "events.whatever"
+    file.write_bytes(data)
+    name, given = (str(file), b"") if through == "file" else ("-", data)
+    done = relays("import", "--data", str(tmp_path / "a"), name, input=given)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.startswith(b"stored 5, duplicate 0, left out 0, refused 0\n")
+
+
+@pytest.mark.parametrize("form", ["gzip", "zstd"])
+def test_damaged_compression_is_said_and_what_came_before_is_stored(
+    tmp_path: Path, form: str
+) -> None:
+    data = lines([note(f"{n}", at=NOW + n) for n in range(3000)])
+    if form == "gzip":
+        data = gzip.compress(data)
+    else:
+        data = pytest.importorskip("backports.zstd").compress(data)
+    file = tmp_path / "events"
+    file.write_bytes(data[: len(data) * 9 // 10])
+    done = relays("import", "--data", str(tmp_path / "a"), str(file))
+    assert done.returncode == 1
+    *tally, said = done.stderr.decode().splitlines()
+    assert said == (
+        f"{file}: the compressed data is damaged or ends too early; what came before is stored"
+    )
+    assert int(tally[0].split()[1].strip(",")) >= 1000
+
+
+def test_what_is_refused_is_found_by_its_line(tmp_path: Path) -> None:
+    good = [note(f"{n}", at=NOW + n) for n in range(4)]
+    forged = good[0].json.replace(good[0].sig.encode(), good[1].sig.encode())
+    written = [good[1].json, b"", b"{", good[2].json, forged, *[b"no event"] * 6, good[3].json]
+    file = tmp_path / "events.jsonl"
+    file.write_bytes(b"\n".join(written))
+    said = relays("import", "--data", str(tmp_path / "a"), str(file)).stderr.decode()
+    assert "stored 3, duplicate 0, left out 0, refused 8\n" in said
+    assert f"1 x the signature is wrong ({file}:5)\n" in said
+    assert f"({', '.join(f'{file}:{n}' for n in range(6, 11))}, ...)\n" in said
+    assert f"({file}:3)\n" in said
+    piped = relays("import", "--data", str(tmp_path / "a"), "-", input=forged)
+    assert "(line 1)" in piped.stderr.decode()
+
+
+def test_lines_are_counted_from_the_beginning_also_when_it_goes_on() -> None:
+    data = b"\n".join(b"line %d" % n for n in range(1, 2501))
+    file = io.BytesIO(data)
+    first, *_ = transfer._batches(file, 100)
+    number = transfer._lines_before(file, first.end)
+    assert number == len(first.lines) == transfer.BATCH
+    assert file.tell() == first.end
+    rest = [line for batch in transfer._batches(file, 100, first.end, number) for line in batch[0]]
+    assert rest == [(n, b"line %d" % n) for n in range(1001, 2501)]
