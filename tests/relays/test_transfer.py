@@ -405,9 +405,11 @@ def test_what_is_refused_is_found_by_its_line(tmp_path: Path) -> None:
 def test_lines_are_counted_from_the_beginning_also_when_it_goes_on() -> None:
     data = b"\n".join(b"line %d" % n for n in range(1, 2501))
     file = io.BytesIO(data)
-    first, *_ = transfer._batches(file, 100)
+    first, *_ = transfer._batches(file, 10_000)
     number = transfer._lines_before(file, first.end)
     assert number == len(first.lines) == transfer.BATCH
     assert file.tell() == first.end
-    rest = [line for batch in transfer._batches(file, 100, first.end, number) for line in batch[0]]
+    rest = [
+        line for batch in transfer._batches(file, 10_000, first.end, number) for line in batch[0]
+    ]
     assert rest == [(n, b"line %d" % n) for n in range(1001, 2501)]
