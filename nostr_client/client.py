@@ -39,6 +39,7 @@ from nostr_client.routing.dialling import AddressPolicy, relay_url
 from nostr_client.routing.list_guard import ListGuard
 from nostr_client.routing.owned_tasks import OwnedTasks
 from nostr_client.routing.relay_book import RelayBook
+from nostr_client.routing.settled import found_at
 from nostr_client.routing.starter import starter_relays
 from nostr_client.signing.gate import refuse_secrets
 from nostr_client.signing.signer import Signer, WatchOnly, gated
@@ -317,6 +318,10 @@ class NostrClient:
             indexers=starters.urls("indexer") if relays is None else (),
             down=self.pool.outages.down,
         )
+        if me and not self._keyed:  # a key of ours has a list of its own, signed by it
+            found = await asyncio.to_thread(found_at(data, me).read) or ()
+            policy.allow(found)
+            self.book.found_at(me, found)
         await self.book.places()  # from the start the policy knows what the own list opens
         self.courier = await enter(
             Courier(self.store, self.copies, self.pool, self.book, folder=data, clock=self._clock)
@@ -340,7 +345,7 @@ class NostrClient:
         )
         self.notes = Notes(self.courier, self.signer)
         self.follows = Follows(self.courier, self.guard, me)
-        self.relays = MyRelays(self.courier, self.guard, me)
+        self.relays = MyRelays(self.courier, self.guard, me, found_at(data, me))
         views = NoteViews(self.store, self.profiles, me)
         sync: FeedSync = await enter(
             FeedSync(self.courier, self.follows, self.profiles, owner=me, folder=data, clock=clock)

@@ -134,12 +134,14 @@ class ConfigError(NostrError):
 class ListNotRead(NostrError):
     """A list was not published: its latest version could not be read with certainty first.
 
-    `none_found`: every relay that must have answered did, and none has any version.
+    `none_found`: every relay that must have answered did, and none has any version. `may_begin`: a
+    relay that is to be added stands ready, and the person may say that the list begins with it.
     """
 
-    def __init__(self, message: str, *, none_found: bool = False) -> None:
+    def __init__(self, message: str, *, none_found: bool = False, may_begin: bool = False) -> None:
         super().__init__(message)
         self.none_found = none_found
+        self.may_begin = may_begin
 
 
 class ListNotUnderstood(ListNotRead):

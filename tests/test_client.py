@@ -48,6 +48,9 @@ ME, BEN_KEY = ANA.public_key.hex, BEN.public_key.hex
 DEAD = "ws://127.0.0.1:1"
 LOOPBACK = ClientConfig(allow_private_relays=("127.0.0.1",), own_relay=False)
 
+STRICT = ClientConfig(own_relay=False)
+"""No private address is allowed but those that the person gives."""
+
 
 def folders(path: Path) -> Paths:
     return Paths(config=path / "config", data=path / "data", state=path / "state")
@@ -202,6 +205,21 @@ async def test_no_road_leads_a_secret_out(tmp_path: Path, loopback_only: list[st
                 assert secret not in str(refusal.value)
         assert (await c.repost(quoting.id)).report.accepted, "what others wrote is out already"
         assert {event.kind for event in relay.held} == {kinds.NOTE, kinds.REPOST}
+
+
+async def test_a_watched_account_is_read_where_the_person_says(tmp_path: Path) -> None:
+    async with Relay(Draft(kinds.METADATA, '{"name":"ben"}').sign(BEN, 1_000)) as relay:
+        for known in (False, True):
+            async with client(tmp_path, None, pubkey=BEN_KEY, config=STRICT) as c:
+                assert await c.relays.look_at(relay.url) is not known
+                await c.profiles.fetch([BEN_KEY])
+                assert (await c.profiles.get(BEN_KEY)).name == "ben"
+        async with client(tmp_path, BEN, config=STRICT) as c:
+            assert c.book.fallback == (), "with its key it has a list of its own"
+        async with client(tmp_path, None, pubkey=BEN_KEY) as c:
+            assert [row.url for row in await c.relays.rows()] == [relay.url]
+            assert await c.relays.look_away(relay.url)
+            assert not await c.relays.look_away(relay.url)
 
 
 async def test_identities(tmp_path: Path) -> None:

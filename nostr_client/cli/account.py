@@ -97,18 +97,26 @@ def watch(
     who: Annotated[str, typer.Argument(metavar="WHO", help="npub, hex, nprofile or name@domain")],
     name: Name = "",
 ) -> None:
-    """Read as somebody, without their key."""
+    """Read as somebody, without their key; at the relays that an nprofile names, too."""
     from nostr_client.cli import show
+    from nostr_client.nips.nip19 import relays_in
+    from nostr_client.routing.dialling import AddressPolicy
+    from nostr_client.routing.settled import remember_found
 
-    async def find() -> str:
+    async def find() -> tuple[str, tuple[str, ...]]:
         async with run.reading(None) as client:
-            return await client.profiles.resolve(who)
+            pubkey = await client.profiles.resolve(who)
+            return pubkey, client.book.hints(pubkey)
 
     pubkey = _pubkey_of(who)
     if pubkey is None:
         run.own_relay = False
-        pubkey = wait_for(find())
+        pubkey, near = wait_for(find())
+    else:
+        policy = AddressPolicy(run.config.allow_private_relays)
+        near = tuple(url for text in relays_in(who) if (url := policy.from_stranger(text)))
     account = wait_for(run.accounts.add_watch_only(pubkey, name))
+    remember_found(run.paths.data, pubkey, near)
     run.out.emit(show.account_record(account), account.npub)
     if not run.json:
         run.out.note(f"{account.label} is watched, and in use now; it cannot write.")

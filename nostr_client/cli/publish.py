@@ -34,6 +34,8 @@ def publish(
                 raise CommandError(f"{error} (--start-over replaces it)", Exit.NOT_READ) from error
             except ListNotRead as error:
                 hint = "the options --without URL and --start-empty say so"
+                if error.may_begin:
+                    hint = "the options --begin, --without URL and --start-empty say so"
                 raise CommandError(f"{error} ({hint})", Exit.NOT_READ) from error
             if posted is None:
                 run.out.emit({"changed": False, "reason": unchanged}, unchanged)

@@ -47,19 +47,34 @@ def add(
     read: Annotated[bool, typer.Option("--read-only", help="Only read there.")] = False,
     write: Annotated[bool, typer.Option("--write-only", help="Only write there.")] = False,
     start_empty: StartEmpty = False,
+    begin: Annotated[
+        bool,
+        typer.Option("--begin", help="The list begins with this one, whatever others answer."),
+    ] = False,
     without: Without = None,
 ) -> None:
-    """Add a relay to your list, or change its role."""
+    """Add a relay to your list, or change its role.
+
+    For an account that is only watched: read it there too, on this machine.
+    """
     from nostr_client.cli.exits import CommandError
     from nostr_client.cli.publish import publish
 
     if read and write:
         raise CommandError("--read-only and --write-only exclude each other", Exit.USAGE)
     _warn_of_end(run, url)
+    if not run.must_act().can_sign:
+        _look(run, url, away=False)
+        return
     publish(
         run,
         lambda client: client.relays.add(
-            url, read=not write, write=not read, allow_empty=start_empty, without=without or ()
+            url,
+            read=not write,
+            write=not read,
+            allow_empty=start_empty,
+            without=without or (),
+            begin=begin,
         ),
         unchanged="it is on your list already",
     )
@@ -69,11 +84,29 @@ def remove(run: Run, url: Url, without: Without = None) -> None:
     """Take a relay off your list."""
     from nostr_client.cli.publish import publish
 
+    if not run.must_act().can_sign:
+        _look(run, url, away=True)
+        return
     publish(
         run,
         lambda client: client.relays.remove(url, without=without or ()),
         unchanged="it is not on your list",
     )
+
+
+def _look(run: Run, url: str, *, away: bool) -> None:
+    """Read an account without a key at `url`, or no longer. Nothing is published."""
+    account = run.must_act()
+
+    async def work() -> bool:
+        async with run.reading(account, offline=True) as client:
+            act = client.relays.look_away if away else client.relays.look_at
+            return await act(url)
+
+    changed = wait_for(work())
+    done = "is no longer read there" if away else "is read there too, on this machine"
+    words = f"{account.label} {done}; it is watch-only, so nothing was published"
+    run.out.emit({"changed": changed, "published": False}, words if changed else "nothing changed")
 
 
 def check(run: Run, url: Url) -> None:

@@ -150,6 +150,15 @@ def decode(text: str) -> Code:
     raise InvalidCode("not an npub, nsec, note, nprofile, nevent or naddr")
 
 
+def relays_in(text: str) -> tuple[str, ...]:
+    """The relays (hints) that a code names; none where `text` is no code, or one without any."""
+    try:
+        code = decode(text)
+    except InvalidCode:
+        return ()
+    return code.relays if isinstance(code, Nprofile | Nevent | Naddr) else ()
+
+
 # Items: type (1 byte), length (1 byte), value
 
 _Items = list[tuple[int, bytes]]

@@ -30,8 +30,10 @@ in the way.
 
 So with one place it must answer; with two, both; with three or four, one may be down. A place that
 is down for good is taken out by the person's own word (`without`): it then counts in none of the
-rules. Removing a relay from the relay list is such a word about that relay. An own relay list that
-is empty on purpose leaves no places; then the store alone knows.
+rules. Removing a relay from the relay list is such a word about that relay. One that is being added
+is asked for the list, too; and that the list *begins* with it (`begin`) is a word about all others:
+they are asked, and what is found anywhere is built on, but none of them need have answered. An own
+relay list that is empty on purpose leaves no places; then the store alone knows.
 
 **A key that never left this machine** (`only_here`: made by this program a short while ago, never
 exported) is not used elsewhere, so the store knows all there is. The places are still asked, and
@@ -81,7 +83,7 @@ from nostr_client.routing.courier import Courier, OnAnswer
 from nostr_client.routing.dating import Footing, footing, next_created_at
 from nostr_client.routing.planner import INDEXED_KINDS, Relays
 from nostr_client.routing.rivals import Carry, Rivals, carried, listening
-from nostr_client.routing.settled import SettledRelays
+from nostr_client.routing.settled import UrlFile
 from nostr_client.signing.signer import Signer
 
 READ_LIMIT: Final = 8.0
@@ -190,7 +192,7 @@ class ListGuard:
         self._only_here = only_here
         self._own_urls = own_urls
         self._lock_path = folder / f"lists-{pubkey[:16]}.lock"
-        self._settled = SettledRelays(folder / f"lists-{pubkey[:16]}.settled.json")
+        self._settled = UrlFile(folder / f"lists-{pubkey[:16]}.settled.json")
         self._clock = clock
         self._turn = asyncio.Lock()
         self.introduced: set[str] = set()
@@ -203,10 +205,13 @@ class ListGuard:
         identifier: str = "",
         allow_empty: bool = False,
         without: Collection[str] = (),
+        adding: str = "",
+        begin: bool = False,
     ) -> Conclusive:
         """The newest version of the account's event of `kind`, read as the head of this file says.
 
-        `identifier` is the `d` tag of an addressable kind. Raises ListNotRead, StoreError.
+        `identifier` is the `d` tag of an addressable kind, `adding` a relay that is to be added to
+        the relay list. Raises ListNotRead, StoreError.
         """
         store = self._courier.store
         address = f"{kind}:{self._pubkey}:{identifier}"
@@ -221,7 +226,8 @@ class ListGuard:
             if words and not unread:
                 break
             extras = () if words else await self._extras(kind, relays)
-            words |= await self._read(kind, identifier, [*unread, *extras], limit)
+            added = [adding] if adding and not words else []
+            words |= await self._read(kind, identifier, [*unread, *added, *extras], limit)
             late = [url for url in unread if words[url] is Word.SILENT]
             if late and limit < READ_LIMIT:  # they were reached: now they must answer
                 words |= await self._read(kind, identifier, late, READ_LIMIT)
@@ -229,6 +235,8 @@ class ListGuard:
             places |= dict.fromkeys(self._places(relays))
         version = await store.get_address(address)
         counting = {url: words[url] for url in places if url in words and url not in set(without)}
+        if begin:
+            return Conclusive(version, counting)
         if any(url not in words for url in places):
             why = "its relays change faster than they can be read; try again"
         elif self._only_here:
@@ -241,8 +249,14 @@ class ListGuard:
                 allow_empty=allow_empty,
             )
         if why:
-            none_found = version is None and why == NONE_FOUND
-            raise ListNotRead(f"the {name_of(kind)} was not changed: {why}", none_found=none_found)
+            ready = words.get(adding) is Word.ANSWERED
+            if ready:
+                why += f"; or say that the list begins with {adding}, which answered"
+            raise ListNotRead(
+                f"the {name_of(kind)} was not changed: {why}",
+                none_found=version is None and why.startswith(NONE_FOUND),
+                may_begin=ready,
+            )
         if not self._only_here:
             await self._settle()
         return Conclusive(version, counting)
@@ -256,12 +270,15 @@ class ListGuard:
         also: Collection[str] = (),
         allow_empty: bool = False,
         without: Collection[str] = (),
+        adding: str = "",
+        begin: bool = False,
         on_answer: OnAnswer | None = None,
     ) -> tuple[Event, PublishReport] | None:
         """Read, change, sign, publish. None when `change` leaves the list as it is.
 
-        `also` names relays that get the new version beside those of the plan. The draft's
-        created_at is set here. Raises ListNotRead, SignerError, InvalidEvent, StoreError.
+        `also` names relays that get the new version beside those of the plan; the others are those
+        of `conclusive`. The draft's created_at is set here. Raises ListNotRead, SignerError,
+        InvalidEvent, StoreError.
         """
         if self._signer is None:
             raise SigningRefused("this account is only watched: it has no key to sign with")
@@ -270,7 +287,12 @@ class ListGuard:
         async with self._taking_turns(), self._listening(kind, identifier) as rivals:
             for again in range(EDITS):
                 read = await self.conclusive(
-                    kind, identifier=identifier, allow_empty=allow_empty, without=without
+                    kind,
+                    identifier=identifier,
+                    allow_empty=allow_empty,
+                    without=without,
+                    adding=adding,
+                    begin=begin,
                 )
                 base = read.version
                 ground = await self._footing(base)

@@ -200,6 +200,13 @@ class RelayBook:
         if len(found) > MAX_HINTS:
             del found[min(found, key=lambda url: (found[url], url))]
 
+    def found_at(self, pubkey: str, urls: Iterable[str]) -> None:
+        """The person says so: these stand in first, and are where `pubkey` is found."""
+        ours = self._ours(urls)
+        self.fallback = tuple(dict.fromkeys((*ours, *self.fallback)))
+        for url in ours:
+            self.hint(pubkey, url, OWN_WORD)
+
     def observe(self, event: Event, url: str = "") -> None:
         """Learn from a verified event, which came from `url` (normal spelling)."""
         if url and url != self.policy.own_relay:

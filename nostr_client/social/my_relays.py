@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime
 
@@ -14,6 +15,7 @@ from nostr_client.routing.courier import Courier, OnAnswer
 from nostr_client.routing.dialling import relay_url
 from nostr_client.routing.list_guard import ListGuard
 from nostr_client.routing.relay_book import parse_relay_list
+from nostr_client.routing.settled import UrlFile
 from nostr_client.routing.starter import starter_relays
 from nostr_client.signing.gate import refuse_codes
 from nostr_client.social.views import Posted, RelayRow
@@ -22,10 +24,18 @@ from nostr_client.social.views import Posted, RelayRow
 class MyRelays:
     """The relay list of the account `owner`, and how each of its relays is doing."""
 
-    def __init__(self, courier: Courier, guard: ListGuard, owner: str) -> None:
+    def __init__(
+        self,
+        courier: Courier,
+        guard: ListGuard,
+        owner: str,
+        found: UrlFile | None = None,
+    ) -> None:
+        """`found` keeps where the person says that the account is found."""
         self._courier = courier
         self._guard = guard
         self._owner = owner
+        self._found = found
 
     async def event(self) -> Event | None:
         """The newest relay list that the store has."""
@@ -59,11 +69,14 @@ class MyRelays:
         write: bool = True,
         allow_empty: bool = False,
         without: Collection[str] = (),
+        begin: bool = False,
         on_answer: OnAnswer | None = None,
     ) -> Posted | None:
         """Put a relay into the list, or change its role there.
 
-        Without a list so far, those relays that stood in become the list, with this one.
+        The relay itself is asked for the list, too. Without a list so far, those relays that stood
+        in become the list, with this one; or this one alone, if the person says that the list
+        begins with it (`begin`), whatever others answer or do not.
         None when nothing changes. Raises InvalidData for what cannot stand in a list, and
         ListNotRead, SignerError, StoreError as `routing.list_guard` says.
         """
@@ -72,7 +85,7 @@ class MyRelays:
             raise InvalidData("a relay in the list is for reading, for writing, or for both")
 
         def change(last: Event | None) -> Draft | None:
-            tags = self._tags_of(last)
+            tags = [] if begin and last is None else self._tags_of(last)
             entry = _entry(normal, read, write)
             found = [tag for tag in tags if _names(tag, normal)]
             if last is not None and [_roles(tag) for tag in found] == [(read, write)]:
@@ -85,7 +98,7 @@ class MyRelays:
                 return _next(last, kept)
             return _next(last, [*tags, entry])
 
-        return await self._edit(change, allow_empty, without, on_answer)
+        return await self._edit(change, allow_empty, without, on_answer, adding=normal, begin=begin)
 
     async def remove(
         self,
@@ -129,6 +142,30 @@ class MyRelays:
         """The relay list of a new account: `urls` for reading and writing, or none at all."""
         return await self.set([(url, True, True) for url in urls], on_answer=on_answer)
 
+    async def look_at(self, url: str) -> bool:
+        """Read the account at this relay, too, on this machine: for one that is only watched.
+
+        False when that is so already. Raises InvalidData, StoreError.
+        """
+        normal = normalize_relay_url(url)
+        urls = self._found.read() or () if self._found else ()
+        if normal in urls:
+            return False
+        if self._found is not None:
+            await asyncio.to_thread(self._found.write, (*urls, normal))
+        self._courier.book.policy.allow([normal])
+        self._courier.book.found_at(self._owner, [normal])
+        return True
+
+    async def look_away(self, url: str) -> bool:
+        """The opposite, from the next start on. False when it was not read there."""
+        normal = normalize_relay_url(url)
+        urls = self._found.read() or () if self._found else ()
+        if self._found is None or normal not in urls:
+            return False
+        await asyncio.to_thread(self._found.write, [each for each in urls if each != normal])
+        return True
+
     # Inside
 
     async def _edit(
@@ -137,6 +174,9 @@ class MyRelays:
         allow_empty: bool,
         without: Collection[str],
         on_answer: OnAnswer | None,
+        *,
+        adding: str = "",
+        begin: bool = False,
     ) -> Posted | None:
         # The relays of the old list must hear of the new one: whoever reads there has to follow.
         book = self._courier.book
@@ -147,6 +187,8 @@ class MyRelays:
             also=[*before.write, *before.read],
             allow_empty=allow_empty,
             without={relay_url(url) for url in without},
+            adding=adding,
+            begin=begin,
             on_answer=on_answer,
         )
         return None if done is None else Posted(*done)

@@ -78,9 +78,10 @@ def assemble(where: Paths, config: ClientConfig) -> Setting:
     async def probe(url: str) -> Probed:
         return await probed(url, config)
 
-    async def resolve(name: str) -> str:
+    async def resolve(name: str) -> tuple[str, tuple[str, ...]]:
         async with NostrClient.open(None, paths=where, config=config, own_relay=False) as client:
-            return await client.profiles.resolve(name)
+            pubkey = await client.profiles.resolve(name)
+            return pubkey, client.book.hints(pubkey)
 
     def check(url: str) -> AsyncIterator[Step]:
         return check_relay(url, proxy=config.proxy, others=compared_with(url, config.relays))

@@ -297,7 +297,11 @@ class NostrApp(App[int]):
         self._do(follow(), "deed")
 
     def on_relay_list_add(self, message: RelayList.Add) -> None:
-        deeds = self._deeds()
+        watched = self._account is not None and not self._account.can_sign
+        if watched and self.main is not None:  # that asks for no key: nothing is published
+            deeds: Deeds | None = Deeds(self.main.client, self.say, self._ask)
+        else:
+            deeds = self._deeds()
         if deeds is None:
             return
 

@@ -73,8 +73,15 @@ class Deeds:
             self._say(f"Not the address of a relay: {error}", "error")
             return False
         relays = self._client.relays
+        if self._client.signer is None:
+            new = await relays.look_at(url)
+            self._say(f"{url} is read {'now, ' if new else ''}on this machine.", "information")
+            return new
         return await self._edit(
-            f"{url} is in your list", lambda empty: relays.add(url, allow_empty=empty), "relay list"
+            f"{url} is in your list",
+            lambda empty: relays.add(url, allow_empty=empty),
+            "relay list",
+            begin=lambda: relays.add(url, begin=True),
         )
 
     async def remove_relay(self, row: RelayRow) -> bool:
@@ -110,25 +117,32 @@ class Deeds:
             "relay list",
         )
 
-    async def _edit(self, done: str, edit: Edit, name: str) -> bool:
-        """Change a list; where no version of it was found, ask before beginning a new one."""
+    async def _edit(
+        self,
+        done: str,
+        edit: Edit,
+        name: str,
+        begin: Callable[[], Awaitable[Posted | None]] | None = None,
+    ) -> bool:
+        """Change a list; where no version of it was found, ask before beginning a new one, and
+        where that is not known, before it is begun with the relay that is added (`begin`)."""
         try:
             posted = await edit(False)
         except ListNotRead as error:
-            if not error.none_found:
+            if not error.none_found and not (error.may_begin and begin):
                 self._say(str(error), "error")
                 return False
             question = Question(
-                f"Begin a new {name}?",
+                f"Begin a new {name}{'' if error.none_found else ' with this one'}?",
                 f"{error}. If you have one elsewhere, it would be replaced.",
                 yes="begin a new one",
             )
             if not await self._ask(question):
                 return False
             try:
-                posted = await edit(True)
-            except NostrError as again:
-                self._say(str(again), "error")
+                posted = await (edit(True) if error.none_found or not begin else begin())
+            except NostrError as failed:
+                self._say(str(failed), "error")
                 return False
         except NostrError as error:
             self._say(str(error), "error")

@@ -123,7 +123,7 @@ class Entering:
                 case Way.KEY:
                     entry = await self._show(HaveKey(accounts))
                 case Way.LOOK:
-                    entry = await self._show(JustLook(accounts, self._setting.resolve))
+                    entry = await self._show(JustLook(self._setting))
             if entry is None:
                 continue
             if way is Way.NEW:

@@ -21,7 +21,8 @@ Visit = Callable[[], AbstractAsyncContextManager[NostrClient]]
 class Setting:
     """`offers` are the newcomer's first relays, from a list of the day `dated`; `probe` asks one.
 
-    `resolve` finds the pubkey (hex) of a name@domain; `check` looks at a relay step by step.
+    `resolve` finds the pubkey (hex) of a name@domain, and relays; `check` looks at a relay step by
+    step.
     """
 
     paths: Paths
@@ -30,6 +31,6 @@ class Setting:
     offers: Sequence[Offer]
     dated: str
     probe: Probe
-    resolve: Callable[[str], Awaitable[str]]
+    resolve: Callable[[str], Awaitable[tuple[str, tuple[str, ...]]]]
     check: Callable[[str], AsyncIterator[Step]]
     visit: Visit

@@ -11,8 +11,12 @@ import pytest
 
 from nostr_client.cli.exits import Exit
 from nostr_client.nips import nip19, nip49
+from nostr_client.protocol.event import Draft
 from nostr_client.protocol.keys import SecretKey
+from nostr_client.routing.settled import found_at
 from tests.cli.conftest import PASSWORD, Home
+from tests.cli.test_notes import put
+from tests.conftest import StartRelay
 
 
 def descriptor_with(text: str) -> int:
@@ -103,6 +107,21 @@ async def test_what_cannot_be_imported(home: Home, key: SecretKey) -> None:
         assert len(done.err.splitlines()) == 1
         assert not text or text not in done.err
     assert (await home.run("account", "list")).out == ""
+
+
+async def test_the_relays_in_an_nprofile_are_asked(
+    home: Home, key: SecretKey, start_relay: StartRelay
+) -> None:
+    """A watched account is found there, and at a relay that is added to it."""
+    near, other = await start_relay(), await start_relay()
+    pubkey = key.public_key.hex
+    await put(near.url, Draft(0, '{"name":"ben"}', created_at=1_700_000_000), key)
+    code = nip19.encode_nprofile(pubkey, [near.url])
+    assert (await home.run("account", "watch", code, "--name", "ben")).code == 0
+    assert (await home.run("profile", "--json")).record["name"] == "ben"
+    added = await home.run("relays", "add", other.url, "--json")
+    assert (added.code, added.record) == (0, {"changed": True, "published": False}), added.err
+    assert found_at(home.paths.data, pubkey).read() == (near.url, other.url)
 
 
 async def test_watching(home: Home, key: SecretKey) -> None:

@@ -148,6 +148,34 @@ async def test_other_tags_of_the_relay_list_stay(tmp_path: Path, loopback_only: 
     loopback_only.clear()
 
 
+async def test_a_list_can_begin_with_the_relay_that_is_added(tmp_path: Path) -> None:
+    """A key from elsewhere, and none of the relays that stand in can be reached."""
+    gone = [DEAD, "ws://127.0.0.1:2", "ws://127.0.0.1:3"]
+    async with Relay() as mine, house(tmp_path, fallback=gone, only_here=False) as h:
+        with pytest.raises(ListNotRead, match="begins with") as refusal:
+            await h.relays.add(mine.url)
+        assert refusal.value.may_begin
+        assert mine.sent("REQ"), "it was asked for the list"
+        posted = await h.relays.add(mine.url, begin=True)
+        assert posted is not None
+        assert posted.event.tags == (("r", mine.url),)
+        assert posted.report.accepted == (mine.url,)
+        assert (await h.follows.follow(BEN_KEY, allow_empty=True)) is not None, "it alone counts"
+
+
+async def test_what_the_added_relay_has_is_built_on(tmp_path: Path) -> None:
+    old = signed(kind=kinds.RELAY_LIST, tags=(("r", DEAD, "read"), ("x", "kept")))
+    async with Relay(old) as mine, house(tmp_path, fallback=[DEAD], only_here=False) as h:
+        posted = await h.relays.add(mine.url, begin=True)
+        assert posted is not None
+        assert posted.event.tags == (*old.tags, ("r", mine.url))
+    async with house(tmp_path / "2", fallback=[DEAD], only_here=False) as h:
+        with pytest.raises(ListNotRead) as refusal:
+            await h.relays.add("ws://127.0.0.1:2")
+        assert not refusal.value.may_begin
+        assert await h.relays.add("ws://127.0.0.1:2", begin=True) is not None, "always, if said"
+
+
 async def test_what_others_wrote_beside_a_relay_stays(tmp_path: Path) -> None:
     one, two = "ws://127.0.0.1:1", "ws://127.0.0.1:2"
     tags = (("r", one, "write", "x"), ("r", two, "archive"))

@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 
 from nostr_client.nips import nip19, nip49
+from nostr_client.routing.settled import found_at
 from nostr_client.tui.screens.compose import Compose
 from nostr_client.tui.screens.first_relays import FirstRelays, Offer, Probed
 from nostr_client.tui.screens.first_run import FirstRun
 from nostr_client.tui.screens.own_key import HaveKey, KeyMade, NewHere
-from tests.tui.world import NARROW, PASSWORD, WIDE, World, sees, shown, told, type_in, until
+from tests.tui.world import NARROW, NEAR, PASSWORD, WIDE, World, sees, shown, told, type_in, until
 
 
 @pytest.mark.parametrize("size", [NARROW, WIDE])
@@ -125,17 +126,25 @@ async def test_a_wrong_key_is_said_and_not_quoted(world: World) -> None:
         assert isinstance(app.screen, FirstRun)
 
 
-@pytest.mark.parametrize("who", ["npub", "name@domain.example"])
+@pytest.mark.parametrize("who", ["npub", "nprofile", "name@domain.example"])
 async def test_just_look(world: World, who: str) -> None:
+    """The relays that come with a name are asked, too."""
     pubkey = world.pubkey("ben")
+    codes = {
+        "npub": nip19.encode_npub(pubkey),
+        "nprofile": nip19.encode_nprofile(pubkey, [NEAR, "ws://192.168.0.9"]),
+    }
     world.resolved["name@domain.example"] = pubkey
     await world.put(world.named("ben"), world.note("ben", "I wrote this."))
     async with world.app() as (app, pilot):
         await pilot.press("j", "j", "enter")
-        await type_in(pilot, nip19.encode_npub(pubkey) if who == "npub" else who)
+        await type_in(pilot, codes.get(who, who))
         await pilot.press("enter")
         await until(lambda: app.main is not None and "I wrote this." in shown(app))
         await sees(app, "read only")
+        assert found_at(world.where.data, pubkey).read() == (None if who == "npub" else (NEAR,))
+        assert app.main is not None
+        assert app.main.client.book.fallback[:1] == (() if who == "npub" else (NEAR,))
         await pilot.press("c")
         await told(app, "secret key is not here")
         assert not isinstance(app.screen, Compose)

@@ -25,6 +25,8 @@ from nostr_client.tui.screens.first_relays import Offer, Probed
 from nostr_client.tui.setting import Setting
 from tests.waiting import until
 
+NEAR = "ws://127.0.0.1:7"
+"""Where a domain says that somebody is found; nothing listens there."""
 NARROW = (80, 24)
 WIDE = (120, 40)
 PASSWORD = "correct horse"
@@ -86,8 +88,8 @@ class World:
         async def probe(url: str) -> Probed:
             return self.probed(url)
 
-        async def resolve(name: str) -> str:
-            return self.resolved[name]
+        async def resolve(name: str) -> tuple[str, tuple[str, ...]]:
+            return self.resolved[name], (NEAR,)
 
         def check(url: str) -> AsyncIterator[Step]:
             return check_relay(url, others=())

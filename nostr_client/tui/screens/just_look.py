@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+import asyncio
+from collections.abc import Iterable, Sequence
 
 from textual.widget import Widget
 
-from nostr_client.accounts.account import Accounts
 from nostr_client.errors import InvalidData
 from nostr_client.nips import nip19
 from nostr_client.protocol.keys import PublicKey
+from nostr_client.routing.dialling import AddressPolicy
+from nostr_client.routing.settled import remember_found
 from nostr_client.tui.screens.form import Page, field, prose
 from nostr_client.tui.screens.own_key import Entry
-
-Resolve = Callable[[str], Awaitable[str]]
-"""`name@domain` -> pubkey in hex, over the network. Raises NostrError."""
+from nostr_client.tui.setting import Setting
 
 
 class JustLook(Page[Entry]):
@@ -23,10 +23,11 @@ class JustLook(Page[Entry]):
     HEADING = "Just look"
     KEYS = (("enter", "look"), ("esc", "back"))
 
-    def __init__(self, accounts: Accounts, resolve: Resolve) -> None:
+    def __init__(self, setting: Setting) -> None:
         super().__init__()
-        self._accounts = accounts
-        self._resolve = resolve
+        self._setting = setting
+        self._accounts = setting.accounts
+        self._resolve = setting.resolve
 
     def parts(self) -> Iterable[Widget]:
         yield prose(
@@ -48,8 +49,18 @@ class JustLook(Page[Entry]):
             self.problem("Whose eyes? An npub, or a name@domain.")
 
     async def _look(self, who: str) -> None:
-        pubkey = pubkey_in(who) or await self._resolve(who)
-        self.dismiss(Entry(await self._accounts.add_watch_only(pubkey), None))
+        pubkey, near = pubkey_in(who), nip19.relays_in(who)
+        if pubkey is None:
+            pubkey, near = await self._resolve(who)
+        account = await self._accounts.add_watch_only(pubkey)
+        await asyncio.to_thread(self._remember, pubkey, near)
+        self.dismiss(Entry(account, None))
+
+    def _remember(self, pubkey: str, near: Sequence[str]) -> None:
+        """The relays in a code are a stranger's word: they open no private address."""
+        policy = AddressPolicy(self._setting.config.allow_private_relays)
+        urls = [url for text in near if (url := policy.from_stranger(text))]
+        remember_found(self._setting.paths.data, pubkey, urls)
 
 
 def pubkey_in(text: str) -> str | None:
