@@ -45,7 +45,10 @@ def wait_until(holds: Callable[[], object], limit: float = LIMIT) -> Any:
 
 
 def time_passes(seconds: float) -> None:
-    """Set the loop's clock forward: what waits so long has waited long enough."""
+    """Set the loop's clock forward: what waits so long has waited long enough.
+
+    That holds for all that is under way, the store's reading too: first let all else be done.
+    """
     loop = asyncio.get_running_loop()
     clock = loop.time
     loop.time = lambda: clock() + seconds  # type: ignore[method-assign]
