@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from nostr_client.net.report import OVERTAKEN
+from nostr_client.net.report import OVERTAKEN, Left
 from nostr_client.nips import nip19
 from nostr_client.safe_text import cells, safe_line, safe_text
 from nostr_client.social.profiles import raw_fields
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 WORDS = 100
 """Terminal cells for a relay's own words."""
+MOST_NAMED: Final = 3
+"""People whom one line names."""
 BAR: Final = "│ "
 END: Final = "└ "
 _NARROWEST: Final = 20
@@ -215,6 +217,9 @@ def posted_record(posted: Posted, own: str) -> dict[str, Any]:
         ],
         "unanswered": [{"relay": a.url, "problem": a.problem} for a in report.unanswered],
         "instead": list(report.instead),
+        "left_out": [
+            {"pubkey": pubkey, "reason": why.value} for pubkey, why in report.left_out.items()
+        ],
         "own_relay": own in report.accepted,
         "overtaken": report.overtaken,
     }
@@ -241,7 +246,20 @@ def posted_lines(posted: Posted, own: str) -> str:
     if posted.report.instead:
         others = ", ".join(safe_line(url, WORDS) for url in posted.report.instead)
         lines.append(f"relays of your list are down, so it was sent to others too: {others}")
+    lines += _left_out(posted.report.left_out)
     return "\n".join([*lines, total])
+
+
+def _left_out(left: Mapping[str, Left]) -> list[str]:
+    """One line for each reason: who, and why."""
+    lines: list[str] = []
+    for why in Left:
+        people = [nip19.encode_npub(pubkey) for pubkey, one in left.items() if one is why]
+        if people:
+            more = f" and {len(people) - MOST_NAMED} more" if len(people) > MOST_NAMED else ""
+            named = ", ".join(people[:MOST_NAMED])
+            lines.append(f"not sent where these read, for {why.value}: {named}{more}")
+    return lines
 
 
 def reached_somebody(posted: Posted, own: str) -> bool:

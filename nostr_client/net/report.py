@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from enum import Enum
+
 import msgspec
 
 from nostr_client.errors import PublishFailed
@@ -50,8 +53,17 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.url}: refused ({safe_line(words, WORDS_SHOWN) or 'without a reason'})"
 
 
+class Left(Enum):
+    """Why an event was sent to no relay where somebody whom it addresses reads."""
+
+    UNKNOWN = "no relay is known where they read"
+    TOO_MANY = "too many are addressed"
+
+
 class PublishReport(msgspec.Struct, frozen=True):
     """What became of one event, relay by relay, in the order in which they were asked.
+
+    `left_out` are the people (pubkeys) whom it addresses and where they read it was not sent.
 
     `overtaken`: it is a list, and versions of other devices won each time it was published, so
     that its change may be lost.
@@ -62,6 +74,7 @@ class PublishReport(msgspec.Struct, frozen=True):
     answers: tuple[Answer, ...]
     overtaken: bool = False
     instead: tuple[str, ...] = ()
+    left_out: dict[str, Left] = msgspec.field(default_factory=dict)
 
     @property
     def accepted(self) -> tuple[str, ...]:
@@ -98,4 +111,6 @@ class PublishReport(msgspec.Struct, frozen=True):
             others.insert(0, OVERTAKEN)
         if self.instead:
             others.append(f"in place of relays that are down: {', '.join(self.instead)}")
+        counts = Counter(self.left_out.values())
+        others += [f"{counts[why]} of those addressed left out: {why.value}" for why in counts]
         return f"{line}; {'; '.join(others)}" if others else line

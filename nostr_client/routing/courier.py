@@ -20,12 +20,12 @@ import msgspec
 
 from nostr_client.errors import InvalidEvent, Outdated
 from nostr_client.net.pool import RelayPool
-from nostr_client.net.report import Answer, PublishReport
+from nostr_client.net.report import Answer, Left, PublishReport
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.kinds import is_ephemeral
 from nostr_client.protocol.messages import Meaning
-from nostr_client.routing.planner import WRAPS, Relays, mentioned, plan_publish
+from nostr_client.routing.planner import WRAPS, Relays, addressed, left_out, mentioned, plan_publish
 from nostr_client.routing.reader import Reader
 from nostr_client.routing.relay_book import RelayBook
 from nostr_client.store.copies import CopyLedger, CopyState
@@ -73,6 +73,7 @@ class Courier(Reader):
         copies: list[str] = []
         if event.kind == kinds.DELETION:
             copies = await self._copies_of_deleted(event)
+        await self._learn_for(event)
         now = await self._plan(event, copies, avoid)
         later = await self._plan(event, copies, avoid, down=frozenset())
         return tuple(dict.fromkeys((*now, *later)))
@@ -97,6 +98,7 @@ class Courier(Reader):
         if event.kind == kinds.DELETION:  # once it is saved, what it deletes is gone
             copies = await self._copies_of_deleted(event)
         await self.keep(event)
+        await self._learn_for(event)
         wanted = await self._plan(event, copies, down=frozenset())
         urls = await self._plan(event, copies)
         urls = tuple(dict.fromkeys((*urls, *(url for url in also if self.book.policy(url)))))
@@ -115,7 +117,10 @@ class Courier(Reader):
             answers += others.answers
         known = {self.book.policy.own_relay, *wanted, *also, *author.write}
         instead = tuple(answer.url for answer in answers if answer.url not in known)
-        return PublishReport(event.id, tuple(answers), instead=instead)
+        left: dict[str, Left] = {}
+        if event.kind not in WRAPS:
+            left = left_out(event, await self._people(event), {a.url for a in answers})
+        return PublishReport(event.id, tuple(answers), instead=instead, left_out=left)
 
     def _is_at_home(self, author: Relays, answers: Sequence[Answer]) -> bool:
         """Did a relay that keeps the author's notes for others answer, with yes or no?"""
@@ -185,22 +190,38 @@ class Courier(Reader):
         down: frozenset[str] | None = None,
     ) -> tuple[str, ...]:
         """`down` as in `RelayBook.places`."""
-        addressed = mentioned(event)
         places = await self.book.places(down=down)
         if event.kind in WRAPS:
-            await self.learn(list(event.values("p")), kind=kinds.DM_RELAYS)
             inboxes = await self.book.inboxes(list(event.values("p")))
             author = Relays(event.pubkey)
             return plan_publish(event, author, {}, places, inboxes=inboxes, avoid=avoid)
-        people = await self.book.of_many({event.pubkey, *addressed})
         return plan_publish(
             event,
-            people[event.pubkey],
-            {pubkey: people[pubkey] for pubkey in addressed},
+            await self.book.relays_of(event.pubkey),
+            await self._people(event),
             places,
             copies=[url for url in copies if self.book.policy(url)],
             avoid=avoid,
         )
+
+    async def _learn_for(self, event: Event) -> None:
+        """Look for the lists that the plan of `event` needs."""
+        if event.kind in WRAPS:
+            await self.learn(list(event.values("p")), kind=kinds.DM_RELAYS)
+        else:
+            await self.learn({event.pubkey, *await self._addressed(event)})
+
+    async def _people(self, event: Event) -> dict[str, Relays]:
+        """Whom `event` is sent to, and where they read: whoever is answered first."""
+        pubkeys = await self._addressed(event)
+        people = await self.book.of_many(pubkeys)
+        return {pubkey: people[pubkey] for pubkey in pubkeys}
+
+    async def _addressed(self, event: Event) -> tuple[str, ...]:
+        if not mentioned(event):
+            return ()
+        follows = await self.store.get_address(f"{kinds.FOLLOWS}:{event.pubkey}:")
+        return addressed(event, frozenset(follows.values("p")) if follows else frozenset())
 
     async def _copies_of_deleted(self, event: Event) -> list[str]:
         ids = [value for value in event.values("e") if len(value) == 64]

@@ -1,7 +1,9 @@
 """Which relays an event goes to, and which relays are asked for whom. Pure: facts in, plan out.
 
 Publishing (NIP-65). An event goes to the own relay, to its author's write relays, and where it
-mentions people to the relays where they read. The author's profile, follow list and relay lists go
+addresses people to the relays where they read: to all of them of whoever is answered, to some of
+others who are tagged, of whom those count whom the author follows, and more up to ten in all. It is
+said who was left out. The author's profile, follow list and relay lists go
 to the indexers too, and the relay lists to every relay that we know. A deletion also goes wherever
 the deleted events have copies. A gift wrap goes to its recipient's message relays and nowhere else.
 
@@ -25,6 +27,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
+from nostr_client.net.report import Left
+from nostr_client.nips import nip10
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
@@ -39,6 +43,7 @@ WRAPS: Final = frozenset({kinds.GIFT_WRAP, kinds.EPHEMERAL_GIFT_WRAP})
 UNPUBLISHED: Final = frozenset({kinds.AUTH, kinds.SEAL})
 """Kinds that never go to a relay as events of their own (NIP-42, NIP-59)."""
 LONG_FORM: Final = 30023
+_ANSWERS: Final = (kinds.REACTION, kinds.REPOST, kinds.GENERIC_REPOST, kinds.COMMENT)
 _MENTIONING_CLASSES: Final = (KindClass.REGULAR, KindClass.EPHEMERAL)
 
 
@@ -48,8 +53,9 @@ class Caps:
 
     own: int = 10
     own_least: int = 3
+    mentioned: int = 10
     mentioned_each: int = 3
-    mentioned_total: int = 12
+    mentioned_total: int = 24
     copies: int = 16
     spread: int = 24
     read_each: int = 2
@@ -115,6 +121,43 @@ def mentioned(event: Event) -> tuple[str, ...]:
     return tuple(dict.fromkeys(p for p in event.values("p") if p != event.pubkey))
 
 
+def answered(event: Event) -> str:
+    """Whom an event answers: the author of the note (NIP-10), or of what a reaction, a repost or a
+    comment is about; "" for nobody, or if the event does not say."""
+    if event.kind == kinds.NOTE:
+        reply = nip10.thread_refs(event).reply
+        author = reply.pubkey if reply else ""
+    elif event.kind in _ANSWERS:
+        *_, author = ("", *event.values("p"))
+    else:
+        author = ""
+    return "" if author == event.pubkey else author
+
+
+def addressed(event: Event, followed: Collection[str], caps: Caps = CAPS) -> tuple[str, ...]:
+    """Those of `mentioned(event)` whose relays the event goes to: whoever is answered, then those
+    in `followed`, then others as they are tagged, until there are ten."""
+    tagged = mentioned(event)
+    parent = answered(event)
+    first = [parent] if parent in tagged else []
+    friends = [p for p in tagged if p in followed and p != parent]
+    others = [p for p in tagged if p not in followed and p != parent]
+    return (*first, *friends, *others[: max(0, caps.mentioned - len(friends))])
+
+
+def left_out(event: Event, people: Mapping[str, Relays], urls: Collection[str]) -> dict[str, Left]:
+    """Those whom `event` mentions and whose relays are not among `urls`; `people` are those of
+    `addressed`."""
+    left: dict[str, Left] = {}
+    for pubkey in mentioned(event):
+        read = people[pubkey].read if pubkey in people else None
+        if read is not None and not read:
+            left[pubkey] = Left.UNKNOWN
+        elif read is None or not set(read) & set(urls):
+            left[pubkey] = Left.TOO_MANY
+    return left
+
+
 def plan_publish(
     event: Event,
     author: Relays,
@@ -128,7 +171,7 @@ def plan_publish(
 ) -> tuple[str, ...]:
     """The relays for `event`, most wanted first, each once.
 
-    `people` holds those of `mentioned(event)`, `copies` where the events that it deletes are,
+    `people` holds those of `addressed(event)`, `copies` where the events that it deletes are,
     `inboxes` the message relays (kind 10050) of a gift wrap's recipients. `avoid` names relays
     that will not have it; where the author's own get scarce, the client's stand in.
     """
@@ -145,8 +188,10 @@ def plan_publish(
     chosen |= dict.fromkeys(home(author, places, avoid=avoid, caps=caps))
     if event.kind == kinds.DELETION:
         chosen |= dict.fromkeys(_alive(copies, avoid)[: caps.copies])
-    readers = [replace(p, read=tuple(_alive(p.read, avoid))) for p in people.values()]
-    chosen |= dict.fromkeys(_inboxes(readers, set(chosen), caps))
+    readers = {p: replace(one, read=tuple(_alive(one.read, avoid))) for p, one in people.items()}
+    if parent := readers.pop(answered(event), None):
+        chosen |= dict.fromkeys(parent.read)
+    chosen |= dict.fromkeys(_inboxes(list(readers.values()), set(chosen), caps))
     if author.source == "list" and not (author.write or author.read):
         return tuple(url for url in chosen if url not in avoid)
     if event.kind in INDEXED_KINDS:

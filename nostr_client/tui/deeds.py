@@ -184,6 +184,8 @@ def _outcome(report: PublishReport) -> str:
     if not report.answers:
         return "kept here; there is no relay to send it to yet"
     words = f"{len(report.accepted)} of {len(report.answers)} relays have it, and the copy here"
+    if report.left_out:
+        words += f"; {len(report.left_out)} of those addressed left out"
     if report.instead:
         words += (
             f"; relays of your list are down, so it was sent to others too: {len(report.instead)}"

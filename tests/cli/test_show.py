@@ -7,12 +7,15 @@ from typing import Any
 
 import pytest
 
+from nostr_client.cli import show
 from nostr_client.cli.show import BAR, END, name_of, note_lines, profile_lines, quoted
+from nostr_client.net.report import Left, PublishReport
+from nostr_client.nips import nip19
 from nostr_client.protocol.event import Draft
 from nostr_client.protocol.keys import SecretKey
 from nostr_client.safe_text import cells
 from nostr_client.social.profiles import parse_profile
-from nostr_client.social.views import NoteView, Profile
+from nostr_client.social.views import NoteView, Posted, Profile
 
 JACK, MALLORY = SecretKey.generate(), SecretKey.generate()
 NOW = 1_790_000_000
@@ -101,3 +104,16 @@ def test_a_profile_cannot_claim_to_be_checked() -> None:
     assert lines[0] == "mallory"
     assert not any(line.startswith("nip05 (valid)") for line in lines)
     assert "nip05 (invalid): jack@trusted.example (valid)" in lines
+
+
+def test_who_was_left_out_is_named_with_the_reason() -> None:
+    people = [f"{n:064x}" for n in range(1, 6)]
+    note = Draft(1, "hi").sign(SecretKey.generate(), 1)
+    left = dict.fromkeys(people[:4], Left.TOO_MANY) | {people[4]: Left.UNKNOWN}
+    posted = Posted(note, PublishReport(note.id, (), left_out=left))
+    lines = show.posted_lines(posted, "").splitlines()
+    [unknown, many] = [line for line in lines if line.startswith("not sent")]
+    assert unknown.endswith(f"no relay is known where they read: {nip19.encode_npub(people[4])}")
+    assert many.endswith(f"{nip19.encode_npub(people[2])} and 1 more")
+    record = show.posted_record(posted, "")["left_out"]
+    assert {"pubkey": people[4], "reason": "no relay is known where they read"} in record

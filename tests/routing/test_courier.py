@@ -9,7 +9,7 @@ import pytest
 
 from nostr_client.errors import InvalidEvent, StoreError
 from nostr_client.net.outcome import How
-from nostr_client.net.report import Answer
+from nostr_client.net.report import Answer, Left
 from nostr_client.protocol import kinds
 from nostr_client.protocol.filters import Filter
 from nostr_client.routing import reader as reader_room
@@ -302,3 +302,33 @@ async def test_a_gift_wrap_goes_to_the_inbox_only(tmp_path: Path) -> None:
         wrap = signed(kind=kinds.GIFT_WRAP, content="x", tags=(("p", BEN.public_key.hex),))
         assert (await r.courier.publish(wrap)).accepted == (inbox.url,)
         assert home.connections == 0
+
+
+@pytest.mark.parametrize("kind", [kinds.NOTE, kinds.REACTION])
+async def test_whoever_is_addressed_gets_it_at_once_though_their_list_was_not_here(
+    tmp_path: Path, kind: int
+) -> None:
+    """The list is fetched before the plan is made; nobody is followed, nothing was known."""
+    async with (
+        Relay() as inbox,
+        Relay(relay_list(BEN, inbox.url)) as hub,
+        rooms(tmp_path, fallback=[hub.url]) as r,
+    ):
+        tags = (("p", BEN.public_key.hex), ("p", CY.public_key.hex), ("p", BEN.public_key.hex))
+        report = await r.courier.publish(signed(kind=kind, content="+", tags=tags))
+        assert set(report.accepted) == {hub.url, inbox.url}
+        assert report.left_out == {CY.public_key.hex: Left.UNKNOWN}
+        assert "1 of those addressed left out: no relay is known where they read" in str(report)
+
+
+async def test_what_was_saved_and_not_planned_is_planned_with_the_lists_it_needs(
+    tmp_path: Path,
+) -> None:
+    async with (
+        Relay() as inbox,
+        Relay(relay_list(BEN, inbox.url)) as hub,
+        rooms(tmp_path, fallback=[hub.url]) as r,
+    ):
+        note = signed(content="x", tags=(("p", BEN.public_key.hex),))
+        await r.courier.keep(note)
+        assert set(await r.courier.plan(note)) == {hub.url, inbox.url}

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nostr_client.net.report import Left
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Draft, Event, Tags
 from nostr_client.protocol.keys import SecretKey
@@ -16,7 +17,10 @@ from nostr_client.routing.planner import (
     Caps,
     Places,
     Relays,
+    addressed,
+    answered,
     author_filters,
+    left_out,
     mentioned,
     plan_publish,
     plan_read,
@@ -255,3 +259,46 @@ def test_filters_are_cut_to_a_size_that_relays_take() -> None:
     assert frozenset().union(*(f.authors or () for f in filters)) == set(authors)
     assert all(f.since == 5 and f.limit == 100 and f.kinds == {1, 6} for f in filters)
     assert author_filters([], [1]) == ()
+
+
+# Whom an event addresses
+
+
+def test_whoever_is_answered_gets_it_at_all_relays_where_they_read() -> None:
+    read = " ".join(f"b{n}" for n in range(9))
+    people = {BEN: listed(BEN, "", read), CY: listed(CY, "", "c1 c2 c3 c4 c5")}
+    tags = (("p", BEN), ("p", CY))
+    parent = ("e", "0" * 64, "", "root", BEN)
+    reply = event(tags=(parent, *tags))
+    assert answered(reply) == BEN
+    assert set(urls(read)) < set(plan_publish(reply, ANA, people, PLACES))
+    assert len(set(urls("c1 c2 c3 c4 c5")) & set(plan_publish(reply, ANA, people, PLACES))) == 3
+    for kind in (kinds.REACTION, kinds.REPOST, kinds.GENERIC_REPOST, kinds.COMMENT):
+        about = event(kind, (("e", "0" * 64), ("p", CY), ("p", BEN)))
+        assert answered(about) == BEN
+        assert set(urls(read)) < set(plan_publish(about, ANA, people, PLACES))
+    assert answered(event(tags=tags)) == ""
+    assert answered(event(kinds.REACTION)) == ""
+    assert answered(event(tags=(("e", "0" * 64, "", "root", ME),))) == ""
+
+
+def test_of_others_those_followed_count_first_and_ten_are_enough() -> None:
+    crowd = [f"{n:064x}" for n in range(30)]
+    note = event(tags=tuple(("p", p) for p in (*crowd, BEN, CY)))
+    assert addressed(note, {CY, BEN}) == (BEN, CY, *crowd[:8])
+    assert addressed(note, set(crowd)) == tuple(crowd)
+    reply = event(tags=(("e", "0" * 64, "", "root", DEE), ("p", DEE), *note.tags))
+    assert addressed(reply, ()) == (DEE, *crowd[:10])
+
+
+def test_it_is_said_who_is_left_out_and_why() -> None:
+    crowd = [f"{n:064x}" for n in range(11)]
+    note = event(tags=(("p", BEN), *(("p", p) for p in crowd)))
+    chosen = addressed(note, {BEN})
+    people = {p: listed(p, "", f"r{p[-1]}") for p in chosen} | {BEN: Relays(BEN)}
+    plan = plan_publish(note, ANA, people, PLACES)
+    assert left_out(note, people, plan) == {
+        BEN: Left.UNKNOWN,
+        crowd[9]: Left.TOO_MANY,
+        crowd[10]: Left.TOO_MANY,
+    }
