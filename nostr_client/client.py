@@ -287,7 +287,9 @@ class NostrClient:
         """
         enter = stack.enter_async_context
         me, data = self.pubkey, private_folder(self.paths.data)
-        policy = AddressPolicy(self.config.allow_private_relays, given=relays or ())
+        policy = AddressPolicy(
+            self.config.allow_private_relays, relays or (), self.config.relays_of_strangers
+        )
         starters = starter_relays()
         self.store = await enter(
             EventStore.open(data / "events.db", keep_history_of=[me] if me else [])
@@ -404,11 +406,15 @@ class NostrClient:
             await asyncio.sleep(STORE_PAUSE)
 
     async def _authenticate(self, url: str, challenge: str) -> Event | None:
-        """NIP-42, for the account's own relays only: others need not learn who is reading."""
+        """NIP-42, for the account's own relays only: others need not learn who is reading.
+
+        They are those that the person names, in a list of theirs or in the configuration. That a
+        relay holds what the account wrote makes it nobody's.
+        """
         if self.signer is None:
             return None
         own = await self.book.relays_of(self.pubkey)
-        named = (*own.write, *own.read) if own.source == "list" else self.book.vouched(self.pubkey)
+        named = (*own.write, *own.read) if own.source == "list" else self.book.own_word
         if url not in {*named, *self.book.fallback, self.book.policy.own_relay}:
             return None
         tags = (("relay", url), ("challenge", challenge))

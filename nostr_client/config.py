@@ -5,6 +5,8 @@ relays = ["wss://relay.example.com"]  # the first relays; [] is none at all, wit
 proxy = "socks5h://127.0.0.1:9050"    # names are resolved at the proxy
 compression = false                   # of what goes over the sockets
 allow_private_relays = ["nas.local"]  # hosts that strangers' lists may lead to all the same
+relays_of_strangers = "asked"         # relays that only people name whom you do not follow: used
+                                      # when you open, answer or follow one; or "always", "never"
 own_relay = true                      # a relay on this machine, where every note has a home
 relay_quota_mb = 256                  # kept of what one relay sent of people nobody here follows
 stranger_quota_mb = 16                # kept of what one of those people wrote
@@ -15,7 +17,7 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 from urllib.parse import urlsplit
 
 import msgspec
@@ -44,6 +46,7 @@ class ClientConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     proxy: str | None = None
     compression: bool = False
     allow_private_relays: tuple[str, ...] = ()
+    relays_of_strangers: Literal["asked", "always", "never"] = "asked"
     own_relay: bool = True
     relay_quota_mb: Megabytes = 256
     """Of what one relay brought by people whom nobody here follows; the oldest gives way."""

@@ -65,6 +65,7 @@ def thread(
     async def work() -> None:
         async with run.reading(account, offline=offline) as client:
             if not offline:
+                client.book.policy.ask(ref.relays)
                 view = await client.threads.fetch(ref.id, relays=ref.relays, author=ref.author)
             else:
                 view = await client.threads.load(ref.id)
@@ -97,7 +98,9 @@ async def _catch_up(client: NostrClient) -> None:
 async def _learn_names(client: NostrClient, notes: Sequence[NoteView]) -> bool:
     """Ask for the profiles of the authors that are not known yet; is there something new?"""
     strangers = {note.author.pubkey for note in notes if note.author.event is None}
-    return bool(strangers) and (await client.profiles.fetch(strangers, limit=NAMES_LIMIT)).new > 0
+    if not strangers:
+        return False
+    return (await client.profiles.fetch(strangers, limit=NAMES_LIMIT, in_passing=True)).new > 0
 
 
 def _show(run: Run, note: NoteView, depth: int = 0) -> None:

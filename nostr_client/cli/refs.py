@@ -43,6 +43,7 @@ async def find_note(client: NostrClient, note: NoteRef) -> str:
     open no private address.
     """
     if await client.store.get(note.id) is None:
+        client.book.policy.ask(note.relays)
         authors = [note.author] if note.author else []
         await client.courier.find([note.id], near=note.relays, authors=authors)
         if await client.store.get(note.id) is None:

@@ -7,6 +7,11 @@ list that the person's key signs, or by allowing the host. The same rule, withou
 given, says what may stand in a list or a hint of ours. The own relay never does: its loopback
 address means nothing to anybody else.
 
+Nor need a stranger learn that this person is there, or when they read. A relay that only strangers
+name is dialled when the person asks for one of them, and on the word of a tag alone never when its
+URL has a path or a query, which could be made for one reader (`StrangersRelays`). A path is never
+cut off: it names another relay.
+
 A public name may still resolve to a private address: `net.dial` looks again before it connects.
 """
 
@@ -14,12 +19,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import lru_cache
-from typing import Final
+from typing import Final, Literal
 
 from nostr_client.errors import InvalidData
 from nostr_client.net.dial import DialPolicy
 from nostr_client.protocol.urls import host_of, is_private_host, normalize_relay_url
 
+StrangersRelays = Literal["asked", "always", "never"]
+"""When relays are dialled that only people name whom nobody here follows: when the person asks for
+one of them (opens, follows, answers, mentions), whenever they are named, or never."""
 MAX_URL: Final = 256
 """Characters of a relay URL on a stranger's word; longer ones carry somebody's data, not a host."""
 
@@ -50,10 +58,17 @@ class AddressPolicy(DialPolicy):
     the person gave: those may be dialled wherever they lead.
     """
 
-    def __init__(self, private_hosts: Collection[str] = (), given: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        private_hosts: Collection[str] = (),
+        given: Iterable[str] = (),
+        strangers: StrangersRelays = "asked",
+    ) -> None:
         super().__init__(private_hosts, [url for text in given if (url := relay_url(text))])
         self._allowed = frozenset(host.strip("[]").lower() for host in private_hosts)
         self._listed: set[str] = set()
+        self.strangers = strangers
+        self._in_use = {url for text in given if (url := relay_url(text))}
         self._own_relay = ""
         self.own_headers: Callable[[str], Mapping[str, str]] = lambda url: {}
         """What the own relay wants to be shown; asked at each handshake. Raises ConnectFailed."""
@@ -72,6 +87,19 @@ class AddressPolicy(DialPolicy):
         for text in urls:
             if url := relay_url(text):
                 self.give(url)
+                self.use([url])
+
+    def use(self, urls: Iterable[str]) -> None:
+        """Relays (normal spelling) that the person, or somebody they follow, has named."""
+        self._in_use.update(urls)
+
+    def ask(self, urls: Iterable[str]) -> None:
+        """The person gave a code that names these relays; private ones stay closed."""
+        self.use(url for text in urls if (url := self.from_list(text)))
+
+    def in_use(self, url: str) -> bool:
+        """Is this a relay that more than strangers name?"""
+        return url in self._in_use or self.strangers == "always"
 
     def list(self, urls: Iterable[str]) -> None:
         """The person's own relay list has these: a community on a private network reads there."""
@@ -88,12 +116,20 @@ class AddressPolicy(DialPolicy):
         normal = relay_url(url)
         return bool(normal) and (not _is_private(normal) or self.allows_private(normal))
 
-    def from_stranger(self, text: str) -> str:
-        """The URL in its one spelling when a stranger's word for it may be followed, else ""."""
+    def from_list(self, text: str) -> str:
+        """The URL in its one spelling when it may be dialled for somebody's list, else ""."""
         if len(text) > MAX_URL:
             return ""
         normal = relay_url(text)
         return normal if normal and self(normal) and normal != self._own_relay else ""
+
+    def from_stranger(self, text: str) -> str:
+        """The same for a tag's word, or another's, about where something is to be found."""
+        normal = self.from_list(text)
+        if not normal or self.in_use(normal):
+            return normal
+        plain = "/" not in normal.partition("://")[2] and "?" not in normal
+        return normal if plain and self.strangers == "asked" else ""
 
     def may_be_named(self, url: str) -> bool:
         """May this URL stand in a list or a hint that others read?"""

@@ -373,7 +373,7 @@ class ListGuard:
         book = self._courier.book
         indexers = book.indexers if kind in INDEXED_KINDS else ()
         own = (book.policy.own_relay,) if book.policy.own_relay else ()
-        return (*indexers, *own, *relays.read, *relays.hints, *book.fallback)
+        return (*indexers, *own, *relays.read, *book.vouched(self._pubkey), *book.fallback)
 
     async def _read(
         self, kind: int, identifier: str, urls: Iterable[str], limit: float

@@ -6,6 +6,11 @@ found, what the account's own follow list says, the relays that old follow lists
 the relay URLs in the tags of others. They are gathered in memory, bounded, on first need from the
 store and then from every event that arrives, and they only ever stand in for a missing list.
 
+**Who asked.** The people that the account follows, and the account, are asked for at all relays of
+their lists, and at the hints that are more than hearsay. Of anybody else the relays count only when
+the person asks for them (`asked`): in passing, they are looked for at relays in use, those that the
+person or somebody followed has named. `AddressPolicy.strangers` may widen or narrow this.
+
 Nothing private on a stranger's word: `routing.dialling` judges every URL that comes out of here.
 """
 
@@ -104,12 +109,18 @@ class RelayBook:
         self._hints: OrderedDict[str, Counter[str]] = OrderedDict()
         self._searched: set[str] = set()
         self._popular: Counter[str] = Counter()
+        self._followed: frozenset[str] = frozenset()
+        self._follow_list = ""
+        self.own_word: frozenset[str] = frozenset()
+        """The relays that the account's own follow list names, from the days before NIP-65."""
+        policy.use((*self.fallback, *self.indexers))
 
     # Asked by the courier
 
     async def places(self, *, down: frozenset[str] | None = None) -> Places:
         """The relays that are ours to choose. `down` empty: as if all of them were alive."""
         down = self._down() if down is None else down
+        await self._read_follows()
         own = await self.relays_of(self.owner) if self.owner else Relays("")
         known = (*own.write, *own.read, *self._popularity())
         return Places(
@@ -125,11 +136,16 @@ class RelayBook:
         """Where `pubkey` (hex) writes and reads."""
         return (await self.of_many([pubkey]))[pubkey]
 
-    async def of_many(self, pubkeys: Collection[str]) -> dict[str, Relays]:
-        """The same for many, in few queries; every pubkey has an entry."""
+    async def of_many(self, pubkeys: Collection[str], *, asked: bool = True) -> dict[str, Relays]:
+        """The same for many, in few queries; every pubkey has an entry.
+
+        `asked`: the person asked for each of them, by whatever act.
+        """
         wanted = frozenset(pubkeys)
         if not wanted:
             return {}
+        await self._read_follows()
+        asked = self.policy.strangers == "always" or (asked and self.policy.strangers == "asked")
         lists = {
             event.pubkey: event
             for event in await self._store.query(
@@ -140,7 +156,10 @@ class RelayBook:
         unlisted = wanted - {p for p, relays in people.items() if self._is_settled(relays)}
         await self._search_hints(unlisted)
         for pubkey in unlisted:
-            people[pubkey] = self._hinted(pubkey)
+            people[pubkey] = self._hinted(pubkey, asked)
+        if not asked:
+            strangers = people.keys() - self._followed - {self.owner}
+            people |= {pubkey: self._in_passing(people[pubkey]) for pubkey in strangers}
         return people
 
     async def without_list(
@@ -174,17 +193,26 @@ class RelayBook:
         return tuple(url for url in best if self.policy(url))[:HINTS_OFFERED]
 
     def vouched(self, pubkey: str) -> tuple[str, ...]:
-        """Those of the hints that are more than hearsay: whom strangers cannot have put there."""
+        """Those of the hints that are more than hearsay: whom strangers cannot have put there.
+
+        Somebody whom the account does not follow is a stranger, about themselves too.
+        """
         found = self._hints.get(pubkey, Counter[str]())
         best = sorted(found, key=lambda url: (-found[url], url))
-        fit = (url for url in best if found[url] > MOST_HEARSAY and self.policy(url))
+        known = pubkey == self.owner or pubkey in self._followed
+        fit = (
+            url
+            for url in best
+            if found[url] > MOST_HEARSAY and self.policy(url) and (known or self.policy.in_use(url))
+        )
         return tuple(fit)[:HINTS_OFFERED]
 
     # Told by whoever hears something
 
     def hint(self, pubkey: str, url: str, weight: int = HEARSAY) -> None:
         """Somebody says that `pubkey` is to be found at `url` (any spelling)."""
-        normal = self.policy.from_stranger(url)
+        judge = self.policy.from_stranger if weight == HEARSAY else self.policy.from_list
+        normal = judge(url)
         if not normal or len(pubkey) != 64:
             return
         found = self._hints.get(pubkey)
@@ -209,13 +237,14 @@ class RelayBook:
 
     def observe(self, event: Event, url: str = "") -> None:
         """Learn from a verified event, which came from `url` (normal spelling)."""
+        mine = event.pubkey == self.owner
         if url and url != self.policy.own_relay:
-            self.hint(event.pubkey, url, SEEN)
-            self._popular[url] += 1
+            self.hint(event.pubkey, url, self._weight_of_seeing(event, url))
+            if self.policy.in_use(url):
+                self._popular[url] += 1
         if event.kind == kinds.FOLLOWS:
             for old in set().union(*parse_old_relays(event)):
                 self.hint(event.pubkey, old, OWN_WORD)
-        mine = event.pubkey == self.owner
         tags = event.tags if mine else event.tags[:MAX_TAGS_READ]
         weight = OWN_WORD if mine and event.kind == kinds.FOLLOWS else HEARSAY
         for tag in tags:
@@ -240,7 +269,7 @@ class RelayBook:
     def _judged(self, urls: Iterable[str], most: int) -> tuple[str, ...]:
         chosen: dict[str, None] = {}
         for text in urls:
-            url = self.policy.from_stranger(text)
+            url = self.policy.from_list(text)
             if url:
                 chosen[url] = None
                 if len(chosen) == most:
@@ -253,22 +282,29 @@ class RelayBook:
             self.policy.list(urls[: 2 * MAX_LISTED])
 
     def _listed(self, event: Event) -> Relays:
-        write, read = parse_relay_list(event)
-        self._heed(event, (*write, *read))
-        return Relays(
-            pubkey=event.pubkey,
-            write=self._judged(write, MAX_LISTED),
-            read=self._judged(read, MAX_LISTED),
-            source="list",
-            hints=self.hints(event.pubkey),
+        entries, pubkey = parse_relay_list(event), event.pubkey
+        self._heed(event, (*entries[0], *entries[1]))
+        write, read = (self._judged(urls, MAX_LISTED) for urls in entries)
+        if pubkey == self.owner or pubkey in self._followed:
+            self.policy.use((*write, *read))
+        return Relays(pubkey, write, read, source="list", hints=self.hints(pubkey))
+
+    def _in_passing(self, relays: Relays) -> Relays:
+        """What counts of a stranger for whom nobody asked: the relays that are in use anyway."""
+        write, read, hints = (
+            tuple(url for url in urls if self.policy.in_use(url))
+            for urls in (relays.write, relays.read, relays.hints)
         )
+        source = relays.source if write or read else "fallback"
+        return Relays(relays.pubkey, write, read, source, hints)
 
     def _is_settled(self, relays: Relays) -> bool:
         """A list that names nothing usable settles nothing, unless it is the account's own."""
         return bool(relays.write) or relays.pubkey == self.owner
 
-    def _hinted(self, pubkey: str) -> Relays:
-        hints = self.hints(pubkey)
+    def _hinted(self, pubkey: str, asked: bool) -> Relays:
+        hearsay = asked and pubkey != self.owner
+        hints = self.hints(pubkey) if hearsay else self.vouched(pubkey)
         if not hints:
             return Relays(pubkey)
         return Relays(pubkey, write=hints, read=hints, source="hint", hints=hints)
@@ -281,8 +317,6 @@ class RelayBook:
         fresh = sorted(set(pubkeys) - self._searched)
         if not fresh:
             return
-        if not self._searched and self.owner:
-            await self._read_own_follows()
         self._searched |= set(fresh)
         for start in range(0, len(fresh), 200):
             authors = frozenset(fresh[start : start + 200])
@@ -294,12 +328,29 @@ class RelayBook:
                 self.observe(event)
                 for copy in copies.get(event.id, ()):
                     if copy.state == CopyState.CONFIRMED:
-                        self.hint(event.pubkey, copy.url, SEEN)
+                        weight = self._weight_of_seeing(event, copy.url)
+                        self.hint(event.pubkey, copy.url, weight)
 
-    async def _read_own_follows(self) -> None:
+    def _weight_of_seeing(self, event: Event, url: str) -> int:
+        """What it says that this event was found there. That a relay serves what the account
+        wrote makes it no relay of the account's; nor does one that a stranger named become better
+        by what it serves."""
+        known = event.pubkey != self.owner and self.policy.in_use(url)
+        return SEEN if known else HEARSAY
+
+    async def _read_follows(self) -> None:
+        """Whom the account follows now, and the relays that it names beside them."""
+        if not self.owner:
+            return
         own = await self._store.get_address(f"{kinds.FOLLOWS}:{self.owner}:")
-        if own is not None:
+        if own is not None and own.id != self._follow_list:
+            self._follow_list = own.id
+            self._followed = frozenset(own.values("p"))
             self.observe(own)
+            old = frozenset().union(*map(frozenset, parse_old_relays(own)))
+            self.own_word = frozenset(self._judged(sorted(old), 2 * MAX_LISTED))
+            named = (tag[2] for tag in own.tags if tag[0] == "p" and len(tag) > 2 and tag[2])
+            self.policy.use((*self.own_word, *self._judged(named, MAX_TAGS_READ)))
 
 
 def _living(urls: Sequence[str], down: Collection[str]) -> tuple[str, ...]:

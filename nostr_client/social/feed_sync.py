@@ -305,7 +305,7 @@ class FeedSync:
     async def _plan_feeds(self, group: asyncio.TaskGroup) -> None:
         people = set(await self._follows.pubkeys()) | ({self._owner} if self._owner else set())
         await self._learn(group, people)
-        relays = await self._book.of_many(people)
+        relays = await self._book.of_many(people, asked=False)
         self._want_profiles(people)
         plan = plan_read(relays.values(), await self._book.places())
         self._people = len(people)
@@ -384,7 +384,7 @@ class FeedSync:
             try:
                 missing = await self._without_profile(batch)
                 if missing:
-                    await self._profiles.fetch(missing, limit=PROFILE_LIMIT)
+                    await self._profiles.fetch(missing, limit=PROFILE_LIMIT, in_passing=True)
             except StoreError as error:
                 self._problem = str(error)
 

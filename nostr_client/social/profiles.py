@@ -93,14 +93,20 @@ class Profiles:
             found[pubkey] = self._profile(pubkey, profiles.get(pubkey), petname)
         return found
 
-    async def fetch(self, pubkeys: Collection[str], *, limit: float = 10.0) -> Asked:
+    async def fetch(
+        self, pubkeys: Collection[str], *, limit: float = 10.0, in_passing: bool = False
+    ) -> Asked:
         """Ask relays for profiles and relay lists of `pubkeys`, at most `limit` seconds for each
-        two hundred of them. Offline nothing comes."""
+        two hundred of them. Offline nothing comes.
+
+        `in_passing`: the person did not ask for them, they only turned up; strangers among them
+        are looked for at relays in use.
+        """
         wanted = sorted(set(pubkeys))
         asked = Asked()
         for start in range(0, len(wanted), FETCH_AT_ONCE):
             authors = frozenset(wanted[start : start + FETCH_AT_ONCE])
-            asked.add(await self._fetch_some(authors, limit))
+            asked.add(await self._fetch_some(authors, limit, in_passing))
         return asked
 
     async def update(
@@ -166,6 +172,7 @@ class Profiles:
             case nip19.Nprofile(pubkey=pubkey, relays=relays):
                 for url in relays:
                     self._courier.book.hint(pubkey, url, OWN_WORD)
+                self._courier.book.policy.ask(relays)
                 return pubkey
             case nip19.Nsec():
                 raise InvalidCode("this is a secret key: never show it to anybody")
@@ -237,10 +244,11 @@ class Profiles:
 
     # Inside
 
-    async def _fetch_some(self, authors: frozenset[str], limit: float) -> Asked:
+    async def _fetch_some(self, authors: frozenset[str], limit: float, in_passing: bool) -> Asked:
         await self._courier.learn(authors)
         book = self._courier.book
-        places, people = await book.places(), await book.of_many(authors)
+        places = await book.places()
+        people = await book.of_many(authors, asked=not in_passing)
         routes = plan_read(people.values(), places, caps=FETCH_CAPS)
         listed = {url for p in people.values() if p.source == "list" for url in p.write}
         firm = routes.keys() & (listed | set(places.read))

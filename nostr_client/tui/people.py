@@ -61,7 +61,7 @@ class People:
         chosen = sorted(self._nameless)[:MOST_ASKED]
         self._nameless.difference_update(chosen)
         self._asked = {*(self._asked if len(self._asked) < MOST_KEPT else ()), *chosen}
-        await self._client.profiles.fetch(chosen)
+        await self._client.profiles.fetch(chosen, in_passing=True)
         self._wanted.update(chosen)
 
     def _keep(self, profile: Profile) -> None:

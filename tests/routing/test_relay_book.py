@@ -9,6 +9,7 @@ import pytest
 
 from nostr_client.protocol import kinds
 from nostr_client.routing import relay_book
+from nostr_client.routing.dialling import StrangersRelays
 from nostr_client.routing.relay_book import OWN_WORD, SEEN, parse_old_relays, parse_relay_list
 from tests.routing.rooms import ANA, BEN, CY, relay_list, rooms, signed
 
@@ -73,7 +74,7 @@ async def test_who_has_no_list_is_found_by_hints(tmp_path: Path) -> None:
         await r.store.ledger.confirm([(note.id, "wss://seen.example")])
         relays = await r.book.relays_of(BEN_KEY)
         assert relays.source == "hint"
-        assert relays.write[0] == "wss://seen.example"
+        assert relays.write[-1] == "wss://seen.example"  # which nobody else names
         assert set(relays.write) == {
             "wss://seen.example",
             "wss://mine.example",
@@ -100,6 +101,9 @@ async def test_hints_come_from_tags_and_places_of_what_arrives(tmp_path: Path) -
         assert r.book.hints(BEN_KEY) == ("wss://source.example",)
         assert r.book.hints(CY_KEY) == ("wss://cy.example",)
         assert r.book.hints(ANA.public_key.hex) == ("wss://root.example",)
+        assert "wss://source.example" not in (await r.book.places()).known
+        r.policy.use(["wss://source.example"])
+        r.book.observe(note, "wss://source.example")
         assert "wss://source.example" in (await r.book.places()).known
 
 
@@ -124,6 +128,9 @@ async def test_hearsay_never_adds_up_to_a_persons_own_word(tmp_path: Path) -> No
                 r.book.hint(BEN_KEY, f"wss://spam{n}.example")
                 r.book.hint(BEN_KEY, "wss://said.example")
         best = ("wss://seen.example", "wss://said.example")
+        assert r.book.vouched(BEN_KEY) == ()  # a stranger
+        await r.store.save([signed(kind=kinds.FOLLOWS, tags=(("p", BEN_KEY),))])
+        await r.book.places()
         assert r.book.vouched(BEN_KEY) == best
         assert r.book.hints(BEN_KEY)[:2] == best
         assert r.book.vouched(CY_KEY) == ()
@@ -177,3 +184,70 @@ async def test_the_own_lists_open_private_addresses_and_nobody_elses_do(
         assert (await r.book.relays_of(BEN_KEY)).write == ()
         assert (await r.book.inboxes([me]))[me] == ((dm,) if keyed else ())
         assert [r.policy(url) for url in (nas, dm, box)] == [keyed, keyed, False]
+
+
+# Strangers
+
+
+TRACKING = ("wss://spy.example/for-ana", "wss://spy.example?for=ana", "wss://spy.example/?for=ana")
+
+
+async def test_what_strangers_name_is_not_dialled_before_somebody_asks(tmp_path: Path) -> None:
+    async with rooms(tmp_path, private=(), fallback=["wss://mine.example"]) as r:
+        mine = signed(kind=kinds.FOLLOWS, tags=(("p", BEN_KEY),))
+        hers = relay_list(CY, "wss://hers.example", "wss://mine.example", TRACKING[0])
+        about = signed(CY, tags=(("p", BEN_KEY, "wss://spy.example"),))
+        await r.store.save([mine, hers, about])
+        r.book.observe(about)
+        people = await r.book.of_many([BEN_KEY, CY_KEY], asked=False)
+        assert people[CY_KEY].write == people[CY_KEY].read == ("wss://mine.example",)
+        assert people[BEN_KEY].source == "fallback"  # what a stranger says of a friend is hearsay
+        people = await r.book.of_many([BEN_KEY, CY_KEY])
+        assert people[CY_KEY].write == ("wss://hers.example", "wss://mine.example", TRACKING[0])
+        assert people[BEN_KEY].write == ("wss://spy.example",)
+
+
+async def test_the_word_of_a_tag_names_no_path_and_no_query(tmp_path: Path) -> None:
+    async with rooms(tmp_path, private=()) as r:
+        assert r.policy.from_stranger("wss://spy.example") == "wss://spy.example"
+        assert [r.policy.from_stranger(url) for url in TRACKING] == ["", "", ""]  # never shortened
+        r.book.observe(signed(CY, tags=tuple(("p", BEN_KEY, url) for url in TRACKING)))
+        assert r.book.hints(BEN_KEY) == ()
+        followed = signed(kind=kinds.FOLLOWS, tags=(("p", BEN_KEY),))
+        await r.store.save([followed, relay_list(BEN, "wss://friends.example/room")])
+        relays = await r.book.of_many([BEN_KEY], asked=False)
+        assert relays[BEN_KEY].write == ("wss://friends.example/room",)
+        assert r.policy.from_stranger("wss://friends.example/room")  # somebody followed lists it
+        r.policy.ask([TRACKING[0], "ws://10.0.0.1"])  # the person pasted a code with these
+        assert r.policy.from_stranger(TRACKING[0]) == TRACKING[0]
+        assert not r.policy.from_stranger("ws://10.0.0.1")
+
+
+async def test_a_relay_that_serves_what_the_account_wrote_is_not_its_own(tmp_path: Path) -> None:
+    async with rooms(tmp_path, private=(), fallback=["wss://mine.example"]) as r:
+        note = signed(ANA, content="mine")
+        await r.store.save([note])
+        await r.store.ledger.confirm([(note.id, "wss://spy.example")])
+        for _ in range(100):
+            r.book.observe(note, "wss://spy.example")
+        relays = await r.book.relays_of(ANA.public_key.hex)
+        assert (relays.write, relays.read) == ((), ())
+        assert r.book.vouched(ANA.public_key.hex) == ()
+        assert r.book.own_word == frozenset()
+        old = signed(kind=kinds.FOLLOWS, content='{"wss://old.example/me": {}}')
+        await r.store.save([old])
+        relays = await r.book.relays_of(ANA.public_key.hex)
+        assert relays.write == ("wss://old.example/me",)
+        assert r.book.own_word == {"wss://old.example/me"}
+
+
+@pytest.mark.parametrize(("setting", "passing", "asked"), [("always", 2, 2), ("never", 0, 0)])
+async def test_the_setting_widens_or_narrows_that(
+    setting: StrangersRelays, passing: int, asked: int, tmp_path: Path
+) -> None:
+    async with rooms(tmp_path, private=()) as r:
+        r.policy.strangers = setting
+        await r.store.save([relay_list(CY, "wss://hers.example", TRACKING[0])])
+        assert len((await r.book.of_many([CY_KEY], asked=False))[CY_KEY].write) == passing
+        assert len((await r.book.of_many([CY_KEY]))[CY_KEY].write) == asked
+        assert bool(r.policy.from_stranger("wss://spy.example")) is (setting == "always")
