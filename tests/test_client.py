@@ -300,6 +300,29 @@ async def test_only_own_relays_learn_who_is_reading(tmp_path: Path) -> None:
         assert other.guests == []
 
 
+async def test_a_relay_that_a_thread_names_learns_nobody_by_serving_their_notes(
+    tmp_path: Path,
+) -> None:
+    """The account has no relay list; a stranger's relay, named in a thread, serves its answer."""
+    spy = Relay()
+    async with Relay() as mine, spy:
+        root = Draft(1, "root", created_at=1).sign(BEN, 1)
+        between = Draft(1, "look here", (("e", root.id, spy.url, "root"),)).sign(BEN, 2)
+        answer = Draft(1, "mine", (("e", root.id, "", "root"),)).sign(ANA, 3)
+        for note in (root, between, answer):
+            mine.keep(note)
+            spy.keep(note)
+        async with client(tmp_path, relays=[mine.url]) as c:
+            await c.threads.fetch(between.id)
+            assert spy.connections  # the person opened it
+        spy.challenge, spy.words = "prove it", "auth-required: who are you?"
+        async with client(tmp_path, relays=[mine.url]) as c:
+            await c.threads.fetch(between.id)
+            await c.fetch(Filter.of(authors=[ME]), relays=[spy.url], limit=3.0)
+            assert (await c.book.relays_of(ME)).source == "fallback"
+        assert spy.guests == []
+
+
 async def test_a_list_behind_a_wall_of_the_accounts_own_is_read(tmp_path: Path) -> None:
     follows = Draft(3, "", (("p", BEN_KEY),), created_at=1).sign(ANA, 1)
     cy = SecretKey.generate().public_key.hex

@@ -278,3 +278,29 @@ async def test_marks_that_cannot_be_kept_end_nothing(
         await held(h, note)
         await until(lambda: "was not saved: the disk is full" in caplog.text)
         assert h.timeline.status.running
+
+
+async def test_reading_in_the_background_dials_no_relay_that_only_strangers_name(
+    tmp_path: Path,
+) -> None:
+    """A stranger mentions the account, has a relay list, and says where a friend is to be found."""
+    async with Relay() as mine, Relay() as spy, house(tmp_path, fallback=[mine.url]) as h:
+        theirs = relay_list(CY, spy.url)
+        tags = (("p", ME, spy.url), ("p", BEN_KEY, spy.url))
+        mention = signed(CY, content="hi", tags=tags)
+        friend = signed(BEN, content="no list of mine")
+        for event in (following(BEN_KEY), theirs, mention, friend):
+            mine.keep(event)
+        h.timeline.sync()
+        await held(h, mention)
+        await held(h, friend)
+
+        def asked_for_cy() -> bool:
+            return any(CY_KEY in (f.authors or ()) for f in requests(mine) if 0 in (f.kinds or ()))
+
+        await until(asked_for_cy)
+        await held(h, theirs)
+        await until(lambda: h.timeline.status.is_caught_up)
+        assert not spy.connections
+        await h.profiles.fetch([CY_KEY])
+        assert spy.connections
