@@ -47,6 +47,11 @@ def add_config(command: argparse.ArgumentParser) -> None:
     )
 
 
+def add_json(command: argparse.ArgumentParser) -> None:
+    """`--json`."""
+    command.add_argument("--json", action="store_true", help="print JSON lines")
+
+
 def data_of(options: argparse.Namespace) -> Path:
     """The relay's folder."""
     if options.data is not None:

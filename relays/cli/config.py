@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from relays.cli.common import PROFILES
+from nostr_client.output import Output
+from relays.cli.common import PROFILES, add_json
 
 if TYPE_CHECKING:
     from relays.cli.common import Commands
@@ -27,11 +28,13 @@ def add(commands: Commands) -> None:
     init.add_argument("--pubkey", metavar="NPUB", help="your public key; empty: none")
     init.add_argument("--reach", choices=REACHES, help="where the relay will be reached")
     init.add_argument("--domain", help="the name under which a proxy or Tor makes it known")
+    add_json(init)
     init.set_defaults(command=_init)
     config = commands.add_parser("config", help="look at a configuration")
     verbs = config.add_subparsers(title="commands", required=True, metavar="COMMAND")
     check = verbs.add_parser("check", help="say what is wrong, or what it means")
     check.add_argument("file", nargs="?", type=Path, metavar="FILE", help="settings, in TOML")
+    add_json(check)
     check.set_defaults(command=_check)
 
 
@@ -44,12 +47,16 @@ def _check(options: argparse.Namespace) -> int:
 
     config, problems = read_config(options.file)
     problems = problems or _unusable(config)
+    lines = [] if problems else meaning(config)
+    if options.json:
+        Output(True).emit({"sound": not problems, "problems": problems, "meaning": lines}, "")
+        return _FAILED if problems else 0
     where = f"{options.file}: " if options.file is not None else ""
     for problem in problems:
         sys.stderr.write(f"{where}{problem}\n")
     if problems:
         return _FAILED
-    sys.stdout.write("\n".join(meaning(config)) + "\n")
+    sys.stdout.write("\n".join(lines) + "\n")
     return 0
 
 
@@ -122,8 +129,9 @@ def _init(options: argparse.Namespace) -> int:
     with os.fdopen(descriptor, "w", encoding="utf-8") as opened:
         opened.write(text)
     load_config(file)
-    sys.stderr.write(f"{file} is written. Look it over, then:\n")
-    sys.stdout.write(f"nostr-client relay run --config {file}\n")
+    output, command = Output(options.json), f"nostr-client relay run --config {file}"
+    output.note(f"{file} is written. Look it over, then:")
+    output.emit({"file": str(file), "run": command}, command)
     return 0
 
 

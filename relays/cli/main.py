@@ -39,6 +39,10 @@ def main(arguments: Sequence[str]) -> int:
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 0
     except NostrError as error:
+        if getattr(options, "json", False):
+            from nostr_client.output import Output
+
+            return Output(True).fail(str(error), FAILED)
         sys.stderr.write(f"{error}\n")
         return FAILED
     except OSError as error:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any, Final
 
-from relays.cli.common import add_config, add_data, config_of, data_of, on_loop
+from nostr_client.output import Output
+from relays.cli.common import add_config, add_data, add_json, config_of, data_of, on_loop
 
 if TYPE_CHECKING:
     from nostr_client.protocol.filters import Filter
@@ -29,6 +30,7 @@ def add(commands: Commands) -> None:
     )
     add_data(sync)
     add_config(sync)
+    add_json(sync)
     sync.set_defaults(command=_sync)
 
 
@@ -87,6 +89,8 @@ def _sync(options: argparse.Namespace) -> int:
             anew=options.anew,
         )
     )
+    if options.json:
+        Output(True).emit(outcome, "")
     if outcome.incomplete:
         return INCOMPLETE
     return REFUSED if outcome.refused else 0

@@ -6,7 +6,8 @@ import argparse
 import sys
 from typing import TYPE_CHECKING, Final
 
-from relays.cli.common import add_config, add_data, config_of, data_of, on_loop
+from nostr_client.output import Output
+from relays.cli.common import add_config, add_data, add_json, config_of, data_of, on_loop
 
 if TYPE_CHECKING:
     from relays.cli.common import Commands
@@ -37,6 +38,7 @@ def add(commands: Commands) -> None:
     for command in (take, give):
         command.add_argument("--room", metavar="NAME", help="one of the profile's further relays")
         add_data(command)
+        add_json(command)
     add_config(take)
 
 
@@ -50,7 +52,10 @@ def _import(options: argparse.Namespace) -> int:
         anew=options.anew,
         room=options.room,
     )
-    return REFUSED if on_loop(work).refused else 0
+    tally = on_loop(work)
+    if options.json:
+        Output(True).emit(tally, "")
+    return REFUSED if tally.refused else 0
 
 
 def _export(options: argparse.Namespace) -> int:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from relays.cli.common import add_data, data_of, on_loop
+from nostr_client.output import Output
+from relays.cli.common import add_data, add_json, data_of, on_loop
 
 if TYPE_CHECKING:
     from relays.cli.common import Commands
@@ -43,6 +43,8 @@ def add(commands: Commands) -> None:
     health = commands.add_parser("health", help="ask the running relay whether it is well")
     add_data(health)
     health.set_defaults(command=_health)
+    for command in (backup, restore, compact, doctor, health):
+        add_json(command)
 
 
 def _backup(options: argparse.Namespace) -> int:
@@ -50,9 +52,11 @@ def _backup(options: argparse.Namespace) -> int:
     from relays.web.status import size_text
 
     made = on_loop(back_up(data_of(options), options.place))
-    sys.stderr.write(
+    _done(
+        options,
+        {"folder": str(options.place), "events": made.events, "bytes": made.size},
         f"{options.place}: {made.events:,} events, {size_text(made.size)}; read back and sound."
-        " It holds the relay's secret key: keep it where nobody else reads it.\n"
+        " It holds the relay's secret key: keep it where nobody else reads it.",
     )
     return 0
 
@@ -60,9 +64,18 @@ def _backup(options: argparse.Namespace) -> int:
 def _restore(options: argparse.Namespace) -> int:
     from relays.upkeep.backup import restore
 
-    made = on_loop(restore(options.place, data_of(options)))
-    sys.stderr.write(f"{data_of(options)}: {made.events:,} events are back; read and sound.\n")
+    made, data = on_loop(restore(options.place, data_of(options))), data_of(options)
+    record = {"folder": str(data), "events": made.events, "bytes": made.size}
+    _done(options, record, f"{data}: {made.events:,} events are back; read and sound.")
     return 0
+
+
+def _done(options: argparse.Namespace, record: dict[str, object], plain: str) -> None:
+    """What became of it: for programs on standard output, for people beside it."""
+    output = Output(options.json)
+    if options.json:
+        output.emit(record, plain)
+    output.note(plain)
 
 
 def _compact(options: argparse.Namespace) -> int:
@@ -75,7 +88,7 @@ async def _compact_all(options: argparse.Namespace) -> int:
 
     async for done in compact(data_of(options)):
         sizes = f"{size_text(done.before)} before, {size_text(done.after)} now"
-        sys.stderr.write(f"{done.name}: {sizes}\n")
+        _done(options, done._asdict(), f"{done.name}: {sizes}")
     return 0
 
 
@@ -86,19 +99,19 @@ def _doctor(options: argparse.Namespace) -> int:
 async def _examine(options: argparse.Namespace) -> int:
     from relays.upkeep.doctor import examine
 
-    bad = False
+    bad, output = False, Output(options.json)
     path = Path(options.config) if options.config else None
     async for found in examine(data_of(options), path, peers=tuple(options.peer)):
-        sys.stdout.write(f"{found}\n")
-        sys.stdout.flush()
+        output.emit(found, str(found))
         bad = bad or found.level == "bad"
     return ILL if bad else 0
 
 
 def _health(options: argparse.Namespace) -> int:
     words = on_loop(_ask(options))
-    sys.stdout.write(f"{words}\n")
-    return 0 if words == "ok" else ILL
+    well = words == "ok"
+    Output(options.json).emit({"well": well, "words": words}, words)
+    return 0 if well else ILL
 
 
 async def _ask(options: argparse.Namespace) -> str:
