@@ -18,10 +18,13 @@ if TYPE_CHECKING:
     Work = Callable[[Acts, Output, argparse.Namespace], Awaitable[int]]
 
 
-def prepare(command: argparse.ArgumentParser, work: Work, *, within: bool = False) -> None:
+def prepare(
+    command: argparse.ArgumentParser, work: Work, *, within: bool = False, reads: bool = False
+) -> None:
     """Let `command` do `work`, with options that all have.
 
     `within`: it is a command of a command, which has the same options; either may be given them.
+    `reads`: it changes nothing, and so needs no room on the disk.
     """
     none: Any = argparse.SUPPRESS if within else None  # it would undo what was given before it
     command.add_argument(
@@ -32,7 +35,7 @@ def prepare(command: argparse.ArgumentParser, work: Work, *, within: bool = Fals
     )
 
     def run(options: argparse.Namespace) -> int:
-        return on_loop(_work(work, options))
+        return on_loop(_work(work, options, reads))
 
     command.set_defaults(command=run)
 
@@ -79,21 +82,25 @@ def events(count: int) -> str:
     return "1 event" if count == 1 else f"{count} events"
 
 
-async def _work(work: Work, options: argparse.Namespace) -> int:
+async def _work(work: Work, options: argparse.Namespace, reads: bool) -> int:
     from nostr_client.output import Output
 
-    async with open_acts(options) as acts:
+    async with open_acts(options, read_only=reads) as acts:
         return await work(acts, Output(options.json), options)
 
 
 @contextlib.asynccontextmanager
-async def open_acts(options: argparse.Namespace) -> AsyncIterator[Acts]:
-    """The acts on the relay of `--data`. Raises StoreError when there is none."""
+async def open_acts(options: argparse.Namespace, *, read_only: bool = False) -> AsyncIterator[Acts]:
+    """The acts on the relay of `--data`. Raises StoreError when there is none.
+
+    `read_only`: whatever would write raises StoreError, but for what was never there before.
+    """
     from nostr_client.errors import StoreError
     from nostr_client.store.events import EventStore
     from relays.folder import opened
     from relays.moderation.acts import Acts
     from relays.moderation.keeper import Keeper
+    from relays.moderation.records import FILE as RECORDS
     from relays.moderation.remembered import recall
     from relays.running import DATABASE
 
@@ -102,10 +109,12 @@ async def open_acts(options: argparse.Namespace) -> AsyncIterator[Acts]:
         stack.enter_context(opened(data))
         if not (data / DATABASE).exists():
             raise StoreError(f"there is no relay in {data}: one is made when it first runs")
-        keeper = await stack.enter_async_context(Keeper.open(data))
+        keeper = await stack.enter_async_context(
+            Keeper.open(data, read_only=read_only and (data / RECORDS).exists())
+        )
         remembered = await recall(keeper)
         stores = [
-            await stack.enter_async_context(EventStore.open(data / name))
+            await stack.enter_async_context(EventStore.open(data / name, read_only=read_only))
             for name in remembered.databases
             if name == DATABASE or (data / name).exists()
         ]

@@ -21,11 +21,12 @@ def add(commands: Commands) -> None:
     """Add the commands to the parser."""
     members = commands.add_parser("members", help="members, invites and roles")
     acts = members.add_subparsers(title="commands", metavar="COMMAND")
-    prepare(members, _list)
+    prepare(members, _list, reads=True)
     prepare(
         acts.add_parser("list", help="list them (what is done without a command)"),
         _list,
         within=True,
+        reads=True,
     )
     for name, words, work in (
         ("add", "make somebody a member, banned or not", _add),
@@ -47,6 +48,7 @@ def add(commands: Commands) -> None:
         acts.add_parser("invites", help="list the invites that are good still"),
         _invites,
         within=True,
+        reads=True,
     )
     revoke = acts.add_parser("revoke", help="take an invite back")
     revoke.add_argument("id", metavar="ID", help="as `invites` lists it")

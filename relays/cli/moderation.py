@@ -49,10 +49,10 @@ def add(commands: Commands) -> None:
     add_reason(unban)
     prepare(unban, _unban)
 
-    prepare(commands.add_parser("bans", help="list all rules, with reasons"), _bans)
+    prepare(commands.add_parser("bans", help="list all rules, with reasons"), _bans, reads=True)
     _add_reports(commands)
     _add_log(commands)
-    prepare(commands.add_parser("key", help="the relay's own public key"), _key)
+    prepare(commands.add_parser("key", help="the relay's own public key"), _key, reads=True)
 
 
 def _add_reports(commands: Commands) -> None:
@@ -67,7 +67,7 @@ def _add_reports(commands: Commands) -> None:
     act.add_argument("--author", action="store_true", help="of an event: ban its author as well")
     add_consent(act)
     for command in (reports, listing):
-        prepare(command, _reports, within=command is listing)
+        prepare(command, _reports, within=command is listing, reads=True)
     prepare(dismiss, _dismiss, within=True)
     prepare(act, _act, within=True)
 
@@ -83,8 +83,8 @@ def _add_log(commands: Commands) -> None:
     check.add_argument("--key", default="", metavar="NPUB", help="whose log it must be")
     check.add_argument("--json", action="store_true", help="print JSON lines")
     for command in (log, listing):
-        prepare(command, _log, within=command is listing)
-    prepare(export, _export, within=True)
+        prepare(command, _log, within=command is listing, reads=True)
+    prepare(export, _export, within=True, reads=True)
     check.set_defaults(command=_verify)
 
 

@@ -84,15 +84,22 @@ class Keeper:
         *,
         service_urls: Collection[str] = (),
         clock: Callable[[], float] = time.time,
+        read_only: bool = False,
     ) -> AsyncIterator[Self]:
         """The keeper's records in the relay's `folder`; its key and file are made if missing.
+
+        `read_only`: they are there, and nothing is written.
 
         `service_urls`: the relay's own, for which no ban stands against a request to vanish.
         Raises StoreError.
         """
         urls = frozenset(normalize_relay_url(url) for url in service_urls)
-        async with Records.open(folder / FILE) as records:
-            key, views = await records.write(lambda db: (own_key(db, folder), _load(db, None)))
+        async with Records.open(folder / FILE, read_only=read_only) as records:
+
+            def begin(db: sqlite3.Connection) -> tuple[SecretKey, _Views]:
+                return own_key(db, folder, read_only=read_only), _load(db, None)
+
+            key, views = await (records.read(begin) if read_only else records.write(begin))
             self = cls(records, views, key, urls, clock)
             polling = asyncio.create_task(self._poll())
             try:

@@ -21,10 +21,11 @@ _LONGEST: Final = 200
 """Bytes of the file that are read."""
 
 
-def own_key(db: sqlite3.Connection, folder: Path) -> SecretKey:
+def own_key(db: sqlite3.Connection, folder: Path, *, read_only: bool = False) -> SecretKey:
     """The key of the relay in `folder`. Within a transaction, so that two processes make one key.
 
-    Raises StoreError when the file is no key, is gone, or is another one than before.
+    `read_only`: none is made, nor is anything written down. Raises StoreError when the file is no
+    key, is gone, or is another one than before.
     """
     path = folder / FILE
     row = db.execute("SELECT value FROM setting WHERE name = 'self'").fetchone()
@@ -35,8 +36,12 @@ def own_key(db: sqlite3.Connection, folder: Path) -> SecretKey:
             raise StoreError(
                 f"{path} is gone: it held the key of {row[0]}; put it back from a backup"
             ) from None
+        if read_only:
+            raise StoreError(f"{path}: there is no key yet; the relay makes one") from None
         key = SecretKey.generate()
         write_private(path, f"{bytes(key).hex()}\n".encode())
+    if row is None and read_only:
+        return key
     if row is None:
         db.execute("INSERT INTO setting VALUES ('self', ?)", (key.public_key.hex,))
     elif row[0] != key.public_key.hex:
