@@ -15,8 +15,9 @@ from nostr_client.errors import ConfigError
 from nostr_client.protocol.keys import SecretKey
 from nostr_client.signing.verifier import Verifier
 from nostr_client.store.events import EventStore
+from nostr_client.store.reserve import Reserve
 from relays.config import RelayConfig
-from relays.folder import note_in, opened
+from relays.folder import RESERVE, note_in, opened
 from relays.moderation.keeper import Keeper
 from relays.policies.chain import open_policies
 from relays.policies.verdict import AsyncPolicy, Policy
@@ -50,11 +51,12 @@ async def beside(config: RelayConfig, data: Path, name: str | None = None) -> As
     note = note_in(data)
     address = note.url if note else f"ws://{config.host}:{config.port}"
     urls = frozenset(service_urls(address, room.config.urls, room.path))
+    reserve = Reserve(data / RESERVE)
     try:
         async with (
             _opened(data),
-            Keeper.open(data, service_urls=urls) as keeper,
-            EventStore.open(data / room.database, service_urls=urls) as store,
+            Keeper.open(data, service_urls=urls, reserve=reserve) as keeper,
+            EventStore.open(data / room.database, service_urls=urls, reserve=reserve) as store,
             Verifier() as verifier,
             open_policies(store, bans=keeper.policy, urls=urls) as policies,
         ):

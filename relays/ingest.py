@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, Protocol
 
-from nostr_client.errors import NostrError
+from nostr_client.errors import NostrError, StoreFull
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.kinds import is_ephemeral
 from nostr_client.store.events import EventStore, SaveResult, SaveStatus
@@ -107,7 +107,7 @@ class Intake:
         """What is to be stored, set off by `_ready`."""
         self._ready = asyncio.Event()
         self._telling = False
-        self._saved: asyncio.Queue[tuple[list[_Job], asyncio.Task[list[SaveResult] | None]]]
+        self._saved: asyncio.Queue[tuple[list[_Job], asyncio.Task[list[SaveResult | None]]]]
         self._saved = asyncio.Queue(UNDER_WAY)
         self._passed_on: dict[str, None] = {}
         self._failing = False
@@ -236,35 +236,53 @@ class Intake:
             batch = _first(self._taken, self._ready)
             await self._saved.put((batch, group.create_task(self._store_all(batch))))
 
-    async def _store_all(self, batch: list[_Job]) -> list[SaveResult] | None:
+    async def _store_all(self, batch: list[_Job]) -> list[SaveResult | None]:
+        """What became of each; None: it could not be stored."""
         begun = time.perf_counter()
+        events = [job.event for job in batch]
         try:
             async with asyncio.timeout(PATIENCE):
-                results = await self._store.save([job.event for job in batch])
+                results = await self._store.save(events)
         except (NostrError, TimeoutError) as error:
-            # Said once, and not for every batch: on a full disk, logs only make it worse.
-            if not self._failing:
-                _log.error(
-                    "events cannot be stored, and are refused: %s", str(error) or "no answer"
-                )
-            self._failing = True
-            self._rules.metrics.store_failures += 1
-            return None
+            self._failed(error)
+            return await self._store_what_frees(events, error)
         if self._failing:
             _log.warning("events can be stored again")
         self._failing = False
         self._rules.metrics.committed(len(batch), time.perf_counter() - begun)
+        return [*results]
+
+    async def _store_what_frees(
+        self, events: list[Event], why: Exception
+    ) -> list[SaveResult | None]:
+        """Where the disk is full, deletions of what is here have the room that is kept back."""
+        results: list[SaveResult | None] = [None] * len(events)
+        if not isinstance(why, StoreFull):
+            return results
+        try:
+            async with asyncio.timeout(PATIENCE):
+                for index, event in enumerate(events):
+                    if await self._store.frees_room(event):
+                        [results[index]] = await self._store.save([event], frees=True)
+        except (NostrError, TimeoutError) as error:
+            self._failed(error)
         return results
+
+    def _failed(self, error: Exception) -> None:
+        # Said once, and not for every batch: on a full disk, logs only make it worse.
+        if not self._failing:
+            _log.error("events cannot be stored, and are refused: %s", str(error) or "no answer")
+        self._failing = True
+        self._rules.metrics.store_failures += 1
 
     async def _answer(self) -> None:
         while True:
             batch, save = await self._saved.get()
-            results = await save
-            if results is None:
-                self._settle_all(batch, False, "error: the event could not be stored")
-                continue
-            for job, result in zip(batch, results, strict=True):
-                self._settle(job, *_REASONS[result.status])
+            for job, result in zip(batch, await save, strict=True):
+                if result is None:
+                    self._settle(job, False, "error: the event could not be stored")
+                else:
+                    self._settle(job, *_REASONS[result.status])
             self._answered()
 
     def _pass_on(self, job: _Job) -> None:

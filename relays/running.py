@@ -239,8 +239,9 @@ def _address(listener: socket.socket, host: str, *, secure: bool) -> str:
 
 
 def _say(address: str, data: Path) -> None:
-    # Whoever started the relay may not listen to it any more; that is no reason to end.
-    with contextlib.suppress(BrokenPipeError):
+    # Whoever started the relay may not listen any more, or where he keeps what it says may be full:
+    # that is no reason to end.
+    with contextlib.suppress(OSError):
         sys.stdout.write(f"{address}\n")
         sys.stdout.flush()
     if sys.stderr.isatty():

@@ -5,6 +5,7 @@ what its keeper decided, which holds in all of them.
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -18,7 +19,9 @@ from nostr_client.errors import ConfigError
 from nostr_client.protocol.event import Event
 from nostr_client.signing.verifier import Verifier
 from nostr_client.store.events import EventStore
+from nostr_client.store.reserve import Reserve
 from relays.config import RelayConfig
+from relays.folder import RESERVE
 from relays.moderation.acts import Acts
 from relays.moderation.bans import INVITE
 from relays.moderation.keeper import Keeper
@@ -39,6 +42,8 @@ from relays.web.information import Features
 from relays.web.metrics import Sampled, exposition
 from relays.web.pages import Pages
 from relays.web.status import Neighbour
+
+_log = logging.getLogger(__name__)
 
 
 class Serving:
@@ -249,15 +254,23 @@ async def serve(
     """
     found = rooms(config)
     urls = {room.name: urls_of(room) for room in found}
+    reserve = Reserve(data / RESERVE)
+    if not await asyncio.to_thread(reserve.take):
+        _log.error("the disk is full: until there is room on it, no events are stored")
     async with AsyncExitStack() as stack:
         enter = stack.enter_async_context
+        everywhere = frozenset().union(*urls.values())
         keeper = await enter(
-            Keeper.open(data, service_urls=frozenset().union(*urls.values()), clock=clock)
+            Keeper.open(data, service_urls=everywhere, clock=clock, reserve=reserve)
         )
         stores = {
             room.name: await enter(
                 EventStore.open(
-                    data / room.database, service_urls=urls[room.name], search=True, clock=clock
+                    data / room.database,
+                    service_urls=urls[room.name],
+                    search=True,
+                    clock=clock,
+                    reserve=reserve,
                 )
             )
             for room in found

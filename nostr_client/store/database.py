@@ -25,7 +25,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, Final, Generic, TypeVar
 
-from nostr_client.errors import QueryTimeout, StoreError
+from nostr_client.errors import QueryTimeout, StoreError, StoreFull
 from nostr_client.store import schema
 from nostr_client.store.opening import (
     connect,
@@ -35,6 +35,7 @@ from nostr_client.store.opening import (
     retry_locked,
     translated,
 )
+from nostr_client.store.reserve import Reserve
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
@@ -59,9 +60,13 @@ _OF_THE_FILE: Final = frozenset(
         *(sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_NOMEM),
     }
 )
+_LOG: Final = 4000
+"""Pages in the log after which it goes into the file ..."""
+_SCARCE_LOG: Final = 500
+"""... and where there is little room on the disk."""
 _SETTINGS: Final = (
     "checkpoint_fullfsync = 1",
-    "wal_autocheckpoint = 4000",
+    f"wal_autocheckpoint = {_LOG}",
     "cache_size = -64000",
     "mmap_size = 2147418112",
     "temp_store = MEMORY",
@@ -107,10 +112,19 @@ _Queue = queue.SimpleQueue[_Job[Any] | None]
 class Database:
     """The file `path` and the threads that work on it, from `Database.open` to `close`."""
 
-    def __init__(self, path: Path, time_limit: float, *, read_only: bool = False) -> None:
+    def __init__(
+        self,
+        path: Path,
+        time_limit: float,
+        *,
+        read_only: bool = False,
+        reserve: Reserve | None = None,
+    ) -> None:
         self.path = path
         self.time_limit = time_limit
         self.read_only = read_only
+        self.reserve = reserve
+        self._scarce = False
         self._loop = asyncio.get_running_loop()
         self._writes: _Queue = queue.SimpleQueue()
         self._lanes: dict[str, _Queue] = {"quick": queue.SimpleQueue(), "slow": queue.SimpleQueue()}
@@ -120,13 +134,20 @@ class Database:
         self._closed = False
 
     @classmethod
-    async def open(cls, path: Path, *, time_limit: float, read_only: bool = False) -> Database:
+    async def open(
+        cls,
+        path: Path,
+        *,
+        time_limit: float,
+        read_only: bool = False,
+        reserve: Reserve | None = None,
+    ) -> Database:
         """Raises StoreError when the file cannot be used.
 
         `read_only`: it must be there, nothing is written, and `write` raises StoreError; but a file
-        of an older version is first brought up to date.
+        of an older version is first brought up to date. `reserve`: the room that is kept back.
         """
-        self = cls(path, time_limit, read_only=read_only)
+        self = cls(path, time_limit, read_only=read_only, reserve=reserve)
         self._here, *connections = await asyncio.to_thread(self._connect_all)
         self._here.set_progress_handler(lambda: time.monotonic() > self._here_until, _STEPS_AT_ONCE)
         for index, connection in enumerate(connections):
@@ -153,10 +174,38 @@ class Database:
                 _log.warning("%s: the thread %s does not end", self.path, thread.name)
         self._here.close()
 
-    async def write(self, run: Callable[[sqlite3.Connection], T], *, weight: int = 1) -> T:
-        """Run within a transaction that is durable when this returns. Raises StoreError."""
+    async def write(
+        self, run: Callable[[sqlite3.Connection], T], *, weight: int = 1, frees: bool = False
+    ) -> T:
+        """Run within a transaction that is durable when this returns. Raises StoreError.
+
+        `frees`: it makes room, and may have the room that is kept back for that.
+        """
         if self.read_only:
             raise StoreError(f"{self.path.name} was opened to be read, and not to be written")
+        if not frees or self.reserve is None:
+            return await self._write(run, weight)
+        try:
+            return await self._write(run, weight)
+        except StoreFull:
+            self.reserve.release()
+        try:
+            return await self._write(run, weight)
+        except StoreFull:  # the log has taken it: what is in the log goes into the file
+            await self.shorten_log()
+        return await self._write(run, weight)
+
+    async def shorten_log(self) -> None:
+        """What was written goes from the log into the file, if those who read and write let it."""
+        with contextlib.suppress(StoreFull):
+            await self.apart(_shorten_log)
+
+    @property
+    def has_room(self) -> bool:
+        """May more be stored? Not where no room is kept back."""
+        return self.reserve is None or self.reserve.is_held
+
+    async def _write(self, run: Callable[[sqlite3.Connection], T], weight: int) -> T:
         job = self._submit(self._writes, run, weight)
         try:
             async with asyncio.timeout(WRITE_LIMIT):
@@ -266,6 +315,7 @@ class Database:
     def _write_loop(self, db: sqlite3.Connection, _lane: str) -> None:
         try:
             while (job := self._writes.get()) is not None:
+                self._mind_room(db)
                 group, last = self._group(job)
                 left = list(group)
                 while left and (failed := self._commit(db, left)) is not None:
@@ -275,6 +325,16 @@ class Database:
                     break
         finally:
             db.close()
+
+    def _mind_room(self, db: sqlite3.Connection) -> None:
+        """Where there is little room, empty the log early: else it could hold more than the room
+        that is kept back can take into the file, and nothing would make room any more."""
+        if self.reserve is None:
+            return
+        scarce = self.reserve.is_scarce
+        if scarce != self._scarce:
+            self._scarce = scarce
+            db.execute(f"PRAGMA wal_autocheckpoint = {_SCARCE_LOG if scarce else _LOG}")
 
     def _group(self, first: _Job[Any]) -> tuple[list[_Job[Any]], bool]:
         group, weight = [first], first.weight
@@ -331,6 +391,11 @@ class Database:
                 self._settle([job])
         finally:
             db.close()
+
+
+def _shorten_log(c: sqlite3.Connection) -> None:
+    c.execute("PRAGMA busy_timeout = 2000")
+    c.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
 
 
 def _concerns_all(error: BaseException) -> bool:

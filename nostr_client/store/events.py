@@ -18,8 +18,9 @@ from typing import Final, Self
 from nostr_client.errors import QueryTimeout, StoreError, TooMany
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
+from nostr_client.protocol.kinds import DELETION, VANISH
 from nostr_client.protocol.urls import place_of
-from nostr_client.store import search_index
+from nostr_client.store import rules, search_index, upkeep
 from nostr_client.store.asking import Asking
 from nostr_client.store.copies import CopyLedger
 from nostr_client.store.database import Database, Lane
@@ -27,6 +28,7 @@ from nostr_client.store.index_keys import IndexKeys
 from nostr_client.store.keeping import Keeping
 from nostr_client.store.quotas import Quotas
 from nostr_client.store.reading import Page, Reading
+from nostr_client.store.reserve import Reserve
 from nostr_client.store.saving import Saver, SaveResult, SaveStatus
 from nostr_client.store.search_index import Indexer
 from nostr_client.store.watching import Hearing, Stored, Watch, Watchers
@@ -84,6 +86,7 @@ class EventStore(Asking, Keeping):
         time_limit: float = 5.0,
         search: bool = False,
         read_only: bool = False,
+        reserve: Reserve | None = None,
     ) -> AsyncIterator[Self]:
         """The store in the file `path`, which is made if it is missing.
 
@@ -91,11 +94,12 @@ class EventStore(Asking, Keeping):
         own, for which it obeys requests to vanish (NIP-62); a client gives none. `time_limit`:
         seconds a query may take. `search`: answer filters with `search` (NIP-50), and index what is
         stored, later and in idle time. `read_only`: the file must be there, nothing is written, and
-        whatever would raises StoreError: this works on a full disk, too. Raises StoreError,
+        whatever would raises StoreError: this works on a full disk, too. `reserve`: room that is
+        kept back for what makes room; where it is not, `save` raises StoreFull. Raises StoreError,
         InvalidData for a service URL that is none.
         """
         places = frozenset(place_of(url) for url in service_urls)
-        db = await Database.open(path, time_limit=time_limit, read_only=read_only)
+        db = await Database.open(path, time_limit=time_limit, read_only=read_only, reserve=reserve)
         try:
             secret = await db.read(lambda c: c.execute("SELECT secret FROM state").fetchone()[0])
             keys = IndexKeys(secret)
@@ -124,24 +128,29 @@ class EventStore(Asking, Keeping):
 
     # Writing
 
-    async def save(self, events: Sequence[Event]) -> list[SaveResult]:
+    async def save(self, events: Sequence[Event], *, frees: bool = False) -> list[SaveResult]:
         """Durable on return; events are taken in the order given, their signatures for granted.
 
-        Raises StoreError; then a part of a large batch may have been stored.
+        `frees`: each of them makes room (see `frees_room`), and may have what is kept back for
+        that. Raises StoreError; then a part of a large batch may have been stored.
         """
         results: list[SaveResult] = []
         for start in range(0, len(events), _SAVE_AT_ONCE):
             part = events[start : start + _SAVE_AT_ONCE]
             async with self._room:
-                results += await self._save(part)
+                results += await self._save(part, frees)
         return results
 
-    async def _save(self, events: Sequence[Event]) -> list[SaveResult]:
+    async def _save(self, events: Sequence[Event], frees: bool) -> list[SaveResult]:
+        if not frees and not self._db.has_room:
+            await upkeep.take_again(self._db)
         now = int(self._clock())
-        saved = await self._db.write(lambda c: self._saver.save(c, events, now), weight=len(events))
+        saved = await self._db.write(
+            lambda c: self._saver.save(c, events, now), weight=len(events), frees=frees
+        )
         if self._indexer is not None:
             self._indexer.saved()
-        if self._removal.unfinished:
+        if self._removal.unfinished or not self._db.has_room:
             self._vanishing.set()
         if self._watchers and saved.after != saved.before:
             fresh = [
@@ -151,6 +160,19 @@ class EventStore(Asking, Keeping):
             ]
             self._watchers.committed(Stored(fresh, saved.before, saved.after))
         return saved.results
+
+    async def frees_room(self, event: Event) -> bool:
+        """Would `event` take out something that is here: a deletion, or a request to vanish?"""
+        if event.kind == VANISH:
+            return await self.count([Filter.of(authors=[event.pubkey])]) > 0
+        if event.kind != DELETION:
+            return False
+        targets = rules.deletion_of(event)
+        for data in (await self.known(targets.ids)).values():
+            if event.pubkey in rules.deleters(Event.from_trusted(data)):
+                return True
+        held = [await self.get_address(address) for address in targets.addresses]
+        return any(one is not None for one in held)
 
     async def keep_history_of(self, pubkeys: Collection[str]) -> None:
         """From now on keep the superseded versions of these authors, for good."""
@@ -207,6 +229,7 @@ class EventStore(Asking, Keeping):
 
     async def _clean(self) -> None:
         """Take out what has expired now and then, and what vanishes at once."""
+        failed = ""
         while True:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(0 if self._removal.unfinished else PURGE_SECONDS):
@@ -214,8 +237,12 @@ class EventStore(Asking, Keeping):
             self._vanishing.clear()
             try:
                 await self.purge()
+                await upkeep.give_back(self._db)
+                failed = ""
             except StoreError as error:
-                _log.warning("cleaning the store failed, to be tried again: %s", error)
+                if str(error) != failed:  # said once: on a full disk, logs only make it worse
+                    _log.warning("cleaning the store failed, to be tried again: %s", error)
+                failed = str(error)
                 self._removal.unfinished = True
                 await asyncio.sleep(POLL_SECONDS)
 

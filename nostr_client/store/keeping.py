@@ -62,7 +62,9 @@ class Keeping:
         """
         for f in filters:
             plans.check(f, searchable=self._indexer is not None)
-        return sum([await self._remove_all(f) for f in filters if not plans.is_empty(f)])
+        removed = sum([await self._remove_all(f) for f in filters if not plans.is_empty(f)])
+        await upkeep.give_back(self._db)
+        return removed
 
     async def _remove_all(self, f: Filter, condition: str = "true") -> int:
         removed = 0
@@ -85,7 +87,7 @@ class Keeping:
             db.execute(f"DELETE FROM copy WHERE tie IN {_LISTED}", (ties,))
             return self._removal.remove(db, [seq for seq, _ in found], archive=False)
 
-        return await self._db.write(run, weight=len(seqs))
+        return await self._db.write(run, weight=len(seqs), frees=True)
 
     async def evict(
         self,
@@ -108,9 +110,10 @@ class Keeping:
         for f in filters:
             if not plans.is_empty(f):
                 count += await self._remove_all(f, condition)
-        if most_bytes is None:
-            return Evicted(count, 0)
-        oldest, floor = await self._evict_oldest(most_bytes, condition)
+        oldest, floor = 0, 0
+        if most_bytes is not None:
+            oldest, floor = await self._evict_oldest(most_bytes, condition)
+        await upkeep.give_back(self._db)
         return Evicted(count + oldest, floor)
 
     def _evictable(self, spared: Collection[str], kinds: Collection[int]) -> str:
@@ -165,7 +168,7 @@ class Keeping:
             await self._take_out(
                 await self._db.apart(lambda c, row=row: self._removal.covered(c, *row))  # type: ignore[misc]
             )
-            await self._db.write(lambda c, row=row: c.execute(done, row))  # type: ignore[misc]
+            await self._db.write(lambda c, row=row: c.execute(done, row), frees=True)  # type: ignore[misc]
 
     async def _take_out(self, seqs: Sequence[int]) -> None:
         for start in range(0, len(seqs), REMOVED_AT_ONCE):
@@ -173,6 +176,7 @@ class Keeping:
             await self._db.write(
                 lambda c, part=part: self._removal.remove(c, part, archive=False),  # type: ignore[misc]
                 weight=len(part),
+                frees=True,
             )
 
     async def size(self) -> upkeep.Size:

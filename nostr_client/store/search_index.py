@@ -105,12 +105,16 @@ class Indexer:
 
     async def run(self) -> None:
         """Work until cancelled."""
+        failed = ""
         while True:
             self._wake.clear()
             try:
                 await self._catch_up(politely=True)
+                failed = ""
             except StoreError as error:
-                _log.warning("the search index could not be brought up, try again: %s", error)
+                if str(error) != failed:  # said once: on a full disk, logs only make it worse
+                    _log.warning("the search index could not be brought up, try again: %s", error)
+                failed = str(error)
                 await asyncio.sleep(_LOOK_EVERY)
             try:  # another process may have saved something
                 async with asyncio.timeout(_LOOK_EVERY):
@@ -124,7 +128,7 @@ class Indexer:
 
     async def _catch_up(self, *, politely: bool) -> None:
         place = await self._place()
-        while True:
+        while self._db.has_room:
             if politely:
                 await self._idle()
             stored = await self._read_since(place)

@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sqlite3
 import threading
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from nostr_client.errors import StoreError
+from nostr_client.errors import StoreError, StoreFull
 from nostr_client.store.database import Database
 from nostr_client.store.opening import copy_out
 
@@ -76,8 +77,27 @@ async def compact(db: Database) -> int:
         await _free_pages(db)
     else:
         await db.apart(_rewrite)
-    await db.apart(_shorten_log)
+    await db.shorten_log()
+    await give_back(db)
     return before.file - (await size(db)).file
+
+
+async def give_back(db: Database) -> None:
+    """After the room that is kept back was needed: give free space back to the disk, and keep as
+    much back again, if there is so much."""
+    if db.reserve is None or await asyncio.to_thread(db.reserve.take):
+        return
+    with contextlib.suppress(StoreFull):
+        if await db.read(lambda c: c.execute("PRAGMA auto_vacuum").fetchone()[0]) == _INCREMENTAL:
+            await _free_pages(db)
+        await db.shorten_log()
+    await asyncio.to_thread(db.reserve.take)
+
+
+async def take_again(db: Database) -> None:
+    """Keep room back again. Raises StoreFull where there is not so much."""
+    if db.reserve is not None and not await asyncio.to_thread(db.reserve.take):
+        raise StoreFull(f"{db.path}: the disk is full: make room on it")
 
 
 async def _merge_words(db: Database) -> None:
@@ -90,10 +110,10 @@ async def _merge_words(db: Database) -> None:
         c.execute("INSERT INTO words (words, rank) VALUES ('merge', ?)", (pages,))
         return c.total_changes - changes >= 2  # FTS5's own sign that there was something to do
 
-    more = await db.write(lambda c: step(c, -_PAGES))
+    more = await db.write(lambda c: step(c, -_PAGES), frees=True)
     while more:
         await asyncio.sleep(0)
-        more = await db.write(lambda c: step(c, _PAGES))
+        more = await db.write(lambda c: step(c, _PAGES), frees=True)
 
 
 async def _free_pages(db: Database) -> None:
@@ -102,16 +122,10 @@ async def _free_pages(db: Database) -> None:
         free: int = c.execute("PRAGMA freelist_count").fetchone()[0]
         return free
 
-    left = await db.write(step)
+    left = await db.write(step, frees=True)
     while left:
         await asyncio.sleep(0)  # whoever waits to write has his turn
-        left = await db.write(step)
-
-
-def _shorten_log(c: sqlite3.Connection) -> None:
-    """What was written goes from the log into the file, if those who read and write let it."""
-    c.execute("PRAGMA busy_timeout = 2000")
-    c.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        left = await db.write(step, frees=True)
 
 
 def _rewrite(c: sqlite3.Connection) -> None:

@@ -13,18 +13,24 @@ from relays.cli.common import data_of, on_loop
 
 if TYPE_CHECKING:
     from nostr_client.output import Output
+    from nostr_client.store.reserve import Reserve
     from relays.moderation.acts import Acts
 
     Work = Callable[[Acts, Output, argparse.Namespace], Awaitable[int]]
 
 
 def prepare(
-    command: argparse.ArgumentParser, work: Work, *, within: bool = False, reads: bool = False
+    command: argparse.ArgumentParser,
+    work: Work,
+    *,
+    within: bool = False,
+    reads: bool = False,
+    frees: bool = False,
 ) -> None:
     """Let `command` do `work`, with options that all have.
 
     `within`: it is a command of a command, which has the same options; either may be given them.
-    `reads`: it changes nothing, and so needs no room on the disk.
+    `reads`: it changes nothing, and so needs no room on the disk; `frees`: it makes room.
     """
     none: Any = argparse.SUPPRESS if within else None  # it would undo what was given before it
     command.add_argument(
@@ -35,7 +41,7 @@ def prepare(
     )
 
     def run(options: argparse.Namespace) -> int:
-        return on_loop(_work(work, options, reads))
+        return on_loop(_work(work, options, reads, frees))
 
     command.set_defaults(command=run)
 
@@ -82,40 +88,63 @@ def events(count: int) -> str:
     return "1 event" if count == 1 else f"{count} events"
 
 
-async def _work(work: Work, options: argparse.Namespace, reads: bool) -> int:
+async def _work(work: Work, options: argparse.Namespace, reads: bool, frees: bool) -> int:
     from nostr_client.output import Output
 
-    async with open_acts(options, read_only=reads) as acts:
+    async with open_acts(options, read_only=reads, frees=frees) as acts:
         return await work(acts, Output(options.json), options)
 
 
 @contextlib.asynccontextmanager
-async def open_acts(options: argparse.Namespace, *, read_only: bool = False) -> AsyncIterator[Acts]:
+async def open_acts(
+    options: argparse.Namespace, *, read_only: bool = False, frees: bool = False
+) -> AsyncIterator[Acts]:
     """The acts on the relay of `--data`. Raises StoreError when there is none.
 
     `read_only`: whatever would write raises StoreError, but for what was never there before.
+    `frees`: they are to make room, and where there is none even to open the relay's files, may have
+    what is kept back.
     """
-    from nostr_client.errors import StoreError
+    from nostr_client.errors import StoreError, StoreFull
+    from nostr_client.store.reserve import Reserve
+    from relays.folder import RESERVE, opened
+    from relays.running import DATABASE
+
+    data = data_of(options)
+    with opened(data):
+        if not (data / DATABASE).exists():
+            raise StoreError(f"there is no relay in {data}: one is made when it first runs")
+        reserve = Reserve(data / RESERVE)
+        async with contextlib.AsyncExitStack() as stack:
+            try:
+                acts = await _opened(stack, data, reserve, read_only)
+            except StoreFull:
+                if not frees:
+                    raise
+                await stack.aclose()
+                reserve.release()
+                acts = await _opened(stack, data, reserve, read_only)
+            yield acts
+
+
+async def _opened(
+    stack: contextlib.AsyncExitStack, data: Path, reserve: Reserve, read_only: bool
+) -> Acts:
     from nostr_client.store.events import EventStore
-    from relays.folder import opened
     from relays.moderation.acts import Acts
     from relays.moderation.keeper import Keeper
     from relays.moderation.records import FILE as RECORDS
     from relays.moderation.remembered import recall
     from relays.running import DATABASE
 
-    data = data_of(options)
-    async with contextlib.AsyncExitStack() as stack:
-        stack.enter_context(opened(data))
-        if not (data / DATABASE).exists():
-            raise StoreError(f"there is no relay in {data}: one is made when it first runs")
-        keeper = await stack.enter_async_context(
-            Keeper.open(data, read_only=read_only and (data / RECORDS).exists())
+    only = read_only and (data / RECORDS).exists()
+    keeper = await stack.enter_async_context(Keeper.open(data, read_only=only, reserve=reserve))
+    remembered = await recall(keeper)
+    stores = [
+        await stack.enter_async_context(
+            EventStore.open(data / name, read_only=read_only, reserve=reserve)
         )
-        remembered = await recall(keeper)
-        stores = [
-            await stack.enter_async_context(EventStore.open(data / name, read_only=read_only))
-            for name in remembered.databases
-            if name == DATABASE or (data / name).exists()
-        ]
-        yield Acts(keeper, stores, remembered.config)
+        for name in remembered.databases
+        if name == DATABASE or (data / name).exists()
+    ]
+    return Acts(keeper, stores, remembered.config)

@@ -41,7 +41,7 @@ def add(commands: Commands) -> None:
     )
     add_reason(ban)
     add_consent(ban)
-    prepare(ban, _ban)
+    prepare(ban, _ban, frees=True)
 
     unban = commands.add_parser("unban", help="take back a ban")
     unban.add_argument("sort", choices=_SORTS)
@@ -69,7 +69,7 @@ def _add_reports(commands: Commands) -> None:
     for command in (reports, listing):
         prepare(command, _reports, within=command is listing, reads=True)
     prepare(dismiss, _dismiss, within=True)
-    prepare(act, _act, within=True)
+    prepare(act, _act, within=True, frees=True)
 
 
 def _add_log(commands: Commands) -> None:

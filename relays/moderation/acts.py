@@ -83,8 +83,9 @@ class Acts:
         pubkey, reason = self.bannable_key(pubkey), _line(reason)
         async with self.removal.alone:
             await self._put(Sort.BAN_PUBKEY, pubkey, by, reason, p=pubkey)
-            await self.members.remove(pubkey, by=by, reason=reason)
-            return await self.removal.author(pubkey, by=by, reason=reason)
+            removed = await self.removal.author(pubkey, by=by, reason=reason)
+            await self.members.remove(pubkey, by=by, reason=reason)  # there is room for it by now
+            return removed
 
     def bannable_key(self, pubkey: str) -> str:
         """`pubkey`, if it may be banned. Raises InvalidData."""
@@ -279,7 +280,7 @@ class Acts:
             db.execute("INSERT OR REPLACE INTO rule VALUES (?, ?, ?, ?, ?)", row)
             self.keeper.note(db, sort, by=by, reason=reason, **about)
 
-        await self.keeper.write(act)
+        await self.keeper.write(act, frees=sort.startswith("ban-"))
 
     async def _lift(self, sort: Sort, value: str, by: str, reason: str, **about: object) -> bool:
         def act(db: sqlite3.Connection) -> bool:

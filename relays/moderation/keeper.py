@@ -22,6 +22,7 @@ from nostr_client.protocol.event import Event
 from nostr_client.protocol.keys import SecretKey
 from nostr_client.protocol.kinds import VANISH
 from nostr_client.protocol.urls import normalize_relay_url, place_of
+from nostr_client.store.reserve import Reserve
 from nostr_client.store.rules import vanish_reaches
 from relays.moderation import log
 from relays.moderation.bans import Bans, load_bans
@@ -85,6 +86,7 @@ class Keeper:
         service_urls: Collection[str] = (),
         clock: Callable[[], float] = time.time,
         read_only: bool = False,
+        reserve: Reserve | None = None,
     ) -> AsyncIterator[Self]:
         """The keeper's records in the relay's `folder`; its key and file are made if missing.
 
@@ -94,7 +96,7 @@ class Keeper:
         Raises StoreError.
         """
         urls = frozenset(normalize_relay_url(url) for url in service_urls)
-        async with Records.open(folder / FILE, read_only=read_only) as records:
+        async with Records.open(folder / FILE, read_only=read_only, reserve=reserve) as records:
 
             def begin(db: sqlite3.Connection) -> tuple[SecretKey, _Views]:
                 return own_key(db, folder, read_only=read_only), _load(db, None)
@@ -175,14 +177,14 @@ class Keeper:
         """Call `call` on the loop after every change of the views, whoever made it."""
         self._watchers.append(call)
 
-    async def write(self, act: Callable[[sqlite3.Connection], T]) -> T:
+    async def write(self, act: Callable[[sqlite3.Connection], T], *, frees: bool = False) -> T:
         """`Records.write`; the views show it when this returns. Raises StoreError."""
 
         def run(db: sqlite3.Connection) -> tuple[T, _Views]:
             result = act(db)
             return result, _load(db, self._views)
 
-        result, views = await self.records.write(run)
+        result, views = await self.records.write(run, frees=frees)
         self._take(views)
         return result
 

@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final, Self, TypeVar
 
-from nostr_client.errors import StoreError
+from nostr_client.errors import StoreError, StoreFull
 from nostr_client.store.opening import (
     connect,
     connect_to_read,
@@ -25,6 +25,7 @@ from nostr_client.store.opening import (
     retry_locked,
     translated,
 )
+from nostr_client.store.reserve import Reserve
 from relays.moderation import schema
 
 T = TypeVar("T")
@@ -38,22 +39,27 @@ _SETTINGS: Final = ("foreign_keys = 1",)
 class Records:
     """Opened by `async with Records.open(path) as records`."""
 
-    def __init__(self, path: Path, thread: ThreadPoolExecutor, *, read_only: bool) -> None:
+    def __init__(
+        self, path: Path, thread: ThreadPoolExecutor, *, read_only: bool, reserve: Reserve | None
+    ) -> None:
         self.path = path
         self.read_only = read_only
+        self._reserve = reserve
         self._thread = thread
         self._db: sqlite3.Connection
         self._data_version = 0
 
     @classmethod
     @contextlib.asynccontextmanager
-    async def open(cls, path: Path, *, read_only: bool = False) -> AsyncIterator[Self]:
+    async def open(
+        cls, path: Path, *, read_only: bool = False, reserve: Reserve | None = None
+    ) -> AsyncIterator[Self]:
         """The file `path`, which is made if it is missing. Raises StoreError.
 
-        `read_only`: it must be there, and nothing is written.
+        `read_only`: it must be there, and nothing is written. `reserve`: room that is kept back.
         """
         thread = ThreadPoolExecutor(1, thread_name_prefix="keeper")
-        self = cls(path, thread, read_only=read_only)
+        self = cls(path, thread, read_only=read_only, reserve=reserve)
         try:
             await self._run(self._connect)
             try:
@@ -63,11 +69,18 @@ class Records:
         finally:
             thread.shutdown(wait=False)
 
-    async def write(self, act: Callable[[sqlite3.Connection], T]) -> T:
+    async def write(self, act: Callable[[sqlite3.Connection], T], *, frees: bool = False) -> T:
         """Run `act` in one transaction, durable when this returns; all of it or nothing.
 
+        `frees`: it comes before something that makes room, and may have what is kept back for that.
         Raises StoreError, and what `act` raises.
         """
+        try:
+            return await self._run(lambda: self._transaction(act))
+        except StoreFull:
+            if not frees or self._reserve is None:
+                raise
+            self._reserve.release()
         return await self._run(lambda: self._transaction(act))
 
     async def read(self, ask: Callable[[sqlite3.Connection], T]) -> T:

@@ -150,7 +150,8 @@ class Removal:
             await self._keeper.records.write(
                 lambda db: self._keeper.note(
                     db, "removed", by=by, reason=reason, **about, removed=removed
-                )
+                ),
+                frees=True,
             )
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from nostr_client.store.events import EventStore
-from relays.folder import opened
+from nostr_client.store.reserve import Reserve
+from relays.folder import RESERVE, opened
 from relays.upkeep.backup import databases_in
 
 
@@ -21,9 +22,10 @@ class Compacted(NamedTuple):
 
 async def compact(data: Path) -> AsyncIterator[Compacted]:
     """Give the free space of the relay in `data` back to the disk. Raises StoreError."""
+    reserve = Reserve(data / RESERVE)
     with opened(data):
         for name in databases_in(data):
-            async with EventStore.open(data / name) as store:
+            async with EventStore.open(data / name, reserve=reserve) as store:
                 before = (await store.size()).file
                 await store.compact()
                 yield Compacted(name, before, (await store.size()).file)

@@ -87,7 +87,7 @@ def look_at_disk(data: Path) -> Iterator[Finding]:
         yield Finding("warn", "disk", words, advice)
     else:
         yield Finding("ok", "disk", words)
-    if os.access(folder, os.W_OK):
+    if os.access(folder, os.W_OK) and free >= LEAST_FREE:
         yield _judge_speed(time_writes(folder))
 
 

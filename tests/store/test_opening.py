@@ -197,7 +197,7 @@ def test_errors_have_one_meaning(code: int, kind: type[StoreError], words: str) 
 
 
 def test_a_full_disk_is_known_when_the_system_says_so() -> None:
-    with pytest.raises(StoreFull, match="No space left"), translated(Path("a.db")):
+    with pytest.raises(StoreFull, match="the disk is full"), translated(Path("a.db")):
         raise OSError(errno.ENOSPC, "No space left on device")
     with pytest.raises(StoreError, match="Permission") as refused, translated(Path("a.db")):
         raise OSError(errno.EACCES, "Permission denied")
