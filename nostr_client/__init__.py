@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     )
     from nostr_client.net.pool import RelayPool
     from nostr_client.net.report import Answer, PublishReport
+    from nostr_client.nips import nip19
     from nostr_client.paths import Paths
     from nostr_client.protocol.event import Draft, Event
     from nostr_client.protocol.filters import Filter
@@ -91,6 +92,7 @@ __all__ = [
     "WatchOnly",
     "__version__",
     "load_config",
+    "nip19",
 ]
 
 _ROOMS = {
@@ -103,6 +105,7 @@ _ROOMS = {
     ),
     "net.pool": "RelayPool",
     "net.report": "Answer PublishReport",
+    "nips": "nip19",
     "paths": "Paths",
     "protocol.event": "Draft Event",
     "protocol.filters": "Filter",
@@ -119,7 +122,8 @@ def __getattr__(name: str) -> Any:
     room = _HOMES.get(name)
     if room is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{room}"), name)
+    home = import_module(f"{__name__}.{room}")
+    value = getattr(home, name, None) or import_module(f"{home.__name__}.{name}")
     globals()[name] = value
     return value
 

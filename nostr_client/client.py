@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Final
 
@@ -24,6 +24,7 @@ from nostr_client.net.outages import Outages
 from nostr_client.net.paging import Paging
 from nostr_client.net.pool import RelayPool
 from nostr_client.net.report import Answer
+from nostr_client.nips import nip19
 from nostr_client.paths import Paths, private_folder
 from nostr_client.paths import paths as default_paths
 from nostr_client.protocol import kinds
@@ -58,6 +59,16 @@ from nostr_client.store.events import EventStore
 from nostr_client.store.quotas import QuotaLimits
 
 log = logging.getLogger(__name__)
+
+
+def _check_filters(filters: Sequence[object]) -> None:
+    for item in filters:
+        if not isinstance(item, Filter):
+            raise TypeError(
+                f"a filter is a Filter, as Filter.of(kinds=[1]) or Filter.from_dict(...) make it,"
+                f" and not a {type(item).__name__}; several are several arguments"
+            )
+
 
 OWN_RELAY_LIMIT: Final = 15.0
 """Seconds that the own relay may take to be found or started before the client goes on without."""
@@ -168,53 +179,60 @@ class NostrClient:
         self,
         text: str,
         *,
+        tags: Iterable[Sequence[str]] = (),
         warning: str | None = None,
         on_answer: Callable[[Answer], None] | None = None,
     ) -> Posted:
         """Write a note. It is stored first; the report says which relays took it.
 
-        `warning` marks it as sensitive (NIP-36), with a reason or "". `on_answer` is told of each
-        relay's answer as it comes. Raises InvalidEvent, SignerError, StoreError; that no relay
-        answers is no error (`posted.report.raise_if_failed()` makes it one).
+        `tags` come beside those of what the text mentions. `warning` marks it as sensitive
+        (NIP-36), with a reason or "". `on_answer` is told of each relay's answer as it comes.
+        Raises InvalidEvent, SignerError, StoreError; that no relay answers is no error
+        (`posted.report.raise_if_failed()` makes it one).
         """
-        return await self.notes.post(text, warning=warning, on_answer=on_answer)
+        return await self.notes.post(text, tags=tags, warning=warning, on_answer=on_answer)
 
     async def reply(
         self,
-        parent_id: str,
+        parent: str,
         text: str,
         *,
+        tags: Iterable[Sequence[str]] = (),
         warning: str | None = None,
         on_answer: Callable[[Answer], None] | None = None,
     ) -> Posted:
-        """Answer the note `parent_id` (NIP-10). Raises InvalidEvent when it is not a kind 1."""
-        return await self.notes.reply(parent_id, text, warning=warning, on_answer=on_answer)
+        """Answer the note `parent` (NIP-10): an id in hex, a note1 or a nevent1, as wherever an
+        event is named here. Raises InvalidCode, and InvalidEvent when it is not a kind 1."""
+        parent_id = nip19.event_of(parent).id
+        return await self.notes.reply(
+            parent_id, text, tags=tags, warning=warning, on_answer=on_answer
+        )
 
     async def repost(
-        self, event_id: str, *, on_answer: Callable[[Answer], None] | None = None
+        self, event: str, *, on_answer: Callable[[Answer], None] | None = None
     ) -> Posted:
         """Pass an event on (NIP-18)."""
-        return await self.notes.repost(event_id, on_answer=on_answer)
+        return await self.notes.repost(nip19.event_of(event).id, on_answer=on_answer)
 
     async def react(
         self,
-        event_id: str,
+        event: str,
         content: str = "+",
         *,
         on_answer: Callable[[Answer], None] | None = None,
     ) -> Posted:
         """React to an event (NIP-25): "+" likes, "-" dislikes, or an emoji."""
-        return await self.notes.react(event_id, content, on_answer=on_answer)
+        return await self.notes.react(nip19.event_of(event).id, content, on_answer=on_answer)
 
     async def delete(
         self,
-        event_id: str,
+        event: str,
         reason: str = "",
         *,
         on_answer: Callable[[Answer], None] | None = None,
     ) -> Posted:
-        """Ask every relay that holds the own event `event_id` to delete it (NIP-09)."""
-        return await self.notes.delete(event_id, reason, on_answer=on_answer)
+        """Ask every relay that holds the own `event` to delete it (NIP-09)."""
+        return await self.notes.delete(nip19.event_of(event).id, reason, on_answer=on_answer)
 
     async def publish(
         self, what: Draft | Event, *, on_answer: Callable[[Answer], None] | None = None
@@ -236,7 +254,10 @@ class NostrClient:
         return await self.notes.publish(what, on_answer=on_answer)
 
     async def fetch(
-        self, *filters: Filter, relays: Sequence[str] | None = None, limit: float = 10.0
+        self,
+        *filters: Filter,
+        relays: Sequence[str] | None = None,
+        timeout: float = 10.0,  # noqa: ASYNC109 - it ends in an answer, not in an error
     ) -> Found:
         """Ask relays and the store: what is known then, newest first; `ends` of the answer tells
         for each relay what it did.
@@ -244,10 +265,12 @@ class NostrClient:
         Without `relays` the filters' authors are asked for where they write, and all else at
         the client's own relays. `relays` count as given by the person and are dialled wherever
         they lead: hand on a stranger's only through `book.policy.from_stranger`. Takes at most
-        `limit` seconds; offline it is what the store has.
+        `timeout` seconds; offline it is what the store has. Raises TypeError for what is no
+        Filter (`Filter.of(kinds=[1])`, `Filter.from_dict({...})`), StoreError.
         """
+        _check_filters(filters)
         urls = self._given(relays)
-        asked = await self.courier.fetch(filters, urls, timeout=limit, paging=EXHAUSTIVE)
+        asked = await self.courier.fetch(filters, urls, timeout=timeout, paging=EXHAUSTIVE)
         return Found(await self.store.query(filters), asked.ends)
 
     async def feed(
@@ -256,21 +279,29 @@ class NostrClient:
         """Events that match, as they arrive; without filters, the home timeline's.
 
         Each comes once, verified and stored. They are those created from now on, so that a bot does
-        not answer yesterday's; a filter with a `since` begins there. Ends when the iteration
-        is left or the client closes. `relays` are as for `fetch`.
+        not answer yesterday's; a filter with a `since` begins there: first comes what the store
+        has since then, oldest first. Ends when the iteration is left or the client closes.
+        `relays` and errors are as for `fetch`.
         """
+        _check_filters(filters)
+        earlier = [f for f in filters if f.since is not None]
         wanted = filters or (await self.timeline.home_filter(),)
         now = int(self._clock())
         wanted = tuple(f.changed(since=now, limit=None) if f.since is None else f for f in wanted)
         urls = self._given(relays)
         async with AsyncExitStack() as stack:
             watch = await stack.enter_async_context(self.store.watch(wanted))
+            held = await self.store.query(earlier) if earlier else []
+            for event in reversed(held):
+                yield event
+            seen = {event.id for event in held}
             if urls is None:
                 await stack.enter_async_context(self.courier.follow_all(wanted))
             for url in urls or ():
                 await stack.enter_async_context(self.courier.follow(wanted, [url]))
             async for event in watch:
-                yield event
+                if event.id not in seen:
+                    yield event
 
     def sync(self) -> SyncStatus:
         """Start the background reading (home, mentions, own lists), if it does not run already."""

@@ -46,8 +46,11 @@ ONE_DOOR = {
 }
 """Packages that one module alone may import."""
 
-ROOM_ONLY = {"textual": "nostr_client.tui", "pynostr": "nostr_client.nips"}
-"""Packages that stay inside of one room; of pynostr even a single module there."""
+ROOM_ONLY = {"textual": "nostr_client.tui"}
+"""Packages that stay inside of one room."""
+
+PYNOSTR_DOORS = ("nostr_client.protocol.bech32", "nostr_client.nips.pynostr_bridge")
+"""The one for its codes, and the one for its objects."""
 
 PYNOSTR_AT_START = {"pynostr", "pynostr.bech32"}
 """What of pynostr may be loaded before anybody asks for it: the rest brings its network code."""
@@ -199,7 +202,6 @@ def broken_floors(sources: Sources) -> Iterator[str]:
 
 
 def broken_doors(sources: Sources) -> Iterator[str]:
-    doors_to_pynostr: set[str] = set()
     for one in imports_of(sources):
         package = one.target.partition(".")[0]
         if package in ONE_DOOR and one.importer != ONE_DOOR[package]:
@@ -207,7 +209,8 @@ def broken_doors(sources: Sources) -> Iterator[str]:
         if package in ROOM_ONLY and not inside(one.importer, ROOM_ONLY[package]):
             yield f"{one}: {package} is known only inside of {ROOM_ONLY[package]}"
         if package == "pynostr":
-            doors_to_pynostr.add(one.importer)
+            if one.importer not in PYNOSTR_DOORS:
+                yield f"{one}: the doors to pynostr are {' and '.join(PYNOSTR_DOORS)}"
             if one.at_start and one.target not in PYNOSTR_AT_START:
                 yield f"{one} when it is loaded: of pynostr only bech32 is, the rest in functions"
         if inside(one.importer, "nostr_client") and package == "relays":
@@ -217,8 +220,6 @@ def broken_doors(sources: Sources) -> Iterator[str]:
                 yield f"{one} when it is loaded: only the relay command needs it"
         if one.target == "?" and one.importer != THE_PUBLIC_NAMES:
             yield f"{one.importer}:{one.line} imports a module whose name the source does not say"
-    if len(doors_to_pynostr) > 1:
-        yield f"pynostr has one door, not {len(doors_to_pynostr)}: {sorted(doors_to_pynostr)}"
 
 
 def broken_purity(sources: Sources) -> Iterator[str]:
@@ -326,10 +327,11 @@ FORBIDDEN = [
     (
         "nostr_client.cli.bad",
         "def f():\n    from pynostr.key import PrivateKey",
-        "nostr_client.nips",
+        "the doors to pynostr",
     ),
-    ("nostr_client.nips.nip19", "import pynostr.event", "only bech32"),
-    ("nostr_client.nips.nip19", "from pynostr import bech32, key", "only bech32"),
+    ("nostr_client.nips.nip19", "from pynostr import bech32", "the doors to pynostr"),
+    ("nostr_client.nips.pynostr_bridge", "import pynostr.event", "only bech32"),
+    ("nostr_client.protocol.bech32", "from pynostr import bech32, key", "only bech32"),
     ("nostr_client.cli.bad", "def f():\n    import textual.app", "inside of nostr_client.tui"),
     ("relays.bad", "from textual import work", "inside of nostr_client.tui"),
     ("nostr_client.protocol.bad", "from time import time", "is pure"),
@@ -351,7 +353,8 @@ ALLOWED = [
     ("nostr_client.tui.fine", "from textual.app import App\nfrom nostr_client.client import X"),
     ("nostr_client.nips.fine", "import hashlib\nfrom nostr_client.errors import InvalidCode"),
     ("relays.fine", "from nostr_client.net.http import get\nimport nostr_client.store.events"),
-    ("nostr_client.nips.fine", "from pynostr import bech32\ndef f():\n    import pynostr.key"),
+    ("nostr_client.protocol.bech32", "from pynostr import bech32"),
+    ("nostr_client.nips.pynostr_bridge", "def f():\n    import pynostr.key"),
     ("nostr_client.rehearsal.fine", "code = 'import textual'  # import relays"),
 ]
 
@@ -360,13 +363,6 @@ ALLOWED = [
 def test_an_import_from_below_is_allowed(module: str, code: str) -> None:
     sources = empty_house() | {module: code}
     assert not [fault for law in LAWS for fault in law(sources) if fault.startswith(module)]
-
-
-def test_two_doors_to_pynostr_are_one_too_many() -> None:
-    lazily = "def f():\n    import pynostr.bech32"
-    twice = {"nostr_client.nips.one": lazily, "nostr_client.nips.two": lazily}
-    assert any("one door, not 2" in fault for fault in broken_doors(twice))
-    assert not list(broken_doors({"nostr_client.nips.one": lazily}))
 
 
 @pytest.mark.parametrize(

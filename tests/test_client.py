@@ -286,13 +286,72 @@ async def test_feed_brings_what_is_written_from_now_on(tmp_path: Path) -> None:
         assert await c.fetch(Filter.of(kinds=[7])) == []
 
 
+async def test_a_feed_from_some_time_on_begins_with_what_is_here(tmp_path: Path) -> None:
+    now = int(time.time())
+    texts = ["too old", "first", "second", "live"]
+    ancient, first, second, live = (
+        Draft(1, text, created_at=now - 1000 + 10 * n).sign(BEN, now)
+        for n, text in enumerate(texts)
+    )
+    async with Relay() as one, client(tmp_path) as c:
+        await c.store.save([second, ancient, first])
+        feed = c.feed(Filter.of(kinds=[1], since=first.created_at), relays=[one.url])
+        assert [await anext(feed), await anext(feed)] == [first, second]
+        task = asyncio.create_task(anext(feed))
+        await until(lambda: one.sent("REQ"))
+        for event in (first, second, live):
+            await one.tell(event)
+        assert await asyncio.wait_for(task, LIMIT) == live
+        await feed.aclose()
+
+
+async def test_what_is_no_filter_is_said_at_once(tmp_path: Path) -> None:
+    wrong: Any
+    async with client(tmp_path) as c:
+        for wrong in ([Filter.of(kinds=[1])], {"kinds": [1]}, "kinds"):
+            with pytest.raises(TypeError, match=f"not a {type(wrong).__name__}"):
+                await c.fetch(wrong)
+            with pytest.raises(TypeError, match="a filter is a Filter"):
+                await anext(c.feed(wrong))
+
+
+async def test_a_script_gives_tags_and_names_events_by_their_codes(tmp_path: Path) -> None:
+    async with client(tmp_path, relays=[]) as c:
+        posted = await c.post("about #books", tags=[("t", "library"), ["r", "https://x.example"]])
+        assert posted.event.tags == (
+            ("t", "library"),
+            ("r", "https://x.example"),
+            ("t", "books"),
+        )
+        answer = await c.reply(nip19.encode_note(posted.id), "yes", tags=[("t", "library")])
+        assert answer.event.value("e") == posted.id
+        assert answer.event.tags[-1] == ("t", "library")
+        liked = await c.react(nip19.encode_nevent(posted.id))
+        assert liked.event.value("e") == posted.id
+        wrong: Any
+        for wrong in ("t", [("t", 1)], [()], ["t"]):
+            with pytest.raises(TypeError, match="tag"):
+                await c.post("text", tags=wrong)
+
+
+async def test_many_are_followed_in_one_version(tmp_path: Path) -> None:
+    people = [SecretKey.generate().public_key.hex for _ in range(5)]
+    async with client(tmp_path, relays=[], key_only_here=True) as c:
+        await c.follows.follow_all(people[:2], allow_empty=True)
+        posted = await c.follows.follow_all([*people, people[0]])
+        assert posted is not None
+        assert await c.follows.pubkeys() == people
+        assert len(await c.follows.history()) == 1
+        assert await c.follows.follow_all(people) is None
+
+
 async def test_only_own_relays_learn_who_is_reading(tmp_path: Path) -> None:
     async with Relay() as mine, Relay() as other:
         for relay in (mine, other):
             relay.challenge, relay.words = "prove it", "auth-required: who are you?"
         async with client(tmp_path, relays=[mine.url]) as c:
-            await c.fetch(Filter.of(kinds=[1]), limit=3.0)
-            await c.fetch(Filter.of(kinds=[1]), relays=[other.url], limit=1.0)
+            await c.fetch(Filter.of(kinds=[1]), timeout=3.0)
+            await c.fetch(Filter.of(kinds=[1]), relays=[other.url], timeout=1.0)
         [guest] = mine.guests
         assert guest.pubkey == ME
         assert guest.kind == kinds.AUTH
@@ -318,7 +377,7 @@ async def test_a_relay_that_a_thread_names_learns_nobody_by_serving_their_notes(
         spy.challenge, spy.words = "prove it", "auth-required: who are you?"
         async with client(tmp_path, relays=[mine.url]) as c:
             await c.threads.fetch(between.id)
-            await c.fetch(Filter.of(authors=[ME]), relays=[spy.url], limit=3.0)
+            await c.fetch(Filter.of(authors=[ME]), relays=[spy.url], timeout=3.0)
             assert (await c.book.relays_of(ME)).source == "fallback"
         assert spy.guests == []
 

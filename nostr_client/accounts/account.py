@@ -21,13 +21,12 @@ from nostr_client.accounts.keyfiles import KeyFiles, KeyRecord, Protection
 from nostr_client.accounts.keyring_store import KeyringStore
 from nostr_client.errors import (
     AccountError,
-    InvalidCode,
-    InvalidKey,
     SignerUnavailable,
     SigningRefused,
 )
 from nostr_client.nips import nip19, nip49
 from nostr_client.paths import Paths, paths
+from nostr_client.protocol.bech32 import unfolded
 from nostr_client.protocol.keys import PublicKey, SecretKey
 from nostr_client.safe_text import safe_line
 from nostr_client.signing.signer import LocalSigner, Signer, WatchOnly
@@ -358,24 +357,12 @@ def read_secret(text: str, password: str | None = None) -> SecretKey:
     DecryptionFailed, or SignerUnavailable for an ncryptsec without a password. Nothing that it
     raises quotes the text.
     """
-    text = text.strip().removeprefix("nostr:")
+    text = unfolded(text).removeprefix("nostr:")
     if text.startswith("ncryptsec1"):
         if password is None:
             raise SignerUnavailable("this key is encrypted: it needs the password of the backup")
         return nip49.decrypt(text, password)
-    if text.startswith("npub1"):
-        raise InvalidKey("this is a public key: it can be watched, not signed with")
-    if text.startswith("nsec1"):
-        try:
-            code = nip19.decode(text)
-        except InvalidCode:
-            raise InvalidKey("this nsec is damaged: a character is wrong or missing") from None
-        if isinstance(code, nip19.Nsec):
-            return code.key
-    try:
-        return SecretKey.from_hex(text)
-    except InvalidKey:
-        raise InvalidKey("neither an nsec, an ncryptsec nor 64 hex digits") from None
+    return SecretKey.parse(text)
 
 
 def _account(record: KeyRecord, current: str | None) -> Account:

@@ -94,13 +94,22 @@ def set_profile(
     )
 
 
-def follow(run: Run, who: Who, start_empty: AllowEmpty = False, without: Without = None) -> None:
-    """Follow somebody."""
+def follow(
+    run: Run,
+    who: Annotated[
+        list[str], typer.Argument(metavar="WHO...", help="npub, nprofile, hex or name@domain.")
+    ],
+    start_empty: AllowEmpty = False,
+    without: Without = None,
+) -> None:
+    """Follow somebody, or several at once."""
     from nostr_client.cli.publish import publish
 
     async def act(client: NostrClient) -> Posted | None:
-        pubkey = await client.profiles.resolve(who)
-        return await client.follows.follow(pubkey, allow_empty=start_empty, without=without or ())
+        pubkeys = [await client.profiles.resolve(one) for one in who]
+        return await client.follows.follow_all(
+            pubkeys, allow_empty=start_empty, without=without or ()
+        )
 
     publish(run, act, unchanged="followed already")
 

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from nostr_client.cli.exits import CommandError, Exit
-from nostr_client.errors import InvalidCode
 from nostr_client.nips import nip19
 
 if TYPE_CHECKING:
     from nostr_client.client import NostrClient
-
-_is_hex64 = re.compile("[0-9a-f]{64}").fullmatch
 
 
 class NoteRef(NamedTuple):
@@ -25,15 +21,8 @@ class NoteRef(NamedTuple):
 
 def note_ref(text: str) -> NoteRef:
     """The note that `text` names. Raises InvalidCode."""
-    text = text.strip()
-    if _is_hex64(text.lower()):
-        return NoteRef(text.lower())
-    code = nip19.decode(text)
-    if isinstance(code, nip19.Note):
-        return NoteRef(code.id)
-    if isinstance(code, nip19.Nevent):
-        return NoteRef(code.id, tuple(code.relays), code.author or "")
-    raise InvalidCode("this code does not name a note: a note1, a nevent1 or 64 hex digits do")
+    code = nip19.event_of(text)
+    return NoteRef(code.id, code.relays, code.author or "")
 
 
 async def find_note(client: NostrClient, note: NoteRef) -> str:

@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from nostr_client.errors import InvalidCode, InvalidKey
-from nostr_client.nips.pynostr_bridge import decode_bech32, encode_bech32
+from nostr_client.protocol.bech32 import decode_bech32, encode_bech32
 from nostr_client.protocol.keys import SecretKey
 from nostr_client.protocol.kinds import MAX_KIND
 
@@ -119,6 +119,39 @@ def encode_naddr(kind: int, pubkey: str, identifier: str, relays: Iterable[str] 
         raise InvalidCode("an identifier of more than 255 bytes has no code")
     author = (_AUTHOR, _bytes32("a public key", pubkey))
     return _encode("naddr", [(_SPECIAL, name), author, (_KIND, _kind_bytes(kind))], relays)
+
+
+def encode(code: Code) -> str:
+    """The text of a code, the opposite of `decode`. Raises InvalidCode."""
+    match code:
+        case Npub(pubkey):
+            return encode_npub(pubkey)
+        case Nsec(key):
+            return encode_nsec(key)
+        case Note(id):
+            return encode_note(id)
+        case Nprofile(pubkey, relays):
+            return encode_nprofile(pubkey, relays)
+        case Nevent(id, relays, author, kind):
+            return encode_nevent(id, relays, author, kind)
+        case Naddr(kind, pubkey, identifier, relays):
+            return encode_naddr(kind, pubkey, identifier, relays)
+
+
+def event_of(text: str) -> Nevent:
+    """The event that `text` names: a note1, a nevent1, with or without `nostr:`, or 64 hex digits.
+
+    Raises InvalidCode, which never quotes `text`.
+    """
+    bare = text.strip().lower()
+    if _is_hex64(bare):
+        return Nevent(bare)
+    match decode(text):
+        case Note(id):
+            return Nevent(id)
+        case Nevent() as found:
+            return found
+    raise InvalidCode("this code does not name a note: a note1, a nevent1 or 64 hex digits do")
 
 
 def decode(text: str) -> Code:

@@ -18,7 +18,7 @@ from nacl.bindings import (
 from nacl.exceptions import CryptoError
 
 from nostr_client.errors import DecryptionFailed, InvalidCode, InvalidKey, SignerUnavailable
-from nostr_client.nips.pynostr_bridge import decode_bech32, encode_bech32
+from nostr_client.protocol.bech32 import decode_bech32, encode_bech32
 from nostr_client.protocol.keys import SecretKey
 
 PREFIX: Final = "ncryptsec"

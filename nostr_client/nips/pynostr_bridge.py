@@ -1,17 +1,14 @@
-"""The only import of pynostr: its bech32, and its objects, so that its users' scripts can move.
+"""pynostr's objects to ours and back, so that its users' scripts can move.
 
-Only `pynostr.bech32` is loaded before somebody converts: pynostr's events and keys bring its
-network code along. `pynostr.utils.bech32_decode` is not used: it loses a zero byte at the end, and
-asks for no prefix. Nor are the ids of pynostr's events taken over: every one is computed anew.
+They are loaded when somebody converts: they bring pynostr's network code along. The ids of its
+events are not taken over: every one is computed anew.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pynostr import bech32
-
-from nostr_client.errors import InvalidCode, InvalidEvent
+from nostr_client.errors import InvalidEvent
 from nostr_client.protocol.event import Draft, Event, event_digest
 from nostr_client.protocol.keys import PublicKey, SecretKey
 
@@ -19,22 +16,6 @@ if TYPE_CHECKING:
     from pynostr.event import Event as PynostrEvent
     from pynostr.key import PrivateKey as PynostrPrivateKey
     from pynostr.key import PublicKey as PynostrPublicKey
-
-
-def encode_bech32(prefix: str, data: bytes) -> str:
-    """`data` as bech32 (BIP-173, not its later form bech32m), with `prefix`, in lower case."""
-    return str(bech32.bech32_encode(prefix, bech32.convertbits(data, 8, 5), bech32.Encoding.BECH32))
-
-
-def decode_bech32(text: str) -> tuple[str, bytes]:
-    """The prefix in lower case and the data. Raises InvalidCode, which never quotes `text`."""
-    prefix, words, encoding = bech32.bech32_decode(text)
-    if encoding is not bech32.Encoding.BECH32:
-        raise InvalidCode("a character is wrong or missing: the checksum does not fit")
-    data = bech32.convertbits(words, 5, 8, False)
-    if data is None:
-        raise InvalidCode("the code does not hold whole bytes")
-    return prefix, bytes(data)
 
 
 def event_from_pynostr(event: PynostrEvent) -> Event:

@@ -12,7 +12,7 @@ import secrets
 from collections.abc import Callable
 from typing import Any, Final, NoReturn
 
-from nostr_client.errors import InvalidKey
+from nostr_client.errors import InvalidCode, InvalidKey
 
 try:
     from secp256k1 import ffi, lib
@@ -112,6 +112,28 @@ class SecretKey:
         if type(text) is not str or not _is_hex64(text.lower()):
             raise InvalidKey("a secret key in hex has 64 digits")
         return cls(bytes.fromhex(text))
+
+    @classmethod
+    def parse(cls, text: str) -> SecretKey:
+        """A key as people keep it: an nsec (NIP-19) or 64 hex digits, in capitals, in quotes,
+        folded or behind a byte order mark. Raises InvalidKey, which never quotes `text`."""
+        from nostr_client.protocol.bech32 import decode_bech32, unfolded
+
+        bare = unfolded(text)
+        if not bare.startswith("nsec1"):
+            if bare.startswith("npub1"):
+                raise InvalidKey("this is a public key: it can be watched, not signed with")
+            try:
+                return cls.from_hex(bare)
+            except InvalidKey:
+                raise InvalidKey("neither an nsec nor 64 hex digits of a secret key") from None
+        try:
+            prefix, secret = decode_bech32(bare)
+        except InvalidCode:
+            raise InvalidKey("this nsec is damaged: a character is wrong or missing") from None
+        if prefix != "nsec":
+            raise InvalidKey("this nsec is damaged: a character is wrong or missing")
+        return cls(secret)
 
     def __copy__(self) -> SecretKey:
         return self

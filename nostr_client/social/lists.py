@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from typing import Final
 
 from nostr_client.errors import InvalidData
@@ -71,10 +71,7 @@ class Follows:
         """
         pubkey = PublicKey(pubkey).hex
         if not relay:
-            book = self._courier.book
-            relay = book.where(await book.relays_of(pubkey))
-            if not relay and (await self._courier.learn([pubkey])).new:
-                relay = book.where(await book.relays_of(pubkey))
+            relay = await self._where(pubkey)
         elif not self._courier.book.policy.may_be_named(relay):
             raise InvalidData("this relay cannot be named to others: it is private, or no relay")
         petname = petname.strip()[:MAX_PETNAME]
@@ -86,6 +83,31 @@ class Follows:
                 return _next(last, (*tags, _entry(pubkey, relay, petname)))
             renamed = tuple(_renamed(tag, pubkey, petname) for tag in tags)
             return _next(last, renamed) if petname and renamed != tags else None
+
+        return await self._edit(change, allow_empty, without, on_answer)
+
+    async def follow_all(
+        self,
+        pubkeys: Iterable[str],
+        *,
+        allow_empty: bool = False,
+        without: Collection[str] = (),
+        on_answer: OnAnswer | None = None,
+    ) -> Posted | None:
+        """Add everybody of `pubkeys` (hex) who is not there yet, in one new version of the list.
+
+        None when nothing changes. Raises as `follow` does.
+        """
+        wanted = list(dict.fromkeys(PublicKey(pubkey).hex for pubkey in pubkeys))
+        await self._courier.learn(wanted)
+        places = {pubkey: await self._where(pubkey) for pubkey in wanted}
+
+        def change(last: Event | None) -> Draft | None:
+            followed = set(follows_of(last))
+            new = [
+                _entry(pubkey, places[pubkey], "") for pubkey in wanted if pubkey not in followed
+            ]
+            return _next(last, (*(last.tags if last else ()), *new)) if new else None
 
         return await self._edit(change, allow_empty, without, on_answer)
 
@@ -104,6 +126,14 @@ class Follows:
             return _next(last, tuple(t for t in last.tags if t[:2] != ("p", pubkey)))
 
         return await self._edit(change, False, without, on_answer)
+
+    async def _where(self, pubkey: str) -> str:
+        """A relay hint for `pubkey`, or nothing."""
+        book = self._courier.book
+        relay = book.where(await book.relays_of(pubkey))
+        if not relay and (await self._courier.learn([pubkey])).new:
+            relay = book.where(await book.relays_of(pubkey))
+        return relay
 
     async def _edit(
         self,

@@ -8,7 +8,7 @@ them. A note that holds a secret key is not published.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Final
 
 from nostr_client.errors import InvalidCode, InvalidEvent, SigningRefused
@@ -58,13 +58,22 @@ class Notes:
         return Posted(event, await self._courier.publish(event, on_answer=on_answer))
 
     async def post(
-        self, text: str, *, warning: str | None = None, on_answer: OnAnswer | None = None
+        self,
+        text: str,
+        *,
+        tags: Iterable[Sequence[str]] = (),
+        warning: str | None = None,
+        on_answer: OnAnswer | None = None,
     ) -> Posted:
-        """A note of its own. `warning` marks it as sensitive (NIP-36), with a reason or ""."""
+        """A note of its own. `warning` marks it as sensitive (NIP-36), with a reason or "".
+
+        `tags` come beside those of what the text mentions, and before them.
+        """
         content = clean(text)
-        tags = await self._tags_for(content)
+        own = given_tags(tags)
+        more = await self._tags_for(content, own)
         return await self.publish(
-            Draft(kinds.NOTE, content, (*tags, *_warned(warning))), on_answer=on_answer
+            Draft(kinds.NOTE, content, (*own, *more, *_warned(warning))), on_answer=on_answer
         )
 
     async def reply(
@@ -72,10 +81,13 @@ class Notes:
         parent_id: str,
         text: str,
         *,
+        tags: Iterable[Sequence[str]] = (),
         warning: str | None = None,
         on_answer: OnAnswer | None = None,
     ) -> Posted:
         """An answer to the note `parent_id`, which is looked for on relays if it is not here.
+
+        `tags` as for `post`, behind those that NIP-10 asks for.
 
         Raises InvalidEvent when that is not a kind 1: NIP-10 lets a note answer notes only.
         """
@@ -85,10 +97,11 @@ class Notes:
             raise InvalidEvent(
                 f"a note can only answer a note, and this is an event of kind {parent.kind}"
             )
-        tags = await self._with_hints(nip10.reply_tags(parent, await self.hint(parent)))
-        more = await self._tags_for(content, tags)
+        thread = await self._with_hints(nip10.reply_tags(parent, await self.hint(parent)))
+        own = (*thread, *given_tags(tags))
+        more = await self._tags_for(content, own)
         return await self.publish(
-            Draft(kinds.NOTE, content, (*tags, *more, *_warned(warning))), on_answer=on_answer
+            Draft(kinds.NOTE, content, (*own, *more, *_warned(warning))), on_answer=on_answer
         )
 
     async def repost(self, event_id: str, *, on_answer: OnAnswer | None = None) -> Posted:
@@ -225,6 +238,19 @@ class Notes:
     def _first_nameable(self, urls: Collection[str]) -> str:
         named: Callable[[str], bool] = self._courier.book.policy.may_be_named
         return next((url for url in urls if named(url)), "")
+
+
+def given_tags(tags: Iterable[Sequence[str]]) -> Tags:
+    """Tags as a script gives them. Raises TypeError for what is no list of lists of strings."""
+    if isinstance(tags, str | bytes):
+        raise TypeError("tags are a list of tags, and each is a list of strings")
+    found: list[Tag] = []
+    for tag in tags:
+        whole = not isinstance(tag, str | bytes) and all(isinstance(item, str) for item in tag)
+        if not whole or not tag:
+            raise TypeError(f"a tag is a list of strings, at least one, and not {tag!r}")
+        found.append(tuple(tag))
+    return tuple(found)
 
 
 def clean(text: str) -> str:

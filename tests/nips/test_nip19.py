@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from nostr_client.errors import InvalidCode
 from nostr_client.nips import nip19
 from nostr_client.nips.nip19 import Naddr, Nevent, Note, Nprofile, Npub, Nsec, decode
-from nostr_client.nips.pynostr_bridge import decode_bech32, encode_bech32
+from nostr_client.protocol.bech32 import decode_bech32, encode_bech32
 from nostr_client.protocol.keys import SecretKey
 from tests.vectors import VECTORS, needs_vectors
 
@@ -310,3 +310,34 @@ def test_reading_codes_loads_none_of_the_network_code_of_pynostr() -> None:
         [sys.executable, "-c", code], capture_output=True, check=True, text=True, timeout=90
     ).stdout
     assert out.strip() == "['pynostr', 'pynostr.bech32']"
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        nip19.Npub("ab" * 32),
+        nip19.Nsec(SecretKey(b"\1" * 32)),
+        nip19.Note("cd" * 32),
+        nip19.Nprofile("ab" * 32, ("wss://a.example",)),
+        nip19.Nevent("cd" * 32, ("wss://a.example",), "ab" * 32, 1),
+        nip19.Naddr(30023, "ab" * 32, "name", ()),
+    ],
+)
+def test_encode_is_the_opposite_of_decode(code: nip19.Code) -> None:
+    assert nip19.decode(nip19.encode(code)) == code
+
+
+def test_every_way_of_naming_an_event() -> None:
+    id, nevent = "cd" * 32, nip19.Nevent("cd" * 32, ("wss://a.example",), "ab" * 32, 1)
+    for text in (
+        id,
+        id.upper(),
+        f" {id}\n",
+        nip19.encode_note(id),
+        f"nostr:{nip19.encode_note(id)}",
+    ):
+        assert nip19.event_of(text) == nip19.Nevent(id)
+    assert nip19.event_of(nip19.encode(nevent)) == nevent
+    for text in ("", id[:-1], nip19.encode_npub("ab" * 32), nip19.encode(nip19.Naddr(1, id, ""))):
+        with pytest.raises(InvalidCode):
+            nip19.event_of(text)

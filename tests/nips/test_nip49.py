@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from nostr_client.errors import DecryptionFailed, InvalidCode, SignerUnavailable
 from nostr_client.nips import nip49
 from nostr_client.nips.nip49 import decrypt, encrypt
-from nostr_client.nips.pynostr_bridge import decode_bech32, encode_bech32
+from nostr_client.protocol.bech32 import decode_bech32, encode_bech32
 from nostr_client.protocol.keys import SecretKey
 from tests.vectors import VECTORS, needs_vectors
 

@@ -6,7 +6,7 @@ import warnings
 
 import pytest
 
-from nostr_client.errors import InvalidCode, InvalidEvent, InvalidKey
+from nostr_client.errors import InvalidEvent, InvalidKey
 from nostr_client.nips import nip19
 from nostr_client.nips import pynostr_bridge as bridge
 from nostr_client.protocol.event import Draft, Event
@@ -84,10 +84,3 @@ def test_keys() -> None:
     assert bridge.public_key_from_pynostr(public) == KEY.public_key
     with pytest.raises(InvalidKey):
         bridge.public_key_from_pynostr(PublicKey(b"\xff" * 32))
-
-
-def test_a_zero_byte_at_the_end_is_kept() -> None:
-    data = b"\1" * 31 + b"\0"
-    assert bridge.decode_bech32(bridge.encode_bech32("npub", data)) == ("npub", data)
-    with pytest.raises(InvalidCode):
-        bridge.decode_bech32("npub1")
