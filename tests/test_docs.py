@@ -1,0 +1,96 @@
+"""The settings stand in the documents: every one, and with its true default."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, get_args
+
+import msgspec
+import pytest
+
+from nostr_client.config import ClientConfig, load_config
+from nostr_client.nips.nip19 import encode_npub
+from nostr_client.protocol.keys import SecretKey
+from relays.config import RelayConfig, assemble
+
+DOCS = Path(__file__).parents[1] / "docs"
+NPUB = encode_npub(SecretKey.from_hex("1" * 64).public_key.hex)
+
+
+def text_of(*names: str) -> str:
+    return "\n".join((DOCS / name).read_text("utf-8") for name in names)
+
+
+def examples(text: str) -> list[str]:
+    return re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
+
+
+def keys_of(form: type[msgspec.Struct], path: str = "") -> Iterator[tuple[str, Any]]:
+    """Every setting and its default; `[]` in the path of what stands in a list of tables."""
+    for field in msgspec.structs.fields(form):
+        if field.name == "rooms":  # the same settings again
+            continue
+        default = None if field.default is msgspec.NODEFAULT else field.default
+        inner = [part for part in (field.type, *get_args(field.type)) if _is_section(part)]
+        if inner:
+            mark = "." if inner[0] is field.type else "[]."
+            yield from keys_of(inner[0], f"{path}{field.name}{mark}")
+        else:
+            yield f"{path}{field.name}", default
+
+
+def _is_section(kind: object) -> bool:
+    is_struct = isinstance(kind, type) and issubclass(kind, msgspec.Struct)
+    return is_struct and kind.__name__ != "Rate"
+
+
+def test_every_setting_of_the_client_stands_in_its_document(tmp_path: Path) -> None:
+    [example] = examples(text_of("config.md"))
+    assert tomllib.loads(example).keys() == {name for name, _ in keys_of(ClientConfig)}
+    (tmp_path / "config.toml").write_text(example)
+    load_config(tmp_path / "config.toml")
+    text = text_of("config.md")
+    defaults = {
+        name: default for name, default in keys_of(ClientConfig) if default not in (None, ())
+    }
+    shown = tomllib.loads(example)
+    assert {name: shown[name] for name in defaults} == defaults
+    for name in ClientConfig().__struct_fields__:
+        assert re.search(rf"^{name} = ", text, re.MULTILINE)
+    assert "docs/config.md" in (DOCS.parent / "README.md").read_text("utf-8")
+
+
+def test_every_setting_of_the_relay_stands_in_a_document() -> None:
+    fences = "\n".join(examples(text_of("relay.md", "policies.md")))
+    plain = text_of("relay.md", "policies.md")
+    missing = [
+        key
+        for key, _ in keys_of(RelayConfig)
+        if not re.search(rf"(?<![\w.])#?\s*{(name := key.rpartition('.')[2])}\s*=", fences)
+        and not re.search(rf"`[^`\n]*\b{name}\b[^`\n]*`", plain)
+        and not re.search(rf"^# not set: .*\b{name}\b", fences, re.MULTILINE)
+    ]
+    assert missing == []
+
+
+def test_what_they_say_of_the_relay_is_so() -> None:
+    *_, defaults = examples(text_of("policies.md"))
+    said = tomllib.loads(defaults)
+    assert {"limits", "negentropy", "members", "moderation", "host"} <= said.keys()
+    real = msgspec.json.decode(msgspec.json.encode(RelayConfig()))
+    for name, value in said.items():
+        if isinstance(value, dict):
+            optional = {key for key, default in real[name].items() if default is None}
+            assert value == {k: v for k, v in real[name].items() if k not in optional}, name
+        else:
+            assert value == real[name], name
+
+
+@pytest.mark.parametrize("example", examples(text_of("relay.md")), ids=repr)
+def test_examples_can_be_used(example: str) -> None:
+    table = tomllib.loads(example.replace("npub1...", NPUB))
+    table.setdefault("profile", "public")
+    assert assemble(table).problems == []
