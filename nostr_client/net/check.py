@@ -27,7 +27,7 @@ from nostr_client.net.wire import HANDSHAKE_LIMIT, open_wire
 from nostr_client.protocol.event import Draft, Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.keys import SecretKey
-from nostr_client.protocol.urls import host_of, is_private_host, normalize_relay_url
+from nostr_client.protocol.urls import host_of, is_onion, is_private_host, normalize_relay_url
 from nostr_client.safe_text import safe_line
 from nostr_client.signing.signer import LocalSigner, Signer
 
@@ -104,6 +104,11 @@ class _Check:
         try:
             found = await resolve(self._url, self._host, self._port, private=True)
         except ConnectFailed as error:
+            if is_onion(self._url):
+                self._trouble = error.message
+                yield Step("dns", None, "no resolver is asked: it is an onion service", 0.0)
+                yield Step("tcp", None, safe_line(error.message, _WORDS), 0.0)
+                raise _Stop from error
             yield self._failed("dns", error, began)
             raise _Stop from error
         self._addresses = found
@@ -282,6 +287,8 @@ class _Check:
         """For a relay that was not reached: is it that one, or this end?"""
         if self._trouble.startswith(("http: status 401", "http: status 403")):
             return False, "it is up, but turns you away: it may well serve others"
+        if is_onion(self._url) and self._proxy_address is None:
+            return None, "it was not tried: set `proxy` in config.toml to that of Tor, and again"
         if is_private_host(host_of(self._url)):
             return False, "it is down: it stands in this network, so nobody else can tell"
         asked = [url for url in others if normalize_relay_url(url) != self._url]

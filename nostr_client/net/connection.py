@@ -28,6 +28,7 @@ from nostr_client.net.intake import Intake
 from nostr_client.net.outages import Outages
 from nostr_client.net.outbox import Outbox
 from nostr_client.net.outcome import How
+from nostr_client.net.report import Answer
 from nostr_client.net.session import ClientSession
 from nostr_client.net.subscription import Ended, Subscription
 from nostr_client.net.wire import Gone, Wire, closing_words
@@ -64,6 +65,8 @@ class Surroundings(msgspec.Struct, frozen=True):
     authenticate: Authenticate | None
     clock: Callable[[], float]
     outages: Outages
+    on_late: Callable[[str, Answer], None]
+    """Told of the OK to an event (its id) for which nobody waits any more."""
 
 
 class RelayConnection:
@@ -380,7 +383,11 @@ class RelayConnection:
             self.health.enter(UP, self._around.clock())
         elif prefix == "auth-required" or meaning_of(prefix) is Meaning.KEY_REFUSED:
             self.health.enter(REFUSING, self._around.clock(), answer.text)
-        _tell(self._publishers.pop(answer.event_id, []), answer)
+        waiters = self._publishers.pop(answer.event_id, [])
+        _tell(waiters, answer)
+        if not waiters:
+            late = Answer.of_ok(self.url, answer.accepted, answer.text)
+            self._around.on_late(answer.event_id, late)
 
     def _fail_wishes(self, reason: str) -> None:
         """Tell everybody who waits for an answer that none will come soon."""

@@ -120,8 +120,6 @@ async def open_socket(
         raise ConnectFailed(url, "refused: a private address")
     if proxy is not None:
         return await _through(url, proxy, host, port)
-    if host.endswith(".onion"):
-        raise ConnectFailed(url, "refused: onion services are reached through a proxy only")
     addresses = await resolve(url, host, port, private=private)
     return await connect_first(url, addresses)
 
@@ -142,8 +140,11 @@ async def connect_first(url: str, addresses: Sequence[Info]) -> socket.socket:
 async def resolve(url: str, host: str, port: int, *, private: bool) -> list[Info]:
     """The addresses of `host`, as `getaddrinfo` gives them, IPv6 and IPv4 in turn.
 
-    Without `private`, none that is private. Raises ConnectFailed.
+    Without `private`, none that is private. No resolver is told of an onion service (RFC 7686).
+    Raises ConnectFailed.
     """
+    if host.rstrip(".").endswith(".onion"):
+        raise ConnectFailed(url, "refused: onion services are reached through a proxy only")
     loop = asyncio.get_running_loop()
     try:
         async with asyncio.timeout(RESOLVE_LIMIT):

@@ -6,6 +6,8 @@ Rules
 - What was refused is parked once. It waits for a challenge, for the owner's answer and for the
   relay's OK to that, each within a limit; then all that is parked is repeated, or refused in the
   relay's own words.
+- Some relays let in without an OK: when none has come after `OK_WAIT`, what is parked is repeated
+  all the same. An OK that comes later still says how it went.
 - An answer counts only for the challenge it was asked for.
 """
 
@@ -20,7 +22,9 @@ from nostr_client.protocol.event import Event
 from nostr_client.protocol.messages import Auth
 
 AUTH_WAIT: Final = 10.0
-"""Seconds for a challenge to come after an auth-required, and for the OK to our answer."""
+"""Seconds for a challenge to come after an auth-required."""
+OK_WAIT: Final = 3.0
+"""Seconds for the OK to our answer, after which we may be in or not."""
 
 
 class Step(Enum):
@@ -30,6 +34,7 @@ class Step(Enum):
     NO_CHALLENGE = "refused, but no challenge came yet"
     ASKING = "asking the owner of the key"
     SENT = "answered the challenge"
+    ASSUMED = "answered the challenge, and no OK came"
     DONE = "done"
     FAILED = "failed"
 
@@ -63,7 +68,7 @@ class Login:
         if self.step is Step.NONE:
             if self._challenge is None:
                 self.step = Step.NO_CHALLENGE
-                self._set_limit(effects)
+                self._set_limit(effects, AUTH_WAIT)
             else:
                 self._ask(self._challenge, effects)
         return True
@@ -83,23 +88,25 @@ class Login:
         else:
             self.step, self._event_id = Step.SENT, event.id
             effects.append(Send(Auth(event).encode()))
-            self._set_limit(effects)
+            self._set_limit(effects, OK_WAIT)
 
     def answered(self, event_id: str, accepted: bool) -> bool:
         """An OK came: is it the one to our answer?"""
-        if self.step is not Step.SENT or event_id != self._event_id:
+        if self.step not in (Step.SENT, Step.ASSUMED) or event_id != self._event_id:
             return False
         self.step = Step.DONE if accepted else Step.FAILED
         return True
 
     def expired(self, token: int) -> None:
         """The limit behind `token` ran out."""
-        if token == -self._tokens and self.step in (Step.NO_CHALLENGE, Step.SENT):
+        if token == -self._tokens and self.step is Step.NO_CHALLENGE:
             self.step = Step.FAILED
+        elif token == -self._tokens and self.step is Step.SENT:
+            self.step = Step.ASSUMED
 
     def take(self) -> list[Wish]:
-        """What was parked, once it is DONE or FAILED."""
-        if self.step not in (Step.DONE, Step.FAILED):
+        """What was parked, once it is DONE, ASSUMED or FAILED."""
+        if self.step not in (Step.DONE, Step.ASSUMED, Step.FAILED):
             return []
         parked, self._parked = self._parked, []
         return parked
@@ -108,6 +115,6 @@ class Login:
         self.step, self._asked = Step.ASKING, challenge
         effects.append(AskAuth(challenge))
 
-    def _set_limit(self, effects: Effects) -> None:
+    def _set_limit(self, effects: Effects, seconds: float) -> None:
         self._tokens += 1
-        effects.append(Later(AUTH_WAIT, -self._tokens))
+        effects.append(Later(seconds, -self._tokens))

@@ -87,6 +87,8 @@ class RelayPool:
         """Raises ConfigError for a proxy that cannot be used."""
         self.book = HealthBook(clock)
         self.outages = outages or Outages(clock=clock)
+        self.on_late: Callable[[str, Answer], None] = lambda event_id, answer: None
+        """Called with a relay's answer to an event after `publish` gave up waiting for it."""
         self._proxy = ProxyAddress(proxy) if proxy else None
         self._compression = compression
         self._dial: Dial = dial or DialPolicy(loopback=True)
@@ -100,7 +102,9 @@ class RelayPool:
         self._tasks: set[asyncio.Task[None]] = set()
         self._closing = False
         intake = Intake(verifier, known, self._spawn)
-        self._around = Surroundings(self._open_wire, intake, authenticate, clock, self.outages)
+        self._around = Surroundings(
+            self._open_wire, intake, authenticate, clock, self.outages, self._heard_late
+        )
         self._joins = Joins(self._join, self._leave, _spelled)
 
     async def __aenter__(self) -> Self:
@@ -253,6 +257,9 @@ class RelayPool:
             if not connection.wanted:
                 del self._connections[connection.url]
                 return
+
+    def _heard_late(self, event_id: str, answer: Answer) -> None:
+        self.on_late(event_id, answer)
 
     def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
         task = self._group.create_task(coroutine)

@@ -30,7 +30,17 @@ from nostr_client.net.health import RelayHealth
 from nostr_client.net.login import Login, Step
 from nostr_client.net.outcome import How
 from nostr_client.net.paging import Paging
-from nostr_client.net.wishes import Comparison, Count, Part, Publish, State, Sub, Wires, Wish
+from nostr_client.net.wishes import (
+    IDS_REMEMBERED,
+    Comparison,
+    Count,
+    Part,
+    Publish,
+    State,
+    Sub,
+    Wires,
+    Wish,
+)
 from nostr_client.protocol import messages as m
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
@@ -51,6 +61,8 @@ class ClientSession:
         self._wires = Wires()
         self._asking = Asking(self._wires, self._n)
         self._publishes: dict[str, Publish] = {}
+        self._late: dict[str, None] = {}
+        """Events whose OK nobody waits for any more, and which may come all the same."""
         self._counts: dict[int, Count] = {}
         self.comparing = Comparing(self._wires)
         """Comparisons of sets; what its methods return is to be carried out too."""
@@ -85,6 +97,7 @@ class ClientSession:
         self._open = False
         self._login.reset()
         self._wires.clear()
+        self._late.clear()
         effects: Effects = []
         self._asking.lost(reason, how, effects)
         self.comparing.lost(reason, effects)
@@ -146,8 +159,11 @@ class ClientSession:
         return [Send(m.PublishEvent(event).encode())] if self._open else []
 
     def withdraw(self, event_id: str) -> None:
-        """Nobody waits for this OK any more."""
-        self._publishes.pop(event_id, None)
+        """Nobody waits for this OK any more; when it comes, it counts."""
+        if self._publishes.pop(event_id, None) is not None and self._open:
+            self._late[event_id] = None
+            if len(self._late) > IDS_REMEMBERED:
+                del self._late[next(iter(self._late))]
 
     def count(self, key: int, filters: Iterable[Filter]) -> Effects:
         """Ask for a COUNT (NIP-45)."""
@@ -263,19 +279,20 @@ class ClientSession:
             self._go_on_after_login(effects, now)
             return
         publish = self._publishes.get(message.event_id)
-        if publish is None:
+        if publish is None and message.event_id not in self._late:
             self._n.stray += 1
             return
         prefix, _ = m.split_reason(message.reason)
         needs_auth = not message.accepted and prefix == "auth-required"
-        if needs_auth and self._park(publish, message.reason, effects, now):
+        if publish and needs_auth and self._park(publish, message.reason, effects, now):
             return
         if message.accepted:
             self._n.accepted += 1
         else:
             self._n.refused += 1
             self._health.heard(message.reason)
-        del self._publishes[message.event_id]
+        self._publishes.pop(message.event_id, None)
+        self._late.pop(message.event_id, None)
         effects.append(Answered(message.event_id, message.accepted, message.reason))
 
     def _on_closed(self, message: m.Closed | m.NegErr, effects: Effects, now: int) -> None:

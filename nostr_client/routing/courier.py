@@ -10,15 +10,17 @@ In. `routing.reader`.
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Final
+from types import TracebackType
+from typing import Final, Self
 
 import msgspec
 
-from nostr_client.errors import InvalidEvent, Outdated
+from nostr_client.errors import InvalidEvent, Outdated, StoreError
 from nostr_client.net.pool import RelayPool
 from nostr_client.net.report import Answer, Left, PublishReport
 from nostr_client.protocol import kinds
@@ -30,6 +32,8 @@ from nostr_client.routing.reader import Reader
 from nostr_client.routing.relay_book import RelayBook
 from nostr_client.store.copies import CopyLedger, CopyState
 from nostr_client.store.events import EventStore, SaveStatus
+
+log = logging.getLogger(__name__)
 
 PUBLISH_LIMIT: Final = 10.0
 """Seconds that relays have to answer to a publication."""
@@ -62,6 +66,19 @@ class Courier(Reader):
         super().__init__(store, pool, book, folder=folder, clock=clock)
         self.ledger = ledger
         self.on_planned: Callable[[], None] = lambda: None
+
+    async def __aenter__(self) -> Self:
+        self.pool.on_late = self._heard_late
+        return await super().__aenter__()
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.pool.on_late = lambda event_id, answer: None
+        await super().__aexit__(kind, error, trace)
 
     # Out
 
@@ -236,6 +253,21 @@ class Courier(Reader):
             for copy in copies
             if copy.state is not CopyState.REFUSED
         ]
+
+    def _heard_late(self, event_id: str, answer: Answer) -> None:
+        """An OK counts whenever it comes; a no, if it is final."""
+        if answer.accepted or answer.meaning in FINAL:
+            self._tasks.start(self._settle_late(event_id, answer))
+
+    async def _settle_late(self, event_id: str, answer: Answer) -> None:
+        answers: asyncio.Queue[Answer | None] = asyncio.Queue(2)
+        for each in (answer, None):
+            answers.put_nowait(each)
+        try:
+            if await self.ledger.copies(event_id):
+                await self._settle(event_id, answers, ())
+        except StoreError as error:
+            log.warning("the late answer of %s was not written down: %s", answer.url, error)
 
     async def _settle(
         self, event_id: str, answers: asyncio.Queue[Answer | None], resting: Collection[str]

@@ -12,9 +12,10 @@ import pytest
 from websockets.asyncio.server import ServerConnection
 from websockets.http11 import Request, Response
 
-from nostr_client.errors import ConfigError, InvalidData
+from nostr_client.errors import ConfigError, ConnectFailed, InvalidData
 from nostr_client.net import check as module
 from nostr_client.net.check import Step, check_relay
+from nostr_client.net.dial import resolve
 from tests.net.certificates import contexts
 from tests.net.scripted import LIMIT, Peer, ScriptedRelay, forged, honest, note
 from tests.waiting import time_passes
@@ -89,6 +90,25 @@ async def test_a_relay_that_is_down_and_whose_fault_it_is(monkeypatch: pytest.Mo
     assert list(said) == ["dns", "tcp", "verdict"]
     assert said["tcp"].detail == "connection refused"
     assert said["verdict"].detail.startswith("it is down")
+
+
+async def test_no_resolver_hears_of_an_onion_service(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked_up: list[str] = []
+
+    async def look_up(host: str, port: int, **options: Any) -> Any:
+        looked_up.append(host)
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", look_up)
+    async with ScriptedRelay(honest()) as other:
+        said = await steps(f"ws://{'a' * 56}.onion", others=[other.url])
+        assert list(said) == ["dns", "tcp", "verdict"]
+        assert all(step.ok is None for step in said.values())
+        assert "proxy" in said["verdict"].detail
+        assert not other.connections
+    with pytest.raises(ConnectFailed, match="through a proxy only"):
+        await resolve("ws://x.onion", "x.onion", 80, private=True)
+    assert looked_up == []
 
 
 async def test_a_relay_that_turns_us_away() -> None:

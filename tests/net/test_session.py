@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nostr_client.net import effects as fx
 from nostr_client.net.asking import BEYOND_LIMIT, LIMIT_PLUS, LIMIT_TIMES, RETRY_FIRST, TOO_MANY
 from nostr_client.net.health import RelayHealth
+from nostr_client.net.login import OK_WAIT
 from nostr_client.net.outcome import How, how_refused
 from nostr_client.net.paging import Paging
 from nostr_client.net.requests import MAX_FILTERS, MAX_REQUEST, OVERLAP, requests_for, resumed
@@ -444,7 +446,7 @@ def test_authentication_repeats_what_was_refused_once() -> None:
 
 
 def test_authentication_that_is_declined_refused_or_late() -> None:
-    for how in ("declined", "refused", "no OK", "no challenge"):
+    for how in ("declined", "refused", "no challenge"):
         h = Harness(can_authenticate=True)
         h.open()
         if how != "no challenge":
@@ -459,8 +461,6 @@ def test_authentication_that_is_declined_refused_or_late() -> None:
             h.do(h.session.authenticate("c", login, NOW))
             h.hear("OK", login.id, False, "restricted: not you")
         else:
-            if how == "no OK":
-                h.do(h.session.authenticate("c", login, NOW))
             (later,) = (e for e in h.happened if isinstance(e, fx.Later))
             h.do(h.session.wake(later.token, NOW))
         assert h.happened[-1] == fx.Stopped(
@@ -470,6 +470,55 @@ def test_authentication_that_is_declined_refused_or_late() -> None:
         wire = h.subscribe(key=2)
         h.hear("CLOSED", wire, "auth-required: members only")
         assert not any(isinstance(e, fx.AskAuth) for e in h.happened)  # asked once a connection
+
+
+@pytest.mark.parametrize("let_in", [True, False])
+def test_after_an_answer_without_ok_what_was_refused_is_repeated(let_in: bool) -> None:
+    h = Harness(can_authenticate=True)
+    h.open()
+    h.hear("AUTH", "c")
+    event, login = note("hello"), auth_event("c")
+    wire = h.subscribe()
+    h.do(h.session.publish(event))
+    h.take()
+    h.hear("CLOSED", wire, "auth-required: members only")
+    h.hear("OK", event.id, False, "auth-required: members only")
+    h.do(h.session.authenticate("c", login, NOW))
+    (later,) = (e for e in h.take()[1] if isinstance(e, fx.Later))
+    assert later.delay == OK_WAIT
+    h.do(h.session.wake(later.token, NOW))
+    sent, _ = h.take()
+    assert [frame[0] for frame in sent] == ["REQ", "EVENT"]
+    h.hear("OK", event.id, let_in, "" if let_in else "auth-required: members only")
+    answered = fx.Answered(event.id, let_in, "" if let_in else "auth-required: members only")
+    assert h.take()[1] == [answered]
+    h.hear("OK", login.id, let_in, "" if let_in else "restricted: not you")
+    assert h.health.counters.stray == 0
+    wire = h.subscribe(key=2)
+    h.take()
+    h.hear("CLOSED", wire, "auth-required: members only")
+    sent, happened = h.take()
+    assert [frame[0] for frame in sent] == (["REQ"] if let_in else [])
+    assert not any(isinstance(e, fx.AskAuth) for e in happened)
+
+
+def test_an_ok_that_comes_late_counts() -> None:
+    h = Harness()
+    h.open()
+    event, other = note("hello"), note("hello again")
+    for one in (event, other):
+        h.do(h.session.publish(one))
+        h.session.withdraw(one.id)
+    h.take()
+    h.hear("OK", event.id, True, "")
+    assert h.take()[1] == [fx.Answered(event.id, True, "")]
+    h.hear("OK", event.id, True, "")  # a second one
+    h.hear("OK", note("never sent").id, True, "")
+    h.do(h.session.lost("lost: gone"))
+    h.open()
+    h.hear("OK", other.id, True, "")  # it cannot be to what went out on another connection
+    assert h.take()[1] == []
+    assert (h.health.counters.accepted, h.health.counters.stray) == (1, 3)
 
 
 def test_paused_is_closed_and_resumed() -> None:

@@ -43,6 +43,7 @@ class Relay:
         self.url = ""
         self.port = port
         self._listeners: dict[tuple[ServerConnection, str], list[Filter]] = {}
+        self._sockets: set[ServerConnection] = set()
         self._server: Server | None = None
 
     async def __aenter__(self) -> Self:
@@ -98,8 +99,14 @@ class Relay:
             if matches_any(filters, event):
                 await _send_event(socket, wire, event)
 
+    async def say(self, *parts: Any) -> None:
+        """Send a frame, of its own accord, to whoever is connected."""
+        for socket in tuple(self._sockets):
+            await _send(socket, *parts)
+
     async def _handle(self, socket: ServerConnection) -> None:
         self.connections += 1
+        self._sockets.add(socket)
         try:
             if self.challenge:
                 await _send(socket, "AUTH", self.challenge)
@@ -110,6 +117,7 @@ class Relay:
         except ConnectionClosed:
             pass
         finally:
+            self._sockets.discard(socket)
             for key in [key for key in self._listeners if key[0] is socket]:
                 del self._listeners[key]
 

@@ -332,3 +332,20 @@ async def test_what_was_saved_and_not_planned_is_planned_with_the_lists_it_needs
         note = signed(content="x", tags=(("p", BEN.public_key.hex),))
         await r.courier.keep(note)
         assert set(await r.courier.plan(note)) == {hub.url, inbox.url}
+
+
+async def test_an_ok_after_the_limit_counts_all_the_same(tmp_path: Path) -> None:
+    async with Relay() as slow, rooms(tmp_path, fallback=[slow.url]) as r:
+        slow.silent = True
+        note = signed(content="patience")
+        posting = asyncio.create_task(r.courier.publish(note, timeout=LIMIT))
+        await until(lambda: slow.sent("EVENT"))
+        time_passes(LIMIT)
+        report = await posting
+        assert report.unanswered[0].url == slow.url
+        await slow.say("OK", note.id, True, "")
+
+        async def confirmed() -> bool:
+            return [c.state for c in await r.store.ledger.copies(note.id)] == [CopyState.CONFIRMED]
+
+        await until(confirmed)
