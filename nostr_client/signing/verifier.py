@@ -221,6 +221,7 @@ class Verifier:
         if self._loop.time() >= self._no_child_before:
             self._child_has_ended.clear()
             self._child_is_mad = False
+            self._heard_at = self._loop.time()  # it has its own time, whatever the last one took
             self._child = Child(self._loop, self._on_verdicts, self._on_end)
 
     def _feed_child(self, child: Child) -> None:

@@ -20,7 +20,7 @@ from nostr_client.protocol.event import Draft, Event
 from nostr_client.protocol.keys import RECORD_SIZE, SecretKey, verify_batch
 from nostr_client.signing import child, verifier
 from nostr_client.signing.verifier import Verifier, _record
-from tests.waiting import until
+from tests.waiting import time_passes, until
 
 KEY = SecretKey(b"\x07" * 32)
 REAL = [Draft(1, f"note {n}").sign(KEY, 1_700_000_000 + n) for n in range(200)]
@@ -186,17 +186,25 @@ async def test_after_the_pause_there_is_a_process_again(monkeypatch: pytest.Monk
 
 
 @posix_only
-async def test_a_process_that_stalls_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(verifier, "_STALL", 0.3)
+async def test_a_process_that_stalls_is_given_up_and_the_next_one_has_its_time(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     events, truth = mixed(2000, 5)
     async with Verifier() as checking:
         assert all(await checking.verify_all(REAL))
         stalled = checking.pid
         assert stalled is not None
         os.kill(stalled, signal.SIGSTOP)
-        assert await checking.verify_all(events) == truth
-        assert checking.pid != stalled
+        asking = asyncio.create_task(checking.verify_all(events))
+        await until(lambda: checking._in_flight_records)
+        # The next one needs longer to start than the 0.1 s between two looks.
+        slow = f"import time; time.sleep(0.5); {child._COMMAND}"
+        monkeypatch.setattr(child, "_COMMAND", slow)
+        time_passes(verifier._STALL)
+        assert await asking == truth
+        assert checking.pid not in (None, stalled)
         assert not is_running(stalled)
+    assert caplog.text.count("was lost") == 1
 
 
 @posix_only
