@@ -20,6 +20,7 @@ from relays.config import RelayConfig
 from relays.folder import RESERVE, note_in, opened
 from relays.moderation.keeper import Keeper
 from relays.policies.chain import open_policies
+from relays.policies.vanishing import Requests
 from relays.policies.verdict import AsyncPolicy, Policy
 from relays.rooms import ROOT, Room, local_urls, rooms
 from relays.running import service_urls
@@ -39,6 +40,7 @@ class Beside(msgspec.Struct, frozen=True):
     urls: frozenset[str]
     keeping: Keeping
     key: SecretKey
+    requests: Requests | None
 
 
 @asynccontextmanager
@@ -60,11 +62,23 @@ async def beside(config: RelayConfig, data: Path, name: str | None = None) -> As
             Verifier() as verifier,
             open_policies(store, bans=keeper.policy, urls=urls) as policies,
         ):
-            keeping = Keeping(room.config.retention, retention_note(data, room.name))
+            keeping = Keeping(
+                room.config.retention,
+                retention_note(data, room.name),
+                people=lambda: ({*config.keepers, keeper.pubkey}, keeper.roster.members),
+            )
             rules = with_retention(policies.rules(room.config), keeping)
             own = urls | local_urls(address, room.path)
             yield Beside(
-                room, store, verifier, rules.imports, rules.consult, own, keeping, keeper.key
+                room,
+                store,
+                verifier,
+                rules.imports,
+                rules.consult,
+                own,
+                keeping,
+                keeper.key,
+                rules.requests,
             )
     except ExceptionGroup as group:
         if len(group.exceptions) > 1:

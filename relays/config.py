@@ -168,7 +168,11 @@ class Retention(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     spared: tuple[Pubkey, ...] = ()
     """Authors of whom nothing is ever taken out."""
     gigabytes: Annotated[float, msgspec.Meta(ge=0.01, le=1_000_000)] | None = None
-    """The most that the database may take on the disk; past it the oldest go."""
+    """The most that the database may take on the disk; past it the oldest go, and those of the
+    keeper, of admins and of members last."""
+    standing: Annotated[float, msgspec.Meta(ge=0.01, le=1)] = 0.5
+    """The part of it that what is never taken out may fill; past it, no more of that is taken from
+    others than these."""
 
 
 class Moderation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

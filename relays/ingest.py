@@ -15,13 +15,15 @@ import logging
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Final, Protocol
 
-from nostr_client.errors import NostrError, StoreFull
+from nostr_client.errors import NostrError, StoreError, StoreFull
 from nostr_client.protocol.event import Event
-from nostr_client.protocol.kinds import is_ephemeral
+from nostr_client.protocol.kinds import VANISH, is_ephemeral
 from nostr_client.store.events import EventStore, SaveResult, SaveStatus
-from relays.policies.verdict import AsyncPolicy, Offer
+from relays.policies.vanishing import OBEYED, Requests
+from relays.policies.verdict import AsyncPolicy, Offer, Verdict, refused
 from relays.rules import Rules
 
 BATCH: Final = 512
@@ -68,6 +70,8 @@ class _Job:
 Verify = Callable[[Sequence[Event]], Awaitable[list[bool]]]
 """Checks signatures, many at once."""
 _FORGED: Final = "invalid: the signature is wrong"
+_OBEYED: Final = Verdict(True, OBEYED)
+_NOT_OBEYED: Final = refused("error: the request could not be obeyed, try again later")
 _UNJUDGED: Final = "error: the event could not be judged"
 _TWIN: Final = "error: it was offered by two clients at once, offer it again"
 
@@ -172,7 +176,7 @@ class Intake:
                 if not is_valid:
                     self._settle(job, False, _FORGED)
                     continue
-                ask = rules.handlers.get(job.event.kind, rules.consult)
+                ask = self._asked(rules, job.event)
                 if ask is None:
                     self._take(job)
                     continue
@@ -181,6 +185,29 @@ class Intake:
                 await self._room.acquire()
                 self._consult(group, job, ask)
             self._answered()
+
+    def _asked(self, rules: Rules, event: Event) -> AsyncPolicy | None:
+        """Who wants to see it first."""
+        if event.kind == VANISH and rules.requests is not None and rules.requests.hold(event):
+            return partial(self._obey, rules.requests)
+        return rules.handlers.get(event.kind, rules.consult)
+
+    async def _obey(self, requests: Requests, offer: Offer) -> Verdict:
+        """Obey a request to vanish that is not kept; the store obeys what is."""
+        verdict = await requests.keep(offer)
+        if verdict.accepted:
+            return verdict
+        try:
+            try:
+                await self._store.obey([offer.event])
+            except StoreFull:
+                if not await self._store.frees_room(offer.event):
+                    raise
+                await self._store.obey([offer.event], frees=True)
+        except StoreError as error:
+            self._failed(error)
+            return _NOT_OBEYED
+        return _OBEYED
 
     def _consult(self, group: asyncio.TaskGroup, job: _Job, ask: AsyncPolicy) -> None:
         """Ask for the verdict on one event: no other waits for it.
@@ -210,7 +237,8 @@ class Intake:
             _log.exception("an event could not be judged")
             self._settle(job, False, _UNJUDGED)
         else:
-            if not verdict.accepted or job.event.kind in self._rules.handlers:
+            done = verdict is _OBEYED or job.event.kind in self._rules.handlers
+            if done or not verdict.accepted:
                 self._settle(job, verdict.accepted, verdict.reason, personal=True)
             else:
                 self._take(job)

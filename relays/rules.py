@@ -15,6 +15,7 @@ from nostr_client.protocol.urls import place_of
 from relays.config import Limits
 from relays.metrics import Metrics
 from relays.policies.events import for_clients, for_imports
+from relays.policies.vanishing import Requests
 from relays.policies.verdict import Asking, AsyncPolicy, Policy, QuestionPolicy
 
 
@@ -24,7 +25,9 @@ class Rules(msgspec.Struct, kw_only=True):
     `judge` decides on what clients publish, `imports` on what the keeper brings in, `consult` on
     what `judge` let through and whose signature is right. `judge_question` decides on questions;
     `served` is told how many bytes answered one. Events of a
-    kind in `handlers` are requests to the relay: they are done instead of stored. What `hides` says
+    kind in `handlers` are requests to the relay: they are done instead of stored. `requests` are
+    those to vanish: `judge` and `imports` let them pass to be obeyed, and they say which are kept.
+    None: all that are stored are obeyed. What `hides` says
     of an event that was stored, it is sent to nobody live; `heard` is told of every stored event,
     also of those that another process stored. A REQ for one of `made_kinds` may be answered with an
     event that `made` makes for this asker alone. `places` are where the relay stands
@@ -41,6 +44,7 @@ class Rules(msgspec.Struct, kw_only=True):
     judge_question: QuestionPolicy | None = None
     served: Callable[[Asking, int], None] | None = None
     handlers: Mapping[int, AsyncPolicy] = {}
+    requests: Requests | None = None
     hides: Callable[[Event], bool] | None = None
     heard: Callable[[Event], None] | None = None
     made_kinds: frozenset[int] = frozenset()

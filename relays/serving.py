@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mappi
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -29,7 +29,8 @@ from relays.peers.login import logging_in
 from relays.peers.mirror import Mirrors, Surroundings
 from relays.peers.unwanted import Unwanted, unwanted_file
 from relays.policies.chain import Policies, open_policies
-from relays.policies.verdict import ACCEPTED, Offer, Verdict, all_of
+from relays.policies.vanishing import Requests
+from relays.policies.verdict import ACCEPTED, Offer, Verdict, all_of, refused
 from relays.relay import Relay
 from relays.rooms import Room, local_urls, rooms
 from relays.rules import Rules
@@ -44,6 +45,7 @@ from relays.web.pages import Pages
 from relays.web.status import Neighbour
 
 _log = logging.getLogger(__name__)
+_HIDDEN: Final = refused("blocked: it is banned here")
 
 
 class Serving:
@@ -226,6 +228,9 @@ def with_keeper(rules: Rules, keeper: Keeper, acts: Acts) -> Rules:
             removal.stray(event)
         return hidden
 
+    def shown(offer: Offer) -> Verdict:
+        return _HIDDEN if keeper.hides(offer.event) else ACCEPTED
+
     question = rules.judge_question
     asked = [members.question] if question is None else [question, members.question]
     return msgspec.structs.replace(
@@ -233,6 +238,7 @@ def with_keeper(rules: Rules, keeper: Keeper, acts: Acts) -> Rules:
         judge_question=all_of(asked),
         handlers=members.handlers,
         hides=hides,
+        requests=None if rules.requests is None else rules.requests.also(shown),
         made=members.invite_for,
         made_kinds=frozenset({INVITE}),
     )
@@ -302,7 +308,9 @@ async def serve(
                     clock=clock,
                 )
             )
-            keeping = Keeping(room.config.retention, retention_note(data, room.name))
+            keeping = Keeping(
+                room.config.retention, retention_note(data, room.name), people=acts.people
+            )
             rules = with_retention(with_keeper(policies.rules(room.config), keeper, acts), keeping)
             await policies.refresh()
             trusts.append(policies)
@@ -317,6 +325,7 @@ async def serve(
                 keeping,
                 logging_in(keeper.key, clock),
                 Unwanted(unwanted_file(data, room.name)),
+                _requests(relay),
             )
             mirrors = Mirrors(room.config.mirror, around)
             served = _Served(
@@ -325,6 +334,7 @@ async def serve(
             serving._rooms[room.path] = served
             relay.news = await enter(store.listen(relay.hear))
             work += [relay.run, mirrors.run, served.vitals.run]
+            await enter(store.listen(keeping.hear))
             work.append(partial(keeping.run, store, rules.metrics, clock))
         await acts.settle()
         group = await enter(asyncio.TaskGroup())
@@ -332,6 +342,10 @@ async def serve(
         yield serving
         for task in tasks:
             task.cancel()
+
+
+def _requests(relay: Relay) -> Callable[[], Requests | None]:
+    return lambda: relay.rules.requests
 
 
 def _imports(relay: Relay) -> Callable[[Offer], Verdict]:

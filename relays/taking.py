@@ -14,9 +14,10 @@ from typing import Final
 import msgspec
 
 from nostr_client.protocol.event import Event
-from nostr_client.protocol.kinds import is_ephemeral
+from nostr_client.protocol.kinds import VANISH, is_ephemeral
 from nostr_client.store.events import EventStore, SaveStatus
 from relays.policies.events import not_expired
+from relays.policies.vanishing import OBEYED, Requests
 from relays.policies.verdict import AsyncPolicy, Offer, Policy, Source
 
 REASONS: Final = 100
@@ -88,7 +89,8 @@ _SAVED: Final = {
 class Taker:
     """Takes events into a store; `tally` says what became of them.
 
-    `judge` decides on each before, `consult` after its signature was checked.
+    `judge` decides on each before, `consult` after its signature was checked; `requests` to vanish
+    are obeyed, and kept if they say so.
     """
 
     def __init__(
@@ -98,6 +100,7 @@ class Taker:
         source: Source,
         *,
         consult: AsyncPolicy | None = None,
+        requests: Callable[[], Requests | None] = lambda: None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.store = store
@@ -105,6 +108,7 @@ class Taker:
         self._judge = judge
         self._source = source
         self._consult = consult
+        self._requests = requests
         self._clock = clock
         self.place_of: Callable[[Event], str] = lambda event: ""
         """Where an event came from, for whoever has to look it up."""
@@ -131,9 +135,9 @@ class Taker:
 
         Raises StoreError.
         """
-        if self._consult is not None:
-            agreed = await asyncio.gather(*(self._agreed(one, self._consult) for one in events))
-            events = [event for event, is_agreed in zip(events, agreed, strict=True) if is_agreed]
+        if self._consult is not None or any(event.kind == VANISH for event in events):
+            wanted = await asyncio.gather(*map(self._is_wanted, events))
+            events = [event for event, is_wanted in zip(events, wanted, strict=True) if is_wanted]
         held: list[Event] = []
         for event, result in zip(events, await self.store.save(events), strict=True):
             if result.status in _SAVED:
@@ -146,8 +150,17 @@ class Taker:
                 self.tally.stored += 1
         return held
 
-    async def _agreed(self, event: Event, consult: AsyncPolicy) -> bool:
-        verdict = await consult(Offer(event, self._clock(), source=self._source))
-        if not verdict.accepted:
-            self.refuse(event, verdict.reason)
-        return verdict.accepted
+    async def _is_wanted(self, event: Event) -> bool:
+        """Is it to be stored? A request to vanish is obeyed here where it is not."""
+        offer = Offer(event, self._clock(), source=self._source)
+        requests = self._requests()
+        if requests is not None and requests.hold(event):
+            if (await requests.keep(offer)).accepted:
+                return True
+            await self.store.obey([event])
+            self.tally.left_out[OBEYED] += 1
+            return False
+        if self._consult is None or (verdict := await self._consult(offer)).accepted:
+            return True
+        self.refuse(event, verdict.reason)
+        return False

@@ -148,7 +148,13 @@ async def import_files(
     """
     started = time.monotonic()
     async with beside(config, data, room) as here:
-        taker = Taker(here.store, here.judge, Source.IMPORT, consult=here.consult)
+        taker = Taker(
+            here.store,
+            here.judge,
+            Source.IMPORT,
+            consult=here.consult,
+            requests=lambda: here.requests,
+        )
         importer = Importer(taker, here.verifier.verify_all)
         marks = Bookmarks(data, here.room.name)
         try:

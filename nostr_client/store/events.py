@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from pathlib import Path
@@ -173,6 +174,20 @@ class EventStore(Asking, Keeping):
                 return True
         held = [await self.get_address(address) for address in targets.addresses]
         return any(one is not None for one in held)
+
+    async def obey(self, requests: Sequence[Event], *, frees: bool = False) -> None:
+        """Carry out requests to vanish (NIP-62) that are not kept themselves; durable on return.
+
+        `frees`: as with `save`. Raises StoreError.
+        """
+
+        def run(db: sqlite3.Connection) -> None:
+            for request in requests:
+                self._removal.obey_vanish(db, request)
+
+        await self._db.write(run, weight=len(requests), frees=frees)
+        if self._removal.unfinished:
+            self._vanishing.set()
 
     async def keep_history_of(self, pubkeys: Collection[str]) -> None:
         """From now on keep the superseded versions of these authors, for good."""

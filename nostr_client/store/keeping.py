@@ -19,6 +19,7 @@ from nostr_client.store import plans, upkeep
 from nostr_client.store.database import Database
 from nostr_client.store.index_keys import IndexKeys
 from nostr_client.store.plans import NEWEST, Cursor
+from nostr_client.store.quotas import OVERHEAD
 from nostr_client.store.reading import Reading
 from nostr_client.store.removing import Removal
 from nostr_client.store.search_index import Indexer
@@ -178,6 +179,14 @@ class Keeping:
                 weight=len(part),
                 frees=True,
             )
+
+    async def standing(self) -> int:
+        """What those events take, about, which `evict` never takes: everything is looked at.
+
+        Bytes. Raises StoreError.
+        """
+        sql = f"SELECT total(length(json) + {OVERHEAD}) FROM event WHERE NOT ({_EVICTABLE})"
+        return int(await self._db.apart(lambda c: c.execute(sql).fetchone()[0]))
 
     async def size(self) -> upkeep.Size:
         """What the store takes on the disk."""

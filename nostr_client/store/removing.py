@@ -20,6 +20,9 @@ from nostr_client.store.index_keys import MAX, IndexKeys, tie_of
 _AT_ONCE: Final = 256
 VANISHED_AT_ONCE: Final = 256
 """What a request to vanish covers beyond these is taken out in slices."""
+IDLE_MARKS: Final = 100_000
+"""Requests to vanish that are remembered of keys of which there was nothing here. Those of all
+others are remembered for ever."""
 _Rows = list[tuple[Any, ...]]
 _LISTED: Final = "(SELECT value FROM json_each(:listed))"
 SEQS_OF_IDS: Final = (
@@ -34,6 +37,14 @@ ENTRIES_OF_KEYS: Final = (
 """`listed`: a JSON array of keys of tags and addresses."""
 
 
+_KNOWN: Final = "SELECT " + " OR ".join(
+    f"EXISTS (SELECT 1 FROM {new}author WHERE author = :author AND kind <> :vanish)"
+    f" OR EXISTS (SELECT 1 FROM {new}tag WHERE key = :person AND kind = :wrap)"
+    for new in ("new_", "")
+)
+"""Is anything here by `author`, but for requests to vanish, or a gift wrap for him (`person`)?"""
+
+
 class Removal:
     """Used on the writer's thread only, within a transaction.
 
@@ -45,6 +56,8 @@ class Removal:
         self._places = frozenset(places)
         self.unfinished = True
         """Somebody may be leaving."""
+        self._idle_marks: int | None = None
+        """How many there are, at least; None: not counted yet."""
 
     def remove(self, db: sqlite3.Connection, seqs: Collection[int], *, archive: bool) -> int:
         """Take events out; with `archive`, into the history of those who keep one. How many."""
@@ -124,7 +137,8 @@ class Removal:
     def obey_vanish(self, db: sqlite3.Connection, request: Event) -> None:
         """Remove what a kind 62 event covers, if it speaks to this store, and bar its return.
 
-        What is much is marked as leaving, so that nobody sees it, and taken out later.
+        What is remembered is the key and the date, in some 40 bytes, whether the request itself is
+        kept or not. What is much is marked as leaving, so that nobody sees it, and taken out later.
         """
         if not rules.vanish_reaches(request, self._places):
             return
@@ -133,11 +147,8 @@ class Removal:
             "person": self._keys.tag("p", request.pubkey),
             "until": request.created_at,
         }
-        db.execute(
-            "INSERT INTO vanished VALUES (:author, :until)"
-            " ON CONFLICT (author) DO UPDATE SET until = max(until, excluded.until)",
-            bound,
-        )
+        known = db.execute(_KNOWN, {**bound, "vanish": VANISH, "wrap": GIFT_WRAP}).fetchone()[0]
+        self._mark(db, bound["author"], bound["until"], idle=not known)
         db.execute("DELETE FROM history WHERE author = :author AND created_at <= :until", bound)
         covered = self.covered(db, **bound, most=VANISHED_AT_ONCE + 1)
         if len(covered) <= VANISHED_AT_ONCE:
@@ -149,6 +160,28 @@ class Removal:
             bound,
         )
         self.unfinished = True
+
+    def _mark(self, db: sqlite3.Connection, author: int, until: int, *, idle: bool) -> None:
+        """Bar the return of what `author` wrote; `idle`: nothing of his was here."""
+        db.execute(
+            "INSERT INTO vanished VALUES (?, ?, ?) ON CONFLICT (author) DO UPDATE"
+            " SET until = max(until, excluded.until), idle = min(idle, excluded.idle)",
+            (author, until, idle),
+        )
+        if not idle:
+            return
+        count = "SELECT count(*) FROM vanished WHERE idle = 1"
+        if self._idle_marks is None:
+            self._idle_marks = db.execute(count).fetchone()[0]
+        else:
+            self._idle_marks += 1
+        if self._idle_marks > IDLE_MARKS:  # or fewer, where some came twice
+            db.execute(
+                "DELETE FROM vanished WHERE author IN (SELECT author FROM vanished"
+                f" WHERE idle = 1 ORDER BY until LIMIT max(0, ({count}) - ?))",
+                (IDLE_MARKS * 99 // 100,),
+            )
+            self._idle_marks = db.execute(count).fetchone()[0]
 
     def covered(
         self, db: sqlite3.Connection, author: int, person: int, until: int, most: int = MAX

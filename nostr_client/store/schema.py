@@ -84,12 +84,18 @@ _VANISHING: Final = (
     "CREATE TABLE leaving (author INTEGER PRIMARY KEY, person INTEGER NOT NULL,"
     " until INTEGER NOT NULL)",
 )
+_MARKS: Final = (
+    # Marks of keys of which there was nothing here, nor gift wraps for them: so many are kept.
+    "ALTER TABLE vanished ADD COLUMN idle INTEGER NOT NULL DEFAULT 0",
+    "CREATE INDEX vanished_idle ON vanished (until) WHERE idle = 1",
+)
 STEPS: Final[tuple[tuple[str, ...], ...]] = (
     _EVENTS,
     _HISTORY_AND_COPIES,
     _TWO_TABLES_AN_INDEX,
     _SEARCH,
     _VANISHING,
+    _MARKS,
 )
 """Step n makes version n + 1 of the schema out of version n."""
 

@@ -61,6 +61,10 @@ class Acts:
         self.near: Callable[[], Collection[str]] = tuple
         """The addresses from which those who run the relay are connected now."""
 
+    def people(self) -> tuple[Collection[str], Collection[str]]:
+        """Public keys of those who run the relay, its own among them; and of its members."""
+        return {*self.admins, self.keeper.pubkey}, self.keeper.roster.members
+
     def become(self, config: RelayConfig) -> None:
         """Go by a new configuration from now on. Raises ConfigError, and then nothing changed."""
         self.admins = admins_of(config)

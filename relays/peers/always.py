@@ -42,6 +42,7 @@ async def mirror_until_stopped(
             keeping=here.keeping,
             authenticate=logging_in(here.key),
             unwanted=Unwanted(unwanted_file(data, here.room.name)),
+            requests=lambda: here.requests,
         )
         work = asyncio.create_task(Mirrors(wanted, around).run())
         if sys.platform != "win32":

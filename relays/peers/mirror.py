@@ -42,6 +42,7 @@ from relays.peers.carrying import SENDING, Carrier, error_of
 from relays.peers.crowded import words_of
 from relays.peers.sync import Sync, check, information
 from relays.peers.unwanted import Unwanted
+from relays.policies.vanishing import Requests
 from relays.policies.verdict import AsyncPolicy, Policy, Source
 from relays.taking import Taker
 from relays.upkeep.retention import Keeping
@@ -78,6 +79,7 @@ class Surroundings(msgspec.Struct, frozen=True):
     keeping: Keeping | None = None
     authenticate: Authenticate | None = None
     unwanted: Unwanted | None = None
+    requests: Callable[[], Requests | None] = lambda: None
 
 
 class Peer:
@@ -90,7 +92,12 @@ class Peer:
         self.since = around.clock()
         self.problem = ""
         taker = Taker(
-            around.store, around.judge, Source.MIRROR, consult=around.consult, clock=around.clock
+            around.store,
+            around.judge,
+            Source.MIRROR,
+            consult=around.consult,
+            requests=around.requests,
+            clock=around.clock,
         )
         self.carrier = Carrier(pool, url, taker, around.unwanted)
         """Its `sent`, and its taker's `tally`, say what became of everything."""

@@ -77,7 +77,13 @@ async def sync_once(
     for filter in filters:
         check(filter)
     async with beside(config, data, room) as here:
-        taker = Taker(here.store, here.judge, Source.SYNC, consult=here.consult)
+        taker = Taker(
+            here.store,
+            here.judge,
+            Source.SYNC,
+            consult=here.consult,
+            requests=lambda: here.requests,
+        )
         async with RelayPool(
             verifier=here.verifier,
             proxy=proxy,

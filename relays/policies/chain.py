@@ -1,8 +1,9 @@
 """All policies of one relay: what they remember, and the rules that a configuration makes of them.
 
 Every chain begins with the form of an event and with what its keeper has banned. A request to
-vanish (NIP-62) passes all but form and signature. What was remembered (who used up what, which
-texts came, whom the web of trust holds, plugins that run) outlives a change of the configuration.
+vanish (NIP-62) is obeyed whatever they say: they decide on keeping it (`vanishing`). What was
+remembered (who used up what, which texts came, whom the web of trust holds, plugins that run)
+outlives a change of the configuration.
 """
 
 from __future__ import annotations
@@ -20,10 +21,9 @@ from nostr_client.protocol.event import Event
 from nostr_client.protocol.kinds import DIRECT_MESSAGE, VANISH
 from nostr_client.protocol.urls import place_of
 from nostr_client.store.events import EventStore, Stored
-from nostr_client.store.rules import vanish_reaches
 from relays.config import RelayConfig
 from relays.moderation.bans import JOIN, LEAVE
-from relays.policies import access, events
+from relays.policies import access, events, vanishing
 from relays.policies.custom import Custom
 from relays.policies.lists import lists
 from relays.policies.plugin import Plugin
@@ -31,6 +31,7 @@ from relays.policies.rates import Loopback, Metering
 from relays.policies.sections import Duplicates
 from relays.policies.texts import Echoes, without_words
 from relays.policies.trust import WebOfTrust
+from relays.policies.vanishing import Requests
 from relays.policies.verdict import (
     ACCEPTED,
     AsyncPolicy,
@@ -87,6 +88,7 @@ class Policies:
         self._searches = searches
         self._clock = clock
         self.metering = Metering()
+        self.vanishing = vanishing.meter()
         self.echoes = Echoes(Duplicates())
         self.trust: WebOfTrust | None = None
         """Of the relays that use one."""
@@ -122,7 +124,7 @@ class Policies:
         always = (JOIN, LEAVE) if config.members.enabled else ()
         kept = [
             *([] if self._bans is None else [self._bans]),
-            *lists(config.events, always=(VANISH, *always)),
+            *lists(config.events, always=always),
             *words,
         ]
         own = [custom.judge for custom in customs if not custom.is_async]
@@ -132,11 +134,24 @@ class Policies:
             *self._work(config),
             *([self.echoes.judge] if self.echoes.is_on else []),
         ]
+        clients = [events.for_clients(config.limits), *kept, *offered, *own]
+        imports = [events.for_imports(config.limits), *kept, *own]
+        consulted: list[AsyncPolicy] = [one.consult for one in customs if one.is_async]
+        consulted += [plugin.judge for plugin, _ in self._plugins.values()]
+        requests = Requests(
+            self._places,
+            events.for_requests_to_vanish(config.limits),
+            self.vanishing,
+            clients=clients,
+            imports=imports,
+            asked=consulted,
+        )
         return Rules(
             limits=config.limits,
-            judge=self._judge(config, events.for_clients(config.limits), [*kept, *offered, *own]),
-            imports=self._judge(config, events.for_imports(config.limits), [*kept, *own]),
-            consult=self._consult([one.consult for one in customs if one.is_async]),
+            judge=_judge(requests, clients),
+            imports=_judge(requests, imports),
+            consult=_consult(requests, consulted),
+            requests=requests,
             judge_question=self._questions(config, asked),
             served=self.metering.served if self.metering.bytes else None,
             places=self._places,
@@ -151,6 +166,7 @@ class Policies:
 
     def _set(self, config: RelayConfig) -> None:
         self.metering.set(config.rates, _loopback(config))
+        vanishing.set_rate(self.vanishing, _loopback(config))
         self.echoes.settings = config.events.duplicates
         roots = frozenset(config.trust.roots) or config.keepers
         if not _uses_trust(config):
@@ -231,42 +247,6 @@ class Policies:
 
     # The chains
 
-    def _judge(self, config: RelayConfig, form: Policy, policies: Sequence[Policy]) -> Policy:
-        vanishing = events.for_requests_to_vanish(config.limits)
-        chain = tuple(policies)
-        places = self._places
-
-        def judge(offer: Offer) -> Verdict:
-            if offer.event.kind == VANISH and vanish_reaches(offer.event, places):
-                return vanishing(offer)
-            verdict = form(offer)
-            if not verdict.accepted:
-                return verdict
-            for policy in chain:
-                verdict = policy(offer)
-                if not verdict.accepted:
-                    return verdict
-            return ACCEPTED
-
-        return judge
-
-    def _consult(self, own: Sequence[AsyncPolicy]) -> AsyncPolicy | None:
-        asked = (*own, *(plugin.judge for plugin, _ in self._plugins.values()))
-        if not asked:
-            return None
-        places = self._places
-
-        async def consult(offer: Offer) -> Verdict:
-            if offer.event.kind == VANISH and vanish_reaches(offer.event, places):
-                return ACCEPTED
-            for policy in asked:
-                verdict = await policy(offer)
-                if not verdict.accepted:
-                    return verdict
-            return ACCEPTED
-
-        return consult
-
     def _questions(self, config: RelayConfig, own: Sequence[Custom]) -> QuestionPolicy | None:
         policies: list[QuestionPolicy] = []
         who = config.readers_are
@@ -314,6 +294,37 @@ class Policies:
             return known(offer.event.pubkey) or any(map(known, offer.keys))
 
         return [work(config.events.work, of_kind, exempt)]
+
+
+def _judge(requests: Requests, policies: Sequence[Policy]) -> Policy:
+    chain = tuple(policies)
+
+    def judge(offer: Offer) -> Verdict:
+        if offer.event.kind == VANISH and requests.hold(offer.event):
+            return requests.judge(offer)
+        for policy in chain:
+            verdict = policy(offer)
+            if not verdict.accepted:
+                return verdict
+        return ACCEPTED
+
+    return judge
+
+
+def _consult(requests: Requests, asked: Sequence[AsyncPolicy]) -> AsyncPolicy | None:
+    if not asked:
+        return None
+
+    async def consult(offer: Offer) -> Verdict:
+        if offer.event.kind == VANISH and requests.hold(offer.event):
+            return ACCEPTED  # they are asked by `Requests.keep`
+        for policy in asked:
+            verdict = await policy(offer)
+            if not verdict.accepted:
+                return verdict
+        return ACCEPTED
+
+    return consult
 
 
 def _loopback(config: RelayConfig) -> Loopback:

@@ -9,8 +9,11 @@ from typing import Any
 import pytest
 from websockets.exceptions import InvalidStatus
 
+from nostr_client.protocol.keys import SecretKey
 from nostr_client.rehearsal.relay_process import RelayProcess
 from relays.config import Limits, RelayConfig
+from relays.policies.sections import Access
+from relays.policies.vanishing import RATE
 from tests.relays.conftest import Serve
 from tests.relays.talk import KEY, NOW, OTHER, note, wire
 
@@ -195,6 +198,37 @@ async def test_request_to_vanish(serve: Serve, urls: tuple[str, ...], tag: str) 
             answer = await client.publish(event)
             assert answer[2:] == [False, "invalid: its author asked this relay to forget it"]
         assert (await client.publish(note("a new start", at=NOW + 6)))[2] is True
+
+
+async def test_a_strangers_request_to_vanish_is_obeyed_and_not_kept(serve: Serve) -> None:
+    closed = RelayConfig(pubkey=OTHER.public_key.hex, access=Access(write="listed"))
+    mine = note("mine")
+    served = await serve(closed)
+    [store] = [room.store for room in served.rooms._rooms.values()]
+    await store.save([mine])
+    async with wire(served.url) as client, wire(served.url) as reader:
+        await reader.req("live", {"kinds": [62]})
+        request = note("x" * 9000, kind=62, at=NOW + 5, tags=(("relay", served.url),))
+        assert (await client.publish(request))[:3] == ["OK", request.id, True]
+        assert await client.stored({}) == []
+        assert await reader.silent()
+        own = note("", kind=62, at=NOW, tags=(("relay", served.url),), key=OTHER)
+        assert (await client.publish(own))[2:] == [True, ""]
+        assert await client.stored({}) == [own.id]
+    assert [result.status.value for result in await store.save([mine])] == ["vanished"]
+
+
+async def test_a_flood_of_requests_to_vanish_is_measured(serve: Serve) -> None:
+    served = await serve(RelayConfig(access=Access(write="nobody")))
+    keys = [SecretKey(bytes([1, n]) * 16) for n in range(RATE.burst + 20)]
+    async with wire(served.url) as client:
+        for key in keys:
+            await client.offer(note(kind=62, tags=(("relay", "ALL_RELAYS"),), key=key))
+        told = [await client.recv() for _ in keys]
+        assert await client.stored({}) == []
+    refused = [frame[3] for frame in told if not frame[2]]
+    assert 10 < len(refused) <= 20
+    assert all(reason.startswith("rate-limited: ") for reason in refused)
 
 
 async def test_refusals_over_the_wire(relay: RelayProcess) -> None:

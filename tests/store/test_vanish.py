@@ -18,7 +18,7 @@ from tests.store.samples import NOW, SERVICE_URL, author, make
 from tests.store.test_differential import compare
 from tests.store.test_saving import held, save
 
-ALICE, BOB = author(1), author(2)
+ALICE, BOB, CAROL = author(1), author(2), author(3)
 OWN = [
     make(ALICE, 1, NOW - 5),
     make(ALICE, 0, NOW - 5),
@@ -154,6 +154,51 @@ async def test_much_is_taken_out_beside_others(open_store: OpenStore) -> None:
                 await store.save([make(BOB, 1, NOW)])
         assert await store.count([Filter()]) == 2
         await store.check()
+
+
+async def marks(store: EventStore) -> list[tuple[int, int]]:
+    sql = "SELECT until, idle FROM vanished ORDER BY until"
+    return await store._db.read(lambda c: c.execute(sql).fetchall())
+
+
+async def test_a_request_is_obeyed_without_being_kept(open_store: OpenStore) -> None:
+    request = make(ALICE, 62, NOW, ("relay", "ALL_RELAYS"))
+    elsewhere = make(BOB, 62, NOW, ("relay", "wss://other.example"))
+    kept = {LATER.id, LATER_WRAP.id, *(event.id for event in OTHERS)}
+    async with open_store(service_urls=[SERVICE_URL]) as store:
+        await store.save(ALL)
+        await store.obey([request, elsewhere])
+        assert await held(store) == kept
+        assert await save(store, *OWN, WRAP) == ["vanished"] * 5
+    async with open_store(service_urls=[SERVICE_URL]) as store:
+        assert await save(store, *OWN, WRAP) == ["vanished"] * 5
+        await store.obey([request])
+        assert await marks(store) == [(NOW, 0)]
+
+
+async def test_marks_of_whom_nothing_was_here_have_a_cap(
+    open_store: OpenStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(removing, "IDLE_MARKS", 100)
+    strangers = [
+        make(f"{n:064x}", 62, NOW - 1000 + n, ("relay", SERVICE_URL)) for n in range(1, 500)
+    ]
+    wrap = make(BOB, 1059, NOW - 5000, ("p", CAROL))
+    async with open_store(service_urls=[SERVICE_URL]) as store:
+        await store.save([OWN[0], wrap])
+        first = [make(who, 62, NOW - 4000, ("relay", SERVICE_URL)) for who in (ALICE, CAROL)]
+        await store.obey(first)
+        for start in range(0, len(strangers), 50):
+            await store.obey(strangers[start : start + 50])
+        found = await marks(store)
+        assert [until for until, idle in found if not idle] == [NOW - 4000] * 2
+        assert 90 <= len(found) - 2 <= 100
+        assert found[-1][0] == strangers[-1].created_at, "the newest are kept"
+        again = make(strangers[-1].pubkey, 1, NOW - 2000)
+        assert await save(store, again, make(ALICE, 1, NOW - 4500)) == ["vanished"] * 2
+    async with open_store(service_urls=[SERVICE_URL]) as store:
+        await store.obey([make("ff" * 32, 62, NOW, ("relay", SERVICE_URL))])
+        assert len(await marks(store)) <= 102
 
 
 async def test_a_service_url_that_is_none_is_refused(open_store: OpenStore) -> None:

@@ -18,6 +18,7 @@ from nostr_client.protocol.keys import SecretKey
 from nostr_client.store.events import EventStore
 from relays.config import RelayConfig, assemble
 from relays.policies.chain import Policies, open_policies
+from relays.policies.vanishing import KEPT_BYTES, RATE
 from relays.policies.verdict import ACCEPTED, Asking, Offer, Source, refused
 from relays.rooms import rooms
 from relays.rules import Rules
@@ -105,10 +106,59 @@ async def test_a_request_to_vanish_passes_every_write_policy(opened: Open, tmp_p
         elsewhere = note(kind=62, tags=(("relay", "wss://other.example"),))
         assert said(rules, elsewhere) == "blocked: banned"
         assert not (await rules.consult(Offer(elsewhere, NOW))).accepted
+        assert rules.requests is not None
+        assert rules.requests.hold(request)
+        assert not (await rules.requests.keep(Offer(request, NOW))).accepted
+        assert not rules.requests.hold(elsewhere)
         too_large = note("x" * 300_000, kind=62, tags=VANISH)
         ahead = note(kind=62, tags=VANISH, at=NOW + 10_000)
         assert said(rules, too_large).startswith("invalid: content")
         assert said(rules, ahead).startswith("invalid: created_at")
+
+
+@pytest.mark.parametrize(
+    ("table", "kept"),
+    [
+        ({}, True),
+        (NEVER, False),
+        ({"events": {"refused_kinds": [62]}}, False),
+        ({"profile": "archive"}, False),
+        ({"profile": "personal", "pubkey": ME}, False),
+        ({"profile": "personal", "pubkey": OTHERS}, True),
+        ({"profile": "public", "pubkey": ME}, False),
+        ({"profile": "community", "pubkey": ME}, False),
+    ],
+)
+async def test_policies_say_whether_a_request_to_vanish_is_kept(
+    opened: Open, table: dict[str, Any], kept: bool
+) -> None:
+    request = note("bye", kind=62, tags=VANISH, key=OTHER)
+    async with opened() as policies:
+        rules = policies.rules(config(table))
+        assert rules.requests is not None
+        offer = Offer(request, NOW, "203.0.113.1")
+        assert rules.judge(offer) == ACCEPTED, "it is obeyed"
+        assert (await rules.requests.keep(offer)).accepted is kept
+        long = note("x" * KEPT_BYTES, kind=62, tags=VANISH, key=OTHER)
+        assert rules.judge(Offer(long, NOW, "203.0.113.1")) == ACCEPTED
+        assert not (await rules.requests.keep(Offer(long, NOW, "203.0.113.1"))).accepted
+
+
+@pytest.mark.parametrize("address", ["203.0.113.1", "127.0.0.1"])
+async def test_one_address_asks_so_often_to_vanish(opened: Open, address: str) -> None:
+    request = note("bye", kind=62, tags=VANISH)
+    async with opened() as policies:
+        rules = policies.rules(config({}))
+
+        def asked(at: float, address: str = address, source: Source = Source.CLIENT) -> str:
+            return rules.judge(Offer(request, at, address, source=source)).reason
+
+        assert [asked(NOW) for _ in range(RATE.burst)] == [""] * RATE.burst
+        assert asked(NOW).startswith("rate-limited: too many requests to vanish")
+        assert policies.rules(config({})).judge(Offer(request, NOW, address)) != ACCEPTED
+        assert asked(NOW, "203.0.113.2") == ""
+        assert asked(NOW, source=Source.SYNC) == ""
+        assert asked(NOW + RATE.seconds) == ""
 
 
 async def test_strangers_show_work(opened: Open, store: EventStore) -> None:

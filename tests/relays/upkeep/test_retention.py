@@ -10,6 +10,8 @@ import pytest
 
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
+from nostr_client.protocol.keys import SecretKey
+from nostr_client.store import keeping as store_keeping
 from nostr_client.store.events import EventStore
 from nostr_client.store.keeping import Evicted
 from nostr_client.store.upkeep import Size
@@ -170,6 +172,83 @@ async def test_a_real_size(tmp_path: Path) -> None:
         refused = [event for event in events if not accepted(rules, event)]
         assert set(refused) <= set(events[:count])
         assert len(refused) >= count - 1
+
+
+KEEPER, MEMBER, STRANGER = (SecretKey(bytes([number]) * 32) for number in (1, 2, 3))
+
+
+def peopled(tmp_path: Path, **settings: Any) -> Keeping:
+    people = (KEEPER.public_key.hex,), (MEMBER.public_key.hex,)
+    found = Retention(gigabytes=0.002, **settings)
+    return Keeping(found, tmp_path / "retention.json", people=lambda: people)
+
+
+def written(by: SecretKey, count: int, kind: int = 1, at: int = NOW) -> list[Event]:
+    return [
+        note("x" * 20_000, kind=kind, tags=(("d", f"{n}"),), at=at + n, key=by)
+        for n in range(count)
+    ]
+
+
+async def test_for_want_of_room_strangers_go_first_and_who_runs_it_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store_keeping, "REMOVED_AT_ONCE", 4)
+    rules = peopled(tmp_path)
+    keepers, members = written(KEEPER, 30), written(MEMBER, 30, at=NOW + 1000)
+    strangers = written(STRANGER, 60, at=NOW + 2000)
+    async with EventStore.open(tmp_path / "events.db") as store:
+
+        async def left() -> list[int]:
+            of = [[one.public_key.hex] for one in (KEEPER, MEMBER, STRANGER)]
+            return [await store.count([Filter.of(authors=authors)]) for authors in of]
+
+        await store.save([*keepers, *members, *strangers])
+        await rules.enforce(store, NOW + 5000)
+        found = await left()
+        assert found[:2] == [30, 30]
+        assert 0 < found[2] < 60
+        assert accepted(rules, keepers[0])
+        assert accepted(rules, members[0])
+        assert not accepted(rules, strangers[0])
+        await store.save(written(MEMBER, 40, at=NOW + 3000))
+        await store.save(written(KEEPER, 30, at=NOW + 4000))
+        await rules.enforce(store, NOW + 5000)
+        found = await left()
+        assert found[0] == 60
+        assert 0 < found[1] < 70
+        assert found[2] == 0
+        await store.save(written(KEEPER, 60, at=NOW + 8000))
+        await rules.enforce(store, NOW + 9000)
+        found = await left()
+        assert 60 <= found[0] < 120
+        assert found[1:] == [0, 0]
+        assert (await store.size()).used <= 2 * 10**6
+
+
+async def test_what_is_never_taken_out_has_a_part_of_the_room(tmp_path: Path) -> None:
+    rules = peopled(tmp_path, standing=0.3)
+    profile = note(kind=0, key=STRANGER)
+    never = (profile, note(kind=5, key=STRANGER), note(kind=62, key=STRANGER))
+    async with EventStore.open(tmp_path / "events.db") as store, store.listen(rules.hear):
+        await rules.weigh(store)
+        assert all(accepted(rules, event) for event in never)
+        await store.save(written(STRANGER, 40))  # these give way, and do not count
+        await rules.weigh(store)
+        assert all(accepted(rules, event) for event in never)
+        await store.save(written(STRANGER, 40, kind=30_000))
+        for _ in range(2):  # what was heard, and what was looked up
+            for event in never:
+                reason = rules.judge(Offer(event, NOW)).reason
+                assert reason.startswith("error: there is no room")
+            assert accepted(rules, note("a note", at=NOW + 10**6, key=STRANGER))
+            for ours in (KEEPER, MEMBER):
+                assert accepted(rules, note(kind=0, key=ours))
+            await rules.weigh(store)
+        assert accepted(keeping(tmp_path), profile), "no size is set"
+        await store.remove([Filter.of(kinds=[30_000])])
+        await rules.weigh(store)
+        assert accepted(rules, profile)
 
 
 @pytest.mark.parametrize("text", [b"", b"{", b'{"floor":"x"}', b"\xff"])

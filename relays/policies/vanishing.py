@@ -1,0 +1,109 @@
+"""Requests to vanish (NIP-62): obeyed, whatever policies say, which decide on keeping them alone.
+
+What is remembered of one is a key and a date; so strangers may be obeyed without number, but not
+without measure: one address may ask for so many in so much time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Final
+
+from nostr_client.protocol.event import Event
+from nostr_client.protocol.kinds import VANISH
+from nostr_client.store.rules import vanish_reaches
+from relays.policies.rates import Loopback, Meter
+from relays.policies.sections import Rated
+from relays.policies.verdict import (
+    ACCEPTED,
+    AsyncPolicy,
+    Offer,
+    Policy,
+    Source,
+    Verdict,
+    refused,
+)
+from relays.settings import Rate
+
+RATE: Final = Rate(20, 60, 60)
+"""Of one address: 20 a minute, 60 at once."""
+KEPT_BYTES: Final = 4096
+"""Of a request that is kept itself: it is kept for ever."""
+OBEYED: Final = "the request is obeyed, and not kept itself"
+_TOO_LARGE: Final = refused(f"invalid: a request to vanish is kept up to {KEPT_BYTES} bytes")
+
+
+def meter() -> Meter:
+    """Counts the requests of each address."""
+    return Meter("requests to vanish")
+
+
+def set_rate(requests: Meter, loopback: Loopback) -> None:
+    """Programs of this machine are not exempt here: whoever vanishes does so once."""
+    requests.set(Rated(address=RATE), "shared" if loopback == "exempt" else loopback)
+
+
+class Requests:
+    """The requests to vanish that reach the relay at `places` (`place_of` its service URLs).
+
+    `form` is what every one must have. It is kept if `clients`, or `imports` for what the keeper
+    brings in, and all of `asked` let it pass.
+    """
+
+    def __init__(
+        self,
+        places: Collection[str],
+        form: Policy,
+        rate: Meter,
+        *,
+        clients: Sequence[Policy] = (),
+        imports: Sequence[Policy] = (),
+        asked: Sequence[AsyncPolicy] = (),
+    ) -> None:
+        self._places = frozenset(places)
+        self._form = form
+        self._rate = rate
+        self._clients = tuple(clients)
+        self._imports = tuple(imports)
+        self._asked = tuple(asked)
+
+    def hold(self, event: Event) -> bool:
+        """Is it a request that this relay has to obey?"""
+        return event.kind == VANISH and vanish_reaches(event, self._places)
+
+    def judge(self, offer: Offer) -> Verdict:
+        """May it be obeyed, once its signature is right?"""
+        verdict = self._form(offer)
+        if not verdict.accepted or offer.source is not Source.CLIENT:
+            return verdict
+        shares = self._rate.shares(offer.address, (), offer.connection)
+        verdict = self._rate.verdict(shares, 1, offer.now)
+        if verdict.accepted:
+            for table, _, key in shares:
+                table.take(key, 1, offer.now)
+        return verdict
+
+    async def keep(self, offer: Offer) -> Verdict:
+        """Is it kept as well? `AsyncPolicy`."""
+        if len(offer.event.json) > KEPT_BYTES:
+            return _TOO_LARGE
+        for policy in self._clients if offer.source is Source.CLIENT else self._imports:
+            verdict = policy(offer)
+            if not verdict.accepted:
+                return verdict
+        for ask in self._asked:
+            verdict = await ask(offer)
+            if not verdict.accepted:
+                return verdict
+        return ACCEPTED
+
+    def also(self, policy: Policy) -> Requests:
+        """The same, kept only if `policy` lets them pass too."""
+        return Requests(
+            self._places,
+            self._form,
+            self._rate,
+            clients=(*self._clients, policy),
+            imports=(*self._imports, policy),
+            asked=self._asked,
+        )
