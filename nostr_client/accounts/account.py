@@ -11,6 +11,7 @@ import asyncio
 import re
 import secrets
 import time
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -35,6 +36,8 @@ SHORTEST_PREFIX: Final = 8
 LONGEST_NAME: Final = 64
 NEW_FOR: Final = 24 * 3600
 """Seconds for which a key that was made here is taken to have been used nowhere else."""
+SHORTEST_PASSWORD: Final = 8
+"""Characters of a new password."""
 WORK: Final = 16
 """scrypt's work factor for new keys: 2**16 rounds, 64 MiB of memory."""
 
@@ -141,12 +144,12 @@ class Accounts:
         *,
         password: str | None = None,
         protection: Protection | None = None,
-        switch: bool = True,
+        switch: bool = False,
     ) -> Account:
         """A new key, kept encrypted by `password`, or in the system's key store.
 
         Without `protection` a password decides: given, it encrypts; else the key store is used.
-        `switch`: it becomes the account in use. Raises AccountError.
+        `switch`: it becomes the account in use, as the first one does anyway. Raises AccountError.
         """
         key = SecretKey.generate()
         return await self._add(key, name, password, protection, switch, backed_up=False)
@@ -158,7 +161,7 @@ class Accounts:
         *,
         password: str | None = None,
         protection: Protection | None = None,
-        switch: bool = True,
+        switch: bool = False,
     ) -> Account:
         """Keep a key that exists already (see `read_secret`), as `create` does.
 
@@ -166,7 +169,7 @@ class Accounts:
         """
         return await self._add(key, name, password, protection, switch, backed_up=True)
 
-    async def add_watch_only(self, pubkey: str, name: str = "", *, switch: bool = True) -> Account:
+    async def add_watch_only(self, pubkey: str, name: str = "", *, switch: bool = False) -> Account:
         """Read as `pubkey` (64 hex digits) without its key. Raises InvalidKey, AccountError."""
         record = KeyRecord(
             pubkey=PublicKey(pubkey).hex,
@@ -271,8 +274,7 @@ class Accounts:
         return key
 
     async def _encrypt(self, key: SecretKey, password: str) -> str:
-        if not password:
-            raise AccountError("an empty password protects nothing")
+        check_password(password)
         return await asyncio.to_thread(nip49.encrypt, key, password, self._work)
 
     async def _add(
@@ -289,6 +291,8 @@ class Accounts:
         name = _checked_name(name)
         if protection is None:
             protection = Protection.KEYRING if password is None else Protection.PASSWORD
+        if protection is Protection.PASSWORD and password is not None:
+            check_password(password)
         self._refuse_doubles(self._files.read_all()[0], pubkey, name)
         code = entry = ""
         if protection is Protection.KEYRING:
@@ -350,8 +354,17 @@ class Accounts:
         return records[0].pubkey if records else None
 
 
+def check_password(password: str) -> None:
+    """Raises AccountError for a new password that protects too little."""
+    if not password:
+        raise AccountError("an empty password protects nothing")
+    if len(unicodedata.normalize("NFKC", password)) < SHORTEST_PASSWORD:
+        raise AccountError(f"a password has at least {SHORTEST_PASSWORD} characters")
+
+
 def read_secret(text: str, password: str | None = None) -> SecretKey:
-    """A secret key as people keep it: nsec (NIP-19), ncryptsec (NIP-49) or 64 hex digits.
+    """A secret key as people keep it: nsec (NIP-19), ncryptsec (NIP-49) or 64 hex digits, also in
+    capitals, in quotes, folded, or behind a byte order mark.
 
     An ncryptsec takes up to seconds of computing: call it off the loop. Raises InvalidKey,
     DecryptionFailed, or SignerUnavailable for an ncryptsec without a password. Nothing that it

@@ -22,14 +22,28 @@ Name = Annotated[str, typer.Option("--name", help="What to call it on this machi
 Keyring = Annotated[
     bool, typer.Option("--keyring", help="Keep the key in the system's key store, no password.")
 ]
+Switch = Annotated[bool, typer.Option("--switch", help="Use it from now on.")]
 Who = Annotated[str, typer.Argument(metavar="WHO", help="Its name, npub or hex pubkey.")]
 
 
-def create(run: Run, name: Name = "", keyring: Keyring = False) -> None:
-    """Make a new account: a key of your own, kept encrypted."""
+def create(
+    run: Run,
+    name: Name = "",
+    keyring: Keyring = False,
+    switch: Switch = False,
+    profile: Annotated[
+        bool,
+        typer.Option("--profile/--no-profile", help="Publish the name, as your profile."),
+    ] = True,
+) -> None:
+    """Make a new account: a key of your own, kept encrypted. The first one is used at once."""
     protection, password = _protection(run, keyring)
-    account = wait_for(run.accounts.create(name, password=password, protection=protection))
+    account = wait_for(
+        run.accounts.create(name, password=password, protection=protection, switch=switch)
+    )
     _say_kept(run, account, "created")
+    if account.name and profile:
+        _introduce(run, account, password)
     if not run.json:
         run.out.note(
             "Nobody can restore this key for you. Back it up: `nostr-client account export` prints "
@@ -41,6 +55,7 @@ def import_(
     run: Run,
     name: Name = "",
     keyring: Keyring = False,
+    switch: Switch = False,
     secret_fd: Annotated[
         int | None,
         typer.Option("--secret-fd", metavar="N", help="Read the key from this file descriptor."),
@@ -50,10 +65,11 @@ def import_(
 
     The key is asked for (hidden), or read from standard input or --secret-fd; never an argument.
     """
-    from nostr_client.accounts.account import read_secret
+    from nostr_client.accounts.account import SHORTEST_PASSWORD, read_secret
     from nostr_client.cli import unlock
+    from nostr_client.protocol.bech32 import unfolded
 
-    text = unlock.read_secret_text(secret_fd).strip()
+    text = unfolded(unlock.read_secret_text(secret_fd)).removeprefix("nostr:")
     backup_password: str | None = None
     protection: Protection | None
     password: str | None
@@ -62,11 +78,14 @@ def import_(
         if backup_password is None:
             backup_password = unlock.ask_hidden("Password of this backup")
     key = wait_for(asyncio.to_thread(read_secret, text, backup_password))
-    if backup_password is not None and not keyring:
+    long_enough = backup_password is not None and len(backup_password) >= SHORTEST_PASSWORD
+    if long_enough and not keyring:
         protection, password = None, backup_password
     else:
         protection, password = _protection(run, keyring)
-    account = wait_for(run.accounts.import_key(key, name, password=password, protection=protection))
+    account = wait_for(
+        run.accounts.import_key(key, name, password=password, protection=protection, switch=switch)
+    )
     _say_kept(run, account, "imported")
 
 
@@ -84,7 +103,7 @@ def list_(run: Run) -> None:
         run.out.note(NO_ACCOUNT)
 
 
-def switch(run: Run, who: Who) -> None:
+def switch_(run: Run, who: Who) -> None:
     """Use another account from now on."""
     from nostr_client.cli import show
 
@@ -96,6 +115,7 @@ def watch(
     run: Run,
     who: Annotated[str, typer.Argument(metavar="WHO", help="npub, hex, nprofile or name@domain")],
     name: Name = "",
+    switch: Switch = False,
 ) -> None:
     """Read as somebody, without their key; at the relays that an nprofile names, too."""
     from nostr_client.cli import show
@@ -115,11 +135,11 @@ def watch(
     else:
         policy = AddressPolicy(run.config.allow_private_relays)
         near = tuple(url for text in relays_in(who) if (url := policy.from_stranger(text)))
-    account = wait_for(run.accounts.add_watch_only(pubkey, name))
+    account = wait_for(run.accounts.add_watch_only(pubkey, name, switch=switch))
     remember_found(run.paths.data, pubkey, near)
     run.out.emit(show.account_record(account), account.npub)
     if not run.json:
-        run.out.note(f"{account.label} is watched, and in use now; it cannot write.")
+        run.out.note(f"{account.label} is watched; it cannot write. {_in_use(account)}")
 
 
 def export(
@@ -205,6 +225,32 @@ def _say_kept(run: Run, account: Account, what: str) -> None:
         run.out.note(f"{account.label} was {what}. Its key rests in the system's key store.")
     else:
         run.out.note(f"{account.label} was {what}. Its key rests encrypted in {path}")
+    run.out.note(_in_use(account))
+
+
+def _in_use(account: Account) -> str:
+    if account.current:
+        return "It is the account in use."
+    return f"`nostr-client account switch {account.name or account.npub}` uses it from now on."
+
+
+def _introduce(run: Run, account: Account, password: str | None) -> None:
+    """Publish the name as the profile of a new account, which is made whatever becomes of that."""
+    from nostr_client.cli import show
+    from nostr_client.errors import NostrError
+
+    async def work() -> None:
+        signer = await run.accounts.signer(account, password)
+        async with run.writing(signer, earlier=0) as client:
+            posted = await client.profiles.update(name=account.name)
+            if posted is not None:
+                own = await show.own_url(client)
+                run.out.note(f"Its profile:\n{show.posted_lines(posted, own)}")
+
+    try:
+        wait_for(work())
+    except NostrError as error:
+        run.out.note(f"Its profile was not published: {error}")
 
 
 def _pubkey_of(who: str) -> str | None:
@@ -228,7 +274,7 @@ def _pubkey_of(who: str) -> str | None:
 add_command(app, "create", create, KEEPING)
 add_command(app, "import", import_, KEEPING)
 add_command(app, "list", list_, PLAIN)
-add_command(app, "switch", switch, PLAIN)
+add_command(app, "switch", switch_, PLAIN)
 add_command(app, "watch", watch, PLAIN)
 add_command(app, "export", export, UNLOCKING)
 add_command(app, "remove", remove, PLAIN)

@@ -17,6 +17,7 @@ from nostr_client.cli import unlock
 from nostr_client.cli.exits import CommandError, Exit
 from nostr_client.cli.logs import keep_log, trace_of
 from nostr_client.cli.waiting import wait_for
+from nostr_client.errors import AccountError
 from nostr_client.output import Output
 from nostr_client.paths import Paths, paths
 
@@ -90,8 +91,13 @@ class Run:
         return self._from_environment
 
     def acting(self) -> Account | None:
-        """The account to act as: `--account`, else the one in use. Raises AccountError."""
-        return self.accounts.find(self.account) if self.account else self.accounts.current()
+        """The account to act as: `--account`, else the one in use. Raises CommandError."""
+        if not self.account:
+            return self.accounts.current()
+        try:
+            return self.accounts.find(self.account)
+        except AccountError as error:
+            raise CommandError(str(error), Exit.LOCKED) from error
 
     def must_act(self) -> Account:
         """`acting`, where there has to be one. Raises CommandError."""
@@ -120,8 +126,10 @@ class Run:
         return wait_for(self.accounts.signer(account, self.password_of(account)))
 
     @asynccontextmanager
-    async def writing(self, signer: Signer) -> AsyncIterator[NostrClient]:
-        """A client that signs."""
+    async def writing(
+        self, signer: Signer, *, earlier: float = EARLIER_LIMIT
+    ) -> AsyncIterator[NostrClient]:
+        """A client that signs; `earlier` is how long what waits may take at the end, in seconds."""
         from nostr_client.client import NostrClient
 
         account = next((a for a in self.accounts.all() if a.pubkey == signer.pubkey), None)
@@ -134,7 +142,8 @@ class Run:
             key_only_here=is_new,
         ) as client:
             yield client
-            await client.replication.drain(EARLIER_LIMIT)
+            if earlier:
+                await client.replication.drain(earlier)
 
     @asynccontextmanager
     async def reading(

@@ -13,11 +13,10 @@ import sys
 from typing import Final
 
 from nostr_client.cli.exits import CommandError, Exit
+from nostr_client.errors import AccountError
 
 PASSWORD_VARIABLE: Final = "NOSTR_CLIENT_PASSWORD"  # noqa: S105 - a name, not a password
 MOST_BYTES: Final = 64 * 1024
-SHORT: Final = 8
-"""Characters below which a new password is remarked upon."""
 
 
 def can_ask() -> bool:
@@ -70,18 +69,20 @@ def ask_hidden(prompt: str) -> str:
 
 def ask_new_password(prompt: str, *, may_be_empty: bool = False) -> str:
     """A new password, typed twice. Raises CommandError."""
+    from nostr_client.accounts.account import check_password
+
     while True:
         first = ask_hidden(prompt)
         if not first and may_be_empty:
             return ""
-        if not first:
-            _say("An empty password protects nothing.")
+        try:
+            check_password(first)
+        except AccountError as error:
+            _say(f"{error}; several words are good.")
             continue
         if ask_hidden("Once more") != first:
             _say("The two differ.")
             continue
-        if len(first) < SHORT:
-            _say("Short passwords are guessed quickly; several words are better.")
         return first
 
 

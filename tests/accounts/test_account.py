@@ -185,6 +185,41 @@ def test_what_is_no_key_is_never_quoted() -> None:
         read_secret("00" * 32)
 
 
+@pytest.mark.parametrize("form", ["nsec", "ncryptsec", "hex"])
+def test_a_key_is_read_however_people_keep_it(form: str) -> None:
+    key = SecretKey(b"\x2a" * 32)
+    codes = {
+        "nsec": nip19.encode_nsec(key),
+        "ncryptsec": nip49.encrypt(key, WORDS, QUICK),
+        "hex": bytes(key).hex(),
+    }
+    code = codes[form]
+    folded = "\n".join(code[i : i + 20] for i in range(0, len(code), 20))
+    for text in (
+        code.upper(),
+        f"\ufeff{code}\r\n",
+        f'"{code}"',
+        f"\u201c{code}\u201d",
+        f"`{code.upper()}`",
+        folded,
+        f"NOSTR:{code.upper()}",
+        f" {code[:9]} {code[9:]}",
+    ):
+        assert read_secret(text, WORDS) == key
+
+
+async def test_a_password_has_eight_characters_at_least(accounts: Accounts) -> None:
+    for short in ("", "seven 7", "\ufb01\u0301" * 2):
+        with pytest.raises(AccountError):
+            await accounts.create("ana", password=short)
+        with pytest.raises(AccountError):
+            await accounts.import_key(SecretKey.generate(), "ana", password=short)
+    ana = await accounts.create("ana", password="eight 88")
+    with pytest.raises(AccountError, match="8 characters"):
+        await accounts.export(ana, "eight 88", new_password="seven 7")
+    assert len(accounts.all()) == 1
+
+
 async def test_the_same_account_twice_is_refused(accounts: Accounts) -> None:
     key = SecretKey.generate()
     await accounts.import_key(key, "ana", password=WORDS)
@@ -223,7 +258,13 @@ async def test_switching_and_removing(accounts: Accounts) -> None:
     ana = await accounts.create("ana", password=WORDS)
     ben = await accounts.create("ben", password=WORDS)
     assert _names(accounts) == ["ana", "ben"]
-    assert accounts.current() == accounts.find("ben")
+    assert accounts.current() == accounts.find(ana.npub), "the first one, until told otherwise"
+    await accounts.add_watch_only(SecretKey(b"\x09" * 32).public_key.hex, "cy", switch=True)
+    assert accounts.current() == accounts.find("cy")
+    await accounts.import_key(SecretKey(b"\x08" * 32), "dan", password=WORDS)
+    assert accounts.current() == accounts.find("cy")
+    await accounts.remove("cy")
+    await accounts.remove("dan")
     await accounts.switch("ana")
     assert accounts.current() == accounts.find(ana.npub)
     await accounts.remove(ana.npub)
@@ -322,7 +363,7 @@ home = Path(sys.argv[1])
 async def main():
     accounts = Accounts(Paths(home, home, home), work=4)
     for n in range(int(sys.argv[3])):
-        account = await accounts.create(f"{sys.argv[2]}-{n}", password="words")
+        account = await accounts.create(f"{sys.argv[2]}-{n}", password="some words")
         print(account.pubkey, flush=True)
 
 asyncio.run(main())
@@ -361,8 +402,8 @@ async def killed_while_creating(home: Path, pause: float) -> None:
     assert set(pubkeys) <= found, "an account that was reported is there"
     assert len(found) <= len(pubkeys) + 1
     for account in accounts.all():
-        assert (await accounts.signer(account, "words")).pubkey == account.pubkey
-    assert (await accounts.create("after", password=WORDS)).current
+        assert (await accounts.signer(account, "some words")).pubkey == account.pubkey
+    assert (await accounts.create("after", password=WORDS, switch=True)).current
 
 
 async def test_kill_while_creating(tmp_path: Path) -> None:

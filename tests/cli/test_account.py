@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 from pathlib import Path
 
 import pexpect
 import pytest
+from websockets.asyncio.client import connect
 
 from nostr_client.cli.exits import Exit
 from nostr_client.nips import nip19, nip49
 from nostr_client.protocol.event import Draft
 from nostr_client.protocol.keys import SecretKey
 from nostr_client.routing.settled import found_at
-from tests.cli.conftest import PASSWORD, Home
+from tests.cli.conftest import LIMIT, PASSWORD, Home
 from tests.cli.test_notes import put
 from tests.conftest import StartRelay
 
@@ -30,16 +32,17 @@ async def test_create_list_switch_remove(home: Home) -> None:
     empty = await home.run("account", "list")
     assert (empty.code, empty.out) == (0, "")
     assert "account create" in empty.err
-    made = await home.run("account", "create", "--name", "ana")
+    made = await home.run("account", "create", "--name", "ana", "--no-profile")
     assert made.code == 0
     npub = made.out.strip()
     assert npub.startswith("npub1")
     assert "Back it up" in made.err
     assert str(home.folder) in made.err, "it says where the key rests"
-    other = (await home.run("account", "create", "--name", "ben", "--json")).record
+    other = (await home.run("account", "create", "--name", "ben", "--no-profile", "--json")).record
     assert other["protection"] == "password"
     listed = (await home.run("account", "list", "--json")).records
-    assert [(a["name"], a["current"]) for a in listed] == [("ana", False), ("ben", True)]
+    assert [(a["name"], a["current"]) for a in listed] == [("ana", True), ("ben", False)]
+    assert (await home.run("account", "switch", "ben")).code == 0
     assert (await home.run("account", "switch", npub[:20])).code == 0
     assert "* ana" in (await home.run("account", "list")).out
     kept = await home.run("account", "remove", "ana")
@@ -47,6 +50,23 @@ async def test_create_list_switch_remove(home: Home) -> None:
     assert "only copy" in kept.err
     assert (await home.run("account", "remove", "ana", "--yes")).code == 0
     assert (await home.run("account", "remove", "ana", "--yes")).code == Exit.ERROR
+
+
+async def test_the_name_of_a_new_account_is_its_profile(
+    home: Home, start_relay: StartRelay
+) -> None:
+    relay = await start_relay()
+    home.configure([relay.url])
+    made = await home.run("account", "create", "--name", "ana")
+    assert made.code == 0
+    assert f"{relay.url}: accepted" in made.err
+    async with asyncio.timeout(LIMIT), connect(relay.url) as socket:
+        await socket.send(json.dumps(["REQ", "x", {"kinds": [0]}]))
+        event = json.loads(await socket.recv())[2]
+    assert (event["content"], made.out.strip()) == (
+        '{"name":"ana"}',
+        nip19.encode_npub(event["pubkey"]),
+    )
 
 
 async def test_without_password_and_keyring_it_says_so_and_stores_nothing(home: Home) -> None:

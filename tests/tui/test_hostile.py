@@ -103,7 +103,7 @@ async def test_notifications(world: World) -> None:
 
 
 async def test_an_account_called_like_markup(world: World) -> None:
-    await world.accounts.add_watch_only(world.pubkey("ana"), MARKUP)
+    await world.accounts.add_watch_only(world.pubkey("ana"), MARKUP, switch=True)
     async with world.at_home() as (app, pilot):
         await sees(app, f"{MARKUP}  read only")
         await pilot.press("5")

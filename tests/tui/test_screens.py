@@ -286,7 +286,7 @@ async def test_accounts(world: World) -> None:
 
 async def test_the_only_copy_of_a_key_does_not_go_by_a_slip(world: World) -> None:
     await world.watched("ben")
-    await world.accounts.create("eve", password="long enough", switch=False)
+    await world.accounts.create("eve", password="long enough")
     async with world.at_home() as (app, pilot):
         await pilot.press("5")
         await sees(app, "no backup yet")

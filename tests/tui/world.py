@@ -79,10 +79,12 @@ class World:
 
     async def account(self, name: str = "ana") -> Account:
         """A full account, kept by `PASSWORD`."""
-        return await self.accounts.import_key(self.person(name), name, password=PASSWORD)
+        return await self.accounts.import_key(
+            self.person(name), name, password=PASSWORD, switch=True
+        )
 
     async def watched(self, name: str = "ana") -> Account:
-        return await self.accounts.add_watch_only(self.pubkey(name), name)
+        return await self.accounts.add_watch_only(self.pubkey(name), name, switch=True)
 
     def setting(self) -> Setting:
         async def probe(url: str) -> Probed:

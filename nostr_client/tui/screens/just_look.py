@@ -9,6 +9,7 @@ from textual.widget import Widget
 
 from nostr_client.errors import InvalidData
 from nostr_client.nips import nip19
+from nostr_client.protocol.bech32 import unfolded
 from nostr_client.protocol.keys import PublicKey
 from nostr_client.routing.dialling import AddressPolicy
 from nostr_client.routing.settled import remember_found
@@ -41,7 +42,7 @@ class JustLook(Page[Entry]):
 
     def go(self) -> None:
         who = self.value("who").strip()
-        if who.removeprefix("nostr:").startswith(("nsec1", "ncryptsec1")):
+        if unfolded(who).removeprefix("nostr:").startswith(("nsec1", "ncryptsec1")):
             self.problem("That is a secret key. Go back and choose “I have a key”.")
         elif who:
             self.start(self._look(who), "Looking them up …")
@@ -52,7 +53,7 @@ class JustLook(Page[Entry]):
         pubkey, near = pubkey_in(who), nip19.relays_in(who)
         if pubkey is None:
             pubkey, near = await self._resolve(who)
-        account = await self._accounts.add_watch_only(pubkey)
+        account = await self._accounts.add_watch_only(pubkey, switch=True)
         await asyncio.to_thread(self._remember, pubkey, near)
         self.dismiss(Entry(account, None))
 

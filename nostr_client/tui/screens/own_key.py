@@ -11,13 +11,19 @@ from textual.binding import BindingType
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
-from nostr_client.accounts.account import Account, Accounts, read_secret
+from nostr_client.accounts.account import (
+    SHORTEST_PASSWORD,
+    Account,
+    Accounts,
+    check_password,
+    read_secret,
+)
 from nostr_client.accounts.keyfiles import Protection
+from nostr_client.errors import AccountError
+from nostr_client.protocol.bech32 import unfolded
 from nostr_client.signing.signer import Signer
 from nostr_client.tui.keymap import Where, bindings
 from nostr_client.tui.screens.form import Page, field, prose
-
-SHORTEST_PASSWORD = 8
 
 
 @dataclass(frozen=True)
@@ -70,9 +76,12 @@ class _Keeping(Page[Entry]):
         if self._in_store:
             return Protection.KEYRING, None
         password = self.value("password")
-        if len(password) < SHORTEST_PASSWORD:
+        try:
+            check_password(password)
+        except AccountError:
             self.problem(f"The password needs at least {SHORTEST_PASSWORD} characters.")
-        elif password != self.value("again"):
+            return None
+        if password != self.value("again"):
             self.problem("The two passwords differ.")
         else:
             return Protection.PASSWORD, password
@@ -113,7 +122,9 @@ class NewHere(_Keeping):
             self.start(self._make(self.value("name").strip(), *kept_by), "Making your key …")
 
     async def _make(self, name: str, protection: Protection, password: str | None) -> None:
-        account = await self.accounts.create(name, protection=protection, password=password)
+        account = await self.accounts.create(
+            name, protection=protection, password=password, switch=True
+        )
         self.dismiss(Entry(account, await self.accounts.signer(account, password)))
 
 
@@ -140,7 +151,8 @@ class HaveKey(_Keeping):
             self._show_backup()
 
     def _show_backup(self) -> None:
-        self.query_one("#backup-row").display = self.value("key").strip().startswith("ncryptsec1")
+        is_encrypted = unfolded(self.value("key")).startswith("ncryptsec1")
+        self.query_one("#backup-row").display = is_encrypted
 
     def go(self) -> None:
         if self.focused is self.query_one("#key") and self.next_empty("backup", "name", "password"):
@@ -156,7 +168,11 @@ class HaveKey(_Keeping):
         backup = self.value("backup") or None
         key = await asyncio.to_thread(read_secret, self.value("key"), backup)
         account = await self.accounts.import_key(
-            key, self.value("name").strip(), protection=protection, password=password
+            key,
+            self.value("name").strip(),
+            protection=protection,
+            password=password,
+            switch=True,
         )
         self.dismiss(Entry(account, await self.accounts.signer(account, password)))
 
