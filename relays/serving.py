@@ -261,7 +261,7 @@ async def serve(
     found = rooms(config)
     urls = {room.name: urls_of(room) for room in found}
     reserve = Reserve(data / RESERVE)
-    if not await asyncio.to_thread(reserve.take):
+    if not await asyncio.to_thread(_kept_back, reserve):
         _log.error("the disk is full: until there is room on it, no events are stored")
     async with AsyncExitStack() as stack:
         enter = stack.enter_async_context
@@ -346,6 +346,13 @@ async def serve(
 
 def _requests(relay: Relay) -> Callable[[], Requests | None]:
     return lambda: relay.rules.requests
+
+
+def _kept_back(reserve: Reserve) -> bool:
+    """Keep room back, but for what it takes to open the stores: deletions must be obeyed."""
+    reserve.take()
+    reserve.make_way()
+    return reserve.is_held
 
 
 def _imports(relay: Relay) -> Callable[[Offer], Verdict]:

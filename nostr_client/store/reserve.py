@@ -62,6 +62,12 @@ class Reserve:
         with contextlib.suppress(OSError):
             self.path.unlink(missing_ok=True)
 
+    def make_way(self) -> None:
+        """Give it up where hardly anything is free beside it: even to open files takes room."""
+        with contextlib.suppress(OSError):
+            if shutil.disk_usage(self.path.parent).free < _SPARE:
+                self.release()
+
     def _fill(self) -> None:
         flags = os.O_WRONLY | os.O_CREAT | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
         fd = os.open(self.path, flags, 0o600)

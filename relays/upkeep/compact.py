@@ -24,6 +24,7 @@ async def compact(data: Path) -> AsyncIterator[Compacted]:
     """Give the free space of the relay in `data` back to the disk. Raises StoreError."""
     reserve = Reserve(data / RESERVE)
     with opened(data):
+        reserve.make_way()
         for name in databases_in(data):
             async with EventStore.open(data / name, reserve=reserve) as store:
                 before = (await store.size()).file

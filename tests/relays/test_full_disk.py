@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import secrets
 import subprocess
@@ -165,6 +166,13 @@ async def small(tmp_path: Path) -> AsyncIterator[Path]:
     subprocess.run(["umount", "-l", str(place)], check=True)
 
 
+def fill(path: Path) -> None:
+    """To the last byte."""
+    with path.open("ab", buffering=0) as rest, contextlib.suppress(OSError):
+        while True:
+            rest.write(b"x" * 4096)
+
+
 async def command(data: Path, *arguments: str) -> tuple[int, str, str]:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "relays", *arguments, "--data", str(data)),
@@ -188,12 +196,7 @@ async def test_a_keeper_makes_room_on_a_full_disk(
         while (answer := await client.publish(note("z" * 4000 + secrets.token_hex(8))))[2]:
             count += 1
         assert answer[3] == "error: the event could not be stored"
-        with (small / "rest").open("ab", buffering=0) as rest:
-            try:
-                while True:
-                    rest.write(b"x" * 4096)
-            except OSError:
-                pass  # to the last byte
+        fill(small / "rest")
         if not running:
             await relay.stop()
         code, out, err = await command(data, "export")
@@ -219,3 +222,26 @@ async def test_a_keeper_makes_room_on_a_full_disk(
         assert (await client.publish(fresh))[2] is True
         assert await client.stored({}) == [fresh.id]
     assert relay.alive
+
+
+@pytest.mark.slow
+async def test_a_relay_starts_on_a_full_disk_and_obeys_deletions(
+    small: Path, start_relay: StartRelay
+) -> None:
+    data = small / "relay"
+    await filled(data, [note(f"{number}", at=NOW + number) for number in range(20)])
+    relay = await start_relay(data=data)
+    await relay.stop()
+    fill(small / "rest")
+    relay = await start_relay(data=data)
+    async with wire(relay.url) as client:
+        old = await client.stored({"kinds": [1]})
+        assert len(old) == 20
+        assert (await client.publish(note("another")))[2] is False
+        tags = tuple(("e", id) for id in old)
+        assert (await client.publish(note("", kind=5, tags=tags)))[2] is True
+        assert await client.stored({"kinds": [1]}) == []
+        (small / "rest").unlink()
+        assert (await client.publish(note("another", at=NOW + 99)))[2] is True
+    assert (data / RESERVE).exists()
+    await relay.stop()

@@ -116,6 +116,20 @@ def test_no_link_is_followed(tmp_path: Path) -> None:
     assert (tmp_path / "precious").read_text() == "a key"
 
 
+def test_it_makes_way_where_nothing_else_is_free(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reserve = Reserve(tmp_path / "reserve")
+    assert reserve.take()
+    reserve.make_way()
+    assert reserve.is_held
+    nothing = shutil._ntuple_diskusage(0, 0, 4096)  # type: ignore[attr-defined]
+    monkeypatch.setattr(reserves.shutil, "disk_usage", lambda _: nothing)
+    reserve.make_way()
+    assert not reserve.is_held
+    assert not reserve.take(), "and it is not taken again at once"
+
+
 async def test_a_removal_has_it_and_it_comes_back_when_there_is_room(kept: Kept) -> None:
     kept.disk.full = True
     assert await kept.store.remove([Filter.of(authors=[ALICE])]) == len(NOTES)
