@@ -136,7 +136,7 @@ async def test_frames_before_the_handshake_is_answered(relay: RelayProcess) -> N
 async def test_a_flood_of_subscriptions(relay: RelayProcess) -> None:
     async with wire(relay.url) as client:
         for n in range(1000):
-            await client.send("REQ", f"{n}", {"kinds": [n]})
+            await client.send("REQ", f"{n}", {"kinds": [2000 + n]})
         ends = [await client.recv() for _ in range(1000)]
         assert sum(frame[0] == "EOSE" for frame in ends) == Limits().subscriptions
         refused = [frame for frame in ends if frame[0] == "CLOSED"]
@@ -147,7 +147,7 @@ async def test_a_flood_of_subscriptions(relay: RelayProcess) -> None:
 async def test_a_flood_of_replaced_subscriptions(relay: RelayProcess) -> None:
     async with wire(relay.url) as client:
         for n in range(2000):
-            await client.send("REQ", "s", {"kinds": [n, 1]})
+            await client.send("REQ", "s", {"kinds": [2000 + n, 1]})
         await client.send("COUNT", "end", {})
         ends = 0
         while (frame := await client.recv())[0] != "COUNT":
