@@ -23,7 +23,7 @@ from nostr_client.protocol.messages import Auth
 
 AUTH_WAIT: Final = 10.0
 """Seconds for a challenge to come after an auth-required."""
-OK_WAIT: Final = 3.0
+OK_WAIT: Final = 2.0
 """Seconds for the OK to our answer, after which we may be in or not."""
 
 

@@ -123,11 +123,16 @@ class AddressPolicy(DialPolicy):
         normal = relay_url(text)
         return normal if normal and self(normal) and normal != self._own_relay else ""
 
-    def from_stranger(self, text: str) -> str:
-        """The same for a tag's word, or another's, about where something is to be found."""
+    def from_stranger(self, text: str, *, asked: bool = True) -> str:
+        """The same for a tag's word, or another's, about where something is to be found.
+
+        `asked`: the person wants it, by whatever act.
+        """
         normal = self.from_list(text)
         if not normal or self.in_use(normal):
             return normal
+        if not asked:
+            return ""
         plain = "/" not in normal.partition("://")[2] and "?" not in normal
         return normal if plain and self.strangers == "asked" else ""
 

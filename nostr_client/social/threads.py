@@ -68,14 +68,17 @@ class Threads:
         relays: Collection[str] = (),
         author: str = "",
         limit: float = FETCH_LIMIT,
+        in_passing: bool = False,
     ) -> ThreadView:
         """Ask relays for the thread, at most `limit` seconds for the note itself and as long for
         what is around it, then load it; the view's `ends` tell what each relay did.
 
         They are: the client's own, `relays` (hints), and those where the people in it, and
-        `author` (hex, if known), read and write. Offline it is what the store has.
+        `author` (hex, if known), read and write. Offline it is what the store has. `in_passing`: the
+        person did not open it; nothing is asked of relays that only strangers name.
         """
-        near = [url for hint in relays if (url := self._courier.book.policy.from_stranger(hint))]
+        policy, wanted_here = self._courier.book.policy, not in_passing
+        near = [u for hint in relays if (u := policy.from_stranger(hint, asked=wanted_here))]
         focus = await self._store.get(event_id)
         asked = Asked()
         if focus is None:
@@ -93,25 +96,27 @@ class Threads:
                 if ref is not None:
                     ids.add(ref.id)
                     people |= {ref.pubkey} if len(ref.pubkey) == 64 else set()
-                    hint = self._courier.book.policy.from_stranger(ref.relay)
+                    hint = policy.from_stranger(ref.relay, asked=wanted_here)
                     near += [hint] if hint else []
         wanted = frozenset(ids)
         filters = [
             Filter(ids=wanted),
             Filter(kinds=ANSWERS, tags={"e": wanted}, limit=MOST_NOTES),
         ]
-        firm, others = await self._around_people(people)
+        firm, others = await self._around_people(people, wanted_here)
         urls = list(dict.fromkeys((*firm, *near, *others)))[:MOST_RELAYS]
         asked.add(
             await self._courier.ask_each(dict.fromkeys(urls, filters), limit=limit, firm=firm)
         )
         return replace(await self.load(event_id), ends=asked.ends)
 
-    async def _around_people(self, people: Collection[str]) -> tuple[list[str], tuple[str, ...]]:
+    async def _around_people(
+        self, people: Collection[str], asked: bool
+    ) -> tuple[list[str], tuple[str, ...]]:
         """The own read relays and those of the people, and those that may know it as well."""
         await self._courier.learn(people)
         places = await self._courier.book.places()
-        relays = await self._courier.book.of_many(people)
+        relays = await self._courier.book.of_many(people, asked=asked)
         near = [url for person in relays.values() for url in (*person.read[:3], *person.write[:3])]
         firm = dict.fromkeys((*places.read, *near))
         return list(firm)[: MOST_RELAYS - 4], places.common

@@ -155,3 +155,22 @@ async def test_a_note_is_found_where_its_author_writes_and_it_is_said_who_answer
             own.url: True,
             bens.url: True,
         }
+
+
+async def test_a_thread_in_passing_asks_no_relay_that_only_strangers_name(tmp_path: Path) -> None:
+    async with (
+        Relay() as mine,
+        Relay() as spy,
+        Relay() as hers,
+        house(tmp_path, fallback=[mine.url]) as h,
+    ):
+        tags = (("e", "0" * 64, spy.url, "root"), ("p", BEN_KEY))
+        note = signed(BEN, content="look here", tags=tags)
+        await h.keep(note, relay_list(BEN, hers.url))
+        await h.threads.fetch(note.id, in_passing=True)
+        assert mine.connections
+        assert not spy.connections
+        assert not hers.connections
+        await h.threads.fetch(note.id)
+        assert spy.connections
+        assert hers.connections

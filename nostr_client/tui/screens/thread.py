@@ -38,6 +38,7 @@ class ThreadPane(Vertical):
         self._client = client
         self._look = ThreadLook(look)
         self._note: NoteView | None = None
+        self._opened = False
         self._head = Static("", markup=False, classes="head")
         self._copies = Static("", markup=False, classes="foot")
         self.notes = ThreadList(self._look, id="thread")
@@ -53,21 +54,23 @@ class ThreadPane(Vertical):
         return self._note
 
     def show(self, note: NoteView | None, *, at_once: bool = False) -> None:
-        """Show the thread of a note; `at_once` without waiting whether the reader moves on."""
+        """Show the thread of a note; `at_once`: the reader opened it, and does not pass."""
         if note is None or note.missing:
             self._note = None
             self.workers.cancel_group(self, "thread")
             self.notes.renew(Fixed([], self._look.key))
             self._head.update("")
             self._copies.update("")
-        elif self._note is None or self._note.event.id != note.event.id:
-            self._note = note
-            delay = 0 if at_once else LOAD_AFTER
-            self.run_worker(self._live(note.event.id, delay), group="thread", exclusive=True)
+            return
+        same = self._note is not None and self._note.event.id == note.event.id
+        if same and (self._opened or not at_once):
+            return
+        self._note, self._opened = note, at_once
+        self.run_worker(self._live(note.event.id), group="thread", exclusive=True)
 
-    async def _live(self, note_id: str, delay: float) -> None:
+    async def _live(self, note_id: str) -> None:
         """Read it, look for more, and follow it, until another note is shown."""
-        await asyncio.sleep(delay)
+        await asyncio.sleep(0 if self._opened else LOAD_AFTER)
         try:
             async with asyncio.TaskGroup() as group:
                 thread = await self._client.threads.load(note_id)
@@ -92,7 +95,8 @@ class ThreadPane(Vertical):
 
     async def _fetch(self, note_id: str) -> None:
         await asyncio.sleep(FETCH_AFTER)
-        self._draw(await self._client.threads.fetch(note_id))
+        passing = not self._opened
+        self._draw(await self._client.threads.fetch(note_id, in_passing=passing))
 
     def _draw(self, thread: ThreadView, *, first: bool = False) -> None:
         if not self.is_mounted or self._note is None or self._note.event.id != thread.focus:
