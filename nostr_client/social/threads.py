@@ -74,8 +74,8 @@ class Threads:
         what is around it, then load it; the view's `ends` tell what each relay did.
 
         They are: the client's own, `relays` (hints), and those where the people in it, and
-        `author` (hex, if known), read and write. Offline it is what the store has. `in_passing`: the
-        person did not open it; nothing is asked of relays that only strangers name.
+        `author` (hex, if known), read and write. Offline it is what the store has.
+        `in_passing`: the person did not open it, and no relay is asked that only strangers name.
         """
         policy, wanted_here = self._courier.book.policy, not in_passing
         near = [u for hint in relays if (u := policy.from_stranger(hint, asked=wanted_here))]
