@@ -18,6 +18,7 @@ from textual.app import App, ComposeResult, SystemCommand
 from textual.binding import BindingType
 from textual.driver import Driver
 from textual.filter import LineFilter, Monochrome, NoColor
+from textual.message import Message
 from textual.screen import Screen
 from textual.theme import Theme
 from textual.widgets import Static
@@ -50,7 +51,7 @@ from nostr_client.tui.screens.check import Check
 from nostr_client.tui.screens.compose import Compose
 from nostr_client.tui.screens.main import WIDE, MainScreen
 from nostr_client.tui.screens.profile import ProfileScreen
-from nostr_client.tui.screens.question import Ask, Help, Question
+from nostr_client.tui.screens.question import Ask, Help, Leave, Question
 from nostr_client.tui.screens.relays import RelayList
 from nostr_client.tui.screens.thread import ThreadScreen
 from nostr_client.tui.setting import Setting
@@ -231,7 +232,8 @@ class NostrApp(App[int]):
         elif self.main.section is Section.ACCOUNTS:
             here = (Where.ACCOUNTS, Where.LIST)
         if not isinstance(self.screen, Help):
-            self.push_screen(Help(here))
+            own_relay = self.main.own_relay if self.main is not None else ""
+            self.push_screen(Help(here, own_relay))
 
     def on_open_thread(self, message: OpenThread) -> None:
         main = self.main
@@ -244,17 +246,24 @@ class NostrApp(App[int]):
 
     def on_open_profile(self, message: OpenProfile) -> None:
         if self.main is not None:
-            self.push_screen(ProfileScreen(self.main.client, self.main.look, message.pubkey))
+            self.push_screen(self._profile_screen(self.main, message.pubkey))
+
+    @staticmethod
+    def _profile_screen(main: MainScreen, pubkey: str) -> ProfileScreen:
+        return ProfileScreen(main.client, main.look, pubkey)
 
     # Deeds
 
-    def _deeds(self) -> Deeds | None:
-        """What can be done, or None after saying why nothing can be written."""
-        if self.main is None or not self._may_write():
+    def _deeds(self, message: Message) -> Deeds | None:
+        """What can be done, or None after saying why nothing can be written.
+
+        `message` asked for it: after unlocking it asks again.
+        """
+        if self.main is None or not self._may_write(message):
             return None
         return Deeds(self.main.client, self.say, self._ask)
 
-    def _may_write(self) -> bool:
+    def _may_write(self, message: Message) -> bool:
         main, account = self.main, self._account
         if main is None or account is None:
             return False
@@ -267,25 +276,33 @@ class NostrApp(App[int]):
                 "warning",
             )
         else:
-            self._do(self._unlock(account), "enter")
+            self._do(self._unlock(account, message), "enter")
         return False
 
-    async def _unlock(self, account: Account) -> None:
-        """The account was opened for reading: ask for its key after all."""
+    async def _unlock(self, account: Account, message: Message) -> None:
+        """The account was opened for reading: ask for its key after all, then do what needs it."""
+        section = self.main.section if self.main is not None else Section.HOME
         signer = await self._entering.unlock(account)
-        if signer is not None:
-            await self._enter(self._entering.open(account, signer))
+        if signer is None:
+            return
+        await self._enter(self._entering.open(account, signer))
+        if self.main is None or self.main.client.signer is None:
+            return
+        self.main.go_to(section)
+        if isinstance(message, ProfileScreen.Follow):
+            await self.push_screen(self._profile_screen(self.main, message.profile.pubkey))
+        self.post_message(message)
 
     def on_react(self, message: React) -> None:
-        if (deeds := self._deeds()) is not None:
+        if (deeds := self._deeds(message)) is not None:
             self._do(deeds.react(message.note), "deed")
 
     def on_repost(self, message: Repost) -> None:
-        if (deeds := self._deeds()) is not None:
+        if (deeds := self._deeds(message)) is not None:
             self._do(deeds.repost(message.note), "deed")
 
     def on_profile_screen_follow(self, message: ProfileScreen.Follow) -> None:
-        deeds, screen = self._deeds(), self.screen
+        deeds, screen = self._deeds(message), self.screen
         if deeds is None:
             return
 
@@ -301,7 +318,7 @@ class NostrApp(App[int]):
         if watched and self.main is not None:  # that asks for no key: nothing is published
             deeds: Deeds | None = Deeds(self.main.client, self.say, self._ask)
         else:
-            deeds = self._deeds()
+            deeds = self._deeds(message)
         if deeds is None:
             return
 
@@ -315,7 +332,7 @@ class NostrApp(App[int]):
     def on_relay_list_about(self, message: RelayList.About) -> None:
         if message.what == "check":
             self.push_screen(Check(message.row.url, self._setting.check(message.row.url)))
-        elif (deeds := self._deeds()) is not None:
+        elif (deeds := self._deeds(message)) is not None:
             deed = deeds.remove_relay if message.what == "remove" else deeds.change_mode
             self._do(deed(message.row), "deed")
 
@@ -325,7 +342,7 @@ class NostrApp(App[int]):
         self.post_message(Write())
 
     def on_write(self, message: Write) -> None:
-        if self._may_write():
+        if self._may_write(message):
             self._compose(message.reply_to)
 
     def _compose(self, reply_to: NoteView | None) -> None:
@@ -338,6 +355,7 @@ class NostrApp(App[int]):
 
         def submit(text: str, keeper: drafts.DraftKeeper) -> Sending:
             sending = Sending(main.write_relays, own=main.own_relay_url)
+            main.writes = reply_to is None
             self._under_way[draft.path] = text
 
             async def send() -> None:
@@ -406,6 +424,15 @@ class NostrApp(App[int]):
     async def action_quit(self) -> None:
         """Leave; what is being written is kept."""
         await self.leave(0)
+
+    def action_ask_quit(self) -> None:
+        """Leave if that is meant: ctrl+c copies in a field, and is pressed by mistake in a list."""
+
+        async def ask() -> None:
+            if await self._ask(Leave()):
+                await self.leave(0)
+
+        self._do(ask(), "quit")
 
     def _fatal_error(self) -> None:
         """An error that nobody expected: Textual would print every local variable, keys too."""

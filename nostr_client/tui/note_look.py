@@ -58,9 +58,17 @@ class NoteLook:
     def lines(self, item: NoteView, width: int, style: Styles) -> list[Content]:
         body = self.body(item, width, style, FEED_CHARACTERS)
         if len(body) > FEED_LINES + 1:
-            more = f"… {len(body) - FEED_LINES} more lines"
+            more = self._more(item, width, style)
             body = [*body[:FEED_LINES], Content.styled(more, style("note--dim"))]
         return [self.heading(item, width, style), *body]
+
+    def _more(self, item: NoteView, width: int, style: Styles) -> str:
+        """How many lines the thread shows beyond those of a timeline; a hostile note has millions,
+        so beyond what the thread lays out it is `more than`."""
+        text = self.text(item, style, THREAD_CHARACTERS).plain
+        whole = len(text) <= THREAD_CHARACTERS and len(item.event.content) <= THREAD_CHARACTERS
+        lines = sum(_rows(line, width) for line in text[:THREAD_CHARACTERS].split("\n"))
+        return f"… {'' if whole else 'more than '}{lines - FEED_LINES:,} more lines"
 
     def heading(self, item: NoteView, width: int, style: Styles) -> Content:
         """Who, when, in answer to whom; on the right how it was answered."""
@@ -214,6 +222,13 @@ def quoted(content: str) -> str:
     """The beginning of a note, as what is being answered: at most three safe lines."""
     lines = [line for line in safe_text(content[:400]).splitlines() if line.strip()]
     return "\n".join(f"│ {line}" for line in lines[:3])
+
+
+def _rows(line: str, width: int) -> int:
+    """The lines of the screen that one line of a note takes."""
+    if "\t" not in line and cell_len(line) <= width:
+        return 1
+    return len(Content(line).wrap(width))
 
 
 def _label(text: str) -> str:

@@ -12,7 +12,7 @@ from textual.command import DiscoveryHit, Hit, Hits, Provider
 
 from nostr_client.tui.keymap import Where, keys_of
 
-_LEFT_OUT = frozenset({"command_palette", "back", "app.focus_next"})
+_LEFT_OUT = frozenset({"command_palette", "back", "app.focus_next", "ask_quit"})
 
 
 class KeymapCommands(Provider):

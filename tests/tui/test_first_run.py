@@ -195,10 +195,7 @@ async def test_reading_without_the_password_and_unlocking_to_write(world: World)
         await type_in(pilot, PASSWORD)
         await pilot.press("enter")
         await until(lambda: app.main is not None and app.main.client.signer is not None)
-        await until(lambda: app.screen is app.main)
-        await pilot.pause()
-        await pilot.press("c")
-        assert isinstance(app.screen, Compose)
+        await until(lambda: isinstance(app.screen, Compose))
 
 
 async def test_help_on_the_first_screen(world: World) -> None:

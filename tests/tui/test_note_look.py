@@ -128,6 +128,26 @@ def test_a_long_note_is_folded_in_the_feed_and_whole_in_its_thread() -> None:
     assert "line 49" in whole[-2].plain
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        *("top" + "\n" * 10_000 + "bottom", "word " * 3_900, "漢" * 9_000, "tab\t" * 900),
+        *("long words and " + "x" * 3_000, "\n".join("y" * (n % 200) for n in range(180))),
+    ],
+)
+def test_what_is_folded_is_counted_right(content: str) -> None:
+    item = view(content)
+    lines = look().lines(item, 60, style)
+    whole = look().body(item, 60, style, THREAD_CHARACTERS)
+    assert lines[-1].plain == f"… {len(whole) - FEED_LINES:,} more lines"
+
+
+def test_beyond_what_is_laid_out_at_all_it_is_more_than_that() -> None:
+    lines = look().lines(view("z" * 60_000), 60, style)
+    rows = -(-THREAD_CHARACTERS // 60)
+    assert lines[-1].plain == f"… more than {rows - FEED_LINES:,} more lines"
+
+
 def test_a_million_characters_cost_little() -> None:
     item = view("a" * 60_000)
     row = thread_rows(ThreadView(item.id, item, ((0, item),)))[0]

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import pytest
 from textual.color import Color
+from textual.pilot import Pilot
 
+from nostr_client.tui.client_app import NostrApp
 from nostr_client.tui.keymap import KEYMAP, Where
 from nostr_client.tui.messages import Section
 from nostr_client.tui.remembered import recall
+from nostr_client.tui.screens.compose import Compose
 from nostr_client.tui.screens.main import MainScreen
 from nostr_client.tui.screens.profile import ProfileScreen
-from nostr_client.tui.screens.question import Help, Question
+from nostr_client.tui.screens.question import Help, Leave, Question
 from nostr_client.tui.screens.thread import ThreadScreen
+from nostr_client.tui.widgets import note_list
 from tests.conftest import StartRelay
-from tests.tui.world import NARROW, WIDE, World, sees, shown, told, type_in, until
+from tests.tui.world import NARROW, PASSWORD, WIDE, World, burst, sees, shown, told, type_in, until
 
 BOTH = pytest.mark.parametrize("size", [NARROW, WIDE])
 
@@ -399,3 +403,155 @@ async def test_an_unreadable_store_is_said(world: World) -> None:
         await sees(app, "This cannot be opened")
         await pilot.press("ctrl+q")
         await until(lambda: not app.is_running)
+
+
+# Manners
+
+
+async def test_ages_go_on(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(note_list, "AGES_EVERY", 0.02)
+    await world.put(world.follows("ana", "ben"), world.note("ben", "Just said.", ago=0))
+    await world.watched()
+    async with world.at_home(WIDE) as (app, pilot):
+        assert app.main is not None
+        await sees(app, " · now")
+        app.main.look._clock = lambda: world.now + 18 * 60 + 5
+        await sees(app, " · 18m")
+        assert shown(app).count(" · 18m") == 2, "in the list, and in the thread beside it"
+        assert " · now" not in shown(app)
+        await pilot.press("p")
+        await until(lambda: isinstance(app.screen, ProfileScreen))
+        await sees(app, " · 18m")
+        app.main.look._clock = lambda: world.now + 3 * 3600
+        await sees(app, " · 3h")
+
+
+@pytest.mark.parametrize("steps", [0, 40])
+async def test_an_own_note_just_sent_is_seen_at_the_top(world: World, steps: int) -> None:
+    """Where the list is longer than the screen, and wherever one was in it."""
+    await world.put(
+        world.follows("ana", "ben"),
+        *(world.note("ben", f"note {n}", ago=100 + n) for n in range(60)),
+    )
+    await world.account()
+    async with world.at_home() as (app, pilot):
+        main = app.main
+        assert main is not None
+        await sees(app, "note 3")
+        await pilot.press(*("j" * steps))
+        burst(app, "cmine, and new\x13\x1b")
+        await until(lambda: "mine, and new" in "\n".join(shown(app).splitlines()[2:6]))
+        await until(lambda: app.screen is main)
+        assert main.front.selected.event.content == "mine, and new"
+
+
+async def test_what_arrives_by_itself_does_not_move_the_list(world: World) -> None:
+    """Also an own note, written by another program."""
+    await world.put(
+        world.follows("ana", "ben"),
+        *(world.note("ben", f"note {n}", ago=100 + n) for n in range(60)),
+    )
+    await world.account()
+    async with world.at_home() as (app, pilot):
+        assert app.main is not None
+        await sees(app, "note 3")
+        await pilot.press(*("j" * 20))
+        selected = app.main.front.selected
+        await app.main.client.store.save([world.note("ana", "from elsewhere", ago=0)])
+        await sees(app, "▲ 1 new")
+        assert app.main.front.selected == selected
+
+
+async def test_after_unlocking_the_act_goes_on(world: World, start_relay: StartRelay) -> None:
+    await furnish(world)
+    world.relays = [(await start_relay()).url]
+    await world.account()
+
+    async def locked(pilot: Pilot[int], app: NostrApp, keys: str) -> None:
+        await until(lambda: app.main is not None and app.main.front.selected is not None)
+        burst(app, keys)
+        await until(lambda: bool(app.screen.query("#password")))
+        burst(app, f"{PASSWORD}\n")
+
+    async with world.at_home(unlock=False) as (app, pilot):
+        await locked(pilot, app, "Gr")
+        await sees(app, "Answer to ben")
+    async with world.at_home(unlock=False) as (app, pilot):
+        await locked(pilot, app, "Gf")
+        await told(app, "Reacted:")
+    async with world.at_home(unlock=False) as (app, pilot):
+        await locked(pilot, app, "Gt")
+        await sees(app, "Repost this note of ben")
+    async with world.at_home(unlock=False) as (app, pilot):
+        await until(lambda: app.main is not None and app.main.front.selected is not None)
+        await pilot.press("4")
+        await locked(pilot, app, "a")
+        await sees(app, "Add a relay")
+        assert app.main is not None
+        assert app.main.section is Section.RELAYS
+    async with world.at_home(unlock=False) as (app, pilot):
+        await until(lambda: app.main is not None and app.main.front.selected is not None)
+        await pilot.press("2")
+        await sees(app, "A stranger's note")
+        await pilot.press("p")
+        await until(lambda: isinstance(app.screen, ProfileScreen))
+        await locked(pilot, app, "F")
+        await sees(app, "Follow dee?")
+        await pilot.press("escape")
+        await until(lambda: isinstance(app.screen, ProfileScreen))
+
+
+async def test_a_key_that_is_not_given_ends_the_act(world: World) -> None:
+    await world.account()
+    async with world.at_home(unlock=False) as (app, pilot):
+        await pilot.press("c")
+        await until(lambda: bool(app.screen.query("#password")))
+        await pilot.press("escape")
+        await until(lambda: app.screen is app.main)
+
+
+@BOTH
+async def test_q_closes_a_panel_and_ctrl_c_asks(world: World, size: tuple[int, int]) -> None:
+    await furnish(world)
+    await world.watched()
+    async with world.at_home(size) as (app, pilot):
+        main = app.main
+        assert main is not None
+        await until(lambda: main.front.selected is not None)
+        for keys, kind in (("question_mark", Help), ("p", ProfileScreen), ("ctrl+c", Leave)):
+            await pilot.press(keys)
+            await until(lambda kind=kind: isinstance(app.screen, kind))  # type: ignore[misc]
+            await pilot.press("q")
+            await until(lambda: app.screen is main)
+        await pilot.press("enter")
+        await until(lambda: size == WIDE or isinstance(app.screen, ThreadScreen))
+        await pilot.press("q")
+        await until(lambda: app.screen is main and main.front.has_focus)
+        await pilot.press("q")
+        assert app.screen is main, "nothing is left to close"
+        await pilot.press("ctrl+c")
+        await sees(app, "Leave nostr-client?")
+        await pilot.press("ctrl+c")
+        await until(lambda: not app.is_running)
+
+
+async def test_ctrl_c_and_q_and_ctrl_z_in_a_field_are_the_fields(world: World) -> None:
+    await world.account()
+    async with world.at_home() as (app, pilot):
+        burst(app, "cq\x03q")
+        await until(lambda: app.input_order.idle and isinstance(app.screen, Compose))
+        await sees(app, "2 characters")
+        text = app.screen.query_one("#text")
+        assert text.text == "qq"  # type: ignore[attr-defined]
+        await pilot.press("ctrl+z")
+        await until(lambda: text.text == "")  # type: ignore[attr-defined]
+        assert isinstance(app.screen, Compose)
+
+
+async def test_help_names_the_own_relay(world: World) -> None:
+    await world.watched()
+    async with world.at_home() as (app, pilot):
+        await sees(app, "own off")
+        await pilot.press("question_mark", "tab", "end")
+        await sees(app, "Your own relay (off)")
+        await sees(app, "own-relay start")

@@ -23,7 +23,7 @@ class Check(ModalScreen[None]):
     """Shows the steps of a check while it runs; closing it ends the check."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,enter", "dismiss", "Close", show=False)
+        Binding("escape,q,enter", "dismiss", "Close", show=False)
     ]
 
     def __init__(self, url: str, steps: AsyncIterator[Step]) -> None:

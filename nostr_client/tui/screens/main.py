@@ -55,6 +55,8 @@ class MainScreen(Screen[None]):
         self.write_relays: tuple[str, ...] = ()
         """Where a note of this account goes, as last seen."""
         self.own_relay_url = ""
+        self.writes = False
+        """A note was sent from here and has not come to the lists yet."""
         self.people = People(client)
         self.look = NoteLook(self.people.label)
         self._accounts = accounts
@@ -188,14 +190,16 @@ class MainScreen(Screen[None]):
 
     def _arrived(self, notes: list[NoteView]) -> None:
         self.people.note(note.author for note in notes)
-        self.feeds[Section.HOME].arrive(notes)
         own = [note for note in notes if note.entry.pubkey == self.client.pubkey]
+        lists = [self.feeds[section].notes for section in (Section.HOME, Section.NOTES)]
+        # Whoever writes, or is at the top of a list, wants to see it there.
+        shown = [one for one in lists if one.at_top or self.writes]
+        self.feeds[Section.HOME].arrive(notes)
         self.feeds[Section.NOTES].arrive(own)
         if any(note.reply_to is None for note in own):
-            for section in (Section.HOME, Section.NOTES):
-                # Whoever writes at the top of a list wants to see it there.
-                if self.feeds[section].notes.at_top:
-                    self.feeds[section].notes.action_newest()
+            self.writes = False
+            for one in shown:
+                one.action_newest()
 
     async def _look_around(self) -> None:
         """Now and then: relays, what is unsent, and what has changed about the visible notes."""
@@ -229,7 +233,7 @@ class MainScreen(Screen[None]):
             up=sum(1 for row in others if row.state in ("up", "slow")),
             relays=len(others),
             unsent=unsent,
-            own_relay=self._own_relay(),
+            own_relay=self.own_relay,
             known=True,
         )
         bad = any(row.state in ("down", "refusing") for row in others)
@@ -270,7 +274,9 @@ class MainScreen(Screen[None]):
         for rail in self._rails:
             rail.marks = {**rail.marks, section: mark}
 
-    def _own_relay(self) -> str:
+    @property
+    def own_relay(self) -> str:
+        """The own relay: on, off, failed."""
         if self.client.own_relay is None:
             return "off"
         return "failed" if self.client.own_relay_problem else "on"

@@ -35,7 +35,7 @@ class ProfileScreen(Screen[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         *bindings(Where.PROFILE),
-        Binding("escape", "dismiss", "Back", show=False),
+        Binding("escape,q", "dismiss", "Back", show=False),
     ]
 
     class Follow(Message):

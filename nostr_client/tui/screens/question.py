@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -15,6 +15,13 @@ from textual.widgets import Input, Static
 from nostr_client.tui.keymap import Where, keys_of
 from nostr_client.tui.widgets.writing import Line
 
+OWN_RELAY: Final = (
+    "“own relay” in the status line is a relay on this machine, for your programs alone: whatever "
+    "you write is kept there too, also while no other can be reached. It ends with the last "
+    "program that uses it. `nostr-client own-relay start` keeps it running, `own-relay stop` ends "
+    "it; with `own_relay = false` in config.toml there is none."
+)
+
 
 class Question(ModalScreen[bool]):
     """Asks before it happens: `y` does it, `n` or esc does not; enter does nothing by mistake.
@@ -25,7 +32,7 @@ class Question(ModalScreen[bool]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("y", "answer(True)", "Yes", show=False),
-        Binding("n,escape", "answer(False)", "No", show=False),
+        Binding("n,q,escape", "answer(False)", "No", show=False),
     ]
 
     def __init__(self, question: str, detail: str = "", *, yes: str, word: str = "") -> None:
@@ -57,6 +64,15 @@ class Question(ModalScreen[bool]):
             self.dismiss(True)
 
 
+class Leave(Question):
+    """Asks before the client ends; ctrl+c once more does not mean to be asked again."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+c", "answer(True)", "Leave", show=False)]
+
+    def __init__(self) -> None:
+        super().__init__("Leave nostr-client?", "Drafts are kept.", yes="leave")
+
+
 class Ask(ModalScreen[str]):
     """Asks for one line of text; dismissed with it, or with None."""
 
@@ -84,11 +100,13 @@ class Help(ModalScreen[None]):
     """Every key, from the one keymap; what works on the screen below comes first."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,question_mark,f1", "dismiss", "Close", show=False)
+        Binding("escape,q,question_mark,f1", "dismiss", "Close", show=False)
     ]
 
-    def __init__(self, here: Sequence[Where]) -> None:
+    def __init__(self, here: Sequence[Where], own_relay: str = "") -> None:
+        """`own_relay`: on, off or failed, as the status line says it; empty before an account."""
         super().__init__()
+        self._own_relay = own_relay
         self._places = [*here, *(place for place in Where if place not in here)]
 
     def compose(self) -> ComposeResult:
@@ -97,6 +115,10 @@ class Help(ModalScreen[None]):
             with VerticalScroll(can_focus=True):
                 for place in self._places:
                     yield Static(self._keys(place), markup=False, classes="help-part")
+                state = f" ({self._own_relay})" if self._own_relay else ""
+                title = Content.styled(f"Your own relay{state}", "bold $text-primary")
+                yield Static(title, markup=False)
+                yield Static(OWN_RELAY, markup=False, classes="help-text")
             keys = (("↑↓", "scroll"), ("esc", "close"))
             yield Static(key_words(keys), markup=False, classes="card-keys")
 

@@ -122,7 +122,7 @@ def _summary(thread: ThreadView) -> str:
 class ThreadScreen(Screen[None]):
     """The thread where there is no room beside the list."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss", "Back", show=False)]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q", "dismiss", "Back", show=False)]
 
     def __init__(self, client: NostrClient, look: NoteLook, note: NoteView) -> None:
         super().__init__()

@@ -13,12 +13,18 @@ from nostr_client.tui.widgets.windowed_list import WindowedList
 
 T = TypeVar("T")
 
+AGES_EVERY = 10.0
+"""Seconds after which the ages of notes are said anew."""
+
 
 class _NoteActions(WindowedList[T]):
     """The keys on a note."""
 
     BINDINGS = bindings(Where.NOTE)
     COMPONENT_CLASSES: ClassVar[set[str]] = set(STYLES)
+
+    def on_mount(self) -> None:
+        self.set_interval(AGES_EVERY, self.repaint)
 
     @property
     def note(self) -> NoteView | None:

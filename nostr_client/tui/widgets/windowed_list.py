@@ -155,6 +155,11 @@ class WindowedList(ScrollView, Generic[T], can_focus=True):
         self._window.remeasure()
         self._return_to(anchor)
 
+    def repaint(self) -> None:
+        """Say anew what changes with time; nothing changes its height by that."""
+        self._drawing.forget_colours()
+        self.refresh()
+
     # Reading
 
     def _read(self, part: Part) -> None:
@@ -225,6 +230,8 @@ class WindowedList(ScrollView, Generic[T], can_focus=True):
         return self._window.span(self.scroll_offset.y, self._view_height)
 
     def _style(self, name: str) -> Style:
+        if not self.is_attached:  # closed while something was on its way to it
+            return Style()
         if name not in self._styles:
             # The base of a line is whole; what is laid over it only says what it changes.
             self._styles[name] = self.get_visual_style(name, partial=name != SELECTED)
