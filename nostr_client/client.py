@@ -340,6 +340,7 @@ class NostrClient:
                 authenticate=self._authenticate if self.signer else None,
                 dial=policy,
                 outages=Outages(data / "outages.json", self._clock),
+                own=[me] if me else [],
             )
         )
         self.book = RelayBook(

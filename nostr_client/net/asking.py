@@ -78,6 +78,7 @@ class Asking:
             paging = paging or _RESUMING
         sub.state, sub.asked_at, sub.told = State.STORED, now, False
         sub.parts, sub.said, sub.newest, sub.pages, sub.crowded = {}, [], 0, 0, {}
+        sub.left_out = 0
         requests = requests_for(filters)
         sub.unfinished = len(requests)
         for request in requests:
@@ -190,8 +191,8 @@ class Asking:
             sub.mark = now  # it reads no history: after an outage, what came since then
         sub.state, sub.finished = State.LIVE, True
         said = sub.said
-        complete = False if False in said else None if None in said else True
-        effects.append(StoredEnd(sub.key, complete, sub.pages, sub.crowded))
+        complete = False if False in said or sub.left_out else None if None in said else True
+        effects.append(StoredEnd(sub.key, complete, sub.pages, sub.crowded, sub.left_out))
         if not sub.live:
             del self._subs[sub.key]
 

@@ -12,7 +12,7 @@ Rules
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable
 from time import monotonic
 from typing import Any, Final
 
@@ -67,6 +67,8 @@ class Surroundings(msgspec.Struct, frozen=True):
     outages: Outages
     on_late: Callable[[str, Answer], None]
     """Told of the OK to an event (its id) for which nobody waits any more."""
+    own: Collection[str] = ()
+    """Pubkeys whose events are kept however large."""
 
 
 class RelayConnection:
@@ -79,7 +81,9 @@ class RelayConnection:
         self.health = health
         self._backoff = backoff
         self._around = around
-        self._session = ClientSession(health, can_authenticate=around.authenticate is not None)
+        self._session = ClientSession(
+            health, can_authenticate=around.authenticate is not None, own=around.own
+        )
         owner = Owner(self._carry_out, self._aside, self._now)
         self._delivery = Delivery(health, self._session, around.intake, owner)
         self._outbox = Outbox()
@@ -274,6 +278,7 @@ class RelayConnection:
     async def _serve(self, wire: Wire) -> Gone:
         """Use an open socket until it is gone."""
         self._wire = wire
+        wire.keep_large(self._session.keeps)
         self._verdict = None
         self._outbox.clear()
         ends: list[Gone] = []

@@ -112,7 +112,11 @@ class Delivery:
                     place = end
                 elif isinstance(effect, fx.StoredEnd):
                     said = EndOfStored(
-                        self._health.url, effect.complete, effect.pages, effect.crowded
+                        self._health.url,
+                        effect.complete,
+                        effect.pages,
+                        effect.crowded,
+                        effect.left_out,
                     )
                     self._tell(effect.key, said)
                 elif isinstance(effect, fx.Stopped):

@@ -31,12 +31,13 @@ class Events(Effect, frozen=True):
 
 class StoredEnd(Effect, frozen=True):
     """Stored history of `key` was sent, in `pages` REQs. `complete`: all of it (True), not all
-    (False), unsaid. `crowded`: see `Pages`."""
+    (False), unsaid. `crowded`: see `Pages`. `left_out` events were too large to be kept."""
 
     key: int
     complete: bool | None
     pages: int = 1
     crowded: Mapping[int, int] = msgspec.field(default_factory=dict)
+    left_out: int = 0
 
 
 class Stopped(Effect, frozen=True):

@@ -34,6 +34,8 @@ class Counters(msgspec.Struct):
     """Events that were verified, or equal to one held, and reached a subscription."""
     repeated: int = 0
     """Events that the same relay had sent to the same subscription before."""
+    oversized: int = 0
+    """Messages that were too large to be kept (`large_frames`)."""
     malformed: int = 0
     mismatched: int = 0
     """Events that no filter of their subscription asked for."""

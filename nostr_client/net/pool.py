@@ -9,7 +9,7 @@ import asyncio
 import random
 import ssl
 import time
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 from time import monotonic
 from types import TracebackType
 from typing import Any, Final, Self
@@ -66,7 +66,8 @@ class RelayPool:
     `dial` says which URLs may be dialled: by default public ones and this machine's own, so an
     engine that takes URLs from strangers gives a `DialPolicy` of its own. `proxy` is
     `socks5h://` or `http://`; system proxies are never used. `tls` replaces the usual trust in
-    certificates, `max_frame` is in bytes, `outages` remembers dead relays beyond this pool, `clock`
+    certificates. `max_frame` is in bytes: of the events of `own` pubkeys, and those asked for by
+    id; of others `LARGE_FRAME` are kept. `outages` remembers dead relays beyond this pool, `clock`
     gives seconds since 1970.
     """
 
@@ -82,6 +83,7 @@ class RelayPool:
         tls: ssl.SSLContext | None = None,
         max_frame: int = MAX_FRAME,
         outages: Outages | None = None,
+        own: Collection[str] = (),
         clock: Callable[[], float] = time.time,
     ) -> None:
         """Raises ConfigError for a proxy that cannot be used."""
@@ -103,7 +105,7 @@ class RelayPool:
         self._closing = False
         intake = Intake(verifier, known, self._spawn)
         self._around = Surroundings(
-            self._open_wire, intake, authenticate, clock, self.outages, self._heard_late
+            self._open_wire, intake, authenticate, clock, self.outages, self._heard_late, own
         )
         self._joins = Joins(self._join, self._leave, _spelled)
 

@@ -19,7 +19,7 @@ Rules
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Final
 
 from nostr_client.errors import InvalidData
@@ -27,6 +27,7 @@ from nostr_client.net.asking import Asking
 from nostr_client.net.comparing import Comparing
 from nostr_client.net.effects import Answered, Counted, Effects, HangUp, Send
 from nostr_client.net.health import RelayHealth
+from nostr_client.net.large_frames import BEGINNING, LARGE_FRAME, LeftOut, subscription_of
 from nostr_client.net.login import Login, Step
 from nostr_client.net.outcome import How
 from nostr_client.net.paging import Paging
@@ -53,9 +54,17 @@ OFFENCE_SHARE: Final = 10
 class ClientSession:
     """See the rules at the head of this file. Keys are numbers above 0 that the owner chooses."""
 
-    def __init__(self, health: RelayHealth, *, can_authenticate: bool = False) -> None:
+    def __init__(
+        self,
+        health: RelayHealth,
+        *,
+        can_authenticate: bool = False,
+        own: Collection[str] = (),
+    ) -> None:
+        """`own`: pubkeys whose events are kept however large (`large_frames`)."""
         self._health = health
         self._n = health.counters
+        self._own = frozenset(own)
         self._login = Login(possible=can_authenticate)
         self._open = False
         self._wires = Wires()
@@ -208,6 +217,11 @@ class ClientSession:
         self._n.frames += len(frames)
         self._frames += len(frames)
         for frame in frames:
+            if len(frame) > LARGE_FRAME and not self.keeps(frame[:BEGINNING]):
+                frame = LeftOut(frame[:BEGINNING])  # noqa: PLW2901
+            if type(frame) is LeftOut:
+                self._leave_out(frame, effects)
+                continue
             try:
                 message = m.decode_relay_message(frame)
             except InvalidData:
@@ -219,6 +233,22 @@ class ClientSession:
             else:
                 self._on_message(message, effects, now)
         return effects
+
+    def keeps(self, beginning: bytes) -> bool:
+        """Is a large message that begins so an event asked for by id, or of the account's own?"""
+        part = self._wires.open.get(subscription_of(beginning))
+        return isinstance(part, Part) and all(
+            f.ids is not None or (f.authors is not None and f.authors <= self._own)
+            for f in part.filters
+        )
+
+    def _leave_out(self, frame: LeftOut, effects: Effects) -> None:
+        self._n.oversized += 1
+        part = self._wires.open.get(frame.subscription)
+        if isinstance(part, Part):
+            part.sub.left_out += part.stored
+        else:
+            self._stray(frame.subscription, effects)
 
     def forged(self, number: int) -> Effects:
         """So many of the events that came turned out to carry false signatures."""

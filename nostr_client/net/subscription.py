@@ -41,12 +41,14 @@ class Arrival(msgspec.Struct, frozen=True, gc=False):
 class EndOfStored(msgspec.Struct, frozen=True, gc=False):
     """`url` has sent its stored events, in `pages` requests; `complete` says whether all of them
     (NIP-67), None where the relay did not say. It comes again after each reconnection. `crowded`:
-    seconds of which there may be more than the relay shows, and how many events it showed."""
+    seconds of which there may be more than the relay shows, and how many events it showed.
+    `left_out`: so many events were too large to be kept."""
 
     url: str
     complete: bool | None
     pages: int = 1
     crowded: Mapping[int, int] = msgspec.field(default_factory=dict)
+    left_out: int = 0
 
 
 class Ended(msgspec.Struct, frozen=True):

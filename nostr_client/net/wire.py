@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from time import monotonic
 from typing import Any, Final, cast
 
@@ -25,10 +25,13 @@ from websockets.protocol import Event
 
 from nostr_client.errors import ConnectFailed
 from nostr_client.net.dial import ProxyAddress, host_and_port, open_socket
+from nostr_client.net.large_frames import BEGINNING, LARGE_FRAME, FrameReader, LeftOut, Skipped
 from nostr_client.version import __version__
 
-MAX_FRAME: Final = 4 * 1024 * 1024
-"""Bytes in one message; a relay that sends a longer one is hung up on."""
+MAX_FRAME: Final = 8 * 1024 * 1024
+"""Bytes in one message, where it is wanted in particular (`large_frames`)."""
+MAX_SKIPPED: Final = 64 * 1024 * 1024
+"""Bytes of a message that is thrown away; a relay that sends a longer one is hung up on."""
 MAX_FRAGMENTS: Final = 1024
 HANDSHAKE_LIMIT: Final = 10.0
 """Seconds for TLS and the WebSocket handshake."""
@@ -56,9 +59,14 @@ class Wire(ClientConnection):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        # Before the first frame: the parser asks its reader anew for each.
+        self.protocol.reader.__class__ = FrameReader
+        self._reader = cast(FrameReader, self.protocol.reader)
         self._messages: list[bytes] = []
         self._size = 0
         self._fragments: list[bytes] = []
+        self._fragments_size = 0
+        self._fragments_skipped = False
         self._news = False
         self._taker: asyncio.Future[None] | None = None
         self._gone = False
@@ -67,6 +75,15 @@ class Wire(ClientConnection):
         """Does nobody take what came, so that the socket is not read?"""
         self.heard_at = monotonic()
         """When the last whole message, ping or pong came."""
+
+    def bound(self, max_frame: int) -> None:
+        """Keep at most so many bytes of a message, and `LARGE_FRAME` of most."""
+        self._reader.most = max_frame
+        self._reader.large = min(LARGE_FRAME, max_frame)
+
+    def keep_large(self, keeps: Callable[[bytes], bool]) -> None:
+        """`keeps` says by its beginning whether a message of more than `LARGE_FRAME` is wanted."""
+        self._reader.keeps = keeps
 
     async def take(self) -> list[bytes]:
         """Every message that came since the last call, at least one.
@@ -121,7 +138,7 @@ class Wire(ClientConnection):
         self._news = True
         opcode = event.opcode
         if opcode is Opcode.TEXT or opcode is Opcode.BINARY or opcode is Opcode.CONT:
-            data = bytes(event.data)
+            data = LeftOut(event.data) if type(event.data) is Skipped else bytes(event.data)
             if event.fin and not self._fragments:
                 self._messages.append(data)
                 self._size += len(data)
@@ -140,15 +157,27 @@ class Wire(ClientConnection):
 
     def _put_fragment(self, data: bytes, final: bool) -> None:
         self._fragments.append(data)
+        self._fragments_size += len(data)
+        if type(data) is LeftOut or (
+            self._fragments_size > self._reader.large and not self._fragments_kept()
+        ):
+            self._fragments_skipped = True
+            self._fragments = [b"".join(self._fragments)[:BEGINNING]]
         if len(self._fragments) > MAX_FRAGMENTS:
             self._fragments.clear()
             self.protocol.fail(CloseCode.POLICY_VIOLATION, "too many fragments")
             self.send_data()
         elif final:
             whole = b"".join(self._fragments)
-            self._fragments.clear()
-            self._messages.append(whole)
+            self._messages.append(LeftOut(whole) if self._fragments_skipped else whole)
             self._size += len(whole)
+            self._fragments.clear()
+            self._fragments_size, self._fragments_skipped = 0, False
+
+    def _fragments_kept(self) -> bool:
+        if self._fragments_skipped or self._fragments_size > self._reader.most:
+            return False
+        return self._reader.keeps(b"".join(self._fragments[:BEGINNING])[:BEGINNING])
 
     def _wake(self) -> None:
         if self._taker is not None and not self._taker.done():
@@ -175,7 +204,8 @@ async def open_wire(
     """An open WebSocket to a relay, and the seconds of its handshake.
 
     `private` allows private addresses; `headers` go with the handshake. Raises ConnectFailed; its
-    message begins with the step that failed, and for a time limit says which.
+    message begins with the step that failed, and for a time limit says which. `max_frame` is the
+    most of a message that is kept; a longer one comes as its beginning (`LeftOut`).
     """
     host, port, secure = host_and_port(url)
     sock = await open_socket(url, host, port, proxy=proxy, private=private)
@@ -192,7 +222,7 @@ async def open_wire(
             open_timeout=HANDSHAKE_LIMIT,
             ping_interval=None,
             close_timeout=CLOSE_LIMIT,
-            max_size=max_frame,
+            max_size=max_frame if compression else MAX_SKIPPED,
             create_connection=Wire,
             **options,
         )
@@ -202,7 +232,9 @@ async def open_wire(
         if words is None:
             raise
         raise ConnectFailed(url, words) from error
-    return cast(Wire, wire), monotonic() - began
+    opened = cast(Wire, wire)
+    opened.bound(max_frame)
+    return opened, monotonic() - began
 
 
 def _handshake_words(error: BaseException) -> str | None:

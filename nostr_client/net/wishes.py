@@ -62,6 +62,8 @@ class Sub(msgspec.Struct, eq=False):
     pages: int = 0
     crowded: dict[int, int] = msgspec.field(default_factory=dict)
     """See `Pages`."""
+    left_out: int = 0
+    """Events that were too large to be kept, since it was last asked."""
     told: bool = False
     """Does its owner know of the outage?"""
     asked_at: int = 0

@@ -11,12 +11,14 @@ import pytest
 
 from nostr_client.net import backoff, delivery, outbox, subscription, wire
 from nostr_client.net.health import DOWN
+from nostr_client.net.outcome import How
 from nostr_client.net.pool import RelayPool
 from nostr_client.net.session import MAX_OFFENCES
 from nostr_client.net.subscription import Arrival, Ended, EndOfStored, Item
 from nostr_client.protocol.event import Draft, Event
 from nostr_client.protocol.filters import Filter
 from tests.net.scripted import (
+    ALICE,
     BOB,
     LIMIT,
     Peer,
@@ -188,8 +190,9 @@ async def test_many_forgeries_end_the_connection() -> None:
         assert "malformed or unasked for" in item.reason
 
 
-async def test_a_giant_frame() -> None:
-    giant = b'["NOTICE","' + b"x" * 70_000 + b'"]'
+async def test_a_frame_that_never_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wire, "MAX_SKIPPED", 1_000_000)
+    giant = b'["NOTICE","' + b"x" * 1_100_000 + b'"]'
     async with (
         ScriptedRelay(saying(giant)) as relay,
         ScriptedRelay(honest([note("fine")])) as good,
@@ -201,6 +204,51 @@ async def test_a_giant_frame() -> None:
         assert item.reason.startswith("lost: closed by us: 1009")
         got = await pool.fetch([NOTES], [good.url])
         assert len(got.events) == 1
+
+
+async def test_a_large_event_costs_neither_the_rest_nor_memory() -> None:
+    """What is too large is left out and said so; what was asked for by id, or is one's own, not."""
+    small = [note(f"{n}", at=1_700_000_000 + n) for n in range(3)]
+    large = note("x" * 1_500_000, at=1_700_000_009)
+    giant = note("y" * 9_000_000, at=1_700_000_005)
+    held = [small[0], large, small[1], giant, small[2]]
+    mine = ALICE.public_key.hex
+    async with (
+        ScriptedRelay(honest(held)) as relay,
+        RelayPool(verifier=PlainVerifier()) as stranger,
+        RelayPool(verifier=PlainVerifier(), own=[mine]) as owner,
+    ):
+        got = await stranger.fetch([NOTES], [relay.url])
+        assert {event.id for event in got.events} == {event.id for event in small}
+        end = got.ends[relay.url]
+        assert (end.how, end.complete, end.answered) == (How.INCOMPLETE, False, False)
+        assert end.problem == "2 too large to be kept were left out"
+        assert stranger.health(relay.url).counters.oversized == 2
+        assert relay.connections == 1
+
+        named = await stranger.fetch([Filter.of(ids=[large.id])], [relay.url])
+        assert [event.id for event in named.events] == [large.id]
+        assert named.ends[relay.url].answered
+        own = await owner.fetch([NOTES.changed(authors=frozenset({mine}))], [relay.url])
+        assert {event.id for event in own.events} == {event.id for event in held} - {giant.id}
+        assert own.ends[relay.url].problem == "1 too large to be kept were left out"
+
+
+async def test_a_large_event_in_pieces_is_left_out_too() -> None:
+    large, small = note("x" * 1_500_000), note("small")
+
+    async def script(peer: Peer) -> None:
+        wire_id = (await peer.next("REQ"))[1]
+        text = event(large)(wire_id).decode()
+        await peer.socket.send([text[n : n + 400_000] for n in range(0, len(text), 400_000)])
+        await peer.socket.send(event(small)(wire_id).decode())
+        await peer.send("EOSE", wire_id)
+        await peer.hang()
+
+    async with ScriptedRelay(script) as relay, pool_() as pool:
+        got = await pool.fetch([NOTES], [relay.url])
+        assert [event.id for event in got.events] == [small.id]
+        assert got.ends[relay.url].problem == "1 too large to be kept were left out"
 
 
 async def test_too_many_fragments(monkeypatch: pytest.MonkeyPatch) -> None:
