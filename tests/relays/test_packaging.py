@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from relays.cli.main import _parser
+from relays.cli.main import _parser, main
 from tests.relays.test_tls import write_pair
 
 FOLDER = Path(__file__).parents[2] / "packaging"
@@ -52,6 +52,21 @@ def test_the_container_starts_what_there_is() -> None:
         assert found, name
         words = re.findall('"([^"]*)"', found[-1].splitlines()[0])
         _parser().parse_args(words[skipped:])
+
+
+def test_the_container_is_begun_as_its_head_says(tmp_path: Path) -> None:
+    text = (FOLDER / "Containerfile").read_text()
+    head = text[: text.index("FROM")]
+    [build] = re.findall(r"^#   (podman build .*)$", head, re.MULTILINE)
+    assert "--format docker" in build, "or there is no health check"
+    first, second = re.findall(r"^#   podman run .* nostr-relay ?(.*)$", head, re.MULTILINE)
+    assert second == ""  # the image's own command
+    file = tmp_path / "relay.toml"
+    words = shlex.split(first.replace("/data/relay.toml", str(file)))
+    answers = ("--profile", "public", "--reach", "proxy", "--domain", "relay.example.com")
+    assert main([*words, *answers, "--pubkey", ""]) == 0
+    [command] = re.findall(r"^CMD (\[.*\])$", text, re.MULTILINE)
+    assert f'"{words[-1]}"'.replace(str(file), "/data/relay.toml") in command
 
 
 def test_nginx(tmp_path: Path) -> None:
