@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 from nostr_client.config import ClientConfig, load_config
 from nostr_client.nips.nip19 import encode_npub
 from nostr_client.protocol.keys import SecretKey
+from relays.cli.main import _parser
 from relays.config import RelayConfig, assemble
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -94,3 +96,21 @@ def test_examples_can_be_used(example: str) -> None:
     table = tomllib.loads(example.replace("npub1...", NPUB))
     table.setdefault("profile", "public")
     assert assemble(table).problems == []
+
+
+def test_every_file_that_is_named_is_there() -> None:
+    root = DOCS.parent
+    named = set(re.findall(r"`((?:nostr_client|relays|packaging)/[^`]*)`", text_of("../README.md")))
+    assert [name for name in named if not (root / name).exists()] == []
+    for page in (root / "README.md", root / "CONTRIBUTING.md", *DOCS.glob("*.md")):
+        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text("utf-8")):
+            assert (page.parent / target).exists(), (page, target)
+
+
+@pytest.mark.parametrize("page", ["../README.md", "relay.md", "policies.md"])
+def test_every_command_of_the_relay_is_written_as_it_is_understood(page: str) -> None:
+    lines = re.findall(r"nostr-client relay ([^\n`|#]*)", text_of(page))
+    assert lines
+    for line in lines:
+        words = line.replace("--data ...", "--data DIR").partition("   ")[0].partition(">")[0]
+        _parser().parse_args(shlex.split(words))
