@@ -9,7 +9,7 @@ import pytest
 
 from nostr_client.cli import show
 from nostr_client.cli.show import BAR, END, name_of, note_lines, profile_lines, quoted
-from nostr_client.net.report import Left, PublishReport
+from nostr_client.net.report import Answer, Left, PublishReport
 from nostr_client.nips import nip19
 from nostr_client.protocol.event import Draft
 from nostr_client.protocol.keys import SecretKey
@@ -117,3 +117,15 @@ def test_who_was_left_out_is_named_with_the_reason() -> None:
     assert many.endswith(f"{nip19.encode_npub(people[2])} and 1 more")
     record = show.posted_record(posted, "")["left_out"]
     assert {"pubkey": people[4], "reason": "no relay is known where they read"} in record
+
+
+def test_what_stands_in_for_dead_relays_is_said() -> None:
+    event = Draft(1, "x").sign(SecretKey.from_hex("1" * 64), 1)
+    other = Answer(url="wss://other.example", accepted=True)
+    dead = Answer.missing("wss://dead.example", "connect: down since 2026-01-01 10:00")
+    report = PublishReport(event.id, (other, dead), instead=(other.url,))
+    lines = show.posted_lines(Posted(event, report), "").splitlines()
+    assert (
+        "relays of your list are down, so it was sent to others too: wss://other.example" in lines
+    )
+    assert show.posted_record(Posted(event, report), "")["instead"] == [other.url]
