@@ -21,6 +21,9 @@ CATCH_UP = 10.0
 """Seconds that relays have to send what is new before the feed is shown."""
 
 
+PASSING = 2.0
+"""Seconds for those on whom nothing depends, once all others have sent it."""
+PAUSE = 0.1
 NAMES_LIMIT = 4.0
 
 
@@ -89,10 +92,10 @@ async def _catch_up(client: NostrClient) -> None:
     client.timeline.sync()
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(CATCH_UP):
-            while True:
-                if client.timeline.status.is_caught_up:
-                    return
-                await asyncio.sleep(0.1)
+            patience = PASSING
+            while not client.timeline.status.is_caught_up and patience > 0:
+                patience = patience - PAUSE if client.timeline.status.is_settled else PASSING
+                await asyncio.sleep(PAUSE)
 
 
 async def _learn_names(client: NostrClient, notes: Sequence[NoteView]) -> bool:

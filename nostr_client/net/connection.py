@@ -95,6 +95,7 @@ class RelayConnection:
         self._kicked = asyncio.Event()
         self._verdict: Gone | None = None
         self._stopping = False
+        self._runner: asyncio.Task[Any] | None = None
         self._group: asyncio.TaskGroup | None = None
         self._side_tasks: set[asyncio.Task[None]] = set()
 
@@ -194,9 +195,11 @@ class RelayConnection:
         return self._session.wanted and not self._stopping
 
     def stop(self) -> None:
-        """End `run` soon, politely."""
+        """End `run` soon, politely; where there is no socket yet, nobody is waited for."""
         self._stopping = True
         self._kicked.set()
+        if self._wire is None and self._runner is not None:
+            self._runner.cancel()
 
     def silence(self, what: str, limit: float) -> str:
         """Why `what` did not come within `limit` seconds."""
@@ -211,6 +214,7 @@ class RelayConnection:
 
     async def run(self) -> None:
         """Connect, serve, wait, for as long as something is wished; returns when idle."""
+        self._runner = asyncio.current_task()
         async with asyncio.TaskGroup() as group:
             self._group = group
             group.create_task(self._delivery.run())

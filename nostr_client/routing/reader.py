@@ -121,16 +121,20 @@ class Reader:
         if not missing:
             return Asked()
 
+        own = (await self.book.places()).read
+
         def enough(asked: Asked, ends: Ends) -> bool:
-            return missing <= {event.pubkey for event in asked.events.values()}
+            all_found = missing <= {event.pubkey for event in asked.events.values()}
+            return all_found or bool(own and not any(url in ends.waiting for url in own))
 
         routes = await self._where_lists_are(missing, kind)
         asked = await self._ask(routes, limit or LEARN_LIMIT, enough=enough)
-        if asked.answered:
-            found = {event.pubkey for event in asked.events.values()}
-            await self._sought.in_vain(missing - found, kind)
+        missing -= {event.pubkey for event in asked.events.values()}
+        unheard = any(end.how in (How.SILENT, How.NOT_AWAITED) for end in asked.ends.values())
+        if asked.answered and not unheard:
+            await self._sought.in_vain(missing, kind)
         else:
-            self._sought.nobody_answered(missing, kind)
+            self._sought.unsure(missing, kind)
         return asked
 
     async def _where_lists_are(self, pubkeys: Collection[str], kind: int) -> Routes:

@@ -1,8 +1,8 @@
 """Whose relay list was looked for in vain, and when; kept beside the store, for every process.
 
 "There is none" is what relays said at that time, so it is believed for `BELIEVED` seconds only;
-that nobody answered, for `PAUSE` seconds and by this process alone. A file that is damaged, or
-cannot be written, is no trouble: people are looked for once more.
+what was not answered by all is not asked again for `PAUSE` seconds, by this process alone. A file
+that is damaged, or cannot be written, is no trouble: people are looked for once more.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 BELIEVED: Final = 900.0
 """Seconds before somebody is looked for again."""
 PAUSE: Final = 30.0
-"""Seconds after which somebody is looked for again when no relay answered."""
+"""Seconds after which somebody is looked for again when some relay, or all, did not answer."""
 MOST: Final = 20_000
 """People that are remembered; the longest ago are forgotten first."""
 
@@ -48,8 +48,8 @@ class Sought:
 
         return frozenset(pubkey for pubkey in pubkeys if not lately(pubkey))
 
-    def nobody_answered(self, pubkeys: Collection[str], kind: int) -> None:
-        """No relay said anything about them just now."""
+    def unsure(self, pubkeys: Collection[str], kind: int) -> None:
+        """No list of theirs was found just now, but not every relay answered."""
         if len(self._silent_at) > MOST:
             self._silent_at.clear()
         self._silent_at |= dict.fromkeys((_key(p, kind) for p in pubkeys), self._clock())

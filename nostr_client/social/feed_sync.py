@@ -166,6 +166,8 @@ class FeedSync:
         """Were the own lists read, with the relays that they name?"""
         self._learning: asyncio.Task[None] | None = None
         self._learned_late = False
+        self._spare: frozenset[str] = frozenset()
+        """Relays that are read in passing: nobody's list names them, and there are such lists."""
         self._problem = ""
 
     async def __aenter__(self) -> Self:
@@ -199,6 +201,8 @@ class FeedSync:
         ends: dict[str, End] = {}
         for following in followings:
             ends = joined(ends, following.ends)
+        for url in ends.keys() & self._spare:
+            ends[url] = msgspec.structs.replace(ends[url], spare=True)
         relays = set().union(*(f.urls for f in followings))
         behind = set().union(*(f.urls - f.caught_up for f in followings))
         learning = self._learning is not None and not self._learning.done()
@@ -281,10 +285,10 @@ class FeedSync:
                 self._courier.follow([indexed], places.indexers) as found,
             ):
                 self._followings |= {"own": own, "mentions": heard, "indexed": found}
-                await own.wait_caught_up(LISTS_LIMIT, LISTS_GRACE)
-                self._replan.set()
+                await _either(own.wait_caught_up(LISTS_LIMIT, LISTS_GRACE), self._moved.wait())
                 if not self._moved.is_set():
                     self._own_read.set()
+                    self._replan.set()
                 await self._moved.wait()
 
     async def _read_feeds(self, group: asyncio.TaskGroup) -> None:
@@ -307,7 +311,13 @@ class FeedSync:
         await self._learn(group, people)
         relays = await self._book.of_many(people, asked=False)
         self._want_profiles(people)
-        plan = plan_read(relays.values(), await self._book.places())
+        places = await self._book.places()
+        plan = plan_read(relays.values(), places)
+        listed = {url for p in relays.values() if p.source == "list" for url in p.write}
+        firm = {*places.read, *listed}
+        self._spare = (
+            frozenset((*places.fallback, *places.indexers)) - firm if firm else frozenset()
+        )
         self._people = len(people)
         for url, (authors, task) in list(self._feeds.items()):
             if plan.get(url) != authors:
@@ -423,3 +433,13 @@ class FeedSync:
             self._marks.save()
         except StoreError as error:
             log.warning("how far relays were read was not saved: %s", error)
+
+
+async def _either(one: Coroutine[Any, Any, Any], other: Coroutine[Any, Any, Any]) -> None:
+    """Wait for the first of two to end, and end the other."""
+    tasks = [asyncio.ensure_future(one), asyncio.ensure_future(other)]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()

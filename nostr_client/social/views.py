@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from nostr_client.net.outcome import End
+from nostr_client.net.outcome import End, How
 from nostr_client.net.report import PublishReport
 from nostr_client.nips import nip19, nip27
 from nostr_client.protocol.event import Event
@@ -214,6 +214,12 @@ class SyncStatus:
     people: int = 0
     problem: str = ""
     ends: Mapping[str, End] = field(default_factory=dict, compare=False)
+
+    @property
+    def is_settled(self) -> bool:
+        """Has everybody on whom the timeline depends? The others stand in for nobody."""
+        waiting = (end for end in self.ends.values() if end.how is How.SILENT)
+        return self.running and self.planned and all(end.spare for end in waiting)
 
     @property
     def is_caught_up(self) -> bool:

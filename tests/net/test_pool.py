@@ -14,6 +14,7 @@ from nostr_client.net.report import Answer
 from nostr_client.net.subscription import Arrival, Ended, EndOfStored
 from nostr_client.protocol.filters import Filter
 from tests.net.scripted import LIMIT, PlainVerifier, ScriptedRelay, honest, note
+from tests.waiting import waits_for_nobody
 
 NOTES = Filter.of(kinds=[1])
 
@@ -250,3 +251,23 @@ async def test_count() -> None:
     ):
         (counted,) = await pool.count([NOTES], [relay.url])
         assert counted.count == 2
+
+
+async def test_the_end_waits_for_no_handshake() -> None:
+    """A server that takes the connection and never says a word."""
+    came, gone = asyncio.Event(), asyncio.Event()
+
+    async def keep_silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        came.set()
+        await reader.read()
+        writer.close()
+        gone.set()
+
+    async with await asyncio.start_server(keep_silent, "127.0.0.1", 0) as server:
+        url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        with waits_for_nobody():
+            async with RelayPool(verifier=PlainVerifier()) as pool:
+                fetching = asyncio.create_task(pool.fetch([Filter.of(kinds=[1])], [url]))
+                await came.wait()
+            assert not (await fetching).answered
+            await gone.wait()

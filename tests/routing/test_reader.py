@@ -187,7 +187,21 @@ async def test_what_was_sought_survives_damage_and_a_folder_that_takes_nothing(
     assert Sought(path, clock).due([BEN_KEY], 10_050) == {BEN_KEY}
     nowhere = Sought(tmp_path / "missing" / "sought.json", clock)
     await nowhere.in_vain([BEN_KEY], 10_002)
-    nowhere.nobody_answered([CY_KEY], 10_002)
+    nowhere.unsure([CY_KEY], 10_002)
     assert nowhere.due([BEN_KEY, CY_KEY], 10_002) == set()
     clock.now += PAUSE
     assert nowhere.due([BEN_KEY, CY_KEY], 10_002) == {CY_KEY}
+
+
+async def test_a_relay_that_did_not_answer_may_have_the_list_that_others_have_not(
+    tmp_path: Path,
+) -> None:
+    """So it is not written down that there is none: the next process looks again at once."""
+    async with Relay() as hub, Relay() as slow:
+        slow.silent = True
+        async with rooms(tmp_path, fallback=[hub.url, slow.url]) as r:
+            await r.courier.learn([BEN_KEY], limit=0.5)
+        slow.silent = False
+        slow.keep(relay_list(BEN, DEAD))
+        async with rooms(tmp_path, fallback=[hub.url, slow.url]) as r:
+            assert (await r.courier.learn([BEN_KEY])).new == 1

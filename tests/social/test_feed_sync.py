@@ -304,3 +304,25 @@ async def test_reading_in_the_background_dials_no_relay_that_only_strangers_name
         assert not spy.connections
         await h.profiles.fetch([CY_KEY])
         assert spy.connections
+
+
+async def test_those_on_whom_nothing_depends_keep_nobody_from_being_settled(
+    tmp_path: Path,
+) -> None:
+    """A start relay that hangs, where the own list and those of the followed name others."""
+    note = signed(BEN, content="x")
+    async with (
+        Relay(note) as mine,
+        Gated() as hangs,
+        house(tmp_path, fallback=[hangs.url, mine.url]) as h,
+    ):
+        mine.keep(relay_list(BEN, mine.url))
+        await h.keep(relay_list(ANA, mine.url), following(BEN_KEY, CY_KEY))
+        h.sync.start()
+        await until(lambda: h.timeline.status.is_settled)
+        assert not h.timeline.status.is_caught_up
+        assert await h.store.get(note.id)
+        ends = h.timeline.status.ends
+        assert (ends[mine.url].spare, ends[hangs.url].spare) == (False, True)
+        hangs.gate.set()
+        await until(lambda: h.timeline.status.is_caught_up)
