@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         SignerError,
         StoreError,
     )
+    from nostr_client.net.outcome import End, How
     from nostr_client.net.pool import RelayPool
     from nostr_client.net.report import Answer, PublishReport
     from nostr_client.nips import nip19
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from nostr_client.protocol.event import Draft, Event
     from nostr_client.protocol.filters import Filter
     from nostr_client.protocol.keys import PublicKey, SecretKey
+    from nostr_client.routing.arrivals import Found
     from nostr_client.signing.signer import LocalSigner, Signer, WatchOnly
     from nostr_client.signing.verifier import Verifier
     from nostr_client.social.views import (
@@ -63,9 +65,12 @@ __all__ = [
     "ClientConfig",
     "ConfigError",
     "Draft",
+    "End",
     "Event",
     "EventStore",
     "Filter",
+    "Found",
+    "How",
     "InvalidData",
     "ListNotRead",
     "LocalSigner",
@@ -103,6 +108,7 @@ _ROOMS = {
         "ConfigError InvalidData ListNotRead NostrError PublishFailed RelayError SignerError "
         "StoreError"
     ),
+    "net.outcome": "End How",
     "net.pool": "RelayPool",
     "net.report": "Answer PublishReport",
     "nips": "nip19",
@@ -110,6 +116,7 @@ _ROOMS = {
     "protocol.event": "Draft Event",
     "protocol.filters": "Filter",
     "protocol.keys": "PublicKey SecretKey",
+    "routing.arrivals": "Found",
     "signing.signer": "LocalSigner Signer WatchOnly",
     "signing.verifier": "Verifier",
     "social.views": "NoteView Posted Profile RelayRow SyncStatus Tally ThreadView",
