@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
+from textual import events
+from textual.app import App
 from textual.pilot import Pilot
 from textual.widgets import Input
 
@@ -15,6 +17,7 @@ from nostr_client.tui import drafts, input_order
 from nostr_client.tui.client_app import NostrApp
 from nostr_client.tui.drafts import Draft, DraftKeeper
 from nostr_client.tui.screens.compose import Compose
+from nostr_client.tui.screens.first_relays import FirstRelays, Offer, Probed
 from nostr_client.tui.screens.main import MainScreen
 from nostr_client.tui.screens.own_key import HaveKey, KeyMade, NewHere
 from tests.conftest import StartRelay
@@ -196,6 +199,21 @@ async def test_a_paste_arrives_once_where_one_is_asked(world: World) -> None:
         paste(app, "them")
         await pilot.pause()
         assert app.screen.query_one(Input).value == "them"
+
+
+async def test_a_paste_arrives_once_where_first_relays_are_added() -> None:
+    async def probe(url: str) -> Probed:
+        return Probed(True, "answers")
+
+    app: App[None] = App()
+    async with app.run_test(size=NARROW) as pilot:
+        page = FirstRelays([Offer("wss://one.example")], "1 January 2026", probe)
+        await app.push_screen(page)
+        await pilot.press("a")
+        assert app._driver is not None
+        app._driver.send_message(events.Paste("wss://two.example\n"))
+        await pilot.pause()
+        assert page.query_one("#add", Input).value == "wss://two.example"
 
 
 async def test_a_paste_into_a_list_does_nothing(world: World) -> None:

@@ -39,6 +39,7 @@ class Terminal:
     def __init__(self, home: Path) -> None:
         environment = {**os.environ, "NOSTR_CLIENT_HOME": str(home), "TERM": "xterm-256color"}
         environment.pop("NO_COLOR", None)
+        self.environment = environment
         self.written = bytearray()
         self.child = pexpect.spawn(
             sys.executable,
@@ -159,6 +160,33 @@ def test_ctrl_c_does_not_end_it(terminal: Terminal) -> None:
     assert terminal.child.isalive()
     terminal.child.send("\x11")
     assert terminal.ended() == 0
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("bash") is None, reason="a shell that can stop and go on")
+def test_ctrl_z_gives_the_terminal_to_the_shell_and_fg_takes_it_back(terminal: Terminal) -> None:
+    terminal.wait_for("after [@click=app.quit]x[/]")
+    terminal.child.send("\x11")
+    assert terminal.ended() == 0
+    environment = {**terminal.environment, "PS1": "shell: ", "HISTFILE": ""}
+    shell = pexpect.spawn(
+        "bash", ["--norc", "-i"], env=environment, dimensions=(24, 80), timeout=START
+    )
+    try:
+        shell.expect_exact("shell: ")
+        shell.sendline(f"{sys.executable} -m nostr_client")
+        shell.expect_exact("app.quit")
+        shell.send("\x1a")
+        shell.expect_exact("Stopped")
+        shell.expect_exact("shell: ")
+        shell.sendline("fg")
+        shell.expect_exact("\x1b[?1049h")
+        shell.expect_exact("app.quit")
+        shell.send("\x11")
+        shell.expect_exact("\x1b[?1049l")
+        shell.expect_exact("shell: ")
+    finally:
+        shell.close(force=True)
 
 
 @pytest.fixture
@@ -297,6 +325,8 @@ def test_on_a_full_disk_it_says_so_and_goes_on(small_disk: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="a disk of Linux")
 def test_commands_on_a_full_disk_say_one_line(small_disk: Path) -> None:
+    (small_disk / "config").mkdir()
+    (small_disk / "config" / "config.toml").write_text(CONFIG)
     filler = fill(small_disk)
     environment = {
         **os.environ,
@@ -325,6 +355,6 @@ def test_commands_on_a_full_disk_say_one_line(small_disk: Path) -> None:
     fill(small_disk)
     for arguments in (("post", "hello"), ("account", "switch", "ana"), ("own-relay", "start")):
         code, said = run(*arguments)
-        assert (code, said.count("\n")) == (1, 1), said
+        assert (code, said.count("\n")) == (1, 1), (arguments, said)
         assert "make room on it" in said
     assert run("account", "list") == (0, "")
