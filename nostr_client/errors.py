@@ -152,5 +152,9 @@ class AccountError(NostrError):
     """No such account, two that fit, or one that cannot be kept as was asked."""
 
 
+class NotWritten(NostrError):
+    """What a command says cannot be written where it should go: a full disk, a closed device."""
+
+
 class OwnRelayError(NostrError):
     """The relay of this person's own could not be started, asked or stopped."""

@@ -7,7 +7,7 @@ to the relay runner (the one door to that package); all else goes to the command
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from nostr_client.version import __version__
 
@@ -29,8 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _main(given: list[str]) -> int:
     if given == ["--version"]:
-        print(f"nostr-client {__version__}")  # noqa: T201
-        return 0
+        return _written(lambda: print(f"nostr-client {__version__}"))  # noqa: T201
     if given[:1] == ["relay"]:
         from relays.cli.main import main as relay_main
 
@@ -50,4 +49,17 @@ def _main(given: list[str]) -> int:
         return run(demo=given == ["demo"])
     from nostr_client.cli.app import run_command
 
-    return run_command(given)
+    return _written(lambda: run_command(given))
+
+
+def _written(work: Callable[[], int | None]) -> int:
+    """Do `work`, whose words (help, a version) may have nowhere to go: then that is said."""
+    try:
+        code = work()
+        sys.stdout.flush()
+    except OSError as error:
+        from nostr_client.output import Output, drop, not_written
+
+        drop(sys.stdout)
+        return Output(json=False).fail(not_written(error))
+    return code or 0

@@ -11,10 +11,11 @@ import os
 import re
 import sys
 from collections.abc import Mapping
-from typing import Any, Final, NoReturn, TextIO
+from typing import Any, Final, TextIO
 
 import msgspec
 
+from nostr_client.errors import NotWritten
 from nostr_client.safe_text import safe_text
 
 _UNSAFE: Final = re.compile(
@@ -46,7 +47,8 @@ class Output:
     """Where one command's words go.
 
     With `json`, results are JSON lines on `out`, an error is one on `err`, and notes are not
-    printed. A reader that has gone away (`| head`) ends the program quietly.
+    printed. A reader that has gone away (`| head`) ends the program quietly; where nothing can be
+    written, as on a full disk, NotWritten is raised.
     """
 
     def __init__(self, json: bool, out: TextIO | None = None, err: TextIO | None = None) -> None:
@@ -79,15 +81,23 @@ def _write(stream: TextIO, line: str) -> None:
             stream.write("".join(c if _fits(c, encoding) else _escape(c) for c in line) + "\n")
         stream.flush()
     except BrokenPipeError:
-        _end_quietly(stream)
+        drop(stream)
+        raise SystemExit(0) from None
+    except OSError as error:
+        drop(stream)
+        raise NotWritten(not_written(error)) from error
 
 
-def _end_quietly(stream: TextIO) -> NoReturn:
-    # What is left in the buffer must go somewhere, or the interpreter complains at its end.
+def not_written(error: OSError) -> str:
+    """What is said where output cannot go."""
+    return f"the output cannot be written: {error.strerror or error}"
+
+
+def drop(stream: TextIO) -> None:
+    """What is left in the buffer must go somewhere, or the interpreter complains at its end."""
     sink = os.open(os.devnull, os.O_WRONLY)
     os.dup2(sink, stream.fileno())
     os.close(sink)
-    raise SystemExit(0)
 
 
 def _fits(char: str, encoding: str) -> bool:

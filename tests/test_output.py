@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 import unicodedata
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -143,3 +144,40 @@ def test_a_reader_that_has_gone_ends_it_quietly(as_json: bool) -> None:
         child.stdout.close()
         assert child.stderr.read() == b""
         assert child.wait(20) == 0
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has /dev/full")
+@pytest.mark.parametrize("as_json", [True, False])
+def test_a_full_disk_is_an_error_in_words(as_json: bool) -> None:
+    code = (
+        "from nostr_client.errors import NotWritten\n"
+        "from nostr_client.output import Output\n"
+        f"output = Output({as_json})\n"
+        "try: output.emit({'n': 1}, 'x')\n"
+        "except NotWritten as error: raise SystemExit(output.fail(str(error)))"
+    )
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            timeout=60,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert done.stderr.count(b"\n") == 1
+    assert b"No space left on device" in done.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has /dev/full")
+def test_so_it_is_where_no_command_runs() -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "nostr_client", "--version"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            timeout=60,
+            check=False,
+        )
+    assert (done.returncode, done.stderr.count(b"\n")) == (1, 1)
+    assert done.stderr.startswith(b"error: ")

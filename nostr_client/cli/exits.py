@@ -32,8 +32,8 @@ class Exit(IntEnum):
 MEANINGS = {
     Exit.DONE: "done",
     Exit.ERROR: "an error; it was said in one line on standard error",
-    Exit.USAGE: "used in a wrong way: a bad argument, a secret key in it, or a terminal was needed",
-    Exit.NOT_ACCEPTED: "no relay but your own has the event; it is kept here and tried again",
+    Exit.USAGE: "used in a wrong way: a bad argument, a secret key in it, no terminal",
+    Exit.NOT_ACCEPTED: "no relay but your own has it; it is kept, and tried again where that helps",
     Exit.NOT_FOUND: "what was asked for is neither here nor on the relays that answered",
     Exit.LOCKED: "no key to sign with: no account, no password, a wrong one, or watch-only",
     Exit.NOT_READ: "a list was not published, since its latest version could not be read first",

@@ -24,6 +24,8 @@ CATCH_UP = 10.0
 PASSING = 2.0
 """Seconds for those on whom nothing depends, once all others have sent it."""
 PAUSE = 0.1
+MOST_LINES = 60
+"""Lines of one note in a feed; a thread shows all."""
 NAMES_LIMIT = 4.0
 
 
@@ -44,12 +46,12 @@ def feed(
             if not offline and await _learn_names(client, newest):
                 newest = await client.timeline.home(limit=limit)
             for note in reversed(newest):
-                _show(run, note)
+                _show(run, note, most=MOST_LINES)
             if not newest and not follow and not run.json:
                 run.out.note("nothing to read yet: `nostr-client follow WHO` changes that")
             if follow:
                 async for note in client.timeline.watch(newest):
-                    _show(run, note)
+                    _show(run, note, most=MOST_LINES)
 
     wait_for(work())
 
@@ -106,11 +108,11 @@ async def _learn_names(client: NostrClient, notes: Sequence[NoteView]) -> bool:
     return (await client.profiles.fetch(strangers, limit=NAMES_LIMIT, in_passing=True)).new > 0
 
 
-def _show(run: Run, note: NoteView, depth: int = 0) -> None:
+def _show(run: Run, note: NoteView, depth: int = 0, most: int = 0) -> None:
     from nostr_client.cli.show import note_lines
 
     record = msgspec.json.decode(note.entry.json)
-    run.out.emit(record, "" if run.json else note_lines(note, depth, run.width))
+    run.out.emit(record, "" if run.json else note_lines(note, depth, run.width, most))
 
 
 def add_to(app: typer.Typer) -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from nostr_client.net.report import OVERTAKEN, Left
 from nostr_client.nips import nip19
+from nostr_client.protocol.kinds import NOTE
 from nostr_client.safe_text import cells, safe_line, safe_text
 from nostr_client.social.profiles import raw_fields
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from nostr_client.accounts.account import Account
     from nostr_client.client import NostrClient
     from nostr_client.net.check import Step
+    from nostr_client.protocol.event import Event
     from nostr_client.social.views import NoteView, Posted, Profile, RelayRow
     from nostr_client.store.copies import Copy
 
@@ -98,10 +100,10 @@ def _wrapped(line: str, room: int) -> Iterator[str]:
     yield line[start:]
 
 
-def note_lines(note: NoteView, depth: int = 0, width: int = 0) -> str:
+def note_lines(note: NoteView, depth: int = 0, width: int = 0, most: int = 0) -> str:
     """A note as people read it, ended by its code, with which it can be answered.
 
-    `width` is that of the terminal in cells, 0 without one.
+    `width` is that of the terminal in cells, 0 without one; `most` lines of it are shown, 0 is all.
     """
     who = name_of(note.author)
     if note.author.handle:
@@ -128,9 +130,12 @@ def note_lines(note: NoteView, depth: int = 0, width: int = 0) -> str:
     ]
     if note.wanted:
         counts.append(f"{note.copies or 0} of {note.wanted} copies")
-    tail = " · ".join([nip19.encode_note(note.event.id), *counts])
+    tail = " · ".join([code_of(note.event), *counts])
     margin = "  " * min(depth, 8)
-    lines = [head, *quoted(body, width - len(margin) if width else 0), f"{END}{tail}"]
+    said = quoted(body, width - len(margin) if width else 0)
+    if most and len(said) > most:
+        said[most:] = [f"{BAR}… {len(said) - most} more lines: nostr-client thread shows them"]
+    lines = [head, *said, f"{END}{tail}"]
     return "\n".join(margin + line for line in lines) + "\n"
 
 
@@ -206,7 +211,7 @@ def posted_record(posted: Posted, own: str) -> dict[str, Any]:
     accepted = [url for url in report.accepted if url != own]
     return {
         "id": posted.id,
-        "note": nip19.encode_note(posted.id),
+        "note": nip19.encode_note(posted.id) if event.kind == NOTE else None,
         "nevent": nip19.encode_nevent(posted.id, accepted[:3], event.pubkey, event.kind),
         "kind": event.kind,
         "pubkey": event.pubkey,
@@ -225,9 +230,20 @@ def posted_record(posted: Posted, own: str) -> dict[str, Any]:
     }
 
 
+_of_the_clock: Final = re.compile("created_?at|future|timestamp|clock|too (?:new|old)", re.I).search
+"""What relays say of a date that is not theirs."""
+
+
+def code_of(event: Event) -> str:
+    """The code that names it: NIP-19's note for a note, nevent for any other kind."""
+    if event.kind == NOTE:
+        return nip19.encode_note(event.id)
+    return nip19.encode_nevent(event.id, (), event.pubkey, event.kind)
+
+
 def posted_lines(posted: Posted, own: str) -> str:
     """The event's code, each relay's answer, and the sum of it."""
-    lines = [nip19.encode_note(posted.id)]
+    lines = [code_of(posted.event)]
     answers = [answer for answer in posted.report.answers if answer.url != own]
     for answer in answers:
         mark = "+" if answer.accepted else "x" if answer.accepted is False else "?"
@@ -237,10 +253,15 @@ def posted_lines(posted: Posted, own: str) -> str:
         "the copy here and on your own relay" if own in posted.report.accepted else "the copy here"
     )
     total = f"{took} of {len(answers)}, and {here}"
-    if took < len(answers):
+    pending = sum(answer.url != own for answer in posted.report.pending)
+    if pending:
         total += "; what is missing is tried again"
+    elif took < len(answers):
+        total += "; who refused it does not take it"
     elif not answers:
         total = f"no relay is on your list yet; {here} is kept (`nostr-client relays add URL`)"
+    if any(_of_the_clock(answer.reason) for answer in posted.report.refused):
+        total += f"; is this machine's clock right? It says {when(int(time.time()))}"
     if posted.report.overtaken:
         total += f"; {OVERTAKEN}"
     if posted.report.instead:

@@ -11,6 +11,8 @@ from nostr_client.errors import PublishFailed
 from nostr_client.protocol.messages import Meaning, meaning_of, split_reason
 from nostr_client.safe_text import safe_line
 
+FINAL = (Meaning.KEY_REFUSED, Meaning.EVENT_REFUSED)
+"""Refusals that stand: this key or this event is not taken there."""
 WORDS_SHOWN = 120
 """Terminal cells that a relay's own words take in one line of a report."""
 
@@ -90,6 +92,13 @@ class PublishReport(msgspec.Struct, frozen=True):
     def unanswered(self) -> tuple[Answer, ...]:
         """The relays that could not be reached or did not answer in time."""
         return tuple(answer for answer in self.answers if answer.accepted is None)
+
+    @property
+    def pending(self) -> tuple[Answer, ...]:
+        """The answers after which it is tried again: none came, or a refusal that may pass."""
+        return tuple(
+            answer for answer in self.answers if not answer.accepted and answer.meaning not in FINAL
+        )
 
     @property
     def ok(self) -> bool:

@@ -22,7 +22,7 @@ import msgspec
 
 from nostr_client.errors import InvalidEvent, Outdated, StoreError
 from nostr_client.net.pool import RelayPool
-from nostr_client.net.report import Answer, Left, PublishReport
+from nostr_client.net.report import FINAL, Answer, Left, PublishReport
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.kinds import is_ephemeral
@@ -41,7 +41,6 @@ ROUNDS: Final = 4
 """Times that a publication is sent to other relays while none could be reached."""
 WAITS: Final = {None: 5, Meaning.HELD: 0, Meaning.ACT: 900, Meaning.LATER: 30}
 """Seconds before a copy is tried again, by what the first answer meant; None: no answer came."""
-FINAL: Final = (Meaning.KEY_REFUSED, Meaning.EVENT_REFUSED)
 
 OnAnswer = Callable[[Answer], None]
 

@@ -15,6 +15,7 @@ from nostr_client.errors import InvalidCode, InvalidEvent, SigningRefused
 from nostr_client.nips import nip10, nip19, nip27
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Draft, Event, Tag, Tags
+from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.kinds import KindClass, kind_class
 from nostr_client.routing.courier import Courier, OnAnswer
 from nostr_client.safe_text import typeable
@@ -108,7 +109,7 @@ class Notes:
         """Pass an event on: kind 6 for a note, kind 16 for anything else.
 
         The event travels inside, except one that is protected (NIP-70): only its author may
-        publish that, so the repost stays empty.
+        publish that, so the repost stays empty. Twice is once, as with a reaction.
         """
         event = await self.find(event_id)
         hint = await self.hint(event)
@@ -118,6 +119,8 @@ class Notes:
             if event.address:
                 tags.append(("a", event.address, hint))
         kind = kinds.REPOST if event.kind == kinds.NOTE else kinds.GENERIC_REPOST
+        if (before := await self._mine_about(event, kind)) is not None:
+            return Posted(before, await self._courier.publish(before, on_answer=on_answer))
         content = "" if event.is_protected else event.json.decode()
         if "\x7f" in content:
             content = content.replace("\x7f", "\\u007f")
@@ -126,12 +129,17 @@ class Notes:
     async def react(
         self, event_id: str, content: str = "+", *, on_answer: OnAnswer | None = None
     ) -> Posted:
-        """A reaction: "+" likes, "-" dislikes, anything else is an emoji."""
+        """A reaction: "+" likes, "-" dislikes, anything else is an emoji.
+
+        The same one twice is once: the first is sent again to whoever lacks it.
+        """
         content = content.strip() or "+"
         refuse_codes(content)
         if len(content) > MAX_REACTION or "\n" in content or content != typeable(content):
             raise InvalidEvent(f"a reaction is one line of at most {MAX_REACTION} characters")
         event = await self.find(event_id)
+        if (before := await self._mine_about(event, kinds.REACTION, content)) is not None:
+            return Posted(before, await self._courier.publish(before, on_answer=on_answer))
         hint = await self.hint(event)
         tags: list[Tag] = [("e", event.id, hint, event.pubkey)]
         if event.address:
@@ -154,6 +162,19 @@ class Notes:
         tags.append(("k", str(event.kind)))
         draft = Draft(kinds.DELETION, clean(reason) if reason else "", tuple(tags))
         return await self.publish(draft, on_answer=on_answer)
+
+    async def _mine_about(
+        self, event: Event, kind: int, content: str | None = None
+    ) -> Event | None:
+        """What the account published of `kind` about `event` before (with `content`), if held."""
+        if self._signer is None:
+            return None
+        wanted = Filter.of(authors=[self._signer.pubkey], kinds=[kind], e=[event.id])
+        for held in await self._courier.store.query([wanted]):
+            about = list(held.values("e"))[-1:]
+            if about == [event.id] and content in (None, held.content or "+"):
+                return held
+        return None
 
     async def find(self, event_id: str, *, near: Collection[str] = (), author: str = "") -> Event:
         """The event, from the store or else from relays: those `near` (hints), where `author`

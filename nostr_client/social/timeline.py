@@ -20,7 +20,7 @@ from nostr_client.protocol.filters import Filter
 from nostr_client.routing.courier import Courier
 from nostr_client.social.feed_sync import FeedSync
 from nostr_client.social.lists import Follows
-from nostr_client.social.note_views import REPOSTS, NoteViews
+from nostr_client.social.note_views import REPOSTS, NoteViews, target_of
 from nostr_client.social.views import Cursor, NoteView, SyncStatus, Tally
 from nostr_client.store.events import Watch
 
@@ -93,11 +93,15 @@ class Timeline:
         account follows from now on.
         """
         seen: dict[str, None] = {}
+        reposted: set[str] = set()
         home = await self.home_filter()
         async with self._store.watch(self._watched()) as watch:
             if shown is not None:
                 seen = {view.entry.id: None for view in shown}
+                reposted = {view.event.id for view in shown if view.entry.kind in REPOSTS}
                 for view in reversed(await self.home()):
+                    if view.entry.kind in REPOSTS and view.event.id in reposted:
+                        continue
                     if view.entry.id not in seen and (not shown or view.at >= shown[0].at):
                         seen[view.entry.id] = None
                         yield view
@@ -106,6 +110,9 @@ class Timeline:
                     home = await self.home_filter()
                 fresh = [e for e in batch if home.matches(e) and self._is_due(e)]
                 fresh = [e for e in fresh if e.id not in seen]
+                fresh = await self._without_older_reposts(fresh, home)
+                fresh = [e for e in fresh if e.kind not in REPOSTS or target_of(e) not in reposted]
+                reposted |= {target_of(e) for e in fresh if e.kind in REPOSTS}
                 seen |= dict.fromkeys(e.id for e in fresh)
                 while len(seen) > MOST_SEEN:
                     del seen[next(iter(seen))]
@@ -141,9 +148,22 @@ class Timeline:
         while True:
             events = await self._store.query([wanted.changed(until=at, limit=size)])
             kept = [e for e in events if e.order > (-at, last) and e.pubkey != skip]
+            kept = await self._without_older_reposts(kept, wanted)
             if len(kept) >= limit or len(events) < size:
                 return await self._views.of(kept[:limit])
             size *= 4
+
+    async def _without_older_reposts(self, entries: Sequence[Event], wanted: Filter) -> list[Event]:
+        """Of several reposts of one note the newest is its row; on whichever page that is."""
+        targets = {target_of(e) for e in entries if e.kind in REPOSTS} - {""}
+        if not targets:
+            return list(entries)
+        until = int(self._clock()) + MAX_AHEAD
+        reposts = wanted.changed(kinds=frozenset(REPOSTS), tags={"e": frozenset(targets)})
+        row: dict[str, str] = {}
+        for event in await self._store.query([reposts.changed(until=until)]):
+            row.setdefault(target_of(event), event.id)
+        return [e for e in entries if e.kind not in REPOSTS or row.get(target_of(e), e.id) == e.id]
 
     def _watched(self) -> list[Filter]:
         """Notes of everybody: whom the account follows may change while we watch."""

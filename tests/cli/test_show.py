@@ -129,3 +129,47 @@ def test_what_stands_in_for_dead_relays_is_said() -> None:
         "relays of your list are down, so it was sent to others too: wss://other.example" in lines
     )
     assert show.posted_record(Posted(event, report), "")["instead"] == [other.url]
+
+
+def posted(kind: int, *answers: Answer) -> Posted:
+    event = Draft(kind, "").sign(JACK, NOW)
+    return Posted(event, PublishReport(event.id, answers))
+
+
+def test_only_a_note_is_called_one() -> None:
+    """NIP-19's note is of kind 1; any other event has an nevent that says its kind."""
+    for kind, prefix in ((1, "note1"), (3, "nevent1"), (7, "nevent1")):
+        done = posted(kind, Answer.of_ok("wss://a.example", True, ""))
+        assert show.posted_lines(done, "").startswith(prefix)
+        record = show.posted_record(done, "")
+        assert (record["note"] is None) is (kind != 1)
+        assert isinstance(code := nip19.decode(record["nevent"]), nip19.Nevent)
+        assert code.kind == kind
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (Answer.of_ok("wss://a.example", False, "blocked: not you"), "does not take it"),
+        (Answer.of_ok("wss://a.example", False, "invalid: no"), "does not take it"),
+        (Answer.of_ok("wss://a.example", False, "rate-limited: slow"), "tried again"),
+        (Answer.missing("wss://a.example", "timeout: 10 s"), "tried again"),
+        (
+            Answer.of_ok("wss://a.example", False, "invalid: event creation date is in the future"),
+            "clock right",
+        ),
+        (Answer.of_ok("wss://a.example", False, "invalid: created_at too late"), "clock right"),
+    ],
+)
+def test_what_becomes_of_a_refusal_is_said_rightly(answer: Answer, words: str) -> None:
+    last = show.posted_lines(posted(1, answer), "").splitlines()[-1]
+    assert words in last
+    assert ("tried again" in last) is (words == "tried again")
+
+
+def test_a_feed_cuts_a_long_note_and_a_thread_does_not() -> None:
+    long = view("\n".join(f"line {n}" for n in range(10_000)))
+    lines = note_lines(long, most=60).splitlines()
+    assert len(lines) == 63
+    assert lines[61] == f"{BAR}… 9940 more lines: nostr-client thread shows them"
+    assert len(note_lines(long).splitlines()) == 10_002

@@ -176,6 +176,22 @@ async def test_a_repost_carries_the_note(tmp_path: Path, loopback_only: list[str
     loopback_only.clear()  # relays that exist in this story only
 
 
+async def test_what_is_done_twice_is_once(tmp_path: Path) -> None:
+    """The same reaction, a repost: the first is sent again. Once deleted, it may be done anew."""
+    async with house(tmp_path) as h:
+        note = signed(BEN, content="hello")
+        await h.keep(note)
+        liked, passed = await h.notes.react(note.id), await h.notes.repost(note.id)
+        h.clock.now += 5
+        assert (await h.notes.react(note.id, "")).event == liked.event
+        assert (await h.notes.repost(note.id)).event == passed.event
+        other = (await h.notes.react(note.id, "🤙")).event
+        assert other != liked.event
+        await h.notes.delete(liked.event.id)
+        again = (await h.notes.react(note.id)).event
+        assert again not in (liked.event, other)
+
+
 async def test_a_repost_of_a_protected_event_stays_empty(tmp_path: Path) -> None:
     async with house(tmp_path) as h:
         note = signed(BEN, content="for members", tags=(("-",),))

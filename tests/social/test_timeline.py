@@ -315,3 +315,33 @@ async def test_nothing_falls_between_a_page_and_its_watch(tmp_path: Path) -> Non
         await h.keep(note("later", at=START - 3))
         assert texts([await asyncio.wait_for(anext(watch), LIMIT)]) == ["later"]
         await watch.aclose()
+
+
+async def test_several_reposts_of_a_note_are_one_row(tmp_path: Path) -> None:
+    """The newest, on whichever page it is; while watching, the one that was shown."""
+    told = note("told", DEE, START - 100)
+
+    def passing(key: SecretKey, at: int) -> Event:
+        return signed(key, kinds.REPOST, tags=(("e", told.id), ("p", told.pubkey)), at=at)
+
+    async with house(tmp_path) as h:
+        await h.keep(
+            following(BEN_KEY, CY_KEY),
+            told,
+            *(passing(key, START - n) for n, key in enumerate((BEN, CY, CY), 1)),
+            *(note(f"{n}", at=START - 10 - n) for n in range(3)),
+        )
+        page = await h.timeline.home(limit=2)
+        assert texts(page) == ["told", "0"]
+        assert page[0].at == START - 1
+        assert texts(await h.timeline.home(until=page[-1].cursor)) == ["1", "2"]
+        watch = h.timeline.watch(page)
+        first = asyncio.ensure_future(anext(watch))
+        async with asyncio.timeout(LIMIT):
+            while not first.done():
+                h.clock.now += 1
+                at = int(h.clock.now)
+                await h.keep(passing(CY, at), note("new", at=at))
+                await asyncio.wait([first], timeout=0.2)
+        assert (await first).event.content == "new"
+        await watch.aclose()

@@ -234,7 +234,10 @@ class WindowedList(ScrollView, Generic[T], can_focus=True):
             return Style()
         if name not in self._styles:
             # The base of a line is whole; what is laid over it only says what it changes.
-            self._styles[name] = self.get_visual_style(name, partial=name != SELECTED)
+            try:
+                self._styles[name] = self.get_visual_style(name, partial=name != SELECTED)
+            except KeyError:  # the style sheet comes to a new widget a moment after its rows
+                return Style()
         return self._styles[name]
 
     def _anchor(self) -> tuple[str, int] | None:
