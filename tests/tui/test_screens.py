@@ -426,7 +426,7 @@ async def test_ages_go_on(world: World, monkeypatch: pytest.MonkeyPatch) -> None
         await sees(app, " · 3h")
 
 
-@pytest.mark.parametrize("steps", [0, 40])
+@pytest.mark.parametrize("steps", [0, pytest.param(40, marks=pytest.mark.slow)])
 async def test_an_own_note_just_sent_is_seen_at_the_top(world: World, steps: int) -> None:
     """Where the list is longer than the screen, and wherever one was in it."""
     await world.put(
@@ -445,6 +445,7 @@ async def test_an_own_note_just_sent_is_seen_at_the_top(world: World, steps: int
         assert main.front.selected.event.content == "mine, and new"
 
 
+@pytest.mark.slow
 async def test_what_arrives_by_itself_does_not_move_the_list(world: World) -> None:
     """Also an own note, written by another program."""
     await world.put(
@@ -462,6 +463,7 @@ async def test_what_arrives_by_itself_does_not_move_the_list(world: World) -> No
         assert app.main.front.selected == selected
 
 
+@pytest.mark.slow
 async def test_after_unlocking_the_act_goes_on(world: World, start_relay: StartRelay) -> None:
     await furnish(world)
     world.relays = [(await start_relay()).url]
@@ -501,6 +503,7 @@ async def test_after_unlocking_the_act_goes_on(world: World, start_relay: StartR
         await until(lambda: isinstance(app.screen, ProfileScreen))
 
 
+@pytest.mark.slow
 async def test_a_key_that_is_not_given_ends_the_act(world: World) -> None:
     await world.account()
     async with world.at_home(unlock=False) as (app, pilot):
@@ -510,7 +513,7 @@ async def test_a_key_that_is_not_given_ends_the_act(world: World) -> None:
         await until(lambda: app.screen is app.main)
 
 
-@BOTH
+@pytest.mark.parametrize("size", [NARROW, pytest.param(WIDE, marks=pytest.mark.slow)])
 async def test_q_closes_a_panel_and_ctrl_c_asks(world: World, size: tuple[int, int]) -> None:
     await furnish(world)
     await world.watched()
