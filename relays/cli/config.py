@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from nostr_client.output import Output
 from relays.cli.common import PROFILES, add_json
 
 if TYPE_CHECKING:
@@ -49,6 +48,8 @@ def _check(options: argparse.Namespace) -> int:
     problems = problems or _unusable(config)
     lines = [] if problems else meaning(config)
     if options.json:
+        from nostr_client.output import Output
+
         Output(True).emit({"sound": not problems, "problems": problems, "meaning": lines}, "")
         return _FAILED if problems else 0
     where = f"{options.file}: " if options.file is not None else ""
@@ -129,6 +130,8 @@ def _init(options: argparse.Namespace) -> int:
     with os.fdopen(descriptor, "w", encoding="utf-8") as opened:
         opened.write(text)
     load_config(file)
+    from nostr_client.output import Output
+
     output, command = Output(options.json), f"nostr-client relay run --config {file}"
     output.note(f"{file} is written. Look it over, then:")
     output.emit({"file": str(file), "run": command}, command)

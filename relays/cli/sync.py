@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any, Final
 
-from nostr_client.output import Output
 from relays.cli.common import add_config, add_data, add_json, config_of, data_of, on_loop
 
 if TYPE_CHECKING:
@@ -90,6 +89,8 @@ def _sync(options: argparse.Namespace) -> int:
         )
     )
     if options.json:
+        from nostr_client.output import Output
+
         Output(True).emit(outcome, "")
     if outcome.incomplete:
         return INCOMPLETE

@@ -6,7 +6,6 @@ import argparse
 import sys
 from typing import TYPE_CHECKING, Final
 
-from nostr_client.output import Output
 from relays.cli.common import add_config, add_data, add_json, config_of, data_of, on_loop
 
 if TYPE_CHECKING:
@@ -54,6 +53,8 @@ def _import(options: argparse.Namespace) -> int:
     )
     tally = on_loop(work)
     if options.json:
+        from nostr_client.output import Output
+
         Output(True).emit(tally, "")
     return REFUSED if tally.refused else 0
 

@@ -6,7 +6,6 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from nostr_client.output import Output
 from relays.cli.common import add_data, add_json, data_of, on_loop
 
 if TYPE_CHECKING:
@@ -72,6 +71,8 @@ def _restore(options: argparse.Namespace) -> int:
 
 def _done(options: argparse.Namespace, record: dict[str, object], plain: str) -> None:
     """What became of it: for programs on standard output, for people beside it."""
+    from nostr_client.output import Output
+
     output = Output(options.json)
     if options.json:
         output.emit(record, plain)
@@ -97,6 +98,7 @@ def _doctor(options: argparse.Namespace) -> int:
 
 
 async def _examine(options: argparse.Namespace) -> int:
+    from nostr_client.output import Output
     from relays.upkeep.doctor import examine
 
     bad, output = False, Output(options.json)
@@ -110,6 +112,8 @@ async def _examine(options: argparse.Namespace) -> int:
 def _health(options: argparse.Namespace) -> int:
     words = on_loop(_ask(options))
     well = words == "ok"
+    from nostr_client.output import Output
+
     Output(options.json).emit({"well": well, "words": words}, words)
     return 0 if well else ILL
 
