@@ -181,6 +181,9 @@ class EventStore(Asking, Keeping):
         `frees`: as with `save`. Raises StoreError.
         """
 
+        if not frees and not self._db.has_room:
+            await upkeep.take_again(self._db)
+
         def run(db: sqlite3.Connection) -> None:
             for request in requests:
                 self._removal.obey_vanish(db, request)
