@@ -42,14 +42,33 @@ def thread_refs(event: Event) -> ThreadRefs:
     return _marked(tags) if marked else _positional(tags)
 
 
-def reply_tags(parent: Event, relay_hint: str = "") -> Tags:
+def names_root(event: Event) -> bool:
+    """Does `event` say which note began its thread, and not merely which one it answers?
+
+    One `e` tag without a marker, or marked `reply` alone, says no more than that.
+    """
+    refs = thread_refs(event)
+    if refs.root is None or refs.reply is None:
+        return False
+    marked = any(tag[0] == "e" and _marker(tag) == "root" for tag in event.tags)
+    return marked or refs.root.id != refs.reply.id
+
+
+def people_of(event: Event) -> list[str]:
+    """The pubkeys that `event` tags. Malformed tags are passed over."""
+    return list(filter(_is_hex64, event.values("p")))
+
+
+def reply_tags(parent: Event, relay_hint: str = "", root: Ref | None = None) -> Tags:
     """The tags of an answer to `parent`: root and reply markers, and everybody who took part.
 
-    `relay_hint` is where `parent` can be found. The hint to the root is the parent's, if it leads
+    `relay_hint` is where `parent` can be found. `root` is the note that began the thread, where
+    that is known better than `parent` says. The hint to the root is the parent's, if it leads
     into the public network: what a stranger wrote goes out under our name.
     """
-    root = thread_refs(parent).root
-    people = [parent.pubkey, *filter(_is_hex64, parent.values("p"))]
+    root = root or thread_refs(parent).root
+    root = None if root and root.id == parent.id else root
+    people = [parent.pubkey, *people_of(parent)]
     if root is None:
         tags: list[Tag] = [("e", parent.id, relay_hint, "root", parent.pubkey)]
     else:

@@ -18,6 +18,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -54,6 +55,8 @@ TO_THE_END: Final = Paging(most=20_000)
 """Page by page, so many events of one relay at most."""
 STORE_PAUSE: Final = 2.0
 """Seconds before a batch is offered again to a store that failed."""
+MOST_NEAR: Final = 12
+"""Relays on hints, and as many of the authors', that are asked for events by their ids."""
 MOST_HINTED: Final = 12
 """Relays asked for lists only since they are where a person was seen."""
 
@@ -202,15 +205,22 @@ class Reader:
         near: Collection[str] = (),
         authors: Collection[str] = (),
         limit: float = FETCH_LIMIT,
+        asked_for: bool = True,
     ) -> Asked:
         """Ask for events by their ids, and save them: at `near`, hints that go through the address
         policy here, where `authors` write, and at the client's own relays. Ends when all are here.
+
+        `asked_for`: the person wants these; else no relay is asked that only strangers name. Of
+        `near` and of the authors' relays `MOST_NEAR` are asked, those of most authors first.
         """
         wanted = frozenset(ids)
         await self.learn(authors)
-        places, people = await self.book.places(), await self.book.of_many(authors)
-        hinted = [url for hint in near if (url := self.book.policy.from_stranger(hint))]
-        written = [url for person in people.values() for url in person.write]
+        places, policy = await self.book.places(), self.book.policy
+        people = await self.book.of_many(authors, asked=asked_for)
+        hinted = [url for hint in near if (url := policy.from_stranger(hint, asked=asked_for))]
+        hinted = list(dict.fromkeys(hinted))[:MOST_NEAR]
+        counted = Counter(url for person in people.values() for url in person.write)
+        written = [url for url, _ in counted.most_common(MOST_NEAR)]
         urls = dict.fromkeys((*places.read, *hinted, *written, *places.common))
 
         def enough(asked: Asked, ends: Ends) -> bool:

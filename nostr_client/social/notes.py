@@ -21,6 +21,7 @@ from nostr_client.routing.courier import Courier, OnAnswer
 from nostr_client.safe_text import typeable
 from nostr_client.signing.gate import refuse_codes
 from nostr_client.signing.signer import Signer
+from nostr_client.social.chains import ascend
 from nostr_client.social.views import Posted
 from nostr_client.store.copies import CopyState
 
@@ -98,7 +99,8 @@ class Notes:
             raise InvalidEvent(
                 f"a note can only answer a note, and this is an event of kind {parent.kind}"
             )
-        thread = await self._with_hints(nip10.reply_tags(parent, await self.hint(parent)))
+        root = await self._root_over(parent)
+        thread = await self._with_hints(nip10.reply_tags(parent, await self.hint(parent), root))
         own = (*thread, *given_tags(tags))
         more = await self._tags_for(content, own)
         return await self.publish(
@@ -187,6 +189,13 @@ class Notes:
         if event is None:
             raise InvalidEvent("this event is not here, and no relay that was asked has it")
         return event
+
+    async def _root_over(self, parent: Event) -> nip10.Ref | None:
+        """The note that began the thread of `parent`; None for `parent` itself. What is missing
+        between them is looked for where `parent` itself does not name its root."""
+        limit = 0.0 if nip10.names_root(parent) else FIND_LIMIT
+        chain, _ = await ascend(self._courier, parent, limit=limit)
+        return None if chain.root.id == parent.id else chain.root
 
     async def hint(self, event: Event) -> str:
         """A relay where others can find `event`: one that has it, or where its author writes."""

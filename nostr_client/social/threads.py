@@ -1,7 +1,13 @@
-"""Threads: a conversation as a tree, from the store; `fetch` asks relays for it first."""
+"""Threads: a conversation as a tree, from the store; `fetch` asks relays for it first.
+
+The tree begins with the top of the chain over the note that is opened. In it stand all notes that
+answer one that stands in it, and those that name its first note as their root: so whatever a note's
+count of answers counts is shown, or counted as `hidden`.
+"""
 
 from __future__ import annotations
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import replace
@@ -13,14 +19,21 @@ from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.routing.arrivals import Asked
 from nostr_client.routing.courier import Courier
-from nostr_client.social.note_views import ANSWERS, NoteViews
+from nostr_client.social.chains import answered_by, ascend, chain_of
+from nostr_client.social.note_views import ANSWERS, MOST_COUNTED, NoteViews
 from nostr_client.social.views import ThreadView
 
 MOST_NOTES: Final = 500
 """Notes of one thread that are shown."""
-MOST_STEPS: Final = 50
-"""Answers upwards that are walked from a note to find where it hangs."""
+MOST_LEVELS: Final = 500
+"""Steps downwards from answer to answer, where the notes do not name what began the thread."""
 FETCH_LIMIT: Final = 8.0
+ROUND_LIMIT: Final = 3.0
+"""Seconds for each further look at relays which have answered already."""
+MOST_ROUNDS: Final = 8
+"""Further looks: for answers to what the looks before brought."""
+MOST_ASKED: Final = 300
+"""Notes whose answers are asked for in one of them."""
 MOST_RELAYS: Final = 16
 
 
@@ -34,23 +47,14 @@ class Threads:
 
     async def load(self, event_id: str) -> ThreadView:
         """The thread that `event_id` belongs to, as far as the store has it."""
-        focus = await self._store.get(event_id)
-        root_id = _root_of(focus) if focus else event_id
-        notes = await self._notes(root_id)
-        above = await self._above(focus) if focus else []
-        events = {note.id: note for note in (*notes, *above)}
-        if focus is not None:
-            events[focus.id] = focus
-        if root_id not in events:
-            root = await self._store.get(root_id)
-            if root is not None:
-                events[root_id] = root
+        events, root_id = await self._collect(event_id)
         parents = {id: _parent_of(note, root_id) for id, note in events.items()}
         order = _reading_order(events, parents, root_id)
         shown = _around(order, event_id)
         views = await self._views.of([events[id] for _, id in shown])
-        items = tuple((depth, view) for (depth, _), view in zip(shown, views, strict=True))
         missing = sorted({p for p in parents.values() if p and p not in events})
+        views = [replace(v, orphan_of=_absent(parents[v.entry.id], events)) for v in views]
+        items = tuple((depth, view) for (depth, _), view in zip(shown, views, strict=True))
         if root_id not in events and root_id not in missing:
             missing.append(root_id)
         return ThreadView(
@@ -77,38 +81,63 @@ class Threads:
         `author` (hex, if known), read and write. Offline it is what the store has.
         `in_passing`: the person did not open it, and no relay is asked that only strangers name.
         """
-        policy, wanted_here = self._courier.book.policy, not in_passing
-        near = [u for hint in relays if (u := policy.from_stranger(hint, asked=wanted_here))]
-        focus = await self._store.get(event_id)
+        loop, asked_for = asyncio.get_running_loop(), not in_passing
         asked = Asked()
+        focus = await self._store.get(event_id)
         if focus is None:
             authors = [author] if author else []
-            asked = await self._courier.find([event_id], near=near, authors=authors, limit=limit)
+            asked = await self._courier.find(
+                [event_id], near=relays, authors=authors, limit=limit, asked_for=asked_for
+            )
             focus = await self._store.get(event_id)
             if focus is None:
                 return replace(await self.load(event_id), ends=asked.ends)
-        ids = {event_id}
-        people: set[str] = set()
-        if focus is not None:
-            refs = nip10.thread_refs(focus)
-            people = {focus.pubkey}
-            for ref in (refs.root, refs.reply):
-                if ref is not None:
-                    ids.add(ref.id)
-                    people |= {ref.pubkey} if len(ref.pubkey) == 64 else set()
-                    hint = policy.from_stranger(ref.relay, asked=wanted_here)
-                    near += [hint] if hint else []
-        wanted = frozenset(ids)
-        filters = [
-            Filter(ids=wanted),
-            Filter(kinds=ANSWERS, tags={"e": wanted}, limit=MOST_NOTES),
-        ]
-        firm, others = await self._around_people(people, wanted_here)
-        urls = list(dict.fromkeys((*firm, *near, *others)))[:MOST_RELAYS]
-        asked.add(
-            await self._courier.ask_each(dict.fromkeys(urls, filters), limit=limit, firm=firm)
-        )
+        end = loop.time() + limit
+        around = await self._ask_around(focus, relays, asked_for, limit)
+        asked.add(around)
+        left = max(end - loop.time(), ROUND_LIMIT)
+        _, above = await ascend(self._courier, focus, limit=left, asked_for=asked_for)
+        asked.add(above)
+        refs = nip10.thread_refs(focus)
+        done = {event_id, *(ref.id for ref in (refs.root, refs.reply) if ref)}
+        urls = [url for url in asked.answered if url in around.ends or url in above.ends]
+        asked.add(await self._ask_down(event_id, done, urls, end))
         return replace(await self.load(event_id), ends=asked.ends)
+
+    async def _ask_around(
+        self, focus: Event, relays: Collection[str], asked_for: bool, limit: float
+    ) -> Asked:
+        """Ask for what `focus` names as root and parent, and for what answers them and it."""
+        policy = self._courier.book.policy
+        near = [u for hint in relays if (u := policy.from_stranger(hint, asked=asked_for))]
+        refs = nip10.thread_refs(focus)
+        people, ids = {focus.pubkey}, {focus.id}
+        for ref in (refs.root, refs.reply):
+            if ref is not None:
+                ids.add(ref.id)
+                people |= {ref.pubkey} if ref.pubkey else set()
+                hint = policy.from_stranger(ref.relay, asked=asked_for)
+                near += [hint] if hint else []
+        filters = [Filter(ids=frozenset(ids)), _answers_to(ids)]
+        firm, others = await self._around_people(people, asked_for)
+        urls = list(dict.fromkeys((*firm, *near, *others)))[:MOST_RELAYS]
+        return await self._courier.ask_each(dict.fromkeys(urls, filters), limit=limit, firm=firm)
+
+    async def _ask_down(
+        self, event_id: str, done: set[str], urls: Sequence[str], end: float
+    ) -> Asked:
+        """Ask `urls`, which have answered, for answers to what came; and again for answers to
+        those, until nothing comes, at most until `end` on the loop's clock."""
+        loop, asked = asyncio.get_running_loop(), Asked()
+        for _ in range(MOST_ROUNDS):
+            events, root_id = await self._collect(event_id)
+            new = [id for id in (*events, root_id) if id not in done][:MOST_ASKED]
+            left = min(end - loop.time(), ROUND_LIMIT)
+            if not (new and urls and left > 0):
+                break
+            done.update(new)
+            asked.add(await self._courier.ask([_answers_to(new)], urls, timeout=left))
+        return asked
 
     async def _around_people(
         self, people: Collection[str], asked: bool
@@ -121,44 +150,58 @@ class Threads:
         firm = dict.fromkeys((*places.read, *near))
         return list(firm)[: MOST_RELAYS - 4], places.common
 
-    async def _notes(self, root_id: str) -> Sequence[Event]:
-        wanted = Filter(
-            kinds=frozenset({kinds.NOTE}), tags={"e": frozenset({root_id})}, limit=2 * MOST_NOTES
-        )
-        notes = await self._store.query([wanted])
-        # A note that only mentions the root is no part of its thread.
-        return [n for n in notes if _root_of(n) == root_id or _parent_of(n, "") == root_id]
+    async def _collect(self, event_id: str) -> tuple[dict[str, Event], str]:
+        """The notes of the thread that are here, and the id of the one it begins with."""
+        focus = await self._store.get(event_id)
+        if focus is None:
+            events, root_id = {}, event_id
+        else:
+            chain = await chain_of(self._store, focus)
+            events = {note.id: note for note in (focus, *chain.above)}
+            root_id = chain.root.id
+        if root_id not in events and (root := await self._store.get(root_id)) is not None:
+            events[root_id] = root
+        new = {root_id, *events}
+        for _ in range(MOST_LEVELS):
+            if not new or len(events) >= MOST_COUNTED:
+                break
+            found = await self._answers(new, events, root_id)
+            new = found.keys() - events.keys()
+            events |= found
+        return events, root_id
 
-    async def _above(self, note: Event) -> list[Event]:
-        """The notes that `note` answers, upwards, as far as they are here."""
-        found: list[Event] = []
-        seen = {note.id}
-        for _ in range(MOST_STEPS):
-            parent_id = _parent_of(note, "")
-            if not parent_id or parent_id in seen:
-                break
-            seen.add(parent_id)
-            parent = await self._store.get(parent_id)
-            if parent is None:
-                break
-            found.append(parent)
-            note = parent
-        return found
+    async def _answers(
+        self, ids: Collection[str], known: Collection[str], root_id: str
+    ) -> dict[str, Event]:
+        """The notes that answer one of `ids`, or name `root_id` as their root; one that merely
+        mentions a note is no part of its thread."""
+        note = frozenset({kinds.NOTE})
+        wanted = Filter(kinds=note, tags={"e": frozenset(ids)}, limit=MOST_COUNTED)
+        return {
+            event.id: event
+            for event in await self._store.query([wanted])
+            if event.id not in known
+            and (_parent_of(event, "") in ids or _root_of(event) == root_id)
+        }
+
+
+def _answers_to(ids: Collection[str]) -> Filter:
+    return Filter(kinds=ANSWERS, tags={"e": frozenset(ids)}, limit=MOST_NOTES)
+
+
+def _absent(parent: str, events: Collection[str]) -> str:
+    return "" if parent in events else parent
 
 
 def _root_of(note: Event) -> str:
-    """The id of the first note of the thread: its own, if it answers nothing."""
-    if note.kind != kinds.NOTE:
-        return note.id
-    root = nip10.thread_refs(note).root
-    return root.id if root else note.id
+    """The id of what a note names as the beginning of its thread; "" where it names nothing."""
+    refs = nip10.thread_refs(note) if note.kind == kinds.NOTE else None
+    return refs.root.id if refs and refs.root else ""
 
 
 def _parent_of(note: Event, root_id: str) -> str:
     """What a note answers; "" for the root itself."""
-    if note.id == root_id or note.kind != kinds.NOTE:
-        return ""
-    reply = nip10.thread_refs(note).reply
+    reply = None if note.id == root_id else answered_by(note)
     return reply.id if reply else ""
 
 

@@ -104,6 +104,7 @@ class NoteView:
     `warning` is the reason of a content warning (NIP-36), possibly empty, or None without one.
     `copies` of `wanted` relays hold the note, own relay included; both None for others' notes.
     `parts` are those of the content's beginning, where it is very long (see `note_views`).
+    `orphan_of` is, in a thread, the id of the note that it answers and that is not here.
     """
 
     event: Event
@@ -118,6 +119,7 @@ class NoteView:
     copies: int | None = None
     wanted: int | None = None
     missing: str = ""
+    orphan_of: str = ""
 
     @property
     def id(self) -> str:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
+from nostr_client.nips import nip10
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Event, Tags
-from nostr_client.social import threads
+from nostr_client.protocol.keys import SecretKey
+from nostr_client.social import chains, threads
 from nostr_client.social.views import ThreadView
 from tests.social.house import (
     ANA,
@@ -14,6 +18,7 @@ from tests.social.house import (
     BEN_KEY,
     CY,
     DEAD,
+    LIMIT,
     ME,
     START,
     Relay,
@@ -83,7 +88,7 @@ async def test_old_positional_threads_are_read(tmp_path: Path) -> None:
         assert drawn(await h.threads.load(second.id)) == ["root", "  first", "    second"]
 
 
-async def test_an_answer_that_claims_another_root_still_hangs_together(tmp_path: Path) -> None:
+async def test_a_whole_chain_says_more_than_the_root_that_an_answer_claims(tmp_path: Path) -> None:
     async with house(tmp_path) as h:
         stray = signed(
             CY,
@@ -93,9 +98,8 @@ async def test_an_answer_that_claims_another_root_still_hangs_together(tmp_path:
         )
         await h.keep(ROOT, B, stray)
         view = await h.threads.load(stray.id)
-        assert "stray" in [line.strip() for line in drawn(view)]
-        assert {note.event.content for _, note in view.items} >= {"stray", "b"}
-        assert "9" * 64 in view.missing
+        assert drawn(view) == ["root", "  b", "    stray"]
+        assert view.missing == ()
 
 
 async def test_a_chain_of_a_thousand_is_no_trouble(tmp_path: Path) -> None:
@@ -174,3 +178,103 @@ async def test_a_thread_in_passing_asks_no_relay_that_only_strangers_name(tmp_pa
         await h.threads.fetch(note.id)
         assert spy.connections
         assert hers.connections
+
+
+def bare(key: SecretKey, parent: Event, at: int) -> Event:
+    """An answer as many programs write it: it names the note that it answers, and no root."""
+    tags = (("e", parent.id, "", "reply"), ("p", parent.pubkey))
+    return signed(key, content=chr(ord(parent.content) + 1), tags=tags, at=START + at)
+
+
+BARE = [signed(ANA, content="a")]
+for n in range(5):
+    BARE.append(bare((BEN, CY)[n % 2], BARE[-1], n + 1))
+BARE_TREE = ["a", "  b", "    c", "      d", "        e", "          f"]
+
+
+async def test_a_thread_is_walked_upwards_and_downwards(tmp_path: Path) -> None:
+    """Nobody names the root: it is found step by step, from wherever the thread is opened."""
+    for n, note in enumerate((BARE[0], BARE[3], BARE[5])):
+        async with Relay(*BARE) as relay, house(tmp_path / str(n), fallback=[relay.url]) as h:
+            view = await h.threads.fetch(note.id)
+            assert drawn(view) == BARE_TREE
+            assert view.missing == ()
+            assert drawn(await h.threads.load(note.id)) == BARE_TREE
+
+
+async def test_every_answer_that_is_counted_is_shown_or_counted_as_hidden(tmp_path: Path) -> None:
+    async with house(tmp_path) as h:
+        claims = (("e", "9" * 64, "", "root"), ("e", ROOT.id, "", "reply"))
+        elsewhere = signed(CY, content="elsewhere", tags=claims, at=START + 9)
+        await h.keep(ROOT, A, B, A1, A2, A11, elsewhere, bare(CY, signed(content="a"), 1))
+        view = await h.threads.load(A2.id)
+        parents = [_parent(other.event) for _, other in view.items]
+        for _, note in view.items:
+            assert note.replies == parents.count(note.id), note.event.content
+        assert "elsewhere" in [note.event.content for _, note in view.items]
+        many = [answer(A, str(n), 10 + n, ROOT) for n in range(threads.MOST_NOTES + 50)]
+        await h.keep(*many)
+        view = await h.threads.load(A.id)
+        counted = sum(note.replies for note in await h.views.of([ROOT, A, A1, A2, B, A11]))
+        assert 1 + counted == len(view.items) + view.hidden
+
+
+def _parent(note: Event) -> str:
+    reply = nip10.thread_refs(note).reply
+    return reply.id if reply else ""
+
+
+async def test_a_missing_note_is_shown_where_it_stood(tmp_path: Path) -> None:
+    a, b, c, d, *_ = BARE
+    async with Relay(a, c, d) as relay, house(tmp_path, fallback=[relay.url]) as h:
+        view = await h.threads.fetch(d.id)
+        assert drawn(view) == ["  c", "    d"]
+        assert [note.orphan_of for _, note in view.items] == [b.id, ""]
+        assert view.missing == (b.id,)
+        assert view.ends[relay.url].answered
+
+
+async def test_the_walk_upwards_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chains, "MOST_FETCHED", 3)
+    chain = [signed(content="0")]
+    for n in range(20):
+        tags = (("e", chain[-1].id, "", "reply"),)
+        chain.append(signed(BEN, content=str(n + 1), tags=tags, at=START + n))
+    async with Relay(*chain) as relay, house(tmp_path, fallback=[relay.url]) as h:
+        await h.keep(chain[-1])
+        found, _ = await chains.ascend(h.courier, chain[-1], limit=LIMIT)
+        assert [note.content for note in found.above] == ["19", "18", "17"]
+        assert found.missing is not None
+        assert (found.missing.id, found.root.id) == (chain[-5].id, chain[-5].id)
+    monkeypatch.setattr(chains, "MOST_STEPS", 5)
+    async with house(tmp_path / "all") as h:
+        await h.keep(*chain)
+        assert len((await chains.chain_of(h.store, chain[-1])).above) == 5
+
+
+async def test_an_answer_names_the_note_that_began_the_thread(tmp_path: Path) -> None:
+    a, _, _, d, *_ = BARE
+    async with Relay(*BARE) as relay, house(tmp_path, fallback=[relay.url]) as h:
+        posted = await h.notes.reply(d.id, "me too")
+        refs = nip10.thread_refs(posted.event)
+        assert refs.root is not None
+        assert refs.reply is not None
+        assert (refs.root.id, refs.root.pubkey, refs.reply.id) == (a.id, ME, d.id)
+
+
+async def test_without_the_whole_chain_an_answer_takes_the_root_that_the_chain_names(
+    tmp_path: Path,
+) -> None:
+    async with Relay() as relay, house(tmp_path, fallback=[relay.url]) as h:
+        above = answer(A1, "names the root", 6, ROOT)
+        below = signed(CY, content="x", tags=(("e", above.id, "", "reply"),), at=START + 7)
+        await h.keep(above, below)
+        root = nip10.thread_refs((await h.notes.reply(below.id, "y")).event).root
+        assert root is not None
+        assert root.id == ROOT.id
+        await h.keep(A11)
+        asked = len(relay.sent("REQ"))
+        root = nip10.thread_refs((await h.notes.reply(A11.id, "z")).event).root
+        assert root is not None
+        assert root.id == ROOT.id
+        assert all("ids" not in filter for _, _, filter in relay.sent("REQ")[asked:])

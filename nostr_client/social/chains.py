@@ -1,0 +1,112 @@
+"""Chains: what a note answers, and what that answers, up to the note that began it all (NIP-10).
+
+A chain is as long as its notes can be had: step by step from the store, and by `ascend` from
+relays. Bounded in steps and in time, whatever the tags of strangers claim.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from nostr_client.nips import nip10
+from nostr_client.protocol import kinds
+from nostr_client.protocol.event import Event
+from nostr_client.routing.arrivals import Asked
+from nostr_client.routing.courier import Courier
+from nostr_client.store.events import EventStore
+
+MOST_STEPS: Final = 500
+"""Notes above one, as far as they are here."""
+MOST_FETCHED: Final = 40
+"""Of those, how many are fetched at once, one after the other."""
+MOST_TAGGED: Final = 3
+"""People tagged in an answer who may have written what it answers."""
+
+
+@dataclass(slots=True)
+class Chain:
+    """`above` are the notes over `note`, the one it answers first; `missing` is the one over them
+    that is not here, None where the chain is whole."""
+
+    note: Event
+    above: list[Event] = field(default_factory=list)
+    missing: nip10.Ref | None = None
+    _hint: str = ""
+
+    @property
+    def top(self) -> Event:
+        """The highest note that is here."""
+        return self.above[-1] if self.above else self.note
+
+    @property
+    def root(self) -> nip10.Ref:
+        """The note that began the thread: the top of a whole chain; else what the highest note
+        that names one says it is."""
+        if self.missing is None:
+            return nip10.Ref(self.top.id, self._hint, self.top.pubkey)
+        for note in (*reversed(self.above), self.note):
+            root = nip10.thread_refs(note).root
+            if root is not None and nip10.names_root(note):
+                return root
+        return self.missing
+
+    async def climb(self, store: EventStore, known: Mapping[str, Event] | None = None) -> None:
+        """Go on upwards as far as the notes are in `known` or the store."""
+        seen = {self.note.id, *(note.id for note in self.above)}
+        while (ref := answered_by(self.top)) is not None:
+            note = (known or {}).get(ref.id) or await store.get(ref.id)
+            if note is None or ref.id in seen or len(self.above) >= MOST_STEPS:
+                self.missing = ref
+                return
+            seen.add(ref.id)
+            self.above.append(note)
+            self._hint = ref.relay
+        self.missing = None
+
+
+async def chain_of(
+    store: EventStore, note: Event, known: Mapping[str, Event] | None = None
+) -> Chain:
+    """The chain over `note` as far as it is here. Raises StoreError."""
+    chain = Chain(note)
+    await chain.climb(store, known)
+    return chain
+
+
+async def ascend(
+    courier: Courier, note: Event, *, limit: float, asked_for: bool = True
+) -> tuple[Chain, Asked]:
+    """The same; what is missing is fetched, for at most `limit` seconds and `MOST_FETCHED` notes.
+
+    Hints of strangers are used where `asked_for`: the person opens or answers it.
+    Raises StoreError.
+    """
+    loop = asyncio.get_running_loop()
+    end = loop.time() + limit
+    chain, asked = await chain_of(courier.store, note), Asked()
+    for _ in range(MOST_FETCHED):
+        ref, left = chain.missing, end - loop.time()
+        if ref is None or left <= 0:
+            break
+        authors = [ref.pubkey] if ref.pubkey else nip10.people_of(chain.top)[:MOST_TAGGED]
+        asked.add(
+            await courier.find(
+                [ref.id],
+                near=[ref.relay],
+                authors=authors,
+                limit=left,
+                asked_for=asked_for,
+            )
+        )
+        await chain.climb(courier.store)
+        if chain.missing == ref:
+            break
+    return chain, asked
+
+
+def answered_by(note: Event) -> nip10.Ref | None:
+    """What `note` answers directly; None for the beginning of a thread."""
+    return nip10.thread_refs(note).reply if note.kind == kinds.NOTE else None
