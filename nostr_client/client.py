@@ -47,6 +47,7 @@ from nostr_client.signing.signer import Signer, WatchOnly, gated
 from nostr_client.signing.verifier import Verifier
 from nostr_client.social.feed_sync import FeedSync
 from nostr_client.social.lists import Follows
+from nostr_client.social.missing import Missing
 from nostr_client.social.my_relays import MyRelays
 from nostr_client.social.note_views import NoteViews
 from nostr_client.social.notes import Notes
@@ -384,8 +385,11 @@ class NostrClient:
         sync: FeedSync = await enter(
             FeedSync(self.courier, self.follows, self.profiles, owner=me, folder=data, clock=clock)
         )
-        self.timeline = Timeline(self.courier, self.follows, views, sync, owner=me, clock=clock)
-        self.threads = Threads(self.courier, views)
+        missing = Missing(self.courier)
+        self.timeline = Timeline(
+            self.courier, self.follows, views, sync, missing, owner=me, clock=clock
+        )
+        self.threads = Threads(self.courier, views, missing)
         self.replication = Replication(
             store=self.store,
             ledger=self.copies,

@@ -77,6 +77,18 @@ def safe_line(text: str, limit: int = 0) -> str:
     return line
 
 
+def first_lines(text: str, most: int = 3, characters: int = 400) -> list[str]:
+    """The beginning of `text`, safe: at most `most` lines that say something; "…" where it goes on.
+
+    At most `characters` of it are looked at.
+    """
+    lines = [line for line in safe_text(text[:characters]).splitlines() if line.strip()]
+    kept = lines[:most]
+    if kept and (len(lines) > most or len(text) > characters):
+        kept[-1] = kept[-1].rstrip() + " …"
+    return kept
+
+
 def typeable(text: str) -> str:
     """What may stand in a text of one's own, typed, pasted or given to a command.
 

@@ -43,15 +43,18 @@ def feed(
             if not offline:
                 await _catch_up(client)
             newest = await client.timeline.home(limit=limit)
-            if not offline and await _learn_names(client, newest):
-                newest = await client.timeline.home(limit=limit)
+            if not offline:
+                newest = await client.timeline.complete(newest)
+                if await _learn_names(client, newest):
+                    newest = await client.timeline.home(limit=limit)
             for note in reversed(newest):
                 _show(run, note, most=MOST_LINES)
             if not newest and not follow and not run.json:
                 run.out.note("nothing to read yet: `nostr-client follow WHO` changes that")
             if follow:
                 async for note in client.timeline.watch(newest):
-                    _show(run, note, most=MOST_LINES)
+                    whole = [note] if offline else await client.timeline.complete([note])
+                    _show(run, whole[0], most=MOST_LINES)
 
     wait_for(work())
 
@@ -63,6 +66,7 @@ def thread(
 ) -> None:
     """Read a conversation; with --json each line is the event itself."""
     from nostr_client.cli.refs import note_ref
+    from nostr_client.cli.show import missing_words
 
     ref = note_ref(note)
     account = run.acting()
@@ -79,7 +83,7 @@ def thread(
             for depth, item in view.items:
                 _show(run, item, depth)
             if view.missing and not run.json:
-                run.out.note(f"{len(view.missing)} notes of this thread could not be found")
+                run.out.note(missing_words(view))
             if view.hidden and not run.json:
                 run.out.note(f"{view.hidden} further answers are not shown")
 
@@ -102,7 +106,9 @@ async def _catch_up(client: NostrClient) -> None:
 
 async def _learn_names(client: NostrClient, notes: Sequence[NoteView]) -> bool:
     """Ask for the profiles of the authors that are not known yet; is there something new?"""
-    strangers = {note.author.pubkey for note in notes if note.author.event is None}
+    shown = [person for note in notes for person in (note.author, note.reposted_by)]
+    shown += [quote.author for note in notes for quote in note.quotes]
+    strangers = {person.pubkey for person in shown if person and person.event is None}
     if not strangers:
         return False
     return (await client.profiles.fetch(strangers, limit=NAMES_LIMIT, in_passing=True)).new > 0

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from nostr_client.net.report import OVERTAKEN, Left
 from nostr_client.nips import nip19
 from nostr_client.protocol.kinds import NOTE
-from nostr_client.safe_text import cells, safe_line, safe_text
+from nostr_client.safe_text import cells, first_lines, safe_line, safe_text
 from nostr_client.social.profiles import raw_fields
 
 if TYPE_CHECKING:
@@ -23,15 +23,17 @@ if TYPE_CHECKING:
     from nostr_client.client import NostrClient
     from nostr_client.net.check import Step
     from nostr_client.protocol.event import Event
-    from nostr_client.social.views import NoteView, Posted, Profile, RelayRow
+    from nostr_client.social.views import NoteView, Posted, Profile, Quote, RelayRow, ThreadView
     from nostr_client.store.copies import Copy
 
 WORDS = 100
 """Terminal cells for a relay's own words."""
 MOST_NAMED: Final = 3
-"""People whom one line names."""
+"""People, or relays, whom one line names."""
 BAR: Final = "│ "
 END: Final = "└ "
+FORK: Final = "├ "
+"""Begins a line of ours between what people wrote."""
 _NARROWEST: Final = 20
 _OURS: Final = str.maketrans(
     {
@@ -105,20 +107,18 @@ def note_lines(note: NoteView, depth: int = 0, width: int = 0, most: int = 0) ->
 
     `width` is that of the terminal in cells, 0 without one; `most` lines of it are shown, 0 is all.
     """
-    who = name_of(note.author)
-    if note.author.handle:
-        who += f" ({note.author.handle})"
-    head = f"{who} · {when(note.event.created_at)}"
-    if note.reposted_by is not None:
-        head += f" · reposted by {name_of(note.reposted_by)}"
-    if note.reply_to is not None:
-        head += f" · to {name_of(note.reply_to)}"
-    if note.missing:
-        body = f"(the note {nip19.encode_note(note.missing)} is not here)"
-    else:
-        body = note.event.content
-    if note.warning is not None:
-        body = f"[content warning: {safe_line(note.warning, WORDS) or 'no reason given'}]\n{body}"
+    margin = "  " * min(depth, 8)
+    room = width - len(margin) if width else 0
+    lines = [_head(note)]
+    if note.orphan_of:
+        lines.append(f"{FORK}answers a note that is not here: {nip19.encode_note(note.orphan_of)}")
+    if not note.missing:
+        said = quoted(_body(note.event.content, note.warning), room)
+        if most and len(said) > most:
+            said[most:] = [f"{BAR}… {len(said) - most} more lines: nostr-client thread shows them"]
+        lines += said
+        for quote in note.quotes:
+            lines += _quote(quote, room)
     counts = [
         f"{count} {one if count == 1 else many}"
         for count, one, many in (
@@ -130,13 +130,50 @@ def note_lines(note: NoteView, depth: int = 0, width: int = 0, most: int = 0) ->
     ]
     if note.wanted:
         counts.append(f"{note.copies or 0} of {note.wanted} copies")
-    tail = " · ".join([code_of(note.event), *counts])
-    margin = "  " * min(depth, 8)
-    said = quoted(body, width - len(margin) if width else 0)
-    if most and len(said) > most:
-        said[most:] = [f"{BAR}… {len(said) - most} more lines: nostr-client thread shows them"]
-    lines = [head, *said, f"{END}{tail}"]
+    code = nip19.encode_note(note.missing) if note.missing else code_of(note.event)
+    lines.append(END + " · ".join([code, *counts]))
     return "\n".join(margin + line for line in lines) + "\n"
+
+
+def _head(note: NoteView) -> str:
+    who = name_of(note.author)
+    if note.author.handle:
+        who += f" ({note.author.handle})"
+    head = f"{who} · {when(note.event.created_at)}"
+    if note.missing:
+        return f"{head} · reposted a note that is not here"
+    if note.reposted_by is not None:
+        head += f" · reposted by {name_of(note.reposted_by)}"
+    if note.reply_to is not None:
+        head += f" · to {name_of(note.reply_to)}"
+    return head
+
+
+def _body(text: str, warning: str | None) -> str:
+    if warning is None:
+        return text
+    return f"[content warning: {safe_line(warning, WORDS) or 'no reason given'}]\n{text}"
+
+
+def _quote(quote: Quote, room: int) -> list[str]:
+    """The beginning of a note that another one quotes, under a line of ours: below that line the
+    author of the other note has no more words."""
+    if quote.event is None or quote.author is None:
+        return [f"{FORK}quotes a note that is not here: {nip19.encode_note(quote.id)}"]
+    event = quote.event
+    head = f"{FORK}quotes {name_of(quote.author)} · {when(event.created_at)} · {code_of(event)}"
+    text = "" if quote.warning is not None else "\n".join(first_lines(event.content))
+    return [head, *quoted(_body(text, quote.warning).rstrip("\n"), room)]
+
+
+def missing_words(view: ThreadView) -> str:
+    """How many notes of a thread are not here, and who was asked for them."""
+    asked = [url for url, end in view.ends.items() if end.answered]
+    named = ", ".join(safe_line(url, WORDS) for url in asked[:MOST_NAMED])
+    more = f" and {len(asked) - MOST_NAMED} more" if len(asked) > MOST_NAMED else ""
+    where = f"; asked: {named}{more}" if asked else ""
+    count = len(view.missing)
+    return f"{count} {'note' if count == 1 else 'notes'} of this thread could not be found{where}"
 
 
 def waiting_record(copy: Copy) -> dict[str, Any]:

@@ -54,6 +54,12 @@ def names_root(event: Event) -> bool:
     return marked or refs.root.id != refs.reply.id
 
 
+def refs_of(event: Event, name: str) -> list[Ref]:
+    """The events that the tags called `name` point to. Malformed tags are passed over."""
+    tags = (tag for tag in event.tags if len(tag) > 1 and tag[0] == name)
+    return [_ref(tag) for tag in tags if _is_hex64(tag[1])]
+
+
 def people_of(event: Event) -> list[str]:
     """The pubkeys that `event` tags. Malformed tags are passed over."""
     return list(filter(_is_hex64, event.values("p")))

@@ -11,13 +11,13 @@ from nostr_client.nips import nip10, nip27
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
+from nostr_client.social.missing import REPOSTS, Named, quoted_by
 from nostr_client.social.profiles import Profiles
 from nostr_client.social.turns import Turns
-from nostr_client.social.views import NoteView, Tally
+from nostr_client.social.views import NoteView, Profile, Quote, Tally
 from nostr_client.store.copies import Copy, CopyState
 from nostr_client.store.events import EventStore
 
-REPOSTS: Final = (kinds.REPOST, kinds.GENERIC_REPOST)
 ANSWERS: Final = frozenset({kinds.NOTE, kinds.REACTION, *REPOSTS})
 MOST_COUNTED: Final = 5_000
 """Answers that are counted for one page, the newest; beyond that counts stay behind."""
@@ -40,9 +40,11 @@ class NoteViews:
         shown = await self._shown(entries)
         notes = {event.id: event for event in shown.values() if event is not None}
         parents = await self._parents(notes.values())
+        parts, quotes, quoted = await self._quotes(notes.values())
         tallies = await self.tallies(notes)
+        written = (*entries, *notes.values(), *quoted.values())
         people = await self._profiles.get_many(
-            {event.pubkey for event in (*entries, *notes.values())} | set(parents.values())
+            {event.pubkey for event in written} | set(parents.values())
         )
         mine = [id for id, event in notes.items() if event.pubkey == self._owner]
         copies = await self._store.ledger.copies_of(mine) if mine else {}
@@ -63,7 +65,7 @@ class NoteViews:
                     event=event,
                     entry=entry,
                     author=people[event.pubkey],
-                    parts=shown_parts(event.content),
+                    parts=parts[event.id],
                     reply_to=people.get(parents.get(event.id, "")),
                     reposted_by=reposter,
                     tally=tallies[event.id],
@@ -71,6 +73,7 @@ class NoteViews:
                     mine=event.pubkey == self._owner,
                     copies=held,
                     wanted=wanted,
+                    quotes=tuple(_quote(n, quoted, people) for n in quotes[event.id]),
                 )
             )
         return views
@@ -116,6 +119,21 @@ class NoteViews:
             for event, result in zip(carried.values(), results, strict=True):
                 if result.held:
                     events[event.id] = event
+
+    async def _quotes(
+        self, notes: Iterable[Event]
+    ) -> tuple[dict[str, tuple[nip27.Part, ...]], dict[str, list[Named]], dict[str, Event]]:
+        """The parts of each note, what each quotes, and of that what is here."""
+        parts: dict[str, tuple[nip27.Part, ...]] = {}
+        quotes: dict[str, list[Named]] = {}
+        turns = Turns()
+        for note in notes:
+            await turns.rest()
+            parts[note.id] = shown_parts(note.content)
+            quotes[note.id] = quoted_by(note, parts[note.id])
+        ids = {named.id for some in quotes.values() for named in some}
+        held = await self._store.known(ids) if ids else {}
+        return parts, quotes, await _decoded(held)
 
     async def _parents(self, notes: Iterable[Event]) -> dict[str, str]:
         """Note id -> the pubkey it answers, where that can be told."""
@@ -169,6 +187,13 @@ class _Counts:
         return Tally(
             self.replies, len(self.reactions), len(self.reposts), tuple(self.mine), self.reposted
         )
+
+
+def _quote(named: Named, here: Mapping[str, Event], people: Mapping[str, Profile]) -> Quote:
+    event = here.get(named.id)
+    if event is None:
+        return Quote(named.id)
+    return Quote(event.id, event, people[event.pubkey], warning_of(event))
 
 
 async def _decoded(held: Mapping[str, bytes]) -> dict[str, Event]:

@@ -20,6 +20,7 @@ from nostr_client.protocol.filters import Filter
 from nostr_client.routing.arrivals import Asked
 from nostr_client.routing.courier import Courier
 from nostr_client.social.chains import answered_by, ascend, chain_of
+from nostr_client.social.missing import Missing
 from nostr_client.social.note_views import ANSWERS, MOST_COUNTED, NoteViews
 from nostr_client.social.views import ThreadView
 
@@ -40,10 +41,11 @@ MOST_RELAYS: Final = 16
 class Threads:
     """Conversations around a note."""
 
-    def __init__(self, courier: Courier, views: NoteViews) -> None:
+    def __init__(self, courier: Courier, views: NoteViews, missing: Missing) -> None:
         self._courier = courier
         self._store = courier.store
         self._views = views
+        self._missing = missing
 
     async def load(self, event_id: str) -> ThreadView:
         """The thread that `event_id` belongs to, as far as the store has it."""
@@ -102,7 +104,11 @@ class Threads:
         done = {event_id, *(ref.id for ref in (refs.root, refs.reply) if ref)}
         urls = [url for url in asked.answered if url in around.ends or url in above.ends]
         asked.add(await self._ask_down(event_id, done, urls, end))
-        return replace(await self.load(event_id), ends=asked.ends)
+        view = await self.load(event_id)
+        shown = [note for _, note in view.items]
+        if await self._missing.fetch(shown, opened=event_id if asked_for else ""):
+            view = await self.load(event_id)
+        return replace(view, ends=asked.ends)
 
     async def _ask_around(
         self, focus: Event, relays: Collection[str], asked_for: bool, limit: float

@@ -3,7 +3,7 @@
 A page goes on where the last one ended, at `(created_at, id)` of its last entry, so that notes
 which arrive meanwhile push nothing around. Nothing dated further ahead than `MAX_AHEAD` is shown
 before its time: a note from next year would stand on top until then. Nothing here waits for the
-network; `sync` starts the reading that fills the store.
+network but `complete`; `sync` starts the reading that fills the store.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from nostr_client.protocol.filters import Filter
 from nostr_client.routing.courier import Courier
 from nostr_client.social.feed_sync import FeedSync
 from nostr_client.social.lists import Follows
-from nostr_client.social.note_views import REPOSTS, NoteViews, target_of
+from nostr_client.social.missing import LIMIT, REPOSTS, Missing
+from nostr_client.social.note_views import NoteViews, target_of
 from nostr_client.social.views import Cursor, NoteView, SyncStatus, Tally
 from nostr_client.store.events import Watch
 
@@ -44,6 +45,7 @@ class Timeline:
         follows: Follows,
         views: NoteViews,
         sync: FeedSync,
+        missing: Missing,
         *,
         owner: str = "",
         clock: Callable[[], float] = time.time,
@@ -53,6 +55,7 @@ class Timeline:
         self._follows = follows
         self._views = views
         self._sync = sync
+        self._missing = missing
         self._owner = owner
         self._clock = clock
 
@@ -80,6 +83,23 @@ class Timeline:
         """Views of these notes, as many as are here, newest first: to show changed counts."""
         events = await self._store.query([Filter(ids=frozenset(ids))])
         return await self._views.of(events)
+
+    async def complete(
+        self, views: Sequence[NoteView], *, opened: str = "", limit: float = LIMIT
+    ) -> list[NoteView]:
+        """The same views once what they name and the store lacked was looked for on relays, at most
+        `limit` seconds: reposted and quoted notes. What was not found is still missing in them.
+
+        Relays that only strangers name are asked for the note `opened` (an id) alone, which the
+        person wants to see. Raises StoreError.
+        """
+        if not await self._missing.fetch(views, opened=opened, limit=limit):
+            return list(views)
+        found = await self._views.of([view.entry for view in views])
+        # A note that has come may quote others; theirs are not shown.
+        if not await self._missing.fetch(found, opened=opened, limit=limit):
+            return found
+        return await self._views.of([view.entry for view in views])
 
     async def tallies(self, ids: Collection[str]) -> dict[str, Tally]:
         """How these notes were answered so far; every id has an entry."""

@@ -96,14 +96,29 @@ class Tally:
 
 
 @dataclass(frozen=True, slots=True)
+class Quote:
+    """An event that a note quotes; `event` and `author` are None while it is not here.
+
+    `warning` is as in `NoteView`.
+    """
+
+    id: str
+    event: Event | None = None
+    author: Profile | None = None
+    warning: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class NoteView:
     """One line of a timeline or thread.
 
     `event` is the note to show and `entry` the event that put it there: the same, or the repost.
-    A repost whose note is not here has `missing` (its id), `entry` itself as `event` and no parts.
+    A repost whose note is not here has `missing` (its id), `entry` itself as `event`, whoever
+    reposted it as `author`, and no parts.
     `warning` is the reason of a content warning (NIP-36), possibly empty, or None without one.
     `copies` of `wanted` relays hold the note, own relay included; both None for others' notes.
     `parts` are those of the content's beginning, where it is very long (see `note_views`).
+    `quotes` are the first events that it quotes.
     `orphan_of` is, in a thread, the id of the note that it answers and that is not here.
     """
 
@@ -120,6 +135,7 @@ class NoteView:
     wanted: int | None = None
     missing: str = ""
     orphan_of: str = ""
+    quotes: tuple[Quote, ...] = ()
 
     @property
     def id(self) -> str:

@@ -8,14 +8,15 @@ from typing import Any
 import pytest
 
 from nostr_client.cli import show
-from nostr_client.cli.show import BAR, END, name_of, note_lines, profile_lines, quoted
+from nostr_client.cli.show import BAR, END, FORK, name_of, note_lines, profile_lines, quoted
+from nostr_client.net.outcome import End, How
 from nostr_client.net.report import Answer, Left, PublishReport
 from nostr_client.nips import nip19
 from nostr_client.protocol.event import Draft
 from nostr_client.protocol.keys import SecretKey
 from nostr_client.safe_text import cells
 from nostr_client.social.profiles import parse_profile
-from nostr_client.social.views import NoteView, Posted, Profile
+from nostr_client.social.views import NoteView, Posted, Profile, Quote, ThreadView
 
 JACK, MALLORY = SecretKey.generate(), SecretKey.generate()
 NOW = 1_790_000_000
@@ -56,6 +57,46 @@ def test_nor_does_a_line_that_the_terminal_wraps() -> None:
         assert len(lines) > 1
         assert all(line.startswith(f"    {BAR}") for line in lines)
         assert all(cells(line) <= 80 for line in lines)
+
+
+def test_a_quoted_note_stands_under_a_line_of_ours() -> None:
+    """What it says is behind a bar, cut, and cannot pass for the note that quotes it."""
+    words = f"first\n{FORGED}\n├ quotes Jack\nfourth \x1b[31m"
+    other = Draft(1, words, created_at=NOW).sign(JACK, NOW)
+    jack = Profile(other.pubkey, name="Jack · (x)")
+    held = Quote(other.id, other, jack)
+    gone, warned = Quote("9" * 64), Quote(other.id, other, jack, warning="gore")
+    note = view(f"look\n├ quotes Jack\n{FORGED}", quotes=(held, gone, warned))
+    _, *lines, tail = note_lines(note, width=200).removesuffix("\n").split("\n")
+    code = nip19.encode_note(other.id)
+    head = f"{FORK}quotes Jack . [x] · {show.when(NOW)} · {code}"
+    assert lines == [
+        *(BAR + line for line in note.event.content.split("\n")),
+        head,
+        *(BAR + line for line in ("first", FORGED, "├ quotes Jack …")),
+        f"{FORK}quotes a note that is not here: {nip19.encode_note('9' * 64)}",
+        head,
+        f"{BAR}[content warning: gore]",
+    ]
+    assert tail.startswith(END)
+
+
+def test_a_repost_of_what_is_not_here_is_nobodys_note() -> None:
+    note = view("", missing="9" * 64)
+    head, tail = note_lines(note).removesuffix("\n").split("\n")
+    assert head.endswith("mallory · " + show.when(NOW) + " · reposted a note that is not here")
+    assert tail == END + nip19.encode_note("9" * 64)
+
+
+def test_a_missing_parent_is_said() -> None:
+    lines = note_lines(view("so", orphan_of="9" * 64), depth=1).split("\n")
+    assert lines[1] == f"  {FORK}answers a note that is not here: {nip19.encode_note('9' * 64)}"
+    ends = {f"wss://{n}.example": End(url=f"wss://{n}.example", how=How.ANSWERED) for n in "abcd"}
+    words = show.missing_words(ThreadView("1" * 64, None, missing=("9" * 64,), ends=ends))
+    assert words == (
+        "1 note of this thread could not be found; asked: wss://a.example, wss://b.example,"
+        " wss://c.example and 1 more"
+    )
 
 
 def test_wrapped_lines_are_the_whole_text() -> None:

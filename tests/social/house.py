@@ -14,6 +14,7 @@ from nostr_client.routing.list_guard import ListGuard
 from nostr_client.signing.signer import LocalSigner
 from nostr_client.social.feed_sync import FeedSync
 from nostr_client.social.lists import Follows
+from nostr_client.social.missing import Missing
 from nostr_client.social.my_relays import MyRelays
 from nostr_client.social.note_views import NoteViews
 from nostr_client.social.notes import Notes
@@ -90,6 +91,7 @@ async def house(
         profiles = Profiles(courier, guard, owner=me, clock=clock)
         follows = Follows(courier, guard, me)
         views = NoteViews(r.store, profiles, me)
+        missing = Missing(courier, clock)
         async with FeedSync(
             courier, follows, profiles, owner=me, folder=folder, clock=clock
         ) as sync:
@@ -105,8 +107,8 @@ async def house(
                 relays=MyRelays(courier, guard, me),
                 views=views,
                 sync=sync,
-                timeline=Timeline(courier, follows, views, sync, owner=me, clock=clock),
-                threads=Threads(courier, views),
+                timeline=Timeline(courier, follows, views, sync, missing, owner=me, clock=clock),
+                threads=Threads(courier, views, missing),
             )
 
 
