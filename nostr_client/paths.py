@@ -165,10 +165,14 @@ class FolderLock:
 
     def _wait(self, fd: int) -> None:
         deadline = time.monotonic() + self._timeout
-        while not _try_lock(fd, shared=self._shared):
+        while not self._try(fd):
             if time.monotonic() >= deadline:
                 raise FolderInUse(f"{self.path.parent} is in use by {self._holder(fd)}")
             time.sleep(_LOCK_POLL)
+
+    def _try(self, fd: int) -> bool:
+        with translated(f"cannot lock {self.path}"):  # some network file systems have no locks
+            return _try_lock(fd, shared=self._shared)
 
     def _holder(self, fd: int) -> str:
         os.lseek(fd, 0, os.SEEK_SET)

@@ -303,3 +303,17 @@ def test_a_full_disk_has_an_error_of_its_own(
     ):
         with pytest.raises(StoreFull, match="the disk is full: make room on it"):
             act()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="it has locks of another kind")
+def test_a_file_system_without_locks_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import fcntl
+
+    def none(*_: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", none)
+    with pytest.raises(StoreError, match=r"cannot lock .*: No locks available"):
+        FolderLock(tmp_path / "lock").__enter__()

@@ -51,6 +51,8 @@ _log = logging.getLogger(__name__)
 POLL_SECONDS: Final = 0.25
 """How soon a watch hears of what another process stored."""
 PURGE_SECONDS: Final = 60.0
+SMALL: Final = 4096
+"""Bytes of a deletion that may have the room that is kept back, whatever it takes out."""
 _SAVE_AT_ONCE: Final = 2000
 _QUEUED_EVENTS: Final = 50_000
 
@@ -163,17 +165,21 @@ class EventStore(Asking, Keeping):
         return saved.results
 
     async def frees_room(self, event: Event) -> bool:
-        """Would `event` take out something that is here: a deletion, or a request to vanish?"""
+        """Would `event` take out something that is here: a deletion, or a request to vanish?
+
+        A deletion of more than `SMALL` bytes has to take out as much as it takes itself.
+        """
         if event.kind == VANISH:
-            return await self.count([Filter.of(authors=[event.pubkey])]) > 0
+            return await self._db.read(lambda c: self._removal.covers_any(c, event))
         if event.kind != DELETION:
             return False
         targets = rules.deletion_of(event)
-        for data in (await self.known(targets.ids)).values():
-            if event.pubkey in rules.deleters(Event.from_trusted(data)):
-                return True
+        named = [Event.from_trusted(data) for data in (await self.known(targets.ids)).values()]
+        gone = [one for one in named if event.pubkey in rules.deleters(one)]
         held = [await self.get_address(address) for address in targets.addresses]
-        return any(one is not None for one in held)
+        gone += [one for one in held if one is not None and one.created_at <= event.created_at]
+        freed = sum(len(one.json) for one in gone)
+        return freed > 0 and len(event.json) <= max(SMALL, freed)
 
     async def obey(self, requests: Sequence[Event], *, frees: bool = False) -> None:
         """Carry out requests to vanish (NIP-62) that are not kept themselves; durable on return.

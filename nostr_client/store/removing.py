@@ -142,11 +142,7 @@ class Removal:
         """
         if not rules.vanish_reaches(request, self._places):
             return
-        bound = {
-            "author": self._keys.author(request.pubkey),
-            "person": self._keys.tag("p", request.pubkey),
-            "until": request.created_at,
-        }
+        bound = self._bound(request)
         known = db.execute(_KNOWN, {**bound, "vanish": VANISH, "wrap": GIFT_WRAP}).fetchone()[0]
         self._mark(db, bound["author"], bound["until"], idle=not known)
         db.execute("DELETE FROM history WHERE author = :author AND created_at <= :until", bound)
@@ -160,6 +156,19 @@ class Removal:
             bound,
         )
         self.unfinished = True
+
+    def covers_any(self, db: sqlite3.Connection, request: Event) -> bool:
+        """Would a kind 62 event take out anything here? It may be any connection's `db`."""
+        reaches = rules.vanish_reaches(request, self._places)
+        return reaches and bool(self.covered(db, **self._bound(request), most=1))
+
+    def _bound(self, request: Event) -> dict[str, int]:
+        """What a request to vanish is about, as `covered` is asked."""
+        return {
+            "author": self._keys.author(request.pubkey),
+            "person": self._keys.tag("p", request.pubkey),
+            "until": request.created_at,
+        }
 
     def _mark(self, db: sqlite3.Connection, author: int, until: int, *, idle: bool) -> None:
         """Bar the return of what `author` wrote; `idle`: nothing of his was here."""

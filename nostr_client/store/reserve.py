@@ -8,6 +8,7 @@ is there again, nothing else is stored, by whichever process.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 from pathlib import Path
@@ -19,6 +20,7 @@ _SPARE: Final = 2**20
 """Bytes that are free beside it when it is taken: what is taken must not be the last."""
 _SCARCE: Final = 64 * 2**20
 _PIECE: Final = 2**18
+_CANNOT: Final = (errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS)
 
 
 class Reserve:
@@ -72,8 +74,7 @@ class Reserve:
         flags = os.O_WRONLY | os.O_CREAT | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
         fd = os.open(self.path, flags, 0o600)
         try:
-            if hasattr(os, "posix_fallocate"):
-                os.posix_fallocate(fd, 0, self._size)
+            if _allocated(fd, self._size):
                 return
             left = self._size
             while left > 0:  # no zeros: some file systems would keep no room for them
@@ -81,3 +82,17 @@ class Reserve:
             os.fsync(fd)
         finally:
             os.close(fd)
+
+
+def _allocated(fd: int, size: int) -> bool:
+    """Does the file take up so much room now? Not every file system can do that by itself, nor
+    does every C library help it out."""
+    if not hasattr(os, "posix_fallocate"):
+        return False
+    try:
+        os.posix_fallocate(fd, 0, size)
+    except OSError as error:
+        if error.errno not in _CANNOT:
+            raise
+        return False
+    return True

@@ -16,8 +16,9 @@ _ACCENTS: Final = re.compile(
     "[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]"
 )
 """Marks of no script of their own: in others, marks are vowels."""
-_MOST_KNOWN: Final = 10_000
-"""Characters that are known at a time."""
+_MOST_KNOWN: Final = 50_000
+"""Characters that are known at a time: more than are worth work, or a text of all would ever cost
+it anew."""
 _LONGEST: Final = 6
 """Characters that one stands for: a few stand for whole sentences."""
 _DRAWN: Final = (0x1F150, 0x1F170, 0x1F1E6)
@@ -48,8 +49,19 @@ _latin: Final = _Latin()
 
 def _look_of(char: str) -> str:
     table = _table()
+    if _stands_for_itself(char, table):  # most of all: a text may be made of nothing else
+        return char
     parts = unicodedata.normalize("NFKC", char)
     return "".join(table.get(ord(part)) or _plainest(part, table) for part in parts[:_LONGEST])
+
+
+def _stands_for_itself(char: str, table: dict[int, str]) -> bool:
+    return (
+        ord(char) not in table
+        and char.casefold() == char
+        and not unicodedata.decomposition(char)
+        and _ACCENTS.match(char) is None
+    )
 
 
 def _plainest(char: str, table: dict[int, str]) -> str:

@@ -62,7 +62,9 @@ async def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
 
     monkeypatch.setattr(Database, "_write", refuse)
     monkeypatch.setattr(reserves.shutil, "disk_usage", usage)
-    async with EventStore.open(tmp_path / "events.db", reserve=reserve) as store:
+    async with EventStore.open(
+        tmp_path / "events.db", service_urls=["wss://here.example"], reserve=reserve
+    ) as store:
         await store.save(NOTES)
         yield Kept(store, reserve, disk)
 
@@ -87,6 +89,19 @@ def test_without_fallocate_it_is_written(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.delattr(os, "posix_fallocate", raising=False)
     assert Reserve(tmp_path / "reserve", 1_000_000).take()
     assert (tmp_path / "reserve").stat().st_size == 1_000_000
+
+
+@pytest.mark.parametrize("number", [errno.EOPNOTSUPP, errno.EINVAL])
+def test_so_it_is_where_the_file_system_cannot_do_it(
+    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cannot(*_: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "posix_fallocate", cannot, raising=False)
+    reserve = Reserve(tmp_path / "reserve", 1_000_000)
+    assert reserve.take()
+    assert reserve.is_held
 
 
 def test_the_last_room_is_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -175,8 +190,19 @@ async def test_what_takes_nothing_out_frees_nothing(kept: Kept) -> None:
         make(ALICE, 5, NOW + 1, ("e", "ab" * 32)),
         make(BOB, 5, NOW + 1, ("e", NOTES[0].id)),
         make(BOB, 62, NOW + 1, ("relay", "ALL_RELAYS")),
+        make(ALICE, 62, NOW + 1, ("relay", "wss://there.example")),
+        make(ALICE, 62, NOW - 1, ("relay", "ALL_RELAYS")),
+        make(ALICE, 5, NOW - 1, ("a", f"0:{ALICE}:")),
+        make(ALICE, 5, NOW + 1, ("e", NOTES[0].id), content="x" * 5000),
     ):
         assert not await frees(other)
+    every = [("e", note.id) for note in NOTES]
+    assert await frees(make(ALICE, 5, NOW + 1, *every)), "large, and worth it"
+
+
+async def test_who_has_nothing_but_wraps_here_frees_room_by_vanishing(kept: Kept) -> None:
+    await kept.store.save([make(ALICE, 1059, NOW, ("p", BOB))])
+    assert await kept.store.frees_room(make(BOB, 62, NOW + 1, ("relay", "ALL_RELAYS")))
 
 
 async def test_what_fails_even_so_is_an_error(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nostr_client.errors import InvalidData
+from relays.moderation import lookalikes
 from relays.moderation.words import checked_word, found_in, narrow_word, pattern_of, plain
 from tests.relays.talk import note
 
@@ -212,3 +213,19 @@ def test_where_words_are_looked_for() -> None:
     assert not found_in(note("so bad", tags=(("title", "one"),)), two)
     assert not found_in(note("bad", kind=1059), pattern)
     assert not found_in(note("bad?iv=x", kind=4), pattern)
+
+
+def test_a_text_of_all_there_is_is_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[str] = []
+    look = lookalikes._plainest
+
+    def counted(char: str, table: dict[int, str]) -> str:
+        looked.append(char)
+        return look(char, table)
+
+    monkeypatch.setattr(lookalikes, "_plainest", counted)
+    lookalikes._latin.clear()
+    text = "".join(map(chr, range(0x3400, 0xD7A4)))  # Han and Hangul
+    for _ in range(3):
+        assert lookalikes.latin(text).startswith("\u3400\u3401")
+    assert len(looked) < 1000
