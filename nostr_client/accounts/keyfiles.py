@@ -101,12 +101,10 @@ class KeyFiles:
         path = self.path(record.pubkey)
         with translated(f"cannot read {path}"):
             try:
-                held = msgspec.json.decode(path.read_bytes(), type=dict[str, msgspec.Raw])
+                held = _fields(path.read_bytes())
             except (FileNotFoundError, msgspec.MsgspecError, UnicodeDecodeError):
                 held = {}
-        fields = held | msgspec.json.decode(
-            msgspec.json.encode(record), type=dict[str, msgspec.Raw]
-        )
+        fields = held | _fields(msgspec.json.encode(record))
         write_private(path, msgspec.json.format(msgspec.json.encode(fields)))
 
     def delete(self, pubkey: str) -> None:

@@ -155,15 +155,17 @@ class Run:
         """
         from nostr_client.client import NostrClient
 
+        sends = account is not None and account.can_sign and not offline
         async with NostrClient.open(
             pubkey=account.pubkey if account else None,
             paths=self.paths,
             config=self.config,
             own_relay=self.wants_own_relay,
-            locked=account is not None and account.can_sign and not offline,
+            locked=sends,
         ) as client:
             yield client
-            await client.replication.drain(MEANWHILE_LIMIT)
+            if sends:
+                await client.replication.drain(MEANWHILE_LIMIT)
 
     def show_trace(self, error: BaseException) -> None:
         """Where `error` came from, for `--debug`."""

@@ -66,7 +66,7 @@ class Wire(ClientConnection):
         self._size = 0
         self._fragments: list[bytes] = []
         self._fragments_size = 0
-        self._fragments_skipped = False
+        self._fragments_skipped = self._fragments_wanted = False
         self._news = False
         self._taker: asyncio.Future[None] | None = None
         self._gone = False
@@ -77,9 +77,12 @@ class Wire(ClientConnection):
         """When the last whole message, ping or pong came."""
 
     def bound(self, max_frame: int) -> None:
-        """Keep at most so many bytes of a message, and `LARGE_FRAME` of most."""
+        """Keep at most so many bytes of a message, and `LARGE_FRAME` of most.
+
+        What is compressed comes whole: of a part nothing could be read, nor of what follows it.
+        """
         self._reader.most = max_frame
-        self._reader.large = min(LARGE_FRAME, max_frame)
+        self._reader.large = max_frame if self.protocol.extensions else min(LARGE_FRAME, max_frame)
 
     def keep_large(self, keeps: Callable[[bytes], bool]) -> None:
         """`keeps` says by its beginning whether a message of more than `LARGE_FRAME` is wanted."""
@@ -172,12 +175,15 @@ class Wire(ClientConnection):
             self._messages.append(LeftOut(whole) if self._fragments_skipped else whole)
             self._size += len(whole)
             self._fragments.clear()
-            self._fragments_size, self._fragments_skipped = 0, False
+            self._fragments_size = 0
+            self._fragments_skipped = self._fragments_wanted = False
 
     def _fragments_kept(self) -> bool:
         if self._fragments_skipped or self._fragments_size > self._reader.most:
             return False
-        return self._reader.keeps(b"".join(self._fragments[:BEGINNING])[:BEGINNING])
+        if not self._fragments_wanted:  # asked once: a peer may send many pieces
+            self._fragments_wanted = self._reader.keeps(b"".join(self._fragments)[:BEGINNING])
+        return self._fragments_wanted
 
     def _wake(self) -> None:
         if self._taker is not None and not self._taker.done():

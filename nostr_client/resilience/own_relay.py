@@ -213,7 +213,7 @@ class OwnRelay:
         """Where it listens, or did last, and then where it did before: one relay, one database."""
         try:
             return msgspec.json.decode(self._urls.read_bytes(), type=tuple[str, ...])
-        except (OSError, msgspec.MsgspecError):
+        except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
             return ()
 
     # Inside
@@ -244,7 +244,7 @@ class OwnRelay:
         try:
             note = msgspec.json.decode((self.data / "relay.json").read_bytes(), type=_Note)
             note.url = normalize_relay_url(note.url)
-        except (OSError, msgspec.MsgspecError, InvalidData):
+        except (OSError, msgspec.MsgspecError, UnicodeDecodeError, InvalidData):
             return None
         return note if note.pid > 1 and is_loopback(note.url) else None
 

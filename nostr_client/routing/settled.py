@@ -33,7 +33,7 @@ class UrlFile:
         try:
             with self._path.open("rb") as file:
                 return msgspec.json.decode(file.read(_LARGEST), type=tuple[str, ...])
-        except (FileNotFoundError, msgspec.MsgspecError):
+        except (FileNotFoundError, msgspec.MsgspecError, UnicodeDecodeError):
             return None
         except OSError as error:
             raise StoreError(f"cannot read {self._path}: {error.strerror or error}") from error

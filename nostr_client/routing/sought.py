@@ -60,25 +60,29 @@ class Sought:
             now = int(self._clock())
             self._at |= {_key(pubkey, kind): now for pubkey in pubkeys}
             written = await asyncio.to_thread(self._write, dict(self._at))
-            self._at = written | self._at
+            self._at = _newest(written | self._at)
 
     def _read(self) -> dict[str, int]:
         if self._path is None:
             return {}
         try:
             return msgspec.json.decode(self._path.read_bytes(), type=dict[str, int])
-        except (OSError, msgspec.MsgspecError):
+        except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
             return {}
 
     def _write(self, mine: dict[str, int]) -> dict[str, int]:
         """What is written: together with what other processes wrote meanwhile."""
-        newest = sorted((self._read() | mine).items(), key=lambda item: -item[1])[:MOST]
+        newest = _newest(self._read() | mine)
         if self._path is not None:
             try:
-                write_private(self._path, msgspec.json.encode(dict(newest)))
+                write_private(self._path, msgspec.json.encode(newest))
             except StoreError as error:
                 log.warning("whose relay lists were looked for was not saved: %s", error)
-        return dict(newest)
+        return newest
+
+
+def _newest(at: dict[str, int]) -> dict[str, int]:
+    return dict(sorted(at.items(), key=lambda item: -item[1])[:MOST])
 
 
 def _key(pubkey: str, kind: int) -> str:

@@ -104,7 +104,7 @@ class Marks:
         self._path = path
         try:
             self._marks = msgspec.json.decode(path.read_bytes(), type=dict[str, Mark])
-        except (OSError, msgspec.MsgspecError):
+        except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
             self._marks = {}
         self._saved = msgspec.json.encode(self._marks, order="sorted")
 

@@ -227,7 +227,7 @@ class Profiles:
     def _read_domain(self, body: bytes, local: str) -> str:
         try:
             answer = msgspec.json.decode(body, type=dict[str, Any])
-        except (msgspec.MsgspecError, RecursionError):
+        except _BROKEN:
             raise NostrError("the domain's answer is not a JSON object") from None
         names = answer.get("names")
         found = names.get(local) if isinstance(names, dict) else None

@@ -23,7 +23,7 @@ def recall(paths: Paths) -> Remembered:
     """The choices of last time. A file that cannot be read counts as none: it holds only taste."""
     try:
         return msgspec.json.decode(_file(paths).read_bytes(), type=Remembered)
-    except (OSError, msgspec.MsgspecError):
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
         return Remembered()
 
 

@@ -12,9 +12,11 @@ import time
 import pytest
 
 from nostr_client.cli.exits import Exit
+from nostr_client.cli.run import MEANWHILE_LIMIT, Run
 from nostr_client.nips import nip19
 from nostr_client.protocol.event import Draft
 from nostr_client.protocol.keys import SecretKey
+from nostr_client.resilience.replication import Replication
 from tests.cli.conftest import DEAD, Home
 from tests.cli.test_notes import put
 from tests.conftest import StartRelay
@@ -148,3 +150,29 @@ async def test_a_first_feed_reads_at_the_own_relays_those_that_the_relays_know_n
         shown = await home.run("feed", "--json")
         assert (shown.code, shown.err) == (0, "")
         assert [event["id"] for event in shown.records] == [note.id]
+
+
+async def test_offline_nothing_is_sent_nor_waited_for(
+    home: Home, key: SecretKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody sends for who only looks at what is here: to wait for that would be in vain."""
+    home.configure()
+    await home.import_key(key)
+    waited: list[float] = []
+
+    async def drain(_: Replication, limit: float) -> bool:
+        waited.append(limit)
+        return False
+
+    monkeypatch.setattr(Replication, "drain", drain)
+    monkeypatch.setenv("NOSTR_CLIENT_HOME", str(home.folder))
+    monkeypatch.setattr("nostr_client.cli.run.keep_log", lambda path: None)
+    run = Run(json=False)
+    account = run.must_act()
+    for who, offline in ((account, True), (None, False)):
+        async with run.reading(who, offline=offline):
+            pass
+    assert waited == []
+    async with run.reading(account):
+        pass
+    assert waited == [MEANWHILE_LIMIT]

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from itertools import pairwise
+from secrets import token_hex
 
 import pytest
 
@@ -13,7 +14,7 @@ from nostr_client.net import backoff, delivery, outbox, subscription, wire
 from nostr_client.net.health import DOWN
 from nostr_client.net.outcome import How
 from nostr_client.net.pool import RelayPool
-from nostr_client.net.session import MAX_OFFENCES
+from nostr_client.net.session import MAX_OFFENCES, ClientSession
 from nostr_client.net.subscription import Arrival, Ended, EndOfStored, Item
 from nostr_client.protocol.event import Draft, Event
 from nostr_client.protocol.filters import Filter
@@ -249,6 +250,49 @@ async def test_a_large_event_in_pieces_is_left_out_too() -> None:
         got = await pool.fetch([NOTES], [relay.url])
         assert [event.id for event in got.events] == [small.id]
         assert got.ends[relay.url].problem == "1 too large to be kept were left out"
+
+
+async def test_a_large_event_in_many_pieces_is_judged_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """To look at its beginning again with each piece would cost its whole length each time."""
+    large = note("x" * 1_500_000)
+    judged: list[bytes] = []
+
+    async def script(peer: Peer) -> None:
+        wire_id = (await peer.next("REQ"))[1]
+        text = event(large)(wire_id).decode()
+        ends = [*range(1_200_000, len(text), 1_000), len(text)]
+        await peer.socket.send([text[a:b] for a, b in pairwise([0, *ends])])
+        await peer.send("EOSE", wire_id)
+        await peer.hang()
+
+    keeps = ClientSession.keeps
+
+    def counted(session: ClientSession, beginning: bytes) -> bool:
+        judged.append(beginning)
+        return keeps(session, beginning)
+
+    monkeypatch.setattr(ClientSession, "keeps", counted)
+    async with ScriptedRelay(script) as relay, pool_() as pool:
+        got = await pool.fetch([Filter.of(ids=[large.id])], [relay.url])
+    assert [event.id for event in got.events] == [large.id]
+    assert len(judged) <= 3  # its first piece, where the pieces became large, and the whole
+
+
+async def test_a_large_event_that_came_compressed() -> None:
+    """Of a part of it nothing could be read, nor of whatever comes after it."""
+    large, small = note(token_hex(1_500_000), at=1_700_000_001), note("small")
+    async with (
+        ScriptedRelay(honest([large, small]), compression="deflate") as relay,
+        RelayPool(verifier=PlainVerifier(), compression=True) as pool,
+    ):
+        got = await pool.fetch([NOTES], [relay.url])
+        assert [event.id for event in got.events] == [small.id]
+        assert got.ends[relay.url].problem == "1 too large to be kept were left out"
+        named = await pool.fetch([Filter.of(ids=[large.id])], [relay.url])
+        assert [event.id for event in named.events] == [large.id]
+        assert relay.connections == 1
 
 
 async def test_too_many_fragments(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -137,12 +137,17 @@ async def test_a_strangers_process_is_not_signalled(own: OwnRelay) -> None:
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"{", b"[]", b'{"pid": 1, "url": "ws://127.0.0.1:1"}', b'{"pid": 7, "url": "ws://x"}'],
+    [
+        *(b"", b"{", b"[]", b'["\xff"]', b'{"pid": 7, "url": "\xff"}'),
+        *(b'{"pid": 1, "url": "ws://127.0.0.1:1"}', b'{"pid": 7, "url": "ws://x"}'),
+    ],
 )
 async def test_a_damaged_note_is_no_relay(own: OwnRelay, content: bytes) -> None:
     own.data.mkdir(parents=True)
-    (own.data / "relay.json").write_bytes(content)
+    for name in ("relay.json", "urls.json"):
+        (own.data / name).write_bytes(content)
     assert not (await own.status()).running
+    assert own.urls() == ()
 
 
 async def test_another_service_on_its_port_is_no_relay(own: OwnRelay) -> None:

@@ -351,7 +351,7 @@ async def test_a_settled_relay_list_needs_no_other_relays(tmp_path: Path) -> Non
         async with guarded(tmp_path, known=False, fallback=fallback) as (_, guard):
             assert (await guard.conclusive(kinds.FOLLOWS)).words == {mine.url: Word.ANSWERED}
         (settled,) = tmp_path.glob("lists-*.settled.json")
-        settled.write_bytes(b"[[")  # a damaged note settles nothing
+        settled.write_bytes(b'["\xff"]')  # a damaged note settles nothing
         async with guarded(tmp_path, known=False, fallback=fallback) as (_, guard):
             with pytest.raises(ListNotRead):
                 await guard.conclusive(kinds.FOLLOWS)

@@ -11,6 +11,7 @@ from nostr_client.net.paging import Paging
 from nostr_client.protocol import kinds
 from nostr_client.protocol.filters import Filter
 from nostr_client.routing import reader
+from nostr_client.routing.reader import MOST_NEAR
 from nostr_client.routing.sought import BELIEVED, PAUSE, Sought
 from tests.routing import moody
 from tests.routing.rooms import (
@@ -177,7 +178,7 @@ async def test_what_was_sought_survives_damage_and_a_folder_that_takes_nothing(
     tmp_path: Path,
 ) -> None:
     path, clock = tmp_path / "sought.json", Clock()
-    for damage in (b"", b"{", b"[]", b'{"a": "b"}'):
+    for damage in (b"", b"{", b"[]", b'{"a": "b"}', b'{"\xff": 1}'):
         path.write_bytes(damage)
         assert Sought(path, clock).due([BEN_KEY], 10_002) == {BEN_KEY}
     one, other = Sought(path, clock), Sought(path, clock)
@@ -191,6 +192,27 @@ async def test_what_was_sought_survives_damage_and_a_folder_that_takes_nothing(
     assert nowhere.due([BEN_KEY, CY_KEY], 10_002) == set()
     clock.now += PAUSE
     assert nowhere.due([BEN_KEY, CY_KEY], 10_002) == {CY_KEY}
+
+
+async def test_the_longest_ago_is_forgotten_of_what_was_sought(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nostr_client.routing.sought.MOST", 3)
+    clock = Clock()
+    found = Sought(tmp_path / "sought.json", clock)
+    people = [f"{n:064x}"[::-1] for n in range(1, 6)]
+    for pubkey in people:
+        await found.in_vain([pubkey], 10_002)
+        clock.now += 1
+    assert found.due(people, 10_002) == set(people[:2])
+
+
+async def test_a_code_with_a_hundred_relays_has_a_few_asked(tmp_path: Path) -> None:
+    places = [f"ws://127.0.0.1:{port}" for port in range(1, 101)]
+    async with rooms(tmp_path) as r:
+        asked = await r.courier.find(["f" * 64], near=places)
+        assert len(asked.ends) == MOST_NEAR
+        assert set(asked.ends) <= set(places)
 
 
 async def test_a_relay_that_did_not_answer_may_have_the_list_that_others_have_not(

@@ -151,7 +151,7 @@ def test_marks_survive_and_a_damaged_file_is_an_empty_one(tmp_path: Path) -> Non
     marks.move("wss://a.example", 5, [BEN_KEY])
     marks.save()
     assert Marks(path).split("wss://a.example", [BEN_KEY, CY_KEY]) == (5, {BEN_KEY}, {CY_KEY})
-    for damage in (b"", b"{", b"[]", b'{"wss://a.example": 7}'):
+    for damage in (b"", b"{", b"[]", b'{"wss://a.example": 7}', b'{"\xff": 7}'):
         path.write_bytes(damage)
         assert Marks(path).split("wss://a.example", [BEN_KEY]) == (0, set(), {BEN_KEY})
 

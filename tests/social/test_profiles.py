@@ -207,6 +207,7 @@ async def test_a_name_is_looked_up_at_its_domain(tmp_path: Path, domain: Domain)
         ({"body": b'{"names":{"ben":7}}'}, False, "invalid"),
         ({"body": b'{"names":[]}'}, False, "invalid"),
         ({"body": b"<html>"}, None, "unreachable"),
+        ({"body": b'{"names":{"ben\xff":"no UTF-8"}}'}, None, "unreachable"),
         ({"status": 302}, None, "unreachable"),
         ({"status": 404}, None, "unreachable"),
         ({"error": ConnectFailed("https://x.example", "dns")}, None, "unreachable"),
