@@ -36,7 +36,7 @@ if TYPE_CHECKING:
         SignerError,
         StoreError,
     )
-    from nostr_client.net.outcome import End, How
+    from nostr_client.net.outcome import End, How, Outcome
     from nostr_client.net.pool import RelayPool
     from nostr_client.net.report import Answer, PublishReport
     from nostr_client.nips import nip19
@@ -77,6 +77,7 @@ __all__ = [
     "NostrClient",
     "NostrError",
     "NoteView",
+    "Outcome",
     "Paths",
     "Posted",
     "Profile",
@@ -108,7 +109,7 @@ _ROOMS = {
         "ConfigError InvalidData ListNotRead NostrError PublishFailed RelayError SignerError "
         "StoreError"
     ),
-    "net.outcome": "End How",
+    "net.outcome": "End How Outcome",
     "net.pool": "RelayPool",
     "net.report": "Answer PublishReport",
     "nips": "nip19",

@@ -119,6 +119,7 @@ class NostrClient:
         clock: Callable[[], float],
         *,
         locked: bool = False,
+        login: Signer | None = None,
     ) -> None:
         """Use `NostrClient.open`."""
         self.paths = paths
@@ -129,6 +130,7 @@ class NostrClient:
         self.own_relay_problem = ""
         self._clock = clock
         self._keyed = self.signer is not None or locked
+        self._login = self.signer or login
 
     @classmethod
     @asynccontextmanager
@@ -143,6 +145,7 @@ class NostrClient:
         own_relay: bool = False,
         key_only_here: bool = False,
         locked: bool = False,
+        login: Signer | None = None,
         clock: Callable[[], float] = time.time,
     ) -> AsyncIterator[NostrClient]:
         """A client at work until the block ends.
@@ -153,6 +156,8 @@ class NostrClient:
         means none at all.
         `locked` says that the key of `pubkey` is on this machine, though not unlocked: the relay
         list is then the person's own word, and its relays are dialled wherever they lead.
+        `login` signs for a client without a `signer`, and nothing but the answer to an own relay
+        that wants to know who reads (NIP-42).
         `own_relay` has the relay of one's own found or started: a process that stays a little
         longer than this one. `key_only_here` says that the key was made by this
         program and never left this machine, so that nobody else can have written lists with it
@@ -164,7 +169,7 @@ class NostrClient:
         settings = config or load_config(where.config / "config.toml")
         chosen = settings.relays if relays is None else tuple(relays)  # None: the starters
         async with AsyncExitStack() as stack:
-            self = cls(where, settings, signer, pubkey, clock, locked=locked)
+            self = cls(where, settings, signer, pubkey, clock, locked=locked, login=login)
             await self._build(stack, chosen, key_only_here)
             if own_relay:
                 await self._use_own_relay(OwnRelay(where), stack)
@@ -260,8 +265,9 @@ class NostrClient:
         relays: Sequence[str] | None = None,
         timeout: float = 10.0,  # noqa: ASYNC109 - it ends in an answer, not in an error
     ) -> Found:
-        """Ask relays and the store: what is known then, newest first; `ends` of the answer tells
-        for each relay what it did.
+        """Ask relays and the store: what is known then, newest first. `outcome` of the answer says
+        what it came to, `missed` which relays did not send all they have, and why, and `ends` for
+        each relay what it did.
 
         Without `relays` the filters' authors are asked for where they write, and all else at
         the client's own relays. `relays` count as given by the person and are dialled wherever
@@ -338,7 +344,7 @@ class NostrClient:
                 proxy=self.config.proxy,
                 compression=self.config.compression,
                 known=self.store.known,
-                authenticate=self._authenticate if self.signer else None,
+                authenticate=self._authenticate if self._login else None,
                 dial=policy,
                 outages=Outages(data / "outages.json", self._clock),
                 own=[me] if me else [],
@@ -442,19 +448,11 @@ class NostrClient:
             await asyncio.sleep(STORE_PAUSE)
 
     async def _authenticate(self, url: str, challenge: str) -> Event | None:
-        """NIP-42, for the account's own relays only: others need not learn who is reading.
-
-        They are those that the person names, in a list of theirs or in the configuration. That a
-        relay holds what the account wrote makes it nobody's.
-        """
-        if self.signer is None:
-            return None
-        own = await self.book.relays_of(self.pubkey)
-        named = (*own.write, *own.read) if own.source == "list" else self.book.own_word
-        if url not in {*named, *self.book.fallback, self.book.policy.own_relay}:
+        """NIP-42, for the account's own relays only: others need not learn who is reading."""
+        if self._login is None or url not in await self.book.own():
             return None
         tags = (("relay", url), ("challenge", challenge))
-        event = await self.signer.sign(Draft(kinds.AUTH, "", tags))
+        event = await self._login.sign(Draft(kinds.AUTH, "", tags))
         self.guard.introduced.add(url)
         return event
 

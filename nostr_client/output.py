@@ -46,9 +46,9 @@ def json_line_of(encoded: bytes) -> str:
 class Output:
     """Where one command's words go.
 
-    With `json`, results are JSON lines on `out`, an error is one on `err`, and notes are not
-    printed. A reader that has gone away (`| head`) ends the program quietly; where nothing can be
-    written, as on a full disk, NotWritten is raised.
+    With `json`, results are JSON lines on `out`, an error is one on `err`, and so is a note that
+    has a record; other notes are not printed. A reader that has gone away (`| head`) ends the
+    program quietly; where nothing can be written, as on a full disk, NotWritten is raised.
     """
 
     def __init__(self, json: bool, out: TextIO | None = None, err: TextIO | None = None) -> None:
@@ -60,15 +60,20 @@ class Output:
         """One result: `record` for programs, `plain` (made safe here) for people."""
         _write(self._out, json_line(record) if self.json else safe_text(plain))
 
-    def note(self, text: str) -> None:
-        """What a person may like to know meanwhile; never part of the result."""
+    def note(self, text: str, record: Mapping[str, Any] | None = None) -> None:
+        """What a person may like to know meanwhile; never part of the result. For programs it is
+        `record`, or nothing."""
         if not self.json:
             _write(self._err, safe_text(text))
+        elif record:
+            _write(self._err, json_line(record))
 
-    def fail(self, message: str, code: int = 1) -> int:
-        """Say what went wrong, in one line; returns `code`, for the command to exit with."""
+    def fail(self, message: str, code: int = 1, record: Mapping[str, Any] | None = None) -> int:
+        """Say what went wrong, in one line, for programs with `record` beside it; returns `code`,
+        for the command to exit with."""
         line = " ".join(safe_text(message).split())
-        _write(self._err, json_line({"error": line}) if self.json else f"error: {line}")
+        told = {"error": line, **(record or {})}
+        _write(self._err, json_line(told) if self.json else f"error: {line}")
         return code
 
 

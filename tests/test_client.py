@@ -681,6 +681,7 @@ async def test_a_fetch_reads_pages_to_the_end_and_says_what_each_relay_did(
             wall.url: (How.NOT_ALLOWED, 0, "members only"),
             DEAD: (How.UNREACHABLE, 0, ""),
         }
+        assert list(found.missed) == [wall.url, DEAD]
         assert not found.complete
         assert (await c.fetch(wanted)).complete
 

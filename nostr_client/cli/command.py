@@ -16,7 +16,7 @@ import typer
 from typer.core import TyperGroup
 
 from nostr_client.cli.blots import blotted
-from nostr_client.cli.exits import Exit, exit_code_of
+from nostr_client.cli.exits import CommandError, Exit, exit_code_of
 from nostr_client.cli.waiting import Terminated
 from nostr_client.errors import NostrError
 
@@ -80,10 +80,8 @@ KEEPING: Final = PLAIN | {"password_fd"}
 """Those of one that creates or imports a key."""
 UNLOCKING: Final = KEEPING | {"account"}
 """Those of one that uses a key, and no network."""
-READING: Final = PLAIN | {"account", "own_relay"}
-"""Those of one that opens a client and signs nothing."""
-WRITING: Final = READING | {"password_fd"}
-"""Those of one that signs."""
+CLIENT: Final = UNLOCKING | {"own_relay"}
+"""Those of one that opens a client: to sign, or to log in to own relays where it reads."""
 
 
 def add_command(app: typer.Typer, name: str, function: Command, taken: frozenset[str]) -> None:
@@ -142,7 +140,8 @@ def _run(run: Run, work: Callable[[], None]) -> int:
 def _expected(run: Run, error: NostrError) -> int:
     if run.debug:
         run.show_trace(error)
-    return run.out.fail(blotted(str(error)), exit_code_of(error))
+    record = error.record if isinstance(error, CommandError) else {}
+    return run.out.fail(blotted(str(error)), exit_code_of(error), record)
 
 
 def _first_of(group: ExceptionGroup[NostrError]) -> NostrError:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import IntEnum
+from typing import Any
 
 from nostr_client.errors import (
     DecryptionFailed,
@@ -26,6 +28,9 @@ class Exit(IntEnum):
     NOT_FOUND = 4
     LOCKED = 5
     NOT_READ = 6
+    NO_ANSWER = 7
+    NOT_ALLOWED = 8
+    INCOMPLETE = 9
     INTERRUPTED = 130
 
 
@@ -34,9 +39,12 @@ MEANINGS = {
     Exit.ERROR: "an error; it was said in one line on standard error",
     Exit.USAGE: "used in a wrong way: a bad argument, a secret key in it, no terminal",
     Exit.NOT_ACCEPTED: "no relay but your own has it; it is kept, and tried again where that helps",
-    Exit.NOT_FOUND: "what was asked for is neither here nor on the relays that answered",
+    Exit.NOT_FOUND: "nothing there: every relay that was asked answered, and has nothing of it",
     Exit.LOCKED: "no key to sign with: no account, no password, a wrong one, or watch-only",
     Exit.NOT_READ: "a list was not published, since its latest version could not be read first",
+    Exit.NO_ANSWER: "nobody answered, and nothing of it is here",
+    Exit.NOT_ALLOWED: "it may not be read: relays want to know who asks, or will not have you",
+    Exit.INCOMPLETE: "what was shown is not all, or nothing was found and not every relay answered",
     Exit.INTERRUPTED: "interrupted",
 }
 """Shown at the end of `nostr-client --help`."""
@@ -53,11 +61,17 @@ _CODES: tuple[tuple[type[NostrError], Exit], ...] = (
 
 
 class CommandError(NostrError):
-    """A command cannot go on, and says so with an exit code of its own choice."""
+    """A command cannot go on, and says so with an exit code of its own choice.
 
-    def __init__(self, message: str, code: Exit = Exit.ERROR) -> None:
+    `record` stands beside the words in what `--json` prints.
+    """
+
+    def __init__(
+        self, message: str, code: Exit = Exit.ERROR, record: Mapping[str, Any] | None = None
+    ) -> None:
         super().__init__(message)
         self.code = code
+        self.record = record or {}
 
 
 def exit_code_of(error: NostrError) -> Exit:

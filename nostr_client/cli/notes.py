@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nostr_client.cli.command import READING, WRITING, add_command
+from nostr_client.cli.command import CLIENT, add_command
 from nostr_client.cli.exits import CommandError, Exit
 from nostr_client.cli.waiting import wait_for
 
@@ -119,5 +119,5 @@ def _content(text: str) -> str:
 def add_to(app: typer.Typer) -> None:
     """The commands of this file stand at the top level."""
     for function in (post, reply, react, repost, delete):
-        add_command(app, function.__name__, function, WRITING)
-    add_command(app, "send", send, READING)
+        add_command(app, function.__name__, function, CLIENT)
+    add_command(app, "send", send, CLIENT)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nostr_client.cli.command import READING, WRITING, add_command, group_with_default
+from nostr_client.cli.command import CLIENT, add_command, group_with_default
 from nostr_client.cli.exits import CommandError, Exit
 from nostr_client.cli.waiting import wait_for
 
@@ -36,18 +36,19 @@ def show_profile(
 ) -> None:
     """Show who somebody says they are."""
     from nostr_client.cli import show
+    from nostr_client.cli.outcomes import conclude
 
     account = run.acting() if who else run.must_act()
 
     async def work() -> None:
         async with run.reading(account) as client:
             pubkey = await client.profiles.resolve(who) if who else client.pubkey
-            await client.profiles.fetch([pubkey])
+            asked = await client.profiles.fetch([pubkey])
             await client.profiles.check_nip05(pubkey)
             profile = await client.profiles.get(pubkey)
             run.out.emit(show.profile_record(profile), show.profile_lines(profile, run.width))
-            if profile.event is None:
-                raise CommandError("no profile was found", Exit.NOT_FOUND)
+            shown = profile.event is not None
+            await conclude(run, client, asked.ends, shown=shown, nothing="no profile was found")
 
     wait_for(work())
 
@@ -128,25 +129,30 @@ def unfollow(run: Run, who: Who, without: Without = None) -> None:
 def follows(run: Run) -> None:
     """List whom you follow."""
     from nostr_client.cli import show
+    from nostr_client.cli.outcomes import conclude
 
     account = run.must_act()
 
     async def work() -> None:
         async with run.reading(account) as client:
+            asked = await client.follows.fetch()
             profiles = await client.profiles.get_many(await client.follows.pubkeys())
             for profile in profiles.values():
                 run.out.emit(
                     show.profile_record(profile), f"{show.name_of(profile)}  {profile.npub}"
                 )
+            shown = await client.follows.event() is not None
+            nothing = "no list of whom you follow was found"
+            await conclude(run, client, asked.ends, shown=shown, nothing=nothing)
 
     wait_for(work())
 
 
 def add_to(app: typer.Typer) -> None:
     """`profile` is a group, the others stand at the top level."""
-    add_command(profile_app, "show", show_profile, READING)
-    add_command(profile_app, "set", set_profile, WRITING)
+    add_command(profile_app, "show", show_profile, CLIENT)
+    add_command(profile_app, "set", set_profile, CLIENT)
     app.add_typer(profile_app, name="profile")
-    add_command(app, "follow", follow, WRITING)
-    add_command(app, "unfollow", unfollow, WRITING)
-    add_command(app, "follows", follows, READING)
+    add_command(app, "follow", follow, CLIENT)
+    add_command(app, "unfollow", unfollow, CLIENT)
+    add_command(app, "follows", follows, CLIENT)

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
 
-from nostr_client.cli.command import READING, add_command
+from nostr_client.cli.command import CLIENT, add_command
 from nostr_client.cli.exits import CommandError, Exit
 from nostr_client.cli.waiting import wait_for
 
 if TYPE_CHECKING:
     from nostr_client.cli.run import Run
     from nostr_client.client import NostrClient
+    from nostr_client.net.outcome import End
     from nostr_client.social.views import NoteView
 
 CATCH_UP = 10.0
@@ -36,12 +37,13 @@ def feed(
     offline: Annotated[bool, typer.Option("--offline", help="Only what is here.")] = False,
 ) -> None:
     """Read the home timeline, oldest first; with --json each line is the event itself."""
+    from nostr_client.cli.outcomes import login_hint, say_missed
+
     account = run.must_act()
 
     async def work() -> None:
         async with run.reading(account, offline=offline) as client:
-            if not offline:
-                await _catch_up(client)
+            ends = {} if offline else await _catch_up(client)
             newest = await client.timeline.home(limit=limit)
             if not offline:
                 newest = await client.timeline.complete(newest)
@@ -49,8 +51,13 @@ def feed(
                     newest = await client.timeline.home(limit=limit)
             for note in reversed(newest):
                 _show(run, note, most=MOST_LINES)
-            if not newest and not follow and not run.json:
-                run.out.note("nothing to read yet: `nostr-client follow WHO` changes that")
+            if newest:
+                say_missed(run, ends, await login_hint(run, client, ends.values()))
+            else:
+                problem = await _nothing_to_read(run, client, ends, offline)
+                if not follow:
+                    raise problem
+                run.out.note(str(problem), problem.record)
             if follow:
                 async for note in client.timeline.watch(newest):
                     whole = [note] if offline else await client.timeline.complete([note])
@@ -65,6 +72,7 @@ def thread(
     offline: Annotated[bool, typer.Option("--offline", help="Only what is here.")] = False,
 ) -> None:
     """Read a conversation; with --json each line is the event itself."""
+    from nostr_client.cli.outcomes import conclude
     from nostr_client.cli.refs import note_ref
     from nostr_client.cli.show import missing_words
 
@@ -78,20 +86,22 @@ def thread(
                 view = await client.threads.fetch(ref.id, relays=ref.relays, author=ref.author)
             else:
                 view = await client.threads.load(ref.id)
-            if not view.items:
+            if not view.items and offline:
                 raise CommandError("this note is not here", Exit.NOT_FOUND)
             for depth, item in view.items:
                 _show(run, item, depth)
-            if view.missing and not run.json:
+            if view.items and view.missing and not run.json:
                 run.out.note(missing_words(view))
             if view.hidden and not run.json:
                 run.out.note(f"{view.hidden} further answers are not shown")
+            shown, nothing = bool(view.items), "this note was not found"
+            await conclude(run, client, view.ends, shown=shown, nothing=nothing)
 
     wait_for(work())
 
 
-async def _catch_up(client: NostrClient) -> None:
-    """Wait until the relays have sent what they hold, but not for ever."""
+async def _catch_up(client: NostrClient) -> Mapping[str, End]:
+    """Wait until the relays have sent what they hold, but not for ever; how each of them ended."""
     import asyncio
     import contextlib
 
@@ -102,6 +112,22 @@ async def _catch_up(client: NostrClient) -> None:
             while not client.timeline.status.is_caught_up and patience > 0:
                 patience = patience - PAUSE if client.timeline.status.is_settled else PASSING
                 await asyncio.sleep(PAUSE)
+    return client.timeline.status.ends
+
+
+async def _nothing_to_read(
+    run: Run, client: NostrClient, ends: Mapping[str, End], offline: bool
+) -> CommandError:
+    """Why the feed is empty."""
+    from nostr_client.cli.outcomes import login_hint, not_found, outcome_record
+
+    if offline:
+        return CommandError("there is nothing to read here yet", Exit.NOT_FOUND)
+    problem = not_found("nothing to read", ends, await login_hint(run, client, ends.values()))
+    if problem.code is Exit.NOT_FOUND and not await client.follows.pubkeys():
+        words = "nothing to read yet: `nostr-client follow WHO` changes that"
+        return CommandError(words, problem.code, outcome_record(ends.values(), found=False))
+    return problem
 
 
 async def _learn_names(client: NostrClient, notes: Sequence[NoteView]) -> bool:
@@ -123,5 +149,5 @@ def _show(run: Run, note: NoteView, depth: int = 0, most: int = 0) -> None:
 
 def add_to(app: typer.Typer) -> None:
     """The commands of this file stand at the top level."""
-    add_command(app, "feed", feed, READING)
-    add_command(app, "thread", thread, READING)
+    add_command(app, "feed", feed, CLIENT)
+    add_command(app, "thread", thread, CLIENT)

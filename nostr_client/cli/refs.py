@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from nostr_client.cli.exits import CommandError, Exit
+from nostr_client.cli.outcomes import not_found
 from nostr_client.nips import nip19
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ async def find_note(client: NostrClient, note: NoteRef) -> str:
     if await client.store.get(note.id) is None:
         client.book.policy.ask(note.relays)
         authors = [note.author] if note.author else []
-        await client.courier.find([note.id], near=note.relays, authors=authors)
+        asked = await client.courier.find([note.id], near=note.relays, authors=authors)
         if await client.store.get(note.id) is None:
-            raise CommandError("no relay that answered has this note", Exit.NOT_FOUND)
+            raise not_found("this note was not found", asked.ends)
     return note.id

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nostr_client.cli.command import PLAIN, READING, WRITING, add_command, group_with_default
+from nostr_client.cli.command import CLIENT, PLAIN, add_command, group_with_default
 from nostr_client.cli.exits import Exit
 from nostr_client.cli.waiting import wait_for
 
@@ -29,13 +29,16 @@ StartEmpty = Annotated[
 def list_(run: Run) -> None:
     """List the relays you write to and read from."""
     from nostr_client.cli import show
+    from nostr_client.cli.outcomes import conclude
 
     account = run.must_act()
 
     async def work() -> None:
         async with run.reading(account) as client:
+            asked = await client.courier.learn([client.pubkey])
             for row in await client.relays.rows():
                 run.out.emit(show.relay_record(row), show.relay_line(row))
+            await conclude(run, client, asked.ends, shown=True, nothing="")
 
     wait_for(work())
 
@@ -139,7 +142,7 @@ def _warn_of_end(run: Run, url: str) -> None:
         run.out.note(f"{url}: {end}")
 
 
-add_command(app, "list", list_, READING)
-add_command(app, "add", add, WRITING)
-add_command(app, "remove", remove, WRITING)
+add_command(app, "list", list_, CLIENT)
+add_command(app, "add", add, CLIENT)
+add_command(app, "remove", remove, CLIENT)
 add_command(app, "check", check, PLAIN)

@@ -17,7 +17,7 @@ from nostr_client.cli import unlock
 from nostr_client.cli.exits import CommandError, Exit
 from nostr_client.cli.logs import keep_log, trace_of
 from nostr_client.cli.waiting import wait_for
-from nostr_client.errors import AccountError
+from nostr_client.errors import AccountError, NostrError
 from nostr_client.output import Output
 from nostr_client.paths import Paths, paths
 
@@ -36,6 +36,8 @@ NO_ACCOUNT = (
     "one, `account watch` reads as somebody"
 )
 
+LOGIN_HINT = "it may let you in with your password: --password-fd N, or $NOSTR_CLIENT_PASSWORD"
+
 
 @dataclass
 class Run:
@@ -47,6 +49,8 @@ class Run:
     password_fd: int | None = None
     own_relay: bool | None = None
     exit_code: int = Exit.DONE
+    login_problem: str = ""
+    """Why an own relay is not told who reads, and what changes that; empty when it is told."""
 
     def __post_init__(self) -> None:
         self._from_environment = unlock.take_from_environment()
@@ -149,23 +153,47 @@ class Run:
     async def reading(
         self, account: Account | None, *, offline: bool = False
     ) -> AsyncIterator[NostrClient]:
-        """A client that signs nothing, as `account` or as nobody.
+        """A client that signs nothing but logins to own relays, as `account` or as nobody.
 
         What the account wrote earlier and no relay has yet is sent meanwhile, unless `offline`.
         """
         from nostr_client.client import NostrClient
 
         sends = account is not None and account.can_sign and not offline
+        login = self._login(account) if account is not None and not offline else None
         async with NostrClient.open(
             pubkey=account.pubkey if account else None,
             paths=self.paths,
             config=self.config,
             own_relay=self.wants_own_relay,
             locked=sends,
+            login=login,
         ) as client:
             yield client
             if sends:
                 await client.replication.drain(MEANWHILE_LIMIT)
+
+    def _login(self, account: Account) -> Signer | None:
+        """What tells own relays who reads, if it takes no question to the person."""
+        from nostr_client.accounts.keyfiles import Protection
+        from nostr_client.cli.login import LoginSigner
+
+        if not account.can_sign:
+            self.login_problem = "this account is watch-only: it cannot log in"
+            return None
+        password = self.given_password if account.protection is Protection.PASSWORD else None
+        if account.protection is Protection.PASSWORD and password is None:
+            self.login_problem = LOGIN_HINT
+            return None
+
+        async def unlock() -> Signer:
+            try:
+                return await self.accounts.signer(account, password)
+            except NostrError as error:
+                self.login_problem = f"not logged in: {error}"
+                raise
+
+        return LoginSigner(account.pubkey, unlock)
 
     def show_trace(self, error: BaseException) -> None:
         """Where `error` came from, for `--debug`."""

@@ -1,8 +1,10 @@
-"""How one relay's part of a question ended, as a value (pure)."""
+"""How one relay's part of a question ended, and what all of them come to, as values (pure)."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import Enum
+from typing import Final
 
 import msgspec
 
@@ -11,6 +13,8 @@ from nostr_client.safe_text import safe_line
 
 WORDS_SHOWN = 120
 """Terminal cells that a relay's own words take in one line."""
+MOST_NAMED: Final = 3
+"""Relays whose end one line tells."""
 
 
 class How(Enum):
@@ -68,3 +72,74 @@ class End(msgspec.Struct, frozen=True, kw_only=True):
         said = f"{self.prefix}: {self.reason}" if self.prefix else self.reason
         words = safe_line(said or self.problem, WORDS_SHOWN)
         return f"{self.url}: {self.how.value}" + (f" ({words})" if words else "")
+
+
+class Outcome(Enum):
+    """What a question to relays came to. The values are for records and lines of ours."""
+
+    FOUND = "found"
+    """There is something, and no sign that a relay has more than it sent."""
+    INCOMPLETE = "incomplete"
+    """What was found is known not to be all; or nothing was, and not every relay answered."""
+    NOTHING = "nothing there"
+    """Every relay that matters answered, and has nothing."""
+    NO_ANSWER = "nobody answered"
+    NOT_ALLOWED = "not allowed"
+    """Nothing was found, and those who may have it want to know who asks, or will not have us."""
+
+
+def outcome_of(ends: Iterable[End], *, found: bool) -> Outcome:
+    """The sum of how relays ended; `found`: there is something to show, wherever it was."""
+    every = list(ends)
+    missed = missed_of(every)
+    if found:
+        cut = any(end.events or end.how is How.INCOMPLETE for end in missed)
+        return Outcome.INCOMPLETE if cut else Outcome.FOUND
+    heard = any(_spoke(end) for end in every if not end.spare)
+    if not heard and any(end.how is How.NOT_ALLOWED for end in missed):
+        return Outcome.NOT_ALLOWED
+    if not any(_spoke(end) for end in every):
+        return Outcome.NO_ANSWER
+    return Outcome.INCOMPLETE if missed else Outcome.NOTHING
+
+
+def missed_of(ends: Iterable[End]) -> tuple[End, ...]:
+    """The relays that the answer depends on and that did not send all they have.
+
+    Those that were not to be asked, or not waited for since others had it, are none of them.
+    """
+    fine = (How.ANSWERED, How.NOT_AWAITED, How.NOT_ASKED)
+    return tuple(end for end in ends if not end.spare and end.how not in fine)
+
+
+def in_words(ends: Iterable[End], *, found: bool) -> str:
+    """The outcome in one line, with what the first few relays that were missed did; safe to print.
+
+    Empty where everything was found.
+    """
+    every = list(ends)
+    outcome, missed = outcome_of(every, found=found), missed_of(every)
+    if outcome is Outcome.FOUND and not missed:
+        return ""
+    if outcome is Outcome.FOUND:
+        heard = any(_spoke(end) for end in every)
+        words = "not every relay answered" if heard else "nobody answered; this is what was here"
+    elif outcome is Outcome.INCOMPLETE:
+        words = "this is not all" if found else "not every relay answered"
+    else:
+        words = _WORDS[outcome] if every else "there is no relay to ask"
+    told = "; ".join(str(end) for end in missed[:MOST_NAMED])
+    more = f"; and {len(missed) - MOST_NAMED} more" if len(missed) > MOST_NAMED else ""
+    return f"{words}: {told}{more}" if told else words
+
+
+def _spoke(end: End) -> bool:
+    """Did it say anything of what it has?"""
+    return end.how in (How.ANSWERED, How.INCOMPLETE) or end.events > 0
+
+
+_WORDS: Final = {
+    Outcome.NOTHING: "every relay that was asked answered, and has none",
+    Outcome.NO_ANSWER: "nobody answered",
+    Outcome.NOT_ALLOWED: "it may not be read",
+}

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from nostr_client.net.fetch import Ends
-from nostr_client.net.outcome import End, How
+from nostr_client.net.outcome import End, How, Outcome, missed_of, outcome_of
 from nostr_client.net.subscription import Arrival, Ended, EndOfStored
 from nostr_client.protocol.event import Event
 
@@ -52,15 +52,33 @@ class Found(list[Event]):
         """Did every relay that the answer depends on send all it has, as far as it said?"""
         return all(end.how is How.ANSWERED for end in self.ends.values() if not end.spare)
 
+    @property
+    def missed(self) -> dict[str, End]:
+        """The relays that did not send all they have, of those that the answer depends on."""
+        return {end.url: end for end in missed_of(self.ends.values())}
+
+    @property
+    def outcome(self) -> Outcome:
+        """What it came to: that there is nothing, that nobody answered and that it may not be read
+        are three things."""
+        return outcome_of(self.ends.values(), found=bool(self))
+
 
 def joined(one: Mapping[str, End], other: Mapping[str, End]) -> dict[str, End]:
-    """How relays ended in both of two rounds: what one of them missed is missed."""
+    """How relays ended in both of two rounds: what one of them missed is missed, unless nothing
+    depended on it, or it was not waited for and answered the other time."""
     ends = dict(one)
     for url, end in other.items():
         before = ends.get(url)
-        if before is None or before.how is How.ANSWERED or not end.answered:
+        if before is None or _counts_more(end, before):
             ends[url] = end
     return ends
+
+
+def _counts_more(end: End, before: End) -> bool:
+    if before.spare != end.spare:
+        return before.spare
+    return before.how in (How.ANSWERED, How.NOT_AWAITED) or not end.answered
 
 
 class Following:

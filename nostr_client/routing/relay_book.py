@@ -132,6 +132,13 @@ class RelayBook:
             down=down - {self.policy.own_relay},
         )
 
+    async def own(self) -> frozenset[str]:
+        """The account's own relays: those that the person names, in a list of theirs or in the
+        configuration. That a relay holds what the account wrote makes it nobody's."""
+        mine = await self.relays_of(self.owner) if self.owner else Relays("")
+        named = (*mine.write, *mine.read) if mine.source == "list" else self.own_word
+        return frozenset({*named, *self.fallback, self.policy.own_relay} - {""})
+
     async def relays_of(self, pubkey: str) -> Relays:
         """Where `pubkey` (hex) writes and reads."""
         return (await self.of_many([pubkey]))[pubkey]

@@ -31,7 +31,7 @@ from typing import Any, Final, Self
 import msgspec
 
 from nostr_client.errors import StoreError
-from nostr_client.net.outcome import End
+from nostr_client.net.outcome import End, How
 from nostr_client.paths import write_private
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Event
@@ -198,11 +198,6 @@ class FeedSync:
         """How far it is."""
         followings = list(self._followings.values())
         problems = [following.problem for following in followings if following.problem]
-        ends: dict[str, End] = {}
-        for following in followings:
-            ends = joined(ends, following.ends)
-        for url in ends.keys() & self._spare:
-            ends[url] = msgspec.structs.replace(ends[url], spare=True)
         relays = set().union(*(f.urls for f in followings))
         behind = set().union(*(f.urls - f.caught_up for f in followings))
         learning = self._learning is not None and not self._learning.done()
@@ -211,12 +206,35 @@ class FeedSync:
             planned=self._planned
             and self._own_read.is_set()
             and not (learning or self._replan.is_set()),
-            ends=ends,
+            ends=self._ends(),
             relays=len(relays),
             caught_up=len(relays - behind),
             people=self._people,
             problem=problems[0] if problems else self._problem,
         )
+
+    def _ends(self) -> dict[str, End]:
+        """How each relay ended. Nothing depends on one that failed where others answered for all
+        of whom it was asked, nor on what is read beside the home timeline."""
+        feeds, followings = self._feeds, self._followings
+        all_ends = {name: following.ends for name, following in followings.items()}
+        read: set[str] = set()
+        for url, (people, _) in feeds.items():
+            end = all_ends.get(url, {}).get(url)
+            if end is not None and end.answered:
+                read |= people
+        ends: dict[str, End] = {}
+        for name, theirs in all_ends.items():
+            if name in feeds:
+                needed = not feeds[name][0] <= read
+            else:
+                needed = name == "own" and not any(end.answered for end in theirs.values())
+            judged = {
+                url: _judged(end, passing=url in self._spare, needed=needed)
+                for url, end in theirs.items()
+            }
+            ends = joined(ends, judged)
+        return ends
 
     # The work
 
@@ -433,6 +451,15 @@ class FeedSync:
             self._marks.save()
         except StoreError as error:
             log.warning("how far relays were read was not saved: %s", error)
+
+
+def _judged(end: End, *, passing: bool, needed: bool) -> End:
+    """`passing`: nothing depended on this relay from the start; `needed`: what it would have
+    brought, no other did. That it has more than the newest, which were asked for, is no lack."""
+    if end.how is How.INCOMPLETE and not end.problem:
+        end = msgspec.structs.replace(end, how=How.ANSWERED)
+    failed = end.how not in (How.ANSWERED, How.INCOMPLETE, How.SILENT)
+    return msgspec.structs.replace(end, spare=passing or (failed and not needed))
 
 
 async def _either(one: Coroutine[Any, Any, Any], other: Coroutine[Any, Any, Any]) -> None:

@@ -9,13 +9,16 @@ from typing import Final
 from nostr_client.errors import InvalidData
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Draft, Event, Tag, Tags
+from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.keys import PublicKey
+from nostr_client.routing.arrivals import Asked
 from nostr_client.routing.courier import Courier, OnAnswer
 from nostr_client.routing.list_guard import ListGuard
 from nostr_client.signing.gate import refuse_codes
 from nostr_client.social.views import Posted
 
 MAX_PETNAME: Final = 100
+FETCH_LIMIT: Final = 5.0
 
 
 def follows_of(event: Event | None) -> tuple[str, ...]:
@@ -39,6 +42,13 @@ class Follows:
         if not self._owner:
             return None
         return await self._courier.store.get_address(f"{kinds.FOLLOWS}:{self._owner}:")
+
+    async def fetch(self, *, limit: float = FETCH_LIMIT) -> Asked:
+        """Ask relays for the newest version, at most `limit` seconds. Offline nothing comes."""
+        if not self._owner:
+            return Asked()
+        wanted = Filter(authors=frozenset({self._owner}), kinds=frozenset({kinds.FOLLOWS}))
+        return await self._courier.fetch([wanted], timeout=limit)
 
     async def pubkeys(self) -> list[str]:
         """Whom the account follows, the first followed first."""

@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Final
 
 from nostr_client.errors import InvalidCode, InvalidEvent, SigningRefused
+from nostr_client.net.outcome import in_words
 from nostr_client.nips import nip10, nip19, nip27
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Draft, Event, Tag, Tags
@@ -184,10 +185,13 @@ class Notes:
         event = await self._courier.store.get(event_id)
         if event is None:
             authors = [author] if author else []
-            await self._courier.find([event_id], near=near, authors=authors, limit=FIND_LIMIT)
+            asked = await self._courier.find(
+                [event_id], near=near, authors=authors, limit=FIND_LIMIT
+            )
             event = await self._courier.store.get(event_id)
-        if event is None:
-            raise InvalidEvent("this event is not here, and no relay that was asked has it")
+            if event is None:
+                words = in_words(asked.ends.values(), found=False)
+                raise InvalidEvent(f"this event was not found: {words}")
         return event
 
     async def _root_over(self, parent: Event) -> nip10.Ref | None:

@@ -160,7 +160,7 @@ async def test_what_is_answered_is_looked_for(tmp_path: Path) -> None:
         assert one.has(posted.event)
         assert posted.event.value("p") == BEN_KEY
     async with house(tmp_path / "offline", fallback=[DEAD]) as h:
-        with pytest.raises(InvalidEvent, match="not here"):
+        with pytest.raises(InvalidEvent, match="not found: nobody answered"):
             await h.notes.reply("0" * 64, "x")
 
 

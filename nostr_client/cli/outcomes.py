@@ -1,0 +1,80 @@
+"""What a command that reads came to: in words, as an exit code, and for programs.
+
+It ends with 0 where it showed something, whoever else did not answer: that is said beside it. What
+is known not to be all ends with 9. Where nothing is shown, that there is nothing, that nobody
+answered and that it may not be read are three codes. With `--json` the same stands on standard
+error, as one line with `outcome` and `missed`, unless there is nothing to say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from nostr_client.cli.exits import CommandError, Exit
+from nostr_client.net.outcome import End, How, Outcome, in_words, missed_of, outcome_of
+
+if TYPE_CHECKING:
+    from nostr_client.cli.run import Run
+    from nostr_client.client import NostrClient
+
+CODES: Final = {
+    Outcome.FOUND: Exit.DONE,
+    Outcome.INCOMPLETE: Exit.INCOMPLETE,
+    Outcome.NOTHING: Exit.NOT_FOUND,
+    Outcome.NO_ANSWER: Exit.NO_ANSWER,
+    Outcome.NOT_ALLOWED: Exit.NOT_ALLOWED,
+}
+
+
+def say_missed(run: Run, ends: Mapping[str, End], hint: str = "") -> None:
+    """Something was shown: say who did not answer, and whether it is known not to be all."""
+    if words := in_words(ends.values(), found=True):
+        run.out.note(words + hint, outcome_record(ends.values(), found=True))
+        run.exit_code = CODES[outcome_of(ends.values(), found=True)]
+
+
+def not_found(what: str, ends: Mapping[str, End], hint: str = "") -> CommandError:
+    """Nothing was found: `what` says of what, and the relays say why."""
+    outcome = outcome_of(ends.values(), found=False)
+    words = f"{what}: {in_words(ends.values(), found=False)}{hint}"
+    return CommandError(words, CODES[outcome], outcome_record(ends.values(), found=False))
+
+
+async def conclude(
+    run: Run, client: NostrClient, ends: Mapping[str, End], *, shown: bool, nothing: str
+) -> None:
+    """Say what came of asking; `nothing` are the words where nothing is `shown`.
+
+    Raises CommandError for that.
+    """
+    hint = await login_hint(run, client, ends.values())
+    if not shown:
+        raise not_found(nothing, ends, hint)
+    say_missed(run, ends, hint)
+
+
+async def login_hint(run: Run, client: NostrClient, ends: Iterable[End]) -> str:
+    """What lets the account in, where an own relay wants to know who reads; else empty."""
+    walls = {end.url for end in missed_of(ends) if end.how is How.NOT_ALLOWED}
+    if not walls & await client.book.own():
+        return ""
+    return f" ({run.login_problem})" if run.login_problem else ""
+
+
+def outcome_record(ends: Iterable[End], *, found: bool) -> dict[str, Any]:
+    every = list(ends)
+    return {
+        "outcome": outcome_of(every, found=found).value,
+        "missed": [
+            {
+                "relay": end.url,
+                "how": end.how.value,
+                "events": end.events,
+                "prefix": end.prefix,
+                "reason": end.reason,
+                "problem": end.problem,
+            }
+            for end in missed_of(every)
+        ],
+    }

@@ -1,0 +1,51 @@
+"""Nothing there, nobody answered and not allowed are three things, for people and for scripts."""
+
+from __future__ import annotations
+
+import json
+import time
+
+from nostr_client.cli.exits import Exit
+from nostr_client.net.outcome import Outcome
+from nostr_client.protocol.event import Draft
+from nostr_client.protocol.keys import SecretKey
+from tests.cli.conftest import DEAD, Home
+from tests.routing.moody import Relay
+
+WALL = "auth-required: members only"
+
+
+async def test_an_own_relay_behind_a_wall_is_read_with_the_password(
+    home: Home, key: SecretKey
+) -> None:
+    """Without one it is said what would help; only the relay that wants it learns who reads."""
+    note = Draft(1, "for members").sign(key, int(time.time()))
+    async with Relay(note) as relay:
+        relay.challenge, relay.words = "a challenge", WALL
+        home.configure([relay.url])
+        await home.import_key(key)
+        password, home.password = home.password, None
+        shut = await home.run("feed", "--json")
+        assert (shut.code, shut.out) == (Exit.NOT_ALLOWED, "")
+        (line,) = shut.err.splitlines()
+        said = json.loads(line)
+        assert said["outcome"] == Outcome.NOT_ALLOWED.value
+        (missed,) = said["missed"]
+        assert (missed["relay"], missed["reason"]) == (relay.url, "members only")
+        assert "--password-fd" in said["error"]
+        assert relay.guests == []
+
+        home.password = password
+        opened = await home.run("feed", "--json")
+        assert (opened.code, opened.err) == (Exit.DONE, "")
+        assert [event["id"] for event in opened.records] == [note.id]
+        assert [guest.pubkey for guest in relay.guests] == [key.public_key.hex]
+
+
+async def test_that_nobody_answers_is_not_that_there_is_nothing(home: Home, key: SecretKey) -> None:
+    home.configure([DEAD])
+    await home.import_key(key)
+    feed = await home.run("feed")
+    assert feed.code == Exit.NO_ANSWER
+    assert f"nobody answered: {DEAD}: cannot be reached" in feed.err
+    assert "follow WHO" not in feed.err

@@ -1,0 +1,58 @@
+"""What all relays of a question come to: found, not all, nothing, nobody answered, not allowed."""
+
+from __future__ import annotations
+
+import pytest
+
+from nostr_client.net.outcome import End, How, Outcome, in_words, missed_of, outcome_of
+
+
+def end(how: How, events: int = 0, *, spare: bool = False, problem: str = "") -> End:
+    return End(url=f"ws://{how.name.lower()}", how=how, events=events, spare=spare, problem=problem)
+
+
+ANSWERED, DEAD = end(How.ANSWERED), end(How.UNREACHABLE)
+SILENT, WALL = end(How.SILENT), end(How.NOT_ALLOWED)
+LARGE = end(How.INCOMPLETE, problem="1 too large to be kept were left out")
+LOST_MIDWAY = end(How.LOST, events=3)
+SPARE, SPARE_DEAD = end(How.ANSWERED, spare=True), end(How.UNREACHABLE, spare=True)
+NOT_AWAITED, NOT_ASKED = end(How.NOT_AWAITED), end(How.NOT_ASKED)
+
+
+@pytest.mark.parametrize(
+    ("ends", "nothing", "something"),
+    [
+        ([ANSWERED], Outcome.NOTHING, Outcome.FOUND),
+        ([ANSWERED, SPARE_DEAD], Outcome.NOTHING, Outcome.FOUND),
+        ([ANSWERED, NOT_ASKED, NOT_AWAITED], Outcome.NOTHING, Outcome.FOUND),
+        ([ANSWERED, DEAD], Outcome.INCOMPLETE, Outcome.FOUND),
+        ([ANSWERED, WALL], Outcome.INCOMPLETE, Outcome.FOUND),
+        ([ANSWERED, LARGE], Outcome.INCOMPLETE, Outcome.INCOMPLETE),
+        ([LARGE], Outcome.INCOMPLETE, Outcome.INCOMPLETE),
+        ([ANSWERED, LOST_MIDWAY], Outcome.INCOMPLETE, Outcome.INCOMPLETE),
+        ([DEAD, SILENT], Outcome.NO_ANSWER, Outcome.FOUND),
+        ([DEAD, SPARE], Outcome.INCOMPLETE, Outcome.FOUND),
+        ([WALL, DEAD], Outcome.NOT_ALLOWED, Outcome.FOUND),
+        ([WALL, SPARE], Outcome.NOT_ALLOWED, Outcome.FOUND),
+        ([NOT_ASKED], Outcome.NO_ANSWER, Outcome.FOUND),
+        ([], Outcome.NO_ANSWER, Outcome.FOUND),
+    ],
+)
+def test_what_relays_come_to(ends: list[End], nothing: Outcome, something: Outcome) -> None:
+    assert outcome_of(ends, found=False) is nothing
+    assert outcome_of(ends, found=True) is something
+
+
+def test_the_words_name_those_who_were_missed_and_why() -> None:
+    assert in_words([ANSWERED, SPARE_DEAD, NOT_AWAITED], found=True) == ""
+    assert missed_of([ANSWERED, SPARE_DEAD, DEAD]) == (DEAD,)
+    assert in_words([DEAD, ANSWERED], found=True) == (
+        "not every relay answered: ws://unreachable: cannot be reached"
+    )
+    assert in_words([DEAD], found=True).startswith("nobody answered; this is what was here: ws://")
+    assert in_words([LARGE], found=True) == (
+        "this is not all: ws://incomplete: holds more (1 too large to be kept were left out)"
+    )
+    assert in_words([WALL], found=False) == "it may not be read: ws://not_allowed: not allowed"
+    assert in_words([], found=False) == "there is no relay to ask"
+    assert in_words([DEAD] * 5, found=False).endswith("; and 2 more")
