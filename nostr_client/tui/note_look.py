@@ -7,7 +7,7 @@ or `safe_line` and into `Content`, which reads no markup.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
@@ -16,8 +16,8 @@ from textual.content import Content, Span
 from textual.style import Style
 
 from nostr_client.nips import nip19, nip27
-from nostr_client.safe_text import safe_line, safe_text
-from nostr_client.social.views import NoteView, ThreadView
+from nostr_client.safe_text import first_lines, safe_line, safe_text
+from nostr_client.social.views import NoteView, Profile, Quote, ThreadView
 from nostr_client.tui.times import ago
 from nostr_client.tui.widgets.source import Styles
 
@@ -34,7 +34,7 @@ DEEPEST: Final = 6
 LIKE: Final = "♥"
 STYLES: Final = frozenset(
     f"note--{part}"
-    for part in ("name", "dim", "text", "mention", "link", "warning", "mine", "tree")
+    for part in ("name", "dim", "text", "mention", "link", "warning", "mine", "tree", "quote")
 )
 """The component classes that a list of notes has."""
 
@@ -60,7 +60,40 @@ class NoteLook:
         if len(body) > FEED_LINES + 1:
             more = self._more(item, width, style)
             body = [*body[:FEED_LINES], Content.styled(more, style("note--dim"))]
-        return [self.heading(item, width, style), *body]
+        return [self.heading(item, width, style), *body, *self.quotes(item, width, style)]
+
+    def quotes(self, item: NoteView, width: int, style: Styles) -> list[Content]:
+        """The beginnings of the notes that this one quotes, on a ground that no text has."""
+        if item.missing or (item.warning is not None and item.event.id not in self.unfolded):
+            return []
+        ground, lines = style("note--quote"), list[Content]()
+        for quote in item.quotes:
+            for line in self._quote(quote, max(width - 2, 1), style):
+                left = Content.styled("┃ ", style("note--tree"))
+                whole = left + line + Content(" " * (width - 2 - line.cell_length))
+                lines.append(whole.stylize_before(ground))
+        return lines
+
+    def _quote(self, quote: Quote, width: int, style: Styles) -> list[Content]:
+        dim, plain = style("note--dim"), style("note--text")
+        if quote.event is None or quote.author is None:
+            return [Content.styled("a note that is not here", dim).truncate(width, ellipsis=True)]
+        when = ago(quote.event.created_at, self._clock())
+        head = Content.assemble((f"{self._called(quote.author)} ", style("note--name")))
+        head += Content.styled(f"· {when}", dim)
+        if quote.warning is not None:
+            text = [f"▒▒ content warning: {safe_line(quote.warning, 60) or 'no reason given'} ▒▒"]
+        else:
+            text = first_lines(quote.event.content)
+        return [
+            line.truncate(width, ellipsis=True)
+            for line in (head, *(Content.styled(t.expandtabs(4), plain) for t in text))
+        ]
+
+    def _called(self, person: Profile) -> str:
+        """A person whom the background reading does not know: their name is looked for."""
+        unnamed = person.event is None and person.label == person.short_npub
+        return _label(self._names(person.pubkey) if unnamed else person.label)
 
     def _more(self, item: NoteView, width: int, style: Styles) -> str:
         """How many lines the thread shows beyond those of a timeline; a hostile note has millions,
@@ -76,7 +109,10 @@ class NoteLook:
         name = style("note--mine" if item.mine else "note--name")
         when = ago(item.at, self._clock())
         author = (f"{_label(item.author.label)} ", name)
-        if item.reposted_by is not None:
+        if item.missing:
+            left = [author, (f"· {when} · repost of a note that is not here", dim)]
+        elif item.reposted_by is not None:
+            author = (f"{self._called(item.author)} ", name)
             reposter = (f"{_label(item.reposted_by.label)} ", style("note--name"))
             left = [reposter, (f"· {when} · repost of ", dim), author]
         else:
@@ -88,7 +124,15 @@ class NoteLook:
     def body(self, item: NoteView, width: int, style: Styles, most: int) -> list[Content]:
         """The wrapped text, or what stands in for it."""
         if item.missing:
-            return [Content.styled("The note is not here yet."[:width], style("note--dim"))]
+            words = "It is looked for; enter asks where the repost says it is."
+            return Content.styled(words, style("note--dim")).wrap(width)
+        above = []
+        if item.orphan_of:
+            words = "It answers a note that is not here."
+            above = Content.styled(words, style("note--dim")).wrap(width)
+        return above + self._own_body(item, width, style, most)
+
+    def _own_body(self, item: NoteView, width: int, style: Styles, most: int) -> list[Content]:
         if item.warning is not None and item.event.id not in self.unfolded:
             reason = safe_line(item.warning, 60).strip()
             words = f"▒▒ content warning{f': {reason}' if reason else ''} · s to show ▒▒"
@@ -102,7 +146,7 @@ class NoteLook:
         spans: list[Span] = []
         length = 0
         for part in item.parts:
-            shown, kind = self._part(part)
+            shown, kind = self._part(part, item.quotes)
             room = most - length
             if len(shown) > room:
                 shown = f"{shown[:room]} … (a very long note, cut here)"
@@ -114,10 +158,10 @@ class NoteLook:
         plain = "".join(pieces)
         return Content(plain.rstrip(), spans)[len(plain) - len(plain.lstrip("\n")) :]
 
-    def _part(self, part: nip27.Part) -> tuple[str, str]:
+    def _part(self, part: nip27.Part, quotes: Sequence[Quote]) -> tuple[str, str]:
         match part:
             case nip27.MentionPart():
-                return self._mention(part), "mention"
+                return self._mention(part, quotes), "mention"
             case nip27.UrlPart():
                 return safe_line(part.url), "link"
             case nip27.HashtagPart():
@@ -125,12 +169,13 @@ class NoteLook:
             case nip27.TextPart():
                 return safe_text(part.text), "text"
 
-    def _mention(self, part: nip27.MentionPart) -> str:
+    def _mention(self, part: nip27.MentionPart, quotes: Sequence[Quote]) -> str:
         match part.code:
             case nip19.Npub(pubkey=pubkey) | nip19.Nprofile(pubkey=pubkey):
                 return f"@{_label(self._names(pubkey))}"
-            case nip19.Note() | nip19.Nevent():
-                return "↗ a note"
+            case nip19.Note(id=id) | nip19.Nevent(id=id):
+                author = next((quote.author for quote in quotes if quote.id == id), None)
+                return f"↗ a note by {self._called(author)}" if author else "↗ a note"
         return "↗ " + safe_line(part.text, 24)
 
 
@@ -167,6 +212,7 @@ class ThreadLook:
         room = max(width - cell_len(item.first), 8)
         heading = self.notes.heading(item.view, room, style)
         body = self.notes.body(item.view, room, style, THREAD_CHARACTERS)
+        body += self.notes.quotes(item.view, room, style)
         first = Content.styled(item.first, tree) + heading
         others = Content.styled(item.others, tree)
         return [first, *(others + line for line in body), others]
@@ -220,8 +266,7 @@ def copies_line(item: NoteView) -> str:
 
 def quoted(content: str) -> str:
     """The beginning of a note, as what is being answered: at most three safe lines."""
-    lines = [line for line in safe_text(content[:400]).splitlines() if line.strip()]
-    return "\n".join(f"│ {line}" for line in lines[:3])
+    return "\n".join(f"│ {line}" for line in first_lines(content))
 
 
 def _rows(line: str, width: int) -> int:

@@ -12,7 +12,7 @@ from nostr_client.nips import nip19, nip27
 from nostr_client.protocol.event import Draft, Event
 from nostr_client.protocol.keys import SecretKey
 from nostr_client.safe_text import safe_text
-from nostr_client.social.views import NoteView, Profile, Tally, ThreadView
+from nostr_client.social.views import NoteView, Profile, Quote, Tally, ThreadView
 from nostr_client.tui.note_look import (
     FEED_LINES,
     THREAD_CHARACTERS,
@@ -92,7 +92,7 @@ def test_a_hostile_warning() -> None:
 @settings(max_examples=150, deadline=None)
 def test_no_line_is_wider_than_it_may_be(content: str, width: int) -> None:
     try:
-        item = view(content)
+        item = view(content, quotes=(Quote("1" * 64, note(content), Profile(ME, name=content)),))
     except ValueError:
         return  # what no note can hold
     for line in look().lines(item, width, style):
@@ -166,7 +166,47 @@ def test_mentions_say_who() -> None:
 def test_what_is_missing() -> None:
     event = note("")
     item = NoteView(event, event, Profile(ME, name="ben"), missing="ab" * 32)
-    assert "not here yet" in text(item)
+    head, words = text(item).split("\n")
+    assert head == "ben · 2m · repost of a note that is not here"
+    assert "enter" in words
+    assert text(view("so", orphan_of="9" * 64)).split("\n")[1:] == [
+        "It answers a note that is not here.",
+        "so",
+    ]
+
+
+def test_quoted_notes_stand_on_a_ground_that_no_text_has() -> None:
+    other = note(f"one\ttab\n\n┃ eve · 1m\n{HOSTILE}\nfourth", ago=300)
+    eve = Profile(ME, name="eve")
+    code = nip19.encode_nevent(other.id, [], ME)
+    quotes = (
+        Quote(other.id, other, eve),
+        Quote("9" * 64),
+        Quote(other.id, other, Profile(ME), warning="gore"),
+    )
+    item = view(f"see nostr:{code}\n┃ eve · 5m", quotes=quotes)
+
+    def on_ground(name: str) -> Style:
+        return Style(italic=name == "note--quote")
+
+    lines = look().lines(item, 40, on_ground)
+    quoted = [n for n, line in enumerate(lines) if any(span.style.italic for span in line.spans)]
+    assert quoted == list(range(3, len(lines)))
+    assert [line.plain.rstrip() for line in lines[1:3]] == ["see ↗ a note by eve", "┃ eve · 5m"]
+    plain = [line.plain.rstrip() for line in lines[3:]]
+    assert plain[:3] == ["┃ eve · 5m", "┃ one tab", "┃ ┃ eve · 1m"]
+    assert plain[3].startswith("┃ [@click=app.quit]x[/]")
+    assert plain[4:] == [
+        "┃ a note that is not here",
+        "┃ someone · 5m",
+        "┃ ▒▒ content warning: gore ▒▒",
+    ]
+    assert all(line.cell_length == 40 for line in lines[3:])
+    assert "PWNED" not in "".join(plain)
+    [row] = thread_rows(ThreadView(item.id, item, ((0, item),)))
+    assert "┃ one tab" in [line.plain.rstrip() for line in ThreadLook(look()).lines(row, 40, style)]
+    hidden = view("x", warning="", quotes=quotes)
+    assert "one" not in text(hidden)
 
 
 def test_copies() -> None:

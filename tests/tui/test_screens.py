@@ -6,6 +6,7 @@ import pytest
 from textual.color import Color
 from textual.pilot import Pilot
 
+from nostr_client.nips import nip19
 from nostr_client.tui.client_app import NostrApp
 from nostr_client.tui.keymap import KEYMAP, Where
 from nostr_client.tui.messages import Section
@@ -17,6 +18,7 @@ from nostr_client.tui.screens.question import Help, Leave, Question
 from nostr_client.tui.screens.thread import ThreadScreen
 from nostr_client.tui.widgets import note_list
 from tests.conftest import StartRelay
+from tests.routing.moody import Relay
 from tests.tui.world import NARROW, PASSWORD, WIDE, World, burst, sees, shown, told, type_in, until
 
 BOTH = pytest.mark.parametrize("size", [NARROW, WIDE])
@@ -558,3 +560,34 @@ async def test_help_names_the_own_relay(world: World) -> None:
         await pilot.press("question_mark", "tab", "end")
         await sees(app, "Your own relay (off)")
         await sees(app, "own-relay start")
+
+
+async def test_what_notes_name_is_fetched_and_shown(world: World) -> None:
+    """A repost without its note, and a quote: the screen shows them once relays have sent them.
+    Where a repost says that its note is, is asked when the repost is opened."""
+    deep = world.note("dee", "Said long ago.", 9000)
+    other = world.note("dee", "Worth reading.", 8000)
+    far = world.note("eve", "Far away.", 7000)
+    async with Relay(deep, other, world.named("dee")) as mine, Relay(far) as hers:
+        world.relays = [mine.url]
+        eve = (("e", far.id, hers.url), ("p", world.pubkey("eve")))
+        await world.put(
+            world.follows("ana", "ben"),
+            world.named("ben"),
+            world.event("ben", 16, "", eve, 50),
+            world.note("ben", f"Look: nostr:{nip19.encode_note(other.id)}", 100),
+            world.event("ben", 6, "", (("e", deep.id), ("p", world.pubkey("dee"))), 200),
+        )
+        await world.watched()
+        async with world.at_home(NARROW) as (app, pilot):
+            for words in ("Said long ago.", "┃ Worth reading.", "repost of dee"):
+                await sees(app, words)
+            await sees(app, "↗ a note by dee")
+            assert far.id in str(mine.sent("REQ"))
+            assert "repost of a note that is not here" in shown(app)
+            assert not hers.connections
+            await pilot.press("enter")
+            await until(lambda: isinstance(app.screen, ThreadScreen))
+            await sees(app, "Far away.")
+            await pilot.press("p")
+            await until(lambda: isinstance(app.screen, ProfileScreen))

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.widgets import Static
+from textual.worker import Worker
 
+from nostr_client.client import NostrClient
+from nostr_client.errors import NostrError
+from nostr_client.social.missing import lacking
 from nostr_client.social.views import NoteView
 from nostr_client.tui.feeds import ReadDown, Timelines
 from nostr_client.tui.messages import Say
@@ -18,6 +22,9 @@ from nostr_client.tui.widgets.note_list import NoteList
 
 GATHER = 0.1
 """Seconds in which arrivals are gathered before they are put into the list."""
+
+
+MOST_REFRESHED = 60
 
 
 class FeedPane(Vertical):
@@ -66,6 +73,30 @@ class FeedPane(Vertical):
         """New entries; before the pane was opened they are left to the store."""
         if self._opened:
             self.notes.arrive(notes)
+
+    async def look_again(self, client: NostrClient) -> None:
+        """Show counts, names and copies of what is in view as they are by now; what those notes
+        name and lack is looked for behind it. Raises StoreError."""
+        known = {note.entry.id: note for note in list(self.notes.in_view)[:MOST_REFRESHED]}
+        views = await client.timeline.views(known)
+        self._update(views, known)
+        lacks = [view for view in views if lacking(view)]
+
+        async def complete() -> None:
+            try:
+                found = await client.timeline.complete(lacks)
+            except NostrError as error:
+                self.post_message(Say(str(error), "error"))
+            else:
+                self._update(found, {view.entry.id: view for view in lacks})
+
+        if lacks:  # a function: a coroutine would be left over where the screen ends just now
+            _: Worker[None] = self.run_worker(complete, group="missing")
+
+    def _update(self, views: Sequence[NoteView], known: Mapping[str, NoteView]) -> None:
+        for view in views:
+            if view != known.get(view.entry.id):
+                self.notes.update(view)
 
     def say(self, state: str) -> None:
         """What the background reading is doing; beside the title."""

@@ -36,7 +36,6 @@ WIDE = 100
 """Columns from which the detail has room beside the list."""
 LOOK_EVERY = 2.0
 """Seconds between two looks at relays, unsent notes and changed counts."""
-MOST_REFRESHED = 60
 MENTIONS = 20
 """Mentions that a look may find new at most; the list itself reads on."""
 _NOTE_KEYS = (Where.LIST, Where.NOTE, Where.EVERYWHERE)
@@ -251,16 +250,11 @@ class MainScreen(Screen[None]):
         self._mark(Section.MENTIONS, str(self._unread or ""))
 
     async def _look_at_notes(self) -> None:
-        """Counts, names and copies of what is in view, as they are by now."""
         if await self.people.catch_up():
             self._redraw_notes()
-        notes = self.front_notes
-        if notes is None:
+        if self.section not in self.feeds:
             return
-        known = {note.entry.id: note for note in list(notes.in_view)[:MOST_REFRESHED]}
-        for view in await self.client.timeline.views(known):
-            if view != known.get(view.entry.id):
-                notes.update(view)
+        await self.feeds[self.section].look_again(self.client)
         if self.people.misses_some:
             self.run_worker(self._fetch_names(), group="names")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -22,6 +23,8 @@ from nostr_client.tui.screens.feed import FeedPane
 from nostr_client.tui.widgets.lines import HintLine
 
 ABOUT_CHARACTERS = 600
+LOOK_EVERY = 2.0
+"""Seconds between two looks at what has changed about the visible notes."""
 _NIP05 = {
     "valid": ("✓ ", "$text-success", ""),
     "invalid": ("✕ ", "$text-error", " (its domain says otherwise)"),
@@ -68,6 +71,7 @@ class ProfileScreen(Screen[None]):
         feed.open()
         feed.notes.focus()
         self.run_worker(self._load(), group="profile")
+        self.run_worker(self._look_around(feed), group="look")
 
     async def _load(self) -> None:
         try:
@@ -78,6 +82,20 @@ class ProfileScreen(Screen[None]):
             await self.refresh_profile()
         except NostrError as error:
             self.post_message(Say(str(error), "error"))
+
+    async def _look_around(self, feed: FeedPane) -> None:
+        """Now and then: what has changed about the visible notes, and what they lack."""
+        trouble = ""
+        while True:
+            await asyncio.sleep(LOOK_EVERY)
+            try:
+                await feed.look_again(self._client)
+                found = ""
+            except NostrError as error:
+                found = str(error)
+            if found and found != trouble:
+                self.post_message(Say(found, "error"))
+            trouble = found
 
     async def refresh_profile(self) -> None:
         """Show the person as the store knows them now."""

@@ -14,6 +14,7 @@ from textual.widgets import Static
 from nostr_client.client import NostrClient
 from nostr_client.errors import NostrError
 from nostr_client.protocol.filters import Filter
+from nostr_client.social.missing import reposted_by
 from nostr_client.social.views import NoteView, ThreadView
 from nostr_client.tui.keymap import Where, hints
 from nostr_client.tui.messages import Say
@@ -55,18 +56,18 @@ class ThreadPane(Vertical):
 
     def show(self, note: NoteView | None, *, at_once: bool = False) -> None:
         """Show the thread of a note; `at_once`: the reader opened it, and does not pass."""
-        if note is None or note.missing:
+        if note is None:
             self._note = None
             self.workers.cancel_group(self, "thread")
             self.notes.renew(Fixed([], self._look.key))
             self._head.update("")
             self._copies.update("")
             return
-        same = self._note is not None and self._note.event.id == note.event.id
+        same = self._note is not None and _shown_id(self._note) == _shown_id(note)
         if same and (self._opened or not at_once):
             return
         self._note, self._opened = note, at_once
-        self.run_worker(self._live(note.event.id), group="thread", exclusive=True)
+        self.run_worker(self._live(_shown_id(note)), group="thread", exclusive=True)
 
     async def _live(self, note_id: str) -> None:
         """Read it, look for more, and follow it, until another note is shown."""
@@ -95,11 +96,18 @@ class ThreadPane(Vertical):
 
     async def _fetch(self, note_id: str) -> None:
         await asyncio.sleep(FETCH_AFTER)
-        passing = not self._opened
-        self._draw(await self._client.threads.fetch(note_id, in_passing=passing))
+        passing, note = not self._opened, self._note
+        named = reposted_by(note.entry) if note is not None and note.missing else None
+        thread = await self._client.threads.fetch(
+            note_id,
+            relays=named.relays if named else (),
+            author=named.authors[0] if named and named.authors else "",
+            in_passing=passing,
+        )
+        self._draw(thread)
 
     def _draw(self, thread: ThreadView, *, first: bool = False) -> None:
-        if not self.is_mounted or self._note is None or self._note.event.id != thread.focus:
+        if not self.is_mounted or self._note is None or _shown_id(self._note) != thread.focus:
             return
         source = Fixed(thread_rows(thread), self._look.key)
         self.notes.renew(source, select=thread.focus if first else "")
@@ -108,7 +116,15 @@ class ThreadPane(Vertical):
         self._copies.update(copies_line(focus) if focus else "")
 
 
+def _shown_id(note: NoteView) -> str:
+    """The note that is shown: also what is reposted and not here yet."""
+    return note.missing or note.event.id
+
+
 def _summary(thread: ThreadView) -> str:
+    if not thread.items:
+        said = sum(1 for end in thread.ends.values() if end.answered)
+        return f"this note is not here{f' · {said} relays have not got it' if said else ''}"
     answers = max(len(thread.items) - 1, 0)
     words = "1 answer" if answers == 1 else f"{answers} answers" if answers else "no answers yet"
     text = f"thread · {words}"

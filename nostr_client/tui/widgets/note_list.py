@@ -84,8 +84,8 @@ class NoteList(_NoteActions[NoteView]):
 
     def on_windowed_list_chosen(self, message: Chosen) -> None:
         message.stop()
-        if (note := self._present()) is not None:
-            self.post_message(OpenThread(note))
+        if self.note is not None:  # what is not here is looked for when it is opened
+            self.post_message(OpenThread(self.note))
 
 
 class ThreadList(_NoteActions[ThreadRow]):
