@@ -97,7 +97,7 @@ class CopyLedger:
             await self._db.write(run)
 
     async def confirm(self, pairs: Sequence[tuple[str, str]]) -> None:
-        """The relay holds the event, for each (event id, url)."""
+        """The relay holds the event, for each (event id, url); since when is said the first time."""
         now = int(self._clock())
         rows = [{"tie": tie_of(event_id), "url": url, "at": now} for event_id, url in pairs]
 
@@ -106,7 +106,8 @@ class CopyLedger:
             db.executemany(
                 "INSERT INTO copy SELECT :tie, id, 'confirmed', 0, 0, '', '', :at, 0 FROM relay"
                 " WHERE url = :url ON CONFLICT (tie, relay) DO UPDATE SET state = 'confirmed',"
-                " next_try = 0, prefix = '', reason = '', updated_at = excluded.updated_at",
+                " next_try = 0, prefix = '', reason = '',"
+                " updated_at = iif(state = 'confirmed', updated_at, excluded.updated_at)",
                 rows,
             )
 

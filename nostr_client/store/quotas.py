@@ -160,6 +160,8 @@ class Quotas:
     async def _look_up(self, keys: Collection[int]) -> None:
         """What these strangers' events take."""
         unknown = [key for key in keys if key not in self._authors]
+        if not unknown:
+            return
         while len(self._authors) + len(unknown) > _MOST_AUTHORS and self._authors:
             del self._authors[next(iter(self._authors))]
         missing = [key for key in keys if key not in self._authors]

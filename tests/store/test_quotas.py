@@ -65,6 +65,20 @@ async def test_one_relay_fills_its_own_quota_and_no_more(tmp_path: Path) -> None
         assert store.quotas.evicted == len(flood) - len(left)
 
 
+async def test_an_event_stays_with_the_relay_that_brought_it_first(tmp_path: Path) -> None:
+    """Though that one sends it again after another did: else a flood there could push it out."""
+    now = START
+    async with EventStore.open(tmp_path / "s.db", clock=lambda: now) as store:
+        store.quotas.limits = LIMITS
+        others = by_strangers(50)
+        for url in (GOOD, EVIL, GOOD):
+            await arrive(store, url, others)
+            now += 60
+        for _ in range(10):
+            await arrive(store, EVIL, by_strangers(40))
+        assert {event.id for event in others} <= await held(store)
+
+
 async def test_a_stranger_fills_his_own_whatever_relays_he_comes_by(tmp_path: Path) -> None:
     async with EventStore.open(tmp_path / "s.db") as store:
         store.quotas.limits = LIMITS
