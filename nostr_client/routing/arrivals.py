@@ -15,12 +15,14 @@ from nostr_client.protocol.event import Event
 
 @dataclass(slots=True)
 class Asked:
-    """What relays said to a question. `events` are all that came, `new` how many were not held.
+    """What relays said to a question. `events` names all that came, each with its author: they
+    themselves are in the store, for a relay may send more than fits into memory. `new` is how many
+    were not held.
 
     `ends` tells for each relay that was to be asked how its part ended.
     """
 
-    events: dict[str, Event] = field(default_factory=dict)
+    events: dict[str, str] = field(default_factory=dict)
     new: int = 0
     ends: dict[str, End] = field(default_factory=dict)
 

@@ -127,12 +127,12 @@ class Reader:
         own = (await self.book.places()).read
 
         def enough(asked: Asked, ends: Ends) -> bool:
-            all_found = missing <= {event.pubkey for event in asked.events.values()}
+            all_found = missing <= set(asked.events.values())
             return all_found or bool(own and not any(url in ends.waiting for url in own))
 
         routes = await self._where_lists_are(missing, kind)
         asked = await self._ask(routes, limit or LEARN_LIMIT, enough=enough)
-        missing -= {event.pubkey for event in asked.events.values()}
+        missing -= set(asked.events.values())
         unheard = any(end.how in (How.SILENT, How.NOT_AWAITED) for end in asked.ends.values())
         if asked.answered and not unheard:
             await self._sought.in_vain(missing, kind)
@@ -322,7 +322,7 @@ class Reader:
                 if arrivals:
                     new = await self.take(arrivals)
                     asked.new += new
-                    asked.events |= {arrival.event.id: arrival.event for arrival in arrivals}
+                    asked.events |= {arrival.event.id: arrival.event.pubkey for arrival in arrivals}
                 for item in batch:
                     ends.take(item)
                 waiting &= ends.waiting.keys()

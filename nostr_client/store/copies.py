@@ -97,7 +97,7 @@ class CopyLedger:
             await self._db.write(run)
 
     async def confirm(self, pairs: Sequence[tuple[str, str]]) -> None:
-        """The relay holds the event, for each (event id, url); since when is said the first time."""
+        """The relay holds the event, for each (event id, url). The first time is written down."""
         now = int(self._clock())
         rows = [{"tie": tie_of(event_id), "url": url, "at": now} for event_id, url in pairs]
 
