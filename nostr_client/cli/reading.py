@@ -93,7 +93,9 @@ def thread(
             if view.items and view.missing and not run.json:
                 run.out.note(missing_words(view))
             if view.hidden and not run.json:
-                run.out.note(f"{view.hidden} further answers are not shown")
+                run.out.note(
+                    f"{view.hidden} further answers are not shown: {len(view.items)} are the most"
+                )
             shown, nothing = bool(view.items), "this note was not found"
             await conclude(run, client, view.ends, shown=shown, nothing=nothing)
 

@@ -63,13 +63,13 @@ def reposted_by(entry: Event) -> Named | None:
 
 
 def lacking(view: NoteView) -> list[Named]:
-    """What `view` names and lacks."""
+    """What `view` names and lacks. A thread has looked for what its notes answer."""
     if view.missing:
         named = reposted_by(view.entry)
         return [named] if named else []
     absent = {quote.id for quote in view.quotes if quote.event is None}
     lacks = [named for named in quoted_by(view.event, view.parts) if named.id in absent]
-    if view.reply_to is None and view.event.kind == kinds.NOTE:
+    if view.reply_to is None and not view.orphan_of and view.event.kind == kinds.NOTE:
         parent = nip10.thread_refs(view.event).reply
         lacks += [_of_ref(parent)] if parent else []
     return lacks

@@ -32,6 +32,8 @@ THREAD_CHARACTERS: Final = 20_000
 DEEPEST: Final = 6
 """Answers are indented up to this depth."""
 LIKE: Final = "♥"
+QUOTE: Final = "┃"
+"""Begins each line of a quoted note; in what people write it becomes `|`."""
 STYLES: Final = frozenset(
     f"note--{part}"
     for part in ("name", "dim", "text", "mention", "link", "warning", "mine", "tree", "quote")
@@ -69,7 +71,7 @@ class NoteLook:
         ground, lines = style("note--quote"), list[Content]()
         for quote in item.quotes:
             for line in self._quote(quote, max(width - 2, 1), style):
-                left = Content.styled("┃ ", style("note--tree"))
+                left = Content.styled(f"{QUOTE} ", style("note--tree"))
                 whole = left + line + Content(" " * (width - 2 - line.cell_length))
                 lines.append(whole.stylize_before(ground))
         return lines
@@ -87,7 +89,7 @@ class NoteLook:
             text = first_lines(quote.event.content)
         return [
             line.truncate(width, ellipsis=True)
-            for line in (head, *(Content.styled(t.expandtabs(4), plain) for t in text))
+            for line in (head, *(Content.styled(_plain(t), plain) for t in text))
         ]
 
     def _called(self, person: Profile) -> str:
@@ -147,6 +149,7 @@ class NoteLook:
         length = 0
         for part in item.parts:
             shown, kind = self._part(part, item.quotes)
+            shown = shown.replace(QUOTE, "|")
             room = most - length
             if len(shown) > room:
                 shown = f"{shown[:room]} … (a very long note, cut here)"
@@ -276,8 +279,12 @@ def _rows(line: str, width: int) -> int:
     return len(Content(line).wrap(width))
 
 
+def _plain(line: str) -> str:
+    return line.replace(QUOTE, "|").expandtabs(4)
+
+
 def _label(text: str) -> str:
-    return safe_line(text, 40).strip() or "?"
+    return safe_line(text, 40).replace(QUOTE, "|").strip() or "?"
 
 
 def _spread(left: list[tuple[str, Style]], right: list[tuple[str, Style]], width: int) -> Content:

@@ -143,13 +143,18 @@ async def test_a_first_feed_reads_at_the_own_relays_those_that_the_relays_know_n
     now = int(time.time())
     note = Draft(1, "hello from ben", created_at=now - 9).sign(ben, now)
     follows = Draft(3, "", (("p", ben.public_key.hex),), created_at=now).sign(key, now)
-    async with Relay(note, follows) as mine, Relay() as known:
+    cys = Draft(1, "by cy", created_at=now - 20).sign(SecretKey.generate(), now)
+    repost = Draft(6, "", (("e", cys.id),), created_at=now - 5).sign(ben, now)
+    async with Relay(note, follows, repost, cys) as mine, Relay() as known:
         known.keep(Draft(10_002, "", (("r", mine.url),), created_at=now).sign(key, now))
         home.configure([known.url, DEAD], private=())
         await home.import_key(key)
         shown = await home.run("feed", "--json")
         assert (shown.code, shown.err) == (0, "")
-        assert [event["id"] for event in shown.records] == [note.id]
+        assert [event["id"] for event in shown.records] == [note.id, repost.id]
+        plain = await home.run("feed", "--offline")
+        assert "by cy" in plain.out  # what the repost is of was fetched, and is shown
+        assert "not here" not in plain.out
 
 
 async def test_offline_nothing_is_sent_nor_waited_for(

@@ -175,7 +175,7 @@ def test_what_is_missing() -> None:
     ]
 
 
-def test_quoted_notes_stand_on_a_ground_that_no_text_has() -> None:
+def test_quoted_notes_stand_behind_a_bar_and_on_a_ground_that_no_text_has() -> None:
     other = note(f"one\ttab\n\n┃ eve · 1m\n{HOSTILE}\nfourth", ago=300)
     eve = Profile(ME, name="eve")
     code = nip19.encode_nevent(other.id, [], ME)
@@ -192,9 +192,9 @@ def test_quoted_notes_stand_on_a_ground_that_no_text_has() -> None:
     lines = look().lines(item, 40, on_ground)
     quoted = [n for n, line in enumerate(lines) if any(span.style.italic for span in line.spans)]
     assert quoted == list(range(3, len(lines)))
-    assert [line.plain.rstrip() for line in lines[1:3]] == ["see ↗ a note by eve", "┃ eve · 5m"]
+    assert [line.plain.rstrip() for line in lines[1:3]] == ["see ↗ a note by eve", "| eve · 5m"]
     plain = [line.plain.rstrip() for line in lines[3:]]
-    assert plain[:3] == ["┃ eve · 5m", "┃ one tab", "┃ ┃ eve · 1m"]
+    assert plain[:3] == ["┃ eve · 5m", "┃ one tab", "┃ | eve · 1m"]
     assert plain[3].startswith("┃ [@click=app.quit]x[/]")
     assert plain[4:] == [
         "┃ a note that is not here",

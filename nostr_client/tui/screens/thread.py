@@ -124,7 +124,8 @@ def _shown_id(note: NoteView) -> str:
 def _summary(thread: ThreadView) -> str:
     if not thread.items:
         said = sum(1 for end in thread.ends.values() if end.answered)
-        return f"this note is not here{f' · {said} relays have not got it' if said else ''}"
+        words = "1 relay that was asked has" if said == 1 else f"{said} relays that were asked have"
+        return "this note is not here" + (f" · {words} not got it" if said else "")
     answers = max(len(thread.items) - 1, 0)
     words = "1 answer" if answers == 1 else f"{answers} answers" if answers else "no answers yet"
     text = f"thread · {words}"
