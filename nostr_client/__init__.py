@@ -51,6 +51,7 @@ if TYPE_CHECKING:
         NoteView,
         Posted,
         Profile,
+        Quote,
         RelayRow,
         SyncStatus,
         Tally,
@@ -84,6 +85,7 @@ __all__ = [
     "PublicKey",
     "PublishFailed",
     "PublishReport",
+    "Quote",
     "RelayError",
     "RelayPool",
     "RelayRow",
@@ -120,7 +122,7 @@ _ROOMS = {
     "routing.arrivals": "Found",
     "signing.signer": "LocalSigner Signer WatchOnly",
     "signing.verifier": "Verifier",
-    "social.views": "NoteView Posted Profile RelayRow SyncStatus Tally ThreadView",
+    "social.views": "NoteView Posted Profile Quote RelayRow SyncStatus Tally ThreadView",
     "store.events": "EventStore",
 }
 _HOMES = {name: room for room, names in _ROOMS.items() for name in names.split()}

@@ -60,7 +60,9 @@ def feed(
                 run.out.note(str(problem), problem.record)
             if follow:
                 async for note in client.timeline.watch(newest):
-                    whole = [note] if offline else await client.timeline.complete([note])
+                    whole = (
+                        [note] if offline else await client.timeline.complete([note], limit=PASSING)
+                    )
                     _show(run, whole[0], most=MOST_LINES)
 
     wait_for(work())

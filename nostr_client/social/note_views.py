@@ -97,7 +97,12 @@ class NoteViews:
         held = await self._store.known([id for id in reposted.values() if id])
         events = await _decoded(held)
         await self._unpack([e for e in entries if reposted.get(e.id, "") not in events], events)
-        return {e.id: events.get(reposted[e.id]) if e.id in reposted else e for e in entries}
+        shown = {e.id: events.get(reposted[e.id]) if e.id in reposted else e for e in entries}
+        for entry in entries:
+            address = entry.value("a") if shown[entry.id] is None else None
+            if address:  # an older version was reposted: what is held is the newest
+                shown[entry.id] = await self._store.get_address(address)
+        return shown
 
     async def _unpack(self, entries: Sequence[Event], events: dict[str, Event]) -> None:
         """Take the notes out of reposts that carry them: checked, and stored like any other, so

@@ -66,6 +66,19 @@ async def test_reposts_are_shown_as_what_they_are_of(tmp_path: Path) -> None:
             assert not view.missing
 
 
+async def test_a_repost_of_an_older_version_is_shown_as_the_newest(tmp_path: Path) -> None:
+    old = signed(CY, 30_023, "old", (("d", "x"),), at=START - 9)
+    new = signed(CY, 30_023, "new", (("d", "x"),), at=START - 8)
+    tags = (("e", old.id), ("a", f"30023:{CY_KEY}:x"), ("k", "30023"))
+    async with Relay(old) as relay, house(tmp_path, fallback=[relay.url]) as h:
+        await h.keep(following(BEN_KEY), signed(BEN, kinds.GENERIC_REPOST, "", tags))
+        [view] = await h.timeline.home()
+        assert view.missing == old.id
+        await h.keep(new)
+        [view] = await completed(h)
+        assert (view.event, view.author.pubkey, view.missing) == (new, CY_KEY, "")
+
+
 async def test_quotes_are_fetched_in_text_and_by_tag(tmp_path: Path) -> None:
     tagged = signed(CY, content="tagged", at=START - 20)
     gone = "9" * 64
