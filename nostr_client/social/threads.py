@@ -33,7 +33,7 @@ ROUND_LIMIT: Final = 3.0
 """Seconds for each further look at relays which have answered already."""
 MOST_ROUNDS: Final = 8
 """Further looks: for answers to what the looks before brought."""
-MOST_ASKED: Final = 300
+MOST_ASKED: Final = 100
 """Notes whose answers are asked for in one of them."""
 MOST_RELAYS: Final = 16
 

@@ -14,7 +14,7 @@ from textual.widgets import Static
 from nostr_client.client import NostrClient
 from nostr_client.errors import NostrError
 from nostr_client.protocol.filters import Filter
-from nostr_client.social.missing import reposted_by
+from nostr_client.social.missing import lacking, reposted_by
 from nostr_client.social.views import NoteView, ThreadView
 from nostr_client.tui.keymap import Where, hints
 from nostr_client.tui.messages import Say
@@ -78,10 +78,12 @@ class ThreadPane(Vertical):
                 self._draw(thread, first=True)
                 group.create_task(self._fetch(note_id))
                 ids = {note_id, *(view.event.id for _, view in thread.items[:1])}
-                related = Filter(tags={"e": frozenset(ids)})
+                related = [Filter(tags={"e": frozenset(ids)})]
+                if lacks := _lacks(thread):
+                    related.append(Filter(ids=lacks))
                 changed = asyncio.Event()
                 group.create_task(self._redraw(note_id, changed))
-                async with self._client.store.watch([related]) as news:
+                async with self._client.store.watch(related) as news:
                     async for _ in news:
                         changed.set()
         except* NostrError as errors:
@@ -119,6 +121,12 @@ class ThreadPane(Vertical):
 def _shown_id(note: NoteView) -> str:
     """The note that is shown: also what is reposted and not here yet."""
     return note.missing or note.event.id
+
+
+def _lacks(thread: ThreadView) -> frozenset[str]:
+    """The ids that the thread and its notes name and that are not here."""
+    named = (named.id for _, view in thread.items for named in lacking(view))
+    return frozenset((*thread.missing, *named))
 
 
 def _summary(thread: ThreadView) -> str:
