@@ -112,8 +112,9 @@ def missed_of(ends: Iterable[End]) -> tuple[End, ...]:
     return tuple(end for end in ends if not end.spare and end.how not in fine)
 
 
-def in_words(ends: Iterable[End], *, found: bool) -> str:
-    """The outcome in one line, with what the first few relays that were missed did; safe to print.
+def in_words(ends: Iterable[End], *, found: bool, named: int = MOST_NAMED) -> str:
+    """The outcome in one line, and what the first `named` relays that were missed did; safe to
+    print.
 
     Empty where everything was found.
     """
@@ -125,11 +126,11 @@ def in_words(ends: Iterable[End], *, found: bool) -> str:
         heard = any(_spoke(end) for end in every)
         words = "not every relay answered" if heard else "nobody answered; this is what was here"
     elif outcome is Outcome.INCOMPLETE:
-        words = "this is not all" if found else "not every relay answered"
+        words = "this is not all" if found else "not everything could be read"
     else:
         words = _WORDS[outcome] if every else "there is no relay to ask"
-    told = "; ".join(str(end) for end in missed[:MOST_NAMED])
-    more = f"; and {len(missed) - MOST_NAMED} more" if len(missed) > MOST_NAMED else ""
+    told = "; ".join(str(end) for end in missed[:named])
+    more = f"; and {len(missed) - named} more" if len(missed) > named else ""
     return f"{words}: {told}{more}" if told else words
 
 

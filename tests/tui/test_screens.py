@@ -6,7 +6,9 @@ import pytest
 from textual.color import Color
 from textual.pilot import Pilot
 
+from nostr_client.net.outcome import End, How
 from nostr_client.nips import nip19
+from nostr_client.social.views import ThreadView
 from nostr_client.tui.client_app import NostrApp
 from nostr_client.tui.keymap import KEYMAP, Where
 from nostr_client.tui.messages import Section
@@ -15,11 +17,23 @@ from nostr_client.tui.screens.compose import Compose
 from nostr_client.tui.screens.main import MainScreen
 from nostr_client.tui.screens.profile import ProfileScreen
 from nostr_client.tui.screens.question import Help, Leave, Question
-from nostr_client.tui.screens.thread import ThreadScreen
+from nostr_client.tui.screens.thread import ThreadScreen, _summary
 from nostr_client.tui.widgets import note_list
 from tests.conftest import StartRelay
 from tests.routing.moody import Relay
-from tests.tui.world import NARROW, PASSWORD, WIDE, World, burst, sees, shown, told, type_in, until
+from tests.tui.world import (
+    NARROW,
+    NEAR,
+    PASSWORD,
+    WIDE,
+    World,
+    burst,
+    sees,
+    shown,
+    told,
+    type_in,
+    until,
+)
 
 BOTH = pytest.mark.parametrize("size", [NARROW, WIDE])
 
@@ -73,6 +87,30 @@ async def test_home(world: World, size: tuple[int, int]) -> None:
         await pilot.press("s")
         await pilot.pause()
         assert "Hidden words." not in shown(app)
+
+
+async def test_an_empty_home_says_that_nobody_answered(world: World) -> None:
+    world.relays = [NEAR]
+    await world.watched()
+    async with world.at_home(WIDE) as (app, _):
+        await sees(app, "Nothing here yet: nobody answered")
+        main = app.screen
+        assert isinstance(main, MainScreen)
+        await app.push_screen(ProfileScreen(main.client, main.look, world.pubkey("ben")))
+        await sees(app, "no profile was found: nobody answered")
+
+
+def test_a_thread_says_what_lacks_in_it() -> None:
+    dead = End(url="ws://dead", how=How.UNREACHABLE)
+    heard = End(url="ws://heard", how=How.ANSWERED)
+    large = End(url="ws://large", how=How.INCOMPLETE, problem="1 too large to be kept")
+    for ends, words in (
+        ((heard,), "this note is not here · every relay that was asked answered, and has none"),
+        ((dead,), "this note is not here · nobody answered"),
+        ((heard, large), "this note is not here · not everything could be read"),
+    ):
+        thread = ThreadView("f" * 64, None, ends={end.url: end for end in ends})
+        assert _summary(thread) == words
 
 
 @BOTH

@@ -104,6 +104,10 @@ class FeedPane(Vertical):
             self._state = state
             self._draw_head()
 
+    def say_nothing(self, words: str) -> None:
+        """What stands there while the list is empty."""
+        self._nothing.update(words)
+
     def on_windowed_list_filled(self, message: Filled) -> None:
         message.stop()
         self._nothing.display = message.empty

@@ -17,7 +17,8 @@ from textual.widgets import ContentSwitcher
 from nostr_client.accounts.account import Account
 from nostr_client.client import NostrClient
 from nostr_client.errors import NostrError
-from nostr_client.social.views import Cursor, NoteView
+from nostr_client.net.outcome import Outcome, in_words, outcome_of
+from nostr_client.social.views import Cursor, NoteView, SyncStatus
 from nostr_client.tui.keymap import Where, hints
 from nostr_client.tui.messages import OpenThread, Say, Section
 from nostr_client.tui.note_look import NoteLook
@@ -36,6 +37,8 @@ WIDE = 100
 """Columns from which the detail has room beside the list."""
 LOOK_EVERY = 2.0
 """Seconds between two looks at relays, unsent notes and changed counts."""
+NOTHING = "Nothing here yet"
+FIRST_NOTE = "c writes your first note."
 MENTIONS = 20
 """Mentions that a look may find new at most; the list itself reads on."""
 _NOTE_KEYS = (Where.LIST, Where.NOTE, Where.EVERYWHERE)
@@ -86,7 +89,7 @@ class MainScreen(Screen[None]):
             return await timeline.author(me, until=until, limit=limit)
 
         parts = (
-            (Section.HOME, home, "Nothing here yet. c writes your first note."),
+            (Section.HOME, home, f"{NOTHING}. {FIRST_NOTE}"),
             (Section.MENTIONS, mentions, "Nobody has mentioned you yet."),
             (Section.NOTES, notes, "Nothing written yet. c writes."),
         )
@@ -238,6 +241,7 @@ class MainScreen(Screen[None]):
         bad = any(row.state in ("down", "refusing") for row in others)
         self._mark(Section.RELAYS, "!" if bad else "")
         self.feeds[Section.HOME].say(_syncing(self.client))
+        self.feeds[Section.HOME].say_nothing(_nothing_at_home(self.client.timeline.status))
 
     async def _look_at_mentions(self) -> None:
         newest = await self.client.timeline.mentions(limit=MENTIONS)
@@ -274,6 +278,14 @@ class MainScreen(Screen[None]):
         if self.client.own_relay is None:
             return "off"
         return "failed" if self.client.own_relay_problem else "on"
+
+
+def _nothing_at_home(status: SyncStatus) -> str:
+    """What an empty home timeline means: that nobody answered is not that there is nothing."""
+    ends = status.ends.values()
+    if not status.is_caught_up or outcome_of(ends, found=False) is Outcome.NOTHING:
+        return f"{NOTHING}. {FIRST_NOTE}"
+    return f"{NOTHING}: {in_words(ends, found=False)}."
 
 
 def _syncing(client: NostrClient) -> str:

@@ -14,6 +14,7 @@ from textual.widgets import Static
 
 from nostr_client.client import NostrClient
 from nostr_client.errors import NostrError
+from nostr_client.net.outcome import in_words
 from nostr_client.safe_text import safe_line, safe_text
 from nostr_client.social.views import Cursor, NoteView, Profile
 from nostr_client.tui.keymap import Where, bindings, hints
@@ -56,6 +57,8 @@ class ProfileScreen(Screen[None]):
         self._pubkey = pubkey
         self._profile = Profile(pubkey)
         self._followed = False
+        self._asked = ""
+        """What relays said when they were asked for the profile, for whom none is here."""
 
     def compose(self) -> ComposeResult:
         yield Static("", markup=False, id="about")
@@ -76,8 +79,9 @@ class ProfileScreen(Screen[None]):
     async def _load(self) -> None:
         try:
             await self.refresh_profile()
-            if (await self._client.profiles.fetch([self._pubkey])).new:
-                await self.refresh_profile()
+            asked = await self._client.profiles.fetch([self._pubkey])
+            self._asked = in_words(asked.ends.values(), found=False)
+            await self.refresh_profile()
             await self._client.profiles.check_nip05(self._pubkey)
             await self.refresh_profile()
         except NostrError as error:
@@ -120,6 +124,8 @@ class ProfileScreen(Screen[None]):
             shown = safe_line(profile.nip05.removeprefix("_@"), 60)
             lines.append(Content.assemble((mark, colour), shown, (words, dim)))
         lines.append(Content.styled(profile.npub, dim))
+        if profile.event is None and self._asked:
+            lines.append(Content.styled(f"no profile was found: {self._asked}", "$text-warning"))
         about = safe_text(profile.about[:ABOUT_CHARACTERS]).strip()
         if about:
             lines += [Content(""), Content(about)]

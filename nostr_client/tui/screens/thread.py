@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -13,6 +14,7 @@ from textual.widgets import Static
 
 from nostr_client.client import NostrClient
 from nostr_client.errors import NostrError
+from nostr_client.net.outcome import End, Outcome, in_words, outcome_of
 from nostr_client.protocol.filters import Filter
 from nostr_client.social.missing import lacking, reposted_by
 from nostr_client.social.views import NoteView, ThreadView
@@ -129,11 +131,17 @@ def _lacks(thread: ThreadView) -> frozenset[str]:
     return frozenset((*thread.missing, *named))
 
 
+def _missed(ends: Collection[End], *, found: bool) -> str:
+    """What lacks in the answers, if anything does."""
+    nothing = outcome_of(ends, found=found) is Outcome.NOTHING
+    return "" if nothing else in_words(ends, found=found, named=0)
+
+
 def _summary(thread: ThreadView) -> str:
     if not thread.items:
-        said = sum(1 for end in thread.ends.values() if end.answered)
-        words = "1 relay that was asked has" if said == 1 else f"{said} relays that were asked have"
-        return "this note is not here" + (f" · {words} not got it" if said else "")
+        ends = thread.ends.values()
+        why = f" · {in_words(ends, found=False, named=0)}" if ends else ""
+        return f"this note is not here{why}"
     answers = max(len(thread.items) - 1, 0)
     words = "1 answer" if answers == 1 else f"{answers} answers" if answers else "no answers yet"
     text = f"thread · {words}"
@@ -141,6 +149,8 @@ def _summary(thread: ThreadView) -> str:
         text += f" · {len(thread.missing)} not here"
     if thread.hidden:
         text += f" · {thread.hidden} more not shown"
+    if thread.ends and (missed := _missed(thread.ends.values(), found=answers > 0)):
+        text += f" · {missed}"
     return text
 
 
