@@ -105,10 +105,11 @@ class Courier(Reader):
         """Save, write down where it should be, send; `also` names relays beside the plan's.
 
         Returns when every relay has answered, or after `timeout` seconds. A relay that is known to
-        be down is not tried now. Where none of the author's could be reached, the next ones of the
-        plan are sent to, at most `ROUNDS` times in all, with `timeout` seconds each. That nobody
-        answers is a report like any other. Raises StoreError, and InvalidEvent for what the store
-        will not hold (a newer version is there, it was deleted, it has expired).
+        be down is not tried now, unless nobody else is there to keep it. Where none of the author's
+        could be reached, the next ones of the plan are sent to, at most `ROUNDS` times in all, with
+        `timeout` seconds each. That nobody answers is a report like any other. Raises StoreError,
+        and InvalidEvent for what the store will not hold (a newer version is there, it was deleted,
+        it has expired).
         """
         copies: list[str] = []
         if event.kind == kinds.DELETION:  # once it is saved, what it deletes is gone
@@ -118,10 +119,12 @@ class Courier(Reader):
         wanted = await self._plan(event, copies, down=frozenset())
         urls = await self._plan(event, copies)
         urls = tuple(dict.fromkeys((*urls, *(url for url in also if self.book.policy(url)))))
+        author = await self.book.relays_of(event.pubkey)
+        if not (urls if event.kind in WRAPS else self._homes(author).intersection(urls)):
+            urls = tuple(dict.fromkeys((*urls, *wanted)))  # one of them may be back
         resting = [url for url in wanted if url not in urls]
         report = await self.send(event, urls, resting, on_answer=on_answer, timeout=timeout)
         tried, answers = {*urls, *resting}, list(report.answers)
-        author = await self.book.relays_of(event.pubkey)
         for _ in range(1, ROUNDS):
             if event.kind in WRAPS or self._is_at_home(author, answers):
                 break
@@ -143,7 +146,10 @@ class Courier(Reader):
         if author.source == "list" and not author.write:
             return True  # there is no such place
         answered = {answer.url for answer in answers if answer.accepted is not None}
-        return bool(answered & {*author.write, *self.book.fallback})
+        return bool(answered & self._homes(author))
+
+    def _homes(self, author: Relays) -> set[str]:
+        return {*author.write, *self.book.fallback}
 
     async def keep(self, event: Event) -> SaveStatus:
         """Save an event of our own. Raises as `publish` does."""

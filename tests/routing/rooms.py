@@ -70,6 +70,7 @@ async def rooms(
     own_relay: str = "",
     private: Sequence[str] = ("127.0.0.1",),
     keyed: bool = False,
+    minds_outages: bool = False,
     clock: Clock | None = None,
 ) -> AsyncIterator[Rooms]:
     """A store, a pool, a book and a courier; loopback counts as a host that the person allows."""
@@ -84,7 +85,15 @@ async def rooms(
         pool = await stack.enter_async_context(
             RelayPool(verifier=PlainVerifier(), known=store.known, dial=policy)
         )
-        book = RelayBook(store, policy, owner=me, keyed=keyed, fallback=fallback, indexers=indexers)
+        book = RelayBook(
+            store,
+            policy,
+            owner=me,
+            keyed=keyed,
+            fallback=fallback,
+            indexers=indexers,
+            down=pool.outages.down if minds_outages else frozenset,
+        )
         courier = await stack.enter_async_context(
             Courier(store, store.ledger, pool, book, folder=folder, clock=clock)
         )

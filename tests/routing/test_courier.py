@@ -349,3 +349,19 @@ async def test_an_ok_after_the_limit_counts_all_the_same(tmp_path: Path) -> None
             return [c.state for c in await r.store.ledger.copies(note.id)] == [CopyState.CONFIRMED]
 
         await until(confirmed)
+
+
+async def test_the_only_relay_is_tried_though_it_was_down_a_moment_ago(tmp_path: Path) -> None:
+    """Nobody else is there to keep the note: to wait for its rest would be in vain."""
+    async with (
+        Relay() as only,
+        Relay() as other,
+        rooms(tmp_path, fallback=[only.url], minds_outages=True) as r,
+    ):
+        await r.store.save([relay_list(ANA, only.url)])
+        r.pool.outages.reached(other.url)
+        r.pool.outages.failed(only.url)
+        assert r.pool.outages.down() == {only.url}
+        report = await r.courier.publish(signed(ANA))
+        assert report.accepted == (only.url,)
+        assert report.instead == ()
