@@ -49,7 +49,7 @@ class Ends:
             self.found[url] = self.found.get(url, 0) + 1
         elif isinstance(item, EndOfStored):
             how = How.INCOMPLETE if item.complete is False else How.ANSWERED
-            problem = f"{item.left_out} too large to be kept were left out" if item.left_out else ""
+            problem = f"{item.left_out} left out, too large to be kept" if item.left_out else ""
             self._end(url, how, complete=item.complete, pages=item.pages, problem=problem)
         elif item.how is How.LOST and not item.final and url not in self._lost:
             self._lost.add(url)

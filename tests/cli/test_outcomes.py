@@ -5,10 +5,16 @@ from __future__ import annotations
 import json
 import time
 
+import pytest
+
 from nostr_client.cli.exits import Exit
+from nostr_client.cli.login import LoginSigner
+from nostr_client.errors import DecryptionFailed, SignerUnavailable, SigningRefused
 from nostr_client.net.outcome import Outcome
+from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Draft
 from nostr_client.protocol.keys import SecretKey
+from nostr_client.signing.signer import LocalSigner, Signer
 from tests.cli.conftest import DEAD, Home
 from tests.routing.moody import Relay
 
@@ -49,3 +55,24 @@ async def test_that_nobody_answers_is_not_that_there_is_nothing(home: Home, key:
     assert feed.code == Exit.NO_ANSWER
     assert f"nobody answered: {DEAD}: cannot be reached" in feed.err
     assert "follow WHO" not in feed.err
+
+
+async def test_the_key_of_a_reading_signs_logins_only_and_is_unlocked_once(key: SecretKey) -> None:
+    tries: list[bool] = []
+
+    async def unlock() -> Signer:
+        tries.append(True)
+        if len(tries) > 1:
+            return LocalSigner(key)
+        raise DecryptionFailed("wrong password")
+
+    shut = LoginSigner(key.public_key.hex, unlock)
+    with pytest.raises(SigningRefused, match="nothing but logins"):
+        await shut.sign(Draft(kinds.NOTE, "no"))
+    assert tries == []
+    for _ in range(2):
+        with pytest.raises(SignerUnavailable, match="wrong password"):
+            await shut.sign(Draft(kinds.AUTH))
+    assert tries == [True]
+    opened = LoginSigner(key.public_key.hex, unlock)
+    assert (await opened.sign(Draft(kinds.AUTH))).pubkey == key.public_key.hex

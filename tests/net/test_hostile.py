@@ -223,7 +223,7 @@ async def test_a_large_event_costs_neither_the_rest_nor_memory() -> None:
         assert {event.id for event in got.events} == {event.id for event in small}
         end = got.ends[relay.url]
         assert (end.how, end.complete, end.answered) == (How.INCOMPLETE, False, False)
-        assert end.problem == "2 too large to be kept were left out"
+        assert end.problem == "2 left out, too large to be kept"
         assert stranger.health(relay.url).counters.oversized == 2
         assert relay.connections == 1
 
@@ -232,7 +232,7 @@ async def test_a_large_event_costs_neither_the_rest_nor_memory() -> None:
         assert named.ends[relay.url].answered
         own = await owner.fetch([NOTES.changed(authors=frozenset({mine}))], [relay.url])
         assert {event.id for event in own.events} == {event.id for event in held} - {giant.id}
-        assert own.ends[relay.url].problem == "1 too large to be kept were left out"
+        assert own.ends[relay.url].problem == "1 left out, too large to be kept"
 
 
 async def test_a_large_event_in_pieces_is_left_out_too() -> None:
@@ -249,7 +249,7 @@ async def test_a_large_event_in_pieces_is_left_out_too() -> None:
     async with ScriptedRelay(script) as relay, pool_() as pool:
         got = await pool.fetch([NOTES], [relay.url])
         assert [event.id for event in got.events] == [small.id]
-        assert got.ends[relay.url].problem == "1 too large to be kept were left out"
+        assert got.ends[relay.url].problem == "1 left out, too large to be kept"
 
 
 async def test_a_large_event_in_many_pieces_is_judged_once(
@@ -289,7 +289,7 @@ async def test_a_large_event_that_came_compressed() -> None:
     ):
         got = await pool.fetch([NOTES], [relay.url])
         assert [event.id for event in got.events] == [small.id]
-        assert got.ends[relay.url].problem == "1 too large to be kept were left out"
+        assert got.ends[relay.url].problem == "1 left out, too large to be kept"
         named = await pool.fetch([Filter.of(ids=[large.id])], [relay.url])
         assert [event.id for event in named.events] == [large.id]
         assert relay.connections == 1

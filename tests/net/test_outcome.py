@@ -13,7 +13,7 @@ def end(how: How, events: int = 0, *, spare: bool = False, problem: str = "") ->
 
 ANSWERED, DEAD = end(How.ANSWERED), end(How.UNREACHABLE)
 SILENT, WALL = end(How.SILENT), end(How.NOT_ALLOWED)
-LARGE = end(How.INCOMPLETE, problem="1 too large to be kept were left out")
+LARGE = end(How.INCOMPLETE, problem="1 left out, too large to be kept")
 LOST_MIDWAY = end(How.LOST, events=3)
 SPARE, SPARE_DEAD = end(How.ANSWERED, spare=True), end(How.UNREACHABLE, spare=True)
 NOT_AWAITED, NOT_ASKED = end(How.NOT_AWAITED), end(How.NOT_ASKED)
@@ -51,7 +51,7 @@ def test_the_words_name_those_who_were_missed_and_why() -> None:
     )
     assert in_words([DEAD], found=True).startswith("nobody answered; this is what was here: ws://")
     assert in_words([LARGE], found=True) == (
-        "this is not all: ws://incomplete: holds more (1 too large to be kept were left out)"
+        "this is not all: ws://incomplete: holds more (1 left out, too large to be kept)"
     )
     assert in_words([WALL], found=False) == "it may not be read: ws://not_allowed: not allowed"
     assert in_words([], found=False) == "there is no relay to ask"

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from nostr_client.errors import InvalidData, InvalidKey, ListNotRead
+from nostr_client.net.outcome import missed_of
 from nostr_client.protocol import kinds
 from nostr_client.routing.starter import starter_relays
 from nostr_client.social.lists import follows_of
@@ -78,6 +79,14 @@ async def test_a_follow_that_cannot_be_read_first_is_refused(tmp_path: Path) -> 
         with pytest.raises(ListNotRead):
             await h.follows.follow(BEN_KEY, allow_empty=True)
         assert await h.follows.pubkeys() == []
+
+
+async def test_a_list_is_read_where_it_is_and_it_is_said_who_did_not_answer(tmp_path: Path) -> None:
+    listed = signed(kind=kinds.FOLLOWS, tags=(("p", BEN_KEY),))
+    async with Relay(listed) as one, house(tmp_path, fallback=[one.url, DEAD]) as h:
+        asked = await h.follows.fetch()
+        assert await h.follows.pubkeys() == [BEN_KEY]
+        assert [end.url for end in missed_of(asked.ends.values())] == [DEAD]
 
 
 async def test_without_a_list_the_relays_that_stand_in_are_shown(tmp_path: Path) -> None:
