@@ -113,17 +113,19 @@ class Timeline:
         account follows from now on.
         """
         seen: dict[str, None] = {}
-        reposted: set[str] = set()
+        reposted: dict[str, None] = {}
         home = await self.home_filter()
         async with self._store.watch(self._watched()) as watch:
             if shown is not None:
                 seen = {view.entry.id: None for view in shown}
-                reposted = {view.event.id for view in shown if view.entry.kind in REPOSTS}
+                reposted = {v.event.id: None for v in shown if v.entry.kind in REPOSTS}
                 for view in reversed(await self.home()):
                     if view.entry.kind in REPOSTS and view.event.id in reposted:
                         continue
                     if view.entry.id not in seen and (not shown or view.at >= shown[0].at):
                         seen[view.entry.id] = None
+                        if view.entry.kind in REPOSTS:
+                            reposted[view.event.id] = None
                         yield view
             while batch := await _gathered(watch):
                 if any(self._is_own_list(event) for event in batch):
@@ -132,10 +134,11 @@ class Timeline:
                 fresh = [e for e in fresh if e.id not in seen]
                 fresh = await self._without_older_reposts(fresh, home)
                 fresh = [e for e in fresh if e.kind not in REPOSTS or target_of(e) not in reposted]
-                reposted |= {target_of(e) for e in fresh if e.kind in REPOSTS}
+                reposted |= {target_of(e): None for e in fresh if e.kind in REPOSTS}
                 seen |= dict.fromkeys(e.id for e in fresh)
-                while len(seen) > MOST_SEEN:
-                    del seen[next(iter(seen))]
+                for known in (seen, reposted):
+                    while len(known) > MOST_SEEN:
+                        del known[next(iter(known))]
                 for view in await self._views.of(fresh):
                     yield view
 

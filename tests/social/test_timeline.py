@@ -345,3 +345,37 @@ async def test_several_reposts_of_a_note_are_one_row(tmp_path: Path) -> None:
                 await asyncio.wait([first], timeout=0.2)
         assert (await first).event.content == "new"
         await watch.aclose()
+
+
+@pytest.mark.parametrize(
+    ("most", "shown"), [(1, ["one", "two", "one", "end"]), (9, ["one", "two", "end"])]
+)
+async def test_what_a_watch_remembers_is_bounded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int, shown: list[str]
+) -> None:
+    """A note that was passed on long ago may be shown once more; one that was just now, not."""
+    monkeypatch.setattr("nostr_client.social.timeline.MOST_SEEN", most)
+    one, two = note("one", DEE, START - 100), note("two", DEE, START - 99)
+
+    async with house(tmp_path) as h:
+
+        async def passed_on(told: Event) -> None:
+            h.clock.now += 1
+            tags = (("e", told.id), ("p", told.pubkey))
+            await h.keep(signed(BEN, kinds.REPOST, tags=tags, at=int(h.clock.now)))
+
+        await h.keep(following(BEN_KEY), one, two)
+        page = await h.timeline.home()
+        await passed_on(one)  # before the watch begins
+        seen: list[str] = []
+        async with asyncio.timeout(LIMIT):
+            async for view in h.timeline.watch(page):
+                seen.append(view.event.content)
+                if len(seen) == 1:
+                    await passed_on(two)
+                elif seen == ["one", "two"]:
+                    await passed_on(one)
+                    await h.keep(note("end", at=int(h.clock.now)))
+                elif seen[-1] == "end":
+                    break
+        assert seen == shown
