@@ -72,7 +72,10 @@ class DialPolicy:
         return url in self._given or host_of(url) in self._hosts
 
     def headers(self, url: str) -> Mapping[str, str]:
-        """What a handshake with this relay shows beside the usual. Raises ConnectFailed."""
+        """What a handshake with this relay shows beside the usual; then no proxy comes between.
+
+        Raises ConnectFailed.
+        """
         return {}
 
     def __call__(self, url: str) -> bool:

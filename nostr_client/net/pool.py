@@ -279,7 +279,8 @@ class RelayPool:
                 self._tls = await asyncio.to_thread(ssl.create_default_context)
             return await open_wire(
                 url,
-                proxy=self._proxy,
+                # What only the own relay is to see stays on this machine.
+                proxy=None if headers else self._proxy,
                 private=private,
                 compression=self._compression,
                 tls=self._tls,

@@ -6,7 +6,7 @@ import asyncio
 import socket
 import ssl
 import struct
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -273,6 +273,28 @@ async def test_http_proxy_with_tls_to_the_relay(tmp_path: Path) -> None:
         report = await pool.publish(note("a"), ["wss://relay.example.com/inbox"])
         assert report.ok
         assert asked == [("relay.example.com", 443)]
+
+
+class Own(DialPolicy):
+    """As for the own relay: it is shown what nobody else may see."""
+
+    def headers(self, url: str) -> Mapping[str, str]:
+        return {"Authorization": "Bearer x"}
+
+
+async def test_what_the_own_relay_is_shown_goes_through_no_proxy() -> None:
+    async with (
+        ScriptedRelay(honest([note("hi")])) as relay,
+        proxy_(accept_socks, relay.port) as (port, asked),
+        RelayPool(
+            verifier=PlainVerifier(),
+            proxy=f"socks5h://127.0.0.1:{port}",
+            dial=Own(loopback=True),
+        ) as pool,
+    ):
+        got = await pool.fetch([Filter.of(kinds=[1])], [relay.url])
+        assert [event.content for event in got.events] == ["hi"]
+        assert asked == []
 
 
 async def test_a_proxy_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
