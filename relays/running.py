@@ -192,10 +192,14 @@ def is_wanted(data: Path) -> bool:
         return True
     for path in (data / USERS).glob("*.lock"):
         try:
+            if 0 <= time.time() - path.stat().st_mtime < LOOK:
+                return True  # whoever has just made it may be about to lock it
             with FolderLock(path):
                 path.unlink()  # of one that has ended; no name comes twice
         except StoreError:
             return True
+        except OSError:
+            continue  # it ended just now, and took its file along; nobody holds it
     return False
 
 

@@ -20,12 +20,13 @@ from websockets.exceptions import InvalidStatus
 
 from nostr_client.errors import ConnectFailed, OwnRelayError
 from nostr_client.net import http
-from nostr_client.paths import Paths
+from nostr_client.paths import FolderLock, Paths
 from nostr_client.protocol.event import Draft
 from nostr_client.protocol.keys import SecretKey
 from nostr_client.protocol.messages import PublishEvent
 from nostr_client.rehearsal.relay_process import RelayProcess
 from nostr_client.resilience.own_relay import MOST_LOG, OwnRelay
+from relays import running
 from relays.running import is_wanted
 from relays.server import MOST_STRANGERS
 from tests.waiting import until
@@ -300,9 +301,29 @@ async def test_who_uses_it_keeps_it_and_who_has_ended_does_not(tmp_path: Path) -
     with own.in_use():
         assert is_wanted(own.data)
     assert not is_wanted(own.data)
-    (own.data / "users" / "12345-of-one-that-was-killed.lock").touch()
+    killed = own.data / "users" / "12345-of-one-that-was-killed.lock"
+    killed.touch()
+    assert is_wanted(own.data), "it may be about to be locked"
+    os.utime(killed, (0, 0))
     assert not is_wanted(own.data)
     assert list((own.data / "users").iterdir()) == []
+
+
+async def test_who_ends_while_the_relay_looks_ends_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Ending(FolderLock):
+        def __enter__(self) -> FolderLock:
+            lock = super().__enter__()
+            self.path.unlink()  # by its program, which let go of it just before
+            return lock
+
+    users = tmp_path / "users"
+    users.mkdir(mode=0o700)
+    (users / "1.lock").touch()
+    os.utime(users / "1.lock", (0, 0))
+    monkeypatch.setattr(running, "FolderLock", Ending)
+    assert not is_wanted(tmp_path)
 
 
 async def test_one_that_is_kept_stays_until_it_is_stopped(own: OwnRelay) -> None:
