@@ -24,7 +24,7 @@ from nostr_client.protocol.urls import place_of
 from nostr_client.store import rules, search_index, upkeep
 from nostr_client.store.asking import Asking
 from nostr_client.store.copies import CopyLedger
-from nostr_client.store.database import Database, Lane
+from nostr_client.store.database import WRITE_LIMIT, Database, Lane
 from nostr_client.store.index_keys import IndexKeys
 from nostr_client.store.keeping import Keeping
 from nostr_client.store.quotas import Quotas
@@ -104,7 +104,10 @@ class EventStore(Asking, Keeping):
         places = frozenset(place_of(url) for url in service_urls)
         db = await Database.open(path, time_limit=time_limit, read_only=read_only, reserve=reserve)
         try:
-            secret = await db.read(lambda c: c.execute("SELECT secret FROM state").fetchone()[0])
+            # No question, and so bound by no limit of questions, however busy the machine is.
+            secret = db.at_once(
+                lambda c: c.execute("SELECT secret FROM state").fetchone()[0], WRITE_LIMIT
+            )
             keys = IndexKeys(secret)
             self = cls(db, keys, Saver(keys, places), clock)
             await self.keep_history_of(keep_history_of)

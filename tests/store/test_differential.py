@@ -132,7 +132,7 @@ def _batches(rng: random.Random, events: list[Event]) -> list[list[Event]]:
 
 @needs_vectors
 async def test_real_events(store: EventStore) -> None:
-    await real(store, filters=120)
+    await real(store, filters=40)
 
 
 @needs_vectors
