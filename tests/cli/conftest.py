@@ -6,7 +6,7 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ import pytest
 from nostr_client.accounts.account import Accounts
 from nostr_client.paths import Paths
 from nostr_client.protocol.keys import SecretKey
+from tests.warm import Warm
 
 PASSWORD = "correct horse battery staple"
 LIMIT = 90.0
@@ -48,6 +49,7 @@ class Home:
 
     folder: Path
     password: str | None = PASSWORD
+    warm: Warm | None = None
     said: list[str] = field(default_factory=list)
 
     def configure(
@@ -100,13 +102,19 @@ class Home:
     async def run(
         self, *arguments: str, given: str = "", descriptors: Sequence[int] = (), **more: str
     ) -> Result:
-        process = await self.start(*arguments, descriptors=descriptors, **more)
-        try:
-            out, err = await asyncio.wait_for(process.communicate(given.encode()), LIMIT)
-        except TimeoutError:
-            process.kill()
-            raise
-        result = Result(process.returncode or 0, out.decode(), err.decode())
+        """A command until its end; without `warm`, and with `descriptors`, it is a `start`."""
+        if self.warm is None or descriptors:
+            process = await self.start(*arguments, descriptors=descriptors, **more)
+            try:
+                out, err = await asyncio.wait_for(process.communicate(given.encode()), LIMIT)
+            except TimeoutError:
+                process.kill()
+                raise
+            code = process.returncode or 0
+        else:
+            environment = self.environment | more
+            code, out, err = await self.warm.run(arguments, given.encode(), environment, LIMIT)
+        result = Result(code, out.decode(), err.decode())
         assert "--debug" in arguments or "Traceback" not in result.err
         self.said += [result.out, result.err]
         return result
@@ -117,9 +125,20 @@ class Home:
         await Accounts(paths, work=4).import_key(key, name, password=PASSWORD)
 
 
+@pytest.fixture(scope="session")
+def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warm | None]:
+    """Where a process can fork itself, commands need not load the program each."""
+    if not hasattr(os, "fork"):
+        yield None
+        return
+    warm = Warm(Home(tmp_path_factory.mktemp("nobody"), password=None).environment)
+    yield warm
+    warm.close()
+
+
 @pytest.fixture
-def home(tmp_path: Path) -> Home:
-    home = Home(tmp_path / "home")
+def home(tmp_path: Path, warm: Warm | None) -> Home:
+    home = Home(tmp_path / "home", warm=warm)
     home.configure()
     return home
 
