@@ -23,6 +23,7 @@ import msgspec
 from nostr_client.errors import InvalidEvent, Outdated, StoreError
 from nostr_client.net.pool import RelayPool
 from nostr_client.net.report import FINAL, Answer, Left, PublishReport
+from nostr_client.nips import nip10
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.kinds import is_ephemeral
@@ -214,7 +215,7 @@ class Courier(Reader):
         """`down` as in `RelayBook.places`."""
         places = await self.book.places(down=down)
         if event.kind in WRAPS:
-            inboxes = await self.book.inboxes(list(event.values("p")))
+            inboxes = await self.book.inboxes(nip10.people_of(event))
             author = Relays(event.pubkey)
             return plan_publish(event, author, {}, places, inboxes=inboxes, avoid=avoid)
         return plan_publish(
@@ -229,7 +230,7 @@ class Courier(Reader):
     async def _learn_for(self, event: Event) -> None:
         """Look for the lists that the plan of `event` needs."""
         if event.kind in WRAPS:
-            await self.learn(list(event.values("p")), kind=kinds.DM_RELAYS)
+            await self.learn(nip10.people_of(event), kind=kinds.DM_RELAYS)
         else:
             await self.learn({event.pubkey, *await self._addressed(event)})
 

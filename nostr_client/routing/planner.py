@@ -113,12 +113,13 @@ class Places:
 
 
 def mentioned(event: Event) -> tuple[str, ...]:
-    """The pubkeys that an event is addressed to; a list's entries are not addressed."""
+    """The pubkeys that an event is addressed to; a list's entries are not addressed, nor is what
+    is no key: a relay may refuse a whole question that names it."""
     if kind_class(event.kind) not in _MENTIONING_CLASSES and event.kind != LONG_FORM:
         return ()
     if event.kind == kinds.DELETION:
         return ()
-    return tuple(dict.fromkeys(p for p in event.values("p") if p != event.pubkey))
+    return tuple(dict.fromkeys(p for p in nip10.people_of(event) if p != event.pubkey))
 
 
 def answered(event: Event) -> str:
@@ -128,7 +129,7 @@ def answered(event: Event) -> str:
         reply = nip10.thread_refs(event).reply
         author = reply.pubkey if reply else ""
     elif event.kind in _ANSWERS:
-        *_, author = ("", *event.values("p"))
+        *_, author = ("", *nip10.people_of(event))
     else:
         author = ""
     return "" if author == event.pubkey else author

@@ -70,6 +70,13 @@ def test_the_mentioned_get_it_where_they_read() -> None:
     assert set(plan[3:]) == set(urls("b2 b3 c1"))
 
 
+def test_what_is_no_key_is_nobody() -> None:
+    """A relay would refuse the whole question for relay lists that names it."""
+    tags = (("p", BEN), ("p", "Z" * 64), ("p", "B" * 64), ("p", "ben"), ("p", ""))
+    assert mentioned(event(tags=tags)) == (BEN,)
+    assert answered(event(kinds.REACTION, tags)) == BEN
+
+
 def test_a_relay_that_serves_many_of_the_mentioned_comes_first() -> None:
     people = {
         BEN: listed(BEN, "", "b1 shared"),
