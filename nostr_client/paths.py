@@ -127,8 +127,8 @@ class FolderLock:
         fd = self._open()
         try:
             self._wait(fd)
-            if not self._shared:
-                _write_name(fd, f"process {os.getpid()}")
+            # Whoever shares it is not named, but does not leave the name of one who was killed.
+            _write_name(fd, "" if self._shared else f"process {os.getpid()}")
         except BaseException:
             os.close(fd)
             raise

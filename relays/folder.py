@@ -133,6 +133,8 @@ def _refuse_remains(data: Path) -> None:
             f"a restore into {data} was broken off, and changed nothing: remove {data / PART}, then"
             " restore again"
         )
+    if (data / RESTORED).exists():
+        raise StoreError(f"what was restored into {data} is not in its place yet: try again")
     left = [
         path.name
         for path in sorted(data.glob("*.db-*"))

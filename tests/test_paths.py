@@ -317,3 +317,13 @@ def test_a_file_system_without_locks_is_said(
     monkeypatch.setattr(fcntl, "flock", none)
     with pytest.raises(StoreError, match=r"cannot lock .*: No locks available"):
         FolderLock(tmp_path / "lock").__enter__()
+
+
+def test_who_was_killed_is_not_named(tmp_path: Path) -> None:
+    (tmp_path / "lock").write_text(f"process {os.getpid()}".rjust(32))
+    (tmp_path / "lock").chmod(0o600)
+    with (
+        FolderLock(tmp_path / "lock", shared=True),
+        pytest.raises(FolderInUse, match="another process"),
+    ):
+        FolderLock(tmp_path / "lock").__enter__()

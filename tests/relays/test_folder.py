@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from nostr_client.errors import StoreError
+from nostr_client.paths import FolderLock
 from nostr_client.protocol.filters import Filter
 from nostr_client.store.events import EventStore
 from relays import folder
@@ -231,3 +232,17 @@ async def test_a_restore_killed_at_any_step_leaves_all_or_nothing(
     assert order == sorted(order), "refused up to the switch, and whole from then on"
     async with EventStore.open(new / DATABASE, read_only=True) as store:
         assert await store.count([Filter()]) == len(EVENTS)
+
+
+def test_what_is_not_in_its_place_yet_is_not_begun_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A restore that is killed while another waits for it leaves all of it still to be moved."""
+    monkeypatch.setattr(folder, "LOOKED_AT", 0.01)
+    (tmp_path / RESTORED).mkdir()
+    (tmp_path / RESTORED / DATABASE).touch()
+    somebody = FolderLock(tmp_path / folder.FOLDER_LOCK, shared=True)
+    with somebody, pytest.raises(StoreError, match="not in its place"), opened(tmp_path, new=True):
+        pass
+    with opened(tmp_path):
+        assert (tmp_path / DATABASE).exists()
