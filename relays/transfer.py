@@ -72,8 +72,9 @@ class Importer:
         self._verify_all = verify
         self.tally = taker.tally
         self._name = ""
-        self._under_way: dict[str, int] = {}
-        taker.place_of = lambda event: self._place(self._under_way[event.id])
+        self._under_way: dict[int, int] = {}
+        """The line of each event, by its `id()`: one and the same may stand in a file twice."""
+        taker.place_of = lambda event: self._place(self._under_way[id(event)])
 
     async def lines(self, source: Iterator[Batch], saved: Saved = _nothing, name: str = "") -> None:
         """Take in every line of `source`: while a batch is saved, the next ones are verified.
@@ -111,7 +112,7 @@ class Importer:
                     self._taker.refuse(event, "the signature is wrong")
             await self._taker.save(good)
             for event in events:
-                self._under_way.pop(event.id, None)
+                del self._under_way[id(event)]
             saved(end)
 
     def _place(self, number: int) -> str:
@@ -126,9 +127,11 @@ class Importer:
                 reason = f"invalid: {_position.sub('', str(error))}"
                 self.tally.refuse(reason, self._place(number))
                 continue
-            self._under_way[event.id] = number
+            self._under_way[id(event)] = number
             if self._taker.admit(event):
                 events.append(event)
+            else:
+                del self._under_way[id(event)]
         return events
 
 

@@ -413,3 +413,17 @@ def test_lines_are_counted_from_the_beginning_also_when_it_goes_on() -> None:
         line for batch in transfer._batches(file, 10_000, first.end, number) for line in batch[0]
     ]
     assert rest == [(n, b"line %d" % n) for n in range(1001, 2501)]
+
+
+def test_what_is_refused_may_come_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in two exports that were put together: what is read ahead is there while one is saved."""
+    monkeypatch.setattr(transfer, "BATCH", 2)
+    good = [note(f"{n}", at=NOW + n) for n in range(8)]
+    forged = good[0].json.replace(good[0].sig.encode(), good[1].sig.encode())
+    whole = [event.json for event in good]
+    file = tmp_path / "events.jsonl"
+    file.write_bytes(b"\n".join([whole[0], forged, whole[1], forged, forged, *whole[2:], forged]))
+    done = relays("import", "--data", str(tmp_path / "relay"), str(file))
+    said = done.stderr.decode()
+    assert "stored 8, duplicate 0, left out 0, refused 4" in said
+    assert all(f"events.jsonl:{line}" in said for line in (2, 4, 5, 12))
