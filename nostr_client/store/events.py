@@ -75,7 +75,7 @@ class EventStore(Asking, Keeping):
         self._watchers = Watchers(self._read_since, self._poke.set)
         self._indexer: Indexer | None = None
         self.ledger = CopyLedger(db, keys, clock)
-        self.quotas = Quotas(db, keys, self._remove)
+        self.quotas = Quotas(db, keys, self._forget)
 
     @classmethod
     @contextlib.asynccontextmanager

@@ -78,7 +78,13 @@ class Keeping:
                 removed += await self._remove(part, condition)
         return removed
 
-    async def _remove(self, seqs: Sequence[int], condition: str = "true") -> int:
+    async def _forget(self, seqs: Sequence[int]) -> int:
+        """Take events out as if they had never come: what deletions among them barred may come."""
+        return await self._remove(seqs, forget=True)
+
+    async def _remove(
+        self, seqs: Sequence[int], condition: str = "true", *, forget: bool = False
+    ) -> int:
         listed = json.dumps(seqs)
 
         def run(db: sqlite3.Connection) -> int:
@@ -86,6 +92,8 @@ class Keeping:
             found = db.execute(sql, (listed,)).fetchall()
             ties = json.dumps([tie for _, tie in found])
             db.execute(f"DELETE FROM copy WHERE tie IN {_LISTED}", (ties,))
+            if forget:
+                self._removal.lift_deletions(db, [seq for seq, _ in found])
             return self._removal.remove(db, [seq for seq, _ in found], archive=False)
 
         return await self._db.write(run, weight=len(seqs), frees=True)

@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from nostr_client.protocol.event import Event
-from nostr_client.protocol.kinds import GIFT_WRAP, VANISH, is_replaceable
+from nostr_client.protocol.kinds import DELETION, GIFT_WRAP, VANISH, is_replaceable
 from nostr_client.store import rules, search_index
 from nostr_client.store.index_keys import MAX, IndexKeys, tie_of
 
@@ -109,9 +109,7 @@ class Removal:
     def obey_deletion(self, db: sqlite3.Connection, deletion: Event) -> None:
         """Remove what a kind 5 event names, and remember it for what is still to come."""
         targets = rules.deletion_of(deletion)
-        ties = [tie_of(event_id) for event_id in targets.ids]
-        addresses = [self._keys.address(address) for address in targets.addresses]
-        author = self._keys.author(deletion.pubkey)
+        ties, addresses, author = self._marks(deletion)
         for marks, until in ((ties, MAX), (addresses, deletion.created_at)):
             db.execute(
                 "INSERT INTO tombstone SELECT value, ?, ? FROM json_each(?) WHERE true"
@@ -133,6 +131,26 @@ class Removal:
             {"listed": json.dumps(addresses), "until": deletion.created_at},
         ).fetchall()
         self.remove(db, gone.union(row[0] for row in rows), archive=True)
+
+    def lift_deletions(self, db: sqlite3.Connection, seqs: Collection[int]) -> None:
+        """Forget what the kind 5 events among these bar: it takes about as much room as they."""
+        rows = db.execute(
+            f"SELECT json FROM event WHERE seq IN {_LISTED} AND kind = {DELETION}",
+            {"listed": json.dumps(list(seqs))},
+        )
+        for (data,) in rows.fetchall():
+            ties, addresses, author = self._marks(Event.from_trusted(data))
+            db.execute(
+                f"DELETE FROM tombstone WHERE author = :author AND target IN {_LISTED}",
+                {"author": author, "listed": json.dumps([*ties, *addresses])},
+            )
+
+    def _marks(self, deletion: Event) -> tuple[list[int], list[int], int]:
+        """What a kind 5 event bars, by id and by address, and whose it is."""
+        targets = rules.deletion_of(deletion)
+        ties = [tie_of(event_id) for event_id in targets.ids]
+        addresses = [self._keys.address(address) for address in targets.addresses]
+        return ties, addresses, self._keys.author(deletion.pubkey)
 
     def obey_vanish(self, db: sqlite3.Connection, request: Event) -> None:
         """Remove what a kind 62 event covers, if it speaks to this store, and bar its return.

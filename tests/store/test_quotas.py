@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 from nostr_client.protocol.event import Draft, Event
@@ -92,6 +94,28 @@ async def test_a_stranger_fills_his_own_whatever_relays_he_comes_by(tmp_path: Pa
         left = [event for event in many if event.id in kept]
         assert left
         assert sum(map(cost, left)) <= LIMITS.stranger
+
+
+async def test_what_deletions_bar_goes_with_them(tmp_path: Path) -> None:
+    """Marks that stay would take as much room as the deletions, without a bound; those of one's
+    own people stay."""
+    pubkey, path = OWN.public_key.hex, tmp_path / "s.db"
+
+    def deletion(key: SecretKey, number: int) -> Event:
+        tags = tuple(("e", f"{100 * number + n:08x}" * 8) for n in range(100))
+        return Draft(5, "", tags).sign(key, START)
+
+    async with EventStore.open(path, keep_history_of=[pubkey]) as store:
+        store.quotas.limits = LIMITS
+        await store.save([deletion(OWN, 0)])
+        for number in range(1, 41):
+            await arrive(store, EVIL, [deletion(SecretKey.generate(), number)])
+        kept = await store.query([Filter.of(kinds=[5])])
+        assert store.quotas.evicted == 41 - len(kept) > 0
+        with closing(sqlite3.connect(path)) as db:
+            (marks,) = db.execute("SELECT count(*) FROM tombstone").fetchone()
+        assert marks == 100 * len(kept)
+        assert deletion(OWN, 0).id in {event.id for event in kept}
 
 
 async def test_another_process_and_the_next_start_count_on(tmp_path: Path) -> None:
