@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from nostr_client.rehearsal.relay_process import RelayProcess
+from tests.warm import Warm
 
 # Here, and not in a room: it holds for the modules that are loaded after it. The first text that
 # hypothesis makes on a new machine takes it seconds, and so does anything on a busy one.
@@ -30,6 +31,14 @@ for _number in (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.
         signal.signal(_number, _default)
 
 StartRelay = Callable[..., Awaitable[RelayProcess]]
+
+
+@pytest.fixture(scope="session")
+def warm() -> Iterator[Warm]:
+    """Runs commands that need not load the program first."""
+    warm = Warm()
+    yield warm
+    warm.close()
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ whatever depends on that, on signals or on how a program loads is to be started 
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import gc
 import importlib
@@ -26,8 +25,13 @@ from pathlib import Path
 from typing import Final, NoReturn
 
 ROOT: Final = Path(__file__).resolve().parents[1]
-PROGRAM: Final = "nostr_client"
-LEFT_OUT: Final = ("nostr_client.tui", "nostr_client.rehearsal", "nostr_client.__main__")
+PROGRAMS: Final = ("nostr_client", "relays")
+LEFT_OUT: Final = (
+    "nostr_client.tui",
+    "nostr_client.rehearsal",
+    "nostr_client.__main__",
+    "relays.__main__",
+)
 """What no command loads, or what runs when it is loaded."""
 _LONGEST: Final = 100_000
 """Bytes of a request: arguments and environment."""
@@ -36,8 +40,7 @@ _LONGEST: Final = 100_000
 class Warm:
     """The loaded program, as the tests see it."""
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
-        """It loads under `environment`, which is then each run's own to replace."""
+    def __init__(self) -> None:
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             self._process = subprocess.Popen(
@@ -45,7 +48,7 @@ class Warm:
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
-                env=dict(environment),
+                env={**os.environ, "PYTHONWARNINGS": "error", "PYTHONUTF8": "1"},
                 cwd=ROOT,
             )
 
@@ -53,45 +56,49 @@ class Warm:
         self._control.close()
         self._process.wait(60)
 
-    async def run(
-        self, arguments: Sequence[str], given: bytes, environment: Mapping[str, str], limit: float
-    ) -> tuple[int, bytes, bytes]:
-        """Its exit code, and what it wrote. Raises TimeoutError, and then it is killed."""
+    def run(
+        self,
+        program: str,
+        arguments: Sequence[str],
+        given: bytes = b"",
+        environment: Mapping[str, str] = os.environ,
+        limit: float = 90.0,
+    ) -> subprocess.CompletedProcess[bytes]:
+        """What `python -m program` does. Raises TimeoutError, and then it is killed."""
         with contextlib.ExitStack() as stack:
             files = [stack.enter_context(tempfile.TemporaryFile()) for _ in range(3)]
             files[0].write(given)
             files[0].seek(0)
             mine, theirs = socket.socketpair()
-            request = json.dumps([list(arguments), dict(environment)]).encode()
+            request = json.dumps([program, list(arguments), dict(environment)]).encode()
             assert len(request) < _LONGEST
             with theirs:
                 descriptors = [theirs.fileno(), *(file.fileno() for file in files)]
                 socket.send_fds(self._control, [request], descriptors)
-            reader, writer = await asyncio.open_unix_connection(sock=mine)
+            mine.settimeout(limit)
+            told = stack.enter_context(mine).makefile("rb")
+            pid = int(stack.enter_context(told).readline())
             try:
-                pid = int(await asyncio.wait_for(reader.readline(), limit))
-                try:
-                    code = int(await asyncio.wait_for(reader.readline(), limit))
-                except TimeoutError:
-                    os.kill(pid, signal.SIGKILL)
-                    raise
-            finally:
-                writer.close()
+                code = int(told.readline())
+            except TimeoutError:
+                os.kill(pid, signal.SIGKILL)
+                raise
             for file in files[1:]:
                 file.seek(0)
-            return code, files[1].read(), files[2].read()
+            return subprocess.CompletedProcess(arguments, code, files[1].read(), files[2].read())
 
 
 def _load() -> None:
-    package = importlib.import_module(PROGRAM)
-    for module in pkgutil.walk_packages(package.__path__, f"{PROGRAM}."):
-        if not module.name.startswith(LEFT_OUT):
-            importlib.import_module(module.name)
+    for program in PROGRAMS:
+        package = importlib.import_module(program)
+        for module in pkgutil.walk_packages(package.__path__, f"{program}."):
+            if not module.name.startswith(LEFT_OUT):
+                importlib.import_module(module.name)
     gc.freeze()
 
 
-def _serve(control: socket.socket) -> None:
-    """Run what is asked for, until nobody can ask any more. Returns in each run, too."""
+def _serve(control: socket.socket) -> str | None:
+    """Run what is asked for, until nobody can ask any more. In each run: its program."""
     minders: set[int] = set()
     while True:
         request, descriptors, _, _ = socket.recv_fds(control, _LONGEST, 4)
@@ -103,23 +110,23 @@ def _serve(control: socket.socket) -> None:
         pid = os.fork()
         if pid == 0:
             control.close()
-            _mind(request, descriptors)
-            return
+            return _mind(request, descriptors)
         minders.add(pid)
         for descriptor in descriptors:
             os.close(descriptor)
     for pid in minders:
         os.waitpid(pid, 0)
+    return None
 
 
-def _mind(request: bytes, descriptors: list[int]) -> None:
-    """Start the run, and tell its number and its exit code. Returns in the run."""
+def _mind(request: bytes, descriptors: list[int]) -> str:
+    """Start the run, and tell its number and its exit code. In the run: its program."""
     teller, *files = descriptors
     pid = os.fork()
     if pid:
         os.write(teller, b"%d\n" % pid)
         code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-        with contextlib.suppress(BrokenPipeError):
+        with contextlib.suppress(OSError):  # nobody waits for it any more
             os.write(teller, b"%d\n" % code)
         os._exit(0)
     os.close(teller)
@@ -127,18 +134,18 @@ def _mind(request: bytes, descriptors: list[int]) -> None:
     for number, file in enumerate(files):
         os.dup2(file, number)
         os.close(file)
-    arguments, environment = json.loads(request)
+    program, arguments, environment = json.loads(request)
     sys.argv[1:] = arguments
     os.environ.clear()
     os.environ.update(environment)
+    return str(program)
 
 
 def _main() -> NoReturn:
     _load()
-    asked_by = os.getpid()
-    _serve(socket.socket(fileno=int(sys.argv[1])))
-    if os.getpid() != asked_by:
-        runpy.run_module(PROGRAM, run_name="__main__", alter_sys=True)
+    program = _serve(socket.socket(fileno=int(sys.argv[1])))
+    if program is not None:
+        runpy.run_module(program, run_name="__main__", alter_sys=True)
     sys.exit(0)
 
 

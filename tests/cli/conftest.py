@@ -6,7 +6,7 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -112,8 +112,11 @@ class Home:
                 raise
             code = process.returncode or 0
         else:
-            environment = self.environment | more
-            code, out, err = await self.warm.run(arguments, given.encode(), environment, LIMIT)
+            done = await asyncio.to_thread(
+                self.warm.run,
+                *("nostr_client", arguments, given.encode(), self.environment | more, LIMIT),
+            )
+            code, out, err = done.returncode, done.stdout, done.stderr
         result = Result(code, out.decode(), err.decode())
         assert "--debug" in arguments or "Traceback" not in result.err
         self.said += [result.out, result.err]
@@ -125,19 +128,8 @@ class Home:
         await Accounts(paths, work=4).import_key(key, name, password=PASSWORD)
 
 
-@pytest.fixture(scope="session")
-def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warm | None]:
-    """Where a process can fork itself, commands need not load the program each."""
-    if not hasattr(os, "fork"):
-        yield None
-        return
-    warm = Warm(Home(tmp_path_factory.mktemp("nobody"), password=None).environment)
-    yield warm
-    warm.close()
-
-
 @pytest.fixture
-def home(tmp_path: Path, warm: Warm | None) -> Home:
+def home(tmp_path: Path, warm: Warm) -> Home:
     home = Home(tmp_path / "home", warm=warm)
     home.configure()
     return home

@@ -18,11 +18,13 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Origin
 
 from nostr_client.errors import StoreError
+from nostr_client.rehearsal import relay_process
 from nostr_client.rehearsal.relay_process import RelayProcess
 from relays import transfer
 from relays.cli import main as cli
 from tests.conftest import StartRelay
 from tests.relays.talk import LIMIT, NOW, note, silent_reader, wire
+from tests.warm import Warm
 
 
 def run(*arguments: str, timeout: float = 90) -> subprocess.CompletedProcess[str]:
@@ -46,7 +48,7 @@ def test_version_and_help_are_quick() -> None:
     assert not {"asyncio", "websockets", "sqlite3", "msgspec", "secp256k1", "typer"} & set(loaded)
 
 
-def test_mistakes_are_one_clear_line(tmp_path: Path) -> None:
+def test_mistakes_are_one_clear_line(tmp_path: Path, warm: Warm) -> None:
     config = tmp_path / "relay.toml"
     config.write_text("nmae = 1")
     mirror = tmp_path / "mirror.toml"
@@ -58,12 +60,12 @@ def test_mistakes_are_one_clear_line(tmp_path: Path) -> None:
         (("run", "--config", str(mirror)), "mirror: nonsense"),
         (("run", "--config", str(tmp_path / "none.toml")), "none.toml"),
     ):
-        result = run(*arguments, "--port", "0", "--data", str(tmp_path / "data"))
+        result = warm.run("relays", [*arguments, "--port", "0", "--data", str(tmp_path / "data")])
         assert result.returncode == 1
-        assert result.stderr.count("\n") == 1
-        assert words in result.stderr
-        assert result.stdout == ""
-    assert run("run", "--port", "70000").returncode == 2
+        assert result.stderr.count(b"\n") == 1
+        assert words in result.stderr.decode()
+        assert result.stdout == b""
+    assert warm.run("relays", ["run", "--port", "70000"]).returncode == 2
     assert run().returncode == 2
 
 
@@ -111,9 +113,18 @@ async def test_what_it_writes_of_itself(relay: RelayProcess) -> None:
     assert relay.data.stat().st_mode & 0o777 == 0o700
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.fixture
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A relay that does not end is killed, but on a busy machine not before it could have."""
+    monkeypatch.setattr(relay_process, "STOP_LIMIT", LIMIT)
+
+
+@pytest.mark.usefixtures("patience")
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)]
+)
 async def test_a_clean_end_with_clients(start_relay: StartRelay, number: signal.Signals) -> None:
-    """Clients are told, what was acknowledged is there, and it takes less than five seconds."""
+    """Clients are told, and what was acknowledged is there."""
     relay = await start_relay()
     events = [note(f"{n}", at=NOW + n) for n in range(400)]
     acknowledged: set[str] = set()
@@ -124,7 +135,6 @@ async def test_a_clean_end_with_clients(start_relay: StartRelay, number: signal.
             await writer.offer(event)
         frame = await writer.recv()
         acknowledged.add(frame[1])
-        started = time.monotonic()
         os.kill(relay.pid, number)
         with contextlib.suppress(ConnectionClosed):
             while True:
@@ -139,7 +149,7 @@ async def test_a_clean_end_with_clients(start_relay: StartRelay, number: signal.
         assert frame[0] == "NOTICE", "that was its last word"
         assert idle.socket.close_code == writer.socket.close_code == 1001
         await relay.stop()
-        assert time.monotonic() - started < 9, "it was not killed after ten"
+        assert relay._process.returncode == 0, "it ended by itself"
     assert not (relay.data / "relay.json").exists()
     again = await start_relay(data=relay.data)
     async with wire(again.url) as client:
@@ -147,6 +157,7 @@ async def test_a_clean_end_with_clients(start_relay: StartRelay, number: signal.
         assert await client.recv() == ["COUNT", "c", {"count": len(acknowledged)}]
 
 
+@pytest.mark.usefixtures("patience")
 async def test_a_clean_end_with_clients_that_do_not_read(start_relay: StartRelay) -> None:
     relay = await start_relay()
     async with wire(relay.url) as publisher, contextlib.AsyncExitStack() as stack:
@@ -156,9 +167,8 @@ async def test_a_clean_end_with_clients_that_do_not_read(start_relay: StartRelay
             asked = [["REQ", f"{n}", {}] for n in range(5)]
             await stack.enter_async_context(silent_reader(relay.url, *asked))
         assert await publisher.silent()
-        started = time.monotonic()
         await relay.stop()
-        assert time.monotonic() - started < 9, "it was not killed after ten"
+        assert relay._process.returncode == 0, "it ended by itself"
     assert not (relay.data / "relay.json").exists()
 
 

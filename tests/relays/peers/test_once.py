@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,19 +19,23 @@ from relays.peers.once import sync_once
 from tests.conftest import StartRelay
 from tests.net.scripted import ScriptedRelay, honest
 from tests.relays.talk import NOW, note, wire
+from tests.warm import Warm
 
+Command = Callable[..., subprocess.CompletedProcess[str]]
 EVENTS = [note(f"note {n}", at=NOW - 60 * n) for n in range(40)]
 
 
-def relays(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "relays", *arguments],
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        stdin=subprocess.DEVNULL,
-    )
+@pytest.fixture
+def relays(warm: Warm) -> Command:
+    """A command of the relay's until its end: its code, and what it wrote."""
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        done = warm.run("relays", arguments)
+        return subprocess.CompletedProcess(
+            arguments, done.returncode, done.stdout.decode(), done.stderr.decode()
+        )
+
+    return run
 
 
 async def stored(folder: Path) -> set[str]:
@@ -62,7 +67,9 @@ async def test_beside_a_running_relay_whose_clients_see_what_comes(
     assert await stored(here) == await stored(there) == everything
 
 
-async def test_into_a_new_folder_as_a_command(tmp_path: Path, start_relay: StartRelay) -> None:
+async def test_into_a_new_folder_as_a_command(
+    tmp_path: Path, start_relay: StartRelay, relays: Command
+) -> None:
     theirs = await start_relay()
     async with wire(theirs.url) as client:
         for event in EVENTS[:5]:
@@ -76,7 +83,7 @@ async def test_into_a_new_folder_as_a_command(tmp_path: Path, start_relay: Start
     assert await stored(data) == {event.id for event in EVENTS[:3]}
 
 
-async def test_a_second_that_was_not_read_whole_ends_in_9(tmp_path: Path) -> None:
+async def test_a_second_that_was_not_read_whole_ends_in_9(tmp_path: Path, relays: Command) -> None:
     crowd = [note(f"note {n}", at=NOW - 60) for n in range(11)]
     events = [note("later"), *crowd, note("before", at=NOW - 120)]
     async with ScriptedRelay(honest(events, cap=10)) as peer:
@@ -99,7 +106,9 @@ async def test_a_second_that_was_not_read_whole_ends_in_9(tmp_path: Path) -> Non
         (("ws://127.0.0.1:1", "--proxy", "nonsense"), "proxy"),
     ],
 )
-def test_mistakes_are_said(tmp_path: Path, arguments: tuple[str, ...], words: str) -> None:
+def test_mistakes_are_said(
+    tmp_path: Path, arguments: tuple[str, ...], words: str, relays: Command
+) -> None:
     result = relays("sync", *arguments, "--data", str(tmp_path))
     assert result.returncode == 1
     assert words in result.stderr
@@ -108,7 +117,9 @@ def test_mistakes_are_said(tmp_path: Path, arguments: tuple[str, ...], words: st
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGTERM there")
-async def test_a_mirror_as_a_command(tmp_path: Path, start_relay: StartRelay) -> None:
+async def test_a_mirror_as_a_command(
+    tmp_path: Path, start_relay: StartRelay, relays: Command
+) -> None:
     theirs, ours = await start_relay(), await start_relay(data=tmp_path / "ours")
     async with wire(theirs.url) as there, wire(ours.url) as here:
         await there.publish(EVENTS[0])
