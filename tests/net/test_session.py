@@ -649,7 +649,7 @@ acts = st.one_of(frames, st.sampled_from([*WISHES, *OTHERS]))
 
 
 @given(st.lists(acts, max_size=60))
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_fuzz(script: list[bytes | str]) -> None:
     """Whatever a relay sends and whenever its owner acts: no error, and no wish is forgotten."""
     h = Harness(can_authenticate=True)

@@ -67,7 +67,7 @@ def test_both_refuse_what_was_changed_after_signing(event: Event, field: str) ->
 
 
 @given(st.data())
-@settings(max_examples=150)
+@settings(max_examples=80)
 def test_both_match_alike(data: st.DataObject) -> None:
     """But for empty lists, which NIP-01 does not know: theirs always hold, ours never do."""
     event: Event = data.draw(events())
@@ -158,7 +158,7 @@ url_texts = st.builds(
 
 
 @given(url_texts)
-@settings(max_examples=500)
+@settings(max_examples=200)
 def test_a_url_that_we_take_has_the_spelling_that_others_give_it(url: str) -> None:
     theirs = their_spelling(url)
     try:
