@@ -85,7 +85,7 @@ async def test_a_thousand_in_one_second() -> None:
     assert await upwards(memory, 60) == memory.views
 
 
-@pytest.mark.parametrize("count", [1_000, 100_000])
+@pytest.mark.parametrize("count", [1_000, 20_000])
 async def test_few_looks_whatever_the_length(count: int) -> None:
     memory = Memory([NOW - 37 * n for n in range(count)])
     timeline = source(memory)
