@@ -22,7 +22,7 @@ PACKAGES = ("nostr_client", "relays")
 
 FLOORS = {
     0: ["errors", "version"],
-    1: ["paths", "safe_text"],
+    1: ["paths", "safe_text", "tasks"],
     2: ["protocol", "output"],
     3: ["nips", "store", "config"],
     4: ["signing"],

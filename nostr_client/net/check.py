@@ -30,6 +30,7 @@ from nostr_client.protocol.keys import SecretKey
 from nostr_client.protocol.urls import host_of, is_onion, is_private_host, normalize_relay_url
 from nostr_client.safe_text import safe_line
 from nostr_client.signing.signer import LocalSigner, Signer
+from nostr_client.tasks import together
 
 STEP_LIMIT: Final = 10.0
 """Seconds for reading, for writing and for each document."""
@@ -312,7 +313,7 @@ class _Check:
             await wire.end()
             return url
 
-        async with asyncio.TaskGroup() as group:
+        async with together() as group:
             tasks = [group.create_task(reach(url)) for url in map(normalize_relay_url, urls)]
         return [url for task in tasks if (url := task.result()) is not None]
 

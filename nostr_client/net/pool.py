@@ -36,6 +36,7 @@ from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.messages import split_reason
 from nostr_client.protocol.urls import host_of, is_private_host, normalize_relay_url
+from nostr_client.tasks import together
 
 ANSWER_LIMIT: Final = 10.0
 """Seconds for a relay's OK, for a COUNT, and for all stored events of a fetch."""
@@ -157,7 +158,7 @@ class RelayPool:
                 on_answer(answer)
             return answer
 
-        async with asyncio.TaskGroup() as group:
+        async with together() as group:
             tasks = [group.create_task(one(url)) for url in dict.fromkeys(map(_spelled, urls))]
         return PublishReport(event.id, tuple(task.result() for task in tasks))
 
@@ -201,7 +202,7 @@ class RelayPool:
         timeout: float = ANSWER_LIMIT,  # noqa: ASYNC109
     ) -> tuple[Counted, ...]:
         """How many events each relay says it holds (NIP-45)."""
-        async with asyncio.TaskGroup() as group:
+        async with together() as group:
             tasks = [
                 group.create_task(self._count_at(url, tuple(filters), timeout))
                 for url in dict.fromkeys(map(_spelled, urls))

@@ -42,6 +42,7 @@ from nostr_client.protocol.messages import Meaning
 from nostr_client.resilience.retry import Judgement, Outcome, judge, later
 from nostr_client.store.copies import Copy, CopyLedger, CopyState
 from nostr_client.store.events import EventStore
+from nostr_client.tasks import together
 
 log = logging.getLogger(__name__)
 
@@ -296,7 +297,7 @@ class Replication:
             async with gate:
                 return await self._send_to_relay(copies)
 
-        async with asyncio.TaskGroup() as group:
+        async with together() as group:
             tasks = [group.create_task(one_relay(copies)) for copies in by_relay.values()]
         return sum(task.result() for task in tasks)
 

@@ -33,6 +33,7 @@ from nostr_client.routing.reader import Reader
 from nostr_client.routing.relay_book import RelayBook
 from nostr_client.store.copies import CopyLedger, CopyState
 from nostr_client.store.events import EventStore, SaveStatus
+from nostr_client.tasks import together
 
 log = logging.getLogger(__name__)
 
@@ -185,7 +186,7 @@ class Courier(Reader):
             if on_answer is not None:
                 on_answer(answer)
 
-        async with asyncio.TaskGroup() as group:
+        async with together() as group:
             if lasting:
                 group.create_task(self._settle(event.id, answers, resting))
             if announce is not None:

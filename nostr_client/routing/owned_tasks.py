@@ -11,11 +11,13 @@ from collections.abc import Coroutine
 from types import TracebackType
 from typing import Any, Self
 
+from nostr_client.tasks import first_of
+
 
 class OwnedTasks:
     """`async with OwnedTasks() as tasks: tasks.start(...)`.
 
-    A task that fails ends the block, whose error is then the group of what failed.
+    A task that fails ends the block, whose error is then the first of what failed.
     """
 
     def __init__(self) -> None:
@@ -34,10 +36,14 @@ class OwnedTasks:
     ) -> None:
         for task in self._tasks:
             task.cancel()
-        if isinstance(error, asyncio.CancelledError):  # the group must see its own cancellation
-            await self._group.__aexit__(kind, error, trace)
-        else:
-            await self._group.__aexit__(None, None, None)
+        try:
+            if isinstance(error, asyncio.CancelledError):  # the group must see its own cancellation
+                await self._group.__aexit__(kind, error, trace)
+            else:
+                await self._group.__aexit__(None, None, None)
+        except ExceptionGroup as errors:
+            failed = first_of(errors)
+            raise failed from failed.__cause__
 
     def start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run `work` until it ends, is cancelled, or the block ends."""

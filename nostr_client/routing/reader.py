@@ -42,6 +42,7 @@ from nostr_client.routing.planner import author_filters, plan_read
 from nostr_client.routing.relay_book import RelayBook
 from nostr_client.routing.sought import Sought
 from nostr_client.store.events import EventStore, SaveStatus
+from nostr_client.tasks import together
 
 log = logging.getLogger(__name__)
 
@@ -290,7 +291,7 @@ class Reader:
         loop = asyncio.get_running_loop()
         how, why = How.SILENT, "timeout: no answer in time"
         try:
-            async with asyncio.timeout(limit) as clock, asyncio.TaskGroup() as group:
+            async with asyncio.timeout(limit) as clock, together() as group:
 
                 def heard() -> None:
                     nonlocal how, why
@@ -304,8 +305,6 @@ class Reader:
                     group.create_task(self._hear(sub, asked, ends, heard))
         except TimeoutError:
             pass  # what each relay did not do is said below
-        except ExceptionGroup as errors:
-            raise errors.exceptions[0] from None
         ends.give_up(why, how)
         ended = ends.result()
         for url in routes:

@@ -43,6 +43,7 @@ from nostr_client.routing.planner import INDEXED_KINDS, author_filters, plan_rea
 from nostr_client.social.lists import Follows
 from nostr_client.social.profiles import Profiles
 from nostr_client.social.views import SyncStatus
+from nostr_client.tasks import together
 
 log = logging.getLogger(__name__)
 
@@ -240,7 +241,7 @@ class FeedSync:
 
     async def _work(self) -> None:
         try:
-            async with asyncio.TaskGroup() as group:
+            async with together() as group:
                 group.create_task(self._fetch_profiles())
                 group.create_task(self._keep_marks())
                 if self._owner:

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from nostr_client.errors import StoreError
+from nostr_client.errors import StoreError, StoreFull
 from nostr_client.net.fetch import Fetched
 from nostr_client.net.health import DOWN, REFUSING, UP, HealthBook
 from nostr_client.net.report import Answer, PublishReport
@@ -301,6 +301,27 @@ async def test_when_we_are_cut_off_no_relay_is_dead(house: House) -> None:
         house.clock.now += 10 * PACE.dead_after
         await house.a_round()
     assert await house.held_by(event) == {A, B}
+
+
+async def test_a_ledger_that_is_full_makes_it_pause(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What an answer means cannot be written down; there is room later."""
+    event = await house.note("hello", [A, B])
+    house.relays.says[A] = "rate-limited: slow down"
+    refuse, full = CopyLedger.refuse, [True]
+
+    async def on_a_full_disk(*args: Any, **options: Any) -> None:
+        if full:
+            raise StoreFull("events.db: the disk is full")
+        await refuse(*args, **options)
+
+    monkeypatch.setattr(CopyLedger, "refuse", on_a_full_disk)
+    async with at_work(house.replication()) as replicating:
+        await until(lambda: "full" in replicating.problem)
+        full.clear()
+        await until(lambda: _is(house.held_by(event), {B}))
+        await until(lambda: replicating.problem == "")
 
 
 async def test_a_resting_relay_is_not_hammered(house: House) -> None:

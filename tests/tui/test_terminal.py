@@ -61,7 +61,10 @@ class Terminal:
         pattern = rb"(?:\x1b\[[0-9;?]*[a-zA-Z]|\s)*".join(
             re.escape(word.encode()) for word in words.split()
         )
-        self.child.expect(pattern)
+        try:
+            self.child.expect(pattern)
+        except pexpect.EOF:
+            raise AssertionError(f"it ended: {self.written[-6000:].decode()}") from None
 
     def press(self, key: str) -> None:
         """Send a key, and wait until something is drawn for it."""

@@ -18,6 +18,7 @@ from nostr_client.net.outcome import End, Outcome, in_words, outcome_of
 from nostr_client.protocol.filters import Filter
 from nostr_client.social.missing import lacking, reposted_by
 from nostr_client.social.views import NoteView, ThreadView
+from nostr_client.tasks import together
 from nostr_client.tui.keymap import Where, hints
 from nostr_client.tui.messages import Say
 from nostr_client.tui.note_look import NoteLook, ThreadLook, copies_line, thread_rows
@@ -75,7 +76,7 @@ class ThreadPane(Vertical):
         """Read it, look for more, and follow it, until another note is shown."""
         await asyncio.sleep(0 if self._opened else LOAD_AFTER)
         try:
-            async with asyncio.TaskGroup() as group:
+            async with together() as group:
                 thread = await self._client.threads.load(note_id)
                 self._draw(thread, first=True)
                 group.create_task(self._fetch(note_id))
@@ -88,8 +89,8 @@ class ThreadPane(Vertical):
                 async with self._client.store.watch(related) as news:
                     async for _ in news:
                         changed.set()
-        except* NostrError as errors:
-            self.post_message(Say(str(errors.exceptions[0]), "error"))
+        except NostrError as error:
+            self.post_message(Say(str(error), "error"))
 
     async def _redraw(self, note_id: str, changed: asyncio.Event) -> None:
         while True:
