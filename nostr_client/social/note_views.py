@@ -17,6 +17,7 @@ from nostr_client.social.turns import Turns
 from nostr_client.social.views import NoteView, Profile, Quote, Tally
 from nostr_client.store.copies import Copy, CopyState
 from nostr_client.store.events import EventStore
+from nostr_client.store.quotas import INSIDE
 
 ANSWERS: Final = frozenset({kinds.NOTE, kinds.REACTION, *REPOSTS})
 MOST_COUNTED: Final = 5_000
@@ -119,11 +120,17 @@ class NoteViews:
                 continue
             if event.id == target_of(entry) and not event.is_protected and event.verify():
                 carried[event.id] = event
-        if carried:
-            results = await self._store.save(list(carried.values()))
-            for event, result in zip(carried.values(), results, strict=True):
-                if result.held:
-                    events[event.id] = event
+        if not carried:
+            return
+        quotas = self._store.quotas
+        refused = await quotas.admit([(event, INSIDE) for event in carried.values()])
+        taken = [event for event in carried.values() if event.id not in refused]
+        results = await self._store.save(taken)
+        for event, result in zip(taken, results, strict=True):
+            if result.held:
+                events[event.id] = event
+        fresh = [e for e, r in zip(taken, results, strict=True) if r.seq]
+        quotas.charge((event, INSIDE) for event in fresh)
 
     async def _quotes(
         self, notes: Iterable[Event]

@@ -2,10 +2,11 @@
 """How much of what strangers sent is kept: so many bytes by one of them, and so many by one relay.
 
 Strangers are all but the store's own people (`EventStore.keep_history_of`) and whom those follow.
-An event is charged to the relay that brought it first, wherever else it is found later. When there
-is no room left, what the same stranger sent, or the same relay brought, gives way, what came first
-goes first, and gift wraps go last: they may be had nowhere else. What one's own people wrote, and
-what is written by those whom they follow, is never taken.
+An event is charged to the relay that brought it first, wherever else it is found later; what came
+inside of another event (a note in a repost), and from no relay itself, has a quota like a relay's.
+When there is no room left, what the same stranger sent, or the same relay brought, gives way, what
+came first goes first, and gift wraps go last: they may be had nowhere else. What one's own people
+wrote, and what is written by those whom they follow, is never taken.
 
 The files are the truth: they are read at the start and before anything is taken out. In between
 each process counts what it saves itself, and reads again after `LOOK_AGAIN` seconds.
@@ -29,9 +30,13 @@ from nostr_client.store.index_keys import IndexKeys, is_id
 
 RELAY_BYTES: Final = 256 * 2**20
 STRANGER_BYTES: Final = 16 * 2**20
+INSIDE: Final = ""
+"""In place of the URL of what came inside of another event."""
 OVERHEAD: Final = 400
 """Bytes of an event in the indexes, about: what is counted beside its JSON."""
 LOOK_AGAIN: Final = 60.0
+LOOK_SHARE: Final = 20
+"""Looks wait so many times as long as the last one took: a large store is not read all the time."""
 _REMOVED_AT_ONCE: Final = 64
 _READ_AT_ONCE: Final = 2048
 _MOST_AUTHORS: Final = 20_000
@@ -77,15 +82,17 @@ class Quotas:
         self._authors: dict[int, int] = {}
         self._spared: frozenset[int] = frozenset()
         self._read_at = float("-inf")
+        self._pause = LOOK_AGAIN
         self._lock = asyncio.Lock()
 
     async def admit(self, arrivals: Collection[tuple[Event, str]]) -> set[str]:
-        """Make room for what came, each from a URL; the ids of those for which there is none.
+        """Make room for what came, each from a URL, or from none ("", `INSIDE`); the ids of those
+        for which there is none.
 
         Raises StoreError.
         """
         async with self._lock:
-            if time.monotonic() - self._read_at > LOOK_AGAIN:
+            if time.monotonic() - self._read_at > self._pause:
                 await self._read()
             strangers = [(e, url) for e, url in arrivals if self._key(e) not in self._spared]
             if not strangers:
@@ -119,13 +126,15 @@ class Quotas:
         self._spared = await self._db.apart(self._find_spared)
         spared = json.dumps(list(self._spared))
         sql = (
-            f"SELECT r.url, sum({_SIZE}) FROM event e JOIN relay r ON r.id = {_BROUGHT_BY}"
-            f" WHERE e.author NOT IN {_LISTED} GROUP BY r.id"
+            f"SELECT coalesce(r.url, ''), sum({_SIZE}) FROM event e LEFT JOIN relay r"
+            f" ON r.id = {_BROUGHT_BY} WHERE e.author NOT IN {_LISTED} GROUP BY r.id"
         )
+        began = time.monotonic()
         rows = await self._db.apart(lambda db: db.execute(sql, (spared,)).fetchall())
         self._relays = {_text(url): size for url, size in rows}
         self._authors.clear()
         self._read_at = time.monotonic()
+        self._pause = max(LOOK_AGAIN, LOOK_SHARE * (self._read_at - began))
 
     def _find_spared(self, db: sqlite3.Connection) -> frozenset[int]:
         own = [row[0] for row in db.execute("SELECT author FROM keeper")]
@@ -180,7 +189,7 @@ class Quotas:
                 wanted += cost(event)
         if self._relays.get(url, 0) + wanted > self.limits.relay:
             await self._read()
-            condition = f"{_BROUGHT_BY} = (SELECT id FROM relay WHERE url = ?)"
+            condition = f"{_BROUGHT_BY} IS (SELECT id FROM relay WHERE url = ?)"
             self._relays[url] = await self._evict(
                 self._relays.get(url, 0), _target(self.limits.relay, wanted), condition, (url,)
             )

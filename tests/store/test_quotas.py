@@ -11,7 +11,7 @@ from nostr_client.protocol.event import Draft, Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.keys import SecretKey
 from nostr_client.store.events import EventStore
-from nostr_client.store.quotas import QuotaLimits, cost
+from nostr_client.store.quotas import INSIDE, QuotaLimits, cost
 
 OWN, FRIEND = SecretKey.generate(), SecretKey.generate()
 EVIL, GOOD = "wss://evil.example", "wss://good.example"
@@ -160,3 +160,24 @@ async def test_lists_and_profiles_of_strangers_have_no_place_of_their_own(tmp_pa
             await arrive(store, EVIL, by_strangers(60, kind=kind))
         events = await store.query([Filter(limit=10_000)])
         assert sum(map(cost, events)) <= LIMIT
+
+
+async def test_what_came_inside_of_other_events_is_bounded_too(tmp_path: Path) -> None:
+    """A note in a repost comes from no relay, and a thousand strangers may repost."""
+    async with EventStore.open(tmp_path / "s.db") as store:
+        store.quotas.limits = LIMITS
+        honest = by_strangers(20)
+        await arrive(store, GOOD, honest)
+        carried: list[Event] = []
+        for _ in range(6):
+            batch = by_strangers(40)
+            refused = await store.quotas.admit([(event, INSIDE) for event in batch])
+            assert not refused
+            await store.save(batch)
+            store.quotas.charge((event, INSIDE) for event in batch)
+            carried += batch
+        kept = await held(store)
+        assert {event.id for event in honest} <= kept
+        left = [event for event in carried if event.id in kept]
+        assert sum(map(cost, left)) <= LIMIT
+        assert left == carried[-len(left) :]
