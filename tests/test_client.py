@@ -544,7 +544,7 @@ async def test_the_home_of_somebody_who_follows_777(
                 cursor = views[-1].cursor
             return seen >= wanted
 
-        await until(all_here, 30.0)
+        await until(all_here)
         for id in seen - wanted:  # what travelled in a repost
             event = await c.store.get(id)
             assert event is not None

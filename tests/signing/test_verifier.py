@@ -75,7 +75,9 @@ async def test_a_flood_goes_to_a_process_which_ends_with_it() -> None:
     assert not is_running(pid)
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize(
+    "seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 4))]
+)
 async def test_many_at_once_get_each_their_own_verdict(seed: int) -> None:
     rng = random.Random(seed)
 
