@@ -186,7 +186,7 @@ async def test_nothing_secret_is_ever_seen(home: Home, key: SecretKey) -> None:
                     seen.add(path.read_bytes())
                 except OSError:
                     continue
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.05)  # a command runs for ten times as long
 
     looking = asyncio.create_task(look())
     await home.run("account", "import", "--name", "ana", given=nsec)

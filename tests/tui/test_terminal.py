@@ -138,7 +138,9 @@ def test_nothing_from_a_note_reaches_the_terminal(terminal: Terminal) -> None:
     assert given_back(written)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, pytest.param(signal.SIGHUP, marks=pytest.mark.slow)]
+)
 def test_a_signal_gives_the_terminal_back(terminal: Terminal, number: signal.Signals) -> None:
     before = termios.tcgetattr(terminal.child.child_fd)
     terminal.wait_for("after [@click=app.quit]x[/]")
@@ -219,6 +221,7 @@ async def notes_of(world: World) -> list[str]:
         return [event.content for event in await store.query([Filter.of(kinds=[1])])]
 
 
+@pytest.mark.slow
 def test_a_draft_survives_kill_9(writer: World) -> None:
     terminal = unlocked(writer)
     terminal.child.send("c")
