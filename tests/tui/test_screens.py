@@ -628,3 +628,17 @@ async def test_what_notes_name_is_fetched_and_shown(world: World) -> None:
             await sees(app, "Far away.")
             await pilot.press("p")
             await until(lambda: isinstance(app.screen, ProfileScreen))
+
+
+async def test_what_comes_when_a_profile_is_closing_has_no_place_and_ends_nothing(
+    world: World,
+) -> None:
+    await furnish(world)
+    await world.account()
+    async with world.at_home() as (app, _pilot):
+        assert app.main is not None
+        screen = ProfileScreen(app.main.client, app.main.look, world.pubkey("dee"))
+        await app.push_screen(screen)
+        await screen.query_one("#about").remove()  # its lines go first, while it is still there
+        assert screen.is_mounted
+        await screen.refresh_profile()

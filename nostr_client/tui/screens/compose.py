@@ -20,6 +20,7 @@ from nostr_client.tui.drafts import SAVE_AFTER, DraftKeeper
 from nostr_client.tui.keymap import Where, bindings
 from nostr_client.tui.messages import Say
 from nostr_client.tui.screens.question import key_words
+from nostr_client.tui.widgets.lines import show
 from nostr_client.tui.widgets.meter import Meter, Sending
 from nostr_client.tui.widgets.writing import Writing
 
@@ -108,14 +109,13 @@ class Compose(ModalScreen[None]):
             if str(error) != self._trouble:  # once; meanwhile it is tried again
                 self._trouble = str(error)
                 self.post_message(Say(f"The draft is not kept: {error}", "error"))
-            if self.is_mounted:
-                self.query_one("#kept", Static).update("draft NOT kept")
+            if show(self, "#kept", "draft NOT kept"):
                 self._keep_later(TRY_AGAIN)
             return False
         self._trouble = ""
-        if self.is_mounted and self._sending is None:
+        if self._sending is None:
             kept = f"draft kept {time.strftime('%H:%M')}" if self.text.text.strip() else ""
-            self.query_one("#kept", Static).update(kept)
+            show(self, "#kept", kept)
         return True
 
     def _count(self) -> None:
@@ -145,7 +145,7 @@ class Compose(ModalScreen[None]):
 
     def _show(self) -> None:
         sending = self._sending
-        if sending is None or not self.is_mounted:
+        if sending is None or not self.query("#title"):
             return
         self.query_one("#meter", Meter).refresh_from(sending)
         if sending.problem:

@@ -17,6 +17,7 @@ from nostr_client.protocol.urls import normalize_relay_url
 from nostr_client.safe_text import safe_line
 from nostr_client.tui.screens.form import Page, field, prose
 from nostr_client.tui.screens.question import key_words
+from nostr_client.tui.widgets.lines import show
 from nostr_client.tui.widgets.list_messages import Chosen
 from nostr_client.tui.widgets.source import Fixed, Styles
 from nostr_client.tui.widgets.windowed_list import WindowedList
@@ -153,9 +154,7 @@ class FirstRelays(Page[tuple[str, ...]]):
             words = "None taken yet."
         else:
             words = "None taken: your notes stay on this machine until you add a relay."
-        self.query_one("#taken", Static).update(
-            f"{words} {asking} still asked …" if asking else words
-        )
+        show(self, "#taken", f"{words} {asking} still asked …" if asking else words)
 
     def on_offer_list_take(self, message: OfferList.Take) -> None:
         offer = self._offers[message.offer.url]

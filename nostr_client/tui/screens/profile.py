@@ -21,7 +21,7 @@ from nostr_client.tui.keymap import Where, bindings, hints
 from nostr_client.tui.messages import Say
 from nostr_client.tui.note_look import NoteLook
 from nostr_client.tui.screens.feed import FeedPane
-from nostr_client.tui.widgets.lines import HintLine
+from nostr_client.tui.widgets.lines import HintLine, show
 
 ABOUT_CHARACTERS = 600
 LOOK_EVERY = 2.0
@@ -105,8 +105,7 @@ class ProfileScreen(Screen[None]):
         """Show the person as the store knows them now."""
         self._profile = await self._client.profiles.get(self._pubkey)
         self._followed = self._pubkey in await self._client.follows.pubkeys()
-        if self.is_mounted:
-            self.query_one("#about", Static).update(self._about())
+        show(self, "#about", self._about())
 
     def _about(self) -> Content:
         profile, dim = self._profile, "$foreground 60%"

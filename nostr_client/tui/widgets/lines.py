@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from textual.content import Content
+from textual.dom import DOMNode
 from textual.reactive import reactive
 from textual.widgets import Static
 
@@ -96,3 +97,15 @@ class HintLine(Static):
                 break
             shown.append(piece)
         return Content("").join([*shown, last])
+
+
+def show(node: DOMNode, selector: str, text: Content | str) -> bool:
+    """Put `text` into the line that `selector` names below `node`; False where it is gone.
+
+    What was asked for while a screen was open may come when it is closing, and `is_mounted` is true
+    of it for ever.
+    """
+    lines = list(node.query(selector).results(Static))
+    for line in lines:
+        line.update(text)
+    return bool(lines)
