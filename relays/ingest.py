@@ -23,7 +23,7 @@ from nostr_client.protocol.event import Event
 from nostr_client.protocol.kinds import VANISH, is_ephemeral
 from nostr_client.store.events import EventStore, SaveResult, SaveStatus
 from relays.policies.vanishing import OBEYED, Requests
-from relays.policies.verdict import AsyncPolicy, Offer, Verdict, refused
+from relays.policies.verdict import ACCEPTED, AsyncPolicy, Offer, Verdict, refused
 from relays.rules import Rules
 
 BATCH: Final = 512
@@ -76,6 +76,10 @@ _UNJUDGED: Final = "error: the event could not be judged"
 _TWIN: Final = "error: it was offered by two clients at once, offer it again"
 
 
+async def _accept(offer: Offer) -> Verdict:
+    return ACCEPTED
+
+
 class Intake:
     """Takes events in, for `run` to carry through.
 
@@ -106,7 +110,7 @@ class Intake:
         self._verified = asyncio.Queue(UNDER_WAY)
         self._room = asyncio.Semaphore(CONSULTED)
         self._requests: dict[str, asyncio.Task[None]] = {}
-        """The last request of each author, while it is being done."""
+        """The last request of each author, or what waits behind it, while it is being done."""
         self._taken: deque[_Job] = deque()
         """What is to be stored, set off by `_ready`."""
         self._ready = asyncio.Event()
@@ -177,13 +181,13 @@ class Intake:
                     self._settle(job, False, _FORGED)
                     continue
                 ask = self._asked(rules, job.event)
-                if ask is None:
+                if ask is None and job.event.pubkey not in self._requests:
                     self._take(job)
                     continue
                 if self._room.locked():
                     self._answered()
                 await self._room.acquire()
-                self._consult(group, job, ask)
+                self._consult(group, job, ask or _accept)
             self._answered()
 
     def _asked(self, rules: Rules, event: Event) -> AsyncPolicy | None:
@@ -212,13 +216,13 @@ class Intake:
     def _consult(self, group: asyncio.TaskGroup, job: _Job, ask: AsyncPolicy) -> None:
         """Ask for the verdict on one event: no other waits for it.
 
-        Requests to the relay are the exception: what one author asks for is done in his order.
+        Requests to the relay are the exception: what one author asks for is done in his order, and
+        what he sends behind it comes behind it, too.
         """
         author = job.event.pubkey
-        is_request = job.event.kind in self._rules.handlers
-        before = self._requests.get(author) if is_request else None
+        before = self._requests.get(author)
         task = group.create_task(self._judge(job, ask, before))
-        if is_request:
+        if before is not None or job.event.kind == VANISH or job.event.kind in self._rules.handlers:
             self._requests[author] = task
         task.add_done_callback(lambda _: self._consulted(author, task))
 

@@ -645,8 +645,8 @@ async def test_others_stand_in_for_a_list_of_dead_relays_until_one_is_back(tmp_p
             async with client(tmp_path, **options) as c:
                 posted = await c.post("it rests")
                 assert posted.report.accepted == posted.report.instead == (other.url,)
+                # Not by the post; replication may look again meanwhile, on a slow machine.
                 assert "down since" in posted.report.unanswered[0].problem
-                assert not listed.connections
             clock.now += 61
             async with client(tmp_path, **options) as c:
                 posted = await c.post("it is back")

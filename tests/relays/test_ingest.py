@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from nostr_client.protocol.event import Event
 from nostr_client.store.events import EventStore
 from relays import ingest
 from relays.moderation.bans import JOIN, LEAVE
@@ -63,6 +64,38 @@ async def test_what_one_author_asks_of_the_relay_is_done_in_his_order(serve: Ser
         assert policy.asked == ["slow", "join"]
         policy.go_on.set()
         assert [(await client.recv())[1] for _ in range(2)] == [join.id, leave.id]
+
+
+class SlowRequests:
+    """Does not want to keep requests to vanish, and thinks about it."""
+
+    def __init__(self) -> None:
+        self.go_on = asyncio.Event()
+
+    def hold(self, event: Event) -> bool:
+        return True
+
+    async def keep(self, offer: Offer) -> Verdict:
+        await self.go_on.wait()
+        return refused("blocked: not kept")
+
+
+async def test_what_its_author_sends_behind_a_request_to_vanish_comes_behind_it(
+    serve: Serve,
+) -> None:
+    served, requests = await serve(), SlowRequests()
+    served.relay.rules.requests = requests
+    async with wire(served.url) as client:
+        vanish = note("", kind=62, tags=[("relay", "ALL_RELAYS")], at=NOW)
+        late, new = note("too late", at=NOW - 1), note("a new life", at=NOW + 1)
+        for event in (vanish, late, new):
+            await client.offer(event)
+        theirs = note("of somebody else", key=OTHER)
+        assert (await client.publish(theirs))[1:] == [theirs.id, True, ""]
+        requests.go_on.set()
+        answers = {frame[1]: frame[2] for frame in [await client.recv() for _ in range(3)]}
+        assert answers == {vanish.id: True, late.id: False, new.id: True}
+        assert set(await client.stored({"kinds": [1]})) == {theirs.id, new.id}
 
 
 async def test_so_many_verdicts_are_waited_for(

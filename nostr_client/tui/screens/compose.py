@@ -44,6 +44,7 @@ class Compose(ModalScreen[None]):
         self._submit = submit
         self._title = title
         self._answered = answered
+        self.text = Writing(id="text")
         self._sending: Sending | None = None
         self._timer: Timer | None = None
         self._trouble = ""
@@ -58,14 +59,10 @@ class Compose(ModalScreen[None]):
                 yield Static("", markup=False, id="kept")
             if self._answered:
                 yield Static(self._answered, markup=False, id="answered")
-            yield Writing(id="text")
+            yield self.text
             yield Static("", markup=False, id="said")
             yield Meter(id="meter")
             yield Static("", markup=False, id="count")
-
-    @property
-    def text(self) -> Writing:
-        return self.query_one("#text", Writing)
 
     def on_mount(self) -> None:
         self._show_sending(False)
@@ -81,7 +78,7 @@ class Compose(ModalScreen[None]):
         if draft and not self.text.text:
             self.text.load_text(draft)
             self.text.move_cursor(self.text.document.end)
-            self.query_one("#kept", Static).update("your draft")
+            show(self, "#kept", "your draft")
         self.text.focus()
         self._count()
         self.takes_keys.set()
@@ -123,7 +120,7 @@ class Compose(ModalScreen[None]):
         words = "1 character" if count == 1 else f"{count} characters"
         keys = (("ctrl+s", "send"), ("esc", "keep as draft" if count else "close"))
         line = key_words(((words, ""), *keys))
-        self.query_one("#count", Static).update(line)
+        show(self, "#count", line)
 
     def action_send(self) -> None:
         """Send once; while it is on its way, and after, the key does nothing more."""
