@@ -114,3 +114,11 @@ def test_a_log_that_cannot_be_written_is_nobodys_trouble(
     logging.getLogger("nostr_client.test").warning("replication pauses")
     logging.captureWarnings(False)
     assert capsys.readouterr() == ("", "")
+
+
+async def test_an_account_that_is_not_here_is_5(home: Home, key: SecretKey) -> None:
+    await home.import_key(key)
+    done = await home.run("post", "hello", "--account", "nobody")
+    assert done.code == Exit.LOCKED
+    assert "nobody" in done.err
+    assert len(done.err.splitlines()) == 1
