@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from nostr_client.protocol.event import Draft, Event
     from nostr_client.protocol.filters import Filter
     from nostr_client.protocol.keys import PublicKey, SecretKey
-    from nostr_client.routing.arrivals import Found
+    from nostr_client.routing.fetch_results import Found
     from nostr_client.signing.signer import LocalSigner, Signer, WatchOnly
     from nostr_client.signing.verifier import Verifier
     from nostr_client.social.views import (

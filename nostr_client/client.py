@@ -21,9 +21,9 @@ from typing import Any, Final
 from nostr_client.config import ClientConfig, load_config
 from nostr_client.errors import InvalidEvent, NostrError, StoreError
 from nostr_client.net.outages import Outages
-from nostr_client.net.paging import Paging
 from nostr_client.net.pool import RelayPool
 from nostr_client.net.report import Answer
+from nostr_client.net.session.paging import Paging
 from nostr_client.nips import nip19
 from nostr_client.paths import Paths, private_folder
 from nostr_client.paths import paths as default_paths
@@ -34,13 +34,12 @@ from nostr_client.protocol.keys import PublicKey
 from nostr_client.protocol.kinds import KindClass, kind_class
 from nostr_client.resilience.own_relay import OwnRelay
 from nostr_client.resilience.replication import Replication
-from nostr_client.routing.arrivals import Found
+from nostr_client.routing.address_policy import AddressPolicy, relay_url
 from nostr_client.routing.courier import Courier
-from nostr_client.routing.dialling import AddressPolicy, relay_url
+from nostr_client.routing.fetch_results import Found
 from nostr_client.routing.list_guard import ListGuard
-from nostr_client.routing.owned_tasks import OwnedTasks
 from nostr_client.routing.relay_book import RelayBook
-from nostr_client.routing.settled import found_at
+from nostr_client.routing.settled_relays import found_at
 from nostr_client.routing.starter import starter_relays
 from nostr_client.signing.gate import refuse_secrets
 from nostr_client.signing.signer import Signer, WatchOnly, gated
@@ -55,9 +54,10 @@ from nostr_client.social.profiles import Profiles
 from nostr_client.social.threads import Threads
 from nostr_client.social.timeline import Timeline
 from nostr_client.social.views import Posted, SyncStatus
-from nostr_client.store.copies import CopyLedger
 from nostr_client.store.events import EventStore
-from nostr_client.store.quotas import QuotaLimits
+from nostr_client.store.sqlite.copies import CopyLedger
+from nostr_client.store.sqlite.quotas import QuotaLimits
+from nostr_client.tasks import OwnedTasks
 
 log = logging.getLogger(__name__)
 

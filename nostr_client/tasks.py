@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
+from types import TracebackType
+from typing import Any, Final, Self
+
+TURN: Final = 0.01
+"""Seconds of work after which others run."""
 
 
 @asynccontextmanager
@@ -27,3 +33,58 @@ def first_of(error: Exception) -> Exception:
     while isinstance(error, ExceptionGroup):
         error = error.exceptions[0]
     return error
+
+
+class OwnedTasks:
+    """`async with OwnedTasks() as tasks: tasks.start(...)`: they are cancelled at its end.
+
+    A plain TaskGroup waits for its tasks instead of ending them, and wraps whatever its body raises
+    into a group; whoever uses a client wants to catch `PublishFailed`. A task that fails ends the
+    block, whose error is then the first of what failed.
+    """
+
+    def __init__(self) -> None:
+        self._group = asyncio.TaskGroup()
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    async def __aenter__(self) -> Self:
+        await self._group.__aenter__()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for task in self._tasks:
+            task.cancel()
+        try:
+            if isinstance(error, asyncio.CancelledError):  # the group must see its own cancellation
+                await self._group.__aexit__(kind, error, trace)
+            else:
+                await self._group.__aexit__(None, None, None)
+        except ExceptionGroup as errors:
+            failed = first_of(errors)
+            raise failed from failed.__cause__
+
+    def start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Run `work` until it ends, is cancelled, or the block ends."""
+        task = self._group.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+
+class Turns:
+    """Work on many hostile texts in small turns, so that keys and sockets are heard in between:
+    `await turns.rest()` between its steps, each of which is short."""
+
+    def __init__(self) -> None:
+        self._since = time.perf_counter()
+
+    async def rest(self) -> None:
+        """Let others run, if this has been working for a turn."""
+        if time.perf_counter() - self._since >= TURN:
+            await asyncio.sleep(0)
+            self._since = time.perf_counter()

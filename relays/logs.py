@@ -20,7 +20,7 @@ _HANDED_OVER: Final = ("address",)
 
 
 class PlainLines(logging.Formatter):
-    """`2026-01-31 12:00:00 relays.server: words`, in the machine's time."""
+    """`2026-01-31 12:00:00 relays.server.connections: words`, in the machine's time."""
 
     def __init__(self, *, addresses: bool = False) -> None:
         super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")

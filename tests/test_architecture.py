@@ -2,7 +2,8 @@
 
 The imports are read from the source, wherever they stand: at the top, under TYPE_CHECKING, inside
 of functions, or as a name given to `import_module`. A room imports only from floors below its own,
-modules of one room may import each other, and nobody runs in a circle.
+modules of one room may import each other, and nobody runs in a circle. Both packages have floors of
+their own, and `relays` stands beside the upper ones of `nostr_client`.
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ PACKAGES = ("nostr_client", "relays")
 
 FLOORS = {
     0: ["errors", "version"],
-    1: ["paths", "safe_text", "tasks"],
-    2: ["protocol", "output"],
+    1: ["paths", "safe_text", "redact", "tasks"],
+    2: ["protocol", "output", "exits"],
     3: ["nips", "store", "config"],
     4: ["signing"],
     5: ["net"],
@@ -35,7 +36,26 @@ FLOORS = {
     11: ["main"],
     12: ["__main__"],
 }
-FLOOR_OF = {room: floor for floor, rooms in FLOORS.items() for room in rooms}
+RELAY_FLOORS = {
+    1: ["logs", "networks", "metrics", "folder"],
+    2: ["config"],
+    3: ["policies"],
+    4: ["engine", "moderation"],
+    5: ["sync", "web"],
+    6: ["server"],
+    7: ["process"],
+    8: ["operations"],
+    9: ["cli"],
+    10: ["__main__"],
+}
+
+
+def _floors(floors: dict[int, list[str]]) -> dict[str, int]:
+    return {room: floor for floor, rooms in floors.items() for room in rooms}
+
+
+FLOOR_OF = _floors(FLOORS)
+FLOORS_OF_PACKAGE = {"nostr_client": FLOOR_OF, "relays": _floors(RELAY_FLOORS)}
 RELAYS_MAY_USE = 5
 """The highest floor of nostr_client that `relays` may import from."""
 
@@ -55,13 +75,21 @@ PYNOSTR_DOORS = ("nostr_client.protocol.bech32", "nostr_client.nips.pynostr_brid
 PYNOSTR_AT_START = {"pynostr", "pynostr.bech32"}
 """What of pynostr may be loaded before anybody asks for it: the rest brings its network code."""
 
-PURE_ROOMS = ("protocol", "nips")
+PURE = (
+    "nostr_client.protocol",
+    "nostr_client.nips",
+    "nostr_client.net.session",
+    "relays.engine.session",
+)
+"""Nor may what they import of ours be anything else: purity is passed on."""
 IMPURE = {
     *("asyncio", "concurrent", "datetime", "http", "io", "multiprocessing", "os", "pathlib"),
     *("select", "selectors", "shutil", "socket", "sqlite3", "ssl", "subprocess", "tempfile"),
     *("threading", "time", "urllib", "websockets"),
 }
-"""What brings I/O, a clock, threads or a loop: not for the rooms that are pure."""
+"""What brings I/O, a clock, threads or a loop: not for what is pure."""
+SANS_IO = {"websockets.streams.StreamReader"}
+"""The exception: a library's own half without I/O."""
 
 THE_PUBLIC_NAMES = "nostr_client"
 """Its `__init__` alone: it may name any room, and nobody inside imports from it."""
@@ -180,13 +208,15 @@ def inside(module: str, package: str) -> bool:
 
 def broken_floors(sources: Sources) -> Iterator[str]:
     for module in sources:
-        homeless = room_of(module) not in FLOOR_OF and module != THE_PUBLIC_NAMES
-        if homeless and inside(module, "nostr_client"):
-            yield f"{module} stands on no floor: give its room one here and in the design"
+        package = module.partition(".")[0]
+        if module not in PACKAGES and room_of(module) not in FLOORS_OF_PACKAGE[package]:
+            yield f"{module} stands on no floor: give its room one here and in docs/architecture.md"
     for one in imports_of(sources):
+        if inside(one.importer, "relays") and inside(one.target, "relays"):
+            yield from _upwards(one, FLOORS_OF_PACKAGE["relays"])
         if one.importer == THE_PUBLIC_NAMES or not inside(one.target, "nostr_client"):
             continue
-        room, below = room_of(one.importer), room_of(one.target)
+        below = room_of(one.target)
         if one.target == THE_PUBLIC_NAMES:
             yield f"{one}: nothing inside imports from the public names; name the module itself"
         elif below not in FLOOR_OF:
@@ -194,11 +224,19 @@ def broken_floors(sources: Sources) -> Iterator[str]:
         elif inside(one.importer, "relays"):
             if FLOOR_OF[below] > RELAYS_MAY_USE:
                 yield f"{one}: relays may use floors 1 to {RELAYS_MAY_USE}, not {FLOOR_OF[below]}"
-        elif room in FLOOR_OF and room != below and FLOOR_OF[below] >= FLOOR_OF[room]:
-            yield (
-                f"{one}: {room} (floor {FLOOR_OF[room]}) may import only from below, "
-                f"and {below} is on floor {FLOOR_OF[below]}"
-            )
+        else:
+            yield from _upwards(one, FLOOR_OF)
+
+
+def _upwards(one: Import, floor_of: Mapping[str, int]) -> Iterator[str]:
+    room, below = room_of(one.importer), room_of(one.target)
+    if below and below not in floor_of:
+        yield f"{one}, which does not exist"
+    elif room in floor_of and room != below and floor_of.get(below, 0) >= floor_of[room]:
+        yield (
+            f"{one}: {room} (floor {floor_of[room]}) may import only from below, "
+            f"and {below} is on floor {floor_of[below]}"
+        )
 
 
 def broken_doors(sources: Sources) -> Iterator[str]:
@@ -223,10 +261,22 @@ def broken_doors(sources: Sources) -> Iterator[str]:
 
 
 def broken_purity(sources: Sources) -> Iterator[str]:
-    for one in imports_of(sources):
-        room = room_of(one.importer) if inside(one.importer, "nostr_client") else ""
-        if room in PURE_ROOMS and one.target.partition(".")[0] in IMPURE:
-            yield f"{one}: {room} is pure, without I/O, clock, threads and loop"
+    """What is pure imports nothing impure, and nothing of ours that does when it is loaded."""
+    impure: dict[str, str] = {}
+    imports = list(imports_of(sources))
+    for one in imports:
+        if one.target.partition(".")[0] in IMPURE and one.target not in SANS_IO:
+            impure.setdefault(one.importer, f"{one}")
+    grows = True
+    while grows:
+        before = len(impure)
+        for one in imports:
+            if one.target in impure and one.at_start and one.importer not in impure:
+                impure[one.importer] = f"{one}; {impure[one.target]}"
+        grows = len(impure) > before
+    for module, why in impure.items():
+        if any(inside(module, pure) for pure in PURE):
+            yield f"{why}: {module} is pure, without I/O, clock, threads and loop"
 
 
 def circles(sources: Sources) -> Iterator[str]:
@@ -318,7 +368,7 @@ FORBIDDEN = [
     ("relays.bad", "from nostr_client.routing import courier", "floors 1 to 5, not 6"),
     ("relays.bad", "def f():\n    from nostr_client.client import NostrClient", "not 8"),
     ("relays.bad", "from nostr_client import Event", "public names"),
-    ("nostr_client.resilience.bad", "import relays.server", "hands over to relays"),
+    ("nostr_client.resilience.bad", "import relays.server.connections", "hands over to relays"),
     ("nostr_client.cli.bad", "def f():\n    from relays import cli", "hands over to relays"),
     ("nostr_client.main", "from relays.cli.main import main", "only the relay command"),
     ("nostr_client.signing.bad", "import secp256k1", "one door to secp256k1"),
@@ -337,7 +387,23 @@ FORBIDDEN = [
     ("nostr_client.protocol.bad", "from time import time", "is pure"),
     ("nostr_client.nips.bad", "def f():\n    import asyncio", "is pure"),
     ("nostr_client.nips.bad", "import urllib.parse", "is pure"),
+    ("nostr_client.net.session.bad", "import asyncio", "is pure"),
+    ("relays.engine.session", "from websockets.http11 import Request", "is pure"),
+    ("relays.bad", "x = 1", "stands on no floor"),
+    ("relays.policies.bad", "from relays.moderation import bans", "moderation is on floor 4"),
+    ("relays.engine.bad", "import relays.moderation.bans", "only from below"),
+    ("relays.config", "from relays import policies", "policies is on floor 3"),
+    ("relays.web.bad", "import relays.nowhere.at_all", "does not exist"),
 ]
+
+
+def test_purity_is_passed_on() -> None:
+    sources = empty_house() | {
+        "nostr_client.net.session.bad": "from nostr_client.net.health import RelayHealth",
+        "nostr_client.net.health": "import nostr_client.errors",
+        "nostr_client.errors": "import time",
+    }
+    assert any(fault.endswith("loop") and "health" in fault for fault in broken_purity(sources))
 
 
 @pytest.mark.parametrize(("module", "code", "why"), FORBIDDEN)
@@ -352,7 +418,7 @@ ALLOWED = [
     ("nostr_client.net.fine", "from . import pool\nfrom ..protocol.event import Event"),
     ("nostr_client.tui.fine", "from textual.app import App\nfrom nostr_client.client import X"),
     ("nostr_client.nips.fine", "import hashlib\nfrom nostr_client.errors import InvalidCode"),
-    ("relays.fine", "from nostr_client.net.http import get\nimport nostr_client.store.events"),
+    ("relays.web.fine", "from nostr_client.net.http import get\nimport nostr_client.store.events"),
     ("nostr_client.protocol.bech32", "from pynostr import bech32"),
     ("nostr_client.nips.pynostr_bridge", "def f():\n    import pynostr.key"),
     ("nostr_client.rehearsal.fine", "code = 'import textual'  # import relays"),

@@ -16,7 +16,7 @@ from nostr_client.config import ClientConfig, load_config
 from nostr_client.nips.nip19 import encode_npub
 from nostr_client.protocol.keys import SecretKey
 from relays.cli.main import _parser
-from relays.config import RelayConfig, assemble
+from relays.config.relay_config import RelayConfig, assemble
 
 DOCS = Path(__file__).parents[1] / "docs"
 NPUB = encode_npub(SecretKey.from_hex("1" * 64).public_key.hex)

@@ -8,8 +8,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from nostr_client.errors import StoreError
-from nostr_client.routing.owned_tasks import OwnedTasks
-from nostr_client.tasks import together
+from nostr_client.tasks import OwnedTasks, together
 
 
 async def fail() -> None:

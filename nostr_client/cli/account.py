@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nostr_client.cli.command import KEEPING, PLAIN, UNLOCKING, add_command
-from nostr_client.cli.exits import CommandError, Exit
 from nostr_client.cli.waiting import wait_for
+from nostr_client.exits import CommandError, Exit
 
 if TYPE_CHECKING:
     from nostr_client.accounts.account import Account
@@ -120,8 +120,8 @@ def watch(
     """Read as somebody, without their key; at the relays that an nprofile names, too."""
     from nostr_client.cli import show
     from nostr_client.nips.nip19 import relays_in
-    from nostr_client.routing.dialling import AddressPolicy
-    from nostr_client.routing.settled import remember_found
+    from nostr_client.routing.address_policy import AddressPolicy
+    from nostr_client.routing.settled_relays import remember_found
 
     async def find() -> tuple[str, tuple[str, ...]]:
         async with run.reading(None) as client:

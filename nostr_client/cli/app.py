@@ -8,14 +8,16 @@ from typing import Annotated
 
 import typer
 
-from nostr_client.cli import account, blots, demo, notes, own_relay, people, reading, relays
-from nostr_client.cli.exits import MEANINGS, Exit
+from nostr_client import redact
+from nostr_client.cli import account, demo, notes, own_relay, people, reading, relays
+from nostr_client.cli.command import CarefulGroup
+from nostr_client.exits import MEANINGS, Exit
 from nostr_client.version import __version__
 
 
 def run_command(arguments: Sequence[str]) -> int:
     """Run the command line; returns the exit code."""
-    blots.given(arguments)
+    redact.given(arguments)
     try:
         build()(list(arguments), prog_name="nostr-client")
     except SystemExit as end:
@@ -28,7 +30,7 @@ def run_command(arguments: Sequence[str]) -> int:
 def build() -> typer.Typer:
     """All commands. No pretty tracebacks: they print the values of variables."""
     app = typer.Typer(
-        cls=blots.CarefulGroup,
+        cls=CarefulGroup,
         help="A Nostr account that no host can remove. Without a command it opens the terminal "
         "client.",
         epilog=_epilog(),

@@ -15,15 +15,34 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 from typer.core import TyperGroup
 
-from nostr_client.cli.blots import blotted
-from nostr_client.cli.exits import CommandError, Exit, exit_code_of
 from nostr_client.cli.waiting import Terminated
 from nostr_client.errors import NostrError
+from nostr_client.exits import CommandError, Exit, exit_code_of
+from nostr_client.redact import blotted
 
 if TYPE_CHECKING:
     from nostr_client.cli.run import Run
 
 Command = Callable[..., None]
+_UsageError: Final[Any] = typer.BadParameter.__base__
+
+
+class CarefulGroup(TyperGroup):
+    """The tree of commands; what is wrong with its arguments is said without secrets."""
+
+    def make_context(self, *args: Any, **more: Any) -> Any:
+        try:
+            return super().make_context(*args, **more)
+        except _UsageError as error:
+            error.message = blotted(error.message)
+            raise
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except _UsageError as error:
+            error.message = blotted(error.message)
+            raise
 
 
 def group_with_default(default: str) -> type[TyperGroup]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from nostr_client.cli.exits import CommandError, Exit
+from nostr_client.exits import CommandError, Exit
 from nostr_client.net.outcome import End, How, Outcome, in_words, missed_of, outcome_of
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from nostr_client.cli.command import PLAIN, add_command, group_with_default
-from nostr_client.cli.exits import Exit
 from nostr_client.cli.waiting import wait_for
+from nostr_client.exits import Exit
 
 if TYPE_CHECKING:
     from nostr_client.cli.run import Run

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nostr_client.cli.command import CLIENT, add_command, group_with_default
-from nostr_client.cli.exits import CommandError, Exit
 from nostr_client.cli.waiting import wait_for
+from nostr_client.exits import CommandError, Exit
 
 if TYPE_CHECKING:
     from nostr_client.cli.run import Run

@@ -6,10 +6,10 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from nostr_client.cli import show
-from nostr_client.cli.exits import CommandError, Exit
 from nostr_client.cli.refs import find_note, note_ref
 from nostr_client.cli.waiting import wait_for
 from nostr_client.errors import ListNotRead, ListNotUnderstood
+from nostr_client.exits import CommandError, Exit
 
 if TYPE_CHECKING:
     from nostr_client.cli.run import Run

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nostr_client.cli.command import CLIENT, PLAIN, add_command, group_with_default
-from nostr_client.cli.exits import Exit
 from nostr_client.cli.waiting import wait_for
+from nostr_client.exits import Exit
 
 if TYPE_CHECKING:
     from nostr_client.cli.run import Run
@@ -60,8 +60,8 @@ def add(
 
     For an account that is only watched: read it there too, on this machine.
     """
-    from nostr_client.cli.exits import CommandError
     from nostr_client.cli.publish import publish
+    from nostr_client.exits import CommandError
 
     if read and write:
         raise CommandError("--read-only and --write-only exclude each other", Exit.USAGE)
@@ -116,7 +116,7 @@ def check(run: Run, url: Url) -> None:
     """Is a relay down for everyone, or just for you? Says each step."""
     from nostr_client.cli import show
     from nostr_client.config import load_config
-    from nostr_client.net.check import check_relay
+    from nostr_client.net.relay_check import check_relay
     from nostr_client.protocol.urls import normalize_relay_url
     from nostr_client.routing.starter import compared_with
 

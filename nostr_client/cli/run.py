@@ -14,10 +14,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from nostr_client.cli import unlock
-from nostr_client.cli.exits import CommandError, Exit
 from nostr_client.cli.logs import keep_log, trace_of
 from nostr_client.cli.waiting import wait_for
 from nostr_client.errors import AccountError, NostrError
+from nostr_client.exits import CommandError, Exit
 from nostr_client.output import Output
 from nostr_client.paths import Paths, paths
 

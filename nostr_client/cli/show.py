@@ -21,10 +21,10 @@ from nostr_client.social.profiles import raw_fields
 if TYPE_CHECKING:
     from nostr_client.accounts.account import Account
     from nostr_client.client import NostrClient
-    from nostr_client.net.check import Step
+    from nostr_client.net.relay_check import Step
     from nostr_client.protocol.event import Event
     from nostr_client.social.views import NoteView, Posted, Profile, Quote, RelayRow, ThreadView
-    from nostr_client.store.copies import Copy
+    from nostr_client.store.sqlite.copies import Copy
 
 WORDS = 100
 """Terminal cells for a relay's own words."""

@@ -12,8 +12,8 @@ import os
 import sys
 from typing import Final
 
-from nostr_client.cli.exits import CommandError, Exit
 from nostr_client.errors import AccountError
+from nostr_client.exits import CommandError, Exit
 
 PASSWORD_VARIABLE: Final = "NOSTR_CLIENT_PASSWORD"  # noqa: S105 - a name, not a password
 MOST_BYTES: Final = 64 * 1024

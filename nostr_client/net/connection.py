@@ -20,18 +20,18 @@ import msgspec
 from websockets.exceptions import ConnectionClosed
 
 from nostr_client.errors import ConnectFailed, SignerError
-from nostr_client.net import effects as fx
 from nostr_client.net.backoff import Backoff
 from nostr_client.net.delivery import Delivery, Owner
 from nostr_client.net.health import CONNECTING, DOWN, REFUSING, UP, RelayHealth
-from nostr_client.net.intake import Intake
 from nostr_client.net.outages import Outages
-from nostr_client.net.outbox import Outbox
 from nostr_client.net.outcome import How
 from nostr_client.net.report import Answer
-from nostr_client.net.session import ClientSession
+from nostr_client.net.session import effects as fx
+from nostr_client.net.session.session import ClientSession
 from nostr_client.net.subscription import Ended, Subscription
-from nostr_client.net.wire import Gone, Wire, closing_words
+from nostr_client.net.verification import Intake
+from nostr_client.net.websocket import Gone, Wire, closing_words
+from nostr_client.net.write_queue import Outbox
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.messages import Meaning, meaning_of, split_reason

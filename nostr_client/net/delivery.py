@@ -14,12 +14,12 @@ from typing import Any, Final
 
 import msgspec
 
-from nostr_client.net import effects as fx
 from nostr_client.net.health import RelayHealth
-from nostr_client.net.intake import Check, Intake
 from nostr_client.net.outcome import How
-from nostr_client.net.session import ClientSession
+from nostr_client.net.session import effects as fx
+from nostr_client.net.session.session import ClientSession
 from nostr_client.net.subscription import Ended, EndOfStored, Subscription
+from nostr_client.net.verification import Check, Intake
 from nostr_client.protocol.event import Event
 
 PIPELINE: Final = 8

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Final
@@ -104,7 +103,7 @@ class RelayHealth(msgspec.Struct):
 class HealthBook:
     """The health of every relay that was asked for, in memory, bounded."""
 
-    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._relays: dict[str, RelayHealth] = {}
 

@@ -19,7 +19,7 @@ import msgspec
 
 from nostr_client.errors import ConnectFailed, InvalidData, RelayTimeout
 from nostr_client.net.dial import ProxyAddress, host_and_port, open_socket
-from nostr_client.net.wire import USER_AGENT
+from nostr_client.net.websocket import USER_AGENT
 from nostr_client.protocol.urls import normalize_relay_url
 
 MAX_BODY: Final = 1024 * 1024

@@ -22,15 +22,15 @@ from nostr_client.net.connection import Authenticate, RelayConnection, Surroundi
 from nostr_client.net.dial import Dial, DialPolicy, ProxyAddress
 from nostr_client.net.fetch import Fetched, fetch
 from nostr_client.net.health import MAX_RELAYS, HealthBook, RelayHealth
-from nostr_client.net.intake import Intake, Known, Verifies
 from nostr_client.net.outages import Outages
 from nostr_client.net.outcome import How
-from nostr_client.net.paging import Paging
-from nostr_client.net.reconciling import Differences, reconcile
-from nostr_client.net.reconciling import Limits as CompareLimits
+from nostr_client.net.reconcile import Differences, reconcile
+from nostr_client.net.reconcile import Limits as CompareLimits
 from nostr_client.net.report import Answer, PublishReport
+from nostr_client.net.session.paging import Paging
 from nostr_client.net.subscription import Ended, Joins, Subscription
-from nostr_client.net.wire import MAX_FRAME, Wire, open_wire
+from nostr_client.net.verification import Intake, Known, Verifies
+from nostr_client.net.websocket import MAX_FRAME, Wire, open_wire
 from nostr_client.nips.nip77 import Items
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter

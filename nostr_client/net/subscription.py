@@ -18,7 +18,7 @@ from typing import Final, Self
 import msgspec
 
 from nostr_client.net.outcome import How
-from nostr_client.net.paging import Paging
+from nostr_client.net.session.paging import Paging
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 

@@ -22,6 +22,9 @@ MUTES: Final = 10000
 RELAY_LIST: Final = 10002
 DM_RELAYS: Final = 10050
 AUTH: Final = 22242
+JOIN: Final = 28934
+INVITE: Final = 28935
+LEAVE: Final = 28936
 
 MAX_KIND: Final = 65535
 

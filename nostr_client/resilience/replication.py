@@ -40,8 +40,8 @@ from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.messages import Meaning
 from nostr_client.resilience.retry import Judgement, Outcome, judge, later
-from nostr_client.store.copies import Copy, CopyLedger, CopyState
 from nostr_client.store.events import EventStore
+from nostr_client.store.sqlite.copies import Copy, CopyLedger, CopyState
 from nostr_client.tasks import together
 
 log = logging.getLogger(__name__)

@@ -31,8 +31,8 @@ from nostr_client.protocol.messages import Meaning
 from nostr_client.routing.planner import WRAPS, Relays, addressed, left_out, mentioned, plan_publish
 from nostr_client.routing.reader import Reader
 from nostr_client.routing.relay_book import RelayBook
-from nostr_client.store.copies import CopyLedger, CopyState
 from nostr_client.store.events import EventStore, SaveStatus
+from nostr_client.store.sqlite.copies import CopyLedger, CopyState
 from nostr_client.tasks import together
 
 log = logging.getLogger(__name__)

@@ -78,12 +78,12 @@ from nostr_client.paths import FolderLock, private_folder
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Draft, Event
 from nostr_client.protocol.filters import Filter
-from nostr_client.routing.arrivals import Asked
 from nostr_client.routing.courier import Courier, OnAnswer
-from nostr_client.routing.dating import Footing, footing, next_created_at
+from nostr_client.routing.fetch_results import Asked
+from nostr_client.routing.list_dates import Footing, footing, next_created_at
 from nostr_client.routing.planner import INDEXED_KINDS, Relays
 from nostr_client.routing.rivals import Carry, Rivals, carried, listening
-from nostr_client.routing.settled import UrlFile
+from nostr_client.routing.settled_relays import UrlFile
 from nostr_client.signing.signer import Signer
 
 READ_LIMIT: Final = 8.0

@@ -30,19 +30,18 @@ import msgspec
 from nostr_client.errors import StoreError
 from nostr_client.net.fetch import Ends
 from nostr_client.net.outcome import End, How
-from nostr_client.net.paging import Paging
 from nostr_client.net.pool import RelayPool
+from nostr_client.net.session.paging import Paging
 from nostr_client.net.subscription import Arrival, Subscription
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
-from nostr_client.routing.arrivals import Asked, Following
-from nostr_client.routing.owned_tasks import OwnedTasks
+from nostr_client.routing.fetch_results import Asked, Following
 from nostr_client.routing.planner import author_filters, plan_read
 from nostr_client.routing.relay_book import RelayBook
 from nostr_client.routing.sought import Sought
 from nostr_client.store.events import EventStore, SaveStatus
-from nostr_client.tasks import together
+from nostr_client.tasks import OwnedTasks, together
 
 log = logging.getLogger(__name__)
 

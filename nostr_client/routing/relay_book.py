@@ -25,10 +25,10 @@ import msgspec
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
-from nostr_client.routing.dialling import AddressPolicy, relay_url
+from nostr_client.routing.address_policy import AddressPolicy, relay_url
 from nostr_client.routing.planner import Places, Relays
-from nostr_client.store.copies import CopyState
 from nostr_client.store.events import EventStore
+from nostr_client.store.sqlite.copies import CopyState
 
 MAX_LISTED: Final = 20
 """Relays read from one list, of each role."""

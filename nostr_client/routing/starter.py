@@ -11,7 +11,7 @@ from importlib import resources
 from typing import Literal
 
 from nostr_client.errors import ConfigError
-from nostr_client.routing.dialling import relay_url
+from nostr_client.routing.address_policy import relay_url
 
 Role = Literal["general", "indexer"]
 _ROLES: tuple[Role, ...] = ("general", "indexer")

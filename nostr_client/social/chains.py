@@ -14,8 +14,8 @@ from typing import Final
 from nostr_client.nips import nip10
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Event
-from nostr_client.routing.arrivals import Asked
 from nostr_client.routing.courier import Courier
+from nostr_client.routing.fetch_results import Asked
 from nostr_client.store.events import EventStore
 
 MOST_STEPS: Final = 500

@@ -36,14 +36,13 @@ from nostr_client.paths import write_private
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
-from nostr_client.routing.arrivals import Following, joined
 from nostr_client.routing.courier import Courier
-from nostr_client.routing.owned_tasks import OwnedTasks
+from nostr_client.routing.fetch_results import Following, joined
 from nostr_client.routing.planner import INDEXED_KINDS, author_filters, plan_read
 from nostr_client.social.lists import Follows
 from nostr_client.social.profiles import Profiles
 from nostr_client.social.views import SyncStatus
-from nostr_client.tasks import together
+from nostr_client.tasks import OwnedTasks, together
 
 log = logging.getLogger(__name__)
 

@@ -11,8 +11,8 @@ from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Draft, Event, Tag, Tags
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.keys import PublicKey
-from nostr_client.routing.arrivals import Asked
 from nostr_client.routing.courier import Courier, OnAnswer
+from nostr_client.routing.fetch_results import Asked
 from nostr_client.routing.list_guard import ListGuard
 from nostr_client.signing.gate import refuse_codes
 from nostr_client.social.views import Posted

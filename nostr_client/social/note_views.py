@@ -13,11 +13,11 @@ from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.social.missing import REPOSTS, Named, quoted_by
 from nostr_client.social.profiles import Profiles
-from nostr_client.social.turns import Turns
 from nostr_client.social.views import NoteView, Profile, Quote, Tally
-from nostr_client.store.copies import Copy, CopyState
 from nostr_client.store.events import EventStore
-from nostr_client.store.quotas import INSIDE
+from nostr_client.store.sqlite.copies import Copy, CopyState
+from nostr_client.store.sqlite.quotas import INSIDE
+from nostr_client.tasks import Turns
 
 ANSWERS: Final = frozenset({kinds.NOTE, kinds.REACTION, *REPOSTS})
 MOST_COUNTED: Final = 5_000

@@ -18,15 +18,15 @@ from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Draft, Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.keys import PublicKey
-from nostr_client.routing.arrivals import Asked
 from nostr_client.routing.courier import Courier, OnAnswer
+from nostr_client.routing.fetch_results import Asked
 from nostr_client.routing.list_guard import ListGuard
 from nostr_client.routing.planner import Caps, plan_read
 from nostr_client.routing.relay_book import OWN_WORD
 from nostr_client.safe_text import safe_line
 from nostr_client.signing.gate import refuse_codes
-from nostr_client.social.turns import Turns
 from nostr_client.social.views import Nip05State, Posted, Profile
+from nostr_client.tasks import Turns
 
 NIP05_LIMIT: Final = 8.0
 """Seconds for a domain to answer."""

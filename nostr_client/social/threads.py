@@ -17,8 +17,8 @@ from nostr_client.nips import nip10
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
-from nostr_client.routing.arrivals import Asked
 from nostr_client.routing.courier import Courier
+from nostr_client.routing.fetch_results import Asked
 from nostr_client.social.chains import answered_by, ascend, chain_of
 from nostr_client.social.missing import Missing
 from nostr_client.social.note_views import ANSWERS, MOST_COUNTED, NoteViews

@@ -21,17 +21,18 @@ from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.kinds import DELETION, VANISH
 from nostr_client.protocol.urls import place_of
-from nostr_client.store import rules, search_index, upkeep
-from nostr_client.store.asking import Asking
-from nostr_client.store.copies import CopyLedger
-from nostr_client.store.database import WRITE_LIMIT, Database, Lane
-from nostr_client.store.index_keys import IndexKeys
-from nostr_client.store.keeping import Keeping
-from nostr_client.store.quotas import Quotas
-from nostr_client.store.reading import Page, Reading
-from nostr_client.store.reserve import Reserve
-from nostr_client.store.saving import Saver, SaveResult, SaveStatus
-from nostr_client.store.search_index import Indexer
+from nostr_client.store import rules
+from nostr_client.store.sqlite import backup, search_index
+from nostr_client.store.sqlite.copies import CopyLedger
+from nostr_client.store.sqlite.database import WRITE_LIMIT, Database, Lane
+from nostr_client.store.sqlite.index_keys import IndexKeys
+from nostr_client.store.sqlite.maintenance import Keeping
+from nostr_client.store.sqlite.queries import Asking
+from nostr_client.store.sqlite.quotas import Quotas
+from nostr_client.store.sqlite.reader import Page, Reading
+from nostr_client.store.sqlite.reserve import Reserve
+from nostr_client.store.sqlite.search_index import Indexer
+from nostr_client.store.sqlite.writer import Saver, SaveResult, SaveStatus
 from nostr_client.store.watching import Hearing, Stored, Watch, Watchers
 
 __all__ = [
@@ -149,7 +150,7 @@ class EventStore(Asking, Keeping):
 
     async def _save(self, events: Sequence[Event], frees: bool) -> list[SaveResult]:
         if not frees and not self._db.has_room:
-            await upkeep.take_again(self._db)
+            await backup.take_again(self._db)
         now = int(self._clock())
         saved = await self._db.write(
             lambda c: self._saver.save(c, events, now), weight=len(events), frees=frees
@@ -191,7 +192,7 @@ class EventStore(Asking, Keeping):
         """
 
         if not frees and not self._db.has_room:
-            await upkeep.take_again(self._db)
+            await backup.take_again(self._db)
 
         def run(db: sqlite3.Connection) -> None:
             for request in requests:
@@ -264,7 +265,7 @@ class EventStore(Asking, Keeping):
             self._vanishing.clear()
             try:
                 await self.purge()
-                await upkeep.give_back(self._db)
+                await backup.give_back(self._db)
                 failed = ""
             except StoreError as error:
                 if str(error) != failed:  # said once: on a full disk, logs only make it worse

@@ -12,14 +12,14 @@ from nostr_client.accounts.account import Accounts
 from nostr_client.client import NostrClient
 from nostr_client.config import ClientConfig, load_config
 from nostr_client.errors import ConfigError, NostrError, StoreError
-from nostr_client.net.check import Step, check_relay
+from nostr_client.net.relay_check import Step, check_relay
 from nostr_client.paths import Paths, paths, private_folder
 from nostr_client.routing.starter import compared_with, starter_relays
 from nostr_client.safe_text import safe_text
 from nostr_client.tui.client_app import NostrApp
 from nostr_client.tui.engine import Engine, opener
+from nostr_client.tui.environment import Setting
 from nostr_client.tui.screens.first_relays import Offer, Probed
-from nostr_client.tui.setting import Setting
 from nostr_client.tui.signals import heeding
 from nostr_client.tui.times import latency
 

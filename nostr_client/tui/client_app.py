@@ -28,11 +28,12 @@ from nostr_client.errors import NostrError, StoreError
 from nostr_client.safe_text import safe_text
 from nostr_client.social.views import NoteView
 from nostr_client.tui import drafts, themes
-from nostr_client.tui.deeds import Deeds, forget
+from nostr_client.tui.actions import Deeds, forget
 from nostr_client.tui.engine import Engine
-from nostr_client.tui.entering import Entered, Entering
+from nostr_client.tui.environment import Setting
 from nostr_client.tui.input_order import InputOrder
 from nostr_client.tui.keymap import Where, bindings
+from nostr_client.tui.login_flow import Entered, Entering
 from nostr_client.tui.messages import (
     GoTo,
     OpenProfile,
@@ -43,9 +44,9 @@ from nostr_client.tui.messages import (
     Section,
     Write,
 )
-from nostr_client.tui.note_look import quoted
+from nostr_client.tui.note_renderer import quoted
 from nostr_client.tui.palette import KeymapCommands
-from nostr_client.tui.remembered import Remembered, recall, remember
+from nostr_client.tui.preferences import Remembered, recall, remember
 from nostr_client.tui.screens.accounts import AccountList
 from nostr_client.tui.screens.check import Check
 from nostr_client.tui.screens.compose import Compose
@@ -54,7 +55,6 @@ from nostr_client.tui.screens.profile import ProfileScreen
 from nostr_client.tui.screens.question import Ask, Help, Leave, Question
 from nostr_client.tui.screens.relays import RelayList
 from nostr_client.tui.screens.thread import ThreadScreen
-from nostr_client.tui.setting import Setting
 from nostr_client.tui.signals import forgiving
 from nostr_client.tui.widgets.meter import Sending
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 if TYPE_CHECKING:
-    from relays.config import RelayConfig
+    from relays.config.relay_config import RelayConfig
 
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
@@ -63,7 +63,7 @@ def data_of(options: argparse.Namespace) -> Path:
 
 def config_of(options: argparse.Namespace) -> RelayConfig:
     """The settings: those of the file, and over them those of the command. Raises ConfigError."""
-    from relays.config import load_config
+    from relays.config.relay_config import load_config
 
     given = {
         name: value

@@ -12,7 +12,7 @@ from relays.cli.common import PROFILES, add_json
 
 if TYPE_CHECKING:
     from relays.cli.common import Commands
-    from relays.config import RelayConfig
+    from relays.config.relay_config import RelayConfig
 
 REACHES: Final = ("here", "proxy", "onion")
 _FAILED: Final = 1
@@ -41,8 +41,8 @@ def add(commands: Commands) -> None:
 
 
 def _check(options: argparse.Namespace) -> int:
-    from relays.config import read_config
-    from relays.meaning import meaning
+    from relays.config.explain import meaning
+    from relays.config.relay_config import read_config
 
     config, problems = read_config(options.file)
     problems = problems or _unusable(config)
@@ -64,12 +64,12 @@ def _check(options: argparse.Namespace) -> int:
 def _unusable(config: RelayConfig) -> list[str]:
     """What can be read and cannot be used: words, networks, a keeper's own policies."""
     from nostr_client.errors import ConfigError, InvalidData
-    from relays.peers.mirror import check_mirror
-    from relays.policies.custom import Custom
+    from relays.networks import Networks
+    from relays.policies.banned_words import without_words
     from relays.policies.plugin import file_of
-    from relays.policies.texts import without_words
-    from relays.web.forwarded import Networks
-    from relays.web.tls import certificate
+    from relays.policies.python_policy import Custom
+    from relays.server.tls import certificate
+    from relays.sync.mirror import check_mirror
 
     wrong: list[str] = []
     for path, room in (("", config), *((f"rooms.{n}.", r) for n, r in config.rooms.items())):
@@ -113,8 +113,8 @@ def _unusable(config: RelayConfig) -> list[str]:
 def _init(options: argparse.Namespace) -> int:
     from nostr_client.errors import ConfigError
     from nostr_client.paths import private_folder
-    from relays.cli.template import Answers, template
-    from relays.config import load_config
+    from relays.cli.init_template import Answers, template
+    from relays.config.relay_config import load_config
 
     file: Path = options.file or Path("relay.toml")
     if file.exists():
@@ -160,7 +160,7 @@ def _key(options: argparse.Namespace, *, needed: bool) -> str:
     """The keeper's key as npub; empty for none."""
     from nostr_client.errors import ConfigError
     from nostr_client.nips.nip19 import encode_npub
-    from relays.settings import pubkey_of
+    from relays.config.tables import pubkey_of
 
     given: str | None = options.pubkey
     for _ in range(_TRIES):

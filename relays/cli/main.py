@@ -14,9 +14,9 @@ from collections.abc import Sequence
 from typing import Final
 
 from nostr_client.version import __version__
-from relays.cli import config, members, mirror, moderation, running, sync, transfer, upkeep
+from relays.cli import config, import_export, members, mirror, moderation, operations, run, sync
 
-COMMANDS: Final = (running, transfer, upkeep, sync, mirror, moderation, members, config)
+COMMANDS: Final = (run, import_export, operations, sync, mirror, moderation, members, config)
 """Rooms with `add(commands)`. A command sets `command`, a function from its options to an exit
 code."""
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Final
 
-from relays.cli.desk import add_reason, prepare
+from relays.cli.offline import add_reason, prepare
 
 if TYPE_CHECKING:
     from nostr_client.output import Output
     from relays.cli.common import Commands
-    from relays.moderation.acts import Acts
+    from relays.moderation.actions import Acts
 
 _NOTHING: Final = 1
 """There was nobody to remove, and nothing to take back."""

@@ -29,8 +29,8 @@ def add(commands: Commands) -> None:
 
 
 def _mirror(options: argparse.Namespace) -> int:
-    from relays.config import Mirror
-    from relays.peers.always import mirror_until_stopped
+    from relays.config.relay_config import Mirror
+    from relays.operations.mirror_process import mirror_until_stopped
 
     given = Mirror(
         urls=tuple(options.peers),

@@ -8,15 +8,15 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from relays.cli.desk import add_consent, add_reason, agreed, events, prepare
+from relays.cli.offline import add_consent, add_reason, agreed, events, prepare
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from nostr_client.output import Output
     from relays.cli.common import Commands
-    from relays.moderation.acts import Acts
-    from relays.moderation.log import Entry
+    from relays.moderation.actions import Acts
+    from relays.moderation.audit_log import Entry
     from relays.moderation.reports import Target
 
 _SORTS = ("pubkey", "event", "ip", "word")
@@ -93,7 +93,7 @@ def _add_log(commands: Commands) -> None:
 
 async def _ban(acts: Acts, out: Output, options: argparse.Namespace) -> int:
     from relays.moderation.admins import KEEPER, read_id, read_pubkey
-    from relays.moderation.words import narrow_word
+    from relays.policies.banned_words import narrow_word
 
     sort, value, going, removed = options.sort, options.value, 0, 0
     said = {"by": KEEPER, "reason": options.reason}
@@ -246,7 +246,7 @@ async def _target(acts: Acts, text: str) -> Target:
 
 async def _log(acts: Acts, out: Output, _options: argparse.Namespace) -> int:
     from nostr_client.protocol.event import Event
-    from relays.moderation.log import read_entry
+    from relays.moderation.audit_log import read_entry
 
     async for line in acts.log():
         entry = read_entry(Event.from_trusted(line))
@@ -262,7 +262,7 @@ def _told(entry: Entry) -> str:
 
 async def _export(acts: Acts, out: Output, options: argparse.Namespace) -> int:
     from nostr_client.errors import InvalidData
-    from relays.moderation.log import Chain
+    from relays.moderation.audit_log import Chain
 
     chain = Chain(acts.keeper.pubkey)
     async for line in acts.log():
@@ -282,7 +282,7 @@ def _verify(options: argparse.Namespace) -> int:
     from nostr_client.errors import InvalidData
     from nostr_client.output import Output
     from relays.moderation.admins import read_pubkey
-    from relays.moderation.log import Chain
+    from relays.moderation.audit_log import Chain
 
     out = Output(options.json)
     chain = Chain(read_pubkey(options.key) if options.key else "")

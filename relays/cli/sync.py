@@ -73,7 +73,7 @@ def filters_of(texts: list[str]) -> list[Filter]:
 
 
 def _sync(options: argparse.Namespace) -> int:
-    from relays.peers.once import sync_once
+    from relays.operations.sync_once import sync_once
 
     outcome = on_loop(
         sync_once(

@@ -8,7 +8,7 @@ from nostr_client.errors import ConfigError, InvalidData
 from nostr_client.nips.nip19 import Nevent, Note, Nprofile, Npub, decode
 from nostr_client.protocol.keys import PublicKey
 from nostr_client.safe_text import safe_line
-from relays.config import RelayConfig
+from relays.config.relay_config import RelayConfig
 
 KEEPER: Final = "keeper"
 """The name of who keeps the relay, from afar and on its command line."""

@@ -13,12 +13,9 @@ import msgspec
 
 from nostr_client.errors import InvalidData, InvalidEvent
 from nostr_client.protocol.event import Event
-from nostr_client.protocol.kinds import GENERIC_REPOST, REPOST, VANISH
-from relays.moderation.words import found_in, pattern_of
+from nostr_client.protocol.kinds import GENERIC_REPOST, JOIN, LEAVE, REPOST, VANISH
+from relays.policies.banned_words import found_in, pattern_of
 
-JOIN: Final = 28934
-INVITE: Final = 28935
-LEAVE: Final = 28936
 ALWAYS: Final = frozenset({VANISH, JOIN, LEAVE})
 """Kinds that no list of kinds keeps out: they speak to the relay itself."""
 REPOSTS: Final = frozenset({REPOST, GENERIC_REPOST})

@@ -17,7 +17,7 @@ from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.store.events import EventStore
 from relays.moderation.bans import REPOSTS, embedded
-from relays.moderation.keeper import Keeper
+from relays.moderation.state import Keeper
 
 AT_ONCE: Final = 200
 """Keys or ids that are looked for together."""

@@ -25,7 +25,7 @@ from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.store.events import EventStore
 from relays.moderation.bans import Bans
-from relays.moderation.keeper import Keeper
+from relays.moderation.state import Keeper
 
 KIND: Final = 1984
 GRAVITY: Final = {

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection
 from typing import Final
 
 from nostr_client.protocol.kinds import EPHEMERAL_GIFT_WRAP, GIFT_WRAP
-from relays.policies.sections import Who
+from relays.config.sections import Who
 from relays.policies.verdict import (
     ACCEPTED,
     Asking,

@@ -18,18 +18,20 @@ from urllib.parse import urlsplit
 
 from nostr_client.errors import ConfigError, InvalidData, StoreError
 from nostr_client.protocol.event import Event
-from nostr_client.protocol.kinds import DIRECT_MESSAGE, VANISH
+from nostr_client.protocol.kinds import DIRECT_MESSAGE, JOIN, LEAVE, VANISH
 from nostr_client.protocol.urls import place_of
 from nostr_client.store.events import EventStore, Stored
-from relays.config import RelayConfig
-from relays.moderation.bans import JOIN, LEAVE
+from relays.config.relay_config import RelayConfig
+from relays.config.sections import Duplicates
 from relays.policies import access, events, vanishing
-from relays.policies.custom import Custom
+from relays.policies.banned_words import without_words
+from relays.policies.duplicates import Echoes
 from relays.policies.lists import lists
 from relays.policies.plugin import Plugin
+from relays.policies.pow import work
+from relays.policies.python_policy import Custom
 from relays.policies.rates import Loopback, Metering
-from relays.policies.sections import Duplicates
-from relays.policies.texts import Echoes, without_words
+from relays.policies.ruleset import Rules
 from relays.policies.trust import WebOfTrust
 from relays.policies.vanishing import Requests
 from relays.policies.verdict import (
@@ -41,8 +43,6 @@ from relays.policies.verdict import (
     Verdict,
     all_of,
 )
-from relays.policies.work import work
-from relays.rules import Rules
 
 REFRESHED: Final = 3600.0
 """Seconds after which the web of trust is read anew, whatever was heard meanwhile."""

@@ -9,7 +9,7 @@ import msgspec
 from nostr_client.errors import InvalidEvent
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.kinds import AUTH, GENERIC_REPOST, REPOST
-from relays.config import Limits
+from relays.config.sections import Limits
 from relays.policies.verdict import ACCEPTED, Offer, Policy, Source, Verdict, all_of, refused
 
 VANISH_BYTES: Final = 16 * 1024

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
-from relays.policies.sections import Events, KindRule
+from relays.config.sections import Events, KindRule
 from relays.policies.verdict import ACCEPTED, Offer, Policy, Verdict, refused
 
 

@@ -17,10 +17,10 @@ from typing import Final, Literal
 
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
-from relays.addresses import network_of
-from relays.policies.sections import Rated, Rates
+from relays.config.sections import Rated, Rates
+from relays.config.tables import Rate
+from relays.networks import network_of
 from relays.policies.verdict import ACCEPTED, Asking, Offer, Verdict, refused
-from relays.settings import Rate
 
 MOST_BUCKETS: Final = 100_000
 """In one table; past it the one that was not used for longest is forgotten."""

@@ -17,7 +17,7 @@ from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.kinds import FOLLOWS
 from nostr_client.store.events import EventStore
-from relays.policies.sections import Trust
+from relays.config.sections import Trust
 
 MOST_FOLLOWED: Final = 5_000
 """Names of one list that are read."""

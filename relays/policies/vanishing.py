@@ -12,8 +12,9 @@ from typing import Final
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.kinds import VANISH
 from nostr_client.store.rules import vanish_reaches
+from relays.config.sections import Rated
+from relays.config.tables import Rate
 from relays.policies.rates import Loopback, Meter
-from relays.policies.sections import Rated
 from relays.policies.verdict import (
     ACCEPTED,
     AsyncPolicy,
@@ -23,7 +24,6 @@ from relays.policies.verdict import (
     Verdict,
     refused,
 )
-from relays.settings import Rate
 
 RATE: Final = Rate(20, 60, 60)
 """Of one address: 20 a minute, 60 at once."""

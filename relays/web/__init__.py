@@ -1,1 +1,1 @@
-"""Plain HTTP on the relay's port."""
+"""Plain HTTP on the relay's port: NIP-11, NIP-86, pages, health and figures."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from nostr_client.errors import StoreError
-from relays.web.requests import HttpRequest, HttpResponse
+from relays.web.http_types import HttpRequest, HttpResponse
 
 LEAST_FREE: Final = 256 * 2**20
 """Bytes that must be free on the disk: what is written next may need them at once."""

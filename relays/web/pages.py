@@ -9,9 +9,9 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from nostr_client.nips.nip11 import MEDIA_TYPE
-from relays.config import RelayConfig
-from relays.web.information import Features, information
-from relays.web.requests import Handler, HttpRequest, HttpResponse, words
+from relays.config.relay_config import RelayConfig
+from relays.web.http_types import Handler, HttpRequest, HttpResponse, words
+from relays.web.nip11_document import Features, information
 from relays.web.status import Figures, Neighbour, StatusPage
 
 ADMIN_TYPE: Final = "application/nostr+json+rpc"

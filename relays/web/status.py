@@ -18,7 +18,7 @@ import msgspec
 
 from nostr_client.nips.nip11 import RelayInfo
 from nostr_client.nips.nip19 import encode_npub
-from relays.config import RelayConfig, RetentionRule
+from relays.config.relay_config import RelayConfig, RetentionRule
 from relays.metrics import MINUTES
 
 SOFTWARE: Final = "nostr-client"

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from nostr_client.errors import ConfigError
-from relays.web.requests import HttpRequest, HttpResponse, words
+from relays.web.http_types import HttpRequest, HttpResponse, words
 
 SHORTEST: Final = 32
 """Characters; fewer could be guessed."""

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from nostr_client.cli.exits import Exit
 from nostr_client.cli.logs import MOST_BYTES, keep_log, trace_of, without_secrets
 from nostr_client.cli.run import Run
+from nostr_client.exits import Exit
 from nostr_client.nips import nip19
 from nostr_client.protocol.keys import SecretKey
 from tests.cli.conftest import Home

@@ -9,8 +9,8 @@ import sys
 
 import pytest
 
-from nostr_client.cli.exits import MEANINGS, Exit, exit_code_of
 from nostr_client.errors import InvalidCode, ListNotRead, SigningRefused, StoreError
+from nostr_client.exits import MEANINGS, Exit, exit_code_of
 from nostr_client.version import __version__
 from tests.cli.conftest import Home
 

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 import websockets
 
-from nostr_client.cli.exits import CommandError, Exit
 from nostr_client.cli.refs import NoteRef, find_note, note_ref
 from nostr_client.client import NostrClient
 from nostr_client.config import ClientConfig
 from nostr_client.errors import InvalidCode
+from nostr_client.exits import CommandError, Exit
 from nostr_client.nips import nip19
 from nostr_client.paths import Paths
 from nostr_client.protocol.event import Draft

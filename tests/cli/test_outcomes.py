@@ -7,9 +7,9 @@ import time
 
 import pytest
 
-from nostr_client.cli.exits import Exit
 from nostr_client.cli.login import LoginSigner
 from nostr_client.errors import DecryptionFailed, SignerUnavailable, SigningRefused
+from nostr_client.exits import Exit
 from nostr_client.net.outcome import Outcome
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Draft

@@ -11,8 +11,8 @@ import time
 
 import pytest
 
-from nostr_client.cli.exits import Exit
 from nostr_client.cli.run import MEANWHILE_LIMIT, Run
+from nostr_client.exits import Exit
 from nostr_client.nips import nip19
 from nostr_client.protocol.event import Draft
 from nostr_client.protocol.keys import SecretKey

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nostr_client.cli.exits import Exit
+from nostr_client.exits import Exit
 from nostr_client.protocol.keys import SecretKey
 from tests.cli.conftest import Home
 from tests.conftest import StartRelay

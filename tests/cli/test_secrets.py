@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from nostr_client import main
-from nostr_client.cli import blots, logs
+from nostr_client import main, redact
+from nostr_client.cli import logs
 from nostr_client.nips import nip19
 from nostr_client.paths import environment_for_children
 from nostr_client.protocol.keys import SecretKey
@@ -70,12 +70,12 @@ async def test_a_secret_typed_as_an_argument_is_not_said_back(home: Home, key: S
 
 def test_only_hex_that_was_typed_is_blotted() -> None:
     typed, other = "ab" * 32, "cd" * 32
-    blots.given(["switch", typed.upper()])
-    assert blots.blotted(f"no {typed} in {other}.json") == f"no {blots.BLOT} in {other}.json"
-    assert blots.blotted("nsec1abc NSEC1ABC ncryptsec1x nsecond") == (
-        f"{blots.BLOT} {blots.BLOT} {blots.BLOT} nsecond"
+    redact.given(["switch", typed.upper()])
+    assert redact.blotted(f"no {typed} in {other}.json") == f"no {redact.BLOT} in {other}.json"
+    assert redact.blotted("nsec1abc NSEC1ABC ncryptsec1x nsecond") == (
+        f"{redact.BLOT} {redact.BLOT} {redact.BLOT} nsecond"
     )
-    blots.given([])
+    redact.given([])
 
 
 def test_children_are_given_no_secrets(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,7 +26,8 @@ from typing import Any, Final
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.keys import SecretKey
 from nostr_client.protocol.kinds import is_ephemeral
-from relays.config import Limits, RelayConfig
+from relays.config.relay_config import RelayConfig
+from relays.config.sections import Limits
 from tests.fuzz.oracle import Filter, asks_private, matching, may_see
 from tests.fuzz.questions import keys_for, log_in
 from tests.fuzz.serving import Clock, publish_all, served

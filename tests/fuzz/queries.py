@@ -10,7 +10,8 @@ from pathlib import Path
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.kinds import GIFT_WRAP, VANISH
 from nostr_client.store.events import SaveStatus
-from relays.config import Limits, RelayConfig
+from relays.config.relay_config import RelayConfig
+from relays.config.sections import Limits
 from tests.fuzz.oracle import Oracle
 from tests.fuzz.questions import Asker, keys_for
 from tests.fuzz.serving import Clock, publish_all, served

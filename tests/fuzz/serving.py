@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from nostr_client.protocol.event import Event
-from relays.config import RelayConfig
+from relays.config.relay_config import RelayConfig
 from tests.relays.serving import serving
 from tests.relays.talk import Wire
 

@@ -8,9 +8,10 @@ import random
 
 import pytest
 
-from nostr_client.net import asking, backoff, delivery, subscription
-from nostr_client.net.paging import Paging
+from nostr_client.net import backoff, delivery, subscription
 from nostr_client.net.pool import RelayPool
+from nostr_client.net.session import subscriptions
+from nostr_client.net.session.paging import Paging
 from nostr_client.net.subscription import Arrival
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
@@ -94,7 +95,7 @@ async def survive(seed: int) -> None:
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backoff, "FIRST", 0.001)
     monkeypatch.setattr(backoff, "LONGEST", 0.01)
-    monkeypatch.setattr(asking, "RETRY_FIRST", 0.001)
+    monkeypatch.setattr(subscriptions, "RETRY_FIRST", 0.001)
     monkeypatch.setattr(subscription, "MAX_ITEMS", 10)
     monkeypatch.setattr(delivery, "PIPELINE", 2)
 

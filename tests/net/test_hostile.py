@@ -10,11 +10,12 @@ from secrets import token_hex
 
 import pytest
 
-from nostr_client.net import backoff, delivery, outbox, subscription, wire
+from nostr_client.net import backoff, delivery, subscription, write_queue
+from nostr_client.net import websocket as wire
 from nostr_client.net.health import DOWN
 from nostr_client.net.outcome import How
 from nostr_client.net.pool import RelayPool
-from nostr_client.net.session import MAX_OFFENCES, ClientSession
+from nostr_client.net.session.session import MAX_OFFENCES, ClientSession
 from nostr_client.net.subscription import Arrival, Ended, EndOfStored, Item
 from nostr_client.protocol.event import Draft, Event
 from nostr_client.protocol.filters import Filter
@@ -501,7 +502,7 @@ async def test_a_reader_who_sleeps_holds_up_only_himself(monkeypatch: pytest.Mon
 
 
 async def test_a_relay_that_does_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outbox, "WRITE_LIMIT", 0.2)
+    monkeypatch.setattr(write_queue, "WRITE_LIMIT", 0.2)
 
     async def deaf(peer: Peer) -> None:
         peer.socket.transport.pause_reading()

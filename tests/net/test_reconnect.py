@@ -8,7 +8,7 @@ import pytest
 
 from nostr_client.net import backoff, connection
 from nostr_client.net.pool import RelayPool
-from nostr_client.net.requests import OVERLAP
+from nostr_client.net.session.req_split import OVERLAP
 from nostr_client.net.subscription import Arrival, Ended, EndOfStored, Item, Subscription
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter

@@ -81,7 +81,7 @@ def test_health_keeps_last_words_and_tells_slow_from_up() -> None:
 
 
 def test_the_book_is_bounded() -> None:
-    book = HealthBook()
+    book = HealthBook(clock=lambda: 50.0)
     kept = book.of("wss://kept.example")
     for number in range(MAX_RELAYS + 10):
         book.of(f"wss://r{number}.example")

@@ -1,4 +1,5 @@
-"""Relays of ours: as processes (`relay`, of all tests), and in the test's own loop (`serve`)."""
+"""Relays of ours: as processes (`relay`, of all tests), in the test's own loop (`serve`), and
+a keeper's records beside a store (`desk`)."""
 
 from __future__ import annotations
 
@@ -9,8 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from relays.config import RelayConfig
+from nostr_client.store.events import EventStore
+from relays.config.relay_config import Membership, Moderation, RelayConfig
+from relays.moderation.actions import Acts
+from relays.moderation.state import Keeper
+from tests.relays.desk import URL, Desk, OpenDesk
 from tests.relays.serving import Served, serving
+from tests.relays.talk import NOW, OTHER
 
 __all__ = ["Serve", "Served", "serve"]
 
@@ -30,3 +36,31 @@ async def serve(tmp_path: Path) -> AsyncIterator[Serve]:
             return await stack.enter_async_context(serving(tmp_path, config, clock, send_buffer))
 
         yield start
+
+
+@pytest.fixture
+async def open_desk(tmp_path: Path) -> AsyncIterator[OpenDesk]:
+    """Opens desks on one folder: as many, as there are processes."""
+    async with AsyncExitStack() as stack:
+
+        async def open_one(
+            settings: Membership | None = None, clock: Callable[[], float] = lambda: NOW
+        ) -> Desk:
+            keeper = await stack.enter_async_context(
+                Keeper.open(tmp_path, service_urls=[URL], clock=clock)
+            )
+            store = await stack.enter_async_context(
+                EventStore.open(tmp_path / "events.db", service_urls=[URL], clock=clock)
+            )
+            settings = settings or Membership(enabled=True)
+            moderation = Moderation(admins={"olga": OTHER.public_key.hex})
+            config = RelayConfig(members=settings, moderation=moderation)
+            return Desk(Acts(keeper, [store], config), keeper, store, tmp_path)
+
+        yield open_one
+
+
+@pytest.fixture
+async def desk(open_desk: OpenDesk) -> Desk:
+    """One desk."""
+    return await open_desk()

@@ -8,14 +8,15 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from relays.config import RelayConfig
-from relays.listening import listen
-from relays.relay import Relay
-from relays.rooms import Room
-from relays.running import bind, service_urls
-from relays.server import Gate, Server
-from relays.serving import Serving, serve
-from relays.web.forwarded import Networks, Proxies
+from relays.config.relay_config import RelayConfig
+from relays.config.sub_relays import Room
+from relays.engine.relay import Relay
+from relays.networks import Networks
+from relays.process.assembly import Serving, serve
+from relays.process.run import bind, service_urls
+from relays.server.connections import Gate, Server
+from relays.server.listen import listen
+from relays.web.proxies import Proxies
 
 
 class Served:

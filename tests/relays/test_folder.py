@@ -16,18 +16,18 @@ from nostr_client.paths import FolderLock
 from nostr_client.protocol.filters import Filter
 from nostr_client.store.events import EventStore
 from relays import folder
-from relays.beside import beside
-from relays.cli.desk import open_acts
-from relays.config import RelayConfig
+from relays.cli.offline import open_acts
+from relays.config.relay_config import RelayConfig
 from relays.folder import PART, RESTORED, alone, opened
-from relays.moderation.keeper import Keeper
-from relays.running import DATABASE, run
-from relays.transfer import export_events
-from relays.upkeep.backup import back_up, restore
-from relays.upkeep.compact import compact
-from relays.upkeep.doctor import examine
+from relays.moderation.state import Keeper
+from relays.operations.backup import back_up, restore
+from relays.operations.compact import compact
+from relays.operations.doctor import examine
+from relays.operations.import_export import export_events
+from relays.process.offline import beside
+from relays.process.run import DATABASE, run
+from tests.relays.operations.test_backup import filled, held
 from tests.relays.talk import NOW, note
-from tests.relays.upkeep.test_backup import filled, held
 
 EVENTS = [note(f"{number}", at=NOW + number) for number in range(30)]
 Act = Callable[[Path], Awaitable[object]]
@@ -196,7 +196,7 @@ def count(name, real):
 pathlib.Path.rename = count("rename", pathlib.Path.rename)
 for name in ("fsync", "rmdir", "mkdir"):
     setattr(os, name, count(name, getattr(os, name)))
-from relays.upkeep.backup import restore
+from relays.operations.backup import restore
 asyncio.run(restore(pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])))
 """
 

@@ -13,11 +13,13 @@ from websockets.exceptions import ConnectionClosed, InvalidMessage, InvalidStatu
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.messages import Eose
 from nostr_client.rehearsal.relay_process import RelayProcess
-from relays import connection, listening, queries
-from relays.client import HIGH_WATER
-from relays.config import KIB, Limits, RelayConfig
-from relays.queries import Queries
-from relays.wire import event_frames, event_head, text_frame
+from relays.config.relay_config import RelayConfig
+from relays.config.sections import KIB, Limits
+from relays.engine import queries
+from relays.engine.client import HIGH_WATER
+from relays.engine.frames import event_frames, event_head, text_frame
+from relays.engine.queries import Queries
+from relays.server import connection, listen
 from tests.relays.conftest import Serve, Served
 from tests.relays.talk import (
     HANDSHAKE,
@@ -272,7 +274,7 @@ async def test_a_client_that_does_not_read_gets_one_page_and_no_more(
             super().write(frames)
             unread.append(self.unread())
 
-    monkeypatch.setattr(listening, "Connection", Watched)
+    monkeypatch.setattr(listen, "Connection", Watched)
     served = await serve(RelayConfig(limits=Limits(outbox_bytes=300 * KIB)), send_buffer=64 * KIB)
     events = big_events(100)
     async with wire(served.url) as publisher:

@@ -12,7 +12,8 @@ from websockets.exceptions import ConnectionClosed
 from nostr_client.net.http import get
 from nostr_client.nips.nip11 import MEDIA_TYPE
 from nostr_client.protocol.event import Event
-from relays.config import Limits, RelayConfig
+from relays.config.relay_config import RelayConfig
+from relays.config.sections import Limits
 from tests.relays.conftest import Serve
 from tests.relays.talk import NOW, Wire, note, wire
 

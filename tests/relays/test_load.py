@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from relays.config import Limits
+from relays.config.sections import Limits
 from tests.relays.talk import HANDSHAKE, LIMIT, NOW, note, plain, shaken, silent_reader, wire
 from tests.relays.watching import Watched, watched
 

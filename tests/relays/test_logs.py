@@ -11,7 +11,9 @@ ADDRESS = "203.0.113.9"
 
 
 def record(message: str = "a client was closed", *values: object) -> logging.LogRecord:
-    made = logging.LogRecord("relays.server", logging.WARNING, "x.py", 1, message, values, None)
+    made = logging.LogRecord(
+        "relays.server.connections", logging.WARNING, "x.py", 1, message, values, None
+    )
     made.address = ADDRESS
     return made
 
@@ -26,7 +28,7 @@ def test_one_json_object_a_line() -> None:
     said = json.loads(JsonLines().format(record('%s "quoted"\nnext', "ü")))
     assert said["message"] == 'ü "quoted"\nnext'
     assert said["level"] == "warning"
-    assert said["logger"] == "relays.server"
+    assert said["logger"] == "relays.server.connections"
     assert said["time"].endswith("Z")
     assert "\n" not in JsonLines().format(record("a\nb"))
 

@@ -18,7 +18,8 @@ from websockets.exceptions import InvalidStatus
 from nostr_client.errors import StoreError
 from nostr_client.net.http import Response, get
 from nostr_client.store.events import EventStore
-from relays.config import Limits, RelayConfig, Retention, RetentionRule, Web
+from relays.config.relay_config import RelayConfig, Retention, RetentionRule, Web
+from relays.config.sections import Limits
 from tests.conftest import StartRelay
 from tests.relays.conftest import Serve
 from tests.relays.talk import LIMIT, NOW, note, wire
@@ -131,7 +132,7 @@ def test_logs_as_json(tmp_path: Path) -> None:
         process.communicate(timeout=LIMIT)
     assert refused["message"] == "a connection was refused: Not Found"
     assert refused["address"] == "127.0.0.1"
-    assert said["logger"] == "relays.running"
+    assert said["logger"] == "relays.process.run"
     assert said["level"] == "warning"
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from relays.cli.main import _parser, main
-from tests.relays.test_tls import write_pair
+from tests.relays.server.test_tls import write_pair
 
 FOLDER = Path(__file__).parents[2] / "packaging"
 

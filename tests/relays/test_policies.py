@@ -8,9 +8,9 @@ import pytest
 
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
-from relays.config import Limits
+from relays.config.sections import Limits
 from relays.policies.events import VANISH_BYTES, for_clients, for_imports, for_requests_to_vanish
-from relays.policies.questions import filter_values, judge_filters
+from relays.policies.filters import filter_values, judge_filters
 from relays.policies.verdict import Offer, Source
 from tests.relays.talk import NOW, note
 

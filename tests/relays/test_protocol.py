@@ -11,8 +11,8 @@ from websockets.exceptions import InvalidStatus
 
 from nostr_client.protocol.keys import SecretKey
 from nostr_client.rehearsal.relay_process import RelayProcess
-from relays.config import Limits, RelayConfig
-from relays.policies.sections import Access
+from relays.config.relay_config import RelayConfig
+from relays.config.sections import Access, Limits
 from relays.policies.vanishing import RATE
 from tests.relays.conftest import Serve
 from tests.relays.talk import KEY, NOW, OTHER, note, wire

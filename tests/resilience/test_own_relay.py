@@ -26,9 +26,9 @@ from nostr_client.protocol.keys import SecretKey
 from nostr_client.protocol.messages import PublishEvent
 from nostr_client.rehearsal.relay_process import RelayProcess
 from nostr_client.resilience.own_relay import MOST_LOG, OwnRelay
-from relays import running
-from relays.running import is_wanted
-from relays.server import MOST_STRANGERS
+from relays.process import run
+from relays.process.run import is_wanted
+from relays.server.connections import MOST_STRANGERS
 from tests.waiting import until
 
 LIMIT = 60.0
@@ -322,7 +322,7 @@ async def test_who_ends_while_the_relay_looks_ends_nothing_else(
     users.mkdir(mode=0o700)
     (users / "1.lock").touch()
     os.utime(users / "1.lock", (0, 0))
-    monkeypatch.setattr(running, "FolderLock", Ending)
+    monkeypatch.setattr(run, "FolderLock", Ending)
     assert not is_wanted(tmp_path)
 
 

@@ -23,8 +23,8 @@ from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.keys import SecretKey
 from nostr_client.resilience import replication
 from nostr_client.resilience.replication import Pace, Replication
-from nostr_client.store.copies import Copy, CopyLedger, CopyState
 from nostr_client.store.events import EventStore
+from nostr_client.store.sqlite.copies import Copy, CopyLedger, CopyState
 from tests.waiting import until
 
 KEY = SecretKey.generate()

@@ -12,8 +12,8 @@ from nostr_client.net.pool import RelayPool
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Draft, Event, Tags
 from nostr_client.protocol.keys import SecretKey
+from nostr_client.routing.address_policy import AddressPolicy
 from nostr_client.routing.courier import Courier
-from nostr_client.routing.dialling import AddressPolicy
 from nostr_client.routing.relay_book import RelayBook
 from nostr_client.store.events import EventStore
 from tests.routing.moody import LIMIT, Relay

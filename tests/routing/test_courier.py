@@ -13,8 +13,8 @@ from nostr_client.net.report import Answer, Left
 from nostr_client.protocol import kinds
 from nostr_client.protocol.filters import Filter
 from nostr_client.routing import reader as reader_room
-from nostr_client.store.copies import CopyState
 from nostr_client.store.events import EventStore
+from nostr_client.store.sqlite.copies import CopyState
 from tests.routing.rooms import (
     ANA,
     BEN,

@@ -16,7 +16,7 @@ from nostr_client.protocol import kinds
 from nostr_client.protocol.event import MAX_TIMESTAMP, Draft, Event
 from nostr_client.protocol.keys import SecretKey
 from nostr_client.routing import list_guard
-from nostr_client.routing.dating import next_created_at
+from nostr_client.routing.list_dates import next_created_at
 from nostr_client.routing.list_guard import (
     Change,
     ListGuard,

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from nostr_client.net.outcome import How
-from nostr_client.net.paging import Paging
+from nostr_client.net.session.paging import Paging
 from nostr_client.protocol import kinds
 from nostr_client.protocol.filters import Filter
 from nostr_client.routing import reader

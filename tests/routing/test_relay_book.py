@@ -9,7 +9,7 @@ import pytest
 
 from nostr_client.protocol import kinds
 from nostr_client.routing import relay_book
-from nostr_client.routing.dialling import StrangersRelays
+from nostr_client.routing.address_policy import StrangersRelays
 from nostr_client.routing.relay_book import OWN_WORD, SEEN, parse_old_relays, parse_relay_list
 from tests.routing.rooms import ANA, BEN, CY, relay_list, rooms, signed
 

@@ -17,8 +17,8 @@ from pathlib import Path
 from nostr_client.errors import StoreError
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
-from nostr_client.store import search_index, settling
 from nostr_client.store.events import EventStore
+from nostr_client.store.sqlite import index_merge, search_index
 from tests.store.samples import NOW, author, make
 
 NOBODY = 65534
@@ -108,7 +108,7 @@ async def unwritable(seed: Path) -> None:
 
 
 def main() -> None:
-    settling.ROUND = 128
+    index_merge.ROUND = 128
     what, path = sys.argv[1], Path(sys.argv[2])
     match what:
         case "save":

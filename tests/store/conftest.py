@@ -10,8 +10,8 @@ from typing import Protocol
 
 import pytest
 
-from nostr_client.store import settling
 from nostr_client.store.events import EventStore
+from nostr_client.store.sqlite import index_merge
 from tests.store.samples import NOW
 
 
@@ -41,7 +41,7 @@ class OpenStore(Protocol):
 @pytest.fixture(autouse=True)
 def small_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
     """Few events go through everything that this implementation does for many."""
-    monkeypatch.setattr(settling, "ROUND", 128)
+    monkeypatch.setattr(index_merge, "ROUND", 128)
 
 
 @pytest.fixture

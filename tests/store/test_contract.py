@@ -21,7 +21,7 @@ from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.store import visibility
 from nostr_client.store.events import EventStore, Page, SaveResult
-from nostr_client.store.keeping import Evicted
+from nostr_client.store.sqlite.maintenance import Evicted
 from tests.store import samples
 from tests.store.conftest import Clock
 from tests.store.memory import MemoryStore

@@ -9,14 +9,14 @@ import pytest
 
 from nostr_client.errors import InvalidData
 from nostr_client.protocol.filters import Filter
-from nostr_client.store import keeping, removing
 from nostr_client.store.events import EventStore
+from nostr_client.store.sqlite import maintenance, removal
 from tests.store import samples
 from tests.store.conftest import Clock, OpenStore
 from tests.store.naive import NaiveStore
 from tests.store.samples import NOW, SERVICE_URL, author, make
+from tests.store.sqlite.test_writer import held, save
 from tests.store.test_differential import compare
-from tests.store.test_saving import held, save
 
 ALICE, BOB, CAROL = author(1), author(2), author(3)
 OWN = [
@@ -98,8 +98,8 @@ async def test_history_vanishes_too(open_store: OpenStore) -> None:
 @pytest.fixture
 def all_in_slices(monkeypatch: pytest.MonkeyPatch) -> None:
     """However little it is."""
-    monkeypatch.setattr(removing, "VANISHED_AT_ONCE", 0)
-    monkeypatch.setattr(keeping, "REMOVED_AT_ONCE", 2)
+    monkeypatch.setattr(removal, "VANISHED_AT_ONCE", 0)
+    monkeypatch.setattr(maintenance, "REMOVED_AT_ONCE", 2)
 
 
 @pytest.mark.usefixtures("all_in_slices")
@@ -179,7 +179,7 @@ async def test_a_request_is_obeyed_without_being_kept(open_store: OpenStore) -> 
 async def test_marks_of_whom_nothing_was_here_have_a_cap(
     open_store: OpenStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(removing, "IDLE_MARKS", 100)
+    monkeypatch.setattr(removal, "IDLE_MARKS", 100)
     strangers = [
         make(f"{n:064x}", 62, NOW - 1000 + n, ("relay", SERVICE_URL)) for n in range(1, 500)
     ]

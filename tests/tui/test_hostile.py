@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 from textual.style import Style
 
-from nostr_client.net.check import Step
+from nostr_client.net.relay_check import Step
 from nostr_client.social.views import RelayRow
 from nostr_client.tui.client_app import NostrApp
 from nostr_client.tui.screens.check import Check

@@ -12,7 +12,7 @@ from nostr_client.social.views import ThreadView
 from nostr_client.tui.client_app import NostrApp
 from nostr_client.tui.keymap import KEYMAP, Where
 from nostr_client.tui.messages import Section
-from nostr_client.tui.remembered import recall
+from nostr_client.tui.preferences import recall
 from nostr_client.tui.screens.compose import Compose
 from nostr_client.tui.screens.main import MainScreen
 from nostr_client.tui.screens.profile import ProfileScreen

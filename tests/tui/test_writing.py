@@ -16,7 +16,7 @@ from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.safe_text import typeable
 from nostr_client.store.events import EventStore
-from nostr_client.store.saving import SaveResult
+from nostr_client.store.sqlite.writer import SaveResult
 from nostr_client.tui import drafts
 from nostr_client.tui.drafts import LONGEST, Draft, DraftKeeper
 from nostr_client.tui.screens import compose

@@ -14,15 +14,15 @@ from nostr_client.accounts.account import Account, Accounts
 from nostr_client.accounts.keyring_store import KeyringStore
 from nostr_client.client import NostrClient
 from nostr_client.config import ClientConfig
-from nostr_client.net.check import Step, check_relay
+from nostr_client.net.relay_check import Step, check_relay
 from nostr_client.paths import Paths
 from nostr_client.protocol.event import Draft, Event, Tags
 from nostr_client.protocol.keys import SecretKey
 from nostr_client.store.events import EventStore
 from nostr_client.tui.client_app import NostrApp
 from nostr_client.tui.engine import Engine, opener
+from nostr_client.tui.environment import Setting
 from nostr_client.tui.screens.first_relays import Offer, Probed
-from nostr_client.tui.setting import Setting
 from tests.waiting import until
 
 NEAR = "ws://127.0.0.1:7"

@@ -13,7 +13,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from nostr_client.errors import NostrError
-from nostr_client.net.check import Step
+from nostr_client.net.relay_check import Step
 from nostr_client.safe_text import safe_line
 from nostr_client.tui.screens.question import key_words
 from nostr_client.tui.times import latency

@@ -16,7 +16,7 @@ from nostr_client.social.missing import lacking
 from nostr_client.social.views import NoteView
 from nostr_client.tui.feeds import ReadDown, Timelines
 from nostr_client.tui.messages import Say
-from nostr_client.tui.note_look import NoteLook
+from nostr_client.tui.note_renderer import NoteLook
 from nostr_client.tui.widgets.list_messages import Failed, Filled, Unseen
 from nostr_client.tui.widgets.note_list import NoteList
 

@@ -21,8 +21,8 @@ from nostr_client.net.outcome import Outcome, in_words, outcome_of
 from nostr_client.social.views import Cursor, NoteView, SyncStatus
 from nostr_client.tui.keymap import Where, hints
 from nostr_client.tui.messages import OpenThread, Say, Section
-from nostr_client.tui.note_look import NoteLook
-from nostr_client.tui.people import People
+from nostr_client.tui.names import People
+from nostr_client.tui.note_renderer import NoteLook
 from nostr_client.tui.screens.accounts import AccountsPane
 from nostr_client.tui.screens.feed import FeedPane, hand_over
 from nostr_client.tui.screens.relays import RelaysPane

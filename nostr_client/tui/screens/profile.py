@@ -19,7 +19,7 @@ from nostr_client.safe_text import safe_line, safe_text
 from nostr_client.social.views import Cursor, NoteView, Profile
 from nostr_client.tui.keymap import Where, bindings, hints
 from nostr_client.tui.messages import Say
-from nostr_client.tui.note_look import NoteLook
+from nostr_client.tui.note_renderer import NoteLook
 from nostr_client.tui.screens.feed import FeedPane
 from nostr_client.tui.widgets.lines import HintLine, show
 

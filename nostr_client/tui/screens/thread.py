@@ -21,7 +21,7 @@ from nostr_client.social.views import NoteView, ThreadView
 from nostr_client.tasks import together
 from nostr_client.tui.keymap import Where, hints
 from nostr_client.tui.messages import Say
-from nostr_client.tui.note_look import NoteLook, ThreadLook, copies_line, thread_rows
+from nostr_client.tui.note_renderer import NoteLook, ThreadLook, copies_line, thread_rows
 from nostr_client.tui.widgets.lines import HintLine
 from nostr_client.tui.widgets.note_list import ThreadList
 from nostr_client.tui.widgets.source import Fixed

@@ -7,7 +7,7 @@ from typing import ClassVar, TypeVar
 from nostr_client.social.views import NoteView
 from nostr_client.tui.keymap import Where, bindings
 from nostr_client.tui.messages import OpenProfile, OpenThread, React, Repost, Unfolded, Write
-from nostr_client.tui.note_look import STYLES, NoteLook, ThreadLook, ThreadRow
+from nostr_client.tui.note_renderer import STYLES, NoteLook, ThreadLook, ThreadRow
 from nostr_client.tui.widgets.list_messages import Chosen
 from nostr_client.tui.widgets.windowed_list import WindowedList
 

@@ -16,9 +16,9 @@ from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.store.events import EventStore
 from relays.cli.main import _parser, main
-from relays.config import Membership, Moderation, RelayConfig, Web
-from relays.moderation.acts import Acts
-from relays.moderation.keeper import Keeper
+from relays.config.relay_config import Membership, Moderation, RelayConfig, Web
+from relays.moderation.actions import Acts
+from relays.moderation.state import Keeper
 from tests.relays.talk import KEY, NOW, OTHER, note
 
 ME = KEY.public_key.hex

@@ -13,13 +13,13 @@ from nostr_client.errors import InvalidData, StoreError
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.keys import SecretKey
-from relays.config import Membership
-from relays.members import MOST_LISTED, Members
-from relays.moderation import invites, log
-from relays.moderation.bans import INVITE, JOIN, LEAVE
+from nostr_client.protocol.kinds import INVITE, JOIN, LEAVE
+from relays.config.relay_config import Membership
+from relays.moderation import audit_log, invites
+from relays.moderation.members import MOST_LISTED, Members
 from relays.moderation.roster import Role
 from relays.policies.verdict import Asking, Offer, Verdict
-from tests.relays.moderation.conftest import Desk, OpenDesk
+from tests.relays.desk import Desk, OpenDesk
 from tests.relays.talk import KEY, NOW, OTHER, note
 
 ME = KEY.public_key.hex
@@ -281,8 +281,8 @@ async def test_a_ban_ends_membership_and_a_welcome_ends_a_ban(desk: Desk) -> Non
     assert await acts.allow_pubkey(ME, by="olga")
     assert ME not in desk.keeper.bans.pubkeys
     assert await acts.unallow_pubkey(ME, by="olga")
-    lines = await desk.keeper.records.read(lambda db: log.entries_after(db, 0))
-    said = [log.read_entry(event).action for event in log.verified(lines)]
+    lines = await desk.keeper.records.read(lambda db: audit_log.entries_after(db, 0))
+    said = [audit_log.read_entry(event).action for event in audit_log.verified(lines)]
     assert said == [
         *("add-member", "ban-pubkey", "remove-member", "unban-pubkey", "add-member"),
         "remove-member",

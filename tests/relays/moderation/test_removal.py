@@ -9,9 +9,9 @@ import pytest
 from nostr_client.errors import StoreError
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
-from relays.moderation import log, removal
-from relays.moderation.acts import Acts
-from tests.relays.moderation.conftest import Desk, OpenDesk
+from relays.moderation import audit_log, removal
+from relays.moderation.actions import Acts
+from tests.relays.desk import Desk, OpenDesk
 from tests.relays.talk import KEY, NOW, OTHER, note
 from tests.waiting import until
 
@@ -21,8 +21,8 @@ async def held(desk: Desk) -> set[str]:
 
 
 async def actions(desk: Desk) -> list[tuple[str, str]]:
-    lines = await desk.keeper.records.read(lambda db: log.entries_after(db, 0))
-    read = [log.read_entry(event) for event in log.verified(lines)]
+    lines = await desk.keeper.records.read(lambda db: audit_log.entries_after(db, 0))
+    read = [audit_log.read_entry(event) for event in audit_log.verified(lines)]
     return [(entry.action, entry.by) for entry in read]
 
 

@@ -8,7 +8,7 @@ from nostr_client.protocol.event import Event
 from nostr_client.protocol.keys import SecretKey
 from relays.moderation import reports
 from relays.moderation.reports import ADMIN, MEMBER, STRANGER, rank, targets_of
-from tests.relays.moderation.conftest import Desk
+from tests.relays.desk import Desk
 from tests.relays.talk import KEY, NOW, OTHER, note
 
 PEOPLE = [SecretKey(bytes([n]) * 32) for n in range(1, 9)]

@@ -17,8 +17,8 @@ from nostr_client.errors import InvalidData
 from nostr_client.nips.nip19 import encode_npub
 from nostr_client.protocol.event import Draft
 from nostr_client.protocol.keys import SecretKey
-from relays.config import Membership, Moderation, RelayConfig, Web
-from relays.web.admin import MEDIA_TYPE
+from relays.config.relay_config import Membership, Moderation, RelayConfig, Web
+from relays.web.nip86 import MEDIA_TYPE
 from tests.relays.conftest import Serve, Served
 from tests.relays.talk import KEY, LIMIT, OTHER, Wire, authorization, note, wire
 from tests.waiting import until

@@ -16,12 +16,12 @@ from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.keys import SecretKey
 from nostr_client.store.events import EventStore
-from relays.config import RelayConfig, assemble
+from relays.config.relay_config import RelayConfig, assemble
+from relays.config.sub_relays import rooms
 from relays.policies.chain import Policies, open_policies
+from relays.policies.ruleset import Rules
 from relays.policies.vanishing import KEPT_BYTES, RATE
 from relays.policies.verdict import ACCEPTED, Asking, Offer, Source, refused
-from relays.rooms import rooms
-from relays.rules import Rules
 from tests.relays.talk import KEY, NOW, OTHER, note
 from tests.waiting import until
 

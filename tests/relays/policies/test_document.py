@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from nostr_client.nips.nip19 import encode_npub
-from relays.config import assemble
+from relays.config.relay_config import assemble
 from tests.relays.talk import KEY
 
 TEXT = (Path(__file__).parents[3] / "docs" / "policies.md").read_text("utf-8")

@@ -14,11 +14,11 @@ from nostr_client.protocol.event import Draft
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.keys import SecretKey
 from nostr_client.store.events import EventStore
-from relays.config import assemble
+from relays.config.relay_config import assemble
+from relays.config.sub_relays import rooms
 from relays.policies.chain import open_policies
+from relays.policies.ruleset import Rules
 from relays.policies.verdict import Asking, Offer, Source
-from relays.rooms import rooms
-from relays.rules import Rules
 from tests.relays.talk import KEY, NOW, OTHER
 
 PREFIXES = ("invalid", "blocked", "restricted", "auth-required", "pow", "rate-limited", "error")

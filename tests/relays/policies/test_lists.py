@@ -7,11 +7,11 @@ import pytest
 from nostr_client.errors import InvalidData
 from nostr_client.nips.nip13 import mine
 from nostr_client.protocol.event import Draft, Event
+from relays.config.sections import Events, KindRule
+from relays.policies.banned_words import without_words
 from relays.policies.lists import lists
-from relays.policies.sections import Events, KindRule
-from relays.policies.texts import without_words
+from relays.policies.pow import work
 from relays.policies.verdict import Offer, all_of
-from relays.policies.work import work
 from tests.relays.talk import KEY, NOW, OTHER, note
 
 ME, OTHERS = KEY.public_key.hex, OTHER.public_key.hex

@@ -7,12 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nostr_client.protocol.filters import Filter
-from relays.addresses import network_of
+from relays.config.sections import Rated, Rates
+from relays.config.tables import Rate
+from relays.networks import network_of
 from relays.policies import rates
 from relays.policies.rates import Buckets, Loopback, Metering, cost_of
-from relays.policies.sections import Rated, Rates
 from relays.policies.verdict import Asking, Offer
-from relays.settings import Rate
 from tests.relays.talk import KEY, NOW, OTHER, note
 
 TWO_A_SECOND = Rate(120, 60, 4)

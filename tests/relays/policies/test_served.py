@@ -11,7 +11,7 @@ import pytest
 from nostr_client.nips.nip13 import mine
 from nostr_client.protocol.event import Draft, Event
 from nostr_client.protocol.keys import SecretKey
-from relays.config import RelayConfig, assemble
+from relays.config.relay_config import RelayConfig, assemble
 from tests.relays.conftest import Serve
 from tests.relays.talk import KEY, NOW, OTHER, Wire, note, wire
 from tests.waiting import until

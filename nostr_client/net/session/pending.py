@@ -1,0 +1,138 @@
+"""What a `ClientSession` keeps for each thing that was wished of its relay."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Final
+
+import msgspec
+
+from nostr_client.net.session.paging import Pages, Paging
+from nostr_client.net.session.req_split import Filters
+from nostr_client.protocol.event import Event
+from nostr_client.protocol.filters import Filter
+
+IDS_REMEMBERED: Final = 1024
+"""Ids of closed REQs and COUNTs, whose late frames are no offence."""
+
+
+class State(Enum):
+    """Where a subscription stands; the rules are at the head of `asking.py`."""
+
+    IDLE = "idle"
+    STORED = "stored"
+    LIVE = "live"
+    WAITING = "waiting"
+    PARKED = "parked"
+    PAUSED = "paused"
+
+
+class Part(msgspec.Struct, eq=False):
+    """One REQ of a subscription: `stored` until its EOSE, with `pages` while it reads back; `past`
+    if it asks for an older page, so that nothing live belongs to it."""
+
+    sub: Sub
+    filters: Filters
+    pages: Pages | None
+    past: bool = False
+    stored: bool = True
+    room: int | None = None
+    """Events that may still come before its EOSE; None: as many as there are."""
+
+
+class Sub(msgspec.Struct, eq=False):
+    """A subscription. `parts` by their ids on the wire; times in seconds since 1970."""
+
+    key: int
+    filters: Filters
+    live: bool
+    paging: Paging | None
+    state: State = State.IDLE
+    parts: dict[str, Part] = msgspec.field(default_factory=dict)
+    newest: int = 0
+    """The newest created_at that came since it was last asked."""
+    mark: int = 0
+    """The newest created_at up to which nothing is missing."""
+    finished: bool = False
+    """Was stored history once read to its end?"""
+    unfinished: int = 0
+    """REQs whose history is not at its end, since it was last asked."""
+    said: list[bool | None] = msgspec.field(default_factory=list)
+    """What was said at the end of each, as NIP-67 has it."""
+    pages: int = 0
+    crowded: dict[int, int] = msgspec.field(default_factory=dict)
+    """See `Pages`."""
+    left_out: int = 0
+    """Events that were too large to be kept, since it was last asked."""
+    told: bool = False
+    """Does its owner know of the outage?"""
+    asked_at: int = 0
+    retries: int = 0
+    auth_tried: bool = False
+    refusal: str = ""
+
+
+class Publish(msgspec.Struct, eq=False):
+    """An event on its way."""
+
+    event: Event
+    auth_tried: bool = False
+    refusal: str = ""
+
+
+class Count(msgspec.Struct, eq=False):
+    """A COUNT that was asked."""
+
+    key: int
+    filters: Filters
+    wire: str = ""
+    auth_tried: bool = False
+    refusal: str = ""
+
+
+class Comparison(msgspec.Struct, eq=False):
+    """A comparison of sets (NIP-77); `first` is the message that opens it."""
+
+    key: int
+    filter: Filter
+    first: bytes
+    wire: str = ""
+    answered: bool = False
+    most: int | None = None
+    """The most events that the relay compares, if it said so when it refused."""
+    auth_tried: bool = False
+    refusal: str = ""
+
+
+Wish = Sub | Publish | Count | Comparison
+
+
+class Wires:
+    """The ids of REQs, COUNTs and comparisons on one connection; none is ever used again."""
+
+    def __init__(self) -> None:
+        self.open: dict[str, Part | Count | Comparison] = {}
+        self._closed: dict[str, None] = {}
+        self._last = 0
+
+    def new(self, target: Part | Count | Comparison) -> str:
+        """An id for `target`."""
+        self._last += 1
+        wire = f"s{self._last}"
+        self.open[wire] = target
+        return wire
+
+    def forget(self, wire: str) -> None:
+        """It is closed; what still comes for it is late, and no offence."""
+        del self.open[wire]
+        self._closed[wire] = None
+        if len(self._closed) > IDS_REMEMBERED:
+            del self._closed[next(iter(self._closed))]
+
+    def was_closed(self, wire: str) -> bool:
+        return wire in self._closed
+
+    def clear(self) -> None:
+        """The connection is gone."""
+        self.open.clear()
+        self._closed.clear()

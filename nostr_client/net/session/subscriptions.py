@@ -1,0 +1,218 @@
+"""The subscriptions of a `ClientSession` (NIP-01, 67): what is asked, and when again (pure).
+
+Rules
+- A subscription is IDLE (nothing asked), STORED (asked, history not finished), LIVE, WAITING
+  (refused for now), PARKED (until authenticated), PAUSED (by its owner), or over and forgotten.
+- It is asked when a connection opens, unless PAUSED, and when a WAITING, PARKED or PAUSED one goes
+  on: from the beginning until its history was once read to the end, from then on from its mark
+  minus an overlap, page by page. The mark moves only when nothing older can still be on its way:
+  at the end of history, and while LIVE.
+- EOSE ends a page. When every REQ is at its last, history ends; a subscription that is not `live`
+  is then over. The next page is asked for at once, whatever is still being checked.
+- CLOSED with a prefix that means "later" makes a live subscription WAITING, longer each time; any
+  other ends it. Whatever the relay still holds open is closed with CLOSE.
+- One that is sent more than it asked for in all is ended. So is one whose REQ brings, before its
+  EOSE, far more than the limits of its filters allow: a fault of the relay's, which is counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from nostr_client.net.health import Counters
+from nostr_client.net.outcome import How, how_refused
+from nostr_client.net.session.effects import Effects, Events, Later, Send, Stopped, StoredEnd
+from nostr_client.net.session.paging import Pages, Paging
+from nostr_client.net.session.pending import Part, State, Sub, Wires
+from nostr_client.net.session.req_split import Filters, requests_for, resumed
+from nostr_client.protocol.event import Event
+from nostr_client.protocol.filters import matches_any
+from nostr_client.protocol.messages import Close, Meaning, Req, meaning_of, split_reason
+
+RETRY_FIRST: Final = 5.0
+RETRY_LONGEST: Final = 600.0
+"""Seconds before a subscription that was closed "for now" is asked for again."""
+STEADY: Final = 60
+"""Seconds after which a subscription counts as healthy, and its next retry is quick again."""
+TOO_MANY: Final = "more events than were wanted"
+BEYOND_LIMIT: Final = "far more events than the limit that was asked for"
+LIMIT_TIMES: Final = 2
+LIMIT_PLUS: Final = 500
+"""A REQ whose filters all have a limit may bring so many times their sum, and so many more: new
+events may come in between, and careless relays send their usual number whatever is asked."""
+_RESUMING: Final = Paging()
+
+
+class Asking:
+    """Every subscription at one relay, by key."""
+
+    def __init__(self, wires: Wires, counters: Counters) -> None:
+        self._wires = wires
+        self._n = counters
+        self._subs: dict[int, Sub] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._subs)
+
+    def __iter__(self) -> Iterator[Sub]:
+        return iter(tuple(self._subs.values()))
+
+    def get(self, key: int) -> Sub | None:
+        return self._subs.get(key)
+
+    def add(self, sub: Sub) -> None:
+        self._subs[sub.key] = sub
+
+    def end(self, key: int, effects: Effects) -> None:
+        """Nobody wants it any more."""
+        sub = self._subs.pop(key, None)
+        if sub is not None:
+            self._close(sub, effects)
+
+    def ask(self, sub: Sub, effects: Effects, now: int) -> None:
+        """Send its REQs, from where it was."""
+        filters, paging = sub.filters, sub.paging
+        if sub.finished and sub.mark:
+            filters = resumed(filters, sub.mark, now)
+            paging = paging or _RESUMING
+        sub.state, sub.asked_at, sub.told = State.STORED, now, False
+        sub.parts, sub.said, sub.newest, sub.pages, sub.crowded = {}, [], 0, 0, {}
+        sub.left_out = 0
+        requests = requests_for(filters)
+        sub.unfinished = len(requests)
+        for request in requests:
+            self._send(sub, Part(sub, request, Pages(request, paging) if paging else None), effects)
+        if not requests:  # filters that can never hold
+            sub.said.append(True)
+            self._stored_ended(sub, effects, now)
+
+    def lost(self, reason: str, how: How, effects: Effects) -> None:
+        """The connection ended, or none could be made; each is told once an outage."""
+        for sub in self._subs.values():
+            if not sub.told:
+                effects.append(Stopped(sub.key, "", reason, final=False, how=how))
+            sub.auth_tried, sub.told = False, True
+            self._interrupted(sub, State.PAUSED if sub.state is State.PAUSED else State.IDLE)
+
+    def pause(self, key: int, effects: Effects) -> None:
+        """Close it until it is asked again."""
+        sub = self._subs.get(key)
+        if sub is not None:
+            self._close(sub, effects)
+            self._interrupted(sub, State.PAUSED)
+
+    def event(self, part: Part, event: Event, effects: Effects) -> bool:
+        """An event came; False if nothing asked for it."""
+        pages = part.pages
+        if not (matches_any(part.filters, event) if pages is None else pages.take(event)):
+            return False
+        sub = part.sub
+        if part.stored and part.room is not None:
+            part.room -= 1
+            if part.room < 0:
+                self._n.excessive += 1
+                self._stop(sub, BEYOND_LIMIT, effects)
+                return True
+        sub.newest = max(sub.newest, event.created_at)
+        last = effects[-1] if effects else None
+        if type(last) is Events and last.key == sub.key and last.live is not part.stored:
+            last.events.append(event)
+        else:
+            effects.append(Events(sub.key, [event], not part.stored))
+        if pages is not None and pages.full:
+            self._stop(sub, TOO_MANY, effects)
+        return True
+
+    def eose(self, wire: str, part: Part, said: bool | None, effects: Effects, now: int) -> None:
+        """A page was sent to its end, and the relay `said` whether that is all."""
+        if not part.stored:
+            return
+        sub, pages = part.sub, part.pages
+        part.stored, part.pages = False, None
+        following = pages.ended(said) if pages else None
+        if pages and following:
+            self._send(sub, Part(sub, following, pages, past=True), effects)
+        if not sub.live or part.past:
+            del sub.parts[wire]
+            self._wires.forget(wire)
+            effects.append(Send(Close(wire).encode()))
+        if following:
+            return
+        sub.unfinished -= 1
+        sub.said.append(pages.complete if pages else said)
+        sub.pages += pages.number if pages else 1
+        sub.crowded.update(pages.crowded if pages else {})
+        if not sub.unfinished:
+            self._stored_ended(sub, effects, now)
+
+    def closed(self, wire: str, part: Part, effects: Effects) -> Sub:
+        """The relay closed one REQ: so are the others of the subscription, which is returned."""
+        del part.sub.parts[wire]
+        self._wires.forget(wire)
+        self._close(part.sub, effects)
+        return part.sub
+
+    def refused(self, sub: Sub, text: str, effects: Effects, now: int) -> None:
+        """`text` is the relay's last word on `sub`, or the last for now."""
+        if self._subs.get(sub.key) is not sub:
+            return
+        prefix, reason = split_reason(text)
+        again = sub.live and meaning_of(prefix) is Meaning.LATER
+        if again:
+            self._interrupted(sub, State.WAITING)
+            retries = 0 if now - sub.asked_at >= STEADY else sub.retries
+            sub.retries = retries + 1
+            delay = min(RETRY_LONGEST, RETRY_FIRST * 2 ** min(retries, 16))
+            effects.append(Later(delay, sub.key))
+        else:
+            del self._subs[sub.key]
+        how = how_refused(prefix)
+        effects.append(Stopped(sub.key, prefix, reason, final=not again, how=how))
+
+    def park(self, sub: Sub) -> None:
+        """It waits for authentication."""
+        self._interrupted(sub, State.PARKED)
+
+    def _stop(self, sub: Sub, reason: str, effects: Effects) -> None:
+        """We have had enough of it."""
+        self.end(sub.key, effects)
+        effects.append(Stopped(sub.key, "", reason, final=True, how=How.INCOMPLETE))
+
+    def _send(self, sub: Sub, part: Part, effects: Effects) -> None:
+        part.room = _room(part.filters)
+        wire = self._wires.new(part)
+        sub.parts[wire] = part
+        effects.append(Send(Req(wire, part.filters).encode()))
+
+    def _stored_ended(self, sub: Sub, effects: Effects, now: int) -> None:
+        sub.mark = max(sub.mark, sub.newest)
+        if not sub.mark and any(filter.limit == 0 for filter in sub.filters):
+            sub.mark = now  # it reads no history: after an outage, what came since then
+        sub.state, sub.finished = State.LIVE, True
+        said = sub.said
+        complete = False if False in said or sub.left_out else None if None in said else True
+        effects.append(StoredEnd(sub.key, complete, sub.pages, sub.crowded, sub.left_out))
+        if not sub.live:
+            del self._subs[sub.key]
+
+    def _interrupted(self, sub: Sub, state: State) -> None:
+        if sub.state is State.LIVE:
+            sub.mark = max(sub.mark, sub.newest)
+        sub.state, sub.parts = state, {}
+
+    def _close(self, sub: Sub, effects: Effects) -> None:
+        for wire in sub.parts:
+            self._wires.forget(wire)
+            effects.append(Send(Close(wire).encode()))
+        sub.parts = {}
+
+
+def _room(filters: Filters) -> int | None:
+    """The most events that a REQ may bring before its EOSE; None: as many as there are."""
+    total = 0
+    for filter in filters:
+        if filter.limit is None:
+            return None
+        total += filter.limit
+    return total * LIMIT_TIMES + LIMIT_PLUS

@@ -1,0 +1,80 @@
+"""What waits to be written to one relay, bounded in bytes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import Final
+
+from websockets.exceptions import ConnectionClosed
+
+from nostr_client.net.websocket import CLOSE_LIMIT, Gone, Wire, closing_words
+
+WRITE_LIMIT: Final = 20.0
+"""Seconds for one frame to be written."""
+ROOM: Final = 1024 * 1024
+"""Bytes from which on publishers wait."""
+MOST: Final = 64 * 1024 * 1024
+"""Bytes from which on the relay is taken for one that does not read."""
+
+
+class Outbox:
+    """Frames in the order in which they are to be sent."""
+
+    def __init__(self) -> None:
+        self._frames: deque[bytes] = deque()
+        self._size = 0
+        self._filled = asyncio.Event()
+        self._has_room = asyncio.Event()
+        self._has_room.set()
+
+    @property
+    def overflows(self) -> bool:
+        """Is there more than `MOST` in it?"""
+        return self._size > MOST
+
+    def add(self, frame: bytes) -> None:
+        self._frames.append(frame)
+        self._size += len(frame)
+        self._filled.set()
+        if self._size > ROOM:
+            self._has_room.clear()
+
+    def clear(self) -> None:
+        """Forget what waits: the connection that it was for is gone."""
+        self._frames.clear()
+        self._size = 0
+        self._has_room.set()
+
+    async def room(self) -> None:
+        """Wait until most of it is sent; the caller sets the limit."""
+        await self._has_room.wait()
+
+    async def write_to(self, wire: Wire) -> None:
+        """Send for ever. Raises Gone."""
+        while True:
+            await self._write_all(wire)
+            self._has_room.set()
+            self._filled.clear()
+            if not self._frames:
+                await self._filled.wait()
+
+    async def flush_to(self, wire: Wire) -> None:
+        """Send what still waits, the last CLOSE above all, if the relay takes it at once."""
+        try:
+            async with asyncio.timeout(CLOSE_LIMIT):
+                await self._write_all(wire)
+        except (TimeoutError, Gone):
+            self.clear()  # it will hear that the socket is closed
+
+    async def _write_all(self, wire: Wire) -> None:
+        while self._frames:
+            frame = self._frames.popleft()
+            self._size -= len(frame)
+            try:
+                async with asyncio.timeout(WRITE_LIMIT):
+                    await wire.send(frame, text=True)
+            except TimeoutError:
+                raise Gone(f"timeout: nothing written within {WRITE_LIMIT:g} s") from None
+            except ConnectionClosed:
+                raise Gone(closing_words(wire)) from None

@@ -1,0 +1,251 @@
+# ruff: noqa: S608 - SQL is made of constants; values are always bound
+"""CopyLedger: which relay holds which event, and what is still to be placed.
+
+One row is one event on one relay (`Copy`). A wanted copy is tried until it is confirmed, or refused
+for good. The ledger lives in the store's file; a row outlives its event, so that it is still known
+where a deleted note once went.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Callable, Collection, Sequence
+from enum import StrEnum
+
+import msgspec
+
+from nostr_client.store.sqlite.database import Database
+from nostr_client.store.sqlite.index_keys import IndexKeys, tie_of
+
+
+class CopyState(StrEnum):
+    """Where one copy stands."""
+
+    WANTED = "wanted"
+    FAILED = "failed"
+    """Tried, without success so far; to be tried again at `next_try`."""
+    REFUSED = "refused"
+    """Over, for this event on this relay."""
+    CONFIRMED = "confirmed"
+    """The relay has it: it said so, or it was read back from there."""
+
+
+class Copy(msgspec.Struct, frozen=True):
+    """One event on one relay. Times are in seconds; `next_try` 0 means at once.
+
+    `prefix` and `reason` are the relay's last words of refusal. `wanted` is False for a copy that
+    is merely known: it was found there, or is not part of the plan any more.
+    """
+
+    event_id: str
+    url: str
+    state: CopyState
+    attempts: int
+    next_try: int
+    prefix: str
+    reason: str
+    updated_at: int
+    wanted: bool = True
+
+
+_COLUMNS = (
+    "r.url, c.state, c.attempts, c.next_try, c.prefix, c.reason, c.updated_at, c.wanted"
+    " FROM copy c JOIN relay r ON r.id = c.relay"
+)
+_SEQS = "SELECT seq FROM new_id WHERE tie = c.tie UNION ALL SELECT seq FROM id WHERE tie = c.tie"
+_ID = "CAST(substr(e.json, 8, 64) AS TEXT)"
+
+
+class CopyLedger:
+    """The ledger of one store: `store.ledger`. Every method raises StoreError."""
+
+    def __init__(self, db: Database, keys: IndexKeys, clock: Callable[[], float]) -> None:
+        self._db = db
+        self._keys = keys
+        self._clock = clock
+
+    async def want(self, event_id: str, urls: Collection[str]) -> None:
+        """A copy is to be on each of these relays. What is confirmed stays so."""
+        at = int(self._clock())
+        rows = [{"tie": tie_of(event_id), "url": url, "at": at} for url in urls]
+
+        def run(db: sqlite3.Connection) -> None:
+            _add_relays(db, urls)
+            db.executemany(
+                "INSERT INTO copy SELECT :tie, id, 'wanted', 0, 0, '', '', :at, 1 FROM relay"
+                " WHERE url = :url ON CONFLICT (tie, relay) DO UPDATE SET wanted = 1,"
+                " next_try = iif(state = 'refused', 0, next_try),"
+                " updated_at = iif(state = 'refused', excluded.updated_at, updated_at),"
+                " state = iif(state = 'refused', 'wanted', state)",
+                rows,
+            )
+
+        if rows:
+            await self._db.write(run, weight=len(rows))
+
+    async def unwant(self, event_id: str, urls: Collection[str]) -> None:
+        """No copy is wanted there any more; what is confirmed is still known."""
+        rows = [(tie_of(event_id), url) for url in urls]
+
+        def run(db: sqlite3.Connection) -> None:
+            where = "WHERE tie = ? AND relay = (SELECT id FROM relay WHERE url = ?)"
+            db.executemany(f"DELETE FROM copy {where} AND state <> 'confirmed'", rows)
+            db.executemany(f"UPDATE copy SET wanted = 0 {where}", rows)
+
+        if rows:
+            await self._db.write(run)
+
+    async def confirm(self, pairs: Sequence[tuple[str, str]]) -> None:
+        """The relay holds the event, for each (event id, url). The first time is written down."""
+        now = int(self._clock())
+        rows = [{"tie": tie_of(event_id), "url": url, "at": now} for event_id, url in pairs]
+
+        def run(db: sqlite3.Connection) -> None:
+            _add_relays(db, {url for _, url in pairs})
+            db.executemany(
+                "INSERT INTO copy SELECT :tie, id, 'confirmed', 0, 0, '', '', :at, 0 FROM relay"
+                " WHERE url = :url ON CONFLICT (tie, relay) DO UPDATE SET state = 'confirmed',"
+                " next_try = 0, prefix = '', reason = '',"
+                " updated_at = iif(state = 'confirmed', updated_at, excluded.updated_at)",
+                rows,
+            )
+
+        if rows:
+            await self._db.write(run, weight=len(rows))
+
+    async def refuse(
+        self, event_id: str, url: str, prefix: str, reason: str, *, final: bool, next_try: int
+    ) -> None:
+        """The relay did not take it: for good (`final`), or to be tried again at `next_try`."""
+        state = CopyState.REFUSED if final else CopyState.FAILED
+        row = {
+            "tie": tie_of(event_id),
+            "url": url,
+            "state": state,
+            "next_try": next_try,
+            "prefix": prefix,
+            "reason": reason,
+            "at": int(self._clock()),
+        }
+
+        def run(db: sqlite3.Connection) -> None:
+            _add_relays(db, [url])
+            db.execute(
+                "INSERT INTO copy SELECT :tie, id, :state, 1, :next_try, :prefix, :reason, :at, 1"
+                " FROM relay WHERE url = :url"
+                " ON CONFLICT (tie, relay) DO UPDATE SET state = excluded.state,"
+                " attempts = attempts + 1, next_try = excluded.next_try, prefix = excluded.prefix,"
+                " reason = excluded.reason, updated_at = excluded.updated_at",
+                row,
+            )
+
+        await self._db.write(run)
+
+    async def copies(self, event_id: str) -> list[Copy]:
+        """What is known of one event, in the order of URLs."""
+        return (await self.copies_of([event_id]))[event_id]
+
+    async def copies_of(self, ids: Collection[str]) -> dict[str, list[Copy]]:
+        """What is known of each of these events."""
+        names = {tie_of(event_id): event_id for event_id in ids}
+        rows = await self._db.read(
+            lambda db: db.execute(
+                f"SELECT c.tie, {_COLUMNS}"
+                " WHERE c.tie IN (SELECT value FROM json_each(?))"
+                " ORDER BY r.url",
+                (json.dumps(list(names)),),
+            ).fetchall()
+        )
+        found: dict[str, list[Copy]] = {event_id: [] for event_id in ids}
+        for tie, *rest in rows:
+            found[names[tie]].append(_copy(names[tie], rest))
+        return found
+
+    async def due(self, now: float, limit: int = 100) -> list[Copy]:
+        """Copies to be tried now, longest due first, of events still in the store."""
+        rows = await self._db.read(
+            lambda db: db.execute(
+                f"SELECT {_ID}, {_COLUMNS} JOIN event e ON e.seq IN ({_SEQS})"
+                " WHERE c.state IN ('wanted', 'failed') AND c.next_try <= ?"
+                " ORDER BY c.next_try LIMIT ?",
+                (int(now), limit),
+            ).fetchall()
+        )
+        return [_copy(event_id.decode(), rest) for event_id, *rest in rows]
+
+    async def hurry(self) -> None:
+        """Whatever waits is due now, however often it was tried."""
+        sql = "UPDATE copy SET next_try = 0 WHERE state IN ('wanted', 'failed') AND next_try > 0"
+        await self._db.write(lambda db: db.execute(sql))
+
+    async def unplanned(self, pubkeys: Collection[str]) -> list[str]:
+        """Ids of events by these authors of which no copy is wanted or known at all."""
+        return await self._ids(
+            "NOT EXISTS (SELECT 1 FROM copy c WHERE c.tie = e.tie)",
+            pubkeys,
+        )
+
+    async def tracked(self, pubkeys: Collection[str]) -> list[str]:
+        """Ids of events by these authors of which copies are wanted, there already or not; the
+        oldest first."""
+        return await self._ids(
+            "EXISTS (SELECT 1 FROM copy c WHERE c.tie = e.tie AND c.wanted)", pubkeys
+        )
+
+    async def unsent(self, pubkeys: Collection[str], besides: Collection[str] = ()) -> int:
+        """How many events by these authors wait for a relay, while none but `besides` has them."""
+        authors = json.dumps([self._keys.author(pubkey) for pubkey in pubkeys])
+        row = await self._db.read(
+            lambda db: db.execute(
+                "SELECT count(DISTINCT c.tie) FROM copy c"
+                f" CROSS JOIN event e ON e.seq IN ({_SEQS})"
+                " WHERE c.state IN ('wanted', 'failed')"
+                " AND e.author IN (SELECT value FROM json_each(?)) AND NOT EXISTS"
+                " (SELECT 1 FROM copy d JOIN relay r ON r.id = d.relay WHERE d.tie = c.tie"
+                " AND d.state = 'confirmed' AND r.url NOT IN (SELECT value FROM json_each(?)))",
+                (authors, json.dumps(list(besides))),
+            ).fetchone()
+        )
+        return int(row[0])
+
+    async def _ids(self, condition: str, pubkeys: Collection[str]) -> list[str]:
+        authors = json.dumps([self._keys.author(pubkey) for pubkey in pubkeys])
+        row = await self._db.read(
+            lambda db: db.execute(
+                "SELECT group_concat(id) FROM"
+                f" (SELECT {_ID} AS id FROM event e"
+                " WHERE e.seq IN (SELECT seq FROM new_author WHERE author IN"
+                " (SELECT value FROM json_each(:authors)) UNION ALL SELECT seq FROM author"
+                f" WHERE author IN (SELECT value FROM json_each(:authors))) AND {condition}"
+                " ORDER BY e.created_at)",
+                {"authors": authors},
+            ).fetchone()
+        )
+        return row[0].decode().split(",") if row[0] else []
+
+
+def _add_relays(db: sqlite3.Connection, urls: Collection[str]) -> None:
+    db.execute(
+        "INSERT OR IGNORE INTO relay (url) SELECT value FROM json_each(?)",
+        (json.dumps(list(urls)),),
+    )
+
+
+def _copy(event_id: str, row: Sequence[bytes | int]) -> Copy:
+    url, state, attempts, next_try, prefix, reason, updated_at, wanted = row
+    return Copy(
+        event_id,
+        _text(url),
+        CopyState(_text(state)),
+        int(attempts),
+        int(next_try),
+        _text(prefix),
+        _text(reason),
+        int(updated_at),
+        bool(wanted),
+    )
+
+
+def _text(value: bytes | int) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)

@@ -1,0 +1,36 @@
+"""What the app is handed: all from outside that its screens need. Tests hand in their own."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+
+from nostr_client.accounts.account import Accounts
+from nostr_client.client import NostrClient
+from nostr_client.config import ClientConfig
+from nostr_client.net.relay_check import Step
+from nostr_client.paths import Paths
+from nostr_client.tui.screens.first_relays import Offer, Probe
+
+Visit = Callable[[], AbstractAsyncContextManager[NostrClient]]
+"""Starts the demo's relays and people; the client of a guest among them."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """`offers` are the newcomer's first relays, from a list of the day `dated`; `probe` asks one.
+
+    `resolve` finds the pubkey (hex) of a name@domain, and relays; `check` looks at a relay step by
+    step.
+    """
+
+    paths: Paths
+    config: ClientConfig
+    accounts: Accounts
+    offers: Sequence[Offer]
+    dated: str
+    probe: Probe
+    resolve: Callable[[str], Awaitable[tuple[str, tuple[str, ...]]]]
+    check: Callable[[str], AsyncIterator[Step]]
+    visit: Visit

@@ -1,0 +1,150 @@
+"""What commands of moderation share: the relay's decisions and stores, opened beside the relay."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from relays.cli.common import data_of, on_loop
+
+if TYPE_CHECKING:
+    from nostr_client.output import Output
+    from nostr_client.store.sqlite.reserve import Reserve
+    from relays.moderation.actions import Acts
+
+    Work = Callable[[Acts, Output, argparse.Namespace], Awaitable[int]]
+
+
+def prepare(
+    command: argparse.ArgumentParser,
+    work: Work,
+    *,
+    within: bool = False,
+    reads: bool = False,
+    frees: bool = False,
+) -> None:
+    """Let `command` do `work`, with options that all have.
+
+    `within`: it is a command of a command, which has the same options; either may be given them.
+    `reads`: it changes nothing, and so needs no room on the disk; `frees`: it makes room.
+    """
+    none: Any = argparse.SUPPRESS if within else None  # it would undo what was given before it
+    command.add_argument(
+        "--data", type=Path, metavar="DIR", default=none, help="the relay's folder"
+    )
+    command.add_argument(
+        "--json", action="store_true", default=none or False, help="print JSON lines"
+    )
+
+    def run(options: argparse.Namespace) -> int:
+        return on_loop(_work(work, options, reads, frees))
+
+    command.set_defaults(command=run)
+
+
+def add_reason(command: argparse.ArgumentParser) -> None:
+    """`--reason`."""
+    command.add_argument("--reason", default="", metavar="WORDS", help="why: it is told and logged")
+
+
+def add_consent(command: argparse.ArgumentParser) -> None:
+    """`--yes` and `--dry-run`, of a command that destroys."""
+    command.add_argument("--yes", action="store_true", help="do not ask, whatever is removed")
+    command.add_argument(
+        "--dry-run", action="store_true", help="say what would be removed, and change nothing"
+    )
+
+
+def agreed(
+    out: Output, options: argparse.Namespace, what: str, record: dict[str, Any], going: int
+) -> bool:
+    """Is it to be done, though it removes `going` events? Asked on a terminal; nothing is, where
+    nothing is removed. The answer to `--dry-run` is no."""
+    from nostr_client.safe_text import safe_text
+
+    words = f"{what} removes {events(going)}"
+    if options.dry_run:
+        out.emit({"dry_run": True, **record, "would_remove": going}, f"{words}; nothing was done")
+        return False
+    if options.yes or not going:
+        return True
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        out.fail(f"{words} for good: say --yes, or look first with --dry-run")
+        return False
+    sys.stderr.write(safe_text(f"{words} for good. Go on? [y/N] "))
+    sys.stderr.flush()
+    if sys.stdin.readline().strip().lower() in ("y", "yes"):
+        return True
+    out.note("nothing was done")
+    return False
+
+
+def events(count: int) -> str:
+    """So many, in words."""
+    return "1 event" if count == 1 else f"{count} events"
+
+
+async def _work(work: Work, options: argparse.Namespace, reads: bool, frees: bool) -> int:
+    from nostr_client.output import Output
+
+    async with open_acts(options, read_only=reads, frees=frees) as acts:
+        return await work(acts, Output(options.json), options)
+
+
+@contextlib.asynccontextmanager
+async def open_acts(
+    options: argparse.Namespace, *, read_only: bool = False, frees: bool = False
+) -> AsyncIterator[Acts]:
+    """The acts on the relay of `--data`. Raises StoreError when there is none.
+
+    `read_only`: whatever would write raises StoreError, but for what was never there before.
+    `frees`: they are to make room, and where there is none even to open the relay's files, may have
+    what is kept back.
+    """
+    from nostr_client.errors import StoreError, StoreFull
+    from nostr_client.store.sqlite.reserve import Reserve
+    from relays.folder import RESERVE, opened
+    from relays.process.run import DATABASE
+
+    data = data_of(options)
+    with opened(data):
+        if not (data / DATABASE).exists():
+            raise StoreError(f"there is no relay in {data}: one is made when it first runs")
+        reserve = Reserve(data / RESERVE)
+        async with contextlib.AsyncExitStack() as stack:
+            try:
+                acts = await _opened(stack, data, reserve, read_only)
+            except StoreFull:
+                if not frees:
+                    raise
+                await stack.aclose()
+                reserve.release()
+                acts = await _opened(stack, data, reserve, read_only)
+            yield acts
+
+
+async def _opened(
+    stack: contextlib.AsyncExitStack, data: Path, reserve: Reserve, read_only: bool
+) -> Acts:
+    from nostr_client.store.events import EventStore
+    from relays.moderation.actions import Acts
+    from relays.moderation.database import FILE as RECORDS
+    from relays.moderation.saved_config import recall
+    from relays.moderation.state import Keeper
+    from relays.process.run import DATABASE
+
+    only = read_only and (data / RECORDS).exists()
+    keeper = await stack.enter_async_context(Keeper.open(data, read_only=only, reserve=reserve))
+    remembered = await recall(keeper)
+    stores = [
+        await stack.enter_async_context(
+            EventStore.open(data / name, read_only=read_only, reserve=reserve)
+        )
+        for name in remembered.databases
+        if name == DATABASE or (data / name).exists()
+    ]
+    return Acts(keeper, stores, remembered.config)

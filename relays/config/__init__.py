@@ -1,0 +1,1 @@
+"""What a keeper may set, and what it means in words."""

@@ -1,0 +1,43 @@
+"""The rooms of one process: each a relay of its own, at its own path of the same address."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from nostr_client.protocol.urls import normalize_relay_url
+from relays.config.relay_config import RelayConfig
+
+ROOT: Final = "events"
+"""The name of the room `/`, after which its database is called."""
+
+
+class Room(msgspec.Struct, frozen=True):
+    """A relay: `database` is its file in the relay's folder, `config` its own settings.
+
+    `follows_of`: the room whose store holds the follow lists that the web of trust is made of.
+    """
+
+    path: str
+    name: str
+    config: RelayConfig
+    database: str
+    follows_of: str
+
+
+def local_urls(address: str, path: str = "/") -> frozenset[str]:
+    """The URLs by which a room is reached on this machine; `address` is where it listens."""
+    scheme, _, place = address.partition("://")
+    port = place.rpartition(":")[2]
+    hosts = (place, f"127.0.0.1:{port}", f"localhost:{port}")
+    return frozenset(normalize_relay_url(f"{scheme}://{host}{path}") for host in hosts)
+
+
+def rooms(config: RelayConfig) -> tuple[Room, ...]:
+    """The rooms that `config` makes, the one at `/` first."""
+    first = Room(config.path, ROOT, config, f"{ROOT}.db", ROOT)
+    others = [
+        Room(room.path, name, room, f"{name}.db", ROOT) for name, room in config.rooms.items()
+    ]
+    return (first, *others)

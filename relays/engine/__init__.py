@@ -1,0 +1,1 @@
+"""Sessions, ingest, queries, live delivery and negentropy: the relay itself."""

@@ -1,0 +1,102 @@
+"""What a session wants done about a message, and the subscriptions that it is about."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Final, Protocol
+
+import msgspec
+
+from nostr_client.protocol.event import Event
+from nostr_client.protocol.filters import Filter
+from relays.engine.frames import event_head
+from relays.engine.negentropy import Comparison
+from relays.policies.filters import filter_values
+from relays.policies.verdict import Offer
+
+UNSTORED: Final = 0
+"""The commit sequence of what is passed on and not stored."""
+
+
+class State(Enum):
+    """Of a subscription; the rules stand at the head of `relays.engine.session`."""
+
+    SCANNING = "scanning"
+    LIVE = "live"
+    ENDED = "ended"
+
+
+class Session(Protocol):
+    """The session of a client; which one a subscription is of is all that its holders ask."""
+
+    def live(self, subscription: Subscription, seq: int, event: Event) -> bool: ...
+
+    def caught_up(self, subscription: Subscription) -> None: ...
+
+
+class Subscription:
+    """One REQ of one client.
+
+    `values` is what it costs: the values in its filters' lists. `seq` is the last commit that its
+    page saw; `carried` holds the ids in the page while news of them may still come.
+    """
+
+    __slots__ = ("carried", "filters", "head", "held", "id", "seq", "session", "state", "values")
+
+    def __init__(self, session: Session, id: str, filters: tuple[Filter, ...]) -> None:
+        self.session = session
+        self.id = id
+        self.filters = filters
+        self.head = event_head(id)
+        self.state = State.SCANNING
+        self.held: list[tuple[int, Event]] = []
+        self.seq = 0
+        self.carried: frozenset[bytes] | None = None
+        self.values = filter_values(filters)
+
+
+# Actions: what is to be done about a message
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """Send this frame."""
+
+    frame: bytes
+
+
+class Ingest(msgspec.Struct, frozen=True):
+    """Check the signature of this event, store it, answer OK, pass it on."""
+
+    offer: Offer
+
+
+class Subscribe(msgspec.Struct, frozen=True):
+    """Register `subscription` as live, then scan; `replaced` has ended."""
+
+    subscription: Subscription
+    replaced: Subscription | None = None
+
+
+class Unsubscribe(msgspec.Struct, frozen=True):
+    """This subscription has ended; `frame` says so to the client, if it must be told."""
+
+    subscription: Subscription
+    frame: bytes = b""
+
+
+class Tally(msgspec.Struct, frozen=True):
+    """Count what matches; `values` is what it costs while it waits, as with a subscription."""
+
+    query_id: str
+    filters: tuple[Filter, ...]
+    values: int
+
+
+class Compare(msgspec.Struct, frozen=True):
+    """Read what matches `filter`, for `comparison` to begin (NIP-77)."""
+
+    comparison: Comparison
+    filter: Filter
+
+
+Action = Reply | Ingest | Subscribe | Unsubscribe | Tally | Compare

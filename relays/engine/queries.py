@@ -1,0 +1,321 @@
+"""REQ and COUNT from the store: fairly, few at a time, and only as fast as a client reads.
+
+Clients with questions stand in a line, each at most once, and get one answer a turn. A client that
+has not taken its last answers is left out of both lines until it has. So what waits for a client
+that reads nothing is `HIGH_WATER` and one page at the most, and two where a narrow and a broad
+question were under way together.
+
+How long a query may take is the store's affair. What takes longer than its quick lane allows is put
+aside, into a second line with a worker of its own, so that broad questions wait for each other and
+never hold up narrow ones:
+
+- A client stands in that line at most once, too. While `PUT_ASIDE` of its questions wait there, the
+  others of it are not tried.
+- At most `SLOW_LINE` clients stand in it. A broad question that comes then is refused, and whoever
+  asked it is left out of the first line for `REST` seconds.
+
+What comes alone and looks narrow stands in no line: it is answered at once, on the loop, within
+`LOOP_LIMIT`. If that is not enough it goes into the line like all else; and after `TURN` of a
+burst's time was spent so, the rest of the burst does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from nostr_client.errors import NostrError
+from nostr_client.nips import nip45
+from nostr_client.protocol.filters import Filter
+from nostr_client.store.events import EventStore, Lane, Page, QueryTimeout
+from relays.engine.actions import State, Subscription, Tally
+from relays.engine.session import RelaySession
+from relays.policies.ruleset import Rules
+
+AT_ONCE: Final = 4
+"""Quick queries that run at the same time."""
+LOOP_LIMIT: Final = 0.003
+"""Seconds that a query may hold up the loop ..."""
+TURN: Final = 0.004
+"""... and so many of one burst together."""
+NARROW: Final = 250
+"""Values in the filters of a query that is tried on the loop, at most."""
+PUT_ASIDE: Final = 2
+SLOW_LINE: Final = 20
+REST: Final = 10.0
+
+_log = logging.getLogger(__name__)
+
+
+class Questions:
+    """What one client has asked and not been answered; bounded by what its session lets in.
+
+    `broad`: what was put aside. `deaf`: the client does not take what it is sent, and gets no
+    further answers for now. `rests`: it is not asked for a while. `gone`: it has left.
+    """
+
+    __slots__ = (
+        "broad",
+        "deaf",
+        "gone",
+        "in_line",
+        "in_slow_line",
+        "rests",
+        "scans",
+        "session",
+        "tallies",
+    )
+
+    def __init__(self, session: RelaySession) -> None:
+        self.session = session
+        self.scans: dict[str, Subscription] = {}
+        self.tallies: deque[Tally] = deque()
+        self.broad: deque[Subscription | Tally] = deque()
+        self.in_line = False
+        self.in_slow_line = False
+        self.deaf = False
+        self.rests = False
+        self.gone = False
+
+    @property
+    def ready(self) -> bool:
+        """Is there something to be tried now?"""
+        waits = self.deaf or self.rests or len(self.broad) >= PUT_ASIDE
+        return not waits and bool(self.scans or self.tallies)
+
+    def take(self) -> Subscription | Tally:
+        if self.scans:
+            return self.scans.pop(next(iter(self.scans)))
+        return self.tallies.popleft()
+
+    def end(self) -> None:
+        """The client has left: nothing is to be answered any more."""
+        self.gone = True
+        self.scans.clear()
+        self.tallies.clear()
+        self.broad.clear()
+
+
+class Queries:
+    """Answers questions while `run` runs.
+
+    `deliver` gets the question and the frames that answer it, `flush` is called when they are to
+    leave; `news` says which commit live subscriptions were told of last.
+    """
+
+    def __init__(
+        self,
+        store: EventStore,
+        rules: Rules,
+        deliver: Callable[[Questions, Subscription | Tally, bytes], None],
+        *,
+        flush: Callable[[], None],
+        news: Callable[[], int],
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._store = store
+        self._rules = rules
+        self._deliver = deliver
+        self._flush = flush
+        self._news = news
+        self._clock = clock
+        self.spent = 0.0
+        """Seconds of this burst that went into answers at once; whoever ends it sets it to 0."""
+        # Each client stands in it at most once, and those are bounded.
+        self._line: asyncio.Queue[Questions] = asyncio.Queue()
+        self._slow_line: asyncio.Queue[Questions] = asyncio.Queue()
+
+    def ask(self, questions: Questions) -> None:
+        """There is something new among `questions`, or their client is no longer deaf."""
+        if questions.ready and not questions.in_line:
+            questions.in_line = True
+            self._line.put_nowait(questions)
+        if questions.broad and not questions.in_slow_line and not questions.deaf:
+            questions.in_slow_line = True
+            self._slow_line.put_nowait(questions)
+
+    def answer_at_once(self, questions: Questions) -> bool:
+        """Answer the one scan among `questions`, if that is quick; it leaves with the burst."""
+        if len(questions.scans) != 1 or questions.in_line or not questions.ready:
+            return False
+        [scan] = questions.scans.values()
+        broad = scan.values > NARROW or any(f.search for f in scan.filters)
+        if broad or self.spent >= TURN or self._asks_made(scan):
+            return False
+        begun = time.perf_counter()
+        try:
+            frames = self._scan_at_once(questions.session, scan)
+        except NostrError:  # too broad, or the file is in trouble: there they know what to say
+            return False
+        finally:
+            self.spent += time.perf_counter() - begun
+        questions.scans.clear()
+        self._rules.metrics.answered("REQ", time.perf_counter() - begun)
+        self._deliver(questions, scan, frames)
+        return True
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for _ in range(AT_ONCE):
+                group.create_task(self._serve())
+            group.create_task(self._serve_broad())
+
+    async def _serve(self) -> None:
+        while True:
+            questions = await self._line.get()
+            if questions.ready:
+                await self._answer(questions, questions.take(), Lane.QUICK)
+            questions.in_line = False
+            self.ask(questions)
+
+    async def _serve_broad(self) -> None:
+        while True:
+            questions = await self._slow_line.get()
+            if questions.broad and not questions.deaf:
+                question = questions.broad.popleft()
+                if not _has_ended(question):
+                    await self._answer(questions, question, Lane.SLOW)
+            questions.in_slow_line = False
+            self.ask(questions)
+
+    async def _answer(
+        self, questions: Questions, question: Subscription | Tally, lane: Lane
+    ) -> None:
+        begun = time.perf_counter()
+        try:
+            if isinstance(question, Subscription):
+                frames = await self._scan(questions.session, question, lane)
+            else:
+                frames = await self._count(questions.session, question, lane)
+        except QueryTimeout:
+            if lane is Lane.QUICK:
+                self._put_aside(questions, question)
+            else:
+                reason = "error: the query is too broad, it took too long"
+                self._refuse(questions, question, reason)
+        except NostrError as error:
+            _log.warning("a query failed: %s", error)
+            self._refuse(questions, question, "error: the relay could not read its store")
+        else:
+            verb = "REQ" if isinstance(question, Subscription) else "COUNT"
+            self._rules.metrics.answered(verb, time.perf_counter() - begun)
+            self._deliver(questions, question, frames)
+            self._flush()
+
+    def waiting(self) -> tuple[int, int]:
+        """How many clients stand in the first line, and in that of broad questions."""
+        return self._line.qsize(), self._slow_line.qsize()
+
+    def _put_aside(self, questions: Questions, question: Subscription | Tally) -> None:
+        if questions.gone or _has_ended(question):
+            return
+        self._rules.metrics.slow_queries += 1
+        if questions.in_slow_line or self._slow_line.qsize() < SLOW_LINE:
+            questions.broad.append(question)
+            self.ask(questions)
+            return
+        questions.rests = True
+        asyncio.get_running_loop().call_later(REST, self._rested, questions)
+        reason = "rate-limited: too many broad queries are waiting, ask again later"
+        self._refuse(questions, question, reason)
+
+    def _rested(self, questions: Questions) -> None:
+        questions.rests = False
+        self.ask(questions)
+
+    def _refuse(self, questions: Questions, question: Subscription | Tally, reason: str) -> None:
+        self._rules.metrics.refuse_query(reason)
+        if isinstance(question, Subscription):
+            frames = questions.session.refuse(question, reason)
+        else:
+            frames = questions.session.untallied(question, reason)
+        self._deliver(questions, question, frames)
+        self._flush()
+
+    async def _scan(self, session: RelaySession, subscription: Subscription, lane: Lane) -> bytes:
+        filters, limits = self._clamped(subscription.filters), self._rules.limits
+        if not filters:
+            return session.page(subscription, (), complete=None, seq=0, news=0)
+        made = await self._made(session, subscription)
+        page = await self._store.page(
+            filters,
+            reader=session.reader,
+            max_limit=limits.max_limit,
+            max_bytes=limits.page_bytes,
+            lane=lane,
+        )
+        page.events[:0] = made
+        return self._page(session, subscription, filters, page)
+
+    async def _made(self, session: RelaySession, subscription: Subscription) -> list[bytes]:
+        """What is made for this asker alone."""
+        make = self._rules.made
+        if make is None or not self._asks_made(subscription):
+            return []
+        event = await make(session.asking("REQ", subscription.filters, self._clock()))
+        return [] if event is None else [event.json]
+
+    def _asks_made(self, subscription: Subscription) -> bool:
+        kinds = self._rules.made_kinds
+        return bool(kinds) and any(
+            one.kinds is not None and not kinds.isdisjoint(one.kinds)
+            for one in subscription.filters
+        )
+
+    def _scan_at_once(self, session: RelaySession, subscription: Subscription) -> bytes:
+        filters, limits = self._clamped(subscription.filters), self._rules.limits
+        if not filters:
+            return session.page(subscription, (), complete=None, seq=0, news=0)
+        page = self._store.page_at_once(
+            filters,
+            seconds=LOOP_LIMIT,
+            reader=session.reader,
+            max_limit=limits.max_limit,
+            max_bytes=limits.page_bytes,
+        )
+        return self._page(session, subscription, filters, page)
+
+    def _page(
+        self,
+        session: RelaySession,
+        subscription: Subscription,
+        filters: Sequence[Filter],
+        page: Page,
+    ) -> bytes:
+        """The frames for `page`, which answers `filters`."""
+        complete: bool | None = page.complete
+        if not complete and len(filters) > 1:
+            complete = None  # what one filter's limit left out, another may have brought
+        if len(filters) < len(subscription.filters):
+            complete = None  # a filter with limit 0 was not asked
+        return session.page(
+            subscription, page.events, complete=complete, seq=page.seq, news=self._news()
+        )
+
+    async def _count(self, session: RelaySession, tally: Tally, lane: Lane) -> bytes:
+        """With a sketch of who wrote what is counted, where NIP-45 has one."""
+        offset = nip45.offset_of(tally.filters[0]) if len(tally.filters) == 1 else None
+        if offset is None:
+            count = await self._store.count(tally.filters, reader=session.reader, lane=lane)
+            return session.tallied(tally, count)
+        count, registers = await self._store.sketch(
+            tally.filters[0], offset, reader=session.reader, lane=lane
+        )
+        return session.tallied(tally, count, registers)
+
+    def _clamped(self, filters: Sequence[Filter]) -> list[Filter]:
+        default = self._rules.limits.default_limit
+        return [
+            one if one.limit is not None else one.changed(limit=default)
+            for one in filters
+            if one.limit != 0
+        ]
+
+
+def _has_ended(question: Subscription | Tally) -> bool:
+    return isinstance(question, Subscription) and question.state is State.ENDED

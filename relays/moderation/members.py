@@ -1,0 +1,353 @@
+"""Members of a relay: the list, who may join, leave and invite (NIP-43).
+
+Membership is kept in `keeper.db`. What is published of it (kinds 13534, 33534, 8000, 8001) is
+signed by the relay's own key and stored like any event, by whichever process made the change: a
+running relay hears of it and passes it on. The list's created_at grows with every change, in the
+transaction of the change, so that the newest list is always the true one.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from collections.abc import Callable, Collection, Coroutine, Iterable
+from typing import Any, Final, TypeVar
+
+from nostr_client.errors import InvalidData, StoreError
+from nostr_client.protocol.event import Draft, Event, Tag
+from nostr_client.protocol.filters import Filter
+from nostr_client.protocol.kinds import DELETION, INVITE, JOIN, LEAVE
+from nostr_client.store.events import EventStore
+from relays.config.relay_config import Membership
+from relays.moderation import invites
+from relays.moderation.invites import Invite
+from relays.moderation.roster import Member, Role, members_of
+from relays.moderation.state import Keeper
+from relays.policies.verdict import ACCEPTED, Asking, AsyncPolicy, Offer, Verdict, refused
+
+LIST: Final = 13534
+ROLE: Final = 33534
+ADDED: Final = 8000
+REMOVED: Final = 8001
+NOW: Final = 300
+"""Seconds that the date of a request may be off."""
+MOST_LISTED: Final = 5_000
+"""Members in the published list, which need not have all: those who came first."""
+MOST_ROLES: Final = 500
+_PROTECTED: Final[Tag] = ("-",)
+_INVITES: Final = frozenset({INVITE})
+_DAY: Final = 86400
+
+T = TypeVar("T")
+_log = logging.getLogger(__name__)
+
+
+class Members:
+    """`include` and `question` for policies, `handlers` for requests, `invite_for` for REQs, and
+    what a keeper does. `admins` gives the pubkeys of those who may do what members may.
+    """
+
+    def __init__(
+        self,
+        keeper: Keeper,
+        store: EventStore,
+        settings: Membership,
+        admins: Callable[[], Collection[str]] = tuple,
+    ) -> None:
+        self._keeper = keeper
+        self._store = store
+        self._settings = settings
+        self._admins = admins
+        self.handlers: dict[int, AsyncPolicy] = {JOIN: self.join, LEAVE: self.leave}
+        """By kind; where there are no members, they say so."""
+
+    def become(self, settings: Membership) -> None:
+        """Go by new settings from now on."""
+        self._settings = settings
+
+    def include(self, pubkey: str) -> bool:
+        """Is this key a member's, an admin's or the relay's own?"""
+        return (
+            pubkey in self._keeper.roster.members
+            or pubkey in self._admins()
+            or pubkey == self._keeper.pubkey
+        )
+
+    def question(self, asking: Asking) -> Verdict:
+        """A `QuestionPolicy`: who asks for invites and nothing else may not get them?"""
+        asks = all(one.kinds == _INVITES for one in asking.filters)
+        if not (asks and self._settings.enabled) or self._inviter(asking.keys):
+            return ACCEPTED
+        prefix = "restricted" if asking.keys else "auth-required"
+        return refused(f"{prefix}: you may not invite here")
+
+    def _inviter(self, keys: Iterable[str]) -> str:
+        """Of these keys, one that may invite; empty if there is none."""
+        may = (
+            self.include if self._settings.invites_by == "members" else self._admins().__contains__
+        )
+        return next((key for key in sorted(keys) if may(key)), "")
+
+    # Requests
+
+    async def join(self, offer: Offer) -> Verdict:
+        """Kind 28934: whoever knows an invite's code becomes a member."""
+        return await self._told(self._join(offer))
+
+    async def leave(self, offer: Offer) -> Verdict:
+        """Kind 28936: a member goes."""
+        return await self._told(self._leave(offer))
+
+    async def _told(self, work: Coroutine[Any, Any, Verdict]) -> Verdict:
+        """A handler raises nothing: others' events are in the same batch."""
+        try:
+            return await work
+        except StoreError:
+            _log.exception("a request could not be done")
+            return refused("error: the request could not be done, or not wholly")
+
+    async def _join(self, offer: Offer) -> Verdict:
+        event = offer.event
+        if reason := self._request_fault(offer):
+            return refused(reason)
+        if event.pubkey in self._keeper.roster.members:
+            return Verdict(True, "duplicate: you are already a member of this relay")
+        code = event.value("claim") or ""
+
+        def act(db: sqlite3.Connection) -> str:
+            found = invites.use(db, code, int(offer.now))
+            if isinstance(found, Invite):
+                _add(db, event.pubkey, f"invite {found.id}", found.by, int(offer.now))
+                if found.role and _exists(db, "role", "id", found.role):  # it may be gone since
+                    _assign(db, event.pubkey, found.role)
+                return ""
+            return found
+
+        reason = await self._change(
+            act, [_membership(ADDED, event.pubkey)], when=lambda why: not why
+        )
+        return refused(f"restricted: {reason}") if reason else Verdict(True, "info: welcome")
+
+    async def _leave(self, offer: Offer) -> Verdict:
+        event = offer.event
+        if reason := self._request_fault(offer):
+            return refused(reason)
+        if not event.is_protected:
+            return refused('invalid: a request to leave has the tag ["-"]')
+        if await self._drop(event.pubkey):
+            return Verdict(True, "info: you are no longer a member of this relay")
+        return Verdict(True, "duplicate: you are not a member of this relay")
+
+    def _request_fault(self, offer: Offer) -> str:
+        if not self._settings.enabled:
+            return "restricted: this relay has no members"
+        if abs(offer.now - offer.event.created_at) > NOW:
+            return f"invalid: created_at is more than {NOW} seconds off this relay's clock"
+        return ""
+
+    async def invite_for(self, asking: Asking) -> Event | None:
+        """The invite (kind 28935) that belongs to the answer to a REQ, made for this asker alone.
+
+        To be sent to him before EOSE; never stored, nor sent to others. Raises StoreError.
+        """
+        wanted = [one for one in asking.filters if one.kinds is not None and INVITE in one.kinds]
+        inviter = self._inviter(asking.keys) if wanted else ""
+        if not (inviter and self._settings.enabled and asking.verb == "REQ"):
+            return None
+        code = await self.invite(by=inviter, seconds=self._settings.invite_days * _DAY)
+        tags = (_PROTECTED, ("claim", code))
+        event = Draft(INVITE, tags=tags).sign(self._keeper.key, int(asking.now))
+        return event if any(one.matches(event) and one.limit != 0 for one in wanted) else None
+
+    async def listed(self) -> list[Member]:
+        """All members, the first one first. Raises StoreError."""
+        return await self._keeper.records.read(members_of)
+
+    async def invites(self) -> list[Invite]:
+        """The invites that are good still. Raises StoreError."""
+        now = int(self._keeper.clock())
+        return await self._keeper.records.read(lambda db: invites.open_invites(db, now))
+
+    # What a keeper does: `by` is his name
+
+    async def add(self, pubkey: str, *, by: str, reason: str = "") -> bool:
+        """Make somebody a member; False if he was one. Raises StoreError."""
+        now = int(self._keeper.clock())
+
+        def act(db: sqlite3.Connection) -> bool:
+            if not _add(db, pubkey, reason, by, now):
+                return False
+            self._keeper.note(db, "add-member", by=by, reason=reason, p=pubkey)
+            return True
+
+        return await self._change(act, [_membership(ADDED, pubkey)], when=bool)
+
+    async def remove(self, pubkey: str, *, by: str, reason: str = "") -> bool:
+        """The opposite; False if he was none. Raises StoreError."""
+        return await self._drop(pubkey, by, reason)
+
+    async def _drop(self, pubkey: str, by: str = "", reason: str = "") -> bool:
+        def act(db: sqlite3.Connection) -> bool:
+            if not db.execute("DELETE FROM member WHERE pubkey = ?", (pubkey,)).rowcount:
+                return False
+            if by:
+                self._keeper.note(db, "remove-member", by=by, reason=reason, p=pubkey)
+            return True
+
+        return await self._change(act, [_membership(REMOVED, pubkey)], when=bool)
+
+    async def invite(self, *, by: str, seconds: float, uses: int = 1, role: str = "") -> str:
+        """A new invite's code. Raises InvalidData, StoreError."""
+        now = int(self._keeper.clock())
+        return await self._keeper.records.write(
+            lambda db: invites.make(db, by=by, now=now, seconds=seconds, uses=uses, role=role)
+        )
+
+    async def revoke(self, id: str, *, by: str) -> bool:
+        """An invite is good no more, by the id under which `invites` lists it; False: none."""
+
+        def act(db: sqlite3.Connection) -> bool:
+            if not invites.revoke(db, id):
+                return False
+            self._keeper.note(db, "revoke-invite", by=by, invite=id)
+            return True
+
+        return await self._keeper.records.write(act)
+
+    async def put_role(self, role: Role, *, by: str, new: bool) -> None:
+        """Make a role, or change one. Raises InvalidData, StoreError."""
+
+        def act(db: sqlite3.Connection) -> None:
+            held = db.execute("SELECT 1 FROM role WHERE id = ?", (role.id,)).fetchone() is not None
+            if held == new:
+                raise InvalidData(f"the role {role.id} {'exists' if held else 'does not exist'}")
+            if new and db.execute("SELECT count(*) FROM role").fetchone()[0] >= MOST_ROLES:
+                raise InvalidData(f"there may be {MOST_ROLES} roles")
+            db.execute(
+                "INSERT INTO role VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (id) DO UPDATE SET"
+                " label = ?2, description = ?3, color = ?4, place = ?5",
+                (role.id, role.label, role.description, role.color, role.place),
+            )
+            self._keeper.note(db, "create-role" if new else "edit-role", by=by, role=role.id)
+
+        await self._change(act, [_definition(role)])
+
+    async def delete_role(self, id: str, *, by: str) -> None:
+        """Nobody has it any more. Raises InvalidData, StoreError."""
+
+        def act(db: sqlite3.Connection) -> None:
+            if not db.execute("DELETE FROM role WHERE id = ?", (id,)).rowcount:
+                raise InvalidData(f"the role {id} does not exist")
+            self._keeper.note(db, "delete-role", by=by, role=id)
+
+        address = f"{ROLE}:{self._keeper.pubkey}:{id}"
+        await self._change(act, [Draft(DELETION, tags=(("a", address), ("k", str(ROLE))))])
+
+    async def assign(self, pubkey: str, role: str, *, by: str) -> None:
+        """Give a member a role. Raises InvalidData, StoreError."""
+
+        def act(db: sqlite3.Connection) -> None:
+            _assign(db, pubkey, role)
+            self._keeper.note(db, "assign-role", by=by, p=pubkey, role=role)
+
+        await self._change(act)
+
+    async def unassign(self, pubkey: str, role: str, *, by: str) -> None:
+        """Take it from him. Raises InvalidData, StoreError."""
+
+        def act(db: sqlite3.Connection) -> None:
+            found = db.execute("DELETE FROM holder WHERE (pubkey, role) = (?, ?)", (pubkey, role))
+            if not found.rowcount:
+                raise InvalidData("this key does not have this role")
+            self._keeper.note(db, "unassign-role", by=by, p=pubkey, role=role)
+
+        await self._change(act)
+
+    # What is published
+
+    async def settle(self) -> None:
+        """Publish what should be and is not: after a start, and after `keeper.db` came from a copy.
+
+        Raises StoreError.
+        """
+        if not self._settings.enabled:
+            return
+        key = self._keeper.pubkey
+        held = await self._store.get_address(f"{LIST}:{key}:")
+        roles = await self._store.query([Filter.of(authors=[key], kinds=[ROLE])])
+        tags = {event.tags for event in roles}
+        missing = [
+            draft
+            for role in self._keeper.roster.roles.values()
+            if (draft := _definition(role)).tags not in tags
+        ]
+        listed = await self._keeper.records.read(_list_tags)
+        if missing or held is None or held.tags != listed:
+            await self._change(lambda db: None, missing)
+
+    async def _change(
+        self,
+        act: Callable[[sqlite3.Connection], T],
+        news: Iterable[Draft] = (),
+        when: Callable[[T], bool] = lambda _: True,
+    ) -> T:
+        """Carry out `act`; if `when` says so of its result, publish `news` and the list."""
+        enabled = self._settings.enabled
+
+        def run(db: sqlite3.Connection) -> tuple[T, list[Event]]:
+            result = act(db)
+            if not (enabled and when(result)):
+                return result, []
+            at = _next_second(db, int(self._keeper.clock()))
+            drafts = [*news, Draft(LIST, tags=_list_tags(db))]
+            return result, [draft.sign(self._keeper.key, at) for draft in drafts]
+
+        result, events = await self._keeper.write(run)
+        if events:
+            await self._store.save(events)
+        return result
+
+
+def _add(db: sqlite3.Connection, pubkey: str, reason: str, by: str, now: int) -> bool:
+    row = (pubkey, reason, by, now)
+    return db.execute("INSERT OR IGNORE INTO member VALUES (?, ?, ?, ?)", row).rowcount == 1
+
+
+def _assign(db: sqlite3.Connection, pubkey: str, role: str) -> None:
+    for table, column, value in (("member", "pubkey", pubkey), ("role", "id", role)):
+        if not _exists(db, table, column, value):
+            raise InvalidData("this key is no member's" if table == "member" else "no such role")
+    db.execute("INSERT OR IGNORE INTO holder VALUES (?, ?)", (pubkey, role))
+
+
+def _exists(db: sqlite3.Connection, table: str, column: str, value: str) -> bool:
+    found = db.execute(f"SELECT 1 FROM {table} WHERE {column} = ?", (value,))  # noqa: S608
+    return found.fetchone() is not None
+
+
+def _next_second(db: sqlite3.Connection, now: int) -> int:
+    """The date of what is published next: later than all before it, whoever made that."""
+    row = db.execute("SELECT at FROM latest WHERE name = 'published'").fetchone()
+    at = now if row is None else max(now, row[0] + 1)
+    db.execute("INSERT OR REPLACE INTO latest VALUES ('published', ?)", (at,))
+    return at
+
+
+def _membership(kind: int, pubkey: str) -> Draft:
+    return Draft(kind, tags=(_PROTECTED, ("p", pubkey)))
+
+
+def _list_tags(db: sqlite3.Connection) -> tuple[Tag, ...]:
+    listed = members_of(db)[:MOST_LISTED]
+    return (_PROTECTED, *(("member", member.pubkey, *member.roles) for member in listed))
+
+
+def _definition(role: Role) -> Draft:
+    values = {
+        "label": role.label,
+        "description": role.description,
+        "color": "" if role.color is None else str(role.color),
+        "order": "" if role.place is None else str(role.place),
+    }
+    said = tuple((name, value) for name, value in values.items() if value)
+    return Draft(ROLE, tags=(_PROTECTED, ("d", role.id), *said))

@@ -1,0 +1,80 @@
+"""What commands beside a running relay must know of its configuration; it is in `keeper.db`.
+
+A command need not be given the relay's configuration file: whether members are published, who is an
+admin and which rooms there are is known from the last start.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+
+import msgspec
+
+from relays.config.relay_config import Membership, Moderation, RelayConfig, Web
+from relays.config.sub_relays import ROOT, rooms
+from relays.moderation.state import Keeper
+
+_NAME = "configuration"
+
+
+class Remembered(msgspec.Struct, frozen=True):
+    """The part of the last configuration that matters here. `databases`: file names."""
+
+    members: Membership = Membership()
+    moderation: Moderation = Moderation()
+    pubkey: str | None = None
+    host: str = "127.0.0.1"
+    trusted_proxies: tuple[str, ...] = ()
+    databases: tuple[str, ...] = (f"{ROOT}.db",)
+
+    @classmethod
+    def of(cls, config: RelayConfig) -> Remembered:
+        """What a configuration says."""
+        databases = tuple(room.database for room in rooms(config))
+        return cls(
+            members=config.members,
+            moderation=config.moderation,
+            pubkey=config.pubkey,
+            host=config.host,
+            trusted_proxies=config.web.trusted_proxies,
+            databases=databases,
+        )
+
+    @property
+    def config(self) -> RelayConfig:
+        """As a configuration, whose other settings are not those of the relay."""
+        return RelayConfig(
+            members=self.members,
+            moderation=self.moderation,
+            pubkey=self.pubkey,
+            host=self.host,
+            web=Web(trusted_proxies=self.trusted_proxies),
+        )
+
+
+async def remember(keeper: Keeper, config: RelayConfig) -> None:
+    """Leave it, if it is not there. Raises StoreError."""
+    value = msgspec.json.encode(Remembered.of(config)).decode()
+
+    def act(db: sqlite3.Connection) -> None:
+        row = db.execute("SELECT value FROM setting WHERE name = ?", (_NAME,)).fetchone()
+        if row is None or row[0] != value:
+            db.execute("INSERT OR REPLACE INTO setting VALUES (?, ?)", (_NAME, value))
+
+    await keeper.write(act)
+
+
+async def recall(keeper: Keeper) -> Remembered:
+    """What the relay left; what it does by itself where it never ran. Raises StoreError."""
+
+    def ask(db: sqlite3.Connection) -> str | None:
+        row = db.execute("SELECT value FROM setting WHERE name = ?", (_NAME,)).fetchone()
+        return None if row is None else str(row[0])
+
+    value = await keeper.records.read(ask)
+    if value is None:
+        return Remembered()
+    try:
+        return msgspec.json.decode(value, type=Remembered)
+    except msgspec.ValidationError:  # of another version of this program
+        return Remembered()

@@ -1,0 +1,32 @@
+"""Giving back what is no longer needed: of every room's database, beside a running relay."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import NamedTuple
+
+from nostr_client.store.events import EventStore
+from nostr_client.store.sqlite.reserve import Reserve
+from relays.folder import RESERVE, opened
+from relays.operations.backup import databases_in
+
+
+class Compacted(NamedTuple):
+    """A database's name, its size before and after, in bytes."""
+
+    name: str
+    before: int
+    after: int
+
+
+async def compact(data: Path) -> AsyncIterator[Compacted]:
+    """Give the free space of the relay in `data` back to the disk. Raises StoreError."""
+    reserve = Reserve(data / RESERVE)
+    with opened(data):
+        reserve.make_way()
+        for name in databases_in(data):
+            async with EventStore.open(data / name, reserve=reserve) as store:
+                before = (await store.size()).file
+                await store.compact()
+                yield Compacted(name, before, (await store.size()).file)

@@ -1,0 +1,58 @@
+"""`relay mirror`: mirrors in a process of their own, beside the relay or without one."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from nostr_client.errors import ConfigError
+from relays.config.relay_config import Mirror, RelayConfig
+from relays.logs import write_logs
+from relays.process.offline import beside
+from relays.sync import mirror as mirroring
+from relays.sync.auth import logging_in
+from relays.sync.mirror import Mirrors, Surroundings
+from relays.sync.rejected_ids import Unwanted, unwanted_file
+
+
+async def mirror_until_stopped(
+    data: Path, mirrors: Sequence[Mirror], config: RelayConfig, *, room: str | None = None
+) -> None:
+    """Mirror into and out of a room of the relay in `data`, until SIGINT or SIGTERM.
+
+    Without `mirrors`: those of the configuration. The log says how it goes. Raises ConfigError,
+    StoreError.
+    """
+    write_logs(config.log.format)
+    logging.getLogger(mirroring.__name__).setLevel(logging.INFO)
+    async with beside(config, data, room) as here:
+        wanted = mirrors or here.room.config.mirror
+        if not wanted:
+            raise ConfigError("nothing to mirror: give a URL, or [[mirror]] in the configuration")
+        around = Surroundings(
+            here.store,
+            here.verifier,
+            here.judge,
+            here.consult,
+            here.urls,
+            keeping=here.keeping,
+            authenticate=logging_in(here.key),
+            unwanted=Unwanted(unwanted_file(data, here.room.name)),
+            requests=lambda: here.requests,
+        )
+        work = asyncio.create_task(Mirrors(wanted, around).run())
+        if sys.platform != "win32":
+            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, work.cancel)
+        try:
+            await work
+        except asyncio.CancelledError:
+            current = asyncio.current_task()
+            if current is not None and current.cancelling():
+                raise  # Ctrl-C
+        finally:
+            work.cancel()
+            await asyncio.gather(work, return_exceptions=True)

@@ -1,0 +1,149 @@
+"""`relay sync`: one sync with one peer, beside the relay if it runs; its clients see what comes."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from nostr_client.errors import ConfigError, InvalidData
+from nostr_client.net.dial import DialPolicy
+from nostr_client.net.pool import RelayPool
+from nostr_client.protocol.filters import Filter
+from nostr_client.protocol.urls import normalize_relay_url
+from relays.config.relay_config import RelayConfig
+from relays.engine.importing import Taker, Tally
+from relays.operations.progress_bar import Progress
+from relays.policies.verdict import Source
+from relays.process.offline import beside
+from relays.sync.auth import logging_in
+from relays.sync.crowded_seconds import words_of
+from relays.sync.rejected_ids import Unwanted, unwanted_file
+from relays.sync.sync import Steps, Sync, check, information
+from relays.sync.transfer import Carrier, Sent
+
+_SAY_EVERY: Final = 0.5
+"""Seconds between two words on how it goes."""
+
+
+class Outcome(msgspec.Struct):
+    """What a sync did. `missing`: events that the peer said to hold, and did not send."""
+
+    steps: Steps
+    tally: Tally
+    sent: Sent
+    missing: int = 0
+
+    @property
+    def incomplete(self) -> bool:
+        """Is there something at the peer that was wanted and did not come?"""
+        return bool(self.steps.crowded or self.missing)
+
+    @property
+    def refused(self) -> int:
+        """Events that were refused, here or there."""
+        return self.tally.refused + self.sent.refused + self.sent.unsent
+
+
+async def sync_once(
+    data: Path,
+    url: str,
+    filters: Sequence[Filter],
+    config: RelayConfig,
+    *,
+    down: bool = True,
+    up: bool = True,
+    proxy: str | None = None,
+    room: str | None = None,
+    anew: bool = False,
+) -> Outcome:
+    """Bring a room of the relay in `data` and the one at `url` to the same events of `filters`.
+
+    What came before and was not kept is not fetched again, unless `anew`.
+
+    Says on standard error how it goes. Raises ConfigError, RelayError, StoreError; what was carried
+    before is stored.
+    """
+    try:
+        peer = normalize_relay_url(url)
+    except InvalidData as error:
+        raise ConfigError(f"{url}: {error}") from None
+    for filter in filters:
+        check(filter)
+    async with beside(config, data, room) as here:
+        taker = Taker(
+            here.store,
+            here.judge,
+            Source.SYNC,
+            consult=here.consult,
+            requests=lambda: here.requests,
+        )
+        async with RelayPool(
+            verifier=here.verifier,
+            proxy=proxy,
+            dial=DialPolicy(given=[peer]),
+            known=here.store.known,
+            authenticate=logging_in(here.key),
+        ) as pool:
+            unwanted = Unwanted(None if anew else unwanted_file(data, here.room.name))
+            carrier = Carrier(pool, peer, taker, unwanted)
+            info = await information(peer, proxy)
+            sync = Sync(
+                pool, carrier, info, down=down, up=up, clock=time.time, keeping=here.keeping
+            )
+            outcome = Outcome(sync.steps, taker.tally, carrier.sent)
+            started = time.monotonic()
+            try:
+                async with _progress(outcome):
+                    for filter in filters:
+                        await sync.run(filter)
+            finally:
+                await unwanted.save()
+                outcome.missing = carrier.missing
+                _say(outcome, down, up, time.monotonic() - started)
+    return outcome
+
+
+@asynccontextmanager
+async def _progress(outcome: Outcome) -> AsyncIterator[None]:
+    """Say how far it is, on a terminal."""
+    with Progress(None) as progress:
+        saying = asyncio.create_task(_keep_saying(outcome, progress))
+        try:
+            yield
+        finally:
+            saying.cancel()
+            await asyncio.gather(saying, return_exceptions=True)
+
+
+async def _keep_saying(outcome: Outcome, progress: Progress) -> None:
+    while True:
+        await asyncio.sleep(_SAY_EVERY)
+        steps, sent = outcome.steps, outcome.sent
+        windows = steps.read if steps.pages else steps.compared
+        went = sent.accepted + sent.duplicate + sent.refused
+        how = "read" if steps.pages else "compared"
+        came = outcome.tally.lines
+        progress.show(0, f"{windows:,} windows {how}, {came:,} events came, {went:,} went")
+
+
+def _say(outcome: Outcome, down: bool, up: bool, seconds: float) -> None:
+    steps = outcome.steps
+    lines = [f"read by pages, not compared: {steps.pages}"] if steps.pages else []
+    if steps.missed:
+        lines.append(f"{steps.missed} windows with more differences than can be compared")
+    if steps.crowded:
+        lines.append(f"not all of {words_of(steps.crowded)}: the relay shows only a part of it")
+    if down:
+        lines.append(f"down: {outcome.tally}")
+        if outcome.missing:
+            lines.append(f"  {outcome.missing} x not sent, though the relay has it")
+    if up:
+        lines.append(f"up: {outcome.sent}")
+    sys.stderr.write("\n".join([*lines, f"in {seconds:.1f} s", ""]))

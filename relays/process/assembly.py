@@ -1,0 +1,370 @@
+"""Everything that one process serves: its rooms, each a relay with its own store and policies, and
+what its keeper decided, which holds in all of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from nostr_client.errors import ConfigError
+from nostr_client.protocol.event import Event
+from nostr_client.protocol.kinds import INVITE
+from nostr_client.signing.verifier import Verifier
+from nostr_client.store.events import EventStore
+from nostr_client.store.sqlite.reserve import Reserve
+from relays.config.relay_config import RelayConfig
+from relays.config.sub_relays import Room, local_urls, rooms
+from relays.engine.relay import Relay
+from relays.folder import RESERVE
+from relays.moderation.actions import Acts
+from relays.moderation.state import Keeper
+from relays.policies.chain import Policies, open_policies
+from relays.policies.retention import Keeping, retention_note, with_retention
+from relays.policies.ruleset import Rules
+from relays.policies.vanishing import Requests
+from relays.policies.verdict import ACCEPTED, Offer, Verdict, all_of, refused
+from relays.sync.auth import logging_in
+from relays.sync.mirror import Mirrors, Surroundings
+from relays.sync.rejected_ids import Unwanted, unwanted_file
+from relays.web.figures import Vitals, memory
+from relays.web.health import Health, Probe
+from relays.web.nip11_document import Features
+from relays.web.nip86 import Admin
+from relays.web.pages import Pages
+from relays.web.prometheus import Sampled, exposition
+from relays.web.routes import Front, MetricsPage
+from relays.web.status import Neighbour
+
+_log = logging.getLogger(__name__)
+_HIDDEN: Final = refused("blocked: it is banned here")
+
+
+class Serving:
+    """Made by `serve`; `site` answers for all rooms at their paths."""
+
+    def __init__(
+        self, keeper: Keeper, acts: Acts, config: RelayConfig, data: Path, probe: Probe
+    ) -> None:
+        self.keeper = keeper
+        self.data = data
+        self._health = Health(data, probe)
+        self.acts = acts
+        self.config = config
+        self._rooms: dict[str, _Served] = {}
+        self._members = keeper.roster.members
+        self._started = time.monotonic()
+        self._metrics = MetricsPage(config, self._exposition)
+        keeper.on_change(self._changed)
+        acts.near = self._near
+
+    @property
+    def relays(self) -> Mapping[str, Relay]:
+        """By the paths of all their URLs, those of the room `/` first."""
+        found: dict[str, Relay] = {}
+        for path, room in self._rooms.items():
+            found |= dict.fromkeys((path, *room.pages.paths), room.relay)
+        return found
+
+    async def become(self, config: RelayConfig) -> None:
+        """Go by `config` from now on, while clients stay.
+
+        Raises ConfigError, and then nothing has changed; StoreError.
+        """
+        found = {room.path: room for room in rooms(config)}
+        if found.keys() != self._rooms.keys():
+            raise ConfigError("other rooms than before want a restart")
+        for path, room in self._rooms.items():
+            room.check(found[path].config)
+        made = {path: room.rules(found[path].config) for path, room in self._rooms.items()}
+        self._metrics.become(config)
+        self.config = config
+        self.acts.become(config)
+        for path, room in self._rooms.items():
+            room.become(found[path].config, made[path])
+        await self.acts.settle()
+
+    def _near(self) -> frozenset[str]:
+        """Where the keeper and the admins are connected from."""
+        rooms = self._rooms.values()
+        return frozenset().union(*(room.relay.addresses_of(self.acts.admins) for room in rooms))
+
+    def _changed(self) -> None:
+        before, self._members = self._members, self.keeper.roster.members
+        left = frozenset() if before is self._members else before.keys() - self._members.keys()
+        for room in self._rooms.values():
+            room.speak()
+            if left and room.config.readers_are == "members":
+                room.relay.end_reading(left, "restricted: only members read here")
+
+    @property
+    def site(self) -> Front:
+        """What is answered over plain HTTP."""
+        watched = {"/health": self._health.answer, "/metrics": self._metrics.answer}
+        return Front([room.pages for room in self._rooms.values()], watched)
+
+    async def _exposition(self) -> bytes:
+        rooms: dict[str, Sampled] = {}
+        for room in self._rooms.values():
+            gauges = room.vitals.gauges() | room.mirrors.gauges()
+            gauges["search_lag_commits"] = await room.store.index_lag()
+            rooms[room.name] = Sampled(room.relay.rules.metrics, gauges)
+        bans = self.keeper.bans
+        process = {
+            "memory_bytes": memory(),
+            "uptime_seconds": time.monotonic() - self._started,
+            "banned_pubkeys": len(bans.pubkeys),
+            "banned_events": len(bans.events),
+            "members": len(self.keeper.roster.members),
+        }
+        return exposition(rooms, process)
+
+
+class _Served:
+    """One room at work."""
+
+    def __init__(
+        self,
+        serving: Serving,
+        room: Room,
+        policies: Policies,
+        relay: Relay,
+        *,
+        store: EventStore,
+        keeping: Keeping,
+        mirrors: Mirrors,
+    ) -> None:
+        self._serving = serving
+        self._policies = policies
+        self._keeping = keeping
+        self.mirrors = mirrors
+        self.name = room.name
+        self.config = room.config
+        self.relay = relay
+        self.store = store
+        self.vitals = Vitals(relay.rules.metrics, relay.gauges, serving.data / room.database)
+        admin = Admin(serving.acts)
+        self.pages = Pages(
+            self._said(),
+            self._features(),
+            figures=self.vitals.figures,
+            admin=admin.answer,
+            others=self._others(),
+        )
+
+    def check(self, config: RelayConfig) -> None:
+        """Raises ConfigError where `rules` would, and changes nothing."""
+        self._policies.check(config)
+        self.mirrors.check(config.mirror)
+
+    def rules(self, config: RelayConfig) -> Rules:
+        """Those that `config` makes here. Raises ConfigError."""
+        rules = with_keeper(self._policies.rules(config), self._serving.keeper, self._serving.acts)
+        return with_retention(rules, self._keeping)
+
+    def become(self, config: RelayConfig, rules: Rules) -> None:
+        before, self.config = self.config, config
+        self._keeping.become(config.retention)
+        self.mirrors.become(config.mirror)
+        self.relay.rules.become(rules)
+        self.relay.compare_within(config.negentropy)
+        if config.readers_are != "anyone" and _reading(config) != _reading(before):
+            self.relay.end_reading(None, "restricted: who may read here has changed, ask again")
+        self.speak()
+
+    def speak(self) -> None:
+        """Say of this room what is true now."""
+        self.pages.become(self._said(), self._features(), self._others())
+
+    def _others(self) -> list[Neighbour]:
+        """The rooms beside this one."""
+        return [
+            Neighbour(room.config.name, room.config.description, room.config.urls, room.path)
+            for room in rooms(self._serving.config)
+            if room.name != self.name
+        ]
+
+    def _said(self) -> RelayConfig:
+        """The configuration, with what admins have the relay say of itself."""
+        said = msgspec.structs.asdict(self._serving.keeper.said)
+        chosen = {name: text for name, text in said.items() if text}
+        return msgspec.structs.replace(self.config, **chosen)
+
+    def _features(self) -> Features:
+        config = self.config
+        return Features(
+            authenticates=True,
+            reconciles=config.negentropy.sessions > 0,
+            searches=True,
+            members=config.members.enabled,
+            managed=bool(self._serving.acts.admins),
+            work=config.events.work if config.events.work_of == "everyone" else 0,
+            asks_who=config.readers_are != "anyone",
+            chooses_writers=config.writers_are != "anyone",
+            own_key=self._serving.keeper.pubkey,
+        )
+
+
+def _reading(config: RelayConfig) -> object:
+    """What decides on who may read."""
+    return config.readers_are, config.access.readers, config.keepers, config.trust
+
+
+def with_keeper(rules: Rules, keeper: Keeper, acts: Acts) -> Rules:
+    """`rules`, and what the keeper's records ask of them."""
+    members, removal = acts.members, acts.removal
+
+    def hides(event: Event) -> bool:
+        hidden = keeper.hides(event)
+        if hidden:
+            removal.stray(event)
+        return hidden
+
+    def shown(offer: Offer) -> Verdict:
+        return _HIDDEN if keeper.hides(offer.event) else ACCEPTED
+
+    question = rules.judge_question
+    asked = [members.question] if question is None else [question, members.question]
+    return msgspec.structs.replace(
+        rules,
+        judge_question=all_of(asked),
+        handlers=members.handlers,
+        hides=hides,
+        requests=None if rules.requests is None else rules.requests.also(shown),
+        made=members.invite_for,
+        made_kinds=frozenset({INVITE}),
+    )
+
+
+@asynccontextmanager
+async def serve(
+    config: RelayConfig,
+    data: Path,
+    urls_of: Callable[[Room], frozenset[str]],
+    *,
+    address: str = "",
+    clock: Callable[[], float] = time.time,
+) -> AsyncIterator[Serving]:
+    """Everything that `config` makes over the folder `data`, at work until the block ends.
+
+    `urls_of`: a room's service URLs, in their normal spelling; `address`: where it listens, so no
+    peer's. Raises StoreError, ConfigError.
+    """
+    found = rooms(config)
+    urls = {room.name: urls_of(room) for room in found}
+    reserve = Reserve(data / RESERVE)
+    if not await asyncio.to_thread(_kept_back, reserve):
+        _log.error("the disk is full: until there is room on it, no events are stored")
+    async with AsyncExitStack() as stack:
+        enter = stack.enter_async_context
+        everywhere = frozenset().union(*urls.values())
+        keeper = await enter(
+            Keeper.open(data, service_urls=everywhere, clock=clock, reserve=reserve)
+        )
+        stores = {
+            room.name: await enter(
+                EventStore.open(
+                    data / room.database,
+                    service_urls=urls[room.name],
+                    search=True,
+                    clock=clock,
+                    reserve=reserve,
+                )
+            )
+            for room in found
+        }
+        verifier = await enter(Verifier())
+        trusts: list[Policies] = []
+
+        def trusted(pubkey: str) -> bool:
+            return any(one.trust is not None and pubkey in one.trust for one in trusts)
+
+        acts = Acts(keeper, list(stores.values()), config, trusted)
+
+        async def probe() -> None:
+            for store in stores.values():
+                await store.probe()
+
+        serving = Serving(keeper, acts, config, data, probe)
+        work: list[Callable[[], Coroutine[Any, Any, None]]] = [acts.removal.run]
+        for room in found:
+            store = stores[room.name]
+            policies = await enter(
+                open_policies(
+                    store,
+                    follows=stores[room.follows_of],
+                    bans=keeper.policy,
+                    is_member=acts.members.include,
+                    urls=urls[room.name],
+                    searches=True,
+                    clock=clock,
+                )
+            )
+            keeping = Keeping(
+                room.config.retention, retention_note(data, room.name), people=acts.people
+            )
+            rules = with_retention(with_keeper(policies.rules(room.config), keeper, acts), keeping)
+            await policies.refresh()
+            trusts.append(policies)
+            relay = Relay(store, verifier.verify_all, rules, clock, room.config.negentropy)
+            around = Surroundings(
+                store,
+                verifier,
+                _imports(relay),
+                _consults(relay),
+                urls[room.name] | (local_urls(address, room.path) if address else frozenset()),
+                clock,
+                keeping,
+                logging_in(keeper.key, clock),
+                Unwanted(unwanted_file(data, room.name)),
+                _requests(relay),
+            )
+            mirrors = Mirrors(room.config.mirror, around)
+            served = _Served(
+                serving, room, policies, relay, store=store, keeping=keeping, mirrors=mirrors
+            )
+            serving._rooms[room.path] = served
+            relay.news = await enter(store.listen(relay.hear))
+            work += [relay.run, mirrors.run, served.vitals.run]
+            await enter(store.listen(keeping.hear))
+            work.append(partial(keeping.run, store, rules.metrics, clock))
+        await acts.settle()
+        group = await enter(asyncio.TaskGroup())
+        tasks = [group.create_task(one()) for one in work]
+        yield serving
+        for task in tasks:
+            task.cancel()
+
+
+def _requests(relay: Relay) -> Callable[[], Requests | None]:
+    return lambda: relay.rules.requests
+
+
+def _kept_back(reserve: Reserve) -> bool:
+    """Keep room back, but for what it takes to open the stores: deletions must be obeyed."""
+    reserve.take()
+    reserve.make_way()
+    return reserve.is_held
+
+
+def _imports(relay: Relay) -> Callable[[Offer], Verdict]:
+    def judge(offer: Offer) -> Verdict:
+        return relay.rules.imports(offer)  # those of the moment
+
+    return judge
+
+
+def _consults(relay: Relay) -> Callable[[Offer], Awaitable[Verdict]]:
+    async def consult(offer: Offer) -> Verdict:
+        asked = relay.rules.consult
+        return ACCEPTED if asked is None else await asked(offer)
+
+    return consult

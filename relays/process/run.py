@@ -1,0 +1,306 @@
+"""One running relay: its folder and lock, its address, and its end.
+
+The folder holds `events.db`, `relay.lock` (held for as long as the relay runs) and, while it
+listens, `relay.json` with `pid`, `url` and `started` (seconds).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from nostr_client.errors import ConfigError, InvalidData, StoreError
+from nostr_client.paths import FolderLock, write_private
+from nostr_client.protocol.urls import normalize_relay_url
+from relays.config.relay_config import RelayConfig
+from relays.config.sub_relays import ROOT, Room, local_urls
+from relays.folder import Note, opened, running
+from relays.networks import Networks
+from relays.process.assembly import Serving, serve
+from relays.server.connections import Gate
+from relays.server.listen import listen
+from relays.server.systemd import ALIVE, READY, STOPPING, Supervisor
+from relays.server.tls import Certificate, certificate
+from relays.web.proxies import Proxies
+from relays.web.token import read_token
+
+DATABASE: Final = f"{ROOT}.db"
+KEEP: Final = "keep"
+USERS: Final = "users"
+"""A relay that ends when nobody uses it stays while its folder has a file `keep`, or a lock in the
+folder `users` is held: each by a program that wants it there, suspended or not."""
+LOOK: Final = 1.0
+"""Seconds between two looks at whether the configuration or the certificate changed."""
+
+_log = logging.getLogger(__name__)
+
+
+def service_urls(address: str, public: tuple[str, ...], path: str = "/") -> set[str]:
+    """Every URL that means the room at `path` when somebody signs for it (NIP-42, 62, 98).
+
+    The public ones, or where there are none the local ones: whoever is to sign for a public relay
+    must not be made to sign for a name that every machine has. Raises ConfigError for one that is
+    none.
+    """
+    try:
+        return {normalize_relay_url(url) for url in public or local_urls(address, path)}
+    except InvalidData as error:
+        raise ConfigError(f"--url: {error}") from None
+
+
+class Source(msgspec.Struct, frozen=True):
+    """Where the configuration comes from, so that it can be read again: `read` raises ConfigError.
+    `path` is the file that is watched, if there is one."""
+
+    read: Callable[[], RelayConfig]
+    path: Path | None = None
+
+
+class Ends(msgspec.Struct, frozen=True, kw_only=True):
+    """What ends a relay beside signals: the end of standard input, if `stop_on_eof`; `idle` seconds
+    in which nobody was here who was let in, nor wanted it to stay (`KEEP`, `USERS`)."""
+
+    stop_on_eof: bool = False
+    idle: float | None = None
+
+
+async def run(
+    config: RelayConfig, data: Path, *, source: Source | None = None, ends: Ends | None = None
+) -> None:
+    """Run a relay until SIGINT, SIGTERM, or what `ends` names.
+
+    Prints its address on standard output once it listens. A changed configuration is taken over
+    from `source` on SIGHUP and when its file changes. Raises StoreError when the folder is in use
+    or cannot be used, ConfigError when the address cannot be listened on.
+    """
+    with opened(data, new=True), running(data):
+        tls = certificate(config.web.tls_certificate, config.web.tls_key)
+        token = read_token(config.web.token_file)
+        proxies = Proxies(Networks(config.web.trusted_proxies), config.web.trusted_header)
+        listener = bind(config.host, config.port)
+        with listener:
+            address = _address(listener, config.host, secure=tls is not None)
+
+            def urls_of(room: Room) -> frozenset[str]:
+                return frozenset(service_urls(address, room.config.urls, room.path))
+
+            async with serve(config, data, urls_of, address=address) as serving:
+                gate = Gate(proxies, serving.keeper.banned_address, token)
+                context = None if tls is None else tls.context
+                async with listen(
+                    serving.relays, serving.site, listener, gate=gate, tls=context
+                ) as server:
+                    serving.keeper.on_change(server.judge_again)
+                    with _noted(data, Note(os.getpid(), address, int(time.time()))):
+                        renewal = Renewal(serving, source, tls)
+                        await _until_told_to_stop(
+                            ends or Ends(),
+                            renewal,
+                            idle=lambda: server.idle if not is_wanted(data) else 0.0,
+                            ready=lambda: _say(address, data),
+                        )
+
+
+class Renewal:
+    """Takes over what changed in the configuration and in the certificate, while clients stay."""
+
+    def __init__(
+        self, serving: Serving, source: Source | None, tls: Certificate | None = None
+    ) -> None:
+        self._serving = serving
+        self._source = source
+        self._tls = tls
+        self._first = serving.config
+        self._fault = ""
+        self._stamp = self._look()
+        self.asked = asyncio.Event()
+
+    async def run(self) -> None:
+        """Look every `LOOK` seconds, and when `asked`, until cancelled."""
+        while True:
+            try:
+                async with asyncio.timeout(LOOK):
+                    await self.asked.wait()
+            except TimeoutError:
+                pass
+            await self._renew(by_request=self.asked.is_set())
+            self.asked.clear()
+
+    async def _renew(self, *, by_request: bool) -> None:
+        stamp = self._look()
+        changed, self._stamp = stamp != self._stamp, stamp
+        try:
+            if self._source is not None and (changed or by_request):
+                config = self._source.read()
+                await self._serving.become(config)
+                _log.warning("the configuration was read again")
+                if late := _at_start_alone(self._first, config):
+                    _log.warning("only a restart will change %s", ", ".join(late))
+            if self._tls is not None and (by_request or self._tls.changed()):
+                self._tls.reload()
+                _log.warning("the certificate was read again")
+            self._fault = ""
+        except (ConfigError, StoreError) as error:
+            # A certificate is tried at each look: what is wrong with it is said once.
+            before, self._fault = self._fault, str(error)
+            if changed or by_request or self._fault != before:
+                _log.error("what changed is not in force: %s", error)
+
+    def _look(self) -> tuple[int, int, int] | None:
+        if self._source is None or self._source.path is None:
+            return None
+        try:
+            found = self._source.path.stat()
+        except OSError:  # being replaced
+            return self._stamp if hasattr(self, "_stamp") else None
+        return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def _at_start_alone(first: RelayConfig, now: RelayConfig) -> list[str]:
+    """The settings that hold from the start to the end, and are others now."""
+    held: list[tuple[str, object, object]] = [
+        (name, getattr(first, name), getattr(now, name)) for name in ("host", "port", "urls")
+    ]
+    held += [
+        (f"web.{name}", getattr(first.web, name), getattr(now.web, name))
+        for name in (
+            "trusted_proxies",
+            "trusted_header",
+            "tls_certificate",
+            "tls_key",
+            "token_file",
+        )
+    ]
+    return [name for name, before, after in held if before != after]
+
+
+def is_wanted(data: Path) -> bool:
+    """Does somebody want the relay in `data` to stay although nobody is connected?"""
+    if (data / KEEP).exists():
+        return True
+    for path in (data / USERS).glob("*.lock"):
+        try:
+            if 0 <= time.time() - path.stat().st_mtime < LOOK:
+                return True  # whoever has just made it may be about to lock it
+            with FolderLock(path):
+                path.unlink()  # of one that has ended; no name comes twice
+        except StoreError:
+            return True
+        except OSError:
+            continue  # it ended just now, and took its file along; nobody holds it
+    return False
+
+
+@contextlib.contextmanager
+def _noted(data: Path, note: Note) -> Iterator[None]:
+    write_private(data / "relay.json", msgspec.json.encode(note))
+    try:
+        yield
+    finally:
+        (data / "relay.json").unlink(missing_ok=True)
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A listening socket. It listens at once, so that a taken port shows now."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        family, kind, number, _, place = found[0]
+        listener = socket.socket(family, kind, number)
+    except (OSError, UnicodeError) as error:
+        reason = (isinstance(error, OSError) and error.strerror) or str(error)
+        raise ConfigError(f"cannot listen on {host}: {reason}") from None
+    try:
+        if sys.platform != "win32":
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(place)
+        listener.listen(1024)
+        listener.setblocking(False)
+    except (OSError, OverflowError) as error:
+        listener.close()
+        reason = (isinstance(error, OSError) and error.strerror) or str(error)
+        if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
+            reason = "the port is in use"
+        raise ConfigError(f"cannot listen on {host} port {port}: {reason}") from None
+    return listener
+
+
+def _address(listener: socket.socket, host: str, *, secure: bool) -> str:
+    port = listener.getsockname()[1]
+    scheme = "wss" if secure else "ws"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
+
+
+def _say(address: str, data: Path) -> None:
+    # Whoever started the relay may not listen any more, or where he keeps what it says may be full:
+    # that is no reason to end.
+    with contextlib.suppress(OSError):
+        sys.stdout.write(f"{address}\n")
+        sys.stdout.flush()
+    if sys.stderr.isatty():
+        sys.stderr.write(f"The relay keeps its events in {data}. Ctrl-C ends it.\n")
+
+
+async def _until_told_to_stop(
+    ends: Ends, renewal: Renewal, *, idle: Callable[[], float], ready: Callable[[], None]
+) -> None:
+    """`ready` is called when whoever hears of us may send signals; `idle` says for how long nobody
+    has been here."""
+    loop = asyncio.get_running_loop()
+    told = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if sys.platform == "win32":
+            signal.signal(number, lambda *_: loop.call_soon_threadsafe(told.set))
+        else:
+            loop.add_signal_handler(number, told.set)
+    if sys.platform != "win32":
+        loop.add_signal_handler(signal.SIGHUP, renewal.asked.set)
+    if ends.stop_on_eof:
+        threading.Thread(target=_read_to_end, args=(loop, told), daemon=True).start()
+    supervisor = Supervisor()
+    async with asyncio.TaskGroup() as group:
+        beside = [group.create_task(renewal.run()), group.create_task(_stay_alive(supervisor))]
+        if ends.idle is not None:
+            beside.append(group.create_task(_watch_idle(ends.idle, idle, told)))
+        ready()
+        supervisor.tell(READY)
+        await told.wait()
+        supervisor.tell(STOPPING)
+        for task in beside:
+            task.cancel()
+
+
+async def _watch_idle(limit: float, idle: Callable[[], float], told: asyncio.Event) -> None:
+    """Look every `LOOK` seconds: a lock is held or not, and tells nobody of it."""
+    while True:
+        await asyncio.sleep(LOOK)
+        if idle() >= limit:
+            told.set()
+
+
+async def _stay_alive(supervisor: Supervisor) -> None:
+    """Let the supervisor know, as often as it wants, that the loop turns."""
+    while supervisor.pulse:
+        supervisor.tell(ALIVE)
+        await asyncio.sleep(supervisor.pulse)
+
+
+def _read_to_end(loop: asyncio.AbstractEventLoop, told: asyncio.Event) -> None:
+    """Wait for the end of standard input, on a thread: not every kind of file can be watched."""
+    with contextlib.suppress(OSError):
+        while os.read(0, 4096):
+            pass
+    with contextlib.suppress(RuntimeError):  # the loop has ended before
+        loop.call_soon_threadsafe(told.set)

@@ -1,0 +1,1 @@
+"""Sockets: listening, TLS, connections, and the word to a supervisor."""

@@ -1,0 +1,189 @@
+"""All sockets together: who is let in, how many, and a clean end.
+
+One tick a second looks at all connections, instead of a timer for each: handshakes and messages
+that never end, clients that do not read, silent ones that may be gone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, Final, Protocol
+
+from nostr_client.protocol.messages import Notice
+from relays.engine.frames import text_frame
+from relays.engine.relay import POLICY, Relay
+from relays.networks import Networks
+from relays.web.http_types import HttpRequest, HttpResponse, Site
+from relays.web.proxies import Origin, Proxies
+from relays.web.token import refusal
+
+LINGER: Final = 2.0
+"""Seconds that a client has for its side of a closing connection."""
+GOING_AWAY: Final = 1001
+MOST_STRANGERS: Final = 1024
+"""Where a token is asked for, sockets that have not shown it; past that the oldest is closed. As
+many as are accepted in one go, so that the owner's is not pushed out before it has spoken."""
+_FAREWELL: Final = text_frame(
+    Notice("closing: this relay goes away, perhaps for a moment").encode()
+)
+"""Not every client shows the reason in a close frame."""
+
+
+class Connection(Protocol):
+    """One socket of a client."""
+
+    address: str
+    """The client's, as far as it is known."""
+    group: str
+    """Whose connections are counted together; empty: nobody's."""
+
+    def stop_reading(self) -> None: ...
+
+    def write(self, frames: bytes) -> None:
+        """Send frames made by `relays.engine.frames`, if it is a WebSocket."""
+
+    def drop(self, code: int, reason: str) -> None:
+        """Say why in a close frame, and end."""
+
+    def abort(self) -> None:
+        """End without a word."""
+
+    def tick(self, now: float) -> None:
+        """Look after this connection; called every second."""
+
+
+class Gate:
+    """Whose connection it is, and who may not have one."""
+
+    def __init__(
+        self,
+        proxies: Proxies | None = None,
+        banned: Callable[[str], str] = lambda address: "",
+        token: str = "",
+    ) -> None:
+        """`banned` gives the words for an address that is refused, empty for any other. With a
+        `token`, only those who show it are answered."""
+        self._proxies = proxies or Proxies(Networks(()))
+        self.banned = banned
+        self._token = token
+
+    def counts(self, peer: str) -> bool:
+        """Is it known at once that the client is the other end of a socket at `peer`?"""
+        return not self._token and not self._proxies.trusts(peer)
+
+    @property
+    def most_strangers(self) -> int | None:
+        """How many sockets may be open that are not admitted yet; None: as many as any others."""
+        return MOST_STRANGERS if self._token else None
+
+    def refusal(self, request: HttpRequest) -> HttpResponse | None:
+        """The answer to somebody who is not let in, if he is not."""
+        return refusal(self._token, request) if self._token else None
+
+    def origin(self, request: HttpRequest) -> Origin:
+        """Where a request came from."""
+        return self._proxies.origin(request.address, request.headers, secure=request.secure)
+
+
+class Server:
+    """The listening socket and its connections."""
+
+    def __init__(
+        self, relays: Mapping[str, Relay], site: Site, gate: Gate, group: asyncio.TaskGroup
+    ) -> None:
+        """`relays` by the paths of their URLs. The first one's limits hold for all sockets."""
+        self.relays = relays
+        self.relay = next(iter(relays.values()))
+        self.site = site
+        self.gate = gate
+        self._tasks = group
+        self.connections: set[Connection] = set()
+        self._strangers: dict[Connection, None] = {}
+        """Those whose request is not known yet, oldest first."""
+        self._admitted: set[Connection] = set()
+        self._groups: Counter[str] = Counter()
+        self._empty = asyncio.Event()
+        self._empty.set()
+        self.partial_bytes = 0
+        self.now = asyncio.get_running_loop().time()
+        self._used = self.now
+
+    def add(self, connection: Connection) -> None:
+        self.connections.add(connection)
+        self._groups[connection.group] += 1
+        self._empty.clear()
+        self._strangers[connection] = None
+        most = self.gate.most_strangers
+        if most is not None and len(self._strangers) > most:
+            oldest = next(iter(self._strangers))
+            del self._strangers[oldest]
+            oldest.abort()
+
+    def admit(self, connection: Connection) -> None:
+        """Its request was let in."""
+        self._strangers.pop(connection, None)
+        self._admitted.add(connection)
+
+    @property
+    def idle(self) -> float:
+        """Seconds since somebody who was let in was here; 0 while somebody is."""
+        return 0.0 if self._admitted else self.now - self._used
+
+    def remove(self, connection: Connection) -> None:
+        self._strangers.pop(connection, None)
+        if connection in self._admitted:
+            self._admitted.discard(connection)
+            self._used = self.now
+        self.connections.discard(connection)
+        self._groups[connection.group] -= 1
+        if not self._groups[connection.group]:
+            del self._groups[connection.group]
+        if not self.connections:
+            self._empty.set()
+
+    def regroup(self, connection: Connection, group: str) -> None:
+        """It is known now whose connection this is."""
+        self._groups[connection.group] -= 1
+        connection.group = group
+        self._groups[group] += 1
+
+    def start(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do something for a connection, beside all else."""
+        self._tasks.create_task(work)
+
+    def judge_again(self) -> None:
+        """Close the connections of addresses that are banned now."""
+        for connection in list(self.connections):
+            if connection.address and (reason := self.gate.banned(connection.address)):
+                connection.drop(POLICY, reason)
+
+    def over_share(self, group: str) -> int:
+        """How many connections more than its share `group` has; 0 or less: none."""
+        limits = self.relay.limits
+        share = min(limits.connections_of_address, max(1, limits.connections // 2))
+        return self._groups[group] - share if group else 0
+
+    async def tick(self) -> None:
+        """Look after all connections until cancelled."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(1.0)
+            self.now = loop.time()
+            for connection in list(self.connections):
+                connection.tick(self.now)
+            for relay in set(self.relays.values()):
+                relay.bound_all()
+
+    async def close(self) -> None:
+        """Tell every client that the relay goes away, and let each have `LINGER` to hear it."""
+        for connection in list(self.connections):
+            connection.write(_FAREWELL)
+            connection.drop(GOING_AWAY, "the relay is closing")
+        try:
+            async with asyncio.timeout(LINGER):
+                await self._empty.wait()
+        except TimeoutError:
+            for connection in list(self.connections):
+                connection.abort()

@@ -1,0 +1,1 @@
+"""Other relays: what is fetched from them, sent to them and mirrored."""

@@ -1,0 +1,293 @@
+"""Events between this relay's store and one peer: fetched by id, sent by id; counted, bounded.
+
+Rules
+- What comes is verified by the pool and judged as an import is (`Taker`), part by part as it comes:
+  what waits is bounded by the pool.
+- What goes was stored here, so it is true. Two things stay: what its author alone may publish
+  (NIP-70), and private messages, unless they are asked for by their kind: here they are shown only
+  to those whom they name, and nobody knows what the peer does.
+- What is refused for now is tried again, some times; what is refused for good is counted with the
+  peer's words. A peer that takes nothing of the first `PATIENCE` events is not sent the others.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterator, Sequence
+from typing import Any, Final, TypeVar
+
+import msgspec
+
+from nostr_client.errors import ConnectFailed, ConnectionLost, Refused, RelayError, RelayTimeout
+from nostr_client.net.pool import RelayPool
+from nostr_client.net.report import Answer
+from nostr_client.net.session.paging import Paging
+from nostr_client.net.session.subscriptions import BEYOND_LIMIT, TOO_MANY
+from nostr_client.net.subscription import Arrival, Ended, EndOfStored
+from nostr_client.protocol.event import Event
+from nostr_client.protocol.filters import Filter
+from nostr_client.safe_text import safe_line
+from nostr_client.store.visibility import PRIVATE
+from relays.engine.importing import Taker, count_reason
+from relays.sync.rejected_ids import Unwanted
+
+IDS: Final = 100
+"""Events that one REQ asks for by id."""
+REQUESTS: Final = 8
+"""Such REQs at the same time."""
+SENDING: Final = 100
+"""Events that are sent before their OKs are waited for."""
+SENDERS: Final = 4
+"""So many times as many are under way, once the first had their answers."""
+PATIENCE: Final = 500
+IDLE: Final = 60.0
+"""Seconds that a peer may be silent while it owes us something."""
+PAUSES: Final = (2.0, 10.0, 30.0)
+"""Seconds before what was refused for now is tried again."""
+PAUSES_IN_ALL: Final = 30
+REMEMBERED: Final = 100_000
+"""Events that came: so many are not sent back."""
+_FOR_NOW: Final = ("rate-limited", "error")
+_WORDS: Final = 100
+
+T = TypeVar("T")
+Read = Callable[[list[Event]], Awaitable[object]]
+
+
+class Sent(msgspec.Struct):
+    """What became of what was to be sent. `kept` stayed here, and `reasons` are the peer's words,
+    by how often; `unsent`: the peer takes nothing, so these were not offered."""
+
+    accepted: int = 0
+    duplicate: int = 0
+    unsent: int = 0
+    kept: Counter[str] = msgspec.field(default_factory=Counter)
+    reasons: Counter[str] = msgspec.field(default_factory=Counter)
+
+    @property
+    def refused(self) -> int:
+        return self.reasons.total()
+
+    @property
+    def hopeless(self) -> bool:
+        """Does the peer take nothing?"""
+        return self.refused >= PATIENCE and not self.accepted + self.duplicate
+
+    def __str__(self) -> str:
+        head = f"accepted {self.accepted}, duplicate {self.duplicate}, refused {self.refused}"
+        unsent = [f"{self.unsent} not sent: the relay takes nothing"] if self.unsent else []
+        lists = ((self.reasons, "refused"), (self.kept, "kept here"))
+        why = [
+            f"  {count} x {word}: {reason}"
+            for reasons, word in lists
+            for reason, count in reasons.most_common()
+        ]
+        return "\n".join([", ".join([head, *unsent]), *why])
+
+
+class Carrier:
+    """Carries between the store of `taker` and the peer `url`."""
+
+    def __init__(
+        self, pool: RelayPool, url: str, taker: Taker, unwanted: Unwanted | None = None
+    ) -> None:
+        self.url = url
+        self.unwanted = Unwanted() if unwanted is None else unwanted
+        self.sent = Sent()
+        self.missing = 0
+        """Events that the peer has said to hold and did not send."""
+        self.taker = taker
+        self._pool = pool
+        self._pauses = PAUSES_IN_ALL
+        self._came: dict[str, None] = {}
+
+    def rested(self) -> None:
+        """It is a new day: there is patience again."""
+        self._pauses = PAUSES_IN_ALL
+
+    # Down
+
+    async def fetch(self, ids: Collection[bytes]) -> None:
+        """Fetch these events from the peer. Raises RelayError; what came before is stored."""
+        parts = _parts([id for id in ids if id not in self.unwanted], IDS)
+
+        async def work() -> None:
+            for part in parts:  # shared: each takes the next
+                await self._fetch({id.hex() for id in part})
+
+        await _together(work() for _ in range(REQUESTS))
+
+    async def _fetch(self, wanted: set[str]) -> None:
+        async def read(events: list[Event]) -> None:
+            held = {event.id for event in await self.take(events)}
+            ids = {event.id for event in events}
+            wanted.difference_update(ids)
+            self.unwanted.add(map(bytes.fromhex, ids - held))
+
+        for pause in (*PAUSES, 0.0):
+            try:
+                await self.read(Filter(ids=frozenset(wanted), limit=len(wanted)), read)
+                break
+            except Refused as refusal:
+                if not pause or self._pauses <= 0 or refusal.prefix not in _FOR_NOW:
+                    raise
+                await self._wait(pause)
+        self.missing += len(wanted)
+
+    async def take(self, events: Sequence[Event]) -> list[Event]:
+        """Judge and store verified events of the peer; returns those held now.
+
+        Raises StoreError.
+        """
+        for event in events:
+            self._came[event.id] = None
+        while len(self._came) > REMEMBERED:
+            del self._came[next(iter(self._came))]
+        return await self.taker.save([event for event in events if self.taker.admit(event)])
+
+    async def count(self, filter: Filter) -> int | None:
+        """How many events of `filter` the peer has, if it says so exactly (NIP-45)."""
+        [answer] = await self._pool.count([filter], [self.url])
+        return None if answer.approximate else answer.count
+
+    def came(self, event: Event) -> bool:
+        """Did the peer send us this, not long ago?"""
+        return event.id in self._came
+
+    async def read(
+        self, filter: Filter, on_events: Read, paging: Paging | None = None
+    ) -> EndOfStored:
+        """Hand the peer's stored events of `filter`, verified, to `on_events`; is that all of them?
+
+        Raises Refused, ConnectFailed, ConnectionLost, RelayTimeout.
+        """
+        lost = False
+        paging = paging or Paging()
+        async with self._pool.subscribe([filter], [self.url], live=False, paging=paging) as sub:
+            while True:
+                try:
+                    async with asyncio.timeout(IDLE):
+                        batch = await sub.next_batch()
+                except TimeoutError:
+                    raise RelayTimeout(self.url, f"timeout: no event within {IDLE:g} s") from None
+                if batch is None:
+                    raise ConnectionLost(self.url, "the pool is closed")
+                if events := [item.event for item in batch if isinstance(item, Arrival)]:
+                    await on_events(events)
+                for item in batch:
+                    if isinstance(item, EndOfStored):
+                        return item
+                    if isinstance(item, Ended):
+                        if item.reason in (TOO_MANY, BEYOND_LIMIT):
+                            return EndOfStored(self.url, complete=False)
+                        if lost or not item.reason.startswith("lost: "):
+                            raise error_of(item)
+                        lost = True  # it may have closed an idle socket just now: once more
+
+    # Up
+
+    async def send(self, ids: Collection[bytes], filter: Filter) -> None:
+        """Send these events, which match `filter`. Raises RelayError when there is no answer."""
+        parts = _parts(ids, SENDING)
+
+        async def work() -> None:
+            for part in parts:  # shared: each takes the next
+                await self._send(part, filter)
+
+        if first := next(parts, None):
+            await self._send(first, filter)
+        await _together(work() for _ in range(SENDERS))
+
+    async def _send(self, ids: Sequence[bytes], filter: Filter) -> None:
+        held = await self.taker.store.known([id.hex() for id in ids])
+        events = [Event.from_trusted(data) for data in held.values()]
+        await self.send_events(sorted(events, key=lambda event: event.created_at), [filter])
+
+    async def send_events(self, events: list[Event], filters: Sequence[Filter]) -> None:
+        """Send at most `SENDING` events, which match `filters`. Raises as `send` does."""
+        if self.sent.hopeless:
+            self.sent.unsent += len(events)
+            return
+        named = frozenset[int]().union(*(one.kinds or () for one in filters))
+        events = [event for event in events if self._goes(event, named)]
+        for pause in (*PAUSES, 0.0):
+            answers = await self.offer(events)
+            if events and all(answer.accepted is None for answer in answers):
+                raise _silence(self.url, answers[0].problem)
+            later: list[Event] = []
+            again = pause and self._pauses > 0
+            for event, answer in zip(events, answers, strict=True):
+                if again and answer.accepted is False and answer.prefix in _FOR_NOW:
+                    later.append(event)
+                else:
+                    self._count(answer)
+            if not later:
+                return
+            events = later
+            await self._wait(pause)
+
+    async def offer(self, events: Sequence[Event]) -> list[Answer]:
+        """Publish `events` to the peer; its answers, in their order."""
+        reports = await _together(
+            self._pool.publish(event, [self.url], timeout=IDLE) for event in events
+        )
+        return [report.answers[0] for report in reports]
+
+    def _goes(self, event: Event, kinds: Collection[int]) -> bool:
+        if event.is_protected:
+            self.sent.kept["protected, for its author alone to publish"] += 1
+        elif event.kind in PRIVATE and event.kind not in kinds:
+            self.sent.kept["a private message, of a kind that was not asked for"] += 1
+        else:
+            expires = event.expiration
+            return expires is None or expires > time.time()
+        return False
+
+    def _count(self, answer: Answer) -> None:
+        if answer.accepted is None:
+            count_reason(self.sent.reasons, safe_line(answer.problem, _WORDS))
+        elif not answer.accepted:
+            words = f"{answer.prefix}: {answer.reason}" if answer.prefix else answer.reason
+            count_reason(self.sent.reasons, safe_line(words, _WORDS) or "without a reason")
+        elif answer.prefix == "duplicate":
+            self.sent.duplicate += 1
+        else:
+            self.sent.accepted += 1
+
+    async def _wait(self, pause: float) -> None:
+        self._pauses -= 1
+        await asyncio.sleep(pause)
+
+
+def _parts(ids: Collection[bytes], size: int) -> Iterator[list[bytes]]:
+    ordered = list(ids)
+    return (ordered[start : start + size] for start in range(0, len(ordered), size))
+
+
+async def _together(work: Iterator[Coroutine[Any, Any, T]]) -> list[T]:
+    """The results of all. The first error ends the others, and is raised as it is."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(one) for one in work]
+    except ExceptionGroup as group_error:
+        raise group_error.exceptions[0] from None
+    return [task.result() for task in tasks]
+
+
+def error_of(ended: Ended) -> RelayError:
+    """Why nothing comes any more, as an error."""
+    if ended.prefix or not ended.reason.startswith(("connect:", "lost:")):
+        return Refused(ended.url, ended.prefix, ended.reason)
+    return _silence(ended.url, ended.reason)
+
+
+def _silence(url: str, problem: str) -> RelayError:
+    """Why there was no answer, as an error."""
+    step, _, words = problem.partition(": ")
+    if step == "connect":
+        return ConnectFailed(url, words)
+    if step == "lost":
+        return ConnectionLost(url, words)
+    return RelayTimeout(url, problem)

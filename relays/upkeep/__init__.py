@@ -1,1 +1,0 @@
-"""What a keeper does about a relay, beside it while it runs."""

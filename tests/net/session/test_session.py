@@ -1,0 +1,728 @@
+"""The client session, frame by frame: no sockets, no clock."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nostr_client.net.health import RelayHealth
+from nostr_client.net.outcome import How, how_refused
+from nostr_client.net.session import effects as fx
+from nostr_client.net.session.auth import OK_WAIT
+from nostr_client.net.session.paging import Paging
+from nostr_client.net.session.req_split import (
+    MAX_FILTERS,
+    MAX_REQUEST,
+    OVERLAP,
+    requests_for,
+    resumed,
+)
+from nostr_client.net.session.session import MAX_OFFENCES, ClientSession
+from nostr_client.net.session.subscriptions import (
+    BEYOND_LIMIT,
+    LIMIT_PLUS,
+    LIMIT_TIMES,
+    RETRY_FIRST,
+    TOO_MANY,
+)
+from nostr_client.protocol.event import Draft
+from nostr_client.protocol.filters import Filter, matches_any
+from tests.net.scripted import ALICE, BOB, note
+
+NOW = 1_800_000_000
+NOTES = Filter.of(kinds=[1])
+
+
+class Harness:
+    """A session with its effects sorted into what went out and what happened."""
+
+    def __init__(self, *, can_authenticate: bool = False) -> None:
+        self.health = RelayHealth("wss://relay.example.com")
+        self.session = ClientSession(self.health, can_authenticate=can_authenticate)
+        self.sent: list[list[Any]] = []
+        self.happened: list[fx.Effect] = []
+
+    def do(self, effects: fx.Effects) -> None:
+        for effect in effects:
+            if isinstance(effect, fx.Send):
+                self.sent.append(json.loads(effect.frame))
+            else:
+                self.happened.append(effect)
+
+    def hear(self, *parts: Any) -> None:
+        self.do(self.session.receive([json.dumps(parts).encode()], NOW))
+
+    def event(self, wire: str, event: Any) -> None:
+        self.hear("EVENT", wire, json.loads(event.json))
+
+    def open(self) -> None:
+        self.do(self.session.opened(NOW))
+
+    def subscribe(self, *filters: Filter, key: int = 1, live: bool = True) -> str:
+        self.do(self.session.subscribe(key, filters or (NOTES,), live=live, now=NOW))
+        return self.sent[-1][1] if self.sent else ""
+
+    def take(self) -> tuple[list[list[Any]], list[fx.Effect]]:
+        sent, self.sent = self.sent, []
+        happened, self.happened = self.happened, []
+        return sent, happened
+
+
+def test_wishes_made_before_the_connection_are_sent_when_it_opens() -> None:
+    h = Harness()
+    event = note("hello")
+    h.do(h.session.subscribe(1, [NOTES], live=True, now=NOW))
+    h.do(h.session.publish(event))
+    h.do(h.session.count(2, [NOTES]))
+    assert h.take() == ([], [])
+    assert h.session.wanted
+    h.open()
+    assert h.sent == [
+        ["REQ", "s1", {"kinds": [1]}],
+        ["EVENT", json.loads(event.json)],
+        ["COUNT", "s2", {"kinds": [1]}],
+    ]
+
+
+def test_stored_then_live() -> None:
+    h = Harness()
+    h.open()
+    wire = h.subscribe()
+    old, new = note("old"), note("new")
+    h.event(wire, old)
+    h.hear("EOSE", wire, ["finish"])
+    h.event(wire, new)
+    assert h.take()[1] == [
+        fx.Events(1, [old], live=False),
+        fx.StoredEnd(1, complete=True),
+        fx.Events(1, [new], live=True),
+    ]
+    h.do(h.session.unsubscribe(1))
+    assert h.take()[0] == [["CLOSE", wire]]
+    assert not h.session.wanted
+    h.event(wire, note("late"))
+    h.hear("EOSE", wire)
+    assert h.take() == ([], [])
+    assert h.health.counters.stray == 2
+
+
+def test_events_of_one_call_come_in_one_batch() -> None:
+    h = Harness()
+    h.open()
+    wire = h.subscribe()
+    events = [note(f"n{i}") for i in range(5)]
+    frames = [b'["EVENT","%b",%b]' % (wire.encode(), event.json) for event in events]
+    assert h.session.receive(frames, NOW) == [fx.Events(1, events, live=False)]
+
+
+def test_without_live_the_subscription_is_closed_at_eose() -> None:
+    h = Harness()
+    h.open()
+    wire = h.subscribe(live=False)
+    h.hear("EOSE", wire, ["more"])
+    sent, happened = h.take()
+    assert sent[-1] == ["CLOSE", wire]
+    assert happened == [fx.StoredEnd(1, complete=False)]
+    assert not h.session.wanted
+
+
+def test_what_nobody_asked_for_is_dropped_and_counted() -> None:
+    h = Harness()
+    h.open()
+    wire = h.subscribe()
+    h.take()
+    h.event(wire, note("reaction", kind=7))
+    h.event("other", note("hello"))
+    h.hear("EOSE", "other")
+    h.hear("OK", "0" * 64, True, "")
+    h.hear("CLOSED", "other", "error: what?")
+    h.hear("COUNT", "other", {"count": 1})
+    h.hear("FROB", 1)
+    h.hear("NOTICE", "slow down " + "x" * 1000)
+    for garbage in (b"", b"{}", b"[]", b"[1]", b'["EVENT"]', b"\xff", b'["EVENT","s1",{}]'):
+        h.do(h.session.receive([garbage], NOW))
+    assert h.take() == ([], [])
+    n = h.health.counters
+    assert (n.mismatched, n.stray, n.unknown, n.notices, n.malformed) == (1, 5, 1, 1, 7)
+    assert n.frames == 15
+    assert len(h.health.last_word) == 500
+
+
+def test_resumes_from_the_newest_seen_once_history_was_read() -> None:
+    h = Harness()
+    h.open()
+    wire = h.subscribe(Filter.of(kinds=[1], limit=100))
+    h.event(wire, note("new", NOW - 5000))
+    h.event(wire, note("old", NOW - 90_000))
+    h.hear("EOSE", wire)
+    h.take()
+    h.do(h.session.lost("lost: gone"))
+    assert h.take()[1] == [fx.Stopped(1, "", "lost: gone", final=False, how=How.LOST)]
+    h.open()
+    ((label, second, asked),), _ = h.take()
+    assert label == "REQ"
+    assert second != wire
+    assert asked == {"kinds": [1], "since": NOW - 5000 - OVERLAP}
+    h.event(wire, note("of the old connection"))
+    assert h.take()[1] == []
+
+
+def test_starts_over_when_history_was_not_finished() -> None:
+    h = Harness()
+    h.open()
+    wire = h.subscribe(Filter.of(kinds=[1], limit=100))
+    h.event(wire, note("newest comes first", NOW - 5))
+    h.do(h.session.lost("lost: gone"))
+    h.take()
+    h.open()
+    assert h.take()[0][0][2] == {"kinds": [1], "limit": 100}
+
+
+def test_resuming_goes_page_by_page_and_keeps_its_mark_until_it_is_done() -> None:
+    h = Harness()
+    h.open()
+    wire = h.subscribe()
+    h.event(wire, note("known", NOW - 9000))
+    h.hear("EOSE", wire)
+    h.do(h.session.lost("lost: gone"))
+    h.take()
+    for _ in range(2):  # lost again in the middle of it
+        h.open()
+        ((_, wire, asked),), _ = h.take()
+        assert asked == {"kinds": [1], "since": NOW - 9000 - OVERLAP}
+        h.event(wire, note("newest", NOW - 10))
+        h.event(wire, note("newer", NOW - 20))
+        h.hear("EOSE", wire, ["more"])
+        ((label, second, asked),), _ = h.take()
+        assert label == "REQ"
+        assert asked == {"kinds": [1], "since": NOW - 9000 - OVERLAP, "until": NOW - 20}
+        h.event(wire, note("live", NOW))
+        (live,) = h.take()[1]
+        assert isinstance(live, fx.Events)
+        assert live.live
+        h.do(h.session.lost("lost: gone"))
+        h.take()
+    h.open()
+    wire = h.take()[0][0][1]
+    h.event(wire, note("newest", NOW - 10))
+    h.hear("EOSE", wire, ["more"])
+    second = h.take()[0][0][1]
+    h.hear("EOSE", second, ["finish"])
+    sent, happened = h.take()
+    assert sent == [["CLOSE", second]]
+    assert happened == [fx.StoredEnd(1, complete=True, pages=2)]
+    h.do(h.session.lost("lost: gone"))
+    h.take()
+    h.open()
+    assert h.take()[0][0][2]["since"] == NOW - 10 - OVERLAP
+
+
+def test_the_next_page_is_asked_for_at_once() -> None:
+    h = Harness()
+    h.open()
+    paging = Paging()
+    h.do(h.session.subscribe(1, [NOTES], live=False, now=NOW, paging=paging))
+    wire = h.take()[0][0][1]
+    frames = [
+        b'["EVENT","%b",%b]' % (wire.encode(), note(f"{i}", 5000 - i).json) for i in range(100)
+    ]
+    effects = h.session.receive([*frames, b'["EOSE","%b"]' % wire.encode()], NOW)
+    assert isinstance(effects[0], fx.Events)
+    h.do(effects[1:])
+    sent, happened = h.take()
+    assert sent == [["REQ", "s2", {"kinds": [1], "until": 4901}], ["CLOSE", wire]]
+    assert happened == []
+    h.event("s2", note("too new", 6000))
+    assert h.health.counters.mismatched == 1
+    h.hear("CLOSED", "s2", "rate-limited: no more")
+    assert h.take()[1] == [fx.Stopped(1, "rate-limited", "no more", final=True)]
+
+
+def test_more_than_was_wanted_ends_it() -> None:
+    h = Harness()
+    h.open()
+    h.do(h.session.subscribe(1, [NOTES], live=False, now=NOW, paging=Paging(most=3)))
+    for i in range(4):
+        h.event("s1", note(f"{i}"))
+    sent, happened = h.take()
+    assert sent[-1] == ["CLOSE", "s1"]
+    assert happened[-1] == fx.Stopped(1, "", TOO_MANY, final=True, how=How.INCOMPLETE)
+    assert not h.session.wanted
+
+
+def test_a_relay_that_knows_no_limit_is_not_listened_to() -> None:
+    h = Harness()
+    h.open()
+    limited = Filter.of(kinds=[1], limit=20), Filter.of(authors=[ALICE.public_key.hex], limit=10)
+    wire = h.subscribe(*limited)
+    most = 30 * LIMIT_TIMES + LIMIT_PLUS
+    for i in range(most):
+        h.event(wire, note(f"{i}"))
+    sent, happened = h.take()
+    assert len(sent) == 1
+    assert sum(len(e.events) for e in happened if isinstance(e, fx.Events)) == most
+    h.event(wire, note("one more"))
+    assert h.take() == (
+        [["CLOSE", wire]],
+        [fx.Stopped(1, "", BEYOND_LIMIT, final=True, how=How.INCOMPLETE)],
+    )
+    assert h.health.counters.excessive == 1
+    assert not h.session.wanted
+    h.event(wire, note("late"))
+    assert h.take() == ([], [])
+
+
+def test_a_limit_says_nothing_of_what_is_new() -> None:
+    h = Harness()
+    h.open()
+    limited, free = h.subscribe(Filter.of(kinds=[1], limit=1)), h.subscribe(NOTES, key=2)
+    h.hear("EOSE", limited)
+    for i in range(LIMIT_PLUS + 10):
+        h.event(limited, note(f"{i}"))
+        h.event(free, note(f"{i}"))
+    assert h.health.counters.excessive == 0
+    assert not [effect for effect in h.happened if isinstance(effect, fx.Stopped)]
+
+
+def test_each_page_has_its_limit() -> None:
+    h = Harness()
+    h.open()
+    filters = [Filter.of(kinds=[1], limit=150)]
+    h.do(h.session.subscribe(1, filters, live=False, now=NOW, paging=Paging()))
+    for i in range(150 * LIMIT_TIMES + LIMIT_PLUS + 1):
+        h.event("s1", note(f"{i}", NOW - i))
+    assert h.happened[-1] == fx.Stopped(1, "", BEYOND_LIMIT, final=True, how=How.INCOMPLETE)
+
+
+def test_an_event_from_the_future_does_not_hide_what_comes() -> None:
+    h = Harness()
+    h.open()
+    wire = h.subscribe()
+    h.event(wire, note("from 2200", 7_258_118_400))
+    h.hear("EOSE", wire)
+    h.do(h.session.lost("lost: gone"))
+    h.take()
+    h.open()
+    assert h.take()[0][0][2]["since"] == NOW - OVERLAP
+
+
+def test_a_subscription_without_history_catches_up_after_an_outage() -> None:
+    h = Harness()
+    h.open()
+    wire = h.subscribe(Filter.of(kinds=[1], limit=0))
+    h.hear("EOSE", wire)
+    h.do(h.session.lost("lost: gone"))
+    h.take()
+    h.do(h.session.opened(NOW + 100))
+    assert h.take()[0][0][2] == {"kinds": [1], "since": NOW - OVERLAP}
+
+
+def test_an_outage_is_told_once() -> None:
+    h = Harness()
+    h.subscribe()
+    h.do(h.session.lost("connect: refused", How.UNREACHABLE))
+    h.do(h.session.lost("connect: refused", How.UNREACHABLE))
+    assert h.take()[1] == [fx.Stopped(1, "", "connect: refused", final=False, how=How.UNREACHABLE)]
+    h.open()
+    h.do(h.session.lost("lost: gone"))
+    assert h.take()[1] == [fx.Stopped(1, "", "lost: gone", final=False, how=How.LOST)]
+
+
+def test_closed_for_now_is_asked_again_later_and_later() -> None:
+    h = Harness()
+    h.open()
+    delays = []
+    for _ in range(3):
+        wire = h.sent[-1][1] if h.sent else h.subscribe()
+        h.take()
+        h.hear("CLOSED", wire, "rate-limited: slow down")
+        stopped, later = h.happened[-1], h.happened[-2]
+        assert stopped == fx.Stopped(1, "rate-limited", "slow down", final=False)
+        assert isinstance(later, fx.Later)
+        delays.append(later.delay)
+        h.take()
+        h.do(h.session.wake(later.token, NOW))
+        assert h.sent[-1][0] == "REQ"
+    assert delays == [RETRY_FIRST, RETRY_FIRST * 2, RETRY_FIRST * 4]
+    assert h.health.last_word == "rate-limited: slow down"
+
+
+def test_closed_for_good() -> None:
+    for text in ("blocked: go away", "invalid: too many filters", "unsupported: search"):
+        h = Harness()
+        h.open()
+        wire = h.subscribe()
+        h.hear("CLOSED", wire, text)
+        prefix, _, reason = text.partition(": ")
+        assert h.take()[1] == [fx.Stopped(1, prefix, reason, final=True, how=how_refused(prefix))]
+        assert not h.session.wanted
+
+
+def test_a_fetch_does_not_wait_for_a_relay_that_closed_it() -> None:
+    h = Harness()
+    h.open()
+    wire = h.subscribe(live=False)
+    h.hear("CLOSED", wire, "error: busy")
+    assert h.take()[1] == [fx.Stopped(1, "error", "busy", final=True)]
+
+
+def test_publish_is_answered_and_survives_a_lost_connection() -> None:
+    h = Harness()
+    h.open()
+    event = note("hello")
+    h.do(h.session.publish(event))
+    h.do(h.session.publish(event))
+    assert len(h.take()[0]) == 1
+    h.do(h.session.lost("lost: gone"))
+    h.open()
+    assert h.take()[0] == [["EVENT", json.loads(event.json)]]
+    h.hear("OK", event.id, False, "blocked: no")
+    assert h.take()[1] == [fx.Answered(event.id, False, "blocked: no")]
+    assert not h.session.wanted
+    assert h.health.last_word == "blocked: no"
+
+
+def test_count() -> None:
+    h = Harness()
+    h.open()
+    h.do(h.session.count(5, [NOTES]))
+    h.hear("COUNT", "s1", {"count": 12, "approximate": True})
+    assert h.take()[1] == [fx.Counted(5, 12, True, b"", "")]
+    h.do(h.session.count(6, [NOTES]))
+    h.hear("CLOSED", "s2", "unsupported: no counts")
+    assert h.take()[1] == [fx.Counted(6, None, False, b"", "unsupported: no counts")]
+    h.do(h.session.count(7, [NOTES]))
+    h.take()
+    h.do(h.session.uncount(7))
+    assert h.take()[0] == [["CLOSE", "s3"]]
+
+
+def test_nobody_is_authenticated_without_being_asked() -> None:
+    h = Harness(can_authenticate=True)
+    h.open()
+    h.hear("AUTH", "challenge")
+    h.subscribe()
+    assert not any(isinstance(e, fx.AskAuth) for e in h.happened)
+    without = Harness()
+    without.open()
+    without.hear("AUTH", "challenge")
+    wire = without.subscribe()
+    without.hear("CLOSED", wire, "auth-required: members only")
+    assert without.take()[1] == [
+        fx.Stopped(1, "auth-required", "members only", final=True, how=How.NOT_ALLOWED)
+    ]
+
+
+def auth_event(challenge: str) -> Any:
+    tags = (("relay", "wss://relay.example.com"), ("challenge", challenge))
+    return Draft(kind=22242, tags=tags).sign(BOB, NOW)
+
+
+def test_authentication_repeats_what_was_refused_once() -> None:
+    h = Harness(can_authenticate=True)
+    h.open()
+    event = note("hello")
+    wire = h.subscribe()
+    h.do(h.session.publish(event))
+    h.do(h.session.count(9, [NOTES]))
+    h.take()
+    h.hear("CLOSED", wire, "auth-required: members only")
+    assert isinstance(h.happened[0], fx.Later)  # no challenge has come
+    h.take()
+    h.hear("AUTH", "c1")
+    h.hear("OK", event.id, False, "auth-required: members only")
+    h.hear("CLOSED", "s2", "auth-required: members only")
+    sent, happened = h.take()
+    assert happened == [fx.AskAuth("c1")]
+    assert sent == []
+    login = auth_event("c1")
+    h.do(h.session.authenticate("c0", auth_event("c0"), NOW))
+    assert h.take() == ([], [])  # an answer to some other challenge
+    h.do(h.session.authenticate("c1", login, NOW))
+    assert h.take()[0] == [["AUTH", json.loads(login.json)]]
+    h.hear("OK", login.id, True, "")
+    sent, _ = h.take()
+    assert [frame[0] for frame in sent] == ["REQ", "EVENT", "COUNT"]
+    h.hear("CLOSED", sent[0][1], "auth-required: members only")
+    h.hear("OK", event.id, False, "auth-required: members only")
+    h.hear("CLOSED", sent[2][1], "auth-required: members only")
+    assert h.take()[1] == [
+        fx.Stopped(1, "auth-required", "members only", final=True, how=How.NOT_ALLOWED),
+        fx.Answered(event.id, False, "auth-required: members only"),
+        fx.Counted(9, None, False, b"", "auth-required: members only"),
+    ]
+
+
+def test_authentication_that_is_declined_refused_or_late() -> None:
+    for how in ("declined", "refused", "no challenge"):
+        h = Harness(can_authenticate=True)
+        h.open()
+        if how != "no challenge":
+            h.hear("AUTH", "c")
+        wire = h.subscribe()
+        h.take()
+        h.hear("CLOSED", wire, "auth-required: members only")
+        login = auth_event("c")
+        if how == "declined":
+            h.do(h.session.authenticate("c", None, NOW))
+        elif how == "refused":
+            h.do(h.session.authenticate("c", login, NOW))
+            h.hear("OK", login.id, False, "restricted: not you")
+        else:
+            (later,) = (e for e in h.happened if isinstance(e, fx.Later))
+            h.do(h.session.wake(later.token, NOW))
+        assert h.happened[-1] == fx.Stopped(
+            1, "auth-required", "members only", final=True, how=How.NOT_ALLOWED
+        )
+        h.take()
+        wire = h.subscribe(key=2)
+        h.hear("CLOSED", wire, "auth-required: members only")
+        assert not any(isinstance(e, fx.AskAuth) for e in h.happened)  # asked once a connection
+
+
+@pytest.mark.parametrize("let_in", [True, False])
+def test_after_an_answer_without_ok_what_was_refused_is_repeated(let_in: bool) -> None:
+    h = Harness(can_authenticate=True)
+    h.open()
+    h.hear("AUTH", "c")
+    event, login = note("hello"), auth_event("c")
+    wire = h.subscribe()
+    h.do(h.session.publish(event))
+    h.take()
+    h.hear("CLOSED", wire, "auth-required: members only")
+    h.hear("OK", event.id, False, "auth-required: members only")
+    h.do(h.session.authenticate("c", login, NOW))
+    (later,) = (e for e in h.take()[1] if isinstance(e, fx.Later))
+    assert later.delay == OK_WAIT
+    h.do(h.session.wake(later.token, NOW))
+    sent, _ = h.take()
+    assert [frame[0] for frame in sent] == ["REQ", "EVENT"]
+    h.hear("OK", event.id, let_in, "" if let_in else "auth-required: members only")
+    answered = fx.Answered(event.id, let_in, "" if let_in else "auth-required: members only")
+    assert h.take()[1] == [answered]
+    h.hear("OK", login.id, let_in, "" if let_in else "restricted: not you")
+    assert h.health.counters.stray == 0
+    wire = h.subscribe(key=2)
+    h.take()
+    h.hear("CLOSED", wire, "auth-required: members only")
+    sent, happened = h.take()
+    assert [frame[0] for frame in sent] == (["REQ"] if let_in else [])
+    assert not any(isinstance(e, fx.AskAuth) for e in happened)
+
+
+def test_an_ok_that_comes_late_counts() -> None:
+    h = Harness()
+    h.open()
+    event, other = note("hello"), note("hello again")
+    for one in (event, other):
+        h.do(h.session.publish(one))
+        h.session.withdraw(one.id)
+    h.take()
+    h.hear("OK", event.id, True, "")
+    assert h.take()[1] == [fx.Answered(event.id, True, "")]
+    h.hear("OK", event.id, True, "")  # a second one
+    h.hear("OK", note("never sent").id, True, "")
+    h.do(h.session.lost("lost: gone"))
+    h.open()
+    h.hear("OK", other.id, True, "")  # it cannot be to what went out on another connection
+    assert h.take()[1] == []
+    assert (h.health.counters.accepted, h.health.counters.stray) == (1, 3)
+
+
+def test_paused_is_closed_and_resumed() -> None:
+    h = Harness()
+    h.open()
+    wire = h.subscribe()
+    h.event(wire, note("hello", NOW - 10_000))
+    h.hear("EOSE", wire)
+    h.take()
+    h.do(h.session.pause(1))
+    assert h.take()[0] == [["CLOSE", wire]]
+    h.do(h.session.lost("lost: gone"))
+    h.open()
+    assert h.take()[0] == []
+    h.do(h.session.go_on(1, NOW))
+    assert h.take()[0] == [["REQ", "s2", {"kinds": [1], "since": NOW - 10_000 - OVERLAP}]]
+
+
+def test_many_offences_end_the_connection_and_few_among_many_do_not() -> None:
+    h = Harness()
+    h.open()
+    wire = h.subscribe()
+    good = b'["EVENT","%b",%b]' % (wire.encode(), note("fine").json)
+    for _ in range(MAX_OFFENCES + 50):
+        h.do(h.session.receive([b"rubbish"] + [good] * 20, NOW))
+    assert not any(isinstance(e, fx.HangUp) for e in h.happened)
+    h = Harness()
+    h.open()
+    for _ in range(MAX_OFFENCES):
+        h.do(h.session.receive([b"rubbish"], NOW))
+    assert h.take()[1] == []
+    h.do(h.session.forged(1))
+    assert [type(e) for e in h.take()[1]] == [fx.HangUp]
+    h.do(h.session.receive([b"rubbish"], NOW))
+    assert h.take()[1] == []  # said once
+
+
+def test_a_cut_request_ends_when_all_its_parts_have() -> None:
+    many = Filter.of(kinds=[1], authors=[f"{i:064x}" for i in range(1500)])
+    h = Harness()
+    h.open()
+    h.subscribe(many)
+    wires = [frame[1] for frame in h.take()[0]]
+    assert len(wires) > 1
+    for wire in wires[:-1]:
+        h.hear("EOSE", wire, ["finish"])
+    assert h.take()[1] == []
+    h.hear("EOSE", wires[-1])
+    assert h.take()[1] == [fx.StoredEnd(1, complete=None, pages=len(wires))]
+    h.do(h.session.unsubscribe(1))
+    assert [frame[0] for frame in h.take()[0]] == ["CLOSE"] * len(wires)
+
+
+def test_filters_that_never_hold_are_not_sent() -> None:
+    h = Harness()
+    h.do(
+        h.session.subscribe(1, [Filter.of(ids=[]), Filter.of(kinds=[1], p=[])], live=True, now=NOW)
+    )
+    h.do(h.session.subscribe(2, [], live=False, now=NOW))
+    h.do(h.session.subscribe(3, [Filter.of(authors=[]), NOTES], live=False, now=NOW))
+    h.open()
+    assert h.take() == (
+        [["REQ", "s1", {"kinds": [1]}]],
+        [fx.StoredEnd(1, complete=True, pages=0), fx.StoredEnd(2, complete=True, pages=0)],
+    )
+    h.do(h.session.unsubscribe(1))
+    h.do(h.session.unsubscribe(3))
+    assert not h.session.wanted
+
+
+filters = st.builds(
+    lambda **kw: Filter.of(**{name: value for name, value in kw.items() if value is not None}),
+    authors=st.none() | st.integers(1, 2000).map(lambda n: [f"{i:064x}" for i in range(n)]),
+    kinds=st.none() | st.lists(st.integers(0, 3), min_size=1),
+    e=st.none() | st.integers(1, 1500).map(lambda n: [f"{i:064x}" for i in range(n)]),
+    limit=st.none() | st.integers(0, 10),
+)
+
+
+@given(st.lists(filters, min_size=1, max_size=25))
+@settings(max_examples=30, deadline=None)
+def test_cut_requests_ask_for_the_same(asked: list[Filter]) -> None:
+    requests = requests_for(asked)
+    for request in requests:
+        assert len(request) <= MAX_FILTERS
+        size = sum(len(json.dumps(f.to_dict(), separators=(",", ":"))) for f in request)
+        assert size <= MAX_REQUEST
+    pieces = [piece for request in requests for piece in request]
+    for kind in (0, 1, 5):
+        for number in (0, 700, 1499, 3000):
+            event = Draft(kind=kind, tags=(("e", f"{number:064x}"),)).sign(ALICE, NOW)
+            assert matches_any(pieces, event) == matches_any(asked, event)
+
+
+def test_resuming_keeps_what_waits_for_events_by_id() -> None:
+    by_id = Filter.of(ids=["a" * 64], limit=1)
+    over = Filter.of(kinds=[1], until=1000)
+    assert resumed([by_id, over, NOTES], NOW - 10, NOW) == (
+        by_id,
+        NOTES.changed(since=NOW - 10 - OVERLAP),
+    )
+
+
+LABELS = ("EVENT", "OK", "EOSE", "CLOSED", "NOTICE", "AUTH", "COUNT", "NEG-MSG", "NEG-ERR", "X")
+REASONS = ("auth-required: no", "rate-limited: no", "blocked: no", "")
+words = st.sampled_from([*LABELS, *REASONS, "s1", "s2", "finish", "0" * 64])
+known = note("fuzz")
+atoms = (
+    words
+    | st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text()
+    | st.just(json.loads(known.json))
+    | st.just({"count": 3})
+    | st.just(known.id)
+)
+values = st.recursive(atoms, lambda inner: st.lists(inner, max_size=3), max_leaves=4)
+frames = st.one_of(
+    st.lists(values, max_size=5).map(lambda parts: json.dumps(parts).encode()),
+    st.tuples(words, words, values, values).map(lambda parts: json.dumps(parts).encode()),
+    st.binary(max_size=60),
+)
+WISHES = ("subscribe", "fetch", "unsubscribe", "publish", "withdraw", "count", "uncount")
+OTHERS = ("open", "lost", "wake", "pause", "go-on", "authenticate", "decline", "forged")
+acts = st.one_of(frames, st.sampled_from([*WISHES, *OTHERS]))
+
+
+@given(st.lists(acts, max_size=60))
+@settings(max_examples=100, deadline=None)
+def test_fuzz(script: list[bytes | str]) -> None:
+    """Whatever a relay sends and whenever its owner acts: no error, and no wish is forgotten."""
+    h = Harness(can_authenticate=True)
+    session = h.session
+    is_open = False
+    for act in script:
+        if isinstance(act, bytes):
+            if is_open:
+                before = h.health.counters.frames
+                h.do(session.receive([act], NOW))
+                assert h.health.counters.frames == before + 1
+            continue
+        later = [e.token for e in h.happened if isinstance(e, fx.Later)]
+        challenges = [e.challenge for e in h.happened if isinstance(e, fx.AskAuth)]
+        match act:
+            case "open" if not is_open:
+                is_open = True
+                h.open()
+            case "lost" if is_open:
+                is_open = False
+                h.do(session.lost("lost: gone"))
+            case "subscribe":
+                h.do(session.unsubscribe(1))
+                h.do(session.subscribe(1, [NOTES], live=True, now=NOW))
+            case "fetch":
+                h.do(session.unsubscribe(2))
+                h.do(session.subscribe(2, [NOTES], live=False, now=NOW))
+            case "unsubscribe":
+                h.do(session.unsubscribe(1))
+            case "publish":
+                h.do(session.publish(known))
+            case "withdraw":
+                session.withdraw(known.id)
+            case "count":
+                h.do(session.uncount(3))
+                h.do(session.count(3, [NOTES]))
+            case "uncount":
+                h.do(session.uncount(3))
+            case "wake" if later:
+                h.do(session.wake(later[-1], NOW))
+            case "pause":
+                h.do(session.pause(1))
+            case "go-on":
+                h.do(session.go_on(1, NOW))
+            case "authenticate" if challenges:
+                h.do(session.authenticate(challenges[-1], auth_event(challenges[-1]), NOW))
+            case "decline" if challenges:
+                h.do(session.authenticate(challenges[-1], None, NOW))
+            case "forged":
+                h.do(session.forged(1))
+    # Every frame that went out opens something or closes what was open.
+    held: set[str] = set()
+    for frame in h.sent:
+        if frame[0] in ("REQ", "COUNT"):
+            assert frame[1] not in held
+            held.add(frame[1])
+        elif frame[0] == "CLOSE":
+            held.remove(frame[1])
+    # And when everything is withdrawn, nothing is wanted any more.
+    for key in (1, 2):
+        h.do(session.unsubscribe(key))
+    session.withdraw(known.id)
+    h.do(session.uncount(3))
+    assert not session.wanted

@@ -1,0 +1,26 @@
+"""A keeper's desk: his records beside a store, and the acts on both."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import msgspec
+
+from nostr_client.store.events import EventStore
+from relays.moderation.actions import Acts
+from relays.moderation.state import Keeper
+
+URL = "wss://relay.example.com"
+
+
+class Desk(msgspec.Struct):
+    """What a test of moderation has before it."""
+
+    acts: Acts
+    keeper: Keeper
+    store: EventStore
+    folder: Path
+
+
+OpenDesk = Callable[..., Awaitable[Desk]]

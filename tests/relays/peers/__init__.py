@@ -1,1 +1,0 @@
-"""The relay and its peers: comparing, fetching, sending."""

@@ -1,0 +1,111 @@
+"""The ledger of copies: wanted, tried, refused, confirmed."""
+
+from __future__ import annotations
+
+from msgspec import structs
+
+from nostr_client.store.events import EventStore
+from nostr_client.store.sqlite.copies import Copy, CopyState
+from tests.store.conftest import Clock, OpenStore
+from tests.store.samples import NOW, author, make
+
+ALICE, BOB = author(1), author(2)
+A, B, C = "wss://a.example", "wss://b.example", "wss://c.example"
+NOTE = make(ALICE, 1, NOW)
+
+
+async def states(store: EventStore, event_id: str = NOTE.id) -> dict[str, CopyState]:
+    return {copy.url: copy.state for copy in await store.ledger.copies(event_id)}
+
+
+async def test_a_wanted_copy_is_due_at_once(store: EventStore) -> None:
+    await store.save([NOTE])
+    await store.ledger.want(NOTE.id, [B, A])
+    wanted = Copy(NOTE.id, A, CopyState.WANTED, 0, 0, "", "", NOW)
+    assert await store.ledger.copies(NOTE.id) == [wanted, structs.replace(wanted, url=B)]
+    assert sorted(copy.url for copy in await store.ledger.due(NOW)) == [A, B]
+    assert len(await store.ledger.due(NOW, limit=1)) == 1
+    await store.ledger.want(NOTE.id, [])
+    assert await store.ledger.copies(make(BOB, 1, NOW).id) == []
+
+
+async def test_a_failure_is_due_later_and_a_refusal_never(store: EventStore) -> None:
+    await store.save([NOTE])
+    ledger = store.ledger
+    await ledger.want(NOTE.id, [A, B])
+    for attempt in (1, 2):
+        await ledger.refuse(NOTE.id, A, "rate-limited", "slow down", final=False, next_try=NOW + 60)
+        [copy] = [copy for copy in await ledger.copies(NOTE.id) if copy.url == A]
+        assert (copy.state, copy.attempts, copy.next_try) == (CopyState.FAILED, attempt, NOW + 60)
+        assert (copy.prefix, copy.reason) == ("rate-limited", "slow down")
+    await ledger.refuse(NOTE.id, B, "blocked", "no", final=True, next_try=0)
+    assert await ledger.due(NOW + 59) == []
+    assert [copy.url for copy in await ledger.due(NOW + 60.5)] == [A]
+    assert await states(store) == {A: CopyState.FAILED, B: CopyState.REFUSED}
+    await ledger.want(NOTE.id, [B])
+    assert (await states(store))[B] is CopyState.WANTED, "wanted anew: tried anew"
+
+
+async def test_what_is_confirmed_stays_so(store: EventStore, clock: Clock) -> None:
+    await store.save([NOTE])
+    ledger = store.ledger
+    await ledger.want(NOTE.id, [A])
+    await ledger.refuse(NOTE.id, A, "error", "?", final=False, next_try=NOW + 5)
+    clock.now += 7
+    await ledger.confirm([(NOTE.id, A), (NOTE.id, C), (NOTE.id, C)])
+    await ledger.want(NOTE.id, [A, C])
+    assert await states(store) == {A: CopyState.CONFIRMED, C: CopyState.CONFIRMED}
+    [copy, _] = await ledger.copies(NOTE.id)
+    assert (copy.prefix, copy.reason, copy.updated_at) == ("", "", NOW + 7)
+    assert await ledger.due(NOW + 10**6) == []
+    await ledger.confirm([])
+
+
+async def test_unwanting_forgets_all_but_what_is_there(store: EventStore) -> None:
+    await store.save([NOTE])
+    await store.ledger.want(NOTE.id, [A, B])
+    await store.ledger.confirm([(NOTE.id, A)])
+    await store.ledger.unwant(NOTE.id, [A, B, C])
+    assert await states(store) == {A: CopyState.CONFIRMED}
+    assert [copy.wanted for copy in await store.ledger.copies(NOTE.id)] == [False]
+
+
+async def test_copies_of_many(store: EventStore) -> None:
+    notes = [make(ALICE, 1, NOW - n) for n in range(300)]
+    await store.save(notes)
+    await store.ledger.confirm([(note.id, url) for note in notes for url in (A, B)])
+    found = await store.ledger.copies_of([note.id for note in notes] + [NOTE.id[::-1]])
+    assert found.pop(NOTE.id[::-1]) == []
+    assert {len(copies) for copies in found.values()} == {2}
+
+
+async def test_events_that_were_never_planned(store: EventStore) -> None:
+    mine, other = make(ALICE, 1, NOW - 1), make(BOB, 1, NOW)
+    await store.save([NOTE, mine, other])
+    await store.ledger.want(NOTE.id, [A])
+    assert await store.ledger.unplanned([ALICE]) == [mine.id]
+    assert await store.ledger.tracked([ALICE, BOB]) == [NOTE.id]
+    assert await store.ledger.unplanned([]) == []
+    assert await store.ledger.unsent([ALICE]) == 1
+    await store.ledger.confirm([(NOTE.id, B)])
+    assert await store.ledger.unsent([ALICE]) == 0
+    assert await store.ledger.unsent([ALICE], besides=[B]) == 1
+
+
+async def test_where_a_deleted_event_went_is_still_known(store: EventStore) -> None:
+    await store.save([NOTE])
+    await store.ledger.want(NOTE.id, [A, B])
+    await store.ledger.confirm([(NOTE.id, A)])
+    await store.save([make(ALICE, 5, NOW, ("e", NOTE.id))])
+    assert await store.ledger.due(NOW + 5) == [], "there is nothing to send any more"
+    assert (await states(store))[A] is CopyState.CONFIRMED
+
+
+async def test_the_ledger_is_durable(open_store: OpenStore) -> None:
+    async with open_store() as store:
+        await store.save([NOTE])
+        await store.ledger.want(NOTE.id, [A])
+        await store.ledger.refuse(NOTE.id, A, "", 'it\'s "quoted" ; -- 🤙', final=False, next_try=9)
+    async with open_store() as store:
+        [copy] = await store.ledger.due(10)
+        assert copy.reason == 'it\'s "quoted" ; -- 🤙'

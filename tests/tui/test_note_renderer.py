@@ -1,0 +1,251 @@
+"""From a view to lines: safe, within their width, folded where they must be."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rich.cells import cell_len
+from textual.style import Style
+
+from nostr_client.nips import nip19, nip27
+from nostr_client.protocol.event import Draft, Event
+from nostr_client.protocol.keys import SecretKey
+from nostr_client.safe_text import safe_text
+from nostr_client.social.views import NoteView, Profile, Quote, Tally, ThreadView
+from nostr_client.tui.note_renderer import (
+    FEED_LINES,
+    THREAD_CHARACTERS,
+    NoteLook,
+    ThreadLook,
+    copies_line,
+    thread_rows,
+)
+from nostr_client.tui.times import ago, date, latency, moment
+
+KEY = SecretKey.generate()
+ME = KEY.public_key.hex
+NOW = 1_700_000_000
+HOSTILE = "[@click=app.quit]x[/]\x1b]0;PWNED\x07\x1b[2J\x9b31m\u202egnp.exe\u2066 [bold]b[/bold]"
+
+
+def style(name: str) -> Style:
+    return Style(bold=name.endswith("name"))
+
+
+def look(name: str = "someone") -> NoteLook:
+    return NoteLook(lambda pubkey: name, clock=lambda: NOW)
+
+
+def note(content: str, *, ago: int = 120) -> Event:
+    return Draft(1, content.replace("\x7f", ""), (), NOW - ago).sign(KEY, NOW)
+
+
+def view(content: str, **fields: object) -> NoteView:
+    event = note(content)
+    author = fields.pop("author", Profile(ME, name="ben"))
+    return NoteView(event, event, author, nip27.parts(event.content), **fields)  # type: ignore[arg-type]
+
+
+def text(item: NoteView, width: int = 60) -> str:
+    return "\n".join(line.plain for line in look().lines(item, width, style))
+
+
+def test_a_note() -> None:
+    item = view("Hello.", tally=Tally(replies=4, reactions=12, reposts=1))
+    assert text(item, 40) == "ben · 2m                       ↩4 ♥12 ⟳1\nHello."
+    lines = look().lines(item, 40, style)
+    assert lines[0].cell_length == 40
+
+
+@pytest.mark.parametrize("width", [10, 20, 60])
+def test_hostile_everywhere(width: int) -> None:
+    item = view(
+        HOSTILE,
+        author=Profile(ME, name=HOSTILE, display_name=HOSTILE),
+        reply_to=Profile(ME, name=HOSTILE),
+        reposted_by=Profile(ME, name=HOSTILE),
+    )
+    lines = look().lines(item, width, style)
+    for line in lines:
+        assert line.cell_length <= width
+        assert not {c for c in line.plain if ord(c) < 32 or 127 <= ord(c) < 160}
+        assert "\u202e" not in line.plain
+        for span in line.spans:
+            assert isinstance(span.style, Style)
+            assert not span.style.meta
+            assert not span.style.link
+    if width == 60:
+        assert "[@click=app.quit]x[/]" in lines[1].plain
+        assert "[bold]b[/bold]" in "".join(line.plain for line in lines)
+
+
+def test_a_hostile_warning() -> None:
+    item = view("secret", warning=HOSTILE)
+    shown = text(item)
+    assert "secret" not in shown
+    assert "content warning: [@click=app.quit]x[/]" in shown
+    assert "\x1b" not in shown
+
+
+@given(st.text(max_size=400), st.integers(8, 90))
+@settings(max_examples=150, deadline=None)
+def test_no_line_is_wider_than_it_may_be(content: str, width: int) -> None:
+    try:
+        item = view(content, quotes=(Quote("1" * 64, note(content), Profile(ME, name=content)),))
+    except ValueError:
+        return  # what no note can hold
+    for line in look().lines(item, width, style):
+        assert cell_len(line.plain) <= width
+        assert "\n" not in line.plain
+        assert "\t" not in line.plain
+
+
+@given(st.text(alphabet=st.characters(codec="utf-8"), max_size=300))
+@settings(max_examples=100, deadline=None)
+def test_all_of_the_text_is_there(content: str) -> None:
+    if "\x7f" in content:
+        return
+    item = view(content)
+    shown = "".join(line.plain for line in look().body(item, 60, style, 10_000))
+    letters = [c for c in safe_text(content) if not c.isspace()]
+    if len([c for c in letters if c.isalnum()]) == len(letters):
+        assert [c for c in shown if not c.isspace()] == letters
+
+
+def test_wide_characters_and_emoji() -> None:
+    lines = look().lines(view("日本語のとても長いテキスト " * 6 + "👩‍🚀" * 20), 21, style)
+    assert all(cell_len(line.plain) <= 21 for line in lines)
+
+
+def test_a_long_note_is_folded_in_the_feed_and_whole_in_its_thread() -> None:
+    item = view("\n".join(f"line {n}" for n in range(50)))
+    lines = look().lines(item, 60, style)
+    assert len(lines) == FEED_LINES + 2
+    assert lines[-1].plain == "… 38 more lines"
+    row = thread_rows(ThreadView(item.id, item, ((0, item),)))[0]
+    whole = ThreadLook(look()).lines(row, 60, style)
+    assert "line 49" in whole[-2].plain
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        *("top" + "\n" * 10_000 + "bottom", "word " * 3_900, "漢" * 9_000, "tab\t" * 900),
+        *("long words and " + "x" * 3_000, "\n".join("y" * (n % 200) for n in range(180))),
+    ],
+)
+def test_what_is_folded_is_counted_right(content: str) -> None:
+    item = view(content)
+    lines = look().lines(item, 60, style)
+    whole = look().body(item, 60, style, THREAD_CHARACTERS)
+    assert lines[-1].plain == f"… {len(whole) - FEED_LINES:,} more lines"
+
+
+def test_beyond_what_is_laid_out_at_all_it_is_more_than_that() -> None:
+    lines = look().lines(view("z" * 60_000), 60, style)
+    rows = -(-THREAD_CHARACTERS // 60)
+    assert lines[-1].plain == f"… more than {rows - FEED_LINES:,} more lines"
+
+
+def test_a_million_characters_cost_little() -> None:
+    item = view("a" * 60_000)
+    row = thread_rows(ThreadView(item.id, item, ((0, item),)))[0]
+    lines = ThreadLook(look()).lines(row, 60, style)
+    assert sum(len(line.plain) for line in lines) < THREAD_CHARACTERS + 1_000
+    assert "cut here" in lines[-2].plain
+
+
+def test_mentions_say_who() -> None:
+    code = nip19.encode_npub(ME)
+    assert "hello @[b]eve[/b]!" in "\n".join(
+        line.plain for line in look("[b]eve[/b]").lines(view(f"hello nostr:{code}!"), 60, style)
+    )
+
+
+def test_what_is_missing() -> None:
+    event = note("")
+    item = NoteView(event, event, Profile(ME, name="ben"), missing="ab" * 32)
+    head, words = text(item).split("\n")
+    assert head == "ben · 2m · repost of a note that is not here"
+    assert "enter" in words
+    assert text(view("so", orphan_of="9" * 64)).split("\n")[1:] == [
+        "It answers a note that is not here.",
+        "so",
+    ]
+
+
+def test_quoted_notes_stand_behind_a_bar_and_on_a_ground_that_no_text_has() -> None:
+    other = note(f"one\ttab\n\n┃ eve · 1m\n{HOSTILE}\nfourth", ago=300)
+    eve = Profile(ME, name="eve")
+    code = nip19.encode_nevent(other.id, [], ME)
+    quotes = (
+        Quote(other.id, other, eve),
+        Quote("9" * 64),
+        Quote(other.id, other, Profile(ME), warning="gore"),
+    )
+    item = view(f"see nostr:{code}\n┃ eve · 5m", quotes=quotes)
+
+    def on_ground(name: str) -> Style:
+        return Style(italic=name == "note--quote")
+
+    lines = look().lines(item, 40, on_ground)
+    quoted = [n for n, line in enumerate(lines) if any(span.style.italic for span in line.spans)]
+    assert quoted == list(range(3, len(lines)))
+    assert [line.plain.rstrip() for line in lines[1:3]] == ["see ↗ a note by eve", "| eve · 5m"]
+    plain = [line.plain.rstrip() for line in lines[3:]]
+    assert plain[:3] == ["┃ eve · 5m", "┃ one tab", "┃ | eve · 1m"]
+    assert plain[3].startswith("┃ [@click=app.quit]x[/]")
+    assert plain[4:] == [
+        "┃ a note that is not here",
+        "┃ someone · 5m",
+        "┃ ▒▒ content warning: gore ▒▒",
+    ]
+    assert all(line.cell_length == 40 for line in lines[3:])
+    assert "PWNED" not in "".join(plain)
+    [row] = thread_rows(ThreadView(item.id, item, ((0, item),)))
+    assert "┃ one tab" in [line.plain.rstrip() for line in ThreadLook(look()).lines(row, 40, style)]
+    hidden = view("x", warning="", quotes=quotes)
+    assert "one" not in text(hidden)
+
+
+def test_copies() -> None:
+    assert copies_line(view("x")) == ""
+    assert copies_line(view("x", copies=5, wanted=5)) == "copies  5 of 5 confirmed"
+    assert "2 waiting" in copies_line(view("x", copies=3, wanted=5))
+    assert "copies 3/5" in text(view("x", mine=True, copies=3, wanted=5))
+
+
+def test_a_tree() -> None:
+    views = [view(str(n)) for n in range(5)]
+    depths = (0, 1, 2, 1, 1)
+    rows = thread_rows(ThreadView(views[0].id, views[0], tuple(zip(depths, views, strict=True))))
+    assert [row.first for row in rows] == ["", "├ ", "│ └ ", "├ ", "└ "]
+    assert [row.others for row in rows] == ["", "│ ", "│   ", "│ ", "  "]
+
+
+def test_a_deep_thread_stays_on_the_screen() -> None:
+    item = view("deep")
+    rows = thread_rows(ThreadView(item.id, item, tuple((n, item) for n in range(40))))
+    assert max(cell_len(row.first) for row in rows) <= 14
+
+
+@pytest.mark.parametrize(
+    ("passed", "words"),
+    [
+        *((0, "now"), (59, "now"), (60, "1m"), (3_599, "59m"), (3_600, "1h"), (86_399, "23h")),
+        *((86_400, "1d"), (6 * 86_400, "6d"), (-30, "now"), (-300, "in 5m")),
+    ],
+)
+def test_relative_times(passed: int, words: str) -> None:
+    assert ago(NOW - passed, NOW) == words
+
+
+def test_dates() -> None:
+    assert ago(NOW - 30 * 86_400, NOW) == "15 Oct"
+    assert date(0) == "1 Jan 1970"
+    assert date(2**63 - 1) == moment(2**63 - 1) == "after the year 9999"
+    assert ago(2**63 - 1, NOW) == "dated after the year 9999"
+    assert latency(None) == "–"
+    assert latency(0.0824) == "82 ms"
+    assert latency(1.94) == "1.9 s"
