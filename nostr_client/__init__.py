@@ -119,7 +119,7 @@ _ROOMS = {
     "protocol.event": "Draft Event",
     "protocol.filters": "Filter",
     "protocol.keys": "PublicKey SecretKey",
-    "routing.arrivals": "Found",
+    "routing.fetch_results": "Found",
     "signing.signer": "LocalSigner Signer WatchOnly",
     "signing.verifier": "Verifier",
     "social.views": "NoteView Posted Profile Quote RelayRow SyncStatus Tally ThreadView",
