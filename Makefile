@@ -9,6 +9,7 @@
 # make bench-relay  our relay under load, alone, or beside another that PEER starts on an empty
 #             database (it prints: PID URL [FOLDER]); BENCH='--runs 1 --events 20000', or --help
 # make bench-store  the store alone
+# make architecture  the picture and the tables of docs/architecture.md, made anew from the imports
 
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -18,7 +19,7 @@ PYTHON ?= $(shell sh .ci/pythons | head -n 1)
 
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: run test check format lint types slow fuzz browser bench bench-relay bench-store screenshots lock clean
+.PHONY: run test check format lint types slow fuzz browser bench bench-relay bench-store screenshots architecture lock clean
 
 run: $(VENV)/ready
 	@$(BIN)/nostr-client
@@ -61,6 +62,9 @@ bench-store: $(VENV)/ready-dev
 
 screenshots: $(VENV)/ready-dev
 	$(BIN)/python docs/screenshots.py
+
+architecture: $(VENV)/ready-dev
+	$(BIN)/python -m tests.architecture_picture
 
 # Versions that are known to work together; names and versions only.
 lock: $(VENV)/ready-dev

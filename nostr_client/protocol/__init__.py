@@ -1,0 +1,1 @@
+"""NIP-01 and nothing else: keys, events, filters, frames and addresses. Pure."""
