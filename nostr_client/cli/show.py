@@ -21,7 +21,7 @@ from nostr_client.social.profiles import raw_fields
 if TYPE_CHECKING:
     from nostr_client.accounts.account import Account
     from nostr_client.client import NostrClient
-    from nostr_client.net.relay_check import Step
+    from nostr_client.net.relay_check import CheckStep
     from nostr_client.protocol.event import Event
     from nostr_client.social.views import NoteView, Posted, Profile, Quote, RelayRow, ThreadView
     from nostr_client.store.sqlite.copies import Copy
@@ -358,7 +358,7 @@ def relay_line(row: RelayRow) -> str:
     return "  ".join(parts)
 
 
-def step_record(url: str, step: Step) -> dict[str, Any]:
+def step_record(url: str, step: CheckStep) -> dict[str, Any]:
     return {
         "relay": url,
         "step": step.name,
@@ -368,7 +368,7 @@ def step_record(url: str, step: Step) -> dict[str, Any]:
     }
 
 
-def step_line(step: Step) -> str:
+def step_line(step: CheckStep) -> str:
     mark = {True: "+", False: "x", None: "?"}[step.ok]
     took = f"  {step.seconds * 1000:.0f} ms" if step.seconds else ""
     return f"{mark} {safe_line(step.name, WORDS)}: {safe_line(step.detail, 2 * WORDS)}{took}"

@@ -1,9 +1,9 @@
 """One relay: a session, its socket, and the tasks between them.
 
 Rules
-- There is a socket only while something is wished; it is closed after `LINGER` idle seconds.
-- It is dialled again for ever while something is wished, with the waits of `Backoff`.
-- A wish made while the next try is further away than `SOON` is answered with the outage at once;
+- There is a socket only while something is asked for; it is closed after `LINGER` idle seconds.
+- It is dialled again for ever while something is asked for, with the waits of `Backoff`.
+- What is asked while the next try is further away than `SOON` is answered with the outage at once;
   a subscription stays, and resumes when the relay is back.
 - What the socket brings is decoded at once, so that OKs never wait behind signature checks; events
   go on through `Delivery`.
@@ -26,20 +26,33 @@ from nostr_client.net.health import CONNECTING, DOWN, REFUSING, UP, RelayHealth
 from nostr_client.net.outages import Outages
 from nostr_client.net.outcome import How
 from nostr_client.net.report import Answer
-from nostr_client.net.session import effects as fx
+from nostr_client.net.session.effects import (
+    AskAuth,
+    CountReceived,
+    Effect,
+    Effects,
+    EventsReceived,
+    HangUp,
+    NegentropyReceived,
+    OkReceived,
+    Send,
+    StoredEnded,
+    SubscriptionStopped,
+    WakeLater,
+)
 from nostr_client.net.session.session import ClientSession
 from nostr_client.net.subscription import Ended, Subscription
-from nostr_client.net.verification import Intake
-from nostr_client.net.websocket import Gone, Wire, closing_words
-from nostr_client.net.write_queue import Outbox
+from nostr_client.net.verification import Verification
+from nostr_client.net.websocket import SocketClosed, WebSocket, closing_words
+from nostr_client.net.write_queue import WriteQueue
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.messages import Meaning, meaning_of, split_reason
 
 LINGER: Final = 30.0
-"""Seconds that a socket stays open when nothing is wished."""
+"""Seconds that a socket stays open when nothing is asked for."""
 SOON: Final = 3.0
-"""Seconds: what is wished of a relay that will be tried again later than that fails at once."""
+"""Seconds: what is asked of a relay that will be tried again later than that fails at once."""
 QUIET: Final = 25.0
 """Seconds of silence after which a ping is sent."""
 PONG_LIMIT: Final = 20.0
@@ -51,17 +64,17 @@ BATCH: Final = 128
 
 Authenticate = Callable[[str, str], Awaitable[Event | None]]
 """Given relay URL and challenge: the signed kind 22242, or None for no."""
-Waiter = asyncio.Future[fx.Answered | str]
+OkWaiter = asyncio.Future[OkReceived | str]
 """An OK, or in words why there is none."""
-CountWaiter = asyncio.Future[fx.Counted | str]
-CompareWaiter = asyncio.Future[fx.Compared]
+CountWaiter = asyncio.Future[CountReceived | str]
+NegentropyWaiter = asyncio.Future[NegentropyReceived]
 
 
-class Surroundings(msgspec.Struct, frozen=True):
+class ConnectionContext(msgspec.Struct, frozen=True):
     """What a connection needs of its pool. `clock` gives seconds since 1970."""
 
-    open_wire: Callable[[str], Awaitable[tuple[Wire, float]]]
-    intake: Intake
+    open_websocket: Callable[[str], Awaitable[tuple[WebSocket, float]]]
+    verification: Verification
     authenticate: Authenticate | None
     clock: Callable[[], float]
     outages: Outages
@@ -75,31 +88,31 @@ class RelayConnection:
     """The one connection to `url`. `run` is its task; the rest is called on the same loop."""
 
     def __init__(
-        self, url: str, health: RelayHealth, backoff: Backoff, around: Surroundings
+        self, url: str, health: RelayHealth, backoff: Backoff, context: ConnectionContext
     ) -> None:
         self.url = url
         self.health = health
         self._backoff = backoff
-        self._around = around
+        self._context = context
         self._session = ClientSession(
-            health, can_authenticate=around.authenticate is not None, own=around.own
+            health, can_authenticate=context.authenticate is not None, own=context.own
         )
         owner = Owner(self._carry_out, self._aside, self._now)
-        self._delivery = Delivery(health, self._session, around.intake, owner)
-        self._outbox = Outbox()
+        self._delivery = Delivery(health, self._session, context.verification, owner)
+        self._write_queue = WriteQueue()
         self._last_key = 0
-        self._publishers: dict[str, list[Waiter]] = {}
+        self._publishers: dict[str, list[OkWaiter]] = {}
         self._counting: dict[int, CountWaiter] = {}
-        self._comparing: dict[int, CompareWaiter] = {}
-        self._wire: Wire | None = None
+        self._reconciling: dict[int, NegentropyWaiter] = {}
+        self._socket: WebSocket | None = None
         self._kicked = asyncio.Event()
-        self._verdict: Gone | None = None
+        self._verdict: SocketClosed | None = None
         self._stopping = False
         self._runner: asyncio.Task[Any] | None = None
         self._group: asyncio.TaskGroup | None = None
         self._side_tasks: set[asyncio.Task[None]] = set()
 
-    # Wishes
+    # Requests
 
     def join(self, sub: Subscription) -> Ended | None:
         """Subscribe; says at once if there is a known outage."""
@@ -108,7 +121,7 @@ class RelayConnection:
         effects = self._session.subscribe(
             key, sub.filters, live=sub.live, paging=sub.paging, now=self._now()
         )
-        self._wish(effects)
+        self._request(effects)
         outage = self._outage()
         if not outage:
             return None
@@ -118,20 +131,20 @@ class RelayConnection:
         """Unsubscribe, with CLOSE if the relay still sends."""
         key = self._delivery.remove(sub)
         if key is not None:
-            self._wish(self._session.unsubscribe(key))
+            self._request(self._session.unsubscribe(key))
 
-    def publish(self, event: Event) -> Waiter:
+    def publish(self, event: Event) -> OkWaiter:
         """Send an event; the future must be given back to `withdraw`."""
-        waiter: Waiter = asyncio.get_running_loop().create_future()
+        waiter: OkWaiter = asyncio.get_running_loop().create_future()
         outage = self._outage()
         if outage:
             waiter.set_result(outage)
         else:
             self._publishers.setdefault(event.id, []).append(waiter)
-            self._wish(self._session.publish(event))
+            self._request(self._session.publish(event))
         return waiter
 
-    def withdraw(self, event_id: str, waiter: Waiter) -> None:
+    def withdraw(self, event_id: str, waiter: OkWaiter) -> None:
         """Whoever published does not wait any longer."""
         waiters = self._publishers.get(event_id, [])
         if waiter in waiters:
@@ -150,40 +163,40 @@ class RelayConnection:
             waiter.set_result(outage)
         else:
             self._counting[key] = waiter
-            self._wish(self._session.count(key, filters))
+            self._request(self._session.count(key, filters))
         return key, waiter
 
     def uncount(self, key: int) -> None:
         """Whoever asked does not wait any longer."""
         self._counting.pop(key, None)
-        self._wish(self._session.uncount(key))
+        self._request(self._session.uncount(key))
 
-    def compare(self, filter: Filter, first: bytes) -> tuple[int, CompareWaiter]:
+    def reconcile(self, filter: Filter, first: bytes) -> tuple[int, NegentropyWaiter]:
         """Open a comparison of sets (NIP-77); the key must be given back to `uncompare`."""
         key = self._new_key()
-        waiter = self._comparing[key] = asyncio.get_running_loop().create_future()
+        waiter = self._reconciling[key] = asyncio.get_running_loop().create_future()
         outage = self._outage()
         if outage:
-            waiter.set_result(fx.Compared(key, None, outage))
+            waiter.set_result(NegentropyReceived(key, None, outage))
         else:
-            self._wish(self._session.comparing.begin(key, filter, first))
+            self._request(self._session.reconciliations.begin(key, filter, first))
         return key, waiter
 
-    def say(self, key: int, message: bytes) -> CompareWaiter:
+    def negentropy(self, key: int, message: bytes) -> NegentropyWaiter:
         """The next message of a comparison whose last one was answered."""
-        waiter = self._comparing[key] = asyncio.get_running_loop().create_future()
-        effects = self._session.comparing.say(key, message)
-        self._wish(effects or [fx.Compared(key, None, "lost: the comparison has ended")])
+        waiter = self._reconciling[key] = asyncio.get_running_loop().create_future()
+        effects = self._session.reconciliations.say(key, message)
+        self._request(effects or [NegentropyReceived(key, None, "lost: the comparison has ended")])
         return waiter
 
-    def uncompare(self, key: int) -> None:
+    def end_reconcile(self, key: int) -> None:
         """Whoever compared is done, or does not wait any longer."""
-        self._comparing.pop(key, None)
-        self._wish(self._session.comparing.end(key))
+        self._reconciling.pop(key, None)
+        self._request(self._session.reconciliations.end(key))
 
     async def room(self) -> None:
         """Wait until the relay has read most of what was sent; the caller sets the limit."""
-        await self._outbox.room()
+        await self._write_queue.room()
 
     def look_again(self) -> None:
         """The back-off was changed."""
@@ -198,14 +211,14 @@ class RelayConnection:
         """End `run` soon, politely; where there is no socket yet, nobody is waited for."""
         self._stopping = True
         self._kicked.set()
-        if self._wire is None and self._runner is not None:
+        if self._socket is None and self._runner is not None:
             self._runner.cancel()
 
     def silence(self, what: str, limit: float) -> str:
         """Why `what` did not come within `limit` seconds."""
-        if self._wire is None:
+        if self._socket is None:
             return f"timeout: still connecting after {limit:g} s"
-        if self._wire.holding:
+        if self._socket.holding:
             return f"timeout: no {what} within {limit:g} s: a slow reader here holds the socket up"
         said = f" (its last word: {self.health.last_word})" if self.health.last_word else ""
         return f"timeout: no {what} within {limit:g} s{said}"
@@ -213,7 +226,7 @@ class RelayConnection:
     # Life
 
     async def run(self) -> None:
-        """Connect, serve, wait, for as long as something is wished; returns when idle."""
+        """Connect, serve, wait, for as long as something is asked for; returns when idle."""
         self._runner = asyncio.current_task()
         async with asyncio.TaskGroup() as group:
             self._group = group
@@ -241,100 +254,100 @@ class RelayConnection:
     async def _connect_and_serve(self) -> None:
         self._backoff.tried(monotonic())
         if self.health.state not in (DOWN, REFUSING):
-            self.health.enter(CONNECTING, self._around.clock())
+            self.health.enter(CONNECTING, self._context.clock())
         try:
-            wire, latency = await self._around.open_wire(self.url)
+            socket, latency = await self._context.open_websocket(self.url)
         except ConnectFailed as error:
             self._backoff.failed(monotonic())
-            self._around.outages.failed(self.url)
+            self._context.outages.failed(self.url)
             self.health.counters.failed += 1
             turned_away = error.message.startswith(("http: status 401", "http: status 403"))
             state = REFUSING if turned_away else DOWN
-            self.health.enter(state, self._around.clock(), error.message)
+            self.health.enter(state, self._context.clock(), error.message)
             reason = f"connect: {error.message}"
             how = How.NOT_ALLOWED if turned_away else How.UNREACHABLE
             self._carry_out(self._session.lost(reason, how))
-            self._fail_wishes(reason)
+            self._fail_requests(reason)
             return
         began = monotonic()
-        self._around.outages.reached(self.url)
+        self._context.outages.reached(self.url)
         self.health.counters.connected += 1
-        self.health.enter(UP, self._around.clock())
-        self.health.measured(latency, self._around.clock())
-        end = Gone("cancelled", ours=True)
+        self.health.enter(UP, self._context.clock())
+        self.health.measured(latency, self._context.clock())
+        end = SocketClosed("cancelled", ours=True)
         try:
-            end = await self._serve(wire)
+            end = await self._serve(socket)
         finally:
-            self._wire = None
-            self._around.outages.left(self.url)
-            await wire.end()
+            self._socket = None
+            self._context.outages.left(self.url)
+            await socket.end()
             self._ended(end, monotonic() - began)
         self._carry_out(self._session.lost(f"lost: {end.reason}"))
 
-    def _ended(self, end: Gone, lasted: float) -> None:
+    def _ended(self, end: SocketClosed, lasted: float) -> None:
         if end.ours:
             self._backoff.closed_by_us(lasted)
         else:
             self._backoff.ended(monotonic(), lasted)
             self.health.counters.failed += 1
-            self.health.enter(DOWN, self._around.clock(), end.reason)
+            self.health.enter(DOWN, self._context.clock(), end.reason)
 
-    async def _serve(self, wire: Wire) -> Gone:
+    async def _serve(self, socket: WebSocket) -> SocketClosed:
         """Use an open socket until it is gone."""
-        self._wire = wire
-        wire.keep_large(self._session.keeps)
+        self._socket = socket
+        socket.keep_large(self._session.keeps)
         self._verdict = None
-        self._outbox.clear()
-        ends: list[Gone] = []
+        self._write_queue.clear()
+        ends: list[SocketClosed] = []
         over = asyncio.Event()
 
         async def until_gone(part: Coroutine[Any, Any, None]) -> None:
             try:
                 await part
-            except Gone as gone:
+            except SocketClosed as gone:
                 ends.append(gone)
             over.set()
 
         # An error that escapes from a task would leave a mark on this one (before Python 3.13).
         async with asyncio.TaskGroup() as group:
-            parts = (self._read(wire), self._outbox.write_to(wire))
-            others = (self._watch(wire), self._supervise())
+            parts = (self._read(socket), self._write_queue.write_to(socket))
+            others = (self._watch(socket), self._supervise())
             tasks = [group.create_task(until_gone(part)) for part in (*parts, *others)]
             await over.wait()
             for task in tasks:
                 task.cancel()
         end = next((end for end in ends if not end.ours), ends[0])
         if end.ours:
-            await self._outbox.flush_to(wire)
+            await self._write_queue.flush_to(socket)
         return end
 
-    async def _read(self, wire: Wire) -> None:
+    async def _read(self, socket: WebSocket) -> None:
         self._carry_out(self._session.opened(self._now()))
         while True:
-            frames = await wire.take()
+            frames = await socket.take()
             for start in range(0, len(frames), BATCH):
                 await self._delivery.room()
                 effects = self._session.receive(frames[start : start + BATCH], self._now())
                 self._carry_out(effects)
                 await asyncio.sleep(0)
 
-    async def _watch(self, wire: Wire) -> None:
+    async def _watch(self, socket: WebSocket) -> None:
         """Send a ping when the relay is silent; it is dead when no pong comes."""
         while True:
-            quiet = monotonic() - wire.heard_at
-            if quiet < QUIET or wire.holding:
-                await asyncio.sleep(1.0 if wire.holding else QUIET - quiet)
+            quiet = monotonic() - socket.heard_at
+            if quiet < QUIET or socket.holding:
+                await asyncio.sleep(1.0 if socket.holding else QUIET - quiet)
                 continue
             try:
                 async with asyncio.timeout(PONG_LIMIT):
-                    latency = await (await wire.ping())
+                    latency = await (await socket.ping())
             except TimeoutError:
-                if not wire.holding:
-                    raise Gone(f"timeout: no pong within {PONG_LIMIT:g} s") from None
+                if not socket.holding:
+                    raise SocketClosed(f"timeout: no pong within {PONG_LIMIT:g} s") from None
             except ConnectionClosed:
-                raise Gone(closing_words(wire)) from None
+                raise SocketClosed(closing_words(socket)) from None
             else:
-                self.health.measured(latency, self._around.clock())
+                self.health.measured(latency, self._context.clock())
 
     async def _supervise(self) -> None:
         """End the connection when it is idle, when `stop` was called, or when we hang up."""
@@ -343,7 +356,7 @@ class RelayConnection:
             if self._verdict is not None:
                 raise self._verdict
             if self._stopping:
-                raise Gone("closed by us", ours=True)
+                raise SocketClosed("closed by us", ours=True)
             if self._session.wanted:
                 await self._kicked.wait()
                 continue
@@ -351,54 +364,54 @@ class RelayConnection:
                 async with asyncio.timeout(LINGER):
                     await self._kicked.wait()
             except TimeoutError:
-                raise Gone("idle", ours=True) from None
+                raise SocketClosed("idle", ours=True) from None
 
     # Effects
 
-    def _wish(self, effects: fx.Effects) -> None:
+    def _request(self, effects: Effects) -> None:
         self._carry_out(effects)
         self._kicked.set()
 
-    def _carry_out(self, effects: fx.Effects) -> None:
-        ordered: list[fx.Effect] = []
+    def _carry_out(self, effects: Effects) -> None:
+        ordered: list[Effect] = []
         for effect in effects:
             match effect:
-                case fx.Send(frame):
-                    self._outbox.add(frame)
-                case fx.Events() | fx.StoredEnd() | fx.Stopped():
+                case Send(frame):
+                    self._write_queue.add(frame)
+                case EventsReceived() | StoredEnded() | SubscriptionStopped():
                     ordered.append(effect)
-                case fx.Answered():
+                case OkReceived():
                     self._answered(effect)
-                case fx.Counted(key=key):
+                case CountReceived(key=key):
                     waiter = self._counting.pop(key, None)
                     _tell([waiter] if waiter else [], effect)
-                case fx.Compared(key=key):
-                    comparer = self._comparing.get(key)
+                case NegentropyReceived(key=key):
+                    comparer = self._reconciling.get(key)
                     _tell([comparer] if comparer else [], effect)
-                case fx.AskAuth(challenge):
+                case AskAuth(challenge):
                     self._aside(self._ask_auth(challenge))
-                case fx.Later(delay, token):
+                case WakeLater(delay, token):
                     self._aside(self._later(delay, token))
-                case fx.HangUp(reason):
+                case HangUp(reason):
                     self._hang_up(reason)
         if ordered:
             self._delivery.put(ordered)
-        if self._outbox.overflows:
+        if self._write_queue.overflows:
             self._hang_up("the relay does not read what is sent to it")
 
-    def _answered(self, answer: fx.Answered) -> None:
+    def _answered(self, answer: OkReceived) -> None:
         prefix, _ = split_reason(answer.text)
         if answer.accepted:
-            self.health.enter(UP, self._around.clock())
+            self.health.enter(UP, self._context.clock())
         elif prefix == "auth-required" or meaning_of(prefix) is Meaning.KEY_REFUSED:
-            self.health.enter(REFUSING, self._around.clock(), answer.text)
+            self.health.enter(REFUSING, self._context.clock(), answer.text)
         waiters = self._publishers.pop(answer.event_id, [])
         _tell(waiters, answer)
         if not waiters:
             late = Answer.of_ok(self.url, answer.accepted, answer.text)
-            self._around.on_late(answer.event_id, late)
+            self._context.on_late(answer.event_id, late)
 
-    def _fail_wishes(self, reason: str) -> None:
+    def _fail_requests(self, reason: str) -> None:
         """Tell everybody who waits for an answer that none will come soon."""
         for event_id, waiters in self._publishers.items():
             self._session.withdraw(event_id)
@@ -410,7 +423,7 @@ class RelayConnection:
         self._counting.clear()
 
     def _hang_up(self, reason: str) -> None:
-        self._verdict = Gone(reason)
+        self._verdict = SocketClosed(reason)
         self._kicked.set()
 
     def _aside(self, coroutine: Coroutine[Any, Any, None]) -> None:
@@ -427,12 +440,12 @@ class RelayConnection:
         self._carry_out(self._session.wake(token, self._now()))
 
     async def _ask_auth(self, challenge: str) -> None:
-        if self._around.authenticate is None:
+        if self._context.authenticate is None:
             return
         event: Event | None = None
         try:
             async with asyncio.timeout(AUTH_LIMIT):
-                event = await self._around.authenticate(self.url, challenge)
+                event = await self._context.authenticate(self.url, challenge)
         except TimeoutError:
             self.health.problem = f"timeout: no answer within {AUTH_LIMIT:g} s whether to log in"
         except SignerError as error:
@@ -442,7 +455,7 @@ class RelayConnection:
     def _outage(self) -> str:
         """Why there is no connection, and none will be tried for a while; or nothing."""
         wait = self._backoff.wait(monotonic())
-        if self._wire is not None or wait < SOON:
+        if self._socket is not None or wait < SOON:
             return ""
         return f"connect: {self.health.problem}; next try in {wait:.0f} s"
 
@@ -451,7 +464,7 @@ class RelayConnection:
         return self._last_key
 
     def _now(self) -> int:
-        return int(self._around.clock())
+        return int(self._context.clock())
 
 
 def _tell(waiters: Iterable[asyncio.Future[Any]], answer: object) -> None:

@@ -16,10 +16,16 @@ import msgspec
 
 from nostr_client.net.health import RelayHealth
 from nostr_client.net.outcome import How
-from nostr_client.net.session import effects as fx
+from nostr_client.net.session.effects import (
+    Effect,
+    Effects,
+    EventsReceived,
+    StoredEnded,
+    SubscriptionStopped,
+)
 from nostr_client.net.session.session import ClientSession
 from nostr_client.net.subscription import Ended, EndOfStored, Subscription
-from nostr_client.net.verification import Check, Intake
+from nostr_client.net.verification import Verification, VerificationBatch
 from nostr_client.protocol.event import Event
 
 PIPELINE: Final = 8
@@ -27,13 +33,13 @@ PIPELINE: Final = 8
 STALL_LIMIT: Final = 30.0
 """Seconds that a reader may hold up the socket before only his subscription is paused."""
 
-_Batch = tuple[list[fx.Effect], Check | None]
+_Batch = tuple[list[Effect], VerificationBatch | None]
 
 
 class Owner(msgspec.Struct, frozen=True):
     """What a delivery asks of its connection."""
 
-    carry_out: Callable[[fx.Effects], None]
+    carry_out: Callable[[Effects], None]
     aside: Callable[[Coroutine[Any, Any, None]], None]
     now: Callable[[], int]
 
@@ -42,11 +48,11 @@ class Delivery:
     """The subscriptions of one relay by key, and the pipeline that leads to them."""
 
     def __init__(
-        self, health: RelayHealth, session: ClientSession, intake: Intake, owner: Owner
+        self, health: RelayHealth, session: ClientSession, verification: Verification, owner: Owner
     ) -> None:
         self._health = health
         self._session = session
-        self._intake = intake
+        self._verification = verification
         self._owner = owner
         self._subs: dict[int, Subscription] = {}
         self._keys: dict[Subscription, int] = {}
@@ -73,13 +79,13 @@ class Delivery:
         nobody who is cancelled while he waits has anything to lose."""
         await self._has_room.wait()
 
-    def put(self, effects: list[fx.Effect]) -> None:
+    def put(self, effects: list[Effect]) -> None:
         """Events and what happened to subscriptions, in order."""
         events: list[Event] = []
         for effect in effects:
-            if isinstance(effect, fx.Events):
+            if isinstance(effect, EventsReceived):
                 events += effect.events
-        self._batches.append((effects, self._intake.submit(events) if events else None))
+        self._batches.append((effects, self._verification.submit(events) if events else None))
         self._filled.set()
         if len(self._batches) >= PIPELINE:
             self._has_room.clear()
@@ -106,11 +112,11 @@ class Delivery:
                 verdicts = check.verdicts
             place = 0
             for effect in effects:
-                if isinstance(effect, fx.Events):
+                if isinstance(effect, EventsReceived):
                     end = place + len(effect.events)
                     await self._hand_over(effect, verdicts[place:end])
                     place = end
-                elif isinstance(effect, fx.StoredEnd):
+                elif isinstance(effect, StoredEnded):
                     said = EndOfStored(
                         self._health.url,
                         effect.complete,
@@ -119,12 +125,12 @@ class Delivery:
                         effect.left_out,
                     )
                     self._tell(effect.key, said)
-                elif isinstance(effect, fx.Stopped):
+                elif isinstance(effect, SubscriptionStopped):
                     self._stopped(effect)
             self._batches.popleft()
             self._has_room.set()
 
-    def _stopped(self, effect: fx.Stopped) -> None:
+    def _stopped(self, effect: SubscriptionStopped) -> None:
         ended = Ended(self._health.url, effect.prefix, effect.reason, effect.final, effect.how)
         self._tell(effect.key, ended)
 
@@ -133,7 +139,7 @@ class Delivery:
         if sub is not None:
             sub.happened(item)
 
-    async def _hand_over(self, effect: fx.Events, verdicts: list[bool]) -> None:
+    async def _hand_over(self, effect: EventsReceived, verdicts: list[bool]) -> None:
         events = effect.events
         if not all(verdicts):
             events = [event for event, good in zip(events, verdicts, strict=True) if good]

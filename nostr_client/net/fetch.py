@@ -30,7 +30,7 @@ class Fetched(msgspec.Struct, frozen=True):
         return tuple(url for url, end in self.ends.items() if end.answered)
 
 
-class Ends:
+class RelayEnds:
     """How each relay's part of one question ends, told by what its subscription brings."""
 
     def __init__(self, urls: Iterable[str]) -> None:
@@ -100,7 +100,7 @@ class Ends:
 
 async def fetch(sub: Subscription, limit: float) -> Fetched:
     """Everything that `sub`, which is not live, brings within `limit` seconds."""
-    urls, ends, found = sub.urls, Ends(sub.urls), dict[str, Event]()
+    urls, ends, found = sub.urls, RelayEnds(sub.urls), dict[str, Event]()
     try:
         async with asyncio.timeout(limit), sub:
             async for batch in sub.batches():

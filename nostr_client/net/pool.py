@@ -18,19 +18,18 @@ import msgspec
 
 from nostr_client.errors import ConnectFailed, InvalidData
 from nostr_client.net.backoff import Backoff
-from nostr_client.net.connection import Authenticate, RelayConnection, Surroundings
+from nostr_client.net.connection import Authenticate, ConnectionContext, RelayConnection
 from nostr_client.net.dial import Dial, DialPolicy, ProxyAddress
 from nostr_client.net.fetch import Fetched, fetch
 from nostr_client.net.health import MAX_RELAYS, HealthBook, RelayHealth
 from nostr_client.net.outages import Outages
 from nostr_client.net.outcome import How
-from nostr_client.net.reconcile import Differences, reconcile
-from nostr_client.net.reconcile import Limits as CompareLimits
+from nostr_client.net.reconcile import Differences, ReconcileLimits, reconcile
 from nostr_client.net.report import Answer, PublishReport
 from nostr_client.net.session.paging import Paging
 from nostr_client.net.subscription import Ended, Joins, Subscription
-from nostr_client.net.verification import Intake, Known, Verifies
-from nostr_client.net.websocket import MAX_FRAME, Wire, open_wire
+from nostr_client.net.verification import EventVerifier, Known, Verification
+from nostr_client.net.websocket import MAX_FRAME, WebSocket, open_websocket
 from nostr_client.nips.nip77 import Items
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
@@ -42,12 +41,12 @@ ANSWER_LIMIT: Final = 10.0
 """Seconds for a relay's OK, for a COUNT, and for all stored events of a fetch."""
 FAREWELL_LIMIT: Final = 3.0
 """Seconds in which connections close politely when the pool ends."""
-_COMPARING: Final = CompareLimits()
+_RECONCILE_LIMITS: Final = ReconcileLimits()
 MAX_DIALLING: Final = 64
 """Sockets that are being opened at the same time."""
 
 
-class Counted(msgspec.Struct, frozen=True, kw_only=True):
+class CountAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """A relay's answer to COUNT: `count` is None where there was none, and `problem` says why."""
 
     url: str
@@ -75,7 +74,7 @@ class RelayPool:
     def __init__(
         self,
         *,
-        verifier: Verifies,
+        verifier: EventVerifier,
         proxy: str | None = None,
         compression: bool = False,
         known: Known | None = None,
@@ -104,9 +103,15 @@ class RelayPool:
         self._dialling = asyncio.Semaphore(MAX_DIALLING)
         self._tasks: set[asyncio.Task[None]] = set()
         self._closing = False
-        intake = Intake(verifier, known, self._spawn)
-        self._around = Surroundings(
-            self._open_wire, intake, authenticate, clock, self.outages, self._heard_late, own
+        verification = Verification(verifier, known, self._spawn)
+        self._context = ConnectionContext(
+            self._open_websocket,
+            verification,
+            authenticate,
+            clock,
+            self.outages,
+            self._heard_late,
+            own,
         )
         self._joins = Joins(self._join, self._leave, _spelled)
 
@@ -200,7 +205,7 @@ class RelayPool:
         urls: Iterable[str],
         *,
         timeout: float = ANSWER_LIMIT,  # noqa: ASYNC109
-    ) -> tuple[Counted, ...]:
+    ) -> tuple[CountAnswer, ...]:
         """How many events each relay says it holds (NIP-45)."""
         async with together() as group:
             tasks = [
@@ -210,11 +215,11 @@ class RelayPool:
         return tuple(task.result() for task in tasks)
 
     async def reconcile(
-        self, filter: Filter, url: str, items: Items, limits: CompareLimits = _COMPARING
+        self, filter: Filter, url: str, items: Items, limits: ReconcileLimits = _RECONCILE_LIMITS
     ) -> Differences:
         """How our set of `filter`, which is `items`, differs from a relay's (NIP-77).
 
-        A `limit` in the filter is left out. Raises as `net.reconciling.reconcile` does.
+        A `limit` in the filter is left out. Raises as `net.reconcile.reconcile` does.
         """
         connection = self._use(_spelled(url))
         return await reconcile(connection, filter.changed(limit=None), items, limits)
@@ -234,7 +239,7 @@ class RelayPool:
     # One relay
 
     def _use(self, url: str) -> RelayConnection:
-        """The connection to `url`, about to be given a wish. Raises ConnectFailed."""
+        """The connection to `url`, about to be given a request. Raises ConnectFailed."""
         if self._closing:
             raise ConnectFailed(url, "the pool is closed")
         connection = self._connections.get(url)
@@ -248,14 +253,14 @@ class RelayPool:
             backoff = self._backoffs.setdefault(url, Backoff(random.random))
             if len(self._backoffs) > MAX_RELAYS:
                 del self._backoffs[next(iter(self._backoffs))]
-            connection = RelayConnection(url, self.book.of(url), backoff, self._around)
+            connection = RelayConnection(url, self.book.of(url), backoff, self._context)
             self._connections[url] = connection
             self._spawn(self._run(connection))
         return connection
 
     async def _run(self, connection: RelayConnection) -> None:
         while True:
-            await asyncio.sleep(0)  # the wish is made by whoever asked for the connection
+            await asyncio.sleep(0)  # the request is made by whoever asked for the connection
             await connection.run()
             if not connection.wanted:
                 del self._connections[connection.url]
@@ -269,7 +274,7 @@ class RelayPool:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _open_wire(self, url: str) -> tuple[Wire, float]:
+    async def _open_websocket(self, url: str) -> tuple[WebSocket, float]:
         private = is_private_host(host_of(url))
         headers: Mapping[str, str] = {}
         if isinstance(self._dial, DialPolicy):
@@ -278,7 +283,7 @@ class RelayPool:
         async with self._dialling:
             if self._tls is None and url.startswith("wss:"):
                 self._tls = await asyncio.to_thread(ssl.create_default_context)
-            return await open_wire(
+            return await open_websocket(
                 url,
                 # What only the own relay is to see stays on this machine.
                 proxy=None if headers else self._proxy,
@@ -324,23 +329,23 @@ class RelayPool:
             return Answer.missing(url, answer)
         return Answer.of_ok(url, answer.accepted, answer.text)
 
-    async def _count_at(self, url: str, filters: tuple[Filter, ...], limit: float) -> Counted:
+    async def _count_at(self, url: str, filters: tuple[Filter, ...], limit: float) -> CountAnswer:
         try:
             connection = self._use(url)
         except ConnectFailed as error:
-            return Counted(url=url, problem=f"connect: {error.message}")
+            return CountAnswer(url=url, problem=f"connect: {error.message}")
         key, waiter = connection.count(filters)
         try:
             async with asyncio.timeout(limit):
                 answer = await waiter
         except TimeoutError:
-            return Counted(url=url, problem=connection.silence("COUNT", limit))
+            return CountAnswer(url=url, problem=connection.silence("COUNT", limit))
         finally:
             connection.uncount(key)
         if isinstance(answer, str):
-            return Counted(url=url, problem=answer)
+            return CountAnswer(url=url, problem=answer)
         prefix, reason = split_reason(answer.text)
-        return Counted(
+        return CountAnswer(
             url=url,
             count=answer.count,
             approximate=answer.approximate,

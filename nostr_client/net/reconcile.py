@@ -16,8 +16,8 @@ from nostr_client.errors import (
     Refused,
     RelayTimeout,
 )
-from nostr_client.net.connection import CompareWaiter, RelayConnection
-from nostr_client.nips.nip77 import Client, Items
+from nostr_client.net.connection import NegentropyWaiter, RelayConnection
+from nostr_client.nips.nip77 import Items, NegentropyClient
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.messages import split_reason
 
@@ -35,7 +35,7 @@ class NotCompared(Refused):
         self.most = most
 
 
-class Limits(msgspec.Struct, frozen=True, kw_only=True):
+class ReconcileLimits(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds for the first answer (the relay reads its set), for each further one and for all;
     the most differences, past which a comparison is left; and the bytes of a message of ours."""
 
@@ -55,29 +55,29 @@ class Differences(msgspec.Struct, frozen=True):
 
 
 @contextmanager
-def _talk(
+def _reconciliation(
     connection: RelayConnection, filter: Filter, first: bytes
-) -> Iterator[tuple[int, CompareWaiter]]:
-    key, waiter = connection.compare(filter, first)
+) -> Iterator[tuple[int, NegentropyWaiter]]:
+    key, waiter = connection.reconcile(filter, first)
     try:
         yield key, waiter
     finally:
-        connection.uncompare(key)
+        connection.end_reconcile(key)
 
 
 async def reconcile(
-    connection: RelayConnection, filter: Filter, items: Items, limits: Limits
+    connection: RelayConnection, filter: Filter, items: Items, limits: ReconcileLimits
 ) -> Differences:
     """Compare `items`, which is our set of `filter`, with the relay's.
 
     Raises NotCompared, RelayTimeout, ConnectFailed, ConnectionLost; InvalidData for a relay that
     does not speak the protocol, or comes to no end.
     """
-    client = Client(items, limits.frame)
+    client = NegentropyClient(items, limits.frame)
     found = Differences(set(), set())
     try:
         async with asyncio.timeout(limits.whole):
-            with _talk(connection, filter, client.first()) as (key, opened):
+            with _reconciliation(connection, filter, client.first()) as (key, opened):
                 answer = await _answer(connection, opened, limits.first)
                 for _ in range(ROUNDS):
                     said = await asyncio.to_thread(client.answer, answer)
@@ -87,7 +87,7 @@ async def reconcile(
                         return found
                     if len(found.have) + len(found.need) >= limits.differences:
                         return msgspec.structs.replace(found, complete=False)
-                    waiter = connection.say(key, said.message)
+                    waiter = connection.negentropy(key, said.message)
                     answer = await _answer(connection, waiter, limits.answer)
     except TimeoutError:
         words = f"timeout: no end of a comparison within {limits.whole:g} s"
@@ -95,7 +95,7 @@ async def reconcile(
     raise InvalidData(f"negentropy: {connection.url} comes to no end")
 
 
-async def _answer(connection: RelayConnection, waiter: CompareWaiter, limit: float) -> bytes:
+async def _answer(connection: RelayConnection, waiter: NegentropyWaiter, limit: float) -> bytes:
     try:
         async with asyncio.timeout(limit):
             said = await waiter

@@ -23,7 +23,7 @@ from nostr_client.net import http
 from nostr_client.net.dial import DialPolicy, ProxyAddress, connect_first, host_and_port, resolve
 from nostr_client.net.pool import RelayPool
 from nostr_client.net.report import Answer
-from nostr_client.net.websocket import HANDSHAKE_LIMIT, open_wire
+from nostr_client.net.websocket import HANDSHAKE_LIMIT, open_websocket
 from nostr_client.protocol.event import Draft, Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.keys import SecretKey
@@ -39,7 +39,7 @@ PROBE_KIND: Final = 29_011
 _WORDS: Final = 160
 
 
-class Step(msgspec.Struct, frozen=True):
+class CheckStep(msgspec.Struct, frozen=True):
     """One step: `ok` is None where it says neither good nor bad; `detail` is safe to print."""
 
     name: str
@@ -59,7 +59,7 @@ async def check_relay(
     proxy: str | None = None,
     others: Sequence[str] = (),
     tls: ssl.SSLContext | None = None,
-) -> AsyncIterator[Step]:
+) -> AsyncIterator[CheckStep]:
     """Check a relay; the last step is called "verdict". `others` are relays that many use:
     reached, they show that this end of the network works. Raises InvalidData for what is no URL,
     and ConfigError for a proxy that cannot be used."""
@@ -75,7 +75,7 @@ async def check_relay(
         ok, verdict = await check.why_not(others)
     else:
         ok, verdict = check.verdict()
-    yield Step("verdict", ok, verdict, monotonic() - began)
+    yield CheckStep("verdict", ok, verdict, monotonic() - began)
 
 
 class _Check:
@@ -95,11 +95,11 @@ class _Check:
         self._wants_auth: list[str] = []
         self._refusal = ""
 
-    async def network(self) -> AsyncIterator[Step]:
+    async def network(self) -> AsyncIterator[CheckStep]:
         """DNS and TCP; a proxy does both out of our sight."""
         if self._proxy_address is not None:
-            yield Step("dns", None, "left to the proxy", 0.0)
-            yield Step("tcp", None, "left to the proxy", 0.0)
+            yield CheckStep("dns", None, "left to the proxy", 0.0)
+            yield CheckStep("tcp", None, "left to the proxy", 0.0)
             return
         began = monotonic()
         try:
@@ -107,14 +107,14 @@ class _Check:
         except ConnectFailed as error:
             if is_onion(self._url):
                 self._trouble = error.message
-                yield Step("dns", None, "no resolver is asked: it is an onion service", 0.0)
-                yield Step("tcp", None, safe_line(error.message, _WORDS), 0.0)
+                yield CheckStep("dns", None, "no resolver is asked: it is an onion service", 0.0)
+                yield CheckStep("tcp", None, safe_line(error.message, _WORDS), 0.0)
                 raise _Stop from error
             yield self._failed("dns", error, began)
             raise _Stop from error
         self._addresses = found
         listed = ", ".join(dict.fromkeys(str(info[4][0]) for info in found))
-        yield Step("dns", True, listed, monotonic() - began)
+        yield CheckStep("dns", True, listed, monotonic() - began)
         began = monotonic()
         try:
             sock = await connect_first(self._url, found)
@@ -123,15 +123,15 @@ class _Check:
             raise _Stop from error
         peer = sock.getpeername()
         sock.close()
-        yield Step("tcp", True, f"connected to {peer[0]} port {peer[1]}", monotonic() - began)
+        yield CheckStep("tcp", True, f"connected to {peer[0]} port {peer[1]}", monotonic() - began)
 
-    async def tls(self) -> AsyncIterator[Step]:
+    async def tls(self) -> AsyncIterator[CheckStep]:
         """Certificate and version, on a connection of its own."""
         if not self._secure:
-            yield Step("tls", None, "none: ws:// is not encrypted", 0.0)
+            yield CheckStep("tls", None, "none: ws:// is not encrypted", 0.0)
             return
         if self._proxy_address is not None:
-            yield Step("tls", None, "seen by the next step, through the proxy", 0.0)
+            yield CheckStep("tls", None, "seen by the next step, through the proxy", 0.0)
             return
         if self._tls is None:
             self._tls = await asyncio.to_thread(ssl.create_default_context)
@@ -141,7 +141,7 @@ class _Check:
         except ConnectFailed as error:
             yield self._failed("tls", error, began)
             raise _Stop from error
-        yield Step("tls", True, detail, monotonic() - began)
+        yield CheckStep("tls", True, detail, monotonic() - began)
 
     async def _tls_words(self, context: ssl.SSLContext) -> str:
         sock = await connect_first(self._url, self._addresses)
@@ -164,20 +164,22 @@ class _Check:
         until = f", certificate until {certificate['notAfter']}" if certificate else ""
         return f"{session.version()}{until}"
 
-    async def websocket(self) -> AsyncIterator[Step]:
+    async def websocket(self) -> AsyncIterator[CheckStep]:
         """The upgrade to a WebSocket."""
         began = monotonic()
         try:
-            wire, latency = await open_wire(
+            socket, latency = await open_websocket(
                 self._url, proxy=self._proxy_address, private=True, tls=self._tls
             )
         except ConnectFailed as error:
             yield self._failed("websocket", error, began)
             raise _Stop from error
-        await wire.end()
-        yield Step("websocket", True, f"handshake in {latency * 1000:.0f} ms", monotonic() - began)
+        await socket.end()
+        yield CheckStep(
+            "websocket", True, f"handshake in {latency * 1000:.0f} ms", monotonic() - began
+        )
 
-    async def document(self) -> AsyncIterator[Step]:
+    async def document(self) -> AsyncIterator[CheckStep]:
         """The relay's description of itself; a relay may well have none."""
         began = monotonic()
         try:
@@ -193,9 +195,9 @@ class _Check:
             detail, ok = _document_words(answer)
         except NostrError as error:
             detail, ok = f"none: {error}", None
-        yield Step("nip-11", ok, safe_line(detail, _WORDS), monotonic() - began)
+        yield CheckStep("nip-11", ok, safe_line(detail, _WORDS), monotonic() - began)
 
-    async def use(self) -> AsyncIterator[Step]:
+    async def use(self) -> AsyncIterator[CheckStep]:
         """Read something, write something, and see whether a login is asked for."""
         began = monotonic()
         async with self._pool() as pool:
@@ -209,11 +211,11 @@ class _Check:
         yield self._writing(wrote, began)
         if self._wants_auth:
             wall = f"login needed to {' and to '.join(self._wants_auth)}"
-            yield Step("auth", None, wall, 0.0)
+            yield CheckStep("auth", None, wall, 0.0)
         elif challenges:
-            yield Step("auth", True, "offered, not required for this", 0.0)
+            yield CheckStep("auth", True, "offered, not required for this", 0.0)
         else:
-            yield Step("auth", True, "not asked for", 0.0)
+            yield CheckStep("auth", True, "not asked for", 0.0)
 
     def _pool(self) -> RelayPool:
         policy = DialPolicy(given=[self._url])
@@ -245,11 +247,11 @@ class _Check:
         report = await pool.publish(event, [self._url], timeout=STEP_LIMIT)
         return report.answers[0]
 
-    def _reading(self, result: tuple[bool | None, str], began: float) -> Step:
+    def _reading(self, result: tuple[bool | None, str], began: float) -> CheckStep:
         self._reads, detail = result
-        return Step("read", self._reads, safe_line(detail, _WORDS), monotonic() - began)
+        return CheckStep("read", self._reads, safe_line(detail, _WORDS), monotonic() - began)
 
-    def _writing(self, answer: Answer, began: float) -> Step:
+    def _writing(self, answer: Answer, began: float) -> CheckStep:
         said = f"{answer.prefix}: {answer.reason}" if answer.prefix else answer.reason
         if answer.accepted or answer.prefix == "mute":  # nobody listened, as was to be expected
             self._writes, detail = True, "took an ephemeral event"
@@ -260,12 +262,12 @@ class _Check:
             self._refusal = said
             if answer.prefix == "auth-required":
                 self._wants_auth.append("write")
-        return Step("write", self._writes, safe_line(detail, _WORDS), monotonic() - began)
+        return CheckStep("write", self._writes, safe_line(detail, _WORDS), monotonic() - began)
 
-    def _failed(self, name: str, error: ConnectFailed, began: float) -> Step:
+    def _failed(self, name: str, error: ConnectFailed, began: float) -> CheckStep:
         self._trouble = error.message
         words = error.message.removeprefix(f"{name}: ")
-        return Step(name, False, safe_line(words, _WORDS), monotonic() - began)
+        return CheckStep(name, False, safe_line(words, _WORDS), monotonic() - began)
 
     def verdict(self) -> tuple[bool | None, str]:
         """For a relay that was reached."""
@@ -305,12 +307,12 @@ class _Check:
     async def _reach(self, urls: Sequence[str]) -> list[str]:
         async def reach(url: str) -> str | None:
             try:
-                wire, _ = await open_wire(
+                socket, _ = await open_websocket(
                     url, proxy=self._proxy_address, private=True, tls=self._tls
                 )
             except ConnectFailed:
                 return None
-            await wire.end()
+            await socket.end()
             return url
 
         async with together() as group:

@@ -29,14 +29,14 @@ Known = Callable[[Collection[str]], Awaitable[Mapping[str, bytes]]]
 """What is held of these ids: each event's JSON, or its signature (raw or in hex)."""
 
 
-class Verifies(Protocol):
-    """What the intake needs of a verifier."""
+class EventVerifier(Protocol):
+    """What verification needs of a verifier."""
 
     async def verify_all(self, events: Sequence[Event]) -> list[bool]:
         """Are the signatures those of their authors?"""
 
 
-class Check:
+class VerificationBatch:
     """Events under judgement: await `done`, then `verdicts` holds one bool for each."""
 
     __slots__ = ("_waits", "done", "events", "verdicts")
@@ -45,15 +45,15 @@ class Check:
         self.events = events
         self.verdicts: list[bool] = []
         self.done = asyncio.Event()
-        self._waits: dict[int, tuple[Check, int]] = {}
+        self._waits: dict[int, tuple[VerificationBatch, int]] = {}
 
 
-class Intake:
+class Verification:
     """Judges events for every connection of a pool."""
 
     def __init__(
         self,
-        verifier: Verifies,
+        verifier: EventVerifier,
         known: Known | None,
         spawn: Callable[[Coroutine[Any, Any, None]], object],
     ) -> None:
@@ -62,11 +62,11 @@ class Intake:
         self._known = known
         self._spawn = spawn
         self._held: dict[str, str] = {}
-        self._flying: dict[str, tuple[str, Check, int]] = {}
+        self._flying: dict[str, tuple[str, VerificationBatch, int]] = {}
 
-    def submit(self, events: list[Event]) -> Check:
+    def submit(self, events: list[Event]) -> VerificationBatch:
         """Begin to judge `events`, in order."""
-        check = Check(events)
+        check = VerificationBatch(events)
         held, flying = self._held, self._flying
         open_indices: list[int] = []
         for index, event in enumerate(events):
@@ -87,7 +87,7 @@ class Intake:
             check.done.set()
         return check
 
-    async def _settle(self, check: Check, open_indices: list[int]) -> None:
+    async def _settle(self, check: VerificationBatch, open_indices: list[int]) -> None:
         events, verdicts = check.events, check.verdicts
         pending = open_indices
         if pending:

@@ -1,8 +1,8 @@
 """One WebSocket, read in bulk.
 
 `websockets` does the protocol. Its own `recv` hands over one message at a time, at a cost that a
-client reading tens of thousands of events a second cannot pay; `Wire` collects whatever the socket
-brought and hands over the lot. When nobody takes them, it stops reading from the socket.
+client reading tens of thousands of events a second cannot pay; `WebSocket` collects whatever the
+socket brought and hands over the lot. When nobody takes them, it stops reading from the socket.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ MAX_UNREAD: Final = 4 * 1024 * 1024
 USER_AGENT: Final = f"nostr-client/{__version__}"
 
 
-class Gone(Exception):
+class SocketClosed(Exception):
     """A socket is, or has to be, closed. `ours`: we wanted that, the relay is not to blame."""
 
     def __init__(self, reason: str, *, ours: bool = False) -> None:
@@ -54,8 +54,8 @@ class Gone(Exception):
         self.ours = ours
 
 
-class Wire(ClientConnection):
-    """A connection whose messages are taken all at once. Made by `open_wire`."""
+class WebSocket(ClientConnection):
+    """A connection whose messages are taken all at once. Made by `open_websocket`."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -95,7 +95,7 @@ class Wire(ClientConnection):
         """
         while not self._messages:
             if self._gone:
-                raise Gone(closing_words(self))
+                raise SocketClosed(closing_words(self))
             self._taker = self.loop.create_future()
             try:
                 await self._taker
@@ -197,7 +197,7 @@ class _Connect(connect):
         return exc
 
 
-async def open_wire(
+async def open_websocket(
     url: str,
     *,
     proxy: ProxyAddress | None = None,
@@ -206,7 +206,7 @@ async def open_wire(
     tls: ssl.SSLContext | None = None,
     max_frame: int = MAX_FRAME,
     headers: Mapping[str, str] | None = None,
-) -> tuple[Wire, float]:
+) -> tuple[WebSocket, float]:
     """An open WebSocket to a relay, and the seconds of its handshake.
 
     `private` allows private addresses; `headers` go with the handshake. Raises ConnectFailed; its
@@ -218,7 +218,7 @@ async def open_wire(
     began = monotonic()
     options: dict[str, Any] = {"ssl": tls or True} if secure else {}
     try:
-        wire = await _Connect(
+        socket = await _Connect(
             url,
             sock=sock,
             proxy=None,
@@ -229,7 +229,7 @@ async def open_wire(
             ping_interval=None,
             close_timeout=CLOSE_LIMIT,
             max_size=max_frame if compression else MAX_SKIPPED,
-            create_connection=Wire,
+            create_connection=WebSocket,
             **options,
         )
     except BaseException as error:
@@ -238,7 +238,7 @@ async def open_wire(
         if words is None:
             raise
         raise ConnectFailed(url, words) from error
-    opened = cast(Wire, wire)
+    opened = cast(WebSocket, socket)
     opened.bound(max_frame)
     return opened, monotonic() - began
 
@@ -258,11 +258,11 @@ def _handshake_words(error: BaseException) -> str | None:
     return None
 
 
-def closing_words(wire: Wire) -> str:
+def closing_words(socket: WebSocket) -> str:
     """Why a connection ended, in one line: the relay's close code and reason, or ours."""
-    sent, received = wire.protocol.close_sent, wire.protocol.close_rcvd
+    sent, received = socket.protocol.close_sent, socket.protocol.close_rcvd
     if received is not None:
         return f"closed by the relay: {received.code} {received.reason}".rstrip()
     if sent is not None and sent.code != CloseCode.ABNORMAL_CLOSURE:
         return f"closed by us: {sent.code} {sent.reason}".rstrip()
-    return f"connection lost: {wire.lost_by}" if wire.lost_by else "connection lost"
+    return f"connection lost: {socket.lost_by}" if socket.lost_by else "connection lost"

@@ -8,7 +8,7 @@ from typing import Final
 
 from websockets.exceptions import ConnectionClosed
 
-from nostr_client.net.websocket import CLOSE_LIMIT, Gone, Wire, closing_words
+from nostr_client.net.websocket import CLOSE_LIMIT, SocketClosed, WebSocket, closing_words
 
 WRITE_LIMIT: Final = 20.0
 """Seconds for one frame to be written."""
@@ -18,7 +18,7 @@ MOST: Final = 64 * 1024 * 1024
 """Bytes from which on the relay is taken for one that does not read."""
 
 
-class Outbox:
+class WriteQueue:
     """Frames in the order in which they are to be sent."""
 
     def __init__(self) -> None:
@@ -50,31 +50,31 @@ class Outbox:
         """Wait until most of it is sent; the caller sets the limit."""
         await self._has_room.wait()
 
-    async def write_to(self, wire: Wire) -> None:
+    async def write_to(self, socket: WebSocket) -> None:
         """Send for ever. Raises Gone."""
         while True:
-            await self._write_all(wire)
+            await self._write_all(socket)
             self._has_room.set()
             self._filled.clear()
             if not self._frames:
                 await self._filled.wait()
 
-    async def flush_to(self, wire: Wire) -> None:
+    async def flush_to(self, socket: WebSocket) -> None:
         """Send what still waits, the last CLOSE above all, if the relay takes it at once."""
         try:
             async with asyncio.timeout(CLOSE_LIMIT):
-                await self._write_all(wire)
-        except (TimeoutError, Gone):
+                await self._write_all(socket)
+        except (TimeoutError, SocketClosed):
             self.clear()  # it will hear that the socket is closed
 
-    async def _write_all(self, wire: Wire) -> None:
+    async def _write_all(self, socket: WebSocket) -> None:
         while self._frames:
             frame = self._frames.popleft()
             self._size -= len(frame)
             try:
                 async with asyncio.timeout(WRITE_LIMIT):
-                    await wire.send(frame, text=True)
+                    await socket.send(frame, text=True)
             except TimeoutError:
-                raise Gone(f"timeout: nothing written within {WRITE_LIMIT:g} s") from None
+                raise SocketClosed(f"timeout: nothing written within {WRITE_LIMIT:g} s") from None
             except ConnectionClosed:
-                raise Gone(closing_words(wire)) from None
+                raise SocketClosed(closing_words(socket)) from None

@@ -5,13 +5,15 @@ fingerprints of a range differ, it is cut into sixteen, or its ids are listed. P
 the binary ones, before NIP-77 writes them in hex.
 
 Rules
-- The `Client` asks, and learns what it has and what it needs; the `Server` only answers.
+- The `NegentropyClient` asks, and learns what it has and what it needs; the `NegentropyServer` only
+  answers.
 - A message is never larger than the frame limit: what does not fit is left as one range, to be
   gone on with. It is cut where the message really ends, so that nothing is taken for equal that
   was not compared.
 - What comes is hostile: a message that is not exactly of the protocol's form raises InvalidData.
   The work for one is bounded by `MAX_RANGES`, its length and the frame limit, whatever it says.
-- Nothing bounds how often a dishonest server differs: whoever runs a `Client` counts the rounds.
+- Nothing bounds how often a dishonest server differs: whoever runs a `NegentropyClient` counts the
+  rounds.
 """
 
 from __future__ import annotations
@@ -141,7 +143,7 @@ class Items:
         return total
 
 
-class Found(msgspec.Struct, frozen=True):
+class RoundResult(msgspec.Struct, frozen=True):
     """What a client learned from one answer: ids, and what to say next (None: it is done).
 
     With a frame limit on either side the same id may come again in a later answer.
@@ -152,7 +154,7 @@ class Found(msgspec.Struct, frozen=True):
     message: bytes | None
 
 
-class Server:
+class NegentropyServer:
     """The side that answers; it keeps nothing but its items between two messages."""
 
     def __init__(self, items: Items, frame_limit: int = 0) -> None:
@@ -164,10 +166,10 @@ class Server:
         """What to say to `message`. Raises InvalidData; nothing has changed then."""
         if not _speaks(message):
             return bytes([VERSION])
-        return bytes(_Answer(self.items, self._limit, message, None).make())
+        return bytes(_Reply(self.items, self._limit, message, None).make())
 
 
-class Client:
+class NegentropyClient:
     """The side that asks: send `first()`, then what each `answer` says, until it is None."""
 
     def __init__(self, items: Items, frame_limit: int = 0) -> None:
@@ -181,13 +183,13 @@ class Client:
         _split(self.items, 0, len(self.items), _END, out)
         return bytes([VERSION]) + out.data
 
-    def answer(self, message: bytes) -> Found:
+    def answer(self, message: bytes) -> RoundResult:
         """What the server's `message` says. Raises InvalidData, also for another version."""
         if not _speaks(message):
             raise InvalidData(f"the server speaks only version {message[0] - 0x60} of negentropy")
-        found = Found([], [], None)
-        out = _Answer(self.items, self._limit, message, found).make()
-        return found if len(out) == 1 else Found(found.have, found.need, bytes(out))
+        found = RoundResult([], [], None)
+        out = _Reply(self.items, self._limit, message, found).make()
+        return found if len(out) == 1 else RoundResult(found.have, found.need, bytes(out))
 
 
 # Reading and writing
@@ -307,10 +309,10 @@ def _split(items: Items, lower: int, upper: int, bound: Bound, out: _Writer) -> 
         before = total
 
 
-class _Answer:
+class _Reply:
     """One message being read, and the answer to it being written; of a client if `found` is."""
 
-    def __init__(self, items: Items, limit: int, message: bytes, found: Found | None) -> None:
+    def __init__(self, items: Items, limit: int, message: bytes, found: RoundResult | None) -> None:
         self._items = items
         self._room = limit - _RESERVE if limit else 0
         self._reader = _Reader(message)
@@ -389,7 +391,7 @@ class _Answer:
         self._out.range(bound, _ID_LIST, _varint(upper - lower) + ids)
         return upper
 
-    def _compare(self, lower: int, upper: int, theirs: bytes, found: Found) -> None:
+    def _compare(self, lower: int, upper: int, theirs: bytes, found: RoundResult) -> None:
         """The client learns from the server's ids of a range."""
         self._skipping = True
         # A dictionary, to keep their order.

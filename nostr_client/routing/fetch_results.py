@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from nostr_client.net.fetch import Ends
+from nostr_client.net.fetch import RelayEnds
 from nostr_client.net.outcome import End, How, Outcome, missed_of, outcome_of
 from nostr_client.net.subscription import Arrival, Ended, EndOfStored
 from nostr_client.protocol.event import Event
@@ -95,7 +95,7 @@ class Following:
         self.arrived = 0
         self.problem = ""
         """Why the store does not take events at the moment; empty when all is well."""
-        self._ends = Ends(self.urls)
+        self._ends = RelayEnds(self.urls)
         self._changed = asyncio.Event()
 
     @property

@@ -28,7 +28,7 @@ from typing import Final, Self
 import msgspec
 
 from nostr_client.errors import StoreError
-from nostr_client.net.fetch import Ends
+from nostr_client.net.fetch import RelayEnds
 from nostr_client.net.outcome import End, How
 from nostr_client.net.pool import RelayPool
 from nostr_client.net.session.paging import Paging
@@ -63,7 +63,7 @@ MOST_HINTED: Final = 12
 _NEW: Final = (SaveStatus.STORED, SaveStatus.REPLACED)
 Routes = Mapping[str, Sequence[Filter]]
 """What each relay is asked."""
-Enough = Callable[[Asked, Ends], bool]
+Enough = Callable[[Asked, RelayEnds], bool]
 """Has a question brought what matters, so that the rest may be given little time?"""
 
 
@@ -126,7 +126,7 @@ class Reader:
 
         own = (await self.book.places()).read
 
-        def enough(asked: Asked, ends: Ends) -> bool:
+        def enough(asked: Asked, ends: RelayEnds) -> bool:
             all_found = missing <= set(asked.events.values())
             return all_found or bool(own and not any(url in ends.waiting for url in own))
 
@@ -223,7 +223,7 @@ class Reader:
         written = [url for url, _ in counted.most_common(MOST_NEAR)]
         urls = dict.fromkeys((*places.read, *hinted, *written, *places.common))
 
-        def enough(asked: Asked, ends: Ends) -> bool:
+        def enough(asked: Asked, ends: RelayEnds) -> bool:
             return wanted <= asked.events.keys()
 
         routes = dict.fromkeys(urls, (Filter(ids=wanted),))
@@ -259,7 +259,7 @@ class Reader:
         others have `GRACE` seconds more.
         """
 
-        def enough(asked: Asked, ends: Ends) -> bool:
+        def enough(asked: Asked, ends: RelayEnds) -> bool:
             return bool(firm and asked.events) and not any(url in ends.waiting for url in firm)
 
         asked = await self._ask(routes, limit, enough=enough, paging=paging)
@@ -286,7 +286,7 @@ class Reader:
     ) -> Asked:
         """Ask, and save what comes; `grace` seconds (`GRACE`) after there is `enough` it ends."""
         dialled = {url: f for url, f in routes.items() if f and self.book.policy(url)}
-        asked, ends = Asked(), Ends(dialled)
+        asked, ends = Asked(), RelayEnds(dialled)
         loop = asyncio.get_running_loop()
         how, why = How.SILENT, "timeout: no answer in time"
         try:
@@ -311,7 +311,7 @@ class Reader:
         return asked
 
     async def _hear(
-        self, subscription: Subscription, asked: Asked, ends: Ends, heard: Callable[[], None]
+        self, subscription: Subscription, asked: Asked, ends: RelayEnds, heard: Callable[[], None]
     ) -> None:
         waiting = set(subscription.urls)
         async with subscription:

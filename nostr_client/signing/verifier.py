@@ -44,7 +44,7 @@ _END: Final = 5.0
 """Seconds that the process gets to end by itself, and again after it was killed."""
 
 
-class _Job:
+class _VerifyJob:
     """Some records and, one day, their verdicts."""
 
     __slots__ = ("count", "done", "records", "verdicts")
@@ -63,8 +63,8 @@ class Verifier:
     """
 
     def __init__(self) -> None:
-        self._waiting: deque[_Job] = deque()
-        self._in_flight: deque[_Job] = deque()
+        self._waiting: deque[_VerifyJob] = deque()
+        self._in_flight: deque[_VerifyJob] = deque()
         self._waiting_records = self._in_flight_records = self._held = 0
         self._turns: deque[tuple[int, asyncio.Future[None]]] = deque()
         self._flush_is_due = False
@@ -119,7 +119,7 @@ class Verifier:
 
     async def verify_all(self, events: Sequence[Event]) -> list[bool]:
         """`verify` of each, in order."""
-        jobs: list[_Job] = []
+        jobs: list[_VerifyJob] = []
         try:
             for start in range(0, len(events), _SLICE):
                 part = events[start : start + _SLICE]
@@ -129,14 +129,14 @@ class Verifier:
             for job in jobs:
                 job.done.cancel()
 
-    async def _accept(self, records: bytes, count: int) -> _Job:
+    async def _accept(self, records: bytes, count: int) -> _VerifyJob:
         if not self._open:
             raise RuntimeError("the verifier is not open: use `async with Verifier()`")
         if self._turns or self._held + count > _HELD:
             await self._turn(count)
         else:
             self._held += count
-        job = _Job(records, count, self._loop.create_future())
+        job = _VerifyJob(records, count, self._loop.create_future())
         self._waiting.append(job)
         self._waiting_records += count
         if not self._flush_is_due:
@@ -176,7 +176,7 @@ class Verifier:
         elif self._waiting and not self._thread_is_busy:
             self._feed_thread()
 
-    def _take(self, most: int) -> Iterator[_Job]:
+    def _take(self, most: int) -> Iterator[_VerifyJob]:
         """The next jobs, up to `most` records (the last may exceed it), without the given-up."""
         while self._waiting and most > 0:
             job = self._waiting.popleft()
@@ -187,7 +187,7 @@ class Verifier:
                 most -= job.count
                 yield job
 
-    def _settle(self, job: _Job) -> None:
+    def _settle(self, job: _VerifyJob) -> None:
         if not job.done.done():
             job.done.set_result(job.verdicts)
         self._release(job.count)
@@ -205,7 +205,7 @@ class Verifier:
         running = self._loop.run_in_executor(self._thread, verify_batch, records)
         running.add_done_callback(lambda verdicts: self._thread_is_done(jobs, verdicts))
 
-    def _thread_is_done(self, jobs: list[_Job], running: asyncio.Future[bytes]) -> None:
+    def _thread_is_done(self, jobs: list[_VerifyJob], running: asyncio.Future[bytes]) -> None:
         self._thread_is_busy = False
         if running.cancelled():
             return

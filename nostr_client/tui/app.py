@@ -12,7 +12,7 @@ from nostr_client.accounts.account import Accounts
 from nostr_client.client import NostrClient
 from nostr_client.config import ClientConfig, load_config
 from nostr_client.errors import ConfigError, NostrError, StoreError
-from nostr_client.net.relay_check import Step, check_relay
+from nostr_client.net.relay_check import CheckStep, check_relay
 from nostr_client.paths import Paths, paths, private_folder
 from nostr_client.routing.starter import compared_with, starter_relays
 from nostr_client.safe_text import safe_text
@@ -83,7 +83,7 @@ def assemble(where: Paths, config: ClientConfig) -> Setting:
             pubkey = await client.profiles.resolve(name)
             return pubkey, client.book.hints(pubkey)
 
-    def check(url: str) -> AsyncIterator[Step]:
+    def check(url: str) -> AsyncIterator[CheckStep]:
         return check_relay(url, proxy=config.proxy, others=compared_with(url, config.relays))
 
     return Setting(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from nostr_client.accounts.account import Accounts
 from nostr_client.client import NostrClient
 from nostr_client.config import ClientConfig
-from nostr_client.net.relay_check import Step
+from nostr_client.net.relay_check import CheckStep
 from nostr_client.paths import Paths
 from nostr_client.tui.screens.first_relays import Offer, Probe
 
@@ -32,5 +32,5 @@ class Setting:
     dated: str
     probe: Probe
     resolve: Callable[[str], Awaitable[tuple[str, tuple[str, ...]]]]
-    check: Callable[[str], AsyncIterator[Step]]
+    check: Callable[[str], AsyncIterator[CheckStep]]
     visit: Visit

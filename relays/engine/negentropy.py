@@ -19,7 +19,7 @@ from __future__ import annotations
 from typing import Final
 
 from nostr_client.errors import InvalidData
-from nostr_client.nips.nip77 import LEAST_FRAME, Items, Server, memory_of
+from nostr_client.nips.nip77 import LEAST_FRAME, Items, NegentropyServer, memory_of
 from nostr_client.protocol.messages import NegErr, NegMsg
 from relays.config.sections import Negentropy
 from relays.engine.frames import text_frame
@@ -40,7 +40,7 @@ class Comparison:
         self.first = first
         self.heard_at = now
         self.cost = 0
-        self.server: Server | None = None
+        self.server: NegentropyServer | None = None
 
     @property
     def has_ended(self) -> bool:
@@ -145,7 +145,7 @@ class Talks:
             return self.too_big(comparison)
         if not self._reconciler.charge(comparison, items.memory):
             return self.refuse(comparison, _TOO_MANY)
-        comparison.server = Server(items, self._reconciler.frame)
+        comparison.server = NegentropyServer(items, self._reconciler.frame)
         first, comparison.first = comparison.first, b""
         return self._answer(comparison, comparison.server, first, now)
 
@@ -181,7 +181,9 @@ class Talks:
         for comparison in list(self._by_id.values()):
             self._end(comparison)
 
-    def _answer(self, comparison: Comparison, server: Server, message: bytes, now: float) -> bytes:
+    def _answer(
+        self, comparison: Comparison, server: NegentropyServer, message: bytes, now: float
+    ) -> bytes:
         comparison.heard_at = now
         self._reconciler.heard(comparison)
         try:

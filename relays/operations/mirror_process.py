@@ -15,7 +15,7 @@ from relays.logs import write_logs
 from relays.process.offline import beside
 from relays.sync import mirror as mirroring
 from relays.sync.auth import logging_in
-from relays.sync.mirror import Mirrors, Surroundings
+from relays.sync.mirror import MirrorContext, Mirrors
 from relays.sync.rejected_ids import Unwanted, unwanted_file
 
 
@@ -33,7 +33,7 @@ async def mirror_until_stopped(
         wanted = mirrors or here.room.config.mirror
         if not wanted:
             raise ConfigError("nothing to mirror: give a URL, or [[mirror]] in the configuration")
-        around = Surroundings(
+        around = MirrorContext(
             here.store,
             here.verifier,
             here.judge,

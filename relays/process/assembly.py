@@ -33,7 +33,7 @@ from relays.policies.ruleset import Rules
 from relays.policies.vanishing import Requests
 from relays.policies.verdict import ACCEPTED, Offer, Verdict, all_of, refused
 from relays.sync.auth import logging_in
-from relays.sync.mirror import Mirrors, Surroundings
+from relays.sync.mirror import MirrorContext, Mirrors
 from relays.sync.rejected_ids import Unwanted, unwanted_file
 from relays.web.figures import Vitals, memory
 from relays.web.health import Health, Probe
@@ -315,7 +315,7 @@ async def serve(
             await policies.refresh()
             trusts.append(policies)
             relay = Relay(store, verifier.verify_all, rules, clock, room.config.negentropy)
-            around = Surroundings(
+            around = MirrorContext(
                 store,
                 verifier,
                 _imports(relay),

@@ -31,7 +31,7 @@ from nostr_client.net.connection import Authenticate
 from nostr_client.net.dial import DialPolicy
 from nostr_client.net.pool import RelayPool
 from nostr_client.net.subscription import Arrival, Ended, Subscription
-from nostr_client.net.verification import Verifies
+from nostr_client.net.verification import EventVerifier
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.urls import normalize_relay_url
@@ -56,7 +56,7 @@ _WORDS: Final = 160
 _log = logging.getLogger(__name__)
 
 
-class State(StrEnum):
+class MirrorState(StrEnum):
     """Of a mirrored peer."""
 
     COMPARING = "comparing"
@@ -64,14 +64,14 @@ class State(StrEnum):
     WAITING = "waiting"
 
 
-class Surroundings(msgspec.Struct, frozen=True):
+class MirrorContext(msgspec.Struct, frozen=True):
     """What mirrors need of their relay: `judge` and `consult` are those for imports, `urls` its
     own; `clock` gives seconds since 1970; what `keeping` would take out again is not compared;
     `authenticate` answers peers that want to know who we are. `unwanted`: what is not to be fetched
     again."""
 
     store: EventStore
-    verifier: Verifies
+    verifier: EventVerifier
     judge: Policy
     consult: AsyncPolicy | None = None
     urls: Collection[str] = ()
@@ -82,29 +82,29 @@ class Surroundings(msgspec.Struct, frozen=True):
     requests: Callable[[], Requests | None] = lambda: None
 
 
-class Peer:
+class MirrorPeer:
     """One peer of a mirror: `state` since `since` (seconds), and `problem` if it waits."""
 
-    def __init__(self, mirror: Mirror, url: str, pool: RelayPool, around: Surroundings) -> None:
+    def __init__(self, mirror: Mirror, url: str, pool: RelayPool, context: MirrorContext) -> None:
         self.url = url
         self.direction = mirror.direction
-        self.state = State.WAITING
-        self.since = around.clock()
+        self.state = MirrorState.WAITING
+        self.since = context.clock()
         self.problem = ""
         taker = Taker(
-            around.store,
-            around.judge,
+            context.store,
+            context.judge,
             Source.MIRROR,
-            consult=around.consult,
-            requests=around.requests,
-            clock=around.clock,
+            consult=context.consult,
+            requests=context.requests,
+            clock=context.clock,
         )
-        self.carrier = Carrier(pool, url, taker, around.unwanted)
+        self.carrier = Carrier(pool, url, taker, context.unwanted)
         """Its `sent`, and its taker's `tally`, say what became of everything."""
         self._mirror = mirror
         self._filters = mirror.filters or (Filter(),)
         self._pool = pool
-        self._around = around
+        self._context = context
         self._down = mirror.direction in ("down", "both")
         self._up = mirror.direction in ("up", "both")
         self._backoff = Backoff(random.random)
@@ -130,22 +130,22 @@ class Peer:
             try:
                 await self._serve()
             except* NostrError as group:
-                self._enter(State.WAITING, _words(group))
+                self._enter(MirrorState.WAITING, _words(group))
             except* Exception as group:  # noqa: BLE001 - a fault of ours ends no other, nor the relay
                 _log.error("mirror of %s failed", self.url, exc_info=group)
-                self._enter(State.WAITING, "an error of this program's own, see the log")
-            self._parted_at = int(self._around.clock())
+                self._enter(MirrorState.WAITING, "an error of this program's own, see the log")
+            self._parted_at = int(self._context.clock())
             self._backoff.ended(monotonic(), monotonic() - began)
             await asyncio.sleep(self._backoff.wait(monotonic()))
 
     async def _serve(self) -> None:
         """Until the peer is lost, or something else goes wrong. Raises NostrErrors in a group."""
-        self._enter(State.COMPARING)
+        self._enter(MirrorState.COMPARING)
         async with contextlib.AsyncExitStack() as stack:
             group = await stack.enter_async_context(asyncio.TaskGroup())
             # Listening comes first, so that nothing falls between what is stored and what is new.
             if self._up:
-                watch = await stack.enter_async_context(self._around.store.watch(self._filters))
+                watch = await stack.enter_async_context(self._context.store.watch(self._filters))
                 group.create_task(self._feed(watch))
             if self._down:
                 live = [one.changed(limit=0) for one in self._filters]
@@ -167,9 +167,9 @@ class Peer:
                     info,
                     down=self._down,
                     up=self._up,
-                    clock=self._around.clock,
+                    clock=self._context.clock,
                     since=since,
-                    keeping=self._around.keeping,
+                    keeping=self._context.keeping,
                 )
                 await sync.run(filter)
                 if sync.steps.crowded:
@@ -178,7 +178,7 @@ class Peer:
             await self.carrier.unwanted.save()
             if whole:
                 self._whole_at = began
-            self._enter(State.LIVE)
+            self._enter(MirrorState.LIVE)
             await asyncio.sleep(max(60.0, self._whole_at + EVERYTHING - monotonic()))
 
     async def _listen(self, subscription: Subscription) -> None:
@@ -210,48 +210,48 @@ class Peer:
                 events.append(waiting.get_nowait())
             await self.carrier.send_events(events, self._filters)
 
-    def _enter(self, state: State, problem: str = "") -> None:
+    def _enter(self, state: MirrorState, problem: str = "") -> None:
         said = f"{state}: {problem}" if problem else str(state)
-        if state is not State.COMPARING and said != self._said:  # not at every try
+        if state is not MirrorState.COMPARING and said != self._said:  # not at every try
             _log.log(
                 logging.WARNING if problem else logging.INFO, "mirror of %s: %s", self.url, said
             )
             self._said = said
-        self.state, self.since, self.problem = state, self._around.clock(), problem
+        self.state, self.since, self.problem = state, self._context.clock(), problem
 
 
 class Mirrors:
     """Every mirror of a relay, while `run` runs."""
 
-    def __init__(self, mirrors: Sequence[Mirror], around: Surroundings) -> None:
+    def __init__(self, mirrors: Sequence[Mirror], context: MirrorContext) -> None:
         """Raises ConfigError for a URL that is none, or this relay's own, or a filter that is no
         set."""
-        self._around = around
-        self._peers: dict[Mirror, list[Peer]] = {}
+        self._context = context
+        self._peers: dict[Mirror, list[MirrorPeer]] = {}
         self._changed = asyncio.Event()
         self.become(mirrors)
 
     @property
-    def peers(self) -> list[Peer]:
+    def peers(self) -> list[MirrorPeer]:
         """Those that are at work."""
         return [peer for peers in self._peers.values() for peer in peers]
 
     def gauges(self) -> dict[str, float]:
         """How many peers are in which state, for the metrics."""
         states = [peer.state for peer in self.peers]
-        return {f"mirrors_{state}": states.count(state) for state in State}
+        return {f"mirrors_{state}": states.count(state) for state in MirrorState}
 
     def check(self, mirrors: Sequence[Mirror]) -> None:
         """Raises ConfigError where `become` would, and changes nothing."""
         for mirror in mirrors:
-            _urls(mirror, self._around.urls)
+            _urls(mirror, self._context.urls)
 
     def become(self, mirrors: Sequence[Mirror]) -> None:
         """Be these from now on; those that were there before go on undisturbed.
 
         Raises ConfigError as when made, and then nothing has changed.
         """
-        self._wanted = {mirror: _urls(mirror, self._around.urls) for mirror in mirrors}
+        self._wanted = {mirror: _urls(mirror, self._context.urls) for mirror in mirrors}
         self._changed.set()
 
     async def run(self) -> None:
@@ -267,16 +267,16 @@ class Mirrors:
                     running[mirror] = group.create_task(self._run(mirror, self._wanted[mirror]))
 
     async def _run(self, mirror: Mirror, urls: Sequence[str]) -> None:
-        around = self._around
+        context = self._context
         pool = RelayPool(
-            verifier=around.verifier,
+            verifier=context.verifier,
             proxy=mirror.proxy,
             dial=DialPolicy(given=urls),
-            known=around.store.known,
-            authenticate=around.authenticate,
-            clock=around.clock,
+            known=context.store.known,
+            authenticate=context.authenticate,
+            clock=context.clock,
         )
-        peers = [Peer(mirror, url, pool, around) for url in urls]
+        peers = [MirrorPeer(mirror, url, pool, context) for url in urls]
         self._peers[mirror] = peers
         try:
             async with pool, asyncio.TaskGroup() as group:

@@ -29,7 +29,7 @@ from nostr_client.errors import (
 )
 from nostr_client.net import http
 from nostr_client.net.pool import RelayPool
-from nostr_client.net.reconcile import FRAME, Limits, NotCompared
+from nostr_client.net.reconcile import FRAME, NotCompared, ReconcileLimits
 from nostr_client.net.session.paging import CUT_OFF, Paging
 from nostr_client.nips import nip11
 from nostr_client.nips.nip11 import RelayInfo
@@ -316,11 +316,11 @@ class Sync:
                 todo += halves
 
 
-def _limits(info: RelayInfo | None) -> Limits:
+def _limits(info: RelayInfo | None) -> ReconcileLimits:
     """How long to wait for the peer, and how much to say at once."""
     if info is None:
-        return Limits(first=UNTOLD)
+        return ReconcileLimits(first=UNTOLD)
     most = info.limitation.max_message_length
     frame = FRAME if not most else max(LEAST_FRAME, min(FRAME, (most - 1000) // 2))
-    first = Limits().first if NIP in info.supported_nips else QUICK
-    return Limits(first=first, frame=frame)
+    first = ReconcileLimits().first if NIP in info.supported_nips else QUICK
+    return ReconcileLimits(first=first, frame=frame)

@@ -99,7 +99,7 @@ class Asker:
         ours = {one for one in theirs if self._rng.random() < 0.6}
         others = {(self._rng.randrange(2**33), self._rng.randbytes(32).hex()) for _ in range(5)}
         known = nip77.Items((at, bytes.fromhex(id)) for at, id in ours | others)
-        comparing = nip77.Client(known, self._rng.choice((0, 4096, 60_000)))
+        comparing = nip77.NegentropyClient(known, self._rng.choice((0, 4096, 60_000)))
         message: bytes | None = comparing.first()
         await self._client.raw(self._world.text(["NEG-OPEN", "n", f, (message or b"").hex()]))
         have: set[str] = set()

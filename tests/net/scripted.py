@@ -11,8 +11,7 @@ from typing import Any, Self
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
-from nostr_client.nips.nip77 import Items
-from nostr_client.nips.nip77 import Server as Server77
+from nostr_client.nips.nip77 import Items, NegentropyServer
 from nostr_client.protocol.event import Draft, Event
 from nostr_client.protocol.filters import Filter, matches_any
 from nostr_client.protocol.keys import SecretKey
@@ -161,7 +160,7 @@ def honest(
     """
     held = events if isinstance(events, list) else list(events)
     listeners: dict[tuple[Peer, str], list[Filter]] = {}
-    comparing: dict[tuple[Peer, str], Server77] = {}
+    comparing: dict[tuple[Peer, str], NegentropyServer] = {}
 
     async def on_neg(peer: Peer, label: str, wire: str, *rest: Any) -> None:
         if most is None:
@@ -173,7 +172,7 @@ def honest(
             if len(found) > most:
                 await peer.send("NEG-ERR", wire, "blocked: too many", most)
                 return
-            comparing[peer, wire] = Server77(Items(found))
+            comparing[peer, wire] = NegentropyServer(Items(found))
         if label == "NEG-CLOSE":
             del comparing[peer, wire]
         else:

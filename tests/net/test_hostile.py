@@ -450,7 +450,7 @@ async def test_a_slow_reader_slows_the_socket_and_loses_nothing(
         pool.subscribe([NOTES], [relay.url]) as sub,
     ):
         line = pool._connections[relay.url]
-        await until(lambda: line._wire is not None and line._wire.holding)
+        await until(lambda: line._socket is not None and line._socket.holding)
         stuck = _Stuck(sent)
         await until(stuck)
         assert len(sub._items) < 2000

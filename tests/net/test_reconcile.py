@@ -11,7 +11,7 @@ import pytest
 from nostr_client.errors import ConnectFailed, ConnectionLost, InvalidData, RelayTimeout
 from nostr_client.net import reconcile
 from nostr_client.net.pool import RelayPool
-from nostr_client.net.reconcile import Differences, Limits, NotCompared
+from nostr_client.net.reconcile import Differences, NotCompared, ReconcileLimits
 from nostr_client.nips.nip77 import Items
 from nostr_client.protocol.event import Draft, Event
 from nostr_client.protocol.filters import Filter
@@ -27,7 +27,7 @@ from tests.net.scripted import (
 )
 
 NOTES = Filter.of(kinds=[1])
-QUICK = Limits(first=LIMIT, answer=LIMIT, whole=2 * LIMIT)
+QUICK = ReconcileLimits(first=LIMIT, answer=LIMIT, whole=2 * LIMIT)
 
 
 def raw(events: Sequence[Event]) -> set[bytes]:
@@ -39,7 +39,7 @@ def items(events: Sequence[Event]) -> Items:
 
 
 async def compare(
-    script: Script, mine: Sequence[Event] = (), limits: Limits = QUICK, **options: Any
+    script: Script, mine: Sequence[Event] = (), limits: ReconcileLimits = QUICK, **options: Any
 ) -> tuple[Differences, ScriptedRelay]:
     async with (
         ScriptedRelay(script) as relay,
@@ -94,7 +94,7 @@ async def test_a_relay_that_says_nothing_or_something_else() -> None:
         await peer.hang()
 
     with pytest.raises(RelayTimeout, match="no answer to a comparison"):
-        await compare(script, limits=Limits(first=0.05))
+        await compare(script, limits=ReconcileLimits(first=0.05))
 
 
 async def test_a_connection_that_is_lost_or_cannot_be_made() -> None:
@@ -136,7 +136,7 @@ async def test_a_relay_that_comes_to_no_end(monkeypatch: pytest.MonkeyPatch) -> 
 async def test_more_differences_than_may_be() -> None:
     events = [note(f"note {n}", at=n) for n in range(1000)]
     even = [event for event in events if event.created_at % 2]
-    limits = Limits(differences=100, frame=4096)
+    limits = ReconcileLimits(differences=100, frame=4096)
     found, _ = await compare(honest(events, most=1000), even, limits=limits)
     assert not found.complete
     assert 100 <= len(found.need) < 500

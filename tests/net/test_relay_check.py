@@ -15,13 +15,13 @@ from websockets.http11 import Request, Response
 from nostr_client.errors import ConfigError, ConnectFailed, InvalidData
 from nostr_client.net import relay_check as module
 from nostr_client.net.dial import resolve
-from nostr_client.net.relay_check import Step, check_relay
+from nostr_client.net.relay_check import CheckStep, check_relay
 from tests.net.certificates import contexts
 from tests.net.scripted import LIMIT, Peer, ScriptedRelay, forged, honest, note
 from tests.waiting import time_passes
 
 
-async def steps(url: str, **options: Any) -> dict[str, Step]:
+async def steps(url: str, **options: Any) -> dict[str, CheckStep]:
     said = [step async for step in check_relay(url, **options)]
     assert all(step.seconds >= 0 for step in said)
     return {step.name: step for step in said}

@@ -10,7 +10,7 @@ import pytest
 
 from nostr_client.errors import StoreError
 from nostr_client.net import verification as module
-from nostr_client.net.verification import Check, Intake
+from nostr_client.net.verification import Verification, VerificationBatch
 from nostr_client.protocol.event import Event
 from tests.net.scripted import LIMIT, forged, note
 
@@ -35,9 +35,9 @@ class Bench:
         def spawn(coroutine: Coroutine[Any, Any, None]) -> object:
             return group.create_task(coroutine)
 
-        self.intake = Intake(self.gate, known, spawn)
+        self.intake = Verification(self.gate, known, spawn)
 
-    async def verdicts(self, check: Check) -> list[bool]:
+    async def verdicts(self, check: VerificationBatch) -> list[bool]:
         async with asyncio.timeout(LIMIT):
             await check.done.wait()
         return check.verdicts

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from nostr_client.errors import InvalidData
 from nostr_client.nips import nip77
-from nostr_client.nips.nip77 import Client, Items, Server
+from nostr_client.nips.nip77 import Items, NegentropyClient, NegentropyServer
 from tests.vectors import VECTORS, needs_vectors
 
 Pairs = list[tuple[int, bytes]]
@@ -25,7 +25,7 @@ def item(number: int, time: int | None = None) -> tuple[int, bytes]:
 
 
 def reconcile(
-    client: Client, server: Server, limit: int = 0
+    client: NegentropyClient, server: NegentropyServer, limit: int = 0
 ) -> tuple[set[bytes], set[bytes], list[bytes]]:
     """What the client has and needs, and everything that was said."""
     have: set[bytes] = set()
@@ -58,12 +58,12 @@ def test_the_transcripts_byte_for_byte() -> None:
         return Items((time, bytes.fromhex(id)) for time, id in pairs)
 
     for case in cases:
-        server = Server(items(case["relay_items"]), case.get("frame_size_limit_relay", 0))
+        server = NegentropyServer(items(case["relay_items"]), case.get("frame_size_limit_relay", 0))
         if "client_message" in case:
             answer = server.answer(bytes.fromhex(case["client_message"]))
             assert answer.hex() == case["relay_reply"]
             continue
-        client = Client(items(case["client_items"]), case["frame_size_limit_client"])
+        client = NegentropyClient(items(case["client_items"]), case["frame_size_limit_client"])
         have, need, said = reconcile(client, server)
         assert [message.hex() for message in said] == [text for _, text in case["transcript"]]
         assert have == {bytes.fromhex(id) for id in case["client_have"]}
@@ -72,12 +72,12 @@ def test_the_transcripts_byte_for_byte() -> None:
 
 def test_messages_as_the_protocol_writes_them() -> None:
     nothing = Items([])
-    assert Client(nothing).first() == b"\x61\0\0" + ID_LIST + b"\0"
+    assert NegentropyClient(nothing).first() == b"\x61\0\0" + ID_LIST + b"\0"
     one = item(1, time=300)
-    assert Client(Items([one])).first() == b"\x61\0\0" + ID_LIST + b"\1" + one[1]
+    assert NegentropyClient(Items([one])).first() == b"\x61\0\0" + ID_LIST + b"\1" + one[1]
     # 300 is written as 301 in base 128; with as many items as that, no ids but fingerprints.
     many = Items([item(n, time=300 + n) for n in range(32)])
-    first = Client(many).first()
+    first = NegentropyClient(many).first()
     assert first[1:5] == bytes([0x82, 0x2F, 0]) + FINGERPRINT
     total = (2**256 - 1) & sum(int.from_bytes(item(n)[1], "little") for n in range(2))
     digest = sha256(total.to_bytes(32, "little") + b"\2").digest()
@@ -108,7 +108,9 @@ _pairs = st.lists(st.tuples(_times, _ids), max_size=120, unique_by=lambda pair: 
 def test_any_two_sets_are_reconciled(pairs: Pairs, rng: random.Random, limit: int) -> None:
     mine = [pair for pair in pairs if rng.random() < 0.7]
     theirs = [pair for pair in pairs if rng.random() < 0.7]
-    have, need, _ = reconcile(Client(Items(mine), limit), Server(Items(theirs), limit), limit)
+    have, need, _ = reconcile(
+        NegentropyClient(Items(mine), limit), NegentropyServer(Items(theirs), limit), limit
+    )
     assert have == ids(mine) - ids(theirs)
     assert need == ids(theirs) - ids(mine)
 
@@ -135,7 +137,7 @@ def test_large_sets_within_any_frame(
     pairs = [item(n, time=rng.randrange(seconds)) for n in range(count)]
     mine = [pair for pair in pairs if rng.random() < here]
     held = [pair for pair in pairs if rng.random() < there]
-    client, server = Client(Items(mine), ours), Server(Items(held), theirs)
+    client, server = NegentropyClient(Items(mine), ours), NegentropyServer(Items(held), theirs)
     have, need, said = reconcile(client, server)
     assert have == ids(mine) - ids(held)
     assert need == ids(held) - ids(mine)
@@ -147,11 +149,11 @@ def test_what_no_longer_fits_is_not_taken_for_equal() -> None:
     """The last range differs, but the frame is full: what is announced as the rest must contain it,
     or a server without anything there would find that rest equal."""
     mine = [item(n) for n in range(13 * 64)]
-    client = Client(Items(mine), 4096)
+    client = NegentropyClient(Items(mine), 4096)
     differing = b"\x41\0" + FINGERPRINT + bytes(16)
     message = b"\x61" + differing * 12 + b"\0\0" + FINGERPRINT + Items([]).fingerprint(0, 0)
     have: set[bytes] = set()
-    nothing = Server(Items([]))
+    nothing = NegentropyServer(Items([]))
     found = client.answer(message)
     while found.message is not None:
         assert len(found.message) <= 4096
@@ -164,7 +166,9 @@ def test_a_list_that_ends_where_the_frame_does() -> None:
     """Then the rest that is announced is empty: a range beyond the last one, of nothing."""
     for count in range(115, 130):
         held = [item(n) for n in range(count)]
-        have, need, said = reconcile(Client(Items([])), Server(Items(held), 4096))
+        have, need, said = reconcile(
+            NegentropyClient(Items([])), NegentropyServer(Items(held), 4096)
+        )
         assert (have, need) == (set(), ids(held))
         assert max(map(len, said)) <= 4096
     beyond = b"\x61" + (b"\0\0" + SKIP) * 2 + b"\0\0" + FINGERPRINT + Items([]).fingerprint(0, 0)
@@ -173,7 +177,7 @@ def test_a_list_that_ends_where_the_frame_does() -> None:
 
 def test_sets_that_are_equal_are_told_in_one_round() -> None:
     items = Items([item(n) for n in range(5000)])
-    have, need, said = reconcile(Client(items), Server(items))
+    have, need, said = reconcile(NegentropyClient(items), NegentropyServer(items))
     assert (have, need) == (set(), set())
     assert [len(message) for message in said][1:] == [1]
 
@@ -187,10 +191,10 @@ def test_items_are_checked() -> None:
         with pytest.raises(InvalidData, match="time"):
             Items([item(1, time=time)])
     with pytest.raises(ValueError, match="4096"):
-        Server(Items([]), 4095)
+        NegentropyServer(Items([]), 4095)
 
 
-HELD = Server(Items([item(n) for n in range(100)]), 4096)
+HELD = NegentropyServer(Items([item(n) for n in range(100)]), 4096)
 ONE_ID = item(1)[1]
 
 
@@ -221,7 +225,7 @@ def test_what_is_not_of_the_form_is_refused(message: bytes, why: str) -> None:
     with pytest.raises(InvalidData, match=why):
         HELD.answer(message)
     with pytest.raises(InvalidData, match=why):
-        Client(HELD.items).answer(message)
+        NegentropyClient(HELD.items).answer(message)
 
 
 @given(st.binary(max_size=200), st.booleans())
@@ -230,13 +234,13 @@ def test_any_bytes_get_an_answer_or_a_refusal(junk: bytes, framed: bool) -> None
     with contextlib.suppress(InvalidData):
         assert len(HELD.answer(message)) <= 4096
     with contextlib.suppress(InvalidData):
-        Client(HELD.items, 4096).answer(message)
+        NegentropyClient(HELD.items, 4096).answer(message)
 
 
 def test_another_version_is_answered_with_ours() -> None:
     assert HELD.answer(b"\x62\xaa\xbb\xcc") == b"\x61"
     with pytest.raises(InvalidData, match="only version 0"):
-        Client(HELD.items).answer(b"\x60")
+        NegentropyClient(HELD.items).answer(b"\x60")
 
 
 def test_the_ranges_of_a_message_are_bounded() -> None:
@@ -257,14 +261,14 @@ def test_an_answer_is_bounded_whatever_is_asked(monkeypatch: pytest.MonkeyPatch)
         return true(self, lower, upper)
 
     monkeypatch.setattr(Items, "fingerprint", counted)
-    server = Server(Items([item(n, time=n // 64) for n in range(64 * 500)]), 4096)
+    server = NegentropyServer(Items([item(n, time=n // 64) for n in range(64 * 500)]), 4096)
     wrong = b"\2\0" + FINGERPRINT + bytes(16)
     assert len(server.answer(b"\x61" + wrong * 500)) <= 4096
     assert asked < 300
 
 
 def test_an_id_that_is_listed_many_times_is_needed_once() -> None:
-    found = Client(Items([])).answer(b"\x61\0\0" + ID_LIST + b"\3" + ONE_ID * 3)
+    found = NegentropyClient(Items([])).answer(b"\x61\0\0" + ID_LIST + b"\3" + ONE_ID * 3)
     assert found.need == [ONE_ID]
 
 

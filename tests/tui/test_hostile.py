@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 from textual.style import Style
 
-from nostr_client.net.relay_check import Step
+from nostr_client.net.relay_check import CheckStep
 from nostr_client.social.views import RelayRow
 from nostr_client.tui.client_app import NostrApp
 from nostr_client.tui.screens.check import Check
@@ -112,8 +112,8 @@ async def test_an_account_called_like_markup(world: World) -> None:
 
 
 async def test_a_check_of_a_hostile_relay(world: World) -> None:
-    async def steps() -> AsyncIterator[Step]:
-        yield Step(HOSTILE, False, HOSTILE, 0.1)
+    async def steps() -> AsyncIterator[CheckStep]:
+        yield CheckStep(HOSTILE, False, HOSTILE, 0.1)
 
     await world.watched()
     async with world.at_home() as (app, pilot):

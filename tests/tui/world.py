@@ -14,7 +14,7 @@ from nostr_client.accounts.account import Account, Accounts
 from nostr_client.accounts.keyring_store import KeyringStore
 from nostr_client.client import NostrClient
 from nostr_client.config import ClientConfig
-from nostr_client.net.relay_check import Step, check_relay
+from nostr_client.net.relay_check import CheckStep, check_relay
 from nostr_client.paths import Paths
 from nostr_client.protocol.event import Draft, Event, Tags
 from nostr_client.protocol.keys import SecretKey
@@ -93,7 +93,7 @@ class World:
         async def resolve(name: str) -> tuple[str, tuple[str, ...]]:
             return self.resolved[name], (NEAR,)
 
-        def check(url: str) -> AsyncIterator[Step]:
+        def check(url: str) -> AsyncIterator[CheckStep]:
             return check_relay(url, others=())
 
         @asynccontextmanager

@@ -16,8 +16,8 @@ from __future__ import annotations
 from enum import Enum
 from typing import Final
 
-from nostr_client.net.session.effects import AskAuth, Effects, Later, Send
-from nostr_client.net.session.pending import Wish
+from nostr_client.net.session.effects import AskAuth, Effects, Send, WakeLater
+from nostr_client.net.session.pending import Pending
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.messages import Auth
 
@@ -27,7 +27,7 @@ OK_WAIT: Final = 2.0
 """Seconds for the OK to our answer, after which we may be in or not."""
 
 
-class Step(Enum):
+class AuthState(Enum):
     """How far it got."""
 
     NONE = "none"
@@ -39,7 +39,7 @@ class Step(Enum):
     FAILED = "failed"
 
 
-class Login:
+class Authentication:
     """Authentication on one connection at a time; `reset` when the next one opens."""
 
     def __init__(self, *, possible: bool) -> None:
@@ -49,25 +49,25 @@ class Login:
 
     def reset(self) -> None:
         """A connection is gone, and all its authentication."""
-        self.step = Step.NONE
+        self.step = AuthState.NONE
         self._challenge: str | None = None
         self._asked = ""
         self._event_id = ""
-        self._parked: list[Wish] = []
+        self._parked: list[Pending] = []
 
-    def park(self, wish: Wish, refusal: str, effects: Effects) -> bool:
-        """Keep `wish`, refused as auth-required, to be repeated; False if it stays refused.
+    def park(self, pending: Pending, refusal: str, effects: Effects) -> bool:
+        """Keep `pending`, refused as auth-required, to be repeated; False if it stays refused.
 
         When the step is DONE already, the relay refused before it had read our answer, and `take`
-        gives the wish back at once.
+        gives the pending back at once.
         """
-        if not self._possible or wish.auth_tried or self.step is Step.FAILED:
+        if not self._possible or pending.auth_tried or self.step is AuthState.FAILED:
             return False
-        wish.auth_tried, wish.refusal = True, refusal
-        self._parked.append(wish)
-        if self.step is Step.NONE:
+        pending.auth_tried, pending.refusal = True, refusal
+        self._parked.append(pending)
+        if self.step is AuthState.NONE:
             if self._challenge is None:
-                self.step = Step.NO_CHALLENGE
+                self.step = AuthState.NO_CHALLENGE
                 self._set_limit(effects, AUTH_WAIT)
             else:
                 self._ask(self._challenge, effects)
@@ -76,45 +76,45 @@ class Login:
     def challenged(self, challenge: str, effects: Effects) -> None:
         """The relay sent a challenge."""
         self._challenge = challenge
-        if self.step is Step.NO_CHALLENGE:
+        if self.step is AuthState.NO_CHALLENGE:
             self._ask(challenge, effects)
 
     def answer(self, challenge: str, event: Event | None, effects: Effects) -> None:
         """The owner's answer to `AskAuth(challenge)`: a signed kind 22242, or None for no."""
-        if self.step is not Step.ASKING or challenge != self._asked:
+        if self.step is not AuthState.ASKING or challenge != self._asked:
             return  # the connection that asked is gone
         if event is None:
-            self.step = Step.FAILED
+            self.step = AuthState.FAILED
         else:
-            self.step, self._event_id = Step.SENT, event.id
+            self.step, self._event_id = AuthState.SENT, event.id
             effects.append(Send(Auth(event).encode()))
             self._set_limit(effects, OK_WAIT)
 
     def answered(self, event_id: str, accepted: bool) -> bool:
         """An OK came: is it the one to our answer?"""
-        if self.step not in (Step.SENT, Step.ASSUMED) or event_id != self._event_id:
+        if self.step not in (AuthState.SENT, AuthState.ASSUMED) or event_id != self._event_id:
             return False
-        self.step = Step.DONE if accepted else Step.FAILED
+        self.step = AuthState.DONE if accepted else AuthState.FAILED
         return True
 
     def expired(self, token: int) -> None:
         """The limit behind `token` ran out."""
-        if token == -self._tokens and self.step is Step.NO_CHALLENGE:
-            self.step = Step.FAILED
-        elif token == -self._tokens and self.step is Step.SENT:
-            self.step = Step.ASSUMED
+        if token == -self._tokens and self.step is AuthState.NO_CHALLENGE:
+            self.step = AuthState.FAILED
+        elif token == -self._tokens and self.step is AuthState.SENT:
+            self.step = AuthState.ASSUMED
 
-    def take(self) -> list[Wish]:
+    def take(self) -> list[Pending]:
         """What was parked, once it is DONE, ASSUMED or FAILED."""
-        if self.step not in (Step.DONE, Step.ASSUMED, Step.FAILED):
+        if self.step not in (AuthState.DONE, AuthState.ASSUMED, AuthState.FAILED):
             return []
         parked, self._parked = self._parked, []
         return parked
 
     def _ask(self, challenge: str, effects: Effects) -> None:
-        self.step, self._asked = Step.ASKING, challenge
+        self.step, self._asked = AuthState.ASKING, challenge
         effects.append(AskAuth(challenge))
 
     def _set_limit(self, effects: Effects, seconds: float) -> None:
         self._tokens += 1
-        effects.append(Later(seconds, -self._tokens))
+        effects.append(WakeLater(seconds, -self._tokens))

@@ -20,7 +20,7 @@ class Send(Effect, frozen=True):
     frame: bytes
 
 
-class Events(Effect, frozen=True):
+class EventsReceived(Effect, frozen=True):
     """Events of subscription `key` whose signatures are not checked yet; the list grows until the
     session has returned."""
 
@@ -29,7 +29,7 @@ class Events(Effect, frozen=True):
     live: bool
 
 
-class StoredEnd(Effect, frozen=True):
+class StoredEnded(Effect, frozen=True):
     """Stored history of `key` was sent, in `pages` REQs. `complete`: all of it (True), not all
     (False), unsaid. `crowded`: see `Pages`. `left_out` events were too large to be kept."""
 
@@ -40,7 +40,7 @@ class StoredEnd(Effect, frozen=True):
     left_out: int = 0
 
 
-class Stopped(Effect, frozen=True):
+class SubscriptionStopped(Effect, frozen=True):
     """`key` gets nothing from this relay: for good when `final`, else until it is resumed."""
 
     key: int
@@ -50,7 +50,7 @@ class Stopped(Effect, frozen=True):
     how: How = How.REFUSED
 
 
-class Answered(Effect, frozen=True):
+class OkReceived(Effect, frozen=True):
     """The relay's OK to an event."""
 
     event_id: str
@@ -58,7 +58,7 @@ class Answered(Effect, frozen=True):
     text: str
 
 
-class Counted(Effect, frozen=True):
+class CountReceived(Effect, frozen=True):
     """The relay's answer to a COUNT; `count` is None where it refused, with its words in `text`."""
 
     key: int
@@ -68,7 +68,7 @@ class Counted(Effect, frozen=True):
     text: str
 
 
-class Compared(Effect, frozen=True):
+class NegentropyReceived(Effect, frozen=True):
     """The relay's word in a comparison of sets (NIP-77); `message` is None where it has ended, with
     its reason, or ours, in `text`, and the most events that the relay compares, if it says."""
 
@@ -84,7 +84,7 @@ class AskAuth(Effect, frozen=True):
     challenge: str
 
 
-class Later(Effect, frozen=True):
+class WakeLater(Effect, frozen=True):
     """Call `ClientSession.wake(token)` in so many seconds."""
 
     delay: float

@@ -40,7 +40,7 @@ class Paging(msgspec.Struct, frozen=True):
     cut: int = CUT_OFF
 
 
-class Pages:
+class HistoryPages:
     """One request on its way back in time."""
 
     def __init__(self, filters: Iterable[Filter], paging: Paging) -> None:

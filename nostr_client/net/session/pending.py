@@ -1,4 +1,4 @@
-"""What a `ClientSession` keeps for each thing that was wished of its relay."""
+"""What a `ClientSession` keeps for each thing that was asked of its relay and is not over."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from nostr_client.net.session.paging import Pages, Paging
+from nostr_client.net.session.paging import HistoryPages, Paging
 from nostr_client.net.session.req_split import Filters
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
@@ -16,8 +16,8 @@ IDS_REMEMBERED: Final = 1024
 """Ids of closed REQs and COUNTs, whose late frames are no offence."""
 
 
-class State(Enum):
-    """Where a subscription stands; the rules are at the head of `asking.py`."""
+class SubscriptionState(Enum):
+    """Where a subscription stands; the rules are at the head of `subscriptions.py`."""
 
     IDLE = "idle"
     STORED = "stored"
@@ -27,28 +27,28 @@ class State(Enum):
     PAUSED = "paused"
 
 
-class Part(msgspec.Struct, eq=False):
+class OpenReq(msgspec.Struct, eq=False):
     """One REQ of a subscription: `stored` until its EOSE, with `pages` while it reads back; `past`
     if it asks for an older page, so that nothing live belongs to it."""
 
-    sub: Sub
+    sub: RelaySubscription
     filters: Filters
-    pages: Pages | None
+    pages: HistoryPages | None
     past: bool = False
     stored: bool = True
     room: int | None = None
     """Events that may still come before its EOSE; None: as many as there are."""
 
 
-class Sub(msgspec.Struct, eq=False):
+class RelaySubscription(msgspec.Struct, eq=False):
     """A subscription. `parts` by their ids on the wire; times in seconds since 1970."""
 
     key: int
     filters: Filters
     live: bool
     paging: Paging | None
-    state: State = State.IDLE
-    parts: dict[str, Part] = msgspec.field(default_factory=dict)
+    state: SubscriptionState = SubscriptionState.IDLE
+    parts: dict[str, OpenReq] = msgspec.field(default_factory=dict)
     newest: int = 0
     """The newest created_at that came since it was last asked."""
     mark: int = 0
@@ -61,7 +61,7 @@ class Sub(msgspec.Struct, eq=False):
     """What was said at the end of each, as NIP-67 has it."""
     pages: int = 0
     crowded: dict[int, int] = msgspec.field(default_factory=dict)
-    """See `Pages`."""
+    """See `HistoryPages`."""
     left_out: int = 0
     """Events that were too large to be kept, since it was last asked."""
     told: bool = False
@@ -72,7 +72,7 @@ class Sub(msgspec.Struct, eq=False):
     refusal: str = ""
 
 
-class Publish(msgspec.Struct, eq=False):
+class PendingPublish(msgspec.Struct, eq=False):
     """An event on its way."""
 
     event: Event
@@ -80,23 +80,23 @@ class Publish(msgspec.Struct, eq=False):
     refusal: str = ""
 
 
-class Count(msgspec.Struct, eq=False):
+class PendingCount(msgspec.Struct, eq=False):
     """A COUNT that was asked."""
 
     key: int
     filters: Filters
-    wire: str = ""
+    sub_id: str = ""
     auth_tried: bool = False
     refusal: str = ""
 
 
-class Comparison(msgspec.Struct, eq=False):
+class PendingReconciliation(msgspec.Struct, eq=False):
     """A comparison of sets (NIP-77); `first` is the message that opens it."""
 
     key: int
     filter: Filter
     first: bytes
-    wire: str = ""
+    sub_id: str = ""
     answered: bool = False
     most: int | None = None
     """The most events that the relay compares, if it said so when it refused."""
@@ -104,33 +104,33 @@ class Comparison(msgspec.Struct, eq=False):
     refusal: str = ""
 
 
-Wish = Sub | Publish | Count | Comparison
+Pending = RelaySubscription | PendingPublish | PendingCount | PendingReconciliation
 
 
-class Wires:
+class SubscriptionIds:
     """The ids of REQs, COUNTs and comparisons on one connection; none is ever used again."""
 
     def __init__(self) -> None:
-        self.open: dict[str, Part | Count | Comparison] = {}
+        self.open: dict[str, OpenReq | PendingCount | PendingReconciliation] = {}
         self._closed: dict[str, None] = {}
         self._last = 0
 
-    def new(self, target: Part | Count | Comparison) -> str:
+    def new(self, target: OpenReq | PendingCount | PendingReconciliation) -> str:
         """An id for `target`."""
         self._last += 1
-        wire = f"s{self._last}"
-        self.open[wire] = target
-        return wire
+        sub_id = f"s{self._last}"
+        self.open[sub_id] = target
+        return sub_id
 
-    def forget(self, wire: str) -> None:
+    def forget(self, sub_id: str) -> None:
         """It is closed; what still comes for it is late, and no offence."""
-        del self.open[wire]
-        self._closed[wire] = None
+        del self.open[sub_id]
+        self._closed[sub_id] = None
         if len(self._closed) > IDS_REMEMBERED:
             del self._closed[next(iter(self._closed))]
 
-    def was_closed(self, wire: str) -> bool:
-        return wire in self._closed
+    def was_closed(self, sub_id: str) -> bool:
+        return sub_id in self._closed
 
     def clear(self) -> None:
         """The connection is gone."""

@@ -1,18 +1,18 @@
 """The client's side of one relay, without sockets, clocks or tasks (NIP-01, 42, 45, 67, 77).
 
-The owner calls `opened`, `receive`, `lost` and the wishes (`subscribe`, `publish`, `count`, ...),
+The owner calls `opened`, `receive`, `lost` and the requests (`subscribe`, `publish`, `count`, ...),
 and carries out, in order, the effects that each call returns. A session outlives its connections.
 
 Rules
-- A wish lasts until it is answered or withdrawn. What was wished while there was no connection,
+- A request lasts until it is answered or withdrawn. What was asked while there was no connection,
   or was not answered when one was lost, is sent when the next one opens.
 - Each REQ and COUNT has an id of its own that is never used again, so a late frame of an older one
   is known for what it is.
-- A comparison of sets follows the rules of `comparing.py`, and ends with the connection.
-- Subscriptions follow the rules of `asking.py`; `unsubscribe` and `pause` send CLOSE for whatever
-  the relay still holds open.
+- A reconciliation of sets follows the rules of `negentropy.py`, and ends with the connection.
+- Subscriptions follow the rules of `subscriptions.py`; `unsubscribe` and `pause` send CLOSE for
+  whatever the relay still holds open.
 - An event that no filter of its REQ asks for is dropped and counted.
-- What was refused as auth-required is parked and repeated once, by the rules of `login.py`.
+- What was refused as auth-required is parked and repeated once, by the rules of `auth.py`.
 - Every frame counts in `Counters`. When offences (malformed, forged, unasked) are many, both in
   number and as a share of all frames, the session asks to hang up.
 """
@@ -26,22 +26,22 @@ from nostr_client.errors import InvalidData
 from nostr_client.net.health import RelayHealth
 from nostr_client.net.large_frames import BEGINNING, LARGE_FRAME, LeftOut, subscription_of
 from nostr_client.net.outcome import How
-from nostr_client.net.session.auth import Login, Step
-from nostr_client.net.session.effects import Answered, Counted, Effects, HangUp, Send
-from nostr_client.net.session.negentropy import Comparing
+from nostr_client.net.session.auth import Authentication, AuthState
+from nostr_client.net.session.effects import CountReceived, Effects, HangUp, OkReceived, Send
+from nostr_client.net.session.negentropy import Reconciliations
 from nostr_client.net.session.paging import Paging
 from nostr_client.net.session.pending import (
     IDS_REMEMBERED,
-    Comparison,
-    Count,
-    Part,
-    Publish,
-    State,
-    Sub,
-    Wires,
-    Wish,
+    OpenReq,
+    Pending,
+    PendingCount,
+    PendingPublish,
+    PendingReconciliation,
+    RelaySubscription,
+    SubscriptionIds,
+    SubscriptionState,
 )
-from nostr_client.net.session.subscriptions import Asking
+from nostr_client.net.session.subscriptions import Subscriptions
 from nostr_client.protocol import messages as m
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
@@ -65,16 +65,16 @@ class ClientSession:
         self._health = health
         self._n = health.counters
         self._own = frozenset(own)
-        self._login = Login(possible=can_authenticate)
+        self._auth = Authentication(possible=can_authenticate)
         self._open = False
-        self._wires = Wires()
-        self._asking = Asking(self._wires, self._n)
-        self._publishes: dict[str, Publish] = {}
+        self._ids = SubscriptionIds()
+        self._subscriptions = Subscriptions(self._ids, self._n)
+        self._publishes: dict[str, PendingPublish] = {}
         self._late: dict[str, None] = {}
         """Events whose OK nobody waits for any more, and which may come all the same."""
-        self._counts: dict[int, Count] = {}
-        self.comparing = Comparing(self._wires)
-        """Comparisons of sets; what its methods return is to be carried out too."""
+        self._counts: dict[int, PendingCount] = {}
+        self.reconciliations = Reconciliations(self._ids)
+        """Reconciliations of sets; what its methods return is to be carried out too."""
         self._frames = 0
         self._offences = 0
         self._hung_up = False
@@ -82,7 +82,7 @@ class ClientSession:
     @property
     def wanted(self) -> bool:
         """Is there any reason to be connected?"""
-        return bool(self._asking or self._publishes or self._counts or self.comparing)
+        return bool(self._subscriptions or self._publishes or self._counts or self.reconciliations)
 
     # The connection
 
@@ -92,31 +92,31 @@ class ClientSession:
         self._frames = self._offences = 0
         self._hung_up = False
         effects: Effects = []
-        for sub in self._asking:
-            if sub.state is not State.PAUSED:
-                self._asking.ask(sub, effects, now)
+        for sub in self._subscriptions:
+            if sub.state is not SubscriptionState.PAUSED:
+                self._subscriptions.ask(sub, effects, now)
         effects += [Send(m.PublishEvent(p.event).encode()) for p in self._publishes.values()]
         for count in self._counts.values():
             self._ask_count(count, effects)
-        self.comparing.opened(effects)
+        self.reconciliations.opened(effects)
         return effects
 
     def lost(self, reason: str, how: How = How.LOST) -> Effects:
         """The connection ended, or none could be made. Each subscription is told once an outage."""
         self._open = False
-        self._login.reset()
-        self._wires.clear()
+        self._auth.reset()
+        self._ids.clear()
         self._late.clear()
         effects: Effects = []
-        self._asking.lost(reason, how, effects)
-        self.comparing.lost(reason, effects)
+        self._subscriptions.lost(reason, how, effects)
+        self.reconciliations.lost(reason, effects)
         for publish in self._publishes.values():
             publish.auth_tried = False
         for count in self._counts.values():
             count.auth_tried = False
         return effects
 
-    # Wishes
+    # Requests
 
     def subscribe(
         self,
@@ -131,40 +131,40 @@ class ClientSession:
 
         With `paging`, stored history is read page by page; without, as far as the relay sends it.
         """
-        sub = Sub(key, tuple(filters), live, paging)
-        self._asking.add(sub)
+        sub = RelaySubscription(key, tuple(filters), live, paging)
+        self._subscriptions.add(sub)
         effects: Effects = []
         if self._open:
-            self._asking.ask(sub, effects, now)
+            self._subscriptions.ask(sub, effects, now)
         return effects
 
     def unsubscribe(self, key: int) -> Effects:
         """End a subscription, in whatever state; unknown keys are over already."""
         effects: Effects = []
-        self._asking.end(key, effects)
+        self._subscriptions.end(key, effects)
         return effects
 
     def pause(self, key: int) -> Effects:
         """Its reader is too slow: close it until `go_on`."""
         effects: Effects = []
-        self._asking.pause(key, effects)
+        self._subscriptions.pause(key, effects)
         return effects
 
     def go_on(self, key: int, now: int) -> Effects:
         """Ask again for what was paused."""
-        sub = self._asking.get(key)
+        sub = self._subscriptions.get(key)
         effects: Effects = []
-        if sub is not None and sub.state is State.PAUSED:
-            sub.state = State.IDLE
+        if sub is not None and sub.state is SubscriptionState.PAUSED:
+            sub.state = SubscriptionState.IDLE
             if self._open:
-                self._asking.ask(sub, effects, now)
+                self._subscriptions.ask(sub, effects, now)
         return effects
 
     def publish(self, event: Event) -> Effects:
         """Send an event; an event that is on its way already is not sent twice."""
         if event.id in self._publishes:
             return []
-        self._publishes[event.id] = Publish(event)
+        self._publishes[event.id] = PendingPublish(event)
         return [Send(m.PublishEvent(event).encode())] if self._open else []
 
     def withdraw(self, event_id: str) -> None:
@@ -176,7 +176,7 @@ class ClientSession:
 
     def count(self, key: int, filters: Iterable[Filter]) -> Effects:
         """Ask for a COUNT (NIP-45)."""
-        count = self._counts[key] = Count(key, tuple(filters))
+        count = self._counts[key] = PendingCount(key, tuple(filters))
         effects: Effects = []
         if self._open:
             self._ask_count(count, effects)
@@ -185,28 +185,28 @@ class ClientSession:
     def uncount(self, key: int) -> Effects:
         """Nobody waits for this COUNT any more."""
         count = self._counts.pop(key, None)
-        if count is None or count.wire not in self._wires.open:
+        if count is None or count.sub_id not in self._ids.open:
             return []
-        self._wires.forget(count.wire)
-        return [Send(m.Close(count.wire).encode())]
+        self._ids.forget(count.sub_id)
+        return [Send(m.Close(count.sub_id).encode())]
 
     def authenticate(self, challenge: str, event: Event | None, now: int) -> Effects:
         """The answer to `AskAuth(challenge)`: the signed kind 22242, or None for no."""
         effects: Effects = []
-        self._login.answer(challenge, event, effects)
-        self._go_on_after_login(effects, now)
+        self._auth.answer(challenge, event, effects)
+        self._go_on_after_auth(effects, now)
         return effects
 
     def wake(self, token: int, now: int) -> Effects:
         """The time of a `Later` has come."""
         effects: Effects = []
         if token < 0:
-            self._login.expired(token)
-            self._go_on_after_login(effects, now)
+            self._auth.expired(token)
+            self._go_on_after_auth(effects, now)
         else:
-            sub = self._asking.get(token)
-            if sub is not None and sub.state is State.WAITING and self._open:
-                self._asking.ask(sub, effects, now)
+            sub = self._subscriptions.get(token)
+            if sub is not None and sub.state is SubscriptionState.WAITING and self._open:
+                self._subscriptions.ask(sub, effects, now)
         return effects
 
     # What the relay says
@@ -236,16 +236,16 @@ class ClientSession:
 
     def keeps(self, beginning: bytes) -> bool:
         """Is a large message that begins so an event asked for by id, or of the account's own?"""
-        part = self._wires.open.get(subscription_of(beginning))
-        return isinstance(part, Part) and all(
+        part = self._ids.open.get(subscription_of(beginning))
+        return isinstance(part, OpenReq) and all(
             f.ids is not None or (f.authors is not None and f.authors <= self._own)
             for f in part.filters
         )
 
     def _leave_out(self, frame: LeftOut, effects: Effects) -> None:
         self._n.oversized += 1
-        part = self._wires.open.get(frame.subscription)
-        if isinstance(part, Part):
+        part = self._ids.open.get(frame.subscription)
+        if isinstance(part, OpenReq):
             part.sub.left_out += part.stored
         else:
             self._stray(frame.subscription, effects)
@@ -260,10 +260,10 @@ class ClientSession:
 
     def _on_event(self, message: m.RelayEvent, effects: Effects) -> None:
         self._n.events += 1
-        part = self._wires.open.get(message.subscription_id)
-        if not isinstance(part, Part):
+        part = self._ids.open.get(message.subscription_id)
+        if not isinstance(part, OpenReq):
             self._stray(message.subscription_id, effects)
-        elif not self._asking.event(part, message.event, effects):
+        elif not self._subscriptions.event(part, message.event, effects):
             self._n.mismatched += 1
             self._offence(effects)
 
@@ -278,15 +278,15 @@ class ClientSession:
             case m.Notice(text):
                 self._n.notices += 1
                 self._health.heard(text)
-                self.comparing.notice(text, effects)
+                self.reconciliations.notice(text, effects)
             case m.Challenge(challenge):
                 self._n.challenges += 1
-                self._login.challenged(challenge, effects)
+                self._auth.challenged(challenge, effects)
             case m.CountResult():
                 self._on_count(message, effects)
-            case m.NegMsg(wire, payload):
-                if not self.comparing.said(wire, payload, effects):
-                    self._stray(wire, effects)
+            case m.NegMsg(sub_id, payload):
+                if not self.reconciliations.said(sub_id, payload, effects):
+                    self._stray(sub_id, effects)
             case m.NegErr():
                 self._on_closed(message, effects, now)
             case _:
@@ -294,19 +294,19 @@ class ClientSession:
                 self._health.heard(message.encode().decode(errors="replace"))
 
     def _on_eose(self, message: m.Eose, effects: Effects, now: int) -> None:
-        wire, hints = message.subscription_id, message.hints
-        part = self._wires.open.get(wire)
-        if isinstance(part, Part):
+        sub_id, hints = message.subscription_id, message.hints
+        part = self._ids.open.get(sub_id)
+        if isinstance(part, OpenReq):
             said = True if "finish" in hints else False if "more" in hints else None
-            self._asking.eose(wire, part, said, effects, now)
+            self._subscriptions.eose(sub_id, part, said, effects, now)
         else:
-            self._stray(wire, effects)
+            self._stray(sub_id, effects)
 
     def _on_ok(self, message: m.Ok, effects: Effects, now: int) -> None:
-        if self._login.answered(message.event_id, message.accepted):
+        if self._auth.answered(message.event_id, message.accepted):
             if not message.accepted:
                 self._health.heard(message.reason)
-            self._go_on_after_login(effects, now)
+            self._go_on_after_auth(effects, now)
             return
         publish = self._publishes.get(message.event_id)
         if publish is None and message.event_id not in self._late:
@@ -323,89 +323,94 @@ class ClientSession:
             self._health.heard(message.reason)
         self._publishes.pop(message.event_id, None)
         self._late.pop(message.event_id, None)
-        effects.append(Answered(message.event_id, message.accepted, message.reason))
+        effects.append(OkReceived(message.event_id, message.accepted, message.reason))
 
     def _on_closed(self, message: m.Closed | m.NegErr, effects: Effects, now: int) -> None:
         self._n.closed += 1
-        target = self._wires.open.get(message.subscription_id)
+        target = self._ids.open.get(message.subscription_id)
         if target is None:
             self._stray(message.subscription_id, effects)
             return
         self._health.heard(message.reason)
         prefix, _ = m.split_reason(message.reason)
-        wish: Wish
-        if isinstance(target, Part):
-            wish = self._asking.closed(message.subscription_id, target, effects)
+        pending: Pending
+        if isinstance(target, OpenReq):
+            pending = self._subscriptions.closed(message.subscription_id, target, effects)
         else:
-            wish = target
-            self._wires.forget(message.subscription_id)
-        if isinstance(wish, Comparison) and isinstance(message, m.NegErr):
-            wish.most = message.max_records
-        if prefix == "auth-required" and self._park(wish, message.reason, effects, now):
+            pending = target
+            self._ids.forget(message.subscription_id)
+        if isinstance(pending, PendingReconciliation) and isinstance(message, m.NegErr):
+            pending.most = message.max_records
+        if prefix == "auth-required" and self._park(pending, message.reason, effects, now):
             return
-        self._refuse(wish, message.reason, effects, now)
+        self._refuse(pending, message.reason, effects, now)
 
     def _on_count(self, message: m.CountResult, effects: Effects) -> None:
-        count = self._wires.open.get(message.subscription_id)
-        if not isinstance(count, Count):
+        count = self._ids.open.get(message.subscription_id)
+        if not isinstance(count, PendingCount):
             self._stray(message.subscription_id, effects)
             return
-        self._wires.forget(count.wire)
+        self._ids.forget(count.sub_id)
         del self._counts[count.key]
-        effects.append(Counted(count.key, message.count, message.approximate, message.hll, ""))
+        effects.append(
+            CountReceived(count.key, message.count, message.approximate, message.hll, "")
+        )
 
     # Authentication
 
-    def _park(self, wish: Wish, refusal: str, effects: Effects, now: int) -> bool:
-        """Can `wish`, refused as auth-required, be repeated after authentication?"""
-        if not self._login.park(wish, refusal, effects):
+    def _park(self, pending: Pending, refusal: str, effects: Effects, now: int) -> bool:
+        """Can `pending`, refused as auth-required, be repeated after authentication?"""
+        if not self._auth.park(pending, refusal, effects):
             return False
-        if isinstance(wish, Sub):
-            self._asking.park(wish)
-        self._go_on_after_login(effects, now)
+        if isinstance(pending, RelaySubscription):
+            self._subscriptions.park(pending)
+        self._go_on_after_auth(effects, now)
         return True
 
-    def _go_on_after_login(self, effects: Effects, now: int) -> None:
+    def _go_on_after_auth(self, effects: Effects, now: int) -> None:
         """Repeat, or refuse, what was parked."""
-        for wish in self._login.take():
-            if self._login.step is Step.FAILED:
-                self._refuse(wish, wish.refusal, effects, now)
-            elif isinstance(wish, Sub):
-                if self._asking.get(wish.key) is wish and wish.state is State.PARKED:
-                    self._asking.ask(wish, effects, now)
-            elif isinstance(wish, Publish):
-                if self._publishes.get(wish.event.id) is wish:
-                    effects.append(Send(m.PublishEvent(wish.event).encode()))
-            elif isinstance(wish, Comparison):
-                self.comparing.again(wish, effects)
-            elif self._counts.get(wish.key) is wish:
-                self._ask_count(wish, effects)
+        for pending in self._auth.take():
+            if self._auth.step is AuthState.FAILED:
+                self._refuse(pending, pending.refusal, effects, now)
+            elif isinstance(pending, RelaySubscription):
+                if (
+                    self._subscriptions.get(pending.key) is pending
+                    and pending.state is SubscriptionState.PARKED
+                ):
+                    self._subscriptions.ask(pending, effects, now)
+            elif isinstance(pending, PendingPublish):
+                if self._publishes.get(pending.event.id) is pending:
+                    effects.append(Send(m.PublishEvent(pending.event).encode()))
+            elif isinstance(pending, PendingReconciliation):
+                self.reconciliations.again(pending, effects)
+            elif self._counts.get(pending.key) is pending:
+                self._ask_count(pending, effects)
 
     # Steps
 
-    def _ask_count(self, count: Count, effects: Effects) -> None:
-        count.wire = self._wires.new(count)
-        effects.append(Send(m.Count(count.wire, count.filters).encode()))
+    def _ask_count(self, count: PendingCount, effects: Effects) -> None:
+        count.sub_id = self._ids.new(count)
+        effects.append(Send(m.Count(count.sub_id, count.filters).encode()))
 
-    def _refuse(self, wish: Wish, text: str, effects: Effects, now: int) -> None:
-        """The relay's refusal, `text`, is its last word on `wish`, or the last for now."""
-        if isinstance(wish, Publish):
-            if self._publishes.pop(wish.event.id, None) is not None:
+    def _refuse(self, pending: Pending, text: str, effects: Effects, now: int) -> None:
+        """The relay's refusal, `text`, is its last word on `pending`, or the last for now."""
+        if isinstance(pending, PendingPublish):
+            if self._publishes.pop(pending.event.id, None) is not None:
                 self._n.refused += 1
                 self._health.heard(text)
-                effects.append(Answered(wish.event.id, False, text))
-        elif isinstance(wish, Comparison):
-            self.comparing.refused(wish, text, effects)
-        elif isinstance(wish, Count):
-            if self._counts.pop(wish.key, None) is not None:
-                effects.append(Counted(wish.key, None, False, b"", text))
+                effects.append(OkReceived(pending.event.id, False, text))
+        elif isinstance(pending, PendingReconciliation):
+            self.reconciliations.refused(pending, text, effects)
+        elif isinstance(pending, PendingCount):
+            if self._counts.pop(pending.key, None) is not None:
+                effects.append(CountReceived(pending.key, None, False, b"", text))
         else:
-            self._asking.refused(wish, text, effects, now)
+            self._subscriptions.refused(pending, text, effects, now)
 
-    def _stray(self, wire: str, effects: Effects) -> None:
+    def _stray(self, sub_id: str, effects: Effects) -> None:
         """A frame for something that is closed, or that nobody ever asked for."""
         self._n.stray += 1
-        if not self._wires.was_closed(wire):
+        if not self._ids.was_closed(sub_id):
             self._offence(effects)
 
     def _offence(self, effects: Effects) -> None:

@@ -22,9 +22,21 @@ from typing import Final
 
 from nostr_client.net.health import Counters
 from nostr_client.net.outcome import How, how_refused
-from nostr_client.net.session.effects import Effects, Events, Later, Send, Stopped, StoredEnd
-from nostr_client.net.session.paging import Pages, Paging
-from nostr_client.net.session.pending import Part, State, Sub, Wires
+from nostr_client.net.session.effects import (
+    Effects,
+    EventsReceived,
+    Send,
+    StoredEnded,
+    SubscriptionStopped,
+    WakeLater,
+)
+from nostr_client.net.session.paging import HistoryPages, Paging
+from nostr_client.net.session.pending import (
+    OpenReq,
+    RelaySubscription,
+    SubscriptionIds,
+    SubscriptionState,
+)
 from nostr_client.net.session.req_split import Filters, requests_for, resumed
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import matches_any
@@ -44,24 +56,24 @@ events may come in between, and careless relays send their usual number whatever
 _RESUMING: Final = Paging()
 
 
-class Asking:
+class Subscriptions:
     """Every subscription at one relay, by key."""
 
-    def __init__(self, wires: Wires, counters: Counters) -> None:
-        self._wires = wires
+    def __init__(self, ids: SubscriptionIds, counters: Counters) -> None:
+        self._ids = ids
         self._n = counters
-        self._subs: dict[int, Sub] = {}
+        self._subs: dict[int, RelaySubscription] = {}
 
     def __bool__(self) -> bool:
         return bool(self._subs)
 
-    def __iter__(self) -> Iterator[Sub]:
+    def __iter__(self) -> Iterator[RelaySubscription]:
         return iter(tuple(self._subs.values()))
 
-    def get(self, key: int) -> Sub | None:
+    def get(self, key: int) -> RelaySubscription | None:
         return self._subs.get(key)
 
-    def add(self, sub: Sub) -> None:
+    def add(self, sub: RelaySubscription) -> None:
         self._subs[sub.key] = sub
 
     def end(self, key: int, effects: Effects) -> None:
@@ -70,19 +82,23 @@ class Asking:
         if sub is not None:
             self._close(sub, effects)
 
-    def ask(self, sub: Sub, effects: Effects, now: int) -> None:
+    def ask(self, sub: RelaySubscription, effects: Effects, now: int) -> None:
         """Send its REQs, from where it was."""
         filters, paging = sub.filters, sub.paging
         if sub.finished and sub.mark:
             filters = resumed(filters, sub.mark, now)
             paging = paging or _RESUMING
-        sub.state, sub.asked_at, sub.told = State.STORED, now, False
+        sub.state, sub.asked_at, sub.told = SubscriptionState.STORED, now, False
         sub.parts, sub.said, sub.newest, sub.pages, sub.crowded = {}, [], 0, 0, {}
         sub.left_out = 0
         requests = requests_for(filters)
         sub.unfinished = len(requests)
         for request in requests:
-            self._send(sub, Part(sub, request, Pages(request, paging) if paging else None), effects)
+            self._send(
+                sub,
+                OpenReq(sub, request, HistoryPages(request, paging) if paging else None),
+                effects,
+            )
         if not requests:  # filters that can never hold
             sub.said.append(True)
             self._stored_ended(sub, effects, now)
@@ -91,18 +107,23 @@ class Asking:
         """The connection ended, or none could be made; each is told once an outage."""
         for sub in self._subs.values():
             if not sub.told:
-                effects.append(Stopped(sub.key, "", reason, final=False, how=how))
+                effects.append(SubscriptionStopped(sub.key, "", reason, final=False, how=how))
             sub.auth_tried, sub.told = False, True
-            self._interrupted(sub, State.PAUSED if sub.state is State.PAUSED else State.IDLE)
+            self._interrupted(
+                sub,
+                SubscriptionState.PAUSED
+                if sub.state is SubscriptionState.PAUSED
+                else SubscriptionState.IDLE,
+            )
 
     def pause(self, key: int, effects: Effects) -> None:
         """Close it until it is asked again."""
         sub = self._subs.get(key)
         if sub is not None:
             self._close(sub, effects)
-            self._interrupted(sub, State.PAUSED)
+            self._interrupted(sub, SubscriptionState.PAUSED)
 
-    def event(self, part: Part, event: Event, effects: Effects) -> bool:
+    def event(self, part: OpenReq, event: Event, effects: Effects) -> bool:
         """An event came; False if nothing asked for it."""
         pages = part.pages
         if not (matches_any(part.filters, event) if pages is None else pages.take(event)):
@@ -116,15 +137,17 @@ class Asking:
                 return True
         sub.newest = max(sub.newest, event.created_at)
         last = effects[-1] if effects else None
-        if type(last) is Events and last.key == sub.key and last.live is not part.stored:
+        if type(last) is EventsReceived and last.key == sub.key and last.live is not part.stored:
             last.events.append(event)
         else:
-            effects.append(Events(sub.key, [event], not part.stored))
+            effects.append(EventsReceived(sub.key, [event], not part.stored))
         if pages is not None and pages.full:
             self._stop(sub, TOO_MANY, effects)
         return True
 
-    def eose(self, wire: str, part: Part, said: bool | None, effects: Effects, now: int) -> None:
+    def eose(
+        self, sub_id: str, part: OpenReq, said: bool | None, effects: Effects, now: int
+    ) -> None:
         """A page was sent to its end, and the relay `said` whether that is all."""
         if not part.stored:
             return
@@ -132,11 +155,11 @@ class Asking:
         part.stored, part.pages = False, None
         following = pages.ended(said) if pages else None
         if pages and following:
-            self._send(sub, Part(sub, following, pages, past=True), effects)
+            self._send(sub, OpenReq(sub, following, pages, past=True), effects)
         if not sub.live or part.past:
-            del sub.parts[wire]
-            self._wires.forget(wire)
-            effects.append(Send(Close(wire).encode()))
+            del sub.parts[sub_id]
+            self._ids.forget(sub_id)
+            effects.append(Send(Close(sub_id).encode()))
         if following:
             return
         sub.unfinished -= 1
@@ -146,65 +169,65 @@ class Asking:
         if not sub.unfinished:
             self._stored_ended(sub, effects, now)
 
-    def closed(self, wire: str, part: Part, effects: Effects) -> Sub:
+    def closed(self, sub_id: str, part: OpenReq, effects: Effects) -> RelaySubscription:
         """The relay closed one REQ: so are the others of the subscription, which is returned."""
-        del part.sub.parts[wire]
-        self._wires.forget(wire)
+        del part.sub.parts[sub_id]
+        self._ids.forget(sub_id)
         self._close(part.sub, effects)
         return part.sub
 
-    def refused(self, sub: Sub, text: str, effects: Effects, now: int) -> None:
+    def refused(self, sub: RelaySubscription, text: str, effects: Effects, now: int) -> None:
         """`text` is the relay's last word on `sub`, or the last for now."""
         if self._subs.get(sub.key) is not sub:
             return
         prefix, reason = split_reason(text)
         again = sub.live and meaning_of(prefix) is Meaning.LATER
         if again:
-            self._interrupted(sub, State.WAITING)
+            self._interrupted(sub, SubscriptionState.WAITING)
             retries = 0 if now - sub.asked_at >= STEADY else sub.retries
             sub.retries = retries + 1
             delay = min(RETRY_LONGEST, RETRY_FIRST * 2 ** min(retries, 16))
-            effects.append(Later(delay, sub.key))
+            effects.append(WakeLater(delay, sub.key))
         else:
             del self._subs[sub.key]
         how = how_refused(prefix)
-        effects.append(Stopped(sub.key, prefix, reason, final=not again, how=how))
+        effects.append(SubscriptionStopped(sub.key, prefix, reason, final=not again, how=how))
 
-    def park(self, sub: Sub) -> None:
+    def park(self, sub: RelaySubscription) -> None:
         """It waits for authentication."""
-        self._interrupted(sub, State.PARKED)
+        self._interrupted(sub, SubscriptionState.PARKED)
 
-    def _stop(self, sub: Sub, reason: str, effects: Effects) -> None:
+    def _stop(self, sub: RelaySubscription, reason: str, effects: Effects) -> None:
         """We have had enough of it."""
         self.end(sub.key, effects)
-        effects.append(Stopped(sub.key, "", reason, final=True, how=How.INCOMPLETE))
+        effects.append(SubscriptionStopped(sub.key, "", reason, final=True, how=How.INCOMPLETE))
 
-    def _send(self, sub: Sub, part: Part, effects: Effects) -> None:
+    def _send(self, sub: RelaySubscription, part: OpenReq, effects: Effects) -> None:
         part.room = _room(part.filters)
-        wire = self._wires.new(part)
-        sub.parts[wire] = part
-        effects.append(Send(Req(wire, part.filters).encode()))
+        sub_id = self._ids.new(part)
+        sub.parts[sub_id] = part
+        effects.append(Send(Req(sub_id, part.filters).encode()))
 
-    def _stored_ended(self, sub: Sub, effects: Effects, now: int) -> None:
+    def _stored_ended(self, sub: RelaySubscription, effects: Effects, now: int) -> None:
         sub.mark = max(sub.mark, sub.newest)
         if not sub.mark and any(filter.limit == 0 for filter in sub.filters):
             sub.mark = now  # it reads no history: after an outage, what came since then
-        sub.state, sub.finished = State.LIVE, True
+        sub.state, sub.finished = SubscriptionState.LIVE, True
         said = sub.said
         complete = False if False in said or sub.left_out else None if None in said else True
-        effects.append(StoredEnd(sub.key, complete, sub.pages, sub.crowded, sub.left_out))
+        effects.append(StoredEnded(sub.key, complete, sub.pages, sub.crowded, sub.left_out))
         if not sub.live:
             del self._subs[sub.key]
 
-    def _interrupted(self, sub: Sub, state: State) -> None:
-        if sub.state is State.LIVE:
+    def _interrupted(self, sub: RelaySubscription, state: SubscriptionState) -> None:
+        if sub.state is SubscriptionState.LIVE:
             sub.mark = max(sub.mark, sub.newest)
         sub.state, sub.parts = state, {}
 
-    def _close(self, sub: Sub, effects: Effects) -> None:
-        for wire in sub.parts:
-            self._wires.forget(wire)
-            effects.append(Send(Close(wire).encode()))
+    def _close(self, sub: RelaySubscription, effects: Effects) -> None:
+        for sub_id in sub.parts:
+            self._ids.forget(sub_id)
+            effects.append(Send(Close(sub_id).encode()))
         sub.parts = {}
 
 

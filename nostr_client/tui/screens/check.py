@@ -13,7 +13,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from nostr_client.errors import NostrError
-from nostr_client.net.relay_check import Step
+from nostr_client.net.relay_check import CheckStep
 from nostr_client.safe_text import safe_line
 from nostr_client.tui.screens.question import key_words
 from nostr_client.tui.times import latency
@@ -26,7 +26,7 @@ class Check(ModalScreen[None]):
         Binding("escape,q,enter", "dismiss", "Close", show=False)
     ]
 
-    def __init__(self, url: str, steps: AsyncIterator[Step]) -> None:
+    def __init__(self, url: str, steps: AsyncIterator[CheckStep]) -> None:
         super().__init__()
         self._url = url
         self._steps = steps
@@ -53,7 +53,7 @@ class Check(ModalScreen[None]):
             steps.update(Content("\n").join(self._lines))
 
 
-def _line(step: Step) -> Content:
+def _line(step: CheckStep) -> Content:
     mark, colour = {True: ("●", "$success"), False: ("✕", "$error"), None: ("○", "$warning")}[
         step.ok
     ]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nostr_client.net.session.paging import CUT_OFF, Pages, Paging
+from nostr_client.net.session.paging import CUT_OFF, HistoryPages, Paging
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from tests.net.scripted import note
@@ -37,8 +37,8 @@ class Relay:
         return found, (not cut if self._hints else None)
 
 
-def read(relay: Relay, filters: Sequence[Filter], paging: Paging) -> tuple[set[str], Pages]:
-    pages = Pages(filters, paging)
+def read(relay: Relay, filters: Sequence[Filter], paging: Paging) -> tuple[set[str], HistoryPages]:
+    pages = HistoryPages(filters, paging)
     got: set[str] = set()
     asked: Sequence[Filter] | None = filters
     while asked is not None:

@@ -11,8 +11,20 @@ from hypothesis import strategies as st
 
 from nostr_client.net.health import RelayHealth
 from nostr_client.net.outcome import How, how_refused
-from nostr_client.net.session import effects as fx
 from nostr_client.net.session.auth import OK_WAIT
+from nostr_client.net.session.effects import (
+    AskAuth,
+    CountReceived,
+    Effect,
+    Effects,
+    EventsReceived,
+    HangUp,
+    OkReceived,
+    Send,
+    StoredEnded,
+    SubscriptionStopped,
+    WakeLater,
+)
 from nostr_client.net.session.paging import Paging
 from nostr_client.net.session.req_split import (
     MAX_FILTERS,
@@ -44,11 +56,11 @@ class Harness:
         self.health = RelayHealth("wss://relay.example.com")
         self.session = ClientSession(self.health, can_authenticate=can_authenticate)
         self.sent: list[list[Any]] = []
-        self.happened: list[fx.Effect] = []
+        self.happened: list[Effect] = []
 
-    def do(self, effects: fx.Effects) -> None:
+    def do(self, effects: Effects) -> None:
         for effect in effects:
-            if isinstance(effect, fx.Send):
+            if isinstance(effect, Send):
                 self.sent.append(json.loads(effect.frame))
             else:
                 self.happened.append(effect)
@@ -66,7 +78,7 @@ class Harness:
         self.do(self.session.subscribe(key, filters or (NOTES,), live=live, now=NOW))
         return self.sent[-1][1] if self.sent else ""
 
-    def take(self) -> tuple[list[list[Any]], list[fx.Effect]]:
+    def take(self) -> tuple[list[list[Any]], list[Effect]]:
         sent, self.sent = self.sent, []
         happened, self.happened = self.happened, []
         return sent, happened
@@ -97,9 +109,9 @@ def test_stored_then_live() -> None:
     h.hear("EOSE", wire, ["finish"])
     h.event(wire, new)
     assert h.take()[1] == [
-        fx.Events(1, [old], live=False),
-        fx.StoredEnd(1, complete=True),
-        fx.Events(1, [new], live=True),
+        EventsReceived(1, [old], live=False),
+        StoredEnded(1, complete=True),
+        EventsReceived(1, [new], live=True),
     ]
     h.do(h.session.unsubscribe(1))
     assert h.take()[0] == [["CLOSE", wire]]
@@ -116,7 +128,7 @@ def test_events_of_one_call_come_in_one_batch() -> None:
     wire = h.subscribe()
     events = [note(f"n{i}") for i in range(5)]
     frames = [b'["EVENT","%b",%b]' % (wire.encode(), event.json) for event in events]
-    assert h.session.receive(frames, NOW) == [fx.Events(1, events, live=False)]
+    assert h.session.receive(frames, NOW) == [EventsReceived(1, events, live=False)]
 
 
 def test_without_live_the_subscription_is_closed_at_eose() -> None:
@@ -126,7 +138,7 @@ def test_without_live_the_subscription_is_closed_at_eose() -> None:
     h.hear("EOSE", wire, ["more"])
     sent, happened = h.take()
     assert sent[-1] == ["CLOSE", wire]
-    assert happened == [fx.StoredEnd(1, complete=False)]
+    assert happened == [StoredEnded(1, complete=False)]
     assert not h.session.wanted
 
 
@@ -161,7 +173,7 @@ def test_resumes_from_the_newest_seen_once_history_was_read() -> None:
     h.hear("EOSE", wire)
     h.take()
     h.do(h.session.lost("lost: gone"))
-    assert h.take()[1] == [fx.Stopped(1, "", "lost: gone", final=False, how=How.LOST)]
+    assert h.take()[1] == [SubscriptionStopped(1, "", "lost: gone", final=False, how=How.LOST)]
     h.open()
     ((label, second, asked),), _ = h.take()
     assert label == "REQ"
@@ -202,7 +214,7 @@ def test_resuming_goes_page_by_page_and_keeps_its_mark_until_it_is_done() -> Non
         assert asked == {"kinds": [1], "since": NOW - 9000 - OVERLAP, "until": NOW - 20}
         h.event(wire, note("live", NOW))
         (live,) = h.take()[1]
-        assert isinstance(live, fx.Events)
+        assert isinstance(live, EventsReceived)
         assert live.live
         h.do(h.session.lost("lost: gone"))
         h.take()
@@ -214,7 +226,7 @@ def test_resuming_goes_page_by_page_and_keeps_its_mark_until_it_is_done() -> Non
     h.hear("EOSE", second, ["finish"])
     sent, happened = h.take()
     assert sent == [["CLOSE", second]]
-    assert happened == [fx.StoredEnd(1, complete=True, pages=2)]
+    assert happened == [StoredEnded(1, complete=True, pages=2)]
     h.do(h.session.lost("lost: gone"))
     h.take()
     h.open()
@@ -231,7 +243,7 @@ def test_the_next_page_is_asked_for_at_once() -> None:
         b'["EVENT","%b",%b]' % (wire.encode(), note(f"{i}", 5000 - i).json) for i in range(100)
     ]
     effects = h.session.receive([*frames, b'["EOSE","%b"]' % wire.encode()], NOW)
-    assert isinstance(effects[0], fx.Events)
+    assert isinstance(effects[0], EventsReceived)
     h.do(effects[1:])
     sent, happened = h.take()
     assert sent == [["REQ", "s2", {"kinds": [1], "until": 4901}], ["CLOSE", wire]]
@@ -239,7 +251,7 @@ def test_the_next_page_is_asked_for_at_once() -> None:
     h.event("s2", note("too new", 6000))
     assert h.health.counters.mismatched == 1
     h.hear("CLOSED", "s2", "rate-limited: no more")
-    assert h.take()[1] == [fx.Stopped(1, "rate-limited", "no more", final=True)]
+    assert h.take()[1] == [SubscriptionStopped(1, "rate-limited", "no more", final=True)]
 
 
 def test_more_than_was_wanted_ends_it() -> None:
@@ -250,7 +262,7 @@ def test_more_than_was_wanted_ends_it() -> None:
         h.event("s1", note(f"{i}"))
     sent, happened = h.take()
     assert sent[-1] == ["CLOSE", "s1"]
-    assert happened[-1] == fx.Stopped(1, "", TOO_MANY, final=True, how=How.INCOMPLETE)
+    assert happened[-1] == SubscriptionStopped(1, "", TOO_MANY, final=True, how=How.INCOMPLETE)
     assert not h.session.wanted
 
 
@@ -264,11 +276,11 @@ def test_a_relay_that_knows_no_limit_is_not_listened_to() -> None:
         h.event(wire, note(f"{i}"))
     sent, happened = h.take()
     assert len(sent) == 1
-    assert sum(len(e.events) for e in happened if isinstance(e, fx.Events)) == most
+    assert sum(len(e.events) for e in happened if isinstance(e, EventsReceived)) == most
     h.event(wire, note("one more"))
     assert h.take() == (
         [["CLOSE", wire]],
-        [fx.Stopped(1, "", BEYOND_LIMIT, final=True, how=How.INCOMPLETE)],
+        [SubscriptionStopped(1, "", BEYOND_LIMIT, final=True, how=How.INCOMPLETE)],
     )
     assert h.health.counters.excessive == 1
     assert not h.session.wanted
@@ -285,7 +297,7 @@ def test_a_limit_says_nothing_of_what_is_new() -> None:
         h.event(limited, note(f"{i}"))
         h.event(free, note(f"{i}"))
     assert h.health.counters.excessive == 0
-    assert not [effect for effect in h.happened if isinstance(effect, fx.Stopped)]
+    assert not [effect for effect in h.happened if isinstance(effect, SubscriptionStopped)]
 
 
 def test_each_page_has_its_limit() -> None:
@@ -295,7 +307,9 @@ def test_each_page_has_its_limit() -> None:
     h.do(h.session.subscribe(1, filters, live=False, now=NOW, paging=Paging()))
     for i in range(150 * LIMIT_TIMES + LIMIT_PLUS + 1):
         h.event("s1", note(f"{i}", NOW - i))
-    assert h.happened[-1] == fx.Stopped(1, "", BEYOND_LIMIT, final=True, how=How.INCOMPLETE)
+    assert h.happened[-1] == SubscriptionStopped(
+        1, "", BEYOND_LIMIT, final=True, how=How.INCOMPLETE
+    )
 
 
 def test_an_event_from_the_future_does_not_hide_what_comes() -> None:
@@ -326,10 +340,12 @@ def test_an_outage_is_told_once() -> None:
     h.subscribe()
     h.do(h.session.lost("connect: refused", How.UNREACHABLE))
     h.do(h.session.lost("connect: refused", How.UNREACHABLE))
-    assert h.take()[1] == [fx.Stopped(1, "", "connect: refused", final=False, how=How.UNREACHABLE)]
+    assert h.take()[1] == [
+        SubscriptionStopped(1, "", "connect: refused", final=False, how=How.UNREACHABLE)
+    ]
     h.open()
     h.do(h.session.lost("lost: gone"))
-    assert h.take()[1] == [fx.Stopped(1, "", "lost: gone", final=False, how=How.LOST)]
+    assert h.take()[1] == [SubscriptionStopped(1, "", "lost: gone", final=False, how=How.LOST)]
 
 
 def test_closed_for_now_is_asked_again_later_and_later() -> None:
@@ -341,8 +357,8 @@ def test_closed_for_now_is_asked_again_later_and_later() -> None:
         h.take()
         h.hear("CLOSED", wire, "rate-limited: slow down")
         stopped, later = h.happened[-1], h.happened[-2]
-        assert stopped == fx.Stopped(1, "rate-limited", "slow down", final=False)
-        assert isinstance(later, fx.Later)
+        assert stopped == SubscriptionStopped(1, "rate-limited", "slow down", final=False)
+        assert isinstance(later, WakeLater)
         delays.append(later.delay)
         h.take()
         h.do(h.session.wake(later.token, NOW))
@@ -358,7 +374,9 @@ def test_closed_for_good() -> None:
         wire = h.subscribe()
         h.hear("CLOSED", wire, text)
         prefix, _, reason = text.partition(": ")
-        assert h.take()[1] == [fx.Stopped(1, prefix, reason, final=True, how=how_refused(prefix))]
+        assert h.take()[1] == [
+            SubscriptionStopped(1, prefix, reason, final=True, how=how_refused(prefix))
+        ]
         assert not h.session.wanted
 
 
@@ -367,7 +385,7 @@ def test_a_fetch_does_not_wait_for_a_relay_that_closed_it() -> None:
     h.open()
     wire = h.subscribe(live=False)
     h.hear("CLOSED", wire, "error: busy")
-    assert h.take()[1] == [fx.Stopped(1, "error", "busy", final=True)]
+    assert h.take()[1] == [SubscriptionStopped(1, "error", "busy", final=True)]
 
 
 def test_publish_is_answered_and_survives_a_lost_connection() -> None:
@@ -381,7 +399,7 @@ def test_publish_is_answered_and_survives_a_lost_connection() -> None:
     h.open()
     assert h.take()[0] == [["EVENT", json.loads(event.json)]]
     h.hear("OK", event.id, False, "blocked: no")
-    assert h.take()[1] == [fx.Answered(event.id, False, "blocked: no")]
+    assert h.take()[1] == [OkReceived(event.id, False, "blocked: no")]
     assert not h.session.wanted
     assert h.health.last_word == "blocked: no"
 
@@ -391,10 +409,10 @@ def test_count() -> None:
     h.open()
     h.do(h.session.count(5, [NOTES]))
     h.hear("COUNT", "s1", {"count": 12, "approximate": True})
-    assert h.take()[1] == [fx.Counted(5, 12, True, b"", "")]
+    assert h.take()[1] == [CountReceived(5, 12, True, b"", "")]
     h.do(h.session.count(6, [NOTES]))
     h.hear("CLOSED", "s2", "unsupported: no counts")
-    assert h.take()[1] == [fx.Counted(6, None, False, b"", "unsupported: no counts")]
+    assert h.take()[1] == [CountReceived(6, None, False, b"", "unsupported: no counts")]
     h.do(h.session.count(7, [NOTES]))
     h.take()
     h.do(h.session.uncount(7))
@@ -406,14 +424,14 @@ def test_nobody_is_authenticated_without_being_asked() -> None:
     h.open()
     h.hear("AUTH", "challenge")
     h.subscribe()
-    assert not any(isinstance(e, fx.AskAuth) for e in h.happened)
+    assert not any(isinstance(e, AskAuth) for e in h.happened)
     without = Harness()
     without.open()
     without.hear("AUTH", "challenge")
     wire = without.subscribe()
     without.hear("CLOSED", wire, "auth-required: members only")
     assert without.take()[1] == [
-        fx.Stopped(1, "auth-required", "members only", final=True, how=How.NOT_ALLOWED)
+        SubscriptionStopped(1, "auth-required", "members only", final=True, how=How.NOT_ALLOWED)
     ]
 
 
@@ -431,13 +449,13 @@ def test_authentication_repeats_what_was_refused_once() -> None:
     h.do(h.session.count(9, [NOTES]))
     h.take()
     h.hear("CLOSED", wire, "auth-required: members only")
-    assert isinstance(h.happened[0], fx.Later)  # no challenge has come
+    assert isinstance(h.happened[0], WakeLater)  # no challenge has come
     h.take()
     h.hear("AUTH", "c1")
     h.hear("OK", event.id, False, "auth-required: members only")
     h.hear("CLOSED", "s2", "auth-required: members only")
     sent, happened = h.take()
-    assert happened == [fx.AskAuth("c1")]
+    assert happened == [AskAuth("c1")]
     assert sent == []
     login = auth_event("c1")
     h.do(h.session.authenticate("c0", auth_event("c0"), NOW))
@@ -451,9 +469,9 @@ def test_authentication_repeats_what_was_refused_once() -> None:
     h.hear("OK", event.id, False, "auth-required: members only")
     h.hear("CLOSED", sent[2][1], "auth-required: members only")
     assert h.take()[1] == [
-        fx.Stopped(1, "auth-required", "members only", final=True, how=How.NOT_ALLOWED),
-        fx.Answered(event.id, False, "auth-required: members only"),
-        fx.Counted(9, None, False, b"", "auth-required: members only"),
+        SubscriptionStopped(1, "auth-required", "members only", final=True, how=How.NOT_ALLOWED),
+        OkReceived(event.id, False, "auth-required: members only"),
+        CountReceived(9, None, False, b"", "auth-required: members only"),
     ]
 
 
@@ -473,15 +491,15 @@ def test_authentication_that_is_declined_refused_or_late() -> None:
             h.do(h.session.authenticate("c", login, NOW))
             h.hear("OK", login.id, False, "restricted: not you")
         else:
-            (later,) = (e for e in h.happened if isinstance(e, fx.Later))
+            (later,) = (e for e in h.happened if isinstance(e, WakeLater))
             h.do(h.session.wake(later.token, NOW))
-        assert h.happened[-1] == fx.Stopped(
+        assert h.happened[-1] == SubscriptionStopped(
             1, "auth-required", "members only", final=True, how=How.NOT_ALLOWED
         )
         h.take()
         wire = h.subscribe(key=2)
         h.hear("CLOSED", wire, "auth-required: members only")
-        assert not any(isinstance(e, fx.AskAuth) for e in h.happened)  # asked once a connection
+        assert not any(isinstance(e, AskAuth) for e in h.happened)  # asked once a connection
 
 
 @pytest.mark.parametrize("let_in", [True, False])
@@ -496,13 +514,13 @@ def test_after_an_answer_without_ok_what_was_refused_is_repeated(let_in: bool) -
     h.hear("CLOSED", wire, "auth-required: members only")
     h.hear("OK", event.id, False, "auth-required: members only")
     h.do(h.session.authenticate("c", login, NOW))
-    (later,) = (e for e in h.take()[1] if isinstance(e, fx.Later))
+    (later,) = (e for e in h.take()[1] if isinstance(e, WakeLater))
     assert later.delay == OK_WAIT
     h.do(h.session.wake(later.token, NOW))
     sent, _ = h.take()
     assert [frame[0] for frame in sent] == ["REQ", "EVENT"]
     h.hear("OK", event.id, let_in, "" if let_in else "auth-required: members only")
-    answered = fx.Answered(event.id, let_in, "" if let_in else "auth-required: members only")
+    answered = OkReceived(event.id, let_in, "" if let_in else "auth-required: members only")
     assert h.take()[1] == [answered]
     h.hear("OK", login.id, let_in, "" if let_in else "restricted: not you")
     assert h.health.counters.stray == 0
@@ -511,7 +529,7 @@ def test_after_an_answer_without_ok_what_was_refused_is_repeated(let_in: bool) -
     h.hear("CLOSED", wire, "auth-required: members only")
     sent, happened = h.take()
     assert [frame[0] for frame in sent] == (["REQ"] if let_in else [])
-    assert not any(isinstance(e, fx.AskAuth) for e in happened)
+    assert not any(isinstance(e, AskAuth) for e in happened)
 
 
 def test_an_ok_that_comes_late_counts() -> None:
@@ -523,7 +541,7 @@ def test_an_ok_that_comes_late_counts() -> None:
         h.session.withdraw(one.id)
     h.take()
     h.hear("OK", event.id, True, "")
-    assert h.take()[1] == [fx.Answered(event.id, True, "")]
+    assert h.take()[1] == [OkReceived(event.id, True, "")]
     h.hear("OK", event.id, True, "")  # a second one
     h.hear("OK", note("never sent").id, True, "")
     h.do(h.session.lost("lost: gone"))
@@ -556,14 +574,14 @@ def test_many_offences_end_the_connection_and_few_among_many_do_not() -> None:
     good = b'["EVENT","%b",%b]' % (wire.encode(), note("fine").json)
     for _ in range(MAX_OFFENCES + 50):
         h.do(h.session.receive([b"rubbish"] + [good] * 20, NOW))
-    assert not any(isinstance(e, fx.HangUp) for e in h.happened)
+    assert not any(isinstance(e, HangUp) for e in h.happened)
     h = Harness()
     h.open()
     for _ in range(MAX_OFFENCES):
         h.do(h.session.receive([b"rubbish"], NOW))
     assert h.take()[1] == []
     h.do(h.session.forged(1))
-    assert [type(e) for e in h.take()[1]] == [fx.HangUp]
+    assert [type(e) for e in h.take()[1]] == [HangUp]
     h.do(h.session.receive([b"rubbish"], NOW))
     assert h.take()[1] == []  # said once
 
@@ -579,7 +597,7 @@ def test_a_cut_request_ends_when_all_its_parts_have() -> None:
         h.hear("EOSE", wire, ["finish"])
     assert h.take()[1] == []
     h.hear("EOSE", wires[-1])
-    assert h.take()[1] == [fx.StoredEnd(1, complete=None, pages=len(wires))]
+    assert h.take()[1] == [StoredEnded(1, complete=None, pages=len(wires))]
     h.do(h.session.unsubscribe(1))
     assert [frame[0] for frame in h.take()[0]] == ["CLOSE"] * len(wires)
 
@@ -594,7 +612,7 @@ def test_filters_that_never_hold_are_not_sent() -> None:
     h.open()
     assert h.take() == (
         [["REQ", "s1", {"kinds": [1]}]],
-        [fx.StoredEnd(1, complete=True, pages=0), fx.StoredEnd(2, complete=True, pages=0)],
+        [StoredEnded(1, complete=True, pages=0), StoredEnded(2, complete=True, pages=0)],
     )
     h.do(h.session.unsubscribe(1))
     h.do(h.session.unsubscribe(3))
@@ -674,8 +692,8 @@ def test_fuzz(script: list[bytes | str]) -> None:
                 h.do(session.receive([act], NOW))
                 assert h.health.counters.frames == before + 1
             continue
-        later = [e.token for e in h.happened if isinstance(e, fx.Later)]
-        challenges = [e.challenge for e in h.happened if isinstance(e, fx.AskAuth)]
+        later = [e.token for e in h.happened if isinstance(e, WakeLater)]
+        challenges = [e.challenge for e in h.happened if isinstance(e, AskAuth)]
         match act:
             case "open" if not is_open:
                 is_open = True

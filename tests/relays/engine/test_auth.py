@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from nostr_client.nips.nip77 import Client, Items
+from nostr_client.nips.nip77 import Items, NegentropyClient
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.keys import SecretKey
 from relays.config.relay_config import RelayConfig
@@ -107,8 +107,8 @@ async def test_direct_messages_are_for_both_parties(
                 assert await reader.stored(asked) == [DIRECT.id] * sees
                 await reader.send("COUNT", "n", asked)
                 assert (await reader.recv())[2]["count"] == sees
-            await reader.send("NEG-OPEN", "n", {}, Client(Items([])).first().hex())
-            found = Client(Items([])).answer(bytes.fromhex((await reader.recv())[2]))
+            await reader.send("NEG-OPEN", "n", {}, NegentropyClient(Items([])).first().hex())
+            found = NegentropyClient(Items([])).answer(bytes.fromhex((await reader.recv())[2]))
             assert [id.hex() for id in found.need] == [DIRECT.id] * sees
             assert await reader.silent()
 

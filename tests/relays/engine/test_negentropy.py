@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 
-from nostr_client.nips.nip77 import Client, Items
+from nostr_client.nips.nip77 import Items, NegentropyClient
 from relays.config.sections import Negentropy
 from relays.engine.negentropy import Comparison, Reconciler, Talks
 
 NOW = 1_700_000_000.0
 ONE = Items([(1, b"\1" * 32)])
 TWO = Items([(1, b"\1" * 32), (2, b"\2" * 32)])
-ASK = Client(ONE).first()
+ASK = NegentropyClient(ONE).first()
 
 
 def said(frame: bytes) -> list[object]:
@@ -37,7 +37,7 @@ def test_a_comparison_from_its_opening_to_its_end() -> None:
     talks = everything.connect()
     label, id, payload = said(talks.opened(begun(talks), TWO, NOW))
     assert (label, id) == ("NEG-MSG", "n")
-    found = Client(ONE).answer(bytes.fromhex(str(payload)))
+    found = NegentropyClient(ONE).answer(bytes.fromhex(str(payload)))
     assert (found.have, found.need, found.message) == ([], [b"\2" * 32], None)
     assert said(talks.message("n", ASK, NOW)) == ["NEG-MSG", "n", payload]
     assert everything.memory == TWO.memory
@@ -143,7 +143,7 @@ def test_an_answer_fits_into_a_message() -> None:
     items = Items([(n, n.to_bytes(32, "little")) for n in range(20_000)])
     for message_bytes in (16 * 1024, 512 * 1024):
         talks = reconciler(message_bytes).connect()
-        client = Client(Items([]))
+        client = NegentropyClient(Items([]))
         frame = talks.opened(begun(talks, "x" * 64, message=client.first()), items, NOW)
         assert message_bytes * 0.9 < len(frame) < message_bytes
         assert said(frame)[0] == "NEG-MSG"

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import pytest
 
-from nostr_client.nips.nip77 import Client, Items
+from nostr_client.nips.nip77 import Items, NegentropyClient
 from nostr_client.protocol.filters import Filter
 from nostr_client.store.events import EventStore
 from nostr_client.store.visibility import Reader
@@ -33,7 +33,7 @@ def items(events: list[Any]) -> Items:
 
 async def compare(client: Wire, mine: Items, f: dict[str, Any]) -> tuple[set[str], set[str]]:
     """The ids that only we have, and those that only the relay has."""
-    ours = Client(mine)
+    ours = NegentropyClient(mine)
     have: set[str] = set()
     need: set[str] = set()
     await client.send("NEG-OPEN", "n", f, ours.first().hex())
@@ -85,7 +85,7 @@ async def test_wrapped_messages_are_compared_by_those_whom_they_name(serve: Serv
     async with wire(served.url) as client:
         await client.publish(wrap)
         assert await compare(client, items([]), {}) == (set(), set())
-        first = Client(items([])).first().hex()
+        first = NegentropyClient(items([])).first().hex()
         await client.send("NEG-OPEN", "n", {"kinds": [1059]}, first)
         label, challenge = await client.recv()
         assert label == "AUTH"
@@ -103,7 +103,7 @@ async def test_wrapped_messages_are_compared_by_those_whom_they_name(serve: Serv
 async def test_comparisons_are_bounded(serve: Serve) -> None:
     bounds = Negentropy(sessions=2, events=5)
     served = await serve(RelayConfig(negentropy=bounds))
-    first = Client(items([])).first().hex()
+    first = NegentropyClient(items([])).first().hex()
     async with wire(served.url) as client:
         for id in ("a", "b", "c"):
             await client.send("NEG-OPEN", id, {}, first)
@@ -161,7 +161,7 @@ class Line:
 
     def ask(self, session: RelaySession, kind: int, id: str = "") -> None:
         assert session.talks is not None
-        begun = session.talks.begin(id or f"{kind}", Client(Items([])).first(), 0.0)
+        begun = session.talks.begin(id or f"{kind}", NegentropyClient(Items([])).first(), 0.0)
         assert isinstance(begun, Comparison)
         self.comparing.ask(session, Compare(begun, Filter.of(kinds=[kind])))
 

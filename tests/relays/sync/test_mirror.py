@@ -20,7 +20,7 @@ from relays.config.sections import Limits
 from relays.policies.events import for_imports
 from relays.policies.verdict import ACCEPTED, Offer, Policy, Source, Verdict, refused
 from relays.sync import mirror
-from relays.sync.mirror import Mirrors, State, Surroundings
+from relays.sync.mirror import MirrorContext, Mirrors, MirrorState
 from tests.net.scripted import PlainVerifier, ScriptedRelay, forged, honest
 from tests.relays import talk
 from tests.relays.serving import Served, serving
@@ -42,7 +42,7 @@ async def mirroring(
     store: EventStore, *sections: Mirror, judge: Policy | None = None, **options: Any
 ) -> AsyncIterator[Mirrors]:
     """Mirrors at work, with every peer live for the first time."""
-    around = Surroundings(
+    around = MirrorContext(
         store, PlainVerifier(), judge or for_imports(Limits()), clock=lambda: NOW, **options
     )
     mirrors = Mirrors(sections, around)
@@ -55,7 +55,7 @@ async def mirroring(
 
 
 async def live(mirrors: Mirrors) -> None:
-    await until(lambda: mirrors.peers and all(p.state is State.LIVE for p in mirrors.peers))
+    await until(lambda: mirrors.peers and all(p.state is MirrorState.LIVE for p in mirrors.peers))
 
 
 @asynccontextmanager
@@ -124,7 +124,7 @@ async def test_a_lost_peer_is_caught_up_with(
         for task in peer.tasks:
             task.cancel()
         away = mirrors.peers[0]
-        await until(lambda: away.state is State.WAITING)
+        await until(lambda: away.state is MirrorState.WAITING)
         assert away.problem
         await store.save([mine])
         await live(mirrors)
@@ -164,11 +164,11 @@ async def test_one_peers_trouble_is_its_own(tmp_path: Path) -> None:
             await until(lambda: holds(store, theirs))
             await until(lambda: len(mirrors.peers) == 3)
             states = {one.url: one for one in mirrors.peers}
-            await until(lambda: states[peer.url].state is State.LIVE)
+            await until(lambda: states[peer.url].state is MirrorState.LIVE)
             for port in (1, 2):
                 away = states[f"ws://127.0.0.1:{port}"]
                 await until(partial(getattr, away, "problem"))
-                assert away.state is State.WAITING
+                assert away.state is MirrorState.WAITING
             gauges = mirrors.gauges()
             assert gauges["mirrors_live"] == 1
             assert sum(gauges.values()) == 3
@@ -225,7 +225,7 @@ async def test_a_fault_of_ours_is_logged_and_ends_no_other(
 )
 async def test_what_cannot_be_mirrored(tmp_path: Path, urls: tuple[str, ...], words: str) -> None:
     async with opened(tmp_path) as store:
-        around = Surroundings(
+        around = MirrorContext(
             store, PlainVerifier(), for_imports(Limits()), urls={"ws://127.0.0.1:7777"}
         )
         with pytest.raises(ConfigError, match=words):

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from nostr_client.errors import ConfigError, ConnectFailed, Refused
 from nostr_client.net.pool import RelayPool
-from nostr_client.net.reconcile import Limits as CompareLimits
+from nostr_client.net.reconcile import ReconcileLimits
 from nostr_client.nips.nip11 import RelayInfo
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
@@ -170,7 +170,7 @@ async def test_a_peer_that_calls_every_window_too_large_is_read_by_pages(
 async def test_more_differences_than_one_comparison_takes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    limits = CompareLimits(differences=50, frame=4096)
+    limits = ReconcileLimits(differences=50, frame=4096)
     monkeypatch.setattr(sync, "_limits", lambda info: limits)
     events = [note(f"many {n}", NOW - 1000 * n) for n in range(1000)]
     async with bench(tmp_path, honest(events, most=1000), events[::2]) as b:
