@@ -44,7 +44,8 @@ if TYPE_CHECKING:
     from nostr_client.protocol.event import Draft, Event
     from nostr_client.protocol.filters import Filter
     from nostr_client.protocol.keys import PublicKey, SecretKey
-    from nostr_client.routing.fetch_results import Found
+    from nostr_client.routing.fetch_results import FetchResult
+    from nostr_client.routing.fetch_results import FetchResult as Found
     from nostr_client.signing.signer import LocalSigner, Signer, WatchOnly
     from nostr_client.signing.verifier import Verifier
     from nostr_client.social.views import (
@@ -52,11 +53,12 @@ if TYPE_CHECKING:
         Posted,
         Profile,
         Quote,
+        ReactionCounts,
         RelayRow,
         SyncStatus,
-        Tally,
         ThreadView,
     )
+    from nostr_client.social.views import ReactionCounts as Tally
     from nostr_client.store.events import EventStore
 
 __all__ = [
@@ -69,6 +71,7 @@ __all__ = [
     "End",
     "Event",
     "EventStore",
+    "FetchResult",
     "Filter",
     "Found",
     "How",
@@ -86,6 +89,7 @@ __all__ = [
     "PublishFailed",
     "PublishReport",
     "Quote",
+    "ReactionCounts",
     "RelayError",
     "RelayPool",
     "RelayRow",
@@ -119,12 +123,16 @@ _ROOMS = {
     "protocol.event": "Draft Event",
     "protocol.filters": "Filter",
     "protocol.keys": "PublicKey SecretKey",
-    "routing.fetch_results": "Found",
+    "routing.fetch_results": "FetchResult Found",
     "signing.signer": "LocalSigner Signer WatchOnly",
     "signing.verifier": "Verifier",
-    "social.views": "NoteView Posted Profile Quote RelayRow SyncStatus Tally ThreadView",
+    "social.views": (
+        "NoteView Posted Profile Quote ReactionCounts RelayRow SyncStatus Tally ThreadView"
+    ),
     "store.events": "EventStore",
 }
+_FORMER = {"Found": "FetchResult", "Tally": "ReactionCounts"}
+"""Public names that scripts may still use, and what the classes are called today."""
 _HOMES = {name: room for room, names in _ROOMS.items() for name in names.split()}
 
 
@@ -133,7 +141,8 @@ def __getattr__(name: str) -> Any:
     if room is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     home = import_module(f"{__name__}.{room}")
-    value = getattr(home, name, None) or import_module(f"{home.__name__}.{name}")
+    today = _FORMER.get(name, name)
+    value = getattr(home, today, None) or import_module(f"{home.__name__}.{today}")
     globals()[name] = value
     return value
 

@@ -36,21 +36,21 @@ from nostr_client.resilience.own_relay import OwnRelay
 from nostr_client.resilience.replication import Replication
 from nostr_client.routing.address_policy import AddressPolicy, relay_url
 from nostr_client.routing.courier import Courier
-from nostr_client.routing.fetch_results import Found
+from nostr_client.routing.fetch_results import FetchResult
 from nostr_client.routing.list_guard import ListGuard
 from nostr_client.routing.relay_book import RelayBook
-from nostr_client.routing.settled_relays import found_at
-from nostr_client.routing.starter import starter_relays
+from nostr_client.routing.saved_relays import found_at
+from nostr_client.routing.starter_relays import starter_relays
 from nostr_client.signing.gate import refuse_secrets
 from nostr_client.signing.signer import Signer, WatchOnly, gated
 from nostr_client.signing.verifier import Verifier
 from nostr_client.social.feed_sync import FeedSync
-from nostr_client.social.lists import Follows
-from nostr_client.social.missing import Missing
+from nostr_client.social.follows import Follows
 from nostr_client.social.my_relays import MyRelays
 from nostr_client.social.note_views import NoteViews
 from nostr_client.social.notes import Notes
 from nostr_client.social.profiles import Profiles
+from nostr_client.social.referenced_events import ReferencedEvents
 from nostr_client.social.threads import Threads
 from nostr_client.social.timeline import Timeline
 from nostr_client.social.views import Posted, SyncStatus
@@ -264,7 +264,7 @@ class NostrClient:
         *filters: Filter,
         relays: Sequence[str] | None = None,
         timeout: float = 10.0,  # noqa: ASYNC109 - it ends in an answer, not in an error
-    ) -> Found:
+    ) -> FetchResult:
         """Ask relays and the store: what is known then, newest first. `outcome` of the answer says
         what it came to, `missed` which relays did not send all they have, and why, and `ends` for
         each relay what it did.
@@ -278,7 +278,7 @@ class NostrClient:
         _check_filters(filters)
         urls = self._given(relays)
         asked = await self.courier.fetch(filters, urls, timeout=timeout, paging=EXHAUSTIVE)
-        return Found(await self.store.query(filters), asked.ends)
+        return FetchResult(await self.store.query(filters), asked.ends)
 
     async def feed(
         self, *filters: Filter, relays: Sequence[str] | None = None
@@ -391,7 +391,7 @@ class NostrClient:
         sync: FeedSync = await enter(
             FeedSync(self.courier, self.follows, self.profiles, owner=me, folder=data, clock=clock)
         )
-        missing = Missing(self.courier)
+        missing = ReferencedEvents(self.courier)
         self.timeline = Timeline(
             self.courier, self.follows, views, sync, missing, owner=me, clock=clock
         )

@@ -121,7 +121,7 @@ def watch(
     from nostr_client.cli import show
     from nostr_client.nips.nip19 import relays_in
     from nostr_client.routing.address_policy import AddressPolicy
-    from nostr_client.routing.settled_relays import remember_found
+    from nostr_client.routing.saved_relays import remember_found
 
     async def find() -> tuple[str, tuple[str, ...]]:
         async with run.reading(None) as client:

@@ -118,7 +118,7 @@ def check(run: Run, url: Url) -> None:
     from nostr_client.config import load_config
     from nostr_client.net.relay_check import check_relay
     from nostr_client.protocol.urls import normalize_relay_url
-    from nostr_client.routing.starter import compared_with
+    from nostr_client.routing.starter_relays import compared_with
 
     address = normalize_relay_url(url)
     config = load_config(run.paths.config / "config.toml")
@@ -136,7 +136,7 @@ def check(run: Run, url: Url) -> None:
 
 def _warn_of_end(run: Run, url: str) -> None:
     """Say that a relay is gone, where the packaged list knows it."""
-    from nostr_client.routing.starter import starter_relays
+    from nostr_client.routing.starter_relays import starter_relays
 
     if end := starter_relays().end_of(url):
         run.out.note(f"{url}: {end}")

@@ -28,7 +28,7 @@ POLL = 0.25
 """Seconds between two looks at what has come to hold by itself."""
 
 
-class Step(msgspec.Struct, frozen=True, omit_defaults=True):
+class DemoStep(msgspec.Struct, frozen=True, omit_defaults=True):
     """One line of the story; `ok` says whether what it tells is what should have happened.
 
     `relays` are alive, `holding` of them hold what the step is about; `seconds` it took.
@@ -73,7 +73,7 @@ class _Story:
         await self._new_relays_come(posted)
         await self._nothing_is_lost()
         self._tell(
-            Step(
+            DemoStep(
                 "end",
                 True,
                 "Three of five hosts are gone for good. The account and its readers are not.",
@@ -84,27 +84,31 @@ class _Story:
     async def _curtain_rises(self) -> None:
         alive = len(self.community.urls)
         self._tell(
-            Step("open", alive == RELAYS, f"{alive} relays listen on this machine.", relays=alive)
+            DemoStep(
+                "open", alive == RELAYS, f"{alive} relays listen on this machine.", relays=alive
+            )
         )
         people = self.community.people
         lists = [await p.client.follows.pubkeys() for p in people.values()]
         friends = all(len(follows) == len(people) - 1 for follows in lists)
         text = f"{', '.join(people)} follow one another, each with a key of their own."
-        self._tell(Step("people", friends, text))
+        self._tell(DemoStep("people", friends, text))
 
     async def _ana_writes(self) -> Posted:
         ana = self.community.person("ana").client
         posted = await ana.post("We keep our own relays now. Let us see who can switch us off.")
         taken = len(posted.report.accepted)
         text = f"ana writes a note: {taken} of {RELAYS} relays took it."
-        self._tell(Step("post", taken == RELAYS, text, relays=RELAYS, holding=taken))
+        self._tell(DemoStep("post", taken == RELAYS, text, relays=RELAYS, holding=taken))
         return posted
 
     async def _three_die(self, posted: Posted) -> None:
         gone = await self.community.kill_relays(KILLED)
         alive, left = len(self.community.urls), await self._holding([posted.event.id])
         text = f"{len(gone)} relays are killed, with everything they held: the note is on {left}."
-        self._tell(Step("kill", left == alive == RELAYS - KILLED, text, relays=alive, holding=left))
+        self._tell(
+            DemoStep("kill", left == alive == RELAYS - KILLED, text, relays=alive, holding=left)
+        )
 
     async def _life_goes_on(self, posted: Posted) -> None:
         ben = self.community.person("ben").client
@@ -112,13 +116,13 @@ class _Story:
         answer = await ben.reply(posted.event.id, "Still here. Who else?")
         taken, alive = len(answer.report.accepted), len(self.community.urls)
         text = f"ben still reads it, and answers: {taken} of the {alive} relays left took that."
-        self._tell(Step("reply", taken == alive, text, relays=alive, holding=taken))
+        self._tell(DemoStep("reply", taken == alive, text, relays=alive, holding=taken))
         readers = [p for name, p in self.community.people.items() if name != "ben"]
         for reader in readers:
             await self._until(
                 f"{reader.name} reads the answer", partial(_has, reader.client, answer.event.id)
             )
-        self._tell(Step("read", True, f"{', '.join(r.name for r in readers)} read the answer."))
+        self._tell(DemoStep("read", True, f"{', '.join(r.name for r in readers)} read the answer."))
 
     async def _new_relays_come(self, posted: Posted) -> None:
         began = time.monotonic()
@@ -129,7 +133,7 @@ class _Story:
         )
         alive, holding = len(self.community.urls), await self._holding([posted.event.id])
         self._tell(
-            Step(
+            DemoStep(
                 "repair",
                 holding == alive == RELAYS,
                 f"{KILLED} new relays come: the note is on {holding} of {alive} again.",
@@ -149,7 +153,7 @@ class _Story:
         await self._until("a newcomer reads every note", lambda: _has(newcomer.client, *notes))
         holding = await self._holding(written)
         self._tell(
-            Step(
+            DemoStep(
                 "count",
                 holding == RELAYS,
                 f"{len(written)} events were ever written, and all of them are on {holding} of"
@@ -188,9 +192,9 @@ class _Story:
                 while not await holds():  # noqa: ASYNC110 - other processes bring it about
                     await asyncio.sleep(POLL)
         except TimeoutError:
-            self._tell(Step("failed", False, f"not within {STEP_LIMIT:.0f} seconds: {what}"))
+            self._tell(DemoStep("failed", False, f"not within {STEP_LIMIT:.0f} seconds: {what}"))
 
-    def _tell(self, step: Step) -> None:
+    def _tell(self, step: DemoStep) -> None:
         self.out.emit(step, f"{'✓' if step.ok else '✗'} {step.text}")
         if not step.ok:
             raise StoryFailed(step.text)

@@ -90,7 +90,7 @@ LOCK_LOOKS: Final = 10
 """Looks at a lock that is held and does not say by whom yet."""
 
 
-class _Note(msgspec.Struct):
+class _RelayRecord(msgspec.Struct):
     """`relay.json`, as the relay writes it."""
 
     pid: int
@@ -227,7 +227,7 @@ class OwnRelay:
         return self.data / "urls.json"
 
     def _status(
-        self, note: _Note | None = None, version: str = "", problem: str = ""
+        self, note: _RelayRecord | None = None, version: str = "", problem: str = ""
     ) -> OwnRelayStatus:
         return OwnRelayStatus(
             running=note is not None,
@@ -240,9 +240,9 @@ class OwnRelay:
             log=self.log,
         )
 
-    def _note(self) -> _Note | None:
+    def _note(self) -> _RelayRecord | None:
         try:
-            note = msgspec.json.decode((self.data / "relay.json").read_bytes(), type=_Note)
+            note = msgspec.json.decode((self.data / "relay.json").read_bytes(), type=_RelayRecord)
             note.url = normalize_relay_url(note.url)
         except (OSError, msgspec.MsgspecError, UnicodeDecodeError, InvalidData):
             return None

@@ -39,7 +39,7 @@ from nostr_client.paths import FolderLock, private_folder
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.messages import Meaning
-from nostr_client.resilience.retry import Judgement, Outcome, judge, later
+from nostr_client.resilience.retry import CopyOutcome, Judgement, judge, later
 from nostr_client.store.events import EventStore
 from nostr_client.store.sqlite.copies import Copy, CopyLedger, CopyState
 from nostr_client.tasks import together
@@ -317,7 +317,7 @@ class Replication:
             await self._note(event, copy, judgement)
             self._ours.discard((copy.event_id, copy.url))
             refusals = refusals + 1 if answer.meaning is Meaning.KEY_REFUSED else 0
-            rests = judgement.outcome is Outcome.AGAIN or refusals == REFUSALS_IN_A_ROW
+            rests = judgement.outcome is CopyOutcome.AGAIN or refusals == REFUSALS_IN_A_ROW
             if rests:
                 await self._put_off(copies[index + 1 :], judgement)
                 break
@@ -331,13 +331,13 @@ class Replication:
 
     async def _note(self, event: Event, copy: Copy, judgement: Judgement) -> None:
         match judgement.outcome:
-            case Outcome.THERE:
+            case CopyOutcome.THERE:
                 await self._ledger.confirm([(event.id, copy.url)])
-            case Outcome.CLAIMED:
+            case CopyOutcome.CLAIMED:
                 await self._read_back(event, copy, judgement)
-            case Outcome.AGAIN:
+            case CopyOutcome.AGAIN:
                 await self._refuse(copy, judgement, final=False, next_try=judgement.next_try)
-            case Outcome.OVER:
+            case CopyOutcome.OVER:
                 await self._refuse(copy, judgement, final=True, next_try=0)
                 await self._plan_one(event, await self._ledger.copies(event.id))
 

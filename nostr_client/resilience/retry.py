@@ -26,7 +26,7 @@ ACT: Final = (900.0, 6 * 3600.0)
 """The same where the person must do something first."""
 
 
-class Outcome(Enum):
+class CopyOutcome(Enum):
     """What is known of a copy after an answer."""
 
     THERE = "there"
@@ -38,7 +38,7 @@ class Outcome(Enum):
 class Judgement(msgspec.Struct, frozen=True):
     """`next_try` (seconds since 1970) is set for AGAIN; `prefix` and `reason` say why, raw."""
 
-    outcome: Outcome
+    outcome: CopyOutcome
     prefix: str = ""
     reason: str = ""
     next_try: int = 0
@@ -47,20 +47,20 @@ class Judgement(msgspec.Struct, frozen=True):
 def judge(answer: Answer, attempts: int, now: float, random: float) -> Judgement:
     """What `answer` means after `attempts` earlier tries; `random` is a number from 0 to 1."""
     if answer.accepted:
-        return Judgement(Outcome.THERE)
+        return Judgement(CopyOutcome.THERE)
     reason = answer.reason or answer.problem
     if answer.accepted is None:
-        return Judgement(Outcome.AGAIN, "", reason, later(UNREACHED, attempts, now, random))
+        return Judgement(CopyOutcome.AGAIN, "", reason, later(UNREACHED, attempts, now, random))
     match answer.meaning:
         case Meaning.HELD:
-            return Judgement(Outcome.CLAIMED, answer.prefix, reason)
+            return Judgement(CopyOutcome.CLAIMED, answer.prefix, reason)
         case Meaning.KEY_REFUSED | Meaning.EVENT_REFUSED:
-            return Judgement(Outcome.OVER, answer.prefix, reason)
+            return Judgement(CopyOutcome.OVER, answer.prefix, reason)
         case Meaning.ACT:
             at = later(ACT, attempts, now, random)
         case _:
             at = later(LATER, attempts, now, random)
-    return Judgement(Outcome.AGAIN, answer.prefix, reason, at)
+    return Judgement(CopyOutcome.AGAIN, answer.prefix, reason, at)
 
 
 def later(waits: tuple[float, float], attempts: int, now: float, random: float) -> int:

@@ -28,8 +28,15 @@ from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.kinds import is_ephemeral
 from nostr_client.protocol.messages import Meaning
-from nostr_client.routing.planner import WRAPS, Relays, addressed, left_out, mentioned, plan_publish
-from nostr_client.routing.reader import Reader
+from nostr_client.routing.planner import (
+    WRAPS,
+    PersonRelays,
+    addressed,
+    left_out,
+    mentioned,
+    plan_publish,
+)
+from nostr_client.routing.reader import RelayReader
 from nostr_client.routing.relay_book import RelayBook
 from nostr_client.store.events import EventStore, SaveStatus
 from nostr_client.store.sqlite.copies import CopyLedger, CopyState
@@ -47,8 +54,8 @@ WAITS: Final = {None: 5, Meaning.HELD: 0, Meaning.ACT: 900, Meaning.LATER: 30}
 OnAnswer = Callable[[Answer], None]
 
 
-class Courier(Reader):
-    """Publishes, and reads as a `Reader` does, for one client, inside `async with`.
+class Courier(RelayReader):
+    """Publishes, and reads as a `RelayReader` does, for one client, inside `async with`.
 
     `on_planned` is called after wants were written down and the first round of sending is over,
     so that whoever replicates can look at what is left.
@@ -143,14 +150,14 @@ class Courier(Reader):
             left = left_out(event, await self._people(event), {a.url for a in answers})
         return PublishReport(event.id, tuple(answers), instead=instead, left_out=left)
 
-    def _is_at_home(self, author: Relays, answers: Sequence[Answer]) -> bool:
+    def _is_at_home(self, author: PersonRelays, answers: Sequence[Answer]) -> bool:
         """Did a relay that keeps the author's notes for others answer, with yes or no?"""
         if author.source == "list" and not author.write:
             return True  # there is no such place
         answered = {answer.url for answer in answers if answer.accepted is not None}
         return bool(answered & self._homes(author))
 
-    def _homes(self, author: Relays) -> set[str]:
+    def _homes(self, author: PersonRelays) -> set[str]:
         return {*author.write, *self.book.fallback}
 
     async def keep(self, event: Event) -> SaveStatus:
@@ -217,7 +224,7 @@ class Courier(Reader):
         places = await self.book.places(down=down)
         if event.kind in WRAPS:
             inboxes = await self.book.inboxes(nip10.people_of(event))
-            author = Relays(event.pubkey)
+            author = PersonRelays(event.pubkey)
             return plan_publish(event, author, {}, places, inboxes=inboxes, avoid=avoid)
         return plan_publish(
             event,
@@ -235,7 +242,7 @@ class Courier(Reader):
         else:
             await self.learn({event.pubkey, *await self._addressed(event)})
 
-    async def _people(self, event: Event) -> dict[str, Relays]:
+    async def _people(self, event: Event) -> dict[str, PersonRelays]:
         """Whom `event` is sent to, and where they read: whoever is answered first."""
         pubkeys = await self._addressed(event)
         people = await self.book.of_many(pubkeys)

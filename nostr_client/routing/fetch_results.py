@@ -14,7 +14,7 @@ from nostr_client.protocol.event import Event
 
 
 @dataclass(slots=True)
-class Asked:
+class FetchReport:
     """What relays said to a question. `events` names all that came, each with its author: they
     themselves are in the store, for a relay may send more than fits into memory. `new` is how many
     were not held.
@@ -26,7 +26,7 @@ class Asked:
     new: int = 0
     ends: dict[str, End] = field(default_factory=dict)
 
-    def add(self, other: Asked) -> None:
+    def add(self, other: FetchReport) -> None:
         """Another round of the same question: a relay has answered where it did so each time."""
         self.events |= other.events
         self.new += other.new
@@ -38,7 +38,7 @@ class Asked:
         return tuple(url for url, end in self.ends.items() if end.answered)
 
 
-class Found(list[Event]):
+class FetchResult(list[Event]):
     """Events, newest first: those that the store has after relays were asked.
 
     `ends` tells for each relay that was to be asked how its part ended, in `End.how` and in the
@@ -83,8 +83,8 @@ def _counts_more(end: End, before: End) -> bool:
     return before.how in (How.ANSWERED, How.NOT_AWAITED) or not end.answered
 
 
-class Following:
-    """A live subscription that fills the store; made by `Reader.follow`."""
+class LiveFeed:
+    """A live subscription that fills the store; made by `RelayReader.follow`."""
 
     def __init__(self, urls: Iterable[str]) -> None:
         self.urls = frozenset(urls)

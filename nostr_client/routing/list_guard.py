@@ -8,7 +8,7 @@ person can do. Nothing is ever published instead.
 
 **Places.** Where the newest version must be, if it is anywhere: the write relays of the key's
 relay list (kind 10002); for that list itself and for kinds 0 and 3 the indexers are asked too.
-While no relay list is *settled* (`routing.settled`), the client's own relays are places beside it,
+While no relay list is *settled* (`saved_relays`), the client's own relays are places beside it,
 and without any list the relays where the key was seen. The relay list is read in the same breath:
 one that turns up adds its write relays, which are asked as well, at most `ROUNDS` times. It takes
 no place away, since it may be old and the relay that has a newer one be down; a conclusive reading
@@ -20,7 +20,7 @@ was lost. And an EOSE without any event, the relay list included, from a relay t
 challenge we have not met, is *mute*: it may show strangers nothing, so it is neither an answer nor
 in the way.
 
-**Conclusive** is a reading when
+**ConclusiveRead** is a reading when
 
 1. every place that could be reached has answered or is mute, and
 2. more than half of all places have answered (unreachable and mute ones are counted among "all"),
@@ -45,13 +45,13 @@ not required: a newcomer can follow people with no network at all.
 
 **The new version** keeps every tag and all content it was not asked to change, byte for byte. Its
 created_at is later than the last one's: it must win on every relay. Of versions that a wrong clock
-dated in the future, `routing.dating` tells. The store keeps every version of the account's lists
-(`keep_history_of`).
+dated in the future, `routing.list_dates` tells. The store keeps every version of the account's
+lists (`keep_history_of`).
 
 **Two devices at once.** Between our reading and our sending another device may publish. So the
 list's relays are listened to all the while, the list is read back once it was taken, and if another
-version won or was replaced unread (`routing.rivals`), both changes are made on the newest and
-published again: after a random wait, at most `EDITS` times. The report says when that was not
+version won or was replaced unread (`routing.concurrent_edits`), both changes are made on the newest
+and published again: after a random wait, at most `EDITS` times. The report says when that was not
 enough. Within one folder, processes and tasks take turns.
 """
 
@@ -78,12 +78,17 @@ from nostr_client.paths import FolderLock, private_folder
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Draft, Event
 from nostr_client.protocol.filters import Filter
+from nostr_client.routing.concurrent_edits import (
+    ConcurrentEdits,
+    VersionChange,
+    change_between,
+    listen_for_edits,
+)
 from nostr_client.routing.courier import Courier, OnAnswer
-from nostr_client.routing.fetch_results import Asked
+from nostr_client.routing.fetch_results import FetchReport
 from nostr_client.routing.list_dates import Footing, footing, next_created_at
-from nostr_client.routing.planner import INDEXED_KINDS, Relays
-from nostr_client.routing.rivals import Carry, Rivals, carried, listening
-from nostr_client.routing.settled_relays import UrlFile
+from nostr_client.routing.planner import INDEXED_KINDS, PersonRelays
+from nostr_client.routing.saved_relays import UrlFile
 from nostr_client.signing.signer import Signer
 
 READ_LIMIT: Final = 8.0
@@ -107,7 +112,7 @@ Change = Callable[[Event | None], Draft | None]
 """From the newest version (None: there is none) to the next; None leaves it as it is."""
 
 
-class Word(Enum):
+class ListAnswer(Enum):
     """What one place said."""
 
     ANSWERED = "answered"
@@ -118,19 +123,19 @@ class Word(Enum):
     UNREACHABLE = "cannot be reached"
 
 
-IN_THE_WAY: Final = (Word.WALLED, Word.CLOSED, Word.SILENT)
+IN_THE_WAY: Final = (ListAnswer.WALLED, ListAnswer.CLOSED, ListAnswer.SILENT)
 
 
 @dataclass(frozen=True, slots=True)
-class Conclusive:
+class ConclusiveRead:
     """A conclusive reading: the newest `version` (None: there is none), and what places said."""
 
     version: Event | None
-    words: Mapping[str, Word]
+    words: Mapping[str, ListAnswer]
 
 
 def objection(
-    words: Mapping[str, Word],
+    words: Mapping[str, ListAnswer],
     *,
     found: bool,
     no_places: bool = False,
@@ -143,13 +148,13 @@ def objection(
     """
     if not words and not no_places:
         return "no relay is known where it may be; add a relay you used before"
-    if words and not any(word is not Word.UNREACHABLE for word in words.values()):
+    if words and not any(word is not ListAnswer.UNREACHABLE for word in words.values()):
         return "none of its relays can be reached; try again when you are online"
     if why := _in_the_way(words, IN_THE_WAY):
         return why
-    answered = sum(word is Word.ANSWERED for word in words.values())
+    answered = sum(word is ListAnswer.ANSWERED for word in words.values())
     if words and answered * 2 <= len(words):
-        missing = ", ".join(url for url, word in words.items() if word is not Word.ANSWERED)
+        missing = ", ".join(url for url, word in words.items() if word is not ListAnswer.ANSWERED)
         return (
             f"only {answered} of its {len(words)} relays answered, more than half must; "
             f"try again later, or say that it may be changed without {missing}"
@@ -159,7 +164,7 @@ def objection(
     return ""
 
 
-def _in_the_way(words: Mapping[str, Word], which: Collection[Word]) -> str:
+def _in_the_way(words: Mapping[str, ListAnswer], which: Collection[ListAnswer]) -> str:
     wall = [url for url, word in words.items() if word in which]
     if not wall:
         return ""
@@ -207,7 +212,7 @@ class ListGuard:
         without: Collection[str] = (),
         adding: str = "",
         begin: bool = False,
-    ) -> Conclusive:
+    ) -> ConclusiveRead:
         """The newest version of the account's event of `kind`, read as the head of this file says.
 
         `identifier` is the `d` tag of an addressable kind, `adding` a relay that is to be added to
@@ -218,7 +223,7 @@ class ListGuard:
         limit = READ_LIMIT
         if self._only_here and await store.get_address(address) is None:
             limit = HINT_LIMIT
-        words: dict[str, Word] = {}
+        words: dict[str, ListAnswer] = {}
         relays = await self._courier.book.relays_of(self._pubkey)
         places = dict.fromkeys(self._places(relays))
         for _ in range(ROUNDS):
@@ -228,7 +233,7 @@ class ListGuard:
             extras = () if words else await self._extras(kind, relays)
             added = [adding] if adding and not words else []
             words |= await self._read(kind, identifier, [*unread, *added, *extras], limit)
-            late = [url for url in unread if words[url] is Word.SILENT]
+            late = [url for url in unread if words[url] is ListAnswer.SILENT]
             if late and limit < READ_LIMIT:  # they were reached: now they must answer
                 words |= await self._read(kind, identifier, late, READ_LIMIT)
             relays = await self._courier.book.relays_of(self._pubkey)
@@ -236,11 +241,11 @@ class ListGuard:
         version = await store.get_address(address)
         counting = {url: words[url] for url in places if url in words and url not in set(without)}
         if begin:
-            return Conclusive(version, counting)
+            return ConclusiveRead(version, counting)
         if any(url not in words for url in places):
             why = "its relays change faster than they can be read; try again"
         elif self._only_here:
-            why = _in_the_way(counting, (Word.SILENT,) if version is None else IN_THE_WAY)
+            why = _in_the_way(counting, (ListAnswer.SILENT,) if version is None else IN_THE_WAY)
         else:
             why = objection(
                 counting,
@@ -249,7 +254,7 @@ class ListGuard:
                 allow_empty=allow_empty,
             )
         if why:
-            ready = words.get(adding) is Word.ANSWERED
+            ready = words.get(adding) is ListAnswer.ANSWERED
             if ready:
                 why += f"; or say that the list begins with {adding}, which answered"
             raise ListNotRead(
@@ -259,7 +264,7 @@ class ListGuard:
             )
         if not self._only_here:
             await self._settle()
-        return Conclusive(version, counting)
+        return ConclusiveRead(version, counting)
 
     async def edit(
         self,
@@ -283,7 +288,7 @@ class ListGuard:
         if self._signer is None:
             raise SigningRefused("this account is only watched: it has no key to sign with")
         done: tuple[Event, PublishReport] | None = None
-        carry: list[Carry] = []
+        carry: list[VersionChange] = []
         async with self._taking_turns(), self._listening(kind, identifier) as rivals:
             for again in range(EDITS):
                 read = await self.conclusive(
@@ -317,7 +322,7 @@ class ListGuard:
                             await self._settle()
                         return done
                     if replaced is not None:
-                        carry.append(carried(base, replaced))
+                        carry.append(change_between(base, replaced))
                         rivals.know(replaced)
                 await asyncio.sleep(random.uniform(0, AGAIN * 2**again))  # noqa: S311 - no secret
         if done is None:
@@ -330,7 +335,7 @@ class ListGuard:
     async def date_after(self, previous: Event | None) -> int:
         """The created_at of what follows `previous`, the store's current version of anything.
 
-        A version that a wrong clock dated in the future gives way first: see `routing.dating`.
+        A version that a wrong clock dated in the future gives way first: see `routing.list_dates`.
         Raises InvalidEvent, SignerError, StoreError.
         """
         ground = await self._footing(previous)
@@ -358,7 +363,7 @@ class ListGuard:
         if relays.source == "list":
             await asyncio.to_thread(self._settled.write, relays.write)
 
-    def _places(self, relays: Relays) -> tuple[str, ...]:
+    def _places(self, relays: PersonRelays) -> tuple[str, ...]:
         book = self._courier.book
         listed = relays.write if relays.source == "list" else ()
         settled = self._settled.read()
@@ -368,7 +373,7 @@ class ListGuard:
             return (*book.fallback, *book.vouched(self._pubkey))
         return listed if self._only_here else (*listed, *book.fallback)
 
-    async def _extras(self, kind: int, relays: Relays) -> tuple[str, ...]:
+    async def _extras(self, kind: int, relays: PersonRelays) -> tuple[str, ...]:
         """Asked in passing: they may know a newer version, but nothing depends on them."""
         book = self._courier.book
         indexers = book.indexers if kind in INDEXED_KINDS else ()
@@ -377,7 +382,7 @@ class ListGuard:
 
     async def _read(
         self, kind: int, identifier: str, urls: Iterable[str], limit: float
-    ) -> dict[str, Word]:
+    ) -> dict[str, ListAnswer]:
         mine = frozenset({self._pubkey})
         wanted = Filter(authors=mine, kinds=frozenset({kind, kinds.RELAY_LIST}))
         filters = [wanted]
@@ -389,27 +394,31 @@ class ListGuard:
         asked = await self._courier.ask(filters, wanted_urls, timeout=limit)
         return {url: self._word(url, asked) for url in asked.ends}
 
-    def _word(self, url: str, asked: Asked) -> Word:
+    def _word(self, url: str, asked: FetchReport) -> ListAnswer:
         end = asked.ends[url]
         health = self._courier.pool.health(url)
         if end.answered:
             unmet = health.counters.challenges and url not in self.introduced
-            return Word.MUTE if unmet and not end.events else Word.ANSWERED
+            return ListAnswer.MUTE if unmet and not end.events else ListAnswer.ANSWERED
         if end.prefix in ("auth-required", "restricted"):
-            return Word.WALLED
+            return ListAnswer.WALLED
         if end.prefix or end.how in (How.REFUSED, How.INCOMPLETE):
-            return Word.CLOSED
-        return Word.SILENT if health.state in (UP, SLOW_STATE, REFUSING) else Word.UNREACHABLE
+            return ListAnswer.CLOSED
+        return (
+            ListAnswer.SILENT
+            if health.state in (UP, SLOW_STATE, REFUSING)
+            else ListAnswer.UNREACHABLE
+        )
 
     @asynccontextmanager
-    async def _listening(self, kind: int, identifier: str) -> AsyncIterator[Rivals]:
+    async def _listening(self, kind: int, identifier: str) -> AsyncIterator[ConcurrentEdits]:
         """Hear what others publish of this list, from before it is read until the block ends."""
         mine = Filter(authors=frozenset({self._pubkey}), kinds=frozenset({kind}), limit=1)
         if identifier:
             mine = mine.changed(tags={"d": frozenset({identifier})})
         relays = await self._courier.book.relays_of(self._pubkey)
         urls = [url for url in self._places(relays) if self._courier.book.policy(url)]
-        async with listening(self._courier.pool, [mine], urls) as rivals:
+        async with listen_for_edits(self._courier.pool, [mine], urls) as rivals:
             yield rivals
 
     async def _has_won(self, event: Event, report: PublishReport, identifier: str) -> bool:
@@ -441,7 +450,7 @@ class ListGuard:
 
 
 def _next_version(
-    base: Event | None, change: Change, carry: Sequence[Carry], *, refresh: bool
+    base: Event | None, change: Change, carry: Sequence[VersionChange], *, refresh: bool
 ) -> Draft | None:
     """`change`, and what is carried over, made on `base`; None when neither changes anything.
 

@@ -68,7 +68,7 @@ CAPS: Final = Caps()
 
 
 @dataclass(frozen=True, slots=True)
-class Relays:
+class PersonRelays:
     """Where one person writes and reads, normalised, deduplicated and fit to be dialled.
 
     `source` is "list" when their relay list says so, "hint" when only hints do, "fallback" when
@@ -83,7 +83,7 @@ class Relays:
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
+class ClientRelays:
     """The relays that are ours to choose.
 
     `read` are the read relays of the account's own list; `fallback` are those of the configuration,
@@ -146,7 +146,9 @@ def addressed(event: Event, followed: Collection[str], caps: Caps = CAPS) -> tup
     return (*first, *friends, *others[: max(0, caps.mentioned - len(friends))])
 
 
-def left_out(event: Event, people: Mapping[str, Relays], urls: Collection[str]) -> dict[str, Left]:
+def left_out(
+    event: Event, people: Mapping[str, PersonRelays], urls: Collection[str]
+) -> dict[str, Left]:
     """Those whom `event` mentions and whose relays are not among `urls`; `people` are those of
     `addressed`."""
     left: dict[str, Left] = {}
@@ -161,9 +163,9 @@ def left_out(event: Event, people: Mapping[str, Relays], urls: Collection[str]) 
 
 def plan_publish(
     event: Event,
-    author: Relays,
-    people: Mapping[str, Relays],
-    places: Places,
+    author: PersonRelays,
+    people: Mapping[str, PersonRelays],
+    places: ClientRelays,
     *,
     copies: Iterable[str] = (),
     inboxes: Mapping[str, Sequence[str]] | None = None,
@@ -204,7 +206,7 @@ def plan_publish(
 
 
 def home(
-    author: Relays, places: Places, *, avoid: Collection[str] = (), caps: Caps = CAPS
+    author: PersonRelays, places: ClientRelays, *, avoid: Collection[str] = (), caps: Caps = CAPS
 ) -> list[str]:
     """Where the author's own events belong. What belongs into a private network stays there."""
     avoid = {*avoid, *places.down}
@@ -227,7 +229,7 @@ def _is_private(url: str) -> bool:
     return is_private_host(host_of(url))
 
 
-def _inboxes(people: Sequence[Relays], taken: set[str], caps: Caps) -> list[str]:
+def _inboxes(people: Sequence[PersonRelays], taken: set[str], caps: Caps) -> list[str]:
     """Read relays of the mentioned: in rounds, so that everybody gets one before anybody two."""
     popular = Counter(url for person in people for url in set(person.read))
     picked: list[str] = []
@@ -250,8 +252,8 @@ def _inboxes(people: Sequence[Relays], taken: set[str], caps: Caps) -> list[str]
 
 
 def plan_read(
-    people: Iterable[Relays],
-    places: Places,
+    people: Iterable[PersonRelays],
+    places: ClientRelays,
     *,
     avoid: Collection[str] = (),
     caps: Caps = CAPS,

@@ -1,8 +1,8 @@
-"""Reader: the one road of asking. Whom to ask is planned here, and what comes is saved.
+"""Reading from relays: whom to ask is planned here, and what comes is saved.
 
 **Whom.** A plan is made from what is known *after* what it needs was fetched: the relay lists of
 the authors (`learn`). A list not held yet is not "no list"; one that was looked for in vain is
-looked for again after a while, by whatever process (`routing.sought`). Own read relays come first,
+looked for again after a while, by whatever process (`failed_lookups`). Own read relays come first,
 then those where the authors write, then starters and indexers, which get little more time once the
 others have brought something. Everything is bounded in time.
 
@@ -10,7 +10,7 @@ others have brought something. Everything is bounded in time.
 arrival is written down as a copy, and the relay book learns from it. A store that fails for a while
 stops the reading (the sockets fill up, nothing is dropped) until it works again.
 
-**What is said**: an `Asked` tells for each relay how its part ended.
+**What is said**: a `FetchReport` tells for each relay how its part ended.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ from nostr_client.net.subscription import Arrival, Subscription
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
-from nostr_client.routing.fetch_results import Asked, Following
+from nostr_client.routing.failed_lookups import FailedLookups
+from nostr_client.routing.fetch_results import FetchReport, LiveFeed
 from nostr_client.routing.planner import author_filters, plan_read
 from nostr_client.routing.relay_book import RelayBook
-from nostr_client.routing.sought import Sought
 from nostr_client.store.events import EventStore, SaveStatus
 from nostr_client.tasks import OwnedTasks, together
 
@@ -63,11 +63,11 @@ MOST_HINTED: Final = 12
 _NEW: Final = (SaveStatus.STORED, SaveStatus.REPLACED)
 Routes = Mapping[str, Sequence[Filter]]
 """What each relay is asked."""
-Enough = Callable[[Asked, RelayEnds], bool]
+Enough = Callable[[FetchReport, RelayEnds], bool]
 """Has a question brought what matters, so that the rest may be given little time?"""
 
 
-class Reader:
+class RelayReader:
     """Asks, fetches and follows for one client, inside `async with`.
 
     `folder` (data) is where it is remembered whose relay list was looked for in vain. `on_taken` is
@@ -88,7 +88,7 @@ class Reader:
         self.book = book
         self.on_taken: Callable[[Collection[Event]], None] = lambda events: None
         self._clock = clock
-        self._sought = Sought(folder / "sought.json" if folder else None, clock)
+        self._sought = FailedLookups(folder / "sought.json" if folder else None, clock)
         self._tasks = OwnedTasks()
 
     async def __aenter__(self) -> Self:
@@ -111,7 +111,7 @@ class Reader:
         *,
         kind: int = kinds.RELAY_LIST,
         limit: float | None = None,
-    ) -> Asked:
+    ) -> FetchReport:
         """Fetch the lists of `kind` (NIP-65, or 10050 of NIP-17) that the store lacks, within
         `limit` seconds (`LEARN_LIMIT`), where own relays, indexers and better hints may have them.
 
@@ -122,11 +122,11 @@ class Reader:
             await self.learn([owner], limit=limit)  # it says where the others may be
         missing = self._sought.due(await self.book.without_list(pubkeys, kind), kind)
         if not missing:
-            return Asked()
+            return FetchReport()
 
         own = (await self.book.places()).read
 
-        def enough(asked: Asked, ends: RelayEnds) -> bool:
+        def enough(asked: FetchReport, ends: RelayEnds) -> bool:
             all_found = missing <= set(asked.events.values())
             return all_found or bool(own and not any(url in ends.waiting for url in own))
 
@@ -186,7 +186,7 @@ class Reader:
         *,
         timeout: float = FETCH_LIMIT,  # noqa: ASYNC109
         paging: Paging = TO_THE_END,
-    ) -> Asked:
+    ) -> FetchReport:
         """Ask relays and save.
 
         Without `urls` each filter's authors are asked for where they write, everything else at
@@ -206,7 +206,7 @@ class Reader:
         authors: Collection[str] = (),
         limit: float = FETCH_LIMIT,
         asked_for: bool = True,
-    ) -> Asked:
+    ) -> FetchReport:
         """Ask for events by their ids, and save them: at `near`, hints that go through the address
         policy here, where `authors` write, and at the client's own relays. Ends when all are here.
 
@@ -223,7 +223,7 @@ class Reader:
         written = [url for url, _ in counted.most_common(MOST_NEAR)]
         urls = dict.fromkeys((*places.read, *hinted, *written, *places.common))
 
-        def enough(asked: Asked, ends: RelayEnds) -> bool:
+        def enough(asked: FetchReport, ends: RelayEnds) -> bool:
             return wanted <= asked.events.keys()
 
         routes = dict.fromkeys(urls, (Filter(ids=wanted),))
@@ -237,7 +237,7 @@ class Reader:
         *,
         timeout: float = FETCH_LIMIT,  # noqa: ASYNC109
         paging: Paging | None = None,
-    ) -> Asked:
+    ) -> FetchReport:
         """Ask each relay for what it has stored, at most `timeout` seconds; save what comes.
 
         With `paging` a relay that sends its answer in pages is read to the end. Every relay of
@@ -252,14 +252,14 @@ class Reader:
         limit: float = FETCH_LIMIT,
         firm: Collection[str] = (),
         paging: Paging = TO_THE_END,
-    ) -> Asked:
+    ) -> FetchReport:
         """Ask each relay its own question, all at once.
 
         `firm` are the relays that matter: when they have answered and something has come, the
         others have `GRACE` seconds more.
         """
 
-        def enough(asked: Asked, ends: RelayEnds) -> bool:
+        def enough(asked: FetchReport, ends: RelayEnds) -> bool:
             return bool(firm and asked.events) and not any(url in ends.waiting for url in firm)
 
         asked = await self._ask(routes, limit, enough=enough, paging=paging)
@@ -283,10 +283,10 @@ class Reader:
         paging: Paging | None = TO_THE_END,
         enough: Enough = lambda asked, ends: False,
         grace: float | None = None,
-    ) -> Asked:
+    ) -> FetchReport:
         """Ask, and save what comes; `grace` seconds (`GRACE`) after there is `enough` it ends."""
         dialled = {url: f for url, f in routes.items() if f and self.book.policy(url)}
-        asked, ends = Asked(), RelayEnds(dialled)
+        asked, ends = FetchReport(), RelayEnds(dialled)
         loop = asyncio.get_running_loop()
         how, why = How.SILENT, "timeout: no answer in time"
         try:
@@ -311,7 +311,11 @@ class Reader:
         return asked
 
     async def _hear(
-        self, subscription: Subscription, asked: Asked, ends: RelayEnds, heard: Callable[[], None]
+        self,
+        subscription: Subscription,
+        asked: FetchReport,
+        ends: RelayEnds,
+        heard: Callable[[], None],
     ) -> None:
         waiting = set(subscription.urls)
         async with subscription:
@@ -328,15 +332,15 @@ class Reader:
                 if not waiting:
                     return
 
-    # Following
+    # Live
 
     @asynccontextmanager
     async def follow(
         self, filters: Sequence[Filter], urls: Collection[str]
-    ) -> AsyncIterator[Following]:
+    ) -> AsyncIterator[LiveFeed]:
         """Keep a live subscription into the store for as long as the block runs."""
         dialled = [url for url in dict.fromkeys(urls) if self.book.policy(url)]
-        following = Following(dialled)
+        following = LiveFeed(dialled)
         if not (dialled and filters):
             yield following
             return
@@ -377,7 +381,7 @@ class Reader:
                     await stack.enter_async_context(self.follow(more, [url]))
             await asyncio.Event().wait()
 
-    async def _fill(self, subscription: Subscription, following: Following) -> None:
+    async def _fill(self, subscription: Subscription, following: LiveFeed) -> None:
         async for batch in subscription.batches():
             arrivals = [item for item in batch if isinstance(item, Arrival)]
             while arrivals:
@@ -421,7 +425,7 @@ def authors_of(filters: Sequence[Filter]) -> frozenset[str]:
     return frozenset().union(*(f.authors or () for f in filters))
 
 
-def _weighed(asked: Asked, firm: Collection[str]) -> Asked:
+def _weighed(asked: FetchReport, firm: Collection[str]) -> FetchReport:
     """The same; where there are relays that matter, nothing depends on the others."""
     if firm:
         asked.ends = {

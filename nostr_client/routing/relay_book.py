@@ -11,7 +11,7 @@ their lists, and at the hints that are more than hearsay. Of anybody else the re
 the person asks for them (`asked`): in passing, they are looked for at relays in use, those that the
 person or somebody followed has named. `AddressPolicy.strangers` may widen or narrow this.
 
-Nothing private on a stranger's word: `routing.dialling` judges every URL that comes out of here.
+Nothing private on a stranger's word: `address_policy` judges every URL that comes out of here.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.routing.address_policy import AddressPolicy, relay_url
-from nostr_client.routing.planner import Places, Relays
+from nostr_client.routing.planner import ClientRelays, PersonRelays
 from nostr_client.store.events import EventStore
 from nostr_client.store.sqlite.copies import CopyState
 
@@ -117,13 +117,13 @@ class RelayBook:
 
     # Asked by the courier
 
-    async def places(self, *, down: frozenset[str] | None = None) -> Places:
+    async def places(self, *, down: frozenset[str] | None = None) -> ClientRelays:
         """The relays that are ours to choose. `down` empty: as if all of them were alive."""
         down = self._down() if down is None else down
         await self._read_follows()
-        own = await self.relays_of(self.owner) if self.owner else Relays("")
+        own = await self.relays_of(self.owner) if self.owner else PersonRelays("")
         known = (*own.write, *own.read, *self._popularity())
-        return Places(
+        return ClientRelays(
             read=own.read if own.source == "list" else (),
             fallback=_living(self.fallback, down),
             indexers=_living(self.indexers, down),
@@ -135,15 +135,17 @@ class RelayBook:
     async def own(self) -> frozenset[str]:
         """The account's own relays: those that the person names, in a list of theirs or in the
         configuration. That a relay holds what the account wrote makes it nobody's."""
-        mine = await self.relays_of(self.owner) if self.owner else Relays("")
+        mine = await self.relays_of(self.owner) if self.owner else PersonRelays("")
         named = (*mine.write, *mine.read) if mine.source == "list" else self.own_word
         return frozenset({*named, *self.fallback, self.policy.own_relay} - {""})
 
-    async def relays_of(self, pubkey: str) -> Relays:
+    async def relays_of(self, pubkey: str) -> PersonRelays:
         """Where `pubkey` (hex) writes and reads."""
         return (await self.of_many([pubkey]))[pubkey]
 
-    async def of_many(self, pubkeys: Collection[str], *, asked: bool = True) -> dict[str, Relays]:
+    async def of_many(
+        self, pubkeys: Collection[str], *, asked: bool = True
+    ) -> dict[str, PersonRelays]:
         """The same for many, in few queries; every pubkey has an entry.
 
         `asked`: the person asked for each of them, by whatever act.
@@ -260,7 +262,7 @@ class RelayBook:
             elif tag[0] == "e" and len(tag) > 4 and tag[2]:
                 self.hint(tag[4], tag[2], weight)
 
-    def where(self, relays: Relays) -> str:
+    def where(self, relays: PersonRelays) -> str:
         """The one relay to name beside a person in a tag (a hint); "" when none may be named."""
         for url in (*relays.write, *relays.hints):
             if self.policy.may_be_named(url):
@@ -288,33 +290,33 @@ class RelayBook:
         if self._keyed and event.pubkey == self.owner:
             self.policy.list(urls[: 2 * MAX_LISTED])
 
-    def _listed(self, event: Event) -> Relays:
+    def _listed(self, event: Event) -> PersonRelays:
         entries, pubkey = parse_relay_list(event), event.pubkey
         self._heed(event, (*entries[0], *entries[1]))
         write, read = (self._judged(urls, MAX_LISTED) for urls in entries)
         if pubkey == self.owner or pubkey in self._followed:
             self.policy.use((*write, *read))
-        return Relays(pubkey, write, read, source="list", hints=self.hints(pubkey))
+        return PersonRelays(pubkey, write, read, source="list", hints=self.hints(pubkey))
 
-    def _in_passing(self, relays: Relays) -> Relays:
+    def _in_passing(self, relays: PersonRelays) -> PersonRelays:
         """What counts of a stranger for whom nobody asked: the relays that are in use anyway."""
         write, read, hints = (
             tuple(url for url in urls if self.policy.in_use(url))
             for urls in (relays.write, relays.read, relays.hints)
         )
         source = relays.source if write or read else "fallback"
-        return Relays(relays.pubkey, write, read, source, hints)
+        return PersonRelays(relays.pubkey, write, read, source, hints)
 
-    def _is_settled(self, relays: Relays) -> bool:
+    def _is_settled(self, relays: PersonRelays) -> bool:
         """A list that names nothing usable settles nothing, unless it is the account's own."""
         return bool(relays.write) or relays.pubkey == self.owner
 
-    def _hinted(self, pubkey: str, asked: bool) -> Relays:
+    def _hinted(self, pubkey: str, asked: bool) -> PersonRelays:
         hearsay = asked and pubkey != self.owner
         hints = self.hints(pubkey) if hearsay else self.vouched(pubkey)
         if not hints:
-            return Relays(pubkey)
-        return Relays(pubkey, write=hints, read=hints, source="hint", hints=hints)
+            return PersonRelays(pubkey)
+        return PersonRelays(pubkey, write=hints, read=hints, source="hint", hints=hints)
 
     def _popularity(self) -> list[str]:
         return [url for url, _ in self._popular.most_common(50) if self.policy.may_be_named(url)]

@@ -37,9 +37,9 @@ from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.routing.courier import Courier
-from nostr_client.routing.fetch_results import Following, joined
+from nostr_client.routing.fetch_results import LiveFeed, joined
 from nostr_client.routing.planner import INDEXED_KINDS, author_filters, plan_read
-from nostr_client.social.lists import Follows
+from nostr_client.social.follows import Follows
 from nostr_client.social.profiles import Profiles
 from nostr_client.social.views import SyncStatus
 from nostr_client.tasks import OwnedTasks, together
@@ -90,20 +90,20 @@ STORE_PAUSE: Final = 5.0
 """Seconds before something that the store failed is done again."""
 
 
-class Mark(msgspec.Struct):
+class RelayProgress(msgspec.Struct):
     """Until when (seconds) a relay's history was read, and for whom (16 digits of each key)."""
 
     at: int
     people: set[str]
 
 
-class Marks:
+class SyncProgress:
     """The marks of one account, in a file beside the store. A damaged file is an empty one."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         try:
-            self._marks = msgspec.json.decode(path.read_bytes(), type=dict[str, Mark])
+            self._marks = msgspec.json.decode(path.read_bytes(), type=dict[str, RelayProgress])
         except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
             self._marks = {}
         self._saved = msgspec.json.encode(self._marks, order="sorted")
@@ -118,7 +118,7 @@ class Marks:
 
     def move(self, url: str, at: int, people: Collection[str]) -> None:
         """The history of `url` was read until `at` for exactly these people."""
-        self._marks[url] = Mark(at, {pubkey[:16] for pubkey in people})
+        self._marks[url] = RelayProgress(at, {pubkey[:16] for pubkey in people})
 
     def save(self) -> None:
         """Write the file, if anything changed. Blocks. Raises StoreError."""
@@ -150,11 +150,11 @@ class FeedSync:
         self._profiles = profiles
         self._owner = owner
         self._clock = clock
-        self._marks = Marks(folder / f"read-{owner[:16] or 'nobody'}.json")
+        self._marks = SyncProgress(folder / f"read-{owner[:16] or 'nobody'}.json")
         self._tasks = OwnedTasks()
         self._run: asyncio.Task[None] | None = None
         self._feeds: dict[str, tuple[frozenset[str], asyncio.Task[None]]] = {}
-        self._followings: dict[str, Following] = {}
+        self._followings: dict[str, LiveFeed] = {}
         self._people = 0
         self._replan = asyncio.Event()
         self._moved = asyncio.Event()
@@ -343,7 +343,7 @@ class FeedSync:
                 del self._feeds[url]
         for url, authors in plan.items():
             if url not in self._feeds:
-                self._followings[url] = Following([url])  # not begun, so not caught up
+                self._followings[url] = LiveFeed([url])  # not begun, so not caught up
                 self._feeds[url] = authors, group.create_task(self._read_feed(url, authors))
         self._planned = True
 
@@ -439,7 +439,7 @@ class FeedSync:
         if self._unknown:
             self._wanted.set()
 
-    # Marks
+    # Progress
 
     async def _keep_marks(self) -> None:
         while True:

@@ -15,8 +15,8 @@ from nostr_client.routing.address_policy import relay_url
 from nostr_client.routing.courier import Courier, OnAnswer
 from nostr_client.routing.list_guard import ListGuard
 from nostr_client.routing.relay_book import parse_relay_list
-from nostr_client.routing.settled_relays import UrlFile
-from nostr_client.routing.starter import starter_relays
+from nostr_client.routing.saved_relays import UrlFile
+from nostr_client.routing.starter_relays import starter_relays
 from nostr_client.signing.gate import refuse_codes
 from nostr_client.social.views import Posted, RelayRow
 

@@ -11,9 +11,9 @@ from nostr_client.nips import nip10, nip27
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
-from nostr_client.social.missing import REPOSTS, Named, quoted_by
 from nostr_client.social.profiles import Profiles
-from nostr_client.social.views import NoteView, Profile, Quote, Tally
+from nostr_client.social.referenced_events import REPOSTS, EventReference, quoted_by
+from nostr_client.social.views import NoteView, Profile, Quote, ReactionCounts
 from nostr_client.store.events import EventStore
 from nostr_client.store.sqlite.copies import Copy, CopyState
 from nostr_client.store.sqlite.quotas import INSIDE
@@ -79,7 +79,7 @@ class NoteViews:
             )
         return views
 
-    async def tallies(self, ids: Collection[str]) -> dict[str, Tally]:
+    async def tallies(self, ids: Collection[str]) -> dict[str, ReactionCounts]:
         """How each of these notes was answered, in one query; every id has an entry."""
         counts = {id: _Counts() for id in ids}
         if counts:
@@ -134,10 +134,12 @@ class NoteViews:
 
     async def _quotes(
         self, notes: Iterable[Event]
-    ) -> tuple[dict[str, tuple[nip27.Part, ...]], dict[str, list[Named]], dict[str, Event]]:
+    ) -> tuple[
+        dict[str, tuple[nip27.Part, ...]], dict[str, list[EventReference]], dict[str, Event]
+    ]:
         """The parts of each note, what each quotes, and of that what is here."""
         parts: dict[str, tuple[nip27.Part, ...]] = {}
-        quotes: dict[str, list[Named]] = {}
+        quotes: dict[str, list[EventReference]] = {}
         turns = Turns()
         for note in notes:
             await turns.rest()
@@ -195,13 +197,15 @@ class _Counts:
             if event.content != "-":
                 self.reactions.add(event.pubkey)
 
-    def tally(self) -> Tally:
-        return Tally(
+    def tally(self) -> ReactionCounts:
+        return ReactionCounts(
             self.replies, len(self.reactions), len(self.reposts), tuple(self.mine), self.reposted
         )
 
 
-def _quote(named: Named, here: Mapping[str, Event], people: Mapping[str, Profile]) -> Quote:
+def _quote(
+    named: EventReference, here: Mapping[str, Event], people: Mapping[str, Profile]
+) -> Quote:
     event = here.get(named.id)
     if event is None:
         return Quote(named.id)

@@ -22,7 +22,7 @@ from nostr_client.routing.courier import Courier, OnAnswer
 from nostr_client.safe_text import typeable
 from nostr_client.signing.gate import refuse_codes
 from nostr_client.signing.signer import Signer
-from nostr_client.social.chains import ascend
+from nostr_client.social.ancestors import fetch_ancestors
 from nostr_client.social.views import Posted
 from nostr_client.store.sqlite.copies import CopyState
 
@@ -198,7 +198,7 @@ class Notes:
         """The note that began the thread of `parent`; None for `parent` itself. What is missing
         between them is looked for where `parent` itself does not name its root."""
         limit = 0.0 if nip10.names_root(parent) else FIND_LIMIT
-        chain, _ = await ascend(self._courier, parent, limit=limit)
+        chain, _ = await fetch_ancestors(self._courier, parent, limit=limit)
         return None if chain.root.id == parent.id else chain.root
 
     async def hint(self, event: Event) -> str:

@@ -19,7 +19,7 @@ from nostr_client.protocol.event import Draft, Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.keys import PublicKey
 from nostr_client.routing.courier import Courier, OnAnswer
-from nostr_client.routing.fetch_results import Asked
+from nostr_client.routing.fetch_results import FetchReport
 from nostr_client.routing.list_guard import ListGuard
 from nostr_client.routing.planner import Caps, plan_read
 from nostr_client.routing.relay_book import OWN_WORD
@@ -95,7 +95,7 @@ class Profiles:
 
     async def fetch(
         self, pubkeys: Collection[str], *, limit: float = 10.0, in_passing: bool = False
-    ) -> Asked:
+    ) -> FetchReport:
         """Ask relays for profiles and relay lists of `pubkeys`, at most `limit` seconds for each
         two hundred of them. Offline nothing comes.
 
@@ -103,7 +103,7 @@ class Profiles:
         are looked for at relays in use.
         """
         wanted = sorted(set(pubkeys))
-        asked = Asked()
+        asked = FetchReport()
         for start in range(0, len(wanted), FETCH_AT_ONCE):
             authors = frozenset(wanted[start : start + FETCH_AT_ONCE])
             asked.add(await self._fetch_some(authors, limit, in_passing))
@@ -244,7 +244,9 @@ class Profiles:
 
     # Inside
 
-    async def _fetch_some(self, authors: frozenset[str], limit: float, in_passing: bool) -> Asked:
+    async def _fetch_some(
+        self, authors: frozenset[str], limit: float, in_passing: bool
+    ) -> FetchReport:
         await self._courier.learn(authors)
         book = self._courier.book
         places = await book.places()

@@ -18,10 +18,10 @@ from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.routing.courier import Courier
-from nostr_client.routing.fetch_results import Asked
-from nostr_client.social.chains import answered_by, ascend, chain_of
-from nostr_client.social.missing import Missing
+from nostr_client.routing.fetch_results import FetchReport
+from nostr_client.social.ancestors import ancestors_of, answered_by, fetch_ancestors
 from nostr_client.social.note_views import ANSWERS, MOST_COUNTED, NoteViews
+from nostr_client.social.referenced_events import ReferencedEvents
 from nostr_client.social.views import ThreadView
 
 MOST_NOTES: Final = 500
@@ -41,7 +41,7 @@ MOST_RELAYS: Final = 16
 class Threads:
     """Conversations around a note."""
 
-    def __init__(self, courier: Courier, views: NoteViews, missing: Missing) -> None:
+    def __init__(self, courier: Courier, views: NoteViews, missing: ReferencedEvents) -> None:
         self._courier = courier
         self._store = courier.store
         self._views = views
@@ -84,7 +84,7 @@ class Threads:
         `in_passing`: the person did not open it, and no relay is asked that only strangers name.
         """
         loop, asked_for = asyncio.get_running_loop(), not in_passing
-        asked = Asked()
+        asked = FetchReport()
         focus = await self._store.get(event_id)
         if focus is None:
             authors = [author] if author else []
@@ -98,7 +98,7 @@ class Threads:
         around = await self._ask_around(focus, relays, asked_for, limit)
         asked.add(around)
         left = max(end - loop.time(), ROUND_LIMIT)
-        _, above = await ascend(self._courier, focus, limit=left, asked_for=asked_for)
+        _, above = await fetch_ancestors(self._courier, focus, limit=left, asked_for=asked_for)
         asked.add(above)
         refs = nip10.thread_refs(focus)
         done = {event_id, *(ref.id for ref in (refs.root, refs.reply) if ref)}
@@ -112,7 +112,7 @@ class Threads:
 
     async def _ask_around(
         self, focus: Event, relays: Collection[str], asked_for: bool, limit: float
-    ) -> Asked:
+    ) -> FetchReport:
         """Ask for what `focus` names as root and parent, and for what answers them and it."""
         policy = self._courier.book.policy
         near = [u for hint in relays if (u := policy.from_stranger(hint, asked=asked_for))]
@@ -131,10 +131,10 @@ class Threads:
 
     async def _ask_down(
         self, event_id: str, done: set[str], urls: Sequence[str], end: float
-    ) -> Asked:
+    ) -> FetchReport:
         """Ask `urls`, which have answered, for answers to what came; and again for answers to
         those, until nothing comes, at most until `end` on the loop's clock."""
-        loop, asked = asyncio.get_running_loop(), Asked()
+        loop, asked = asyncio.get_running_loop(), FetchReport()
         for _ in range(MOST_ROUNDS):
             events, root_id = await self._collect(event_id)
             new = [id for id in (*events, root_id) if id not in done][:MOST_ASKED]
@@ -162,7 +162,7 @@ class Threads:
         if focus is None:
             events, root_id = {}, event_id
         else:
-            chain = await chain_of(self._store, focus)
+            chain = await ancestors_of(self._store, focus)
             events = {note.id: note for note in (focus, *chain.above)}
             root_id = chain.root.id
         if root_id not in events and (root := await self._store.get(root_id)) is not None:

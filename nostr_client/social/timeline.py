@@ -19,10 +19,10 @@ from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.routing.courier import Courier
 from nostr_client.social.feed_sync import FeedSync
-from nostr_client.social.lists import Follows
-from nostr_client.social.missing import LIMIT, REPOSTS, Missing
+from nostr_client.social.follows import Follows
 from nostr_client.social.note_views import NoteViews, target_of
-from nostr_client.social.views import Cursor, NoteView, SyncStatus, Tally
+from nostr_client.social.referenced_events import LIMIT, REPOSTS, ReferencedEvents
+from nostr_client.social.views import Cursor, NoteView, ReactionCounts, SyncStatus
 from nostr_client.store.events import Watch
 
 HOME_KINDS: Final = frozenset({kinds.NOTE, *REPOSTS})
@@ -45,7 +45,7 @@ class Timeline:
         follows: Follows,
         views: NoteViews,
         sync: FeedSync,
-        missing: Missing,
+        missing: ReferencedEvents,
         *,
         owner: str = "",
         clock: Callable[[], float] = time.time,
@@ -101,7 +101,7 @@ class Timeline:
             return found
         return await self._views.of([view.entry for view in views])
 
-    async def tallies(self, ids: Collection[str]) -> dict[str, Tally]:
+    async def tallies(self, ids: Collection[str]) -> dict[str, ReactionCounts]:
         """How these notes were answered so far; every id has an entry."""
         return await self._views.tallies(ids)
 

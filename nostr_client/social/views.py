@@ -81,7 +81,7 @@ class Profile:
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class ReactionCounts:
     """How a note was answered, as far as the store knows.
 
     `reactions` counts people, dislikes (`-`) left out; `mine` holds the contents of the
@@ -128,7 +128,7 @@ class NoteView:
     parts: tuple[nip27.Part, ...] = ()
     reply_to: Profile | None = None
     reposted_by: Profile | None = None
-    tally: Tally = Tally()
+    tally: ReactionCounts = ReactionCounts()
     warning: str | None = None
     mine: bool = False
     copies: int | None = None

@@ -14,7 +14,7 @@ from nostr_client.config import ClientConfig, load_config
 from nostr_client.errors import ConfigError, NostrError, StoreError
 from nostr_client.net.relay_check import CheckStep, check_relay
 from nostr_client.paths import Paths, paths, private_folder
-from nostr_client.routing.starter import compared_with, starter_relays
+from nostr_client.routing.starter_relays import compared_with, starter_relays
 from nostr_client.safe_text import safe_text
 from nostr_client.tui.client_app import NostrApp
 from nostr_client.tui.engine import Engine, opener

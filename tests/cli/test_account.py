@@ -15,7 +15,7 @@ from nostr_client.exits import Exit
 from nostr_client.nips import nip19, nip49
 from nostr_client.protocol.event import Draft
 from nostr_client.protocol.keys import SecretKey
-from nostr_client.routing.settled_relays import found_at
+from nostr_client.routing.saved_relays import found_at
 from tests.cli.conftest import LIMIT, PASSWORD, Home
 from tests.cli.test_notes import put
 from tests.conftest import StartRelay

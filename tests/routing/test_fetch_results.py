@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from nostr_client.net.outcome import End, How, Outcome
-from nostr_client.routing.fetch_results import Found, joined
+from nostr_client.routing.fetch_results import FetchResult, joined
 
 
 def end(how: How, *, spare: bool = False) -> End:
@@ -30,6 +30,6 @@ def test_what_one_round_missed_is_missed_if_anything_depended_on_it(
 
 def test_an_answer_says_what_it_came_to_and_whom_it_lacks() -> None:
     dead = End(url="ws://dead", how=How.UNREACHABLE)
-    found = Found((), {"ws://one": end(How.ANSWERED), "ws://dead": dead})
+    found = FetchResult((), {"ws://one": end(How.ANSWERED), "ws://dead": dead})
     assert (found.outcome, found.missed) == (Outcome.INCOMPLETE, {"ws://dead": dead})
-    assert Found((), {"ws://dead": dead}).outcome is Outcome.NO_ANSWER
+    assert FetchResult((), {"ws://dead": dead}).outcome is Outcome.NO_ANSWER

@@ -19,8 +19,8 @@ from nostr_client.routing import list_guard
 from nostr_client.routing.list_dates import next_created_at
 from nostr_client.routing.list_guard import (
     Change,
+    ListAnswer,
     ListGuard,
-    Word,
     name_of,
     objection,
 )
@@ -41,7 +41,7 @@ from tests.waiting import until
 ME = ANA.public_key.hex
 NOW = START + 1000
 FOLLOWS = f"{kinds.FOLLOWS}:{ME}:"
-OK, DOWN, WALL = Word.ANSWERED, Word.UNREACHABLE, Word.WALLED
+OK, DOWN, WALL = ListAnswer.ANSWERED, ListAnswer.UNREACHABLE, ListAnswer.WALLED
 
 
 def follows(*people: str, at: int = START, content: str = "") -> Event:
@@ -112,15 +112,15 @@ def short_limits(monkeypatch: pytest.MonkeyPatch) -> None:
         ([DOWN], False),
         ([DOWN, DOWN, DOWN], False),
         ([OK, OK, OK, WALL], False),
-        ([OK, OK, OK, Word.CLOSED], False),
-        ([OK, OK, OK, Word.SILENT], False),
-        ([OK, OK, OK, Word.MUTE], True),
-        ([OK, Word.MUTE], False),
-        ([Word.MUTE], False),
+        ([OK, OK, OK, ListAnswer.CLOSED], False),
+        ([OK, OK, OK, ListAnswer.SILENT], False),
+        ([OK, OK, OK, ListAnswer.MUTE], True),
+        ([OK, ListAnswer.MUTE], False),
+        ([ListAnswer.MUTE], False),
         ([], False),
     ],
 )
-def test_which_answers_are_conclusive(words: list[Word], conclusive: bool) -> None:
+def test_which_answers_are_conclusive(words: list[ListAnswer], conclusive: bool) -> None:
     named = {f"wss://r{n}.example": word for n, word in enumerate(words)}
     why = objection(named, found=True)
     assert (not why) is conclusive
@@ -322,8 +322,8 @@ async def test_a_newer_relay_list_moves_the_places(tmp_path: Path) -> None:
         async with guarded(tmp_path, old.url, indexers=(index.url,)) as (_, guard):
             read = await guard.conclusive(kinds.FOLLOWS)
             assert read.version == fresh
-            assert read.words == {old.url: Word.ANSWERED, new.url: Word.ANSWERED}
-            assert (await guard.conclusive(kinds.FOLLOWS)).words == {new.url: Word.ANSWERED}
+            assert read.words == {old.url: ListAnswer.ANSWERED, new.url: ListAnswer.ANSWERED}
+            assert (await guard.conclusive(kinds.FOLLOWS)).words == {new.url: ListAnswer.ANSWERED}
 
 
 async def test_an_old_relay_list_takes_no_place_away(tmp_path: Path) -> None:
@@ -349,7 +349,7 @@ async def test_a_settled_relay_list_needs_no_other_relays(tmp_path: Path) -> Non
             async with guarded(tmp_path, known=False, fallback=fallback) as (_, guard):
                 assert len((await guard.conclusive(kinds.FOLLOWS)).words) == 2
         async with guarded(tmp_path, known=False, fallback=fallback) as (_, guard):
-            assert (await guard.conclusive(kinds.FOLLOWS)).words == {mine.url: Word.ANSWERED}
+            assert (await guard.conclusive(kinds.FOLLOWS)).words == {mine.url: ListAnswer.ANSWERED}
         (settled,) = tmp_path.glob("lists-*.settled.json")
         settled.write_bytes(b'["\xff"]')  # a damaged note settles nothing
         async with guarded(tmp_path, known=False, fallback=fallback) as (_, guard):
@@ -364,7 +364,7 @@ async def test_a_relay_list_changed_here_is_settled(tmp_path: Path) -> None:
             assert await guard.edit(kinds.RELAY_LIST, lambda last: new) is not None
             assert await guard.edit(kinds.FOLLOWS, adding("b")) is not None
         async with guarded(tmp_path, known=False, fallback=(DEAD,)) as (_, guard):
-            assert (await guard.conclusive(kinds.FOLLOWS)).words == {mine.url: Word.ANSWERED}
+            assert (await guard.conclusive(kinds.FOLLOWS)).words == {mine.url: ListAnswer.ANSWERED}
 
 
 async def test_what_strangers_say_makes_no_place(tmp_path: Path) -> None:
@@ -442,7 +442,7 @@ async def test_a_newcomers_relay_may_be_slow_or_closed_but_not_silent(tmp_path: 
         async with asyncio.TaskGroup() as group:
             group.create_task(wake())
             read = await guard.conclusive(kinds.FOLLOWS)
-        assert read.words[one.url] is Word.ANSWERED
+        assert read.words[one.url] is ListAnswer.ANSWERED
         await _restricted(one)
         assert await guard.edit(kinds.FOLLOWS, adding("b")) is not None
 

@@ -15,8 +15,8 @@ from nostr_client.protocol.keys import SecretKey
 from nostr_client.routing.planner import (
     CAPS,
     Caps,
-    Places,
-    Relays,
+    ClientRelays,
+    PersonRelays,
     addressed,
     answered,
     author_filters,
@@ -30,7 +30,7 @@ KEY = SecretKey.from_hex("1" * 64)
 ME = KEY.public_key.hex
 BEN, CY, DEE = ("b" * 64, "c" * 64, "d" * 64)
 OWN = "ws://127.0.0.1:7777"
-PLACES = Places(
+PLACES = ClientRelays(
     fallback=("wss://f1.example", "wss://f2.example"),
     indexers=("wss://index.example",),
     known=("wss://k1.example", "wss://k2.example"),
@@ -42,8 +42,8 @@ def event(kind: int = 1, tags: Tags = (), content: str = "x") -> Event:
     return Draft(kind, content, tags).sign(KEY, 1_700_000_000)
 
 
-def listed(pubkey: str, write: str, read: str = "") -> Relays:
-    return Relays(pubkey, urls(write), urls(read), source="list")
+def listed(pubkey: str, write: str, read: str = "") -> PersonRelays:
+    return PersonRelays(pubkey, urls(write), urls(read), source="list")
 
 
 def urls(names: str) -> tuple[str, ...]:
@@ -58,7 +58,7 @@ def test_a_note_goes_to_the_own_relay_and_where_its_author_writes() -> None:
 
 
 def test_without_an_own_relay_nothing_stands_in_for_it() -> None:
-    assert plan_publish(event(), ANA, {}, Places()) == urls("a1 a2")
+    assert plan_publish(event(), ANA, {}, ClientRelays()) == urls("a1 a2")
 
 
 def test_the_mentioned_get_it_where_they_read() -> None:
@@ -108,9 +108,9 @@ def test_entries_of_lists_and_deletions_are_not_addressed(kind: int) -> None:
 
 
 def test_who_has_no_list_writes_to_the_clients_relays_and_where_they_were_seen() -> None:
-    hinted = Relays(ME, urls("h1"), urls("h1"), source="hint", hints=urls("h1"))
+    hinted = PersonRelays(ME, urls("h1"), urls("h1"), source="hint", hints=urls("h1"))
     assert plan_publish(event(), hinted, {}, PLACES) == (OWN, *PLACES.fallback, *urls("h1"))
-    assert plan_publish(event(), Relays(ME), {}, PLACES) == (OWN, *PLACES.fallback)
+    assert plan_publish(event(), PersonRelays(ME), {}, PLACES) == (OWN, *PLACES.fallback)
 
 
 def test_a_list_that_is_empty_on_purpose_leaves_the_own_relay_alone() -> None:
@@ -179,8 +179,8 @@ def test_few_relays_serve_all() -> None:
 
 
 def test_people_without_a_list_are_asked_for_at_the_clients_relays_and_their_hints() -> None:
-    hinted = Relays(BEN, urls("h1"), urls("h1"), source="hint", hints=urls("h1"))
-    plan = plan_read([hinted, Relays(CY)], PLACES)
+    hinted = PersonRelays(BEN, urls("h1"), urls("h1"), source="hint", hints=urls("h1"))
+    plan = plan_read([hinted, PersonRelays(CY)], PLACES)
     assert plan == {
         "wss://f1.example": {BEN, CY},
         "wss://f2.example": {BEN, CY},
@@ -192,11 +192,11 @@ def test_a_relay_that_is_down_gets_no_place() -> None:
     people = [listed(BEN, "b1 b2"), listed(CY, "c1")]
     places = replace(PLACES, down=frozenset(urls("b1 c1 f1")))
     assert plan_read(people, places) == {"wss://b2.example": {BEN}, "wss://f2.example": {CY}}
-    nobody = Places(down=places.down)
+    nobody = ClientRelays(down=places.down)
     assert plan_read(people, nobody) == {"wss://b2.example": {BEN}, "wss://c1.example": {CY}}
     crowd = [listed(f"{n:064x}", " ".join(f"dead{n}{c}" for c in "abcde")) for n in range(40)]
     dead = frozenset(url for person in crowd for url in person.write)
-    plan = plan_read([*crowd, *people], Places(PLACES.fallback, down=dead))
+    plan = plan_read([*crowd, *people], ClientRelays(PLACES.fallback, down=dead))
     assert set(plan) == {*PLACES.fallback, *urls("b1 b2 c1")}
 
 
@@ -209,11 +209,11 @@ def test_ten_dead_relays_before_a_live_one_do_not_hide_it() -> None:
     assert plan_publish(event(), listed(ME, "a1"), ben, places) == (OWN, *urls("a1 b1"))
     wrap = event(kinds.GIFT_WRAP, (("p", BEN),))
     boxes = {BEN: urls(f"{names} b1")}
-    assert plan_publish(wrap, Relays(ME), {}, places, inboxes=boxes) == urls("b1")
+    assert plan_publish(wrap, PersonRelays(ME), {}, places, inboxes=boxes) == urls("b1")
 
 
 def test_what_belongs_into_a_private_network_stays_there() -> None:
-    home = Relays(ME, ("ws://10.0.0.2:7777", "ws://10.0.0.3:7777"), source="list")
+    home = PersonRelays(ME, ("ws://10.0.0.2:7777", "ws://10.0.0.3:7777"), source="list")
     down = frozenset({"ws://10.0.0.2:7777"})
     assert plan_publish(event(), home, {}, replace(PLACES, down=down)) == (OWN, home.write[1])
     near = replace(PLACES, fallback=("wss://f1.example", "ws://nas.local"), down=down)
@@ -231,7 +231,7 @@ def test_who_falls_out_of_the_cap_is_asked_for_at_the_clients_relays() -> None:
 relay_names = st.integers(0, 60).map(lambda n: f"wss://r{n}.example")
 people = st.lists(
     st.builds(
-        lambda n, write, source: Relays(
+        lambda n, write, source: PersonRelays(
             f"{n:064x}", tuple(dict.fromkeys(write)) if source != "fallback" else (), (), source
         ),
         st.integers(0, 500),
@@ -246,7 +246,7 @@ people = st.lists(
 @settings(max_examples=150, deadline=None)
 @given(people, st.sets(relay_names, max_size=30))
 def test_nobody_is_forgotten_and_the_sockets_stay_few(
-    people: list[Relays], avoid: set[str]
+    people: list[PersonRelays], avoid: set[str]
 ) -> None:
     plan = plan_read(people, PLACES, avoid=avoid)
     assert len(plan) <= CAPS.read_total + len(PLACES.fallback)
@@ -302,7 +302,7 @@ def test_it_is_said_who_is_left_out_and_why() -> None:
     crowd = [f"{n:064x}" for n in range(11)]
     note = event(tags=(("p", BEN), *(("p", p) for p in crowd)))
     chosen = addressed(note, {BEN})
-    people = {p: listed(p, "", f"r{p[-1]}") for p in chosen} | {BEN: Relays(BEN)}
+    people = {p: listed(p, "", f"r{p[-1]}") for p in chosen} | {BEN: PersonRelays(BEN)}
     plan = plan_publish(note, ANA, people, PLACES)
     assert left_out(note, people, plan) == {
         BEN: Left.UNKNOWN,

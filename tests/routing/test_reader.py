@@ -11,8 +11,8 @@ from nostr_client.net.session.paging import Paging
 from nostr_client.protocol import kinds
 from nostr_client.protocol.filters import Filter
 from nostr_client.routing import reader
+from nostr_client.routing.failed_lookups import BELIEVED, PAUSE, FailedLookups
 from nostr_client.routing.reader import MOST_NEAR
-from nostr_client.routing.sought import BELIEVED, PAUSE, Sought
 from tests.routing import moody
 from tests.routing.rooms import (
     ANA,
@@ -180,13 +180,13 @@ async def test_what_was_sought_survives_damage_and_a_folder_that_takes_nothing(
     path, clock = tmp_path / "sought.json", Clock()
     for damage in (b"", b"{", b"[]", b'{"a": "b"}', b'{"\xff": 1}'):
         path.write_bytes(damage)
-        assert Sought(path, clock).due([BEN_KEY], 10_002) == {BEN_KEY}
-    one, other = Sought(path, clock), Sought(path, clock)
+        assert FailedLookups(path, clock).due([BEN_KEY], 10_002) == {BEN_KEY}
+    one, other = FailedLookups(path, clock), FailedLookups(path, clock)
     await one.in_vain([BEN_KEY], 10_002)
     await other.in_vain([CY_KEY], 10_002)
-    assert Sought(path, clock).due([BEN_KEY, CY_KEY], 10_002) == set()
-    assert Sought(path, clock).due([BEN_KEY], 10_050) == {BEN_KEY}
-    nowhere = Sought(tmp_path / "missing" / "sought.json", clock)
+    assert FailedLookups(path, clock).due([BEN_KEY, CY_KEY], 10_002) == set()
+    assert FailedLookups(path, clock).due([BEN_KEY], 10_050) == {BEN_KEY}
+    nowhere = FailedLookups(tmp_path / "missing" / "sought.json", clock)
     await nowhere.in_vain([BEN_KEY], 10_002)
     nowhere.unsure([CY_KEY], 10_002)
     assert nowhere.due([BEN_KEY, CY_KEY], 10_002) == set()
@@ -197,9 +197,9 @@ async def test_what_was_sought_survives_damage_and_a_folder_that_takes_nothing(
 async def test_the_longest_ago_is_forgotten_of_what_was_sought(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nostr_client.routing.sought.MOST", 3)
+    monkeypatch.setattr("nostr_client.routing.failed_lookups.MOST", 3)
     clock = Clock()
-    found = Sought(tmp_path / "sought.json", clock)
+    found = FailedLookups(tmp_path / "sought.json", clock)
     people = [f"{n:064x}"[::-1] for n in range(1, 6)]
     for pubkey in people:
         await found.in_vain([pubkey], 10_002)

@@ -13,12 +13,12 @@ from nostr_client.routing.courier import Courier
 from nostr_client.routing.list_guard import ListGuard
 from nostr_client.signing.signer import LocalSigner
 from nostr_client.social.feed_sync import FeedSync
-from nostr_client.social.lists import Follows
-from nostr_client.social.missing import Missing
+from nostr_client.social.follows import Follows
 from nostr_client.social.my_relays import MyRelays
 from nostr_client.social.note_views import NoteViews
 from nostr_client.social.notes import Notes
 from nostr_client.social.profiles import Profiles
+from nostr_client.social.referenced_events import ReferencedEvents
 from nostr_client.social.threads import Threads
 from nostr_client.social.timeline import Timeline
 from nostr_client.store.events import EventStore
@@ -91,7 +91,7 @@ async def house(
         profiles = Profiles(courier, guard, owner=me, clock=clock)
         follows = Follows(courier, guard, me)
         views = NoteViews(r.store, profiles, me)
-        missing = Missing(courier, clock)
+        missing = ReferencedEvents(courier, clock)
         async with FeedSync(
             courier, follows, profiles, owner=me, folder=folder, clock=clock
         ) as sync:

@@ -16,7 +16,7 @@ from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.social import feed_sync
-from nostr_client.social.feed_sync import Marks
+from nostr_client.social.feed_sync import SyncProgress
 from tests.social.house import (
     ANA,
     BEN,
@@ -140,20 +140,24 @@ async def test_a_mark_moves_only_after_the_history_was_read(tmp_path: Path) -> N
             h.sync.start()
             await until(lambda: feed_requests(silent))
             assert not h.timeline.status.is_caught_up
-        marks = Marks(tmp_path / f"read-{ME[:16]}.json")
+        marks = SyncProgress(tmp_path / f"read-{ME[:16]}.json")
         for url in (silent.url, DEAD):
             assert marks.split(url, [BEN_KEY]) == (0, set(), {BEN_KEY})
 
 
 def test_marks_survive_and_a_damaged_file_is_an_empty_one(tmp_path: Path) -> None:
     path = tmp_path / "read.json"
-    marks = Marks(path)
+    marks = SyncProgress(path)
     marks.move("wss://a.example", 5, [BEN_KEY])
     marks.save()
-    assert Marks(path).split("wss://a.example", [BEN_KEY, CY_KEY]) == (5, {BEN_KEY}, {CY_KEY})
+    assert SyncProgress(path).split("wss://a.example", [BEN_KEY, CY_KEY]) == (
+        5,
+        {BEN_KEY},
+        {CY_KEY},
+    )
     for damage in (b"", b"{", b"[]", b'{"wss://a.example": 7}', b'{"\xff": 7}'):
         path.write_bytes(damage)
-        assert Marks(path).split("wss://a.example", [BEN_KEY]) == (0, set(), {BEN_KEY})
+        assert SyncProgress(path).split("wss://a.example", [BEN_KEY]) == (0, set(), {BEN_KEY})
 
 
 async def test_offline_it_waits_and_recovers(tmp_path: Path) -> None:

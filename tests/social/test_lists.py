@@ -9,8 +9,8 @@ import pytest
 from nostr_client.errors import InvalidData, InvalidKey, ListNotRead
 from nostr_client.net.outcome import missed_of
 from nostr_client.protocol import kinds
-from nostr_client.routing.starter import starter_relays
-from nostr_client.social.lists import follows_of
+from nostr_client.routing.starter_relays import starter_relays
+from nostr_client.social.follows import follows_of
 from tests.social.house import ANA as KEY
 from tests.social.house import (
     BEN_KEY,

@@ -10,7 +10,7 @@ from nostr_client.nips import nip10
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Event, Tags
 from nostr_client.protocol.keys import SecretKey
-from nostr_client.social import chains, threads
+from nostr_client.social import ancestors, threads
 from nostr_client.social.views import ThreadView
 from tests.social.house import (
     ANA,
@@ -235,21 +235,21 @@ async def test_a_missing_note_is_shown_where_it_stood(tmp_path: Path) -> None:
 
 
 async def test_the_walk_upwards_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(chains, "MOST_FETCHED", 3)
+    monkeypatch.setattr(ancestors, "MOST_FETCHED", 3)
     chain = [signed(content="0")]
     for n in range(20):
         tags = (("e", chain[-1].id, "", "reply"),)
         chain.append(signed(BEN, content=str(n + 1), tags=tags, at=START + n))
     async with Relay(*chain) as relay, house(tmp_path, fallback=[relay.url]) as h:
         await h.keep(chain[-1])
-        found, _ = await chains.ascend(h.courier, chain[-1], limit=LIMIT)
+        found, _ = await ancestors.fetch_ancestors(h.courier, chain[-1], limit=LIMIT)
         assert [note.content for note in found.above] == ["19", "18", "17"]
         assert found.missing is not None
         assert (found.missing.id, found.root.id) == (chain[-5].id, chain[-5].id)
-    monkeypatch.setattr(chains, "MOST_STEPS", 5)
+    monkeypatch.setattr(ancestors, "MOST_STEPS", 5)
     async with house(tmp_path / "all") as h:
         await h.keep(*chain)
-        assert len((await chains.chain_of(h.store, chain[-1])).above) == 5
+        assert len((await ancestors.ancestors_of(h.store, chain[-1])).above) == 5
 
 
 async def test_an_answer_names_the_note_that_began_the_thread(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from nostr_client.nips import nip19, nip49
-from nostr_client.routing.settled_relays import found_at
+from nostr_client.routing.saved_relays import found_at
 from nostr_client.tui.screens.compose import Compose
 from nostr_client.tui.screens.first_relays import FirstRelays, Offer, Probed
 from nostr_client.tui.screens.first_run import FirstRun

@@ -12,7 +12,7 @@ from nostr_client.nips import nip19, nip27
 from nostr_client.protocol.event import Draft, Event
 from nostr_client.protocol.keys import SecretKey
 from nostr_client.safe_text import safe_text
-from nostr_client.social.views import NoteView, Profile, Quote, Tally, ThreadView
+from nostr_client.social.views import NoteView, Profile, Quote, ReactionCounts, ThreadView
 from nostr_client.tui.note_renderer import (
     FEED_LINES,
     THREAD_CHARACTERS,
@@ -52,7 +52,7 @@ def text(item: NoteView, width: int = 60) -> str:
 
 
 def test_a_note() -> None:
-    item = view("Hello.", tally=Tally(replies=4, reactions=12, reposts=1))
+    item = view("Hello.", tally=ReactionCounts(replies=4, reactions=12, reposts=1))
     assert text(item, 40) == "ben · 2m                       ↩4 ♥12 ⟳1\nHello."
     lines = look().lines(item, 40, style)
     assert lines[0].cell_length == 40

@@ -12,7 +12,7 @@ from textual.worker import Worker
 
 from nostr_client.client import NostrClient
 from nostr_client.errors import NostrError
-from nostr_client.social.missing import lacking
+from nostr_client.social.referenced_events import missing_from
 from nostr_client.social.views import NoteView
 from nostr_client.tui.feeds import ReadDown, Timelines
 from nostr_client.tui.messages import Say
@@ -80,7 +80,7 @@ class FeedPane(Vertical):
         known = {note.entry.id: note for note in list(self.notes.in_view)[:MOST_REFRESHED]}
         views = await client.timeline.views(known)
         self._update(views, known)
-        lacks = [view for view in views if lacking(view)]
+        lacks = [view for view in views if missing_from(view)]
 
         async def complete() -> None:
             try:

@@ -12,7 +12,7 @@ from nostr_client.nips import nip19
 from nostr_client.protocol.bech32 import unfolded
 from nostr_client.protocol.keys import PublicKey
 from nostr_client.routing.address_policy import AddressPolicy
-from nostr_client.routing.settled_relays import remember_found
+from nostr_client.routing.saved_relays import remember_found
 from nostr_client.tui.environment import Setting
 from nostr_client.tui.screens.form import Page, field, prose
 from nostr_client.tui.screens.own_key import Entry

@@ -16,7 +16,7 @@ from nostr_client.client import NostrClient
 from nostr_client.errors import NostrError
 from nostr_client.net.outcome import End, Outcome, in_words, outcome_of
 from nostr_client.protocol.filters import Filter
-from nostr_client.social.missing import lacking, reposted_by
+from nostr_client.social.referenced_events import missing_from, reposted_by
 from nostr_client.social.views import NoteView, ThreadView
 from nostr_client.tasks import together
 from nostr_client.tui.keymap import Where, hints
@@ -128,7 +128,7 @@ def _shown_id(note: NoteView) -> str:
 
 def _lacks(thread: ThreadView) -> frozenset[str]:
     """The ids that the thread and its notes name and that are not here."""
-    named = (named.id for _, view in thread.items for named in lacking(view))
+    named = (named.id for _, view in thread.items for named in missing_from(view))
     return frozenset((*thread.missing, *named))
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from nostr_client.nips import nip19
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Event, Tags
-from nostr_client.social import missing
+from nostr_client.social import referenced_events
 from tests.routing.rooms import forged
 from tests.social.house import (
     ANA,
@@ -36,7 +36,7 @@ def asked_for(relay: Relay) -> set[str]:
     return {id for _, _, *filters in relay.sent("REQ") for f in filters for id in f.get("ids", ())}
 
 
-async def completed(h: House) -> list[missing.NoteView]:
+async def completed(h: House) -> list[referenced_events.NoteView]:
     return await h.timeline.complete(await h.timeline.home())
 
 
@@ -100,7 +100,7 @@ async def test_quotes_are_fetched_in_text_and_by_tag(tmp_path: Path) -> None:
             BEN, content=" ".join(f"nostr:{nip19.encode_note(f'{n:064x}')}" for n in range(9))
         )
         [crowded] = await h.views.of([many])
-        assert len(crowded.quotes) == missing.MOST_QUOTED
+        assert len(crowded.quotes) == referenced_events.MOST_QUOTED
 
 
 async def test_a_repost_of_a_note_that_quotes(tmp_path: Path) -> None:
@@ -130,7 +130,7 @@ async def test_what_is_nowhere_is_not_looked_for_again_for_a_while(tmp_path: Pat
         asked = len(relay.sent("REQ"))
         await completed(h)
         assert len(relay.sent("REQ")) == asked
-        h.clock.now += missing.LOOK_AGAIN
+        h.clock.now += referenced_events.LOOK_AGAIN
         relay.keep(NOTE)
         [view] = await completed(h)
         assert view.event == NOTE

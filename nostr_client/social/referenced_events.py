@@ -28,7 +28,7 @@ LOOK_AGAIN: Final = 300.0
 MOST_REMEMBERED: Final = 5_000
 
 
-class Named(NamedTuple):
+class EventReference(NamedTuple):
     """An event that another one names, and what was said of where it is."""
 
     id: str
@@ -36,24 +36,26 @@ class Named(NamedTuple):
     authors: tuple[str, ...] = ()
 
 
-def quoted_by(event: Event, parts: Iterable[nip27.Part]) -> list[Named]:
+def quoted_by(event: Event, parts: Iterable[nip27.Part]) -> list[EventReference]:
     """The first events that `event` quotes: in its text, whose `parts` are given, and by `q` tags.
 
     What names an address (naddr) is no event's id and is left out.
     """
-    found: dict[str, Named] = {}
+    found: dict[str, EventReference] = {}
     codes = (part.code for part in parts if isinstance(part, nip27.MentionPart))
     in_text = [code for code in codes if isinstance(code, nip19.Note | nip19.Nevent)]
     tagged = nip10.refs_of(event, "q")
     names = [_of_code(code) for code in in_text] + [_of_ref(ref) for ref in tagged]
     for one in names:
         if one.id != event.id and (one.id in found or len(found) < MOST_QUOTED):
-            known = found.get(one.id, Named(one.id))
-            found[one.id] = Named(one.id, known.relays + one.relays, known.authors + one.authors)
+            known = found.get(one.id, EventReference(one.id))
+            found[one.id] = EventReference(
+                one.id, known.relays + one.relays, known.authors + one.authors
+            )
     return list(found.values())
 
 
-def reposted_by(entry: Event) -> Named | None:
+def reposted_by(entry: Event) -> EventReference | None:
     """The event that a repost is of; None where it names none."""
     refs = nip10.refs_of(entry, "e")
     if not refs:
@@ -62,7 +64,7 @@ def reposted_by(entry: Event) -> Named | None:
     return named._replace(authors=named.authors or tuple(nip10.people_of(entry)[-1:]))
 
 
-def lacking(view: NoteView) -> list[Named]:
+def missing_from(view: NoteView) -> list[EventReference]:
     """What `view` names and lacks. A thread has looked for what its notes answer."""
     if view.missing:
         named = reposted_by(view.entry)
@@ -75,7 +77,7 @@ def lacking(view: NoteView) -> list[Named]:
     return lacks
 
 
-class Missing:
+class ReferencedEvents:
     """Fetches what views lack. `clock` counts seconds, from any moment."""
 
     def __init__(self, courier: Courier, clock: Callable[[], float] = time.monotonic) -> None:
@@ -90,10 +92,10 @@ class Missing:
 
         `opened` is the id of the note that the person opened. Raises StoreError.
         """
-        asked: dict[str, Named] = {}
-        passing: dict[str, Named] = {}
+        asked: dict[str, EventReference] = {}
+        passing: dict[str, EventReference] = {}
         for view in views:
-            for named in lacking(view):
+            for named in missing_from(view):
                 wanted = asked if opened in (view.event.id, view.missing or None) else passing
                 wanted.setdefault(named.id, named)
         passing = {id: n for id, n in passing.items() if id not in asked and self._is_due(id)}
@@ -102,7 +104,9 @@ class Missing:
             here |= await self._find(wanted, asked_for, limit)
         return bool(here)
 
-    async def _find(self, wanted: Mapping[str, Named], asked_for: bool, limit: float) -> set[str]:
+    async def _find(
+        self, wanted: Mapping[str, EventReference], asked_for: bool, limit: float
+    ) -> set[str]:
         ids = list(wanted)[:MOST_AT_ONCE]
         here = set(await self._courier.store.known(ids)) if ids else set()
         named = [wanted[id] for id in ids if id not in here]
@@ -131,12 +135,12 @@ class Missing:
             del self._sought[next(iter(self._sought))]
 
 
-def _of_code(code: nip19.Note | nip19.Nevent) -> Named:
+def _of_code(code: nip19.Note | nip19.Nevent) -> EventReference:
     if isinstance(code, nip19.Note):
-        return Named(code.id)
-    return Named(code.id, tuple(code.relays), (code.author,) if code.author else ())
+        return EventReference(code.id)
+    return EventReference(code.id, tuple(code.relays), (code.author,) if code.author else ())
 
 
-def _of_ref(ref: nip10.Ref) -> Named:
+def _of_ref(ref: nip10.Ref) -> EventReference:
     relays = (ref.relay,) if ref.relay else ()
-    return Named(ref.id, relays, (ref.pubkey,) if ref.pubkey else ())
+    return EventReference(ref.id, relays, (ref.pubkey,) if ref.pubkey else ())

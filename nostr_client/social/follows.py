@@ -12,7 +12,7 @@ from nostr_client.protocol.event import Draft, Event, Tag, Tags
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.keys import PublicKey
 from nostr_client.routing.courier import Courier, OnAnswer
-from nostr_client.routing.fetch_results import Asked
+from nostr_client.routing.fetch_results import FetchReport
 from nostr_client.routing.list_guard import ListGuard
 from nostr_client.signing.gate import refuse_codes
 from nostr_client.social.views import Posted
@@ -43,10 +43,10 @@ class Follows:
             return None
         return await self._courier.store.get_address(f"{kinds.FOLLOWS}:{self._owner}:")
 
-    async def fetch(self, *, limit: float = FETCH_LIMIT) -> Asked:
+    async def fetch(self, *, limit: float = FETCH_LIMIT) -> FetchReport:
         """Ask relays for the newest version, at most `limit` seconds. Offline nothing comes."""
         if not self._owner:
-            return Asked()
+            return FetchReport()
         wanted = Filter(authors=frozenset({self._owner}), kinds=frozenset({kinds.FOLLOWS}))
         return await self._courier.fetch([wanted], timeout=limit)
 

@@ -10,7 +10,7 @@ import pytest
 
 from nostr_client.errors import ConfigError
 from nostr_client.protocol.urls import host_of, is_private_host
-from nostr_client.routing.starter import compared_with, parse_starters, starter_relays
+from nostr_client.routing.starter_relays import compared_with, parse_starters, starter_relays
 
 
 def test_the_list_is_short_dated_and_diverse() -> None:

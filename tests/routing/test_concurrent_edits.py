@@ -13,8 +13,8 @@ import pytest
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Draft, Event
 from nostr_client.routing import list_guard
+from nostr_client.routing.concurrent_edits import ConcurrentEdits, change_between
 from nostr_client.routing.list_guard import Change, ListGuard
-from nostr_client.routing.rivals import Rivals, carried
 from nostr_client.signing.signer import LocalSigner
 from tests.routing.moody import LIMIT, Relay
 from tests.routing.rooms import ANA, START, relay_list, rooms, signed
@@ -156,7 +156,7 @@ async def test_what_another_device_removed_stays_removed(tmp_path: Path) -> None
 def test_the_newest_that_is_older_was_replaced() -> None:
     base, first, second = follows("b"), follows("b", "c", at=NOW), follows("b", "d", at=NOW + 1)
     ours, later, older = follows("b", "e", at=NOW + 2), follows(at=NOW + 3), follows(at=START - 1)
-    rivals = Rivals()
+    rivals = ConcurrentEdits()
     for event in (older, base, second, first, ours, later):
         rivals.hear(event)
     rivals.know(base, ours)
@@ -187,7 +187,7 @@ def test_contents_are_merged_whole_or_by_fields(
         signed(ANA, kinds.METADATA, text, at=START + 100 * n)
         for n, text in enumerate((base, theirs, ours))
     )
-    assert carried(before, other)(mine).content == merged
+    assert change_between(before, other)(mine).content == merged
 
 
 def test_among_several_within_seconds_only_what_is_new_is_carried_over() -> None:
@@ -195,6 +195,6 @@ def test_among_several_within_seconds_only_what_is_new_is_carried_over() -> None
     base = signed(ANA, kinds.METADATA, '{"a":2,"b":1}', tags=(("x", "1"),), at=NOW)
     theirs = signed(ANA, kinds.METADATA, '{"a":1,"c":3}', tags=(("x", "2"),), at=NOW + 1)
     ours = signed(ANA, kinds.METADATA, '{"a":2,"b":1,"d":4}', tags=base.tags, at=NOW + 2)
-    both = carried(base, theirs)(ours)
+    both = change_between(base, theirs)(ours)
     assert json.loads(both.content) == {"a": 2, "b": 1, "c": 3, "d": 4}
     assert both.tags == (("x", "1"), ("x", "2"))

@@ -7,7 +7,8 @@ listens to its relays all the while, and once its own version was taken:
 1. If another version won (a later one, or of one second that with the lower id), the change is made
    again on that version.
 2. If it *replaced* one that it had not built on, it answers for what that one had changed: the
-   change is carried over (`carried`). Whose version was replaced may have looked already, and gone.
+   change is carried over (`change_between`). Whose version was replaced may have looked already,
+   and gone.
 
 A version that was replaced is the newest of those that are older than the one that replaced it; for
 those before it, its own device answers by the same rule.
@@ -35,13 +36,13 @@ from nostr_client.protocol.filters import Filter
 READING: Final = 60
 """Seconds between reading a list and publishing its next version, at most."""
 
-Carry = Callable[[Event], Event]
+VersionChange = Callable[[Event], Event]
 """Makes on one version the change that another one had made."""
 
 _decode = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
-class Rivals:
+class ConcurrentEdits:
     """The versions of one list that were heard while this device changes it."""
 
     def __init__(self) -> None:
@@ -76,11 +77,11 @@ class Rivals:
 
 
 @asynccontextmanager
-async def listening(
+async def listen_for_edits(
     pool: RelayPool, filters: Sequence[Filter], urls: Sequence[str]
-) -> AsyncIterator[Rivals]:
+) -> AsyncIterator[ConcurrentEdits]:
     """Hear what `urls` have of a list and are sent of it, until the block ends."""
-    rivals = Rivals()
+    rivals = ConcurrentEdits()
     async with pool.subscribe(filters, urls) as subscription:
         listener = asyncio.create_task(rivals.listen(subscription))
         try:
@@ -90,7 +91,7 @@ async def listening(
             await listener
 
 
-def carried(base: Event | None, theirs: Event) -> Carry:
+def change_between(base: Event | None, theirs: Event) -> VersionChange:
     """What `theirs` changed of `base`, as a change to be made on another version. Pure."""
     tags, content = (base.tags, base.content) if base else ((), "")
     known = base is None or theirs.created_at - base.created_at > READING

@@ -1,7 +1,7 @@
-"""Chains: what a note answers, and what that answers, up to the note that began it all (NIP-10).
+"""The ancestors of a note: what it answers, and so on up to the root of its thread (NIP-10).
 
-A chain is as long as its notes can be had: step by step from the store, and by `ascend` from
-relays. Bounded in steps and in time, whatever the tags of strangers claim.
+As far as they can be had: step by step from the store, and by `fetch_ancestors` from relays.
+Bounded in steps and in time, whatever the tags of strangers claim.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from nostr_client.nips import nip10
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Event
 from nostr_client.routing.courier import Courier
-from nostr_client.routing.fetch_results import Asked
+from nostr_client.routing.fetch_results import FetchReport
 from nostr_client.store.events import EventStore
 
 MOST_STEPS: Final = 500
@@ -27,7 +27,7 @@ MOST_TAGGED: Final = 3
 
 
 @dataclass(slots=True)
-class Chain:
+class Ancestors:
     """`above` are the notes over `note`, the one it answers first; `missing` is the one over them
     that is not here, None where the chain is whole."""
 
@@ -67,18 +67,18 @@ class Chain:
         self.missing = None
 
 
-async def chain_of(
+async def ancestors_of(
     store: EventStore, note: Event, known: Mapping[str, Event] | None = None
-) -> Chain:
+) -> Ancestors:
     """The chain over `note` as far as it is here. Raises StoreError."""
-    chain = Chain(note)
-    await chain.climb(store, known)
-    return chain
+    above = Ancestors(note)
+    await above.climb(store, known)
+    return above
 
 
-async def ascend(
+async def fetch_ancestors(
     courier: Courier, note: Event, *, limit: float, asked_for: bool = True
-) -> tuple[Chain, Asked]:
+) -> tuple[Ancestors, FetchReport]:
     """The same; what is missing is fetched, for at most `limit` seconds and `MOST_FETCHED` notes.
 
     Hints of strangers are used where `asked_for`: the person opens or answers it.
@@ -86,7 +86,7 @@ async def ascend(
     """
     loop = asyncio.get_running_loop()
     end = loop.time() + limit
-    chain, asked = await chain_of(courier.store, note), Asked()
+    chain, asked = await ancestors_of(courier.store, note), FetchReport()
     for _ in range(MOST_FETCHED):
         ref, left = chain.missing, end - loop.time()
         if ref is None or left <= 0:

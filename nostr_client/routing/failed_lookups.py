@@ -28,7 +28,7 @@ MOST: Final = 20_000
 """People that are remembered; the longest ago are forgotten first."""
 
 
-class Sought:
+class FailedLookups:
     """By kind of list and 16 digits of each key, when (seconds). `path` None: in memory only."""
 
     def __init__(self, path: Path | None, clock: Callable[[], float]) -> None:
