@@ -15,37 +15,60 @@ theme = "nord"
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
 
 import msgspec
 
-from nostr_client.errors import ConfigError, InvalidData
 from nostr_client.protocol.urls import normalize_relay_url
+from nostr_client.settings import InvalidSettings, checked, read_by, read_table
+from nostr_client.toml_file import load_toml
 
 _PROXY_SCHEMES: Final = ("socks5h", "socks5", "http")
-_LARGEST: Final = 1 << 20
-"""Bytes of a configuration file that anybody can have meant."""
+
+
+def _relay_url(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError("not a text")
+    return normalize_relay_url(value)
+
+
+def _host(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError("not a text")
+    return value.strip().strip("[]").lower()
+
+
+def _proxy(value: Any) -> str:
+    parts = urlsplit(value) if isinstance(value, str) else None
+    if parts and parts.scheme in _PROXY_SCHEMES and parts.hostname and parts.port:
+        return str(value)
+    raise ValueError("not the URL of a proxy")
 
 
 Megabytes = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
+RelayUrl = Annotated[str, read_by(_relay_url, "wss://HOST or ws://HOST")]
+Host = Annotated[str, read_by(_host, "the name or the address of a host")]
+Proxy = Annotated[
+    str,
+    read_by(_proxy, " or ".join(f"{name}://HOST:PORT" for name in _PROXY_SCHEMES), secret=True),
+]
 
 
-class ClientConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The settings of the client; the file's keys are its fields. Raises ConfigError.
+class ClientConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """The settings of the client; the file's keys are its fields. Raises InvalidSettings.
 
     Relay URLs come out in their one spelling, without doubles. `proxy` is `socks5h://`,
     `socks5://` (names resolved here) or `http://`, with a host and a port; what it holds before
     an `@` is a secret, and not shown.
     """
 
-    relays: tuple[str, ...] | None = None
+    relays: tuple[RelayUrl, ...] | None = None
     """None: those that come with the package. Empty: none at all."""
-    proxy: str | None = None
+    proxy: Proxy | None = None
     compression: bool = False
-    allow_private_relays: tuple[str, ...] = ()
+    allow_private_relays: tuple[Host, ...] = ()
     relays_of_strangers: Literal["asked", "always", "never"] = "asked"
     own_relay: bool = True
     relay_quota_mb: Megabytes = 256
@@ -55,12 +78,11 @@ class ClientConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     theme: str | None = None
 
     def __post_init__(self) -> None:
-        hosts = (host.strip().strip("[]").lower() for host in self.allow_private_relays)
-        if self.relays is not None:
-            msgspec.structs.force_setattr(self, "relays", _relays(self.relays))
-        msgspec.structs.force_setattr(self, "allow_private_relays", tuple(hosts))
-        if self.proxy is not None:
-            _check_proxy(self.proxy)
+        values = checked(self)
+        if values.get("relays"):
+            values["relays"] = tuple(dict.fromkeys(values["relays"]))
+        for name, value in values.items():
+            msgspec.structs.force_setattr(self, name, value)
 
     def __repr__(self) -> str:
         fields = msgspec.structs.asdict(self)
@@ -73,54 +95,13 @@ class ClientConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 def load_config(path: Path) -> ClientConfig:
     """The settings in the TOML file `path`; a missing file is an empty one.
 
-    Raises ConfigError, which names the file and the key.
+    Raises ConfigError, which names the file and each key that is wrong.
     """
+    problems: list[str] = []
     try:
-        with path.open("rb") as file:
-            data = file.read(_LARGEST + 1)
-        if len(data) > _LARGEST:
-            raise ConfigError(f"{path}: too large for a configuration file")
-        return msgspec.convert(tomllib.loads(data.decode()), ClientConfig)
+        config = read_table(ClientConfig, load_toml(path), problems)
     except FileNotFoundError:
         return ClientConfig()
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror or error}") from error
-    except msgspec.ValidationError as error:
-        raise ConfigError(f"{path}: {_reason(str(error))}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ConfigError(f"{path}: not TOML: {error}") from None
-    except InvalidSetting as error:
-        raise ConfigError(f"{path}: {error}") from None
-
-
-class InvalidSetting(ConfigError):
-    """One setting that cannot be used; the message begins with its key."""
-
-
-def _relays(urls: tuple[str, ...]) -> tuple[str, ...]:
-    found: dict[str, None] = {}
-    for url in urls:
-        try:
-            found[normalize_relay_url(url)] = None
-        except InvalidData as error:
-            raise InvalidSetting(f"relays: {url!r}: {error}") from None
-    return tuple(found)
-
-
-def _check_proxy(url: str) -> None:
-    # The URL may hold a password: no message quotes it.
-    try:
-        parts = urlsplit(url)
-        valid = parts.scheme in _PROXY_SCHEMES and parts.hostname and parts.port
-    except ValueError:
-        valid = False
-    if not valid:
-        forms = " or ".join(f"{scheme}://HOST:PORT" for scheme in _PROXY_SCHEMES)
-        raise InvalidSetting(f"proxy: is not of the form {forms}")
-
-
-def _reason(message: str) -> str:
-    """msgspec's words, with the key in front where it has one."""
-    words, _, place = message.replace(" | null", "").partition(" - at `$")
-    key = place.rstrip("`").lstrip(".")
-    return f"{key}: {words}" if key else words
+    if problems:
+        raise InvalidSettings([f"{path}: {problem}" for problem in problems])
+    return config

@@ -18,7 +18,7 @@ PACKAGES = ("nostr_client", "relays")
 FLOORS = {
     0: ["errors", "version"],
     1: ["paths", "safe_text", "redact", "tasks"],
-    2: ["protocol", "output", "exits"],
+    2: ["protocol", "output", "exits", "settings", "toml_file"],
     3: ["nips", "store", "config"],
     4: ["signing"],
     5: ["net"],

@@ -53,11 +53,11 @@ def test_every_setting_is_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("relais = []", "relais"),
-        ("compression = 1", "compression: Expected `bool`, got `int`"),
-        ("relays = 'wss://a.b'", "relays: Expected `array`, got `str`"),
-        ("relays = ['wss://a.b', 7]", r"relays\[1\]: Expected `str`"),
-        ("relays = ['https://a.b']", "relays: 'https://a.b': "),
+        ("relais = []", "relais is no setting of ours; did you mean relays?"),
+        ("compression = 1", "compression: 1; allowed: true or false"),
+        ("relays = 'wss://a.b'", "relays: 'wss://a.b'; allowed: a list"),
+        ("relays = ['wss://a.b', 7]", r"relays\[1\]: 7: not a text"),
+        ("relays = ['https://a.b']", r"relays\[0\]: 'https://a.b': "),
         ("proxy = 'ftp://localhost:1'", "proxy: "),
         ("proxy = 'socks5h://localhost'", "proxy: "),
         ("proxy = 'socks5h://[::1:80'", "proxy: "),
@@ -74,6 +74,19 @@ def test_a_mistake_is_named_with_its_file_and_key(tmp_path: Path, text: str, sai
     assert str(caught.value).startswith(f"{path}: ")
 
 
+def test_all_mistakes_are_said_at_once(tmp_path: Path) -> None:
+    path = written(tmp_path, "relais = []\ncompression = 1\nproxy = 'http://me:hunter2@nowhere'")
+    with pytest.raises(ConfigError) as caught:
+        load_config(path)
+    lines = str(caught.value).splitlines()
+    assert [line.removeprefix(f"{path}: ").partition(" ")[0] for line in lines] == [
+        "relais",
+        "compression:",
+        "proxy:",
+    ]
+    assert "hunter2" not in str(caught.value)
+
+
 def test_what_is_no_text_or_no_file_is_said(tmp_path: Path) -> None:
     path = tmp_path / "config.toml"
     path.write_bytes(b"theme = '\xff'")
@@ -87,8 +100,8 @@ def test_what_is_no_text_or_no_file_is_said(tmp_path: Path) -> None:
 
 
 def test_a_script_is_held_to_the_same_rules() -> None:
-    with pytest.raises(ConfigError, match="relays"):
-        ClientConfig(relays=("relay.example.com",))
+    with pytest.raises(ConfigError, match=r"relays\[0\](?s:.*)\ntheme: 7"):
+        ClientConfig(relays=("relay.example.com",), theme=7)  # type: ignore[arg-type]
     assert ClientConfig(relays=("wss://A.example/",)).relays == ("wss://a.example",)
 
 

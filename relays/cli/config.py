@@ -160,7 +160,7 @@ def _key(options: argparse.Namespace, *, needed: bool) -> str:
     """The keeper's key as npub; empty for none."""
     from nostr_client.errors import ConfigError
     from nostr_client.nips.nip19 import encode_npub
-    from relays.config.tables import pubkey_of
+    from relays.config.values import pubkey_of
 
     given: str | None = options.pubkey
     for _ in range(_TRIES):

@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, Literal, NamedTuple
 
 from nostr_client.protocol.kinds import DELETION, EPHEMERAL_GIFT_WRAP, GIFT_WRAP
-from relays.config.tables import merged, pubkey_of
+from nostr_client.settings import merged
+from relays.config.values import pubkey_of
 
 Settings = Mapping[str, Any]
 Profile = Literal["open", "public", "community", "archive", "personal"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import re
-import tomllib
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
@@ -15,6 +14,8 @@ import msgspec
 from nostr_client.errors import ConfigError, InvalidData
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.urls import normalize_relay_url
+from nostr_client.settings import InvalidSettings, merged, read_by, read_table
+from nostr_client.toml_file import load_toml
 from relays.config.profiles import Profile, name_folder, tables_of
 from relays.config.sections import (
     Access,
@@ -27,7 +28,7 @@ from relays.config.sections import (
     Trust,
     Who,
 )
-from relays.config.tables import Pubkey, merged, read_table
+from relays.config.values import Pubkey
 from relays.networks import is_loopback
 
 _is_path = re.compile(r"/|(/[A-Za-z0-9._~-]+)+").fullmatch
@@ -45,10 +46,7 @@ def _filter_of(value: object) -> Filter:
 
 FilterTable = Annotated[
     Filter,
-    msgspec.Meta(
-        description='a filter of NIP-01, as {kinds = [0, 1], "#t" = ["news"]}',
-        extra={"read": _filter_of},
-    ),
+    read_by(_filter_of, 'a filter of NIP-01, as {kinds = [0, 1], "#t" = ["news"]}'),
 ]
 
 
@@ -230,7 +228,7 @@ def load_config(
     config, problems = read_config(path, given, urls)
     if problems:
         where = f"{path}: " if path is not None else ""
-        raise ConfigError("\n".join(where + problem for problem in problems))
+        raise InvalidSettings([where + problem for problem in problems])
     return config
 
 
@@ -241,11 +239,9 @@ def read_config(
     table: dict[str, Any] = {}
     if path is not None:
         try:
-            table = tomllib.loads(path.read_text("utf-8"))
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"{path} cannot be read: {error}") from None
-        except tomllib.TOMLDecodeError as error:
-            raise ConfigError(f"{path}: {error}") from None
+            table = load_toml(path)
+        except FileNotFoundError:
+            raise ConfigError(f"{path} cannot be read: it is not there") from None
         name_folder(table, str(path.absolute().parent))
     table = merged(table, given or {})
     if urls and isinstance(table.get("urls", []), list):

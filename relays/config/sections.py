@@ -10,7 +10,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 
 from nostr_client.protocol.kinds import MAX_KIND
-from relays.config.tables import MaybeRate, Pubkey
+from relays.config.values import MaybeRate, Pubkey
 
 KIB: Final = 1024
 MIB: Final = 1024 * KIB

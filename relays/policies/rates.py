@@ -18,7 +18,7 @@ from typing import Final, Literal
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from relays.config.sections import Rated, Rates
-from relays.config.tables import Rate
+from relays.config.values import Rate
 from relays.networks import network_of
 from relays.policies.verdict import ACCEPTED, Asking, Offer, Verdict, refused
 

@@ -13,7 +13,7 @@ from nostr_client.protocol.event import Event
 from nostr_client.protocol.kinds import VANISH
 from nostr_client.store.rules import vanish_reaches
 from relays.config.sections import Rated
-from relays.config.tables import Rate
+from relays.config.values import Rate
 from relays.policies.rates import Loopback, Meter
 from relays.policies.verdict import (
     ACCEPTED,

@@ -11,7 +11,7 @@ from nostr_client.nips.nip11 import Limitation, RelayInfo
 from nostr_client.protocol.messages import MAX_SUBSCRIPTION_ID
 from nostr_client.version import URL, __version__
 from relays.config.relay_config import RelayConfig
-from relays.config.tables import pubkey_of
+from relays.config.values import pubkey_of
 
 NIPS: Final = (1, 9, 11, 40, 45, 62, 67, 70)
 """What this relay always does; NIPs that are a client's affair are not named."""

@@ -11,7 +11,7 @@ from nostr_client.nips.nip19 import encode_nprofile, encode_npub, encode_nsec
 from relays.config.relay_config import RelayConfig, assemble, load_config
 from relays.config.sections import Limits, Rated
 from relays.config.sub_relays import rooms
-from relays.config.tables import Rate, rate_of
+from relays.config.values import Rate, rate_of
 from tests.relays.talk import KEY, OTHER
 
 ME, OTHERS = KEY.public_key.hex, OTHER.public_key.hex
@@ -35,6 +35,8 @@ def test_settings_are_read(tmp_path: Path) -> None:
         ("[limits]\nsubscriptions = 1.5", "limits.subscriptions"),
         ("name = ", "relay.toml"),
         ("\udcff", "relay.toml"),
+        pytest.param("x = " + "[" * 100_000, "not TOML", id="nested without end"),
+        pytest.param("#" * (2 << 20), "too large", id="too large"),
     ],
 )
 def test_mistakes_are_named(tmp_path: Path, text: str, words: str) -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from nostr_client.protocol.filters import Filter
 from relays.config.sections import Rated, Rates
-from relays.config.tables import Rate
+from relays.config.values import Rate
 from relays.networks import network_of
 from relays.policies import rates
 from relays.policies.rates import Buckets, Loopback, Metering, cost_of

@@ -1,84 +1,39 @@
-"""Tables of settings to structs: all that is wrong in one go, each key with what is allowed.
+"""Settings in TOML, of the client's file and the relay's: tables become structs, all that is wrong
+is said in one go, each key with what is allowed.
 
 A struct's fields say what a table may hold; a value of a type that TOML does not have carries its
-own reader in its annotation (`Pubkey`, `Rate`).
+own reader in its annotation (`read_by`).
 """
 
 from __future__ import annotations
 
 import difflib
-import re
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, Final, Literal, TypeVar, Union, get_args, get_origin
 
 import msgspec
 
-from nostr_client.errors import InvalidData
-from nostr_client.protocol.keys import PublicKey
+from nostr_client.errors import ConfigError, InvalidData
 
 S = TypeVar("S", bound=msgspec.Struct)
 
 _READ: Final = "read"
-_SECONDS: Final = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400}
-_PER: Final = {1: "a second", 60: "a minute", 3600: "an hour", 86_400: "a day"}
-_UNITS: Final = {"": 1, "k": 1000, "M": 10**6, "G": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
-_is_rate = re.compile(
-    r"([0-9_]{1,15}) ?(|k|M|G|KiB|MiB|GiB)/(second|minute|hour|day)"
-    r"(?:,? burst ([0-9_]{1,15}) ?(|k|M|G|KiB|MiB|GiB))?"
-).fullmatch
+_SECRET: Final = "secret"  # noqa: S105 - the name of a mark
 
 
-class Rate(msgspec.Struct, frozen=True):
-    """So much in so many seconds, on the average; and at most `burst` at once."""
+class InvalidSettings(ConfigError):
+    """Settings that cannot be used: one line for each `problems`, which begins with its key."""
 
-    amount: int
-    seconds: int
-    burst: int
-
-    def __str__(self) -> str:
-        burst = "" if self.burst == self.amount else f", {_amount(self.burst)} at once"
-        return f"{_amount(self.amount)} {_PER.get(self.seconds, f'in {self.seconds} s')}{burst}"
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = tuple(problems)
 
 
-def pubkey_of(value: object) -> str:
-    """A public key in hex, from hex or an npub. Raises ValueError."""
-    if not isinstance(value, str):
-        raise ValueError("not a text")
-    if value.startswith("nsec1"):
-        raise ValueError("this is a SECRET key, and nobody's business: give the public one")
-    if value.startswith(("npub1", "nprofile1")):
-        from nostr_client.nips import nip19
-
-        found = nip19.decode(value)
-        if isinstance(found, nip19.Npub | nip19.Nprofile):
-            value = found.pubkey
-    return PublicKey(value.lower()).hex
-
-
-def rate_of(value: object) -> Rate | None:
-    """A rate, from `120/minute, burst 500`; None from `none`. Raises ValueError."""
-    if value == "none":
-        return None
-    found = _is_rate(value) if isinstance(value, str) else None
-    if found is None:
-        raise ValueError("not a rate")
-    amount = int(found[1]) * _UNITS[found[2]]
-    burst = int(found[4]) * _UNITS[found[5]] if found[4] else amount
-    if not amount or not burst:
-        raise ValueError("a rate of nothing; who may do it at all is said elsewhere")
-    return Rate(amount, _SECONDS[found[3]], burst)
-
-
-Pubkey = Annotated[
-    str, msgspec.Meta(description="npub1... or 64 hex digits", extra={_READ: pubkey_of})
-]
-MaybeRate = Annotated[
-    Rate | None,
-    msgspec.Meta(
-        description='"60/minute", "100 MiB/hour, burst 20 MiB" or "none"', extra={_READ: rate_of}
-    ),
-]
+def read_by(read: Callable[[Any], Any], words: str, *, secret: bool = False) -> msgspec.Meta:
+    """For an annotation: `read` makes the value, or raises ValueError or InvalidData; `words` say
+    what is allowed; what is `secret` is quoted nowhere."""
+    return msgspec.Meta(description=words, extra={_READ: read, _SECRET: secret})
 
 
 def read_table(form: type[S], table: Mapping[str, Any], problems: list[str], path: str = "") -> S:
@@ -95,6 +50,22 @@ def read_table(form: type[S], table: Mapping[str, Any], problems: list[str], pat
         if len(problems) == found:
             values[name] = read
     return _made(form, values, problems, path)
+
+
+def checked(made: msgspec.Struct) -> dict[str, Any]:
+    """The fields of `made`, which a program made: read as if they stood in a file.
+
+    Raises InvalidSettings.
+    """
+    problems: list[str] = []
+    values = {
+        field.name: _read(field.type, value, problems, field.name)
+        for field in msgspec.structs.fields(made)
+        if (value := getattr(made, field.name)) is not field.default
+    }
+    if problems:
+        raise InvalidSettings(problems)
+    return values
 
 
 def _made(form: type[S], values: dict[str, Any], problems: list[str], path: str) -> S:
@@ -120,16 +91,17 @@ def _stand_in(kind: Any) -> Any:
 def _read(kind: Any, value: Any, problems: list[str], path: str) -> Any:
     """`value` as a `kind`; what is wrong is named in `problems`, and the result worth nothing."""
     kind = _without_none(kind)
-    reader = _reader(kind)
+    reader, is_secret = _reader(kind)
     if reader is not None:
         try:
             return reader(value)
         except (ValueError, InvalidData) as error:
-            problems.append(f"{path}: {_quoted(value)}: {error}; allowed: {allowed(kind)}")
+            why = "" if is_secret else f"{_quoted(value)}: {error}; "
+            problems.append(f"{path}: {why}allowed: {allowed(kind)}")
             return None
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct) and isinstance(value, dict):
         return read_table(kind, value, problems, f"{path}.")
-    if get_origin(kind) is tuple and isinstance(value, list):
+    if get_origin(kind) is tuple and isinstance(value, list | tuple):
         item = get_args(kind)[0]
         return tuple(
             _read(item, one, problems, f"{path}[{number}]") for number, one in enumerate(value)
@@ -144,11 +116,13 @@ def _read(kind: Any, value: Any, problems: list[str], path: str) -> Any:
         return None
 
 
-def _reader(kind: Any) -> Callable[[object], Any] | None:
-    if get_origin(kind) is not Annotated:
-        return None
-    extras = [meta.extra for meta in kind.__metadata__ if isinstance(meta, msgspec.Meta)]
-    return next((extra[_READ] for extra in extras if extra and _READ in extra), None)
+def _reader(kind: Any) -> tuple[Callable[[Any], Any] | None, bool]:
+    """The reader that an annotation carries, and whether what it reads is a secret."""
+    if get_origin(kind) is Annotated:
+        for meta in kind.__metadata__:
+            if isinstance(meta, msgspec.Meta) and meta.extra and _READ in meta.extra:
+                return meta.extra[_READ], meta.extra[_SECRET]
+    return None, False
 
 
 def _without_none(kind: Any) -> Any:
@@ -211,10 +185,3 @@ def merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
         is_table = isinstance(below, Mapping) and isinstance(value, Mapping)
         both[name] = merged(below, value) if is_table else value  # type: ignore[arg-type]
     return both
-
-
-def _amount(number: int) -> str:
-    for unit in ("GiB", "MiB", "KiB"):
-        if number >= _UNITS[unit] and number % _UNITS[unit] == 0:
-            return f"{number // _UNITS[unit]} {unit}"
-    return f"{number:_}".replace("_", ",")
