@@ -14,9 +14,9 @@ from textual.pilot import Pilot
 
 from nostr_client.config import ClientConfig
 from nostr_client.paths import Paths
-from nostr_client.tui.app import assemble
-from nostr_client.tui.client_app import NostrApp
-from nostr_client.tui.engine import Engine, opener
+from nostr_client.tui.app import NostrApp
+from nostr_client.tui.client_holder import ClientHolder, client_opener
+from nostr_client.tui.run import assemble
 
 HERE = Path(__file__).parent
 SIZE = (116, 32)
@@ -64,9 +64,9 @@ async def main() -> None:
         folder = Path(name)
         paths = Paths(folder / "config", folder / "data", folder / "state")
         config = ClientConfig(own_relay=False)
-        setting = assemble(paths, config)
-        async with Engine(opener(paths, config)) as engine:
-            app = NostrApp(setting, engine, demo=True)
+        environment = assemble(paths, config)
+        async with ClientHolder(client_opener(paths, config)) as holder:
+            app = NostrApp(environment, holder, demo=True)
             async with app.run_test(size=SIZE) as pilot:
                 await draw(app, pilot)
 

@@ -42,7 +42,7 @@ def _main(given: list[str]) -> int:
         from nostr_client.cli.logs import keep_log
         from nostr_client.cli.unlock import take_from_environment
         from nostr_client.paths import paths
-        from nostr_client.tui.app import run
+        from nostr_client.tui.run import run
 
         take_from_environment()  # the terminal client asks; nothing that it starts is to inherit it
         keep_log(paths().state / "nostr-client.log")

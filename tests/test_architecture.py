@@ -190,7 +190,7 @@ FORBIDDEN = [
     ("nostr_client.social.bad", "def f():\n    import nostr_client.client", "client is on floor 8"),
     ("nostr_client.social.bad", "from nostr_client.resilience import retry", "only from below"),
     ("nostr_client.accounts.bad", "from nostr_client.routing import courier", "only from below"),
-    ("nostr_client.cli.bad", "from nostr_client.tui.app import run", "only from below"),
+    ("nostr_client.cli.bad", "from nostr_client.tui.run import run", "only from below"),
     (
         "nostr_client.tui.bad",
         "async def f():\n    from nostr_client.cli import app",

@@ -13,17 +13,17 @@ from nostr_client.errors import InvalidData, ListNotRead, NostrError
 from nostr_client.net.report import OVERTAKEN, PublishReport
 from nostr_client.protocol.urls import normalize_relay_url
 from nostr_client.social.views import NoteView, Posted, Profile, RelayRow
+from nostr_client.tui.screens.dialogs import ConfirmDialog
 from nostr_client.tui.screens.first_relays import with_scheme
-from nostr_client.tui.screens.question import Question
 
 Say = Callable[[str, str], None]
 """Shows a text, with a severity: information, warning, error."""
-Ask = Callable[[Question], Awaitable[bool | None]]
+Ask = Callable[[ConfirmDialog], Awaitable[bool | None]]
 Edit = Callable[[bool], Awaitable[Posted | None]]
 """Changes a list; told whether it may begin with an empty one."""
 
 
-class Deeds:
+class Actions:
     """Does things for one account, `client`; `say` and `ask` reach the person."""
 
     def __init__(self, client: NostrClient, say: Say, ask: Ask) -> None:
@@ -44,16 +44,16 @@ class Deeds:
             self._say("You have reposted this note already.", "information")
             return
         question = f"Repost this note of {note.author.label} to all who follow you?"
-        if await self._ask(Question(question, yes="repost")):
+        if await self._ask(ConfirmDialog(question, yes="repost")):
             await self._tell("Reposted", self._client.repost(note.event.id))
 
     async def follow(self, profile: Profile, follow: bool) -> bool:
         """Follow or unfollow; true when that is done."""
         follows = self._client.follows
         if follow:
-            question = Question(f"Follow {profile.label}?", yes="follow")
+            question = ConfirmDialog(f"Follow {profile.label}?", yes="follow")
         else:
-            question = Question(f"Unfollow {profile.label}?", yes="unfollow")
+            question = ConfirmDialog(f"Unfollow {profile.label}?", yes="unfollow")
         if not await self._ask(question):
             return False
 
@@ -89,7 +89,7 @@ class Deeds:
         if row.own:
             self._say("Your own relay is not in the list: only this machine uses it.", "warning")
             return False
-        question = Question(
+        question = ConfirmDialog(
             f"Remove {row.url} from your relays?",
             "Notes that it holds stay there; it gets no new ones.",
             yes="remove",
@@ -132,7 +132,7 @@ class Deeds:
             if not error.none_found and not (error.may_begin and begin):
                 self._say(str(error), "error")
                 return False
-            question = Question(
+            question = ConfirmDialog(
                 f"Begin a new {name}{'' if error.none_found else ' with this one'}?",
                 f"{error}. If you have one elsewhere, it would be replaced.",
                 yes="begin a new one",
@@ -150,9 +150,9 @@ class Deeds:
         self._say(done if posted is None else f"{done}: {_outcome(posted.report)}", "information")
         return True
 
-    async def _tell(self, done: str, deed: Awaitable[Posted]) -> None:
+    async def _tell(self, done: str, action: Awaitable[Posted]) -> None:
         try:
-            posted = await deed
+            posted = await action
         except NostrError as error:
             self._say(str(error), "error")
             return
@@ -162,7 +162,7 @@ class Deeds:
 async def forget(accounts: Accounts, account: Account, say: Say, ask: Ask) -> bool:
     """Take an account off this machine, after asking; by a typed word if its key may be lost."""
     alone = account.can_sign and not account.backed_up
-    question = Question(
+    question = ConfirmDialog(
         f"Forget {account.label} on this machine?",
         "Its key was never exported: this may be the only copy in the world." if alone else "",
         yes="forget",

@@ -1,133 +1,469 @@
-"""The entry of the terminal client: what the app needs is put together here, and it is run."""
+"""The app: which screen follows which, and what the person's wishes set going.
+
+It owns no state of the network: the engine's client does, and screens are handed that. Leaving in
+any way, also by SIGTERM and SIGHUP, keeps what is being written and gives the terminal back.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import gc
-import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import logging
+from collections.abc import Coroutine, Iterable, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar
 
-from nostr_client.accounts.account import Accounts
-from nostr_client.client import NostrClient
-from nostr_client.config import ClientConfig, load_config
-from nostr_client.errors import ConfigError, NostrError, StoreError
-from nostr_client.net.relay_check import CheckStep, check_relay
-from nostr_client.paths import Paths, paths, private_folder
-from nostr_client.routing.starter_relays import compared_with, starter_relays
+from rich.text import Text
+from textual import events
+from textual.app import App, ComposeResult, SystemCommand
+from textual.binding import BindingType
+from textual.driver import Driver
+from textual.filter import LineFilter, Monochrome, NoColor
+from textual.message import Message
+from textual.screen import Screen
+from textual.theme import Theme
+from textual.widgets import Static
+
+from nostr_client.accounts.account import Account
+from nostr_client.errors import NostrError, StoreError
 from nostr_client.safe_text import safe_text
-from nostr_client.tui.client_app import NostrApp
-from nostr_client.tui.engine import Engine, opener
-from nostr_client.tui.environment import Setting
-from nostr_client.tui.screens.first_relays import Offer, Probed
-from nostr_client.tui.signals import heeding
-from nostr_client.tui.times import latency
+from nostr_client.social.views import NoteView
+from nostr_client.tui import drafts, themes
+from nostr_client.tui.actions import Actions, forget
+from nostr_client.tui.app_messages import (
+    GoTo,
+    OpenProfile,
+    OpenThread,
+    React,
+    Repost,
+    Say,
+    Section,
+    Write,
+)
+from nostr_client.tui.client_holder import ClientHolder
+from nostr_client.tui.command_palette import KeymapCommands
+from nostr_client.tui.environment import Environment
+from nostr_client.tui.input_queue import InputQueue
+from nostr_client.tui.keymap import Where, bindings
+from nostr_client.tui.login_flow import LoggedIn, LoginFlow
+from nostr_client.tui.note_renderer import quoted
+from nostr_client.tui.panes.accounts import AccountList
+from nostr_client.tui.panes.relays import RelayList
+from nostr_client.tui.posix_signals import tolerant_driver
+from nostr_client.tui.preferences import Preferences, load_preferences, save_preferences
+from nostr_client.tui.screens.compose import ComposeScreen
+from nostr_client.tui.screens.dialogs import ConfirmDialog, HelpScreen, PromptDialog, QuitDialog
+from nostr_client.tui.screens.main import WIDE, MainScreen
+from nostr_client.tui.screens.profile import ProfileScreen
+from nostr_client.tui.screens.relay_check import RelayCheckScreen
+from nostr_client.tui.screens.thread import ThreadScreen
+from nostr_client.tui.widgets.send_progress import Sending
 
-PROBE_LIMIT = 12.0
-"""Seconds for a newcomer's first relay to answer."""
-COLLECT_AFTER = (5_000, 10, 50)
-"""The garbage collector's thresholds: its full rounds, some 50 ms each, become rare."""
-ENOUGH = "read"
-"""The step of a check after which a relay counts as there."""
+T = TypeVar("T")
+log = logging.getLogger(__name__)
 
-
-def run(*, demo: bool = False) -> int:
-    """Open the terminal client; returns the exit code. `demo`: as a guest of the demo."""
-    try:
-        where = paths()
-        for folder in (where.config, where.data, where.state):
-            private_folder(folder)
-        setting = assemble(where, load_config(where.config / "config.toml"))
-    except (ConfigError, StoreError) as error:
-        sys.stderr.write(f"nostr-client: {error}\n")
-        return 1
-    return asyncio.run(serve(setting, demo=demo))
-
-
-async def serve(setting: Setting, *, demo: bool = False) -> int:
-    """Run the app, and after it close what it opened."""
-    spare_the_loop()
-    async with Engine(opener(setting.paths, setting.config)) as engine:
-        app = NostrApp(setting, engine, demo=demo)
-        with heeding(app.told_to_leave):
-            code = await app.run_async()
-    return app.return_code or code or 0
-
-
-def spare_the_loop() -> None:
-    """Do once, at the start, what would otherwise stop the loop for 50 to 100 ms later on.
-
-    The garbage collector's full rounds go through everything that was imported, unless that is set
-    aside; and the first emoji has patterns compiled.
-    """
-    safe_text("\U0001f469\u200d\U0001f680")
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*COLLECT_AFTER)
+DRAFT_LIMIT = 3.0
+"""Seconds for what is being written to reach the disk when the app is told to end."""
 
 
-def assemble(where: Paths, config: ClientConfig) -> Setting:
-    """The setting of a real run in these folders. Raises ConfigError."""
-    starters = starter_relays()
-    offers = [
-        Offer(relay.url, relay.operator) for relay in starters.relays if relay.role == "general"
-    ]
-    if config.relays:
-        offers = [Offer(url) for url in config.relays if not starters.end_of(url)]
+class NostrApp(App[int]):
+    """The terminal client. `demo`: begin as a guest of the demo's community."""
 
-    async def probe(url: str) -> Probed:
-        return await probed(url, config)
+    TITLE = "nostr-client"
+    CSS_PATH = "app.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = bindings(Where.EVERYWHERE)
+    COMMANDS = App.COMMANDS | {KeymapCommands}
+    NOTIFICATION_TIMEOUT = 6
 
-    async def resolve(name: str) -> tuple[str, tuple[str, ...]]:
-        async with NostrClient.open(None, paths=where, config=config, own_relay=False) as client:
-            pubkey = await client.profiles.resolve(name)
-            return pubkey, client.book.hints(pubkey)
+    def __init__(
+        self, environment: Environment, holder: ClientHolder, *, demo: bool = False
+    ) -> None:
+        super().__init__()
+        self.HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (WIDE, "-wide")]
+        self._environment = environment
+        self._holder = holder
+        self._demo = demo
+        self._account: Account | None = None
+        self.input_queue = InputQueue(self)
+        self._under_way: dict[Path, str] = {}
+        """Texts that are being sent, by the file of their draft."""
+        self._login_flow = LoginFlow(environment, holder, self._ask, self.say, self._wait)
+        for theme in themes.OWN:
+            self.register_theme(theme)
+        holder.on_failure = lambda error: self.say(f"The engine stopped: {error}", "error")
 
-    def check(url: str) -> AsyncIterator[CheckStep]:
-        return check_relay(url, proxy=config.proxy, others=compared_with(url, config.relays))
+    def compose(self) -> ComposeResult:
+        yield Static("Opening …", markup=False, id="opening")
 
-    return Setting(
-        paths=where,
-        config=config,
-        accounts=Accounts(where),
-        offers=offers,
-        dated=starters.day,
-        probe=probe,
-        resolve=resolve,
-        check=check,
-        visit=visit,
-    )
+    def on_mount(self) -> None:
+        self._do(self.input_queue.run(), "input")
+        chosen = (
+            load_preferences(self._environment.paths).theme or self._environment.config.theme or ""
+        )
+        self.theme = chosen if chosen in self.available_themes else themes.DEFAULT
+        self.theme_changed_signal.subscribe(self, self._theme_changed)
+        self._do(self._enter(self._login_flow.begin(demo=self._demo)), "enter")
 
+    async def on_event(self, event: events.Event) -> None:
+        """Keys and pastes wait for their turn; nothing else does."""
+        if not self.input_queue.holds(event):
+            await super().on_event(event)
 
-async def probed(url: str, config: ClientConfig) -> Probed:
-    """Ask a relay until it has answered a question; never raises."""
-    took: float | None = None
-    try:
-        async with asyncio.timeout(PROBE_LIMIT):
-            async for step in check_relay(url, proxy=config.proxy):
-                if step.name == "websocket":
-                    took = step.seconds
-                if step.ok is False:
-                    return Probed(False, f"{step.name}: {step.detail}")
-                if step.name == ENOUGH:
-                    break
-    except TimeoutError:
-        return Probed(False, f"no answer within {PROBE_LIMIT:.0f} s")
-    except NostrError as error:
-        return Probed(False, str(error))
-    return Probed(True, f"answers, {latency(took)}")
+    def get_driver_class(self) -> type[Driver]:
+        return tolerant_driver(super().get_driver_class())
 
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """With NO_COLOR no colour at all, and not shades of grey as Textual would have it."""
+        filters = super().get_line_filters()
+        return [NoColor() if isinstance(one, Monochrome) else one for one in filters]
 
-@asynccontextmanager
-async def visit() -> AsyncIterator[NostrClient]:
-    """Five relays and a community on this machine, and a guest's client among them."""
-    from nostr_client.rehearsal.community import Community, stage
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+        """Of Textual's own commands the one that has no key here."""
+        yield SystemCommand("Theme", "Choose the colours; kept for next time", self.search_themes)
 
-    with stage() as folder:
-        async with Community.start(folder) as community, asyncio.TaskGroup() as group:
-            guest = await community.join("you", "Just visiting.")
-            life = group.create_task(community.live())
+    # Speaking
+
+    def say(self, text: str, severity: str = "information") -> None:
+        """A short word, shown as it is: text from anywhere may be in it."""
+        level = severity if severity in ("information", "warning", "error") else "information"
+        self.notify(safe_text(text), severity=level, markup=False)  # type: ignore[arg-type]
+
+    def on_say(self, message: Say) -> None:
+        self.say(message.text, message.severity)
+
+    async def _wait(self, text: str) -> None:
+        """Nothing but these words."""
+        while len(self.screen_stack) > 1:
+            await self.pop_screen()
+        self.screen.query_one("#opening", Static).update(text)
+
+    async def _ask(self, screen: Screen[T]) -> T | None:
+        return await self.push_screen_wait(screen)
+
+    def _do(self, work: Coroutine[Any, Any, Any], group: str) -> None:
+        """Run off the keys' path; what goes wrong in a way that we know is said, and we go on."""
+
+        async def guarded() -> None:
             try:
-                yield guest.client
-            finally:
-                life.cancel()
+                await work
+            except NostrError as error:
+                self.say(str(error), "error")
+
+        self.run_worker(guarded(), group=group)
+
+    def _theme_changed(self, theme: Theme) -> None:
+        async def keep() -> None:
+            try:
+                await asyncio.to_thread(
+                    save_preferences, self._environment.paths, Preferences(theme.name)
+                )
+            except StoreError as error:
+                self.say(f"The theme is not kept: {error}", "warning")
+
+        self._do(keep(), "theme")
+
+    # Entering
+
+    @property
+    def main(self) -> MainScreen | None:
+        """The main screen, if an account is open."""
+        found = [screen for screen in self.screen_stack if isinstance(screen, MainScreen)]
+        return found[0] if found else None
+
+    async def _enter(self, entering: Coroutine[Any, Any, LoggedIn | None]) -> None:
+        """Show the main screen of whoever comes in; say what prevents it, and try again."""
+        try:
+            entered = await entering
+        except NostrError as error:
+            await self._wait("ctrl+q leaves.")
+            trouble = ConfirmDialog("This cannot be opened", safe_text(str(error)), yes="try again")
+            if await self._ask(trouble):
+                await self._enter(self._login_flow.begin(demo=self._demo))
+            return
+        if entered is None:
+            return
+        await self._wait("")
+        self._account = entered.account
+        main = MainScreen(entered.client, entered.account, self._environment.accounts.all)
+        await self.push_screen(main)
+        if entered.fresh:
+            self._compose(None)
+
+    def on_account_list_add(self, message: AccountList.Add) -> None:
+        self._do(self._enter(self._login_flow.first_run(back=True)), "enter")
+
+    def on_account_list_use(self, message: AccountList.Use) -> None:
+        async def switch() -> LoggedIn | None:
+            account = await self._environment.accounts.switch(message.account.pubkey)
+            return await self._login_flow.use(account)
+
+        if self._account is None or message.account.pubkey != self._account.pubkey:
+            self._do(self._enter(switch()), "enter")
+
+    def on_account_list_forget(self, message: AccountList.Forget) -> None:
+        self._do(self._forget(message.account), "account")
+
+    async def _forget(self, account: Account) -> None:
+        if self._account is not None and account.pubkey == self._account.pubkey:
+            self.say("This account is in use: switch to another one first.", "warning")
+        elif await forget(self._environment.accounts, account, self.say, self._ask):
+            self.action_section(Section.ACCOUNTS.value)
+
+    # Going about
+
+    def action_section(self, name: str) -> None:
+        """To a section, from wherever one is."""
+        if self.main is None:
+            return
+        while isinstance(self.screen, ThreadScreen | ProfileScreen):
+            self.pop_screen()
+        if self.screen is self.main:
+            self.main.go_to(Section(name))
+
+    def on_go_to(self, message: GoTo) -> None:
+        self.action_section(message.section.value)
+
+    async def action_back(self) -> None:
+        """One step back, and from the main screen's detail to its list."""
+        if self.main is not None and self.screen is self.main:
+            self.main.front.focus()
+
+    def action_help(self) -> None:
+        here: tuple[Where, ...] = (Where.LIST, Where.NOTE)
+        if self.main is None:
+            here = (Where.FORM, Where.LIST)
+        elif isinstance(self.screen, ProfileScreen):
+            here = (Where.PROFILE, *here)
+        elif self.main.section is Section.RELAYS:
+            here = (Where.RELAYS, Where.LIST)
+        elif self.main.section is Section.ACCOUNTS:
+            here = (Where.ACCOUNTS, Where.LIST)
+        if not isinstance(self.screen, HelpScreen):
+            own_relay = self.main.own_relay if self.main is not None else ""
+            self.push_screen(HelpScreen(here, own_relay))
+
+    def on_open_thread(self, message: OpenThread) -> None:
+        main = self.main
+        if main is None:
+            return
+        if isinstance(self.screen, ThreadScreen):
+            self.screen.pane.show(message.note, at_once=True)
+        else:
+            self.push_screen(ThreadScreen(main.client, main.renderer, message.note))
+
+    def on_open_profile(self, message: OpenProfile) -> None:
+        if self.main is not None:
+            self.push_screen(self._profile_screen(self.main, message.pubkey))
+
+    @staticmethod
+    def _profile_screen(main: MainScreen, pubkey: str) -> ProfileScreen:
+        return ProfileScreen(main.client, main.renderer, pubkey)
+
+    # Deeds
+
+    def _actions(self, message: Message) -> Actions | None:
+        """What can be done, or None after saying why nothing can be written.
+
+        `message` asked for it: after unlocking it asks again.
+        """
+        if self.main is None or not self._may_write(message):
+            return None
+        return Actions(self.main.client, self.say, self._ask)
+
+    def _may_write(self, message: Message) -> bool:
+        main, account = self.main, self._account
+        if main is None or account is None:
+            return False
+        if main.client.signer is not None and account.can_sign:
+            return True
+        if not account.can_sign:
+            self.say(
+                "This account is watched only: its secret key is not here, so nothing can be "
+                "written. 5 shows the accounts.",
+                "warning",
+            )
+        else:
+            self._do(self._unlock(account, message), "enter")
+        return False
+
+    async def _unlock(self, account: Account, message: Message) -> None:
+        """The account was opened for reading: ask for its key after all, then do what needs it."""
+        section = self.main.section if self.main is not None else Section.HOME
+        signer = await self._login_flow.unlock(account)
+        if signer is None:
+            return
+        await self._enter(self._login_flow.open(account, signer))
+        if self.main is None or self.main.client.signer is None:
+            return
+        self.main.go_to(section)
+        if isinstance(message, ProfileScreen.Follow):
+            await self.push_screen(self._profile_screen(self.main, message.profile.pubkey))
+        self.post_message(message)
+
+    def on_react(self, message: React) -> None:
+        if (actions := self._actions(message)) is not None:
+            self._do(actions.react(message.note), "deed")
+
+    def on_repost(self, message: Repost) -> None:
+        if (actions := self._actions(message)) is not None:
+            self._do(actions.repost(message.note), "deed")
+
+    def on_profile_screen_follow(self, message: ProfileScreen.Follow) -> None:
+        actions, screen = self._actions(message), self.screen
+        if actions is None:
+            return
+
+        async def follow() -> None:
+            done = await actions.follow(message.profile, message.follow)
+            if done and isinstance(screen, ProfileScreen):
+                await screen.refresh_profile()
+
+        self._do(follow(), "deed")
+
+    def on_relay_list_add(self, message: RelayList.Add) -> None:
+        watched = self._account is not None and not self._account.can_sign
+        if watched and self.main is not None:  # that asks for no key: nothing is published
+            actions: Actions | None = Actions(self.main.client, self.say, self._ask)
+        else:
+            actions = self._actions(message)
+        if actions is None:
+            return
+
+        async def add() -> None:
+            url = await self._ask(PromptDialog("Add a relay", "wss://…", yes="add"))
+            if url:
+                await actions.add_relay(url)
+
+        self._do(add(), "deed")
+
+    def on_relay_list_about(self, message: RelayList.About) -> None:
+        if message.what == "check":
+            self.push_screen(
+                RelayCheckScreen(message.row.url, self._environment.check(message.row.url))
+            )
+        elif (actions := self._actions(message)) is not None:
+            action = actions.remove_relay if message.what == "remove" else actions.change_mode
+            self._do(action(message.row), "deed")
+
+    # Writing
+
+    def action_write(self) -> None:
+        self.post_message(Write())
+
+    def on_write(self, message: Write) -> None:
+        if self._may_write(message):
+            self._compose(message.reply_to)
+
+    def _compose(self, reply_to: NoteView | None) -> None:
+        main = self.main
+        if main is None or isinstance(self.screen, ComposeScreen):
+            return
+        name = drafts.NEW_NOTE if reply_to is None else drafts.reply_to(reply_to.event.id)
+        draft = drafts.DraftFile(main.client.paths, main.client.pubkey, name)
+        keeper = drafts.DraftSaver(draft, under_way=self._under_way.get(draft.path, ""))
+
+        def submit(text: str, keeper: drafts.DraftSaver) -> Sending:
+            sending = Sending(main.write_relays, own=main.own_relay_url)
+            main.writes = reply_to is None
+            self._under_way[draft.path] = text
+
+            async def send() -> None:
+                try:
+                    await self._send(text, keeper, sending, reply_to)
+                finally:
+                    if self._under_way.get(draft.path) == text:
+                        del self._under_way[draft.path]
+
+            self._do(send(), "send")
+            return sending
+
+        title, answered = "New note", ""
+        if reply_to is not None:
+            title = f"Answer to {reply_to.author.label}"
+            answered = quoted(reply_to.event.content)
+        self.push_screen(ComposeScreen(keeper, submit, title=title, answered=answered))
+
+    async def _send(
+        self,
+        text: str,
+        keeper: drafts.DraftSaver,
+        sending: Sending,
+        reply_to: NoteView | None,
+    ) -> None:
+        """Keep and send a note, whoever looks; its draft goes once the note is kept."""
+        main = self.main
+        if main is None:
+            return
+        client = main.client
+        try:
+            await keeper.flush()  # so that it is somewhere, should we end before it is a note
+            if reply_to is None:
+                posted = await client.post(text, on_answer=sending.heard)
+            else:
+                posted = await client.reply(reply_to.event.id, text, on_answer=sending.heard)
+        except NostrError as error:
+            if sending.kept:
+                sending.finish()
+                self.say(str(error), "warning")
+            else:
+                await self._not_sent(text, keeper, sending, str(error))
+            return
+        finally:
+            if sending.kept:
+                await keeper.sent(text)
+        await keeper.sent(text)
+        for answer in posted.report.answers:
+            sending.heard(answer)
+        sending.finish()
+        if not isinstance(self.screen, ComposeScreen):
+            self.say(sending.summary())
+
+    async def _not_sent(
+        self, text: str, keeper: drafts.DraftSaver, sending: Sending, problem: str
+    ) -> None:
+        """The note is not kept: its text is the person's again, in the composer or as a draft."""
+        sending.finish(problem)
+        composing = isinstance(self.screen, ComposeScreen) and self.screen.keeper is keeper
+        if not composing:
+            await keeper.put_back(text)
+            self.say(f"Not sent, kept as a draft: {problem}", "error")
+
+    # Leaving
+
+    async def action_quit(self) -> None:
+        """Leave; what is being written is kept."""
+        await self.leave(0)
+
+    def action_ask_quit(self) -> None:
+        """Leave if that is meant: ctrl+c copies in a field, and is pressed by mistake in a list."""
+
+        async def ask() -> None:
+            if await self._ask(QuitDialog()):
+                await self.leave(0)
+
+        self._do(ask(), "quit")
+
+    def _fatal_error(self) -> None:
+        """An error that nobody expected: Textual would print every local variable, keys too."""
+        if self._exit_renderables:
+            return
+        log.critical("the terminal client stopped", exc_info=self._exception)
+        kind = type(self._exception).__name__
+        words = f"nostr-client stopped because of an error in it ({kind}). Drafts are kept."
+        self.panic(Text(words))
+
+    def told_to_leave(self, number: int) -> None:
+        """A signal came: end as soon as may be, with the code that shells expect."""
+        self.call_later(self.leave, 128 + number)
+
+    async def leave(self, code: int) -> None:
+        """End with an exit code, after putting every open draft on disk."""
+        for screen in self.screen_stack:
+            if isinstance(screen, ComposeScreen):
+                try:
+                    async with asyncio.timeout(DRAFT_LIMIT):
+                        await screen.keeper.flush()
+                except (StoreError, TimeoutError) as error:
+                    if code == 0:
+                        self.say(f"The draft is not kept, so we stay: {error}", "error")
+                        return
+        self.exit(code, return_code=code)

@@ -34,7 +34,7 @@ def reply_to(event_id: str) -> str:
     return f"reply-{event_id}"
 
 
-class Draft:
+class DraftFile:
     """One draft's file. All methods block."""
 
     def __init__(self, paths: Paths, pubkey: str, name: str) -> None:
@@ -100,7 +100,7 @@ class Draft:
             self._write(text if begun in ("", text.strip()) else f"{text}\n\n{begun}")
 
 
-class DraftKeeper:
+class DraftSaver:
     """Writes one draft behind the typing: in order, the last text last, one thread at a time.
 
     `under_way` is a text of this draft that is being sent just now: no draft any more.
@@ -108,7 +108,7 @@ class DraftKeeper:
     """
 
     def __init__(
-        self, draft: Draft, clock: Callable[[], float] = time.time, *, under_way: str = ""
+        self, draft: DraftFile, clock: Callable[[], float] = time.time, *, under_way: str = ""
     ) -> None:
         self._draft = draft
         self._clock = clock

@@ -11,14 +11,14 @@ from nostr_client.client import NostrClient
 from nostr_client.config import ClientConfig
 from nostr_client.net.relay_check import CheckStep
 from nostr_client.paths import Paths
-from nostr_client.tui.screens.first_relays import Offer, Probe
+from nostr_client.tui.screens.first_relays import Probe, RelayOffer
 
 Visit = Callable[[], AbstractAsyncContextManager[NostrClient]]
 """Starts the demo's relays and people; the client of a guest among them."""
 
 
 @dataclass(frozen=True)
-class Setting:
+class Environment:
     """`offers` are the newcomer's first relays, from a list of the day `dated`; `probe` asks one.
 
     `resolve` finds the pubkey (hex) of a name@domain, and relays; `check` looks at a relay step by
@@ -28,7 +28,7 @@ class Setting:
     paths: Paths
     config: ClientConfig
     accounts: Accounts
-    offers: Sequence[Offer]
+    offers: Sequence[RelayOffer]
     dated: str
     probe: Probe
     resolve: Callable[[str], Awaitable[tuple[str, tuple[str, ...]]]]

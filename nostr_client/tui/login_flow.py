@@ -14,13 +14,18 @@ from nostr_client.accounts.keyfiles import Protection
 from nostr_client.client import NostrClient
 from nostr_client.errors import NostrError
 from nostr_client.signing.signer import Signer
-from nostr_client.tui.engine import Engine, Who
-from nostr_client.tui.environment import Setting
-from nostr_client.tui.screens.first_relays import FirstRelays
-from nostr_client.tui.screens.first_run import FirstRun, Way
-from nostr_client.tui.screens.just_look import JustLook
-from nostr_client.tui.screens.own_key import Entry, HaveKey, KeyMade, NewHere
-from nostr_client.tui.screens.unlock import Unlock
+from nostr_client.tui.client_holder import ClientHolder, Identity
+from nostr_client.tui.environment import Environment
+from nostr_client.tui.screens.first_relays import FirstRelaysScreen
+from nostr_client.tui.screens.first_run import FirstRunChoice, FirstRunScreen
+from nostr_client.tui.screens.key_setup import (
+    AddedAccount,
+    CreateKeyScreen,
+    ImportKeyScreen,
+    KeyCreatedScreen,
+)
+from nostr_client.tui.screens.unlock import UnlockScreen
+from nostr_client.tui.screens.watch_account import WatchAccountScreen
 
 T = TypeVar("T")
 
@@ -32,7 +37,7 @@ class ShowScreen(Protocol):
 
 
 @dataclass(frozen=True)
-class Entered:
+class LoggedIn:
     """An open client and its account; `fresh` when it was made this minute."""
 
     client: NostrClient
@@ -40,7 +45,7 @@ class Entered:
     fresh: bool = False
 
 
-class Entering:
+class LoginFlow:
     """Leads a person in. `say(text, severity)` shows a word.
 
     `wait(words)` takes every screen away, so that none is left on a client that is being closed,
@@ -49,23 +54,23 @@ class Entering:
 
     def __init__(
         self,
-        setting: Setting,
-        engine: Engine,
+        environment: Environment,
+        holder: ClientHolder,
         show: ShowScreen,
         say: Callable[[str, str], None],
         wait: Callable[[str], Awaitable[None]],
     ) -> None:
-        self._setting = setting
-        self._engine = engine
+        self._environment = environment
+        self._holder = holder
         self._show = show
         self._say = say
         self._wait = wait
 
-    async def begin(self, *, demo: bool = False) -> Entered:
+    async def begin(self, *, demo: bool = False) -> LoggedIn:
         """The account last used, or the first run. Raises NostrError."""
         if demo:
             return await self._visit()
-        account = self._setting.accounts.current()
+        account = self._environment.accounts.current()
         if account is not None:
             return await self.use(account)
         while True:
@@ -73,19 +78,19 @@ class Entering:
             if entered is not None:
                 return entered
 
-    async def use(self, account: Account) -> Entered:
+    async def use(self, account: Account) -> LoggedIn:
         """Open an account, unlocking it if need be. Raises NostrError."""
         return await self.open(account, await self.unlock(account))
 
     async def open(
         self, account: Account, signer: Signer | None, relays: Sequence[str] | None = None
-    ) -> Entered:
+    ) -> LoggedIn:
         """Open an account, with what signs for it or for reading only. Raises NostrError.
 
         `relays`: what a newcomer chose, so that no others are dialled.
         """
         await self._wait("Opening …")
-        who = Who(
+        who = Identity(
             account.pubkey,
             account.name,
             signer,
@@ -93,50 +98,54 @@ class Entering:
             locked=signer is None and account.can_sign,
             relays=relays,
         )
-        return Entered(await self._engine.use(who), account)
+        return LoggedIn(await self._holder.use(who), account)
 
     async def unlock(self, account: Account) -> Signer | None:
         """What signs for the account; None when it can only read, or for now shall only read."""
         if not account.can_sign:
             return None
         if account.protection is Protection.PASSWORD:
-            return await self._show(Unlock(self._setting.accounts, account))
+            return await self._show(UnlockScreen(self._environment.accounts, account))
         try:
-            return await self._setting.accounts.signer(account)
+            return await self._environment.accounts.signer(account)
         except NostrError as error:
             self._say(f"{error}. Only reading for now.", "error")
             return None
 
-    async def first_run(self, *, back: bool = False) -> Entered | None:
+    async def first_run(self, *, back: bool = False) -> LoggedIn | None:
         """Let a person choose how to come in; None when they go back. Raises NostrError."""
-        accounts = self._setting.accounts
+        accounts = self._environment.accounts
         while True:
-            way = await self._show(FirstRun(back=back))
-            entry: Entry | None = None
+            way = await self._show(FirstRunScreen(back=back))
+            entry: AddedAccount | None = None
             match way:
                 case None:
                     return None
-                case Way.DEMO:
+                case FirstRunChoice.DEMO:
                     return await self._visit()
-                case Way.NEW:
-                    entry = await self._show(NewHere(accounts))
-                case Way.KEY:
-                    entry = await self._show(HaveKey(accounts))
-                case Way.LOOK:
-                    entry = await self._show(JustLook(self._setting))
+                case FirstRunChoice.NEW:
+                    entry = await self._show(CreateKeyScreen(accounts))
+                case FirstRunChoice.KEY:
+                    entry = await self._show(ImportKeyScreen(accounts))
+                case FirstRunChoice.LOOK:
+                    entry = await self._show(WatchAccountScreen(self._environment))
             if entry is None:
                 continue
-            if way is Way.NEW:
+            if way is FirstRunChoice.NEW:
                 return await self._settle_in(entry)
             return await self.open(entry.account, entry.signer)
 
     # Inside
 
-    async def _settle_in(self, entry: Entry) -> Entered:
+    async def _settle_in(self, entry: AddedAccount) -> LoggedIn:
         """A new account: where its key is, its first relays, its name."""
-        setting = self._setting
-        await self._show(KeyMade(entry.account, str(setting.accounts.file_of(entry.account))))
-        urls = await self._show(FirstRelays(setting.offers, setting.dated, setting.probe))
+        environment = self._environment
+        await self._show(
+            KeyCreatedScreen(entry.account, str(environment.accounts.file_of(entry.account)))
+        )
+        urls = await self._show(
+            FirstRelaysScreen(environment.offers, environment.dated, environment.probe)
+        )
         entered = await self.open(entry.account, entry.signer, urls or ())
         await self._wait("Writing down your relays and your name …")
         client = entered.client
@@ -146,11 +155,11 @@ class Entering:
                 await client.profiles.update(name=entry.account.name)
         except NostrError as error:
             self._say(f"Not everything is set up: {error}", "warning")
-        return Entered(client, entry.account, fresh=True)
+        return LoggedIn(client, entry.account, fresh=True)
 
-    async def _visit(self) -> Entered:
+    async def _visit(self) -> LoggedIn:
         await self._wait("Starting five relays and a small community on this machine …")
-        client = await self._engine.enter(self._setting.visit())
+        client = await self._holder.enter(self._environment.visit())
         guest = Account(
             pubkey=client.pubkey,
             name="you",
@@ -159,4 +168,4 @@ class Entering:
             created_at=0,
             backed_up=True,
         )
-        return Entered(client, guest)
+        return LoggedIn(client, guest)

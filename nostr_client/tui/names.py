@@ -15,7 +15,7 @@ MOST_ASKED: Final = 200
 """People that are looked for on relays at once."""
 
 
-class People:
+class NameCache:
     """Names as the store has them; `catch_up` brings those that were asked for in vain."""
 
     def __init__(self, client: NostrClient) -> None:

@@ -18,10 +18,10 @@ from textual.style import Style
 from nostr_client.nips import nip19, nip27
 from nostr_client.safe_text import first_lines, safe_line, safe_text
 from nostr_client.social.views import NoteView, Profile, Quote, ThreadView
-from nostr_client.tui.times import ago
-from nostr_client.tui.widgets.source import Styles
+from nostr_client.tui.time_format import ago
+from nostr_client.tui.widgets.items import Styles
 
-Names = Callable[[str], str]
+NameOf = Callable[[str], str]
 """A pubkey -> how the person is called here, short and safe."""
 
 FEED_LINES: Final = 12
@@ -41,12 +41,12 @@ STYLES: Final = frozenset(
 """The component classes that a list of notes has."""
 
 
-class NoteLook:
+class NoteRenderer:
     """A timeline's notes. `unfolded` holds the ids of notes whose warning was lifted."""
 
     tail: ClassVar[int] = 0
 
-    def __init__(self, names: Names, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, names: NameOf, clock: Callable[[], float] = time.time) -> None:
         self._names = names
         self._clock = clock
         self.unfolded: set[str] = set()
@@ -196,12 +196,12 @@ class ThreadRow:
         return self.view.event.id
 
 
-class ThreadLook:
+class ThreadRenderer:
     """A thread as a tree; every note whole."""
 
     tail: ClassVar[int] = 1
 
-    def __init__(self, notes: NoteLook) -> None:
+    def __init__(self, notes: NoteRenderer) -> None:
         self.notes = notes
 
     def key(self, item: ThreadRow) -> str:

@@ -15,7 +15,7 @@ from nostr_client.nips import nip19
 from nostr_client.paths import environment_for_children
 from nostr_client.protocol.keys import SecretKey
 from nostr_client.rehearsal.relay_process import RelayProcess
-from nostr_client.tui import app
+from nostr_client.tui import run as tui_run
 from tests.cli.conftest import Home
 
 COMMANDS = [
@@ -107,7 +107,7 @@ def test_the_terminal_client_takes_the_password_out_of_the_environment(
         seen.append("NOSTR_CLIENT_PASSWORD" in os.environ)
         return 0
 
-    monkeypatch.setattr(app, "run", run)
+    monkeypatch.setattr(tui_run, "run", run)
     monkeypatch.setattr(logs, "keep_log", lambda path: None)
     monkeypatch.setattr(sys.stdin, "isatty", lambda: True)
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)

@@ -12,8 +12,8 @@ from textual.app import App, ComposeResult
 from textual.content import Content
 from textual.pilot import Pilot
 
+from nostr_client.tui.widgets.items import ItemPage, Styles
 from nostr_client.tui.widgets.list_messages import Chosen
-from nostr_client.tui.widgets.source import Page, Styles
 from nostr_client.tui.widgets.windowed_list import WindowedList
 
 
@@ -39,28 +39,28 @@ class Rows:
         self.asked: Counter[str] = Counter()
         self.read = 0
 
-    def _page(self, numbers: Sequence[int], more: bool, name: str) -> Page[Row]:
+    def _page(self, numbers: Sequence[int], more: bool, name: str) -> ItemPage[Row]:
         self.asked[name] += 1
         self.read += len(numbers)
-        return Page([row(number) for number in numbers], more)
+        return ItemPage([row(number) for number in numbers], more)
 
-    async def first(self, limit: int) -> Page[Row]:
+    async def first(self, limit: int) -> ItemPage[Row]:
         numbers = range(self.top, max(self.top - limit, 0), -1)
         return self._page(numbers, self.top > limit, "first")
 
-    async def last(self, limit: int) -> Page[Row]:
+    async def last(self, limit: int) -> ItemPage[Row]:
         return self._page(range(min(limit, self.top), 0, -1), self.top > limit, "last")
 
-    async def after(self, item: Row, limit: int) -> Page[Row]:
+    async def after(self, item: Row, limit: int) -> ItemPage[Row]:
         end = max(item.number - 1 - limit, 0)
         return self._page(range(item.number - 1, end, -1), end > 0, "after")
 
-    async def before(self, item: Row, limit: int) -> Page[Row]:
+    async def before(self, item: Row, limit: int) -> ItemPage[Row]:
         start = min(item.number + limit, self.top)
         return self._page(range(start, item.number, -1), start < self.top, "before")
 
 
-class RowLook:
+class RowRenderer:
     """Shows a row as its number, once per line."""
 
     tail: ClassVar[int] = 0
@@ -86,11 +86,11 @@ class ListApp(App[None]):
     def __init__(self, rows: Rows) -> None:
         super().__init__()
         self.rows = rows
-        self.look = RowLook()
+        self.renderer = RowRenderer()
         self.said: list[object] = []
 
     def compose(self) -> ComposeResult:
-        yield WindowedList(self.look, gap=1, id="list")
+        yield WindowedList(self.renderer, gap=1, id="list")
 
     def on_mount(self) -> None:
         self.list.focus()

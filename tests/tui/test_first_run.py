@@ -6,28 +6,30 @@ import pytest
 
 from nostr_client.nips import nip19, nip49
 from nostr_client.routing.saved_relays import found_at
-from nostr_client.tui.screens.compose import Compose
-from nostr_client.tui.screens.first_relays import FirstRelays, Offer, Probed
-from nostr_client.tui.screens.first_run import FirstRun
-from nostr_client.tui.screens.own_key import HaveKey, KeyMade, NewHere
+from nostr_client.tui.screens.compose import ComposeScreen
+from nostr_client.tui.screens.first_relays import FirstRelaysScreen, ProbeResult, RelayOffer
+from nostr_client.tui.screens.first_run import FirstRunScreen
+from nostr_client.tui.screens.key_setup import CreateKeyScreen, ImportKeyScreen, KeyCreatedScreen
 from tests.tui.world import NARROW, NEAR, PASSWORD, WIDE, World, sees, shown, told, type_in, until
 
 
 @pytest.mark.parametrize("size", [NARROW, WIDE])
 async def test_the_first_screen_offers_four_ways(world: World, size: tuple[int, int]) -> None:
     async with world.app(size) as (app, _):
-        assert isinstance(app.screen, FirstRun)
+        assert isinstance(app.screen, FirstRunScreen)
         text = shown(app)
         for words in ("New here", "I have a key", "Just look", "Demo", "ctrl+q leave"):
             assert words in text
 
 
 async def test_new_here_to_writing(world: World) -> None:
-    world.offers = [Offer("wss://one.example"), Offer("wss://two.example", "Two")]
-    world.probed = lambda url: Probed("one" in url, "answers, 5 ms" if "one" in url else "dns: no")
+    world.offers = [RelayOffer("wss://one.example"), RelayOffer("wss://two.example", "Two")]
+    world.probed = lambda url: ProbeResult(
+        "one" in url, "answers, 5 ms" if "one" in url else "dns: no"
+    )
     async with world.app() as (app, pilot):
         await pilot.press("enter")
-        assert isinstance(app.screen, NewHere)
+        assert isinstance(app.screen, CreateKeyScreen)
         assert "no key store that encrypts" in shown(app)
         await type_in(pilot, "ana")
         await pilot.press("tab")
@@ -40,7 +42,7 @@ async def test_new_here_to_writing(world: World) -> None:
         assert world.accounts.all() == []
         app.screen.query_one("#again").value = PASSWORD  # type: ignore[attr-defined]
         await pilot.press("enter")
-        await until(lambda: isinstance(app.screen, KeyMade))
+        await until(lambda: isinstance(app.screen, KeyCreatedScreen))
         account = world.accounts.current()
         assert account is not None
         assert account.name == "ana"
@@ -49,7 +51,7 @@ async def test_new_here_to_writing(world: World) -> None:
         assert account.npub in text
         assert "Back it up" in text
         await pilot.press("enter")
-        await until(lambda: isinstance(app.screen, FirstRelays))
+        await until(lambda: isinstance(app.screen, FirstRelaysScreen))
         await pilot.pause()
         text = shown(app)
         assert "1 January 2026" in text
@@ -61,16 +63,16 @@ async def test_new_here_to_writing(world: World) -> None:
         await pilot.pause()
         assert "your notes stay on this machine" in shown(app)
         await pilot.press("enter")
-        await until(lambda: isinstance(app.screen, Compose))
+        await until(lambda: isinstance(app.screen, ComposeScreen))
         assert app.main is not None
         assert app.main.account.name == "ana"
         assert await app.main.client.relays.event() is not None, "the empty list is a choice too"
 
 
 async def test_a_relay_of_ones_own_choice(world: World) -> None:
-    world.offers = [Offer("wss://one.example")]
+    world.offers = [RelayOffer("wss://one.example")]
     async with world.app() as (app, pilot):
-        app.push_screen(FirstRelays(world.offers, "today", world.setting().probe))
+        app.push_screen(FirstRelaysScreen(world.offers, "today", world.environment().probe))
         await pilot.pause()
         await pilot.press("a")
         await type_in(pilot, "not a relay at all")
@@ -93,7 +95,7 @@ async def test_i_have_a_key(world: World, kind: str) -> None:
     }[kind]
     async with world.app() as (app, pilot):
         await pilot.press("down", "enter")
-        assert isinstance(app.screen, HaveKey)
+        assert isinstance(app.screen, ImportKeyScreen)
         page = app.screen
         page.query_one("#key").value = text  # type: ignore[attr-defined]
         await pilot.pause()
@@ -123,7 +125,7 @@ async def test_a_wrong_key_is_said_and_not_quoted(world: World) -> None:
         await sees(app, "damaged")
         assert "nsec1qqq" not in shown(app)
         await pilot.press("escape")
-        assert isinstance(app.screen, FirstRun)
+        assert isinstance(app.screen, FirstRunScreen)
 
 
 @pytest.mark.parametrize("who", ["npub", "nprofile", "name@domain.example"])
@@ -147,7 +149,7 @@ async def test_just_look(world: World, who: str) -> None:
         assert app.main.client.book.fallback[:1] == (() if who == "npub" else (NEAR,))
         await pilot.press("c")
         await told(app, "secret key is not here")
-        assert not isinstance(app.screen, Compose)
+        assert not isinstance(app.screen, ComposeScreen)
 
 
 async def test_just_look_refuses_a_secret_key(world: World) -> None:
@@ -195,7 +197,7 @@ async def test_reading_without_the_password_and_unlocking_to_write(world: World)
         await type_in(pilot, PASSWORD)
         await pilot.press("enter")
         await until(lambda: app.main is not None and app.main.client.signer is not None)
-        await until(lambda: isinstance(app.screen, Compose))
+        await until(lambda: isinstance(app.screen, ComposeScreen))
 
 
 async def test_help_on_the_first_screen(world: World) -> None:
@@ -204,4 +206,4 @@ async def test_help_on_the_first_screen(world: World) -> None:
         await pilot.pause()
         assert "Forms and questions" in shown(app)
         await pilot.press("escape")
-        assert isinstance(app.screen, FirstRun)
+        assert isinstance(app.screen, FirstRunScreen)

@@ -10,12 +10,12 @@ from textual.style import Style
 
 from nostr_client.net.relay_check import CheckStep
 from nostr_client.social.views import RelayRow
-from nostr_client.tui.client_app import NostrApp
-from nostr_client.tui.screens.check import Check
-from nostr_client.tui.screens.compose import Compose
+from nostr_client.tui.app import NostrApp
+from nostr_client.tui.panes.relays import RelayRenderer
+from nostr_client.tui.screens.compose import ComposeScreen
+from nostr_client.tui.screens.dialogs import ConfirmDialog
 from nostr_client.tui.screens.profile import ProfileScreen
-from nostr_client.tui.screens.question import Question
-from nostr_client.tui.screens.relays import RelayLook
+from nostr_client.tui.screens.relay_check import RelayCheckScreen
 from nostr_client.tui.screens.thread import ThreadScreen
 from tests.tui.world import NARROW, WIDE, World, sees, shown, told, until
 
@@ -77,13 +77,13 @@ async def test_every_screen(world: World, size: tuple[int, int]) -> None:
         await sees(app, MARKUP)
         check(app, "profile")
         await pilot.press("r")
-        await until(lambda: isinstance(app.screen, Compose))
+        await until(lambda: isinstance(app.screen, ComposeScreen))
         await sees(app, f"│ {MARKUP}")
         check(app, "compose")
         await pilot.press("escape")
         await until(lambda: isinstance(app.screen, ProfileScreen))
         await pilot.press("t")
-        await until(lambda: isinstance(app.screen, Question))
+        await until(lambda: isinstance(app.screen, ConfirmDialog))
         await pilot.pause()
         assert "Repost this note of" in shown(app)
         check(app, "question")
@@ -117,7 +117,7 @@ async def test_a_check_of_a_hostile_relay(world: World) -> None:
 
     await world.watched()
     async with world.at_home() as (app, pilot):
-        app.push_screen(Check(f"wss://{MARKUP}.example", steps()))
+        app.push_screen(RelayCheckScreen(f"wss://{MARKUP}.example", steps()))
         await sees(app, "✕")
         check(app, "check")
         await pilot.press("escape")
@@ -126,7 +126,7 @@ async def test_a_check_of_a_hostile_relay(world: World) -> None:
 def test_a_relays_last_word() -> None:
     row = RelayRow("wss://a.example/" + MARKUP, True, True, state=HOSTILE, last_word=HOSTILE)
     for width in (30, 80, 150):
-        lines = RelayLook().lines(row, width, lambda name: Style())
+        lines = RelayRenderer().lines(row, width, lambda name: Style())
         text = "\n".join(line.plain for line in lines)
         assert all(line.cell_length <= width for line in lines)
         assert not any(character in text for character in DETECTED)

@@ -16,12 +16,12 @@ from nostr_client.social.views import NoteView, Profile, Quote, ReactionCounts, 
 from nostr_client.tui.note_renderer import (
     FEED_LINES,
     THREAD_CHARACTERS,
-    NoteLook,
-    ThreadLook,
+    NoteRenderer,
+    ThreadRenderer,
     copies_line,
     thread_rows,
 )
-from nostr_client.tui.times import ago, date, latency, moment
+from nostr_client.tui.time_format import ago, date, latency, moment
 
 KEY = SecretKey.generate()
 ME = KEY.public_key.hex
@@ -33,8 +33,8 @@ def style(name: str) -> Style:
     return Style(bold=name.endswith("name"))
 
 
-def look(name: str = "someone") -> NoteLook:
-    return NoteLook(lambda pubkey: name, clock=lambda: NOW)
+def renderer(name: str = "someone") -> NoteRenderer:
+    return NoteRenderer(lambda pubkey: name, clock=lambda: NOW)
 
 
 def note(content: str, *, ago: int = 120) -> Event:
@@ -48,13 +48,13 @@ def view(content: str, **fields: object) -> NoteView:
 
 
 def text(item: NoteView, width: int = 60) -> str:
-    return "\n".join(line.plain for line in look().lines(item, width, style))
+    return "\n".join(line.plain for line in renderer().lines(item, width, style))
 
 
 def test_a_note() -> None:
     item = view("Hello.", tally=ReactionCounts(replies=4, reactions=12, reposts=1))
     assert text(item, 40) == "ben · 2m                       ↩4 ♥12 ⟳1\nHello."
-    lines = look().lines(item, 40, style)
+    lines = renderer().lines(item, 40, style)
     assert lines[0].cell_length == 40
 
 
@@ -66,7 +66,7 @@ def test_hostile_everywhere(width: int) -> None:
         reply_to=Profile(ME, name=HOSTILE),
         reposted_by=Profile(ME, name=HOSTILE),
     )
-    lines = look().lines(item, width, style)
+    lines = renderer().lines(item, width, style)
     for line in lines:
         assert line.cell_length <= width
         assert not {c for c in line.plain if ord(c) < 32 or 127 <= ord(c) < 160}
@@ -95,7 +95,7 @@ def test_no_line_is_wider_than_it_may_be(content: str, width: int) -> None:
         item = view(content, quotes=(Quote("1" * 64, note(content), Profile(ME, name=content)),))
     except ValueError:
         return  # what no note can hold
-    for line in look().lines(item, width, style):
+    for line in renderer().lines(item, width, style):
         assert cell_len(line.plain) <= width
         assert "\n" not in line.plain
         assert "\t" not in line.plain
@@ -107,24 +107,24 @@ def test_all_of_the_text_is_there(content: str) -> None:
     if "\x7f" in content:
         return
     item = view(content)
-    shown = "".join(line.plain for line in look().body(item, 60, style, 10_000))
+    shown = "".join(line.plain for line in renderer().body(item, 60, style, 10_000))
     letters = [c for c in safe_text(content) if not c.isspace()]
     if len([c for c in letters if c.isalnum()]) == len(letters):
         assert [c for c in shown if not c.isspace()] == letters
 
 
 def test_wide_characters_and_emoji() -> None:
-    lines = look().lines(view("日本語のとても長いテキスト " * 6 + "👩‍🚀" * 20), 21, style)
+    lines = renderer().lines(view("日本語のとても長いテキスト " * 6 + "👩‍🚀" * 20), 21, style)
     assert all(cell_len(line.plain) <= 21 for line in lines)
 
 
 def test_a_long_note_is_folded_in_the_feed_and_whole_in_its_thread() -> None:
     item = view("\n".join(f"line {n}" for n in range(50)))
-    lines = look().lines(item, 60, style)
+    lines = renderer().lines(item, 60, style)
     assert len(lines) == FEED_LINES + 2
     assert lines[-1].plain == "… 38 more lines"
     row = thread_rows(ThreadView(item.id, item, ((0, item),)))[0]
-    whole = ThreadLook(look()).lines(row, 60, style)
+    whole = ThreadRenderer(renderer()).lines(row, 60, style)
     assert "line 49" in whole[-2].plain
 
 
@@ -137,13 +137,13 @@ def test_a_long_note_is_folded_in_the_feed_and_whole_in_its_thread() -> None:
 )
 def test_what_is_folded_is_counted_right(content: str) -> None:
     item = view(content)
-    lines = look().lines(item, 60, style)
-    whole = look().body(item, 60, style, THREAD_CHARACTERS)
+    lines = renderer().lines(item, 60, style)
+    whole = renderer().body(item, 60, style, THREAD_CHARACTERS)
     assert lines[-1].plain == f"… {len(whole) - FEED_LINES:,} more lines"
 
 
 def test_beyond_what_is_laid_out_at_all_it_is_more_than_that() -> None:
-    lines = look().lines(view("z" * 60_000), 60, style)
+    lines = renderer().lines(view("z" * 60_000), 60, style)
     rows = -(-THREAD_CHARACTERS // 60)
     assert lines[-1].plain == f"… more than {rows - FEED_LINES:,} more lines"
 
@@ -151,7 +151,7 @@ def test_beyond_what_is_laid_out_at_all_it_is_more_than_that() -> None:
 def test_a_million_characters_cost_little() -> None:
     item = view("a" * 60_000)
     row = thread_rows(ThreadView(item.id, item, ((0, item),)))[0]
-    lines = ThreadLook(look()).lines(row, 60, style)
+    lines = ThreadRenderer(renderer()).lines(row, 60, style)
     assert sum(len(line.plain) for line in lines) < THREAD_CHARACTERS + 1_000
     assert "cut here" in lines[-2].plain
 
@@ -159,7 +159,7 @@ def test_a_million_characters_cost_little() -> None:
 def test_mentions_say_who() -> None:
     code = nip19.encode_npub(ME)
     assert "hello @[b]eve[/b]!" in "\n".join(
-        line.plain for line in look("[b]eve[/b]").lines(view(f"hello nostr:{code}!"), 60, style)
+        line.plain for line in renderer("[b]eve[/b]").lines(view(f"hello nostr:{code}!"), 60, style)
     )
 
 
@@ -189,7 +189,7 @@ def test_quoted_notes_stand_behind_a_bar_and_on_a_ground_that_no_text_has() -> N
     def on_ground(name: str) -> Style:
         return Style(italic=name == "note--quote")
 
-    lines = look().lines(item, 40, on_ground)
+    lines = renderer().lines(item, 40, on_ground)
     quoted = [n for n, line in enumerate(lines) if any(span.style.italic for span in line.spans)]
     assert quoted == list(range(3, len(lines)))
     assert [line.plain.rstrip() for line in lines[1:3]] == ["see ↗ a note by eve", "| eve · 5m"]
@@ -204,7 +204,9 @@ def test_quoted_notes_stand_behind_a_bar_and_on_a_ground_that_no_text_has() -> N
     assert all(line.cell_length == 40 for line in lines[3:])
     assert "PWNED" not in "".join(plain)
     [row] = thread_rows(ThreadView(item.id, item, ((0, item),)))
-    assert "┃ one tab" in [line.plain.rstrip() for line in ThreadLook(look()).lines(row, 40, style)]
+    assert "┃ one tab" in [
+        line.plain.rstrip() for line in ThreadRenderer(renderer()).lines(row, 40, style)
+    ]
     hidden = view("x", warning="", quotes=quotes)
     assert "one" not in text(hidden)
 

@@ -9,14 +9,14 @@ from textual.pilot import Pilot
 from nostr_client.net.outcome import End, How
 from nostr_client.nips import nip19
 from nostr_client.social.views import ThreadView
-from nostr_client.tui.client_app import NostrApp
+from nostr_client.tui.app import NostrApp
+from nostr_client.tui.app_messages import Section
 from nostr_client.tui.keymap import KEYMAP, Where
-from nostr_client.tui.messages import Section
-from nostr_client.tui.preferences import recall
-from nostr_client.tui.screens.compose import Compose
+from nostr_client.tui.preferences import load_preferences
+from nostr_client.tui.screens.compose import ComposeScreen
+from nostr_client.tui.screens.dialogs import ConfirmDialog, HelpScreen, QuitDialog
 from nostr_client.tui.screens.main import MainScreen
 from nostr_client.tui.screens.profile import ProfileScreen
-from nostr_client.tui.screens.question import Help, Leave, Question
 from nostr_client.tui.screens.thread import ThreadScreen, _summary
 from nostr_client.tui.widgets import note_list
 from tests.conftest import StartRelay
@@ -96,7 +96,7 @@ async def test_an_empty_home_says_that_nobody_answered(world: World) -> None:
         await sees(app, "Nothing here yet: nobody answered")
         main = app.screen
         assert isinstance(main, MainScreen)
-        await app.push_screen(ProfileScreen(main.client, main.look, world.pubkey("ben")))
+        await app.push_screen(ProfileScreen(main.client, main.renderer, world.pubkey("ben")))
         await sees(app, "no profile was found: nobody answered")
 
 
@@ -232,11 +232,11 @@ async def test_profile_and_follow(
         assert "npub1" in shown(app)
         assert "A stranger's note for ana." in shown(app)
         await pilot.press("F")
-        await until(lambda: isinstance(app.screen, Question))
+        await until(lambda: isinstance(app.screen, ConfirmDialog))
         await pilot.press("n")
         assert world.pubkey("dee") not in await main.client.follows.pubkeys()
         await pilot.press("F")
-        await until(lambda: isinstance(app.screen, Question))
+        await until(lambda: isinstance(app.screen, ConfirmDialog))
         await pilot.press("y")
         await sees(app, "you follow them")
         assert await main.client.follows.pubkeys() == [
@@ -260,9 +260,9 @@ async def test_react_and_repost(world: World, start_relay: StartRelay) -> None:
         await pilot.press("f")
         await told(app, "You have reacted to this note already.")
         await pilot.press("t")
-        await until(lambda: isinstance(app.screen, Question))
+        await until(lambda: isinstance(app.screen, ConfirmDialog))
         await pilot.press("enter")
-        assert isinstance(app.screen, Question), "enter does nothing by mistake"
+        assert isinstance(app.screen, ConfirmDialog), "enter does nothing by mistake"
         await pilot.press("y")
         await told(app, "Reposted: 1 of 1 relays have it")
 
@@ -293,7 +293,7 @@ async def test_relays(world: World, start_relay: StartRelay) -> None:
         assert rows[two.url].read
         assert not rows[two.url].write
         await pilot.press("x")
-        await until(lambda: isinstance(app.screen, Question))
+        await until(lambda: isinstance(app.screen, ConfirmDialog))
         await pilot.press("y")
         await told(app, "is out of your list")
         assert [row.url for row in await main.client.relays.rows()] == [one.url]
@@ -348,7 +348,7 @@ async def test_help_holds_every_key(world: World, size: tuple[int, int]) -> None
     await world.watched()
     async with world.at_home(size) as (app, pilot):
         await pilot.press("question_mark")
-        assert isinstance(app.screen, Help)
+        assert isinstance(app.screen, HelpScreen)
         texts = "\n".join(str(part.render()) for part in app.screen.query(".help-part"))
         for key in KEYMAP:
             assert key.says in texts
@@ -376,7 +376,7 @@ async def test_the_palette_and_a_theme_that_is_kept(world: World) -> None:
         assert "Relays: where your notes are kept" in shown(app)
         await pilot.press("escape")
         app.theme = "nord"
-        await until(lambda: recall(world.where).theme == "nord")
+        await until(lambda: load_preferences(world.where).theme == "nord")
     async with world.at_home() as (app, _):
         assert app.theme == "nord"
 
@@ -455,13 +455,13 @@ async def test_ages_go_on(world: World, monkeypatch: pytest.MonkeyPatch) -> None
     async with world.at_home(WIDE) as (app, pilot):
         assert app.main is not None
         await sees(app, " · now")
-        app.main.look._clock = lambda: world.now + 18 * 60 + 5
+        app.main.renderer._clock = lambda: world.now + 18 * 60 + 5
         await until(lambda: shown(app).count(" · 18m") == 2)  # the list, and the thread beside it
         assert " · now" not in shown(app)
         await pilot.press("p")
         await until(lambda: isinstance(app.screen, ProfileScreen))
         await sees(app, " · 18m")
-        app.main.look._clock = lambda: world.now + 3 * 3600
+        app.main.renderer._clock = lambda: world.now + 3 * 3600
         await sees(app, " · 3h")
 
 
@@ -560,7 +560,11 @@ async def test_q_closes_a_panel_and_ctrl_c_asks(world: World, size: tuple[int, i
         main = app.main
         assert main is not None
         await until(lambda: main.front.selected is not None)
-        for keys, kind in (("question_mark", Help), ("p", ProfileScreen), ("ctrl+c", Leave)):
+        for keys, kind in (
+            ("question_mark", HelpScreen),
+            ("p", ProfileScreen),
+            ("ctrl+c", QuitDialog),
+        ):
             await pilot.press(keys)
             await until(lambda kind=kind: isinstance(app.screen, kind))  # type: ignore[misc]
             await pilot.press("q")
@@ -581,13 +585,13 @@ async def test_ctrl_c_and_q_and_ctrl_z_in_a_field_are_the_fields(world: World) -
     await world.account()
     async with world.at_home() as (app, pilot):
         burst(app, "cq\x03q")
-        await until(lambda: app.input_order.idle and isinstance(app.screen, Compose))
+        await until(lambda: app.input_queue.idle and isinstance(app.screen, ComposeScreen))
         await sees(app, "2 characters")
         text = app.screen.query_one("#text")
         assert text.text == "qq"  # type: ignore[attr-defined]
         await pilot.press("ctrl+z")
         await until(lambda: text.text == "")  # type: ignore[attr-defined]
-        assert isinstance(app.screen, Compose)
+        assert isinstance(app.screen, ComposeScreen)
 
 
 async def test_help_names_the_own_relay(world: World) -> None:
@@ -637,7 +641,7 @@ async def test_what_comes_when_a_profile_is_closing_has_no_place_and_ends_nothin
     await world.account()
     async with world.at_home() as (app, _pilot):
         assert app.main is not None
-        screen = ProfileScreen(app.main.client, app.main.look, world.pubkey("dee"))
+        screen = ProfileScreen(app.main.client, app.main.renderer, world.pubkey("dee"))
         await app.push_screen(screen)
         await screen.query_one("#about").remove()  # its lines go first, while it is still there
         assert screen.is_mounted

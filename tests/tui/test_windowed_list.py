@@ -10,8 +10,8 @@ from textual import events
 from textual.pilot import Pilot
 
 from nostr_client.errors import StoreError
+from nostr_client.tui.widgets.items import FixedItems, ItemPage
 from nostr_client.tui.widgets.pager import MOST_HELD, PAGE
-from nostr_client.tui.widgets.source import Fixed, Page
 from tests.tui.lists import ListApp, Row, Rows, row, tap
 
 NARROW = (80, 24)
@@ -42,28 +42,28 @@ async def test_the_work_does_not_grow_with_the_list() -> None:
             await tap(pilot, "j", 60)
             await tap(pilot, "pagedown", 10)
             await pilot.pause()
-            work.append((rows.read, sum(app.look.laid_out.values())))
+            work.append((rows.read, sum(app.renderer.laid_out.values())))
             assert len(app.list.items) <= MOST_HELD
     assert work[0] == work[1]
 
 
 async def test_only_what_is_visible_is_painted() -> None:
     async with running(Rows(100_000)) as (app, pilot):
-        app.look.laid_out.clear()
-        painted = app.list._drawing._strips
+        app.renderer.laid_out.clear()
+        painted = app.list._cache._strips
         painted.clear()
         app.list.refresh()
         await pilot.pause()
         assert 0 < len(painted) <= len(app.list.in_view)
-        assert not app.look.laid_out, "moving about lays nothing out again"
+        assert not app.renderer.laid_out, "moving about lays nothing out again"
 
 
 async def test_a_key_lays_out_at_most_one_page() -> None:
     async with running(Rows(100_000)) as (app, pilot):
         for _ in range(80):
-            before = sum(app.look.laid_out.values())
+            before = sum(app.renderer.laid_out.values())
             await tap(pilot, "j")
-            assert sum(app.look.laid_out.values()) - before <= PAGE
+            assert sum(app.renderer.laid_out.values()) - before <= PAGE
 
 
 async def test_down_and_up_again() -> None:
@@ -142,7 +142,7 @@ async def test_what_belongs_between_visible_items_is_held_until_they_are_passed(
     rows = Rows(300)
     async with running(rows) as (app, pilot):
         late = Row(297, 3, "late")
-        app.list.show(Fixed([row(n) for n in range(300, 0, -1) if n != 297], app.look.key))
+        app.list.show(FixedItems([row(n) for n in range(300, 0, -1) if n != 297], app.renderer.key))
         await pilot.pause()
         before = app.screen_lines()
         app.list.arrive([late])
@@ -173,7 +173,7 @@ async def test_a_resize_keeps_selection_and_place() -> None:
 
 async def test_a_tall_item_is_read_to_its_end() -> None:
     async with running(Rows(10)) as (app, pilot):
-        app.list.show(Fixed([Row(2, 60), Row(1, 2)], app.look.key))
+        app.list.show(FixedItems([Row(2, 60), Row(1, 2)], app.renderer.key))
         await pilot.pause()
         assert selected(app) == 2
         await pilot.press("j", "j")
@@ -218,18 +218,18 @@ async def test_an_update_above_the_view_moves_nothing() -> None:
 async def test_renew_keeps_the_place() -> None:
     async with running(Rows(10)) as (app, pilot):
         rows = [row(n) for n in range(200, 0, -1)]
-        app.list.show(Fixed(rows, app.look.key))
+        app.list.show(FixedItems(rows, app.renderer.key))
         await pilot.pause()
         await tap(pilot, "pagedown", 3)
         before, chosen = app.screen_lines(), selected(app)
-        app.list.renew(Fixed([row(201), *rows], app.look.key))
+        app.list.renew(FixedItems([row(201), *rows], app.renderer.key))
         await pilot.pause()
         assert app.screen_lines() == before
         assert selected(app) == chosen
 
 
 class _Broken(Rows):
-    async def after(self, item: Row, limit: int) -> Page[Row]:
+    async def after(self, item: Row, limit: int) -> ItemPage[Row]:
         raise StoreError("the disk is gone")
 
 

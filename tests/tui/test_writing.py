@@ -18,18 +18,18 @@ from nostr_client.safe_text import typeable
 from nostr_client.store.events import EventStore
 from nostr_client.store.sqlite.writer import SaveResult
 from nostr_client.tui import drafts
-from nostr_client.tui.drafts import LONGEST, Draft, DraftKeeper
+from nostr_client.tui.drafts import LONGEST, DraftFile, DraftSaver
 from nostr_client.tui.screens import compose
-from nostr_client.tui.screens.compose import Compose
-from nostr_client.tui.widgets.meter import Meter, Sending
+from nostr_client.tui.screens.compose import ComposeScreen
+from nostr_client.tui.widgets.send_progress import Sending, SendProgress
 from tests.conftest import StartRelay
 from tests.tui.world import PASSWORD, World, burst, sees, shown, told, type_in, until
 
 ME = "ab" * 32
 
 
-def draft(world: World, name: str = drafts.NEW_NOTE) -> Draft:
-    return Draft(world.where, ME, name)
+def draft(world: World, name: str = drafts.NEW_NOTE) -> DraftFile:
+    return DraftFile(world.where, ME, name)
 
 
 # Drafts
@@ -71,7 +71,7 @@ def test_a_name_leads_nowhere_else(world: World) -> None:
 
 
 async def test_the_last_text_is_the_one_kept(world: World) -> None:
-    keeper = DraftKeeper(draft(world), clock=lambda: 5.0)
+    keeper = DraftSaver(draft(world), clock=lambda: 5.0)
     keeper.typed("one")
     keeper.typed("two")
     assert keeper.kept_at is None
@@ -83,10 +83,10 @@ async def test_the_last_text_is_the_one_kept(world: World) -> None:
 
 
 async def test_a_sent_text_is_no_draft_and_takes_no_other_with_it(world: World) -> None:
-    first = DraftKeeper(draft(world))
+    first = DraftSaver(draft(world))
     first.typed("first")
     await first.flush()
-    second = DraftKeeper(draft(world), under_way="first")
+    second = DraftSaver(draft(world), under_way="first")
     assert await second.load() == "", "it is on its way: not offered again"
     second.typed("second")
     await second.flush()
@@ -100,7 +100,7 @@ async def test_a_draft_that_could_not_be_written_is_not_forgotten(world: World) 
     one = draft(world)
     world.where.data.parent.mkdir(parents=True, exist_ok=True)
     world.where.data.write_text("no room here")
-    keeper = DraftKeeper(one)
+    keeper = DraftSaver(one)
     keeper.typed("still here")
     for _ in range(2):
         with pytest.raises(StoreError):
@@ -114,7 +114,7 @@ async def test_a_draft_that_could_not_be_written_is_not_forgotten(world: World) 
 async def test_a_disk_that_is_full_is_said(world: World, tmp_path: Path) -> None:
     (world.where.data).parent.mkdir(parents=True, exist_ok=True)
     world.where.data.write_text("a file where the folder should be")
-    keeper = DraftKeeper(draft(world))
+    keeper = DraftSaver(draft(world))
     keeper.typed("text")
     with pytest.raises(StoreError):
         await keeper.flush()
@@ -154,7 +154,7 @@ def test_relay_words_are_shown_as_they_are() -> None:
         Answer.of_ok("wss://a.example", False, "blocked: [@click=app.quit]x[/]\x1b[2J\nmore")
     )
     sending.heard(Answer.of_ok("ws://127.0.0.1:1", True, ""))
-    text = Meter()._content(sending).plain
+    text = SendProgress()._content(sending).plain
     assert "✕ a.example  blocked: [@click=app.quit]x[/] more" in text
     assert "● own relay" in text
     assert "\x1b" not in text
@@ -162,7 +162,7 @@ def test_relay_words_are_shown_as_they_are() -> None:
 
 def test_many_relays_stay_few_lines() -> None:
     sending = Sending([f"wss://r{n}.example" for n in range(30)])
-    assert len(Meter()._content(sending).plain.splitlines()) < 12
+    assert len(SendProgress()._content(sending).plain.splitlines()) < 12
 
 
 # The screen
@@ -179,7 +179,7 @@ async def test_esc_keeps_the_draft_and_c_brings_it_back(world: World) -> None:
         file = draft_of(world, drafts.NEW_NOTE)
         assert file.read() == "half a thought"
         await pilot.press("r")
-        await until(lambda: isinstance(app.screen, Compose))
+        await until(lambda: isinstance(app.screen, ComposeScreen))
         await pilot.pause()
         assert "Answer to ana" in shown(app)
         assert "│ Older." in shown(app)
@@ -283,9 +283,9 @@ async def test_closing_while_it_is_on_its_way(world: World, start_relay: StartRe
         assert not draft_of(world, drafts.NEW_NOTE).path.exists()
 
 
-def draft_of(world: World, name: str) -> Draft:
+def draft_of(world: World, name: str) -> DraftFile:
     assert PASSWORD
-    return Draft(world.where, world.pubkey("ana"), name)
+    return DraftFile(world.where, world.pubkey("ana"), name)
 
 
 # No room
@@ -326,7 +326,7 @@ async def test_a_draft_is_kept_as_soon_as_there_is_room(
         assert "draft NOT kept" in shown(app)
         await pilot.press("escape")
         await pilot.press("ctrl+q")
-        assert isinstance(app.screen, Compose), "the only copy is on the screen"
+        assert isinstance(app.screen, ComposeScreen), "the only copy is on the screen"
         disk.full = False
         await until(lambda: draft_of(world, drafts.NEW_NOTE).read() == "not lost")
         await sees(app, "draft kept")

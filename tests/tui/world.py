@@ -19,10 +19,10 @@ from nostr_client.paths import Paths
 from nostr_client.protocol.event import Draft, Event, Tags
 from nostr_client.protocol.keys import SecretKey
 from nostr_client.store.events import EventStore
-from nostr_client.tui.client_app import NostrApp
-from nostr_client.tui.engine import Engine, opener
-from nostr_client.tui.environment import Setting
-from nostr_client.tui.screens.first_relays import Offer, Probed
+from nostr_client.tui.app import NostrApp
+from nostr_client.tui.client_holder import ClientHolder, client_opener
+from nostr_client.tui.environment import Environment
+from nostr_client.tui.screens.first_relays import ProbeResult, RelayOffer
 from tests.waiting import until
 
 NEAR = "ws://127.0.0.1:7"
@@ -40,8 +40,8 @@ class World:
 
     where: Paths
     relays: Sequence[str] = ()
-    offers: Sequence[Offer] = ()
-    probed: Callable[[str], Probed] = lambda url: Probed(True, "answers, 5 ms")
+    offers: Sequence[RelayOffer] = ()
+    probed: Callable[[str], ProbeResult] = lambda url: ProbeResult(True, "answers, 5 ms")
     people: dict[str, SecretKey] = field(default_factory=dict)
     resolved: dict[str, str] = field(default_factory=dict)
     now: int = field(default_factory=lambda: int(time.time()))
@@ -86,8 +86,8 @@ class World:
     async def watched(self, name: str = "ana") -> Account:
         return await self.accounts.add_watch_only(self.pubkey(name), name, switch=True)
 
-    def setting(self) -> Setting:
-        async def probe(url: str) -> Probed:
+    def environment(self) -> Environment:
+        async def probe(url: str) -> ProbeResult:
             return self.probed(url)
 
         async def resolve(name: str) -> tuple[str, tuple[str, ...]]:
@@ -98,10 +98,10 @@ class World:
 
         @asynccontextmanager
         async def visit() -> AsyncIterator[NostrClient]:
-            async with opener(self.where, self.config, self.relays)(_guest(self)) as client:
+            async with client_opener(self.where, self.config, self.relays)(_guest(self)) as client:
                 yield client
 
-        return Setting(
+        return Environment(
             paths=self.where,
             config=self.config,
             accounts=self.accounts,
@@ -122,9 +122,11 @@ class World:
         self, size: tuple[int, int] = NARROW, *, demo: bool = False
     ) -> AsyncIterator[tuple[NostrApp, Pilot[int]]]:
         """The app at its first screen."""
-        setting = self.setting()
-        async with Engine(opener(setting.paths, setting.config, self.relays)) as engine:
-            app = NostrApp(setting, engine, demo=demo)
+        environment = self.environment()
+        async with ClientHolder(
+            client_opener(environment.paths, environment.config, self.relays)
+        ) as holder:
+            app = NostrApp(environment, holder, demo=demo)
             async with app.run_test(size=size, notifications=True) as pilot:
                 await pilot.pause()
                 yield app, pilot
@@ -148,10 +150,10 @@ class World:
 
 def _guest(world: World) -> object:
     from nostr_client.signing.signer import LocalSigner
-    from nostr_client.tui.engine import Who
+    from nostr_client.tui.client_holder import Identity
 
     key = world.person("guest")
-    return Who(key.public_key.hex, "guest", LocalSigner(key), key_only_here=True)
+    return Identity(key.public_key.hex, "guest", LocalSigner(key), key_only_here=True)
 
 
 def world_in(folder: Path) -> World:

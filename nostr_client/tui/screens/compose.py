@@ -16,27 +16,27 @@ from textual.timer import Timer
 from textual.widgets import Static, TextArea
 
 from nostr_client.errors import StoreError
-from nostr_client.tui.drafts import SAVE_AFTER, DraftKeeper
+from nostr_client.tui.app_messages import Say
+from nostr_client.tui.drafts import SAVE_AFTER, DraftSaver
 from nostr_client.tui.keymap import Where, bindings
-from nostr_client.tui.messages import Say
-from nostr_client.tui.screens.question import key_words
-from nostr_client.tui.widgets.lines import show
-from nostr_client.tui.widgets.meter import Meter, Sending
-from nostr_client.tui.widgets.writing import Writing
+from nostr_client.tui.screens.dialogs import key_words
+from nostr_client.tui.widgets.inputs import NoteTextArea
+from nostr_client.tui.widgets.send_progress import Sending, SendProgress
+from nostr_client.tui.widgets.status_line import show
 
 TRY_AGAIN = 2.0
 """Seconds before a draft that could not be kept is tried again."""
-Submit = Callable[[str, DraftKeeper], Sending]
+Submit = Callable[[str, DraftSaver], Sending]
 """Starts sending a text, off this screen, which may close meanwhile; drops the draft once kept."""
 
 
-class Compose(ModalScreen[None]):
+class ComposeScreen(ModalScreen[None]):
     """Writes one note. Closing it in any way keeps the draft; only a note that is kept ends it."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings(Where.WRITING)
 
     def __init__(
-        self, keeper: DraftKeeper, submit: Submit, *, title: str, answered: str = ""
+        self, keeper: DraftSaver, submit: Submit, *, title: str, answered: str = ""
     ) -> None:
         """`title` and `answered` (the note that is answered) are safe text, shown as they are."""
         super().__init__()
@@ -44,7 +44,7 @@ class Compose(ModalScreen[None]):
         self._submit = submit
         self._title = title
         self._answered = answered
-        self.text = Writing(id="text")
+        self.text = NoteTextArea(id="text")
         self._sending: Sending | None = None
         self._timer: Timer | None = None
         self._trouble = ""
@@ -61,7 +61,7 @@ class Compose(ModalScreen[None]):
                 yield Static(self._answered, markup=False, id="answered")
             yield self.text
             yield Static("", markup=False, id="said")
-            yield Meter(id="meter")
+            yield SendProgress(id="meter")
             yield Static("", markup=False, id="count")
 
     def on_mount(self) -> None:
@@ -144,7 +144,7 @@ class Compose(ModalScreen[None]):
         sending = self._sending
         if sending is None or not self.query("#title"):
             return
-        self.query_one("#meter", Meter).refresh_from(sending)
+        self.query_one("#meter", SendProgress).refresh_from(sending)
         if sending.problem:
             # Not kept: the text is the person's again.
             self._sending = None

@@ -15,47 +15,47 @@ from textual.widgets import Input, Static
 from nostr_client.errors import InvalidData
 from nostr_client.protocol.urls import normalize_relay_url
 from nostr_client.safe_text import safe_line
-from nostr_client.tui.screens.form import Page, field, prose
-from nostr_client.tui.screens.question import key_words
-from nostr_client.tui.widgets.lines import show
+from nostr_client.tui.screens.dialogs import key_words
+from nostr_client.tui.screens.form import FormScreen, field, prose
+from nostr_client.tui.widgets.items import FixedItems, Styles
 from nostr_client.tui.widgets.list_messages import Chosen
-from nostr_client.tui.widgets.source import Fixed, Styles
+from nostr_client.tui.widgets.status_line import show
 from nostr_client.tui.widgets.windowed_list import WindowedList
 
 
 @dataclass(frozen=True, slots=True)
-class Probed:
+class ProbeResult:
     """What became of asking a relay: `ok`, and in a few words."""
 
     ok: bool
     words: str
 
 
-Probe = Callable[[str], Awaitable[Probed]]
+Probe = Callable[[str], Awaitable[ProbeResult]]
 """Asks one relay, within a time limit of its own."""
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
+class RelayOffer:
     """A relay on offer. `taken` by the person's own hand stays; before that the probe decides."""
 
     url: str
     operator: str = ""
     taken: bool = True
     by_hand: bool = False
-    probed: Probed | None = None
+    probed: ProbeResult | None = None
 
 
-class _OfferLook:
+class _OfferRenderer:
     tail: ClassVar[int] = 0
 
-    def key(self, item: Offer) -> str:
+    def key(self, item: RelayOffer) -> str:
         return item.url
 
-    def order(self, item: Offer) -> int:
+    def order(self, item: RelayOffer) -> int:
         return 0
 
-    def lines(self, item: Offer, width: int, style: Styles) -> list[Content]:
+    def lines(self, item: RelayOffer, width: int, style: Styles) -> list[Content]:
         box = "[x] " if item.taken else "[ ] "
         name = safe_line(item.url, 34)
         if item.probed is None:
@@ -71,7 +71,7 @@ class _OfferLook:
         return [line.truncate(width, ellipsis=True)]
 
 
-class OfferList(WindowedList[Offer]):
+class RelayOfferList(WindowedList[RelayOffer]):
     """The relays on offer; space takes or leaves the selected one."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -85,7 +85,7 @@ class OfferList(WindowedList[Offer]):
     class Take(Message):
         """Take this one, or leave it."""
 
-        def __init__(self, offer: Offer) -> None:
+        def __init__(self, offer: RelayOffer) -> None:
             super().__init__()
             self.offer = offer
 
@@ -97,19 +97,19 @@ class OfferList(WindowedList[Offer]):
         self.post_message(self.Add())
 
 
-class FirstRelays(Page[tuple[str, ...]]):
+class FirstRelaysScreen(FormScreen[tuple[str, ...]]):
     """Dismissed with the relays that were taken, in their order; it may be none."""
 
     HEADING = "Your first relays"
     KEYS = (("enter", "go on"), ("space", "take or leave"), ("a", "add one"))
 
-    def __init__(self, offers: Sequence[Offer], dated: str, probe: Probe) -> None:
+    def __init__(self, offers: Sequence[RelayOffer], dated: str, probe: Probe) -> None:
         """`dated`: the day of the list, in words."""
         super().__init__()
         self._offers = {offer.url: offer for offer in offers}
         self._dated = dated
         self._probe = probe
-        self.offers = OfferList(_OfferLook(), gap=0, id="offers")
+        self.offers = RelayOfferList(_OfferRenderer(), gap=0, id="offers")
 
     def parts(self) -> Iterable[Widget]:
         yield prose(
@@ -122,7 +122,7 @@ class FirstRelays(Page[tuple[str, ...]]):
 
     def on_mount(self) -> None:
         self.offers.styles.height = max(min(len(self._offers), 9), 1)
-        self.offers.show(Fixed(list(self._offers.values()), lambda offer: offer.url))
+        self.offers.show(FixedItems(list(self._offers.values()), lambda offer: offer.url))
         self.query_one("#add-row").display = False
         self.offers.focus()
         self._count()
@@ -139,7 +139,7 @@ class FirstRelays(Page[tuple[str, ...]]):
         taken = offer.taken if offer.by_hand else probed.ok
         self._change(replace(offer, probed=probed, taken=taken))
 
-    def _change(self, offer: Offer) -> None:
+    def _change(self, offer: RelayOffer) -> None:
         self._offers[offer.url] = offer
         if self.is_mounted:
             self.offers.update(offer)
@@ -156,11 +156,11 @@ class FirstRelays(Page[tuple[str, ...]]):
             words = "None taken: your notes stay on this machine until you add a relay."
         show(self, "#taken", f"{words} {asking} still asked …" if asking else words)
 
-    def on_offer_list_take(self, message: OfferList.Take) -> None:
+    def on_relay_offer_list_take(self, message: RelayOfferList.Take) -> None:
         offer = self._offers[message.offer.url]
         self._change(replace(offer, taken=not offer.taken, by_hand=True))
 
-    def on_offer_list_add(self) -> None:
+    def on_relay_offer_list_add(self) -> None:
         self.query_one("#add-row").display = True
         self.query_one("#add").focus()
         keys = (("enter", "add it"), ("esc", "no more"))
@@ -189,10 +189,10 @@ class FirstRelays(Page[tuple[str, ...]]):
             self.problem(f"Not the address of a relay: {error}")
             return
         if url not in self._offers:
-            self._offers[url] = Offer(url, by_hand=True)
+            self._offers[url] = RelayOffer(url, by_hand=True)
             self.offers.styles.height = max(min(len(self._offers), 9), 1)
             self.offers.show(
-                Fixed(list(self._offers.values()), lambda offer: offer.url), select=url
+                FixedItems(list(self._offers.values()), lambda offer: offer.url), select=url
             )
             self.run_worker(self._ask(url), group="probe")
         self._close_field()

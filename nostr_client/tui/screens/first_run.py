@@ -9,13 +9,13 @@ from typing import ClassVar
 from textual.content import Content
 from textual.widget import Widget
 
-from nostr_client.tui.screens.form import Page, prose
+from nostr_client.tui.screens.form import FormScreen, prose
+from nostr_client.tui.widgets.items import FixedItems, Styles
 from nostr_client.tui.widgets.list_messages import Chosen
-from nostr_client.tui.widgets.source import Fixed, Styles
 from nostr_client.tui.widgets.windowed_list import WindowedList
 
 
-class Way(StrEnum):
+class FirstRunChoice(StrEnum):
     """How somebody comes in; the value is what the screen calls it."""
 
     NEW = "New here"
@@ -25,30 +25,30 @@ class Way(StrEnum):
 
 
 _SAYS = {
-    Way.NEW: "make a key, pick a name, write within a minute",
-    Way.KEY: "nsec, ncryptsec or 64 hex digits",
-    Way.LOOK: "an npub or name@domain, read only",
-    Way.DEMO: "five relays and a small community, no network",
+    FirstRunChoice.NEW: "make a key, pick a name, write within a minute",
+    FirstRunChoice.KEY: "nsec, ncryptsec or 64 hex digits",
+    FirstRunChoice.LOOK: "an npub or name@domain, read only",
+    FirstRunChoice.DEMO: "five relays and a small community, no network",
 }
 
 
-class _WayLook:
+class _ChoiceRenderer:
     tail: ClassVar[int] = 0
 
-    def key(self, item: Way) -> str:
+    def key(self, item: FirstRunChoice) -> str:
         return item.name
 
-    def order(self, item: Way) -> int:
-        return list(Way).index(item)
+    def order(self, item: FirstRunChoice) -> int:
+        return list(FirstRunChoice).index(item)
 
-    def lines(self, item: Way, width: int, style: Styles) -> list[Content]:
+    def lines(self, item: FirstRunChoice, width: int, style: Styles) -> list[Content]:
         line = Content.assemble(
             (f"{item.value:<16}", style("list--strong")), (_SAYS[item], style("list--dim"))
         )
         return [line.truncate(width, ellipsis=True)]
 
 
-class FirstRun(Page[Way]):
+class FirstRunScreen(FormScreen[FirstRunChoice]):
     """Dismissed with the way that was chosen; with None only where one may go `back`."""
 
     HEADING = "Your account is a key on this machine."
@@ -61,11 +61,11 @@ class FirstRun(Page[Way]):
 
     def parts(self) -> Iterable[Widget]:
         yield prose("No host, cloud or app store can take it away.")
-        yield WindowedList(_WayLook(), gap=0, id="ways")
+        yield WindowedList(_ChoiceRenderer(), gap=0, id="ways")
 
     def on_mount(self) -> None:
-        ways: WindowedList[Way] = self.query_one("#ways", WindowedList)
-        ways.show(Fixed(list(Way), lambda way: way.name))
+        ways: WindowedList[FirstRunChoice] = self.query_one("#ways", WindowedList)
+        ways.show(FixedItems(list(FirstRunChoice), lambda way: way.name))
         ways.focus()
 
     def on_windowed_list_chosen(self, message: Chosen) -> None:

@@ -15,13 +15,13 @@ from textual.widgets import Input, Static
 from nostr_client.errors import NostrError
 from nostr_client.safe_text import safe_line
 from nostr_client.tui.keymap import Where, bindings
-from nostr_client.tui.screens.question import key_words
-from nostr_client.tui.widgets.writing import Line
+from nostr_client.tui.screens.dialogs import key_words
+from nostr_client.tui.widgets.inputs import LineInput
 
 T = TypeVar("T")
 
 
-class Page(Screen[T]):
+class FormScreen(Screen[T]):
     """A page with a title, its parts, a line for problems and one for keys.
 
     A subclass gives `TITLE`, `parts` and `go`; `busy` is true while work that `start` began runs,
@@ -91,7 +91,7 @@ def field(
     """A labelled input with the id `name`."""
     return Horizontal(
         Static(label, markup=False, classes="field-label"),
-        Line(value, password=hidden, placeholder=hint, id=name, compact=True),
+        LineInput(value, password=hidden, placeholder=hint, id=name, compact=True),
         classes="field",
         id=f"{name}-row",
     )

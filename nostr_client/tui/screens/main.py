@@ -19,18 +19,18 @@ from nostr_client.client import NostrClient
 from nostr_client.errors import NostrError
 from nostr_client.net.outcome import Outcome, in_words, outcome_of
 from nostr_client.social.views import Cursor, NoteView, SyncStatus
+from nostr_client.tui.app_messages import OpenThread, Say, Section
 from nostr_client.tui.keymap import Where, hints
-from nostr_client.tui.messages import OpenThread, Say, Section
-from nostr_client.tui.names import People
-from nostr_client.tui.note_renderer import NoteLook
-from nostr_client.tui.screens.accounts import AccountsPane
-from nostr_client.tui.screens.feed import FeedPane, hand_over
-from nostr_client.tui.screens.relays import RelaysPane
+from nostr_client.tui.names import NameCache
+from nostr_client.tui.note_renderer import NoteRenderer
+from nostr_client.tui.panes.accounts import AccountsPane
+from nostr_client.tui.panes.relays import RelaysPane
 from nostr_client.tui.screens.thread import ThreadPane
-from nostr_client.tui.widgets.lines import HintLine, Status, StatusLine
+from nostr_client.tui.widgets.feed import NoteFeed, hand_over
 from nostr_client.tui.widgets.list_messages import Highlighted
+from nostr_client.tui.widgets.navigation import NavigationRail
 from nostr_client.tui.widgets.note_list import NoteList
-from nostr_client.tui.widgets.rail import Rail
+from nostr_client.tui.widgets.status_line import HintLine, Status, StatusLine
 from nostr_client.tui.widgets.windowed_list import WindowedList
 
 WIDE = 100
@@ -59,8 +59,8 @@ class MainScreen(Screen[None]):
         self.own_relay_url = ""
         self.writes = False
         """A note was sent from here and has not come to the lists yet."""
-        self.people = People(client)
-        self.look = NoteLook(self.people.label)
+        self.people = NameCache(client)
+        self.renderer = NoteRenderer(self.people.label)
         self._accounts = accounts
         self._mentions: set[str] | None = None
         """The newest mentions of the last look."""
@@ -68,15 +68,18 @@ class MainScreen(Screen[None]):
         """Mentions written since this screen was opened, and not looked at yet."""
         self._began = time.time()
         self._status = StatusLine(id="status")
-        self._rails = (Rail(upright=False, id="tabs"), Rail(upright=True, id="rail"))
+        self._rails = (
+            NavigationRail(upright=False, id="tabs"),
+            NavigationRail(upright=True, id="rail"),
+        )
         self._switcher = ContentSwitcher(initial=Section.HOME.value, id="sections")
         self.feeds = self._make_feeds()
         self._relays = RelaysPane(id=Section.RELAYS.value)
         self._account_list = AccountsPane(id=Section.ACCOUNTS.value)
-        self.detail = ThreadPane(client, self.look, id="detail")
+        self.detail = ThreadPane(client, self.renderer, id="detail")
         self._hints = HintLine(hints(*_NOTE_KEYS), id="hints")
 
-    def _make_feeds(self) -> dict[Section, FeedPane]:
+    def _make_feeds(self) -> dict[Section, NoteFeed]:
         timeline, me = self.client.timeline, self.client.pubkey
 
         async def home(until: Cursor | None, limit: int) -> list[NoteView]:
@@ -94,7 +97,7 @@ class MainScreen(Screen[None]):
             (Section.NOTES, notes, "Nothing written yet. c writes."),
         )
         return {
-            section: FeedPane("", down, self.look, empty=empty, id=section.value)
+            section: NoteFeed("", down, self.renderer, empty=empty, id=section.value)
             for section, down, empty in parts
         }
 

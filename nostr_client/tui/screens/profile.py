@@ -17,11 +17,11 @@ from nostr_client.errors import NostrError
 from nostr_client.net.outcome import in_words
 from nostr_client.safe_text import safe_line, safe_text
 from nostr_client.social.views import Cursor, NoteView, Profile
+from nostr_client.tui.app_messages import Say
 from nostr_client.tui.keymap import Where, bindings, hints
-from nostr_client.tui.messages import Say
-from nostr_client.tui.note_renderer import NoteLook
-from nostr_client.tui.screens.feed import FeedPane
-from nostr_client.tui.widgets.lines import HintLine, show
+from nostr_client.tui.note_renderer import NoteRenderer
+from nostr_client.tui.widgets.feed import NoteFeed
+from nostr_client.tui.widgets.status_line import HintLine, show
 
 ABOUT_CHARACTERS = 600
 LOOK_EVERY = 2.0
@@ -50,10 +50,10 @@ class ProfileScreen(Screen[None]):
             self.profile = profile
             self.follow = follow
 
-    def __init__(self, client: NostrClient, look: NoteLook, pubkey: str) -> None:
+    def __init__(self, client: NostrClient, renderer: NoteRenderer, pubkey: str) -> None:
         super().__init__()
         self._client = client
-        self._look = look
+        self._renderer = renderer
         self._pubkey = pubkey
         self._profile = Profile(pubkey)
         self._followed = False
@@ -63,14 +63,14 @@ class ProfileScreen(Screen[None]):
     def compose(self) -> ComposeResult:
         yield Static("", markup=False, id="about")
         empty = "Nothing of theirs is here yet; it is looked for on relays."
-        yield FeedPane("notes", self._notes, self._look, empty=empty)
+        yield NoteFeed("notes", self._notes, self._renderer, empty=empty)
         yield HintLine(hints(Where.PROFILE, Where.LIST, Where.NOTE, Where.EVERYWHERE), id="hints")
 
     async def _notes(self, until: Cursor | None, limit: int) -> list[NoteView]:
         return await self._client.timeline.author(self._pubkey, until=until, limit=limit)
 
     def on_mount(self) -> None:
-        feed = self.query_one(FeedPane)
+        feed = self.query_one(NoteFeed)
         feed.open()
         feed.notes.focus()
         self.run_worker(self._load(), group="profile")
@@ -87,7 +87,7 @@ class ProfileScreen(Screen[None]):
         except NostrError as error:
             self.post_message(Say(str(error), "error"))
 
-    async def _look_around(self, feed: FeedPane) -> None:
+    async def _look_around(self, feed: NoteFeed) -> None:
         """Now and then: what has changed about the visible notes, and what they lack."""
         trouble = ""
         while True:

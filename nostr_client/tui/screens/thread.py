@@ -19,12 +19,12 @@ from nostr_client.protocol.filters import Filter
 from nostr_client.social.referenced_events import missing_from, reposted_by
 from nostr_client.social.views import NoteView, ThreadView
 from nostr_client.tasks import together
+from nostr_client.tui.app_messages import Say
 from nostr_client.tui.keymap import Where, hints
-from nostr_client.tui.messages import Say
-from nostr_client.tui.note_renderer import NoteLook, ThreadLook, copies_line, thread_rows
-from nostr_client.tui.widgets.lines import HintLine
+from nostr_client.tui.note_renderer import NoteRenderer, ThreadRenderer, copies_line, thread_rows
+from nostr_client.tui.widgets.items import FixedItems
 from nostr_client.tui.widgets.note_list import ThreadList
-from nostr_client.tui.widgets.source import Fixed
+from nostr_client.tui.widgets.status_line import HintLine
 
 LOAD_AFTER = 0.1
 """Seconds for which a note must stay selected before its thread is read."""
@@ -37,15 +37,15 @@ GATHER = 0.3
 class ThreadPane(Vertical):
     """One thread, read from the store, kept up to date; the copies of one's own notes below it."""
 
-    def __init__(self, client: NostrClient, look: NoteLook, id: str | None = None) -> None:
+    def __init__(self, client: NostrClient, renderer: NoteRenderer, id: str | None = None) -> None:
         super().__init__(id=id)
         self._client = client
-        self._look = ThreadLook(look)
+        self._renderer = ThreadRenderer(renderer)
         self._note: NoteView | None = None
         self._opened = False
         self._head = Static("", markup=False, classes="head")
         self._copies = Static("", markup=False, classes="foot")
-        self.notes = ThreadList(self._look, id="thread")
+        self.notes = ThreadList(self._renderer, id="thread")
 
     def compose(self) -> ComposeResult:
         yield self._head
@@ -62,7 +62,7 @@ class ThreadPane(Vertical):
         if note is None:
             self._note = None
             self.workers.cancel_group(self, "thread")
-            self.notes.renew(Fixed([], self._look.key))
+            self.notes.renew(FixedItems([], self._renderer.key))
             self._head.update("")
             self._copies.update("")
             return
@@ -114,7 +114,7 @@ class ThreadPane(Vertical):
     def _draw(self, thread: ThreadView, *, first: bool = False) -> None:
         if not self.is_mounted or self._note is None or _shown_id(self._note) != thread.focus:
             return
-        source = Fixed(thread_rows(thread), self._look.key)
+        source = FixedItems(thread_rows(thread), self._renderer.key)
         self.notes.renew(source, select=thread.focus if first else "")
         self._head.update(_summary(thread))
         focus = next((v for _, v in thread.items if v.event.id == thread.focus), None)
@@ -160,10 +160,10 @@ class ThreadScreen(Screen[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q", "dismiss", "Back", show=False)]
 
-    def __init__(self, client: NostrClient, look: NoteLook, note: NoteView) -> None:
+    def __init__(self, client: NostrClient, renderer: NoteRenderer, note: NoteView) -> None:
         super().__init__()
         self._first = note
-        self.pane = ThreadPane(client, look, id="pane")
+        self.pane = ThreadPane(client, renderer, id="pane")
 
     def compose(self) -> ComposeResult:
         yield self.pane

@@ -14,11 +14,11 @@ from nostr_client.accounts.account import Account, Accounts
 from nostr_client.errors import DecryptionFailed, NostrError
 from nostr_client.safe_text import safe_line
 from nostr_client.signing.signer import Signer
-from nostr_client.tui.screens.question import key_words
-from nostr_client.tui.widgets.writing import Line
+from nostr_client.tui.screens.dialogs import key_words
+from nostr_client.tui.widgets.inputs import LineInput
 
 
-class Unlock(ModalScreen[Signer | None]):
+class UnlockScreen(ModalScreen[Signer | None]):
     """Dismissed with the signer, or with None when the person goes on without it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "Read only", show=False)]
@@ -35,7 +35,7 @@ class Unlock(ModalScreen[Signer | None]):
             yield Static(title, markup=False, classes="card-title")
             text = "Its key rests encrypted on this machine. The password stays with you."
             yield Static(text, markup=False, classes="card-text")
-            yield Line(password=True, placeholder="password", id="password")
+            yield LineInput(password=True, placeholder="password", id="password")
             yield Static("", markup=False, id="problem", classes="problem")
             keys = (("enter", "unlock"), ("esc", "only read for now"))
             yield Static(key_words(keys), markup=False, classes="card-keys")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable
 from typing import Any, Generic, TypeVar
 
-from nostr_client.tui.widgets.window import Window
+from nostr_client.tui.widgets.item_window import ItemWindow
 
 MOST_WAITING = 500
 """Arrivals held back or counted at most; the source has the others."""
@@ -41,7 +41,7 @@ class Arrivals(Generic[T]):
         self.held.clear()
         self.unseen.clear()
 
-    def settle(self, window: Window[T], top: int, height: int, *, grow: bool) -> int:
+    def settle(self, window: ItemWindow[T], top: int, height: int, *, grow: bool) -> int:
         """Insert what can be inserted; returns by how many lines the view's `top` moves on.
 
         The view has `height` lines. With `grow`, a list that does not fill it takes everything.
@@ -54,7 +54,9 @@ class Arrivals(Generic[T]):
                 del self.held[key]
         return shift
 
-    def _insert(self, window: Window[T], item: T, top: int, height: int, grow: bool) -> int | None:
+    def _insert(
+        self, window: ItemWindow[T], item: T, top: int, height: int, grow: bool
+    ) -> int | None:
         """The lines by which the view must follow, or None when the item has to wait."""
         place = self._place(item, window.items)
         beyond_start = place == 0 and not window.at_start

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import ClassVar, TypeVar
 
 from nostr_client.social.views import NoteView
+from nostr_client.tui.app_messages import OpenProfile, OpenThread, React, Repost, Unfolded, Write
 from nostr_client.tui.keymap import Where, bindings
-from nostr_client.tui.messages import OpenProfile, OpenThread, React, Repost, Unfolded, Write
-from nostr_client.tui.note_renderer import STYLES, NoteLook, ThreadLook, ThreadRow
+from nostr_client.tui.note_renderer import STYLES, NoteRenderer, ThreadRenderer, ThreadRow
 from nostr_client.tui.widgets.list_messages import Chosen
 from nostr_client.tui.widgets.windowed_list import WindowedList
 
@@ -58,7 +58,7 @@ class _NoteActions(WindowedList[T]):
         self.unfolded.symmetric_difference_update({note.event.id})
         item = self.selected
         if item is not None:
-            self.redraw([self.look.key(item)])
+            self.redraw([self.renderer.key(item)])
         self.post_message(Unfolded())
 
     def _present(self) -> NoteView | None:
@@ -70,9 +70,9 @@ class _NoteActions(WindowedList[T]):
 class NoteList(_NoteActions[NoteView]):
     """A timeline."""
 
-    def __init__(self, look: NoteLook, id: str | None = None) -> None:
-        super().__init__(look, gap=1, id=id)
-        self._look = look
+    def __init__(self, renderer: NoteRenderer, id: str | None = None) -> None:
+        super().__init__(renderer, gap=1, id=id)
+        self._renderer = renderer
 
     @property
     def note(self) -> NoteView | None:
@@ -80,7 +80,7 @@ class NoteList(_NoteActions[NoteView]):
 
     @property
     def unfolded(self) -> set[str]:
-        return self._look.unfolded
+        return self._renderer.unfolded
 
     def on_windowed_list_chosen(self, message: Chosen) -> None:
         message.stop()
@@ -91,9 +91,9 @@ class NoteList(_NoteActions[NoteView]):
 class ThreadList(_NoteActions[ThreadRow]):
     """A thread as a tree."""
 
-    def __init__(self, look: ThreadLook, id: str | None = None) -> None:
-        super().__init__(look, gap=0, id=id)
-        self._look = look
+    def __init__(self, renderer: ThreadRenderer, id: str | None = None) -> None:
+        super().__init__(renderer, gap=0, id=id)
+        self._renderer = renderer
 
     @property
     def note(self) -> NoteView | None:
@@ -101,7 +101,7 @@ class ThreadList(_NoteActions[ThreadRow]):
 
     @property
     def unfolded(self) -> set[str]:
-        return self._look.notes.unfolded
+        return self._renderer.notes.unfolded
 
     def on_windowed_list_chosen(self, message: Chosen) -> None:
         message.stop()

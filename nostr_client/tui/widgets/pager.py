@@ -9,8 +9,8 @@ from __future__ import annotations
 from enum import Enum
 from typing import Generic, TypeVar
 
-from nostr_client.tui.widgets.source import Page, Source
-from nostr_client.tui.widgets.window import Window
+from nostr_client.tui.widgets.item_window import ItemWindow
+from nostr_client.tui.widgets.items import ItemPage, ItemSource
 
 PAGE = 60
 """Items read at once."""
@@ -22,7 +22,7 @@ MOST_HELD = 240
 T = TypeVar("T")
 
 
-class Part(Enum):
+class PagePosition(Enum):
     """Which page is asked for."""
 
     FIRST = "first"
@@ -33,84 +33,84 @@ class Part(Enum):
     @property
     def anew(self) -> bool:
         """Does it replace what is held?"""
-        return self in (Part.FIRST, Part.LAST)
+        return self in (PagePosition.FIRST, PagePosition.LAST)
 
 
 class Pager(Generic[T]):
     """Which pages are being read, and what becomes of them in `window`."""
 
-    def __init__(self, window: Window[T]) -> None:
-        self.source: Source[T] | None = None
+    def __init__(self, window: ItemWindow[T]) -> None:
+        self.source: ItemSource[T] | None = None
         self._window = window
         self._round = 0
-        self._reading: set[Part] = set()
+        self._reading: set[PagePosition] = set()
 
-    def restart(self, source: Source[T]) -> None:
+    def restart(self, source: ItemSource[T]) -> None:
         """Another source; what is still being read from the old one is thrown away."""
         self.source = source
         self._round += 1
         self._reading.clear()
 
-    def begin(self, part: Part) -> int | None:
+    def begin(self, position: PagePosition) -> int | None:
         """The number of this reading, or None when it is under way or there is no source."""
-        if self.source is None or (part in self._reading and not part.anew):
+        if self.source is None or (position in self._reading and not position.anew):
             return None
-        if part.anew:
+        if position.anew:
             self._round += 1
             self._reading.clear()
         elif not len(self._window):
             return None
-        self._reading.add(part)
+        self._reading.add(position)
         return self._round
 
-    async def read(self, part: Part, reading: int) -> Page[T] | None:
+    async def read(self, position: PagePosition, reading: int) -> ItemPage[T] | None:
         """The page, or None if the list was read anew meanwhile. Raises what the source raises."""
         source = self.source
         if source is None:
             return None
         try:
-            page = await self._page(source, part)
+            page = await self._page(source, position)
         finally:
             if reading == self._round:
-                self._reading.discard(part)
+                self._reading.discard(position)
         return page if reading == self._round else None
 
-    async def _page(self, source: Source[T], part: Part) -> Page[T]:
-        match part:
-            case Part.FIRST:
+    async def _page(self, source: ItemSource[T], position: PagePosition) -> ItemPage[T]:
+        match position:
+            case PagePosition.FIRST:
                 return await source.first(PAGE)
-            case Part.LAST:
+            case PagePosition.LAST:
                 return await source.last(PAGE)
-            case Part.AFTER:
+            case PagePosition.AFTER:
                 return await source.after(self._window.items[-1], PAGE)
-            case Part.BEFORE:
+            case PagePosition.BEFORE:
                 return await source.before(self._window.items[0], PAGE)
 
-    def take(self, part: Part, page: Page[T]) -> int:
+    def take(self, position: PagePosition, page: ItemPage[T]) -> int:
         """Put a page where it belongs; returns the lines added above what was held."""
         window, count = self._window, len(self._window)
-        match part:
-            case Part.FIRST:
+        match position:
+            case PagePosition.FIRST:
                 window.replace(page.items, at_start=True, at_end=not page.more)
-            case Part.LAST:
+            case PagePosition.LAST:
                 window.replace(page.items, at_start=not page.more, at_end=True)
-            case Part.AFTER:
+            case PagePosition.AFTER:
                 window.append(page.items, at_end=not page.more)
                 window.at_end |= len(window) == count
-            case Part.BEFORE:
+            case PagePosition.BEFORE:
                 added = window.prepend(page.items, at_start=not page.more)
                 window.at_start |= len(window) == count
                 return added
         return 0
 
-    def next_part(self, visible: range) -> Part | None:
+    def next_part(self, visible: range) -> PagePosition | None:
         """The page to read next, if the view comes near an edge that is not the end."""
-        if not len(self._window) or any(part.anew for part in self._reading):
+        if not len(self._window) or any(position.anew for position in self._reading):
             return None
         if not self._window.at_end and visible.stop + MARGIN >= len(self._window):
-            return Part.AFTER
+            return PagePosition.AFTER
         if not self._window.at_start and visible.start - MARGIN <= 0:
-            return Part.BEFORE
+            return PagePosition.BEFORE
         return None
 
     def trim(self, visible: range) -> int:

@@ -23,11 +23,11 @@ from textual.style import Style
 from nostr_client.errors import NostrError
 from nostr_client.tui.keymap import Where, bindings
 from nostr_client.tui.widgets.arrivals import Arrivals
-from nostr_client.tui.widgets.drawing import SELECTED, Drawing
+from nostr_client.tui.widgets.item_window import ItemWindow
+from nostr_client.tui.widgets.items import FixedItems, ItemPage, ItemRenderer, ItemSource
 from nostr_client.tui.widgets.list_messages import Chosen, Failed, Filled, Highlighted, Unseen
-from nostr_client.tui.widgets.pager import PAGE, Pager, Part
-from nostr_client.tui.widgets.source import Fixed, Look, Page, Source
-from nostr_client.tui.widgets.window import Window
+from nostr_client.tui.widgets.pager import PAGE, PagePosition, Pager
+from nostr_client.tui.widgets.render_cache import SELECTED, RenderCache
 
 T = TypeVar("T")
 
@@ -38,8 +38,8 @@ class WindowedList(ScrollView, Generic[T], can_focus=True):
     ALLOW_SELECT = False
     BINDINGS = bindings(Where.LIST)
     COMPONENT_CLASSES: ClassVar[set[str]] = {
-        f"list--{part}"
-        for part in (
+        f"list--{name}"
+        for name in (
             *("selected", "mark", "mark-blurred"),
             *("strong", "dim", "good", "warn", "bad"),
         )
@@ -50,16 +50,21 @@ class WindowedList(ScrollView, Generic[T], can_focus=True):
     """
 
     def __init__(
-        self, look: Look[T], *, gap: int = 1, id: str | None = None, classes: str | None = None
+        self,
+        renderer: ItemRenderer[T],
+        *,
+        gap: int = 1,
+        id: str | None = None,
+        classes: str | None = None,
     ) -> None:
         super().__init__(id=id, classes=classes)
-        self.look = look
-        self._drawing = Drawing(look, gap)
-        self._window: Window[T] = Window(
-            look.key, lambda item: self._drawing.height(item, self._style)
+        self.renderer = renderer
+        self._cache = RenderCache(renderer, gap)
+        self._window: ItemWindow[T] = ItemWindow(
+            renderer.key, lambda item: self._cache.height(item, self._style)
         )
         self._pager = Pager(self._window)
-        self._arrivals: Arrivals[T] = Arrivals(look.key, look.order)
+        self._arrivals: Arrivals[T] = Arrivals(renderer.key, renderer.order)
         self._styles: dict[str, Style] = {}
         self._selected = ""
         self._touched = False
@@ -93,14 +98,14 @@ class WindowedList(ScrollView, Generic[T], can_focus=True):
         span = self._visible()
         return self._window.items[span.start : span.stop]
 
-    def show(self, source: Source[T], *, select: str = "") -> None:
+    def show(self, source: ItemSource[T], *, select: str = "") -> None:
         """Read a source from its top; `select` is the key to select if the first page has it."""
         self._pager.source = source
         self._touched = False
         self._selected = select
-        self._read(Part.FIRST)
+        self._read(PagePosition.FIRST)
 
-    def renew(self, source: Fixed[T], *, select: str = "") -> None:
+    def renew(self, source: FixedItems[T], *, select: str = "") -> None:
         """The same list in a new state: what is being read stays where it is.
 
         With `select` another list instead, read from the item of that key on.
@@ -109,7 +114,7 @@ class WindowedList(ScrollView, Generic[T], can_focus=True):
         key = select or (anchor[0] if anchor else self._selected)
         items, at_start, at_end = source.around(key, PAGE)
         self._pager.restart(source)
-        self._drawing.forget_all()
+        self._cache.forget_all()
         self._window.replace(items, at_start=at_start, at_end=at_end)
         self._return_to((select, 0) if select else anchor)
         index = self._window.index_of(select or self._selected)
@@ -121,7 +126,7 @@ class WindowedList(ScrollView, Generic[T], can_focus=True):
         """New items, in any order; those held already are taken as their new state."""
         empty = not len(self._window)
         for item in items:
-            if self.look.key(item) in self._window:
+            if self.renderer.key(item) in self._window:
                 self.update(item)
             else:
                 self._arrivals.add(item)
@@ -133,11 +138,11 @@ class WindowedList(ScrollView, Generic[T], can_focus=True):
 
     def update(self, item: T) -> None:
         """A new state of an item; without effect when it is not held."""
-        key = self.look.key(item)
+        key = self.renderer.key(item)
         index = self._window.index_of(key)
         if index is None:
             return
-        self._drawing.forget([key])
+        self._cache.forget([key])
         above = self._window.top(index + 1) <= self.scroll_offset.y
         grown = self._window.update(item)
         self._resized(grown if above else 0)
@@ -149,46 +154,46 @@ class WindowedList(ScrollView, Generic[T], can_focus=True):
         anchor = self._anchor()
         if keys is None:
             self._pager.shrink(self._visible())
-            self._drawing.forget_all()
+            self._cache.forget_all()
         else:
-            self._drawing.forget(keys)
+            self._cache.forget(keys)
         self._window.remeasure()
         self._return_to(anchor)
 
     def repaint(self) -> None:
         """Say anew what changes with time; nothing changes its height by that."""
-        self._drawing.forget_colours()
+        self._cache.forget_colours()
         self.refresh()
 
     # Reading
 
-    def _read(self, part: Part) -> None:
-        reading = self._pager.begin(part)
+    def _read(self, position: PagePosition) -> None:
+        reading = self._pager.begin(position)
         if reading is not None:
-            self.run_worker(self._turn_page(part, reading), group=part.value)
+            self.run_worker(self._turn_page(position, reading), group=position.value)
 
-    async def _turn_page(self, part: Part, reading: int) -> None:
+    async def _turn_page(self, position: PagePosition, reading: int) -> None:
         try:
-            page = await self._pager.read(part, reading)
+            page = await self._pager.read(position, reading)
         except NostrError as error:
             self._pager.give_up()
             self.post_message(Failed(self, error))
             return
         if page is not None and self.is_mounted:
-            self._take(part, page)
+            self._take(position, page)
 
-    def _take(self, part: Part, page: Page[T]) -> None:
-        if part.anew:
-            self._drawing.forget_all()
-        if part is Part.FIRST:
+    def _take(self, position: PagePosition, page: ItemPage[T]) -> None:
+        if position.anew:
+            self._cache.forget_all()
+        if position is PagePosition.FIRST:
             self._arrivals.clear()
-        added = self._pager.take(part, page)
+        added = self._pager.take(position, page)
         self._resized(added)
         self._trim()
-        if part is Part.LAST:
+        if position is PagePosition.LAST:
             self._scroll(self._window.lines)
             self._select(len(self._window) - 1)
-        elif part is Part.FIRST:
+        elif position is PagePosition.FIRST:
             found = None if self._touched else self._window.index_of(self._selected)
             self._scroll(0)
             self._select(found or 0)
@@ -198,15 +203,15 @@ class WindowedList(ScrollView, Generic[T], can_focus=True):
             self.post_message(Filled(self, not page.items))
 
     def _read_on(self) -> None:
-        part = self._pager.next_part(self._visible())
-        if part is not None:
-            self._read(part)
+        position = self._pager.next_part(self._visible())
+        if position is not None:
+            self._read(position)
 
     def _trim(self) -> None:
         dropped = self._pager.trim(self._visible())
         if len(self._window) and dropped:
             self._resized(-dropped)
-        self._drawing.keep_only(self.look.key(item) for item in self._window.items)
+        self._cache.keep_only(self.renderer.key(item) for item in self._window.items)
 
     def _settle(self) -> None:
         grow = not self._touched
@@ -217,7 +222,7 @@ class WindowedList(ScrollView, Generic[T], can_focus=True):
         self._trim()
 
     def _tell_unseen(self) -> None:
-        self._arrivals.seen(self.look.key(item) for item in self.in_view)
+        self._arrivals.seen(self.renderer.key(item) for item in self.in_view)
         self.post_message(Unseen(self, len(self._arrivals.unseen)))
 
     # Layout
@@ -245,7 +250,7 @@ class WindowedList(ScrollView, Generic[T], can_focus=True):
         if self.scroll_offset.y >= self._window.lines:
             return None
         index, offset = self._window.at(self.scroll_offset.y)
-        return self.look.key(self._window.items[index]), offset
+        return self.renderer.key(self._window.items[index]), offset
 
     def _return_to(self, anchor: tuple[str, int] | None) -> None:
         self._resized(0)
@@ -256,7 +261,7 @@ class WindowedList(ScrollView, Generic[T], can_focus=True):
     def _resized(self, shift: int) -> None:
         """Tell Textual the new height; `shift` lines came or went above the view."""
         target = self.scroll_offset.y + shift
-        self.virtual_size = Size(self._drawing.width, self._window.lines)
+        self.virtual_size = Size(self._cache.width, self._window.lines)
         if shift:
             self._scroll(target)
         self.refresh()
@@ -267,8 +272,8 @@ class WindowedList(ScrollView, Generic[T], can_focus=True):
 
     def on_resize(self, event: events.Resize) -> None:
         width = self.scrollable_content_region.width
-        if width != self._drawing.width:
-            self._drawing.width = width
+        if width != self._cache.width:
+            self._cache.width = width
             self.redraw()
         self._settle()
         self._tell_unseen()
@@ -276,7 +281,7 @@ class WindowedList(ScrollView, Generic[T], can_focus=True):
     def notify_style_update(self) -> None:
         super().notify_style_update()
         self._styles.clear()
-        self._drawing.forget_colours()
+        self._cache.forget_colours()
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         super().watch_scroll_y(old_value, new_value)
@@ -294,12 +299,12 @@ class WindowedList(ScrollView, Generic[T], can_focus=True):
             index, offset = self._window.at(line)
             item = self._window.items[index]
             mark = ""
-            if self.look.key(item) == self._selected:
+            if self.renderer.key(item) == self._selected:
                 mark = "list--mark" if self.has_focus else "list--mark-blurred"
-            strips = self._drawing.strips(item, self.visual_style, self._style, mark)
+            strips = self._cache.strips(item, self.visual_style, self._style, mark)
             if offset < len(strips):
                 return strips[offset]
-        return self._drawing.blank(self.visual_style)
+        return self._cache.blank(self.visual_style)
 
     # Moving
 
@@ -309,7 +314,7 @@ class WindowedList(ScrollView, Generic[T], can_focus=True):
             self.post_message(Highlighted(self, None))
             return
         item = self._window.items[max(0, min(index, len(self._window) - 1))]
-        self._selected = self.look.key(item)
+        self._selected = self.renderer.key(item)
         self.refresh()
         self.post_message(Highlighted(self, item))
 
@@ -371,7 +376,7 @@ class WindowedList(ScrollView, Generic[T], can_focus=True):
         """To the top, with all that arrived."""
         self._touched = True
         if not self._window.at_start or self._arrivals.held:
-            self._read(Part.FIRST)
+            self._read(PagePosition.FIRST)
             return
         self._scroll(0)
         self._select(0)
@@ -381,7 +386,7 @@ class WindowedList(ScrollView, Generic[T], can_focus=True):
     def action_oldest(self) -> None:
         self._touched = True
         if not self._window.at_end:
-            self._read(Part.LAST)
+            self._read(PagePosition.LAST)
             return
         self._scroll(self._window.lines)
         self._select(len(self._window) - 1)
@@ -398,7 +403,7 @@ class WindowedList(ScrollView, Generic[T], can_focus=True):
             return
         self._touched = True
         index = self._window.at(line)[0]
-        if self.look.key(self._window.items[index]) == self._selected:
+        if self.renderer.key(self._window.items[index]) == self._selected:
             self.action_choose()
         else:
             self._select(index)

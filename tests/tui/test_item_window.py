@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nostr_client.tui.widgets.arrivals import MOST_WAITING, Arrivals
-from nostr_client.tui.widgets.window import Window
+from nostr_client.tui.widgets.item_window import ItemWindow
 from tests.tui.lists import Row, row
 
 
@@ -18,13 +18,13 @@ def order(item: Row) -> int:
     return -item.number
 
 
-def window_of(rows: list[Row], *, at_start: bool = True, at_end: bool = True) -> Window[Row]:
-    window: Window[Row] = Window(key, lambda item: item.height)
+def window_of(rows: list[Row], *, at_start: bool = True, at_end: bool = True) -> ItemWindow[Row]:
+    window: ItemWindow[Row] = ItemWindow(key, lambda item: item.height)
     window.replace(rows, at_start=at_start, at_end=at_end)
     return window
 
 
-def lines_of(window: Window[Row], top: int, height: int) -> list[tuple[int, int]]:
+def lines_of(window: ItemWindow[Row], top: int, height: int) -> list[tuple[int, int]]:
     """What stands on each line of a view: the item and how far into it."""
     shown = []
     for line in range(top, min(top + height, window.lines)):

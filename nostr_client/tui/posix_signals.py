@@ -24,7 +24,7 @@ END_LIMIT = 8.0
 
 
 @contextlib.contextmanager
-def heeding(leave: Callable[[int], None]) -> Iterator[None]:
+def exit_signals(leave: Callable[[int], None]) -> Iterator[None]:
     """Call `leave` on the loop with the number of each signal that comes, until the block ends.
 
     A signal that is ignored already (as under nohup) stays ignored. For the main thread.
@@ -50,13 +50,13 @@ def heeding(leave: Callable[[int], None]) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def forgiving(driver: type[Driver]) -> type[Driver]:
+def tolerant_driver(driver: type[Driver]) -> type[Driver]:
     """A driver that drops what it would write to a terminal that is gone."""
 
-    class Forgiving(driver):  # type: ignore[misc,valid-type]
+    class TolerantDriver(driver):  # type: ignore[misc,valid-type]
         def write(self, data: str) -> None:
             writer = getattr(self, "_writer_thread", None)
             if writer is None or writer.is_alive():
                 super().write(data)
 
-    return Forgiving
+    return TolerantDriver

@@ -13,7 +13,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from nostr_client.tui.keymap import Where, keys_of
-from nostr_client.tui.widgets.writing import Line
+from nostr_client.tui.widgets.inputs import LineInput
 
 OWN_RELAY: Final = (
     "“own relay” in the status line is a relay on this machine, for your programs alone: whatever "
@@ -23,7 +23,7 @@ OWN_RELAY: Final = (
 )
 
 
-class Question(ModalScreen[bool]):
+class ConfirmDialog(ModalScreen[bool]):
     """Asks before it happens: `y` does it, `n` or esc does not; enter does nothing by mistake.
 
     With `word` the person types that word instead, for what is lost for good. `question` and
@@ -48,7 +48,7 @@ class Question(ModalScreen[bool]):
             if self._detail:
                 yield Static(self._detail, markup=False, classes="card-text")
             if self._word:
-                yield Line(placeholder=f"type: {self._word}", id="word")
+                yield LineInput(placeholder=f"type: {self._word}", id="word")
                 keys = (("enter", self._yes), ("esc", "no"))
             else:
                 keys = (("y", self._yes), ("n", "no"))
@@ -64,7 +64,7 @@ class Question(ModalScreen[bool]):
             self.dismiss(True)
 
 
-class Leave(Question):
+class QuitDialog(ConfirmDialog):
     """Asks before the client ends; ctrl+c once more does not mean to be asked again."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+c", "answer(True)", "Leave", show=False)]
@@ -73,7 +73,7 @@ class Leave(Question):
         super().__init__("Leave nostr-client?", "Drafts are kept.", yes="leave")
 
 
-class Ask(ModalScreen[str]):
+class PromptDialog(ModalScreen[str]):
     """Asks for one line of text; dismissed with it, or with None."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", "No", show=False)]
@@ -87,7 +87,7 @@ class Ask(ModalScreen[str]):
     def compose(self) -> ComposeResult:
         with Vertical(classes="card"):
             yield Static(self._question, markup=False, classes="card-title")
-            yield Line(placeholder=self._hint, id="line")
+            yield LineInput(placeholder=self._hint, id="line")
             keys = (("enter", self._yes), ("esc", "back"))
             yield Static(key_words(keys), markup=False, classes="card-keys")
 
@@ -96,7 +96,7 @@ class Ask(ModalScreen[str]):
         self.dismiss(event.value.strip() or None)
 
 
-class Help(ModalScreen[None]):
+class HelpScreen(ModalScreen[None]):
     """Every key, from the one keymap; what works on the screen below comes first."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

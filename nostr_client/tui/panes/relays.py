@@ -14,8 +14,8 @@ from textual.widgets import Static
 from nostr_client.safe_text import safe_line
 from nostr_client.social.views import RelayRow
 from nostr_client.tui.keymap import Where, bindings
-from nostr_client.tui.times import latency
-from nostr_client.tui.widgets.source import Fixed, Styles
+from nostr_client.tui.time_format import latency
+from nostr_client.tui.widgets.items import FixedItems, Styles
 from nostr_client.tui.widgets.windowed_list import WindowedList
 
 _STATES = {
@@ -28,7 +28,7 @@ _STATES = {
 }
 
 
-class RelayLook:
+class RelayRenderer:
     """A relay on one line, and its last word on another."""
 
     tail: ClassVar[int] = 0
@@ -115,10 +115,10 @@ class RelaysPane(Vertical):
 
     def __init__(self, id: str | None = None) -> None:
         super().__init__(id=id)
-        self._look = RelayLook()
+        self._renderer = RelayRenderer()
         self._rows: list[RelayRow] = []
         self._foot = Static("", markup=False, classes="foot")
-        self.relays = RelayList(self._look, gap=0)
+        self.relays = RelayList(self._renderer, gap=0)
 
     def compose(self) -> ComposeResult:
         yield Static("", markup=False, classes="head")
@@ -136,7 +136,7 @@ class RelaysPane(Vertical):
                 if old != new:
                     self.relays.update(new)
         else:
-            self.relays.renew(Fixed(rows, self._look.key))
+            self.relays.renew(FixedItems(rows, self._renderer.key))
         self._foot.update(_foot(rows))
 
 

@@ -32,7 +32,7 @@ HOPS: Final = 3
 """Times that a message may set off another one: key, its action's message, and that one's."""
 
 
-class InputOrder:
+class InputQueue:
     """Holds an app's keys and pastes back until their turn comes.
 
     `run` is its one task. A screen may have `takes_keys`, an asyncio.Event: until it is set, keys

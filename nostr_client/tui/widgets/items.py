@@ -16,30 +16,30 @@ Styles = Callable[[str], Style]
 
 
 @dataclass(frozen=True, slots=True)
-class Page(Generic[T]):
+class ItemPage(Generic[T]):
     """Consecutive items in display order; `more`: others lie beyond, in the direction asked."""
 
     items: Sequence[T]
     more: bool
 
 
-class Source(Protocol[T]):
+class ItemSource(Protocol[T]):
     """Where a list reads from. Every page is in display order, at most `limit` long."""
 
-    async def first(self, limit: int) -> Page[T]:
+    async def first(self, limit: int) -> ItemPage[T]:
         """The top of the list."""
 
-    async def last(self, limit: int) -> Page[T]:
+    async def last(self, limit: int) -> ItemPage[T]:
         """The end of the list."""
 
-    async def after(self, item: T, limit: int) -> Page[T]:
+    async def after(self, item: T, limit: int) -> ItemPage[T]:
         """What follows right below `item`."""
 
-    async def before(self, item: T, limit: int) -> Page[T]:
+    async def before(self, item: T, limit: int) -> ItemPage[T]:
         """What stands right above `item`."""
 
 
-class Look(Protocol[T_contra]):
+class ItemRenderer(Protocol[T_contra]):
     """How items look, what they are called and what they are sorted by."""
 
     tail: ClassVar[int]
@@ -55,7 +55,7 @@ class Look(Protocol[T_contra]):
         """Its lines, at least one, each at most `width` cells wide."""
 
 
-class Fixed(Generic[T]):
+class FixedItems(Generic[T]):
     """A source of what is in memory already: a thread, the relays, the accounts."""
 
     def __init__(self, items: Sequence[T], key: Callable[[T], str]) -> None:
@@ -72,18 +72,18 @@ class Fixed(Generic[T]):
         start, stop = max(place - reach, 0), place + reach
         return self._items[start:stop], start == 0, stop >= len(self._items)
 
-    async def first(self, limit: int) -> Page[T]:
-        return Page(self._items[:limit], len(self._items) > limit)
+    async def first(self, limit: int) -> ItemPage[T]:
+        return ItemPage(self._items[:limit], len(self._items) > limit)
 
-    async def last(self, limit: int) -> Page[T]:
+    async def last(self, limit: int) -> ItemPage[T]:
         start = max(len(self._items) - limit, 0)
-        return Page(self._items[start:], start > 0)
+        return ItemPage(self._items[start:], start > 0)
 
-    async def after(self, item: T, limit: int) -> Page[T]:
+    async def after(self, item: T, limit: int) -> ItemPage[T]:
         start = self._place[self._key(item)] + 1
-        return Page(self._items[start : start + limit], len(self._items) > start + limit)
+        return ItemPage(self._items[start : start + limit], len(self._items) > start + limit)
 
-    async def before(self, item: T, limit: int) -> Page[T]:
+    async def before(self, item: T, limit: int) -> ItemPage[T]:
         stop = self._place[self._key(item)]
         start = max(stop - limit, 0)
-        return Page(self._items[start:stop], start > 0)
+        return ItemPage(self._items[start:stop], start > 0)

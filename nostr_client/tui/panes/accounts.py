@@ -15,7 +15,7 @@ from nostr_client.accounts.account import Account
 from nostr_client.accounts.keyfiles import Protection
 from nostr_client.safe_text import safe_line
 from nostr_client.tui.keymap import Where, bindings
-from nostr_client.tui.widgets.source import Fixed, Styles
+from nostr_client.tui.widgets.items import FixedItems, Styles
 from nostr_client.tui.widgets.windowed_list import WindowedList
 
 _KEPT = {
@@ -25,7 +25,7 @@ _KEPT = {
 }
 
 
-class AccountLook:
+class AccountRenderer:
     """An account: its name, how its key is kept, its npub."""
 
     tail: ClassVar[int] = 0
@@ -84,8 +84,8 @@ class AccountsPane(Vertical):
 
     def __init__(self, id: str | None = None) -> None:
         super().__init__(id=id)
-        self._look = AccountLook()
-        self.accounts = AccountList(self._look, gap=1)
+        self._renderer = AccountRenderer()
+        self.accounts = AccountList(self._renderer, gap=1)
 
     def compose(self) -> ComposeResult:
         yield Static("accounts · enter uses one", markup=False, classes="head")
@@ -94,4 +94,4 @@ class AccountsPane(Vertical):
         yield Static(text, markup=False, classes="foot")
 
     def show(self, accounts: list[Account]) -> None:
-        self.accounts.renew(Fixed(accounts, self._look.key))
+        self.accounts.renew(FixedItems(accounts, self._renderer.key))

@@ -19,7 +19,7 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
-class Window(Generic[T]):
+class ItemWindow(Generic[T]):
     """Consecutive items of a list, with the lines that they take.
 
     `key` names an item for good; `height` gives its lines, at least 1, at the current width.

@@ -15,11 +15,11 @@ from textual.widgets import Static
 from nostr_client.errors import NostrError
 from nostr_client.net.relay_check import CheckStep
 from nostr_client.safe_text import safe_line
-from nostr_client.tui.screens.question import key_words
-from nostr_client.tui.times import latency
+from nostr_client.tui.screens.dialogs import key_words
+from nostr_client.tui.time_format import latency
 
 
-class Check(ModalScreen[None]):
+class RelayCheckScreen(ModalScreen[None]):
     """Shows the steps of a check while it runs; closing it ends the check."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -78,7 +78,7 @@ class Sending:
         return text
 
 
-class Meter(Static):
+class SendProgress(Static):
     """Shows a `Sending`; `refresh_from` after each change."""
 
     def __init__(self, id: str | None = None) -> None:

@@ -7,10 +7,10 @@ from textual.content import Content
 from textual.reactive import reactive
 from textual.widgets import Static
 
-from nostr_client.tui.messages import GoTo, Section
+from nostr_client.tui.app_messages import GoTo, Section
 
 
-class Rail(Static):
+class NavigationRail(Static):
     """Says where one is, and takes one elsewhere by a click. `marks`: a few cells for a section."""
 
     here: reactive[Section] = reactive(Section.HOME)
@@ -19,7 +19,7 @@ class Rail(Static):
 
     def __init__(self, *, upright: bool, id: str | None = None) -> None:
         super().__init__(markup=False, id=id)
-        self.set_reactive(Rail.upright, upright)
+        self.set_reactive(NavigationRail.upright, upright)
 
     def render(self) -> Content:
         return Content("\n" if self.upright else "").join(self._cells())

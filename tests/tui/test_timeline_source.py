@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from nostr_client.protocol.event import Event
 from nostr_client.social.views import Cursor, NoteView, Profile
-from nostr_client.tui.feeds import Timelines
+from nostr_client.tui.timeline_source import TimelineSource
 
 NOW = 1_700_000_000
 
@@ -35,8 +35,8 @@ class Memory:
         return [v for v in self.views if v.entry.order > (-at, last)][:limit]
 
 
-def source(memory: Memory) -> Timelines:
-    return Timelines(memory.down, clock=lambda: NOW)
+def source(memory: Memory) -> TimelineSource:
+    return TimelineSource(memory.down, clock=lambda: NOW)
 
 
 async def downwards(memory: Memory, limit: int) -> list[NoteView]:

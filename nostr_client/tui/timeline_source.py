@@ -14,7 +14,7 @@ from typing import Final
 
 from nostr_client.social.timeline import MAX_AHEAD
 from nostr_client.social.views import Cursor, NoteView
-from nostr_client.tui.widgets.source import Page
+from nostr_client.tui.widgets.items import ItemPage
 
 ReadDown = Callable[[Cursor | None, int], Awaitable[list[NoteView]]]
 """At most `int` entries after a cursor (None: from the newest), newest first."""
@@ -25,7 +25,7 @@ MOST_LOOKS: Final = 48
 """Looks that a search may take; halving the whole of time takes 32."""
 
 
-class Timelines:
+class TimelineSource:
     """A source over one timeline, read by `down`."""
 
     def __init__(self, down: ReadDown, clock: Callable[[], float] = time.time) -> None:
@@ -33,15 +33,15 @@ class Timelines:
         self._clock = clock
         self._step = FIRST_STEP
 
-    async def first(self, limit: int) -> Page[NoteView]:
+    async def first(self, limit: int) -> ItemPage[NoteView]:
         views = await self._down(None, limit)
-        return Page(views, len(views) >= limit)
+        return ItemPage(views, len(views) >= limit)
 
-    async def after(self, item: NoteView, limit: int) -> Page[NoteView]:
+    async def after(self, item: NoteView, limit: int) -> ItemPage[NoteView]:
         views = await self._down(item.cursor, limit)
-        return Page(views, len(views) >= limit)
+        return ItemPage(views, len(views) >= limit)
 
-    async def before(self, item: NoteView, limit: int) -> Page[NoteView]:
+    async def before(self, item: NoteView, limit: int) -> ItemPage[NoteView]:
         """Search the moment above `item` from which a page reaches down to it."""
         newest = int(self._clock()) + MAX_AHEAD
         low, high = item.at, 0
@@ -54,32 +54,32 @@ class Timelines:
                 high = moment
             elif moment == newest or len(above) >= limit // 4:
                 self._step = max(moment - item.at, 1)
-                return Page(above, moment < newest)
+                return ItemPage(above, moment < newest)
             else:
                 low = moment
                 step *= 4
             if high and high - low <= 1:
                 break
-        return Page(await self._crowd((high or newest, ""), item, limit), True)
+        return ItemPage(await self._crowd((high or newest, ""), item, limit), True)
 
-    async def last(self, limit: int) -> Page[NoteView]:
+    async def last(self, limit: int) -> ItemPage[NoteView]:
         """Search the moment from which less than a page is left."""
         low, high = 0, int(self._clock()) + MAX_AHEAD
         views = await self._down(None, limit)
         if len(views) < limit:
-            return Page(views, False)
+            return ItemPage(views, False)
         for _ in range(MOST_LOOKS):
             moment = (low + high) // 2
             views = await self._down((moment, ""), limit)
             if len(views) >= limit:
                 high = moment
             elif len(views) >= limit // 4:
-                return Page(views, True)
+                return ItemPage(views, True)
             else:
                 low = moment
             if high - low <= 1:
                 break
-        return Page(await self._crowd((high, ""), None, limit), True)
+        return ItemPage(await self._crowd((high, ""), None, limit), True)
 
     async def _crowd(self, cursor: Cursor, until: NoteView | None, limit: int) -> list[NoteView]:
         """The last `limit` entries above `until` (None: of all), where one second holds many."""

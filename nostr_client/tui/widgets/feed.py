@@ -14,9 +14,9 @@ from nostr_client.client import NostrClient
 from nostr_client.errors import NostrError
 from nostr_client.social.referenced_events import missing_from
 from nostr_client.social.views import NoteView
-from nostr_client.tui.feeds import ReadDown, Timelines
-from nostr_client.tui.messages import Say
-from nostr_client.tui.note_renderer import NoteLook
+from nostr_client.tui.app_messages import Say
+from nostr_client.tui.note_renderer import NoteRenderer
+from nostr_client.tui.timeline_source import ReadDown, TimelineSource
 from nostr_client.tui.widgets.list_messages import Failed, Filled, Unseen
 from nostr_client.tui.widgets.note_list import NoteList
 
@@ -27,11 +27,17 @@ GATHER = 0.1
 MOST_REFRESHED = 60
 
 
-class FeedPane(Vertical):
+class NoteFeed(Vertical):
     """One timeline, read by `down`; what arrives is handed in by `arrive`."""
 
     def __init__(
-        self, title: str, down: ReadDown, look: NoteLook, *, empty: str, id: str | None = None
+        self,
+        title: str,
+        down: ReadDown,
+        renderer: NoteRenderer,
+        *,
+        empty: str,
+        id: str | None = None,
     ) -> None:
         """`empty`: what to say when there is nothing to show."""
         super().__init__(id=id)
@@ -44,7 +50,7 @@ class FeedPane(Vertical):
         self._stale = False
         self._head = Static(title, markup=False, classes="head")
         self._nothing = Static(empty, markup=False, classes="empty")
-        self.notes = NoteList(look)
+        self.notes = NoteList(renderer)
 
     def compose(self) -> ComposeResult:
         yield self._head
@@ -58,7 +64,7 @@ class FeedPane(Vertical):
         """The pane is in front: read its list, if that was not done yet."""
         if not self._opened:
             self._opened = True
-            self.notes.show(Timelines(self._down))
+            self.notes.show(TimelineSource(self._down))
         elif self._stale:
             self.notes.redraw()
         self._stale = False

@@ -13,13 +13,13 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from nostr_client.protocol.filters import Filter
-from nostr_client.tui import drafts, input_order
-from nostr_client.tui.client_app import NostrApp
-from nostr_client.tui.drafts import Draft, DraftKeeper
-from nostr_client.tui.screens.compose import Compose
-from nostr_client.tui.screens.first_relays import FirstRelays, Offer, Probed
+from nostr_client.tui import drafts, input_queue
+from nostr_client.tui.app import NostrApp
+from nostr_client.tui.drafts import DraftFile, DraftSaver
+from nostr_client.tui.screens.compose import ComposeScreen
+from nostr_client.tui.screens.first_relays import FirstRelaysScreen, ProbeResult, RelayOffer
+from nostr_client.tui.screens.key_setup import CreateKeyScreen, ImportKeyScreen, KeyCreatedScreen
 from nostr_client.tui.screens.main import MainScreen
-from nostr_client.tui.screens.own_key import HaveKey, KeyMade, NewHere
 from tests.conftest import StartRelay
 from tests.tui.world import NARROW, PASSWORD, World, burst, paste, sees, told, until
 
@@ -46,7 +46,7 @@ async def test_what_is_typed_just_before_ctrl_s_is_in_the_note(world: World) -> 
     async with world.at_home() as (app, pilot):
         for number in range(2):
             await pilot.press("c")
-            await until(lambda: isinstance(app.screen, Compose))
+            await until(lambda: isinstance(app.screen, ComposeScreen))
             burst(app, f"{number} {FOX}\x13")
             await sees(app, "Kept here.")
             await pilot.press("escape")
@@ -58,7 +58,7 @@ async def test_text_before_the_composer_is_open_and_keys_after_it(world: World) 
     await world.account()
     async with world.at_home() as (app, _):
         burst(app, f"c{FOX}\n\nlast\x13\x1bcsecond thought\x1b")
-        draft = Draft(world.where, world.pubkey("ana"), drafts.NEW_NOTE)
+        draft = DraftFile(world.where, world.pubkey("ana"), drafts.NEW_NOTE)
         await until(lambda: draft.read() == "second thought" and app.screen is app.main)
         await published(app, [f"{FOX}\n\nlast"])
         burst(app, "c, and a third\x13")
@@ -82,7 +82,7 @@ async def test_quitting_keeps_what_was_typed_last(world: World) -> None:
     async with world.at_home() as (app, _):
         burst(app, f"c{FOX}\x11")
         await until(lambda: not app.is_running)
-    assert Draft(world.where, world.pubkey("ana"), drafts.NEW_NOTE).read() == FOX
+    assert DraftFile(world.where, world.pubkey("ana"), drafts.NEW_NOTE).read() == FOX
 
 
 async def test_a_form_filled_in_one_go(world: World) -> None:
@@ -90,9 +90,9 @@ async def test_a_form_filled_in_one_go(world: World) -> None:
     async with world.app() as (app, _):
         await sees(app, "New here")
         burst(app, "\n")
-        await until(lambda: isinstance(app.screen, NewHere))
+        await until(lambda: isinstance(app.screen, CreateKeyScreen))
         burst(app, "ana\tlong enough 1\tlong enough 1\n")
-        await until(lambda: isinstance(app.screen, KeyMade))
+        await until(lambda: isinstance(app.screen, KeyCreatedScreen))
     account = world.accounts.current()
     assert account is not None
     assert account.name == "ana"
@@ -128,16 +128,16 @@ async def test_what_hangs_does_not_hold_keys_back_for_ever(
 ) -> None:
     """A composer whose draft never comes can be left all the same."""
 
-    async def never(keeper: DraftKeeper) -> str:
+    async def never(keeper: DraftSaver) -> str:
         await asyncio.Event().wait()
         return ""
 
-    monkeypatch.setattr(DraftKeeper, "load", never)
-    monkeypatch.setattr(input_order, "SETTLE_LIMIT", 0.05)
+    monkeypatch.setattr(DraftSaver, "load", never)
+    monkeypatch.setattr(input_queue, "SETTLE_LIMIT", 0.05)
     await world.account()
     async with world.at_home() as (app, _):
         burst(app, "c")
-        await until(lambda: isinstance(app.screen, Compose))
+        await until(lambda: isinstance(app.screen, ComposeScreen))
         burst(app, "\x1b")
         await until(lambda: isinstance(app.screen, MainScreen))
 
@@ -151,7 +151,7 @@ async def _at(world: World, keys: str, field: str) -> AsyncIterator[tuple[NostrA
     async with world.app(NARROW) as (app, pilot):
         await sees(app, "New here")
         burst(app, keys)
-        await until(lambda: bool(app.screen.query(f"#{field}")) and app.input_order.idle)
+        await until(lambda: bool(app.screen.query(f"#{field}")) and app.input_queue.idle)
         app.screen.query_one(f"#{field}").focus()
         await pilot.pause()
         yield app, pilot
@@ -177,7 +177,7 @@ async def test_a_paste_arrives_once_in_the_composer(world: World) -> None:
     await world.account()
     async with world.at_home() as (app, pilot):
         await pilot.press("c")
-        await until(lambda: isinstance(app.screen, Compose))
+        await until(lambda: isinstance(app.screen, ComposeScreen))
         paste(app, "pasted\r\nonce\x1b[2J\x9b")
         await pilot.pause()
         assert app.screen.query_one("#text").text == "pasted\nonce[2J"  # type: ignore[attr-defined]
@@ -205,12 +205,12 @@ async def test_a_paste_arrives_once_where_one_is_asked(world: World) -> None:
 
 
 async def test_a_paste_arrives_once_where_first_relays_are_added() -> None:
-    async def probe(url: str) -> Probed:
-        return Probed(True, "answers")
+    async def probe(url: str) -> ProbeResult:
+        return ProbeResult(True, "answers")
 
     app: App[None] = App()
     async with app.run_test(size=NARROW) as pilot:
-        page = FirstRelays([Offer("wss://one.example")], "1 January 2026", probe)
+        page = FirstRelaysScreen([RelayOffer("wss://one.example")], "1 January 2026", probe)
         await app.push_screen(page)
         await pilot.press("a")
         assert app._driver is not None
@@ -226,4 +226,4 @@ async def test_a_paste_into_a_list_does_nothing(world: World) -> None:
         paste(app, "c4x")
         await pilot.pause()
         assert app.screen is app.main
-        assert HaveKey not in map(type, app.screen_stack)
+        assert ImportKeyScreen not in map(type, app.screen_stack)

@@ -13,22 +13,22 @@ from nostr_client.protocol.bech32 import unfolded
 from nostr_client.protocol.keys import PublicKey
 from nostr_client.routing.address_policy import AddressPolicy
 from nostr_client.routing.saved_relays import remember_found
-from nostr_client.tui.environment import Setting
-from nostr_client.tui.screens.form import Page, field, prose
-from nostr_client.tui.screens.own_key import Entry
+from nostr_client.tui.environment import Environment
+from nostr_client.tui.screens.form import FormScreen, field, prose
+from nostr_client.tui.screens.key_setup import AddedAccount
 
 
-class JustLook(Page[Entry]):
+class WatchAccountScreen(FormScreen[AddedAccount]):
     """Watches an account: everything can be read, nothing written. Dismissed with the account."""
 
     HEADING = "Just look"
     KEYS = (("enter", "look"), ("esc", "back"))
 
-    def __init__(self, setting: Setting) -> None:
+    def __init__(self, environment: Environment) -> None:
         super().__init__()
-        self._setting = setting
-        self._accounts = setting.accounts
-        self._resolve = setting.resolve
+        self._environment = environment
+        self._accounts = environment.accounts
+        self._resolve = environment.resolve
 
     def parts(self) -> Iterable[Widget]:
         yield prose(
@@ -55,13 +55,13 @@ class JustLook(Page[Entry]):
             pubkey, near = await self._resolve(who)
         account = await self._accounts.add_watch_only(pubkey, switch=True)
         await asyncio.to_thread(self._remember, pubkey, near)
-        self.dismiss(Entry(account, None))
+        self.dismiss(AddedAccount(account, None))
 
     def _remember(self, pubkey: str, near: Sequence[str]) -> None:
         """The relays in a code are a stranger's word: they open no private address."""
-        policy = AddressPolicy(self._setting.config.allow_private_relays)
+        policy = AddressPolicy(self._environment.config.allow_private_relays)
         urls = [url for text in near if (url := policy.from_stranger(text))]
-        remember_found(self._setting.paths.data, pubkey, urls)
+        remember_found(self._environment.paths.data, pubkey, urls)
 
 
 def pubkey_in(text: str) -> str | None:

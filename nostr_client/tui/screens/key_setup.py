@@ -23,18 +23,18 @@ from nostr_client.errors import AccountError
 from nostr_client.protocol.bech32 import unfolded
 from nostr_client.signing.signer import Signer
 from nostr_client.tui.keymap import Where, bindings
-from nostr_client.tui.screens.form import Page, field, prose
+from nostr_client.tui.screens.form import FormScreen, field, prose
 
 
 @dataclass(frozen=True)
-class Entry:
+class AddedAccount:
     """An account that was just set up, and what signs for it; None for one that is watched."""
 
     account: Account
     signer: Signer | None
 
 
-class _Keeping(Page[Entry]):
+class _KeyProtectionForm(FormScreen[AddedAccount]):
     """The fields that say how a key is kept: by a password, or by the system's key store."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings(Where.FORM)
@@ -97,7 +97,7 @@ class _Keeping(Page[Entry]):
         return False
 
 
-class NewHere(_Keeping):
+class CreateKeyScreen(_KeyProtectionForm):
     """Makes a key. Dismissed with its account."""
 
     HEADING = "New here"
@@ -125,10 +125,10 @@ class NewHere(_Keeping):
         account = await self.accounts.create(
             name, protection=protection, password=password, switch=True
         )
-        self.dismiss(Entry(account, await self.accounts.signer(account, password)))
+        self.dismiss(AddedAccount(account, await self.accounts.signer(account, password)))
 
 
-class HaveKey(_Keeping):
+class ImportKeyScreen(_KeyProtectionForm):
     """Takes a key that exists. What is typed stays hidden, and is never quoted back."""
 
     HEADING = "I have a key"
@@ -174,10 +174,10 @@ class HaveKey(_Keeping):
             password=password,
             switch=True,
         )
-        self.dismiss(Entry(account, await self.accounts.signer(account, password)))
+        self.dismiss(AddedAccount(account, await self.accounts.signer(account, password)))
 
 
-class KeyMade(Page[bool]):
+class KeyCreatedScreen(FormScreen[bool]):
     """Says where the new key rests and how to back it up."""
 
     HEADING = "Your account is made"

@@ -10,7 +10,7 @@ from textual.content import Content
 from textual.strip import Strip
 from textual.style import Style
 
-from nostr_client.tui.widgets.source import Look, Styles
+from nostr_client.tui.widgets.items import ItemRenderer, Styles
 
 GUTTER = 2
 """Cells left of every line, for the mark of the selected item."""
@@ -23,11 +23,11 @@ MOST_PAINTED = 120
 T = TypeVar("T")
 
 
-class Drawing(Generic[T]):
+class RenderCache(Generic[T]):
     """The lines of items by a `look`, `gap` empty ones below each; `width` is that of the list."""
 
-    def __init__(self, look: Look[T], gap: int) -> None:
-        self._look = look
+    def __init__(self, renderer: ItemRenderer[T], gap: int) -> None:
+        self._renderer = renderer
         self._gap = gap
         self.width = 0
         self._blank: tuple[int, Style, Strip] | None = None
@@ -42,20 +42,20 @@ class Drawing(Generic[T]):
 
     def height(self, item: T, style: Styles) -> int:
         """The lines of an item with its gap."""
-        key = self._look.key(item)
+        key = self._renderer.key(item)
         if key not in self._heights:
             self._heights[key] = len(self._lay_out(item, style)) + self._gap
         return self._heights[key]
 
     def strips(self, item: T, base: Style, style: Styles, mark: str = "") -> list[Strip]:
         """The painted lines; `mark` is the component class of the selected item's mark, if any."""
-        key = self._look.key(item)
+        key = self._renderer.key(item)
         painted = self._strips.get((key, mark))
         if painted is None:
             if len(self._strips) > MOST_PAINTED:
                 self._strips.clear()
             lines = self._contents.get(key) or self._lay_out(item, style)
-            last = len(lines) - self._look.tail
+            last = len(lines) - self._renderer.tail
             painted = [
                 self._paint(line, base, style, mark if number < last else "")
                 for number, line in enumerate(lines)
@@ -91,8 +91,8 @@ class Drawing(Generic[T]):
         self._strips.clear()
 
     def _lay_out(self, item: T, style: Styles) -> list[Content]:
-        lines = self._look.lines(item, self.text_width, style)
-        self._contents[self._look.key(item)] = lines
+        lines = self._renderer.lines(item, self.text_width, style)
+        self._contents[self._renderer.key(item)] = lines
         return lines
 
     def _paint(self, line: Content, base: Style, style: Styles, mark: str) -> Strip:

@@ -23,7 +23,7 @@ CLOSE_LIMIT = 6.0
 
 
 @dataclass(frozen=True)
-class Who:
+class Identity:
     """The account to open: with `signer` it writes, without it only reads as `pubkey` (hex).
 
     `key_only_here`: made by this program, and never left this machine. `locked`: the key is on this
@@ -38,13 +38,15 @@ class Who:
     relays: Sequence[str] | None = None
 
 
-Opener = Callable[[Who], AbstractAsyncContextManager[NostrClient]]
+OpenClient = Callable[[Identity], AbstractAsyncContextManager[NostrClient]]
 
 
-def opener(paths: Paths, config: ClientConfig, relays: Sequence[str] | None = None) -> Opener:
+def client_opener(
+    paths: Paths, config: ClientConfig, relays: Sequence[str] | None = None
+) -> OpenClient:
     """Opens clients in these folders; `relays` stands in for the start relays, if given."""
 
-    def open_client(who: Who) -> AbstractAsyncContextManager[NostrClient]:
+    def open_client(who: Identity) -> AbstractAsyncContextManager[NostrClient]:
         return NostrClient.open(
             who.signer,
             pubkey=None if who.signer else who.pubkey,
@@ -59,10 +61,10 @@ def opener(paths: Paths, config: ClientConfig, relays: Sequence[str] | None = No
     return open_client
 
 
-class Engine:
+class ClientHolder:
     """`async with Engine(open_client) as engine`: holds the client of the account in use."""
 
-    def __init__(self, open_client: Opener) -> None:
+    def __init__(self, open_client: OpenClient) -> None:
         self._open = open_client
         self._group = asyncio.TaskGroup()
         self._task: asyncio.Task[None] | None = None
@@ -71,7 +73,7 @@ class Engine:
         self.on_failure: Callable[[NostrError], None] = lambda error: None
         """Told when the client ends by itself."""
 
-    async def __aenter__(self) -> Engine:
+    async def __aenter__(self) -> ClientHolder:
         await self._group.__aenter__()
         return self
 
@@ -85,7 +87,7 @@ class Engine:
         # Nothing runs in the group any more; what the block raised stays as it is, not in a group.
         await self._group.__aexit__(None, None, None)
 
-    async def use(self, who: Who) -> NostrClient:
+    async def use(self, who: Identity) -> NostrClient:
         """Open the client of an account, after closing the one before. Raises NostrError."""
         return await self.enter(self._open(who))
 

@@ -8,7 +8,7 @@ from textual.widgets import Input, TextArea
 from nostr_client.safe_text import typeable
 
 
-class Writing(TextArea):
+class NoteTextArea(TextArea):
     """A text area that wraps, and whose pasted text cannot command the terminal."""
 
     def __init__(self, text: str = "", id: str | None = None) -> None:
@@ -26,7 +26,7 @@ class Writing(TextArea):
         event.text = typeable(event.text)
 
 
-class Line(Input):
+class LineInput(Input):
     """A field of one line: what is pasted is one, however it was folded."""
 
     def _on_paste(self, event: events.Paste) -> None:

@@ -1,0 +1,1 @@
+"""The sections of the main screen, one file each."""

@@ -1,0 +1,135 @@
+"""The entry of the terminal client: what the app needs is put together here, and it is run."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from nostr_client.accounts.account import Accounts
+from nostr_client.client import NostrClient
+from nostr_client.config import ClientConfig, load_config
+from nostr_client.errors import ConfigError, NostrError, StoreError
+from nostr_client.net.relay_check import CheckStep, check_relay
+from nostr_client.paths import Paths, paths, private_folder
+from nostr_client.routing.starter_relays import compared_with, starter_relays
+from nostr_client.safe_text import safe_text
+from nostr_client.tui.app import NostrApp
+from nostr_client.tui.client_holder import ClientHolder, client_opener
+from nostr_client.tui.environment import Environment
+from nostr_client.tui.posix_signals import exit_signals
+from nostr_client.tui.screens.first_relays import ProbeResult, RelayOffer
+from nostr_client.tui.time_format import latency
+
+PROBE_LIMIT = 12.0
+"""Seconds for a newcomer's first relay to answer."""
+COLLECT_AFTER = (5_000, 10, 50)
+"""The garbage collector's thresholds: its full rounds, some 50 ms each, become rare."""
+ENOUGH = "read"
+"""The step of a check after which a relay counts as there."""
+
+
+def run(*, demo: bool = False) -> int:
+    """Open the terminal client; returns the exit code. `demo`: as a guest of the demo."""
+    try:
+        where = paths()
+        for folder in (where.config, where.data, where.state):
+            private_folder(folder)
+        environment = assemble(where, load_config(where.config / "config.toml"))
+    except (ConfigError, StoreError) as error:
+        sys.stderr.write(f"nostr-client: {error}\n")
+        return 1
+    return asyncio.run(serve(environment, demo=demo))
+
+
+async def serve(environment: Environment, *, demo: bool = False) -> int:
+    """Run the app, and after it close what it opened."""
+    spare_the_loop()
+    async with ClientHolder(client_opener(environment.paths, environment.config)) as holder:
+        app = NostrApp(environment, holder, demo=demo)
+        with exit_signals(app.told_to_leave):
+            code = await app.run_async()
+    return app.return_code or code or 0
+
+
+def spare_the_loop() -> None:
+    """Do once, at the start, what would otherwise stop the loop for 50 to 100 ms later on.
+
+    The garbage collector's full rounds go through everything that was imported, unless that is set
+    aside; and the first emoji has patterns compiled.
+    """
+    safe_text("\U0001f469\u200d\U0001f680")
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*COLLECT_AFTER)
+
+
+def assemble(where: Paths, config: ClientConfig) -> Environment:
+    """The setting of a real run in these folders. Raises ConfigError."""
+    starters = starter_relays()
+    offers = [
+        RelayOffer(relay.url, relay.operator)
+        for relay in starters.relays
+        if relay.role == "general"
+    ]
+    if config.relays:
+        offers = [RelayOffer(url) for url in config.relays if not starters.end_of(url)]
+
+    async def probe(url: str) -> ProbeResult:
+        return await probed(url, config)
+
+    async def resolve(name: str) -> tuple[str, tuple[str, ...]]:
+        async with NostrClient.open(None, paths=where, config=config, own_relay=False) as client:
+            pubkey = await client.profiles.resolve(name)
+            return pubkey, client.book.hints(pubkey)
+
+    def check(url: str) -> AsyncIterator[CheckStep]:
+        return check_relay(url, proxy=config.proxy, others=compared_with(url, config.relays))
+
+    return Environment(
+        paths=where,
+        config=config,
+        accounts=Accounts(where),
+        offers=offers,
+        dated=starters.day,
+        probe=probe,
+        resolve=resolve,
+        check=check,
+        visit=visit,
+    )
+
+
+async def probed(url: str, config: ClientConfig) -> ProbeResult:
+    """Ask a relay until it has answered a question; never raises."""
+    took: float | None = None
+    try:
+        async with asyncio.timeout(PROBE_LIMIT):
+            async for step in check_relay(url, proxy=config.proxy):
+                if step.name == "websocket":
+                    took = step.seconds
+                if step.ok is False:
+                    return ProbeResult(False, f"{step.name}: {step.detail}")
+                if step.name == ENOUGH:
+                    break
+    except TimeoutError:
+        return ProbeResult(False, f"no answer within {PROBE_LIMIT:.0f} s")
+    except NostrError as error:
+        return ProbeResult(False, str(error))
+    return ProbeResult(True, f"answers, {latency(took)}")
+
+
+@asynccontextmanager
+async def visit() -> AsyncIterator[NostrClient]:
+    """Five relays and a community on this machine, and a guest's client among them."""
+    from nostr_client.rehearsal.community import Community, stage
+
+    with stage() as folder:
+        async with Community.start(folder) as community, asyncio.TaskGroup() as group:
+            guest = await community.join("you", "Just visiting.")
+            life = group.create_task(community.live())
+            try:
+                yield guest.client
+            finally:
+                life.cancel()
