@@ -31,7 +31,7 @@ FLOORS = {
     12: ["__main__"],
 }
 RELAY_FLOORS = {
-    1: ["logs", "networks", "metrics", "folder"],
+    1: ["logs", "networks", "metrics"],
     2: ["config"],
     3: ["policies"],
     4: ["engine", "moderation"],

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from nostr_client.output import Output
     from relays.cli.common import Commands
-    from relays.moderation.actions import Acts
-    from relays.moderation.audit_log import Entry
+    from relays.moderation.actions import ModerationActions
+    from relays.moderation.audit_log import LogEntry
     from relays.moderation.reports import Target
 
 _SORTS = ("pubkey", "event", "ip", "word")
@@ -57,10 +57,10 @@ def add(commands: Commands) -> None:
 
 def _add_reports(commands: Commands) -> None:
     reports = commands.add_parser("reports", help="what is complained of, the gravest first")
-    acts = reports.add_subparsers(title="commands", metavar="COMMAND")
-    listing = acts.add_parser("list", help="list them (what is done without a command)")
-    dismiss = acts.add_parser("dismiss", help="nothing is to be done about it")
-    act = acts.add_parser("act", help="remove what was reported, and keep it out")
+    actions = reports.add_subparsers(title="commands", metavar="COMMAND")
+    listing = actions.add_parser("list", help="list them (what is done without a command)")
+    dismiss = actions.add_parser("dismiss", help="nothing is to be done about it")
+    act = actions.add_parser("act", help="remove what was reported, and keep it out")
     for command in (dismiss, act):
         command.add_argument("target", metavar="TARGET", help="the event or key that was reported")
         add_reason(command)
@@ -74,11 +74,11 @@ def _add_reports(commands: Commands) -> None:
 
 def _add_log(commands: Commands) -> None:
     log = commands.add_parser("log", help="what was removed and decided, when, why, by whom")
-    acts = log.add_subparsers(title="commands", metavar="COMMAND")
-    listing = acts.add_parser("list", help="list it (what is done without a command)")
-    export = acts.add_parser("export", help="write it as signed JSON lines")
+    actions = log.add_subparsers(title="commands", metavar="COMMAND")
+    listing = actions.add_parser("list", help="list it (what is done without a command)")
+    export = actions.add_parser("export", help="write it as signed JSON lines")
     export.add_argument("--verify", action="store_true", help="check every entry on the way")
-    check = acts.add_parser("verify", help="check an export: ids, signatures, the chain")
+    check = actions.add_parser("verify", help="check an export: ids, signatures, the chain")
     check.add_argument("file", metavar="FILE", help="a file, or - for standard input")
     check.add_argument("--key", default="", metavar="NPUB", help="whose log it must be")
     check.add_argument("--json", action="store_true", help="print JSON lines")
@@ -91,7 +91,7 @@ def _add_log(commands: Commands) -> None:
 # Bans
 
 
-async def _ban(acts: Acts, out: Output, options: argparse.Namespace) -> int:
+async def _ban(actions: ModerationActions, out: Output, options: argparse.Namespace) -> int:
     from relays.moderation.admins import KEEPER, read_id, read_pubkey
     from relays.policies.banned_words import narrow_word
 
@@ -100,16 +100,16 @@ async def _ban(acts: Acts, out: Output, options: argparse.Namespace) -> int:
     record: dict[str, Any] = {"ban": sort, "value": value}
     near = os.environ.get("SSH_CONNECTION", "").split()[:1]  # where the keeper sits
     if sort == "pubkey":
-        value = acts.bannable_key(read_pubkey(value))
-        going = await acts.held_of(value)
+        value = actions.bannable_key(read_pubkey(value))
+        going = await actions.held_of(value)
     elif sort == "event":
         value = read_id(value)
-        going = await acts.held_with(value)
+        going = await actions.held_with(value)
     elif sort == "ip":
-        value = acts.bannable_address(value, near)
+        value = actions.bannable_address(value, near)
     else:
         value = narrow_word(value)
-        found = await acts.held_with_word(value) if options.remove or options.dry_run else 0
+        found = await actions.held_with_word(value) if options.remove or options.dry_run else 0
         going = found if options.remove else 0
         record["found"] = found
     record["value"] = value
@@ -117,15 +117,15 @@ async def _ban(acts: Acts, out: Output, options: argparse.Namespace) -> int:
     if not agreed(out, options, what, record, going):
         return 0 if options.dry_run else _NOT_AGREED
     if sort == "pubkey":
-        removed = await acts.ban_pubkey(value, **said)
+        removed = await actions.ban_pubkey(value, **said)
     elif sort == "event":
-        removed = await acts.ban_event(value, **said)
+        removed = await actions.ban_event(value, **said)
     elif sort == "ip":
-        await acts.ban_address(value, near=near, **said)
+        await actions.ban_address(value, near=near, **said)
     else:
-        await acts.ban_word(value, **said)
+        await actions.ban_word(value, **said)
         if options.remove:
-            removed = await acts.remove_word(value, **said)
+            removed = await actions.remove_word(value, **said)
     record = {"banned": sort, "value": value, "removed": removed}
     done = f"{events(removed)} removed"
     if sort == "word" and not options.remove:
@@ -134,29 +134,29 @@ async def _ban(acts: Acts, out: Output, options: argparse.Namespace) -> int:
     return 0
 
 
-async def _unban(acts: Acts, out: Output, options: argparse.Namespace) -> int:
+async def _unban(actions: ModerationActions, out: Output, options: argparse.Namespace) -> int:
     from relays.moderation.admins import KEEPER, read_id, read_pubkey
 
     sort, value = options.sort, options.value
     said = {"by": KEEPER, "reason": options.reason}
     if sort == "pubkey":
-        lifted = await acts.unban_pubkey(read_pubkey(value), **said)
+        lifted = await actions.unban_pubkey(read_pubkey(value), **said)
     elif sort == "event":
-        lifted = await acts.unban_event(read_id(value), **said)
+        lifted = await actions.unban_event(read_id(value), **said)
     elif sort == "ip":
-        lifted = await acts.unban_address(value, **said)
+        lifted = await actions.unban_address(value, **said)
     else:
-        lifted = await acts.unban_word(value, **said)
+        lifted = await actions.unban_word(value, **said)
     if not lifted:
         return out.fail("there is no such ban", _NOTHING)
     out.emit({"unbanned": sort, "value": value}, f"not banned any more: {sort} {value}")
     return 0
 
 
-async def _bans(acts: Acts, out: Output, _options: argparse.Namespace) -> int:
+async def _bans(actions: ModerationActions, out: Output, _options: argparse.Namespace) -> int:
     import msgspec
 
-    for rule in await acts.rules():
+    for rule in await actions.rules():
         record: dict[str, Any] = msgspec.to_builtins(rule)
         value = _shown(rule.sort.removeprefix("ban-"), rule.value)
         words = f": {rule.reason}" if rule.reason else ""
@@ -167,8 +167,8 @@ async def _bans(acts: Acts, out: Output, _options: argparse.Namespace) -> int:
 # Reports
 
 
-async def _reports(acts: Acts, out: Output, _options: argparse.Namespace) -> int:
-    for case in await acts.reports.queue():
+async def _reports(actions: ModerationActions, out: Output, _options: argparse.Namespace) -> int:
+    for case in await actions.reports.queue():
         known = f", {case.known} of them known" if case.known else ""
         lines = [
             f"{case.score:4}  {_shown(case.sort, case.target)}",
@@ -181,48 +181,48 @@ async def _reports(acts: Acts, out: Output, _options: argparse.Namespace) -> int
     return 0
 
 
-async def _dismiss(acts: Acts, out: Output, options: argparse.Namespace) -> int:
+async def _dismiss(actions: ModerationActions, out: Output, options: argparse.Namespace) -> int:
     from relays.moderation.admins import KEEPER
 
-    target = await _target(acts, options.target)
-    heard = await acts.reports.dismiss(target.value, by=KEEPER, reason=options.reason)
+    target = await _target(actions, options.target)
+    heard = await actions.reports.dismiss(target.value, by=KEEPER, reason=options.reason)
     record = {"dismissed": target.value, "reporters": heard}
     out.emit(record, f"dismissed, and {heard} reporters heard")
     return 0
 
 
-async def _act(acts: Acts, out: Output, options: argparse.Namespace) -> int:
+async def _act(actions: ModerationActions, out: Output, options: argparse.Namespace) -> int:
     from relays.moderation.admins import KEEPER
 
-    target = await _target(acts, options.target)
+    target = await _target(actions, options.target)
     author = target.value if target.sort == "pubkey" else ""
     if options.author and not author:
-        event = await acts.held(target.value)
+        event = await actions.held(target.value)
         if event is None:
             return out.fail("this event is not held, so its author is not known", _NOTHING)
         author = event.pubkey
     going = 0
     if author:
-        going += await acts.held_of(acts.bannable_key(author))
+        going += await actions.held_of(actions.bannable_key(author))
     if target.sort == "event":
-        event = await acts.held(target.value)
+        event = await actions.held(target.value)
         by_author = event is not None and event.pubkey == author
-        going += 0 if by_author else await acts.held_with(target.value)
+        going += 0 if by_author else await actions.held_with(target.value)
     what = f"banning {_shown(target.sort, target.value)}"
     if not agreed(out, options, what, {"ban": target.sort, "value": target.value}, going):
         return 0 if options.dry_run else _NOT_AGREED
     said = {"by": KEEPER, "reason": options.reason}
     removed = 0
     if target.sort == "event":
-        removed += await acts.ban_event(target.value, **said)
+        removed += await actions.ban_event(target.value, **said)
     if author:
-        removed += await acts.ban_pubkey(author, **said)
+        removed += await actions.ban_pubkey(author, **said)
     record = {"banned": target.value, "author": author, "removed": removed}
     out.emit(record, f"banned {_shown(target.sort, target.value)}; {events(removed)} removed")
     return 0
 
 
-async def _target(acts: Acts, text: str) -> Target:
+async def _target(actions: ModerationActions, text: str) -> Target:
     """What was reported: hex digits alone do not say whether they are a key's or an event's."""
     from nostr_client.errors import InvalidData
     from relays.moderation.admins import read_id, read_pubkey
@@ -233,8 +233,8 @@ async def _target(acts: Acts, text: str) -> Target:
     value = read_id(text)
     if text.lower() != value:
         return Target("event", value)
-    sorts = {case.sort for case in await acts.reports.queue() if case.target == value}
-    if not sorts and await acts.held(value) is not None:
+    sorts = {case.sort for case in await actions.reports.queue() if case.target == value}
+    if not sorts and await actions.held(value) is not None:
         sorts = {"event"}
     if len(sorts) != 1:
         raise InvalidData("nobody reported this; say npub or nevent for what is meant")
@@ -244,28 +244,28 @@ async def _target(acts: Acts, text: str) -> Target:
 # Log and key
 
 
-async def _log(acts: Acts, out: Output, _options: argparse.Namespace) -> int:
+async def _log(actions: ModerationActions, out: Output, _options: argparse.Namespace) -> int:
     from nostr_client.protocol.event import Event
     from relays.moderation.audit_log import read_entry
 
-    async for line in acts.log():
+    async for line in actions.log():
         entry = read_entry(Event.from_trusted(line))
         out.emit(entry, _told(entry))
     return 0
 
 
-def _told(entry: Entry) -> str:
+def _told(entry: LogEntry) -> str:
     about = "  ".join(" ".join(tag) for tag in entry.about)
     reason = f": {entry.reason}" if entry.reason else ""
     return f"{entry.number:5}  {_when(entry.at)}  {entry.action} by {entry.by}  {about}{reason}"
 
 
-async def _export(acts: Acts, out: Output, options: argparse.Namespace) -> int:
+async def _export(actions: ModerationActions, out: Output, options: argparse.Namespace) -> int:
     from nostr_client.errors import InvalidData
-    from relays.moderation.audit_log import Chain
+    from relays.moderation.audit_log import LogVerifier
 
-    chain = Chain(acts.keeper.pubkey)
-    async for line in acts.log():
+    chain = LogVerifier(actions.state.pubkey)
+    async for line in actions.log():
         if options.verify:
             try:
                 chain.add(line)
@@ -282,10 +282,10 @@ def _verify(options: argparse.Namespace) -> int:
     from nostr_client.errors import InvalidData
     from nostr_client.output import Output
     from relays.moderation.admins import read_pubkey
-    from relays.moderation.audit_log import Chain
+    from relays.moderation.audit_log import LogVerifier
 
     out = Output(options.json)
-    chain = Chain(read_pubkey(options.key) if options.key else "")
+    chain = LogVerifier(read_pubkey(options.key) if options.key else "")
     try:
         for line in _lines(options.file):
             chain.add(line)
@@ -304,10 +304,10 @@ def _lines(name: str) -> Iterator[bytes]:
             yield line.rstrip(b"\r\n")
 
 
-async def _key(acts: Acts, out: Output, _options: argparse.Namespace) -> int:
+async def _key(actions: ModerationActions, out: Output, _options: argparse.Namespace) -> int:
     from nostr_client.nips.nip19 import encode_npub
 
-    pubkey = acts.keeper.pubkey
+    pubkey = actions.state.pubkey
     npub = encode_npub(pubkey)
     out.emit({"pubkey": pubkey, "npub": npub}, f"{npub}\n{pubkey}")
     return 0

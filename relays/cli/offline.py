@@ -14,9 +14,9 @@ from relays.cli.common import data_of, on_loop
 if TYPE_CHECKING:
     from nostr_client.output import Output
     from nostr_client.store.sqlite.reserve import Reserve
-    from relays.moderation.actions import Acts
+    from relays.moderation.actions import ModerationActions
 
-    Work = Callable[[Acts, Output, argparse.Namespace], Awaitable[int]]
+    Work = Callable[[ModerationActions, Output, argparse.Namespace], Awaitable[int]]
 
 
 def prepare(
@@ -91,14 +91,14 @@ def events(count: int) -> str:
 async def _work(work: Work, options: argparse.Namespace, reads: bool, frees: bool) -> int:
     from nostr_client.output import Output
 
-    async with open_acts(options, read_only=reads, frees=frees) as acts:
-        return await work(acts, Output(options.json), options)
+    async with open_acts(options, read_only=reads, frees=frees) as actions:
+        return await work(actions, Output(options.json), options)
 
 
 @contextlib.asynccontextmanager
 async def open_acts(
     options: argparse.Namespace, *, read_only: bool = False, frees: bool = False
-) -> AsyncIterator[Acts]:
+) -> AsyncIterator[ModerationActions]:
     """The acts on the relay of `--data`. Raises StoreError when there is none.
 
     `read_only`: whatever would write raises StoreError, but for what was never there before.
@@ -107,44 +107,46 @@ async def open_acts(
     """
     from nostr_client.errors import StoreError, StoreFull
     from nostr_client.store.sqlite.reserve import Reserve
-    from relays.folder import RESERVE, opened
+    from relays.process.folder import RESERVE, open_folder
     from relays.process.run import DATABASE
 
     data = data_of(options)
-    with opened(data):
+    with open_folder(data):
         if not (data / DATABASE).exists():
             raise StoreError(f"there is no relay in {data}: one is made when it first runs")
         reserve = Reserve(data / RESERVE)
         async with contextlib.AsyncExitStack() as stack:
             try:
-                acts = await _opened(stack, data, reserve, read_only)
+                actions = await _open_actions(stack, data, reserve, read_only)
             except StoreFull:
                 if not frees:
                     raise
                 await stack.aclose()
                 reserve.release()
-                acts = await _opened(stack, data, reserve, read_only)
-            yield acts
+                actions = await _open_actions(stack, data, reserve, read_only)
+            yield actions
 
 
-async def _opened(
+async def _open_actions(
     stack: contextlib.AsyncExitStack, data: Path, reserve: Reserve, read_only: bool
-) -> Acts:
+) -> ModerationActions:
     from nostr_client.store.events import EventStore
-    from relays.moderation.actions import Acts
+    from relays.moderation.actions import ModerationActions
     from relays.moderation.database import FILE as RECORDS
-    from relays.moderation.saved_config import recall
-    from relays.moderation.state import Keeper
+    from relays.moderation.saved_config import load_saved_config
+    from relays.moderation.state import ModerationState
     from relays.process.run import DATABASE
 
     only = read_only and (data / RECORDS).exists()
-    keeper = await stack.enter_async_context(Keeper.open(data, read_only=only, reserve=reserve))
-    remembered = await recall(keeper)
+    state = await stack.enter_async_context(
+        ModerationState.open(data, read_only=only, reserve=reserve)
+    )
+    saved = await load_saved_config(state)
     stores = [
         await stack.enter_async_context(
             EventStore.open(data / name, read_only=read_only, reserve=reserve)
         )
-        for name in remembered.databases
+        for name in saved.databases
         if name == DATABASE or (data / name).exists()
     ]
-    return Acts(keeper, stores, remembered.config)
+    return ModerationActions(state, stores, saved.config)

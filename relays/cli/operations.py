@@ -122,9 +122,9 @@ async def _ask(options: argparse.Namespace) -> str:
     import ssl
 
     from nostr_client.net.http import get
-    from relays.folder import note_in
+    from relays.process.folder import running_relay
 
-    note = note_in(data_of(options))
+    note = running_relay(data_of(options))
     if note is None:
         return "no relay is running"
     # It is on this machine, and its certificate is for another name.

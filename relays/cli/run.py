@@ -62,14 +62,14 @@ def _seconds(text: str) -> float:
 
 def _run(options: argparse.Namespace) -> int:
     from relays.logs import write_logs
-    from relays.process.run import Ends, Source, run
+    from relays.process.run import ConfigSource, StopConditions, run
 
     config = config_of(options)
     log = config.log
     write_logs(options.log_format or log.format, addresses=log.addresses, level=log.level)
     _tune()
-    source = Source(lambda: config_of(options), options.config)
-    ends = Ends(stop_on_eof=options.stop_on_eof, idle=options.stop_when_idle)
+    source = ConfigSource(lambda: config_of(options), options.config)
+    ends = StopConditions(stop_on_eof=options.stop_on_eof, idle=options.stop_when_idle)
     on_loop(run(config, data_of(options), source=source, ends=ends))
     return 0
 

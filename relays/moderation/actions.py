@@ -21,13 +21,13 @@ from nostr_client.store.events import EventStore
 from relays.config.relay_config import RelayConfig
 from relays.moderation.admins import admins_of
 from relays.moderation.audit_log import entries_after
-from relays.moderation.bans import Rule, Sort, network, rules_of
+from relays.moderation.bans import Rule, RuleType, network, rules_of
 from relays.moderation.members import Members
-from relays.moderation.removal import Removal
+from relays.moderation.removal import EventRemover
 from relays.moderation.reports import Reports
-from relays.moderation.saved_config import remember
+from relays.moderation.saved_config import save_config
 from relays.moderation.spared import check_key, check_network
-from relays.moderation.state import Keeper, Said
+from relays.moderation.state import InfoOverrides, ModerationState
 from relays.policies.banned_words import checked_word, found_in, narrow_word, pattern_of
 
 LONGEST_REASON: Final = 500
@@ -36,7 +36,7 @@ MOST_WORDS: Final = 5_000
 _is_hex64: Final = re.compile("[0-9a-f]{64}").fullmatch
 
 
-class Acts:
+class ModerationActions:
     """The acts on the relay whose decisions `keeper` has. All of them raise StoreError.
 
     `stores`: those of all its rooms, that of `/` first. `trusted`: does its web of trust reach this
@@ -45,36 +45,36 @@ class Acts:
 
     def __init__(
         self,
-        keeper: Keeper,
+        state: ModerationState,
         stores: Sequence[EventStore],
         config: RelayConfig,
         trusted: Callable[[str], bool] = lambda _: False,
     ) -> None:
-        self.keeper = keeper
+        self.state = state
         self._stores = tuple(stores)
         self._config = config
         self.admins = admins_of(config)
         """Names of those who may act from afar, by public key."""
-        self.members = Members(keeper, stores[0], config.members, lambda: self.admins)
-        self.removal = Removal(keeper, stores)
-        self.reports = Reports(keeper, stores, lambda: self.admins, trusted)
+        self.members = Members(state, stores[0], config.members, lambda: self.admins)
+        self.remover = EventRemover(state, stores)
+        self.reports = Reports(state, stores, lambda: self.admins, trusted)
         self.near: Callable[[], Collection[str]] = tuple
         """The addresses from which those who run the relay are connected now."""
 
     def people(self) -> tuple[Collection[str], Collection[str]]:
         """Public keys of those who run the relay, its own among them; and of its members."""
-        return {*self.admins, self.keeper.pubkey}, self.keeper.roster.members
+        return {*self.admins, self.state.pubkey}, self.state.roster.members
 
-    def become(self, config: RelayConfig) -> None:
+    def reconfigure(self, config: RelayConfig) -> None:
         """Go by a new configuration from now on. Raises ConfigError, and then nothing changed."""
         self.admins = admins_of(config)
         self._config = config
-        self.members.become(config.members)
+        self.members.reconfigure(config.members)
 
     async def settle(self) -> None:
-        """After a start, and after `become`: publish what is to be, and leave for commands beside
-        this process what they need to know of its configuration. Raises StoreError."""
-        await remember(self.keeper, self._config)
+        """After a start, and after `reconfigure`: publish what is to be, and leave for commands
+        beside this process what they need to know of its configuration. Raises StoreError."""
+        await save_config(self.state, self._config)
         await self.members.settle()
 
     # Keys
@@ -85,26 +85,26 @@ class Acts:
         Raises InvalidData, for the keys of those who run the relay too.
         """
         pubkey, reason = self.bannable_key(pubkey), _line(reason)
-        async with self.removal.alone:
-            await self._put(Sort.BAN_PUBKEY, pubkey, by, reason, p=pubkey)
-            removed = await self.removal.author(pubkey, by=by, reason=reason)
+        async with self.remover.alone:
+            await self._put(RuleType.BAN_PUBKEY, pubkey, by, reason, p=pubkey)
+            removed = await self.remover.author(pubkey, by=by, reason=reason)
             await self.members.remove(pubkey, by=by, reason=reason)  # there is room for it by now
             return removed
 
     def bannable_key(self, pubkey: str) -> str:
         """`pubkey`, if it may be banned. Raises InvalidData."""
         pubkey = _pubkey(pubkey)
-        check_key(pubkey, self.keeper.pubkey, self.admins)
+        check_key(pubkey, self.state.pubkey, self.admins)
         return pubkey
 
     async def held_of(self, pubkey: str) -> int:
         """How many events a ban of this key would remove."""
-        return await self.removal.count_author(_pubkey(pubkey))
+        return await self.remover.count_author(_pubkey(pubkey))
 
     async def unban_pubkey(self, pubkey: str, *, by: str, reason: str = "") -> bool:
         """Take from it again; what was removed does not come back by itself. False: no ban."""
         pubkey = _pubkey(pubkey)
-        return await self._lift(Sort.BAN_PUBKEY, pubkey, by, reason, p=pubkey)
+        return await self._lift(RuleType.BAN_PUBKEY, pubkey, by, reason, p=pubkey)
 
     async def allow_pubkey(self, pubkey: str, *, by: str, reason: str = "") -> bool:
         """Make it a member, banned or not; False if it was one."""
@@ -121,18 +121,20 @@ class Acts:
     async def ban_event(self, id: str, *, by: str, reason: str = "") -> int:
         """Remove this event, with reposts that carry it, and keep it out; how many events went."""
         id, reason = _id(id), _line(reason)
-        async with self.removal.alone:
-            await self._put(Sort.BAN_EVENT, id, by, reason, instead_of=Sort.ALLOW_EVENT, e=id)
-            return await self.removal.event(id, by=by, reason=reason)
+        async with self.remover.alone:
+            await self._put(
+                RuleType.BAN_EVENT, id, by, reason, instead_of=RuleType.ALLOW_EVENT, e=id
+            )
+            return await self.remover.event(id, by=by, reason=reason)
 
     async def allow_event(self, id: str, *, by: str, reason: str = "") -> None:
         """Nothing is wrong with it, whatever is reported and whatever words it has."""
         id, reason = _id(id), _line(reason)
-        await self._put(Sort.ALLOW_EVENT, id, by, reason, instead_of=Sort.BAN_EVENT, e=id)
+        await self._put(RuleType.ALLOW_EVENT, id, by, reason, instead_of=RuleType.BAN_EVENT, e=id)
 
     async def held_with(self, id: str) -> int:
         """How many events a ban of this one would remove: itself and reposts that carry it."""
-        return await self.removal.count_event(_id(id))
+        return await self.remover.count_event(_id(id))
 
     async def held(self, id: str) -> Event | None:
         """The event of this id, in whichever room it is."""
@@ -143,7 +145,7 @@ class Acts:
 
     async def unban_event(self, id: str, *, by: str, reason: str = "") -> bool:
         """Take it again; False if there was no ban."""
-        return await self._lift(Sort.BAN_EVENT, _id(id), by, reason, e=_id(id))
+        return await self._lift(RuleType.BAN_EVENT, _id(id), by, reason, e=_id(id))
 
     # Addresses, words, kinds
 
@@ -167,25 +169,25 @@ class Acts:
         Raises InvalidData, as `bannable_address` does.
         """
         value = self.bannable_address(text, near)
-        await self._put(Sort.BAN_IP, value, by, _line(reason))
+        await self._put(RuleType.BAN_IP, value, by, _line(reason))
         return value
 
     async def unban_address(self, text: str, *, by: str, reason: str = "") -> bool:
         """Take them again; False if there was no ban."""
-        return await self._lift(Sort.BAN_IP, _spelled(text), by, reason)
+        return await self._lift(RuleType.BAN_IP, _spelled(text), by, reason)
 
     async def ban_word(self, text: str, *, by: str, reason: str = "") -> str:
         """Take no events with this word or phrase from now on; the word as it is compared."""
         word = narrow_word(text)
-        if len(await self.rules(Sort.BAN_WORD)) >= MOST_WORDS:
+        if len(await self.rules(RuleType.BAN_WORD)) >= MOST_WORDS:
             raise InvalidData(f"there may be {MOST_WORDS} banned words")
-        await self._put(Sort.BAN_WORD, word, by, _line(reason), word=word)
+        await self._put(RuleType.BAN_WORD, word, by, _line(reason), word=word)
         return word
 
     async def unban_word(self, text: str, *, by: str, reason: str = "") -> bool:
         """Take them again; False if there was no ban."""
         word = checked_word(text)
-        return await self._lift(Sort.BAN_WORD, word, by, reason, word=word)
+        return await self._lift(RuleType.BAN_WORD, word, by, reason, word=word)
 
     async def remove_word(self, text: str, *, by: str, reason: str = "") -> int:
         """Remove what has this word: everything is read for it, which takes long. How many went.
@@ -194,8 +196,8 @@ class Acts:
         """
         removed, reason = 0, _line(reason)
         async for id in self._with_word(text):
-            async with self.removal.alone:
-                removed += await self.removal.event(id, by=by, reason=reason)
+            async with self.remover.alone:
+                removed += await self.remover.event(id, by=by, reason=reason)
         return removed
 
     async def held_with_word(self, text: str) -> int:
@@ -204,7 +206,7 @@ class Acts:
 
     async def _with_word(self, text: str) -> AsyncIterator[str]:
         pattern = pattern_of([narrow_word(text)])
-        allowed = self.keeper.bans.allowed_events
+        allowed = self.state.bans.allowed_events
         for store in self._stores:
             async for events in store.stream([Filter()]):
                 for event in events:
@@ -214,25 +216,25 @@ class Acts:
 
     def runs_it(self, pubkey: str) -> bool:
         """Is it the relay's own key, the keeper's or an admin's?"""
-        return pubkey in self.admins or pubkey == self.keeper.pubkey
+        return pubkey in self.admins or pubkey == self.state.pubkey
 
     async def allow_kind(self, kind: int, *, by: str) -> None:
         """Take this kind. Once one kind is allowed, only allowed ones are taken."""
         _check_kind(kind)
-        both = Sort.ALLOW_KIND, Sort.DISALLOW_KIND
+        both = RuleType.ALLOW_KIND, RuleType.DISALLOW_KIND
         await self._put(both[0], str(kind), by, "", instead_of=both[1], k=kind)
 
     async def disallow_kind(self, kind: int, *, by: str) -> None:
         """Take this kind no more; what is stored stays."""
         _check_kind(kind)
-        both = Sort.DISALLOW_KIND, Sort.ALLOW_KIND
+        both = RuleType.DISALLOW_KIND, RuleType.ALLOW_KIND
         await self._put(both[0], str(kind), by, "", instead_of=both[1], k=kind)
 
     # What the relay says of itself
 
-    async def say(self, name: str, text: str, *, by: str) -> None:
+    async def change_info(self, name: str, text: str, *, by: str) -> None:
         """Change the relay's `name`, `description` or `icon`; an empty one: as configured."""
-        if name not in Said.__struct_fields__:
+        if name not in InfoOverrides.__struct_fields__:
             raise InvalidData(f"{name} is not something that a relay says of itself")
         text = safe_text(text).strip() if name == "description" else safe_line(text)
         if len(text) > LONGEST_TEXT:
@@ -245,9 +247,9 @@ class Acts:
                 db.execute("INSERT OR REPLACE INTO setting VALUES (?, ?)", (name, text))
             else:
                 db.execute("DELETE FROM setting WHERE name = ?", (name,))
-            self.keeper.note(db, f"change-{name}", by=by, setting=text)
+            self.state.note(db, f"change-{name}", by=by, setting=text)
 
-        await self.keeper.write(act)
+        await self.state.write(act)
 
     # Rules and log
 
@@ -260,40 +262,42 @@ class Acts:
             number += len(lines)
 
     async def _log_after(self, number: int) -> list[bytes]:
-        return await self.keeper.records.read(lambda db: entries_after(db, number))
+        return await self.state.records.read(lambda db: entries_after(db, number))
 
-    async def rules(self, *sorts: Sort) -> list[Rule]:
+    async def rules(self, *sorts: RuleType) -> list[Rule]:
         """The rules of these sorts (none: of all), newest first."""
-        return await self.keeper.records.read(lambda db: rules_of(db, sorts or tuple(Sort)))
+        return await self.state.records.read(lambda db: rules_of(db, sorts or tuple(RuleType)))
 
     async def _put(
         self,
-        sort: Sort,
+        sort: RuleType,
         value: str,
         by: str,
         reason: str,
         *,
-        instead_of: Sort | None = None,
+        instead_of: RuleType | None = None,
         **about: object,
     ) -> None:
-        row = (sort, value, reason, by, int(self.keeper.clock()))
+        row = (sort, value, reason, by, int(self.state.clock()))
 
         def act(db: sqlite3.Connection) -> None:
             if instead_of is not None:
                 db.execute("DELETE FROM rule WHERE (sort, value) = (?, ?)", (instead_of, value))
             db.execute("INSERT OR REPLACE INTO rule VALUES (?, ?, ?, ?, ?)", row)
-            self.keeper.note(db, sort, by=by, reason=reason, **about)
+            self.state.note(db, sort, by=by, reason=reason, **about)
 
-        await self.keeper.write(act, frees=sort.startswith("ban-"))
+        await self.state.write(act, frees=sort.startswith("ban-"))
 
-    async def _lift(self, sort: Sort, value: str, by: str, reason: str, **about: object) -> bool:
+    async def _lift(
+        self, sort: RuleType, value: str, by: str, reason: str, **about: object
+    ) -> bool:
         def act(db: sqlite3.Connection) -> bool:
             found = db.execute("DELETE FROM rule WHERE (sort, value) = (?, ?)", (sort, value))
             if found.rowcount:
-                self.keeper.note(db, f"un{sort}", by=by, reason=_line(reason), **about)
+                self.state.note(db, f"un{sort}", by=by, reason=_line(reason), **about)
             return bool(found.rowcount)
 
-        return await self.keeper.write(act)
+        return await self.state.write(act)
 
 
 def _line(text: str) -> str:

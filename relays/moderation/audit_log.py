@@ -30,7 +30,7 @@ FIRST: Final = "0" * 64
 SLICE: Final = 500
 
 
-class Entry(msgspec.Struct, frozen=True):
+class LogEntry(msgspec.Struct, frozen=True):
     """One entry, read: `at` in seconds, `about` the tags that say what it is about."""
 
     number: int
@@ -69,13 +69,13 @@ def entries_after(db: sqlite3.Connection, number: int) -> list[bytes]:
     return [row[0] for row in rows]
 
 
-def read_entry(event: Event) -> Entry:
+def read_entry(event: Event) -> LogEntry:
     """What an entry says. Raises InvalidData."""
     fields = {tag[0]: tag[1] for tag in event.tags[:4] if len(tag) > 1}
     number = fields.get("number", "")
     if event.kind != KIND or not {"action", "by", "prev"} <= fields.keys() or not number.isdigit():
         raise InvalidData(f"{event.id}: not an entry of a log")
-    return Entry(
+    return LogEntry(
         int(number),
         event.created_at,
         fields["action"],
@@ -86,7 +86,7 @@ def read_entry(event: Event) -> Entry:
     )
 
 
-class Chain:
+class LogVerifier:
     """Checks entries one after the other: form, id, signature, number and chain.
 
     `pubkey`: whose log it is; empty: whoever signed the first entry. `length` and `last` (an id)
@@ -118,6 +118,6 @@ class Chain:
 
 def verified(lines: Iterable[bytes], pubkey: str = "") -> Iterator[Event]:
     """The entries in `lines`, each once it has been checked. Raises InvalidData."""
-    chain = Chain(pubkey)
+    chain = LogVerifier(pubkey)
     for line in lines:
         yield chain.add(line)

@@ -21,7 +21,7 @@ ALWAYS: Final = frozenset({VANISH, JOIN, LEAVE})
 REPOSTS: Final = frozenset({REPOST, GENERIC_REPOST})
 
 
-class Sort(StrEnum):
+class RuleType(StrEnum):
     """What a rule does, and to what."""
 
     BAN_PUBKEY = "ban-pubkey"
@@ -36,7 +36,7 @@ class Sort(StrEnum):
 class Rule(msgspec.Struct, frozen=True):
     """One rule: its value, and why, by whom and when (seconds) it was made."""
 
-    sort: Sort
+    sort: RuleType
     value: str
     reason: str
     by: str
@@ -59,7 +59,7 @@ def network(text: str) -> _Network:
     return found
 
 
-class Networks:
+class BannedNetworks:
     """Networks and why each is in here; asked in as many steps as there are lengths of prefix."""
 
     __slots__ = ("_by_length",)
@@ -94,7 +94,7 @@ class Bans(msgspec.Struct, frozen=True, eq=False):
 
     pubkeys: Mapping[str, str]
     events: Mapping[str, str]
-    networks: Networks
+    networks: BannedNetworks
     words: re.Pattern[str] | None
     allowed_events: frozenset[str]
     allowed_kinds: frozenset[int]
@@ -104,17 +104,17 @@ class Bans(msgspec.Struct, frozen=True, eq=False):
     @classmethod
     def of(cls, rules: Iterable[tuple[str, str, str]]) -> Bans:
         """From (sort, value, reason)."""
-        by_sort: dict[str, dict[str, str]] = {sort: {} for sort in Sort}
+        by_sort: dict[str, dict[str, str]] = {sort: {} for sort in RuleType}
         for sort, value, reason in rules:
             by_sort[sort][value] = reason
         return cls(
-            pubkeys=by_sort[Sort.BAN_PUBKEY],
-            events=by_sort[Sort.BAN_EVENT],
-            networks=Networks(by_sort[Sort.BAN_IP]),
-            words=pattern_of(by_sort[Sort.BAN_WORD]),
-            allowed_events=frozenset(by_sort[Sort.ALLOW_EVENT]),
-            allowed_kinds=frozenset(map(int, by_sort[Sort.ALLOW_KIND])),
-            disallowed_kinds=frozenset(map(int, by_sort[Sort.DISALLOW_KIND])),
+            pubkeys=by_sort[RuleType.BAN_PUBKEY],
+            events=by_sort[RuleType.BAN_EVENT],
+            networks=BannedNetworks(by_sort[RuleType.BAN_IP]),
+            words=pattern_of(by_sort[RuleType.BAN_WORD]),
+            allowed_events=frozenset(by_sort[RuleType.ALLOW_EVENT]),
+            allowed_kinds=frozenset(map(int, by_sort[RuleType.ALLOW_KIND])),
+            disallowed_kinds=frozenset(map(int, by_sort[RuleType.DISALLOW_KIND])),
         )
 
     @property
@@ -166,7 +166,7 @@ def load_bans(db: sqlite3.Connection) -> Bans:
     return Bans.of(db.execute("SELECT sort, value, reason FROM rule"))
 
 
-def rules_of(db: sqlite3.Connection, sorts: Iterable[Sort]) -> list[Rule]:
+def rules_of(db: sqlite3.Connection, sorts: Iterable[RuleType]) -> list[Rule]:
     """The rules of these sorts, newest first."""
     rows = [
         row
@@ -176,5 +176,5 @@ def rules_of(db: sqlite3.Connection, sorts: Iterable[Sort]) -> list[Rule]:
         )
     ]
     return [
-        Rule(Sort(row[0]), *row[1:]) for row in sorted(rows, key=lambda row: (-row[4], row[:2]))
+        Rule(RuleType(row[0]), *row[1:]) for row in sorted(rows, key=lambda row: (-row[4], row[:2]))
     ]

@@ -22,7 +22,7 @@ from relays.config.relay_config import Membership
 from relays.moderation import invites
 from relays.moderation.invites import Invite
 from relays.moderation.roster import Member, Role, members_of
-from relays.moderation.state import Keeper
+from relays.moderation.state import ModerationState
 from relays.policies.verdict import ACCEPTED, Asking, AsyncPolicy, Offer, Verdict, refused
 
 LIST: Final = 13534
@@ -43,37 +43,37 @@ _log = logging.getLogger(__name__)
 
 
 class Members:
-    """`include` and `question` for policies, `handlers` for requests, `invite_for` for REQs, and
+    """`include` and `check_query` for policies, `handlers` for requests, `invite_for` for REQs, and
     what a keeper does. `admins` gives the pubkeys of those who may do what members may.
     """
 
     def __init__(
         self,
-        keeper: Keeper,
+        state: ModerationState,
         store: EventStore,
         settings: Membership,
         admins: Callable[[], Collection[str]] = tuple,
     ) -> None:
-        self._keeper = keeper
+        self._state = state
         self._store = store
         self._settings = settings
         self._admins = admins
         self.handlers: dict[int, AsyncPolicy] = {JOIN: self.join, LEAVE: self.leave}
         """By kind; where there are no members, they say so."""
 
-    def become(self, settings: Membership) -> None:
+    def reconfigure(self, settings: Membership) -> None:
         """Go by new settings from now on."""
         self._settings = settings
 
     def include(self, pubkey: str) -> bool:
         """Is this key a member's, an admin's or the relay's own?"""
         return (
-            pubkey in self._keeper.roster.members
+            pubkey in self._state.roster.members
             or pubkey in self._admins()
-            or pubkey == self._keeper.pubkey
+            or pubkey == self._state.pubkey
         )
 
-    def question(self, asking: Asking) -> Verdict:
+    def check_query(self, asking: Asking) -> Verdict:
         """A `QuestionPolicy`: who asks for invites and nothing else may not get them?"""
         asks = all(one.kinds == _INVITES for one in asking.filters)
         if not (asks and self._settings.enabled) or self._inviter(asking.keys):
@@ -110,7 +110,7 @@ class Members:
         event = offer.event
         if reason := self._request_fault(offer):
             return refused(reason)
-        if event.pubkey in self._keeper.roster.members:
+        if event.pubkey in self._state.roster.members:
             return Verdict(True, "duplicate: you are already a member of this relay")
         code = event.value("claim") or ""
 
@@ -156,28 +156,28 @@ class Members:
             return None
         code = await self.invite(by=inviter, seconds=self._settings.invite_days * _DAY)
         tags = (_PROTECTED, ("claim", code))
-        event = Draft(INVITE, tags=tags).sign(self._keeper.key, int(asking.now))
+        event = Draft(INVITE, tags=tags).sign(self._state.key, int(asking.now))
         return event if any(one.matches(event) and one.limit != 0 for one in wanted) else None
 
     async def listed(self) -> list[Member]:
         """All members, the first one first. Raises StoreError."""
-        return await self._keeper.records.read(members_of)
+        return await self._state.records.read(members_of)
 
     async def invites(self) -> list[Invite]:
         """The invites that are good still. Raises StoreError."""
-        now = int(self._keeper.clock())
-        return await self._keeper.records.read(lambda db: invites.open_invites(db, now))
+        now = int(self._state.clock())
+        return await self._state.records.read(lambda db: invites.open_invites(db, now))
 
     # What a keeper does: `by` is his name
 
     async def add(self, pubkey: str, *, by: str, reason: str = "") -> bool:
         """Make somebody a member; False if he was one. Raises StoreError."""
-        now = int(self._keeper.clock())
+        now = int(self._state.clock())
 
         def act(db: sqlite3.Connection) -> bool:
             if not _add(db, pubkey, reason, by, now):
                 return False
-            self._keeper.note(db, "add-member", by=by, reason=reason, p=pubkey)
+            self._state.note(db, "add-member", by=by, reason=reason, p=pubkey)
             return True
 
         return await self._change(act, [_membership(ADDED, pubkey)], when=bool)
@@ -191,15 +191,15 @@ class Members:
             if not db.execute("DELETE FROM member WHERE pubkey = ?", (pubkey,)).rowcount:
                 return False
             if by:
-                self._keeper.note(db, "remove-member", by=by, reason=reason, p=pubkey)
+                self._state.note(db, "remove-member", by=by, reason=reason, p=pubkey)
             return True
 
         return await self._change(act, [_membership(REMOVED, pubkey)], when=bool)
 
     async def invite(self, *, by: str, seconds: float, uses: int = 1, role: str = "") -> str:
         """A new invite's code. Raises InvalidData, StoreError."""
-        now = int(self._keeper.clock())
-        return await self._keeper.records.write(
+        now = int(self._state.clock())
+        return await self._state.records.write(
             lambda db: invites.make(db, by=by, now=now, seconds=seconds, uses=uses, role=role)
         )
 
@@ -209,10 +209,10 @@ class Members:
         def act(db: sqlite3.Connection) -> bool:
             if not invites.revoke(db, id):
                 return False
-            self._keeper.note(db, "revoke-invite", by=by, invite=id)
+            self._state.note(db, "revoke-invite", by=by, invite=id)
             return True
 
-        return await self._keeper.records.write(act)
+        return await self._state.records.write(act)
 
     async def put_role(self, role: Role, *, by: str, new: bool) -> None:
         """Make a role, or change one. Raises InvalidData, StoreError."""
@@ -228,7 +228,7 @@ class Members:
                 " label = ?2, description = ?3, color = ?4, place = ?5",
                 (role.id, role.label, role.description, role.color, role.place),
             )
-            self._keeper.note(db, "create-role" if new else "edit-role", by=by, role=role.id)
+            self._state.note(db, "create-role" if new else "edit-role", by=by, role=role.id)
 
         await self._change(act, [_definition(role)])
 
@@ -238,9 +238,9 @@ class Members:
         def act(db: sqlite3.Connection) -> None:
             if not db.execute("DELETE FROM role WHERE id = ?", (id,)).rowcount:
                 raise InvalidData(f"the role {id} does not exist")
-            self._keeper.note(db, "delete-role", by=by, role=id)
+            self._state.note(db, "delete-role", by=by, role=id)
 
-        address = f"{ROLE}:{self._keeper.pubkey}:{id}"
+        address = f"{ROLE}:{self._state.pubkey}:{id}"
         await self._change(act, [Draft(DELETION, tags=(("a", address), ("k", str(ROLE))))])
 
     async def assign(self, pubkey: str, role: str, *, by: str) -> None:
@@ -248,7 +248,7 @@ class Members:
 
         def act(db: sqlite3.Connection) -> None:
             _assign(db, pubkey, role)
-            self._keeper.note(db, "assign-role", by=by, p=pubkey, role=role)
+            self._state.note(db, "assign-role", by=by, p=pubkey, role=role)
 
         await self._change(act)
 
@@ -259,7 +259,7 @@ class Members:
             found = db.execute("DELETE FROM holder WHERE (pubkey, role) = (?, ?)", (pubkey, role))
             if not found.rowcount:
                 raise InvalidData("this key does not have this role")
-            self._keeper.note(db, "unassign-role", by=by, p=pubkey, role=role)
+            self._state.note(db, "unassign-role", by=by, p=pubkey, role=role)
 
         await self._change(act)
 
@@ -272,16 +272,16 @@ class Members:
         """
         if not self._settings.enabled:
             return
-        key = self._keeper.pubkey
+        key = self._state.pubkey
         held = await self._store.get_address(f"{LIST}:{key}:")
         roles = await self._store.query([Filter.of(authors=[key], kinds=[ROLE])])
         tags = {event.tags for event in roles}
         missing = [
             draft
-            for role in self._keeper.roster.roles.values()
+            for role in self._state.roster.roles.values()
             if (draft := _definition(role)).tags not in tags
         ]
-        listed = await self._keeper.records.read(_list_tags)
+        listed = await self._state.records.read(_list_tags)
         if missing or held is None or held.tags != listed:
             await self._change(lambda db: None, missing)
 
@@ -298,11 +298,11 @@ class Members:
             result = act(db)
             if not (enabled and when(result)):
                 return result, []
-            at = _next_second(db, int(self._keeper.clock()))
+            at = _next_second(db, int(self._state.clock()))
             drafts = [*news, Draft(LIST, tags=_list_tags(db))]
-            return result, [draft.sign(self._keeper.key, at) for draft in drafts]
+            return result, [draft.sign(self._state.key, at) for draft in drafts]
 
-        result, events = await self._keeper.write(run)
+        result, events = await self._state.write(run)
         if events:
             await self._store.save(events)
         return result

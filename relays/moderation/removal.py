@@ -17,7 +17,7 @@ from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.store.events import EventStore
 from relays.moderation.bans import REPOSTS, embedded
-from relays.moderation.state import Keeper
+from relays.moderation.state import ModerationState
 
 AT_ONCE: Final = 200
 """Keys or ids that are looked for together."""
@@ -29,11 +29,11 @@ RELAY: Final = "the relay"
 _log = logging.getLogger(__name__)
 
 
-class Removal:
+class EventRemover:
     """Removes from all of a relay's `stores` what `keeper` bans."""
 
-    def __init__(self, keeper: Keeper, stores: Sequence[EventStore]) -> None:
-        self._keeper = keeper
+    def __init__(self, state: ModerationState, stores: Sequence[EventStore]) -> None:
+        self._state = state
         self._stores = tuple(stores)
         self._known: tuple[frozenset[str], frozenset[str]] = (frozenset(), frozenset())
         self._pubkeys: set[str] = set()
@@ -61,7 +61,7 @@ class Removal:
 
     def stray(self, event: Event) -> None:
         """`event` was stored although it is banned: remove it soon."""
-        if event.pubkey in self._keeper.bans.pubkeys:
+        if event.pubkey in self._state.bans.pubkeys:
             self._pubkeys.add(event.pubkey)
         else:
             self._ids.add(event.id)
@@ -69,7 +69,7 @@ class Removal:
 
     async def run(self) -> None:
         """Look after what slips in until cancelled."""
-        self._keeper.on_change(self._changed)
+        self._state.on_change(self._changed)
         self._changed()
         while True:
             await self._wake.wait()
@@ -82,7 +82,7 @@ class Removal:
                 self._wake.set()
 
     def _changed(self) -> None:
-        bans = self._keeper.bans
+        bans = self._state.bans
         now = frozenset(bans.pubkeys), frozenset(bans.events)
         self._pubkeys |= now[0] - self._known[0]
         self._ids |= now[1] - self._known[1]
@@ -147,8 +147,8 @@ class Removal:
 
     async def _note(self, removed: int, by: str, reason: str, **about: str) -> None:
         if removed:
-            await self._keeper.records.write(
-                lambda db: self._keeper.note(
+            await self._state.records.write(
+                lambda db: self._state.note(
                     db, "removed", by=by, reason=reason, **about, removed=removed
                 ),
                 frees=True,

@@ -25,7 +25,7 @@ from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.store.events import EventStore
 from relays.moderation.bans import Bans
-from relays.moderation.state import Keeper
+from relays.moderation.state import ModerationState
 
 KIND: Final = 1984
 GRAVITY: Final = {
@@ -54,13 +54,13 @@ _WORDS: Final = 3
 """Reports of one case whose words are shown."""
 _is_hex64: Final = re.compile("[0-9a-f]{64}").fullmatch
 
-Sort = Literal["event", "pubkey"]
+TargetType = Literal["event", "pubkey"]
 
 
 class Target(NamedTuple):
     """What a report is about: an event or a key, in hex."""
 
-    sort: Sort
+    sort: TargetType
     value: str
 
 
@@ -72,7 +72,7 @@ class Case(msgspec.Struct, frozen=True):
     `words` what the weightiest reporters wrote, which is anybody's text.
     """
 
-    sort: Sort
+    sort: TargetType
     target: str
     score: int
     types: dict[str, int]
@@ -167,29 +167,29 @@ class Reports:
 
     def __init__(
         self,
-        keeper: Keeper,
+        state: ModerationState,
         stores: Sequence[EventStore],
         admins: Callable[[], Collection[str]],
         trusted: Callable[[str], bool] = lambda _: False,
     ) -> None:
-        self._keeper = keeper
+        self._state = state
         self._stores = tuple(stores)
         self._admins = admins
         self._trusted = trusted
 
     def weight(self, pubkey: str) -> int:
         """What a reporter weighs; a banned one nothing."""
-        if pubkey in self._keeper.bans.pubkeys:
+        if pubkey in self._state.bans.pubkeys:
             return 0
-        if pubkey in self._admins() or pubkey == self._keeper.pubkey:
+        if pubkey in self._admins() or pubkey == self._state.pubkey:
             return ADMIN
-        if pubkey in self._keeper.roster.members:
+        if pubkey in self._state.roster.members:
             return MEMBER
         return TRUSTED if self._trusted(pubkey) else STRANGER
 
     async def queue(self, most: int = SHOWN) -> list[Case]:
         """What waits for a decision, the gravest first. Raises StoreError."""
-        heard = await self._keeper.records.read(_heard)
+        heard = await self._state.records.read(_heard)
         reports = [event async for event in self._reports()]
         cases = await asyncio.to_thread(rank, reports, self.weight, heard)  # there may be many
         return await self._still_there(cases, most)
@@ -197,7 +197,7 @@ class Reports:
     async def _reports(self) -> AsyncIterator[Event]:
         """The newest of all, and besides those of known people, which no flood pushes out."""
         seen: set[str] = set()
-        known = {*self._admins(), *self._keeper.roster.members}
+        known = {*self._admins(), *self._state.roster.members}
         filters = Filter.of(kinds=[KIND]), Filter.of(kinds=[KIND], authors=known)
         for store, f in product(self._stores, filters):
             left = READ_MOST
@@ -212,7 +212,7 @@ class Reports:
 
     async def _still_there(self, cases: Sequence[Case], most: int) -> list[Case]:
         """Without what is banned or allowed, and without events that are not held."""
-        bans = self._keeper.bans
+        bans = self._state.bans
         open_cases = [case for case in cases if not _is_decided(case, bans)]
         found: list[Case] = []
         while open_cases and len(found) < most:
@@ -245,16 +245,16 @@ class Reports:
                     for event in events
                     if any(one.value == target for one in targets_of(event))
                 }
-        now = int(self._keeper.clock())
+        now = int(self._state.clock())
         rows = [(target, reporter, now) for reporter in reporters]
 
         def act(db: sqlite3.Connection) -> None:
             db.executemany("INSERT OR IGNORE INTO heard VALUES (?, ?, ?)", rows)
-            self._keeper.note(
+            self._state.note(
                 db, "dismiss-reports", by=by, reason=reason, about=target, reports=len(rows)
             )
 
-        await self._keeper.records.write(act)
+        await self._state.records.write(act)
         return len(rows)
 
 

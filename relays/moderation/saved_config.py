@@ -12,12 +12,12 @@ import msgspec
 
 from relays.config.relay_config import Membership, Moderation, RelayConfig, Web
 from relays.config.sub_relays import ROOT, rooms
-from relays.moderation.state import Keeper
+from relays.moderation.state import ModerationState
 
 _NAME = "configuration"
 
 
-class Remembered(msgspec.Struct, frozen=True):
+class SavedConfig(msgspec.Struct, frozen=True):
     """The part of the last configuration that matters here. `databases`: file names."""
 
     members: Membership = Membership()
@@ -28,7 +28,7 @@ class Remembered(msgspec.Struct, frozen=True):
     databases: tuple[str, ...] = (f"{ROOT}.db",)
 
     @classmethod
-    def of(cls, config: RelayConfig) -> Remembered:
+    def of(cls, config: RelayConfig) -> SavedConfig:
         """What a configuration says."""
         databases = tuple(room.database for room in rooms(config))
         return cls(
@@ -52,29 +52,29 @@ class Remembered(msgspec.Struct, frozen=True):
         )
 
 
-async def remember(keeper: Keeper, config: RelayConfig) -> None:
+async def save_config(state: ModerationState, config: RelayConfig) -> None:
     """Leave it, if it is not there. Raises StoreError."""
-    value = msgspec.json.encode(Remembered.of(config)).decode()
+    value = msgspec.json.encode(SavedConfig.of(config)).decode()
 
     def act(db: sqlite3.Connection) -> None:
         row = db.execute("SELECT value FROM setting WHERE name = ?", (_NAME,)).fetchone()
         if row is None or row[0] != value:
             db.execute("INSERT OR REPLACE INTO setting VALUES (?, ?)", (_NAME, value))
 
-    await keeper.write(act)
+    await state.write(act)
 
 
-async def recall(keeper: Keeper) -> Remembered:
+async def load_saved_config(state: ModerationState) -> SavedConfig:
     """What the relay left; what it does by itself where it never ran. Raises StoreError."""
 
     def ask(db: sqlite3.Connection) -> str | None:
         row = db.execute("SELECT value FROM setting WHERE name = ?", (_NAME,)).fetchone()
         return None if row is None else str(row[0])
 
-    value = await keeper.records.read(ask)
+    value = await state.records.read(ask)
     if value is None:
-        return Remembered()
+        return SavedConfig()
     try:
-        return msgspec.json.decode(value, type=Remembered)
+        return msgspec.json.decode(value, type=SavedConfig)
     except msgspec.ValidationError:  # of another version of this program
-        return Remembered()
+        return SavedConfig()

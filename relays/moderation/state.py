@@ -41,7 +41,7 @@ _REMEMBERED: Final = 4096
 """Addresses whose verdict is remembered."""
 
 
-class Said(msgspec.Struct, frozen=True):
+class InfoOverrides(msgspec.Struct, frozen=True):
     """What an admin has the relay say of itself; None where the configuration holds."""
 
     name: str | None = None
@@ -53,10 +53,10 @@ class _Views(msgspec.Struct, frozen=True):
     counters: dict[str, int]
     bans: Bans
     roster: Roster
-    said: Said
+    info: InfoOverrides
 
 
-class Keeper:
+class ModerationState:
     """Opened by `async with Keeper.open(folder) as keeper`."""
 
     def __init__(
@@ -129,11 +129,11 @@ class Keeper:
         return self._views.roster
 
     @property
-    def said(self) -> Said:
+    def info(self) -> InfoOverrides:
         """What replaces name, description and icon of the configuration."""
-        return self._views.said
+        return self._views.info
 
-    def policy(self, offer: Offer) -> Verdict:
+    def check(self, offer: Offer) -> Verdict:
         """First in every chain, and for imports, sync and mirrors too."""
         if self._quiet:
             return ACCEPTED
@@ -145,7 +145,7 @@ class Keeper:
         return refused(reason)
 
     def _must_be_obeyed(self, event: Event) -> bool:
-        """Whoever asks to be forgotten is (NIP-62), banned or not; `hides` keeps it from others."""
+        """Whoever asks to be forgotten is (NIP-62), banned or not; it `is_hidden` from others."""
         return event.kind == VANISH and vanish_reaches(event, self._places)
 
     def banned_address(self, address: str) -> str:
@@ -161,7 +161,7 @@ class Keeper:
             self._addresses[address] = known
         return known
 
-    def hides(self, event: Event) -> bool:
+    def is_hidden(self, event: Event) -> bool:
         """Is `event`, although it has just been stored, to be sent to nobody?
 
         It was on its way when its author was banned, or is a banned author's request to vanish.
@@ -245,10 +245,12 @@ def _load(db: sqlite3.Connection, held: _Views | None) -> _Views:
         now,
         held.bans if held is not None and same(Area.RULES) else load_bans(db),
         held.roster if held is not None and same(Area.MEMBERS) else load_roster(db),
-        held.said if held is not None and same(Area.SETTINGS) else _load_said(db),
+        held.info if held is not None and same(Area.SETTINGS) else _load_info(db),
     )
 
 
-def _load_said(db: sqlite3.Connection) -> Said:
+def _load_info(db: sqlite3.Connection) -> InfoOverrides:
     found = dict(db.execute("SELECT name, value FROM setting").fetchall())
-    return Said(**{name: found[name] for name in Said.__struct_fields__ if name in found})
+    return InfoOverrides(
+        **{name: found[name] for name in InfoOverrides.__struct_fields__ if name in found}
+    )

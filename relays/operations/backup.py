@@ -31,10 +31,10 @@ from nostr_client.signing.verifier import Verifier
 from nostr_client.store.events import EventStore
 from nostr_client.version import __version__
 from relays.config.sub_relays import ROOT
-from relays.folder import PART, RESTORED, alone, move_restored, opened
 from relays.moderation import relay_key
 from relays.moderation.database import FILE as RECORDS
 from relays.moderation.database import Records
+from relays.process.folder import PART, RESTORED, exclusive_folder, move_restored, open_folder
 
 MANIFEST: Final = "backup.json"
 PAGES: Final = 20
@@ -48,7 +48,7 @@ _EARLIEST: Final = 1_577_836_800
 _PIECE: Final = 2**20
 
 
-class Copy(msgspec.Struct, frozen=True):
+class BackupFile(msgspec.Struct, frozen=True):
     """One file of a backup; `events` of a room's database."""
 
     size: int
@@ -61,7 +61,7 @@ class Manifest(msgspec.Struct, frozen=True):
 
     made: int
     version: str
-    files: dict[str, Copy]
+    files: dict[str, BackupFile]
 
     @property
     def events(self) -> int:
@@ -79,7 +79,7 @@ async def back_up(data: Path, place: Path) -> Manifest:
     Raises StoreError; then there is no such folder.
     """
     part = place.with_name(f".{place.name}.part")
-    with opened(data), _gone_on_failure(part, place):
+    with open_folder(data), _gone_on_failure(part, place):
         databases = databases_in(data)
         private_folder(part)
         files = {name: _described(part / name) for name in await _copy_keepers(data, part)}
@@ -109,7 +109,7 @@ async def restore(place: Path, data: Path) -> Manifest:
     at once. Raises StoreError; then there is nothing in `data` that was not there before.
     """
     manifest = _manifest(place)
-    with alone(data):
+    with exclusive_folder(data):
         _refuse_a_relay(data, manifest)
         part = data / PART
         with _gone_on_failure(part):
@@ -180,13 +180,13 @@ def _switch(part: Path, whole: Path) -> None:
     sync_folder(whole.parent)
 
 
-def _described(path: Path) -> Copy:
+def _described(path: Path) -> BackupFile:
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while piece := file.read(_PIECE):
             digest.update(piece)
         os.fsync(file.fileno())
-    return Copy(path.stat().st_size, digest.hexdigest())
+    return BackupFile(path.stat().st_size, digest.hexdigest())
 
 
 def _manifest(place: Path) -> Manifest:
@@ -200,7 +200,7 @@ def _manifest(place: Path) -> Manifest:
     return manifest
 
 
-def _fetch(source: Path, target: Path, expected: Copy) -> None:
+def _fetch(source: Path, target: Path, expected: BackupFile) -> None:
     """Copy a file; what came must be what the backup says. Raises StoreError."""
     fd = os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
     with source.open("rb") as file, os.fdopen(fd, "wb") as out:

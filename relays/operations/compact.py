@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from nostr_client.store.events import EventStore
 from nostr_client.store.sqlite.reserve import Reserve
-from relays.folder import RESERVE, opened
 from relays.operations.backup import databases_in
+from relays.process.folder import RESERVE, open_folder
 
 
 class Compacted(NamedTuple):
@@ -23,7 +23,7 @@ class Compacted(NamedTuple):
 async def compact(data: Path) -> AsyncIterator[Compacted]:
     """Give the free space of the relay in `data` back to the disk. Raises StoreError."""
     reserve = Reserve(data / RESERVE)
-    with opened(data):
+    with open_folder(data):
         reserve.make_way()
         for name in databases_in(data):
             async with EventStore.open(data / name, reserve=reserve) as store:

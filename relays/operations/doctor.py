@@ -21,7 +21,6 @@ from nostr_client.nips.nip11 import MEDIA_TYPE
 from nostr_client.protocol.filters import Filter
 from nostr_client.store.events import EventStore
 from relays.config.relay_config import RelayConfig, read_config
-from relays.folder import Note, holds_any, note_in, opened
 from relays.moderation.database import FILE as RECORDS
 from relays.networks import Networks, is_loopback
 from relays.operations.doctor_machine import (
@@ -31,6 +30,7 @@ from relays.operations.doctor_machine import (
     look_at_folder,
     look_at_limits,
 )
+from relays.process.folder import RunningRelay, holds_any, open_folder, running_relay
 from relays.process.run import DATABASE, bind
 
 WRONG_CLOCK: Final = 60.0
@@ -78,7 +78,7 @@ def _refused(stack: contextlib.ExitStack, data: Path) -> str:
     """Why what is in the folder must not be opened; empty when it is held open by `stack`."""
     try:
         if holds_any(data):
-            stack.enter_context(opened(data))
+            stack.enter_context(open_folder(data))
     except StoreError as error:
         return str(error)
     return ""
@@ -185,7 +185,7 @@ async def _difference(url: str) -> float | None:
 
 async def look_at_port(data: Path, config: RelayConfig) -> Finding:
     """Is a relay of this folder listening, or could one?"""
-    note = note_in(data)
+    note = running_relay(data)
     if note is not None and await _answers(note):
         return Finding("ok", "port", f"a relay listens at {note.url} (process {note.pid})")
     try:
@@ -196,7 +196,7 @@ async def look_at_port(data: Path, config: RelayConfig) -> Finding:
     return Finding("ok", "port", f"{config.host} port {config.port} is free; no relay is running")
 
 
-async def _answers(note: Note) -> bool:
+async def _answers(note: RunningRelay) -> bool:
     place = urlsplit(note.url)
     try:
         async with asyncio.timeout(_PATIENCE):

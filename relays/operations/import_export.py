@@ -31,11 +31,11 @@ from relays.config.relay_config import RelayConfig
 from relays.config.sub_relays import ROOT
 from relays.engine.importing import Taker, Tally
 from relays.engine.ingest import Verify
-from relays.folder import opened
-from relays.operations.import_progress import Bookmarks
+from relays.operations.import_progress import ImportProgress
 from relays.operations.progress_bar import Progress
 from relays.policies.verdict import Source
-from relays.process.offline import beside
+from relays.process.folder import open_folder
+from relays.process.offline import open_offline
 
 BATCH: Final = 1000
 """Lines that are read, verified and saved at once."""
@@ -150,7 +150,7 @@ async def import_files(
     (what came before it is stored).
     """
     started = time.monotonic()
-    async with beside(config, data, room) as here:
+    async with open_offline(config, data, room) as here:
         taker = Taker(
             here.store,
             here.judge,
@@ -159,7 +159,7 @@ async def import_files(
             requests=lambda: here.requests,
         )
         importer = Importer(taker, here.verifier.verify_all)
-        marks = Bookmarks(data, here.room.name)
+        marks = ImportProgress(data, here.room.name)
         try:
             for name in files:
                 await _import_file(importer, name, marks, config, anew)
@@ -170,10 +170,10 @@ async def import_files(
 
 
 async def _import_file(
-    importer: Importer, name: str, marks: Bookmarks, config: RelayConfig, anew: bool
+    importer: Importer, name: str, marks: ImportProgress, config: RelayConfig, anew: bool
 ) -> None:
     with contextlib.ExitStack() as stack:
-        file, compressed = stack.enter_context(_opened(name))
+        file, compressed = stack.enter_context(_open_file(name))
         size = None if compressed else _size(file)
         begin = first = 0
         mark: Saved = _nothing
@@ -199,7 +199,7 @@ async def _import_file(
 
 
 @contextlib.contextmanager
-def _opened(name: str) -> Iterator[tuple[IO[bytes], bool]]:
+def _open_file(name: str) -> Iterator[tuple[IO[bytes], bool]]:
     """The lines of a file, and whether they are compressed in it."""
     with contextlib.ExitStack() as stack:
         file = sys.stdin.buffer if name == "-" else stack.enter_context(Path(name).open("rb"))
@@ -296,7 +296,7 @@ async def export_events(
     """
     database = data / f"{room or ROOT}.db"
     count = 0
-    with opened(data):
+    with open_folder(data):
         if not database.exists():
             raise StoreError(f"there is no relay in {data}" + (f", room {room!r}" if room else ""))
         async with EventStore.open(database, read_only=True) as store:

@@ -27,14 +27,14 @@ _MOST: Final = 100
 """Interrupted imports that are remembered."""
 
 
-class Mark(msgspec.Struct, frozen=True):
+class ImportPosition(msgspec.Struct, frozen=True):
     """All before `place`, where a line begins, is stored; `head` is a hash of the file's head."""
 
     place: int
     head: str
 
 
-class Bookmarks:
+class ImportProgress:
     """Of one room of the relay in the folder `data`."""
 
     def __init__(self, data: Path, room: str = ROOT) -> None:
@@ -42,9 +42,9 @@ class Bookmarks:
         self._room = room
         self._marks = self._read()
 
-    def _read(self) -> dict[str, Mark]:
+    def _read(self) -> dict[str, ImportPosition]:
         try:
-            return msgspec.json.decode(self._path.read_bytes(), type=dict[str, Mark])
+            return msgspec.json.decode(self._path.read_bytes(), type=dict[str, ImportPosition])
         except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
             return {}  # then the import begins anew, and finds duplicates
 
@@ -73,13 +73,13 @@ class Bookmarks:
             now = time.monotonic()
             if now - noted >= _EVERY:
                 noted = now
-                self._note(key, Mark(place, _hash_again(file, place)))
+                self._note(key, ImportPosition(place, _hash_again(file, place)))
 
         try:
             yield mark
         except BaseException:
             if last:
-                self._note(key, Mark(last, _hash_again(file, last)))
+                self._note(key, ImportPosition(last, _hash_again(file, last)))
             raise
         if self._marks.pop(key, None) is not None:
             self._write()
@@ -87,7 +87,7 @@ class Bookmarks:
     def _key(self, name: Path) -> str:
         return f"{self._room} {name.absolute()}"
 
-    def _note(self, key: str, mark: Mark) -> None:
+    def _note(self, key: str, mark: ImportPosition) -> None:
         self._marks.pop(key, None)
         self._marks[key] = mark
         while len(self._marks) > _MOST:

@@ -12,7 +12,7 @@ from pathlib import Path
 from nostr_client.errors import ConfigError
 from relays.config.relay_config import Mirror, RelayConfig
 from relays.logs import write_logs
-from relays.process.offline import beside
+from relays.process.offline import open_offline
 from relays.sync import mirror as mirroring
 from relays.sync.auth import logging_in
 from relays.sync.mirror import MirrorContext, Mirrors
@@ -29,7 +29,7 @@ async def mirror_until_stopped(
     """
     write_logs(config.log.format)
     logging.getLogger(mirroring.__name__).setLevel(logging.INFO)
-    async with beside(config, data, room) as here:
+    async with open_offline(config, data, room) as here:
         wanted = mirrors or here.room.config.mirror
         if not wanted:
             raise ConfigError("nothing to mirror: give a URL, or [[mirror]] in the configuration")

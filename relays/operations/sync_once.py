@@ -21,7 +21,7 @@ from relays.config.relay_config import RelayConfig
 from relays.engine.importing import Taker, Tally
 from relays.operations.progress_bar import Progress
 from relays.policies.verdict import Source
-from relays.process.offline import beside
+from relays.process.offline import open_offline
 from relays.sync.auth import logging_in
 from relays.sync.crowded_seconds import words_of
 from relays.sync.rejected_ids import Unwanted, unwanted_file
@@ -32,7 +32,7 @@ _SAY_EVERY: Final = 0.5
 """Seconds between two words on how it goes."""
 
 
-class Outcome(msgspec.Struct):
+class SyncReport(msgspec.Struct):
     """What a sync did. `missing`: events that the peer said to hold, and did not send."""
 
     steps: Steps
@@ -62,7 +62,7 @@ async def sync_once(
     proxy: str | None = None,
     room: str | None = None,
     anew: bool = False,
-) -> Outcome:
+) -> SyncReport:
     """Bring a room of the relay in `data` and the one at `url` to the same events of `filters`.
 
     What came before and was not kept is not fetched again, unless `anew`.
@@ -76,7 +76,7 @@ async def sync_once(
         raise ConfigError(f"{url}: {error}") from None
     for filter in filters:
         check(filter)
-    async with beside(config, data, room) as here:
+    async with open_offline(config, data, room) as here:
         taker = Taker(
             here.store,
             here.judge,
@@ -97,7 +97,7 @@ async def sync_once(
             sync = Sync(
                 pool, carrier, info, down=down, up=up, clock=time.time, keeping=here.keeping
             )
-            outcome = Outcome(sync.steps, taker.tally, carrier.sent)
+            outcome = SyncReport(sync.steps, taker.tally, carrier.sent)
             started = time.monotonic()
             try:
                 async with _progress(outcome):
@@ -111,7 +111,7 @@ async def sync_once(
 
 
 @asynccontextmanager
-async def _progress(outcome: Outcome) -> AsyncIterator[None]:
+async def _progress(outcome: SyncReport) -> AsyncIterator[None]:
     """Say how far it is, on a terminal."""
     with Progress(None) as progress:
         saying = asyncio.create_task(_keep_saying(outcome, progress))
@@ -122,7 +122,7 @@ async def _progress(outcome: Outcome) -> AsyncIterator[None]:
             await asyncio.gather(saying, return_exceptions=True)
 
 
-async def _keep_saying(outcome: Outcome, progress: Progress) -> None:
+async def _keep_saying(outcome: SyncReport, progress: Progress) -> None:
     while True:
         await asyncio.sleep(_SAY_EVERY)
         steps, sent = outcome.steps, outcome.sent
@@ -133,7 +133,7 @@ async def _keep_saying(outcome: Outcome, progress: Progress) -> None:
         progress.show(0, f"{windows:,} windows {how}, {came:,} events came, {went:,} went")
 
 
-def _say(outcome: Outcome, down: bool, up: bool, seconds: float) -> None:
+def _say(outcome: SyncReport, down: bool, up: bool, seconds: float) -> None:
     steps = outcome.steps
     lines = [f"read by pages, not compared: {steps.pages}"] if steps.pages else []
     if steps.missed:

@@ -24,14 +24,14 @@ from nostr_client.store.sqlite.reserve import Reserve
 from relays.config.relay_config import RelayConfig
 from relays.config.sub_relays import Room, local_urls, rooms
 from relays.engine.relay import Relay
-from relays.folder import RESERVE
-from relays.moderation.actions import Acts
-from relays.moderation.state import Keeper
+from relays.moderation.actions import ModerationActions
+from relays.moderation.state import ModerationState
 from relays.policies.chain import Policies, open_policies
 from relays.policies.retention import Keeping, retention_note, with_retention
 from relays.policies.ruleset import Rules
 from relays.policies.vanishing import Requests
 from relays.policies.verdict import ACCEPTED, Offer, Verdict, all_of, refused
+from relays.process.folder import RESERVE
 from relays.sync.auth import logging_in
 from relays.sync.mirror import MirrorContext, Mirrors
 from relays.sync.rejected_ids import Unwanted, unwanted_file
@@ -48,23 +48,28 @@ _log = logging.getLogger(__name__)
 _HIDDEN: Final = refused("blocked: it is banned here")
 
 
-class Serving:
+class RelayProcess:
     """Made by `serve`; `site` answers for all rooms at their paths."""
 
     def __init__(
-        self, keeper: Keeper, acts: Acts, config: RelayConfig, data: Path, probe: Probe
+        self,
+        state: ModerationState,
+        actions: ModerationActions,
+        config: RelayConfig,
+        data: Path,
+        probe: Probe,
     ) -> None:
-        self.keeper = keeper
+        self.state = state
         self.data = data
         self._health = Health(data, probe)
-        self.acts = acts
+        self.actions = actions
         self.config = config
-        self._rooms: dict[str, _Served] = {}
-        self._members = keeper.roster.members
+        self._rooms: dict[str, _SubRelay] = {}
+        self._members = state.roster.members
         self._started = time.monotonic()
         self._metrics = MetricsPage(config, self._exposition)
-        keeper.on_change(self._changed)
-        acts.near = self._near
+        state.on_change(self._changed)
+        actions.near = self._near
 
     @property
     def relays(self) -> Mapping[str, Relay]:
@@ -87,18 +92,18 @@ class Serving:
         made = {path: room.rules(found[path].config) for path, room in self._rooms.items()}
         self._metrics.become(config)
         self.config = config
-        self.acts.become(config)
+        self.actions.reconfigure(config)
         for path, room in self._rooms.items():
             room.become(found[path].config, made[path])
-        await self.acts.settle()
+        await self.actions.settle()
 
     def _near(self) -> frozenset[str]:
         """Where the keeper and the admins are connected from."""
         rooms = self._rooms.values()
-        return frozenset().union(*(room.relay.addresses_of(self.acts.admins) for room in rooms))
+        return frozenset().union(*(room.relay.addresses_of(self.actions.admins) for room in rooms))
 
     def _changed(self) -> None:
-        before, self._members = self._members, self.keeper.roster.members
+        before, self._members = self._members, self.state.roster.members
         left = frozenset() if before is self._members else before.keys() - self._members.keys()
         for room in self._rooms.values():
             room.speak()
@@ -117,23 +122,23 @@ class Serving:
             gauges = room.vitals.gauges() | room.mirrors.gauges()
             gauges["search_lag_commits"] = await room.store.index_lag()
             rooms[room.name] = Sampled(room.relay.rules.metrics, gauges)
-        bans = self.keeper.bans
+        bans = self.state.bans
         process = {
             "memory_bytes": memory(),
             "uptime_seconds": time.monotonic() - self._started,
             "banned_pubkeys": len(bans.pubkeys),
             "banned_events": len(bans.events),
-            "members": len(self.keeper.roster.members),
+            "members": len(self.state.roster.members),
         }
         return exposition(rooms, process)
 
 
-class _Served:
+class _SubRelay:
     """One room at work."""
 
     def __init__(
         self,
-        serving: Serving,
+        serving: RelayProcess,
         room: Room,
         policies: Policies,
         relay: Relay,
@@ -151,7 +156,7 @@ class _Served:
         self.relay = relay
         self.store = store
         self.vitals = Vitals(relay.rules.metrics, relay.gauges, serving.data / room.database)
-        admin = Admin(serving.acts)
+        admin = Admin(serving.actions)
         self.pages = Pages(
             self._said(),
             self._features(),
@@ -167,7 +172,9 @@ class _Served:
 
     def rules(self, config: RelayConfig) -> Rules:
         """Those that `config` makes here. Raises ConfigError."""
-        rules = with_keeper(self._policies.rules(config), self._serving.keeper, self._serving.acts)
+        rules = with_keeper(
+            self._policies.rules(config), self._serving.state, self._serving.actions
+        )
         return with_retention(rules, self._keeping)
 
     def become(self, config: RelayConfig, rules: Rules) -> None:
@@ -194,7 +201,7 @@ class _Served:
 
     def _said(self) -> RelayConfig:
         """The configuration, with what admins have the relay say of itself."""
-        said = msgspec.structs.asdict(self._serving.keeper.said)
+        said = msgspec.structs.asdict(self._serving.state.info)
         chosen = {name: text for name, text in said.items() if text}
         return msgspec.structs.replace(self.config, **chosen)
 
@@ -205,11 +212,11 @@ class _Served:
             reconciles=config.negentropy.sessions > 0,
             searches=True,
             members=config.members.enabled,
-            managed=bool(self._serving.acts.admins),
+            managed=bool(self._serving.actions.admins),
             work=config.events.work if config.events.work_of == "everyone" else 0,
             asks_who=config.readers_are != "anyone",
             chooses_writers=config.writers_are != "anyone",
-            own_key=self._serving.keeper.pubkey,
+            own_key=self._serving.state.pubkey,
         )
 
 
@@ -218,21 +225,21 @@ def _reading(config: RelayConfig) -> object:
     return config.readers_are, config.access.readers, config.keepers, config.trust
 
 
-def with_keeper(rules: Rules, keeper: Keeper, acts: Acts) -> Rules:
+def with_keeper(rules: Rules, state: ModerationState, actions: ModerationActions) -> Rules:
     """`rules`, and what the keeper's records ask of them."""
-    members, removal = acts.members, acts.removal
+    members, remover = actions.members, actions.remover
 
     def hides(event: Event) -> bool:
-        hidden = keeper.hides(event)
+        hidden = state.is_hidden(event)
         if hidden:
-            removal.stray(event)
+            remover.stray(event)
         return hidden
 
     def shown(offer: Offer) -> Verdict:
-        return _HIDDEN if keeper.hides(offer.event) else ACCEPTED
+        return _HIDDEN if state.is_hidden(offer.event) else ACCEPTED
 
     question = rules.judge_question
-    asked = [members.question] if question is None else [question, members.question]
+    asked = [members.check_query] if question is None else [question, members.check_query]
     return msgspec.structs.replace(
         rules,
         judge_question=all_of(asked),
@@ -252,7 +259,7 @@ async def serve(
     *,
     address: str = "",
     clock: Callable[[], float] = time.time,
-) -> AsyncIterator[Serving]:
+) -> AsyncIterator[RelayProcess]:
     """Everything that `config` makes over the folder `data`, at work until the block ends.
 
     `urls_of`: a room's service URLs, in their normal spelling; `address`: where it listens, so no
@@ -266,8 +273,8 @@ async def serve(
     async with AsyncExitStack() as stack:
         enter = stack.enter_async_context
         everywhere = frozenset().union(*urls.values())
-        keeper = await enter(
-            Keeper.open(data, service_urls=everywhere, clock=clock, reserve=reserve)
+        state = await enter(
+            ModerationState.open(data, service_urls=everywhere, clock=clock, reserve=reserve)
         )
         stores = {
             room.name: await enter(
@@ -287,31 +294,33 @@ async def serve(
         def trusted(pubkey: str) -> bool:
             return any(one.trust is not None and pubkey in one.trust for one in trusts)
 
-        acts = Acts(keeper, list(stores.values()), config, trusted)
+        actions = ModerationActions(state, list(stores.values()), config, trusted)
 
         async def probe() -> None:
             for store in stores.values():
                 await store.probe()
 
-        serving = Serving(keeper, acts, config, data, probe)
-        work: list[Callable[[], Coroutine[Any, Any, None]]] = [acts.removal.run]
+        serving = RelayProcess(state, actions, config, data, probe)
+        work: list[Callable[[], Coroutine[Any, Any, None]]] = [actions.remover.run]
         for room in found:
             store = stores[room.name]
             policies = await enter(
                 open_policies(
                     store,
                     follows=stores[room.follows_of],
-                    bans=keeper.policy,
-                    is_member=acts.members.include,
+                    bans=state.check,
+                    is_member=actions.members.include,
                     urls=urls[room.name],
                     searches=True,
                     clock=clock,
                 )
             )
             keeping = Keeping(
-                room.config.retention, retention_note(data, room.name), people=acts.people
+                room.config.retention, retention_note(data, room.name), people=actions.people
             )
-            rules = with_retention(with_keeper(policies.rules(room.config), keeper, acts), keeping)
+            rules = with_retention(
+                with_keeper(policies.rules(room.config), state, actions), keeping
+            )
             await policies.refresh()
             trusts.append(policies)
             relay = Relay(store, verifier.verify_all, rules, clock, room.config.negentropy)
@@ -323,12 +332,12 @@ async def serve(
                 urls[room.name] | (local_urls(address, room.path) if address else frozenset()),
                 clock,
                 keeping,
-                logging_in(keeper.key, clock),
+                logging_in(state.key, clock),
                 Unwanted(unwanted_file(data, room.name)),
                 _requests(relay),
             )
             mirrors = Mirrors(room.config.mirror, around)
-            served = _Served(
+            served = _SubRelay(
                 serving, room, policies, relay, store=store, keeping=keeping, mirrors=mirrors
             )
             serving._rooms[room.path] = served
@@ -336,7 +345,7 @@ async def serve(
             work += [relay.run, mirrors.run, served.vitals.run]
             await enter(store.listen(keeping.hear))
             work.append(partial(keeping.run, store, rules.metrics, clock))
-        await acts.settle()
+        await actions.settle()
         group = await enter(asyncio.TaskGroup())
         tasks = [group.create_task(one()) for one in work]
         yield serving

@@ -18,16 +18,16 @@ from nostr_client.store.events import EventStore
 from nostr_client.store.sqlite.reserve import Reserve
 from relays.config.relay_config import RelayConfig
 from relays.config.sub_relays import ROOT, Room, local_urls, rooms
-from relays.folder import RESERVE, note_in, opened
-from relays.moderation.state import Keeper
+from relays.moderation.state import ModerationState
 from relays.policies.chain import open_policies
 from relays.policies.retention import Keeping, retention_note, with_retention
 from relays.policies.vanishing import Requests
 from relays.policies.verdict import AsyncPolicy, Policy
+from relays.process.folder import RESERVE, open_folder, running_relay
 from relays.process.run import service_urls
 
 
-class Beside(msgspec.Struct, frozen=True):
+class OfflineAccess(msgspec.Struct, frozen=True):
     """What such a command needs. `judge` and `consult` decide on what the keeper brings in; `urls`
     are all that lead to the room, in their normal spelling; `keeping` knows what goes by its age,
     `key` is the relay's own."""
@@ -44,32 +44,34 @@ class Beside(msgspec.Struct, frozen=True):
 
 
 @asynccontextmanager
-async def beside(config: RelayConfig, data: Path, name: str | None = None) -> AsyncIterator[Beside]:
+async def open_offline(
+    config: RelayConfig, data: Path, name: str | None = None
+) -> AsyncIterator[OfflineAccess]:
     """The room `name` (None: the one at `/`) of the relay in the folder `data`, made if missing.
 
     Raises ConfigError, StoreError; what the block raises comes as it is.
     """
     room = _room(config, name or ROOT)
-    note = note_in(data)
+    note = running_relay(data)
     address = note.url if note else f"ws://{config.host}:{config.port}"
     urls = frozenset(service_urls(address, room.config.urls, room.path))
     reserve = Reserve(data / RESERVE)
     try:
         async with (
-            _opened(data),
-            Keeper.open(data, service_urls=urls, reserve=reserve) as keeper,
+            _open_folder(data),
+            ModerationState.open(data, service_urls=urls, reserve=reserve) as state,
             EventStore.open(data / room.database, service_urls=urls, reserve=reserve) as store,
             Verifier() as verifier,
-            open_policies(store, bans=keeper.policy, urls=urls) as policies,
+            open_policies(store, bans=state.check, urls=urls) as policies,
         ):
             keeping = Keeping(
                 room.config.retention,
                 retention_note(data, room.name),
-                people=lambda: ({*config.keepers, keeper.pubkey}, keeper.roster.members),
+                people=lambda: ({*config.keepers, state.pubkey}, state.roster.members),
             )
             rules = with_retention(policies.rules(room.config), keeping)
             own = urls | local_urls(address, room.path)
-            yield Beside(
+            yield OfflineAccess(
                 room,
                 store,
                 verifier,
@@ -77,7 +79,7 @@ async def beside(config: RelayConfig, data: Path, name: str | None = None) -> As
                 rules.consult,
                 own,
                 keeping,
-                keeper.key,
+                state.key,
                 rules.requests,
             )
     except ExceptionGroup as group:
@@ -87,8 +89,8 @@ async def beside(config: RelayConfig, data: Path, name: str | None = None) -> As
 
 
 @asynccontextmanager
-async def _opened(data: Path) -> AsyncIterator[None]:
-    with opened(data, new=True):
+async def _open_folder(data: Path) -> AsyncIterator[None]:
+    with open_folder(data, new=True):
         yield
 
 

@@ -27,9 +27,9 @@ from nostr_client.paths import FolderLock, write_private
 from nostr_client.protocol.urls import normalize_relay_url
 from relays.config.relay_config import RelayConfig
 from relays.config.sub_relays import ROOT, Room, local_urls
-from relays.folder import Note, opened, running
 from relays.networks import Networks
-from relays.process.assembly import Serving, serve
+from relays.process.assembly import RelayProcess, serve
+from relays.process.folder import RunningRelay, open_folder, relay_lock
 from relays.server.connections import Gate
 from relays.server.listen import listen
 from relays.server.systemd import ALIVE, READY, STOPPING, Supervisor
@@ -61,7 +61,7 @@ def service_urls(address: str, public: tuple[str, ...], path: str = "/") -> set[
         raise ConfigError(f"--url: {error}") from None
 
 
-class Source(msgspec.Struct, frozen=True):
+class ConfigSource(msgspec.Struct, frozen=True):
     """Where the configuration comes from, so that it can be read again: `read` raises ConfigError.
     `path` is the file that is watched, if there is one."""
 
@@ -69,7 +69,7 @@ class Source(msgspec.Struct, frozen=True):
     path: Path | None = None
 
 
-class Ends(msgspec.Struct, frozen=True, kw_only=True):
+class StopConditions(msgspec.Struct, frozen=True, kw_only=True):
     """What ends a relay beside signals: the end of standard input, if `stop_on_eof`; `idle` seconds
     in which nobody was here who was let in, nor wanted it to stay (`KEEP`, `USERS`)."""
 
@@ -78,7 +78,11 @@ class Ends(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def run(
-    config: RelayConfig, data: Path, *, source: Source | None = None, ends: Ends | None = None
+    config: RelayConfig,
+    data: Path,
+    *,
+    source: ConfigSource | None = None,
+    ends: StopConditions | None = None,
 ) -> None:
     """Run a relay until SIGINT, SIGTERM, or what `ends` names.
 
@@ -86,7 +90,7 @@ async def run(
     from `source` on SIGHUP and when its file changes. Raises StoreError when the folder is in use
     or cannot be used, ConfigError when the address cannot be listened on.
     """
-    with opened(data, new=True), running(data):
+    with open_folder(data, new=True), relay_lock(data):
         tls = certificate(config.web.tls_certificate, config.web.tls_key)
         token = read_token(config.web.token_file)
         proxies = Proxies(Networks(config.web.trusted_proxies), config.web.trusted_header)
@@ -98,27 +102,27 @@ async def run(
                 return frozenset(service_urls(address, room.config.urls, room.path))
 
             async with serve(config, data, urls_of, address=address) as serving:
-                gate = Gate(proxies, serving.keeper.banned_address, token)
+                gate = Gate(proxies, serving.state.banned_address, token)
                 context = None if tls is None else tls.context
                 async with listen(
                     serving.relays, serving.site, listener, gate=gate, tls=context
                 ) as server:
-                    serving.keeper.on_change(server.judge_again)
-                    with _noted(data, Note(os.getpid(), address, int(time.time()))):
-                        renewal = Renewal(serving, source, tls)
+                    serving.state.on_change(server.judge_again)
+                    with _noted(data, RunningRelay(os.getpid(), address, int(time.time()))):
+                        reloader = ConfigReloader(serving, source, tls)
                         await _until_told_to_stop(
-                            ends or Ends(),
-                            renewal,
+                            ends or StopConditions(),
+                            reloader,
                             idle=lambda: server.idle if not is_wanted(data) else 0.0,
                             ready=lambda: _say(address, data),
                         )
 
 
-class Renewal:
+class ConfigReloader:
     """Takes over what changed in the configuration and in the certificate, while clients stay."""
 
     def __init__(
-        self, serving: Serving, source: Source | None, tls: Certificate | None = None
+        self, serving: RelayProcess, source: ConfigSource | None, tls: Certificate | None = None
     ) -> None:
         self._serving = serving
         self._source = source
@@ -205,7 +209,7 @@ def is_wanted(data: Path) -> bool:
 
 
 @contextlib.contextmanager
-def _noted(data: Path, note: Note) -> Iterator[None]:
+def _noted(data: Path, note: RunningRelay) -> Iterator[None]:
     write_private(data / "relay.json", msgspec.json.encode(note))
     try:
         yield
@@ -254,7 +258,11 @@ def _say(address: str, data: Path) -> None:
 
 
 async def _until_told_to_stop(
-    ends: Ends, renewal: Renewal, *, idle: Callable[[], float], ready: Callable[[], None]
+    ends: StopConditions,
+    reloader: ConfigReloader,
+    *,
+    idle: Callable[[], float],
+    ready: Callable[[], None],
 ) -> None:
     """`ready` is called when whoever hears of us may send signals; `idle` says for how long nobody
     has been here."""
@@ -266,12 +274,12 @@ async def _until_told_to_stop(
         else:
             loop.add_signal_handler(number, told.set)
     if sys.platform != "win32":
-        loop.add_signal_handler(signal.SIGHUP, renewal.asked.set)
+        loop.add_signal_handler(signal.SIGHUP, reloader.asked.set)
     if ends.stop_on_eof:
         threading.Thread(target=_read_to_end, args=(loop, told), daemon=True).start()
     supervisor = Supervisor()
     async with asyncio.TaskGroup() as group:
-        beside = [group.create_task(renewal.run()), group.create_task(_stay_alive(supervisor))]
+        beside = [group.create_task(reloader.run()), group.create_task(_stay_alive(supervisor))]
         if ends.idle is not None:
             beside.append(group.create_task(_watch_idle(ends.idle, idle, told)))
         ready()

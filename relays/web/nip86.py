@@ -19,8 +19,8 @@ from nostr_client.errors import InvalidData, StoreError
 from nostr_client.nips import nip98
 from nostr_client.protocol.event import MALFORMED, Event, reason_of
 from nostr_client.safe_text import safe_line
-from relays.moderation.actions import Acts
-from relays.moderation.bans import Rule, Sort
+from relays.moderation.actions import ModerationActions
+from relays.moderation.bans import Rule, RuleType
 from relays.moderation.roster import Role, checked_role
 from relays.web.http_types import HttpRequest, HttpResponse
 
@@ -71,17 +71,17 @@ class Params:
         return self.number(index, name)
 
 
-Method = Callable[[Acts, Params, str], Awaitable[Any]]
+Method = Callable[[ModerationActions, Params, str], Awaitable[Any]]
 """Does what a call asks; the last argument is the admin's name."""
 
 
 class Admin:
     """Answers the calls for one relay, which are signed for one of its service URLs."""
 
-    def __init__(self, acts: Acts) -> None:
-        self._acts = acts
+    def __init__(self, actions: ModerationActions) -> None:
+        self._actions = actions
         self._urls = frozenset(
-            each for url in acts.keeper.service_urls for each in nip98.spellings(url)
+            each for url in actions.state.service_urls for each in nip98.spellings(url)
         )
 
     async def answer(self, request: HttpRequest) -> HttpResponse:
@@ -114,13 +114,13 @@ class Admin:
         header = request.headers.get("authorization")
         if header is None:
             raise InvalidData("auth-required: sign the request (NIP-98)")
-        now, body = self._acts.keeper.clock(), request.body
+        now, body = self._actions.state.clock(), request.body
         event = nip98.check(header, urls=self._urls, method=request.method, now=now, body=body)
-        return event, self._acts.admins.get(event.pubkey, "")
+        return event, self._actions.admins.get(event.pubkey, "")
 
     async def _first_time(self, event: Event) -> bool:
         # Kept for both ends of the window: the date may lie ahead.
-        return await self._acts.keeper.first_time(event.id, event.created_at + nip98.WINDOW)
+        return await self._actions.state.first_time(event.id, event.created_at + nip98.WINDOW)
 
     async def _do(self, call: _Call, name: str, address: str) -> HttpResponse:
         method = METHODS.get(call.method)
@@ -129,7 +129,7 @@ class Admin:
         if len(call.params) > MOST_PARAMS:
             return _response(HTTPStatus.OK, error="invalid: too many parameters")
         try:
-            result = await method(self._acts, Params(call.params, address), name)
+            result = await method(self._actions, Params(call.params, address), name)
         except InvalidData as error:
             return _response(HTTPStatus.OK, error=f"invalid: {error}")
         except StoreError:
@@ -152,40 +152,44 @@ def _response(status: HTTPStatus, *, result: Any = None, error: str = "") -> Htt
 # The methods, in the order of the NIP
 
 
-async def _supported(_acts: Acts, _params: Params, _by: str) -> list[str]:
+async def _supported(_actions: ModerationActions, _params: Params, _by: str) -> list[str]:
     return [name for name in METHODS if name != "supportedmethods"]
 
 
-async def _ban_pubkey(acts: Acts, params: Params, by: str) -> bool:
+async def _ban_pubkey(actions: ModerationActions, params: Params, by: str) -> bool:
     pubkey, reason = params.text(0, "pubkey"), params.optional(1, "reason")
-    await acts.ban_pubkey(pubkey, by=by, reason=reason)
+    await actions.ban_pubkey(pubkey, by=by, reason=reason)
     return True
 
 
-async def _unban_pubkey(acts: Acts, params: Params, by: str) -> bool:
+async def _unban_pubkey(actions: ModerationActions, params: Params, by: str) -> bool:
     pubkey, reason = params.text(0, "pubkey"), params.optional(1, "reason")
-    await acts.unban_pubkey(pubkey, by=by, reason=reason)
+    await actions.unban_pubkey(pubkey, by=by, reason=reason)
     return True
 
 
-async def _banned_pubkeys(acts: Acts, _params: Params, _by: str) -> list[dict[str, str]]:
-    return _listed("pubkey", await acts.rules(Sort.BAN_PUBKEY))
+async def _banned_pubkeys(
+    actions: ModerationActions, _params: Params, _by: str
+) -> list[dict[str, str]]:
+    return _listed("pubkey", await actions.rules(RuleType.BAN_PUBKEY))
 
 
-async def _allow_pubkey(acts: Acts, params: Params, by: str) -> bool:
+async def _allow_pubkey(actions: ModerationActions, params: Params, by: str) -> bool:
     pubkey, reason = params.text(0, "pubkey"), params.optional(1, "reason")
-    await acts.allow_pubkey(pubkey, by=by, reason=reason)
+    await actions.allow_pubkey(pubkey, by=by, reason=reason)
     return True
 
 
-async def _unallow_pubkey(acts: Acts, params: Params, by: str) -> bool:
+async def _unallow_pubkey(actions: ModerationActions, params: Params, by: str) -> bool:
     pubkey, reason = params.text(0, "pubkey"), params.optional(1, "reason")
-    await acts.unallow_pubkey(pubkey, by=by, reason=reason)
+    await actions.unallow_pubkey(pubkey, by=by, reason=reason)
     return True
 
 
-async def _allowed_pubkeys(acts: Acts, _params: Params, _by: str) -> list[dict[str, str]]:
-    members = await acts.members.listed()
+async def _allowed_pubkeys(
+    actions: ModerationActions, _params: Params, _by: str
+) -> list[dict[str, str]]:
+    members = await actions.members.listed()
     return [_named("pubkey", member.pubkey, member.reason) for member in members]
 
 
@@ -199,95 +203,103 @@ def _role(params: Params) -> Role:
     )
 
 
-async def _create_role(acts: Acts, params: Params, by: str) -> bool:
-    await acts.members.put_role(_role(params), by=by, new=True)
+async def _create_role(actions: ModerationActions, params: Params, by: str) -> bool:
+    await actions.members.put_role(_role(params), by=by, new=True)
     return True
 
 
-async def _edit_role(acts: Acts, params: Params, by: str) -> bool:
-    await acts.members.put_role(_role(params), by=by, new=False)
+async def _edit_role(actions: ModerationActions, params: Params, by: str) -> bool:
+    await actions.members.put_role(_role(params), by=by, new=False)
     return True
 
 
-async def _delete_role(acts: Acts, params: Params, by: str) -> bool:
-    await acts.members.delete_role(params.text(0, "id"), by=by)
+async def _delete_role(actions: ModerationActions, params: Params, by: str) -> bool:
+    await actions.members.delete_role(params.text(0, "id"), by=by)
     return True
 
 
-async def _assign_role(acts: Acts, params: Params, by: str) -> bool:
-    await acts.members.assign(params.text(0, "pubkey"), params.text(1, "role"), by=by)
+async def _assign_role(actions: ModerationActions, params: Params, by: str) -> bool:
+    await actions.members.assign(params.text(0, "pubkey"), params.text(1, "role"), by=by)
     return True
 
 
-async def _unassign_role(acts: Acts, params: Params, by: str) -> bool:
-    await acts.members.unassign(params.text(0, "pubkey"), params.text(1, "role"), by=by)
+async def _unassign_role(actions: ModerationActions, params: Params, by: str) -> bool:
+    await actions.members.unassign(params.text(0, "pubkey"), params.text(1, "role"), by=by)
     return True
 
 
-async def _needing_moderation(acts: Acts, _params: Params, _by: str) -> list[dict[str, str]]:
-    cases = await acts.reports.queue()
+async def _needing_moderation(
+    actions: ModerationActions, _params: Params, _by: str
+) -> list[dict[str, str]]:
+    cases = await actions.reports.queue()
     return [_named("id", case.target, case.reason) for case in cases if case.sort == "event"]
 
 
-async def _allow_event(acts: Acts, params: Params, by: str) -> bool:
+async def _allow_event(actions: ModerationActions, params: Params, by: str) -> bool:
     id, reason = params.text(0, "id"), params.optional(1, "reason")
-    await acts.allow_event(id, by=by, reason=reason)
+    await actions.allow_event(id, by=by, reason=reason)
     return True
 
 
-async def _ban_event(acts: Acts, params: Params, by: str) -> bool:
+async def _ban_event(actions: ModerationActions, params: Params, by: str) -> bool:
     id, reason = params.text(0, "id"), params.optional(1, "reason")
-    await acts.ban_event(id, by=by, reason=reason)
+    await actions.ban_event(id, by=by, reason=reason)
     return True
 
 
-async def _banned_events(acts: Acts, _params: Params, _by: str) -> list[dict[str, str]]:
-    return _listed("id", await acts.rules(Sort.BAN_EVENT))
+async def _banned_events(
+    actions: ModerationActions, _params: Params, _by: str
+) -> list[dict[str, str]]:
+    return _listed("id", await actions.rules(RuleType.BAN_EVENT))
 
 
-async def _allowed_events(acts: Acts, _params: Params, _by: str) -> list[dict[str, str]]:
-    return _listed("id", await acts.rules(Sort.ALLOW_EVENT))
+async def _allowed_events(
+    actions: ModerationActions, _params: Params, _by: str
+) -> list[dict[str, str]]:
+    return _listed("id", await actions.rules(RuleType.ALLOW_EVENT))
 
 
 def _change(name: str) -> Method:
-    async def change(acts: Acts, params: Params, by: str) -> bool:
-        await acts.say(name, params.text(0, name), by=by)
+    async def change(actions: ModerationActions, params: Params, by: str) -> bool:
+        await actions.change_info(name, params.text(0, name), by=by)
         return True
 
     return change
 
 
-async def _allow_kind(acts: Acts, params: Params, by: str) -> bool:
-    await acts.allow_kind(params.number(0, "kind"), by=by)
+async def _allow_kind(actions: ModerationActions, params: Params, by: str) -> bool:
+    await actions.allow_kind(params.number(0, "kind"), by=by)
     return True
 
 
-async def _disallow_kind(acts: Acts, params: Params, by: str) -> bool:
-    await acts.disallow_kind(params.number(0, "kind"), by=by)
+async def _disallow_kind(actions: ModerationActions, params: Params, by: str) -> bool:
+    await actions.disallow_kind(params.number(0, "kind"), by=by)
     return True
 
 
-async def _allowed_kinds(acts: Acts, _params: Params, _by: str) -> list[int]:
-    return sorted(acts.keeper.bans.allowed_kinds)
+async def _allowed_kinds(actions: ModerationActions, _params: Params, _by: str) -> list[int]:
+    return sorted(actions.state.bans.allowed_kinds)
 
 
-async def _disallowed_kinds(acts: Acts, _params: Params, _by: str) -> list[int]:
-    return sorted(acts.keeper.bans.disallowed_kinds)
+async def _disallowed_kinds(actions: ModerationActions, _params: Params, _by: str) -> list[int]:
+    return sorted(actions.state.bans.disallowed_kinds)
 
 
-async def _block_ip(acts: Acts, params: Params, by: str) -> bool:
+async def _block_ip(actions: ModerationActions, params: Params, by: str) -> bool:
     address, reason = params.text(0, "ip"), params.optional(1, "reason")
-    await acts.ban_address(address, by=by, reason=reason, near=[params.address])
+    await actions.ban_address(address, by=by, reason=reason, near=[params.address])
     return True
 
 
-async def _unblock_ip(acts: Acts, params: Params, by: str) -> bool:
-    await acts.unban_address(params.text(0, "ip"), by=by)
+async def _unblock_ip(actions: ModerationActions, params: Params, by: str) -> bool:
+    await actions.unban_address(params.text(0, "ip"), by=by)
     return True
 
 
-async def _blocked_ips(acts: Acts, _params: Params, _by: str) -> list[dict[str, str]]:
-    return _listed("ip", await acts.rules(Sort.BAN_IP))
+async def _blocked_ips(
+    actions: ModerationActions, _params: Params, _by: str
+) -> list[dict[str, str]]:
+    return _listed("ip", await actions.rules(RuleType.BAN_IP))
 
 
 def _listed(name: str, rules: list[Rule]) -> list[dict[str, str]]:

@@ -12,8 +12,8 @@ import pytest
 
 from nostr_client.store.events import EventStore
 from relays.config.relay_config import Membership, Moderation, RelayConfig
-from relays.moderation.actions import Acts
-from relays.moderation.state import Keeper
+from relays.moderation.actions import ModerationActions
+from relays.moderation.state import ModerationState
 from tests.relays.desk import URL, Desk, OpenDesk
 from tests.relays.serving import Served, serving
 from tests.relays.talk import NOW, OTHER
@@ -46,8 +46,8 @@ async def open_desk(tmp_path: Path) -> AsyncIterator[OpenDesk]:
         async def open_one(
             settings: Membership | None = None, clock: Callable[[], float] = lambda: NOW
         ) -> Desk:
-            keeper = await stack.enter_async_context(
-                Keeper.open(tmp_path, service_urls=[URL], clock=clock)
+            state = await stack.enter_async_context(
+                ModerationState.open(tmp_path, service_urls=[URL], clock=clock)
             )
             store = await stack.enter_async_context(
                 EventStore.open(tmp_path / "events.db", service_urls=[URL], clock=clock)
@@ -55,7 +55,7 @@ async def open_desk(tmp_path: Path) -> AsyncIterator[OpenDesk]:
             settings = settings or Membership(enabled=True)
             moderation = Moderation(admins={"olga": OTHER.public_key.hex})
             config = RelayConfig(members=settings, moderation=moderation)
-            return Desk(Acts(keeper, [store], config), keeper, store, tmp_path)
+            return Desk(ModerationActions(state, [store], config), state, store, tmp_path)
 
         yield open_one
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import msgspec
 
 from nostr_client.store.events import EventStore
-from relays.moderation.actions import Acts
-from relays.moderation.state import Keeper
+from relays.moderation.actions import ModerationActions
+from relays.moderation.state import ModerationState
 
 URL = "wss://relay.example.com"
 
@@ -17,8 +17,8 @@ URL = "wss://relay.example.com"
 class Desk(msgspec.Struct):
     """What a test of moderation has before it."""
 
-    acts: Acts
-    keeper: Keeper
+    actions: ModerationActions
+    state: ModerationState
     store: EventStore
     folder: Path
 

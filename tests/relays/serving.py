@@ -12,7 +12,7 @@ from relays.config.relay_config import RelayConfig
 from relays.config.sub_relays import Room
 from relays.engine.relay import Relay
 from relays.networks import Networks
-from relays.process.assembly import Serving, serve
+from relays.process.assembly import RelayProcess, serve
 from relays.process.run import bind, service_urls
 from relays.server.connections import Gate, Server
 from relays.server.listen import listen
@@ -22,7 +22,7 @@ from relays.web.proxies import Proxies
 class Served:
     """A relay in this process."""
 
-    def __init__(self, relay: Relay, server: Server, url: str, rooms: Serving) -> None:
+    def __init__(self, relay: Relay, server: Server, url: str, rooms: RelayProcess) -> None:
         self.relay = relay
         self.server = server
         self.url = url
@@ -50,7 +50,7 @@ async def serving(
             return frozenset(service_urls(url, room.config.urls, room.path))
 
         async with serve(config, folder, urls_of, clock=clock) as rooms:
-            gate = Gate(Proxies(Networks(config.web.trusted_proxies)), rooms.keeper.banned_address)
+            gate = Gate(Proxies(Networks(config.web.trusted_proxies)), rooms.state.banned_address)
             async with listen(rooms.relays, rooms.site, listener, gate=gate) as server:
-                rooms.keeper.on_change(server.judge_again)
+                rooms.state.on_change(server.judge_again)
                 yield Served(server.relay, server, url, rooms)

@@ -15,18 +15,18 @@ from tests.relays.talk import KEY, NOW, OTHER, note
 
 
 async def entries(desk: Desk) -> list[bytes]:
-    return await desk.keeper.records.read(lambda db: audit_log.entries_after(db, 0))
+    return await desk.state.records.read(lambda db: audit_log.entries_after(db, 0))
 
 
 async def test_what_was_done_stands_in_it(desk: Desk) -> None:
-    acts, victim = desk.acts, note("the secret content", key=KEY)
+    actions, victim = desk.actions, note("the secret content", key=KEY)
     await desk.store.save([victim])
-    await acts.ban_pubkey(victim.pubkey, by="olga", reason="spam")
-    await acts.ban_word("casino", by="keeper")
-    await acts.ban_address("203.0.113.5", by="olga", reason="floods")
-    await acts.say("name", "New", by="olga")
+    await actions.ban_pubkey(victim.pubkey, by="olga", reason="spam")
+    await actions.ban_word("casino", by="keeper")
+    await actions.ban_address("203.0.113.5", by="olga", reason="floods")
+    await actions.change_info("name", "New", by="olga")
     lines = await entries(desk)
-    read = [audit_log.read_entry(event) for event in audit_log.verified(lines, desk.keeper.pubkey)]
+    read = [audit_log.read_entry(event) for event in audit_log.verified(lines, desk.state.pubkey)]
     assert [(entry.number, entry.action, entry.by, entry.reason) for entry in read] == [
         (1, "ban-pubkey", "olga", "spam"),
         (2, "removed", "olga", "spam"),
@@ -44,19 +44,19 @@ async def test_what_was_done_stands_in_it(desk: Desk) -> None:
 
 async def test_what_fails_leaves_no_entry(desk: Desk) -> None:
     with pytest.raises(InvalidData):
-        await desk.acts.members.assign(KEY.public_key.hex, "none", by="olga")
+        await desk.actions.members.assign(KEY.public_key.hex, "none", by="olga")
     assert await entries(desk) == []
 
 
 async def test_two_processes_make_one_chain(open_desk: OpenDesk) -> None:
     one, two = await open_desk(), await open_desk()
     for n in range(20):
-        await (one if n % 2 else two).acts.ban_event(f"{n:064x}", by="k")
+        await (one if n % 2 else two).actions.ban_event(f"{n:064x}", by="k")
     assert len(list(audit_log.verified(await entries(one)))) == 20
 
 
 async def test_the_file_itself_keeps_it(desk: Desk) -> None:
-    await desk.acts.ban_event("00" * 32, by="k")
+    await desk.actions.ban_event("00" * 32, by="k")
     with contextlib.closing(sqlite3.connect(desk.folder / "keeper.db")) as db:
         for sql in ("DELETE FROM log", "UPDATE log SET entry = x'00'"):
             with pytest.raises(sqlite3.IntegrityError, match="only added to"):
@@ -66,11 +66,11 @@ async def test_the_file_itself_keeps_it(desk: Desk) -> None:
 async def test_more_than_a_slice(desk: Desk) -> None:
     def act(db: sqlite3.Connection) -> None:
         for n in range(audit_log.SLICE + 1):
-            desk.keeper.note(db, "test", by="k", number=n)
+            desk.state.note(db, "test", by="k", number=n)
 
-    await desk.keeper.records.write(act)
+    await desk.state.records.write(act)
     first = await entries(desk)
-    rest = await desk.keeper.records.read(lambda db: audit_log.entries_after(db, audit_log.SLICE))
+    rest = await desk.state.records.read(lambda db: audit_log.entries_after(db, audit_log.SLICE))
     assert (len(first), len(rest)) == (audit_log.SLICE, 1)
     assert len(list(audit_log.verified(first + rest))) == audit_log.SLICE + 1
 
@@ -78,7 +78,7 @@ async def test_more_than_a_slice(desk: Desk) -> None:
 @pytest.fixture
 async def chain(desk: Desk) -> list[bytes]:
     for n in range(4):
-        await desk.acts.ban_event(f"{n:064x}", by="k", reason=f"reason {n}")
+        await desk.actions.ban_event(f"{n:064x}", by="k", reason=f"reason {n}")
     return await entries(desk)
 
 
@@ -109,6 +109,6 @@ async def test_a_wrong_signature_shows(chain: list[bytes]) -> None:
 
 
 async def test_whose_log_it_is(chain: list[bytes], desk: Desk) -> None:
-    assert len(list(audit_log.verified(chain, desk.keeper.pubkey))) == 4
+    assert len(list(audit_log.verified(chain, desk.state.pubkey))) == 4
     with pytest.raises(InvalidData, match="entry 1 is not signed"):
         list(audit_log.verified(chain, OTHER.public_key.hex))

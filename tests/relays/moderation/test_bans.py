@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nostr_client.errors import InvalidData
-from relays.moderation.bans import Bans, Networks, Sort, network
+from relays.moderation.bans import BannedNetworks, Bans, RuleType, network
 from tests.relays.talk import note
 
 # Few different bits, so that addresses and networks meet.
@@ -23,7 +23,7 @@ NETWORKS = st.one_of(
 
 @given(st.lists(NETWORKS, max_size=5), st.one_of(V4, V6))
 def test_as_asking_each(texts: list[str], address: str) -> None:
-    held = Networks({text: text for text in texts})
+    held = BannedNetworks({text: text for text in texts})
     inside = {text for text in texts if ip_address(address) in ip_network(text, strict=False)}
     found = held.reason_for(address)
     assert (found is not None) == bool(inside)
@@ -35,7 +35,7 @@ def test_as_asking_each(texts: list[str], address: str) -> None:
 
 @given(st.text(max_size=40))
 def test_what_is_no_address_is_in_no_network(text: str) -> None:
-    held = Networks({"0.0.0.0/0": "all", "::/0": "all"})
+    held = BannedNetworks({"0.0.0.0/0": "all", "::/0": "all"})
     try:
         ip_address(text.partition("%")[0])
     except ValueError:
@@ -64,8 +64,12 @@ def test_no_network(text: str) -> None:
 def test_nothing_banned_is_known_at_once() -> None:
     assert Bans.of([]).is_empty
     for sort, value in (
-        *((Sort.BAN_PUBKEY, "00" * 32), (Sort.BAN_EVENT, "00" * 32), (Sort.BAN_IP, "::1")),
-        *((Sort.BAN_WORD, "x"), (Sort.ALLOW_KIND, "1"), (Sort.DISALLOW_KIND, "1")),
+        *(
+            (RuleType.BAN_PUBKEY, "00" * 32),
+            (RuleType.BAN_EVENT, "00" * 32),
+            (RuleType.BAN_IP, "::1"),
+        ),
+        *((RuleType.BAN_WORD, "x"), (RuleType.ALLOW_KIND, "1"), (RuleType.DISALLOW_KIND, "1")),
     ):
         assert not Bans.of([(sort, value, "")]).is_empty
-    assert Bans.of([(Sort.ALLOW_EVENT, "00" * 32, "")]).against(note()) == ""
+    assert Bans.of([(RuleType.ALLOW_EVENT, "00" * 32, "")]).against(note()) == ""

@@ -17,8 +17,8 @@ from nostr_client.protocol.filters import Filter
 from nostr_client.store.events import EventStore
 from relays.cli.main import _parser, main
 from relays.config.relay_config import Membership, Moderation, RelayConfig, Web
-from relays.moderation.actions import Acts
-from relays.moderation.state import Keeper
+from relays.moderation.actions import ModerationActions
+from relays.moderation.state import ModerationState
 from tests.relays.talk import KEY, NOW, OTHER, note
 
 ME = KEY.public_key.hex
@@ -61,10 +61,10 @@ class Keepers:
 
         async def work() -> None:
             async with (
-                Keeper.open(self.folder) as keeper,
+                ModerationState.open(self.folder) as state,
                 EventStore.open(self.folder / "events.db") as store,
             ):
-                await Acts(keeper, [store], config).settle()
+                await ModerationActions(state, [store], config).settle()
 
         asyncio.run(work())
 

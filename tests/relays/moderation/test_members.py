@@ -45,7 +45,7 @@ INVITES = Filter.of(kinds=[INVITE])
 
 
 async def published(desk: Desk, *kinds: int) -> list[Event]:
-    wanted = Filter.of(authors=[desk.keeper.pubkey], kinds=kinds)
+    wanted = Filter.of(authors=[desk.state.pubkey], kinds=kinds)
     events = await desk.store.query([wanted])
     assert all(event.verify() for event in events)
     return events
@@ -59,7 +59,7 @@ async def listed(desk: Desk) -> tuple[tuple[str, ...], ...]:
 
 
 async def test_whoever_knows_a_code_becomes_a_member(desk: Desk) -> None:
-    members = desk.acts.members
+    members = desk.actions.members
     code = await members.invite(by="olga", seconds=DAY)
     assert not members.include(ME)
     assert await members.join(join(code)) == Verdict(True, "info: welcome")
@@ -77,7 +77,7 @@ async def test_whoever_knows_a_code_becomes_a_member(desk: Desk) -> None:
 async def test_codes_that_are_not_good(open_desk: OpenDesk) -> None:
     clock = [NOW]
     desk = await open_desk(clock=lambda: clock[0])
-    members = desk.acts.members
+    members = desk.actions.members
     code = await members.invite(by="olga", seconds=60)
     for bad in ("", "x", code[:-1], code.upper() + "0", "\ud83d" + code):
         event = note("", kind=JOIN, tags=(("claim", bad),)) if bad.isascii() else note(kind=JOIN)
@@ -92,7 +92,7 @@ async def test_codes_that_are_not_good(open_desk: OpenDesk) -> None:
 
 
 async def test_an_invite_for_several_with_a_role(desk: Desk) -> None:
-    members = desk.acts.members
+    members = desk.actions.members
     await members.put_role(Role("28b7e50f", "king", color=37, place=1), by="olga", new=True)
     code = await members.invite(by="olga", seconds=DAY, uses=2, role="28b7e50f")
     [invite] = await members.invites()
@@ -105,22 +105,22 @@ async def test_an_invite_for_several_with_a_role(desk: Desk) -> None:
 
 
 async def test_codes_are_not_kept(desk: Desk) -> None:
-    code = await desk.acts.members.invite(by="olga", seconds=DAY)
+    code = await desk.actions.members.invite(by="olga", seconds=DAY)
     with contextlib.closing(sqlite3.connect(desk.folder / "keeper.db")) as db:
         assert code not in "\n".join(db.iterdump())
 
 
 async def test_an_invite_outlives_its_role(desk: Desk) -> None:
-    members = desk.acts.members
+    members = desk.actions.members
     await members.put_role(Role("28b7e50f"), by="olga", new=True)
     code = await members.invite(by="olga", seconds=DAY, role="28b7e50f")
     await members.delete_role("28b7e50f", by="olga")
     assert (await members.join(join(code))).accepted
-    assert desk.keeper.roster.members == {ME: ()}
+    assert desk.state.roster.members == {ME: ()}
 
 
 async def test_invites_of_one_maker_are_bounded_and_can_be_taken_back(desk: Desk) -> None:
-    members = desk.acts.members
+    members = desk.actions.members
     codes = [await members.invite(by="olga", seconds=DAY) for _ in range(invites.MOST_OPEN + 3)]
     found = await members.invites()
     assert len(found) == invites.MOST_OPEN
@@ -135,7 +135,7 @@ async def test_invites_of_one_maker_are_bounded_and_can_be_taken_back(desk: Desk
 
 
 async def test_who_leaves(desk: Desk) -> None:
-    members = desk.acts.members
+    members = desk.actions.members
     await members.add(ME, by="olga")
     bare = offer(note("", kind=LEAVE))
     assert (await members.leave(bare)).reason.startswith("invalid:")
@@ -152,30 +152,30 @@ async def test_who_leaves(desk: Desk) -> None:
 
 async def test_without_members_nothing_is_published(open_desk: OpenDesk) -> None:
     desk = await open_desk(Membership())
-    members = desk.acts.members
+    members = desk.actions.members
     await members.add(ME, by="olga")
     for kind, handler in members.handlers.items():
         verdict = await handler(offer(note("", kind=kind, tags=(("-",), ("claim", "x")))))
         assert verdict == Verdict(False, "restricted: this relay has no members")
     await members.settle()
     assert await desk.store.query([Filter()]) == []
-    assert members.question(asking(INVITES)).accepted
+    assert members.check_query(asking(INVITES)).accepted
     assert await members.invite_for(asking(INVITES, keys=(ADMIN,))) is None
 
 
 async def test_who_gets_invites(desk: Desk) -> None:
-    members = desk.acts.members
+    members = desk.actions.members
     await members.add(ME, by="olga")
-    assert members.question(asking(INVITES)).reason.startswith("auth-required:")
-    assert members.question(asking(INVITES, keys=(ME,))).reason.startswith("restricted:")
+    assert members.check_query(asking(INVITES)).reason.startswith("auth-required:")
+    assert members.check_query(asking(INVITES, keys=(ME,))).reason.startswith("restricted:")
     assert await members.invite_for(asking(INVITES, keys=(ME,))) is None
     event = await members.invite_for(asking(Filter.of(kinds=[1]), INVITES, keys=(ADMIN,)))
     assert event is not None
     assert event.verify()
-    assert (event.kind, event.pubkey, event.tags[0]) == (INVITE, desk.keeper.pubkey, ("-",))
+    assert (event.kind, event.pubkey, event.tags[0]) == (INVITE, desk.state.pubkey, ("-",))
     assert (await members.join(join(event.value("claim") or "", THIRD))).accepted
-    members.become(Membership(enabled=True, invites_by="members"))
-    assert members.question(asking(INVITES, keys=(ME,))).accepted
+    members.reconfigure(Membership(enabled=True, invites_by="members"))
+    assert members.check_query(asking(INVITES, keys=(ME,))).accepted
     assert await members.invite_for(asking(INVITES, keys=(ME,))) is not None
     for none in (
         Filter(),
@@ -187,7 +187,7 @@ async def test_who_gets_invites(desk: Desk) -> None:
 
 
 async def test_roles(desk: Desk) -> None:
-    members = desk.acts.members
+    members = desk.actions.members
     role = Role("king", "King", "rules", 37, 1)
     await members.put_role(role, by="olga", new=True)
     [event] = await published(desk, 33534)
@@ -228,7 +228,7 @@ async def test_the_newest_list_is_the_true_one(open_desk: OpenDesk) -> None:
     one, two = await open_desk(), await open_desk()
     keys = [f"{n:064x}" for n in range(12)]
     await asyncio.gather(
-        *((one if n % 2 else two).acts.members.add(key, by="k") for n, key in enumerate(keys))
+        *((one if n % 2 else two).actions.members.add(key, by="k") for n, key in enumerate(keys))
     )
     assert {tag[1] for tag in await listed(one)} == set(keys)
     assert len(await published(one, 8000)) == 12
@@ -237,7 +237,7 @@ async def test_the_newest_list_is_the_true_one(open_desk: OpenDesk) -> None:
 async def test_what_was_not_published_is_at_the_start(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    members = desk.acts.members
+    members = desk.actions.members
     save = desk.store.save
 
     async def fails(_: object) -> list[object]:
@@ -264,24 +264,24 @@ async def test_a_list_that_is_too_long_has_those_who_came_first(desk: Desk) -> N
         rows = [(f"{n:064x}", "", "k", n) for n in range(MOST_LISTED + 5)]
         db.executemany("INSERT INTO member VALUES (?, ?, ?, ?)", rows)
 
-    await desk.keeper.write(act)
-    await desk.acts.members.settle()
+    await desk.state.write(act)
+    await desk.actions.members.settle()
     tags = await listed(desk)
     assert len(tags) == MOST_LISTED
     assert tags[0][1] == "0" * 64
 
 
 async def test_a_ban_ends_membership_and_a_welcome_ends_a_ban(desk: Desk) -> None:
-    acts = desk.acts
-    assert await acts.allow_pubkey(ME, by="olga", reason="a friend")
-    assert not await acts.allow_pubkey(ME, by="olga")
-    await acts.ban_pubkey(ME, by="olga")
-    assert not acts.members.include(ME)
+    actions = desk.actions
+    assert await actions.allow_pubkey(ME, by="olga", reason="a friend")
+    assert not await actions.allow_pubkey(ME, by="olga")
+    await actions.ban_pubkey(ME, by="olga")
+    assert not actions.members.include(ME)
     assert await listed(desk) == ()
-    assert await acts.allow_pubkey(ME, by="olga")
-    assert ME not in desk.keeper.bans.pubkeys
-    assert await acts.unallow_pubkey(ME, by="olga")
-    lines = await desk.keeper.records.read(lambda db: audit_log.entries_after(db, 0))
+    assert await actions.allow_pubkey(ME, by="olga")
+    assert ME not in desk.state.bans.pubkeys
+    assert await actions.unallow_pubkey(ME, by="olga")
+    lines = await desk.state.records.read(lambda db: audit_log.entries_after(db, 0))
     said = [audit_log.read_entry(event).action for event in audit_log.verified(lines)]
     assert said == [
         *("add-member", "ban-pubkey", "remove-member", "unban-pubkey", "add-member"),
@@ -290,6 +290,6 @@ async def test_a_ban_ends_membership_and_a_welcome_ends_a_ban(desk: Desk) -> Non
 
 
 async def test_members_alone_need_a_store_and_a_keeper(desk: Desk) -> None:
-    members = Members(desk.keeper, desk.store, Membership(enabled=True))
-    assert members.include(desk.keeper.pubkey)
+    members = Members(desk.state, desk.store, Membership(enabled=True))
+    assert members.include(desk.state.pubkey)
     assert not members.include(ADMIN)

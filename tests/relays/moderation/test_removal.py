@@ -10,7 +10,7 @@ from nostr_client.errors import StoreError
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from relays.moderation import audit_log, removal
-from relays.moderation.actions import Acts
+from relays.moderation.actions import ModerationActions
 from tests.relays.desk import Desk, OpenDesk
 from tests.relays.talk import KEY, NOW, OTHER, note
 from tests.waiting import until
@@ -20,8 +20,8 @@ async def held(desk: Desk) -> set[str]:
     return {event.id for event in await desk.store.query([Filter()])}
 
 
-async def actions(desk: Desk) -> list[tuple[str, str]]:
-    lines = await desk.keeper.records.read(lambda db: audit_log.entries_after(db, 0))
+async def logged(desk: Desk) -> list[tuple[str, str]]:
+    lines = await desk.state.records.read(lambda db: audit_log.entries_after(db, 0))
     read = [audit_log.read_entry(event) for event in audit_log.verified(lines)]
     return [(entry.action, entry.by) for entry in read]
 
@@ -36,25 +36,25 @@ async def test_an_authors_everything_goes(desk: Desk) -> None:
     bad += [note(f"{n}") for n in range(200)]
     fine = [note("fine", key=OTHER), note("", kind=6, tags=(("e", bad[1].id),), key=OTHER)]
     await desk.store.save([*bad, *fine, repost(bad[1], "1")])
-    assert await desk.acts.ban_pubkey(KEY.public_key.hex, by="olga") == len(bad) + 1
+    assert await desk.actions.ban_pubkey(KEY.public_key.hex, by="olga") == len(bad) + 1
     assert await held(desk) == {event.id for event in fine}
-    assert await desk.acts.ban_pubkey(KEY.public_key.hex, by="olga") == 0
+    assert await desk.actions.ban_pubkey(KEY.public_key.hex, by="olga") == 0
 
 
 async def test_one_event_goes_with_reposts_that_carry_it(desk: Desk) -> None:
     bad, other = note("bad"), note("other")
     kept = [other, repost(other, "1"), note("bad", key=OTHER, tags=(("e", bad.id),))]
     await desk.store.save([bad, repost(bad, "2"), *kept])
-    assert await desk.acts.ban_event(bad.id, by="olga", reason="r") == 2
+    assert await desk.actions.ban_event(bad.id, by="olga", reason="r") == 2
     assert await held(desk) == {event.id for event in kept}
-    assert await actions(desk) == [("ban-event", "olga"), ("removed", "olga")]
+    assert await logged(desk) == [("ban-event", "olga"), ("removed", "olga")]
 
 
 async def test_after_an_unban_it_may_come_again(desk: Desk) -> None:
     event = note()
     await desk.store.save([event])
-    await desk.acts.ban_pubkey(event.pubkey, by="k")
-    await desk.acts.unban_pubkey(event.pubkey, by="k")
+    await desk.actions.ban_pubkey(event.pubkey, by="k")
+    await desk.actions.unban_pubkey(event.pubkey, by="k")
     await desk.store.save([event])
     assert await held(desk) == {event.id}
 
@@ -63,16 +63,16 @@ async def test_words_of_what_is_stored(desk: Desk) -> None:
     bad, fine = note("a casino"), note("casinos")
     allowed = note("casino!")
     await desk.store.save([bad, fine, allowed])
-    await desk.acts.allow_event(allowed.id, by="k")
-    assert await desk.acts.remove_word("Casino", by="k") == 1
+    await desk.actions.allow_event(allowed.id, by="k")
+    assert await desk.actions.remove_word("Casino", by="k") == 1
     assert await held(desk) == {fine.id, allowed.id}
 
 
 class Running:
     """The part of a running relay that looks after strays."""
 
-    def __init__(self, acts: Acts) -> None:
-        self._task = asyncio.create_task(acts.removal.run())
+    def __init__(self, actions: ModerationActions) -> None:
+        self._task = asyncio.create_task(actions.remover.run())
 
     async def __aenter__(self) -> Running:
         return self
@@ -91,14 +91,14 @@ async def gone(desk: Desk) -> None:
 
 async def test_what_another_process_stored_meanwhile_goes(open_desk: OpenDesk) -> None:
     relay, command = await open_desk(), await open_desk()
-    async with Running(relay.acts):
+    async with Running(relay.actions):
         event = note()
-        await command.acts.ban_pubkey(event.pubkey, by="k")
+        await command.actions.ban_pubkey(event.pubkey, by="k")
         await relay.store.save([event])  # it was judged before the ban was known here
-        await relay.keeper.refresh()
+        await relay.state.refresh()
 
         async def removed() -> bool:
-            return ("removed", removal.RELAY) in await actions(relay)
+            return ("removed", removal.RELAY) in await logged(relay)
 
         await until(removed)
     assert not await held(relay)
@@ -107,20 +107,20 @@ async def test_what_another_process_stored_meanwhile_goes(open_desk: OpenDesk) -
 async def test_what_came_while_no_relay_ran_goes_at_the_start(open_desk: OpenDesk) -> None:
     desk = await open_desk()
     one, two = note("one"), note("two", key=OTHER)
-    await desk.acts.ban_pubkey(one.pubkey, by="k")
-    await desk.acts.ban_event(two.id, by="k")
+    await desk.actions.ban_pubkey(one.pubkey, by="k")
+    await desk.actions.ban_event(two.id, by="k")
     await desk.store.save([one, two])
-    async with Running(desk.acts):
+    async with Running(desk.actions):
         await gone(desk)
 
 
 async def test_a_stray_is_removed(desk: Desk) -> None:
-    async with Running(desk.acts):
+    async with Running(desk.actions):
         vanish = note("casino", kind=62, tags=(("relay", "ALL_RELAYS"),))
-        await desk.acts.ban_word("casino", by="k")
+        await desk.actions.ban_word("casino", by="k")
         await desk.store.save([vanish])
-        assert desk.keeper.hides(vanish)
-        desk.acts.removal.stray(vanish)
+        assert desk.state.is_hidden(vanish)
+        desk.actions.remover.stray(vanish)
         await gone(desk)
 
 
@@ -128,20 +128,20 @@ async def test_a_stray_that_comes_behind_the_removal_is_removed_too(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     left = [note(f"{n}") for n in range(20)]
-    await desk.acts.ban_pubkey(KEY.public_key.hex, by="k")
+    await desk.actions.ban_pubkey(KEY.public_key.hex, by="k")
     remove = desk.store.remove
 
     async def removes(filters: list[Filter]) -> int:
         removed = await remove(filters)
         if left:  # and before that is known here, the next is stored
             await desk.store.save([event := left.pop()])
-            desk.acts.removal.stray(event)
+            desk.actions.remover.stray(event)
         return removed
 
     monkeypatch.setattr(desk.store, "remove", removes)
     await desk.store.save([event := left.pop()])
-    async with Running(desk.acts):
-        desk.acts.removal.stray(event)
+    async with Running(desk.actions):
+        desk.actions.remover.stray(event)
         await until(lambda: not left)
         await gone(desk)
 
@@ -161,9 +161,9 @@ async def test_what_could_not_be_removed_is_tried_again(
 
     monkeypatch.setattr(desk.store, "count", fails)
     event = note()
-    await desk.acts.ban_pubkey(event.pubkey, by="k")
+    await desk.actions.ban_pubkey(event.pubkey, by="k")
     await desk.store.save([event])
-    async with Running(desk.acts):
+    async with Running(desk.actions):
         await gone(desk)
     assert caplog.text.count("could not be removed yet") == 2
 
@@ -181,11 +181,11 @@ async def test_many_bans_cost_few_questions(desk: Desk, monkeypatch: pytest.Monk
         return await count(filters)
 
     monkeypatch.setattr(desk.store, "count", counted)
-    await desk.keeper.write(act)
+    await desk.state.write(act)
     event = note()
     await desk.store.save([event])
-    async with Running(desk.acts):
-        await desk.acts.ban_event(event.id, by="k")
+    async with Running(desk.actions):
+        await desk.actions.ban_event(event.id, by="k")
         await gone(desk)
         await until(lambda: len(asked) >= 11)
     assert len(asked) == 11

@@ -72,7 +72,7 @@ def test_who_weighs_nothing_and_what_was_heard() -> None:
 
 async def test_the_queue_is_made_of_the_store(desk: Desk) -> None:
     bad, gone = note("bad", key=PEOPLE[7]), note("not held")
-    await desk.acts.allow_pubkey(PEOPLE[1].public_key.hex, by="k")
+    await desk.actions.allow_pubkey(PEOPLE[1].public_key.hex, by="k")
     said = [
         report(bad, "spam", PEOPLE[1]),
         report(bad, "illegal", PEOPLE[2], "look \x1b[31m"),
@@ -80,24 +80,24 @@ async def test_the_queue_is_made_of_the_store(desk: Desk) -> None:
         report(MINE, "impersonation", OTHER),
     ]
     await desk.store.save([bad, *said])
-    first, second = await desk.acts.reports.queue()
+    first, second = await desk.actions.reports.queue()
     assert (first.sort, first.target, first.score) == ("pubkey", MINE, ADMIN * 4)
     assert (second.sort, second.target, second.author) == ("event", bad.id, bad.pubkey)
     assert second.score == MEMBER * 2 + STRANGER * 8
     assert second.types == {"illegal": 1, "spam": 1}
     assert second.known == 1
-    assert len(await desk.acts.reports.queue(1)) == 1
+    assert len(await desk.actions.reports.queue(1)) == 1
 
 
 async def test_dismissed_until_somebody_else_reports(desk: Desk) -> None:
     bad = note("bad")
     await desk.store.save([bad, report(bad, key=PEOPLE[0])])
-    assert await desk.acts.reports.dismiss(bad.id, by="olga", reason="a joke") == 1
-    assert await desk.acts.reports.queue() == []
+    assert await desk.actions.reports.dismiss(bad.id, by="olga", reason="a joke") == 1
+    assert await desk.actions.reports.queue() == []
     await desk.store.save([report(bad, "illegal", PEOPLE[0])])
-    assert await desk.acts.reports.queue() == []
+    assert await desk.actions.reports.queue() == []
     await desk.store.save([report(bad, key=PEOPLE[1])])
-    [case] = await desk.acts.reports.queue()
+    [case] = await desk.actions.reports.queue()
     assert case.reporters == 1
 
 
@@ -105,14 +105,14 @@ async def test_what_is_decided_leaves_the_queue(desk: Desk) -> None:
     bad = PEOPLE[1].public_key.hex
     one, two = note("one"), note("two", key=PEOPLE[1])
     await desk.store.save([one, two, report(one), report(two), report(bad)])
-    assert len(await desk.acts.reports.queue()) == 3
-    await desk.acts.allow_event(one.id, by="k")
-    assert len(await desk.acts.reports.queue()) == 2
-    await desk.acts.ban_pubkey(bad, by="k")
-    assert await desk.acts.reports.queue() == []
-    await desk.acts.unban_pubkey(bad, by="k")
-    await desk.acts.ban_pubkey(PEOPLE[0].public_key.hex, by="k")
-    assert await desk.acts.reports.queue() == []
+    assert len(await desk.actions.reports.queue()) == 3
+    await desk.actions.allow_event(one.id, by="k")
+    assert len(await desk.actions.reports.queue()) == 2
+    await desk.actions.ban_pubkey(bad, by="k")
+    assert await desk.actions.reports.queue() == []
+    await desk.actions.unban_pubkey(bad, by="k")
+    await desk.actions.ban_pubkey(PEOPLE[0].public_key.hex, by="k")
+    assert await desk.actions.reports.queue() == []
 
 
 async def test_a_flood_of_strangers_hides_nobody(
@@ -127,13 +127,13 @@ async def test_a_flood_of_strangers_hides_nobody(
         for n, key in enumerate(PEOPLE)
     ]
     await desk.store.save([bad, fine, by_admin, by_stranger, *flood])
-    first, second = await desk.acts.reports.queue()
+    first, second = await desk.actions.reports.queue()
     assert (first.target, first.score) == (bad.id, ADMIN * 2)
     assert (second.target, second.score, second.reporters) == (fine.id, 3 * 8, 5)
 
 
 async def test_web_of_trust(desk: Desk) -> None:
-    queue = reports.Reports(desk.keeper, [desk.store], dict, lambda key: key == MINE)
+    queue = reports.Reports(desk.state, [desk.store], dict, lambda key: key == MINE)
     assert queue.weight(MINE) == reports.TRUSTED
     assert queue.weight(OTHER.public_key.hex) == STRANGER
-    assert desk.acts.reports.weight(OTHER.public_key.hex) == ADMIN
+    assert desk.actions.reports.weight(OTHER.public_key.hex) == ADMIN

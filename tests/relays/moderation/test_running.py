@@ -166,7 +166,7 @@ async def test_what_the_relay_says_of_itself(serve: Serve) -> None:
 
     document = await asyncio.to_thread(get)
     assert document["name"] == "A new name"
-    assert document["self"] == served.rooms.keeper.pubkey
+    assert document["self"] == served.rooms.state.pubkey
     assert 86 in document["supported_nips"]
 
 
@@ -195,7 +195,7 @@ async def test_connections_of_a_banned_address_are_closed(serve: Serve) -> None:
         wire(served.url, additional_headers={"X-Forwarded-For": "203.0.114.9"}) as other,
     ):
         assert await client.silent()
-        await served.rooms.acts.ban_address("203.0.113.0/24", by="k", reason="floods")
+        await served.rooms.actions.ban_address("203.0.113.0/24", by="k", reason="floods")
         async with asyncio.timeout(LIMIT):
             await client.socket.wait_closed()
         assert client.socket.close_code == 1008
@@ -218,8 +218,8 @@ async def test_where_an_admin_is_connected_from_is_not_banned(serve: Serve) -> N
         await client.raw(b'["AUTH",' + answer.json + b"]")
         assert (await client.recv())[2] is True
         with pytest.raises(InvalidData, match="somebody who runs this relay"):
-            await served.rooms.acts.ban_address("203.0.113.0/24", by="k")
-    assert await served.rooms.acts.ban_address("203.0.114.0/24", by="k")
+            await served.rooms.actions.ban_address("203.0.113.0/24", by="k")
+    assert await served.rooms.actions.ban_address("203.0.114.0/24", by="k")
 
 
 async def test_what_is_stored_in_spite_of_a_ban_is_sent_to_nobody(serve: Serve) -> None:
@@ -227,7 +227,7 @@ async def test_what_is_stored_in_spite_of_a_ban_is_sent_to_nobody(serve: Serve) 
     vanish = note("bye", kind=62, at=now(), tags=(("relay", served.url),))
     async with wire(served.url) as writer, wire(served.url) as reader:
         await reader.req("live", {"limit": 0})
-        await served.rooms.acts.ban_pubkey(vanish.pubkey, by="k")
+        await served.rooms.actions.ban_pubkey(vanish.pubkey, by="k")
         assert (await writer.publish(vanish))[2] is True
         assert await reader.silent()
         await gone(writer, {"kinds": [62]})
@@ -241,7 +241,7 @@ async def test_joining_inviting_and_leaving(serve: Serve) -> None:
         assert await admin.ask(28935) == []
         await admin.login()
         [invite] = await admin.ask(28935)
-        assert (invite["pubkey"], invite["kind"]) == (served.rooms.keeper.pubkey, 28935)
+        assert (invite["pubkey"], invite["kind"]) == (served.rooms.state.pubkey, 28935)
         [code] = [tag[1] for tag in invite["tags"] if tag[0] == "claim"]
         claim = ("-",), ("claim", code)
 
@@ -262,8 +262,8 @@ async def test_joining_inviting_and_leaving(serve: Serve) -> None:
 async def test_who_is_no_member_any_more_reads_nothing_more(serve: Serve) -> None:
     members = Membership(enabled=True, read=True)
     served = await serve(RelayConfig(moderation=MODERATION, members=members))
-    acts = served.rooms.acts
-    await acts.allow_pubkey(VICTIM.public_key.hex, by="k")
+    actions = served.rooms.actions
+    await actions.allow_pubkey(VICTIM.public_key.hex, by="k")
     async with wire(served.url) as one, wire(served.url) as two:
         admin, person = Person(one, served, ADMIN), Person(two, served, VICTIM)
         for reader, client in ((admin, one), (person, two)):
@@ -271,7 +271,7 @@ async def test_who_is_no_member_any_more_reads_nothing_more(serve: Serve) -> Non
             await reader.login()
             await client.send("REQ", "live", {"kinds": [1]})
             assert (await reader.until())[:2] == ["EOSE", "live"]
-        await acts.unallow_pubkey(VICTIM.public_key.hex, by="k")
+        await actions.unallow_pubkey(VICTIM.public_key.hex, by="k")
         assert await person.until() == ["CLOSED", "live", "restricted: only members read here"]
         await one.offer(note("hello", key=ADMIN, at=now()))
         assert (await admin.until("EVENT", "live"))[2]["content"] == "hello"

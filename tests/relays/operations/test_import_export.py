@@ -18,7 +18,7 @@ from nostr_client.protocol.event import Event
 from nostr_client.rehearsal.relay_process import RelayProcess
 from relays.cli import main as cli
 from relays.operations import import_export
-from relays.operations.import_progress import Bookmarks
+from relays.operations.import_progress import ImportProgress
 from relays.operations.progress_bar import Progress, time_text
 from tests.conftest import StartRelay
 from tests.relays.talk import KEY, NOW, OTHER, note, wire
@@ -222,7 +222,7 @@ def interrupt(data: Path, file: Path, place: int) -> None:
     with (
         contextlib.suppress(KeyboardInterrupt),
         file.open("rb") as opened,
-        Bookmarks(data).keep(file, opened) as mark,
+        ImportProgress(data).keep(file, opened) as mark,
     ):
         mark(place)
         raise KeyboardInterrupt
@@ -252,7 +252,7 @@ def test_a_bookmark_of_another_file_is_no_bookmark(tmp_path: Path) -> None:
 
     def found() -> int:
         with file.open("rb") as opened:
-            begin = Bookmarks(tmp_path).find(file, opened)
+            begin = ImportProgress(tmp_path).find(file, opened)
             assert opened.tell() == 0
         return begin
 

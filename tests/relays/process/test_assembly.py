@@ -16,8 +16,8 @@ from nostr_client.nips import nip11
 from nostr_client.nips.nip11 import MEDIA_TYPE
 from relays.config.relay_config import RelayConfig, Web, assemble, load_config
 from relays.config.sections import Access
-from relays.moderation.bans import Sort
-from relays.process.run import Renewal, Source
+from relays.moderation.bans import RuleType
+from relays.process.run import ConfigReloader, ConfigSource
 from tests.relays.conftest import Serve
 from tests.relays.talk import KEY, LIMIT, NOW, OTHER, Wire, note, plain, wire
 from tests.waiting import until
@@ -79,7 +79,7 @@ async def test_the_rooms_of_one_person(serve: Serve) -> None:
 
 async def test_only_public_urls_are_signed_for_where_there_are_any(serve: Serve) -> None:
     read = assemble({"profile": "personal", "pubkey": MINE, "urls": ["wss://me.example"]})
-    urls = (await serve(read.config)).rooms.keeper.service_urls
+    urls = (await serve(read.config)).rooms.state.service_urls
     paths = ("", "/inbox", "/chat", "/private")
     assert urls == {f"wss://me.example{path}" for path in paths}
 
@@ -112,16 +112,16 @@ async def test_a_changed_configuration_is_in_force_for_those_who_are_here(
     file = tmp_path / "relay.toml"
     file.write_text('name = "before"\n')
     served = await serve(load_config(file), clock=lambda: NOW)
-    renewal = Renewal(served.rooms, Source(lambda: load_config(file), file))
-    running = asyncio.create_task(renewal.run())
+    reloader = ConfigReloader(served.rooms, ConfigSource(lambda: load_config(file), file))
+    running = asyncio.create_task(reloader.run())
     try:
         async with wire(served.url) as client:
             assert (await client.publish(note("one")))[2] is True
             await client.req("live", {"kinds": [7]})
             for wrong in ("name = 5\n", "nonsense", 'name = "now"\n[events]\nkinds = [7]\n'):
                 file.write_text(wrong)
-                renewal.asked.set()
-                await until(lambda: not renewal.asked.is_set())
+                reloader.asked.set()
+                await until(lambda: not reloader.asked.is_set())
             assert (await document(served.url)).name == "now"
             refusal = await client.publish(note("two"))
             assert refusal[2] is False
@@ -154,19 +154,21 @@ async def test_a_banned_key_is_out_at_once(serve: Serve) -> None:
         await client.publish(note("one"))
         await client.publish(note("other", key=OTHER))
         await reader.req("live", {})
-        removed = await served.rooms.acts.ban_pubkey(MINE, by="keeper", reason="spam")
+        removed = await served.rooms.actions.ban_pubkey(MINE, by="keeper", reason="spam")
         assert removed == 1
         assert (await client.publish(note("two")))[3].startswith("blocked:")
         assert await reader.silent()
         assert len(await reader.stored({})) == 1
-        assert [rule.value for rule in await served.rooms.acts.rules(Sort.BAN_PUBKEY)] == [MINE]
+        assert [rule.value for rule in await served.rooms.actions.rules(RuleType.BAN_PUBKEY)] == [
+            MINE
+        ]
 
 
 async def test_a_banned_address_is_shown_out(serve: Serve) -> None:
     served = await serve(RelayConfig(web=Web(trusted_proxies=("127.0.0.1",))))
     from_afar = {"X-Forwarded-For": "203.0.113.9"}
     async with wire(served.url, additional_headers=from_afar) as client:
-        await served.rooms.acts.ban_address("203.0.113.9", by="keeper", reason="enough")
+        await served.rooms.actions.ban_address("203.0.113.9", by="keeper", reason="enough")
         async with asyncio.timeout(LIMIT):
             await client.socket.wait_closed()
         assert client.socket.close_code == 1008

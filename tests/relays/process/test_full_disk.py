@@ -20,9 +20,9 @@ from nostr_client.store.sqlite import opening
 from nostr_client.store.sqlite.reserve import Reserve
 from relays.cli import offline
 from relays.cli.main import main
-from relays.folder import RESERVE
 from relays.moderation.database import Records
-from relays.moderation.state import Keeper
+from relays.moderation.state import ModerationState
+from relays.process.folder import RESERVE
 from tests.conftest import StartRelay
 from tests.relays.conftest import Serve
 from tests.relays.operations.test_backup import filled
@@ -76,7 +76,7 @@ def test_a_ban_has_the_reserve_to_open_what_it_is_about(
     relay_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """As on a full disk, where no relay runs: SQLite wants room only to open its files."""
-    really, release = offline._opened, Reserve.release
+    really, release = offline._open_actions, Reserve.release
     given_up: list[Path] = []
 
     def give_up(reserve: Reserve) -> None:
@@ -88,7 +88,7 @@ def test_a_ban_has_the_reserve_to_open_what_it_is_about(
             raise StoreFull("events.db: the disk is full: make room on it")
         return await really(*args)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(offline, "_opened", opened)
+    monkeypatch.setattr(offline, "_open_actions", opened)
     monkeypatch.setattr(Reserve, "release", give_up)
     data = ["--data", str(relay_folder)]
     assert main(["unban", "word", "casino", *data]) == 1
@@ -102,7 +102,7 @@ async def test_the_keepers_bans_have_the_reserve(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reserve = Reserve(tmp_path / RESERVE, 1 << 20)
-    async with Keeper.open(tmp_path, reserve=reserve) as keeper:
+    async with ModerationState.open(tmp_path, reserve=reserve) as state:
         reserve.take()
         really = Records._transaction
 
@@ -113,9 +113,9 @@ async def test_the_keepers_bans_have_the_reserve(
 
         monkeypatch.setattr(Records, "_transaction", full)
         with pytest.raises(StoreFull):
-            await keeper.write(lambda db: db.execute("INSERT INTO setting VALUES ('a', 'b')"))
+            await state.write(lambda db: db.execute("INSERT INTO setting VALUES ('a', 'b')"))
         assert reserve.is_held
-        await keeper.write(
+        await state.write(
             lambda db: db.execute("INSERT INTO setting VALUES ('a', 'b')"), frees=True
         )
         assert not reserve.is_held

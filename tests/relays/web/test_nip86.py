@@ -45,7 +45,7 @@ class Caller:
     def __init__(self, desk: Desk, clock: list[float]) -> None:
         self.desk = desk
         self.clock = clock
-        self.admin = Admin(desk.acts)
+        self.admin = Admin(desk.actions)
 
     async def raw(self, request: HttpRequest) -> tuple[HTTPStatus, dict[str, Any]]:
         response: HttpResponse = await self.admin.answer(request)
@@ -107,17 +107,17 @@ async def test_keys(olga: Caller) -> None:
 
 
 async def test_roles(olga: Caller) -> None:
-    members = olga.desk.acts.members
+    members = olga.desk.actions.members
     assert await olga.call("createrole", "king", "King", "rules", 37, 1) is True
     assert await olga.call("editrole", "king", "Queen", None, "40", "") is True
-    role = olga.desk.keeper.roster.roles["king"]
+    role = olga.desk.state.roster.roles["king"]
     assert (role.label, role.description, role.color, role.place) == ("Queen", "", 40, None)
     await olga.call("allowpubkey", VICTIM)
     assert await olga.call("assignrole", VICTIM, "king") is True
     assert (await members.listed())[0].roles == ("king",)
     assert await olga.call("unassignrole", VICTIM, "king") is True
     assert await olga.call("deleterole", "king") is True
-    assert olga.desk.keeper.roster.roles == {}
+    assert olga.desk.state.roster.roles == {}
     for wrong in (["", "x"], ["a\nb"], ["x" * 65], ["r", "", "", 361], ["r", "", "", -1], [7]):
         assert (await olga.error("createrole", *wrong)).startswith("invalid:")
 
@@ -146,7 +146,7 @@ async def test_what_the_relay_says_of_itself(olga: Caller) -> None:
     assert await olga.call("changerelayname", "A\nname") is True
     assert await olga.call("changerelaydescription", "Two\nlines") is True
     assert await olga.call("changerelayicon", "https://example.com/i.png") is True
-    said = olga.desk.keeper.said
+    said = olga.desk.state.info
     assert (said.name, said.description) == ("A name", "Two\nlines")
     assert said.icon == "https://example.com/i.png"
     assert (await olga.error("changerelayicon", "javascript:alert(1)")).startswith("invalid:")
@@ -175,7 +175,7 @@ async def test_each_act_is_logged_with_the_name(olga: Caller) -> None:
     await olga.call("listbannedpubkeys")
     await olga.call("disallowkind", 4)
     await olga.call("blockip", "203.0.113.7")
-    lines = await olga.desk.keeper.records.read(lambda db: audit_log.entries_after(db, 0))
+    lines = await olga.desk.state.records.read(lambda db: audit_log.entries_after(db, 0))
     entries = [audit_log.read_entry(event) for event in audit_log.verified(lines)]
     assert [(entry.action, entry.by) for entry in entries] == [
         *(("ban-pubkey", "olga"), ("disallow-kind", "olga"), ("ban-ip", "olga"))
@@ -276,8 +276,8 @@ async def test_a_failing_disk_is_said(olga: Caller, monkeypatch: pytest.MonkeyPa
     error = await olga.error("banpubkey", VICTIM)
     assert error.startswith("error:")
     assert "path" not in error
-    assert VICTIM in olga.desk.keeper.bans.pubkeys
-    monkeypatch.setattr(olga.desk.keeper.records, "write", fails)
+    assert VICTIM in olga.desk.state.bans.pubkeys
+    monkeypatch.setattr(olga.desk.state.records, "write", fails)
     status, _ = await olga.raw(request(b'{"method":"allowkind","params":[1]}'))
     assert status == HTTPStatus.SERVICE_UNAVAILABLE
 

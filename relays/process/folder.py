@@ -33,7 +33,7 @@ _ASIDE: Final = ("-wal", "-shm", "-journal")
 """What SQLite keeps beside a database: not all of it is in the one file."""
 
 
-class Note(msgspec.Struct, frozen=True):
+class RunningRelay(msgspec.Struct, frozen=True):
     """`relay.json`: who is running here, and where it listens."""
 
     pid: int
@@ -41,16 +41,16 @@ class Note(msgspec.Struct, frozen=True):
     started: int
 
 
-def note_in(data: Path) -> Note | None:
+def running_relay(data: Path) -> RunningRelay | None:
     """What the relay in `data` wrote of itself; it may have ended without taking that back."""
     try:
-        return msgspec.json.decode((data / "relay.json").read_bytes(), type=Note)
+        return msgspec.json.decode((data / "relay.json").read_bytes(), type=RunningRelay)
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
         return None
 
 
 @contextlib.contextmanager
-def opened(data: Path, *, new: bool = False) -> Iterator[None]:
+def open_folder(data: Path, *, new: bool = False) -> Iterator[None]:
     """While the block runs, what is in the folder `data` may be opened: nobody restores it.
 
     `new`: it is made if it is missing. Raises StoreError, also for what a restore that was broken
@@ -70,24 +70,26 @@ def opened(data: Path, *, new: bool = False) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def running(data: Path) -> Iterator[None]:
+def relay_lock(data: Path) -> Iterator[None]:
     """While the block runs, it is the one relay of the folder `data`. Raises StoreError."""
     with contextlib.ExitStack() as stack:
         try:
             stack.enter_context(FolderLock(data / RELAY_LOCK, LOOKED_AT))
         except StoreError as error:
-            note = note_in(data)
+            note = running_relay(data)
             where = f": a relay listens at {note.url} (process {note.pid})" if note else ""
             raise StoreError(f"{error}{where}") from None
         yield
 
 
 @contextlib.contextmanager
-def alone(data: Path) -> Iterator[None]:
-    """While the block runs, nobody else has the folder `data` open. Raises StoreError as `opened`
-    does, and where somebody has."""
+def exclusive_folder(data: Path) -> Iterator[None]:
+    """While the block runs, nobody else has the folder `data` open.
+
+    Raises StoreError as `open_folder` does, and where somebody has.
+    """
     private_folder(data)
-    with running(data):
+    with relay_lock(data):
         try:
             lock = FolderLock(data / FOLDER_LOCK, LOOKED_AT).__enter__()
         except FolderInUse as error:
@@ -101,9 +103,9 @@ def alone(data: Path) -> Iterator[None]:
 
 
 def move_restored(data: Path) -> None:
-    """Bring what was restored to its places: again and again, until all is there. Only `alone`.
+    """Bring what was restored to its places: again and again, until all is there.
 
-    Raises StoreError; then the next one goes on.
+    Only in an `exclusive_folder`. Raises StoreError; then the next one goes on.
     """
     restored = data / RESTORED
     try:

@@ -15,16 +15,16 @@ from nostr_client.errors import StoreError
 from nostr_client.paths import FolderLock
 from nostr_client.protocol.filters import Filter
 from nostr_client.store.events import EventStore
-from relays import folder
 from relays.cli.offline import open_acts
 from relays.config.relay_config import RelayConfig
-from relays.folder import PART, RESTORED, alone, opened
-from relays.moderation.state import Keeper
+from relays.moderation.state import ModerationState
 from relays.operations.backup import back_up, restore
 from relays.operations.compact import compact
 from relays.operations.doctor import examine
 from relays.operations.import_export import export_events
-from relays.process.offline import beside
+from relays.process import folder
+from relays.process.folder import PART, RESTORED, exclusive_folder, open_folder
+from relays.process.offline import open_offline
 from relays.process.run import DATABASE, run
 from tests.relays.operations.test_backup import filled, held
 from tests.relays.talk import NOW, note
@@ -34,7 +34,7 @@ Act = Callable[[Path], Awaitable[object]]
 
 
 async def beside_it(data: Path) -> None:
-    async with beside(RelayConfig(), data):
+    async with open_offline(RelayConfig(), data):
         pass
 
 
@@ -86,13 +86,13 @@ def backup(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @every_act
 async def test_nobody_opens_a_folder_that_is_being_restored(tmp_path: Path, name: str) -> None:
     data = await filled(tmp_path / "relay", EVENTS)
-    with alone(data), pytest.raises(StoreError, match="in use by process"):
+    with exclusive_folder(data), pytest.raises(StoreError, match="in use by process"):
         await ACTS[name](data)
 
 
 async def test_whoever_has_opened_a_folder_keeps_restores_out(tmp_path: Path, backup: Path) -> None:
     (tmp_path / "new").mkdir()
-    one, two = (opened(tmp_path / "new", new=True) for _ in range(2))
+    one, two = (open_folder(tmp_path / "new", new=True) for _ in range(2))
     with one, two, pytest.raises(StoreError, match="another process: let it end first"):
         await restore(backup, tmp_path / "new")
     await restore(backup, tmp_path / "new")
@@ -135,7 +135,7 @@ async def test_a_log_beside_its_database_is_no_leftover(tmp_path: Path) -> None:
     async with EventStore.open(tmp_path / DATABASE) as store:
         await store.save(EVENTS)
         assert (tmp_path / f"{DATABASE}-wal").exists()
-        with opened(tmp_path):
+        with open_folder(tmp_path):
             pass
 
 
@@ -168,8 +168,8 @@ async def test_a_restore_killed_after_its_switch_is_finished_by_whoever_comes_ne
     await ACTS[name](new)
     assert not (new / RESTORED).exists()
     assert await held(new) == {event.id for event in EVENTS}
-    async with Keeper.open(new) as keeper:
-        assert bytes(keeper.key).hex() in (backup / "relay.key").read_text()
+    async with ModerationState.open(new) as state:
+        assert bytes(state.key).hex() in (backup / "relay.key").read_text()
 
 
 async def test_what_is_in_the_way_is_said(tmp_path: Path, backup: Path) -> None:
@@ -215,7 +215,7 @@ async def test_a_restore_killed_at_any_step_leaves_all_or_nothing(
             break
         assert ended.returncode == -9
         try:
-            with opened(new):
+            with open_folder(new):
                 there = (new / DATABASE).exists()
         except StoreError as error:
             assert "remove" in str(error) or "no relay" in str(error)  # noqa: PT017
@@ -242,7 +242,11 @@ def test_what_is_not_in_its_place_yet_is_not_begun_without(
     (tmp_path / RESTORED).mkdir()
     (tmp_path / RESTORED / DATABASE).touch()
     somebody = FolderLock(tmp_path / folder.FOLDER_LOCK, shared=True)
-    with somebody, pytest.raises(StoreError, match="not in its place"), opened(tmp_path, new=True):
+    with (
+        somebody,
+        pytest.raises(StoreError, match="not in its place"),
+        open_folder(tmp_path, new=True),
+    ):
         pass
-    with opened(tmp_path):
+    with open_folder(tmp_path):
         assert (tmp_path / DATABASE).exists()
