@@ -303,9 +303,9 @@ class NostrClient:
                 yield event
             seen = {event.id for event in held}
             if urls is None:
-                await stack.enter_async_context(self.courier.follow_all(wanted))
+                await stack.enter_async_context(self.courier.subscribe_to_authors(wanted))
             for url in urls or ():
-                await stack.enter_async_context(self.courier.follow(wanted, [url]))
+                await stack.enter_async_context(self.courier.subscribe(wanted, [url]))
             async for event in watch:
                 if event.id not in seen:
                     yield event
@@ -362,8 +362,8 @@ class NostrClient:
         if me and not self._keyed:  # a key of ours has a list of its own, signed by it
             found = await asyncio.to_thread(found_at(data, me).read) or ()
             policy.allow(found)
-            self.book.found_at(me, found)
-        await self.book.places()  # from the start the policy knows what the own list opens
+            self.book.add_found(me, found)
+        await self.book.client_relays()  # from the start the policy knows what the own list opens
         self.courier = await enter(
             Courier(self.store, self.copies, self.pool, self.book, folder=data, clock=self._clock)
         )
@@ -449,7 +449,7 @@ class NostrClient:
 
     async def _authenticate(self, url: str, challenge: str) -> Event | None:
         """NIP-42, for the account's own relays only: others need not learn who is reading."""
-        if self._login is None or url not in await self.book.own():
+        if self._login is None or url not in await self.book.account_relays():
             return None
         tags = (("relay", url), ("challenge", challenge))
         event = await self._login.sign(Draft(kinds.AUTH, "", tags))

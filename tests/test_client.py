@@ -211,15 +211,15 @@ async def test_a_watched_account_is_read_where_the_person_says(tmp_path: Path) -
     async with Relay(Draft(kinds.METADATA, '{"name":"ben"}').sign(BEN, 1_000)) as relay:
         for known in (False, True):
             async with client(tmp_path, None, pubkey=BEN_KEY, config=STRICT) as c:
-                assert await c.relays.look_at(relay.url) is not known
+                assert await c.relays.read_from(relay.url) is not known
                 await c.profiles.fetch([BEN_KEY])
                 assert (await c.profiles.get(BEN_KEY)).name == "ben"
         async with client(tmp_path, BEN, config=STRICT) as c:
             assert c.book.fallback == (), "with its key it has a list of its own"
         async with client(tmp_path, None, pubkey=BEN_KEY) as c:
             assert [row.url for row in await c.relays.rows()] == [relay.url]
-            assert await c.relays.look_away(relay.url)
-            assert not await c.relays.look_away(relay.url)
+            assert await c.relays.stop_reading_from(relay.url)
+            assert not await c.relays.stop_reading_from(relay.url)
 
 
 async def test_identities(tmp_path: Path) -> None:
@@ -467,7 +467,7 @@ async def test_a_crash_between_saving_and_planning_loses_nothing(tmp_path: Path)
     now = int(time.time())
     note = Draft(1, "saved, and then the power went").sign(ANA, now)
     async with client(tmp_path, relays=[]) as c:
-        await c.courier.keep(note)
+        await c.courier.save(note)
     async with Relay() as one, client(tmp_path, relays=[one.url]):
         await until(lambda: one.has(note))
 

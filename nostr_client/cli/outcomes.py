@@ -57,7 +57,7 @@ async def conclude(
 async def login_hint(run: Run, client: NostrClient, ends: Iterable[End]) -> str:
     """What lets the account in, where an own relay wants to know who reads; else empty."""
     walls = {end.url for end in missed_of(ends) if end.how is How.NOT_ALLOWED}
-    if not walls & await client.book.own():
+    if not walls & await client.book.account_relays():
         return ""
     return f" ({run.login_problem})" if run.login_problem else ""
 

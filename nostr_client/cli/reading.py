@@ -84,7 +84,7 @@ def thread(
     async def work() -> None:
         async with run.reading(account, offline=offline) as client:
             if not offline:
-                client.book.policy.ask(ref.relays)
+                client.book.policy.use_from_code(ref.relays)
                 view = await client.threads.fetch(ref.id, relays=ref.relays, author=ref.author)
             else:
                 view = await client.threads.load(ref.id)

@@ -32,9 +32,9 @@ async def find_note(client: NostrClient, note: NoteRef) -> str:
     open no private address.
     """
     if await client.store.get(note.id) is None:
-        client.book.policy.ask(note.relays)
+        client.book.policy.use_from_code(note.relays)
         authors = [note.author] if note.author else []
-        asked = await client.courier.find([note.id], near=note.relays, authors=authors)
+        asked = await client.courier.fetch_ids([note.id], near=note.relays, authors=authors)
         if await client.store.get(note.id) is None:
             raise not_found("this note was not found", asked.ends)
     return note.id

@@ -35,7 +35,7 @@ def list_(run: Run) -> None:
 
     async def work() -> None:
         async with run.reading(account) as client:
-            asked = await client.courier.learn([client.pubkey])
+            asked = await client.courier.fetch_lists([client.pubkey])
             for row in await client.relays.rows():
                 run.out.emit(show.relay_record(row), show.relay_line(row))
             await conclude(run, client, asked.ends, shown=True, nothing="")
@@ -103,7 +103,7 @@ def _look(run: Run, url: str, *, away: bool) -> None:
 
     async def work() -> bool:
         async with run.reading(account, offline=True) as client:
-            act = client.relays.look_away if away else client.relays.look_at
+            act = client.relays.stop_reading_from if away else client.relays.read_from
             return await act(url)
 
     changed = wait_for(work())

@@ -327,7 +327,7 @@ def reached_somebody(posted: Posted, own: str) -> bool:
 
 async def own_url(client: NostrClient) -> str:
     """Where the own relay listens; empty while there is none."""
-    return (await client.book.places()).own_relay
+    return (await client.book.client_relays()).own_relay
 
 
 def relay_record(row: RelayRow) -> dict[str, Any]:

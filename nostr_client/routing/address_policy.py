@@ -93,7 +93,7 @@ class AddressPolicy(DialPolicy):
         """Relays (normal spelling) that the person, or somebody they follow, has named."""
         self._in_use.update(urls)
 
-    def ask(self, urls: Iterable[str]) -> None:
+    def use_from_code(self, urls: Iterable[str]) -> None:
         """The person gave a code that names these relays; private ones stay closed."""
         self.use(url for text in urls if (url := self.from_list(text)))
 
@@ -101,7 +101,7 @@ class AddressPolicy(DialPolicy):
         """Is this a relay that more than strangers name?"""
         return url in self._in_use or self.strangers == "always"
 
-    def list(self, urls: Iterable[str]) -> None:
+    def allow_listed(self, urls: Iterable[str]) -> None:
         """The person's own relay list has these: a community on a private network reads there."""
         self.allow(urls)
         self._listed.update(relay_url(url) for url in urls)

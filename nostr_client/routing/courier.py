@@ -76,7 +76,7 @@ class Courier(RelayReader):
         self.on_planned: Callable[[], None] = lambda: None
 
     async def __aenter__(self) -> Self:
-        self.pool.on_late = self._heard_late
+        self.pool.on_late = self._on_late_answer
         return await super().__aenter__()
 
     async def __aexit__(
@@ -98,7 +98,7 @@ class Courier(RelayReader):
         copies: list[str] = []
         if event.kind == kinds.DELETION:
             copies = await self._copies_of_deleted(event)
-        await self._learn_for(event)
+        await self._fetch_lists_for(event)
         now = await self._plan(event, copies, avoid)
         later = await self._plan(event, copies, avoid, down=frozenset())
         return tuple(dict.fromkeys((*now, *later)))
@@ -123,8 +123,8 @@ class Courier(RelayReader):
         copies: list[str] = []
         if event.kind == kinds.DELETION:  # once it is saved, what it deletes is gone
             copies = await self._copies_of_deleted(event)
-        await self.keep(event)
-        await self._learn_for(event)
+        await self.save(event)
+        await self._fetch_lists_for(event)
         wanted = await self._plan(event, copies, down=frozenset())
         urls = await self._plan(event, copies)
         urls = tuple(dict.fromkeys((*urls, *(url for url in also if self.book.policy(url)))))
@@ -160,7 +160,7 @@ class Courier(RelayReader):
     def _homes(self, author: PersonRelays) -> set[str]:
         return {*author.write, *self.book.fallback}
 
-    async def keep(self, event: Event) -> SaveStatus:
+    async def save(self, event: Event) -> SaveStatus:
         """Save an event of our own. Raises as `publish` does."""
         result = (await self.store.save([event]))[0]
         if result.held or result.status is SaveStatus.EPHEMERAL:
@@ -195,7 +195,7 @@ class Courier(RelayReader):
 
         async with together() as group:
             if lasting:
-                group.create_task(self._settle(event.id, answers, resting))
+                group.create_task(self._record_answers(event.id, answers, resting))
             if announce is not None:
                 group.create_task(self._announce(*announce, timeout))
             untried = tuple(Answer.missing(url, self._why_resting(url)) for url in resting)
@@ -220,32 +220,32 @@ class Courier(RelayReader):
         avoid: Collection[str] = (),
         down: frozenset[str] | None = None,
     ) -> tuple[str, ...]:
-        """`down` as in `RelayBook.places`."""
-        places = await self.book.places(down=down)
+        """`down` as in `RelayBook.client_relays`."""
+        ours = await self.book.client_relays(down=down)
         if event.kind in WRAPS:
-            inboxes = await self.book.inboxes(nip10.people_of(event))
+            inboxes = await self.book.dm_relays(nip10.people_of(event))
             author = PersonRelays(event.pubkey)
-            return plan_publish(event, author, {}, places, inboxes=inboxes, avoid=avoid)
+            return plan_publish(event, author, {}, ours, inboxes=inboxes, avoid=avoid)
         return plan_publish(
             event,
             await self.book.relays_of(event.pubkey),
             await self._people(event),
-            places,
+            ours,
             copies=[url for url in copies if self.book.policy(url)],
             avoid=avoid,
         )
 
-    async def _learn_for(self, event: Event) -> None:
+    async def _fetch_lists_for(self, event: Event) -> None:
         """Look for the lists that the plan of `event` needs."""
         if event.kind in WRAPS:
-            await self.learn(nip10.people_of(event), kind=kinds.DM_RELAYS)
+            await self.fetch_lists(nip10.people_of(event), kind=kinds.DM_RELAYS)
         else:
-            await self.learn({event.pubkey, *await self._addressed(event)})
+            await self.fetch_lists({event.pubkey, *await self._addressed(event)})
 
     async def _people(self, event: Event) -> dict[str, PersonRelays]:
         """Whom `event` is sent to, and where they read: whoever is answered first."""
         pubkeys = await self._addressed(event)
-        people = await self.book.of_many(pubkeys)
+        people = await self.book.relays_of_many(pubkeys)
         return {pubkey: people[pubkey] for pubkey in pubkeys}
 
     async def _addressed(self, event: Event) -> tuple[str, ...]:
@@ -268,22 +268,22 @@ class Courier(RelayReader):
             if copy.state is not CopyState.REFUSED
         ]
 
-    def _heard_late(self, event_id: str, answer: Answer) -> None:
+    def _on_late_answer(self, event_id: str, answer: Answer) -> None:
         """An OK counts whenever it comes; a no, if it is final."""
         if answer.accepted or answer.meaning in FINAL:
-            self._tasks.start(self._settle_late(event_id, answer))
+            self._tasks.start(self._record_late(event_id, answer))
 
-    async def _settle_late(self, event_id: str, answer: Answer) -> None:
+    async def _record_late(self, event_id: str, answer: Answer) -> None:
         answers: asyncio.Queue[Answer | None] = asyncio.Queue(2)
         for each in (answer, None):
             answers.put_nowait(each)
         try:
             if await self.ledger.copies(event_id):
-                await self._settle(event_id, answers, ())
+                await self._record_answers(event_id, answers, ())
         except StoreError as error:
             log.warning("the late answer of %s was not written down: %s", answer.url, error)
 
-    async def _settle(
+    async def _record_answers(
         self, event_id: str, answers: asyncio.Queue[Answer | None], resting: Collection[str]
     ) -> None:
         """Tell the ledger of each answer as it comes, until None.

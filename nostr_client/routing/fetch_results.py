@@ -84,7 +84,7 @@ def _counts_more(end: End, before: End) -> bool:
 
 
 class LiveFeed:
-    """A live subscription that fills the store; made by `RelayReader.follow`."""
+    """A live subscription that fills the store; made by `RelayReader.subscribe`."""
 
     def __init__(self, urls: Iterable[str]) -> None:
         self.urls = frozenset(urls)

@@ -370,7 +370,7 @@ class ListGuard:
         if settled is not None:
             return (*settled, *listed)
         if relays.source != "list":
-            return (*book.fallback, *book.vouched(self._pubkey))
+            return (*book.fallback, *book.trusted_hints(self._pubkey))
         return listed if self._only_here else (*listed, *book.fallback)
 
     async def _extras(self, kind: int, relays: PersonRelays) -> tuple[str, ...]:
@@ -378,7 +378,7 @@ class ListGuard:
         book = self._courier.book
         indexers = book.indexers if kind in INDEXED_KINDS else ()
         own = (book.policy.own_relay,) if book.policy.own_relay else ()
-        return (*indexers, *own, *relays.read, *book.vouched(self._pubkey), *book.fallback)
+        return (*indexers, *own, *relays.read, *book.trusted_hints(self._pubkey), *book.fallback)
 
     async def _read(
         self, kind: int, identifier: str, urls: Iterable[str], limit: float
@@ -391,7 +391,7 @@ class ListGuard:
             filters = [listed, wanted.changed(tags={"d": frozenset({identifier})})]
         wanted_urls = list(dict.fromkeys(urls))
         self._courier.pool.retry_now(wanted_urls)
-        asked = await self._courier.ask(filters, wanted_urls, timeout=limit)
+        asked = await self._courier.fetch_from(filters, wanted_urls, timeout=limit)
         return {url: self._word(url, asked) for url in asked.ends}
 
     def _word(self, url: str, asked: FetchReport) -> ListAnswer:

@@ -165,7 +165,7 @@ def plan_publish(
     event: Event,
     author: PersonRelays,
     people: Mapping[str, PersonRelays],
-    places: ClientRelays,
+    ours: ClientRelays,
     *,
     copies: Iterable[str] = (),
     inboxes: Mapping[str, Sequence[str]] | None = None,
@@ -180,15 +180,15 @@ def plan_publish(
     """
     if event.kind in UNPUBLISHED:
         return ()
-    avoid = {*avoid, *places.down}
+    avoid = {*avoid, *ours.down}
     if event.kind in WRAPS:
         boxes = [[url for url in urls if url not in avoid] for urls in (inboxes or {}).values()]
         wanted = dict.fromkeys(url for urls in boxes for url in urls[: caps.mentioned_each])
         return tuple(wanted)[: caps.mentioned_total]
     chosen: dict[str, None] = {}
-    if places.own_relay:
-        chosen[places.own_relay] = None
-    chosen |= dict.fromkeys(home(author, places, avoid=avoid, caps=caps))
+    if ours.own_relay:
+        chosen[ours.own_relay] = None
+    chosen |= dict.fromkeys(home(author, ours, avoid=avoid, caps=caps))
     if event.kind == kinds.DELETION:
         chosen |= dict.fromkeys(_alive(copies, avoid)[: caps.copies])
     readers = {p: replace(one, read=tuple(_alive(one.read, avoid))) for p, one in people.items()}
@@ -198,23 +198,23 @@ def plan_publish(
     if author.source == "list" and not (author.write or author.read):
         return tuple(url for url in chosen if url not in avoid)
     if event.kind in INDEXED_KINDS:
-        chosen |= dict.fromkeys(places.indexers)
+        chosen |= dict.fromkeys(ours.indexers)
     if event.kind in SPREAD_KINDS:
-        wide = (*places.fallback, *author.read, *places.known)
+        wide = (*ours.fallback, *author.read, *ours.known)
         chosen |= dict.fromkeys(_alive(wide, avoid)[: caps.spread])
     return tuple(url for url in chosen if url not in avoid)
 
 
 def home(
-    author: PersonRelays, places: ClientRelays, *, avoid: Collection[str] = (), caps: Caps = CAPS
+    author: PersonRelays, ours: ClientRelays, *, avoid: Collection[str] = (), caps: Caps = CAPS
 ) -> list[str]:
     """Where the author's own events belong. What belongs into a private network stays there."""
-    avoid = {*avoid, *places.down}
+    avoid = {*avoid, *ours.down}
     if author.source != "list":
-        return _alive((*places.fallback, *author.write), avoid)[: caps.own]
+        return _alive((*ours.fallback, *author.write), avoid)[: caps.own]
     own = _alive(author.write, avoid)[: caps.own]
     wanted = min(caps.own_least, len(author.write))
-    spare = _alive(places.fallback, {*avoid, *own})
+    spare = _alive(ours.fallback, {*avoid, *own})
     if all(map(_is_private, author.write)):
         spare = [url for url in spare if _is_private(url)]
     return own + spare[: max(0, wanted - len(own))]
@@ -253,20 +253,20 @@ def _inboxes(people: Sequence[PersonRelays], taken: set[str], caps: Caps) -> lis
 
 def plan_read(
     people: Iterable[PersonRelays],
-    places: ClientRelays,
+    ours: ClientRelays,
     *,
     avoid: Collection[str] = (),
     caps: Caps = CAPS,
 ) -> dict[str, frozenset[str]]:
     """Which authors to ask for at which relay: `{url: pubkeys}`, at most `caps.read_total` relays.
 
-    `avoid` and `places.down` get no place while anything else is there to be asked. Whoever has no
+    `avoid` and `ours.down` get no place while anything else is there to be asked. Whoever has no
     relay list, no relay that is alive, or none within the cap, is asked for at the client's own
     relays as well.
     """
-    avoid = {*avoid, *places.down}
-    alive = _alive(places.common, avoid)
-    fallback = alive or places.common
+    avoid = {*avoid, *ours.down}
+    alive = _alive(ours.common, avoid)
+    fallback = alive or ours.common
     serves: dict[str, set[str]] = {}
     need: dict[str, int] = {}
     stranded: set[str] = set()

@@ -1,7 +1,7 @@
 """Reading from relays: whom to ask is planned here, and what comes is saved.
 
 **Whom.** A plan is made from what is known *after* what it needs was fetched: the relay lists of
-the authors (`learn`). A list not held yet is not "no list"; one that was looked for in vain is
+the authors (`fetch_lists`). A list not held yet is not "no list"; one looked for in vain is
 looked for again after a while, by whatever process (`failed_lookups`). Own read relays come first,
 then those where the authors write, then starters and indexers, which get little more time once the
 others have brought something. Everything is bounded in time.
@@ -70,7 +70,7 @@ Enough = Callable[[FetchReport, RelayEnds], bool]
 class RelayReader:
     """Asks, fetches and follows for one client, inside `async with`.
 
-    `folder` (data) is where it is remembered whose relay list was looked for in vain. `on_taken` is
+    `folder` (data) is where it is remembered whose relay list was looked for in vain. `on_saved` is
     called with what came in and is held.
     """
 
@@ -86,9 +86,9 @@ class RelayReader:
         self.store = store
         self.pool = pool
         self.book = book
-        self.on_taken: Callable[[Collection[Event]], None] = lambda events: None
+        self.on_saved: Callable[[Collection[Event]], None] = lambda events: None
         self._clock = clock
-        self._sought = FailedLookups(folder / "sought.json" if folder else None, clock)
+        self._failed_lookups = FailedLookups(folder / "sought.json" if folder else None, clock)
         self._tasks = OwnedTasks()
 
     async def __aenter__(self) -> Self:
@@ -105,7 +105,7 @@ class RelayReader:
 
     # What a plan needs
 
-    async def learn(
+    async def fetch_lists(
         self,
         pubkeys: Collection[str],
         *,
@@ -119,34 +119,34 @@ class RelayReader:
         """
         owner = self.book.owner
         if owner and kind == kinds.RELAY_LIST and owner not in pubkeys:
-            await self.learn([owner], limit=limit)  # it says where the others may be
-        missing = self._sought.due(await self.book.without_list(pubkeys, kind), kind)
+            await self.fetch_lists([owner], limit=limit)  # it says where the others may be
+        missing = self._failed_lookups.due(await self.book.without_list(pubkeys, kind), kind)
         if not missing:
             return FetchReport()
 
-        own = (await self.book.places()).read
+        own = (await self.book.client_relays()).read
 
         def enough(asked: FetchReport, ends: RelayEnds) -> bool:
             all_found = missing <= set(asked.events.values())
             return all_found or bool(own and not any(url in ends.waiting for url in own))
 
         routes = await self._where_lists_are(missing, kind)
-        asked = await self._ask(routes, limit or LEARN_LIMIT, enough=enough)
+        asked = await self._fetch(routes, limit or LEARN_LIMIT, enough=enough)
         missing -= set(asked.events.values())
         unheard = any(end.how in (How.SILENT, How.NOT_AWAITED) for end in asked.ends.values())
         if asked.answered and not unheard:
-            await self._sought.in_vain(missing, kind)
+            await self._failed_lookups.in_vain(missing, kind)
         else:
-            self._sought.unsure(missing, kind)
+            self._failed_lookups.unsure(missing, kind)
         return asked
 
     async def _where_lists_are(self, pubkeys: Collection[str], kind: int) -> Routes:
-        places = await self.book.places()
+        ours = await self.book.client_relays()
         wanted = author_filters(pubkeys, [kind])
-        routes: dict[str, Sequence[Filter]] = dict.fromkeys(places.of_lists, wanted)
+        routes: dict[str, Sequence[Filter]] = dict.fromkeys(ours.of_lists, wanted)
         hinted: dict[str, set[str]] = {}
         for pubkey in sorted(pubkeys):
-            for url in self.book.vouched(pubkey):
+            for url in self.book.trusted_hints(pubkey):
                 if url in hinted or (url not in routes and len(hinted) < MOST_HINTED):
                     hinted.setdefault(url, set()).add(pubkey)
         return routes | {url: author_filters(people, [kind]) for url, people in hinted.items()}
@@ -163,19 +163,19 @@ class RelayReader:
     ) -> tuple[dict[str, list[Filter]], set[str]]:
         """The routes, and which relays matter: the own ones, and those of the authors' lists."""
         authors = authors_of(filters)
-        places = await self.book.places()
-        people = await self.book.of_many(authors)
+        ours = await self.book.client_relays()
+        people = await self.book.relays_of_many(authors)
         routes: dict[str, list[Filter]] = {}
         for filter in filters:
             if not filter.authors:
-                for url in places.common:
+                for url in ours.common:
                     routes.setdefault(url, []).append(filter)
                 continue
-            plan = plan_read([people[p] for p in sorted(filter.authors)], places, avoid=avoid)
+            plan = plan_read([people[p] for p in sorted(filter.authors)], ours, avoid=avoid)
             for url, part in plan.items():
                 routes.setdefault(url, []).append(filter.changed(authors=part))
         listed = {url for p in people.values() if p.source == "list" for url in p.write}
-        return routes, routes.keys() & (listed | set(places.read))
+        return routes, routes.keys() & (listed | set(ours.read))
 
     # Asking
 
@@ -193,12 +193,12 @@ class RelayReader:
         the client's own relays. Offline nothing comes; that is no error. Raises StoreError.
         """
         if urls is not None:
-            return await self.ask(filters, urls, timeout=timeout, paging=paging)
-        await self.learn(authors_of(filters))
+            return await self.fetch_from(filters, urls, timeout=timeout, paging=paging)
+        await self.fetch_lists(authors_of(filters))
         routes, firm = await self._routed(filters)
-        return await self.ask_each(routes, limit=timeout, firm=firm, paging=paging)
+        return await self.fetch_routes(routes, limit=timeout, firm=firm, paging=paging)
 
-    async def find(
+    async def fetch_ids(
         self,
         ids: Collection[str],
         *,
@@ -214,23 +214,23 @@ class RelayReader:
         `near` and of the authors' relays `MOST_NEAR` are asked, those of most authors first.
         """
         wanted = frozenset(ids)
-        await self.learn(authors)
-        places, policy = await self.book.places(), self.book.policy
-        people = await self.book.of_many(authors, asked=asked_for)
+        await self.fetch_lists(authors)
+        ours, policy = await self.book.client_relays(), self.book.policy
+        people = await self.book.relays_of_many(authors, asked=asked_for)
         hinted = [url for hint in near if (url := policy.from_stranger(hint, asked=asked_for))]
         hinted = list(dict.fromkeys(hinted))[:MOST_NEAR]
         counted = Counter(url for person in people.values() for url in person.write)
         written = [url for url, _ in counted.most_common(MOST_NEAR)]
-        urls = dict.fromkeys((*places.read, *hinted, *written, *places.common))
+        urls = dict.fromkeys((*ours.read, *hinted, *written, *ours.common))
 
         def enough(asked: FetchReport, ends: RelayEnds) -> bool:
             return wanted <= asked.events.keys()
 
         routes = dict.fromkeys(urls, (Filter(ids=wanted),))
-        asked = await self._ask(routes, limit, enough=enough, grace=0.0)
-        return _weighed(asked, {*places.read, *hinted, *written})
+        asked = await self._fetch(routes, limit, enough=enough, grace=0.0)
+        return _weighed(asked, {*ours.read, *hinted, *written})
 
-    async def ask(
+    async def fetch_from(
         self,
         filters: Sequence[Filter],
         urls: Collection[str],
@@ -243,9 +243,9 @@ class RelayReader:
         With `paging` a relay that sends its answer in pages is read to the end. Every relay of
         `urls` has an entry in `ends` afterwards. Raises StoreError.
         """
-        return await self._ask(dict.fromkeys(urls, filters), timeout, paging=paging)
+        return await self._fetch(dict.fromkeys(urls, filters), timeout, paging=paging)
 
-    async def ask_each(
+    async def fetch_routes(
         self,
         routes: Routes,
         *,
@@ -262,7 +262,7 @@ class RelayReader:
         def enough(asked: FetchReport, ends: RelayEnds) -> bool:
             return bool(firm and asked.events) and not any(url in ends.waiting for url in firm)
 
-        asked = await self._ask(routes, limit, enough=enough, paging=paging)
+        asked = await self._fetch(routes, limit, enough=enough, paging=paging)
         return _weighed(asked, firm)
 
     async def read_back(
@@ -272,10 +272,10 @@ class RelayReader:
 
         False when the relay did not answer to the end within `limit` seconds.
         """
-        asked = await self.ask(filters, [url], timeout=limit, paging=TO_THE_END)
+        asked = await self.fetch_from(filters, [url], timeout=limit, paging=TO_THE_END)
         return asked.ends[url].answered
 
-    async def _ask(
+    async def _fetch(
         self,
         routes: Routes,
         limit: float,
@@ -301,7 +301,7 @@ class RelayReader:
 
                 for filters, urls in _alike(dialled):
                     sub = self.pool.subscribe(filters, urls, live=False, paging=paging)
-                    group.create_task(self._hear(sub, asked, ends, heard))
+                    group.create_task(self._collect(sub, asked, ends, heard))
         except TimeoutError:
             pass  # what each relay did not do is said below
         ends.give_up(why, how)
@@ -310,7 +310,7 @@ class RelayReader:
             asked.ends[url] = ended.get(url) or End(url=url, how=How.NOT_ASKED)
         return asked
 
-    async def _hear(
+    async def _collect(
         self,
         subscription: Subscription,
         asked: FetchReport,
@@ -322,7 +322,7 @@ class RelayReader:
             async for batch in subscription.batches():
                 arrivals = [item for item in batch if isinstance(item, Arrival)]
                 if arrivals:
-                    new = await self.take(arrivals)
+                    new = await self.save_arrivals(arrivals)
                     asked.new += new
                     asked.events |= {arrival.event.id: arrival.event.pubkey for arrival in arrivals}
                 for item in batch:
@@ -335,7 +335,7 @@ class RelayReader:
     # Live
 
     @asynccontextmanager
-    async def follow(
+    async def subscribe(
         self, filters: Sequence[Filter], urls: Collection[str]
     ) -> AsyncIterator[LiveFeed]:
         """Keep a live subscription into the store for as long as the block runs."""
@@ -353,13 +353,13 @@ class RelayReader:
                 await asyncio.wait([filling])
 
     @asynccontextmanager
-    async def follow_all(self, filters: Sequence[Filter]) -> AsyncIterator[None]:
+    async def subscribe_to_authors(self, filters: Sequence[Filter]) -> AsyncIterator[None]:
         """The same, wherever the filters' authors write: at once by what is known, and better once
         the lists that are missing have come. Raises StoreError."""
         async with AsyncExitStack() as known:
             routes = await self.route(filters)
             for url, part in routes.items():
-                await known.enter_async_context(self.follow(part, [url]))
+                await known.enter_async_context(self.subscribe(part, [url]))
             learning = self._tasks.start(self._follow_more(filters, routes))
             try:
                 yield
@@ -370,7 +370,7 @@ class RelayReader:
     async def _follow_more(self, filters: Sequence[Filter], routes: Routes) -> None:
         """What `routes` lack once the relay lists are known."""
         try:
-            await self.learn(authors_of(filters))
+            await self.fetch_lists(authors_of(filters))
             learned = await self.route(filters)
         except StoreError as error:
             log.warning("relay lists are not looked for: %s", error)
@@ -378,7 +378,7 @@ class RelayReader:
         async with AsyncExitStack() as stack:
             for url, part in learned.items():
                 if more := [filter for filter in part if filter not in routes.get(url, ())]:
-                    await stack.enter_async_context(self.follow(more, [url]))
+                    await stack.enter_async_context(self.subscribe(more, [url]))
             await asyncio.Event().wait()
 
     async def _fill(self, subscription: Subscription, following: LiveFeed) -> None:
@@ -386,7 +386,7 @@ class RelayReader:
             arrivals = [item for item in batch if isinstance(item, Arrival)]
             while arrivals:
                 try:
-                    following.arrived += await self.take(arrivals)
+                    following.arrived += await self.save_arrivals(arrivals)
                     following.problem = ""
                     break
                 except StoreError as error:
@@ -397,7 +397,7 @@ class RelayReader:
             for item in batch:
                 following.heard(item)
 
-    async def take(self, arrivals: Sequence[Arrival]) -> int:
+    async def save_arrivals(self, arrivals: Sequence[Arrival]) -> int:
         """Save what arrived and write down the copies; how many were new here.
 
         What strangers send has its quotas: for some there may be no room.
@@ -414,7 +414,7 @@ class RelayReader:
             await self.store.ledger.confirm(pairs)
         for arrival in arrivals:
             self.book.observe(arrival.event, arrival.url)
-        self.on_taken([event for event in events.values() if event.id in held])
+        self.on_saved([event for event in events.values() if event.id in held])
         fresh = [e for e, r in zip(events.values(), results, strict=True) if r.status in _NEW]
         quotas.charge((event, brought[event.id]) for event in fresh)
         return len(fresh)

@@ -117,7 +117,7 @@ class RelayBook:
 
     # Asked by the courier
 
-    async def places(self, *, down: frozenset[str] | None = None) -> ClientRelays:
+    async def client_relays(self, *, down: frozenset[str] | None = None) -> ClientRelays:
         """The relays that are ours to choose. `down` empty: as if all of them were alive."""
         down = self._down() if down is None else down
         await self._read_follows()
@@ -132,7 +132,7 @@ class RelayBook:
             down=down - {self.policy.own_relay},
         )
 
-    async def own(self) -> frozenset[str]:
+    async def account_relays(self) -> frozenset[str]:
         """The account's own relays: those that the person names, in a list of theirs or in the
         configuration. That a relay holds what the account wrote makes it nobody's."""
         mine = await self.relays_of(self.owner) if self.owner else PersonRelays("")
@@ -141,9 +141,9 @@ class RelayBook:
 
     async def relays_of(self, pubkey: str) -> PersonRelays:
         """Where `pubkey` (hex) writes and reads."""
-        return (await self.of_many([pubkey]))[pubkey]
+        return (await self.relays_of_many([pubkey]))[pubkey]
 
-    async def of_many(
+    async def relays_of_many(
         self, pubkeys: Collection[str], *, asked: bool = True
     ) -> dict[str, PersonRelays]:
         """The same for many, in few queries; every pubkey has an entry.
@@ -181,7 +181,7 @@ class RelayBook:
         lists = await self._store.query([Filter(authors=wanted, kinds=frozenset({kind}))])
         return wanted - {event.pubkey for event in lists}
 
-    async def inboxes(self, pubkeys: Collection[str]) -> dict[str, tuple[str, ...]]:
+    async def dm_relays(self, pubkeys: Collection[str]) -> dict[str, tuple[str, ...]]:
         """The message relays (kind 10050) of those who name any."""
         lists = await self._store.query(
             [Filter(authors=frozenset(pubkeys), kinds=frozenset({kinds.DM_RELAYS}))]
@@ -189,7 +189,7 @@ class RelayBook:
         boxes: dict[str, tuple[str, ...]] = {}
         for event in lists:
             urls = tuple(event.values("relay"))
-            self._heed(event, urls)
+            self._allow_own_list(event, urls)
             boxes[event.pubkey] = self._judged(urls, MAX_LISTED)
         return boxes
 
@@ -201,7 +201,7 @@ class RelayBook:
         best = sorted(found, key=lambda url: (-found[url], url))
         return tuple(url for url in best if self.policy(url))[:HINTS_OFFERED]
 
-    def vouched(self, pubkey: str) -> tuple[str, ...]:
+    def trusted_hints(self, pubkey: str) -> tuple[str, ...]:
         """Those of the hints that are more than hearsay: whom strangers cannot have put there.
 
         Somebody whom the account does not follow is a stranger, about themselves too.
@@ -237,7 +237,7 @@ class RelayBook:
         if len(found) > MAX_HINTS:
             del found[min(found, key=lambda url: (found[url], url))]
 
-    def found_at(self, pubkey: str, urls: Iterable[str]) -> None:
+    def add_found(self, pubkey: str, urls: Iterable[str]) -> None:
         """The person says so: these stand in first, and are where `pubkey` is found."""
         ours = self._ours(urls)
         self.fallback = tuple(dict.fromkeys((*ours, *self.fallback)))
@@ -262,7 +262,7 @@ class RelayBook:
             elif tag[0] == "e" and len(tag) > 4 and tag[2]:
                 self.hint(tag[4], tag[2], weight)
 
-    def where(self, relays: PersonRelays) -> str:
+    def hint_for(self, relays: PersonRelays) -> str:
         """The one relay to name beside a person in a tag (a hint); "" when none may be named."""
         for url in (*relays.write, *relays.hints):
             if self.policy.may_be_named(url):
@@ -285,14 +285,14 @@ class RelayBook:
                     break
         return tuple(chosen)
 
-    def _heed(self, event: Event, urls: Sequence[str]) -> None:
+    def _allow_own_list(self, event: Event, urls: Sequence[str]) -> None:
         """A list of the account's own opens what it names, also in a private network."""
         if self._keyed and event.pubkey == self.owner:
-            self.policy.list(urls[: 2 * MAX_LISTED])
+            self.policy.allow_listed(urls[: 2 * MAX_LISTED])
 
     def _listed(self, event: Event) -> PersonRelays:
         entries, pubkey = parse_relay_list(event), event.pubkey
-        self._heed(event, (*entries[0], *entries[1]))
+        self._allow_own_list(event, (*entries[0], *entries[1]))
         write, read = (self._judged(urls, MAX_LISTED) for urls in entries)
         if pubkey == self.owner or pubkey in self._followed:
             self.policy.use((*write, *read))
@@ -313,7 +313,7 @@ class RelayBook:
 
     def _hinted(self, pubkey: str, asked: bool) -> PersonRelays:
         hearsay = asked and pubkey != self.owner
-        hints = self.hints(pubkey) if hearsay else self.vouched(pubkey)
+        hints = self.hints(pubkey) if hearsay else self.trusted_hints(pubkey)
         if not hints:
             return PersonRelays(pubkey)
         return PersonRelays(pubkey, write=hints, read=hints, source="hint", hints=hints)

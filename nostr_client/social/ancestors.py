@@ -93,7 +93,7 @@ async def fetch_ancestors(
             break
         authors = [ref.pubkey] if ref.pubkey else nip10.people_of(chain.top)[:MOST_TAGGED]
         asked.add(
-            await courier.find(
+            await courier.fetch_ids(
                 [ref.id],
                 near=[ref.relay],
                 authors=authors,

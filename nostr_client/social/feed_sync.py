@@ -172,7 +172,7 @@ class FeedSync:
 
     async def __aenter__(self) -> Self:
         await self._tasks.__aenter__()
-        self._courier.on_taken = self._taken
+        self._courier.on_saved = self._on_saved
         return self
 
     async def __aexit__(
@@ -181,7 +181,7 @@ class FeedSync:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._courier.on_taken = lambda events: None
+        self._courier.on_saved = lambda events: None
         await self._tasks.__aexit__(kind, error, trace)
 
     def start(self) -> None:
@@ -293,14 +293,14 @@ class FeedSync:
         while True:
             self._moved.clear()
             relays = await self._book.relays_of(self._owner)
-            places = await self._book.places()
-            stand_in = () if relays.source == "list" else places.fallback
+            ours = await self._book.client_relays()
+            stand_in = () if relays.source == "list" else ours.fallback
             home = {*relays.write, *stand_in}
             inbox = {*relays.read, *stand_in}
             async with (
-                self._courier.follow([lists, events], home) as own,
-                self._courier.follow([mentions], inbox) as heard,
-                self._courier.follow([indexed], places.indexers) as found,
+                self._courier.subscribe([lists, events], home) as own,
+                self._courier.subscribe([mentions], inbox) as heard,
+                self._courier.subscribe([indexed], ours.indexers) as found,
             ):
                 self._followings |= {"own": own, "mentions": heard, "indexed": found}
                 await _either(own.wait_caught_up(LISTS_LIMIT, LISTS_GRACE), self._moved.wait())
@@ -327,15 +327,13 @@ class FeedSync:
     async def _plan_feeds(self, group: asyncio.TaskGroup) -> None:
         people = set(await self._follows.pubkeys()) | ({self._owner} if self._owner else set())
         await self._learn(group, people)
-        relays = await self._book.of_many(people, asked=False)
+        relays = await self._book.relays_of_many(people, asked=False)
         self._want_profiles(people)
-        places = await self._book.places()
-        plan = plan_read(relays.values(), places)
+        ours = await self._book.client_relays()
+        plan = plan_read(relays.values(), ours)
         listed = {url for p in relays.values() if p.source == "list" for url in p.write}
-        firm = {*places.read, *listed}
-        self._spare = (
-            frozenset((*places.fallback, *places.indexers)) - firm if firm else frozenset()
-        )
+        firm = {*ours.read, *listed}
+        self._spare = frozenset((*ours.fallback, *ours.indexers)) - firm if firm else frozenset()
         self._people = len(people)
         for url, (authors, task) in list(self._feeds.items()):
             if plan.get(url) != authors:
@@ -357,7 +355,7 @@ class FeedSync:
 
     async def _look_for_lists(self, people: Collection[str]) -> None:
         try:
-            await self._courier.learn(people, limit=LISTS_LIMIT)
+            await self._courier.fetch_lists(people, limit=LISTS_LIMIT)
         except StoreError as error:
             self._problem = str(error)
         if self._learned_late:
@@ -369,7 +367,7 @@ class FeedSync:
         resumed = author_filters(old, FEED_KINDS, since=since)
         filters = (*resumed, *author_filters(new, FEED_KINDS, limit=BACKFILL))
         begun = int(self._clock())
-        async with self._courier.follow(filters, [url]) as following:
+        async with self._courier.subscribe(filters, [url]) as following:
             self._followings[url] = following
             moved = False
             try:
@@ -421,7 +419,7 @@ class FeedSync:
         held = {event.pubkey for event in await self._courier.store.query([wanted])}
         return set(pubkeys) - held
 
-    def _taken(self, events: Collection[Event]) -> None:
+    def _on_saved(self, events: Collection[Event]) -> None:
         self._want_profiles(e.pubkey for e in events if e.kind not in INDEXED_KINDS)
 
     def _want_profiles(self, pubkeys: Iterable[str]) -> None:

@@ -109,7 +109,7 @@ class Follows:
         None when nothing changes. Raises as `follow` does.
         """
         wanted = list(dict.fromkeys(PublicKey(pubkey).hex for pubkey in pubkeys))
-        await self._courier.learn(wanted)
+        await self._courier.fetch_lists(wanted)
         places = {pubkey: await self._where(pubkey) for pubkey in wanted}
 
         def change(last: Event | None) -> Draft | None:
@@ -140,9 +140,9 @@ class Follows:
     async def _where(self, pubkey: str) -> str:
         """A relay hint for `pubkey`, or nothing."""
         book = self._courier.book
-        relay = book.where(await book.relays_of(pubkey))
-        if not relay and (await self._courier.learn([pubkey])).new:
-            relay = book.where(await book.relays_of(pubkey))
+        relay = book.hint_for(await book.relays_of(pubkey))
+        if not relay and (await self._courier.fetch_lists([pubkey])).new:
+            relay = book.hint_for(await book.relays_of(pubkey))
         return relay
 
     async def _edit(

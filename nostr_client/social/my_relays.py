@@ -142,7 +142,7 @@ class MyRelays:
         """The relay list of a new account: `urls` for reading and writing, or none at all."""
         return await self.set([(url, True, True) for url in urls], on_answer=on_answer)
 
-    async def look_at(self, url: str) -> bool:
+    async def read_from(self, url: str) -> bool:
         """Read the account at this relay, too, on this machine: for one that is only watched.
 
         False when that is so already. Raises InvalidData, StoreError.
@@ -154,10 +154,10 @@ class MyRelays:
         if self._found is not None:
             await asyncio.to_thread(self._found.write, (*urls, normal))
         self._courier.book.policy.allow([normal])
-        self._courier.book.found_at(self._owner, [normal])
+        self._courier.book.add_found(self._owner, [normal])
         return True
 
-    async def look_away(self, url: str) -> bool:
+    async def stop_reading_from(self, url: str) -> bool:
         """The opposite, from the next start on. False when it was not read there."""
         normal = normalize_relay_url(url)
         urls = self._found.read() or () if self._found else ()
@@ -202,7 +202,7 @@ class MyRelays:
                 f"{normal} is your own relay, which keeps every note of yours anyway: nobody else "
                 "can reach it, so it has no place in a public list"
             )
-        policy.list([normal])
+        policy.allow_listed([normal])
         return normal
 
     def _tags_of(self, last: Event | None) -> list[Tag]:

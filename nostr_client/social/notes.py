@@ -185,7 +185,7 @@ class Notes:
         event = await self._courier.store.get(event_id)
         if event is None:
             authors = [author] if author else []
-            asked = await self._courier.find(
+            asked = await self._courier.fetch_ids(
                 [event_id], near=near, authors=authors, limit=FIND_LIMIT
             )
             event = await self._courier.store.get(event_id)
@@ -210,7 +210,7 @@ class Notes:
         for url in (*(u for u in author.write if u in there), *sorted(there)):
             if policy.may_be_named(url):
                 return url
-        return self._courier.book.where(author)
+        return self._courier.book.hint_for(author)
 
     # Tags
 
@@ -247,14 +247,14 @@ class Notes:
     async def _with_hints(self, tags: Tags) -> Tags:
         """The same tags, with a relay beside each person where we know one."""
         book = self._courier.book
-        people = await book.of_many({tag[1] for tag in tags if tag[0] == "p"})
+        people = await book.relays_of_many({tag[1] for tag in tags if tag[0] == "p"})
         return tuple(
-            _person(tag[1], book.where(people[tag[1]])) if tag[0] == "p" else tag for tag in tags
+            _person(tag[1], book.hint_for(people[tag[1]])) if tag[0] == "p" else tag for tag in tags
         )
 
     async def _person_tag(self, pubkey: str) -> Tag:
         book = self._courier.book
-        return _person(pubkey, book.where(await book.relays_of(pubkey)))
+        return _person(pubkey, book.hint_for(await book.relays_of(pubkey)))
 
     async def _quote_tag(self, code: nip19.Note | nip19.Nevent | nip19.Naddr) -> tuple[Tag, str]:
         """NIP-18's `q` (id or address, relay, author of a regular event), and the author."""

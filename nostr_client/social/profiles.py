@@ -172,7 +172,7 @@ class Profiles:
             case nip19.Nprofile(pubkey=pubkey, relays=relays):
                 for url in relays:
                     self._courier.book.hint(pubkey, url, OWN_WORD)
-                self._courier.book.policy.ask(relays)
+                self._courier.book.policy.use_from_code(relays)
                 return pubkey
             case nip19.Nsec():
                 raise InvalidCode("this is a secret key: never show it to anybody")
@@ -247,15 +247,15 @@ class Profiles:
     async def _fetch_some(
         self, authors: frozenset[str], limit: float, in_passing: bool
     ) -> FetchReport:
-        await self._courier.learn(authors)
+        await self._courier.fetch_lists(authors)
         book = self._courier.book
-        places = await book.places()
-        people = await book.of_many(authors, asked=not in_passing)
-        routes = plan_read(people.values(), places, caps=FETCH_CAPS)
+        ours = await book.client_relays()
+        people = await book.relays_of_many(authors, asked=not in_passing)
+        routes = plan_read(people.values(), ours, caps=FETCH_CAPS)
         listed = {url for p in people.values() if p.source == "list" for url in p.write}
-        firm = routes.keys() & (listed | set(places.read))
-        routes |= dict.fromkeys(places.of_lists, authors)
-        return await self._courier.ask_each(
+        firm = routes.keys() & (listed | set(ours.read))
+        routes |= dict.fromkeys(ours.of_lists, authors)
+        return await self._courier.fetch_routes(
             {url: [Filter(authors=part, kinds=PROFILE_KINDS)] for url, part in routes.items()},
             limit=limit,
             firm=firm,

@@ -112,7 +112,7 @@ class ReferencedEvents:
         named = [wanted[id] for id in ids if id not in here]
         if named:
             self._remember(one.id for one in named)
-            await self._courier.find(
+            await self._courier.fetch_ids(
                 [one.id for one in named],
                 near=[url for one in named for url in one.relays],
                 authors={author for one in named for author in one.authors},

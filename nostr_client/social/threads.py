@@ -88,7 +88,7 @@ class Threads:
         focus = await self._store.get(event_id)
         if focus is None:
             authors = [author] if author else []
-            asked = await self._courier.find(
+            asked = await self._courier.fetch_ids(
                 [event_id], near=relays, authors=authors, limit=limit, asked_for=asked_for
             )
             focus = await self._store.get(event_id)
@@ -127,7 +127,9 @@ class Threads:
         filters = [Filter(ids=frozenset(ids)), _answers_to(ids)]
         firm, others = await self._around_people(people, asked_for)
         urls = list(dict.fromkeys((*firm, *near, *others)))[:MOST_RELAYS]
-        return await self._courier.ask_each(dict.fromkeys(urls, filters), limit=limit, firm=firm)
+        return await self._courier.fetch_routes(
+            dict.fromkeys(urls, filters), limit=limit, firm=firm
+        )
 
     async def _ask_down(
         self, event_id: str, done: set[str], urls: Sequence[str], end: float
@@ -142,19 +144,19 @@ class Threads:
             if not (new and urls and left > 0):
                 break
             done.update(new)
-            asked.add(await self._courier.ask([_answers_to(new)], urls, timeout=left))
+            asked.add(await self._courier.fetch_from([_answers_to(new)], urls, timeout=left))
         return asked
 
     async def _around_people(
         self, people: Collection[str], asked: bool
     ) -> tuple[list[str], tuple[str, ...]]:
         """The own read relays and those of the people, and those that may know it as well."""
-        await self._courier.learn(people)
-        places = await self._courier.book.places()
-        relays = await self._courier.book.of_many(people, asked=asked)
+        await self._courier.fetch_lists(people)
+        ours = await self._courier.book.client_relays()
+        relays = await self._courier.book.relays_of_many(people, asked=asked)
         near = [url for person in relays.values() for url in (*person.read[:3], *person.write[:3])]
-        firm = dict.fromkeys((*places.read, *near))
-        return list(firm)[: MOST_RELAYS - 4], places.common
+        firm = dict.fromkeys((*ours.read, *near))
+        return list(firm)[: MOST_RELAYS - 4], ours.common
 
     async def _collect(self, event_id: str) -> tuple[dict[str, Event], str]:
         """The notes of the thread that are here, and the id of the one it begins with."""

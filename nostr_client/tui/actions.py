@@ -74,7 +74,7 @@ class Actions:
             return False
         relays = self._client.relays
         if self._client.signer is None:
-            new = await relays.look_at(url)
+            new = await relays.read_from(url)
             self._say(f"{url} is read {'now, ' if new else ''}on this machine.", "information")
             return new
         return await self._edit(

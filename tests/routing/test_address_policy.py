@@ -46,7 +46,7 @@ def test_an_allowed_host_may_be_dialled_and_named() -> None:
 
 def test_what_stands_in_the_own_list_may_be_dialled_and_named() -> None:
     policy = AddressPolicy()
-    policy.list(["ws://nas.local/"])
+    policy.allow_listed(["ws://nas.local/"])
     assert policy("ws://nas.local")
     assert policy.may_be_named("ws://nas.local")
     assert not policy("ws://other.local")

@@ -177,7 +177,7 @@ async def test_ask_saves_what_comes_and_tells_how_each_relay_ended(tmp_path: Pat
         wall.words = "auth-required: who are you?"
         silent.silent = True
         urls = [one.url, two.url, wall.url, silent.url, DEAD, "ws://10.0.0.1"]
-        asking = asyncio.create_task(r.courier.ask([NOTES], urls, timeout=LIMIT))
+        asking = asyncio.create_task(r.courier.fetch_from([NOTES], urls, timeout=LIMIT))
 
         async def saved() -> bool:
             return len(await r.store.ledger.copies(note.id)) == 2
@@ -185,7 +185,9 @@ async def test_ask_saves_what_comes_and_tells_how_each_relay_ended(tmp_path: Pat
         await until(saved)
         await until(lambda: silent.sent("REQ") and wall.sent("REQ"))
         # They have answered the first question when they answer the second.
-        await r.courier.ask([Filter.of(kinds=[7])], [one.url, two.url, wall.url], timeout=LIMIT)
+        await r.courier.fetch_from(
+            [Filter.of(kinds=[7])], [one.url, two.url, wall.url], timeout=LIMIT
+        )
         assert not asking.done()
         time_passes(LIMIT)
         asked = await asking
@@ -212,9 +214,9 @@ async def test_ask_saves_what_comes_and_tells_how_each_relay_ended(tmp_path: Pat
 async def test_a_forgery_is_neither_stored_nor_a_copy(tmp_path: Path) -> None:
     note = signed(BEN, content="hello")
     async with Relay(forged(note)) as liar, Relay(note) as honest, rooms(tmp_path) as r:
-        await r.courier.ask([NOTES], [liar.url], timeout=LIMIT)
+        await r.courier.fetch_from([NOTES], [liar.url], timeout=LIMIT)
         assert await r.store.get(note.id) is None
-        await r.courier.ask([NOTES], [liar.url, honest.url], timeout=LIMIT)
+        await r.courier.fetch_from([NOTES], [liar.url, honest.url], timeout=LIMIT)
         assert await r.store.get(note.id) == note
         assert [c.url for c in await r.store.ledger.copies(note.id)] == [honest.url]
 
@@ -248,8 +250,8 @@ async def test_follow_fills_the_store_and_says_when_it_has_caught_up(tmp_path: P
     old, new = signed(BEN, content="old"), signed(BEN, content="new", at=START + 1)
     async with Relay(old) as one, rooms(tmp_path) as r:
         taken: list[str] = []
-        r.courier.on_taken = lambda events: taken.extend(e.id for e in events)
-        async with r.courier.follow([NOTES], [one.url, DEAD]) as following:
+        r.courier.on_saved = lambda events: taken.extend(e.id for e in events)
+        async with r.courier.subscribe([NOTES], [one.url, DEAD]) as following:
             assert await following.wait_caught_up(LIMIT)
             assert following.read == {one.url}
             assert await r.store.get(old.id) == old
@@ -276,7 +278,7 @@ async def test_a_store_that_fails_pauses_the_reading_and_loses_nothing(
             return await save(self, events)
 
         monkeypatch.setattr(EventStore, "save", failing)
-        async with r.courier.follow([NOTES], [one.url]) as following:
+        async with r.courier.subscribe([NOTES], [one.url]) as following:
 
             async def stored() -> bool:
                 if failures and len(failures) < 3:
@@ -330,7 +332,7 @@ async def test_what_was_saved_and_not_planned_is_planned_with_the_lists_it_needs
         rooms(tmp_path, fallback=[hub.url]) as r,
     ):
         note = signed(content="x", tags=(("p", BEN.public_key.hex),))
-        await r.courier.keep(note)
+        await r.courier.save(note)
         assert set(await r.courier.plan(note)) == {hub.url, inbox.url}
 
 

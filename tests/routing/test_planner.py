@@ -30,7 +30,7 @@ KEY = SecretKey.from_hex("1" * 64)
 ME = KEY.public_key.hex
 BEN, CY, DEE = ("b" * 64, "c" * 64, "d" * 64)
 OWN = "ws://127.0.0.1:7777"
-PLACES = ClientRelays(
+OURS = ClientRelays(
     fallback=("wss://f1.example", "wss://f2.example"),
     indexers=("wss://index.example",),
     known=("wss://k1.example", "wss://k2.example"),
@@ -54,7 +54,7 @@ ANA = listed(ME, "a1 a2", "a2 a3")
 
 
 def test_a_note_goes_to_the_own_relay_and_where_its_author_writes() -> None:
-    assert plan_publish(event(), ANA, {}, PLACES) == (OWN, *urls("a1 a2"))
+    assert plan_publish(event(), ANA, {}, OURS) == (OWN, *urls("a1 a2"))
 
 
 def test_without_an_own_relay_nothing_stands_in_for_it() -> None:
@@ -65,7 +65,7 @@ def test_the_mentioned_get_it_where_they_read() -> None:
     note = event(tags=(("p", BEN), ("p", CY), ("p", ME)))
     assert mentioned(note) == (BEN, CY)
     people = {BEN: listed(BEN, "b1", "b2 b3"), CY: listed(CY, "", "c1")}
-    plan = plan_publish(note, ANA, people, PLACES)
+    plan = plan_publish(note, ANA, people, OURS)
     assert plan[:3] == (OWN, *urls("a1 a2"))
     assert set(plan[3:]) == set(urls("b2 b3 c1"))
 
@@ -83,13 +83,13 @@ def test_a_relay_that_serves_many_of_the_mentioned_comes_first() -> None:
         CY: listed(CY, "", "c1 shared"),
         DEE: listed(DEE, "", "d1 shared"),
     }
-    plan = plan_publish(event(), ANA, people, PLACES, caps=Caps(mentioned_total=1))
+    plan = plan_publish(event(), ANA, people, OURS, caps=Caps(mentioned_total=1))
     assert plan[3:] == urls("shared")
 
 
 def test_the_mentioned_are_served_in_rounds_and_capped() -> None:
     crowd = {f"{n:064x}": listed(f"{n:064x}", "", f"r{n}x r{n}y r{n}z r{n}w") for n in range(40)}
-    plan = plan_publish(event(), ANA, crowd, PLACES)[3:]
+    plan = plan_publish(event(), ANA, crowd, OURS)[3:]
     assert len(plan) == CAPS.mentioned_total
     assert (
         len({url.removeprefix("wss://").partition(".")[0][:-1] for url in plan})
@@ -99,7 +99,7 @@ def test_the_mentioned_are_served_in_rounds_and_capped() -> None:
 
 def test_one_person_gets_only_so_many() -> None:
     people = {BEN: listed(BEN, "", "b1 b2 b3 b4 b5 b6")}
-    assert len(plan_publish(event(), ANA, people, PLACES)[3:]) == CAPS.mentioned_each
+    assert len(plan_publish(event(), ANA, people, OURS)[3:]) == CAPS.mentioned_each
 
 
 @pytest.mark.parametrize("kind", [kinds.FOLLOWS, kinds.MUTES, 30000, kinds.DELETION])
@@ -109,78 +109,78 @@ def test_entries_of_lists_and_deletions_are_not_addressed(kind: int) -> None:
 
 def test_who_has_no_list_writes_to_the_clients_relays_and_where_they_were_seen() -> None:
     hinted = PersonRelays(ME, urls("h1"), urls("h1"), source="hint", hints=urls("h1"))
-    assert plan_publish(event(), hinted, {}, PLACES) == (OWN, *PLACES.fallback, *urls("h1"))
-    assert plan_publish(event(), PersonRelays(ME), {}, PLACES) == (OWN, *PLACES.fallback)
+    assert plan_publish(event(), hinted, {}, OURS) == (OWN, *OURS.fallback, *urls("h1"))
+    assert plan_publish(event(), PersonRelays(ME), {}, OURS) == (OWN, *OURS.fallback)
 
 
 def test_a_list_that_is_empty_on_purpose_leaves_the_own_relay_alone() -> None:
     nowhere = listed(ME, "")
     for kind in (kinds.NOTE, kinds.METADATA, kinds.FOLLOWS, kinds.RELAY_LIST, kinds.DM_RELAYS):
-        assert plan_publish(event(kind), nowhere, {}, PLACES) == (OWN,)
+        assert plan_publish(event(kind), nowhere, {}, OURS) == (OWN,)
     ben = {BEN: listed(BEN, "", "b1")}
-    assert plan_publish(event(), nowhere, ben, PLACES) == (OWN, *urls("b1"))
+    assert plan_publish(event(), nowhere, ben, OURS) == (OWN, *urls("b1"))
 
 
 @pytest.mark.parametrize("kind", [kinds.METADATA, kinds.FOLLOWS])
 def test_profile_and_follow_list_go_to_the_indexers_too(kind: int) -> None:
-    assert plan_publish(event(kind), ANA, {}, PLACES) == (OWN, *urls("a1 a2 index"))
+    assert plan_publish(event(kind), ANA, {}, OURS) == (OWN, *urls("a1 a2 index"))
 
 
 def test_a_note_never_goes_to_an_indexer() -> None:
-    assert "wss://index.example" not in plan_publish(event(), ANA, {}, PLACES)
+    assert "wss://index.example" not in plan_publish(event(), ANA, {}, OURS)
 
 
 def test_the_relay_list_goes_everywhere_we_know() -> None:
-    plan = plan_publish(event(kinds.RELAY_LIST), ANA, {}, PLACES)
+    plan = plan_publish(event(kinds.RELAY_LIST), ANA, {}, OURS)
     assert set(plan) == {OWN, *urls("a1 a2 a3 index f1 f2 k1 k2")}
 
 
 def test_a_deletion_goes_after_its_copies() -> None:
     gone = event(kinds.DELETION, (("e", "0" * 64), ("p", BEN)))
-    plan = plan_publish(gone, ANA, {}, PLACES, copies=urls("x1 a1 x2"))
+    plan = plan_publish(gone, ANA, {}, OURS, copies=urls("x1 a1 x2"))
     assert plan == (OWN, *urls("a1 a2 x1 x2"))
 
 
 def test_a_gift_wrap_goes_to_the_inbox_and_nowhere_else() -> None:
     wrap = event(kinds.GIFT_WRAP, (("p", BEN),))
     people = {BEN: listed(BEN, "b1", "b2")}
-    plan = plan_publish(wrap, ANA, people, PLACES, inboxes={BEN: urls("dm1 dm2")})
+    plan = plan_publish(wrap, ANA, people, OURS, inboxes={BEN: urls("dm1 dm2")})
     assert plan == urls("dm1 dm2")
-    assert plan_publish(wrap, ANA, people, PLACES) == ()
+    assert plan_publish(wrap, ANA, people, OURS) == ()
 
 
 @pytest.mark.parametrize("kind", [kinds.AUTH, kinds.SEAL])
 def test_some_kinds_never_go_out(kind: int) -> None:
-    assert plan_publish(event(kind), ANA, {}, PLACES) == ()
+    assert plan_publish(event(kind), ANA, {}, OURS) == ()
 
 
 def test_what_is_avoided_is_left_out_and_replaced_when_scarce() -> None:
     ana = listed(ME, "a1 a2 a3")
-    plan = plan_publish(event(), ana, {}, PLACES, avoid=urls("a1 a2"))
+    plan = plan_publish(event(), ana, {}, OURS, avoid=urls("a1 a2"))
     assert plan == (OWN, *urls("a3 f1 f2"))
-    assert plan_publish(event(), ana, {}, PLACES, avoid=[OWN]) == urls("a1 a2 a3")
+    assert plan_publish(event(), ana, {}, OURS, avoid=[OWN]) == urls("a1 a2 a3")
 
 
 # Reading
 
 
 def test_each_author_is_asked_for_at_two_of_their_relays() -> None:
-    plan = plan_read([listed(BEN, "b1 b2 b3"), listed(CY, "c1")], PLACES)
+    plan = plan_read([listed(BEN, "b1 b2 b3"), listed(CY, "c1")], OURS)
     assert sum(BEN in authors for authors in plan.values()) == 2
     assert plan["wss://c1.example"] == {CY}
-    assert not set(plan) & set(PLACES.fallback)
+    assert not set(plan) & set(OURS.fallback)
 
 
 def test_few_relays_serve_all() -> None:
     people = [listed(f"{n:064x}", f"r{n} big1 big2") for n in range(100)]
-    plan = plan_read(people, PLACES)
+    plan = plan_read(people, OURS)
     assert set(plan) == set(urls("big1 big2"))
     assert all(len(authors) == 100 for authors in plan.values())
 
 
 def test_people_without_a_list_are_asked_for_at_the_clients_relays_and_their_hints() -> None:
     hinted = PersonRelays(BEN, urls("h1"), urls("h1"), source="hint", hints=urls("h1"))
-    plan = plan_read([hinted, PersonRelays(CY)], PLACES)
+    plan = plan_read([hinted, PersonRelays(CY)], OURS)
     assert plan == {
         "wss://f1.example": {BEN, CY},
         "wss://f2.example": {BEN, CY},
@@ -190,40 +190,40 @@ def test_people_without_a_list_are_asked_for_at_the_clients_relays_and_their_hin
 
 def test_a_relay_that_is_down_gets_no_place() -> None:
     people = [listed(BEN, "b1 b2"), listed(CY, "c1")]
-    places = replace(PLACES, down=frozenset(urls("b1 c1 f1")))
-    assert plan_read(people, places) == {"wss://b2.example": {BEN}, "wss://f2.example": {CY}}
-    nobody = ClientRelays(down=places.down)
+    ours = replace(OURS, down=frozenset(urls("b1 c1 f1")))
+    assert plan_read(people, ours) == {"wss://b2.example": {BEN}, "wss://f2.example": {CY}}
+    nobody = ClientRelays(down=ours.down)
     assert plan_read(people, nobody) == {"wss://b2.example": {BEN}, "wss://c1.example": {CY}}
     crowd = [listed(f"{n:064x}", " ".join(f"dead{n}{c}" for c in "abcde")) for n in range(40)]
     dead = frozenset(url for person in crowd for url in person.write)
-    plan = plan_read([*crowd, *people], ClientRelays(PLACES.fallback, down=dead))
-    assert set(plan) == {*PLACES.fallback, *urls("b1 b2 c1")}
+    plan = plan_read([*crowd, *people], ClientRelays(OURS.fallback, down=dead))
+    assert set(plan) == {*OURS.fallback, *urls("b1 b2 c1")}
 
 
 def test_ten_dead_relays_before_a_live_one_do_not_hide_it() -> None:
     names = " ".join(f"dead{n}" for n in range(12))
     ana = listed(ME, f"{names} live", "")
-    places = replace(PLACES, down=frozenset(urls(names)))
-    assert plan_publish(event(), ana, {}, places) == (OWN, *urls("live f1 f2"))
+    ours = replace(OURS, down=frozenset(urls(names)))
+    assert plan_publish(event(), ana, {}, ours) == (OWN, *urls("live f1 f2"))
     ben = {BEN: listed(BEN, "", f"{names} b1")}
-    assert plan_publish(event(), listed(ME, "a1"), ben, places) == (OWN, *urls("a1 b1"))
+    assert plan_publish(event(), listed(ME, "a1"), ben, ours) == (OWN, *urls("a1 b1"))
     wrap = event(kinds.GIFT_WRAP, (("p", BEN),))
     boxes = {BEN: urls(f"{names} b1")}
-    assert plan_publish(wrap, PersonRelays(ME), {}, places, inboxes=boxes) == urls("b1")
+    assert plan_publish(wrap, PersonRelays(ME), {}, ours, inboxes=boxes) == urls("b1")
 
 
 def test_what_belongs_into_a_private_network_stays_there() -> None:
     home = PersonRelays(ME, ("ws://10.0.0.2:7777", "ws://10.0.0.3:7777"), source="list")
     down = frozenset({"ws://10.0.0.2:7777"})
-    assert plan_publish(event(), home, {}, replace(PLACES, down=down)) == (OWN, home.write[1])
-    near = replace(PLACES, fallback=("wss://f1.example", "ws://nas.local"), down=down)
+    assert plan_publish(event(), home, {}, replace(OURS, down=down)) == (OWN, home.write[1])
+    near = replace(OURS, fallback=("wss://f1.example", "ws://nas.local"), down=down)
     assert plan_publish(event(), home, {}, near) == (OWN, home.write[1], "ws://nas.local")
 
 
 def test_who_falls_out_of_the_cap_is_asked_for_at_the_clients_relays() -> None:
     people = [listed(f"{n:064x}", f"only{n}") for n in range(60)]
-    plan = plan_read(people, PLACES)
-    assert len(set(plan) - set(PLACES.fallback)) <= CAPS.read_total
+    plan = plan_read(people, OURS)
+    assert len(set(plan) - set(OURS.fallback)) <= CAPS.read_total
     for person in people:
         assert any(person.pubkey in authors for authors in plan.values())
 
@@ -248,12 +248,12 @@ people = st.lists(
 def test_nobody_is_forgotten_and_the_sockets_stay_few(
     people: list[PersonRelays], avoid: set[str]
 ) -> None:
-    plan = plan_read(people, PLACES, avoid=avoid)
-    assert len(plan) <= CAPS.read_total + len(PLACES.fallback)
+    plan = plan_read(people, OURS, avoid=avoid)
+    assert len(plan) <= CAPS.read_total + len(OURS.fallback)
     known = {person.pubkey: person for person in people}
     for url, authors in plan.items():
         assert authors
-        if url not in PLACES.fallback:
+        if url not in OURS.fallback:
             assert all(url in known[author].write for author in authors)
     for person in people:
         assert any(person.pubkey in authors for authors in plan.values())
@@ -278,12 +278,12 @@ def test_whoever_is_answered_gets_it_at_all_relays_where_they_read() -> None:
     parent = ("e", "0" * 64, "", "root", BEN)
     reply = event(tags=(parent, *tags))
     assert answered(reply) == BEN
-    assert set(urls(read)) < set(plan_publish(reply, ANA, people, PLACES))
-    assert len(set(urls("c1 c2 c3 c4 c5")) & set(plan_publish(reply, ANA, people, PLACES))) == 3
+    assert set(urls(read)) < set(plan_publish(reply, ANA, people, OURS))
+    assert len(set(urls("c1 c2 c3 c4 c5")) & set(plan_publish(reply, ANA, people, OURS))) == 3
     for kind in (kinds.REACTION, kinds.REPOST, kinds.GENERIC_REPOST, kinds.COMMENT):
         about = event(kind, (("e", "0" * 64), ("p", CY), ("p", BEN)))
         assert answered(about) == BEN
-        assert set(urls(read)) < set(plan_publish(about, ANA, people, PLACES))
+        assert set(urls(read)) < set(plan_publish(about, ANA, people, OURS))
     assert answered(event(tags=tags)) == ""
     assert answered(event(kinds.REACTION)) == ""
     assert answered(event(tags=(("e", "0" * 64, "", "root", ME),))) == ""
@@ -303,7 +303,7 @@ def test_it_is_said_who_is_left_out_and_why() -> None:
     note = event(tags=(("p", BEN), *(("p", p) for p in crowd)))
     chosen = addressed(note, {BEN})
     people = {p: listed(p, "", f"r{p[-1]}") for p in chosen} | {BEN: PersonRelays(BEN)}
-    plan = plan_publish(note, ANA, people, PLACES)
+    plan = plan_publish(note, ANA, people, OURS)
     assert left_out(note, people, plan) == {
         BEN: Left.UNKNOWN,
         crowd[9]: Left.TOO_MANY,

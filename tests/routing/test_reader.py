@@ -59,7 +59,7 @@ async def test_own_read_relays_are_asked_for_whoever_has_no_list(tmp_path: Path)
     note, profile = signed(BEN, content="no list"), signed(BEN, 0, "{}")
     async with Relay(note, profile) as own, rooms(tmp_path, fallback=[DEAD]) as r:
         await r.store.save([relay_list(ANA, own.url)])
-        assert (await r.book.places()).common == (own.url, DEAD)
+        assert (await r.book.client_relays()).common == (own.url, DEAD)
         for wanted in (OF_BEN, Filter.of(authors=[BEN_KEY], kinds=[0]), Filter.of(ids=[note.id])):
             asked = await r.courier.fetch([wanted])
             assert len(asked.events) == 1
@@ -105,13 +105,13 @@ async def test_that_nobody_answered_is_not_taken_for_no_list(tmp_path: Path) -> 
     async with Relay() as hub:
         port, url = hub.port, hub.url
     async with rooms(tmp_path, fallback=[url], clock=clock) as r:
-        await r.courier.learn([BEN_KEY])
-        assert (await r.courier.learn([BEN_KEY])).ends == {}, "not at once again"
+        await r.courier.fetch_lists([BEN_KEY])
+        assert (await r.courier.fetch_lists([BEN_KEY])).ends == {}, "not at once again"
     async with (
         Relay(relay_list(BEN, DEAD), port=port),
         rooms(tmp_path, fallback=[url], clock=clock) as r,
     ):
-        assert (await r.courier.learn([BEN_KEY])).new == 1
+        assert (await r.courier.fetch_lists([BEN_KEY])).new == 1
 
 
 async def test_lists_of_message_relays_are_looked_for_too(tmp_path: Path) -> None:
@@ -133,7 +133,7 @@ async def test_once_the_own_relays_have_brought_something_nobody_else_is_waited_
         silent.silent = True
         await r.store.save([relay_list(ANA, own.url), relay_list(BEN, own.url)])
         unlisted = Filter.of(authors=[BEN_KEY, CY_KEY], kinds=[1])
-        await r.courier.learn([CY_KEY], limit=0.1)
+        await r.courier.fetch_lists([CY_KEY], limit=0.1)
         asked = await r.courier.fetch([unlisted], timeout=HOURS)
         assert list(asked.events) == [note.id]
         assert asked.ends[silent.url].how is How.NOT_AWAITED
@@ -150,14 +150,14 @@ async def test_an_event_is_found_where_its_author_writes_and_that_ends_the_searc
         rooms(tmp_path, owner=None, indexers=[index.url], fallback=[silent.url]) as r,
     ):
         silent.silent = True
-        asked = await r.courier.find([note.id], authors=[BEN_KEY], limit=HOURS)
+        asked = await r.courier.fetch_ids([note.id], authors=[BEN_KEY], limit=HOURS)
         assert await r.store.get(note.id) == note
         assert not asked.ends[silent.url].answered
 
 
 async def test_hints_open_no_private_address(tmp_path: Path) -> None:
     async with Relay(signed(BEN)) as box, rooms(tmp_path, private=()) as r:
-        asked = await r.courier.find([signed(BEN).id], near=[box.url, "nonsense"])
+        asked = await r.courier.fetch_ids([signed(BEN).id], near=[box.url, "nonsense"])
         assert (asked.ends, box.connections) == ({}, 0)
 
 
@@ -168,9 +168,9 @@ async def test_a_relay_that_holds_more_says_so(
     monkeypatch.setattr(moody, "CAP", 30)
     notes = [signed(BEN, content=str(n), at=START + n) for n in range(120)]
     async with Relay(*notes) as paging, rooms(tmp_path) as r:
-        asked = await r.courier.ask([OF_BEN], [paging.url], paging=Paging(True, most=40))
+        asked = await r.courier.fetch_from([OF_BEN], [paging.url], paging=Paging(True, most=40))
         assert asked.ends[paging.url].how is How.INCOMPLETE
-        asked = await r.courier.ask([OF_BEN], [paging.url], paging=Paging(True))
+        asked = await r.courier.fetch_from([OF_BEN], [paging.url], paging=Paging(True))
         assert (len(asked.events), asked.ends[paging.url].how) == (120, How.ANSWERED)
 
 
@@ -210,7 +210,7 @@ async def test_the_longest_ago_is_forgotten_of_what_was_sought(
 async def test_a_code_with_a_hundred_relays_has_a_few_asked(tmp_path: Path) -> None:
     places = [f"ws://127.0.0.1:{port}" for port in range(1, 101)]
     async with rooms(tmp_path) as r:
-        asked = await r.courier.find(["f" * 64], near=places)
+        asked = await r.courier.fetch_ids(["f" * 64], near=places)
         assert len(asked.ends) == MOST_NEAR
         assert set(asked.ends) <= set(places)
 
@@ -222,8 +222,8 @@ async def test_a_relay_that_did_not_answer_may_have_the_list_that_others_have_no
     async with Relay() as hub, Relay() as slow:
         slow.silent = True
         async with rooms(tmp_path, fallback=[hub.url, slow.url]) as r:
-            await r.courier.learn([BEN_KEY], limit=0.5)
+            await r.courier.fetch_lists([BEN_KEY], limit=0.5)
         slow.silent = False
         slow.keep(relay_list(BEN, DEAD))
         async with rooms(tmp_path, fallback=[hub.url, slow.url]) as r:
-            assert (await r.courier.learn([BEN_KEY])).new == 1
+            assert (await r.courier.fetch_lists([BEN_KEY])).new == 1

@@ -101,10 +101,10 @@ async def test_hints_come_from_tags_and_places_of_what_arrives(tmp_path: Path) -
         assert r.book.hints(BEN_KEY) == ("wss://source.example",)
         assert r.book.hints(CY_KEY) == ("wss://cy.example",)
         assert r.book.hints(ANA.public_key.hex) == ("wss://root.example",)
-        assert "wss://source.example" not in (await r.book.places()).known
+        assert "wss://source.example" not in (await r.book.client_relays()).known
         r.policy.use(["wss://source.example"])
         r.book.observe(note, "wss://source.example")
-        assert "wss://source.example" in (await r.book.places()).known
+        assert "wss://source.example" in (await r.book.client_relays()).known
 
 
 async def test_hints_are_bounded_and_the_best_win(tmp_path: Path) -> None:
@@ -128,12 +128,12 @@ async def test_hearsay_never_adds_up_to_a_persons_own_word(tmp_path: Path) -> No
                 r.book.hint(BEN_KEY, f"wss://spam{n}.example")
                 r.book.hint(BEN_KEY, "wss://said.example")
         best = ("wss://seen.example", "wss://said.example")
-        assert r.book.vouched(BEN_KEY) == ()  # a stranger
+        assert r.book.trusted_hints(BEN_KEY) == ()  # a stranger
         await r.store.save([signed(kind=kinds.FOLLOWS, tags=(("p", BEN_KEY),))])
-        await r.book.places()
-        assert r.book.vouched(BEN_KEY) == best
+        await r.book.client_relays()
+        assert r.book.trusted_hints(BEN_KEY) == best
         assert r.book.hints(BEN_KEY)[:2] == best
-        assert r.book.vouched(CY_KEY) == ()
+        assert r.book.trusted_hints(CY_KEY) == ()
 
 
 async def test_an_empty_list_is_the_owners_wish_and_a_strangers_slip(tmp_path: Path) -> None:
@@ -155,19 +155,19 @@ async def test_the_own_relay_is_in_no_list_no_hint_and_no_known_place(tmp_path: 
         relays = await r.book.relays_of(ANA.public_key.hex)
         assert relays.write == ("ws://127.0.0.1:8888",)
         assert r.book.hints(ANA.public_key.hex) == ()
-        places = await r.book.places()
+        places = await r.book.client_relays()
         assert places.own_relay == own
         assert own not in places.known
-        assert r.book.where(relays) == "ws://127.0.0.1:8888"
+        assert r.book.hint_for(relays) == "ws://127.0.0.1:8888"
 
 
 async def test_many_people_take_few_queries(tmp_path: Path) -> None:
     async with rooms(tmp_path, private=()) as r:
         people = [f"{n:064x}" for n in range(777)]
-        found = await r.book.of_many(people)
+        found = await r.book.relays_of_many(people)
         assert set(found) == set(people)
         assert all(relays.source == "fallback" for relays in found.values())
-        assert await r.book.of_many([]) == {}
+        assert await r.book.relays_of_many([]) == {}
 
 
 @pytest.mark.parametrize("keyed", [True, False])
@@ -182,7 +182,7 @@ async def test_the_own_lists_open_private_addresses_and_nobody_elses_do(
         me = ANA.public_key.hex
         assert (await r.book.relays_of(me)).write == ((nas,) if keyed else ())
         assert (await r.book.relays_of(BEN_KEY)).write == ()
-        assert (await r.book.inboxes([me]))[me] == ((dm,) if keyed else ())
+        assert (await r.book.dm_relays([me]))[me] == ((dm,) if keyed else ())
         assert [r.policy(url) for url in (nas, dm, box)] == [keyed, keyed, False]
 
 
@@ -199,10 +199,10 @@ async def test_what_strangers_name_is_not_dialled_before_somebody_asks(tmp_path:
         about = signed(CY, tags=(("p", BEN_KEY, "wss://spy.example"),))
         await r.store.save([mine, hers, about])
         r.book.observe(about)
-        people = await r.book.of_many([BEN_KEY, CY_KEY], asked=False)
+        people = await r.book.relays_of_many([BEN_KEY, CY_KEY], asked=False)
         assert people[CY_KEY].write == people[CY_KEY].read == ("wss://mine.example",)
         assert people[BEN_KEY].source == "fallback"  # what a stranger says of a friend is hearsay
-        people = await r.book.of_many([BEN_KEY, CY_KEY])
+        people = await r.book.relays_of_many([BEN_KEY, CY_KEY])
         assert people[CY_KEY].write == ("wss://hers.example", "wss://mine.example", TRACKING[0])
         assert people[BEN_KEY].write == ("wss://spy.example",)
 
@@ -215,10 +215,12 @@ async def test_the_word_of_a_tag_names_no_path_and_no_query(tmp_path: Path) -> N
         assert r.book.hints(BEN_KEY) == ()
         followed = signed(kind=kinds.FOLLOWS, tags=(("p", BEN_KEY),))
         await r.store.save([followed, relay_list(BEN, "wss://friends.example/room")])
-        relays = await r.book.of_many([BEN_KEY], asked=False)
+        relays = await r.book.relays_of_many([BEN_KEY], asked=False)
         assert relays[BEN_KEY].write == ("wss://friends.example/room",)
         assert r.policy.from_stranger("wss://friends.example/room")  # somebody followed lists it
-        r.policy.ask([TRACKING[0], "ws://10.0.0.1"])  # the person pasted a code with these
+        r.policy.use_from_code(
+            [TRACKING[0], "ws://10.0.0.1"]
+        )  # the person pasted a code with these
         assert r.policy.from_stranger(TRACKING[0]) == TRACKING[0]
         assert not r.policy.from_stranger("ws://10.0.0.1")
 
@@ -232,7 +234,7 @@ async def test_a_relay_that_serves_what_the_account_wrote_is_not_its_own(tmp_pat
             r.book.observe(note, "wss://spy.example")
         relays = await r.book.relays_of(ANA.public_key.hex)
         assert (relays.write, relays.read) == ((), ())
-        assert r.book.vouched(ANA.public_key.hex) == ()
+        assert r.book.trusted_hints(ANA.public_key.hex) == ()
         assert r.book.own_word == frozenset()
         old = signed(kind=kinds.FOLLOWS, content='{"wss://old.example/me": {}}')
         await r.store.save([old])
@@ -248,6 +250,6 @@ async def test_the_setting_widens_or_narrows_that(
     async with rooms(tmp_path, private=()) as r:
         r.policy.strangers = setting
         await r.store.save([relay_list(CY, "wss://hers.example", TRACKING[0])])
-        assert len((await r.book.of_many([CY_KEY], asked=False))[CY_KEY].write) == passing
-        assert len((await r.book.of_many([CY_KEY]))[CY_KEY].write) == asked
+        assert len((await r.book.relays_of_many([CY_KEY], asked=False))[CY_KEY].write) == passing
+        assert len((await r.book.relays_of_many([CY_KEY]))[CY_KEY].write) == asked
         assert bool(r.policy.from_stranger("wss://spy.example")) is (setting == "always")
