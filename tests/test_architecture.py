@@ -11,6 +11,7 @@ import itertools
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 import pytest
 
@@ -316,6 +317,31 @@ def test_a_circle_is_caught(sources: dict[str, str]) -> None:
 def test_what_is_no_circle() -> None:
     ladder = {"p.a": "import p.b, p.c", "p.b": "import p.c", "p.c": "import json", "p": ""}
     assert not list(circles(ladder))
+
+
+# The tests stand where a reader looks for them.
+
+OF_THE_WHOLE = {Path("fuzz"), Path("browser")}
+"""Folders of tests that are not about one room."""
+TESTS_OF = {"nostr_client": Path(), "relays": Path("relays")}
+"""Where below `tests/` the rooms of a package have their folders."""
+
+
+def test_tests_mirror_the_rooms() -> None:
+    tests = {path.parent.relative_to(ROOT / "tests") for path in ROOT.glob("tests/**/test_*.py")}
+    folders = {
+        place / path.parent.relative_to(ROOT / package)
+        for package, place in TESTS_OF.items()
+        for path in (ROOT / package).rglob("*.py")
+    }
+    assert tests - folders == OF_THE_WHOLE
+    rooms = {
+        place / room
+        for package, place in TESTS_OF.items()
+        for room in FLOORS_OF_PACKAGE[package]
+        if (ROOT / package / room).is_dir()
+    }
+    assert not rooms - tests
 
 
 # What really happens at import

@@ -11,12 +11,13 @@ import pytest
 from nostr_client.nips.nip13 import mine
 from nostr_client.protocol.event import Draft, Event
 from nostr_client.protocol.keys import SecretKey
-from relays.config.relay_config import RelayConfig, assemble
+from relays.config.relay_config import RelayConfig, Retention, RetentionRule, assemble
 from tests.relays.conftest import Serve
 from tests.relays.talk import KEY, NOW, OTHER, Wire, note, wire
 from tests.waiting import until
 
 ME, OTHERS = KEY.public_key.hex, OTHER.public_key.hex
+DAY = 86_400
 STRANGER = SecretKey(b"\x33" * 32)
 WRAP = note("sealed", kind=1059, key=STRANGER, tags=(("p", ME),))
 
@@ -205,3 +206,13 @@ async def test_a_reload_holds_for_those_who_are_connected(serve: Serve) -> None:
         assert (await answered(client, note("n 3"))).startswith("rate-limited: ")
         await served.rooms.become(RelayConfig())
         assert await answered(client, note("rude")) == ""
+
+
+async def test_what_would_be_taken_out_again_is_refused(serve: Serve) -> None:
+    rules = (RetentionRule(kinds=(7,), days=1),)
+    served = await serve(RelayConfig(retention=Retention(rules=rules)), clock=lambda: NOW)
+    async with wire(served.url) as client:
+        refusal = await client.publish(note(kind=7, at=NOW - 2 * DAY))
+        assert refusal[2:] == [False, "invalid: such events are kept for 1 days here"]
+        assert (await client.publish(note(kind=7, at=NOW)))[2] is True
+        assert (await client.publish(note(at=NOW - 2 * DAY)))[2] is True

@@ -224,3 +224,32 @@ async def test_web_pages(start_relay: StartRelay, options: tuple[str, ...]) -> N
         async with page:
             pass
     assert refused.value.response.status_code == 403
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGHUP there")
+def test_logs_as_json(tmp_path: Path) -> None:
+    file = tmp_path / "relay.toml"
+    file.write_text('port = 0\n[log]\nlevel = "info"\naddresses = true\n')
+    command = [sys.executable, "-m", "relays", "run", "--config", str(file), "--stop-on-eof"]
+    command += ["--data", str(tmp_path / "data"), "--log-format", "json"]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        url = process.stdout.readline().strip()
+        os.kill(process.pid, signal.SIGHUP)
+        said = json.loads(process.stderr.readline())
+        with pytest.raises(InvalidStatus):
+            asyncio.run(_knock(f"{url}/elsewhere"))
+        refused = json.loads(process.stderr.readline())
+        process.communicate(timeout=LIMIT)
+    assert refused["message"] == "a connection was refused: Not Found"
+    assert refused["address"] == "127.0.0.1"
+    assert said["logger"] == "relays.process.run"
+    assert said["level"] == "warning"
+
+
+async def _knock(url: str) -> None:
+    async with wire(url):
+        pass

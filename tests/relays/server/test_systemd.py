@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from relays.server.systemd import ALIVE, READY, Supervisor
+from tests.conftest import StartRelay
+from tests.relays.talk import LIMIT
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no such supervisor")
 
@@ -36,3 +38,19 @@ def test_nobody_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     supervisor = Supervisor()
     supervisor.tell(READY)
     assert supervisor.pulse == 0.0
+
+
+async def test_a_supervisor_hears_when_it_is_ready(
+    start_relay: StartRelay, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ear:
+        ear.bind(str(tmp_path / "notify"))
+        ear.settimeout(LIMIT)
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        monkeypatch.setenv("WATCHDOG_USEC", "60000000")
+        monkeypatch.delenv("WATCHDOG_PID", raising=False)
+        relay = await start_relay()
+        await relay.stop()
+        heard = [ear.recv(100) for _ in range(3)]
+    assert sorted(heard) == [b"READY=1", b"STOPPING=1", b"WATCHDOG=1"]
+    assert heard[-1] == b"STOPPING=1"

@@ -10,8 +10,11 @@ from pathlib import Path
 import pytest
 
 from nostr_client.errors import StoreError
+from nostr_client.net.http import get
+from nostr_client.store.events import EventStore
 from relays.web.health import LEAST_FREE, REMEMBERED, Health
 from relays.web.http_types import HttpRequest
+from tests.relays.conftest import Serve
 
 Usage = namedtuple("Usage", "total used free")
 ASKED = HttpRequest(method="GET", path="/health")
@@ -71,3 +74,26 @@ async def test_a_folder_that_is_gone(tmp_path: Path) -> None:
     answer = await Health(tmp_path / "gone", Disk().write).answer(ASKED)
     assert answer.status == 503
     assert b"gone" not in answer.body
+
+
+async def test_health_of_a_store_that_cannot_write(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served = await serve()
+    answer = await get(f"{served.url}/health", allow_private=True, accept="*/*")
+    assert (answer.status, answer.body) == (200, b"ok\n")
+    answer = await get(f"{served.url}/metrics", allow_private=True, accept="*/*")
+    assert answer.status == 200
+    lines = [line.split()[:3] for line in answer.body.decode().splitlines() if "#" in line]
+    told, types = ({name for _, sort, name in lines if sort == what} for what in ("HELP", "TYPE"))
+    assert told == types > {"nostr_relay_connections", "nostr_relay_query_seconds"}
+
+    async def full(_: EventStore) -> None:
+        raise StoreError("/home/ana/relay/events.db: the disk is full")
+
+    monkeypatch.setattr(EventStore, "probe", full)
+    monkeypatch.setattr("relays.web.health.REMEMBERED", -1.0)
+    answer = await get(f"{served.url}/health", allow_private=True, accept="*/*")
+    assert answer.status == 503
+    assert b"cannot write" in answer.body
+    assert b"ana" not in answer.body

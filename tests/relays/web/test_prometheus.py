@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from nostr_client.net.http import get
 from nostr_client.protocol.event import Event
 from relays.config.relay_config import RelayConfig
 from relays.config.sections import Limits
@@ -121,3 +122,17 @@ async def test_the_engine_counts(serve: Serve) -> None:
     assert counted.bytes_in > 1000
     assert counted.bytes_out > 1000
     assert counted.messages == 10
+
+
+async def test_metrics_of_a_process(serve: Serve) -> None:
+    served = await serve()
+    async with wire(served.url) as client:
+        await client.publish(note())
+        answer = await get(f"{served.url}/metrics", allow_private=True, accept="*/*")
+    text = answer.body.decode()
+    assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
+    assert 'nostr_relay_events_accepted_total{as="stored"} 1\n' in text
+    assert "nostr_relay_connections 1\n" in text
+    assert "nostr_relay_search_lag_commits" in text
+    names = [line.split()[0] for line in text.splitlines() if not line.startswith("#")]
+    assert len(names) == len(set(names))

@@ -12,7 +12,7 @@ from textual.pilot import Pilot
 from nostr_client.errors import StoreError
 from nostr_client.tui.widgets.items import FixedItems, ItemPage
 from nostr_client.tui.widgets.pager import MOST_HELD, PAGE
-from tests.tui.lists import ListApp, Row, Rows, row, tap
+from tests.tui.widgets.lists import ListApp, Row, Rows, row, tap
 
 NARROW = (80, 24)
 

@@ -1,4 +1,4 @@
-"""What is taken and what is refused, each with a prefix and a reason."""
+"""Which events are taken and which are refused, with a prefix and a reason."""
 
 from __future__ import annotations
 
@@ -7,10 +7,8 @@ import json
 import pytest
 
 from nostr_client.protocol.event import Event
-from nostr_client.protocol.filters import Filter
 from relays.config.sections import Limits
 from relays.policies.events import VANISH_BYTES, for_clients, for_imports, for_requests_to_vanish
-from relays.policies.filters import filter_values, judge_filters
 from relays.policies.verdict import Offer, Source
 from tests.relays.talk import NOW, note
 
@@ -20,8 +18,6 @@ LIMITS = Limits(
     message_bytes=2000,
     created_at_ahead=900,
     created_at_behind=1000,
-    filters=2,
-    filter_values=4,
 )
 AUTHOR_ONLY = "auth-required: a protected event is taken from its author only"
 PROTECTED = note("mine", tags=(("-",),))
@@ -125,30 +121,3 @@ def test_a_request_to_vanish_is_small_for_it_passes_all_else() -> None:
 
 def test_no_lower_limit_by_default() -> None:
     assert for_clients(Limits())(Offer(note(at=0), NOW)).accepted
-
-
-@pytest.mark.parametrize(
-    ("filters", "reason"),
-    [
-        ([Filter()], ""),
-        ([Filter(), Filter()], ""),
-        ([Filter()] * 3, "invalid: 2 filters may be asked at once"),
-        ([Filter.of(kinds=[1, 2, 3, 4])], ""),
-        ([Filter.of(kinds=[1, 2, 3], t=["a", "b"])], "invalid: a filter may have 4 values"),
-        ([Filter.of(limit=10**9)], ""),
-        ([Filter.of(search="x")], "unsupported: this relay has no search"),
-        (
-            [Filter.from_dict({"kinds": [1], "&t": ["x"]})],
-            "unsupported: unknown element of a filter: &t",
-        ),
-    ],
-)
-def test_filters(filters: list[Filter], reason: str) -> None:
-    verdict = judge_filters(filters, LIMITS)
-    assert (verdict.accepted, verdict.reason) == (not reason, reason)
-
-
-def test_what_filters_cost() -> None:
-    one = Filter.of(ids=["00" * 32], authors=["11" * 32], kinds=[1, 2], t=["a"], e=["22" * 32])
-    assert filter_values([one]) == 1 + 6
-    assert filter_values([Filter(), Filter(), one]) == 2 + 7

@@ -14,7 +14,7 @@ import pytest
 from relays.cli.main import _parser, main
 from tests.relays.server.test_tls import write_pair
 
-FOLDER = Path(__file__).parents[2] / "packaging"
+FOLDER = Path(__file__).parents[1] / "packaging"
 
 
 def check(*command: str) -> None:

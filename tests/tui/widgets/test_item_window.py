@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from nostr_client.tui.widgets.arrivals import MOST_WAITING, Arrivals
 from nostr_client.tui.widgets.item_window import ItemWindow
-from tests.tui.lists import Row, row
+from tests.tui.widgets.lists import Row, row
 
 
 def key(item: Row) -> str:
