@@ -67,7 +67,7 @@ def _unusable(config: RelayConfig) -> list[str]:
     from relays.networks import Networks
     from relays.policies.banned_words import without_words
     from relays.policies.plugin import file_of
-    from relays.policies.python_policy import Custom
+    from relays.policies.python_policy import PythonPolicy
     from relays.server.tls import certificate
     from relays.sync.mirror import check_mirror
 
@@ -86,7 +86,7 @@ def _unusable(config: RelayConfig) -> list[str]:
         own = room.policies
         for name in dict.fromkeys((*own.python, *own.questions)):
             try:
-                custom = Custom(name, folder=own.folder)
+                custom = PythonPolicy(name, folder=own.folder)
             except ConfigError as error:
                 wrong.append(f"{path}{error}")
                 continue

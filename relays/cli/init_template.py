@@ -113,7 +113,7 @@ _TAIL: Final = """\
 
 [policies]
 # plugins = ["./plugin.py"]  # programs that speak strfry's plugin protocol
-# python = ["policy.py:judge"]  # functions from an Offer to a Verdict
+# python = ["policy.py:check"]  # functions from an IncomingEvent to a Verdict
 """
 _PURPOSES: Final = {
     "personal": "for one person",

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from nostr_client.safe_text import safe_line
 from relays.config.relay_config import RelayConfig
 from relays.config.sections import Rated
-from relays.config.sub_relays import Room, rooms
+from relays.config.sub_relays import SubRelay, sub_relays
 from relays.networks import is_loopback
 
 _PURPOSE = {
@@ -34,7 +34,7 @@ def meaning(config: RelayConfig) -> list[str]:
         lines.append(f"keeper and admins: {len(config.keepers)}")
     if config.web.trusted_proxies:
         lines.append(f"addresses of clients: as told by {', '.join(config.web.trusted_proxies)}")
-    every = rooms(config)
+    every = sub_relays(config)
     for room in every:
         if len(every) > 1:
             lines += ["", f"{room.path} (kept in {room.database})"]
@@ -49,7 +49,7 @@ def _place(config: RelayConfig) -> str:
     return f"listens on {config.host}, {port}: {reach}"
 
 
-def _of_room(room: Room) -> Iterator[str]:
+def _of_room(room: SubRelay) -> Iterator[str]:
     config = room.config
     yield f"name: {safe_line(config.name, 80)}"
     yield from _who(config)

@@ -86,7 +86,7 @@ def _private(_: str) -> Settings:
     }
 
 
-PERSONAL_ROOMS: Final[Mapping[str, Callable[[str], Settings]]] = {
+PERSONAL_SUB_RELAYS: Final[Mapping[str, Callable[[str], Settings]]] = {
     "inbox": _inbox,
     "chat": _chat,
     "private": _private,
@@ -120,7 +120,7 @@ def tables_of(table: Settings) -> Tables:
     profile, owner = str(table.get("profile", "open")), _owner_in(table)
     own = {name: value for name, value in table.items() if name != "rooms"}
     root = _outbox(owner) if profile == "personal" else _OF.get(profile, OPEN)
-    presets = PERSONAL_ROOMS if profile == "personal" else {}
+    presets = PERSONAL_SUB_RELAYS if profile == "personal" else {}
     problems: list[str] = []
     given = table.get("rooms", {})
     if not isinstance(given, dict):

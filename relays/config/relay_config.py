@@ -19,7 +19,7 @@ from nostr_client.toml_file import load_toml
 from relays.config.profiles import Profile, name_folder, tables_of
 from relays.config.sections import (
     Access,
-    Events,
+    EventRules,
     Kind,
     Limits,
     Negentropy,
@@ -102,7 +102,7 @@ class RetentionRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     authors: tuple[Pubkey, ...] = ()
 
 
-class Retention(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class RetentionRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is taken out again. Current profiles, lists and the like stay, and so do deletions."""
 
     rules: tuple[RetentionRule, ...] = ()
@@ -180,8 +180,8 @@ class RelayConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     mirror: tuple[Mirror, ...] = ()
     web: Web = Web()
     log: Log = Log()
-    retention: Retention = Retention()
-    events: Events = Events()
+    retention: RetentionRules = RetentionRules()
+    events: EventRules = EventRules()
     rates: Rates = Rates()
     trust: Trust = Trust()
     access: Access = Access()

@@ -52,7 +52,7 @@ class Duplicates(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """Where the content is a text for people."""
 
 
-class Events(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class EventRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which events are taken. All but the work and the duplicates holds for imports too."""
 
     kinds: tuple[Kind, ...] = ()
@@ -138,9 +138,10 @@ class Plugins(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Commands that speak strfry's plugin protocol. One without blanks is a file, and is started
     anew when that changes."""
     python: tuple[str, ...] = ()
-    """`file.py:function` or `package.module:function`: from an Offer to a Verdict; may be async."""
+    """`file.py:function` or `package.module:function`: from an IncomingEvent to a Verdict; may be
+    async."""
     questions: tuple[str, ...] = ()
-    """The same, from an Asking to a Verdict; not async."""
+    """The same, from an IncomingQuery to a Verdict; not async."""
     seconds: Annotated[float, msgspec.Meta(ge=0.1, le=60)] = 10.0
     """How long an answer may take."""
     folder: str = ""

@@ -13,7 +13,7 @@ ROOT: Final = "events"
 """The name of the room `/`, after which its database is called."""
 
 
-class Room(msgspec.Struct, frozen=True):
+class SubRelay(msgspec.Struct, frozen=True):
     """A relay: `database` is its file in the relay's folder, `config` its own settings.
 
     `follows_of`: the room whose store holds the follow lists that the web of trust is made of.
@@ -34,10 +34,10 @@ def local_urls(address: str, path: str = "/") -> frozenset[str]:
     return frozenset(normalize_relay_url(f"{scheme}://{host}{path}") for host in hosts)
 
 
-def rooms(config: RelayConfig) -> tuple[Room, ...]:
+def sub_relays(config: RelayConfig) -> tuple[SubRelay, ...]:
     """The rooms that `config` makes, the one at `/` first."""
-    first = Room(config.path, ROOT, config, f"{ROOT}.db", ROOT)
+    first = SubRelay(config.path, ROOT, config, f"{ROOT}.db", ROOT)
     others = [
-        Room(room.path, name, room, f"{name}.db", ROOT) for name, room in config.rooms.items()
+        SubRelay(room.path, name, room, f"{name}.db", ROOT) for name, room in config.rooms.items()
     ]
     return (first, *others)

@@ -10,15 +10,15 @@ import msgspec
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from relays.engine.frames import event_head
-from relays.engine.negentropy import Comparison
+from relays.engine.negentropy import NegentropySession
 from relays.policies.filters import filter_values
-from relays.policies.verdict import Offer
+from relays.policies.verdict import IncomingEvent
 
 UNSTORED: Final = 0
 """The commit sequence of what is passed on and not stored."""
 
 
-class State(Enum):
+class SubscriptionState(Enum):
     """Of a subscription; the rules stand at the head of `relays.engine.session`."""
 
     SCANNING = "scanning"
@@ -29,12 +29,12 @@ class State(Enum):
 class Session(Protocol):
     """The session of a client; which one a subscription is of is all that its holders ask."""
 
-    def live(self, subscription: Subscription, seq: int, event: Event) -> bool: ...
+    def live(self, subscription: RelaySubscription, seq: int, event: Event) -> bool: ...
 
-    def caught_up(self, subscription: Subscription) -> None: ...
+    def caught_up(self, subscription: RelaySubscription) -> None: ...
 
 
-class Subscription:
+class RelaySubscription:
     """One REQ of one client.
 
     `values` is what it costs: the values in its filters' lists. `seq` is the last commit that its
@@ -48,7 +48,7 @@ class Subscription:
         self.id = id
         self.filters = filters
         self.head = event_head(id)
-        self.state = State.SCANNING
+        self.state = SubscriptionState.SCANNING
         self.held: list[tuple[int, Event]] = []
         self.seq = 0
         self.carried: frozenset[bytes] | None = None
@@ -67,24 +67,24 @@ class Reply(msgspec.Struct, frozen=True):
 class Ingest(msgspec.Struct, frozen=True):
     """Check the signature of this event, store it, answer OK, pass it on."""
 
-    offer: Offer
+    incoming: IncomingEvent
 
 
 class Subscribe(msgspec.Struct, frozen=True):
     """Register `subscription` as live, then scan; `replaced` has ended."""
 
-    subscription: Subscription
-    replaced: Subscription | None = None
+    subscription: RelaySubscription
+    replaced: RelaySubscription | None = None
 
 
 class Unsubscribe(msgspec.Struct, frozen=True):
     """This subscription has ended; `frame` says so to the client, if it must be told."""
 
-    subscription: Subscription
+    subscription: RelaySubscription
     frame: bytes = b""
 
 
-class Tally(msgspec.Struct, frozen=True):
+class PendingCount(msgspec.Struct, frozen=True):
     """Count what matches; `values` is what it costs while it waits, as with a subscription."""
 
     query_id: str
@@ -92,11 +92,11 @@ class Tally(msgspec.Struct, frozen=True):
     values: int
 
 
-class Compare(msgspec.Struct, frozen=True):
-    """Read what matches `filter`, for `comparison` to begin (NIP-77)."""
+class OpenNegentropy(msgspec.Struct, frozen=True):
+    """Read what matches `filter`, for `negentropy` to begin (NIP-77)."""
 
-    comparison: Comparison
+    negentropy: NegentropySession
     filter: Filter
 
 
-Action = Reply | Ingest | Subscribe | Unsubscribe | Tally | Compare
+Action = Reply | Ingest | Subscribe | Unsubscribe | PendingCount | OpenNegentropy

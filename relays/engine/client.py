@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 from nostr_client.protocol.event import Event
-from relays.engine.queries import Questions
+from relays.engine.queries import ClientQueries
 from relays.engine.session import RelaySession
 from relays.policies.verdict import Verdict
 
@@ -15,7 +15,7 @@ HIGH_WATER: Final = 256 * 1024
 """Unread bytes past which a client gets no further answers to queries."""
 
 
-class Peer(Protocol):
+class ClientSocket(Protocol):
     """A client's socket."""
 
     def write(self, frames: bytes) -> None:
@@ -32,7 +32,7 @@ class Peer(Protocol):
         """Close the connection; frames that have not left yet may be lost."""
 
 
-class Client:
+class ConnectedClient:
     """One connected client: its session, its socket, and what it has under way."""
 
     __slots__ = (
@@ -49,13 +49,16 @@ class Client:
     )
 
     def __init__(
-        self, session: RelaySession, peer: Peer, settled: Callable[[Client, Event, Verdict], None]
+        self,
+        session: RelaySession,
+        peer: ClientSocket,
+        settled: Callable[[ConnectedClient, Event, Verdict], None],
     ) -> None:
         """`settled` is told what became of an event that this client offered."""
         self._settled = settled
         self.session = session
         self.peer = peer
-        self.questions = Questions(session)
+        self.questions = ClientQueries(session)
         self._outbox: list[bytes] = []
         self._said = 0
         self.events = 0
@@ -88,7 +91,7 @@ class Client:
         self._settled(self, event, Verdict(accepted, reason))
 
 
-class Answer:
+class OwnVerdict:
     """Who waits for what becomes of an event of the relay's own."""
 
     def __init__(self) -> None:

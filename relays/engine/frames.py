@@ -48,10 +48,10 @@ class _Headers(dict[int, bytes]):
     """
 
     def __missing__(self, size: int) -> bytes:
-        made = b"]" + _header(size)
+        synthesize = b"]" + _header(size)
         if size <= _MOST:
-            self[size] = made
-        return made
+            self[size] = synthesize
+        return synthesize
 
 
 _MOST = 16_384

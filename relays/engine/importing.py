@@ -1,4 +1,4 @@
-"""What the keeper brings in, by import, sync or mirror: judged, stored, and counted.
+"""What the keeper brings in, by import, sync or mirror: checked, stored, and counted.
 
 It passes the limits on age, work and rates; never those on signatures, bans, deletions and forms.
 """
@@ -17,8 +17,8 @@ from nostr_client.protocol.event import Event
 from nostr_client.protocol.kinds import VANISH, is_ephemeral
 from nostr_client.store.events import EventStore, SaveStatus
 from relays.policies.events import not_expired
-from relays.policies.vanishing import OBEYED, Requests
-from relays.policies.verdict import AsyncPolicy, Offer, Policy, Source
+from relays.policies.vanishing import OBEYED, VanishRequests
+from relays.policies.verdict import AsyncPolicy, IncomingEvent, Policy, SourceType
 
 REASONS: Final = 100
 """Different reasons that are counted apart: some are a stranger's words."""
@@ -26,7 +26,7 @@ PLACES: Final = 5
 """Of what was refused for one reason, so many are named."""
 
 
-class Tally(msgspec.Struct):
+class ImportReport(msgspec.Struct):
     """What became of what was brought in.
 
     `left_out` counts true events that the rules of keeping leave out, as every relay does, by why;
@@ -86,28 +86,28 @@ _SAVED: Final = {
 }
 
 
-class Taker:
+class EventImporter:
     """Takes events into a store; `tally` says what became of them.
 
-    `judge` decides on each before, `consult` after its signature was checked; `requests` to vanish
-    are obeyed, and kept if they say so.
+    `check` decides on each before, `check_async` after its signature was checked; `requests` to
+    vanish are obeyed, and kept if they say so.
     """
 
     def __init__(
         self,
         store: EventStore,
-        judge: Policy,
-        source: Source,
+        check: Policy,
+        source: SourceType,
         *,
-        consult: AsyncPolicy | None = None,
-        requests: Callable[[], Requests | None] = lambda: None,
+        check_async: AsyncPolicy | None = None,
+        requests: Callable[[], VanishRequests | None] = lambda: None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.store = store
-        self.tally = Tally()
-        self._judge = judge
+        self.tally = ImportReport()
+        self._check = check
         self._source = source
-        self._consult = consult
+        self._check_async = check_async
         self._requests = requests
         self._clock = clock
         self.place_of: Callable[[Event], str] = lambda event: ""
@@ -119,10 +119,10 @@ class Taker:
 
     def admit(self, event: Event) -> bool:
         """Judge an event, whose form and id are checked; if it is left out, it is counted."""
-        offer = Offer(event, self._clock(), source=self._source)
-        if not not_expired(offer).accepted:
+        incoming = IncomingEvent(event, self._clock(), source=self._source)
+        if not not_expired(incoming).accepted:
             self.tally.left_out[_SAVED[SaveStatus.EXPIRED]] += 1
-        elif not (verdict := self._judge(offer)).accepted:
+        elif not (verdict := self._check(incoming)).accepted:
             self.refuse(event, verdict.reason)
         elif is_ephemeral(event.kind):
             self.tally.left_out[_SAVED[SaveStatus.EPHEMERAL]] += 1
@@ -135,7 +135,7 @@ class Taker:
 
         Raises StoreError.
         """
-        if self._consult is not None or any(event.kind == VANISH for event in events):
+        if self._check_async is not None or any(event.kind == VANISH for event in events):
             wanted = await asyncio.gather(*map(self._is_wanted, events))
             events = [event for event, is_wanted in zip(events, wanted, strict=True) if is_wanted]
         held: list[Event] = []
@@ -152,15 +152,15 @@ class Taker:
 
     async def _is_wanted(self, event: Event) -> bool:
         """Is it to be stored? A request to vanish is obeyed here where it is not."""
-        offer = Offer(event, self._clock(), source=self._source)
+        incoming = IncomingEvent(event, self._clock(), source=self._source)
         requests = self._requests()
-        if requests is not None and requests.hold(event):
-            if (await requests.keep(offer)).accepted:
+        if requests is not None and requests.applies_to(event):
+            if (await requests.check_keeping(incoming)).accepted:
                 return True
             await self.store.obey([event])
             self.tally.left_out[OBEYED] += 1
             return False
-        if self._consult is None or (verdict := await self._consult(offer)).accepted:
+        if self._check_async is None or (verdict := await self._check_async(incoming)).accepted:
             return True
         self.refuse(event, verdict.reason)
         return False

@@ -23,8 +23,8 @@ from nostr_client.protocol.event import Event
 from nostr_client.protocol.kinds import VANISH, is_ephemeral
 from nostr_client.store.events import EventStore, SaveResult, SaveStatus
 from relays.policies.ruleset import Rules
-from relays.policies.vanishing import OBEYED, Requests
-from relays.policies.verdict import ACCEPTED, AsyncPolicy, Offer, Verdict, refused
+from relays.policies.vanishing import OBEYED, VanishRequests
+from relays.policies.verdict import ACCEPTED, AsyncPolicy, IncomingEvent, Verdict, refused
 
 BATCH: Final = 512
 """Events that are verified and saved at once, at most."""
@@ -58,12 +58,12 @@ class Asker(Protocol):
     def settle(self, event: Event, accepted: bool, reason: str) -> None: ...
 
 
-class _Job:
+class _IngestJob:
     __slots__ = ("askers", "event", "offer")
 
-    def __init__(self, offer: Offer, asker: Asker) -> None:
-        self.event = offer.event
-        self.offer = offer
+    def __init__(self, incoming: IncomingEvent, asker: Asker) -> None:
+        self.event = incoming.event
+        self.offer = incoming
         self.askers = [asker]
 
 
@@ -76,11 +76,11 @@ _UNJUDGED: Final = "error: the event could not be judged"
 _TWIN: Final = "error: it was offered by two clients at once, offer it again"
 
 
-async def _accept(offer: Offer) -> Verdict:
+async def _accept(incoming: IncomingEvent) -> Verdict:
     return ACCEPTED
 
 
-class Intake:
+class IngestPipeline:
     """Takes events in, for `run` to carry through.
 
     The store tells what it stored; `pass_on` gets what is not stored, and `answered` is called when
@@ -101,34 +101,34 @@ class Intake:
         self._rules = rules
         self._send_on = pass_on
         self._answered = answered
-        self._jobs: dict[bytes, _Job] = {}
-        self._waiting: deque[_Job] = deque()
+        self._jobs: dict[bytes, _IngestJob] = {}
+        self._waiting: deque[_IngestJob] = deque()
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
-        self._verified: asyncio.Queue[tuple[list[_Job], asyncio.Task[list[bool] | None]]]
+        self._verified: asyncio.Queue[tuple[list[_IngestJob], asyncio.Task[list[bool] | None]]]
         self._verified = asyncio.Queue(UNDER_WAY)
         self._room = asyncio.Semaphore(CONSULTED)
         self._requests: dict[str, asyncio.Task[None]] = {}
         """The last request of each author, or what waits behind it, while it is being done."""
-        self._taken: deque[_Job] = deque()
+        self._taken: deque[_IngestJob] = deque()
         """What is to be stored, set off by `_ready`."""
         self._ready = asyncio.Event()
         self._telling = False
-        self._saved: asyncio.Queue[tuple[list[_Job], asyncio.Task[list[SaveResult | None]]]]
+        self._saved: asyncio.Queue[tuple[list[_IngestJob], asyncio.Task[list[SaveResult | None]]]]
         self._saved = asyncio.Queue(UNDER_WAY)
         self._passed_on: dict[str, None] = {}
         self._failing = False
         """The last batch could not be stored."""
 
-    def offer(self, offer: Offer, asker: Asker) -> None:
+    def offer(self, incoming: IncomingEvent, asker: Asker) -> None:
         """Take in an event whose form and id are checked; `asker` is answered later."""
-        event = offer.event
+        event = incoming.event
         job = self._jobs.get(event.json)
         if job is not None:
             job.askers.append(asker)
             return
-        job = self._jobs[event.json] = _Job(offer, asker)
+        job = self._jobs[event.json] = _IngestJob(incoming, asker)
         self._waiting.append(job)
         self._wake.set()
         self._idle.clear()
@@ -156,7 +156,7 @@ class Intake:
             batch = _first(self._waiting, self._wake)
             await self._verified.put((batch, group.create_task(self._check(batch))))
 
-    async def _check(self, batch: list[_Job]) -> list[bool] | None:
+    async def _check(self, batch: list[_IngestJob]) -> list[bool] | None:
         try:
             async with asyncio.timeout(PATIENCE):
                 begun = time.perf_counter()
@@ -192,28 +192,32 @@ class Intake:
 
     def _asked(self, rules: Rules, event: Event) -> AsyncPolicy | None:
         """Who wants to see it first."""
-        if event.kind == VANISH and rules.requests is not None and rules.requests.hold(event):
-            return partial(self._obey, rules.requests)
-        return rules.handlers.get(event.kind, rules.consult)
+        if (
+            event.kind == VANISH
+            and rules.vanish_requests is not None
+            and rules.vanish_requests.applies_to(event)
+        ):
+            return partial(self._obey, rules.vanish_requests)
+        return rules.handlers.get(event.kind, rules.check_async)
 
-    async def _obey(self, requests: Requests, offer: Offer) -> Verdict:
+    async def _obey(self, requests: VanishRequests, incoming: IncomingEvent) -> Verdict:
         """Obey a request to vanish that is not kept; the store obeys what is."""
-        verdict = await requests.keep(offer)
+        verdict = await requests.check_keeping(incoming)
         if verdict.accepted:
             return verdict
         try:
             try:
-                await self._store.obey([offer.event])
+                await self._store.obey([incoming.event])
             except StoreFull:
-                if not await self._store.frees_room(offer.event):
+                if not await self._store.frees_room(incoming.event):
                     raise
-                await self._store.obey([offer.event], frees=True)
+                await self._store.obey([incoming.event], frees=True)
         except StoreError as error:
             self._failed(error)
             return _NOT_OBEYED
         return _OBEYED
 
-    def _consult(self, group: asyncio.TaskGroup, job: _Job, ask: AsyncPolicy) -> None:
+    def _consult(self, group: asyncio.TaskGroup, job: _IngestJob, ask: AsyncPolicy) -> None:
         """Ask for the verdict on one event: no other waits for it.
 
         Requests to the relay are the exception: what one author asks for is done in his order, and
@@ -231,7 +235,9 @@ class Intake:
         if self._requests.get(author) is task:
             del self._requests[author]
 
-    async def _judge(self, job: _Job, ask: AsyncPolicy, before: asyncio.Task[None] | None) -> None:
+    async def _judge(
+        self, job: _IngestJob, ask: AsyncPolicy, before: asyncio.Task[None] | None
+    ) -> None:
         try:
             async with asyncio.timeout(PATIENCE):
                 if before is not None:
@@ -254,7 +260,7 @@ class Intake:
         self._telling = False
         self._answered()
 
-    def _take(self, job: _Job) -> None:
+    def _take(self, job: _IngestJob) -> None:
         """All is right with it: keep it, or pass it on."""
         if is_ephemeral(job.event.kind):
             self._pass_on(job)
@@ -268,7 +274,7 @@ class Intake:
             batch = _first(self._taken, self._ready)
             await self._saved.put((batch, group.create_task(self._store_all(batch))))
 
-    async def _store_all(self, batch: list[_Job]) -> list[SaveResult | None]:
+    async def _store_all(self, batch: list[_IngestJob]) -> list[SaveResult | None]:
         """What became of each; None: it could not be stored."""
         begun = time.perf_counter()
         events = [job.event for job in batch]
@@ -317,7 +323,7 @@ class Intake:
                     self._settle(job, *_REASONS[result.status])
             self._answered()
 
-    def _pass_on(self, job: _Job) -> None:
+    def _pass_on(self, job: _IngestJob) -> None:
         id = job.event.id
         if id in self._passed_on:
             self._settle(job, True, _DUPLICATE)
@@ -328,12 +334,14 @@ class Intake:
         self._settle(job, True, "")
         self._send_on(job.event)
 
-    def _settle_all(self, batch: list[_Job], accepted: bool, reason: str) -> None:
+    def _settle_all(self, batch: list[_IngestJob], accepted: bool, reason: str) -> None:
         for job in batch:
             self._settle(job, accepted, reason)
         self._answered()
 
-    def _settle(self, job: _Job, accepted: bool, reason: str, *, personal: bool = False) -> None:
+    def _settle(
+        self, job: _IngestJob, accepted: bool, reason: str, *, personal: bool = False
+    ) -> None:
         """Answer all askers; `personal`: a refusal is about the first of them alone."""
         del self._jobs[job.event.json]
         for number, asker in enumerate(job.askers):
@@ -344,7 +352,7 @@ class Intake:
             self._idle.set()
 
 
-def _first(jobs: deque[_Job], some: asyncio.Event) -> list[_Job]:
+def _first(jobs: deque[_IngestJob], some: asyncio.Event) -> list[_IngestJob]:
     """The next batch; `some` is set for as long as there are more."""
     batch = [jobs.popleft() for _ in range(min(BATCH, len(jobs)))]
     if not jobs:

@@ -29,22 +29,22 @@ _ENVELOPE: Final = 512
 _TOO_MANY: Final = "rate-limited: too many comparisons are going on, ask again later"
 
 
-class Comparison:
+class NegentropySession:
     """One NEG-OPEN. `first` is the client's message, until it is answered; `cost` is in bytes."""
 
-    __slots__ = ("cost", "first", "heard_at", "id", "server", "talks")
+    __slots__ = ("active_at", "cost", "first", "id", "server", "sessions")
 
-    def __init__(self, talks: Talks, id: str, first: bytes, now: float) -> None:
-        self.talks: Talks | None = talks
+    def __init__(self, sessions: NegentropySessions, id: str, first: bytes, now: float) -> None:
+        self.sessions: NegentropySessions | None = sessions
         self.id = id
         self.first = first
-        self.heard_at = now
+        self.active_at = now
         self.cost = 0
         self.server: NegentropyServer | None = None
 
     @property
     def has_ended(self) -> bool:
-        return self.talks is None
+        return self.sessions is None
 
 
 class Reconciler:
@@ -55,57 +55,59 @@ class Reconciler:
         self.bounds = bounds
         self.frame = max(LEAST_FRAME, (message_bytes - _ENVELOPE) // 2)
         self.memory = 0
-        self._open: dict[Comparison, None] = {}
+        self._open: dict[NegentropySession, None] = {}
 
     @property
     def is_on(self) -> bool:
         return self.bounds.sessions > 0
 
-    def connect(self) -> Talks:
+    def connect(self) -> NegentropySessions:
         """The comparisons of a new connection; they cost nothing until there is one."""
-        return Talks(self)
+        return NegentropySessions(self)
 
-    def expire(self, now: float) -> list[tuple[Talks, bytes]]:
+    def expire(self, now: float) -> list[tuple[NegentropySessions, bytes]]:
         """End what was silent for too long; the frames that say so. To be called now and then."""
-        told: list[tuple[Talks, bytes]] = []
+        told: list[tuple[NegentropySessions, bytes]] = []
         limit = self.bounds.idle_seconds
         while self._open:
             oldest = next(iter(self._open))
-            talks = oldest.talks
-            if talks is None or now - oldest.heard_at < limit:
+            sessions = oldest.sessions
+            if sessions is None or now - oldest.active_at < limit:
                 break
-            told.append((talks, talks.refuse(oldest, f"closed: nothing came for {limit} seconds")))
+            told.append(
+                (sessions, sessions.refuse(oldest, f"closed: nothing came for {limit} seconds"))
+            )
         return told
 
-    def charge(self, comparison: Comparison, cost: int) -> bool:
+    def charge(self, session: NegentropySession, cost: int) -> bool:
         """Let it take `cost` bytes from now on, if there is room for them."""
-        memory = self.memory - comparison.cost + cost
+        memory = self.memory - session.cost + cost
         if memory > self.bounds.memory:
             return False
         self.memory = memory
-        comparison.cost = cost
+        session.cost = cost
         return True
 
-    def heard(self, comparison: Comparison) -> None:
+    def touch(self, session: NegentropySession) -> None:
         """It is now the one that was silent for the shortest time."""
-        self._open.pop(comparison, None)
-        self._open[comparison] = None
+        self._open.pop(session, None)
+        self._open[session] = None
 
-    def forget(self, comparison: Comparison) -> None:
+    def forget(self, session: NegentropySession) -> None:
         """It has ended."""
-        self.memory -= comparison.cost
-        comparison.cost = 0
-        self._open.pop(comparison, None)
+        self.memory -= session.cost
+        session.cost = 0
+        self._open.pop(session, None)
 
 
-class Talks:
+class NegentropySessions:
     """The comparisons of one connection. What is returned are frames to be sent, or nothing."""
 
     __slots__ = ("_by_id", "_reconciler")
 
     def __init__(self, reconciler: Reconciler) -> None:
         self._reconciler = reconciler
-        self._by_id: dict[str, Comparison] = {}
+        self._by_id: dict[str, NegentropySession] = {}
 
     def __len__(self) -> int:
         return len(self._by_id)
@@ -115,88 +117,88 @@ class Talks:
         """Are sets compared here at all?"""
         return self._reconciler.is_on
 
-    def begin(self, id: str, message: bytes, now: float) -> Comparison | bytes:
+    def begin(self, id: str, message: bytes, now: float) -> NegentropySession | bytes:
         """NEG-OPEN: read its set, then call `opened` or `refuse`. Or the frame that refuses it."""
         self.close(id)
         most = self._reconciler.bounds.sessions
         if len(self._by_id) >= most:
             return _error(id, f"rate-limited: {most} comparisons may be open")
-        comparison = Comparison(self, id, message, now)
-        if not self._reconciler.charge(comparison, len(message)):
+        session = NegentropySession(self, id, message, now)
+        if not self._reconciler.charge(session, len(message)):
             return _error(id, _TOO_MANY)
-        self._by_id[id] = comparison
-        return comparison
+        self._by_id[id] = session
+        return session
 
-    def expected(self, comparison: Comparison, count: int) -> bytes:
+    def expected(self, session: NegentropySession, count: int) -> bytes:
         """Its set has so many events: the frame that refuses it, or nothing if it may be read."""
-        if comparison.has_ended:
+        if session.has_ended:
             return b""
         if count > self._reconciler.bounds.events:
-            return self.too_big(comparison)
-        if not self._reconciler.charge(comparison, memory_of(count)):
-            return self.refuse(comparison, _TOO_MANY)
+            return self.too_big(session)
+        if not self._reconciler.charge(session, memory_of(count)):
+            return self.refuse(session, _TOO_MANY)
         return b""
 
-    def opened(self, comparison: Comparison, items: Items, now: float) -> bytes:
+    def opened(self, session: NegentropySession, items: Items, now: float) -> bytes:
         """Its set was read: the answer to NEG-OPEN."""
-        if comparison.has_ended:
+        if session.has_ended:
             return b""
         if len(items) > self._reconciler.bounds.events:
-            return self.too_big(comparison)
-        if not self._reconciler.charge(comparison, items.memory):
-            return self.refuse(comparison, _TOO_MANY)
-        comparison.server = NegentropyServer(items, self._reconciler.frame)
-        first, comparison.first = comparison.first, b""
-        return self._answer(comparison, comparison.server, first, now)
+            return self.too_big(session)
+        if not self._reconciler.charge(session, items.memory):
+            return self.refuse(session, _TOO_MANY)
+        session.server = NegentropyServer(items, self._reconciler.frame)
+        first, session.first = session.first, b""
+        return self._answer(session, session.server, first, now)
 
     def message(self, id: str, message: bytes, now: float) -> bytes:
         """NEG-MSG: the answer."""
-        comparison = self._by_id.get(id)
-        if comparison is None:
+        session = self._by_id.get(id)
+        if session is None:
             return _error(id, "closed: no comparison of this id is open")
-        if comparison.server is None:
-            return self.refuse(comparison, "invalid: the last message is not answered yet")
-        return self._answer(comparison, comparison.server, message, now)
+        if session.server is None:
+            return self.refuse(session, "invalid: the last message is not answered yet")
+        return self._answer(session, session.server, message, now)
 
     def close(self, id: str) -> None:
         """NEG-CLOSE, or another NEG-OPEN, or a refusal of one before it got here."""
-        comparison = self._by_id.get(id)
-        if comparison is not None:
-            self._end(comparison)
+        session = self._by_id.get(id)
+        if session is not None:
+            self._end(session)
 
-    def refuse(self, comparison: Comparison, reason: str, most: int | None = None) -> bytes:
+    def refuse(self, session: NegentropySession, reason: str, most: int | None = None) -> bytes:
         """End it; nothing is said if it has ended. `most`: how many events there may be."""
-        if comparison.has_ended:
+        if session.has_ended:
             return b""
-        self._end(comparison)
-        return _error(comparison.id, reason, most)
+        self._end(session)
+        return _error(session.id, reason, most)
 
-    def too_big(self, comparison: Comparison) -> bytes:
+    def too_big(self, session: NegentropySession) -> bytes:
         """End it: more events match than may be compared."""
         most = self._reconciler.bounds.events
-        return self.refuse(comparison, f"blocked: more than {most} events match", most)
+        return self.refuse(session, f"blocked: more than {most} events match", most)
 
     def end(self) -> None:
         """The connection is over."""
-        for comparison in list(self._by_id.values()):
-            self._end(comparison)
+        for session in list(self._by_id.values()):
+            self._end(session)
 
     def _answer(
-        self, comparison: Comparison, server: NegentropyServer, message: bytes, now: float
+        self, session: NegentropySession, server: NegentropyServer, message: bytes, now: float
     ) -> bytes:
-        comparison.heard_at = now
-        self._reconciler.heard(comparison)
+        session.active_at = now
+        self._reconciler.touch(session)
         try:
             answer = server.answer(message)
         except InvalidData as error:
-            return self.refuse(comparison, f"invalid: {error}")
-        return text_frame(NegMsg(comparison.id, answer).encode())
+            return self.refuse(session, f"invalid: {error}")
+        return text_frame(NegMsg(session.id, answer).encode())
 
-    def _end(self, comparison: Comparison) -> None:
-        comparison.talks = comparison.server = None
-        comparison.first = b""
-        del self._by_id[comparison.id]
-        self._reconciler.forget(comparison)
+    def _end(self, session: NegentropySession) -> None:
+        session.sessions = session.server = None
+        session.first = b""
+        del self._by_id[session.id]
+        self._reconciler.forget(session)
 
 
 def _error(id: str, reason: str, most: int | None = None) -> bytes:

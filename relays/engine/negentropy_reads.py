@@ -18,7 +18,7 @@ from typing import Final
 from nostr_client.errors import NostrError
 from nostr_client.nips.nip77 import Items
 from nostr_client.store.events import EventStore, QueryTimeout, TooMany
-from relays.engine.actions import Compare
+from relays.engine.actions import OpenNegentropy
 from relays.engine.negentropy import Reconciler
 from relays.engine.session import RelaySession
 from relays.metrics import Metrics
@@ -40,7 +40,7 @@ def _items(found: list[tuple[int, bytes]], limit: int | None) -> Items:
     return Items(found)
 
 
-class Comparing:
+class NegentropyReads:
     """Reads sets while `run` runs. `say` gets the answer, as frames for the client of a session."""
 
     def __init__(
@@ -58,20 +58,20 @@ class Comparing:
         self._clock = clock
         self._line: asyncio.Queue[RelaySession] = asyncio.Queue(LINE)
         # Of each client that stands in it, or is served.
-        self._asked: dict[RelaySession, deque[Compare]] = {}
+        self._asked: dict[RelaySession, deque[OpenNegentropy]] = {}
 
     def waiting(self) -> int:
         """How many clients stand in the line."""
         return self._line.qsize()
 
-    def ask(self, session: RelaySession, asked: Compare) -> None:
+    def ask(self, session: RelaySession, asked: OpenNegentropy) -> None:
         """A comparison has begun."""
         before = self._asked.get(session)
         if before is None and len(self._asked) >= LINE:
             self._refuse(session, asked, "rate-limited: too many wait to compare, ask again later")
             return
         # A session bounds those that have not ended.
-        going_on = [one for one in before or () if not one.comparison.has_ended]
+        going_on = [one for one in before or () if not one.negentropy.has_ended]
         self._asked[session] = deque([*going_on, asked])
         if before is None:
             self._line.put_nowait(session)
@@ -86,46 +86,46 @@ class Comparing:
         while True:
             session = await self._line.get()
             asked = self._asked[session].popleft()
-            if not asked.comparison.has_ended:
+            if not asked.negentropy.has_ended:
                 await self._open(session, asked)
             if self._asked[session]:
                 self._line.put_nowait(session)  # each stands in it once, so there is room
             else:
                 del self._asked[session]
 
-    async def _open(self, session: RelaySession, asked: Compare) -> None:
+    async def _open(self, session: RelaySession, asked: OpenNegentropy) -> None:
         begun = time.perf_counter()
         try:
             async with asyncio.timeout(READING_LIMIT):
                 items = await self._items(session, asked)
         except (TooMany, QueryTimeout):
-            talks = asked.comparison.talks
-            self._say(session, talks.too_big(asked.comparison) if talks is not None else b"")
+            sessions = asked.negentropy.sessions
+            self._say(session, sessions.too_big(asked.negentropy) if sessions is not None else b"")
         except TimeoutError:
             self._refuse(session, asked, "error: the set could not be read in time")
         except NostrError as error:
             _log.warning("a set could not be read: %s", error)
             self._refuse(session, asked, "error: the relay could not read its store")
         else:
-            talks = asked.comparison.talks
-            if talks is not None and items is not None:
+            sessions = asked.negentropy.sessions
+            if sessions is not None and items is not None:
                 self._metrics.answered("NEG", time.perf_counter() - begun)
-                self._say(session, talks.opened(asked.comparison, items, self._clock()))
+                self._say(session, sessions.opened(asked.negentropy, items, self._clock()))
 
-    async def _items(self, session: RelaySession, asked: Compare) -> Items | None:
+    async def _items(self, session: RelaySession, asked: OpenNegentropy) -> Items | None:
         """Its set; None if it is refused, or nobody waits for it any more."""
         filter, most = asked.filter, self._reconciler.bounds.events
         count = await self._store.count([filter], reader=session.reader)
-        talks = asked.comparison.talks
-        if talks is None:
+        sessions = asked.negentropy.sessions
+        if sessions is None:
             return None
-        if refusal := talks.expected(asked.comparison, count):
+        if refusal := sessions.expected(asked.negentropy, count):
             self._say(session, refusal)
             return None
         found = await self._store.ids(filter, reader=session.reader, most=most)
         return await asyncio.to_thread(_items, found, filter.limit)
 
-    def _refuse(self, session: RelaySession, asked: Compare, reason: str) -> None:
-        talks = asked.comparison.talks
-        if talks is not None:
-            self._say(session, talks.refuse(asked.comparison, reason))
+    def _refuse(self, session: RelaySession, asked: OpenNegentropy, reason: str) -> None:
+        sessions = asked.negentropy.sessions
+        if sessions is not None:
+            self._say(session, sessions.refuse(asked.negentropy, reason))

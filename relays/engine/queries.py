@@ -32,7 +32,7 @@ from nostr_client.errors import NostrError
 from nostr_client.nips import nip45
 from nostr_client.protocol.filters import Filter
 from nostr_client.store.events import EventStore, Lane, Page, QueryTimeout
-from relays.engine.actions import State, Subscription, Tally
+from relays.engine.actions import PendingCount, RelaySubscription, SubscriptionState
 from relays.engine.session import RelaySession
 from relays.policies.ruleset import Rules
 
@@ -51,7 +51,7 @@ REST: Final = 10.0
 _log = logging.getLogger(__name__)
 
 
-class Questions:
+class ClientQueries:
     """What one client has asked and not been answered; bounded by what its session lets in.
 
     `broad`: what was put aside. `deaf`: the client does not take what it is sent, and gets no
@@ -72,9 +72,9 @@ class Questions:
 
     def __init__(self, session: RelaySession) -> None:
         self.session = session
-        self.scans: dict[str, Subscription] = {}
-        self.tallies: deque[Tally] = deque()
-        self.broad: deque[Subscription | Tally] = deque()
+        self.scans: dict[str, RelaySubscription] = {}
+        self.tallies: deque[PendingCount] = deque()
+        self.broad: deque[RelaySubscription | PendingCount] = deque()
         self.in_line = False
         self.in_slow_line = False
         self.deaf = False
@@ -87,7 +87,7 @@ class Questions:
         waits = self.deaf or self.rests or len(self.broad) >= PUT_ASIDE
         return not waits and bool(self.scans or self.tallies)
 
-    def take(self) -> Subscription | Tally:
+    def take(self) -> RelaySubscription | PendingCount:
         if self.scans:
             return self.scans.pop(next(iter(self.scans)))
         return self.tallies.popleft()
@@ -100,7 +100,7 @@ class Questions:
         self.broad.clear()
 
 
-class Queries:
+class QueryScheduler:
     """Answers questions while `run` runs.
 
     `deliver` gets the question and the frames that answer it, `flush` is called when they are to
@@ -111,7 +111,7 @@ class Queries:
         self,
         store: EventStore,
         rules: Rules,
-        deliver: Callable[[Questions, Subscription | Tally, bytes], None],
+        deliver: Callable[[ClientQueries, RelaySubscription | PendingCount, bytes], None],
         *,
         flush: Callable[[], None],
         news: Callable[[], int],
@@ -126,10 +126,10 @@ class Queries:
         self.spent = 0.0
         """Seconds of this burst that went into answers at once; whoever ends it sets it to 0."""
         # Each client stands in it at most once, and those are bounded.
-        self._line: asyncio.Queue[Questions] = asyncio.Queue()
-        self._slow_line: asyncio.Queue[Questions] = asyncio.Queue()
+        self._line: asyncio.Queue[ClientQueries] = asyncio.Queue()
+        self._slow_line: asyncio.Queue[ClientQueries] = asyncio.Queue()
 
-    def ask(self, questions: Questions) -> None:
+    def ask(self, questions: ClientQueries) -> None:
         """There is something new among `questions`, or their client is no longer deaf."""
         if questions.ready and not questions.in_line:
             questions.in_line = True
@@ -138,7 +138,7 @@ class Queries:
             questions.in_slow_line = True
             self._slow_line.put_nowait(questions)
 
-    def answer_at_once(self, questions: Questions) -> bool:
+    def answer_at_once(self, questions: ClientQueries) -> bool:
         """Answer the one scan among `questions`, if that is quick; it leaves with the burst."""
         if len(questions.scans) != 1 or questions.in_line or not questions.ready:
             return False
@@ -184,11 +184,11 @@ class Queries:
             self.ask(questions)
 
     async def _answer(
-        self, questions: Questions, question: Subscription | Tally, lane: Lane
+        self, questions: ClientQueries, question: RelaySubscription | PendingCount, lane: Lane
     ) -> None:
         begun = time.perf_counter()
         try:
-            if isinstance(question, Subscription):
+            if isinstance(question, RelaySubscription):
                 frames = await self._scan(questions.session, question, lane)
             else:
                 frames = await self._count(questions.session, question, lane)
@@ -202,7 +202,7 @@ class Queries:
             _log.warning("a query failed: %s", error)
             self._refuse(questions, question, "error: the relay could not read its store")
         else:
-            verb = "REQ" if isinstance(question, Subscription) else "COUNT"
+            verb = "REQ" if isinstance(question, RelaySubscription) else "COUNT"
             self._rules.metrics.answered(verb, time.perf_counter() - begun)
             self._deliver(questions, question, frames)
             self._flush()
@@ -211,7 +211,9 @@ class Queries:
         """How many clients stand in the first line, and in that of broad questions."""
         return self._line.qsize(), self._slow_line.qsize()
 
-    def _put_aside(self, questions: Questions, question: Subscription | Tally) -> None:
+    def _put_aside(
+        self, questions: ClientQueries, question: RelaySubscription | PendingCount
+    ) -> None:
         if questions.gone or _has_ended(question):
             return
         self._rules.metrics.slow_queries += 1
@@ -224,24 +226,28 @@ class Queries:
         reason = "rate-limited: too many broad queries are waiting, ask again later"
         self._refuse(questions, question, reason)
 
-    def _rested(self, questions: Questions) -> None:
+    def _rested(self, questions: ClientQueries) -> None:
         questions.rests = False
         self.ask(questions)
 
-    def _refuse(self, questions: Questions, question: Subscription | Tally, reason: str) -> None:
+    def _refuse(
+        self, questions: ClientQueries, question: RelaySubscription | PendingCount, reason: str
+    ) -> None:
         self._rules.metrics.refuse_query(reason)
-        if isinstance(question, Subscription):
+        if isinstance(question, RelaySubscription):
             frames = questions.session.refuse(question, reason)
         else:
             frames = questions.session.untallied(question, reason)
         self._deliver(questions, question, frames)
         self._flush()
 
-    async def _scan(self, session: RelaySession, subscription: Subscription, lane: Lane) -> bytes:
+    async def _scan(
+        self, session: RelaySession, subscription: RelaySubscription, lane: Lane
+    ) -> bytes:
         filters, limits = self._clamped(subscription.filters), self._rules.limits
         if not filters:
             return session.page(subscription, (), complete=None, seq=0, news=0)
-        made = await self._made(session, subscription)
+        synthesize = await self._made(session, subscription)
         page = await self._store.page(
             filters,
             reader=session.reader,
@@ -249,25 +255,25 @@ class Queries:
             max_bytes=limits.page_bytes,
             lane=lane,
         )
-        page.events[:0] = made
+        page.events[:0] = synthesize
         return self._page(session, subscription, filters, page)
 
-    async def _made(self, session: RelaySession, subscription: Subscription) -> list[bytes]:
+    async def _made(self, session: RelaySession, subscription: RelaySubscription) -> list[bytes]:
         """What is made for this asker alone."""
-        make = self._rules.made
+        make = self._rules.synthesize
         if make is None or not self._asks_made(subscription):
             return []
         event = await make(session.asking("REQ", subscription.filters, self._clock()))
         return [] if event is None else [event.json]
 
-    def _asks_made(self, subscription: Subscription) -> bool:
-        kinds = self._rules.made_kinds
+    def _asks_made(self, subscription: RelaySubscription) -> bool:
+        kinds = self._rules.synthesized_kinds
         return bool(kinds) and any(
             one.kinds is not None and not kinds.isdisjoint(one.kinds)
             for one in subscription.filters
         )
 
-    def _scan_at_once(self, session: RelaySession, subscription: Subscription) -> bytes:
+    def _scan_at_once(self, session: RelaySession, subscription: RelaySubscription) -> bytes:
         filters, limits = self._clamped(subscription.filters), self._rules.limits
         if not filters:
             return session.page(subscription, (), complete=None, seq=0, news=0)
@@ -283,7 +289,7 @@ class Queries:
     def _page(
         self,
         session: RelaySession,
-        subscription: Subscription,
+        subscription: RelaySubscription,
         filters: Sequence[Filter],
         page: Page,
     ) -> bytes:
@@ -297,7 +303,7 @@ class Queries:
             subscription, page.events, complete=complete, seq=page.seq, news=self._news()
         )
 
-    async def _count(self, session: RelaySession, tally: Tally, lane: Lane) -> bytes:
+    async def _count(self, session: RelaySession, tally: PendingCount, lane: Lane) -> bytes:
         """With a sketch of who wrote what is counted, where NIP-45 has one."""
         offset = nip45.offset_of(tally.filters[0]) if len(tally.filters) == 1 else None
         if offset is None:
@@ -317,5 +323,5 @@ class Queries:
         ]
 
 
-def _has_ended(question: Subscription | Tally) -> bool:
-    return isinstance(question, Subscription) and question.state is State.ENDED
+def _has_ended(question: RelaySubscription | PendingCount) -> bool:
+    return isinstance(question, RelaySubscription) and question.state is SubscriptionState.ENDED

@@ -1,48 +1,43 @@
 """The relay itself: what sessions ask for is done, and what is new reaches who subscribed to it.
 
-All of it runs on one loop and knows no socket: a `Peer` is what it needs of one. Every client is
-bounded: what it has under way (then its socket is not read), what it has not taken yet (then it is
-closed), what its subscriptions hold. So are all clients together.
+All of it runs on one loop and knows no socket: a `ClientSocket` is what it needs of one. Every
+client is bounded: what it has under way (then its socket is not read), what it has not taken yet
+(then it is closed), what its subscriptions hold. So are all clients together.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import time
-from collections.abc import AsyncIterator, Callable, Collection
-from contextlib import asynccontextmanager
-from pathlib import Path
+from collections.abc import Callable, Collection
 from typing import Final
 
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filter_index import FilterIndex
-from nostr_client.signing.verifier import Verifier
 from nostr_client.store.events import EventStore, Stored
-from relays.config.relay_config import RelayConfig
 from relays.config.sections import Limits, Negentropy
 from relays.engine.actions import (
     UNSTORED,
     Action,
-    Compare,
     Ingest,
+    OpenNegentropy,
+    PendingCount,
+    RelaySubscription,
     Reply,
     Session,
-    State,
     Subscribe,
-    Subscription,
-    Tally,
+    SubscriptionState,
     Unsubscribe,
 )
-from relays.engine.client import HIGH_WATER, Answer, Client, Peer
+from relays.engine.client import HIGH_WATER, ClientSocket, ConnectedClient, OwnVerdict
 from relays.engine.frames import event_frame
-from relays.engine.ingest import Intake, Verify
+from relays.engine.ingest import IngestPipeline, Verify
 from relays.engine.negentropy import Reconciler
-from relays.engine.negentropy_reads import Comparing
-from relays.engine.queries import Queries, Questions
+from relays.engine.negentropy_reads import NegentropyReads
+from relays.engine.queries import ClientQueries, QueryScheduler
 from relays.engine.session import RelaySession, ok_frame
-from relays.policies.ruleset import Rules, plain_rules
-from relays.policies.verdict import Offer, Verb, Verdict
+from relays.policies.ruleset import Rules
+from relays.policies.verdict import IncomingEvent, Verb, Verdict
 
 TRY_AGAIN_LATER = 1013
 """The close code of one who is closed for what all clients together use up."""
@@ -58,7 +53,7 @@ _log = logging.getLogger(__name__)
 
 
 class Relay:
-    """Made by `open_relay`. Sockets call `connect`, `receive`, `go_on` and `disconnect`, and
+    """Sockets call `connect`, `receive`, `go_on` and `disconnect`, and
     `flush` after each burst."""
 
     def __init__(
@@ -71,19 +66,21 @@ class Relay:
     ) -> None:
         self.rules = rules
         self._clock = clock
-        self._intake = Intake(store, verify, rules, self._pass_on, self._answered)
-        self._queries = Queries(
+        self._intake = IngestPipeline(store, verify, rules, self._pass_on, self._answered)
+        self._queries = QueryScheduler(
             store, rules, self._deliver, flush=self.flush, news=lambda: self.news, clock=clock
         )
         self._reconciler = Reconciler(negentropy, rules.limits.message_bytes)
-        self._comparing = Comparing(store, self._reconciler, self._compared, clock, rules.metrics)
-        self._index: FilterIndex[Subscription] = FilterIndex()
-        self._clients: dict[Session, Client] = {}
-        self._dirty: dict[Client, None] = {}
-        self._stopped: dict[Client, None] = {}
-        self._overlapping: list[Subscription] = []
+        self._comparing = NegentropyReads(
+            store, self._reconciler, self._compared, clock, rules.metrics
+        )
+        self._index: FilterIndex[RelaySubscription] = FilterIndex()
+        self._clients: dict[Session, ConnectedClient] = {}
+        self._dirty: dict[ConnectedClient, None] = {}
+        self._stopped: dict[ConnectedClient, None] = {}
+        self._overlapping: list[RelaySubscription] = []
         self.news = 0
-        """The last commit that `hear` was told of."""
+        """The last commit that `on_stored` was told of."""
         self._live_values = 0
         self._pending_bytes = 0
         self._connected = 0
@@ -130,17 +127,17 @@ class Relay:
 
     # What sockets call
 
-    def connect(self, peer: Peer, address: str) -> Client:
+    def connect(self, peer: ClientSocket, address: str) -> ConnectedClient:
         """A new client."""
         self._connected += 1
         self.rules.metrics.connections += 1
         session = RelaySession(self.rules, address, self._connected, self._reconciler.connect())
-        client = self._clients[session] = Client(session, peer, self._settled)
+        client = self._clients[session] = ConnectedClient(session, peer, self._settled)
         if greeting := session.greet():
             self._say(client, greeting)
         return client
 
-    def disconnect(self, client: Client) -> None:
+    def disconnect(self, client: ConnectedClient) -> None:
         """A client is gone, for whatever reason."""
         if self._clients.pop(client.session, None) is None:
             return
@@ -152,7 +149,7 @@ class Relay:
         self._dirty.pop(client, None)
         self._stopped.pop(client, None)
 
-    def receive(self, client: Client, data: bytes) -> None:
+    def receive(self, client: ConnectedClient, data: bytes) -> None:
         """A message came from `client`."""
         metrics = self.rules.metrics
         metrics.messages += 1
@@ -161,11 +158,11 @@ class Relay:
         if action is None:
             return
         if isinstance(action, Ingest):
-            self._take_in(client, action.offer)
+            self._take_in(client, action.incoming)
         else:
             self._do(client, action)
 
-    def go_on(self, client: Client, *, deaf: bool) -> None:
+    def go_on(self, client: ConnectedClient, *, deaf: bool) -> None:
         """`client` takes what it is sent again, or no longer does (`deaf`)."""
         client.questions.deaf = deaf
         if not deaf:
@@ -182,7 +179,7 @@ class Relay:
                 client.peer.write(frames)
             self.bound(client)
 
-    def bound(self, client: Client) -> None:
+    def bound(self, client: ConnectedClient) -> None:
         """Close a client that has not taken more than it may leave."""
         waiting = client.unread + client.session.held_bytes - client.page
         if waiting > self.limits.outbox_bytes:
@@ -212,8 +209,8 @@ class Relay:
         """Close every subscription of those who have authenticated as one of `keys`; None: all."""
         for client in list(self._clients.values()):
             if keys is None or not client.session.keys.isdisjoint(keys):
-                if client.session.talks is not None:
-                    client.session.talks.end()
+                if client.session.negentropy is not None:
+                    client.session.negentropy.end()
                 for subscription in list(client.session.subscriptions.values()):
                     self._say(client, client.session.refuse(subscription, reason))
                     self._forget(subscription)
@@ -223,12 +220,12 @@ class Relay:
 
     async def publish(self, event: Event) -> Verdict:
         """Keep and pass on an event of the relay's own; as durable as an OK when it returns."""
-        answer = Answer()
-        self._intake.offer(Offer(event, self._clock()), answer)
+        answer = OwnVerdict()
+        self._intake.offer(IncomingEvent(event, self._clock()), answer)
         return await answer.verdict
 
-    def _take_in(self, client: Client, offer: Offer) -> None:
-        size = len(offer.event.json)
+    def _take_in(self, client: ConnectedClient, incoming: IncomingEvent) -> None:
+        size = len(incoming.event.json)
         client.events += 1
         client.bytes += size
         self._pending_bytes += size
@@ -241,9 +238,9 @@ class Relay:
             client.stopped = True
             self._stopped[client] = None
             client.peer.stop_reading()
-        self._intake.offer(offer, client)
+        self._intake.offer(incoming, client)
 
-    def _settled(self, client: Client, event: Event, verdict: Verdict) -> None:
+    def _settled(self, client: ConnectedClient, event: Event, verdict: Verdict) -> None:
         """This became of `event`, which `client` had offered."""
         self.rules.metrics.settle(event.kind, verdict.accepted, verdict.reason)
         size = len(event.json)
@@ -267,7 +264,7 @@ class Relay:
             client.stopped = False
             client.peer.go_on_reading()
 
-    def _do(self, client: Client, action: Action) -> None:
+    def _do(self, client: ConnectedClient, action: Action) -> None:
         match action:
             case Reply(frame):
                 self._say(client, frame)
@@ -279,12 +276,12 @@ class Relay:
                 self._forget(subscription)
                 if frame:
                     self._say(client, frame)
-            case Tally():
+            case PendingCount():
                 self._tally(client, action)
-            case Compare():
+            case OpenNegentropy():
                 self._comparing.ask(client.session, action)
 
-    def _subscribe(self, client: Client, subscription: Subscription) -> None:
+    def _subscribe(self, client: ConnectedClient, subscription: RelaySubscription) -> None:
         if self._live_values + subscription.values > self.limits.all_live_values:
             reason = "rate-limited: the relay has too many subscriptions open"
             self._say(client, client.session.refuse(subscription, reason))
@@ -298,7 +295,7 @@ class Relay:
         if not (has_room and self._queries.answer_at_once(client.questions)):
             self._queries.ask(client.questions)
 
-    def _tally(self, client: Client, tally: Tally) -> None:
+    def _tally(self, client: ConnectedClient, tally: PendingCount) -> None:
         if self._live_values + tally.values > self.limits.all_live_values:
             reason = "rate-limited: the relay has too many questions open"
             self._say(client, client.session.untallied(tally, reason))
@@ -307,7 +304,7 @@ class Relay:
         client.questions.tallies.append(tally)
         self._queries.ask(client.questions)
 
-    def _forget(self, subscription: Subscription) -> None:
+    def _forget(self, subscription: RelaySubscription) -> None:
         if subscription not in self._index:
             return
         self._index.remove(subscription)
@@ -327,30 +324,32 @@ class Relay:
         while True:
             await asyncio.sleep(EXPIRY)
             told = self._reconciler.expire(self._clock())
-            by_talks = {client.session.talks: client for client in self._clients.values()}
-            for talks, frame in told:
-                self._say(by_talks[talks], frame)
+            by_sessions = {client.session.negentropy: client for client in self._clients.values()}
+            for sessions, frame in told:
+                self._say(by_sessions[sessions], frame)
             self.flush()
 
     # What is sent
 
-    def _say(self, client: Client, frames: bytes) -> None:
+    def _say(self, client: ConnectedClient, frames: bytes) -> None:
         if client.session in self._clients:
             client.say(frames)
             self._dirty[client] = None
 
-    def _deliver(self, questions: Questions, asked: Subscription | Tally, frames: bytes) -> None:
+    def _deliver(
+        self, questions: ClientQueries, asked: RelaySubscription | PendingCount, frames: bytes
+    ) -> None:
         client = self._clients.get(questions.session)
         if client is None:
             return
-        if self.rules.served is not None and frames:
-            verb: Verb = "REQ" if isinstance(asked, Subscription) else "COUNT"
-            asking = client.session.asking(verb, asked.filters, self._clock())
-            self.rules.served(asking, len(frames))
-        if isinstance(asked, Subscription):
+        if self.rules.on_served is not None and frames:
+            verb: Verb = "REQ" if isinstance(asked, RelaySubscription) else "COUNT"
+            query = client.session.asking(verb, asked.filters, self._clock())
+            self.rules.on_served(query, len(frames))
+        if isinstance(asked, RelaySubscription):
             if asked.carried is not None:
                 self._overlapping.append(asked)
-            elif asked.state is State.ENDED:
+            elif asked.state is SubscriptionState.ENDED:
                 self._forget(asked)
         else:
             self._live_values -= asked.values
@@ -359,14 +358,12 @@ class Relay:
             client.page = len(frames) + min(client.page, client.unread)
             self._say(client, frames)
 
-    def hear(self, stored: Stored) -> None:
+    def on_stored(self, stored: Stored) -> None:
         """The next part of the order of commits."""
-        hides, heard = self.rules.hides, self.rules.heard
-        if self._index or heard is not None or hides is not None:
+        is_hidden = self.rules.is_hidden
+        if self._index or is_hidden is not None:
             for seq, event in stored.events:
-                if heard is not None:
-                    heard(event)
-                if hides is None or not hides(event):
+                if is_hidden is None or not is_hidden(event):
                     self._fan_out(seq, event)
         self.news = stored.after
         if self._overlapping:
@@ -397,34 +394,10 @@ class Relay:
         self.flush()
 
     def _catch_up(self) -> None:
-        still: list[Subscription] = []
+        still: list[RelaySubscription] = []
         for subscription in self._overlapping:
             if subscription.seq <= self.news:
                 subscription.session.caught_up(subscription)
             elif subscription.carried is not None:
                 still.append(subscription)
         self._overlapping = still
-
-
-@asynccontextmanager
-async def open_relay(
-    path: Path,
-    config: RelayConfig,
-    *,
-    service_urls: Collection[str] = (),
-    clock: Callable[[], float] = time.time,
-) -> AsyncIterator[Relay]:
-    """The relay over the database `path`, at work until the block ends.
-
-    `service_urls`: the URLs for which it obeys requests to vanish (NIP-62). Raises StoreError.
-    """
-    async with (
-        EventStore.open(path, service_urls=service_urls, clock=clock) as store,
-        Verifier() as verifier,
-    ):
-        rules = plain_rules(config.limits, frozenset(service_urls))
-        relay = Relay(store, verifier.verify_all, rules, clock, config.negentropy)
-        async with store.listen(relay.hear) as relay.news, asyncio.TaskGroup() as group:
-            working = group.create_task(relay.run())
-            yield relay
-            working.cancel()

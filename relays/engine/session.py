@@ -48,22 +48,22 @@ from nostr_client.store.visibility import PRIVATE, Reader, may_see
 from relays.engine.actions import (
     UNSTORED,
     Action,
-    Compare,
     Ingest,
+    OpenNegentropy,
+    PendingCount,
+    RelaySubscription,
     Reply,
-    State,
     Subscribe,
-    Subscription,
-    Tally,
+    SubscriptionState,
     Unsubscribe,
 )
-from relays.engine.auth import Logins
+from relays.engine.auth import Authentication
 from relays.engine.frames import event_frame, event_frames, text_frame
 from relays.engine.gift_wraps import asks_private
-from relays.engine.negentropy import Talks
-from relays.policies.filters import filter_values, judge_filters
+from relays.engine.negentropy import NegentropySessions
+from relays.policies.filters import check_filters, filter_values
 from relays.policies.ruleset import Rules
-from relays.policies.verdict import Asking, Offer, Verb
+from relays.policies.verdict import IncomingEvent, IncomingQuery, Verb
 
 _EVENT: Final = b'["EVENT",'
 _END: Final = b"]"
@@ -86,23 +86,27 @@ class RelaySession:
         "address",
         "held_bytes",
         "live_values",
+        "negentropy",
         "number",
         "subscriptions",
-        "talks",
         "tallies",
         "tally_values",
     )
 
     def __init__(
-        self, rules: Rules, address: str = "", number: int = 0, talks: Talks | None = None
+        self,
+        rules: Rules,
+        address: str = "",
+        number: int = 0,
+        negentropy: NegentropySessions | None = None,
     ) -> None:
-        """`talks`: its comparisons (NIP-77); None: there are none here."""
+        """`negentropy`: its comparisons (NIP-77); None: there are none here."""
         self._rules = rules
-        self.talks = talks
-        self._logins = Logins(rules)
+        self.negentropy = negentropy
+        self._logins = Authentication(rules)
         self.address = address
         self.number = number
-        self.subscriptions: dict[str, Subscription] = {}
+        self.subscriptions: dict[str, RelaySubscription] = {}
         self.live_values = 0
         """What subscriptions and COUNTs cost together, while they are open."""
         self.tallies = 0
@@ -144,11 +148,11 @@ class RelaySession:
         return read(self, message, now)
 
     def _event(self, event: Event, now: float) -> Action:
-        offer = Offer(event, now, self.address, self._logins.keys, self.number)
+        incoming = IncomingEvent(event, now, self.address, self._logins.keys, self.number)
         self._rules.metrics.events_received += 1
-        verdict = self._rules.judge(offer)
+        verdict = self._rules.check(incoming)
         if verdict.accepted:
-            return Ingest(offer)
+            return Ingest(incoming)
         self._rules.metrics.refuse(verdict.reason)
         return Reply(self.refusal(ok_frame(event.id, False, verdict.reason), verdict.reason))
 
@@ -171,19 +175,19 @@ class RelaySession:
                 case "COUNT":
                     answer = Closed(seen.id, reason)
                 case "NEG-OPEN" | "NEG-MSG":
-                    if self.talks is not None:
-                        self.talks.close(seen.id)
+                    if self.negentropy is not None:
+                        self.negentropy.close(seen.id)
                     answer = NegErr(seen.id, reason)
         return Reply(text_frame(answer.encode()))
 
-    def _take_away(self, subscription_id: str) -> Subscription | None:
+    def _take_away(self, subscription_id: str) -> RelaySubscription | None:
         """The subscription of this id, ended: a REQ that is refused has closed it too."""
         replaced = self.subscriptions.pop(subscription_id, None)
         if replaced is not None:
             self._end(replaced)
         return replaced
 
-    def _refuse_req(self, id: str, reason: str, replaced: Subscription | None) -> Action:
+    def _refuse_req(self, id: str, reason: str, replaced: RelaySubscription | None) -> Action:
         self._rules.metrics.refuse_query(reason)
         frame = self.refusal(text_frame(Closed(id, reason).encode()), reason)
         return Reply(frame) if replaced is None else Unsubscribe(replaced, frame)
@@ -191,22 +195,22 @@ class RelaySession:
     def _question_fault(self, verb: Verb, filters: tuple[Filter, ...], now: float) -> str:
         """Why a question is not answered; empty when it is."""
         rules = self._rules
-        reason = judge_filters(filters, rules.limits, searches=rules.searches).reason
+        reason = check_filters(filters, rules.limits, searches=rules.searches).reason
         if not reason and not self.keys and asks_private(filters, rules.open_kinds):
             reason = "auth-required: private messages are for those whom they name"
-        if not reason and rules.judge_question is not None:
-            reason = rules.judge_question(self.asking(verb, filters, now)).reason
+        if not reason and rules.check_query is not None:
+            reason = rules.check_query(self.asking(verb, filters, now)).reason
         return reason
 
-    def asking(self, verb: Verb, filters: tuple[Filter, ...], now: float) -> Asking:
+    def asking(self, verb: Verb, filters: tuple[Filter, ...], now: float) -> IncomingQuery:
         """A question of this client, for policies to look at."""
-        return Asking(verb, filters, now, self.address, self.keys, self.number)
+        return IncomingQuery(verb, filters, now, self.address, self.keys, self.number)
 
     def _req(self, message: Req, now: float) -> Action:
         replaced = self._take_away(message.subscription_id)
         limits = self._rules.limits
         reason = self._question_fault("REQ", message.filters, now)
-        subscription = Subscription(self, message.subscription_id, message.filters)
+        subscription = RelaySubscription(self, message.subscription_id, message.filters)
         if not reason and len(self.subscriptions) >= limits.subscriptions:
             reason = f"rate-limited: {limits.subscriptions} subscriptions may be open"
         if not reason:
@@ -231,7 +235,7 @@ class RelaySession:
         self.tallies += 1
         self.tally_values += values
         self.live_values += values
-        return Tally(message.subscription_id, message.filters, values)
+        return PendingCount(message.subscription_id, message.filters, values)
 
     def _too_many(self, values: int) -> str:
         """Why so many further values in filters are too many; empty if they are not."""
@@ -250,29 +254,29 @@ class RelaySession:
 
     def _neg_open(self, message: NegOpen, now: float) -> Action:
         id = message.subscription_id
-        if self.talks is None or not self.talks.is_on:
+        if self.negentropy is None or not self.negentropy.is_on:
             return _no_comparing(id)
-        self.talks.close(id)
+        self.negentropy.close(id)
         reason = self._question_fault("NEG-OPEN", (message.filter,), now)
         if not reason and message.filter.search is not None:
             reason = "unsupported: what a search finds cannot be compared"
         if reason:
             self._rules.metrics.refuse_query(reason)
             return Reply(self.refusal(text_frame(NegErr(id, reason).encode()), reason))
-        begun = self.talks.begin(id, message.payload, now)
-        return Reply(begun) if isinstance(begun, bytes) else Compare(begun, message.filter)
+        begun = self.negentropy.begin(id, message.payload, now)
+        return Reply(begun) if isinstance(begun, bytes) else OpenNegentropy(begun, message.filter)
 
     def _neg_msg(self, message: NegMsg, now: float) -> Action:
-        if self.talks is None:
+        if self.negentropy is None:
             return _no_comparing(message.subscription_id)
-        return Reply(self.talks.message(message.subscription_id, message.payload, now))
+        return Reply(self.negentropy.message(message.subscription_id, message.payload, now))
 
     def _neg_close(self, message: NegClose, now: float) -> None:
-        if self.talks is not None:
-            self.talks.close(message.subscription_id)
+        if self.negentropy is not None:
+            self.negentropy.close(message.subscription_id)
 
-    def _end(self, subscription: Subscription) -> None:
-        subscription.state = State.ENDED
+    def _end(self, subscription: RelaySubscription) -> None:
+        subscription.state = SubscriptionState.ENDED
         subscription.carried = None
         self.live_values -= subscription.values
         self.held_bytes -= sum(len(event.json) for _, event in subscription.held)
@@ -282,7 +286,7 @@ class RelaySession:
 
     def page(
         self,
-        subscription: Subscription,
+        subscription: RelaySubscription,
         events: Sequence[bytes],
         *,
         complete: bool | None,
@@ -295,13 +299,13 @@ class RelaySession:
         commit that the snapshot saw; `news`: the last commit of which `live` was told. Empty when
         the subscription has ended.
         """
-        if subscription.state is not State.SCANNING:
+        if subscription.state is not SubscriptionState.SCANNING:
             return b""
         self._rules.metrics.events_sent += len(events)
         frames = [event_frames(subscription.head, events)]
         frames.append(text_frame(Eose(subscription.id, _HINTS[complete]).encode()))
         held = subscription.held
-        subscription.state = State.LIVE
+        subscription.state = SubscriptionState.LIVE
         subscription.held = []
         subscription.seq = seq
         if held or news < seq:
@@ -314,51 +318,51 @@ class RelaySession:
                 subscription.carried = None
         return b"".join(frames)
 
-    def live(self, subscription: Subscription, seq: int, event: Event) -> bool:
+    def live(self, subscription: RelaySubscription, seq: int, event: Event) -> bool:
         """Is `event`, stored at commit `seq` or `UNSTORED`, to be sent under `subscription` now?"""
         if event.kind in PRIVATE and not may_see(event, self.reader):
             return False
-        if subscription.state is State.SCANNING:
+        if subscription.state is SubscriptionState.SCANNING:
             subscription.held.append((seq, event))
             self.held_bytes += len(event.json)
             return False
         if seq > subscription.seq or seq == UNSTORED:
-            return subscription.state is State.LIVE
+            return subscription.state is SubscriptionState.LIVE
         carried = subscription.carried
         # Without ids this is old news, of another process's commit: the page saw it.
         return carried is not None and event.id.encode() not in carried
 
-    def caught_up(self, subscription: Subscription) -> None:
+    def caught_up(self, subscription: RelaySubscription) -> None:
         """`live` was told of every commit that the page of `subscription` saw."""
         subscription.carried = None
 
-    def refuse(self, subscription: Subscription, reason: str) -> bytes:
+    def refuse(self, subscription: RelaySubscription, reason: str) -> bytes:
         """The relay ends a subscription: the frame that says why, or nothing if it has ended."""
-        if subscription.state is State.ENDED:
+        if subscription.state is SubscriptionState.ENDED:
             return b""
         del self.subscriptions[subscription.id]
         self._end(subscription)
         return text_frame(Closed(subscription.id, reason).encode())
 
-    def tallied(self, tally: Tally, count: int, hll: bytes = b"") -> bytes:
+    def tallied(self, tally: PendingCount, count: int, hll: bytes = b"") -> bytes:
         """The frame that answers a COUNT; `hll`: 256 registers of NIP-45, or nothing."""
         self._counted(tally)
         return text_frame(CountResult(tally.query_id, count, hll=hll).encode())
 
-    def untallied(self, tally: Tally, reason: str) -> bytes:
+    def untallied(self, tally: PendingCount, reason: str) -> bytes:
         """The frame that refuses a COUNT."""
         self._counted(tally)
         return text_frame(Closed(tally.query_id, reason).encode())
 
-    def _counted(self, tally: Tally) -> None:
+    def _counted(self, tally: PendingCount) -> None:
         self.tallies -= 1
         self.tally_values -= tally.values
         self.live_values -= tally.values
 
-    def end(self) -> list[Subscription]:
+    def end(self) -> list[RelaySubscription]:
         """The connection is over: the subscriptions that ended with it."""
-        if self.talks is not None:
-            self.talks.end()
+        if self.negentropy is not None:
+            self.negentropy.end()
         ended = list(self.subscriptions.values())
         self.subscriptions.clear()
         for subscription in ended:

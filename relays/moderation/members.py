@@ -23,7 +23,14 @@ from relays.moderation import invites
 from relays.moderation.invites import Invite
 from relays.moderation.roster import Member, Role, members_of
 from relays.moderation.state import ModerationState
-from relays.policies.verdict import ACCEPTED, Asking, AsyncPolicy, Offer, Verdict, refused
+from relays.policies.verdict import (
+    ACCEPTED,
+    AsyncPolicy,
+    IncomingEvent,
+    IncomingQuery,
+    Verdict,
+    refused,
+)
 
 LIST: Final = 13534
 ROLE: Final = 33534
@@ -73,7 +80,7 @@ class Members:
             or pubkey == self._state.pubkey
         )
 
-    def check_query(self, asking: Asking) -> Verdict:
+    def check_query(self, asking: IncomingQuery) -> Verdict:
         """A `QuestionPolicy`: who asks for invites and nothing else may not get them?"""
         asks = all(one.kinds == _INVITES for one in asking.filters)
         if not (asks and self._settings.enabled) or self._inviter(asking.keys):
@@ -90,11 +97,11 @@ class Members:
 
     # Requests
 
-    async def join(self, offer: Offer) -> Verdict:
+    async def join(self, offer: IncomingEvent) -> Verdict:
         """Kind 28934: whoever knows an invite's code becomes a member."""
         return await self._told(self._join(offer))
 
-    async def leave(self, offer: Offer) -> Verdict:
+    async def leave(self, offer: IncomingEvent) -> Verdict:
         """Kind 28936: a member goes."""
         return await self._told(self._leave(offer))
 
@@ -106,7 +113,7 @@ class Members:
             _log.exception("a request could not be done")
             return refused("error: the request could not be done, or not wholly")
 
-    async def _join(self, offer: Offer) -> Verdict:
+    async def _join(self, offer: IncomingEvent) -> Verdict:
         event = offer.event
         if reason := self._request_fault(offer):
             return refused(reason)
@@ -128,7 +135,7 @@ class Members:
         )
         return refused(f"restricted: {reason}") if reason else Verdict(True, "info: welcome")
 
-    async def _leave(self, offer: Offer) -> Verdict:
+    async def _leave(self, offer: IncomingEvent) -> Verdict:
         event = offer.event
         if reason := self._request_fault(offer):
             return refused(reason)
@@ -138,14 +145,14 @@ class Members:
             return Verdict(True, "info: you are no longer a member of this relay")
         return Verdict(True, "duplicate: you are not a member of this relay")
 
-    def _request_fault(self, offer: Offer) -> str:
+    def _request_fault(self, offer: IncomingEvent) -> str:
         if not self._settings.enabled:
             return "restricted: this relay has no members"
         if abs(offer.now - offer.event.created_at) > NOW:
             return f"invalid: created_at is more than {NOW} seconds off this relay's clock"
         return ""
 
-    async def invite_for(self, asking: Asking) -> Event | None:
+    async def invite_for(self, asking: IncomingQuery) -> Event | None:
         """The invite (kind 28935) that belongs to the answer to a REQ, made for this asker alone.
 
         To be sent to him before EOSE; never stored, nor sent to others. Raises StoreError.

@@ -11,7 +11,7 @@ import sqlite3
 import msgspec
 
 from relays.config.relay_config import Membership, Moderation, RelayConfig, Web
-from relays.config.sub_relays import ROOT, rooms
+from relays.config.sub_relays import ROOT, sub_relays
 from relays.moderation.state import ModerationState
 
 _NAME = "configuration"
@@ -30,7 +30,7 @@ class SavedConfig(msgspec.Struct, frozen=True):
     @classmethod
     def of(cls, config: RelayConfig) -> SavedConfig:
         """What a configuration says."""
-        databases = tuple(room.database for room in rooms(config))
+        databases = tuple(room.database for room in sub_relays(config))
         return cls(
             members=config.members,
             moderation=config.moderation,

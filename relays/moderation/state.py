@@ -30,7 +30,7 @@ from relays.moderation.database import FILE, Records
 from relays.moderation.relay_key import own_key
 from relays.moderation.roster import Roster, load_roster
 from relays.moderation.schema import Area, counters
-from relays.policies.verdict import ACCEPTED, Offer, Verdict, refused
+from relays.policies.verdict import ACCEPTED, IncomingEvent, Verdict, refused
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
@@ -133,7 +133,7 @@ class ModerationState:
         """What replaces name, description and icon of the configuration."""
         return self._views.info
 
-    def check(self, offer: Offer) -> Verdict:
+    def check(self, offer: IncomingEvent) -> Verdict:
         """First in every chain, and for imports, sync and mirrors too."""
         if self._quiet:
             return ACCEPTED

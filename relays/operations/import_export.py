@@ -29,11 +29,11 @@ from nostr_client.safe_text import safe_line
 from nostr_client.store.events import EventStore
 from relays.config.relay_config import RelayConfig
 from relays.config.sub_relays import ROOT
-from relays.engine.importing import Taker, Tally
+from relays.engine.importing import EventImporter, ImportReport
 from relays.engine.ingest import Verify
 from relays.operations.import_progress import ImportProgress
 from relays.operations.progress_bar import Progress
-from relays.policies.verdict import Source
+from relays.policies.verdict import SourceType
 from relays.process.folder import open_folder
 from relays.process.offline import open_offline
 
@@ -67,7 +67,7 @@ def _nothing(_place: int) -> None:
 class Importer:
     """Carries lines into a store; `tally` says what became of them."""
 
-    def __init__(self, taker: Taker, verify: Verify) -> None:
+    def __init__(self, taker: EventImporter, verify: Verify) -> None:
         self._taker = taker
         self._verify_all = verify
         self.tally = taker.tally
@@ -142,7 +142,7 @@ async def import_files(
     *,
     anew: bool = False,
     room: str | None = None,
-) -> Tally:
+) -> ImportReport:
     """Import `files` (`-`: standard input) into a room of the relay in the folder `data`.
 
     What an interrupted import has stored of a file is passed over, unless `anew`. Says on standard
@@ -151,11 +151,11 @@ async def import_files(
     """
     started = time.monotonic()
     async with open_offline(config, data, room) as here:
-        taker = Taker(
+        taker = EventImporter(
             here.store,
-            here.judge,
-            Source.IMPORT,
-            consult=here.consult,
+            here.check,
+            SourceType.IMPORT,
+            check_async=here.check_async,
             requests=lambda: here.requests,
         )
         importer = Importer(taker, here.verifier.verify_all)

@@ -36,8 +36,8 @@ async def mirror_until_stopped(
         around = MirrorContext(
             here.store,
             here.verifier,
-            here.judge,
-            here.consult,
+            here.check,
+            here.check_async,
             here.urls,
             keeping=here.keeping,
             authenticate=logging_in(here.key),

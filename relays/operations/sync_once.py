@@ -18,9 +18,9 @@ from nostr_client.net.pool import RelayPool
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.urls import normalize_relay_url
 from relays.config.relay_config import RelayConfig
-from relays.engine.importing import Taker, Tally
+from relays.engine.importing import EventImporter, ImportReport
 from relays.operations.progress_bar import Progress
-from relays.policies.verdict import Source
+from relays.policies.verdict import SourceType
 from relays.process.offline import open_offline
 from relays.sync.auth import logging_in
 from relays.sync.crowded_seconds import words_of
@@ -36,7 +36,7 @@ class SyncReport(msgspec.Struct):
     """What a sync did. `missing`: events that the peer said to hold, and did not send."""
 
     steps: Steps
-    tally: Tally
+    tally: ImportReport
     sent: Sent
     missing: int = 0
 
@@ -77,11 +77,11 @@ async def sync_once(
     for filter in filters:
         check(filter)
     async with open_offline(config, data, room) as here:
-        taker = Taker(
+        taker = EventImporter(
             here.store,
-            here.judge,
-            Source.SYNC,
-            consult=here.consult,
+            here.check,
+            SourceType.SYNC,
+            check_async=here.check_async,
             requests=lambda: here.requests,
         )
         async with RelayPool(

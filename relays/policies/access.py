@@ -9,10 +9,10 @@ from nostr_client.protocol.kinds import EPHEMERAL_GIFT_WRAP, GIFT_WRAP
 from relays.config.sections import Who
 from relays.policies.verdict import (
     ACCEPTED,
-    Asking,
-    Offer,
+    IncomingEvent,
+    IncomingQuery,
     Policy,
-    QuestionPolicy,
+    QueryPolicy,
     Verdict,
     refused,
 )
@@ -53,54 +53,54 @@ def writers(
     words = f"only {_GROUP.get(who, who)} may write here"
     free = frozenset(always)
 
-    def judge(offer: Offer) -> Verdict:
-        event = offer.event
+    def check(incoming: IncomingEvent) -> Verdict:
+        event = incoming.event
         if event.kind in free:
             return ACCEPTED
         if authenticated or event.kind in _THROWN_AWAY:
-            for key in offer.keys:
+            for key in incoming.keys:
                 if allowed(key):
                     return ACCEPTED
-            if not offer.keys:
+            if not incoming.keys:
                 return refused(f"auth-required: {words}")
             return refused(f"restricted: {words}")
         if allowed(event.pubkey):
             return ACCEPTED
         return refused(f"restricted: {words}")
 
-    return judge
+    return check
 
 
 def closed(always: Collection[int] = ()) -> Policy:
     """Nobody may write, but for the kinds `always`."""
     free = frozenset(always)
 
-    def judge(offer: Offer) -> Verdict:
-        if offer.event.kind in free:
+    def check(incoming: IncomingEvent) -> Verdict:
+        if incoming.event.kind in free:
             return ACCEPTED
         return refused("blocked: this relay takes no events from its clients")
 
-    return judge
+    return check
 
 
-def readers(who: Who, allowed: Allowed) -> QuestionPolicy:
+def readers(who: Who, allowed: Allowed) -> QueryPolicy:
     """Only those who have authenticated as somebody `allowed` may ask."""
     words = f"only {_GROUP.get(who, who)} may read here"
 
-    def judge(asking: Asking) -> Verdict:
-        for key in asking.keys:
+    def check(query: IncomingQuery) -> Verdict:
+        for key in query.keys:
             if allowed(key):
                 return ACCEPTED
-        if not asking.keys:
+        if not query.keys:
             return refused(f"auth-required: {words}")
         return refused(f"restricted: {words}")
 
-    return judge
+    return check
 
 
-def no_scans(asking: Asking) -> Verdict:
+def no_scans(query: IncomingQuery) -> Verdict:
     """A question must name ids, authors, kinds or tags: to copy a whole relay is no question."""
-    for one in asking.filters:
+    for one in query.filters:
         if one.ids is None and one.authors is None and one.kinds is None and not one.tags:
             return refused("blocked: ask for ids, authors, kinds or tags")
     return ACCEPTED

@@ -18,7 +18,7 @@ from nostr_client.errors import InvalidData
 from nostr_client.protocol.event import Event, Tag
 from nostr_client.safe_text import normalized
 from relays.policies.lookalikes import latin
-from relays.policies.verdict import ACCEPTED, Offer, Policy, Verdict, refused
+from relays.policies.verdict import ACCEPTED, IncomingEvent, Policy, Verdict, refused
 
 MOST_CHARACTERS: Final = 100
 """In one banned word or phrase."""
@@ -197,9 +197,9 @@ def without_words(words: Iterable[str]) -> Policy:
     """
     pattern = pattern_of(sorted({checked_word(word) for word in words}))
 
-    def judge(offer: Offer) -> Verdict:
-        if pattern is not None and found_in(offer.event, pattern):
+    def check(incoming: IncomingEvent) -> Verdict:
+        if pattern is not None and found_in(incoming.event, pattern):
             return refused("blocked: it has words that are not wanted here")
         return ACCEPTED
 
-    return judge
+    return check

@@ -25,21 +25,21 @@ from relays.config.relay_config import RelayConfig
 from relays.config.sections import Duplicates
 from relays.policies import access, events, vanishing
 from relays.policies.banned_words import without_words
-from relays.policies.duplicates import Echoes
+from relays.policies.duplicates import DuplicateTexts
 from relays.policies.lists import lists
 from relays.policies.plugin import Plugin
 from relays.policies.pow import work
-from relays.policies.python_policy import Custom
-from relays.policies.rates import Loopback, Metering
+from relays.policies.python_policy import PythonPolicy
+from relays.policies.rates import Loopback, RateLimiters
 from relays.policies.ruleset import Rules
 from relays.policies.trust import WebOfTrust
-from relays.policies.vanishing import Requests
+from relays.policies.vanishing import VanishRequests
 from relays.policies.verdict import (
     ACCEPTED,
     AsyncPolicy,
-    Offer,
+    IncomingEvent,
     Policy,
-    QuestionPolicy,
+    QueryPolicy,
     Verdict,
     all_of,
 )
@@ -51,19 +51,19 @@ _AGAIN: Final = 60.0
 
 _log = logging.getLogger(__name__)
 
-Heard = Callable[[Event, float], None]
+OnStored = Callable[[Event, float], None]
 
 
 def _nobody(_: str) -> bool:
     return False
 
 
-class _Made(NamedTuple):
+class _Parts(NamedTuple):
     """What is made of a configuration and may fail."""
 
     words: list[Policy]
-    customs: list[Custom]
-    asked: list[Custom]
+    customs: list[PythonPolicy]
+    asked: list[PythonPolicy]
 
 
 class Policies:
@@ -87,14 +87,14 @@ class Policies:
         self._places = frozenset(map(place_of, urls))
         self._searches = searches
         self._clock = clock
-        self.metering = Metering()
+        self.rates = RateLimiters()
         self.vanishing = vanishing.meter()
-        self.echoes = Echoes(Duplicates())
+        self.duplicates = DuplicateTexts(Duplicates())
         self.trust: WebOfTrust | None = None
         """Of the relays that use one."""
-        self._customs: dict[tuple[str, str], Custom] = {}
+        self._customs: dict[tuple[str, str], PythonPolicy] = {}
         self._plugins: dict[tuple[str, str], tuple[Plugin, asyncio.Task[None]]] = {}
-        self._told: tuple[Heard, ...] = ()
+        self._on_stored: tuple[OnStored, ...] = ()
         self._poke = asyncio.Event()
         self._refreshing = asyncio.Lock()
 
@@ -102,7 +102,7 @@ class Policies:
         """Raises the ConfigError that `rules` would raise, and changes nothing."""
         self._made(config)
 
-    def _made(self, config: RelayConfig) -> _Made:
+    def _made(self, config: RelayConfig) -> _Parts:
         try:
             words = [without_words(config.events.words)] if config.events.words else []
         except InvalidData as error:
@@ -111,7 +111,7 @@ class Policies:
         asked = self._loaded(config, config.policies.questions)
         if wrong := [one.name for one in asked if one.is_async]:
             raise ConfigError(f"policies.questions: {wrong[0]} is async, and must not be")
-        return _Made(words, customs, asked)
+        return _Parts(words, customs, asked)
 
     def rules(self, config: RelayConfig) -> Rules:
         """What holds with `config`. Raises ConfigError, and then nothing has changed."""
@@ -127,33 +127,33 @@ class Policies:
             *lists(config.events, always=always),
             *words,
         ]
-        own = [custom.judge for custom in customs if not custom.is_async]
+        own = [custom.check for custom in customs if not custom.is_async]
         offered = [
-            *([self.metering.judge] if self.metering.events else []),
+            *([self.rates.check] if self.rates.events else []),
             *self._writers(config, always),
             *self._work(config),
-            *([self.echoes.judge] if self.echoes.is_on else []),
+            *([self.duplicates.check] if self.duplicates.is_on else []),
         ]
         clients = [events.for_clients(config.limits), *kept, *offered, *own]
         imports = [events.for_imports(config.limits), *kept, *own]
-        consulted: list[AsyncPolicy] = [one.consult for one in customs if one.is_async]
-        consulted += [plugin.judge for plugin, _ in self._plugins.values()]
-        requests = Requests(
+        async_checks: list[AsyncPolicy] = [one.check_async for one in customs if one.is_async]
+        async_checks += [plugin.check_async for plugin, _ in self._plugins.values()]
+        requests = VanishRequests(
             self._places,
             events.for_requests_to_vanish(config.limits),
             self.vanishing,
             clients=clients,
             imports=imports,
-            asked=consulted,
+            asked=async_checks,
         )
         return Rules(
             limits=config.limits,
-            judge=_judge(requests, clients),
-            imports=_judge(requests, imports),
-            consult=_consult(requests, consulted),
-            requests=requests,
-            judge_question=self._questions(config, asked),
-            served=self.metering.served if self.metering.bytes else None,
+            check=_checked(requests, clients),
+            check_import=_checked(requests, imports),
+            check_async=_checked_async(requests, async_checks),
+            vanish_requests=requests,
+            check_query=self._questions(config, asked),
+            on_served=self.rates.on_served if self.rates.bytes else None,
             places=self._places,
             greets=config.access.greet,
             searches=self._searches,
@@ -165,21 +165,21 @@ class Policies:
     # What is remembered
 
     def _set(self, config: RelayConfig) -> None:
-        self.metering.set(config.rates, _loopback(config))
+        self.rates.set(config.rates, _loopback(config))
         vanishing.set_rate(self.vanishing, _loopback(config))
-        self.echoes.settings = config.events.duplicates
+        self.duplicates.settings = config.events.duplicates
         roots = frozenset(config.trust.roots) or config.keepers
         if not _uses_trust(config):
             self.trust = None
         elif self.trust is None or not self.trust.fits(roots, config.trust):
             self.trust = WebOfTrust(roots, config.trust.depth, config.trust.followers)
             self._poke.set()
-        told: list[Heard] = []
-        if self.echoes.is_on:
-            told.append(self.echoes.heard)
-        if self.metering.events.has("key"):
-            told.append(self.metering.stored)
-        self._told = tuple(told)
+        hooks: list[OnStored] = []
+        if self.duplicates.is_on:
+            hooks.append(self.duplicates.on_stored)
+        if self.rates.events.has("key"):
+            hooks.append(self.rates.on_stored)
+        self._on_stored = tuple(hooks)
         self._set_plugins(config)
 
     def _set_plugins(self, config: RelayConfig) -> None:
@@ -193,25 +193,25 @@ class Policies:
                 self._plugins[key] = plugin, self._group.create_task(plugin.run())
             self._plugins[key][0].seconds = own.seconds
 
-    def _loaded(self, config: RelayConfig, names: Sequence[str]) -> list[Custom]:
+    def _loaded(self, config: RelayConfig, names: Sequence[str]) -> list[PythonPolicy]:
         own = config.policies
-        found: list[Custom] = []
+        found: list[PythonPolicy] = []
         for name in names:
             custom = self._customs.get((name, own.folder))
             if custom is None:
-                custom = Custom(name, folder=own.folder)
+                custom = PythonPolicy(name, folder=own.folder)
             found.append(custom)
         return found
 
-    def hear(self, stored: Stored) -> None:
+    def on_stored(self, stored: Stored) -> None:
         """What this relay's store has stored."""
-        if self._told:
+        if self._on_stored:
             now = self._clock()
             for _, event in stored.events:
-                for told in self._told:
-                    told(event, now)
+                for hook in self._on_stored:
+                    hook(event, now)
 
-    def hear_follows(self, stored: Stored) -> None:
+    def on_follows_stored(self, stored: Stored) -> None:
         """What the store with the follow lists has stored."""
         trust = self.trust
         if trust is not None:
@@ -247,16 +247,16 @@ class Policies:
 
     # The chains
 
-    def _questions(self, config: RelayConfig, own: Sequence[Custom]) -> QuestionPolicy | None:
-        policies: list[QuestionPolicy] = []
+    def _questions(self, config: RelayConfig, own: Sequence[PythonPolicy]) -> QueryPolicy | None:
+        policies: list[QueryPolicy] = []
         who = config.readers_are
         if who != "anyone":
             policies.append(access.readers(who, self._allowed(config, who, config.access.readers)))
         if not config.access.scans:
             policies.append(access.no_scans)
-        if self.metering.queries or self.metering.bytes:
-            policies.append(self.metering.judge_question)
-        policies += [custom.judge_question for custom in own]
+        if self.rates.queries or self.rates.bytes:
+            policies.append(self.rates.check_query)
+        policies += [custom.check_query for custom in own]
         return all_of(policies) if policies else None
 
     def _writers(self, config: RelayConfig, always: Collection[int]) -> list[Policy]:
@@ -290,41 +290,41 @@ class Policies:
         named = (*config.keepers, *config.access.writers)
         known = access.in_any(named, self._is_member, trust)
 
-        def exempt(offer: Offer) -> bool:
-            return known(offer.event.pubkey) or any(map(known, offer.keys))
+        def exempt(incoming: IncomingEvent) -> bool:
+            return known(incoming.event.pubkey) or any(map(known, incoming.keys))
 
         return [work(config.events.work, of_kind, exempt)]
 
 
-def _judge(requests: Requests, policies: Sequence[Policy]) -> Policy:
+def _checked(requests: VanishRequests, policies: Sequence[Policy]) -> Policy:
     chain = tuple(policies)
 
-    def judge(offer: Offer) -> Verdict:
-        if offer.event.kind == VANISH and requests.hold(offer.event):
-            return requests.judge(offer)
+    def check(incoming: IncomingEvent) -> Verdict:
+        if incoming.event.kind == VANISH and requests.applies_to(incoming.event):
+            return requests.check(incoming)
         for policy in chain:
-            verdict = policy(offer)
+            verdict = policy(incoming)
             if not verdict.accepted:
                 return verdict
         return ACCEPTED
 
-    return judge
+    return check
 
 
-def _consult(requests: Requests, asked: Sequence[AsyncPolicy]) -> AsyncPolicy | None:
+def _checked_async(requests: VanishRequests, asked: Sequence[AsyncPolicy]) -> AsyncPolicy | None:
     if not asked:
         return None
 
-    async def consult(offer: Offer) -> Verdict:
-        if offer.event.kind == VANISH and requests.hold(offer.event):
-            return ACCEPTED  # they are asked by `Requests.keep`
+    async def check_async(incoming: IncomingEvent) -> Verdict:
+        if incoming.event.kind == VANISH and requests.applies_to(incoming.event):
+            return ACCEPTED  # they are asked by `VanishRequests.check_keeping`
         for policy in asked:
-            verdict = await policy(offer)
+            verdict = await policy(incoming)
             if not verdict.accepted:
                 return verdict
         return ACCEPTED
 
-    return consult
+    return check_async
 
 
 def _loopback(config: RelayConfig) -> Loopback:
@@ -361,7 +361,7 @@ async def open_policies(
         policies = Policies(
             group, source, bans=bans, is_member=is_member, urls=urls, searches=searches, clock=clock
         )
-        async with store.listen(policies.hear), source.listen(policies.hear_follows):
+        async with store.listen(policies.on_stored), source.listen(policies.on_follows_stored):
             upkeep = group.create_task(policies.upkeep())
             try:
                 yield policies

@@ -10,7 +10,7 @@ from typing import Final, TypeVar
 from nostr_client.protocol.event import Event
 from relays.config.sections import Duplicates
 from relays.policies.banned_words import looked_at
-from relays.policies.verdict import ACCEPTED, Offer, Verdict, refused
+from relays.policies.verdict import ACCEPTED, IncomingEvent, Verdict, refused
 
 K = TypeVar("K")
 
@@ -22,10 +22,10 @@ _MARKED: Final = re.compile(r"nostr:[a-z0-9]+|https?://\S+|[\W_]+")
 """What is changed so that copies differ: whom it names, where it leads, blanks and signs."""
 
 
-class Echoes:
+class DuplicateTexts:
     """Which texts came, from which keys. Bounded, and kept when the settings change.
 
-    What was stored counts for all (`heard`); what is on its way to the store counts for its own
+    What was stored counts for all (`on_stored`); what is on its way to the store counts for its own
     connection alone. So whoever makes events up, without the signature, keeps nobody else from
     saying the same.
     """
@@ -40,16 +40,16 @@ class Echoes:
         """Does it refuse anything?"""
         return bool(self.settings.by_one or self.settings.by_many)
 
-    def judge(self, offer: Offer) -> Verdict:
+    def check(self, incoming: IncomingEvent) -> Verdict:
         """The policy."""
-        event = offer.event
+        event = incoming.event
         mark = self._mark(event)
         if mark is None:
             return ACCEPTED
-        held = self._offered.get((offer.connection, mark), {}) | self._stored.get(mark, {})
+        held = self._offered.get((incoming.connection, mark), {}) | self._stored.get(mark, {})
         if event.id in held:
             return ACCEPTED
-        since = offer.now - self.settings.seconds
+        since = incoming.now - self.settings.seconds
         recent = [author for author, at in held.values() if at > since]
         own = recent.count(event.pubkey)
         if 0 < self.settings.by_one <= own:
@@ -57,10 +57,10 @@ class Echoes:
         others = len(set(recent) - {event.pubkey})
         if 0 < self.settings.by_many <= others and not own:
             return refused(f"blocked: {others} others have said the same of late")
-        self._note(self._offered, (offer.connection, mark), event, offer.now)
+        self._note(self._offered, (incoming.connection, mark), event, incoming.now)
         return ACCEPTED
 
-    def heard(self, event: Event, now: float) -> None:
+    def on_stored(self, event: Event, now: float) -> None:
         """`event` was stored at `now`, in seconds."""
         mark = self._mark(event)
         if mark is not None:

@@ -10,7 +10,15 @@ from nostr_client.errors import InvalidEvent
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.kinds import AUTH, GENERIC_REPOST, REPOST
 from relays.config.sections import Limits
-from relays.policies.verdict import ACCEPTED, Offer, Policy, Source, Verdict, all_of, refused
+from relays.policies.verdict import (
+    ACCEPTED,
+    IncomingEvent,
+    Policy,
+    SourceType,
+    Verdict,
+    all_of,
+    refused,
+)
 
 VANISH_BYTES: Final = 16 * 1024
 """Of a request to vanish: some hundred relays, and words enough."""
@@ -24,8 +32,8 @@ def sizes(limits: Limits) -> Policy:
         limits.message_bytes,
     )
 
-    def judge(offer: Offer) -> Verdict:
-        event = offer.event
+    def check(incoming: IncomingEvent) -> Verdict:
+        event = incoming.event
         if len(event.tags) > most_tags:
             return refused(f"invalid: an event may have {most_tags} tags here")
         if len(event.content) > most_content:
@@ -34,50 +42,50 @@ def sizes(limits: Limits) -> Policy:
             return refused(f"invalid: an event may have {most_bytes} bytes here")
         return ACCEPTED
 
-    return judge
+    return check
 
 
 def dates(limits: Limits) -> Policy:
     """Not dated too far ahead, nor too far back where a keeper set that (NIP-11)."""
     ahead, behind = limits.created_at_ahead, limits.created_at_behind
 
-    def judge(offer: Offer) -> Verdict:
-        age = offer.now - offer.event.created_at
+    def check(incoming: IncomingEvent) -> Verdict:
+        age = incoming.now - incoming.event.created_at
         if -age > ahead:
             return refused(f"invalid: created_at is more than {ahead} seconds ahead")
         if behind is not None and age > behind:
             return refused(f"invalid: created_at is more than {behind} seconds ago")
         return ACCEPTED
 
-    return judge
+    return check
 
 
-def not_expired(offer: Offer) -> Verdict:
+def not_expired(incoming: IncomingEvent) -> Verdict:
     """NIP-40."""
-    for tag in offer.event.tags:
+    for tag in incoming.event.tags:
         if tag[0] == "expiration":
-            expiration = offer.event.expiration
-            if expiration is not None and expiration <= offer.now:
+            expiration = incoming.event.expiration
+            if expiration is not None and expiration <= incoming.now:
                 return refused("invalid: this event has expired")
             break
     return ACCEPTED
 
 
-def no_authentication(offer: Offer) -> Verdict:
+def no_authentication(incoming: IncomingEvent) -> Verdict:
     """An answer to a relay's challenge is for that relay alone and never passed on (NIP-42)."""
-    if offer.event.kind == AUTH:
+    if incoming.event.kind == AUTH:
         return refused("invalid: kind 22242 answers a challenge and is never published")
     return ACCEPTED
 
 
-def protected(offer: Offer) -> Verdict:
+def protected(incoming: IncomingEvent) -> Verdict:
     """A protected event comes from its authenticated author only (NIP-70)."""
-    event = offer.event
+    event = incoming.event
     for tag in event.tags:
-        if tag[0] == "-" and event.pubkey not in offer.keys:
-            if offer.source is Source.IMPORT:
+        if tag[0] == "-" and event.pubkey not in incoming.keys:
+            if incoming.source is SourceType.IMPORT:
                 continue  # a keeper's own copies of what an author had published here
-            if offer.source is not Source.CLIENT:
+            if incoming.source is not SourceType.CLIENT:
                 return refused("blocked: a protected event is its author's own to publish")
             return refused("auth-required: a protected event is taken from its author only")
     if event.kind in (REPOST, GENERIC_REPOST):
@@ -110,16 +118,16 @@ def for_imports(limits: Limits) -> Policy:
     most_tags, most_content = limits.event_tags, limits.content_length
     most_bytes = limits.message_bytes
 
-    def judge(offer: Offer) -> Verdict:
+    def check(incoming: IncomingEvent) -> Verdict:
         # One pass over what most events are; what may concern one of the policies goes to it.
-        event = offer.event
+        event = incoming.event
         tags = event.tags
         marked = event.kind in _LOOKED_INTO
         for tag in tags:
             if tag[0] in _MARKS:
                 marked = True
         if marked:
-            verdict = looked_into(offer)
+            verdict = looked_into(incoming)
             if not verdict.accepted:
                 return verdict
         if (
@@ -127,10 +135,10 @@ def for_imports(limits: Limits) -> Policy:
             or len(event.content) > most_content
             or len(event.json) > most_bytes
         ):
-            return sized(offer)
+            return sized(incoming)
         return ACCEPTED
 
-    return judge
+    return check
 
 
 def for_clients(limits: Limits) -> Policy:
@@ -138,15 +146,15 @@ def for_clients(limits: Limits) -> Policy:
     always, dated = for_imports(limits), dates(limits)
     ahead, behind = limits.created_at_ahead, limits.created_at_behind
 
-    def judge(offer: Offer) -> Verdict:
-        age = offer.now - offer.event.created_at
+    def check(incoming: IncomingEvent) -> Verdict:
+        age = incoming.now - incoming.event.created_at
         if age < -ahead or behind is not None:
-            verdict = dated(offer)
+            verdict = dated(incoming)
             if not verdict.accepted:
                 return verdict
-        return always(offer)
+        return always(incoming)
 
-    return judge
+    return check
 
 
 def for_requests_to_vanish(limits: Limits) -> Policy:

@@ -20,7 +20,7 @@ def filter_values(filters: Iterable[Filter]) -> int:
     return total
 
 
-def judge_filters(filters: Sequence[Filter], limits: Limits, *, searches: bool = False) -> Verdict:
+def check_filters(filters: Sequence[Filter], limits: Limits, *, searches: bool = False) -> Verdict:
     """May a REQ or a COUNT ask this? A `limit` too large is no reason to refuse: it is clamped."""
     if len(filters) > limits.filters:
         return refused(f"invalid: {limits.filters} filters may be asked at once")

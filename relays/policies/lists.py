@@ -4,69 +4,69 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
-from relays.config.sections import Events, KindRule
-from relays.policies.verdict import ACCEPTED, Offer, Policy, Verdict, refused
+from relays.config.sections import EventRules, KindRule
+from relays.policies.verdict import ACCEPTED, IncomingEvent, Policy, Verdict, refused
 
 
 def only_kinds(kinds: Collection[int]) -> Policy:
     """Nothing but these."""
     allowed = frozenset(kinds)
 
-    def judge(offer: Offer) -> Verdict:
-        if offer.event.kind in allowed:
+    def check(incoming: IncomingEvent) -> Verdict:
+        if incoming.event.kind in allowed:
             return ACCEPTED
-        return refused(f"blocked: events of kind {offer.event.kind} are not kept here")
+        return refused(f"blocked: events of kind {incoming.event.kind} are not kept here")
 
-    return judge
+    return check
 
 
 def not_kinds(kinds: Collection[int]) -> Policy:
     """None of these."""
     refusals = frozenset(kinds)
 
-    def judge(offer: Offer) -> Verdict:
-        if offer.event.kind not in refusals:
+    def check(incoming: IncomingEvent) -> Verdict:
+        if incoming.event.kind not in refusals:
             return ACCEPTED
-        return refused(f"blocked: events of kind {offer.event.kind} are not kept here")
+        return refused(f"blocked: events of kind {incoming.event.kind} are not kept here")
 
-    return judge
+    return check
 
 
 def only_authors(authors: Collection[str]) -> Policy:
     """Nothing but what these public keys (hex) wrote."""
     allowed = frozenset(authors)
 
-    def judge(offer: Offer) -> Verdict:
-        if offer.event.pubkey in allowed:
+    def check(incoming: IncomingEvent) -> Verdict:
+        if incoming.event.pubkey in allowed:
             return ACCEPTED
         return refused("blocked: this relay keeps the events of certain authors only")
 
-    return judge
+    return check
 
 
 def not_authors(authors: Collection[str]) -> Policy:
     """Nothing of what these public keys (hex) wrote."""
     refusals = frozenset(authors)
 
-    def judge(offer: Offer) -> Verdict:
-        if offer.event.pubkey not in refusals:
+    def check(incoming: IncomingEvent) -> Verdict:
+        if incoming.event.pubkey not in refusals:
             return ACCEPTED
         return refused("blocked: this relay does not keep this author's events")
 
-    return judge
+    return check
 
 
 def naming(people: Collection[str]) -> Policy:
     """Only what names one of `people` in a `p` tag, and what they wrote themselves."""
     wanted = frozenset(people)
 
-    def judge(offer: Offer) -> Verdict:
-        event = offer.event
+    def check(incoming: IncomingEvent) -> Verdict:
+        event = incoming.event
         if event.pubkey in wanted or any(pubkey in wanted for pubkey in event.values("p")):
             return ACCEPTED
         return refused("blocked: only what names this relay's keeper (a p tag) is kept here")
 
-    return judge
+    return check
 
 
 def by_kind(rules: Iterable[KindRule]) -> Policy:
@@ -76,14 +76,14 @@ def by_kind(rules: Iterable[KindRule]) -> Policy:
         for kind in rule.kinds:
             of_kind.setdefault(kind, []).extend(_checks(rule, kind))
 
-    def judge(offer: Offer) -> Verdict:
-        for policy in of_kind.get(offer.event.kind, ()):
-            verdict = policy(offer)
+    def check(incoming: IncomingEvent) -> Verdict:
+        for policy in of_kind.get(incoming.event.kind, ()):
+            verdict = policy(incoming)
             if not verdict.accepted:
                 return verdict
         return ACCEPTED
 
-    return judge
+    return check
 
 
 def _checks(rule: KindRule, kind: int) -> list[Policy]:
@@ -100,19 +100,19 @@ def _checks(rule: KindRule, kind: int) -> list[Policy]:
 def _of_authors(authors: Collection[str], kind: int, *, wanted: bool) -> Policy:
     listed = frozenset(authors)
 
-    def judge(offer: Offer) -> Verdict:
-        if (offer.event.pubkey in listed) is wanted:
+    def check(incoming: IncomingEvent) -> Verdict:
+        if (incoming.event.pubkey in listed) is wanted:
             return ACCEPTED
         return refused(f"blocked: this author's events of kind {kind} are not kept here")
 
-    return judge
+    return check
 
 
 def _of_size(rule: KindRule, kind: int) -> Policy:
     most_content, most_tags, most_people = rule.content_length, rule.tags, rule.people
 
-    def judge(offer: Offer) -> Verdict:
-        event = offer.event
+    def check(incoming: IncomingEvent) -> Verdict:
+        event = incoming.event
         if most_content is not None and len(event.content) > most_content:
             return refused(
                 f"invalid: the content of kind {kind} may have {most_content} characters here"
@@ -123,10 +123,10 @@ def _of_size(rule: KindRule, kind: int) -> Policy:
             return refused(f"invalid: an event of kind {kind} may name {most_people} here (p tags)")
         return ACCEPTED
 
-    return judge
+    return check
 
 
-def lists(events: Events, always: Collection[int] = ()) -> list[Policy]:
+def lists(events: EventRules, always: Collection[int] = ()) -> list[Policy]:
     """The policies that a keeper's lists ask for; no list of kinds keeps `always` out."""
     policies: list[Policy] = []
     if events.kinds:

@@ -27,7 +27,7 @@ import msgspec
 
 from nostr_client.paths import environment_for_children
 from nostr_client.safe_text import safe_line
-from relays.policies.verdict import ACCEPTED, Offer, Source, Verdict, refused
+from relays.policies.verdict import ACCEPTED, IncomingEvent, SourceType, Verdict, refused
 
 UNDER_WAY: Final = 4096
 """Events that a plugin is asked about and has not answered; their bytes are bounded by what the
@@ -58,16 +58,16 @@ _UNREADABLE: Final = refused("error: this relay's policy gave no answer that cou
 _UNWANTED: Final = "blocked: this relay's policy does not take this event"
 
 
-class _Answer(msgspec.Struct):
+class _PluginAnswer(msgspec.Struct):
     id: str
     action: str
     msg: str | None = None
 
 
-_decode = msgspec.json.Decoder(_Answer).decode
+_decode = msgspec.json.Decoder(_PluginAnswer).decode
 
 
-class _Asked:
+class _Question:
     """An event that the plugin was asked about."""
 
     __slots__ = ("answer", "number", "overtaken")
@@ -80,7 +80,7 @@ class _Asked:
 
 
 class Plugin:
-    """One command. `run` keeps it running; `judge` asks it."""
+    """One command. `run` keeps it running; `check_async` asks it."""
 
     def __init__(self, command: str, *, folder: str = "", seconds: float = 10.0) -> None:
         self.command = command
@@ -88,8 +88,8 @@ class Plugin:
         self.seconds = seconds
         self._file = file_of(command, folder)
         self._process: asyncio.subprocess.Process | None = None
-        self._asked: dict[str, deque[_Asked]] = {}
-        self._ahead: deque[_Asked] = deque()
+        self._asked: dict[str, deque[_Question]] = {}
+        self._ahead: deque[_Question] = deque()
         """What was asked after all that is answered, in order: it may not have read these."""
         self._number = 0
         self._passed_over = 0
@@ -107,17 +107,17 @@ class Plugin:
 
     # Asking
 
-    async def judge(self, offer: Offer) -> Verdict:
+    async def check_async(self, incoming: IncomingEvent) -> Verdict:
         """The policy."""
         try:
             async with asyncio.timeout(PATIENCE), self._room:
                 if not await self._is_running():
                     return _NOT_RUNNING
-                asked = self._ask(offer)
+                asked = self._ask(incoming)
                 try:
                     return await asked.answer
                 finally:
-                    self._forget(offer.event.id, asked)
+                    self._forget(incoming.event.id, asked)
         except TimeoutError:
             return _TOO_LATE
 
@@ -129,17 +129,17 @@ class Plugin:
                     await self._running.wait()
         return self._running.is_set()
 
-    def _ask(self, offer: Offer) -> _Asked:
+    def _ask(self, incoming: IncomingEvent) -> _Question:
         loop = asyncio.get_running_loop()
         if not self._ahead:
             self._heard = loop.time()
         self._number += 1
-        asked = _Asked(self._number)
+        asked = _Question(self._number)
         self._ahead.append(asked)
-        self._asked.setdefault(offer.event.id, deque()).append(asked)
+        self._asked.setdefault(incoming.event.id, deque()).append(asked)
         if not self._lines:
             loop.call_soon(self._send)  # what comes in one burst goes in one piece
-        self._lines.append(request(offer))
+        self._lines.append(request(incoming))
         return asked
 
     def _send(self) -> None:
@@ -148,7 +148,7 @@ class Plugin:
         if process is not None and process.stdin is not None and not process.stdin.is_closing():
             process.stdin.write(b"".join(lines))
 
-    def _forget(self, event_id: str, asked: _Asked) -> None:
+    def _forget(self, event_id: str, asked: _Question) -> None:
         waiting = self._asked.get(event_id)
         if waiting is not None and asked in waiting:
             waiting.remove(asked)
@@ -183,7 +183,7 @@ class Plugin:
             self._ahead.popleft().overtaken = now
         _settle(asked, self._meant(answer))
 
-    def _meant(self, answer: _Answer) -> Verdict:
+    def _meant(self, answer: _PluginAnswer) -> Verdict:
         if answer.action == "accept":
             return ACCEPTED
         if answer.action not in ("reject", "shadowReject"):
@@ -279,7 +279,7 @@ class Plugin:
         self._give_up(unanswered[0])
         return False
 
-    def _give_up(self, asked: _Asked) -> None:
+    def _give_up(self, asked: _Question) -> None:
         self._complain("no answer to one event, which is refused")
         _settle(asked, _TOO_LATE)
 
@@ -313,28 +313,32 @@ class Plugin:
             _log.warning("plugin %s: %s", safe_line(self.command, 80), words)
 
 
-def _settle(asked: _Asked, verdict: Verdict) -> None:
+def _settle(asked: _Question, verdict: Verdict) -> None:
     if not asked.answer.done():
         asked.answer.set_result(verdict)
 
 
-_SOURCES: Final = {Source.IMPORT: "Import", Source.SYNC: "Sync", Source.MIRROR: "Stream"}
+_SOURCES: Final = {
+    SourceType.IMPORT: "Import",
+    SourceType.SYNC: "Sync",
+    SourceType.MIRROR: "Stream",
+}
 _CHANGED: Final = "its file has changed, it is started anew"
 
 
-def request(offer: Offer) -> bytes:
+def request(incoming: IncomingEvent) -> bytes:
     """The line that asks about an offer."""
-    source = _SOURCES.get(offer.source) or ("IP6" if ":" in offer.address else "IP4")
+    source = _SOURCES.get(incoming.source) or ("IP6" if ":" in incoming.address else "IP4")
     fields: dict[str, Any] = {
         "type": "new",
-        "event": msgspec.Raw(offer.event.json),
-        "receivedAt": int(offer.now),
+        "event": msgspec.Raw(incoming.event.json),
+        "receivedAt": int(incoming.now),
         "sourceType": source,
-        "sourceInfo": offer.address,
+        "sourceInfo": incoming.address,
     }
-    if offer.keys:
-        author = offer.event.pubkey
-        fields["authed"] = author if author in offer.keys else min(offer.keys)
+    if incoming.keys:
+        author = incoming.event.pubkey
+        fields["authed"] = author if author in incoming.keys else min(incoming.keys)
     return _encode(fields) + b"\n"
 
 

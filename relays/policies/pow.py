@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from nostr_client.nips.nip13 import commitment, difficulty
-from relays.policies.verdict import ACCEPTED, Offer, Policy, Verdict, refused
+from relays.policies.verdict import ACCEPTED, IncomingEvent, Policy, Verdict, refused
 
-Exempt = Callable[[Offer], bool]
+Exempt = Callable[[IncomingEvent], bool]
 
 
 def work(
@@ -19,10 +19,10 @@ def work(
     """
     special = dict(of_kind or {})
 
-    def judge(offer: Offer) -> Verdict:
-        event = offer.event
+    def check(incoming: IncomingEvent) -> Verdict:
+        event = incoming.event
         wanted = max(bits, special.get(event.kind, 0))
-        if not wanted or (exempt is not None and exempt(offer)):
+        if not wanted or (exempt is not None and exempt(incoming)):
             return ACCEPTED
         shown = difficulty(event.id)
         aim = commitment(event)
@@ -34,4 +34,4 @@ def work(
             return refused(f"pow: {wanted} bits of work are wanted, and {aim} were aimed at")
         return refused(f"pow: {wanted} bits of work are wanted, and the id shows {shown}")
 
-    return judge
+    return check

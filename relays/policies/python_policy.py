@@ -1,4 +1,4 @@
-"""A keeper's own policies in Python: functions from an Offer (or an Asking) to a Verdict.
+"""A keeper's own policies in Python: functions from an incoming event (or query) to a Verdict.
 
 Named as `file.py:function` or `package.module:function`. The file is looked at now and then, and
 loaded again when it has changed; one that cannot be loaded then leaves the function of before in
@@ -20,7 +20,7 @@ from typing import Any, Final
 
 from nostr_client.errors import ConfigError
 from nostr_client.safe_text import safe_line
-from relays.policies.verdict import Asking, Offer, Verdict, refused
+from relays.policies.verdict import IncomingEvent, IncomingQuery, Verdict, refused
 
 _LOOK: Final = 1.0
 """Seconds between two looks at a file."""
@@ -30,7 +30,7 @@ _TOO_LATE: Final = refused("error: a policy of this relay did not answer in time
 _log = logging.getLogger(__name__)
 
 
-class Custom:
+class PythonPolicy:
     """One function. Raises ConfigError when it cannot be loaded."""
 
     def __init__(self, name: str, *, folder: str = "", seconds: float = 10.0) -> None:
@@ -47,27 +47,27 @@ class Custom:
         self._call = self._load()
         self.is_async = _is_async(self._call)
 
-    def judge(self, offer: Offer) -> Verdict:
+    def check(self, incoming: IncomingEvent) -> Verdict:
         """The policy, if it is not async."""
-        return self._ask(offer)
+        return self._ask(incoming)
 
-    def judge_question(self, asking: Asking) -> Verdict:
+    def check_query(self, query: IncomingQuery) -> Verdict:
         """The policy for questions."""
-        return self._ask(asking)
+        return self._ask(query)
 
-    async def consult(self, offer: Offer) -> Verdict:
+    async def check_async(self, incoming: IncomingEvent) -> Verdict:
         """The policy, if it is async."""
         self._look()
         try:
             async with asyncio.timeout(self.seconds):
-                return self._checked(await self._call(offer))
+                return self._checked(await self._call(incoming))
         except TimeoutError:
             _log.warning("policy %s did not answer within %g s", self.name, self.seconds)
             return _TOO_LATE
         except Exception as error:  # noqa: BLE001 - it is a keeper's, and may raise anything
             return self._failed(error)
 
-    def _ask(self, what: Offer | Asking) -> Verdict:
+    def _ask(self, what: IncomingEvent | IncomingQuery) -> Verdict:
         self._look()
         try:
             return self._checked(self._call(what))

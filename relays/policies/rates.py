@@ -20,7 +20,7 @@ from nostr_client.protocol.filters import Filter
 from relays.config.sections import Rated, Rates
 from relays.config.values import Rate
 from relays.networks import network_of
-from relays.policies.verdict import ACCEPTED, Asking, Offer, Verdict, refused
+from relays.policies.verdict import ACCEPTED, IncomingEvent, IncomingQuery, Verdict, refused
 
 MOST_BUCKETS: Final = 100_000
 """In one table; past it the one that was not used for longest is forgotten."""
@@ -80,7 +80,7 @@ Share = tuple[Buckets, str, Hashable]
 """A bucket: its table, the words for whose it is, and its key."""
 
 
-class Meter:
+class RateLimiter:
     """One thing that is rated: how much one address, key or connection may do of it."""
 
     def __init__(self, what: str) -> None:
@@ -139,13 +139,13 @@ class Meter:
         return ACCEPTED
 
 
-class Metering:
+class RateLimiters:
     """All rates of a relay: policies, and what they are told. Kept when the settings change."""
 
     def __init__(self) -> None:
-        self.events = Meter("events")
-        self.queries = Meter("queries")
-        self.bytes = Meter("bytes")
+        self.events = RateLimiter("events")
+        self.queries = RateLimiter("queries")
+        self.bytes = RateLimiter("bytes")
 
     def set(self, rates: Rates, loopback: Loopback = "exempt") -> None:
         """From now on these rates hold."""
@@ -153,44 +153,44 @@ class Metering:
         self.queries.set(rates.queries, loopback)
         self.bytes.set(rates.bytes, loopback)
 
-    def judge(self, offer: Offer) -> Verdict:
+    def check(self, incoming: IncomingEvent) -> Verdict:
         """The policy for events: address and connection pay now, the author once it is stored.
 
         Until then what a connection has offered in an author's name counts for that connection.
         """
-        author = offer.event.pubkey
-        now_paid: tuple[Hashable, ...] = ((offer.connection, author),)
-        shares = self.events.shares(offer.address, now_paid, offer.connection)
+        author = incoming.event.pubkey
+        now_paid: tuple[Hashable, ...] = ((incoming.connection, author),)
+        shares = self.events.shares(incoming.address, now_paid, incoming.connection)
         later_paid = self.events.share_of_key(author)
-        verdict = self.events.verdict((*shares, *later_paid), 1, offer.now)
+        verdict = self.events.verdict((*shares, *later_paid), 1, incoming.now)
         if verdict.accepted:
             for table, _, key in shares:
-                table.take(key, 1, offer.now)
+                table.take(key, 1, incoming.now)
         return verdict
 
-    def stored(self, event: Event, now: float) -> None:
+    def on_stored(self, event: Event, now: float) -> None:
         """An event was stored: its author pays."""
         for table, _, key in self.events.share_of_key(event.pubkey):
             table.take(key, 1, now)
 
-    def judge_question(self, asking: Asking) -> Verdict:
+    def check_query(self, query: IncomingQuery) -> Verdict:
         """The policy for questions: each pays for itself, and the answers before must be paid."""
-        paid = self.bytes.shares(asking.address, asking.keys, asking.connection)
-        verdict = self.bytes.verdict(paid, 1, asking.now)
+        paid = self.bytes.shares(query.address, query.keys, query.connection)
+        verdict = self.bytes.verdict(paid, 1, query.now)
         if not verdict.accepted:
             return verdict
-        cost = sum(cost_of(one) for one in asking.filters)
-        shares = self.queries.shares(asking.address, asking.keys, asking.connection)
-        verdict = self.queries.verdict(shares, cost, asking.now)
+        cost = sum(cost_of(one) for one in query.filters)
+        shares = self.queries.shares(query.address, query.keys, query.connection)
+        verdict = self.queries.verdict(shares, cost, query.now)
         if verdict.accepted:
             for table, _, key in shares:
-                table.take(key, cost, asking.now)
+                table.take(key, cost, query.now)
         return verdict
 
-    def served(self, asking: Asking, size: int) -> None:
+    def on_served(self, query: IncomingQuery, size: int) -> None:
         """`size` bytes answered a question."""
-        for table, _, key in self.bytes.shares(asking.address, asking.keys, asking.connection):
-            table.take(key, size, asking.now)
+        for table, _, key in self.bytes.shares(query.address, query.keys, query.connection):
+            table.take(key, size, query.now)
 
 
 def cost_of(one: Filter) -> int:

@@ -29,10 +29,10 @@ from nostr_client.store.events import Stored
 from nostr_client.store.sqlite.backup import Size
 from nostr_client.store.sqlite.maintenance import Evicted
 from nostr_client.store.sqlite.quotas import OVERHEAD
-from relays.config.relay_config import Retention, RetentionRule
+from relays.config.relay_config import RetentionRule, RetentionRules
 from relays.metrics import Metrics
 from relays.policies.ruleset import Rules
-from relays.policies.verdict import ACCEPTED, Offer, Policy, Verdict, refused
+from relays.policies.verdict import ACCEPTED, IncomingEvent, Policy, Verdict, refused
 
 EVERY: Final = 30.0
 """Seconds between two looks at the size ..."""
@@ -83,20 +83,20 @@ People = tuple[Collection[str], Collection[str]]
 """Public keys: of those who run the relay, and of its members."""
 
 
-class _Note(msgspec.Struct, frozen=True):
+class _Floor(msgspec.Struct, frozen=True):
     """What is written down: what is older than `floor` (created_at) went for want of room."""
 
     floor: int = 0
 
 
-class Keeping:
-    """Of one room. `note` is the file in which the floor stands; `judge` is a policy for all roads.
+class RetentionPolicy:
+    """Of one room. `note` is the file in which the floor stands; `check` is a policy for all roads.
 
-    `become` takes other settings over.
+    `reconfigure` takes other settings over.
     """
 
     def __init__(
-        self, settings: Retention, note: Path, people: Callable[[], People] = lambda: ((), ())
+        self, settings: RetentionRules, note: Path, people: Callable[[], People] = lambda: ((), ())
     ) -> None:
         self._note = note
         self._people = people
@@ -104,9 +104,9 @@ class Keeping:
         self._standing = 0
         """What stands that is never taken out, in bytes: at most, and what came since."""
         self._weighed_at = -AGES
-        self.become(settings)
+        self.reconfigure(settings)
 
-    def become(self, settings: Retention) -> None:
+    def reconfigure(self, settings: RetentionRules) -> None:
         """Go by these settings from now on."""
         self.settings = settings
         self._spared = frozenset(settings.spared)
@@ -125,9 +125,9 @@ class Keeping:
         settings = self.settings
         return bool(settings.rules) or self._floor > 0 or settings.gigabytes is not None
 
-    def judge(self, offer: Offer) -> Verdict:
+    def check(self, incoming: IncomingEvent) -> Verdict:
         """Refuses what would be taken out again, and what never would, where there is no room."""
-        event = offer.event
+        event = incoming.event
         if not self.is_on or event.pubkey in self._spared:
             return ACCEPTED
         if not evictable(event):
@@ -135,7 +135,7 @@ class Keeping:
                 return ACCEPTED
             return _NO_ROOM
         for rule in self.settings.rules:
-            if event.created_at < offer.now - rule.days * _DAY and fits(rule, event):
+            if event.created_at < incoming.now - rule.days * _DAY and fits(rule, event):
                 return refused(f"invalid: such events are kept for {rule.days:g} days here")
         if event.created_at < self.floor and not self._is_ours(event.pubkey):
             return refused("invalid: it is older than what there is room for here")
@@ -152,7 +152,7 @@ class Keeping:
     def _most_standing(self) -> float:
         return self._most * self.settings.standing if self._most else math.inf
 
-    def hear(self, stored: Stored) -> None:
+    def on_stored(self, stored: Stored) -> None:
         """What the store has stored."""
         if self.settings.gigabytes is not None:
             for _, event in stored.events:
@@ -247,7 +247,7 @@ class Keeping:
 
     def _write(self, floor: int) -> None:
         self._floor = floor
-        write_private(self._note, msgspec.json.encode(_Note(floor)))
+        write_private(self._note, msgspec.json.encode(_Floor(floor)))
 
     async def run(
         self, store: Weighed, metrics: Metrics, clock: Callable[[], float] = time.time
@@ -267,27 +267,31 @@ class Keeping:
             await asyncio.sleep(EVERY)
 
 
-def with_retention(rules: Rules, keeping: Keeping) -> Rules:
+def with_retention(rules: Rules, keeping: RetentionPolicy) -> Rules:
     """`rules`, and on all roads the refusal of what would be taken out again."""
 
-    requests = rules.requests
+    requests = rules.vanish_requests
 
-    def before(judge: Policy) -> Policy:
-        def both(offer: Offer) -> Verdict:
-            verdict = judge(offer)
+    def before(check: Policy) -> Policy:
+        def both(incoming: IncomingEvent) -> Verdict:
+            verdict = check(incoming)
             if not keeping.is_on or not verdict.accepted:
                 return verdict
-            if offer.event.kind == VANISH and requests is not None and requests.hold(offer.event):
+            if (
+                incoming.event.kind == VANISH
+                and requests is not None
+                and requests.applies_to(incoming.event)
+            ):
                 return verdict  # it is obeyed in any case
-            return keeping.judge(offer)
+            return keeping.check(incoming)
 
         return both
 
     return msgspec.structs.replace(
         rules,
-        judge=before(rules.judge),
-        imports=before(rules.imports),
-        requests=None if requests is None else requests.also(keeping.judge),
+        check=before(rules.check),
+        check_import=before(rules.check_import),
+        vanish_requests=None if requests is None else requests.with_policy(keeping.check),
     )
 
 
@@ -316,6 +320,6 @@ def fits(rule: RetentionRule, event: Event) -> bool:
 
 def _read(note: Path) -> int:
     try:
-        return msgspec.json.decode(note.read_bytes(), type=_Note).floor
+        return msgspec.json.decode(note.read_bytes(), type=_Floor).floor
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
         return 0  # none yet; and a damaged one only means that some events come twice

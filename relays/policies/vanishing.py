@@ -14,13 +14,13 @@ from nostr_client.protocol.kinds import VANISH
 from nostr_client.store.rules import vanish_reaches
 from relays.config.sections import Rated
 from relays.config.values import Rate
-from relays.policies.rates import Loopback, Meter
+from relays.policies.rates import Loopback, RateLimiter
 from relays.policies.verdict import (
     ACCEPTED,
     AsyncPolicy,
-    Offer,
+    IncomingEvent,
     Policy,
-    Source,
+    SourceType,
     Verdict,
     refused,
 )
@@ -33,17 +33,17 @@ OBEYED: Final = "the request is obeyed, and not kept itself"
 _TOO_LARGE: Final = refused(f"invalid: a request to vanish is kept up to {KEPT_BYTES} bytes")
 
 
-def meter() -> Meter:
+def meter() -> RateLimiter:
     """Counts the requests of each address."""
-    return Meter("requests to vanish")
+    return RateLimiter("requests to vanish")
 
 
-def set_rate(requests: Meter, loopback: Loopback) -> None:
+def set_rate(requests: RateLimiter, loopback: Loopback) -> None:
     """Programs of this machine are not exempt here: whoever vanishes does so once."""
     requests.set(Rated(address=RATE), "shared" if loopback == "exempt" else loopback)
 
 
-class Requests:
+class VanishRequests:
     """The requests to vanish that reach the relay at `places` (`place_of` its service URLs).
 
     `form` is what every one must have. It is kept if `clients`, or `imports` for what the keeper
@@ -54,7 +54,7 @@ class Requests:
         self,
         places: Collection[str],
         form: Policy,
-        rate: Meter,
+        rate: RateLimiter,
         *,
         clients: Sequence[Policy] = (),
         imports: Sequence[Policy] = (),
@@ -67,39 +67,39 @@ class Requests:
         self._imports = tuple(imports)
         self._asked = tuple(asked)
 
-    def hold(self, event: Event) -> bool:
+    def applies_to(self, event: Event) -> bool:
         """Is it a request that this relay has to obey?"""
         return event.kind == VANISH and vanish_reaches(event, self._places)
 
-    def judge(self, offer: Offer) -> Verdict:
+    def check(self, incoming: IncomingEvent) -> Verdict:
         """May it be obeyed, once its signature is right?"""
-        verdict = self._form(offer)
-        if not verdict.accepted or offer.source is not Source.CLIENT:
+        verdict = self._form(incoming)
+        if not verdict.accepted or incoming.source is not SourceType.CLIENT:
             return verdict
-        shares = self._rate.shares(offer.address, (), offer.connection)
-        verdict = self._rate.verdict(shares, 1, offer.now)
+        shares = self._rate.shares(incoming.address, (), incoming.connection)
+        verdict = self._rate.verdict(shares, 1, incoming.now)
         if verdict.accepted:
             for table, _, key in shares:
-                table.take(key, 1, offer.now)
+                table.take(key, 1, incoming.now)
         return verdict
 
-    async def keep(self, offer: Offer) -> Verdict:
+    async def check_keeping(self, incoming: IncomingEvent) -> Verdict:
         """Is it kept as well? `AsyncPolicy`."""
-        if len(offer.event.json) > KEPT_BYTES:
+        if len(incoming.event.json) > KEPT_BYTES:
             return _TOO_LARGE
-        for policy in self._clients if offer.source is Source.CLIENT else self._imports:
-            verdict = policy(offer)
+        for policy in self._clients if incoming.source is SourceType.CLIENT else self._imports:
+            verdict = policy(incoming)
             if not verdict.accepted:
                 return verdict
         for ask in self._asked:
-            verdict = await ask(offer)
+            verdict = await ask(incoming)
             if not verdict.accepted:
                 return verdict
         return ACCEPTED
 
-    def also(self, policy: Policy) -> Requests:
+    def with_policy(self, policy: Policy) -> VanishRequests:
         """The same, kept only if `policy` lets them pass too."""
-        return Requests(
+        return VanishRequests(
             self._places,
             self._form,
             self._rate,

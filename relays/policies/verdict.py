@@ -1,8 +1,8 @@
 """What a policy is asked and what it answers.
 
-A policy is called with an `Offer` and returns a `Verdict`; the first refusal counts. A reason is
-NIP-01's prefix, a colon and words for people. One that begins with `auth-required:` makes the relay
-send its challenge (NIP-42).
+A policy is called with an `IncomingEvent` and returns a `Verdict`; the first refusal counts. A
+reason is NIP-01's prefix, a colon and words for people. One that begins with `auth-required:` makes
+the relay send its challenge (NIP-42).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Verdict(msgspec.Struct, frozen=True):
     reason: str = ""
 
 
-class Source(StrEnum):
+class SourceType(StrEnum):
     """The road on which an event came."""
 
     CLIENT = "client"
@@ -35,7 +35,7 @@ class Source(StrEnum):
     MIRROR = "mirror"
 
 
-class Offer(msgspec.Struct, frozen=True):
+class IncomingEvent(msgspec.Struct, frozen=True):
     """An event that somebody wants kept, before its signature is checked.
 
     `now` is in seconds; `address` is the client's, empty for an import; `keys` are the public keys
@@ -47,11 +47,11 @@ class Offer(msgspec.Struct, frozen=True):
     address: str = ""
     keys: frozenset[str] = frozenset()
     connection: int = 0
-    source: Source = Source.CLIENT
+    source: SourceType = SourceType.CLIENT
 
 
-class Asking(msgspec.Struct, frozen=True):
-    """A question about stored and coming events; the fields are an offer's."""
+class IncomingQuery(msgspec.Struct, frozen=True):
+    """What a client asks about stored and coming events; fields as in `IncomingEvent`."""
 
     verb: Verb
     filters: tuple[Filter, ...]
@@ -61,14 +61,17 @@ class Asking(msgspec.Struct, frozen=True):
     connection: int = 0
 
 
-Policy = Callable[[Offer], Verdict]
+Policy = Callable[[IncomingEvent], Verdict]
 """Decides on an event before its signature is checked; quick, and on the loop."""
-AsyncPolicy = Callable[[Offer], Awaitable[Verdict]]
+AsyncPolicy = Callable[[IncomingEvent], Awaitable[Verdict]]
 """Decides on an event whose signature is right; may ask others."""
-QuestionPolicy = Callable[[Asking], Verdict]
-"""Decides on a question before the store is asked."""
+QueryPolicy = Callable[[IncomingQuery], Verdict]
+"""Decides on a query before the store is asked."""
+Offer = IncomingEvent
+Asking = IncomingQuery
+"""What keepers' own policy files may call these two: the names that they had before."""
 ACCEPTED: Final = Verdict(True)
-Subject = TypeVar("Subject", Offer, Asking)
+Subject = TypeVar("Subject", IncomingEvent, IncomingQuery)
 
 
 def refused(reason: str) -> Verdict:
@@ -82,11 +85,11 @@ def all_of(policies: Iterable[Callable[[Subject], Verdict]]) -> Callable[[Subjec
     if len(chain) == 1:
         return chain[0]
 
-    def judge(subject: Subject) -> Verdict:
+    def check(subject: Subject) -> Verdict:
         for policy in chain:
             verdict = policy(subject)
             if not verdict.accepted:
                 return verdict
         return ACCEPTED
 
-    return judge
+    return check

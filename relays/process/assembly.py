@@ -22,26 +22,26 @@ from nostr_client.signing.verifier import Verifier
 from nostr_client.store.events import EventStore
 from nostr_client.store.sqlite.reserve import Reserve
 from relays.config.relay_config import RelayConfig
-from relays.config.sub_relays import Room, local_urls, rooms
+from relays.config.sub_relays import SubRelay, local_urls, sub_relays
 from relays.engine.relay import Relay
 from relays.moderation.actions import ModerationActions
 from relays.moderation.state import ModerationState
 from relays.policies.chain import Policies, open_policies
-from relays.policies.retention import Keeping, retention_note, with_retention
+from relays.policies.retention import RetentionPolicy, retention_note, with_retention
 from relays.policies.ruleset import Rules
-from relays.policies.vanishing import Requests
-from relays.policies.verdict import ACCEPTED, Offer, Verdict, all_of, refused
+from relays.policies.vanishing import VanishRequests
+from relays.policies.verdict import ACCEPTED, IncomingEvent, Verdict, all_of, refused
 from relays.process.folder import RESERVE
 from relays.sync.auth import logging_in
 from relays.sync.mirror import MirrorContext, Mirrors
 from relays.sync.rejected_ids import Unwanted, unwanted_file
-from relays.web.figures import Vitals, memory
+from relays.web.figures import Monitor, memory
 from relays.web.health import Health, Probe
 from relays.web.nip11_document import Features
 from relays.web.nip86 import Admin
-from relays.web.pages import Pages
+from relays.web.pages import SubRelayPages
 from relays.web.prometheus import Sampled, exposition
-from relays.web.routes import Front, MetricsPage
+from relays.web.routes import MetricsPage, Routes
 from relays.web.status import Neighbour
 
 _log = logging.getLogger(__name__)
@@ -79,28 +79,30 @@ class RelayProcess:
             found |= dict.fromkeys((path, *room.pages.paths), room.relay)
         return found
 
-    async def become(self, config: RelayConfig) -> None:
+    async def reconfigure(self, config: RelayConfig) -> None:
         """Go by `config` from now on, while clients stay.
 
         Raises ConfigError, and then nothing has changed; StoreError.
         """
-        found = {room.path: room for room in rooms(config)}
+        found = {room.path: room for room in sub_relays(config)}
         if found.keys() != self._rooms.keys():
             raise ConfigError("other rooms than before want a restart")
         for path, room in self._rooms.items():
             room.check(found[path].config)
         made = {path: room.rules(found[path].config) for path, room in self._rooms.items()}
-        self._metrics.become(config)
+        self._metrics.reconfigure(config)
         self.config = config
         self.actions.reconfigure(config)
         for path, room in self._rooms.items():
-            room.become(found[path].config, made[path])
+            room.reconfigure(found[path].config, made[path])
         await self.actions.settle()
 
     def _near(self) -> frozenset[str]:
         """Where the keeper and the admins are connected from."""
-        rooms = self._rooms.values()
-        return frozenset().union(*(room.relay.addresses_of(self.actions.admins) for room in rooms))
+        sub_relays = self._rooms.values()
+        return frozenset().union(
+            *(room.relay.addresses_of(self.actions.admins) for room in sub_relays)
+        )
 
     def _changed(self) -> None:
         before, self._members = self._members, self.state.roster.members
@@ -111,17 +113,17 @@ class RelayProcess:
                 room.relay.end_reading(left, "restricted: only members read here")
 
     @property
-    def site(self) -> Front:
+    def site(self) -> Routes:
         """What is answered over plain HTTP."""
         watched = {"/health": self._health.answer, "/metrics": self._metrics.answer}
-        return Front([room.pages for room in self._rooms.values()], watched)
+        return Routes([room.pages for room in self._rooms.values()], watched)
 
     async def _exposition(self) -> bytes:
-        rooms: dict[str, Sampled] = {}
+        sub_relays: dict[str, Sampled] = {}
         for room in self._rooms.values():
             gauges = room.vitals.gauges() | room.mirrors.gauges()
             gauges["search_lag_commits"] = await room.store.index_lag()
-            rooms[room.name] = Sampled(room.relay.rules.metrics, gauges)
+            sub_relays[room.name] = Sampled(room.relay.rules.metrics, gauges)
         bans = self.state.bans
         process = {
             "memory_bytes": memory(),
@@ -130,7 +132,7 @@ class RelayProcess:
             "banned_events": len(bans.events),
             "members": len(self.state.roster.members),
         }
-        return exposition(rooms, process)
+        return exposition(sub_relays, process)
 
 
 class _SubRelay:
@@ -139,12 +141,12 @@ class _SubRelay:
     def __init__(
         self,
         serving: RelayProcess,
-        room: Room,
+        room: SubRelay,
         policies: Policies,
         relay: Relay,
         *,
         store: EventStore,
-        keeping: Keeping,
+        keeping: RetentionPolicy,
         mirrors: Mirrors,
     ) -> None:
         self._serving = serving
@@ -155,9 +157,9 @@ class _SubRelay:
         self.config = room.config
         self.relay = relay
         self.store = store
-        self.vitals = Vitals(relay.rules.metrics, relay.gauges, serving.data / room.database)
+        self.vitals = Monitor(relay.rules.metrics, relay.gauges, serving.data / room.database)
         admin = Admin(serving.actions)
-        self.pages = Pages(
+        self.pages = SubRelayPages(
             self._said(),
             self._features(),
             figures=self.vitals.figures,
@@ -177,11 +179,11 @@ class _SubRelay:
         )
         return with_retention(rules, self._keeping)
 
-    def become(self, config: RelayConfig, rules: Rules) -> None:
+    def reconfigure(self, config: RelayConfig, rules: Rules) -> None:
         before, self.config = self.config, config
-        self._keeping.become(config.retention)
-        self.mirrors.become(config.mirror)
-        self.relay.rules.become(rules)
+        self._keeping.reconfigure(config.retention)
+        self.mirrors.reconfigure(config.mirror)
+        self.relay.rules.reconfigure(rules)
         self.relay.compare_within(config.negentropy)
         if config.readers_are != "anyone" and _reading(config) != _reading(before):
             self.relay.end_reading(None, "restricted: who may read here has changed, ask again")
@@ -189,13 +191,13 @@ class _SubRelay:
 
     def speak(self) -> None:
         """Say of this room what is true now."""
-        self.pages.become(self._said(), self._features(), self._others())
+        self.pages.reconfigure(self._said(), self._features(), self._others())
 
     def _others(self) -> list[Neighbour]:
         """The rooms beside this one."""
         return [
             Neighbour(room.config.name, room.config.description, room.config.urls, room.path)
-            for room in rooms(self._serving.config)
+            for room in sub_relays(self._serving.config)
             if room.name != self.name
         ]
 
@@ -229,25 +231,27 @@ def with_keeper(rules: Rules, state: ModerationState, actions: ModerationActions
     """`rules`, and what the keeper's records ask of them."""
     members, remover = actions.members, actions.remover
 
-    def hides(event: Event) -> bool:
+    def is_hidden(event: Event) -> bool:
         hidden = state.is_hidden(event)
         if hidden:
             remover.stray(event)
         return hidden
 
-    def shown(offer: Offer) -> Verdict:
-        return _HIDDEN if state.is_hidden(offer.event) else ACCEPTED
+    def shown(incoming: IncomingEvent) -> Verdict:
+        return _HIDDEN if state.is_hidden(incoming.event) else ACCEPTED
 
-    question = rules.judge_question
+    question = rules.check_query
     asked = [members.check_query] if question is None else [question, members.check_query]
     return msgspec.structs.replace(
         rules,
-        judge_question=all_of(asked),
+        check_query=all_of(asked),
         handlers=members.handlers,
-        hides=hides,
-        requests=None if rules.requests is None else rules.requests.also(shown),
-        made=members.invite_for,
-        made_kinds=frozenset({INVITE}),
+        is_hidden=is_hidden,
+        vanish_requests=None
+        if rules.vanish_requests is None
+        else rules.vanish_requests.with_policy(shown),
+        synthesize=members.invite_for,
+        synthesized_kinds=frozenset({INVITE}),
     )
 
 
@@ -255,7 +259,7 @@ def with_keeper(rules: Rules, state: ModerationState, actions: ModerationActions
 async def serve(
     config: RelayConfig,
     data: Path,
-    urls_of: Callable[[Room], frozenset[str]],
+    urls_of: Callable[[SubRelay], frozenset[str]],
     *,
     address: str = "",
     clock: Callable[[], float] = time.time,
@@ -265,7 +269,7 @@ async def serve(
     `urls_of`: a room's service URLs, in their normal spelling; `address`: where it listens, so no
     peer's. Raises StoreError, ConfigError.
     """
-    found = rooms(config)
+    found = sub_relays(config)
     urls = {room.name: urls_of(room) for room in found}
     reserve = Reserve(data / RESERVE)
     if not await asyncio.to_thread(_kept_back, reserve):
@@ -315,7 +319,7 @@ async def serve(
                     clock=clock,
                 )
             )
-            keeping = Keeping(
+            keeping = RetentionPolicy(
                 room.config.retention, retention_note(data, room.name), people=actions.people
             )
             rules = with_retention(
@@ -341,9 +345,9 @@ async def serve(
                 serving, room, policies, relay, store=store, keeping=keeping, mirrors=mirrors
             )
             serving._rooms[room.path] = served
-            relay.news = await enter(store.listen(relay.hear))
+            relay.news = await enter(store.listen(relay.on_stored))
             work += [relay.run, mirrors.run, served.vitals.run]
-            await enter(store.listen(keeping.hear))
+            await enter(store.listen(keeping.on_stored))
             work.append(partial(keeping.run, store, rules.metrics, clock))
         await actions.settle()
         group = await enter(asyncio.TaskGroup())
@@ -353,8 +357,8 @@ async def serve(
             task.cancel()
 
 
-def _requests(relay: Relay) -> Callable[[], Requests | None]:
-    return lambda: relay.rules.requests
+def _requests(relay: Relay) -> Callable[[], VanishRequests | None]:
+    return lambda: relay.rules.vanish_requests
 
 
 def _kept_back(reserve: Reserve) -> bool:
@@ -364,16 +368,16 @@ def _kept_back(reserve: Reserve) -> bool:
     return reserve.is_held
 
 
-def _imports(relay: Relay) -> Callable[[Offer], Verdict]:
-    def judge(offer: Offer) -> Verdict:
-        return relay.rules.imports(offer)  # those of the moment
+def _imports(relay: Relay) -> Callable[[IncomingEvent], Verdict]:
+    def check(incoming: IncomingEvent) -> Verdict:
+        return relay.rules.check_import(incoming)  # those of the moment
 
-    return judge
+    return check
 
 
-def _consults(relay: Relay) -> Callable[[Offer], Awaitable[Verdict]]:
-    async def consult(offer: Offer) -> Verdict:
-        asked = relay.rules.consult
-        return ACCEPTED if asked is None else await asked(offer)
+def _consults(relay: Relay) -> Callable[[IncomingEvent], Awaitable[Verdict]]:
+    async def check_async(incoming: IncomingEvent) -> Verdict:
+        asked = relay.rules.check_async
+        return ACCEPTED if asked is None else await asked(incoming)
 
-    return consult
+    return check_async

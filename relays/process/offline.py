@@ -17,30 +17,30 @@ from nostr_client.signing.verifier import Verifier
 from nostr_client.store.events import EventStore
 from nostr_client.store.sqlite.reserve import Reserve
 from relays.config.relay_config import RelayConfig
-from relays.config.sub_relays import ROOT, Room, local_urls, rooms
+from relays.config.sub_relays import ROOT, SubRelay, local_urls, sub_relays
 from relays.moderation.state import ModerationState
 from relays.policies.chain import open_policies
-from relays.policies.retention import Keeping, retention_note, with_retention
-from relays.policies.vanishing import Requests
+from relays.policies.retention import RetentionPolicy, retention_note, with_retention
+from relays.policies.vanishing import VanishRequests
 from relays.policies.verdict import AsyncPolicy, Policy
 from relays.process.folder import RESERVE, open_folder, running_relay
 from relays.process.run import service_urls
 
 
 class OfflineAccess(msgspec.Struct, frozen=True):
-    """What such a command needs. `judge` and `consult` decide on what the keeper brings in; `urls`
-    are all that lead to the room, in their normal spelling; `keeping` knows what goes by its age,
-    `key` is the relay's own."""
+    """What such a command needs. `check` and `check_async` decide on what the keeper brings in;
+    `urls` are all that lead to the sub-relay, in their normal spelling; `keeping` knows what goes
+    by its age, `key` is the relay's own."""
 
-    room: Room
+    room: SubRelay
     store: EventStore
     verifier: Verifier
-    judge: Policy
-    consult: AsyncPolicy | None
+    check: Policy
+    check_async: AsyncPolicy | None
     urls: frozenset[str]
-    keeping: Keeping
+    keeping: RetentionPolicy
     key: SecretKey
-    requests: Requests | None
+    requests: VanishRequests | None
 
 
 @asynccontextmanager
@@ -64,7 +64,7 @@ async def open_offline(
             Verifier() as verifier,
             open_policies(store, bans=state.check, urls=urls) as policies,
         ):
-            keeping = Keeping(
+            keeping = RetentionPolicy(
                 room.config.retention,
                 retention_note(data, room.name),
                 people=lambda: ({*config.keepers, state.pubkey}, state.roster.members),
@@ -75,12 +75,12 @@ async def open_offline(
                 room,
                 store,
                 verifier,
-                rules.imports,
-                rules.consult,
+                rules.check_import,
+                rules.check_async,
                 own,
                 keeping,
                 state.key,
-                rules.requests,
+                rules.vanish_requests,
             )
     except ExceptionGroup as group:
         if len(group.exceptions) > 1:
@@ -94,8 +94,8 @@ async def _open_folder(data: Path) -> AsyncIterator[None]:
         yield
 
 
-def _room(config: RelayConfig, name: str) -> Room:
-    found = {room.name: room for room in rooms(config)}
+def _room(config: RelayConfig, name: str) -> SubRelay:
+    found = {room.name: room for room in sub_relays(config)}
     if name not in found:
         raise ConfigError(f"--room: there is no {name!r}; there is {', '.join(found)}")
     return found[name]

@@ -26,7 +26,7 @@ from nostr_client.errors import ConfigError, InvalidData, StoreError
 from nostr_client.paths import FolderLock, write_private
 from nostr_client.protocol.urls import normalize_relay_url
 from relays.config.relay_config import RelayConfig
-from relays.config.sub_relays import ROOT, Room, local_urls
+from relays.config.sub_relays import ROOT, SubRelay, local_urls
 from relays.networks import Networks
 from relays.process.assembly import RelayProcess, serve
 from relays.process.folder import RunningRelay, open_folder, relay_lock
@@ -98,7 +98,7 @@ async def run(
         with listener:
             address = _address(listener, config.host, secure=tls is not None)
 
-            def urls_of(room: Room) -> frozenset[str]:
+            def urls_of(room: SubRelay) -> frozenset[str]:
                 return frozenset(service_urls(address, room.config.urls, room.path))
 
             async with serve(config, data, urls_of, address=address) as serving:
@@ -149,7 +149,7 @@ class ConfigReloader:
         try:
             if self._source is not None and (changed or by_request):
                 config = self._source.read()
-                await self._serving.become(config)
+                await self._serving.reconfigure(config)
                 _log.warning("the configuration was read again")
                 if late := _at_start_alone(self._first, config):
                     _log.warning("only a restart will change %s", ", ".join(late))

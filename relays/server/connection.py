@@ -18,10 +18,10 @@ from websockets.http11 import Request
 from websockets.protocol import CONNECTING, OPEN
 from websockets.server import ServerProtocol
 
-from relays.engine.client import HIGH_WATER, Client
+from relays.engine.client import HIGH_WATER, ConnectedClient
 from relays.engine.relay import POLICY, TRY_AGAIN_LATER
 from relays.networks import network_of
-from relays.server.connections import GOING_AWAY, LINGER, Server
+from relays.server.connections import GOING_AWAY, LINGER, RelayServer
 from relays.web.http1 import Exchange, Head
 from relays.web.http_types import HttpRequest, HttpResponse, words
 from relays.web.pages import nothing_here
@@ -71,14 +71,14 @@ class Connection(asyncio.Protocol):
         "group",
     )
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: RelayServer) -> None:
         self._server = server
         self._relay = server.relay
         self._ws = ServerProtocol(max_size=server.relay.limits.message_bytes, logger=_wire_log)
         self._transport: asyncio.Transport
         self._head: Head | None = Head()
         self._exchange: Exchange | None = None
-        self._client: Client | None = None
+        self._client: ConnectedClient | None = None
         self._fragments: bytearray | None = None
         self._heard = server.now
         self._pinged = False

@@ -31,7 +31,7 @@ _FAREWELL: Final = text_frame(
 """Not every client shows the reason in a close frame."""
 
 
-class Connection(Protocol):
+class OpenConnection(Protocol):
     """One socket of a client."""
 
     address: str
@@ -87,7 +87,7 @@ class Gate:
         return self._proxies.origin(request.address, request.headers, secure=request.secure)
 
 
-class Server:
+class RelayServer:
     """The listening socket and its connections."""
 
     def __init__(
@@ -99,10 +99,10 @@ class Server:
         self.site = site
         self.gate = gate
         self._tasks = group
-        self.connections: set[Connection] = set()
-        self._strangers: dict[Connection, None] = {}
+        self.connections: set[OpenConnection] = set()
+        self._strangers: dict[OpenConnection, None] = {}
         """Those whose request is not known yet, oldest first."""
-        self._admitted: set[Connection] = set()
+        self._admitted: set[OpenConnection] = set()
         self._groups: Counter[str] = Counter()
         self._empty = asyncio.Event()
         self._empty.set()
@@ -110,7 +110,7 @@ class Server:
         self.now = asyncio.get_running_loop().time()
         self._used = self.now
 
-    def add(self, connection: Connection) -> None:
+    def add(self, connection: OpenConnection) -> None:
         self.connections.add(connection)
         self._groups[connection.group] += 1
         self._empty.clear()
@@ -121,7 +121,7 @@ class Server:
             del self._strangers[oldest]
             oldest.abort()
 
-    def admit(self, connection: Connection) -> None:
+    def admit(self, connection: OpenConnection) -> None:
         """Its request was let in."""
         self._strangers.pop(connection, None)
         self._admitted.add(connection)
@@ -131,7 +131,7 @@ class Server:
         """Seconds since somebody who was let in was here; 0 while somebody is."""
         return 0.0 if self._admitted else self.now - self._used
 
-    def remove(self, connection: Connection) -> None:
+    def remove(self, connection: OpenConnection) -> None:
         self._strangers.pop(connection, None)
         if connection in self._admitted:
             self._admitted.discard(connection)
@@ -143,7 +143,7 @@ class Server:
         if not self.connections:
             self._empty.set()
 
-    def regroup(self, connection: Connection, group: str) -> None:
+    def regroup(self, connection: OpenConnection, group: str) -> None:
         """It is known now whose connection this is."""
         self._groups[connection.group] -= 1
         connection.group = group

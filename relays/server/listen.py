@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 
 from relays.engine.relay import Relay
 from relays.server.connection import HANDSHAKE_LIMIT, Connection
-from relays.server.connections import Gate, Server
+from relays.server.connections import Gate, RelayServer
 from relays.web.http_types import Site
 
 
@@ -22,7 +22,7 @@ async def listen(
     *,
     gate: Gate | None = None,
     tls: ssl.SSLContext | None = None,
-) -> AsyncIterator[Server]:
+) -> AsyncIterator[RelayServer]:
     """Accept connections on the bound socket `listener` while the block runs.
 
     `relays` by the paths of their URLs; `site` answers plain HTTP.
@@ -32,7 +32,7 @@ async def listen(
     """
     loop = asyncio.get_running_loop()
     async with asyncio.TaskGroup() as group:
-        server = Server(relays, site, gate or Gate(), group)
+        server = RelayServer(relays, site, gate or Gate(), group)
         ticking = group.create_task(server.tick())
         accepting = await loop.create_server(
             lambda: Connection(server),

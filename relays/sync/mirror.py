@@ -38,10 +38,10 @@ from nostr_client.protocol.urls import normalize_relay_url
 from nostr_client.safe_text import safe_line
 from nostr_client.store.events import EventStore, Watch
 from relays.config.relay_config import Mirror
-from relays.engine.importing import Taker
-from relays.policies.retention import Keeping
-from relays.policies.vanishing import Requests
-from relays.policies.verdict import AsyncPolicy, Policy, Source
+from relays.engine.importing import EventImporter
+from relays.policies.retention import RetentionPolicy
+from relays.policies.vanishing import VanishRequests
+from relays.policies.verdict import AsyncPolicy, Policy, SourceType
 from relays.sync.crowded_seconds import words_of
 from relays.sync.rejected_ids import Unwanted
 from relays.sync.sync import Sync, check, information
@@ -65,21 +65,21 @@ class MirrorState(StrEnum):
 
 
 class MirrorContext(msgspec.Struct, frozen=True):
-    """What mirrors need of their relay: `judge` and `consult` are those for imports, `urls` its
+    """What mirrors need of their relay: `check` and `check_async` are those for imports, `urls` its
     own; `clock` gives seconds since 1970; what `keeping` would take out again is not compared;
     `authenticate` answers peers that want to know who we are. `unwanted`: what is not to be fetched
     again."""
 
     store: EventStore
     verifier: EventVerifier
-    judge: Policy
-    consult: AsyncPolicy | None = None
+    check: Policy
+    check_async: AsyncPolicy | None = None
     urls: Collection[str] = ()
     clock: Callable[[], float] = time.time
-    keeping: Keeping | None = None
+    keeping: RetentionPolicy | None = None
     authenticate: Authenticate | None = None
     unwanted: Unwanted | None = None
-    requests: Callable[[], Requests | None] = lambda: None
+    requests: Callable[[], VanishRequests | None] = lambda: None
 
 
 class MirrorPeer:
@@ -91,11 +91,11 @@ class MirrorPeer:
         self.state = MirrorState.WAITING
         self.since = context.clock()
         self.problem = ""
-        taker = Taker(
+        taker = EventImporter(
             context.store,
-            context.judge,
-            Source.MIRROR,
-            consult=context.consult,
+            context.check,
+            SourceType.MIRROR,
+            check_async=context.check_async,
             requests=context.requests,
             clock=context.clock,
         )
@@ -229,7 +229,7 @@ class Mirrors:
         self._context = context
         self._peers: dict[Mirror, list[MirrorPeer]] = {}
         self._changed = asyncio.Event()
-        self.become(mirrors)
+        self.reconfigure(mirrors)
 
     @property
     def peers(self) -> list[MirrorPeer]:
@@ -242,11 +242,11 @@ class Mirrors:
         return {f"mirrors_{state}": states.count(state) for state in MirrorState}
 
     def check(self, mirrors: Sequence[Mirror]) -> None:
-        """Raises ConfigError where `become` would, and changes nothing."""
+        """Raises ConfigError where `reconfigure` would, and changes nothing."""
         for mirror in mirrors:
             _urls(mirror, self._context.urls)
 
-    def become(self, mirrors: Sequence[Mirror]) -> None:
+    def reconfigure(self, mirrors: Sequence[Mirror]) -> None:
         """Be these from now on; those that were there before go on undisturbed.
 
         Raises ConfigError as when made, and then nothing has changed.

@@ -12,7 +12,7 @@ from typing import Final
 
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.kinds import DELETION, VANISH
-from relays.policies.retention import Keeping
+from relays.policies.retention import RetentionPolicy
 
 STAYING: Final = frozenset(
     {0, 3, DELETION, VANISH, *range(10_000, 10_103), *range(30_000, 30_100), *range(39_000, 39_010)}
@@ -22,7 +22,7 @@ _SOMEBODY: Final = frozenset({"0" * 64})
 """An author of whom no rule says anything."""
 
 
-def worth(filter: Filter, keeping: Keeping, now: float) -> list[Filter]:
+def worth(filter: Filter, keeping: RetentionPolicy, now: float) -> list[Filter]:
     """`filter`, in as many filters as it takes to leave out what is not kept."""
     if not keeping.is_on:
         return [filter]
@@ -47,7 +47,7 @@ def worth(filter: Filter, keeping: Keeping, now: float) -> list[Filter]:
 
 
 def _by_bounds(
-    filter: Filter, kinds: Collection[int], keeping: Keeping, now: float
+    filter: Filter, kinds: Collection[int], keeping: RetentionPolicy, now: float
 ) -> list[Filter]:
     """One filter for all `kinds` that are kept equally long."""
     authors = _SOMEBODY if filter.authors is None else filter.authors

@@ -37,7 +37,7 @@ from nostr_client.nips.nip77 import LEAST_FRAME, Items
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.safe_text import safe_line
-from relays.policies.retention import Keeping
+from relays.policies.retention import RetentionPolicy
 from relays.sync.crowded_seconds import read_second
 from relays.sync.retention_windows import worth
 from relays.sync.transfer import Carrier
@@ -139,7 +139,7 @@ class Sync:
         up: bool,
         clock: Callable[[], float],
         since: int = 0,
-        keeping: Keeping | None = None,
+        keeping: RetentionPolicy | None = None,
     ) -> None:
         self.steps = Steps()
         self._pool = pool

@@ -1,8 +1,8 @@
 """Events between this relay's store and one peer: fetched by id, sent by id; counted, bounded.
 
 Rules
-- What comes is verified by the pool and judged as an import is (`Taker`), part by part as it comes:
-  what waits is bounded by the pool.
+- What comes is verified by the pool and judged as an import is (`EventImporter`), part by part as
+  it comes: what waits is bounded by the pool.
 - What goes was stored here, so it is true. Two things stay: what its author alone may publish
   (NIP-70), and private messages, unless they are asked for by their kind: here they are shown only
   to those whom they name, and nobody knows what the peer does.
@@ -30,7 +30,7 @@ from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.safe_text import safe_line
 from nostr_client.store.visibility import PRIVATE
-from relays.engine.importing import Taker, count_reason
+from relays.engine.importing import EventImporter, count_reason
 from relays.sync.rejected_ids import Unwanted
 
 IDS: Final = 100
@@ -91,7 +91,7 @@ class Carrier:
     """Carries between the store of `taker` and the peer `url`."""
 
     def __init__(
-        self, pool: RelayPool, url: str, taker: Taker, unwanted: Unwanted | None = None
+        self, pool: RelayPool, url: str, taker: EventImporter, unwanted: Unwanted | None = None
     ) -> None:
         self.url = url
         self.unwanted = Unwanted() if unwanted is None else unwanted

@@ -17,7 +17,7 @@ from relays.web.status import Figures
 _MINUTE: Final = 60.0
 
 
-class Vitals:
+class Monitor:
     """Of one relay, whose database is the file `database`; `run` keeps its traffic.
 
     `gauges` gives what rises and falls, by name: `connections`, `subscriptions` and others.

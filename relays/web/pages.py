@@ -26,7 +26,7 @@ _ALLOW: Final = {"Allow": CORS["Access-Control-Allow-Methods"]}
 _NO_STORE: Final = {"Cache-Control": "no-store"}
 
 
-class Pages:
+class SubRelayPages:
     """A `Site`: one room's. Its figures come from `figures`, which is asked at each request.
 
     `admin` answers what NIP-86 asks.
@@ -43,9 +43,9 @@ class Pages:
     ) -> None:
         self._figures = figures
         self._admin = admin
-        self.become(config, features or Features(), others)
+        self.reconfigure(config, features or Features(), others)
 
-    def become(
+    def reconfigure(
         self, config: RelayConfig, features: Features, others: Sequence[Neighbour] = ()
     ) -> None:
         """From now on say what is true of this configuration. Raises ConfigError.

@@ -11,16 +11,16 @@ from relays.config.relay_config import RelayConfig
 from relays.networks import LOOPBACK, Networks, bare
 from relays.web import prometheus
 from relays.web.http_types import Handler, HttpRequest, HttpResponse, words
-from relays.web.pages import Pages, nothing_here
+from relays.web.pages import SubRelayPages, nothing_here
 from relays.web.proxies import was_passed_on
 
 _NO_STORE: Final = {"Cache-Control": "no-store"}
 
 
-class Front:
+class Routes:
     """A `Site`. `pages` are the rooms', the first one's at `/`; `watched` are handlers by path."""
 
-    def __init__(self, pages: Sequence[Pages], watched: Mapping[str, Handler]) -> None:
+    def __init__(self, pages: Sequence[SubRelayPages], watched: Mapping[str, Handler]) -> None:
         self._pages = pages
         self._watched = watched
 
@@ -43,7 +43,7 @@ class Front:
             return words(HTTPStatus.METHOD_NOT_ALLOWED, "Ask with GET.", {"Allow": "GET, HEAD"})
         return await watched(request)
 
-    def _room(self, request: HttpRequest) -> Pages | None:
+    def _room(self, request: HttpRequest) -> SubRelayPages | None:
         return next((pages for pages in self._pages if request.path in pages.paths), None)
 
 
@@ -52,9 +52,9 @@ class MetricsPage:
 
     def __init__(self, config: RelayConfig, exposition: Callable[[], Awaitable[bytes]]) -> None:
         self._exposition = exposition
-        self.become(config)
+        self.reconfigure(config)
 
-    def become(self, config: RelayConfig) -> None:
+    def reconfigure(self, config: RelayConfig) -> None:
         """From now on answer to those whom this configuration names. Raises ConfigError."""
         self._from = _networks(config)
 

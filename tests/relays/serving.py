@@ -9,12 +9,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from relays.config.relay_config import RelayConfig
-from relays.config.sub_relays import Room
+from relays.config.sub_relays import SubRelay
 from relays.engine.relay import Relay
 from relays.networks import Networks
 from relays.process.assembly import RelayProcess, serve
 from relays.process.run import bind, service_urls
-from relays.server.connections import Gate, Server
+from relays.server.connections import Gate, RelayServer
 from relays.server.listen import listen
 from relays.web.proxies import Proxies
 
@@ -22,7 +22,7 @@ from relays.web.proxies import Proxies
 class Served:
     """A relay in this process."""
 
-    def __init__(self, relay: Relay, server: Server, url: str, rooms: RelayProcess) -> None:
+    def __init__(self, relay: Relay, server: RelayServer, url: str, rooms: RelayProcess) -> None:
         self.relay = relay
         self.server = server
         self.url = url
@@ -46,7 +46,7 @@ async def serving(
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)
         url = f"ws://127.0.0.1:{listener.getsockname()[1]}"
 
-        def urls_of(room: Room) -> frozenset[str]:
+        def urls_of(room: SubRelay) -> frozenset[str]:
             return frozenset(service_urls(url, room.config.urls, room.path))
 
         async with serve(config, folder, urls_of, clock=clock) as rooms:

@@ -10,7 +10,7 @@ from nostr_client.errors import ConfigError
 from nostr_client.nips.nip19 import encode_nprofile, encode_npub, encode_nsec
 from relays.config.relay_config import RelayConfig, assemble, load_config
 from relays.config.sections import Limits, Rated
-from relays.config.sub_relays import rooms
+from relays.config.sub_relays import sub_relays
 from relays.config.values import Rate, rate_of
 from tests.relays.talk import KEY, OTHER
 
@@ -207,7 +207,7 @@ def test_the_rooms_of_one_person() -> None:
     }
     config, found = assemble(table)
     assert found == []
-    every = {room.name: room for room in rooms(config)}
+    every = {room.name: room for room in sub_relays(config)}
     assert [(room.path, room.database) for room in every.values()] == [
         ("/", "events.db"),
         ("/inbox", "inbox.db"),
@@ -224,7 +224,7 @@ def test_the_rooms_of_one_person() -> None:
 
 
 def test_other_profiles_have_one_room() -> None:
-    assert [room.path for room in rooms(RelayConfig())] == ["/"]
+    assert [room.path for room in sub_relays(RelayConfig())] == ["/"]
     assert problems(rooms={"x": {}}) == [
         "rooms.x: the profile open has the rooms: none besides its own"
     ]

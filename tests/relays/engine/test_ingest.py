@@ -11,8 +11,8 @@ from nostr_client.protocol.event import Event
 from nostr_client.protocol.kinds import JOIN, LEAVE
 from nostr_client.store.events import EventStore
 from relays.engine import ingest
-from relays.engine.importing import Taker
-from relays.policies.verdict import ACCEPTED, Offer, Source, Verdict, refused
+from relays.engine.importing import EventImporter
+from relays.policies.verdict import ACCEPTED, IncomingEvent, SourceType, Verdict, refused
 from tests.relays.conftest import Serve
 from tests.relays.talk import KEY, NOW, OTHER, note, wire
 from tests.waiting import until
@@ -25,7 +25,7 @@ class Slow:
         self.asked: list[str] = []
         self.go_on = asyncio.Event()
 
-    async def consult(self, offer: Offer) -> Verdict:
+    async def check_async(self, offer: IncomingEvent) -> Verdict:
         self.asked.append(offer.event.content)
         if "slow" in offer.event.content:
             await self.go_on.wait()
@@ -34,7 +34,7 @@ class Slow:
 
 async def test_a_slow_verdict_holds_up_nobody_else(serve: Serve) -> None:
     served, policy = await serve(), Slow()
-    served.relay.rules.consult = policy.consult
+    served.relay.rules.check_async = policy.check_async
     async with wire(served.url) as one, wire(served.url) as other:
         await other.req("live", {"kinds": [20001]})
         slow = note("slow")
@@ -54,7 +54,7 @@ async def test_a_slow_verdict_holds_up_nobody_else(serve: Serve) -> None:
 
 async def test_what_one_author_asks_of_the_relay_is_done_in_his_order(serve: Serve) -> None:
     served, policy = await serve(), Slow()
-    served.relay.rules.handlers = {JOIN: policy.consult, LEAVE: policy.consult}
+    served.relay.rules.handlers = {JOIN: policy.check_async, LEAVE: policy.check_async}
     async with wire(served.url) as client:
         join, leave = note("slow", kind=JOIN), note("leave", kind=LEAVE)
         for request in (join, leave):
@@ -72,10 +72,10 @@ class SlowRequests:
     def __init__(self) -> None:
         self.go_on = asyncio.Event()
 
-    def hold(self, event: Event) -> bool:
+    def applies_to(self, event: Event) -> bool:
         return True
 
-    async def keep(self, offer: Offer) -> Verdict:
+    async def check_keeping(self, incoming: IncomingEvent) -> Verdict:
         await self.go_on.wait()
         return refused("blocked: not kept")
 
@@ -84,7 +84,7 @@ async def test_what_its_author_sends_behind_a_request_to_vanish_comes_behind_it(
     serve: Serve,
 ) -> None:
     served, requests = await serve(), SlowRequests()
-    served.relay.rules.requests = requests
+    served.relay.rules.vanish_requests = requests
     async with wire(served.url) as client:
         vanish = note("", kind=62, tags=[("relay", "ALL_RELAYS")], at=NOW)
         late, new = note("too late", at=NOW - 1), note("a new life", at=NOW + 1)
@@ -103,7 +103,7 @@ async def test_so_many_verdicts_are_waited_for(
 ) -> None:
     monkeypatch.setattr(ingest, "CONSULTED", 2)
     served, policy = await serve(), Slow()
-    served.relay.rules.consult = policy.consult
+    served.relay.rules.check_async = policy.check_async
     async with wire(served.url) as one:
         events = [note(f"slow {number}") for number in range(5)]
         for event in events:
@@ -121,7 +121,7 @@ async def test_a_verdict_that_does_not_come_is_no_other_ones_refusal(
 ) -> None:
     monkeypatch.setattr(ingest, "PATIENCE", 0.5)
     served, policy = await serve(), Slow()
-    served.relay.rules.consult = policy.consult
+    served.relay.rules.check_async = policy.check_async
     async with wire(served.url) as client:
         slow = note("slow")
         await client.offer(slow)
@@ -134,12 +134,12 @@ async def test_what_a_keeper_brings_in_is_judged_together(tmp_path: Path) -> Non
     events = [note(f"{number}") for number in range(3)]
     all_asked = asyncio.Barrier(len(events))
 
-    async def consult(offer: Offer) -> Verdict:
+    async def check_async(offer: IncomingEvent) -> Verdict:
         async with asyncio.timeout(30):
             await all_asked.wait()
         return refused("blocked: no") if offer.event is events[1] else ACCEPTED
 
     async with EventStore.open(tmp_path / "events.db", clock=lambda: NOW) as store:
-        taker = Taker(store, lambda _: ACCEPTED, Source.SYNC, consult=consult)
+        taker = EventImporter(store, lambda _: ACCEPTED, SourceType.SYNC, check_async=check_async)
         assert await taker.save(events) == [events[0], events[2]]
         assert (taker.tally.stored, taker.tally.refused) == (2, 1)

@@ -15,9 +15,9 @@ from nostr_client.store.events import EventStore
 from nostr_client.store.visibility import Reader
 from relays.config.relay_config import RelayConfig
 from relays.config.sections import Limits, Negentropy
-from relays.engine.actions import Compare
-from relays.engine.negentropy import Comparison, Reconciler
-from relays.engine.negentropy_reads import LINE, Comparing
+from relays.engine.actions import OpenNegentropy
+from relays.engine.negentropy import NegentropySession, Reconciler
+from relays.engine.negentropy_reads import LINE, NegentropyReads
 from relays.engine.session import RelaySession
 from relays.metrics import Metrics
 from relays.policies.ruleset import plain_rules
@@ -139,7 +139,7 @@ class Line:
         bounds = Negentropy(sessions=3, events=5, memory=memory)
         self.reconciler = Reconciler(bounds, 64 * 1024)
         store = cast(EventStore, self)
-        self.comparing = Comparing(store, self.reconciler, self._say, lambda: 0.0, Metrics())
+        self.comparing = NegentropyReads(store, self.reconciler, self._say, lambda: 0.0, Metrics())
         self._rules = plain_rules(Limits())
 
     async def count(self, filters: Sequence[Filter], *, reader: Reader) -> int:
@@ -157,13 +157,13 @@ class Line:
         self.told.append((session, frames))
 
     def client(self) -> RelaySession:
-        return RelaySession(self._rules, talks=self.reconciler.connect())
+        return RelaySession(self._rules, negentropy=self.reconciler.connect())
 
     def ask(self, session: RelaySession, kind: int, id: str = "") -> None:
-        assert session.talks is not None
-        begun = session.talks.begin(id or f"{kind}", NegentropyClient(Items([])).first(), 0.0)
-        assert isinstance(begun, Comparison)
-        self.comparing.ask(session, Compare(begun, Filter.of(kinds=[kind])))
+        assert session.negentropy is not None
+        begun = session.negentropy.begin(id or f"{kind}", NegentropyClient(Items([])).first(), 0.0)
+        assert isinstance(begun, NegentropySession)
+        self.comparing.ask(session, OpenNegentropy(begun, Filter.of(kinds=[kind])))
 
     async def until(self, count: int) -> list[int]:
         """The kinds that were counted for, once they are so many."""

@@ -15,8 +15,8 @@ from nostr_client.protocol.filters import Filter
 from nostr_client.store.events import EventStore, Lane, Page, QueryTimeout
 from relays.config.sections import Limits
 from relays.engine import queries
-from relays.engine.actions import Subscribe, Subscription, Tally
-from relays.engine.queries import AT_ONCE, PUT_ASIDE, SLOW_LINE, Queries, Questions
+from relays.engine.actions import PendingCount, RelaySubscription, Subscribe
+from relays.engine.queries import AT_ONCE, PUT_ASIDE, SLOW_LINE, ClientQueries, QueryScheduler
 from relays.engine.queries import NARROW as NARROW_VALUES
 from relays.engine.session import RelaySession
 from relays.policies.ruleset import plain_rules
@@ -65,21 +65,21 @@ class SlowStore:
 class Client:
     """Asks without a socket; `answers` holds what was answered, by id."""
 
-    def __init__(self, line: Queries) -> None:
+    def __init__(self, line: QueryScheduler) -> None:
         self.session = RelaySession(plain_rules(LIMITS))
-        self.questions = Questions(self.session)
+        self.questions = ClientQueries(self.session)
         self._line = line
 
     def ask(
         self, id: str, f: dict[str, Any], label: str = "REQ", *, at_once: bool = False
-    ) -> Subscription | None:
+    ) -> RelaySubscription | None:
         """`at_once`: as a relay does that has the message from its socket."""
         action = self.session.receive(json.dumps([label, id, f]).encode(), NOW)
         found = None
         if isinstance(action, Subscribe):
             found = self.questions.scans[id] = action.subscription
         else:
-            assert isinstance(action, Tally)
+            assert isinstance(action, PendingCount)
             self.questions.tallies.append(action)
         if not (at_once and self._line.answer_at_once(self.questions)):
             self._line.ask(self.questions)
@@ -91,8 +91,8 @@ class Bench:
 
     def __init__(self) -> None:
         self.store = SlowStore()
-        self.answers: dict[Questions, list[tuple[str, bytes]]] = {}
-        self.line = Queries(
+        self.answers: dict[ClientQueries, list[tuple[str, bytes]]] = {}
+        self.line = QueryScheduler(
             cast(EventStore, self.store),
             plain_rules(LIMITS),
             self._deliver,
@@ -100,8 +100,10 @@ class Bench:
             news=lambda: 0,
         )
 
-    def _deliver(self, to: Questions, asked: Subscription | Tally, frames: bytes) -> None:
-        id = asked.id if isinstance(asked, Subscription) else asked.query_id
+    def _deliver(
+        self, to: ClientQueries, asked: RelaySubscription | PendingCount, frames: bytes
+    ) -> None:
+        id = asked.id if isinstance(asked, RelaySubscription) else asked.query_id
         self.answers.setdefault(to, []).append((id, frames))
 
     def client(self) -> Client:

@@ -19,17 +19,17 @@ from relays.engine.actions import (
     UNSTORED,
     Action,
     Ingest,
+    PendingCount,
+    RelaySubscription,
     Reply,
-    State,
     Subscribe,
-    Subscription,
-    Tally,
+    SubscriptionState,
     Unsubscribe,
 )
 from relays.engine.frames import event_frame
 from relays.engine.session import RelaySession
 from relays.policies.ruleset import plain_rules
-from relays.policies.verdict import Offer
+from relays.policies.verdict import IncomingEvent
 from tests.relays.talk import NOW, note
 
 LIMITS = Limits(
@@ -55,7 +55,7 @@ def hear(one: RelaySession, *parts: Any) -> Action | None:
     return one.receive(json.dumps(parts).encode(), NOW)
 
 
-def subscribe(one: RelaySession, id: str = "s", *filters: dict[str, Any]) -> Subscription:
+def subscribe(one: RelaySession, id: str = "s", *filters: dict[str, Any]) -> RelaySubscription:
     action = hear(one, "REQ", id, *(filters or ({"kinds": [1]},)))
     assert isinstance(action, Subscribe)
     return action.subscription
@@ -156,20 +156,20 @@ def test_what_is_refused(message: bytes, answer: list[Any]) -> None:
 def test_an_event_is_to_be_taken_in(space: str) -> None:
     text = f'[{space}"EVENT",{space}{EVENT.json.decode()}{space}]'
     action = session().receive(text.encode(), NOW)
-    assert action == Ingest(Offer(EVENT, NOW))
+    assert action == Ingest(IncomingEvent(EVENT, NOW))
     assert isinstance(action, Ingest)
-    assert action.offer.event.json == EVENT.json
+    assert action.incoming.event.json == EVENT.json
 
 
 def test_what_follows_an_event_is_ignored() -> None:
     action = session().receive(b'["EVENT",' + EVENT.json + b',"more"]', NOW)
-    assert action == Ingest(Offer(EVENT, NOW))
+    assert action == Ingest(IncomingEvent(EVENT, NOW))
 
 
 def test_a_count_is_to_be_made_and_answered_once() -> None:
     one = session()
     action = hear(one, "COUNT", "c", {"kinds": [1]})
-    assert isinstance(action, Tally)
+    assert isinstance(action, PendingCount)
     refused = hear(one, "COUNT", "d", {"kinds": [1]})
     assert isinstance(refused, Reply)
     assert frames(refused.frame) == [["CLOSED", "d", "rate-limited: too many counts are waiting"]]
@@ -177,7 +177,7 @@ def test_a_count_is_to_be_made_and_answered_once() -> None:
     assert frames(one.tallied(action, 7)) == [["COUNT", "c", {"count": 7}]]
     assert one.live_values == one.tally_values == 0
     again = hear(one, "COUNT", "c", {"kinds": [1]})
-    assert isinstance(again, Tally)
+    assert isinstance(again, PendingCount)
     assert frames(one.untallied(again, "error: x")) == [["CLOSED", "c", "error: x"]]
     assert one.tallies == 0
 
@@ -186,7 +186,7 @@ def test_close_ends_a_subscription() -> None:
     one = session()
     subscription = subscribe(one)
     assert hear(one, "CLOSE", "s") == Unsubscribe(subscription)
-    assert subscription.state is State.ENDED
+    assert subscription.state is SubscriptionState.ENDED
     assert hear(one, "CLOSE", "s") is None
     assert one.live_values == 0
 
@@ -233,7 +233,7 @@ def test_the_end_of_a_connection_ends_everything() -> None:
     one.live(both[0], 1, EVENT)
     assert one.held_bytes == len(EVENT.json)
     assert one.end() == both
-    assert {s.state for s in both} == {State.ENDED}
+    assert {s.state for s in both} == {SubscriptionState.ENDED}
     assert one.live_values == one.held_bytes == 0
     assert one.refuse(both[0], "error: x") == b""
 
@@ -328,7 +328,7 @@ def test_nothing_falls_between_and_nothing_comes_twice(data: st.DataObject) -> N
             steps.append("commit")
         if news < committed:
             steps.append("news")
-        if page is None and subscription.state is State.SCANNING:
+        if page is None and subscription.state is SubscriptionState.SCANNING:
             steps.append("snapshot")
         if page is not None:
             steps.append("page")
@@ -397,9 +397,9 @@ def test_no_frame_does_harm(messages: list[bytes]) -> None:
         match one.receive(message, NOW):
             case Reply(frame) | Unsubscribe(_, frame):
                 assert all(isinstance(answer[0], str) for answer in frames(frame))
-            case Ingest(Offer(event)):
+            case Ingest(IncomingEvent(event)):
                 assert Event.parse(event.json) == event
-            case None | Subscribe() | Tally():
+            case None | Subscribe() | PendingCount():
                 pass
     assert len(one.subscriptions) <= LIMITS.subscriptions
     open_values = sum(s.values for s in one.subscriptions.values())

@@ -18,7 +18,7 @@ from relays.config.relay_config import Membership
 from relays.moderation import audit_log, invites
 from relays.moderation.members import MOST_LISTED, Members
 from relays.moderation.roster import Role
-from relays.policies.verdict import Asking, Offer, Verdict
+from relays.policies.verdict import IncomingEvent, IncomingQuery, Verdict
 from tests.relays.desk import Desk, OpenDesk
 from tests.relays.talk import KEY, NOW, OTHER, note
 
@@ -28,17 +28,17 @@ THIRD = SecretKey(b"\x05" * 32)
 DAY = 86400.0
 
 
-def offer(event: Event, **options: Any) -> Offer:
-    return Offer(event, options.pop("now", NOW), **options)
+def offer(event: Event, **options: Any) -> IncomingEvent:
+    return IncomingEvent(event, options.pop("now", NOW), **options)
 
 
-def join(code: str, key: SecretKey = KEY, at: int = NOW) -> Offer:
+def join(code: str, key: SecretKey = KEY, at: int = NOW) -> IncomingEvent:
     tags = (("-",), ("claim", code))
     return offer(note("", kind=JOIN, tags=tags, key=key, at=at))
 
 
-def asking(*filters: Filter, keys: tuple[str, ...] = ()) -> Asking:
-    return Asking("REQ", filters, NOW, keys=frozenset(keys))
+def asking(*filters: Filter, keys: tuple[str, ...] = ()) -> IncomingQuery:
+    return IncomingQuery("REQ", filters, NOW, keys=frozenset(keys))
 
 
 INVITES = Filter.of(kinds=[INVITE])

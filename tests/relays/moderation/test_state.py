@@ -20,7 +20,7 @@ from relays.moderation import spared
 from relays.moderation.bans import RuleType
 from relays.moderation.spared import own_addresses
 from relays.moderation.state import POLL, ModerationState
-from relays.policies.verdict import Offer, Source
+from relays.policies.verdict import IncomingEvent, SourceType
 from tests.relays.desk import URL, Desk, OpenDesk
 from tests.relays.talk import KEY, NOW, OTHER, note
 
@@ -28,7 +28,7 @@ posix = pytest.mark.skipif(sys.platform == "win32", reason="rights are those of 
 
 
 def verdict(desk: Desk, *args: object, **options: object) -> str:
-    return desk.state.check(Offer(*args, now=NOW, **options)).reason  # type: ignore[arg-type]
+    return desk.state.check(IncomingEvent(*args, now=NOW, **options)).reason  # type: ignore[arg-type]
 
 
 @posix
@@ -116,7 +116,7 @@ async def test_bans_are_in_force_at_once_and_say_why(desk: Desk) -> None:
     assert verdict(desk, event) == ""
     await desk.actions.ban_pubkey(event.pubkey, by="keeper", reason="spam")
     assert verdict(desk, event) == "blocked: spam"
-    for source in Source:
+    for source in SourceType:
         assert verdict(desk, event, source=source) == "blocked: spam"
     assert await desk.actions.unban_pubkey(event.pubkey, by="keeper")
     assert not await desk.actions.unban_pubkey(event.pubkey, by="keeper")

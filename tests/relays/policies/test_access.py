@@ -7,7 +7,7 @@ import pytest
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.keys import SecretKey
 from relays.policies.access import closed, in_any, no_scans, readers, writers
-from relays.policies.verdict import Asking, Offer
+from relays.policies.verdict import IncomingEvent, IncomingQuery
 from tests.relays.talk import KEY, NOW, OTHER, note
 
 ME, OTHERS = KEY.public_key.hex, OTHER.public_key.hex
@@ -30,8 +30,8 @@ allowed = in_any([ME])
     ],
 )
 def test_writing(author: SecretKey, keys: frozenset[str], kind: int, reason: str) -> None:
-    judge = writers("members", allowed, always=(28934,))
-    verdict = judge(Offer(note(kind=kind, key=author), NOW, keys=keys))
+    check = writers("members", allowed, always=(28934,))
+    verdict = check(IncomingEvent(note(kind=kind, key=author), NOW, keys=keys))
     assert verdict.reason.startswith(reason)
     assert verdict.accepted == (not reason)
 
@@ -47,28 +47,28 @@ def test_writing(author: SecretKey, keys: frozenset[str], kind: int, reason: str
 def test_writing_where_all_must_authenticate(
     author: SecretKey, keys: frozenset[str], reason: str
 ) -> None:
-    judge = writers("listed", allowed, authenticated=True)
-    verdict = judge(Offer(note(key=author), NOW, keys=keys))
+    check = writers("listed", allowed, authenticated=True)
+    verdict = check(IncomingEvent(note(key=author), NOW, keys=keys))
     assert verdict.accepted == (not reason)
     assert verdict.reason.startswith(reason)
 
 
 def test_nobody_writes() -> None:
-    judge = closed((28936,))
-    refusal = judge(Offer(note(), NOW, keys=MINE)).reason
+    check = closed((28936,))
+    refusal = check(IncomingEvent(note(), NOW, keys=MINE)).reason
     assert refusal == "blocked: this relay takes no events from its clients"
-    assert judge(Offer(note(kind=28936), NOW)).accepted
+    assert check(IncomingEvent(note(kind=28936), NOW)).accepted
 
 
-def asked(keys: frozenset[str], *filters: Filter) -> Asking:
-    return Asking("REQ", filters, NOW, keys=keys)
+def asked(keys: frozenset[str], *filters: Filter) -> IncomingQuery:
+    return IncomingQuery("REQ", filters, NOW, keys=keys)
 
 
 def test_reading() -> None:
-    judge = readers("members", allowed)
-    assert judge(asked(frozenset())).reason.startswith("auth-required: ")
-    assert judge(asked(THEIRS)).reason == "restricted: only members of this relay may read here"
-    assert judge(asked(MINE | THEIRS)).accepted
+    check = readers("members", allowed)
+    assert check(asked(frozenset())).reason.startswith("auth-required: ")
+    assert check(asked(THEIRS)).reason == "restricted: only members of this relay may read here"
+    assert check(asked(MINE | THEIRS)).accepted
 
 
 def test_scans() -> None:

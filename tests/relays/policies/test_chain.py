@@ -17,11 +17,11 @@ from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.keys import SecretKey
 from nostr_client.store.events import EventStore
 from relays.config.relay_config import RelayConfig, assemble
-from relays.config.sub_relays import rooms
+from relays.config.sub_relays import sub_relays
 from relays.policies.chain import Policies, open_policies
 from relays.policies.ruleset import Rules
 from relays.policies.vanishing import KEPT_BYTES, RATE
-from relays.policies.verdict import ACCEPTED, Asking, Offer, Source, refused
+from relays.policies.verdict import ACCEPTED, IncomingEvent, IncomingQuery, SourceType, refused
 from tests.relays.talk import KEY, NOW, OTHER, note
 from tests.waiting import until
 
@@ -60,13 +60,13 @@ def config(table: dict[str, Any]) -> RelayConfig:
 
 
 def said(rules: Rules, event: Event, **fields: Any) -> str:
-    return rules.judge(Offer(event, NOW, **fields)).reason
+    return rules.check(IncomingEvent(event, NOW, **fields)).reason
 
 
 async def test_open_refuses_no_more_than_the_form(opened: Open) -> None:
     async with opened() as policies:
         rules = policies.rules(RelayConfig())
-    assert (rules.judge_question, rules.consult, rules.served) == (None, None, None)
+    assert (rules.check_query, rules.check_async, rules.on_served) == (None, None, None)
     assert not rules.greets
     assert said(rules, note()) == ""
     assert said(rules, note(kind=22242)).startswith("invalid: ")
@@ -78,7 +78,10 @@ async def test_what_the_keeper_bans_comes_first_and_for_imports_too(opened: Open
     async with opened(bans=lambda _: refused("blocked: banned")) as policies:
         rules = policies.rules(config(NEVER))
     assert said(rules, note()) == "blocked: banned"
-    assert rules.imports(Offer(note(), NOW, source=Source.IMPORT)).reason == "blocked: banned"
+    assert (
+        rules.check_import(IncomingEvent(note(), NOW, source=SourceType.IMPORT)).reason
+        == "blocked: banned"
+    )
 
 
 async def test_imports_pass_dates_work_rates_and_access(opened: Open) -> None:
@@ -86,9 +89,11 @@ async def test_imports_pass_dates_work_rates_and_access(opened: Open) -> None:
         rules = policies.rules(config(NEVER))
     kept = note("bye", kind=5, key=OTHER, at=5)
     for number in range(3):
-        assert rules.imports(Offer(kept, NOW + number, source=Source.IMPORT)).accepted
+        assert rules.check_import(
+            IncomingEvent(kept, NOW + number, source=SourceType.IMPORT)
+        ).accepted
     for event in (note("bye", kind=5), note("bye", key=OTHER), note("hello", kind=5, key=OTHER)):
-        assert not rules.imports(Offer(event, NOW, source=Source.IMPORT)).accepted
+        assert not rules.check_import(IncomingEvent(event, NOW, source=SourceType.IMPORT)).accepted
 
 
 async def test_a_request_to_vanish_passes_every_write_policy(opened: Open, tmp_path: Path) -> None:
@@ -96,20 +101,20 @@ async def test_a_request_to_vanish_passes_every_write_policy(opened: Open, tmp_p
     own = {"folder": str(tmp_path), "python": ["own.py:no", "own.py:judge"], "plugins": ["false"]}
     async with opened(bans=lambda _: refused("blocked: banned")) as policies:
         rules = policies.rules(config(NEVER | {"policies": own}))
-        assert rules.consult is not None
+        assert rules.check_async is not None
         for tags in (VANISH, (("relay", "ALL_RELAYS"),), (*VANISH, ("-",))):
             request = note("hello", kind=62, tags=tags, at=5)
-            for judge in (rules.judge, rules.imports):
+            for check in (rules.check, rules.check_import):
                 for _ in range(3):
-                    assert judge(Offer(request, NOW, "203.0.113.1")) == ACCEPTED
-            assert await rules.consult(Offer(request, NOW)) == ACCEPTED
+                    assert check(IncomingEvent(request, NOW, "203.0.113.1")) == ACCEPTED
+            assert await rules.check_async(IncomingEvent(request, NOW)) == ACCEPTED
         elsewhere = note(kind=62, tags=(("relay", "wss://other.example"),))
         assert said(rules, elsewhere) == "blocked: banned"
-        assert not (await rules.consult(Offer(elsewhere, NOW))).accepted
-        assert rules.requests is not None
-        assert rules.requests.hold(request)
-        assert not (await rules.requests.keep(Offer(request, NOW))).accepted
-        assert not rules.requests.hold(elsewhere)
+        assert not (await rules.check_async(IncomingEvent(elsewhere, NOW))).accepted
+        assert rules.vanish_requests is not None
+        assert rules.vanish_requests.applies_to(request)
+        assert not (await rules.vanish_requests.check_keeping(IncomingEvent(request, NOW))).accepted
+        assert not rules.vanish_requests.applies_to(elsewhere)
         too_large = note("x" * 300_000, kind=62, tags=VANISH)
         ahead = note(kind=62, tags=VANISH, at=NOW + 10_000)
         assert said(rules, too_large).startswith("invalid: content")
@@ -135,13 +140,15 @@ async def test_policies_say_whether_a_request_to_vanish_is_kept(
     request = note("bye", kind=62, tags=VANISH, key=OTHER)
     async with opened() as policies:
         rules = policies.rules(config(table))
-        assert rules.requests is not None
-        offer = Offer(request, NOW, "203.0.113.1")
-        assert rules.judge(offer) == ACCEPTED, "it is obeyed"
-        assert (await rules.requests.keep(offer)).accepted is kept
+        assert rules.vanish_requests is not None
+        offer = IncomingEvent(request, NOW, "203.0.113.1")
+        assert rules.check(offer) == ACCEPTED, "it is obeyed"
+        assert (await rules.vanish_requests.check_keeping(offer)).accepted is kept
         long = note("x" * KEPT_BYTES, kind=62, tags=VANISH, key=OTHER)
-        assert rules.judge(Offer(long, NOW, "203.0.113.1")) == ACCEPTED
-        assert not (await rules.requests.keep(Offer(long, NOW, "203.0.113.1"))).accepted
+        assert rules.check(IncomingEvent(long, NOW, "203.0.113.1")) == ACCEPTED
+        assert not (
+            await rules.vanish_requests.check_keeping(IncomingEvent(long, NOW, "203.0.113.1"))
+        ).accepted
 
 
 @pytest.mark.parametrize("address", ["203.0.113.1", "127.0.0.1"])
@@ -150,14 +157,14 @@ async def test_one_address_asks_so_often_to_vanish(opened: Open, address: str) -
     async with opened() as policies:
         rules = policies.rules(config({}))
 
-        def asked(at: float, address: str = address, source: Source = Source.CLIENT) -> str:
-            return rules.judge(Offer(request, at, address, source=source)).reason
+        def asked(at: float, address: str = address, source: SourceType = SourceType.CLIENT) -> str:
+            return rules.check(IncomingEvent(request, at, address, source=source)).reason
 
         assert [asked(NOW) for _ in range(RATE.burst)] == [""] * RATE.burst
         assert asked(NOW).startswith("rate-limited: too many requests to vanish")
-        assert policies.rules(config({})).judge(Offer(request, NOW, address)) != ACCEPTED
+        assert policies.rules(config({})).check(IncomingEvent(request, NOW, address)) != ACCEPTED
         assert asked(NOW, "203.0.113.2") == ""
-        assert asked(NOW, source=Source.SYNC) == ""
+        assert asked(NOW, source=SourceType.SYNC) == ""
         assert asked(NOW + RATE.seconds) == ""
 
 
@@ -187,7 +194,7 @@ async def test_the_web_of_trust_is_kept_fresh_by_what_comes(
         await store.save([note("", kind=3, tags=(("p", OTHERS),))])
         await until(lambda: not said(rules, note(key=OTHER)))
         web = policies.trust
-        assert policies.rules(config(table)).judge(Offer(note(key=OTHER), NOW)).accepted
+        assert policies.rules(config(table)).check(IncomingEvent(note(key=OTHER), NOW)).accepted
         assert policies.trust is web
         policies.rules(RelayConfig())
         assert policies.trust is None
@@ -203,20 +210,22 @@ async def test_members(opened: Open) -> None:
         "restricted: only members of this relay may write here"
     )
     assert said(rules, note(kind=28934, key=STRANGER)) == "", "a request to become one"
-    assert rules.judge_question is not None
-    asking = Asking("REQ", (Filter(),), NOW)
-    assert rules.judge_question(asking).reason.startswith("auth-required: ")
-    member = Asking("REQ", (Filter(),), NOW, keys=frozenset({OTHERS}))
-    assert rules.judge_question(member).accepted
+    assert rules.check_query is not None
+    asking = IncomingQuery("REQ", (Filter(),), NOW)
+    assert rules.check_query(asking).reason.startswith("auth-required: ")
+    member = IncomingQuery("REQ", (Filter(),), NOW, keys=frozenset({OTHERS}))
+    assert rules.check_query(member).accepted
 
 
 async def test_an_archive_takes_nothing_but_imports(opened: Open) -> None:
     async with opened() as policies:
         rules = policies.rules(config({"profile": "archive"}))
     assert said(rules, note()) == "blocked: this relay takes no events from its clients"
-    assert rules.imports(Offer(note(), NOW, source=Source.MIRROR)).accepted
-    assert rules.judge_question is not None
-    assert rules.judge_question(Asking("REQ", (Filter.of(kinds=[1]),), NOW, "203.0.113.1")).accepted
+    assert rules.check_import(IncomingEvent(note(), NOW, source=SourceType.MIRROR)).accepted
+    assert rules.check_query is not None
+    assert rules.check_query(
+        IncomingQuery("REQ", (Filter.of(kinds=[1]),), NOW, "203.0.113.1")
+    ).accepted
 
 
 async def test_a_reload_keeps_what_was_used_up(opened: Open, store: EventStore) -> None:
@@ -230,12 +239,12 @@ async def test_a_reload_keeps_what_was_used_up(opened: Open, store: EventStore) 
         assert said(rules, note(text), address="203.0.113.1", connection=1) == ""
         await store.save([note(text)])
         assert said(rules, note("a"), address="203.0.113.1", connection=1) == ""
-        rules.become(policies.rules(config(table | {"name": "changed"})))
+        rules.reconfigure(policies.rules(config(table | {"name": "changed"})))
         assert said(rules, note("b"), address="203.0.113.1").startswith("rate-limited: ")
         assert said(rules, note(text, at=NOW + 1)).startswith("blocked: you have said the same")
         await store.save([note("c"), note("d")])
         assert "by one key" in said(rules, note("e"))
-        rules.become(policies.rules(RelayConfig()))
+        rules.reconfigure(policies.rules(RelayConfig()))
         assert said(rules, note(text, at=NOW + 1), address="203.0.113.1") == ""
 
 
@@ -281,14 +290,14 @@ async def test_plugins_are_asked_run_on_over_a_reload_and_end(opened: Open, tmp_
     table = {"policies": {"plugins": [f"{sys.executable} plugin.py"], "folder": str(tmp_path)}}
     async with opened() as policies:
         rules = policies.rules(config(table))
-        assert rules.consult is not None
-        assert (await rules.consult(Offer(note(), NOW))).reason == "blocked: no"
+        assert rules.check_async is not None
+        assert (await rules.check_async(IncomingEvent(note(), NOW))).reason == "blocked: no"
         [(plugin, task)] = policies._plugins.values()
         process = plugin._process
-        rules.become(policies.rules(config(table)))
+        rules.reconfigure(policies.rules(config(table)))
         assert plugin._process is process
-        rules.become(policies.rules(RelayConfig()))
-        assert rules.consult is None
+        rules.reconfigure(policies.rules(RelayConfig()))
+        assert rules.check_async is None
         await asyncio.wait([task])
         assert process is not None
         assert process.returncode is not None
@@ -299,7 +308,7 @@ async def test_plugins_are_asked_run_on_over_a_reload_and_end(opened: Open, tmp_
 
 async def in_room(name: str, store: EventStore, **given: Any) -> Rules:
     table = {"profile": "personal", "pubkey": ME, "urls": [URL], **given}
-    room = {room.name: room for room in rooms(config(table))}[name]
+    room = {room.name: room for room in sub_relays(config(table))}[name]
     async with open_policies(store, clock=lambda: NOW) as policies:
         rules = policies.rules(room.config)
         await policies.refresh()
@@ -315,8 +324,8 @@ async def test_the_outbox(store: EventStore) -> None:
     assert said(rules, note(key=OTHER)) == ""
     assert said(rules, note(key=STRANGER)).startswith("restricted: ")
     assert said(rules, WRAP).startswith("blocked: events of kind 1059")
-    assert rules.judge_question is not None
-    assert rules.judge_question(Asking("REQ", (Filter.of(kinds=[1]),), NOW)).accepted
+    assert rules.check_query is not None
+    assert rules.check_query(IncomingQuery("REQ", (Filter.of(kinds=[1]),), NOW)).accepted
 
 
 async def test_the_inbox(store: EventStore) -> None:
@@ -335,12 +344,14 @@ async def test_private_messages(store: EventStore) -> None:
     assert said(rules, note(tags=(("p", ME),))).startswith("blocked: events of kind 1 ")
     assert said(rules, note(kind=5, tags=(("e", WRAP.id),))) == "", "the keeper deletes messages"
     assert said(rules, note(kind=5, key=OTHER, tags=(("p", ME),))).startswith("blocked: ")
-    assert rules.judge_question is not None
+    assert rules.check_query is not None
     question = (Filter.of(kinds=[1059]),)
-    assert rules.judge_question(Asking("REQ", question, NOW)).reason.startswith("auth-required: ")
-    other = Asking("REQ", question, NOW, keys=frozenset({OTHERS}))
-    assert rules.judge_question(other).reason.startswith("restricted: ")
-    assert rules.judge_question(Asking("REQ", question, NOW, keys=frozenset({ME}))).accepted
+    assert rules.check_query(IncomingQuery("REQ", question, NOW)).reason.startswith(
+        "auth-required: "
+    )
+    other = IncomingQuery("REQ", question, NOW, keys=frozenset({OTHERS}))
+    assert rules.check_query(other).reason.startswith("restricted: ")
+    assert rules.check_query(IncomingQuery("REQ", question, NOW, keys=frozenset({ME}))).accepted
 
 
 async def test_the_private_archive(store: EventStore) -> None:
@@ -351,7 +362,7 @@ async def test_the_private_archive(store: EventStore) -> None:
     assert said(rules, note(), keys=others).startswith("restricted: ")
     assert said(rules, note(), keys=mine) == ""
     assert said(rules, note(key=STRANGER), keys=mine) == ""
-    assert rules.judge_question is not None
+    assert rules.check_query is not None
     question = (Filter(),)
-    assert not rules.judge_question(Asking("REQ", question, NOW, keys=others)).accepted
-    assert rules.judge_question(Asking("REQ", question, NOW, keys=mine)).accepted
+    assert not rules.check_query(IncomingQuery("REQ", question, NOW, keys=others)).accepted
+    assert rules.check_query(IncomingQuery("REQ", question, NOW, keys=mine)).accepted

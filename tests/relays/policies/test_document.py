@@ -28,4 +28,4 @@ def test_functions() -> None:
     [example] = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
     names: dict[str, object] = {}
     exec(compile(example, "policies.md", "exec"), names)
-    assert {"judge", "consult", "ask"} <= names.keys()
+    assert {"check", "check_async", "check_query"} <= names.keys()

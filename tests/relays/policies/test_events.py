@@ -9,7 +9,7 @@ import pytest
 from nostr_client.protocol.event import Event
 from relays.config.sections import Limits
 from relays.policies.events import VANISH_BYTES, for_clients, for_imports, for_requests_to_vanish
-from relays.policies.verdict import Offer, Source
+from relays.policies.verdict import IncomingEvent, SourceType
 from tests.relays.talk import NOW, note
 
 LIMITS = Limits(
@@ -57,7 +57,7 @@ def embedding(content: str, kind: int = 6) -> Event:
     ],
 )
 def test_events_of_clients(event: Event, reason: str) -> None:
-    verdict = for_clients(LIMITS)(Offer(event, NOW))
+    verdict = for_clients(LIMITS)(IncomingEvent(event, NOW))
     assert (verdict.accepted, verdict.reason) == (not reason, reason)
 
 
@@ -93,31 +93,31 @@ JUNK = "[" * 100 + "]" * 100
     ],
 )
 def test_reposts_of_protected_events(kind: int, content: str, reason: str) -> None:
-    for judge in (for_clients(WIDE), for_imports(WIDE)):
-        assert judge(Offer(embedding(content, kind), NOW)).reason == reason
+    for check in (for_clients(WIDE), for_imports(WIDE)):
+        assert check(IncomingEvent(embedding(content, kind), NOW)).reason == reason
 
 
 def test_only_reposts_are_looked_into() -> None:
-    assert for_clients(WIDE)(Offer(note(PROTECTED.json.decode()), NOW)).accepted
+    assert for_clients(WIDE)(IncomingEvent(note(PROTECTED.json.decode()), NOW)).accepted
 
 
 def test_imports_pass_dates_and_nothing_else() -> None:
-    judge = for_imports(LIMITS)
-    assert judge(Offer(note(at=5), NOW)).accepted
-    assert judge(Offer(note(at=NOW + 10**6), NOW)).accepted
-    assert not judge(Offer(note("x" * 21), NOW)).accepted
-    assert judge(Offer(PROTECTED, NOW, source=Source.IMPORT)).accepted
-    for source in (Source.SYNC, Source.MIRROR):
-        assert not judge(Offer(PROTECTED, NOW, source=source)).accepted
-    assert not judge(Offer(note(tags=(("expiration", "5"),)), NOW)).accepted
+    check = for_imports(LIMITS)
+    assert check(IncomingEvent(note(at=5), NOW)).accepted
+    assert check(IncomingEvent(note(at=NOW + 10**6), NOW)).accepted
+    assert not check(IncomingEvent(note("x" * 21), NOW)).accepted
+    assert check(IncomingEvent(PROTECTED, NOW, source=SourceType.IMPORT)).accepted
+    for source in (SourceType.SYNC, SourceType.MIRROR):
+        assert not check(IncomingEvent(PROTECTED, NOW, source=source)).accepted
+    assert not check(IncomingEvent(note(tags=(("expiration", "5"),)), NOW)).accepted
 
 
 def test_a_request_to_vanish_is_small_for_it_passes_all_else() -> None:
-    judge = for_requests_to_vanish(Limits())
-    assert judge(Offer(note("x" * 10_000, kind=62, at=5), NOW)).accepted
-    verdict = judge(Offer(note("x" * VANISH_BYTES, kind=62), NOW))
+    check = for_requests_to_vanish(Limits())
+    assert check(IncomingEvent(note("x" * 10_000, kind=62, at=5), NOW)).accepted
+    verdict = check(IncomingEvent(note("x" * VANISH_BYTES, kind=62), NOW))
     assert verdict.reason == f"invalid: an event may have {VANISH_BYTES} bytes here"
 
 
 def test_no_lower_limit_by_default() -> None:
-    assert for_clients(Limits())(Offer(note(at=0), NOW)).accepted
+    assert for_clients(Limits())(IncomingEvent(note(at=0), NOW)).accepted

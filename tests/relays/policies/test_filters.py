@@ -6,7 +6,7 @@ import pytest
 
 from nostr_client.protocol.filters import Filter
 from relays.config.sections import Limits
-from relays.policies.filters import filter_values, judge_filters
+from relays.policies.filters import check_filters, filter_values
 
 LIMITS = Limits(filters=2, filter_values=4)
 
@@ -28,7 +28,7 @@ LIMITS = Limits(filters=2, filter_values=4)
     ],
 )
 def test_filters(filters: list[Filter], reason: str) -> None:
-    verdict = judge_filters(filters, LIMITS)
+    verdict = check_filters(filters, LIMITS)
     assert (verdict.accepted, verdict.reason) == (not reason, reason)
 
 

@@ -15,10 +15,10 @@ from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.keys import SecretKey
 from nostr_client.store.events import EventStore
 from relays.config.relay_config import assemble
-from relays.config.sub_relays import rooms
+from relays.config.sub_relays import sub_relays
 from relays.policies.chain import open_policies
 from relays.policies.ruleset import Rules
-from relays.policies.verdict import Asking, Offer, Source
+from relays.policies.verdict import IncomingEvent, IncomingQuery, SourceType
 from tests.relays.talk import KEY, NOW, OTHER
 
 PREFIXES = ("invalid", "blocked", "restricted", "auth-required", "pow", "rate-limited", "error")
@@ -60,13 +60,13 @@ events = st.builds(
     st.sampled_from(KEYS),
 )
 offers = st.builds(
-    Offer,
+    IncomingEvent,
     events,
     st.sampled_from([float(NOW), NOW + 61.5, 0.0]),
     st.sampled_from(["", "127.0.0.1", "::1", "203.0.113.1", "2001:db8::1%x", "junk"]),
     st.frozensets(st.sampled_from([key.public_key.hex for key in KEYS])),
     st.integers(0, 3),
-    st.sampled_from(Source),
+    st.sampled_from(SourceType),
 )
 filters = st.builds(
     Filter,
@@ -85,7 +85,7 @@ async def every(tmp_path: Path) -> AsyncIterator[list[Rules]]:
         for table in (*TABLES, EVERYTHING):
             made, problems = assemble(table)
             assert not problems
-            for room in rooms(made):
+            for room in sub_relays(made):
                 async with open_policies(
                     store, urls=frozenset({"wss://a.example"}), clock=lambda: NOW
                 ) as policies:
@@ -99,14 +99,16 @@ async def every(tmp_path: Path) -> AsyncIterator[list[Rules]]:
 )
 @given(offer=offers, asked=st.lists(filters, max_size=3), size=st.integers(0, 10**7))
 async def test_everything_has_an_answer(
-    every: list[Rules], offer: Offer, asked: list[Filter], size: int
+    every: list[Rules], offer: IncomingEvent, asked: list[Filter], size: int
 ) -> None:
-    question = Asking("REQ", tuple(asked), offer.now, offer.address, offer.keys, offer.connection)
+    question = IncomingQuery(
+        "REQ", tuple(asked), offer.now, offer.address, offer.keys, offer.connection
+    )
     for rules in every:
-        verdicts = [rules.judge(offer), rules.imports(offer)]
-        if rules.judge_question is not None:
-            verdicts.append(rules.judge_question(question))
-        if rules.served is not None:
-            rules.served(question, size)
+        verdicts = [rules.check(offer), rules.check_import(offer)]
+        if rules.check_query is not None:
+            verdicts.append(rules.check_query(question))
+        if rules.on_served is not None:
+            rules.on_served(question, size)
         for verdict in verdicts:
             assert verdict.accepted or is_reason(verdict.reason), verdict.reason

@@ -16,7 +16,7 @@ import pytest
 
 from relays.policies import plugin as plugins
 from relays.policies.plugin import Plugin, request
-from relays.policies.verdict import Offer, Source
+from relays.policies.verdict import IncomingEvent, SourceType
 from tests.relays.talk import KEY, NOW, OTHER, note
 from tests.waiting import until
 
@@ -41,8 +41,8 @@ def script(folder: Path, text: str, name: str = "plugin.py") -> str:
     return f"./{name}"
 
 
-def offer(content: str = "hello", **fields: object) -> Offer:
-    return Offer(note(content), NOW, **fields)  # type: ignore[arg-type]
+def offer(content: str = "hello", **fields: object) -> IncomingEvent:
+    return IncomingEvent(note(content), NOW, **fields)  # type: ignore[arg-type]
 
 
 @asynccontextmanager
@@ -73,9 +73,9 @@ def test_what_is_asked() -> None:
     ("fields", "source"),
     [
         ({"address": "2001:db8::1"}, "IP6"),
-        ({"source": Source.IMPORT}, "Import"),
-        ({"source": Source.SYNC, "address": "wss://a.example"}, "Sync"),
-        ({"source": Source.MIRROR, "address": "wss://a.example"}, "Stream"),
+        ({"source": SourceType.IMPORT}, "Import"),
+        ({"source": SourceType.SYNC, "address": "wss://a.example"}, "Sync"),
+        ({"source": SourceType.MIRROR, "address": "wss://a.example"}, "Stream"),
     ],
 )
 def test_where_it_comes_from(fields: dict[str, object], source: str) -> None:
@@ -106,7 +106,9 @@ async def test_answers(tmp_path: Path) -> None:
         '{"action": "dance"}': "error: this relay's policy gave no answer that could be read",
     }
     async with running(tmp_path, script(tmp_path, ECHO)) as plugin:
-        verdicts = await asyncio.gather(*(plugin.judge(offer(content)) for content in expected))
+        verdicts = await asyncio.gather(
+            *(plugin.check_async(offer(content)) for content in expected)
+        )
     assert [verdict.reason for verdict in verdicts] == list(expected.values())
     assert [verdict.accepted for verdict in verdicts] == [not why for why in expected.values()]
 
@@ -120,7 +122,7 @@ while True:
         print(json.dumps({"id": id, "action": "reject", "msg": "number %d" % number}), flush=True)
 """
     async with running(tmp_path, script(tmp_path, backwards)) as plugin:
-        verdicts = await asyncio.gather(*(plugin.judge(offer(f"n {n}")) for n in range(1000)))
+        verdicts = await asyncio.gather(*(plugin.check_async(offer(f"n {n}")) for n in range(1000)))
     assert [verdict.reason for verdict in verdicts] == [
         f"blocked: number {49 - number % 50}" for number in range(1000)
     ]
@@ -137,7 +139,7 @@ for line in sys.stdin:
     print(json.dumps({"id": json.loads(line)["event"]["id"], "action": "accept"}), flush=True)
 """
     async with running(tmp_path, script(tmp_path, chatty)) as plugin:
-        assert (await plugin.judge(offer())).accepted
+        assert (await plugin.check_async(offer())).accepted
         await until(lambda: "says: to the" in caplog.text)
     assert "no answer: hello red" in caplog.text
     assert "an answer to nothing" in caplog.text
@@ -150,7 +152,7 @@ async def test_a_flood_of_words_does_not_fill_the_log(
     text = ECHO + "\nsys.stderr.write('x' * 500_000 + 'flood\\n' * 50_000)\n"
     flood = text.replace("for line", "sys.stderr.write('flood\\n' * 50_000)\nfor line")
     async with running(tmp_path, script(tmp_path, flood)) as plugin:
-        assert (await plugin.judge(offer())).accepted
+        assert (await plugin.check_async(offer())).accepted
     assert 0 < caplog.text.count("flood") < 500
 
 
@@ -162,7 +164,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def works_again(plugin: Plugin) -> None:
     async def accepts() -> bool:
-        verdict = await plugin.judge(offer())
+        verdict = await plugin.check_async(offer())
         assert verdict.accepted or verdict.reason == NOT_ASKED
         return verdict.accepted
 
@@ -196,7 +198,7 @@ async def test_one_that_fails_is_started_again(
     silent = deed.startswith(("time.sleep", "os.close"))
     async with running(tmp_path, command, seconds=0.5 if silent else 30) as plugin:
         await until((tmp_path / "ran").exists)
-        verdicts = await asyncio.gather(*(plugin.judge(offer(f"n {n}")) for n in range(5)))
+        verdicts = await asyncio.gather(*(plugin.check_async(offer(f"n {n}")) for n in range(5)))
         assert {verdict.reason for verdict in verdicts} == {NOT_ASKED}
         plugin.seconds = 10
         await works_again(plugin)
@@ -218,13 +220,13 @@ async def test_an_event_that_is_passed_over_is_lost_alone(
 ) -> None:
     monkeypatch.setattr(plugins, "_LOOK", 0.02)
     async with running(tmp_path, script(tmp_path, SKIPS), seconds=60) as plugin:
-        skipped = [asyncio.create_task(plugin.judge(offer("skip"))) for _ in range(3)]
-        others = await asyncio.gather(*(plugin.judge(offer(f"n {n}")) for n in range(300)))
+        skipped = [asyncio.create_task(plugin.check_async(offer("skip"))) for _ in range(3)]
+        others = await asyncio.gather(*(plugin.check_async(offer(f"n {n}")) for n in range(300)))
         assert all(verdict.accepted for verdict in others)
         plugin.seconds = 0.05
         assert {verdict.reason for verdict in await asyncio.gather(*skipped)} == {LOST}
         plugin.seconds = 60
-        assert (await plugin.judge(offer("after"))).accepted
+        assert (await plugin.check_async(offer("after"))).accepted
     assert "said nothing" not in caplog.text
     assert not plugin._asked
 
@@ -235,15 +237,15 @@ async def test_one_asked_alone_and_passed_over_is_no_silence(
     monkeypatch.setattr(plugins, "_LOOK", 0.02)
     async with running(tmp_path, script(tmp_path, SKIPS), seconds=60) as plugin:
         for _ in range(3):  # what is answered in between says that it is well
-            asked = asyncio.create_task(plugin.judge(offer("skip")))
+            asked = asyncio.create_task(plugin.check_async(offer("skip")))
             await until(lambda: bool(plugin._ahead))
             plugin.seconds = 0.05
             assert (await asked).reason == LOST
             plugin.seconds = 60
-            assert (await plugin.judge(offer())).accepted
+            assert (await plugin.check_async(offer())).accepted
         assert "said nothing" not in caplog.text
         plugin.seconds = 0.05
-        reasons = [(await plugin.judge(offer("skip"))).reason for _ in range(3)]
+        reasons = [(await plugin.check_async(offer("skip"))).reason for _ in range(3)]
         assert reasons == [LOST, LOST, NOT_ASKED]
         await until(lambda: "said nothing" in caplog.text)
 
@@ -252,10 +254,10 @@ async def test_one_that_cannot_be_started_lets_nothing_pass(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with running(tmp_path, "./nothing-here.sh") as plugin:
-        assert (await plugin.judge(offer())).reason == NOT_ASKED
+        assert (await plugin.check_async(offer())).reason == NOT_ASKED
     async with running(tmp_path / "no-folder", "true") as plugin:
         await until(lambda: "could not be started" in caplog.text)
-        assert (await plugin.judge(offer())).reason == NOT_ASKED
+        assert (await plugin.check_async(offer())).reason == NOT_ASKED
 
 
 async def test_who_waits_too_long_in_all_is_refused(
@@ -263,7 +265,7 @@ async def test_who_waits_too_long_in_all_is_refused(
 ) -> None:
     monkeypatch.setattr(plugins, "PATIENCE", 0.2)
     async with running(tmp_path, "cat > /dev/null", seconds=60) as plugin:
-        verdict = await plugin.judge(offer())
+        verdict = await plugin.check_async(offer())
     assert verdict.reason.startswith("error: this relay's policy did not answer in time")
     assert not plugin._asked
 
@@ -274,11 +276,11 @@ async def test_a_changed_file_is_started_anew(
     monkeypatch.setattr(plugins, "_LOOK", 0.02)
     command = script(tmp_path, ECHO)
     async with running(tmp_path, command) as plugin:
-        assert (await plugin.judge(offer())).accepted
+        assert (await plugin.check_async(offer())).accepted
         script(tmp_path, ECHO.replace('"action": "accept"', '"action": "reject", "msg": "new"'))
 
         async def is_new() -> bool:
-            return (await plugin.judge(offer())).reason == "blocked: new"
+            return (await plugin.check_async(offer())).reason == "blocked: new"
 
         await until(is_new)
 
@@ -290,7 +292,7 @@ async def test_commands_of_the_shell_and_what_they_start_end(tmp_path: Path) -> 
     os.environ["NOSTR_CLIENT_PASSWORD"] = "hidden"
     try:
         async with running(tmp_path, command) as plugin:
-            assert (await plugin.judge(offer())).accepted
+            assert (await plugin.check_async(offer())).accepted
             child = int((tmp_path / "pid").read_text())
             os.kill(child, 0)
     finally:
@@ -308,6 +310,6 @@ async def test_commands_of_the_shell_and_what_they_start_end(tmp_path: Path) -> 
 async def test_ending_is_quiet(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING)
     async with running(tmp_path, script(tmp_path, ECHO)) as plugin:
-        waiting = asyncio.create_task(plugin.judge(offer('{"action": "accept"}')))
+        waiting = asyncio.create_task(plugin.check_async(offer('{"action": "accept"}')))
         assert (await waiting).accepted
     assert not caplog.records

@@ -10,11 +10,11 @@ import pytest
 from nostr_client.errors import ConfigError
 from nostr_client.protocol.filters import Filter
 from relays.policies import python_policy
-from relays.policies.python_policy import Custom
-from relays.policies.verdict import Asking, Offer
+from relays.policies.python_policy import PythonPolicy
+from relays.policies.verdict import IncomingEvent, IncomingQuery
 from tests.relays.talk import NOW, note
 
-OFFER = Offer(note("hello"), NOW)
+OFFER = IncomingEvent(note("hello"), NOW)
 HEAD = "from relays.policies.verdict import ACCEPTED, refused\n"
 BROKEN = "error: a policy of this relay has failed, try again later"
 
@@ -25,9 +25,9 @@ def written(folder: Path, text: str) -> Path:
     return file
 
 
-def loaded(folder: Path, text: str) -> Custom:
+def loaded(folder: Path, text: str) -> PythonPolicy:
     written(folder, text)
-    return Custom("own.py:judge", folder=str(folder))
+    return PythonPolicy("own.py:judge", folder=str(folder))
 
 
 def test_a_function_in_a_file(tmp_path: Path) -> None:
@@ -38,26 +38,37 @@ def test_a_function_in_a_file(tmp_path: Path) -> None:
         "    return ACCEPTED\n",
     )
     assert not policy.is_async
-    assert policy.judge(OFFER).reason == "blocked: hi"
-    assert policy.judge(Offer(note("bye"), NOW)).accepted
+    assert policy.check(OFFER).reason == "blocked: hi"
+    assert policy.check(IncomingEvent(note("bye"), NOW)).accepted
+
+
+def test_the_names_that_keepers_wrote_before(tmp_path: Path) -> None:
+    policy = loaded(
+        tmp_path,
+        "from relays.policies.verdict import Asking, Offer\n"
+        "def judge(offer: Offer | Asking):\n"
+        "    return refused('blocked: old') if isinstance(offer, Offer) else ACCEPTED\n",
+    )
+    assert policy.check(OFFER).reason == "blocked: old"
+    assert policy.check_query(IncomingQuery("REQ", (Filter(),), NOW)).accepted
 
 
 def test_a_function_of_a_module() -> None:
-    assert Custom("relays.policies.events:not_expired").judge(OFFER).accepted
+    assert PythonPolicy("relays.policies.events:not_expired").check(OFFER).accepted
 
 
 def test_questions(tmp_path: Path) -> None:
     policy = loaded(tmp_path, "def judge(asking):\n    return refused(f'blocked: {asking.verb}')\n")
-    assert policy.judge_question(Asking("COUNT", (Filter(),), NOW)).reason == "blocked: COUNT"
+    assert policy.check_query(IncomingQuery("COUNT", (Filter(),), NOW)).reason == "blocked: COUNT"
 
 
 @pytest.mark.parametrize("text", ["raise ValueError('\\x1b[31mred')", "return None", "return True"])
 async def test_what_fails_refuses(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, text: str
 ) -> None:
-    assert loaded(tmp_path, f"def judge(offer):\n    {text}\n").judge(OFFER).reason == BROKEN
+    assert loaded(tmp_path, f"def judge(offer):\n    {text}\n").check(OFFER).reason == BROKEN
     policy = loaded(tmp_path, f"async def judge(offer):\n    {text}\n")
-    assert (await policy.consult(OFFER)).reason == BROKEN
+    assert (await policy.check_async(OFFER)).reason == BROKEN
     assert len(caplog.records) == 2
     assert "own.py:judge" in caplog.records[0].getMessage()
     assert "\x1b" not in caplog.records[0].getMessage()
@@ -69,7 +80,9 @@ async def test_one_that_waits(tmp_path: Path) -> None:
     )
     assert policy.is_async
     policy.seconds = 0.02
-    assert (await policy.consult(OFFER)).reason.startswith("error: a policy of this relay did not")
+    assert (await policy.check_async(OFFER)).reason.startswith(
+        "error: a policy of this relay did not"
+    )
 
 
 @pytest.mark.parametrize(
@@ -88,7 +101,7 @@ def test_what_cannot_be_loaded(tmp_path: Path, name: str, words: str) -> None:
     written(tmp_path, "number = 5\n")
     (tmp_path / "wrong.py").write_text("def judge(:\n")
     with pytest.raises(ConfigError, match=words):
-        Custom(name, folder=str(tmp_path))
+        PythonPolicy(name, folder=str(tmp_path))
 
 
 def test_a_file_that_changes(
@@ -96,22 +109,22 @@ def test_a_file_that_changes(
 ) -> None:
     monkeypatch.setattr(python_policy, "_LOOK", 0)
     policy = loaded(tmp_path, "def judge(offer):\n    return ACCEPTED\n")
-    assert policy.judge(OFFER).accepted
+    assert policy.check(OFFER).accepted
     written(tmp_path, "def judge(offer):\n    return refused('blocked: other')\n")
-    assert policy.judge(OFFER).reason == "blocked: other"
+    assert policy.check(OFFER).reason == "blocked: other"
     for wrong, words in (
         ("def judge(:", "SyntaxError"),
         ("judge = 5\n", "is no function"),
         ("async def judge(offer):\n    return ACCEPTED\n", "it is async now"),
     ):
         written(tmp_path, wrong)
-        assert policy.judge(OFFER).reason == "blocked: other"
-        assert policy.judge(OFFER).reason == "blocked: other"
+        assert policy.check(OFFER).reason == "blocked: other"
+        assert policy.check(OFFER).reason == "blocked: other"
         assert caplog.text.count(words) == 1
     (tmp_path / "own.py").unlink()
-    assert policy.judge(OFFER).reason == "blocked: other"
+    assert policy.check(OFFER).reason == "blocked: other"
     written(tmp_path, "def judge(offer):\n    return ACCEPTED\n")
-    assert policy.judge(OFFER).accepted
+    assert policy.check(OFFER).accepted
 
 
 def test_a_module_that_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -119,9 +132,9 @@ def test_a_module_that_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
     monkeypatch.syspath_prepend(str(tmp_path))
     (tmp_path / "own_policy_module.py").write_text(HEAD + "def judge(_):\n    return ACCEPTED\n")
-    policy = Custom("own_policy_module:judge")
-    assert policy.judge(OFFER).accepted
+    policy = PythonPolicy("own_policy_module:judge")
+    assert policy.check(OFFER).accepted
     text = HEAD + "def judge(_):\n    return refused('blocked: changed')\n"
     (tmp_path / "own_policy_module.py").write_text(text)
-    assert policy.judge(OFFER).reason == "blocked: changed"
+    assert policy.check(OFFER).reason == "blocked: changed"
     del sys.modules["own_policy_module"]

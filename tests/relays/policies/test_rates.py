@@ -11,8 +11,8 @@ from relays.config.sections import Rated, Rates
 from relays.config.values import Rate
 from relays.networks import network_of
 from relays.policies import rates
-from relays.policies.rates import Buckets, Loopback, Metering, cost_of
-from relays.policies.verdict import Asking, Offer
+from relays.policies.rates import Buckets, Loopback, RateLimiters, cost_of
+from relays.policies.verdict import IncomingEvent, IncomingQuery
 from tests.relays.talk import KEY, NOW, OTHER, note
 
 TWO_A_SECOND = Rate(120, 60, 4)
@@ -102,16 +102,16 @@ def test_whose_share(address: str, network: str) -> None:
     assert network_of(address) == network
 
 
-def metering(loopback: Loopback = "exempt", **given: Rated) -> Metering:
-    made = Metering()
+def metering(loopback: Loopback = "exempt", **given: Rated) -> RateLimiters:
+    made = RateLimiters()
     made.set(Rates(**given), loopback)
     return made
 
 
-def tries(made: Metering, count: int, **offer: object) -> int:
+def tries(made: RateLimiters, count: int, **offer: object) -> int:
     """How many of `count` events pass."""
-    offers = [Offer(note(f"number {n}"), NOW, **offer) for n in range(count)]  # type: ignore[arg-type]
-    return sum(made.judge(one).accepted for one in offers)
+    offers = [IncomingEvent(note(f"number {n}"), NOW, **offer) for n in range(count)]  # type: ignore[arg-type]
+    return sum(made.check(one).accepted for one in offers)
 
 
 def test_events_by_address() -> None:
@@ -122,7 +122,7 @@ def test_events_by_address() -> None:
     assert tries(made, 5, address="2001:db8::1") == 2
     assert tries(made, 5, address="2001:db8::2") == 0
     assert tries(made, 5, address="127.0.0.1") == 5
-    refusal = made.judge(Offer(note(), NOW, "203.0.113.1")).reason
+    refusal = made.check(IncomingEvent(note(), NOW, "203.0.113.1")).reason
     assert refusal == (
         "rate-limited: too many events from one address (allowed: 2 a minute),"
         " try again in 30 seconds"
@@ -147,13 +147,13 @@ def test_a_key_pays_for_what_is_stored() -> None:
     assert tries(made, 5, connection=1) == 2
     assert tries(made, 1, connection=2) == 1
     for number in range(2):
-        made.stored(note(f"stored {number}"), NOW)
+        made.on_stored(note(f"stored {number}"), NOW)
     assert tries(made, 1, connection=3) == 0
-    assert made.judge(Offer(note(key=OTHER), NOW, connection=3)).accepted
+    assert made.check(IncomingEvent(note(key=OTHER), NOW, connection=3)).accepted
 
 
-def asking(*filters: Filter, now: float = NOW, keys: frozenset[str] = frozenset()) -> Asking:
-    return Asking("REQ", filters, now, "203.0.113.1", keys, 7)
+def asking(*filters: Filter, now: float = NOW, keys: frozenset[str] = frozenset()) -> IncomingQuery:
+    return IncomingQuery("REQ", filters, now, "203.0.113.1", keys, 7)
 
 
 def test_queries_cost_what_they_ask() -> None:
@@ -162,20 +162,20 @@ def test_queries_cost_what_they_ask() -> None:
     for one in (Filter.of(kinds=[1]), Filter.of(ids=[]), Filter.of(t=["x"]), Filter.of(search="x")):
         assert cost_of(one) == 1
     made = metering(queries=Rated(address=Rate(6, 60, 6)))
-    assert made.judge_question(asking(Filter())).accepted
-    assert not made.judge_question(asking(Filter())).accepted
-    assert made.judge_question(asking(Filter.of(kinds=[1]))).accepted
-    refusal = made.judge_question(asking(Filter.of(kinds=[1]))).reason
+    assert made.check_query(asking(Filter())).accepted
+    assert not made.check_query(asking(Filter())).accepted
+    assert made.check_query(asking(Filter.of(kinds=[1]))).accepted
+    refusal = made.check_query(asking(Filter.of(kinds=[1]))).reason
     assert refusal.startswith("rate-limited: too many queries from one address")
 
 
 def test_bytes_are_paid_for_afterwards() -> None:
     made = metering(bytes=Rated(key=Rate(1000, 10, 1000)))
     mine = frozenset({KEY.public_key.hex})
-    made.served(asking(Filter(), keys=mine), 1500)
-    assert not made.judge_question(asking(Filter(), keys=mine)).accepted
-    assert made.judge_question(asking(Filter(), now=NOW + 6, keys=mine)).accepted
-    assert made.judge_question(asking(Filter())).accepted
+    made.on_served(asking(Filter(), keys=mine), 1500)
+    assert not made.check_query(asking(Filter(), keys=mine)).accepted
+    assert made.check_query(asking(Filter(), now=NOW + 6, keys=mine)).accepted
+    assert made.check_query(asking(Filter())).accepted
 
 
 def test_rates_are_read_and_said() -> None:

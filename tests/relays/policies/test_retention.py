@@ -15,21 +15,21 @@ from nostr_client.store.events import EventStore
 from nostr_client.store.sqlite import maintenance as store_keeping
 from nostr_client.store.sqlite.backup import Size
 from nostr_client.store.sqlite.maintenance import Evicted
-from relays.config.relay_config import Retention, RetentionRule
-from relays.policies.retention import Keeping
-from relays.policies.verdict import Offer, Source
+from relays.config.relay_config import RetentionRule, RetentionRules
+from relays.policies.retention import RetentionPolicy
+from relays.policies.verdict import IncomingEvent, SourceType
 from tests.relays.talk import KEY, NOW, OTHER, note
 
 DAY = 86_400
 ME = KEY.public_key.hex
 
 
-def keeping(tmp_path: Path, *rules: RetentionRule, **settings: Any) -> Keeping:
-    return Keeping(Retention(rules=rules, **settings), tmp_path / "retention.json")
+def keeping(tmp_path: Path, *rules: RetentionRule, **settings: Any) -> RetentionPolicy:
+    return RetentionPolicy(RetentionRules(rules=rules, **settings), tmp_path / "retention.json")
 
 
-def accepted(rules: Keeping, event: Event, source: Source = Source.SYNC) -> bool:
-    verdict = rules.judge(Offer(event, NOW, source=source))
+def accepted(rules: RetentionPolicy, event: Event, source: SourceType = SourceType.SYNC) -> bool:
+    verdict = rules.check(IncomingEvent(event, NOW, source=source))
     assert verdict.accepted or verdict.reason.startswith("invalid: ")
     return verdict.accepted
 
@@ -74,7 +74,7 @@ def test_what_a_rule_says_is_too_old_is_not_taken(tmp_path: Path) -> None:
         spared=(OTHER.public_key.hex,),
     )
     old = {"at": NOW - 11 * DAY}
-    for source in Source:
+    for source in SourceType:
         assert not accepted(rules, note(**old), source)
     assert accepted(rules, note(at=NOW - 10 * DAY))
     assert not accepted(rules, note(kind=7, at=NOW - DAY - 1))
@@ -177,10 +177,10 @@ async def test_a_real_size(tmp_path: Path) -> None:
 KEEPER, MEMBER, STRANGER = (SecretKey(bytes([number]) * 32) for number in (1, 2, 3))
 
 
-def peopled(tmp_path: Path, **settings: Any) -> Keeping:
+def peopled(tmp_path: Path, **settings: Any) -> RetentionPolicy:
     people = (KEEPER.public_key.hex,), (MEMBER.public_key.hex,)
-    found = Retention(gigabytes=0.002, **settings)
-    return Keeping(found, tmp_path / "retention.json", people=lambda: people)
+    found = RetentionRules(gigabytes=0.002, **settings)
+    return RetentionPolicy(found, tmp_path / "retention.json", people=lambda: people)
 
 
 def written(by: SecretKey, count: int, kind: int = 1, at: int = NOW) -> list[Event]:
@@ -230,7 +230,7 @@ async def test_what_is_never_taken_out_has_a_part_of_the_room(tmp_path: Path) ->
     rules = peopled(tmp_path, standing=0.3)
     profile = note(kind=0, key=STRANGER)
     never = (profile, note(kind=5, key=STRANGER), note(kind=62, key=STRANGER))
-    async with EventStore.open(tmp_path / "events.db") as store, store.listen(rules.hear):
+    async with EventStore.open(tmp_path / "events.db") as store, store.listen(rules.on_stored):
         await rules.weigh(store)
         assert all(accepted(rules, event) for event in never)
         await store.save(written(STRANGER, 40))  # these give way, and do not count
@@ -239,7 +239,7 @@ async def test_what_is_never_taken_out_has_a_part_of_the_room(tmp_path: Path) ->
         await store.save(written(STRANGER, 40, kind=30_000))
         for _ in range(2):  # what was heard, and what was looked up
             for event in never:
-                reason = rules.judge(Offer(event, NOW)).reason
+                reason = rules.check(IncomingEvent(event, NOW)).reason
                 assert reason.startswith("error: there is no room")
             assert accepted(rules, note("a note", at=NOW + 10**6, key=STRANGER))
             for ours in (KEEPER, MEMBER):

@@ -11,7 +11,7 @@ import pytest
 from nostr_client.nips.nip13 import mine
 from nostr_client.protocol.event import Draft, Event
 from nostr_client.protocol.keys import SecretKey
-from relays.config.relay_config import RelayConfig, Retention, RetentionRule, assemble
+from relays.config.relay_config import RelayConfig, RetentionRule, RetentionRules, assemble
 from tests.relays.conftest import Serve
 from tests.relays.talk import KEY, NOW, OTHER, Wire, note, wire
 from tests.waiting import until
@@ -198,19 +198,19 @@ async def test_a_reload_holds_for_those_who_are_connected(serve: Serve) -> None:
     served = await serve(rated(), clock=lambda: NOW)
     async with wire(served.url) as client:
         assert [await answered(client, note(f"n {n}")) for n in range(2)] == ["", ""]
-        await served.rooms.become(rated(words=["rude"]))
+        await served.rooms.reconfigure(rated(words=["rude"]))
         assert (
             await answered(client, note("rude")) == "blocked: it has words that are not wanted here"
         )
         assert await answered(client, note("fine")) == ""
         assert (await answered(client, note("n 3"))).startswith("rate-limited: ")
-        await served.rooms.become(RelayConfig())
+        await served.rooms.reconfigure(RelayConfig())
         assert await answered(client, note("rude")) == ""
 
 
 async def test_what_would_be_taken_out_again_is_refused(serve: Serve) -> None:
     rules = (RetentionRule(kinds=(7,), days=1),)
-    served = await serve(RelayConfig(retention=Retention(rules=rules)), clock=lambda: NOW)
+    served = await serve(RelayConfig(retention=RetentionRules(rules=rules)), clock=lambda: NOW)
     async with wire(served.url) as client:
         refusal = await client.publish(note(kind=7, at=NOW - 2 * DAY))
         assert refusal[2:] == [False, "invalid: such events are kept for 1 days here"]

@@ -139,7 +139,7 @@ async def test_who_may_not_read_any_more_hears_nothing_more(serve: Serve) -> Non
         await reader.req("live", {})
         await writer.publish(note("one"))
         assert (await reader.recv())[0] == "EVENT"
-        await served.rooms.become(RelayConfig(pubkey=MINE, access=Access(read="listed")))
+        await served.rooms.reconfigure(RelayConfig(pubkey=MINE, access=Access(read="listed")))
         closed = await reader.recv()
         assert closed[:2] == ["CLOSED", "live"]
         assert closed[2].startswith("restricted: ")

@@ -18,7 +18,7 @@ from relays.config.sections import KIB, Limits
 from relays.engine import queries
 from relays.engine.client import HIGH_WATER
 from relays.engine.frames import event_frames, event_head, text_frame
-from relays.engine.queries import Queries
+from relays.engine.queries import QueryScheduler
 from relays.server import connection, listen
 from tests.relays.conftest import Serve, Served
 from tests.relays.talk import (
@@ -194,7 +194,7 @@ async def test_what_waiting_counts_hold_is_bounded(
 ) -> None:
     served = await serve(RelayConfig(limits=Limits(live_values=8, all_live_values=12)))
     with monkeypatch.context() as patch:
-        patch.setattr(Queries, "ask", lambda *_: None)  # nobody is answered
+        patch.setattr(QueryScheduler, "ask", lambda *_: None)  # nobody is answered
         async with wire(served.url) as a, wire(served.url) as b:
             await a.send("COUNT", "1", {"kinds": [1, 2, 3]})
             await a.send("COUNT", "2", {"kinds": [1, 2, 3]})

@@ -18,7 +18,7 @@ from nostr_client.store.events import EventStore
 from relays.config.relay_config import Mirror
 from relays.config.sections import Limits
 from relays.policies.events import for_imports
-from relays.policies.verdict import ACCEPTED, Offer, Policy, Source, Verdict, refused
+from relays.policies.verdict import ACCEPTED, IncomingEvent, Policy, SourceType, Verdict, refused
 from relays.sync import mirror
 from relays.sync.mirror import MirrorContext, Mirrors, MirrorState
 from tests.net.scripted import PlainVerifier, ScriptedRelay, forged, honest
@@ -39,11 +39,11 @@ async def holds(store: EventStore, *events: Event) -> bool:
 
 @asynccontextmanager
 async def mirroring(
-    store: EventStore, *sections: Mirror, judge: Policy | None = None, **options: Any
+    store: EventStore, *sections: Mirror, check: Policy | None = None, **options: Any
 ) -> AsyncIterator[Mirrors]:
     """Mirrors at work, with every peer live for the first time."""
     around = MirrorContext(
-        store, PlainVerifier(), judge or for_imports(Limits()), clock=lambda: NOW, **options
+        store, PlainVerifier(), check or for_imports(Limits()), clock=lambda: NOW, **options
     )
     mirrors = Mirrors(sections, around)
     task = asyncio.create_task(mirrors.run())
@@ -136,11 +136,11 @@ async def test_a_lost_peer_is_caught_up_with(
 
 
 async def test_forged_and_banned_events_do_not_come_and_old_ones_do(tmp_path: Path) -> None:
-    def judge(offer: Offer) -> Verdict:
-        assert offer.source is Source.MIRROR
+    def check(offer: IncomingEvent) -> Verdict:
+        assert offer.source is SourceType.MIRROR
         return refused("blocked: banned") if offer.event.content == "banned" else ACCEPTED
 
-    async def consult(offer: Offer) -> Verdict:
+    async def check_async(offer: IncomingEvent) -> Verdict:
         good = offer.event.content != "not wanted"
         return ACCEPTED if good else refused("blocked: not wanted")
 
@@ -148,7 +148,7 @@ async def test_forged_and_banned_events_do_not_come_and_old_ones_do(tmp_path: Pa
     held = [old, bad, note("banned"), note("not wanted")]
     async with opened(tmp_path) as store, ScriptedRelay(honest(held, most=10)) as peer:
         section = Mirror(urls=(peer.url,))
-        async with mirroring(store, section, judge=judge, consult=consult) as mirrors:
+        async with mirroring(store, section, check=check, check_async=check_async) as mirrors:
             await live(mirrors)
             assert [id.hex() for _, id in await store.ids(Filter())] == [old.id]
 
@@ -185,13 +185,13 @@ async def test_other_mirrors_from_now_on(tmp_path: Path) -> None:
         async with mirroring(store, stays) as mirrors:
             await live(mirrors)
             kept = mirrors.peers
-            mirrors.become([stays, goes])
+            mirrors.reconfigure([stays, goes])
             await until(lambda: len(mirrors.peers) == 2)
             await live(mirrors)
             assert await holds(store, one, two)
             with pytest.raises(ConfigError):
-                mirrors.become([Mirror(urls=("nonsense",))])
-            mirrors.become([stays])
+                mirrors.reconfigure([Mirror(urls=("nonsense",))])
+            mirrors.reconfigure([stays])
             await until(lambda: not second.open)
             assert mirrors.peers == kept
             assert first.connections == 1
@@ -200,7 +200,7 @@ async def test_other_mirrors_from_now_on(tmp_path: Path) -> None:
 async def test_a_fault_of_ours_is_logged_and_ends_no_other(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def judge(offer: Offer) -> Verdict:
+    def check(offer: IncomingEvent) -> Verdict:
         if offer.event.content == "trap":
             raise KeyError("a fault")
         return ACCEPTED
@@ -212,7 +212,7 @@ async def test_a_fault_of_ours_is_logged_and_ends_no_other(
         ScriptedRelay(honest([good], most=10)) as second,
     ):
         section = Mirror(urls=(first.url, second.url))
-        async with mirroring(store, section, judge=judge) as mirrors:
+        async with mirroring(store, section, check=check) as mirrors:
             await until(lambda: mirrors.peers and mirrors.peers[0].problem)
             await until(partial(holds, store, good))
             assert "error of this program" in mirrors.peers[0].problem

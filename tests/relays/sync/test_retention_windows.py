@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter, matches_any
-from relays.config.relay_config import Retention, RetentionRule
-from relays.policies.retention import Keeping
-from relays.policies.verdict import Offer
+from relays.config.relay_config import RetentionRule, RetentionRules
+from relays.policies.retention import RetentionPolicy
+from relays.policies.verdict import IncomingEvent
 from relays.sync.retention_windows import STAYING, worth
 from tests.relays import talk
 
@@ -27,15 +27,17 @@ EVENTS = [
 ]
 
 
-def keeping(settings: Retention, floor: int = 0, folder: Path | None = None) -> Keeping:
+def keeping(
+    settings: RetentionRules, floor: int = 0, folder: Path | None = None
+) -> RetentionPolicy:
     note = (folder or Path("/nowhere")) / "note.json"
     if floor:
         note.write_text(f'{{"floor":{floor}}}')
-    return Keeping(settings, note)
+    return RetentionPolicy(settings, note)
 
 
-def kept(events: list[Event], keep: Keeping) -> list[Event]:
-    return [event for event in events if keep.judge(Offer(event, NOW)).accepted]
+def kept(events: list[Event], keep: RetentionPolicy) -> list[Event]:
+    return [event for event in events if keep.check(IncomingEvent(event, NOW)).accepted]
 
 
 _kinds = st.lists(st.sampled_from([1, 7, 9]), max_size=2, unique=True).map(tuple)
@@ -62,7 +64,7 @@ _rules = st.builds(
 def test_nothing_that_is_kept_is_left_out(
     rules: tuple[RetentionRule, ...], spared: tuple[str, ...], filter: Filter
 ) -> None:
-    keep = keeping(Retention(rules=rules, spared=spared))
+    keep = keeping(RetentionRules(rules=rules, spared=spared))
     parts = worth(filter, keep, NOW)
     wanted = [event for event in EVENTS if filter.matches(event)]
     for event in kept(wanted, keep):
@@ -73,8 +75,8 @@ def test_nothing_that_is_kept_is_left_out(
 
 def test_what_is_not_kept_is_left_out(tmp_path: Path) -> None:
     old_notes = [event for event in EVENTS if event.kind in (1, 7)]
-    by_rule = keeping(Retention(rules=(RetentionRule(days=50),)))
-    by_size = keeping(Retention(gigabytes=1.0), NOW - 50 * DAY, tmp_path)
+    by_rule = keeping(RetentionRules(rules=(RetentionRule(days=50),)))
+    by_size = keeping(RetentionRules(gigabytes=1.0), NOW - 50 * DAY, tmp_path)
     for keep in (by_rule, by_size):
         for filter in (Filter(), Filter.of(kinds=[1, 7]), Filter.of(kinds=[0, 1, 7])):
             parts = worth(filter, keep, NOW)
@@ -88,7 +90,7 @@ def test_what_is_not_kept_is_left_out(tmp_path: Path) -> None:
 
 
 def test_each_kind_by_its_own_rule() -> None:
-    keep = keeping(Retention(rules=(RetentionRule(kinds=(7,), days=5),)))
+    keep = keeping(RetentionRules(rules=(RetentionRule(kinds=(7,), days=5),)))
     parts = worth(Filter.of(kinds=[1, 7, 0]), keep, NOW)
     assert sorted((sorted(part.kinds or ()), part.since or 0) for part in parts) == [
         ([0, 1], 0),
@@ -99,4 +101,4 @@ def test_each_kind_by_its_own_rule() -> None:
 
 def test_nothing_is_asked_where_nothing_is_set() -> None:
     filter = Filter.of(kinds=[1])
-    assert worth(filter, keeping(Retention()), NOW) == [filter]
+    assert worth(filter, keeping(RetentionRules()), NOW) == [filter]

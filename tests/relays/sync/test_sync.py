@@ -21,9 +21,9 @@ from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.keys import SecretKey
 from nostr_client.store.events import EventStore
 from relays.config.sections import Limits
-from relays.engine.importing import Taker
+from relays.engine.importing import EventImporter
 from relays.policies.events import for_imports
-from relays.policies.verdict import Source
+from relays.policies.verdict import SourceType
 from relays.sync import sync, transfer
 from relays.sync.sync import Span, Sync, check
 from relays.sync.transfer import Carrier
@@ -55,7 +55,7 @@ class Bench:
         self.store = store
         self.peer = peer
         self.pool = pool
-        self.taker = Taker(store, for_imports(Limits()), Source.SYNC)
+        self.taker = EventImporter(store, for_imports(Limits()), SourceType.SYNC)
         self.carrier = Carrier(pool, peer.url, self.taker)
 
     async def run(

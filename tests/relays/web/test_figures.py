@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from relays.metrics import Metrics
-from relays.web.figures import Vitals, memory
+from relays.web.figures import Monitor, memory
 
 
 def gauges() -> dict[str, float]:
@@ -20,7 +20,7 @@ def test_figures_and_gauges(tmp_path: Path) -> None:
     (tmp_path / "events.db").write_bytes(b"\0" * 1000)
     (tmp_path / "events.db-wal").write_bytes(b"\0" * 24)
     metrics, now = Metrics(), [100.0]
-    vitals = Vitals(metrics, gauges, tmp_path / "events.db", lambda: now[0])
+    vitals = Monitor(metrics, gauges, tmp_path / "events.db", lambda: now[0])
     metrics.events_received = 7
     metrics.events_sent = 9
     vitals.traffic.sample(metrics)
@@ -36,7 +36,7 @@ def test_figures_and_gauges(tmp_path: Path) -> None:
 
 
 def test_a_database_that_is_gone(tmp_path: Path) -> None:
-    assert Vitals(Metrics(), gauges, tmp_path / "events.db").figures().database_bytes == 0
+    assert Monitor(Metrics(), gauges, tmp_path / "events.db").figures().database_bytes == 0
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux says so")

@@ -13,7 +13,7 @@ from relays.config.relay_config import RelayConfig
 from relays.config.sections import Limits
 from relays.web.http_types import HttpRequest, HttpResponse
 from relays.web.nip11_document import NIPS, Features
-from relays.web.pages import ADMIN_TYPE, Pages
+from relays.web.pages import ADMIN_TYPE, SubRelayPages
 from relays.web.status import Figures
 
 CONFIG = RelayConfig(name="<b>Ana's</b>", contact="mailto:ana@example.com")
@@ -35,13 +35,13 @@ def request(target: str = "/", method: str = "GET", **headers: str) -> HttpReque
 
 
 def admitted(target: str = "/", config: RelayConfig = CONFIG, **headers: str) -> bool:
-    return Pages(config).admits(request(target, **headers)) is None
+    return SubRelayPages(config).admits(request(target, **headers)) is None
 
 
 async def answer(
     target: str = "/", method: str = "GET", config: RelayConfig = CONFIG, **headers: str
 ) -> HttpResponse:
-    return await Pages(config).answer(request(target, method, **headers))
+    return await SubRelayPages(config).answer(request(target, method, **headers))
 
 
 async def test_the_information_document() -> None:
@@ -127,7 +127,7 @@ async def test_methods() -> None:
 
 async def test_the_status_page_and_its_figures() -> None:
     figures = [Figures(connections=1), Figures(connections=2)]
-    pages = Pages(CONFIG, figures=lambda: figures.pop(0))
+    pages = SubRelayPages(CONFIG, figures=lambda: figures.pop(0))
     accept = "text/html,application/xhtml+xml,*/*;q=0.8"
     page = await pages.answer(request(accept=accept, host="<127.0.0.1:7777"))
     assert b'<dd id="connections">1</dd>' in page.body
@@ -139,7 +139,9 @@ async def test_the_status_page_and_its_figures() -> None:
 
 
 async def test_where_not_everybody_reads_no_figures_are_shown() -> None:
-    pages = Pages(CONFIG, Features(asks_who=True), figures=lambda: Figures(connections=12345))
+    pages = SubRelayPages(
+        CONFIG, Features(asks_who=True), figures=lambda: Figures(connections=12345)
+    )
     page = await pages.answer(request(accept="text/html"))
     assert b"Limits" in page.body
     fresh = await pages.answer(request(accept="application/json"))
@@ -149,8 +151,8 @@ async def test_where_not_everybody_reads_no_figures_are_shown() -> None:
 
 
 async def test_another_configuration() -> None:
-    pages = Pages(CONFIG)
-    pages.become(RelayConfig(name="new", path="/inbox"), Features(searches=True))
+    pages = SubRelayPages(CONFIG)
+    pages.reconfigure(RelayConfig(name="new", path="/inbox"), Features(searches=True))
     assert pages.admits(request("/")) is not None
     document = await pages.answer(request("/inbox", accept="application/nostr+json"))
     assert json.loads(document.body)["name"] == "new"
@@ -161,11 +163,11 @@ async def test_calls_of_an_admin() -> None:
     async def echo(call: HttpRequest) -> HttpResponse:
         return HttpResponse(status=HTTPStatus.OK, media_type="application/json", body=call.body)
 
-    pages = Pages(CONFIG, admin=echo)
+    pages = SubRelayPages(CONFIG, admin=echo)
     asked = HttpRequest(method="POST", path="/", headers={"content-type": ADMIN_TYPE}, body=b"{}")
     called = await pages.answer(asked)
     assert called.body == b"{}"
     assert called.headers["Access-Control-Allow-Origin"] == "*"
     other = HttpRequest(method="POST", path="/", headers={"content-type": "text/plain"})
     assert (await pages.answer(other)).status == 415
-    assert (await Pages(CONFIG).answer(asked)).status == 405
+    assert (await SubRelayPages(CONFIG).answer(asked)).status == 405

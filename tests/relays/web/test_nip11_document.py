@@ -12,7 +12,7 @@ import pytest
 from nostr_client.errors import ConfigError
 from nostr_client.nips import nip11
 from nostr_client.nips.nip19 import encode_npub
-from relays.config.relay_config import RelayConfig, Retention, RetentionRule
+from relays.config.relay_config import RelayConfig, RetentionRule, RetentionRules
 from relays.config.sections import Limits
 from relays.web.nip11_document import NIPS, Features, information
 from tests.relays.talk import KEY
@@ -46,7 +46,7 @@ def test_everything_that_a_keeper_may_say() -> None:
     lists = {"relay_countries": ("UY", "BR"), "language_tags": ("es",), "tags": ("birds",)}
     rules = (RetentionRule(kinds=(7,), days=30),)
     config = RelayConfig(
-        pubkey=encode_npub(PUBKEY), retention=Retention(rules=rules), **texts, **lists
+        pubkey=encode_npub(PUBKEY), retention=RetentionRules(rules=rules), **texts, **lists
     )
     said = document(config, own_key="22" * 32)
     assert {name: said[name] for name in texts} == texts

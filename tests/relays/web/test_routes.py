@@ -10,8 +10,8 @@ import pytest
 
 from relays.config.relay_config import RelayConfig, Web
 from relays.web.http_types import HttpRequest, HttpResponse, words
-from relays.web.pages import Pages
-from relays.web.routes import Front, MetricsPage
+from relays.web.pages import SubRelayPages
+from relays.web.routes import MetricsPage, Routes
 from tests.relays.web.test_http import request
 
 ONION = ("ws://" + "a" * 56 + ".onion",)
@@ -21,9 +21,12 @@ async def well(_: HttpRequest) -> HttpResponse:
     return words(HTTPStatus.OK, "ok")
 
 
-def front() -> Front:
-    rooms = [Pages(RelayConfig(name="outbox")), Pages(RelayConfig(name="inbox", path="/inbox"))]
-    return Front(rooms, {"/health": well})
+def front() -> Routes:
+    rooms = [
+        SubRelayPages(RelayConfig(name="outbox")),
+        SubRelayPages(RelayConfig(name="inbox", path="/inbox")),
+    ]
+    return Routes(rooms, {"/health": well})
 
 
 async def test_rooms_by_their_paths() -> None:

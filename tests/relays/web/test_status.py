@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from nostr_client.nips.nip19 import encode_npub
-from relays.config.relay_config import Membership, RelayConfig, Retention, RetentionRule
+from relays.config.relay_config import Membership, RelayConfig, RetentionRule, RetentionRules
 from relays.config.sections import Access
 from relays.metrics import MINUTES
 from relays.web.nip11_document import Features, information
@@ -110,7 +110,7 @@ def test_how_long_things_are_kept() -> None:
         RetentionRule(authors=("11" * 32,), days=1),
         RetentionRule(days=0.5, except_kinds=(30, 31)),
     )
-    text = page(RelayConfig(retention=Retention(rules=rules))).html(FIGURES).decode()
+    text = page(RelayConfig(retention=RetentionRules(rules=rules))).html(FIGURES).decode()
     assert "<dd>kinds 7: 30 days</dd>" in text
     assert "<dd>everything but kinds 30, 31: 0.5 days</dd>" in text
     assert text.count("<dt>Kept</dt>") == 2
