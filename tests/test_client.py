@@ -29,8 +29,8 @@ from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Draft, Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.keys import SecretKey
+from nostr_client.protocol.refusals import WAITS, Waits
 from nostr_client.resilience.own_relay import OwnRelay
-from nostr_client.routing import courier
 from nostr_client.signing.signer import LocalSigner, WatchOnly
 from nostr_client.store.sqlite.copies import CopyState
 from tests.conftest import StartRelay
@@ -79,7 +79,7 @@ async def states(c: NostrClient, event_id: str) -> dict[str, CopyState]:
 @pytest.fixture(autouse=True)
 def again_soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """What was not accepted is tried again after a second."""
-    monkeypatch.setitem(courier.WAITS, None, 1)
+    monkeypatch.setitem(WAITS, None, Waits(1.0, 1.0))
 
 
 # The front door

@@ -47,7 +47,7 @@ from nostr_client.net.websocket import SocketClosed, WebSocket, closing_words
 from nostr_client.net.write_queue import WriteQueue
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
-from nostr_client.protocol.messages import Meaning, meaning_of, split_reason
+from nostr_client.protocol.refusals import Meaning, meaning_of, split_reason, wants_auth
 
 LINGER: Final = 30.0
 """Seconds that a socket stays open when nothing is asked for."""
@@ -403,7 +403,7 @@ class RelayConnection:
         prefix, _ = split_reason(answer.text)
         if answer.accepted:
             self.health.enter(UP, self._context.clock())
-        elif prefix == "auth-required" or meaning_of(prefix) is Meaning.KEY_REFUSED:
+        elif wants_auth(prefix) or meaning_of(prefix) is Meaning.KEY_REFUSED:
             self.health.enter(REFUSING, self._context.clock(), answer.text)
         waiters = self._publishers.pop(answer.event_id, [])
         _tell(waiters, answer)

@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from nostr_client.protocol.messages import Meaning, meaning_of
+from nostr_client.protocol.refusals import Meaning, meaning_of, wants_auth
 from nostr_client.safe_text import safe_line
 
 WORDS_SHOWN = 120
@@ -39,7 +39,7 @@ class How(Enum):
 
 def how_refused(prefix: str) -> How:
     """What a CLOSED with this prefix comes to (NIP-01, 42)."""
-    walled = prefix.lower() == "auth-required" or meaning_of(prefix) is Meaning.KEY_REFUSED
+    walled = wants_auth(prefix) or meaning_of(prefix) is Meaning.KEY_REFUSED
     return How.NOT_ALLOWED if walled else How.REFUSED
 
 

@@ -33,7 +33,7 @@ from nostr_client.net.websocket import MAX_FRAME, WebSocket, open_websocket
 from nostr_client.nips.nip77 import Items
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
-from nostr_client.protocol.messages import split_reason
+from nostr_client.protocol.refusals import split_reason
 from nostr_client.protocol.urls import host_of, is_private_host, normalize_relay_url
 from nostr_client.tasks import together
 

@@ -19,7 +19,7 @@ from nostr_client.errors import (
 from nostr_client.net.connection import NegentropyWaiter, RelayConnection
 from nostr_client.nips.nip77 import Items, NegentropyClient
 from nostr_client.protocol.filters import Filter
-from nostr_client.protocol.messages import split_reason
+from nostr_client.protocol.refusals import split_reason
 
 FRAME: Final = 60_000
 """Bytes of a message of ours: twice that in hex is below 128 KiB, which every relay takes."""

@@ -27,6 +27,7 @@ from nostr_client.net.websocket import HANDSHAKE_LIMIT, open_websocket
 from nostr_client.protocol.event import Draft, Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.keys import SecretKey
+from nostr_client.protocol.refusals import wants_auth
 from nostr_client.protocol.urls import host_of, is_onion, is_private_host, normalize_relay_url
 from nostr_client.safe_text import safe_line
 from nostr_client.signing.signer import LocalSigner, Signer
@@ -233,7 +234,7 @@ class _Check:
             return False, f"it sent {forged} events with false signatures"
         if end.answered:
             return True, "sent an event" if fetched.events else "answered, with nothing to show"
-        if end.prefix == "auth-required":
+        if wants_auth(end.prefix):
             self._wants_auth.append("read")
             return None, end.reason
         words = f"{end.prefix}: {end.reason}" if end.prefix else end.reason
@@ -260,7 +261,7 @@ class _Check:
         else:
             self._writes, detail = None, f"refused: {said}"
             self._refusal = said
-            if answer.prefix == "auth-required":
+            if wants_auth(answer.prefix):
                 self._wants_auth.append("write")
         return CheckStep("write", self._writes, safe_line(detail, _WORDS), monotonic() - began)
 

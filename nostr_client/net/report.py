@@ -8,11 +8,9 @@ from enum import Enum
 import msgspec
 
 from nostr_client.errors import PublishFailed
-from nostr_client.protocol.messages import Meaning, meaning_of, split_reason
+from nostr_client.protocol.refusals import FINAL, Meaning, meaning_of, split_reason
 from nostr_client.safe_text import safe_line
 
-FINAL = (Meaning.KEY_REFUSED, Meaning.EVENT_REFUSED)
-"""Refusals that stand: this key or this event is not taken there."""
 WORDS_SHOWN = 120
 """Terminal cells that a relay's own words take in one line of a report."""
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from enum import Enum
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -270,46 +269,6 @@ def peek(data: bytes | str) -> Peek:
             return Peek(label, found if len(found) <= MAX_ECHO else None)
         return Peek(label, found if 0 < len(found) <= MAX_SUBSCRIPTION_ID else None)
     return Peek(label)
-
-
-class Meaning(Enum):
-    """What a refusal's prefix asks of the one who was refused."""
-
-    LATER = "later"
-    """`rate-limited`, `error`, and what nobody knows: the same again, later."""
-    ACT = "act"
-    """`auth-required`, `pow`: do something, then again."""
-    KEY_REFUSED = "key-refused"
-    """`blocked`, `restricted`: over, for this key on this relay."""
-    EVENT_REFUSED = "event-refused"
-    """`invalid`, `mute`, `unsupported`: over, for this event on this relay."""
-    HELD = "held"
-    """`duplicate`: the relay has it already; to be confirmed."""
-
-
-# One word and a colon, but not the `https:` of an address.
-_prefixed = re.compile(r"\s*([A-Za-z][A-Za-z0-9_-]{0,31}):(?!//)(.*)", re.DOTALL).fullmatch
-_MEANINGS: Final = {
-    "auth-required": Meaning.ACT,
-    "pow": Meaning.ACT,
-    "blocked": Meaning.KEY_REFUSED,
-    "restricted": Meaning.KEY_REFUSED,
-    "invalid": Meaning.EVENT_REFUSED,
-    "mute": Meaning.EVENT_REFUSED,
-    "unsupported": Meaning.EVENT_REFUSED,
-    "duplicate": Meaning.HELD,
-}
-
-
-def split_reason(reason: str) -> tuple[str, str]:
-    """NIP-01's prefix and the words after it; the prefix is empty where there is none."""
-    found = _prefixed(reason)
-    return (found[1], found[2].strip()) if found else ("", reason.strip())
-
-
-def meaning_of(prefix: str) -> Meaning:
-    """What to do about a refusal; an unknown prefix means: again, later."""
-    return _MEANINGS.get(prefix.lower(), Meaning.LATER)
 
 
 # Decoding

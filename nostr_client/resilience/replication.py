@@ -38,8 +38,8 @@ from nostr_client.net.report import Answer
 from nostr_client.paths import FolderLock, private_folder
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
-from nostr_client.protocol.messages import Meaning
-from nostr_client.resilience.retry import CopyOutcome, Judgement, judge, later
+from nostr_client.protocol.refusals import Meaning, next_try
+from nostr_client.resilience.retry import CopyOutcome, Judgement, judge
 from nostr_client.store.events import EventStore
 from nostr_client.store.sqlite.copies import Copy, CopyLedger, CopyState
 from nostr_client.tasks import together
@@ -352,12 +352,13 @@ class Replication:
         if there:
             await self._ledger.confirm([(event.id, copy.url)])
         else:
-            at = later((30.0, 3600.0), copy.attempts, self._clock(), self._rng())
+            at = next_try(Meaning.HELD, copy.attempts, self._clock(), self._rng())
             await self._refuse(copy, judgement, final=False, next_try=at)
 
     async def _put_off(self, copies: Sequence[Copy], why: Judgement) -> None:
         """What else was due at a relay that rests waits as long as the one that was tried."""
-        at = why.next_try or later((900.0, 3600.0), 0, self._clock(), self._rng())
+        now, random = self._clock(), self._rng()
+        at = why.next_try or next_try(Meaning.KEY_REFUSED, 0, now, random)
         for copy in copies:
             await self._refuse(copy, why, final=False, next_try=at)
 

@@ -11,19 +11,11 @@ Rules, by `Meaning` (NIP-01's prefixes):
 from __future__ import annotations
 
 from enum import Enum
-from typing import Final
 
 import msgspec
 
 from nostr_client.net.report import Answer
-from nostr_client.protocol.messages import Meaning
-
-UNREACHED: Final = (5.0, 300.0)
-"""Seconds before the first new try and at most, where no answer came."""
-LATER: Final = (30.0, 3600.0)
-"""The same where the relay said `rate-limited`, `error`, or something that nobody knows."""
-ACT: Final = (900.0, 6 * 3600.0)
-"""The same where the person must do something first."""
+from nostr_client.protocol.refusals import FINAL, Meaning, next_try
 
 
 class CopyOutcome(Enum):
@@ -49,22 +41,9 @@ def judge(answer: Answer, attempts: int, now: float, random: float) -> Judgement
     if answer.accepted:
         return Judgement(CopyOutcome.THERE)
     reason = answer.reason or answer.problem
-    if answer.accepted is None:
-        return Judgement(CopyOutcome.AGAIN, "", reason, later(UNREACHED, attempts, now, random))
-    match answer.meaning:
-        case Meaning.HELD:
-            return Judgement(CopyOutcome.CLAIMED, answer.prefix, reason)
-        case Meaning.KEY_REFUSED | Meaning.EVENT_REFUSED:
-            return Judgement(CopyOutcome.OVER, answer.prefix, reason)
-        case Meaning.ACT:
-            at = later(ACT, attempts, now, random)
-        case _:
-            at = later(LATER, attempts, now, random)
+    if answer.meaning is Meaning.HELD:
+        return Judgement(CopyOutcome.CLAIMED, answer.prefix, reason)
+    if answer.meaning in FINAL:
+        return Judgement(CopyOutcome.OVER, answer.prefix, reason)
+    at = next_try(answer.meaning, attempts, now, random)
     return Judgement(CopyOutcome.AGAIN, answer.prefix, reason, at)
-
-
-def later(waits: tuple[float, float], attempts: int, now: float, random: float) -> int:
-    """The time of the next try: the first wait doubled `attempts` times, less up to a third."""
-    first, longest = waits
-    wait = min(longest, first * 2 ** min(attempts, 20))
-    return int(now + wait * (1 - random / 3)) + 1

@@ -22,12 +22,12 @@ import msgspec
 
 from nostr_client.errors import InvalidEvent, Outdated, StoreError
 from nostr_client.net.pool import RelayPool
-from nostr_client.net.report import FINAL, Answer, Left, PublishReport
+from nostr_client.net.report import Answer, Left, PublishReport
 from nostr_client.nips import nip10
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.kinds import is_ephemeral
-from nostr_client.protocol.messages import Meaning
+from nostr_client.protocol.refusals import FINAL, Meaning, next_try
 from nostr_client.routing.planner import (
     WRAPS,
     PersonRelays,
@@ -48,8 +48,6 @@ PUBLISH_LIMIT: Final = 10.0
 """Seconds that relays have to answer to a publication."""
 ROUNDS: Final = 4
 """Times that a publication is sent to other relays while none could be reached."""
-WAITS: Final = {None: 5, Meaning.HELD: 0, Meaning.ACT: 900, Meaning.LATER: 30}
-"""Seconds before a copy is tried again, by what the first answer meant; None: no answer came."""
 
 OnAnswer = Callable[[Answer], None]
 
@@ -295,9 +293,11 @@ class Courier(RelayReader):
                 await self.ledger.confirm([(event_id, answer.url)])
                 continue
             final = answer.meaning in FINAL
-            wait = WAITS.get(answer.meaning, WAITS[Meaning.LATER])
             outage = self.pool.outages.of(answer.url) if answer.url in resting else None
-            at = max(int(self._clock()) + wait, outage.until if outage else 0)
+            now = self._clock()
+            held = answer.meaning is Meaning.HELD  # to be looked for at once
+            at = int(now) if held else next_try(answer.meaning, 0, now, 0.0)
+            at = max(at, outage.until if outage else 0)
             await self.ledger.refuse(
                 event_id,
                 answer.url,

@@ -36,6 +36,7 @@ from nostr_client.nips.nip11 import RelayInfo
 from nostr_client.nips.nip77 import LEAST_FRAME, Items
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
+from nostr_client.protocol.refusals import PAUSES
 from nostr_client.safe_text import safe_line
 from relays.policies.retention import RetentionPolicy
 from relays.sync.crowded_seconds import read_second
@@ -50,8 +51,6 @@ NARROW: Final = 60
 """Seconds: a window as short as that is not cut any more."""
 CUTS: Final = 2_000
 """Windows that are cut, before the rest is read by pages."""
-PAUSES: Final = (2.0, 10.0, 30.0)
-"""Seconds before a window is tried again whose connection was lost."""
 QUICK: Final = 5.0
 """Seconds for the first answer of a peer that does not say that it compares."""
 UNTOLD: Final = 20.0

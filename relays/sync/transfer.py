@@ -28,6 +28,7 @@ from nostr_client.net.session.subscriptions import BEYOND_LIMIT, TOO_MANY
 from nostr_client.net.subscription import Arrival, Ended, EndOfStored
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
+from nostr_client.protocol.refusals import PAUSES, is_for_now
 from nostr_client.safe_text import safe_line
 from nostr_client.store.visibility import PRIVATE
 from relays.engine.importing import EventImporter, count_reason
@@ -44,12 +45,9 @@ SENDERS: Final = 4
 PATIENCE: Final = 500
 IDLE: Final = 60.0
 """Seconds that a peer may be silent while it owes us something."""
-PAUSES: Final = (2.0, 10.0, 30.0)
-"""Seconds before what was refused for now is tried again."""
 PAUSES_IN_ALL: Final = 30
 REMEMBERED: Final = 100_000
 """Events that came: so many are not sent back."""
-_FOR_NOW: Final = ("rate-limited", "error")
 _WORDS: Final = 100
 
 T = TypeVar("T")
@@ -131,7 +129,7 @@ class Carrier:
                 await self.read(Filter(ids=frozenset(wanted), limit=len(wanted)), read)
                 break
             except Refused as refusal:
-                if not pause or self._pauses <= 0 or refusal.prefix not in _FOR_NOW:
+                if not pause or self._pauses <= 0 or not is_for_now(refusal.prefix):
                     raise
                 await self._wait(pause)
         self.missing += len(wanted)
@@ -219,7 +217,7 @@ class Carrier:
             later: list[Event] = []
             again = pause and self._pauses > 0
             for event, answer in zip(events, answers, strict=True):
-                if again and answer.accepted is False and answer.prefix in _FOR_NOW:
+                if again and answer.accepted is False and is_for_now(answer.prefix):
                     later.append(event)
                 else:
                     self._count(answer)

@@ -15,6 +15,7 @@ from nostr_client.net.session.paging import Paging
 from nostr_client.net.subscription import Arrival
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
+from nostr_client.protocol.refusals import Waits
 from tests.net.scripted import Peer, PlainVerifier, Script, ScriptedRelay, forged, honest, note
 
 NOTES = Filter.of(kinds=[1])
@@ -95,7 +96,7 @@ async def survive(seed: int) -> None:
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backoff, "FIRST", 0.001)
     monkeypatch.setattr(backoff, "LONGEST", 0.01)
-    monkeypatch.setattr(subscriptions, "RETRY_FIRST", 0.001)
+    monkeypatch.setattr(subscriptions, "RESUBSCRIBE", Waits(0.001, 600.0))
     monkeypatch.setattr(subscription, "MAX_ITEMS", 10)
     monkeypatch.setattr(delivery, "PIPELINE", 2)
 

@@ -10,7 +10,7 @@ from nostr_client.errors import PublishFailed
 from nostr_client.net.backoff import FIRST, LONGEST, RUSH, STEADY, Backoff
 from nostr_client.net.health import MAX_RELAYS, SLOW, SLOW_STATE, UP, HealthBook
 from nostr_client.net.report import Answer, PublishReport
-from nostr_client.protocol.messages import Meaning
+from nostr_client.protocol.refusals import Meaning
 
 
 def test_backoff_grows_is_spread_and_never_ends() -> None:

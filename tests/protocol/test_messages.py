@@ -12,15 +12,7 @@ from hypothesis import strategies as st
 from nostr_client.errors import InvalidData, InvalidEvent, InvalidFilter, InvalidMessage
 from nostr_client.protocol import messages as m
 from nostr_client.protocol.event import Draft
-from nostr_client.protocol.messages import (
-    Meaning,
-    Peek,
-    decode_client_message,
-    decode_relay_message,
-    meaning_of,
-    peek,
-    split_reason,
-)
+from nostr_client.protocol.messages import Peek, decode_client_message, decode_relay_message, peek
 from tests.protocol.strategies import KEYS, events, filters, hex64, text
 
 NOTE = Draft(1, "hi", (("t", "x"),)).sign(KEYS[0], 1_700_000_000)
@@ -256,45 +248,3 @@ def test_a_peek_at_bytes_that_are_no_text() -> None:
     assert peek(b'["REQ","s","\xff"]') == Peek("REQ", "s")
     assert peek(b'["REQ","\xff"]') == Peek("REQ")
     assert peek(b'["\xff"]') == peek(b"\xff") == Peek()
-
-
-# Refusals
-
-
-@pytest.mark.parametrize(
-    ("reason", "prefix", "words"),
-    [
-        ("blocked: you are banned", "blocked", "you are banned"),
-        ("pow:", "pow", ""),
-        ("pow: difficulty: 25>=24", "pow", "difficulty: 25>=24"),
-        ("error:no space", "error", "no space"),
-        ("auth-required: \n please", "auth-required", "please"),
-        (" rate-limited: slow", "rate-limited", "slow"),
-        ("new_word: yes", "new_word", "yes"),
-        ("", "", ""),
-        (" no prefix ", "", "no prefix"),
-        ("two words: then more", "", "two words: then more"),
-        (": nothing before", "", ": nothing before"),
-        ("https://pay.example", "", "https://pay.example"),
-        ("a" * 33 + ": too long", "", "a" * 33 + ": too long"),
-        ("1st: no word", "", "1st: no word"),
-    ],
-)
-def test_reasons_are_split(reason: str, prefix: str, words: str) -> None:
-    assert split_reason(reason) == (prefix, words)
-
-
-@pytest.mark.parametrize(
-    ("prefix", "meaning"),
-    [
-        *(("rate-limited", Meaning.LATER), ("error", Meaning.LATER), ("info", Meaning.LATER)),
-        *(("", Meaning.LATER), ("never-heard-of", Meaning.LATER)),
-        *(("auth-required", Meaning.ACT), ("pow", Meaning.ACT)),
-        *(("blocked", Meaning.KEY_REFUSED), ("restricted", Meaning.KEY_REFUSED)),
-        *(("invalid", Meaning.EVENT_REFUSED), ("mute", Meaning.EVENT_REFUSED)),
-        *(("unsupported", Meaning.EVENT_REFUSED), ("duplicate", Meaning.HELD)),
-        ("Blocked", Meaning.KEY_REFUSED),
-    ],
-)
-def test_what_a_refusal_means(prefix: str, meaning: Meaning) -> None:
-    assert meaning_of(prefix) is meaning

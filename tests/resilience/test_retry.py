@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from nostr_client.net.report import Answer
-from nostr_client.resilience.retry import ACT, LATER, UNREACHED, CopyOutcome, judge, later
+from nostr_client.protocol.refusals import WAITS, Meaning, next_try
+from nostr_client.resilience.retry import CopyOutcome, judge
 
 URL = "wss://relay.example"
 NOW = 1_700_000_000.0
@@ -23,18 +24,18 @@ def test_what_is_over_is_over(words: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "waits"),
+    ("words", "meaning"),
     [
-        ("rate-limited: slow down", LATER),
-        ("error: disk", LATER),
-        ("nobody-knows: this", LATER),
-        ("no prefix at all", LATER),
-        ("auth-required: who are you", ACT),
-        ("pow: 28 bits", ACT),
+        ("rate-limited: slow down", Meaning.LATER),
+        ("error: disk", Meaning.LATER),
+        ("nobody-knows: this", Meaning.LATER),
+        ("no prefix at all", Meaning.LATER),
+        ("auth-required: who are you", Meaning.ACT),
+        ("pow: 28 bits", Meaning.ACT),
     ],
 )
-def test_the_rest_is_tried_again_later_and_later(words: str, waits: tuple[float, float]) -> None:
-    answer = Answer.of_ok(URL, False, words)
+def test_the_rest_is_tried_again_later_and_later(words: str, meaning: Meaning) -> None:
+    answer, waits = Answer.of_ok(URL, False, words), WAITS[meaning]
     gaps = [judge(answer, attempts, NOW, 0.0).next_try - NOW for attempts in range(30)]
     assert judge(answer, 0, NOW, 0.0).outcome is CopyOutcome.AGAIN
     assert gaps == sorted(gaps)
@@ -46,7 +47,7 @@ def test_no_answer_is_tried_again_soon() -> None:
     judgement = judge(Answer.missing(URL, "connect: refused"), 0, NOW, 0.0)
     assert judgement.outcome is CopyOutcome.AGAIN
     assert judgement.reason == "connect: refused"
-    assert judgement.next_try - NOW <= UNREACHED[0] + 2
+    assert judgement.next_try - NOW <= WAITS[None].first + 2
 
 
 def test_a_claim_is_no_proof() -> None:
@@ -54,6 +55,6 @@ def test_a_claim_is_no_proof() -> None:
 
 
 def test_many_do_not_come_as_one() -> None:
-    times = {later((1000.0, 1000.0), 0, NOW, random / 100) for random in range(100)}
+    times = {next_try(Meaning.ACT, 0, NOW, random / 100) for random in range(100)}
     assert len(times) > 50
     assert min(times) >= NOW + 600

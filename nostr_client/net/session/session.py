@@ -45,6 +45,7 @@ from nostr_client.net.session.subscriptions import Subscriptions
 from nostr_client.protocol import messages as m
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
+from nostr_client.protocol.refusals import split_reason, wants_auth
 
 MAX_OFFENCES: Final = 200
 OFFENCE_SHARE: Final = 10
@@ -312,8 +313,8 @@ class ClientSession:
         if publish is None and message.event_id not in self._late:
             self._n.stray += 1
             return
-        prefix, _ = m.split_reason(message.reason)
-        needs_auth = not message.accepted and prefix == "auth-required"
+        prefix, _ = split_reason(message.reason)
+        needs_auth = not message.accepted and wants_auth(prefix)
         if publish and needs_auth and self._park(publish, message.reason, effects, now):
             return
         if message.accepted:
@@ -332,7 +333,7 @@ class ClientSession:
             self._stray(message.subscription_id, effects)
             return
         self._health.heard(message.reason)
-        prefix, _ = m.split_reason(message.reason)
+        prefix, _ = split_reason(message.reason)
         pending: Pending
         if isinstance(target, OpenReq):
             pending = self._subscriptions.closed(message.subscription_id, target, effects)
@@ -341,7 +342,7 @@ class ClientSession:
             self._ids.forget(message.subscription_id)
         if isinstance(pending, PendingReconciliation) and isinstance(message, m.NegErr):
             pending.most = message.max_records
-        if prefix == "auth-required" and self._park(pending, message.reason, effects, now):
+        if wants_auth(prefix) and self._park(pending, message.reason, effects, now):
             return
         self._refuse(pending, message.reason, effects, now)
 

@@ -40,11 +40,9 @@ from nostr_client.net.session.pending import (
 from nostr_client.net.session.req_split import Filters, requests_for, resumed
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import matches_any
-from nostr_client.protocol.messages import Close, Meaning, Req, meaning_of, split_reason
+from nostr_client.protocol.messages import Close, Req
+from nostr_client.protocol.refusals import RESUBSCRIBE, Meaning, meaning_of, split_reason
 
-RETRY_FIRST: Final = 5.0
-RETRY_LONGEST: Final = 600.0
-"""Seconds before a subscription that was closed "for now" is asked for again."""
 STEADY: Final = 60
 """Seconds after which a subscription counts as healthy, and its next retry is quick again."""
 TOO_MANY: Final = "more events than were wanted"
@@ -186,8 +184,7 @@ class Subscriptions:
             self._interrupted(sub, SubscriptionState.WAITING)
             retries = 0 if now - sub.asked_at >= STEADY else sub.retries
             sub.retries = retries + 1
-            delay = min(RETRY_LONGEST, RETRY_FIRST * 2 ** min(retries, 16))
-            effects.append(WakeLater(delay, sub.key))
+            effects.append(WakeLater(RESUBSCRIBE.after(retries), sub.key))
         else:
             del self._subs[sub.key]
         how = how_refused(prefix)

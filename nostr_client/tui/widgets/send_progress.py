@@ -9,7 +9,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from nostr_client.net.report import Answer
-from nostr_client.protocol.messages import Meaning
+from nostr_client.protocol.refusals import Meaning
 from nostr_client.protocol.urls import host_of, is_loopback
 from nostr_client.safe_text import safe_line
 

@@ -38,7 +38,6 @@ from nostr_client.net.session.subscriptions import (
     BEYOND_LIMIT,
     LIMIT_PLUS,
     LIMIT_TIMES,
-    RETRY_FIRST,
     TOO_MANY,
 )
 from nostr_client.protocol.event import Draft
@@ -363,7 +362,7 @@ def test_closed_for_now_is_asked_again_later_and_later() -> None:
         h.take()
         h.do(h.session.wake(later.token, NOW))
         assert h.sent[-1][0] == "REQ"
-    assert delays == [RETRY_FIRST, RETRY_FIRST * 2, RETRY_FIRST * 4]
+    assert delays == [5.0, 10.0, 20.0]
     assert h.health.last_word == "rate-limited: slow down"
 
 
