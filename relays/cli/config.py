@@ -72,18 +72,18 @@ def _unusable(config: RelayConfig) -> list[str]:
     from relays.sync.mirror import check_mirror
 
     wrong: list[str] = []
-    for path, room in (("", config), *((f"rooms.{n}.", r) for n, r in config.rooms.items())):
-        for word in room.events.words:
+    for path, sub_relay in (("", config), *((f"rooms.{n}.", r) for n, r in config.rooms.items())):
+        for word in sub_relay.events.words:
             try:
                 without_words([word])
             except InvalidData as error:
                 wrong.append(f"{path}events.words: {word!r}: {error}")
-        for mirror in room.mirror:
+        for mirror in sub_relay.mirror:
             try:
                 check_mirror(mirror)
             except ConfigError as error:
                 wrong.append(f"{path}{error}")
-        own = room.policies
+        own = sub_relay.policies
         for name in dict.fromkeys((*own.python, *own.questions)):
             try:
                 custom = PythonPolicy(name, folder=own.folder)

@@ -49,7 +49,7 @@ def _import(options: argparse.Namespace) -> int:
         options.files,
         config_of(options),
         anew=options.anew,
-        room=options.room,
+        sub_relay=options.room,
     )
     tally = on_loop(work)
     if options.json:
@@ -68,5 +68,5 @@ def _export(options: argparse.Namespace) -> int:
         value = getattr(options, bound)
         if value is not None:
             filters = [one.changed(**{bound: value}) for one in filters]
-    on_loop(export_events(data_of(options), sys.stdout.buffer, filters, room=options.room))
+    on_loop(export_events(data_of(options), sys.stdout.buffer, filters, sub_relay=options.room))
     return 0

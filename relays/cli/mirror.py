@@ -39,5 +39,7 @@ def _mirror(options: argparse.Namespace) -> int:
         proxy=options.proxy,
     )
     mirrors = [given] if options.peers else []
-    on_loop(mirror_until_stopped(data_of(options), mirrors, config_of(options), room=options.room))
+    on_loop(
+        mirror_until_stopped(data_of(options), mirrors, config_of(options), sub_relay=options.room)
+    )
     return 0

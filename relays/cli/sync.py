@@ -84,7 +84,7 @@ def _sync(options: argparse.Namespace) -> int:
             down=options.dir != "up",
             up=options.dir != "down",
             proxy=options.proxy,
-            room=options.room,
+            sub_relay=options.room,
             anew=options.anew,
         )
     )

@@ -27,7 +27,7 @@ _WRITE = {
 
 
 def meaning(config: RelayConfig) -> list[str]:
-    """Lines that say what holds, room by room."""
+    """Lines that say what holds, one sub-relay after the other."""
     lines = [f"profile: {config.profile} ({_PURPOSE[config.profile]})", _place(config)]
     lines += [f"known as: {', '.join(config.urls)}"] if config.urls else []
     if config.keepers:
@@ -35,11 +35,11 @@ def meaning(config: RelayConfig) -> list[str]:
     if config.web.trusted_proxies:
         lines.append(f"addresses of clients: as told by {', '.join(config.web.trusted_proxies)}")
     every = sub_relays(config)
-    for room in every:
+    for sub_relay in every:
         if len(every) > 1:
-            lines += ["", f"{room.path} (kept in {room.database})"]
+            lines += ["", f"{sub_relay.path} (kept in {sub_relay.database})"]
         indent = "  " if len(every) > 1 else ""
-        lines += [indent + line for line in _of_room(room)]
+        lines += [indent + line for line in _of_sub_relay(sub_relay)]
     return lines
 
 
@@ -49,8 +49,8 @@ def _place(config: RelayConfig) -> str:
     return f"listens on {config.host}, {port}: {reach}"
 
 
-def _of_room(room: SubRelay) -> Iterator[str]:
-    config = room.config
+def _of_sub_relay(sub_relay: SubRelay) -> Iterator[str]:
+    config = sub_relay.config
     yield f"name: {safe_line(config.name, 80)}"
     yield from _who(config)
     yield from _what(config)

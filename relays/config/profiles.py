@@ -1,7 +1,8 @@
 """Profiles: what a relay is for, as settings. What a keeper sets himself counts more.
 
 `open`: anyone writes, sizes and costs bounded. `public`: strangers show work, rates. `community`:
-members. `archive`: read only, fed by mirrors and imports. `personal`: four rooms for one person.
+members. `archive`: read only, fed by mirrors and imports. `personal`: four sub-relays for
+one person.
 """
 
 from __future__ import annotations
@@ -100,15 +101,15 @@ _OF: Final[Mapping[str, Settings]] = {
 
 
 _WHOLE: Final = ("profile", "host", "port", "web", "log", "limits", "rooms")
-"""Settings of the whole process: no room has its own."""
+"""Settings of the whole process: no sub-relay has its own."""
 _OF_ROOT: Final = (
     *("name", "description", "urls", "path", "access", "events", "policies", "mirror", "rooms"),
 )
-"""Settings of the room `/`, which the other rooms do not share."""
+"""Settings of the sub-relay `/`, which the other sub-relays do not share."""
 
 
 class Tables(NamedTuple):
-    """What is set for the room `/`, for the others by name, and what is wrong with that."""
+    """What is set for the sub-relay `/`, for the others by name, and what is wrong with that."""
 
     root: Settings
     rooms: dict[str, Settings]
@@ -132,15 +133,15 @@ def tables_of(table: Settings) -> Tables:
     shared = {name: value for name, value in own.items() if name not in _OF_ROOT}
     rooms: dict[str, Settings] = {}
     for name, preset in presets.items():
-        room = given.get(name, {})
-        if not isinstance(room, dict):
+        sub_relay = given.get(name, {})
+        if not isinstance(sub_relay, dict):
             problems.append(f"rooms.{name}: allowed: a table")
-            room = {}
+            sub_relay = {}
         problems += [
-            f"rooms.{name}.{key} is set for all rooms alike" for key in _WHOLE if key in room
+            f"rooms.{name}.{key} is set for all rooms alike" for key in _WHOLE if key in sub_relay
         ]
         if owner:
-            rooms[name] = merged(merged(preset(owner), shared), room)
+            rooms[name] = merged(merged(preset(owner), shared), sub_relay)
     return Tables(merged(root, own), rooms, problems)
 
 
@@ -148,9 +149,9 @@ def name_folder(table: dict[str, Any], folder: str) -> None:
     """A keeper's own policies are looked for in `folder`, unless `table` names another."""
     given = table.get("rooms")
     rooms = [table, *given.values()] if isinstance(given, dict) else [table]
-    for room in rooms:
-        if isinstance(room, dict) and isinstance(room.get("policies"), dict):
-            room["policies"].setdefault("folder", folder)
+    for sub_relay in rooms:
+        if isinstance(sub_relay, dict) and isinstance(sub_relay.get("policies"), dict):
+            sub_relay["policies"].setdefault("folder", folder)
 
 
 def _owner_in(table: Settings) -> str:

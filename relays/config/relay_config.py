@@ -257,10 +257,12 @@ def assemble(table: Mapping[str, Any]) -> Read:
     for name, other in others.items():
         found: list[str] = []
         named = {"name": f"{config.name}: {name}", **other}
-        room = read_table(RelayConfig, named, found, f"rooms.{name}.")
-        problems += [] if problems else found  # most settings are those of all rooms
-        urls = tuple(url.rstrip("/") + room.path for url in config.urls)
-        rooms[name] = room if "urls" in other else msgspec.structs.replace(room, urls=urls)
+        sub_relay = read_table(RelayConfig, named, found, f"rooms.{name}.")
+        problems += [] if problems else found  # most settings are those of all sub-relays
+        urls = tuple(url.rstrip("/") + sub_relay.path for url in config.urls)
+        rooms[name] = (
+            sub_relay if "urls" in other else msgspec.structs.replace(sub_relay, urls=urls)
+        )
     config = msgspec.structs.replace(config, rooms=rooms)
     return Read(config, problems + faults(config, chosen="profile" in table))
 
@@ -285,30 +287,30 @@ def faults(config: RelayConfig, *, chosen: bool = True) -> list[str]:
             wrong.append(f"urls: {url}: {error}")
     if config.limits.default_limit > config.limits.max_limit:
         wrong.append("limits.default_limit is larger than limits.max_limit")
-    wrong += _faults_of_room(config, "")
+    wrong += _faults_of_sub_relay(config, "")
     taken = _paths_of(config)
-    for name, room in config.rooms.items():
-        if room.path in taken:
-            wrong.append(f"rooms.{name}.path: {room.path} is another room's, too")
+    for name, sub_relay in config.rooms.items():
+        if sub_relay.path in taken:
+            wrong.append(f"rooms.{name}.path: {sub_relay.path} is another room's, too")
         elif shared := sorted(
-            _paths_of(room) & taken
-        ):  # whatever the host: rooms are told by paths
+            _paths_of(sub_relay) & taken
+        ):  # whatever the host: sub-relays are told by paths
             wrong.append(f"rooms.{name}.urls: the path {shared[0]} is another room's, too")
-        taken |= _paths_of(room)
-        wrong += _faults_of_room(room, f"rooms.{name}.")
+        taken |= _paths_of(sub_relay)
+        wrong += _faults_of_sub_relay(sub_relay, f"rooms.{name}.")
     return wrong
 
 
-def _paths_of(room: RelayConfig) -> set[str]:
-    """Of all URLs by which a room is reached."""
-    found = {room.path}
-    for url in room.urls:
+def _paths_of(sub_relay: RelayConfig) -> set[str]:
+    """Of all URLs by which a sub-relay is reached."""
+    found = {sub_relay.path}
+    for url in sub_relay.urls:
         with contextlib.suppress(InvalidData):  # said elsewhere
             found.add(urlsplit(normalize_relay_url(url)).path or "/")
     return found
 
 
-def _faults_of_room(config: RelayConfig, path: str) -> list[str]:
+def _faults_of_sub_relay(config: RelayConfig, path: str) -> list[str]:
     wrong: list[str] = []
     events, access = config.events, config.access
     both = sorted(set(events.kinds) & set(events.refused_kinds))

@@ -39,8 +39,8 @@ _is_hex64: Final = re.compile("[0-9a-f]{64}").fullmatch
 class ModerationActions:
     """The acts on the relay whose decisions `keeper` has. All of them raise StoreError.
 
-    `stores`: those of all its rooms, that of `/` first. `trusted`: does its web of trust reach this
-    key?
+    `stores`: those of all its sub-relays, that of `/` first. `trusted`: does its web of trust
+    reach this key?
     """
 
     def __init__(
@@ -137,7 +137,7 @@ class ModerationActions:
         return await self.remover.count_event(_id(id))
 
     async def held(self, id: str) -> Event | None:
-        """The event of this id, in whichever room it is."""
+        """The event of this id, in whichever sub-relay it is."""
         for store in self._stores:
             if (event := await store.get(id)) is not None:
                 return event

@@ -1,7 +1,7 @@
 """What commands beside a running relay must know of its configuration; it is in `keeper.db`.
 
 A command need not be given the relay's configuration file: whether members are published, who is an
-admin and which rooms there are is known from the last start.
+admin and which sub-relays there are is known from the last start.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class SavedConfig(msgspec.Struct, frozen=True):
     @classmethod
     def of(cls, config: RelayConfig) -> SavedConfig:
         """What a configuration says."""
-        databases = tuple(room.database for room in sub_relays(config))
+        databases = tuple(sub_relay.database for sub_relay in sub_relays(config))
         return cls(
             members=config.members,
             moderation=config.moderation,

@@ -1,6 +1,6 @@
 """A backup of a whole relay, and the way back.
 
-A backup is a folder: every room's database, the keeper's records, the relay's own key, and
+A backup is a folder: every sub-relay's database, the keeper's records, the relay's own key, and
 `backup.json`, which says what is in it. It is made beside a running relay and counts only once it
 was read back: each database is sound, and a sample of its signatures right.
 
@@ -49,7 +49,7 @@ _PIECE: Final = 2**20
 
 
 class BackupFile(msgspec.Struct, frozen=True):
-    """One file of a backup; `events` of a room's database."""
+    """One file of a backup; `events` of a sub-relay's database."""
 
     size: int
     sha256: str
@@ -95,7 +95,7 @@ async def back_up(data: Path, place: Path) -> Manifest:
 
 
 def databases_in(data: Path) -> list[str]:
-    """The names of the rooms' databases. Raises StoreError where there is no relay."""
+    """The names of the sub-relays' databases. Raises StoreError where there is no relay."""
     found = sorted(path.name for path in data.glob("*.db") if path.name != RECORDS)
     if f"{ROOT}.db" not in found:
         raise StoreError(f"there is no relay in {data}")

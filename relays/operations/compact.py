@@ -1,4 +1,4 @@
-"""Giving back what is no longer needed: of every room's database, beside a running relay."""
+"""Giving back what is no longer needed: of every sub-relay's database, beside a running relay."""
 
 from __future__ import annotations
 

@@ -112,7 +112,7 @@ def look_at_proxies(config: RelayConfig) -> Iterator[Finding]:
 
 
 def _databases(data: Path) -> list[str]:
-    """Of all rooms; that of `/` first, also where there is none."""
+    """Of all sub-relays; that of `/` first, also where there is none."""
     found = {path.name for path in data.glob("*.db")} - {RECORDS, DATABASE}
     return [DATABASE, *sorted(found)]
 

@@ -141,16 +141,16 @@ async def import_files(
     config: RelayConfig,
     *,
     anew: bool = False,
-    room: str | None = None,
+    sub_relay: str | None = None,
 ) -> ImportReport:
-    """Import `files` (`-`: standard input) into a room of the relay in the folder `data`.
+    """Import `files` (`-`: standard input) into a sub-relay of the relay in the folder `data`.
 
     What an interrupted import has stored of a file is passed over, unless `anew`. Says on standard
     error how it goes. Raises ConfigError, StoreError, and OSError for a file that cannot be read
     (what came before it is stored).
     """
     started = time.monotonic()
-    async with open_offline(config, data, room) as here:
+    async with open_offline(config, data, sub_relay) as here:
         taker = EventImporter(
             here.store,
             here.check,
@@ -159,7 +159,7 @@ async def import_files(
             requests=lambda: here.requests,
         )
         importer = Importer(taker, here.verifier.verify_all)
-        marks = ImportProgress(data, here.room.name)
+        marks = ImportProgress(data, here.sub_relay.name)
         try:
             for name in files:
                 await _import_file(importer, name, marks, config, anew)
@@ -287,18 +287,20 @@ def _lines(file: IO[bytes], most: int) -> Iterator[tuple[bytes, int]]:
 
 
 async def export_events(
-    data: Path, out: IO[bytes], filters: Sequence[Filter] = (), *, room: str | None = None
+    data: Path, out: IO[bytes], filters: Sequence[Filter] = (), *, sub_relay: str | None = None
 ) -> int:
-    """Write what matches one of `filters` (none: everything) of a room (None: `/`) to `out`.
+    """Write what matches one of `filters` (none: everything) of a sub-relay (None: `/`) to `out`.
 
     Newest first; limits are not read. Returns how many. Raises StoreError when there is no relay
     in `data`, InvalidFilter, BrokenPipeError when nobody reads any more.
     """
-    database = data / f"{room or ROOT}.db"
+    database = data / f"{sub_relay or ROOT}.db"
     count = 0
     with open_folder(data):
         if not database.exists():
-            raise StoreError(f"there is no relay in {data}" + (f", room {room!r}" if room else ""))
+            raise StoreError(
+                f"there is no relay in {data}" + (f", room {sub_relay!r}" if sub_relay else "")
+            )
         async with EventStore.open(database, read_only=True) as store:
             async for events in store.stream(list(filters) or [Filter()]):
                 out.write(b"".join(event.json + b"\n" for event in events))

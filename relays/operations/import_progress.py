@@ -35,7 +35,7 @@ class ImportPosition(msgspec.Struct, frozen=True):
 
 
 class ImportProgress:
-    """Of one room of the relay in the folder `data`."""
+    """Of one sub-relay of the relay in the folder `data`."""
 
     def __init__(self, data: Path, room: str = ROOT) -> None:
         self._path = data / FILE

@@ -20,17 +20,17 @@ from relays.sync.rejected_ids import Unwanted, unwanted_file
 
 
 async def mirror_until_stopped(
-    data: Path, mirrors: Sequence[Mirror], config: RelayConfig, *, room: str | None = None
+    data: Path, mirrors: Sequence[Mirror], config: RelayConfig, *, sub_relay: str | None = None
 ) -> None:
-    """Mirror into and out of a room of the relay in `data`, until SIGINT or SIGTERM.
+    """Mirror into and out of a sub-relay of the relay in `data`, until SIGINT or SIGTERM.
 
     Without `mirrors`: those of the configuration. The log says how it goes. Raises ConfigError,
     StoreError.
     """
     write_logs(config.log.format)
     logging.getLogger(mirroring.__name__).setLevel(logging.INFO)
-    async with open_offline(config, data, room) as here:
-        wanted = mirrors or here.room.config.mirror
+    async with open_offline(config, data, sub_relay) as here:
+        wanted = mirrors or here.sub_relay.config.mirror
         if not wanted:
             raise ConfigError("nothing to mirror: give a URL, or [[mirror]] in the configuration")
         around = MirrorContext(
@@ -41,7 +41,7 @@ async def mirror_until_stopped(
             here.urls,
             keeping=here.keeping,
             authenticate=logging_in(here.key),
-            unwanted=Unwanted(unwanted_file(data, here.room.name)),
+            unwanted=Unwanted(unwanted_file(data, here.sub_relay.name)),
             requests=lambda: here.requests,
         )
         work = asyncio.create_task(Mirrors(wanted, around).run())

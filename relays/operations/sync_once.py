@@ -60,10 +60,10 @@ async def sync_once(
     down: bool = True,
     up: bool = True,
     proxy: str | None = None,
-    room: str | None = None,
+    sub_relay: str | None = None,
     anew: bool = False,
 ) -> SyncReport:
-    """Bring a room of the relay in `data` and the one at `url` to the same events of `filters`.
+    """Bring a sub-relay of the relay in `data` and the one at `url` to the same `filters`' events.
 
     What came before and was not kept is not fetched again, unless `anew`.
 
@@ -76,7 +76,7 @@ async def sync_once(
         raise ConfigError(f"{url}: {error}") from None
     for filter in filters:
         check(filter)
-    async with open_offline(config, data, room) as here:
+    async with open_offline(config, data, sub_relay) as here:
         taker = EventImporter(
             here.store,
             here.check,
@@ -91,7 +91,7 @@ async def sync_once(
             known=here.store.known,
             authenticate=logging_in(here.key),
         ) as pool:
-            unwanted = Unwanted(None if anew else unwanted_file(data, here.room.name))
+            unwanted = Unwanted(None if anew else unwanted_file(data, here.sub_relay.name))
             carrier = Carrier(pool, peer, taker, unwanted)
             info = await information(peer, proxy)
             sync = Sync(

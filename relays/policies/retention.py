@@ -295,9 +295,9 @@ def with_retention(rules: Rules, keeping: RetentionPolicy) -> Rules:
     )
 
 
-def retention_note(data: Path, room: str) -> Path:
+def retention_note(data: Path, sub_relay: str) -> Path:
     """Where the floor of a room of the relay in the folder `data` stands."""
-    return data / f"{room}.retention.json"
+    return data / f"{sub_relay}.retention.json"
 
 
 def evictable(event: Event) -> bool:

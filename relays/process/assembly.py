@@ -1,5 +1,5 @@
-"""Everything that one process serves: its rooms, each a relay with its own store and policies, and
-what its keeper decided, which holds in all of them.
+"""Everything that one process serves: its sub-relays, each a relay with its own store and policies,
+and what its keeper decided, which holds in all of them.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ from relays.process.folder import RESERVE
 from relays.sync.auth import logging_in
 from relays.sync.mirror import MirrorContext, Mirrors
 from relays.sync.rejected_ids import Unwanted, unwanted_file
-from relays.web.figures import Monitor, memory
 from relays.web.health import Health, Probe
+from relays.web.monitor import Monitor, memory
 from relays.web.nip11_document import Features
 from relays.web.nip86 import Admin
 from relays.web.pages import SubRelayPages
@@ -49,7 +49,7 @@ _HIDDEN: Final = refused("blocked: it is banned here")
 
 
 class RelayProcess:
-    """Made by `serve`; `site` answers for all rooms at their paths."""
+    """Made by `serve`; `site` answers for all sub-relays at their paths."""
 
     def __init__(
         self,
@@ -64,7 +64,7 @@ class RelayProcess:
         self._health = Health(data, probe)
         self.actions = actions
         self.config = config
-        self._rooms: dict[str, _SubRelay] = {}
+        self._sub_relays: dict[str, _SubRelay] = {}
         self._members = state.roster.members
         self._started = time.monotonic()
         self._metrics = MetricsPage(config, self._exposition)
@@ -73,10 +73,10 @@ class RelayProcess:
 
     @property
     def relays(self) -> Mapping[str, Relay]:
-        """By the paths of all their URLs, those of the room `/` first."""
+        """By the paths of all their URLs, those of the sub-relay `/` first."""
         found: dict[str, Relay] = {}
-        for path, room in self._rooms.items():
-            found |= dict.fromkeys((path, *room.pages.paths), room.relay)
+        for path, sub_relay in self._sub_relays.items():
+            found |= dict.fromkeys((path, *sub_relay.pages.paths), sub_relay.relay)
         return found
 
     async def reconfigure(self, config: RelayConfig) -> None:
@@ -84,46 +84,49 @@ class RelayProcess:
 
         Raises ConfigError, and then nothing has changed; StoreError.
         """
-        found = {room.path: room for room in sub_relays(config)}
-        if found.keys() != self._rooms.keys():
+        found = {sub_relay.path: sub_relay for sub_relay in sub_relays(config)}
+        if found.keys() != self._sub_relays.keys():
             raise ConfigError("other rooms than before want a restart")
-        for path, room in self._rooms.items():
-            room.check(found[path].config)
-        made = {path: room.rules(found[path].config) for path, room in self._rooms.items()}
+        for path, sub_relay in self._sub_relays.items():
+            sub_relay.check(found[path].config)
+        made = {
+            path: sub_relay.rules(found[path].config)
+            for path, sub_relay in self._sub_relays.items()
+        }
         self._metrics.reconfigure(config)
         self.config = config
         self.actions.reconfigure(config)
-        for path, room in self._rooms.items():
-            room.reconfigure(found[path].config, made[path])
+        for path, sub_relay in self._sub_relays.items():
+            sub_relay.reconfigure(found[path].config, made[path])
         await self.actions.settle()
 
     def _near(self) -> frozenset[str]:
         """Where the keeper and the admins are connected from."""
-        sub_relays = self._rooms.values()
+        sub_relays = self._sub_relays.values()
         return frozenset().union(
-            *(room.relay.addresses_of(self.actions.admins) for room in sub_relays)
+            *(sub_relay.relay.addresses_of(self.actions.admins) for sub_relay in sub_relays)
         )
 
     def _changed(self) -> None:
         before, self._members = self._members, self.state.roster.members
         left = frozenset() if before is self._members else before.keys() - self._members.keys()
-        for room in self._rooms.values():
-            room.speak()
-            if left and room.config.readers_are == "members":
-                room.relay.end_reading(left, "restricted: only members read here")
+        for sub_relay in self._sub_relays.values():
+            sub_relay.speak()
+            if left and sub_relay.config.readers_are == "members":
+                sub_relay.relay.end_reading(left, "restricted: only members read here")
 
     @property
     def site(self) -> Routes:
         """What is answered over plain HTTP."""
         watched = {"/health": self._health.answer, "/metrics": self._metrics.answer}
-        return Routes([room.pages for room in self._rooms.values()], watched)
+        return Routes([sub_relay.pages for sub_relay in self._sub_relays.values()], watched)
 
     async def _exposition(self) -> bytes:
         sub_relays: dict[str, Sampled] = {}
-        for room in self._rooms.values():
-            gauges = room.vitals.gauges() | room.mirrors.gauges()
-            gauges["search_lag_commits"] = await room.store.index_lag()
-            sub_relays[room.name] = Sampled(room.relay.rules.metrics, gauges)
+        for sub_relay in self._sub_relays.values():
+            gauges = sub_relay.monitor.gauges() | sub_relay.mirrors.gauges()
+            gauges["search_lag_commits"] = await sub_relay.store.index_lag()
+            sub_relays[sub_relay.name] = Sampled(sub_relay.relay.rules.metrics, gauges)
         bans = self.state.bans
         process = {
             "memory_bytes": memory(),
@@ -136,12 +139,12 @@ class RelayProcess:
 
 
 class _SubRelay:
-    """One room at work."""
+    """One sub-relay at work."""
 
     def __init__(
         self,
         serving: RelayProcess,
-        room: SubRelay,
+        sub_relay: SubRelay,
         policies: Policies,
         relay: Relay,
         *,
@@ -153,16 +156,16 @@ class _SubRelay:
         self._policies = policies
         self._keeping = keeping
         self.mirrors = mirrors
-        self.name = room.name
-        self.config = room.config
+        self.name = sub_relay.name
+        self.config = sub_relay.config
         self.relay = relay
         self.store = store
-        self.vitals = Monitor(relay.rules.metrics, relay.gauges, serving.data / room.database)
+        self.monitor = Monitor(relay.rules.metrics, relay.gauges, serving.data / sub_relay.database)
         admin = Admin(serving.actions)
         self.pages = SubRelayPages(
             self._said(),
             self._features(),
-            figures=self.vitals.figures,
+            figures=self.monitor.figures,
             admin=admin.answer,
             others=self._others(),
         )
@@ -194,11 +197,16 @@ class _SubRelay:
         self.pages.reconfigure(self._said(), self._features(), self._others())
 
     def _others(self) -> list[Neighbour]:
-        """The rooms beside this one."""
+        """The sub-relays beside this one."""
         return [
-            Neighbour(room.config.name, room.config.description, room.config.urls, room.path)
-            for room in sub_relays(self._serving.config)
-            if room.name != self.name
+            Neighbour(
+                sub_relay.config.name,
+                sub_relay.config.description,
+                sub_relay.config.urls,
+                sub_relay.path,
+            )
+            for sub_relay in sub_relays(self._serving.config)
+            if sub_relay.name != self.name
         ]
 
     def _said(self) -> RelayConfig:
@@ -266,11 +274,11 @@ async def serve(
 ) -> AsyncIterator[RelayProcess]:
     """Everything that `config` makes over the folder `data`, at work until the block ends.
 
-    `urls_of`: a room's service URLs, in their normal spelling; `address`: where it listens, so no
-    peer's. Raises StoreError, ConfigError.
+    `urls_of`: a sub-relay's service URLs, in their normal spelling; `address`: where it listens, so
+    no peer's. Raises StoreError, ConfigError.
     """
     found = sub_relays(config)
-    urls = {room.name: urls_of(room) for room in found}
+    urls = {sub_relay.name: urls_of(sub_relay) for sub_relay in found}
     reserve = Reserve(data / RESERVE)
     if not await asyncio.to_thread(_kept_back, reserve):
         _log.error("the disk is full: until there is room on it, no events are stored")
@@ -281,16 +289,16 @@ async def serve(
             ModerationState.open(data, service_urls=everywhere, clock=clock, reserve=reserve)
         )
         stores = {
-            room.name: await enter(
+            sub_relay.name: await enter(
                 EventStore.open(
-                    data / room.database,
-                    service_urls=urls[room.name],
+                    data / sub_relay.database,
+                    service_urls=urls[sub_relay.name],
                     search=True,
                     clock=clock,
                     reserve=reserve,
                 )
             )
-            for room in found
+            for sub_relay in found
         }
         verifier = await enter(Verifier())
         trusts: list[Policies] = []
@@ -306,47 +314,50 @@ async def serve(
 
         serving = RelayProcess(state, actions, config, data, probe)
         work: list[Callable[[], Coroutine[Any, Any, None]]] = [actions.remover.run]
-        for room in found:
-            store = stores[room.name]
+        for sub_relay in found:
+            store = stores[sub_relay.name]
             policies = await enter(
                 open_policies(
                     store,
-                    follows=stores[room.follows_of],
+                    follows=stores[sub_relay.follows_of],
                     bans=state.check,
                     is_member=actions.members.include,
-                    urls=urls[room.name],
+                    urls=urls[sub_relay.name],
                     searches=True,
                     clock=clock,
                 )
             )
             keeping = RetentionPolicy(
-                room.config.retention, retention_note(data, room.name), people=actions.people
+                sub_relay.config.retention,
+                retention_note(data, sub_relay.name),
+                people=actions.people,
             )
             rules = with_retention(
-                with_keeper(policies.rules(room.config), state, actions), keeping
+                with_keeper(policies.rules(sub_relay.config), state, actions), keeping
             )
             await policies.refresh()
             trusts.append(policies)
-            relay = Relay(store, verifier.verify_all, rules, clock, room.config.negentropy)
+            relay = Relay(store, verifier.verify_all, rules, clock, sub_relay.config.negentropy)
             around = MirrorContext(
                 store,
                 verifier,
                 _imports(relay),
                 _consults(relay),
-                urls[room.name] | (local_urls(address, room.path) if address else frozenset()),
+                urls[sub_relay.name]
+                | (local_urls(address, sub_relay.path) if address else frozenset()),
                 clock,
                 keeping,
                 logging_in(state.key, clock),
-                Unwanted(unwanted_file(data, room.name)),
+                Unwanted(unwanted_file(data, sub_relay.name)),
                 _requests(relay),
             )
-            mirrors = Mirrors(room.config.mirror, around)
+            mirrors = Mirrors(sub_relay.config.mirror, around)
             served = _SubRelay(
-                serving, room, policies, relay, store=store, keeping=keeping, mirrors=mirrors
+                serving, sub_relay, policies, relay, store=store, keeping=keeping, mirrors=mirrors
             )
-            serving._rooms[room.path] = served
+            serving._sub_relays[sub_relay.path] = served
             relay.news = await enter(store.listen(relay.on_stored))
-            work += [relay.run, mirrors.run, served.vitals.run]
+            work += [relay.run, mirrors.run, served.monitor.run]
             await enter(store.listen(keeping.on_stored))
             work.append(partial(keeping.run, store, rules.metrics, clock))
         await actions.settle()

@@ -1,4 +1,4 @@
-"""A room of a relay for a command of its keeper's, which works whether the relay runs or not.
+"""A sub-relay of a relay for a command of its keeper's, which works whether the relay runs or not.
 
 The store may be shared with the relay: what is stored here, its clients see.
 """
@@ -32,7 +32,7 @@ class OfflineAccess(msgspec.Struct, frozen=True):
     `urls` are all that lead to the sub-relay, in their normal spelling; `keeping` knows what goes
     by its age, `key` is the relay's own."""
 
-    room: SubRelay
+    sub_relay: SubRelay
     store: EventStore
     verifier: Verifier
     check: Policy
@@ -47,32 +47,32 @@ class OfflineAccess(msgspec.Struct, frozen=True):
 async def open_offline(
     config: RelayConfig, data: Path, name: str | None = None
 ) -> AsyncIterator[OfflineAccess]:
-    """The room `name` (None: the one at `/`) of the relay in the folder `data`, made if missing.
+    """The sub-relay `name` (None: that at `/`) of the relay in the folder `data`, made if missing.
 
     Raises ConfigError, StoreError; what the block raises comes as it is.
     """
-    room = _room(config, name or ROOT)
+    sub_relay = _sub_relay(config, name or ROOT)
     note = running_relay(data)
     address = note.url if note else f"ws://{config.host}:{config.port}"
-    urls = frozenset(service_urls(address, room.config.urls, room.path))
+    urls = frozenset(service_urls(address, sub_relay.config.urls, sub_relay.path))
     reserve = Reserve(data / RESERVE)
     try:
         async with (
             _open_folder(data),
             ModerationState.open(data, service_urls=urls, reserve=reserve) as state,
-            EventStore.open(data / room.database, service_urls=urls, reserve=reserve) as store,
+            EventStore.open(data / sub_relay.database, service_urls=urls, reserve=reserve) as store,
             Verifier() as verifier,
             open_policies(store, bans=state.check, urls=urls) as policies,
         ):
             keeping = RetentionPolicy(
-                room.config.retention,
-                retention_note(data, room.name),
+                sub_relay.config.retention,
+                retention_note(data, sub_relay.name),
                 people=lambda: ({*config.keepers, state.pubkey}, state.roster.members),
             )
-            rules = with_retention(policies.rules(room.config), keeping)
-            own = urls | local_urls(address, room.path)
+            rules = with_retention(policies.rules(sub_relay.config), keeping)
+            own = urls | local_urls(address, sub_relay.path)
             yield OfflineAccess(
-                room,
+                sub_relay,
                 store,
                 verifier,
                 rules.check_import,
@@ -94,8 +94,8 @@ async def _open_folder(data: Path) -> AsyncIterator[None]:
         yield
 
 
-def _room(config: RelayConfig, name: str) -> SubRelay:
-    found = {room.name: room for room in sub_relays(config)}
+def _sub_relay(config: RelayConfig, name: str) -> SubRelay:
+    found = {sub_relay.name: sub_relay for sub_relay in sub_relays(config)}
     if name not in found:
         raise ConfigError(f"--room: there is no {name!r}; there is {', '.join(found)}")
     return found[name]

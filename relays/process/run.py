@@ -49,7 +49,7 @@ _log = logging.getLogger(__name__)
 
 
 def service_urls(address: str, public: tuple[str, ...], path: str = "/") -> set[str]:
-    """Every URL that means the room at `path` when somebody signs for it (NIP-42, 62, 98).
+    """Every URL that means the sub-relay at `path` when somebody signs for it (NIP-42, 62, 98).
 
     The public ones, or where there are none the local ones: whoever is to sign for a public relay
     must not be made to sign for a name that every machine has. Raises ConfigError for one that is
@@ -98,8 +98,8 @@ async def run(
         with listener:
             address = _address(listener, config.host, secure=tls is not None)
 
-            def urls_of(room: SubRelay) -> frozenset[str]:
-                return frozenset(service_urls(address, room.config.urls, room.path))
+            def urls_of(sub_relay: SubRelay) -> frozenset[str]:
+                return frozenset(service_urls(address, sub_relay.config.urls, sub_relay.path))
 
             async with serve(config, data, urls_of, address=address) as serving:
                 gate = Gate(proxies, serving.state.banned_address, token)

@@ -55,9 +55,9 @@ class Unwanted:
             _log.warning("what is not to be fetched again: %s", error)
 
 
-def unwanted_file(data: Path, room: str) -> Path:
-    """The file for a room of the relay in the folder `data`."""
-    return data / f"{room}.unwanted"
+def unwanted_file(data: Path, sub_relay: str) -> Path:
+    """The file for a sub-relay of the relay in the folder `data`."""
+    return data / f"{sub_relay}.unwanted"
 
 
 def _read(path: Path | None) -> list[bytes]:

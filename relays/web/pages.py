@@ -27,7 +27,7 @@ _NO_STORE: Final = {"Cache-Control": "no-store"}
 
 
 class SubRelayPages:
-    """A `Site`: one room's. Its figures come from `figures`, which is asked at each request.
+    """A `Site`: one sub-relay's. Its figures come from `figures`, which is asked at each request.
 
     `admin` answers what NIP-86 asks.
     """

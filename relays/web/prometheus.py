@@ -63,20 +63,20 @@ HELP: Final = {
 
 
 class Sampled(NamedTuple):
-    """One room: what it counts, and what it reads just now (name -> value)."""
+    """One sub-relay: what it counts, and what it reads just now (name -> value)."""
 
     metrics: Metrics
     gauges: Mapping[str, float]
 
 
-def exposition(rooms: Mapping[str, Sampled], process: Mapping[str, float]) -> bytes:
+def exposition(sub_relays: Mapping[str, Sampled], process: Mapping[str, float]) -> bytes:
     """All counters, and gauges of the whole process; with a label `room` if there are several."""
     lines = _family("info", "gauge", [("", {"version": __version__}, 1)])
     for name, value in process.items():
         lines += _family(name, "gauge", [("", {}, value)])
     families: dict[tuple[str, str], list[str]] = {}
-    for room, sampled in rooms.items():
-        own = {"room": room} if len(rooms) > 1 else {}
+    for sub_relay, sampled in sub_relays.items():
+        own = {"room": sub_relay} if len(sub_relays) > 1 else {}
         for name, kind, samples in _all(sampled):
             written = families.setdefault((name, kind), [])
             written += [_line(name, end, own | labels, value) for end, labels, value in samples]

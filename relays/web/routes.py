@@ -1,4 +1,4 @@
-"""The one site of a process: the pages of its rooms, and what those see who watch over it."""
+"""The one site of a process: the pages of its sub-relays, and what those see who watch over it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _NO_STORE: Final = {"Cache-Control": "no-store"}
 
 
 class Routes:
-    """A `Site`. `pages` are the rooms', the first one's at `/`; `watched` are handlers by path."""
+    """A `Site`. `pages` are the sub-relays', that of `/` first; `watched` are handlers by path."""
 
     def __init__(self, pages: Sequence[SubRelayPages], watched: Mapping[str, Handler]) -> None:
         self._pages = pages
@@ -26,14 +26,14 @@ class Routes:
 
     def admits(self, request: HttpRequest) -> HttpResponse | None:
         """See `Site`."""
-        room = self._room(request)
-        return nothing_here() if room is None else room.admits(request)
+        sub_relay = self._sub_relay(request)
+        return nothing_here() if sub_relay is None else sub_relay.admits(request)
 
     async def answer(self, request: HttpRequest) -> HttpResponse:
         """See `Site`."""
-        room = self._room(request)
-        if room is not None:
-            return await room.answer(request)
+        sub_relay = self._sub_relay(request)
+        if sub_relay is not None:
+            return await sub_relay.answer(request)
         watched = self._watched.get(request.path)
         if watched is None:
             return nothing_here()
@@ -43,7 +43,7 @@ class Routes:
             return words(HTTPStatus.METHOD_NOT_ALLOWED, "Ask with GET.", {"Allow": "GET, HEAD"})
         return await watched(request)
 
-    def _room(self, request: HttpRequest) -> SubRelayPages | None:
+    def _sub_relay(self, request: HttpRequest) -> SubRelayPages | None:
         return next((pages for pages in self._pages if request.path in pages.paths), None)
 
 

@@ -204,7 +204,7 @@ async def test_a_strangers_request_to_vanish_is_obeyed_and_not_kept(serve: Serve
     closed = RelayConfig(pubkey=OTHER.public_key.hex, access=Access(write="listed"))
     mine = note("mine")
     served = await serve(closed)
-    [store] = [room.store for room in served.rooms._rooms.values()]
+    [store] = [one.store for one in served.rooms._sub_relays.values()]
     await store.save([mine])
     async with wire(served.url) as client, wire(served.url) as reader:
         await reader.req("live", {"kinds": [62]})
