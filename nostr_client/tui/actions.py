@@ -7,29 +7,25 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from nostr_client.accounts.account import Account, Accounts
 from nostr_client.client import NostrClient
 from nostr_client.errors import InvalidData, ListNotRead, NostrError
 from nostr_client.net.report import OVERTAKEN, PublishReport
-from nostr_client.protocol.urls import normalize_relay_url
 from nostr_client.social.views import NoteView, Posted, Profile, RelayRow
-from nostr_client.tui.screens.dialogs import ConfirmDialog
-from nostr_client.tui.screens.first_relays import with_scheme
+from nostr_client.tui.screens.dialogs import ConfirmDialog, PromptDialog
+from nostr_client.tui.user_interface import UserInterface
+from nostr_client.tui.widgets.inputs import relay_url
 
-Say = Callable[[str, str], None]
-"""Shows a text, with a severity: information, warning, error."""
-Ask = Callable[[ConfirmDialog], Awaitable[bool | None]]
 Edit = Callable[[bool], Awaitable[Posted | None]]
 """Changes a list; told whether it may begin with an empty one."""
 
 
 class Actions:
-    """Does things for one account, `client`; `say` and `ask` reach the person."""
+    """Does things for one account, `client`."""
 
-    def __init__(self, client: NostrClient, say: Say, ask: Ask) -> None:
+    def __init__(self, client: NostrClient, ui: UserInterface) -> None:
         self._client = client
-        self._say = say
-        self._ask = ask
+        self._say = ui.say
+        self._ask = ui.ask
 
     async def react(self, note: NoteView) -> None:
         """Like a note, once."""
@@ -65,12 +61,15 @@ class Actions:
         words = f"You follow {profile.label}" if follow else f"{profile.label} is unfollowed"
         return await self._edit(words, edit, "follow list")
 
-    async def add_relay(self, text: str) -> bool:
-        """Put a relay into the list, for reading and writing."""
+    async def add_relay(self) -> bool:
+        """Ask for a relay, and put it into the list, for reading and writing."""
+        text = await self._ask(PromptDialog("Add a relay", "wss://…", yes="add"))
+        if not text:
+            return False
         try:
-            url = normalize_relay_url(with_scheme(text))
+            url = relay_url(text)
         except InvalidData as error:
-            self._say(f"Not the address of a relay: {error}", "error")
+            self._say(str(error), "error")
             return False
         relays = self._client.relays
         if self._client.signer is None:
@@ -157,25 +156,6 @@ class Actions:
             self._say(str(error), "error")
             return
         self._say(f"{done}: {_outcome(posted.report)}", "information")
-
-
-async def forget(accounts: Accounts, account: Account, say: Say, ask: Ask) -> bool:
-    """Take an account off this machine, after asking; by a typed word if its key may be lost."""
-    alone = account.can_sign and not account.backed_up
-    question = ConfirmDialog(
-        f"Forget {account.label} on this machine?",
-        "Its key was never exported: this may be the only copy in the world." if alone else "",
-        yes="forget",
-        word="forget" if alone else "",
-    )
-    if not await ask(question):
-        return False
-    try:
-        await accounts.remove(account.pubkey)
-    except NostrError as error:
-        say(str(error), "error")
-        return False
-    return True
 
 
 def _outcome(report: PublishReport) -> str:

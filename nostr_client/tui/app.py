@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Coroutine, Iterable, Sequence
-from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 from rich.text import Text
@@ -27,36 +26,36 @@ from nostr_client.accounts.account import Account
 from nostr_client.errors import NostrError, StoreError
 from nostr_client.safe_text import safe_text
 from nostr_client.social.views import NoteView
-from nostr_client.tui import drafts, themes
-from nostr_client.tui.actions import Actions, forget
+from nostr_client.tui import themes
+from nostr_client.tui.actions import Actions
 from nostr_client.tui.app_messages import (
+    Act,
+    AddAccount,
+    Follow,
     GoTo,
     OpenProfile,
     OpenThread,
-    React,
-    Repost,
     Say,
-    Section,
+    UseAccount,
     Write,
 )
 from nostr_client.tui.client_holder import ClientHolder
 from nostr_client.tui.command_palette import KeymapCommands
+from nostr_client.tui.composer import Composer
 from nostr_client.tui.environment import Environment
 from nostr_client.tui.input_queue import InputQueue
-from nostr_client.tui.keymap import Where, bindings
+from nostr_client.tui.keymap import FORM, LIST, NOTE, PROFILE, KeyGroup
 from nostr_client.tui.login_flow import LoggedIn, LoginFlow
-from nostr_client.tui.note_renderer import quoted
-from nostr_client.tui.panes.accounts import AccountList
-from nostr_client.tui.panes.relays import RelayList
+from nostr_client.tui.panes import accounts
+from nostr_client.tui.panes.registry import EVERYWHERE, PANES
 from nostr_client.tui.posix_signals import tolerant_driver
 from nostr_client.tui.preferences import Preferences, load_preferences, save_preferences
 from nostr_client.tui.screens.compose import ComposeScreen
-from nostr_client.tui.screens.dialogs import ConfirmDialog, HelpScreen, PromptDialog, QuitDialog
+from nostr_client.tui.screens.dialogs import ConfirmDialog, QuitDialog
+from nostr_client.tui.screens.help import HelpScreen
 from nostr_client.tui.screens.main import WIDE, MainScreen
 from nostr_client.tui.screens.profile import ProfileScreen
-from nostr_client.tui.screens.relay_check import RelayCheckScreen
 from nostr_client.tui.screens.thread import ThreadScreen
-from nostr_client.tui.widgets.send_progress import Sending
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -70,7 +69,7 @@ class NostrApp(App[int]):
 
     TITLE = "nostr-client"
     CSS_PATH = "app.tcss"
-    BINDINGS: ClassVar[list[BindingType]] = bindings(Where.EVERYWHERE)
+    BINDINGS: ClassVar[list[BindingType]] = EVERYWHERE.bindings()
     COMMANDS = App.COMMANDS | {KeymapCommands}
     NOTIFICATION_TIMEOUT = 6
 
@@ -84,9 +83,8 @@ class NostrApp(App[int]):
         self._demo = demo
         self._account: Account | None = None
         self.input_queue = InputQueue(self)
-        self._under_way: dict[Path, str] = {}
-        """Texts that are being sent, by the file of their draft."""
-        self._login_flow = LoginFlow(environment, holder, self._ask, self.say, self._wait)
+        self._login_flow = LoginFlow(environment, holder, self)
+        self._composer = Composer(self)
         for theme in themes.OWN:
             self.register_theme(theme)
         holder.on_failure = lambda error: self.say(f"The engine stopped: {error}", "error")
@@ -95,13 +93,13 @@ class NostrApp(App[int]):
         yield Static("Opening …", markup=False, id="opening")
 
     def on_mount(self) -> None:
-        self._do(self.input_queue.run(), "input")
+        self.start(self.input_queue.run(), "input")
         chosen = (
             load_preferences(self._environment.paths).theme or self._environment.config.theme or ""
         )
         self.theme = chosen if chosen in self.available_themes else themes.DEFAULT
         self.theme_changed_signal.subscribe(self, self._theme_changed)
-        self._do(self._enter(self._login_flow.begin(demo=self._demo)), "enter")
+        self.start(self._enter(self._login_flow.begin(demo=self._demo)), "enter")
 
     async def on_event(self, event: events.Event) -> None:
         """Keys and pastes wait for their turn; nothing else does."""
@@ -130,17 +128,17 @@ class NostrApp(App[int]):
     def on_say(self, message: Say) -> None:
         self.say(message.text, message.severity)
 
-    async def _wait(self, text: str) -> None:
-        """Nothing but these words."""
+    async def wait(self, words: str) -> None:
+        """Show nothing but these words."""
         while len(self.screen_stack) > 1:
             await self.pop_screen()
-        self.screen.query_one("#opening", Static).update(text)
+        self.screen.query_one("#opening", Static).update(words)
 
-    async def _ask(self, screen: Screen[T]) -> T | None:
+    async def ask(self, screen: Screen[T]) -> T | None:
         return await self.push_screen_wait(screen)
 
-    def _do(self, work: Coroutine[Any, Any, Any], group: str) -> None:
-        """Run off the keys' path; what goes wrong in a way that we know is said, and we go on."""
+    def start(self, work: Coroutine[Any, Any, Any], group: str) -> None:
+        """Run work off the keys' path; an error of ours is said and ends nothing else."""
 
         async def guarded() -> None:
             try:
@@ -159,7 +157,7 @@ class NostrApp(App[int]):
             except StoreError as error:
                 self.say(f"The theme is not kept: {error}", "warning")
 
-        self._do(keep(), "theme")
+        self.start(keep(), "theme")
 
     # Entering
 
@@ -174,39 +172,29 @@ class NostrApp(App[int]):
         try:
             entered = await entering
         except NostrError as error:
-            await self._wait("ctrl+q leaves.")
+            await self.wait("ctrl+q leaves.")
             trouble = ConfirmDialog("This cannot be opened", safe_text(str(error)), yes="try again")
-            if await self._ask(trouble):
+            if await self.ask(trouble):
                 await self._enter(self._login_flow.begin(demo=self._demo))
             return
         if entered is None:
             return
-        await self._wait("")
+        await self.wait("")
         self._account = entered.account
-        main = MainScreen(entered.client, entered.account, self._environment.accounts.all)
-        await self.push_screen(main)
+        await self.push_screen(MainScreen(entered.client, entered.account, self._environment))
         if entered.fresh:
             self._compose(None)
 
-    def on_account_list_add(self, message: AccountList.Add) -> None:
-        self._do(self._enter(self._login_flow.first_run(back=True)), "enter")
+    def on_add_account(self, message: AddAccount) -> None:
+        self.start(self._enter(self._login_flow.first_run(back=True)), "enter")
 
-    def on_account_list_use(self, message: AccountList.Use) -> None:
+    def on_use_account(self, message: UseAccount) -> None:
         async def switch() -> LoggedIn | None:
             account = await self._environment.accounts.switch(message.account.pubkey)
             return await self._login_flow.use(account)
 
         if self._account is None or message.account.pubkey != self._account.pubkey:
-            self._do(self._enter(switch()), "enter")
-
-    def on_account_list_forget(self, message: AccountList.Forget) -> None:
-        self._do(self._forget(message.account), "account")
-
-    async def _forget(self, account: Account) -> None:
-        if self._account is not None and account.pubkey == self._account.pubkey:
-            self.say("This account is in use: switch to another one first.", "warning")
-        elif await forget(self._environment.accounts, account, self.say, self._ask):
-            self.action_section(Section.ACCOUNTS.value)
+            self.start(self._enter(switch()), "enter")
 
     # Going about
 
@@ -217,10 +205,10 @@ class NostrApp(App[int]):
         while isinstance(self.screen, ThreadScreen | ProfileScreen):
             self.pop_screen()
         if self.screen is self.main:
-            self.main.go_to(Section(name))
+            self.main.go_to(name)
 
     def on_go_to(self, message: GoTo) -> None:
-        self.action_section(message.section.value)
+        self.action_section(message.section)
 
     async def action_back(self) -> None:
         """One step back, and from the main screen's detail to its list."""
@@ -228,25 +216,22 @@ class NostrApp(App[int]):
             self.main.front.focus()
 
     def action_help(self) -> None:
-        here: tuple[Where, ...] = (Where.LIST, Where.NOTE)
+        if isinstance(self.screen, HelpScreen):
+            return
         if self.main is None:
-            here = (Where.FORM, Where.LIST)
+            here: tuple[KeyGroup, ...] = (FORM, LIST)
         elif isinstance(self.screen, ProfileScreen):
-            here = (Where.PROFILE, *here)
-        elif self.main.section is Section.RELAYS:
-            here = (Where.RELAYS, Where.LIST)
-        elif self.main.section is Section.ACCOUNTS:
-            here = (Where.ACCOUNTS, Where.LIST)
-        if not isinstance(self.screen, HelpScreen):
-            own_relay = self.main.own_relay if self.main is not None else ""
-            self.push_screen(HelpScreen(here, own_relay))
+            here = (PROFILE, LIST, NOTE)
+        else:
+            here = self.main.pane.key_groups
+        self.push_screen(HelpScreen(here, self.main.own_relay if self.main is not None else ""))
 
     def on_open_thread(self, message: OpenThread) -> None:
         main = self.main
         if main is None:
             return
         if isinstance(self.screen, ThreadScreen):
-            self.screen.pane.show(message.note, at_once=True)
+            self.screen.panel.show(message.note, at_once=True)
         else:
             self.push_screen(ThreadScreen(main.client, main.renderer, message.note))
 
@@ -258,93 +243,27 @@ class NostrApp(App[int]):
     def _profile_screen(main: MainScreen, pubkey: str) -> ProfileScreen:
         return ProfileScreen(main.client, main.renderer, pubkey)
 
-    # Deeds
+    # Acting
 
-    def _actions(self, message: Message) -> Actions | None:
-        """What can be done, or None after saying why nothing can be written.
-
-        `message` asked for it: after unlocking it asks again.
-        """
-        if self.main is None or not self._may_write(message):
-            return None
-        return Actions(self.main.client, self.say, self._ask)
-
-    def _may_write(self, message: Message) -> bool:
-        main, account = self.main, self._account
-        if main is None or account is None:
-            return False
-        if main.client.signer is not None and account.can_sign:
-            return True
-        if not account.can_sign:
-            self.say(
-                "This account is watched only: its secret key is not here, so nothing can be "
-                "written. 5 shows the accounts.",
-                "warning",
-            )
-        else:
-            self._do(self._unlock(account, message), "enter")
-        return False
-
-    async def _unlock(self, account: Account, message: Message) -> None:
-        """The account was opened for reading: ask for its key after all, then do what needs it."""
-        section = self.main.section if self.main is not None else Section.HOME
-        signer = await self._login_flow.unlock(account)
-        if signer is None:
-            return
-        await self._enter(self._login_flow.open(account, signer))
-        if self.main is None or self.main.client.signer is None:
-            return
-        self.main.go_to(section)
-        if isinstance(message, ProfileScreen.Follow):
-            await self.push_screen(self._profile_screen(self.main, message.profile.pubkey))
-        self.post_message(message)
-
-    def on_react(self, message: React) -> None:
-        if (actions := self._actions(message)) is not None:
-            self._do(actions.react(message.note), "deed")
-
-    def on_repost(self, message: Repost) -> None:
-        if (actions := self._actions(message)) is not None:
-            self._do(actions.repost(message.note), "deed")
-
-    def on_profile_screen_follow(self, message: ProfileScreen.Follow) -> None:
-        actions, screen = self._actions(message), self.screen
-        if actions is None:
-            return
-
-        async def follow() -> None:
-            done = await actions.follow(message.profile, message.follow)
-            if done and isinstance(screen, ProfileScreen):
-                await screen.refresh_profile()
-
-        self._do(follow(), "deed")
-
-    def on_relay_list_add(self, message: RelayList.Add) -> None:
+    def on_act(self, message: Act) -> None:
         watched = self._account is not None and not self._account.can_sign
-        if watched and self.main is not None:  # that asks for no key: nothing is published
-            actions: Actions | None = Actions(self.main.client, self.say, self._ask)
-        else:
-            actions = self._actions(message)
-        if actions is None:
-            return
+        if self.main is not None and (
+            (watched and message.watched_too) or self._may_write(message)
+        ):
+            self.start(self._act(message, self.main), "action")
 
-        async def add() -> None:
-            url = await self._ask(PromptDialog("Add a relay", "wss://…", yes="add"))
-            if url:
-                await actions.add_relay(url)
+    async def _act(self, message: Act, main: MainScreen) -> None:
+        await message.action(Actions(main.client, self))
 
-        self._do(add(), "deed")
+    def on_follow(self, message: Follow) -> None:
+        if self.main is not None and self._may_write(message):
+            self.start(self._follow(message, self.main), "action")
 
-    def on_relay_list_about(self, message: RelayList.About) -> None:
-        if message.what == "check":
-            self.push_screen(
-                RelayCheckScreen(message.row.url, self._environment.check(message.row.url))
-            )
-        elif (actions := self._actions(message)) is not None:
-            action = actions.remove_relay if message.what == "remove" else actions.change_mode
-            self._do(action(message.row), "deed")
-
-    # Writing
+    async def _follow(self, message: Follow, main: MainScreen) -> None:
+        screen = self.screen
+        done = await Actions(main.client, self).follow(message.profile, message.follow)
+        if done and isinstance(screen, ProfileScreen):
+            await screen.refresh_profile()
 
     def action_write(self) -> None:
         self.post_message(Write())
@@ -354,78 +273,40 @@ class NostrApp(App[int]):
             self._compose(message.reply_to)
 
     def _compose(self, reply_to: NoteView | None) -> None:
-        main = self.main
-        if main is None or isinstance(self.screen, ComposeScreen):
+        if self.main is not None and not isinstance(self.screen, ComposeScreen):
+            self.push_screen(self._composer.screen(self.main, reply_to))
+
+    def _may_write(self, message: Message) -> bool:
+        """May the account write now? If not, why is said; or its key is asked for, and then
+        `message`, which wanted to know, is posted again."""
+        main, account = self.main, self._account
+        if main is None or account is None:
+            return False
+        if main.client.signer is not None and account.can_sign:
+            return True
+        if not account.can_sign:
+            self.say(
+                "This account is watched only: its secret key is not here, so nothing can be "
+                f"written. {accounts.PANE.key} shows the accounts.",
+                "warning",
+            )
+        else:
+            self.start(self._unlock(account, message), "enter")
+        return False
+
+    async def _unlock(self, account: Account, message: Message) -> None:
+        """The account was opened for reading: ask for its key after all, then do what needs it."""
+        section = self.main.pane.name if self.main is not None else PANES[0].name
+        signer = await self._login_flow.unlock(account)
+        if signer is None:
             return
-        name = drafts.NEW_NOTE if reply_to is None else drafts.reply_to(reply_to.event.id)
-        draft = drafts.DraftFile(main.client.paths, main.client.pubkey, name)
-        keeper = drafts.DraftSaver(draft, under_way=self._under_way.get(draft.path, ""))
-
-        def submit(text: str, keeper: drafts.DraftSaver) -> Sending:
-            sending = Sending(main.write_relays, own=main.own_relay_url)
-            main.writes = reply_to is None
-            self._under_way[draft.path] = text
-
-            async def send() -> None:
-                try:
-                    await self._send(text, keeper, sending, reply_to)
-                finally:
-                    if self._under_way.get(draft.path) == text:
-                        del self._under_way[draft.path]
-
-            self._do(send(), "send")
-            return sending
-
-        title, answered = "New note", ""
-        if reply_to is not None:
-            title = f"Answer to {reply_to.author.label}"
-            answered = quoted(reply_to.event.content)
-        self.push_screen(ComposeScreen(keeper, submit, title=title, answered=answered))
-
-    async def _send(
-        self,
-        text: str,
-        keeper: drafts.DraftSaver,
-        sending: Sending,
-        reply_to: NoteView | None,
-    ) -> None:
-        """Keep and send a note, whoever looks; its draft goes once the note is kept."""
-        main = self.main
-        if main is None:
+        await self._enter(self._login_flow.open(account, signer))
+        if self.main is None or self.main.client.signer is None:
             return
-        client = main.client
-        try:
-            await keeper.flush()  # so that it is somewhere, should we end before it is a note
-            if reply_to is None:
-                posted = await client.post(text, on_answer=sending.heard)
-            else:
-                posted = await client.reply(reply_to.event.id, text, on_answer=sending.heard)
-        except NostrError as error:
-            if sending.kept:
-                sending.finish()
-                self.say(str(error), "warning")
-            else:
-                await self._not_sent(text, keeper, sending, str(error))
-            return
-        finally:
-            if sending.kept:
-                await keeper.sent(text)
-        await keeper.sent(text)
-        for answer in posted.report.answers:
-            sending.heard(answer)
-        sending.finish()
-        if not isinstance(self.screen, ComposeScreen):
-            self.say(sending.summary())
-
-    async def _not_sent(
-        self, text: str, keeper: drafts.DraftSaver, sending: Sending, problem: str
-    ) -> None:
-        """The note is not kept: its text is the person's again, in the composer or as a draft."""
-        sending.finish(problem)
-        composing = isinstance(self.screen, ComposeScreen) and self.screen.keeper is keeper
-        if not composing:
-            await keeper.put_back(text)
-            self.say(f"Not sent, kept as a draft: {problem}", "error")
+        self.main.go_to(section)
+        if isinstance(message, Follow):
+            await self.push_screen(self._profile_screen(self.main, message.profile.pubkey))
+        self.post_message(message)
 
     # Leaving
 
@@ -437,10 +318,10 @@ class NostrApp(App[int]):
         """Leave if that is meant: ctrl+c copies in a field, and is pressed by mistake in a list."""
 
         async def ask() -> None:
-            if await self._ask(QuitDialog()):
+            if await self.ask(QuitDialog()):
                 await self.leave(0)
 
-        self._do(ask(), "quit")
+        self.start(ask(), "quit")
 
     def _fatal_error(self) -> None:
         """An error that nobody expected: Textual would print every local variable, keys too."""
@@ -461,7 +342,7 @@ class NostrApp(App[int]):
             if isinstance(screen, ComposeScreen):
                 try:
                     async with asyncio.timeout(DRAFT_LIMIT):
-                        await screen.keeper.flush()
+                        await screen.saver.flush()
                 except (StoreError, TimeoutError) as error:
                     if code == 0:
                         self.say(f"The draft is not kept, so we stay: {error}", "error")

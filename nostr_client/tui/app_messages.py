@@ -1,27 +1,22 @@
-"""What widgets ask of whoever shows them. They bubble up to the app, which decides what follows."""
+"""What widgets ask of whoever shows them: Textual's messages, which bubble up to the app."""
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from enum import StrEnum
 
 from textual.message import Message
 
-from nostr_client.social.views import NoteView
+from nostr_client.accounts.account import Account
+from nostr_client.social.views import NoteView, Profile
+from nostr_client.tui.actions import Actions
 
 
-class Section(StrEnum):
-    """The sections of the rail, in its order."""
+@dataclass
+class GoTo(Message):
+    """Show a section, by its name."""
 
-    HOME = "home"
-    MENTIONS = "mentions"
-    NOTES = "notes"
-    RELAYS = "relays"
-    ACCOUNTS = "accounts"
-
-    @property
-    def label(self) -> str:
-        return self.value.capitalize()
+    section: str
 
 
 @dataclass
@@ -39,6 +34,11 @@ class OpenProfile(Message):
 
 
 @dataclass
+class Unfolded(Message):
+    """A content warning was lifted, or is back: every list that shows the note is to be redrawn."""
+
+
+@dataclass
 class Write(Message):
     """Write a note, or an answer to one."""
 
@@ -46,29 +46,34 @@ class Write(Message):
 
 
 @dataclass
-class Unfolded(Message):
-    """A content warning was lifted, or is back: every list that shows the note is to be redrawn."""
+class Act(Message):
+    """Do something as the account in use; its key is asked for first, if need be.
+
+    `watched_too`: an account whose key is not here may do it as well, since nothing is published.
+    """
+
+    action: Callable[[Actions], Awaitable[object]]
+    watched_too: bool = False
 
 
 @dataclass
-class React(Message):
-    """Say that one likes a note."""
+class Follow(Message):
+    """Follow a person, or no longer."""
 
-    note: NoteView
-
-
-@dataclass
-class Repost(Message):
-    """Pass a note on."""
-
-    note: NoteView
+    profile: Profile
+    follow: bool
 
 
 @dataclass
-class GoTo(Message):
-    """Show a section."""
+class AddAccount(Message):
+    """Set up another account."""
 
-    section: Section
+
+@dataclass
+class UseAccount(Message):
+    """Use this account from now on."""
+
+    account: Account
 
 
 @dataclass

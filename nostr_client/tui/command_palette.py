@@ -10,7 +10,7 @@ from collections.abc import Callable, Coroutine
 from rich.text import Text
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 
-from nostr_client.tui.keymap import Where, keys_of
+from nostr_client.tui.panes.registry import EVERYWHERE
 
 _LEFT_OUT = frozenset({"command_palette", "back", "app.focus_next", "ask_quit"})
 
@@ -36,6 +36,6 @@ class KeymapCommands(Provider):
 def _commands() -> list[tuple[str, str]]:
     return [
         (f"{key.says}  ({key.shown})", key.action)
-        for key in keys_of(Where.EVERYWHERE)
+        for key in EVERYWHERE.keys
         if key.action not in _LEFT_OUT
     ]

@@ -16,6 +16,9 @@ from nostr_client.tui.screens.first_relays import Probe, RelayOffer
 Visit = Callable[[], AbstractAsyncContextManager[NostrClient]]
 """Starts the demo's relays and people; the client of a guest among them."""
 
+Check = Callable[[str], AsyncIterator[CheckStep]]
+"""Looks at a relay step by step."""
+
 
 @dataclass(frozen=True)
 class Environment:
@@ -32,5 +35,5 @@ class Environment:
     dated: str
     probe: Probe
     resolve: Callable[[str], Awaitable[tuple[str, tuple[str, ...]]]]
-    check: Callable[[str], AsyncIterator[CheckStep]]
+    check: Check
     visit: Visit

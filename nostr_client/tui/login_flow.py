@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
-
-from textual.screen import Screen
 
 from nostr_client.accounts.account import Account
 from nostr_client.accounts.keyfiles import Protection
@@ -26,14 +23,7 @@ from nostr_client.tui.screens.key_setup import (
 )
 from nostr_client.tui.screens.unlock import UnlockScreen
 from nostr_client.tui.screens.watch_account import WatchAccountScreen
-
-T = TypeVar("T")
-
-
-class ShowScreen(Protocol):
-    """Shows a screen and waits for what it is dismissed with."""
-
-    async def __call__(self, screen: Screen[T], /) -> T | None: ...
+from nostr_client.tui.user_interface import UserInterface
 
 
 @dataclass(frozen=True)
@@ -46,25 +36,12 @@ class LoggedIn:
 
 
 class LoginFlow:
-    """Leads a person in. `say(text, severity)` shows a word.
+    """Leads a person in."""
 
-    `wait(words)` takes every screen away, so that none is left on a client that is being closed,
-    and says what is being waited for.
-    """
-
-    def __init__(
-        self,
-        environment: Environment,
-        holder: ClientHolder,
-        show: ShowScreen,
-        say: Callable[[str, str], None],
-        wait: Callable[[str], Awaitable[None]],
-    ) -> None:
+    def __init__(self, environment: Environment, holder: ClientHolder, ui: UserInterface) -> None:
         self._environment = environment
         self._holder = holder
-        self._show = show
-        self._say = say
-        self._wait = wait
+        self._ui = ui
 
     async def begin(self, *, demo: bool = False) -> LoggedIn:
         """The account last used, or the first run. Raises NostrError."""
@@ -89,7 +66,7 @@ class LoginFlow:
 
         `relays`: what a newcomer chose, so that no others are dialled.
         """
-        await self._wait("Opening …")
+        await self._ui.wait("Opening …")
         who = Identity(
             account.pubkey,
             account.name,
@@ -105,18 +82,18 @@ class LoginFlow:
         if not account.can_sign:
             return None
         if account.protection is Protection.PASSWORD:
-            return await self._show(UnlockScreen(self._environment.accounts, account))
+            return await self._ui.ask(UnlockScreen(self._environment.accounts, account))
         try:
             return await self._environment.accounts.signer(account)
         except NostrError as error:
-            self._say(f"{error}. Only reading for now.", "error")
+            self._ui.say(f"{error}. Only reading for now.", "error")
             return None
 
     async def first_run(self, *, back: bool = False) -> LoggedIn | None:
         """Let a person choose how to come in; None when they go back. Raises NostrError."""
         accounts = self._environment.accounts
         while True:
-            way = await self._show(FirstRunScreen(back=back))
+            way = await self._ui.ask(FirstRunScreen(back=back))
             entry: AddedAccount | None = None
             match way:
                 case None:
@@ -124,11 +101,11 @@ class LoginFlow:
                 case FirstRunChoice.DEMO:
                     return await self._visit()
                 case FirstRunChoice.NEW:
-                    entry = await self._show(CreateKeyScreen(accounts))
+                    entry = await self._ui.ask(CreateKeyScreen(accounts))
                 case FirstRunChoice.KEY:
-                    entry = await self._show(ImportKeyScreen(accounts))
+                    entry = await self._ui.ask(ImportKeyScreen(accounts))
                 case FirstRunChoice.LOOK:
-                    entry = await self._show(WatchAccountScreen(self._environment))
+                    entry = await self._ui.ask(WatchAccountScreen(self._environment))
             if entry is None:
                 continue
             if way is FirstRunChoice.NEW:
@@ -140,25 +117,25 @@ class LoginFlow:
     async def _settle_in(self, entry: AddedAccount) -> LoggedIn:
         """A new account: where its key is, its first relays, its name."""
         environment = self._environment
-        await self._show(
+        await self._ui.ask(
             KeyCreatedScreen(entry.account, str(environment.accounts.file_of(entry.account)))
         )
-        urls = await self._show(
+        urls = await self._ui.ask(
             FirstRelaysScreen(environment.offers, environment.dated, environment.probe)
         )
         entered = await self.open(entry.account, entry.signer, urls or ())
-        await self._wait("Writing down your relays and your name …")
+        await self._ui.wait("Writing down your relays and your name …")
         client = entered.client
         try:
             await client.relays.first_run(urls or ())
             if entry.account.name:
                 await client.profiles.update(name=entry.account.name)
         except NostrError as error:
-            self._say(f"Not everything is set up: {error}", "warning")
+            self._ui.say(f"Not everything is set up: {error}", "warning")
         return LoggedIn(client, entry.account, fresh=True)
 
     async def _visit(self) -> LoggedIn:
-        await self._wait("Starting five relays and a small community on this machine …")
+        await self._ui.wait("Starting five relays and a small community on this machine …")
         client = await self._holder.enter(self._environment.visit())
         guest = Account(
             pubkey=client.pubkey,

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from typing import Final
 
 from nostr_client.client import NostrClient
-from nostr_client.nips import nip19
 from nostr_client.social.views import Profile
 
 MOST_KEPT: Final = 5_000
@@ -32,9 +31,9 @@ class NameCache:
             return known
         if len(self._wanted) < MOST_KEPT:
             self._wanted.add(pubkey)
-        return _short(pubkey)
+        return Profile(pubkey).label
 
-    def note(self, profiles: Iterable[Profile]) -> None:
+    def add(self, profiles: Iterable[Profile]) -> None:
         """Profiles that came with views."""
         for profile in profiles:
             self._keep(profile)
@@ -69,8 +68,3 @@ class NameCache:
         self._labels.move_to_end(profile.pubkey)
         while len(self._labels) > MOST_KEPT:
             self._labels.popitem(last=False)
-
-
-def _short(pubkey: str) -> str:
-    npub = nip19.encode_npub(pubkey)
-    return f"{npub[:11]}…{npub[-4:]}"

@@ -128,7 +128,7 @@ async def test_what_hangs_does_not_hold_keys_back_for_ever(
 ) -> None:
     """A composer whose draft never comes can be left all the same."""
 
-    async def never(keeper: DraftSaver) -> str:
+    async def never(saver: DraftSaver) -> str:
         await asyncio.Event().wait()
         return ""
 

@@ -10,15 +10,16 @@ from nostr_client.net.outcome import End, How
 from nostr_client.nips import nip19
 from nostr_client.social.views import ThreadView
 from nostr_client.tui.app import NostrApp
-from nostr_client.tui.app_messages import Section
-from nostr_client.tui.keymap import KEYMAP, Where
+from nostr_client.tui.panes.registry import key_groups
 from nostr_client.tui.preferences import load_preferences
 from nostr_client.tui.screens.compose import ComposeScreen
-from nostr_client.tui.screens.dialogs import ConfirmDialog, HelpScreen, QuitDialog
+from nostr_client.tui.screens.dialogs import ConfirmDialog, QuitDialog
+from nostr_client.tui.screens.help import HelpScreen
 from nostr_client.tui.screens.main import MainScreen
 from nostr_client.tui.screens.profile import ProfileScreen
-from nostr_client.tui.screens.thread import ThreadScreen, _summary
+from nostr_client.tui.screens.thread import ThreadScreen
 from nostr_client.tui.widgets import note_list
+from nostr_client.tui.widgets.thread import _summary
 from tests.conftest import StartRelay
 from tests.routing.moody import Relay
 from tests.tui.world import (
@@ -121,20 +122,20 @@ async def test_sections(world: World, size: tuple[int, int]) -> None:
         main = app.main
         assert main is not None
         for key, section, words in (
-            ("2", Section.MENTIONS, "A stranger's note for ana."),
-            ("3", Section.NOTES, "My own words."),
-            ("4", Section.RELAYS, "add"),
-            ("5", Section.ACCOUNTS, "watched, read only"),
-            ("1", Section.HOME, "The library roof is fixed."),
+            ("2", "mentions", "A stranger's note for ana."),
+            ("3", "notes", "My own words."),
+            ("4", "relays", "add"),
+            ("5", "accounts", "watched, read only"),
+            ("1", "home", "The library roof is fixed."),
         ):
             await pilot.press(key)
             await sees(app, words)
-            assert main.section is section
+            assert main.pane.name == section
             assert main.front.has_focus
-            assert f"{key} {section.label}" in shown(app)
+            assert f"{key} {section.capitalize()}" in shown(app)
         rail = "#rail" if size == WIDE else "#tabs"
         await pilot.click(rail, offset=(3, 2) if size == WIDE else (13, 0))
-        await until(lambda: main.section is Section.MENTIONS)
+        await until(lambda: main.pane.name == "mentions")
 
 
 async def test_a_thread_is_a_screen_of_its_own_where_it_is_narrow(world: World) -> None:
@@ -187,7 +188,7 @@ async def test_an_answer_appears_in_the_open_thread(world: World) -> None:
         await pilot.pause()
         await pilot.press("enter")
         await sees(app, "1 answer")
-        note = app.screen.pane.note  # type: ignore[attr-defined]
+        note = app.screen.panel.note  # type: ignore[attr-defined]
         late = world.note("dee", "I heard of it.", 5, (("e", note.event.id, "", "root"),))
         await app.main.client.store.save([late])
         await sees(app, "2 answers")
@@ -350,22 +351,12 @@ async def test_help_holds_every_key(world: World, size: tuple[int, int]) -> None
         await pilot.press("question_mark")
         assert isinstance(app.screen, HelpScreen)
         texts = "\n".join(str(part.render()) for part in app.screen.query(".help-part"))
-        for key in KEYMAP:
-            assert key.says in texts
-        assert shown(app).index(Where.LIST.value) > 0
+        for group in key_groups():
+            assert group.title in texts
+            assert all(key.says in texts for key in group.keys)
+        assert shown(app).index("In a list") > 0
         await pilot.press("question_mark")
         assert app.screen is app.main
-
-
-def test_no_key_means_two_things_in_one_place() -> None:
-    together = [
-        (Where.EVERYWHERE, Where.LIST, Where.NOTE, Where.PROFILE),
-        (Where.EVERYWHERE, Where.LIST, Where.RELAYS),
-        (Where.EVERYWHERE, Where.LIST, Where.ACCOUNTS),
-    ]
-    for places in together:
-        keys = [name for key in KEYMAP if key.where in places for name in key.keys.split(",")]
-        assert len(keys) == len(set(keys))
 
 
 async def test_the_palette_and_a_theme_that_is_kept(world: World) -> None:
@@ -390,7 +381,7 @@ async def test_a_command_from_the_palette(world: World) -> None:
         await type_in(pilot, "relays")
         await sees(app, "where your notes are kept")
         await pilot.press("enter")
-        await until(lambda: app.main is not None and app.main.section is Section.RELAYS)
+        await until(lambda: app.main is not None and app.main.pane.name == "relays")
 
 
 async def test_no_color(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -529,7 +520,7 @@ async def test_after_unlocking_the_act_goes_on(world: World, start_relay: StartR
         await locked(pilot, app, "a")
         await sees(app, "Add a relay")
         assert app.main is not None
-        assert app.main.section is Section.RELAYS
+        assert app.main.pane.name == "relays"
     async with world.at_home(unlock=False) as (app, pilot):
         await until(lambda: app.main is not None and app.main.front.selected is not None)
         await pilot.press("2")

@@ -71,15 +71,15 @@ def test_a_name_leads_nowhere_else(world: World) -> None:
 
 
 async def test_the_last_text_is_the_one_kept(world: World) -> None:
-    keeper = DraftSaver(draft(world), clock=lambda: 5.0)
-    keeper.typed("one")
-    keeper.typed("two")
-    assert keeper.kept_at is None
-    await keeper.flush()
-    assert keeper.kept_at == 5.0
-    assert await keeper.load() == "two"
-    await keeper.sent(" two\n")
-    assert await keeper.load() == ""
+    saver = DraftSaver(draft(world), clock=lambda: 5.0)
+    saver.typed("one")
+    saver.typed("two")
+    assert saver.kept_at is None
+    await saver.flush()
+    assert saver.kept_at == 5.0
+    assert await saver.load() == "two"
+    await saver.sent(" two\n")
+    assert await saver.load() == ""
 
 
 async def test_a_sent_text_is_no_draft_and_takes_no_other_with_it(world: World) -> None:
@@ -100,24 +100,24 @@ async def test_a_draft_that_could_not_be_written_is_not_forgotten(world: World) 
     one = draft(world)
     world.where.data.parent.mkdir(parents=True, exist_ok=True)
     world.where.data.write_text("no room here")
-    keeper = DraftSaver(one)
-    keeper.typed("still here")
+    saver = DraftSaver(one)
+    saver.typed("still here")
     for _ in range(2):
         with pytest.raises(StoreError):
-            await keeper.flush()
-        assert keeper.kept_at is None
+            await saver.flush()
+        assert saver.kept_at is None
     world.where.data.unlink()
-    await keeper.flush()
+    await saver.flush()
     assert one.read() == "still here"
 
 
 async def test_a_disk_that_is_full_is_said(world: World, tmp_path: Path) -> None:
     (world.where.data).parent.mkdir(parents=True, exist_ok=True)
     world.where.data.write_text("a file where the folder should be")
-    keeper = DraftSaver(draft(world))
-    keeper.typed("text")
+    saver = DraftSaver(draft(world))
+    saver.typed("text")
     with pytest.raises(StoreError):
-        await keeper.flush()
+        await saver.flush()
 
 
 def test_what_is_pasted_cannot_command_the_terminal() -> None:

@@ -1,20 +1,23 @@
-"""The accounts on this machine."""
+"""Accounts: those on this machine."""
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.containers import Vertical
 from textual.content import Content
 from textual.message import Message
 from textual.widgets import Static
 
 from nostr_client.accounts.account import Account
 from nostr_client.accounts.keyfiles import Protection
+from nostr_client.errors import NostrError
 from nostr_client.safe_text import safe_line
-from nostr_client.tui.keymap import Where, bindings
+from nostr_client.tui.app_messages import AddAccount, GoTo, Say, UseAccount
+from nostr_client.tui.keymap import LIST, Key, KeyGroup
+from nostr_client.tui.panes.pane import Pane, PaneContext, PaneView
+from nostr_client.tui.screens.dialogs import ConfirmDialog
 from nostr_client.tui.widgets.items import FixedItems, Styles
 from nostr_client.tui.widgets.windowed_list import WindowedList
 
@@ -49,43 +52,47 @@ class AccountRenderer:
         return [line.truncate(width, ellipsis=True) for line in (first, second)]
 
 
+KEYS: Final = KeyGroup(
+    "Accounts",
+    (
+        Key("a", "add_account", "Add an account", "add"),
+        Key("x", "remove_account", "Forget the account here (asks first)", "forget"),
+    ),
+)
+
+
 class AccountList(WindowedList[Account]):
     """The accounts; enter uses the selected one."""
 
-    BINDINGS: ClassVar[list[BindingType]] = bindings(Where.ACCOUNTS)
+    BINDINGS: ClassVar[list[BindingType]] = KEYS.bindings()
 
-    class Add(Message):
-        """Another account is to be set up."""
-
-    class Use(Message):
-        """This account is to be used from now on."""
+    class Forget(Message):
+        """This account is to leave this machine."""
 
         def __init__(self, account: Account) -> None:
             super().__init__()
             self.account = account
 
-    class Forget(Use):
-        """This account is to leave this machine."""
-
     def action_choose(self) -> None:
         if (account := self.selected) is not None:
-            self.post_message(self.Use(account))
+            self.post_message(UseAccount(account))
 
     def action_add_account(self) -> None:
-        self.post_message(self.Add())
+        self.post_message(AddAccount())
 
     def action_remove_account(self) -> None:
         if (account := self.selected) is not None:
             self.post_message(self.Forget(account))
 
 
-class AccountsPane(Vertical):
+class AccountsPane(PaneView):
     """All accounts on this machine."""
 
-    def __init__(self, id: str | None = None) -> None:
-        super().__init__(id=id)
-        self._renderer = AccountRenderer()
-        self.accounts = AccountList(self._renderer, gap=1)
+    def __init__(self, context: PaneContext) -> None:
+        super().__init__()
+        self._accounts = context.environment.accounts
+        self._in_use = context.account
+        self.accounts = AccountList(AccountRenderer(), gap=1)
 
     def compose(self) -> ComposeResult:
         yield Static("accounts · enter uses one", markup=False, classes="head")
@@ -93,5 +100,39 @@ class AccountsPane(Vertical):
         text = "Back a key up with `nostr-client account export`: nobody can restore it for you."
         yield Static(text, markup=False, classes="foot")
 
-    def show(self, accounts: list[Account]) -> None:
-        self.accounts.renew(FixedItems(accounts, self._renderer.key))
+    @property
+    def front(self) -> AccountList:
+        return self.accounts
+
+    def open(self) -> None:
+        self.accounts.renew(FixedItems(self._accounts.all(), self.accounts.renderer.key))
+
+    def on_account_list_forget(self, message: AccountList.Forget) -> None:
+        if message.account.pubkey == self._in_use.pubkey:
+            words = "This account is in use: switch to another one first."
+            self.post_message(Say(words, "warning"))
+        else:
+            self.run_worker(self._forget(message.account), group="account")
+
+    async def _forget(self, account: Account) -> None:
+        """Take it off this machine, after asking; by a typed word if its key may be lost."""
+        alone = account.can_sign and not account.backed_up
+        question = ConfirmDialog(
+            f"Forget {account.label} on this machine?",
+            "Its key was never exported: this may be the only copy in the world." if alone else "",
+            yes="forget",
+            word="forget" if alone else "",
+        )
+        if not await self.app.push_screen_wait(question):
+            return
+        try:
+            await self._accounts.remove(account.pubkey)
+        except NostrError as error:
+            self.post_message(Say(str(error), "error"))
+        else:
+            self.post_message(GoTo(PANE.name))
+
+
+PANE: Final = Pane(
+    "accounts", "5", "Accounts: your keys on this machine", AccountsPane, (KEYS, LIST)
+)

@@ -1,19 +1,22 @@
-"""The relays: how each of them is, what it last said, and what to do about it."""
+"""Relays: how each of them is, what it last said, and what to do about it."""
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Sequence
+from typing import ClassVar, Final
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.containers import Vertical
 from textual.content import Content
-from textual.message import Message
 from textual.widgets import Static
 
 from nostr_client.safe_text import safe_line
 from nostr_client.social.views import RelayRow
-from nostr_client.tui.keymap import Where, bindings
+from nostr_client.tui.app_messages import Act
+from nostr_client.tui.environment import Check
+from nostr_client.tui.keymap import LIST, Key, KeyGroup
+from nostr_client.tui.panes.pane import Pane, PaneContext, PaneView
+from nostr_client.tui.screens.relay_check import RelayCheckScreen
 from nostr_client.tui.time_format import latency
 from nostr_client.tui.widgets.items import FixedItems, Styles
 from nostr_client.tui.widgets.windowed_list import WindowedList
@@ -74,58 +77,70 @@ def role(item: RelayRow) -> str:
     return "read" if item.read else "write"
 
 
+KEYS: Final = KeyGroup(
+    "Relays",
+    (
+        Key("a", "add_relay", "Add a relay", "add"),
+        Key("x", "remove_relay", "Remove the relay (asks first)", "remove"),
+        Key("m", "mode", "Change what it is for: read, write, both", "read/write"),
+        Key("d", "check_relay", "Down for everyone or just me?", "check"),
+    ),
+)
+
+
 class RelayList(WindowedList[RelayRow]):
     """The relays, with what can be done to the selected one."""
 
-    BINDINGS: ClassVar[list[BindingType]] = bindings(Where.RELAYS)
+    BINDINGS: ClassVar[list[BindingType]] = KEYS.bindings()
 
-    class Add(Message):
-        """A relay is to be added."""
-
-    class About(Message):
-        """Something is to be done with a relay: remove, mode or check."""
-
-        def __init__(self, row: RelayRow, what: str) -> None:
-            super().__init__()
-            self.row = row
-            self.what = what
+    def __init__(self, check: Check) -> None:
+        super().__init__(RelayRenderer(), gap=0)
+        self._check = check
 
     def action_add_relay(self) -> None:
-        self.post_message(self.Add())
+        self.post_message(Act(lambda actions: actions.add_relay(), watched_too=True))
 
     def action_remove_relay(self) -> None:
-        self._about("remove")
+        if (row := self.selected) is not None:
+            self.post_message(Act(lambda actions: actions.remove_relay(row)))
 
     def action_mode(self) -> None:
-        self._about("mode")
+        if (row := self.selected) is not None:
+            self.post_message(Act(lambda actions: actions.change_mode(row)))
 
     def action_check_relay(self) -> None:
-        self._about("check")
+        if (row := self.selected) is not None:
+            self.app.push_screen(RelayCheckScreen(row.url, self._check(row.url)))
 
     def action_choose(self) -> None:
-        self._about("check")
-
-    def _about(self, what: str) -> None:
-        if (row := self.selected) is not None:
-            self.post_message(self.About(row, what))
+        self.action_check_relay()
 
 
-class RelaysPane(Vertical):
-    """All relays of the account; `show` draws their present state."""
+class RelaysPane(PaneView):
+    """All relays of the account, in their present state."""
 
-    def __init__(self, id: str | None = None) -> None:
-        super().__init__(id=id)
-        self._renderer = RelayRenderer()
+    def __init__(self, context: PaneContext) -> None:
+        super().__init__()
         self._rows: list[RelayRow] = []
         self._foot = Static("", markup=False, classes="foot")
-        self.relays = RelayList(self._renderer, gap=0)
+        self.relays = RelayList(context.environment.check)
 
     def compose(self) -> ComposeResult:
         yield Static("", markup=False, classes="head")
         yield self.relays
         yield self._foot
 
-    def show(self, rows: list[RelayRow]) -> None:
+    @property
+    def front(self) -> RelayList:
+        return self.relays
+
+    async def poll(self, relays: Sequence[RelayRow], *, shown: bool) -> None:
+        self.mark = (
+            "!" if any(row.state in ("down", "refusing") for row in relays if not row.own) else ""
+        )
+        self._draw(list(relays))
+
+    def _draw(self, rows: list[RelayRow]) -> None:
         """Draw what changed."""
         if rows == self._rows:
             return
@@ -136,7 +151,7 @@ class RelaysPane(Vertical):
                 if old != new:
                     self.relays.update(new)
         else:
-            self.relays.renew(FixedItems(rows, self._renderer.key))
+            self.relays.renew(FixedItems(rows, self.relays.renderer.key))
         self._foot.update(_foot(rows))
 
 
@@ -146,3 +161,6 @@ def _foot(rows: list[RelayRow]) -> str:
     if not any(row.write and not row.own for row in rows):
         return "No relay keeps your notes for others to read. a adds one."
     return ""
+
+
+PANE: Final = Pane("relays", "4", "Relays: where your notes are kept", RelaysPane, (KEYS, LIST))

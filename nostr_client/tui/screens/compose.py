@@ -18,7 +18,7 @@ from textual.widgets import Static, TextArea
 from nostr_client.errors import StoreError
 from nostr_client.tui.app_messages import Say
 from nostr_client.tui.drafts import SAVE_AFTER, DraftSaver
-from nostr_client.tui.keymap import Where, bindings
+from nostr_client.tui.keymap import WRITING
 from nostr_client.tui.screens.dialogs import key_words
 from nostr_client.tui.widgets.inputs import NoteTextArea
 from nostr_client.tui.widgets.send_progress import Sending, SendProgress
@@ -33,14 +33,14 @@ Submit = Callable[[str, DraftSaver], Sending]
 class ComposeScreen(ModalScreen[None]):
     """Writes one note. Closing it in any way keeps the draft; only a note that is kept ends it."""
 
-    BINDINGS: ClassVar[list[BindingType]] = bindings(Where.WRITING)
+    BINDINGS: ClassVar[list[BindingType]] = WRITING.bindings()
 
     def __init__(
-        self, keeper: DraftSaver, submit: Submit, *, title: str, answered: str = ""
+        self, saver: DraftSaver, submit: Submit, *, title: str, answered: str = ""
     ) -> None:
         """`title` and `answered` (the note that is answered) are safe text, shown as they are."""
         super().__init__()
-        self.keeper = keeper
+        self.saver = saver
         self._submit = submit
         self._title = title
         self._answered = answered
@@ -71,7 +71,7 @@ class ComposeScreen(ModalScreen[None]):
     async def _load(self) -> None:
         """Show what was kept of it; only then the keys are the text's."""
         try:
-            draft = await self.keeper.load()
+            draft = await self.saver.load()
         except StoreError as error:
             self.post_message(Say(str(error), "error"))
             draft = ""
@@ -88,7 +88,7 @@ class ComposeScreen(ModalScreen[None]):
         self._count()
         if self._sending is not None:
             return
-        self.keeper.typed(self.text.text)
+        self.saver.typed(self.text.text)
         self._keep_later(SAVE_AFTER)
 
     def _keep_later(self, seconds: float) -> None:
@@ -101,7 +101,7 @@ class ComposeScreen(ModalScreen[None]):
 
     async def _flush(self) -> bool:
         try:
-            await self.keeper.flush()
+            await self.saver.flush()
         except StoreError as error:
             if str(error) != self._trouble:  # once; meanwhile it is tried again
                 self._trouble = str(error)
@@ -130,7 +130,7 @@ class ComposeScreen(ModalScreen[None]):
         if not text:
             self.post_message(Say("There is nothing to send yet."))
             return
-        self._sending = self._submit(text, self.keeper)
+        self._sending = self._submit(text, self.saver)
         self._sending.on_change = self._show
         self.query_one("#said", Static).update(text)
         self._show_sending(True)
@@ -151,7 +151,7 @@ class ComposeScreen(ModalScreen[None]):
             self._show_sending(False)
             self.query_one("#meter").display = True
             self.text.focus()
-            self.keeper.typed(self.text.text)
+            self.saver.typed(self.text.text)
             self._keep_draft()
             self._count()
             return

@@ -1,26 +1,18 @@
-"""Small screens over another one: a question before something that cannot be undone, the help."""
+"""Small screens over another one: a question before what cannot be undone, and one for a line."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar, Final
+from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical, VerticalScroll
+from textual.containers import Vertical
 from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
-from nostr_client.tui.keymap import Where, keys_of
 from nostr_client.tui.widgets.inputs import LineInput
-
-OWN_RELAY: Final = (
-    "“own relay” in the status line is a relay on this machine, for your programs alone: whatever "
-    "you write is kept there too, also while no other can be reached. It ends with the last "
-    "program that uses it. `nostr-client own-relay start` keeps it running, `own-relay stop` ends "
-    "it; with `own_relay = false` in config.toml there is none."
-)
 
 
 class ConfirmDialog(ModalScreen[bool]):
@@ -94,41 +86,6 @@ class PromptDialog(ModalScreen[str]):
     def on_input_submitted(self, event: Input.Submitted) -> None:
         event.stop()
         self.dismiss(event.value.strip() or None)
-
-
-class HelpScreen(ModalScreen[None]):
-    """Every key, from the one keymap; what works on the screen below comes first."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q,question_mark,f1", "dismiss", "Close", show=False)
-    ]
-
-    def __init__(self, here: Sequence[Where], own_relay: str = "") -> None:
-        """`own_relay`: on, off or failed, as the status line says it; empty before an account."""
-        super().__init__()
-        self._own_relay = own_relay
-        self._places = [*here, *(place for place in Where if place not in here)]
-
-    def compose(self) -> ComposeResult:
-        with Vertical(classes="card", id="help"):
-            yield Static("Keys", markup=False, classes="card-title")
-            with VerticalScroll(can_focus=True):
-                for place in self._places:
-                    yield Static(self._keys(place), markup=False, classes="help-part")
-                state = f" ({self._own_relay})" if self._own_relay else ""
-                title = Content.styled(f"Your own relay{state}", "bold $text-primary")
-                yield Static(title, markup=False)
-                yield Static(OWN_RELAY, markup=False, classes="help-text")
-            keys = (("↑↓", "scroll"), ("esc", "close"))
-            yield Static(key_words(keys), markup=False, classes="card-keys")
-
-    @staticmethod
-    def _keys(place: Where) -> Content:
-        lines = (
-            Content.assemble((f"  {key.shown:<18} ", "$text-accent"), (key.says, "$foreground"))
-            for key in keys_of(place)
-        )
-        return Content("\n").join([Content.styled(place.value, "bold $text-primary"), *lines])
 
 
 def key_words(keys: Sequence[tuple[str, str]]) -> Content:

@@ -13,10 +13,10 @@ from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from nostr_client.errors import InvalidData
-from nostr_client.protocol.urls import normalize_relay_url
 from nostr_client.safe_text import safe_line
 from nostr_client.tui.screens.dialogs import key_words
 from nostr_client.tui.screens.form import FormScreen, field, prose
+from nostr_client.tui.widgets.inputs import relay_url
 from nostr_client.tui.widgets.items import FixedItems, Styles
 from nostr_client.tui.widgets.list_messages import Chosen
 from nostr_client.tui.widgets.status_line import show
@@ -184,9 +184,9 @@ class FirstRelaysScreen(FormScreen[tuple[str, ...]]):
             self._close_field()
             return
         try:
-            url = normalize_relay_url(with_scheme(event.value))
+            url = relay_url(event.value)
         except InvalidData as error:
-            self.problem(f"Not the address of a relay: {error}")
+            self.problem(str(error))
             return
         if url not in self._offers:
             self._offers[url] = RelayOffer(url, by_hand=True)
@@ -204,9 +204,3 @@ class FirstRelaysScreen(FormScreen[tuple[str, ...]]):
     def action_leave(self) -> None:
         if self.query_one("#add").has_focus:
             self._close_field()
-
-
-def with_scheme(text: str) -> str:
-    """`relay.example` as people type it -> `wss://relay.example`."""
-    text = text.strip()
-    return text if "://" in text else f"wss://{text}"

@@ -14,7 +14,7 @@ from textual.widgets import Input, Static
 
 from nostr_client.errors import NostrError
 from nostr_client.safe_text import safe_line
-from nostr_client.tui.keymap import Where, bindings
+from nostr_client.tui.keymap import FORM
 from nostr_client.tui.screens.dialogs import key_words
 from nostr_client.tui.widgets.inputs import LineInput
 
@@ -28,7 +28,7 @@ class FormScreen(Screen[T]):
     and meanwhile neither enter nor esc does anything.
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = bindings(Where.FORM, without=("key_store",))
+    BINDINGS: ClassVar[list[BindingType]] = FORM.bindings(without=("key_store",))
     HEADING = ""
     KEYS: tuple[tuple[str, str], ...] = (("enter", "go on"), ("esc", "back"))
 

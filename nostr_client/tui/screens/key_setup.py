@@ -22,7 +22,7 @@ from nostr_client.accounts.keyfiles import Protection
 from nostr_client.errors import AccountError
 from nostr_client.protocol.bech32 import unfolded
 from nostr_client.signing.signer import Signer
-from nostr_client.tui.keymap import Where, bindings
+from nostr_client.tui.keymap import FORM
 from nostr_client.tui.screens.form import FormScreen, field, prose
 
 
@@ -37,7 +37,7 @@ class AddedAccount:
 class _KeyProtectionForm(FormScreen[AddedAccount]):
     """The fields that say how a key is kept: by a password, or by the system's key store."""
 
-    BINDINGS: ClassVar[list[BindingType]] = bindings(Where.FORM)
+    BINDINGS: ClassVar[list[BindingType]] = FORM.bindings()
 
     def __init__(self, accounts: Accounts) -> None:
         super().__init__()

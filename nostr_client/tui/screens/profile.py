@@ -8,7 +8,6 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.content import Content
-from textual.message import Message
 from textual.screen import Screen
 from textual.widgets import Static
 
@@ -17,9 +16,10 @@ from nostr_client.errors import NostrError
 from nostr_client.net.outcome import in_words
 from nostr_client.safe_text import safe_line, safe_text
 from nostr_client.social.views import Cursor, NoteView, Profile
-from nostr_client.tui.app_messages import Say
-from nostr_client.tui.keymap import Where, bindings, hints
+from nostr_client.tui.app_messages import Follow, Say
+from nostr_client.tui.keymap import LIST, NOTE, PROFILE, hints
 from nostr_client.tui.note_renderer import NoteRenderer
+from nostr_client.tui.panes.registry import EVERYWHERE
 from nostr_client.tui.widgets.feed import NoteFeed
 from nostr_client.tui.widgets.status_line import HintLine, show
 
@@ -38,17 +38,9 @@ class ProfileScreen(Screen[None]):
     """One person. Read from the store first; relays and the NIP-05 domain are asked behind it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        *bindings(Where.PROFILE),
+        *PROFILE.bindings(),
         Binding("escape,q", "dismiss", "Back", show=False),
     ]
-
-    class Follow(Message):
-        """The account wants to follow this person, or no longer."""
-
-        def __init__(self, profile: Profile, follow: bool) -> None:
-            super().__init__()
-            self.profile = profile
-            self.follow = follow
 
     def __init__(self, client: NostrClient, renderer: NoteRenderer, pubkey: str) -> None:
         super().__init__()
@@ -64,7 +56,7 @@ class ProfileScreen(Screen[None]):
         yield Static("", markup=False, id="about")
         empty = "Nothing of theirs is here yet; it is looked for on relays."
         yield NoteFeed("notes", self._notes, self._renderer, empty=empty)
-        yield HintLine(hints(Where.PROFILE, Where.LIST, Where.NOTE, Where.EVERYWHERE), id="hints")
+        yield HintLine(hints(PROFILE, LIST, NOTE, EVERYWHERE), id="hints")
 
     async def _notes(self, until: Cursor | None, limit: int) -> list[NoteView]:
         return await self._client.timeline.author(self._pubkey, until=until, limit=limit)
@@ -134,4 +126,4 @@ class ProfileScreen(Screen[None]):
         if self._pubkey == self._client.pubkey:
             self.post_message(Say("This is you."))
         else:
-            self.post_message(self.Follow(self._profile, not self._followed))
+            self.post_message(Follow(self._profile, not self._followed))

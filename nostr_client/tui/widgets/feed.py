@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from textual.app import ComposeResult
 from textual.containers import Vertical
@@ -20,11 +19,8 @@ from nostr_client.tui.timeline_source import ReadDown, TimelineSource
 from nostr_client.tui.widgets.list_messages import Failed, Filled, Unseen
 from nostr_client.tui.widgets.note_list import NoteList
 
-GATHER = 0.1
-"""Seconds in which arrivals are gathered before they are put into the list."""
-
-
 MOST_REFRESHED = 60
+"""Notes in view that are looked at again at most."""
 
 
 class NoteFeed(Vertical):
@@ -134,27 +130,3 @@ class NoteFeed(Vertical):
             parts.append(f"▲ {self._unseen} new · g shows them")
         text = " · ".join(part for part in parts if part)
         self._head.update(text)
-
-
-async def hand_over(
-    arrivals: AsyncIterator[NoteView], take: Callable[[list[NoteView]], None]
-) -> None:
-    """Gather arrivals for a moment and hand them over together, until they end."""
-    waiting: list[NoteView] = []
-    loop = asyncio.get_running_loop()
-    timer: asyncio.TimerHandle | None = None
-
-    def flush() -> None:
-        nonlocal timer
-        timer = None
-        gathered, waiting[:] = list(waiting), []
-        take(gathered)
-
-    try:
-        async for note in arrivals:
-            waiting.append(note)
-            if timer is None:
-                timer = loop.call_later(GATHER, flush)
-    finally:
-        if timer is not None:
-            timer.cancel()

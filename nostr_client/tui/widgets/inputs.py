@@ -5,6 +5,8 @@ from __future__ import annotations
 from textual import events
 from textual.widgets import Input, TextArea
 
+from nostr_client.errors import InvalidData
+from nostr_client.protocol.urls import normalize_relay_url
 from nostr_client.safe_text import typeable
 
 
@@ -31,3 +33,15 @@ class LineInput(Input):
 
     def _on_paste(self, event: events.Paste) -> None:
         event.text = " ".join(filter(None, typeable(event.text).splitlines()))
+
+
+def relay_url(typed: str) -> str:
+    """The URL of a relay as people type it: `relay.example` is `wss://relay.example`.
+
+    Raises InvalidData, in words for the person who typed it.
+    """
+    text = typed.strip()
+    try:
+        return normalize_relay_url(text if "://" in text else f"wss://{text}")
+    except InvalidData as error:
+        raise InvalidData(f"Not the address of a relay: {error}") from error

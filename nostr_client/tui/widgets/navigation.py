@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from textual import events
 from textual.content import Content
 from textual.reactive import reactive
 from textual.widgets import Static
 
-from nostr_client.tui.app_messages import GoTo, Section
+from nostr_client.tui.app_messages import GoTo
+from nostr_client.tui.panes.pane import Pane
 
 
 class NavigationRail(Static):
-    """Says where one is, and takes one elsewhere by a click. `marks`: a few cells for a section."""
+    """Says where one is, and takes one elsewhere by a click.
 
-    here: reactive[Section] = reactive(Section.HOME)
-    marks: reactive[dict[Section, str]] = reactive(dict)
+    `here` is the name of a section; `marks` are a few cells for a section, by its name.
+    """
+
+    here: reactive[str] = reactive("")
+    marks: reactive[dict[str, str]] = reactive(dict)
     upright: reactive[bool] = reactive(True)
 
-    def __init__(self, *, upright: bool, id: str | None = None) -> None:
+    def __init__(self, panes: Sequence[Pane], *, upright: bool, id: str | None = None) -> None:
         super().__init__(markup=False, id=id)
+        self._panes = panes
         self.set_reactive(NavigationRail.upright, upright)
 
     def render(self) -> Content:
@@ -26,16 +33,16 @@ class NavigationRail(Static):
 
     def _cells(self) -> list[Content]:
         cells = []
-        for number, section in enumerate(Section, start=1):
-            chosen = section is self.here
-            mark = self.marks.get(section, "")
-            title = section.label
+        for pane in self._panes:
+            chosen = pane.name == self.here
+            mark = self.marks.get(pane.name, "")
+            title = pane.label
             gap = " " * max(self.size.width - 4 - len(title) - len(mark) - 1, 1)
             text = f"{title}{gap}" if self.upright else f"{title} "
             cells.append(
                 Content.assemble(
                     ("▌" if chosen else " ", "$primary"),
-                    (f"{number} ", "$text-primary" if chosen else "$foreground 50%"),
+                    (f"{pane.key} ", "$text-primary" if chosen else "$foreground 50%"),
                     (text, "bold" if chosen else "$foreground 70%"),
                     (mark if self.upright or not mark else f"{mark} ", "$text-accent"),
                 )
@@ -55,5 +62,5 @@ class NavigationRail(Static):
                 end += cell.cell_length
                 ends.append(end)
             index = sum(1 for end in ends if end <= place.x)
-        if 0 <= index < len(Section):
-            self.post_message(GoTo(list(Section)[index]))
+        if 0 <= index < len(self._panes):
+            self.post_message(GoTo(self._panes[index].name))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import ClassVar, TypeVar
 
 from nostr_client.social.views import NoteView
-from nostr_client.tui.app_messages import OpenProfile, OpenThread, React, Repost, Unfolded, Write
-from nostr_client.tui.keymap import Where, bindings
+from nostr_client.tui.app_messages import Act, OpenProfile, OpenThread, Unfolded, Write
+from nostr_client.tui.keymap import NOTE
 from nostr_client.tui.note_renderer import STYLES, NoteRenderer, ThreadRenderer, ThreadRow
 from nostr_client.tui.widgets.list_messages import Chosen
 from nostr_client.tui.widgets.windowed_list import WindowedList
@@ -20,7 +20,7 @@ AGES_EVERY = 10.0
 class _NoteActions(WindowedList[T]):
     """The keys on a note."""
 
-    BINDINGS = bindings(Where.NOTE)
+    BINDINGS = NOTE.bindings()
     COMPONENT_CLASSES: ClassVar[set[str]] = set(STYLES)
 
     def on_mount(self) -> None:
@@ -41,11 +41,11 @@ class _NoteActions(WindowedList[T]):
 
     def action_react(self) -> None:
         if (note := self._present()) is not None:
-            self.post_message(React(note))
+            self.post_message(Act(lambda actions: actions.react(note)))
 
     def action_repost(self) -> None:
         if (note := self._present()) is not None:
-            self.post_message(Repost(note))
+            self.post_message(Act(lambda actions: actions.repost(note)))
 
     def action_profile(self) -> None:
         if (note := self.note) is not None:

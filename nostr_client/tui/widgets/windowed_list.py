@@ -21,7 +21,7 @@ from textual.strip import Strip
 from textual.style import Style
 
 from nostr_client.errors import NostrError
-from nostr_client.tui.keymap import Where, bindings
+from nostr_client.tui.keymap import LIST
 from nostr_client.tui.widgets.arrivals import Arrivals
 from nostr_client.tui.widgets.item_window import ItemWindow
 from nostr_client.tui.widgets.items import FixedItems, ItemPage, ItemRenderer, ItemSource
@@ -36,7 +36,7 @@ class WindowedList(ScrollView, Generic[T], can_focus=True):
     """A list over a `source`, drawn by a `look`; `gap` is the number of lines between items."""
 
     ALLOW_SELECT = False
-    BINDINGS = bindings(Where.LIST)
+    BINDINGS = LIST.bindings()
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         f"list--{name}"
         for name in (

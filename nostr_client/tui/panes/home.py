@@ -1,0 +1,52 @@
+"""Home: the notes of those whom one follows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from nostr_client.net.outcome import Outcome, in_words, outcome_of
+from nostr_client.social.views import Cursor, NoteView, RelayRow, SyncStatus
+from nostr_client.tui.panes.feed_pane import FeedPane
+from nostr_client.tui.panes.pane import Pane, PaneContext
+
+NOTHING: Final = "Nothing here yet"
+FIRST_NOTE: Final = "c writes your first note."
+
+
+class HomePane(FeedPane):
+    """The home timeline, and how far the background reading has come."""
+
+    def __init__(self, context: PaneContext) -> None:
+        async def home(until: Cursor | None, limit: int) -> list[NoteView]:
+            return await context.client.timeline.home(until=until, limit=limit)
+
+        super().__init__(context, home, empty=f"{NOTHING}. {FIRST_NOTE}")
+
+    def arrive(self, notes: list[NoteView], *, awaited: bool) -> None:
+        self.insert(notes, awaited=awaited)
+
+    async def poll(self, relays: Sequence[RelayRow], *, shown: bool) -> None:
+        status = self.client.timeline.status
+        self.feed.say(_syncing(status))
+        self.feed.say_nothing(_nothing_at_home(status))
+        await super().poll(relays, shown=shown)
+
+
+def _syncing(status: SyncStatus) -> str:
+    if status.problem:
+        return status.problem
+    if status.running and status.caught_up < status.relays:
+        return f"reading, {status.caught_up} of {status.relays} relays caught up"
+    return ""
+
+
+def _nothing_at_home(status: SyncStatus) -> str:
+    """What an empty home timeline means: that nobody answered is not that there is nothing."""
+    ends = status.ends.values()
+    if not status.is_caught_up or outcome_of(ends, found=False) is Outcome.NOTHING:
+        return f"{NOTHING}. {FIRST_NOTE}"
+    return f"{NOTHING}: {in_words(ends, found=False)}."
+
+
+PANE: Final = Pane("home", "1", "Home: the notes of those you follow", HomePane)

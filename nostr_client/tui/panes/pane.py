@@ -1,0 +1,79 @@
+"""What a section of the main screen is: how it presents itself, what it needs, what it does.
+
+A new section is one file that ends in a `Pane`, and its place in `registry.PANES`. The number keys,
+the help, the command palette, the navigation and the main screen read that list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from textual.containers import Vertical
+
+from nostr_client.accounts.account import Account
+from nostr_client.client import NostrClient
+from nostr_client.social.views import NoteView, RelayRow
+from nostr_client.tui.environment import Environment
+from nostr_client.tui.keymap import LIST, NOTE, KeyGroup
+from nostr_client.tui.note_renderer import NoteRenderer
+from nostr_client.tui.widgets.note_list import NoteList
+from nostr_client.tui.widgets.windowed_list import WindowedList
+
+
+@dataclass(frozen=True)
+class PaneContext:
+    """What a section may need: the account that is open, and how its notes are drawn."""
+
+    client: NostrClient
+    account: Account
+    environment: Environment
+    renderer: NoteRenderer
+
+
+class PaneView(Vertical):
+    """A section on the screen."""
+
+    mark = ""
+    """A few cells beside the section's name, after each `poll`."""
+
+    @property
+    def front(self) -> WindowedList[Any]:
+        """What takes the keys."""
+        raise NotImplementedError
+
+    @property
+    def notes(self) -> NoteList | None:
+        """The same if it is a list of notes, whose threads can be shown beside it."""
+        return None
+
+    def open(self) -> None:
+        """The section comes to the front."""
+
+    def arrive(self, notes: list[NoteView], *, awaited: bool) -> None:
+        """What came to the home timeline; `awaited`: the person has just sent a note."""
+
+    def redraw(self, *, shown: bool) -> None:
+        """Names or folds have changed; `shown`: the section is in front."""
+
+    async def poll(self, relays: Sequence[RelayRow], *, shown: bool) -> None:
+        """Now and then: look at what changes by itself. Raises NostrError."""
+
+
+@dataclass(frozen=True)
+class Pane:
+    """A section: its name (also its widget's id), its key, its line in the help, how it is made.
+
+    `key_groups` are the keys that work in it, beside those that work everywhere.
+    """
+
+    name: str
+    key: str
+    says: str
+    make: Callable[[PaneContext], PaneView]
+    key_groups: tuple[KeyGroup, ...] = (LIST, NOTE)
+
+    @property
+    def label(self) -> str:
+        return self.name.capitalize()

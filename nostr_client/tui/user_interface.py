@@ -1,0 +1,31 @@
+"""How what is no widget reaches the person: a word, a screen that is answered, work beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from typing import Any, Protocol, TypeVar
+
+from textual.screen import Screen
+
+T = TypeVar("T")
+
+
+class UserInterface(Protocol):
+    """What the app offers."""
+
+    @property
+    def screen(self) -> Screen[Any]:
+        """The screen in front."""
+
+    def say(self, text: str, severity: str = "information") -> None:
+        """Show a short word; `severity`: information, warning, error."""
+
+    async def ask(self, screen: Screen[T]) -> T | None:
+        """Show a screen and wait for what it is dismissed with."""
+
+    async def wait(self, words: str) -> None:
+        """Take every screen away, so that none is left on a client that is being closed, and say
+        what is being waited for."""
+
+    def start(self, work: Coroutine[Any, Any, Any], group: str) -> None:
+        """Run work off the keys' path; an error of ours is said and ends nothing else."""

@@ -1,0 +1,150 @@
+"""A thread on the screen: its head, its tree, where the copies of one's own notes are."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection
+
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.widgets import Static
+
+from nostr_client.client import NostrClient
+from nostr_client.errors import NostrError
+from nostr_client.net.outcome import End, Outcome, in_words, outcome_of
+from nostr_client.protocol.filters import Filter
+from nostr_client.social.referenced_events import missing_from, reposted_by
+from nostr_client.social.views import NoteView, ThreadView
+from nostr_client.tasks import together
+from nostr_client.tui.app_messages import Say
+from nostr_client.tui.note_renderer import NoteRenderer, ThreadRenderer, copies_line, thread_rows
+from nostr_client.tui.widgets.items import FixedItems
+from nostr_client.tui.widgets.note_list import ThreadList
+
+LOAD_AFTER = 0.1
+"""Seconds for which a note must stay selected before its thread is read."""
+FETCH_AFTER = 0.6
+"""... and looked for on relays."""
+GATHER = 0.3
+"""Seconds in which new answers are gathered before the thread is drawn again."""
+
+
+class ThreadPanel(Vertical):
+    """One thread, read from the store, kept up to date; the copies of one's own notes below it."""
+
+    def __init__(self, client: NostrClient, renderer: NoteRenderer, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._client = client
+        self._renderer = ThreadRenderer(renderer)
+        self._note: NoteView | None = None
+        self._opened = False
+        self._head = Static("", markup=False, classes="head")
+        self._copies = Static("", markup=False, classes="foot")
+        self.notes = ThreadList(self._renderer, id="thread")
+
+    def compose(self) -> ComposeResult:
+        yield self._head
+        yield self.notes
+        yield self._copies
+
+    @property
+    def note(self) -> NoteView | None:
+        """The note whose thread is shown."""
+        return self._note
+
+    def show(self, note: NoteView | None, *, at_once: bool = False) -> None:
+        """Show the thread of a note; `at_once`: the reader opened it, and does not pass."""
+        if note is None:
+            self._note = None
+            self.workers.cancel_group(self, "thread")
+            self.notes.renew(FixedItems([], self._renderer.key))
+            self._head.update("")
+            self._copies.update("")
+            return
+        same = self._note is not None and _shown_id(self._note) == _shown_id(note)
+        if same and (self._opened or not at_once):
+            return
+        self._note, self._opened = note, at_once
+        self.run_worker(self._live(_shown_id(note)), group="thread", exclusive=True)
+
+    async def _live(self, note_id: str) -> None:
+        """Read it, look for more, and follow it, until another note is shown."""
+        await asyncio.sleep(0 if self._opened else LOAD_AFTER)
+        try:
+            async with together() as group:
+                thread = await self._client.threads.load(note_id)
+                self._draw(thread, first=True)
+                group.create_task(self._fetch(note_id))
+                ids = {note_id, *(view.event.id for _, view in thread.items[:1])}
+                related = [Filter(tags={"e": frozenset(ids)})]
+                if lacks := _lacks(thread):
+                    related.append(Filter(ids=lacks))
+                changed = asyncio.Event()
+                group.create_task(self._redraw(note_id, changed))
+                async with self._client.store.watch(related) as news:
+                    async for _ in news:
+                        changed.set()
+        except NostrError as error:
+            self.post_message(Say(str(error), "error"))
+
+    async def _redraw(self, note_id: str, changed: asyncio.Event) -> None:
+        while True:
+            await changed.wait()
+            await asyncio.sleep(GATHER)
+            changed.clear()
+            self._draw(await self._client.threads.load(note_id))
+
+    async def _fetch(self, note_id: str) -> None:
+        await asyncio.sleep(FETCH_AFTER)
+        passing, note = not self._opened, self._note
+        named = reposted_by(note.entry) if note is not None and note.missing else None
+        thread = await self._client.threads.fetch(
+            note_id,
+            relays=named.relays if named else (),
+            author=named.authors[0] if named and named.authors else "",
+            in_passing=passing,
+        )
+        self._draw(thread)
+
+    def _draw(self, thread: ThreadView, *, first: bool = False) -> None:
+        if not self.is_mounted or self._note is None or _shown_id(self._note) != thread.focus:
+            return
+        source = FixedItems(thread_rows(thread), self._renderer.key)
+        self.notes.renew(source, select=thread.focus if first else "")
+        self._head.update(_summary(thread))
+        focus = next((v for _, v in thread.items if v.event.id == thread.focus), None)
+        self._copies.update(copies_line(focus) if focus else "")
+
+
+def _shown_id(note: NoteView) -> str:
+    """The note that is shown: also what is reposted and not here yet."""
+    return note.missing or note.event.id
+
+
+def _lacks(thread: ThreadView) -> frozenset[str]:
+    """The ids that the thread and its notes name and that are not here."""
+    named = (named.id for _, view in thread.items for named in missing_from(view))
+    return frozenset((*thread.missing, *named))
+
+
+def _missed(ends: Collection[End], *, found: bool) -> str:
+    """What lacks in the answers, if anything does."""
+    nothing = outcome_of(ends, found=found) is Outcome.NOTHING
+    return "" if nothing else in_words(ends, found=found, named=0)
+
+
+def _summary(thread: ThreadView) -> str:
+    if not thread.items:
+        ends = thread.ends.values()
+        why = f" · {in_words(ends, found=False, named=0)}" if ends else ""
+        return f"this note is not here{why}"
+    answers = max(len(thread.items) - 1, 0)
+    words = "1 answer" if answers == 1 else f"{answers} answers" if answers else "no answers yet"
+    text = f"thread · {words}"
+    if thread.missing:
+        text += f" · {len(thread.missing)} not here"
+    if thread.hidden:
+        text += f" · {thread.hidden} more not shown"
+    if thread.ends and (missed := _missed(thread.ends.values(), found=answers > 0)):
+        text += f" · {missed}"
+    return text
