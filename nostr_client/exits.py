@@ -19,7 +19,7 @@ from nostr_client.errors import (
 
 
 class Exit(IntEnum):
-    """The meaning of `nostr-client`'s exit codes."""
+    """The exit codes of `nostr-client` and of `nostr-client relay`."""
 
     DONE = 0
     ERROR = 1
@@ -36,18 +36,26 @@ class Exit(IntEnum):
 
 MEANINGS = {
     Exit.DONE: "done",
-    Exit.ERROR: "an error; it was said in one line on standard error",
-    Exit.USAGE: "used in a wrong way: a bad argument, a secret key in it, no terminal",
-    Exit.NOT_ACCEPTED: "no relay but your own has it; it is kept, and tried again where that helps",
+    Exit.ERROR: "an error, said on standard error; or what was looked at is not well",
+    Exit.USAGE: "used in a wrong way: a bad argument, a secret key in it, no terminal, no consent",
+    Exit.NOT_ACCEPTED: "refused: no relay but your own has it; or an import or sync, in part",
     Exit.NOT_FOUND: "nothing there: every relay that was asked answered, and has nothing of it",
     Exit.LOCKED: "no key to sign with: no account, no password, a wrong one, or watch-only",
     Exit.NOT_READ: "a list was not published, since its latest version could not be read first",
     Exit.NO_ANSWER: "nobody answered, and nothing of it is here",
     Exit.NOT_ALLOWED: "it may not be read: relays want to know who asks, or will not have you",
-    Exit.INCOMPLETE: "what was shown is not all, or nothing was found and not every relay answered",
+    Exit.INCOMPLETE: "not all of what there is was shown or fetched, or not every relay answered",
     Exit.INTERRUPTED: "interrupted",
 }
-"""Shown at the end of `nostr-client --help`."""
+"""Each in words, for both command lines."""
+
+
+def table() -> str:
+    """Shown at the end of `--help`."""
+    return "\n".join(
+        ["Exit codes:", *(f"  {code:>3}  {words}" for code, words in MEANINGS.items())]
+    )
+
 
 _CODES: tuple[tuple[type[NostrError], Exit], ...] = (
     (PublishFailed, Exit.NOT_ACCEPTED),

@@ -11,19 +11,19 @@ import os
 import re
 import sys
 from collections.abc import Mapping
-from typing import Any, Final, TextIO
-
-import msgspec
+from typing import TYPE_CHECKING, Any, Final, TextIO
 
 from nostr_client.errors import NotWritten
 from nostr_client.safe_text import safe_text
+
+if TYPE_CHECKING:
+    import msgspec
 
 _UNSAFE: Final = re.compile(
     "[\x7f-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\uffff"
     "\U000e0000-\U000e0fff]"
 )
 """DEL and C1, separators of lines, bidirectional controls, what is not seen: all legal in JSON."""
-_encode: Final = msgspec.json.Encoder().encode
 
 
 def json_line(value: object) -> str:
@@ -32,8 +32,10 @@ def json_line(value: object) -> str:
     `json.loads` gives back every string exactly, lone surrogates too. Raises TypeError for what
     JSON does not have; NaN and infinity become null.
     """
+    import msgspec  # help and plain words do without it
+
     try:
-        return json_line_of(_encode(value))
+        return json_line_of(msgspec.json.encode(value))
     except UnicodeEncodeError:  # a lone surrogate: only an escape can spell it
         return json.dumps(msgspec.to_builtins(value), separators=(",", ":"))
 
@@ -58,26 +60,26 @@ class Output:
 
     def emit(self, record: Mapping[str, Any] | msgspec.Struct, plain: str) -> None:
         """One result: `record` for programs, `plain` (made safe here) for people."""
-        _write(self._out, json_line(record) if self.json else safe_text(plain))
+        write_line(self._out, json_line(record) if self.json else safe_text(plain))
 
     def note(self, text: str, record: Mapping[str, Any] | None = None) -> None:
         """What a person may like to know meanwhile; never part of the result. For programs it is
         `record`, or nothing."""
         if not self.json:
-            _write(self._err, safe_text(text))
+            write_line(self._err, safe_text(text))
         elif record:
-            _write(self._err, json_line(record))
+            write_line(self._err, json_line(record))
 
     def fail(self, message: str, code: int = 1, record: Mapping[str, Any] | None = None) -> int:
         """Say what went wrong, in one line, for programs with `record` beside it; returns `code`,
         for the command to exit with."""
         line = " ".join(safe_text(message).split())
         told = {"error": line, **(record or {})}
-        _write(self._err, json_line(told) if self.json else f"error: {line}")
+        write_line(self._err, json_line(told) if self.json else f"error: {line}")
         return code
 
 
-def _write(stream: TextIO, line: str) -> None:
+def write_line(stream: TextIO, line: str) -> None:
     try:
         try:
             stream.write(f"{line}\n")

@@ -19,7 +19,7 @@ FLOORS = {
     0: ["errors", "version"],
     1: ["paths", "safe_text", "redact", "tasks"],
     2: ["protocol", "output", "exits", "settings", "toml_file"],
-    3: ["nips", "store", "config"],
+    3: ["nips", "store", "config", "command_line"],
     4: ["signing"],
     5: ["net"],
     6: ["accounts", "routing"],

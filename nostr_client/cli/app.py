@@ -1,71 +1,39 @@
-"""The tree of commands, and how it is run."""
+"""The tree of the client's commands."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
-from typing import Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
-from nostr_client import redact
 from nostr_client.cli import account, demo, notes, own_relay, people, reading, relays
-from nostr_client.cli.command import CarefulGroup
-from nostr_client.exits import MEANINGS, Exit
+from nostr_client.cli.command import PLAIN, add_command
+from nostr_client.command_line.run import run_command_line
+from nostr_client.command_line.tree import Group
+from nostr_client.exits import table
 from nostr_client.version import __version__
+
+if TYPE_CHECKING:
+    from nostr_client.command_line.context import Context
 
 
 def run_command(arguments: Sequence[str]) -> int:
     """Run the command line; returns the exit code."""
-    redact.given(arguments)
-    try:
-        build()(list(arguments), prog_name="nostr-client")
-    except SystemExit as end:
-        return end.code if isinstance(end.code, int) else Exit.ERROR
-    except KeyboardInterrupt:
-        return Exit.INTERRUPTED
-    return Exit.DONE
+    return run_command_line(build(), "nostr-client", arguments)
 
 
-def build() -> typer.Typer:
-    """All commands. No pretty tracebacks: they print the values of variables."""
-    app = typer.Typer(
-        cls=CarefulGroup,
-        help="A Nostr account that no host can remove. Without a command it opens the terminal "
-        "client.",
-        epilog=_epilog(),
-        no_args_is_help=True,
-        add_completion=False,
-        pretty_exceptions_enable=False,
-        rich_markup_mode=None,
-        context_settings={"help_option_names": ["-h", "--help"]},
+def build() -> Group:
+    """All commands."""
+    root = Group(
+        "A Nostr account that no host can remove. Without a command it opens the terminal client.",
+        epilog=table(),
+        version=f"nostr-client {__version__}",
     )
-
-    @app.callback()
-    def main(
-        version: Annotated[
-            bool, typer.Option("--version", help="Say the version.", is_eager=True)
-        ] = False,
-    ) -> None:
-        if version:
-            sys.stdout.write(f"nostr-client {__version__}\n")
-            raise typer.Exit(0)
-
-    app.add_typer(account.app, name="account")
-    notes.add_to(app)
-    reading.add_to(app)
-    people.add_to(app)
-    app.add_typer(relays.app, name="relays")
-    app.add_typer(own_relay.app, name="own-relay")
-
-    @app.command("relay", add_help_option=False)
-    def relay() -> None:
-        """Run a relay for yourself, friends or the public: run, import, export."""
-
-    demo.add_to(app)
-    return app
+    for room in (account, notes, reading, people, relays, own_relay):
+        room.add_to(root)
+    add_command(root, "relay", _relay, PLAIN)
+    demo.add_to(root)
+    return root
 
 
-def _epilog() -> str:
-    codes = "\n".join(f"  {code.value:>3}  {meaning}" for code, meaning in MEANINGS.items())
-    return f"\b\nExit codes:\n{codes}"
+def _relay(context: Context) -> None:
+    """Run a relay for yourself, friends or the public: run, import, export."""

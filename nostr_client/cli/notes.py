@@ -5,14 +5,13 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from nostr_client.cli.command import CLIENT, add_command
-from nostr_client.cli.waiting import wait_for
+from nostr_client.command_line.tree import Argument, Group, Option
+from nostr_client.command_line.waiting import wait_for
 from nostr_client.exits import CommandError, Exit
 
 if TYPE_CHECKING:
-    from nostr_client.cli.run import Run
+    from nostr_client.cli.context import ClientContext
 
 SEND_LIMIT = 30.0
 """Seconds for what waits to be sent."""
@@ -20,71 +19,75 @@ MOST_BYTES = 256 * 1024
 """The longest text read from standard input; relays take less."""
 
 Text = Annotated[
-    str, typer.Argument(metavar="[TEXT]", help="The text; - or nothing reads standard input.")
+    str, Argument(metavar="[TEXT]", help="The text; - or nothing reads standard input.")
 ]
-NoteRef = Annotated[str, typer.Argument(metavar="ID", help="note1, nevent1, nostr: or hex.")]
+NoteRef = Annotated[str, Argument(metavar="ID", help="note1, nevent1, nostr: or hex.")]
 Warning_ = Annotated[
-    str | None, typer.Option("--warning", metavar="REASON", help="Mark it as sensitive (NIP-36).")
+    str | None, Option("--warning", metavar="REASON", help="Mark it as sensitive (NIP-36).")
 ]
 
 
-def post(run: Run, text: Text = "-", warning: Warning_ = None) -> None:
+def post(context: ClientContext, text: Text = "-", warning: Warning_ = None) -> None:
     """Write a note."""
     content = _content(text)
     from nostr_client.cli.publish import publish
 
-    publish(run, lambda client: client.post(content, warning=warning))
+    publish(context, lambda client: client.post(content, warning=warning))
 
 
-def reply(run: Run, note: NoteRef, text: Text = "-", warning: Warning_ = None) -> None:
+def reply(
+    context: ClientContext, note: NoteRef, text: Text = "-", warning: Warning_ = None
+) -> None:
     """Answer a note."""
     content = _content(text)
     from nostr_client.cli.publish import publish_about
 
-    publish_about(run, note, lambda client, found: client.reply(found, content, warning=warning))
+    publish_about(
+        context, note, lambda client, found: client.reply(found, content, warning=warning)
+    )
 
 
 def react(
-    run: Run,
+    context: ClientContext,
     note: NoteRef,
-    sign: Annotated[str, typer.Argument(metavar="[SIGN]", help="+, - or an emoji.")] = "+",
+    sign: Annotated[str, Argument(metavar="[SIGN]", help="+, - or an emoji.")] = "+",
 ) -> None:
     """React to a note."""
     from nostr_client.cli.publish import publish_about
 
-    publish_about(run, note, lambda client, found: client.react(found, sign))
+    publish_about(context, note, lambda client, found: client.react(found, sign))
 
 
-def repost(run: Run, note: NoteRef) -> None:
+def repost(context: ClientContext, note: NoteRef) -> None:
     """Pass a note on."""
     from nostr_client.cli.publish import publish_about
 
-    publish_about(run, note, lambda client, found: client.repost(found))
+    publish_about(context, note, lambda client, found: client.repost(found))
 
 
 def delete(
-    run: Run,
+    context: ClientContext,
     note: NoteRef,
-    reason: Annotated[str, typer.Option("--reason", help="Why; everybody can read it.")] = "",
+    reason: Annotated[str, Option("--reason", help="Why; everybody can read it.")] = "",
 ) -> None:
     """Ask every relay to delete a note of yours."""
     from nostr_client.cli.publish import publish_about
 
-    publish_about(run, note, lambda client, found: client.delete(found, reason))
+    publish_about(context, note, lambda client, found: client.delete(found, reason))
 
 
-def send(run: Run) -> None:
+def send(context: ClientContext) -> None:
     """Send what waits now, instead of when it would be tried again."""
     from nostr_client.cli import show
 
-    account = run.must_act()
+    account = context.must_act()
 
     async def work() -> None:
-        async with run.reading(account) as client:
+        async with context.reading(account) as client:
             before = await client.replication.pending()
             left = await client.replication.send_now(SEND_LIMIT)
             unsent = await client.replication.pending()
-            run.out.emit(
+            context.out.emit(
                 {
                     "sent": before - unsent,
                     "unsent": unsent,
@@ -93,7 +96,7 @@ def send(run: Run) -> None:
                 show.sent_lines(before - unsent, unsent, left),
             )
             if unsent:
-                run.exit_code = Exit.NOT_ACCEPTED
+                context.exit_code = Exit.NOT_ACCEPTED
 
     wait_for(work())
 
@@ -116,8 +119,8 @@ def _content(text: str) -> str:
     return text
 
 
-def add_to(app: typer.Typer) -> None:
+def add_to(root: Group) -> None:
     """The commands of this file stand at the top level."""
     for function in (post, reply, react, repost, delete):
-        add_command(app, function.__name__, function, CLIENT)
-    add_command(app, "send", send, CLIENT)
+        add_command(root, function.__name__, function, CLIENT)
+    add_command(root, "send", send, CLIENT)

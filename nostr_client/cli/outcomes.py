@@ -15,7 +15,7 @@ from nostr_client.exits import CommandError, Exit
 from nostr_client.net.outcome import End, How, Outcome, in_words, missed_of, outcome_of
 
 if TYPE_CHECKING:
-    from nostr_client.cli.run import Run
+    from nostr_client.cli.context import ClientContext
     from nostr_client.client import NostrClient
 
 CODES: Final = {
@@ -27,11 +27,11 @@ CODES: Final = {
 }
 
 
-def say_missed(run: Run, ends: Mapping[str, End], hint: str = "") -> None:
+def say_missed(context: ClientContext, ends: Mapping[str, End], hint: str = "") -> None:
     """Something was shown: say who did not answer, and whether it is known not to be all."""
     if words := in_words(ends.values(), found=True):
-        run.out.note(words + hint, outcome_record(ends.values(), found=True))
-        run.exit_code = CODES[outcome_of(ends.values(), found=True)]
+        context.out.note(words + hint, outcome_record(ends.values(), found=True))
+        context.exit_code = CODES[outcome_of(ends.values(), found=True)]
 
 
 def not_found(what: str, ends: Mapping[str, End], hint: str = "") -> CommandError:
@@ -42,24 +42,29 @@ def not_found(what: str, ends: Mapping[str, End], hint: str = "") -> CommandErro
 
 
 async def conclude(
-    run: Run, client: NostrClient, ends: Mapping[str, End], *, shown: bool, nothing: str
+    context: ClientContext,
+    client: NostrClient,
+    ends: Mapping[str, End],
+    *,
+    shown: bool,
+    nothing: str,
 ) -> None:
     """Say what came of asking; `nothing` are the words where nothing is `shown`.
 
     Raises CommandError for that.
     """
-    hint = await login_hint(run, client, ends.values())
+    hint = await login_hint(context, client, ends.values())
     if not shown:
         raise not_found(nothing, ends, hint)
-    say_missed(run, ends, hint)
+    say_missed(context, ends, hint)
 
 
-async def login_hint(run: Run, client: NostrClient, ends: Iterable[End]) -> str:
+async def login_hint(context: ClientContext, client: NostrClient, ends: Iterable[End]) -> str:
     """What lets the account in, where an own relay wants to know who reads; else empty."""
     walls = {end.url for end in missed_of(ends) if end.how is How.NOT_ALLOWED}
     if not walls & await client.book.account_relays():
         return ""
-    return f" ({run.login_problem})" if run.login_problem else ""
+    return f" ({context.login_problem})" if context.login_problem else ""
 
 
 def outcome_record(ends: Iterable[End], *, found: bool) -> dict[str, Any]:

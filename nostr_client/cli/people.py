@@ -4,70 +4,67 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
-from nostr_client.cli.command import CLIENT, add_command, group_with_default
-from nostr_client.cli.waiting import wait_for
+from nostr_client.cli.command import CLIENT, add_command
+from nostr_client.command_line.tree import Argument, Group, Option
+from nostr_client.command_line.waiting import wait_for
 from nostr_client.exits import CommandError, Exit
 
 if TYPE_CHECKING:
-    from nostr_client.cli.run import Run
+    from nostr_client.cli.context import ClientContext
     from nostr_client.client import NostrClient
     from nostr_client.social.views import Posted
 
-Who = Annotated[str, typer.Argument(metavar="WHO", help="npub, nprofile, hex or name@domain.")]
+Who = Annotated[str, Argument(metavar="WHO", help="npub, nprofile, hex or name@domain.")]
 Without = Annotated[
     list[str] | None,
-    typer.Option("--without", metavar="URL", help="Do not insist on having read there first."),
+    Option("--without", metavar="URL", help="Do not insist on having read there first."),
 ]
 AllowEmpty = Annotated[
     bool,
-    typer.Option("--start-empty", help="It is right that no relay has such a list of mine yet."),
+    Option("--start-empty", help="It is right that no relay has such a list of mine yet."),
 ]
-
-profile_app = typer.Typer(
-    cls=group_with_default("show"), help="Profiles: `profile [WHO]` shows one, `profile set` yours."
-)
 
 
 def show_profile(
-    run: Run,
-    who: Annotated[str, typer.Argument(metavar="[WHO]", help="Default: you.")] = "",
+    context: ClientContext,
+    who: Annotated[str, Argument(metavar="[WHO]", help="Default: you.")] = "",
 ) -> None:
     """Show who somebody says they are."""
     from nostr_client.cli import show
     from nostr_client.cli.outcomes import conclude
 
-    account = run.acting() if who else run.must_act()
+    account = context.acting() if who else context.must_act()
 
     async def work() -> None:
-        async with run.reading(account) as client:
+        async with context.reading(account) as client:
             pubkey = await client.profiles.resolve(who) if who else client.pubkey
             asked = await client.profiles.fetch([pubkey])
             await client.profiles.check_nip05(pubkey)
             profile = await client.profiles.get(pubkey)
-            run.out.emit(show.profile_record(profile), show.profile_lines(profile, run.width))
+            context.out.emit(
+                show.profile_record(profile), show.profile_lines(profile, context.width)
+            )
             shown = profile.event is not None
-            await conclude(run, client, asked.ends, shown=shown, nothing="no profile was found")
+            await conclude(context, client, asked.ends, shown=shown, nothing="no profile was found")
 
     wait_for(work())
 
 
 def set_profile(
-    run: Run,
+    context: ClientContext,
     *,
-    name: Annotated[str | None, typer.Option("--name", help="A short name.")] = None,
-    display_name: Annotated[str | None, typer.Option("--display-name")] = None,
-    about: Annotated[str | None, typer.Option("--about")] = None,
-    picture: Annotated[str | None, typer.Option("--picture", metavar="URL")] = None,
-    banner: Annotated[str | None, typer.Option("--banner", metavar="URL")] = None,
-    website: Annotated[str | None, typer.Option("--website", metavar="URL")] = None,
-    nip05: Annotated[str | None, typer.Option("--nip05", metavar="NAME@DOMAIN")] = None,
-    lud16: Annotated[str | None, typer.Option("--lud16", metavar="NAME@DOMAIN")] = None,
+    name: Annotated[str | None, Option("--name", help="A short name.")] = None,
+    display_name: Annotated[str | None, Option("--display-name")] = None,
+    about: Annotated[str | None, Option("--about")] = None,
+    picture: Annotated[str | None, Option("--picture", metavar="URL")] = None,
+    banner: Annotated[str | None, Option("--banner", metavar="URL")] = None,
+    website: Annotated[str | None, Option("--website", metavar="URL")] = None,
+    nip05: Annotated[str | None, Option("--nip05", metavar="NAME@DOMAIN")] = None,
+    lud16: Annotated[str | None, Option("--lud16", metavar="NAME@DOMAIN")] = None,
     start_empty: AllowEmpty = False,
     start_over: Annotated[
         bool,
-        typer.Option("--start-over", help="What is not understood of the old profile may go."),
+        Option("--start-over", help="What is not understood of the old profile may go."),
     ] = False,
     without: Without = None,
 ) -> None:
@@ -88,7 +85,7 @@ def set_profile(
     from nostr_client.cli.publish import publish
 
     publish(
-        run,
+        context,
         lambda client: client.profiles.update(
             allow_empty=start_empty, without=without or (), start_over=start_over, **fields
         ),
@@ -96,9 +93,9 @@ def set_profile(
 
 
 def follow(
-    run: Run,
+    context: ClientContext,
     who: Annotated[
-        list[str], typer.Argument(metavar="WHO...", help="npub, nprofile, hex or name@domain.")
+        list[str], Argument(metavar="WHO...", help="npub, nprofile, hex or name@domain.")
     ],
     start_empty: AllowEmpty = False,
     without: Without = None,
@@ -112,10 +109,10 @@ def follow(
             pubkeys, allow_empty=start_empty, without=without or ()
         )
 
-    publish(run, act, unchanged="followed already")
+    publish(context, act, unchanged="followed already")
 
 
-def unfollow(run: Run, who: Who, without: Without = None) -> None:
+def unfollow(context: ClientContext, who: Who, without: Without = None) -> None:
     """Stop following somebody."""
     from nostr_client.cli.publish import publish
 
@@ -123,36 +120,38 @@ def unfollow(run: Run, who: Who, without: Without = None) -> None:
         pubkey = await client.profiles.resolve(who)
         return await client.follows.unfollow(pubkey, without=without or ())
 
-    publish(run, act, unchanged="not followed anyway")
+    publish(context, act, unchanged="not followed anyway")
 
 
-def follows(run: Run) -> None:
+def follows(context: ClientContext) -> None:
     """List whom you follow."""
     from nostr_client.cli import show
     from nostr_client.cli.outcomes import conclude
 
-    account = run.must_act()
+    account = context.must_act()
 
     async def work() -> None:
-        async with run.reading(account) as client:
+        async with context.reading(account) as client:
             asked = await client.follows.fetch()
             profiles = await client.profiles.get_many(await client.follows.pubkeys())
             for profile in profiles.values():
-                run.out.emit(
+                context.out.emit(
                     show.profile_record(profile), f"{show.name_of(profile)}  {profile.npub}"
                 )
             shown = await client.follows.event() is not None
             nothing = "no list of whom you follow was found"
-            await conclude(run, client, asked.ends, shown=shown, nothing=nothing)
+            await conclude(context, client, asked.ends, shown=shown, nothing=nothing)
 
     wait_for(work())
 
 
-def add_to(app: typer.Typer) -> None:
+def add_to(root: Group) -> None:
     """`profile` is a group, the others stand at the top level."""
-    add_command(profile_app, "show", show_profile, CLIENT)
-    add_command(profile_app, "set", set_profile, CLIENT)
-    app.add_typer(profile_app, name="profile")
-    add_command(app, "follow", follow, CLIENT)
-    add_command(app, "unfollow", unfollow, CLIENT)
-    add_command(app, "follows", follows, CLIENT)
+    profile = root.group(
+        "profile", "Profiles: `profile [WHO]` shows one, `profile set` yours.", default="show"
+    )
+    add_command(profile, "show", show_profile, CLIENT)
+    add_command(profile, "set", set_profile, CLIENT)
+    add_command(root, "follow", follow, CLIENT)
+    add_command(root, "unfollow", unfollow, CLIENT)
+    add_command(root, "follows", follows, CLIENT)

@@ -7,27 +7,27 @@ from typing import TYPE_CHECKING
 
 from nostr_client.cli import show
 from nostr_client.cli.refs import find_note, note_ref
-from nostr_client.cli.waiting import wait_for
+from nostr_client.command_line.waiting import wait_for
 from nostr_client.errors import ListNotRead, ListNotUnderstood
 from nostr_client.exits import CommandError, Exit
 
 if TYPE_CHECKING:
-    from nostr_client.cli.run import Run
+    from nostr_client.cli.context import ClientContext
     from nostr_client.client import NostrClient
     from nostr_client.social.views import Posted
 
 
 def publish(
-    run: Run,
+    context: ClientContext,
     act: Callable[[NostrClient], Awaitable[Posted | None]],
     *,
     unchanged: str = "nothing was changed",
 ) -> None:
     """Do `act` as the account, and report it. `act` returns None when nothing was to be done."""
-    signer = run.signer()
+    signer = context.signer()
 
     async def work() -> None:
-        async with run.writing(signer) as client:
+        async with context.writing(signer) as client:
             try:
                 posted = await act(client)
             except ListNotUnderstood as error:
@@ -38,18 +38,18 @@ def publish(
                     hint = "the options --begin, --without URL and --start-empty say so"
                 raise CommandError(f"{error} ({hint})", Exit.NOT_READ) from error
             if posted is None:
-                run.out.emit({"changed": False, "reason": unchanged}, unchanged)
+                context.out.emit({"changed": False, "reason": unchanged}, unchanged)
             else:
                 own = await show.own_url(client)
-                run.out.emit(show.posted_record(posted, own), show.posted_lines(posted, own))
+                context.out.emit(show.posted_record(posted, own), show.posted_lines(posted, own))
                 if not show.reached_somebody(posted, own):
-                    run.exit_code = Exit.NOT_ACCEPTED
+                    context.exit_code = Exit.NOT_ACCEPTED
 
     wait_for(work())
 
 
 def publish_about(
-    run: Run, ref: str, act: Callable[[NostrClient, str], Awaitable[Posted | None]]
+    context: ClientContext, ref: str, act: Callable[[NostrClient, str], Awaitable[Posted | None]]
 ) -> None:
     """The same about the note that `ref` names, which is fetched if it is not here."""
     note = note_ref(ref)
@@ -57,4 +57,4 @@ def publish_about(
     async def found_and_done(client: NostrClient) -> Posted | None:
         return await act(client, await find_note(client, note))
 
-    publish(run, found_and_done)
+    publish(context, found_and_done)

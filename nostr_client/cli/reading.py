@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
-import typer
 
 from nostr_client.cli.command import CLIENT, add_command
-from nostr_client.cli.waiting import wait_for
+from nostr_client.command_line.tree import Argument, Group, Option
+from nostr_client.command_line.waiting import wait_for
 from nostr_client.exits import CommandError, Exit
 
 if TYPE_CHECKING:
-    from nostr_client.cli.run import Run
+    from nostr_client.cli.context import ClientContext
     from nostr_client.client import NostrClient
     from nostr_client.net.outcome import End
     from nostr_client.social.views import NoteView
@@ -31,18 +31,18 @@ NAMES_LIMIT = 4.0
 
 
 def feed(
-    run: Run,
-    limit: Annotated[int, typer.Option("--limit", min=1, max=1000, help="How many notes.")] = 20,
-    follow: Annotated[bool, typer.Option("--follow", help="Stay, and show new notes.")] = False,
-    offline: Annotated[bool, typer.Option("--offline", help="Only what is here.")] = False,
+    context: ClientContext,
+    limit: Annotated[int, Option("--limit", least=1, most=1000, help="How many notes.")] = 20,
+    follow: Annotated[bool, Option("--follow", help="Stay, and show new notes.")] = False,
+    offline: Annotated[bool, Option("--offline", help="Only what is here.")] = False,
 ) -> None:
     """Read the home timeline, oldest first; with --json each line is the event itself."""
     from nostr_client.cli.outcomes import login_hint, say_missed
 
-    account = run.must_act()
+    account = context.must_act()
 
     async def work() -> None:
-        async with run.reading(account, offline=offline) as client:
+        async with context.reading(account, offline=offline) as client:
             ends = {} if offline else await _catch_up(client)
             newest = await client.timeline.home(limit=limit)
             if not offline:
@@ -50,28 +50,28 @@ def feed(
                 if await _learn_names(client, newest):
                     newest = await client.timeline.home(limit=limit)
             for note in reversed(newest):
-                _show(run, note, most=MOST_LINES)
+                _show(context, note, most=MOST_LINES)
             if newest:
-                say_missed(run, ends, await login_hint(run, client, ends.values()))
+                say_missed(context, ends, await login_hint(context, client, ends.values()))
             else:
-                problem = await _nothing_to_read(run, client, ends, offline)
+                problem = await _nothing_to_read(context, client, ends, offline)
                 if not follow:
                     raise problem
-                run.out.note(str(problem), problem.record)
+                context.out.note(str(problem), problem.record)
             if follow:
                 async for note in client.timeline.watch(newest):
                     whole = (
                         [note] if offline else await client.timeline.complete([note], limit=PASSING)
                     )
-                    _show(run, whole[0], most=MOST_LINES)
+                    _show(context, whole[0], most=MOST_LINES)
 
     wait_for(work())
 
 
 def thread(
-    run: Run,
-    note: Annotated[str, typer.Argument(metavar="ID", help="note1, nevent1, nostr: or hex.")],
-    offline: Annotated[bool, typer.Option("--offline", help="Only what is here.")] = False,
+    context: ClientContext,
+    note: Annotated[str, Argument(metavar="ID", help="note1, nevent1, nostr: or hex.")],
+    offline: Annotated[bool, Option("--offline", help="Only what is here.")] = False,
 ) -> None:
     """Read a conversation; with --json each line is the event itself."""
     from nostr_client.cli.outcomes import conclude
@@ -79,10 +79,10 @@ def thread(
     from nostr_client.cli.show import missing_words
 
     ref = note_ref(note)
-    account = run.acting()
+    account = context.acting()
 
     async def work() -> None:
-        async with run.reading(account, offline=offline) as client:
+        async with context.reading(account, offline=offline) as client:
             if not offline:
                 client.book.policy.use_from_code(ref.relays)
                 view = await client.threads.fetch(ref.id, relays=ref.relays, author=ref.author)
@@ -91,15 +91,15 @@ def thread(
             if not view.items and offline:
                 raise CommandError("this note is not here", Exit.NOT_FOUND)
             for depth, item in view.items:
-                _show(run, item, depth)
-            if view.items and view.missing and not run.json:
-                run.out.note(missing_words(view))
-            if view.hidden and not run.json:
-                run.out.note(
+                _show(context, item, depth)
+            if view.items and view.missing and not context.json:
+                context.out.note(missing_words(view))
+            if view.hidden and not context.json:
+                context.out.note(
                     f"{view.hidden} further answers are not shown: {len(view.items)} are the most"
                 )
             shown, nothing = bool(view.items), "this note was not found"
-            await conclude(run, client, view.ends, shown=shown, nothing=nothing)
+            await conclude(context, client, view.ends, shown=shown, nothing=nothing)
 
     wait_for(work())
 
@@ -120,14 +120,14 @@ async def _catch_up(client: NostrClient) -> Mapping[str, End]:
 
 
 async def _nothing_to_read(
-    run: Run, client: NostrClient, ends: Mapping[str, End], offline: bool
+    context: ClientContext, client: NostrClient, ends: Mapping[str, End], offline: bool
 ) -> CommandError:
     """Why the feed is empty."""
     from nostr_client.cli.outcomes import login_hint, not_found, outcome_record
 
     if offline:
         return CommandError("there is nothing to read here yet", Exit.NOT_FOUND)
-    problem = not_found("nothing to read", ends, await login_hint(run, client, ends.values()))
+    problem = not_found("nothing to read", ends, await login_hint(context, client, ends.values()))
     if problem.code is Exit.NOT_FOUND and not await client.follows.pubkeys():
         words = "nothing to read yet: `nostr-client follow WHO` changes that"
         return CommandError(words, problem.code, outcome_record(ends.values(), found=False))
@@ -144,14 +144,14 @@ async def _learn_names(client: NostrClient, notes: Sequence[NoteView]) -> bool:
     return (await client.profiles.fetch(strangers, limit=NAMES_LIMIT, in_passing=True)).new > 0
 
 
-def _show(run: Run, note: NoteView, depth: int = 0, most: int = 0) -> None:
+def _show(context: ClientContext, note: NoteView, depth: int = 0, most: int = 0) -> None:
     from nostr_client.cli.show import note_lines
 
     record = msgspec.json.decode(note.entry.json)
-    run.out.emit(record, "" if run.json else note_lines(note, depth, run.width, most))
+    context.out.emit(record, "" if context.json else note_lines(note, depth, context.width, most))
 
 
-def add_to(app: typer.Typer) -> None:
+def add_to(root: Group) -> None:
     """The commands of this file stand at the top level."""
-    add_command(app, "feed", feed, CLIENT)
-    add_command(app, "thread", thread, CLIENT)
+    add_command(root, "feed", feed, CLIENT)
+    add_command(root, "thread", thread, CLIENT)

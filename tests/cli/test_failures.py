@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from nostr_client.cli.logs import MOST_BYTES, keep_log, trace_of, without_secrets
-from nostr_client.cli.run import Run
+from nostr_client.cli.context import ClientContext
+from nostr_client.command_line.error_log import MOST_BYTES, keep_log, trace_of, without_secrets
+from nostr_client.command_line.run import finish
 from nostr_client.exits import Exit
 from nostr_client.nips import nip19
 from nostr_client.protocol.keys import SecretKey
@@ -41,8 +42,6 @@ async def test_a_store_of_another_program_is_one_line(home: Home, key: SecretKey
 def test_a_bug_is_one_line_and_its_place(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from nostr_client.cli.command import _run
-
     monkeypatch.setenv("NOSTR_CLIENT_HOME", str(tmp_path))
     key = SecretKey.generate()
     nsec = nip19.encode_nsec(key)
@@ -52,7 +51,7 @@ def test_a_bug_is_one_line_and_its_place(
 
     before = logging.getLogger().handlers[:]
     try:
-        assert _run(Run(), broken) == Exit.ERROR
+        assert finish(ClientContext(), broken) == Exit.ERROR
         shown = capsys.readouterr()
         assert shown.out == ""
         assert len(shown.err.splitlines()) == 1
@@ -60,7 +59,7 @@ def test_a_bug_is_one_line_and_its_place(
         assert str(log) in shown.err
         assert log.stat().st_mode & 0o777 == 0o600
         assert "RuntimeError" in log.read_text()
-        assert _run(Run(debug=True), broken) == Exit.ERROR
+        assert finish(ClientContext(debug=True), broken) == Exit.ERROR
         traced = capsys.readouterr().err
         assert "Traceback" in traced
         for text in (shown.err, traced, log.read_text()):

@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from nostr_client.cli.run import MEANWHILE_LIMIT, Run
+from nostr_client.cli.context import MEANWHILE_LIMIT, ClientContext
 from nostr_client.exits import Exit
 from nostr_client.nips import nip19
 from nostr_client.protocol.event import Draft
@@ -171,8 +171,8 @@ async def test_offline_nothing_is_sent_nor_waited_for(
 
     monkeypatch.setattr(Replication, "drain", drain)
     monkeypatch.setenv("NOSTR_CLIENT_HOME", str(home.folder))
-    monkeypatch.setattr("nostr_client.cli.run.keep_log", lambda path: None)
-    run = Run(json=False)
+    monkeypatch.setattr("nostr_client.cli.context.keep_log", lambda path: None)
+    run = ClientContext(json=False)
     account = run.must_act()
     for who, offline in ((account, True), (None, False)):
         async with run.reading(who, offline=offline):

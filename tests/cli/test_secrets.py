@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from nostr_client import main, redact
-from nostr_client.cli import logs
+from nostr_client.command_line import error_log
 from nostr_client.nips import nip19
 from nostr_client.paths import environment_for_children
 from nostr_client.protocol.keys import SecretKey
@@ -108,7 +108,7 @@ def test_the_terminal_client_takes_the_password_out_of_the_environment(
         return 0
 
     monkeypatch.setattr(tui_run, "run", run)
-    monkeypatch.setattr(logs, "keep_log", lambda path: None)
+    monkeypatch.setattr(error_log, "keep_log", lambda path: None)
     monkeypatch.setattr(sys.stdin, "isatty", lambda: True)
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     monkeypatch.setenv("NOSTR_CLIENT_HOME", str(tmp_path))

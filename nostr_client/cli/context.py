@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import logging
 import shutil
 import sys
 import time
@@ -14,11 +12,11 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from nostr_client.cli import unlock
-from nostr_client.cli.logs import keep_log, trace_of
-from nostr_client.cli.waiting import wait_for
+from nostr_client.command_line.context import Context
+from nostr_client.command_line.error_log import keep_log
+from nostr_client.command_line.waiting import wait_for
 from nostr_client.errors import AccountError, NostrError
 from nostr_client.exits import CommandError, Exit
-from nostr_client.output import Output
 from nostr_client.paths import Paths, paths
 
 if TYPE_CHECKING:
@@ -40,25 +38,18 @@ LOGIN_HINT = "it may let you in with your password: --password-fd N, or $NOSTR_C
 
 
 @dataclass
-class Run:
+class ClientContext(Context):
     """What a command is given. `exit_code` is what it ends with unless an error says otherwise."""
 
-    json: bool = False
-    debug: bool = False
     account: str | None = None
     password_fd: int | None = None
     own_relay: bool | None = None
-    exit_code: int = Exit.DONE
     login_problem: str = ""
     """Why an own relay is not told who reads, and what changes that; empty when it is told."""
 
     def __post_init__(self) -> None:
         self._from_environment = unlock.take_from_environment()
-        keep_log(self.paths.state / "nostr-client.log")
-
-    @cached_property
-    def out(self) -> Output:
-        return Output(json=self.json)
+        keep_log(self.error_log)
 
     @property
     def width(self) -> int:
@@ -194,20 +185,3 @@ class Run:
                 raise
 
         return LoginSigner(account.pubkey, unlock)
-
-    def show_trace(self, error: BaseException) -> None:
-        """Where `error` came from, for `--debug`."""
-        self.out.note(trace_of(error).rstrip())
-
-    def report_bug(self, error: BaseException) -> int:
-        """An error that nobody expected: one line, and its place in the log."""
-        log = self.paths.state / "nostr-client.log"
-        where = "the details could not be logged"
-        with contextlib.suppress(OSError):
-            logging.getLogger("nostr_client.cli").error("%s", trace_of(error))
-            where = f"the details are in {log}"
-        if self.debug:
-            self.show_trace(error)
-        return self.out.fail(
-            f"a bug in nostr-client stopped this ({type(error).__name__}); {where}", Exit.ERROR
-        )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -19,9 +19,15 @@ class Terminated(BaseException):
         self.number = number
 
 
-def wait_for(work: Coroutine[Any, Any, T]) -> T:
-    """Run `work` to its end. Ctrl-C raises KeyboardInterrupt, SIGTERM and SIGHUP Terminated, and
-    either lets `work` clean up first."""
+def wait_for(
+    work: Coroutine[Any, Any, T],
+    new_loop: Callable[[], asyncio.AbstractEventLoop] | None = None,
+) -> T:
+    """Run `work` to its end, on a loop that `new_loop` makes.
+
+    Ctrl-C raises KeyboardInterrupt, SIGTERM and SIGHUP Terminated, and either lets `work` clean up
+    first.
+    """
     stopped: list[int] = []
 
     async def main() -> T:
@@ -40,7 +46,8 @@ def wait_for(work: Coroutine[Any, Any, T]) -> T:
         return await work
 
     try:
-        return asyncio.run(main())
+        with asyncio.Runner(loop_factory=new_loop) as runner:
+            return runner.run(main())
     except asyncio.CancelledError:
         if stopped:
             raise Terminated(stopped[0]) from None

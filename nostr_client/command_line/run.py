@@ -1,0 +1,143 @@
+"""How a command line runs and ends: help, an error in one line, and the exit code of each ending.
+
+Expected errors are one line on standard error, Ctrl-C and SIGTERM end cleanly, a reader that has
+gone away (`| head`) ends it quietly, and a bug is one line with its place in a log file.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from nostr_client import redact
+from nostr_client.command_line.help import help_of
+from nostr_client.command_line.parse import UsageError, find, parse
+from nostr_client.command_line.tree import Command, Group
+
+if TYPE_CHECKING:
+    from nostr_client.command_line.context import Context
+    from nostr_client.errors import NostrError
+
+
+def run_command_line(root: Group, program: str, arguments: Sequence[str]) -> int:
+    """Run one command of `root`; returns its exit code."""
+    redact.given(arguments)
+    if root.version and list(arguments) == ["--version"]:
+        return _write(root.version)
+    path: list[str] = []
+    try:
+        found, words = find(root, arguments, path)
+        called = " ".join([program, *path])
+        if isinstance(found, Group):
+            return _write(help_of(found, called), wanted=bool(words))
+        values = parse(found.parameters(), words)
+        if values is None:
+            return _write(help_of(found, called))
+    except UsageError as error:
+        from nostr_client.exits import Exit
+        from nostr_client.output import Output
+
+        wrong = redact.blotted(str(error))
+        where = " ".join([program, *path, "--help"])
+        return Output("--json" in arguments).fail(f"{wrong} ({where})", Exit.USAGE)
+    return _run(found, values)
+
+
+def _write(words: str, *, wanted: bool = True) -> int:
+    """Help or a version; help where a command is missing is an error."""
+    from nostr_client.errors import NotWritten
+    from nostr_client.exits import Exit
+    from nostr_client.output import Output, write_line
+
+    try:
+        write_line(sys.stdout if wanted else sys.stderr, words)
+    except NotWritten as error:
+        return Output(json=False).fail(str(error))
+    except SystemExit as end:
+        return int(end.code or 0)
+    return Exit.DONE if wanted else Exit.USAGE
+
+
+def _run(command: Command, values: dict[str, object]) -> int:
+    common = {name: values.pop(name) for name in command.common}
+    context = command.open(**common)
+    return finish(context, lambda: command.function(context, **values))
+
+
+def finish(context: Context, work: Callable[[], None]) -> int:
+    """Do `work`; its exit code, or that of the error it ended with."""
+    from nostr_client.command_line.waiting import Terminated
+    from nostr_client.exits import Exit
+
+    try:
+        work()
+        _flush()
+    except KeyboardInterrupt:
+        return Exit.INTERRUPTED
+    except Terminated as end:
+        return 128 + end.number
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else Exit.ERROR
+    except Exception as error:  # noqa: BLE001 - the last net
+        return _failed(context, _only(error))
+    return context.exit_code
+
+
+def _failed(context: Context, error: Exception) -> int:
+    from nostr_client.errors import NostrError, NotWritten
+    from nostr_client.exits import Exit
+    from nostr_client.output import drop, not_written
+
+    if isinstance(error, NostrError):
+        return _expected(context, error)
+    if isinstance(error, BrokenPipeError):  # who read it has enough
+        drop(sys.stdout)
+        return Exit.DONE
+    if isinstance(error, OSError):
+        try:
+            _flush()
+        except OSError:
+            drop(sys.stdout)
+            return _expected(context, NotWritten(not_written(error)), error)
+        return _expected(context, NostrError(_words_of(error)), error)
+    return context.report_bug(error)  # its owner is told where, and nothing of what it held
+
+
+def _only(error: Exception) -> Exception:
+    """The one error in a group, or the first where all are expected; else the group."""
+    from nostr_client.errors import NostrError
+
+    while isinstance(error, ExceptionGroup):
+        if len(error.exceptions) > 1 and error.split(NostrError)[1] is not None:
+            return error
+        error = error.exceptions[0]
+    return error
+
+
+def _flush() -> None:
+    """What a command wrote must have gone out before it says that all is well."""
+    sys.stdout.flush()
+
+
+def _words_of(error: OSError) -> str:
+    where = f"{error.filename}: " if error.filename else ""
+    return f"{where}{error.strerror or error}"
+
+
+def _expected(context: Context, error: NostrError, cause: BaseException | None = None) -> int:
+    from nostr_client.exits import CommandError, exit_code_of
+    from nostr_client.settings import InvalidSettings
+
+    if context.debug:
+        context.show_trace(cause or error)
+    record = error.record if isinstance(error, CommandError) else {}
+    code = exit_code_of(error)
+    if not isinstance(error, InvalidSettings):
+        return context.out.fail(redact.blotted(str(error)), code, record)
+    problems = [redact.blotted(problem) for problem in error.problems]
+    if context.json:
+        return context.out.fail("; ".join(problems), code, {"problems": problems})
+    for problem in problems:
+        context.out.fail(problem)
+    return code

@@ -1,0 +1,156 @@
+"""Commands and groups of them. A command is a plain function with annotated parameters.
+
+    def ban(context: RelayContext, value: Annotated[str, Argument("VALUE", "whom")],
+            *, reason: Annotated[str, Option("--reason", "WORDS", "why")] = "") -> None:
+        \"""Remove a key's everything, and keep it out.\"""
+
+What is made of it costs a start-up nothing: a signature is read when its command was named.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Union, get_args, get_origin
+
+if TYPE_CHECKING:
+    from nostr_client.command_line.context import Context
+
+Function = Callable[..., None]
+REQUIRED: Final = object()
+
+
+class Option(NamedTuple):
+    """`--name VALUE`, or a flag `--name`, whose no is spelled `--name/--no-name` if it has one."""
+
+    name: str
+    metavar: str = ""
+    help: str = ""
+    least: float | None = None
+    most: float | None = None
+
+
+class Argument(NamedTuple):
+    """What stands in its place; a list takes all that are left."""
+
+    metavar: str
+    help: str = ""
+
+
+class Parameter(NamedTuple):
+    """One parameter of a command: `kind` is the type of its value, or of each in a list."""
+
+    name: str
+    kind: Any
+    spec: Option | Argument
+    default: Any = REQUIRED
+    is_list: bool = False
+
+    @property
+    def is_flag(self) -> bool:
+        return self.kind is bool
+
+    @property
+    def names(self) -> dict[str, bool]:
+        """The spellings of an option; those of a flag say which value they mean."""
+        if not isinstance(self.spec, Option):
+            return {}
+        yes, _, no = self.spec.name.partition("/")
+        return {yes: True, no: False} if no else {yes: True}
+
+    @property
+    def shown(self) -> str:
+        """As the help names it."""
+        if isinstance(self.spec, Argument):
+            dots = "..." if self.is_list and not self.spec.metavar.endswith("...") else ""
+            shown = f"{self.spec.metavar}{dots}"
+            is_bare = self.default is REQUIRED or shown.startswith("[")
+            return shown if is_bare else f"[{shown}]"
+        spelled = ", ".join(self.names)
+        return spelled if self.is_flag else f"{spelled} {self.metavar}"
+
+    @property
+    def metavar(self) -> str:
+        choices = get_args(self.kind) if get_origin(self.kind) is Literal else ()
+        return self.spec.metavar or "|".join(choices) or self.name.upper().replace("_", "-")
+
+
+@dataclass(frozen=True)
+class Command:
+    """A function, the options that it shares with others, and what opens its context from these."""
+
+    function: Function
+    common: Mapping[str, Parameter]
+    open: Callable[..., Context]
+
+    @property
+    def help(self) -> str:
+        return self.function.__doc__ or ""
+
+    def parameters(self) -> list[Parameter]:
+        """Those of the function, then the common ones."""
+        import inspect
+
+        # The context's class is not loaded yet, and its name is not needed.
+        first = next(iter(self.function.__annotations__.values()))
+        signature = inspect.signature(self.function, eval_str=True, locals={str(first): object})
+        own = list(signature.parameters.values())[1:]
+        return [*map(_parameter, own), *self.common.values()]
+
+
+@dataclass
+class Group:
+    """Commands under one word; without one of them, `default` is meant, if it has one."""
+
+    help: str
+    default: str = ""
+    epilog: str = ""
+    version: str = ""
+    """What `--version` says, of the group at the top."""
+    members: dict[str, Command | Group] = field(default_factory=dict)
+
+    def add(
+        self,
+        name: str,
+        function: Function,
+        common: Iterable[Parameter],
+        open: Callable[..., Context],
+    ) -> None:
+        """A command."""
+        self.members[name] = Command(function, {one.name: one for one in common}, open)
+
+    def group(self, name: str, help: str, default: str = "") -> Group:
+        """A group within this one."""
+        made = self.members[name] = Group(help, default)
+        return made
+
+
+def option(name: str, kind: Any, spec: Option, default: Any) -> Parameter:
+    """An option that several commands share."""
+    bare, is_list = _bare(kind)
+    return Parameter(name, bare, spec, default, is_list)
+
+
+def _parameter(one: Any) -> Parameter:
+    """What a function's parameter says of itself."""
+    kind, *marks = get_args(one.annotation)
+    spec = next(mark for mark in marks if isinstance(mark, Option | Argument))
+    bare, is_list = _bare(kind)
+    default = REQUIRED if one.default is one.empty else one.default
+    return Parameter(one.name, bare, spec, default, is_list)
+
+
+def _bare(kind: Any) -> tuple[Any, bool]:
+    """The type of one value, and whether it is one of a list."""
+    if get_origin(kind) in (Union, types.UnionType):
+        kind = next(one for one in get_args(kind) if one is not types.NoneType)
+    if get_origin(kind) is list:
+        return get_args(kind)[0], True
+    return kind, False
+
+
+JSON: Final = option("json", bool, Option("--json", help="Print one JSON object a line."), False)
+DEBUG: Final = option(
+    "debug", bool, Option("--debug", help="Show where an error came from."), False
+)
