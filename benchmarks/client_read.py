@@ -28,7 +28,7 @@ from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.keys import SecretKey
 from nostr_client.rehearsal.relay_process import RelayProcess
 from nostr_client.signing.verifier import Verifier
-from nostr_client.store.events import EventStore
+from nostr_client.store.events import open_store
 
 EVENTS = 20_000
 AUTHORS = 200
@@ -78,7 +78,7 @@ def bare_rate(events: Sequence[Event]) -> float:
 async def loaded_relay(folder: Path, events: Sequence[Event]) -> AsyncIterator[RelayProcess]:
     """A relay of ours that holds `events`."""
     data = folder / "relay"
-    async with EventStore.open(data / "events.db") as store:
+    async with open_store(data / "events.db") as store:
         await store.save(events)
     relay = await RelayProcess.start(data)
     try:

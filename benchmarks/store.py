@@ -20,7 +20,8 @@ from pathlib import Path
 from benchmarks.network import SPAN, Network, event
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
-from nostr_client.store.events import EventStore
+from nostr_client.store.contract import EventStore, StoreOptions
+from nostr_client.store.events import open_store
 
 NOW = 1_700_000_000 + SPAN
 ROUNDS = 300
@@ -121,7 +122,7 @@ async def run(count: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "events.db"
         network = Network(count, NOW)
-        async with EventStore.open(path, clock=lambda: NOW) as store:
+        async with open_store(path, StoreOptions(clock=lambda: NOW)) as store:
             await saving(store, network)
             await answering(store, network)
             print()

@@ -59,7 +59,8 @@ if TYPE_CHECKING:
         ThreadView,
     )
     from nostr_client.social.views import ReactionCounts as Tally
-    from nostr_client.store.events import EventStore
+    from nostr_client.store.contract import EventStore, StoreOptions
+    from nostr_client.store.events import open_store
 
 __all__ = [
     "Account",
@@ -97,6 +98,7 @@ __all__ = [
     "Signer",
     "SignerError",
     "StoreError",
+    "StoreOptions",
     "SyncStatus",
     "Tally",
     "ThreadView",
@@ -105,6 +107,7 @@ __all__ = [
     "__version__",
     "load_config",
     "nip19",
+    "open_store",
 ]
 
 _ROOMS = {
@@ -129,7 +132,8 @@ _ROOMS = {
     "social.views": (
         "NoteView Posted Profile Quote ReactionCounts RelayRow SyncStatus Tally ThreadView"
     ),
-    "store.events": "EventStore",
+    "store.contract": "EventStore StoreOptions",
+    "store.events": "open_store",
 }
 _FORMER = {"Found": "FetchResult", "Tally": "ReactionCounts"}
 """Public names that scripts may still use, and what the classes are called today."""

@@ -54,9 +54,8 @@ from nostr_client.social.referenced_events import ReferencedEvents
 from nostr_client.social.threads import Threads
 from nostr_client.social.timeline import Timeline
 from nostr_client.social.views import Posted, SyncStatus
-from nostr_client.store.events import EventStore
-from nostr_client.store.sqlite.copies import CopyLedger
-from nostr_client.store.sqlite.quotas import QuotaLimits
+from nostr_client.store.contract import CopyLedger, EventStore, QuotaLimits, StoreOptions
+from nostr_client.store.events import open_store
 from nostr_client.tasks import OwnedTasks
 
 log = logging.getLogger(__name__)
@@ -330,7 +329,7 @@ class NostrClient:
         )
         starters = starter_relays()
         self.store = await enter(
-            EventStore.open(data / "events.db", keep_history_of=[me] if me else [])
+            open_store(data / "events.db", StoreOptions(keep_history_of=[me] if me else []))
         )
         self.copies = self.store.ledger
         self.store.quotas.limits = QuotaLimits(

@@ -39,6 +39,15 @@ ONE_DOOR = {
 ROOM_ONLY = {"textual": "nostr_client.tui"}
 """Packages that stay inside of one room."""
 
+SQLITE = {
+    "sqlite3": ("nostr_client.store.sqlite", "relays.moderation"),
+    "nostr_client.store.sqlite": (
+        *("nostr_client.store.sqlite", "nostr_client.store.events"),
+        "relays.moderation",
+    ),
+}
+"""Who may know that there is SQLite: the engine, what opens it, and the keeper's records."""
+
 PYNOSTR_DOORS = ("nostr_client.protocol.bech32", "nostr_client.nips.pynostr_bridge")
 """The one for its codes, and the one for its objects."""
 
@@ -108,6 +117,9 @@ def broken_doors(sources: Sources) -> Iterator[str]:
             yield f"{one}: the one door to {package} is {ONE_DOOR[package]}"
         if package in ROOM_ONLY and not inside(one.importer, ROOM_ONLY[package]):
             yield f"{one}: {package} is known only inside of {ROOM_ONLY[package]}"
+        for inner, doors in SQLITE.items():
+            if inside(one.target, inner) and not any(inside(one.importer, d) for d in doors):
+                yield f"{one}: {inner} is known only inside of {' and '.join(doors)}"
         if package == "pynostr":
             if one.importer not in PYNOSTR_DOORS:
                 yield f"{one}: the doors to pynostr are {' and '.join(PYNOSTR_DOORS)}"
@@ -246,6 +258,15 @@ FORBIDDEN = [
     ("nostr_client.protocol.bech32", "from pynostr import bech32, key", "only bech32"),
     ("nostr_client.cli.bad", "def f():\n    import textual.app", "inside of nostr_client.tui"),
     ("relays.bad", "from textual import work", "inside of nostr_client.tui"),
+    ("relays.web.bad", "import sqlite3", "sqlite3 is known only"),
+    ("nostr_client.store.bad", "import sqlite3", "sqlite3 is known only"),
+    ("nostr_client.client", "from nostr_client.store.sqlite import copies", "known only inside"),
+    ("nostr_client.store.contract", "from .sqlite.database import Database", "known only inside"),
+    (
+        "relays.operations.bad",
+        "def f():\n    from nostr_client.store.sqlite.opening import connect",
+        "known only inside",
+    ),
     ("nostr_client.protocol.bad", "from time import time", "is pure"),
     ("nostr_client.nips.bad", "def f():\n    import asyncio", "is pure"),
     ("nostr_client.nips.bad", "import urllib.parse", "is pure"),
@@ -280,6 +301,7 @@ ALLOWED = [
     ("nostr_client.net.fine", "from . import pool\nfrom ..protocol.event import Event"),
     ("nostr_client.tui.fine", "from textual.app import App\nfrom nostr_client.client import X"),
     ("nostr_client.nips.fine", "import hashlib\nfrom nostr_client.errors import InvalidCode"),
+    ("nostr_client.store.events", "from nostr_client.store.sqlite.store import SqliteStore"),
     ("relays.web.fine", "from nostr_client.net.http import get\nimport nostr_client.store.events"),
     ("nostr_client.protocol.bech32", "from pynostr import bech32"),
     ("nostr_client.nips.pynostr_bridge", "def f():\n    import pynostr.key"),

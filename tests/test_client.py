@@ -32,7 +32,7 @@ from nostr_client.protocol.keys import SecretKey
 from nostr_client.protocol.refusals import WAITS, Waits
 from nostr_client.resilience.own_relay import OwnRelay
 from nostr_client.signing.signer import LocalSigner, WatchOnly
-from nostr_client.store.sqlite.copies import CopyState
+from nostr_client.store.contract import CopyState
 from tests.conftest import StartRelay
 from tests.loopback import loopback_only
 from tests.routing import moody

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from nostr_client.net.relay_check import CheckStep
     from nostr_client.protocol.event import Event
     from nostr_client.social.views import NoteView, Posted, Profile, Quote, RelayRow, ThreadView
-    from nostr_client.store.sqlite.copies import Copy
+    from nostr_client.store.contract import Copy
 
 WORDS = 100
 """Terminal cells for a relay's own words."""

@@ -40,8 +40,7 @@ from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.refusals import Meaning, next_try
 from nostr_client.resilience.retry import CopyOutcome, Judgement, judge
-from nostr_client.store.events import EventStore
-from nostr_client.store.sqlite.copies import Copy, CopyLedger, CopyState
+from nostr_client.store.contract import Copy, CopyLedger, CopyState, EventStore
 from nostr_client.tasks import together
 
 log = logging.getLogger(__name__)

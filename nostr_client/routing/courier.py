@@ -38,8 +38,7 @@ from nostr_client.routing.planner import (
 )
 from nostr_client.routing.reader import RelayReader
 from nostr_client.routing.relay_book import RelayBook
-from nostr_client.store.events import EventStore, SaveStatus
-from nostr_client.store.sqlite.copies import CopyLedger, CopyState
+from nostr_client.store.contract import CopyLedger, CopyState, EventStore, SaveStatus
 from nostr_client.tasks import together
 
 log = logging.getLogger(__name__)

@@ -21,8 +21,7 @@ from typing import Final
 from nostr_client.errors import InvalidEvent
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import MAX_TIMESTAMP, Draft, Event
-from nostr_client.store.events import EventStore
-from nostr_client.store.sqlite.copies import CopyState
+from nostr_client.store.contract import CopyState, EventStore
 
 AHEAD: Final = 900
 """Seconds that relays commonly allow an event to be ahead of their clock."""

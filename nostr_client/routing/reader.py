@@ -40,7 +40,7 @@ from nostr_client.routing.failed_lookups import FailedLookups
 from nostr_client.routing.fetch_results import FetchReport, LiveFeed
 from nostr_client.routing.planner import author_filters, plan_read
 from nostr_client.routing.relay_book import RelayBook
-from nostr_client.store.events import EventStore, SaveStatus
+from nostr_client.store.contract import EventStore, SaveStatus
 from nostr_client.tasks import OwnedTasks, together
 
 log = logging.getLogger(__name__)

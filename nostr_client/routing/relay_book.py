@@ -27,8 +27,7 @@ from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.routing.address_policy import AddressPolicy, relay_url
 from nostr_client.routing.planner import ClientRelays, PersonRelays
-from nostr_client.store.events import EventStore
-from nostr_client.store.sqlite.copies import CopyState
+from nostr_client.store.contract import CopyState, EventStore
 
 MAX_LISTED: Final = 20
 """Relays read from one list, of each role."""

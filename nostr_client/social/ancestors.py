@@ -16,7 +16,7 @@ from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Event
 from nostr_client.routing.courier import Courier
 from nostr_client.routing.fetch_results import FetchReport
-from nostr_client.store.events import EventStore
+from nostr_client.store.contract import EventStore
 
 MOST_STEPS: Final = 500
 """Notes above one, as far as they are here."""

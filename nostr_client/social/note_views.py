@@ -14,9 +14,7 @@ from nostr_client.protocol.filters import Filter
 from nostr_client.social.profiles import Profiles
 from nostr_client.social.referenced_events import REPOSTS, EventReference, quoted_by
 from nostr_client.social.views import NoteView, Profile, Quote, ReactionCounts
-from nostr_client.store.events import EventStore
-from nostr_client.store.sqlite.copies import Copy, CopyState
-from nostr_client.store.sqlite.quotas import INSIDE
+from nostr_client.store.contract import INSIDE, Copy, CopyState, EventStore
 from nostr_client.tasks import Turns
 
 ANSWERS: Final = frozenset({kinds.NOTE, kinds.REACTION, *REPOSTS})

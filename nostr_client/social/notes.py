@@ -24,7 +24,7 @@ from nostr_client.signing.gate import refuse_codes
 from nostr_client.signing.signer import Signer
 from nostr_client.social.ancestors import fetch_ancestors
 from nostr_client.social.views import Posted
-from nostr_client.store.sqlite.copies import CopyState
+from nostr_client.store.contract import CopyState
 
 FIND_LIMIT: Final = 5.0
 """Seconds to look for an event that is to be answered and is not here."""

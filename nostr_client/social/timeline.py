@@ -23,7 +23,6 @@ from nostr_client.social.follows import Follows
 from nostr_client.social.note_views import NoteViews, target_of
 from nostr_client.social.referenced_events import LIMIT, REPOSTS, ReferencedEvents
 from nostr_client.social.views import Cursor, NoteView, ReactionCounts, SyncStatus
-from nostr_client.store.events import Watch
 
 HOME_KINDS: Final = frozenset({kinds.NOTE, *REPOSTS})
 MAX_AHEAD: Final = 15 * 60
@@ -200,7 +199,7 @@ class Timeline:
         return event.kind == kinds.FOLLOWS and event.pubkey == self._owner
 
 
-async def _gathered(watch: Watch) -> list[Event]:
+async def _gathered(watch: AsyncIterator[Event]) -> list[Event]:
     """The next event and what follows it closely; nothing when the watch has ended."""
     batch: list[Event] = []
     with contextlib.suppress(TimeoutError, StopAsyncIteration):

@@ -1,284 +1,49 @@
-"""EventStore: every event this program keeps, for a client and a relay alike.
+"""The one place that opens a store: by its path, or a URL that names its engine.
 
-What the rules say of an event comes back as a `SaveResult`; what goes wrong with the store itself
-is a StoreError. Nothing above this room knows what kind of database it is.
+| location | engine |
+| --- | --- |
+| a path, or `sqlite:///` and a whole one | SQLite, in that file |
 """
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import json
-import logging
-import sqlite3
-import time
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+import os
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Final, Self
+from typing import Final
+from urllib.parse import unquote
 
-from nostr_client.errors import QueryTimeout, StoreError, TooMany
-from nostr_client.protocol.event import Event
-from nostr_client.protocol.filters import Filter
-from nostr_client.protocol.kinds import DELETION, VANISH
-from nostr_client.protocol.urls import place_of
-from nostr_client.store import rules
-from nostr_client.store.sqlite import backup, search_index
-from nostr_client.store.sqlite.copies import CopyLedger
-from nostr_client.store.sqlite.database import WRITE_LIMIT, Database, Lane
-from nostr_client.store.sqlite.index_keys import IndexKeys
-from nostr_client.store.sqlite.maintenance import Keeping
-from nostr_client.store.sqlite.queries import Asking
-from nostr_client.store.sqlite.quotas import Quotas
-from nostr_client.store.sqlite.reader import Page, Reading
-from nostr_client.store.sqlite.reserve import Reserve
-from nostr_client.store.sqlite.search_index import Indexer
-from nostr_client.store.sqlite.writer import Saver, SaveResult, SaveStatus
-from nostr_client.store.watching import Hearing, Stored, Watch, Watchers
+from nostr_client.errors import StoreError
+from nostr_client.store.contract import EventStore, StoreOptions
+from nostr_client.store.sqlite.store import SqliteStore
 
-__all__ = [
-    "EventStore",
-    "Lane",
-    "Page",
-    "QueryTimeout",
-    "SaveResult",
-    "SaveStatus",
-    "Stored",
-    "TooMany",
-    "Watch",
-]
-
-_log = logging.getLogger(__name__)
-
-POLL_SECONDS: Final = 0.25
-"""How soon a watch hears of what another process stored."""
-PURGE_SECONDS: Final = 60.0
-SMALL: Final = 4096
-"""Bytes of a deletion that may have the room that is kept back, whatever it takes out."""
-_SAVE_AT_ONCE: Final = 2000
-_QUEUED_EVENTS: Final = 50_000
+_read_url = re.compile("([a-z][a-z0-9+.-]+):(.*)", re.IGNORECASE | re.DOTALL).fullmatch
+"""A scheme has two letters at least: one is a drive of Windows."""
+_DEFAULT: Final = StoreOptions()
 
 
-class EventStore(Asking, Keeping):
-    """Opened by `async with EventStore.open(path) as store`; safe beside other processes."""
+@asynccontextmanager
+async def open_store(
+    location: str | Path, options: StoreOptions = _DEFAULT
+) -> AsyncIterator[EventStore]:
+    """The store at `location`, made if it is missing, while the block runs.
 
-    def __init__(
-        self, db: Database, keys: IndexKeys, saver: Saver, clock: Callable[[], float]
-    ) -> None:
-        self._db = db
-        self._keys = keys
-        self._saver = saver
-        self._removal = saver.removal
-        self._reading = Reading(keys)
-        self._clock = clock
-        self._room = asyncio.Semaphore(_QUEUED_EVENTS // _SAVE_AT_ONCE)
-        self._poke = asyncio.Event()
-        self._vanishing = asyncio.Event()
-        self._watchers = Watchers(self._read_since, self._poke.set)
-        self._indexer: Indexer | None = None
-        self.ledger = CopyLedger(db, keys, clock)
-        self.quotas = Quotas(db, keys, self._forget)
+    Raises StoreError, also for a URL of no engine; InvalidData for a service URL that is none.
+    """
+    async with SqliteStore.open(_path_of(location), options) as store:
+        yield store
 
-    @classmethod
-    @contextlib.asynccontextmanager
-    async def open(
-        cls,
-        path: Path,
-        *,
-        keep_history_of: Collection[str] = (),
-        service_urls: Collection[str] = (),
-        clock: Callable[[], float] = time.time,
-        time_limit: float = 5.0,
-        search: bool = False,
-        read_only: bool = False,
-        reserve: Reserve | None = None,
-    ) -> AsyncIterator[Self]:
-        """The store in the file `path`, which is made if it is missing.
 
-        `keep_history_of`: pubkeys whose superseded versions are kept. `service_urls`: a relay's
-        own, for which it obeys requests to vanish (NIP-62); a client gives none. `time_limit`:
-        seconds a query may take. `search`: answer filters with `search` (NIP-50), and index what is
-        stored, later and in idle time. `read_only`: the file must be there, nothing is written, and
-        whatever would raises StoreError: this works on a full disk, too. `reserve`: room that is
-        kept back for what makes room; where it is not, `save` raises StoreFull. Raises StoreError,
-        InvalidData for a service URL that is none.
-        """
-        places = frozenset(place_of(url) for url in service_urls)
-        db = await Database.open(path, time_limit=time_limit, read_only=read_only, reserve=reserve)
-        try:
-            # No question, and so bound by no limit of questions, however busy the machine is.
-            secret = db.at_once(
-                lambda c: c.execute("SELECT secret FROM state").fetchone()[0], WRITE_LIMIT
-            )
-            keys = IndexKeys(secret)
-            self = cls(db, keys, Saver(keys, places), clock)
-            await self.keep_history_of(keep_history_of)
-            if places and not read_only:
-                await db.write(self._removal.obey_stored)
-            tasks = [asyncio.create_task(self._upkeep())]
-            if not read_only:
-                tasks.append(asyncio.create_task(self._clean()))
-            if search and not read_only:
-                await db.write(search_index.prepare)
-                self._indexer = Indexer(db, self._read_since)
-                tasks.append(asyncio.create_task(self._indexer.run()))
-            try:
-                yield self
-            finally:
-                self._watchers.end()
-                for task in tasks:
-                    task.cancel()
-                for ended in await asyncio.gather(*tasks, return_exceptions=True):
-                    if isinstance(ended, Exception):
-                        raise ended
-        finally:
-            await db.close()
-
-    # Writing
-
-    async def save(self, events: Sequence[Event], *, frees: bool = False) -> list[SaveResult]:
-        """Durable on return; events are taken in the order given, their signatures for granted.
-
-        `frees`: each of them makes room (see `frees_room`), and may have what is kept back for
-        that. Raises StoreError; then a part of a large batch may have been stored.
-        """
-        results: list[SaveResult] = []
-        for start in range(0, len(events), _SAVE_AT_ONCE):
-            part = events[start : start + _SAVE_AT_ONCE]
-            async with self._room:
-                results += await self._save(part, frees)
-        return results
-
-    async def _save(self, events: Sequence[Event], frees: bool) -> list[SaveResult]:
-        if not frees and not self._db.has_room:
-            await backup.take_again(self._db)
-        now = int(self._clock())
-        saved = await self._db.write(
-            lambda c: self._saver.save(c, events, now), weight=len(events), frees=frees
-        )
-        if self._indexer is not None:
-            self._indexer.saved()
-        if self._removal.unfinished or not self._db.has_room:
-            self._vanishing.set()
-        if self._watchers and saved.after != saved.before:
-            fresh = [
-                (result.seq, event)
-                for result, event in zip(saved.results, events, strict=True)
-                if result.seq
-            ]
-            self._watchers.committed(Stored(fresh, saved.before, saved.after))
-        return saved.results
-
-    async def frees_room(self, event: Event) -> bool:
-        """Would `event` take out something that is here: a deletion, or a request to vanish?
-
-        A deletion of more than `SMALL` bytes has to take out as much as it takes itself.
-        """
-        if event.kind == VANISH:
-            return await self._db.read(lambda c: self._removal.covers_any(c, event))
-        if event.kind != DELETION:
-            return False
-        targets = rules.deletion_of(event)
-        named = [Event.from_trusted(data) for data in (await self.known(targets.ids)).values()]
-        gone = [one for one in named if event.pubkey in rules.deleters(one)]
-        held = [await self.get_address(address) for address in targets.addresses]
-        gone += [one for one in held if one is not None and one.created_at <= event.created_at]
-        freed = sum(len(one.json) for one in gone)
-        return freed > 0 and len(event.json) <= max(SMALL, freed)
-
-    async def obey(self, requests: Sequence[Event], *, frees: bool = False) -> None:
-        """Carry out requests to vanish (NIP-62) that are not kept themselves; durable on return.
-
-        `frees`: as with `save`. Raises StoreError.
-        """
-
-        if not frees and not self._db.has_room:
-            await backup.take_again(self._db)
-
-        def run(db: sqlite3.Connection) -> None:
-            for request in requests:
-                self._removal.obey_vanish(db, request)
-
-        await self._db.write(run, weight=len(requests), frees=frees)
-        if self._removal.unfinished:
-            self._vanishing.set()
-
-    async def keep_history_of(self, pubkeys: Collection[str]) -> None:
-        """From now on keep the superseded versions of these authors, for good."""
-        rows = json.dumps([self._keys.author(pubkey) for pubkey in pubkeys])
-        if pubkeys:
-            await self._db.write(
-                lambda c: c.execute(
-                    "INSERT OR IGNORE INTO keeper SELECT value FROM json_each(?)", (rows,)
-                )
-            )
-
-    def watch(self, filters: Sequence[Filter]) -> Watch:
-        """Events stored from entering on, by this or another process: see `Watch`."""
-        return Watch(filters, self._watchers, self._last_seq)
-
-    @contextlib.asynccontextmanager
-    async def listen(self, hear: Callable[[Stored], None]) -> AsyncIterator[int]:
-        """Call `hear` on the loop with all that is stored from now on, in the order of commits.
-
-        Gives the last commit before that. What this process saves is heard before `save` returns;
-        `hear` must be quick and raise nothing.
-        """
-        hearing = Hearing(hear)
-        if not self._watchers:
-            self._watchers.told = await self._last_seq()
-        self._watchers.add(hearing)
-        try:
-            yield self._watchers.told
-        finally:
-            self._watchers.discard(hearing)
-
-    # Inner roads
-
-    async def _last_seq(self) -> int:
-        seq: int = await self._db.read(lambda c: c.execute("SELECT seq FROM state").fetchone()[0])
-        return seq
-
-    async def _read_since(self, seq: int) -> Stored:
-        """What was stored after `seq`, at most a slice of it."""
-        return await self._db.read(lambda c: self._reading.since(c, seq))
-
-    async def _upkeep(self) -> None:
-        """Tell watches what other processes stored."""
-        while True:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(POLL_SECONDS):
-                    await self._poke.wait()
-            self._poke.clear()
-            try:
-                if self._watchers and await self._last_seq() > self._watchers.told:
-                    await self._tell()
-            except StoreError as error:  # whoever saves or asks is told by an error of his own
-                _log.warning("upkeep of the store failed, to be tried again: %s", error)
-
-    async def _clean(self) -> None:
-        """Take out what has expired now and then, and what vanishes at once."""
-        failed = ""
-        while True:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(0 if self._removal.unfinished else PURGE_SECONDS):
-                    await self._vanishing.wait()
-            self._vanishing.clear()
-            try:
-                await self.purge()
-                await backup.give_back(self._db)
-                failed = ""
-            except StoreError as error:
-                if str(error) != failed:  # said once: on a full disk, logs only make it worse
-                    _log.warning("cleaning the store failed, to be tried again: %s", error)
-                failed = str(error)
-                self._removal.unfinished = True
-                await asyncio.sleep(POLL_SECONDS)
-
-    async def _tell(self) -> None:
-        while True:
-            told = self._watchers.told
-            stored = await self._read_since(told)
-            if stored.after <= self._watchers.told:
-                return
-            if self._watchers.told == told:  # no commit of our own was told meanwhile
-                self._watchers.tell(stored)
+def _path_of(location: str | Path) -> Path:
+    url = _read_url(location) if isinstance(location, str) else None
+    if url is None:
+        return Path(location)
+    scheme, rest = url.groups()
+    if scheme.lower() != "sqlite":
+        raise StoreError(f"there is no store for {scheme}: a path or sqlite:///path is one")
+    if not rest.startswith("///"):
+        raise StoreError(f"{location}: a store of SQLite is sqlite:/// and a whole path")
+    path = unquote(rest[3:])
+    return Path(path if os.name == "nt" else f"/{path}")

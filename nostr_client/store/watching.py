@@ -11,25 +11,15 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from types import TracebackType
-from typing import Final, NamedTuple, Protocol, Self
+from typing import Final, Protocol, Self
 
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.store import words
+from nostr_client.store.contract import ReadSince, Stored
 
 BUFFER: Final = 1000
 """Events that a slow watch holds in memory."""
-
-
-class Stored(NamedTuple):
-    """A part of the order of commits: all that was stored after `before`, up to `after`."""
-
-    events: list[tuple[int, Event]]
-    before: int
-    after: int
-
-
-ReadSince = Callable[[int], Awaitable[Stored]]
 
 
 class Listener(Protocol):

@@ -13,7 +13,7 @@ from relays.cli.common import data_of, on_loop
 
 if TYPE_CHECKING:
     from nostr_client.output import Output
-    from nostr_client.store.sqlite.reserve import Reserve
+    from nostr_client.store.reserve import Reserve
     from relays.moderation.actions import ModerationActions
 
     Work = Callable[[ModerationActions, Output, argparse.Namespace], Awaitable[int]]
@@ -106,7 +106,7 @@ async def open_acts(
     what is kept back.
     """
     from nostr_client.errors import StoreError, StoreFull
-    from nostr_client.store.sqlite.reserve import Reserve
+    from nostr_client.store.reserve import Reserve
     from relays.process.folder import RESERVE, open_folder
     from relays.process.run import DATABASE
 
@@ -130,7 +130,8 @@ async def open_acts(
 async def _open_actions(
     stack: contextlib.AsyncExitStack, data: Path, reserve: Reserve, read_only: bool
 ) -> ModerationActions:
-    from nostr_client.store.events import EventStore
+    from nostr_client.store.contract import StoreOptions
+    from nostr_client.store.events import open_store
     from relays.moderation.actions import ModerationActions
     from relays.moderation.database import FILE as RECORDS
     from relays.moderation.saved_config import load_saved_config
@@ -144,7 +145,7 @@ async def _open_actions(
     saved = await load_saved_config(state)
     stores = [
         await stack.enter_async_context(
-            EventStore.open(data / name, read_only=read_only, reserve=reserve)
+            open_store(data / name, StoreOptions(read_only=read_only, reserve=reserve))
         )
         for name in saved.databases
         if name == DATABASE or (data / name).exists()

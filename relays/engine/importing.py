@@ -15,7 +15,7 @@ import msgspec
 
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.kinds import VANISH, is_ephemeral
-from nostr_client.store.events import EventStore, SaveStatus
+from nostr_client.store.contract import EventStore, SaveStatus
 from relays.policies.events import not_expired
 from relays.policies.vanishing import OBEYED, VanishRequests
 from relays.policies.verdict import AsyncPolicy, IncomingEvent, Policy, SourceType

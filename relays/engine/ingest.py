@@ -21,7 +21,7 @@ from typing import Final, Protocol
 from nostr_client.errors import NostrError, StoreError, StoreFull
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.kinds import VANISH, is_ephemeral
-from nostr_client.store.events import EventStore, SaveResult, SaveStatus
+from nostr_client.store.contract import EventStore, SaveResult, SaveStatus
 from relays.policies.ruleset import Rules
 from relays.policies.vanishing import OBEYED, VanishRequests
 from relays.policies.verdict import ACCEPTED, AsyncPolicy, IncomingEvent, Verdict, refused

@@ -15,9 +15,9 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
-from nostr_client.errors import NostrError
+from nostr_client.errors import NostrError, QueryTimeout, TooMany
 from nostr_client.nips.nip77 import Items
-from nostr_client.store.events import EventStore, QueryTimeout, TooMany
+from nostr_client.store.contract import EventStore
 from relays.engine.actions import OpenNegentropy
 from relays.engine.negentropy import Reconciler
 from relays.engine.session import RelaySession

@@ -5,18 +5,18 @@ has not taken its last answers is left out of both lines until it has. So what w
 that reads nothing is `HIGH_WATER` and one page at the most, and two where a narrow and a broad
 question were under way together.
 
-How long a query may take is the store's affair. What takes longer than its quick lane allows is put
-aside, into a second line with a worker of its own, so that broad questions wait for each other and
-never hold up narrow ones:
+What takes longer than `QUICK` is put aside, into a second line with a worker of its own, so that
+broad questions wait for each other and never hold up narrow ones; how long they may take is the
+store's affair:
 
 - A client stands in that line at most once, too. While `PUT_ASIDE` of its questions wait there, the
   others of it are not tried.
 - At most `SLOW_LINE` clients stand in it. A broad question that comes then is refused, and whoever
   asked it is left out of the first line for `REST` seconds.
 
-What comes alone and looks narrow stands in no line: it is answered at once, on the loop, within
-`LOOP_LIMIT`. If that is not enough it goes into the line like all else; and after `TURN` of a
-burst's time was spent so, the rest of the burst does.
+Where the store can answer on the loop, what comes alone and looks narrow stands in no line: it is
+answered at once, within `LOOP_LIMIT`. If that is not enough it goes into the line like all else;
+and after `TURN` of a burst's time was spent so, the rest of the burst does.
 """
 
 from __future__ import annotations
@@ -28,16 +28,18 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from nostr_client.errors import NostrError
+from nostr_client.errors import NostrError, QueryTimeout
 from nostr_client.nips import nip45
 from nostr_client.protocol.filters import Filter
-from nostr_client.store.events import EventStore, Lane, Page, QueryTimeout
+from nostr_client.store.contract import EventStore, Page, PagesAtOnce, Priority
 from relays.engine.actions import PendingCount, RelaySubscription, SubscriptionState
 from relays.engine.session import RelaySession
 from relays.policies.ruleset import Rules
 
 AT_ONCE: Final = 4
 """Quick queries that run at the same time."""
+QUICK: Final = 0.1
+"""Seconds that a query may take before it is put aside."""
 LOOP_LIMIT: Final = 0.003
 """Seconds that a query may hold up the loop ..."""
 TURN: Final = 0.004
@@ -118,6 +120,7 @@ class QueryScheduler:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._store = store
+        self._at_once = store if isinstance(store, PagesAtOnce) else None
         self._rules = rules
         self._deliver = deliver
         self._flush = flush
@@ -144,11 +147,11 @@ class QueryScheduler:
             return False
         [scan] = questions.scans.values()
         broad = scan.values > NARROW or any(f.search for f in scan.filters)
-        if broad or self.spent >= TURN or self._asks_made(scan):
+        if self._at_once is None or broad or self.spent >= TURN or self._asks_made(scan):
             return False
         begun = time.perf_counter()
         try:
-            frames = self._scan_at_once(questions.session, scan)
+            frames = self._scan_at_once(self._at_once, questions.session, scan)
         except NostrError:  # too broad, or the file is in trouble: there they know what to say
             return False
         finally:
@@ -169,7 +172,7 @@ class QueryScheduler:
         while True:
             questions = await self._line.get()
             if questions.ready:
-                await self._answer(questions, questions.take(), Lane.QUICK)
+                await self._answer(questions, questions.take())
             questions.in_line = False
             self.ask(questions)
 
@@ -179,25 +182,29 @@ class QueryScheduler:
             if questions.broad and not questions.deaf:
                 question = questions.broad.popleft()
                 if not _has_ended(question):
-                    await self._answer(questions, question, Lane.SLOW)
+                    await self._answer(questions, question, broad=True)
             questions.in_slow_line = False
             self.ask(questions)
 
     async def _answer(
-        self, questions: ClientQueries, question: RelaySubscription | PendingCount, lane: Lane
+        self,
+        questions: ClientQueries,
+        question: RelaySubscription | PendingCount,
+        *,
+        broad: bool = False,
     ) -> None:
         begun = time.perf_counter()
         try:
             if isinstance(question, RelaySubscription):
-                frames = await self._scan(questions.session, question, lane)
+                frames = await self._scan(questions.session, question, broad)
             else:
-                frames = await self._count(questions.session, question, lane)
+                frames = await self._count(questions.session, question, broad)
         except QueryTimeout:
-            if lane is Lane.QUICK:
-                self._put_aside(questions, question)
-            else:
+            if broad:
                 reason = "error: the query is too broad, it took too long"
                 self._refuse(questions, question, reason)
+            else:
+                self._put_aside(questions, question)
         except NostrError as error:
             _log.warning("a query failed: %s", error)
             self._refuse(questions, question, "error: the relay could not read its store")
@@ -242,7 +249,7 @@ class QueryScheduler:
         self._flush()
 
     async def _scan(
-        self, session: RelaySession, subscription: RelaySubscription, lane: Lane
+        self, session: RelaySession, subscription: RelaySubscription, broad: bool
     ) -> bytes:
         filters, limits = self._clamped(subscription.filters), self._rules.limits
         if not filters:
@@ -253,7 +260,8 @@ class QueryScheduler:
             reader=session.reader,
             max_limit=limits.max_limit,
             max_bytes=limits.page_bytes,
-            lane=lane,
+            priority=_priority(broad),
+            time_limit=None if broad else QUICK,
         )
         page.events[:0] = synthesize
         return self._page(session, subscription, filters, page)
@@ -273,11 +281,13 @@ class QueryScheduler:
             for one in subscription.filters
         )
 
-    def _scan_at_once(self, session: RelaySession, subscription: RelaySubscription) -> bytes:
+    def _scan_at_once(
+        self, store: PagesAtOnce, session: RelaySession, subscription: RelaySubscription
+    ) -> bytes:
         filters, limits = self._clamped(subscription.filters), self._rules.limits
         if not filters:
             return session.page(subscription, (), complete=None, seq=0, news=0)
-        page = self._store.page_at_once(
+        page = store.page_at_once(
             filters,
             seconds=LOOP_LIMIT,
             reader=session.reader,
@@ -303,14 +313,17 @@ class QueryScheduler:
             subscription, page.events, complete=complete, seq=page.seq, news=self._news()
         )
 
-    async def _count(self, session: RelaySession, tally: PendingCount, lane: Lane) -> bytes:
+    async def _count(self, session: RelaySession, tally: PendingCount, broad: bool) -> bytes:
         """With a sketch of who wrote what is counted, where NIP-45 has one."""
+        turn, limit = _priority(broad), None if broad else QUICK
         offset = nip45.offset_of(tally.filters[0]) if len(tally.filters) == 1 else None
         if offset is None:
-            count = await self._store.count(tally.filters, reader=session.reader, lane=lane)
+            count = await self._store.count(
+                tally.filters, priority=turn, time_limit=limit, reader=session.reader
+            )
             return session.tallied(tally, count)
         count, registers = await self._store.sketch(
-            tally.filters[0], offset, reader=session.reader, lane=lane
+            tally.filters[0], offset, priority=turn, time_limit=limit, reader=session.reader
         )
         return session.tallied(tally, count, registers)
 
@@ -321,6 +334,10 @@ class QueryScheduler:
             for one in filters
             if one.limit != 0
         ]
+
+
+def _priority(broad: bool) -> Priority:
+    return Priority.BACKGROUND if broad else Priority.NORMAL
 
 
 def _has_ended(question: RelaySubscription | PendingCount) -> bool:

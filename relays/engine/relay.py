@@ -14,7 +14,7 @@ from typing import Final
 
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filter_index import FilterIndex
-from nostr_client.store.events import EventStore, Stored
+from nostr_client.store.contract import EventStore, Stored
 from relays.config.sections import Limits, Negentropy
 from relays.engine.actions import (
     UNSTORED,

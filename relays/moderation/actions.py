@@ -17,7 +17,7 @@ from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.keys import PublicKey
 from nostr_client.protocol.kinds import MAX_KIND
 from nostr_client.safe_text import safe_line, safe_text
-from nostr_client.store.events import EventStore
+from nostr_client.store.contract import EventStore
 from relays.config.relay_config import RelayConfig
 from relays.moderation.admins import admins_of
 from relays.moderation.audit_log import entries_after

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final, Self, TypeVar
 
 from nostr_client.errors import StoreError, StoreFull
+from nostr_client.store.reserve import Reserve
 from nostr_client.store.sqlite.opening import (
     connect,
     connect_to_read,
@@ -25,7 +26,6 @@ from nostr_client.store.sqlite.opening import (
     retry_locked,
     translated,
 )
-from nostr_client.store.sqlite.reserve import Reserve
 from relays.moderation import schema
 
 T = TypeVar("T")

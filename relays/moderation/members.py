@@ -17,7 +17,7 @@ from nostr_client.errors import InvalidData, StoreError
 from nostr_client.protocol.event import Draft, Event, Tag
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.kinds import DELETION, INVITE, JOIN, LEAVE
-from nostr_client.store.events import EventStore
+from nostr_client.store.contract import EventStore
 from relays.config.relay_config import Membership
 from relays.moderation import invites
 from relays.moderation.invites import Invite

@@ -15,7 +15,7 @@ from typing import Final
 from nostr_client.errors import StoreError
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
-from nostr_client.store.events import EventStore
+from nostr_client.store.contract import EventStore
 from relays.moderation.bans import REPOSTS, embedded
 from relays.moderation.state import ModerationState
 

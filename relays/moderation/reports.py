@@ -23,7 +23,7 @@ import msgspec
 
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
-from nostr_client.store.events import EventStore
+from nostr_client.store.contract import EventStore
 from relays.moderation.bans import Bans
 from relays.moderation.state import ModerationState
 

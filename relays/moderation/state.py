@@ -22,8 +22,8 @@ from nostr_client.protocol.event import Event
 from nostr_client.protocol.keys import SecretKey
 from nostr_client.protocol.kinds import VANISH
 from nostr_client.protocol.urls import normalize_relay_url, place_of
+from nostr_client.store.reserve import Reserve
 from nostr_client.store.rules import vanish_reaches
-from nostr_client.store.sqlite.reserve import Reserve
 from relays.moderation import audit_log
 from relays.moderation.bans import Bans, load_bans
 from relays.moderation.database import FILE, Records

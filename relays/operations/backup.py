@@ -28,7 +28,8 @@ from nostr_client.paths import private_folder, sync_folder, write_private
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.signing.verifier import Verifier
-from nostr_client.store.events import EventStore
+from nostr_client.store.contract import CopiesToFile, StoreOptions
+from nostr_client.store.events import open_store
 from nostr_client.version import __version__
 from relays.config.sub_relays import ROOT
 from relays.moderation import relay_key
@@ -84,7 +85,9 @@ async def back_up(data: Path, place: Path) -> Manifest:
         private_folder(part)
         files = {name: _described(part / name) for name in await _copy_keepers(data, part)}
         for name in databases:
-            async with EventStore.open(data / name, read_only=True) as store:
+            async with open_store(data / name, StoreOptions(read_only=True)) as store:
+                if not isinstance(store, CopiesToFile):
+                    raise StoreError(f"{data / name}: such a store cannot be copied into a file")
                 await store.backup(part / name)
             count = await verify(part / name)
             files[name] = msgspec.structs.replace(_described(part / name), events=count)
@@ -133,7 +136,7 @@ def _refuse_a_relay(data: Path, manifest: Manifest) -> None:
 async def verify(database: Path) -> int:
     """How many events are in a copy that nobody else uses. Raises StoreError if it is not sound."""
     async with (
-        EventStore.open(database, time_limit=_PATIENCE, read_only=True) as store,
+        open_store(database, StoreOptions(time_limit=_PATIENCE, read_only=True)) as store,
         Verifier() as verifier,
     ):
         await store.check()

@@ -6,8 +6,9 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import NamedTuple
 
-from nostr_client.store.events import EventStore
-from nostr_client.store.sqlite.reserve import Reserve
+from nostr_client.store.contract import Compactable, StoreOptions
+from nostr_client.store.events import open_store
+from nostr_client.store.reserve import Reserve
 from relays.operations.backup import databases_in
 from relays.process.folder import RESERVE, open_folder
 
@@ -26,7 +27,8 @@ async def compact(data: Path) -> AsyncIterator[Compacted]:
     with open_folder(data):
         reserve.make_way()
         for name in databases_in(data):
-            async with EventStore.open(data / name, reserve=reserve) as store:
-                before = (await store.size()).file
-                await store.compact()
-                yield Compacted(name, before, (await store.size()).file)
+            async with open_store(data / name, StoreOptions(reserve=reserve)) as store:
+                before = (await store.size()).allocated
+                if isinstance(store, Compactable):
+                    await store.compact()
+                yield Compacted(name, before, (await store.size()).allocated)

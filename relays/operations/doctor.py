@@ -19,7 +19,8 @@ from nostr_client.errors import ConfigError, NostrError, StoreError
 from nostr_client.net.http import get
 from nostr_client.nips.nip11 import MEDIA_TYPE
 from nostr_client.protocol.filters import Filter
-from nostr_client.store.events import EventStore
+from nostr_client.store.contract import StoreOptions
+from nostr_client.store.events import open_store
 from relays.config.relay_config import RelayConfig, read_config
 from relays.moderation.database import FILE as RECORDS
 from relays.networks import Networks, is_loopback
@@ -123,7 +124,7 @@ async def look_at_store(data: Path, name: str = DATABASE) -> Finding:
     if not path.exists():
         return Finding("ok", "database", "there is none yet")
     try:
-        async with EventStore.open(path, read_only=True) as store:
+        async with open_store(path, StoreOptions(read_only=True)) as store:
             await store.check()
     except NostrError as error:
         advice = "restore a backup (`relay restore`), or export what can be read and import it anew"
@@ -166,7 +167,7 @@ async def _newest(data: Path) -> float:
     if not (data / DATABASE).exists():
         return 0.0
     try:
-        async with EventStore.open(data / DATABASE, read_only=True) as store:
+        async with open_store(data / DATABASE, StoreOptions(read_only=True)) as store:
             newest = await store.query([Filter(limit=1)])
     except NostrError:  # told by `look_at_store`
         return 0.0

@@ -26,7 +26,8 @@ from nostr_client.errors import InvalidEvent, StoreError
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.safe_text import safe_line
-from nostr_client.store.events import EventStore
+from nostr_client.store.contract import StoreOptions
+from nostr_client.store.events import open_store
 from relays.config.relay_config import RelayConfig
 from relays.config.sub_relays import ROOT
 from relays.engine.importing import EventImporter, ImportReport
@@ -301,7 +302,7 @@ async def export_events(
             raise StoreError(
                 f"there is no relay in {data}" + (f", room {sub_relay!r}" if sub_relay else "")
             )
-        async with EventStore.open(database, read_only=True) as store:
+        async with open_store(database, StoreOptions(read_only=True)) as store:
             async for events in store.stream(list(filters) or [Filter()]):
                 out.write(b"".join(event.json + b"\n" for event in events))
                 count += len(events)

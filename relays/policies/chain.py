@@ -20,7 +20,7 @@ from nostr_client.errors import ConfigError, InvalidData, StoreError
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.kinds import DIRECT_MESSAGE, JOIN, LEAVE, VANISH
 from nostr_client.protocol.urls import place_of
-from nostr_client.store.events import EventStore, Stored
+from nostr_client.store.contract import EventStore, Stored
 from relays.config.relay_config import RelayConfig
 from relays.config.sections import Duplicates
 from relays.policies import access, events, vanishing

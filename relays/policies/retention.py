@@ -13,10 +13,10 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from itertools import islice
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 import msgspec
 
@@ -25,10 +25,7 @@ from nostr_client.paths import write_private
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.kinds import DELETION, VANISH, is_replaceable
-from nostr_client.store.events import Stored
-from nostr_client.store.sqlite.backup import Size
-from nostr_client.store.sqlite.maintenance import Evicted
-from nostr_client.store.sqlite.quotas import OVERHEAD
+from nostr_client.store.contract import Compactable, EventStore, Stored, cost
 from relays.config.relay_config import RetentionRule, RetentionRules
 from relays.metrics import Metrics
 from relays.policies.ruleset import Rules
@@ -54,29 +51,6 @@ _log = logging.getLogger(__name__)
 
 
 _NO_ROOM: Final = refused("error: there is no room here for more of what is kept for ever")
-
-
-class Evicting(Protocol):
-    """A store that can be made smaller."""
-
-    async def evict(
-        self,
-        filters: Sequence[Filter] = (),
-        *,
-        most_bytes: int | None = None,
-        spared: Collection[str] = (),
-        spared_kinds: Collection[int] = (),
-    ) -> Evicted: ...
-
-    async def size(self) -> Size: ...
-
-    async def compact(self) -> int: ...
-
-
-class Weighed(Evicting, Protocol):
-    """One that knows how much of it never is."""
-
-    async def standing(self) -> int: ...
 
 
 People = tuple[Collection[str], Collection[str]]
@@ -157,7 +131,7 @@ class RetentionPolicy:
         if self.settings.gigabytes is not None:
             for _, event in stored.events:
                 if not evictable(event):
-                    self._standing += len(event.json) + OVERHEAD
+                    self._standing += cost(event)
 
     def narrowed(self, filter: Filter, now: float) -> Filter:
         """`filter` without the time of which nothing that it asks for would be kept.
@@ -181,11 +155,11 @@ class RetentionPolicy:
         since = max(filter.since or 0, *bounds)
         return filter.changed(since=since) if since else filter
 
-    async def enforce(self, store: Evicting, now: float) -> int:
+    async def enforce(self, store: EventStore, now: float) -> int:
         """Take out what is to go; returns how many events. Raises StoreError."""
         return await self._keep_ages(store, now) + await self._keep_size(store, int(now))
 
-    async def _keep_ages(self, store: Evicting, now: float) -> int:
+    async def _keep_ages(self, store: EventStore, now: float) -> int:
         count = 0
         for rule in self.settings.rules:
             old = Filter(
@@ -199,7 +173,7 @@ class RetentionPolicy:
             count += evicted.events
         return count
 
-    async def _keep_size(self, store: Evicting, now: int) -> int:
+    async def _keep_size(self, store: EventStore, now: int) -> int:
         if self.settings.gigabytes is None:
             if self._floor:
                 self._write(0)
@@ -216,7 +190,8 @@ class RetentionPolicy:
                     break
         elif size.used < most * _ROOM_AGAIN and self._floor:
             self._write(0)
-        if size.file > most or size.file - size.used > max(_WORTH_IT, most // 10):
+        wasteful = size.allocated - size.used > max(_WORTH_IT, most // 10)
+        if (size.allocated > most or wasteful) and isinstance(store, Compactable):
             await store.compact()
         return count
 
@@ -230,7 +205,7 @@ class RetentionPolicy:
                 found.append([*found[-1], *islice(more, MOST_SPARED)])
         return found[::-1]
 
-    async def weigh(self, store: Weighed) -> None:
+    async def weigh(self, store: EventStore) -> None:
         """Learn what stands that is never taken out: where it may matter, and not too often.
 
         Raises StoreError.
@@ -250,7 +225,7 @@ class RetentionPolicy:
         write_private(self._note, msgspec.json.encode(_Floor(floor)))
 
     async def run(
-        self, store: Weighed, metrics: Metrics, clock: Callable[[], float] = time.time
+        self, store: EventStore, metrics: Metrics, clock: Callable[[], float] = time.time
     ) -> None:
         """Look after the store until cancelled."""
         await asyncio.sleep(_FIRST)

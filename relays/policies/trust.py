@@ -16,7 +16,7 @@ from typing import Final
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.kinds import FOLLOWS
-from nostr_client.store.events import EventStore
+from nostr_client.store.contract import EventStore
 from relays.config.sections import Trust
 
 MOST_FOLLOWED: Final = 5_000

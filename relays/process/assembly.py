@@ -19,8 +19,9 @@ from nostr_client.errors import ConfigError
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.kinds import INVITE
 from nostr_client.signing.verifier import Verifier
-from nostr_client.store.events import EventStore
-from nostr_client.store.sqlite.reserve import Reserve
+from nostr_client.store.contract import EventStore, StoreOptions
+from nostr_client.store.events import open_store
+from nostr_client.store.reserve import Reserve
 from relays.config.relay_config import RelayConfig
 from relays.config.sub_relays import SubRelay, local_urls, sub_relays
 from relays.engine.relay import Relay
@@ -124,7 +125,7 @@ class RelayProcess:
     async def _exposition(self) -> bytes:
         sub_relays: dict[str, Sampled] = {}
         for sub_relay in self._sub_relays.values():
-            gauges = sub_relay.monitor.gauges() | sub_relay.mirrors.gauges()
+            gauges = await sub_relay.monitor.gauges() | sub_relay.mirrors.gauges()
             gauges["search_lag_commits"] = await sub_relay.store.index_lag()
             sub_relays[sub_relay.name] = Sampled(sub_relay.relay.rules.metrics, gauges)
         bans = self.state.bans
@@ -160,7 +161,7 @@ class _SubRelay:
         self.config = sub_relay.config
         self.relay = relay
         self.store = store
-        self.monitor = Monitor(relay.rules.metrics, relay.gauges, serving.data / sub_relay.database)
+        self.monitor = Monitor(relay.rules.metrics, relay.gauges, store)
         admin = Admin(serving.actions)
         self.pages = SubRelayPages(
             self._said(),
@@ -290,12 +291,11 @@ async def serve(
         )
         stores = {
             sub_relay.name: await enter(
-                EventStore.open(
+                open_store(
                     data / sub_relay.database,
-                    service_urls=urls[sub_relay.name],
-                    search=True,
-                    clock=clock,
-                    reserve=reserve,
+                    StoreOptions(
+                        service_urls=urls[sub_relay.name], search=True, clock=clock, reserve=reserve
+                    ),
                 )
             )
             for sub_relay in found

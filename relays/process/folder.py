@@ -24,7 +24,7 @@ from nostr_client.paths import FolderLock, private_folder, store_error, sync_fol
 RELAY_LOCK: Final = "relay.lock"
 FOLDER_LOCK: Final = "folder.lock"
 RESERVE: Final = "reserve"
-"""The file that keeps room back (see `nostr_client.store.sqlite.reserve`)."""
+"""The file that keeps room back (see `nostr_client.store.reserve`)."""
 PART: Final = ".restore.part"
 RESTORED: Final = ".restored"
 LOOKED_AT: Final = 1.0

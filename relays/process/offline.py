@@ -14,8 +14,9 @@ import msgspec
 from nostr_client.errors import ConfigError
 from nostr_client.protocol.keys import SecretKey
 from nostr_client.signing.verifier import Verifier
-from nostr_client.store.events import EventStore
-from nostr_client.store.sqlite.reserve import Reserve
+from nostr_client.store.contract import EventStore, StoreOptions
+from nostr_client.store.events import open_store
+from nostr_client.store.reserve import Reserve
 from relays.config.relay_config import RelayConfig
 from relays.config.sub_relays import ROOT, SubRelay, local_urls, sub_relays
 from relays.moderation.state import ModerationState
@@ -60,7 +61,9 @@ async def open_offline(
         async with (
             _open_folder(data),
             ModerationState.open(data, service_urls=urls, reserve=reserve) as state,
-            EventStore.open(data / sub_relay.database, service_urls=urls, reserve=reserve) as store,
+            open_store(
+                data / sub_relay.database, StoreOptions(service_urls=urls, reserve=reserve)
+            ) as store,
             Verifier() as verifier,
             open_policies(store, bans=state.check, urls=urls) as policies,
         ):

@@ -18,7 +18,7 @@ import contextlib
 import logging
 import random
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
 from enum import StrEnum
 from time import monotonic
 from typing import Final
@@ -36,7 +36,7 @@ from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.urls import normalize_relay_url
 from nostr_client.safe_text import safe_line
-from nostr_client.store.events import EventStore, Watch
+from nostr_client.store.contract import EventStore
 from relays.config.relay_config import Mirror
 from relays.engine.importing import EventImporter
 from relays.policies.retention import RetentionPolicy
@@ -192,7 +192,7 @@ class MirrorPeer:
                     raise error_of(item)
         raise RelayError(self.url, "the pool is closed")
 
-    async def _feed(self, watch: Watch) -> None:
+    async def _feed(self, watch: AsyncIterator[Event]) -> None:
         """Send what is new here, save what came from there."""
         # What does not fit stays in the store: a watch that is slow reads it there.
         waiting: asyncio.Queue[Event] = asyncio.Queue(SENDING)

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from nostr_client.errors import StoreError
+from nostr_client.store.contract import EventStore
 from relays.metrics import Metrics, Traffic
 from relays.web.status import Figures
 
@@ -18,7 +20,7 @@ _MINUTE: Final = 60.0
 
 
 class Monitor:
-    """Of one relay, whose database is the file `database`; `run` keeps its traffic.
+    """Of one relay, over `store`; `run` keeps its traffic.
 
     `gauges` gives what rises and falls, by name: `connections`, `subscriptions` and others.
     """
@@ -27,12 +29,13 @@ class Monitor:
         self,
         metrics: Metrics,
         gauges: Callable[[], dict[str, float]],
-        database: Path,
+        store: EventStore,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.metrics = metrics
         self._gauges = gauges
-        self._database = database
+        self._store = store
+        self._bytes = 0
         self._clock = clock
         self._started = clock()
         self.traffic = Traffic()
@@ -43,7 +46,7 @@ class Monitor:
             await asyncio.sleep(_MINUTE)
             self.traffic.sample(self.metrics)
 
-    def figures(self) -> Figures:
+    async def figures(self) -> Figures:
         """For the status page."""
         counted, now = self.metrics, self._gauges()
         return Figures(
@@ -52,25 +55,23 @@ class Monitor:
             received=counted.events_received,
             stored=counted.stored,
             sent=counted.events_sent,
-            database_bytes=self._size(),
+            database_bytes=await self._size(),
             uptime=self._clock() - self._started,
             minutes=self.traffic.until_now(counted),
         )
 
-    def gauges(self) -> dict[str, float]:
+    async def gauges(self) -> dict[str, float]:
         """All that rises and falls."""
         return {
             **self._gauges(),
-            "database_bytes": float(self._size()),
+            "database_bytes": float(await self._size()),
         }
 
-    def _size(self) -> int:
-        """Bytes of the database, with what is not yet moved to its place in it."""
-        total = 0
-        for ending in ("", "-wal"):
-            with contextlib.suppress(FileNotFoundError):
-                total += self._database.with_name(self._database.name + ending).stat().st_size
-        return total
+    async def _size(self) -> int:
+        """Bytes of the store; where it does not say just now, what it said last."""
+        with contextlib.suppress(StoreError):
+            self._bytes = (await self._store.size()).allocated
+        return self._bytes
 
 
 def memory() -> int:

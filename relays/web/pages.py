@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from http import HTTPStatus
 from ipaddress import ip_address
 from typing import Final
@@ -37,11 +37,11 @@ class SubRelayPages:
         config: RelayConfig,
         features: Features | None = None,
         *,
-        figures: Callable[[], Figures] = Figures,
+        figures: Callable[[], Awaitable[Figures]] | None = None,
         admin: Handler | None = None,
         others: Sequence[Neighbour] = (),
     ) -> None:
-        self._figures = figures
+        self._figures = figures or _none
         self._admin = admin
         self.reconfigure(config, features or Features(), others)
 
@@ -77,28 +77,32 @@ class SubRelayPages:
                     return words(status, f"A POST here is of the type {ADMIN_TYPE}.", CORS)
                 return _with(await self._admin(request), CORS)
             case "GET" | "HEAD":
-                return self._show(request)
+                return await self._show(request)
         return words(HTTPStatus.METHOD_NOT_ALLOWED, "Ask with GET.", {**CORS, **_ALLOW})
 
-    def _show(self, request: HttpRequest) -> HttpResponse:
+    async def _show(self, request: HttpRequest) -> HttpResponse:
         accepted = request.headers.get("accept", "")
         if MEDIA_TYPE in accepted:
             return _page(MEDIA_TYPE, self._document)
         if "application/json" in accepted and "text/html" not in accepted:
-            return _page("application/json", self._page.json(self._figures()), _NO_STORE)
+            return _page("application/json", self._page.json(await self._figures()), _NO_STORE)
         headers = {
             **_NO_STORE,
             "Content-Security-Policy": self._page.policy,
             "Referrer-Policy": "no-referrer",
         }
         here = f"{'wss' if request.secure else 'ws'}://{request.host}{request.path}"
-        page = self._page.html(self._figures(), here)
+        page = self._page.html(await self._figures(), here)
         return _page("text/html; charset=utf-8", page, headers)
 
     def _fault(self, request: HttpRequest) -> HttpResponse | None:
         if not self._web_pages and _from_a_page(request):
             return words(HTTPStatus.FORBIDDEN, "This relay is not for web pages.")
         return None if request.path in self.paths else nothing_here()
+
+
+async def _none() -> Figures:
+    return Figures()
 
 
 def nothing_here() -> HttpResponse:

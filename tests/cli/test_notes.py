@@ -23,7 +23,7 @@ from nostr_client.protocol.event import Draft
 from nostr_client.protocol.keys import SecretKey
 from nostr_client.protocol.messages import PublishEvent
 from nostr_client.resilience.own_relay import OwnRelay
-from nostr_client.store.events import EventStore
+from nostr_client.store.events import open_store
 from tests.cli.conftest import DEAD, Home
 from tests.conftest import StartRelay
 
@@ -108,7 +108,7 @@ async def test_nobody_accepted_is_3_and_loses_nothing(
     note = done.record["id"]
     assert done.record["accepted"] == []
     again = await start_relay(data=relay.data, port=port)
-    async with EventStore.open(home.paths.data / "events.db") as store:
+    async with open_store(home.paths.data / "events.db") as store:
         for copy in await store.ledger.copies(note):  # the time of the next try has come
             await store.ledger.refuse(
                 note, copy.url, copy.prefix, copy.reason, final=False, next_try=0
@@ -256,7 +256,7 @@ async def test_what_waits_is_sent_by_hand_and_by_whatever_reads(
     await again.stop()
     second = (await home.run("post", "two", "--json")).record["id"]
     await start_relay(data=relay.data, port=port)
-    async with EventStore.open(home.paths.data / "events.db") as store:
+    async with open_store(home.paths.data / "events.db") as store:
         await store.ledger.hurry()  # instead of waiting until it is due
     assert (await home.run("thread", second)).code == Exit.DONE
     assert await stored_at(relay.url, second) is not None

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.kinds import GIFT_WRAP, VANISH
-from nostr_client.store.events import SaveStatus
+from nostr_client.store.contract import SaveStatus
 from relays.config.relay_config import RelayConfig
 from relays.config.sections import Limits
 from tests.fuzz.oracle import Oracle

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from nostr_client.store.events import EventStore
+from nostr_client.store.contract import StoreOptions
+from nostr_client.store.events import open_store
 from relays.config.relay_config import Membership, Moderation, RelayConfig
 from relays.moderation.actions import ModerationActions
 from relays.moderation.state import ModerationState
@@ -50,7 +51,7 @@ async def open_desk(tmp_path: Path) -> AsyncIterator[OpenDesk]:
                 ModerationState.open(tmp_path, service_urls=[URL], clock=clock)
             )
             store = await stack.enter_async_context(
-                EventStore.open(tmp_path / "events.db", service_urls=[URL], clock=clock)
+                open_store(tmp_path / "events.db", StoreOptions(service_urls=[URL], clock=clock))
             )
             settings = settings or Membership(enabled=True)
             moderation = Moderation(admins={"olga": OTHER.public_key.hex})

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from nostr_client.store.events import EventStore
+from nostr_client.store.contract import EventStore
 from relays.moderation.actions import ModerationActions
 from relays.moderation.state import ModerationState
 

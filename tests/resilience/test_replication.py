@@ -23,8 +23,9 @@ from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.keys import SecretKey
 from nostr_client.resilience import replication
 from nostr_client.resilience.replication import Pace, Replication
-from nostr_client.store.events import EventStore
-from nostr_client.store.sqlite.copies import Copy, CopyLedger, CopyState
+from nostr_client.store.contract import Copy, CopyLedger, CopyState, EventStore, StoreOptions
+from nostr_client.store.events import open_store
+from nostr_client.store.sqlite.copies import SqliteCopyLedger
 from tests.waiting import until
 
 KEY = SecretKey.generate()
@@ -155,7 +156,7 @@ class House:
 @pytest.fixture
 async def house(tmp_path: Path) -> AsyncIterator[House]:
     clock = Clock()
-    async with EventStore.open(tmp_path / "events.db", clock=clock) as store:
+    async with open_store(tmp_path / "events.db", StoreOptions(clock=clock)) as store:
         yield House(store, Relays(clock), clock, tmp_path)
 
 
@@ -309,14 +310,14 @@ async def test_a_ledger_that_is_full_makes_it_pause(
     """What an answer means cannot be written down; there is room later."""
     event = await house.note("hello", [A, B])
     house.relays.says[A] = "rate-limited: slow down"
-    refuse, full = CopyLedger.refuse, [True]
+    refuse, full = SqliteCopyLedger.refuse, [True]
 
     async def on_a_full_disk(*args: Any, **options: Any) -> None:
         if full:
             raise StoreFull("events.db: the disk is full")
         await refuse(*args, **options)
 
-    monkeypatch.setattr(CopyLedger, "refuse", on_a_full_disk)
+    monkeypatch.setattr(SqliteCopyLedger, "refuse", on_a_full_disk)
     async with at_work(house.replication()) as replicating:
         await until(lambda: "full" in replicating.problem)
         full.clear()

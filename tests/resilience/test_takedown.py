@@ -14,7 +14,7 @@ from nostr_client.config import ClientConfig
 from nostr_client.paths import Paths
 from nostr_client.protocol.keys import SecretKey
 from nostr_client.signing.signer import LocalSigner
-from nostr_client.store.sqlite.copies import CopyState
+from nostr_client.store.contract import CopyState
 from tests.conftest import StartRelay
 from tests.waiting import until
 

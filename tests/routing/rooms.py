@@ -15,7 +15,8 @@ from nostr_client.protocol.keys import SecretKey
 from nostr_client.routing.address_policy import AddressPolicy
 from nostr_client.routing.courier import Courier
 from nostr_client.routing.relay_book import RelayBook
-from nostr_client.store.events import EventStore
+from nostr_client.store.contract import EventStore, StoreOptions
+from nostr_client.store.events import open_store
 from tests.routing.moody import LIMIT, Relay
 
 ANA = SecretKey.from_hex("1" * 64)
@@ -80,7 +81,7 @@ async def rooms(
     policy.own_relay = own_relay
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(
-            EventStore.open(folder / "events.db", keep_history_of=[me] if me else [])
+            open_store(folder / "events.db", StoreOptions(keep_history_of=[me] if me else []))
         )
         pool = await stack.enter_async_context(
             RelayPool(verifier=PlainVerifier(), known=store.known, dial=policy)

@@ -13,8 +13,8 @@ from nostr_client.net.report import Answer, Left
 from nostr_client.protocol import kinds
 from nostr_client.protocol.filters import Filter
 from nostr_client.routing import reader as reader_room
-from nostr_client.store.events import EventStore
-from nostr_client.store.sqlite.copies import CopyState
+from nostr_client.store.contract import CopyState
+from nostr_client.store.sqlite.store import SqliteStore
 from tests.routing.rooms import (
     ANA,
     BEN,
@@ -270,14 +270,14 @@ async def test_a_store_that_fails_pauses_the_reading_and_loses_nothing(
     monkeypatch.setattr(reader_room, "STORE_PAUSE", 0.05)
     note = signed(BEN, content="hello")
     async with Relay(note) as one, rooms(tmp_path) as r:
-        save, failures = EventStore.save, [StoreError("the disk is full")] * 3
+        save, failures = SqliteStore.save, [StoreError("the disk is full")] * 3
 
         async def failing(self, events):  # type: ignore[no-untyped-def]
             if failures:
                 raise failures.pop()
             return await save(self, events)
 
-        monkeypatch.setattr(EventStore, "save", failing)
+        monkeypatch.setattr(SqliteStore, "save", failing)
         async with r.courier.subscribe([NOTES], [one.url]) as following:
 
             async def stored() -> bool:

@@ -21,7 +21,7 @@ from nostr_client.social.profiles import Profiles
 from nostr_client.social.referenced_events import ReferencedEvents
 from nostr_client.social.threads import Threads
 from nostr_client.social.timeline import Timeline
-from nostr_client.store.events import EventStore
+from nostr_client.store.contract import EventStore
 from tests.routing.rooms import (
     ANA,
     BEN,

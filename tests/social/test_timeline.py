@@ -13,7 +13,7 @@ from nostr_client.protocol.event import Event, Tags
 from nostr_client.protocol.keys import SecretKey
 from nostr_client.social.timeline import MAX_AHEAD
 from nostr_client.social.views import NoteView
-from nostr_client.store.events import EventStore
+from nostr_client.store.events import open_store
 from tests.routing.rooms import forged
 from tests.social.house import (
     ANA,
@@ -277,7 +277,7 @@ async def test_what_another_process_stores_is_seen(tmp_path: Path) -> None:
         await h.keep(following(BEN_KEY))
         watch = await at_watch(h)
         task = asyncio.create_task(next_texts(watch, 1))
-        async with EventStore.open(tmp_path / "events.db") as other:
+        async with open_store(tmp_path / "events.db") as other:
             await other.save([note("from next door")])
             assert await task == ["from next door"]
         await watch.aclose()

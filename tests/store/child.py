@@ -17,7 +17,8 @@ from pathlib import Path
 from nostr_client.errors import StoreError
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
-from nostr_client.store.events import EventStore
+from nostr_client.store.contract import StoreOptions
+from nostr_client.store.events import open_store
 from nostr_client.store.sqlite import index_merge, search_index
 from tests.store.samples import NOW, author, make
 
@@ -46,7 +47,7 @@ def batch(name: str, number: int, size: int) -> list[Event]:
 async def save(path: Path, name: str, size: int, count: int) -> None:
     """Save batches, and print the ids of the notes of each that was saved; index meanwhile."""
     search_index.QUIET = 0  # type: ignore[misc]
-    async with EventStore.open(path, search=True) as store:
+    async with open_store(path, StoreOptions(search=True)) as store:
         for number in range(count):
             events = batch(name, number, size)
             results = await store.save(events)
@@ -56,7 +57,7 @@ async def save(path: Path, name: str, size: int, count: int) -> None:
 
 async def watch(path: Path, count: int) -> None:
     """Print the ids of notes as they come, after a line that says when it begins."""
-    async with EventStore.open(path) as store, store.watch([Filter.of(kinds=[1])]) as watching:
+    async with open_store(path) as store, store.watch([Filter.of(kinds=[1])]) as watching:
         print("watching", flush=True)
         for _ in range(count):
             print((await anext(watching)).id, flush=True)
@@ -64,7 +65,7 @@ async def watch(path: Path, count: int) -> None:
 
 async def full(path: Path) -> None:
     """Run against a limit of the system on the size of files, and recover when it is lifted."""
-    async with EventStore.open(path) as store:
+    async with open_store(path) as store:
         saved = [make(author(1), 1, NOW - n, content="x" * 1000) for n in range(300)]
         await store.save(saved)
         room = max(item.stat().st_size for item in path.parent.iterdir())
@@ -85,7 +86,7 @@ async def full(path: Path) -> None:
 
 async def unwritable(seed: Path) -> None:
     """A store in a folder that may be read and not written; also for root, who may write all."""
-    async with EventStore.open(seed) as store:  # so that nobody has to import anything later
+    async with open_store(seed) as store:  # so that nobody has to import anything later
         await store.save([make(author(1), 1, NOW)])
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -97,7 +98,7 @@ async def unwritable(seed: Path) -> None:
             os.seteuid(NOBODY)
         for target in (path, folder / "new.db"):
             try:
-                async with EventStore.open(target) as store:
+                async with open_store(target) as store:
                     await store.save([make(author(1), 1, NOW)])
             except StoreError as error:
                 print(error, flush=True)

@@ -10,7 +10,8 @@ from typing import Protocol
 
 import pytest
 
-from nostr_client.store.events import EventStore
+from nostr_client.store import events
+from nostr_client.store.contract import EventStore, StoreOptions
 from nostr_client.store.sqlite import index_merge
 from tests.store.samples import NOW
 
@@ -63,13 +64,15 @@ def open_store(tmp_path: Path, clock: Clock) -> OpenStore:
         search: bool = False,
     ) -> AbstractAsyncContextManager[EventStore]:
         assert clock is not None
-        return EventStore.open(
+        return events.open_store(
             tmp_path / name,
-            keep_history_of=keep_history_of,
-            service_urls=service_urls,
-            clock=clock,
-            time_limit=time_limit,
-            search=search,
+            StoreOptions(
+                keep_history_of=keep_history_of,
+                service_urls=service_urls,
+                clock=clock,
+                time_limit=time_limit,
+                search=search,
+            ),
         )
 
     return open

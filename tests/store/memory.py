@@ -14,8 +14,7 @@ from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.kinds import is_replaceable
 from nostr_client.store import visibility, words
-from nostr_client.store.events import Page, SaveResult
-from nostr_client.store.sqlite.maintenance import Evicted
+from nostr_client.store.contract import Evicted, Page, SaveResult
 from tests.store.naive import NaiveStore
 
 Reader = Collection[str] | visibility.Reader | None

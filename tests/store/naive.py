@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Sequence
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter, matches_any
 from nostr_client.store import visibility
-from nostr_client.store.events import SaveStatus
+from nostr_client.store.contract import SaveStatus
 
 
 class NaiveStore:

@@ -20,8 +20,8 @@ from nostr_client.nips import nip45
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.store import visibility
-from nostr_client.store.events import EventStore, Page, SaveResult
-from nostr_client.store.sqlite.maintenance import Evicted
+from nostr_client.store.contract import Evicted, Page, SaveResult, StoreOptions
+from nostr_client.store.events import open_store
 from tests.store import samples
 from tests.store.conftest import Clock
 from tests.store.memory import MemoryStore
@@ -65,7 +65,9 @@ Open = Callable[[Path, Clock], AbstractAsyncContextManager[Store]]
 
 
 def _sqlite(path: Path, clock: Clock) -> AbstractAsyncContextManager[Store]:
-    return EventStore.open(path / "events.db", service_urls=[SERVICE_URL], clock=clock, search=True)
+    return open_store(
+        path / "events.db", StoreOptions(service_urls=[SERVICE_URL], clock=clock, search=True)
+    )
 
 
 def _memory(_path: Path, clock: Clock) -> AbstractAsyncContextManager[Store]:

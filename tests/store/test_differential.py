@@ -11,7 +11,7 @@ import pytest
 from nostr_client.nips import nip45
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
-from nostr_client.store.events import EventStore
+from nostr_client.store.contract import EventStore
 from tests.store import samples
 from tests.store.conftest import Clock, OpenStore
 from tests.store.naive import NaiveStore

@@ -9,8 +9,9 @@ import pytest
 
 from nostr_client.errors import InvalidData
 from nostr_client.protocol.filters import Filter
-from nostr_client.store.events import EventStore
+from nostr_client.store.contract import EventStore
 from nostr_client.store.sqlite import maintenance, removal
+from nostr_client.store.sqlite.store import SqliteStore
 from tests.store import samples
 from tests.store.conftest import Clock, OpenStore
 from tests.store.naive import NaiveStore
@@ -113,7 +114,7 @@ async def test_nobody_sees_what_is_being_taken_out(
     made = samples.events(rng, 200)
     made += [make(author(n), 62, NOW - 4, ("relay", "ALL_RELAYS")) for n in (1, 2)]
     with monkeypatch.context() as patch:
-        patch.setattr(EventStore, "_clean", _never)
+        patch.setattr(SqliteStore, "_clean", _never)
         async with open_store(service_urls=[SERVICE_URL]) as store:
             for event in [*made, *rng.sample(made, 50)]:
                 [result] = await store.save([event])

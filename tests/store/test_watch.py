@@ -9,8 +9,8 @@ import pytest
 
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
-from nostr_client.store.events import EventStore, Stored, Watch
-from nostr_client.store.watching import BUFFER
+from nostr_client.store.contract import EventStore, Stored
+from nostr_client.store.watching import BUFFER, Watch
 from tests.store.conftest import OpenStore
 from tests.store.samples import NOW, author, make
 from tests.waiting import until

@@ -18,7 +18,7 @@ import pexpect
 import pytest
 
 from nostr_client.protocol.filters import Filter
-from nostr_client.store.events import EventStore
+from nostr_client.store.events import open_store
 from tests.tui.world import PASSWORD, World, world_in
 from tests.waiting import wait_until
 
@@ -217,7 +217,7 @@ def unlocked(world: World, keys: str = f"{PASSWORD}\r") -> Terminal:
 
 
 async def notes_of(world: World) -> list[str]:
-    async with EventStore.open(world.where.data / "events.db") as store:
+    async with open_store(world.where.data / "events.db") as store:
         return [event.content for event in await store.query([Filter.of(kinds=[1])])]
 
 

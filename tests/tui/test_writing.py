@@ -15,8 +15,8 @@ from nostr_client.net.report import Answer
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.safe_text import typeable
-from nostr_client.store.events import EventStore
-from nostr_client.store.sqlite.writer import SaveResult
+from nostr_client.store.contract import EventStore, SaveResult
+from nostr_client.store.sqlite.store import SqliteStore
 from nostr_client.tui import drafts
 from nostr_client.tui.drafts import LONGEST, DraftFile, DraftSaver
 from nostr_client.tui.screens import compose
@@ -335,7 +335,7 @@ async def test_a_draft_is_kept_as_soon_as_there_is_room(
 async def test_a_store_that_is_full_gives_the_text_back(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    save, full = EventStore.save, [True]
+    save, full = SqliteStore.save, [True]
 
     async def maybe(store: EventStore, events: Sequence[Event]) -> list[SaveResult]:
         if full[0]:
@@ -344,7 +344,7 @@ async def test_a_store_that_is_full_gives_the_text_back(
 
     await world.account()
     async with world.at_home() as (app, _):
-        monkeypatch.setattr(EventStore, "save", maybe)
+        monkeypatch.setattr(SqliteStore, "save", maybe)
         burst(app, "cfirst\x13")
         await sees(app, "Not sent: events.db: the disk is full")
         assert "first" in shown(app)

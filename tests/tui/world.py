@@ -18,7 +18,7 @@ from nostr_client.net.relay_check import CheckStep, check_relay
 from nostr_client.paths import Paths
 from nostr_client.protocol.event import Draft, Event, Tags
 from nostr_client.protocol.keys import SecretKey
-from nostr_client.store.events import EventStore
+from nostr_client.store.events import open_store
 from nostr_client.tui.app import NostrApp
 from nostr_client.tui.client_holder import ClientHolder, client_opener
 from nostr_client.tui.environment import Environment
@@ -74,7 +74,7 @@ class World:
     async def put(self, *events: Event) -> None:
         """Lay events into the store before anything is opened."""
         self.where.data.mkdir(parents=True, exist_ok=True)
-        async with EventStore.open(self.where.data / "events.db") as store:
+        async with open_store(self.where.data / "events.db") as store:
             await store.save(events)
 
     async def account(self, name: str = "ana") -> Account:

@@ -8,22 +8,16 @@ import contextlib
 import sqlite3
 import threading
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 from nostr_client.errors import StoreError, StoreFull
+from nostr_client.store.contract import Size
 from nostr_client.store.sqlite.database import Database
 from nostr_client.store.sqlite.opening import copy_out
 
 _PAGES: Final = 256
 """Of 4 kB, in one step."""
 _INCREMENTAL: Final = 2
-
-
-class Size(NamedTuple):
-    """Bytes: `used` by what is stored, and `file` with free space and the write-ahead log."""
-
-    used: int
-    file: int
 
 
 async def size(db: Database) -> Size:
@@ -79,7 +73,7 @@ async def compact(db: Database) -> int:
         await db.apart(_rewrite)
     await db.shorten_log()
     await give_back(db)
-    return before.file - (await size(db)).file
+    return before.allocated - (await size(db)).allocated
 
 
 async def give_back(db: Database) -> None:

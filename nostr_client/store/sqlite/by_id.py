@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from nostr_client.protocol.filters import Filter
 from nostr_client.store.sqlite.index_keys import created_at_of, id_of, tie_of
-from nostr_client.store.sqlite.plans import FilterOf
+from nostr_client.store.visibility import FilterOf
 
 
 def _text(source: str, tie: str) -> str:

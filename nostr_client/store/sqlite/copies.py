@@ -1,5 +1,5 @@
 # ruff: noqa: S608 - SQL is made of constants; values are always bound
-"""CopyLedger: which relay holds which event, and what is still to be placed.
+"""The CopyLedger: which relay holds which event, and what is still to be placed.
 
 One row is one event on one relay (`Copy`). A wanted copy is tried until it is confirmed, or refused
 for good. The ledger lives in the store's file; a row outlives its event, so that it is still known
@@ -11,43 +11,10 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Callable, Collection, Sequence
-from enum import StrEnum
 
-import msgspec
-
+from nostr_client.store.contract import Copy, CopyState
 from nostr_client.store.sqlite.database import Database
 from nostr_client.store.sqlite.index_keys import IndexKeys, tie_of
-
-
-class CopyState(StrEnum):
-    """Where one copy stands."""
-
-    WANTED = "wanted"
-    FAILED = "failed"
-    """Tried, without success so far; to be tried again at `next_try`."""
-    REFUSED = "refused"
-    """Over, for this event on this relay."""
-    CONFIRMED = "confirmed"
-    """The relay has it: it said so, or it was read back from there."""
-
-
-class Copy(msgspec.Struct, frozen=True):
-    """One event on one relay. Times are in seconds; `next_try` 0 means at once.
-
-    `prefix` and `reason` are the relay's last words of refusal. `wanted` is False for a copy that
-    is merely known: it was found there, or is not part of the plan any more.
-    """
-
-    event_id: str
-    url: str
-    state: CopyState
-    attempts: int
-    next_try: int
-    prefix: str
-    reason: str
-    updated_at: int
-    wanted: bool = True
-
 
 _COLUMNS = (
     "r.url, c.state, c.attempts, c.next_try, c.prefix, c.reason, c.updated_at, c.wanted"
@@ -57,8 +24,8 @@ _SEQS = "SELECT seq FROM new_id WHERE tie = c.tie UNION ALL SELECT seq FROM id W
 _ID = "CAST(substr(e.json, 8, 64) AS TEXT)"
 
 
-class CopyLedger:
-    """The ledger of one store: `store.ledger`. Every method raises StoreError."""
+class SqliteCopyLedger:
+    """The ledger of one store: see `CopyLedger`."""
 
     def __init__(self, db: Database, keys: IndexKeys, clock: Callable[[], float]) -> None:
         self._db = db
@@ -66,7 +33,6 @@ class CopyLedger:
         self._clock = clock
 
     async def want(self, event_id: str, urls: Collection[str]) -> None:
-        """A copy is to be on each of these relays. What is confirmed stays so."""
         at = int(self._clock())
         rows = [{"tie": tie_of(event_id), "url": url, "at": at} for url in urls]
 
@@ -85,7 +51,6 @@ class CopyLedger:
             await self._db.write(run, weight=len(rows))
 
     async def unwant(self, event_id: str, urls: Collection[str]) -> None:
-        """No copy is wanted there any more; what is confirmed is still known."""
         rows = [(tie_of(event_id), url) for url in urls]
 
         def run(db: sqlite3.Connection) -> None:
@@ -97,7 +62,6 @@ class CopyLedger:
             await self._db.write(run)
 
     async def confirm(self, pairs: Sequence[tuple[str, str]]) -> None:
-        """The relay holds the event, for each (event id, url). The first time is written down."""
         now = int(self._clock())
         rows = [{"tie": tie_of(event_id), "url": url, "at": now} for event_id, url in pairs]
 
@@ -117,7 +81,6 @@ class CopyLedger:
     async def refuse(
         self, event_id: str, url: str, prefix: str, reason: str, *, final: bool, next_try: int
     ) -> None:
-        """The relay did not take it: for good (`final`), or to be tried again at `next_try`."""
         state = CopyState.REFUSED if final else CopyState.FAILED
         row = {
             "tie": tie_of(event_id),
@@ -143,11 +106,9 @@ class CopyLedger:
         await self._db.write(run)
 
     async def copies(self, event_id: str) -> list[Copy]:
-        """What is known of one event, in the order of URLs."""
         return (await self.copies_of([event_id]))[event_id]
 
     async def copies_of(self, ids: Collection[str]) -> dict[str, list[Copy]]:
-        """What is known of each of these events."""
         names = {tie_of(event_id): event_id for event_id in ids}
         rows = await self._db.read(
             lambda db: db.execute(
@@ -163,7 +124,6 @@ class CopyLedger:
         return found
 
     async def due(self, now: float, limit: int = 100) -> list[Copy]:
-        """Copies to be tried now, longest due first, of events still in the store."""
         rows = await self._db.read(
             lambda db: db.execute(
                 f"SELECT {_ID}, {_COLUMNS} JOIN event e ON e.seq IN ({_SEQS})"
@@ -175,26 +135,21 @@ class CopyLedger:
         return [_copy(event_id.decode(), rest) for event_id, *rest in rows]
 
     async def hurry(self) -> None:
-        """Whatever waits is due now, however often it was tried."""
         sql = "UPDATE copy SET next_try = 0 WHERE state IN ('wanted', 'failed') AND next_try > 0"
         await self._db.write(lambda db: db.execute(sql))
 
     async def unplanned(self, pubkeys: Collection[str]) -> list[str]:
-        """Ids of events by these authors of which no copy is wanted or known at all."""
         return await self._ids(
             "NOT EXISTS (SELECT 1 FROM copy c WHERE c.tie = e.tie)",
             pubkeys,
         )
 
     async def tracked(self, pubkeys: Collection[str]) -> list[str]:
-        """Ids of events by these authors of which copies are wanted, there already or not; the
-        oldest first."""
         return await self._ids(
             "EXISTS (SELECT 1 FROM copy c WHERE c.tie = e.tie AND c.wanted)", pubkeys
         )
 
     async def unsent(self, pubkeys: Collection[str], besides: Collection[str] = ()) -> int:
-        """How many events by these authors wait for a relay, while none but `besides` has them."""
         authors = json.dumps([self._keys.author(pubkey) for pubkey in pubkeys])
         row = await self._db.read(
             lambda db: db.execute(

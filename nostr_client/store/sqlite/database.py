@@ -2,8 +2,8 @@
 
 - The writer takes everything that waits and commits it at once (group commit), so that the cost of
   a durable commit is shared. A job that fails is undone alone; the others are run again without it.
-- Readers come in two lanes. A query first gets a short time in the quick lane; if it needs more it
-  starts anew in the slow lane, so that one broad query never holds up the many narrow ones.
+- Readers stand at two lines. A query first gets a short time at the quick one; if it needs more it
+  starts anew at the slow one, so that one broad query never holds up the many narrow ones.
 - What is narrow may be read on the loop itself (`at_once`): to change threads costs more than that.
 - Each SQLite step gives Python's lock away and must win it back, which beside a busy event loop
   costs up to a switch interval. So every job takes few steps: batches go in as statements of many
@@ -21,11 +21,12 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable
-from enum import Enum
 from pathlib import Path
 from typing import Any, Final, Generic, TypeVar
 
 from nostr_client.errors import QueryTimeout, StoreError, StoreFull
+from nostr_client.store.contract import Priority
+from nostr_client.store.reserve import Reserve
 from nostr_client.store.sqlite import schema
 from nostr_client.store.sqlite.opening import (
     connect,
@@ -35,7 +36,6 @@ from nostr_client.store.sqlite.opening import (
     retry_locked,
     translated,
 )
-from nostr_client.store.sqlite.reserve import Reserve
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
@@ -43,7 +43,7 @@ _log = logging.getLogger(__name__)
 WRITE_LIMIT: Final = 60.0
 """Seconds after which a caller is told that its write is stuck."""
 QUICK_LIMIT: Final = 0.1
-"""Seconds that a query may take in the quick lane."""
+"""Seconds that a query may take at the quick line."""
 GROUP_WEIGHT: Final = 4000
 """About so many rows go into one commit."""
 _QUICK_READERS: Final = 2
@@ -74,25 +74,23 @@ _SETTINGS: Final = (
 _OF_READERS: Final = (*_SETTINGS, "query_only = 1", "cache_size = -16000")
 
 
-class Lane(Enum):
-    """In which lanes a query may run: where it does not fit, it ends with QueryTimeout."""
+class _Work(Generic[T]):
+    """Something to do on a thread, and whom to tell. `weight`: rows of a write; `limit`: seconds
+    that a read may take."""
 
-    BOTH = "both"
-    QUICK = "quick"
-    SLOW = "slow"
-
-
-class _Job(Generic[T]):
-    """Something to do on a thread, and whom to tell."""
-
-    __slots__ = ("error", "future", "result", "run", "weight")
+    __slots__ = ("error", "future", "limit", "result", "run", "weight")
 
     def __init__(
-        self, run: Callable[[sqlite3.Connection], T], future: asyncio.Future[T], weight: int
+        self,
+        run: Callable[[sqlite3.Connection], T],
+        future: asyncio.Future[T],
+        weight: int,
+        limit: float,
     ) -> None:
         self.run = run
         self.future = future
         self.weight = weight
+        self.limit = limit
         self.result: T | None = None
         self.error: BaseException | None = None
 
@@ -106,7 +104,7 @@ class _Job(Generic[T]):
             self.future.set_result(self.result)  # type: ignore[arg-type]
 
 
-_Queue = queue.SimpleQueue[_Job[Any] | None]
+_Queue = queue.SimpleQueue[_Work[Any] | None]
 
 
 class Database:
@@ -127,7 +125,8 @@ class Database:
         self._scarce = False
         self._loop = asyncio.get_running_loop()
         self._writes: _Queue = queue.SimpleQueue()
-        self._lanes: dict[str, _Queue] = {"quick": queue.SimpleQueue(), "slow": queue.SimpleQueue()}
+        self._quick_reads: _Queue = queue.SimpleQueue()
+        self._slow_reads: _Queue = queue.SimpleQueue()
         self._threads: list[threading.Thread] = []
         self._here: sqlite3.Connection
         self._here_until = 0.0
@@ -148,26 +147,26 @@ class Database:
         of an older version is first brought up to date. `reserve`: the room that is kept back.
         """
         self = cls(path, time_limit, read_only=read_only, reserve=reserve)
-        self._here, *connections = await asyncio.to_thread(self._connect_all)
+        writer, self._here, slow, *quick = await asyncio.to_thread(self._connect_all)
         self._here.set_progress_handler(lambda: time.monotonic() > self._here_until, _STEPS_AT_ONCE)
-        for index, connection in enumerate(connections):
-            target = self._write_loop if index == 0 else self._read_loop
-            lane = "slow" if index == 1 else "quick"
-            name = f"store-{'writer' if index == 0 else lane}"
-            thread = threading.Thread(
-                target=target, args=(connection, lane), name=name, daemon=True
-            )
-            self._threads.append(thread)
-            thread.start()
+        self._start("writer", self._write_loop, writer)
+        self._start("slow", self._read_loop, slow, self._slow_reads)
+        for connection in quick:
+            self._start("quick", self._read_loop, connection, self._quick_reads)
         return self
+
+    def _start(self, name: str, loop: Callable[..., None], *given: object) -> None:
+        thread = threading.Thread(target=loop, args=given, name=f"store-{name}", daemon=True)
+        self._threads.append(thread)
+        thread.start()
 
     async def close(self) -> None:
         """Finish what was begun, then close the file."""
         self._closed = True
         self._writes.put(None)
-        self._lanes["slow"].put(None)
+        self._slow_reads.put(None)
         for _ in range(_QUICK_READERS):
-            self._lanes["quick"].put(None)
+            self._quick_reads.put(None)
         for thread in self._threads:
             await asyncio.to_thread(thread.join, WRITE_LIMIT)
             if thread.is_alive():
@@ -206,7 +205,7 @@ class Database:
         return self.reserve is None or self.reserve.is_held
 
     async def _write(self, run: Callable[[sqlite3.Connection], T], weight: int) -> T:
-        job = self._submit(self._writes, run, weight)
+        job = self._submit(self._writes, run, weight=weight)
         try:
             async with asyncio.timeout(WRITE_LIMIT):
                 return await job.future
@@ -215,17 +214,27 @@ class Database:
                 f"{self.path.name}: a write took more than {WRITE_LIMIT:g} s"
             ) from None
 
-    async def read(self, run: Callable[[sqlite3.Connection], T], lane: Lane = Lane.BOTH) -> T:
-        """Run on a reader. Raises StoreError, or QueryTimeout when the time limit is over."""
+    async def read(
+        self,
+        run: Callable[[sqlite3.Connection], T],
+        priority: Priority = Priority.NORMAL,
+        time_limit: float | None = None,
+    ) -> T:
+        """Run on a reader, for `time_limit` seconds of work at most (None: the store's own).
+
+        Raises StoreError, or QueryTimeout when that is over, or the wait too long.
+        """
+        limit = self.time_limit if time_limit is None else min(time_limit, self.time_limit)
         try:
             async with asyncio.timeout(2 * self.time_limit):
-                if lane is not Lane.SLOW:
+                if priority is Priority.NORMAL:
+                    quick = min(limit, QUICK_LIMIT)
                     try:
-                        return await self._submit(self._lanes["quick"], run, 1).future
+                        return await self._submit(self._quick_reads, run, limit=quick).future
                     except QueryTimeout:
-                        if lane is Lane.QUICK:
+                        if quick == limit:
                             raise
-                return await self._submit(self._lanes["slow"], run, 1).future
+                return await self._submit(self._slow_reads, run, limit=limit).future
         except TimeoutError:
             raise QueryTimeout("the store is busy with other broad queries") from None
 
@@ -239,14 +248,21 @@ class Database:
         except sqlite3.Error as error:
             raise explained(error, self.path, seconds) from error
 
-    def _submit(self, lane: _Queue, run: Callable[[sqlite3.Connection], T], weight: int) -> _Job[T]:
+    def _submit(
+        self,
+        line: _Queue,
+        run: Callable[[sqlite3.Connection], T],
+        *,
+        weight: int = 1,
+        limit: float = 0.0,
+    ) -> _Work[T]:
         if self._closed:
             raise StoreError(f"{self.path.name}: the store is closed")
-        job = _Job(run, self._loop.create_future(), weight)
-        lane.put(job)
+        job = _Work(run, self._loop.create_future(), weight, limit)
+        line.put(job)
         return job
 
-    def _settle(self, jobs: list[_Job[Any]]) -> None:
+    def _settle(self, jobs: list[_Work[Any]]) -> None:
         def settle() -> None:
             for job in jobs:
                 job.settle()
@@ -275,7 +291,7 @@ class Database:
             for connection in opened:
                 connection.close()
             raise
-        return [opened.pop(), *opened]
+        return opened
 
     def _connect_first(self) -> sqlite3.Connection:
         """The writer's; the tables are there then."""
@@ -312,7 +328,7 @@ class Database:
 
     # The writer
 
-    def _write_loop(self, db: sqlite3.Connection, _lane: str) -> None:
+    def _write_loop(self, db: sqlite3.Connection) -> None:
         try:
             while (job := self._writes.get()) is not None:
                 self._mind_room(db)
@@ -336,7 +352,7 @@ class Database:
             self._scarce = scarce
             db.execute(f"PRAGMA wal_autocheckpoint = {_SCARCE_LOG if scarce else _LOG}")
 
-    def _group(self, first: _Job[Any]) -> tuple[list[_Job[Any]], bool]:
+    def _group(self, first: _Work[Any]) -> tuple[list[_Work[Any]], bool]:
         group, weight = [first], first.weight
         while weight < GROUP_WEIGHT:
             try:
@@ -349,9 +365,9 @@ class Database:
             weight += job.weight
         return group, False
 
-    def _commit(self, db: sqlite3.Connection, group: list[_Job[Any]]) -> _Job[Any] | None:
+    def _commit(self, db: sqlite3.Connection, group: list[_Work[Any]]) -> _Work[Any] | None:
         """Run all and commit. The job that failed by its own fault, if any: then none is done."""
-        running: _Job[Any] | None = None
+        running: _Work[Any] | None = None
         try:
             with translated(self.path):
                 retry_locked(lambda: db.execute("BEGIN IMMEDIATE"))
@@ -374,17 +390,16 @@ class Database:
 
     # The readers
 
-    def _read_loop(self, db: sqlite3.Connection, lane: str) -> None:
-        limit = min(QUICK_LIMIT, self.time_limit) if lane == "quick" else self.time_limit
+    def _read_loop(self, db: sqlite3.Connection, line: _Queue) -> None:
         deadline = 0.0
         db.set_progress_handler(lambda: time.monotonic() > deadline, _STEPS_BETWEEN_CHECKS)
         try:
-            while (job := self._lanes[lane].get()) is not None:
+            while (job := line.get()) is not None:
                 if job.future.cancelled():
                     continue
-                deadline = time.monotonic() + limit
+                deadline = time.monotonic() + job.limit
                 try:
-                    with translated(self.path, limit):
+                    with translated(self.path, job.limit):
                         job.result = job.run(db)
                 except BaseException as error:  # noqa: BLE001 - it is handed to whoever waits
                     job.error = error

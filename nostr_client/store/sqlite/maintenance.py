@@ -11,16 +11,16 @@ import json
 import sqlite3
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.kinds import DELETION, FOLLOWS, METADATA, VANISH
+from nostr_client.store import visibility
+from nostr_client.store.contract import OVERHEAD, Evicted, Size
 from nostr_client.store.sqlite import backup as upkeep
-from nostr_client.store.sqlite import plans
 from nostr_client.store.sqlite.database import Database
 from nostr_client.store.sqlite.index_keys import IndexKeys
 from nostr_client.store.sqlite.plans import NEWEST, Cursor
-from nostr_client.store.sqlite.quotas import OVERHEAD
 from nostr_client.store.sqlite.reader import Reading
 from nostr_client.store.sqlite.removal import Removal
 from nostr_client.store.sqlite.search_index import Indexer
@@ -35,17 +35,7 @@ _EVICTABLE: Final = (
 )
 
 
-class Evicted(NamedTuple):
-    """So many `events` were taken out; by size, all that may be evicted and is older than `floor`.
-
-    `floor` is a created_at: what is older need not be fetched again. 0: nothing went by size.
-    """
-
-    events: int
-    floor: int
-
-
-class Keeping:
+class StoreMaintenance:
     """The keeper's part of an `EventStore`."""
 
     _db: Database
@@ -56,15 +46,9 @@ class Keeping:
     _clock: Callable[[], float]
 
     async def remove(self, filters: Sequence[Filter]) -> int:
-        """Take out all that match now, as if it had never come; returns how many events.
-
-        It may come again: to bar it is the caller's affair. Limits are not read, expired events go
-        too, what is known of copies elsewhere is forgotten; kept history and deletions stay.
-        Raises StoreError, InvalidFilter.
-        """
         for f in filters:
-            plans.check(f, searchable=self._indexer is not None)
-        removed = sum([await self._remove_all(f) for f in filters if not plans.is_empty(f)])
+            visibility.check(f, searchable=self._indexer is not None)
+        removed = sum([await self._remove_all(f) for f in filters if not visibility.is_empty(f)])
         await upkeep.give_back(self._db)
         return removed
 
@@ -107,18 +91,12 @@ class Keeping:
         spared: Collection[str] = (),
         spared_kinds: Collection[int] = (),
     ) -> Evicted:
-        """Retention: take out what matches, then the oldest, until `most_bytes` are enough.
-
-        Neither the current version of anything replaceable nor deletions and requests to vanish
-        are taken, nor what is by an author of `spared` or of a kind of `spared_kinds`. An age is a
-        filter's `until`; limits are not read. Raises StoreError, InvalidFilter.
-        """
         for f in filters:
-            plans.check(f, searchable=self._indexer is not None)
+            visibility.check(f, searchable=self._indexer is not None)
         condition = self._evictable(spared, spared_kinds)
         count = 0
         for f in filters:
-            if not plans.is_empty(f):
+            if not visibility.is_empty(f):
                 count += await self._remove_all(f, condition)
         oldest, floor = 0, 0
         if most_bytes is not None:
@@ -157,7 +135,6 @@ class Keeping:
         return await self._db.apart(lambda c: c.execute(sql, (*place, _OLDEST_READ)).fetchall())
 
     async def purge(self) -> None:
-        """Take out what has expired, or is by those who vanish; reads leave it out in any case."""
         now = int(self._clock())
         await self._finish_vanishing()
         sql = "SELECT seq FROM event WHERE expires <= ? LIMIT ?"
@@ -190,46 +167,27 @@ class Keeping:
             )
 
     async def standing(self) -> int:
-        """What those events take, about, which `evict` never takes: everything is looked at.
-
-        Bytes. Raises StoreError.
-        """
         sql = f"SELECT total(length(json) + {OVERHEAD}) FROM event WHERE NOT ({_EVICTABLE})"
         return int(await self._db.apart(lambda c: c.execute(sql).fetchone()[0]))
 
-    async def size(self) -> upkeep.Size:
-        """What the store takes on the disk."""
+    async def size(self) -> Size:
         return await upkeep.size(self._db)
 
     async def backup(self, path: Path) -> None:
-        """Copy the store, as it is now, into the new file `path`, and read the copy back.
-
-        Others go on reading and writing. `path` is there only when all is well. Raises StoreError,
-        also where `path` exists.
-        """
         await upkeep.backup(self._db, path)
 
     async def compact(self) -> int:
-        """Give free space back to the file system, and tidy up the index; how many bytes.
-
-        In short steps; only a file that an early version of this program made is written anew in
-        one, for which it needs as much space again, and who writes must wait. Raises StoreError.
-        """
         return await upkeep.compact(self._db)
 
     async def index_lag(self) -> int:
-        """How many of the last commits a search does not see yet; 0 without search."""
         return 0 if self._indexer is None else await self._indexer.lag()
 
     async def finish_index(self) -> None:
-        """Let searches see all that is stored now, without waiting for an idle moment."""
         if self._indexer is not None:
             await self._indexer.finish()
 
     async def probe(self) -> None:
-        """Write something of no weight, durably. Raises StoreError when nothing can be written."""
         await self._db.write(lambda c: c.execute("UPDATE state SET seq = seq"))
 
     async def check(self) -> None:
-        """Raises StoreError if the file is damaged."""
         await upkeep.check(self._db)

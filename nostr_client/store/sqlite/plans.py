@@ -9,16 +9,15 @@ several names), the data decide: `choices` says what to count, `plan` takes the 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from enum import Enum
 from math import prod
 from typing import Any, Final, NamedTuple
 
-from nostr_client.errors import InvalidFilter
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.kinds import DIRECT_MESSAGE
 from nostr_client.store.sqlite.index_keys import MAX, IndexKeys, tie_of
-from nostr_client.store.visibility import PRIVATE, Reader, reader_of
+from nostr_client.store.visibility import FilterOf
 from nostr_client.store.words import phrases
 
 INLINE: Final = 16
@@ -51,17 +50,6 @@ class Road(Enum):
     KIND = "kind"
     KIND_FOUND = "those of the kinds that exist"
     TIME = "time"
-
-
-class FilterOf(Filter, frozen=True, kw_only=True):
-    """A filter as `reader` asks it, some pubkeys: of the kinds `hidden` it has only what is for one
-    of them.
-
-    Only `for_reader` makes one, where such an event might match at all.
-    """
-
-    reader: frozenset[str]
-    hidden: frozenset[int]
 
 
 class Condition(NamedTuple):
@@ -105,47 +93,6 @@ class Choice(NamedTuple):
     road: Road
     keys: tuple[tuple[int, ...], ...]
     scale: float
-
-
-def check(f: Filter, *, searchable: bool) -> None:
-    """Raises InvalidFilter for what this store does not do."""
-    if f.search is not None and not searchable:
-        raise InvalidFilter("search is not supported")
-    if f.unknown:
-        raise InvalidFilter(f"not an element of a filter: {', '.join(f.unknown)}")
-    if any(len(letter) != 1 for letter in f.tags):
-        raise InvalidFilter("only tags of a single letter can be asked for")
-
-
-def for_reader(f: Filter, reader: Collection[str] | Reader | None) -> Filter:
-    """What is left of `f` for one who has shown to be each of `reader`; None may see everything."""
-    if reader is None:
-        return f
-    reader = reader_of(reader)
-    people, hidden = reader.keys, PRIVATE - reader.open
-    if f.kinds is not None:
-        hidden &= f.kinds
-    if not hidden:
-        return f
-    named = f.tags.get("p")
-    if f.kinds is not None and hidden == f.kinds:
-        if named is not None and named <= people:
-            return f
-        if f.kinds == {DIRECT_MESSAGE} and f.authors is not None and f.authors <= people:
-            return f
-        if named is None and DIRECT_MESSAGE not in hidden:
-            return f.changed(tags={**f.tags, "p": people})
-    fields = {name: getattr(f, name) for name in f.__struct_fields__}
-    return FilterOf(**fields, reader=people, hidden=hidden)
-
-
-def is_empty(f: Filter) -> bool:
-    """Can nothing match? An empty set never holds, nor a search without words."""
-    if f.search is not None and not phrases(f.search):
-        return True
-    lists: list[Collection[object] | None] = [f.ids, f.authors, f.kinds, *f.tags.values()]
-    ended = f.until is not None and f.since is not None and f.since > f.until
-    return ended or any(items is not None and not items for items in lists)
 
 
 def choices(f: Filter, keys: IndexKeys) -> list[Choice]:

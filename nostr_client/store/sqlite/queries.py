@@ -2,32 +2,30 @@
 """The reader's part of an `EventStore`: every way to ask it.
 
 Each answer is one snapshot, but for those that come in slices. What a question costs is bounded by
-its lane; what may be seen, by `reader`.
+a time limit; what may be seen, by `reader`.
 """
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
-from typing import Final
 
 from nostr_client.errors import TooMany
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
-from nostr_client.store.sqlite import plans, search
+from nostr_client.store import visibility
+from nostr_client.store.contract import PAGE_BYTES, Page, Priority
+from nostr_client.store.sqlite import search
 from nostr_client.store.sqlite.conditions import leaves
-from nostr_client.store.sqlite.database import LONGEST_VALUE, Database, Lane
+from nostr_client.store.sqlite.database import LONGEST_VALUE, Database
 from nostr_client.store.sqlite.index_keys import IndexKeys, is_id, tie_of
 from nostr_client.store.sqlite.plans import NEWEST, Cursor
-from nostr_client.store.sqlite.reader import SLICE, Page, Reading, Slice
+from nostr_client.store.sqlite.reader import SLICE, Reading, Slice
 from nostr_client.store.sqlite.search_index import Indexer
 from nostr_client.store.visibility import Reader
 
-PAGE_BYTES: Final = 8 * 2**20
-"""Bytes of JSON in one page, unless somebody says otherwise."""
 
-
-class Asking:
+class StoreQueries:
     """The reader's part of an `EventStore`."""
 
     _db: Database
@@ -37,7 +35,6 @@ class Asking:
     _indexer: Indexer | None
 
     async def get(self, event_id: str) -> Event | None:
-        """The event with this id."""
         found = await self.known([event_id])
         if not found:
             return None
@@ -46,7 +43,6 @@ class Asking:
         return None if expires is not None and expires <= self._clock() else event
 
     async def get_address(self, address: str) -> Event | None:
-        """The current version at `kind:pubkey:d`."""
         key, now = self._keys.address(address), int(self._clock())
         sql = (
             "SELECT json FROM event WHERE seq IN (SELECT seq FROM new_tag WHERE key = :key"
@@ -57,7 +53,6 @@ class Asking:
         return None if row is None else Event.from_trusted(row[0])
 
     async def known(self, ids: Collection[str]) -> dict[str, bytes]:
-        """Of these ids, those that are held, each with its `Event.json`."""
         wanted = [event_id for event_id in frozenset(ids) if is_id(event_id)]
         held: dict[str, bytes] = {}
         for start in range(0, len(wanted), SLICE):
@@ -69,15 +64,6 @@ class Asking:
     async def query(
         self, filters: Sequence[Filter], *, reader: Collection[str] | Reader | None = None
     ) -> list[Event]:
-        """Each filter's newest `limit` (or all), united, newest first, then lowest id.
-
-        Where there is a search among them, what fits it best comes first (see `searching`).
-
-        `reader`, here and below: the pubkeys that whoever asks has shown to be; of what is
-        private (`visibility.PRIVATE`) he sees only what is for one of them. None: he
-        may see everything.
-        Raises StoreError, QueryTimeout, InvalidFilter.
-        """
         found: dict[str, Event] = {}
         asked = [self._for(f, reader) for f in filters]
         if search.asks(asked):
@@ -105,19 +91,12 @@ class Asking:
         *,
         max_limit: int | None = None,
         max_bytes: int = PAGE_BYTES,
-        lane: Lane = Lane.BOTH,
+        priority: Priority = Priority.NORMAL,
+        time_limit: float | None = None,
         reader: Collection[str] | Reader | None = None,
     ) -> Page:
-        """As `query`, without decoding anything; each limit is at most `max_limit`.
-
-        Where it is `max_limit` that cuts, it does not cut a second in two: up to as many again that
-        share the last one's created_at come too, so that paging by `until` misses nothing (NIP-67).
-        Where the page would have more than `max_bytes`, its newest part comes, of whole seconds if
-        there is more than one, and at least one event. Raises StoreError, QueryTimeout,
-        InvalidFilter.
-        """
         read = self._pager(filters, reader, max_limit, max_bytes)
-        return await self._db.read(read, lane)
+        return await self._db.read(read, priority, time_limit)
 
     def page_at_once(
         self,
@@ -128,7 +107,6 @@ class Asking:
         max_bytes: int = PAGE_BYTES,
         reader: Collection[str] | Reader | None = None,
     ) -> Page:
-        """As `page`, while the loop waits: for what is narrow, and so for `seconds` at most."""
         return self._db.at_once(self._pager(filters, reader, max_limit, max_bytes), seconds)
 
     def _pager(
@@ -153,10 +131,6 @@ class Asking:
         size: int = 500,
         reader: Collection[str] | Reader | None = None,
     ) -> AsyncIterator[list[Event]]:
-        """Everything that matches, newest first, in slices of at most `size`; limits are not read.
-
-        Memory stays bounded. Each slice is its own snapshot.
-        """
         walks = [aiter(self._slices(self._for(f, reader), size)) for f in filters]
         heads: list[list[Event]] = [await anext(walk, []) for walk in walks]
         while any(heads):
@@ -176,44 +150,41 @@ class Asking:
         self,
         filters: Sequence[Filter],
         *,
-        lane: Lane = Lane.BOTH,
+        priority: Priority = Priority.NORMAL,
+        time_limit: float | None = None,
         reader: Collection[str] | Reader | None = None,
     ) -> int:
-        """How many events match; limits are not read. Raises as `query` does."""
         asked = [self._for(f, reader) for f in filters]
-        full = [f for f in asked if not plans.is_empty(f)]
+        full = [f for f in asked if not visibility.is_empty(f)]
         if not full:
             return 0
         now = int(self._clock())
-        return await self._db.read(lambda c: self._reading.count(c, full, now), lane)
+        return await self._db.read(
+            lambda c: self._reading.count(c, full, now), priority, time_limit
+        )
 
     async def sketch(
         self,
         f: Filter,
         offset: int,
         *,
-        lane: Lane = Lane.BOTH,
+        priority: Priority = Priority.NORMAL,
+        time_limit: float | None = None,
         reader: Collection[str] | Reader | None = None,
     ) -> tuple[int, bytes]:
-        """How many events match, and the 256 registers of a HyperLogLog of their authors (NIP-45).
-
-        `offset`, 8 to 23, is where in a pubkey it looks (`nips.nip45`). Raises as `query` does.
-        """
         f, now = self._for(f, reader), int(self._clock())
-        if plans.is_empty(f):
+        if visibility.is_empty(f):
             return 0, bytes(256)
-        return await self._db.read(lambda c: self._reading.sketch(c, f, offset, now), lane)
+        return await self._db.read(
+            lambda c: self._reading.sketch(c, f, offset, now), priority, time_limit
+        )
 
     async def ids(
         self, f: Filter, *, reader: Collection[str] | Reader | None = None, most: int | None = None
     ) -> list[tuple[int, bytes]]:
-        """(created_at, id) of all that match, oldest first, then lowest id: for reconciliation.
-
-        Raises as `query` does, and TooMany when they are more than `most`.
-        """
         f = self._for(f, reader)
         found: list[tuple[int, bytes]] = []
-        if plans.is_empty(f):
+        if visibility.is_empty(f):
             return found
         now = int(self._clock())
         after: Cursor | None = NEWEST
@@ -227,7 +198,6 @@ class Asking:
         return sorted(found)
 
     async def history(self, address: str) -> list[Event]:
-        """The superseded versions that were kept, newest first."""
         key = self._keys.address(address)
         sql = "SELECT json FROM history WHERE address = ? ORDER BY created_at DESC, tie DESC"
         rows = await self._db.read(lambda c: c.execute(sql, (key,)).fetchall())
@@ -236,8 +206,8 @@ class Asking:
     # Inner roads
 
     def _for(self, f: Filter, reader: Collection[str] | Reader | None) -> Filter:
-        plans.check(f, searchable=self._indexer is not None)
-        return plans.for_reader(f, reader)
+        visibility.check(f, searchable=self._indexer is not None)
+        return visibility.for_reader(f, reader)
 
     async def _slices(self, f: Filter, size: int) -> AsyncIterator[list[Event]]:
         """All of one filter, newest first, in parts of `size`."""

@@ -1,7 +1,7 @@
 # ruff: noqa: S608 - SQL is made of constants; values are always bound
 """How much of what strangers sent is kept: so many bytes by one of them, and so many by one relay.
 
-Strangers are all but the store's own people (`EventStore.keep_history_of`) and whom those follow.
+Strangers are all but the store's own people (`StoreOptions.keep_history_of`) and whom those follow.
 An event is charged to the relay that brought it first, wherever else it is found later; what came
 inside of another event (a note in a repost), and from no relay itself, has a quota like a relay's.
 When there is no room left, what the same stranger sent, or the same relay brought, gives way, what
@@ -21,19 +21,12 @@ import time
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from typing import Final
 
-import msgspec
-
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.kinds import FOLLOWS, GIFT_WRAP
+from nostr_client.store.contract import OVERHEAD, QuotaLimits, cost
 from nostr_client.store.sqlite.database import Database
 from nostr_client.store.sqlite.index_keys import IndexKeys, is_id
 
-RELAY_BYTES: Final = 256 * 2**20
-STRANGER_BYTES: Final = 16 * 2**20
-INSIDE: Final = ""
-"""In place of the URL of what came inside of another event."""
-OVERHEAD: Final = 400
-"""Bytes of an event in the indexes, about: what is counted beside its JSON."""
 LOOK_AGAIN: Final = 60.0
 LOOK_SHARE: Final = 20
 """Looks wait so many times as long as the last one took: a large store is not read all the time."""
@@ -53,15 +46,8 @@ _BY_AUTHORS: Final = (
 )
 
 
-class QuotaLimits(msgspec.Struct, frozen=True):
-    """Bytes of what one relay brought, and of what one stranger wrote."""
-
-    relay: int = RELAY_BYTES
-    stranger: int = STRANGER_BYTES
-
-
-class Quotas:
-    """The quotas of one store: `store.quotas`. `admit` before saving, `charge` after it."""
+class SqliteQuotas:
+    """See `Quotas`."""
 
     def __init__(
         self,
@@ -86,11 +72,6 @@ class Quotas:
         self._lock = asyncio.Lock()
 
     async def admit(self, arrivals: Collection[tuple[Event, str]]) -> set[str]:
-        """Make room for what came, each from a URL, or from none ("", `INSIDE`); the ids of those
-        for which there is none.
-
-        Raises StoreError.
-        """
         async with self._lock:
             if time.monotonic() - self._read_at > self._pause:
                 await self._read()
@@ -108,7 +89,6 @@ class Quotas:
             return refused
 
     def charge(self, stored: Iterable[tuple[Event, str]]) -> None:
-        """These were new, and came from these URLs."""
         for event, url in stored:
             key = self._key(event)
             if key not in self._spared:
@@ -219,11 +199,6 @@ class Quotas:
                         self.evicted += await self._remove([seq for seq, _ in part])
                 seq = rows[-1][0]
         return max(used, 0)
-
-
-def cost(event: Event) -> int:
-    """The bytes that an event is charged with."""
-    return len(event.json) + OVERHEAD
 
 
 def _target(limit: int, wanted: int) -> int:

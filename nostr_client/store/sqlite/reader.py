@@ -13,17 +13,16 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, Final, NamedTuple
 
-import msgspec
-
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
+from nostr_client.store import visibility
+from nostr_client.store.contract import Page, Stored
 from nostr_client.store.sqlite import by_id, plans, statements
 from nostr_client.store.sqlite.conditions import leaves
 from nostr_client.store.sqlite.index_keys import MAX, IndexKeys, id_of, place_of, tie_of
 from nostr_client.store.sqlite.plans import NEWEST, Cursor, Plan
 from nostr_client.store.sqlite.removal import SEQS_OF_IDS
 from nostr_client.store.sqlite.statements import Statement
-from nostr_client.store.watching import Stored
 
 SLICE: Final = 1000
 """Events that are read at once where nobody said how many."""
@@ -60,18 +59,7 @@ class Slice(NamedTuple):
     seq: int
 
 
-class Page(msgspec.Struct, frozen=True):
-    """One answer to filters, newest first: `events` are `Event.json` encodings.
-
-    `complete`: nothing older matches, beyond a limit. `seq`: the last commit that it could see.
-    """
-
-    events: list[bytes]
-    complete: bool
-    seq: int
-
-
-class Places(NamedTuple):
+class IdSlice(NamedTuple):
     """As a slice, with (created_at, id) of each; `after`: where to go on, None at the end."""
 
     places: list[tuple[int, bytes]]
@@ -98,7 +86,7 @@ class Reading:
         self, db: sqlite3.Connection, f: Filter, limit: int | None, now: int, after: Cursor = NEWEST
     ) -> Slice:
         """As `slice`, or sqlite3.DataError where that many are too large for one answer."""
-        if plans.is_empty(f):
+        if visibility.is_empty(f):
             return Slice([], True, False, db.execute(_SEQ).fetchone()[0])
         if after is NEWEST and by_id.fits(f, limit) and (found := by_id.read(db, f, now)):
             return Slice(found[1], True, False, found[0])
@@ -220,7 +208,7 @@ class Reading:
         self, db: sqlite3.Connection, f: Filter, limit: int, now: int
     ) -> list[tuple[_Place, tuple[int, int]]]:
         """The newest, each as its place, its bytes and its seq."""
-        if plans.is_empty(f):
+        if visibility.is_empty(f):
             return []
         plan = self._plan(db, f)
         _, any_expired, joined = _one(db, statements.places(plan, limit, now, alive=False))
@@ -236,7 +224,7 @@ class Reading:
         self, db: sqlite3.Connection, f: Filter, limit: int | None, now: int, ranked: int
     ) -> list[tuple[int, int]]:
         """(seq, bytes) of what fits a search best, of so many that are ranked; or of the newest."""
-        if plans.is_empty(f):
+        if visibility.is_empty(f):
             return []
         plan = self._plan(db, f)
         text: Callable[..., Statement] = statements.places
@@ -286,7 +274,7 @@ class Reading:
                 found.update(numbers(_one(db, statements.seqs(plan, now))[0]))
         return found
 
-    def places(self, db: sqlite3.Connection, f: Filter, after: Cursor, now: int) -> Places:
+    def places(self, db: sqlite3.Connection, f: Filter, after: Cursor, now: int) -> IdSlice:
         """(created_at, id) of a large slice."""
         limit = 10 * SLICE
         plan = self._plan(db, f, after)
@@ -296,9 +284,9 @@ class Reading:
         rows = [line.decode().split(",") for line in lines(joined)]
         found = [(int(created_at), bytes.fromhex(id)) for _, created_at, id, _ in rows]
         if len(rows) < limit:
-            return Places(found, None)
+            return IdSlice(found, None)
         seq, created_at, event_id, _ = rows[-1]
-        return Places(found, Cursor(int(created_at), tie_of(event_id), int(seq)))
+        return IdSlice(found, Cursor(int(created_at), tie_of(event_id), int(seq)))
 
     def held(
         self, db: sqlite3.Connection, f: Filter, after: Cursor

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from nostr_client.protocol.filters import Filter
-from nostr_client.store.sqlite.reader import Page, Reading, lines, numbers, snapshot
+from nostr_client.store.contract import Page
+from nostr_client.store.sqlite.reader import Reading, lines, numbers, snapshot
 
 RANKED: Final = 10_000
 """Of more events that match, those that were stored last are ranked: some 30 ms."""

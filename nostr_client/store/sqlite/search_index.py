@@ -24,8 +24,8 @@ from typing import Final
 from nostr_client.errors import StoreError
 from nostr_client.protocol.event import Event
 from nostr_client.store import words
+from nostr_client.store.contract import ReadSince, Stored
 from nostr_client.store.sqlite.database import Database
-from nostr_client.store.watching import ReadSince, Stored
 
 _log = logging.getLogger(__name__)
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Collection, Iterable, Sequence
-from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
 from nostr_client.protocol.event import Event
@@ -22,6 +21,7 @@ from nostr_client.protocol.kinds import (
     is_replaceable,
 )
 from nostr_client.store import rules
+from nostr_client.store.contract import SaveResult, SaveStatus
 from nostr_client.store.rules import Version
 from nostr_client.store.sqlite.index_keys import IndexKeys, tie_of
 from nostr_client.store.sqlite.index_merge import settle
@@ -29,39 +29,6 @@ from nostr_client.store.sqlite.removal import ENTRIES_OF_KEYS, SEQS_OF_IDS, Remo
 
 _ROWS: Final = 256
 """Rows of one INSERT: a step each, so few and large."""
-
-
-class SaveStatus(StrEnum):
-    """What became of an event that was to be saved."""
-
-    STORED = "stored"
-    REPLACED = "replaced"
-    """Stored, and an older version gave way to it."""
-    DUPLICATE = "duplicate"
-    OUTDATED = "outdated"
-    """A newer version of it is here."""
-    DELETED = "deleted"
-    """Its author, or a gift wrap's recipient, has deleted it."""
-    EXPIRED = "expired"
-    EPHEMERAL = "ephemeral"
-    """Of a kind that is passed on and never stored."""
-    VANISHED = "vanished"
-    """Its author has asked to vanish from here."""
-
-
-_HELD: Final = frozenset({SaveStatus.STORED, SaveStatus.REPLACED, SaveStatus.DUPLICATE})
-
-
-class SaveResult(NamedTuple):
-    """`seq` is the place in the order of commits; 0 if this save stored nothing."""
-
-    status: SaveStatus
-    seq: int = 0
-
-    @property
-    def held(self) -> bool:
-        """Is this very event in the store now?"""
-        return self.status in _HELD
 
 
 class Saved(NamedTuple):

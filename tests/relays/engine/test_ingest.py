@@ -9,7 +9,8 @@ import pytest
 
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.kinds import JOIN, LEAVE
-from nostr_client.store.events import EventStore
+from nostr_client.store.contract import StoreOptions
+from nostr_client.store.events import open_store
 from relays.engine import ingest
 from relays.engine.importing import EventImporter
 from relays.policies.verdict import ACCEPTED, IncomingEvent, SourceType, Verdict, refused
@@ -139,7 +140,7 @@ async def test_what_a_keeper_brings_in_is_judged_together(tmp_path: Path) -> Non
             await all_asked.wait()
         return refused("blocked: no") if offer.event is events[1] else ACCEPTED
 
-    async with EventStore.open(tmp_path / "events.db", clock=lambda: NOW) as store:
+    async with open_store(tmp_path / "events.db", StoreOptions(clock=lambda: NOW)) as store:
         taker = EventImporter(store, lambda _: ACCEPTED, SourceType.SYNC, check_async=check_async)
         assert await taker.save(events) == [events[0], events[2]]
         assert (taker.tally.stored, taker.tally.refused) == (2, 1)

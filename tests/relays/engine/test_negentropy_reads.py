@@ -11,7 +11,7 @@ import pytest
 
 from nostr_client.nips.nip77 import Items, NegentropyClient
 from nostr_client.protocol.filters import Filter
-from nostr_client.store.events import EventStore
+from nostr_client.store.contract import EventStore
 from nostr_client.store.visibility import Reader
 from relays.config.relay_config import RelayConfig
 from relays.config.sections import Limits, Negentropy

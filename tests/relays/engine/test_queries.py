@@ -11,8 +11,9 @@ from typing import Any, cast
 
 import pytest
 
+from nostr_client.errors import QueryTimeout
 from nostr_client.protocol.filters import Filter
-from nostr_client.store.events import EventStore, Lane, Page, QueryTimeout
+from nostr_client.store.contract import EventStore, Page, Priority
 from relays.config.sections import Limits
 from relays.engine import queries
 from relays.engine.actions import PendingCount, RelaySubscription, Subscribe
@@ -29,26 +30,26 @@ NARROW = {"kinds": [1]}
 
 
 class SlowStore:
-    """Two kinds are too broad for the quick lane; in the slow one they wait for `go`."""
+    """Two kinds are too broad for a normal query; in the background they wait for `go`."""
 
     def __init__(self) -> None:
         self.go = asyncio.Semaphore(0)
-        self.asked = {Lane.QUICK: 0, Lane.SLOW: 0}
+        self.asked = {Priority.NORMAL: 0, Priority.BACKGROUND: 0}
         self.at_once = 0
         self.slow_now = 0
 
-    async def _run(self, filters: Sequence[Filter], lane: Lane) -> None:
-        self.asked[lane] += 1
+    async def _run(self, filters: Sequence[Filter], priority: Priority) -> None:
+        self.asked[priority] += 1
         if len(filters[0].kinds or ()) > 1:
-            if lane is Lane.QUICK:
+            if priority is Priority.NORMAL:
                 raise QueryTimeout("too broad")
             self.slow_now += 1
             assert self.slow_now == 1
             await self.go.acquire()
             self.slow_now -= 1
 
-    async def page(self, filters: Sequence[Filter], *, lane: Lane, **_: object) -> Page:
-        await self._run(filters, lane)
+    async def page(self, filters: Sequence[Filter], *, priority: Priority, **_: object) -> Page:
+        await self._run(filters, priority)
         return Page([], True, 0)
 
     def page_at_once(self, filters: Sequence[Filter], *, seconds: float, **_: object) -> Page:
@@ -57,8 +58,8 @@ class SlowStore:
             raise QueryTimeout("too broad")
         return Page([], True, 0)
 
-    async def count(self, filters: Sequence[Filter], *, lane: Lane, **_: object) -> int:
-        await self._run(filters, lane)
+    async def count(self, filters: Sequence[Filter], *, priority: Priority, **_: object) -> int:
+        await self._run(filters, priority)
         return 0
 
 
@@ -147,7 +148,7 @@ async def test_narrow_questions_do_not_wait_for_broad_ones(bench: Bench, label: 
     await settled(bench)
     assert bench.ids(broad[0]) == ["n", "b"]
     assert all(bench.ids(client) == ["b"] for client in broad[1:])
-    assert bench.store.asked[Lane.SLOW] == len(broad)
+    assert bench.store.asked[Priority.BACKGROUND] == len(broad)
 
 
 async def test_who_asks_broadly_again_and_again_waits(bench: Bench) -> None:
@@ -158,7 +159,7 @@ async def test_who_asks_broadly_again_and_again_waits(bench: Bench) -> None:
     other.ask("b", BROAD)
     client.ask("n", NARROW)
     await settled(bench)
-    assert bench.store.asked[Lane.QUICK] <= PUT_ASIDE + 2
+    assert bench.store.asked[Priority.NORMAL] <= PUT_ASIDE + 2
     assert bench.ids(client) == []
     bench.store.go.release()
     bench.store.go.release()
@@ -200,7 +201,7 @@ async def test_nobody_is_asked_for_who_has_left(bench: Bench) -> None:
     for _ in range(4):
         bench.store.go.release()
     await settled(bench)
-    assert bench.store.asked[Lane.SLOW] == 1
+    assert bench.store.asked[Priority.BACKGROUND] == 1
     assert bench.ids(closed) == bench.ids(gone) == bench.ids(deaf) == []
     deaf.questions.deaf = False
     bench.line.ask(deaf.questions)
@@ -214,7 +215,7 @@ async def test_a_narrow_question_is_answered_while_it_is_asked(bench: Bench) -> 
     assert bench.ids(client) == ["n"]
     await settled(bench)
     assert bench.ids(client) == ["n"]
-    assert bench.store.asked[Lane.QUICK] == 0
+    assert bench.store.asked[Priority.NORMAL] == 0
 
 
 async def test_what_is_too_broad_to_be_answered_at_once_goes_into_the_line(bench: Bench) -> None:
@@ -236,7 +237,7 @@ async def test_what_does_not_look_narrow_is_not_tried_at_once(bench: Bench) -> N
     client.ask("b", {"authors": authors}, at_once=True)
     await settled(bench)
     assert bench.ids(client) == ["b"]
-    assert (bench.store.at_once, bench.store.asked[Lane.QUICK]) == (0, 1)
+    assert (bench.store.at_once, bench.store.asked[Priority.NORMAL]) == (0, 1)
 
 
 async def test_a_burst_has_its_time_on_the_loop(

@@ -14,7 +14,7 @@ import pytest
 from nostr_client.nips.nip19 import encode_nevent, encode_note, encode_nprofile, encode_npub
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
-from nostr_client.store.events import EventStore
+from nostr_client.store.events import open_store
 from relays.cli.main import _parser, main
 from relays.config.relay_config import Membership, Moderation, RelayConfig, Web
 from relays.moderation.actions import ModerationActions
@@ -44,14 +44,14 @@ class Keepers:
 
     def save(self, *events: Event, name: str = "events.db") -> None:
         async def work() -> None:
-            async with EventStore.open(self.folder / name) as store:
+            async with open_store(self.folder / name) as store:
                 await store.save(events)
 
         asyncio.run(work())
 
     def held(self, name: str = "events.db") -> set[str]:
         async def work() -> set[str]:
-            async with EventStore.open(self.folder / name) as store:
+            async with open_store(self.folder / name) as store:
                 return {event.id for event in await store.query([Filter()])}
 
         return asyncio.run(work())
@@ -62,7 +62,7 @@ class Keepers:
         async def work() -> None:
             async with (
                 ModerationState.open(self.folder) as state,
-                EventStore.open(self.folder / "events.db") as store,
+                open_store(self.folder / "events.db") as store,
             ):
                 await ModerationActions(state, [store], config).settle()
 

@@ -10,7 +10,7 @@ import pytest
 from nostr_client.errors import StoreError
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
-from nostr_client.store.events import EventStore
+from nostr_client.store.events import open_store
 from relays.moderation.state import ModerationState
 from relays.operations import backup
 from relays.operations.backup import MANIFEST, back_up, restore
@@ -24,13 +24,13 @@ EVENTS = [note(f"{number}", at=NOW + number) for number in range(120)]
 
 async def filled(data: Path, events: list[Event] = EVENTS) -> Path:
     """A relay's folder with events and a ban."""
-    async with EventStore.open(data / DATABASE) as store, ModerationState.open(data):
+    async with open_store(data / DATABASE) as store, ModerationState.open(data):
         await store.save(events)
     return data
 
 
 async def held(data: Path) -> set[str]:
-    async with EventStore.open(data / DATABASE) as store:
+    async with open_store(data / DATABASE) as store:
         return {event.id for event in await store.query([Filter()])}
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from nostr_client.store.events import EventStore
+from nostr_client.store.events import open_store
 from relays.config.relay_config import RelayConfig, Web
 from relays.config.sections import Limits
 from relays.operations import doctor, doctor_machine
@@ -53,7 +53,7 @@ async def test_a_folder_that_does_not_exist_yet(tmp_path: Path) -> None:
 
 
 async def test_a_damaged_database(tmp_path: Path) -> None:
-    async with EventStore.open(tmp_path / DATABASE) as store:
+    async with open_store(tmp_path / DATABASE) as store:
         await store.save([note(f"{n}", at=n + 1) for n in range(500)])
     size = (tmp_path / DATABASE).stat().st_size
     with (tmp_path / DATABASE).open("r+b") as file:
@@ -139,7 +139,7 @@ async def test_a_clock_that_is_wrong(
     async def far(_url: str) -> float:
         return 3600.0
 
-    async with EventStore.open(tmp_path / DATABASE) as store:
+    async with open_store(tmp_path / DATABASE) as store:
         await store.save([note(at=2**34)])
     found = [one async for one in doctor.look_at_clock(tmp_path, ())]
     assert [one.level for one in found] == ["warn", "ok"]

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from nostr_client.protocol.filters import Filter
-from nostr_client.store.events import EventStore
+from nostr_client.store.events import open_store
 from relays.config.relay_config import RelayConfig
 from relays.operations.sync_once import sync_once
 from tests.conftest import StartRelay
@@ -39,7 +39,7 @@ def relays(warm: Warm) -> Command:
 
 
 async def stored(folder: Path) -> set[str]:
-    async with EventStore.open(folder / "events.db") as store:
+    async with open_store(folder / "events.db") as store:
         return {id.hex() for _, id in await store.ids(Filter())}
 
 
@@ -178,7 +178,7 @@ async def test_what_was_not_kept_is_not_fetched_again(
     async with wire(theirs.url) as there:
         await there.publish(gone)
     data = tmp_path / "here"
-    async with EventStore.open(data / "events.db") as store:
+    async with open_store(data / "events.db") as store:
         await store.save([deletion])
     for anew, came in ((False, 1), (False, 0), (True, 1), (False, 0)):
         outcome = await sync_once(data, theirs.url, [Filter()], RelayConfig(), up=False, anew=anew)
@@ -189,7 +189,7 @@ async def test_what_was_not_kept_is_not_fetched_again(
 async def test_a_peer_that_asks_who_we_are_is_told(tmp_path: Path, start_relay: StartRelay) -> None:
     theirs = await start_relay("--config", str(_authenticated(tmp_path)))
     data = tmp_path / "here"
-    async with EventStore.open(data / "events.db") as store:
+    async with open_store(data / "events.db") as store:
         await store.save(EVENTS[:2])
     outcome = await sync_once(data, theirs.url, [Filter()], RelayConfig())
     assert outcome.sent.accepted == 2, str(outcome.sent)

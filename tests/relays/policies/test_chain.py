@@ -15,7 +15,8 @@ from nostr_client.errors import ConfigError
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.keys import SecretKey
-from nostr_client.store.events import EventStore
+from nostr_client.store.contract import EventStore
+from nostr_client.store.events import open_store
 from relays.config.relay_config import RelayConfig, assemble
 from relays.config.sub_relays import sub_relays
 from relays.policies.chain import Policies, open_policies
@@ -41,7 +42,7 @@ Open = Callable[..., AbstractAsyncContextManager[Policies]]
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[EventStore]:
-    async with EventStore.open(tmp_path / "events.db") as opened:
+    async with open_store(tmp_path / "events.db") as opened:
         yield opened
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from nostr_client.protocol.event import Draft
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.keys import SecretKey
-from nostr_client.store.events import EventStore
+from nostr_client.store.events import open_store
 from relays.config.relay_config import assemble
 from relays.config.sub_relays import sub_relays
 from relays.policies.chain import open_policies
@@ -81,7 +81,7 @@ filters = st.builds(
 async def every(tmp_path: Path) -> AsyncIterator[list[Rules]]:
     """The rules of all profiles and rooms, and of one that sets everything."""
     found: list[Rules] = []
-    async with EventStore.open(tmp_path / "events.db") as store:
+    async with open_store(tmp_path / "events.db") as store:
         for table in (*TABLES, EVERYTHING):
             made, problems = assemble(table)
             assert not problems

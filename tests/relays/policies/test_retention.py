@@ -11,10 +11,9 @@ import pytest
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.keys import SecretKey
-from nostr_client.store.events import EventStore
+from nostr_client.store.contract import Evicted, Size
+from nostr_client.store.events import open_store
 from nostr_client.store.sqlite import maintenance as store_keeping
-from nostr_client.store.sqlite.backup import Size
-from nostr_client.store.sqlite.maintenance import Evicted
 from relays.config.relay_config import RetentionRule, RetentionRules
 from relays.policies.retention import RetentionPolicy
 from relays.policies.verdict import IncomingEvent, SourceType
@@ -149,7 +148,7 @@ async def test_events_in_a_store(tmp_path: Path) -> None:
         RetentionRule(days=10, except_kinds=(30,)),
         spared=(OTHER.public_key.hex,),
     )
-    async with EventStore.open(tmp_path / "events.db") as store:
+    async with open_store(tmp_path / "events.db") as store:
         await store.save([*kept, *gone])
         assert await rules.enforce(store, NOW) == len(gone)
         held = {event.id for event in await store.query([Filter()])}
@@ -160,7 +159,7 @@ async def test_events_in_a_store(tmp_path: Path) -> None:
 async def test_a_real_size(tmp_path: Path) -> None:
     events = [note("x" * 20_000, at=NOW + number) for number in range(600)]
     rules = keeping(tmp_path, gigabytes=0.01)
-    async with EventStore.open(tmp_path / "events.db") as store:
+    async with open_store(tmp_path / "events.db") as store:
         await store.save(events)
         assert (await store.size()).used > 10**7
         count = await rules.enforce(store, NOW + 1000)
@@ -197,7 +196,7 @@ async def test_for_want_of_room_strangers_go_first_and_who_runs_it_last(
     rules = peopled(tmp_path)
     keepers, members = written(KEEPER, 30), written(MEMBER, 30, at=NOW + 1000)
     strangers = written(STRANGER, 60, at=NOW + 2000)
-    async with EventStore.open(tmp_path / "events.db") as store:
+    async with open_store(tmp_path / "events.db") as store:
 
         async def left() -> list[int]:
             of = [[one.public_key.hex] for one in (KEEPER, MEMBER, STRANGER)]
@@ -230,7 +229,7 @@ async def test_what_is_never_taken_out_has_a_part_of_the_room(tmp_path: Path) ->
     rules = peopled(tmp_path, standing=0.3)
     profile = note(kind=0, key=STRANGER)
     never = (profile, note(kind=5, key=STRANGER), note(kind=62, key=STRANGER))
-    async with EventStore.open(tmp_path / "events.db") as store, store.listen(rules.on_stored):
+    async with open_store(tmp_path / "events.db") as store, store.listen(rules.on_stored):
         await rules.weigh(store)
         assert all(accepted(rules, event) for event in never)
         await store.save(written(STRANGER, 40))  # these give way, and do not count

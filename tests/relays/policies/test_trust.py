@@ -11,7 +11,8 @@ import pytest
 from nostr_client.errors import StoreError
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.keys import SecretKey
-from nostr_client.store.events import EventStore
+from nostr_client.store.contract import EventStore
+from nostr_client.store.events import open_store
 from relays.policies.trust import WebOfTrust
 from tests.relays.talk import NOW, note
 
@@ -28,7 +29,7 @@ def follows(who: SecretKey, *whom: SecretKey, at: int = NOW) -> Event:
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[EventStore]:
-    async with EventStore.open(tmp_path / "events.db") as opened:
+    async with open_store(tmp_path / "events.db") as opened:
         yield opened
 
 

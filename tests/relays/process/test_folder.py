@@ -14,7 +14,8 @@ import pytest
 from nostr_client.errors import StoreError
 from nostr_client.paths import FolderLock
 from nostr_client.protocol.filters import Filter
-from nostr_client.store.events import EventStore
+from nostr_client.store.contract import StoreOptions
+from nostr_client.store.events import open_store
 from relays.cli.offline import open_acts
 from relays.config.relay_config import RelayConfig
 from relays.moderation.state import ModerationState
@@ -132,7 +133,7 @@ async def test_nothing_is_restored_beside_leftovers(
 
 
 async def test_a_log_beside_its_database_is_no_leftover(tmp_path: Path) -> None:
-    async with EventStore.open(tmp_path / DATABASE) as store:
+    async with open_store(tmp_path / DATABASE) as store:
         await store.save(EVENTS)
         assert (tmp_path / f"{DATABASE}-wal").exists()
         with open_folder(tmp_path):
@@ -230,7 +231,7 @@ async def test_a_restore_killed_at_any_step_leaves_all_or_nothing(
     assert {"refused", "whole"} <= set(outcomes)
     order = [name for name in outcomes if name != "nothing"]
     assert order == sorted(order), "refused up to the switch, and whole from then on"
-    async with EventStore.open(new / DATABASE, read_only=True) as store:
+    async with open_store(new / DATABASE, StoreOptions(read_only=True)) as store:
         assert await store.count([Filter()]) == len(EVENTS)
 
 

@@ -15,9 +15,10 @@ import pytest
 
 from nostr_client.errors import StoreFull
 from nostr_client.protocol.event import Event
-from nostr_client.store.events import EventStore, SaveResult
+from nostr_client.store.contract import EventStore, SaveResult
+from nostr_client.store.reserve import Reserve
 from nostr_client.store.sqlite import opening
-from nostr_client.store.sqlite.reserve import Reserve
+from nostr_client.store.sqlite.store import SqliteStore
 from relays.cli import offline
 from relays.cli.main import main
 from relays.moderation.database import Records
@@ -126,7 +127,7 @@ async def test_a_deletion_is_taken_where_other_events_are_refused(
 ) -> None:
     served = await serve()
     mine = note("mine", at=NOW)
-    save = EventStore.save
+    save = SqliteStore.save
 
     async def full(
         store: EventStore, events: list[Event], *, frees: bool = False
@@ -137,7 +138,7 @@ async def test_a_deletion_is_taken_where_other_events_are_refused(
 
     async with wire(served.url) as client:
         await client.publish(mine)
-        monkeypatch.setattr(EventStore, "save", full)
+        monkeypatch.setattr(SqliteStore, "save", full)
         another = await client.publish(note("another", at=NOW + 1))
         assert another[2:] == [False, "error: the event could not be stored"]
         strange = note("", kind=5, key=OTHER, tags=(("e", mine.id),), at=NOW + 2)

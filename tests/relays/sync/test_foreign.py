@@ -13,7 +13,7 @@ import nostr_sdk as sdk
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.rehearsal.relay_process import RelayProcess
-from nostr_client.store.events import EventStore
+from nostr_client.store.events import open_store
 from relays.config.relay_config import RelayConfig
 from relays.operations.sync_once import sync_once
 from tests.relays.talk import NOW, note, wire
@@ -83,7 +83,7 @@ async def test_its_client_compares_with_our_relay(relay: RelayProcess, tmp_path:
 
 async def test_our_sync_compares_with_its_relay(tmp_path: Path) -> None:
     events = [note(f"note {n}", at=NOW + n) for n in range(400)]
-    async with EventStore.open(tmp_path / "events.db") as store:
+    async with open_store(tmp_path / "events.db") as store:
         await store.save(events[100:])
     async with foreign_relay(events[:300]) as url, asyncio.timeout(LIMIT):
         outcome = await sync_once(tmp_path, url, [Filter()], RelayConfig())

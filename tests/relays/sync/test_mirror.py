@@ -14,7 +14,8 @@ import pytest
 from nostr_client.errors import ConfigError
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
-from nostr_client.store.events import EventStore
+from nostr_client.store.contract import EventStore, StoreOptions
+from nostr_client.store.events import open_store
 from relays.config.relay_config import Mirror
 from relays.config.sections import Limits
 from relays.policies.events import for_imports
@@ -60,7 +61,7 @@ async def live(mirrors: Mirrors) -> None:
 
 @asynccontextmanager
 async def opened(folder: Path, *mine: Event) -> AsyncIterator[EventStore]:
-    async with EventStore.open(folder / "events.db", clock=lambda: NOW) as store:
+    async with open_store(folder / "events.db", StoreOptions(clock=lambda: NOW)) as store:
         await store.save(mine)
         yield store
 
@@ -241,7 +242,7 @@ async def test_three_relays_in_a_ring_come_to_rest(tmp_path: Path) -> None:
             folder.mkdir()
             served.append(await stack.enter_async_context(serving(folder)))
         stores = [
-            await stack.enter_async_context(EventStore.open(tmp_path / name / "events.db"))
+            await stack.enter_async_context(open_store(tmp_path / name / "events.db"))
             for name in "abc"
         ]
         rings: list[Mirrors] = []

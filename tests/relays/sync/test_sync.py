@@ -19,7 +19,8 @@ from nostr_client.nips.nip11 import RelayInfo
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.keys import SecretKey
-from nostr_client.store.events import EventStore
+from nostr_client.store.contract import EventStore, StoreOptions
+from nostr_client.store.events import open_store
 from relays.config.sections import Limits
 from relays.engine.importing import EventImporter
 from relays.policies.events import for_imports
@@ -79,7 +80,7 @@ class Bench:
 @asynccontextmanager
 async def bench(folder: Path, script: Script, mine: Sequence[Event] = ()) -> AsyncIterator[Bench]:
     async with (
-        EventStore.open(folder / "events.db", clock=lambda: NOW) as store,
+        open_store(folder / "events.db", StoreOptions(clock=lambda: NOW)) as store,
         ScriptedRelay(script) as peer,
         RelayPool(verifier=PlainVerifier(), known=store.known) as pool,
     ):

@@ -11,7 +11,8 @@ import pytest
 
 from nostr_client.errors import StoreError
 from nostr_client.net.http import get
-from nostr_client.store.events import EventStore
+from nostr_client.store.contract import EventStore
+from nostr_client.store.sqlite.store import SqliteStore
 from relays.web.health import LEAST_FREE, REMEMBERED, Health
 from relays.web.http_types import HttpRequest
 from tests.relays.conftest import Serve
@@ -91,7 +92,7 @@ async def test_health_of_a_store_that_cannot_write(
     async def full(_: EventStore) -> None:
         raise StoreError("/home/ana/relay/events.db: the disk is full")
 
-    monkeypatch.setattr(EventStore, "probe", full)
+    monkeypatch.setattr(SqliteStore, "probe", full)
     monkeypatch.setattr("relays.web.health.REMEMBERED", -1.0)
     answer = await get(f"{served.url}/health", allow_private=True, accept="*/*")
     assert answer.status == 503

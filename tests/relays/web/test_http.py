@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from http import HTTPStatus
+from unittest.mock import AsyncMock
 
 import pytest
 
@@ -127,7 +128,7 @@ async def test_methods() -> None:
 
 async def test_the_status_page_and_its_figures() -> None:
     figures = [Figures(connections=1), Figures(connections=2)]
-    pages = SubRelayPages(CONFIG, figures=lambda: figures.pop(0))
+    pages = SubRelayPages(CONFIG, figures=AsyncMock(side_effect=figures))
     accept = "text/html,application/xhtml+xml,*/*;q=0.8"
     page = await pages.answer(request(accept=accept, host="<127.0.0.1:7777"))
     assert b'<dd id="connections">1</dd>' in page.body
@@ -140,7 +141,7 @@ async def test_the_status_page_and_its_figures() -> None:
 
 async def test_where_not_everybody_reads_no_figures_are_shown() -> None:
     pages = SubRelayPages(
-        CONFIG, Features(asks_who=True), figures=lambda: Figures(connections=12345)
+        CONFIG, Features(asks_who=True), figures=AsyncMock(return_value=Figures(connections=12345))
     )
     page = await pages.answer(request(accept="text/html"))
     assert b"Limits" in page.body

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from msgspec import structs
 
-from nostr_client.store.events import EventStore
-from nostr_client.store.sqlite.copies import Copy, CopyState
+from nostr_client.store.contract import Copy, CopyState, EventStore
 from tests.store.conftest import Clock, OpenStore
 from tests.store.samples import NOW, author, make
 

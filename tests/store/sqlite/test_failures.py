@@ -13,7 +13,7 @@ import pytest
 
 from nostr_client.errors import StoreError
 from nostr_client.protocol.filters import Filter
-from nostr_client.store.events import EventStore
+from nostr_client.store.events import open_store
 from tests.store.samples import NOW, author, make
 from tests.store.sqlite.test_processes import all_lines, child
 
@@ -22,12 +22,12 @@ posix = pytest.mark.skipif(sys.platform == "win32", reason="rights and limits of
 
 
 async def filled(path: Path, count: int = 3000) -> None:
-    async with EventStore.open(path) as store:
+    async with open_store(path) as store:
         await store.save([make(ALICE, 1, NOW - n, ("t", f"{n}")) for n in range(count)])
 
 
 async def test_a_full_disk_is_an_error_and_passes(tmp_path: Path) -> None:
-    async with EventStore.open(tmp_path / "events.db") as store:
+    async with open_store(tmp_path / "events.db") as store:
         held = [make(ALICE, 1, NOW - n) for n in range(100)]
         more = [make(ALICE, 1, NOW - n, content="x" * 1000) for n in range(2000)]
         await store.save(held)
@@ -44,7 +44,7 @@ async def test_a_full_disk_is_an_error_and_passes(tmp_path: Path) -> None:
 
 
 async def test_many_jobs_on_a_full_disk_fail_together(tmp_path: Path) -> None:
-    async with EventStore.open(tmp_path / "events.db") as store:
+    async with open_store(tmp_path / "events.db") as store:
         await store._db.write(lambda db: db.execute("PRAGMA max_page_count = 60").fetchall())
         made = [make(ALICE, 1, NOW - n, content="x" * 5000) for n in range(500)]
         outcomes = await asyncio.gather(
@@ -58,7 +58,7 @@ async def test_many_jobs_on_a_full_disk_fail_together(tmp_path: Path) -> None:
 
 
 async def test_one_job_that_fails_does_not_fail_its_neighbours(tmp_path: Path) -> None:
-    async with EventStore.open(tmp_path / "events.db") as store:
+    async with open_store(tmp_path / "events.db") as store:
         notes = [make(ALICE, 1, NOW - n) for n in range(10)]
         bad = store._db.write(lambda db: db.execute("SELECT * FROM nowhere"))
         good = [store.save([note]) for note in notes]
@@ -88,14 +88,14 @@ async def test_a_folder_that_may_not_be_written(tmp_path: Path) -> None:
 async def test_a_path_that_cannot_be(tmp_path: Path, name: str) -> None:
     (tmp_path / "a-file").write_text("not a folder")
     with pytest.raises(StoreError, match="a-file"):
-        async with EventStore.open(tmp_path / name):
+        async with open_store(tmp_path / name):
             pass
 
 
 async def test_a_folder_in_the_files_place(tmp_path: Path) -> None:
     (tmp_path / "events.db").mkdir()
     with pytest.raises(StoreError, match=r"events\.db"):
-        async with EventStore.open(tmp_path / "events.db"):
+        async with open_store(tmp_path / "events.db"):
             pass
 
 
@@ -125,20 +125,20 @@ async def test_what_is_no_store_is_refused_and_left_alone(
     before = path.read_bytes()
     for _ in range(2):
         with pytest.raises(StoreError, match="damaged"):
-            async with EventStore.open(path):
+            async with open_store(path):
                 pass
     assert path.read_bytes() == before
 
 
 async def test_a_file_cut_to_nothing_beside_its_log_is_left_alone(tmp_path: Path) -> None:
     path, log = tmp_path / "events.db", tmp_path / "events.db-wal"
-    async with EventStore.open(path) as store:
+    async with open_store(path) as store:
         await store.save([make(ALICE, 1, NOW)])
         kept = log.read_bytes()
     path.write_bytes(b"")
     log.write_bytes(kept)
     with pytest.raises(StoreError, match="damaged"):
-        async with EventStore.open(path):
+        async with open_store(path):
             pass
     assert log.read_bytes() == kept
 
@@ -159,10 +159,10 @@ async def test_damage_inside_is_told(tmp_path: Path, damage: Callable[[bytes], b
     await filled(path)
     path.write_bytes(damage(path.read_bytes()))
     with pytest.raises(StoreError, match="damaged"):
-        async with EventStore.open(path) as store:
+        async with open_store(path) as store:
             await store.check()
     with pytest.raises(StoreError, match="damaged"):
-        async with EventStore.open(path) as store:
+        async with open_store(path) as store:
             await store.query([Filter()])
 
 
@@ -170,7 +170,7 @@ async def test_damage_inside_is_told(tmp_path: Path, damage: Callable[[bytes], b
 async def test_only_the_owner_may_read(tmp_path: Path) -> None:
     old = os.umask(0)
     try:
-        async with EventStore.open(tmp_path / "new" / "folder" / "events.db") as store:
+        async with open_store(tmp_path / "new" / "folder" / "events.db") as store:
             await store.save([make(ALICE, 1, NOW)])
             files = sorted((tmp_path / "new" / "folder").iterdir())
             assert len(files) == 3, "the file, and two that SQLite keeps beside it"
@@ -184,5 +184,5 @@ async def test_only_the_owner_may_read(tmp_path: Path) -> None:
 @posix
 async def test_a_folder_that_exists_keeps_its_rights(tmp_path: Path) -> None:
     tmp_path.chmod(0o755)
-    async with EventStore.open(tmp_path / "events.db"):
+    async with open_store(tmp_path / "events.db"):
         assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o755

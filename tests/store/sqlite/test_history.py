@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nostr_client.protocol.filters import Filter
-from nostr_client.store.events import EventStore
+from nostr_client.store.contract import EventStore
 from tests.store.conftest import OpenStore
 from tests.store.samples import NOW, author, make
 from tests.store.sqlite.test_writer import held, save

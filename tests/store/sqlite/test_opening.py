@@ -14,7 +14,8 @@ import pytest
 
 from nostr_client.errors import StoreError, StoreFull
 from nostr_client.protocol.filters import Filter
-from nostr_client.store.events import EventStore
+from nostr_client.store.contract import StoreOptions
+from nostr_client.store.events import open_store
 from nostr_client.store.sqlite import opening
 from nostr_client.store.sqlite.database import Database
 from nostr_client.store.sqlite.opening import connect_to_read, explained, translated
@@ -27,8 +28,8 @@ ALICE = author(1)
 Open = Callable[[Path], Awaitable[None]]
 
 
-async def open_store(path: Path) -> None:
-    async with EventStore.open(path) as store:
+async def open_and_save(path: Path) -> None:
+    async with open_store(path) as store:
         await store.save([make(ALICE, 1, NOW)])
 
 
@@ -39,7 +40,7 @@ async def open_records(path: Path) -> None:
         )
 
 
-both = pytest.mark.parametrize("open_file", [open_store, open_records])
+both = pytest.mark.parametrize("open_file", [open_and_save, open_records])
 
 
 @contextlib.contextmanager
@@ -112,9 +113,9 @@ async def test_another_programs_file_is_left_as_it_is(tmp_path: Path, open_file:
 
 async def test_reading_writes_nothing(tmp_path: Path) -> None:
     path = tmp_path / "events.db"
-    await open_store(path)
+    await open_and_save(path)
     before = path.read_bytes()
-    async with EventStore.open(path, read_only=True) as store:
+    async with open_store(path, StoreOptions(read_only=True)) as store:
         assert await store.count([Filter()]) == 1
         await store.check()
         with pytest.raises(StoreError, match="to be read"):
@@ -126,7 +127,7 @@ async def test_reading_writes_nothing(tmp_path: Path) -> None:
 
 async def test_reading_makes_no_file(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="no such file"):
-        async with EventStore.open(tmp_path / "new" / "events.db", read_only=True):
+        async with open_store(tmp_path / "new" / "events.db", StoreOptions(read_only=True)):
             pass
     with pytest.raises(StoreError, match="no such file"):
         async with Records.open(tmp_path / "keeper.db", read_only=True):
@@ -136,7 +137,7 @@ async def test_reading_makes_no_file(tmp_path: Path) -> None:
 
 async def test_who_reads_sees_what_another_process_commits(tmp_path: Path) -> None:
     path = tmp_path / "events.db"
-    async with EventStore.open(path) as writer, EventStore.open(path, read_only=True) as reader:
+    async with open_store(path) as writer, open_store(path, StoreOptions(read_only=True)) as reader:
         await writer.save([make(ALICE, 1, NOW)])
         assert await reader.count([Filter()]) == 1
 
@@ -144,7 +145,7 @@ async def test_who_reads_sees_what_another_process_commits(tmp_path: Path) -> No
 async def test_an_older_versions_file_can_be_read(tmp_path: Path) -> None:
     path = tmp_path / "events.db"
     ids = file_of_version(path, 1)
-    async with EventStore.open(path, read_only=True) as store:
+    async with open_store(path, StoreOptions(read_only=True)) as store:
         assert [event.id for event in await store.query([Filter()])] == ids
 
 
@@ -153,7 +154,7 @@ async def test_a_log_whose_index_cannot_be_made_is_read_in_memory(
 ) -> None:
     """As on a full disk, where nobody has the file open: SQLite cannot make its `-shm`."""
     path = tmp_path / "events.db"
-    async with EventStore.open(path) as store:
+    async with open_store(path) as store:
         await store.save([make(ALICE, 1, NOW)])
         for name in ("events.db", "events.db-wal"):
             (tmp_path / f"copy-{name}").write_bytes((tmp_path / name).read_bytes())
@@ -206,7 +207,7 @@ def test_a_full_disk_is_known_when_the_system_says_so() -> None:
 
 async def test_reading_has_no_writer(tmp_path: Path) -> None:
     path = tmp_path / "events.db"
-    await open_store(path)
+    await open_and_save(path)
     db = await Database.open(path, time_limit=5, read_only=True)
     try:
         with pytest.raises(StoreError, match="to be read"):

@@ -14,7 +14,8 @@ import pytest
 
 from nostr_client.errors import StoreError
 from nostr_client.protocol.filters import Filter
-from nostr_client.store.events import EventStore
+from nostr_client.store.contract import StoreOptions
+from nostr_client.store.events import open_store
 from nostr_client.store.sqlite import opening
 from tests.store.child import writer
 from tests.store.samples import NOW, author, make
@@ -60,7 +61,7 @@ async def all_lines(process: asyncio.subprocess.Process) -> list[str]:
 async def test_two_write_and_both_watch(tmp_path: Path) -> None:
     path = tmp_path / "events.db"
     mine = [make(author(1), 1, NOW - n, content="mine") for n in range(200)]
-    async with EventStore.open(path) as store, store.watch([Filter.of(kinds=[1])]) as watch:
+    async with open_store(path) as store, store.watch([Filter.of(kinds=[1])]) as watch:
         async with contextlib.AsyncExitStack() as stack:
             watcher = await stack.enter_async_context(child("watch", path, 500))
             assert await line(watcher) == ["watching"]
@@ -87,7 +88,7 @@ async def test_many_writers_wait_for_each_other(tmp_path: Path) -> None:
             await stack.enter_async_context(child("save", path, name, 1, 120)) for name in "abc"
         ]
         told = [word for other in others for word in await all_lines(other)]
-    async with EventStore.open(path) as store:
+    async with open_store(path) as store:
         assert len(told) == 360
         assert set(await store.known(told)) == set(told)
         await store.check()
@@ -98,7 +99,7 @@ async def test_a_lock_that_is_not_given_back_is_an_error_in_time(
 ) -> None:
     monkeypatch.setattr(opening, "LOCK_LIMIT", 0.3)
     note = make(author(1), 1, NOW)
-    async with EventStore.open(tmp_path / "events.db") as store:
+    async with open_store(tmp_path / "events.db") as store:
         other = sqlite3.connect(tmp_path / "events.db", isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(StoreError, match="locked"):
@@ -132,7 +133,7 @@ async def killed(path: Path, times: int) -> None:
             process.kill()
             while more := await line(process):
                 told += more
-        async with EventStore.open(path, search=True) as store:
+        async with open_store(path, StoreOptions(search=True)) as store:
             known: set[str] = set()
             for start in range(0, len(told), 5000):
                 known |= (await store.known(told[start : start + 5000])).keys()

@@ -10,8 +10,8 @@ from pathlib import Path
 from nostr_client.protocol.event import Draft, Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.keys import SecretKey
-from nostr_client.store.events import EventStore
-from nostr_client.store.sqlite.quotas import INSIDE, QuotaLimits, cost
+from nostr_client.store.contract import INSIDE, EventStore, QuotaLimits, StoreOptions, cost
+from nostr_client.store.events import open_store
 
 OWN, FRIEND = SecretKey.generate(), SecretKey.generate()
 EVIL, GOOD = "wss://evil.example", "wss://good.example"
@@ -45,7 +45,7 @@ async def held(store: EventStore) -> set[str]:
 
 async def test_one_relay_fills_its_own_quota_and_no_more(tmp_path: Path) -> None:
     pubkey = OWN.public_key.hex
-    async with EventStore.open(tmp_path / "s.db", keep_history_of=[pubkey]) as store:
+    async with open_store(tmp_path / "s.db", StoreOptions(keep_history_of=[pubkey])) as store:
         store.quotas.limits = LIMITS
         follows = Draft(3, "", (("p", FRIEND.public_key.hex),)).sign(OWN, START)
         own = [*notes(OWN, 300), follows]
@@ -70,7 +70,7 @@ async def test_one_relay_fills_its_own_quota_and_no_more(tmp_path: Path) -> None
 async def test_an_event_stays_with_the_relay_that_brought_it_first(tmp_path: Path) -> None:
     """Though that one sends it again after another did: else a flood there could push it out."""
     now = START
-    async with EventStore.open(tmp_path / "s.db", clock=lambda: now) as store:
+    async with open_store(tmp_path / "s.db", StoreOptions(clock=lambda: now)) as store:
         store.quotas.limits = LIMITS
         others = by_strangers(50)
         for url in (GOOD, EVIL, GOOD):
@@ -82,7 +82,7 @@ async def test_an_event_stays_with_the_relay_that_brought_it_first(tmp_path: Pat
 
 
 async def test_a_stranger_fills_his_own_whatever_relays_he_comes_by(tmp_path: Path) -> None:
-    async with EventStore.open(tmp_path / "s.db") as store:
+    async with open_store(tmp_path / "s.db") as store:
         store.quotas.limits = LIMITS
         stranger, others = SecretKey.generate(), by_strangers(40)
         await arrive(store, GOOD, others)
@@ -105,7 +105,7 @@ async def test_what_deletions_bar_goes_with_them(tmp_path: Path) -> None:
         tags = tuple(("e", f"{100 * number + n:08x}" * 8) for n in range(100))
         return Draft(5, "", tags).sign(key, START)
 
-    async with EventStore.open(path, keep_history_of=[pubkey]) as store:
+    async with open_store(path, StoreOptions(keep_history_of=[pubkey])) as store:
         store.quotas.limits = LIMITS
         await store.save([deletion(OWN, 0)])
         for number in range(1, 41):
@@ -120,11 +120,11 @@ async def test_what_deletions_bar_goes_with_them(tmp_path: Path) -> None:
 
 async def test_another_process_and_the_next_start_count_on(tmp_path: Path) -> None:
     path = tmp_path / "s.db"
-    async with EventStore.open(path) as store:
+    async with open_store(path) as store:
         store.quotas.limits = LIMITS
         first = by_strangers(90)
         await arrive(store, EVIL, first)
-    async with EventStore.open(path) as store:
+    async with open_store(path) as store:
         store.quotas.limits = LIMITS
         second = by_strangers(60)
         await arrive(store, EVIL, second)
@@ -134,7 +134,7 @@ async def test_another_process_and_the_next_start_count_on(tmp_path: Path) -> No
 
 
 async def test_what_has_no_room_in_one_go_is_refused(tmp_path: Path) -> None:
-    async with EventStore.open(tmp_path / "s.db") as store:
+    async with open_store(tmp_path / "s.db") as store:
         store.quotas.limits = LIMITS
         (giant,) = notes(SecretKey.generate(), 1, size=LIMIT)
         small = by_strangers(3)
@@ -144,7 +144,7 @@ async def test_what_has_no_room_in_one_go_is_refused(tmp_path: Path) -> None:
 
 
 async def test_private_messages_go_last(tmp_path: Path) -> None:
-    async with EventStore.open(tmp_path / "s.db") as store:
+    async with open_store(tmp_path / "s.db") as store:
         store.quotas.limits = LIMITS
         wraps = by_strangers(20, kind=1059)
         await arrive(store, EVIL, wraps)
@@ -154,7 +154,7 @@ async def test_private_messages_go_last(tmp_path: Path) -> None:
 
 
 async def test_lists_and_profiles_of_strangers_have_no_place_of_their_own(tmp_path: Path) -> None:
-    async with EventStore.open(tmp_path / "s.db") as store:
+    async with open_store(tmp_path / "s.db") as store:
         store.quotas.limits = LIMITS
         for kind in (0, 3, 5, 10002, 30023):
             await arrive(store, EVIL, by_strangers(60, kind=kind))
@@ -164,7 +164,7 @@ async def test_lists_and_profiles_of_strangers_have_no_place_of_their_own(tmp_pa
 
 async def test_what_came_inside_of_other_events_is_bounded_too(tmp_path: Path) -> None:
     """A note in a repost comes from no relay, and a thousand strangers may repost."""
-    async with EventStore.open(tmp_path / "s.db") as store:
+    async with open_store(tmp_path / "s.db") as store:
         store.quotas.limits = LIMITS
         honest = by_strangers(20)
         await arrive(store, GOOD, honest)

@@ -10,7 +10,7 @@ import pytest
 
 from nostr_client.errors import StoreError
 from nostr_client.protocol.filters import Filter
-from nostr_client.store.events import EventStore
+from nostr_client.store.events import open_store
 from nostr_client.store.sqlite import schema, statements
 from nostr_client.store.sqlite.index_keys import IndexKeys, tie_of
 from tests.store.samples import NOW, author, make
@@ -52,7 +52,7 @@ async def test_an_older_file_is_brought_up_to_date(tmp_path: Path, version: int)
     path = tmp_path / "events.db"
     ids = file_of_version(path, version)
     for _ in range(2):
-        async with EventStore.open(path) as store:
+        async with open_store(path) as store:
             for f in (Filter(), Filter.of(authors=[ALICE]), Filter.of(t=["x"]), Filter.of(p=[BOB])):
                 assert [event.id for event in await store.query([f])][-40:] == ids
             assert len(await store.known(ids)) == 40
@@ -77,33 +77,33 @@ async def test_a_migration_that_fails_changes_nothing(
     with monkeypatch.context() as patch:
         patch.setattr(schema, "STEPS", broken)
         with pytest.raises(StoreError, match="nowhere"):
-            async with EventStore.open(path):
+            async with open_store(path):
                 pass
     db = sqlite3.connect(path)
     assert db.execute("PRAGMA user_version").fetchone() == (1,)
     assert db.execute("SELECT count(*) FROM sqlite_master WHERE name = 'copy'").fetchone() == (0,)
     db.close()
-    async with EventStore.open(path) as store:
+    async with open_store(path) as store:
         assert await store.count([Filter()]) == 40
 
 
 async def test_a_newer_file_is_refused_and_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "events.db"
-    async with EventStore.open(path) as store:
+    async with open_store(path) as store:
         await store.save([make(ALICE, 1, NOW)])
     db = sqlite3.connect(path)
     db.execute(f"PRAGMA user_version = {schema.VERSION + 1}")
     db.close()
     before = path.read_bytes()
     with pytest.raises(StoreError, match="newer version"):
-        async with EventStore.open(path):
+        async with open_store(path):
             pass
     assert path.read_bytes() == before
 
 
 async def test_a_newer_program_that_comes_meanwhile_is_noticed(tmp_path: Path) -> None:
     path = tmp_path / "events.db"
-    async with EventStore.open(path) as store:
+    async with open_store(path) as store:
         db = sqlite3.connect(path)
         db.execute(f"PRAGMA user_version = {schema.VERSION + 1}")
         db.close()
@@ -119,7 +119,7 @@ async def test_a_database_of_another_program_is_left_alone(tmp_path: Path) -> No
     db.close()
     before = path.read_bytes()
     with pytest.raises(StoreError, match="another program"):
-        async with EventStore.open(path):
+        async with open_store(path):
             pass
     assert path.read_bytes() == before
     assert sorted(item.name for item in tmp_path.iterdir()) == ["places.db"]
@@ -127,7 +127,7 @@ async def test_a_database_of_another_program_is_left_alone(tmp_path: Path) -> No
 
 async def test_every_index_is_used(tmp_path: Path) -> None:
     """No filter reads a whole table: see SQLite's own plans."""
-    async with EventStore.open(tmp_path / "events.db") as store:
+    async with open_store(tmp_path / "events.db") as store:
         reading = store._reading
         for f in (
             Filter.of(ids=["0" * 64]),

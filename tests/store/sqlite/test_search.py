@@ -15,7 +15,7 @@ from nostr_client.errors import InvalidFilter, QueryTimeout
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.store import words
-from nostr_client.store.events import EventStore
+from nostr_client.store.contract import EventStore
 from nostr_client.store.sqlite import database, search, search_index
 from tests.store import samples
 from tests.store.conftest import Clock, OpenStore

@@ -9,7 +9,7 @@ import pytest
 from nostr_client.errors import StoreError
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
-from nostr_client.store.events import EventStore, SaveResult, SaveStatus
+from nostr_client.store.contract import EventStore, SaveResult, SaveStatus
 from tests.store.conftest import Clock, OpenStore
 from tests.store.samples import NOW, author, make
 

@@ -14,10 +14,11 @@ import pytest
 
 from nostr_client.errors import StoreError, StoreFull
 from nostr_client.protocol.filters import Filter
-from nostr_client.store.events import EventStore
-from nostr_client.store.sqlite import reserve as reserves
+from nostr_client.store import reserve as reserves
+from nostr_client.store.contract import EventStore, StoreOptions
+from nostr_client.store.events import open_store
+from nostr_client.store.reserve import SIZE, Reserve
 from nostr_client.store.sqlite.database import Database
-from nostr_client.store.sqlite.reserve import SIZE, Reserve
 from tests.store.samples import NOW, author, make
 
 ALICE, BOB = author(1), author(2)
@@ -62,8 +63,8 @@ async def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
 
     monkeypatch.setattr(Database, "_write", refuse)
     monkeypatch.setattr(reserves.shutil, "disk_usage", usage)
-    async with EventStore.open(
-        tmp_path / "events.db", service_urls=["wss://here.example"], reserve=reserve
+    async with open_store(
+        tmp_path / "events.db", StoreOptions(service_urls=["wss://here.example"], reserve=reserve)
     ) as store:
         await store.save(NOTES)
         yield Kept(store, reserve, disk)
