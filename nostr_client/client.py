@@ -15,11 +15,12 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from typing import Any, Final
 
 from nostr_client.config import ClientConfig, load_config
-from nostr_client.errors import InvalidEvent, NostrError, StoreError
+from nostr_client.errors import InvalidEvent, NostrError
 from nostr_client.net.outages import Outages
 from nostr_client.net.pool import RelayPool
 from nostr_client.net.report import Answer
@@ -27,7 +28,6 @@ from nostr_client.net.session.paging import Paging
 from nostr_client.nips import nip19
 from nostr_client.paths import Paths, private_folder
 from nostr_client.paths import paths as default_paths
-from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Draft, Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.keys import PublicKey
@@ -35,9 +35,11 @@ from nostr_client.protocol.kinds import KindClass, kind_class
 from nostr_client.resilience.own_relay import OwnRelay
 from nostr_client.resilience.replication import Replication
 from nostr_client.routing.address_policy import AddressPolicy, relay_url
+from nostr_client.routing.authentication import Authenticator
 from nostr_client.routing.courier import Courier
 from nostr_client.routing.fetch_results import FetchResult
-from nostr_client.routing.list_guard import ListGuard
+from nostr_client.routing.list_guard import ListGuard, refuse_list
+from nostr_client.routing.list_reading import ListReader
 from nostr_client.routing.relay_book import RelayBook
 from nostr_client.routing.saved_relays import found_at
 from nostr_client.routing.starter_relays import starter_relays
@@ -74,8 +76,40 @@ OWN_RELAY_LIMIT: Final = 15.0
 """Seconds that the own relay may take to be found or started before the client goes on without."""
 EXHAUSTIVE: Final = Paging(exhaustive=True, most=20_000)
 """A fetch reads on until a page brings nothing new, so many events of one relay at most."""
-STORE_PAUSE: Final = 5.0
-"""Seconds before something that the store failed is done again."""
+
+
+_Enter = Callable[[AbstractAsyncContextManager[Any]], Coroutine[Any, Any, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Identity:
+    """Who is at work here: `pubkey` in hex, empty for nobody.
+
+    `signer` writes, behind the gate; `login` answers own relays that want to know who reads
+    (NIP-42). `keyed`: the key is on this machine, locked or not; `key_only_here`: and was never
+    anywhere else.
+    """
+
+    pubkey: str
+    signer: Signer | None
+    login: Signer | None
+    keyed: bool
+    key_only_here: bool
+
+    @classmethod
+    def of(
+        cls,
+        signer: Signer | None,
+        pubkey: str | None,
+        *,
+        locked: bool,
+        login: Signer | None,
+        key_only_here: bool,
+    ) -> _Identity:
+        """As `NostrClient.open` is told. Raises InvalidKey."""
+        who = signer.pubkey if signer else PublicKey(pubkey).hex if pubkey else ""
+        writer = gated(signer) if signer and not isinstance(signer, WatchOnly) else None
+        return cls(who, writer, writer or login, writer is not None or locked, key_only_here)
 
 
 class NostrClient:
@@ -110,26 +144,17 @@ class NostrClient:
     """Why the own relay is not there although it should be; empty when all is well."""
 
     def __init__(
-        self,
-        paths: Paths,
-        config: ClientConfig,
-        signer: Signer | None,
-        pubkey: str | None,
-        clock: Callable[[], float],
-        *,
-        locked: bool = False,
-        login: Signer | None = None,
+        self, paths: Paths, config: ClientConfig, who: _Identity, clock: Callable[[], float]
     ) -> None:
         """Use `NostrClient.open`."""
         self.paths = paths
         self.config = config
-        self.signer = gated(signer) if signer and not isinstance(signer, WatchOnly) else None
-        self.pubkey = signer.pubkey if signer else PublicKey(pubkey).hex if pubkey else ""
+        self.pubkey = who.pubkey
+        self.signer = who.signer
         self.own_relay = None
         self.own_relay_problem = ""
+        self._who = who
         self._clock = clock
-        self._keyed = self.signer is not None or locked
-        self._login = self.signer or login
 
     @classmethod
     @asynccontextmanager
@@ -167,15 +192,18 @@ class NostrClient:
         where = paths or default_paths()
         settings = config or load_config(where.config / "config.toml")
         chosen = settings.relays if relays is None else tuple(relays)  # None: the starters
+        who = _Identity.of(signer, pubkey, locked=locked, login=login, key_only_here=key_only_here)
         async with AsyncExitStack() as stack:
-            self = cls(where, settings, signer, pubkey, clock, locked=locked, login=login)
-            await self._build(stack, chosen, key_only_here)
+            self = cls(where, settings, who, clock)
             if own_relay:
-                await self._use_own_relay(OwnRelay(where), stack)
+                self.own_relay = OwnRelay(where)
+            await self._build(stack.enter_async_context, chosen)
+            if self.own_relay is not None:
+                await self._use_own_relay(self.own_relay, stack)
             tasks = await stack.enter_async_context(OwnedTasks())
             tasks.start(self.pool.outages.keep())
-            for work in self._work():
-                tasks.start(work)
+            if who.keyed:  # a watched account's events are not ours to spread
+                tasks.start(self.replication.run())
             yield self
 
     # What an account does
@@ -315,69 +343,71 @@ class NostrClient:
 
     # Building
 
-    async def _build(
-        self, stack: AsyncExitStack, relays: Sequence[str] | None, only_here: bool
-    ) -> None:
-        """Every room, from the ground up; what must be ended is entered into `stack`.
+    async def _build(self, enter: _Enter, relays: Sequence[str] | None) -> None:
+        """Every room, from the ground up; what must be ended is entered.
 
         `relays` None: the starter relays.
         """
-        enter = stack.enter_async_context
-        me, data = self.pubkey, private_folder(self.paths.data)
-        policy = AddressPolicy(
-            self.config.allow_private_relays, relays or (), self.config.relays_of_strangers
-        )
-        starters = starter_relays()
+        await self._connect(enter, relays)
+        await self._furnish(enter)
+
+    async def _connect(self, enter: _Enter, relays: Sequence[str] | None) -> None:
+        """The rooms that keep and carry events."""
+        me, data, config = self.pubkey, private_folder(self.paths.data), self.config
         self.store = await enter(
             open_store(data / "events.db", StoreOptions(keep_history_of=[me] if me else []))
         )
         self.copies = self.store.ledger
         self.store.quotas.limits = QuotaLimits(
-            relay=self.config.relay_quota_mb * 2**20,
-            stranger=self.config.stranger_quota_mb * 2**20,
+            relay=config.relay_quota_mb * 2**20, stranger=config.stranger_quota_mb * 2**20
         )
-        self.verifier = await enter(Verifier())
-        self.pool = await enter(
-            RelayPool(
-                verifier=self.verifier,
-                proxy=self.config.proxy,
-                compression=self.config.compression,
-                known=self.store.known,
-                authenticate=self._authenticate if self._login else None,
-                dial=policy,
-                outages=Outages(data / "outages.json", self._clock),
-                own=[me] if me else [],
-            )
+        outages = Outages(data / "outages.json", self._clock)
+        policy = AddressPolicy(
+            config.allow_private_relays, relays or (), config.relays_of_strangers
         )
+        starters = starter_relays()
         self.book = RelayBook(
             self.store,
             policy,
             owner=me,
-            keyed=self._keyed,
+            keyed=self._who.keyed,
             fallback=starters.urls("general") if relays is None else relays,
             indexers=starters.urls("indexer") if relays is None else (),
-            down=self.pool.outages.down,
+            down=outages.down,
         )
-        if me and not self._keyed:  # a key of ours has a list of its own, signed by it
+        if me and not self._who.keyed:  # a key of ours has a list of its own, signed by it
             found = await asyncio.to_thread(found_at(data, me).read) or ()
             policy.allow(found)
             self.book.add_found(me, found)
         await self.book.client_relays()  # from the start the policy knows what the own list opens
-        self.courier = await enter(
-            Courier(self.store, self.copies, self.pool, self.book, folder=data, clock=self._clock)
+        login = self._who.login
+        authenticator = Authenticator(login, self.book) if login else None
+        self.verifier = await enter(Verifier())
+        self.pool = await enter(
+            RelayPool(
+                verifier=self.verifier,
+                proxy=config.proxy,
+                compression=config.compression,
+                known=self.store.known,
+                authenticate=authenticator,
+                dial=policy,
+                outages=outages,
+                own=[me] if me else [],
+            )
         )
-        self.guard = ListGuard(
+        self.courier = await enter(
+            Courier(self.store, self.pool, self.book, folder=data, clock=self._clock)
+        )
+        reader = ListReader(
             self.courier,
-            self.signer,
             pubkey=me,
             folder=data,
-            only_here=only_here,
-            own_urls=self._own_urls,
-            clock=self._clock,
+            only_here=self._who.key_only_here,
+            introduced=authenticator.introduced if authenticator else (),
         )
-        await self._furnish(enter)
+        self.guard = ListGuard(reader, self.signer, own_urls=self._own_urls, clock=self._clock)
 
-    async def _furnish(self, enter: Callable[[Any], Coroutine[Any, Any, Any]]) -> None:
+    async def _furnish(self, enter: _Enter) -> None:
         """The rooms of an account, on top of those that carry events."""
         me, data, clock = self.pubkey, self.paths.data, self._clock
         self.profiles = Profiles(
@@ -396,11 +426,10 @@ class NostrClient:
         )
         self.threads = Threads(self.courier, views, missing)
         self.replication = Replication(
-            store=self.store,
-            ledger=self.copies,
-            pool=self.pool,
-            plan=self.courier.plan,
-            pubkeys=[me] if self._keyed else [],
+            self.store,
+            self.pool,
+            self.courier.plan,
+            pubkeys=[me] if self._who.keyed else [],
             folder=data,
             own_urls=self._own_urls,
             clock=clock,
@@ -418,42 +447,12 @@ class NostrClient:
         except NostrError as error:
             self.own_relay_problem = str(error)
         self.book.policy.own_headers = own.headers
-        self.own_relay = own
         if self.own_relay_problem:
             log.warning("%s", self.own_relay_problem)
 
     def _own_urls(self) -> tuple[str, ...]:
         """Every URL that the own relay has had, the present one first."""
         return self.own_relay.urls() if self.own_relay else ()
-
-    def _work(self) -> list[Coroutine[Any, Any, None]]:
-        """What runs for as long as the client does. A watched account's events are not ours to
-        spread."""
-        if not self._keyed:
-            return []
-        return [self.replication.run(), self._follow_own_relays()]
-
-    async def _follow_own_relays(self) -> None:
-        """The account's relay list changed, here or elsewhere: every plan is old."""
-        own = Filter(authors=frozenset({self.pubkey}), kinds=frozenset({kinds.RELAY_LIST}))
-        while True:
-            try:
-                async with self.store.watch([own]) as watch:
-                    async for _ in watch:
-                        self.replication.replan()
-                return
-            except StoreError as error:
-                log.warning("the relay list is not watched for a while: %s", error)
-            await asyncio.sleep(STORE_PAUSE)
-
-    async def _authenticate(self, url: str, challenge: str) -> Event | None:
-        """NIP-42, for the account's own relays only: others need not learn who is reading."""
-        if self._login is None or url not in await self.book.account_relays():
-            return None
-        tags = (("relay", url), ("challenge", challenge))
-        event = await self._login.sign(Draft(kinds.AUTH, "", tags))
-        self.guard.introduced.add(url)
-        return event
 
     # Small questions
 
@@ -467,9 +466,8 @@ class NostrClient:
     async def _publish_signed(
         self, event: Event, on_answer: Callable[[Answer], None] | None
     ) -> Posted:
-        is_list = kind_class(event.kind) is KindClass.REPLACEABLE
-        if is_list and event.pubkey == self.pubkey and await self.store.get(event.id) is None:
-            raise InvalidEvent("a list is changed through guard.edit, which reads it first")
+        if event.pubkey == self.pubkey and await self.store.get(event.id) is None:
+            refuse_list(event.kind)
         if not await self.verifier.verify(event):
             raise InvalidEvent("the signature is not that of its author")
         await asyncio.to_thread(refuse_secrets, event, lambda: (self.pubkey,))

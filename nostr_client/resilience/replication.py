@@ -10,9 +10,9 @@ copies than wanted. The rules:
   reach, or slows us down, rests: what else was due there waits with it.
 - A copy is confirmed by an accepting OK, or by reading the event back from the relay.
 - Over on one relay means: another one, if the plan names one.
-- The plan is made anew for every tracked event, oldest first, when `replan` is called (the relay
-  list changed), when a relay has been dead for a while and others live, or comes back, and after a
-  start at which the newest events turn out not to be where the plan has them.
+- The plan is made anew for every tracked event, oldest first, when the account's relay list has
+  changed or `replan` is called, when a relay has been dead for a while and others live, or comes
+  back, and after a start at which the newest events turn out not to be where the plan has them.
 - An own event without any plan (a crash between saving and planning) gets one.
 - A row younger than `Pace.grace` seconds that was never tried belongs to whoever is publishing
   just now.
@@ -36,11 +36,12 @@ from nostr_client.net.health import DOWN, REFUSING, SLOW_STATE, UP
 from nostr_client.net.pool import RelayPool
 from nostr_client.net.report import Answer
 from nostr_client.paths import FolderLock, private_folder
+from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.refusals import Meaning, next_try
 from nostr_client.resilience.retry import CopyOutcome, Judgement, judge
-from nostr_client.store.contract import Copy, CopyLedger, CopyState, EventStore
+from nostr_client.store.contract import Copy, CopyState, EventStore
 from nostr_client.tasks import together
 
 log = logging.getLogger(__name__)
@@ -61,7 +62,8 @@ CLAIM_READ_LIMIT: Final = 10.0
 class Pace(msgspec.Struct, frozen=True):
     """All times in seconds. `idle`: between two looks at the ledger when nobody kicks; `lead`:
     between two tries to become the process that does it; `sweep`: between two looks for events
-    without a plan; `settle`: after the start, before everything is planned anew."""
+    without a plan; `settle`: after the start, before everything is planned anew. `spread`, from 0
+    to 1, is how much chance there is in them, so that many do not come as one."""
 
     publish: float = 10.0
     idle: float = 5.0
@@ -70,6 +72,7 @@ class Pace(msgspec.Struct, frozen=True):
     settle: float = 3.0
     grace: float = 20.0
     dead_after: float = 600.0
+    spread: float = 1.0
 
 
 class Planner(Protocol):
@@ -88,20 +91,18 @@ class Replication:
 
     def __init__(
         self,
-        *,
         store: EventStore,
-        ledger: CopyLedger,
         pool: RelayPool,
         plan: Planner,
+        *,
         pubkeys: Collection[str],
         folder: Path,
         own_urls: Callable[[], Sequence[str]] = tuple,
         pace: Pace | None = None,
         clock: Callable[[], float] = time.time,
-        rng: Callable[[], float] = random.random,
     ) -> None:
         self._store = store
-        self._ledger = ledger
+        self._ledger = store.ledger
         self._pool = pool
         self._plan = plan
         self._pubkeys = tuple(pubkeys)
@@ -109,7 +110,6 @@ class Replication:
         self._own_urls = own_urls
         self._pace = pace or Pace()
         self._clock = clock
-        self._rng = rng
         self._wake = asyncio.Event()
         self._replan = False
         self._dead: frozenset[str] = frozenset()
@@ -158,6 +158,13 @@ class Replication:
 
     async def run(self) -> None:
         """Work until cancelled. A store that fails for a while is tried again, and logged once."""
+        async with together() as group:
+            group.create_task(self._work_in_turn())
+            if self._pubkeys:
+                group.create_task(self._watch_relay_lists())
+
+    async def _work_in_turn(self) -> None:
+        """Plan and send whenever no other process of this folder does."""
         while True:
             try:
                 with contextlib.ExitStack() as stack:
@@ -168,6 +175,19 @@ class Replication:
                     log.warning("replication pauses: %s", error)
                 self.problem = str(error)
             await self._rest(self._pace.lead)
+
+    async def _watch_relay_lists(self) -> None:
+        """The account's relay list changed, here or elsewhere: every plan is old."""
+        own = Filter(authors=frozenset(self._pubkeys), kinds=frozenset({kinds.RELAY_LIST}))
+        while True:
+            try:
+                async with self._store.watch([own]) as watch:
+                    async for _ in watch:
+                        self.replan()
+                return
+            except StoreError as error:
+                log.warning("the relay list is not watched for a while: %s", error)
+            await asyncio.sleep(self._pace.lead)
 
     def _take(self, stack: contextlib.ExitStack, name: str) -> bool:
         """Enter a lock of this folder into `stack`; False while another process holds it."""
@@ -208,6 +228,9 @@ class Replication:
 
     def _now(self) -> int:
         return int(self._clock())
+
+    def _random(self) -> float:
+        return random.random() * self._pace.spread  # noqa: S311 - no secret
 
     # Planning
 
@@ -312,7 +335,7 @@ class Replication:
                 await self._ledger.unwant(copy.event_id, [copy.url])
                 continue
             answer = await self._publish(event, copy.url)
-            judgement = judge(answer, copy.attempts, self._clock(), self._rng())
+            judgement = judge(answer, copy.attempts, self._clock(), self._random())
             await self._note(event, copy, judgement)
             self._ours.discard((copy.event_id, copy.url))
             refusals = refusals + 1 if answer.meaning is Meaning.KEY_REFUSED else 0
@@ -351,12 +374,12 @@ class Replication:
         if there:
             await self._ledger.confirm([(event.id, copy.url)])
         else:
-            at = next_try(Meaning.HELD, copy.attempts, self._clock(), self._rng())
+            at = next_try(Meaning.HELD, copy.attempts, self._clock(), self._random())
             await self._refuse(copy, judgement, final=False, next_try=at)
 
     async def _put_off(self, copies: Sequence[Copy], why: Judgement) -> None:
         """What else was due at a relay that rests waits as long as the one that was tried."""
-        now, random = self._clock(), self._rng()
+        now, random = self._clock(), self._random()
         at = why.next_try or next_try(Meaning.KEY_REFUSED, 0, now, random)
         for copy in copies:
             await self._refuse(copy, why, final=False, next_try=at)

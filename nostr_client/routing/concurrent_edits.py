@@ -81,11 +81,11 @@ async def listen_for_edits(
     pool: RelayPool, filters: Sequence[Filter], urls: Sequence[str]
 ) -> AsyncIterator[ConcurrentEdits]:
     """Hear what `urls` have of a list and are sent of it, until the block ends."""
-    rivals = ConcurrentEdits()
+    others = ConcurrentEdits()
     async with pool.subscribe(filters, urls) as subscription:
-        listener = asyncio.create_task(rivals.listen(subscription))
+        listener = asyncio.create_task(others.listen(subscription))
         try:
-            yield rivals
+            yield others
         finally:
             subscription.close()
             await listener

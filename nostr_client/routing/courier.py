@@ -38,7 +38,7 @@ from nostr_client.routing.planner import (
 )
 from nostr_client.routing.reader import RelayReader
 from nostr_client.routing.relay_book import RelayBook
-from nostr_client.store.contract import CopyLedger, CopyState, EventStore, SaveStatus
+from nostr_client.store.contract import CopyState, EventStore, SaveStatus
 from nostr_client.tasks import together
 
 log = logging.getLogger(__name__)
@@ -61,7 +61,6 @@ class Courier(RelayReader):
     def __init__(
         self,
         store: EventStore,
-        ledger: CopyLedger,
         pool: RelayPool,
         book: RelayBook,
         *,
@@ -69,7 +68,7 @@ class Courier(RelayReader):
         clock: Callable[[], float] = time.time,
     ) -> None:
         super().__init__(store, pool, book, folder=folder, clock=clock)
-        self.ledger = ledger
+        self.ledger = store.ledger
         self.on_planned: Callable[[], None] = lambda: None
 
     async def __aenter__(self) -> Self:

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection, Iterable
 from typing import Final
 
 from nostr_client.errors import InvalidData
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Draft, Event, Tag, Tags
-from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.keys import PublicKey
 from nostr_client.routing.courier import Courier, OnAnswer
 from nostr_client.routing.fetch_results import FetchReport
 from nostr_client.routing.list_guard import ListGuard
+from nostr_client.routing.list_reading import Consent
 from nostr_client.signing.gate import refuse_codes
+from nostr_client.social.lists import FETCH_LIMIT, OwnList
 from nostr_client.social.views import Posted
 
 MAX_PETNAME: Final = 100
-FETCH_LIMIT: Final = 5.0
 
 
 def follows_of(event: Event | None) -> tuple[str, ...]:
@@ -33,22 +33,16 @@ class Follows:
 
     def __init__(self, courier: Courier, guard: ListGuard, owner: str) -> None:
         self._courier = courier
-        self._guard = guard
-        self._owner = owner
+        self._list = OwnList(courier, guard, owner, kinds.FOLLOWS)
         self._read: tuple[str, tuple[str, ...]] = ("", ())
 
     async def event(self) -> Event | None:
         """The newest version that the store has."""
-        if not self._owner:
-            return None
-        return await self._courier.store.get_address(f"{kinds.FOLLOWS}:{self._owner}:")
+        return await self._list.event()
 
     async def fetch(self, *, limit: float = FETCH_LIMIT) -> FetchReport:
         """Ask relays for the newest version, at most `limit` seconds. Offline nothing comes."""
-        if not self._owner:
-            return FetchReport()
-        wanted = Filter(authors=frozenset({self._owner}), kinds=frozenset({kinds.FOLLOWS}))
-        return await self._courier.fetch([wanted], timeout=limit)
+        return await self._list.fetch(limit)
 
     async def pubkeys(self) -> list[str]:
         """Whom the account follows, the first followed first."""
@@ -61,7 +55,7 @@ class Follows:
 
     async def history(self) -> list[Event]:
         """Earlier versions of the list, newest first."""
-        return await self._courier.store.history(f"{kinds.FOLLOWS}:{self._owner}:")
+        return await self._list.history()
 
     async def follow(
         self,
@@ -76,7 +70,7 @@ class Follows:
         """Add `pubkey` (hex) at the end, or give who is there a new `relay` hint or `petname`.
 
         None when nothing changes. `allow_empty` confirms that a key without any list may start
-        one, `without` names relays that need not have answered: see `routing.list_guard`.
+        one, `without` names relays that need not have answered: see `routing.list_reading`.
         Raises ListNotRead, InvalidKey, SignerError, StoreError.
         """
         pubkey = PublicKey(pubkey).hex
@@ -94,7 +88,7 @@ class Follows:
             renamed = tuple(_renamed(tag, pubkey, petname) for tag in tags)
             return _next(last, renamed) if petname and renamed != tags else None
 
-        return await self._edit(change, allow_empty, without, on_answer)
+        return await self._list.edit(change, Consent(allow_empty, without), on_answer=on_answer)
 
     async def follow_all(
         self,
@@ -119,7 +113,7 @@ class Follows:
             ]
             return _next(last, (*(last.tags if last else ()), *new)) if new else None
 
-        return await self._edit(change, allow_empty, without, on_answer)
+        return await self._list.edit(change, Consent(allow_empty, without), on_answer=on_answer)
 
     async def unfollow(
         self,
@@ -135,7 +129,7 @@ class Follows:
                 return None
             return _next(last, tuple(t for t in last.tags if t[:2] != ("p", pubkey)))
 
-        return await self._edit(change, False, without, on_answer)
+        return await self._list.edit(change, Consent(without=without), on_answer=on_answer)
 
     async def _where(self, pubkey: str) -> str:
         """A relay hint for `pubkey`, or nothing."""
@@ -144,18 +138,6 @@ class Follows:
         if not relay and (await self._courier.fetch_lists([pubkey])).new:
             relay = book.hint_for(await book.relays_of(pubkey))
         return relay
-
-    async def _edit(
-        self,
-        change: Callable[[Event | None], Draft | None],
-        allow_empty: bool,
-        without: Collection[str],
-        on_answer: OnAnswer | None,
-    ) -> Posted | None:
-        done = await self._guard.edit(
-            kinds.FOLLOWS, change, allow_empty=allow_empty, without=without, on_answer=on_answer
-        )
-        return None if done is None else Posted(*done)
 
 
 def _next(last: Event | None, tags: Tags) -> Draft:

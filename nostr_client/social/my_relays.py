@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 
 from nostr_client.errors import InvalidData
@@ -13,11 +13,13 @@ from nostr_client.protocol.event import Draft, Event, Tag
 from nostr_client.protocol.urls import normalize_relay_url
 from nostr_client.routing.address_policy import relay_url
 from nostr_client.routing.courier import Courier, OnAnswer
-from nostr_client.routing.list_guard import ListGuard
+from nostr_client.routing.list_guard import Change, ListGuard
+from nostr_client.routing.list_reading import Consent
 from nostr_client.routing.relay_book import parse_relay_list
 from nostr_client.routing.saved_relays import UrlFile
 from nostr_client.routing.starter_relays import starter_relays
 from nostr_client.signing.gate import refuse_codes
+from nostr_client.social.lists import OwnList
 from nostr_client.social.views import Posted, RelayRow
 
 
@@ -33,15 +35,13 @@ class MyRelays:
     ) -> None:
         """`found` keeps where the person says that the account is found."""
         self._courier = courier
-        self._guard = guard
         self._owner = owner
+        self._list = OwnList(courier, guard, owner, kinds.RELAY_LIST)
         self._found = found
 
     async def event(self) -> Event | None:
         """The newest relay list that the store has."""
-        if not self._owner:
-            return None
-        return await self._courier.store.get_address(f"{kinds.RELAY_LIST}:{self._owner}:")
+        return await self._list.event()
 
     async def rows(self) -> list[RelayRow]:
         """One row for each relay in use: those of the list (or those that stand in for one),
@@ -78,7 +78,7 @@ class MyRelays:
         in become the list, with this one; or this one alone, if the person says that the list
         begins with it (`begin`), whatever others answer or do not.
         None when nothing changes. Raises InvalidData for what cannot stand in a list, and
-        ListNotRead, SignerError, StoreError as `routing.list_guard` says.
+        ListNotRead, SignerError, StoreError as `routing.list_reading` says.
         """
         normal = self._listable(url)
         if not (read or write):
@@ -98,7 +98,8 @@ class MyRelays:
                 return _next(last, kept)
             return _next(last, [*tags, entry])
 
-        return await self._edit(change, allow_empty, without, on_answer, adding=normal, begin=begin)
+        consent = Consent(allow_empty, without, normal, begin)
+        return await self._edit(change, consent, on_answer)
 
     async def remove(
         self,
@@ -116,7 +117,7 @@ class MyRelays:
             kept = [tag for tag in tags if not _names(tag, normal)]
             return _next(last, kept) if len(kept) < len(tags) else None
 
-        return await self._edit(change, allow_empty, {*without, normal}, on_answer)
+        return await self._edit(change, Consent(allow_empty, [*without, normal]), on_answer)
 
     async def set(
         self,
@@ -134,7 +135,7 @@ class MyRelays:
             new = [*(tag for tag in tags if tag[0] != "r"), *dict.fromkeys(wanted)]
             return None if last is not None and new == tags else _next(last, new)
 
-        return await self._edit(change, allow_empty, without, on_answer)
+        return await self._edit(change, Consent(allow_empty, without), on_answer)
 
     async def first_run(
         self, urls: Sequence[str], *, on_answer: OnAnswer | None = None
@@ -169,29 +170,12 @@ class MyRelays:
     # Inside
 
     async def _edit(
-        self,
-        change: Callable[[Event | None], Draft | None],
-        allow_empty: bool,
-        without: Collection[str],
-        on_answer: OnAnswer | None,
-        *,
-        adding: str = "",
-        begin: bool = False,
+        self, change: Change, consent: Consent, on_answer: OnAnswer | None
     ) -> Posted | None:
         # The relays of the old list must hear of the new one: whoever reads there has to follow.
-        book = self._courier.book
-        before = await book.relays_of(self._owner)
-        done = await self._guard.edit(
-            kinds.RELAY_LIST,
-            change,
-            also=[*before.write, *before.read],
-            allow_empty=allow_empty,
-            without={relay_url(url) for url in without},
-            adding=adding,
-            begin=begin,
-            on_answer=on_answer,
-        )
-        return None if done is None else Posted(*done)
+        before = await self._courier.book.relays_of(self._owner)
+        also = [*before.write, *before.read]
+        return await self._list.edit(change, consent, also=also, on_answer=on_answer)
 
     def _listable(self, url: str) -> str:
         """A private address is the person's to name: a community on one network reads there."""

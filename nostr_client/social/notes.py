@@ -17,8 +17,8 @@ from nostr_client.nips import nip10, nip19, nip27
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Draft, Event, Tag, Tags
 from nostr_client.protocol.filters import Filter
-from nostr_client.protocol.kinds import KindClass, kind_class
 from nostr_client.routing.courier import Courier, OnAnswer
+from nostr_client.routing.list_guard import refuse_list
 from nostr_client.safe_text import typeable
 from nostr_client.signing.gate import refuse_codes
 from nostr_client.signing.signer import Signer
@@ -53,8 +53,7 @@ class Notes:
         """
         if self._signer is None:
             raise SigningRefused("this account is only watched: it has no key to sign with")
-        if kind_class(draft.kind) is KindClass.REPLACEABLE:
-            raise InvalidEvent("a list is changed through guard.edit, which reads it first")
+        refuse_list(draft.kind)
         if draft.kind not in (kinds.REPOST, kinds.GENERIC_REPOST):  # they hold what others wrote
             refuse_codes(draft.content, *(item for tag in draft.tags for item in tag))
         event = await self._signer.sign(draft)

@@ -21,10 +21,12 @@ from nostr_client.protocol.keys import PublicKey
 from nostr_client.routing.courier import Courier, OnAnswer
 from nostr_client.routing.fetch_results import FetchReport
 from nostr_client.routing.list_guard import ListGuard
+from nostr_client.routing.list_reading import Consent
 from nostr_client.routing.planner import Caps, plan_read
 from nostr_client.routing.relay_book import OWN_WORD
 from nostr_client.safe_text import safe_line
 from nostr_client.signing.gate import refuse_codes
+from nostr_client.social.lists import OwnList
 from nostr_client.social.views import Nip05State, Posted, Profile
 from nostr_client.tasks import Turns
 
@@ -63,8 +65,8 @@ class Profiles:
     ) -> None:
         self._courier = courier
         self._store = courier.store
-        self._guard = guard
         self._owner = owner
+        self._own = OwnList(courier, guard, owner, kinds.METADATA)
         self._proxy = proxy
         self._clock = clock
         self._checked: OrderedDict[tuple[str, str], tuple[Nip05State, float]] = OrderedDict()
@@ -123,7 +125,7 @@ class Profiles:
         None or "" takes a field out; fields not named stay as they are. None when nothing
         changes. A profile that is no JSON object is not changed, unless `start_over` says that it
         may go (the store's history keeps it). `allow_empty` and `without` are explained in
-        `routing.list_guard`. Raises ListNotRead, ListNotUnderstood, SignerError, InvalidEvent,
+        `routing.list_reading`. Raises ListNotRead, ListNotUnderstood, SignerError, InvalidEvent,
         StoreError.
         """
         refuse_codes(*(text for text in fields.values() if isinstance(text, str)))
@@ -145,10 +147,7 @@ class Profiles:
             content = msgspec.json.encode(after).decode()
             return Draft(kinds.METADATA, content, last.tags if last else ())
 
-        done = await self._guard.edit(
-            kinds.METADATA, change, allow_empty=allow_empty, without=without, on_answer=on_answer
-        )
-        return None if done is None else Posted(*done)
+        return await self._own.edit(change, Consent(allow_empty, without), on_answer=on_answer)
 
     # Names
 

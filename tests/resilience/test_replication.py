@@ -31,7 +31,7 @@ from tests.waiting import until
 KEY = SecretKey.generate()
 ME = KEY.public_key.hex
 A, B, C, D, E = (f"wss://{name}.example" for name in "abcde")
-PACE = Pace(idle=0.01, lead=0.01, sweep=0.0, settle=0.0, grace=0.0, dead_after=100.0)
+PACE = Pace(idle=0.01, lead=0.01, sweep=0.0, settle=0.0, grace=0.0, dead_after=100.0, spread=0.0)
 
 
 class Clock:
@@ -92,6 +92,17 @@ class Ledger:
         return getattr(self._ledger, name)
 
 
+class Counted:
+    """A store with the ledger that counts."""
+
+    def __init__(self, store: EventStore, ledger: Ledger) -> None:
+        self._store = store
+        self.ledger = ledger
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+
 @dataclass
 class House:
     store: EventStore
@@ -112,18 +123,17 @@ class House:
     def replication(self, pace: Pace = PACE) -> Replication:
         pool: Any = self.relays
         ledger: Any = Ledger(self.store.ledger)
+        store: Any = Counted(self.store, ledger)
         self.ledgers.append(ledger)
         return Replication(
-            store=self.store,
-            ledger=ledger,
-            pool=pool,
-            plan=self.planned,
+            store,
+            pool,
+            self.planned,
             pubkeys=[ME],
             folder=self.folder,
             own_urls=lambda: self.own,
             pace=pace,
             clock=self.clock,
-            rng=lambda: 0.0,
         )
 
     async def a_round(self) -> None:

@@ -96,7 +96,7 @@ async def rooms(
             down=pool.outages.down if minds_outages else frozenset,
         )
         courier = await stack.enter_async_context(
-            Courier(store, store.ledger, pool, book, folder=folder, clock=clock)
+            Courier(store, pool, book, folder=folder, clock=clock)
         )
         yield Rooms(store, pool, book, courier, policy, clock)
 

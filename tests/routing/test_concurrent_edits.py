@@ -15,6 +15,7 @@ from nostr_client.protocol.event import Draft, Event
 from nostr_client.routing import list_guard
 from nostr_client.routing.concurrent_edits import ConcurrentEdits, change_between
 from nostr_client.routing.list_guard import Change, ListGuard
+from nostr_client.routing.list_reading import ListReader
 from nostr_client.signing.signer import LocalSigner
 from tests.routing.moody import LIMIT, Relay
 from tests.routing.rooms import ANA, START, relay_list, rooms, signed
@@ -41,7 +42,7 @@ async def device(folder: Path, *urls: str, at: int = NOW) -> AsyncIterator[tuple
         r.clock.now = at
         await r.store.save([relay_list(ANA, *urls, at=1)])
         signer = Slow(ANA, r.clock)
-        guard = ListGuard(r.courier, signer, pubkey=ME, folder=folder, clock=r.clock)
+        guard = ListGuard(ListReader(r.courier, pubkey=ME, folder=folder), signer, clock=r.clock)
         yield guard, signer
 
 

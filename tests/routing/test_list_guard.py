@@ -15,15 +15,13 @@ from nostr_client.net import connection
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import MAX_TIMESTAMP, Draft, Event
 from nostr_client.protocol.keys import SecretKey
-from nostr_client.routing import list_guard
+from nostr_client.routing import list_guard, list_reading
 from nostr_client.routing.list_dates import next_created_at
 from nostr_client.routing.list_guard import (
     Change,
-    ListAnswer,
     ListGuard,
-    name_of,
-    objection,
 )
+from nostr_client.routing.list_reading import Consent, ListAnswer, ListReader, name_of, objection
 from nostr_client.signing.signer import LocalSigner
 from tests.routing.rooms import (
     ANA,
@@ -77,11 +75,8 @@ async def guarded(
         yield (
             r,
             ListGuard(
-                r.courier,
+                ListReader(r.courier, pubkey=ME, folder=folder, only_here=only_here),
                 LocalSigner(ANA, r.clock) if signer else None,
-                pubkey=ME,
-                folder=folder,
-                only_here=only_here,
                 clock=r.clock,
             ),
         )
@@ -90,8 +85,8 @@ async def guarded(
 @pytest.fixture(autouse=True)
 def short_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection, "SOON", 0.05)
-    monkeypatch.setattr(list_guard, "READ_LIMIT", 2.0)
-    monkeypatch.setattr(list_guard, "HINT_LIMIT", 1.0)
+    monkeypatch.setattr(list_reading, "READ_LIMIT", 2.0)
+    monkeypatch.setattr(list_reading, "HINT_LIMIT", 1.0)
     monkeypatch.setattr(list_guard, "READ_BACK_LIMIT", 1.0)
     monkeypatch.setattr(list_guard, "AGAIN", 0.01)
 
@@ -242,7 +237,7 @@ async def test_one_stale_relay_and_the_fresh_one_does_not_answer(
         r, guard = await stack.enter_async_context(guarded(tmp_path, old.url, new.url))
         before = await r.store.count([])
         with pytest.raises(ListNotRead) as refusal:
-            await guard.edit(kinds.FOLLOWS, adding("d"), allow_empty=True)
+            await guard.edit(kinds.FOLLOWS, adding("d"), consent=Consent(allow_empty=True))
         assert says in str(refusal.value)
         assert new.url in str(refusal.value)
         assert "follow list" in str(refusal.value)
@@ -251,10 +246,12 @@ async def test_one_stale_relay_and_the_fresh_one_does_not_answer(
         assert await r.store.get_address(FOLLOWS) == stale
         assert await r.store.count([]) == before
 
-        # The person says that it may be changed without that relay; what it shows still counts.
+        # The person says that it may be changed without that relay, in whatever spelling; what it
+        # shows still counts.
         new.silent = False
         newest = fresh if spoil is _silence else stale
-        done = await guard.edit(kinds.FOLLOWS, adding("d"), without=[new.url])
+        without = f"{new.url.upper()}/".replace("WS:", "ws:")
+        done = await guard.edit(kinds.FOLLOWS, adding("d"), consent=Consent(without=[without]))
         assert done is not None
         assert done[0].tags == (*newest.tags, ("p", "d" * 64))
 
@@ -274,8 +271,8 @@ async def test_one_of_three_may_be_down(tmp_path: Path) -> None:
 async def test_offline_nothing_is_published_and_it_says_so_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(list_guard, "READ_LIMIT", 10 * LIMIT)
-    monkeypatch.setattr(list_guard, "HINT_LIMIT", 10 * LIMIT)
+    monkeypatch.setattr(list_reading, "READ_LIMIT", 10 * LIMIT)
+    monkeypatch.setattr(list_reading, "HINT_LIMIT", 10 * LIMIT)
     async with guarded(tmp_path, DEAD, "ws://127.0.0.1:2") as (r, guard):
         held = follows("b")
         await r.store.save([held])
@@ -295,7 +292,7 @@ async def test_all_empty_is_not_conclusive_for_a_key_that_was_imported(tmp_path:
         with pytest.raises(ListNotRead, match="confirm"):
             await guard.edit(kinds.FOLLOWS, adding("b"))
         assert not one.sent("EVENT")
-        done = await guard.edit(kinds.FOLLOWS, adding("b"), allow_empty=True)
+        done = await guard.edit(kinds.FOLLOWS, adding("b"), consent=Consent(allow_empty=True))
         assert done is not None
         assert done[0].tags == (("p", "b" * 64),)
 
@@ -304,14 +301,14 @@ async def test_a_mute_relay_is_no_proof_of_emptiness(tmp_path: Path) -> None:
     async with Relay() as one, guarded(tmp_path, one.url) as (_, guard):
         await _mute(one)
         with pytest.raises(ListNotRead, match="only 0 of its 1"):
-            await guard.edit(kinds.FOLLOWS, adding("b"), allow_empty=True)
+            await guard.edit(kinds.FOLLOWS, adding("b"), consent=Consent(allow_empty=True))
 
 
 async def test_a_challenge_alone_does_not_devalue_what_is_shown(tmp_path: Path) -> None:
     list_ = follows("b")
     async with Relay(list_) as one, guarded(tmp_path, one.url) as (_, guard):
         one.challenge = "prove it"
-        assert (await guard.conclusive(kinds.FOLLOWS)).version == list_
+        assert (await guard.reader.read(kinds.FOLLOWS)).version == list_
 
 
 async def test_a_newer_relay_list_moves_the_places(tmp_path: Path) -> None:
@@ -320,10 +317,12 @@ async def test_a_newer_relay_list_moves_the_places(tmp_path: Path) -> None:
     async with Relay(follows("b")) as old, Relay(fresh) as new, Relay() as index:
         index.keep(relay_list(ANA, new.url, at=START))
         async with guarded(tmp_path, old.url, indexers=(index.url,)) as (_, guard):
-            read = await guard.conclusive(kinds.FOLLOWS)
+            read = await guard.reader.read(kinds.FOLLOWS)
             assert read.version == fresh
-            assert read.words == {old.url: ListAnswer.ANSWERED, new.url: ListAnswer.ANSWERED}
-            assert (await guard.conclusive(kinds.FOLLOWS)).words == {new.url: ListAnswer.ANSWERED}
+            assert read.answers == {old.url: ListAnswer.ANSWERED, new.url: ListAnswer.ANSWERED}
+            assert (await guard.reader.read(kinds.FOLLOWS)).answers == {
+                new.url: ListAnswer.ANSWERED
+            }
 
 
 async def test_an_old_relay_list_takes_no_place_away(tmp_path: Path) -> None:
@@ -334,11 +333,16 @@ async def test_an_old_relay_list_takes_no_place_away(tmp_path: Path) -> None:
             for _ in range(2):  # the second time the old list is known from the beginning
                 with pytest.raises(ListNotRead, match="only 1 of its 2 relays"):
                     await guard.edit(kinds.FOLLOWS, adding("c"))
-            again = ListGuard(r.courier, LocalSigner(ANA, r.clock), pubkey=ME, folder=tmp_path)
+            again = ListGuard(
+                ListReader(r.courier, pubkey=ME, folder=tmp_path), LocalSigner(ANA, r.clock)
+            )
             with pytest.raises(ListNotRead, match="only 1 of its 2 relays"):
                 await again.edit(kinds.FOLLOWS, adding("c"))
             assert not old.sent("EVENT")
-            assert await guard.edit(kinds.FOLLOWS, adding("c"), without=[DEAD]) is not None
+            assert (
+                await guard.edit(kinds.FOLLOWS, adding("c"), consent=Consent(without=[DEAD]))
+                is not None
+            )
 
 
 async def test_a_settled_relay_list_needs_no_other_relays(tmp_path: Path) -> None:
@@ -347,14 +351,16 @@ async def test_a_settled_relay_list_needs_no_other_relays(tmp_path: Path) -> Non
         async with Relay() as other:
             fallback = (mine.url, other.url)
             async with guarded(tmp_path, known=False, fallback=fallback) as (_, guard):
-                assert len((await guard.conclusive(kinds.FOLLOWS)).words) == 2
+                assert len((await guard.reader.read(kinds.FOLLOWS)).answers) == 2
         async with guarded(tmp_path, known=False, fallback=fallback) as (_, guard):
-            assert (await guard.conclusive(kinds.FOLLOWS)).words == {mine.url: ListAnswer.ANSWERED}
+            assert (await guard.reader.read(kinds.FOLLOWS)).answers == {
+                mine.url: ListAnswer.ANSWERED
+            }
         (settled,) = tmp_path.glob("lists-*.settled.json")
         settled.write_bytes(b'["\xff"]')  # a damaged note settles nothing
         async with guarded(tmp_path, known=False, fallback=fallback) as (_, guard):
             with pytest.raises(ListNotRead):
-                await guard.conclusive(kinds.FOLLOWS)
+                await guard.reader.read(kinds.FOLLOWS)
 
 
 async def test_a_relay_list_changed_here_is_settled(tmp_path: Path) -> None:
@@ -364,7 +370,9 @@ async def test_a_relay_list_changed_here_is_settled(tmp_path: Path) -> None:
             assert await guard.edit(kinds.RELAY_LIST, lambda last: new) is not None
             assert await guard.edit(kinds.FOLLOWS, adding("b")) is not None
         async with guarded(tmp_path, known=False, fallback=(DEAD,)) as (_, guard):
-            assert (await guard.conclusive(kinds.FOLLOWS)).words == {mine.url: ListAnswer.ANSWERED}
+            assert (await guard.reader.read(kinds.FOLLOWS)).answers == {
+                mine.url: ListAnswer.ANSWERED
+            }
 
 
 async def test_what_strangers_say_makes_no_place(tmp_path: Path) -> None:
@@ -441,8 +449,8 @@ async def test_a_newcomers_relay_may_be_slow_or_closed_but_not_silent(tmp_path: 
 
         async with asyncio.TaskGroup() as group:
             group.create_task(wake())
-            read = await guard.conclusive(kinds.FOLLOWS)
-        assert read.words[one.url] is ListAnswer.ANSWERED
+            read = await guard.reader.read(kinds.FOLLOWS)
+        assert read.answers[one.url] is ListAnswer.ANSWERED
         await _restricted(one)
         assert await guard.edit(kinds.FOLLOWS, adding("b")) is not None
 
@@ -455,7 +463,7 @@ async def test_an_empty_relay_list_leaves_the_store_alone_to_know(tmp_path: Path
         assert len(done[0].tags) == 2
     async with guarded(tmp_path / "other", known=False) as (_, guard):
         with pytest.raises(ListNotRead, match="no relay is known"):
-            await guard.edit(kinds.FOLLOWS, adding("c"), allow_empty=True)
+            await guard.edit(kinds.FOLLOWS, adding("c"), consent=Consent(allow_empty=True))
 
 
 async def test_a_version_from_the_future_is_followed_by_a_later_one(tmp_path: Path) -> None:
@@ -575,7 +583,9 @@ async def test_a_change_that_another_device_has_made_already_is_not_made_twice(
 async def test_tasks_and_processes_take_turns(tmp_path: Path) -> None:
     async with Relay(follows("b")) as one, guarded(tmp_path, one.url) as (r, guard):
         other = ListGuard(
-            r.courier, LocalSigner(ANA, r.clock), pubkey=ME, folder=tmp_path, clock=r.clock
+            ListReader(r.courier, pubkey=ME, folder=tmp_path),
+            LocalSigner(ANA, r.clock),
+            clock=r.clock,
         )
         async with asyncio.timeout(LIMIT), asyncio.TaskGroup() as group:
             for index, person in enumerate("cdef"):
@@ -589,22 +599,22 @@ async def test_an_addressable_list_is_read_by_its_name(tmp_path: Path) -> None:
     mine = signed(kind=30_000, tags=(("d", "friends"), ("p", "b" * 64)))
     other = signed(kind=30_000, tags=(("d", "work"),), at=START + 9)
     async with Relay(mine, other) as one, guarded(tmp_path, one.url) as (_, guard):
-        read = await guard.conclusive(30_000, identifier="friends")
+        read = await guard.reader.read(30_000, identifier="friends")
         assert read.version == mine
         with pytest.raises(ListNotRead, match="list of kind 30000"):
-            await guard.conclusive(30_000, identifier="enemies")
+            await guard.reader.read(30_000, identifier="enemies")
 
 
 async def test_a_watched_account_changes_nothing(tmp_path: Path) -> None:
     async with guarded(tmp_path, DEAD, signer=False) as (_, guard):
         with pytest.raises(SigningRefused):
-            await guard.edit(kinds.FOLLOWS, adding("b"), allow_empty=True)
+            await guard.edit(kinds.FOLLOWS, adding("b"), consent=Consent(allow_empty=True))
 
 
 async def test_what_was_read_is_kept_with_its_copies(tmp_path: Path) -> None:
     list_ = follows("b")
     async with Relay(list_) as one, guarded(tmp_path, one.url) as (r, guard):
-        await guard.conclusive(kinds.FOLLOWS)
+        await guard.reader.read(kinds.FOLLOWS)
         assert [c.url for c in await r.store.ledger.copies(list_.id)] == [one.url]
         [request] = one.sent("REQ")
         assert json.dumps(request[2]) == json.dumps({"authors": [ME], "kinds": [3, 10002]})

@@ -11,6 +11,7 @@ from nostr_client.protocol.event import Event
 from nostr_client.protocol.keys import SecretKey
 from nostr_client.routing.courier import Courier
 from nostr_client.routing.list_guard import ListGuard
+from nostr_client.routing.list_reading import ListReader
 from nostr_client.signing.signer import LocalSigner
 from nostr_client.social.feed_sync import FeedSync
 from nostr_client.social.follows import Follows
@@ -85,9 +86,8 @@ async def house(
     ) as r:
         courier, clock = r.courier, r.clock
         signer = LocalSigner(key, clock) if can_sign else None
-        guard = ListGuard(
-            courier, signer, pubkey=me, folder=folder, only_here=only_here, clock=clock
-        )
+        reader = ListReader(courier, pubkey=me, folder=folder, only_here=only_here)
+        guard = ListGuard(reader, signer, clock=clock)
         profiles = Profiles(courier, guard, owner=me, clock=clock)
         follows = Follows(courier, guard, me)
         views = NoteViews(r.store, profiles, me)
