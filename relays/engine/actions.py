@@ -18,7 +18,7 @@ UNSTORED: Final = 0
 """The commit sequence of what is passed on and not stored."""
 
 
-class SubscriptionState(Enum):
+class ReqState(Enum):
     """Of a subscription; the rules stand at the head of `relays.engine.session`."""
 
     SCANNING = "scanning"
@@ -29,29 +29,29 @@ class SubscriptionState(Enum):
 class Session(Protocol):
     """The session of a client; which one a subscription is of is all that its holders ask."""
 
-    def live(self, subscription: RelaySubscription, seq: int, event: Event) -> bool: ...
+    def live(self, subscription: ClientSubscription, seq: int, event: Event) -> bool: ...
 
-    def caught_up(self, subscription: RelaySubscription) -> None: ...
+    def caught_up(self, subscription: ClientSubscription) -> None: ...
 
 
-class RelaySubscription:
+class ClientSubscription:
     """One REQ of one client.
 
     `values` is what it costs: the values in its filters' lists. `seq` is the last commit that its
-    page saw; `carried` holds the ids in the page while news of them may still come.
+    page saw; `page_ids` holds the ids in the page while news of them may still come.
     """
 
-    __slots__ = ("carried", "filters", "head", "held", "id", "seq", "session", "state", "values")
+    __slots__ = ("filters", "head", "held", "id", "page_ids", "seq", "session", "state", "values")
 
     def __init__(self, session: Session, id: str, filters: tuple[Filter, ...]) -> None:
         self.session = session
         self.id = id
         self.filters = filters
         self.head = event_head(id)
-        self.state = SubscriptionState.SCANNING
+        self.state = ReqState.SCANNING
         self.held: list[tuple[int, Event]] = []
         self.seq = 0
-        self.carried: frozenset[bytes] | None = None
+        self.page_ids: frozenset[bytes] | None = None
         self.values = filter_values(filters)
 
 
@@ -73,18 +73,18 @@ class Ingest(msgspec.Struct, frozen=True):
 class Subscribe(msgspec.Struct, frozen=True):
     """Register `subscription` as live, then scan; `replaced` has ended."""
 
-    subscription: RelaySubscription
-    replaced: RelaySubscription | None = None
+    subscription: ClientSubscription
+    replaced: ClientSubscription | None = None
 
 
 class Unsubscribe(msgspec.Struct, frozen=True):
     """This subscription has ended; `frame` says so to the client, if it must be told."""
 
-    subscription: RelaySubscription
+    subscription: ClientSubscription
     frame: bytes = b""
 
 
-class PendingCount(msgspec.Struct, frozen=True):
+class CountQuery(msgspec.Struct, frozen=True):
     """Count what matches; `values` is what it costs while it waits, as with a subscription."""
 
     query_id: str
@@ -99,4 +99,4 @@ class OpenNegentropy(msgspec.Struct, frozen=True):
     filter: Filter
 
 
-Action = Reply | Ingest | Subscribe | Unsubscribe | PendingCount | OpenNegentropy
+Action = Reply | Ingest | Subscribe | Unsubscribe | CountQuery | OpenNegentropy

@@ -19,7 +19,7 @@ WINDOW: Final = 600
 """Seconds that an answer's date may be off, as NIP-42 suggests."""
 
 
-class Authentication:
+class ConnectionAuth:
     """The challenge of one connection, and the keys that answered it.
 
     The challenge is made when it is first needed and holds until the connection ends.

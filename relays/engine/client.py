@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable
 from typing import Final, Protocol
 
-from nostr_client.protocol.event import Event
 from relays.engine.queries import ClientQueries
 from relays.engine.session import RelaySession
-from relays.policies.verdict import Verdict
 
 HIGH_WATER: Final = 256 * 1024
-"""Unread bytes past which a client gets no further answers to queries."""
+"""Unsent bytes past which a client gets no further answers to queries."""
 
 
 class ClientSocket(Protocol):
@@ -21,15 +17,15 @@ class ClientSocket(Protocol):
     def write(self, frames: bytes) -> None:
         """Send frames, later if the client is slow."""
 
-    def unread(self) -> int:
+    def unsent(self) -> int:
         """Bytes that were written and have not left yet."""
 
-    def stop_reading(self) -> None: ...
+    def pause_reading(self) -> None: ...
 
-    def go_on_reading(self) -> None: ...
+    def resume_reading(self) -> None: ...
 
-    def drop(self, code: int, reason: str) -> None:
-        """Close the connection; frames that have not left yet may be lost."""
+    def close(self, code: int, reason: str) -> None:
+        """Say why in a close frame, and end; frames that have not left yet may be lost."""
 
 
 class ConnectedClient:
@@ -37,66 +33,43 @@ class ConnectedClient:
 
     __slots__ = (
         "_outbox",
-        "_said",
-        "_settled",
-        "bytes",
+        "_outbox_bytes",
         "events",
-        "page",
-        "peer",
-        "questions",
+        "events_bytes",
+        "page_bytes",
+        "queries",
         "session",
+        "socket",
         "stopped",
     )
 
-    def __init__(
-        self,
-        session: RelaySession,
-        peer: ClientSocket,
-        settled: Callable[[ConnectedClient, Event, Verdict], None],
-    ) -> None:
-        """`settled` is told what became of an event that this client offered."""
-        self._settled = settled
+    def __init__(self, session: RelaySession, socket: ClientSocket) -> None:
         self.session = session
-        self.peer = peer
-        self.questions = ClientQueries(session)
+        self.socket = socket
+        self.queries = ClientQueries(session)
         self._outbox: list[bytes] = []
-        self._said = 0
+        self._outbox_bytes = 0
         self.events = 0
         """Events offered and not answered."""
-        self.bytes = 0
-        self.page = 0
+        self.events_bytes = 0
+        self.page_bytes = 0
         """Bytes of stored events that were sent last: they may wait, however many they are."""
         self.stopped = False
         """Its socket is not read until some of its events have their answer."""
 
-    def say(self, frames: bytes) -> None:
+    def send(self, frames: bytes) -> None:
         """Send `frames` with the next flush."""
         self._outbox.append(frames)
-        self._said += len(frames)
+        self._outbox_bytes += len(frames)
 
-    def take(self) -> bytes:
-        """What was said since the last flush."""
+    def take_outbox(self) -> bytes:
+        """What is to be sent since the last flush."""
         frames = b"".join(self._outbox)
         self._outbox.clear()
-        self._said = 0
+        self._outbox_bytes = 0
         return frames
 
     @property
-    def unread(self) -> int:
-        """Bytes that were said and have not left yet."""
-        return self._said + self.peer.unread()
-
-    def settle(self, event: Event, accepted: bool, reason: str) -> None:
-        """An event that this client offered has its answer."""
-        self._settled(self, event, Verdict(accepted, reason))
-
-
-class OwnVerdict:
-    """Who waits for what becomes of an event of the relay's own."""
-
-    def __init__(self) -> None:
-        self.verdict: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()
-
-    def settle(self, event: Event, accepted: bool, reason: str) -> None:
-        if not self.verdict.done():
-            self.verdict.set_result(Verdict(accepted, reason))
+    def unsent(self) -> int:
+        """Bytes that are to be sent and have not left yet."""
+        return self._outbox_bytes + self.socket.unsent()

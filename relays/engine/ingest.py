@@ -16,7 +16,7 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from typing import Final, Protocol
+from typing import Final
 
 from nostr_client.errors import NostrError, StoreError, StoreFull
 from nostr_client.protocol.event import Event
@@ -52,19 +52,17 @@ _REASONS: Final = {
 """What is said of a save. Ephemeral events do not come so far."""
 
 
-class Asker(Protocol):
-    """Who offered an event and waits for its OK."""
-
-    def settle(self, event: Event, accepted: bool, reason: str) -> None: ...
+OnVerdict = Callable[[Event, bool, str], None]
+"""Told what became of an event: whether it was accepted, and why not."""
 
 
 class _IngestJob:
-    __slots__ = ("askers", "event", "offer")
+    __slots__ = ("event", "incoming", "on_verdicts")
 
-    def __init__(self, incoming: IncomingEvent, asker: Asker) -> None:
+    def __init__(self, incoming: IncomingEvent, on_verdict: OnVerdict) -> None:
         self.event = incoming.event
-        self.offer = incoming
-        self.askers = [asker]
+        self.incoming = incoming
+        self.on_verdicts = [on_verdict]
 
 
 Verify = Callable[[Sequence[Event]], Awaitable[list[bool]]]
@@ -84,8 +82,8 @@ class IngestPipeline:
     """Takes events in, for `run` to carry through.
 
     The store tells what it stored; `pass_on` gets what is not stored, and `answered` is called when
-    askers have been told something. It is bounded by those who offer: each keeps account of what it
-    has under way.
+    those who offered have been told something. It is bounded by those who offer: each keeps account
+    of what it has under way.
     """
 
     def __init__(
@@ -121,14 +119,14 @@ class IngestPipeline:
         self._failing = False
         """The last batch could not be stored."""
 
-    def offer(self, incoming: IncomingEvent, asker: Asker) -> None:
-        """Take in an event whose form and id are checked; `asker` is answered later."""
+    def offer(self, incoming: IncomingEvent, on_verdict: OnVerdict) -> None:
+        """Take in an event whose form and id are checked; `on_verdict` is called later."""
         event = incoming.event
         job = self._jobs.get(event.json)
         if job is not None:
-            job.askers.append(asker)
+            job.on_verdicts.append(on_verdict)
             return
-        job = self._jobs[event.json] = _IngestJob(incoming, asker)
+        job = self._jobs[event.json] = _IngestJob(incoming, on_verdict)
         self._waiting.append(job)
         self._wake.set()
         self._idle.clear()
@@ -242,7 +240,7 @@ class IngestPipeline:
             async with asyncio.timeout(PATIENCE):
                 if before is not None:
                     await asyncio.wait([before])
-                verdict = await ask(job.offer)
+                verdict = await ask(job.incoming)
         except (NostrError, TimeoutError):
             _log.exception("an event could not be judged")
             self._settle(job, False, _UNJUDGED)
@@ -342,12 +340,12 @@ class IngestPipeline:
     def _settle(
         self, job: _IngestJob, accepted: bool, reason: str, *, personal: bool = False
     ) -> None:
-        """Answer all askers; `personal`: a refusal is about the first of them alone."""
+        """Answer all who offered it; `personal`: a refusal is about the first of them alone."""
         del self._jobs[job.event.json]
-        for number, asker in enumerate(job.askers):
+        for number, on_verdict in enumerate(job.on_verdicts):
             if number > 0:
                 reason = _DUPLICATE if accepted else _TWIN if personal else reason
-            asker.settle(job.event, accepted, reason)
+            on_verdict(job.event, accepted, reason)
         if not self._jobs:
             self._idle.set()
 

@@ -41,20 +41,20 @@ def _items(found: list[tuple[int, bytes]], limit: int | None) -> Items:
 
 
 class NegentropyReads:
-    """Reads sets while `run` runs. `say` gets the answer, as frames for the client of a session."""
+    """Reads sets while `run` runs. `send` gets the answer: frames for the client of a session."""
 
     def __init__(
         self,
         store: EventStore,
         reconciler: Reconciler,
-        say: Callable[[RelaySession, bytes], None],
+        send: Callable[[RelaySession, bytes], None],
         clock: Callable[[], float],
         metrics: Metrics,
     ) -> None:
         self._metrics = metrics
         self._store = store
         self._reconciler = reconciler
-        self._say = say
+        self._send = send
         self._clock = clock
         self._line: asyncio.Queue[RelaySession] = asyncio.Queue(LINE)
         # Of each client that stands in it, or is served.
@@ -100,7 +100,7 @@ class NegentropyReads:
                 items = await self._items(session, asked)
         except (TooMany, QueryTimeout):
             sessions = asked.negentropy.sessions
-            self._say(session, sessions.too_big(asked.negentropy) if sessions is not None else b"")
+            self._send(session, sessions.too_big(asked.negentropy) if sessions is not None else b"")
         except TimeoutError:
             self._refuse(session, asked, "error: the set could not be read in time")
         except NostrError as error:
@@ -110,7 +110,7 @@ class NegentropyReads:
             sessions = asked.negentropy.sessions
             if sessions is not None and items is not None:
                 self._metrics.answered("NEG", time.perf_counter() - begun)
-                self._say(session, sessions.opened(asked.negentropy, items, self._clock()))
+                self._send(session, sessions.opened(asked.negentropy, items, self._clock()))
 
     async def _items(self, session: RelaySession, asked: OpenNegentropy) -> Items | None:
         """Its set; None if it is refused, or nobody waits for it any more."""
@@ -120,7 +120,7 @@ class NegentropyReads:
         if sessions is None:
             return None
         if refusal := sessions.expected(asked.negentropy, count):
-            self._say(session, refusal)
+            self._send(session, refusal)
             return None
         found = await self._store.ids(filter, reader=session.reader, most=most)
         return await asyncio.to_thread(_items, found, filter.limit)
@@ -128,4 +128,4 @@ class NegentropyReads:
     def _refuse(self, session: RelaySession, asked: OpenNegentropy, reason: str) -> None:
         sessions = asked.negentropy.sessions
         if sessions is not None:
-            self._say(session, sessions.refuse(asked.negentropy, reason))
+            self._send(session, sessions.refuse(asked.negentropy, reason))

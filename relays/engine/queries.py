@@ -32,7 +32,7 @@ from nostr_client.errors import NostrError, QueryTimeout
 from nostr_client.nips import nip45
 from nostr_client.protocol.filters import Filter
 from nostr_client.store.contract import EventStore, Page, PagesAtOnce, Priority
-from relays.engine.actions import PendingCount, RelaySubscription, SubscriptionState
+from relays.engine.actions import ClientSubscription, CountQuery, ReqState
 from relays.engine.session import RelaySession
 from relays.policies.ruleset import Rules
 
@@ -62,6 +62,7 @@ class ClientQueries:
 
     __slots__ = (
         "broad",
+        "counts",
         "deaf",
         "gone",
         "in_line",
@@ -69,14 +70,13 @@ class ClientQueries:
         "rests",
         "scans",
         "session",
-        "tallies",
     )
 
     def __init__(self, session: RelaySession) -> None:
         self.session = session
-        self.scans: dict[str, RelaySubscription] = {}
-        self.tallies: deque[PendingCount] = deque()
-        self.broad: deque[RelaySubscription | PendingCount] = deque()
+        self.scans: dict[str, ClientSubscription] = {}
+        self.counts: deque[CountQuery] = deque()
+        self.broad: deque[ClientSubscription | CountQuery] = deque()
         self.in_line = False
         self.in_slow_line = False
         self.deaf = False
@@ -87,18 +87,18 @@ class ClientQueries:
     def ready(self) -> bool:
         """Is there something to be tried now?"""
         waits = self.deaf or self.rests or len(self.broad) >= PUT_ASIDE
-        return not waits and bool(self.scans or self.tallies)
+        return not waits and bool(self.scans or self.counts)
 
-    def take(self) -> RelaySubscription | PendingCount:
+    def take(self) -> ClientSubscription | CountQuery:
         if self.scans:
             return self.scans.pop(next(iter(self.scans)))
-        return self.tallies.popleft()
+        return self.counts.popleft()
 
     def end(self) -> None:
         """The client has left: nothing is to be answered any more."""
         self.gone = True
         self.scans.clear()
-        self.tallies.clear()
+        self.counts.clear()
         self.broad.clear()
 
 
@@ -106,17 +106,17 @@ class QueryScheduler:
     """Answers questions while `run` runs.
 
     `deliver` gets the question and the frames that answer it, `flush` is called when they are to
-    leave; `news` says which commit live subscriptions were told of last.
+    leave; `live_seq` says which commit live subscriptions were told of last.
     """
 
     def __init__(
         self,
         store: EventStore,
         rules: Rules,
-        deliver: Callable[[ClientQueries, RelaySubscription | PendingCount, bytes], None],
+        deliver: Callable[[ClientQueries, ClientSubscription | CountQuery, bytes], None],
         *,
         flush: Callable[[], None],
-        news: Callable[[], int],
+        live_seq: Callable[[], int],
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._store = store
@@ -124,7 +124,7 @@ class QueryScheduler:
         self._rules = rules
         self._deliver = deliver
         self._flush = flush
-        self._news = news
+        self._news = live_seq
         self._clock = clock
         self.spent = 0.0
         """Seconds of this burst that went into answers at once; whoever ends it sets it to 0."""
@@ -189,13 +189,13 @@ class QueryScheduler:
     async def _answer(
         self,
         questions: ClientQueries,
-        question: RelaySubscription | PendingCount,
+        question: ClientSubscription | CountQuery,
         *,
         broad: bool = False,
     ) -> None:
         begun = time.perf_counter()
         try:
-            if isinstance(question, RelaySubscription):
+            if isinstance(question, ClientSubscription):
                 frames = await self._scan(questions.session, question, broad)
             else:
                 frames = await self._count(questions.session, question, broad)
@@ -209,7 +209,7 @@ class QueryScheduler:
             _log.warning("a query failed: %s", error)
             self._refuse(questions, question, "error: the relay could not read its store")
         else:
-            verb = "REQ" if isinstance(question, RelaySubscription) else "COUNT"
+            verb = "REQ" if isinstance(question, ClientSubscription) else "COUNT"
             self._rules.metrics.answered(verb, time.perf_counter() - begun)
             self._deliver(questions, question, frames)
             self._flush()
@@ -219,7 +219,7 @@ class QueryScheduler:
         return self._line.qsize(), self._slow_line.qsize()
 
     def _put_aside(
-        self, questions: ClientQueries, question: RelaySubscription | PendingCount
+        self, questions: ClientQueries, question: ClientSubscription | CountQuery
     ) -> None:
         if questions.gone or _has_ended(question):
             return
@@ -238,22 +238,22 @@ class QueryScheduler:
         self.ask(questions)
 
     def _refuse(
-        self, questions: ClientQueries, question: RelaySubscription | PendingCount, reason: str
+        self, questions: ClientQueries, question: ClientSubscription | CountQuery, reason: str
     ) -> None:
         self._rules.metrics.refuse_query(reason)
-        if isinstance(question, RelaySubscription):
+        if isinstance(question, ClientSubscription):
             frames = questions.session.refuse(question, reason)
         else:
-            frames = questions.session.untallied(question, reason)
+            frames = questions.session.refuse_count(question, reason)
         self._deliver(questions, question, frames)
         self._flush()
 
     async def _scan(
-        self, session: RelaySession, subscription: RelaySubscription, broad: bool
+        self, session: RelaySession, subscription: ClientSubscription, broad: bool
     ) -> bytes:
         filters, limits = self._clamped(subscription.filters), self._rules.limits
         if not filters:
-            return session.page(subscription, (), complete=None, seq=0, news=0)
+            return session.page(subscription, (), complete=None, seq=0, live_seq=0)
         synthesize = await self._made(session, subscription)
         page = await self._store.page(
             filters,
@@ -266,7 +266,7 @@ class QueryScheduler:
         page.events[:0] = synthesize
         return self._page(session, subscription, filters, page)
 
-    async def _made(self, session: RelaySession, subscription: RelaySubscription) -> list[bytes]:
+    async def _made(self, session: RelaySession, subscription: ClientSubscription) -> list[bytes]:
         """What is made for this asker alone."""
         make = self._rules.synthesize
         if make is None or not self._asks_made(subscription):
@@ -274,7 +274,7 @@ class QueryScheduler:
         event = await make(session.asking("REQ", subscription.filters, self._clock()))
         return [] if event is None else [event.json]
 
-    def _asks_made(self, subscription: RelaySubscription) -> bool:
+    def _asks_made(self, subscription: ClientSubscription) -> bool:
         kinds = self._rules.synthesized_kinds
         return bool(kinds) and any(
             one.kinds is not None and not kinds.isdisjoint(one.kinds)
@@ -282,11 +282,11 @@ class QueryScheduler:
         )
 
     def _scan_at_once(
-        self, store: PagesAtOnce, session: RelaySession, subscription: RelaySubscription
+        self, store: PagesAtOnce, session: RelaySession, subscription: ClientSubscription
     ) -> bytes:
         filters, limits = self._clamped(subscription.filters), self._rules.limits
         if not filters:
-            return session.page(subscription, (), complete=None, seq=0, news=0)
+            return session.page(subscription, (), complete=None, seq=0, live_seq=0)
         page = store.page_at_once(
             filters,
             seconds=LOOP_LIMIT,
@@ -299,7 +299,7 @@ class QueryScheduler:
     def _page(
         self,
         session: RelaySession,
-        subscription: RelaySubscription,
+        subscription: ClientSubscription,
         filters: Sequence[Filter],
         page: Page,
     ) -> bytes:
@@ -310,22 +310,22 @@ class QueryScheduler:
         if len(filters) < len(subscription.filters):
             complete = None  # a filter with limit 0 was not asked
         return session.page(
-            subscription, page.events, complete=complete, seq=page.seq, news=self._news()
+            subscription, page.events, complete=complete, seq=page.seq, live_seq=self._news()
         )
 
-    async def _count(self, session: RelaySession, tally: PendingCount, broad: bool) -> bytes:
+    async def _count(self, session: RelaySession, query: CountQuery, broad: bool) -> bytes:
         """With a sketch of who wrote what is counted, where NIP-45 has one."""
         turn, limit = _priority(broad), None if broad else QUICK
-        offset = nip45.offset_of(tally.filters[0]) if len(tally.filters) == 1 else None
+        offset = nip45.offset_of(query.filters[0]) if len(query.filters) == 1 else None
         if offset is None:
             count = await self._store.count(
-                tally.filters, priority=turn, time_limit=limit, reader=session.reader
+                query.filters, priority=turn, time_limit=limit, reader=session.reader
             )
-            return session.tallied(tally, count)
+            return session.count_result(query, count)
         count, registers = await self._store.sketch(
-            tally.filters[0], offset, priority=turn, time_limit=limit, reader=session.reader
+            query.filters[0], offset, priority=turn, time_limit=limit, reader=session.reader
         )
-        return session.tallied(tally, count, registers)
+        return session.count_result(query, count, registers)
 
     def _clamped(self, filters: Sequence[Filter]) -> list[Filter]:
         default = self._rules.limits.default_limit
@@ -340,5 +340,5 @@ def _priority(broad: bool) -> Priority:
     return Priority.BACKGROUND if broad else Priority.NORMAL
 
 
-def _has_ended(question: RelaySubscription | PendingCount) -> bool:
-    return isinstance(question, RelaySubscription) and question.state is SubscriptionState.ENDED
+def _has_ended(question: ClientSubscription | CountQuery) -> bool:
+    return isinstance(question, ClientSubscription) and question.state is ReqState.ENDED

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Collection
+from functools import partial
 from typing import Final
 
 from nostr_client.protocol.event import Event
@@ -19,17 +20,17 @@ from relays.config.sections import Limits, Negentropy
 from relays.engine.actions import (
     UNSTORED,
     Action,
+    ClientSubscription,
+    CountQuery,
     Ingest,
     OpenNegentropy,
-    PendingCount,
-    RelaySubscription,
     Reply,
+    ReqState,
     Session,
     Subscribe,
-    SubscriptionState,
     Unsubscribe,
 )
-from relays.engine.client import HIGH_WATER, ClientSocket, ConnectedClient, OwnVerdict
+from relays.engine.client import HIGH_WATER, ClientSocket, ConnectedClient
 from relays.engine.frames import event_frame
 from relays.engine.ingest import IngestPipeline, Verify
 from relays.engine.negentropy import Reconciler
@@ -66,20 +67,25 @@ class Relay:
     ) -> None:
         self.rules = rules
         self._clock = clock
-        self._intake = IngestPipeline(store, verify, rules, self._pass_on, self._answered)
+        self._pipeline = IngestPipeline(store, verify, rules, self._pass_on, self._answered)
         self._queries = QueryScheduler(
-            store, rules, self._deliver, flush=self.flush, news=lambda: self.news, clock=clock
+            store,
+            rules,
+            self._deliver,
+            flush=self.flush,
+            live_seq=lambda: self.live_seq,
+            clock=clock,
         )
         self._reconciler = Reconciler(negentropy, rules.limits.message_bytes)
-        self._comparing = NegentropyReads(
+        self._negentropy_reads = NegentropyReads(
             store, self._reconciler, self._compared, clock, rules.metrics
         )
-        self._index: FilterIndex[RelaySubscription] = FilterIndex()
+        self._index: FilterIndex[ClientSubscription] = FilterIndex()
         self._clients: dict[Session, ConnectedClient] = {}
-        self._dirty: dict[ConnectedClient, None] = {}
+        self._unflushed: dict[ConnectedClient, None] = {}
         self._stopped: dict[ConnectedClient, None] = {}
-        self._overlapping: list[RelaySubscription] = []
-        self.news = 0
+        self._overlapping: list[ClientSubscription] = []
+        self.live_seq = 0
         """The last commit that `on_stored` was told of."""
         self._live_values = 0
         self._pending_bytes = 0
@@ -90,7 +96,7 @@ class Relay:
         """Those that hold now."""
         return self.rules.limits
 
-    def compare_within(self, bounds: Negentropy) -> None:
+    def set_negentropy_bounds(self, bounds: Negentropy) -> None:
         """From now on let clients compare their sets within these bounds."""
         self._reconciler.bounds = bounds
 
@@ -101,40 +107,40 @@ class Relay:
             "connections": len(self._clients),
             "subscriptions": len(self._index),
             "filter_values": self._live_values,
-            "events_under_way": self._intake.under_way,
+            "events_under_way": self._pipeline.under_way,
             "bytes_under_way": self._pending_bytes,
             "stopped_connections": len(self._stopped),
             "queries_waiting": waiting,
             "broad_queries_waiting": broad,
-            "comparisons_waiting": self._comparing.waiting(),
+            "comparisons_waiting": self._negentropy_reads.waiting(),
         }
 
     async def run(self) -> None:
         """Work until cancelled."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._intake.run())
+            group.create_task(self._pipeline.run())
             group.create_task(self._queries.run())
-            group.create_task(self._comparing.run())
+            group.create_task(self._negentropy_reads.run())
             group.create_task(self._expire())
 
     async def drained(self) -> None:
         """Returns when everything that was offered is stored and answered."""
         try:
             async with asyncio.timeout(DRAIN_LIMIT):
-                await self._intake.drained()
+                await self._pipeline.drained()
         except TimeoutError:
             _log.warning("some events were not stored in time")
 
     # What sockets call
 
-    def connect(self, peer: ClientSocket, address: str) -> ConnectedClient:
+    def connect(self, socket: ClientSocket, address: str) -> ConnectedClient:
         """A new client."""
         self._connected += 1
         self.rules.metrics.connections += 1
         session = RelaySession(self.rules, address, self._connected, self._reconciler.connect())
-        client = self._clients[session] = ConnectedClient(session, peer, self._settled)
+        client = self._clients[session] = ConnectedClient(session, socket)
         if greeting := session.greet():
-            self._say(client, greeting)
+            self._send(client, greeting)
         return client
 
     def disconnect(self, client: ConnectedClient) -> None:
@@ -142,11 +148,11 @@ class Relay:
         if self._clients.pop(client.session, None) is None:
             return
         for subscription in client.session.end():
-            self._forget(subscription)
-        self._live_values -= client.session.tally_values
-        client.questions.end()
-        client.take()
-        self._dirty.pop(client, None)
+            self._unsubscribe(subscription)
+        self._live_values -= client.session.count_values
+        client.queries.end()
+        client.take_outbox()
+        self._unflushed.pop(client, None)
         self._stopped.pop(client, None)
 
     def receive(self, client: ConnectedClient, data: bytes) -> None:
@@ -158,41 +164,41 @@ class Relay:
         if action is None:
             return
         if isinstance(action, Ingest):
-            self._take_in(client, action.incoming)
+            self._ingest(client, action.incoming)
         else:
-            self._do(client, action)
+            self._perform(client, action)
 
     def go_on(self, client: ConnectedClient, *, deaf: bool) -> None:
         """`client` takes what it is sent again, or no longer does (`deaf`)."""
-        client.questions.deaf = deaf
+        client.queries.deaf = deaf
         if not deaf:
-            client.page = 0
-        self._queries.ask(client.questions)
+            client.page_bytes = 0
+        self._queries.ask(client.queries)
 
     def flush(self) -> None:
         """Hand what was said since the last flush to the sockets."""
         self._queries.spent = 0.0
-        while self._dirty:
-            client, _ = self._dirty.popitem()
-            if frames := client.take():
+        while self._unflushed:
+            client, _ = self._unflushed.popitem()
+            if frames := client.take_outbox():
                 self.rules.metrics.bytes_out += len(frames)
-                client.peer.write(frames)
-            self.bound(client)
+                client.socket.write(frames)
+            self.close_if_slow(client)
 
-    def bound(self, client: ConnectedClient) -> None:
+    def close_if_slow(self, client: ConnectedClient) -> None:
         """Close a client that has not taken more than it may leave."""
-        waiting = client.unread + client.session.held_bytes - client.page
+        waiting = client.unsent + client.session.held_bytes - client.page_bytes
         if waiting > self.limits.outbox_bytes:
-            client.peer.drop(POLICY, "too slow: what is sent is not read")
+            client.socket.close(POLICY, "too slow: what is sent is not read")
 
-    def bound_all(self) -> None:
+    def close_slowest(self) -> None:
         """Close the slowest clients while all together have more unread than is allowed."""
-        by_size = {client: client.unread for client in self._clients.values()}
+        by_size = {client: client.unsent for client in self._clients.values()}
         excess = sum(by_size.values()) - self.limits.all_outbox_bytes
         if excess <= 0:
             return
         for client in sorted(by_size, key=by_size.__getitem__, reverse=True):
-            client.peer.drop(TRY_AGAIN_LATER, "the relay is short of memory")
+            client.socket.close(TRY_AGAIN_LATER, "the relay is short of memory")
             excess -= by_size[client]
             if excess <= 0:
                 break
@@ -212,44 +218,51 @@ class Relay:
                 if client.session.negentropy is not None:
                     client.session.negentropy.end()
                 for subscription in list(client.session.subscriptions.values()):
-                    self._say(client, client.session.refuse(subscription, reason))
-                    self._forget(subscription)
+                    self._send(client, client.session.refuse(subscription, reason))
+                    self._unsubscribe(subscription)
         self.flush()
 
     # Actions
 
     async def publish(self, event: Event) -> Verdict:
         """Keep and pass on an event of the relay's own; as durable as an OK when it returns."""
-        answer = OwnVerdict()
-        self._intake.offer(IncomingEvent(event, self._clock()), answer)
-        return await answer.verdict
+        verdict: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()
 
-    def _take_in(self, client: ConnectedClient, incoming: IncomingEvent) -> None:
+        def on_verdict(event: Event, accepted: bool, reason: str) -> None:
+            if not verdict.done():
+                verdict.set_result(Verdict(accepted, reason))
+
+        self._pipeline.offer(IncomingEvent(event, self._clock()), on_verdict)
+        return await verdict
+
+    def _ingest(self, client: ConnectedClient, incoming: IncomingEvent) -> None:
         size = len(incoming.event.json)
         client.events += 1
-        client.bytes += size
+        client.events_bytes += size
         self._pending_bytes += size
         limits = self.limits
         if not client.stopped and (
             client.events >= limits.pending_events
-            or client.bytes >= limits.pending_bytes
+            or client.events_bytes >= limits.pending_bytes
             or self._pending_bytes >= limits.all_pending_bytes
         ):
             client.stopped = True
             self._stopped[client] = None
-            client.peer.stop_reading()
-        self._intake.offer(incoming, client)
+            client.socket.pause_reading()
+        self._pipeline.offer(incoming, partial(self._on_verdict, client))
 
-    def _settled(self, client: ConnectedClient, event: Event, verdict: Verdict) -> None:
+    def _on_verdict(
+        self, client: ConnectedClient, event: Event, accepted: bool, reason: str
+    ) -> None:
         """This became of `event`, which `client` had offered."""
-        self.rules.metrics.settle(event.kind, verdict.accepted, verdict.reason)
+        self.rules.metrics.settle(event.kind, accepted, reason)
         size = len(event.json)
         client.events -= 1
-        client.bytes -= size
+        client.events_bytes -= size
         self._pending_bytes -= size
-        self._say(client, ok_frame(event.id, verdict.accepted, verdict.reason))
+        self._send(client, ok_frame(event.id, accepted, reason))
 
-    def _go_on_reading(self) -> None:
+    def _resume_reading(self) -> None:
         limits = self.limits
         if self._pending_bytes > limits.all_pending_bytes // 2:
             return
@@ -257,66 +270,66 @@ class Relay:
             client
             for client in self._stopped
             if client.events <= limits.pending_events // 2
-            and client.bytes <= limits.pending_bytes // 2
+            and client.events_bytes <= limits.pending_bytes // 2
         ]
         for client in ready:
             del self._stopped[client]
             client.stopped = False
-            client.peer.go_on_reading()
+            client.socket.resume_reading()
 
-    def _do(self, client: ConnectedClient, action: Action) -> None:
+    def _perform(self, client: ConnectedClient, action: Action) -> None:
         match action:
             case Reply(frame):
-                self._say(client, frame)
+                self._send(client, frame)
             case Subscribe(subscription, replaced):
                 if replaced is not None:
-                    self._forget(replaced)
+                    self._unsubscribe(replaced)
                 self._subscribe(client, subscription)
             case Unsubscribe(subscription, frame):
-                self._forget(subscription)
+                self._unsubscribe(subscription)
                 if frame:
-                    self._say(client, frame)
-            case PendingCount():
-                self._tally(client, action)
+                    self._send(client, frame)
+            case CountQuery():
+                self._count(client, action)
             case OpenNegentropy():
-                self._comparing.ask(client.session, action)
+                self._negentropy_reads.ask(client.session, action)
 
-    def _subscribe(self, client: ConnectedClient, subscription: RelaySubscription) -> None:
+    def _subscribe(self, client: ConnectedClient, subscription: ClientSubscription) -> None:
         if self._live_values + subscription.values > self.limits.all_live_values:
             reason = "rate-limited: the relay has too many subscriptions open"
-            self._say(client, client.session.refuse(subscription, reason))
+            self._send(client, client.session.refuse(subscription, reason))
             return
         self._live_values += subscription.values
         # What a search finds depends on all that is stored: it looks back only.
         self._index.set(subscription, [f for f in subscription.filters if f.search is None])
-        client.questions.scans[subscription.id] = subscription
+        client.queries.scans[subscription.id] = subscription
         # A burst's answers leave at its end: what they come to is known only here.
-        has_room = client.unread <= HIGH_WATER
-        if not (has_room and self._queries.answer_at_once(client.questions)):
-            self._queries.ask(client.questions)
+        has_room = client.unsent <= HIGH_WATER
+        if not (has_room and self._queries.answer_at_once(client.queries)):
+            self._queries.ask(client.queries)
 
-    def _tally(self, client: ConnectedClient, tally: PendingCount) -> None:
-        if self._live_values + tally.values > self.limits.all_live_values:
+    def _count(self, client: ConnectedClient, query: CountQuery) -> None:
+        if self._live_values + query.values > self.limits.all_live_values:
             reason = "rate-limited: the relay has too many questions open"
-            self._say(client, client.session.untallied(tally, reason))
+            self._send(client, client.session.refuse_count(query, reason))
             return
-        self._live_values += tally.values
-        client.questions.tallies.append(tally)
-        self._queries.ask(client.questions)
+        self._live_values += query.values
+        client.queries.counts.append(query)
+        self._queries.ask(client.queries)
 
-    def _forget(self, subscription: RelaySubscription) -> None:
+    def _unsubscribe(self, subscription: ClientSubscription) -> None:
         if subscription not in self._index:
             return
         self._index.remove(subscription)
         self._live_values -= subscription.values
         client = self._clients.get(subscription.session)
-        if client is not None and client.questions.scans.get(subscription.id) is subscription:
-            del client.questions.scans[subscription.id]
+        if client is not None and client.queries.scans.get(subscription.id) is subscription:
+            del client.queries.scans[subscription.id]
 
     def _compared(self, session: RelaySession, frames: bytes) -> None:
         client = self._clients.get(session)
         if client is not None and frames:
-            self._say(client, frames)
+            self._send(client, frames)
             self.flush()
 
     async def _expire(self) -> None:
@@ -326,37 +339,37 @@ class Relay:
             told = self._reconciler.expire(self._clock())
             by_sessions = {client.session.negentropy: client for client in self._clients.values()}
             for sessions, frame in told:
-                self._say(by_sessions[sessions], frame)
+                self._send(by_sessions[sessions], frame)
             self.flush()
 
     # What is sent
 
-    def _say(self, client: ConnectedClient, frames: bytes) -> None:
+    def _send(self, client: ConnectedClient, frames: bytes) -> None:
         if client.session in self._clients:
-            client.say(frames)
-            self._dirty[client] = None
+            client.send(frames)
+            self._unflushed[client] = None
 
     def _deliver(
-        self, questions: ClientQueries, asked: RelaySubscription | PendingCount, frames: bytes
+        self, questions: ClientQueries, asked: ClientSubscription | CountQuery, frames: bytes
     ) -> None:
         client = self._clients.get(questions.session)
         if client is None:
             return
         if self.rules.on_served is not None and frames:
-            verb: Verb = "REQ" if isinstance(asked, RelaySubscription) else "COUNT"
+            verb: Verb = "REQ" if isinstance(asked, ClientSubscription) else "COUNT"
             query = client.session.asking(verb, asked.filters, self._clock())
             self.rules.on_served(query, len(frames))
-        if isinstance(asked, RelaySubscription):
-            if asked.carried is not None:
+        if isinstance(asked, ClientSubscription):
+            if asked.page_ids is not None:
                 self._overlapping.append(asked)
-            elif asked.state is SubscriptionState.ENDED:
-                self._forget(asked)
+            elif asked.state is ReqState.ENDED:
+                self._unsubscribe(asked)
         else:
             self._live_values -= asked.values
         if frames:
             # Another may wait still: the answer to a broad question comes when it will.
-            client.page = len(frames) + min(client.page, client.unread)
-            self._say(client, frames)
+            client.page_bytes = len(frames) + min(client.page_bytes, client.unsent)
+            self._send(client, frames)
 
     def on_stored(self, stored: Stored) -> None:
         """The next part of the order of commits."""
@@ -365,7 +378,7 @@ class Relay:
             for seq, event in stored.events:
                 if is_hidden is None or not is_hidden(event):
                     self._fan_out(seq, event)
-        self.news = stored.after
+        self.live_seq = stored.after
         if self._overlapping:
             self._catch_up()
         self.flush()
@@ -383,21 +396,21 @@ class Relay:
                 if frame is None:
                     frame = event_frame(subscription.head, event.json)
                     frames[subscription.id] = frame
-                client.say(frame)
+                client.send(frame)
                 self.rules.metrics.events_sent += 1
-            self._dirty[client] = None  # also for what is held back: it counts as unread
+            self._unflushed[client] = None  # also for what is held back: it counts as unread
 
     def _answered(self) -> None:
         """Clients have been told what became of their events."""
         if self._stopped:
-            self._go_on_reading()
+            self._resume_reading()
         self.flush()
 
     def _catch_up(self) -> None:
-        still: list[RelaySubscription] = []
+        still: list[ClientSubscription] = []
         for subscription in self._overlapping:
-            if subscription.seq <= self.news:
+            if subscription.seq <= self.live_seq:
                 subscription.session.caught_up(subscription)
-            elif subscription.carried is not None:
+            elif subscription.page_ids is not None:
                 still.append(subscription)
         self._overlapping = still

@@ -48,16 +48,16 @@ from nostr_client.store.visibility import PRIVATE, Reader, may_see
 from relays.engine.actions import (
     UNSTORED,
     Action,
+    ClientSubscription,
+    CountQuery,
     Ingest,
     OpenNegentropy,
-    PendingCount,
-    RelaySubscription,
     Reply,
+    ReqState,
     Subscribe,
-    SubscriptionState,
     Unsubscribe,
 )
-from relays.engine.auth import Authentication
+from relays.engine.auth import ConnectionAuth
 from relays.engine.frames import event_frame, event_frames, text_frame
 from relays.engine.gift_wraps import asks_private
 from relays.engine.negentropy import NegentropySessions
@@ -81,16 +81,16 @@ class RelaySession:
     """
 
     __slots__ = (
-        "_logins",
+        "_connection_auth",
         "_rules",
         "address",
+        "count_values",
         "held_bytes",
         "live_values",
         "negentropy",
         "number",
+        "pending_counts",
         "subscriptions",
-        "tallies",
-        "tally_values",
     )
 
     def __init__(
@@ -103,15 +103,15 @@ class RelaySession:
         """`negentropy`: its comparisons (NIP-77); None: there are none here."""
         self._rules = rules
         self.negentropy = negentropy
-        self._logins = Authentication(rules)
+        self._connection_auth = ConnectionAuth(rules)
         self.address = address
         self.number = number
-        self.subscriptions: dict[str, RelaySubscription] = {}
+        self.subscriptions: dict[str, ClientSubscription] = {}
         self.live_values = 0
         """What subscriptions and COUNTs cost together, while they are open."""
-        self.tallies = 0
+        self.pending_counts = 0
         """COUNTs asked and not answered."""
-        self.tally_values = 0
+        self.count_values = 0
         """Their part of `live_values`."""
         self.held_bytes = 0
         """Bytes of the events that wait for a page."""
@@ -119,7 +119,7 @@ class RelaySession:
     @property
     def keys(self) -> frozenset[str]:
         """Public keys (hex) that the client has authenticated as (NIP-42)."""
-        return self._logins.keys
+        return self._connection_auth.keys
 
     @property
     def reader(self) -> Reader:
@@ -128,7 +128,7 @@ class RelaySession:
 
     def greet(self) -> bytes:
         """What is said before the client has said anything; mostly nothing."""
-        return self._logins.challenge() if self._rules.greets else b""
+        return self._connection_auth.challenge() if self._rules.greets else b""
 
     def receive(self, data: bytes, now: float) -> Action | None:
         """What to do about one message; `now` in seconds. Raises nothing."""
@@ -138,7 +138,7 @@ class RelaySession:
         try:
             message = decode_client_message(data)
         except InvalidData as error:
-            return self._complain(peek(data), f"invalid: {str(error)[:200]}")
+            return self._answer_unreadable(peek(data), f"invalid: {str(error)[:200]}")
         if isinstance(message, PublishEvent):
             return self._event(message.event, now)
         read = _READERS.get(type(message))
@@ -148,7 +148,7 @@ class RelaySession:
         return read(self, message, now)
 
     def _event(self, event: Event, now: float) -> Action:
-        incoming = IncomingEvent(event, now, self.address, self._logins.keys, self.number)
+        incoming = IncomingEvent(event, now, self.address, self._connection_auth.keys, self.number)
         self._rules.metrics.events_received += 1
         verdict = self._rules.check(incoming)
         if verdict.accepted:
@@ -159,10 +159,10 @@ class RelaySession:
     def refusal(self, frame: bytes, reason: str) -> bytes:
         """`frame`, and before it the challenge if `reason` asks for an answer to it (NIP-42)."""
         if reason.startswith("auth-required:"):
-            return self._logins.challenge() + frame
+            return self._connection_auth.challenge() + frame
         return frame
 
-    def _complain(self, seen: Peek, reason: str) -> Action:
+    def _answer_unreadable(self, seen: Peek, reason: str) -> Action:
         """The answer to a message that could not be read."""
         answer: Ok | Closed | NegErr | Notice = Notice(reason)
         if seen.id is not None:
@@ -171,7 +171,7 @@ class RelaySession:
                     self._rules.metrics.unreadable += 1
                     answer = Ok(seen.id, False, reason)
                 case "REQ":
-                    return self._refuse_req(seen.id, reason, self._take_away(seen.id))
+                    return self._refuse_req(seen.id, reason, self._close_subscription(seen.id))
                 case "COUNT":
                     answer = Closed(seen.id, reason)
                 case "NEG-OPEN" | "NEG-MSG":
@@ -180,19 +180,19 @@ class RelaySession:
                     answer = NegErr(seen.id, reason)
         return Reply(text_frame(answer.encode()))
 
-    def _take_away(self, subscription_id: str) -> RelaySubscription | None:
+    def _close_subscription(self, subscription_id: str) -> ClientSubscription | None:
         """The subscription of this id, ended: a REQ that is refused has closed it too."""
         replaced = self.subscriptions.pop(subscription_id, None)
         if replaced is not None:
             self._end(replaced)
         return replaced
 
-    def _refuse_req(self, id: str, reason: str, replaced: RelaySubscription | None) -> Action:
+    def _refuse_req(self, id: str, reason: str, replaced: ClientSubscription | None) -> Action:
         self._rules.metrics.refuse_query(reason)
         frame = self.refusal(text_frame(Closed(id, reason).encode()), reason)
         return Reply(frame) if replaced is None else Unsubscribe(replaced, frame)
 
-    def _question_fault(self, verb: Verb, filters: tuple[Filter, ...], now: float) -> str:
+    def _query_fault(self, verb: Verb, filters: tuple[Filter, ...], now: float) -> str:
         """Why a question is not answered; empty when it is."""
         rules = self._rules
         reason = check_filters(filters, rules.limits, searches=rules.searches).reason
@@ -207,10 +207,10 @@ class RelaySession:
         return IncomingQuery(verb, filters, now, self.address, self.keys, self.number)
 
     def _req(self, message: Req, now: float) -> Action:
-        replaced = self._take_away(message.subscription_id)
+        replaced = self._close_subscription(message.subscription_id)
         limits = self._rules.limits
-        reason = self._question_fault("REQ", message.filters, now)
-        subscription = RelaySubscription(self, message.subscription_id, message.filters)
+        reason = self._query_fault("REQ", message.filters, now)
+        subscription = ClientSubscription(self, message.subscription_id, message.filters)
         if not reason and len(self.subscriptions) >= limits.subscriptions:
             reason = f"rate-limited: {limits.subscriptions} subscriptions may be open"
         if not reason:
@@ -222,8 +222,8 @@ class RelaySession:
         return Subscribe(subscription, replaced)
 
     def _count(self, message: Count, now: float) -> Action:
-        reason = self._question_fault("COUNT", message.filters, now)
-        if not reason and self.tallies >= self._rules.limits.pending_counts:
+        reason = self._query_fault("COUNT", message.filters, now)
+        if not reason and self.pending_counts >= self._rules.limits.pending_counts:
             reason = "rate-limited: too many counts are waiting"
         values = filter_values(message.filters)
         if not reason:
@@ -232,10 +232,10 @@ class RelaySession:
             self._rules.metrics.refuse_query(reason)
             frame = text_frame(Closed(message.subscription_id, reason).encode())
             return Reply(self.refusal(frame, reason))
-        self.tallies += 1
-        self.tally_values += values
+        self.pending_counts += 1
+        self.count_values += values
         self.live_values += values
-        return PendingCount(message.subscription_id, message.filters, values)
+        return CountQuery(message.subscription_id, message.filters, values)
 
     def _too_many(self, values: int) -> str:
         """Why so many further values in filters are too many; empty if they are not."""
@@ -245,11 +245,11 @@ class RelaySession:
         return f"rate-limited: all filters together may have {most} values"
 
     def _close(self, message: Close, now: float) -> Action | None:
-        ended = self._take_away(message.subscription_id)
+        ended = self._close_subscription(message.subscription_id)
         return None if ended is None else Unsubscribe(ended)
 
     def _auth(self, message: Auth, now: float) -> Action:
-        reason = self._logins.answer(message.event, now)
+        reason = self._connection_auth.answer(message.event, now)
         return Reply(ok_frame(message.event.id, not reason, reason))
 
     def _neg_open(self, message: NegOpen, now: float) -> Action:
@@ -257,7 +257,7 @@ class RelaySession:
         if self.negentropy is None or not self.negentropy.is_on:
             return _no_comparing(id)
         self.negentropy.close(id)
-        reason = self._question_fault("NEG-OPEN", (message.filter,), now)
+        reason = self._query_fault("NEG-OPEN", (message.filter,), now)
         if not reason and message.filter.search is not None:
             reason = "unsupported: what a search finds cannot be compared"
         if reason:
@@ -275,9 +275,9 @@ class RelaySession:
         if self.negentropy is not None:
             self.negentropy.close(message.subscription_id)
 
-    def _end(self, subscription: RelaySubscription) -> None:
-        subscription.state = SubscriptionState.ENDED
-        subscription.carried = None
+    def _end(self, subscription: ClientSubscription) -> None:
+        subscription.state = ReqState.ENDED
+        subscription.page_ids = None
         self.live_values -= subscription.values
         self.held_bytes -= sum(len(event.json) for _, event in subscription.held)
         subscription.held.clear()
@@ -286,80 +286,80 @@ class RelaySession:
 
     def page(
         self,
-        subscription: RelaySubscription,
+        subscription: ClientSubscription,
         events: Sequence[bytes],
         *,
         complete: bool | None,
         seq: int,
-        news: int,
+        live_seq: int,
     ) -> bytes:
         """The frames for the stored `events`, EOSE, and what became live meanwhile.
 
         `complete`: nothing older that matches is stored (NIP-67), None: not known; `seq`: the last
-        commit that the snapshot saw; `news`: the last commit of which `live` was told. Empty when
-        the subscription has ended.
+        commit that the snapshot saw; `live_seq`: the last commit of which `live` was told. Empty
+        when the subscription has ended.
         """
-        if subscription.state is not SubscriptionState.SCANNING:
+        if subscription.state is not ReqState.SCANNING:
             return b""
         self._rules.metrics.events_sent += len(events)
         frames = [event_frames(subscription.head, events)]
         frames.append(text_frame(Eose(subscription.id, _HINTS[complete]).encode()))
         held = subscription.held
-        subscription.state = SubscriptionState.LIVE
+        subscription.state = ReqState.LIVE
         subscription.held = []
         subscription.seq = seq
-        if held or news < seq:
-            subscription.carried = frozenset(event_json[_ID] for event_json in events)
+        if held or live_seq < seq:
+            subscription.page_ids = frozenset(event_json[_ID] for event_json in events)
             for held_seq, event in held:
                 self.held_bytes -= len(event.json)
                 if self.live(subscription, held_seq, event):
                     frames.append(event_frame(subscription.head, event.json))
-            if news >= seq:
-                subscription.carried = None
+            if live_seq >= seq:
+                subscription.page_ids = None
         return b"".join(frames)
 
-    def live(self, subscription: RelaySubscription, seq: int, event: Event) -> bool:
+    def live(self, subscription: ClientSubscription, seq: int, event: Event) -> bool:
         """Is `event`, stored at commit `seq` or `UNSTORED`, to be sent under `subscription` now?"""
         if event.kind in PRIVATE and not may_see(event, self.reader):
             return False
-        if subscription.state is SubscriptionState.SCANNING:
+        if subscription.state is ReqState.SCANNING:
             subscription.held.append((seq, event))
             self.held_bytes += len(event.json)
             return False
         if seq > subscription.seq or seq == UNSTORED:
-            return subscription.state is SubscriptionState.LIVE
-        carried = subscription.carried
+            return subscription.state is ReqState.LIVE
+        page_ids = subscription.page_ids
         # Without ids this is old news, of another process's commit: the page saw it.
-        return carried is not None and event.id.encode() not in carried
+        return page_ids is not None and event.id.encode() not in page_ids
 
-    def caught_up(self, subscription: RelaySubscription) -> None:
+    def caught_up(self, subscription: ClientSubscription) -> None:
         """`live` was told of every commit that the page of `subscription` saw."""
-        subscription.carried = None
+        subscription.page_ids = None
 
-    def refuse(self, subscription: RelaySubscription, reason: str) -> bytes:
+    def refuse(self, subscription: ClientSubscription, reason: str) -> bytes:
         """The relay ends a subscription: the frame that says why, or nothing if it has ended."""
-        if subscription.state is SubscriptionState.ENDED:
+        if subscription.state is ReqState.ENDED:
             return b""
         del self.subscriptions[subscription.id]
         self._end(subscription)
         return text_frame(Closed(subscription.id, reason).encode())
 
-    def tallied(self, tally: PendingCount, count: int, hll: bytes = b"") -> bytes:
+    def count_result(self, query: CountQuery, count: int, hll: bytes = b"") -> bytes:
         """The frame that answers a COUNT; `hll`: 256 registers of NIP-45, or nothing."""
-        self._counted(tally)
-        return text_frame(CountResult(tally.query_id, count, hll=hll).encode())
+        self._counted(query)
+        return text_frame(CountResult(query.query_id, count, hll=hll).encode())
 
-    def untallied(self, tally: PendingCount, reason: str) -> bytes:
+    def refuse_count(self, query: CountQuery, reason: str) -> bytes:
         """The frame that refuses a COUNT."""
-        self._counted(tally)
-        return text_frame(Closed(tally.query_id, reason).encode())
+        self._counted(query)
+        return text_frame(Closed(query.query_id, reason).encode())
 
-    def _counted(self, tally: PendingCount) -> None:
-        self.tallies -= 1
-        self.tally_values -= tally.values
-        self.live_values -= tally.values
+    def _counted(self, query: CountQuery) -> None:
+        self.pending_counts -= 1
+        self.count_values -= query.values
+        self.live_values -= query.values
 
-    def end(self) -> list[RelaySubscription]:
+    def end(self) -> list[ClientSubscription]:
         """The connection is over: the subscriptions that ended with it."""
         if self.negentropy is not None:
             self.negentropy.end()

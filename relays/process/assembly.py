@@ -188,7 +188,7 @@ class _SubRelay:
         self._keeping.reconfigure(config.retention)
         self.mirrors.reconfigure(config.mirror)
         self.relay.rules.reconfigure(rules)
-        self.relay.compare_within(config.negentropy)
+        self.relay.set_negentropy_bounds(config.negentropy)
         if config.readers_are != "anyone" and _reading(config) != _reading(before):
             self.relay.end_reading(None, "restricted: who may read here has changed, ask again")
         self.speak()
@@ -356,7 +356,7 @@ async def serve(
                 serving, sub_relay, policies, relay, store=store, keeping=keeping, mirrors=mirrors
             )
             serving._sub_relays[sub_relay.path] = served
-            relay.news = await enter(store.listen(relay.on_stored))
+            relay.live_seq = await enter(store.listen(relay.on_stored))
             work += [relay.run, mirrors.run, served.monitor.run]
             await enter(store.listen(keeping.on_stored))
             work.append(partial(keeping.run, store, rules.metrics, clock))

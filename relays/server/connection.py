@@ -159,7 +159,7 @@ class Connection(asyncio.Protocol):
                 self._refuse(words(HTTPStatus.BAD_REQUEST, "This is no WebSocket handshake."))
             self._send_protocol()
             if self._client is not None:
-                self._relay.bound(self._client)  # pongs are not read either
+                self._relay.close_if_slow(self._client)  # pongs are not read either
         self._relay.flush()
 
     def eof_received(self) -> bool:
@@ -171,7 +171,7 @@ class Connection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         self._choked_since = self._server.now
-        self._taken = self._written - self.unread()
+        self._taken = self._written - self.unsent()
         if self._client is not None:
             self._relay.go_on(self._client, deaf=True)
 
@@ -274,7 +274,7 @@ class Connection(asyncio.Protocol):
                     self._fragments = None
                     self._relay.receive(self._client, message)
             case Opcode.BINARY:
-                self.drop(UNSUPPORTED_DATA, "messages are text")
+                self.close(UNSUPPORTED_DATA, "messages are text")
 
     def _note_partial(self, size: int, *, ended: bool) -> None:
         """Keep account of messages that have begun; what is counted is never too little."""
@@ -291,7 +291,7 @@ class Connection(asyncio.Protocol):
         if partial and self._server.partial_bytes > self._server.relay.limits.all_partial_bytes:
             if self._exchange is not None:
                 self._transport.abort()
-            self.drop(TRY_AGAIN_LATER, "the relay is short of memory")
+            self.close(TRY_AGAIN_LATER, "the relay is short of memory")
 
     # What the relay asks of a socket
 
@@ -301,20 +301,20 @@ class Connection(asyncio.Protocol):
             self._written += len(frames)
             self._transport.write(frames)
 
-    def unread(self) -> int:
+    def unsent(self) -> int:
         """Bytes that have not left yet."""
         return self._transport.get_write_buffer_size()
 
-    def stop_reading(self) -> None:
+    def pause_reading(self) -> None:
         """Leave what the client sends in its socket."""
         self._transport.pause_reading()
 
-    def go_on_reading(self) -> None:
-        """The opposite of `stop_reading`."""
+    def resume_reading(self) -> None:
+        """The opposite of `pause_reading`."""
         if not self._transport.is_closing():
             self._transport.resume_reading()
 
-    def drop(self, code: int, reason: str) -> None:
+    def close(self, code: int, reason: str) -> None:
         """Say why in a close frame, and end."""
         if self._ws.state is OPEN:
             if code != GOING_AWAY:
@@ -346,9 +346,9 @@ class Connection(asyncio.Protocol):
             self._client = None
 
     def _judge_reading(self, now: float) -> None:
-        taken = self._written - self.unread()
+        taken = self._written - self.unsent()
         if taken - self._taken < LEAST_TAKEN:
-            self.drop(POLICY, "too slow: what is sent is not read")
+            self.close(POLICY, "too slow: what is sent is not read")
         self._taken, self._choked_since = taken, now
 
     def tick(self, now: float) -> None:
@@ -359,13 +359,13 @@ class Connection(asyncio.Protocol):
         elif self._choked_since and now - self._choked_since > READING_LIMIT:
             self._judge_reading(now)
         elif self._partial_since and now - self._partial_since > MESSAGE_LIMIT:
-            self.drop(POLICY, "too slow: a message did not end")
+            self.close(POLICY, "too slow: a message did not end")
         elif now - self._heard > SILENCE and not self._pinged:
             self._pinged = True
             self._ws.send_ping(b"")
             self._send_protocol()
         elif now - self._heard > 2 * SILENCE:  # and it was asked, even if we slept meanwhile
-            self.drop(GOING_AWAY, "no sign of life")
+            self.close(GOING_AWAY, "no sign of life")
 
 
 def _as_http(request: Request, address: str, *, secure: bool) -> HttpRequest:

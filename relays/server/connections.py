@@ -12,6 +12,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Final, Protocol
 
 from nostr_client.protocol.messages import Notice
+from relays.engine.client import ClientSocket
 from relays.engine.frames import text_frame
 from relays.engine.relay import POLICY, Relay
 from relays.networks import Networks
@@ -31,21 +32,13 @@ _FAREWELL: Final = text_frame(
 """Not every client shows the reason in a close frame."""
 
 
-class OpenConnection(Protocol):
-    """One socket of a client."""
+class OpenConnection(ClientSocket, Protocol):
+    """A client's socket, as those see it who look after all of them."""
 
     address: str
     """The client's, as far as it is known."""
     group: str
     """Whose connections are counted together; empty: nobody's."""
-
-    def stop_reading(self) -> None: ...
-
-    def write(self, frames: bytes) -> None:
-        """Send frames made by `relays.engine.frames`, if it is a WebSocket."""
-
-    def drop(self, code: int, reason: str) -> None:
-        """Say why in a close frame, and end."""
 
     def abort(self) -> None:
         """End without a word."""
@@ -157,7 +150,7 @@ class RelayServer:
         """Close the connections of addresses that are banned now."""
         for connection in list(self.connections):
             if connection.address and (reason := self.gate.banned(connection.address)):
-                connection.drop(POLICY, reason)
+                connection.close(POLICY, reason)
 
     def over_share(self, group: str) -> int:
         """How many connections more than its share `group` has; 0 or less: none."""
@@ -174,13 +167,13 @@ class RelayServer:
             for connection in list(self.connections):
                 connection.tick(self.now)
             for relay in set(self.relays.values()):
-                relay.bound_all()
+                relay.close_slowest()
 
     async def close(self) -> None:
         """Tell every client that the relay goes away, and let each have `LINGER` to hear it."""
         for connection in list(self.connections):
             connection.write(_FAREWELL)
-            connection.drop(GOING_AWAY, "the relay is closing")
+            connection.close(GOING_AWAY, "the relay is closing")
         try:
             async with asyncio.timeout(LINGER):
                 await self._empty.wait()

@@ -46,7 +46,7 @@ async def listen(
         finally:
             accepting.close()
             for connection in list(server.connections):
-                connection.stop_reading()
+                connection.pause_reading()
             for relay in set(relays.values()):
                 await relay.drained()
             await server.close()

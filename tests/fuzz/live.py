@@ -71,7 +71,7 @@ class Reader:
         self._waiting: dict[str, asyncio.Event] = {}
         self._in_window: set[str] = set()
         self.sentinels: set[str] = set()
-        self.news = asyncio.Event()
+        self.live_seq = asyncio.Event()
         self.chains: dict[str, list[Subscription]] = {}
 
     async def read(self) -> None:
@@ -85,7 +85,7 @@ class Reader:
             self._waiting.pop(id).set()
         elif label == "EVENT" and id == "sentinel":
             self.sentinels.add(frame[2]["id"])
-            self.news.set()
+            self.live_seq.set()
         elif label == "EOSE" and id == "sentinel":
             pass
         elif label in ("EVENT", "EOSE"):
@@ -93,7 +93,7 @@ class Reader:
             assert not last.over, f"{label} after the end"
             if label == "EOSE":
                 last.ends += 1
-                self.news.set()
+                self.live_seq.set()
             else:
                 (last.window if id in self._in_window else last.got).append(frame[2]["id"])
         else:
@@ -133,8 +133,8 @@ class Reader:
         last = [chain[-1] for chain in self.chains.values() if chain[-1].open]
         async with asyncio.timeout(LIMIT):
             while sentinel.id not in self.sentinels or any(one.sure > one.ends for one in last):
-                self.news.clear()
-                await self.news.wait()
+                self.live_seq.clear()
+                await self.live_seq.wait()
         for one in last:
             if one.sure or one.ends > 1:
                 one.until = offered

@@ -13,12 +13,12 @@ async def test_an_attacker_does_not_listen_for_ever(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(frames, "LISTENING", 0.1)
     reader = asyncio.StreamReader()
 
-    async def news() -> None:
+    async def live_seq() -> None:
         while True:
             reader.feed_data(b"x")
             await asyncio.sleep(0.01)
 
-    coming = asyncio.create_task(news())
+    coming = asyncio.create_task(live_seq())
     async with asyncio.timeout(30):
         assert (await frames._what_it_says(reader, 30.0)).startswith(b"x")
     coming.cancel()

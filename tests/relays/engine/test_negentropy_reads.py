@@ -139,7 +139,7 @@ class Line:
         bounds = Negentropy(sessions=3, events=5, memory=memory)
         self.reconciler = Reconciler(bounds, 64 * 1024)
         store = cast(EventStore, self)
-        self.comparing = NegentropyReads(store, self.reconciler, self._say, lambda: 0.0, Metrics())
+        self.comparing = NegentropyReads(store, self.reconciler, self._send, lambda: 0.0, Metrics())
         self._rules = plain_rules(Limits())
 
     async def count(self, filters: Sequence[Filter], *, reader: Reader) -> int:
@@ -153,7 +153,7 @@ class Line:
         self.read += 1
         return [(1, b"1" * 32)]
 
-    def _say(self, session: RelaySession, frames: bytes) -> None:
+    def _send(self, session: RelaySession, frames: bytes) -> None:
         self.told.append((session, frames))
 
     def client(self) -> RelaySession:

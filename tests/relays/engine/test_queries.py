@@ -16,7 +16,7 @@ from nostr_client.protocol.filters import Filter
 from nostr_client.store.contract import EventStore, Page, Priority
 from relays.config.sections import Limits
 from relays.engine import queries
-from relays.engine.actions import PendingCount, RelaySubscription, Subscribe
+from relays.engine.actions import ClientSubscription, CountQuery, Subscribe
 from relays.engine.queries import AT_ONCE, PUT_ASIDE, SLOW_LINE, ClientQueries, QueryScheduler
 from relays.engine.queries import NARROW as NARROW_VALUES
 from relays.engine.session import RelaySession
@@ -73,15 +73,15 @@ class Client:
 
     def ask(
         self, id: str, f: dict[str, Any], label: str = "REQ", *, at_once: bool = False
-    ) -> RelaySubscription | None:
+    ) -> ClientSubscription | None:
         """`at_once`: as a relay does that has the message from its socket."""
         action = self.session.receive(json.dumps([label, id, f]).encode(), NOW)
         found = None
         if isinstance(action, Subscribe):
             found = self.questions.scans[id] = action.subscription
         else:
-            assert isinstance(action, PendingCount)
-            self.questions.tallies.append(action)
+            assert isinstance(action, CountQuery)
+            self.questions.counts.append(action)
         if not (at_once and self._line.answer_at_once(self.questions)):
             self._line.ask(self.questions)
         return found
@@ -98,13 +98,13 @@ class Bench:
             plain_rules(LIMITS),
             self._deliver,
             flush=lambda: None,
-            news=lambda: 0,
+            live_seq=lambda: 0,
         )
 
     def _deliver(
-        self, to: ClientQueries, asked: RelaySubscription | PendingCount, frames: bytes
+        self, to: ClientQueries, asked: ClientSubscription | CountQuery, frames: bytes
     ) -> None:
-        id = asked.id if isinstance(asked, RelaySubscription) else asked.query_id
+        id = asked.id if isinstance(asked, ClientSubscription) else asked.query_id
         self.answers.setdefault(to, []).append((id, frames))
 
     def client(self) -> Client:

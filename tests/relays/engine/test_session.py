@@ -18,12 +18,12 @@ from relays.config.sections import Limits
 from relays.engine.actions import (
     UNSTORED,
     Action,
+    ClientSubscription,
+    CountQuery,
     Ingest,
-    PendingCount,
-    RelaySubscription,
     Reply,
+    ReqState,
     Subscribe,
-    SubscriptionState,
     Unsubscribe,
 )
 from relays.engine.frames import event_frame
@@ -55,7 +55,7 @@ def hear(one: RelaySession, *parts: Any) -> Action | None:
     return one.receive(json.dumps(parts).encode(), NOW)
 
 
-def subscribe(one: RelaySession, id: str = "s", *filters: dict[str, Any]) -> RelaySubscription:
+def subscribe(one: RelaySession, id: str = "s", *filters: dict[str, Any]) -> ClientSubscription:
     action = hear(one, "REQ", id, *(filters or ({"kinds": [1]},)))
     assert isinstance(action, Subscribe)
     return action.subscription
@@ -169,24 +169,24 @@ def test_what_follows_an_event_is_ignored() -> None:
 def test_a_count_is_to_be_made_and_answered_once() -> None:
     one = session()
     action = hear(one, "COUNT", "c", {"kinds": [1]})
-    assert isinstance(action, PendingCount)
+    assert isinstance(action, CountQuery)
     refused = hear(one, "COUNT", "d", {"kinds": [1]})
     assert isinstance(refused, Reply)
     assert frames(refused.frame) == [["CLOSED", "d", "rate-limited: too many counts are waiting"]]
     assert one.live_values == action.values == 2
-    assert frames(one.tallied(action, 7)) == [["COUNT", "c", {"count": 7}]]
-    assert one.live_values == one.tally_values == 0
+    assert frames(one.count_result(action, 7)) == [["COUNT", "c", {"count": 7}]]
+    assert one.live_values == one.count_values == 0
     again = hear(one, "COUNT", "c", {"kinds": [1]})
-    assert isinstance(again, PendingCount)
-    assert frames(one.untallied(again, "error: x")) == [["CLOSED", "c", "error: x"]]
-    assert one.tallies == 0
+    assert isinstance(again, CountQuery)
+    assert frames(one.refuse_count(again, "error: x")) == [["CLOSED", "c", "error: x"]]
+    assert one.pending_counts == 0
 
 
 def test_close_ends_a_subscription() -> None:
     one = session()
     subscription = subscribe(one)
     assert hear(one, "CLOSE", "s") == Unsubscribe(subscription)
-    assert subscription.state is SubscriptionState.ENDED
+    assert subscription.state is ReqState.ENDED
     assert hear(one, "CLOSE", "s") is None
     assert one.live_values == 0
 
@@ -198,10 +198,12 @@ def test_an_old_scan_does_not_leak_into_a_new_subscription() -> None:
     action = hear(one, "REQ", "s", {"kinds": [7]})
     assert isinstance(action, Subscribe)
     assert action.replaced is old
-    assert one.page(old, [EVENT.json], complete=True, seq=1, news=1) == b""
+    assert one.page(old, [EVENT.json], complete=True, seq=1, live_seq=1) == b""
     assert not one.live(old, 2, EVENT)
     new = action.subscription
-    assert frames(one.page(new, [], complete=True, seq=1, news=1)) == [["EOSE", "s", ["finish"]]]
+    assert frames(one.page(new, [], complete=True, seq=1, live_seq=1)) == [
+        ["EOSE", "s", ["finish"]]
+    ]
 
 
 @pytest.mark.parametrize("message", ['["REQ","s",{"kinds":1}]', '["REQ","s",{"&":1}]'])
@@ -233,7 +235,7 @@ def test_the_end_of_a_connection_ends_everything() -> None:
     one.live(both[0], 1, EVENT)
     assert one.held_bytes == len(EVENT.json)
     assert one.end() == both
-    assert {s.state for s in both} == {SubscriptionState.ENDED}
+    assert {s.state for s in both} == {ReqState.ENDED}
     assert one.live_values == one.held_bytes == 0
     assert one.refuse(both[0], "error: x") == b""
 
@@ -242,7 +244,7 @@ def test_a_subscription_that_the_relay_ends() -> None:
     one = session()
     subscription = subscribe(one)
     assert frames(one.refuse(subscription, "error: x")) == [["CLOSED", "s", "error: x"]]
-    assert one.page(subscription, [EVENT.json], complete=True, seq=1, news=1) == b""
+    assert one.page(subscription, [EVENT.json], complete=True, seq=1, live_seq=1) == b""
 
 
 # Stored and live
@@ -259,7 +261,7 @@ def ids(data: bytes) -> list[str]:
 )
 def test_eose_says_what_is_known(hints: list[Any], complete: bool | None) -> None:
     one = session()
-    page = one.page(subscribe(one), [A.json], complete=complete, seq=1, news=1)
+    page = one.page(subscribe(one), [A.json], complete=complete, seq=1, live_seq=1)
     assert frames(page)[-1] == ["EOSE", "s", *hints]
 
 
@@ -268,7 +270,7 @@ def test_live_events_wait_for_the_page_and_do_not_come_twice() -> None:
     subscription = subscribe(one)
     assert not one.live(subscription, 1, A)
     assert not one.live(subscription, 2, B)
-    assert ids(one.page(subscription, [A.json], complete=True, seq=1, news=2)) == [
+    assert ids(one.page(subscription, [A.json], complete=True, seq=1, live_seq=2)) == [
         A.id,
         "EOSE",
         B.id,
@@ -281,7 +283,7 @@ def test_what_the_pages_limit_left_out_is_sent_live() -> None:
     one = session()
     subscription = subscribe(one)
     one.live(subscription, 1, A)
-    assert ids(one.page(subscription, [B.json], complete=False, seq=2, news=1)) == [
+    assert ids(one.page(subscription, [B.json], complete=False, seq=2, live_seq=1)) == [
         B.id,
         "EOSE",
         A.id,
@@ -291,7 +293,7 @@ def test_what_the_pages_limit_left_out_is_sent_live() -> None:
 def test_a_page_may_come_before_the_news_of_its_events() -> None:
     one = session()
     subscription = subscribe(one)
-    one.page(subscription, [A.json], complete=True, seq=2, news=0)
+    one.page(subscription, [A.json], complete=True, seq=2, live_seq=0)
     assert not one.live(subscription, 1, A)
     assert one.live(subscription, 2, B)
     one.caught_up(subscription)
@@ -303,7 +305,7 @@ def test_what_is_not_stored_always_comes() -> None:
     one = session()
     subscription = subscribe(one)
     one.live(subscription, UNSTORED, A)
-    assert ids(one.page(subscription, [], complete=True, seq=9, news=9)) == ["EOSE", A.id]
+    assert ids(one.page(subscription, [], complete=True, seq=9, live_seq=9)) == ["EOSE", A.id]
     assert one.live(subscription, UNSTORED, B)
 
 
@@ -315,20 +317,20 @@ EVENTS = [note(f"event {n}") for n in range(12)]
 def test_nothing_falls_between_and_nothing_comes_twice(data: st.DataObject) -> None:
     """Commits, the news of them, and a page, in every order that a store can produce."""
     committed = data.draw(st.integers(0, len(EVENTS)), "committed before the REQ")
-    news = data.draw(st.integers(0, committed), "of which the relay has heard")
+    live_seq = data.draw(st.integers(0, committed), "of which the relay has heard")
     one = session()
     subscription = subscribe(one)
     sent: list[Event | str] = []
     page: tuple[int, list[Event]] | None = None
     overlapping = False
     must_come: set[str] = set()
-    while committed < len(EVENTS) or news < committed or page is not None or not sent:
+    while committed < len(EVENTS) or live_seq < committed or page is not None or not sent:
         steps = []
         if committed < len(EVENTS):
             steps.append("commit")
-        if news < committed:
+        if live_seq < committed:
             steps.append("news")
-        if page is None and subscription.state is SubscriptionState.SCANNING:
+        if page is None and subscription.state is ReqState.SCANNING:
             steps.append("snapshot")
         if page is not None:
             steps.append("page")
@@ -337,11 +339,11 @@ def test_nothing_falls_between_and_nothing_comes_twice(data: st.DataObject) -> N
                 committed += 1
                 must_come.add(EVENTS[committed - 1].id)
             case "news":
-                event = EVENTS[news]
-                news += 1
-                if one.live(subscription, news, event):
+                event = EVENTS[live_seq]
+                live_seq += 1
+                if one.live(subscription, live_seq, event):
                     sent += ids(event_frame(subscription.head, event.json))
-                if overlapping and news >= subscription.seq:
+                if overlapping and live_seq >= subscription.seq:
                     one.caught_up(subscription)
                     overlapping = False
             case "snapshot":
@@ -353,10 +355,14 @@ def test_nothing_falls_between_and_nothing_comes_twice(data: st.DataObject) -> N
                 seq, events = page
                 page = None
                 data_out = one.page(
-                    subscription, [e.json for e in events], complete=False, seq=seq, news=news
+                    subscription,
+                    [e.json for e in events],
+                    complete=False,
+                    seq=seq,
+                    live_seq=live_seq,
                 )
                 sent += ids(data_out)
-                overlapping = subscription.carried is not None
+                overlapping = subscription.page_ids is not None
     events_sent = [item for item in sent if item != "EOSE"]
     assert len(events_sent) == len(set(events_sent)), "an event came twice"
     assert must_come <= set(events_sent), "an event fell between"
@@ -399,11 +405,11 @@ def test_no_frame_does_harm(messages: list[bytes]) -> None:
                 assert all(isinstance(answer[0], str) for answer in frames(frame))
             case Ingest(IncomingEvent(event)):
                 assert Event.parse(event.json) == event
-            case None | Subscribe() | PendingCount():
+            case None | Subscribe() | CountQuery():
                 pass
     assert len(one.subscriptions) <= LIMITS.subscriptions
     open_values = sum(s.values for s in one.subscriptions.values())
-    assert one.live_values == open_values + one.tally_values
+    assert one.live_values == open_values + one.count_values
     one.end()
-    assert one.live_values == one.tally_values
+    assert one.live_values == one.count_values
     assert one.held_bytes == 0

@@ -272,7 +272,7 @@ async def test_a_client_that_does_not_read_gets_one_page_and_no_more(
     class Watched(connection.Connection):
         def write(self, frames: bytes) -> None:
             super().write(frames)
-            unread.append(self.unread())
+            unread.append(self.unsent())
 
     monkeypatch.setattr(listen, "Connection", Watched)
     served = await serve(RelayConfig(limits=Limits(outbox_bytes=300 * KIB)), send_buffer=64 * KIB)
