@@ -133,15 +133,12 @@ async def _open_actions(
     from nostr_client.store.contract import StoreOptions
     from nostr_client.store.events import open_store
     from relays.moderation.actions import ModerationActions
-    from relays.moderation.database import FILE as RECORDS
+    from relays.moderation.opening import has_records, open_state
     from relays.moderation.saved_config import load_saved_config
-    from relays.moderation.state import ModerationState
     from relays.process.run import DATABASE
 
-    only = read_only and (data / RECORDS).exists()
-    state = await stack.enter_async_context(
-        ModerationState.open(data, read_only=only, reserve=reserve)
-    )
+    only = read_only and has_records(data)
+    state = await stack.enter_async_context(open_state(data, read_only=only, reserve=reserve))
     saved = await load_saved_config(state)
     stores = [
         await stack.enter_async_context(

@@ -7,7 +7,6 @@ durable and in force here, what they cover is out of the store, and the log says
 from __future__ import annotations
 
 import re
-import sqlite3
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from typing import Final
 
@@ -20,9 +19,10 @@ from nostr_client.safe_text import safe_line, safe_text
 from nostr_client.store.contract import EventStore
 from relays.config.relay_config import RelayConfig
 from relays.moderation.admins import admins_of
-from relays.moderation.audit_log import entries_after
-from relays.moderation.bans import Rule, RuleType, network, rules_of
+from relays.moderation.audit_log import SLICE
+from relays.moderation.bans import network
 from relays.moderation.members import Members
+from relays.moderation.records import LogRow, Rule, RuleType, Tables
 from relays.moderation.removal import EventRemover
 from relays.moderation.reports import Reports
 from relays.moderation.saved_config import save_config
@@ -242,12 +242,12 @@ class ModerationActions:
         if name == "icon" and text and not text.startswith(("https://", "http://")):
             raise InvalidData("an icon is a URL that begins with https://")
 
-        def act(db: sqlite3.Connection) -> None:
+        async def act(tables: Tables) -> None:
             if text:
-                db.execute("INSERT OR REPLACE INTO setting VALUES (?, ?)", (name, text))
+                await tables.settings.put(name, text)
             else:
-                db.execute("DELETE FROM setting WHERE name = ?", (name,))
-            self.state.note(db, f"change-{name}", by=by, setting=text)
+                await tables.settings.remove(name)
+            await self.state.log(tables, f"change-{name}", by=by, setting=text)
 
         await self.state.write(act)
 
@@ -256,21 +256,22 @@ class ModerationActions:
     async def log(self) -> AsyncIterator[bytes]:
         """The entries of the log, the oldest first."""
         number = 0
-        while lines := await self._log_after(number):
-            for line in lines:
-                yield line
-            number += len(lines)
+        while rows := await self._log_after(number):
+            for row in rows:
+                yield row.entry
+            number = rows[-1].number
 
-    async def _log_after(self, number: int) -> list[bytes]:
-        return await self.state.records.read(lambda db: entries_after(db, number))
+    async def _log_after(self, number: int) -> list[LogRow]:
+        return await self.state.records.read(lambda tables: tables.log.after(number, SLICE))
 
-    async def rules(self, *sorts: RuleType) -> list[Rule]:
-        """The rules of these sorts (none: of all), newest first."""
-        return await self.state.records.read(lambda db: rules_of(db, sorts or tuple(RuleType)))
+    async def rules(self, *types: RuleType) -> list[Rule]:
+        """The rules of these types (none: of all), newest first."""
+        wanted = types or tuple(RuleType)
+        return await self.state.records.read(lambda tables: tables.rules.listed(wanted))
 
     async def _put(
         self,
-        sort: RuleType,
+        type: RuleType,
         value: str,
         by: str,
         reason: str,
@@ -278,24 +279,24 @@ class ModerationActions:
         instead_of: RuleType | None = None,
         **about: object,
     ) -> None:
-        row = (sort, value, reason, by, int(self.state.clock()))
+        rule = Rule(type, value, reason, by, int(self.state.clock()))
 
-        def act(db: sqlite3.Connection) -> None:
+        async def act(tables: Tables) -> None:
             if instead_of is not None:
-                db.execute("DELETE FROM rule WHERE (sort, value) = (?, ?)", (instead_of, value))
-            db.execute("INSERT OR REPLACE INTO rule VALUES (?, ?, ?, ?, ?)", row)
-            self.state.note(db, sort, by=by, reason=reason, **about)
+                await tables.rules.remove(instead_of, value)
+            await tables.rules.put(rule)
+            await self.state.log(tables, type, by=by, reason=reason, **about)
 
-        await self.state.write(act, frees=sort.startswith("ban-"))
+        await self.state.write(act, frees=type.startswith("ban-"))
 
     async def _lift(
-        self, sort: RuleType, value: str, by: str, reason: str, **about: object
+        self, type: RuleType, value: str, by: str, reason: str, **about: object
     ) -> bool:
-        def act(db: sqlite3.Connection) -> bool:
-            found = db.execute("DELETE FROM rule WHERE (sort, value) = (?, ?)", (sort, value))
-            if found.rowcount:
-                self.state.note(db, f"un{sort}", by=by, reason=_line(reason), **about)
-            return bool(found.rowcount)
+        async def act(tables: Tables) -> bool:
+            if not await tables.rules.remove(type, value):
+                return False
+            await self.state.log(tables, f"un{type}", by=by, reason=_line(reason), **about)
+            return True
 
         return await self.state.write(act)
 

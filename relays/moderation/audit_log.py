@@ -5,7 +5,7 @@ and labels), signed by the relay's own key and never published: any Nostr librar
 content is the reason. Tags: `action`, `by` (the name of who decided), `number` (1, 2, 3 ...),
 `prev` (the id of the entry before; 64 zeros before the first), and what it is about: `p` a key, `e`
 an event, `word`, `k` a kind, `role`, `setting`, `removed` (how many events went). IP addresses are
-in `keeper.db` alone, since the log is made to be shown.
+in the rules alone, since the log is made to be shown.
 
 So nobody can change an entry, take one out or put one in unseen. To cut the newest ones off takes
 the whole chain: whoever keeps an older export, or its last id, sees that too.
@@ -13,7 +13,6 @@ the whole chain: whoever keeps an older export, or its last id, sees that too.
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterable, Iterator
 from typing import Final
 
@@ -23,6 +22,7 @@ from nostr_client.errors import InvalidData, InvalidEvent
 from nostr_client.protocol.event import Draft, Event, Tag
 from nostr_client.protocol.keys import SecretKey
 from nostr_client.signing import gate
+from relays.moderation.records import LogRow, LogTable
 
 KIND: Final = 1986
 FIRST: Final = "0" * 64
@@ -42,8 +42,8 @@ class LogEntry(msgspec.Struct, frozen=True):
     id: str
 
 
-def append(
-    db: sqlite3.Connection,
+async def append(
+    log: LogTable,
     key: SecretKey,
     now: float,
     action: str,
@@ -53,20 +53,12 @@ def append(
     about: Iterable[Tag] = (),
 ) -> Event:
     """Add an entry; within the transaction of what it is about."""
-    last = db.execute("SELECT number, id FROM log ORDER BY number DESC LIMIT 1").fetchone()
-    number, before = last or (0, FIRST)
-    head = (("action", str(action)), ("by", by), ("number", str(number + 1)), ("prev", before))
+    last = await log.last()
+    number, before = (1, FIRST) if last is None else (last.number + 1, last.id)
+    head = (("action", str(action)), ("by", by), ("number", str(number)), ("prev", before))
     entry = gate.sign(Draft(KIND, reason, (*head, *about)), key, int(now))
-    db.execute("INSERT INTO log VALUES (?, ?, ?)", (number + 1, entry.id, entry.json))
+    await log.append(LogRow(number, entry.id, entry.json))
     return entry
-
-
-def entries_after(db: sqlite3.Connection, number: int) -> list[bytes]:
-    """The next slice of entries, oldest first."""
-    rows = db.execute(
-        "SELECT entry FROM log WHERE number > ? ORDER BY number LIMIT ?", (number, SLICE)
-    )
-    return [row[0] for row in rows]
 
 
 def read_entry(event: Event) -> LogEntry:

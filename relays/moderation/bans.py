@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import re
-import sqlite3
 from collections.abc import Iterable, Mapping
-from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final
 
@@ -14,33 +12,12 @@ import msgspec
 from nostr_client.errors import InvalidData, InvalidEvent
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.kinds import GENERIC_REPOST, JOIN, LEAVE, REPOST, VANISH
+from relays.moderation.records import RuleType
 from relays.policies.banned_words import found_in, pattern_of
 
 ALWAYS: Final = frozenset({VANISH, JOIN, LEAVE})
 """Kinds that no list of kinds keeps out: they speak to the relay itself."""
 REPOSTS: Final = frozenset({REPOST, GENERIC_REPOST})
-
-
-class RuleType(StrEnum):
-    """What a rule does, and to what."""
-
-    BAN_PUBKEY = "ban-pubkey"
-    BAN_EVENT = "ban-event"
-    BAN_IP = "ban-ip"
-    BAN_WORD = "ban-word"
-    ALLOW_EVENT = "allow-event"
-    ALLOW_KIND = "allow-kind"
-    DISALLOW_KIND = "disallow-kind"
-
-
-class Rule(msgspec.Struct, frozen=True):
-    """One rule: its value, and why, by whom and when (seconds) it was made."""
-
-    sort: RuleType
-    value: str
-    reason: str
-    by: str
-    at: int
 
 
 _Network = IPv4Network | IPv6Network
@@ -159,22 +136,3 @@ def embedded(event: Event) -> Event | None:
         return Event.parse(event.content)
     except (InvalidEvent, UnicodeEncodeError):
         return None
-
-
-def load_bans(db: sqlite3.Connection) -> Bans:
-    """What the file holds now."""
-    return Bans.of(db.execute("SELECT sort, value, reason FROM rule"))
-
-
-def rules_of(db: sqlite3.Connection, sorts: Iterable[RuleType]) -> list[Rule]:
-    """The rules of these sorts, newest first."""
-    rows = [
-        row
-        for sort in sorts
-        for row in db.execute(
-            "SELECT sort, value, reason, by, at FROM rule WHERE sort = ?", (sort,)
-        )
-    ]
-    return [
-        Rule(RuleType(row[0]), *row[1:]) for row in sorted(rows, key=lambda row: (-row[4], row[:2]))
-    ]

@@ -1,16 +1,16 @@
 """Members of a relay: the list, who may join, leave and invite (NIP-43).
 
-Membership is kept in `keeper.db`. What is published of it (kinds 13534, 33534, 8000, 8001) is
-signed by the relay's own key and stored like any event, by whichever process made the change: a
+Membership is kept in the keeper's records. What is published of it (kinds 13534, 33534, 8000, 8001)
+is signed by the relay's own key and stored like any event, by whichever process made the change: a
 running relay hears of it and passes it on. The list's created_at grows with every change, in the
 transaction of the change, so that the newest list is always the true one.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
-import sqlite3
-from collections.abc import Callable, Collection, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable
 from typing import Any, Final, TypeVar
 
 from nostr_client.errors import InvalidData, StoreError
@@ -20,8 +20,7 @@ from nostr_client.protocol.kinds import DELETION, INVITE, JOIN, LEAVE
 from nostr_client.store.contract import EventStore
 from relays.config.relay_config import Membership
 from relays.moderation import invites
-from relays.moderation.invites import Invite
-from relays.moderation.roster import Member, Role, members_of
+from relays.moderation.records import Invite, Member, Role, Tables
 from relays.moderation.state import ModerationState
 from relays.policies.verdict import (
     ACCEPTED,
@@ -44,6 +43,7 @@ MOST_ROLES: Final = 500
 _PROTECTED: Final[Tag] = ("-",)
 _INVITES: Final = frozenset({INVITE})
 _DAY: Final = 86400
+_PUBLISHED: Final = "published"
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
@@ -121,14 +121,15 @@ class Members:
             return Verdict(True, "duplicate: you are already a member of this relay")
         code = event.value("claim") or ""
 
-        def act(db: sqlite3.Connection) -> str:
-            found = invites.use(db, code, int(offer.now))
-            if isinstance(found, Invite):
-                _add(db, event.pubkey, f"invite {found.id}", found.by, int(offer.now))
-                if found.role and _exists(db, "role", "id", found.role):  # it may be gone since
-                    _assign(db, event.pubkey, found.role)
-                return ""
-            return found
+        async def act(tables: Tables) -> str:
+            found = await invites.use(tables, code, int(offer.now))
+            if not isinstance(found, Invite):
+                return found
+            reason = f"invite {found.id}"
+            await tables.members.add(Member(event.pubkey, reason, found.by, int(offer.now)))
+            if found.role and await tables.roles.get(found.role):  # it may be gone since
+                await tables.members.assign(event.pubkey, found.role)
+            return ""
 
         reason = await self._change(
             act, [_membership(ADDED, event.pubkey)], when=lambda why: not why
@@ -168,12 +169,12 @@ class Members:
 
     async def listed(self) -> list[Member]:
         """All members, the first one first. Raises StoreError."""
-        return await self._state.records.read(members_of)
+        return await self._state.records.read(lambda tables: tables.members.listed())
 
     async def invites(self) -> list[Invite]:
         """The invites that are good still. Raises StoreError."""
         now = int(self._state.clock())
-        return await self._state.records.read(lambda db: invites.open_invites(db, now))
+        return await self._state.records.read(lambda tables: tables.invites.open(now))
 
     # What a keeper does: `by` is his name
 
@@ -181,10 +182,10 @@ class Members:
         """Make somebody a member; False if he was one. Raises StoreError."""
         now = int(self._state.clock())
 
-        def act(db: sqlite3.Connection) -> bool:
-            if not _add(db, pubkey, reason, by, now):
+        async def act(tables: Tables) -> bool:
+            if not await tables.members.add(Member(pubkey, reason, by, now)):
                 return False
-            self._state.note(db, "add-member", by=by, reason=reason, p=pubkey)
+            await self._state.log(tables, "add-member", by=by, reason=reason, p=pubkey)
             return True
 
         return await self._change(act, [_membership(ADDED, pubkey)], when=bool)
@@ -194,11 +195,11 @@ class Members:
         return await self._drop(pubkey, by, reason)
 
     async def _drop(self, pubkey: str, by: str = "", reason: str = "") -> bool:
-        def act(db: sqlite3.Connection) -> bool:
-            if not db.execute("DELETE FROM member WHERE pubkey = ?", (pubkey,)).rowcount:
+        async def act(tables: Tables) -> bool:
+            if not await tables.members.remove(pubkey):
                 return False
             if by:
-                self._state.note(db, "remove-member", by=by, reason=reason, p=pubkey)
+                await self._state.log(tables, "remove-member", by=by, reason=reason, p=pubkey)
             return True
 
         return await self._change(act, [_membership(REMOVED, pubkey)], when=bool)
@@ -207,16 +208,18 @@ class Members:
         """A new invite's code. Raises InvalidData, StoreError."""
         now = int(self._state.clock())
         return await self._state.records.write(
-            lambda db: invites.make(db, by=by, now=now, seconds=seconds, uses=uses, role=role)
+            lambda tables: invites.make(
+                tables, by=by, now=now, seconds=seconds, uses=uses, role=role
+            )
         )
 
     async def revoke(self, id: str, *, by: str) -> bool:
         """An invite is good no more, by the id under which `invites` lists it; False: none."""
 
-        def act(db: sqlite3.Connection) -> bool:
-            if not invites.revoke(db, id):
+        async def act(tables: Tables) -> bool:
+            if not await tables.invites.revoke(id):
                 return False
-            self._state.note(db, "revoke-invite", by=by, invite=id)
+            await self._state.log(tables, "revoke-invite", by=by, invite=id)
             return True
 
         return await self._state.records.write(act)
@@ -224,28 +227,25 @@ class Members:
     async def put_role(self, role: Role, *, by: str, new: bool) -> None:
         """Make a role, or change one. Raises InvalidData, StoreError."""
 
-        def act(db: sqlite3.Connection) -> None:
-            held = db.execute("SELECT 1 FROM role WHERE id = ?", (role.id,)).fetchone() is not None
+        async def act(tables: Tables) -> None:
+            held = await tables.roles.get(role.id) is not None
             if held == new:
                 raise InvalidData(f"the role {role.id} {'exists' if held else 'does not exist'}")
-            if new and db.execute("SELECT count(*) FROM role").fetchone()[0] >= MOST_ROLES:
+            if new and len(await tables.roles.listed()) >= MOST_ROLES:
                 raise InvalidData(f"there may be {MOST_ROLES} roles")
-            db.execute(
-                "INSERT INTO role VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (id) DO UPDATE SET"
-                " label = ?2, description = ?3, color = ?4, place = ?5",
-                (role.id, role.label, role.description, role.color, role.place),
-            )
-            self._state.note(db, "create-role" if new else "edit-role", by=by, role=role.id)
+            await tables.roles.put(role)
+            action = "create-role" if new else "edit-role"
+            await self._state.log(tables, action, by=by, role=role.id)
 
         await self._change(act, [_definition(role)])
 
     async def delete_role(self, id: str, *, by: str) -> None:
         """Nobody has it any more. Raises InvalidData, StoreError."""
 
-        def act(db: sqlite3.Connection) -> None:
-            if not db.execute("DELETE FROM role WHERE id = ?", (id,)).rowcount:
+        async def act(tables: Tables) -> None:
+            if not await tables.roles.remove(id):
                 raise InvalidData(f"the role {id} does not exist")
-            self._state.note(db, "delete-role", by=by, role=id)
+            await self._state.log(tables, "delete-role", by=by, role=id)
 
         address = f"{ROLE}:{self._state.pubkey}:{id}"
         await self._change(act, [Draft(DELETION, tags=(("a", address), ("k", str(ROLE))))])
@@ -253,27 +253,30 @@ class Members:
     async def assign(self, pubkey: str, role: str, *, by: str) -> None:
         """Give a member a role. Raises InvalidData, StoreError."""
 
-        def act(db: sqlite3.Connection) -> None:
-            _assign(db, pubkey, role)
-            self._state.note(db, "assign-role", by=by, p=pubkey, role=role)
+        async def act(tables: Tables) -> None:
+            if not await tables.members.has(pubkey):
+                raise InvalidData("this key is no member's")
+            if await tables.roles.get(role) is None:
+                raise InvalidData("no such role")
+            await tables.members.assign(pubkey, role)
+            await self._state.log(tables, "assign-role", by=by, p=pubkey, role=role)
 
         await self._change(act)
 
     async def unassign(self, pubkey: str, role: str, *, by: str) -> None:
         """Take it from him. Raises InvalidData, StoreError."""
 
-        def act(db: sqlite3.Connection) -> None:
-            found = db.execute("DELETE FROM holder WHERE (pubkey, role) = (?, ?)", (pubkey, role))
-            if not found.rowcount:
+        async def act(tables: Tables) -> None:
+            if not await tables.members.unassign(pubkey, role):
                 raise InvalidData("this key does not have this role")
-            self._state.note(db, "unassign-role", by=by, p=pubkey, role=role)
+            await self._state.log(tables, "unassign-role", by=by, p=pubkey, role=role)
 
         await self._change(act)
 
     # What is published
 
     async def settle(self) -> None:
-        """Publish what should be and is not: after a start, and after `keeper.db` came from a copy.
+        """Publish what should be and is not: after a start, and after the records came from a copy.
 
         Raises StoreError.
         """
@@ -290,53 +293,41 @@ class Members:
         ]
         listed = await self._state.records.read(_list_tags)
         if missing or held is None or held.tags != listed:
-            await self._change(lambda db: None, missing)
+            await self._change(_nothing, missing)
 
     async def _change(
         self,
-        act: Callable[[sqlite3.Connection], T],
+        act: Callable[[Tables], Awaitable[T]],
         news: Iterable[Draft] = (),
         when: Callable[[T], bool] = lambda _: True,
     ) -> T:
         """Carry out `act`; if `when` says so of its result, publish `news` and the list."""
         enabled = self._settings.enabled
 
-        def run(db: sqlite3.Connection) -> tuple[T, list[Event]]:
-            result = act(db)
+        async def run(tables: Tables) -> tuple[T, list[Draft], int]:
+            result = await act(tables)
             if not (enabled and when(result)):
-                return result, []
-            at = _next_second(db, int(self._state.clock()))
-            drafts = [*news, Draft(LIST, tags=_list_tags(db))]
-            return result, [draft.sign(self._state.key, at) for draft in drafts]
+                return result, [], 0
+            at = await _next_second(tables, int(self._state.clock()))
+            return result, [*news, Draft(LIST, tags=await _list_tags(tables))], at
 
-        result, events = await self._state.write(run)
-        if events:
+        result, drafts, at = await self._state.write(run)
+        if drafts:  # a list may be long
+            key = self._state.key
+            events = await asyncio.to_thread(lambda: [draft.sign(key, at) for draft in drafts])
             await self._store.save(events)
         return result
 
 
-def _add(db: sqlite3.Connection, pubkey: str, reason: str, by: str, now: int) -> bool:
-    row = (pubkey, reason, by, now)
-    return db.execute("INSERT OR IGNORE INTO member VALUES (?, ?, ?, ?)", row).rowcount == 1
+async def _nothing(_: Tables) -> None:
+    pass
 
 
-def _assign(db: sqlite3.Connection, pubkey: str, role: str) -> None:
-    for table, column, value in (("member", "pubkey", pubkey), ("role", "id", role)):
-        if not _exists(db, table, column, value):
-            raise InvalidData("this key is no member's" if table == "member" else "no such role")
-    db.execute("INSERT OR IGNORE INTO holder VALUES (?, ?)", (pubkey, role))
-
-
-def _exists(db: sqlite3.Connection, table: str, column: str, value: str) -> bool:
-    found = db.execute(f"SELECT 1 FROM {table} WHERE {column} = ?", (value,))  # noqa: S608
-    return found.fetchone() is not None
-
-
-def _next_second(db: sqlite3.Connection, now: int) -> int:
+async def _next_second(tables: Tables, now: int) -> int:
     """The date of what is published next: later than all before it, whoever made that."""
-    row = db.execute("SELECT at FROM latest WHERE name = 'published'").fetchone()
-    at = now if row is None else max(now, row[0] + 1)
-    db.execute("INSERT OR REPLACE INTO latest VALUES ('published', ?)", (at,))
+    last = await tables.dates.get(_PUBLISHED)
+    at = now if last is None else max(now, last + 1)
+    await tables.dates.put(_PUBLISHED, at)
     return at
 
 
@@ -344,8 +335,8 @@ def _membership(kind: int, pubkey: str) -> Draft:
     return Draft(kind, tags=(_PROTECTED, ("p", pubkey)))
 
 
-def _list_tags(db: sqlite3.Connection) -> tuple[Tag, ...]:
-    listed = members_of(db)[:MOST_LISTED]
+async def _list_tags(tables: Tables) -> tuple[Tag, ...]:
+    listed = (await tables.members.listed())[:MOST_LISTED]
     return (_PROTECTED, *(("member", member.pubkey, *member.roles) for member in listed))
 
 

@@ -148,8 +148,8 @@ class EventRemover:
     async def _note(self, removed: int, by: str, reason: str, **about: str) -> None:
         if removed:
             await self._state.records.write(
-                lambda db: self._state.note(
-                    db, "removed", by=by, reason=reason, **about, removed=removed
+                lambda tables: self._state.log(
+                    tables, "removed", by=by, reason=reason, **about, removed=removed
                 ),
                 frees=True,
             )

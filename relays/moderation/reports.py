@@ -1,7 +1,7 @@
 """The queue of reports (NIP-56, kind 1984): what is complained of, ranked.
 
 The reports are events in the store, and the queue is made from them when it is asked for: nothing
-is lost, whichever way they came. `keeper.db` has only whose reports on what were heard already.
+is lost, whichever way they came. The records have only whose reports on what were dismissed.
 
 A reporter counts once a target, by his gravest word. He weighs what he is: admin, member, trusted,
 or a stranger; and strangers together never weigh more than `STRANGERS` of them, for keys cost
@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import sqlite3
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
 from itertools import product
@@ -25,6 +24,7 @@ from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.store.contract import EventStore
 from relays.moderation.bans import Bans
+from relays.moderation.records import Tables
 from relays.moderation.state import ModerationState
 
 KIND: Final = 1984
@@ -145,9 +145,9 @@ class _Pile:
 def rank(
     reports: Iterable[Event],
     weight: Callable[[str], int],
-    heard: Collection[tuple[str, str]] = (),
+    dismissed: Collection[tuple[str, str]] = (),
 ) -> list[Case]:
-    """The cases in `reports`, the gravest first, without what (target, reporter) were `heard` of.
+    """The cases in `reports`, the gravest first, without what was `dismissed`: (target, reporter).
 
     `weight`: what a reporter weighs; 0, and he is not counted.
     """
@@ -156,7 +156,7 @@ def rank(
         if weight(report.pubkey) <= 0:
             continue
         for target, type in targets_of(report).items():
-            if (target.value, report.pubkey) not in heard:
+            if (target.value, report.pubkey) not in dismissed:
                 piles.setdefault(target, _Pile()).add(report, type)
     cases = [pile.case(target, weight) for target, pile in piles.items()]
     return sorted(cases, key=lambda case: (-case.score, -case.latest, case.target))
@@ -189,9 +189,9 @@ class Reports:
 
     async def queue(self, most: int = SHOWN) -> list[Case]:
         """What waits for a decision, the gravest first. Raises StoreError."""
-        heard = await self._state.records.read(_heard)
+        dismissed = frozenset(await self._state.records.read(lambda t: t.dismissed_reports.all()))
         reports = [event async for event in self._reports()]
-        cases = await asyncio.to_thread(rank, reports, self.weight, heard)  # there may be many
+        cases = await asyncio.to_thread(rank, reports, self.weight, dismissed)  # there may be many
         return await self._still_there(cases, most)
 
     async def _reports(self) -> AsyncIterator[Event]:
@@ -246,23 +246,22 @@ class Reports:
                     if any(one.value == target for one in targets_of(event))
                 }
         now = int(self._state.clock())
-        rows = [(target, reporter, now) for reporter in reporters]
 
-        def act(db: sqlite3.Connection) -> None:
-            db.executemany("INSERT OR IGNORE INTO heard VALUES (?, ?, ?)", rows)
-            self._state.note(
-                db, "dismiss-reports", by=by, reason=reason, about=target, reports=len(rows)
+        async def act(tables: Tables) -> None:
+            await tables.dismissed_reports.add(target, reporters, now)
+            await self._state.log(
+                *(tables, "dismiss-reports"),
+                by=by,
+                reason=reason,
+                about=target,
+                reports=len(reporters),
             )
 
         await self._state.records.write(act)
-        return len(rows)
+        return len(reporters)
 
 
 def _is_decided(case: Case, bans: Bans) -> bool:
     if case.sort == "pubkey":
         return case.target in bans.pubkeys
     return case.target in bans.events or case.target in bans.allowed_events
-
-
-def _heard(db: sqlite3.Connection) -> frozenset[tuple[str, str]]:
-    return frozenset(db.execute("SELECT target, reporter FROM heard").fetchall())

@@ -1,4 +1,5 @@
-"""What commands beside a running relay must know of its configuration; it is in `keeper.db`.
+"""What commands beside a running relay must know of its configuration; it is
+among its records.
 
 A command need not be given the relay's configuration file: whether members are published, who is an
 admin and which sub-relays there are is known from the last start.
@@ -6,12 +7,11 @@ admin and which sub-relays there are is known from the last start.
 
 from __future__ import annotations
 
-import sqlite3
-
 import msgspec
 
 from relays.config.relay_config import Membership, Moderation, RelayConfig, Web
 from relays.config.sub_relays import ROOT, sub_relays
+from relays.moderation.records import Tables
 from relays.moderation.state import ModerationState
 
 _NAME = "configuration"
@@ -56,22 +56,16 @@ async def save_config(state: ModerationState, config: RelayConfig) -> None:
     """Leave it, if it is not there. Raises StoreError."""
     value = msgspec.json.encode(SavedConfig.of(config)).decode()
 
-    def act(db: sqlite3.Connection) -> None:
-        row = db.execute("SELECT value FROM setting WHERE name = ?", (_NAME,)).fetchone()
-        if row is None or row[0] != value:
-            db.execute("INSERT OR REPLACE INTO setting VALUES (?, ?)", (_NAME, value))
+    async def act(tables: Tables) -> None:
+        if await tables.settings.get(_NAME) != value:
+            await tables.settings.put(_NAME, value)
 
     await state.write(act)
 
 
 async def load_saved_config(state: ModerationState) -> SavedConfig:
     """What the relay left; what it does by itself where it never ran. Raises StoreError."""
-
-    def ask(db: sqlite3.Connection) -> str | None:
-        row = db.execute("SELECT value FROM setting WHERE name = ?", (_NAME,)).fetchone()
-        return None if row is None else str(row[0])
-
-    value = await state.records.read(ask)
+    value = await state.records.read(lambda tables: tables.settings.get(_NAME))
     if value is None:
         return SavedConfig()
     try:

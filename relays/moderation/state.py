@@ -1,4 +1,4 @@
-"""Keeper: what was decided about this relay, ready to be asked at every event.
+"""ModerationState: what was decided about this relay, ready to be asked at every event.
 
 Everything is read from frozen views in memory. A write of our own shows in them before it returns;
 another process's within `POLL` seconds. Whoever must act on a change is called after it.
@@ -9,10 +9,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import sqlite3
 import time
-from collections.abc import AsyncIterator, Callable, Collection
-from pathlib import Path
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from typing import Final, Self, TypeVar
 
 import msgspec
@@ -22,14 +20,12 @@ from nostr_client.protocol.event import Event
 from nostr_client.protocol.keys import SecretKey
 from nostr_client.protocol.kinds import VANISH
 from nostr_client.protocol.urls import normalize_relay_url, place_of
-from nostr_client.store.reserve import Reserve
 from nostr_client.store.rules import vanish_reaches
 from relays.moderation import audit_log
-from relays.moderation.bans import Bans, load_bans
-from relays.moderation.database import FILE, Records
+from relays.moderation.bans import Bans
+from relays.moderation.records import Area, Records, Tables
 from relays.moderation.relay_key import own_key
 from relays.moderation.roster import Roster, load_roster
-from relays.moderation.schema import Area, counters
 from relays.policies.verdict import ACCEPTED, IncomingEvent, Verdict, refused
 
 T = TypeVar("T")
@@ -50,14 +46,26 @@ class InfoOverrides(msgspec.Struct, frozen=True):
 
 
 class _Views(msgspec.Struct, frozen=True):
-    counters: dict[str, int]
+    counters: Mapping[Area, int]
     bans: Bans
     roster: Roster
     info: InfoOverrides
 
 
+_NOTHING: Final = _Views({}, Bans.of([]), Roster({}, {}), InfoOverrides())
+
+
+class _Changes(msgspec.Struct, frozen=True):
+    """What was read anew; None: it is as it was."""
+
+    counters: Mapping[Area, int]
+    rules: Collection[tuple[str, str, str]] | None
+    roster: Roster | None
+    settings: Mapping[str, str] | None
+
+
 class ModerationState:
-    """Opened by `async with Keeper.open(folder) as keeper`."""
+    """Opened by `async with ModerationState.open(records) as state`."""
 
     def __init__(
         self,
@@ -81,36 +89,33 @@ class ModerationState:
     @contextlib.asynccontextmanager
     async def open(
         cls,
-        folder: Path,
+        records: Records,
         *,
         service_urls: Collection[str] = (),
         clock: Callable[[], float] = time.time,
-        read_only: bool = False,
-        reserve: Reserve | None = None,
     ) -> AsyncIterator[Self]:
-        """The keeper's records in the relay's `folder`; its key and file are made if missing.
-
-        `read_only`: they are there, and nothing is written.
+        """What is in the keeper's `records`; the relay's key is made if it is missing, unless they
+        were opened to be read alone.
 
         `service_urls`: the relay's own, for which no ban stands against a request to vanish.
         Raises StoreError.
         """
         urls = frozenset(normalize_relay_url(url) for url in service_urls)
-        async with Records.open(folder / FILE, read_only=read_only, reserve=reserve) as records:
 
-            def begin(db: sqlite3.Connection) -> tuple[SecretKey, _Views]:
-                return own_key(db, folder, read_only=read_only), _load(db, None)
+        async def begin(tables: Tables) -> tuple[SecretKey, _Changes]:
+            key = await own_key(tables, read_only=records.read_only)
+            return key, await _read(tables, _NOTHING)
 
-            key, views = await (records.read(begin) if read_only else records.write(begin))
-            self = cls(records, views, key, urls, clock)
-            polling = asyncio.create_task(self._poll())
-            try:
-                yield self
-            finally:
-                polling.cancel()
-                [ended] = await asyncio.gather(polling, return_exceptions=True)
-                if isinstance(ended, Exception):
-                    raise ended
+        key, changes = await (records.read(begin) if records.read_only else records.write(begin))
+        self = cls(records, await _with(changes, _NOTHING), key, urls, clock)
+        polling = asyncio.create_task(self._poll())
+        try:
+            yield self
+        finally:
+            polling.cancel()
+            [ended] = await asyncio.gather(polling, return_exceptions=True)
+            if isinstance(ended, Exception):
+                raise ended
 
     # What policies ask
 
@@ -177,39 +182,43 @@ class ModerationState:
         """Call `call` on the loop after every change of the views, whoever made it."""
         self._watchers.append(call)
 
-    async def write(self, act: Callable[[sqlite3.Connection], T], *, frees: bool = False) -> T:
+    async def write(self, act: Callable[[Tables], Awaitable[T]], *, frees: bool = False) -> T:
         """`Records.write`; the views show it when this returns. Raises StoreError."""
+        held = self._views
 
-        def run(db: sqlite3.Connection) -> tuple[T, _Views]:
-            result = act(db)
-            return result, _load(db, self._views)
+        async def run(tables: Tables) -> tuple[T, _Changes]:
+            result = await act(tables)
+            return result, await _read(tables, held)
 
-        result, views = await self.records.write(run, frees=frees)
-        self._take(views)
+        result, changes = await self.records.write(run, frees=frees)
+        self._take(await _with(changes, held))
         return result
 
-    def note(
-        self, db: sqlite3.Connection, action: str, *, by: str, reason: str = "", **about: object
+    async def log(
+        self, tables: Tables, action: str, *, by: str, reason: str = "", **about: object
     ) -> None:
         """Log `action` within a transaction; `about` names tags and their values."""
         tags = tuple((name, str(value)) for name, value in about.items())
-        audit_log.append(db, self.key, self.clock(), action, by=by, reason=reason, about=tags)
+        await audit_log.append(
+            tables.log, self.key, self.clock(), action, by=by, reason=reason, about=tags
+        )
 
     async def first_time(self, id: str, until: float) -> bool:
         """Is `id` new here? Remembered until the second `until`, also over a restart."""
         now = int(self.clock())
 
-        def run(db: sqlite3.Connection) -> bool:
-            db.execute("DELETE FROM once WHERE until < ?", (now,))
-            found = db.execute("INSERT OR IGNORE INTO once VALUES (?, ?)", (id, int(until)))
-            return found.rowcount == 1
+        async def act(tables: Tables) -> bool:
+            await tables.used_requests.clean(now)
+            return await tables.used_requests.add(id, int(until))
 
-        return await self.records.write(run)
+        return await self.records.write(act)
 
     async def refresh(self) -> None:
         """See now what other processes wrote. Raises StoreError."""
-        if await self.records.foreign():
-            self._take(await self.records.read(lambda db: _load(db, self._views)))
+        held = self._views
+        if await self.records.counters() != held.counters:
+            changes = await self.records.read(lambda tables: _read(tables, held))
+            self._take(await _with(changes, held))
 
     async def _poll(self) -> None:
         failed = ""
@@ -225,7 +234,7 @@ class ModerationState:
 
     def _take(self, views: _Views) -> None:
         held = self._views.counters
-        if not any(number > held[area] for area, number in views.counters.items()):
+        if not any(number > held.get(area, 0) for area, number in views.counters.items()):
             return
         self._views = views
         self._addresses.clear()
@@ -234,23 +243,25 @@ class ModerationState:
             call()
 
 
-def _load(db: sqlite3.Connection, held: _Views | None) -> _Views:
-    """The views as the file has them; what did not change is taken from `held`."""
-    now = counters(db)
-
-    def same(area: Area) -> bool:
-        return held is not None and held.counters[area] == now[area]
-
-    return _Views(
+async def _read(tables: Tables, held: _Views) -> _Changes:
+    """What is not as in `held`."""
+    now = await tables.counters()
+    changed = {area for area, number in now.items() if held.counters.get(area) != number}
+    return _Changes(
         now,
-        held.bans if held is not None and same(Area.RULES) else load_bans(db),
-        held.roster if held is not None and same(Area.MEMBERS) else load_roster(db),
-        held.info if held is not None and same(Area.SETTINGS) else _load_info(db),
+        await tables.rules.reasons() if Area.RULES in changed else None,
+        await load_roster(tables) if Area.MEMBERS in changed else None,
+        await tables.settings.all() if Area.SETTINGS in changed else None,
     )
 
 
-def _load_info(db: sqlite3.Connection) -> InfoOverrides:
-    found = dict(db.execute("SELECT name, value FROM setting").fetchall())
-    return InfoOverrides(
-        **{name: found[name] for name in InfoOverrides.__struct_fields__ if name in found}
-    )
+async def _with(changes: _Changes, held: _Views) -> _Views:
+    bans, roster, info = held.bans, held.roster, held.info
+    if changes.rules is not None:  # they may be many, with an expression of all their words
+        bans = await asyncio.to_thread(Bans.of, changes.rules)
+    if changes.roster is not None:
+        roster = changes.roster
+    if (settings := changes.settings) is not None:
+        names = settings.keys() & set(InfoOverrides.__struct_fields__)
+        info = InfoOverrides(**{name: settings[name] for name in names})
+    return _Views(changes.counters, bans, roster, info)

@@ -32,9 +32,8 @@ from nostr_client.store.contract import CopiesToFile, StoreOptions
 from nostr_client.store.events import open_store
 from nostr_client.version import __version__
 from relays.config.sub_relays import ROOT
-from relays.moderation import relay_key
-from relays.moderation.database import FILE as RECORDS
-from relays.moderation.database import Records
+from relays.moderation.opening import RECORDS, has_records, open_records
+from relays.moderation.records import CopiesToFiles
 from relays.process.folder import PART, RESTORED, exclusive_folder, move_restored, open_folder
 
 MANIFEST: Final = "backup.json"
@@ -158,18 +157,19 @@ async def _check_signatures(database: Path, verifier: Verifier, events: list[Eve
 
 
 async def _copy_keepers(data: Path, part: Path) -> list[str]:
-    """Copy the keeper's records, the relay's key and the floors; the names of these files."""
+    """Copy the keeper's records, with the relay's key, and the floors; the names of these files."""
     names: list[str] = []
-    if (data / RECORDS).exists():
-        async with Records.open(data / RECORDS, read_only=True) as records:
-            await records.copy(part / RECORDS)
-        names.append(RECORDS)
-    return names + _copy_small(data, part)
+    if has_records(data):
+        async with open_records(data, read_only=True) as records:
+            if not isinstance(records, CopiesToFiles):
+                raise StoreError("the keeper's records are in no file: copy them where they are")
+            names += await records.copy_to(part)
+    return names + _copy_floors(data, part)
 
 
-def _copy_small(data: Path, part: Path) -> list[str]:
+def _copy_floors(data: Path, part: Path) -> list[str]:
     names: list[str] = []
-    for path in (data / relay_key.FILE, *sorted(data.glob("*.retention.json"))):
+    for path in sorted(data.glob("*.retention.json")):
         with contextlib.suppress(FileNotFoundError):
             write_private(part / path.name, path.read_bytes())
             names.append(path.name)

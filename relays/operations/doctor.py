@@ -22,7 +22,7 @@ from nostr_client.protocol.filters import Filter
 from nostr_client.store.contract import StoreOptions
 from nostr_client.store.events import open_store
 from relays.config.relay_config import RelayConfig, read_config
-from relays.moderation.database import FILE as RECORDS
+from relays.moderation.opening import RECORDS
 from relays.networks import Networks, is_loopback
 from relays.operations.doctor_machine import (
     Finding,

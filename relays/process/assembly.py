@@ -26,6 +26,7 @@ from relays.config.relay_config import RelayConfig
 from relays.config.sub_relays import SubRelay, local_urls, sub_relays
 from relays.engine.relay import Relay
 from relays.moderation.actions import ModerationActions
+from relays.moderation.opening import open_state
 from relays.moderation.state import ModerationState
 from relays.policies.chain import Policies, open_policies
 from relays.policies.retention import RetentionPolicy, retention_note, with_retention
@@ -286,9 +287,7 @@ async def serve(
     async with AsyncExitStack() as stack:
         enter = stack.enter_async_context
         everywhere = frozenset().union(*urls.values())
-        state = await enter(
-            ModerationState.open(data, service_urls=everywhere, clock=clock, reserve=reserve)
-        )
+        state = await enter(open_state(data, service_urls=everywhere, clock=clock, reserve=reserve))
         stores = {
             sub_relay.name: await enter(
                 open_store(

@@ -19,7 +19,7 @@ from nostr_client.store.events import open_store
 from nostr_client.store.reserve import Reserve
 from relays.config.relay_config import RelayConfig
 from relays.config.sub_relays import ROOT, SubRelay, local_urls, sub_relays
-from relays.moderation.state import ModerationState
+from relays.moderation.opening import open_state
 from relays.policies.chain import open_policies
 from relays.policies.retention import RetentionPolicy, retention_note, with_retention
 from relays.policies.vanishing import VanishRequests
@@ -60,7 +60,7 @@ async def open_offline(
     try:
         async with (
             _open_folder(data),
-            ModerationState.open(data, service_urls=urls, reserve=reserve) as state,
+            open_state(data, service_urls=urls, reserve=reserve) as state,
             open_store(
                 data / sub_relay.database, StoreOptions(service_urls=urls, reserve=reserve)
             ) as store,

@@ -20,8 +20,8 @@ from nostr_client.nips import nip98
 from nostr_client.protocol.event import MALFORMED, Event, reason_of
 from nostr_client.safe_text import safe_line
 from relays.moderation.actions import ModerationActions
-from relays.moderation.bans import Rule, RuleType
-from relays.moderation.roster import Role, checked_role
+from relays.moderation.records import Role, Rule, RuleType
+from relays.moderation.roster import checked_role
 from relays.web.http_types import HttpRequest, HttpResponse
 
 MEDIA_TYPE: Final = "application/nostr+json+rpc"

@@ -14,7 +14,7 @@ from nostr_client.store.contract import StoreOptions
 from nostr_client.store.events import open_store
 from relays.config.relay_config import Membership, Moderation, RelayConfig
 from relays.moderation.actions import ModerationActions
-from relays.moderation.state import ModerationState
+from relays.moderation.opening import open_state
 from tests.relays.desk import URL, Desk, OpenDesk
 from tests.relays.serving import Served, serving
 from tests.relays.talk import NOW, OTHER
@@ -48,7 +48,7 @@ async def open_desk(tmp_path: Path) -> AsyncIterator[OpenDesk]:
             settings: Membership | None = None, clock: Callable[[], float] = lambda: NOW
         ) -> Desk:
             state = await stack.enter_async_context(
-                ModerationState.open(tmp_path, service_urls=[URL], clock=clock)
+                open_state(tmp_path, service_urls=[URL], clock=clock)
             )
             store = await stack.enter_async_context(
                 open_store(tmp_path / "events.db", StoreOptions(service_urls=[URL], clock=clock))

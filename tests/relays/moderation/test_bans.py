@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nostr_client.errors import InvalidData
-from relays.moderation.bans import BannedNetworks, Bans, RuleType, network
+from relays.moderation.bans import BannedNetworks, Bans, network
+from relays.moderation.records import RuleType
 from tests.relays.talk import note
 
 # Few different bits, so that addresses and networks meet.

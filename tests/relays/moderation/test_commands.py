@@ -18,7 +18,7 @@ from nostr_client.store.events import open_store
 from relays.cli.main import _parser, main
 from relays.config.relay_config import Membership, Moderation, RelayConfig, Web
 from relays.moderation.actions import ModerationActions
-from relays.moderation.state import ModerationState
+from relays.moderation.opening import open_state
 from tests.relays.talk import KEY, NOW, OTHER, note
 
 ME = KEY.public_key.hex
@@ -61,7 +61,7 @@ class Keepers:
 
         async def work() -> None:
             async with (
-                ModerationState.open(self.folder) as state,
+                open_state(self.folder) as state,
                 open_store(self.folder / "events.db") as store,
             ):
                 await ModerationActions(state, [store], config).settle()

@@ -260,11 +260,10 @@ async def test_what_was_not_published_is_at_the_start(
 
 
 async def test_a_list_that_is_too_long_has_those_who_came_first(desk: Desk) -> None:
-    def act(db: sqlite3.Connection) -> None:
-        rows = [(f"{n:064x}", "", "k", n) for n in range(MOST_LISTED + 5)]
+    rows = [(f"{n:064x}", "", "k", n) for n in range(MOST_LISTED + 5)]
+    with sqlite3.connect(desk.folder / "keeper.db") as db:
         db.executemany("INSERT INTO member VALUES (?, ?, ?, ?)", rows)
-
-    await desk.state.write(act)
+    db.close()
     await desk.actions.members.settle()
     tags = await listed(desk)
     assert len(tags) == MOST_LISTED
@@ -281,7 +280,7 @@ async def test_a_ban_ends_membership_and_a_welcome_ends_a_ban(desk: Desk) -> Non
     assert await actions.allow_pubkey(ME, by="olga")
     assert ME not in desk.state.bans.pubkeys
     assert await actions.unallow_pubkey(ME, by="olga")
-    lines = await desk.state.records.read(lambda db: audit_log.entries_after(db, 0))
+    lines = [line async for line in desk.actions.log()]
     said = [audit_log.read_entry(event).action for event in audit_log.verified(lines)]
     assert said == [
         *("add-member", "ban-pubkey", "remove-member", "unban-pubkey", "add-member"),

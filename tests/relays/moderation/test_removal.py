@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 
 import pytest
 
@@ -21,7 +22,7 @@ async def held(desk: Desk) -> set[str]:
 
 
 async def logged(desk: Desk) -> list[tuple[str, str]]:
-    lines = await desk.state.records.read(lambda db: audit_log.entries_after(db, 0))
+    lines = [line async for line in desk.actions.log()]
     read = [audit_log.read_entry(event) for event in audit_log.verified(lines)]
     return [(entry.action, entry.by) for entry in read]
 
@@ -169,10 +170,10 @@ async def test_what_could_not_be_removed_is_tried_again(
 
 
 async def test_many_bans_cost_few_questions(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    def act(db: object) -> None:
-        rows = [("ban-event", f"{n:064x}", "", "k", NOW) for n in range(2000)]
-        db.executemany("INSERT INTO rule VALUES (?, ?, ?, ?, ?)", rows)  # type: ignore[attr-defined]
-
+    rows = [("ban-event", f"{n:064x}", "", "k", NOW) for n in range(2000)]
+    with sqlite3.connect(desk.folder / "keeper.db") as db:
+        db.executemany("INSERT INTO rule VALUES (?, ?, ?, ?, ?)", rows)
+    db.close()
     asked = []
     count = desk.store.count
 
@@ -181,7 +182,7 @@ async def test_many_bans_cost_few_questions(desk: Desk, monkeypatch: pytest.Monk
         return await count(filters)
 
     monkeypatch.setattr(desk.store, "count", counted)
-    await desk.state.write(act)
+    await desk.state.refresh()
     event = note()
     await desk.store.save([event])
     async with Running(desk.actions):

@@ -7,6 +7,7 @@ import contextlib
 import sqlite3
 import stat
 import sys
+from collections.abc import Mapping
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -17,9 +18,10 @@ from nostr_client.nips.nip19 import encode_nsec
 from nostr_client.protocol.keys import SecretKey
 from relays.config.relay_config import RelayConfig, Web
 from relays.moderation import spared
-from relays.moderation.bans import RuleType
+from relays.moderation.opening import open_state
+from relays.moderation.records import Area, RuleType
 from relays.moderation.spared import own_addresses
-from relays.moderation.state import POLL, ModerationState
+from relays.moderation.state import POLL
 from relays.policies.verdict import IncomingEvent, SourceType
 from tests.relays.desk import URL, Desk, OpenDesk
 from tests.relays.talk import KEY, NOW, OTHER, note
@@ -51,7 +53,7 @@ async def test_the_key_stays_the_same_and_hidden(open_desk: OpenDesk) -> None:
 
 async def test_two_processes_make_one_key(tmp_path: Path) -> None:
     async def pubkey() -> str:
-        async with ModerationState.open(tmp_path) as state:
+        async with open_state(tmp_path) as state:
             return state.pubkey
 
     assert len(set(await asyncio.gather(*(pubkey() for _ in range(6))))) == 1
@@ -59,7 +61,7 @@ async def test_two_processes_make_one_key(tmp_path: Path) -> None:
 
 async def test_a_key_of_the_keepers_own(tmp_path: Path) -> None:
     (tmp_path / "relay.key").write_text(encode_nsec(KEY) + "\n")
-    async with ModerationState.open(tmp_path) as state:
+    async with open_state(tmp_path) as state:
         assert state.key == KEY
 
 
@@ -67,21 +69,21 @@ async def test_a_key_of_the_keepers_own(tmp_path: Path) -> None:
 async def test_what_is_no_key_is_said_and_not_quoted(tmp_path: Path, text: str) -> None:
     (tmp_path / "relay.key").write_text(text, "latin-1")
     with pytest.raises(StoreError, match="holds no secret key") as error:
-        async with ModerationState.open(tmp_path):
+        async with open_state(tmp_path):
             pass
     assert not text or text not in str(error.value)
 
 
 async def test_a_lost_or_changed_key_is_said(tmp_path: Path) -> None:
-    async with ModerationState.open(tmp_path) as state:
+    async with open_state(tmp_path) as state:
         pubkey = state.pubkey
     (tmp_path / "relay.key").write_text(bytes(KEY).hex())
     with pytest.raises(StoreError, match=pubkey):
-        async with ModerationState.open(tmp_path):
+        async with open_state(tmp_path):
             pass
     (tmp_path / "relay.key").unlink()
     with pytest.raises(StoreError, match="is gone"):
-        async with ModerationState.open(tmp_path):
+        async with open_state(tmp_path):
             pass
     assert not (tmp_path / "relay.key").exists()
 
@@ -92,22 +94,22 @@ async def test_files_of_others_are_left_alone(tmp_path: Path) -> None:
         db.execute("CREATE TABLE t (x)")
     db.close()
     with pytest.raises(StoreError, match="another program"):
-        async with ModerationState.open(tmp_path):
+        async with open_state(tmp_path):
             pass
     path.write_bytes(b"no database" * 1000)
     with pytest.raises(StoreError, match="damaged, or no database"):
-        async with ModerationState.open(tmp_path):
+        async with open_state(tmp_path):
             pass
 
 
 async def test_a_newer_version_is_refused(tmp_path: Path) -> None:
-    async with ModerationState.open(tmp_path):
+    async with open_state(tmp_path):
         pass
     db = sqlite3.connect(tmp_path / "keeper.db")
     db.execute("PRAGMA user_version = 99")
     db.close()
     with pytest.raises(StoreError, match="newer version"):
-        async with ModerationState.open(tmp_path):
+        async with open_state(tmp_path):
             pass
 
 
@@ -301,13 +303,13 @@ async def test_a_reason_is_one_line_that_fits_everywhere(desk: Desk) -> None:
 async def test_what_was_seen_once_is_known_after_a_restart(tmp_path: Path) -> None:
     clock = [NOW]
     for first in (True, False):
-        async with ModerationState.open(tmp_path, clock=lambda: clock[0]) as state:
+        async with open_state(tmp_path, clock=lambda: clock[0]) as state:
             assert await state.first_time("an id", NOW + 60) is first
     clock[0] = NOW + 61
-    async with ModerationState.open(tmp_path, clock=lambda: clock[0]) as state:
+    async with open_state(tmp_path, clock=lambda: clock[0]) as state:
         assert await state.first_time("another", NOW + 120)
-        rows = await state.records.read(lambda db: db.execute("SELECT id FROM once").fetchall())
-        assert rows == [("another",)]
+    with contextlib.closing(sqlite3.connect(tmp_path / "keeper.db")) as db:
+        assert db.execute("SELECT id FROM once").fetchall() == [("another",)]
 
 
 async def test_polling_goes_on_when_the_file_fails(
@@ -315,16 +317,16 @@ async def test_polling_goes_on_when_the_file_fails(
 ) -> None:
     monkeypatch.setattr("relays.moderation.state.POLL", 0.01)
     here, there = await open_desk(), await open_desk()
-    foreign = here.state.records.foreign
+    counters = here.state.records.counters
     failing = [3]
 
-    async def fails() -> bool:
+    async def fails() -> Mapping[Area, int]:
         if failing[0]:
             failing[0] -= 1
             raise StoreError("keeper.db: the disk is gone")
-        return await foreign()
+        return await counters()
 
-    here.state.records.foreign = fails  # type: ignore[method-assign]
+    here.state.records.counters = fails  # type: ignore[method-assign]
     changed = asyncio.Event()
     here.state.on_change(changed.set)
     await there.actions.ban_event(note().id, by="k")

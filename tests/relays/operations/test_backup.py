@@ -11,7 +11,7 @@ from nostr_client.errors import StoreError
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.store.events import open_store
-from relays.moderation.state import ModerationState
+from relays.moderation.opening import open_state
 from relays.operations import backup
 from relays.operations.backup import MANIFEST, back_up, restore
 from relays.process.run import DATABASE
@@ -24,7 +24,7 @@ EVENTS = [note(f"{number}", at=NOW + number) for number in range(120)]
 
 async def filled(data: Path, events: list[Event] = EVENTS) -> Path:
     """A relay's folder with events and a ban."""
-    async with open_store(data / DATABASE) as store, ModerationState.open(data):
+    async with open_store(data / DATABASE) as store, open_state(data):
         await store.save(events)
     return data
 
@@ -45,7 +45,7 @@ async def test_there_and_back(tmp_path: Path) -> None:
     await restore(tmp_path / "backup", tmp_path / "new")
     assert await held(tmp_path / "new") == {event.id for event in EVENTS}
     assert (tmp_path / "new" / "relay.key").read_bytes() == key
-    async with ModerationState.open(tmp_path / "new") as state:
+    async with open_state(tmp_path / "new") as state:
         assert bytes(state.key).hex().encode() in key
     with pytest.raises(StoreError, match="already"):
         await restore(tmp_path / "backup", tmp_path / "new")

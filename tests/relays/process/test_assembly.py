@@ -16,7 +16,7 @@ from nostr_client.nips import nip11
 from nostr_client.nips.nip11 import MEDIA_TYPE
 from relays.config.relay_config import RelayConfig, Web, assemble, load_config
 from relays.config.sections import Access
-from relays.moderation.bans import RuleType
+from relays.moderation.records import RuleType
 from relays.process.run import ConfigReloader, ConfigSource
 from tests.relays.conftest import Serve
 from tests.relays.talk import KEY, LIMIT, NOW, OTHER, Wire, note, plain, wire

@@ -18,7 +18,7 @@ from nostr_client.store.contract import StoreOptions
 from nostr_client.store.events import open_store
 from relays.cli.offline import open_acts
 from relays.config.relay_config import RelayConfig
-from relays.moderation.state import ModerationState
+from relays.moderation.opening import open_state
 from relays.operations.backup import back_up, restore
 from relays.operations.compact import compact
 from relays.operations.doctor import examine
@@ -169,7 +169,7 @@ async def test_a_restore_killed_after_its_switch_is_finished_by_whoever_comes_ne
     await ACTS[name](new)
     assert not (new / RESTORED).exists()
     assert await held(new) == {event.id for event in EVENTS}
-    async with ModerationState.open(new) as state:
+    async with open_state(new) as state:
         assert bytes(state.key).hex() in (backup / "relay.key").read_text()
 
 

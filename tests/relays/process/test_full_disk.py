@@ -21,8 +21,8 @@ from nostr_client.store.sqlite import opening
 from nostr_client.store.sqlite.store import SqliteStore
 from relays.cli import offline
 from relays.cli.main import main
-from relays.moderation.database import Records
-from relays.moderation.state import ModerationState
+from relays.moderation.opening import open_state
+from relays.moderation.sqlite.records import SqliteRecords
 from relays.process.folder import RESERVE
 from tests.conftest import StartRelay
 from tests.relays.conftest import Serve
@@ -55,9 +55,9 @@ def test_what_only_reads_opens_nothing_to_write(
     def full(*_: object, **__: object) -> None:
         raise StoreFull("the disk is full")
 
-    for module in (opening, "relays.moderation.database", "nostr_client.store.sqlite.database"):
-        name = module if isinstance(module, str) else module.__name__
-        monkeypatch.setattr(f"{name}.connect", full)
+    monkeypatch.setattr(opening, "connect", full)
+    for room in ("relays.moderation.sqlite.records", "nostr_client.store.sqlite.database"):
+        monkeypatch.setattr(f"{room}.connect", full)
     before = {path.name: path.read_bytes() for path in relay_folder.glob("*.db")}
     assert main([*command, "--data", str(relay_folder)]) == 0
     assert {path.name: path.read_bytes() for path in relay_folder.glob("*.db")} == before
@@ -66,7 +66,7 @@ def test_what_only_reads_opens_nothing_to_write(
 def test_backup_and_doctor_read_too(
     relay_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Records, "write", None)
+    monkeypatch.setattr(SqliteRecords, "write", None)
     monkeypatch.setattr("nostr_client.store.sqlite.database.connect", None)
     data = ["--data", str(relay_folder)]
     assert main(["backup", str(tmp_path / "copy"), *data]) == 0
@@ -103,22 +103,20 @@ async def test_the_keepers_bans_have_the_reserve(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reserve = Reserve(tmp_path / RESERVE, 1 << 20)
-    async with ModerationState.open(tmp_path, reserve=reserve) as state:
+    async with open_state(tmp_path, reserve=reserve) as state:
         reserve.take()
-        really = Records._transaction
+        really = SqliteRecords._transaction
 
-        def full(records: Records, act: object) -> object:
+        async def full(records: SqliteRecords, *args: object) -> object:
             if reserve.is_held:
                 raise StoreFull("keeper.db: the disk is full")
-            return really(records, act)  # type: ignore[arg-type]
+            return await really(records, *args)  # type: ignore[arg-type]
 
-        monkeypatch.setattr(Records, "_transaction", full)
+        monkeypatch.setattr(SqliteRecords, "_transaction", full)
         with pytest.raises(StoreFull):
-            await state.write(lambda db: db.execute("INSERT INTO setting VALUES ('a', 'b')"))
+            await state.write(lambda tables: tables.settings.put("a", "b"))
         assert reserve.is_held
-        await state.write(
-            lambda db: db.execute("INSERT INTO setting VALUES ('a', 'b')"), frees=True
-        )
+        await state.write(lambda tables: tables.settings.put("a", "b"), frees=True)
         assert not reserve.is_held
 
 

@@ -175,7 +175,7 @@ async def test_each_act_is_logged_with_the_name(olga: Caller) -> None:
     await olga.call("listbannedpubkeys")
     await olga.call("disallowkind", 4)
     await olga.call("blockip", "203.0.113.7")
-    lines = await olga.desk.state.records.read(lambda db: audit_log.entries_after(db, 0))
+    lines = [line async for line in olga.desk.actions.log()]
     entries = [audit_log.read_entry(event) for event in audit_log.verified(lines)]
     assert [(entry.action, entry.by) for entry in entries] == [
         *(("ban-pubkey", "olga"), ("disallow-kind", "olga"), ("ban-ip", "olga"))

@@ -19,7 +19,7 @@ from nostr_client.store.events import open_store
 from nostr_client.store.sqlite import opening
 from nostr_client.store.sqlite.database import Database
 from nostr_client.store.sqlite.opening import connect_to_read, explained, translated
-from relays.moderation.database import Records
+from relays.moderation.sqlite.records import SqliteRecords
 from tests.store.samples import NOW, author, make
 from tests.store.sqlite.test_schema import file_of_version
 
@@ -34,10 +34,8 @@ async def open_and_save(path: Path) -> None:
 
 
 async def open_records(path: Path) -> None:
-    async with Records.open(path) as records:
-        await records.write(
-            lambda db: db.execute("INSERT OR REPLACE INTO setting VALUES ('a', 'b')")
-        )
+    async with SqliteRecords.open(path.parent) as records:
+        await records.write(lambda tables: tables.settings.put("a", "b"))
 
 
 both = pytest.mark.parametrize("open_file", [open_and_save, open_records])
@@ -68,8 +66,8 @@ def held_for(path: Path, waits: int, monkeypatch: pytest.MonkeyPatch) -> Iterato
 async def test_whoever_finds_a_new_file_locked_tries_again(
     tmp_path: Path, open_file: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with held_for(tmp_path / "new.db", 3, monkeypatch) as tries:
-        await open_file(tmp_path / "new.db")
+    with held_for(tmp_path / "keeper.db", 3, monkeypatch) as tries:
+        await open_file(tmp_path / "keeper.db")
     assert len(tries) >= 3
 
 
@@ -78,7 +76,7 @@ async def test_switching_to_a_log_is_tried_again_too(
     tmp_path: Path, open_file: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """SQLite answers that at once, however long it may wait for other locks."""
-    path = tmp_path / "new.db"
+    path = tmp_path / "keeper.db"
     other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     other.execute("PRAGMA auto_vacuum = INCREMENTAL")
     other.execute("VACUUM")
@@ -96,19 +94,19 @@ async def test_switching_to_a_log_is_tried_again_too(
 
 @both
 async def test_many_at_once_make_one_file(tmp_path: Path, open_file: Open) -> None:
-    await asyncio.gather(*(open_file(tmp_path / "new.db") for _ in range(6)))
+    await asyncio.gather(*(open_file(tmp_path / "keeper.db") for _ in range(6)))
 
 
 @both
 async def test_another_programs_file_is_left_as_it_is(tmp_path: Path, open_file: Open) -> None:
-    path = tmp_path / "other.db"
+    path = tmp_path / "keeper.db"
     with contextlib.closing(sqlite3.connect(path)) as db:
         db.execute("CREATE TABLE t (x)")
     before = path.read_bytes()
     with pytest.raises(StoreError, match="another program"):
         await open_file(path)
     assert path.read_bytes() == before
-    assert [found.name for found in tmp_path.iterdir()] == ["other.db"]
+    assert [found.name for found in tmp_path.iterdir()] == ["keeper.db"]
 
 
 async def test_reading_writes_nothing(tmp_path: Path) -> None:
@@ -130,7 +128,7 @@ async def test_reading_makes_no_file(tmp_path: Path) -> None:
         async with open_store(tmp_path / "new" / "events.db", StoreOptions(read_only=True)):
             pass
     with pytest.raises(StoreError, match="no such file"):
-        async with Records.open(tmp_path / "keeper.db", read_only=True):
+        async with SqliteRecords.open(tmp_path, read_only=True):
             pass
     assert list(tmp_path.iterdir()) == []
 

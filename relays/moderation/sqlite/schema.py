@@ -4,22 +4,14 @@
 from __future__ import annotations
 
 import sqlite3
-from enum import StrEnum
 from typing import Final
 
 from nostr_client.errors import StoreError
+from relays.moderation.records import Area
 
 VERSION: Final = 1
 APPLICATION: Final = 0x4E4B5052
 """`NKPR`: marks the file as ours."""
-
-
-class Area(StrEnum):
-    """Parts of the file that are held in memory; each has a number that grows with every change."""
-
-    RULES = "rules"
-    MEMBERS = "members"
-    SETTINGS = "settings"
 
 
 _TABLES: Final = """
@@ -137,6 +129,7 @@ def _marks(db: sqlite3.Connection) -> tuple[int, int]:
     return application, version
 
 
-def counters(db: sqlite3.Connection) -> dict[str, int]:
+def counters(db: sqlite3.Connection) -> dict[Area, int]:
     """How often each area was changed."""
-    return dict(db.execute("SELECT name, number FROM counter").fetchall())
+    rows = db.execute("SELECT name, number FROM counter").fetchall()
+    return {Area(name): number for name, number in rows}

@@ -1,0 +1,52 @@
+"""The one place that opens the keeper's records: today SQLite's, in the relay's folder."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Callable, Collection
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+from nostr_client.store.reserve import Reserve
+from relays.moderation.records import Records
+from relays.moderation.sqlite.records import FILE, SqliteRecords
+from relays.moderation.state import ModerationState
+
+RECORDS: Final = FILE
+"""The file of a relay's folder that holds them: no store of events."""
+
+
+def has_records(folder: Path) -> bool:
+    """Were records made in `folder`?"""
+    return (folder / FILE).exists()
+
+
+@asynccontextmanager
+async def open_records(
+    folder: Path, *, read_only: bool = False, reserve: Reserve | None = None
+) -> AsyncIterator[Records]:
+    """The records of the relay in `folder`, which are made if they are missing.
+
+    `read_only`: they must be there, and nothing is written. `reserve`: room that is kept back for
+    what makes room. Raises StoreError.
+    """
+    async with SqliteRecords.open(folder, read_only=read_only, reserve=reserve) as records:
+        yield records
+
+
+@asynccontextmanager
+async def open_state(
+    folder: Path,
+    *,
+    service_urls: Collection[str] = (),
+    clock: Callable[[], float] = time.time,
+    read_only: bool = False,
+    reserve: Reserve | None = None,
+) -> AsyncIterator[ModerationState]:
+    """What is decided in them, ready to be asked (see `ModerationState.open`)."""
+    async with (
+        open_records(folder, read_only=read_only, reserve=reserve) as records,
+        ModerationState.open(records, service_urls=service_urls, clock=clock) as state,
+    ):
+        yield state

@@ -1,0 +1,1 @@
+"""The keeper's records in SQLite: `keeper.db`, and `relay.key` beside it."""
