@@ -79,7 +79,6 @@ class NostrApp(App[int]):
         super().__init__()
         self.HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (WIDE, "-wide")]
         self._environment = environment
-        self._holder = holder
         self._demo = demo
         self._account: Account | None = None
         self.input_queue = InputQueue(self)
@@ -159,7 +158,7 @@ class NostrApp(App[int]):
 
         self.start(keep(), "theme")
 
-    # Entering
+    # Logging in
 
     @property
     def main(self) -> MainScreen | None:
@@ -167,22 +166,22 @@ class NostrApp(App[int]):
         found = [screen for screen in self.screen_stack if isinstance(screen, MainScreen)]
         return found[0] if found else None
 
-    async def _enter(self, entering: Coroutine[Any, Any, LoggedIn | None]) -> None:
+    async def _enter(self, login: Coroutine[Any, Any, LoggedIn | None]) -> None:
         """Show the main screen of whoever comes in; say what prevents it, and try again."""
         try:
-            entered = await entering
+            logged_in = await login
         except NostrError as error:
             await self.wait("ctrl+q leaves.")
             trouble = ConfirmDialog("This cannot be opened", safe_text(str(error)), yes="try again")
             if await self.ask(trouble):
                 await self._enter(self._login_flow.begin(demo=self._demo))
             return
-        if entered is None:
+        if logged_in is None:
             return
         await self.wait("")
-        self._account = entered.account
-        await self.push_screen(MainScreen(entered.client, entered.account, self._environment))
-        if entered.fresh:
+        self._account = logged_in.account
+        await self.push_screen(MainScreen(logged_in.client, logged_in.account, self._environment))
+        if logged_in.fresh:
             self._compose(None)
 
     def on_add_account(self, message: AddAccount) -> None:

@@ -9,8 +9,6 @@ from __future__ import annotations
 import asyncio
 import re
 import threading
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -104,18 +102,13 @@ class DraftSaver:
     """Writes one draft behind the typing: in order, the last text last, one thread at a time.
 
     `under_way` is a text of this draft that is being sent just now: no draft any more.
-    `kept_at` is when it was last on disk as typed, in seconds since 1970, or None.
     """
 
-    def __init__(
-        self, draft: DraftFile, clock: Callable[[], float] = time.time, *, under_way: str = ""
-    ) -> None:
+    def __init__(self, draft: DraftFile, *, under_way: str = "") -> None:
         self._draft = draft
-        self._clock = clock
         self._under_way = under_way
         self._text: str | None = None
         self._writing = asyncio.Lock()
-        self.kept_at: float | None = None
 
     async def load(self) -> str:
         """What was kept before. Raises StoreError."""
@@ -125,7 +118,6 @@ class DraftSaver:
     def typed(self, text: str) -> None:
         """The text is now this; `flush` writes it."""
         self._text = text
-        self.kept_at = None
 
     async def flush(self) -> None:
         """Put the last text on disk, if it is not there yet. Raises StoreError: then it is still
@@ -139,18 +131,15 @@ class DraftSaver:
                     if self._text is None:
                         self._text = text
                     raise
-            self.kept_at = self._clock()
 
     async def sent(self, text: str) -> None:
         """The text is kept as a note: it is no draft any more. Raises StoreError."""
         async with self._writing:
             self._text = None
             await asyncio.to_thread(self._draft.drop_sent, text)
-            self.kept_at = None
 
     async def put_back(self, text: str) -> None:
         """The text could not be kept as a note: it is a draft again. Raises StoreError."""
         async with self._writing:
             self._text = None
             await asyncio.to_thread(self._draft.put_back, text)
-            self.kept_at = self._clock()

@@ -51,9 +51,9 @@ class LoginFlow:
         if account is not None:
             return await self.use(account)
         while True:
-            entered = await self.first_run()
-            if entered is not None:
-                return entered
+            logged_in = await self.first_run()
+            if logged_in is not None:
+                return logged_in
 
     async def use(self, account: Account) -> LoggedIn:
         """Open an account, unlocking it if need be. Raises NostrError."""
@@ -123,9 +123,9 @@ class LoginFlow:
         urls = await self._ui.ask(
             FirstRelaysScreen(environment.offers, environment.dated, environment.probe)
         )
-        entered = await self.open(entry.account, entry.signer, urls or ())
+        logged_in = await self.open(entry.account, entry.signer, urls or ())
         await self._ui.wait("Writing down your relays and your name …")
-        client = entered.client
+        client = logged_in.client
         try:
             await client.relays.first_run(urls or ())
             if entry.account.name:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import ClassVar, Final
 
 from rich.cells import cell_len
@@ -17,7 +16,7 @@ from textual.style import Style
 
 from nostr_client.nips import nip19, nip27
 from nostr_client.safe_text import first_lines, safe_line, safe_text
-from nostr_client.social.views import NoteView, Profile, Quote, ThreadView
+from nostr_client.social.views import NoteView, Profile, Quote
 from nostr_client.tui.time_format import ago
 from nostr_client.tui.widgets.items import Styles
 
@@ -29,8 +28,6 @@ FEED_LINES: Final = 12
 FEED_CHARACTERS: Final = 2_000
 THREAD_CHARACTERS: Final = 20_000
 """Characters laid out at most: a hostile note may have a million."""
-DEEPEST: Final = 6
-"""Answers are indented up to this depth."""
 LIKE: Final = "♥"
 QUOTE: Final = "┃"
 """Begins each line of a quoted note; in what people write it becomes `|`."""
@@ -180,64 +177,6 @@ class NoteRenderer:
                 author = next((quote.author for quote in quotes if quote.id == id), None)
                 return f"↗ a note by {self._called(author)}" if author else "↗ a note"
         return "↗ " + safe_line(part.text, 24)
-
-
-@dataclass(frozen=True, slots=True)
-class ThreadRow:
-    """A note in its thread: what stands left of its first line, and of its others."""
-
-    view: NoteView
-    first: str
-    others: str
-    focus: bool
-
-    @property
-    def id(self) -> str:
-        return self.view.event.id
-
-
-class ThreadRenderer:
-    """A thread as a tree; every note whole."""
-
-    tail: ClassVar[int] = 1
-
-    def __init__(self, notes: NoteRenderer) -> None:
-        self.notes = notes
-
-    def key(self, item: ThreadRow) -> str:
-        return item.view.event.id
-
-    def order(self, item: ThreadRow) -> int:
-        return 0
-
-    def lines(self, item: ThreadRow, width: int, style: Styles) -> list[Content]:
-        tree = style("note--tree")
-        room = max(width - cell_len(item.first), 8)
-        heading = self.notes.heading(item.view, room, style)
-        body = self.notes.body(item.view, room, style, THREAD_CHARACTERS)
-        body += self.notes.quotes(item.view, room, style)
-        first = Content.styled(item.first, tree) + heading
-        others = Content.styled(item.others, tree)
-        return [first, *(others + line for line in body), others]
-
-
-def thread_rows(thread: ThreadView) -> list[ThreadRow]:
-    """The notes of a thread with the lines of its tree."""
-    rows = []
-    alive = [False] * (DEEPEST + 2)
-    # From the end: a level goes on where a later note stands on it, under the same ancestor.
-    for full_depth, view in reversed(thread.items):
-        depth = min(full_depth, DEEPEST)
-        rails = alive[1 : depth + 1]
-        stem = "".join("│ " if rail else "  " for rail in rails[:-1])
-        branch, rest = "", ""
-        if rails:
-            branch, rest = ("├ ", "│ ") if rails[-1] else ("└ ", "  ")
-        rows.append(ThreadRow(view, stem + branch, stem + rest, view.event.id == thread.focus))
-        alive[depth] = True
-        alive[depth + 1 :] = [False] * (len(alive) - depth - 1)
-    rows.reverse()
-    return rows
 
 
 def counts(item: NoteView, style: Styles) -> list[tuple[str, Style]]:

@@ -67,7 +67,7 @@ def spare_the_loop() -> None:
 
 
 def assemble(where: Paths, config: ClientConfig) -> Environment:
-    """The setting of a real run in these folders. Raises ConfigError."""
+    """The environment of a real run in these folders. Raises ConfigError."""
     starters = starter_relays()
     offers = [
         RelayOffer(relay.url, relay.operator)

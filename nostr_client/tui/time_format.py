@@ -33,13 +33,6 @@ def date(at: int, now: float | None = None) -> str:
     return f"{text} {day.tm_year}"
 
 
-def moment(at: int) -> str:
-    """The full date with the time of day."""
-    if at > _LAST_DATE:
-        return date(at)
-    return f"{date(at)}, {time.strftime('%H:%M', time.localtime(at))}"
-
-
 def latency(seconds: float | None) -> str:
     """`82 ms`, `1.9 s`, or a dash."""
     if seconds is None:

@@ -17,11 +17,9 @@ from nostr_client.tui.note_renderer import (
     FEED_LINES,
     THREAD_CHARACTERS,
     NoteRenderer,
-    ThreadRenderer,
     copies_line,
-    thread_rows,
 )
-from nostr_client.tui.time_format import ago, date, latency, moment
+from nostr_client.tui.thread_renderer import ThreadRenderer, thread_rows
 
 KEY = SecretKey.generate()
 ME = KEY.public_key.hex
@@ -216,38 +214,3 @@ def test_copies() -> None:
     assert copies_line(view("x", copies=5, wanted=5)) == "copies  5 of 5 confirmed"
     assert "2 waiting" in copies_line(view("x", copies=3, wanted=5))
     assert "copies 3/5" in text(view("x", mine=True, copies=3, wanted=5))
-
-
-def test_a_tree() -> None:
-    views = [view(str(n)) for n in range(5)]
-    depths = (0, 1, 2, 1, 1)
-    rows = thread_rows(ThreadView(views[0].id, views[0], tuple(zip(depths, views, strict=True))))
-    assert [row.first for row in rows] == ["", "├ ", "│ └ ", "├ ", "└ "]
-    assert [row.others for row in rows] == ["", "│ ", "│   ", "│ ", "  "]
-
-
-def test_a_deep_thread_stays_on_the_screen() -> None:
-    item = view("deep")
-    rows = thread_rows(ThreadView(item.id, item, tuple((n, item) for n in range(40))))
-    assert max(cell_len(row.first) for row in rows) <= 14
-
-
-@pytest.mark.parametrize(
-    ("passed", "words"),
-    [
-        *((0, "now"), (59, "now"), (60, "1m"), (3_599, "59m"), (3_600, "1h"), (86_399, "23h")),
-        *((86_400, "1d"), (6 * 86_400, "6d"), (-30, "now"), (-300, "in 5m")),
-    ],
-)
-def test_relative_times(passed: int, words: str) -> None:
-    assert ago(NOW - passed, NOW) == words
-
-
-def test_dates() -> None:
-    assert ago(NOW - 30 * 86_400, NOW) == "15 Oct"
-    assert date(0) == "1 Jan 1970"
-    assert date(2**63 - 1) == moment(2**63 - 1) == "after the year 9999"
-    assert ago(2**63 - 1, NOW) == "dated after the year 9999"
-    assert latency(None) == "–"
-    assert latency(0.0824) == "82 ms"
-    assert latency(1.94) == "1.9 s"

@@ -148,6 +148,34 @@ class World:
             yield app, pilot
 
 
+async def furnish(world: World) -> None:
+    """Ana follows ben and cy; they speak with each other."""
+    roof = world.note("ben", "The library roof is fixed.", ago=7200)
+    coffee = world.note(
+        "cy",
+        "And the coffee was good!",
+        3600,
+        (("e", roof.id, "", "root"), ("p", world.pubkey("ben"))),
+    )
+    await world.put(
+        world.follows("ana", "ben", "cy"),
+        *(world.named(name) for name in ("ana", "ben", "cy", "dee")),
+        roof,
+        coffee,
+        world.note("dee", "A stranger's note for ana.", 1800, (("p", world.pubkey("ana")),)),
+        world.note("ana", "My own words.", 1200),
+        world.note("cy", "Hidden words.", 600, (("content-warning", "medical"),)),
+        world.event("ben", 7, "+", (("e", coffee.id), ("p", world.pubkey("cy"))), 300),
+        world.event(
+            "cy",
+            6,
+            world.note("dee", "Passed on.", 500).json.decode(),
+            (("e", world.note("dee", "Passed on.", 500).id), ("p", world.pubkey("dee"))),
+            200,
+        ),
+    )
+
+
 def _guest(world: World) -> object:
     from nostr_client.signing.signer import LocalSigner
     from nostr_client.tui.client_holder import Identity

@@ -22,7 +22,7 @@ from nostr_client.tui.keymap import WRITING
 from nostr_client.tui.screens.dialogs import key_words
 from nostr_client.tui.widgets.inputs import NoteTextArea
 from nostr_client.tui.widgets.send_progress import Sending, SendProgress
-from nostr_client.tui.widgets.status_line import show
+from nostr_client.tui.widgets.static_text import set_text
 
 TRY_AGAIN = 2.0
 """Seconds before a draft that could not be kept is tried again."""
@@ -78,7 +78,7 @@ class ComposeScreen(ModalScreen[None]):
         if draft and not self.text.text:
             self.text.load_text(draft)
             self.text.move_cursor(self.text.document.end)
-            show(self, "#kept", "your draft")
+            set_text(self, "#kept", "your draft")
         self.text.focus()
         self._count()
         self.takes_keys.set()
@@ -106,13 +106,13 @@ class ComposeScreen(ModalScreen[None]):
             if str(error) != self._trouble:  # once; meanwhile it is tried again
                 self._trouble = str(error)
                 self.post_message(Say(f"The draft is not kept: {error}", "error"))
-            if show(self, "#kept", "draft NOT kept"):
+            if set_text(self, "#kept", "draft NOT kept"):
                 self._keep_later(TRY_AGAIN)
             return False
         self._trouble = ""
         if self._sending is None:
             kept = f"draft kept {time.strftime('%H:%M')}" if self.text.text.strip() else ""
-            show(self, "#kept", kept)
+            set_text(self, "#kept", kept)
         return True
 
     def _count(self) -> None:
@@ -120,7 +120,7 @@ class ComposeScreen(ModalScreen[None]):
         words = "1 character" if count == 1 else f"{count} characters"
         keys = (("ctrl+s", "send"), ("esc", "keep as draft" if count else "close"))
         line = key_words(((words, ""), *keys))
-        show(self, "#count", line)
+        set_text(self, "#count", line)
 
     def action_send(self) -> None:
         """Send once; while it is on its way, and after, the key does nothing more."""

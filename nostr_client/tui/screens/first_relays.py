@@ -19,7 +19,7 @@ from nostr_client.tui.screens.form import FormScreen, field, prose
 from nostr_client.tui.widgets.inputs import relay_url
 from nostr_client.tui.widgets.items import FixedItems, Styles
 from nostr_client.tui.widgets.list_messages import Chosen
-from nostr_client.tui.widgets.status_line import show
+from nostr_client.tui.widgets.static_text import set_text
 from nostr_client.tui.widgets.windowed_list import WindowedList
 
 
@@ -154,7 +154,7 @@ class FirstRelaysScreen(FormScreen[tuple[str, ...]]):
             words = "None taken yet."
         else:
             words = "None taken: your notes stay on this machine until you add a relay."
-        show(self, "#taken", f"{words} {asking} still asked …" if asking else words)
+        set_text(self, "#taken", f"{words} {asking} still asked …" if asking else words)
 
     def on_relay_offer_list_take(self, message: RelayOfferList.Take) -> None:
         offer = self._offers[message.offer.url]

@@ -24,9 +24,10 @@ from nostr_client.tui.names import NameCache
 from nostr_client.tui.note_renderer import NoteRenderer
 from nostr_client.tui.panes.pane import Pane, PaneContext, PaneView
 from nostr_client.tui.panes.registry import EVERYWHERE, PANES, pane_named
+from nostr_client.tui.widgets.hint_line import HintLine
 from nostr_client.tui.widgets.list_messages import Highlighted
 from nostr_client.tui.widgets.navigation import NavigationRail
-from nostr_client.tui.widgets.status_line import HintLine, Status, StatusLine
+from nostr_client.tui.widgets.status_line import Status, StatusLine
 from nostr_client.tui.widgets.thread import ThreadPanel
 from nostr_client.tui.widgets.windowed_list import WindowedList
 

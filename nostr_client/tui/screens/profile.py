@@ -21,7 +21,8 @@ from nostr_client.tui.keymap import LIST, NOTE, PROFILE, hints
 from nostr_client.tui.note_renderer import NoteRenderer
 from nostr_client.tui.panes.registry import EVERYWHERE
 from nostr_client.tui.widgets.feed import NoteFeed
-from nostr_client.tui.widgets.status_line import HintLine, show
+from nostr_client.tui.widgets.hint_line import HintLine
+from nostr_client.tui.widgets.static_text import set_text
 
 ABOUT_CHARACTERS = 600
 LOOK_EVERY = 2.0
@@ -97,7 +98,7 @@ class ProfileScreen(Screen[None]):
         """Show the person as the store knows them now."""
         self._profile = await self._client.profiles.get(self._pubkey)
         self._followed = self._pubkey in await self._client.follows.pubkeys()
-        show(self, "#about", self._about())
+        set_text(self, "#about", self._about())
 
     def _about(self) -> Content:
         profile, dim = self._profile, "$foreground 60%"

@@ -13,7 +13,7 @@ from nostr_client.social.views import NoteView
 from nostr_client.tui.keymap import LIST, NOTE, hints
 from nostr_client.tui.note_renderer import NoteRenderer
 from nostr_client.tui.panes.registry import EVERYWHERE
-from nostr_client.tui.widgets.status_line import HintLine
+from nostr_client.tui.widgets.hint_line import HintLine
 from nostr_client.tui.widgets.thread import ThreadPanel
 
 

@@ -7,7 +7,8 @@ from typing import ClassVar, TypeVar
 from nostr_client.social.views import NoteView
 from nostr_client.tui.app_messages import Act, OpenProfile, OpenThread, Unfolded, Write
 from nostr_client.tui.keymap import NOTE
-from nostr_client.tui.note_renderer import STYLES, NoteRenderer, ThreadRenderer, ThreadRow
+from nostr_client.tui.note_renderer import STYLES, NoteRenderer
+from nostr_client.tui.thread_renderer import ThreadRenderer, ThreadRow
 from nostr_client.tui.widgets.list_messages import Chosen
 from nostr_client.tui.widgets.windowed_list import WindowedList
 

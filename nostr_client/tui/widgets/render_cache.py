@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 
 class RenderCache(Generic[T]):
-    """The lines of items by a `look`, `gap` empty ones below each; `width` is that of the list."""
+    """Items by a `renderer`, with `gap` empty lines below each; `width` is that of the list."""
 
     def __init__(self, renderer: ItemRenderer[T], gap: int) -> None:
         self._renderer = renderer

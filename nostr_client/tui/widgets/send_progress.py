@@ -9,7 +9,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from nostr_client.net.report import Answer
-from nostr_client.protocol.refusals import Meaning
+from nostr_client.protocol.refusals import FINAL
 from nostr_client.protocol.urls import host_of, is_loopback
 from nostr_client.safe_text import safe_line
 
@@ -124,7 +124,4 @@ def relay_name(url: str) -> str:
 
 def _is_final(answer: Answer) -> bool:
     """Did it say no for good? What waits for a calmer hour is tried again."""
-    return answer.accepted is False and answer.meaning in (
-        Meaning.KEY_REFUSED,
-        Meaning.EVENT_REFUSED,
-    )
+    return answer.accepted is False and answer.meaning in FINAL

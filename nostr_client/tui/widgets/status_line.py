@@ -1,13 +1,11 @@
-"""Lines that are always there: status at the top, hints at the bottom."""
+"""The line at the top: whose account, where one is, and how the relays are."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from textual.content import Content
-from textual.dom import DOMNode
 from textual.reactive import reactive
 from textual.widgets import Static
 
@@ -70,42 +68,3 @@ class StatusLine(Static):
             (f"{safe_line(own_words, 40)} ", own),
             (f"· {clock} ", dim),
         )
-
-
-class HintLine(Static):
-    """The keys that matter here, as many as fit; the last one, the help, always does."""
-
-    hints: reactive[tuple[tuple[str, str], ...]] = reactive(())
-
-    def __init__(self, hints: Sequence[tuple[str, str]] = (), id: str | None = None) -> None:
-        super().__init__(markup=False, id=id)
-        self.set_reactive(HintLine.hints, tuple(hints))
-
-    def render(self) -> Content:
-        if not self.hints:
-            return Content("")
-        pieces = [
-            Content.assemble((f"{key} ", "$text-primary"), (f"{word}  ", "$foreground 60%"))
-            for key, word in self.hints
-        ]
-        last = pieces.pop()
-        room = self.size.width - 1 - last.cell_length
-        shown = [Content(" ")]
-        for piece in pieces:
-            room -= piece.cell_length
-            if room < 0:
-                break
-            shown.append(piece)
-        return Content("").join([*shown, last])
-
-
-def show(node: DOMNode, selector: str, text: Content | str) -> bool:
-    """Put `text` into the line that `selector` names below `node`; False where it is gone.
-
-    What was asked for while a screen was open may come when it is closing, and `is_mounted` is true
-    of it for ever.
-    """
-    lines = list(node.query(selector).results(Static))
-    for line in lines:
-        line.update(text)
-    return bool(lines)

@@ -17,7 +17,8 @@ from nostr_client.social.referenced_events import missing_from, reposted_by
 from nostr_client.social.views import NoteView, ThreadView
 from nostr_client.tasks import together
 from nostr_client.tui.app_messages import Say
-from nostr_client.tui.note_renderer import NoteRenderer, ThreadRenderer, copies_line, thread_rows
+from nostr_client.tui.note_renderer import NoteRenderer, copies_line
+from nostr_client.tui.thread_renderer import ThreadRenderer, thread_rows
 from nostr_client.tui.widgets.items import FixedItems
 from nostr_client.tui.widgets.note_list import ThreadList
 

@@ -33,7 +33,7 @@ T = TypeVar("T")
 
 
 class WindowedList(ScrollView, Generic[T], can_focus=True):
-    """A list over a `source`, drawn by a `look`; `gap` is the number of lines between items."""
+    """A list over a `source`, drawn by a `renderer`; `gap` is the number of lines between items."""
 
     ALLOW_SELECT = False
     BINDINGS = LIST.bindings()
@@ -150,7 +150,7 @@ class WindowedList(ScrollView, Generic[T], can_focus=True):
             self.post_message(Highlighted(self, item))
 
     def redraw(self, keys: Iterable[str] | None = None) -> None:
-        """Lay out again what the look shows differently now: all, or these keys."""
+        """Lay out again what the renderer shows differently now: all, or these keys."""
         anchor = self._anchor()
         if keys is None:
             self._pager.shrink(self._visible())

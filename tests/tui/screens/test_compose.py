@@ -1,171 +1,25 @@
-"""Writing: drafts that are never lost, and the meter that says where a note went."""
+"""Writing a note, from the key to the last answer."""
 
 from __future__ import annotations
 
 import errno
-import stat
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from nostr_client import paths
-from nostr_client.errors import StoreError, StoreFull
-from nostr_client.net.report import Answer
+from nostr_client.errors import StoreFull
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
-from nostr_client.safe_text import typeable
 from nostr_client.store.contract import EventStore, SaveResult
 from nostr_client.store.sqlite.store import SqliteStore
 from nostr_client.tui import drafts
-from nostr_client.tui.drafts import LONGEST, DraftFile, DraftSaver
+from nostr_client.tui.drafts import DraftFile
 from nostr_client.tui.screens import compose
 from nostr_client.tui.screens.compose import ComposeScreen
-from nostr_client.tui.widgets.send_progress import Sending, SendProgress
 from tests.conftest import StartRelay
 from tests.tui.world import PASSWORD, World, burst, sees, shown, told, type_in, until
-
-ME = "ab" * 32
-
-
-def draft(world: World, name: str = drafts.NEW_NOTE) -> DraftFile:
-    return DraftFile(world.where, ME, name)
-
-
-# Drafts
-
-
-def test_a_draft_is_private_and_comes_back(world: World) -> None:
-    one = draft(world)
-    assert one.read() == ""
-    one.write("half a\nthought 日本")
-    assert one.read() == "half a\nthought 日本"
-    assert stat.S_IMODE(one.path.stat().st_mode) == 0o600
-    assert stat.S_IMODE(one.path.parent.stat().st_mode) == 0o700
-    assert draft(world, drafts.reply_to("cd" * 32)).read() == "", "each has its own"
-
-
-def test_nothing_but_blanks_leaves_no_file(world: World) -> None:
-    one = draft(world)
-    one.write("something")
-    one.write("  \n")
-    assert not one.path.exists()
-    one.drop()
-
-
-@pytest.mark.parametrize("data", [b"half \xf0\x9f", b"w" * (LONGEST + 5)], ids=["broken", "long"])
-def test_what_cannot_be_read_whole_is_kept_beside(world: World, data: bytes) -> None:
-    one = draft(world)
-    for number in (1, 2):
-        one.write("x")
-        one.path.write_bytes(data)
-        text = one.read()
-        one.write(f"{text[:100]} more")
-        assert one.path.with_suffix(f".damaged-{number}").read_bytes() == data
-    assert one.read()[:4] == data[:4].decode()
-
-
-def test_a_name_leads_nowhere_else(world: World) -> None:
-    with pytest.raises(ValueError, match="named by"):
-        draft(world, "../../escape")
-
-
-async def test_the_last_text_is_the_one_kept(world: World) -> None:
-    saver = DraftSaver(draft(world), clock=lambda: 5.0)
-    saver.typed("one")
-    saver.typed("two")
-    assert saver.kept_at is None
-    await saver.flush()
-    assert saver.kept_at == 5.0
-    assert await saver.load() == "two"
-    await saver.sent(" two\n")
-    assert await saver.load() == ""
-
-
-async def test_a_sent_text_is_no_draft_and_takes_no_other_with_it(world: World) -> None:
-    first = DraftSaver(draft(world))
-    first.typed("first")
-    await first.flush()
-    second = DraftSaver(draft(world), under_way="first")
-    assert await second.load() == "", "it is on its way: not offered again"
-    second.typed("second")
-    await second.flush()
-    await first.sent("first")
-    assert draft(world).read() == "second"
-    await first.put_back("first")
-    assert draft(world).read() == "first\n\nsecond", "it was not sent after all"
-
-
-async def test_a_draft_that_could_not_be_written_is_not_forgotten(world: World) -> None:
-    one = draft(world)
-    world.where.data.parent.mkdir(parents=True, exist_ok=True)
-    world.where.data.write_text("no room here")
-    saver = DraftSaver(one)
-    saver.typed("still here")
-    for _ in range(2):
-        with pytest.raises(StoreError):
-            await saver.flush()
-        assert saver.kept_at is None
-    world.where.data.unlink()
-    await saver.flush()
-    assert one.read() == "still here"
-
-
-async def test_a_disk_that_is_full_is_said(world: World, tmp_path: Path) -> None:
-    (world.where.data).parent.mkdir(parents=True, exist_ok=True)
-    world.where.data.write_text("a file where the folder should be")
-    saver = DraftSaver(draft(world))
-    saver.typed("text")
-    with pytest.raises(StoreError):
-        await saver.flush()
-
-
-def test_what_is_pasted_cannot_command_the_terminal() -> None:
-    assert typeable("a\x1b[2Jb\r\nc\rd\x07\x9b\x7f\te") == "a[2Jb\nc\nd\te"
-
-
-# The meter
-
-
-def test_the_meter_counts() -> None:
-    sending = Sending(["wss://a.example", "wss://b.example", "wss://c.example"])
-    assert sending.summary() == "Signing and keeping it here …"
-    sending.heard(Answer.of_ok("wss://a.example", True, ""))
-    assert sending.summary() == "1 of 3 have it, and the copy here. 2 waiting …"
-    sending.heard(Answer.of_ok("wss://b.example", False, "blocked: not on our list"))
-    sending.heard(Answer.missing("wss://c.example", "timeout: no answer in 10 s"))
-    sending.heard(Answer.of_ok("wss://d.example", False, "rate-limited: slow down"))
-    sending.finish()
-    assert sending.summary() == (
-        "1 of 4 have it, and the copy here. 1 refused. 2 waiting: tried again by itself."
-    )
-
-
-def test_without_relays_it_is_kept_here() -> None:
-    sending = Sending([])
-    sending.kept = True
-    sending.finish()
-    assert sending.summary().startswith("Kept here.")
-
-
-def test_relay_words_are_shown_as_they_are() -> None:
-    sending = Sending(["wss://a.example"], own="ws://127.0.0.1:1")
-    sending.heard(
-        Answer.of_ok("wss://a.example", False, "blocked: [@click=app.quit]x[/]\x1b[2J\nmore")
-    )
-    sending.heard(Answer.of_ok("ws://127.0.0.1:1", True, ""))
-    text = SendProgress()._content(sending).plain
-    assert "✕ a.example  blocked: [@click=app.quit]x[/] more" in text
-    assert "● own relay" in text
-    assert "\x1b" not in text
-
-
-def test_many_relays_stay_few_lines() -> None:
-    sending = Sending([f"wss://r{n}.example" for n in range(30)])
-    assert len(SendProgress()._content(sending).plain.splitlines()) < 12
-
-
-# The screen
 
 
 async def test_esc_keeps_the_draft_and_c_brings_it_back(world: World) -> None:
@@ -288,9 +142,6 @@ def draft_of(world: World, name: str) -> DraftFile:
     return DraftFile(world.where, world.pubkey("ana"), name)
 
 
-# No room
-
-
 class Disk:
     """What the folder answers while it is full: every file that would be written."""
 
@@ -357,18 +208,3 @@ async def test_a_store_that_is_full_gives_the_text_back(
         assert app.main is not None
         stored = await app.main.client.store.query([Filter.of(kinds=[1])])
         assert [event.content for event in stored] == ["first, and again"]
-
-
-async def test_what_holds_replication_up_is_said_once(world: World) -> None:
-    await world.account()
-    async with world.at_home() as (app, _):
-        assert app.main is not None
-        replication = app.main.client.replication
-
-        async def full() -> None:
-            raise StoreFull("send.lock: the disk is full: make room on it")
-
-        replication._work = full  # type: ignore[method-assign]
-        replication.problem = "send.lock: the disk is full: make room on it"
-        await told(app, "make room on it. It goes on when that is mended.")
-        assert app.is_running

@@ -1,0 +1,51 @@
+"""The section of the relays."""
+
+from __future__ import annotations
+
+from nostr_client.tui.screens.dialogs import ConfirmDialog
+from tests.conftest import StartRelay
+from tests.tui.world import (
+    World,
+    sees,
+    shown,
+    told,
+    type_in,
+    until,
+)
+
+
+async def test_relays(world: World, start_relay: StartRelay) -> None:
+    one, two = await start_relay(), await start_relay()
+    world.relays = [one.url]
+    await world.account()
+    async with world.at_home() as (app, pilot):
+        main = app.main
+        assert main is not None
+        await sees(app, "relays 1/1")
+        await pilot.press("4")
+        await sees(app, "these stand in")
+        assert "up" in shown(app)
+        assert " ms" in shown(app)
+        await pilot.press("a")
+        await sees(app, "Add a relay")
+        await type_in(pilot, two.url)
+        await pilot.press("enter")
+        await sees(app, "Begin a new relay list?")
+        await pilot.press("y")
+        await told(app, "is in your list")
+        await sees(app, "relays 2/2")
+        await pilot.press("j", "m")
+        await told(app, "is for reading now")
+        rows = {row.url: row for row in await main.client.relays.rows()}
+        assert rows[two.url].read
+        assert not rows[two.url].write
+        await pilot.press("x")
+        await until(lambda: isinstance(app.screen, ConfirmDialog))
+        await pilot.press("y")
+        await told(app, "is out of your list")
+        assert [row.url for row in await main.client.relays.rows()] == [one.url]
+        await pilot.press("k", "d")
+        await sees(app, "verdict")
+        assert "websocket" in shown(app)
+        await pilot.press("escape")
+        assert app.screen is main

@@ -1,0 +1,64 @@
+"""The screen of a person."""
+
+from __future__ import annotations
+
+import pytest
+
+from nostr_client.tui.screens.dialogs import ConfirmDialog
+from nostr_client.tui.screens.profile import ProfileScreen
+from tests.conftest import StartRelay
+from tests.tui.world import (
+    NARROW,
+    WIDE,
+    World,
+    furnish,
+    sees,
+    shown,
+    until,
+)
+
+BOTH = pytest.mark.parametrize("size", [NARROW, WIDE])
+
+
+@BOTH
+async def test_profile_and_follow(
+    world: World, size: tuple[int, int], start_relay: StartRelay
+) -> None:
+    await furnish(world)
+    world.relays = [(await start_relay()).url]
+    await world.account()
+    async with world.at_home(size) as (app, pilot):
+        main = app.main
+        assert main is not None
+        await sees(app, "relays 1/1")
+        await pilot.press("2")
+        await until(lambda: main.front.selected is not None)
+        await pilot.press("p")
+        await sees(app, "dee  · not followed")
+        assert "npub1" in shown(app)
+        assert "A stranger's note for ana." in shown(app)
+        await pilot.press("F")
+        await until(lambda: isinstance(app.screen, ConfirmDialog))
+        await pilot.press("n")
+        assert world.pubkey("dee") not in await main.client.follows.pubkeys()
+        await pilot.press("F")
+        await until(lambda: isinstance(app.screen, ConfirmDialog))
+        await pilot.press("y")
+        await sees(app, "you follow them")
+        assert await main.client.follows.pubkeys() == [
+            world.pubkey(name) for name in ("ben", "cy", "dee")
+        ], "nobody was lost"
+
+
+async def test_what_comes_when_a_profile_is_closing_has_no_place_and_ends_nothing(
+    world: World,
+) -> None:
+    await furnish(world)
+    await world.account()
+    async with world.at_home() as (app, _pilot):
+        assert app.main is not None
+        screen = ProfileScreen(app.main.client, app.main.renderer, world.pubkey("dee"))
+        await app.push_screen(screen)
+        await screen.query_one("#about").remove()  # its lines go first, while it is still there
+        assert screen.is_mounted
+        await screen.refresh_profile()

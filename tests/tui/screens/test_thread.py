@@ -1,0 +1,62 @@
+"""The screen of a thread, and what a thread says of itself."""
+
+from __future__ import annotations
+
+from nostr_client.net.outcome import End, How
+from nostr_client.social.views import ThreadView
+from nostr_client.tui.screens.main import MainScreen
+from nostr_client.tui.screens.thread import ThreadScreen
+from nostr_client.tui.widgets.thread import _summary
+from tests.tui.world import (
+    NARROW,
+    World,
+    furnish,
+    sees,
+    shown,
+    until,
+)
+
+
+def test_a_thread_says_what_lacks_in_it() -> None:
+    dead = End(url="ws://dead", how=How.UNREACHABLE)
+    heard = End(url="ws://heard", how=How.ANSWERED)
+    large = End(url="ws://large", how=How.INCOMPLETE, problem="1 too large to be kept")
+    for ends, words in (
+        ((heard,), "this note is not here · every relay that was asked answered, and has none"),
+        ((dead,), "this note is not here · nobody answered"),
+        ((heard, large), "this note is not here · not everything could be read"),
+    ):
+        thread = ThreadView("f" * 64, None, ends={end.url: end for end in ends})
+        assert _summary(thread) == words
+
+
+async def test_a_thread_is_a_screen_of_its_own_where_it_is_narrow(world: World) -> None:
+    await furnish(world)
+    await world.watched()
+    async with world.at_home(NARROW) as (app, pilot):
+        await pilot.press("G")
+        await until(lambda: bool(app.main and app.main.front.selected))
+        await pilot.press("enter")
+        assert isinstance(app.screen, ThreadScreen)
+        await sees(app, "1 answer")
+        text = shown(app)
+        assert "The library roof is fixed." in text
+        assert "└ cy · 1h · to ben" in text
+        await pilot.press("escape")
+        assert isinstance(app.screen, MainScreen)
+
+
+async def test_an_answer_appears_in_the_open_thread(world: World) -> None:
+    await furnish(world)
+    await world.watched()
+    async with world.at_home(NARROW) as (app, pilot):
+        assert app.main is not None
+        await pilot.press("G")
+        await pilot.pause()
+        await pilot.press("enter")
+        await sees(app, "1 answer")
+        note = app.screen.panel.note  # type: ignore[attr-defined]
+        late = world.note("dee", "I heard of it.", 5, (("e", note.event.id, "", "root"),))
+        await app.main.client.store.save([late])
+        await sees(app, "2 answers")
+        assert "I heard of it." in shown(app)

@@ -1,0 +1,214 @@
+"""The app: acting, unlocking, commands, colours, leaving."""
+
+from __future__ import annotations
+
+import pytest
+from textual.color import Color
+from textual.pilot import Pilot
+
+from nostr_client.tui.app import NostrApp
+from nostr_client.tui.preferences import load_preferences
+from nostr_client.tui.screens.compose import ComposeScreen
+from nostr_client.tui.screens.dialogs import ConfirmDialog, QuitDialog
+from nostr_client.tui.screens.help import HelpScreen
+from nostr_client.tui.screens.profile import ProfileScreen
+from nostr_client.tui.screens.thread import ThreadScreen
+from tests.conftest import StartRelay
+from tests.tui.world import (
+    NARROW,
+    PASSWORD,
+    WIDE,
+    World,
+    burst,
+    furnish,
+    sees,
+    shown,
+    told,
+    type_in,
+    until,
+)
+
+BOTH = pytest.mark.parametrize("size", [NARROW, WIDE])
+
+
+async def test_react_and_repost(world: World, start_relay: StartRelay) -> None:
+    await furnish(world)
+    world.relays = [(await start_relay()).url]
+    await world.account()
+    async with world.at_home() as (app, pilot):
+        main = app.main
+        assert main is not None
+        await sees(app, "relays 1/1")
+        await pilot.press("G")
+        await pilot.pause()
+        await pilot.press("f")
+        await told(app, "Reacted: 1 of 1 relays have it")
+        await until(lambda: bool(main.front.selected.tally.mine))
+        await pilot.press("f")
+        await told(app, "You have reacted to this note already.")
+        await pilot.press("t")
+        await until(lambda: isinstance(app.screen, ConfirmDialog))
+        await pilot.press("enter")
+        assert isinstance(app.screen, ConfirmDialog), "enter does nothing by mistake"
+        await pilot.press("y")
+        await told(app, "Reposted: 1 of 1 relays have it")
+
+
+async def test_the_palette_and_a_theme_that_is_kept(world: World) -> None:
+    await world.watched()
+    async with world.at_home() as (app, pilot):
+        await pilot.press("colon")
+        await sees(app, "Choose the colours")
+        assert "Relays: where your notes are kept" in shown(app)
+        await pilot.press("escape")
+        app.theme = "nord"
+        await until(lambda: load_preferences(world.where).theme == "nord")
+    async with world.at_home() as (app, _):
+        assert app.theme == "nord"
+
+
+async def test_a_command_from_the_palette(world: World) -> None:
+    await world.watched()
+    async with world.at_home() as (app, pilot):
+        assert app.main is not None
+        await pilot.press("colon")
+        await sees(app, "Choose the colours")
+        await type_in(pilot, "relays")
+        await sees(app, "where your notes are kept")
+        await pilot.press("enter")
+        await until(lambda: app.main is not None and app.main.pane.name == "relays")
+
+
+async def test_no_color(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    await furnish(world)
+    await world.watched()
+    async with world.at_home() as (app, _):
+        await sees(app, "Passed on.")
+        for strip in app.screen._compositor.render_strips():
+            for segment in strip:
+                style = segment.style
+                if style is None:
+                    continue
+                for color in (style.color, style.bgcolor):
+                    assert color is None or color.is_default
+        await sees(app, "▌ cy · 3m")  # the selection, without any colour
+
+
+@BOTH
+async def test_every_theme_can_be_read(world: World, size: tuple[int, int]) -> None:
+    await furnish(world)
+    await world.watched()
+    async with world.at_home(size) as (app, pilot):
+        for name in ("dusk", "paper", "textual-light", "nord", "gruvbox"):
+            app.theme = name
+            await pilot.pause()
+            notes = app.main.front  # type: ignore[union-attr]
+            text = notes.get_visual_style("note--text")
+            back = notes.get_visual_style("list--selected")
+            assert text.foreground is not None
+            assert back.background is not None
+            assert contrast(text.foreground, back.background) > 4.5
+
+
+def contrast(one: Color, other: Color) -> float:
+    """The contrast ratio of WCAG."""
+    light, dark = sorted((luminance(one), luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def luminance(color: Color) -> float:
+    parts = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in color.normalized]
+    return 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2]
+
+
+@pytest.mark.slow
+async def test_after_unlocking_the_act_goes_on(world: World, start_relay: StartRelay) -> None:
+    await furnish(world)
+    world.relays = [(await start_relay()).url]
+    await world.account()
+
+    async def locked(pilot: Pilot[int], app: NostrApp, keys: str) -> None:
+        await until(lambda: app.main is not None and app.main.front.selected is not None)
+        burst(app, keys)
+        await until(lambda: bool(app.screen.query("#password")))
+        burst(app, f"{PASSWORD}\n")
+
+    async with world.at_home(unlock=False) as (app, pilot):
+        await locked(pilot, app, "Gr")
+        await sees(app, "Answer to ben")
+    async with world.at_home(unlock=False) as (app, pilot):
+        await locked(pilot, app, "Gf")
+        await told(app, "Reacted:")
+    async with world.at_home(unlock=False) as (app, pilot):
+        await locked(pilot, app, "Gt")
+        await sees(app, "Repost this note of ben")
+    async with world.at_home(unlock=False) as (app, pilot):
+        await until(lambda: app.main is not None and app.main.front.selected is not None)
+        await pilot.press("4")
+        await locked(pilot, app, "a")
+        await sees(app, "Add a relay")
+        assert app.main is not None
+        assert app.main.pane.name == "relays"
+    async with world.at_home(unlock=False) as (app, pilot):
+        await until(lambda: app.main is not None and app.main.front.selected is not None)
+        await pilot.press("2")
+        await sees(app, "A stranger's note")
+        await pilot.press("p")
+        await until(lambda: isinstance(app.screen, ProfileScreen))
+        await locked(pilot, app, "F")
+        await sees(app, "Follow dee?")
+        await pilot.press("escape")
+        await until(lambda: isinstance(app.screen, ProfileScreen))
+
+
+@pytest.mark.slow
+async def test_a_key_that_is_not_given_ends_the_act(world: World) -> None:
+    await world.account()
+    async with world.at_home(unlock=False) as (app, pilot):
+        await pilot.press("c")
+        await until(lambda: bool(app.screen.query("#password")))
+        await pilot.press("escape")
+        await until(lambda: app.screen is app.main)
+
+
+@pytest.mark.parametrize("size", [NARROW, pytest.param(WIDE, marks=pytest.mark.slow)])
+async def test_q_closes_a_panel_and_ctrl_c_asks(world: World, size: tuple[int, int]) -> None:
+    await furnish(world)
+    await world.watched()
+    async with world.at_home(size) as (app, pilot):
+        main = app.main
+        assert main is not None
+        await until(lambda: main.front.selected is not None)
+        for keys, kind in (
+            ("question_mark", HelpScreen),
+            ("p", ProfileScreen),
+            ("ctrl+c", QuitDialog),
+        ):
+            await pilot.press(keys)
+            await until(lambda kind=kind: isinstance(app.screen, kind))  # type: ignore[misc]
+            await pilot.press("q")
+            await until(lambda: app.screen is main)
+        await pilot.press("enter")
+        await until(lambda: size == WIDE or isinstance(app.screen, ThreadScreen))
+        await pilot.press("q")
+        await until(lambda: app.screen is main and main.front.has_focus)
+        await pilot.press("q")
+        assert app.screen is main, "nothing is left to close"
+        await pilot.press("ctrl+c")
+        await sees(app, "Leave nostr-client?")
+        await pilot.press("ctrl+c")
+        await until(lambda: not app.is_running)
+
+
+async def test_ctrl_c_and_q_and_ctrl_z_in_a_field_are_the_fields(world: World) -> None:
+    await world.account()
+    async with world.at_home() as (app, pilot):
+        burst(app, "cq\x03q")
+        await until(lambda: app.input_queue.idle and isinstance(app.screen, ComposeScreen))
+        await sees(app, "2 characters")
+        text = app.screen.query_one("#text")
+        assert text.text == "qq"  # type: ignore[attr-defined]
+        await pilot.press("ctrl+z")
+        await until(lambda: text.text == "")  # type: ignore[attr-defined]
+        assert isinstance(app.screen, ComposeScreen)

@@ -1,0 +1,101 @@
+"""Drafts on disk."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+import pytest
+
+from nostr_client.errors import StoreError
+from nostr_client.tui import drafts
+from nostr_client.tui.drafts import LONGEST, DraftFile, DraftSaver
+from tests.tui.world import World
+
+ME = "ab" * 32
+
+
+def draft(world: World, name: str = drafts.NEW_NOTE) -> DraftFile:
+    return DraftFile(world.where, ME, name)
+
+
+def test_a_draft_is_private_and_comes_back(world: World) -> None:
+    one = draft(world)
+    assert one.read() == ""
+    one.write("half a\nthought 日本")
+    assert one.read() == "half a\nthought 日本"
+    assert stat.S_IMODE(one.path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(one.path.parent.stat().st_mode) == 0o700
+    assert draft(world, drafts.reply_to("cd" * 32)).read() == "", "each has its own"
+
+
+def test_nothing_but_blanks_leaves_no_file(world: World) -> None:
+    one = draft(world)
+    one.write("something")
+    one.write("  \n")
+    assert not one.path.exists()
+    one.drop()
+
+
+@pytest.mark.parametrize("data", [b"half \xf0\x9f", b"w" * (LONGEST + 5)], ids=["broken", "long"])
+def test_what_cannot_be_read_whole_is_kept_beside(world: World, data: bytes) -> None:
+    one = draft(world)
+    for number in (1, 2):
+        one.write("x")
+        one.path.write_bytes(data)
+        text = one.read()
+        one.write(f"{text[:100]} more")
+        assert one.path.with_suffix(f".damaged-{number}").read_bytes() == data
+    assert one.read()[:4] == data[:4].decode()
+
+
+def test_a_name_leads_nowhere_else(world: World) -> None:
+    with pytest.raises(ValueError, match="named by"):
+        draft(world, "../../escape")
+
+
+async def test_the_last_text_is_the_one_kept(world: World) -> None:
+    saver = DraftSaver(draft(world))
+    saver.typed("one")
+    saver.typed("two")
+    await saver.flush()
+    assert await saver.load() == "two"
+    await saver.sent(" two\n")
+    assert await saver.load() == ""
+
+
+async def test_a_sent_text_is_no_draft_and_takes_no_other_with_it(world: World) -> None:
+    first = DraftSaver(draft(world))
+    first.typed("first")
+    await first.flush()
+    second = DraftSaver(draft(world), under_way="first")
+    assert await second.load() == "", "it is on its way: not offered again"
+    second.typed("second")
+    await second.flush()
+    await first.sent("first")
+    assert draft(world).read() == "second"
+    await first.put_back("first")
+    assert draft(world).read() == "first\n\nsecond", "it was not sent after all"
+
+
+async def test_a_draft_that_could_not_be_written_is_not_forgotten(world: World) -> None:
+    one = draft(world)
+    world.where.data.parent.mkdir(parents=True, exist_ok=True)
+    world.where.data.write_text("no room here")
+    saver = DraftSaver(one)
+    saver.typed("still here")
+    for _ in range(2):
+        with pytest.raises(StoreError):
+            await saver.flush()
+    world.where.data.unlink()
+    await saver.flush()
+    assert one.read() == "still here"
+
+
+async def test_a_disk_that_is_full_is_said(world: World, tmp_path: Path) -> None:
+    (world.where.data).parent.mkdir(parents=True, exist_ok=True)
+    world.where.data.write_text("a file where the folder should be")
+    saver = DraftSaver(draft(world))
+    saver.typed("text")
+    with pytest.raises(StoreError):
+        await saver.flush()

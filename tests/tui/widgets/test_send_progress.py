@@ -1,0 +1,44 @@
+"""The meter of a note on its way."""
+
+from __future__ import annotations
+
+from nostr_client.net.report import Answer
+from nostr_client.tui.widgets.send_progress import Sending, SendProgress
+
+
+def test_the_meter_counts() -> None:
+    sending = Sending(["wss://a.example", "wss://b.example", "wss://c.example"])
+    assert sending.summary() == "Signing and keeping it here …"
+    sending.heard(Answer.of_ok("wss://a.example", True, ""))
+    assert sending.summary() == "1 of 3 have it, and the copy here. 2 waiting …"
+    sending.heard(Answer.of_ok("wss://b.example", False, "blocked: not on our list"))
+    sending.heard(Answer.missing("wss://c.example", "timeout: no answer in 10 s"))
+    sending.heard(Answer.of_ok("wss://d.example", False, "rate-limited: slow down"))
+    sending.finish()
+    assert sending.summary() == (
+        "1 of 4 have it, and the copy here. 1 refused. 2 waiting: tried again by itself."
+    )
+
+
+def test_without_relays_it_is_kept_here() -> None:
+    sending = Sending([])
+    sending.kept = True
+    sending.finish()
+    assert sending.summary().startswith("Kept here.")
+
+
+def test_relay_words_are_shown_as_they_are() -> None:
+    sending = Sending(["wss://a.example"], own="ws://127.0.0.1:1")
+    sending.heard(
+        Answer.of_ok("wss://a.example", False, "blocked: [@click=app.quit]x[/]\x1b[2J\nmore")
+    )
+    sending.heard(Answer.of_ok("ws://127.0.0.1:1", True, ""))
+    text = SendProgress()._content(sending).plain
+    assert "✕ a.example  blocked: [@click=app.quit]x[/] more" in text
+    assert "● own relay" in text
+    assert "\x1b" not in text
+
+
+def test_many_relays_stay_few_lines() -> None:
+    sending = Sending([f"wss://r{n}.example" for n in range(30)])
+    assert len(SendProgress()._content(sending).plain.splitlines()) < 12
