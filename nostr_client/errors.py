@@ -5,6 +5,7 @@ What is expected is a value, not an error: `SaveResult`, `Verdict`, `PublishRepo
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import Any
 
 
@@ -69,8 +70,37 @@ class RelayError(NostrError):
         self.message = message
 
 
+class ConnectStep(Enum):
+    """Where on its way to a relay a connection failed."""
+
+    ADDRESS = "refused"
+    """Nothing was tried: this address is not dialled."""
+    DNS = "dns"
+    TCP = "tcp"
+    PROXY = "proxy"
+    TLS = "tls"
+    HTTP = "http"
+    WEBSOCKET = "websocket"
+
+
 class ConnectFailed(RelayError):
-    """No connection could be made."""
+    """No connection could be made: `step` failed, and `words` say how.
+
+    `status` is that of the HTTP answer, where the relay gave one instead of a WebSocket.
+    """
+
+    def __init__(
+        self, url: str, words: str, step: ConnectStep | None = None, status: int | None = None
+    ) -> None:
+        super().__init__(url, f"{step.value}: {words}" if step else words)
+        self.words = words
+        self.step = step
+        self.status = status
+
+    @property
+    def turned_away(self) -> bool:
+        """Is the relay up, and will not have us?"""
+        return self.status in (401, 403)
 
 
 class ConnectionLost(RelayError):

@@ -24,7 +24,7 @@ from nostr_client.net.backoff import Backoff
 from nostr_client.net.delivery import Delivery, Owner
 from nostr_client.net.health import CONNECTING, DOWN, REFUSING, UP, RelayHealth
 from nostr_client.net.outages import Outages
-from nostr_client.net.outcome import How
+from nostr_client.net.outcome import Cause, How
 from nostr_client.net.report import Answer
 from nostr_client.net.session.effects import (
     AskAuth,
@@ -47,7 +47,6 @@ from nostr_client.net.websocket import SocketClosed, WebSocket, closing_words
 from nostr_client.net.write_queue import WriteQueue
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
-from nostr_client.protocol.refusals import Meaning, meaning_of, split_reason, wants_auth
 
 LINGER: Final = 30.0
 """Seconds that a socket stays open when nothing is asked for."""
@@ -64,9 +63,9 @@ BATCH: Final = 128
 
 Authenticate = Callable[[str, str], Awaitable[Event | None]]
 """Given relay URL and challenge: the signed kind 22242, or None for no."""
-OkWaiter = asyncio.Future[OkReceived | str]
-"""An OK, or in words why there is none."""
-CountWaiter = asyncio.Future[CountReceived | str]
+OkWaiter = asyncio.Future[OkReceived | Cause]
+"""An OK, or why there is none."""
+CountWaiter = asyncio.Future[CountReceived]
 NegentropyWaiter = asyncio.Future[NegentropyReceived]
 
 
@@ -123,9 +122,7 @@ class RelayConnection:
         )
         self._request(effects)
         outage = self._outage()
-        if not outage:
-            return None
-        return Ended(self.url, "", outage, final=False, how=How.UNREACHABLE)
+        return Ended(self.url, outage, final=False) if outage else None
 
     def leave(self, sub: Subscription) -> None:
         """Unsubscribe, with CLOSE if the relay still sends."""
@@ -160,7 +157,7 @@ class RelayConnection:
         waiter: CountWaiter = asyncio.get_running_loop().create_future()
         outage = self._outage()
         if outage:
-            waiter.set_result(outage)
+            waiter.set_result(CountReceived(key, None, cause=outage))
         else:
             self._counting[key] = waiter
             self._request(self._session.count(key, filters))
@@ -186,7 +183,8 @@ class RelayConnection:
         """The next message of a comparison whose last one was answered."""
         waiter = self._reconciling[key] = asyncio.get_running_loop().create_future()
         effects = self._session.reconciliations.say(key, message)
-        self._request(effects or [NegentropyReceived(key, None, "lost: the comparison has ended")])
+        over = NegentropyReceived(key, None, Cause(How.LOST, "the comparison has ended"))
+        self._request(effects or [over])
         return waiter
 
     def end_reconcile(self, key: int) -> None:
@@ -214,14 +212,16 @@ class RelayConnection:
         if self._socket is None and self._runner is not None:
             self._runner.cancel()
 
-    def silence(self, what: str, limit: float) -> str:
+    def silence(self, what: str, limit: float) -> Cause:
         """Why `what` did not come within `limit` seconds."""
+        words = f"no {what} within {limit:g} s"
         if self._socket is None:
-            return f"timeout: still connecting after {limit:g} s"
-        if self._socket.holding:
-            return f"timeout: no {what} within {limit:g} s: a slow reader here holds the socket up"
-        said = f" (its last word: {self.health.last_word})" if self.health.last_word else ""
-        return f"timeout: no {what} within {limit:g} s{said}"
+            words = f"still connecting after {limit:g} s"
+        elif self._socket.holding:
+            words += ": a slow reader here holds the socket up"
+        elif self.health.last_word:
+            words += f" (its last word: {self.health.last_word})"
+        return Cause(How.SILENT, words)
 
     # Life
 
@@ -261,14 +261,13 @@ class RelayConnection:
             self._backoff.failed(monotonic())
             self._context.outages.failed(self.url)
             self.health.counters.failed += 1
-            turned_away = error.message.startswith(("http: status 401", "http: status 403"))
-            state = REFUSING if turned_away else DOWN
+            state = REFUSING if error.turned_away else DOWN
             self.health.enter(state, self._context.clock(), error.message)
-            reason = f"connect: {error.message}"
-            how = How.NOT_ALLOWED if turned_away else How.UNREACHABLE
-            self._carry_out(self._session.lost(reason, how))
-            self._fail_requests(reason)
+            cause = self.health.not_reached = Cause.not_reached(error)
+            self._carry_out(self._session.lost(cause))
+            self._fail_requests(cause)
             return
+        self.health.not_reached = None
         began = monotonic()
         self._context.outages.reached(self.url)
         self.health.counters.connected += 1
@@ -282,7 +281,7 @@ class RelayConnection:
             self._context.outages.left(self.url)
             await socket.end()
             self._ended(end, monotonic() - began)
-        self._carry_out(self._session.lost(f"lost: {end.reason}"))
+        self._carry_out(self._session.lost(Cause(How.LOST, end.reason)))
 
     def _ended(self, end: SocketClosed, lasted: float) -> None:
         if end.ours:
@@ -400,10 +399,9 @@ class RelayConnection:
             self._hang_up("the relay does not read what is sent to it")
 
     def _answered(self, answer: OkReceived) -> None:
-        prefix, _ = split_reason(answer.text)
         if answer.accepted:
             self.health.enter(UP, self._context.clock())
-        elif wants_auth(prefix) or meaning_of(prefix) is Meaning.KEY_REFUSED:
+        elif Cause.refused(answer.text).how is How.NOT_ALLOWED:
             self.health.enter(REFUSING, self._context.clock(), answer.text)
         waiters = self._publishers.pop(answer.event_id, [])
         _tell(waiters, answer)
@@ -411,14 +409,14 @@ class RelayConnection:
             late = Answer.of_ok(self.url, answer.accepted, answer.text)
             self._context.on_late(answer.event_id, late)
 
-    def _fail_requests(self, reason: str) -> None:
+    def _fail_requests(self, cause: Cause) -> None:
         """Tell everybody who waits for an answer that none will come soon."""
         for event_id, waiters in self._publishers.items():
             self._session.withdraw(event_id)
-            _tell(waiters, reason)
+            _tell(waiters, cause)
         for key, waiter in self._counting.items():
             self._session.uncount(key)
-            _tell([waiter], reason)
+            _tell([waiter], CountReceived(key, None, cause=cause))
         self._publishers.clear()
         self._counting.clear()
 
@@ -452,12 +450,14 @@ class RelayConnection:
             self.health.problem = f"not logged in: {error}"
         self._carry_out(self._session.authenticate(challenge, event, self._now()))
 
-    def _outage(self) -> str:
-        """Why there is no connection, and none will be tried for a while; or nothing."""
+    def _outage(self) -> Cause | None:
+        """Why there is no connection, if none will be tried for a while."""
         wait = self._backoff.wait(monotonic())
         if self._socket is not None or wait < SOON:
-            return ""
-        return f"connect: {self.health.problem}; next try in {wait:.0f} s"
+            return None
+        last = self.health.not_reached or Cause(How.UNREACHABLE)
+        words = f"{self.health.problem}; next try in {wait:.0f} s"
+        return msgspec.structs.replace(last, words=words)
 
     def _new_key(self) -> int:
         self._last_key += 1

@@ -15,7 +15,7 @@ from typing import Any, Final
 import msgspec
 
 from nostr_client.net.health import RelayHealth
-from nostr_client.net.outcome import How
+from nostr_client.net.outcome import Cause, How
 from nostr_client.net.session.effects import (
     Effect,
     Effects,
@@ -131,8 +131,7 @@ class Delivery:
             self._has_room.set()
 
     def _stopped(self, effect: SubscriptionStopped) -> None:
-        ended = Ended(self._health.url, effect.prefix, effect.reason, effect.final, effect.how)
-        self._tell(effect.key, ended)
+        self._tell(effect.key, Ended(self._health.url, effect.cause, effect.final))
 
     def _tell(self, key: int, item: EndOfStored | Ended) -> None:
         sub = self._subs.get(key)
@@ -160,8 +159,8 @@ class Delivery:
         except TimeoutError:
             self._paused.add(key)
             self._owner.carry_out(self._session.pause(key))
-            reason = f"lost: paused, since nothing was read for {STALL_LIMIT:g} s"
-            sub.happened(Ended(self._health.url, "", reason, final=False, how=How.LOST))
+            words = f"paused, since nothing was read for {STALL_LIMIT:g} s"
+            sub.happened(Ended(self._health.url, Cause(How.LOST, words), final=False))
             self._owner.aside(self._go_on(key, sub))
 
     async def _go_on(self, key: int, sub: Subscription) -> None:

@@ -21,7 +21,7 @@ from urllib.parse import unquote, urlsplit
 from python_socks import ProxyError, ProxyType
 from python_socks.async_.asyncio import Proxy
 
-from nostr_client.errors import ConfigError, ConnectFailed, InvalidData
+from nostr_client.errors import ConfigError, ConnectFailed, ConnectStep, InvalidData
 from nostr_client.protocol.urls import host_of, is_loopback, is_private_host, normalize_relay_url
 
 RESOLVE_LIMIT: Final = 5.0
@@ -116,11 +116,10 @@ async def open_socket(
 ) -> socket.socket:
     """A TCP connection to `host`, straight or through `proxy`.
 
-    `private` allows private addresses; `url` is what errors name. Raises ConnectFailed, whose
-    message begins with the step that failed: "dns: ", "tcp: ", "proxy: ", "refused: ".
+    `private` allows private addresses; `url` is what errors name. Raises ConnectFailed.
     """
     if not private and is_private_host(host):
-        raise ConnectFailed(url, "refused: a private address")
+        raise ConnectFailed(url, "a private address", ConnectStep.ADDRESS)
     if proxy is not None:
         return await _through(url, proxy, host, port)
     addresses = await resolve(url, host, port, private=private)
@@ -134,9 +133,11 @@ async def connect_first(url: str, addresses: Sequence[Info]) -> socket.socket:
         async with asyncio.timeout(CONNECT_LIMIT):
             connected = await _first_of(addresses, errors)
     except TimeoutError:
-        raise ConnectFailed(url, f"tcp: no connection within {CONNECT_LIMIT:g} s") from None
+        raise ConnectFailed(
+            url, f"no connection within {CONNECT_LIMIT:g} s", ConnectStep.TCP
+        ) from None
     if connected is None:
-        raise ConnectFailed(url, f"tcp: {_words(errors[-1])}") from errors[-1]
+        raise ConnectFailed(url, _words(errors[-1]), ConnectStep.TCP) from errors[-1]
     return connected
 
 
@@ -147,20 +148,22 @@ async def resolve(url: str, host: str, port: int, *, private: bool) -> list[Info
     Raises ConnectFailed.
     """
     if host.rstrip(".").endswith(".onion"):
-        raise ConnectFailed(url, "refused: onion services are reached through a proxy only")
+        raise ConnectFailed(
+            url, "onion services are reached through a proxy only", ConnectStep.ADDRESS
+        )
     loop = asyncio.get_running_loop()
     try:
         async with asyncio.timeout(RESOLVE_LIMIT):
             found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except TimeoutError:
-        raise ConnectFailed(url, f"dns: no answer within {RESOLVE_LIMIT:g} s") from None
+        raise ConnectFailed(url, f"no answer within {RESOLVE_LIMIT:g} s", ConnectStep.DNS) from None
     except (OSError, UnicodeError) as error:
-        raise ConnectFailed(url, f"dns: {_words(error)}") from error
+        raise ConnectFailed(url, _words(error), ConnectStep.DNS) from error
     allowed = [info for info in found if private or not is_private_host(str(info[4][0]))]
     if not allowed:
-        raise ConnectFailed(
-            url, "refused: the name leads to a private address" if found else "dns: no address"
-        )
+        if found:
+            raise ConnectFailed(url, "the name leads to a private address", ConnectStep.ADDRESS)
+        raise ConnectFailed(url, "no address", ConnectStep.DNS)
     by_family: dict[Any, list[Info]] = {}
     for info in allowed:
         by_family.setdefault(info[0], []).append(info)
@@ -219,9 +222,11 @@ async def _through(url: str, proxy: ProxyAddress, host: str, port: int) -> socke
         async with asyncio.timeout(CONNECT_LIMIT):
             return await proxy.connect(host, port)
     except TimeoutError:
-        raise ConnectFailed(url, f"proxy: no answer within {CONNECT_LIMIT:g} s") from None
+        raise ConnectFailed(
+            url, f"no answer within {CONNECT_LIMIT:g} s", ConnectStep.PROXY
+        ) from None
     except (OSError, ProxyError) as error:
-        raise ConnectFailed(url, f"proxy: {_words(error)}") from error
+        raise ConnectFailed(url, _words(error), ConnectStep.PROXY) from error
 
 
 def _words(error: Exception) -> str:

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from nostr_client.net.outcome import End, How
+from nostr_client.net.outcome import Cause, End, How
 from nostr_client.net.subscription import Arrival, Ended, EndOfStored, Item, Subscription
 from nostr_client.protocol.event import Event
 
@@ -48,53 +48,42 @@ class RelayEnds:
         if isinstance(item, Arrival):
             self.found[url] = self.found.get(url, 0) + 1
         elif isinstance(item, EndOfStored):
-            how = How.INCOMPLETE if item.complete is False else How.ANSWERED
-            problem = f"{item.left_out} left out, too large to be kept" if item.left_out else ""
-            self._end(url, how, complete=item.complete, pages=item.pages, problem=problem)
-        elif item.how is How.LOST and not item.final and url not in self._lost:
+            cause = Cause(How.INCOMPLETE if item.complete is False else How.ANSWERED)
+            if item.left_out:
+                cause = Cause(How.INCOMPLETE, f"{item.left_out} left out, too large to be kept")
+            self._end(url, cause, complete=item.complete, pages=item.pages)
+        elif item.cause.how is How.LOST and not item.final and url not in self._lost:
             self._lost.add(url)
             return False
         else:
             self._ended(item)
         return True
 
-    def give_up(self, problem: str, how: How) -> None:
+    def give_up(self, cause: Cause) -> None:
         """Whoever has not ended by now did not for this reason."""
         for url in list(self.waiting):
-            self._end(url, how, problem=problem)
+            self._end(url, cause)
 
     def result(self) -> dict[str, End]:
         """How those ended that did."""
         return dict(self._ends)
 
     def _ended(self, item: Ended) -> None:
-        if item.how in (How.REFUSED, How.NOT_ALLOWED):
-            self._end(item.url, item.how, prefix=item.prefix, reason=item.reason)
-        else:
-            complete = False if item.how is How.INCOMPLETE else None
-            self._end(item.url, item.how, complete=complete, problem=item.reason)
+        complete = False if item.cause.how is How.INCOMPLETE else None
+        self._end(item.url, item.cause, complete=complete)
 
-    def _end(
-        self,
-        url: str,
-        how: How,
-        *,
-        complete: bool | None = None,
-        pages: int = 0,
-        prefix: str = "",
-        reason: str = "",
-        problem: str = "",
-    ) -> None:
+    def _end(self, url: str, cause: Cause, *, complete: bool | None = None, pages: int = 0) -> None:
         self.waiting.pop(url, None)
         self._ends[url] = End(
             url=url,
-            how=how,
+            how=cause.how,
             complete=complete,
             events=self.found.get(url, 0),
             pages=pages,
-            prefix=prefix,
-            reason=reason,
-            problem=problem,
+            prefix=cause.prefix,
+            reason=cause.reason,
+            problem=cause.problem,
+            status=cause.status,
         )
 
 
@@ -110,9 +99,9 @@ async def fetch(sub: Subscription, limit: float) -> Fetched:
                     if ends.take(item) and isinstance(item, Ended):
                         sub.remove_relays([item.url])
     except TimeoutError:
-        ends.give_up(f"timeout: no end of stored events within {limit:g} s", How.SILENT)
+        ends.give_up(Cause(How.SILENT, f"no end of stored events within {limit:g} s"))
     else:
-        ends.give_up("the pool is closed", How.LOST)
+        ends.give_up(Cause(How.LOST, "the pool is closed"))
     events = sorted(found.values(), key=lambda event: (-event.created_at, event.id))
     result = ends.result()
     return Fetched(events, {url: result[url] for url in urls})

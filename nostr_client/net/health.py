@@ -8,6 +8,8 @@ from typing import Final
 
 import msgspec
 
+from nostr_client.net.outcome import Cause
+
 MAX_WORDS: Final = 500
 """Characters kept of each thing that a relay says."""
 WORDS_KEPT: Final = 8
@@ -66,6 +68,8 @@ class RelayHealth(msgspec.Struct):
     """When `state` was entered, in seconds since 1970."""
     problem: str = ""
     """Why it is down or refusing, in our words."""
+    not_reached: Cause | None = None
+    """Why the last try to connect failed, if it did."""
     counters: Counters = msgspec.field(default_factory=Counters)
     words: deque[str] = msgspec.field(default_factory=lambda: deque(maxlen=WORDS_KEPT))
     """The relay's own last words, raw: NOTICE, CLOSED, refusals. `safe_line` before showing."""

@@ -17,7 +17,7 @@ from urllib.parse import urljoin
 import h11
 import msgspec
 
-from nostr_client.errors import ConnectFailed, InvalidData, RelayTimeout
+from nostr_client.errors import ConnectFailed, ConnectStep, InvalidData, RelayTimeout
 from nostr_client.net.dial import ProxyAddress, host_and_port, open_socket
 from nostr_client.net.websocket import USER_AGENT
 from nostr_client.protocol.urls import normalize_relay_url
@@ -128,9 +128,9 @@ async def _get_one(target: str, request: _Request) -> Response:
     except BaseException as error:
         sock.close()
         if isinstance(error, ssl.SSLError):
-            raise ConnectFailed(target, f"tls: {error.reason or error}") from error
+            raise ConnectFailed(target, str(error.reason or error), ConnectStep.TLS) from error
         if isinstance(error, OSError) and not isinstance(error, TimeoutError):
-            raise ConnectFailed(target, f"tls: {error.strerror or error}") from error
+            raise ConnectFailed(target, str(error.strerror or error), ConnectStep.TLS) from error
         raise
     try:
         request.step = "answer"
@@ -138,7 +138,7 @@ async def _get_one(target: str, request: _Request) -> Response:
     except OSError as error:
         if isinstance(error, TimeoutError):
             raise
-        raise ConnectFailed(target, f"http: {error.strerror or error}") from error
+        raise ConnectFailed(target, str(error.strerror or error), ConnectStep.HTTP) from error
     finally:
         writer.transport.abort()
         with suppress(OSError):

@@ -8,7 +8,15 @@ from typing import Final
 
 import msgspec
 
-from nostr_client.protocol.refusals import Meaning, meaning_of, wants_auth
+from nostr_client.errors import (
+    AuthRequired,
+    ConnectFailed,
+    ConnectionLost,
+    Refused,
+    RelayError,
+    RelayTimeout,
+)
+from nostr_client.protocol.refusals import Meaning, meaning_of, split_reason, wants_auth
 from nostr_client.safe_text import safe_line
 
 WORDS_SHOWN = 120
@@ -37,10 +45,75 @@ class How(Enum):
     """Its address is not dialled, or is none."""
 
 
-def how_refused(prefix: str) -> How:
-    """What a CLOSED with this prefix comes to (NIP-01, 42)."""
-    walled = wants_auth(prefix) or meaning_of(prefix) is Meaning.KEY_REFUSED
-    return How.NOT_ALLOWED if walled else How.REFUSED
+_STEPS: Final = {
+    How.NOT_ASKED: "connect: ",
+    How.UNREACHABLE: "connect: ",
+    How.NOT_ALLOWED: "connect: ",
+    How.LOST: "lost: ",
+    How.SILENT: "timeout: ",
+}
+"""What our words begin with, where they tell what happened on the way."""
+
+
+class Cause(msgspec.Struct, frozen=True):
+    """How something that was asked of a relay ended: with its own words, or with ours.
+
+    `words` and `prefix` (NIP-01) are the relay's, raw, where it `spoke`; else `words` are ours.
+    `status` is that of the HTTP answer it gave instead of a WebSocket.
+    """
+
+    how: How
+    words: str = ""
+    prefix: str = ""
+    status: int | None = None
+
+    @classmethod
+    def refused(cls, text: str) -> Cause:
+        """The relay's own no: the last element of its OK, CLOSED or NEG-ERR (NIP-01, 42, 77)."""
+        prefix, words = split_reason(text)
+        walled = wants_auth(prefix) or meaning_of(prefix) is Meaning.KEY_REFUSED
+        return cls(How.NOT_ALLOWED if walled else How.REFUSED, words, prefix)
+
+    @classmethod
+    def not_reached(cls, error: ConnectFailed) -> Cause:
+        """There is no connection."""
+        how = How.NOT_ALLOWED if error.turned_away else How.UNREACHABLE
+        return cls(how, error.message, status=error.status)
+
+    @property
+    def spoke(self) -> bool:
+        """Are the words the relay's own?"""
+        if self.how is How.NOT_ALLOWED:
+            return self.status is None
+        return self.how in (How.ANSWERED, How.REFUSED)
+
+    @property
+    def reason(self) -> str:
+        """The relay's own words behind its prefix, raw; empty where it did not speak."""
+        return self.words if self.spoke else ""
+
+    @property
+    def problem(self) -> str:
+        """What happened, in our words; empty where the relay spoke."""
+        return "" if self.spoke else _STEPS.get(self.how, "") + self.words
+
+    def __str__(self) -> str:
+        """All of it in one, raw: `safe_line` before showing."""
+        if not self.spoke:
+            return self.problem
+        return f"{self.prefix}: {self.words}" if self.prefix else self.words
+
+    def error(self, url: str) -> RelayError:
+        """The same as an error, for whoever cannot go on without an answer."""
+        if self.how is How.LOST:
+            return ConnectionLost(url, self.words)
+        if self.how is How.SILENT:
+            return RelayTimeout(url, self.problem)
+        if self.how in (How.UNREACHABLE, How.NOT_ASKED) or self.status is not None:
+            return ConnectFailed(url, self.words, status=self.status)
+        if wants_auth(self.prefix):
+            return AuthRequired(url, self.words)
+        return Refused(url, self.prefix, self.words)
 
 
 class End(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,8 +121,8 @@ class End(msgspec.Struct, frozen=True, kw_only=True):
 
     `events` came from it, in `pages` requests. `complete`: it holds nothing else that matches
     (True), it does (False), or did not say (None). If not answered, `prefix` and `reason` are its
-    CLOSED, raw, or `problem` says in our words what happened. `spare`: it was asked in passing,
-    beside relays where the answer must be, and nothing depends on it.
+    CLOSED, raw, or `problem` says in our words what happened (`status`: see `Cause`). `spare`: it
+    was asked in passing, beside relays where the answer must be, and nothing depends on it.
     """
 
     url: str
@@ -60,6 +133,7 @@ class End(msgspec.Struct, frozen=True, kw_only=True):
     prefix: str = ""
     reason: str = ""
     problem: str = ""
+    status: int | None = None
     spare: bool = False
 
     @property
@@ -67,10 +141,15 @@ class End(msgspec.Struct, frozen=True, kw_only=True):
         """Did it send its stored events to the end?"""
         return self.how is How.ANSWERED or (self.how is How.INCOMPLETE and not self.problem)
 
+    @property
+    def words(self) -> str:
+        """What it said, or our words, in one and raw."""
+        said = f"{self.prefix}: {self.reason}" if self.prefix else self.reason
+        return said or self.problem
+
     def __str__(self) -> str:
         """One line, safe to print."""
-        said = f"{self.prefix}: {self.reason}" if self.prefix else self.reason
-        words = safe_line(said or self.problem, WORDS_SHOWN)
+        words = safe_line(self.words, WORDS_SHOWN)
         return f"{self.url}: {self.how.value}" + (f" ({words})" if words else "")
 
 

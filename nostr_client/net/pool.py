@@ -14,18 +14,16 @@ from time import monotonic
 from types import TracebackType
 from typing import Any, Final, Self
 
-import msgspec
-
-from nostr_client.errors import ConnectFailed, InvalidData
+from nostr_client.errors import ConnectFailed, ConnectStep, InvalidData
 from nostr_client.net.backoff import Backoff
 from nostr_client.net.connection import Authenticate, ConnectionContext, RelayConnection
 from nostr_client.net.dial import Dial, DialPolicy, ProxyAddress
 from nostr_client.net.fetch import Fetched, fetch
 from nostr_client.net.health import MAX_RELAYS, HealthBook, RelayHealth
 from nostr_client.net.outages import Outages
-from nostr_client.net.outcome import How
+from nostr_client.net.outcome import Cause, How
 from nostr_client.net.reconcile import Differences, ReconcileLimits, reconcile
-from nostr_client.net.report import Answer, PublishReport
+from nostr_client.net.report import Answer, CountAnswer, PublishReport
 from nostr_client.net.session.paging import Paging
 from nostr_client.net.subscription import Ended, Joins, Subscription
 from nostr_client.net.verification import EventVerifier, Known, Verification
@@ -33,7 +31,6 @@ from nostr_client.net.websocket import MAX_FRAME, WebSocket, open_websocket
 from nostr_client.nips.nip77 import Items
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
-from nostr_client.protocol.refusals import split_reason
 from nostr_client.protocol.urls import host_of, is_private_host, normalize_relay_url
 from nostr_client.tasks import together
 
@@ -44,18 +41,6 @@ FAREWELL_LIMIT: Final = 3.0
 _RECONCILE_LIMITS: Final = ReconcileLimits()
 MAX_DIALLING: Final = 64
 """Sockets that are being opened at the same time."""
-
-
-class CountAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """A relay's answer to COUNT: `count` is None where there was none, and `problem` says why."""
-
-    url: str
-    count: int | None = None
-    approximate: bool = False
-    hll: bytes = b""
-    prefix: str = ""
-    reason: str = ""
-    problem: str = ""
 
 
 class RelayPool:
@@ -249,7 +234,7 @@ class RelayPool:
             except InvalidData as error:
                 raise ConnectFailed(url, f"not a relay URL: {error}") from None
             if not allowed:
-                raise ConnectFailed(url, "refused: a private address")
+                raise ConnectFailed(url, "a private address", ConnectStep.ADDRESS)
             backoff = self._backoffs.setdefault(url, Backoff(random.random))
             if len(self._backoffs) > MAX_RELAYS:
                 del self._backoffs[next(iter(self._backoffs))]
@@ -299,8 +284,12 @@ class RelayPool:
         try:
             return self._use(url).join(sub)
         except ConnectFailed as error:
-            how = How.UNREACHABLE if self._closing else How.NOT_ASKED
-            return Ended(url, "", f"connect: {error.message}", final=True, how=how)
+            return Ended(url, self._not_dialled(error), final=True)
+
+    def _not_dialled(self, error: ConnectFailed) -> Cause:
+        """Why there is no connection that could be asked."""
+        how = How.UNREACHABLE if self._closing else How.NOT_ASKED
+        return Cause(how, error.message)
 
     def _leave(self, url: str, sub: Subscription) -> None:
         if not sub.is_open:
@@ -313,7 +302,7 @@ class RelayPool:
         try:
             connection = self._use(url)
         except ConnectFailed as error:
-            return Answer.missing(url, f"connect: {error.message}")
+            return Answer.missing(url, self._not_dialled(error))
         waiter = None
         try:
             async with asyncio.timeout(limit):
@@ -325,7 +314,7 @@ class RelayPool:
         finally:
             if waiter is not None:
                 connection.withdraw(event.id, waiter)
-        if isinstance(answer, str):
+        if isinstance(answer, Cause):
             return Answer.missing(url, answer)
         return Answer.of_ok(url, answer.accepted, answer.text)
 
@@ -333,25 +322,21 @@ class RelayPool:
         try:
             connection = self._use(url)
         except ConnectFailed as error:
-            return CountAnswer(url=url, problem=f"connect: {error.message}")
+            return CountAnswer(url=url, cause=self._not_dialled(error))
         key, waiter = connection.count(filters)
         try:
             async with asyncio.timeout(limit):
                 answer = await waiter
         except TimeoutError:
-            return CountAnswer(url=url, problem=connection.silence("COUNT", limit))
+            return CountAnswer(url=url, cause=connection.silence("COUNT", limit))
         finally:
             connection.uncount(key)
-        if isinstance(answer, str):
-            return CountAnswer(url=url, problem=answer)
-        prefix, reason = split_reason(answer.text)
         return CountAnswer(
             url=url,
+            cause=answer.cause,
             count=answer.count,
             approximate=answer.approximate,
             hll=answer.hll,
-            prefix=prefix,
-            reason=reason,
         )
 
 

@@ -9,17 +9,10 @@ from typing import Final
 
 import msgspec
 
-from nostr_client.errors import (
-    ConnectFailed,
-    ConnectionLost,
-    InvalidData,
-    Refused,
-    RelayTimeout,
-)
+from nostr_client.errors import InvalidData, Refused, RelayTimeout
 from nostr_client.net.connection import NegentropyWaiter, RelayConnection
 from nostr_client.nips.nip77 import Items, NegentropyClient
 from nostr_client.protocol.filters import Filter
-from nostr_client.protocol.refusals import split_reason
 
 FRAME: Final = 60_000
 """Bytes of a message of ours: twice that in hex is below 128 KiB, which every relay takes."""
@@ -30,8 +23,8 @@ ROUNDS: Final = 2_000
 class NotCompared(Refused):
     """The relay does not compare this: `most` is how many events it would, if it said so."""
 
-    def __init__(self, url: str, text: str, most: int | None) -> None:
-        super().__init__(url, *split_reason(text))
+    def __init__(self, url: str, prefix: str, message: str, most: int | None) -> None:
+        super().__init__(url, prefix, message)
         self.most = most
 
 
@@ -100,11 +93,9 @@ async def _answer(connection: RelayConnection, waiter: NegentropyWaiter, limit: 
         async with asyncio.timeout(limit):
             said = await waiter
     except TimeoutError:
-        words = connection.silence("answer to a comparison", limit)
-        raise RelayTimeout(connection.url, words) from None
+        raise connection.silence("answer to a comparison", limit).error(connection.url) from None
     if said.message is not None:
         return said.message
-    for prefix, error in (("connect: ", ConnectFailed), ("lost: ", ConnectionLost)):
-        if said.text.startswith(prefix):
-            raise error(connection.url, said.text.removeprefix(prefix))
-    raise NotCompared(connection.url, said.text, said.most)
+    if not said.cause.spoke:
+        raise said.cause.error(connection.url)
+    raise NotCompared(connection.url, said.cause.prefix, said.cause.words, said.most)

@@ -18,9 +18,10 @@ from typing import Any, Final
 
 import msgspec
 
-from nostr_client.errors import ConnectFailed, NostrError, SignerError
+from nostr_client.errors import ConnectFailed, ConnectStep, NostrError, SignerError
 from nostr_client.net import http
 from nostr_client.net.dial import DialPolicy, ProxyAddress, connect_first, host_and_port, resolve
+from nostr_client.net.outcome import Cause, How
 from nostr_client.net.pool import RelayPool
 from nostr_client.net.report import Answer
 from nostr_client.net.websocket import HANDSHAKE_LIMIT, open_websocket
@@ -90,7 +91,7 @@ class _Check:
         self._proxy_address = ProxyAddress(proxy) if proxy else None
         self._tls = tls
         self._addresses: list[Any] = []
-        self._trouble = ""
+        self._failure: ConnectFailed | None = None
         self._reads: bool | None = None
         self._writes: bool | None = None
         self._wants_auth: list[str] = []
@@ -107,7 +108,7 @@ class _Check:
             found = await resolve(self._url, self._host, self._port, private=True)
         except ConnectFailed as error:
             if is_onion(self._url):
-                self._trouble = error.message
+                self._failure = error
                 yield CheckStep("dns", None, "no resolver is asked: it is an onion service", 0.0)
                 yield CheckStep("tcp", None, safe_line(error.message, _WORDS), 0.0)
                 raise _Stop from error
@@ -153,12 +154,12 @@ class _Check:
                 )
         except TimeoutError:
             sock.close()
-            words = f"tls: no handshake within {HANDSHAKE_LIMIT:g} s"
-            raise ConnectFailed(self._url, words) from None
+            words = f"no handshake within {HANDSHAKE_LIMIT:g} s"
+            raise ConnectFailed(self._url, words, ConnectStep.TLS) from None
         except OSError as error:
             sock.close()
             words = getattr(error, "verify_message", "") or getattr(error, "reason", "")
-            raise ConnectFailed(self._url, f"tls: {words or error}") from error
+            raise ConnectFailed(self._url, str(words or error), ConnectStep.TLS) from error
         session: ssl.SSLObject = writer.get_extra_info("ssl_object")
         certificate = session.getpeercert() or {}
         writer.transport.abort()
@@ -237,14 +238,13 @@ class _Check:
         if wants_auth(end.prefix):
             self._wants_auth.append("read")
             return None, end.reason
-        words = f"{end.prefix}: {end.reason}" if end.prefix else end.reason
-        return False, words or end.problem
+        return False, end.words
 
     async def _write(self, pool: RelayPool) -> Answer:
         try:
             event = await self._signer.sign(Draft(kind=PROBE_KIND, content="relay check"))
         except SignerError as error:
-            return Answer.missing(self._url, f"not signed: {error}")
+            return Answer.missing(self._url, Cause(How.NOT_ASKED, f"not signed: {error}"))
         report = await pool.publish(event, [self._url], timeout=STEP_LIMIT)
         return report.answers[0]
 
@@ -253,7 +253,7 @@ class _Check:
         return CheckStep("read", self._reads, safe_line(detail, _WORDS), monotonic() - began)
 
     def _writing(self, answer: Answer, began: float) -> CheckStep:
-        said = f"{answer.prefix}: {answer.reason}" if answer.prefix else answer.reason
+        said = str(answer.cause)
         if answer.accepted or answer.prefix == "mute":  # nobody listened, as was to be expected
             self._writes, detail = True, "took an ephemeral event"
         elif answer.accepted is None:
@@ -266,8 +266,8 @@ class _Check:
         return CheckStep("write", self._writes, safe_line(detail, _WORDS), monotonic() - began)
 
     def _failed(self, name: str, error: ConnectFailed, began: float) -> CheckStep:
-        self._trouble = error.message
-        words = error.message.removeprefix(f"{name}: ")
+        self._failure = error
+        words = error.words if error.step and error.step.value == name else error.message
         return CheckStep(name, False, safe_line(words, _WORDS), monotonic() - began)
 
     def verdict(self) -> tuple[bool | None, str]:
@@ -289,7 +289,7 @@ class _Check:
 
     async def why_not(self, others: Sequence[str]) -> tuple[bool | None, str]:
         """For a relay that was not reached: is it that one, or this end?"""
-        if self._trouble.startswith(("http: status 401", "http: status 403")):
+        if self._failure is not None and self._failure.turned_away:
             return False, "it is up, but turns you away: it may well serve others"
         if is_onion(self._url) and self._proxy_address is None:
             return None, "it was not tried: set `proxy` in config.toml to that of Tor, and again"
@@ -301,7 +301,7 @@ class _Check:
         reached = await self._reach(asked)
         if not reached:
             return False, f"it is you: none of {len(asked)} other relays was reached either"
-        if self._trouble.startswith("tls"):
+        if self._failure is not None and self._failure.step is ConnectStep.TLS:
             return False, "it is the relay: its certificate is not to be trusted from here"
         return False, f"it is the relay: {len(reached)} of {len(asked)} others were reached"
 

@@ -8,49 +8,80 @@ from enum import Enum
 import msgspec
 
 from nostr_client.errors import PublishFailed
+from nostr_client.net.outcome import WORDS_SHOWN, Cause, How
 from nostr_client.protocol.refusals import FINAL, Meaning, meaning_of, split_reason
 from nostr_client.safe_text import safe_line
-
-WORDS_SHOWN = 120
-"""Terminal cells that a relay's own words take in one line of a report."""
 
 OVERTAKEN = "other devices changed it at the same time and won: look whether your change is there"
 
 
-class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """What one relay said to one event.
-
-    `accepted` is None where no answer came; `problem` then says why ("connect: ...",
-    "timeout: ..."). `prefix` and `reason` are NIP-01's prefix and the relay's own words, raw;
-    `meaning` says what a refusal asks of us, and is None unless the relay refused.
-    """
+class RelayAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """What `url` said to something, or why it said nothing."""
 
     url: str
+    cause: Cause = Cause(How.ANSWERED)
+
+    @property
+    def how(self) -> How:
+        """How it ended."""
+        return self.cause.how
+
+    @property
+    def prefix(self) -> str:
+        """NIP-01's prefix."""
+        return self.cause.prefix
+
+    @property
+    def reason(self) -> str:
+        """The relay's own words, raw."""
+        return self.cause.reason
+
+    @property
+    def problem(self) -> str:
+        """Why no answer came, in our words ("connect: ...", "timeout: ...")."""
+        return self.cause.problem
+
+
+class Answer(RelayAnswer, frozen=True, kw_only=True):
+    """What one relay said to one event; `accepted` is None where no answer came."""
+
     accepted: bool | None
-    prefix: str = ""
-    reason: str = ""
-    meaning: Meaning | None = None
-    problem: str = ""
 
     @classmethod
     def of_ok(cls, url: str, accepted: bool, text: str) -> Answer:
         """The answer in an OK frame, whose last element is `text`."""
-        prefix, reason = split_reason(text)
-        meaning = None if accepted else meaning_of(prefix)
-        return cls(url=url, accepted=accepted, prefix=prefix, reason=reason, meaning=meaning)
+        if accepted:
+            prefix, words = split_reason(text)
+            cause = Cause(How.ANSWERED, words, prefix)
+        else:
+            cause = Cause.refused(text)
+        return cls(url=url, accepted=accepted, cause=cause)
 
     @classmethod
-    def missing(cls, url: str, problem: str) -> Answer:
+    def missing(cls, url: str, cause: Cause) -> Answer:
         """No answer came."""
-        return cls(url=url, accepted=None, problem=problem)
+        return cls(url=url, accepted=None, cause=cause)
+
+    @property
+    def meaning(self) -> Meaning | None:
+        """What a refusal asks of us; None unless the relay refused."""
+        return meaning_of(self.prefix) if self.accepted is False else None
 
     def __str__(self) -> str:
         if self.accepted:
             return f"{self.url}: accepted"
+        words = safe_line(str(self.cause), WORDS_SHOWN)
         if self.accepted is None:
-            return f"{self.url}: no answer ({safe_line(self.problem, WORDS_SHOWN)})"
-        words = f"{self.prefix}: {self.reason}" if self.prefix else self.reason
-        return f"{self.url}: refused ({safe_line(words, WORDS_SHOWN) or 'without a reason'})"
+            return f"{self.url}: no answer ({words})"
+        return f"{self.url}: refused ({words or 'without a reason'})"
+
+
+class CountAnswer(RelayAnswer, frozen=True, kw_only=True):
+    """A relay's answer to COUNT (NIP-45); `count` is None where there was none."""
+
+    count: int | None = None
+    approximate: bool = False
+    hll: bytes = b""
 
 
 class Left(Enum):

@@ -17,7 +17,7 @@ from typing import Final, Self
 
 import msgspec
 
-from nostr_client.net.outcome import How
+from nostr_client.net.outcome import Cause
 from nostr_client.net.session.paging import Paging
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
@@ -54,15 +54,12 @@ class EndOfStored(msgspec.Struct, frozen=True, gc=False):
 class Ended(msgspec.Struct, frozen=True):
     """Nothing comes from `url`: for good when `final`, else it resumes by itself.
 
-    `how` says why. `prefix` and `reason` are the relay's CLOSED where it is `REFUSED` or
-    `NOT_ALLOWED`, else `reason` is ours.
+    `cause` says why, with the words of the relay's CLOSED where there was one.
     """
 
     url: str
-    prefix: str
-    reason: str
+    cause: Cause
     final: bool
-    how: How = How.REFUSED
 
 
 Item = Arrival | EndOfStored | Ended

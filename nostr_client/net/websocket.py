@@ -23,7 +23,7 @@ from websockets.exceptions import (
 from websockets.frames import CloseCode, Frame, Opcode
 from websockets.protocol import Event
 
-from nostr_client.errors import ConnectFailed
+from nostr_client.errors import ConnectFailed, ConnectStep
 from nostr_client.net.dial import ProxyAddress, host_and_port, open_socket
 from nostr_client.net.large_frames import BEGINNING, LARGE_FRAME, FrameReader, LeftOut, Skipped
 from nostr_client.version import __version__
@@ -209,9 +209,9 @@ async def open_websocket(
 ) -> tuple[WebSocket, float]:
     """An open WebSocket to a relay, and the seconds of its handshake.
 
-    `private` allows private addresses; `headers` go with the handshake. Raises ConnectFailed; its
-    message begins with the step that failed, and for a time limit says which. `max_frame` is the
-    most of a message that is kept; a longer one comes as its beginning (`LeftOut`).
+    `private` allows private addresses; `headers` go with the handshake. Raises ConnectFailed,
+    whose words for a time limit say which. `max_frame` is the most of a message that is kept; a
+    longer one comes as its beginning (`LeftOut`).
     """
     host, port, secure = host_and_port(url)
     sock = await open_socket(url, host, port, proxy=proxy, private=private)
@@ -234,28 +234,34 @@ async def open_websocket(
         )
     except BaseException as error:
         sock.close()
-        words = _handshake_words(error)
-        if words is None:
+        failed = _handshake_error(url, error)
+        if failed is None:
             raise
-        raise ConnectFailed(url, words) from error
+        raise failed from error
     opened = cast(WebSocket, socket)
     opened.bound(max_frame)
     return opened, monotonic() - began
 
 
-def _handshake_words(error: BaseException) -> str | None:
+def _handshake_error(url: str, error: BaseException) -> ConnectFailed | None:
+    """What `error` was in the handshake; None where it is no failure of the relay's."""
+    step, status = ConnectStep.WEBSOCKET, None
     match error:
         case TimeoutError():
-            return f"websocket: no handshake within {HANDSHAKE_LIMIT:g} s"
+            words = f"no handshake within {HANDSHAKE_LIMIT:g} s"
         case ssl.SSLError():
-            return f"tls: {getattr(error, 'verify_message', '') or error.reason or error}"
+            step = ConnectStep.TLS
+            words = str(getattr(error, "verify_message", "") or error.reason or error)
         case InvalidStatus():
-            return f"http: status {error.response.status_code}"
+            step, status = ConnectStep.HTTP, error.response.status_code
+            words = f"status {status}"
         case InvalidHandshake() | ProtocolError() | ConnectionClosed() | EOFError():
-            return f"websocket: {str(error) or 'closed during the handshake'}"
+            words = str(error) or "closed during the handshake"
         case OSError():
-            return f"websocket: {(error.strerror or str(error)).lower()}"
-    return None
+            words = (error.strerror or str(error)).lower()
+        case _:
+            return None
+    return ConnectFailed(url, words, step, status)
 
 
 def closing_words(socket: WebSocket) -> str:

@@ -38,6 +38,7 @@ import msgspec
 
 from nostr_client.errors import (
     ConnectFailed,
+    ConnectStep,
     FolderInUse,
     InvalidData,
     NostrError,
@@ -166,9 +167,9 @@ class OwnRelay:
         try:
             runs = note is not None and note.url == url and note.pid == self._holder()
         except OwnRelayError as error:
-            raise ConnectFailed(url, f"refused: {error}") from None
+            raise ConnectFailed(url, str(error), ConnectStep.ADDRESS) from None
         if not runs:
-            raise ConnectFailed(url, "refused: it has ended")
+            raise ConnectFailed(url, "it has ended", ConnectStep.ADDRESS)
         try:
             return {"Authorization": f"Bearer {self._token.read_text('ascii')}"}
         except (OSError, UnicodeDecodeError):

@@ -33,6 +33,7 @@ import msgspec
 
 from nostr_client.errors import FolderInUse, NostrError, StoreError
 from nostr_client.net.health import DOWN, REFUSING, SLOW_STATE, UP
+from nostr_client.net.outcome import Cause, How
 from nostr_client.net.pool import RelayPool
 from nostr_client.net.report import Answer
 from nostr_client.paths import FolderLock, private_folder
@@ -348,7 +349,7 @@ class Replication:
     async def _publish(self, event: Event, url: str) -> Answer:
         report = await self._pool.publish(event, [url], timeout=self._pace.publish)
         if not report.answers:
-            return Answer.missing(url, "connect: this address is not dialled")
+            return Answer.missing(url, Cause(How.NOT_ASKED, "this address is not dialled"))
         return report.answers[0]
 
     async def _note(self, event: Event, copy: Copy, judgement: Judgement) -> None:

@@ -21,6 +21,7 @@ from typing import Final, Self
 import msgspec
 
 from nostr_client.errors import InvalidEvent, Outdated, StoreError
+from nostr_client.net.outcome import Cause, How
 from nostr_client.net.pool import RelayPool
 from nostr_client.net.report import Answer, Left, PublishReport
 from nostr_client.nips import nip10
@@ -203,11 +204,12 @@ class Courier(RelayReader):
             self.on_planned()
         return msgspec.structs.replace(report, answers=(*report.answers, *untried))
 
-    def _why_resting(self, url: str) -> str:
+    def _why_resting(self, url: str) -> Cause:
         outage = self.pool.outages.of(url)
         if outage is None:
-            return "connect: it was down until just now"
-        return f"connect: down since {datetime.fromtimestamp(outage.since):%Y-%m-%d %H:%M}"
+            return Cause(How.UNREACHABLE, "it was down until just now")
+        since = datetime.fromtimestamp(outage.since)
+        return Cause(How.UNREACHABLE, f"down since {since:%Y-%m-%d %H:%M}")
 
     async def _plan(
         self,

@@ -29,7 +29,7 @@ import msgspec
 
 from nostr_client.errors import StoreError
 from nostr_client.net.fetch import RelayEnds
-from nostr_client.net.outcome import End, How
+from nostr_client.net.outcome import Cause, End, How
 from nostr_client.net.pool import RelayPool
 from nostr_client.net.session.paging import Paging
 from nostr_client.net.subscription import Arrival, Subscription
@@ -288,15 +288,15 @@ class RelayReader:
         dialled = {url: f for url, f in routes.items() if f and self.book.policy(url)}
         asked, ends = FetchReport(), RelayEnds(dialled)
         loop = asyncio.get_running_loop()
-        how, why = How.SILENT, "timeout: no answer in time"
+        why = Cause(How.SILENT, "no answer in time")
         try:
             async with asyncio.timeout(limit) as clock, together() as group:
 
                 def heard() -> None:
-                    nonlocal how, why
+                    nonlocal why
                     at = clock.when()
                     if at is not None and ends.waiting and enough(asked, ends):
-                        how, why = How.NOT_AWAITED, ""
+                        why = Cause(How.NOT_AWAITED)
                         clock.reschedule(min(at, loop.time() + (GRACE if grace is None else grace)))
 
                 for filters, urls in _alike(dialled):
@@ -304,7 +304,7 @@ class RelayReader:
                     group.create_task(self._collect(sub, asked, ends, heard))
         except TimeoutError:
             pass  # what each relay did not do is said below
-        ends.give_up(why, how)
+        ends.give_up(why)
         ended = ends.result()
         for url in routes:
             asked.ends[url] = ended.get(url) or End(url=url, how=How.NOT_ASKED)

@@ -45,7 +45,7 @@ from relays.policies.verdict import AsyncPolicy, Policy, SourceType
 from relays.sync.crowded_seconds import words_of
 from relays.sync.rejected_ids import Unwanted
 from relays.sync.sync import Sync, check, information
-from relays.sync.transfer import SENDING, Carrier, error_of
+from relays.sync.transfer import SENDING, Carrier
 
 LATE: Final = 24 * 3600
 """Seconds before the loss of a peer from which on the sets are compared again."""
@@ -189,7 +189,7 @@ class MirrorPeer:
                 await self.carrier.take(events)
             for item in batch:
                 if isinstance(item, Ended):
-                    raise error_of(item)
+                    raise item.cause.error(self.url)
         raise RelayError(self.url, "the pool is closed")
 
     async def _feed(self, watch: AsyncIterator[Event]) -> None:

@@ -20,11 +20,11 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from nostr_client.errors import ConnectFailed, ConnectionLost, Refused, RelayError, RelayTimeout
+from nostr_client.errors import ConnectionLost, Refused, RelayTimeout
+from nostr_client.net.outcome import How
 from nostr_client.net.pool import RelayPool
 from nostr_client.net.report import Answer
 from nostr_client.net.session.paging import Paging
-from nostr_client.net.session.subscriptions import BEYOND_LIMIT, TOO_MANY
 from nostr_client.net.subscription import Arrival, Ended, EndOfStored
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
@@ -178,10 +178,10 @@ class Carrier:
                     if isinstance(item, EndOfStored):
                         return item
                     if isinstance(item, Ended):
-                        if item.reason in (TOO_MANY, BEYOND_LIMIT):
+                        if item.cause.how is How.INCOMPLETE:
                             return EndOfStored(self.url, complete=False)
-                        if lost or not item.reason.startswith("lost: "):
-                            raise error_of(item)
+                        if lost or item.cause.how is not How.LOST:
+                            raise item.cause.error(self.url)
                         lost = True  # it may have closed an idle socket just now: once more
 
     # Up
@@ -213,7 +213,7 @@ class Carrier:
         for pause in (*PAUSES, 0.0):
             answers = await self.offer(events)
             if events and all(answer.accepted is None for answer in answers):
-                raise _silence(self.url, answers[0].problem)
+                raise answers[0].cause.error(self.url)
             later: list[Event] = []
             again = pause and self._pauses > 0
             for event, answer in zip(events, answers, strict=True):
@@ -247,8 +247,8 @@ class Carrier:
         if answer.accepted is None:
             count_reason(self.sent.reasons, safe_line(answer.problem, _WORDS))
         elif not answer.accepted:
-            words = f"{answer.prefix}: {answer.reason}" if answer.prefix else answer.reason
-            count_reason(self.sent.reasons, safe_line(words, _WORDS) or "without a reason")
+            words = safe_line(str(answer.cause), _WORDS)
+            count_reason(self.sent.reasons, words or "without a reason")
         elif answer.prefix == "duplicate":
             self.sent.duplicate += 1
         else:
@@ -272,20 +272,3 @@ async def _together(work: Iterator[Coroutine[Any, Any, T]]) -> list[T]:
     except ExceptionGroup as group_error:
         raise group_error.exceptions[0] from None
     return [task.result() for task in tasks]
-
-
-def error_of(ended: Ended) -> RelayError:
-    """Why nothing comes any more, as an error."""
-    if ended.prefix or not ended.reason.startswith(("connect:", "lost:")):
-        return Refused(ended.url, ended.prefix, ended.reason)
-    return _silence(ended.url, ended.reason)
-
-
-def _silence(url: str, problem: str) -> RelayError:
-    """Why there was no answer, as an error."""
-    step, _, words = problem.partition(": ")
-    if step == "connect":
-        return ConnectFailed(url, words)
-    if step == "lost":
-        return ConnectionLost(url, words)
-    return RelayTimeout(url, problem)

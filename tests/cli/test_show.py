@@ -9,7 +9,7 @@ import pytest
 
 from nostr_client.cli import show
 from nostr_client.cli.show import BAR, END, FORK, name_of, note_lines, profile_lines, quoted
-from nostr_client.net.outcome import End, How
+from nostr_client.net.outcome import Cause, End, How
 from nostr_client.net.report import Answer, Left, PublishReport
 from nostr_client.nips import nip19
 from nostr_client.protocol.event import Draft
@@ -163,7 +163,9 @@ def test_who_was_left_out_is_named_with_the_reason() -> None:
 def test_what_stands_in_for_dead_relays_is_said() -> None:
     event = Draft(1, "x").sign(SecretKey.from_hex("1" * 64), 1)
     other = Answer(url="wss://other.example", accepted=True)
-    dead = Answer.missing("wss://dead.example", "connect: down since 2026-01-01 10:00")
+    dead = Answer.missing(
+        "wss://dead.example", Cause(How.UNREACHABLE, "down since 2026-01-01 10:00")
+    )
     report = PublishReport(event.id, (other, dead), instead=(other.url,))
     lines = show.posted_lines(Posted(event, report), "").splitlines()
     assert (
@@ -194,7 +196,7 @@ def test_only_a_note_is_called_one() -> None:
         (Answer.of_ok("wss://a.example", False, "blocked: not you"), "does not take it"),
         (Answer.of_ok("wss://a.example", False, "invalid: no"), "does not take it"),
         (Answer.of_ok("wss://a.example", False, "rate-limited: slow"), "tried again"),
-        (Answer.missing("wss://a.example", "timeout: 10 s"), "tried again"),
+        (Answer.missing("wss://a.example", Cause(How.SILENT, "10 s")), "tried again"),
         (
             Answer.of_ok("wss://a.example", False, "invalid: event creation date is in the future"),
             "clock right",

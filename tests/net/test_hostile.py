@@ -10,8 +10,7 @@ from secrets import token_hex
 
 import pytest
 
-from nostr_client.net import backoff, delivery, subscription, write_queue
-from nostr_client.net import websocket as wire
+from nostr_client.net import backoff, delivery, subscription, websocket, write_queue
 from nostr_client.net.health import DOWN
 from nostr_client.net.outcome import How
 from nostr_client.net.pool import RelayPool
@@ -174,7 +173,7 @@ async def test_rubbish_ends_the_connection_and_it_is_not_dialled_at_once(
         item = await anext(sub)
         assert isinstance(item, Ended)
         assert not item.final
-        assert "malformed or unasked for" in item.reason
+        assert "malformed or unasked for" in item.cause.words
         assert pool.health(relay.url).state == DOWN
         assert pool.health(relay.url).counters.malformed > MAX_OFFENCES
         assert relay.connections == 1
@@ -189,11 +188,11 @@ async def test_many_forgeries_end_the_connection() -> None:
     ):
         item = await anext(sub)
         assert isinstance(item, Ended)
-        assert "malformed or unasked for" in item.reason
+        assert "malformed or unasked for" in item.cause.words
 
 
 async def test_a_frame_that_never_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wire, "MAX_SKIPPED", 1_000_000)
+    monkeypatch.setattr(websocket, "MAX_SKIPPED", 1_000_000)
     giant = b'["NOTICE","' + b"x" * 1_100_000 + b'"]'
     async with (
         ScriptedRelay(saying(giant)) as relay,
@@ -203,7 +202,7 @@ async def test_a_frame_that_never_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     ):
         item = await anext(sub)
         assert isinstance(item, Ended)
-        assert item.reason.startswith("lost: closed by us: 1009")
+        assert item.cause.problem.startswith("lost: closed by us: 1009")
         got = await pool.fetch([NOTES], [good.url])
         assert len(got.events) == 1
 
@@ -297,7 +296,7 @@ async def test_a_large_event_that_came_compressed() -> None:
 
 
 async def test_too_many_fragments(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wire, "MAX_FRAGMENTS", 20)
+    monkeypatch.setattr(websocket, "MAX_FRAGMENTS", 20)
 
     async def script(peer: Peer) -> None:
         wire_id = (await peer.next("REQ"))[1]
@@ -316,7 +315,7 @@ async def test_too_many_fragments(monkeypatch: pytest.MonkeyPatch) -> None:
         assert item.event.content == "in pieces"
         ended = await anext(sub)
         assert isinstance(ended, Ended)
-        assert "too many fragments" in ended.reason
+        assert "too many fragments" in ended.cause.words
 
 
 async def test_accepting_and_closing_at_once_is_not_hammered(
@@ -339,11 +338,11 @@ async def test_accepting_and_closing_at_once_is_not_hammered(
         assert all(gap >= 0.02 * 2**turn / 2 for turn, gap in enumerate(gaps))
         item = await anext(sub)
         assert isinstance(item, Ended)
-        assert item.reason == "lost: closed by the relay: 1013 go away"
+        assert item.cause.problem == "lost: closed by the relay: 1013 go away"
 
 
 async def test_a_handshake_that_never_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wire, "HANDSHAKE_LIMIT", 0.2)
+    monkeypatch.setattr(websocket, "HANDSHAKE_LIMIT", 0.2)
 
     async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 101 ")
@@ -378,6 +377,26 @@ async def test_a_handshake_that_is_none(answer: bytes, problem: str) -> None:
     async with server, pool_() as pool:
         report = await pool.publish(note("a"), [url])
         assert report.answers[0].problem.startswith(problem)
+
+
+async def test_who_is_turned_away_is_told_so_until_the_next_try(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
+        writer.close()
+
+    monkeypatch.setattr(backoff, "FIRST", 60.0)
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with server, pool_() as pool:
+        for _ in range(2):  # the second is answered without a try
+            cause = (await pool.publish(note("a"), [url])).answers[0].cause
+            assert (cause.how, cause.status) == (How.NOT_ALLOWED, 403)
+            end = (await pool.fetch([NOTES], [url])).ends[url]
+            assert (end.how, end.status) == (How.NOT_ALLOWED, 403)
+        assert "; next try in " in cause.problem
 
 
 async def test_closing_midway_starts_over_and_loses_nothing(
@@ -441,7 +460,7 @@ async def test_a_slow_reader_slows_the_socket_and_loses_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(subscription, "MAX_ITEMS", 20)
-    monkeypatch.setattr(wire, "WAITING_MESSAGES", 20)
+    monkeypatch.setattr(websocket, "WAITING_MESSAGES", 20)
     monkeypatch.setattr(delivery, "STALL_LIMIT", 1000.0)
     sent: list[Event] = []
     async with (
@@ -498,7 +517,7 @@ async def test_a_reader_who_sleeps_holds_up_only_himself(monkeypatch: pytest.Mon
         paused = [item for item in items if isinstance(item, Ended)]
         assert paused
         assert not any(item.final for item in paused)
-        assert "paused" in paused[0].reason
+        assert "paused" in paused[0].cause.words
 
 
 async def test_a_relay_that_does_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -522,7 +541,7 @@ async def test_a_relay_that_does_not_read(monkeypatch: pytest.MonkeyPatch) -> No
 async def test_a_relay_that_sends_pings_and_reads_no_pongs(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(wire, "MAX_UNREAD", 10_000)
+    monkeypatch.setattr(websocket, "MAX_UNREAD", 10_000)
 
     async def script(peer: Peer) -> None:
         await peer.next("REQ")
@@ -539,4 +558,4 @@ async def test_a_relay_that_sends_pings_and_reads_no_pongs(
     ):
         item = await anext(sub)
         assert isinstance(item, Ended)
-        assert item.reason == "lost: connection lost"
+        assert item.cause.problem == "lost: connection lost"

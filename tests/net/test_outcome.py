@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from nostr_client.net.outcome import End, How, Outcome, in_words, missed_of, outcome_of
+from nostr_client.errors import (
+    AuthRequired,
+    ConnectFailed,
+    ConnectionLost,
+    ConnectStep,
+    Refused,
+    RelayError,
+    RelayTimeout,
+)
+from nostr_client.net.outcome import Cause, End, How, Outcome, in_words, missed_of, outcome_of
 
 
 def end(how: How, events: int = 0, *, spare: bool = False, problem: str = "") -> End:
@@ -56,3 +65,48 @@ def test_the_words_name_those_who_were_missed_and_why() -> None:
     assert in_words([WALL], found=False) == "it may not be read: ws://not_allowed: not allowed"
     assert in_words([], found=False) == "there is no relay to ask"
     assert in_words([DEAD] * 5, found=False).endswith("; and 2 more")
+
+
+# Why something ended
+
+URL = "wss://relay.example"
+NO_NAME = ConnectFailed(URL, "no address", ConnectStep.DNS)
+TURNED_AWAY = ConnectFailed(URL, "status 401", ConnectStep.HTTP, 401)
+
+
+@pytest.mark.parametrize(
+    ("cause", "how", "reason", "problem", "error", "message"),
+    [
+        (Cause.refused("error: disk"), How.REFUSED, "disk", "", Refused, "error: disk"),
+        (Cause.refused("no"), How.REFUSED, "no", "", Refused, "no"),
+        (Cause.refused("Blocked: you"), How.NOT_ALLOWED, "you", "", Refused, "Blocked: you"),
+        (
+            *(Cause.refused("auth-required: who?"), How.NOT_ALLOWED, "who?", ""),
+            *(AuthRequired, "auth-required: who?"),
+        ),
+        (
+            *(Cause.not_reached(NO_NAME), How.UNREACHABLE, "", "connect: dns: no address"),
+            *(ConnectFailed, "dns: no address"),
+        ),
+        (
+            *(Cause.not_reached(TURNED_AWAY), How.NOT_ALLOWED, "", "connect: http: status 401"),
+            *(ConnectFailed, "http: status 401"),
+        ),
+        (Cause(How.LOST, "gone"), How.LOST, "", "lost: gone", ConnectionLost, "gone"),
+        (Cause(How.SILENT, "1 s"), How.SILENT, "", "timeout: 1 s", RelayTimeout, "timeout: 1 s"),
+    ],
+)
+def test_a_cause_is_a_value_and_an_error(
+    cause: Cause, how: How, reason: str, problem: str, error: type[RelayError], message: str
+) -> None:
+    assert (cause.how, cause.reason, cause.problem) == (how, reason, problem)
+    raised = cause.error(URL)
+    assert (type(raised), raised.message) == (error, message)
+    assert str(cause) == (problem or message)
+
+
+def test_the_status_of_whoever_turns_us_away_stays() -> None:
+    again = Cause.not_reached(TURNED_AWAY).error(URL)
+    assert isinstance(again, ConnectFailed)
+    assert (again.status, again.turned_away) == (401, True)
+    assert not NO_NAME.turned_away

@@ -44,7 +44,7 @@ async def test_a_subscription_survives_and_resumes_from_where_it_was() -> None:
         (lost,) = await read_until(sub, Ended)
         assert isinstance(lost, Ended)
         assert not lost.final
-        assert lost.reason.startswith("lost: ")
+        assert lost.cause.problem.startswith("lost: ")
         held.append(note("while away", 1_700_000_400))
         async with ScriptedRelay(honest(held), port=port) as again:
             items = await read_until(sub, EndOfStored)
@@ -70,7 +70,7 @@ async def test_wishes_made_while_a_relay_is_away_are_met_when_it_is_back(
     ):
         (away,) = await read_until(sub, Ended)
         assert isinstance(away, Ended)
-        assert away.reason.startswith("connect: tcp: ")
+        assert away.cause.problem.startswith("connect: tcp: ")
         async with ScriptedRelay(honest([note("back")]), port=port):
             items = await read_until(sub, EndOfStored)
             assert isinstance(items[-2], Arrival)
@@ -164,7 +164,7 @@ async def test_a_relay_without_pongs_is_dead(monkeypatch: pytest.MonkeyPatch) ->
     ):
         items = await read_until(sub, Ended)
         assert isinstance(items[-1], Ended)
-        assert items[-1].reason == "lost: timeout: no pong within 0.1 s"
+        assert items[-1].cause.problem == "lost: timeout: no pong within 0.1 s"
 
 
 async def test_pongs_measure_the_round_trip(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ import pytest
 from nostr_client.errors import PublishFailed
 from nostr_client.net.backoff import FIRST, LONGEST, RUSH, STEADY, Backoff
 from nostr_client.net.health import MAX_RELAYS, SLOW, SLOW_STATE, UP, HealthBook
+from nostr_client.net.outcome import Cause, How
 from nostr_client.net.report import Answer, PublishReport
 from nostr_client.protocol.refusals import Meaning
 
@@ -94,7 +95,7 @@ def test_report() -> None:
     yes = Answer.of_ok("wss://a.example", True, "")
     no = Answer.of_ok("wss://b.example", False, "blocked: go\x1b[31m away")
     odd = Answer.of_ok("wss://c.example", False, "no thanks")
-    none = Answer.missing("wss://d.example", "timeout: no OK within 10 s")
+    none = Answer.missing("wss://d.example", Cause(How.SILENT, "no OK within 10 s"))
     report = PublishReport("ab" * 32, (yes, no, odd, none))
     assert report.ok
     assert report.accepted == ("wss://a.example",)

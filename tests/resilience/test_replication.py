@@ -16,6 +16,7 @@ import pytest
 from nostr_client.errors import StoreError, StoreFull
 from nostr_client.net.fetch import Fetched
 from nostr_client.net.health import DOWN, REFUSING, UP, HealthBook
+from nostr_client.net.outcome import Cause, How
 from nostr_client.net.report import Answer, PublishReport
 from nostr_client.paths import FolderLock
 from nostr_client.protocol.event import Draft, Event
@@ -59,7 +60,7 @@ class Relays:
             self.sent.append((event.id, url))
             words = self.says.get(url, "")
             if words is None:
-                answers.append(Answer.missing(url, "connect: refused"))
+                answers.append(Answer.missing(url, Cause(How.UNREACHABLE, "refused")))
                 continue
             if not words:
                 self.held.setdefault(url, set()).add(event.id)

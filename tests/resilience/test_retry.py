@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from nostr_client.net.outcome import Cause, How
 from nostr_client.net.report import Answer
 from nostr_client.protocol.refusals import WAITS, Meaning, next_try
 from nostr_client.resilience.retry import CopyOutcome, judge
@@ -44,7 +45,7 @@ def test_the_rest_is_tried_again_later_and_later(words: str, meaning: Meaning) -
 
 
 def test_no_answer_is_tried_again_soon() -> None:
-    judgement = judge(Answer.missing(URL, "connect: refused"), 0, NOW, 0.0)
+    judgement = judge(Answer.missing(URL, Cause(How.UNREACHABLE, "refused")), 0, NOW, 0.0)
     assert judgement.outcome is CopyOutcome.AGAIN
     assert judgement.reason == "connect: refused"
     assert judgement.next_try - NOW <= WAITS[None].first + 2

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from nostr_client.net.outcome import How
+from nostr_client.net.outcome import Cause, How
 from nostr_client.protocol.event import Event
 
 
@@ -44,10 +44,8 @@ class SubscriptionStopped(Effect, frozen=True):
     """`key` gets nothing from this relay: for good when `final`, else until it is resumed."""
 
     key: int
-    prefix: str
-    reason: str
+    cause: Cause
     final: bool
-    how: How = How.REFUSED
 
 
 class OkReceived(Effect, frozen=True):
@@ -59,22 +57,22 @@ class OkReceived(Effect, frozen=True):
 
 
 class CountReceived(Effect, frozen=True):
-    """The relay's answer to a COUNT; `count` is None where it refused, with its words in `text`."""
+    """The relay's answer to a COUNT; `count` is None where it refused, and `cause` says how."""
 
     key: int
     count: int | None
-    approximate: bool
-    hll: bytes
-    text: str
+    approximate: bool = False
+    hll: bytes = b""
+    cause: Cause = Cause(How.ANSWERED)
 
 
 class NegentropyReceived(Effect, frozen=True):
-    """The relay's word in a comparison of sets (NIP-77); `message` is None where it has ended, with
-    its reason, or ours, in `text`, and the most events that the relay compares, if it says."""
+    """The relay's word in a reconciliation (NIP-77); `message` is None where that has ended, for
+    this `cause`; `most`: the most events that the relay compares, if it says."""
 
     key: int
     message: bytes | None
-    text: str = ""
+    cause: Cause = Cause(How.ANSWERED)
     most: int | None = None
 
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from nostr_client.net.outcome import Cause
 from nostr_client.net.session.effects import Effects, NegentropyReceived, Send
 from nostr_client.net.session.pending import PendingReconciliation, SubscriptionIds
 from nostr_client.protocol.filters import Filter
@@ -85,11 +86,11 @@ class Reconciliations:
         effects.append(NegentropyReceived(reconciliation.key, message))
         return True
 
-    def refused(self, reconciliation: PendingReconciliation, text: str, effects: Effects) -> None:
-        """`text` is the relay's last word on it, which is off the wire already."""
+    def ended(self, reconciliation: PendingReconciliation, cause: Cause, effects: Effects) -> None:
+        """It is off the wire already."""
         if self._by_key.get(reconciliation.key) is reconciliation:
             del self._by_key[reconciliation.key]
-            effects.append(NegentropyReceived(reconciliation.key, None, text, reconciliation.most))
+            effects.append(NegentropyReceived(reconciliation.key, None, cause, reconciliation.most))
 
     def notice(self, text: str, effects: Effects) -> None:
         """NOTICE came: is it about what waits for its first answer?"""
@@ -98,10 +99,10 @@ class Reconciliations:
         for reconciliation in list(self._by_key.values()):
             if reconciliation.sub_id in self._ids.open and not reconciliation.answered:
                 self._ids.forget(reconciliation.sub_id)
-                self.refused(reconciliation, text, effects)
+                self.ended(reconciliation, Cause.refused(text), effects)
 
-    def lost(self, reason: str, effects: Effects) -> None:
+    def lost(self, cause: Cause, effects: Effects) -> None:
         """There is no connection, or none could be made."""
         self._open = False
         for reconciliation in list(self._by_key.values()):
-            self.refused(reconciliation, reason, effects)
+            self.ended(reconciliation, cause, effects)

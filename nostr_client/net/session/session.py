@@ -25,7 +25,7 @@ from typing import Final
 from nostr_client.errors import InvalidData
 from nostr_client.net.health import RelayHealth
 from nostr_client.net.large_frames import BEGINNING, LARGE_FRAME, LeftOut, subscription_of
-from nostr_client.net.outcome import How
+from nostr_client.net.outcome import Cause
 from nostr_client.net.session.auth import Authentication, AuthState
 from nostr_client.net.session.effects import CountReceived, Effects, HangUp, OkReceived, Send
 from nostr_client.net.session.negentropy import Reconciliations
@@ -102,15 +102,15 @@ class ClientSession:
         self.reconciliations.opened(effects)
         return effects
 
-    def lost(self, reason: str, how: How = How.LOST) -> Effects:
+    def lost(self, cause: Cause) -> Effects:
         """The connection ended, or none could be made. Each subscription is told once an outage."""
         self._open = False
         self._auth.reset()
         self._ids.clear()
         self._late.clear()
         effects: Effects = []
-        self._subscriptions.lost(reason, how, effects)
-        self.reconciliations.lost(reason, effects)
+        self._subscriptions.lost(cause, effects)
+        self.reconciliations.lost(cause, effects)
         for publish in self._publishes.values():
             publish.auth_tried = False
         for count in self._counts.values():
@@ -353,9 +353,7 @@ class ClientSession:
             return
         self._ids.forget(count.sub_id)
         del self._counts[count.key]
-        effects.append(
-            CountReceived(count.key, message.count, message.approximate, message.hll, "")
-        )
+        effects.append(CountReceived(count.key, message.count, message.approximate, message.hll))
 
     # Authentication
 
@@ -401,10 +399,10 @@ class ClientSession:
                 self._health.heard(text)
                 effects.append(OkReceived(pending.event.id, False, text))
         elif isinstance(pending, PendingReconciliation):
-            self.reconciliations.refused(pending, text, effects)
+            self.reconciliations.ended(pending, Cause.refused(text), effects)
         elif isinstance(pending, PendingCount):
             if self._counts.pop(pending.key, None) is not None:
-                effects.append(CountReceived(pending.key, None, False, b"", text))
+                effects.append(CountReceived(pending.key, None, cause=Cause.refused(text)))
         else:
             self._subscriptions.refused(pending, text, effects, now)
 

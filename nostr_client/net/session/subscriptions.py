@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from nostr_client.net.health import Counters
-from nostr_client.net.outcome import How, how_refused
+from nostr_client.net.outcome import Cause, How
 from nostr_client.net.session.effects import (
     Effects,
     EventsReceived,
@@ -41,7 +41,7 @@ from nostr_client.net.session.req_split import Filters, requests_for, resumed
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import matches_any
 from nostr_client.protocol.messages import Close, Req
-from nostr_client.protocol.refusals import RESUBSCRIBE, Meaning, meaning_of, split_reason
+from nostr_client.protocol.refusals import RESUBSCRIBE, Meaning, meaning_of
 
 STEADY: Final = 60
 """Seconds after which a subscription counts as healthy, and its next retry is quick again."""
@@ -101,11 +101,11 @@ class Subscriptions:
             sub.said.append(True)
             self._stored_ended(sub, effects, now)
 
-    def lost(self, reason: str, how: How, effects: Effects) -> None:
+    def lost(self, cause: Cause, effects: Effects) -> None:
         """The connection ended, or none could be made; each is told once an outage."""
         for sub in self._subs.values():
             if not sub.told:
-                effects.append(SubscriptionStopped(sub.key, "", reason, final=False, how=how))
+                effects.append(SubscriptionStopped(sub.key, cause, final=False))
             sub.auth_tried, sub.told = False, True
             self._interrupted(
                 sub,
@@ -178,8 +178,8 @@ class Subscriptions:
         """`text` is the relay's last word on `sub`, or the last for now."""
         if self._subs.get(sub.key) is not sub:
             return
-        prefix, reason = split_reason(text)
-        again = sub.live and meaning_of(prefix) is Meaning.LATER
+        cause = Cause.refused(text)
+        again = sub.live and meaning_of(cause.prefix) is Meaning.LATER
         if again:
             self._interrupted(sub, SubscriptionState.WAITING)
             retries = 0 if now - sub.asked_at >= STEADY else sub.retries
@@ -187,8 +187,7 @@ class Subscriptions:
             effects.append(WakeLater(RESUBSCRIBE.after(retries), sub.key))
         else:
             del self._subs[sub.key]
-        how = how_refused(prefix)
-        effects.append(SubscriptionStopped(sub.key, prefix, reason, final=not again, how=how))
+        effects.append(SubscriptionStopped(sub.key, cause, final=not again))
 
     def park(self, sub: RelaySubscription) -> None:
         """It waits for authentication."""
@@ -197,7 +196,7 @@ class Subscriptions:
     def _stop(self, sub: RelaySubscription, reason: str, effects: Effects) -> None:
         """We have had enough of it."""
         self.end(sub.key, effects)
-        effects.append(SubscriptionStopped(sub.key, "", reason, final=True, how=How.INCOMPLETE))
+        effects.append(SubscriptionStopped(sub.key, Cause(How.INCOMPLETE, reason), final=True))
 
     def _send(self, sub: RelaySubscription, part: OpenReq, effects: Effects) -> None:
         part.room = _room(part.filters)

@@ -108,8 +108,7 @@ class SendProgress(Static):
             return Content.assemble(("○ ", dim), name, (f"  {word}", dim))
         if answer.accepted:
             return Content.assemble(("● ", "$text-success"), name)
-        said = f"{answer.prefix}: {answer.reason}" if answer.prefix else answer.reason
-        words = safe_line(said or answer.problem, 90) or "no reason given"
+        words = safe_line(str(answer.cause), 90) or "no reason given"
         if _is_final(answer):
             return Content.assemble(("✕ ", "$text-error"), name, (f"  {words}", dim))
         return Content.assemble(("○ ", "$text-warning"), name, (f"  {words}", dim))

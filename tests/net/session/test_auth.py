@@ -9,7 +9,7 @@ import pytest
 
 from nostr_client.errors import SigningRefused
 from nostr_client.net import connection
-from nostr_client.net.outcome import How
+from nostr_client.net.outcome import Cause, How
 from nostr_client.net.pool import RelayPool
 from nostr_client.net.subscription import Arrival, Ended, EndOfStored
 from nostr_client.protocol.event import Draft, Event
@@ -46,9 +46,8 @@ async def test_who_has_nobody_to_ask_is_refused() -> None:
         report = await pool.publish(note("a"), [relay.url])
         assert report.refused[0].prefix == "auth-required"
         async with pool.subscribe([NOTES], [relay.url]) as sub:
-            assert await anext(sub) == Ended(
-                relay.url, "auth-required", "members only", True, How.NOT_ALLOWED
-            )
+            cause = Cause(How.NOT_ALLOWED, "members only", "auth-required")
+            assert await anext(sub) == Ended(relay.url, cause, final=True)
         assert pool.health(relay.url).state == "refusing"
         assert not relay.sent("AUTH")
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nostr_client.net.health import RelayHealth
-from nostr_client.net.outcome import How, how_refused
+from nostr_client.net.outcome import Cause, How
 from nostr_client.net.session.auth import OK_WAIT
 from nostr_client.net.session.effects import (
     AskAuth,
@@ -45,6 +45,7 @@ from nostr_client.protocol.filters import Filter, matches_any
 from tests.net.scripted import ALICE, BOB, note
 
 NOW = 1_800_000_000
+GONE = Cause(How.LOST, "gone")
 NOTES = Filter.of(kinds=[1])
 
 
@@ -171,8 +172,8 @@ def test_resumes_from_the_newest_seen_once_history_was_read() -> None:
     h.event(wire, note("old", NOW - 90_000))
     h.hear("EOSE", wire)
     h.take()
-    h.do(h.session.lost("lost: gone"))
-    assert h.take()[1] == [SubscriptionStopped(1, "", "lost: gone", final=False, how=How.LOST)]
+    h.do(h.session.lost(GONE))
+    assert h.take()[1] == [SubscriptionStopped(1, GONE, final=False)]
     h.open()
     ((label, second, asked),), _ = h.take()
     assert label == "REQ"
@@ -187,7 +188,7 @@ def test_starts_over_when_history_was_not_finished() -> None:
     h.open()
     wire = h.subscribe(Filter.of(kinds=[1], limit=100))
     h.event(wire, note("newest comes first", NOW - 5))
-    h.do(h.session.lost("lost: gone"))
+    h.do(h.session.lost(GONE))
     h.take()
     h.open()
     assert h.take()[0][0][2] == {"kinds": [1], "limit": 100}
@@ -199,7 +200,7 @@ def test_resuming_goes_page_by_page_and_keeps_its_mark_until_it_is_done() -> Non
     wire = h.subscribe()
     h.event(wire, note("known", NOW - 9000))
     h.hear("EOSE", wire)
-    h.do(h.session.lost("lost: gone"))
+    h.do(h.session.lost(GONE))
     h.take()
     for _ in range(2):  # lost again in the middle of it
         h.open()
@@ -215,7 +216,7 @@ def test_resuming_goes_page_by_page_and_keeps_its_mark_until_it_is_done() -> Non
         (live,) = h.take()[1]
         assert isinstance(live, EventsReceived)
         assert live.live
-        h.do(h.session.lost("lost: gone"))
+        h.do(h.session.lost(GONE))
         h.take()
     h.open()
     wire = h.take()[0][0][1]
@@ -226,7 +227,7 @@ def test_resuming_goes_page_by_page_and_keeps_its_mark_until_it_is_done() -> Non
     sent, happened = h.take()
     assert sent == [["CLOSE", second]]
     assert happened == [StoredEnded(1, complete=True, pages=2)]
-    h.do(h.session.lost("lost: gone"))
+    h.do(h.session.lost(GONE))
     h.take()
     h.open()
     assert h.take()[0][0][2]["since"] == NOW - 10 - OVERLAP
@@ -250,7 +251,9 @@ def test_the_next_page_is_asked_for_at_once() -> None:
     h.event("s2", note("too new", 6000))
     assert h.health.counters.mismatched == 1
     h.hear("CLOSED", "s2", "rate-limited: no more")
-    assert h.take()[1] == [SubscriptionStopped(1, "rate-limited", "no more", final=True)]
+    assert h.take()[1] == [
+        SubscriptionStopped(1, Cause.refused("rate-limited: no more"), final=True)
+    ]
 
 
 def test_more_than_was_wanted_ends_it() -> None:
@@ -261,7 +264,7 @@ def test_more_than_was_wanted_ends_it() -> None:
         h.event("s1", note(f"{i}"))
     sent, happened = h.take()
     assert sent[-1] == ["CLOSE", "s1"]
-    assert happened[-1] == SubscriptionStopped(1, "", TOO_MANY, final=True, how=How.INCOMPLETE)
+    assert happened[-1] == SubscriptionStopped(1, Cause(How.INCOMPLETE, TOO_MANY), final=True)
     assert not h.session.wanted
 
 
@@ -279,7 +282,7 @@ def test_a_relay_that_knows_no_limit_is_not_listened_to() -> None:
     h.event(wire, note("one more"))
     assert h.take() == (
         [["CLOSE", wire]],
-        [SubscriptionStopped(1, "", BEYOND_LIMIT, final=True, how=How.INCOMPLETE)],
+        [SubscriptionStopped(1, Cause(How.INCOMPLETE, BEYOND_LIMIT), final=True)],
     )
     assert h.health.counters.excessive == 1
     assert not h.session.wanted
@@ -306,9 +309,7 @@ def test_each_page_has_its_limit() -> None:
     h.do(h.session.subscribe(1, filters, live=False, now=NOW, paging=Paging()))
     for i in range(150 * LIMIT_TIMES + LIMIT_PLUS + 1):
         h.event("s1", note(f"{i}", NOW - i))
-    assert h.happened[-1] == SubscriptionStopped(
-        1, "", BEYOND_LIMIT, final=True, how=How.INCOMPLETE
-    )
+    assert h.happened[-1] == SubscriptionStopped(1, Cause(How.INCOMPLETE, BEYOND_LIMIT), final=True)
 
 
 def test_an_event_from_the_future_does_not_hide_what_comes() -> None:
@@ -317,7 +318,7 @@ def test_an_event_from_the_future_does_not_hide_what_comes() -> None:
     wire = h.subscribe()
     h.event(wire, note("from 2200", 7_258_118_400))
     h.hear("EOSE", wire)
-    h.do(h.session.lost("lost: gone"))
+    h.do(h.session.lost(GONE))
     h.take()
     h.open()
     assert h.take()[0][0][2]["since"] == NOW - OVERLAP
@@ -328,7 +329,7 @@ def test_a_subscription_without_history_catches_up_after_an_outage() -> None:
     h.open()
     wire = h.subscribe(Filter.of(kinds=[1], limit=0))
     h.hear("EOSE", wire)
-    h.do(h.session.lost("lost: gone"))
+    h.do(h.session.lost(GONE))
     h.take()
     h.do(h.session.opened(NOW + 100))
     assert h.take()[0][0][2] == {"kinds": [1], "since": NOW - OVERLAP}
@@ -337,14 +338,12 @@ def test_a_subscription_without_history_catches_up_after_an_outage() -> None:
 def test_an_outage_is_told_once() -> None:
     h = Harness()
     h.subscribe()
-    h.do(h.session.lost("connect: refused", How.UNREACHABLE))
-    h.do(h.session.lost("connect: refused", How.UNREACHABLE))
-    assert h.take()[1] == [
-        SubscriptionStopped(1, "", "connect: refused", final=False, how=How.UNREACHABLE)
-    ]
+    h.do(h.session.lost(Cause(How.UNREACHABLE, "refused")))
+    h.do(h.session.lost(Cause(How.UNREACHABLE, "refused")))
+    assert h.take()[1] == [SubscriptionStopped(1, Cause(How.UNREACHABLE, "refused"), final=False)]
     h.open()
-    h.do(h.session.lost("lost: gone"))
-    assert h.take()[1] == [SubscriptionStopped(1, "", "lost: gone", final=False, how=How.LOST)]
+    h.do(h.session.lost(GONE))
+    assert h.take()[1] == [SubscriptionStopped(1, GONE, final=False)]
 
 
 def test_closed_for_now_is_asked_again_later_and_later() -> None:
@@ -356,7 +355,9 @@ def test_closed_for_now_is_asked_again_later_and_later() -> None:
         h.take()
         h.hear("CLOSED", wire, "rate-limited: slow down")
         stopped, later = h.happened[-1], h.happened[-2]
-        assert stopped == SubscriptionStopped(1, "rate-limited", "slow down", final=False)
+        assert stopped == SubscriptionStopped(
+            1, Cause.refused("rate-limited: slow down"), final=False
+        )
         assert isinstance(later, WakeLater)
         delays.append(later.delay)
         h.take()
@@ -372,10 +373,7 @@ def test_closed_for_good() -> None:
         h.open()
         wire = h.subscribe()
         h.hear("CLOSED", wire, text)
-        prefix, _, reason = text.partition(": ")
-        assert h.take()[1] == [
-            SubscriptionStopped(1, prefix, reason, final=True, how=how_refused(prefix))
-        ]
+        assert h.take()[1] == [SubscriptionStopped(1, Cause.refused(text), final=True)]
         assert not h.session.wanted
 
 
@@ -384,7 +382,7 @@ def test_a_fetch_does_not_wait_for_a_relay_that_closed_it() -> None:
     h.open()
     wire = h.subscribe(live=False)
     h.hear("CLOSED", wire, "error: busy")
-    assert h.take()[1] == [SubscriptionStopped(1, "error", "busy", final=True)]
+    assert h.take()[1] == [SubscriptionStopped(1, Cause.refused("error: busy"), final=True)]
 
 
 def test_publish_is_answered_and_survives_a_lost_connection() -> None:
@@ -394,7 +392,7 @@ def test_publish_is_answered_and_survives_a_lost_connection() -> None:
     h.do(h.session.publish(event))
     h.do(h.session.publish(event))
     assert len(h.take()[0]) == 1
-    h.do(h.session.lost("lost: gone"))
+    h.do(h.session.lost(GONE))
     h.open()
     assert h.take()[0] == [["EVENT", json.loads(event.json)]]
     h.hear("OK", event.id, False, "blocked: no")
@@ -408,10 +406,10 @@ def test_count() -> None:
     h.open()
     h.do(h.session.count(5, [NOTES]))
     h.hear("COUNT", "s1", {"count": 12, "approximate": True})
-    assert h.take()[1] == [CountReceived(5, 12, True, b"", "")]
+    assert h.take()[1] == [CountReceived(5, 12, True)]
     h.do(h.session.count(6, [NOTES]))
     h.hear("CLOSED", "s2", "unsupported: no counts")
-    assert h.take()[1] == [CountReceived(6, None, False, b"", "unsupported: no counts")]
+    assert h.take()[1] == [CountReceived(6, None, cause=Cause.refused("unsupported: no counts"))]
     h.do(h.session.count(7, [NOTES]))
     h.take()
     h.do(h.session.uncount(7))
@@ -430,7 +428,7 @@ def test_nobody_is_authenticated_without_being_asked() -> None:
     wire = without.subscribe()
     without.hear("CLOSED", wire, "auth-required: members only")
     assert without.take()[1] == [
-        SubscriptionStopped(1, "auth-required", "members only", final=True, how=How.NOT_ALLOWED)
+        SubscriptionStopped(1, Cause.refused("auth-required: members only"), final=True)
     ]
 
 
@@ -468,9 +466,9 @@ def test_authentication_repeats_what_was_refused_once() -> None:
     h.hear("OK", event.id, False, "auth-required: members only")
     h.hear("CLOSED", sent[2][1], "auth-required: members only")
     assert h.take()[1] == [
-        SubscriptionStopped(1, "auth-required", "members only", final=True, how=How.NOT_ALLOWED),
+        SubscriptionStopped(1, Cause.refused("auth-required: members only"), final=True),
         OkReceived(event.id, False, "auth-required: members only"),
-        CountReceived(9, None, False, b"", "auth-required: members only"),
+        CountReceived(9, None, cause=Cause.refused("auth-required: members only")),
     ]
 
 
@@ -493,7 +491,7 @@ def test_authentication_that_is_declined_refused_or_late() -> None:
             (later,) = (e for e in h.happened if isinstance(e, WakeLater))
             h.do(h.session.wake(later.token, NOW))
         assert h.happened[-1] == SubscriptionStopped(
-            1, "auth-required", "members only", final=True, how=How.NOT_ALLOWED
+            1, Cause.refused("auth-required: members only"), final=True
         )
         h.take()
         wire = h.subscribe(key=2)
@@ -543,7 +541,7 @@ def test_an_ok_that_comes_late_counts() -> None:
     assert h.take()[1] == [OkReceived(event.id, True, "")]
     h.hear("OK", event.id, True, "")  # a second one
     h.hear("OK", note("never sent").id, True, "")
-    h.do(h.session.lost("lost: gone"))
+    h.do(h.session.lost(GONE))
     h.open()
     h.hear("OK", other.id, True, "")  # it cannot be to what went out on another connection
     assert h.take()[1] == []
@@ -559,7 +557,7 @@ def test_paused_is_closed_and_resumed() -> None:
     h.take()
     h.do(h.session.pause(1))
     assert h.take()[0] == [["CLOSE", wire]]
-    h.do(h.session.lost("lost: gone"))
+    h.do(h.session.lost(GONE))
     h.open()
     assert h.take()[0] == []
     h.do(h.session.go_on(1, NOW))
@@ -699,7 +697,7 @@ def test_fuzz(script: list[bytes | str]) -> None:
                 h.open()
             case "lost" if is_open:
                 is_open = False
-                h.do(session.lost("lost: gone"))
+                h.do(session.lost(GONE))
             case "subscribe":
                 h.do(session.unsubscribe(1))
                 h.do(session.subscribe(1, [NOTES], live=True, now=NOW))

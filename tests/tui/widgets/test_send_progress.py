@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from nostr_client.net.outcome import Cause, How
 from nostr_client.net.report import Answer
 from nostr_client.tui.widgets.send_progress import Sending, SendProgress
 
@@ -12,7 +13,7 @@ def test_the_meter_counts() -> None:
     sending.heard(Answer.of_ok("wss://a.example", True, ""))
     assert sending.summary() == "1 of 3 have it, and the copy here. 2 waiting …"
     sending.heard(Answer.of_ok("wss://b.example", False, "blocked: not on our list"))
-    sending.heard(Answer.missing("wss://c.example", "timeout: no answer in 10 s"))
+    sending.heard(Answer.missing("wss://c.example", Cause(How.SILENT, "no answer in 10 s")))
     sending.heard(Answer.of_ok("wss://d.example", False, "rate-limited: slow down"))
     sending.finish()
     assert sending.summary() == (
