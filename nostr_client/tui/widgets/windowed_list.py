@@ -26,6 +26,7 @@ from nostr_client.tui.widgets.arrivals import Arrivals
 from nostr_client.tui.widgets.item_window import ItemWindow
 from nostr_client.tui.widgets.items import FixedItems, ItemPage, ItemRenderer, ItemSource
 from nostr_client.tui.widgets.list_messages import Chosen, Failed, Filled, Highlighted, Unseen
+from nostr_client.tui.widgets.movement import Move, reveal, step, turn
 from nostr_client.tui.widgets.pager import PAGE, PagePosition, Pager
 from nostr_client.tui.widgets.render_cache import SELECTED, RenderCache
 
@@ -198,7 +199,7 @@ class WindowedList(ScrollView, Generic[T], can_focus=True):
             self._scroll(0)
             self._select(found or 0)
             if found:
-                self._reveal(found)
+                self._scroll(reveal(self._window, found, 0, self._view_height))
             self._tell_unseen()
             self.post_message(Filled(self, not page.items))
 
@@ -318,53 +319,26 @@ class WindowedList(ScrollView, Generic[T], can_focus=True):
         self.refresh()
         self.post_message(Highlighted(self, item))
 
-    def _reveal(self, index: int, *, from_end: bool = False) -> None:
-        top, bottom = self._window.top(index), self._window.top(index + 1)
-        view, height = self.scroll_offset.y, self._view_height
-        if bottom - top > height:
-            self._scroll(bottom - height if from_end else top)
-        elif top < view:
-            self._scroll(top)
-        elif bottom > view + height:
-            self._scroll(bottom - height)
+    def _move(self, move: Move) -> None:
+        self._touched = True
+        if move.select is not None:
+            self._select(move.select)
+        if move.top != self.scroll_offset.y:
+            self._scroll(move.top)
 
     def _step(self, by: int) -> None:
-        self._touched = True
-        visible = self._visible()
-        if not visible:
-            return
-        index = self._window.index_of(self._selected)
-        if index is None or index not in visible:
-            self._select(visible.start if by > 0 else visible.stop - 1)
-            return
-        view, height = self.scroll_offset.y, self._view_height
-        below = self._window.top(index + 1) - view - height
-        hidden = below if by > 0 else view - self._window.top(index)
-        if self._window.height(index) > height and hidden > 0:
-            # A tall item is read to its end before the next one comes.
-            self._scroll(view + by * min(hidden, max(height - 2, 1)))
-        elif 0 <= index + by < len(self._window):
-            self._select(index + by)
-            self._reveal(index + by, from_end=by < 0)
+        selected = self._window.index_of(self._selected)
+        top, height = self.scroll_offset.y, self._view_height
+        self._move(step(self._window, selected, top, height, by))
+
+    def _turn(self, by: int) -> None:
+        self._move(turn(self._window, self.scroll_offset.y, self._view_height, by))
 
     def action_next(self) -> None:
         self._step(1)
 
     def action_previous(self) -> None:
         self._step(-1)
-
-    def _turn(self, by: int) -> None:
-        self._touched = True
-        before = self.scroll_offset.y
-        self._scroll(before + by * max(self._view_height - 2, 1))
-        visible = self._visible()
-        if not visible:
-            return
-        if self.scroll_offset.y == before:
-            self._select(visible.stop - 1 if by > 0 else 0)
-        else:
-            cut = self._window.top(visible.start) < self.scroll_offset.y
-            self._select(visible.start + (1 if cut and len(visible) > 1 else 0))
 
     def action_page_down(self) -> None:
         self._turn(1)
