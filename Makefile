@@ -17,6 +17,9 @@ BIN := $(VENV)/bin
 # The newest Python in range that runs and can make a virtual environment.
 PYTHON ?= $(shell sh .ci/pythons | head -n 1)
 
+# Programs that tests start again and again are compiled once, and so are the tests themselves.
+unexport PYTHONDONTWRITEBYTECODE
+
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .PHONY: run test check format lint types slow fuzz browser bench bench-relay bench-store screenshots architecture lock clean
@@ -24,8 +27,9 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 run: $(VENV)/ready
 	@$(BIN)/nostr-client
 
+WORKERS ?= 2
 test: $(VENV)/ready-dev
-	$(BIN)/python -m pytest -n 2 --dist worksteal $(TESTS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(TESTS)
 
 check: lint types test
 
@@ -41,7 +45,7 @@ types: $(VENV)/ready-dev
 	$(BIN)/mypy
 
 slow: $(VENV)/ready-dev
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m slow --timeout 1800 $(TESTS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m slow --timeout 1800 $(TESTS)
 
 SECONDS ?= 60
 fuzz: $(VENV)/ready-dev
