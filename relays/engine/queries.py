@@ -1,22 +1,22 @@
 """REQ and COUNT from the store: fairly, few at a time, and only as fast as a client reads.
 
-Clients with questions stand in a line, each at most once, and get one answer a turn. A client that
-has not taken its last answers is left out of both lines until it has. So what waits for a client
+Clients with queries stand in a queue, each at most once, and get one answer a turn. A client that
+has not taken its last answers is left out of both queues until it has. So what waits for a client
 that reads nothing is `HIGH_WATER` and one page at the most, and two where a narrow and a broad
-question were under way together.
+query were under way together.
 
-What takes longer than `QUICK` is put aside, into a second line with a worker of its own, so that
-broad questions wait for each other and never hold up narrow ones; how long they may take is the
-store's affair:
+What takes longer than `QUICK` is put into a second queue with a worker of its own, so that broad
+queries wait for each other and never hold up narrow ones; how long they may take is the store's
+affair:
 
-- A client stands in that line at most once, too. While `PUT_ASIDE` of its questions wait there, the
+- A client stands in that queue at most once, too. While `MOST_BROAD` of its queries wait there, the
   others of it are not tried.
-- At most `SLOW_LINE` clients stand in it. A broad question that comes then is refused, and whoever
-  asked it is left out of the first line for `REST` seconds.
+- At most `BROAD_QUEUE` clients stand in it. A broad query that comes then is refused, and whoever
+  asked it is left out of the first queue for `REST` seconds.
 
-Where the store can answer on the loop, what comes alone and looks narrow stands in no line: it is
-answered at once, within `LOOP_LIMIT`. If that is not enough it goes into the line like all else;
-and after `TURN` of a burst's time was spent so, the rest of the burst does.
+Where the store can answer on the loop, what comes alone and looks narrow is not queued: it is
+answered at once, within `LOOP_LIMIT`. If that is not enough it is queued like all else; and after
+`TURN` of a burst's time was spent so, the rest of the burst is.
 """
 
 from __future__ import annotations
@@ -46,9 +46,12 @@ TURN: Final = 0.004
 """... and so many of one burst together."""
 NARROW: Final = 250
 """Values in the filters of a query that is tried on the loop, at most."""
-PUT_ASIDE: Final = 2
-SLOW_LINE: Final = 20
+MOST_BROAD: Final = 2
+BROAD_QUEUE: Final = 20
 REST: Final = 10.0
+
+StoredQuery = ClientSubscription | CountQuery
+"""What is to be answered from the store."""
 
 _log = logging.getLogger(__name__)
 
@@ -56,18 +59,19 @@ _log = logging.getLogger(__name__)
 class ClientQueries:
     """What one client has asked and not been answered; bounded by what its session lets in.
 
-    `broad`: what was put aside. `deaf`: the client does not take what it is sent, and gets no
-    further answers for now. `rests`: it is not asked for a while. `gone`: it has left.
+    `broad`: what took too long. `paused`: the client does not take what it is sent, and gets no
+    further answers for now. `resting`: it asked for too much, and is left out for a while.
+    `closed`: it has left.
     """
 
     __slots__ = (
         "broad",
+        "broad_queued",
+        "closed",
         "counts",
-        "deaf",
-        "gone",
-        "in_line",
-        "in_slow_line",
-        "rests",
+        "paused",
+        "queued",
+        "resting",
         "scans",
         "session",
     )
@@ -76,36 +80,36 @@ class ClientQueries:
         self.session = session
         self.scans: dict[str, ClientSubscription] = {}
         self.counts: deque[CountQuery] = deque()
-        self.broad: deque[ClientSubscription | CountQuery] = deque()
-        self.in_line = False
-        self.in_slow_line = False
-        self.deaf = False
-        self.rests = False
-        self.gone = False
+        self.broad: deque[StoredQuery] = deque()
+        self.queued = False
+        self.broad_queued = False
+        self.paused = False
+        self.resting = False
+        self.closed = False
 
     @property
     def ready(self) -> bool:
         """Is there something to be tried now?"""
-        waits = self.deaf or self.rests or len(self.broad) >= PUT_ASIDE
+        waits = self.paused or self.resting or len(self.broad) >= MOST_BROAD
         return not waits and bool(self.scans or self.counts)
 
-    def take(self) -> ClientSubscription | CountQuery:
+    def pop(self) -> StoredQuery:
         if self.scans:
             return self.scans.pop(next(iter(self.scans)))
         return self.counts.popleft()
 
     def end(self) -> None:
         """The client has left: nothing is to be answered any more."""
-        self.gone = True
+        self.closed = True
         self.scans.clear()
         self.counts.clear()
         self.broad.clear()
 
 
 class QueryScheduler:
-    """Answers questions while `run` runs.
+    """Answers queries while `run` runs.
 
-    `deliver` gets the question and the frames that answer it, `flush` is called when they are to
+    `deliver` gets the query and the frames that answer it, `flush` is called when they are to
     leave; `live_seq` says which commit live subscriptions were told of last.
     """
 
@@ -113,7 +117,7 @@ class QueryScheduler:
         self,
         store: EventStore,
         rules: Rules,
-        deliver: Callable[[ClientQueries, ClientSubscription | CountQuery, bytes], None],
+        deliver: Callable[[ClientQueries, StoredQuery, bytes], None],
         *,
         flush: Callable[[], None],
         live_seq: Callable[[], int],
@@ -124,128 +128,124 @@ class QueryScheduler:
         self._rules = rules
         self._deliver = deliver
         self._flush = flush
-        self._news = live_seq
+        self._live_seq = live_seq
         self._clock = clock
         self.spent = 0.0
         """Seconds of this burst that went into answers at once; whoever ends it sets it to 0."""
         # Each client stands in it at most once, and those are bounded.
-        self._line: asyncio.Queue[ClientQueries] = asyncio.Queue()
-        self._slow_line: asyncio.Queue[ClientQueries] = asyncio.Queue()
+        self._queue: asyncio.Queue[ClientQueries] = asyncio.Queue()
+        self._broad_queue: asyncio.Queue[ClientQueries] = asyncio.Queue()
 
-    def ask(self, questions: ClientQueries) -> None:
-        """There is something new among `questions`, or their client is no longer deaf."""
-        if questions.ready and not questions.in_line:
-            questions.in_line = True
-            self._line.put_nowait(questions)
-        if questions.broad and not questions.in_slow_line and not questions.deaf:
-            questions.in_slow_line = True
-            self._slow_line.put_nowait(questions)
+    def enqueue(self, queries: ClientQueries) -> None:
+        """There is something new among `queries`, or their client is no longer paused."""
+        if queries.ready and not queries.queued:
+            queries.queued = True
+            self._queue.put_nowait(queries)
+        if queries.broad and not queries.broad_queued and not queries.paused:
+            queries.broad_queued = True
+            self._broad_queue.put_nowait(queries)
 
-    def answer_at_once(self, questions: ClientQueries) -> bool:
-        """Answer the one scan among `questions`, if that is quick; it leaves with the burst."""
-        if len(questions.scans) != 1 or questions.in_line or not questions.ready:
+    def answer_at_once(self, queries: ClientQueries) -> bool:
+        """Answer the one scan among `queries`, if that is quick; it leaves with the burst."""
+        if len(queries.scans) != 1 or queries.queued or not queries.ready:
             return False
-        [scan] = questions.scans.values()
+        [scan] = queries.scans.values()
         broad = scan.values > NARROW or any(f.search for f in scan.filters)
-        if self._at_once is None or broad or self.spent >= TURN or self._asks_made(scan):
+        if self._at_once is None or broad or self.spent >= TURN or self._wants_synthesized(scan):
             return False
         begun = time.perf_counter()
         try:
-            frames = self._scan_at_once(self._at_once, questions.session, scan)
+            frames = self._scan_at_once(self._at_once, queries.session, scan)
         except NostrError:  # too broad, or the file is in trouble: there they know what to say
             return False
         finally:
             self.spent += time.perf_counter() - begun
-        questions.scans.clear()
+        queries.scans.clear()
         self._rules.metrics.answered("REQ", time.perf_counter() - begun)
-        self._deliver(questions, scan, frames)
+        self._deliver(queries, scan, frames)
         return True
 
     async def run(self) -> None:
         """Work until cancelled."""
         async with asyncio.TaskGroup() as group:
             for _ in range(AT_ONCE):
-                group.create_task(self._serve())
-            group.create_task(self._serve_broad())
+                group.create_task(self._work())
+            group.create_task(self._work_broad())
 
-    async def _serve(self) -> None:
+    async def _work(self) -> None:
         while True:
-            questions = await self._line.get()
-            if questions.ready:
-                await self._answer(questions, questions.take())
-            questions.in_line = False
-            self.ask(questions)
+            queries = await self._queue.get()
+            if queries.ready:
+                await self._answer(queries, queries.pop())
+            queries.queued = False
+            self.enqueue(queries)
 
-    async def _serve_broad(self) -> None:
+    async def _work_broad(self) -> None:
         while True:
-            questions = await self._slow_line.get()
-            if questions.broad and not questions.deaf:
-                question = questions.broad.popleft()
-                if not _has_ended(question):
-                    await self._answer(questions, question, broad=True)
-            questions.in_slow_line = False
-            self.ask(questions)
+            queries = await self._broad_queue.get()
+            if queries.broad and not queries.paused:
+                query = queries.broad.popleft()
+                if not _has_ended(query):
+                    await self._answer(queries, query, broad=True)
+            queries.broad_queued = False
+            self.enqueue(queries)
 
     async def _answer(
         self,
-        questions: ClientQueries,
-        question: ClientSubscription | CountQuery,
+        queries: ClientQueries,
+        query: StoredQuery,
         *,
         broad: bool = False,
     ) -> None:
         begun = time.perf_counter()
         try:
-            if isinstance(question, ClientSubscription):
-                frames = await self._scan(questions.session, question, broad)
+            if isinstance(query, ClientSubscription):
+                frames = await self._scan(queries.session, query, broad)
             else:
-                frames = await self._count(questions.session, question, broad)
+                frames = await self._count(queries.session, query, broad)
         except QueryTimeout:
             if broad:
                 reason = "error: the query is too broad, it took too long"
-                self._refuse(questions, question, reason)
+                self._refuse(queries, query, reason)
             else:
-                self._put_aside(questions, question)
+                self._set_aside(queries, query)
         except NostrError as error:
             _log.warning("a query failed: %s", error)
-            self._refuse(questions, question, "error: the relay could not read its store")
+            self._refuse(queries, query, "error: the relay could not read its store")
         else:
-            verb = "REQ" if isinstance(question, ClientSubscription) else "COUNT"
+            verb = "REQ" if isinstance(query, ClientSubscription) else "COUNT"
             self._rules.metrics.answered(verb, time.perf_counter() - begun)
-            self._deliver(questions, question, frames)
+            self._deliver(queries, query, frames)
             self._flush()
 
     def waiting(self) -> tuple[int, int]:
-        """How many clients stand in the first line, and in that of broad questions."""
-        return self._line.qsize(), self._slow_line.qsize()
+        """How many clients stand in the first queue, and in that of broad queries."""
+        return self._queue.qsize(), self._broad_queue.qsize()
 
-    def _put_aside(
-        self, questions: ClientQueries, question: ClientSubscription | CountQuery
-    ) -> None:
-        if questions.gone or _has_ended(question):
+    def _set_aside(self, queries: ClientQueries, query: StoredQuery) -> None:
+        if queries.closed or _has_ended(query):
             return
         self._rules.metrics.slow_queries += 1
-        if questions.in_slow_line or self._slow_line.qsize() < SLOW_LINE:
-            questions.broad.append(question)
-            self.ask(questions)
+        if queries.broad_queued or self._broad_queue.qsize() < BROAD_QUEUE:
+            queries.broad.append(query)
+            self.enqueue(queries)
             return
-        questions.rests = True
-        asyncio.get_running_loop().call_later(REST, self._rested, questions)
+        queries.resting = True
+        asyncio.get_running_loop().call_later(REST, self._rested, queries)
         reason = "rate-limited: too many broad queries are waiting, ask again later"
-        self._refuse(questions, question, reason)
+        self._refuse(queries, query, reason)
 
-    def _rested(self, questions: ClientQueries) -> None:
-        questions.rests = False
-        self.ask(questions)
+    def _rested(self, queries: ClientQueries) -> None:
+        queries.resting = False
+        self.enqueue(queries)
 
-    def _refuse(
-        self, questions: ClientQueries, question: ClientSubscription | CountQuery, reason: str
-    ) -> None:
+    def _refuse(self, queries: ClientQueries, query: StoredQuery, reason: str) -> None:
         self._rules.metrics.refuse_query(reason)
-        if isinstance(question, ClientSubscription):
-            frames = questions.session.refuse(question, reason)
+        if isinstance(query, ClientSubscription):
+            frames = queries.session.refuse(query, reason)
         else:
-            frames = questions.session.refuse_count(question, reason)
-        self._deliver(questions, question, frames)
+            frames = queries.session.refuse_count(query, reason)
+        self._deliver(queries, query, frames)
         self._flush()
 
     async def _scan(
@@ -254,7 +254,7 @@ class QueryScheduler:
         filters, limits = self._clamped(subscription.filters), self._rules.limits
         if not filters:
             return session.page(subscription, (), complete=None, seq=0, live_seq=0)
-        synthesize = await self._made(session, subscription)
+        synthesized = await self._synthesized(session, subscription)
         page = await self._store.page(
             filters,
             reader=session.reader,
@@ -263,18 +263,20 @@ class QueryScheduler:
             priority=_priority(broad),
             time_limit=None if broad else QUICK,
         )
-        page.events[:0] = synthesize
+        page.events[:0] = synthesized
         return self._page(session, subscription, filters, page)
 
-    async def _made(self, session: RelaySession, subscription: ClientSubscription) -> list[bytes]:
+    async def _synthesized(
+        self, session: RelaySession, subscription: ClientSubscription
+    ) -> list[bytes]:
         """What is made for this asker alone."""
         make = self._rules.synthesize
-        if make is None or not self._asks_made(subscription):
+        if make is None or not self._wants_synthesized(subscription):
             return []
-        event = await make(session.asking("REQ", subscription.filters, self._clock()))
+        event = await make(session.incoming_query("REQ", subscription.filters, self._clock()))
         return [] if event is None else [event.json]
 
-    def _asks_made(self, subscription: ClientSubscription) -> bool:
+    def _wants_synthesized(self, subscription: ClientSubscription) -> bool:
         kinds = self._rules.synthesized_kinds
         return bool(kinds) and any(
             one.kinds is not None and not kinds.isdisjoint(one.kinds)
@@ -310,7 +312,7 @@ class QueryScheduler:
         if len(filters) < len(subscription.filters):
             complete = None  # a filter with limit 0 was not asked
         return session.page(
-            subscription, page.events, complete=complete, seq=page.seq, live_seq=self._news()
+            subscription, page.events, complete=complete, seq=page.seq, live_seq=self._live_seq()
         )
 
     async def _count(self, session: RelaySession, query: CountQuery, broad: bool) -> bytes:
@@ -340,5 +342,5 @@ def _priority(broad: bool) -> Priority:
     return Priority.BACKGROUND if broad else Priority.NORMAL
 
 
-def _has_ended(question: ClientSubscription | CountQuery) -> bool:
-    return isinstance(question, ClientSubscription) and question.state is ReqState.ENDED
+def _has_ended(query: StoredQuery) -> bool:
+    return isinstance(query, ClientSubscription) and query.state is ReqState.ENDED

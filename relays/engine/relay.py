@@ -35,7 +35,7 @@ from relays.engine.frames import event_frame
 from relays.engine.ingest import IngestPipeline, Verify
 from relays.engine.negentropy import Reconciler
 from relays.engine.negentropy_reads import NegentropyReads
-from relays.engine.queries import ClientQueries, QueryScheduler
+from relays.engine.queries import ClientQueries, QueryScheduler, StoredQuery
 from relays.engine.session import RelaySession, ok_frame
 from relays.policies.ruleset import Rules
 from relays.policies.verdict import IncomingEvent, Verb, Verdict
@@ -54,7 +54,7 @@ _log = logging.getLogger(__name__)
 
 
 class Relay:
-    """Sockets call `connect`, `receive`, `go_on` and `disconnect`, and
+    """Sockets call `connect`, `receive`, `pause_writing`, `resume_writing` and `disconnect`, and
     `flush` after each burst."""
 
     def __init__(
@@ -168,12 +168,15 @@ class Relay:
         else:
             self._perform(client, action)
 
-    def go_on(self, client: ConnectedClient, *, deaf: bool) -> None:
-        """`client` takes what it is sent again, or no longer does (`deaf`)."""
-        client.queries.deaf = deaf
-        if not deaf:
-            client.page_bytes = 0
-        self._queries.ask(client.queries)
+    def pause_writing(self, client: ConnectedClient) -> None:
+        """`client` does not take what it is sent: it gets no further answers to queries."""
+        client.queries.paused = True
+
+    def resume_writing(self, client: ConnectedClient) -> None:
+        """`client` takes what it is sent again."""
+        client.queries.paused = False
+        client.page_bytes = 0
+        self._queries.enqueue(client.queries)
 
     def flush(self) -> None:
         """Hand what was said since the last flush to the sockets."""
@@ -306,7 +309,7 @@ class Relay:
         # A burst's answers leave at its end: what they come to is known only here.
         has_room = client.unsent <= HIGH_WATER
         if not (has_room and self._queries.answer_at_once(client.queries)):
-            self._queries.ask(client.queries)
+            self._queries.enqueue(client.queries)
 
     def _count(self, client: ConnectedClient, query: CountQuery) -> None:
         if self._live_values + query.values > self.limits.all_live_values:
@@ -315,7 +318,7 @@ class Relay:
             return
         self._live_values += query.values
         client.queries.counts.append(query)
-        self._queries.ask(client.queries)
+        self._queries.enqueue(client.queries)
 
     def _unsubscribe(self, subscription: ClientSubscription) -> None:
         if subscription not in self._index:
@@ -349,25 +352,23 @@ class Relay:
             client.send(frames)
             self._unflushed[client] = None
 
-    def _deliver(
-        self, questions: ClientQueries, asked: ClientSubscription | CountQuery, frames: bytes
-    ) -> None:
-        client = self._clients.get(questions.session)
+    def _deliver(self, queries: ClientQueries, query: StoredQuery, frames: bytes) -> None:
+        client = self._clients.get(queries.session)
         if client is None:
             return
         if self.rules.on_served is not None and frames:
-            verb: Verb = "REQ" if isinstance(asked, ClientSubscription) else "COUNT"
-            query = client.session.asking(verb, asked.filters, self._clock())
-            self.rules.on_served(query, len(frames))
-        if isinstance(asked, ClientSubscription):
-            if asked.page_ids is not None:
-                self._overlapping.append(asked)
-            elif asked.state is ReqState.ENDED:
-                self._unsubscribe(asked)
+            verb: Verb = "REQ" if isinstance(query, ClientSubscription) else "COUNT"
+            asked = client.session.incoming_query(verb, query.filters, self._clock())
+            self.rules.on_served(asked, len(frames))
+        if isinstance(query, ClientSubscription):
+            if query.page_ids is not None:
+                self._overlapping.append(query)
+            elif query.state is ReqState.ENDED:
+                self._unsubscribe(query)
         else:
-            self._live_values -= asked.values
+            self._live_values -= query.values
         if frames:
-            # Another may wait still: the answer to a broad question comes when it will.
+            # Another may wait still: the answer to a broad query comes when it will.
             client.page_bytes = len(frames) + min(client.page_bytes, client.unsent)
             self._send(client, frames)
 

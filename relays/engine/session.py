@@ -199,10 +199,10 @@ class RelaySession:
         if not reason and not self.keys and asks_private(filters, rules.open_kinds):
             reason = "auth-required: private messages are for those whom they name"
         if not reason and rules.check_query is not None:
-            reason = rules.check_query(self.asking(verb, filters, now)).reason
+            reason = rules.check_query(self.incoming_query(verb, filters, now)).reason
         return reason
 
-    def asking(self, verb: Verb, filters: tuple[Filter, ...], now: float) -> IncomingQuery:
+    def incoming_query(self, verb: Verb, filters: tuple[Filter, ...], now: float) -> IncomingQuery:
         """A question of this client, for policies to look at."""
         return IncomingQuery(verb, filters, now, self.address, self.keys, self.number)
 

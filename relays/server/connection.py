@@ -173,12 +173,12 @@ class Connection(asyncio.Protocol):
         self._choked_since = self._server.now
         self._taken = self._written - self.unsent()
         if self._client is not None:
-            self._relay.go_on(self._client, deaf=True)
+            self._relay.pause_writing(self._client)
 
     def resume_writing(self) -> None:
         self._choked_since = 0.0
         if self._client is not None:
-            self._relay.go_on(self._client, deaf=False)
+            self._relay.resume_writing(self._client)
 
     # Messages
 

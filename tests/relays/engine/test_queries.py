@@ -17,7 +17,7 @@ from nostr_client.store.contract import EventStore, Page, Priority
 from relays.config.sections import Limits
 from relays.engine import queries
 from relays.engine.actions import ClientSubscription, CountQuery, Subscribe
-from relays.engine.queries import AT_ONCE, PUT_ASIDE, SLOW_LINE, ClientQueries, QueryScheduler
+from relays.engine.queries import AT_ONCE, BROAD_QUEUE, MOST_BROAD, ClientQueries, QueryScheduler
 from relays.engine.queries import NARROW as NARROW_VALUES
 from relays.engine.session import RelaySession
 from relays.policies.ruleset import plain_rules
@@ -68,22 +68,22 @@ class Client:
 
     def __init__(self, line: QueryScheduler) -> None:
         self.session = RelaySession(plain_rules(LIMITS))
-        self.questions = ClientQueries(self.session)
-        self._line = line
+        self.queries = ClientQueries(self.session)
+        self._queue = line
 
-    def ask(
+    def enqueue(
         self, id: str, f: dict[str, Any], label: str = "REQ", *, at_once: bool = False
     ) -> ClientSubscription | None:
         """`at_once`: as a relay does that has the message from its socket."""
         action = self.session.receive(json.dumps([label, id, f]).encode(), NOW)
         found = None
         if isinstance(action, Subscribe):
-            found = self.questions.scans[id] = action.subscription
+            found = self.queries.scans[id] = action.subscription
         else:
             assert isinstance(action, CountQuery)
-            self.questions.counts.append(action)
-        if not (at_once and self._line.answer_at_once(self.questions)):
-            self._line.ask(self.questions)
+            self.queries.counts.append(action)
+        if not (at_once and self._queue.answer_at_once(self.queries)):
+            self._queue.enqueue(self.queries)
         return found
 
 
@@ -93,7 +93,7 @@ class Bench:
     def __init__(self) -> None:
         self.store = SlowStore()
         self.answers: dict[ClientQueries, list[tuple[str, bytes]]] = {}
-        self.line = QueryScheduler(
+        self.scheduler = QueryScheduler(
             cast(EventStore, self.store),
             plain_rules(LIMITS),
             self._deliver,
@@ -108,16 +108,16 @@ class Bench:
         self.answers.setdefault(to, []).append((id, frames))
 
     def client(self) -> Client:
-        return Client(self.line)
+        return Client(self.scheduler)
 
     def ids(self, client: Client) -> list[str]:
-        return [id for id, _ in self.answers.get(client.questions, [])]
+        return [id for id, _ in self.answers.get(client.queries, [])]
 
 
 @pytest.fixture
 async def bench() -> AsyncIterator[Bench]:
     made = Bench()
-    working = asyncio.create_task(made.line.run())
+    working = asyncio.create_task(made.scheduler.run())
     yield made
     working.cancel()
     await asyncio.gather(working, return_exceptions=True)
@@ -136,11 +136,11 @@ async def settled(bench: Bench) -> None:
 async def test_narrow_questions_do_not_wait_for_broad_ones(bench: Bench, label: str) -> None:
     broad = [bench.client() for _ in range(3 * AT_ONCE)]
     for client in broad:
-        client.ask("b", BROAD, label)
+        client.enqueue("b", BROAD, label)
     await settled(bench)
     narrow = bench.client()
-    narrow.ask("n", NARROW)
-    broad[0].ask("n", NARROW, label)
+    narrow.enqueue("n", NARROW)
+    broad[0].enqueue("n", NARROW, label)
     await settled(bench)
     assert bench.ids(narrow) == bench.ids(broad[0]) == ["n"]
     for _ in broad:
@@ -154,12 +154,12 @@ async def test_narrow_questions_do_not_wait_for_broad_ones(bench: Bench, label: 
 async def test_who_asks_broadly_again_and_again_waits(bench: Bench) -> None:
     client, other = bench.client(), bench.client()
     for number in range(10):
-        client.ask(f"{number}", BROAD)
+        client.enqueue(f"{number}", BROAD)
     await settled(bench)
-    other.ask("b", BROAD)
-    client.ask("n", NARROW)
+    other.enqueue("b", BROAD)
+    client.enqueue("n", NARROW)
     await settled(bench)
-    assert bench.store.asked[Priority.NORMAL] <= PUT_ASIDE + 2
+    assert bench.store.asked[Priority.NORMAL] <= MOST_BROAD + 2
     assert bench.ids(client) == []
     bench.store.go.release()
     bench.store.go.release()
@@ -175,43 +175,43 @@ async def test_the_line_of_broad_questions_is_bounded(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(queries, "REST", 0.3)
-    clients = [bench.client() for _ in range(SLOW_LINE + 3)]
+    clients = [bench.client() for _ in range(BROAD_QUEUE + 3)]
     for client in clients:
-        client.ask("b", BROAD)
+        client.enqueue("b", BROAD)
         await settled(bench)
     refused = [client for client in clients if bench.ids(client)]
     assert len(refused) == 2, "one runs"
-    assert b"rate-limited:" in bench.answers[refused[0].questions][0][1]
-    refused[0].ask("n", NARROW)
+    assert b"rate-limited:" in bench.answers[refused[0].queries][0][1]
+    refused[0].enqueue("n", NARROW)
     await settled(bench)
     assert bench.ids(refused[0]) == ["b"], "it rests"
     await until(lambda: bench.ids(refused[0]) == ["b", "n"])
 
 
 async def test_nobody_is_asked_for_who_has_left(bench: Bench) -> None:
-    first, closed, gone, deaf = (bench.client() for _ in range(4))
-    first.ask("b", BROAD)
-    closed.ask("b", BROAD)
-    gone.ask("b", BROAD, "COUNT")
-    deaf.ask("b", BROAD)
+    first, closed, gone, paused = (bench.client() for _ in range(4))
+    first.enqueue("b", BROAD)
+    closed.enqueue("b", BROAD)
+    gone.enqueue("b", BROAD, "COUNT")
+    paused.enqueue("b", BROAD)
     await settled(bench)
     closed.session.receive(b'["CLOSE","b"]', NOW)
-    gone.questions.end()
-    deaf.questions.deaf = True
+    gone.queries.end()
+    paused.queries.paused = True
     for _ in range(4):
         bench.store.go.release()
     await settled(bench)
     assert bench.store.asked[Priority.BACKGROUND] == 1
-    assert bench.ids(closed) == bench.ids(gone) == bench.ids(deaf) == []
-    deaf.questions.deaf = False
-    bench.line.ask(deaf.questions)
+    assert bench.ids(closed) == bench.ids(gone) == bench.ids(paused) == []
+    paused.queries.paused = False
+    bench.scheduler.enqueue(paused.queries)
     await settled(bench)
-    assert bench.ids(deaf) == ["b"]
+    assert bench.ids(paused) == ["b"]
 
 
 async def test_a_narrow_question_is_answered_while_it_is_asked(bench: Bench) -> None:
     client = bench.client()
-    client.ask("n", NARROW, at_once=True)
+    client.enqueue("n", NARROW, at_once=True)
     assert bench.ids(client) == ["n"]
     await settled(bench)
     assert bench.ids(client) == ["n"]
@@ -220,8 +220,8 @@ async def test_a_narrow_question_is_answered_while_it_is_asked(bench: Bench) -> 
 
 async def test_what_is_too_broad_to_be_answered_at_once_goes_into_the_line(bench: Bench) -> None:
     client = bench.client()
-    client.ask("b", BROAD, at_once=True)
-    client.ask("n", NARROW, at_once=True)  # it waits behind the first
+    client.enqueue("b", BROAD, at_once=True)
+    client.enqueue("n", NARROW, at_once=True)  # it waits behind the first
     assert bench.store.at_once == 1
     assert bench.ids(client) == []
     await settled(bench)
@@ -234,7 +234,7 @@ async def test_what_is_too_broad_to_be_answered_at_once_goes_into_the_line(bench
 async def test_what_does_not_look_narrow_is_not_tried_at_once(bench: Bench) -> None:
     client = bench.client()
     authors = [f"{number:064x}" for number in range(NARROW_VALUES + 1)]
-    client.ask("b", {"authors": authors}, at_once=True)
+    client.enqueue("b", {"authors": authors}, at_once=True)
     await settled(bench)
     assert bench.ids(client) == ["b"]
     assert (bench.store.at_once, bench.store.asked[Priority.NORMAL]) == (0, 1)
@@ -247,22 +247,22 @@ async def test_a_burst_has_its_time_on_the_loop(
     ticks = (n * queries.TURN / 2 for n in itertools.count())
     monkeypatch.setattr(queries, "time", SimpleNamespace(perf_counter=lambda: next(ticks)))
     for number in range(5):
-        client.ask(f"{number}", NARROW, at_once=True)
+        client.enqueue(f"{number}", NARROW, at_once=True)
     assert bench.store.at_once == 2
     await settled(bench)
     assert sorted(bench.ids(client)) == ["0", "1", "2", "3", "4"]
-    bench.line.spent = 0.0
-    client.ask("next", NARROW, at_once=True)
+    bench.scheduler.spent = 0.0
+    client.enqueue("next", NARROW, at_once=True)
     assert bench.store.at_once == 3
 
 
 async def test_no_answer_at_once_to_one_who_does_not_read(bench: Bench) -> None:
     client = bench.client()
-    client.questions.deaf = True
-    client.ask("n", NARROW, at_once=True)
+    client.queries.paused = True
+    client.enqueue("n", NARROW, at_once=True)
     await settled(bench)
     assert bench.ids(client) == []
-    client.questions.deaf = False
-    bench.line.ask(client.questions)
+    client.queries.paused = False
+    bench.scheduler.enqueue(client.queries)
     await settled(bench)
     assert bench.ids(client) == ["n"]

@@ -37,7 +37,7 @@ def join(code: str, key: SecretKey = KEY, at: int = NOW) -> IncomingEvent:
     return offer(note("", kind=JOIN, tags=tags, key=key, at=at))
 
 
-def asking(*filters: Filter, keys: tuple[str, ...] = ()) -> IncomingQuery:
+def incoming_query(*filters: Filter, keys: tuple[str, ...] = ()) -> IncomingQuery:
     return IncomingQuery("REQ", filters, NOW, keys=frozenset(keys))
 
 
@@ -159,30 +159,30 @@ async def test_without_members_nothing_is_published(open_desk: OpenDesk) -> None
         assert verdict == Verdict(False, "restricted: this relay has no members")
     await members.settle()
     assert await desk.store.query([Filter()]) == []
-    assert members.check_query(asking(INVITES)).accepted
-    assert await members.invite_for(asking(INVITES, keys=(ADMIN,))) is None
+    assert members.check_query(incoming_query(INVITES)).accepted
+    assert await members.invite_for(incoming_query(INVITES, keys=(ADMIN,))) is None
 
 
 async def test_who_gets_invites(desk: Desk) -> None:
     members = desk.actions.members
     await members.add(ME, by="olga")
-    assert members.check_query(asking(INVITES)).reason.startswith("auth-required:")
-    assert members.check_query(asking(INVITES, keys=(ME,))).reason.startswith("restricted:")
-    assert await members.invite_for(asking(INVITES, keys=(ME,))) is None
-    event = await members.invite_for(asking(Filter.of(kinds=[1]), INVITES, keys=(ADMIN,)))
+    assert members.check_query(incoming_query(INVITES)).reason.startswith("auth-required:")
+    assert members.check_query(incoming_query(INVITES, keys=(ME,))).reason.startswith("restricted:")
+    assert await members.invite_for(incoming_query(INVITES, keys=(ME,))) is None
+    event = await members.invite_for(incoming_query(Filter.of(kinds=[1]), INVITES, keys=(ADMIN,)))
     assert event is not None
     assert event.verify()
     assert (event.kind, event.pubkey, event.tags[0]) == (INVITE, desk.state.pubkey, ("-",))
     assert (await members.join(join(event.value("claim") or "", THIRD))).accepted
     members.reconfigure(Membership(enabled=True, invites_by="members"))
-    assert members.check_query(asking(INVITES, keys=(ME,))).accepted
-    assert await members.invite_for(asking(INVITES, keys=(ME,))) is not None
+    assert members.check_query(incoming_query(INVITES, keys=(ME,))).accepted
+    assert await members.invite_for(incoming_query(INVITES, keys=(ME,))) is not None
     for none in (
         Filter(),
         Filter.of(kinds=[INVITE], limit=0),
         Filter.of(kinds=[INVITE], authors=[]),
     ):
-        assert await members.invite_for(asking(none, keys=(ME,))) is None
+        assert await members.invite_for(incoming_query(none, keys=(ME,))) is None
     assert await desk.store.query([INVITES]) == []
 
 

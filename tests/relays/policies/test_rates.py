@@ -152,7 +152,9 @@ def test_a_key_pays_for_what_is_stored() -> None:
     assert made.check(IncomingEvent(note(key=OTHER), NOW, connection=3)).accepted
 
 
-def asking(*filters: Filter, now: float = NOW, keys: frozenset[str] = frozenset()) -> IncomingQuery:
+def incoming_query(
+    *filters: Filter, now: float = NOW, keys: frozenset[str] = frozenset()
+) -> IncomingQuery:
     return IncomingQuery("REQ", filters, now, "203.0.113.1", keys, 7)
 
 
@@ -162,20 +164,20 @@ def test_queries_cost_what_they_ask() -> None:
     for one in (Filter.of(kinds=[1]), Filter.of(ids=[]), Filter.of(t=["x"]), Filter.of(search="x")):
         assert cost_of(one) == 1
     made = metering(queries=Rated(address=Rate(6, 60, 6)))
-    assert made.check_query(asking(Filter())).accepted
-    assert not made.check_query(asking(Filter())).accepted
-    assert made.check_query(asking(Filter.of(kinds=[1]))).accepted
-    refusal = made.check_query(asking(Filter.of(kinds=[1]))).reason
+    assert made.check_query(incoming_query(Filter())).accepted
+    assert not made.check_query(incoming_query(Filter())).accepted
+    assert made.check_query(incoming_query(Filter.of(kinds=[1]))).accepted
+    refusal = made.check_query(incoming_query(Filter.of(kinds=[1]))).reason
     assert refusal.startswith("rate-limited: too many queries from one address")
 
 
 def test_bytes_are_paid_for_afterwards() -> None:
     made = metering(bytes=Rated(key=Rate(1000, 10, 1000)))
     mine = frozenset({KEY.public_key.hex})
-    made.on_served(asking(Filter(), keys=mine), 1500)
-    assert not made.check_query(asking(Filter(), keys=mine)).accepted
-    assert made.check_query(asking(Filter(), now=NOW + 6, keys=mine)).accepted
-    assert made.check_query(asking(Filter())).accepted
+    made.on_served(incoming_query(Filter(), keys=mine), 1500)
+    assert not made.check_query(incoming_query(Filter(), keys=mine)).accepted
+    assert made.check_query(incoming_query(Filter(), now=NOW + 6, keys=mine)).accepted
+    assert made.check_query(incoming_query(Filter())).accepted
 
 
 def test_rates_are_read_and_said() -> None:

@@ -194,7 +194,7 @@ async def test_what_waiting_counts_hold_is_bounded(
 ) -> None:
     served = await serve(RelayConfig(limits=Limits(live_values=8, all_live_values=12)))
     with monkeypatch.context() as patch:
-        patch.setattr(QueryScheduler, "ask", lambda *_: None)  # nobody is answered
+        patch.setattr(QueryScheduler, "enqueue", lambda *_: None)  # nobody is answered
         async with wire(served.url) as a, wire(served.url) as b:
             await a.send("COUNT", "1", {"kinds": [1, 2, 3]})
             await a.send("COUNT", "2", {"kinds": [1, 2, 3]})
