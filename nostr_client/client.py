@@ -117,7 +117,8 @@ class NostrClient:
 
     Rooms: `store`, `copies` (which relay holds what), `verifier`, `pool`, `book` (who writes and
     reads where), `courier`, `guard`; `profiles`, `notes`, `follows`, `relays`, `timeline`,
-    `threads`; `replication`, `own_relay` (None when it is off).
+    `threads`, `feed_sync` (the background reading); `replication`, `own_relay` (None when it is
+    off).
     """
 
     pubkey: str
@@ -136,6 +137,7 @@ class NostrClient:
     notes: Notes
     follows: Follows
     relays: MyRelays
+    feed_sync: FeedSync
     timeline: Timeline
     threads: Threads
     replication: Replication
@@ -339,7 +341,7 @@ class NostrClient:
 
     def sync(self) -> SyncStatus:
         """Start the background reading (home, mentions, own lists), if it does not run already."""
-        return self.timeline.sync()
+        return self.feed_sync.start()
 
     # Building
 
@@ -417,13 +419,11 @@ class NostrClient:
         self.follows = Follows(self.courier, self.guard, me)
         self.relays = MyRelays(self.courier, self.guard, me, found_at(data, me))
         views = NoteViews(self.store, self.profiles, me)
-        sync: FeedSync = await enter(
+        self.feed_sync = await enter(
             FeedSync(self.courier, self.follows, self.profiles, owner=me, folder=data, clock=clock)
         )
         missing = ReferencedEvents(self.courier)
-        self.timeline = Timeline(
-            self.courier, self.follows, views, sync, missing, owner=me, clock=clock
-        )
+        self.timeline = Timeline(self.courier, self.follows, views, missing, owner=me, clock=clock)
         self.threads = Threads(self.courier, views, missing)
         self.replication = Replication(
             self.store,

@@ -109,14 +109,14 @@ async def _catch_up(client: NostrClient) -> Mapping[str, End]:
     import asyncio
     import contextlib
 
-    client.timeline.sync()
+    client.sync()
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(CATCH_UP):
             patience = PASSING
-            while not client.timeline.status.is_caught_up and patience > 0:
-                patience = patience - PAUSE if client.timeline.status.is_settled else PASSING
+            while not client.feed_sync.status.is_caught_up and patience > 0:
+                patience = patience - PAUSE if client.feed_sync.status.is_settled else PASSING
                 await asyncio.sleep(PAUSE)
-    return client.timeline.status.ends
+    return client.feed_sync.status.ends
 
 
 async def _nothing_to_read(

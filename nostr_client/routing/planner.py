@@ -298,6 +298,13 @@ def plan_read(
     return {url: frozenset(authors) for url, authors in plan.items()}
 
 
+def firm_relays(people: Iterable[PersonRelays], ours: ClientRelays) -> frozenset[str]:
+    """The relays on which an answer about `people` depends: the own read relays, and those where
+    their lists say that they write. Others are asked in passing."""
+    listed = (person.write for person in people if person.source == "list")
+    return frozenset(ours.read).union(*listed)
+
+
 def author_filters(
     authors: Iterable[str],
     kinds: Iterable[int],

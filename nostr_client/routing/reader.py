@@ -38,7 +38,7 @@ from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.routing.failed_lookups import FailedLookups
 from nostr_client.routing.fetch_results import FetchReport, LiveFeed
-from nostr_client.routing.planner import author_filters, plan_read
+from nostr_client.routing.planner import author_filters, firm_relays, plan_read
 from nostr_client.routing.relay_book import RelayBook
 from nostr_client.store.contract import EventStore, SaveStatus
 from nostr_client.tasks import OwnedTasks, together
@@ -161,7 +161,7 @@ class RelayReader:
     async def _routed(
         self, filters: Sequence[Filter], avoid: Collection[str] = ()
     ) -> tuple[dict[str, list[Filter]], set[str]]:
-        """The routes, and which relays matter: the own ones, and those of the authors' lists."""
+        """The routes, and which of their relays are firm."""
         authors = authors_of(filters)
         ours = await self.book.client_relays()
         people = await self.book.relays_of_many(authors)
@@ -174,8 +174,7 @@ class RelayReader:
             plan = plan_read([people[p] for p in sorted(filter.authors)], ours, avoid=avoid)
             for url, part in plan.items():
                 routes.setdefault(url, []).append(filter.changed(authors=part))
-        listed = {url for p in people.values() if p.source == "list" for url in p.write}
-        return routes, routes.keys() & (listed | set(ours.read))
+        return routes, routes.keys() & firm_relays(people.values(), ours)
 
     # Asking
 

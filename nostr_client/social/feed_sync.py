@@ -5,12 +5,12 @@ It reads, and keeps reading live:
 - the account's own events and lists at its own relays, and what mentions it where it reads;
 - notes, reposts, deletions, profiles and relay lists of those it follows, where they write
   (NIP-65), over a bounded number of relays (`routing.planner`);
-- profiles and relay lists of the authors that turn up and are not known yet, in batches.
+- profiles and relay lists of the authors that turn up and are not known yet (`profile_queue`).
 
-**Going on where it stopped.** For each relay a mark says until when its history was read, and for
-whom. Those people are asked for from there on, less an overlap; people who are new there, and
-everybody on the first run, for their newest notes up to a limit. The marks lie beside the store
-they speak of, and are moved only after everything before them is saved.
+**Going on where it stopped.** For each relay it is kept until when its history was read, and for
+whom (`sync_progress`). Those people are asked for from there on, less an overlap; people who are
+new there, and everybody on the first run, for their newest notes up to a limit. Progress is noted
+only after everything before it is saved.
 
 **Changing plans.** When the account's lists change, or the relay lists of the followed have come
 in, the plan is made anew; relays whose question stays the same are left alone.
@@ -20,10 +20,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import time
-from collections import OrderedDict
-from collections.abc import Callable, Collection, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -32,19 +30,17 @@ import msgspec
 
 from nostr_client.errors import StoreError
 from nostr_client.net.outcome import End, How
-from nostr_client.paths import write_private
 from nostr_client.protocol import kinds
-from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.routing.courier import Courier
 from nostr_client.routing.fetch_results import LiveFeed, joined
-from nostr_client.routing.planner import INDEXED_KINDS, author_filters, plan_read
+from nostr_client.routing.planner import INDEXED_KINDS, author_filters, firm_relays, plan_read
 from nostr_client.social.follows import Follows
+from nostr_client.social.profile_queue import ProfileQueue
 from nostr_client.social.profiles import Profiles
+from nostr_client.social.sync_progress import SyncProgress
 from nostr_client.social.views import SyncStatus
 from nostr_client.tasks import OwnedTasks, together
-
-log = logging.getLogger(__name__)
 
 FEED_KINDS: Final = frozenset(
     {
@@ -66,7 +62,7 @@ CUT_OFF: Final = 100
 READ_AGAIN: Final = 30.0
 """Seconds before a reading back that failed is tried again, doubled each time."""
 OVERLAP: Final = 3600
-"""Seconds before a mark that are read again: events come late and with wrong clocks."""
+"""Seconds that are read again before what was read: events come late and with wrong clocks."""
 LISTS_LIMIT: Final = 6.0
 """Seconds for the account's own lists, and for those of the people it follows."""
 LISTS_GRACE: Final = 2.0
@@ -77,55 +73,9 @@ rest are looked for beside the reading, and change it when they come."""
 REPLAN_FIRST: Final = 20.0
 REPLAN: Final = 900.0
 """Seconds until the plan is looked at again: at first, since relay lists come in, and later."""
-PROFILE_PAUSE: Final = 1.5
-"""Seconds in which unknown authors are gathered before they are asked for."""
-PROFILE_BATCH: Final = 200
-PROFILE_LIMIT: Final = 8.0
-MOST_WAITING: Final = 5_000
-MOST_KNOWN: Final = 50_000
-ASK_AGAIN: Final = 3600.0
-"""Seconds before somebody whom no relay knew is asked for again."""
-SAVE_MARKS: Final = 60.0
+SAVE_PROGRESS: Final = 60.0
 STORE_PAUSE: Final = 5.0
 """Seconds before something that the store failed is done again."""
-
-
-class RelayProgress(msgspec.Struct):
-    """Until when (seconds) a relay's history was read, and for whom (16 digits of each key)."""
-
-    at: int
-    people: set[str]
-
-
-class SyncProgress:
-    """The marks of one account, in a file beside the store. A damaged file is an empty one."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        try:
-            self._marks = msgspec.json.decode(path.read_bytes(), type=dict[str, RelayProgress])
-        except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
-            self._marks = {}
-        self._saved = msgspec.json.encode(self._marks, order="sorted")
-
-    def split(self, url: str, people: Collection[str]) -> tuple[int, set[str], set[str]]:
-        """(until when, those read until then, those who are new there)."""
-        mark = self._marks.get(url)
-        if mark is None:
-            return 0, set(), set(people)
-        old = {pubkey for pubkey in people if pubkey[:16] in mark.people}
-        return mark.at, old, set(people) - old
-
-    def move(self, url: str, at: int, people: Collection[str]) -> None:
-        """The history of `url` was read until `at` for exactly these people."""
-        self._marks[url] = RelayProgress(at, {pubkey[:16] for pubkey in people})
-
-    def save(self) -> None:
-        """Write the file, if anything changed. Blocks. Raises StoreError."""
-        data = msgspec.json.encode(self._marks, order="sorted")
-        if data != self._saved:
-            write_private(self._path, data)
-            self._saved = data
 
 
 class FeedSync:
@@ -147,10 +97,10 @@ class FeedSync:
         self._courier = courier
         self._book = courier.book
         self._follows = follows
-        self._profiles = profiles
         self._owner = owner
         self._clock = clock
-        self._marks = SyncProgress(folder / f"read-{owner[:16] or 'nobody'}.json")
+        self._progress = SyncProgress(folder / f"read-{owner[:16] or 'nobody'}.json")
+        self._unknown = ProfileQueue(courier.store, profiles, clock)
         self._tasks = OwnedTasks()
         self._run: asyncio.Task[None] | None = None
         self._feeds: dict[str, tuple[frozenset[str], asyncio.Task[None]]] = {}
@@ -158,9 +108,6 @@ class FeedSync:
         self._people = 0
         self._replan = asyncio.Event()
         self._moved = asyncio.Event()
-        self._unknown: dict[str, None] = {}
-        self._known: OrderedDict[str, float] = OrderedDict()
-        self._wanted = asyncio.Event()
         self._planned = False
         self._own_read = asyncio.Event()
         """Were the own lists read, with the relays that they name?"""
@@ -172,7 +119,9 @@ class FeedSync:
 
     async def __aenter__(self) -> Self:
         await self._tasks.__aenter__()
-        self._courier.on_saved = self._on_saved
+        self._courier.on_saved = lambda events: self._unknown.add(
+            event.pubkey for event in events if event.kind not in INDEXED_KINDS
+        )
         return self
 
     async def __aexit__(
@@ -184,10 +133,11 @@ class FeedSync:
         self._courier.on_saved = lambda events: None
         await self._tasks.__aexit__(kind, error, trace)
 
-    def start(self) -> None:
+    def start(self) -> SyncStatus:
         """Begin, if it has not begun."""
         if self._run is None:
             self._run = self._tasks.start(self._work())
+        return self.status
 
     def replan(self) -> None:
         """The follow list or the relays changed: look at the plan again now."""
@@ -241,8 +191,8 @@ class FeedSync:
     async def _work(self) -> None:
         try:
             async with together() as group:
-                group.create_task(self._fetch_profiles())
-                group.create_task(self._keep_marks())
+                group.create_task(self._steadily(self._unknown.run))
+                group.create_task(self._keep_progress())
                 if self._owner:
                     group.create_task(self._steadily(self._watch_lists))
                     group.create_task(self._steadily(self._read_own))
@@ -253,7 +203,7 @@ class FeedSync:
         finally:
             self._feeds.clear()
             self._followings.clear()
-            self._save_marks()
+            self._progress.save()
 
     async def _steadily(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Do it again after trouble with the store, until it ends by itself."""
@@ -328,11 +278,10 @@ class FeedSync:
         people = set(await self._follows.pubkeys()) | ({self._owner} if self._owner else set())
         await self._learn(group, people)
         relays = await self._book.relays_of_many(people, asked=False)
-        self._want_profiles(people)
+        self._unknown.add(people)
         ours = await self._book.client_relays()
         plan = plan_read(relays.values(), ours)
-        listed = {url for p in relays.values() if p.source == "list" for url in p.write}
-        firm = {*ours.read, *listed}
+        firm = firm_relays(relays.values(), ours)
         self._spare = frozenset((*ours.fallback, *ours.indexers)) - firm if firm else frozenset()
         self._people = len(people)
         for url, (authors, task) in list(self._feeds.items()):
@@ -362,7 +311,7 @@ class FeedSync:
             self._replan.set()
 
     async def _read_feed(self, url: str, authors: frozenset[str]) -> None:
-        at, old, new = self._marks.split(url, authors)
+        at, old, new = self._progress.split(url, authors)
         since = max(0, at - OVERLAP)
         resumed = author_filters(old, FEED_KINDS, since=since)
         filters = (*resumed, *author_filters(new, FEED_KINDS, limit=BACKFILL))
@@ -374,20 +323,23 @@ class FeedSync:
                 await following.wait_read(url)
                 if following.arrived >= CUT_OFF:
                     await self._read_back(url, resumed)
-                self._marks.move(url, begun, authors)
+                self._progress.move(url, begun, authors)
                 moved = True
                 while True:
-                    await asyncio.sleep(SAVE_MARKS)
+                    await asyncio.sleep(SAVE_PROGRESS)
                     if url in following.read and not following.problem:
-                        self._marks.move(url, int(self._clock()), authors)
+                        self._progress.move(url, int(self._clock()), authors)
             finally:
                 if not moved and url in following.read and following.arrived < CUT_OFF:
-                    self._marks.move(url, begun, authors)  # a command ends as soon as all is read
+                    self._progress.move(
+                        url, begun, authors
+                    )  # a command ends as soon as all is read
                 if self._followings.get(url) is following:
                     del self._followings[url]
 
     async def _read_back(self, url: str, filters: Sequence[Filter]) -> None:
-        """So much came that the relay may have cut it off: read page by page back to the mark."""
+        """So much came that the relay may have cut it off: read page by page back to where it
+        stopped the last time."""
         wait = READ_AGAIN
         while filters:
             with contextlib.suppress(StoreError):  # the live reading of this relay tells of it
@@ -396,59 +348,10 @@ class FeedSync:
             await asyncio.sleep(wait)
             wait = min(2 * wait, REPLAN)
 
-    # Profiles
-
-    async def _fetch_profiles(self) -> None:
+    async def _keep_progress(self) -> None:
         while True:
-            await self._wanted.wait()
-            await asyncio.sleep(PROFILE_PAUSE)
-            batch = list(self._unknown)[:PROFILE_BATCH]
-            for pubkey in batch:
-                del self._unknown[pubkey]
-            if not self._unknown:
-                self._wanted.clear()
-            try:
-                missing = await self._without_profile(batch)
-                if missing:
-                    await self._profiles.fetch(missing, limit=PROFILE_LIMIT, in_passing=True)
-            except StoreError as error:
-                self._problem = str(error)
-
-    async def _without_profile(self, pubkeys: Sequence[str]) -> set[str]:
-        wanted = Filter(authors=frozenset(pubkeys), kinds=frozenset({kinds.METADATA}))
-        held = {event.pubkey for event in await self._courier.store.query([wanted])}
-        return set(pubkeys) - held
-
-    def _on_saved(self, events: Collection[Event]) -> None:
-        self._want_profiles(e.pubkey for e in events if e.kind not in INDEXED_KINDS)
-
-    def _want_profiles(self, pubkeys: Iterable[str]) -> None:
-        now = self._clock()
-        for pubkey in pubkeys:
-            if now - self._known.get(pubkey, -ASK_AGAIN) < ASK_AGAIN:
-                continue
-            if len(self._unknown) == MOST_WAITING:
-                break
-            self._known[pubkey] = now
-            self._known.move_to_end(pubkey)
-            self._unknown[pubkey] = None
-        while len(self._known) > MOST_KNOWN:
-            self._known.popitem(last=False)
-        if self._unknown:
-            self._wanted.set()
-
-    # Progress
-
-    async def _keep_marks(self) -> None:
-        while True:
-            await asyncio.sleep(SAVE_MARKS)
-            await asyncio.to_thread(self._save_marks)
-
-    def _save_marks(self) -> None:
-        try:
-            self._marks.save()
-        except StoreError as error:
-            log.warning("how far relays were read was not saved: %s", error)
+            await asyncio.sleep(SAVE_PROGRESS)
+            await asyncio.to_thread(self._progress.save)
 
 
 def _judged(end: End, *, passing: bool, needed: bool) -> End:

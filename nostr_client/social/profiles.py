@@ -22,7 +22,7 @@ from nostr_client.routing.courier import Courier, OnAnswer
 from nostr_client.routing.fetch_results import FetchReport
 from nostr_client.routing.list_guard import ListGuard
 from nostr_client.routing.list_reading import Consent
-from nostr_client.routing.planner import Caps, plan_read
+from nostr_client.routing.planner import Caps, firm_relays, plan_read
 from nostr_client.routing.relay_book import OWN_WORD
 from nostr_client.safe_text import safe_line
 from nostr_client.signing.gate import refuse_codes
@@ -251,8 +251,7 @@ class Profiles:
         ours = await book.client_relays()
         people = await book.relays_of_many(authors, asked=not in_passing)
         routes = plan_read(people.values(), ours, caps=FETCH_CAPS)
-        listed = {url for p in people.values() if p.source == "list" for url in p.write}
-        firm = routes.keys() & (listed | set(ours.read))
+        firm = routes.keys() & firm_relays(people.values(), ours)
         routes |= dict.fromkeys(ours.of_lists, authors)
         return await self._courier.fetch_routes(
             {url: [Filter(authors=part, kinds=PROFILE_KINDS)] for url, part in routes.items()},

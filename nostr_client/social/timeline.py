@@ -3,7 +3,7 @@
 A page goes on where the last one ended, at `(created_at, id)` of its last entry, so that notes
 which arrive meanwhile push nothing around. Nothing dated further ahead than `MAX_AHEAD` is shown
 before its time: a note from next year would stand on top until then. Nothing here waits for the
-network but `complete`; `sync` starts the reading that fills the store.
+network but `complete`; the store is filled by `feed_sync`.
 """
 
 from __future__ import annotations
@@ -18,11 +18,10 @@ from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.routing.courier import Courier
-from nostr_client.social.feed_sync import FeedSync
 from nostr_client.social.follows import Follows
 from nostr_client.social.note_views import NoteViews, target_of
 from nostr_client.social.referenced_events import LIMIT, REPOSTS, ReferencedEvents
-from nostr_client.social.views import Cursor, NoteView, ReactionCounts, SyncStatus
+from nostr_client.social.views import Cursor, NoteView, ReactionCounts
 
 HOME_KINDS: Final = frozenset({kinds.NOTE, *REPOSTS})
 MAX_AHEAD: Final = 15 * 60
@@ -43,7 +42,6 @@ class Timeline:
         courier: Courier,
         follows: Follows,
         views: NoteViews,
-        sync: FeedSync,
         missing: ReferencedEvents,
         *,
         owner: str = "",
@@ -53,7 +51,6 @@ class Timeline:
         self._store = courier.store
         self._follows = follows
         self._views = views
-        self._sync = sync
         self._missing = missing
         self._owner = owner
         self._clock = clock
@@ -140,16 +137,6 @@ class Timeline:
                         del known[next(iter(known))]
                 for view in await self._views.of(fresh):
                     yield view
-
-    def sync(self) -> SyncStatus:
-        """Start reading from relays in the background, if it does not run already."""
-        self._sync.start()
-        return self._sync.status
-
-    @property
-    def status(self) -> SyncStatus:
-        """How far the background reading is."""
-        return self._sync.status
 
     async def home_filter(self) -> Filter:
         """What the home timeline holds: notes and reposts of the followed and the account."""

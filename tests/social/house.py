@@ -107,7 +107,7 @@ async def house(
                 relays=MyRelays(courier, guard, me),
                 views=views,
                 sync=sync,
-                timeline=Timeline(courier, follows, views, sync, missing, owner=me, clock=clock),
+                timeline=Timeline(courier, follows, views, missing, owner=me, clock=clock),
                 threads=Threads(courier, views, missing),
             )
 

@@ -15,8 +15,8 @@ from nostr_client.net.outcome import How
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
-from nostr_client.social import feed_sync
-from nostr_client.social.feed_sync import SyncProgress
+from nostr_client.social import feed_sync, profile_queue, sync_progress
+from nostr_client.social.sync_progress import SyncProgress
 from tests.social.house import (
     ANA,
     BEN,
@@ -39,7 +39,7 @@ from tests.waiting import LIMIT, until, waits_for_nobody
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(feed_sync, "LISTS_LIMIT", 1.0)
     monkeypatch.setattr(feed_sync, "REPLAN_FIRST", 0.5)
-    monkeypatch.setattr(feed_sync, "PROFILE_PAUSE", 0.1)
+    monkeypatch.setattr(profile_queue, "GATHER", 0.1)
 
 
 def following(*people: str, at: int = START) -> Event:
@@ -72,22 +72,22 @@ async def test_all_is_read_from_where_it_is(tmp_path: Path) -> None:
         home.keep(mention)
         index.keep(relay_list(BEN, ben_relay.url))
         async with house(tmp_path, fallback=[home.url], indexers=[index.url]) as h:
-            assert not h.timeline.status.running
-            status = h.timeline.sync()
+            assert not h.sync.status.running
+            status = h.sync.start()
             assert status.running
-            assert h.timeline.sync().running  # once is enough
+            assert h.sync.start().running  # once is enough
             await held(h, mention)
             await held(h, cys_profile)
             await held(h, bens)
             assert {f.limit for f in feed_requests(ben_relay)} == {feed_sync.BACKFILL}
-            await until(lambda: h.timeline.status.is_caught_up)
-            assert h.timeline.status.people == 2
+            await until(lambda: h.sync.status.is_caught_up)
+            assert h.sync.status.people == 2
             assert [v.event.content for v in await h.timeline.home()] == ["ben"]
             live = signed(BEN, content="live", at=START + 1)
             await ben_relay.tell(live)
             await held(h, live)
             await home.tell(following(BEN_KEY, CY_KEY, at=START + 5))
-            await until(lambda: h.timeline.status.people == 3)
+            await until(lambda: h.sync.status.people == 3)
 
 
 async def test_it_goes_on_where_it_stopped(tmp_path: Path) -> None:
@@ -97,13 +97,13 @@ async def test_it_goes_on_where_it_stopped(tmp_path: Path) -> None:
             await h.keep(following(BEN_KEY))
             h.sync.start()
             await held(h, old)
-            await until(lambda: h.timeline.status.is_caught_up)
+            await until(lambda: h.sync.status.is_caught_up)
         one.log.clear()
         async with house(tmp_path, fallback=[one.url]) as h:
             await h.keep(following(BEN_KEY, CY_KEY, at=START + 1))
             h.clock.now += 50_000
             h.sync.start()
-            await until(lambda: h.timeline.status.is_caught_up and feed_requests(one))
+            await until(lambda: h.sync.status.is_caught_up and feed_requests(one))
             resumed, fresh = sorted(feed_requests(one), key=lambda f: f.since or 0, reverse=True)
             assert resumed.authors == {BEN_KEY, ME}
             assert resumed.since == START - feed_sync.OVERLAP
@@ -118,7 +118,7 @@ async def test_a_long_absence_is_read_back_page_by_page(tmp_path: Path) -> None:
         async with house(tmp_path, fallback=[one.url]) as h:
             await h.keep(following(BEN_KEY))
             h.sync.start()
-            await until(lambda: h.timeline.status.is_caught_up)
+            await until(lambda: h.sync.status.is_caught_up)
         for note in notes:  # far more than the relay sends in one answer
             one.held.append(note)
         async with house(tmp_path, fallback=[one.url]) as h:
@@ -139,13 +139,13 @@ async def test_a_mark_moves_only_after_the_history_was_read(tmp_path: Path) -> N
             await h.keep(following(BEN_KEY))
             h.sync.start()
             await until(lambda: feed_requests(silent))
-            assert not h.timeline.status.is_caught_up
+            assert not h.sync.status.is_caught_up
         marks = SyncProgress(tmp_path / f"read-{ME[:16]}.json")
         for url in (silent.url, DEAD):
             assert marks.split(url, [BEN_KEY]) == (0, set(), {BEN_KEY})
 
 
-def test_marks_survive_and_a_damaged_file_is_an_empty_one(tmp_path: Path) -> None:
+def test_progress_survives_and_a_damaged_file_is_an_empty_one(tmp_path: Path) -> None:
     path = tmp_path / "read.json"
     marks = SyncProgress(path)
     marks.move("wss://a.example", 5, [BEN_KEY])
@@ -167,7 +167,7 @@ async def test_offline_it_waits_and_recovers(tmp_path: Path) -> None:
     async with house(tmp_path, fallback=[f"ws://127.0.0.1:{port}"]) as h:
         await h.keep(following(BEN_KEY))
         h.sync.start()
-        await until(lambda: h.timeline.status.is_caught_up)  # whoever can be reached: nobody
+        await until(lambda: h.sync.status.is_caught_up)  # whoever can be reached: nobody
         async with Relay(note, port=port):
             await held(h, note)
 
@@ -213,9 +213,9 @@ async def test_trouble_with_the_store_is_a_status_and_not_the_end(
 
         monkeypatch.setattr(h.follows, "pubkeys", failing)
         h.sync.start()
-        await until(lambda: h.timeline.status.problem == "the disk is full")
+        await until(lambda: h.sync.status.problem == "the disk is full")
         await held(h, note)
-        assert h.timeline.status.problem == ""
+        assert h.sync.status.problem == ""
 
 
 async def test_a_first_reading_is_not_caught_up_before_the_follows_it_learnt_are_read(
@@ -227,9 +227,9 @@ async def test_a_first_reading_is_not_caught_up_before_the_follows_it_learnt_are
         mine.keep(following(BEN_KEY))
         mine.keep(relay_list(BEN, bens.url))
         h.sync.start()
-        await until(lambda: h.timeline.status.is_caught_up)
+        await until(lambda: h.sync.status.is_caught_up)
         assert [view.event for view in await h.timeline.home()] == [note]
-        assert h.timeline.status.ends[bens.url].how is How.ANSWERED
+        assert h.sync.status.ends[bens.url].how is How.ANSWERED
 
 
 class Gated(Relay):
@@ -260,12 +260,12 @@ async def test_lists_that_come_late_change_the_plan_when_they_come(
         await h.keep(following(BEN_KEY, CY_KEY))
         h.sync.start()
         await held(h, here)
-        assert not h.timeline.status.is_caught_up
+        assert not h.sync.status.is_caught_up
         slow.gate.set()
         await held(h, far)
 
 
-async def test_marks_that_cannot_be_kept_end_nothing(
+async def test_progress_that_cannot_be_kept_end_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A full disk: how far relays were read is only not remembered."""
@@ -274,14 +274,14 @@ async def test_marks_that_cannot_be_kept_end_nothing(
     def full(path: Path, data: bytes) -> None:
         raise StoreFull("the disk is full")
 
-    monkeypatch.setattr(feed_sync, "write_private", full)
-    monkeypatch.setattr(feed_sync, "SAVE_MARKS", 0.02)
+    monkeypatch.setattr(sync_progress, "write_private", full)
+    monkeypatch.setattr(feed_sync, "SAVE_PROGRESS", 0.02)
     async with Relay(note) as one, house(tmp_path, fallback=[one.url]) as h:
         await h.keep(following(BEN_KEY))
         h.sync.start()
         await held(h, note)
         await until(lambda: "was not saved: the disk is full" in caplog.text)
-        assert h.timeline.status.running
+        assert h.sync.status.running
 
 
 async def test_reading_in_the_background_dials_no_relay_that_only_strangers_name(
@@ -295,7 +295,7 @@ async def test_reading_in_the_background_dials_no_relay_that_only_strangers_name
         friend = signed(BEN, content="no list of mine")
         for event in (following(BEN_KEY), theirs, mention, friend):
             mine.keep(event)
-        h.timeline.sync()
+        h.sync.start()
         await held(h, mention)
         await held(h, friend)
 
@@ -304,7 +304,7 @@ async def test_reading_in_the_background_dials_no_relay_that_only_strangers_name
 
         await until(asked_for_cy)
         await held(h, theirs)
-        await until(lambda: h.timeline.status.is_caught_up)
+        await until(lambda: h.sync.status.is_caught_up)
         assert not spy.connections
         await h.profiles.fetch([CY_KEY])
         assert spy.connections
@@ -323,10 +323,10 @@ async def test_those_on_whom_nothing_depends_keep_nobody_from_being_settled(
         mine.keep(relay_list(BEN, mine.url))
         await h.keep(relay_list(ANA, mine.url), following(BEN_KEY, CY_KEY))
         h.sync.start()
-        await until(lambda: h.timeline.status.is_settled)
-        assert not h.timeline.status.is_caught_up
+        await until(lambda: h.sync.status.is_settled)
+        assert not h.sync.status.is_caught_up
         assert await h.store.get(note.id)
-        ends = h.timeline.status.ends
+        ends = h.sync.status.ends
         assert (ends[mine.url].spare, ends[hangs.url].spare) == (False, True)
         hangs.gate.set()
-        await until(lambda: h.timeline.status.is_caught_up)
+        await until(lambda: h.sync.status.is_caught_up)

@@ -27,7 +27,7 @@ class HomePane(FeedPane):
         self.insert(notes, awaited=awaited)
 
     async def poll(self, relays: Sequence[RelayRow], *, shown: bool) -> None:
-        status = self.client.timeline.status
+        status = self.client.feed_sync.status
         self.feed.say(_syncing(status))
         self.feed.say_nothing(_nothing_at_home(status))
         await super().poll(relays, shown=shown)
