@@ -40,10 +40,10 @@ ROOM_ONLY = {"textual": "nostr_client.tui"}
 """Packages that stay inside of one room."""
 
 SQLITE = {
-    "sqlite3": ("nostr_client.store.sqlite", "relays.moderation"),
+    "sqlite3": ("nostr_client.store.sqlite", "relays.moderation.sqlite"),
     "nostr_client.store.sqlite": (
         *("nostr_client.store.sqlite", "nostr_client.store.events"),
-        "relays.moderation",
+        "relays.moderation.sqlite",
     ),
 }
 """Who may know that there is SQLite: the engine, what opens it, and the keeper's records."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+import contextlib
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping
 from copy import copy
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -41,8 +42,20 @@ class _Data:
     log: list[LogRow] = field(default_factory=list)
     counters: dict[Area, int] = field(default_factory=lambda: dict.fromkeys(Area, 1))
 
+    over: bool = False
+
     def copied(self) -> _Data:
-        return _Data(**{name: copy(value) for name, value in vars(self).items()})
+        held = {name: copy(value) for name, value in vars(self).items() if name != "over"}
+        return _Data(**held)
+
+    @contextlib.contextmanager
+    def lent(self) -> Iterator[_Data]:
+        """A copy that is good within the block."""
+        found = self.copied()
+        try:
+            yield found
+        finally:
+            found.over = True
 
 
 class MemoryRecords:
@@ -59,9 +72,9 @@ class MemoryRecords:
         limit = asyncio.timeout(records.PATIENCE)
         try:
             async with limit, self._alone:
-                draft = self._data.copied()
-                result = await act(_tables(draft, self._key))
-                self._data = draft
+                with self._data.lent() as draft:
+                    result = await act(_tables(draft, self._key))
+                    self._data = draft.copied()
         except TimeoutError:
             if not limit.expired():
                 raise
@@ -69,7 +82,8 @@ class MemoryRecords:
         return result
 
     async def read(self, ask: Callable[[Tables], Awaitable[T]]) -> T:
-        return await ask(_tables(self._data.copied(), self._key))
+        with self._data.lent() as data:
+            return await ask(_tables(data, self._key))
 
     async def counters(self) -> Mapping[Area, int]:
         return self._data.counters
@@ -96,7 +110,13 @@ def _tables(data: _Data, key: MemoryKey) -> Tables:
 
 class _MemoryTable:
     def __init__(self, data: _Data) -> None:
-        self.data = data
+        self._data = data
+
+    @property
+    def data(self) -> _Data:
+        if self._data.over:
+            raise StoreError("the transaction is over")
+        return self._data
 
     def changed(self, area: Area) -> None:
         self.data.counters[area] += 1

@@ -7,7 +7,7 @@ import contextlib
 import sqlite3
 import stat
 import sys
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from nostr_client.protocol.keys import SecretKey
 from relays.config.relay_config import RelayConfig, Web
 from relays.moderation import spared
 from relays.moderation.opening import open_state
-from relays.moderation.records import Area, RuleType
+from relays.moderation.records import Area, Rule, RuleType, Tables
 from relays.moderation.spared import own_addresses
 from relays.moderation.state import POLL
 from relays.policies.verdict import IncomingEvent, SourceType
@@ -333,3 +333,32 @@ async def test_polling_goes_on_when_the_file_fails(
     async with asyncio.timeout(60):
         await changed.wait()
     assert caplog.text.count("the disk is gone") == 1
+
+
+async def test_what_was_noticed_and_could_not_be_read_is_read_later(
+    open_desk: OpenDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, there = await open_desk(), await open_desk()
+    read, failing = here.state.records.read, [True]
+
+    async def fails(ask: Callable[[Tables], Awaitable[object]]) -> object:
+        if failing:
+            failing.clear()
+            raise StoreError("keeper.db: the disk is gone")
+        return await read(ask)
+
+    monkeypatch.setattr(here.state.records, "read", fails)
+    await there.actions.ban_event(note().id, by="k")
+    with contextlib.suppress(StoreError):  # or it has been polled meanwhile
+        await here.state.refresh()
+    await here.state.refresh()
+    assert not failing
+    assert verdict(here, note()) != ""
+
+
+async def test_a_ban_is_in_force_although_who_made_it_was_cancelled(desk: Desk) -> None:
+    """Behind the commit, and before he could see it."""
+    rule = Rule(RuleType.BAN_EVENT, note().id, "", "k", NOW)
+    await desk.state.records.write(lambda tables: tables.rules.put(rule))
+    await desk.state.refresh()
+    assert verdict(desk, note()) != ""
