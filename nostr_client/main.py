@@ -31,9 +31,9 @@ def _main(given: list[str]) -> int:
     if given == ["--version"]:
         return _written(lambda: print(f"nostr-client {__version__}"))  # noqa: T201
     if given[:1] == ["relay"]:
-        from relays.cli.main import main as relay_main
+        from relays.cli.app import run_command as run_relay_command
 
-        return relay_main(given[1:])
+        return run_relay_command(given[1:])
     on_terminal = sys.stdin.isatty() and sys.stdout.isatty()
     if not given and not on_terminal:
         print(WITHOUT_TERMINAL, file=sys.stderr)  # noqa: T201

@@ -1,8 +1,8 @@
-"""`python -m relays`."""
+"""`python -m relays`: the same as `nostr-client relay`."""
 
 import sys
 
-from relays.cli.main import main
+from relays.cli.app import run_command
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(run_command(sys.argv[1:]))

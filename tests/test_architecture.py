@@ -244,7 +244,7 @@ FORBIDDEN = [
     ("relays.bad", "from nostr_client import Event", "public names"),
     ("nostr_client.resilience.bad", "import relays.server.connections", "hands over to relays"),
     ("nostr_client.cli.bad", "def f():\n    from relays import cli", "hands over to relays"),
-    ("nostr_client.main", "from relays.cli.main import main", "only the relay command"),
+    ("nostr_client.main", "from relays.cli.app import run_command", "only the relay command"),
     ("nostr_client.signing.bad", "import secp256k1", "one door to secp256k1"),
     ("nostr_client.nips.bad", "from coincurve.keys import PrivateKey", "one door to coincurve"),
     ("relays.bad", "import platformdirs", "one door to platformdirs"),
@@ -405,7 +405,7 @@ def test_the_engine_loads_no_face() -> None:
 
 
 def test_a_relay_loads_no_client() -> None:
-    loaded = loaded_by("import relays.cli.main")
+    loaded = loaded_by("import relays.cli.app")
     assert not loaded & {"textual", "typer", "rich", "pynostr"}
     rooms = {room_of(name) for name in loaded if name.startswith("nostr_client.")}
     assert max(FLOOR_OF[room] for room in rooms) <= RELAYS_MAY_USE

@@ -15,8 +15,8 @@ import pytest
 from nostr_client.config import ClientConfig, load_config
 from nostr_client.nips.nip19 import encode_npub
 from nostr_client.protocol.keys import SecretKey
-from relays.cli.main import _parser
 from relays.config.relay_config import RelayConfig, assemble
+from tests.relays.cli.parsed import parsed
 
 DOCS = Path(__file__).parents[1] / "docs"
 NPUB = encode_npub(SecretKey.from_hex("1" * 64).public_key.hex)
@@ -113,4 +113,4 @@ def test_every_command_of_the_relay_is_written_as_it_is_understood(page: str) ->
     assert lines
     for line in lines:
         words = line.replace("--data ...", "--data DIR").partition("   ")[0].partition(">")[0]
-        _parser().parse_args(shlex.split(words))
+        parsed(shlex.split(words))

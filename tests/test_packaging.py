@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from relays.cli.main import _parser, main
+from relays.cli.app import run_command as main
+from tests.relays.cli.parsed import parsed
 from tests.relays.server.test_tls import write_pair
 
 FOLDER = Path(__file__).parents[1] / "packaging"
@@ -36,8 +37,8 @@ def unit() -> dict[str, str]:
 def test_the_unit_starts_what_there_is(tmp_path: Path) -> None:
     words = shlex.split(unit()["ExecStart"])
     assert words[1] == "relay"
-    options = _parser().parse_args(words[2:])
-    assert str(options.data) == "/var/lib/nostr-relay"
+    options = parsed(words[2:])
+    assert str(options["data"]) == "/var/lib/nostr-relay"
     # What stands in the unit must exist where it is checked.
     text = (FOLDER / "nostr-relay.service").read_text().replace(words[0], "/bin/true")
     (tmp_path / "nostr-relay.service").write_text(text)
@@ -51,7 +52,7 @@ def test_the_container_starts_what_there_is() -> None:
         found = re.findall(rf"^{name} (\[.*\])$", text, re.MULTILINE | re.DOTALL)
         assert found, name
         words = re.findall('"([^"]*)"', found[-1].splitlines()[0])
-        _parser().parse_args(words[skipped:])
+        parsed(words[skipped:])
 
 
 def test_the_container_is_begun_as_its_head_says(tmp_path: Path) -> None:

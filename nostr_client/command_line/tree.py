@@ -138,6 +138,9 @@ def _parameter(one: Any) -> Parameter:
     spec = next(mark for mark in marks if isinstance(mark, Option | Argument))
     bare, is_list = _bare(kind)
     default = REQUIRED if one.default is one.empty else one.default
+    may_be_none = isinstance(spec, Option) or spec.metavar.startswith("[")
+    if is_list and default is REQUIRED and may_be_none:
+        default = ()
     return Parameter(one.name, bare, spec, default, is_list)
 
 

@@ -40,7 +40,8 @@ def wait_for(
                 task.cancel()
 
         for name in ("SIGTERM", "SIGHUP"):
-            with contextlib.suppress(AttributeError, NotImplementedError):  # Windows
+            # Not on Windows, and in the main thread alone.
+            with contextlib.suppress(AttributeError, NotImplementedError, ValueError):
                 number = getattr(signal, name)
                 loop.add_signal_handler(number, stop, number)
         return await work

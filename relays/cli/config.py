@@ -1,64 +1,46 @@
-"""`relay init` and `relay config check`: a configuration to begin with, and what one means."""
+"""`nostr-client relay init` and `config check`: a configuration to begin with, and its meaning."""
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
-from relays.cli.common import PROFILES, add_json
+from nostr_client.command_line.tree import Argument, Group, Option
+from nostr_client.exits import Exit
+from relays.cli.command import PLAIN, Profile, add_command
 
 if TYPE_CHECKING:
-    from relays.cli.common import Commands
+    from relays.cli.context import RelayContext
     from relays.config.relay_config import RelayConfig
 
-REACHES: Final = ("here", "proxy", "onion")
-_FAILED: Final = 1
 _TRIES: Final = 5
 
-
-def add(commands: Commands) -> None:
-    """Add the commands to the parser."""
-    init = commands.add_parser("init", help="write a configuration to begin with")
-    init.add_argument("file", nargs="?", type=Path, metavar="FILE", help="where (relay.toml)")
-    init.add_argument("--profile", choices=PROFILES, help="whom the relay is for")
-    init.add_argument("--pubkey", metavar="NPUB", help="your public key; empty: none")
-    init.add_argument("--reach", choices=REACHES, help="where the relay will be reached")
-    init.add_argument("--domain", help="the name under which a proxy or Tor makes it known")
-    add_json(init)
-    init.set_defaults(command=_init)
-    config = commands.add_parser("config", help="look at a configuration")
-    verbs = config.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    check = verbs.add_parser("check", help="say what is wrong, or what it means")
-    check.add_argument("file", nargs="?", type=Path, metavar="FILE", help="settings, in TOML")
-    add_json(check)
-    check.set_defaults(command=_check)
+Reach = Literal["here", "proxy", "onion"]
 
 
-# relay config check
-
-
-def _check(options: argparse.Namespace) -> int:
+def check(
+    context: RelayContext,
+    file: Annotated[Path | None, Argument("[FILE]", "Settings, in TOML.")] = None,
+) -> None:
+    """Say what is wrong, or what it means."""
     from relays.config.explain import meaning
     from relays.config.relay_config import read_config
 
-    config, problems = read_config(options.file)
+    config, problems = read_config(file)
     problems = problems or _unusable(config)
     lines = [] if problems else meaning(config)
-    if options.json:
-        from nostr_client.output import Output
-
-        Output(True).emit({"sound": not problems, "problems": problems, "meaning": lines}, "")
-        return _FAILED if problems else 0
-    where = f"{options.file}: " if options.file is not None else ""
-    for problem in problems:
-        sys.stderr.write(f"{where}{problem}\n")
     if problems:
-        return _FAILED
-    sys.stdout.write("\n".join(lines) + "\n")
-    return 0
+        context.exit_code = Exit.ERROR
+    if context.json:
+        context.out.emit({"sound": not problems, "problems": problems, "meaning": lines}, "")
+        return
+    where = f"{file}: " if file is not None else ""
+    for problem in problems:
+        context.out.fail(f"{where}{problem}")
+    if not problems:
+        context.out.emit({}, "\n".join(lines))
 
 
 def _unusable(config: RelayConfig) -> list[str]:
@@ -107,21 +89,34 @@ def _unusable(config: RelayConfig) -> list[str]:
     return wrong
 
 
-# relay init
-
-
-def _init(options: argparse.Namespace) -> int:
+def init(
+    context: RelayContext,
+    file: Annotated[Path | None, Argument("[FILE]", "Where (relay.toml).")] = None,
+    *,
+    profile: Annotated[Profile | None, Option("--profile", help="Whom the relay is for.")] = None,
+    pubkey: Annotated[
+        str | None, Option("--pubkey", "NPUB", "Your public key; empty: none.")
+    ] = None,
+    reach: Annotated[
+        Reach | None, Option("--reach", help="Where the relay will be reached.")
+    ] = None,
+    domain: Annotated[
+        str | None,
+        Option("--domain", "NAME", "The name under which a proxy or Tor makes it known."),
+    ] = None,
+) -> None:
+    """Write a configuration to begin with."""
     from nostr_client.errors import ConfigError
     from nostr_client.paths import private_folder
     from relays.cli.init_template import Answers, template
     from relays.config.relay_config import load_config
 
-    file: Path = options.file or Path("relay.toml")
+    file = file or Path("relay.toml")
     if file.exists():
         raise ConfigError(f"{file} is there already, and stays as it is")
-    profile = _profile(options)
-    answers = Answers(profile, _key(options, needed=profile == "personal"), *_place(options))
-    text = template(answers, file)
+    chosen = profile or _chosen("Whom is the relay for?", _PURPOSES, "--profile")
+    npub = _key(pubkey, needed=chosen == "personal")
+    text = template(Answers(chosen, npub, *_place(reach, domain)), file)
     private_folder(file.absolute().parent)
     try:
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -130,12 +125,9 @@ def _init(options: argparse.Namespace) -> int:
     with os.fdopen(descriptor, "w", encoding="utf-8") as opened:
         opened.write(text)
     load_config(file)
-    from nostr_client.output import Output
-
-    output, command = Output(options.json), f"nostr-client relay run --config {file}"
-    output.note(f"{file} is written. Look it over, then:")
-    output.emit({"file": str(file), "run": command}, command)
-    return 0
+    command = f"nostr-client relay run --config {file}"
+    context.out.note(f"{file} is written. Look it over, then:")
+    context.out.emit({"file": str(file), "run": command}, command)
 
 
 _PURPOSES: Final = (
@@ -152,17 +144,13 @@ _PLACES: Final = (
 )
 
 
-def _profile(options: argparse.Namespace) -> str:
-    return options.profile or _chosen("Whom is the relay for?", _PURPOSES, "--profile")
-
-
-def _key(options: argparse.Namespace, *, needed: bool) -> str:
+def _key(given: str | None, *, needed: bool) -> str:
     """The keeper's key as npub; empty for none."""
     from nostr_client.errors import ConfigError
     from nostr_client.nips.nip19 import encode_npub
     from relays.config.values import pubkey_of
 
-    given: str | None = options.pubkey
+    was_given = given is not None
     for _ in range(_TRIES):
         if given is None:
             given = _asked("Your public key (npub...), or nothing: ", "--pubkey")
@@ -175,24 +163,24 @@ def _key(options: argparse.Namespace, *, needed: bool) -> str:
                 return encode_npub(pubkey_of(given))
             except ValueError as error:
                 wrong = f"this is no public key: {error}"
-        if options.pubkey is not None:
+        if was_given:
             raise ConfigError(f"--pubkey: {wrong}")
         sys.stderr.write(f"{wrong}\n")
         given = None
     raise ConfigError("--pubkey: npub1... or 64 hex digits are wanted")
 
 
-def _place(options: argparse.Namespace) -> tuple[str, str]:
+def _place(reach: str | None, domain: str | None) -> tuple[str, str]:
     """How it is reached, and its public URL."""
     from nostr_client.errors import ConfigError, InvalidData
 
-    reach = options.reach or ("proxy" if options.domain else "")
+    reach = reach or ("proxy" if domain else "")
     reach = reach or _chosen("Where will it be reached?", _PLACES, "--reach")
     if reach == "here":
         return reach, ""
-    if options.domain is not None:
+    if domain is not None:
         try:
-            return reach, _url(options.domain, reach)
+            return reach, _url(domain, reach)
         except InvalidData as error:
             raise ConfigError(f"--domain: {error}") from None
     what = "Its domain (relay.example.com): " if reach == "proxy" else "Its .onion address: "
@@ -244,3 +232,9 @@ def _asked(question: str, option: str) -> str:
     if not line:
         raise ConfigError("no answer")
     return line.strip()
+
+
+def add_to(root: Group) -> None:
+    """`init` stands at the top level, `check` in a group."""
+    add_command(root, "init", init, PLAIN)
+    add_command(root.group("config", "Look at a configuration."), "check", check, PLAIN)

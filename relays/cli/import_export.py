@@ -1,72 +1,63 @@
-"""`relay import` and `relay export`."""
+"""`nostr-client relay import` and `export`."""
 
 from __future__ import annotations
 
-import argparse
 import sys
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Annotated
 
-from relays.cli.common import add_config, add_data, add_json, config_of, data_of, on_loop
+from nostr_client.command_line.tree import Argument, Group, Option
+from nostr_client.exits import Exit
+from relays.cli.command import CONFIGURED, FOLDER, FilterTexts, SubRelay, add_command
 
 if TYPE_CHECKING:
-    from relays.cli.common import Commands
-
-REFUSED: Final = 3
-"""An import went through, but some lines were refused: malformed, forged, beyond a limit."""
+    from relays.cli.context import RelayContext
 
 
-def add(commands: Commands) -> None:
-    """Add the commands to the parser."""
-    take = commands.add_parser("import", help="take in events from JSON lines, as strfry's too")
-    take.add_argument("files", nargs="+", metavar="FILE", help="a file, or - for standard input")
-    take.add_argument(
-        "--anew", action="store_true", help="from the beginning, also after an interruption"
-    )
-    take.set_defaults(command=_import)
-    give = commands.add_parser("export", help="write events as JSON lines, newest first")
-    give.add_argument(
-        "--filter",
-        action="append",
-        default=[],
-        metavar="JSON",
-        help="only what matches (NIP-01); may be given more than once",
-    )
-    give.add_argument("--since", type=int, metavar="SECONDS", help="not older than this")
-    give.add_argument("--until", type=int, metavar="SECONDS", help="not newer than this")
-    give.set_defaults(command=_export)
-    for command in (take, give):
-        command.add_argument("--room", metavar="NAME", help="one of the profile's further relays")
-        add_data(command)
-        add_json(command)
-    add_config(take)
-
-
-def _import(options: argparse.Namespace) -> int:
+def import_(
+    context: RelayContext,
+    files: Annotated[list[str], Argument("FILE...", "A file, or - for standard input.")],
+    *,
+    anew: Annotated[
+        bool, Option("--anew", help="From the beginning, also after an interruption.")
+    ] = False,
+    room: SubRelay = None,
+) -> None:
+    """Take in events from JSON lines, as strfry's too."""
+    from relays.cli.context import on_loop
     from relays.operations.import_export import import_files
 
+    config = context.load_config()
     work = import_files(
-        data_of(options),
-        options.files,
-        config_of(options),
-        anew=options.anew,
-        sub_relay=options.room,
+        context.folder, files, config, anew=anew, sub_relay=room, say=context.out.note
     )
-    tally = on_loop(work)
-    if options.json:
-        from nostr_client.output import Output
+    report = on_loop(work)
+    if context.json:
+        context.out.emit(report, "")
+    if report.refused:  # malformed, forged, beyond a limit
+        context.exit_code = Exit.NOT_ACCEPTED
 
-        Output(True).emit(tally, "")
-    return REFUSED if tally.refused else 0
 
-
-def _export(options: argparse.Namespace) -> int:
+def export(
+    context: RelayContext,
+    *,
+    filter: FilterTexts,
+    since: Annotated[int | None, Option("--since", "SECONDS", "Not older than this.")] = None,
+    until: Annotated[int | None, Option("--until", "SECONDS", "Not newer than this.")] = None,
+    room: SubRelay = None,
+) -> None:
+    """Write events as JSON lines, newest first."""
+    from relays.cli.context import on_loop
     from relays.cli.sync import filters_of
     from relays.operations.import_export import export_events
 
-    filters = filters_of(options.filter)
-    for bound in ("since", "until"):
-        value = getattr(options, bound)
-        if value is not None:
-            filters = [one.changed(**{bound: value}) for one in filters]
-    on_loop(export_events(data_of(options), sys.stdout.buffer, filters, sub_relay=options.room))
-    return 0
+    filters = filters_of(filter)
+    for name, bound in (("since", since), ("until", until)):
+        if bound is not None:
+            filters = [one.changed(**{name: bound}) for one in filters]
+    on_loop(export_events(context.folder, sys.stdout.buffer, filters, sub_relay=room))
+
+
+def add_to(root: Group) -> None:
+    """They stand at the top level."""
+    add_command(root, "import", import_, CONFIGURED)
+    add_command(root, "export", export, FOLDER)

@@ -1,146 +1,148 @@
-"""`relay members`: who is one, who may become one, roles (NIP-43)."""
+"""`nostr-client relay members`: who is one, who may become one, roles (NIP-43)."""
 
 from __future__ import annotations
 
-import argparse
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
-from relays.cli.offline import add_reason, prepare
+from nostr_client.command_line.tree import Argument, Group, Option
+from nostr_client.exits import CommandError
+from relays.cli.command import FOLDER, add_command
+from relays.cli.moderation import Reason, moderate, when
 
 if TYPE_CHECKING:
-    from nostr_client.output import Output
-    from relays.cli.common import Commands
+    from relays.cli.context import RelayContext
     from relays.moderation.actions import ModerationActions
 
-_NOTHING: Final = 1
-"""There was nobody to remove, and nothing to take back."""
 _DAY: Final = 86400
 
-
-def add(commands: Commands) -> None:
-    """Add the commands to the parser."""
-    members = commands.add_parser("members", help="members, invites and roles")
-    actions = members.add_subparsers(title="commands", metavar="COMMAND")
-    prepare(members, _list, reads=True)
-    prepare(
-        actions.add_parser("list", help="list them (what is done without a command)"),
-        _list,
-        within=True,
-        reads=True,
-    )
-    for name, words, work in (
-        ("add", "make somebody a member, banned or not", _add),
-        ("remove", "a member no more", _remove),
-    ):
-        command = actions.add_parser(name, help=words)
-        command.add_argument("pubkey", metavar="NPUB", help="the key: npub or hex")
-        if name == "add":
-            command.add_argument("--role", default="", metavar="ID", help="with this role")
-        add_reason(command)
-        prepare(command, work, within=True)
-
-    invite = actions.add_parser("invite", help="a code that makes members; it is shown this once")
-    invite.add_argument("--uses", type=int, default=1, metavar="N", help="for how many (1)")
-    invite.add_argument("--days", type=float, default=7.0, metavar="N", help="how long (7)")
-    invite.add_argument("--role", default="", metavar="ID", help="with this role")
-    prepare(invite, _invite, within=True)
-    prepare(
-        actions.add_parser("invites", help="list the invites that are good still"),
-        _invites,
-        within=True,
-        reads=True,
-    )
-    revoke = actions.add_parser("revoke", help="take an invite back")
-    revoke.add_argument("id", metavar="ID", help="as `invites` lists it")
-    prepare(revoke, _revoke, within=True)
-
-    role = actions.add_parser(
-        "role", help="make, change or delete a role; without an id, list them"
-    )
-    role.add_argument("id", nargs="?", default="", metavar="ID", help="its short name")
-    role.add_argument("--label", default="", metavar="WORDS", help="its name, for people")
-    role.add_argument("--description", default="", metavar="WORDS", help="what it is")
-    role.add_argument("--color", type=int, metavar="HUE", help="0 to 360")
-    role.add_argument("--order", type=int, metavar="N", help="its place among others")
-    role.add_argument("--delete", action="store_true", help="delete it")
-    prepare(role, _role, within=True)
+Npub = Annotated[str, Argument("NPUB", "The key: npub or hex.")]
+WithRole = Annotated[str, Option("--role", "ID", "With this role.")]
 
 
-async def _list(actions: ModerationActions, out: Output, _options: argparse.Namespace) -> int:
-    from nostr_client.nips.nip19 import encode_npub
+def list_(context: RelayContext) -> None:
+    """List the members."""
 
-    for member in await actions.members.listed():
-        roles = f"  [{', '.join(member.roles)}]" if member.roles else ""
-        reason = f": {member.reason}" if member.reason else ""
-        out.emit(member, f"{encode_npub(member.pubkey)}{roles}  by {member.by}{reason}")
-    return 0
+    async def work(actions: ModerationActions) -> None:
+        from nostr_client.nips.nip19 import encode_npub
 
+        for member in await actions.members.listed():
+            roles = f"  [{', '.join(member.roles)}]" if member.roles else ""
+            reason = f": {member.reason}" if member.reason else ""
+            who = f"{encode_npub(member.pubkey)}{roles}"
+            context.out.emit(member, f"{who}  by {member.by}{reason}")
 
-async def _add(actions: ModerationActions, out: Output, options: argparse.Namespace) -> int:
-    from relays.moderation.admins import KEEPER, read_pubkey
-
-    pubkey = read_pubkey(options.pubkey)
-    added = await actions.allow_pubkey(pubkey, by=KEEPER, reason=options.reason)
-    if options.role:
-        await actions.members.assign(pubkey, options.role, by=KEEPER)
-    out.emit({"member": pubkey, "added": added}, "added" if added else "a member already")
-    return 0
+    moderate(context, work, reads=True)
 
 
-async def _remove(actions: ModerationActions, out: Output, options: argparse.Namespace) -> int:
-    from relays.moderation.admins import KEEPER, read_pubkey
+def add(context: RelayContext, pubkey: Npub, *, role: WithRole = "", reason: Reason = "") -> None:
+    """Make somebody a member, banned or not."""
 
-    pubkey = read_pubkey(options.pubkey)
-    if not await actions.unallow_pubkey(pubkey, by=KEEPER, reason=options.reason):
-        return out.fail("this key is no member's", _NOTHING)
-    out.emit({"removed": pubkey}, "removed")
-    return 0
+    async def work(actions: ModerationActions) -> None:
+        from relays.moderation.admins import KEEPER, read_pubkey
 
+        member = read_pubkey(pubkey)
+        added = await actions.allow_pubkey(member, by=KEEPER, reason=reason)
+        if role:
+            await actions.members.assign(member, role, by=KEEPER)
+        record = {"member": member, "added": added}
+        context.out.emit(record, "added" if added else "a member already")
 
-async def _invite(actions: ModerationActions, out: Output, options: argparse.Namespace) -> int:
-    from relays.moderation.admins import KEEPER
-
-    code = await actions.members.invite(
-        by=KEEPER, seconds=options.days * _DAY, uses=options.uses, role=options.role
-    )
-    out.emit({"claim": code, "uses": options.uses, "days": options.days}, code)
-    return 0
+    moderate(context, work)
 
 
-async def _invites(actions: ModerationActions, out: Output, _options: argparse.Namespace) -> int:
-    import time
+def remove(context: RelayContext, pubkey: Npub, *, reason: Reason = "") -> None:
+    """A member no more."""
 
-    for invite in await actions.members.invites():
-        until = time.strftime("%Y-%m-%d %H:%M", time.gmtime(invite.expires))
-        used = f"used {invite.used} of {invite.uses}"
-        out.emit(invite, f"{invite.id}  {used}, until {until}  by {invite.by}  {invite.role}")
-    return 0
+    async def work(actions: ModerationActions) -> None:
+        from relays.moderation.admins import KEEPER, read_pubkey
 
+        member = read_pubkey(pubkey)
+        if not await actions.unallow_pubkey(member, by=KEEPER, reason=reason):
+            raise CommandError("this key is no member's")
+        context.out.emit({"removed": member}, "removed")
 
-async def _revoke(actions: ModerationActions, out: Output, options: argparse.Namespace) -> int:
-    from relays.moderation.admins import KEEPER
-
-    if not await actions.members.revoke(options.id, by=KEEPER):
-        return out.fail("there is no such invite", _NOTHING)
-    out.emit({"revoked": options.id}, "revoked")
-    return 0
+    moderate(context, work)
 
 
-async def _role(actions: ModerationActions, out: Output, options: argparse.Namespace) -> int:
-    from relays.moderation.admins import KEEPER
-    from relays.moderation.roster import checked_role
+def invite(
+    context: RelayContext,
+    *,
+    uses: Annotated[int, Option("--uses", "N", "For how many.")] = 1,
+    days: Annotated[float, Option("--days", "N", "How long.")] = 7.0,
+    role: WithRole = "",
+) -> None:
+    """Make a code that makes members; it is shown this once."""
 
-    held = actions.state.roster.roles
-    if not options.id:
-        for role in held.values():
-            out.emit(role, f"{role.id}  {role.label}  {role.description}")
-    elif options.delete:
-        await actions.members.delete_role(options.id, by=KEEPER)
-        out.emit({"deleted": options.id}, "deleted")
-    else:
-        role = checked_role(
-            options.id, options.label, options.description, options.color, options.order
-        )
-        await actions.members.put_role(role, by=KEEPER, new=role.id not in held)
-        out.emit(role, "made" if role.id not in held else "changed")
-    return 0
+    async def work(actions: ModerationActions) -> None:
+        from relays.moderation.admins import KEEPER
+
+        code = await actions.members.invite(by=KEEPER, seconds=days * _DAY, uses=uses, role=role)
+        context.out.emit({"claim": code, "uses": uses, "days": days}, code)
+
+    moderate(context, work)
+
+
+def invites(context: RelayContext) -> None:
+    """List the invites that are good still."""
+
+    async def work(actions: ModerationActions) -> None:
+        for one in await actions.members.invites():
+            used = f"used {one.used} of {one.uses}, until {when(one.expires)}"
+            context.out.emit(one, f"{one.id}  {used}  by {one.by}  {one.role}")
+
+    moderate(context, work, reads=True)
+
+
+def revoke(
+    context: RelayContext, id: Annotated[str, Argument("ID", "As `invites` lists it.")]
+) -> None:
+    """Take an invite back."""
+
+    async def work(actions: ModerationActions) -> None:
+        from relays.moderation.admins import KEEPER
+
+        if not await actions.members.revoke(id, by=KEEPER):
+            raise CommandError("there is no such invite")
+        context.out.emit({"revoked": id}, "revoked")
+
+    moderate(context, work)
+
+
+def role(
+    context: RelayContext,
+    id: Annotated[str, Argument("[ID]", "Its short name.")] = "",
+    *,
+    label: Annotated[str, Option("--label", "WORDS", "Its name, for people.")] = "",
+    description: Annotated[str, Option("--description", "WORDS", "What it is.")] = "",
+    color: Annotated[int | None, Option("--color", "HUE", "0 to 360.")] = None,
+    order: Annotated[int | None, Option("--order", "N", "Its place among others.")] = None,
+    delete: Annotated[bool, Option("--delete", help="Delete it.")] = False,
+) -> None:
+    """Make, change or delete a role; without an id, list them."""
+
+    async def work(actions: ModerationActions) -> None:
+        from relays.moderation.admins import KEEPER
+        from relays.moderation.roster import checked_role
+
+        held = actions.state.roster.roles
+        if not id:
+            for one in held.values():
+                context.out.emit(one, f"{one.id}  {one.label}  {one.description}")
+        elif delete:
+            await actions.members.delete_role(id, by=KEEPER)
+            context.out.emit({"deleted": id}, "deleted")
+        else:
+            made = checked_role(id, label, description, color, order)
+            is_new = made.id not in held
+            await actions.members.put_role(made, by=KEEPER, new=is_new)
+            context.out.emit(made, "made" if is_new else "changed")
+
+    moderate(context, work)
+
+
+def add_to(root: Group) -> None:
+    """They stand in a group of their own."""
+    group = root.group("members", "Members, invites and roles.", default="list")
+    add_command(group, "list", list_, FOLDER)
+    for function in (add, remove, invite, invites, revoke, role):
+        add_command(group, function.__name__, function, FOLDER)

@@ -1,45 +1,39 @@
-"""`relay mirror`."""
+"""`nostr-client relay mirror`."""
 
 from __future__ import annotations
 
-import argparse
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from relays.cli.common import add_config, add_data, config_of, data_of, on_loop
-from relays.cli.sync import add_peer_options, filters_of
+from nostr_client.command_line.tree import Argument, Group
+from relays.cli.command import LASTING, FilterTexts, SubRelay, add_command
+from relays.cli.sync import Direction, Proxy, filters_of
 
 if TYPE_CHECKING:
-    from relays.cli.common import Commands
+    from relays.cli.context import RelayContext
 
 
-def add(commands: Commands) -> None:
-    """Add the command to the parser."""
-    mirror = commands.add_parser(
-        "mirror",
-        help="follow and feed other relays until stopped",
-        description="A running relay does this by itself for the [[mirror]] of its configuration.",
-    )
-    mirror.add_argument(
-        "peers", nargs="*", metavar="URL", help="other relays (those of the configuration)"
-    )
-    add_peer_options(mirror, direction="down")
-    add_data(mirror)
-    add_config(mirror)
-    mirror.set_defaults(command=_mirror)
+def mirror(
+    context: RelayContext,
+    peers: Annotated[list[str], Argument("[URL...]", "Other relays (those of the configuration).")],
+    *,
+    filter: FilterTexts,
+    dir: Direction = "down",
+    proxy: Proxy = None,
+    room: SubRelay = None,
+) -> None:
+    """Follow and feed other relays until stopped.
 
-
-def _mirror(options: argparse.Namespace) -> int:
+    A running relay does this by itself for the [[mirror]] of its configuration.
+    """
+    from relays.cli.context import on_loop
     from relays.config.relay_config import Mirror
     from relays.operations.mirror_process import mirror_until_stopped
 
-    given = Mirror(
-        urls=tuple(options.peers),
-        direction=options.dir,
-        filters=tuple(filters_of(options.filter)),
-        proxy=options.proxy,
-    )
-    mirrors = [given] if options.peers else []
-    on_loop(
-        mirror_until_stopped(data_of(options), mirrors, config_of(options), sub_relay=options.room)
-    )
-    return 0
+    given = Mirror(urls=tuple(peers), direction=dir, filters=tuple(filters_of(filter)), proxy=proxy)
+    mirrors, config = [given] if peers else [], context.load_config()
+    on_loop(mirror_until_stopped(context.folder, mirrors, config, sub_relay=room))
+
+
+def add_to(root: Group) -> None:
+    """It stands at the top level."""
+    add_command(root, "mirror", mirror, LASTING)

@@ -1,77 +1,81 @@
-"""`relay run`."""
+"""`nostr-client relay run`."""
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import gc
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from relays.cli.common import add_config, add_data, config_of, data_of, on_loop
+from nostr_client.command_line.tree import Group, Option
+from relays.cli.command import LASTING, add_command
 
 if TYPE_CHECKING:
-    from relays.cli.common import Commands
+    from relays.cli.context import RelayContext
+    from relays.config.relay_config import RelayConfig
 
 
-def add(commands: Commands) -> None:
-    """Add the command to the parser."""
-    run = commands.add_parser("run", help="run a relay until it is stopped")
-    run.add_argument("--host", help="address to listen on (127.0.0.1)")
-    run.add_argument("--port", type=_port, help="port to listen on; 0 takes a free one (7777)")
-    run.add_argument(
-        "--log-format", choices=("plain", "json"), help="how to write the log on standard error"
-    )
-    run.add_argument("--stop-on-eof", action="store_true", help="stop when standard input ends")
-    run.add_argument(
-        "--stop-when-idle",
-        type=_seconds,
-        metavar="SECONDS",
-        help="stop when nobody has been connected for so long (unless DIR holds a file `keep`)",
-    )
-    run.add_argument(
-        "--token-file",
-        metavar="FILE",
-        help="answer only programs that show the token in this file (Authorization: Bearer)",
-    )
-    run.add_argument(
-        "--no-web-pages",
-        action="store_false",
-        dest="web_pages",
-        default=None,
-        help="refuse pages in a browser: for a relay that only programs are to use",
-    )
-    add_data(run)
-    add_config(run)
-    run.set_defaults(command=_run)
-
-
-def _port(text: str) -> int:
-    number = int(text)
-    if not 0 <= number <= 65535:
-        raise argparse.ArgumentTypeError("a port is a number from 0 to 65535")
-    return number
-
-
-def _seconds(text: str) -> float:
-    number = float(text)
-    if not 1 <= number <= 1e9:
-        raise argparse.ArgumentTypeError("seconds, at least 1")
-    return number
-
-
-def _run(options: argparse.Namespace) -> int:
+def run(
+    context: RelayContext,
+    *,
+    host: Annotated[str | None, Option("--host", "ADDRESS", "Where to listen (127.0.0.1).")] = None,
+    port: Annotated[
+        int | None,
+        Option("--port", "N", "Where to listen; 0 takes a free one (7777).", 0, 65535),
+    ] = None,
+    log_format: Annotated[
+        Literal["plain", "json"] | None,
+        Option("--log-format", help="How to write the log on standard error."),
+    ] = None,
+    stop_on_eof: Annotated[
+        bool, Option("--stop-on-eof", help="Stop when standard input ends.")
+    ] = False,
+    stop_when_idle: Annotated[
+        float | None,
+        Option(
+            "--stop-when-idle",
+            "SECONDS",
+            "Stop when nobody has been connected for so long (unless DIR holds a file `keep`).",
+            1,
+            1e9,
+        ),
+    ] = None,
+    token_file: Annotated[
+        str | None,
+        Option(
+            "--token-file",
+            "FILE",
+            "Answer only programs that show the token in this file (Authorization: Bearer).",
+        ),
+    ] = None,
+    no_web_pages: Annotated[
+        bool,
+        Option(
+            "--no-web-pages",
+            help="Refuse pages in a browser: for a relay that only programs are to use.",
+        ),
+    ] = False,
+) -> None:
+    """Run a relay until it is stopped."""
+    from relays.cli.context import on_loop
     from relays.logs import write_logs
     from relays.process.run import ConfigSource, StopConditions, run
 
-    config = config_of(options)
+    def read() -> RelayConfig:
+        return context.load_config(
+            host=host,
+            port=port,
+            web_pages=False if no_web_pages else None,
+            web={"token_file": token_file} if token_file is not None else None,
+        )
+
+    config = read()
     log = config.log
-    write_logs(options.log_format or log.format, addresses=log.addresses, level=log.level)
+    write_logs(log_format or log.format, addresses=log.addresses, level=log.level)
     _tune()
-    source = ConfigSource(lambda: config_of(options), options.config)
-    ends = StopConditions(stop_on_eof=options.stop_on_eof, idle=options.stop_when_idle)
-    on_loop(run(config, data_of(options), source=source, ends=ends))
-    return 0
+    source = ConfigSource(read, context.config)
+    stop = StopConditions(stop_on_eof=stop_on_eof, idle=stop_when_idle)
+    on_loop(run(config, context.folder, source=source, ends=stop))
 
 
 def _tune() -> None:
@@ -86,3 +90,8 @@ def _tune() -> None:
         if soft != hard:
             with contextlib.suppress(OSError, ValueError):
                 resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def add_to(root: Group) -> None:
+    """It stands at the top level."""
+    add_command(root, "run", run, LASTING)

@@ -1,55 +1,63 @@
-"""`relay sync`."""
+"""`nostr-client relay sync`."""
 
 from __future__ import annotations
 
-import argparse
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from relays.cli.common import add_config, add_data, add_json, config_of, data_of, on_loop
+from nostr_client.command_line.tree import Argument, Group, Option
+from nostr_client.exits import Exit
+from relays.cli.command import CONFIGURED, FilterTexts, SubRelay, add_command
 
 if TYPE_CHECKING:
     from nostr_client.protocol.filters import Filter
-    from relays.cli.common import Commands
+    from relays.cli.context import RelayContext
 
-REFUSED: Final = 3
-"""It went through, but some events were refused, here or there."""
-INCOMPLETE: Final = 9
-"""It went through, but the other relay has more than it showed."""
+Direction = Annotated[
+    Literal["down", "up", "both"], Option("--dir", help="Fetch (down), send (up), or both.")
+]
+Proxy = Annotated[str | None, Option("--proxy", "URL", "socks5h://HOST:PORT or http://HOST:PORT")]
 
 
-def add(commands: Commands) -> None:
-    """Add the command to the parser."""
-    sync = commands.add_parser("sync", help="fetch what another relay has, and send what it lacks")
-    sync.add_argument("peer", metavar="URL", help="the other relay")
-    add_peer_options(sync, direction="both")
-    sync.add_argument(
-        "--anew",
-        action="store_true",
-        help="fetch also what came before and was not kept: after a ban was lifted, for example",
+def sync(
+    context: RelayContext,
+    peer: Annotated[str, Argument("URL", "The other relay.")],
+    *,
+    filter: FilterTexts,
+    dir: Direction = "both",
+    proxy: Proxy = None,
+    room: SubRelay = None,
+    anew: Annotated[
+        bool,
+        Option(
+            "--anew",
+            help="Fetch also what came before and was not kept: after a ban was lifted, say.",
+        ),
+    ] = False,
+) -> None:
+    """Fetch what another relay has, and send what it lacks."""
+    from relays.cli.context import on_loop
+    from relays.operations.sync_once import sync_once
+
+    report = on_loop(
+        sync_once(
+            context.folder,
+            peer,
+            filters_of(filter),
+            context.load_config(),
+            down=dir != "up",
+            up=dir != "down",
+            proxy=proxy,
+            sub_relay=room,
+            anew=anew,
+            say=context.out.note,
+        )
     )
-    add_data(sync)
-    add_config(sync)
-    add_json(sync)
-    sync.set_defaults(command=_sync)
-
-
-def add_peer_options(command: argparse.ArgumentParser, *, direction: str) -> None:
-    """`--filter`, `--dir`, `--proxy` and `--room`; `direction` is the usual one."""
-    command.add_argument(
-        "--filter",
-        action="append",
-        default=[],
-        metavar="JSON",
-        help="only these events: a filter, or a list of them (all)",
-    )
-    command.add_argument(
-        "--dir",
-        choices=("down", "up", "both"),
-        default=direction,
-        help=f"fetch (down), send (up), or both ({direction})",
-    )
-    command.add_argument("--proxy", metavar="URL", help="socks5h://host:port or http://host:port")
-    command.add_argument("--room", metavar="NAME", help="one of the profile's further relays")
+    if context.json:
+        context.out.emit(report, "")
+    if report.incomplete:
+        context.exit_code = Exit.INCOMPLETE
+    elif report.refused:
+        context.exit_code = Exit.NOT_ACCEPTED
 
 
 def filters_of(texts: list[str]) -> list[Filter]:
@@ -72,26 +80,6 @@ def filters_of(texts: list[str]) -> list[Filter]:
     return found or [Filter()]
 
 
-def _sync(options: argparse.Namespace) -> int:
-    from relays.operations.sync_once import sync_once
-
-    outcome = on_loop(
-        sync_once(
-            data_of(options),
-            options.peer,
-            filters_of(options.filter),
-            config_of(options),
-            down=options.dir != "up",
-            up=options.dir != "down",
-            proxy=options.proxy,
-            sub_relay=options.room,
-            anew=options.anew,
-        )
-    )
-    if options.json:
-        from nostr_client.output import Output
-
-        Output(True).emit(outcome, "")
-    if outcome.incomplete:
-        return INCOMPLETE
-    return REFUSED if outcome.refused else 0
+def add_to(root: Group) -> None:
+    """It stands at the top level."""
+    add_command(root, "sync", sync, CONFIGURED)

@@ -143,12 +143,13 @@ async def import_files(
     *,
     anew: bool = False,
     sub_relay: str | None = None,
+    say: Callable[[str], None],
 ) -> ImportReport:
     """Import `files` (`-`: standard input) into a sub-relay of the relay in the folder `data`.
 
-    What an interrupted import has stored of a file is passed over, unless `anew`. Says on standard
-    error how it goes. Raises ConfigError, StoreError, and OSError for a file that cannot be read
-    (what came before it is stored).
+    What an interrupted import has stored of a file is passed over, unless `anew`; `say` is told
+    how it goes. Raises ConfigError, StoreError, and OSError for a file that cannot be
+    read (what came before it is stored).
     """
     started = time.monotonic()
     async with open_offline(config, data, sub_relay) as here:
@@ -163,15 +164,21 @@ async def import_files(
         marks = ImportProgress(data, here.sub_relay.name)
         try:
             for name in files:
-                await _import_file(importer, name, marks, config, anew)
+                await _import_file(importer, name, marks, config, anew=anew, say=say)
         finally:
             seconds = time.monotonic() - started
-            sys.stderr.write(f"{importer.tally}\nin {seconds:.1f} s\n")
+            say(f"{importer.tally}\nin {seconds:.1f} s")
     return importer.tally
 
 
 async def _import_file(
-    importer: Importer, name: str, marks: ImportProgress, config: RelayConfig, anew: bool
+    importer: Importer,
+    name: str,
+    marks: ImportProgress,
+    config: RelayConfig,
+    *,
+    anew: bool,
+    say: Callable[[str], None],
 ) -> None:
     with contextlib.ExitStack() as stack:
         file, compressed = stack.enter_context(_open_file(name))
@@ -183,7 +190,7 @@ async def _import_file(
             mark = stack.enter_context(marks.keep(Path(name), file))
         if begin:
             first = _lines_before(file, begin)
-            sys.stderr.write(f"{name}: going on after {begin:,} bytes that are stored\n")
+            say(f"{name}: going on after {begin:,} bytes that are stored")
         progress = stack.enter_context(Progress(size, start=begin))
 
         def saved(place: int) -> None:

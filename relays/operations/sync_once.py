@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
@@ -62,13 +61,14 @@ async def sync_once(
     proxy: str | None = None,
     sub_relay: str | None = None,
     anew: bool = False,
+    say: Callable[[str], object] = str,
 ) -> SyncReport:
     """Bring a sub-relay of the relay in `data` and the one at `url` to the same `filters`' events.
 
     What came before and was not kept is not fetched again, unless `anew`.
 
-    Says on standard error how it goes. Raises ConfigError, RelayError, StoreError; what was carried
-    before is stored.
+    `say` is told how it went. Raises ConfigError, RelayError, StoreError; what was carried before
+    is stored.
     """
     try:
         peer = normalize_relay_url(url)
@@ -106,7 +106,7 @@ async def sync_once(
             finally:
                 await unwanted.save()
                 outcome.missing = carrier.missing
-                _say(outcome, down, up, time.monotonic() - started)
+                say(_words(outcome, down, up, time.monotonic() - started))
     return outcome
 
 
@@ -133,7 +133,7 @@ async def _keep_saying(outcome: SyncReport, progress: Progress) -> None:
         progress.show(0, f"{windows:,} windows {how}, {came:,} events came, {went:,} went")
 
 
-def _say(outcome: SyncReport, down: bool, up: bool, seconds: float) -> None:
+def _words(outcome: SyncReport, down: bool, up: bool, seconds: float) -> str:
     steps = outcome.steps
     lines = [f"read by pages, not compared: {steps.pages}"] if steps.pages else []
     if steps.missed:
@@ -146,4 +146,4 @@ def _say(outcome: SyncReport, down: bool, up: bool, seconds: float) -> None:
             lines.append(f"  {outcome.missing} x not sent, though the relay has it")
     if up:
         lines.append(f"up: {outcome.sent}")
-    sys.stderr.write("\n".join([*lines, f"in {seconds:.1f} s", ""]))
+    return "\n".join([*lines, f"in {seconds:.1f} s"])

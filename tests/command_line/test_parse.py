@@ -21,7 +21,7 @@ def ban(
     reason: Annotated[str, Option("--reason", "WORDS", "Why.")] = "",
     limit: Annotated[int, Option("--limit", "N", "How many.", 1, 9)] = 5,
     days: Annotated[float | None, Option("--days", "N")] = None,
-    near: Annotated[list[str], Option("--near", "URL")] = [],  # noqa: B006 - never changed
+    near: Annotated[list[str], Option("--near", "URL")],
     file: Annotated[Path | None, Option("--file", "FILE")] = None,
     own: Annotated[bool | None, Option("--own/--no-own")] = None,
 ) -> None:

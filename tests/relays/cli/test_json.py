@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from relays.cli.main import _parser
+from nostr_client.command_line.tree import Group
+from relays.cli.app import build
 from tests.relays.operations.test_import_export import lines, relays
 from tests.relays.talk import note
 
@@ -18,18 +18,18 @@ GO_ON = {"run", "mirror"}
 """What they have to say is their log."""
 
 
-def commands(parser: argparse.ArgumentParser, name: str = "") -> Iterator[tuple[str, set[str]]]:
+def commands(group: Group, name: str = "") -> Iterator[tuple[str, set[str]]]:
     """The commands, and the options of each."""
-    inner = [a for a in parser._actions if isinstance(a, argparse._SubParsersAction)]
-    for action in inner:
-        for word, sub in action.choices.items():
-            yield from commands(sub, f"{name} {word}".strip())
-    if not inner:
-        yield name, {option for action in parser._actions for option in action.option_strings}
+    for word, one in group.members.items():
+        if isinstance(one, Group):
+            yield from commands(one, f"{name} {word}".strip())
+        else:
+            spelled = {option for parameter in one.parameters() for option in parameter.names}
+            yield f"{name} {word}".strip(), spelled
 
 
 def test_every_command_that_ends_has_it() -> None:
-    found = dict(commands(_parser()))
+    found = dict(commands(build()))
     assert {name for name, options in found.items() if "--json" not in options} == GO_ON
     assert len(found) > 20
 

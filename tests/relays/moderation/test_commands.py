@@ -15,10 +15,11 @@ from nostr_client.nips.nip19 import encode_nevent, encode_note, encode_nprofile,
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.store.events import open_store
-from relays.cli.main import _parser, main
+from relays.cli.app import run_command as main
 from relays.config.relay_config import Membership, Moderation, RelayConfig, Web
 from relays.moderation.actions import ModerationActions
 from relays.moderation.opening import open_state
+from tests.relays.cli.parsed import parsed
 from tests.relays.talk import KEY, NOW, OTHER, note
 
 ME = KEY.public_key.hex
@@ -168,7 +169,7 @@ def test_the_keeper_is_not_banned(keepers: Keepers, monkeypatch: pytest.MonkeyPa
         *(("pubkey", NPUB), ("pubkey", keepers.json("key")[0]["npub"]), ("ip", "203.0.113.0/24")),
         *(("ip", "198.51.100.1"), ("ip", "127.0.0.1"), ("ip", "0.0.0.0/0"), ("word", "a")),
     ):
-        keepers.run("ban", *wrong, "--yes", code=1)
+        keepers.run("ban", *wrong, "--yes", code=2)
     assert keepers.run("bans") == ""
     assert len(keepers.held()) == 1
 
@@ -187,17 +188,17 @@ def test_the_keeper_is_not_banned(keepers: Keepers, monkeypatch: pytest.MonkeyPa
 )
 def test_the_folder_may_stand_before_the_verb(tmp_path: Path, verb: tuple[str, ...]) -> None:
     noun, *rest = verb
-    before = _parser().parse_args([noun, "--data", str(tmp_path), "--json", *rest])
-    assert (before.data, before.json) == (tmp_path, True)
-    after = _parser().parse_args([noun, *rest, "--data", str(tmp_path), "--json"])
-    assert (after.data, after.json) == (tmp_path, True)
+    before = parsed([noun, "--data", str(tmp_path), "--json", *rest])
+    assert (before["data"], before["json"]) == (tmp_path, True)
+    after = parsed([noun, *rest, "--data", str(tmp_path), "--json"])
+    assert (after["data"], after["json"]) == (tmp_path, True)
 
 
 @pytest.mark.parametrize(
     "wrong", [("pubkey", "npub1junk"), ("event", NPUB), ("ip", "x"), ("word", "*"), ("pubkey", "0")]
 )
 def test_what_cannot_be_banned(keepers: Keepers, wrong: tuple[str, str]) -> None:
-    keepers.run("ban", *wrong, code=1)
+    keepers.run("ban", *wrong, code=2)
     assert keepers.run("log") == ""
 
 
@@ -228,7 +229,7 @@ def test_reports_are_listed_dismissed_and_acted_upon(keepers: Keepers) -> None:
     [acted] = keepers.json("reports", "act", encode_note(worse.id), "--author", "--yes")
     assert acted["author"] == ME
     assert keepers.json("reports", "list") == []
-    assert "nobody reported" in keepers.run("reports", "act", "00" * 32, code=1)
+    assert "nobody reported" in keepers.run("reports", "act", "00" * 32, code=2)
     missing = keepers.run("reports", "act", encode_note("00" * 32), "--author", code=1)
     assert "not held" in missing
     keepers.run("reports", "act", encode_npub(OTHER.public_key.hex), "--yes")
@@ -295,7 +296,7 @@ def test_invites_by_command(keepers: Keepers) -> None:
     assert code not in keepers.run("log", "export")
     keepers.run("members", "revoke", invite["id"])
     assert "no such invite" in keepers.run("members", "revoke", invite["id"], code=1)
-    keepers.run("members", "invite", "--uses", "0", code=1)
+    keepers.run("members", "invite", "--uses", "0", code=2)
 
 
 def test_options_before_the_second_word_count(keepers: Keepers) -> None:

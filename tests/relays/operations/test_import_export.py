@@ -16,7 +16,7 @@ import pytest
 
 from nostr_client.protocol.event import Event
 from nostr_client.rehearsal.relay_process import RelayProcess
-from relays.cli import main as cli
+from relays.cli import app as cli
 from relays.operations import import_export
 from relays.operations.import_progress import ImportProgress
 from relays.operations.progress_bar import Progress, time_text
@@ -34,7 +34,7 @@ def relays(*arguments: str, input: bytes = b"") -> subprocess.CompletedProcess[b
         file.seek(0)
         sys.stdin, sys.stdout, sys.stderr = given, out, err
         try:
-            code = cli.main(arguments)
+            code = cli.run_command(arguments)
         finally:
             sys.stdin, sys.stdout, sys.stderr = before
             sys.setswitchinterval(interval)
@@ -294,7 +294,7 @@ def test_an_export_of_what_matches(tmp_path: Path) -> None:
     assert set(some) == {event.json for event in (*notes[8:], *others[8:])}
     assert export("--until", str(NOW), "--filter", '{"kinds":[1]}') == [notes[0].json]
     wrong = relays("export", "--data", data, "--filter", '{"kinds":"x"}')
-    assert (wrong.returncode, wrong.stderr[:9]) == (1, b"--filter:")
+    assert (wrong.returncode, wrong.stderr[:16]) == (1, b"error: --filter:")
     assert b"Traceback" not in wrong.stderr
 
 
@@ -381,9 +381,8 @@ def test_damaged_compression_is_said_and_what_came_before_is_stored(
     done = relays("import", "--data", str(tmp_path / "a"), str(file))
     assert done.returncode == 1
     *tally, said = done.stderr.decode().splitlines()
-    assert said == (
-        f"{file}: the compressed data is damaged or ends too early; what came before is stored"
-    )
+    why = "the compressed data is damaged or ends too early"
+    assert said == f"error: {file}: {why}; what came before is stored"
     assert int(tally[0].split()[1].strip(",")) >= 1000
 
 

@@ -16,7 +16,7 @@ from nostr_client.paths import FolderLock
 from nostr_client.protocol.filters import Filter
 from nostr_client.store.contract import StoreOptions
 from nostr_client.store.events import open_store
-from relays.cli.offline import open_acts
+from relays.cli.moderation import open_actions
 from relays.config.relay_config import RelayConfig
 from relays.moderation.opening import open_state
 from relays.operations.backup import back_up, restore
@@ -40,9 +40,7 @@ async def beside_it(data: Path) -> None:
 
 
 async def moderate(data: Path) -> None:
-    import argparse
-
-    async with open_acts(argparse.Namespace(data=data)):
+    async with open_actions(data):
         pass
 
 

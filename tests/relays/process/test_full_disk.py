@@ -19,8 +19,8 @@ from nostr_client.store.contract import EventStore, SaveResult
 from nostr_client.store.reserve import Reserve
 from nostr_client.store.sqlite import opening
 from nostr_client.store.sqlite.store import SqliteStore
-from relays.cli import offline
-from relays.cli.main import main
+from relays.cli import moderation
+from relays.cli.app import run_command as main
 from relays.moderation.opening import open_state
 from relays.moderation.sqlite.records import SqliteRecords
 from relays.process.folder import RESERVE
@@ -77,7 +77,7 @@ def test_a_ban_has_the_reserve_to_open_what_it_is_about(
     relay_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """As on a full disk, where no relay runs: SQLite wants room only to open its files."""
-    really, release = offline._open_actions, Reserve.release
+    really, release = moderation._open_stores, Reserve.release
     given_up: list[Path] = []
 
     def give_up(reserve: Reserve) -> None:
@@ -89,11 +89,11 @@ def test_a_ban_has_the_reserve_to_open_what_it_is_about(
             raise StoreFull("events.db: the disk is full: make room on it")
         return await really(*args)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(offline, "_open_actions", opened)
+    monkeypatch.setattr(moderation, "_open_stores", opened)
     monkeypatch.setattr(Reserve, "release", give_up)
     data = ["--data", str(relay_folder)]
     assert main(["unban", "word", "casino", *data]) == 1
-    assert capsys.readouterr().err == "events.db: the disk is full: make room on it\n"
+    assert capsys.readouterr().err == "error: events.db: the disk is full: make room on it\n"
     assert given_up == []
     assert main(["ban", "word", "casino", *data]) == 0
     assert given_up == [relay_folder / RESERVE]

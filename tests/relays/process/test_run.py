@@ -20,7 +20,7 @@ from websockets.typing import Origin
 from nostr_client.errors import StoreError
 from nostr_client.rehearsal import relay_process
 from nostr_client.rehearsal.relay_process import RelayProcess
-from relays.cli import main as cli
+from relays.cli import app as cli
 from relays.operations import import_export
 from tests.conftest import StartRelay
 from tests.relays.talk import LIMIT, NOW, note, silent_reader, wire
@@ -41,7 +41,7 @@ def run(*arguments: str, timeout: float = 90) -> subprocess.CompletedProcess[str
 def test_version_and_help_are_quick() -> None:
     assert run("--version").stdout.strip().count(".") == 2
     assert "run" in run("--help").stdout
-    imported = "import sys, relays.cli.main; print(*sorted(sys.modules))"
+    imported = "import sys, relays.cli.app; print(*sorted(sys.modules))"
     loaded = subprocess.run(
         [sys.executable, "-c", imported], capture_output=True, text=True, check=True
     ).stdout.split()
@@ -205,8 +205,8 @@ def test_an_error_from_a_group_of_tasks_is_one_clear_line(
             raise StoreError("the disk is full")
 
     monkeypatch.setattr(import_export, "export_events", fail)
-    assert cli.main(["export", "--data", str(tmp_path)]) == 1
-    assert capsys.readouterr().err == "the disk is full\n"
+    assert cli.run_command(["export", "--data", str(tmp_path)]) == 1
+    assert capsys.readouterr().err == "error: the disk is full\n"
 
 
 @pytest.mark.parametrize("options", [(), ("--no-web-pages",)])
