@@ -1,13 +1,52 @@
-"""Addresses: which are in a network, which are this machine's, which count as one client."""
+"""Addresses: which are in a network, which are this machine's, which count as one client.
+
+An IPv4 address in IPv6's clothes (`::ffff:192.0.2.1`) is an IPv4 address, everywhere.
+"""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import (
+    IPv4Address,
+    IPv4Network,
+    IPv6Address,
+    IPv6Network,
+    ip_address,
+    ip_network,
+)
 from typing import Final
 
-from nostr_client.errors import ConfigError
+from nostr_client.errors import ConfigError, InvalidData
+
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+
+
+def address_of(text: str) -> Address | None:
+    """The address that `text` is, its zone left out; None for what is none."""
+    try:
+        found = ip_address(text.partition("%")[0])
+    except ValueError:
+        return None
+    return (found.ipv4_mapped or found) if isinstance(found, IPv6Address) else found
+
+
+def network_from(text: str, *, strict: bool = False) -> Network:
+    """The network that an address or `address/bits` stands for.
+
+    `strict`: bits beyond those named must not be set. Raises InvalidData.
+    """
+    try:
+        found = ip_network(text.strip(), strict=strict)
+    except ValueError as error:
+        why = f" ({error})" if strict else ""
+        raise InvalidData(f"not an IP address, nor a network as 203.0.113.0/24{why}") from None
+    if isinstance(found, IPv6Network) and found.prefixlen >= 96:
+        inner = found.network_address.ipv4_mapped
+        if inner is not None:
+            return IPv4Network((inner, found.prefixlen - 96))
+    return found
 
 
 class Networks:
@@ -17,16 +56,18 @@ class Networks:
     """
 
     def __init__(self, texts: Sequence[str]) -> None:
-        try:
-            self._networks = [ip_network(text) for text in texts]
-        except ValueError as error:
-            raise ConfigError(f"not a network: {error}") from None
+        self._networks: list[Network] = []
+        for text in texts:
+            try:
+                self._networks.append(network_from(text, strict=True))
+            except InvalidData as error:
+                raise ConfigError(f"{text}: {error}") from None
 
     def __bool__(self) -> bool:
         return bool(self._networks)
 
     def __contains__(self, address: str) -> bool:
-        ip = parsed(address)
+        ip = address_of(address)
         return ip is not None and any(ip in network for network in self._networks)
 
 
@@ -35,25 +76,16 @@ LOOPBACK: Final = Networks(("127.0.0.0/8", "::1"))
 
 @functools.lru_cache(maxsize=4096)
 def network_of(address: str) -> str:
-    """Whose share it is: an IPv4 address, or an IPv6 network of 64 bits; empty for loopback."""
-    try:
-        ip = ip_address(address.partition("%")[0])
-    except ValueError:
+    """Whose share it is: an IPv4 address, or an IPv6 network of 64 bits; empty for loopback.
+
+    What is no address stands for itself.
+    """
+    ip = address_of(address)
+    if ip is None:
         return address
-    if isinstance(ip, IPv6Address):
-        if ip.ipv4_mapped is None:
-            return "" if ip.is_loopback else str(IPv6Network((ip, 64), strict=False))
-        ip = ip.ipv4_mapped
-    return "" if ip.is_loopback else str(ip)
-
-
-def parsed(address: str) -> IPv4Address | IPv6Address | None:
-    """The address, as IPv4 where it is that in IPv6's clothes; None for what is none."""
-    try:
-        ip = ip_address(address.partition("%")[0])
-    except ValueError:
-        return None
-    return (ip.ipv4_mapped or ip) if isinstance(ip, IPv6Address) else ip
+    if ip.is_loopback:
+        return ""
+    return str(IPv6Network((ip, 64), strict=False)) if isinstance(ip, IPv6Address) else str(ip)
 
 
 def bare(text: str) -> str:
@@ -64,8 +96,6 @@ def bare(text: str) -> str:
 
 
 def is_loopback(host: str) -> bool:
-    """Does only this machine reach `host`?"""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+    """Does only this machine reach `host`, a name or an address?"""
+    ip = address_of(host)
+    return host == "localhost" if ip is None else ip.is_loopback

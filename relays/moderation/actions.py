@@ -20,7 +20,6 @@ from nostr_client.store.contract import EventStore
 from relays.config.relay_config import RelayConfig
 from relays.moderation.admins import admins_of
 from relays.moderation.audit_log import SLICE
-from relays.moderation.bans import network
 from relays.moderation.members import Members
 from relays.moderation.records import LogRow, Rule, RuleType, Tables
 from relays.moderation.removal import EventRemover
@@ -28,6 +27,7 @@ from relays.moderation.reports import Reports
 from relays.moderation.saved_config import save_config
 from relays.moderation.spared import check_key, check_network
 from relays.moderation.state import InfoOverrides, ModerationState
+from relays.networks import network_from
 from relays.policies.banned_words import checked_word, found_in, narrow_word, pattern_of
 
 LONGEST_REASON: Final = 500
@@ -320,7 +320,7 @@ def _id(text: str) -> str:
 
 
 def _spelled(text: str) -> str:
-    found = network(text)
+    found = network_from(text)
     whole = found.prefixlen == found.max_prefixlen
     return str(found.network_address) if whole else str(found)
 

@@ -4,36 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final
 
 import msgspec
 
-from nostr_client.errors import InvalidData, InvalidEvent
+from nostr_client.errors import InvalidEvent
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.kinds import GENERIC_REPOST, JOIN, LEAVE, REPOST, VANISH
 from relays.moderation.records import RuleType
+from relays.networks import address_of, network_from
 from relays.policies.banned_words import found_in, pattern_of
 
 ALWAYS: Final = frozenset({VANISH, JOIN, LEAVE})
 """Kinds that no list of kinds keeps out: they speak to the relay itself."""
 REPOSTS: Final = frozenset({REPOST, GENERIC_REPOST})
-
-
-_Network = IPv4Network | IPv6Network
-
-
-def network(text: str) -> _Network:
-    """The network that an address or `address/bits` stands for. Raises InvalidData."""
-    try:
-        found = ip_network(text.strip(), strict=False)
-    except ValueError:
-        raise InvalidData("not an IP address, nor a network as 203.0.113.0/24") from None
-    if isinstance(found, IPv6Network) and found.prefixlen >= 96:
-        inner = found.network_address.ipv4_mapped
-        if inner is not None:
-            return IPv4Network((inner, found.prefixlen - 96))
-    return found
 
 
 class BannedNetworks:
@@ -44,7 +28,7 @@ class BannedNetworks:
     def __init__(self, reasons: Mapping[str, str]) -> None:
         self._by_length: dict[tuple[int, int], dict[int, str]] = {}
         for text, reason in reasons.items():
-            found = network(text)
+            found = network_from(text)
             bits = found.max_prefixlen - found.prefixlen
             held = self._by_length.setdefault((found.version, bits), {})
             held[int(found.network_address) >> bits] = reason
@@ -54,12 +38,9 @@ class BannedNetworks:
 
     def reason_for(self, address: str) -> str | None:
         """Why `address` is in here; None if it is not, or is no address."""
-        try:
-            ip = ip_address(address.partition("%")[0])
-        except ValueError:
+        ip = address_of(address)
+        if ip is None:
             return None
-        if isinstance(ip, IPv6Address) and ip.ipv4_mapped is not None:
-            ip = ip.ipv4_mapped
         for (version, bits), held in self._by_length.items():
             if version == ip.version and (reason := held.get(int(ip) >> bits)) is not None:
                 return reason

@@ -5,11 +5,10 @@ from __future__ import annotations
 import contextlib
 import socket
 from collections.abc import Collection, Mapping
-from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Final
 
 from nostr_client.errors import InvalidData
-from relays.moderation.bans import network
+from relays.networks import Network, network_from
 
 WIDEST: Final = {4: 8, 6: 19}
 """The fewest bits of a network that is banned, by the version of IP: some states, not the world."""
@@ -33,7 +32,7 @@ def check_network(text: str, spared: Mapping[str, str]) -> None:
 
     `spared` says whose an address or network is. This machine's own are, whatever it says.
     """
-    banned = network(text)
+    banned = network_from(text)
     if banned.prefixlen < WIDEST[banned.version]:
         raise InvalidData(
             f"{banned} is too much of the world: a network has at least"
@@ -58,11 +57,9 @@ def own_addresses() -> Collection[str]:
     return found
 
 
-def _overlap(banned: IPv4Network | IPv6Network, address: str) -> bool:
+def _overlap(banned: Network, address: str) -> bool:
     try:
-        other = ip_network(address.partition("%")[0], strict=False)
-    except ValueError:  # a name, or nothing
+        other = network_from(address.partition("%")[0])
+    except InvalidData:  # a name, or nothing
         return False
-    if isinstance(other, IPv6Network) and other.network_address.ipv4_mapped is not None:
-        other = network(str(other))
     return banned.version == other.version and banned.overlaps(other)

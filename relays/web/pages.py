@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from http import HTTPStatus
-from ipaddress import ip_address
 from typing import Final
 from urllib.parse import urlsplit
 
 from nostr_client.nips.nip11 import MEDIA_TYPE
 from relays.config.relay_config import RelayConfig
+from relays.networks import address_of, bare
 from relays.web.http_types import Handler, HttpRequest, HttpResponse, words
 from relays.web.nip11_document import Features, information
 from relays.web.status import Figures, Neighbour, StatusPage
@@ -120,11 +120,7 @@ def _from_a_page(request: HttpRequest) -> bool:
 
 def _is_numeric(host: str) -> bool:
     # A name may be made to point here by whoever owns it; then it is the page's own.
-    try:
-        ip_address(host.rpartition(":")[0].strip("[]"))
-    except ValueError:
-        return False
-    return True
+    return address_of(bare(host)) is not None
 
 
 def _media_type(request: HttpRequest) -> str:

@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from relays.networks import Networks, bare, parsed
+from relays.networks import Networks, address_of, bare
 
 Headers = Mapping[str, str]
 """Header names in lower case."""
@@ -54,7 +54,7 @@ class Proxies:
             return Origin(peer, secure)
         address = peer
         for hop, protocol in reversed(self._read(headers)):
-            ip = parsed(hop)
+            ip = address_of(hop)
             if ip is None:  # unknown, or hidden on purpose: the proxy that said so stands for it
                 break
             address = str(ip)

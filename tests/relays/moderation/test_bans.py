@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nostr_client.errors import InvalidData
-from relays.moderation.bans import BannedNetworks, Bans, network
+from relays.moderation.bans import BannedNetworks, Bans
 from relays.moderation.records import RuleType
+from relays.networks import network_from
 from tests.relays.talk import note
 
 # Few different bits, so that addresses and networks meet.
@@ -53,13 +54,13 @@ def test_what_is_no_address_is_in_no_network(text: str) -> None:
     ],
 )
 def test_one_spelling(text: str, spelled: str) -> None:
-    assert str(network(text)) == spelled
+    assert str(network_from(text)) == spelled
 
 
 @pytest.mark.parametrize("text", ["", "localhost", "1.2.3", "1.2.3.4/33", "fe80::1%eth0/64/1"])
 def test_no_network(text: str) -> None:
     with pytest.raises(InvalidData):
-        network(text)
+        network_from(text)
 
 
 def test_nothing_banned_is_known_at_once() -> None:

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from nostr_client.protocol.filters import Filter
 from relays.config.sections import Rated, Rates
 from relays.config.values import Rate
-from relays.networks import network_of
 from relays.policies import rates
 from relays.policies.rates import Buckets, Loopback, RateLimiters, cost_of
 from relays.policies.verdict import IncomingEvent, IncomingQuery
@@ -82,24 +81,6 @@ def test_rates_that_change_keep_what_was_used() -> None:
     table.take("x", 2, NOW)
     table.set(Rate(4, 60, 4))
     assert 0 < table.wait("x", 4, NOW) <= 60
-
-
-@pytest.mark.parametrize(
-    ("address", "network"),
-    [
-        ("203.0.113.9", "203.0.113.9"),
-        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
-        ("::ffff:203.0.113.9", "203.0.113.9"),
-        ("127.0.0.1", ""),
-        ("::1", ""),
-        ("::ffff:127.0.0.1", ""),
-        ("fe80::1%eth0", "fe80::/64"),
-        ("", ""),
-        ("unix", "unix"),
-    ],
-)
-def test_whose_share(address: str, network: str) -> None:
-    assert network_of(address) == network
 
 
 def metering(loopback: Loopback = "exempt", **given: Rated) -> RateLimiters:

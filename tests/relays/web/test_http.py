@@ -102,6 +102,8 @@ def test_the_path_of_a_public_url() -> None:
         ("127.0.0.1:7777", "http://127.0.0.1:8000", 403),
         ("127.0.0.1:7777", "http://127.0.0.1:7777", None),
         ("[::1]:7777", "http://[::1]:7777", None),
+        ("127.0.0.1", "http://127.0.0.1", None),  # port 80
+        ("[::1]", "http://[::1]", None),
         # A name that its owner makes point to this machine.
         ("evil.example:7777", "http://evil.example:7777", 403),
     ],
