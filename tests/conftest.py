@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import gc
 import signal
+import sys
+from asyncio.subprocess import Process
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import cast
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from nostr_client.paths import environment_for_children
 from nostr_client.rehearsal.relay_process import RelayProcess
 from tests.warm import Warm
 
@@ -50,20 +55,32 @@ def warm() -> Iterator[Warm]:
     warm.close()
 
 
-@pytest.fixture
-async def start_relay(tmp_path: Path) -> AsyncIterator[StartRelay]:
-    """Starts relays: `await start_relay()`, or with options, a data folder, a port of one's own."""
+@asynccontextmanager
+async def starting(folder: Path, warm: Warm | None) -> AsyncIterator[StartRelay]:
+    """Starts relays that end with the block; without `warm`, as anybody else starts them."""
     started: list[RelayProcess] = []
 
     async def start(*options: str, data: Path | None = None, port: int = 0) -> RelayProcess:
-        folder = data or tmp_path / f"relay-{len(started)}"
-        started.append(await RelayProcess.start(folder, *options, port=port))
-        return started[-1]
+        data = data or folder / f"relay-{len(started)}"
+        if warm is None or sys.platform != "linux":
+            relay = await RelayProcess.start(data, *options, port=port)
+        else:
+            arguments = RelayProcess.arguments(data, *options, port=port)
+            process = await warm.start("relays", arguments, environment_for_children())
+            relay = await RelayProcess.listening(cast("Process", process), data)
+        started.append(relay)
+        return relay
 
     yield start
     for relay in started:
-        if relay.alive:
-            await relay.kill()
+        await relay.kill()
+
+
+@pytest.fixture
+async def start_relay(tmp_path: Path, warm: Warm) -> AsyncIterator[StartRelay]:
+    """Starts relays: `await start_relay()`, or with options, a data folder, a port of one's own."""
+    async with starting(tmp_path, warm) as start:
+        yield start
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ whatever depends on that, on signals or on how a program loads is to be started 
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import gc
 import importlib
@@ -22,7 +23,7 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import BinaryIO, Final, NoReturn
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 PROGRAMS: Final = ("nostr_client", "relays")
@@ -82,12 +83,7 @@ class Warm:
             files = [stack.enter_context(tempfile.TemporaryFile()) for _ in range(3)]
             files[0].write(given)
             files[0].seek(0)
-            mine, theirs = socket.socketpair()
-            request = json.dumps([program, list(arguments), dict(environment)]).encode()
-            assert len(request) < _LONGEST
-            with theirs:
-                descriptors = [theirs.fileno(), *(file.fileno() for file in files)]
-                socket.send_fds(self._control, [request], descriptors)
+            mine = self._begin(program, arguments, environment, [file.fileno() for file in files])
             mine.settimeout(limit)
             told = stack.enter_context(mine).makefile("rb")
             pid = int(stack.enter_context(told).readline())
@@ -99,6 +95,85 @@ class Warm:
             for file in files[1:]:
                 file.seek(0)
             return subprocess.CompletedProcess(arguments, code, files[1].read(), files[2].read())
+
+    async def start(
+        self, program: str, arguments: Sequence[str], environment: Mapping[str, str]
+    ) -> Running:
+        """The same, while we do other things: it reads what we write, and its errors are lost."""
+        loop = asyncio.get_running_loop()
+        given, stdin = os.pipe()
+        stdout, said = os.pipe()
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        told = self._begin(program, arguments, environment, [given, said, nowhere])
+        for descriptor in (given, said, nowhere):
+            os.close(descriptor)
+        reader = asyncio.StreamReader()
+        await loop.connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(stdout, "rb")
+        )
+        running = Running(os.fdopen(stdin, "wb"), reader)
+        told.setblocking(False)
+        await loop.create_connection(lambda: running, sock=told)
+        await running.started.wait()
+        return running
+
+    def _begin(
+        self,
+        program: str,
+        arguments: Sequence[str],
+        environment: Mapping[str, str],
+        files: Sequence[int],
+    ) -> socket.socket:
+        """Have a run begin on these files; says its number, and its exit code when it has ended."""
+        request = json.dumps([program, list(arguments), dict(environment)]).encode()
+        assert len(request) < _LONGEST
+        mine, theirs = socket.socketpair()
+        with theirs:
+            socket.send_fds(self._control, [request], [theirs.fileno(), *files])
+        return mine
+
+
+class Running(asyncio.Protocol):
+    """A run under way, with what `asyncio.subprocess.Process` has of it."""
+
+    def __init__(self, stdin: BinaryIO, stdout: asyncio.StreamReader) -> None:
+        self.stdin = stdin
+        self.stdout = stdout
+        self.pid = 0
+        self.returncode: int | None = None
+        self.started = asyncio.Event()
+        self._ended = asyncio.Event()
+        self._told = b""
+
+    async def wait(self) -> int | None:
+        await self._ended.wait()
+        return self.returncode
+
+    def terminate(self) -> None:
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+    def send_signal(self, number: int) -> None:
+        """Raises ProcessLookupError."""
+        if self.returncode is not None:
+            raise ProcessLookupError(self.pid)
+        os.kill(self.pid, number)
+
+    def data_received(self, data: bytes) -> None:
+        self._told += data
+        numbers = [int(line) for line in self._told.splitlines(keepends=True) if b"\n" in line]
+        if numbers:
+            self.pid = numbers[0]
+            self.started.set()
+        if len(numbers) > 1:
+            self.returncode = numbers[1]
+
+    def connection_lost(self, _: Exception | None) -> None:
+        self.stdin.close()
+        self.started.set()
+        self._ended.set()
 
 
 def _load() -> None:

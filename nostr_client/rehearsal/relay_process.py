@@ -36,14 +36,23 @@ class RelayProcess:
         Raises NostrError when it does not say its address in time.
         """
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "relays", "run", "--data", str(data)),
-            *("--port", str(port), "--stop-on-eof", *options),
+            *(sys.executable, "-m", "relays", *cls.arguments(data, *options, port=port)),
             stdin=PIPE,
             stdout=PIPE,
             stderr=DEVNULL,
             env=environment_for_children(),
             start_new_session=True,  # Ctrl-C is for us; we tell our children ourselves
         )
+        return await cls.listening(process, data)
+
+    @staticmethod
+    def arguments(data: Path, *options: str, port: int = 0) -> list[str]:
+        """What `python -m relays` is told to be one."""
+        return ["run", "--data", str(data), "--port", str(port), "--stop-on-eof", *options]
+
+    @classmethod
+    async def listening(cls, process: Process, data: Path) -> RelayProcess:
+        """The relay that `process` is, once it listens. Raises NostrError."""
         relay = cls(process, "", data)
         try:
             async with asyncio.timeout(START_LIMIT):
