@@ -16,7 +16,7 @@ from nostr_client.config import ClientConfig
 from nostr_client.paths import Paths
 from nostr_client.tui.app import NostrApp
 from nostr_client.tui.client_holder import ClientHolder, client_opener
-from nostr_client.tui.run import assemble
+from nostr_client.tui.run import environment_in
 
 HERE = Path(__file__).parent
 SIZE = (116, 32)
@@ -64,7 +64,7 @@ async def main() -> None:
         folder = Path(name)
         paths = Paths(folder / "config", folder / "data", folder / "state")
         config = ClientConfig(own_relay=False)
-        environment = assemble(paths, config)
+        environment = environment_in(paths, config)
         async with ClientHolder(client_opener(paths, config)) as holder:
             app = NostrApp(environment, holder, demo=True)
             async with app.run_test(size=SIZE) as pilot:

@@ -118,7 +118,7 @@ def watch(
 ) -> None:
     """Read as somebody, without their key; at the relays that an nprofile names, too."""
     from nostr_client.cli import show
-    from nostr_client.nips.nip19 import relays_in
+    from nostr_client.nips.nip19 import pubkey_in, relays_in
     from nostr_client.routing.address_policy import AddressPolicy
     from nostr_client.routing.saved_relays import remember_found
 
@@ -127,7 +127,7 @@ def watch(
             pubkey = await client.profiles.resolve(who)
             return pubkey, client.book.hints(pubkey)
 
-    pubkey = _pubkey_of(who)
+    pubkey = pubkey_in(who)
     if pubkey is None:
         context.own_relay = False
         pubkey, near = wait_for(find())
@@ -250,24 +250,6 @@ def _introduce(context: ClientContext, account: Account, password: str | None) -
         wait_for(work())
     except NostrError as error:
         context.out.note(f"Its profile was not published: {error}")
-
-
-def _pubkey_of(who: str) -> str | None:
-    """The pubkey that needs no network to be known."""
-    from nostr_client.errors import InvalidData
-    from nostr_client.nips import nip19
-    from nostr_client.protocol.keys import PublicKey
-
-    try:
-        code = nip19.decode(who)
-    except InvalidData:
-        code = None
-    if isinstance(code, nip19.Npub | nip19.Nprofile):
-        return PublicKey(code.pubkey).hex
-    try:
-        return PublicKey(who.strip().lower()).hex
-    except InvalidData:
-        return None
 
 
 def add_to(root: Group) -> None:

@@ -11,7 +11,7 @@ import msgspec
 
 from nostr_client.errors import InvalidCode, InvalidKey
 from nostr_client.protocol.bech32 import decode_bech32, encode_bech32
-from nostr_client.protocol.keys import SecretKey
+from nostr_client.protocol.keys import PublicKey, SecretKey
 from nostr_client.protocol.kinds import MAX_KIND
 
 MAX_CODE: Final = 5000
@@ -181,6 +181,24 @@ def decode(text: str) -> Code:
         case "ncryptsec":
             raise InvalidCode("this is a key locked with a password (ncryptsec)")
     raise InvalidCode("not an npub, nsec, note, nprofile, nevent or naddr")
+
+
+def pubkey_in(text: str) -> str | None:
+    """The pubkey (hex) that `text` names by itself: an npub, an nprofile, with or without `nostr:`,
+    or 64 hex digits. None where it names none so.
+
+    Raises InvalidKey if a code names what is no public key.
+    """
+    try:
+        code = decode(text)
+    except InvalidCode:
+        code = None
+    if isinstance(code, Npub | Nprofile):
+        return PublicKey(code.pubkey).hex
+    try:
+        return PublicKey(text.strip().lower()).hex
+    except InvalidKey:
+        return None
 
 
 def relays_in(text: str) -> tuple[str, ...]:

@@ -331,7 +331,7 @@ class NostrApp(App[int]):
         words = f"nostr-client stopped because of an error in it ({kind}). Drafts are kept."
         self.panic(Text(words))
 
-    def told_to_leave(self, number: int) -> None:
+    def exit_on_signal(self, number: int) -> None:
         """A signal came: end as soon as may be, with the code that shells expect."""
         self.call_later(self.leave, 128 + number)
 

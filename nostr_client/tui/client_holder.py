@@ -1,4 +1,4 @@
-"""The engine behind the screens: one `NostrClient` at a time, opened and closed off their path.
+"""The one `NostrClient` behind the screens, opened and closed off their path.
 
 A client is entered and left in one task of its own, which belongs to this room's task group. Its
 end is awaited before the next one is opened, and before the program ends.
@@ -46,16 +46,16 @@ def client_opener(
 ) -> OpenClient:
     """Opens clients in these folders; `relays` stands in for the start relays, if given."""
 
-    def open_client(who: Identity) -> AbstractAsyncContextManager[NostrClient]:
+    def open_client(identity: Identity) -> AbstractAsyncContextManager[NostrClient]:
         return NostrClient.open(
-            who.signer,
-            pubkey=None if who.signer else who.pubkey,
+            identity.signer,
+            pubkey=None if identity.signer else identity.pubkey,
             paths=paths,
             config=config,
-            relays=relays if who.relays is None else who.relays,
+            relays=relays if identity.relays is None else identity.relays,
             own_relay=config.own_relay,
-            key_only_here=who.key_only_here,
-            locked=who.locked,
+            key_only_here=identity.key_only_here,
+            locked=identity.locked,
         )
 
     return open_client
@@ -87,9 +87,9 @@ class ClientHolder:
         # Nothing runs in the group any more; what the block raised stays as it is, not in a group.
         await self._group.__aexit__(None, None, None)
 
-    async def use(self, who: Identity) -> NostrClient:
+    async def use(self, identity: Identity) -> NostrClient:
         """Open the client of an account, after closing the one before. Raises NostrError."""
-        return await self.enter(self._open(who))
+        return await self.enter(self._open(identity))
 
     async def enter(self, opening: AbstractAsyncContextManager[NostrClient]) -> NostrClient:
         """Hold what `opening` yields, after closing the client before. Raises NostrError."""

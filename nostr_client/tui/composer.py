@@ -62,9 +62,9 @@ class Composer:
         try:
             await saver.flush()  # so that it is somewhere, should we end before it is a note
             if reply_to is None:
-                posted = await client.post(text, on_answer=sending.heard)
+                posted = await client.post(text, on_answer=sending.add_answer)
             else:
-                posted = await client.reply(reply_to.event.id, text, on_answer=sending.heard)
+                posted = await client.reply(reply_to.event.id, text, on_answer=sending.add_answer)
         except NostrError as error:
             if sending.kept:
                 sending.finish()
@@ -77,7 +77,7 @@ class Composer:
                 await saver.sent(text)
         await saver.sent(text)
         for answer in posted.report.answers:
-            sending.heard(answer)
+            sending.add_answer(answer)
         sending.finish()
         if not isinstance(self._ui.screen, ComposeScreen):
             self._ui.say(sending.summary())

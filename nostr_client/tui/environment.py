@@ -13,10 +13,10 @@ from nostr_client.net.relay_check import CheckStep
 from nostr_client.paths import Paths
 from nostr_client.tui.screens.first_relays import Probe, RelayOffer
 
-Visit = Callable[[], AbstractAsyncContextManager[NostrClient]]
+OpenDemo = Callable[[], AbstractAsyncContextManager[NostrClient]]
 """Starts the demo's relays and people; the client of a guest among them."""
 
-Check = Callable[[str], AsyncIterator[CheckStep]]
+CheckRelay = Callable[[str], AsyncIterator[CheckStep]]
 """Looks at a relay step by step."""
 
 
@@ -35,5 +35,5 @@ class Environment:
     dated: str
     probe: Probe
     resolve: Callable[[str], Awaitable[tuple[str, tuple[str, ...]]]]
-    check: Check
-    visit: Visit
+    check: CheckRelay
+    demo: OpenDemo

@@ -46,7 +46,7 @@ class LoginFlow:
     async def begin(self, *, demo: bool = False) -> LoggedIn:
         """The account last used, or the first run. Raises NostrError."""
         if demo:
-            return await self._visit()
+            return await self._enter_demo()
         account = self._environment.accounts.current()
         if account is not None:
             return await self.use(account)
@@ -67,7 +67,7 @@ class LoginFlow:
         `relays`: what a newcomer chose, so that no others are dialled.
         """
         await self._ui.wait("Opening …")
-        who = Identity(
+        identity = Identity(
             account.pubkey,
             account.name,
             signer,
@@ -75,7 +75,7 @@ class LoginFlow:
             locked=signer is None and account.can_sign,
             relays=relays,
         )
-        return LoggedIn(await self._holder.use(who), account)
+        return LoggedIn(await self._holder.use(identity), account)
 
     async def unlock(self, account: Account) -> Signer | None:
         """What signs for the account; None when it can only read, or for now shall only read."""
@@ -99,7 +99,7 @@ class LoginFlow:
                 case None:
                     return None
                 case FirstRunChoice.DEMO:
-                    return await self._visit()
+                    return await self._enter_demo()
                 case FirstRunChoice.NEW:
                     entry = await self._ui.ask(CreateKeyScreen(accounts))
                 case FirstRunChoice.KEY:
@@ -109,12 +109,12 @@ class LoginFlow:
             if entry is None:
                 continue
             if way is FirstRunChoice.NEW:
-                return await self._settle_in(entry)
+                return await self._set_up(entry)
             return await self.open(entry.account, entry.signer)
 
     # Inside
 
-    async def _settle_in(self, entry: AddedAccount) -> LoggedIn:
+    async def _set_up(self, entry: AddedAccount) -> LoggedIn:
         """A new account: where its key is, its first relays, its name."""
         environment = self._environment
         await self._ui.ask(
@@ -134,9 +134,9 @@ class LoginFlow:
             self._ui.say(f"Not everything is set up: {error}", "warning")
         return LoggedIn(client, entry.account, fresh=True)
 
-    async def _visit(self) -> LoggedIn:
+    async def _enter_demo(self) -> LoggedIn:
         await self._ui.wait("Starting five relays and a small community on this machine …")
-        client = await self._holder.enter(self._environment.visit())
+        client = await self._holder.enter(self._environment.demo())
         guest = Account(
             pubkey=client.pubkey,
             name="you",

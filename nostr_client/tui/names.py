@@ -51,7 +51,7 @@ class NameCache:
         return any(profile.event is not None or profile.petname for profile in found.values())
 
     @property
-    def misses_some(self) -> bool:
+    def has_unknown(self) -> bool:
         """Is there anybody whom only relays may know?"""
         return bool(self._nameless)
 

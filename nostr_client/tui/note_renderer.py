@@ -29,6 +29,7 @@ FEED_CHARACTERS: Final = 2_000
 THREAD_CHARACTERS: Final = 20_000
 """Characters laid out at most: a hostile note may have a million."""
 LIKE: Final = "♥"
+NOT_HERE: Final = "a note that is not here"
 QUOTE: Final = "┃"
 """Begins each line of a quoted note; in what people write it becomes `|`."""
 STYLES: Final = frozenset(
@@ -76,12 +77,12 @@ class NoteRenderer:
     def _quote(self, quote: Quote, width: int, style: Styles) -> list[Content]:
         dim, plain = style("note--dim"), style("note--text")
         if quote.event is None or quote.author is None:
-            return [Content.styled("a note that is not here", dim).truncate(width, ellipsis=True)]
+            return [Content.styled(NOT_HERE, dim).truncate(width, ellipsis=True)]
         when = ago(quote.event.created_at, self._clock())
-        head = Content.assemble((f"{self._called(quote.author)} ", style("note--name")))
+        head = Content.assemble((f"{self._name_of(quote.author)} ", style("note--name")))
         head += Content.styled(f"· {when}", dim)
         if quote.warning is not None:
-            text = [f"▒▒ content warning: {safe_line(quote.warning, 60) or 'no reason given'} ▒▒"]
+            text = [f"▒▒ {_warning(quote.warning)} ▒▒"]
         else:
             text = first_lines(quote.event.content)
         return [
@@ -89,7 +90,7 @@ class NoteRenderer:
             for line in (head, *(Content.styled(_plain(t), plain) for t in text))
         ]
 
-    def _called(self, person: Profile) -> str:
+    def _name_of(self, person: Profile) -> str:
         """A person whom the background reading does not know: their name is looked for."""
         unnamed = person.event is None and person.label == person.short_npub
         return _label(self._names(person.pubkey) if unnamed else person.label)
@@ -109,9 +110,9 @@ class NoteRenderer:
         when = ago(item.at, self._clock())
         author = (f"{_label(item.author.label)} ", name)
         if item.missing:
-            left = [author, (f"· {when} · repost of a note that is not here", dim)]
+            left = [author, (f"· {when} · repost of {NOT_HERE}", dim)]
         elif item.reposted_by is not None:
-            author = (f"{self._called(item.author)} ", name)
+            author = (f"{self._name_of(item.author)} ", name)
             reposter = (f"{_label(item.reposted_by.label)} ", style("note--name"))
             left = [reposter, (f"· {when} · repost of ", dim), author]
         else:
@@ -127,14 +128,13 @@ class NoteRenderer:
             return Content.styled(words, style("note--dim")).wrap(width)
         above = []
         if item.orphan_of:
-            words = "It answers a note that is not here."
+            words = f"It answers {NOT_HERE}."
             above = Content.styled(words, style("note--dim")).wrap(width)
         return above + self._own_body(item, width, style, most)
 
     def _own_body(self, item: NoteView, width: int, style: Styles, most: int) -> list[Content]:
         if item.warning is not None and item.event.id not in self.unfolded:
-            reason = safe_line(item.warning, 60).strip()
-            words = f"▒▒ content warning{f': {reason}' if reason else ''} · s to show ▒▒"
+            words = f"▒▒ {_warning(item.warning)} · s to show ▒▒"
             return Content.styled(words, style("note--warning")).wrap(width)
         content = self.text(item, style, most)
         return content.wrap(width) if content.plain.strip() else [Content("")]
@@ -175,7 +175,7 @@ class NoteRenderer:
                 return f"@{_label(self._names(pubkey))}"
             case nip19.Note(id=id) | nip19.Nevent(id=id):
                 author = next((quote.author for quote in quotes if quote.id == id), None)
-                return f"↗ a note by {self._called(author)}" if author else "↗ a note"
+                return f"↗ a note by {self._name_of(author)}" if author else "↗ a note"
         return "↗ " + safe_line(part.text, 24)
 
 
@@ -209,6 +209,11 @@ def copies_line(item: NoteView) -> str:
 def quoted(content: str) -> str:
     """The beginning of a note, as what is being answered: at most three safe lines."""
     return "\n".join(f"│ {line}" for line in first_lines(content))
+
+
+def _warning(reason: str) -> str:
+    reason = safe_line(reason, 60).strip()
+    return f"content warning: {reason}" if reason else "content warning"
 
 
 def _rows(line: str, width: int) -> int:

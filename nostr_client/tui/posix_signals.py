@@ -32,7 +32,7 @@ def exit_signals(leave: Callable[[int], None]) -> Iterator[None]:
     loop = asyncio.get_running_loop()
     before: dict[int, Any] = {}
 
-    def heed(number: int, frame: FrameType | None) -> None:
+    def handle(number: int, frame: FrameType | None) -> None:
         # Not the loop's own handlers: they would wait for a loop that hangs.
         last_resort = threading.Timer(END_LIMIT, os._exit, (128 + number,))
         last_resort.daemon = True
@@ -42,7 +42,7 @@ def exit_signals(leave: Callable[[int], None]) -> Iterator[None]:
     for name in NAMES:
         number = getattr(signal, name, None)
         if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
-            before[number] = signal.signal(number, heed)
+            before[number] = signal.signal(number, handle)
     try:
         yield
     finally:

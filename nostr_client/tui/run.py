@@ -27,7 +27,7 @@ PROBE_LIMIT = 12.0
 """Seconds for a newcomer's first relay to answer."""
 COLLECT_AFTER = (5_000, 10, 50)
 """The garbage collector's thresholds: its full rounds, some 50 ms each, become rare."""
-ENOUGH = "read"
+PROBED_STEP = "read"
 """The step of a check after which a relay counts as there."""
 
 
@@ -37,7 +37,7 @@ def run(*, demo: bool = False) -> int:
         where = paths()
         for folder in (where.config, where.data, where.state):
             private_folder(folder)
-        environment = assemble(where, load_config(where.config / "config.toml"))
+        environment = environment_in(where, load_config(where.config / "config.toml"))
     except (ConfigError, StoreError) as error:
         sys.stderr.write(f"nostr-client: {error}\n")
         return 1
@@ -46,15 +46,15 @@ def run(*, demo: bool = False) -> int:
 
 async def serve(environment: Environment, *, demo: bool = False) -> int:
     """Run the app, and after it close what it opened."""
-    spare_the_loop()
+    warm_up()
     async with ClientHolder(client_opener(environment.paths, environment.config)) as holder:
         app = NostrApp(environment, holder, demo=demo)
-        with exit_signals(app.told_to_leave):
+        with exit_signals(app.exit_on_signal):
             code = await app.run_async()
     return app.return_code or code or 0
 
 
-def spare_the_loop() -> None:
+def warm_up() -> None:
     """Do once, at the start, what would otherwise stop the loop for 50 to 100 ms later on.
 
     The garbage collector's full rounds go through everything that was imported, unless that is set
@@ -66,7 +66,7 @@ def spare_the_loop() -> None:
     gc.set_threshold(*COLLECT_AFTER)
 
 
-def assemble(where: Paths, config: ClientConfig) -> Environment:
+def environment_in(where: Paths, config: ClientConfig) -> Environment:
     """The environment of a real run in these folders. Raises ConfigError."""
     starters = starter_relays()
     offers = [
@@ -78,7 +78,7 @@ def assemble(where: Paths, config: ClientConfig) -> Environment:
         offers = [RelayOffer(url) for url in config.relays if not starters.end_of(url)]
 
     async def probe(url: str) -> ProbeResult:
-        return await probed(url, config)
+        return await probe_relay(url, config)
 
     async def resolve(name: str) -> tuple[str, tuple[str, ...]]:
         async with NostrClient.open(None, paths=where, config=config, own_relay=False) as client:
@@ -97,11 +97,11 @@ def assemble(where: Paths, config: ClientConfig) -> Environment:
         probe=probe,
         resolve=resolve,
         check=check,
-        visit=visit,
+        demo=demo,
     )
 
 
-async def probed(url: str, config: ClientConfig) -> ProbeResult:
+async def probe_relay(url: str, config: ClientConfig) -> ProbeResult:
     """Ask a relay until it has answered a question; never raises."""
     took: float | None = None
     try:
@@ -111,7 +111,7 @@ async def probed(url: str, config: ClientConfig) -> ProbeResult:
                     took = step.seconds
                 if step.ok is False:
                     return ProbeResult(False, f"{step.name}: {step.detail}")
-                if step.name == ENOUGH:
+                if step.name == PROBED_STEP:
                     break
     except TimeoutError:
         return ProbeResult(False, f"no answer within {PROBE_LIMIT:.0f} s")
@@ -121,7 +121,7 @@ async def probed(url: str, config: ClientConfig) -> ProbeResult:
 
 
 @asynccontextmanager
-async def visit() -> AsyncIterator[NostrClient]:
+async def demo() -> AsyncIterator[NostrClient]:
     """Five relays and a community on this machine, and a guest's client among them."""
     from nostr_client.rehearsal.community import Community, stage
 

@@ -16,7 +16,7 @@ from nostr_client.social.timeline import MAX_AHEAD
 from nostr_client.social.views import Cursor, NoteView
 from nostr_client.tui.widgets.items import ItemPage
 
-ReadDown = Callable[[Cursor | None, int], Awaitable[list[NoteView]]]
+ReadPage = Callable[[Cursor | None, int], Awaitable[list[NoteView]]]
 """At most `int` entries after a cursor (None: from the newest), newest first."""
 
 FIRST_STEP: Final = 3600
@@ -26,19 +26,19 @@ MOST_LOOKS: Final = 48
 
 
 class TimelineSource:
-    """A source over one timeline, read by `down`."""
+    """A source over one timeline, read by `read`."""
 
-    def __init__(self, down: ReadDown, clock: Callable[[], float] = time.time) -> None:
-        self._down = down
+    def __init__(self, read: ReadPage, clock: Callable[[], float] = time.time) -> None:
+        self._read = read
         self._clock = clock
         self._step = FIRST_STEP
 
     async def first(self, limit: int) -> ItemPage[NoteView]:
-        views = await self._down(None, limit)
+        views = await self._read(None, limit)
         return ItemPage(views, len(views) >= limit)
 
     async def after(self, item: NoteView, limit: int) -> ItemPage[NoteView]:
-        views = await self._down(item.cursor, limit)
+        views = await self._read(item.cursor, limit)
         return ItemPage(views, len(views) >= limit)
 
     async def before(self, item: NoteView, limit: int) -> ItemPage[NoteView]:
@@ -48,7 +48,7 @@ class TimelineSource:
         step = self._step
         for _ in range(MOST_LOOKS):
             moment = min((low + high) // 2 if high else low + step, newest)
-            views = await self._down((moment, ""), limit)
+            views = await self._read((moment, ""), limit)
             above = [view for view in views if view.entry.order < item.entry.order]
             if len(above) == len(views) >= limit:
                 high = moment
@@ -65,12 +65,12 @@ class TimelineSource:
     async def last(self, limit: int) -> ItemPage[NoteView]:
         """Search the moment from which less than a page is left."""
         low, high = 0, int(self._clock()) + MAX_AHEAD
-        views = await self._down(None, limit)
+        views = await self._read(None, limit)
         if len(views) < limit:
             return ItemPage(views, False)
         for _ in range(MOST_LOOKS):
             moment = (low + high) // 2
-            views = await self._down((moment, ""), limit)
+            views = await self._read((moment, ""), limit)
             if len(views) >= limit:
                 high = moment
             elif len(views) >= limit // 4:
@@ -84,7 +84,7 @@ class TimelineSource:
     async def _crowd(self, cursor: Cursor, until: NoteView | None, limit: int) -> list[NoteView]:
         """The last `limit` entries above `until` (None: of all), where one second holds many."""
         kept: deque[NoteView] = deque(maxlen=limit)
-        while views := await self._down(cursor, limit):
+        while views := await self._read(cursor, limit):
             for view in views:
                 if until is not None and view.entry.order >= until.entry.order:
                     return list(kept)

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from nostr_client.errors import InvalidCode
+from nostr_client.errors import InvalidCode, InvalidKey
 from nostr_client.nips import nip19
 from nostr_client.nips.nip19 import Naddr, Nevent, Note, Nprofile, Npub, Nsec, decode
 from nostr_client.protocol.bech32 import decode_bech32, encode_bech32
@@ -341,3 +341,14 @@ def test_every_way_of_naming_an_event() -> None:
     for text in ("", id[:-1], nip19.encode_npub("ab" * 32), nip19.encode(nip19.Naddr(1, id, ""))):
         with pytest.raises(InvalidCode):
             nip19.event_of(text)
+
+
+def test_the_pubkey_that_a_text_names() -> None:
+    pubkey = SecretKey(b"\x07" * 32).public_key.hex
+    npub = nip19.encode_npub(pubkey)
+    for text in (npub, f" nostr:{npub}\n", pubkey.upper(), nip19.encode_nprofile(pubkey)):
+        assert nip19.pubkey_in(text) == pubkey
+    for text in ("", "bob@example.com", "f" * 64, nip19.encode_note(pubkey), npub[:-1]):
+        assert nip19.pubkey_in(text) is None
+    with pytest.raises(InvalidKey):
+        nip19.pubkey_in(nip19.encode_npub("f" * 64))

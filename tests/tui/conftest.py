@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from nostr_client.tui.screens import main
+from nostr_client.tui import polling
 from tests.tui.world import World, world_in
 
 
 @pytest.fixture(autouse=True)
-def look_often(monkeypatch: pytest.MonkeyPatch) -> None:
+def poll_often(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits two seconds for the status line here."""
-    monkeypatch.setattr(main, "LOOK_EVERY", 0.2)
+    monkeypatch.setattr(polling, "POLL_EVERY", 0.2)
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ class Memory:
         self.views = sorted(views, key=lambda v: v.entry.order)
         self.asked = 0
 
-    async def down(self, until: Cursor | None, limit: int) -> list[NoteView]:
+    async def read(self, until: Cursor | None, limit: int) -> list[NoteView]:
         self.asked += 1
         assert self.asked < 2_000
         if until is None:
@@ -36,7 +36,7 @@ class Memory:
 
 
 def source(memory: Memory) -> TimelineSource:
-    return TimelineSource(memory.down, clock=lambda: NOW)
+    return TimelineSource(memory.read, clock=lambda: NOW)
 
 
 async def downwards(memory: Memory, limit: int) -> list[NoteView]:

@@ -97,7 +97,7 @@ class World:
             return check_relay(url, others=())
 
         @asynccontextmanager
-        async def visit() -> AsyncIterator[NostrClient]:
+        async def demo() -> AsyncIterator[NostrClient]:
             async with client_opener(self.where, self.config, self.relays)(_guest(self)) as client:
                 yield client
 
@@ -110,7 +110,7 @@ class World:
             probe=probe,
             resolve=resolve,
             check=check,
-            visit=visit,
+            demo=demo,
         )
 
     @property

@@ -21,7 +21,7 @@ from nostr_client.tui.screens.dialogs import ConfirmDialog
 from nostr_client.tui.widgets.items import FixedItems, Styles
 from nostr_client.tui.widgets.windowed_list import WindowedList
 
-_KEPT = {
+_PROTECTION = {
     Protection.PASSWORD: "key encrypted here",
     Protection.KEYRING: "key in the key store",
     Protection.WATCH_ONLY: "watched, read only",
@@ -40,7 +40,7 @@ class AccountRenderer:
         return 0
 
     def lines(self, item: Account, width: int, style: Styles) -> list[Content]:
-        kept = _KEPT[item.protection]
+        kept = _PROTECTION[item.protection]
         bare = item.can_sign and not item.backed_up
         first = Content.assemble(
             (safe_line(item.label, 30), style("list--strong")),

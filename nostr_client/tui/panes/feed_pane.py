@@ -8,18 +8,18 @@ from textual.app import ComposeResult
 
 from nostr_client.social.views import NoteView, RelayRow
 from nostr_client.tui.panes.pane import PaneContext, PaneView
-from nostr_client.tui.timeline_source import ReadDown
+from nostr_client.tui.timeline_source import ReadPage
 from nostr_client.tui.widgets.feed import NoteFeed
 from nostr_client.tui.widgets.note_list import NoteList
 
 
 class FeedPane(PaneView):
-    """The timeline that `down` reads; `empty`: what to say when there is nothing to show."""
+    """The timeline that `read` reads; `empty`: what to say when there is nothing to show."""
 
-    def __init__(self, context: PaneContext, down: ReadDown, *, empty: str) -> None:
+    def __init__(self, context: PaneContext, read: ReadPage, *, empty: str) -> None:
         super().__init__()
         self.client = context.client
-        self.feed = NoteFeed("", down, context.renderer, empty=empty)
+        self.feed = NoteFeed("", read, context.renderer, empty=empty)
 
     def compose(self) -> ComposeResult:
         yield self.feed
@@ -40,7 +40,7 @@ class FeedPane(PaneView):
 
     async def poll(self, relays: Sequence[RelayRow], *, shown: bool) -> None:
         if shown:
-            await self.feed.look_again(self.client)
+            await self.feed.refresh_notes(self.client)
 
     def is_own(self, note: NoteView) -> bool:
         """Did the account write or repost it?"""

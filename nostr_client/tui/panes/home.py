@@ -28,8 +28,8 @@ class HomePane(FeedPane):
 
     async def poll(self, relays: Sequence[RelayRow], *, shown: bool) -> None:
         status = self.client.feed_sync.status
-        self.feed.say(_syncing(status))
-        self.feed.say_nothing(_nothing_at_home(status))
+        self.feed.show_state(_syncing(status))
+        self.feed.set_empty_text(_nothing_at_home(status))
         await super().poll(relays, shown=shown)
 
 

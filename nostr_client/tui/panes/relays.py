@@ -13,7 +13,7 @@ from textual.widgets import Static
 from nostr_client.safe_text import safe_line
 from nostr_client.social.views import RelayRow
 from nostr_client.tui.app_messages import Act
-from nostr_client.tui.environment import Check
+from nostr_client.tui.environment import CheckRelay
 from nostr_client.tui.keymap import LIST, Key, KeyGroup
 from nostr_client.tui.panes.pane import Pane, PaneContext, PaneView
 from nostr_client.tui.screens.relay_check import RelayCheckScreen
@@ -93,7 +93,7 @@ class RelayList(WindowedList[RelayRow]):
 
     BINDINGS: ClassVar[list[BindingType]] = KEYS.bindings()
 
-    def __init__(self, check: Check) -> None:
+    def __init__(self, check: CheckRelay) -> None:
         super().__init__(RelayRenderer(), gap=0)
         self._check = check
 

@@ -111,7 +111,7 @@ class FirstRelaysScreen(FormScreen[tuple[str, ...]]):
         self._probe = probe
         self.offers = RelayOfferList(_OfferRenderer(), gap=0, id="offers")
 
-    def parts(self) -> Iterable[Widget]:
+    def body(self) -> Iterable[Widget]:
         yield prose(
             "Relays keep your notes and pass them on. They know nothing of each other, and each "
             f"may vanish: take several. The list is of {self._dated} and can be changed any time."

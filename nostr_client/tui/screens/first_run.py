@@ -59,7 +59,7 @@ class FirstRunScreen(FormScreen[FirstRunChoice]):
         leave = ("esc", "back") if back else ("ctrl+q", "leave")
         self.KEYS = (("↑↓", "choose"), ("enter", "go"), ("?", "help"), leave)
 
-    def parts(self) -> Iterable[Widget]:
+    def body(self) -> Iterable[Widget]:
         yield prose("No host, cloud or app store can take it away.")
         yield WindowedList(_ChoiceRenderer(), gap=0, id="ways")
 

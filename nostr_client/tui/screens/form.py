@@ -24,7 +24,7 @@ T = TypeVar("T")
 class FormScreen(Screen[T]):
     """A page with a title, its parts, a line for problems and one for keys.
 
-    A subclass gives `TITLE`, `parts` and `go`; `busy` is true while work that `start` began runs,
+    A subclass gives `HEADING`, `body` and `go`; `busy` is true while work that `start` began runs,
     and meanwhile neither enter nor esc does anything.
     """
 
@@ -39,11 +39,11 @@ class FormScreen(Screen[T]):
     def compose(self) -> ComposeResult:
         with Vertical(classes="page"):
             yield Static(self.HEADING, markup=False, classes="page-title")
-            yield from self.parts()
+            yield from self.body()
             yield Static("", markup=False, id="problem", classes="problem")
             yield Static(key_words(self.KEYS), markup=False, id="keys", classes="card-keys")
 
-    def parts(self) -> Iterable[Widget]:
+    def body(self) -> Iterable[Widget]:
         """The widgets between title and keys."""
         return ()
 

@@ -45,7 +45,7 @@ class _KeyProtectionForm(FormScreen[AddedAccount]):
         self._in_store = False
         self._no_store = "not looked for yet"
 
-    def keeping(self) -> Iterable[Widget]:
+    def protection_fields(self) -> Iterable[Widget]:
         yield field("Password", "password", hidden=True, hint="encrypts the key on this disk")
         yield field("Once more", "again", hidden=True)
         yield prose(id="keeping")
@@ -53,9 +53,9 @@ class _KeyProtectionForm(FormScreen[AddedAccount]):
     async def on_mount(self) -> None:
         self.query(Input).first().focus()
         self._no_store = await self.accounts.keyring.problem()
-        self._show_keeping()
+        self._show_protection()
 
-    def _show_keeping(self) -> None:
+    def _show_protection(self) -> None:
         self.query_one("#password-row").display = not self._in_store
         self.query_one("#again-row").display = not self._in_store
         if self._no_store:
@@ -69,9 +69,9 @@ class _KeyProtectionForm(FormScreen[AddedAccount]):
     def action_key_store(self) -> None:
         if not self._no_store and not self.busy:
             self._in_store = not self._in_store
-            self._show_keeping()
+            self._show_protection()
 
-    def kept_by(self) -> tuple[Protection, str | None] | None:
+    def protection(self) -> tuple[Protection, str | None] | None:
         """How to keep the key, with the password if any; None after saying what is wrong."""
         if self._in_store:
             return Protection.KEYRING, None
@@ -103,13 +103,13 @@ class CreateKeyScreen(_KeyProtectionForm):
     HEADING = "New here"
     KEYS = (("enter", "make my key"), ("esc", "back"))
 
-    def parts(self) -> Iterable[Widget]:
+    def body(self) -> Iterable[Widget]:
         yield prose(
             "Your account is a key, made on this machine and kept here, encrypted. Nobody gives "
             "it to you, and nobody can take it away or restore it."
         )
         yield field("Name", "name", hint="how others see you; may be changed, may be empty")
-        yield from self.keeping()
+        yield from self.protection_fields()
 
     def go(self) -> None:
         name = self.query_one("#name", Input)
@@ -117,9 +117,9 @@ class CreateKeyScreen(_KeyProtectionForm):
             return
         if self.next_empty("again") and self.value("password"):
             return
-        kept_by = self.kept_by()
-        if kept_by is not None:
-            self.start(self._make(self.value("name").strip(), *kept_by), "Making your key …")
+        protection = self.protection()
+        if protection is not None:
+            self.start(self._make(self.value("name").strip(), *protection), "Making your key …")
 
     async def _make(self, name: str, protection: Protection, password: str | None) -> None:
         account = await self.accounts.create(
@@ -134,14 +134,14 @@ class ImportKeyScreen(_KeyProtectionForm):
     HEADING = "I have a key"
     KEYS = (("enter", "keep it here"), ("esc", "back"))
 
-    def parts(self) -> Iterable[Widget]:
+    def body(self) -> Iterable[Widget]:
         yield prose(
             "Paste it: it stays hidden, is kept on this machine encrypted, and goes nowhere."
         )
         yield field("Key", "key", hidden=True, hint="nsec1…, ncryptsec1… or 64 hex digits")
         yield field("Its password", "backup", hidden=True, hint="only an ncryptsec has one")
         yield field("Name", "name", hint="what to call it on this machine; may be empty")
-        yield from self.keeping()
+        yield from self.protection_fields()
 
     async def on_mount(self) -> None:
         self._show_backup()  # Textual calls the base class's handler as well
@@ -160,9 +160,9 @@ class ImportKeyScreen(_KeyProtectionForm):
         if self.next_empty("key", "backup", "password", "again"):
             self.problem("Still empty: the field where you are now.")
             return
-        kept_by = self.kept_by()
-        if kept_by is not None:
-            self.start(self._bring(*kept_by), "Reading and encrypting your key …")
+        protection = self.protection()
+        if protection is not None:
+            self.start(self._bring(*protection), "Reading and encrypting your key …")
 
     async def _bring(self, protection: Protection, password: str | None) -> None:
         backup = self.value("backup") or None
@@ -189,7 +189,7 @@ class KeyCreatedScreen(FormScreen[bool]):
         self._account = account
         self._where = where
 
-    def parts(self) -> Iterable[Widget]:
+    def body(self) -> Iterable[Widget]:
         yield prose(f"This is what you give to others:\n{self._account.npub}")
         if self._account.protection is Protection.PASSWORD:
             yield prose(

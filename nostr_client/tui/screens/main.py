@@ -24,6 +24,7 @@ from nostr_client.tui.names import NameCache
 from nostr_client.tui.note_renderer import NoteRenderer
 from nostr_client.tui.panes.pane import Pane, PaneContext, PaneView
 from nostr_client.tui.panes.registry import EVERYWHERE, PANES, pane_named
+from nostr_client.tui.polling import poll
 from nostr_client.tui.widgets.hint_line import HintLine
 from nostr_client.tui.widgets.list_messages import Highlighted
 from nostr_client.tui.widgets.navigation import NavigationRail
@@ -33,8 +34,6 @@ from nostr_client.tui.widgets.windowed_list import WindowedList
 
 WIDE = 100
 """Columns from which the detail has room beside the list."""
-LOOK_EVERY = 2.0
-"""Seconds between two looks at relays, unsent notes and changed counts."""
 GATHER = 0.1
 """Seconds in which arrivals are gathered before they are put into the lists."""
 
@@ -139,14 +138,14 @@ class MainScreen(Screen[None]):
     def on_mount(self) -> None:
         self.go_to(self.pane.name)
         self.run_worker(self._follow_home(), group="arrivals")
-        self.run_worker(self._look_around(), group="look")
+        self.run_worker(poll(self._poll, self._say_problem), group="poll")
 
     async def _follow_home(self) -> None:
         try:
             self.client.sync()
             await hand_over(self.client.timeline.watch(), self._arrived)
         except NostrError as error:
-            self.post_message(Say(str(error), "error"))
+            self._say_problem(str(error))
 
     def _arrived(self, notes: list[NoteView]) -> None:
         self.names.add(note.author for note in notes)
@@ -156,22 +155,12 @@ class MainScreen(Screen[None]):
         if any(note.entry.pubkey == me and note.reply_to is None for note in notes):
             self.awaits_note = False
 
-    async def _look_around(self) -> None:
-        """Now and then: relays, what is unsent, and what changes in the sections."""
-        trouble, looks = "", 0
-        while True:
-            try:
-                relays = await self.client.relays.rows()
-                await self._show_status(relays)
-                await self._poll_views(relays)
-                found = self.client.replication.problem
-            except NostrError as error:
-                found = str(error)
-            if found and found != trouble:
-                self.post_message(Say(f"{found}. It goes on when that is mended.", "error"))
-            trouble = found
-            looks += 1
-            await asyncio.sleep(min(LOOK_EVERY, 0.3 * looks))
+    async def _poll(self) -> str:
+        """Look at the relays, at what is unsent, and at what changes in the sections."""
+        relays = await self.client.relays.rows()
+        await self._show_status(relays)
+        await self._poll_views(relays)
+        return self.client.replication.problem
 
     async def _show_status(self, relays: Sequence[RelayRow]) -> None:
         unsent = await self.client.replication.pending() if self.client.signer else 0
@@ -198,14 +187,17 @@ class MainScreen(Screen[None]):
         marks = {name: view.mark for name, view in self.views.items()}
         for rail in self._rails:
             rail.marks = marks
-        if self.view.notes is not None and self.names.misses_some:
+        if self.view.notes is not None and self.names.has_unknown:
             self.run_worker(self._fetch_names(), group="names")
 
     async def _fetch_names(self) -> None:
         try:
             await self.names.fetch_missing()
         except NostrError as error:
-            self.post_message(Say(str(error), "error"))
+            self._say_problem(str(error))
+
+    def _say_problem(self, words: str) -> None:
+        self.post_message(Say(words, "error"))
 
     @property
     def own_relay(self) -> str:

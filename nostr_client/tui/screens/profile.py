@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -20,13 +19,12 @@ from nostr_client.tui.app_messages import Follow, Say
 from nostr_client.tui.keymap import LIST, NOTE, PROFILE, hints
 from nostr_client.tui.note_renderer import NoteRenderer
 from nostr_client.tui.panes.registry import EVERYWHERE
+from nostr_client.tui.polling import poll
 from nostr_client.tui.widgets.feed import NoteFeed
 from nostr_client.tui.widgets.hint_line import HintLine
 from nostr_client.tui.widgets.static_text import set_text
 
 ABOUT_CHARACTERS = 600
-LOOK_EVERY = 2.0
-"""Seconds between two looks at what has changed about the visible notes."""
 _NIP05 = {
     "valid": ("✓ ", "$text-success", ""),
     "invalid": ("✕ ", "$text-error", " (its domain says otherwise)"),
@@ -67,7 +65,12 @@ class ProfileScreen(Screen[None]):
         feed.open()
         feed.notes.focus()
         self.run_worker(self._load(), group="profile")
-        self.run_worker(self._look_around(feed), group="look")
+
+        async def refresh() -> str:
+            await feed.refresh_notes(self._client)
+            return ""
+
+        self.run_worker(poll(refresh, self._say_problem), group="poll")
 
     async def _load(self) -> None:
         try:
@@ -78,21 +81,10 @@ class ProfileScreen(Screen[None]):
             await self._client.profiles.check_nip05(self._pubkey)
             await self.refresh_profile()
         except NostrError as error:
-            self.post_message(Say(str(error), "error"))
+            self._say_problem(str(error))
 
-    async def _look_around(self, feed: NoteFeed) -> None:
-        """Now and then: what has changed about the visible notes, and what they lack."""
-        trouble = ""
-        while True:
-            await asyncio.sleep(LOOK_EVERY)
-            try:
-                await feed.look_again(self._client)
-                found = ""
-            except NostrError as error:
-                found = str(error)
-            if found and found != trouble:
-                self.post_message(Say(found, "error"))
-            trouble = found
+    def _say_problem(self, words: str) -> None:
+        self.post_message(Say(words, "error"))
 
     async def refresh_profile(self) -> None:
         """Show the person as the store knows them now."""

@@ -7,10 +7,8 @@ from collections.abc import Iterable, Sequence
 
 from textual.widget import Widget
 
-from nostr_client.errors import InvalidData
 from nostr_client.nips import nip19
 from nostr_client.protocol.bech32 import unfolded
-from nostr_client.protocol.keys import PublicKey
 from nostr_client.routing.address_policy import AddressPolicy
 from nostr_client.routing.saved_relays import remember_found
 from nostr_client.tui.environment import Environment
@@ -30,7 +28,7 @@ class WatchAccountScreen(FormScreen[AddedAccount]):
         self._accounts = environment.accounts
         self._resolve = environment.resolve
 
-    def parts(self) -> Iterable[Widget]:
+    def body(self) -> Iterable[Widget]:
         yield prose(
             "Read what somebody reads: you, from another machine, or anybody else. "
             "There is no secret in it, and nothing can be written."
@@ -45,12 +43,12 @@ class WatchAccountScreen(FormScreen[AddedAccount]):
         if unfolded(who).removeprefix("nostr:").startswith(("nsec1", "ncryptsec1")):
             self.problem("That is a secret key. Go back and choose “I have a key”.")
         elif who:
-            self.start(self._look(who), "Looking them up …")
+            self.start(self._watch(who), "Looking them up …")
         else:
             self.problem("Whose eyes? An npub, or a name@domain.")
 
-    async def _look(self, who: str) -> None:
-        pubkey, near = pubkey_in(who), nip19.relays_in(who)
+    async def _watch(self, who: str) -> None:
+        pubkey, near = nip19.pubkey_in(who), nip19.relays_in(who)
         if pubkey is None:
             pubkey, near = await self._resolve(who)
         account = await self._accounts.add_watch_only(pubkey, switch=True)
@@ -62,17 +60,3 @@ class WatchAccountScreen(FormScreen[AddedAccount]):
         policy = AddressPolicy(self._environment.config.allow_private_relays)
         urls = [url for text in near if (url := policy.from_stranger(text))]
         remember_found(self._environment.paths.data, pubkey, urls)
-
-
-def pubkey_in(text: str) -> str | None:
-    """The pubkey (hex) that a text names by itself, with no network; None if it does not."""
-    try:
-        code = nip19.decode(text)
-    except InvalidData:
-        code = None
-    try:
-        if isinstance(code, nip19.Npub | nip19.Nprofile):
-            return PublicKey(code.pubkey).hex
-        return PublicKey(text.lower()).hex
-    except InvalidData:
-        return None

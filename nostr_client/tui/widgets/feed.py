@@ -15,7 +15,7 @@ from nostr_client.social.referenced_events import missing_from
 from nostr_client.social.views import NoteView
 from nostr_client.tui.app_messages import Say
 from nostr_client.tui.note_renderer import NoteRenderer
-from nostr_client.tui.timeline_source import ReadDown, TimelineSource
+from nostr_client.tui.timeline_source import ReadPage, TimelineSource
 from nostr_client.tui.widgets.list_messages import Failed, Filled, Unseen
 from nostr_client.tui.widgets.note_list import NoteList
 
@@ -24,12 +24,12 @@ MOST_REFRESHED = 60
 
 
 class NoteFeed(Vertical):
-    """One timeline, read by `down`; what arrives is handed in by `arrive`."""
+    """One timeline, read by `read`; what arrives is handed in by `arrive`."""
 
     def __init__(
         self,
         title: str,
-        down: ReadDown,
+        read: ReadPage,
         renderer: NoteRenderer,
         *,
         empty: str,
@@ -39,7 +39,7 @@ class NoteFeed(Vertical):
         super().__init__(id=id)
         self._title = title
         """Empty where the screen says already what this is."""
-        self._down = down
+        self._read = read
         self._state = ""
         self._unseen = 0
         self._opened = False
@@ -60,7 +60,7 @@ class NoteFeed(Vertical):
         """The pane is in front: read its list, if that was not done yet."""
         if not self._opened:
             self._opened = True
-            self.notes.show(TimelineSource(self._down))
+            self.notes.show(TimelineSource(self._read))
         elif self._stale:
             self.notes.redraw()
         self._stale = False
@@ -76,7 +76,7 @@ class NoteFeed(Vertical):
         if self._opened:
             self.notes.arrive(notes)
 
-    async def look_again(self, client: NostrClient) -> None:
+    async def refresh_notes(self, client: NostrClient) -> None:
         """Show counts, names and copies of what is in view as they are by now; what those notes
         name and lack is looked for behind it. Raises StoreError."""
         known = {note.entry.id: note for note in list(self.notes.in_view)[:MOST_REFRESHED]}
@@ -100,13 +100,13 @@ class NoteFeed(Vertical):
             if view != known.get(view.entry.id):
                 self.notes.update(view)
 
-    def say(self, state: str) -> None:
+    def show_state(self, state: str) -> None:
         """What the background reading is doing; beside the title."""
         if state != self._state:
             self._state = state
             self._draw_head()
 
-    def say_nothing(self, words: str) -> None:
+    def set_empty_text(self, words: str) -> None:
         """What stands there while the list is empty."""
         self._nothing.update(words)
 

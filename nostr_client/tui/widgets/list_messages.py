@@ -10,7 +10,7 @@ from textual.widget import Widget
 from nostr_client.errors import NostrError
 
 
-class _Said(Message, namespace="windowed_list"):
+class _ListMessage(Message, namespace="windowed_list"):
     """Something that a list says; `list` is the one."""
 
     def __init__(self, sender: Widget) -> None:
@@ -22,7 +22,7 @@ class _Said(Message, namespace="windowed_list"):
         return self.list
 
 
-class Highlighted(_Said, namespace="windowed_list"):
+class Highlighted(_ListMessage, namespace="windowed_list"):
     """Another item is selected, or none."""
 
     def __init__(self, sender: Widget, item: Any) -> None:
@@ -34,7 +34,7 @@ class Chosen(Highlighted, namespace="windowed_list"):
     """The selected item was opened."""
 
 
-class Unseen(_Said, namespace="windowed_list"):
+class Unseen(_ListMessage, namespace="windowed_list"):
     """How many arrivals have not been in view yet."""
 
     def __init__(self, sender: Widget, count: int) -> None:
@@ -42,7 +42,7 @@ class Unseen(_Said, namespace="windowed_list"):
         self.count = count
 
 
-class Filled(_Said, namespace="windowed_list"):
+class Filled(_ListMessage, namespace="windowed_list"):
     """The list was read anew, or got its first item; `empty` when it holds nothing."""
 
     def __init__(self, sender: Widget, empty: bool) -> None:
@@ -50,7 +50,7 @@ class Filled(_Said, namespace="windowed_list"):
         self.empty = empty
 
 
-class Failed(_Said, namespace="windowed_list"):
+class Failed(_ListMessage, namespace="windowed_list"):
     """The source could not be read."""
 
     def __init__(self, sender: Widget, error: NostrError) -> None:

@@ -31,7 +31,7 @@ class PagePosition(Enum):
     BEFORE = "before"
 
     @property
-    def anew(self) -> bool:
+    def restarts(self) -> bool:
         """Does it replace what is held?"""
         return self in (PagePosition.FIRST, PagePosition.LAST)
 
@@ -53,9 +53,9 @@ class Pager(Generic[T]):
 
     def begin(self, position: PagePosition) -> int | None:
         """The number of this reading, or None when it is under way or there is no source."""
-        if self.source is None or (position in self._reading and not position.anew):
+        if self.source is None or (position in self._reading and not position.restarts):
             return None
-        if position.anew:
+        if position.restarts:
             self._round += 1
             self._reading.clear()
         elif not len(self._window):
@@ -103,9 +103,9 @@ class Pager(Generic[T]):
                 return added
         return 0
 
-    def next_part(self, visible: range) -> PagePosition | None:
+    def next_page(self, visible: range) -> PagePosition | None:
         """The page to read next, if the view comes near an edge that is not the end."""
-        if not len(self._window) or any(position.anew for position in self._reading):
+        if not len(self._window) or any(position.restarts for position in self._reading):
             return None
         if not self._window.at_end and visible.stop + MARGIN >= len(self._window):
             return PagePosition.AFTER

@@ -34,7 +34,7 @@ class Sending:
         self.done = False
         self.problem = ""
 
-    def heard(self, answer: Answer) -> None:
+    def add_answer(self, answer: Answer) -> None:
         """A relay answered; a note is stored before it is sent."""
         self.kept = True
         self.answers[answer.url] = answer

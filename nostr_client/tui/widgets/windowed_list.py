@@ -184,7 +184,7 @@ class WindowedList(ScrollView, Generic[T], can_focus=True):
             self._take(position, page)
 
     def _take(self, position: PagePosition, page: ItemPage[T]) -> None:
-        if position.anew:
+        if position.restarts:
             self._cache.forget_all()
         if position is PagePosition.FIRST:
             self._arrivals.clear()
@@ -204,7 +204,7 @@ class WindowedList(ScrollView, Generic[T], can_focus=True):
             self.post_message(Filled(self, not page.items))
 
     def _read_on(self) -> None:
-        position = self._pager.next_part(self._visible())
+        position = self._pager.next_page(self._visible())
         if position is not None:
             self._read(position)
 

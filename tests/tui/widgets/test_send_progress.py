@@ -10,11 +10,11 @@ from nostr_client.tui.widgets.send_progress import Sending, SendProgress
 def test_the_meter_counts() -> None:
     sending = Sending(["wss://a.example", "wss://b.example", "wss://c.example"])
     assert sending.summary() == "Signing and keeping it here …"
-    sending.heard(Answer.of_ok("wss://a.example", True, ""))
+    sending.add_answer(Answer.of_ok("wss://a.example", True, ""))
     assert sending.summary() == "1 of 3 have it, and the copy here. 2 waiting …"
-    sending.heard(Answer.of_ok("wss://b.example", False, "blocked: not on our list"))
-    sending.heard(Answer.missing("wss://c.example", Cause(How.SILENT, "no answer in 10 s")))
-    sending.heard(Answer.of_ok("wss://d.example", False, "rate-limited: slow down"))
+    sending.add_answer(Answer.of_ok("wss://b.example", False, "blocked: not on our list"))
+    sending.add_answer(Answer.missing("wss://c.example", Cause(How.SILENT, "no answer in 10 s")))
+    sending.add_answer(Answer.of_ok("wss://d.example", False, "rate-limited: slow down"))
     sending.finish()
     assert sending.summary() == (
         "1 of 4 have it, and the copy here. 1 refused. 2 waiting: tried again by itself."
@@ -30,10 +30,10 @@ def test_without_relays_it_is_kept_here() -> None:
 
 def test_relay_words_are_shown_as_they_are() -> None:
     sending = Sending(["wss://a.example"], own="ws://127.0.0.1:1")
-    sending.heard(
+    sending.add_answer(
         Answer.of_ok("wss://a.example", False, "blocked: [@click=app.quit]x[/]\x1b[2J\nmore")
     )
-    sending.heard(Answer.of_ok("ws://127.0.0.1:1", True, ""))
+    sending.add_answer(Answer.of_ok("ws://127.0.0.1:1", True, ""))
     text = SendProgress()._content(sending).plain
     assert "✕ a.example  blocked: [@click=app.quit]x[/] more" in text
     assert "● own relay" in text
