@@ -260,6 +260,7 @@ FORBIDDEN = [
     ("relays.bad", "from textual import work", "inside of nostr_client.tui"),
     ("relays.web.bad", "import sqlite3", "sqlite3 is known only"),
     ("nostr_client.store.bad", "import sqlite3", "sqlite3 is known only"),
+    ("relays.moderation.bad", "import sqlite3", "sqlite3 is known only"),
     ("nostr_client.client", "from nostr_client.store.sqlite import copies", "known only inside"),
     ("nostr_client.store.contract", "from .sqlite.database import Database", "known only inside"),
     (

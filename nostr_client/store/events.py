@@ -2,6 +2,7 @@
 
 | location | engine |
 | --- | --- |
+| `memory:` | none: all in this process's memory, new and empty at each opening |
 | a path, or `sqlite:///` and a whole one | SQLite, in that file |
 """
 
@@ -17,10 +18,12 @@ from urllib.parse import unquote
 
 from nostr_client.errors import StoreError
 from nostr_client.store.contract import EventStore, StoreOptions
+from nostr_client.store.memory.store import MemoryStore
 from nostr_client.store.sqlite.store import SqliteStore
 
 _read_url = re.compile("([a-z][a-z0-9+.-]+):(.*)", re.IGNORECASE | re.DOTALL).fullmatch
 """A scheme has two letters at least: one is a drive of Windows."""
+MEMORY: Final = "memory:"
 _DEFAULT: Final = StoreOptions()
 
 
@@ -32,8 +35,12 @@ async def open_store(
 
     Raises StoreError, also for a URL of no engine; InvalidData for a service URL that is none.
     """
-    async with SqliteStore.open(_path_of(location), options) as store:
-        yield store
+    if location == MEMORY:
+        async with MemoryStore.open(options) as store:
+            yield store
+    else:
+        async with SqliteStore.open(_path_of(location), options) as store:
+            yield store
 
 
 def _path_of(location: str | Path) -> Path:
@@ -41,9 +48,10 @@ def _path_of(location: str | Path) -> Path:
     if url is None:
         return Path(location)
     scheme, rest = url.groups()
-    if scheme.lower() != "sqlite":
-        raise StoreError(f"there is no store for {scheme}: a path or sqlite:///path is one")
-    if not rest.startswith("///"):
-        raise StoreError(f"{location}: a store of SQLite is sqlite:/// and a whole path")
+    if scheme.lower() != "sqlite" or not rest.startswith("///"):
+        raise StoreError(
+            f"{location}: no store is opened so: a path is one, sqlite:/// and a whole path,"
+            f" and {MEMORY}"
+        )
     path = unquote(rest[3:])
     return Path(path if os.name == "nt" else f"/{path}")

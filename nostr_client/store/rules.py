@@ -10,7 +10,7 @@ to vanish removes all that its author wrote, and the gift wraps for him, up to i
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Final, NamedTuple
 
 from nostr_client.errors import InvalidData
@@ -22,6 +22,7 @@ from nostr_client.protocol.kinds import (
     MAX_KIND,
     VANISH,
     KindClass,
+    is_replaceable,
     kind_class,
 )
 from nostr_client.protocol.urls import place_of
@@ -29,6 +30,8 @@ from nostr_client.protocol.urls import place_of
 GIFT_WRAPS: Final = frozenset({GIFT_WRAP, EPHEMERAL_GIFT_WRAP})
 UNDELETABLE: Final = frozenset({DELETION, VANISH})
 ALL_RELAYS: Final = "ALL_RELAYS"
+SMALL: Final = 4096
+"""Bytes of a deletion that may have the room that is kept back, whatever it takes out."""
 _is_hex64 = re.compile("[0-9a-f]{64}").fullmatch
 _is_kind = re.compile("0|[1-9][0-9]{0,4}").fullmatch
 
@@ -126,3 +129,22 @@ def vanish_reaches(event: Event, places: Collection[str]) -> bool:
 def is_expired(expires: int | None, now: float) -> bool:
     """NIP-40: over from that second on."""
     return expires is not None and expires <= now
+
+
+def deletion_frees_room(deletion: Event, named: Iterable[Event], versions: Iterable[Event]) -> bool:
+    """Would a kind 5 event take out more than it takes itself, or be small? `named`: what is held
+    of what it names by id, `versions`: at its own addresses."""
+    gone = [event for event in named if deletion.pubkey in deleters(event)]
+    gone += [event for event in versions if event.created_at <= deletion.created_at]
+    freed = sum(len(event.json) for event in gone)
+    return freed > 0 and len(deletion.json) <= max(SMALL, freed)
+
+
+def is_evictable(kind: int) -> bool:
+    """May an event of this kind ever be taken out for its age, or for want of room?"""
+    return not is_replaceable(kind) and kind not in UNDELETABLE
+
+
+def quota_target(limit: int, wanted: int) -> int:
+    """What may stay so that `wanted` bytes fit, and that it is not all done again at once."""
+    return max(0, min(limit * 3 // 4, limit - wanted))

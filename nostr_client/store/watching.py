@@ -141,7 +141,7 @@ class Watch:
         return [
             event
             for seq, event in stored.events
-            if seq > self._place and any(_fits(f, event) for f in self._filters)
+            if seq > self._place and any(words.fits(f, event) for f in self._filters)
         ]
 
     def end(self) -> None:
@@ -149,10 +149,6 @@ class Watch:
         self._ended = True
         self._watchers.discard(self)
         self._wake.set()
-
-
-def _fits(f: Filter, event: Event) -> bool:
-    return f.matches(event) and (f.search is None or words.matches(f.search, event))
 
 
 class Hearing:

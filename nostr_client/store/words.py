@@ -20,6 +20,7 @@ from typing import Final
 import msgspec
 
 from nostr_client.protocol.event import MALFORMED, Event
+from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.kinds import METADATA
 from nostr_client.safe_text import normalized
 
@@ -122,6 +123,11 @@ def matches(query: str, event: Event) -> bool:
         return False
     words = words_of(event)
     return all(_stands_in(words, phrase) for phrase in wanted)
+
+
+def fits(f: Filter, event: Event) -> bool:
+    """Does `event` meet every condition of `f`, its search among them?"""
+    return f.matches(event) and (f.search is None or matches(f.search, event))
 
 
 def _stands_in(words: Sequence[str], phrase: tuple[str, ...]) -> bool:

@@ -24,8 +24,9 @@ from nostr_client.errors import StoreError
 from nostr_client.paths import write_private
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
-from nostr_client.protocol.kinds import DELETION, VANISH, is_replaceable
+from nostr_client.protocol.kinds import VANISH
 from nostr_client.store.contract import Compactable, EventStore, Stored, cost
+from nostr_client.store.rules import is_evictable
 from relays.config.relay_config import RetentionRule, RetentionRules
 from relays.metrics import Metrics
 from relays.policies.ruleset import Rules
@@ -141,7 +142,7 @@ class RetentionPolicy:
         """
         kinds = filter.kinds or ()
         asked = set(filter.authors or ())
-        if not kinds or not all(map(_evictable_kind, kinds)):
+        if not kinds or not all(map(is_evictable, kinds)):
             return filter
         if self._spared and (not asked or asked & self._spared):
             return filter
@@ -277,11 +278,7 @@ def retention_note(data: Path, sub_relay: str) -> Path:
 
 def evictable(event: Event) -> bool:
     """May it ever be taken out for its age, or for want of room?"""
-    return _evictable_kind(event.kind)
-
-
-def _evictable_kind(kind: int) -> bool:
-    return not is_replaceable(kind) and kind not in (DELETION, VANISH)
+    return is_evictable(event.kind)
 
 
 def fits(rule: RetentionRule, event: Event) -> bool:

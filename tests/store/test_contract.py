@@ -1,95 +1,43 @@
 """What any engine under `EventStore` must do, whatever it is.
 
-Another implementation puts the way to open it into `ENGINES`, and runs this file. The contract is
-`Store`; what its answers mean is said by `EventStore`. Durability and several processes are an
-engine's own affair, and tested with it (`test_failures`, `test_processes`).
+The contract is `store.contract`; another engine is put into `tests.engines`, and runs this file and
+all others that are marked so. Durability and several processes are an engine's own affair, and
+tested with it (`tests/store/sqlite`).
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
-from contextlib import AbstractAsyncContextManager
-from pathlib import Path
-from typing import Protocol
+from collections.abc import AsyncIterator
 
 import pytest
 
-from nostr_client.errors import InvalidFilter, TooMany
+from nostr_client.errors import InvalidData, InvalidFilter, TooMany
 from nostr_client.nips import nip45
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.store import visibility
-from nostr_client.store.contract import Evicted, Page, SaveResult, StoreOptions
-from nostr_client.store.events import open_store
+from nostr_client.store.contract import OVERHEAD, EventStore, Priority, cost
 from tests.store import samples
-from tests.store.conftest import Clock
-from tests.store.memory import MemoryStore
+from tests.store.conftest import Clock, OpenStore
 from tests.store.samples import NOW, SERVICE_URL, author, make
 
+pytestmark = pytest.mark.usefixtures("engine")
+
 ALICE, BOB, CAROL = author(1), author(2), author(3)
-Reader = Collection[str] | visibility.Reader | None
 
 
-class Store(Protocol):
-    """The contract: no word of an engine."""
-
-    async def save(self, events: Sequence[Event]) -> list[SaveResult]: ...
-    async def query(self, filters: Sequence[Filter], *, reader: Reader = None) -> list[Event]: ...
-    async def page(
-        self, filters: Sequence[Filter], *, max_limit: int | None = None, reader: Reader = None
-    ) -> Page: ...
-    def stream(
-        self, filters: Sequence[Filter], *, size: int = 500, reader: Reader = None
-    ) -> AsyncIterator[list[Event]]: ...
-    async def count(self, filters: Sequence[Filter], *, reader: Reader = None) -> int: ...
-    async def sketch(
-        self, f: Filter, offset: int, *, reader: Reader = None
-    ) -> tuple[int, bytes]: ...
-    async def ids(
-        self, f: Filter, *, reader: Reader = None, most: int | None = None
-    ) -> list[tuple[int, bytes]]: ...
-    async def get(self, event_id: str) -> Event | None: ...
-    async def get_address(self, address: str) -> Event | None: ...
-    async def known(self, ids: Collection[str]) -> dict[str, bytes]: ...
-    async def remove(self, filters: Sequence[Filter]) -> int: ...
-    async def evict(
-        self, filters: Sequence[Filter] = (), *, spared: Collection[str] = ()
-    ) -> Evicted: ...
-    async def purge(self) -> None: ...
-    async def finish_index(self) -> None: ...
-    async def check(self) -> None: ...
-
-
-Open = Callable[[Path, Clock], AbstractAsyncContextManager[Store]]
-
-
-def _sqlite(path: Path, clock: Clock) -> AbstractAsyncContextManager[Store]:
-    return open_store(
-        path / "events.db", StoreOptions(service_urls=[SERVICE_URL], clock=clock, search=True)
-    )
-
-
-def _memory(_path: Path, clock: Clock) -> AbstractAsyncContextManager[Store]:
-    return MemoryStore.open(clock, [SERVICE_URL, "ALL_RELAYS"])
-
-
-ENGINES: dict[str, Open] = {"sqlite": _sqlite, "memory": _memory}
-
-
-@pytest.fixture(params=ENGINES)
-async def store(
-    request: pytest.FixtureRequest, tmp_path: Path, clock: Clock
-) -> AsyncIterator[Store]:
-    async with ENGINES[request.param](tmp_path, clock) as opened:
+@pytest.fixture
+async def store(engine: str, open_store: OpenStore) -> AsyncIterator[EventStore]:
+    async with open_store(service_urls=[SERVICE_URL], search=True) as opened:
         yield opened
 
 
-async def statuses(store: Store, *events: Event) -> list[str]:
+async def statuses(store: EventStore, *events: Event) -> list[str]:
     return [result.status.value for result in await store.save(events)]
 
 
-async def test_an_event_is_stored_once(store: Store) -> None:
+async def test_an_event_is_stored_once(store: EventStore) -> None:
     note = make(ALICE, 1, NOW)
     assert await statuses(store, note, note) == ["stored", "duplicate"]
     assert await store.get(note.id) == note
@@ -97,7 +45,7 @@ async def test_an_event_is_stored_once(store: Store) -> None:
     assert await store.get("0" * 64) is None
 
 
-async def test_seqs_go_up_and_are_never_given_twice(store: Store) -> None:
+async def test_seqs_go_up_and_are_never_given_twice(store: EventStore) -> None:
     seqs = [result.seq for result in await store.save([make(ALICE, 1, NOW - n) for n in range(3)])]
     await store.remove([Filter()])
     [last] = await store.save([make(BOB, 1, NOW)])
@@ -107,7 +55,7 @@ async def test_seqs_go_up_and_are_never_given_twice(store: Store) -> None:
 
 @pytest.mark.parametrize(("kind", "tags"), [(0, ()), (10002, ()), (30023, (("d", "x"),))])
 async def test_the_newest_version_counts(
-    store: Store, kind: int, tags: tuple[tuple[str, ...], ...]
+    store: EventStore, kind: int, tags: tuple[tuple[str, ...], ...]
 ) -> None:
     old = make(ALICE, kind, NOW - 1, *tags)
     one, two = (make(ALICE, kind, NOW, *tags, content=text) for text in "ab")
@@ -118,7 +66,7 @@ async def test_the_newest_version_counts(
     assert await store.get_address(winner.address or "") == winner
 
 
-async def test_deletions_hold_for_what_is_still_to_come(store: Store) -> None:
+async def test_deletions_hold_for_what_is_still_to_come(store: EventStore) -> None:
     note, later, foreign = (make(who, 1, NOW) for who in (ALICE, CAROL, BOB))
     deletion = make(ALICE, 5, NOW, ("e", note.id), ("e", foreign.id))
     assert await statuses(store, note, foreign, deletion, note) == [
@@ -132,7 +80,7 @@ async def test_deletions_hold_for_what_is_still_to_come(store: Store) -> None:
     assert await statuses(store, note) == ["deleted"], "a deletion outlives its event"
 
 
-async def test_who_vanishes_stays_away(store: Store) -> None:
+async def test_who_vanishes_stays_away(store: EventStore) -> None:
     note, wrap = make(ALICE, 1, NOW - 1), make(BOB, 1059, NOW - 1, ("p", ALICE))
     request = make(ALICE, 62, NOW, ("relay", SERVICE_URL))
     await store.save([note, wrap, request])
@@ -142,7 +90,7 @@ async def test_who_vanishes_stays_away(store: Store) -> None:
     ]
 
 
-async def test_what_has_expired_is_not_there(store: Store, clock: Clock) -> None:
+async def test_what_has_expired_is_not_there(store: EventStore, clock: Clock) -> None:
     note = make(ALICE, 1, NOW, ("expiration", str(NOW + 5)), content="tea")
     await store.save([note])
     await store.finish_index()
@@ -157,7 +105,7 @@ async def test_what_has_expired_is_not_there(store: Store, clock: Clock) -> None
     assert await statuses(store, make(ALICE, 20001, NOW)) == ["ephemeral"]
 
 
-async def test_gift_wraps_are_for_their_reader(store: Store) -> None:
+async def test_gift_wraps_are_for_their_reader(store: EventStore) -> None:
     wraps = [make(BOB, 1059, NOW - n, ("p", who)) for n, who in enumerate((ALICE, CAROL, ALICE))]
     note = make(BOB, 1, NOW - 9)
     await store.save([*wraps, note])
@@ -171,7 +119,7 @@ async def test_gift_wraps_are_for_their_reader(store: Store) -> None:
     assert (await store.sketch(Filter.of(kinds=[1059]), 9, reader=[ALICE]))[0] == 2
 
 
-async def test_direct_messages_are_for_both_parties(store: Store) -> None:
+async def test_direct_messages_are_for_both_parties(store: EventStore) -> None:
     sent = [make(BOB, 4, NOW, ("p", ALICE), content="tea")]
     sent.append(make(BOB, 4, NOW - 1, ("p", CAROL), content="tea"))
     wrap = make(BOB, 1059, NOW - 2, ("p", ALICE))
@@ -198,7 +146,7 @@ async def test_direct_messages_are_for_both_parties(store: Store) -> None:
     assert await store.query([Filter.of(kinds=[4], authors=[BOB])], reader=[CAROL]) == sent[1:]
 
 
-async def test_searches(store: Store) -> None:
+async def test_searches(store: EventStore) -> None:
     tea = make(ALICE, 1, NOW - 1, ("p", BOB), content="Tea for two, thé pour deux: お茶")
     milk = make(BOB, 1, NOW, content="milk")
     await store.save([tea, milk, make(ALICE, 7, NOW, content="tea")])
@@ -214,7 +162,7 @@ async def test_searches(store: Store) -> None:
     assert await store.query([Filter.of(kinds=[1])]) == [milk]
 
 
-async def test_what_is_too_much_or_unknown_is_refused(store: Store) -> None:
+async def test_what_is_too_much_or_unknown_is_refused(store: EventStore) -> None:
     await store.save([make(ALICE, 1, NOW - n) for n in range(3)])
     assert len(await store.ids(Filter(), most=3)) == 3
     with pytest.raises(TooMany):
@@ -226,7 +174,7 @@ async def test_what_is_too_much_or_unknown_is_refused(store: Store) -> None:
 
 
 @pytest.mark.parametrize("seed", range(2))
-async def test_all_ways_of_asking_agree(store: Store, clock: Clock, seed: int) -> None:
+async def test_all_ways_of_asking_agree(store: EventStore, clock: Clock, seed: int) -> None:
     rng = random.Random(seed)
     clock.now = NOW + 100  # so that nothing expires on the way
     made = samples.events(rng, 150)
@@ -251,3 +199,111 @@ async def test_all_ways_of_asking_agree(store: Store, clock: Clock, seed: int) -
         assert await store.sketch(f, 12, reader=reader) == (len(found), registers)
         assert await store.query([f.changed(limit=3)], reader=reader) == found[:3]
     await store.check()
+
+
+async def test_a_second_that_the_cap_cuts_comes_whole(store: EventStore) -> None:
+    """NIP-67: up to as many again."""
+    made = [make(ALICE, 1, NOW - (n > 2), content=f"{n}") for n in range(6)]
+    await store.save(made)
+    first, second = (sorted(e.json for e in made[part]) for part in (slice(3), slice(3, 6)))
+    page = await store.page([Filter()], max_limit=2)
+    assert (sorted(page.events), page.complete) == (first, False)
+    page = await store.page([Filter(limit=2)], max_limit=5)
+    assert (len(page.events), page.complete) == (2, False), "one's own limit is one's own"
+    page = await store.page([Filter(until=NOW - 1)], max_limit=2)
+    assert (sorted(page.events), page.complete) == (second, True)
+
+
+async def test_a_page_has_whole_seconds_in_so_many_bytes(store: EventStore) -> None:
+    made = [make(ALICE, 1, NOW - n // 2, content=f"{n}".ljust(1000)) for n in range(6)]
+    await store.save(made)
+    size = len(made[0].json) + 1
+    for most, count in ((6 * size, 6), (5 * size, 4), (4 * size, 4), (1.5 * size, 1), (1, 1)):
+        page = await store.page([Filter()], max_bytes=int(most))
+        assert len(page.events) == count, most
+        assert page.complete is (count == 6)
+
+
+async def test_a_read_may_say_its_priority_and_its_time(store: EventStore) -> None:
+    await store.save([make(ALICE, 1, NOW)])
+    for priority in Priority:
+        given = {"priority": priority, "time_limit": 5.0}
+        assert len((await store.page([Filter()], **given)).events) == 1
+        assert await store.count([Filter()], **given) == 1
+        assert (await store.sketch(Filter(), 8, **given))[0] == 1
+
+
+async def test_what_makes_room_is_known_before(store: EventStore) -> None:
+    note, other = make(ALICE, 1, NOW - 1), make(BOB, 1, NOW)
+    profile = make(ALICE, 0, NOW - 1)
+    await store.save([note, other, profile])
+    vanish = ("relay", SERVICE_URL)
+    for event, frees in (
+        (make(ALICE, 1, NOW), False),
+        (make(ALICE, 5, NOW, ("e", note.id)), True),
+        (make(ALICE, 5, NOW, ("a", f"0:{ALICE}:")), True),
+        (make(ALICE, 5, NOW - 2, ("a", f"0:{ALICE}:")), False),
+        (make(ALICE, 5, NOW, ("e", other.id), ("e", "0" * 64)), False),
+        (make(ALICE, 5, NOW, ("e", note.id), content="x" * 5000), False),
+        (make(ALICE, 62, NOW, vanish), True),
+        (make(CAROL, 62, NOW, vanish), False),
+        (make(ALICE, 62, NOW, ("relay", "wss://other.example")), False),
+    ):
+        assert await store.frees_room(event) is frees, event
+    await store.save([make(ALICE, 5, NOW, ("e", note.id))], frees=True)
+    await store.obey([make(BOB, 62, NOW, vanish)], frees=True)
+    assert set(await store.query([Filter(kinds=frozenset([0, 1]))])) == {profile}
+
+
+async def test_the_oldest_gives_way_until_it_fits(store: EventStore) -> None:
+    made = [make(BOB, 1, NOW - n, content="x" * 4000) for n in range(600)]
+    kept = [make(ALICE, 1, NOW - 900), make(BOB, 0, NOW - 900), make(BOB, 7, NOW - 900)]
+    await store.save([*made, *kept])
+    most = (await store.size()).used // 2
+    evicted = await store.evict(most_bytes=most, spared=[ALICE], spared_kinds=[7])
+    left = await store.query([Filter.of(kinds=[1], authors=[BOB])])
+    assert 0 < len(left) < 600
+    assert left == made[: len(left)], "the newest are left"
+    assert evicted.events == 600 - len(left)
+    assert left[-1].created_at >= evicted.floor >= left[-1].created_at - 1
+    assert {event.id for event in kept} <= set(await store.known([e.id for e in kept]))
+    assert (await store.size()).used <= most
+    assert await store.evict(most_bytes=10**9) == (0, 0)
+    size = await store.size()
+    assert size.allocated >= size.used
+    assert await store.standing() == cost(kept[1]) == len(kept[1].json) + OVERHEAD
+
+
+async def test_what_is_removed_may_come_again_and_its_copies_are_forgotten(
+    store: EventStore,
+) -> None:
+    note = make(ALICE, 1, NOW)
+    await store.save([note])
+    await store.ledger.confirm([(note.id, "wss://a.example")])
+    assert await store.remove([Filter.of(ids=[note.id], limit=0)]) == 1
+    assert await store.ledger.copies(note.id) == []
+    assert await statuses(store, note) == ["stored"]
+    with pytest.raises(InvalidFilter):
+        await store.remove([Filter.parse('{"x":1}')])
+
+
+async def test_upkeep_where_there_is_nothing_to_do(store: EventStore) -> None:
+    await store.probe()
+    await store.purge()
+    await store.save([make(ALICE, 1, NOW, content="tea")])
+    await store.finish_index()
+    assert await store.index_lag() == 0
+    await store.check()
+
+
+async def test_without_an_index_no_search(engine: str, open_store: OpenStore) -> None:
+    async with open_store() as store:
+        with pytest.raises(InvalidFilter):
+            await store.query([Filter.of(search="tea")])
+        assert await store.index_lag() == 0
+
+
+async def test_a_service_url_that_is_none_is_refused(engine: str, open_store: OpenStore) -> None:
+    with pytest.raises(InvalidData):
+        async with open_store(service_urls=["not a url"]):
+            pass

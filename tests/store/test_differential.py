@@ -78,7 +78,8 @@ async def compare(
             await assert_slices(store, naive, filters, reader)
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.usefixtures("engine")
+@pytest.mark.parametrize("seed", range(4))
 async def test_generated_events(open_store: OpenStore, clock: Clock, seed: int) -> None:
     await generated(open_store, clock, seed, filters=80)
 

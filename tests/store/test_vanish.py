@@ -19,6 +19,8 @@ from tests.store.samples import NOW, SERVICE_URL, author, make
 from tests.store.sqlite.test_writer import held, save
 from tests.store.test_differential import compare
 
+each_engine = pytest.mark.usefixtures("engine")
+
 ALICE, BOB, CAROL = author(1), author(2), author(3)
 OWN = [
     make(ALICE, 1, NOW - 5),
@@ -52,6 +54,7 @@ async def test_request_removes_and_bars(open_store: OpenStore, value: str) -> No
         assert await save(store, OWN[0], WRAP) == ["vanished"] * 2
 
 
+@each_engine
 async def test_a_request_within_one_batch(open_store: OpenStore) -> None:
     request = make(ALICE, 62, NOW, ("relay", "ALL_RELAYS"))
     async with open_store(service_urls=[SERVICE_URL]) as store:
@@ -62,6 +65,7 @@ async def test_a_request_within_one_batch(open_store: OpenStore) -> None:
         assert await held(store) == {request.id, LATER.id}
 
 
+@each_engine
 @pytest.mark.parametrize("value", ["wss://other.example", "all_relays", "", SERVICE_URL + "/sub"])
 async def test_a_request_to_others_changes_nothing(open_store: OpenStore, value: str) -> None:
     request = make(ALICE, 62, NOW, ("relay", value), ("relay",))
@@ -70,6 +74,7 @@ async def test_a_request_to_others_changes_nothing(open_store: OpenStore, value:
         assert await held(store) == {event.id for event in (*ALL, request)}
 
 
+@each_engine
 async def test_a_clients_store_keeps_everything(store: EventStore) -> None:
     requests = [make(ALICE, 62, NOW, ("relay", value)) for value in ("ALL_RELAYS", SERVICE_URL)]
     await store.save([*ALL, *requests])
@@ -87,6 +92,7 @@ async def test_a_request_is_obeyed_once_its_url_is_ours(open_store: OpenStore) -
         assert await save(store, *OWN, request) == ["vanished"] * 4 + ["duplicate"]
 
 
+@each_engine
 async def test_history_vanishes_too(open_store: OpenStore) -> None:
     older, newer = make(ALICE, 0, NOW - 9), make(ALICE, 0, NOW - 8)
     async with open_store(service_urls=[SERVICE_URL], keep_history_of=[ALICE]) as store:

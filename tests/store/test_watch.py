@@ -15,6 +15,8 @@ from tests.store.conftest import OpenStore
 from tests.store.samples import NOW, author, make
 from tests.waiting import until
 
+each_engine = pytest.mark.usefixtures("engine")
+
 ALICE, BOB = author(1), author(2)
 NOTES = [Filter.of(kinds=[1])]
 
@@ -34,6 +36,7 @@ async def nothing_comes(watch: Watch) -> None:
             await anext(watch)
 
 
+@each_engine
 async def test_what_is_stored_is_seen_once(store: EventStore) -> None:
     made = notes(20)
     await store.save(made[:5])
@@ -46,6 +49,7 @@ async def test_what_is_stored_is_seen_once(store: EventStore) -> None:
         await nothing_comes(watch)
 
 
+@each_engine
 async def test_what_is_not_stored_is_not_seen(store: EventStore) -> None:
     newer = make(ALICE, 0, NOW)
     note = make(ALICE, 1, NOW)
@@ -94,6 +98,7 @@ async def test_two_writers_at_once_are_seen_in_one_order(open_store: OpenStore) 
         await nothing_comes(here)
 
 
+@each_engine
 async def test_a_slow_watch_loses_nothing_and_holds_nothing_up(open_store: OpenStore) -> None:
     made = notes(3 * BUFFER)
     async with open_store() as store, store.watch(NOTES) as slow:
@@ -116,6 +121,7 @@ async def test_a_slow_watch_beside_another_process(open_store: OpenStore) -> Non
         await nothing_comes(slow)
 
 
+@each_engine
 async def test_a_watch_ends_with_its_store(open_store: OpenStore) -> None:
     async with open_store() as store:
         watch = store.watch(NOTES)
@@ -127,6 +133,7 @@ async def test_a_watch_ends_with_its_store(open_store: OpenStore) -> None:
         await waiting
 
 
+@each_engine
 async def test_leaving_a_watch_forgets_it(store: EventStore) -> None:
     async with store.watch(NOTES) as watch:
         pass

@@ -24,6 +24,7 @@ from typing import Final
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.kinds import FOLLOWS, GIFT_WRAP
 from nostr_client.store.contract import OVERHEAD, QuotaLimits, cost
+from nostr_client.store.rules import quota_target
 from nostr_client.store.sqlite.database import Database
 from nostr_client.store.sqlite.index_keys import IndexKeys, is_id
 
@@ -139,7 +140,7 @@ class SqliteQuotas:
                 listed = json.dumps([key])
                 left = await self._evict(
                     self._authors[key],
-                    _target(self.limits.stranger, wanted),
+                    quota_target(self.limits.stranger, wanted),
                     _BY_AUTHORS,
                     (listed, listed),
                 )
@@ -171,7 +172,7 @@ class SqliteQuotas:
             await self._read()
             condition = f"{_BROUGHT_BY} IS (SELECT id FROM relay WHERE url = ?)"
             self._relays[url] = await self._evict(
-                self._relays.get(url, 0), _target(self.limits.relay, wanted), condition, (url,)
+                self._relays.get(url, 0), quota_target(self.limits.relay, wanted), condition, (url,)
             )
         return refused
 
@@ -199,11 +200,6 @@ class SqliteQuotas:
                         self.evicted += await self._remove([seq for seq, _ in part])
                 seq = rows[-1][0]
         return max(used, 0)
-
-
-def _target(limit: int, wanted: int) -> int:
-    """What may stay so that `wanted` bytes fit, and that it is not all done again at once."""
-    return max(0, min(limit * 3 // 4, limit - wanted))
 
 
 def _text(value: bytes | str) -> str:

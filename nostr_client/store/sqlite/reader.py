@@ -17,6 +17,7 @@ from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.store import visibility
 from nostr_client.store.contract import Page, Stored
+from nostr_client.store.sketch import registers_of
 from nostr_client.store.sqlite import by_id, plans, statements
 from nostr_client.store.sqlite.conditions import leaves
 from nostr_client.store.sqlite.index_keys import MAX, IndexKeys, id_of, place_of, tie_of
@@ -260,11 +261,7 @@ class Reading:
     def sketch(self, db: sqlite3.Connection, f: Filter, offset: int, now: int) -> tuple[int, bytes]:
         """How many events match, and 256 registers of who wrote them, as NIP-45 has them."""
         total, leasts = _one(db, statements.sketch(self._plan(db, f), offset, now))
-        registers = bytearray(256)
-        for least in (leasts or b"").decode().split():
-            bits = 4 * (len(least) - 2)
-            registers[int(least[:2], 16)] = 1 + bits - int(least[2:], 16).bit_length()
-        return total or 0, bytes(registers)
+        return total or 0, registers_of((leasts or b"").decode().split())
 
     def _matching(self, db: sqlite3.Connection, several: Sequence[Plan], now: int) -> set[int]:
         """The seq of every event that the plans name: for more plans than fit into a statement."""

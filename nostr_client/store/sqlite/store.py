@@ -35,8 +35,6 @@ _log = logging.getLogger(__name__)
 POLL_SECONDS: Final = 0.25
 """How soon a watch hears of what another process stored."""
 PURGE_SECONDS: Final = 60.0
-SMALL: Final = 4096
-"""Bytes of a deletion that may have the room that is kept back, whatever it takes out."""
 _SAVE_AT_ONCE: Final = 2000
 _QUEUED_EVENTS: Final = 50_000
 
@@ -142,11 +140,9 @@ class SqliteStore(StoreQueries, StoreMaintenance):
             return False
         targets = rules.deletion_of(event)
         named = [Event.from_trusted(data) for data in (await self.known(targets.ids)).values()]
-        gone = [one for one in named if event.pubkey in rules.deleters(one)]
         held = [await self.get_address(address) for address in targets.addresses]
-        gone += [one for one in held if one is not None and one.created_at <= event.created_at]
-        freed = sum(len(one.json) for one in gone)
-        return freed > 0 and len(event.json) <= max(SMALL, freed)
+        versions = [version for version in held if version is not None]
+        return rules.deletion_frees_room(event, named, versions)
 
     async def obey(self, requests: Sequence[Event], *, frees: bool = False) -> None:
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
+
 from nostr_client.protocol.filters import Filter
 from nostr_client.store.contract import EventStore
 from tests.store.conftest import OpenStore
 from tests.store.samples import NOW, author, make
 from tests.store.sqlite.test_writer import held, save
+
+each_engine = pytest.mark.usefixtures("engine")
 
 ALICE, BOB = author(1), author(2)
 
@@ -25,6 +29,7 @@ async def test_every_version_is_kept_in_whatever_order_it_comes(open_store: Open
             assert await store.known([event.id for event in v]) == {v[4].id: v[4].json}
 
 
+@each_engine
 async def test_ties_within_a_second_are_all_kept(open_store: OpenStore) -> None:
     made = [make(ALICE, 3, NOW, content=f"{n}") for n in range(6)]
     async with open_store(keep_history_of=[ALICE]) as store:
@@ -34,6 +39,7 @@ async def test_ties_within_a_second_are_all_kept(open_store: OpenStore) -> None:
         assert await store.history(f"3:{ALICE}:") == ordered[1:]
 
 
+@each_engine
 async def test_nobody_elses_versions_are_kept(open_store: OpenStore) -> None:
     async with open_store(keep_history_of=[ALICE]) as store:
         await store.save([make(BOB, 0, NOW + n) for n in range(3)])
@@ -55,6 +61,7 @@ async def test_the_keys_are_remembered_by_the_file(open_store: OpenStore) -> Non
         assert await store.history(f"3:{ALICE}:") == [older]
 
 
+@each_engine
 async def test_a_stolen_key_cannot_delete_the_history(open_store: OpenStore) -> None:
     async with open_store(keep_history_of=[ALICE]) as store:
         older, newer = make(ALICE, 3, NOW), make(ALICE, 3, NOW + 1)
@@ -64,6 +71,7 @@ async def test_a_stolen_key_cannot_delete_the_history(open_store: OpenStore) -> 
         assert newer.id not in await held(store)
 
 
+@each_engine
 async def test_regular_events_have_no_history(store: EventStore) -> None:
     await store.keep_history_of([ALICE])
     note = make(ALICE, 1, NOW)

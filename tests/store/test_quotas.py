@@ -7,11 +7,15 @@ from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
+import pytest
+
 from nostr_client.protocol.event import Draft, Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.keys import SecretKey
 from nostr_client.store.contract import INSIDE, EventStore, QuotaLimits, StoreOptions, cost
 from nostr_client.store.events import open_store
+
+each_engine = pytest.mark.usefixtures("engine")
 
 OWN, FRIEND = SecretKey.generate(), SecretKey.generate()
 EVIL, GOOD = "wss://evil.example", "wss://good.example"
@@ -43,6 +47,7 @@ async def held(store: EventStore) -> set[str]:
     return {event.id for event in await store.query([Filter(limit=10_000)])}
 
 
+@each_engine
 async def test_one_relay_fills_its_own_quota_and_no_more(tmp_path: Path) -> None:
     pubkey = OWN.public_key.hex
     async with open_store(tmp_path / "s.db", StoreOptions(keep_history_of=[pubkey])) as store:
@@ -67,6 +72,7 @@ async def test_one_relay_fills_its_own_quota_and_no_more(tmp_path: Path) -> None
         assert store.quotas.evicted == len(flood) - len(left)
 
 
+@each_engine
 async def test_an_event_stays_with_the_relay_that_brought_it_first(tmp_path: Path) -> None:
     """Though that one sends it again after another did: else a flood there could push it out."""
     now = START
@@ -81,6 +87,7 @@ async def test_an_event_stays_with_the_relay_that_brought_it_first(tmp_path: Pat
         assert {event.id for event in others} <= await held(store)
 
 
+@each_engine
 async def test_a_stranger_fills_his_own_whatever_relays_he_comes_by(tmp_path: Path) -> None:
     async with open_store(tmp_path / "s.db") as store:
         store.quotas.limits = LIMITS
@@ -133,6 +140,7 @@ async def test_another_process_and_the_next_start_count_on(tmp_path: Path) -> No
         assert {event.id for event in second} <= kept
 
 
+@each_engine
 async def test_what_has_no_room_in_one_go_is_refused(tmp_path: Path) -> None:
     async with open_store(tmp_path / "s.db") as store:
         store.quotas.limits = LIMITS
@@ -143,6 +151,7 @@ async def test_what_has_no_room_in_one_go_is_refused(tmp_path: Path) -> None:
         assert store.quotas.refused == 1
 
 
+@each_engine
 async def test_private_messages_go_last(tmp_path: Path) -> None:
     async with open_store(tmp_path / "s.db") as store:
         store.quotas.limits = LIMITS
@@ -153,6 +162,7 @@ async def test_private_messages_go_last(tmp_path: Path) -> None:
         assert {event.id for event in wraps} <= await held(store)
 
 
+@each_engine
 async def test_lists_and_profiles_of_strangers_have_no_place_of_their_own(tmp_path: Path) -> None:
     async with open_store(tmp_path / "s.db") as store:
         store.quotas.limits = LIMITS
@@ -162,6 +172,7 @@ async def test_lists_and_profiles_of_strangers_have_no_place_of_their_own(tmp_pa
         assert sum(map(cost, events)) <= LIMIT
 
 
+@each_engine
 async def test_what_came_inside_of_other_events_is_bounded_too(tmp_path: Path) -> None:
     """A note in a repost comes from no relay, and a thousand strangers may repost."""
     async with open_store(tmp_path / "s.db") as store:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
 from msgspec import structs
 
 from nostr_client.store.contract import Copy, CopyState, EventStore
 from tests.store.conftest import Clock, OpenStore
 from tests.store.samples import NOW, author, make
+
+each_engine = pytest.mark.usefixtures("engine")
 
 ALICE, BOB = author(1), author(2)
 A, B, C = "wss://a.example", "wss://b.example", "wss://c.example"
@@ -17,6 +20,7 @@ async def states(store: EventStore, event_id: str = NOTE.id) -> dict[str, CopySt
     return {copy.url: copy.state for copy in await store.ledger.copies(event_id)}
 
 
+@each_engine
 async def test_a_wanted_copy_is_due_at_once(store: EventStore) -> None:
     await store.save([NOTE])
     await store.ledger.want(NOTE.id, [B, A])
@@ -28,6 +32,7 @@ async def test_a_wanted_copy_is_due_at_once(store: EventStore) -> None:
     assert await store.ledger.copies(make(BOB, 1, NOW).id) == []
 
 
+@each_engine
 async def test_a_failure_is_due_later_and_a_refusal_never(store: EventStore) -> None:
     await store.save([NOTE])
     ledger = store.ledger
@@ -45,6 +50,7 @@ async def test_a_failure_is_due_later_and_a_refusal_never(store: EventStore) -> 
     assert (await states(store))[B] is CopyState.WANTED, "wanted anew: tried anew"
 
 
+@each_engine
 async def test_what_is_confirmed_stays_so(store: EventStore, clock: Clock) -> None:
     await store.save([NOTE])
     ledger = store.ledger
@@ -60,6 +66,7 @@ async def test_what_is_confirmed_stays_so(store: EventStore, clock: Clock) -> No
     await ledger.confirm([])
 
 
+@each_engine
 async def test_unwanting_forgets_all_but_what_is_there(store: EventStore) -> None:
     await store.save([NOTE])
     await store.ledger.want(NOTE.id, [A, B])
@@ -69,6 +76,7 @@ async def test_unwanting_forgets_all_but_what_is_there(store: EventStore) -> Non
     assert [copy.wanted for copy in await store.ledger.copies(NOTE.id)] == [False]
 
 
+@each_engine
 async def test_copies_of_many(store: EventStore) -> None:
     notes = [make(ALICE, 1, NOW - n) for n in range(300)]
     await store.save(notes)
@@ -78,6 +86,7 @@ async def test_copies_of_many(store: EventStore) -> None:
     assert {len(copies) for copies in found.values()} == {2}
 
 
+@each_engine
 async def test_events_that_were_never_planned(store: EventStore) -> None:
     mine, other = make(ALICE, 1, NOW - 1), make(BOB, 1, NOW)
     await store.save([NOTE, mine, other])
@@ -91,6 +100,7 @@ async def test_events_that_were_never_planned(store: EventStore) -> None:
     assert await store.ledger.unsent([ALICE], besides=[B]) == 1
 
 
+@each_engine
 async def test_where_a_deleted_event_went_is_still_known(store: EventStore) -> None:
     await store.save([NOTE])
     await store.ledger.want(NOTE.id, [A, B])

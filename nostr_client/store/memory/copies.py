@@ -1,0 +1,132 @@
+"""The CopyLedger of a store in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+
+from msgspec.structs import replace
+
+from nostr_client.protocol.event import Event
+from nostr_client.store.contract import INSIDE, Copy, CopyState
+
+_WAITING = (CopyState.WANTED, CopyState.FAILED)
+
+
+class MemoryCopyLedger:
+    """See `CopyLedger`. `events` gives all that the store holds."""
+
+    def __init__(self, clock: Callable[[], float], events: Callable[[], list[Event]]) -> None:
+        self._clock = clock
+        self._events = events
+        self._copies: dict[str, dict[str, Copy]] = {}
+        """By id and URL, in the order in which relays were first named."""
+
+    async def want(self, event_id: str, urls: Collection[str]) -> None:
+        now = int(self._clock())
+        for url in urls:
+            copy = self._get(event_id, url)
+            if copy.state is CopyState.REFUSED:
+                copy = replace(copy, state=CopyState.WANTED, next_try=0, updated_at=now)
+            self._put(replace(copy, wanted=True))
+
+    async def unwant(self, event_id: str, urls: Collection[str]) -> None:
+        known = self._copies.get(event_id, {})
+        for url in urls:
+            copy = known.get(url)
+            if copy is not None and copy.state is CopyState.CONFIRMED:
+                self._put(replace(copy, wanted=False))
+            elif copy is not None:
+                del known[url]
+
+    async def confirm(self, pairs: Sequence[tuple[str, str]]) -> None:
+        now = int(self._clock())
+        for event_id, url in pairs:
+            known = url in self._copies.get(event_id, {})
+            copy = self._get(event_id, url)
+            if copy.state is not CopyState.CONFIRMED:
+                copy = replace(copy, updated_at=now)
+            copy = replace(copy, state=CopyState.CONFIRMED, next_try=0, prefix="", reason="")
+            self._put(copy if known else replace(copy, wanted=False))
+
+    async def refuse(
+        self, event_id: str, url: str, prefix: str, reason: str, *, final: bool, next_try: int
+    ) -> None:
+        copy = self._get(event_id, url)
+        self._put(
+            replace(
+                copy,
+                state=CopyState.REFUSED if final else CopyState.FAILED,
+                attempts=copy.attempts + 1,
+                next_try=next_try,
+                prefix=prefix,
+                reason=reason,
+                updated_at=int(self._clock()),
+            )
+        )
+
+    async def copies(self, event_id: str) -> list[Copy]:
+        return self._of(event_id)
+
+    async def copies_of(self, ids: Collection[str]) -> dict[str, list[Copy]]:
+        return {event_id: self._of(event_id) for event_id in ids}
+
+    async def due(self, now: float, limit: int = 100) -> list[Copy]:
+        waiting = [
+            copy
+            for event in self._events()
+            for copy in self._of(event.id)
+            if copy.state in _WAITING and copy.next_try <= int(now)
+        ]
+        return sorted(waiting, key=lambda copy: copy.next_try)[:limit]
+
+    async def hurry(self) -> None:
+        for known in self._copies.values():
+            for copy in known.values():
+                if copy.state in _WAITING:
+                    known[copy.url] = replace(copy, next_try=0)
+
+    async def unplanned(self, pubkeys: Collection[str]) -> list[str]:
+        return [event.id for event in self._by(pubkeys) if not self._of(event.id)]
+
+    async def tracked(self, pubkeys: Collection[str]) -> list[str]:
+        return [
+            event.id
+            for event in self._by(pubkeys)
+            if any(copy.wanted for copy in self._of(event.id))
+        ]
+
+    async def unsent(self, pubkeys: Collection[str], besides: Collection[str] = ()) -> int:
+        def waits(copies: list[Copy]) -> bool:
+            elsewhere = [copy for copy in copies if copy.url not in besides]
+            return any(copy.state in _WAITING for copy in copies) and not any(
+                copy.state is CopyState.CONFIRMED for copy in elsewhere
+            )
+
+        return sum(waits(self._of(event.id)) for event in self._by(pubkeys))
+
+    def bringer(self, event_id: str) -> str:
+        """The relay that brought it first; `INSIDE` where none did."""
+        copies = self._copies.get(event_id, {}).values()
+        confirmed = [copy for copy in copies if copy.state is CopyState.CONFIRMED]
+        first = min(confirmed, key=lambda copy: copy.updated_at, default=None)
+        return INSIDE if first is None else first.url
+
+    def forget(self, event_id: str) -> None:
+        """What is known of copies of this event."""
+        self._copies.pop(event_id, None)
+
+    def _get(self, event_id: str, url: str) -> Copy:
+        """What is known of it, or a new copy that is wanted from now on."""
+        now = int(self._clock())
+        new = Copy(event_id, url, CopyState.WANTED, 0, 0, "", "", now)
+        return self._copies.get(event_id, {}).get(url, new)
+
+    def _put(self, copy: Copy) -> None:
+        self._copies.setdefault(copy.event_id, {})[copy.url] = copy
+
+    def _of(self, event_id: str) -> list[Copy]:
+        return sorted(self._copies.get(event_id, {}).values(), key=lambda copy: copy.url)
+
+    def _by(self, pubkeys: Collection[str]) -> list[Event]:
+        own = [event for event in self._events() if event.pubkey in pubkeys]
+        return sorted(own, key=lambda event: event.created_at)

@@ -1,0 +1,84 @@
+"""The Quotas of a store in memory: all is counted anew whenever it may matter."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+
+from nostr_client.protocol.event import Event
+from nostr_client.protocol.kinds import GIFT_WRAP
+from nostr_client.store import rules
+from nostr_client.store.contract import QuotaLimits, cost
+
+
+class MemoryQuotas:
+    """See `Quotas`. `events` gives all that is held in the order of commits, `used` how many bytes
+    that is, `spared` whom no quota concerns, `bringer` which relay brought an event; `forget` takes
+    one out."""
+
+    def __init__(
+        self,
+        events: Callable[[], list[Event]],
+        *,
+        used: Callable[[], int],
+        spared: Callable[[], frozenset[str]],
+        bringer: Callable[[str], str],
+        forget: Callable[[Event], None],
+    ) -> None:
+        self.limits = QuotaLimits()
+        self.evicted = 0
+        self.refused = 0
+        self._events = events
+        self._used = used
+        self._spared = spared
+        self._bringer = bringer
+        self._forget = forget
+
+    async def admit(self, arrivals: Collection[tuple[Event, str]]) -> set[str]:
+        most = self._used() + sum(cost(event) for event, _ in arrivals)
+        if most <= min(self.limits.stranger, self.limits.relay):
+            return set()
+        spared = self._spared()
+        strangers = [(event, url) for event, url in arrivals if event.pubkey not in spared]
+        held = [event for event in self._events() if event.pubkey not in spared]
+        refused = self._admit(
+            [(event, event.pubkey) for event, _ in strangers],
+            [(event, event.pubkey) for event in held],
+            self.limits.stranger,
+        )
+        left = {event.id for event in self._events()}
+        refused |= self._admit(
+            [(event, url) for event, url in strangers if event.id not in refused],
+            [(event, self._bringer(event.id)) for event in held if event.id in left],
+            self.limits.relay,
+        )
+        self.refused += len(refused)
+        return refused
+
+    def charge(self, stored: Iterable[tuple[Event, str]]) -> None:
+        """The ledger says it."""
+
+    def _admit(
+        self, coming: list[tuple[Event, str]], held: list[tuple[Event, str]], limit: int
+    ) -> set[str]:
+        """Make room for events that are charged to somebody; the ids of those for which there is
+        none."""
+        refused: set[str] = set()
+        wanted: dict[str, int] = {}
+        for event, debtor in coming:
+            size = wanted.get(debtor, 0) + cost(event)
+            if size > limit:
+                refused.add(event.id)
+            else:
+                wanted[debtor] = size
+        for debtor, size in wanted.items():
+            own = [event for event, other in held if other == debtor]
+            used = sum(map(cost, own))
+            if used + size <= limit:
+                continue
+            for event in sorted(own, key=lambda event: event.kind == GIFT_WRAP):
+                if used <= rules.quota_target(limit, size):
+                    break
+                self._forget(event)
+                used -= cost(event)
+                self.evicted += 1
+        return refused
