@@ -23,14 +23,14 @@ import msgspec
 from nostr_client.errors import InvalidEvent, Outdated, StoreError
 from nostr_client.net.outcome import Cause, How
 from nostr_client.net.pool import RelayPool
-from nostr_client.net.report import Answer, Left, PublishReport
+from nostr_client.net.report import Answer, PublishReport
 from nostr_client.nips import nip10
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.kinds import is_ephemeral
 from nostr_client.protocol.refusals import FINAL, Meaning, next_try
 from nostr_client.routing.planner import (
-    WRAPS,
+    Audience,
     PersonRelays,
     addressed,
     left_out,
@@ -92,12 +92,9 @@ class Courier(RelayReader):
 
         One that is down stays wanted, and another one stands in for it.
         """
-        copies: list[str] = []
-        if event.kind == kinds.DELETION:
-            copies = await self._copies_of_deleted(event)
-        await self._fetch_lists_for(event)
-        now = await self._plan(event, copies, avoid)
-        later = await self._plan(event, copies, avoid, down=frozenset())
+        audience = await self._audience(event, await self._copies_of_deleted(event))
+        now = await self._plan(event, audience, avoid)
+        later = await self._plan(event, audience, avoid, down=frozenset())
         return tuple(dict.fromkeys((*now, *later)))
 
     async def publish(
@@ -117,45 +114,41 @@ class Courier(RelayReader):
         and InvalidEvent for what the store will not hold (a newer version is there, it was deleted,
         it has expired).
         """
-        copies: list[str] = []
-        if event.kind == kinds.DELETION:  # once it is saved, what it deletes is gone
-            copies = await self._copies_of_deleted(event)
+        copies = await self._copies_of_deleted(event)  # once it is saved, what it deletes is gone
         await self.save(event)
-        await self._fetch_lists_for(event)
-        wanted = await self._plan(event, copies, down=frozenset())
-        urls = await self._plan(event, copies)
+        audience = await self._audience(event, copies)
+        wanted = await self._plan(event, audience, down=frozenset())
+        urls = await self._plan(event, audience)
         urls = tuple(dict.fromkeys((*urls, *(url for url in also if self.book.policy(url)))))
-        author = await self.book.relays_of(event.pubkey)
-        if not (urls if event.kind in WRAPS else self._homes(author).intersection(urls)):
+        homes = self._homes(event, audience.author)
+        if not (homes.intersection(urls) if homes else urls):
             urls = tuple(dict.fromkeys((*urls, *wanted)))  # one of them may be back
         resting = [url for url in wanted if url not in urls]
         report = await self.send(event, urls, resting, on_answer=on_answer, timeout=timeout)
         tried, answers = {*urls, *resting}, list(report.answers)
         for _ in range(1, ROUNDS):
-            if event.kind in WRAPS or self._is_at_home(author, answers):
+            if not homes or any(a.url in homes and a.accepted is not None for a in answers):
                 break
-            more = [u for u in await self._plan(event, copies, avoid=tried) if u not in tried]
+            more = [u for u in await self._plan(event, audience, avoid=tried) if u not in tried]
             if not more:
                 break
             tried |= set(more)
             others = await self.send(event, more, on_answer=on_answer, timeout=timeout)
             answers += others.answers
-        known = {self.book.policy.own_relay, *wanted, *also, *author.write}
-        instead = tuple(answer.url for answer in answers if answer.url not in known)
-        left: dict[str, Left] = {}
-        if event.kind not in WRAPS:
-            left = left_out(event, await self._people(event), {a.url for a in answers})
-        return PublishReport(event.id, tuple(answers), instead=instead, left_out=left)
+        known = {self.book.policy.own_relay, *wanted, *also, *audience.author.write}
+        return PublishReport(
+            event.id,
+            tuple(answers),
+            instead=tuple(answer.url for answer in answers if answer.url not in known),
+            left_out=left_out(event, audience, {answer.url for answer in answers}),
+        )
 
-    def _is_at_home(self, author: PersonRelays, answers: Sequence[Answer]) -> bool:
-        """Did a relay that keeps the author's notes for others answer, with yes or no?"""
-        if author.source == "list" and not author.write:
-            return True  # there is no such place
-        answered = {answer.url for answer in answers if answer.accepted is not None}
-        return bool(answered & self._homes(author))
-
-    def _homes(self, author: PersonRelays) -> set[str]:
-        return {*author.write, *self.book.fallback}
+    def _homes(self, event: Event, author: PersonRelays) -> frozenset[str]:
+        """The relays that keep the author's notes for others, of which one must have answered, with
+        yes or no. None for a gift wrap, and for a relay list that is empty on purpose."""
+        if event.kind in kinds.GIFT_WRAPS or (author.source == "list" and not author.write):
+            return frozenset()
+        return frozenset((*author.write, *self.book.fallback))
 
     async def save(self, event: Event) -> SaveStatus:
         """Save an event of our own. Raises as `publish` does."""
@@ -192,7 +185,7 @@ class Courier(RelayReader):
 
         async with together() as group:
             if lasting:
-                group.create_task(self._record_answers(event.id, answers, resting))
+                group.create_task(self._record_all(event.id, answers, resting))
             if announce is not None:
                 group.create_task(self._announce(*announce, timeout))
             untried = tuple(Answer.missing(url, self._why_resting(url)) for url in resting)
@@ -214,37 +207,30 @@ class Courier(RelayReader):
     async def _plan(
         self,
         event: Event,
-        copies: Sequence[str],
+        audience: Audience,
         avoid: Collection[str] = (),
         down: frozenset[str] | None = None,
     ) -> tuple[str, ...]:
         """`down` as in `RelayBook.client_relays`."""
         ours = await self.book.client_relays(down=down)
-        if event.kind in WRAPS:
-            inboxes = await self.book.dm_relays(nip10.people_of(event))
-            author = PersonRelays(event.pubkey)
-            return plan_publish(event, author, {}, ours, inboxes=inboxes, avoid=avoid)
-        return plan_publish(
-            event,
-            await self.book.relays_of(event.pubkey),
-            await self._people(event),
-            ours,
-            copies=[url for url in copies if self.book.policy(url)],
-            avoid=avoid,
-        )
+        return plan_publish(event, audience, ours, avoid=avoid)
 
-    async def _fetch_lists_for(self, event: Event) -> None:
-        """Look for the lists that the plan of `event` needs."""
-        if event.kind in WRAPS:
-            await self.fetch_lists(nip10.people_of(event), kind=kinds.DM_RELAYS)
-        else:
-            await self.fetch_lists({event.pubkey, *await self._addressed(event)})
-
-    async def _people(self, event: Event) -> dict[str, PersonRelays]:
-        """Whom `event` is sent to, and where they read: whoever is answered first."""
+    async def _audience(self, event: Event, copies: Sequence[str]) -> Audience:
+        """Whom `event` concerns, and their relays, once the lists that are not here were looked
+        for: whoever is answered first."""
+        if event.kind in kinds.GIFT_WRAPS:
+            recipients = nip10.people_of(event)
+            await self.fetch_lists(recipients, kind=kinds.DM_RELAYS)
+            inboxes = await self.book.dm_relays(recipients)
+            return Audience(PersonRelays(event.pubkey), inboxes=inboxes)
         pubkeys = await self._addressed(event)
+        await self.fetch_lists({event.pubkey, *pubkeys})
         people = await self.book.relays_of_many(pubkeys)
-        return {pubkey: people[pubkey] for pubkey in pubkeys}
+        return Audience(
+            await self.book.relays_of(event.pubkey),
+            {pubkey: people[pubkey] for pubkey in pubkeys},
+            copies=[url for url in copies if self.book.policy(url)],
+        )
 
     async def _addressed(self, event: Event) -> tuple[str, ...]:
         if not mentioned(event):
@@ -253,6 +239,9 @@ class Courier(RelayReader):
         return addressed(event, frozenset(follows.values("p")) if follows else frozenset())
 
     async def _copies_of_deleted(self, event: Event) -> list[str]:
+        """Where the events are that a deletion names; nothing for any other event."""
+        if event.kind != kinds.DELETION:
+            return []
         ids = [value for value in event.values("e") if len(value) == 64]
         for address in event.values("a"):
             held = await self.store.get_address(address)
@@ -272,46 +261,43 @@ class Courier(RelayReader):
             self._tasks.start(self._record_late(event_id, answer))
 
     async def _record_late(self, event_id: str, answer: Answer) -> None:
-        answers: asyncio.Queue[Answer | None] = asyncio.Queue(2)
-        for each in (answer, None):
-            answers.put_nowait(each)
         try:
             if await self.ledger.copies(event_id):
-                await self._record_answers(event_id, answers, ())
+                await self._record(event_id, answer)
         except StoreError as error:
             log.warning("the late answer of %s was not written down: %s", answer.url, error)
 
-    async def _record_answers(
+    async def _record_all(
         self, event_id: str, answers: asyncio.Queue[Answer | None], resting: Collection[str]
     ) -> None:
-        """Tell the ledger of each answer as it comes, until None.
-
-        What is open stays open, for the replication to come back to.
-        """
+        """Tell the ledger of each answer as it comes, until None."""
         while (answer := await answers.get()) is not None:
-            if answer.accepted:
-                await self.ledger.confirm([(event_id, answer.url)])
-                continue
-            final = answer.meaning in FINAL
             outage = self.pool.outages.of(answer.url) if answer.url in resting else None
-            now = self._clock()
-            held = answer.meaning is Meaning.HELD  # to be looked for at once
-            at = int(now) if held else next_try(answer.meaning, 0, now, 0.0)
-            at = max(at, outage.until if outage else 0)
-            await self.ledger.refuse(
-                event_id,
-                answer.url,
-                answer.prefix,
-                answer.reason or answer.problem,
-                final=final,
-                next_try=0 if final else at,
-            )
+            await self._record(event_id, answer, not_before=outage.until if outage else 0)
+
+    async def _record(self, event_id: str, answer: Answer, not_before: int = 0) -> None:
+        """Tell the ledger. What is open stays open, for the replication to come back to."""
+        if answer.accepted:
+            await self.ledger.confirm([(event_id, answer.url)])
+            return
+        final = answer.meaning in FINAL
+        now = self._clock()
+        held = answer.meaning is Meaning.HELD  # to be looked for at once
+        at = int(now) if held else next_try(answer.meaning, 0, now, 0.0)
+        await self.ledger.refuse(
+            event_id,
+            answer.url,
+            answer.prefix,
+            answer.reason or answer.problem,
+            final=final,
+            next_try=0 if final else max(at, not_before),
+        )
 
     async def _relay_list_for(
         self, event: Event, urls: Sequence[str]
     ) -> tuple[Event, list[str]] | None:
         """NIP-65: whoever gets a note of ours should know where we write."""
-        if event.kind in (kinds.RELAY_LIST, *WRAPS) or is_ephemeral(event.kind):
+        if event.kind in (kinds.RELAY_LIST, *kinds.GIFT_WRAPS) or is_ephemeral(event.kind):
             return None
         listed = await self.store.get_address(f"{kinds.RELAY_LIST}:{event.pubkey}:")
         if listed is None:

@@ -24,7 +24,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
 from nostr_client.net.report import Left
@@ -39,7 +39,6 @@ INDEXED_KINDS: Final = frozenset({kinds.METADATA, kinds.FOLLOWS, kinds.RELAY_LIS
 """What indexers keep."""
 SPREAD_KINDS: Final = frozenset({kinds.RELAY_LIST, kinds.DM_RELAYS})
 """What others need to find the author at all: spread as widely as we can."""
-WRAPS: Final = frozenset({kinds.GIFT_WRAP, kinds.EPHEMERAL_GIFT_WRAP})
 UNPUBLISHED: Final = frozenset({kinds.AUTH, kinds.SEAL})
 """Kinds that never go to a relay as events of their own (NIP-42, NIP-59)."""
 LONG_FORM: Final = 30023
@@ -83,6 +82,21 @@ class PersonRelays:
 
 
 @dataclass(frozen=True, slots=True)
+class Audience:
+    """The relays of those whom one event concerns, as far as they are known.
+
+    `author` are those of its author, `people` those of `addressed(event)`, `copies` where the
+    events that it deletes are, `inboxes` the message relays (kind 10050) of a gift wrap's
+    recipients.
+    """
+
+    author: PersonRelays
+    people: Mapping[str, PersonRelays] = field(default_factory=dict)
+    copies: Sequence[str] = ()
+    inboxes: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class ClientRelays:
     """The relays that are ours to choose.
 
@@ -114,10 +128,11 @@ class ClientRelays:
 
 def mentioned(event: Event) -> tuple[str, ...]:
     """The pubkeys that an event is addressed to; a list's entries are not addressed, nor is what
-    is no key: a relay may refuse a whole question that names it."""
+    is no key: a relay may refuse a whole question that names it. A gift wrap's recipients are found
+    by other relays than where they read."""
     if kind_class(event.kind) not in _MENTIONING_CLASSES and event.kind != LONG_FORM:
         return ()
-    if event.kind == kinds.DELETION:
+    if event.kind == kinds.DELETION or event.kind in kinds.GIFT_WRAPS:
         return ()
     return tuple(dict.fromkeys(p for p in nip10.people_of(event) if p != event.pubkey))
 
@@ -146,14 +161,11 @@ def addressed(event: Event, followed: Collection[str], caps: Caps = CAPS) -> tup
     return (*first, *friends, *others[: max(0, caps.mentioned - len(friends))])
 
 
-def left_out(
-    event: Event, people: Mapping[str, PersonRelays], urls: Collection[str]
-) -> dict[str, Left]:
-    """Those whom `event` mentions and whose relays are not among `urls`; `people` are those of
-    `addressed`."""
+def left_out(event: Event, audience: Audience, urls: Collection[str]) -> dict[str, Left]:
+    """Those whom `event` mentions and whose relays are not among `urls`."""
     left: dict[str, Left] = {}
     for pubkey in mentioned(event):
-        read = people[pubkey].read if pubkey in people else None
+        read = audience.people[pubkey].read if pubkey in audience.people else None
         if read is not None and not read:
             left[pubkey] = Left.UNKNOWN
         elif read is None or not set(read) & set(urls):
@@ -163,46 +175,67 @@ def left_out(
 
 def plan_publish(
     event: Event,
-    author: PersonRelays,
-    people: Mapping[str, PersonRelays],
+    audience: Audience,
     ours: ClientRelays,
     *,
-    copies: Iterable[str] = (),
-    inboxes: Mapping[str, Sequence[str]] | None = None,
     avoid: Collection[str] = (),
     caps: Caps = CAPS,
 ) -> tuple[str, ...]:
     """The relays for `event`, most wanted first, each once.
 
-    `people` holds those of `addressed(event)`, `copies` where the events that it deletes are,
-    `inboxes` the message relays (kind 10050) of a gift wrap's recipients. `avoid` names relays
-    that will not have it; where the author's own get scarce, the client's stand in.
+    `avoid` names relays that will not have it; where the author's own get scarce, the client's
+    stand in.
     """
+    avoid = {*avoid, *ours.down}
     if event.kind in UNPUBLISHED:
         return ()
-    avoid = {*avoid, *ours.down}
-    if event.kind in WRAPS:
-        boxes = [[url for url in urls if url not in avoid] for urls in (inboxes or {}).values()]
-        wanted = dict.fromkeys(url for urls in boxes for url in urls[: caps.mentioned_each])
-        return tuple(wanted)[: caps.mentioned_total]
-    chosen: dict[str, None] = {}
-    if ours.own_relay:
-        chosen[ours.own_relay] = None
-    chosen |= dict.fromkeys(home(author, ours, avoid=avoid, caps=caps))
+    if event.kind in kinds.GIFT_WRAPS:
+        return _message_relays(audience.inboxes, avoid, caps)
+    chosen = dict.fromkeys([ours.own_relay] if ours.own_relay else [])
+    chosen |= dict.fromkeys(home(audience.author, ours, avoid=avoid, caps=caps))
     if event.kind == kinds.DELETION:
-        chosen |= dict.fromkeys(_alive(copies, avoid)[: caps.copies])
-    readers = {p: replace(one, read=tuple(_alive(one.read, avoid))) for p, one in people.items()}
-    if parent := readers.pop(answered(event), None):
-        chosen |= dict.fromkeys(parent.read)
-    chosen |= dict.fromkeys(_inboxes(list(readers.values()), set(chosen), caps))
-    if author.source == "list" and not (author.write or author.read):
-        return tuple(url for url in chosen if url not in avoid)
-    if event.kind in INDEXED_KINDS:
-        chosen |= dict.fromkeys(ours.indexers)
-    if event.kind in SPREAD_KINDS:
-        wide = (*ours.fallback, *author.read, *ours.known)
-        chosen |= dict.fromkeys(_alive(wide, avoid)[: caps.spread])
+        chosen |= dict.fromkeys(_alive(audience.copies, avoid)[: caps.copies])
+    chosen |= dict.fromkeys(_read_relays(event, audience.people, chosen, avoid, caps))
+    chosen |= dict.fromkeys(_spread(event, audience.author, ours, avoid, caps))
     return tuple(url for url in chosen if url not in avoid)
+
+
+def _message_relays(
+    inboxes: Mapping[str, Sequence[str]], avoid: Collection[str], caps: Caps
+) -> tuple[str, ...]:
+    """Where a gift wrap goes, and nowhere else: some message relays of each recipient (NIP-17)."""
+    boxes = [[url for url in urls if url not in avoid] for urls in inboxes.values()]
+    wanted = dict.fromkeys(url for urls in boxes for url in urls[: caps.mentioned_each])
+    return tuple(wanted)[: caps.mentioned_total]
+
+
+def _read_relays(
+    event: Event,
+    people: Mapping[str, PersonRelays],
+    chosen: Iterable[str],
+    avoid: Collection[str],
+    caps: Caps,
+) -> list[str]:
+    """Where the addressed read: all relays of whoever is answered, some of the others, as far as
+    those `chosen` already do not serve them."""
+    readers = {p: replace(one, read=tuple(_alive(one.read, avoid))) for p, one in people.items()}
+    parent = readers.pop(answered(event), None)
+    first = parent.read if parent else ()
+    return [*first, *_in_rounds(list(readers.values()), {*chosen, *first}, caps)]
+
+
+def _spread(
+    event: Event, author: PersonRelays, ours: ClientRelays, avoid: Collection[str], caps: Caps
+) -> tuple[str, ...]:
+    """Where profile and lists go beside, so that the author is found: to nobody for an author whose
+    relay list is empty."""
+    if author.source == "list" and not (author.write or author.read):
+        return ()
+    indexers = ours.indexers if event.kind in INDEXED_KINDS else ()
+    if event.kind not in SPREAD_KINDS:
+        return indexers
+    wide = (*ours.fallback, *author.read, *ours.known)
+    return (*indexers, *_alive(wide, avoid)[: caps.spread])
 
 
 def home(
@@ -229,8 +262,8 @@ def _is_private(url: str) -> bool:
     return is_private_host(host_of(url))
 
 
-def _inboxes(people: Sequence[PersonRelays], taken: set[str], caps: Caps) -> list[str]:
-    """Read relays of the mentioned: in rounds, so that everybody gets one before anybody two."""
+def _in_rounds(people: Sequence[PersonRelays], taken: set[str], caps: Caps) -> list[str]:
+    """Read relays of people: in rounds, so that everybody gets one before anybody two."""
     popular = Counter(url for person in people for url in set(person.read))
     picked: list[str] = []
     covered = {p.pubkey: sum(url in taken for url in p.read) for p in people}
@@ -266,36 +299,46 @@ def plan_read(
     """
     avoid = {*avoid, *ours.down}
     alive = _alive(ours.common, avoid)
-    fallback = alive or ours.common
-    serves: dict[str, set[str]] = {}
-    need: dict[str, int] = {}
-    stranded: set[str] = set()
+    choices: dict[str, Sequence[str]] = {}
+    unlisted: set[str] = set()
     for person in people:
         choice = _alive(person.write, avoid)[:4] or (() if alive else person.write[:2])
-        need[person.pubkey] = min(caps.read_each, len(choice))
-        for url in choice:
-            serves.setdefault(url, set()).add(person.pubkey)
+        choices[person.pubkey] = choice
         if person.source != "list" or not choice:
-            stranded.add(person.pubkey)
-    plan: dict[str, set[str]] = {}
-    if stranded:
-        plan = {url: set(stranded) for url in fallback}
-    asked: Counter[str] = Counter()
-    stand_ins = set(fallback)
-    while serves and len(plan) < caps.read_total:
-        url = max(serves, key=lambda url: (len(serves[url]), url in stand_ins, url))
-        takes = {p for p in serves.pop(url) if asked[p] < need[p]}
-        if not takes:
-            break
-        plan.setdefault(url, set()).update(takes)
-        asked.update(takes)
-        full = {p for p in takes if asked[p] >= need[p]}
-        for authors in serves.values():
-            authors.difference_update(full)
-    lost = {p for p, wanted in need.items() if wanted and not asked[p]} - stranded
+            unlisted.add(person.pubkey)
+    fallback = alive or ours.common
+    plan = {url: set(unlisted) for url in fallback if unlisted}
+    _cover(choices, plan, set(fallback), caps)
+    lost = {p for p, choice in choices.items() if choice}.difference(*plan.values())
     for url in fallback if lost else ():
         plan.setdefault(url, set()).update(lost)
     return {url: frozenset(authors) for url, authors in plan.items()}
+
+
+def _cover(
+    choices: Mapping[str, Sequence[str]],
+    plan: dict[str, set[str]],
+    preferred: Collection[str],
+    caps: Caps,
+) -> None:
+    """Give everybody a place in `plan` at `read_each` relays of their choice, if they name so many:
+    the relay that serves most comes first, of equals one that is `preferred`."""
+    serves: dict[str, set[str]] = {}
+    for pubkey, choice in choices.items():
+        for url in choice:
+            serves.setdefault(url, set()).add(pubkey)
+    need = {pubkey: min(caps.read_each, len(choice)) for pubkey, choice in choices.items()}
+    while serves and len(plan) < caps.read_total:
+        url = max(serves, key=lambda url: (len(serves[url]), url in preferred, url))
+        takes = serves.pop(url)
+        if not takes:
+            break
+        plan.setdefault(url, set()).update(takes)
+        for pubkey in takes:
+            need[pubkey] -= 1
+        full = {pubkey for pubkey in takes if not need[pubkey]}
+        for authors in serves.values():
+            authors.difference_update(full)
 
 
 def firm_relays(people: Iterable[PersonRelays], ours: ClientRelays) -> frozenset[str]:

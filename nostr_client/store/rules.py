@@ -17,8 +17,7 @@ from nostr_client.errors import InvalidData
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.kinds import (
     DELETION,
-    EPHEMERAL_GIFT_WRAP,
-    GIFT_WRAP,
+    GIFT_WRAPS,
     MAX_KIND,
     VANISH,
     KindClass,
@@ -27,7 +26,6 @@ from nostr_client.protocol.kinds import (
 )
 from nostr_client.protocol.urls import place_of
 
-GIFT_WRAPS: Final = frozenset({GIFT_WRAP, EPHEMERAL_GIFT_WRAP})
 UNDELETABLE: Final = frozenset({DELETION, VANISH})
 ALL_RELAYS: Final = "ALL_RELAYS"
 SMALL: Final = 4096

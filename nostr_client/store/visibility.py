@@ -10,10 +10,10 @@ import msgspec
 from nostr_client.errors import InvalidFilter
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
-from nostr_client.protocol.kinds import DIRECT_MESSAGE, EPHEMERAL_GIFT_WRAP, GIFT_WRAP
+from nostr_client.protocol.kinds import DIRECT_MESSAGE, GIFT_WRAPS
 from nostr_client.store.words import phrases
 
-PRIVATE: Final = frozenset({DIRECT_MESSAGE, GIFT_WRAP, EPHEMERAL_GIFT_WRAP})
+PRIVATE: Final = frozenset({DIRECT_MESSAGE, *GIFT_WRAPS})
 """Kinds that only those whom they are for may see. A direct message is its author's, too; the
 author of a wrap is nobody."""
 

@@ -10,14 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Literal, NamedTuple
 
-from nostr_client.protocol.kinds import DELETION, EPHEMERAL_GIFT_WRAP, GIFT_WRAP
+from nostr_client.protocol.kinds import DELETION, GIFT_WRAPS
 from nostr_client.settings import merged
 from relays.config.values import pubkey_of
 
 Settings = Mapping[str, Any]
 Profile = Literal["open", "public", "community", "archive", "personal"]
 
-_WRAPS: Final = (GIFT_WRAP, EPHEMERAL_GIFT_WRAP)
 _READING: Final = {
     "queries": {"address": "1200/minute, burst 600"},
     "bytes": {"address": "2 GiB/hour, burst 500 MiB"},
@@ -47,7 +46,7 @@ ARCHIVE: Final[Settings] = {"access": {"write": "nobody"}, "rates": _READING}
 def _outbox(_: str) -> Settings:
     return {
         "access": {"write": "listed"},
-        "events": {"refused_kinds": list(_WRAPS)},
+        "events": {"refused_kinds": list(GIFT_WRAPS)},
         "rates": _READING,
     }
 
@@ -57,7 +56,7 @@ def _inbox(owner: str) -> Settings:
         "path": "/inbox",
         "description": "What mentions the keeper of this relay, by people in his web of trust.",
         "access": {"write": "trusted"},
-        "events": {"to": [owner], "refused_kinds": list(_WRAPS)},
+        "events": {"to": [owner], "refused_kinds": list(GIFT_WRAPS)},
         "rates": {"events": {"address": "120/minute", "key": "30/minute, burst 60"}, **_READING},
     }
 
@@ -69,10 +68,10 @@ def _chat(owner: str) -> Settings:
         "access": {"write": "anyone", "read": "listed"},
         "events": {
             "to": [owner],
-            "kinds": [DELETION, *_WRAPS],
+            "kinds": [DELETION, *GIFT_WRAPS],
             "rules": [
                 {"kinds": [DELETION], "authors": [owner]},
-                {"kinds": list(_WRAPS), "people": 1},  # each recipient gets one of his own
+                {"kinds": list(GIFT_WRAPS), "people": 1},  # each recipient gets one of his own
             ],
         },
         "rates": {"events": {"address": "60/minute"}},

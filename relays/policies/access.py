@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from typing import Final
 
-from nostr_client.protocol.kinds import EPHEMERAL_GIFT_WRAP, GIFT_WRAP
+from nostr_client.protocol.kinds import GIFT_WRAPS
 from relays.config.sections import Who
 from relays.policies.verdict import (
     ACCEPTED,
@@ -20,8 +20,6 @@ from relays.policies.verdict import (
 Allowed = Callable[[str], bool]
 """Of a public key in hex."""
 
-_THROWN_AWAY: Final = frozenset({GIFT_WRAP, EPHEMERAL_GIFT_WRAP})
-"""Kinds whose authors are made for one event: they say nothing of who sent it."""
 _GROUP: Final = {
     "anyone": "those who authenticate",
     "trusted": "people in this relay's web of trust",
@@ -57,7 +55,7 @@ def writers(
         event = incoming.event
         if event.kind in free:
             return ACCEPTED
-        if authenticated or event.kind in _THROWN_AWAY:
+        if authenticated or event.kind in GIFT_WRAPS:
             for key in incoming.keys:
                 if allowed(key):
                     return ACCEPTED
