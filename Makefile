@@ -1,7 +1,7 @@
 # make run    set everything up and open the client
 # make test   set everything up and run the tests (minutes)
 # make check  format, lint, strict types, tests: what a change must pass
-# make slow   kill, soak and load tests (longer)
+# make slow   kill, soak and load tests, and properties with many more examples (longer)
 # make fuzz   random questions, live events and damaged frames, a minute of each, or as long as you
 #             like: SECONDS=3600 SEED=7 KIND=queries (or live, frames)
 # make browser  a real browser looks at the relay's pages, where a chromium is installed
@@ -45,7 +45,8 @@ types: $(VENV)/ready-dev
 	$(BIN)/mypy
 
 slow: $(VENV)/ready-dev
-	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m slow --timeout 1800 $(TESTS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --timeout 1800 \
+		-m 'slow or hypothesis' --hypothesis-profile thorough $(TESTS)
 
 SECONDS ?= 60
 fuzz: $(VENV)/ready-dev

@@ -22,14 +22,17 @@ from tests.warm import Warm
 __all__ = ["engine"]
 
 # Here, and not in a room: it holds for the modules that are loaded after it. The first text that
-# hypothesis makes on a new machine takes it seconds, and so does anything on a busy one.
+# hypothesis makes on a new machine takes it seconds, and so does anything on a busy one. How many
+# examples there are is the profile's affair: few in `make test`, many in `make slow`.
 settings.register_profile(
     "steady",
+    max_examples=30,
     derandomize=True,
     deadline=None,
     database=None,
     suppress_health_check=[HealthCheck.too_slow],
 )
+settings.register_profile("thorough", settings.get_profile("steady"), max_examples=300)
 settings.load_profile("steady")
 
 # Started in the background (`nohup`, a job of a script), this process ignores signals, and so would

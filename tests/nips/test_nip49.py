@@ -9,7 +9,7 @@ import unicodedata
 
 import nostr_sdk  # type: ignore[import-untyped]
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nostr_client.errors import DecryptionFailed, InvalidCode, SignerUnavailable
@@ -41,7 +41,6 @@ def test_the_vectors_of_the_nip() -> None:
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"])), st.sampled_from([0, 1, 2]))
-@settings(max_examples=30)
 def test_a_key_comes_back_with_its_password_only(password: str, security: int) -> None:
     code = encrypt(KEY, password, QUICK, security)
     assert code.startswith("ncryptsec1")

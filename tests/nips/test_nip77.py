@@ -8,7 +8,7 @@ import random
 from hashlib import sha256
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nostr_client.errors import InvalidData
@@ -115,7 +115,6 @@ def test_any_two_sets_are_reconciled(pairs: Pairs, rng: random.Random, limit: in
     assert need == ids(theirs) - ids(mine)
 
 
-@settings(max_examples=25)
 @given(
     st.integers(0, 2000),
     st.integers(1, 4000),

@@ -9,7 +9,7 @@ import random
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nostr_client.errors import InvalidEvent
@@ -279,7 +279,6 @@ def respelled(draw: st.DrawFn) -> tuple[Event, bytes, bool]:
 
 
 @given(respelled())
-@settings(max_examples=150)
 def test_a_foreign_spelling_is_taken_and_a_doubled_key_never(
     case: tuple[Event, bytes, bool],
 ) -> None:

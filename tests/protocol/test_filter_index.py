@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nostr_client.protocol.event import Draft, Event
@@ -15,7 +15,6 @@ from tests.protocol.strategies import KEYS, events, filters
 
 
 @given(st.data())
-@settings(max_examples=30)
 def test_the_answer_is_that_of_asking_each_filter(data: st.DataObject) -> None:
     arrivals: list[Event] = data.draw(st.lists(events(), min_size=1, max_size=3))
     index: FilterIndex[int] = FilterIndex()

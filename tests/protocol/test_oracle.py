@@ -6,7 +6,7 @@ import json
 
 import nostr_sdk
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from nostr_client.errors import InvalidData, InvalidEvent
@@ -67,7 +67,6 @@ def test_both_refuse_what_was_changed_after_signing(event: Event, field: str) ->
 
 
 @given(st.data())
-@settings(max_examples=80)
 def test_both_match_alike(data: st.DataObject) -> None:
     """But for empty lists, which NIP-01 does not know: theirs always hold, ours never do."""
     event: Event = data.draw(events())
@@ -158,7 +157,6 @@ url_texts = st.builds(
 
 
 @given(url_texts)
-@settings(max_examples=200)
 def test_a_url_that_we_take_has_the_spelling_that_others_give_it(url: str) -> None:
     theirs = their_spelling(url)
     try:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nostr_client.net.report import Left
@@ -260,7 +260,6 @@ people = st.lists(
 )
 
 
-@settings(max_examples=150, deadline=None)
 @given(people, st.sets(relay_names, max_size=30))
 def test_nobody_is_forgotten_and_the_sockets_stay_few(
     people: list[PersonRelays], avoid: set[str]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 from textual.style import Style
@@ -87,7 +87,6 @@ def test_a_hostile_warning() -> None:
 
 
 @given(st.text(max_size=400), st.integers(8, 90))
-@settings(max_examples=150, deadline=None)
 def test_no_line_is_wider_than_it_may_be(content: str, width: int) -> None:
     try:
         item = view(content, quotes=(Quote("1" * 64, note(content), Profile(ME, name=content)),))
@@ -100,7 +99,6 @@ def test_no_line_is_wider_than_it_may_be(content: str, width: int) -> None:
 
 
 @given(st.text(alphabet=st.characters(codec="utf-8"), max_size=300))
-@settings(max_examples=100, deadline=None)
 def test_all_of_the_text_is_there(content: str) -> None:
     if "\x7f" in content:
         return

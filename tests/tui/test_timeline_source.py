@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nostr_client.protocol.event import Event
@@ -72,7 +72,6 @@ moments = st.lists(
 
 
 @given(moments, st.integers(4, 30))
-@settings(max_examples=80, deadline=None)
 async def test_both_ways_see_every_entry_once_in_order(times: list[int], limit: int) -> None:
     memory = Memory(times)
     assert await downwards(memory, limit) == memory.views

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nostr_client.net.session.paging import CUT_OFF, HistoryPages, Paging
@@ -72,7 +72,6 @@ def made(kind: int, seconds: list[int]) -> list[Event]:
 
 
 @given(times, times, st.integers(13, 40), st.booleans(), st.booleans())
-@settings(max_examples=150, deadline=None)
 def test_an_exhaustive_read_gets_everything(
     notes: list[int], reactions: list[int], cap: int, hints: bool, together: bool
 ) -> None:

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nostr_client.net.health import RelayHealth
@@ -626,7 +626,6 @@ filters = st.builds(
 
 
 @given(st.lists(filters, min_size=1, max_size=25))
-@settings(max_examples=30, deadline=None)
 def test_cut_requests_ask_for_the_same(asked: list[Filter]) -> None:
     requests = requests_for(asked)
     for request in requests:
@@ -676,7 +675,6 @@ acts = st.one_of(frames, st.sampled_from([*WISHES, *OTHERS]))
 
 
 @given(st.lists(acts, max_size=60))
-@settings(max_examples=100, deadline=None)
 def test_fuzz(script: list[bytes | str]) -> None:
     """Whatever a relay sends and whenever its owner acts: no error, and no wish is forgotten."""
     h = Harness(can_authenticate=True)

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from websockets.client import ClientProtocol
 from websockets.frames import Frame
@@ -312,7 +312,6 @@ def test_what_is_not_stored_always_comes() -> None:
 EVENTS = [note(f"event {n}") for n in range(12)]
 
 
-@settings(max_examples=100, deadline=None)
 @given(st.data())
 def test_nothing_falls_between_and_nothing_comes_twice(data: st.DataObject) -> None:
     """Commits, the news of them, and a page, in every order that a store can produce."""
@@ -395,7 +394,6 @@ def damaged(draw: st.DrawFn) -> bytes:
     return bytes(frame)
 
 
-@settings(max_examples=150, deadline=None)
 @given(st.lists(FRAMES | damaged() | st.binary(max_size=80), max_size=8))
 def test_no_frame_does_harm(messages: list[bytes]) -> None:
     one = session()

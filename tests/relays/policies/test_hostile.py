@@ -94,7 +94,6 @@ async def every(tmp_path: Path) -> AsyncIterator[list[Rules]]:
 
 
 @settings(
-    max_examples=60,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(offer=offers, asked=st.lists(filters, max_size=3), size=st.integers(0, 10**7))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nostr_client.tui.widgets.arrivals import MOST_WAITING, Arrivals
@@ -75,7 +75,6 @@ views = st.tuples(
 
 
 @given(views, st.booleans(), st.booleans())
-@settings(max_examples=200, deadline=None)
 def test_arrivals_move_nothing_that_is_read(
     view: tuple[set[int], set[int], int, int], at_start: bool, at_end: bool
 ) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nostr_client.tui.widgets.item_window import ItemWindow
@@ -20,7 +20,6 @@ def window_of(heights: list[int]) -> ItemWindow[tuple[int, int]]:
 
 
 @given(LISTS, st.integers(3, 12), st.sampled_from([1, -1]))
-@settings(max_examples=100, deadline=None)
 def test_step_by_step_every_item_is_selected_and_every_line_seen(
     heights: list[int], height: int, by: int
 ) -> None:
@@ -41,7 +40,6 @@ def test_step_by_step_every_item_is_selected_and_every_line_seen(
 
 
 @given(LISTS, st.integers(3, 12), st.sampled_from([1, -1]))
-@settings(max_examples=100, deadline=None)
 def test_page_by_page_every_line_is_seen_and_the_selected_item_is_in_view(
     heights: list[int], height: int, by: int
 ) -> None:
