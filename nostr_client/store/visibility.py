@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Final
 
 import msgspec
@@ -23,6 +23,11 @@ class Reader(msgspec.Struct, frozen=True):
 
     keys: frozenset[str] = frozenset()
     open: frozenset[int] = frozenset()
+
+    @property
+    def hidden(self) -> frozenset[int]:
+        """The kinds of which he sees only what is for him."""
+        return PRIVATE - self.open
 
 
 class FilterOf(Filter, frozen=True, kw_only=True):
@@ -50,6 +55,14 @@ def may_see(event: Event, reader: Reader) -> bool:
     return any(pubkey in reader.keys for pubkey in event.values("p"))
 
 
+def needs_keys(filters: Iterable[Filter], reader: Reader) -> bool:
+    """Must `reader` show first who he is? One filter asks for nothing that anybody may see."""
+    if reader.keys:
+        return False
+    hidden = reader.hidden
+    return any(f.kinds and f.kinds <= hidden for f in filters)
+
+
 def check(f: Filter, *, searchable: bool) -> None:
     """Raises InvalidFilter for what no store does, or none without an index of words."""
     if f.search is not None and not searchable:
@@ -65,7 +78,7 @@ def for_reader(f: Filter, reader: Collection[str] | Reader | None) -> Filter:
     if reader is None:
         return f
     reader = reader_of(reader)
-    people, hidden = reader.keys, PRIVATE - reader.open
+    people, hidden = reader.keys, reader.hidden
     if f.kinds is not None:
         hidden &= f.kinds
     if not hidden:

@@ -44,7 +44,7 @@ from nostr_client.protocol.messages import (
     decode_client_message,
     peek,
 )
-from nostr_client.store.visibility import PRIVATE, Reader, may_see
+from nostr_client.store.visibility import PRIVATE, Reader, may_see, needs_keys
 from relays.engine.actions import (
     UNSTORED,
     Action,
@@ -59,7 +59,6 @@ from relays.engine.actions import (
 )
 from relays.engine.auth import ConnectionAuth
 from relays.engine.frames import event_frame, event_frames, text_frame
-from relays.engine.gift_wraps import asks_private
 from relays.engine.negentropy import NegentropySessions
 from relays.policies.filters import check_filters, filter_values
 from relays.policies.ruleset import Rules
@@ -196,7 +195,7 @@ class RelaySession:
         """Why a question is not answered; empty when it is."""
         rules = self._rules
         reason = check_filters(filters, rules.limits, searches=rules.searches).reason
-        if not reason and not self.keys and asks_private(filters, rules.open_kinds):
+        if not reason and needs_keys(filters, self.reader):
             reason = "auth-required: private messages are for those whom they name"
         if not reason and rules.check_query is not None:
             reason = rules.check_query(self.incoming_query(verb, filters, now)).reason
