@@ -6,14 +6,12 @@ answered; of several the first is the root, the last what is answered, and the r
 
 from __future__ import annotations
 
-import re
 from typing import NamedTuple
 
 from nostr_client.errors import InvalidData
 from nostr_client.protocol.event import Event, Tag, Tags
+from nostr_client.protocol.keys import is_hex64
 from nostr_client.protocol.urls import host_of, is_private_host, normalize_relay_url
-
-_is_hex64 = re.compile("[0-9a-f]{64}").fullmatch
 
 
 class Ref(NamedTuple):
@@ -37,7 +35,7 @@ class ThreadRefs(NamedTuple):
 
 def thread_refs(event: Event) -> ThreadRefs:
     """What `event` answers and cites. Malformed tags are passed over."""
-    tags = [tag for tag in event.tags if len(tag) > 1 and tag[0] == "e" and _is_hex64(tag[1])]
+    tags = [tag for tag in event.tags if len(tag) > 1 and tag[0] == "e" and is_hex64(tag[1])]
     marked = {_marker(tag) for tag in tags} & {"root", "reply"}
     return _marked(tags) if marked else _positional(tags)
 
@@ -57,12 +55,12 @@ def names_root(event: Event) -> bool:
 def refs_of(event: Event, name: str) -> list[Ref]:
     """The events that the tags called `name` point to. Malformed tags are passed over."""
     tags = (tag for tag in event.tags if len(tag) > 1 and tag[0] == name)
-    return [_ref(tag) for tag in tags if _is_hex64(tag[1])]
+    return [_ref(tag) for tag in tags if is_hex64(tag[1])]
 
 
 def people_of(event: Event) -> list[str]:
     """The pubkeys that `event` tags. Malformed tags are passed over."""
-    return list(filter(_is_hex64, event.values("p")))
+    return list(filter(is_hex64, event.values("p")))
 
 
 def reply_tags(parent: Event, relay_hint: str = "", root: Ref | None = None) -> Tags:
@@ -108,7 +106,7 @@ def _marker(tag: Tag) -> str:
 def _ref(tag: Tag) -> Ref:
     # NIP-01 has the pubkey where NIP-10 has the marker; then there is no marker.
     pubkey = tag[4] if len(tag) > 4 else _marker(tag)
-    return Ref(tag[1], tag[2] if len(tag) > 2 else "", pubkey if _is_hex64(pubkey) else "")
+    return Ref(tag[1], tag[2] if len(tag) > 2 else "", pubkey if is_hex64(pubkey) else "")
 
 
 def _public(url: str) -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any, Final, TypeVar
 
 import msgspec
 
 from nostr_client.errors import InvalidData
 from nostr_client.protocol.event import MALFORMED
+from nostr_client.protocol.keys import is_hex64
 
 MEDIA_TYPE: Final = "application/nostr+json"
 MAX_SIZE: Final = 256 * 1024
@@ -17,7 +17,6 @@ MAX_SIZE: Final = 256 * 1024
 _MAX_ITEMS: Final = 1000
 """Entries of any list in the document."""
 _MAX_NUMBER: Final = 2**63 - 1
-_is_hex64 = re.compile("[0-9a-f]{64}").fullmatch
 _Form = TypeVar("_Form", bound=msgspec.Struct)
 
 
@@ -112,7 +111,7 @@ def parse(data: bytes) -> RelayInfo:
     except MALFORMED as error:
         raise InvalidData(f"not an information document: {error}") from None
     for name in ("pubkey", "self"):
-        if not (isinstance(document.get(name), str) and _is_hex64(document[name])):
+        if not (isinstance(document.get(name), str) and is_hex64(document[name])):
             document.pop(name, None)
     document["supported_nips"] = _numbers(document.get("supported_nips"))
     document["limitation"] = _fitting(document.get("limitation"), Limitation) or Limitation()

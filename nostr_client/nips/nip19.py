@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import re
 from collections.abc import Iterable
 from typing import Final
 
@@ -11,14 +10,13 @@ import msgspec
 
 from nostr_client.errors import InvalidCode, InvalidKey
 from nostr_client.protocol.bech32 import decode_bech32, encode_bech32
-from nostr_client.protocol.keys import PublicKey, SecretKey
+from nostr_client.protocol.keys import PublicKey, SecretKey, is_hex64
 from nostr_client.protocol.kinds import MAX_KIND
 
 MAX_CODE: Final = 5000
 """Characters of a code that anybody need read."""
 
 _SPECIAL, _RELAY, _AUTHOR, _KIND = range(4)
-_is_hex64 = re.compile("[0-9a-f]{64}").fullmatch
 
 
 class Npub(msgspec.Struct, frozen=True):
@@ -138,13 +136,49 @@ def encode(code: Code) -> str:
             return encode_naddr(kind, pubkey, identifier, relays)
 
 
+def profile_of(text: str) -> Nprofile:
+    """The person that `text` names: an npub, an nprofile, with or without `nostr:`, or 64 hex
+    digits in either case.
+
+    Raises InvalidCode, and InvalidKey for what is no point on the curve; neither quotes `text`.
+    """
+    bare = text.strip().lower()
+    if is_hex64(bare):
+        found = Nprofile(bare)
+    else:
+        match decode(text):
+            case Npub(pubkey):
+                found = Nprofile(pubkey)
+            case Nprofile() as found:
+                pass
+            case Nsec():
+                raise InvalidCode("this is a SECRET key: never show it to anybody")
+            case _:
+                raise InvalidCode("this names no person: an npub, an nprofile or hex digits do")
+    PublicKey(found.pubkey)
+    return found
+
+
+def pubkey_of(text: str) -> str:
+    """The public key, in hex, of `profile_of`. Raises as that does."""
+    return profile_of(text).pubkey
+
+
+def pubkey_in(text: str) -> str | None:
+    """`pubkey_of`, or None where `text` names nobody by itself. Raises InvalidKey."""
+    try:
+        return pubkey_of(text)
+    except InvalidCode:
+        return None
+
+
 def event_of(text: str) -> Nevent:
     """The event that `text` names: a note1, a nevent1, with or without `nostr:`, or 64 hex digits.
 
     Raises InvalidCode, which never quotes `text`.
     """
     bare = text.strip().lower()
-    if _is_hex64(bare):
+    if is_hex64(bare):
         return Nevent(bare)
     match decode(text):
         case Note(id):
@@ -181,24 +215,6 @@ def decode(text: str) -> Code:
         case "ncryptsec":
             raise InvalidCode("this is a key locked with a password (ncryptsec)")
     raise InvalidCode("not an npub, nsec, note, nprofile, nevent or naddr")
-
-
-def pubkey_in(text: str) -> str | None:
-    """The pubkey (hex) that `text` names by itself: an npub, an nprofile, with or without `nostr:`,
-    or 64 hex digits. None where it names none so.
-
-    Raises InvalidKey if a code names what is no public key.
-    """
-    try:
-        code = decode(text)
-    except InvalidCode:
-        code = None
-    if isinstance(code, Npub | Nprofile):
-        return PublicKey(code.pubkey).hex
-    try:
-        return PublicKey(text.strip().lower()).hex
-    except InvalidKey:
-        return None
 
 
 def relays_in(text: str) -> tuple[str, ...]:
@@ -305,6 +321,6 @@ def _hex32(data: bytes) -> str:
 
 
 def _bytes32(what: str, text: str) -> bytes:
-    if not _is_hex64(text):
+    if not is_hex64(text):
         raise InvalidCode(f"{what} has 64 lowercase hex digits")
     return bytes.fromhex(text)

@@ -16,13 +16,13 @@ from typing import Final
 
 from nostr_client.errors import InvalidData
 from nostr_client.protocol.filters import Filter
+from nostr_client.protocol.keys import is_hex64
+from nostr_client.protocol.messages import is_hll
 
 REGISTERS: Final = 256
 ERROR: Final = 1.04 / math.sqrt(REGISTERS)
 """The standard error of an estimate, relative: 6.5 %."""
-_is_hex64 = re.compile("[0-9a-f]{64}").fullmatch
 _pubkey_in = re.compile("[0-9]+:([0-9a-f]{64}):.*", re.DOTALL).fullmatch
-_is_value = re.compile("[0-9a-fA-F]{512}").fullmatch
 
 
 def offset_of(f: Filter) -> int | None:
@@ -37,7 +37,7 @@ def offset_of(f: Filter) -> int | None:
     if len(values) != 1:
         return None
     [value] = values
-    if not _is_hex64(value):
+    if not is_hex64(value):
         address = _pubkey_in(value)
         value = address[1] if address else sha256(_utf8(value)).hexdigest()
     return int(value[32], 16) + 8
@@ -76,7 +76,7 @@ def estimate(registers: bytes) -> int:
 
 def decode(text: str) -> bytes:
     """The registers from hex of unknown origin. Raises InvalidData."""
-    if not _is_value(text):
+    if not is_hll(text):
         raise InvalidData("not the 512 hex digits of a HyperLogLog value")
     return bytes.fromhex(text)
 

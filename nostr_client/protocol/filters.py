@@ -10,9 +10,9 @@ import msgspec
 
 from nostr_client.errors import InvalidFilter
 from nostr_client.protocol.event import MALFORMED, MAX_TIMESTAMP, Event, reason_of
+from nostr_client.protocol.keys import is_hex64
 from nostr_client.protocol.kinds import MAX_KIND
 
-_is_hex64 = re.compile("[0-9a-f]{64}").fullmatch
 _is_tag_name = re.compile("#[a-zA-Z]").fullmatch
 _object = msgspec.json.Decoder(dict[str, Any]).decode
 _LISTS = {"ids", "authors", "kinds"}
@@ -166,7 +166,7 @@ def _list(name: str, items: object) -> list[Any]:
 def _strings(name: str, item: object) -> frozenset[str]:
     if not isinstance(item, list) or not all(isinstance(value, str) for value in item):
         raise InvalidFilter(f"{name} is not a list of strings")
-    if name in ("ids", "authors", "#e", "#p") and not all(map(_is_hex64, item)):
+    if name in ("ids", "authors", "#e", "#p") and not all(map(is_hex64, item)):
         raise InvalidFilter(f"{name} holds something that is not 64 lowercase hex digits")
     return frozenset(item)
 

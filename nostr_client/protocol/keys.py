@@ -32,7 +32,8 @@ else:  # the same function's name in older builds
     _sign32 = lib.secp256k1_schnorrsig_sign
 _verify: Callable[..., int] = lib.secp256k1_schnorrsig_verify
 _parse_xonly: Callable[..., int] = lib.secp256k1_xonly_pubkey_parse
-_is_hex64 = re.compile("[0-9a-f]{64}").fullmatch
+is_hex64 = re.compile("[0-9a-f]{64}").fullmatch
+"""Is this text an id or a public key by its form: 64 lowercase hex digits?"""
 
 
 def verify(pubkey: bytes, digest: bytes, sig: bytes) -> bool:
@@ -65,7 +66,7 @@ class PublicKey:
 
     def __init__(self, hex: str) -> None:
         """Raises InvalidKey unless `hex` names a point on the curve."""
-        if type(hex) is not str or not _is_hex64(hex):
+        if type(hex) is not str or not is_hex64(hex):
             raise InvalidKey("a public key is 64 lowercase hex digits")
         point = ffi.new("secp256k1_xonly_pubkey *")
         if _parse_xonly(_context, point, bytes.fromhex(hex)) != 1:
@@ -109,7 +110,7 @@ class SecretKey:
     @classmethod
     def from_hex(cls, text: str) -> SecretKey:
         """From 64 hex digits. Raises InvalidKey."""
-        if type(text) is not str or not _is_hex64(text.lower()):
+        if type(text) is not str or not is_hex64(text.lower()):
             raise InvalidKey("a secret key in hex has 64 digits")
         return cls(bytes.fromhex(text))
 

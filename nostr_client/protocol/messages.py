@@ -27,7 +27,7 @@ _text = msgspec.json.Decoder(str).decode
 _text_or_null = msgspec.json.Decoder(str | None).decode
 _bool = msgspec.json.Decoder(bool).decode
 _object = msgspec.json.Decoder(dict[str, Any]).decode
-_is_hll = re.compile("[0-9a-fA-F]{512}").fullmatch
+is_hll = re.compile("[0-9a-fA-F]{512}").fullmatch
 
 
 # From client to relay
@@ -332,7 +332,7 @@ def _count_result(parts: _Parts) -> CountResult:
     if type(count) is not int or not 0 <= count <= MAX_COUNT:
         raise InvalidMessage("COUNT without a count")
     registers = b""
-    if isinstance(hll, str) and _is_hll(hll):
+    if isinstance(hll, str) and is_hll(hll):
         registers = bytes.fromhex(hll)
     return CountResult(_text(parts[1]), count, result.get("approximate") is True, registers)
 

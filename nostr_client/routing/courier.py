@@ -27,6 +27,7 @@ from nostr_client.net.report import Answer, PublishReport
 from nostr_client.nips import nip10
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Event
+from nostr_client.protocol.keys import is_hex64
 from nostr_client.protocol.kinds import is_ephemeral
 from nostr_client.protocol.refusals import FINAL, Meaning, next_try
 from nostr_client.routing.planner import (
@@ -242,7 +243,7 @@ class Courier(RelayReader):
         """Where the events are that a deletion names; nothing for any other event."""
         if event.kind != kinds.DELETION:
             return []
-        ids = [value for value in event.values("e") if len(value) == 64]
+        ids = list(filter(is_hex64, event.values("e")))
         for address in event.values("a"):
             held = await self.store.get_address(address)
             if held is not None:

@@ -25,6 +25,7 @@ import msgspec
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
+from nostr_client.protocol.keys import is_hex64
 from nostr_client.routing.address_policy import AddressPolicy, relay_url
 from nostr_client.routing.planner import ClientRelays, PersonRelays
 from nostr_client.store.contract import CopyState, EventStore
@@ -174,7 +175,7 @@ class RelayBook:
         self, pubkeys: Collection[str], kind: int = kinds.RELAY_LIST
     ) -> frozenset[str]:
         """Those of `pubkeys` whose list of `kind` the store does not have."""
-        wanted = frozenset(p for p in pubkeys if len(p) == 64)
+        wanted = frozenset(filter(is_hex64, pubkeys))
         if not wanted:
             return wanted
         lists = await self._store.query([Filter(authors=wanted, kinds=frozenset({kind}))])

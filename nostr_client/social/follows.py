@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable
 from typing import Final
 
 from nostr_client.errors import InvalidData
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Draft, Event, Tag, Tags
-from nostr_client.protocol.keys import PublicKey
+from nostr_client.protocol.keys import PublicKey, is_hex64
 from nostr_client.routing.courier import Courier, OnAnswer
 from nostr_client.routing.fetch_results import FetchReport
 from nostr_client.routing.list_guard import ListGuard
@@ -25,7 +24,7 @@ def follows_of(event: Event | None) -> tuple[str, ...]:
     """The pubkeys in a follow list, in its order, each once; entries that are no keys left out."""
     if event is None:
         return ()
-    return tuple(dict.fromkeys(p for p in event.values("p") if _is_key(p)))
+    return tuple(dict.fromkeys(p for p in event.values("p") if is_hex64(p)))
 
 
 class Follows:
@@ -154,6 +153,3 @@ def _renamed(tag: Tag, pubkey: str, petname: str) -> Tag:
     if tag[:2] != ("p", pubkey):
         return tag
     return (*tag[:2], *(tag[2:3] or ("",)), petname, *tag[4:])
-
-
-_is_key = re.compile("[0-9a-f]{64}").fullmatch

@@ -11,6 +11,7 @@ from nostr_client.nips import nip10, nip27
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
+from nostr_client.protocol.keys import is_hex64
 from nostr_client.social.profiles import Profiles
 from nostr_client.social.referenced_events import REPOSTS, EventReference, quoted_by
 from nostr_client.social.views import NoteView, Profile, Quote, ReactionCounts
@@ -172,7 +173,7 @@ class NoteViews:
                 found[note_id] = authors[parent]
             elif len(people[note_id]) == 1:
                 found[note_id] = people[note_id][0]
-        return {id: pubkey for id, pubkey in found.items() if len(pubkey) == 64}
+        return {id: pubkey for id, pubkey in found.items() if is_hex64(pubkey)}
 
 
 @dataclass(slots=True)

@@ -155,27 +155,16 @@ class Profiles:
         """The pubkey (hex) that a person means: npub, nprofile, hex, or name@domain (NIP-05).
 
         Relays that come with the answer are remembered as hints. Raises InvalidCode when it is
-        none of these, NostrError when the domain does not answer.
+        none of these, InvalidKey, or NostrError when the domain does not answer.
         """
         text = text.strip().removeprefix("nostr:")
-        if len(text) == 64:
-            try:
-                return PublicKey(text.lower()).hex
-            except InvalidData:
-                raise InvalidCode("these 64 digits are not a public key") from None
         if "@" in text or ("." in text and not text.startswith(("npub1", "nprofile1"))):
             return await self._lookup(text)
-        match nip19.decode(text):
-            case nip19.Npub(pubkey=pubkey):
-                return pubkey
-            case nip19.Nprofile(pubkey=pubkey, relays=relays):
-                for url in relays:
-                    self._courier.book.hint(pubkey, url, OWN_WORD)
-                self._courier.book.policy.use_from_code(relays)
-                return pubkey
-            case nip19.Nsec():
-                raise InvalidCode("this is a secret key: never show it to anybody")
-        raise InvalidCode("this names no person: give an npub, an nprofile or name@domain")
+        person = nip19.profile_of(text)
+        for url in person.relays:
+            self._courier.book.hint(person.pubkey, url, OWN_WORD)
+        self._courier.book.policy.use_from_code(person.relays)
+        return person.pubkey
 
     async def check_nip05(self, pubkey: str) -> bool | None:
         """Does the domain in the profile of `pubkey` name this key?

@@ -15,6 +15,7 @@ from typing import Final, NamedTuple
 
 from nostr_client.errors import InvalidData
 from nostr_client.protocol.event import Event
+from nostr_client.protocol.keys import is_hex64
 from nostr_client.protocol.kinds import (
     DELETION,
     GIFT_WRAPS,
@@ -30,7 +31,6 @@ UNDELETABLE: Final = frozenset({DELETION, VANISH})
 ALL_RELAYS: Final = "ALL_RELAYS"
 SMALL: Final = 4096
 """Bytes of a deletion that may have the room that is kept back, whatever it takes out."""
-_is_hex64 = re.compile("[0-9a-f]{64}").fullmatch
 _is_kind = re.compile("0|[1-9][0-9]{0,4}").fullmatch
 
 
@@ -54,7 +54,7 @@ class Deletion(NamedTuple):
 
 def deletion_of(event: Event) -> Deletion:
     """The targets of a kind 5 event; what is malformed or another author's is left out."""
-    ids = frozenset(value for value in event.values("e") if _is_hex64(value))
+    ids = frozenset(value for value in event.values("e") if is_hex64(value))
     named = (read_address(value) for value in event.values("a"))
     own = frozenset(
         f"{kind}:{pubkey}:{d}" for kind, pubkey, d in filter(None, named) if pubkey == event.pubkey
@@ -69,7 +69,7 @@ def read_address(text: str) -> tuple[int, str, str] | None:
     """
     number, _, rest = text.partition(":")
     pubkey, _, d = rest.partition(":")
-    if not _is_kind(number) or not _is_hex64(pubkey) or int(number) > MAX_KIND:
+    if not _is_kind(number) or not is_hex64(pubkey) or int(number) > MAX_KIND:
         return None
     match kind_class(int(number)):
         case KindClass.REPLACEABLE if not d:

@@ -74,10 +74,10 @@ def verify(
 ) -> None:
     """Check an export: ids, signatures, the chain."""
     from nostr_client.errors import InvalidData
-    from relays.moderation.admins import read_pubkey
+    from nostr_client.nips.nip19 import pubkey_of
     from relays.moderation.audit_log import LogVerifier
 
-    chain = LogVerifier(read_pubkey(key) if key else "")
+    chain = LogVerifier(pubkey_of(key) if key else "")
     try:
         for line in _lines(file):
             chain.add(line)

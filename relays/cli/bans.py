@@ -54,7 +54,8 @@ async def _ban(
     reason: str,
     consent: Consent,
 ) -> None:
-    from relays.moderation.admins import KEEPER, read_id, read_pubkey
+    from nostr_client.nips.nip19 import event_of, pubkey_of
+    from relays.moderation.admins import KEEPER
     from relays.policies.banned_words import narrow_word
 
     going = removed = 0
@@ -62,10 +63,10 @@ async def _ban(
     record: dict[str, Any] = {"ban": sort, "value": value}
     near = os.environ.get("SSH_CONNECTION", "").split()[:1]  # where the keeper sits
     if sort == "pubkey":
-        value = actions.bannable_key(read_pubkey(value))
+        value = actions.bannable_key(pubkey_of(value))
         going = await actions.held_of(value)
     elif sort == "event":
-        value = read_id(value)
+        value = event_of(value).id
         going = await actions.held_with(value)
     elif sort == "ip":
         value = actions.bannable_address(value, near)
@@ -98,13 +99,14 @@ def unban(context: RelayContext, sort: Sort, value: Value, *, reason: Reason = "
     """Take back a ban."""
 
     async def work(actions: ModerationActions) -> None:
-        from relays.moderation.admins import KEEPER, read_id, read_pubkey
+        from nostr_client.nips.nip19 import event_of, pubkey_of
+        from relays.moderation.admins import KEEPER
 
         said = {"by": KEEPER, "reason": reason}
         if sort == "pubkey":
-            lifted = await actions.unban_pubkey(read_pubkey(value), **said)
+            lifted = await actions.unban_pubkey(pubkey_of(value), **said)
         elif sort == "event":
-            lifted = await actions.unban_event(read_id(value), **said)
+            lifted = await actions.unban_event(event_of(value).id, **said)
         elif sort == "ip":
             lifted = await actions.unban_address(value, **said)
         else:

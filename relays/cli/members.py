@@ -38,9 +38,10 @@ def add(context: RelayContext, pubkey: Npub, *, role: WithRole = "", reason: Rea
     """Make somebody a member, banned or not."""
 
     async def work(actions: ModerationActions) -> None:
-        from relays.moderation.admins import KEEPER, read_pubkey
+        from nostr_client.nips.nip19 import pubkey_of
+        from relays.moderation.admins import KEEPER
 
-        member = read_pubkey(pubkey)
+        member = pubkey_of(pubkey)
         added = await actions.allow_pubkey(member, by=KEEPER, reason=reason)
         if role:
             await actions.members.assign(member, role, by=KEEPER)
@@ -54,9 +55,10 @@ def remove(context: RelayContext, pubkey: Npub, *, reason: Reason = "") -> None:
     """A member no more."""
 
     async def work(actions: ModerationActions) -> None:
-        from relays.moderation.admins import KEEPER, read_pubkey
+        from nostr_client.nips.nip19 import pubkey_of
+        from relays.moderation.admins import KEEPER
 
-        member = read_pubkey(pubkey)
+        member = pubkey_of(pubkey)
         if not await actions.unallow_pubkey(member, by=KEEPER, reason=reason):
             raise CommandError("this key is no member's")
         context.out.emit({"removed": member}, "removed")

@@ -112,12 +112,12 @@ async def _act(
 async def _target(actions: ModerationActions, text: str) -> Target:
     """What was reported: hex digits alone do not say whether they are a key's or an event's."""
     from nostr_client.errors import InvalidData
-    from relays.moderation.admins import read_id, read_pubkey
+    from nostr_client.nips.nip19 import event_of, pubkey_of
     from relays.moderation.reports import Target
 
     if text.startswith(("npub", "nprofile", "nostr:npub", "nostr:nprofile")):
-        return Target("pubkey", read_pubkey(text))
-    value = read_id(text)
+        return Target("pubkey", pubkey_of(text))
+    value = event_of(text).id
     if text.lower() != value:
         return Target("event", value)
     sorts = {case.sort for case in await actions.reports.queue() if case.target == value}

@@ -7,7 +7,6 @@ from typing import Annotated, Final
 
 import msgspec
 
-from nostr_client.protocol.keys import PublicKey
 from nostr_client.settings import read_by
 
 _SECONDS: Final = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400}
@@ -35,15 +34,9 @@ def pubkey_of(value: object) -> str:
     """A public key in hex, from hex or an npub. Raises ValueError."""
     if not isinstance(value, str):
         raise ValueError("not a text")
-    if value.startswith("nsec1"):
-        raise ValueError("this is a SECRET key, and nobody's business: give the public one")
-    if value.startswith(("npub1", "nprofile1")):
-        from nostr_client.nips import nip19
+    from nostr_client.nips import nip19
 
-        found = nip19.decode(value)
-        if isinstance(found, nip19.Npub | nip19.Nprofile):
-            value = found.pubkey
-    return PublicKey(value.lower()).hex
+    return nip19.pubkey_of(value)
 
 
 def rate_of(value: object) -> Rate | None:

@@ -6,14 +6,13 @@ durable and in force here, what they cover is out of the store, and the log says
 
 from __future__ import annotations
 
-import re
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from typing import Final
 
 from nostr_client.errors import InvalidData, InvalidKey
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
-from nostr_client.protocol.keys import PublicKey
+from nostr_client.protocol.keys import PublicKey, is_hex64
 from nostr_client.protocol.kinds import MAX_KIND
 from nostr_client.safe_text import safe_line, safe_text
 from nostr_client.store.contract import EventStore
@@ -33,7 +32,6 @@ from relays.policies.banned_words import checked_word, found_in, narrow_word, pa
 LONGEST_REASON: Final = 500
 LONGEST_TEXT: Final = 4000
 MOST_WORDS: Final = 5_000
-_is_hex64: Final = re.compile("[0-9a-f]{64}").fullmatch
 
 
 class ModerationActions:
@@ -314,7 +312,7 @@ def _pubkey(text: str) -> str:
 
 
 def _id(text: str) -> str:
-    if not _is_hex64(text):
+    if not is_hex64(text):
         raise InvalidData("an event's id is 64 lowercase hex digits")
     return text
 

@@ -12,7 +12,6 @@ reports alone: that is the keeper's to do.
 from __future__ import annotations
 
 import asyncio
-import re
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
 from itertools import product
@@ -22,6 +21,7 @@ import msgspec
 
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
+from nostr_client.protocol.keys import is_hex64
 from nostr_client.store.contract import EventStore
 from relays.moderation.bans import Bans
 from relays.moderation.records import Tables
@@ -52,7 +52,6 @@ _TARGETS_OF_ONE: Final = 20
 """Targets in one report."""
 _WORDS: Final = 3
 """Reports of one case whose words are shown."""
-_is_hex64: Final = re.compile("[0-9a-f]{64}").fullmatch
 
 TargetType = Literal["event", "pubkey"]
 
@@ -96,7 +95,7 @@ def targets_of(report: Event) -> dict[Target, str]:
     found: dict[Target, str] = {}
     for name, sort in (("e", "event"), ("p", "pubkey")):
         for tag in report.tags:
-            if tag[0] == name and len(tag) > 1 and _is_hex64(tag[1]):
+            if tag[0] == name and len(tag) > 1 and is_hex64(tag[1]):
                 said = tag[2] if len(tag) > 2 and tag[2] in GRAVITY else "other"
                 target = Target("event" if sort == "event" else "pubkey", tag[1])
                 found[target] = max(said, found.get(target, said), key=GRAVITY.__getitem__)

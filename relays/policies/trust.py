@@ -8,13 +8,13 @@ Names are numbered, and lists kept as numbers, so that a thousand lists of a tho
 from __future__ import annotations
 
 import itertools
-import re
 from array import array
 from collections.abc import Iterable
 from typing import Final
 
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
+from nostr_client.protocol.keys import is_hex64
 from nostr_client.protocol.kinds import FOLLOWS
 from nostr_client.store.contract import EventStore
 from relays.config.sections import Trust
@@ -27,7 +27,6 @@ MOST_NAMES: Final = 500_000
 """In all; names that come later are nobody."""
 _AT_ONCE: Final = 25
 """Lists that are read together; the loop has other things to do between."""
-_is_hex64 = re.compile("[0-9a-f]{64}").fullmatch
 
 
 class WebOfTrust:
@@ -130,4 +129,4 @@ async def _lists_of(store: EventStore, authors: Iterable[str]) -> list[Event]:
 def _followed(event: Event) -> set[str]:
     """Whom a list names, but for its author."""
     names = itertools.islice(event.values("p"), MOST_FOLLOWED)
-    return {name for name in names if _is_hex64(name)} - {event.pubkey}
+    return {name for name in names if is_hex64(name)} - {event.pubkey}

@@ -16,6 +16,7 @@ from typing import Any, Final, NamedTuple
 from nostr_client.errors import Refused
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
+from nostr_client.protocol.keys import is_hex64
 from nostr_client.protocol.kinds import MAX_KIND
 
 QUESTIONS: Final = 300
@@ -120,10 +121,6 @@ def _tags(events: Sequence[Event]) -> Iterator[dict[str, frozenset[str]]]:
                 found.setdefault(tag[0], set()).add(tag[1])
     for name, values in found.items():
         # Relays refuse a whole filter for one of these that is no id or key.
-        good = {value for value in values if name not in "ep" or _is_hex64(value)}
+        good = {value for value in values if name not in "ep" or is_hex64(value)}
         if good:
             yield {name: frozenset(good)}
-
-
-def _is_hex64(value: str) -> bool:
-    return len(value) == 64 and all(digit in "0123456789abcdef" for digit in value)

@@ -343,12 +343,32 @@ def test_every_way_of_naming_an_event() -> None:
             nip19.event_of(text)
 
 
-def test_the_pubkey_that_a_text_names() -> None:
-    pubkey = SecretKey(b"\x07" * 32).public_key.hex
+def test_a_person_is_named_by_code_or_digits() -> None:
+    pubkey = SecretKey.from_hex(SECRET).public_key.hex
     npub = nip19.encode_npub(pubkey)
-    for text in (npub, f" nostr:{npub}\n", pubkey.upper(), nip19.encode_nprofile(pubkey)):
-        assert nip19.pubkey_in(text) == pubkey
-    for text in ("", "bob@example.com", "f" * 64, nip19.encode_note(pubkey), npub[:-1]):
-        assert nip19.pubkey_in(text) is None
-    with pytest.raises(InvalidKey):
-        nip19.pubkey_in(nip19.encode_npub("f" * 64))
+    relay = "wss://relay.example"
+    for text in (npub, f"nostr:{npub}", f" {npub.upper()}\n", pubkey, pubkey.upper()):
+        assert nip19.profile_of(text) == nip19.Nprofile(pubkey)
+    assert nip19.profile_of(nip19.encode_nprofile(pubkey, [relay])).relays == (relay,)
+    assert nip19.pubkey_in(npub) == nip19.pubkey_of(pubkey) == pubkey
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (NSEC, "SECRET key"),
+        (nip19.encode_note("ab" * 32), "names no person"),
+        ("bob@relay.example", "."),
+    ],
+)
+def test_what_names_no_person(text: str, says: str) -> None:
+    assert nip19.pubkey_in(text) is None
+    with pytest.raises(InvalidCode, match=says) as refusal:
+        nip19.pubkey_of(text)
+    assert text not in str(refusal.value)
+
+
+@pytest.mark.parametrize("text", ["f" * 64, nip19.encode_npub("f" * 64)])
+def test_a_key_that_is_none_names_nobody(text: str) -> None:
+    with pytest.raises(InvalidKey, match="not a point"):
+        nip19.pubkey_in(text)

@@ -7,7 +7,6 @@ meet can be prepared, so whoever looks one up compares the whole id too.
 
 from __future__ import annotations
 
-import re
 from hashlib import blake2b
 from typing import Final
 
@@ -18,7 +17,6 @@ _CACHED: Final = 50_000
 _LETTERS: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
 
 
-is_id = re.compile("[0-9a-f]{64}").fullmatch
 """Is it an event id, as they are written?"""
 _ID_AT: Final = len('{"id":"')
 _ID_END: Final = _ID_AT + 64

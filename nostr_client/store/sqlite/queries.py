@@ -13,12 +13,13 @@ from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from nostr_client.errors import TooMany
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
+from nostr_client.protocol.keys import is_hex64
 from nostr_client.store import visibility
 from nostr_client.store.contract import PAGE_BYTES, Page, Priority
 from nostr_client.store.sqlite import search
 from nostr_client.store.sqlite.conditions import leaves
 from nostr_client.store.sqlite.database import LONGEST_VALUE, Database
-from nostr_client.store.sqlite.index_keys import IndexKeys, is_id, tie_of
+from nostr_client.store.sqlite.index_keys import IndexKeys, tie_of
 from nostr_client.store.sqlite.plans import NEWEST, Cursor
 from nostr_client.store.sqlite.reader import SLICE, Reading, Slice
 from nostr_client.store.sqlite.search_index import Indexer
@@ -53,7 +54,7 @@ class StoreQueries:
         return None if row is None else Event.from_trusted(row[0])
 
     async def known(self, ids: Collection[str]) -> dict[str, bytes]:
-        wanted = [event_id for event_id in frozenset(ids) if is_id(event_id)]
+        wanted = [event_id for event_id in frozenset(ids) if is_hex64(event_id)]
         held: dict[str, bytes] = {}
         for start in range(0, len(wanted), SLICE):
             some = wanted[start : start + SLICE]

@@ -22,11 +22,12 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from typing import Final
 
 from nostr_client.protocol.event import Event
+from nostr_client.protocol.keys import is_hex64
 from nostr_client.protocol.kinds import FOLLOWS, GIFT_WRAP
 from nostr_client.store.contract import OVERHEAD, QuotaLimits, cost
 from nostr_client.store.rules import quota_target
 from nostr_client.store.sqlite.database import Database
-from nostr_client.store.sqlite.index_keys import IndexKeys, is_id
+from nostr_client.store.sqlite.index_keys import IndexKeys
 
 LOOK_AGAIN: Final = 60.0
 LOOK_SHARE: Final = 20
@@ -122,7 +123,7 @@ class SqliteQuotas:
         listed = json.dumps(own)
         sql = f"SELECT e.json FROM event e WHERE e.kind = {FOLLOWS} AND {_BY_AUTHORS}"
         lists = [Event.from_trusted(row[0]) for row in db.execute(sql, (listed, listed))]
-        followed = {name for event in lists for name in event.values("p") if is_id(name)}
+        followed = {name for event in lists for name in event.values("p") if is_hex64(name)}
         return frozenset((*own, *map(self._keys.author, followed)))
 
     async def _room_by_author(self, events: Sequence[Event]) -> set[str]:

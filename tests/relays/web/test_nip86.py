@@ -16,13 +16,14 @@ from nostr_client.nips.nip19 import (
     encode_nprofile,
     encode_npub,
     encode_nsec,
+    event_of,
 )
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.keys import SecretKey
 from relays.config.relay_config import Moderation, RelayConfig
 from relays.moderation import audit_log
-from relays.moderation.admins import admins_of, read_id
+from relays.moderation.admins import admins_of
 from relays.web.http_types import HttpRequest, HttpResponse
 from relays.web.nip86 import METHODS, READING, Admin
 from tests.relays.desk import URL, Desk, OpenDesk
@@ -303,4 +304,4 @@ def test_admins_of_the_configuration() -> None:
 def test_ids_as_people_write_them() -> None:
     event: Event = note()
     for text in (event.id, event.id.upper(), encode_note(event.id), encode_nevent(event.id)):
-        assert read_id(f" {text} ") == event.id
+        assert event_of(f" {text} ").id == event.id
