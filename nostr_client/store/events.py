@@ -19,6 +19,7 @@ from urllib.parse import unquote
 from nostr_client.errors import StoreError
 from nostr_client.store.contract import EventStore, StoreOptions
 from nostr_client.store.memory.store import MemoryStore
+from nostr_client.store.sqlite import files
 from nostr_client.store.sqlite.store import SqliteStore
 
 _read_url = re.compile("([a-z][a-z0-9+.-]+):(.*)", re.IGNORECASE | re.DOTALL).fullmatch
@@ -55,3 +56,9 @@ def _path_of(location: str | Path) -> Path:
         )
     path = unquote(rest[3:])
     return Path(path if os.name == "nt" else f"/{path}")
+
+
+def leftovers(folder: Path) -> list[str]:
+    """Names of files that stores which are gone from `folder` have left there: they would be mixed
+    into a new one of its name."""
+    return files.leftovers(folder)

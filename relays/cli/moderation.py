@@ -13,9 +13,9 @@ from nostr_client.command_line.tree import Option
 from nostr_client.exits import CommandError, Exit
 
 if TYPE_CHECKING:
-    from nostr_client.store.reserve import Reserve
     from relays.cli.context import RelayContext
     from relays.moderation.actions import ModerationActions
+    from relays.process.stores import RelayStores
 
     Work = Callable[[ModerationActions], Awaitable[None]]
 
@@ -79,48 +79,40 @@ async def open_actions(
     `frees`: they are to make room, and where there is none even to open the relay's files, may have
     what is kept back.
     """
-    from nostr_client.errors import StoreError, StoreFull
-    from nostr_client.store.reserve import Reserve
-    from relays.process.folder import RESERVE, open_folder
-    from relays.process.run import DATABASE
+    from nostr_client.errors import StoreFull
+    from relays.process.folder import open_folder
 
-    with open_folder(data):
-        if not (data / DATABASE).exists():
-            raise StoreError(f"there is no relay in {data}: one is made when it first runs")
-        reserve = Reserve(data / RESERVE)
+    with open_folder(data) as stores:
+        stores.require()
         async with contextlib.AsyncExitStack() as stack:
             try:
-                actions = await _open_stores(stack, data, reserve, read_only)
+                actions = await _open_stores(stack, stores, read_only)
             except StoreFull:
                 if not frees:
                     raise
                 await stack.aclose()
-                reserve.release()
-                actions = await _open_stores(stack, data, reserve, read_only)
+                stores.reserve.release()
+                actions = await _open_stores(stack, stores, read_only)
             yield actions
 
 
 async def _open_stores(
-    stack: contextlib.AsyncExitStack, data: Path, reserve: Reserve, read_only: bool
+    stack: contextlib.AsyncExitStack, stores: RelayStores, read_only: bool
 ) -> ModerationActions:
     from nostr_client.store.contract import StoreOptions
-    from nostr_client.store.events import open_store
     from relays.moderation.actions import ModerationActions
-    from relays.moderation.opening import has_records, open_state
     from relays.moderation.saved_config import load_saved_config
-    from relays.process.run import DATABASE
+    from relays.process.stores import DATABASE
 
-    only = read_only and has_records(data)
-    state = await stack.enter_async_context(open_state(data, read_only=only, reserve=reserve))
+    enter = stack.enter_async_context
+    state = await enter(stores.open_state(read_only=read_only))
     saved = await load_saved_config(state)
-    stores = [
-        await stack.enter_async_context(
-            open_store(data / name, StoreOptions(read_only=read_only, reserve=reserve))
-        )
+    opened = [
+        await enter(stores.open(name, StoreOptions(read_only=read_only)))
         for name in saved.databases
-        if name == DATABASE or (data / name).exists()
+        if name == DATABASE or stores.has(name)
     ]
-    return ModerationActions(state, stores, saved.config)
+    return ModerationActions(state, opened, saved.config)
 
 
 def events(count: int) -> str:

@@ -1,4 +1,10 @@
-"""The one place that opens the keeper's records: today SQLite's, in the relay's folder."""
+"""The one place that opens the keeper's records.
+
+| location | engine |
+| --- | --- |
+| a folder | SQLite, in the file `keeper.db` there, and the key beside it |
+| `memory:` | this process's memory: new each time, gone with it |
+"""
 
 from __future__ import annotations
 
@@ -9,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from nostr_client.store.reserve import Reserve
+from relays.moderation.memory import MemoryRecords
 from relays.moderation.records import Records
 from relays.moderation.sqlite.records import FILE, SqliteRecords
 from relays.moderation.state import ModerationState
@@ -17,27 +24,34 @@ RECORDS: Final = FILE
 """The file of a relay's folder that holds them: no store of events."""
 
 
-def has_records(folder: Path) -> bool:
-    """Were records made in `folder`?"""
-    return (folder / FILE).exists()
+MEMORY: Final = "memory:"
+
+
+def has_records(location: str | Path) -> bool:
+    """Were records made there?"""
+    return location != MEMORY and (Path(location) / FILE).exists()
 
 
 @asynccontextmanager
 async def open_records(
-    folder: Path, *, read_only: bool = False, reserve: Reserve | None = None
+    location: str | Path, *, read_only: bool = False, reserve: Reserve | None = None
 ) -> AsyncIterator[Records]:
-    """The records of the relay in `folder`, which are made if they are missing.
+    """The keeper's records at `location`, which are made if they are missing.
 
     `read_only`: they must be there, and nothing is written. `reserve`: room that is kept back for
     what makes room. Raises StoreError.
     """
+    if location == MEMORY:
+        yield MemoryRecords()
+        return
+    folder = Path(location)
     async with SqliteRecords.open(folder, read_only=read_only, reserve=reserve) as records:
         yield records
 
 
 @asynccontextmanager
 async def open_state(
-    folder: Path,
+    location: str | Path,
     *,
     service_urls: Collection[str] = (),
     clock: Callable[[], float] = time.time,
@@ -46,7 +60,7 @@ async def open_state(
 ) -> AsyncIterator[ModerationState]:
     """What is decided in them, ready to be asked (see `ModerationState.open`)."""
     async with (
-        open_records(folder, read_only=read_only, reserve=reserve) as records,
+        open_records(location, read_only=read_only, reserve=reserve) as records,
         ModerationState.open(records, service_urls=service_urls, clock=clock) as state,
     ):
         yield state

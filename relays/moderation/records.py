@@ -1,7 +1,7 @@
 """The keeper's records: what is kept of bans, members, invites, reports, settings and the log.
 
-This is the contract, which an engine keeps (`sqlite/`; the tests have another), and what is decided
-and why is written against it alone.
+This is the contract, which an engine keeps (`sqlite/`, `memory.py`), and what is decided and why is
+ written against it alone.
 
 A transaction is an async function over `Tables`. All of what it changes is kept or nothing, and it
 is durable when `Records.write` returns; one writes at a time, in whichever process. An engine may

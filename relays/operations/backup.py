@@ -31,10 +31,10 @@ from nostr_client.signing.verifier import Verifier
 from nostr_client.store.contract import CopiesToFile, StoreOptions
 from nostr_client.store.events import open_store
 from nostr_client.version import __version__
-from relays.config.sub_relays import ROOT
 from relays.moderation.opening import RECORDS, has_records, open_records
 from relays.moderation.records import CopiesToFiles
 from relays.process.folder import PART, RESTORED, exclusive_folder, move_restored, open_folder
+from relays.process.stores import RelayStores
 
 MANIFEST: Final = "backup.json"
 PAGES: Final = 20
@@ -79,14 +79,15 @@ async def back_up(data: Path, place: Path) -> Manifest:
     Raises StoreError; then there is no such folder.
     """
     part = place.with_name(f".{place.name}.part")
-    with open_folder(data), _gone_on_failure(part, place):
-        databases = databases_in(data)
+    with open_folder(data) as stores, _gone_on_failure(part, place):
+        stores.require()
+        names = stores.names()
         private_folder(part)
-        files = {name: _described(part / name) for name in await _copy_keepers(data, part)}
-        for name in databases:
-            async with open_store(data / name, StoreOptions(read_only=True)) as store:
+        files = {name: _described(part / name) for name in await _copy_keepers(stores, part)}
+        for name in names:
+            async with stores.open(name, StoreOptions(read_only=True)) as store:
                 if not isinstance(store, CopiesToFile):
-                    raise StoreError(f"{data / name}: such a store cannot be copied into a file")
+                    raise StoreError(f"{name}: such a store cannot be copied into a file")
                 await store.backup(part / name)
             count = await verify(part / name)
             files[name] = msgspec.structs.replace(_described(part / name), events=count)
@@ -94,14 +95,6 @@ async def back_up(data: Path, place: Path) -> Manifest:
         write_private(part / MANIFEST, msgspec.json.format(msgspec.json.encode(manifest)))
         _switch(part, place)
     return manifest
-
-
-def databases_in(data: Path) -> list[str]:
-    """The names of the sub-relays' databases. Raises StoreError where there is no relay."""
-    found = sorted(path.name for path in data.glob("*.db") if path.name != RECORDS)
-    if f"{ROOT}.db" not in found:
-        raise StoreError(f"there is no relay in {data}")
-    return found
 
 
 async def restore(place: Path, data: Path) -> Manifest:
@@ -126,7 +119,7 @@ async def restore(place: Path, data: Path) -> Manifest:
 
 
 def _refuse_a_relay(data: Path, manifest: Manifest) -> None:
-    names = {*manifest.files, RECORDS, *(path.name for path in data.glob("*.db"))}
+    names = {*manifest.files, RECORDS, *RelayStores(data).names()}
     present = sorted(name for name in names if (data / name).exists())
     if present:
         raise StoreError(f"there is a relay in {data} already ({present[0]})")
@@ -156,15 +149,15 @@ async def _check_signatures(database: Path, verifier: Verifier, events: list[Eve
         raise StoreError(f"{database}: it holds an event whose signature is wrong")
 
 
-async def _copy_keepers(data: Path, part: Path) -> list[str]:
+async def _copy_keepers(stores: RelayStores, part: Path) -> list[str]:
     """Copy the keeper's records, with the relay's key, and the floors; the names of these files."""
     names: list[str] = []
-    if has_records(data):
-        async with open_records(data, read_only=True) as records:
+    if has_records(stores.records):
+        async with open_records(stores.records, read_only=True) as records:
             if not isinstance(records, CopiesToFiles):
                 raise StoreError("the keeper's records are in no file: copy them where they are")
             names += await records.copy_to(part)
-    return names + _copy_floors(data, part)
+    return names + _copy_floors(stores.data, part)
 
 
 def _copy_floors(data: Path, part: Path) -> list[str]:

@@ -6,11 +6,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import NamedTuple
 
-from nostr_client.store.contract import Compactable, StoreOptions
-from nostr_client.store.events import open_store
-from nostr_client.store.reserve import Reserve
-from relays.operations.backup import databases_in
-from relays.process.folder import RESERVE, open_folder
+from nostr_client.store.contract import Compactable
+from relays.process.folder import open_folder
 
 
 class Compacted(NamedTuple):
@@ -23,11 +20,11 @@ class Compacted(NamedTuple):
 
 async def compact(data: Path) -> AsyncIterator[Compacted]:
     """Give the free space of the relay in `data` back to the disk. Raises StoreError."""
-    reserve = Reserve(data / RESERVE)
-    with open_folder(data):
-        reserve.make_way()
-        for name in databases_in(data):
-            async with open_store(data / name, StoreOptions(reserve=reserve)) as store:
+    with open_folder(data) as stores:
+        stores.require()
+        stores.reserve.make_way()
+        for name in stores.names():
+            async with stores.open(name) as store:
                 before = (await store.size()).allocated
                 if isinstance(store, Compactable):
                     await store.compact()

@@ -20,9 +20,7 @@ from nostr_client.net.http import get
 from nostr_client.nips.nip11 import MEDIA_TYPE
 from nostr_client.protocol.filters import Filter
 from nostr_client.store.contract import StoreOptions
-from nostr_client.store.events import open_store
 from relays.config.relay_config import RelayConfig, read_config
-from relays.moderation.opening import RECORDS
 from relays.networks import Networks, is_loopback
 from relays.operations.doctor_machine import (
     Finding,
@@ -32,7 +30,8 @@ from relays.operations.doctor_machine import (
     look_at_limits,
 )
 from relays.process.folder import RunningRelay, holds_any, open_folder, running_relay
-from relays.process.run import DATABASE, bind
+from relays.process.run import bind
+from relays.process.stores import DATABASE, RelayStores
 
 WRONG_CLOCK: Final = 60.0
 """Seconds that this clock may differ from another's."""
@@ -66,8 +65,9 @@ async def examine(
         if refused:
             yield Finding("bad", "folder", refused, "its databases were not looked at")
         else:
-            for name in _databases(data):
-                yield await look_at_store(data, name)
+            stores = RelayStores(data)
+            for name in dict.fromkeys((DATABASE, *stores.names())):
+                yield await look_at_store(stores, name)
         async for finding in look_at_clock(None if refused else data, peers):
             yield finding
     yield await look_at_port(data, config)
@@ -112,24 +112,17 @@ def look_at_proxies(config: RelayConfig) -> Iterator[Finding]:
             yield Finding("warn", "metrics", "this machine may read them", advice)
 
 
-def _databases(data: Path) -> list[str]:
-    """Of all sub-relays; that of `/` first, also where there is none."""
-    found = {path.name for path in data.glob("*.db")} - {RECORDS, DATABASE}
-    return [DATABASE, *sorted(found)]
-
-
-async def look_at_store(data: Path, name: str = DATABASE) -> Finding:
+async def look_at_store(stores: RelayStores, name: str) -> Finding:
     """Is the database sound?"""
-    path = data / name
-    if not path.exists():
+    if not stores.has(name):
         return Finding("ok", "database", "there is none yet")
     try:
-        async with open_store(path, StoreOptions(read_only=True)) as store:
+        async with stores.open(name, StoreOptions(read_only=True)) as store:
             await store.check()
     except NostrError as error:
         advice = "restore a backup (`relay restore`), or export what can be read and import it anew"
         return Finding("bad", "database", str(error), advice)
-    return Finding("ok", "database", f"{path} is sound")
+    return Finding("ok", "database", f"{stores.location(name)} is sound")
 
 
 async def look_at_clock(data: Path | None, peers: tuple[str, ...]) -> AsyncIterator[Finding]:
@@ -164,10 +157,11 @@ async def look_at_clock(data: Path | None, peers: tuple[str, ...]) -> AsyncItera
 
 
 async def _newest(data: Path) -> float:
-    if not (data / DATABASE).exists():
+    stores = RelayStores(data)
+    if not stores.has(DATABASE):
         return 0.0
     try:
-        async with open_store(data / DATABASE, StoreOptions(read_only=True)) as store:
+        async with stores.open(DATABASE, StoreOptions(read_only=True)) as store:
             newest = await store.query([Filter(limit=1)])
     except NostrError:  # told by `look_at_store`
         return 0.0

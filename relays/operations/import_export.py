@@ -27,7 +27,6 @@ from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.safe_text import safe_line
 from nostr_client.store.contract import StoreOptions
-from nostr_client.store.events import open_store
 from relays.config.relay_config import RelayConfig
 from relays.config.sub_relays import ROOT
 from relays.engine.importing import EventImporter, ImportReport
@@ -302,14 +301,14 @@ async def export_events(
     Newest first; limits are not read. Returns how many. Raises StoreError when there is no relay
     in `data`, InvalidFilter, BrokenPipeError when nobody reads any more.
     """
-    database = data / f"{sub_relay or ROOT}.db"
+    database = f"{sub_relay or ROOT}.db"
     count = 0
-    with open_folder(data):
-        if not database.exists():
+    with open_folder(data) as stores:
+        if not stores.has(database):
             raise StoreError(
                 f"there is no relay in {data}" + (f", room {sub_relay!r}" if sub_relay else "")
             )
-        async with open_store(database, StoreOptions(read_only=True)) as store:
+        async with stores.open(database, StoreOptions(read_only=True)) as store:
             async for events in store.stream(list(filters) or [Filter()]):
                 out.write(b"".join(event.json + b"\n" for event in events))
                 count += len(events)

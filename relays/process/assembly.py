@@ -10,7 +10,6 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
-from pathlib import Path
 from typing import Any, Final
 
 import msgspec
@@ -20,24 +19,21 @@ from nostr_client.protocol.event import Event
 from nostr_client.protocol.kinds import INVITE
 from nostr_client.signing.verifier import Verifier
 from nostr_client.store.contract import EventStore, StoreOptions
-from nostr_client.store.events import open_store
-from nostr_client.store.reserve import Reserve
 from relays.config.relay_config import RelayConfig
 from relays.config.sub_relays import SubRelay, local_urls, sub_relays
 from relays.engine.relay import Relay
 from relays.moderation.actions import ModerationActions
-from relays.moderation.opening import open_state
 from relays.moderation.state import ModerationState
 from relays.policies.chain import Policies, open_policies
 from relays.policies.retention import RetentionPolicy, retention_note, with_retention
 from relays.policies.ruleset import Rules
 from relays.policies.vanishing import VanishRequests
 from relays.policies.verdict import ACCEPTED, IncomingEvent, Verdict, all_of, refused
-from relays.process.folder import RESERVE
+from relays.process.stores import RelayStores
 from relays.sync.auth import logging_in
 from relays.sync.mirror import MirrorContext, Mirrors
 from relays.sync.rejected_ids import Unwanted, unwanted_file
-from relays.web.health import Health, Probe
+from relays.web.health import Health
 from relays.web.monitor import Monitor, memory
 from relays.web.nip11_document import Features
 from relays.web.nip86 import Admin
@@ -58,12 +54,10 @@ class RelayProcess:
         state: ModerationState,
         actions: ModerationActions,
         config: RelayConfig,
-        data: Path,
-        probe: Probe,
+        health: Health,
     ) -> None:
         self.state = state
-        self.data = data
-        self._health = Health(data, probe)
+        self._health = health
         self.actions = actions
         self.config = config
         self._sub_relays: dict[str, _SubRelay] = {}
@@ -268,33 +262,30 @@ def with_keeper(rules: Rules, state: ModerationState, actions: ModerationActions
 @asynccontextmanager
 async def serve(
     config: RelayConfig,
-    data: Path,
+    stores: RelayStores,
     urls_of: Callable[[SubRelay], frozenset[str]],
     *,
     address: str = "",
     clock: Callable[[], float] = time.time,
 ) -> AsyncIterator[RelayProcess]:
-    """Everything that `config` makes over the folder `data`, at work until the block ends.
+    """Everything that `config` makes over `stores`, at work until the block ends.
 
     `urls_of`: a sub-relay's service URLs, in their normal spelling; `address`: where it listens, so
     no peer's. Raises StoreError, ConfigError.
     """
     found = sub_relays(config)
     urls = {sub_relay.name: urls_of(sub_relay) for sub_relay in found}
-    reserve = Reserve(data / RESERVE)
-    if not await asyncio.to_thread(_kept_back, reserve):
+    if not await asyncio.to_thread(stores.keep_room):
         _log.error("the disk is full: until there is room on it, no events are stored")
     async with AsyncExitStack() as stack:
         enter = stack.enter_async_context
         everywhere = frozenset().union(*urls.values())
-        state = await enter(open_state(data, service_urls=everywhere, clock=clock, reserve=reserve))
-        stores = {
+        state = await enter(stores.open_state(service_urls=everywhere, clock=clock))
+        opened = {
             sub_relay.name: await enter(
-                open_store(
-                    data / sub_relay.database,
-                    StoreOptions(
-                        service_urls=urls[sub_relay.name], search=True, clock=clock, reserve=reserve
-                    ),
+                stores.open(
+                    sub_relay.database,
+                    StoreOptions(service_urls=urls[sub_relay.name], search=True, clock=clock),
                 )
             )
             for sub_relay in found
@@ -305,20 +296,20 @@ async def serve(
         def trusted(pubkey: str) -> bool:
             return any(one.trust is not None and pubkey in one.trust for one in trusts)
 
-        actions = ModerationActions(state, list(stores.values()), config, trusted)
+        actions = ModerationActions(state, list(opened.values()), config, trusted)
 
         async def probe() -> None:
-            for store in stores.values():
+            for store in opened.values():
                 await store.probe()
 
-        serving = RelayProcess(state, actions, config, data, probe)
+        serving = RelayProcess(state, actions, config, Health(stores.data, probe))
         work: list[Callable[[], Coroutine[Any, Any, None]]] = [actions.remover.run]
         for sub_relay in found:
-            store = stores[sub_relay.name]
+            store = opened[sub_relay.name]
             policies = await enter(
                 open_policies(
                     store,
-                    follows=stores[sub_relay.follows_of],
+                    follows=opened[sub_relay.follows_of],
                     bans=state.check,
                     is_member=actions.members.include,
                     urls=urls[sub_relay.name],
@@ -328,7 +319,7 @@ async def serve(
             )
             keeping = RetentionPolicy(
                 sub_relay.config.retention,
-                retention_note(data, sub_relay.name),
+                retention_note(stores.data, sub_relay.name),
                 people=actions.people,
             )
             rules = with_retention(
@@ -347,7 +338,7 @@ async def serve(
                 clock,
                 keeping,
                 logging_in(state.key, clock),
-                Unwanted(unwanted_file(data, sub_relay.name)),
+                Unwanted(unwanted_file(stores.data, sub_relay.name)),
                 _requests(relay),
             )
             mirrors = Mirrors(sub_relay.config.mirror, around)
@@ -369,13 +360,6 @@ async def serve(
 
 def _requests(relay: Relay) -> Callable[[], VanishRequests | None]:
     return lambda: relay.rules.vanish_requests
-
-
-def _kept_back(reserve: Reserve) -> bool:
-    """Keep room back, but for what it takes to open the stores: deletions must be obeyed."""
-    reserve.take()
-    reserve.make_way()
-    return reserve.is_held
 
 
 def _imports(relay: Relay) -> Callable[[IncomingEvent], Verdict]:

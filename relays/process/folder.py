@@ -6,7 +6,8 @@
 - A restore fills `.restore.part`. One rename makes `.restored` of it, and from then on it counts;
   its files then go to their places, and where it was killed, whoever opens the folder next moves
   what is left.
-- What a database that is gone has left behind, SQLite would mix into a new one of its name.
+- What a database that is gone has left behind would be mixed into a new one of its name.
+- `relay.json` says who runs, and where it listens.
 """
 
 from __future__ import annotations
@@ -19,18 +20,17 @@ from typing import Final
 import msgspec
 
 from nostr_client.errors import FolderInUse, StoreError
-from nostr_client.paths import FolderLock, private_folder, store_error, sync_folder
+from nostr_client.paths import FolderLock, private_folder, store_error, sync_folder, write_private
+from nostr_client.store.events import leftovers
+from relays.process.stores import RelayStores
 
 RELAY_LOCK: Final = "relay.lock"
 FOLDER_LOCK: Final = "folder.lock"
-RESERVE: Final = "reserve"
-"""The file that keeps room back (see `nostr_client.store.reserve`)."""
 PART: Final = ".restore.part"
 RESTORED: Final = ".restored"
 LOOKED_AT: Final = 1.0
 """Seconds that a lock may be held by somebody who only looks, or moves what was restored."""
-_ASIDE: Final = ("-wal", "-shm", "-journal")
-"""What SQLite keeps beside a database: not all of it is in the one file."""
+_NOTE: Final = "relay.json"
 
 
 class RunningRelay(msgspec.Struct, frozen=True):
@@ -44,13 +44,23 @@ class RunningRelay(msgspec.Struct, frozen=True):
 def running_relay(data: Path) -> RunningRelay | None:
     """What the relay in `data` wrote of itself; it may have ended without taking that back."""
     try:
-        return msgspec.json.decode((data / "relay.json").read_bytes(), type=RunningRelay)
+        return msgspec.json.decode((data / _NOTE).read_bytes(), type=RunningRelay)
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
         return None
 
 
 @contextlib.contextmanager
-def open_folder(data: Path, *, new: bool = False) -> Iterator[None]:
+def announced(data: Path, relay: RunningRelay) -> Iterator[None]:
+    """While the block runs, `running_relay` finds `relay` in `data`. Raises StoreError."""
+    write_private(data / _NOTE, msgspec.json.encode(relay))
+    try:
+        yield
+    finally:
+        (data / _NOTE).unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def open_folder(data: Path, *, new: bool = False) -> Iterator[RelayStores]:
     """While the block runs, what is in the folder `data` may be opened: nobody restores it.
 
     `new`: it is made if it is missing. Raises StoreError, also for what a restore that was broken
@@ -66,7 +76,7 @@ def open_folder(data: Path, *, new: bool = False) -> Iterator[None]:
                 move_restored(data)
     with FolderLock(data / FOLDER_LOCK, LOOKED_AT, shared=True):
         _refuse_remains(data)
-        yield
+        yield RelayStores(data)
 
 
 @contextlib.contextmanager
@@ -137,12 +147,7 @@ def _refuse_remains(data: Path) -> None:
         )
     if (data / RESTORED).exists():
         raise StoreError(f"what was restored into {data} is not in its place yet: try again")
-    left = [
-        path.name
-        for path in sorted(data.glob("*.db-*"))
-        if path.name.endswith(_ASIDE) and not (data / path.name.rpartition("-")[0]).exists()
-    ]
-    if left:
+    if left := leftovers(data):
         raise StoreError(
             f"in {data} there is what a database that is gone left behind, and would be mixed with"
             f" a new one: put the database back, or move {', '.join(left)} away"

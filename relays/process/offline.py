@@ -15,17 +15,15 @@ from nostr_client.errors import ConfigError
 from nostr_client.protocol.keys import SecretKey
 from nostr_client.signing.verifier import Verifier
 from nostr_client.store.contract import EventStore, StoreOptions
-from nostr_client.store.events import open_store
-from nostr_client.store.reserve import Reserve
 from relays.config.relay_config import RelayConfig
 from relays.config.sub_relays import ROOT, SubRelay, local_urls, sub_relays
-from relays.moderation.opening import open_state
 from relays.policies.chain import open_policies
 from relays.policies.retention import RetentionPolicy, retention_note, with_retention
 from relays.policies.vanishing import VanishRequests
 from relays.policies.verdict import AsyncPolicy, Policy
-from relays.process.folder import RESERVE, open_folder, running_relay
+from relays.process.folder import open_folder, running_relay
 from relays.process.run import service_urls
+from relays.process.stores import RelayStores
 
 
 class OfflineAccess(msgspec.Struct, frozen=True):
@@ -56,14 +54,11 @@ async def open_offline(
     note = running_relay(data)
     address = note.url if note else f"ws://{config.host}:{config.port}"
     urls = frozenset(service_urls(address, sub_relay.config.urls, sub_relay.path))
-    reserve = Reserve(data / RESERVE)
     try:
         async with (
-            _open_folder(data),
-            open_state(data, service_urls=urls, reserve=reserve) as state,
-            open_store(
-                data / sub_relay.database, StoreOptions(service_urls=urls, reserve=reserve)
-            ) as store,
+            _opened(data) as stores,
+            stores.open_state(service_urls=urls) as state,
+            stores.open(sub_relay.database, StoreOptions(service_urls=urls)) as store,
             Verifier() as verifier,
             open_policies(store, bans=state.check, urls=urls) as policies,
         ):
@@ -92,9 +87,9 @@ async def open_offline(
 
 
 @asynccontextmanager
-async def _open_folder(data: Path) -> AsyncIterator[None]:
-    with open_folder(data, new=True):
-        yield
+async def _opened(data: Path) -> AsyncIterator[RelayStores]:
+    with open_folder(data, new=True) as stores:
+        yield stores
 
 
 def _sub_relay(config: RelayConfig, name: str) -> SubRelay:

@@ -16,20 +16,20 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
 from nostr_client.errors import ConfigError, InvalidData, StoreError
-from nostr_client.paths import FolderLock, write_private
+from nostr_client.paths import FolderLock
 from nostr_client.protocol.urls import normalize_relay_url
 from relays.config.relay_config import RelayConfig
-from relays.config.sub_relays import ROOT, SubRelay, local_urls
+from relays.config.sub_relays import SubRelay, local_urls
 from relays.networks import Networks
 from relays.process.assembly import RelayProcess, serve
-from relays.process.folder import RunningRelay, open_folder, relay_lock
+from relays.process.folder import RunningRelay, announced, open_folder, relay_lock
 from relays.server.connections import Gate
 from relays.server.listen import listen
 from relays.server.systemd import ALIVE, READY, STOPPING, Supervisor
@@ -37,7 +37,6 @@ from relays.server.tls import Certificate, certificate
 from relays.web.proxies import Proxies
 from relays.web.token import read_token
 
-DATABASE: Final = f"{ROOT}.db"
 KEEP: Final = "keep"
 USERS: Final = "users"
 """A relay that ends when nobody uses it stays while its folder has a file `keep`, or a lock in the
@@ -90,7 +89,7 @@ async def run(
     from `source` on SIGHUP and when its file changes. Raises StoreError when the folder is in use
     or cannot be used, ConfigError when the address cannot be listened on.
     """
-    with open_folder(data, new=True), relay_lock(data):
+    with open_folder(data, new=True) as stores, relay_lock(data):
         tls = certificate(config.web.tls_certificate, config.web.tls_key)
         token = read_token(config.web.token_file)
         proxies = Proxies(Networks(config.web.trusted_proxies), config.web.trusted_header)
@@ -101,14 +100,14 @@ async def run(
             def urls_of(sub_relay: SubRelay) -> frozenset[str]:
                 return frozenset(service_urls(address, sub_relay.config.urls, sub_relay.path))
 
-            async with serve(config, data, urls_of, address=address) as serving:
+            async with serve(config, stores, urls_of, address=address) as serving:
                 gate = Gate(proxies, serving.state.banned_address, token)
                 context = None if tls is None else tls.context
                 async with listen(
                     serving.relays, serving.site, listener, gate=gate, tls=context
                 ) as server:
                     serving.state.on_change(server.judge_again)
-                    with _noted(data, RunningRelay(os.getpid(), address, int(time.time()))):
+                    with announced(data, RunningRelay(os.getpid(), address, int(time.time()))):
                         reloader = ConfigReloader(serving, source, tls)
                         await _until_told_to_stop(
                             ends or StopConditions(),
@@ -206,15 +205,6 @@ def is_wanted(data: Path) -> bool:
         except OSError:
             continue  # it ended just now, and took its file along; nobody holds it
     return False
-
-
-@contextlib.contextmanager
-def _noted(data: Path, note: RunningRelay) -> Iterator[None]:
-    write_private(data / "relay.json", msgspec.json.encode(note))
-    try:
-        yield
-    finally:
-        (data / "relay.json").unlink(missing_ok=True)
 
 
 def bind(host: str, port: int) -> socket.socket:

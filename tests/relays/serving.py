@@ -14,6 +14,7 @@ from relays.engine.relay import Relay
 from relays.networks import Networks
 from relays.process.assembly import RelayProcess, serve
 from relays.process.run import bind, service_urls
+from relays.process.stores import RelayStores
 from relays.server.connections import Gate, RelayServer
 from relays.server.listen import listen
 from relays.web.proxies import Proxies
@@ -49,7 +50,7 @@ async def serving(
         def urls_of(room: SubRelay) -> frozenset[str]:
             return frozenset(service_urls(url, room.config.urls, room.path))
 
-        async with serve(config, folder, urls_of, clock=clock) as rooms:
+        async with serve(config, RelayStores(folder), urls_of, clock=clock) as rooms:
             gate = Gate(Proxies(Networks(config.web.trusted_proxies)), rooms.state.banned_address)
             async with listen(rooms.relays, rooms.site, listener, gate=gate) as server:
                 rooms.state.on_change(server.judge_again)

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Final
 
 from nostr_client.errors import StoreError
+
+_ASIDE: Final = ("-wal", "-shm", "-journal")
+"""What is beside the file of a database that is open, or whose process was killed."""
 
 
 def create_private(path: Path) -> None:
@@ -39,3 +43,15 @@ def refuse_remains(path: Path) -> None:
         sound = header.startswith(b"SQLite format 3\0") and size >= (65536 if page == 1 else page)
     if not sound:
         raise StoreError(f"{path}: the file is damaged, or no database at all")
+
+
+def leftovers(folder: Path) -> list[str]:
+    """Names of what databases that are gone from `folder` have left there, sorted.
+
+    Not all of a database is in its one file, and SQLite would mix this into a new one.
+    """
+    return [
+        path.name
+        for path in sorted(folder.glob("*.db-*"))
+        if path.name.endswith(_ASIDE) and not (folder / path.name.rpartition("-")[0]).exists()
+    ]

@@ -15,6 +15,7 @@ from nostr_client.store.events import open_store
 from relays.config.relay_config import Membership, Moderation, RelayConfig
 from relays.moderation import audit_log, records
 from relays.moderation.actions import ModerationActions
+from relays.moderation.memory import MemoryRecords
 from relays.moderation.opening import open_records
 from relays.moderation.records import (
     Area,
@@ -32,7 +33,6 @@ from relays.moderation.records import (
 from relays.moderation.state import ModerationState
 from relays.policies.verdict import IncomingEvent
 from tests.relays.desk import URL
-from tests.relays.moderation.memory import MemoryRecords
 from tests.relays.talk import KEY, NOW, OTHER, note
 
 A, B, C = "aa" * 32, "bb" * 32, "cc" * 32
@@ -40,11 +40,9 @@ A, B, C = "aa" * 32, "bb" * 32, "cc" * 32
 
 @pytest.fixture(params=["sqlite", "memory"])
 async def kept(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Records]:
-    if request.param == "memory":
-        yield MemoryRecords()
-    else:
-        async with open_records(tmp_path) as found:
-            yield found
+    location = "memory:" if request.param == "memory" else tmp_path
+    async with open_records(location) as found:
+        yield found
 
 
 def rule(value: str, sort: RuleType = RuleType.BAN_PUBKEY, at: int = 1) -> Rule:

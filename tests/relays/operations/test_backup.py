@@ -14,7 +14,7 @@ from nostr_client.store.events import open_store
 from relays.moderation.opening import open_state
 from relays.operations import backup
 from relays.operations.backup import MANIFEST, back_up, restore
-from relays.process.run import DATABASE
+from relays.process.stores import DATABASE
 from tests.conftest import StartRelay
 from tests.relays.operations.test_import_export import relays
 from tests.relays.talk import NOW, OTHER, note, wire

@@ -17,7 +17,7 @@ from relays.config.relay_config import RelayConfig, Web
 from relays.config.sections import Limits
 from relays.operations import doctor, doctor_machine
 from relays.operations.doctor_machine import Finding
-from relays.process.run import DATABASE
+from relays.process.stores import DATABASE, RelayStores
 from tests.conftest import StartRelay
 from tests.relays.server.test_tls import write_pair
 from tests.relays.talk import note
@@ -59,7 +59,7 @@ async def test_a_damaged_database(tmp_path: Path) -> None:
     with (tmp_path / DATABASE).open("r+b") as file:
         file.seek(size // 2 // 4096 * 4096)
         file.write(os.urandom(8192))
-    found = await doctor.look_at_store(tmp_path)
+    found = await doctor.look_at_store(RelayStores(tmp_path), DATABASE)
     assert found.level == "bad"
     assert "restore" in found.advice
 

@@ -26,7 +26,8 @@ from relays.operations.import_export import export_events
 from relays.process import folder
 from relays.process.folder import PART, RESTORED, exclusive_folder, open_folder
 from relays.process.offline import open_offline
-from relays.process.run import DATABASE, run
+from relays.process.run import run
+from relays.process.stores import DATABASE
 from tests.relays.operations.test_backup import filled, held
 from tests.relays.talk import NOW, note
 

@@ -23,7 +23,7 @@ from relays.cli import moderation
 from relays.cli.app import run_command as main
 from relays.moderation.opening import open_state
 from relays.moderation.sqlite.records import SqliteRecords
-from relays.process.folder import RESERVE
+from relays.process.stores import RESERVE
 from tests.conftest import StartRelay
 from tests.relays.conftest import Serve
 from tests.relays.operations.test_backup import filled
