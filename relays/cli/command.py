@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from nostr_client.command_line.tree import DEBUG, JSON, Function, Group, Option, option
+from relays.config.purposes import Profile
 
 if TYPE_CHECKING:
     from relays.cli.context import RelayContext
-
-Profile = Literal["open", "personal", "community", "public", "archive"]
 
 _DATA: Final = option("data", Path | None, Option("--data", "DIR", "The relay's folder."), None)
 _CONFIG: Final = option(

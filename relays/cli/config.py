@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 from nostr_client.command_line.tree import Argument, Group, Option
 from nostr_client.exits import Exit
-from relays.cli.command import PLAIN, Profile, add_command
+from relays.cli.command import PLAIN, add_command
+from relays.config.purposes import PURPOSES, Profile
 
 if TYPE_CHECKING:
     from relays.cli.context import RelayContext
@@ -114,7 +115,7 @@ def init(
     file = file or Path("relay.toml")
     if file.exists():
         raise ConfigError(f"{file} is there already, and stays as it is")
-    chosen = profile or _chosen("Whom is the relay for?", _PURPOSES, "--profile")
+    chosen = profile or _chosen("Whom is the relay for?", tuple(PURPOSES.items()), "--profile")
     npub = _key(pubkey, needed=chosen == "personal")
     text = template(Answers(chosen, npub, *_place(reach, domain)), file)
     private_folder(file.absolute().parent)
@@ -130,13 +131,6 @@ def init(
     context.out.emit({"file": str(file), "run": command}, command)
 
 
-_PURPOSES: Final = (
-    ("personal", "me: my notes, what mentions me, private messages, an archive of my own"),
-    ("community", "a community: members write and read, and invite"),
-    ("public", "everybody: with proof of work and rates"),
-    ("archive", "readers only: fed by imports and mirrors"),
-    ("open", "programs on this machine: no rules but sizes"),
-)
 _PLACES: Final = (
     ("here", "on this machine only"),
     ("proxy", "on the Internet, behind a proxy such as Caddy or nginx"),

@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from relays.config.purposes import PURPOSES
+
 
 class Answers(NamedTuple):
     """What was answered; empty texts for nothing."""
@@ -21,7 +23,7 @@ _HEAD: Final = """\
 # What it means, and what is wrong:  nostr-client relay config check {file}
 # Changes are taken over while the relay runs, but for the address it listens on.
 
-profile = {profile}  # {purpose}
+profile = {profile}  # for {purpose}
 name = {name}
 description = {description}
 {pubkey}
@@ -115,13 +117,6 @@ _TAIL: Final = """\
 # plugins = ["./plugin.py"]  # programs that speak strfry's plugin protocol
 # python = ["policy.py:check"]  # functions from an IncomingEvent to a Verdict
 """
-_PURPOSES: Final = {
-    "personal": "for one person",
-    "community": "for its members",
-    "public": "for everybody, with proof of work and rates",
-    "archive": "read only",
-    "open": "anyone who reaches it writes",
-}
 _WHY: Final = {
     "here": "",
     "proxy": "; the proxy does, and adds TLS",
@@ -139,7 +134,7 @@ def template(answers: Answers, file: Path) -> str:
     head = _HEAD.format(
         file=file,
         profile=_quoted(answers.profile),
-        purpose=_PURPOSES[answers.profile],
+        purpose=PURPOSES[answers.profile],
         name=_quoted("My relay"),
         description=_quoted("A Nostr relay."),
         pubkey=pubkey,

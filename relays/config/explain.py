@@ -5,18 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from nostr_client.safe_text import safe_line
+from relays.config.purposes import PURPOSES
 from relays.config.relay_config import RelayConfig
 from relays.config.sections import Rated
 from relays.config.sub_relays import SubRelay, sub_relays
 from relays.networks import is_loopback
 
-_PURPOSE = {
-    "open": "anyone who reaches it writes and reads",
-    "public": "for everybody; strangers show proof of work",
-    "community": "for its members",
-    "archive": "read only, fed by imports and mirrors",
-    "personal": "for one person",
-}
 _WRITE = {
     "anyone": "anyone",
     "trusted": "people in the web of trust",
@@ -28,7 +22,7 @@ _WRITE = {
 
 def meaning(config: RelayConfig) -> list[str]:
     """Lines that say what holds, one sub-relay after the other."""
-    lines = [f"profile: {config.profile} ({_PURPOSE[config.profile]})", _place(config)]
+    lines = [f"profile: {config.profile} (for {PURPOSES[config.profile]})", _place(config)]
     lines += [f"known as: {', '.join(config.urls)}"] if config.urls else []
     if config.keepers:
         lines.append(f"keeper and admins: {len(config.keepers)}")

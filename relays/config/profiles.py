@@ -1,22 +1,15 @@
-"""Profiles: what a relay is for, as settings. What a keeper sets himself counts more.
-
-`open`: anyone writes, sizes and costs bounded. `public`: strangers show work, rates. `community`:
-members. `archive`: read only, fed by mirrors and imports. `personal`: four sub-relays for
-one person.
-"""
+"""Profiles as settings: where those of a relay start from. What a keeper sets counts more."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from nostr_client.protocol.kinds import DELETION, GIFT_WRAPS
 from nostr_client.settings import merged
 from relays.config.values import pubkey_of
 
 Settings = Mapping[str, Any]
-Profile = Literal["open", "public", "community", "archive", "personal"]
-
 _READING: Final = {
     "queries": {"address": "1200/minute, burst 600"},
     "bytes": {"address": "2 GiB/hour, burst 500 MiB"},

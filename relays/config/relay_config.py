@@ -16,7 +16,8 @@ from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.urls import normalize_relay_url
 from nostr_client.settings import InvalidSettings, merged, read_by, read_table
 from nostr_client.toml_file import load_toml
-from relays.config.profiles import Profile, name_folder, tables_of
+from relays.config.profiles import name_folder, tables_of
+from relays.config.purposes import PURPOSES, Profile
 from relays.config.sections import (
     Access,
     EventRules,
@@ -271,10 +272,10 @@ def faults(config: RelayConfig, *, chosen: bool = True) -> list[str]:
     """What cannot be, though each setting by itself can; `chosen`: a profile was."""
     wrong: list[str] = []
     if not chosen and not is_loopback(config.host):
+        names = ", ".join(f'"{name}"' for name in PURPOSES)
         wrong.append(
             f"host: {config.host} can be reached from other machines, and without a profile anyone"
-            ' may write: choose one (profile = "personal", "community", "public", "archive" or'
-            ' "open"), or let it listen on 127.0.0.1'
+            f" may write: choose one (profile = {names}), or let it listen on 127.0.0.1"
         )
     if config.profile == "personal" and config.pubkey is None:
         wrong.append('pubkey: the profile "personal" needs to know whose relay it is (your npub)')

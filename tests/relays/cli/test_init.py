@@ -15,11 +15,11 @@ import pytest
 from nostr_client.nips.nip19 import encode_npub, encode_nsec
 from relays.cli.app import run_command as main
 from relays.cli.init_template import Answers, template
+from relays.config.purposes import PURPOSES
 from relays.config.relay_config import assemble, load_config
 from tests.relays.talk import KEY
 
 NPUB = encode_npub(KEY.public_key.hex)
-PROFILES = ("personal", "community", "public", "archive", "open")
 REACHES = {
     "here": "",
     "proxy": "wss://relay.example.com",
@@ -27,7 +27,7 @@ REACHES = {
 }
 
 
-@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize("profile", PURPOSES)
 @pytest.mark.parametrize("reach", REACHES)
 def test_what_is_written_is_the_profile(tmp_path: Path, profile: str, reach: str) -> None:
     file = tmp_path / "deep" / "relay.toml"
@@ -49,7 +49,7 @@ def test_what_is_written_is_the_profile(tmp_path: Path, profile: str, reach: str
     assert config.rooms.keys() == bare.rooms.keys()
 
 
-@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize("profile", PURPOSES)
 def test_what_is_only_shown_may_be_set(profile: str) -> None:
     text = template(Answers(profile, "", "here", ""), Path("relay.toml"))
     assert tomllib.loads(text)
@@ -226,7 +226,7 @@ def test_what_it_means(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
         assert words in said
 
 
-@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize("profile", PURPOSES)
 def test_every_profile_has_a_meaning(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], profile: str
 ) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from nostr_client.errors import ConfigError
 from nostr_client.nips.nip19 import encode_nprofile, encode_npub, encode_nsec
+from relays.config.purposes import PURPOSES, Profile
 from relays.config.relay_config import RelayConfig, assemble, load_config
 from relays.config.sections import Limits, Rated
 from relays.config.sub_relays import sub_relays
@@ -15,7 +18,7 @@ from relays.config.values import Rate, rate_of
 from tests.relays.talk import KEY, OTHER
 
 ME, OTHERS = KEY.public_key.hex, OTHER.public_key.hex
-PROFILES = ("open", "public", "community", "archive", "personal")
+DOCS = Path(__file__).resolve().parents[3] / "docs"
 
 
 def test_settings_are_read(tmp_path: Path) -> None:
@@ -67,8 +70,8 @@ def test_all_that_is_wrong_is_said_at_once(tmp_path: Path) -> None:
     found = [line.removeprefix(f"{file}: ") for line in str(caught.value).splitlines()]
     assert "nmae is no setting of ours; did you mean name?" in found
     assert (
-        'profile: \'publik\'; allowed: "open", "public", "community", "archive",'
-        ' "personal"' in found
+        'profile: \'publik\'; allowed: "personal", "community", "public", "archive",'
+        ' "open"' in found
     )
     assert "events.kinds[1]: 70000; allowed: a whole number from 0 to 65535" in found
     assert "events.kinds[2]: 'x'; allowed: a whole number from 0 to 65535" in found
@@ -130,11 +133,17 @@ def test_no_rates(text: object) -> None:
 # Profiles
 
 
-@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize("profile", PURPOSES)
 def test_profiles_are_without_fault(profile: str) -> None:
     config, found = assemble({"profile": profile, "pubkey": ME, "host": "0.0.0.0"})
     assert found == []
     assert config.profile == profile
+
+
+def test_the_guide_says_what_profiles_are_for() -> None:
+    text = (DOCS / "relay.md").read_text("utf-8")
+    assert re.findall(r"^\| `(\w+)` \| (.+) \|$", text, re.MULTILINE) == list(PURPOSES.items())
+    assert tuple(PURPOSES) == get_args(Profile)
 
 
 def test_what_the_keeper_sets_counts_more() -> None:
