@@ -439,20 +439,20 @@ class NostrClient:
     async def _use_own_relay(self, own: OwnRelay, stack: AsyncExitStack) -> None:
         """Find or start the own relay; without it the client works all the same, and says so."""
         try:
-            stack.enter_context(own.in_use())
+            stack.enter_context(own.folder.in_use())
             async with asyncio.timeout(OWN_RELAY_LIMIT):
                 self.book.policy.own_relay = await own.ensure()
         except TimeoutError:
             self.own_relay_problem = f"the own relay did not start within {OWN_RELAY_LIMIT:g} s"
         except NostrError as error:
             self.own_relay_problem = str(error)
-        self.book.policy.own_headers = own.headers
+        self.book.policy.own_headers = own.folder.headers
         if self.own_relay_problem:
             log.warning("%s", self.own_relay_problem)
 
     def _own_urls(self) -> tuple[str, ...]:
         """Every URL that the own relay has had, the present one first."""
-        return self.own_relay.urls() if self.own_relay else ()
+        return self.own_relay.folder.urls() if self.own_relay else ()
 
     # Small questions
 

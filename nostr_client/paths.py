@@ -13,7 +13,7 @@ import secrets
 import stat
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -178,6 +178,27 @@ class FolderLock:
         os.lseek(fd, 0, os.SEEK_SET)
         name = os.read(fd, 100).decode("ascii", "replace").strip()
         return name if _is_name(name) else "another process"
+
+
+@contextlib.asynccontextmanager
+async def patient_lock(path: Path, limit: float) -> AsyncIterator[None]:
+    """A `FolderLock` that is waited for without blocking the loop, at most `limit` seconds.
+
+    Raises as that does.
+    """
+    import asyncio
+
+    deadline = time.monotonic() + limit
+    with contextlib.ExitStack() as stack:
+        while True:
+            try:
+                stack.enter_context(FolderLock(path))
+                break
+            except FolderInUse:
+                if time.monotonic() > deadline:
+                    raise
+            await asyncio.sleep(_LOCK_POLL)
+        yield
 
 
 def _write_name(fd: int, name: str) -> None:

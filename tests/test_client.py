@@ -496,7 +496,7 @@ async def test_the_own_relay_is_a_home_without_any_network(tmp_path: Path) -> No
     config = ClientConfig(own_relay=True)
     async with client(tmp_path, config=config) as c:
         assert c.own_relay is None, "no process is left behind unless it was asked for"
-    assert not OwnRelay(folders(tmp_path)).data.exists()
+    assert not OwnRelay(folders(tmp_path)).folder.path.exists()
     async with client(tmp_path, own_relay=True, key_only_here=True) as c:
         assert c.own_relay is not None
         try:

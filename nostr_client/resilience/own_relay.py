@@ -4,16 +4,16 @@ One runs for a person, whichever program starts it, and it outlives the terminal
 
 - It is `python -m relays run` on the folder `<data>/own-relay`, in a session of its own, with no
   standard input, and with its output in a log file of bounded size.
-- It holds `relay.lock` for as long as it lives and writes `relay.json` (pid, url, started) once it
-  listens. The file alone proves nothing, nor does an answer from its port, which anybody may have
-  taken since: a relay counts as running when the process in the file holds the lock and answers.
-- Whoever starts one holds `start.lock` meanwhile, and looks again before starting; so of two
+- Its folder says what there is to know without asking it (`own_relay_folder`); it counts as running
+  when the process in the file holds the lock and answers.
+- Whoever starts one holds the start lock meanwhile, and looks again before starting; so of two
   programs that start one at once, the second finds that of the first.
 - It comes back at the port it had, if that is free, so that copies stay where the ledger says;
-  else at another, and `urls` still names the old ones.
+  else at another.
 - It answers the person's own processes alone: they show a token from a file that nobody else can
-  read (`token`), and only while the relay holds its lock, never to whoever took its port since.
-- It ends when the last program that used it (`in_use`) has ended, unless `keep` was asked for.
+  read, and only while the relay holds its lock, never to whoever took its port since.
+- It ends when the last program that used it (`OwnRelayFolder.in_use`) has ended, unless `keep` was
+  asked for.
 - Only a process that holds `relay.lock` is ever signalled, never one that merely has its number.
   A relay that starts waits a moment for that lock: somebody may be looking whether it is held.
 """
@@ -29,7 +29,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -38,17 +38,12 @@ import msgspec
 
 from nostr_client.errors import (
     ConnectFailed,
-    ConnectStep,
-    FolderInUse,
-    InvalidData,
     NostrError,
     OwnRelayError,
-    StoreError,
 )
 from nostr_client.net import http
 from nostr_client.nips import nip11
 from nostr_client.paths import (
-    FolderLock,
     Paths,
     environment_for_children,
     paths,
@@ -56,7 +51,7 @@ from nostr_client.paths import (
     translated,
     write_private,
 )
-from nostr_client.protocol.urls import is_loopback, normalize_relay_url
+from nostr_client.resilience.own_relay_folder import OwnRelayFolder, RelayRecord
 
 ASK_LIMIT: Final = 3.0
 """Seconds in which a living relay answers."""
@@ -67,7 +62,6 @@ STOP_LIMIT: Final = 10.0
 IDLE_LIMIT: Final = 15.0
 """Seconds that it stays when nobody uses it: the next command of a script finds it there."""
 MOST_LOG: Final = 1 << 20
-MOST_URLS: Final = 20
 _MOST_DOCUMENT: Final = 64 * 1024
 
 
@@ -87,18 +81,6 @@ class OwnRelayStatus(msgspec.Struct, frozen=True):
     log: Path
 
 
-LOCK_LOOKS: Final = 10
-"""Looks at a lock that is held and does not say by whom yet."""
-
-
-class _RelayRecord(msgspec.Struct):
-    """`relay.json`, as the relay writes it."""
-
-    pid: int
-    url: str
-    started: float = 0
-
-
 class OwnRelay:
     """Finds, starts, asks and stops the relay of one's own.
 
@@ -115,7 +97,7 @@ class OwnRelay:
         idle_limit: float = IDLE_LIMIT,
     ) -> None:
         where = where or paths()
-        self.data = where.data / "own-relay"
+        self.folder = OwnRelayFolder(where.data / "own-relay")
         self.log = where.state / "own-relay.log"
         self._command = tuple(command)
         self._start_limit = start_limit
@@ -128,79 +110,51 @@ class OwnRelay:
         Raises OwnRelayError when it cannot be started, or is there and does not answer.
         """
         status = await self.status()
-        if status.running and self._token.exists():
+        if status.running and self.folder.token.exists():
             self._bound_log()
             return status.url
         if status.running:  # of a version that answered everybody
             await self._end()
-        private_folder(self.data)
+        private_folder(self.folder.path)
         private_folder(self.log.parent)
-        async with _patient_lock(self.data / "start.lock", self._start_limit):
+        async with self.folder.start_lock(self._start_limit):
             status = await self.status()
             if not status.running:
                 status = await self._start()
-            self._remember(status.url)
+            self.folder.remember(status.url)
             return status.url
 
     async def keep(self) -> str:
         """`ensure`, and it stays until `stop`, whoever uses it."""
-        write_private(private_folder(self.data) / "keep", b"")
+        write_private(private_folder(self.folder.path) / "keep", b"")
         return await self.ensure()
-
-    @contextlib.contextmanager
-    def in_use(self) -> Iterator[None]:
-        """While the block runs, the relay does not end by itself. Raises StoreError."""
-        path = private_folder(self.data / "users") / f"{os.getpid()}-{secrets.token_hex(8)}.lock"
-        with FolderLock(path):
-            try:
-                yield
-            finally:
-                with translated(f"cannot remove {path}"):
-                    path.unlink(missing_ok=True)
-
-    def headers(self, url: str) -> Mapping[str, str]:
-        """What tells the relay at `url` that we are its owner's program (RFC 6750).
-
-        Raises ConnectFailed where it does not run: whoever listens there now is a stranger.
-        """
-        note = self._note()
-        try:
-            runs = note is not None and note.url == url and note.pid == self._holder()
-        except OwnRelayError as error:
-            raise ConnectFailed(url, str(error), ConnectStep.ADDRESS) from None
-        if not runs:
-            raise ConnectFailed(url, "it has ended", ConnectStep.ADDRESS)
-        try:
-            return {"Authorization": f"Bearer {self._token.read_text('ascii')}"}
-        except (OSError, UnicodeDecodeError):
-            return {}
 
     async def status(self) -> OwnRelayStatus:
         """Is it running? Found out by asking it, never from the file alone."""
-        note = self._note()
-        if note is None:
+        record = self.folder.running()
+        if record is None:
             return self._status(problem="not started")
         try:
-            headers = self.headers(note.url)
+            headers = self.folder.headers(record.url)
         except ConnectFailed as error:
             return self._status(problem=error.message)
-        version = await _ask(note.url, headers, self._ask_limit)
+        version = await _ask(record.url, headers, self._ask_limit)
         if version is None:
             return self._status(problem="it does not answer")
-        return self._status(note, version)
+        return self._status(record, version)
 
     async def stop(self) -> bool:
         """End it cleanly, kept or not. False when none was running. Raises OwnRelayError if it will
         not end."""
-        with translated(f"cannot change {self.data}"):
-            (self.data / "keep").unlink(missing_ok=True)
+        with translated(f"cannot change {self.folder.path}"):
+            (self.folder.path / "keep").unlink(missing_ok=True)
         return await self._end()
 
     async def _end(self) -> bool:
-        if not self.data.exists():
+        if not self.folder.path.exists():
             return False
-        async with _patient_lock(self.data / "start.lock", self._start_limit):
-            pid = self._holder()
+        async with self.folder.start_lock(self._start_limit):
+            pid = self.folder.holder()
             if pid is None:
                 return False
             for number in (signal.SIGTERM, getattr(signal, "SIGKILL", signal.SIGTERM)):
@@ -210,87 +164,46 @@ class OwnRelay:
                     return True
         raise OwnRelayError(f"the own relay (process {pid}) does not end")
 
-    def urls(self) -> tuple[str, ...]:
-        """Where it listens, or did last, and then where it did before: one relay, one database."""
-        try:
-            return msgspec.json.decode(self._urls.read_bytes(), type=tuple[str, ...])
-        except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
-            return ()
-
     # Inside
 
-    @property
-    def _token(self) -> Path:
-        return self.data / "token"
-
-    @property
-    def _urls(self) -> Path:
-        return self.data / "urls.json"
-
     def _status(
-        self, note: _RelayRecord | None = None, version: str = "", problem: str = ""
+        self, record: RelayRecord | None = None, version: str = "", problem: str = ""
     ) -> OwnRelayStatus:
         return OwnRelayStatus(
-            running=note is not None,
-            url=note.url if note else "",
-            pid=note.pid if note else 0,
-            started=int(note.started) if note else 0,
+            running=record is not None,
+            url=record.url if record else "",
+            pid=record.pid if record else 0,
+            started=int(record.started) if record else 0,
             version=version,
             problem=problem,
-            data=self.data,
+            data=self.folder.path,
             log=self.log,
         )
-
-    def _note(self) -> _RelayRecord | None:
-        try:
-            note = msgspec.json.decode((self.data / "relay.json").read_bytes(), type=_RelayRecord)
-            note.url = normalize_relay_url(note.url)
-        except (OSError, msgspec.MsgspecError, UnicodeDecodeError, InvalidData):
-            return None
-        return note if note.pid > 1 and is_loopback(note.url) else None
-
-    def _holder(self) -> int | None:
-        """The process that holds the relay's lock: a living one, for the system frees the lock
-        with its holder. A relay that starts meanwhile waits for us."""
-        path = self.data / "relay.lock"
-        if not path.exists():
-            return None
-        for _ in range(LOCK_LOOKS):
-            try:
-                with FolderLock(path):
-                    return None
-            except FolderInUse:
-                with translated(f"cannot read {path}"):
-                    number = path.read_text(errors="replace").rpartition(" ")[2]
-            if number.isdecimal() and int(number) > 1:
-                return int(number)
-            time.sleep(0.005)  # whoever took it a moment ago is just writing who they are
-        raise OwnRelayError(f"{path} is held, and does not say by whom")
 
     async def _ended(self, limit: float) -> bool:
         deadline = time.monotonic() + limit
         while time.monotonic() < deadline:
-            if self._holder() is None:
+            if self.folder.holder() is None:
                 return True
             await asyncio.sleep(0.05)
         return False
 
     async def _start(self) -> OwnRelayStatus:
-        if self._holder() is not None:  # it starts just now by other hands, or ends, or hangs
-            status = await self._listening(lambda: self._holder() is None)
+        if self.folder.holder() is not None:  # it starts just now by other hands, or ends, or hangs
+            status = await self._listening(lambda: self.folder.holder() is None)
             if status is not None:
                 return status
-            if self._holder() is not None:
+            if self.folder.holder() is not None:
                 raise OwnRelayError(
                     "the own relay runs and does not answer: `nostr-client own-relay stop` ends it"
                 )
         self._bound_log()
         # What an ended one left behind: nobody is to be asked, nor the lock tried, because of it.
-        with translated(f"cannot change {self.data}"):
-            (self.data / "relay.json").unlink(missing_ok=True)
-        if not self._token.exists():
-            write_private(self._token, secrets.token_urlsafe(32).encode())
-        urls = self.urls()
+        with translated(f"cannot change {self.folder.path}"):
+            (self.folder.path / "relay.json").unlink(missing_ok=True)
+        if not self.folder.token.exists():
+            write_private(self.folder.token, secrets.token_urlsafe(32).encode())
+        urls = self.folder.urls()
         ports = [urlsplit(urls[0]).port or 0, 0] if urls else [0]
         words = ""
         for port in ports:
@@ -314,15 +227,15 @@ class OwnRelay:
             process = subprocess.Popen(  # noqa: S603 - our own interpreter
                 (
                     *self._command,
-                    *("--data", str(self.data), "--port", str(port)),
-                    *("--token-file", str(self._token)),
+                    *("--data", str(self.folder.path), "--port", str(port)),
+                    *("--token-file", str(self.folder.token)),
                     *("--stop-when-idle", str(self._idle_limit)),
                 ),
                 stdin=subprocess.DEVNULL,
                 stdout=descriptor,
                 stderr=descriptor,
                 env=environment_for_children(),
-                cwd=self.data,
+                cwd=self.folder.path,
                 start_new_session=True,
                 creationflags=flags,
             )
@@ -345,12 +258,6 @@ class OwnRelay:
                 return None
             await asyncio.sleep(0.03)
         return None
-
-    def _remember(self, url: str) -> None:
-        urls = self.urls()
-        if urls[:1] != (url,):
-            urls = (url, *(other for other in urls if other != url))
-            write_private(self._urls, msgspec.json.encode(urls[:MOST_URLS]))
 
     def _bound_log(self) -> None:
         """Start the log anew when it grew long; it is open for appending, so this is safe."""
@@ -383,21 +290,3 @@ async def _ask(url: str, headers: Mapping[str, str], limit: float) -> str | None
         return nip11.parse(response.body).version or "" if response.status == 200 else None
     except NostrError:
         return None
-
-
-@contextlib.asynccontextmanager
-async def _patient_lock(path: Path, limit: float) -> AsyncIterator[None]:
-    """FolderLock, waited for without blocking the loop; raises OwnRelayError after `limit` s."""
-    deadline = time.monotonic() + limit
-    with contextlib.ExitStack() as stack:
-        while True:
-            try:
-                stack.enter_context(FolderLock(path, timeout=0))
-                break
-            except FolderInUse:
-                if time.monotonic() > deadline:
-                    raise OwnRelayError("another program is starting the own relay") from None
-            except StoreError as error:
-                raise OwnRelayError(str(error)) from error
-            await asyncio.sleep(0.05)
-        yield

@@ -23,7 +23,6 @@ tasks take turns.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import random
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
@@ -33,9 +32,9 @@ from typing import Final
 
 import msgspec
 
-from nostr_client.errors import FolderInUse, InvalidEvent, ListNotRead, Outdated, SigningRefused
+from nostr_client.errors import InvalidEvent, ListNotRead, Outdated, SigningRefused
 from nostr_client.net.report import PublishReport
-from nostr_client.paths import FolderLock, private_folder
+from nostr_client.paths import patient_lock, private_folder
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Draft, Event
 from nostr_client.protocol.kinds import KindClass, kind_class
@@ -209,22 +208,9 @@ class ListGuard:
 
     @asynccontextmanager
     async def _taking_turns(self) -> AsyncIterator[None]:
-        async with self._turn:
-            with contextlib.ExitStack() as stack:
-                await self._take_lock(stack)
-                yield
-
-    async def _take_lock(self, stack: contextlib.ExitStack) -> None:
         private_folder(self._lock_path.parent)
-        deadline = time.monotonic() + TURN_LIMIT
-        while True:
-            try:
-                stack.enter_context(FolderLock(self._lock_path, timeout=0))
-                return
-            except FolderInUse:
-                if time.monotonic() > deadline:
-                    raise
-            await asyncio.sleep(0.1)
+        async with self._turn, patient_lock(self._lock_path, TURN_LIMIT):
+            yield
 
 
 def refuse_list(kind: int) -> None:

@@ -134,7 +134,7 @@ async def test_the_own_relay_alone_is_3_and_holds_it(home: Home, key: SecretKey)
         status = (await home.run("own-relay", "status", "--json")).record
         assert status["running"], "it outlives the command"
         url = status["url"]
-        headers = OwnRelay(home.paths).headers(url)
+        headers = OwnRelay(home.paths).folder.headers(url)
         assert await stored_at(url, done.record["id"], headers) is not None
     finally:
         stopped = await home.run("own-relay", "stop", "--json")

@@ -42,7 +42,7 @@ async def own(tmp_path: Path) -> AsyncIterator[OwnRelay]:
 
 
 def home_of(own: OwnRelay) -> Paths:
-    return Paths(own.data.parent, own.data.parent, own.log.parent)
+    return Paths(own.folder.path.parent, own.folder.path.parent, own.log.parent)
 
 
 async def test_it_starts_is_found_asked_and_stopped(own: OwnRelay) -> None:
@@ -63,7 +63,7 @@ async def test_it_starts_is_found_asked_and_stopped(own: OwnRelay) -> None:
 async def test_it_is_a_relay(own: OwnRelay) -> None:
     event = Draft(1, "at home").sign(SecretKey.generate(), 1_700_000_000)
     url = await own.ensure()
-    headers = own.headers(url)
+    headers = own.folder.headers(url)
     async with (
         asyncio.timeout(LIMIT),
         websockets.connect(url, additional_headers=headers, proxy=None) as socket,
@@ -83,7 +83,7 @@ from nostr_client.resilience.own_relay import OwnRelay
 home = Path(sys.argv[1])
 print(asyncio.run(OwnRelay(Paths(home, home, home)).ensure()))
 """
-    home = own.data.parent
+    home = own.folder.path.parent
     starters = [
         await asyncio.create_subprocess_exec(
             *(sys.executable, "-c", program, str(home)), stdout=asyncio.subprocess.PIPE
@@ -105,7 +105,7 @@ async def test_a_crash_is_noticed_and_healed_at_the_same_port(own: OwnRelay) -> 
     pid = (await own.status()).pid
     os.kill(pid, signal.SIGKILL)
     await until(lambda: has_ended(own))
-    assert (own.data / "relay.json").exists(), "the file alone proves nothing"
+    assert (own.folder.path / "relay.json").exists(), "the file alone proves nothing"
     assert await own.ensure() == url
     assert (await own.status()).pid != pid
 
@@ -119,16 +119,16 @@ async def test_a_taken_port_costs_nothing(own: OwnRelay) -> None:
     async with server:
         other = await own.ensure()
     assert other != url
-    assert own.urls() == (other, url)
+    assert own.folder.urls() == (other, url)
 
 
 async def test_a_strangers_process_is_not_signalled(own: OwnRelay) -> None:
     """`relay.json` names a process that is none of ours any more."""
     stranger = await asyncio.create_subprocess_exec(sys.executable, "-c", "input()", stdin=-1)
-    own.data.mkdir(parents=True)
-    (own.data / "relay.lock").touch()
+    own.folder.path.mkdir(parents=True)
+    (own.folder.path / "relay.lock").touch()
     note = {"pid": stranger.pid, "url": "ws://127.0.0.1:9", "started": 1}
-    (own.data / "relay.json").write_text(json.dumps(note))
+    (own.folder.path / "relay.json").write_text(json.dumps(note))
     assert not (await own.status()).running
     assert not await own.stop()
     assert stranger.returncode is None
@@ -144,11 +144,11 @@ async def test_a_strangers_process_is_not_signalled(own: OwnRelay) -> None:
     ],
 )
 async def test_a_damaged_note_is_no_relay(own: OwnRelay, content: bytes) -> None:
-    own.data.mkdir(parents=True)
+    own.folder.path.mkdir(parents=True)
     for name in ("relay.json", "urls.json"):
-        (own.data / name).write_bytes(content)
+        (own.folder.path / name).write_bytes(content)
     assert not (await own.status()).running
-    assert own.urls() == ()
+    assert own.folder.urls() == ()
 
 
 async def test_another_service_on_its_port_is_no_relay(own: OwnRelay) -> None:
@@ -159,9 +159,9 @@ async def test_another_service_on_its_port_is_no_relay(own: OwnRelay) -> None:
 
     server = await asyncio.start_server(web, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    own.data.mkdir(parents=True)
+    own.folder.path.mkdir(parents=True)
     note = {"pid": os.getpid(), "url": f"ws://127.0.0.1:{port}", "started": 1}
-    (own.data / "relay.json").write_text(json.dumps(note))
+    (own.folder.path / "relay.json").write_text(json.dumps(note))
     async with server:
         assert not (await own.status()).running
 
@@ -187,7 +187,7 @@ async def test_who_takes_its_port_is_not_taken_for_it(own: OwnRelay) -> None:
         assert not status.running
         assert "it has ended" in status.problem
         with pytest.raises(ConnectFailed, match="has ended"):
-            own.headers(url)
+            own.folder.headers(url)
         other = await own.ensure()
         assert other != url
         assert (await own.status()).url == other
@@ -196,7 +196,7 @@ async def test_who_takes_its_port_is_not_taken_for_it(own: OwnRelay) -> None:
 
 async def test_an_answer_while_another_process_holds_the_lock_is_none(own: OwnRelay) -> None:
     await own.ensure()
-    path = own.data / "relay.json"
+    path = own.folder.path / "relay.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"pid": os.getpid()}))
     assert not (await own.status()).running
 
@@ -254,8 +254,8 @@ async def refused_by(url: str, **options: Any) -> int:
 
 async def test_it_answers_its_owners_programs_alone(own: OwnRelay) -> None:
     url = await own.ensure()
-    shown = dict(own.headers(url))
-    assert (own.data / "token").stat().st_mode & 0o777 == 0o600
+    shown = dict(own.folder.headers(url))
+    assert (own.folder.path / "token").stat().st_mode & 0o777 == 0o600
     assert await refused_by(url) == 401
     assert await refused_by(url, additional_headers={"Authorization": "Bearer " + "x" * 43}) == 401
     page = url.replace("ws:", "http:")
@@ -274,7 +274,9 @@ async def test_strangers_sockets_leave_its_owner_served(own: OwnRelay) -> None:
             stranger.setblocking(False)
         async with (
             asyncio.timeout(LIMIT),
-            websockets.connect(url, additional_headers=own.headers(url), proxy=None) as owner,
+            websockets.connect(
+                url, additional_headers=own.folder.headers(url), proxy=None
+            ) as owner,
         ):
             await owner.send('["REQ","a",{"limit":1}]')
             assert json.loads(await owner.recv())[:2] == ["EOSE", "a"]
@@ -283,30 +285,30 @@ async def test_strangers_sockets_leave_its_owner_served(own: OwnRelay) -> None:
 async def test_it_ends_with_the_last_program_that_used_it(tmp_path: Path) -> None:
     home = Paths(tmp_path, tmp_path, tmp_path)
     own, other = OwnRelay(home, idle_limit=1), OwnRelay(home)
-    with own.in_use():
+    with own.folder.in_use():
         await own.ensure()
         pid = (await own.status()).pid
-        with other.in_use():
+        with other.folder.in_use():
             await other.ensure()
-    await until(lambda: not (own.data / "relay.json").exists())
+    await until(lambda: not (own.folder.path / "relay.json").exists())
     assert not (await own.status()).running
     assert pid
-    assert list((own.data / "users").iterdir()) == []
+    assert list((own.folder.path / "users").iterdir()) == []
 
 
 async def test_who_uses_it_keeps_it_and_who_has_ended_does_not(tmp_path: Path) -> None:
     """A program that is suspended asks nothing, and still wants it there."""
     own = OwnRelay(Paths(tmp_path, tmp_path, tmp_path))
-    assert not is_wanted(own.data)
-    with own.in_use():
-        assert is_wanted(own.data)
-    assert not is_wanted(own.data)
-    killed = own.data / "users" / "12345-of-one-that-was-killed.lock"
+    assert not is_wanted(own.folder.path)
+    with own.folder.in_use():
+        assert is_wanted(own.folder.path)
+    assert not is_wanted(own.folder.path)
+    killed = own.folder.path / "users" / "12345-of-one-that-was-killed.lock"
     killed.touch()
-    assert is_wanted(own.data), "it may be about to be locked"
+    assert is_wanted(own.folder.path), "it may be about to be locked"
     os.utime(killed, (0, 0))
-    assert not is_wanted(own.data)
-    assert list((own.data / "users").iterdir()) == []
+    assert not is_wanted(own.folder.path)
+    assert list((own.folder.path / "users").iterdir()) == []
 
 
 async def test_who_ends_while_the_relay_looks_ends_nothing_else(
@@ -328,14 +330,14 @@ async def test_who_ends_while_the_relay_looks_ends_nothing_else(
 
 async def test_one_that_is_kept_stays_until_it_is_stopped(own: OwnRelay) -> None:
     await own.keep()
-    assert is_wanted(own.data)
+    assert is_wanted(own.folder.path)
     assert await own.stop()
-    assert not is_wanted(own.data)
+    assert not is_wanted(own.folder.path)
 
 
 async def test_one_that_answered_everybody_is_replaced(own: OwnRelay) -> None:
     """An older version started it, without a token."""
-    old = await RelayProcess.start(own.data)
+    old = await RelayProcess.start(own.folder.path)
     assert (await own.status()).pid == old.pid
     await own.ensure()
     assert not old.alive or await asyncio.wait_for(old._process.wait(), LIMIT) is not None
