@@ -32,6 +32,7 @@ class Exit(IntEnum):
     NOT_ALLOWED = 8
     INCOMPLETE = 9
     INTERRUPTED = 130
+    TERMINATED = 143
 
 
 MEANINGS = {
@@ -45,7 +46,8 @@ MEANINGS = {
     Exit.NO_ANSWER: "nobody answered, and nothing of it is here",
     Exit.NOT_ALLOWED: "it may not be read: relays want to know who asks, or will not have you",
     Exit.INCOMPLETE: "not all of what there is was shown or fetched, or not every relay answered",
-    Exit.INTERRUPTED: "interrupted",
+    Exit.INTERRUPTED: "interrupted (Ctrl-C)",
+    Exit.TERMINATED: "told to end (SIGTERM); a running relay that is told so is done, with 0",
 }
 """Each in words, for both command lines."""
 

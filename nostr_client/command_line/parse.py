@@ -34,6 +34,7 @@ def find(
             return found, left
         elif found.default:
             name = found.default
+            _check_name(found, left)
         elif not left:
             return found, left
         elif left[0].startswith("-"):
@@ -43,6 +44,15 @@ def find(
         found = found.members[name]
         path.append(name)
     return found, left
+
+
+def _check_name(group: Group, words: Sequence[str]) -> None:
+    """A word where the default takes none is a command misspelled."""
+    default = group.members[group.default]
+    if not isinstance(default, Command) or not words or words[0].startswith("-"):
+        return
+    if not any(isinstance(one.spec, Argument) for one in default.parameters()):
+        _no_such("command", words[0], group.members)
 
 
 def _place_of_name(group: Group, words: Sequence[str]) -> int | None:

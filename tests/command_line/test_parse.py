@@ -35,12 +35,17 @@ def list_(context: Context, who: Annotated[str, Argument("[WHO]")] = "") -> None
     """List them."""
 
 
+def none(context: Context) -> None:
+    """Takes no argument."""
+
+
 def tree() -> Group:
     root = Group("All.", epilog="The end.", version="1.2")
     root.add("ban", ban, (JSON, DEBUG), Context)
     people = root.group("people", "People.", default="list")
     people.add("list", list_, (JSON,), Context)
     people.add("ban", ban, (JSON,), Context)
+    root.group("things", "Things.", default="list").add("list", none, (JSON,), Context)
     return root
 
 
@@ -93,7 +98,7 @@ def test_a_no_is_a_value() -> None:
     ("line", "said"),
     [
         ("bann key a", "no such command: bann; did you mean ban?"),
-        ("xyz", "no such command: xyz; allowed: ban, people"),
+        ("xyz", "no such command: xyz; allowed: ban, people, things"),
         ("--jsn", "no such option: --jsn"),
         ("ban key a --jsn", "no such option: --jsn; did you mean --json?"),
         ("ban key a --jsn=5", "no such option: --jsn; did you mean --json?"),
@@ -104,6 +109,7 @@ def test_a_no_is_a_value() -> None:
         ("ban key a --limit x", "--limit: 'x'; allowed: a whole number from 1 to 9"),
         ("ban key a --limit 10", "--limit: '10'; allowed: a whole number from 1 to 9"),
         ("ban key a --json=yes", "--json takes no value"),
+        ("things lst", "no such command: lst; did you mean list?"),
         ("people list a b", "'b' is one argument too many"),
     ],
 )
@@ -128,7 +134,7 @@ def test_the_help_says_everything_once(monkeypatch: pytest.MonkeyPatch) -> None:
     root = tree()
     whole = help_of(root, "p")
     assert whole.startswith("Usage: p COMMAND [OPTIONS]\n\n  All.\n")
-    assert "\n  ban     Keep it out.\n  people  People.\n" in whole
+    assert "\n  ban     Keep it out.\n  people  People.\n  things  Things.\n" in whole
     assert whole.endswith("\n\nThe end.")
     text = help_of(root.members["ban"], "p ban")
     assert text.startswith(
