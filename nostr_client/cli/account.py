@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Annotated
 
 from nostr_client.cli.command import KEEPING, PLAIN, UNLOCKING, add_command
@@ -62,6 +61,8 @@ def import_(
 
     The key is asked for (hidden), or read from standard input or --secret-fd; never an argument.
     """
+    import asyncio
+
     from nostr_client.accounts.account import SHORTEST_PASSWORD, read_secret
     from nostr_client.cli import unlock
     from nostr_client.protocol.bech32 import unfolded

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated
 
-import msgspec
-
 from nostr_client.cli.command import CLIENT, add_command
 from nostr_client.command_line.tree import Argument, Group, Option
 from nostr_client.command_line.waiting import wait_for
@@ -145,6 +143,8 @@ async def _learn_names(client: NostrClient, notes: Sequence[NoteView]) -> bool:
 
 
 def _show(context: ClientContext, note: NoteView, depth: int = 0, most: int = 0) -> None:
+    import msgspec
+
     from nostr_client.cli.show import note_lines
 
     record = msgspec.json.decode(note.entry.json)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
+import os
+import sys
 import textwrap
 from collections.abc import Sequence
 from typing import Final
@@ -11,6 +12,7 @@ from nostr_client.command_line.parse import allowed
 from nostr_client.command_line.tree import Argument, Command, Group, Option, Parameter
 
 _WIDEST: Final = 100
+_USUAL: Final = 80
 _COLUMN: Final = 30
 """Where words begin, at the latest."""
 Row = tuple[str, str]
@@ -18,12 +20,23 @@ Row = tuple[str, str]
 
 def help_of(found: Command | Group, program: str) -> str:
     """The help of a command or of a group; `program` is how it was called."""
-    width = min(shutil.get_terminal_size().columns, _WIDEST)
+    width = min(_columns(), _WIDEST)
     text = _group(found, program) if isinstance(found, Group) else _command(found, program)
     usage, words, sections, epilog = text
     parts = [f"Usage: {usage}", _paragraphs(words, width)]
     parts += [f"{title}:\n{_table(rows, width)}" for title, rows in sections if rows]
     return "\n\n".join(part for part in [*parts, epilog] if part)
+
+
+def _columns() -> int:
+    """As `shutil.get_terminal_size` finds it, which would take longer to load than all of this."""
+    told = os.environ.get("COLUMNS", "")
+    if told.isdecimal() and int(told):
+        return int(told)
+    try:
+        return os.get_terminal_size(sys.stdout.fileno()).columns or _USUAL
+    except (OSError, ValueError):
+        return _USUAL
 
 
 def _group(group: Group, program: str) -> tuple[str, str, list[tuple[str, list[Row]]], str]:

@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from nostr_client import redact
-from nostr_client.command_line.help import help_of
 from nostr_client.command_line.parse import UsageError, find, parse
 from nostr_client.command_line.tree import Command, Group
 
@@ -30,10 +29,10 @@ def run_command_line(root: Group, program: str, arguments: Sequence[str]) -> int
         found, words = find(root, arguments, path)
         called = " ".join([program, *path])
         if isinstance(found, Group):
-            return _write(help_of(found, called), wanted=bool(words))
+            return _help(found, called, wanted=bool(words))
         values = parse(found.parameters(), words)
         if values is None:
-            return _write(help_of(found, called))
+            return _help(found, called)
     except UsageError as error:
         from nostr_client.exits import Exit
         from nostr_client.output import Output
@@ -44,19 +43,30 @@ def run_command_line(root: Group, program: str, arguments: Sequence[str]) -> int
     return _run(found, values)
 
 
-def _write(words: str, *, wanted: bool = True) -> int:
-    """Help or a version; help where a command is missing is an error."""
-    from nostr_client.errors import NotWritten
-    from nostr_client.exits import Exit
-    from nostr_client.output import Output, write_line
+def _help(found: Command | Group, called: str, *, wanted: bool = True) -> int:
+    """Where it is not wanted, a command is missing, and that is an error."""
+    from nostr_client.command_line.help import help_of
 
+    if wanted:
+        return _write(help_of(found, called))
+    sys.stderr.write(f"{help_of(found, called)}\n")
+    from nostr_client.exits import Exit
+
+    return Exit.USAGE
+
+
+def _write(words: str) -> int:
+    """Help or a version. What writes results is loaded only if this goes wrong."""
     try:
-        write_line(sys.stdout if wanted else sys.stderr, words)
-    except NotWritten as error:
-        return Output(json=False).fail(str(error))
-    except SystemExit as end:
-        return int(end.code or 0)
-    return Exit.DONE if wanted else Exit.USAGE
+        sys.stdout.write(f"{words}\n")
+        sys.stdout.flush()
+    except OSError as error:
+        from nostr_client.output import Output, drop, not_written
+
+        drop(sys.stdout)
+        if not isinstance(error, BrokenPipeError):
+            return Output(json=False).fail(not_written(error))
+    return 0
 
 
 def _run(command: Command, values: dict[str, object]) -> int:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import types
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Union, get_args, get_origin
 
 if TYPE_CHECKING:
@@ -76,8 +75,7 @@ class Parameter(NamedTuple):
         return self.spec.metavar or "|".join(choices) or self.name.upper().replace("_", "-")
 
 
-@dataclass(frozen=True)
-class Command:
+class Command(NamedTuple):
     """A function, the options that it shares with others, and what opens its context from these."""
 
     function: Function
@@ -99,16 +97,20 @@ class Command:
         return [*map(_parameter, own), *self.common.values()]
 
 
-@dataclass
 class Group:
-    """Commands under one word; without one of them, `default` is meant, if it has one."""
+    """Commands under one word; without one of them, `default` is meant, if it has one.
 
-    help: str
-    default: str = ""
-    epilog: str = ""
-    version: str = ""
-    """What `--version` says, of the group at the top."""
-    members: dict[str, Command | Group] = field(default_factory=dict)
+    `epilog` stands at the end of its help, `version` is what `--version` says.
+    """
+
+    def __init__(
+        self, help: str, default: str = "", *, epilog: str = "", version: str = ""
+    ) -> None:
+        self.help = help
+        self.default = default
+        self.epilog = epilog
+        self.version = version
+        self.members: dict[str, Command | Group] = {}
 
     def add(
         self,

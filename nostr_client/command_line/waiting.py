@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import signal
 from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
 
 T = TypeVar("T")
 
@@ -21,13 +21,17 @@ class Terminated(BaseException):
 
 def wait_for(
     work: Coroutine[Any, Any, T],
-    new_loop: Callable[[], asyncio.AbstractEventLoop] | None = None,
+    new_loop: Callable[[], AbstractEventLoop] | None = None,
 ) -> T:
     """Run `work` to its end, on a loop that `new_loop` makes.
 
     Ctrl-C raises KeyboardInterrupt, SIGTERM and SIGHUP Terminated, and either lets `work` clean up
     first.
     """
+    import asyncio  # not before a command is known to need it
+    import contextlib
+    import signal
+
     stopped: list[int] = []
 
     async def main() -> T:
