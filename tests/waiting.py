@@ -19,10 +19,10 @@ LIMIT: Final = 60.0
 _PAUSE: Final = 0.01
 
 
-async def until(holds: Callable[[], object], limit: float = LIMIT) -> Any:
+async def until(holds: Callable[[], object], limit: float = LIMIT, pause: float = _PAUSE) -> Any:
     """Ask `holds`, which may be a coroutine function, until its answer is true; the answer.
 
-    Raises TimeoutError.
+    `pause`: seconds from one time to the next. Raises TimeoutError.
     """
     async with asyncio.timeout(limit):
         while True:
@@ -31,7 +31,7 @@ async def until(holds: Callable[[], object], limit: float = LIMIT) -> Any:
                 answer = await answer
             if answer:
                 return answer
-            await asyncio.sleep(_PAUSE)
+            await asyncio.sleep(pause)
 
 
 def wait_until(holds: Callable[[], object], limit: float = LIMIT) -> Any:

@@ -15,7 +15,7 @@ from nostr_client.tui.screens.profile import ProfileScreen
 from nostr_client.tui.screens.thread import ThreadScreen
 from tests.conftest import StartRelay
 from tests.tui.world import (
-    NARROW,
+    BOTH,
     PASSWORD,
     WIDE,
     World,
@@ -27,8 +27,6 @@ from tests.tui.world import (
     type_in,
     until,
 )
-
-BOTH = pytest.mark.parametrize("size", [NARROW, WIDE])
 
 
 async def test_react_and_repost(world: World, start_relay: StartRelay) -> None:
@@ -172,7 +170,7 @@ async def test_a_key_that_is_not_given_ends_the_act(world: World) -> None:
         await until(lambda: app.screen is app.main)
 
 
-@pytest.mark.parametrize("size", [NARROW, pytest.param(WIDE, marks=pytest.mark.slow)])
+@BOTH
 async def test_q_closes_a_panel_and_ctrl_c_asks(world: World, size: tuple[int, int]) -> None:
     await furnish(world)
     await world.watched()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator
 
-import pytest
 from textual.style import Style
 
 from nostr_client.net.relay_check import CheckStep
@@ -17,7 +16,7 @@ from nostr_client.tui.screens.dialogs import ConfirmDialog
 from nostr_client.tui.screens.profile import ProfileScreen
 from nostr_client.tui.screens.relay_check import RelayCheckScreen
 from nostr_client.tui.screens.thread import ThreadScreen
-from tests.tui.world import NARROW, WIDE, World, sees, shown, told, until
+from tests.tui.world import BOTH, NARROW, World, sees, shown, told, until
 
 MARKUP = "[@click=app.quit]x[/]"
 HOSTILE = (
@@ -57,7 +56,7 @@ async def furnish(world: World) -> None:
     )
 
 
-@pytest.mark.parametrize("size", [NARROW, WIDE])
+@BOTH
 async def test_every_screen(world: World, size: tuple[int, int]) -> None:
     await furnish(world)
     await world.account("ana")

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pytest
 from textual.pilot import Pilot
 
 from nostr_client.accounts.account import Account, Accounts
@@ -29,6 +30,8 @@ NEAR = "ws://127.0.0.1:7"
 """Where a domain says that somebody is found; nothing listens there."""
 NARROW = (80, 24)
 WIDE = (120, 40)
+BOTH = pytest.mark.parametrize("size", [NARROW, pytest.param(WIDE, marks=pytest.mark.slow)])
+"""For what is the same in both; where they differ, each has tests of its own."""
 PASSWORD = "correct horse"
 PATIENCE = 30.0
 """Seconds that a test waits for what must come."""
@@ -191,7 +194,7 @@ def world_in(folder: Path) -> World:
 async def sees(app: NostrApp, words: str, limit: float = PATIENCE) -> None:
     """Wait until words stand on the screen; fails with the screen as it is."""
     try:
-        await until(lambda: words in shown(app), limit)
+        await until(lambda: words in shown(app), limit, pause=0.03)  # which costs milliseconds
     except TimeoutError:
         raise AssertionError(f"{words!r} does not come; the screen:\n{shown(app)}") from None
 

@@ -10,10 +10,20 @@ from nostr_client.tui.screens.compose import ComposeScreen
 from nostr_client.tui.screens.first_relays import FirstRelaysScreen, ProbeResult, RelayOffer
 from nostr_client.tui.screens.first_run import FirstRunScreen
 from nostr_client.tui.screens.key_setup import CreateKeyScreen, ImportKeyScreen, KeyCreatedScreen
-from tests.tui.world import NARROW, NEAR, PASSWORD, WIDE, World, sees, shown, told, type_in, until
+from tests.tui.world import (
+    BOTH,
+    NEAR,
+    PASSWORD,
+    World,
+    sees,
+    shown,
+    told,
+    type_in,
+    until,
+)
 
 
-@pytest.mark.parametrize("size", [NARROW, WIDE])
+@BOTH
 async def test_the_first_screen_offers_four_ways(world: World, size: tuple[int, int]) -> None:
     async with world.app(size) as (app, _):
         assert isinstance(app.screen, FirstRunScreen)

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import pytest
-
 from nostr_client.tui.panes.registry import key_groups
 from nostr_client.tui.screens.help import HelpScreen
 from tests.tui.world import (
-    NARROW,
-    WIDE,
+    BOTH,
     World,
     sees,
     shown,
 )
-
-BOTH = pytest.mark.parametrize("size", [NARROW, WIDE])
 
 
 @BOTH

@@ -12,6 +12,7 @@ from nostr_client.tui.screens.thread import ThreadScreen
 from nostr_client.tui.widgets import note_list
 from tests.routing.moody import Relay
 from tests.tui.world import (
+    BOTH,
     NARROW,
     NEAR,
     WIDE,
@@ -24,10 +25,8 @@ from tests.tui.world import (
     until,
 )
 
-BOTH = pytest.mark.parametrize("size", [NARROW, WIDE])
 
-
-@BOTH
+@pytest.mark.parametrize("size", [NARROW, WIDE])
 async def test_home(world: World, size: tuple[int, int]) -> None:
     await furnish(world)
     await world.watched()

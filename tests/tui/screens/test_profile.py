@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import pytest
-
 from nostr_client.tui.screens.dialogs import ConfirmDialog
 from nostr_client.tui.screens.profile import ProfileScreen
 from tests.conftest import StartRelay
 from tests.tui.world import (
-    NARROW,
-    WIDE,
+    BOTH,
     World,
     furnish,
     sees,
     shown,
     until,
 )
-
-BOTH = pytest.mark.parametrize("size", [NARROW, WIDE])
 
 
 @BOTH
