@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from nostr_client.net.health import DOWN, REFUSING, SLOW_STATE, UP
 from nostr_client.net.outcome import End, How
 from nostr_client.net.report import PublishReport
 from nostr_client.nips import nip19, nip27
@@ -213,6 +214,16 @@ class RelayRow:
     delivered: float | None = None
     last_word: str = ""
     gone: str = ""
+
+    @property
+    def is_up(self) -> bool:
+        """Is it connected, however slow?"""
+        return self.state in (UP, SLOW_STATE)
+
+    @property
+    def is_failing(self) -> bool:
+        """Can it not be reached, or will it not have us?"""
+        return self.state in (DOWN, REFUSING)
 
 
 @dataclass(frozen=True, slots=True)

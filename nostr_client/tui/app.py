@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Iterable, Sequence
+from collections.abc import Coroutine, Sequence
 from typing import Any, ClassVar, TypeVar
 
 from rich.text import Text
 from textual import events
-from textual.app import App, ComposeResult, SystemCommand
+from textual.app import App, ComposeResult
 from textual.binding import BindingType
 from textual.driver import Driver
 from textual.filter import LineFilter, Monochrome, NoColor
@@ -40,7 +40,7 @@ from nostr_client.tui.app_messages import (
     Write,
 )
 from nostr_client.tui.client_holder import ClientHolder
-from nostr_client.tui.command_palette import KeymapCommands
+from nostr_client.tui.command_palette import Commands
 from nostr_client.tui.composer import Composer
 from nostr_client.tui.environment import Environment
 from nostr_client.tui.input_queue import InputQueue
@@ -70,7 +70,7 @@ class NostrApp(App[int]):
     TITLE = "nostr-client"
     CSS_PATH = "app.tcss"
     BINDINGS: ClassVar[list[BindingType]] = EVERYWHERE.bindings()
-    COMMANDS = App.COMMANDS | {KeymapCommands}
+    COMMANDS: ClassVar[set[Any]] = {Commands}
     NOTIFICATION_TIMEOUT = 6
 
     def __init__(
@@ -112,10 +112,6 @@ class NostrApp(App[int]):
         """With NO_COLOR no colour at all, and not shades of grey as Textual would have it."""
         filters = super().get_line_filters()
         return [NoColor() if isinstance(one, Monochrome) else one for one in filters]
-
-    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
-        """Of Textual's own commands the one that has no key here."""
-        yield SystemCommand("Theme", "Choose the colours; kept for next time", self.search_themes)
 
     # Speaking
 

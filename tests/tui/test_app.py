@@ -57,7 +57,9 @@ async def test_the_palette_and_a_theme_that_is_kept(world: World) -> None:
     async with world.at_home() as (app, pilot):
         await pilot.press("colon")
         await sees(app, "Choose the colours")
-        assert "Relays: where your notes are kept" in shown(app)
+        order = ("Home: the notes", "Relays: where your notes are kept", "Leave", "Theme")
+        places = [shown(app).index(words) for words in order]
+        assert places == sorted(places), "in the keymap's order, in each run"
         await pilot.press("escape")
         app.theme = "nord"
         await until(lambda: load_preferences(world.where).theme == "nord")

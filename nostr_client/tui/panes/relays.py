@@ -135,9 +135,7 @@ class RelaysPane(PaneView):
         return self.relays
 
     async def poll(self, relays: Sequence[RelayRow], *, shown: bool) -> None:
-        self.mark = (
-            "!" if any(row.state in ("down", "refusing") for row in relays if not row.own) else ""
-        )
+        self.mark = "!" if any(row.is_failing for row in relays if not row.own) else ""
         self._draw(list(relays))
 
     def _draw(self, rows: list[RelayRow]) -> None:

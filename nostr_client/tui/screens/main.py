@@ -172,7 +172,7 @@ class MainScreen(Screen[None]):
             account=self.account.name or profile.label,
             place=self.pane.name,
             writes=self.client.signer is not None and self.account.can_sign,
-            up=sum(1 for row in others if row.state in ("up", "slow")),
+            up=sum(1 for row in others if row.is_up),
             relays=len(others),
             unsent=unsent,
             own_relay=self.own_relay,
