@@ -72,6 +72,19 @@ def environment_for_children() -> dict[str, str]:
     }
 
 
+FileStamp = tuple[int, int, int]
+"""When a file was written (ns), its size and its inode: another one when the file is another."""
+
+
+def file_stamp(path: Path) -> FileStamp | None:
+    """What tells whether the file at `path` has changed; None where there is none just now."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
+
+
 def private_folder(path: Path) -> Path:
     """Make `path`, and the folders above it that are missing, for their owner only (0700).
 

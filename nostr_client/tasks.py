@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Iterable
 from contextlib import asynccontextmanager
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeVar
+
+from nostr_client.errors import NostrError
+
+_T = TypeVar("_T")
 
 TURN: Final = 0.01
 """Seconds of work after which others run."""
@@ -28,8 +32,18 @@ async def together() -> AsyncIterator[asyncio.TaskGroup]:
         raise error from error.__cause__
 
 
+async def all_of(work: Iterable[Coroutine[Any, Any, _T]]) -> list[_T]:
+    """The results, in order. The first error ends the others, and is raised as it is."""
+    async with together() as group:
+        tasks = [group.create_task(one) for one in work]
+    return [task.result() for task in tasks]
+
+
 def first_of(error: Exception) -> Exception:
-    """The first error in a group of groups; any other is itself."""
+    """The first error in a group of groups, one that nobody expects before all that are expected;
+    any other is itself."""
+    if isinstance(error, ExceptionGroup):
+        error = error.split(NostrError)[1] or error
     while isinstance(error, ExceptionGroup):
         error = error.exceptions[0]
     return error

@@ -13,7 +13,14 @@ from pathlib import Path
 import pytest
 
 from nostr_client.errors import FolderInUse, StoreError, StoreFull
-from nostr_client.paths import HOME_VARIABLE, FolderLock, paths, private_folder, write_private
+from nostr_client.paths import (
+    HOME_VARIABLE,
+    FolderLock,
+    file_stamp,
+    paths,
+    private_folder,
+    write_private,
+)
 
 posix_only = pytest.mark.skipif(os.name != "posix", reason="rights of files are POSIX's")
 
@@ -327,3 +334,17 @@ def test_who_was_killed_is_not_named(tmp_path: Path) -> None:
         pytest.raises(FolderInUse, match="another process"),
     ):
         FolderLock(tmp_path / "lock").__enter__()
+
+
+def test_a_file_that_changed_has_another_stamp(tmp_path: Path) -> None:
+    file = tmp_path / "a"
+    assert file_stamp(file) is None
+    file.write_bytes(b"one")
+    first = file_stamp(file)
+    assert first is not None
+    assert file_stamp(file) == first
+    other = tmp_path / "b"
+    other.write_bytes(b"two")
+    os.utime(other, ns=(first[0], first[0]))
+    other.replace(file)  # as old and as long, and another file
+    assert file_stamp(file) != first

@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from nostr_client.errors import StoreError
-from nostr_client.tasks import OwnedTasks, together
+from nostr_client.errors import ConnectionLost, StoreError
+from nostr_client.tasks import OwnedTasks, all_of, first_of, together
 
 
 async def fail() -> None:
@@ -45,6 +45,25 @@ async def test_a_bug_is_not_hidden() -> None:
 
     with pytest.raises(ZeroDivisionError):
         await divide()
+
+
+async def test_a_bug_comes_before_what_was_expected() -> None:
+    bug = ZeroDivisionError()
+    expected = ExceptionGroup("inner", [StoreError("full"), ConnectionLost("ws://a", "gone")])
+    assert first_of(ExceptionGroup("both", [expected, bug])) is bug
+    assert isinstance(first_of(expected), StoreError)
+    assert first_of(bug) is bug
+
+
+async def test_all_of_gives_results_in_order_or_the_first_error() -> None:
+    async def after(turns: int) -> int:
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        return turns
+
+    assert await all_of(after(turns) for turns in (3, 1, 2)) == [3, 1, 2]
+    with pytest.raises(StoreError, match="full"):
+        await all_of([asyncio.Event().wait(), _raise()])
 
 
 async def test_cancelling_stays_cancelling() -> None:

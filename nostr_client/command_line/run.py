@@ -90,7 +90,7 @@ def finish(context: Context, work: Callable[[], None]) -> int:
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else Exit.ERROR
     except Exception as error:  # noqa: BLE001 - the last net
-        return _failed(context, _only(error))
+        return _failed(context, error)
     return context.exit_code
 
 
@@ -98,7 +98,9 @@ def _failed(context: Context, error: Exception) -> int:
     from nostr_client.errors import NostrError, NotWritten
     from nostr_client.exits import Exit
     from nostr_client.output import drop, not_written
+    from nostr_client.tasks import first_of
 
+    error = first_of(error)
     if isinstance(error, NostrError):
         return _expected(context, error)
     if isinstance(error, BrokenPipeError):  # who read it has enough
@@ -112,17 +114,6 @@ def _failed(context: Context, error: Exception) -> int:
             return _expected(context, NotWritten(not_written(error)), error)
         return _expected(context, NostrError(_words_of(error)), error)
     return context.report_bug(error)  # its owner is told where, and nothing of what it held
-
-
-def _only(error: Exception) -> Exception:
-    """The one error in a group, or the first where all are expected; else the group."""
-    from nostr_client.errors import NostrError
-
-    while isinstance(error, ExceptionGroup):
-        if len(error.exceptions) > 1 and error.split(NostrError)[1] is not None:
-            return error
-        error = error.exceptions[0]
-    return error
 
 
 def _flush() -> None:

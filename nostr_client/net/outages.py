@@ -26,7 +26,7 @@ from typing import Final
 import msgspec
 
 from nostr_client.errors import StoreError
-from nostr_client.paths import FolderLock, write_private
+from nostr_client.paths import FileStamp, FolderLock, file_stamp, write_private
 from nostr_client.protocol.urls import host_of, is_private_host
 
 log = logging.getLogger(__name__)
@@ -65,7 +65,7 @@ class Outages:
         self._path = path
         self._clock = clock
         self._known: dict[str, Outage] = {}
-        self._seen = (0, 0)
+        self._seen: FileStamp | None = None
         self._unsaved: dict[str, Outage | None] = {}
         self._saving: dict[str, Outage | None] = {}
         self._changed = asyncio.Event()
@@ -162,12 +162,8 @@ class Outages:
         """Take in what another process wrote."""
         if self._path is None:
             return
-        try:
-            status = self._path.stat()
-            seen = (status.st_mtime_ns, status.st_ino)
-        except OSError:
-            return
-        if seen != self._seen:
+        seen = file_stamp(self._path)
+        if seen is not None and seen != self._seen:
             self._seen = seen
             known = _merged(_merged(self._read(), self._saving), self._unsaved)
             self._known = _fit(known, self._clock())

@@ -32,7 +32,7 @@ from nostr_client.nips.nip77 import Items
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.urls import host_of, is_private_host, normalize_relay_url
-from nostr_client.tasks import together
+from nostr_client.tasks import all_of
 
 ANSWER_LIMIT: Final = 10.0
 """Seconds for a relay's OK, for a COUNT, and for all stored events of a fetch."""
@@ -148,9 +148,8 @@ class RelayPool:
                 on_answer(answer)
             return answer
 
-        async with together() as group:
-            tasks = [group.create_task(one(url)) for url in dict.fromkeys(map(_spelled, urls))]
-        return PublishReport(event.id, tuple(task.result() for task in tasks))
+        answers = await all_of(one(url) for url in dict.fromkeys(map(_spelled, urls)))
+        return PublishReport(event.id, tuple(answers))
 
     def subscribe(
         self,
@@ -192,12 +191,8 @@ class RelayPool:
         timeout: float = ANSWER_LIMIT,  # noqa: ASYNC109
     ) -> tuple[CountAnswer, ...]:
         """How many events each relay says it holds (NIP-45)."""
-        async with together() as group:
-            tasks = [
-                group.create_task(self._count_at(url, tuple(filters), timeout))
-                for url in dict.fromkeys(map(_spelled, urls))
-            ]
-        return tuple(task.result() for task in tasks)
+        asked = dict.fromkeys(map(_spelled, urls))
+        return tuple(await all_of(self._count_at(url, tuple(filters), timeout) for url in asked))
 
     async def reconcile(
         self, filter: Filter, url: str, items: Items, limits: ReconcileLimits = _RECONCILE_LIMITS

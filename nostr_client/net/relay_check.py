@@ -32,7 +32,7 @@ from nostr_client.protocol.refusals import wants_auth
 from nostr_client.protocol.urls import host_of, is_onion, is_private_host, normalize_relay_url
 from nostr_client.safe_text import safe_line
 from nostr_client.signing.signer import LocalSigner, Signer
-from nostr_client.tasks import together
+from nostr_client.tasks import all_of
 
 STEP_LIMIT: Final = 10.0
 """Seconds for reading, for writing and for each document."""
@@ -316,9 +316,8 @@ class _Check:
             await socket.end()
             return url
 
-        async with together() as group:
-            tasks = [group.create_task(reach(url)) for url in map(normalize_relay_url, urls)]
-        return [url for task in tasks if (url := task.result()) is not None]
+        reached = await all_of(reach(url) for url in map(normalize_relay_url, urls))
+        return [url for url in reached if url is not None]
 
 
 class _Plain:

@@ -43,7 +43,7 @@ from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.refusals import Meaning, next_try
 from nostr_client.resilience.retry import CopyOutcome, Judgement, judge
 from nostr_client.store.contract import Copy, CopyState, EventStore
-from nostr_client.tasks import together
+from nostr_client.tasks import all_of, together
 
 log = logging.getLogger(__name__)
 
@@ -320,9 +320,7 @@ class Replication:
             async with gate:
                 return await self._send_to_relay(copies)
 
-        async with together() as group:
-            tasks = [group.create_task(one_relay(copies)) for copies in by_relay.values()]
-        return sum(task.result() for task in tasks)
+        return sum(await all_of(one_relay(copies) for copies in by_relay.values()))
 
     def _is_anothers(self, copy: Copy) -> bool:
         fresh = copy.attempts == 0 and self._clock() - copy.updated_at < self._pace.grace

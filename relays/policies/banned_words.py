@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from nostr_client.errors import InvalidData
 from nostr_client.protocol.event import Event, Tag
+from nostr_client.protocol.kinds import DIRECT_MESSAGE, GIFT_WRAPS, SEAL
 from nostr_client.safe_text import normalized
 from relays.policies.lookalikes import latin
 from relays.policies.verdict import ACCEPTED, IncomingEvent, Policy, Verdict, refused
@@ -47,7 +48,7 @@ _TOLD: Final = frozenset("tlLg")
 """Tags of one letter whose elements are written for people."""
 _PETNAME: Final = 3
 """Which element of a `p` tag is a name."""
-ENCRYPTED: Final = frozenset({4, 13, 1059, 1060, 21059, 24133})
+ENCRYPTED: Final = frozenset({DIRECT_MESSAGE, SEAL, *GIFT_WRAPS, 1060, 24133})
 """Kinds whose content is nobody's words before it is decrypted."""
 _PARTED: Final = "\n;\n"
 """Between texts that have nothing to do with each other: no phrase reaches over it."""

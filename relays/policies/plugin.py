@@ -25,7 +25,7 @@ from typing import Any, Final
 
 import msgspec
 
-from nostr_client.paths import environment_for_children
+from nostr_client.paths import environment_for_children, file_stamp
 from nostr_client.safe_text import safe_line
 from relays.policies.verdict import ACCEPTED, IncomingEvent, SourceType, Verdict, refused
 
@@ -296,13 +296,7 @@ class Plugin:
 
     def _stamp(self) -> object:
         """Changes with the plugin's file."""
-        if self._file is None:
-            return None
-        try:
-            status = self._file.stat()
-        except OSError:
-            return None
-        return status.st_mtime_ns, status.st_ino, status.st_size
+        return None if self._file is None else file_stamp(self._file)
 
     def _complain(self, words: str) -> None:
         now = asyncio.get_running_loop().time()

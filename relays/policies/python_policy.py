@@ -19,6 +19,7 @@ from types import ModuleType
 from typing import Any, Final
 
 from nostr_client.errors import ConfigError
+from nostr_client.paths import FileStamp, file_stamp
 from nostr_client.safe_text import safe_line
 from relays.policies.verdict import IncomingEvent, IncomingQuery, Verdict, refused
 
@@ -43,7 +44,7 @@ class PythonPolicy:
         self._function = function
         self._module: ModuleType | None = None
         self._looked_at = 0.0
-        self._stamp: object = None
+        self._stamp: FileStamp | None = None
         self._call = self._load()
         self.is_async = _is_async(self._call)
 
@@ -91,7 +92,7 @@ class PythonPolicy:
         if now - self._looked_at < _LOOK:
             return
         self._looked_at = now
-        if self._stamp == _stamp_of(self._path()):
+        if self._stamp == self._stamp_now():
             return
         try:
             call = self._load()
@@ -110,15 +111,19 @@ class PythonPolicy:
         source = getattr(self._module, "__file__", None)
         return None if source is None else Path(source)
 
+    def _stamp_now(self) -> FileStamp | None:
+        path = self._path()
+        return None if path is None else file_stamp(path)
+
     def _load(self) -> Callable[[Any], Any]:
-        self._stamp = _stamp_of(self._path())
+        self._stamp = self._stamp_now()
         try:
             module = self._module = self._loaded()
             found = getattr(module, self._function)
         except Exception as error:
             words = safe_line(f"{type(error).__name__}: {error}", 200)
             raise ConfigError(f"policies: {self.name}: {words}") from error
-        self._stamp = _stamp_of(self._path())
+        self._stamp = self._stamp_now()
         if not callable(found):
             raise ConfigError(f"policies: {self.name}: {self._function} is no function")
         call: Callable[[Any], Any] = found
@@ -144,13 +149,3 @@ def _is_async(call: Callable[[Any], Any]) -> bool:
     return inspect.iscoroutinefunction(call) or inspect.iscoroutinefunction(
         getattr(call, "__call__", None)  # noqa: B004 - an object may have an async one
     )
-
-
-def _stamp_of(path: Path | None) -> object:
-    if path is None:
-        return None
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_mtime_ns, status.st_ino, status.st_size

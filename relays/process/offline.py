@@ -15,6 +15,7 @@ from nostr_client.errors import ConfigError
 from nostr_client.protocol.keys import SecretKey
 from nostr_client.signing.verifier import Verifier
 from nostr_client.store.contract import EventStore, StoreOptions
+from nostr_client.tasks import first_of
 from relays.config.relay_config import RelayConfig
 from relays.config.sub_relays import ROOT, SubRelay, local_urls, sub_relays
 from relays.policies.chain import open_policies
@@ -80,10 +81,8 @@ async def open_offline(
                 state.key,
                 rules.vanish_requests,
             )
-    except ExceptionGroup as group:
-        if len(group.exceptions) > 1:
-            raise
-        raise group.exceptions[0] from None
+    except ExceptionGroup as errors:
+        raise first_of(errors) from None
 
 
 @asynccontextmanager

@@ -23,7 +23,7 @@ from typing import Final
 import msgspec
 
 from nostr_client.errors import ConfigError, InvalidData, StoreError
-from nostr_client.paths import FolderLock
+from nostr_client.paths import FileStamp, FolderLock, file_stamp
 from nostr_client.protocol.urls import normalize_relay_url
 from relays.config.relay_config import RelayConfig
 from relays.config.sub_relays import SubRelay, local_urls
@@ -128,6 +128,7 @@ class ConfigReloader:
         self._tls = tls
         self._first = serving.config
         self._fault = ""
+        self._stamp: FileStamp | None = None
         self._stamp = self._look()
         self.asked = asyncio.Event()
 
@@ -162,14 +163,10 @@ class ConfigReloader:
             if changed or by_request or self._fault != before:
                 _log.error("what changed is not in force: %s", error)
 
-    def _look(self) -> tuple[int, int, int] | None:
+    def _look(self) -> FileStamp | None:
         if self._source is None or self._source.path is None:
             return None
-        try:
-            found = self._source.path.stat()
-        except OSError:  # being replaced
-            return self._stamp if hasattr(self, "_stamp") else None
-        return found.st_mtime_ns, found.st_size, found.st_ino
+        return file_stamp(self._source.path) or self._stamp  # while it is being replaced
 
 
 def _at_start_alone(first: RelayConfig, now: RelayConfig) -> list[str]:

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from nostr_client.errors import ConfigError
-
-_Stamp = tuple[tuple[int, int, int], ...]
+from nostr_client.paths import FileStamp, file_stamp
 
 HANDSHAKE_LIMIT: Final = 10.0
 """Seconds that a TLS handshake may take."""
@@ -39,17 +38,11 @@ class Certificate:
 
     def changed(self) -> bool:
         """Have the files changed since they were read?"""
-        try:
-            return self._look() != self._stamp
-        except ConfigError:  # just being replaced, perhaps
-            return False
+        stamp = self._look()
+        return None not in stamp and stamp != self._stamp  # none: just being replaced, perhaps
 
-    def _look(self) -> _Stamp:
-        try:
-            found = [path.stat() for path in self._files]
-        except OSError as error:
-            raise self._unusable(error) from None
-        return tuple((one.st_mtime_ns, one.st_size, one.st_ino) for one in found)
+    def _look(self) -> tuple[FileStamp | None, ...]:
+        return tuple(map(file_stamp, self._files))
 
     def _try(self) -> None:
         try:

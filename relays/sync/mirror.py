@@ -18,7 +18,7 @@ import contextlib
 import logging
 import random
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from enum import StrEnum
 from time import monotonic
 from typing import Final
@@ -37,6 +37,7 @@ from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.urls import normalize_relay_url
 from nostr_client.safe_text import safe_line
 from nostr_client.store.contract import EventStore
+from nostr_client.tasks import together
 from relays.config.relay_config import Mirror
 from relays.engine.importing import EventImporter
 from relays.policies.retention import RetentionPolicy
@@ -129,20 +130,20 @@ class MirrorPeer:
             self.carrier.rested()
             try:
                 await self._serve()
-            except* NostrError as group:
-                self._enter(MirrorState.WAITING, _words(group))
-            except* Exception as group:  # noqa: BLE001 - a fault of ours ends no other, nor the relay
-                _log.error("mirror of %s failed", self.url, exc_info=group)
+            except NostrError as error:
+                self._enter(MirrorState.WAITING, _words(error))
+            except Exception:  # noqa: BLE001 - a fault of ours ends no other, nor the relay
+                _log.exception("mirror of %s failed", self.url)
                 self._enter(MirrorState.WAITING, "an error of this program's own, see the log")
             self._parted_at = int(self._context.clock())
             self._backoff.ended(monotonic(), monotonic() - began)
             await asyncio.sleep(self._backoff.wait(monotonic()))
 
     async def _serve(self) -> None:
-        """Until the peer is lost, or something else goes wrong. Raises NostrErrors in a group."""
+        """Until the peer is lost, or something else goes wrong. Raises NostrError."""
         self._enter(MirrorState.COMPARING)
         async with contextlib.AsyncExitStack() as stack:
-            group = await stack.enter_async_context(asyncio.TaskGroup())
+            group = await stack.enter_async_context(together())
             # Listening comes first, so that nothing falls between what is stored and what is new.
             if self._up:
                 watch = await stack.enter_async_context(self._context.store.watch(self._filters))
@@ -196,7 +197,7 @@ class MirrorPeer:
         """Send what is new here, save what came from there."""
         # What does not fit stays in the store: a watch that is slow reads it there.
         waiting: asyncio.Queue[Event] = asyncio.Queue(SENDING)
-        async with asyncio.TaskGroup() as group:
+        async with together() as group:
             group.create_task(self._send(waiting))
             async for event in watch:
                 if not self.carrier.came(event):
@@ -312,17 +313,6 @@ def _urls(mirror: Mirror, own: Collection[str]) -> list[str]:
     return found
 
 
-def _words(group: BaseExceptionGroup[NostrError]) -> str:
-    return safe_line("; ".join(sorted({_words_of(error) for error in _leaves(group)})), _WORDS)
-
-
-def _words_of(error: BaseException) -> str:
-    return error.message if isinstance(error, RelayError) else str(error)
-
-
-def _leaves(error: BaseException) -> Iterator[BaseException]:
-    if isinstance(error, BaseExceptionGroup):
-        for one in error.exceptions:
-            yield from _leaves(one)
-    else:
-        yield error
+def _words(error: NostrError) -> str:
+    words = error.message if isinstance(error, RelayError) else str(error)
+    return safe_line(words, _WORDS)

@@ -15,8 +15,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterator, Sequence
-from typing import Any, Final, TypeVar
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
+from typing import Final
 
 import msgspec
 
@@ -31,6 +31,7 @@ from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.refusals import PAUSES, is_for_now
 from nostr_client.safe_text import safe_line
 from nostr_client.store.visibility import PRIVATE
+from nostr_client.tasks import all_of
 from relays.engine.importing import EventImporter, count_reason
 from relays.sync.rejected_ids import Unwanted
 
@@ -50,7 +51,6 @@ REMEMBERED: Final = 100_000
 """Events that came: so many are not sent back."""
 _WORDS: Final = 100
 
-T = TypeVar("T")
 Read = Callable[[list[Event]], Awaitable[object]]
 
 
@@ -115,7 +115,7 @@ class Carrier:
             for part in parts:  # shared: each takes the next
                 await self._fetch({id.hex() for id in part})
 
-        await _together(work() for _ in range(REQUESTS))
+        await all_of(work() for _ in range(REQUESTS))
 
     async def _fetch(self, wanted: set[str]) -> None:
         async def read(events: list[Event]) -> None:
@@ -196,7 +196,7 @@ class Carrier:
 
         if first := next(parts, None):
             await self._send(first, filter)
-        await _together(work() for _ in range(SENDERS))
+        await all_of(work() for _ in range(SENDERS))
 
     async def _send(self, ids: Sequence[bytes], filter: Filter) -> None:
         held = await self.taker.store.known([id.hex() for id in ids])
@@ -228,7 +228,7 @@ class Carrier:
 
     async def offer(self, events: Sequence[Event]) -> list[Answer]:
         """Publish `events` to the peer; its answers, in their order."""
-        reports = await _together(
+        reports = await all_of(
             self._pool.publish(event, [self.url], timeout=IDLE) for event in events
         )
         return [report.answers[0] for report in reports]
@@ -262,13 +262,3 @@ class Carrier:
 def _parts(ids: Collection[bytes], size: int) -> Iterator[list[bytes]]:
     ordered = list(ids)
     return (ordered[start : start + size] for start in range(0, len(ordered), size))
-
-
-async def _together(work: Iterator[Coroutine[Any, Any, T]]) -> list[T]:
-    """The results of all. The first error ends the others, and is raised as it is."""
-    try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(one) for one in work]
-    except ExceptionGroup as group_error:
-        raise group_error.exceptions[0] from None
-    return [task.result() for task in tasks]
