@@ -40,6 +40,12 @@ async def serve(tmp_path: Path) -> AsyncIterator[Serve]:
 
 
 @pytest.fixture
+async def served(serve: Serve) -> Served:
+    """One relay in this process."""
+    return await serve()
+
+
+@pytest.fixture
 async def open_desk(tmp_path: Path) -> AsyncIterator[OpenDesk]:
     """Opens desks on one folder: as many, as there are processes."""
     async with AsyncExitStack() as stack:

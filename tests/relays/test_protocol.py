@@ -15,13 +15,17 @@ from relays.config.relay_config import RelayConfig
 from relays.config.sections import Access, Limits
 from relays.policies.vanishing import RATE
 from tests.relays.conftest import Serve
+from tests.relays.serving import Served
 from tests.relays.talk import KEY, NOW, OTHER, note, wire
+
+each_engine = pytest.mark.usefixtures("engine")
 
 PUBKEY = KEY.public_key.hex
 
 
-async def test_publish_query_and_stream(relay: RelayProcess) -> None:
-    async with wire(relay.url) as reader, wire(relay.url) as writer:
+@each_engine
+async def test_publish_query_and_stream(served: Served) -> None:
+    async with wire(served.url) as reader, wire(served.url) as writer:
         assert await reader.req("s", {"kinds": [1]}) == ([], ["EOSE", "s", ["finish"]])
         event = note("Grüße 🤙 \x01\u2028")
         assert await writer.publish(event) == ["OK", event.id, True, ""]
@@ -34,6 +38,7 @@ async def test_publish_query_and_stream(relay: RelayProcess) -> None:
         assert await reader.silent()
 
 
+@each_engine
 async def test_filters_order_and_limits(serve: Serve) -> None:
     served = await serve(RelayConfig(limits=Limits(max_limit=5, default_limit=4)))
     events = [note(f"{n}", at=NOW + n // 2, kind=n % 2 + 1) for n in range(10)]
@@ -53,6 +58,7 @@ async def test_filters_order_and_limits(serve: Serve) -> None:
         assert two == [e for e in newest_first if e in {events[8].id, events[6].id, events[9].id}]
 
 
+@each_engine
 async def test_hints_and_whole_seconds(serve: Serve) -> None:
     """NIP-67: paging by `until` misses nothing, and it is said when there is no more."""
     served = await serve(RelayConfig(limits=Limits(max_limit=4)))
@@ -75,11 +81,12 @@ async def test_hints_and_whole_seconds(serve: Serve) -> None:
         assert (await client.req("none", {"limit": 0}))[1] == ["EOSE", "none"]
 
 
-async def test_replaceable_and_addressable_events(relay: RelayProcess) -> None:
+@each_engine
+async def test_replaceable_and_addressable_events(served: Served) -> None:
     profile = [note(f"{n}", kind=0, at=NOW + n) for n in range(3)]
     article = [note(f"{n}", kind=30023, at=NOW + n, tags=(("d", "x"),)) for n in range(2)]
     other = note("other", kind=30023, tags=(("d", "y"),))
-    async with wire(relay.url) as client, wire(relay.url) as live:
+    async with wire(served.url) as client, wire(served.url) as live:
         await live.req("live", {"authors": [PUBKEY]})
         for event in (profile[1], article[0], other, profile[2], article[1]):
             assert (await client.publish(event))[2] is True
@@ -91,9 +98,10 @@ async def test_replaceable_and_addressable_events(relay: RelayProcess) -> None:
         assert set(await client.stored({"kinds": [30023]})) == {article[1].id, other.id}
 
 
-async def test_deletion(relay: RelayProcess) -> None:
+@each_engine
+async def test_deletion(served: Served) -> None:
     mine, theirs = note("mine"), note("theirs", key=OTHER)
-    async with wire(relay.url) as client, wire(relay.url) as live:
+    async with wire(served.url) as client, wire(served.url) as live:
         await live.req("live", {"kinds": [5]})
         await client.publish(mine)
         await client.publish(theirs)
@@ -108,9 +116,10 @@ async def test_deletion(relay: RelayProcess) -> None:
         assert request.id in await client.stored({"kinds": [5]})
 
 
-async def test_ephemeral_events_are_passed_on_and_not_stored(relay: RelayProcess) -> None:
+@each_engine
+async def test_ephemeral_events_are_passed_on_and_not_stored(served: Served) -> None:
     event = note(kind=20_001)
-    async with wire(relay.url) as reader, wire(relay.url) as writer:
+    async with wire(served.url) as reader, wire(served.url) as writer:
         await reader.req("s", {"kinds": [20_001]})
         assert await writer.publish(event) == ["OK", event.id, True, ""]
         assert (await reader.recv())[2]["id"] == event.id
@@ -119,6 +128,7 @@ async def test_ephemeral_events_are_passed_on_and_not_stored(relay: RelayProcess
         assert await reader.stored({"kinds": [20_001]}) == []
 
 
+@each_engine
 async def test_expiration(serve: Serve) -> None:
     now = [float(NOW)]
     served = await serve(clock=lambda: now[0])
@@ -132,14 +142,15 @@ async def test_expiration(serve: Serve) -> None:
         assert late[2:] == [False, "invalid: this event has expired"]
 
 
-async def test_what_is_never_passed_on(relay: RelayProcess) -> None:
+@each_engine
+async def test_what_is_never_passed_on(served: Served) -> None:
     protected = note("mine", tags=(("-",),))
     for event, prefix in (
         (note(kind=22242), "invalid:"),
         (note(protected.json.decode(), kind=6), "blocked:"),
         (note(at=NOW + 10**9), "invalid:"),
     ):
-        async with wire(relay.url) as client, wire(relay.url) as reader:
+        async with wire(served.url) as client, wire(served.url) as reader:
             await reader.req("all", {})
             answer = await client.publish(event)
             assert answer[:3] == ["OK", event.id, False]
@@ -148,10 +159,11 @@ async def test_what_is_never_passed_on(relay: RelayProcess) -> None:
             assert await client.stored({}) == []
 
 
-async def test_a_wrong_signature(relay: RelayProcess) -> None:
+@each_engine
+async def test_a_wrong_signature(served: Served) -> None:
     event, twin = note("true"), note("false")
     forged = json.loads(event.json) | {"sig": twin.sig}
-    async with wire(relay.url) as client:
+    async with wire(served.url) as client:
         await client.send("EVENT", forged)
         await client.offer(event)
         answers = sorted([await client.recv(), await client.recv()], key=lambda a: a[2])
@@ -161,8 +173,9 @@ async def test_a_wrong_signature(relay: RelayProcess) -> None:
         ]
 
 
-async def test_count(relay: RelayProcess) -> None:
-    async with wire(relay.url) as client:
+@each_engine
+async def test_count(served: Served) -> None:
+    async with wire(served.url) as client:
         for n in range(5):
             await client.publish(note(f"{n}", kind=n % 2 + 1))
         await client.send("COUNT", "c", {"kinds": [1]}, {"kinds": [1, 2], "limit": 1})
@@ -171,6 +184,7 @@ async def test_count(relay: RelayProcess) -> None:
         assert await client.recv() == ["COUNT", "c", {"count": 0}]
 
 
+@each_engine
 @pytest.mark.parametrize(
     ("urls", "tag"),
     [
@@ -200,6 +214,7 @@ async def test_request_to_vanish(serve: Serve, urls: tuple[str, ...], tag: str) 
         assert (await client.publish(note("a new start", at=NOW + 6)))[2] is True
 
 
+@each_engine
 async def test_a_strangers_request_to_vanish_is_obeyed_and_not_kept(serve: Serve) -> None:
     closed = RelayConfig(pubkey=OTHER.public_key.hex, access=Access(write="listed"))
     mine = note("mine")

@@ -16,6 +16,8 @@ from relays.engine.auth import MOST_KEYS, WINDOW
 from tests.relays.conftest import Serve
 from tests.relays.talk import KEY, NOW, OTHER, Wire, note, wire
 
+each_engine = pytest.mark.usefixtures("engine")
+
 PUBLIC_URL = "wss://relay.example/nostr"
 WRAP = note("sealed", kind=1059, tags=(("p", OTHER.public_key.hex),))
 MINE = note("mine", tags=(("-",),))
@@ -46,6 +48,7 @@ def config() -> RelayConfig:
     return RelayConfig(urls=(PUBLIC_URL,))
 
 
+@each_engine
 async def test_wrapped_messages_are_for_those_whom_they_name(
     serve: Serve, config: RelayConfig
 ) -> None:
@@ -63,6 +66,7 @@ async def test_wrapped_messages_are_for_those_whom_they_name(
         assert await recipient.stored({"kinds": [1059]}) == [WRAP.id]
 
 
+@each_engine
 @pytest.mark.parametrize("kind", [1059, 21059])
 async def test_wrapped_messages_live(serve: Serve, config: RelayConfig, kind: int) -> None:
     served = await serve(config, clock=lambda: NOW)
@@ -82,6 +86,7 @@ CAROL = SecretKey.from_hex("3" * 64)
 DIRECT = note("sealed", kind=4, tags=(("p", OTHER.public_key.hex),))
 
 
+@each_engine
 @pytest.mark.parametrize("open", [False, True])
 async def test_direct_messages_are_for_both_parties(
     serve: Serve, config: RelayConfig, open: bool
@@ -113,6 +118,7 @@ async def test_direct_messages_are_for_both_parties(
             assert await reader.silent()
 
 
+@each_engine
 async def test_a_protected_event_comes_from_its_author(serve: Serve, config: RelayConfig) -> None:
     served = await serve(config, clock=lambda: NOW)
     async with wire(served.url) as client:

@@ -6,9 +6,20 @@ import asyncio
 import json
 from collections import Counter
 
+import pytest
+
 from nostr_client.protocol.event import Event
 from nostr_client.rehearsal.relay_process import RelayProcess
+from tests.relays.serving import Served
 from tests.relays.talk import KEY, LIMIT, NOW, OTHER, Wire, note, wire
+
+
+@pytest.fixture
+def url(engine: str, request: pytest.FixtureRequest) -> str:
+    """Of a relay over each engine; the usual one is a process of its own."""
+    relay: RelayProcess | Served
+    relay = request.getfixturevalue("relay" if engine == "sqlite" else "served")
+    return relay.url
 
 
 async def publish_all(client: Wire, events: list[Event]) -> None:
@@ -34,14 +45,14 @@ async def collect(client: Wire, id: str, until: set[str]) -> list[str]:
     return found
 
 
-async def test_subscribing_while_others_publish(relay: RelayProcess) -> None:
+async def test_subscribing_while_others_publish(url: str) -> None:
     events = [note(f"event {n}", at=NOW + n % 50) for n in range(600)]
     wanted = {e.id for e in events}
 
     async def subscriber(number: int) -> None:
         await asyncio.sleep(number * 0.01)
         limit = (500, 1, 0, 30)[number % 4]
-        async with wire(relay.url) as client:
+        async with wire(url) as client:
             await client.send("REQ", "s", {"kinds": [1], "limit": limit})
             after_req = await client.recv()
             found = [after_req[2]["id"]] if after_req[0] == "EVENT" else []
@@ -59,7 +70,7 @@ async def test_subscribing_while_others_publish(relay: RelayProcess) -> None:
 
     ready = asyncio.Semaphore(0)
     all_published = asyncio.Event()
-    async with wire(relay.url) as first, wire(relay.url) as writer, wire(relay.url) as other:
+    async with wire(url) as first, wire(url) as writer, wire(url) as other:
         await first.send("REQ", "first", {"kinds": [1], "limit": 1})
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(subscriber(n)) for n in range(12)]
@@ -74,9 +85,9 @@ async def test_subscribing_while_others_publish(relay: RelayProcess) -> None:
         assert max(Counter(found).values()) == 1
 
 
-async def test_what_is_published_after_req_comes_exactly_once(relay: RelayProcess) -> None:
+async def test_what_is_published_after_req_comes_exactly_once(url: str) -> None:
     """However the scan, the commit and the news of it overlap."""
-    async with wire(relay.url) as reader, wire(relay.url) as writer:
+    async with wire(url) as reader, wire(url) as writer:
         await publish_all(writer, [note(f"old {n}", at=NOW - n) for n in range(100)])
         for turn in range(40):
             events = [note(f"{turn}.{n}", at=NOW + n - 500 * (turn % 2)) for n in range(5)]
@@ -91,8 +102,8 @@ async def test_what_is_published_after_req_comes_exactly_once(relay: RelayProces
                 assert frame[0] == "EOSE" or frame[2]["id"] not in found
 
 
-async def test_a_replaced_subscription_gets_only_its_own(relay: RelayProcess) -> None:
-    async with wire(relay.url) as reader, wire(relay.url) as writer:
+async def test_a_replaced_subscription_gets_only_its_own(url: str) -> None:
+    async with wire(url) as reader, wire(url) as writer:
         ones = [note(f"{n}", kind=1) for n in range(50)]
         twos = [note(f"{n}", kind=2) for n in range(50)]
         await publish_all(writer, ones + twos)
@@ -109,9 +120,9 @@ async def test_a_replaced_subscription_gets_only_its_own(relay: RelayProcess) ->
             assert kinds[:-51] == ([1] * 50 + ["EOSE"]) * (len(kinds[:-51]) // 51)
 
 
-async def test_duplicates_in_flight_wait_for_the_same_commit(relay: RelayProcess) -> None:
+async def test_duplicates_in_flight_wait_for_the_same_commit(url: str) -> None:
     events = [note(f"{n}") for n in range(30)]
-    async with wire(relay.url) as a, wire(relay.url) as b, wire(relay.url) as reader:
+    async with wire(url) as a, wire(url) as b, wire(url) as reader:
         await reader.req("s", {"kinds": [1]})
         for event in events:
             await a.offer(event)
@@ -126,9 +137,9 @@ async def test_duplicates_in_flight_wait_for_the_same_commit(relay: RelayProcess
         assert await reader.silent()
 
 
-async def test_forgeries_in_flight_do_not_suppress_the_truth(relay: RelayProcess) -> None:
+async def test_forgeries_in_flight_do_not_suppress_the_truth(url: str) -> None:
     events = [note(f"{n}") for n in range(40)]
-    async with wire(relay.url) as liar, wire(relay.url) as honest:
+    async with wire(url) as liar, wire(url) as honest:
         for event in events:
             forged = json.loads(event.json) | {"sig": note("other").sig}
             await liar.send("EVENT", forged)
@@ -139,12 +150,12 @@ async def test_forgeries_in_flight_do_not_suppress_the_truth(relay: RelayProcess
         assert len(await honest.stored({"limit": 500})) == 40
 
 
-async def test_versions_and_deletions_published_at_once(relay: RelayProcess) -> None:
+async def test_versions_and_deletions_published_at_once(url: str) -> None:
     """Whatever the order in which they come, the newest version and the deletion win."""
     versions = [note(f"{n}", kind=30_000, at=NOW + n, tags=(("d", "x"),)) for n in range(20)]
     gone = [note(f"gone {n}") for n in range(20)]
     deletions = [note("", kind=5, at=NOW + 1, tags=(("e", e.id),)) for e in gone]
-    async with wire(relay.url) as a, wire(relay.url) as b:
+    async with wire(url) as a, wire(url) as b:
 
         async def send(client: Wire, events: list[Event]) -> None:
             for event in events:

@@ -17,6 +17,8 @@ from relays.config.sections import Limits
 from tests.relays.conftest import Serve
 from tests.relays.talk import NOW, Wire, note, wire
 
+each_engine = pytest.mark.usefixtures("engine")
+
 LIMITS = Limits(
     message_bytes=4_000,
     subscriptions=3,
@@ -47,6 +49,7 @@ async def taken(client: Wire, event: Event) -> bool:
     return bool(frame[2])
 
 
+@each_engine
 async def test_events(talk: Talk) -> None:
     client, said = talk
     most = said["max_content_length"]
@@ -62,6 +65,7 @@ async def test_events(talk: Talk) -> None:
     assert not await taken(client, note(at=NOW - behind - 1))
 
 
+@each_engine
 async def test_questions(talk: Talk) -> None:
     client, said = talk
     for number in range(10):
@@ -76,6 +80,7 @@ async def test_questions(talk: Talk) -> None:
     assert (await client.req("v", {"kinds": list(range(most + 1))}))[1][0] == "CLOSED"
 
 
+@each_engine
 async def test_subscriptions(talk: Talk) -> None:
     client, said = talk
     for number in range(said["max_subscriptions"]):

@@ -24,6 +24,8 @@ from relays.policies.ruleset import plain_rules
 from tests.relays.conftest import Serve
 from tests.relays.talk import LIMIT, OTHER, Wire, note, wire
 
+each_engine = pytest.mark.usefixtures("engine")
+
 HELD = [note(f"note {n}", at=1_700_000_000 + n // 3) for n in range(300)]
 
 
@@ -49,6 +51,7 @@ async def compare(client: Wire, mine: Items, f: dict[str, Any]) -> tuple[set[str
         await client.send("NEG-MSG", "n", found.message.hex())
 
 
+@each_engine
 async def test_sets_are_compared(serve: Serve) -> None:
     served = await serve()
     async with wire(served.url) as client:
@@ -68,6 +71,7 @@ async def test_sets_are_compared(serve: Serve) -> None:
         assert await compare(client, items([]), {"limit": 0}) == (set(), set())
 
 
+@each_engine
 async def test_a_comparison_and_a_subscription_of_one_id(serve: Serve) -> None:
     served = await serve()
     async with wire(served.url) as client:
@@ -79,6 +83,7 @@ async def test_a_comparison_and_a_subscription_of_one_id(serve: Serve) -> None:
         assert ["EVENT", "n"] in [frame[:2] for frame in frames]
 
 
+@each_engine
 async def test_wrapped_messages_are_compared_by_those_whom_they_name(serve: Serve) -> None:
     served = await serve()
     wrap = note("sealed", kind=1059, tags=(("p", OTHER.public_key.hex),))
