@@ -29,6 +29,8 @@ from nostr_client.store.events import open_store
 from nostr_client.store.sqlite.copies import SqliteCopyLedger
 from tests.waiting import until
 
+each_engine = pytest.mark.usefixtures("engine")
+
 KEY = SecretKey.generate()
 ME = KEY.public_key.hex
 A, B, C, D, E = (f"wss://{name}.example" for name in "abcde")
@@ -182,6 +184,7 @@ async def at_work(replication: Replication) -> AsyncIterator[Replication]:
             await task
 
 
+@each_engine
 async def test_what_is_wanted_is_placed_once(house: House) -> None:
     event = await house.note("hello", [A, B])
     async with at_work(house.replication()):
@@ -190,12 +193,14 @@ async def test_what_is_wanted_is_placed_once(house: House) -> None:
     assert sorted(house.relays.sent) == sorted([(event.id, A), (event.id, B)])
 
 
+@each_engine
 async def test_an_event_without_a_plan_is_found_after_a_crash(house: House) -> None:
     event = await house.note("saved, then the power went")
     async with at_work(house.replication()):
         await until(lambda: _is(house.held_by(event), {A, B}))
 
 
+@each_engine
 async def test_offline_is_no_copies_yet(house: House) -> None:
     event = await house.note("later", [A])
     house.relays.says[A] = None
@@ -213,6 +218,7 @@ async def test_offline_is_no_copies_yet(house: House) -> None:
     assert await replication.pending() == 0
 
 
+@each_engine
 async def test_waits_grow(house: House) -> None:
     event = await house.note("again and again", [A])
     house.relays.says[A] = "error: database"
@@ -229,6 +235,7 @@ async def test_waits_grow(house: House) -> None:
     assert gaps[-1] > gaps[0] * 4
 
 
+@each_engine
 async def test_a_relay_that_refuses_the_key_is_replaced(house: House) -> None:
     house.spare = [C]
     event = await house.note("hello", [A, B])
@@ -243,6 +250,7 @@ async def test_a_relay_that_refuses_the_key_is_replaced(house: House) -> None:
     assert (copies[A].prefix, copies[A].reason) == ("blocked", "not on our list")
 
 
+@each_engine
 async def test_what_needs_the_person_waits_with_its_reason(house: House) -> None:
     event = await house.note("hello", [A])
     house.relays.says[A] = "auth-required: log in"
@@ -253,6 +261,7 @@ async def test_what_needs_the_person_waits_with_its_reason(house: House) -> None
     assert copy.next_try - house.clock.now >= 600
 
 
+@each_engine
 async def test_a_claim_is_read_back(house: House) -> None:
     event = await house.note("hello", [A, B])
     house.relays.says |= {A: "duplicate: have it", B: "duplicate: have it"}
@@ -262,6 +271,7 @@ async def test_a_claim_is_read_back(house: House) -> None:
         await until(lambda: _is(house.states(event), expected))
 
 
+@each_engine
 async def test_a_new_relay_list_moves_everything(house: House) -> None:
     events = [await house.note(f"note {n}", [A, B, C]) for n in range(30)]
     replication = house.replication()
@@ -278,6 +288,7 @@ async def test_a_new_relay_list_moves_everything(house: House) -> None:
     )
 
 
+@each_engine
 async def test_a_plan_that_changed_meanwhile_is_noticed_at_the_start(house: House) -> None:
     events = [await house.note(f"note {n}", [A, B]) for n in range(30)]
     async with at_work(house.replication()):
@@ -289,6 +300,7 @@ async def test_a_plan_that_changed_meanwhile_is_noticed_at_the_start(house: Hous
             await until(lambda event=event: _is(house.held_by(event), {B, C}))  # type: ignore[misc]
 
 
+@each_engine
 @pytest.mark.parametrize("state", [DOWN, REFUSING])
 async def test_dead_relays_are_replaced_when_others_live(house: House, state: str) -> None:
     house.spare = [C, D]
@@ -303,6 +315,7 @@ async def test_dead_relays_are_replaced_when_others_live(house: House, state: st
         await until(lambda: _is(house.held_by(event), {A, B, C}))
 
 
+@each_engine
 async def test_when_we_are_cut_off_no_relay_is_dead(house: House) -> None:
     house.spare = [C, D]
     event = await house.note("hello", [A, B])
@@ -336,6 +349,7 @@ async def test_a_ledger_that_is_full_makes_it_pause(
         await until(lambda: replicating.problem == "")
 
 
+@each_engine
 async def test_a_resting_relay_is_not_hammered(house: House) -> None:
     for n in range(40):
         await house.note(f"note {n}", [A])
@@ -346,6 +360,7 @@ async def test_a_resting_relay_is_not_hammered(house: House) -> None:
     assert len(house.relays.sent) <= 2
 
 
+@each_engine
 async def test_a_relay_that_blocks_all_is_not_asked_forty_times(house: House) -> None:
     for n in range(40):
         await house.note(f"note {n}", [A])
@@ -373,6 +388,7 @@ def turned_away(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     return found
 
 
+@each_engine
 async def test_two_programs_do_it_once(house: House, turned_away: list[Path]) -> None:
     event = await house.note("hello", [A, B])
     async with at_work(house.replication()), at_work(house.replication()):
@@ -382,6 +398,7 @@ async def test_two_programs_do_it_once(house: House, turned_away: list[Path]) ->
     assert len(house.relays.sent) == 2
 
 
+@each_engine
 async def test_the_second_program_takes_over(house: House, turned_away: list[Path]) -> None:
     async with at_work(house.replication()):
         await house.a_round()
@@ -394,6 +411,7 @@ async def test_the_second_program_takes_over(house: House, turned_away: list[Pat
         await second
 
 
+@each_engine
 async def test_what_somebody_publishes_just_now_is_left_to_him(house: House) -> None:
     pace = msgspec.structs.replace(PACE, grace=20.0, sweep=1000.0)  # one sweep, at the start
     async with at_work(house.replication(pace)):
@@ -405,6 +423,7 @@ async def test_what_somebody_publishes_just_now_is_left_to_him(house: House) -> 
         await until(lambda: _is(house.held_by(event), {A}))
 
 
+@each_engine
 async def test_the_own_relay_moves_house(house: House) -> None:
     old, new = "ws://127.0.0.1:4001", "ws://127.0.0.1:4002"
     house.own = [old]
@@ -419,6 +438,7 @@ async def test_the_own_relay_moves_house(house: House) -> None:
     assert len(house.relays.sent) == sent, "it is the same relay: nothing is sent again"
 
 
+@each_engine
 async def test_own_relay_does_not_count_as_sent(house: House) -> None:
     own = "ws://127.0.0.1:4001"
     house.own = [own]
@@ -430,6 +450,7 @@ async def test_own_relay_does_not_count_as_sent(house: House) -> None:
         assert await replication.pending() == 1
 
 
+@each_engine
 async def test_a_deleted_event_is_not_sent(house: House) -> None:
     event = await house.note("oops", [A])
     deletion = Draft(5, "", (("e", event.id),)).sign(KEY, int(house.clock.now))

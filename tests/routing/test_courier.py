@@ -30,9 +30,12 @@ from tests.routing.rooms import (
 )
 from tests.waiting import time_passes, until
 
+each_engine = pytest.mark.usefixtures("engine")
+
 NOTES = Filter.of(kinds=[1])
 
 
+@each_engine
 async def test_an_event_is_on_disk_with_its_wants_before_it_is_sent(tmp_path: Path) -> None:
     async with Relay() as one, rooms(tmp_path, fallback=[one.url]) as r:
         note = signed(content="hi")
@@ -114,6 +117,7 @@ async def test_a_cancelled_publication_loses_nothing(tmp_path: Path) -> None:
         assert [c.url for c in await r.store.ledger.due(START + 60)] == [slow.url]
 
 
+@each_engine
 async def test_ephemeral_events_are_sent_and_not_wanted(tmp_path: Path) -> None:
     async with Relay() as one, rooms(tmp_path, fallback=[one.url]) as r:
         event = signed(kind=20_001)
@@ -121,6 +125,7 @@ async def test_ephemeral_events_are_sent_and_not_wanted(tmp_path: Path) -> None:
         assert await r.store.ledger.copies(event.id) == []
 
 
+@each_engine
 async def test_what_the_store_will_not_hold_is_not_sent(tmp_path: Path) -> None:
     async with Relay() as one, rooms(tmp_path, fallback=[one.url]) as r:
         newer = signed(kind=0, content="{}", at=START + 5)
@@ -136,6 +141,7 @@ async def test_what_the_store_will_not_hold_is_not_sent(tmp_path: Path) -> None:
         assert not one.has(note)
 
 
+@each_engine
 async def test_a_deletion_follows_the_copies(tmp_path: Path) -> None:
     async with Relay() as home, Relay() as far, rooms(tmp_path, fallback=[home.url]) as r:
         note = signed(content="oops")
@@ -147,6 +153,7 @@ async def test_a_deletion_follows_the_copies(tmp_path: Path) -> None:
         assert await r.store.get(note.id) is None
 
 
+@each_engine
 async def test_relays_that_get_a_note_hear_where_its_author_writes(tmp_path: Path) -> None:
     async with Relay() as home, Relay() as inbox, rooms(tmp_path) as r:
         mine = relay_list(ANA, home.url)
@@ -165,6 +172,7 @@ async def test_relays_that_get_a_note_hear_where_its_author_writes(tmp_path: Pat
 # In
 
 
+@each_engine
 async def test_ask_saves_what_comes_and_tells_how_each_relay_ended(tmp_path: Path) -> None:
     note = signed(BEN, content="hello")
     async with (
@@ -211,6 +219,7 @@ async def test_ask_saves_what_comes_and_tells_how_each_relay_ended(tmp_path: Pat
         assert r.book.hints(BEN.public_key.hex)
 
 
+@each_engine
 async def test_a_forgery_is_neither_stored_nor_a_copy(tmp_path: Path) -> None:
     note = signed(BEN, content="hello")
     async with Relay(forged(note)) as liar, Relay(note) as honest, rooms(tmp_path) as r:
@@ -221,6 +230,7 @@ async def test_a_forgery_is_neither_stored_nor_a_copy(tmp_path: Path) -> None:
         assert [c.url for c in await r.store.ledger.copies(note.id)] == [honest.url]
 
 
+@each_engine
 async def test_fetch_goes_where_authors_write(tmp_path: Path) -> None:
     from_ben, from_cy = signed(BEN, content="b"), signed(CY, content="c")
     async with (
@@ -246,6 +256,7 @@ async def test_fetch_offline_is_nothing(tmp_path: Path) -> None:
         assert (await r.courier.fetch([])).ends == {}
 
 
+@each_engine
 async def test_follow_fills_the_store_and_says_when_it_has_caught_up(tmp_path: Path) -> None:
     old, new = signed(BEN, content="old"), signed(BEN, content="new", at=START + 1)
     async with Relay(old) as one, rooms(tmp_path) as r:
@@ -298,6 +309,7 @@ async def test_reading_back_takes_every_page(tmp_path: Path) -> None:
         assert not await r.courier.read_back([NOTES], DEAD, limit=3)
 
 
+@each_engine
 async def test_a_gift_wrap_goes_to_the_inbox_only(tmp_path: Path) -> None:
     async with Relay() as home, Relay() as inbox, rooms(tmp_path, fallback=[home.url]) as r:
         await r.store.save([signed(BEN, kinds.DM_RELAYS, tags=(("relay", inbox.url),))])
@@ -306,6 +318,7 @@ async def test_a_gift_wrap_goes_to_the_inbox_only(tmp_path: Path) -> None:
         assert home.connections == 0
 
 
+@each_engine
 @pytest.mark.parametrize("kind", [kinds.NOTE, kinds.REACTION])
 async def test_whoever_is_addressed_gets_it_at_once_though_their_list_was_not_here(
     tmp_path: Path, kind: int
@@ -323,6 +336,7 @@ async def test_whoever_is_addressed_gets_it_at_once_though_their_list_was_not_he
         assert "1 of those addressed left out: no relay is known where they read" in str(report)
 
 
+@each_engine
 async def test_what_was_saved_and_not_planned_is_planned_with_the_lists_it_needs(
     tmp_path: Path,
 ) -> None:
@@ -353,6 +367,7 @@ async def test_an_ok_after_the_limit_counts_all_the_same(tmp_path: Path) -> None
         await until(confirmed)
 
 
+@each_engine
 async def test_the_only_relay_is_tried_though_it_was_down_a_moment_ago(tmp_path: Path) -> None:
     """Nobody else is there to keep the note: to wait for its rest would be in vain."""
     async with (

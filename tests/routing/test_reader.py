@@ -27,6 +27,8 @@ from tests.routing.rooms import (
     signed,
 )
 
+each_engine = pytest.mark.usefixtures("engine")
+
 BEN_KEY, CY_KEY = BEN.public_key.hex, CY.public_key.hex
 OF_BEN = Filter.of(authors=[BEN_KEY], kinds=[1])
 HOURS = 3600.0
@@ -45,6 +47,7 @@ def in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reader, "GRACE", 0.0)
 
 
+@each_engine
 async def test_a_list_not_held_yet_is_fetched_before_the_plan_is_made(tmp_path: Path) -> None:
     note = signed(BEN, content="at my own relay")
     async with Relay(note) as bens, Relay() as hub, rooms(tmp_path, fallback=[hub.url]) as r:
@@ -54,6 +57,7 @@ async def test_a_list_not_held_yet_is_fetched_before_the_plan_is_made(tmp_path: 
         assert asked.ends[bens.url].how is How.ANSWERED
 
 
+@each_engine
 async def test_own_read_relays_are_asked_for_whoever_has_no_list(tmp_path: Path) -> None:
     """Though every starter is out of reach."""
     note, profile = signed(BEN, content="no list"), signed(BEN, 0, "{}")
@@ -70,6 +74,7 @@ async def test_own_read_relays_are_asked_for_whoever_has_no_list(tmp_path: Path)
             }
 
 
+@each_engine
 async def test_the_own_list_is_learnt_first_since_it_says_where_others_lists_are(
     tmp_path: Path,
 ) -> None:
@@ -114,6 +119,7 @@ async def test_that_nobody_answered_is_not_taken_for_no_list(tmp_path: Path) -> 
         assert (await r.courier.fetch_lists([BEN_KEY])).new == 1
 
 
+@each_engine
 async def test_lists_of_message_relays_are_looked_for_too(tmp_path: Path) -> None:
     async with Relay() as inbox, Relay() as hub, rooms(tmp_path, fallback=[hub.url]) as r:
         hub.keep(signed(BEN, kinds.DM_RELAYS, tags=(("relay", inbox.url),)))
@@ -121,6 +127,7 @@ async def test_lists_of_message_relays_are_looked_for_too(tmp_path: Path) -> Non
         assert (await r.courier.publish(wrap)).accepted == (inbox.url,)
 
 
+@each_engine
 async def test_once_the_own_relays_have_brought_something_nobody_else_is_waited_for(
     tmp_path: Path,
 ) -> None:
@@ -139,6 +146,7 @@ async def test_once_the_own_relays_have_brought_something_nobody_else_is_waited_
         assert asked.ends[silent.url].how is How.NOT_AWAITED
 
 
+@each_engine
 async def test_an_event_is_found_where_its_author_writes_and_that_ends_the_search(
     tmp_path: Path,
 ) -> None:
@@ -155,12 +163,14 @@ async def test_an_event_is_found_where_its_author_writes_and_that_ends_the_searc
         assert not asked.ends[silent.url].answered
 
 
+@each_engine
 async def test_hints_open_no_private_address(tmp_path: Path) -> None:
     async with Relay(signed(BEN)) as box, rooms(tmp_path, private=()) as r:
         asked = await r.courier.fetch_ids([signed(BEN).id], near=[box.url, "nonsense"])
         assert (asked.ends, box.connections) == ({}, 0)
 
 
+@each_engine
 async def test_a_relay_that_holds_more_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -174,6 +184,7 @@ async def test_a_relay_that_holds_more_says_so(
         assert (len(asked.events), asked.ends[paging.url].how) == (120, How.ANSWERED)
 
 
+@each_engine
 async def test_what_was_sought_survives_damage_and_a_folder_that_takes_nothing(
     tmp_path: Path,
 ) -> None:
@@ -194,6 +205,7 @@ async def test_what_was_sought_survives_damage_and_a_folder_that_takes_nothing(
     assert nowhere.due([BEN_KEY, CY_KEY], 10_002) == {CY_KEY}
 
 
+@each_engine
 async def test_the_longest_ago_is_forgotten_of_what_was_sought(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -207,6 +219,7 @@ async def test_the_longest_ago_is_forgotten_of_what_was_sought(
     assert found.due(people, 10_002) == set(people[:2])
 
 
+@each_engine
 async def test_a_code_with_a_hundred_relays_has_a_few_asked(tmp_path: Path) -> None:
     places = [f"ws://127.0.0.1:{port}" for port in range(1, 101)]
     async with rooms(tmp_path) as r:

@@ -34,6 +34,8 @@ from tests.social.house import (
 )
 from tests.waiting import LIMIT, until, waits_for_nobody
 
+each_engine = pytest.mark.usefixtures("engine")
+
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -58,6 +60,7 @@ def feed_requests(relay: Relay) -> list[Filter]:
     return [f for f in requests(relay) if f.kinds == feed_sync.FEED_KINDS]
 
 
+@each_engine
 async def test_all_is_read_from_where_it_is(tmp_path: Path) -> None:
     """Own lists at the own relays, notes where the followed write, mentions in the inbox,
     profiles of whoever turns up at the indexers; and then live."""
@@ -90,6 +93,7 @@ async def test_all_is_read_from_where_it_is(tmp_path: Path) -> None:
             await until(lambda: h.sync.status.people == 3)
 
 
+@each_engine
 async def test_it_goes_on_where_it_stopped(tmp_path: Path) -> None:
     old = signed(BEN, content="old", at=START - 100_000)
     async with Relay(old) as one:
@@ -183,6 +187,7 @@ async def test_closing_is_quick_whatever_relays_do(tmp_path: Path) -> None:
                 closing.enter_context(waits_for_nobody())
 
 
+@each_engine
 async def test_777_people_take_few_sockets_and_short_filters(tmp_path: Path) -> None:
     """Every one of them has a relay list, on twelve relays between them."""
     async with Relay() as a, Relay() as b, Relay() as c:
@@ -218,6 +223,7 @@ async def test_trouble_with_the_store_is_a_status_and_not_the_end(
         assert h.sync.status.problem == ""
 
 
+@each_engine
 async def test_a_first_reading_is_not_caught_up_before_the_follows_it_learnt_are_read(
     tmp_path: Path,
 ) -> None:
@@ -244,6 +250,7 @@ class Gated(Relay):
         await super()._on_req(socket, wire, filters)
 
 
+@each_engine
 async def test_lists_that_come_late_change_the_plan_when_they_come(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -265,6 +272,7 @@ async def test_lists_that_come_late_change_the_plan_when_they_come(
         await held(h, far)
 
 
+@each_engine
 async def test_progress_that_cannot_be_kept_end_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -284,6 +292,7 @@ async def test_progress_that_cannot_be_kept_end_nothing(
         assert h.sync.status.running
 
 
+@each_engine
 async def test_reading_in_the_background_dials_no_relay_that_only_strangers_name(
     tmp_path: Path,
 ) -> None:

@@ -28,6 +28,8 @@ from tests.social.house import (
     signed,
 )
 
+each_engine = pytest.mark.usefixtures("engine")
+
 DEE = SecretKey.from_hex("4" * 64)
 
 
@@ -43,6 +45,7 @@ def texts(views: list[NoteView]) -> list[str]:
     return [view.event.content for view in views]
 
 
+@each_engine
 async def test_home_is_what_the_followed_and_the_account_wrote(tmp_path: Path) -> None:
     async with house(tmp_path) as h:
         await h.keep(
@@ -56,6 +59,7 @@ async def test_home_is_what_the_followed_and_the_account_wrote(tmp_path: Path) -
         assert texts(await h.timeline.author(CY_KEY)) == ["stranger"]
 
 
+@each_engine
 async def test_nobodys_home_is_empty(tmp_path: Path) -> None:
     async with house(tmp_path) as h:
         await h.keep(note("stranger"))
@@ -63,6 +67,7 @@ async def test_nobodys_home_is_empty(tmp_path: Path) -> None:
         assert await h.timeline.mentions() == []
 
 
+@each_engine
 async def test_a_note_from_the_future_waits_for_its_time(tmp_path: Path) -> None:
     async with house(tmp_path) as h:
         await h.keep(following(BEN_KEY), note("soon", at=START + MAX_AHEAD + 10), note("now"))
@@ -71,6 +76,7 @@ async def test_a_note_from_the_future_waits_for_its_time(tmp_path: Path) -> None
         assert texts(await h.timeline.home()) == ["soon", "now"]
 
 
+@each_engine
 async def test_pages_follow_each_other_also_within_one_second(tmp_path: Path) -> None:
     async with house(tmp_path) as h:
         chance = random.Random(7)
@@ -86,6 +92,7 @@ async def test_pages_follow_each_other_also_within_one_second(tmp_path: Path) ->
         assert found == expected
 
 
+@each_engine
 async def test_pages_stay_put_while_new_notes_arrive(tmp_path: Path) -> None:
     async with house(tmp_path) as h:
         notes = [note(f"{n}", at=START - n) for n in range(40)]
@@ -96,6 +103,7 @@ async def test_pages_stay_put_while_new_notes_arrive(tmp_path: Path) -> None:
         assert texts(first + second) == [str(n) for n in range(20)]
 
 
+@each_engine
 async def test_a_view_tells_who_answered_whom_and_how_it_was_received(tmp_path: Path) -> None:
     async with house(tmp_path) as h:
         root = note("root", ANA)
@@ -128,6 +136,7 @@ async def test_a_view_tells_who_answered_whom_and_how_it_was_received(tmp_path: 
         assert mine.reply_to is None
 
 
+@each_engine
 @pytest.mark.parametrize(
     ("tags", "warning"),
     [((), None), ((("content-warning",),), ""), ((("content-warning", "medical"),), "medical")],
@@ -139,6 +148,7 @@ async def test_warnings(tmp_path: Path, tags: Tags, warning: str | None) -> None
         assert view.warning == warning
 
 
+@each_engine
 async def test_whom_an_old_answer_is_meant_for(tmp_path: Path) -> None:
     """Positional tags name no author: the answered note does, or else the only one tagged."""
     async with house(tmp_path) as h:
@@ -157,6 +167,7 @@ async def test_whom_an_old_answer_is_meant_for(tmp_path: Path) -> None:
 # Reposts
 
 
+@each_engine
 async def test_a_repost_shows_the_note_and_who_passed_it_on(tmp_path: Path) -> None:
     async with house(tmp_path) as h:
         original = note("look", CY, START - 500)
@@ -172,6 +183,7 @@ async def test_a_repost_shows_the_note_and_who_passed_it_on(tmp_path: Path) -> N
         assert view.reposts == 1
 
 
+@each_engine
 async def test_a_note_that_travels_in_a_repost_is_checked_and_stored(tmp_path: Path) -> None:
     async with house(tmp_path) as h:
         original, false = note("inside", CY, START - 5), note("false", CY, START - 5)
@@ -197,6 +209,7 @@ async def test_a_note_that_travels_in_a_repost_is_checked_and_stored(tmp_path: P
         assert await h.store.get(other.id) is None
 
 
+@each_engine
 async def test_a_deleted_note_does_not_come_back_in_a_repost(tmp_path: Path) -> None:
     async with house(tmp_path) as h:
         original = note("regretted", CY, START - 5)
@@ -209,6 +222,7 @@ async def test_a_deleted_note_does_not_come_back_in_a_repost(tmp_path: Path) -> 
         assert view.missing == original.id
 
 
+@each_engine
 async def test_mentions_are_by_others(tmp_path: Path) -> None:
     async with house(tmp_path) as h:
         me: Tags = (("p", ME),)
@@ -218,6 +232,7 @@ async def test_mentions_are_by_others(tmp_path: Path) -> None:
         assert texts(await h.timeline.mentions()) == ["hey"]
 
 
+@each_engine
 async def test_counts_can_be_asked_for_again(tmp_path: Path) -> None:
     async with house(tmp_path) as h:
         one = note("x")
@@ -245,6 +260,7 @@ async def at_watch(h):  # type: ignore[no-untyped-def]
     return watch
 
 
+@each_engine
 async def test_new_notes_come_as_they_are_stored(tmp_path: Path) -> None:
     async with house(tmp_path) as h:
         await h.keep(following(BEN_KEY), note("before"))
@@ -257,6 +273,7 @@ async def test_new_notes_come_as_they_are_stored(tmp_path: Path) -> None:
         await watch.aclose()
 
 
+@each_engine
 async def test_who_is_followed_now_is_watched_from_now_on(tmp_path: Path) -> None:
     async with house(tmp_path) as h:
         await h.keep(following(BEN_KEY))
@@ -283,6 +300,7 @@ async def test_what_another_process_stores_is_seen(tmp_path: Path) -> None:
         await watch.aclose()
 
 
+@each_engine
 async def test_a_flood_comes_whole_and_once(tmp_path: Path) -> None:
     async with house(tmp_path) as h:
         await h.keep(following(BEN_KEY))
@@ -295,6 +313,7 @@ async def test_a_flood_comes_whole_and_once(tmp_path: Path) -> None:
         await watch.aclose()
 
 
+@each_engine
 async def test_leaving_a_watch_is_clean(tmp_path: Path) -> None:
     async with house(tmp_path) as h:
         await h.keep(following(BEN_KEY))
@@ -305,6 +324,7 @@ async def test_leaving_a_watch_is_clean(tmp_path: Path) -> None:
             await task
 
 
+@each_engine
 async def test_nothing_falls_between_a_page_and_its_watch(tmp_path: Path) -> None:
     async with house(tmp_path) as h:
         await h.keep(following(BEN_KEY), note("old", at=START - 9), note("shown", at=START - 5))
@@ -317,6 +337,7 @@ async def test_nothing_falls_between_a_page_and_its_watch(tmp_path: Path) -> Non
         await watch.aclose()
 
 
+@each_engine
 async def test_several_reposts_of_a_note_are_one_row(tmp_path: Path) -> None:
     """The newest, on whichever page it is; while watching, the one that was shown."""
     told = note("told", DEE, START - 100)
@@ -347,6 +368,7 @@ async def test_several_reposts_of_a_note_are_one_row(tmp_path: Path) -> None:
         await watch.aclose()
 
 
+@each_engine
 @pytest.mark.parametrize(
     ("most", "shown"), [(1, ["one", "two", "one", "end"]), (9, ["one", "two", "end"])]
 )
