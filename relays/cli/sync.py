@@ -36,22 +36,18 @@ def sync(
 ) -> None:
     """Fetch what another relay has, and send what it lacks."""
     from relays.cli.context import on_loop
-    from relays.operations.sync_once import sync_once
+    from relays.operations.sync_once import SyncTask, sync_once
 
-    report = on_loop(
-        sync_once(
-            context.folder,
-            peer,
-            filters_of(filter),
-            context.load_config(),
-            down=dir != "up",
-            up=dir != "down",
-            proxy=proxy,
-            sub_relay=room,
-            anew=anew,
-            say=context.out.note,
-        )
+    task = SyncTask(
+        url=peer,
+        filters=filters_of(filter),
+        down=dir != "up",
+        up=dir != "down",
+        sub_relay=room,
+        proxy=proxy,
+        anew=anew,
     )
+    report = on_loop(sync_once(context.folder, task, context.load_config(), say=context.out.note))
     if context.json:
         context.out.emit(report, "")
     if report.incomplete:

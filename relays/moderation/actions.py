@@ -20,7 +20,7 @@ from relays.config.relay_config import RelayConfig
 from relays.moderation.admins import admins_of
 from relays.moderation.audit_log import SLICE
 from relays.moderation.members import Members
-from relays.moderation.records import LogRow, Rule, RuleType, Tables
+from relays.moderation.records import LogRow, RecordTables, Rule, RuleType
 from relays.moderation.removal import EventRemover
 from relays.moderation.reports import Reports
 from relays.moderation.saved_config import save_config
@@ -240,7 +240,7 @@ class ModerationActions:
         if name == "icon" and text and not text.startswith(("https://", "http://")):
             raise InvalidData("an icon is a URL that begins with https://")
 
-        async def act(tables: Tables) -> None:
+        async def act(tables: RecordTables) -> None:
             if text:
                 await tables.settings.put(name, text)
             else:
@@ -279,7 +279,7 @@ class ModerationActions:
     ) -> None:
         rule = Rule(type, value, reason, by, int(self.state.clock()))
 
-        async def act(tables: Tables) -> None:
+        async def act(tables: RecordTables) -> None:
             if instead_of is not None:
                 await tables.rules.remove(instead_of, value)
             await tables.rules.put(rule)
@@ -290,7 +290,7 @@ class ModerationActions:
     async def _lift(
         self, type: RuleType, value: str, by: str, reason: str, **about: object
     ) -> bool:
-        async def act(tables: Tables) -> bool:
+        async def act(tables: RecordTables) -> bool:
             if not await tables.rules.remove(type, value):
                 return False
             await self.state.log(tables, f"un{type}", by=by, reason=_line(reason), **about)

@@ -7,7 +7,7 @@ from hashlib import sha256
 from typing import Final
 
 from nostr_client.errors import InvalidData
-from relays.moderation.records import Invite, Tables, invite_id
+from relays.moderation.records import Invite, RecordTables, invite_id
 
 MOST_OPEN: Final = 50
 """Invites of one maker that may be open; with a further one, his oldest is no longer good."""
@@ -17,7 +17,7 @@ _DAY: Final = 86400
 
 
 async def make(
-    tables: Tables, *, by: str, now: int, seconds: float, uses: int = 1, role: str = ""
+    tables: RecordTables, *, by: str, now: int, seconds: float, uses: int = 1, role: str = ""
 ) -> str:
     """A new code, which is shown this once. Raises InvalidData."""
     if not 1 <= uses <= MOST_USES:
@@ -35,7 +35,7 @@ async def make(
     return code
 
 
-async def use(tables: Tables, code: str, now: int) -> Invite | str:
+async def use(tables: RecordTables, code: str, now: int) -> Invite | str:
     """Take one use of a code; or why it is not good."""
     # 16 random bytes cannot be guessed, so neither does a plain hash give them away.
     hash = _hash(code)

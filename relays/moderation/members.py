@@ -20,7 +20,7 @@ from nostr_client.protocol.kinds import DELETION, INVITE, JOIN, LEAVE
 from nostr_client.store.contract import EventStore
 from relays.config.relay_config import Membership
 from relays.moderation import invites
-from relays.moderation.records import Invite, Member, Role, Tables
+from relays.moderation.records import Invite, Member, RecordTables, Role
 from relays.moderation.state import ModerationState
 from relays.policies.verdict import (
     ACCEPTED,
@@ -121,7 +121,7 @@ class Members:
             return Verdict(True, "duplicate: you are already a member of this relay")
         code = event.value("claim") or ""
 
-        async def act(tables: Tables) -> str:
+        async def act(tables: RecordTables) -> str:
             found = await invites.use(tables, code, int(offer.now))
             if not isinstance(found, Invite):
                 return found
@@ -182,7 +182,7 @@ class Members:
         """Make somebody a member; False if he was one. Raises StoreError."""
         now = int(self._state.clock())
 
-        async def act(tables: Tables) -> bool:
+        async def act(tables: RecordTables) -> bool:
             if not await tables.members.add(Member(pubkey, reason, by, now)):
                 return False
             await self._state.log(tables, "add-member", by=by, reason=reason, p=pubkey)
@@ -195,7 +195,7 @@ class Members:
         return await self._drop(pubkey, by, reason)
 
     async def _drop(self, pubkey: str, by: str = "", reason: str = "") -> bool:
-        async def act(tables: Tables) -> bool:
+        async def act(tables: RecordTables) -> bool:
             if not await tables.members.remove(pubkey):
                 return False
             if by:
@@ -216,7 +216,7 @@ class Members:
     async def revoke(self, id: str, *, by: str) -> bool:
         """An invite is good no more, by the id under which `invites` lists it; False: none."""
 
-        async def act(tables: Tables) -> bool:
+        async def act(tables: RecordTables) -> bool:
             if not await tables.invites.revoke(id):
                 return False
             await self._state.log(tables, "revoke-invite", by=by, invite=id)
@@ -227,7 +227,7 @@ class Members:
     async def put_role(self, role: Role, *, by: str, new: bool) -> None:
         """Make a role, or change one. Raises InvalidData, StoreError."""
 
-        async def act(tables: Tables) -> None:
+        async def act(tables: RecordTables) -> None:
             held = await tables.roles.get(role.id) is not None
             if held == new:
                 raise InvalidData(f"the role {role.id} {'exists' if held else 'does not exist'}")
@@ -242,7 +242,7 @@ class Members:
     async def delete_role(self, id: str, *, by: str) -> None:
         """Nobody has it any more. Raises InvalidData, StoreError."""
 
-        async def act(tables: Tables) -> None:
+        async def act(tables: RecordTables) -> None:
             if not await tables.roles.remove(id):
                 raise InvalidData(f"the role {id} does not exist")
             await self._state.log(tables, "delete-role", by=by, role=id)
@@ -253,7 +253,7 @@ class Members:
     async def assign(self, pubkey: str, role: str, *, by: str) -> None:
         """Give a member a role. Raises InvalidData, StoreError."""
 
-        async def act(tables: Tables) -> None:
+        async def act(tables: RecordTables) -> None:
             if not await tables.members.has(pubkey):
                 raise InvalidData("this key is no member's")
             if await tables.roles.get(role) is None:
@@ -266,7 +266,7 @@ class Members:
     async def unassign(self, pubkey: str, role: str, *, by: str) -> None:
         """Take it from him. Raises InvalidData, StoreError."""
 
-        async def act(tables: Tables) -> None:
+        async def act(tables: RecordTables) -> None:
             if not await tables.members.unassign(pubkey, role):
                 raise InvalidData("this key does not have this role")
             await self._state.log(tables, "unassign-role", by=by, p=pubkey, role=role)
@@ -297,14 +297,14 @@ class Members:
 
     async def _change(
         self,
-        act: Callable[[Tables], Awaitable[T]],
+        act: Callable[[RecordTables], Awaitable[T]],
         news: Iterable[Draft] = (),
         when: Callable[[T], bool] = lambda _: True,
     ) -> T:
         """Carry out `act`; if `when` says so of its result, publish `news` and the list."""
         enabled = self._settings.enabled
 
-        async def run(tables: Tables) -> tuple[T, list[Draft], int]:
+        async def run(tables: RecordTables) -> tuple[T, list[Draft], int]:
             result = await act(tables)
             if not (enabled and when(result)):
                 return result, [], 0
@@ -319,11 +319,11 @@ class Members:
         return result
 
 
-async def _nothing(_: Tables) -> None:
+async def _nothing(_: RecordTables) -> None:
     pass
 
 
-async def _next_second(tables: Tables, now: int) -> int:
+async def _next_second(tables: RecordTables, now: int) -> int:
     """The date of what is published next: later than all before it, whoever made that."""
     last = await tables.dates.get(_PUBLISHED)
     at = now if last is None else max(now, last + 1)
@@ -335,7 +335,7 @@ def _membership(kind: int, pubkey: str) -> Draft:
     return Draft(kind, tags=(_PROTECTED, ("p", pubkey)))
 
 
-async def _list_tags(tables: Tables) -> tuple[Tag, ...]:
+async def _list_tags(tables: RecordTables) -> tuple[Tag, ...]:
     listed = (await tables.members.listed())[:MOST_LISTED]
     return (_PROTECTED, *(("member", member.pubkey, *member.roles) for member in listed))
 

@@ -17,10 +17,10 @@ from relays.moderation.records import (
     Invite,
     LogRow,
     Member,
+    RecordTables,
     Role,
     Rule,
     RuleType,
-    Tables,
     invite_id,
 )
 
@@ -68,7 +68,7 @@ class MemoryRecords:
         self._key = MemoryKey()
         self._alone = asyncio.Lock()
 
-    async def write(self, act: Callable[[Tables], Awaitable[T]], *, frees: bool = False) -> T:
+    async def write(self, act: Callable[[RecordTables], Awaitable[T]], *, frees: bool = False) -> T:
         limit = asyncio.timeout(records.PATIENCE)
         try:
             async with limit, self._alone:
@@ -81,7 +81,7 @@ class MemoryRecords:
             raise StoreError(f"no answer within {records.PATIENCE:g} s") from None
         return result
 
-    async def read(self, ask: Callable[[Tables], Awaitable[T]]) -> T:
+    async def read(self, ask: Callable[[RecordTables], Awaitable[T]]) -> T:
         with self._data.lent() as data:
             return await ask(_tables(data, self._key))
 
@@ -89,11 +89,11 @@ class MemoryRecords:
         return self._data.counters
 
 
-def _tables(data: _Data, key: MemoryKey) -> Tables:
+def _tables(data: _Data, key: MemoryKey) -> RecordTables:
     async def counters() -> Mapping[Area, int]:
         return dict(data.counters)
 
-    return Tables(
+    return RecordTables(
         rules=MemoryRuleTable(data),
         members=MemoryMemberTable(data),
         roles=MemoryRoleTable(data),

@@ -1,13 +1,13 @@
 """The keeper's records: what is kept of bans, members, invites, reports, settings and the log.
 
 This is the contract, which an engine keeps (`sqlite/`, `memory.py`), and what is decided and why is
- written against it alone.
+written against it alone.
 
-A transaction is an async function over `Tables`. All of what it changes is kept or nothing, and it
-is durable when `Records.write` returns; one writes at a time, in whichever process. An engine may
-run it again from its beginning: where the disk was full and room was made, or where it lost against
-another writer. So it asks and changes its tables, and does nothing else; nor does it begin another
-one, which would wait for its end. `Records.read` shows one snapshot.
+A transaction is an async function over `RecordTables`. All of what it changes is kept or nothing,
+and it is durable when `Records.write` returns; one writes at a time, in whichever process. An
+engine may run it again from its beginning: where the disk was full and room was made, or where it
+lost against another writer. So it asks and changes its tables, and does nothing else; nor does it
+begin another one, which would wait for its end. `Records.read` shows one snapshot.
 
 Everything raises StoreError, also for what takes longer than `PATIENCE`.
 """
@@ -242,7 +242,7 @@ class KeyTable(Protocol):
         """For its owner only. What the transaction comes to, the key stays."""
 
 
-class Tables(msgspec.Struct, frozen=True):
+class RecordTables(msgspec.Struct, frozen=True):
     """All of them within one transaction, and no longer than that."""
 
     rules: RuleTable
@@ -264,13 +264,13 @@ class Records(Protocol):
 
     read_only: bool
 
-    async def write(self, act: Callable[[Tables], Awaitable[T]], *, frees: bool = False) -> T:
+    async def write(self, act: Callable[[RecordTables], Awaitable[T]], *, frees: bool = False) -> T:
         """Run the transaction `act`. Raises what it raises, and then nothing has changed.
 
         `frees`: it comes before something that makes room, and may have what is kept back for that.
         """
 
-    async def read(self, ask: Callable[[Tables], Awaitable[T]]) -> T:
+    async def read(self, ask: Callable[[RecordTables], Awaitable[T]]) -> T:
         """Run `ask`, which changes nothing, on one snapshot."""
 
     async def counters(self) -> Mapping[Area, int]:

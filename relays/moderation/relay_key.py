@@ -10,12 +10,12 @@ from typing import Final
 
 from nostr_client.errors import StoreError
 from nostr_client.protocol.keys import SecretKey
-from relays.moderation.records import Tables
+from relays.moderation.records import RecordTables
 
 _NAME: Final = "self"
 
 
-async def own_key(tables: Tables, *, read_only: bool = False) -> SecretKey:
+async def own_key(tables: RecordTables, *, read_only: bool = False) -> SecretKey:
     """The relay's key. Within a transaction, so that two processes make one key.
 
     `read_only`: none is made, nor is anything written down. Raises StoreError when what is there is

@@ -24,7 +24,7 @@ from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.keys import is_hex64
 from nostr_client.store.contract import EventStore
 from relays.moderation.bans import Bans
-from relays.moderation.records import Tables
+from relays.moderation.records import RecordTables
 from relays.moderation.state import ModerationState
 
 KIND: Final = 1984
@@ -246,7 +246,7 @@ class Reports:
                 }
         now = int(self._state.clock())
 
-        async def act(tables: Tables) -> None:
+        async def act(tables: RecordTables) -> None:
             await tables.dismissed_reports.add(target, reporters, now)
             await self._state.log(
                 *(tables, "dismiss-reports"),

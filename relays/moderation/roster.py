@@ -8,7 +8,7 @@ import msgspec
 
 from nostr_client.errors import InvalidData
 from nostr_client.safe_text import safe_line, safe_text
-from relays.moderation.records import Role, Tables
+from relays.moderation.records import RecordTables, Role
 
 
 def checked_role(
@@ -32,7 +32,7 @@ class Roster(msgspec.Struct, frozen=True, eq=False):
     roles: Mapping[str, Role]
 
 
-async def load_roster(tables: Tables) -> Roster:
+async def load_roster(tables: RecordTables) -> Roster:
     """As it is now."""
     members = await tables.members.listed()
     roles = await tables.roles.listed()

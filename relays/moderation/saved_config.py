@@ -11,7 +11,7 @@ import msgspec
 
 from relays.config.relay_config import Membership, Moderation, RelayConfig, Web
 from relays.config.sub_relays import ROOT, sub_relays
-from relays.moderation.records import Tables
+from relays.moderation.records import RecordTables
 from relays.moderation.state import ModerationState
 
 _NAME = "configuration"
@@ -56,7 +56,7 @@ async def save_config(state: ModerationState, config: RelayConfig) -> None:
     """Leave it, if it is not there. Raises StoreError."""
     value = msgspec.json.encode(SavedConfig.of(config)).decode()
 
-    async def act(tables: Tables) -> None:
+    async def act(tables: RecordTables) -> None:
         if await tables.settings.get(_NAME) != value:
             await tables.settings.put(_NAME, value)
 

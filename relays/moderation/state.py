@@ -23,7 +23,7 @@ from nostr_client.protocol.urls import normalize_relay_url, place_of
 from nostr_client.store.rules import vanish_reaches
 from relays.moderation import audit_log
 from relays.moderation.bans import Bans
-from relays.moderation.records import Area, Records, Tables
+from relays.moderation.records import Area, Records, RecordTables
 from relays.moderation.relay_key import own_key
 from relays.moderation.roster import Roster, load_roster
 from relays.policies.verdict import ACCEPTED, IncomingEvent, Verdict, refused
@@ -102,7 +102,7 @@ class ModerationState:
         """
         urls = frozenset(normalize_relay_url(url) for url in service_urls)
 
-        async def begin(tables: Tables) -> tuple[SecretKey, _Changes]:
+        async def begin(tables: RecordTables) -> tuple[SecretKey, _Changes]:
             key = await own_key(tables, read_only=records.read_only)
             return key, await _read(tables, _NOTHING)
 
@@ -182,11 +182,11 @@ class ModerationState:
         """Call `call` on the loop after every change of the views, whoever made it."""
         self._watchers.append(call)
 
-    async def write(self, act: Callable[[Tables], Awaitable[T]], *, frees: bool = False) -> T:
+    async def write(self, act: Callable[[RecordTables], Awaitable[T]], *, frees: bool = False) -> T:
         """`Records.write`; the views show it when this returns. Raises StoreError."""
         held = self._views
 
-        async def run(tables: Tables) -> tuple[T, _Changes]:
+        async def run(tables: RecordTables) -> tuple[T, _Changes]:
             result = await act(tables)
             return result, await _read(tables, held)
 
@@ -195,7 +195,7 @@ class ModerationState:
         return result
 
     async def log(
-        self, tables: Tables, action: str, *, by: str, reason: str = "", **about: object
+        self, tables: RecordTables, action: str, *, by: str, reason: str = "", **about: object
     ) -> None:
         """Log `action` within a transaction; `about` names tags and their values."""
         tags = tuple((name, str(value)) for name, value in about.items())
@@ -207,7 +207,7 @@ class ModerationState:
         """Is `id` new here? Remembered until the second `until`, also over a restart."""
         now = int(self.clock())
 
-        async def act(tables: Tables) -> bool:
+        async def act(tables: RecordTables) -> bool:
             await tables.used_requests.clean(now)
             return await tables.used_requests.add(id, int(until))
 
@@ -243,7 +243,7 @@ class ModerationState:
             call()
 
 
-async def _read(tables: Tables, held: _Views) -> _Changes:
+async def _read(tables: RecordTables, held: _Views) -> _Changes:
     """What is not as in `held`."""
     now = await tables.counters()
     changed = {area for area, number in now.items() if held.counters.get(area) != number}

@@ -64,17 +64,17 @@ def _nothing(_place: int) -> None:
     pass
 
 
-class Importer:
+class LineImporter:
     """Carries lines into a store; `tally` says what became of them."""
 
-    def __init__(self, taker: EventImporter, verify: Verify) -> None:
-        self._taker = taker
+    def __init__(self, importer: EventImporter, verify: Verify) -> None:
+        self._importer = importer
         self._verify_all = verify
-        self.tally = taker.tally
+        self.tally = importer.tally
         self._name = ""
         self._under_way: dict[int, int] = {}
         """The line of each event, by its `id()`: one and the same may stand in a file twice."""
-        taker.place_of = lambda event: self._place(self._under_way[id(event)])
+        importer.place_of = lambda event: self._place(self._under_way[id(event)])
 
     async def lines(self, source: Iterator[Batch], saved: Saved = _nothing, name: str = "") -> None:
         """Take in every line of `source`: while a batch is saved, the next ones are verified.
@@ -109,8 +109,8 @@ class Importer:
             good = [event for event, ok in zip(events, verdicts, strict=True) if ok]
             for event, is_right in zip(events, verdicts, strict=True):
                 if not is_right:
-                    self._taker.refuse(event, "the signature is wrong")
-            await self._taker.save(good)
+                    self._importer.refuse(event, "the signature is wrong")
+            await self._importer.save(good)
             for event in events:
                 del self._under_way[id(event)]
             saved(end)
@@ -128,7 +128,7 @@ class Importer:
                 self.tally.refuse(reason, self._place(number))
                 continue
             self._under_way[id(event)] = number
-            if self._taker.admit(event):
+            if self._importer.admit(event):
                 events.append(event)
             else:
                 del self._under_way[id(event)]
@@ -152,14 +152,14 @@ async def import_files(
     """
     started = time.monotonic()
     async with open_offline(config, data, sub_relay) as here:
-        taker = EventImporter(
+        events = EventImporter(
             here.store,
             here.check,
             SourceType.IMPORT,
             check_async=here.check_async,
             requests=lambda: here.requests,
         )
-        importer = Importer(taker, here.verifier.verify_all)
+        importer = LineImporter(events, here.verifier.verify_all)
         marks = ImportProgress(data, here.sub_relay.name)
         try:
             for name in files:
@@ -171,7 +171,7 @@ async def import_files(
 
 
 async def _import_file(
-    importer: Importer,
+    importer: LineImporter,
     name: str,
     marks: ImportProgress,
     config: RelayConfig,

@@ -50,34 +50,37 @@ class SyncReport(msgspec.Struct):
         return self.tally.refused + self.sent.refused + self.sent.unsent
 
 
-async def sync_once(
-    data: Path,
-    url: str,
-    filters: Sequence[Filter],
-    config: RelayConfig,
-    *,
-    down: bool = True,
-    up: bool = True,
-    proxy: str | None = None,
-    sub_relay: str | None = None,
-    anew: bool = False,
-    say: Callable[[str], object] = str,
-) -> SyncReport:
-    """Bring a sub-relay of the relay in `data` and the one at `url` to the same `filters`' events.
+class SyncTask(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to be synchronized with the relay at `url`, and in which directions.
 
-    What came before and was not kept is not fetched again, unless `anew`.
+    `sub_relay`: None is that at `/`. `anew`: what came before and was not kept is fetched again.
+    """
+
+    url: str
+    filters: Sequence[Filter] = (Filter(),)
+    down: bool = True
+    up: bool = True
+    sub_relay: str | None = None
+    proxy: str | None = None
+    anew: bool = False
+
+
+async def sync_once(
+    data: Path, task: SyncTask, config: RelayConfig, *, say: Callable[[str], object] = str
+) -> SyncReport:
+    """Bring the relay in `data` and another one to the same events.
 
     `say` is told how it went. Raises ConfigError, RelayError, StoreError; what was carried before
     is stored.
     """
     try:
-        peer = normalize_relay_url(url)
+        peer = normalize_relay_url(task.url)
     except InvalidData as error:
-        raise ConfigError(f"{url}: {error}") from None
-    for filter in filters:
+        raise ConfigError(f"{task.url}: {error}") from None
+    for filter in task.filters:
         check(filter)
-    async with open_offline(config, data, sub_relay) as here:
-        taker = EventImporter(
+    async with open_offline(config, data, task.sub_relay) as here:
+        importer = EventImporter(
             here.store,
             here.check,
             SourceType.SYNC,
@@ -86,35 +89,39 @@ async def sync_once(
         )
         async with RelayPool(
             verifier=here.verifier,
-            proxy=proxy,
+            proxy=task.proxy,
             dial=DialPolicy(given=[peer]),
             known=here.store.known,
             authenticate=logging_in(here.key),
         ) as pool:
-            unwanted = Unwanted(None if anew else unwanted_file(data, here.sub_relay.name))
-            carrier = Carrier(pool, peer, taker, unwanted)
-            info = await information(peer, proxy)
+            unwanted = Unwanted(None if task.anew else unwanted_file(data, here.sub_relay.name))
+            carrier = Carrier(pool, peer, importer, unwanted)
+            info = await information(peer, task.proxy)
             sync = Sync(
-                pool, carrier, info, down=down, up=up, clock=time.time, keeping=here.keeping
+                *(pool, carrier, info),
+                down=task.down,
+                up=task.up,
+                clock=time.time,
+                keeping=here.keeping,
             )
-            outcome = SyncReport(sync.steps, taker.tally, carrier.sent)
+            report = SyncReport(sync.steps, importer.tally, carrier.sent)
             started = time.monotonic()
             try:
-                async with _progress(outcome):
-                    for filter in filters:
+                async with _progress(report):
+                    for filter in task.filters:
                         await sync.run(filter)
             finally:
                 await unwanted.save()
-                outcome.missing = carrier.missing
-                say(_words(outcome, down, up, time.monotonic() - started))
-    return outcome
+                report.missing = carrier.missing
+                say(_words(report, task, time.monotonic() - started))
+    return report
 
 
 @asynccontextmanager
-async def _progress(outcome: SyncReport) -> AsyncIterator[None]:
+async def _progress(report: SyncReport) -> AsyncIterator[None]:
     """Say how far it is, on a terminal."""
     with Progress(None) as progress:
-        saying = asyncio.create_task(_keep_saying(outcome, progress))
+        saying = asyncio.create_task(_keep_saying(report, progress))
         try:
             yield
         finally:
@@ -122,28 +129,28 @@ async def _progress(outcome: SyncReport) -> AsyncIterator[None]:
             await asyncio.gather(saying, return_exceptions=True)
 
 
-async def _keep_saying(outcome: SyncReport, progress: Progress) -> None:
+async def _keep_saying(report: SyncReport, progress: Progress) -> None:
     while True:
         await asyncio.sleep(_SAY_EVERY)
-        steps, sent = outcome.steps, outcome.sent
+        steps, sent = report.steps, report.sent
         windows = steps.read if steps.pages else steps.compared
         went = sent.accepted + sent.duplicate + sent.refused
         how = "read" if steps.pages else "compared"
-        came = outcome.tally.lines
+        came = report.tally.lines
         progress.show(0, f"{windows:,} windows {how}, {came:,} events came, {went:,} went")
 
 
-def _words(outcome: SyncReport, down: bool, up: bool, seconds: float) -> str:
-    steps = outcome.steps
+def _words(report: SyncReport, task: SyncTask, seconds: float) -> str:
+    steps = report.steps
     lines = [f"read by pages, not compared: {steps.pages}"] if steps.pages else []
     if steps.missed:
         lines.append(f"{steps.missed} windows with more differences than can be compared")
     if steps.crowded:
         lines.append(f"not all of {words_of(steps.crowded)}: the relay shows only a part of it")
-    if down:
-        lines.append(f"down: {outcome.tally}")
-        if outcome.missing:
-            lines.append(f"  {outcome.missing} x not sent, though the relay has it")
-    if up:
-        lines.append(f"up: {outcome.sent}")
+    if task.down:
+        lines.append(f"down: {report.tally}")
+        if report.missing:
+            lines.append(f"  {report.missing} x not sent, though the relay has it")
+    if task.up:
+        lines.append(f"up: {report.sent}")
     return "\n".join([*lines, f"in {seconds:.1f} s"])

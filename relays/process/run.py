@@ -28,7 +28,7 @@ from nostr_client.protocol.urls import normalize_relay_url
 from relays.config.relay_config import RelayConfig
 from relays.config.sub_relays import SubRelay, local_urls
 from relays.networks import Networks
-from relays.process.assembly import RelayProcess, serve
+from relays.process.assembly import RelayHost, serve
 from relays.process.folder import RunningRelay, announced, open_folder, relay_lock
 from relays.server.connections import Gate
 from relays.server.listen import listen
@@ -100,15 +100,15 @@ async def run(
             def urls_of(sub_relay: SubRelay) -> frozenset[str]:
                 return frozenset(service_urls(address, sub_relay.config.urls, sub_relay.path))
 
-            async with serve(config, stores, urls_of, address=address) as serving:
-                gate = Gate(proxies, serving.state.banned_address, token)
+            async with serve(config, stores, urls_of, address=address) as host:
+                gate = Gate(proxies, host.state.banned_address, token)
                 context = None if tls is None else tls.context
                 async with listen(
-                    serving.relays, serving.site, listener, gate=gate, tls=context
+                    host.relays, host.site, listener, gate=gate, tls=context
                 ) as server:
-                    serving.state.on_change(server.judge_again)
+                    host.state.on_change(server.judge_again)
                     with announced(data, RunningRelay(os.getpid(), address, int(time.time()))):
-                        reloader = ConfigReloader(serving, source, tls)
+                        reloader = ConfigReloader(host, source, tls)
                         await _until_told_to_stop(
                             ends or StopConditions(),
                             reloader,
@@ -121,12 +121,12 @@ class ConfigReloader:
     """Takes over what changed in the configuration and in the certificate, while clients stay."""
 
     def __init__(
-        self, serving: RelayProcess, source: ConfigSource | None, tls: Certificate | None = None
+        self, host: RelayHost, source: ConfigSource | None, tls: Certificate | None = None
     ) -> None:
-        self._serving = serving
+        self._host = host
         self._source = source
         self._tls = tls
-        self._first = serving.config
+        self._first = host.config
         self._fault = ""
         self._stamp: FileStamp | None = None
         self._stamp = self._look()
@@ -149,7 +149,7 @@ class ConfigReloader:
         try:
             if self._source is not None and (changed or by_request):
                 config = self._source.read()
-                await self._serving.reconfigure(config)
+                await self._host.reconfigure(config)
                 _log.warning("the configuration was read again")
                 if late := _at_start_alone(self._first, config):
                     _log.warning("only a restart will change %s", ", ".join(late))

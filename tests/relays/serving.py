@@ -12,7 +12,7 @@ from relays.config.relay_config import RelayConfig
 from relays.config.sub_relays import SubRelay
 from relays.engine.relay import Relay
 from relays.networks import Networks
-from relays.process.assembly import RelayProcess, serve
+from relays.process.assembly import RelayHost, serve
 from relays.process.run import bind, service_urls
 from relays.process.stores import RelayStores
 from relays.server.connections import Gate, RelayServer
@@ -23,7 +23,7 @@ from relays.web.proxies import Proxies
 class Served:
     """A relay in this process."""
 
-    def __init__(self, relay: Relay, server: RelayServer, url: str, rooms: RelayProcess) -> None:
+    def __init__(self, relay: Relay, server: RelayServer, url: str, rooms: RelayHost) -> None:
         self.relay = relay
         self.server = server
         self.url = url

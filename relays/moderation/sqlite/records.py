@@ -27,7 +27,7 @@ from nostr_client.store.sqlite.opening import (
     translated,
 )
 from relays.moderation import records
-from relays.moderation.records import Area, Tables
+from relays.moderation.records import Area, RecordTables
 from relays.moderation.sqlite import key_file, schema
 from relays.moderation.sqlite.tables import tables_of
 
@@ -75,7 +75,7 @@ class SqliteRecords:
         finally:
             thread.shutdown(wait=False)
 
-    async def write(self, act: Callable[[Tables], Awaitable[T]], *, frees: bool = False) -> T:
+    async def write(self, act: Callable[[RecordTables], Awaitable[T]], *, frees: bool = False) -> T:
         if self.read_only:
             raise StoreError(f"{self.path.name} was opened to be read, and not to be written")
         try:
@@ -86,7 +86,7 @@ class SqliteRecords:
             self._reserve.release()
         return await self._transaction("BEGIN IMMEDIATE", act, "COMMIT")
 
-    async def read(self, ask: Callable[[Tables], Awaitable[T]]) -> T:
+    async def read(self, ask: Callable[[RecordTables], Awaitable[T]]) -> T:
         return await self._transaction("BEGIN", ask, "ROLLBACK")
 
     async def counters(self) -> Mapping[Area, int]:
@@ -104,7 +104,9 @@ class SqliteRecords:
                 stop.set()
         return [FILE, *([key_file.FILE] if copied else [])]
 
-    async def _transaction(self, begin: str, act: Callable[[Tables], Awaitable[T]], end: str) -> T:
+    async def _transaction(
+        self, begin: str, act: Callable[[RecordTables], Awaitable[T]], end: str
+    ) -> T:
         over = False
 
         async def step(work: Callable[[sqlite3.Connection], S]) -> S:

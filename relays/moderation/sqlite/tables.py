@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from nostr_client.protocol.keys import SecretKey
-from relays.moderation.records import LogRow, Rule, RuleType, Tables
+from relays.moderation.records import LogRow, RecordTables, Rule, RuleType
 from relays.moderation.sqlite import key_file, schema
 from relays.moderation.sqlite.member_tables import (
     SqliteInviteTable,
@@ -17,9 +17,9 @@ from relays.moderation.sqlite.member_tables import (
 from relays.moderation.sqlite.step import SqliteTable, Step
 
 
-def tables_of(step: Step, key: Path) -> Tables:
+def tables_of(step: Step, key: Path) -> RecordTables:
     """Those of the transaction whose steps are taken by `step`; `key`: the file of the key."""
-    return Tables(
+    return RecordTables(
         rules=SqliteRuleTable(step),
         members=SqliteMemberTable(step),
         roles=SqliteRoleTable(step),

@@ -10,7 +10,7 @@ import pytest
 from nostr_client.errors import InvalidData
 from nostr_client.protocol.event import Draft, Event
 from relays.moderation import audit_log
-from relays.moderation.records import Tables
+from relays.moderation.records import RecordTables
 from tests.relays.desk import Desk, OpenDesk
 from tests.relays.talk import KEY, NOW, OTHER, note
 
@@ -65,7 +65,7 @@ async def test_the_file_itself_keeps_it(desk: Desk) -> None:
 
 
 async def test_more_than_a_slice(desk: Desk) -> None:
-    async def act(tables: Tables) -> None:
+    async def act(tables: RecordTables) -> None:
         for n in range(audit_log.SLICE + 1):
             await desk.state.log(tables, "test", by="k", number=n)
 

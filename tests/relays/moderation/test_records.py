@@ -24,10 +24,10 @@ from relays.moderation.records import (
     LogRow,
     Member,
     Records,
+    RecordTables,
     Role,
     Rule,
     RuleType,
-    Tables,
     invite_id,
 )
 from relays.moderation.state import ModerationState
@@ -50,7 +50,7 @@ def rule(value: str, sort: RuleType = RuleType.BAN_PUBKEY, at: int = 1) -> Rule:
 
 
 async def put(kept: Records, *rules: Rule) -> None:
-    async def act(tables: Tables) -> None:
+    async def act(tables: RecordTables) -> None:
         for one in rules:
             await tables.rules.put(one)
 
@@ -67,7 +67,7 @@ async def listed(kept: Records, *types: RuleType) -> list[Rule]:
 async def test_all_of_a_transaction_or_nothing(kept: Records) -> None:
     before = dict(await kept.counters())
 
-    async def fails(tables: Tables) -> None:
+    async def fails(tables: RecordTables) -> None:
         await tables.rules.put(rule(A))
         await tables.members.add(Member(B, "", "k", 1))
         raise ValueError("no")
@@ -81,7 +81,7 @@ async def test_all_of_a_transaction_or_nothing(kept: Records) -> None:
 
 
 async def test_one_writes_at_a_time(kept: Records) -> None:
-    async def count(tables: Tables) -> None:
+    async def count(tables: RecordTables) -> None:
         held = await tables.dates.get("n") or 0
         await asyncio.sleep(0)
         await tables.dates.put("n", held + 1)
@@ -96,7 +96,7 @@ async def test_a_read_is_one_snapshot(kept: Records) -> None:
     await put(kept, rule(A))
     writing: list[asyncio.Task[None]] = []
 
-    async def ask(tables: Tables) -> tuple[list[Rule], list[Rule]]:
+    async def ask(tables: RecordTables) -> tuple[list[Rule], list[Rule]]:
         first = await tables.rules.listed([RuleType.BAN_PUBKEY])
         writing.append(asyncio.create_task(put(kept, rule(B))))
         await asyncio.sleep(0.01)
@@ -109,7 +109,7 @@ async def test_a_read_is_one_snapshot(kept: Records) -> None:
 
 
 async def test_what_never_ends_is_given_up(kept: Records, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def stuck(tables: Tables) -> None:
+    async def stuck(tables: RecordTables) -> None:
         await tables.rules.put(rule(A))
         await asyncio.Event().wait()
 
@@ -124,7 +124,7 @@ async def test_what_never_ends_is_given_up(kept: Records, monkeypatch: pytest.Mo
 async def test_who_is_cancelled_changes_nothing(kept: Records) -> None:
     begun = asyncio.Event()
 
-    async def stuck(tables: Tables) -> None:
+    async def stuck(tables: RecordTables) -> None:
         await tables.rules.put(rule(A))
         begun.set()
         await asyncio.Event().wait()
@@ -138,7 +138,7 @@ async def test_who_is_cancelled_changes_nothing(kept: Records) -> None:
 
 
 async def test_tables_are_of_their_transaction_alone(kept: Records) -> None:
-    async def keep(tables: Tables) -> Tables:
+    async def keep(tables: RecordTables) -> RecordTables:
         return tables
 
     late = await kept.write(keep)
@@ -148,7 +148,7 @@ async def test_tables_are_of_their_transaction_alone(kept: Records) -> None:
 
 
 async def test_each_change_is_counted_in_its_area(kept: Records) -> None:
-    async def count(area: Area, act: Callable[[Tables], Awaitable[object]]) -> None:
+    async def count(area: Area, act: Callable[[RecordTables], Awaitable[object]]) -> None:
         before = dict(await kept.counters())
         await kept.write(act)
         after = await kept.counters()
@@ -190,7 +190,7 @@ async def test_rules(kept: Records) -> None:
 
 
 async def test_members_and_roles(kept: Records) -> None:
-    async def act(tables: Tables) -> None:
+    async def act(tables: RecordTables) -> None:
         members, roles = tables.members, tables.roles
         assert await members.add(Member(B, "a friend", "k", 5))
         assert await members.add(Member(A, "", "k", 5))
@@ -225,7 +225,7 @@ async def test_members_and_roles(kept: Records) -> None:
 
 @pytest.mark.parametrize("missing", ["member", "role"])
 async def test_a_role_is_given_to_whom_there_is(kept: Records, missing: str) -> None:
-    async def act(tables: Tables) -> None:
+    async def act(tables: RecordTables) -> None:
         if missing == "member":
             await tables.roles.put(Role("king"))
         else:
@@ -240,7 +240,7 @@ async def test_invites(kept: Records) -> None:
     def invite(n: int, *, by: str = "k", uses: int = 1, expires: int = 100) -> Invite:
         return Invite(invite_id(bytes([n] * 32)), uses, 0, expires, "", by, n)
 
-    async def act(tables: Tables) -> None:
+    async def act(tables: RecordTables) -> None:
         invites = tables.invites
         for one in (invite(1), invite(2, uses=2), invite(3, by="max"), invite(4, expires=9)):
             await invites.add(bytes([one.at] * 32), one)
@@ -266,7 +266,7 @@ async def test_invites(kept: Records) -> None:
 
 
 async def test_small_tables(kept: Records) -> None:
-    async def act(tables: Tables) -> None:
+    async def act(tables: RecordTables) -> None:
         await tables.dismissed_reports.add(A, [B, C], 1)
         await tables.dismissed_reports.add(A, [B], 2)
         assert sorted(await tables.dismissed_reports.all()) == [(A, B), (A, C)]
@@ -294,7 +294,7 @@ async def test_small_tables(kept: Records) -> None:
 async def test_the_log(kept: Records) -> None:
     rows = [LogRow(n, f"{n:064x}", b"{}") for n in (1, 2, 3)]
 
-    async def act(tables: Tables) -> None:
+    async def act(tables: RecordTables) -> None:
         assert await tables.log.last() is None
         for row in rows:
             await tables.log.append(row)
@@ -308,7 +308,7 @@ async def test_the_log(kept: Records) -> None:
 async def test_the_key_stays_whatever_becomes_of_the_transaction(kept: Records) -> None:
     assert await kept.read(lambda tables: tables.relay_key.get()) is None
 
-    async def fails(tables: Tables) -> None:
+    async def fails(tables: RecordTables) -> None:
         await tables.relay_key.put(KEY)
         raise ValueError("no")
 

@@ -19,7 +19,7 @@ from nostr_client.protocol.keys import SecretKey
 from relays.config.relay_config import RelayConfig, Web
 from relays.moderation import spared
 from relays.moderation.opening import open_state
-from relays.moderation.records import Area, Rule, RuleType, Tables
+from relays.moderation.records import Area, RecordTables, Rule, RuleType
 from relays.moderation.spared import own_addresses
 from relays.moderation.state import POLL
 from relays.policies.verdict import IncomingEvent, SourceType
@@ -341,7 +341,7 @@ async def test_what_was_noticed_and_could_not_be_read_is_read_later(
     here, there = await open_desk(), await open_desk()
     read, failing = here.state.records.read, [True]
 
-    async def fails(ask: Callable[[Tables], Awaitable[object]]) -> object:
+    async def fails(ask: Callable[[RecordTables], Awaitable[object]]) -> object:
         if failing:
             failing.clear()
             raise StoreError("keeper.db: the disk is gone")

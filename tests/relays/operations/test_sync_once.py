@@ -15,7 +15,7 @@ import pytest
 from nostr_client.protocol.filters import Filter
 from nostr_client.store.events import open_store
 from relays.config.relay_config import RelayConfig
-from relays.operations.sync_once import sync_once
+from relays.operations.sync_once import SyncTask, sync_once
 from tests.conftest import StartRelay
 from tests.net.scripted import ScriptedRelay, honest
 from tests.relays.talk import NOW, note, wire
@@ -58,7 +58,7 @@ async def test_beside_a_running_relay_whose_clients_see_what_comes(
     async with wire(ours.url) as client:
         _, end = await client.req("live", {"kinds": [1], "limit": 0})
         assert end[0] == "EOSE"
-        outcome = await sync_once(here, theirs.url, [Filter()], RelayConfig())
+        outcome = await sync_once(here, SyncTask(url=theirs.url), RelayConfig())
         assert (outcome.tally.stored, outcome.sent.accepted) == (10, 20)
         assert not outcome.refused
         came = {(await client.recv())[2]["id"] for _ in range(10)}
@@ -181,7 +181,9 @@ async def test_what_was_not_kept_is_not_fetched_again(
     async with open_store(data / "events.db") as store:
         await store.save([deletion])
     for anew, came in ((False, 1), (False, 0), (True, 1), (False, 0)):
-        outcome = await sync_once(data, theirs.url, [Filter()], RelayConfig(), up=False, anew=anew)
+        outcome = await sync_once(
+            data, SyncTask(url=theirs.url, up=False, anew=anew), RelayConfig()
+        )
         assert outcome.tally.left_out.total() == came
     assert await stored(data) == {deletion.id}
 
@@ -191,7 +193,7 @@ async def test_a_peer_that_asks_who_we_are_is_told(tmp_path: Path, start_relay: 
     data = tmp_path / "here"
     async with open_store(data / "events.db") as store:
         await store.save(EVENTS[:2])
-    outcome = await sync_once(data, theirs.url, [Filter()], RelayConfig())
+    outcome = await sync_once(data, SyncTask(url=theirs.url), RelayConfig())
     assert outcome.sent.accepted == 2, str(outcome.sent)
 
 

@@ -11,11 +11,10 @@ from pathlib import Path
 import nostr_sdk as sdk
 
 from nostr_client.protocol.event import Event
-from nostr_client.protocol.filters import Filter
 from nostr_client.rehearsal.relay_process import RelayProcess
 from nostr_client.store.events import open_store
 from relays.config.relay_config import RelayConfig
-from relays.operations.sync_once import sync_once
+from relays.operations.sync_once import SyncTask, sync_once
 from tests.relays.talk import NOW, note, wire
 
 WAIT = timedelta(seconds=20)
@@ -86,10 +85,10 @@ async def test_our_sync_compares_with_its_relay(tmp_path: Path) -> None:
     async with open_store(tmp_path / "events.db") as store:
         await store.save(events[100:])
     async with foreign_relay(events[:300]) as url, asyncio.timeout(LIMIT):
-        outcome = await sync_once(tmp_path, url, [Filter()], RelayConfig())
+        outcome = await sync_once(tmp_path, SyncTask(url=url), RelayConfig())
         assert not outcome.steps.pages
         assert outcome.tally.stored == 100
         assert outcome.sent.accepted == 100
-        again = await sync_once(tmp_path, url, [Filter()], RelayConfig())
+        again = await sync_once(tmp_path, SyncTask(url=url), RelayConfig())
         assert again.steps.compared == 1
         assert (again.tally.lines, again.sent.accepted) == (0, 0)
