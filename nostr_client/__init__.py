@@ -36,10 +36,10 @@ if TYPE_CHECKING:
         SignerError,
         StoreError,
     )
-    from nostr_client.net.outcome import End, How, Outcome
+    from nostr_client.net.outcome import Cause, End, How, Outcome
     from nostr_client.net.pool import RelayPool
-    from nostr_client.net.report import Answer, PublishReport
-    from nostr_client.nips import nip19
+    from nostr_client.net.report import Answer, CountAnswer, PublishReport
+    from nostr_client.nips import nip19, nip45, pynostr_bridge
     from nostr_client.paths import Paths
     from nostr_client.protocol.event import Draft, Event
     from nostr_client.protocol.filters import Filter
@@ -66,8 +66,10 @@ __all__ = [
     "Account",
     "Accounts",
     "Answer",
+    "Cause",
     "ClientConfig",
     "ConfigError",
+    "CountAnswer",
     "Draft",
     "End",
     "Event",
@@ -107,7 +109,9 @@ __all__ = [
     "__version__",
     "load_config",
     "nip19",
+    "nip45",
     "open_store",
+    "pynostr_bridge",
 ]
 
 _ROOMS = {
@@ -118,10 +122,10 @@ _ROOMS = {
         "ConfigError InvalidData ListNotRead NostrError PublishFailed RelayError SignerError "
         "StoreError"
     ),
-    "net.outcome": "End How Outcome",
+    "net.outcome": "Cause End How Outcome",
     "net.pool": "RelayPool",
-    "net.report": "Answer PublishReport",
-    "nips": "nip19",
+    "net.report": "Answer CountAnswer PublishReport",
+    "nips": "nip19 nip45 pynostr_bridge",
     "paths": "Paths",
     "protocol.event": "Draft Event",
     "protocol.filters": "Filter",
