@@ -123,7 +123,7 @@ class NostrApp(App[int]):
     def on_say(self, message: Say) -> None:
         self.say(message.text, message.severity)
 
-    async def wait(self, words: str) -> None:
+    async def show_only(self, words: str) -> None:
         """Show nothing but these words."""
         while len(self.screen_stack) > 1:
             await self.pop_screen()
@@ -167,14 +167,14 @@ class NostrApp(App[int]):
         try:
             logged_in = await login
         except NostrError as error:
-            await self.wait("ctrl+q leaves.")
+            await self.show_only("ctrl+q leaves.")
             trouble = ConfirmDialog("This cannot be opened", safe_text(str(error)), yes="try again")
             if await self.ask(trouble):
                 await self._enter(self._login_flow.begin(demo=self._demo))
             return
         if logged_in is None:
             return
-        await self.wait("")
+        await self.show_only("")
         self._account = logged_in.account
         await self.push_screen(MainScreen(logged_in.client, logged_in.account, self._environment))
         if logged_in.fresh:

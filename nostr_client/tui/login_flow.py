@@ -66,7 +66,7 @@ class LoginFlow:
 
         `relays`: what a newcomer chose, so that no others are dialled.
         """
-        await self._ui.wait("Opening …")
+        await self._ui.show_only("Opening …")
         identity = Identity(
             account.pubkey,
             account.name,
@@ -124,7 +124,7 @@ class LoginFlow:
             FirstRelaysScreen(environment.offers, environment.dated, environment.probe)
         )
         logged_in = await self.open(entry.account, entry.signer, urls or ())
-        await self._ui.wait("Writing down your relays and your name …")
+        await self._ui.show_only("Writing down your relays and your name …")
         client = logged_in.client
         try:
             await client.relays.first_run(urls or ())
@@ -135,7 +135,7 @@ class LoginFlow:
         return LoggedIn(client, entry.account, fresh=True)
 
     async def _enter_demo(self) -> LoggedIn:
-        await self._ui.wait("Starting five relays and a small community on this machine …")
+        await self._ui.show_only("Starting five relays and a small community on this machine …")
         client = await self._holder.enter(self._environment.demo())
         guest = Account(
             pubkey=client.pubkey,

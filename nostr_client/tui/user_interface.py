@@ -23,7 +23,7 @@ class UserInterface(Protocol):
     async def ask(self, screen: Screen[T]) -> T | None:
         """Show a screen and wait for what it is dismissed with."""
 
-    async def wait(self, words: str) -> None:
+    async def show_only(self, words: str) -> None:
         """Take every screen away, so that none is left on a client that is being closed, and say
         what is being waited for."""
 

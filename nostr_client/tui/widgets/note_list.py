@@ -18,7 +18,7 @@ AGES_EVERY = 10.0
 """Seconds after which the ages of notes are said anew."""
 
 
-class _NoteActions(WindowedList[T]):
+class _NoteKeys(WindowedList[T]):
     """The keys on a note."""
 
     BINDINGS = NOTE.bindings()
@@ -68,7 +68,7 @@ class _NoteActions(WindowedList[T]):
         return None if note is None or note.missing else note
 
 
-class NoteList(_NoteActions[NoteView]):
+class NoteList(_NoteKeys[NoteView]):
     """A timeline."""
 
     def __init__(self, renderer: NoteRenderer, id: str | None = None) -> None:
@@ -89,7 +89,7 @@ class NoteList(_NoteActions[NoteView]):
             self.post_message(OpenThread(self.note))
 
 
-class ThreadList(_NoteActions[ThreadRow]):
+class ThreadList(_NoteKeys[ThreadRow]):
     """A thread as a tree."""
 
     def __init__(self, renderer: ThreadRenderer, id: str | None = None) -> None:
