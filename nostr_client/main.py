@@ -39,7 +39,7 @@ def _main(given: list[str]) -> int:
         print(WITHOUT_TERMINAL, file=sys.stderr)  # noqa: T201
         return 2
     if not given or (given == ["demo"] and on_terminal):
-        from nostr_client.cli.unlock import take_from_environment
+        from nostr_client.cli.secret_input import take_from_environment
         from nostr_client.command_line.error_log import keep_log
         from nostr_client.paths import paths
         from nostr_client.tui.run import run

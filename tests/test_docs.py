@@ -13,6 +13,7 @@ import msgspec
 import pytest
 
 from nostr_client.config import ClientConfig, load_config
+from nostr_client.exits import MEANINGS
 from nostr_client.nips.nip19 import encode_npub
 from nostr_client.protocol.keys import SecretKey
 from relays.config.relay_config import RelayConfig, assemble
@@ -96,6 +97,11 @@ def test_examples_can_be_used(example: str) -> None:
     table = tomllib.loads(example.replace("npub1...", NPUB))
     table.setdefault("profile", "public")
     assert assemble(table).problems == []
+
+
+def test_the_exit_codes_stand_in_one_table() -> None:
+    rows = re.findall(r"^\| (\d+) \| (.*) \|$", text_of("commands.md"), re.MULTILINE)
+    assert rows == [(str(code.value), words) for code, words in MEANINGS.items()]
 
 
 def test_every_file_that_is_named_is_there() -> None:

@@ -64,17 +64,17 @@ def import_(
     import asyncio
 
     from nostr_client.accounts.account import SHORTEST_PASSWORD, read_secret
-    from nostr_client.cli import unlock
+    from nostr_client.cli import secret_input
     from nostr_client.protocol.bech32 import unfolded
 
-    text = unfolded(unlock.read_secret_text(secret_fd)).removeprefix("nostr:")
+    text = unfolded(secret_input.read_secret_text(secret_fd)).removeprefix("nostr:")
     backup_password: str | None = None
     protection: Protection | None
     password: str | None
     if text.startswith("ncryptsec1"):
         backup_password = context.given_password
         if backup_password is None:
-            backup_password = unlock.ask_hidden("Password of this backup")
+            backup_password = secret_input.ask_hidden("Password of this backup")
     key = wait_for(asyncio.to_thread(read_secret, text, backup_password))
     long_enough = backup_password is not None and len(backup_password) >= SHORTEST_PASSWORD
     if long_enough and not keyring:
@@ -91,10 +91,10 @@ def import_(
 
 def list_(context: ClientContext) -> None:
     """List the accounts; * marks the one in use."""
-    from nostr_client.cli import show
+    from nostr_client.cli import json_records, plain_lines
 
     for account in context.accounts.all():
-        context.out.emit(show.account_record(account), show.account_line(account))
+        context.out.emit(json_records.account_record(account), plain_lines.account_line(account))
     for path in context.accounts.damaged():
         context.out.note(f"{path} cannot be read as an account; it was left alone")
     if not context.accounts.all():
@@ -105,10 +105,10 @@ def list_(context: ClientContext) -> None:
 
 def switch_(context: ClientContext, who: Who) -> None:
     """Use another account from now on."""
-    from nostr_client.cli import show
+    from nostr_client.cli import json_records
 
     account = wait_for(context.accounts.switch(who))
-    context.out.emit(show.account_record(account), f"now {account.label}  {account.npub}")
+    context.out.emit(json_records.account_record(account), f"now {account.label}  {account.npub}")
 
 
 def watch(
@@ -118,7 +118,7 @@ def watch(
     switch: Switch = False,
 ) -> None:
     """Read as somebody, without their key; at the relays that an nprofile names, too."""
-    from nostr_client.cli import show
+    from nostr_client.cli import json_records
     from nostr_client.nips.nip19 import pubkey_in, relays_in
     from nostr_client.routing.address_policy import AddressPolicy
     from nostr_client.routing.saved_relays import remember_found
@@ -137,7 +137,7 @@ def watch(
         near = tuple(url for text in relays_in(who) if (url := policy.from_stranger(text)))
     account = wait_for(context.accounts.add_watch_only(pubkey, name, switch=switch))
     remember_found(context.paths.data, pubkey, near)
-    context.out.emit(show.account_record(account), account.npub)
+    context.out.emit(json_records.account_record(account), account.npub)
     if not context.json:
         context.out.note(f"{account.label} is watched; it cannot write. {_in_use(account)}")
 
@@ -151,7 +151,7 @@ def export(
 ) -> None:
     """Print the key, encrypted (ncryptsec), for a backup."""
     from nostr_client.accounts.keyfiles import Protection
-    from nostr_client.cli import unlock
+    from nostr_client.cli import secret_input
 
     account = context.accounts.find(who) if who else context.must_act()
     if not account.can_sign:
@@ -161,7 +161,7 @@ def export(
     if account.protection is Protection.KEYRING and context.given_password is not None:
         fresh = context.given_password
     elif new_password or account.protection is Protection.KEYRING:
-        fresh = unlock.ask_new_password("Password for the backup")
+        fresh = secret_input.ask_new_password("Password for the backup")
     code = wait_for(context.accounts.export(account, password, new_password=fresh))
     context.out.emit({"npub": account.npub, "ncryptsec": code}, code)
     if not context.json:
@@ -174,30 +174,32 @@ def remove(
     yes: Annotated[bool, Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Take an account, with its key, off this machine."""
-    from nostr_client.cli import show, unlock
+    from nostr_client.cli import json_records, secret_input
 
     account = context.accounts.find(who)
     if account.can_sign and not yes:
         warning = (
             "" if account.backed_up else " No backup of its key was made: it may be the only copy!"
         )
-        if not unlock.ask_yes(f"Remove {account.label} and its key?{warning}"):
+        if not secret_input.ask_yes(f"Remove {account.label} and its key?{warning}"):
             raise CommandError("nothing was removed", Exit.ERROR)
     wait_for(context.accounts.remove(account.pubkey))
-    context.out.emit(show.account_record(account), f"removed {account.label}  {account.npub}")
+    context.out.emit(
+        json_records.account_record(account), f"removed {account.label}  {account.npub}"
+    )
 
 
 def _protection(context: ClientContext, keyring: bool) -> tuple[Protection, str | None]:
     """How a key is to be kept: what was asked for, or given, or what the person says now."""
     from nostr_client.accounts.keyfiles import Protection
-    from nostr_client.cli import unlock
+    from nostr_client.cli import secret_input
 
     if keyring:
         return Protection.KEYRING, None
     if context.given_password is not None:
         return Protection.PASSWORD, context.given_password
     problem = wait_for(context.accounts.keyring.problem())
-    if not unlock.can_ask():
+    if not secret_input.can_ask():
         if problem:
             raise CommandError(
                 f"the key cannot be kept safely: {problem}, and no password was given "
@@ -208,16 +210,16 @@ def _protection(context: ClientContext, keyring: bool) -> tuple[Protection, str 
     prompt = "New password for this key"
     if not problem:
         prompt += " (empty: the system's key store keeps it)"
-    password = unlock.ask_new_password(prompt, may_be_empty=not problem)
+    password = secret_input.ask_new_password(prompt, may_be_empty=not problem)
     return (Protection.PASSWORD, password) if password else (Protection.KEYRING, None)
 
 
 def _say_kept(context: ClientContext, account: Account, what: str) -> None:
     from nostr_client.accounts.keyfiles import Protection
-    from nostr_client.cli import show
+    from nostr_client.cli import json_records
 
     path = context.accounts.file_of(account)
-    record = show.account_record(account) | {"file": str(path)}
+    record = json_records.account_record(account) | {"file": str(path)}
     context.out.emit(record, account.npub)
     if context.json:
         return
@@ -236,7 +238,8 @@ def _in_use(account: Account) -> str:
 
 def _introduce(context: ClientContext, account: Account, password: str | None) -> None:
     """Publish the name as the profile of a new account, which is made whatever becomes of that."""
-    from nostr_client.cli import show
+    from nostr_client.cli.plain_lines import posted_lines
+    from nostr_client.cli.publish import own_url
     from nostr_client.errors import NostrError
 
     async def work() -> None:
@@ -244,8 +247,8 @@ def _introduce(context: ClientContext, account: Account, password: str | None) -
         async with context.writing(signer, earlier=0) as client:
             posted = await client.profiles.update(name=account.name)
             if posted is not None:
-                own = await show.own_url(client)
-                context.out.note(f"Its profile:\n{show.posted_lines(posted, own)}")
+                own = await own_url(client)
+                context.out.note(f"Its profile:\n{posted_lines(posted, own)}")
 
     try:
         wait_for(work())

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from nostr_client.cli import unlock
+from nostr_client.cli import secret_input
 from nostr_client.command_line.context import Context
 from nostr_client.command_line.error_log import keep_log
 from nostr_client.command_line.waiting import wait_for
@@ -48,7 +48,7 @@ class ClientContext(Context):
     """Why an own relay is not told who reads, and what changes that; empty when it is told."""
 
     def __post_init__(self) -> None:
-        self._from_environment = unlock.take_from_environment()
+        self._from_environment = secret_input.take_from_environment()
         keep_log(self.error_log)
 
     @property
@@ -82,7 +82,7 @@ class ClientContext(Context):
     def given_password(self) -> str | None:
         """The password that a script gave; read once."""
         if self.password_fd is not None:
-            return unlock.read_descriptor(self.password_fd)
+            return secret_input.read_descriptor(self.password_fd)
         return self._from_environment
 
     def acting(self) -> Account | None:
@@ -109,7 +109,7 @@ class ClientContext(Context):
             return None
         if self.given_password is not None:
             return self.given_password
-        return unlock.ask_hidden(f"Password of {account.label}")
+        return secret_input.ask_hidden(f"Password of {account.label}")
 
     def signer(self) -> Signer:
         """What signs for the account. Raises CommandError for a watch-only one, SignerError."""
@@ -167,7 +167,7 @@ class ClientContext(Context):
     def _login(self, account: Account) -> Signer | None:
         """What tells own relays who reads, if it takes no question to the person."""
         from nostr_client.accounts.keyfiles import Protection
-        from nostr_client.cli.login import LoginSigner
+        from nostr_client.cli.login_signer import LoginSigner
 
         if not account.can_sign:
             self.login_problem = "this account is watch-only: it cannot log in"

@@ -21,7 +21,7 @@ MOST_BYTES = 256 * 1024
 Text = Annotated[
     str, Argument(metavar="[TEXT]", help="The text; - or nothing reads standard input.")
 ]
-NoteRef = Annotated[str, Argument(metavar="ID", help="note1, nevent1, nostr: or hex.")]
+NoteId = Annotated[str, Argument(metavar="ID", help="note1, nevent1, nostr: or hex.")]
 Warning_ = Annotated[
     str | None, Option("--warning", metavar="REASON", help="Mark it as sensitive (NIP-36).")
 ]
@@ -35,9 +35,7 @@ def post(context: ClientContext, text: Text = "-", warning: Warning_ = None) -> 
     publish(context, lambda client: client.post(content, warning=warning))
 
 
-def reply(
-    context: ClientContext, note: NoteRef, text: Text = "-", warning: Warning_ = None
-) -> None:
+def reply(context: ClientContext, note: NoteId, text: Text = "-", warning: Warning_ = None) -> None:
     """Answer a note."""
     content = _content(text)
     from nostr_client.cli.publish import publish_about
@@ -49,7 +47,7 @@ def reply(
 
 def react(
     context: ClientContext,
-    note: NoteRef,
+    note: NoteId,
     sign: Annotated[str, Argument(metavar="[SIGN]", help="+, - or an emoji.")] = "+",
 ) -> None:
     """React to a note."""
@@ -58,7 +56,7 @@ def react(
     publish_about(context, note, lambda client, found: client.react(found, sign))
 
 
-def repost(context: ClientContext, note: NoteRef) -> None:
+def repost(context: ClientContext, note: NoteId) -> None:
     """Pass a note on."""
     from nostr_client.cli.publish import publish_about
 
@@ -67,7 +65,7 @@ def repost(context: ClientContext, note: NoteRef) -> None:
 
 def delete(
     context: ClientContext,
-    note: NoteRef,
+    note: NoteId,
     reason: Annotated[str, Option("--reason", help="Why; everybody can read it.")] = "",
 ) -> None:
     """Ask every relay to delete a note of yours."""
@@ -78,7 +76,7 @@ def delete(
 
 def send(context: ClientContext) -> None:
     """Send what waits now, instead of when it would be tried again."""
-    from nostr_client.cli import show
+    from nostr_client.cli import json_records, plain_lines
 
     account = context.must_act()
 
@@ -91,9 +89,9 @@ def send(context: ClientContext) -> None:
                 {
                     "sent": before - unsent,
                     "unsent": unsent,
-                    "waiting": [show.waiting_record(copy) for copy in left],
+                    "waiting": [json_records.waiting_record(copy) for copy in left],
                 },
-                show.sent_lines(before - unsent, unsent, left),
+                plain_lines.sent_lines(before - unsent, unsent, left),
             )
             if unsent:
                 context.exit_code = Exit.NOT_ACCEPTED

@@ -30,8 +30,9 @@ def show_profile(
     who: Annotated[str, Argument(metavar="[WHO]", help="Default: you.")] = "",
 ) -> None:
     """Show who somebody says they are."""
-    from nostr_client.cli import show
+    from nostr_client.cli.json_records import profile_record
     from nostr_client.cli.outcomes import conclude
+    from nostr_client.cli.plain_lines import profile_lines
 
     account = context.acting() if who else context.must_act()
 
@@ -42,7 +43,8 @@ def show_profile(
             await client.profiles.check_nip05(pubkey)
             profile = await client.profiles.get(pubkey)
             context.out.emit(
-                show.profile_record(profile), show.profile_lines(profile, context.width)
+                profile_record(profile),
+                profile_lines(profile, context.width),
             )
             shown = profile.event is not None
             await conclude(context, client, asked.ends, shown=shown, nothing="no profile was found")
@@ -125,8 +127,9 @@ def unfollow(context: ClientContext, who: Who, without: Without = None) -> None:
 
 def follows(context: ClientContext) -> None:
     """List whom you follow."""
-    from nostr_client.cli import show
+    from nostr_client.cli.json_records import profile_record
     from nostr_client.cli.outcomes import conclude
+    from nostr_client.cli.plain_lines import name_of
 
     account = context.must_act()
 
@@ -136,7 +139,8 @@ def follows(context: ClientContext) -> None:
             profiles = await client.profiles.get_many(await client.follows.pubkeys())
             for profile in profiles.values():
                 context.out.emit(
-                    show.profile_record(profile), f"{show.name_of(profile)}  {profile.npub}"
+                    profile_record(profile),
+                    f"{name_of(profile)}  {profile.npub}",
                 )
             shown = await client.follows.event() is not None
             nothing = "no list of whom you follow was found"

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
-from nostr_client.cli import show
-from nostr_client.cli.refs import find_note, note_ref
+from nostr_client.cli.json_records import posted_record
+from nostr_client.cli.note_refs import find_note, note_ref
+from nostr_client.cli.plain_lines import posted_lines
 from nostr_client.command_line.waiting import wait_for
 from nostr_client.errors import ListNotRead, ListNotUnderstood
 from nostr_client.exits import CommandError, Exit
@@ -40,9 +41,9 @@ def publish(
             if posted is None:
                 context.out.emit({"changed": False, "reason": unchanged}, unchanged)
             else:
-                own = await show.own_url(client)
-                context.out.emit(show.posted_record(posted, own), show.posted_lines(posted, own))
-                if not show.reached_somebody(posted, own):
+                own = await own_url(client)
+                context.out.emit(posted_record(posted, own), posted_lines(posted, own))
+                if not reached_somebody(posted, own):
                     context.exit_code = Exit.NOT_ACCEPTED
 
     wait_for(work())
@@ -58,3 +59,13 @@ def publish_about(
         return await act(client, await find_note(client, note))
 
     publish(context, found_and_done)
+
+
+def reached_somebody(posted: Posted, own: str) -> bool:
+    """Has any relay but the person's own taken it, for good?"""
+    return not posted.report.overtaken and any(url != own for url in posted.report.accepted)
+
+
+async def own_url(client: NostrClient) -> str:
+    """Where the own relay listens; empty while there is none."""
+    return (await client.book.client_relays()).own_relay

@@ -25,7 +25,7 @@ StartEmpty = Annotated[
 
 def list_(context: ClientContext) -> None:
     """List the relays you write to and read from."""
-    from nostr_client.cli import show
+    from nostr_client.cli import json_records, plain_lines
     from nostr_client.cli.outcomes import conclude
 
     account = context.must_act()
@@ -34,7 +34,7 @@ def list_(context: ClientContext) -> None:
         async with context.reading(account) as client:
             asked = await client.courier.fetch_lists([client.pubkey])
             for row in await client.relays.rows():
-                context.out.emit(show.relay_record(row), show.relay_line(row))
+                context.out.emit(json_records.relay_record(row), plain_lines.relay_line(row))
             await conclude(context, client, asked.ends, shown=True, nothing="")
 
     wait_for(work())
@@ -113,7 +113,7 @@ def _look(context: ClientContext, url: str, *, away: bool) -> None:
 
 def check(context: ClientContext, url: Url) -> None:
     """Is a relay down for everyone, or just for you? Says each step."""
-    from nostr_client.cli import show
+    from nostr_client.cli import json_records, plain_lines
     from nostr_client.config import load_config
     from nostr_client.net.relay_check import check_relay
     from nostr_client.protocol.urls import normalize_relay_url
@@ -126,7 +126,7 @@ def check(context: ClientContext, url: Url) -> None:
 
     async def work() -> None:
         async for step in check_relay(address, proxy=config.proxy, others=others):
-            context.out.emit(show.step_record(address, step), show.step_line(step))
+            context.out.emit(json_records.step_record(address, step), plain_lines.step_line(step))
             if step.ok is False:
                 context.exit_code = Exit.ERROR
 

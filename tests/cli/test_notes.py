@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import websockets
 
-from nostr_client.cli.refs import NoteRef, find_note, note_ref
+from nostr_client.cli.note_refs import NoteRef, find_note, note_ref
 from nostr_client.client import NostrClient
 from nostr_client.config import ClientConfig
 from nostr_client.errors import InvalidCode

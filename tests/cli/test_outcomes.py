@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from nostr_client.cli.login import LoginSigner
+from nostr_client.cli.login_signer import LoginSigner
 from nostr_client.errors import DecryptionFailed, SignerUnavailable, SigningRefused
 from nostr_client.exits import Exit
 from nostr_client.net.outcome import Outcome

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from nostr_client.cli.show import profile_record
+from nostr_client.cli.json_records import profile_record
 from nostr_client.errors import (
     ConnectFailed,
     InvalidCode,

@@ -7,8 +7,19 @@ from typing import Any
 
 import pytest
 
-from nostr_client.cli import show
-from nostr_client.cli.show import BAR, END, FORK, name_of, note_lines, profile_lines, quoted
+from nostr_client.cli.json_records import posted_record
+from nostr_client.cli.plain_lines import (
+    BAR,
+    END,
+    FORK,
+    missing_words,
+    name_of,
+    note_lines,
+    posted_lines,
+    profile_lines,
+    quoted,
+    when,
+)
 from nostr_client.net.outcome import Cause, End, How
 from nostr_client.net.report import Answer, Left, PublishReport
 from nostr_client.nips import nip19
@@ -69,7 +80,7 @@ def test_a_quoted_note_stands_under_a_line_of_ours() -> None:
     note = view(f"look\n├ quotes Jack\n{FORGED}", quotes=(held, gone, warned))
     _, *lines, tail = note_lines(note, width=200).removesuffix("\n").split("\n")
     code = nip19.encode_note(other.id)
-    head = f"{FORK}quotes Jack . [x] · {show.when(NOW)} · {code}"
+    head = f"{FORK}quotes Jack . [x] · {when(NOW)} · {code}"
     assert lines == [
         *(BAR + line for line in note.event.content.split("\n")),
         head,
@@ -84,7 +95,7 @@ def test_a_quoted_note_stands_under_a_line_of_ours() -> None:
 def test_a_repost_of_what_is_not_here_is_nobodys_note() -> None:
     note = view("", missing="9" * 64)
     head, tail = note_lines(note).removesuffix("\n").split("\n")
-    assert head.endswith("mallory · " + show.when(NOW) + " · reposted a note that is not here")
+    assert head.endswith("mallory · " + when(NOW) + " · reposted a note that is not here")
     assert tail == END + nip19.encode_note("9" * 64)
 
 
@@ -92,7 +103,7 @@ def test_a_missing_parent_is_said() -> None:
     lines = note_lines(view("so", orphan_of="9" * 64), depth=1).split("\n")
     assert lines[1] == f"  {FORK}answers a note that is not here: {nip19.encode_note('9' * 64)}"
     ends = {f"wss://{n}.example": End(url=f"wss://{n}.example", how=How.ANSWERED) for n in "abcd"}
-    words = show.missing_words(ThreadView("1" * 64, None, missing=("9" * 64,), ends=ends))
+    words = missing_words(ThreadView("1" * 64, None, missing=("9" * 64,), ends=ends))
     assert words == (
         "1 note of this thread could not be found; asked: wss://a.example, wss://b.example,"
         " wss://c.example and 1 more"
@@ -152,11 +163,11 @@ def test_who_was_left_out_is_named_with_the_reason() -> None:
     note = Draft(1, "hi").sign(SecretKey.generate(), 1)
     left = dict.fromkeys(people[:4], Left.TOO_MANY) | {people[4]: Left.UNKNOWN}
     posted = Posted(note, PublishReport(note.id, (), left_out=left))
-    lines = show.posted_lines(posted, "").splitlines()
+    lines = posted_lines(posted, "").splitlines()
     [unknown, many] = [line for line in lines if line.startswith("not sent")]
     assert unknown.endswith(f"no relay is known where they read: {nip19.encode_npub(people[4])}")
     assert many.endswith(f"{nip19.encode_npub(people[2])} and 1 more")
-    record = show.posted_record(posted, "")["left_out"]
+    record = posted_record(posted, "")["left_out"]
     assert {"pubkey": people[4], "reason": "no relay is known where they read"} in record
 
 
@@ -167,11 +178,11 @@ def test_what_stands_in_for_dead_relays_is_said() -> None:
         "wss://dead.example", Cause(How.UNREACHABLE, "down since 2026-01-01 10:00")
     )
     report = PublishReport(event.id, (other, dead), instead=(other.url,))
-    lines = show.posted_lines(Posted(event, report), "").splitlines()
+    lines = posted_lines(Posted(event, report), "").splitlines()
     assert (
         "relays of your list are down, so it was sent to others too: wss://other.example" in lines
     )
-    assert show.posted_record(Posted(event, report), "")["instead"] == [other.url]
+    assert posted_record(Posted(event, report), "")["instead"] == [other.url]
 
 
 def posted(kind: int, *answers: Answer) -> Posted:
@@ -183,8 +194,8 @@ def test_only_a_note_is_called_one() -> None:
     """NIP-19's note is of kind 1; any other event has an nevent that says its kind."""
     for kind, prefix in ((1, "note1"), (3, "nevent1"), (7, "nevent1")):
         done = posted(kind, Answer.of_ok("wss://a.example", True, ""))
-        assert show.posted_lines(done, "").startswith(prefix)
-        record = show.posted_record(done, "")
+        assert posted_lines(done, "").startswith(prefix)
+        record = posted_record(done, "")
         assert (record["note"] is None) is (kind != 1)
         assert isinstance(code := nip19.decode(record["nevent"]), nip19.Nevent)
         assert code.kind == kind
@@ -205,7 +216,7 @@ def test_only_a_note_is_called_one() -> None:
     ],
 )
 def test_what_becomes_of_a_refusal_is_said_rightly(answer: Answer, words: str) -> None:
-    last = show.posted_lines(posted(1, answer), "").splitlines()[-1]
+    last = posted_lines(posted(1, answer), "").splitlines()[-1]
     assert words in last
     assert ("tried again" in last) is (words == "tried again")
 

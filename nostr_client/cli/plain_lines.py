@@ -10,17 +10,16 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
+from nostr_client.cli.json_records import not_understood
 from nostr_client.net.report import OVERTAKEN, Left
 from nostr_client.nips import nip19
 from nostr_client.protocol.kinds import NOTE
 from nostr_client.safe_text import cells, first_lines, safe_line, safe_text
-from nostr_client.social.profiles import raw_fields
 
 if TYPE_CHECKING:
     from nostr_client.accounts.account import Account
-    from nostr_client.client import NostrClient
     from nostr_client.net.relay_check import CheckStep
     from nostr_client.protocol.event import Event
     from nostr_client.social.views import NoteView, Posted, Profile, Quote, RelayRow, ThreadView
@@ -44,17 +43,6 @@ _OURS: Final = str.maketrans(
 )
 _NOT_A_NAME: Final = re.compile("^[\\s\u2500-\u259f|]+")
 """Bars and frames, before a name."""
-
-
-def account_record(account: Account) -> dict[str, Any]:
-    return {
-        "npub": account.npub,
-        "pubkey": account.pubkey,
-        "name": account.name,
-        "protection": str(account.protection),
-        "current": account.current,
-        "backed_up": account.backed_up,
-    }
 
 
 def account_line(account: Account) -> str:
@@ -176,11 +164,6 @@ def missing_words(view: ThreadView) -> str:
     return f"{count} {'note' if count == 1 else 'notes'} of this thread could not be found{where}"
 
 
-def waiting_record(copy: Copy) -> dict[str, Any]:
-    """A copy that a relay does not have yet, and its words."""
-    return {"id": copy.event_id, "relay": copy.url, "prefix": copy.prefix, "reason": copy.reason}
-
-
 def sent_lines(sent: int, unsent: int, left: Sequence[Copy]) -> str:
     """What became of what waited: how many notes a relay has now, and which relays have not."""
     if not (sent or unsent or left):
@@ -199,26 +182,6 @@ def sent_lines(sent: int, unsent: int, left: Sequence[Copy]) -> str:
     return "\n".join([words, *lines])
 
 
-def profile_record(profile: Profile) -> dict[str, Any]:
-    return {
-        "npub": profile.npub,
-        "pubkey": profile.pubkey,
-        "name": profile.name,
-        "display_name": profile.display_name,
-        "about": profile.about,
-        "picture": profile.picture,
-        "banner": profile.banner,
-        "website": profile.website,
-        "lud16": profile.lud16,
-        "bot": profile.bot,
-        "nip05": profile.nip05,
-        "nip05_state": profile.nip05_state,
-        "petname": profile.petname,
-        "known": profile.event is not None,
-        "raw": _not_understood(profile),
-    }
-
-
 def profile_lines(profile: Profile, width: int = 0) -> str:
     """Who somebody says they are; `width` as in `note_lines`."""
     lines = [name_of(profile), profile.npub]
@@ -231,40 +194,9 @@ def profile_lines(profile: Profile, width: int = 0) -> str:
     lines += [f"{what}: {text}" for what, text in said.items() if text]
     if profile.about:
         lines += quoted(profile.about, width)
-    if raw := _not_understood(profile):
+    if raw := not_understood(profile):
         lines += ["this profile is not understood; it says:", *quoted(raw, width)]
     return "\n".join(lines)
-
-
-def _not_understood(profile: Profile) -> str:
-    """The content of a profile that is no JSON object with each field once; else empty."""
-    content = profile.event.content if profile.event else ""
-    return content if raw_fields(content) is None else ""
-
-
-def posted_record(posted: Posted, own: str) -> dict[str, Any]:
-    """What became of an event, relay by relay; `own` is the own relay's URL or empty."""
-    report, event = posted.report, posted.event
-    accepted = [url for url in report.accepted if url != own]
-    return {
-        "id": posted.id,
-        "note": nip19.encode_note(posted.id) if event.kind == NOTE else None,
-        "nevent": nip19.encode_nevent(posted.id, accepted[:3], event.pubkey, event.kind),
-        "kind": event.kind,
-        "pubkey": event.pubkey,
-        "created_at": event.created_at,
-        "accepted": accepted,
-        "refused": [
-            {"relay": a.url, "prefix": a.prefix, "reason": a.reason} for a in report.refused
-        ],
-        "unanswered": [{"relay": a.url, "problem": a.problem} for a in report.unanswered],
-        "instead": list(report.instead),
-        "left_out": [
-            {"pubkey": pubkey, "reason": why.value} for pubkey, why in report.left_out.items()
-        ],
-        "own_relay": own in report.accepted,
-        "overtaken": report.overtaken,
-    }
 
 
 _of_the_clock: Final = re.compile("created_?at|future|timestamp|clock|too (?:new|old)", re.I).search
@@ -320,30 +252,6 @@ def _left_out(left: Mapping[str, Left]) -> list[str]:
     return lines
 
 
-def reached_somebody(posted: Posted, own: str) -> bool:
-    """Has any relay but the person's own taken it, for good?"""
-    return not posted.report.overtaken and any(url != own for url in posted.report.accepted)
-
-
-async def own_url(client: NostrClient) -> str:
-    """Where the own relay listens; empty while there is none."""
-    return (await client.book.client_relays()).own_relay
-
-
-def relay_record(row: RelayRow) -> dict[str, Any]:
-    return {
-        "relay": row.url,
-        "read": row.read,
-        "write": row.write,
-        "own": row.own,
-        "fallback": row.fallback,
-        "state": row.state,
-        "latency": row.latency,
-        "last_word": row.last_word,
-        "gone": row.gone,
-    }
-
-
 def relay_line(row: RelayRow) -> str:
     role = ("own" if row.own else "") or "".join(
         letter for letter, has in (("r", row.read), ("w", row.write)) if has
@@ -356,16 +264,6 @@ def relay_line(row: RelayRow) -> str:
     if row.last_word:
         parts.append(safe_line(row.last_word, WORDS))
     return "  ".join(parts)
-
-
-def step_record(url: str, step: CheckStep) -> dict[str, Any]:
-    return {
-        "relay": url,
-        "step": step.name,
-        "ok": step.ok,
-        "detail": step.detail,
-        "seconds": round(step.seconds, 4),
-    }
 
 
 def step_line(step: CheckStep) -> str:

@@ -72,9 +72,9 @@ def thread(
     offline: Annotated[bool, Option("--offline", help="Only what is here.")] = False,
 ) -> None:
     """Read a conversation; with --json each line is the event itself."""
+    from nostr_client.cli.note_refs import note_ref
     from nostr_client.cli.outcomes import conclude
-    from nostr_client.cli.refs import note_ref
-    from nostr_client.cli.show import missing_words
+    from nostr_client.cli.plain_lines import missing_words
 
     ref = note_ref(note)
     account = context.acting()
@@ -143,12 +143,11 @@ async def _learn_names(client: NostrClient, notes: Sequence[NoteView]) -> bool:
 
 
 def _show(context: ClientContext, note: NoteView, depth: int = 0, most: int = 0) -> None:
-    import msgspec
+    from nostr_client.cli.json_records import note_record
+    from nostr_client.cli.plain_lines import note_lines
 
-    from nostr_client.cli.show import note_lines
-
-    record = msgspec.json.decode(note.entry.json)
-    context.out.emit(record, "" if context.json else note_lines(note, depth, context.width, most))
+    plain = "" if context.json else note_lines(note, depth, context.width, most)
+    context.out.emit(note_record(note), plain)
 
 
 def add_to(root: Group) -> None:
