@@ -82,7 +82,7 @@ _Enter = Callable[[AbstractAsyncContextManager[Any]], Coroutine[Any, Any, Any]]
 
 
 @dataclass(frozen=True, slots=True)
-class _Identity:
+class _ClientKeys:
     """Who is at work here: `pubkey` in hex, empty for nobody.
 
     `signer` writes, behind the gate; `login` answers own relays that want to know who reads
@@ -105,7 +105,7 @@ class _Identity:
         locked: bool,
         login: Signer | None,
         key_only_here: bool,
-    ) -> _Identity:
+    ) -> _ClientKeys:
         """As `NostrClient.open` is told. Raises InvalidKey."""
         who = signer.pubkey if signer else PublicKey(pubkey).hex if pubkey else ""
         writer = gated(signer) if signer and not isinstance(signer, WatchOnly) else None
@@ -146,16 +146,16 @@ class NostrClient:
     """Why the own relay is not there although it should be; empty when all is well."""
 
     def __init__(
-        self, paths: Paths, config: ClientConfig, who: _Identity, clock: Callable[[], float]
+        self, paths: Paths, config: ClientConfig, keys: _ClientKeys, clock: Callable[[], float]
     ) -> None:
         """Use `NostrClient.open`."""
         self.paths = paths
         self.config = config
-        self.pubkey = who.pubkey
-        self.signer = who.signer
+        self.pubkey = keys.pubkey
+        self.signer = keys.signer
         self.own_relay = None
         self.own_relay_problem = ""
-        self._who = who
+        self._keys = keys
         self._clock = clock
 
     @classmethod
@@ -194,9 +194,11 @@ class NostrClient:
         where = paths or default_paths()
         settings = config or load_config(where.config / "config.toml")
         chosen = settings.relays if relays is None else tuple(relays)  # None: the starters
-        who = _Identity.of(signer, pubkey, locked=locked, login=login, key_only_here=key_only_here)
+        keys = _ClientKeys.of(
+            signer, pubkey, locked=locked, login=login, key_only_here=key_only_here
+        )
         async with AsyncExitStack() as stack:
-            self = cls(where, settings, who, clock)
+            self = cls(where, settings, keys, clock)
             if own_relay:
                 self.own_relay = OwnRelay(where)
             await self._build(stack.enter_async_context, chosen)
@@ -204,7 +206,7 @@ class NostrClient:
                 await self._use_own_relay(self.own_relay, stack)
             tasks = await stack.enter_async_context(OwnedTasks())
             tasks.start(self.pool.outages.keep())
-            if who.keyed:  # a watched account's events are not ours to spread
+            if keys.keyed:  # a watched account's events are not ours to spread
                 tasks.start(self.replication.run())
             yield self
 
@@ -364,25 +366,8 @@ class NostrClient:
             relay=config.relay_quota_mb * 2**20, stranger=config.stranger_quota_mb * 2**20
         )
         outages = Outages(data / "outages.json", self._clock)
-        policy = AddressPolicy(
-            config.allow_private_relays, relays or (), config.relays_of_strangers
-        )
-        starters = starter_relays()
-        self.book = RelayBook(
-            self.store,
-            policy,
-            owner=me,
-            keyed=self._who.keyed,
-            fallback=starters.urls("general") if relays is None else relays,
-            indexers=starters.urls("indexer") if relays is None else (),
-            down=outages.down,
-        )
-        if me and not self._who.keyed:  # a key of ours has a list of its own, signed by it
-            found = await asyncio.to_thread(found_at(data, me).read) or ()
-            policy.allow(found)
-            self.book.add_found(me, found)
-        await self.book.client_relays()  # from the start the policy knows what the own list opens
-        login = self._who.login
+        self.book = await self._relay_book(relays, outages)
+        login = self._keys.login
         authenticator = Authenticator(login, self.book) if login else None
         self.verifier = await enter(Verifier())
         self.pool = await enter(
@@ -392,7 +377,7 @@ class NostrClient:
                 compression=config.compression,
                 known=self.store.known,
                 authenticate=authenticator,
-                dial=policy,
+                dial=self.book.policy,
                 outages=outages,
                 own=[me] if me else [],
             )
@@ -404,10 +389,33 @@ class NostrClient:
             self.courier,
             pubkey=me,
             folder=data,
-            only_here=self._who.key_only_here,
+            only_here=self._keys.key_only_here,
             introduced=authenticator.introduced if authenticator else (),
         )
         self.guard = ListGuard(reader, self.signer, own_urls=self._own_urls, clock=self._clock)
+
+    async def _relay_book(self, relays: Sequence[str] | None, outages: Outages) -> RelayBook:
+        """The relays that the account, the person and the package name."""
+        me, config = self.pubkey, self.config
+        policy = AddressPolicy(
+            config.allow_private_relays, relays or (), config.relays_of_strangers
+        )
+        starters = starter_relays()
+        book = RelayBook(
+            self.store,
+            policy,
+            owner=me,
+            keyed=self._keys.keyed,
+            fallback=starters.urls("general") if relays is None else relays,
+            indexers=starters.urls("indexer") if relays is None else (),
+            down=outages.down,
+        )
+        if me and not self._keys.keyed:  # a key of ours has a list of its own, signed by it
+            found = await asyncio.to_thread(found_at(self.paths.data, me).read) or ()
+            policy.allow(found)
+            book.add_found(me, found)
+        await book.client_relays()  # from the start the policy knows what the own list opens
+        return book
 
     async def _furnish(self, enter: _Enter) -> None:
         """The rooms of an account, on top of those that carry events."""
@@ -429,7 +437,7 @@ class NostrClient:
             self.store,
             self.pool,
             self.courier.plan,
-            pubkeys=[me] if self._who.keyed else [],
+            pubkeys=[me] if self._keys.keyed else [],
             folder=data,
             own_urls=self._own_urls,
             clock=clock,

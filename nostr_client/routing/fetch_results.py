@@ -1,15 +1,11 @@
-"""What came of a question to relays, and how far a live subscription is."""
+"""What came of a question to relays."""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from nostr_client.net.fetch import RelayEnds
 from nostr_client.net.outcome import End, How, Outcome, missed_of, outcome_of
-from nostr_client.net.subscription import Arrival, Ended, EndOfStored
 from nostr_client.protocol.event import Event
 
 
@@ -81,66 +77,3 @@ def _counts_more(end: End, before: End) -> bool:
     if before.spare != end.spare:
         return before.spare
     return before.how in (How.ANSWERED, How.NOT_AWAITED) or not end.answered
-
-
-class LiveFeed:
-    """A live subscription that fills the store; made by `RelayReader.subscribe`."""
-
-    def __init__(self, urls: Iterable[str]) -> None:
-        self.urls = frozenset(urls)
-        self.read: set[str] = set()
-        """The relays whose stored events have all come, since the last time they were lost."""
-        self.caught_up: set[str] = set()
-        """Those, and the ones that cannot be reached or will not answer."""
-        self.arrived = 0
-        self.problem = ""
-        """Why the store does not take events at the moment; empty when all is well."""
-        self._ends = RelayEnds(self.urls)
-        self._changed = asyncio.Event()
-
-    @property
-    def is_caught_up(self) -> bool:
-        return self.caught_up >= self.urls
-
-    @property
-    def ends(self) -> dict[str, End]:
-        """How the stored events of each relay ended, the last time; those still on their way are
-        `SILENT`."""
-        ended = self._ends.result()
-        for url in self.urls - ended.keys():
-            how = How.LOST if url in self.caught_up else How.SILENT
-            ended[url] = End(url=url, how=how, events=self._ends.found[url])
-        return ended
-
-    async def wait_caught_up(self, limit: float, grace: float | None = None) -> bool:
-        """Wait until every relay has sent what it had stored, at most `limit` seconds, and with
-        `grace` at most so many after the first one has."""
-        loop = asyncio.get_running_loop()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(limit) as clock:
-                while not self.is_caught_up:
-                    if self.read and grace is not None:
-                        clock.reschedule(min(clock.when() or 0.0, loop.time() + grace))
-                        grace = None
-                    self._changed.clear()
-                    await self._changed.wait()
-        return self.is_caught_up
-
-    async def wait_read(self, url: str) -> None:
-        """Wait, without a limit, until `url` has sent what it had stored."""
-        while url not in self.read:
-            self._changed.clear()
-            await self._changed.wait()
-
-    def heard(self, item: Arrival | EndOfStored | Ended) -> None:
-        """An event that is held came, or a relay has sent what it had stored, or nothing comes
-        from it for now."""
-        self._ends.take(item)
-        if isinstance(item, Arrival):
-            return
-        self.caught_up.add(item.url)
-        if isinstance(item, EndOfStored):
-            self.read.add(item.url)
-        else:
-            self.read.discard(item.url)
-        self._changed.set()

@@ -46,7 +46,7 @@ from nostr_client.routing.concurrent_edits import (
 )
 from nostr_client.routing.courier import OnAnswer
 from nostr_client.routing.list_dates import Footing, footing, next_created_at
-from nostr_client.routing.list_reading import NO_CONSENT, Consent, ListReader, name_of
+from nostr_client.routing.list_reading import NO_WAIVER, ListReader, Waiver, name_of
 from nostr_client.signing.signer import Signer
 
 TURN_LIMIT: Final = 30.0
@@ -69,7 +69,7 @@ class _Edit:
     kind: int
     identifier: str
     change: Change
-    consent: Consent
+    waiver: Waiver
     also: Collection[str]
     on_answer: OnAnswer | None
     done: tuple[Event, PublishReport] | None = None
@@ -104,19 +104,19 @@ class ListGuard:
         change: Change,
         *,
         identifier: str = "",
-        consent: Consent = NO_CONSENT,
+        waiver: Waiver = NO_WAIVER,
         also: Collection[str] = (),
         on_answer: OnAnswer | None = None,
     ) -> tuple[Event, PublishReport] | None:
         """Read, change, sign, publish. None when `change` leaves the list as it is.
 
-        `identifier` is the `d` tag of an addressable kind, `consent` what the person says where the
+        `identifier` is the `d` tag of an addressable kind, `waiver` what the person says where the
         list cannot be read as it must, `also` names relays that get the new version beside those of
         the plan. The draft's created_at is set here. Raises ListNotRead, SignerError, InvalidEvent,
         StoreError.
         """
         self._signs()
-        edit = _Edit(kind, identifier, change, consent, also, on_answer)
+        edit = _Edit(kind, identifier, change, waiver, also, on_answer)
         async with self._taking_turns(), self._listening(kind, identifier) as others:
             for again in range(EDITS):
                 if await self._attempt(edit, others, first=not again):
@@ -152,7 +152,7 @@ class ListGuard:
         """Make the change, and that of others, on the newest version. True when all is done: there
         is nothing to change (any more), or what was published has won and replaced nothing unread.
         """
-        base = (await self.reader.read(edit.kind, edit.identifier, edit.consent)).version
+        base = (await self.reader.read(edit.kind, edit.identifier, edit.waiver)).version
         ground = await self._footing(base)
         draft = _next_version(base, edit.change, edit.carried, refresh=bool(ground.stranded))
         if draft is None or (not first and not ground.stranded and _same(draft, base)):

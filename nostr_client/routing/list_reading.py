@@ -20,13 +20,13 @@ in the way.
 2. more than half of all places have answered (unreachable and mute ones are counted among "all"),
 3. and a version was found, there or in the store. Where none was found, the key may still have a
    list on relays that nobody here knows of, above all just after an import: then only the
-   person's own word makes it conclusive (`Consent.allow_empty`). It replaces (3), never (1) and
+   person's own word makes it conclusive (`Waiver.allow_empty`). It replaces (3), never (1) and
    (2).
 
 So with one place it must answer; with two, both; with three or four, one may be down. A place that
-is down for good is taken out by the person's own word (`Consent.without`): it then counts in none
+is down for good is taken out by the person's own word (`Waiver.without`): it then counts in none
 of the rules. Removing a relay from the relay list is such a word about that relay. One that is
-being added is asked for the list, too; and that the list *begins* with it (`Consent.begin`) is a
+being added is asked for the list, too; and that the list *begins* with it (`Waiver.begin`) is a
 word about all others: they are asked, and what is found anywhere is built on, but none of them need
 have answered. An own relay list that is empty on purpose leaves no places; then the store alone
 knows.
@@ -86,7 +86,7 @@ IN_THE_WAY: Final = (ListAnswer.WALLED, ListAnswer.CLOSED, ListAnswer.SILENT)
 
 
 @dataclass(frozen=True, slots=True)
-class Consent:
+class Waiver:
     """The person's own word, which stands in for what cannot be read.
 
     `allow_empty`: a key without any list may start one. `without` names relays that need not have
@@ -100,7 +100,7 @@ class Consent:
     begin: bool = False
 
 
-NO_CONSENT: Final = Consent()
+NO_WAIVER: Final = Waiver()
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,24 +172,24 @@ class ListReader:
         self._settled = UrlFile(folder / f"lists-{pubkey[:16]}.settled.json")
 
     async def read(
-        self, kind: int, identifier: str = "", consent: Consent = NO_CONSENT
+        self, kind: int, identifier: str = "", waiver: Waiver = NO_WAIVER
     ) -> ConclusiveRead:
         """The newest version of the account's event of `kind`, read as the head of this file says.
 
         `identifier` is the `d` tag of an addressable kind. Raises ListNotRead, StoreError.
         """
-        places, answers = await self._ask_places(kind, identifier, consent.adding)
+        places, answers = await self._ask_places(kind, identifier, waiver.adding)
         version = await self.courier.store.get_address(f"{kind}:{self.pubkey}:{identifier}")
-        without = {relay_url(url) for url in consent.without}
+        without = {relay_url(url) for url in waiver.without}
         counting = {url: answers[url] for url in places if url in answers and url not in without}
         read = ConclusiveRead(version, counting)
-        if consent.begin:
+        if waiver.begin:
             return read
-        if why := await self._objection(places, answers, read, consent):
+        if why := await self._objection(places, answers, read, waiver):
             none_found = why == NONE_FOUND
-            ready = answers.get(consent.adding) is ListAnswer.ANSWERED
+            ready = answers.get(waiver.adding) is ListAnswer.ANSWERED
             if ready:
-                why += f"; or say that the list begins with {consent.adding}, which answered"
+                why += f"; or say that the list begins with {waiver.adding}, which answered"
             raise ListNotRead(
                 f"the {name_of(kind)} was not changed: {why}",
                 none_found=none_found,
@@ -279,7 +279,7 @@ class ListReader:
         places: Collection[str],
         answers: Mapping[str, ListAnswer],
         read: ConclusiveRead,
-        consent: Consent,
+        waiver: Waiver,
     ) -> str:
         if any(url not in answers for url in places):
             return MOVING
@@ -291,7 +291,7 @@ class ListReader:
             read.answers,
             found=read.version is not None,
             no_places=bool(places) or relays.source == "list",
-            allow_empty=consent.allow_empty,
+            allow_empty=waiver.allow_empty,
         )
 
     def _answer(self, url: str, asked: FetchReport) -> ListAnswer:

@@ -37,7 +37,8 @@ from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.routing.failed_lookups import FailedLookups
-from nostr_client.routing.fetch_results import FetchReport, LiveFeed
+from nostr_client.routing.fetch_results import FetchReport
+from nostr_client.routing.live_feed import LiveFeed
 from nostr_client.routing.planner import author_filters, firm_relays, plan_read
 from nostr_client.routing.relay_book import RelayBook
 from nostr_client.store.contract import EventStore, SaveStatus
@@ -53,8 +54,6 @@ GRACE: Final = 2.0
 """Seconds that the others have once those that matter have brought what is wanted."""
 TO_THE_END: Final = Paging(most=20_000)
 """Page by page, so many events of one relay at most."""
-STORE_PAUSE: Final = 2.0
-"""Seconds before a batch is offered again to a store that failed."""
 MOST_NEAR: Final = 12
 """Relays on hints, and as many of the authors', that are asked for events by their ids."""
 MOST_HINTED: Final = 12
@@ -339,14 +338,14 @@ class RelayReader:
     ) -> AsyncIterator[LiveFeed]:
         """Keep a live subscription into the store for as long as the block runs."""
         dialled = [url for url in dict.fromkeys(urls) if self.book.policy(url)]
-        following = LiveFeed(dialled)
+        feed = LiveFeed(dialled)
         if not (dialled and filters):
-            yield following
+            yield feed
             return
         async with self.pool.subscribe(filters, dialled) as subscription:
-            filling = self._tasks.start(self._fill(subscription, following))
+            filling = self._tasks.start(feed.fill(subscription, self.save_arrivals))
             try:
-                yield following
+                yield feed
             finally:
                 filling.cancel()
                 await asyncio.wait([filling])
@@ -379,22 +378,6 @@ class RelayReader:
                 if more := [filter for filter in part if filter not in routes.get(url, ())]:
                     await stack.enter_async_context(self.subscribe(more, [url]))
             await asyncio.Event().wait()
-
-    async def _fill(self, subscription: Subscription, following: LiveFeed) -> None:
-        async for batch in subscription.batches():
-            arrivals = [item for item in batch if isinstance(item, Arrival)]
-            while arrivals:
-                try:
-                    following.arrived += await self.save_arrivals(arrivals)
-                    following.problem = ""
-                    break
-                except StoreError as error:
-                    if not following.problem:
-                        log.warning("reading pauses: %s", error)
-                    following.problem = str(error)
-                    await asyncio.sleep(STORE_PAUSE)
-            for item in batch:
-                following.heard(item)
 
     async def save_arrivals(self, arrivals: Sequence[Arrival]) -> int:
         """Save what arrived and write down the copies; how many were new here.

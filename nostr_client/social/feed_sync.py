@@ -33,7 +33,8 @@ from nostr_client.net.outcome import End, How
 from nostr_client.protocol import kinds
 from nostr_client.protocol.filters import Filter
 from nostr_client.routing.courier import Courier
-from nostr_client.routing.fetch_results import LiveFeed, joined
+from nostr_client.routing.fetch_results import joined
+from nostr_client.routing.live_feed import LiveFeed
 from nostr_client.routing.planner import INDEXED_KINDS, author_filters, firm_relays, plan_read
 from nostr_client.social.follows import Follows
 from nostr_client.social.profile_queue import ProfileQueue
@@ -104,7 +105,7 @@ class FeedSync:
         self._tasks = OwnedTasks()
         self._run: asyncio.Task[None] | None = None
         self._feeds: dict[str, tuple[frozenset[str], asyncio.Task[None]]] = {}
-        self._followings: dict[str, LiveFeed] = {}
+        self._live: dict[str, LiveFeed] = {}
         self._people = 0
         self._replan = asyncio.Event()
         self._moved = asyncio.Event()
@@ -146,10 +147,10 @@ class FeedSync:
     @property
     def status(self) -> SyncStatus:
         """How far it is."""
-        followings = list(self._followings.values())
-        problems = [following.problem for following in followings if following.problem]
-        relays = set().union(*(f.urls for f in followings))
-        behind = set().union(*(f.urls - f.caught_up for f in followings))
+        live = list(self._live.values())
+        problems = [feed.problem for feed in live if feed.problem]
+        relays = set().union(*(f.urls for f in live))
+        behind = set().union(*(f.urls - f.caught_up for f in live))
         learning = self._learning is not None and not self._learning.done()
         return SyncStatus(
             running=self._run is not None and not self._run.done(),
@@ -166,8 +167,8 @@ class FeedSync:
     def _ends(self) -> dict[str, End]:
         """How each relay ended. Nothing depends on one that failed where others answered for all
         of whom it was asked, nor on what is read beside the home timeline."""
-        feeds, followings = self._feeds, self._followings
-        all_ends = {name: following.ends for name, following in followings.items()}
+        feeds, live = self._feeds, self._live
+        all_ends = {name: feed.ends for name, feed in live.items()}
         read: set[str] = set()
         for url, (people, _) in feeds.items():
             end = all_ends.get(url, {}).get(url)
@@ -202,7 +203,7 @@ class FeedSync:
                 await self._read_feeds(group)
         finally:
             self._feeds.clear()
-            self._followings.clear()
+            self._live.clear()
             self._progress.save()
 
     async def _steadily(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -252,7 +253,7 @@ class FeedSync:
                 self._courier.subscribe([mentions], inbox) as heard,
                 self._courier.subscribe([indexed], ours.indexers) as found,
             ):
-                self._followings |= {"own": own, "mentions": heard, "indexed": found}
+                self._live |= {"own": own, "mentions": heard, "indexed": found}
                 await _either(own.wait_caught_up(LISTS_LIMIT, LISTS_GRACE), self._moved.wait())
                 if not self._moved.is_set():
                     self._own_read.set()
@@ -290,7 +291,7 @@ class FeedSync:
                 del self._feeds[url]
         for url, authors in plan.items():
             if url not in self._feeds:
-                self._followings[url] = LiveFeed([url])  # not begun, so not caught up
+                self._live[url] = LiveFeed([url])  # not begun, so not caught up
                 self._feeds[url] = authors, group.create_task(self._read_feed(url, authors))
         self._planned = True
 
@@ -316,26 +317,26 @@ class FeedSync:
         resumed = author_filters(old, FEED_KINDS, since=since)
         filters = (*resumed, *author_filters(new, FEED_KINDS, limit=BACKFILL))
         begun = int(self._clock())
-        async with self._courier.subscribe(filters, [url]) as following:
-            self._followings[url] = following
+        async with self._courier.subscribe(filters, [url]) as feed:
+            self._live[url] = feed
             moved = False
             try:
-                await following.wait_read(url)
-                if following.arrived >= CUT_OFF:
+                await feed.wait_read(url)
+                if feed.arrived >= CUT_OFF:
                     await self._read_back(url, resumed)
                 self._progress.move(url, begun, authors)
                 moved = True
                 while True:
                     await asyncio.sleep(SAVE_PROGRESS)
-                    if url in following.read and not following.problem:
+                    if url in feed.read and not feed.problem:
                         self._progress.move(url, int(self._clock()), authors)
             finally:
-                if not moved and url in following.read and following.arrived < CUT_OFF:
+                if not moved and url in feed.read and feed.arrived < CUT_OFF:
                     self._progress.move(
                         url, begun, authors
                     )  # a command ends as soon as all is read
-                if self._followings.get(url) is following:
-                    del self._followings[url]
+                if self._live.get(url) is feed:
+                    del self._live[url]
 
     async def _read_back(self, url: str, filters: Sequence[Filter]) -> None:
         """So much came that the relay may have cut it off: read page by page back to where it

@@ -12,7 +12,7 @@ from nostr_client.protocol.keys import PublicKey, is_hex64
 from nostr_client.routing.courier import Courier, OnAnswer
 from nostr_client.routing.fetch_results import FetchReport
 from nostr_client.routing.list_guard import ListGuard
-from nostr_client.routing.list_reading import Consent
+from nostr_client.routing.list_reading import Waiver
 from nostr_client.signing.gate import refuse_codes
 from nostr_client.social.lists import FETCH_LIMIT, OwnList
 from nostr_client.social.views import Posted
@@ -87,7 +87,7 @@ class Follows:
             renamed = tuple(_renamed(tag, pubkey, petname) for tag in tags)
             return _next(last, renamed) if petname and renamed != tags else None
 
-        return await self._list.edit(change, Consent(allow_empty, without), on_answer=on_answer)
+        return await self._list.edit(change, Waiver(allow_empty, without), on_answer=on_answer)
 
     async def follow_all(
         self,
@@ -112,7 +112,7 @@ class Follows:
             ]
             return _next(last, (*(last.tags if last else ()), *new)) if new else None
 
-        return await self._list.edit(change, Consent(allow_empty, without), on_answer=on_answer)
+        return await self._list.edit(change, Waiver(allow_empty, without), on_answer=on_answer)
 
     async def unfollow(
         self,
@@ -128,7 +128,7 @@ class Follows:
                 return None
             return _next(last, tuple(t for t in last.tags if t[:2] != ("p", pubkey)))
 
-        return await self._list.edit(change, Consent(without=without), on_answer=on_answer)
+        return await self._list.edit(change, Waiver(without=without), on_answer=on_answer)
 
     async def _where(self, pubkey: str) -> str:
         """A relay hint for `pubkey`, or nothing."""

@@ -10,7 +10,7 @@ from nostr_client.protocol.filters import Filter
 from nostr_client.routing.courier import Courier, OnAnswer
 from nostr_client.routing.fetch_results import FetchReport
 from nostr_client.routing.list_guard import Change, ListGuard
-from nostr_client.routing.list_reading import NO_CONSENT, Consent
+from nostr_client.routing.list_reading import NO_WAIVER, Waiver
 from nostr_client.social.views import Posted
 
 FETCH_LIMIT: Final = 5.0
@@ -44,13 +44,13 @@ class OwnList:
     async def edit(
         self,
         change: Change,
-        consent: Consent = NO_CONSENT,
+        waiver: Waiver = NO_WAIVER,
         *,
         also: Collection[str] = (),
         on_answer: OnAnswer | None = None,
     ) -> Posted | None:
         """Read the newest version, make `change` on it, publish; see `ListGuard.edit`."""
         done = await self._guard.edit(
-            self._kind, change, consent=consent, also=also, on_answer=on_answer
+            self._kind, change, waiver=waiver, also=also, on_answer=on_answer
         )
         return None if done is None else Posted(*done)

@@ -14,7 +14,7 @@ from nostr_client.protocol.urls import normalize_relay_url
 from nostr_client.routing.address_policy import relay_url
 from nostr_client.routing.courier import Courier, OnAnswer
 from nostr_client.routing.list_guard import Change, ListGuard
-from nostr_client.routing.list_reading import Consent
+from nostr_client.routing.list_reading import Waiver
 from nostr_client.routing.relay_book import parse_relay_list
 from nostr_client.routing.saved_relays import UrlFile
 from nostr_client.routing.starter_relays import starter_relays
@@ -98,8 +98,8 @@ class MyRelays:
                 return _next(last, kept)
             return _next(last, [*tags, entry])
 
-        consent = Consent(allow_empty, without, normal, begin)
-        return await self._edit(change, consent, on_answer)
+        waiver = Waiver(allow_empty, without, normal, begin)
+        return await self._edit(change, waiver, on_answer)
 
     async def remove(
         self,
@@ -117,7 +117,7 @@ class MyRelays:
             kept = [tag for tag in tags if not _names(tag, normal)]
             return _next(last, kept) if len(kept) < len(tags) else None
 
-        return await self._edit(change, Consent(allow_empty, [*without, normal]), on_answer)
+        return await self._edit(change, Waiver(allow_empty, [*without, normal]), on_answer)
 
     async def set(
         self,
@@ -135,7 +135,7 @@ class MyRelays:
             new = [*(tag for tag in tags if tag[0] != "r"), *dict.fromkeys(wanted)]
             return None if last is not None and new == tags else _next(last, new)
 
-        return await self._edit(change, Consent(allow_empty, without), on_answer)
+        return await self._edit(change, Waiver(allow_empty, without), on_answer)
 
     async def first_run(
         self, urls: Sequence[str], *, on_answer: OnAnswer | None = None
@@ -170,12 +170,12 @@ class MyRelays:
     # Inside
 
     async def _edit(
-        self, change: Change, consent: Consent, on_answer: OnAnswer | None
+        self, change: Change, waiver: Waiver, on_answer: OnAnswer | None
     ) -> Posted | None:
         # The relays of the old list must hear of the new one: whoever reads there has to follow.
         before = await self._courier.book.relays_of(self._owner)
         also = [*before.write, *before.read]
-        return await self._list.edit(change, consent, also=also, on_answer=on_answer)
+        return await self._list.edit(change, waiver, also=also, on_answer=on_answer)
 
     def _listable(self, url: str) -> str:
         """A private address is the person's to name: a community on one network reads there."""

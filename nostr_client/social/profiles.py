@@ -21,7 +21,7 @@ from nostr_client.protocol.keys import PublicKey
 from nostr_client.routing.courier import Courier, OnAnswer
 from nostr_client.routing.fetch_results import FetchReport
 from nostr_client.routing.list_guard import ListGuard
-from nostr_client.routing.list_reading import Consent
+from nostr_client.routing.list_reading import Waiver
 from nostr_client.routing.planner import Caps, firm_relays, plan_read
 from nostr_client.routing.relay_book import OWN_WORD
 from nostr_client.safe_text import safe_line
@@ -147,7 +147,7 @@ class Profiles:
             content = msgspec.json.encode(after).decode()
             return Draft(kinds.METADATA, content, last.tags if last else ())
 
-        return await self._own.edit(change, Consent(allow_empty, without), on_answer=on_answer)
+        return await self._own.edit(change, Waiver(allow_empty, without), on_answer=on_answer)
 
     # Names
 

@@ -12,7 +12,7 @@ from nostr_client.net.outcome import How
 from nostr_client.net.report import Answer, Left
 from nostr_client.protocol import kinds
 from nostr_client.protocol.filters import Filter
-from nostr_client.routing import reader as reader_room
+from nostr_client.routing import live_feed
 from nostr_client.store.contract import CopyState
 from nostr_client.store.sqlite.store import SqliteStore
 from tests.routing.rooms import (
@@ -278,7 +278,7 @@ async def test_follow_fills_the_store_and_says_when_it_has_caught_up(tmp_path: P
 async def test_a_store_that_fails_pauses_the_reading_and_loses_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reader_room, "STORE_PAUSE", 0.05)
+    monkeypatch.setattr(live_feed, "STORE_PAUSE", 0.05)
     note = signed(BEN, content="hello")
     async with Relay(note) as one, rooms(tmp_path) as r:
         save, failures = SqliteStore.save, [StoreError("the disk is full")] * 3

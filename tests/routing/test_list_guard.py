@@ -21,7 +21,7 @@ from nostr_client.routing.list_guard import (
     Change,
     ListGuard,
 )
-from nostr_client.routing.list_reading import Consent, ListAnswer, ListReader, name_of, objection
+from nostr_client.routing.list_reading import ListAnswer, ListReader, Waiver, name_of, objection
 from nostr_client.signing.signer import LocalSigner
 from tests.routing.rooms import (
     ANA,
@@ -237,7 +237,7 @@ async def test_one_stale_relay_and_the_fresh_one_does_not_answer(
         r, guard = await stack.enter_async_context(guarded(tmp_path, old.url, new.url))
         before = await r.store.count([])
         with pytest.raises(ListNotRead) as refusal:
-            await guard.edit(kinds.FOLLOWS, adding("d"), consent=Consent(allow_empty=True))
+            await guard.edit(kinds.FOLLOWS, adding("d"), waiver=Waiver(allow_empty=True))
         assert says in str(refusal.value)
         assert new.url in str(refusal.value)
         assert "follow list" in str(refusal.value)
@@ -251,7 +251,7 @@ async def test_one_stale_relay_and_the_fresh_one_does_not_answer(
         new.silent = False
         newest = fresh if spoil is _silence else stale
         without = f"{new.url.upper()}/".replace("WS:", "ws:")
-        done = await guard.edit(kinds.FOLLOWS, adding("d"), consent=Consent(without=[without]))
+        done = await guard.edit(kinds.FOLLOWS, adding("d"), waiver=Waiver(without=[without]))
         assert done is not None
         assert done[0].tags == (*newest.tags, ("p", "d" * 64))
 
@@ -292,7 +292,7 @@ async def test_all_empty_is_not_conclusive_for_a_key_that_was_imported(tmp_path:
         with pytest.raises(ListNotRead, match="confirm"):
             await guard.edit(kinds.FOLLOWS, adding("b"))
         assert not one.sent("EVENT")
-        done = await guard.edit(kinds.FOLLOWS, adding("b"), consent=Consent(allow_empty=True))
+        done = await guard.edit(kinds.FOLLOWS, adding("b"), waiver=Waiver(allow_empty=True))
         assert done is not None
         assert done[0].tags == (("p", "b" * 64),)
 
@@ -301,7 +301,7 @@ async def test_a_mute_relay_is_no_proof_of_emptiness(tmp_path: Path) -> None:
     async with Relay() as one, guarded(tmp_path, one.url) as (_, guard):
         await _mute(one)
         with pytest.raises(ListNotRead, match="only 0 of its 1"):
-            await guard.edit(kinds.FOLLOWS, adding("b"), consent=Consent(allow_empty=True))
+            await guard.edit(kinds.FOLLOWS, adding("b"), waiver=Waiver(allow_empty=True))
 
 
 async def test_a_challenge_alone_does_not_devalue_what_is_shown(tmp_path: Path) -> None:
@@ -340,7 +340,7 @@ async def test_an_old_relay_list_takes_no_place_away(tmp_path: Path) -> None:
                 await again.edit(kinds.FOLLOWS, adding("c"))
             assert not old.sent("EVENT")
             assert (
-                await guard.edit(kinds.FOLLOWS, adding("c"), consent=Consent(without=[DEAD]))
+                await guard.edit(kinds.FOLLOWS, adding("c"), waiver=Waiver(without=[DEAD]))
                 is not None
             )
 
@@ -463,7 +463,7 @@ async def test_an_empty_relay_list_leaves_the_store_alone_to_know(tmp_path: Path
         assert len(done[0].tags) == 2
     async with guarded(tmp_path / "other", known=False) as (_, guard):
         with pytest.raises(ListNotRead, match="no relay is known"):
-            await guard.edit(kinds.FOLLOWS, adding("c"), consent=Consent(allow_empty=True))
+            await guard.edit(kinds.FOLLOWS, adding("c"), waiver=Waiver(allow_empty=True))
 
 
 async def test_a_version_from_the_future_is_followed_by_a_later_one(tmp_path: Path) -> None:
@@ -608,7 +608,7 @@ async def test_an_addressable_list_is_read_by_its_name(tmp_path: Path) -> None:
 async def test_a_watched_account_changes_nothing(tmp_path: Path) -> None:
     async with guarded(tmp_path, DEAD, signer=False) as (_, guard):
         with pytest.raises(SigningRefused):
-            await guard.edit(kinds.FOLLOWS, adding("b"), consent=Consent(allow_empty=True))
+            await guard.edit(kinds.FOLLOWS, adding("b"), waiver=Waiver(allow_empty=True))
 
 
 async def test_what_was_read_is_kept_with_its_copies(tmp_path: Path) -> None:
