@@ -14,9 +14,9 @@ from relays.config.relay_config import Mirror, RelayConfig
 from relays.logs import write_logs
 from relays.process.offline import open_offline
 from relays.sync import mirror as mirroring
-from relays.sync.auth import logging_in
+from relays.sync.auth import peer_authenticator
 from relays.sync.mirror import MirrorContext, Mirrors
-from relays.sync.rejected_ids import Unwanted, unwanted_file
+from relays.sync.rejected_ids import RejectedIds, rejected_ids_file
 
 
 async def mirror_until_stopped(
@@ -40,8 +40,8 @@ async def mirror_until_stopped(
             here.check_async,
             here.urls,
             keeping=here.keeping,
-            authenticate=logging_in(here.key),
-            unwanted=Unwanted(unwanted_file(data, here.sub_relay.name)),
+            authenticate=peer_authenticator(here.key),
+            rejected=RejectedIds(rejected_ids_file(data, here.sub_relay.name)),
             requests=lambda: here.requests,
         )
         work = asyncio.create_task(Mirrors(wanted, around).run())

@@ -21,11 +21,11 @@ from relays.engine.importing import EventImporter, ImportReport
 from relays.operations.progress_bar import Progress
 from relays.policies.verdict import SourceType
 from relays.process.offline import open_offline
-from relays.sync.auth import logging_in
-from relays.sync.crowded_seconds import words_of
-from relays.sync.rejected_ids import Unwanted, unwanted_file
-from relays.sync.sync import Steps, Sync, check, information
-from relays.sync.transfer import Carrier, Sent
+from relays.sync.auth import peer_authenticator
+from relays.sync.crowded_seconds import seconds_in_words
+from relays.sync.rejected_ids import RejectedIds, rejected_ids_file
+from relays.sync.sync import Sync, SyncProgress, SyncScope, check_filter, fetch_information
+from relays.sync.transfer import PeerTransfer, SentCounts
 
 _SAY_EVERY: Final = 0.5
 """Seconds between two words on how it goes."""
@@ -34,15 +34,15 @@ _SAY_EVERY: Final = 0.5
 class SyncReport(msgspec.Struct):
     """What a sync did. `missing`: events that the peer said to hold, and did not send."""
 
-    steps: Steps
+    progress: SyncProgress
     tally: ImportReport
-    sent: Sent
+    sent: SentCounts
     missing: int = 0
 
     @property
     def incomplete(self) -> bool:
         """Is there something at the peer that was wanted and did not come?"""
-        return bool(self.steps.crowded or self.missing)
+        return bool(self.progress.crowded or self.missing)
 
     @property
     def refused(self) -> int:
@@ -78,7 +78,7 @@ async def sync_once(
     except InvalidData as error:
         raise ConfigError(f"{task.url}: {error}") from None
     for filter in task.filters:
-        check(filter)
+        check_filter(filter)
     async with open_offline(config, data, task.sub_relay) as here:
         importer = EventImporter(
             here.store,
@@ -92,27 +92,24 @@ async def sync_once(
             proxy=task.proxy,
             dial=DialPolicy(given=[peer]),
             known=here.store.known,
-            authenticate=logging_in(here.key),
+            authenticate=peer_authenticator(here.key),
         ) as pool:
-            unwanted = Unwanted(None if task.anew else unwanted_file(data, here.sub_relay.name))
-            carrier = Carrier(pool, peer, importer, unwanted)
-            info = await information(peer, task.proxy)
-            sync = Sync(
-                *(pool, carrier, info),
-                down=task.down,
-                up=task.up,
-                clock=time.time,
-                keeping=here.keeping,
+            rejected = RejectedIds(
+                None if task.anew else rejected_ids_file(data, here.sub_relay.name)
             )
-            report = SyncReport(sync.steps, importer.tally, carrier.sent)
+            transfer = PeerTransfer(pool, peer, importer, rejected)
+            info = await fetch_information(peer, task.proxy)
+            scope = SyncScope(down=task.down, up=task.up, keeping=here.keeping)
+            sync = Sync(transfer, info, scope)
+            report = SyncReport(sync.progress, importer.tally, transfer.sent)
             started = time.monotonic()
             try:
                 async with _progress(report):
                     for filter in task.filters:
                         await sync.run(filter)
             finally:
-                await unwanted.save()
-                report.missing = carrier.missing
+                await rejected.save()
+                report.missing = transfer.missing
                 say(_words(report, task, time.monotonic() - started))
     return report
 
@@ -132,21 +129,22 @@ async def _progress(report: SyncReport) -> AsyncIterator[None]:
 async def _keep_saying(report: SyncReport, progress: Progress) -> None:
     while True:
         await asyncio.sleep(_SAY_EVERY)
-        steps, sent = report.steps, report.sent
-        windows = steps.read if steps.pages else steps.compared
+        done, sent = report.progress, report.sent
+        windows = done.read if done.pages else done.compared
         went = sent.accepted + sent.duplicate + sent.refused
-        how = "read" if steps.pages else "compared"
+        how = "read" if done.pages else "compared"
         came = report.tally.lines
         progress.show(0, f"{windows:,} windows {how}, {came:,} events came, {went:,} went")
 
 
 def _words(report: SyncReport, task: SyncTask, seconds: float) -> str:
-    steps = report.steps
-    lines = [f"read by pages, not compared: {steps.pages}"] if steps.pages else []
-    if steps.missed:
-        lines.append(f"{steps.missed} windows with more differences than can be compared")
-    if steps.crowded:
-        lines.append(f"not all of {words_of(steps.crowded)}: the relay shows only a part of it")
+    done = report.progress
+    lines = [f"read by pages, not compared: {done.pages}"] if done.pages else []
+    if done.missed:
+        lines.append(f"{done.missed} windows with more differences than can be compared")
+    if done.crowded:
+        where = seconds_in_words(done.crowded)
+        lines.append(f"not all of {where}: the relay shows only a part of it")
     if task.down:
         lines.append(f"down: {report.tally}")
         if report.missing:

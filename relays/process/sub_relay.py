@@ -25,9 +25,9 @@ from relays.policies.ruleset import Rules
 from relays.policies.trust import WebOfTrust
 from relays.policies.vanishing import VanishRequests
 from relays.policies.verdict import ACCEPTED, IncomingEvent, Verdict, all_of, refused
-from relays.sync.auth import logging_in
+from relays.sync.auth import peer_authenticator
 from relays.sync.mirror import MirrorContext, Mirrors
-from relays.sync.rejected_ids import Unwanted, unwanted_file
+from relays.sync.rejected_ids import RejectedIds, rejected_ids_file
 from relays.web.monitor import Monitor
 from relays.web.nip11_document import Features
 from relays.web.nip86 import Admin
@@ -247,8 +247,8 @@ def _mirror_context(
         urls | (local_urls(address, sub_relay.path) if address else frozenset()),
         shared.clock,
         retention,
-        logging_in(shared.state.key, shared.clock),
-        Unwanted(unwanted_file(shared.data, sub_relay.name)),
+        peer_authenticator(shared.state.key, shared.clock),
+        RejectedIds(rejected_ids_file(shared.data, sub_relay.name)),
         _requests(relay),
     )
 

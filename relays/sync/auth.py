@@ -11,7 +11,7 @@ from nostr_client.protocol.keys import SecretKey
 from nostr_client.protocol.kinds import AUTH
 
 
-def logging_in(key: SecretKey, clock: Callable[[], float] = time.time) -> Authenticate:
+def peer_authenticator(key: SecretKey, clock: Callable[[], float] = time.time) -> Authenticate:
     """Answers a peer's challenge, which comes only when it has refused something without."""
 
     async def authenticate(url: str, challenge: str) -> Event:

@@ -33,7 +33,7 @@ Ask = Callable[[Filter], Awaitable[tuple[Sequence[Event], bool]]]
 """The events of a filter, and whether these are all that the peer has of it."""
 
 
-class Parts(NamedTuple):
+class FilterParts(NamedTuple):
     """What a filter was cut into; `exact`: together they ask for all that it asked for."""
 
     filters: list[Filter]
@@ -68,32 +68,32 @@ async def read_second(
     return False
 
 
-def cut(asked: Filter, events: Sequence[Event], authors: Collection[str]) -> Parts:
+def cut(asked: Filter, events: Sequence[Event], authors: Collection[str]) -> FilterParts:
     """Smaller filters in place of `asked`, of which `events` are known."""
     if asked.kinds is None:
         seen = {event.kind for event in events}
         others = [kind for kind in range(MAX_KIND + 1) if kind not in seen]
         groups = [others[at : at + KINDS] for at in range(0, len(others), KINDS)]
         kinds = [*groups, *([kind] for kind in sorted(seen))]
-        return Parts([asked.changed(kinds=frozenset(group)) for group in kinds], True)
+        return FilterParts([asked.changed(kinds=frozenset(group)) for group in kinds], True)
     if len(asked.kinds) > 1:
-        return Parts([asked.changed(kinds=half) for half in _halves(asked.kinds)], True)
+        return FilterParts([asked.changed(kinds=half) for half in _halves(asked.kinds)], True)
     if asked.authors is not None and len(asked.authors) > 1:
-        return Parts([asked.changed(authors=half) for half in _halves(asked.authors)], True)
+        return FilterParts([asked.changed(authors=half) for half in _halves(asked.authors)], True)
     for name, values in asked.tags.items():
         if len(values) > 1:
-            return Parts(
+            return FilterParts(
                 [asked.changed(tags={**asked.tags, name: half}) for half in _halves(values)], True
             )
     if asked.authors is None:
         known = frozenset(authors).union(event.pubkey for event in events)
-        return Parts([asked.changed(authors=known)] if known else [], False)
+        return FilterParts([asked.changed(authors=known)] if known else [], False)
     if not asked.tags:
-        return Parts([asked.changed(tags=one) for one in _tags(events)], False)
-    return Parts([], False)
+        return FilterParts([asked.changed(tags=one) for one in _tags(events)], False)
+    return FilterParts([], False)
 
 
-def words_of(seconds: Sequence[int]) -> str:
+def seconds_in_words(seconds: Sequence[int]) -> str:
     """Seconds since 1970, as a keeper can read them; the first ones by name."""
     named = ", ".join(map(_date, seconds[:NAMED]))
     more = f" and {len(seconds) - NAMED} more" if len(seconds) > NAMED else ""

@@ -43,10 +43,10 @@ from relays.engine.importing import EventImporter
 from relays.policies.retention import RetentionPolicy
 from relays.policies.vanishing import VanishRequests
 from relays.policies.verdict import AsyncPolicy, Policy, SourceType
-from relays.sync.crowded_seconds import words_of
-from relays.sync.rejected_ids import Unwanted
-from relays.sync.sync import Sync, check, information
-from relays.sync.transfer import SENDING, Carrier
+from relays.sync.crowded_seconds import seconds_in_words
+from relays.sync.rejected_ids import RejectedIds
+from relays.sync.sync import Sync, SyncScope, check_filter, fetch_information
+from relays.sync.transfer import SENDING, PeerTransfer
 
 LATE: Final = 24 * 3600
 """Seconds before the loss of a peer from which on the sets are compared again."""
@@ -68,7 +68,7 @@ class MirrorState(StrEnum):
 class MirrorContext(msgspec.Struct, frozen=True):
     """What mirrors need of their relay: `check` and `check_async` are those for imports, `urls` its
     own; `clock` gives seconds since 1970; what `keeping` would take out again is not compared;
-    `authenticate` answers peers that want to know who we are. `unwanted`: what is not to be fetched
+    `authenticate` answers peers that want to know who we are. `rejected`: what is not to be fetched
     again."""
 
     store: EventStore
@@ -79,7 +79,7 @@ class MirrorContext(msgspec.Struct, frozen=True):
     clock: Callable[[], float] = time.time
     keeping: RetentionPolicy | None = None
     authenticate: Authenticate | None = None
-    unwanted: Unwanted | None = None
+    rejected: RejectedIds | None = None
     requests: Callable[[], VanishRequests | None] = lambda: None
 
 
@@ -92,7 +92,7 @@ class MirrorPeer:
         self.state = MirrorState.WAITING
         self.since = context.clock()
         self.problem = ""
-        taker = EventImporter(
+        importer = EventImporter(
             context.store,
             context.check,
             SourceType.MIRROR,
@@ -100,8 +100,8 @@ class MirrorPeer:
             requests=context.requests,
             clock=context.clock,
         )
-        self.carrier = Carrier(pool, url, taker, context.unwanted)
-        """Its `sent`, and its taker's `tally`, say what became of everything."""
+        self.transfer = PeerTransfer(pool, url, importer, context.rejected)
+        """Its `sent`, and its importer's `tally`, say what became of everything."""
         self._mirror = mirror
         self._filters = mirror.filters or (Filter(),)
         self._pool = pool
@@ -116,7 +116,7 @@ class MirrorPeer:
     @property
     def summary(self) -> str:
         """What came and went, in a line."""
-        came, went = self.carrier.taker.tally, self.carrier.sent
+        came, went = self.transfer.importer.tally, self.transfer.sent
         down = f"{came.stored} stored, {came.duplicate} duplicate, {came.refused} refused"
         up = f"{went.accepted} accepted, {went.duplicate} duplicate, {went.refused} refused"
         return "; ".join([f"down: {down}"] * self._down + [f"up: {up}"] * self._up)
@@ -127,7 +127,7 @@ class MirrorPeer:
             began = monotonic()
             self._backoff.tried(began)
             self._pool.retry_now([self.url])
-            self.carrier.rested()
+            self.transfer.reset_patience()
             try:
                 await self._serve()
             except NostrError as error:
@@ -160,23 +160,17 @@ class MirrorPeer:
             began = monotonic()
             whole = began - self._whole_at >= EVERYTHING
             since = 0 if whole or not self._parted_at else max(0, self._parted_at - LATE)
-            info = await information(self.url, self._mirror.proxy)
+            info = await fetch_information(self.url, self._mirror.proxy)
             for filter in self._filters:
-                sync = Sync(
-                    self._pool,
-                    self.carrier,
-                    info,
-                    down=self._down,
-                    up=self._up,
-                    clock=self._context.clock,
-                    since=since,
-                    keeping=self._context.keeping,
+                scope = SyncScope(
+                    down=self._down, up=self._up, since=since, keeping=self._context.keeping
                 )
+                sync = Sync(self.transfer, info, scope, self._context.clock)
                 await sync.run(filter)
-                if sync.steps.crowded:
-                    where = words_of(sync.steps.crowded)
+                if sync.progress.crowded:
+                    where = seconds_in_words(sync.progress.crowded)
                     _log.warning("mirror of %s: it shows only a part of %s", self.url, where)
-            await self.carrier.unwanted.save()
+            await self.transfer.rejected.save()
             if whole:
                 self._whole_at = began
             self._enter(MirrorState.LIVE)
@@ -187,7 +181,7 @@ class MirrorPeer:
         async for batch in subscription.batches():
             events = [item.event for item in batch if isinstance(item, Arrival)]
             if events:
-                await self.carrier.take(events)
+                await self.transfer.take(events)
             for item in batch:
                 if isinstance(item, Ended):
                     raise item.cause.error(self.url)
@@ -200,7 +194,7 @@ class MirrorPeer:
         async with together() as group:
             group.create_task(self._send(waiting))
             async for event in watch:
-                if not self.carrier.came(event):
+                if not self.transfer.came_from_peer(event):
                     await waiting.put(event)
             raise RelayError(self.url, "the store is closed")
 
@@ -209,7 +203,7 @@ class MirrorPeer:
             events = [await waiting.get()]
             while not waiting.empty() and len(events) < SENDING:
                 events.append(waiting.get_nowait())
-            await self.carrier.send_events(events, self._filters)
+            await self.transfer.send_events(events, self._filters)
 
     def _enter(self, state: MirrorState, problem: str = "") -> None:
         said = f"{state}: {problem}" if problem else str(state)
@@ -309,7 +303,7 @@ def _urls(mirror: Mirror, own: Collection[str]) -> list[str]:
     if not found:
         raise ConfigError("mirror: no urls are given")
     for filter in mirror.filters:
-        check(filter)
+        check_filter(filter)
     return found
 
 

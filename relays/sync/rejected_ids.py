@@ -22,7 +22,7 @@ _ID: Final = 32
 _log = logging.getLogger(__name__)
 
 
-class Unwanted:
+class RejectedIds:
     """A set of raw ids. `path` is its file, read at once; None: for this run only."""
 
     def __init__(self, path: Path | None = None) -> None:
@@ -55,7 +55,7 @@ class Unwanted:
             _log.warning("what is not to be fetched again: %s", error)
 
 
-def unwanted_file(data: Path, sub_relay: str) -> Path:
+def rejected_ids_file(data: Path, sub_relay: str) -> Path:
     """The file for a sub-relay of the relay in the folder `data`."""
     return data / f"{sub_relay}.unwanted"
 

@@ -22,7 +22,7 @@ _SOMEBODY: Final = frozenset({"0" * 64})
 """An author of whom no rule says anything."""
 
 
-def worth(filter: Filter, keeping: RetentionPolicy, now: float) -> list[Filter]:
+def worth_comparing(filter: Filter, keeping: RetentionPolicy, now: float) -> list[Filter]:
     """`filter`, in as many filters as it takes to leave out what is not kept."""
     if not keeping.is_on:
         return [filter]

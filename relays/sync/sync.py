@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from collections.abc import AsyncIterator, Callable
 from typing import Final, NamedTuple
 
@@ -28,7 +29,6 @@ from nostr_client.errors import (
     TooMany,
 )
 from nostr_client.net import http
-from nostr_client.net.pool import RelayPool
 from nostr_client.net.reconcile import FRAME, NotCompared, ReconcileLimits
 from nostr_client.net.session.paging import CUT_OFF, Paging
 from nostr_client.nips import nip11
@@ -40,8 +40,8 @@ from nostr_client.protocol.refusals import PAUSES
 from nostr_client.safe_text import safe_line
 from relays.policies.retention import RetentionPolicy
 from relays.sync.crowded_seconds import read_second
-from relays.sync.retention_windows import worth
-from relays.sync.transfer import Carrier
+from relays.sync.retention_windows import worth_comparing
+from relays.sync.transfer import PeerTransfer
 
 EVENTS: Final = 100_000
 """Our events in one window."""
@@ -64,7 +64,7 @@ _EARLIEST: Final = 1_577_836_800
 _sounds_large = re.compile(r"too (many|big|large|broad)|blocked: .*(many|big|large)", re.I).search
 
 
-class Span(NamedTuple):
+class TimeWindow(NamedTuple):
     """A window: created_at from `since` to `until`, both included; None: no bound."""
 
     since: int | None
@@ -73,17 +73,17 @@ class Span(NamedTuple):
     def of(self, filter: Filter) -> Filter:
         return filter.changed(since=self.since, until=self.until, limit=None)
 
-    def halves(self, now: int) -> list[Span]:
+    def halves(self, now: int) -> list[TimeWindow]:
         """The older and the newer half; itself alone if it is too short."""
         high = now if self.until is None else self.until
         low = self.since if self.since is not None else _EARLIEST if high > _EARLIEST else 0
         if high - low <= NARROW:
             return [self]
         middle = (low + high) // 2
-        return [Span(self.since, middle), Span(middle + 1, self.until)]
+        return [TimeWindow(self.since, middle), TimeWindow(middle + 1, self.until)]
 
 
-class Steps(msgspec.Struct):
+class SyncProgress(msgspec.Struct):
     """How far a sync has come. `pages`: why the peer is read by pages, if it is; `missed`: windows
     of which not everything could be compared; `crowded`: seconds (`created_at`) of which the peer
     may have more than it shows."""
@@ -95,7 +95,7 @@ class Steps(msgspec.Struct):
     crowded: list[int] = msgspec.field(default_factory=list)
 
 
-def check(filter: Filter) -> Filter:
+def check_filter(filter: Filter) -> Filter:
     """A filter that can be synchronized. Raises ConfigError."""
     for name in ("limit", "search"):
         if getattr(filter, name) is not None:
@@ -105,7 +105,7 @@ def check(filter: Filter) -> Filter:
     return filter
 
 
-async def information(url: str, proxy: str | None = None) -> RelayInfo | None:
+async def fetch_information(url: str, proxy: str | None = None) -> RelayInfo | None:
     """What the peer says of itself (NIP-11); None if it does not.
 
     It is asked where the keeper says, on this machine too if he says so; and nowhere else, so that
@@ -124,82 +124,83 @@ async def information(url: str, proxy: str | None = None) -> RelayInfo | None:
         return None  # it may be a relay all the same
 
 
+class SyncScope(msgspec.Struct, frozen=True, kw_only=True):
+    """What a sync carries: `down` from the peer, `up` to it; nothing older than `since` (seconds),
+    nor what `keeping` would take out again."""
+
+    down: bool
+    up: bool
+    since: int = 0
+    keeping: RetentionPolicy | None = None
+
+
 class Sync:
-    """One peer. `info` is what it says of itself; `since`: nothing older is wanted, nor what
-    `keeping` would take out again."""
+    """One peer, over `transfer`. `info` is what it says of itself."""
 
     def __init__(
         self,
-        pool: RelayPool,
-        carrier: Carrier,
+        transfer: PeerTransfer,
         info: RelayInfo | None,
-        *,
-        down: bool,
-        up: bool,
-        clock: Callable[[], float],
-        since: int = 0,
-        keeping: RetentionPolicy | None = None,
+        scope: SyncScope,
+        clock: Callable[[], float] = time.time,
     ) -> None:
-        self.steps = Steps()
-        self._pool = pool
-        self._carrier = carrier
-        self._store = carrier.taker.store
+        self.progress = SyncProgress()
+        self._transfer = transfer
+        self._pool = transfer.pool
+        self._store = transfer.importer.store
         nips = () if info is None else info.supported_nips
         self._listed = NIP in nips
         self._counts = COUNTING in nips
         self._authors: dict[str, None] = {}
         self._limits = _limits(info)
-        self._down = down
-        self._up = up
+        self._scope = scope
         self._clock = clock
-        self._since = since
-        self._keeping = keeping
         self._cuts = 0
 
     async def run(self, filter: Filter) -> None:
         """Compare the sets of `filter`, and carry. Raises RelayError, StoreError."""
-        whole = filter.changed(since=max(filter.since or 0, self._since) or None)
-        keeping = self._keeping
-        parts = [whole] if keeping is None else worth(whole, keeping, self._clock())
+        whole = filter.changed(since=max(filter.since or 0, self._scope.since) or None)
+        keeping = self._scope.keeping
+        parts = [whole] if keeping is None else worth_comparing(whole, keeping, self._clock())
         for part in parts:
             await self._part(part)
 
     async def _part(self, filter: Filter) -> None:
-        todo = [Span(filter.since, filter.until)]
+        todo = [TimeWindow(filter.since, filter.until)]
         while todo:
             span = todo.pop()
-            if await self._surely(span.of(filter)):
+            if await self._window_over_losses(span.of(filter)):
                 continue
             halves = span.halves(int(self._clock()))
             self._cuts += 1
             if len(halves) > 1 and self._cuts <= CUTS:
                 todo += halves
             else:
-                self.steps.missed += 1
+                self.progress.missed += 1
                 await self._pages(span.of(filter))
 
-    async def _surely(self, asked: Filter) -> bool:
+    async def _window_over_losses(self, asked: Filter) -> bool:
         """`_window`, also over connections that are lost."""
         for pause in (*PAUSES, 0.0):
             try:
                 return await self._window(asked)
             except (ConnectionLost, ConnectFailed, RelayTimeout):
-                if not pause or not self.steps.compared + self.steps.read:
+                if not pause or not self.progress.compared + self.progress.read:
                     raise  # it never worked, or does not any more
                 await asyncio.sleep(pause)
-                self._pool.retry_now([self._carrier.url])
+                self._pool.retry_now([self._transfer.url])
         raise AssertionError  # the last pause is none
 
     async def _window(self, asked: Filter) -> bool:
         """Compare and carry one window; False: it must be cut."""
-        if self.steps.pages:
+        if self.progress.pages:
             await self._pages(asked)
             return True
         try:
             ours = await self._store.ids(asked, most=EVENTS)
         except TooMany:
             return False
-        url = self._carrier.url
+        url = self._transfer.url
         try:
             items = await asyncio.to_thread(Items, ours)
             del ours
@@ -209,25 +210,25 @@ class Sync:
                 return False
             return await self._turn_to_pages(asked, refusal)
         except (RelayTimeout, InvalidData) as error:
-            if self.steps.compared:
+            if self.progress.compared:
                 raise
             return await self._turn_to_pages(asked, error)
         except ConnectionLost as error:
-            if self.steps.compared or self._listed:
+            if self.progress.compared or self._listed:
                 raise
             return await self._turn_to_pages(asked, error)
-        self.steps.compared += 1
-        if self._down:
-            await self._carrier.fetch(found.need)
-        if self._up:
-            await self._carrier.send(found.have, asked)
+        self.progress.compared += 1
+        if self._scope.down:
+            await self._transfer.fetch(found.need)
+        if self._scope.up:
+            await self._transfer.send(found.have, asked)
         return found.complete
 
     # Without NIP-77
 
     async def _turn_to_pages(self, asked: Filter, why: NostrError) -> bool:
         words = why.message if isinstance(why, RelayError) else str(why)
-        self.steps.pages = safe_line(words, 100) or "it does not compare"
+        self.progress.pages = safe_line(words, 100) or "it does not compare"
         await self._pages(asked)
         return True
 
@@ -245,12 +246,12 @@ class Sync:
                 await self._saw(events, seen)
 
             part = asked.changed(until=until)
-            back = await self._carrier.read(part, read, Paging(exhaustive=True, most=PAGED))
-            self.steps.read += 1
+            back = await self._transfer.read(part, read, Paging(exhaustive=True, most=PAGED))
+            self.progress.read += 1
             crowded = dict(back.crowded)
             if not oldest:  # nothing came; and if that was not all, nobody knows of what
                 if back.complete is False:
-                    self.steps.crowded.append(int(self._clock()) if until is None else until)
+                    self.progress.crowded.append(int(self._clock()) if until is None else until)
                 complete, following = True, 0
             else:
                 complete, following = back.complete is not False, oldest[0]
@@ -261,9 +262,9 @@ class Sync:
             for at, count in crowded.items():
                 await self._second(asked.changed(since=at, until=at), count, seen)
             complete = complete or following < (asked.since or 0)
-            if self._up:
+            if self._scope.up:
                 since = asked.since if complete else following + 1
-                await self._send_others(asked, Span(since, until), seen)
+                await self._send_others(asked, TimeWindow(since, until), seen)
             if complete or following <= 0:
                 return
             until = following
@@ -275,8 +276,8 @@ class Sync:
         for event in events:
             if len(self._authors) < AUTHORS:
                 self._authors[event.pubkey] = None
-        if self._down:
-            await self._carrier.take(events)
+        if self._scope.down:
+            await self._transfer.take(events)
 
     async def _second(self, asked: Filter, shown: int, seen: set[bytes]) -> None:
         """Read one second by parts, since the peer shows `shown` events of it and may have more."""
@@ -289,20 +290,22 @@ class Sync:
                 found.extend(events)
                 await self._saw(events, seen)
 
-            back = await self._carrier.read(part, read, paging)
+            back = await self._transfer.read(part, read, paging)
             return found, back.complete is not False
 
-        count = await self._carrier.count(asked) if self._counts else None
+        count = await self._transfer.count(asked) if self._counts else None
         if not await read_second(asked, ask, count=count, authors=self._authors):
-            self.steps.crowded.append(asked.since or 0)
+            self.progress.crowded.append(asked.since or 0)
 
-    async def _send_others(self, asked: Filter, span: Span, seen: set[bytes]) -> None:
+    async def _send_others(self, asked: Filter, span: TimeWindow, seen: set[bytes]) -> None:
         """Send what we have in `span` and was not seen there."""
         async for ours in self._ours(asked, span):
             others = [id for _, id in ours if id not in seen]
-            await self._carrier.send(others, asked)
+            await self._transfer.send(others, asked)
 
-    async def _ours(self, asked: Filter, span: Span) -> AsyncIterator[list[tuple[int, bytes]]]:
+    async def _ours(
+        self, asked: Filter, span: TimeWindow
+    ) -> AsyncIterator[list[tuple[int, bytes]]]:
         todo = [span]
         while todo:
             part = todo.pop()

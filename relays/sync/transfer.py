@@ -33,7 +33,7 @@ from nostr_client.safe_text import safe_line
 from nostr_client.store.visibility import PRIVATE
 from nostr_client.tasks import all_of
 from relays.engine.importing import EventImporter, count_reason
-from relays.sync.rejected_ids import Unwanted
+from relays.sync.rejected_ids import RejectedIds
 
 IDS: Final = 100
 """Events that one REQ asks for by id."""
@@ -51,10 +51,10 @@ REMEMBERED: Final = 100_000
 """Events that came: so many are not sent back."""
 _WORDS: Final = 100
 
-Read = Callable[[list[Event]], Awaitable[object]]
+OnEvents = Callable[[list[Event]], Awaitable[object]]
 
 
-class Sent(msgspec.Struct):
+class SentCounts(msgspec.Struct):
     """What became of what was to be sent. `kept` stayed here, and `reasons` are the peer's words,
     by how often; `unsent`: the peer takes nothing, so these were not offered."""
 
@@ -85,23 +85,27 @@ class Sent(msgspec.Struct):
         return "\n".join([", ".join([head, *unsent]), *why])
 
 
-class Carrier:
-    """Carries between the store of `taker` and the peer `url`."""
+class PeerTransfer:
+    """Carries between the store of `importer` and the peer `url`."""
 
     def __init__(
-        self, pool: RelayPool, url: str, taker: EventImporter, unwanted: Unwanted | None = None
+        self,
+        pool: RelayPool,
+        url: str,
+        importer: EventImporter,
+        rejected: RejectedIds | None = None,
     ) -> None:
         self.url = url
-        self.unwanted = Unwanted() if unwanted is None else unwanted
-        self.sent = Sent()
+        self.rejected = RejectedIds() if rejected is None else rejected
+        self.sent = SentCounts()
         self.missing = 0
         """Events that the peer has said to hold and did not send."""
-        self.taker = taker
-        self._pool = pool
+        self.importer = importer
+        self.pool = pool
         self._pauses = PAUSES_IN_ALL
         self._came: dict[str, None] = {}
 
-    def rested(self) -> None:
+    def reset_patience(self) -> None:
         """It is a new day: there is patience again."""
         self._pauses = PAUSES_IN_ALL
 
@@ -109,7 +113,7 @@ class Carrier:
 
     async def fetch(self, ids: Collection[bytes]) -> None:
         """Fetch these events from the peer. Raises RelayError; what came before is stored."""
-        parts = _parts([id for id in ids if id not in self.unwanted], IDS)
+        parts = _parts([id for id in ids if id not in self.rejected], IDS)
 
         async def work() -> None:
             for part in parts:  # shared: each takes the next
@@ -122,7 +126,7 @@ class Carrier:
             held = {event.id for event in await self.take(events)}
             ids = {event.id for event in events}
             wanted.difference_update(ids)
-            self.unwanted.add(map(bytes.fromhex, ids - held))
+            self.rejected.add(map(bytes.fromhex, ids - held))
 
         for pause in (*PAUSES, 0.0):
             try:
@@ -143,19 +147,19 @@ class Carrier:
             self._came[event.id] = None
         while len(self._came) > REMEMBERED:
             del self._came[next(iter(self._came))]
-        return await self.taker.save([event for event in events if self.taker.admit(event)])
+        return await self.importer.save([event for event in events if self.importer.admit(event)])
 
     async def count(self, filter: Filter) -> int | None:
         """How many events of `filter` the peer has, if it says so exactly (NIP-45)."""
-        [answer] = await self._pool.count([filter], [self.url])
+        [answer] = await self.pool.count([filter], [self.url])
         return None if answer.approximate else answer.count
 
-    def came(self, event: Event) -> bool:
+    def came_from_peer(self, event: Event) -> bool:
         """Did the peer send us this, not long ago?"""
         return event.id in self._came
 
     async def read(
-        self, filter: Filter, on_events: Read, paging: Paging | None = None
+        self, filter: Filter, on_events: OnEvents, paging: Paging | None = None
     ) -> EndOfStored:
         """Hand the peer's stored events of `filter`, verified, to `on_events`; is that all of them?
 
@@ -163,7 +167,7 @@ class Carrier:
         """
         lost = False
         paging = paging or Paging()
-        async with self._pool.subscribe([filter], [self.url], live=False, paging=paging) as sub:
+        async with self.pool.subscribe([filter], [self.url], live=False, paging=paging) as sub:
             while True:
                 try:
                     async with asyncio.timeout(IDLE):
@@ -199,7 +203,7 @@ class Carrier:
         await all_of(work() for _ in range(SENDERS))
 
     async def _send(self, ids: Sequence[bytes], filter: Filter) -> None:
-        held = await self.taker.store.known([id.hex() for id in ids])
+        held = await self.importer.store.known([id.hex() for id in ids])
         events = [Event.from_trusted(data) for data in held.values()]
         await self.send_events(sorted(events, key=lambda event: event.created_at), [filter])
 
@@ -229,7 +233,7 @@ class Carrier:
     async def offer(self, events: Sequence[Event]) -> list[Answer]:
         """Publish `events` to the peer; its answers, in their order."""
         reports = await all_of(
-            self._pool.publish(event, [self.url], timeout=IDLE) for event in events
+            self.pool.publish(event, [self.url], timeout=IDLE) for event in events
         )
         return [report.answers[0] for report in reports]
 

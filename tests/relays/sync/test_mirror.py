@@ -104,7 +104,7 @@ async def test_what_came_is_not_sent_back(tmp_path: Path) -> None:
             await store.save([mine])
             await peer.until(lambda: peer.sent("EVENT"))
             assert [event[1]["id"] for event in peer.sent("EVENT")] == [mine.id]
-            tally = mirrors.peers[0].carrier.taker.tally
+            tally = mirrors.peers[0].transfer.importer.tally
             await until(lambda: tally.duplicate)  # the peer passes it on to us, and there it ends
         assert len(peer.sent("EVENT")) == 1
 
@@ -264,9 +264,9 @@ async def test_three_relays_in_a_ring_come_to_rest(tmp_path: Path) -> None:
                 assert (await client.publish(last))[2]
             for store in stores:
                 await until(partial(holds, store, last))
-        carriers = [ring.peers[0].carrier for ring in rings]
+        transfers = [ring.peers[0].transfer for ring in rings]
         moved = sum(
-            carrier.taker.tally.lines + carrier.sent.accepted + carrier.sent.duplicate
-            for carrier in carriers
+            transfer.importer.tally.lines + transfer.sent.accepted + transfer.sent.duplicate
+            for transfer in transfers
         )
         assert moved <= (len(events) + 3) * 3 * 4

@@ -7,19 +7,19 @@ from pathlib import Path
 import pytest
 
 from relays.sync import rejected_ids
-from relays.sync.rejected_ids import Unwanted, unwanted_file
+from relays.sync.rejected_ids import RejectedIds, rejected_ids_file
 
 IDS = [bytes([n]) * 32 for n in range(10)]
 
 
 async def test_they_are_remembered_across_runs(tmp_path: Path) -> None:
-    path = unwanted_file(tmp_path, "events")
-    first = Unwanted(path)
+    path = rejected_ids_file(tmp_path, "events")
+    first = RejectedIds(path)
     await first.save()
     assert not path.exists()
     first.add(IDS[:3])
     await first.save()
-    again = Unwanted(path)
+    again = RejectedIds(path)
     assert [id in again for id in IDS[:4]] == [True, True, True, False]
     again.add(IDS[:1])
     assert len(again) == 3
@@ -28,12 +28,12 @@ async def test_they_are_remembered_across_runs(tmp_path: Path) -> None:
 
 async def test_the_oldest_are_forgotten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rejected_ids, "MOST", 4)
-    some = Unwanted(tmp_path / "file")
+    some = RejectedIds(tmp_path / "file")
     some.add(IDS)
     assert len(some) == 4
     await some.save()
-    assert IDS[-1] in Unwanted(tmp_path / "file")
-    assert IDS[0] not in Unwanted(tmp_path / "file")
+    assert IDS[-1] in RejectedIds(tmp_path / "file")
+    assert IDS[0] not in RejectedIds(tmp_path / "file")
 
 
 async def test_a_damaged_file_and_one_that_cannot_be_written(
@@ -41,8 +41,8 @@ async def test_a_damaged_file_and_one_that_cannot_be_written(
 ) -> None:
     damaged = tmp_path / "damaged"
     damaged.write_bytes(b"x" * 40)
-    assert len(Unwanted(damaged)) == 1
-    nowhere = Unwanted(tmp_path / "no" / "such" / "folder")
+    assert len(RejectedIds(damaged)) == 1
+    nowhere = RejectedIds(tmp_path / "no" / "such" / "folder")
     nowhere.add(IDS)
     await nowhere.save()
     assert "fetched again" in caplog.text

@@ -12,7 +12,7 @@ from nostr_client.protocol.filters import Filter, matches_any
 from relays.config.relay_config import RetentionRule, RetentionRules
 from relays.policies.retention import RetentionPolicy
 from relays.policies.verdict import IncomingEvent
-from relays.sync.retention_windows import STAYING, worth
+from relays.sync.retention_windows import STAYING, worth_comparing
 from tests.relays import talk
 
 NOW = 1_750_000_000
@@ -65,7 +65,7 @@ def test_nothing_that_is_kept_is_left_out(
     rules: tuple[RetentionRule, ...], spared: tuple[str, ...], filter: Filter
 ) -> None:
     keep = keeping(RetentionRules(rules=rules, spared=spared))
-    parts = worth(filter, keep, NOW)
+    parts = worth_comparing(filter, keep, NOW)
     wanted = [event for event in EVENTS if filter.matches(event)]
     for event in kept(wanted, keep):
         assert matches_any(parts, event)
@@ -79,26 +79,26 @@ def test_what_is_not_kept_is_left_out(tmp_path: Path) -> None:
     by_size = keeping(RetentionRules(gigabytes=1.0), NOW - 50 * DAY, tmp_path)
     for keep in (by_rule, by_size):
         for filter in (Filter(), Filter.of(kinds=[1, 7]), Filter.of(kinds=[0, 1, 7])):
-            parts = worth(filter, keep, NOW)
+            parts = worth_comparing(filter, keep, NOW)
             found = [event for event in old_notes if matches_any(parts, event)]
             assert found == kept(old_notes, keep)
             assert len(found) == len(old_notes) // 2
-        assert worth(Filter.of(kinds=[1], until=NOW - 60 * DAY), keep, NOW) == []
-        [newer, older] = worth(Filter(), keep, NOW)
+        assert worth_comparing(Filter.of(kinds=[1], until=NOW - 60 * DAY), keep, NOW) == []
+        [newer, older] = worth_comparing(Filter(), keep, NOW)
         assert newer == Filter(since=NOW - 50 * DAY)
         assert older == Filter(until=NOW - 50 * DAY - 1, kinds=STAYING)
 
 
 def test_each_kind_by_its_own_rule() -> None:
     keep = keeping(RetentionRules(rules=(RetentionRule(kinds=(7,), days=5),)))
-    parts = worth(Filter.of(kinds=[1, 7, 0]), keep, NOW)
+    parts = worth_comparing(Filter.of(kinds=[1, 7, 0]), keep, NOW)
     assert sorted((sorted(part.kinds or ()), part.since or 0) for part in parts) == [
         ([0, 1], 0),
         ([7], NOW - 5 * DAY),
     ]
-    assert worth(Filter(), keep, NOW) == [Filter()]
+    assert worth_comparing(Filter(), keep, NOW) == [Filter()]
 
 
 def test_nothing_is_asked_where_nothing_is_set() -> None:
     filter = Filter.of(kinds=[1])
-    assert worth(filter, keeping(RetentionRules()), NOW) == [filter]
+    assert worth_comparing(filter, keeping(RetentionRules()), NOW) == [filter]

@@ -26,8 +26,8 @@ from relays.engine.importing import EventImporter
 from relays.policies.events import for_imports
 from relays.policies.verdict import SourceType
 from relays.sync import sync, transfer
-from relays.sync.sync import Span, Sync, check
-from relays.sync.transfer import Carrier
+from relays.sync.sync import Sync, SyncScope, TimeWindow, check_filter
+from relays.sync.transfer import PeerTransfer
 from tests.net.scripted import (
     ALICE,
     LIMIT,
@@ -56,8 +56,8 @@ class Bench:
         self.store = store
         self.peer = peer
         self.pool = pool
-        self.taker = EventImporter(store, for_imports(Limits()), SourceType.SYNC)
-        self.carrier = Carrier(pool, peer.url, self.taker)
+        self.importer = EventImporter(store, for_imports(Limits()), SourceType.SYNC)
+        self.transfer = PeerTransfer(pool, peer.url, self.importer)
 
     async def run(
         self,
@@ -68,7 +68,8 @@ class Bench:
         up: bool = True,
         since: int = 0,
     ) -> Sync:
-        one = Sync(self.pool, self.carrier, info, down=down, up=up, clock=lambda: NOW, since=since)
+        scope = SyncScope(down=down, up=up, since=since)
+        one = Sync(self.transfer, info, scope, lambda: NOW)
         async with asyncio.timeout(LIMIT):
             await one.run(filter)
         return one
@@ -108,16 +109,16 @@ async def test_both_ways_by_comparison_and_by_pages(tmp_path: Path, most: int | 
     async with bench(tmp_path, honest(theirs := list(theirs), most=most), EVENTS[:-70]) as b:
         done = await b.run()
         assert await b.ids() == ids(theirs) == ids(EVENTS)
-        assert b.carrier.sent.accepted == 40
-        assert b.taker.tally.stored == 70
-        assert (done.steps.compared, done.steps.read) == ((1, 0) if most else (0, 1))
-        assert ("unknown message" in done.steps.pages) is not bool(most)
+        assert b.transfer.sent.accepted == 40
+        assert b.importer.tally.stored == 70
+        assert (done.progress.compared, done.progress.read) == ((1, 0) if most else (0, 1))
+        assert ("unknown message" in done.progress.pages) is not bool(most)
         if most:  # only what was missing went over the wire
             asked = {id for req in b.peer.sent("REQ") for id in req[2]["ids"]}
             assert asked == ids(EVENTS[-70:])
         again = await b.run()
-        assert b.carrier.sent.accepted == 40
-        assert again.steps.compared == bool(most)
+        assert b.transfer.sent.accepted == 40
+        assert again.progress.compared == bool(most)
 
 
 @pytest.mark.parametrize("most", [None, 1000])
@@ -153,8 +154,8 @@ async def test_a_set_that_is_too_large_is_cut_into_windows(
     async with bench(tmp_path, script, EVENTS[:-100]) as b:
         done = await b.run()
         assert await b.ids() == ids(theirs) == ids(EVENTS)
-        assert done.steps.compared >= 4
-        assert done.steps.missed == done.steps.read == 0
+        assert done.progress.compared >= 4
+        assert done.progress.missed == done.progress.read == 0
 
 
 async def test_a_peer_that_calls_every_window_too_large_is_read_by_pages(
@@ -165,7 +166,7 @@ async def test_a_peer_that_calls_every_window_too_large_is_read_by_pages(
     async with bench(tmp_path, honest(list(theirs), most=-1)) as b:
         done = await b.run()
         assert await b.ids() == ids(theirs)
-        assert done.steps.missed > 0
+        assert done.progress.missed > 0
 
 
 async def test_more_differences_than_one_comparison_takes(
@@ -177,7 +178,7 @@ async def test_more_differences_than_one_comparison_takes(
     async with bench(tmp_path, honest(events, most=1000), events[::2]) as b:
         done = await b.run()
         assert await b.ids() == ids(events)
-        assert done.steps.compared > 1
+        assert done.progress.compared > 1
 
 
 async def test_pages_of_a_peer_with_small_ones_and_many_of_ours(
@@ -191,8 +192,8 @@ async def test_pages_of_a_peer_with_small_ones_and_many_of_ours(
         done = await b.run(info=None)
         assert await b.ids() == ids(theirs)
         assert ids(theirs) == ids([*EVENTS[::2], *EVENTS[::3], *same])
-        assert b.carrier.sent.duplicate == b.carrier.sent.refused == 0
-        assert done.steps.read >= 2
+        assert b.transfer.sent.duplicate == b.transfer.sent.refused == 0
+        assert done.progress.read >= 2
 
 
 BOB, CAROL = (SecretKey.from_hex(digit * 64) for digit in "23")
@@ -215,7 +216,7 @@ async def test_a_second_that_fills_a_page_is_read_by_parts(tmp_path: Path, cap: 
         async with bench(folder, honest(list(theirs), cap=cap), [mine]) as b:
             done = await b.run(info=info)
             assert await b.ids() == ids([*theirs, mine])
-            assert done.steps.crowded == []
+            assert done.progress.crowded == []
             assert [event[1]["id"] for event in b.peer.sent("EVENT")] == [mine.id]
 
 
@@ -226,7 +227,7 @@ async def test_a_second_that_cannot_be_read_whole_is_named(tmp_path: Path) -> No
         done = await b.run(info=None)
         assert ids(EVENTS) < await b.ids()
         assert len(await b.ids()) == len(EVENTS) + 100
-        assert done.steps.crowded == [at]
+        assert done.progress.crowded == [at]
 
 
 async def test_authors_and_tags_divide_a_second_but_only_a_count_makes_sure(tmp_path: Path) -> None:
@@ -241,7 +242,7 @@ async def test_authors_and_tags_divide_a_second_but_only_a_count_makes_sure(tmp_
         async with bench(folder, honest(list(theirs), cap=100)) as b:
             done = await b.run(info=info)
             assert await b.ids() == ids(theirs)
-            assert sorted(done.steps.crowded) == sorted(unsure)
+            assert sorted(done.progress.crowded) == sorted(unsure)
 
 
 async def test_a_peer_that_has_more_and_shows_nothing(tmp_path: Path) -> None:
@@ -254,7 +255,7 @@ async def test_a_peer_that_has_more_and_shows_nothing(tmp_path: Path) -> None:
                 await peer.send("NEG-ERR", frame[1], "error: no")
 
     async with bench(tmp_path, script) as b:
-        assert (await b.run()).steps.crowded == [NOW]
+        assert (await b.run()).progress.crowded == [NOW]
 
 
 @pytest.mark.parametrize("fault", ["silent", "gone", "nonsense", "closed"])
@@ -283,7 +284,7 @@ async def test_a_peer_that_cannot_compare_is_read_by_pages(
 
     async with bench(tmp_path, script) as b:
         done = await b.run(info=RelayInfo(supported_nips=(1,)))
-        assert done.steps.pages
+        assert done.progress.pages
         assert await b.ids() == ids(EVENTS[:3])
 
 
@@ -315,7 +316,7 @@ async def test_a_connection_that_is_lost_is_tried_again(
 
 async def test_a_peer_that_is_not_there(tmp_path: Path) -> None:
     async with bench(tmp_path, honest()) as b:
-        b.carrier.url = "ws://127.0.0.1:1"
+        b.transfer.url = "ws://127.0.0.1:1"
         with pytest.raises(ConnectFailed):
             await b.run()
 
@@ -325,7 +326,7 @@ async def test_forged_events_are_not_taken(tmp_path: Path) -> None:
     async with bench(tmp_path, honest([good, bad], most=10)) as b:
         await b.run()
         assert await b.ids() == {good.id}
-        assert b.carrier.missing == 1
+        assert b.transfer.missing == 1
 
 
 async def test_what_was_deleted_here_does_not_come_back(tmp_path: Path) -> None:
@@ -334,7 +335,7 @@ async def test_what_was_deleted_here_does_not_come_back(tmp_path: Path) -> None:
     async with bench(tmp_path, honest([gone], most=10), [gone, deletion]) as b:
         await b.run(up=False)
         assert await b.ids() == {deletion.id}
-        assert b.taker.tally.left_out == {"deleted by its author": 1}
+        assert b.importer.tally.left_out == {"deleted by its author": 1}
         await b.run(up=False)  # and is not fetched again
         assert len(b.peer.sent("REQ")) == 1
 
@@ -345,7 +346,7 @@ async def test_what_a_policy_refuses_stays_away_and_old_events_do_not(tmp_path: 
     async with bench(tmp_path, honest([protected, old], most=10)) as b:
         await b.run()
         assert await b.ids() == {old.id}
-        assert b.taker.tally.refused == 1
+        assert b.importer.tally.refused == 1
 
 
 async def test_what_does_not_go_up(tmp_path: Path) -> None:
@@ -355,7 +356,7 @@ async def test_what_does_not_go_up(tmp_path: Path) -> None:
     async with bench(tmp_path, honest([], most=10), [protected, wrapped, plain]) as b:
         await b.run()
         assert [event[1]["id"] for event in b.peer.sent("EVENT")] == [plain.id]
-        assert b.carrier.sent.kept.total() == 2
+        assert b.transfer.sent.kept.total() == 2
         await b.run(Filter.of(kinds=[1059]))
         assert b.peer.sent("EVENT")[-1][1]["id"] == wrapped.id
 
@@ -380,10 +381,10 @@ async def test_refusals_are_counted_with_their_words(tmp_path: Path) -> None:
     script = choosy(lambda n: (n == 1, "" if n == 1 else "blocked: \x1b[31mnot you"))
     async with bench(tmp_path, script, EVENTS[:4]) as b:
         await b.run()
-        assert b.carrier.sent.accepted == 1
-        assert b.carrier.sent.refused == 3
-        assert list(b.carrier.sent.reasons.values()) == [3]
-        assert "\x1b" not in str(b.carrier.sent)
+        assert b.transfer.sent.accepted == 1
+        assert b.transfer.sent.refused == 3
+        assert list(b.transfer.sent.reasons.values()) == [3]
+        assert "\x1b" not in str(b.transfer.sent)
 
 
 async def test_a_refusal_for_now_is_tried_again(
@@ -393,8 +394,8 @@ async def test_a_refusal_for_now_is_tried_again(
     script = choosy(lambda n: (n > 3, "rate-limited: slow down"))
     async with bench(tmp_path, script, EVENTS[:2]) as b:
         await b.run()
-        assert b.carrier.sent.accepted == 2
-        assert b.carrier.sent.refused == 0
+        assert b.transfer.sent.accepted == 2
+        assert b.transfer.sent.refused == 0
 
 
 async def test_a_peer_that_takes_nothing_is_not_sent_everything(
@@ -404,8 +405,8 @@ async def test_a_peer_that_takes_nothing_is_not_sent_everything(
     async with bench(tmp_path, choosy(lambda n: (False, "restricted: no")), EVENTS) as b:
         await b.run()
         assert len(b.peer.sent("EVENT")) == 100
-        assert b.carrier.sent.unsent == 200
-        assert "takes nothing" in str(b.carrier.sent)
+        assert b.transfer.sent.unsent == 200
+        assert "takes nothing" in str(b.transfer.sent)
 
 
 async def test_a_refused_request_is_an_error_after_some_patience(
@@ -436,7 +437,7 @@ async def test_a_refused_request_is_an_error_after_some_patience(
     st.none() | st.integers(0, 2 * NOW),
 )
 def test_halves_cover_exactly_the_whole(since: int | None, until: int | None) -> None:
-    whole = Span(since, until)
+    whole = TimeWindow(since, until)
     halves = whole.halves(NOW)
     if len(halves) == 1:
         assert halves == [whole]
@@ -456,8 +457,8 @@ def test_filters_that_are_no_set() -> None:
         Filter.from_dict({"#many": ["x"]}),
     ):
         with pytest.raises(ConfigError):
-            check(filter)
-    assert check(ALL) is ALL
+            check_filter(filter)
+    assert check_filter(ALL) is ALL
 
 
 async def test_a_peer_cannot_have_us_ask_our_neighbours() -> None:
@@ -473,5 +474,5 @@ async def test_a_peer_cannot_have_us_ask_our_neighbours() -> None:
 
     async with await asyncio.start_server(answer, "127.0.0.1", 0) as server, asyncio.timeout(LIMIT):
         port = server.sockets[0].getsockname()[1]
-        assert await sync.information(f"ws://127.0.0.1:{port}") is None
+        assert await sync.fetch_information(f"ws://127.0.0.1:{port}") is None
     assert asked == ["/"]
