@@ -7,7 +7,7 @@ to the relay runner (the one door to that package); all else goes to the command
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from nostr_client.version import __version__
 
@@ -24,20 +24,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return _main(list(sys.argv[1:] if arguments is None else arguments))
     except KeyboardInterrupt:
-        return 130
+        from nostr_client.exits import Exit
+
+        return Exit.INTERRUPTED
 
 
 def _main(given: list[str]) -> int:
     if given == ["--version"]:
-        return _written(lambda: print(f"nostr-client {__version__}"))  # noqa: T201
+        from nostr_client.command_line.run import write_words
+
+        return write_words(f"nostr-client {__version__}")
     if given[:1] == ["relay"]:
         from relays.cli.app import run_command as run_relay_command
 
         return run_relay_command(given[1:])
     on_terminal = sys.stdin.isatty() and sys.stdout.isatty()
     if not given and not on_terminal:
+        from nostr_client.exits import Exit
+
         print(WITHOUT_TERMINAL, file=sys.stderr)  # noqa: T201
-        return 2
+        return Exit.USAGE
     if not given or (given == ["demo"] and on_terminal):
         from nostr_client.cli.secret_input import take_from_environment
         from nostr_client.command_line.error_log import keep_log
@@ -49,17 +55,4 @@ def _main(given: list[str]) -> int:
         return run(demo=given == ["demo"])
     from nostr_client.cli.app import run_command
 
-    return _written(lambda: run_command(given))
-
-
-def _written(work: Callable[[], int | None]) -> int:
-    """Do `work`, whose words (help, a version) may have nowhere to go: then that is said."""
-    try:
-        code = work()
-        sys.stdout.flush()
-    except OSError as error:
-        from nostr_client.output import Output, drop, not_written
-
-        drop(sys.stdout)
-        return Output(json=False).fail(not_written(error))
-    return code or 0
+    return run_command(given)

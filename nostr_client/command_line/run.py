@@ -23,7 +23,7 @@ def run_command_line(root: Group, program: str, arguments: Sequence[str]) -> int
     """Run one command of `root`; returns its exit code."""
     redact.given(arguments)
     if root.version and list(arguments) == ["--version"]:
-        return _write(root.version)
+        return write_words(root.version)
     path: list[str] = []
     try:
         found, words = find(root, arguments, path)
@@ -48,14 +48,14 @@ def _help(found: Command | Group, called: str, *, wanted: bool = True) -> int:
     from nostr_client.command_line.help import help_of
 
     if wanted:
-        return _write(help_of(found, called))
+        return write_words(help_of(found, called))
     sys.stderr.write(f"{help_of(found, called)}\n")
     from nostr_client.exits import Exit
 
     return Exit.USAGE
 
 
-def _write(words: str) -> int:
+def write_words(words: str) -> int:
     """Help or a version. What writes results is loaded only if this goes wrong."""
     try:
         sys.stdout.write(f"{words}\n")

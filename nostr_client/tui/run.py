@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -13,6 +12,7 @@ from nostr_client.client import NostrClient
 from nostr_client.config import ClientConfig, load_config
 from nostr_client.errors import ConfigError, NostrError, StoreError
 from nostr_client.net.relay_check import CheckStep, check_relay
+from nostr_client.output import Output
 from nostr_client.paths import Paths, paths, private_folder
 from nostr_client.routing.starter_relays import compared_with, starter_relays
 from nostr_client.safe_text import safe_text
@@ -39,8 +39,8 @@ def run(*, demo: bool = False) -> int:
             private_folder(folder)
         environment = environment_in(where, load_config(where.config / "config.toml"))
     except (ConfigError, StoreError) as error:
-        sys.stderr.write(f"nostr-client: {error}\n")
-        return 1
+        output = Output(json=False)
+        return max(output.fail(problem) for problem in str(error).splitlines())
     return asyncio.run(serve(environment, demo=demo))
 
 

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import json
-from collections.abc import Callable
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import pytest
 
+from nostr_client.cli.app import run_command
 from nostr_client.command_line.context import Context
 from nostr_client.command_line.run import run_command_line
 from nostr_client.command_line.tree import DEBUG, JSON, Group
-from nostr_client.command_line.waiting import Terminated
+from nostr_client.command_line.waiting import Terminated, wait_for
 from nostr_client.errors import StoreError
 from nostr_client.exits import CommandError, Exit
 from nostr_client.settings import InvalidSettings
+from relays.cli.app import run_command as run_relay_command
 
 
 def ended(error: BaseException, *options: str) -> int:
@@ -38,7 +45,7 @@ ENDINGS: list[tuple[Callable[[], BaseException], int, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("error", "code", "said"), ENDINGS, ids=lambda case: str(case)[:20])
+@pytest.mark.parametrize(("error", "code", "said"), ENDINGS, ids=range(len(ENDINGS)))
 def test_an_error_is_one_line(
     error: Callable[[], BaseException], code: int, said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -79,3 +86,88 @@ def test_wrong_words_are_one_line_without_secrets(capsys: pytest.CaptureFixture[
     assert err.count("\n") == 1
     assert run_command_line(root, "p", [nsec, "--json"]) == Exit.USAGE
     assert nsec not in capsys.readouterr().err
+
+
+def show(context: Context) -> None:
+    """Show something."""
+    context.out.emit({"n": 1}, "one")
+    sys.stdout.write("two\n")
+
+
+def shown(words: Sequence[str]) -> int:
+    root = Group("All.")
+    root.add("show", show, (JSON, DEBUG), Context)
+    return run_command_line(root, "p", words)
+
+
+BOTH: list[tuple[Callable[[Sequence[str]], int], list[str]]] = [
+    (shown, ["show"]),
+    (shown, ["show", "--json"]),
+    (run_command, ["--help"]),
+    (run_relay_command, ["--help"]),
+    (run_relay_command, ["ban", "--help"]),
+    (run_relay_command, ["--version"]),
+]
+
+
+NAMES = [" ".join([run.__name__, *words]) for run, words in BOTH]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has /dev/full")
+@pytest.mark.parametrize(("run", "words"), BOTH, ids=NAMES)
+def test_what_cannot_be_written_is_an_error(
+    run: Callable[[Sequence[str]], int],
+    words: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with Path("/dev/full").open("w") as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        assert run(words) == Exit.ERROR
+        monkeypatch.undo()
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1
+    assert "the output cannot be written: No space left on device" in told
+
+
+@pytest.mark.parametrize(("run", "words"), BOTH, ids=NAMES)
+def test_a_reader_that_has_gone_is_no_error(
+    run: Callable[[Sequence[str]], int],
+    words: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as gone:
+        monkeypatch.setattr(sys, "stdout", gone)
+        assert run(words) == Exit.DONE
+        monkeypatch.undo()
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such signals there")
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGTERM, Exit.TERMINATED), (signal.SIGHUP, 129), (2, 130)]
+)
+def test_a_signal_lets_a_command_clean_up(
+    number: int, code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cleaned: list[bool] = []
+
+    async def act() -> None:
+        try:
+            os.kill(os.getpid(), number)
+            await asyncio.sleep(30)
+        finally:
+            cleaned.append(True)
+
+    def work(context: Context) -> None:
+        """Wait."""
+        wait_for(act())
+
+    root = Group("All.")
+    root.add("work", work, (JSON, DEBUG), Context)
+    assert run_command_line(root, "p", ["work"]) == code
+    assert cleaned == [True]
+    assert capsys.readouterr() == ("", "")
