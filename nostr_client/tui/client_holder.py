@@ -31,7 +31,6 @@ class Identity:
     """
 
     pubkey: str
-    name: str
     signer: Signer | None = None
     key_only_here: bool = False
     locked: bool = False

@@ -69,7 +69,6 @@ class LoginFlow:
         await self._ui.show_only("Opening …")
         identity = Identity(
             account.pubkey,
-            account.name,
             signer,
             key_only_here=account.key_only_here(time.time()),
             locked=signer is None and account.can_sign,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import ClassVar, Final
+from typing import Final
 
 from rich.cells import cell_len
 from textual.content import Content, Span
@@ -18,7 +18,7 @@ from nostr_client.nips import nip19, nip27
 from nostr_client.safe_text import first_lines, safe_line, safe_text
 from nostr_client.social.views import NoteView, Profile, Quote
 from nostr_client.tui.time_format import ago
-from nostr_client.tui.widgets.items import Styles
+from nostr_client.tui.widgets.items import ItemRenderer, Styles
 
 NameOf = Callable[[str], str]
 """A pubkey -> how the person is called here, short and safe."""
@@ -39,10 +39,8 @@ STYLES: Final = frozenset(
 """The component classes that a list of notes has."""
 
 
-class NoteRenderer:
+class NoteRenderer(ItemRenderer[NoteView]):
     """A timeline's notes. `unfolded` holds the ids of notes whose warning was lifted."""
-
-    tail: ClassVar[int] = 0
 
     def __init__(self, names: NameOf, clock: Callable[[], float] = time.time) -> None:
         self._names = names

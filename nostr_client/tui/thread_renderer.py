@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Final
+from typing import Final
 
 from rich.cells import cell_len
 from textual.content import Content
 
 from nostr_client.social.views import NoteView, ThreadView
 from nostr_client.tui.note_renderer import THREAD_CHARACTERS, NoteRenderer
-from nostr_client.tui.widgets.items import Styles
+from nostr_client.tui.widgets.items import ItemRenderer, Styles
 
 DEEPEST: Final = 6
 """Answers are indented up to this depth."""
@@ -25,19 +25,16 @@ class ThreadRow:
     others: str
 
 
-class ThreadRenderer:
+class ThreadRenderer(ItemRenderer[ThreadRow]):
     """A thread as a tree; every note whole."""
 
-    tail: ClassVar[int] = 1
+    tail = 1
 
     def __init__(self, notes: NoteRenderer) -> None:
         self.notes = notes
 
     def key(self, item: ThreadRow) -> str:
         return item.view.event.id
-
-    def order(self, item: ThreadRow) -> int:
-        return 0
 
     def lines(self, item: ThreadRow, width: int, style: Styles) -> list[Content]:
         tree = style("note--tree")

@@ -184,7 +184,7 @@ def _guest(world: World) -> object:
     from nostr_client.tui.client_holder import Identity
 
     key = world.person("guest")
-    return Identity(key.public_key.hex, "guest", LocalSigner(key), key_only_here=True)
+    return Identity(key.public_key.hex, LocalSigner(key), key_only_here=True)
 
 
 def world_in(folder: Path) -> World:

@@ -18,7 +18,7 @@ from nostr_client.tui.app_messages import AddAccount, GoTo, Say, UseAccount
 from nostr_client.tui.keymap import LIST, Key, KeyGroup
 from nostr_client.tui.panes.pane import Pane, PaneContext, PaneView
 from nostr_client.tui.screens.dialogs import ConfirmDialog
-from nostr_client.tui.widgets.items import FixedItems, Styles
+from nostr_client.tui.widgets.items import FixedItems, ItemRenderer, Styles
 from nostr_client.tui.widgets.windowed_list import WindowedList
 
 _PROTECTION = {
@@ -28,16 +28,11 @@ _PROTECTION = {
 }
 
 
-class AccountRenderer:
+class AccountRenderer(ItemRenderer[Account]):
     """An account: its name, how its key is kept, its npub."""
-
-    tail: ClassVar[int] = 0
 
     def key(self, item: Account) -> str:
         return item.pubkey
-
-    def order(self, item: Account) -> int:
-        return 0
 
     def lines(self, item: Account, width: int, style: Styles) -> list[Content]:
         kept = _PROTECTION[item.protection]

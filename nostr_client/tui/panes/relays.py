@@ -18,7 +18,7 @@ from nostr_client.tui.keymap import LIST, Key, KeyGroup
 from nostr_client.tui.panes.pane import Pane, PaneContext, PaneView
 from nostr_client.tui.screens.relay_check import RelayCheckScreen
 from nostr_client.tui.time_format import latency
-from nostr_client.tui.widgets.items import FixedItems, Styles
+from nostr_client.tui.widgets.items import FixedItems, ItemRenderer, Styles
 from nostr_client.tui.widgets.windowed_list import WindowedList
 
 _STATES = {
@@ -31,16 +31,11 @@ _STATES = {
 }
 
 
-class RelayRenderer:
+class RelayRenderer(ItemRenderer[RelayRow]):
     """A relay on one line, and its last word on another."""
-
-    tail: ClassVar[int] = 0
 
     def key(self, item: RelayRow) -> str:
         return item.url
-
-    def order(self, item: RelayRow) -> int:
-        return 0
 
     def lines(self, item: RelayRow, width: int, style: Styles) -> list[Content]:
         word, colour = _STATES.get(item.state, (safe_line(item.state, 14), "list--dim"))

@@ -17,7 +17,7 @@ from nostr_client.safe_text import safe_line
 from nostr_client.tui.screens.dialogs import key_words
 from nostr_client.tui.screens.form import FormScreen, field, prose
 from nostr_client.tui.widgets.inputs import relay_url
-from nostr_client.tui.widgets.items import FixedItems, Styles
+from nostr_client.tui.widgets.items import FixedItems, ItemRenderer, Styles
 from nostr_client.tui.widgets.list_messages import Chosen
 from nostr_client.tui.widgets.static_text import set_text
 from nostr_client.tui.widgets.windowed_list import WindowedList
@@ -46,14 +46,9 @@ class RelayOffer:
     probed: ProbeResult | None = None
 
 
-class _OfferRenderer:
-    tail: ClassVar[int] = 0
-
+class _OfferRenderer(ItemRenderer[RelayOffer]):
     def key(self, item: RelayOffer) -> str:
         return item.url
-
-    def order(self, item: RelayOffer) -> int:
-        return 0
 
     def lines(self, item: RelayOffer, width: int, style: Styles) -> list[Content]:
         box = "[x] " if item.taken else "[ ] "

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from enum import StrEnum
-from typing import ClassVar
 
 from textual.content import Content
 from textual.widget import Widget
 
 from nostr_client.tui.screens.form import FormScreen, prose
-from nostr_client.tui.widgets.items import FixedItems, Styles
+from nostr_client.tui.widgets.items import FixedItems, ItemRenderer, Styles
 from nostr_client.tui.widgets.list_messages import Chosen
 from nostr_client.tui.widgets.windowed_list import WindowedList
 
@@ -32,14 +31,9 @@ _SAYS = {
 }
 
 
-class _ChoiceRenderer:
-    tail: ClassVar[int] = 0
-
+class _ChoiceRenderer(ItemRenderer[FirstRunChoice]):
     def key(self, item: FirstRunChoice) -> str:
         return item.name
-
-    def order(self, item: FirstRunChoice) -> int:
-        return list(FirstRunChoice).index(item)
 
     def lines(self, item: FirstRunChoice, width: int, style: Styles) -> list[Content]:
         line = Content.assemble(

@@ -26,17 +26,9 @@ MOST_REFRESHED = 60
 class NoteFeed(Vertical):
     """One timeline, read by `read`; what arrives is handed in by `arrive`."""
 
-    def __init__(
-        self,
-        title: str,
-        read: ReadPage,
-        renderer: NoteRenderer,
-        *,
-        empty: str,
-        id: str | None = None,
-    ) -> None:
+    def __init__(self, title: str, read: ReadPage, renderer: NoteRenderer, *, empty: str) -> None:
         """`empty`: what to say when there is nothing to show."""
-        super().__init__(id=id)
+        super().__init__()
         self._title = title
         """Empty where the screen says already what this is."""
         self._read = read

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
@@ -10,7 +11,6 @@ from textual.content import Content
 from textual.style import Style
 
 T = TypeVar("T")
-T_contra = TypeVar("T_contra", contravariant=True)
 Styles = Callable[[str], Style]
 """A component class's name -> its style in the present theme."""
 
@@ -39,20 +39,23 @@ class ItemSource(Protocol[T]):
         """What stands right above `item`."""
 
 
-class ItemRenderer(Protocol[T_contra]):
+class ItemRenderer(ABC, Generic[T]):
     """How items look, what they are called and what they are sorted by."""
 
-    tail: ClassVar[int]
+    tail: ClassVar[int] = 0
     """How many of the last lines stand between this item and the next: never marked."""
 
-    def key(self, item: T_contra) -> str:
+    @abstractmethod
+    def key(self, item: T) -> str:
         """Its name for good."""
 
-    def order(self, item: T_contra) -> Any:
-        """Its place among the others, top first. Only lists that take arrivals ask for it."""
-
-    def lines(self, item: T_contra, width: int, style: Styles) -> list[Content]:
+    @abstractmethod
+    def lines(self, item: T, width: int, style: Styles) -> list[Content]:
         """Its lines, at least one, each at most `width` cells wide."""
+
+    def order(self, item: T) -> Any:
+        """Its place among the others, top first. Only lists that take arrivals ask for it."""
+        raise NotImplementedError
 
 
 class FixedItems(Generic[T]):

@@ -17,10 +17,6 @@ class _ListMessage(Message, namespace="windowed_list"):
         super().__init__()
         self.list = sender
 
-    @property
-    def control(self) -> Widget:
-        return self.list
-
 
 class Highlighted(_ListMessage, namespace="windowed_list"):
     """Another item is selected, or none."""

@@ -50,15 +50,8 @@ class WindowedList(ScrollView, Generic[T], can_focus=True):
     WindowedList { overflow-x: hidden; overflow-y: scroll; scrollbar-size-vertical: 0; }
     """
 
-    def __init__(
-        self,
-        renderer: ItemRenderer[T],
-        *,
-        gap: int = 1,
-        id: str | None = None,
-        classes: str | None = None,
-    ) -> None:
-        super().__init__(id=id, classes=classes)
+    def __init__(self, renderer: ItemRenderer[T], *, gap: int = 1, id: str | None = None) -> None:
+        super().__init__(id=id)
         self.renderer = renderer
         self._cache = RenderCache(renderer, gap)
         self._window: ItemWindow[T] = ItemWindow(

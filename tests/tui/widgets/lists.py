@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
 from textual import events
 from textual.app import App, ComposeResult
 from textual.content import Content
 from textual.pilot import Pilot
 
-from nostr_client.tui.widgets.items import ItemPage, Styles
+from nostr_client.tui.widgets.items import ItemPage, ItemRenderer, Styles
 from nostr_client.tui.widgets.list_messages import Chosen
 from nostr_client.tui.widgets.windowed_list import WindowedList
 
@@ -60,10 +59,8 @@ class Rows:
         return self._page(range(start, item.number, -1), start < self.top, "before")
 
 
-class RowRenderer:
+class RowRenderer(ItemRenderer[Row]):
     """Shows a row as its number, once per line."""
-
-    tail: ClassVar[int] = 0
 
     def __init__(self) -> None:
         self.laid_out: Counter[int] = Counter()
