@@ -64,15 +64,15 @@ async def _ban(
     near = os.environ.get("SSH_CONNECTION", "").split()[:1]  # where the keeper sits
     if sort == "pubkey":
         value = actions.bannable_key(pubkey_of(value))
-        going = await actions.held_of(value)
+        going = await actions.count_by_pubkey(value)
     elif sort == "event":
         value = event_of(value).id
-        going = await actions.held_with(value)
+        going = await actions.count_event(value)
     elif sort == "ip":
         value = actions.bannable_address(value, near)
     else:
         value = narrow_word(value)
-        found = await actions.held_with_word(value) if remove or consent.dry_run else 0
+        found = await actions.count_with_word(value) if remove or consent.dry_run else 0
         going = found if remove else 0
         record["found"] = found
     record["value"] = value

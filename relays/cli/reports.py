@@ -84,17 +84,17 @@ async def _act(
 
     author = target.value if target.sort == "pubkey" else ""
     if with_author and not author:
-        event = await actions.held(target.value)
+        event = await actions.find_event(target.value)
         if event is None:
             raise CommandError("this event is not held, so its author is not known")
         author = event.pubkey
     going = 0
     if author:
-        going += await actions.held_of(actions.bannable_key(author))
+        going += await actions.count_by_pubkey(actions.bannable_key(author))
     if target.sort == "event":
-        event = await actions.held(target.value)
+        event = await actions.find_event(target.value)
         by_author = event is not None and event.pubkey == author
-        going += 0 if by_author else await actions.held_with(target.value)
+        going += 0 if by_author else await actions.count_event(target.value)
     name = shown(target.sort, target.value)
     record = {"ban": target.sort, "value": target.value}
     if not consent.given(context, f"banning {name}", record, going):
@@ -121,7 +121,7 @@ async def _target(actions: ModerationActions, text: str) -> Target:
     if text.lower() != value:
         return Target("event", value)
     sorts = {case.sort for case in await actions.reports.queue() if case.target == value}
-    if not sorts and await actions.held(value) is not None:
+    if not sorts and await actions.find_event(value) is not None:
         sorts = {"event"}
     if len(sorts) != 1:
         raise InvalidData("nobody reported this; say npub or nevent for what is meant")

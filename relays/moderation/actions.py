@@ -19,12 +19,12 @@ from nostr_client.store.contract import EventStore
 from relays.config.relay_config import RelayConfig
 from relays.moderation.admins import admins_of
 from relays.moderation.audit_log import SLICE
+from relays.moderation.ban_exemptions import check_key, check_network
 from relays.moderation.members import Members
 from relays.moderation.records import LogRow, RecordTables, Rule, RuleType
 from relays.moderation.removal import EventRemover
 from relays.moderation.reports import Reports
 from relays.moderation.saved_config import save_config
-from relays.moderation.spared import check_key, check_network
 from relays.moderation.state import InfoOverrides, ModerationState
 from relays.networks import network_from
 from relays.policies.banned_words import checked_word, found_in, narrow_word, pattern_of
@@ -56,7 +56,7 @@ class ModerationActions:
         self.members = Members(state, stores[0], config.members, lambda: self.admins)
         self.remover = EventRemover(state, stores)
         self.reports = Reports(state, stores, lambda: self.admins, trusted)
-        self.near: Callable[[], Collection[str]] = tuple
+        self.operator_addresses: Callable[[], Collection[str]] = tuple
         """The addresses from which those who run the relay are connected now."""
 
     def people(self) -> tuple[Collection[str], Collection[str]]:
@@ -83,9 +83,9 @@ class ModerationActions:
         Raises InvalidData, for the keys of those who run the relay too.
         """
         pubkey, reason = self.bannable_key(pubkey), _line(reason)
-        async with self.remover.alone:
+        async with self.remover.lock:
             await self._put(RuleType.BAN_PUBKEY, pubkey, by, reason, p=pubkey)
-            removed = await self.remover.author(pubkey, by=by, reason=reason)
+            removed = await self.remover.remove_author(pubkey, by=by, reason=reason)
             await self.members.remove(pubkey, by=by, reason=reason)  # there is room for it by now
             return removed
 
@@ -95,7 +95,7 @@ class ModerationActions:
         check_key(pubkey, self.state.pubkey, self.admins)
         return pubkey
 
-    async def held_of(self, pubkey: str) -> int:
+    async def count_by_pubkey(self, pubkey: str) -> int:
         """How many events a ban of this key would remove."""
         return await self.remover.count_author(_pubkey(pubkey))
 
@@ -119,22 +119,22 @@ class ModerationActions:
     async def ban_event(self, id: str, *, by: str, reason: str = "") -> int:
         """Remove this event, with reposts that carry it, and keep it out; how many events went."""
         id, reason = _id(id), _line(reason)
-        async with self.remover.alone:
+        async with self.remover.lock:
             await self._put(
                 RuleType.BAN_EVENT, id, by, reason, instead_of=RuleType.ALLOW_EVENT, e=id
             )
-            return await self.remover.event(id, by=by, reason=reason)
+            return await self.remover.remove_event(id, by=by, reason=reason)
 
     async def allow_event(self, id: str, *, by: str, reason: str = "") -> None:
         """Nothing is wrong with it, whatever is reported and whatever words it has."""
         id, reason = _id(id), _line(reason)
         await self._put(RuleType.ALLOW_EVENT, id, by, reason, instead_of=RuleType.BAN_EVENT, e=id)
 
-    async def held_with(self, id: str) -> int:
+    async def count_event(self, id: str) -> int:
         """How many events a ban of this one would remove: itself and reposts that carry it."""
         return await self.remover.count_event(_id(id))
 
-    async def held(self, id: str) -> Event | None:
+    async def find_event(self, id: str) -> Event | None:
         """The event of this id, in whichever sub-relay it is."""
         for store in self._stores:
             if (event := await store.get(id)) is not None:
@@ -155,7 +155,9 @@ class ModerationActions:
         value, web = _spelled(text), self._config.web
         spared = dict.fromkeys(web.trusted_proxies, "a trusted proxy's")
         spared |= {self._config.host: "the relay's own"}
-        spared |= dict.fromkeys((*near, *self.near()), "that of somebody who runs this relay")
+        spared |= dict.fromkeys(
+            (*near, *self.operator_addresses()), "that of somebody who runs this relay"
+        )
         check_network(value, spared)
         return value
 
@@ -194,11 +196,11 @@ class ModerationActions:
         """
         removed, reason = 0, _line(reason)
         async for id in self._with_word(text):
-            async with self.remover.alone:
-                removed += await self.remover.event(id, by=by, reason=reason)
+            async with self.remover.lock:
+                removed += await self.remover.remove_event(id, by=by, reason=reason)
         return removed
 
-    async def held_with_word(self, text: str) -> int:
+    async def count_with_word(self, text: str) -> int:
         """How many events `remove_word` would remove, but for reposts of them."""
         return len([id async for id in self._with_word(text)])
 

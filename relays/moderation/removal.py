@@ -2,7 +2,7 @@
 
 Bans are made by any process, and events are on their way meanwhile: through the verifier, out of an
 import. So the running relay looks once more for what each new ban covers, for everything at its
-start, and for whatever it hears to have been stored in spite of a ban (`stray`).
+start, and for whatever it hears to have been stored in spite of a ban (`remove_soon`).
 """
 
 from __future__ import annotations
@@ -39,27 +39,31 @@ class EventRemover:
         self._pubkeys: set[str] = set()
         self._ids: set[str] = set()
         self._wake = asyncio.Event()
-        self.alone = asyncio.Lock()
+        self.lock = asyncio.Lock()
         """Held while something is banned and removed, so that he who did it hears how much went,
         and the sweep finds nothing left."""
 
-    async def author(self, pubkey: str, *, by: str, reason: str = "") -> int:
+    async def remove_author(self, pubkey: str, *, by: str, reason: str = "") -> int:
         """Remove all by this author and what reposts carry of it; how many events went."""
-        return await self._remove_author(pubkey, by, reason)
+        removed = await self._remove(_by([pubkey]))
+        await self._log_removal(removed, by, reason, p=pubkey)
+        return removed
 
-    async def event(self, id: str, *, by: str, reason: str = "") -> int:
-        """Remove one event and the reposts that carry it."""
-        return await self._remove_event(id, by, reason)
+    async def remove_event(self, id: str, *, by: str, reason: str = "") -> int:
+        """Remove one event and the reposts that carry it; how many events went."""
+        removed = await self._remove(_these([id]))
+        await self._log_removal(removed, by, reason, e=id)
+        return removed
 
     async def count_author(self, pubkey: str) -> int:
-        """How many events `author` would remove."""
+        """How many events `remove_author` would remove."""
         return await self._would_remove(_by([pubkey]))
 
     async def count_event(self, id: str) -> int:
-        """How many events `event` would remove."""
+        """How many events `remove_event` would remove."""
         return await self._would_remove(_these([id]))
 
-    def stray(self, event: Event) -> None:
+    def remove_soon(self, event: Event) -> None:
         """`event` was stored although it is banned: remove it soon."""
         if event.pubkey in self._state.bans.pubkeys:
             self._pubkeys.add(event.pubkey)
@@ -96,7 +100,7 @@ class EventRemover:
             # Taken out first: what is stored behind the removal is looked for again.
             pubkeys, ids = _take_some(self._pubkeys), _take_some(self._ids)
             try:
-                async with self.alone:
+                async with self.lock:
                     await self._sweep_these(pubkeys, ids)
             except StoreError:
                 self._pubkeys.update(pubkeys)
@@ -106,23 +110,13 @@ class EventRemover:
     async def _sweep_these(self, pubkeys: list[str], ids: list[str]) -> None:
         if pubkeys and await self._count(_by(pubkeys)):
             for pubkey in pubkeys:
-                await self._remove_author(pubkey, RELAY, "")
+                await self.remove_author(pubkey, by=RELAY)
         if ids and await self._count(_these(ids)):
             for id in ids:
-                await self._remove_event(id, RELAY, "")
+                await self.remove_event(id, by=RELAY)
 
     async def _count(self, filters: list[Filter]) -> int:
         return sum([await store.count(filters) for store in self._stores])
-
-    async def _remove_author(self, pubkey: str, by: str, reason: str) -> int:
-        removed = await self._remove(_by([pubkey]))
-        await self._note(removed, by, reason, p=pubkey)
-        return removed
-
-    async def _remove_event(self, id: str, by: str, reason: str) -> int:
-        removed = await self._remove(_these([id]))
-        await self._note(removed, by, reason, e=id)
-        return removed
 
     async def _remove(self, filters: list[Filter]) -> int:
         """Remove what matches the first of `filters`, and of the second what carries such."""
@@ -145,7 +139,7 @@ class EventRemover:
                 found += sum(_carries(one, first) and not first.matches(one) for one in events)
         return found
 
-    async def _note(self, removed: int, by: str, reason: str, **about: str) -> None:
+    async def _log_removal(self, removed: int, by: str, reason: str, **about: str) -> None:
         if removed:
             await self._state.records.write(
                 lambda tables: self._state.log(

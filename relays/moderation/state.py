@@ -203,8 +203,8 @@ class ModerationState:
             tables.log, self.key, self.clock(), action, by=by, reason=reason, about=tags
         )
 
-    async def first_time(self, id: str, until: float) -> bool:
-        """Is `id` new here? Remembered until the second `until`, also over a restart."""
+    async def is_first_use(self, id: str, until: float) -> bool:
+        """Is a request of this `id` new? Remembered until the second `until`, over restarts too."""
         now = int(self.clock())
 
         async def act(tables: RecordTables) -> bool:

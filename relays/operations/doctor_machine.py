@@ -16,6 +16,7 @@ from typing import Final, Literal
 import msgspec
 
 from relays.config.relay_config import RelayConfig
+from relays.process.stores import RelayStores
 from relays.web.health import LEAST_FREE
 
 SLOW_WRITE: Final = 0.02
@@ -75,7 +76,7 @@ def look_at_disk(data: Path) -> Iterator[Finding]:
     """Is there room, and how long does a durable write take?"""
     folder = next(path for path in (data, *data.absolute().parents) if path.is_dir())
     free = shutil.disk_usage(folder).free
-    used = sum(path.stat().st_size for path in data.glob("*.db*")) if data.is_dir() else 0
+    used = RelayStores(data).bytes_on_disk() if data.is_dir() else 0
     words = f"{_gib(free)} free, the database takes {_gib(used)}"
     if free < LEAST_FREE:
         advice = (

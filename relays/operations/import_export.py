@@ -32,7 +32,7 @@ from relays.config.sub_relays import ROOT
 from relays.engine.importing import EventImporter, ImportReport
 from relays.engine.ingest import Verify
 from relays.operations.import_progress import ImportProgress
-from relays.operations.progress_bar import Progress
+from relays.operations.progress_bar import ProgressBar
 from relays.policies.verdict import SourceType
 from relays.process.folder import open_folder
 from relays.process.offline import open_offline
@@ -157,7 +157,7 @@ async def import_files(
             here.check,
             SourceType.IMPORT,
             check_async=here.check_async,
-            requests=lambda: here.requests,
+            requests=lambda: here.vanish_requests,
         )
         importer = LineImporter(events, here.verifier.verify_all)
         marks = ImportProgress(data, here.sub_relay.name)
@@ -190,7 +190,7 @@ async def _import_file(
         if begin:
             first = _lines_before(file, begin)
             say(f"{name}: going on after {begin:,} bytes that are stored")
-        progress = stack.enter_context(Progress(size, start=begin))
+        progress = stack.enter_context(ProgressBar(size, start=begin))
 
         def saved(place: int) -> None:
             mark(place)

@@ -39,10 +39,10 @@ async def mirror_until_stopped(
             here.check,
             here.check_async,
             here.urls,
-            keeping=here.keeping,
+            keeping=here.retention,
             authenticate=peer_authenticator(here.key),
             rejected=RejectedIds(rejected_ids_file(data, here.sub_relay.name)),
-            requests=lambda: here.requests,
+            requests=lambda: here.vanish_requests,
         )
         work = asyncio.create_task(Mirrors(wanted, around).run())
         if sys.platform != "win32":

@@ -11,7 +11,7 @@ _EVERY: Final = 0.2
 _WIDTH: Final = 24
 
 
-class Progress:
+class ProgressBar:
     """Used as `with Progress(total) as progress: ... progress.show(done, "12 lines")`.
 
     `total` is in the unit of `done`; None: not known. Where `out` is no terminal, nothing is
@@ -27,7 +27,7 @@ class Progress:
         self._shown = 0.0
         self._long = 0
 
-    def __enter__(self) -> Progress:
+    def __enter__(self) -> ProgressBar:
         return self
 
     def __exit__(self, *_: object) -> None:

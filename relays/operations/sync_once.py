@@ -18,7 +18,7 @@ from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.urls import normalize_relay_url
 from relays.config.relay_config import RelayConfig
 from relays.engine.importing import EventImporter, ImportReport
-from relays.operations.progress_bar import Progress
+from relays.operations.progress_bar import ProgressBar
 from relays.policies.verdict import SourceType
 from relays.process.offline import open_offline
 from relays.sync.auth import peer_authenticator
@@ -85,7 +85,7 @@ async def sync_once(
             here.check,
             SourceType.SYNC,
             check_async=here.check_async,
-            requests=lambda: here.requests,
+            requests=lambda: here.vanish_requests,
         )
         async with RelayPool(
             verifier=here.verifier,
@@ -99,7 +99,7 @@ async def sync_once(
             )
             transfer = PeerTransfer(pool, peer, importer, rejected)
             info = await fetch_information(peer, task.proxy)
-            scope = SyncScope(down=task.down, up=task.up, keeping=here.keeping)
+            scope = SyncScope(down=task.down, up=task.up, keeping=here.retention)
             sync = Sync(transfer, info, scope)
             report = SyncReport(sync.progress, importer.tally, transfer.sent)
             started = time.monotonic()
@@ -117,7 +117,7 @@ async def sync_once(
 @asynccontextmanager
 async def _progress(report: SyncReport) -> AsyncIterator[None]:
     """Say how far it is, on a terminal."""
-    with Progress(None) as progress:
+    with ProgressBar(None) as progress:
         saying = asyncio.create_task(_keep_saying(report, progress))
         try:
             yield
@@ -126,7 +126,7 @@ async def _progress(report: SyncReport) -> AsyncIterator[None]:
             await asyncio.gather(saying, return_exceptions=True)
 
 
-async def _keep_saying(report: SyncReport, progress: Progress) -> None:
+async def _keep_saying(report: SyncReport, progress: ProgressBar) -> None:
     while True:
         await asyncio.sleep(_SAY_EVERY)
         done, sent = report.progress, report.sent

@@ -40,7 +40,7 @@ class RelayHost:
         self._started = time.monotonic()
         self._metrics = MetricsPage(config, self._exposition)
         state.on_change(self._changed)
-        actions.near = self._near
+        actions.operator_addresses = self._operator_addresses
 
     def add(self, sub_relay: ServedSubRelay) -> None:
         """Serve it, too."""
@@ -80,7 +80,7 @@ class RelayHost:
             sub_relay.reconfigure(found[path].config, made[path])
         await self.actions.settle()
 
-    def _near(self) -> frozenset[str]:
+    def _operator_addresses(self) -> frozenset[str]:
         """Where the keeper and the admins are connected from."""
         return frozenset().union(
             *(one.relay.addresses_of(self.actions.admins) for one in self.sub_relays)
@@ -90,7 +90,7 @@ class RelayHost:
         before, self._members = self._members, self.state.roster.members
         left = frozenset() if before is self._members else before.keys() - self._members.keys()
         for sub_relay in self.sub_relays:
-            sub_relay.speak()
+            sub_relay.refresh_pages()
             if left and sub_relay.config.readers_are == "members":
                 sub_relay.relay.end_reading(left, "restricted: only members read here")
 

@@ -28,7 +28,7 @@ RELAY_LOCK: Final = "relay.lock"
 FOLDER_LOCK: Final = "folder.lock"
 PART: Final = ".restore.part"
 RESTORED: Final = ".restored"
-LOOKED_AT: Final = 1.0
+LOCK_PATIENCE: Final = 1.0
 """Seconds that a lock may be held by somebody who only looks, or moves what was restored."""
 _NOTE: Final = "relay.json"
 
@@ -72,9 +72,9 @@ def open_folder(data: Path, *, new: bool = False) -> Iterator[RelayStores]:
         raise StoreError(f"there is no relay in {data}: one is made when it first runs")
     with contextlib.suppress(FolderInUse):  # somebody else has just moved it
         if (data / RESTORED).exists():
-            with FolderLock(data / FOLDER_LOCK, LOOKED_AT):
+            with FolderLock(data / FOLDER_LOCK, LOCK_PATIENCE):
                 move_restored(data)
-    with FolderLock(data / FOLDER_LOCK, LOOKED_AT, shared=True):
+    with FolderLock(data / FOLDER_LOCK, LOCK_PATIENCE, shared=True):
         _refuse_remains(data)
         yield RelayStores(data)
 
@@ -84,7 +84,7 @@ def relay_lock(data: Path) -> Iterator[None]:
     """While the block runs, it is the one relay of the folder `data`. Raises StoreError."""
     with contextlib.ExitStack() as stack:
         try:
-            stack.enter_context(FolderLock(data / RELAY_LOCK, LOOKED_AT))
+            stack.enter_context(FolderLock(data / RELAY_LOCK, LOCK_PATIENCE))
         except StoreError as error:
             note = running_relay(data)
             where = f": a relay listens at {note.url} (process {note.pid})" if note else ""
@@ -101,7 +101,7 @@ def exclusive_folder(data: Path) -> Iterator[None]:
     private_folder(data)
     with relay_lock(data):
         try:
-            lock = FolderLock(data / FOLDER_LOCK, LOOKED_AT).__enter__()
+            lock = FolderLock(data / FOLDER_LOCK, LOCK_PATIENCE).__enter__()
         except FolderInUse as error:
             raise StoreError(f"{error}: let it end first") from None
         with contextlib.closing(contextlib.ExitStack()) as stack:

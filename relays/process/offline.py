@@ -29,7 +29,7 @@ from relays.process.stores import RelayStores
 
 class OfflineAccess(msgspec.Struct, frozen=True):
     """What such a command needs. `check` and `check_async` decide on what the keeper brings in;
-    `urls` are all that lead to the sub-relay, in their normal spelling; `keeping` knows what goes
+    `urls` are all that lead to the sub-relay, in their normal spelling; `retention` knows what goes
     by its age, `key` is the relay's own."""
 
     sub_relay: SubRelay
@@ -38,9 +38,9 @@ class OfflineAccess(msgspec.Struct, frozen=True):
     check: Policy
     check_async: AsyncPolicy | None
     urls: frozenset[str]
-    keeping: RetentionPolicy
+    retention: RetentionPolicy
     key: SecretKey
-    requests: VanishRequests | None
+    vanish_requests: VanishRequests | None
 
 
 @asynccontextmanager
@@ -63,12 +63,12 @@ async def open_offline(
             Verifier() as verifier,
             open_policies(store, bans=state.check, urls=urls) as policies,
         ):
-            keeping = RetentionPolicy(
+            retention = RetentionPolicy(
                 sub_relay.config.retention,
                 retention_note(data, sub_relay.name),
                 people=lambda: ({*config.keepers, state.pubkey}, state.roster.members),
             )
-            rules = with_retention(policies.rules(sub_relay.config), keeping)
+            rules = with_retention(policies.rules(sub_relay.config), retention)
             own = urls | local_urls(address, sub_relay.path)
             yield OfflineAccess(
                 sub_relay,
@@ -77,7 +77,7 @@ async def open_offline(
                 rules.check_import,
                 rules.check_async,
                 own,
-                keeping,
+                retention,
                 state.key,
                 rules.vanish_requests,
             )

@@ -49,6 +49,10 @@ class RelayStores:
         if not self.has(DATABASE):
             raise StoreError(f"there is no relay in {self.data}: one is made when it first runs")
 
+    def bytes_on_disk(self) -> int:
+        """What their files take."""
+        return sum(path.stat().st_size for path in self.data.glob("*.db*"))
+
     def location(self, name: str) -> str | Path:
         """Where a store is, or is made."""
         return self.data / name

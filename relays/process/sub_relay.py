@@ -77,11 +77,11 @@ class ServedSubRelay:
         self.monitor = Monitor(relay.rules.metrics, relay.gauges, store)
         admin = Admin(shared.actions)
         self.pages = SubRelayPages(
-            self._said(),
+            self._shown_config(),
             self._features(),
             figures=self.monitor.figures,
             admin=admin.answer,
-            others=self._others(),
+            others=self._neighbours(),
         )
         upkeep = partial(retention.run, store, relay.rules.metrics, shared.clock)
         self.work: list[Callable[[], Coroutine[Any, Any, None]]] = [
@@ -100,7 +100,9 @@ class ServedSubRelay:
 
     def rules(self, config: RelayConfig) -> Rules:
         """Those that `config` makes here. Raises ConfigError."""
-        rules = with_keeper(self._policies.rules(config), self._shared.state, self._shared.actions)
+        rules = with_moderation(
+            self._policies.rules(config), self._shared.state, self._shared.actions
+        )
         return with_retention(rules, self._retention)
 
     def reconfigure(self, config: RelayConfig, rules: Rules) -> None:
@@ -111,13 +113,13 @@ class ServedSubRelay:
         self.relay.set_negentropy_bounds(config.negentropy)
         if config.readers_are != "anyone" and _reading(config) != _reading(before):
             self.relay.end_reading(None, "restricted: who may read here has changed, ask again")
-        self.speak()
+        self.refresh_pages()
 
-    def speak(self) -> None:
+    def refresh_pages(self) -> None:
         """Say of this room what is true now."""
-        self.pages.reconfigure(self._said(), self._features(), self._others())
+        self.pages.reconfigure(self._shown_config(), self._features(), self._neighbours())
 
-    def _others(self) -> list[Neighbour]:
+    def _neighbours(self) -> list[Neighbour]:
         """The sub-relays beside this one."""
         return [
             Neighbour(
@@ -130,10 +132,10 @@ class ServedSubRelay:
             if sub_relay.name != self.name
         ]
 
-    def _said(self) -> RelayConfig:
+    def _shown_config(self) -> RelayConfig:
         """The configuration, with what admins have the relay say of itself."""
-        said = msgspec.structs.asdict(self._shared.state.info)
-        chosen = {name: text for name, text in said.items() if text}
+        overrides = msgspec.structs.asdict(self._shared.state.info)
+        chosen = {name: text for name, text in overrides.items() if text}
         return msgspec.structs.replace(self.config, **chosen)
 
     def _features(self) -> Features:
@@ -156,14 +158,14 @@ def _reading(config: RelayConfig) -> object:
     return config.readers_are, config.access.readers, config.keepers, config.trust
 
 
-def with_keeper(rules: Rules, state: ModerationState, actions: ModerationActions) -> Rules:
+def with_moderation(rules: Rules, state: ModerationState, actions: ModerationActions) -> Rules:
     """`rules`, and what the keeper's records ask of them."""
     members, remover = actions.members, actions.remover
 
     def is_hidden(event: Event) -> bool:
         hidden = state.is_hidden(event)
         if hidden:
-            remover.stray(event)
+            remover.remove_soon(event)
         return hidden
 
     def shown(incoming: IncomingEvent) -> Verdict:
@@ -209,7 +211,7 @@ async def open_sub_relay(
         searches=True,
         clock=clock,
     ) as policies:
-        rules = with_keeper(policies.rules(sub_relay.config), state, actions)
+        rules = with_moderation(policies.rules(sub_relay.config), state, actions)
         rules = with_retention(rules, retention)
         await policies.refresh()
         verify, bounds = shared.verifier.verify_all, sub_relay.config.negentropy

@@ -120,7 +120,7 @@ class Admin:
 
     async def _first_time(self, event: Event) -> bool:
         # Kept for both ends of the window: the date may lie ahead.
-        return await self._actions.state.first_time(event.id, event.created_at + nip98.WINDOW)
+        return await self._actions.state.is_first_use(event.id, event.created_at + nip98.WINDOW)
 
     async def _do(self, call: _Call, name: str, address: str) -> HttpResponse:
         method = METHODS.get(call.method)

@@ -348,8 +348,8 @@ async def test_moderation_over_any_engine(kept: Records, tmp_path: Path) -> None
         assert state.info.name == "Ours"
         assert await actions.ban_pubkey(KEY.public_key.hex, by="olga", reason="spam") == 1
         assert state.check(IncomingEvent(bad, now=NOW)).reason == "blocked: spam"
-        assert await state.first_time("an id", NOW + 60)
-        assert not await state.first_time("an id", NOW + 60)
+        assert await state.is_first_use("an id", NOW + 60)
+        assert not await state.is_first_use("an id", NOW + 60)
         lines = [line async for line in actions.log()]
         said = [audit_log.read_entry(one).action for one in audit_log.verified(lines, state.pubkey)]
         assert said == [

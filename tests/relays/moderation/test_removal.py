@@ -121,7 +121,7 @@ async def test_a_stray_is_removed(desk: Desk) -> None:
         await desk.actions.ban_word("casino", by="k")
         await desk.store.save([vanish])
         assert desk.state.is_hidden(vanish)
-        desk.actions.remover.stray(vanish)
+        desk.actions.remover.remove_soon(vanish)
         await gone(desk)
 
 
@@ -136,13 +136,13 @@ async def test_a_stray_that_comes_behind_the_removal_is_removed_too(
         removed = await remove(filters)
         if left:  # and before that is known here, the next is stored
             await desk.store.save([event := left.pop()])
-            desk.actions.remover.stray(event)
+            desk.actions.remover.remove_soon(event)
         return removed
 
     monkeypatch.setattr(desk.store, "remove", removes)
     await desk.store.save([event := left.pop()])
     async with Running(desk.actions):
-        desk.actions.remover.stray(event)
+        desk.actions.remover.remove_soon(event)
         await until(lambda: not left)
         await gone(desk)
 

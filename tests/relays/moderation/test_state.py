@@ -17,10 +17,10 @@ from nostr_client.errors import InvalidData, StoreError
 from nostr_client.nips.nip19 import encode_nsec
 from nostr_client.protocol.keys import SecretKey
 from relays.config.relay_config import RelayConfig, Web
-from relays.moderation import spared
+from relays.moderation import ban_exemptions
+from relays.moderation.ban_exemptions import own_addresses
 from relays.moderation.opening import open_state
 from relays.moderation.records import Area, RecordTables, Rule, RuleType
-from relays.moderation.spared import own_addresses
 from relays.moderation.state import POLL
 from relays.policies.verdict import IncomingEvent, SourceType
 from tests.relays.desk import URL, Desk, OpenDesk
@@ -233,7 +233,7 @@ async def test_who_runs_the_relay_is_not_banned(desk: Desk) -> None:
         await desk.actions.ban_pubkey(KEY.public_key.hex, by="k")
     mine, theirs = note("some word"), note("a word", key=OTHER)
     await desk.store.save([mine, theirs])
-    assert await desk.actions.held_with_word("word") == 1
+    assert await desk.actions.count_with_word("word") == 1
     assert await desk.actions.remove_word("word", by="k") == 1
     assert await desk.store.get(mine.id) == mine
 
@@ -252,8 +252,8 @@ async def test_whom_a_ban_of_addresses_may_not_meet(
 ) -> None:
     config = RelayConfig(host="192.0.2.9", web=Web(trusted_proxies=("198.51.100.0/24",)))
     desk.actions.reconfigure(config)
-    monkeypatch.setattr(spared, "own_addresses", lambda: {"2001:db8::7"})
-    desk.actions.near = lambda: ["203.0.113.4"]
+    monkeypatch.setattr(ban_exemptions, "own_addresses", lambda: {"2001:db8::7"})
+    desk.actions.operator_addresses = lambda: ["203.0.113.4"]
     with pytest.raises(InvalidData):
         await desk.actions.ban_address(text, by="k")
     assert await desk.actions.rules() == []
@@ -304,10 +304,10 @@ async def test_what_was_seen_once_is_known_after_a_restart(tmp_path: Path) -> No
     clock = [NOW]
     for first in (True, False):
         async with open_state(tmp_path, clock=lambda: clock[0]) as state:
-            assert await state.first_time("an id", NOW + 60) is first
+            assert await state.is_first_use("an id", NOW + 60) is first
     clock[0] = NOW + 61
     async with open_state(tmp_path, clock=lambda: clock[0]) as state:
-        assert await state.first_time("another", NOW + 120)
+        assert await state.is_first_use("another", NOW + 120)
     with contextlib.closing(sqlite3.connect(tmp_path / "keeper.db")) as db:
         assert db.execute("SELECT id FROM once").fetchall() == [("another",)]
 

@@ -19,7 +19,7 @@ from nostr_client.rehearsal.relay_process import RelayProcess
 from relays.cli import app as cli
 from relays.operations import import_export
 from relays.operations.import_progress import ImportProgress
-from relays.operations.progress_bar import Progress, time_text
+from relays.operations.progress_bar import ProgressBar, time_text
 from tests.conftest import StartRelay
 from tests.relays.talk import KEY, NOW, OTHER, note, wire
 from tests.vectors import needs_vectors, real_events
@@ -314,7 +314,7 @@ def test_a_bar_only_for_those_who_look() -> None:
 
     screen, file = Screen(), io.StringIO()
     for out in (screen, file):
-        with Progress(1000, out=out) as progress:
+        with ProgressBar(1000, out=out) as progress:
             progress.show(250, "10 lines")
     assert "[######------------------]  25% 10 lines" in screen.getvalue()
     assert screen.getvalue().endswith("\r"), "it is wiped"

@@ -69,7 +69,7 @@ every_act = pytest.mark.parametrize("name", sorted(ACTS))
 @pytest.fixture(autouse=True)
 def nobody_only_looks(monkeypatch: pytest.MonkeyPatch) -> None:
     """So a lock that is held is not waited for."""
-    monkeypatch.setattr(folder, "LOOKED_AT", 0.0)
+    monkeypatch.setattr(folder, "LOCK_PATIENCE", 0.0)
 
 
 @pytest.fixture(scope="module")
@@ -238,7 +238,7 @@ def test_what_is_not_in_its_place_yet_is_not_begun_without(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A restore that is killed while another waits for it leaves all of it still to be moved."""
-    monkeypatch.setattr(folder, "LOOKED_AT", 0.01)
+    monkeypatch.setattr(folder, "LOCK_PATIENCE", 0.01)
     (tmp_path / RESTORED).mkdir()
     (tmp_path / RESTORED / DATABASE).touch()
     somebody = FolderLock(tmp_path / folder.FOLDER_LOCK, shared=True)
