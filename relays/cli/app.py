@@ -19,6 +19,7 @@ from relays.cli import (
     config,
     doctor,
     import_export,
+    init,
     members,
     mirror,
     reports,
@@ -27,7 +28,7 @@ from relays.cli import (
 )
 
 _ROOMS: Final = (
-    *(run, config, import_export, backup, doctor, sync, mirror),
+    *(run, init, config, import_export, backup, doctor, sync, mirror),
     *(bans, reports, audit_log, members),
 )
 
