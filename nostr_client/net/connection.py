@@ -12,7 +12,7 @@ Rules
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Collection, Coroutine
 from time import monotonic
 from typing import Any, Final
 
@@ -43,6 +43,7 @@ from nostr_client.net.session.effects import (
 from nostr_client.net.session.session import ClientSession
 from nostr_client.net.subscription import Ended, Subscription
 from nostr_client.net.verification import Verification
+from nostr_client.net.waiters import CountWaiter, NegentropyWaiter, OkWaiter, Waiters, told
 from nostr_client.net.websocket import SocketClosed, WebSocket, closing_words
 from nostr_client.net.write_queue import WriteQueue
 from nostr_client.protocol.event import Event
@@ -63,10 +64,6 @@ BATCH: Final = 128
 
 Authenticate = Callable[[str, str], Awaitable[Event | None]]
 """Given relay URL and challenge: the signed kind 22242, or None for no."""
-OkWaiter = asyncio.Future[OkReceived | Cause]
-"""An OK, or why there is none."""
-CountWaiter = asyncio.Future[CountReceived]
-NegentropyWaiter = asyncio.Future[NegentropyReceived]
 
 
 class ConnectionContext(msgspec.Struct, frozen=True):
@@ -100,9 +97,7 @@ class RelayConnection:
         self._delivery = Delivery(health, self._session, context.verification, owner)
         self._write_queue = WriteQueue()
         self._last_key = 0
-        self._publishers: dict[str, list[OkWaiter]] = {}
-        self._counting: dict[int, CountWaiter] = {}
-        self._reconciling: dict[int, NegentropyWaiter] = {}
+        self._waiters = Waiters()
         self._socket: WebSocket | None = None
         self._kicked = asyncio.Event()
         self._verdict: SocketClosed | None = None
@@ -132,64 +127,54 @@ class RelayConnection:
 
     def publish(self, event: Event) -> OkWaiter:
         """Send an event; the future must be given back to `withdraw`."""
-        waiter: OkWaiter = asyncio.get_running_loop().create_future()
-        outage = self._outage()
-        if outage:
-            waiter.set_result(outage)
-        else:
-            self._publishers.setdefault(event.id, []).append(waiter)
-            self._request(self._session.publish(event))
+        if outage := self._outage():
+            return told(outage)
+        waiter = self._waiters.for_ok(event.id)
+        self._request(self._session.publish(event))
         return waiter
 
     def withdraw(self, event_id: str, waiter: OkWaiter) -> None:
         """Whoever published does not wait any longer."""
-        waiters = self._publishers.get(event_id, [])
-        if waiter in waiters:
-            waiters.remove(waiter)
-        if not waiters:
-            self._publishers.pop(event_id, None)
+        if self._waiters.forget_ok(event_id, waiter):
             self._session.withdraw(event_id)
             self._kicked.set()
 
     def count(self, filters: tuple[Filter, ...]) -> tuple[int, CountWaiter]:
         """Ask for a COUNT; the key must be given back to `uncount`."""
         key = self._new_key()
-        waiter: CountWaiter = asyncio.get_running_loop().create_future()
-        outage = self._outage()
-        if outage:
-            waiter.set_result(CountReceived(key, None, cause=outage))
-        else:
-            self._counting[key] = waiter
-            self._request(self._session.count(key, filters))
+        if outage := self._outage():
+            return key, told(CountReceived(key, None, cause=outage))
+        waiter = self._waiters.for_count(key)
+        self._request(self._session.count(key, filters))
         return key, waiter
 
     def uncount(self, key: int) -> None:
         """Whoever asked does not wait any longer."""
-        self._counting.pop(key, None)
+        self._waiters.forget(key)
         self._request(self._session.uncount(key))
 
     def reconcile(self, filter: Filter, first: bytes) -> tuple[int, NegentropyWaiter]:
-        """Open a comparison of sets (NIP-77); the key must be given back to `uncompare`."""
+        """Begin a reconciliation (NIP-77); the key must be given back to `end_reconcile`."""
         key = self._new_key()
-        waiter = self._reconciling[key] = asyncio.get_running_loop().create_future()
-        outage = self._outage()
-        if outage:
-            waiter.set_result(NegentropyReceived(key, None, outage))
-        else:
-            self._request(self._session.reconciliations.begin(key, filter, first))
+        if outage := self._outage():
+            return key, told(NegentropyReceived(key, None, outage))
+        waiter = self._waiters.for_negentropy(key)
+        self._request(self._session.reconciliations.begin(key, filter, first))
         return key, waiter
 
     def negentropy(self, key: int, message: bytes) -> NegentropyWaiter:
-        """The next message of a comparison whose last one was answered."""
-        waiter = self._reconciling[key] = asyncio.get_running_loop().create_future()
+        """The next message of a reconciliation whose last one was answered."""
         effects = self._session.reconciliations.say(key, message)
-        over = NegentropyReceived(key, None, Cause(How.LOST, "the comparison has ended"))
-        self._request(effects or [over])
+        if not effects:
+            ended = Cause(How.LOST, "the reconciliation has ended")
+            return told(NegentropyReceived(key, None, ended))
+        waiter = self._waiters.for_negentropy(key)
+        self._request(effects)
         return waiter
 
     def end_reconcile(self, key: int) -> None:
-        """Whoever compared is done, or does not wait any longer."""
-        self._reconciling.pop(key, None)
+        """Whoever began it is done, or does not wait any longer."""
+        self._waiters.forget(key)
         self._request(self._session.reconciliations.end(key))
 
     async def room(self) -> None:
@@ -381,12 +366,10 @@ class RelayConnection:
                     ordered.append(effect)
                 case OkReceived():
                     self._answered(effect)
-                case CountReceived(key=key):
-                    waiter = self._counting.pop(key, None)
-                    _tell([waiter] if waiter else [], effect)
-                case NegentropyReceived(key=key):
-                    comparer = self._reconciling.get(key)
-                    _tell([comparer] if comparer else [], effect)
+                case CountReceived():
+                    self._waiters.count(effect)
+                case NegentropyReceived():
+                    self._waiters.negentropy(effect)
                 case AskAuth(challenge):
                     self._aside(self._ask_auth(challenge))
                 case WakeLater(delay, token):
@@ -403,22 +386,17 @@ class RelayConnection:
             self.health.enter(UP, self._context.clock())
         elif Cause.refused(answer.text).how is How.NOT_ALLOWED:
             self.health.enter(REFUSING, self._context.clock(), answer.text)
-        waiters = self._publishers.pop(answer.event_id, [])
-        _tell(waiters, answer)
-        if not waiters:
+        if not self._waiters.ok(answer):
             late = Answer.of_ok(self.url, answer.accepted, answer.text)
             self._context.on_late(answer.event_id, late)
 
     def _fail_requests(self, cause: Cause) -> None:
         """Tell everybody who waits for an answer that none will come soon."""
-        for event_id, waiters in self._publishers.items():
+        event_ids, keys = self._waiters.fail(cause)
+        for event_id in event_ids:
             self._session.withdraw(event_id)
-            _tell(waiters, cause)
-        for key, waiter in self._counting.items():
+        for key in keys:
             self._session.uncount(key)
-            _tell([waiter], CountReceived(key, None, cause=cause))
-        self._publishers.clear()
-        self._counting.clear()
 
     def _hang_up(self, reason: str) -> None:
         self._verdict = SocketClosed(reason)
@@ -465,9 +443,3 @@ class RelayConnection:
 
     def _now(self) -> int:
         return int(self._context.clock())
-
-
-def _tell(waiters: Iterable[asyncio.Future[Any]], answer: object) -> None:
-    for waiter in waiters:
-        if not waiter.done():
-            waiter.set_result(answer)

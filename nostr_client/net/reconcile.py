@@ -10,7 +10,8 @@ from typing import Final
 import msgspec
 
 from nostr_client.errors import InvalidData, Refused, RelayTimeout
-from nostr_client.net.connection import NegentropyWaiter, RelayConnection
+from nostr_client.net.connection import RelayConnection
+from nostr_client.net.waiters import NegentropyWaiter
 from nostr_client.nips.nip77 import Items, NegentropyClient
 from nostr_client.protocol.filters import Filter
 
