@@ -17,7 +17,6 @@ from time import monotonic
 from typing import Any, Final
 
 import msgspec
-from websockets.exceptions import ConnectionClosed
 
 from nostr_client.errors import ConnectFailed, SignerError
 from nostr_client.net.backoff import Backoff
@@ -41,10 +40,11 @@ from nostr_client.net.session.effects import (
     WakeLater,
 )
 from nostr_client.net.session.session import ClientSession
+from nostr_client.net.socket_tasks import keep_alive, until_closed
 from nostr_client.net.subscription import Ended, Subscription
 from nostr_client.net.verification import Verification
 from nostr_client.net.waiters import CountWaiter, NegentropyWaiter, OkWaiter, Waiters, told
-from nostr_client.net.websocket import SocketClosed, WebSocket, closing_words
+from nostr_client.net.websocket import SocketClosed, WebSocket
 from nostr_client.net.write_queue import WriteQueue
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
@@ -53,10 +53,6 @@ LINGER: Final = 30.0
 """Seconds that a socket stays open when nothing is asked for."""
 SOON: Final = 3.0
 """Seconds: what is asked of a relay that will be tried again later than that fails at once."""
-QUIET: Final = 25.0
-"""Seconds of silence after which a ping is sent."""
-PONG_LIMIT: Final = 20.0
-"""Seconds for its pong."""
 AUTH_LIMIT: Final = 120.0
 """Seconds for the owner of the key to answer whether to authenticate."""
 BATCH: Final = 128
@@ -257,7 +253,7 @@ class RelayConnection:
         self._context.outages.reached(self.url)
         self.health.counters.connected += 1
         self.health.enter(UP, self._context.clock())
-        self.health.measured(latency, self._context.clock())
+        self._measured(latency)
         end = SocketClosed("cancelled", ours=True)
         try:
             end = await self._serve(socket)
@@ -282,25 +278,12 @@ class RelayConnection:
         socket.keep_large(self._session.keeps)
         self._verdict = None
         self._write_queue.clear()
-        ends: list[SocketClosed] = []
-        over = asyncio.Event()
-
-        async def until_gone(part: Coroutine[Any, Any, None]) -> None:
-            try:
-                await part
-            except SocketClosed as gone:
-                ends.append(gone)
-            over.set()
-
-        # An error that escapes from a task would leave a mark on this one (before Python 3.13).
-        async with asyncio.TaskGroup() as group:
-            parts = (self._read(socket), self._write_queue.write_to(socket))
-            others = (self._watch(socket), self._supervise())
-            tasks = [group.create_task(until_gone(part)) for part in (*parts, *others)]
-            await over.wait()
-            for task in tasks:
-                task.cancel()
-        end = next((end for end in ends if not end.ours), ends[0])
+        end = await until_closed(
+            self._read(socket),
+            self._write_queue.write_to(socket),
+            keep_alive(socket, self._measured),
+            self._supervise(),
+        )
         if end.ours:
             await self._write_queue.flush_to(socket)
         return end
@@ -315,23 +298,8 @@ class RelayConnection:
                 self._carry_out(effects)
                 await asyncio.sleep(0)
 
-    async def _watch(self, socket: WebSocket) -> None:
-        """Send a ping when the relay is silent; it is dead when no pong comes."""
-        while True:
-            quiet = monotonic() - socket.heard_at
-            if quiet < QUIET or socket.holding:
-                await asyncio.sleep(1.0 if socket.holding else QUIET - quiet)
-                continue
-            try:
-                async with asyncio.timeout(PONG_LIMIT):
-                    latency = await (await socket.ping())
-            except TimeoutError:
-                if not socket.holding:
-                    raise SocketClosed(f"timeout: no pong within {PONG_LIMIT:g} s") from None
-            except ConnectionClosed:
-                raise SocketClosed(closing_words(socket)) from None
-            else:
-                self.health.measured(latency, self._context.clock())
+    def _measured(self, latency: float) -> None:
+        self.health.measured(latency, self._context.clock())
 
     async def _supervise(self) -> None:
         """End the connection when it is idle, when `stop` was called, or when we hang up."""

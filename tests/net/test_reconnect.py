@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from nostr_client.net import backoff, connection
+from nostr_client.net import backoff, connection, socket_tasks
 from nostr_client.net.pool import RelayPool
 from nostr_client.net.session.req_split import OVERLAP
 from nostr_client.net.subscription import Arrival, Ended, EndOfStored, Item, Subscription
@@ -148,8 +148,8 @@ async def test_an_idle_socket_is_closed_and_opened_again_when_needed(
 
 
 async def test_a_relay_without_pongs_is_dead(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection, "QUIET", 0.05)
-    monkeypatch.setattr(connection, "PONG_LIMIT", 0.1)
+    monkeypatch.setattr(socket_tasks, "QUIET", 0.05)
+    monkeypatch.setattr(socket_tasks, "PONG_LIMIT", 0.1)
 
     async def script(peer: Peer) -> None:
         wire = (await peer.next("REQ"))[1]
@@ -168,7 +168,7 @@ async def test_a_relay_without_pongs_is_dead(monkeypatch: pytest.MonkeyPatch) ->
 
 
 async def test_pongs_measure_the_round_trip(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection, "QUIET", 0.0)
+    monkeypatch.setattr(socket_tasks, "QUIET", 0.0)
     async with (
         ScriptedRelay(honest()) as relay,
         RelayPool(verifier=PlainVerifier()) as pool,
