@@ -76,12 +76,12 @@ def feeds(count: int) -> FilterIndex[int]:
     return index
 
 
-def test_ten_thousand_filters_cost_no_more_than_a_hundred(
+def test_thousands_of_filters_cost_no_more_than_a_hundred(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     mentioned, topic = f"{7:064x}", "topic-9"
     event = Draft(1, "", (("p", mentioned), ("t", topic), ("e", "a" * 64))).sign(KEYS[0], 10)
-    few, many = feeds(100), feeds(10_000)
+    few, many = feeds(100), feeds(2_000)
     looked_at: list[Filter] = []
     matches = Filter.matches
 
@@ -91,4 +91,4 @@ def test_ten_thousand_filters_cost_no_more_than_a_hundred(
 
     monkeypatch.setattr(Filter, "matches", seen)
     assert few.match(event) == many.match(event) == {7, 9}
-    assert len(looked_at) <= 2 * 3, "those that could match, of thirty thousand"
+    assert len(looked_at) <= 2 * 3, "those that could match, of six thousand"

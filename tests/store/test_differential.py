@@ -79,7 +79,7 @@ async def compare(
 
 
 @pytest.mark.usefixtures("engine")
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 async def test_generated_events(open_store: OpenStore, clock: Clock, seed: int) -> None:
     await generated(open_store, clock, seed, filters=80)
 

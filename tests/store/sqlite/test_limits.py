@@ -61,17 +61,17 @@ async def test_many_filters(store: EventStore) -> None:
         await assert_same(store, naive, [samples.random_filter(rng, events) for _ in range(count)])
 
 
-@pytest.mark.parametrize("segments", [1, 2, 3, 63, 64, 65, 66])
-async def test_both_ways_of_merging_agree(store: EventStore, segments: int) -> None:
+async def test_both_ways_of_merging_agree(store: EventStore) -> None:
     naive = NaiveStore()
     for event in (
-        made := [make(MANY[n % 70], 1, NOW - n // 7, content=f"{n}") for n in range(700)]
+        made := [make(MANY[n % 70], 1, NOW - n // 7, content=f"{n}") for n in range(280)]
     ):
         naive.save(event, NOW)
     await store.save(made)
     assert statements.UNION_SEGMENTS == 64
-    await assert_same(store, naive, [Filter.of(authors=MANY[:segments], kinds=[1], limit=99)])
-    await assert_slices(store, naive, [Filter.of(authors=MANY[:segments], kinds=[1])])
+    for segments in (1, 2, 3, 63, 64, 65, 66):
+        await assert_same(store, naive, [Filter.of(authors=MANY[:segments], kinds=[1], limit=99)])
+        await assert_slices(store, naive, [Filter.of(authors=MANY[:segments], kinds=[1])])
 
 
 async def test_the_last_second_of_a_capped_page_is_whole(store: EventStore) -> None:
@@ -139,7 +139,9 @@ def cut(events: list[Event], most: int) -> list[Event]:
     return taken
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(
+    "seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 4))]
+)
 async def test_a_page_has_no_more_bytes_than_it_may(store: EventStore, seed: int) -> None:
     rng = random.Random(seed)
     naive = NaiveStore()
