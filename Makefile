@@ -44,8 +44,10 @@ lint: $(VENV)/ready-dev
 types: $(VENV)/ready-dev
 	$(BIN)/mypy
 
+# On the disk, and not in memory as `make test`.
 slow: $(VENV)/ready-dev
-	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --timeout 1800 \
+	PYTEST_DEBUG_TEMPROOT=$${TMPDIR:-/tmp} \
+		$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --timeout 1800 \
 		-m 'slow or hypothesis' --hypothesis-profile thorough $(TESTS)
 
 SECONDS ?= 60
