@@ -17,8 +17,9 @@ from nostr_client.protocol.event import Event
 from nostr_client.protocol.kinds import VANISH, is_ephemeral
 from nostr_client.store.contract import EventStore, SaveStatus
 from relays.policies.events import not_expired
-from relays.policies.vanishing import OBEYED, VanishRequests
-from relays.policies.verdict import AsyncPolicy, IncomingEvent, Policy, SourceType
+from relays.policies.ruleset import Rules
+from relays.policies.vanishing import OBEYED
+from relays.policies.verdict import IncomingEvent, SourceType
 
 REASONS: Final = 100
 """Different reasons that are counted apart: some are a stranger's words."""
@@ -87,28 +88,21 @@ _SAVED: Final = {
 
 
 class EventImporter:
-    """Takes events into a store; `tally` says what became of them.
-
-    `check` decides on each before, `check_async` after its signature was checked; `requests` to
-    vanish are obeyed, and kept if they say so.
-    """
+    """Takes events into a store, by those of `rules` that hold for what the keeper brings in;
+    `tally` says what became of them."""
 
     def __init__(
         self,
         store: EventStore,
-        check: Policy,
+        rules: Rules,
         source: SourceType,
         *,
-        check_async: AsyncPolicy | None = None,
-        requests: Callable[[], VanishRequests | None] = lambda: None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.store = store
         self.tally = ImportReport()
-        self._check = check
+        self._rules = rules
         self._source = source
-        self._check_async = check_async
-        self._requests = requests
         self._clock = clock
         self.place_of: Callable[[Event], str] = lambda event: ""
         """Where an event came from, for whoever has to look it up."""
@@ -122,7 +116,7 @@ class EventImporter:
         incoming = IncomingEvent(event, self._clock(), source=self._source)
         if not not_expired(incoming).accepted:
             self.tally.left_out[_SAVED[SaveStatus.EXPIRED]] += 1
-        elif not (verdict := self._check(incoming)).accepted:
+        elif not (verdict := self._rules.check_import(incoming)).accepted:
             self.refuse(event, verdict.reason)
         elif is_ephemeral(event.kind):
             self.tally.left_out[_SAVED[SaveStatus.EPHEMERAL]] += 1
@@ -135,7 +129,7 @@ class EventImporter:
 
         Raises StoreError.
         """
-        if self._check_async is not None or any(event.kind == VANISH for event in events):
+        if self._rules.check_async is not None or any(event.kind == VANISH for event in events):
             wanted = await asyncio.gather(*map(self._is_wanted, events))
             events = [event for event, is_wanted in zip(events, wanted, strict=True) if is_wanted]
         held: list[Event] = []
@@ -153,14 +147,15 @@ class EventImporter:
     async def _is_wanted(self, event: Event) -> bool:
         """Is it to be stored? A request to vanish is obeyed here where it is not."""
         incoming = IncomingEvent(event, self._clock(), source=self._source)
-        requests = self._requests()
+        rules = self._rules
+        requests = rules.vanish_requests
         if requests is not None and requests.applies_to(event):
             if (await requests.check_keeping(incoming)).accepted:
                 return True
             await self.store.obey([event])
             self.tally.left_out[OBEYED] += 1
             return False
-        if self._check_async is None or (verdict := await self._check_async(incoming)).accepted:
+        if rules.check_async is None or (verdict := await rules.check_async(incoming)).accepted:
             return True
         self.refuse(event, verdict.reason)
         return False

@@ -52,10 +52,14 @@ class Reconciler:
 
     def __init__(self, bounds: Negentropy, message_bytes: int) -> None:
         """`message_bytes`: the most that a message of this relay may have."""
-        self.bounds = bounds
-        self.frame = max(LEAST_FRAME, (message_bytes - _ENVELOPE) // 2)
+        self.reconfigure(bounds, message_bytes)
         self.memory = 0
         self._open: dict[NegentropySession, None] = {}
+
+    def reconfigure(self, bounds: Negentropy, message_bytes: int) -> None:
+        """From now on these hold; comparisons that are open keep the size of their answers."""
+        self.bounds = bounds
+        self.frame = max(LEAST_FRAME, (message_bytes - _ENVELOPE) // 2)
 
     @property
     def is_on(self) -> bool:

@@ -96,9 +96,10 @@ class Relay:
         """Those that hold now."""
         return self.rules.limits
 
-    def set_negentropy_bounds(self, bounds: Negentropy) -> None:
-        """From now on let clients compare their sets within these bounds."""
-        self._reconciler.bounds = bounds
+    def reconfigure(self, rules: Rules, negentropy: Negentropy) -> None:
+        """Go by these from now on, with the clients that are there."""
+        self.rules.reconfigure(rules)
+        self._reconciler.reconfigure(negentropy, rules.limits.message_bytes)
 
     def gauges(self) -> dict[str, float]:
         """What rises and falls, by name."""

@@ -152,13 +152,7 @@ async def import_files(
     """
     started = time.monotonic()
     async with open_offline(config, data, sub_relay) as here:
-        events = EventImporter(
-            here.store,
-            here.check,
-            SourceType.IMPORT,
-            check_async=here.check_async,
-            requests=lambda: here.vanish_requests,
-        )
+        events = EventImporter(here.store, here.rules, SourceType.IMPORT)
         importer = LineImporter(events, here.verifier.verify_all)
         marks = ImportProgress(data, here.sub_relay.name)
         try:

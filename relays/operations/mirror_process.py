@@ -36,13 +36,11 @@ async def mirror_until_stopped(
         around = MirrorContext(
             here.store,
             here.verifier,
-            here.check,
-            here.check_async,
+            here.rules,
             here.urls,
             keeping=here.retention,
             authenticate=peer_authenticator(here.key),
             rejected=RejectedIds(rejected_ids_file(data, here.sub_relay.name)),
-            requests=lambda: here.vanish_requests,
         )
         work = asyncio.create_task(Mirrors(wanted, around).run())
         if sys.platform != "win32":

@@ -80,13 +80,7 @@ async def sync_once(
     for filter in task.filters:
         check_filter(filter)
     async with open_offline(config, data, task.sub_relay) as here:
-        importer = EventImporter(
-            here.store,
-            here.check,
-            SourceType.SYNC,
-            check_async=here.check_async,
-            requests=lambda: here.vanish_requests,
-        )
+        importer = EventImporter(here.store, here.rules, SourceType.SYNC)
         async with RelayPool(
             verifier=here.verifier,
             proxy=task.proxy,

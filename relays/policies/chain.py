@@ -31,7 +31,8 @@ from relays.policies.plugin import Plugin
 from relays.policies.pow import work
 from relays.policies.python_policy import PythonPolicy
 from relays.policies.rates import Loopback, RateLimiters
-from relays.policies.ruleset import Rules
+from relays.policies.retention import RetentionPolicy
+from relays.policies.ruleset import ModerationHooks, Rules
 from relays.policies.trust import WebOfTrust
 from relays.policies.vanishing import VanishRequests
 from relays.policies.verdict import (
@@ -74,16 +75,16 @@ class Policies:
         group: asyncio.TaskGroup,
         follows: EventStore,
         *,
-        bans: Policy | None,
-        is_member: access.Allowed,
+        hooks: ModerationHooks,
+        retention: RetentionPolicy | None,
         urls: frozenset[str],
         searches: bool,
         clock: Callable[[], float],
     ) -> None:
         self._group = group
         self._follows = follows
-        self._bans = bans
-        self._is_member = is_member
+        self._hooks = hooks
+        self._retention = retention
         self._places = frozenset(map(place_of, urls))
         self._searches = searches
         self._clock = clock
@@ -98,7 +99,7 @@ class Policies:
         self._poke = asyncio.Event()
         self._refreshing = asyncio.Lock()
 
-    def check(self, config: RelayConfig) -> None:
+    def validate(self, config: RelayConfig) -> None:
         """Raises the ConfigError that `rules` would raise, and changes nothing."""
         self._made(config)
 
@@ -123,7 +124,7 @@ class Policies:
         self._set(config)
         always = (JOIN, LEAVE) if config.members.enabled else ()
         kept = [
-            *([] if self._bans is None else [self._bans]),
+            self._hooks.check,
             *lists(config.events, always=always),
             *words,
         ]
@@ -134,16 +135,17 @@ class Policies:
             *self._work(config),
             *([self.duplicates.check] if self.duplicates.is_on else []),
         ]
-        clients = [events.for_clients(config.limits), *kept, *offered, *own]
-        imports = [events.for_imports(config.limits), *kept, *own]
+        last = [] if self._retention is None else [self._retention.check]
+        clients = [events.for_clients(config.limits), *kept, *offered, *own, *last]
+        imports = [events.for_imports(config.limits), *kept, *own, *last]
         async_checks: list[AsyncPolicy] = [one.check_async for one in customs if one.is_async]
         async_checks += [plugin.check_async for plugin, _ in self._plugins.values()]
         requests = VanishRequests(
             self._places,
             events.for_requests_to_vanish(config.limits),
             self.vanishing,
-            clients=clients,
-            imports=imports,
+            clients=(*clients, self._hooks.check_vanish),
+            imports=(*imports, self._hooks.check_vanish),
             asked=async_checks,
         )
         return Rules(
@@ -153,6 +155,10 @@ class Policies:
             check_async=_checked_async(requests, async_checks),
             vanish_requests=requests,
             check_query=self._questions(config, asked),
+            handlers=self._hooks.handlers,
+            is_hidden=self._hooks.is_hidden,
+            synthesized_kinds=self._hooks.synthesized_kinds,
+            synthesize=self._hooks.synthesize,
             on_served=self.rates.on_served if self.rates.bytes else None,
             places=self._places,
             greets=config.access.greet,
@@ -257,6 +263,8 @@ class Policies:
         if self.rates.queries or self.rates.bytes:
             policies.append(self.rates.check_query)
         policies += [custom.check_query for custom in own]
+        if self._hooks.check_query is not None:
+            policies.append(self._hooks.check_query)
         return all_of(policies) if policies else None
 
     def _writers(self, config: RelayConfig, always: Collection[int]) -> list[Policy]:
@@ -277,7 +285,7 @@ class Policies:
         if who == "trusted" and self.trust is not None:
             return access.in_any(named, self.trust.__contains__)
         if who == "members":
-            return access.in_any(named, self._is_member)
+            return access.in_any(named, self._hooks.is_member)
         return access.in_any(named)
 
     def _work(self, config: RelayConfig) -> list[Policy]:
@@ -288,7 +296,7 @@ class Policies:
             return [work(config.events.work, of_kind)]
         trust: Callable[[str], bool] = _nobody if self.trust is None else self.trust.__contains__
         named = (*config.keepers, *config.access.writers)
-        known = access.in_any(named, self._is_member, trust)
+        known = access.in_any(named, self._hooks.is_member, trust)
 
         def exempt(incoming: IncomingEvent) -> bool:
             return known(incoming.event.pubkey) or any(map(known, incoming.keys))
@@ -344,22 +352,28 @@ async def open_policies(
     store: EventStore,
     *,
     follows: EventStore | None = None,
-    bans: Policy | None = None,
-    is_member: access.Allowed = _nobody,
+    hooks: ModerationHooks | None = None,
+    retention: RetentionPolicy | None = None,
     urls: frozenset[str] = frozenset(),
     searches: bool = False,
     clock: Callable[[], float] = time.time,
 ) -> AsyncIterator[Policies]:
     """The policies of the relay over `store`, while the block runs.
 
-    `follows`: the store that holds the follow lists, if it is another one. `bans`: what the keeper
-    has banned. `is_member`: of a public key in hex. `urls`: the relay's service URLs, normalised.
-    `searches`: the store answers them.
+    `follows`: the store that holds the follow lists, if it is another one. `hooks`: what the
+    keeper's decisions ask. `retention`: what would be taken out again is refused. `urls`: the
+    relay's service URLs, normalised. `searches`: the store answers them.
     """
     source = store if follows is None else follows
     async with asyncio.TaskGroup() as group:
         policies = Policies(
-            group, source, bans=bans, is_member=is_member, urls=urls, searches=searches, clock=clock
+            group,
+            source,
+            hooks=hooks or ModerationHooks(),
+            retention=retention,
+            urls=urls,
+            searches=searches,
+            clock=clock,
         )
         async with store.listen(policies.on_stored), source.listen(policies.on_follows_stored):
             upkeep = group.create_task(policies.upkeep())

@@ -24,13 +24,11 @@ from nostr_client.errors import StoreError
 from nostr_client.paths import write_private
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
-from nostr_client.protocol.kinds import VANISH
 from nostr_client.store.contract import Compactable, EventStore, Stored, cost
 from nostr_client.store.rules import is_evictable
 from relays.config.relay_config import RetentionRule, RetentionRules
 from relays.metrics import Metrics
-from relays.policies.ruleset import Rules
-from relays.policies.verdict import ACCEPTED, IncomingEvent, Policy, Verdict, refused
+from relays.policies.verdict import ACCEPTED, IncomingEvent, Verdict, refused
 
 EVERY: Final = 30.0
 """Seconds between two looks at the size ..."""
@@ -241,34 +239,6 @@ class RetentionPolicy:
             except StoreError as error:
                 _log.warning("retention is to be tried again: %s", error)
             await asyncio.sleep(EVERY)
-
-
-def with_retention(rules: Rules, keeping: RetentionPolicy) -> Rules:
-    """`rules`, and on all roads the refusal of what would be taken out again."""
-
-    requests = rules.vanish_requests
-
-    def before(check: Policy) -> Policy:
-        def both(incoming: IncomingEvent) -> Verdict:
-            verdict = check(incoming)
-            if not keeping.is_on or not verdict.accepted:
-                return verdict
-            if (
-                incoming.event.kind == VANISH
-                and requests is not None
-                and requests.applies_to(incoming.event)
-            ):
-                return verdict  # it is obeyed in any case
-            return keeping.check(incoming)
-
-        return both
-
-    return msgspec.structs.replace(
-        rules,
-        check=before(rules.check),
-        check_import=before(rules.check_import),
-        vanish_requests=None if requests is None else requests.with_policy(keeping.check),
-    )
 
 
 def retention_note(data: Path, sub_relay: str) -> Path:

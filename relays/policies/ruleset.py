@@ -11,16 +11,48 @@ from collections.abc import Awaitable, Callable, Mapping
 import msgspec
 
 from nostr_client.protocol.event import Event
-from nostr_client.protocol.urls import place_of
 from relays.config.sections import Limits
 from relays.metrics import Metrics
-from relays.policies.events import for_clients, for_imports
 from relays.policies.vanishing import VanishRequests
-from relays.policies.verdict import AsyncPolicy, IncomingQuery, Policy, QueryPolicy
+from relays.policies.verdict import (
+    ACCEPTED,
+    AsyncPolicy,
+    IncomingEvent,
+    IncomingQuery,
+    Policy,
+    QueryPolicy,
+    Verdict,
+)
+
+
+def _no_member(_: str) -> bool:
+    return False
+
+
+def _nothing_banned(_: IncomingEvent) -> Verdict:
+    return ACCEPTED
+
+
+class ModerationHooks(msgspec.Struct, frozen=True, kw_only=True):
+    """What the keeper's decisions ask of the rules, whatever the configuration says."""
+
+    check: Policy = _nothing_banned
+    """First in every chain, for what the keeper brings in, too."""
+    check_query: QueryPolicy | None = None
+    """Last of those that decide on queries."""
+    is_member: Callable[[str], bool] = _no_member
+    """Of a public key in hex."""
+    check_vanish: Policy = _nothing_banned
+    """Is a request to vanish kept? It is obeyed in any case."""
+    handlers: Mapping[int, AsyncPolicy] = {}
+    is_hidden: Callable[[Event], bool] | None = None
+    synthesized_kinds: frozenset[int] = frozenset()
+    synthesize: Callable[[IncomingQuery], Awaitable[Event | None]] | None = None
+    """These as in `Rules`."""
 
 
 class Rules(msgspec.Struct, kw_only=True):
-    """Limits and policies."""
+    """Limits and policies, as `Policies.rules` makes them of a configuration."""
 
     limits: Limits
     check: Policy
@@ -58,11 +90,3 @@ class Rules(msgspec.Struct, kw_only=True):
         for name in self.__struct_fields__:
             if name != "metrics":
                 setattr(self, name, getattr(other, name))
-
-
-def plain_rules(limits: Limits, urls: frozenset[str] = frozenset()) -> Rules:
-    """Anyone may write and read, within `limits`."""
-    places = frozenset(map(place_of, urls))
-    return Rules(
-        limits=limits, check=for_clients(limits), check_import=for_imports(limits), places=places
-    )

@@ -96,14 +96,3 @@ class VanishRequests:
             if not verdict.accepted:
                 return verdict
         return ACCEPTED
-
-    def with_policy(self, policy: Policy) -> VanishRequests:
-        """The same, kept only if `policy` lets them pass too."""
-        return VanishRequests(
-            self._places,
-            self._form,
-            self._rate,
-            clients=(*self._clients, policy),
-            imports=(*self._imports, policy),
-            asked=self._asked,
-        )

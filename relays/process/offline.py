@@ -19,28 +19,25 @@ from nostr_client.tasks import first_of
 from relays.config.relay_config import RelayConfig
 from relays.config.sub_relays import ROOT, SubRelay, local_urls, sub_relays
 from relays.policies.chain import open_policies
-from relays.policies.retention import RetentionPolicy, retention_note, with_retention
-from relays.policies.vanishing import VanishRequests
-from relays.policies.verdict import AsyncPolicy, Policy
+from relays.policies.retention import RetentionPolicy, retention_note
+from relays.policies.ruleset import ModerationHooks, Rules
 from relays.process.folder import open_folder, running_relay
 from relays.process.run import service_urls
 from relays.process.stores import RelayStores
 
 
 class OfflineAccess(msgspec.Struct, frozen=True):
-    """What such a command needs. `check` and `check_async` decide on what the keeper brings in;
-    `urls` are all that lead to the sub-relay, in their normal spelling; `retention` knows what goes
-    by its age, `key` is the relay's own."""
+    """What such a command needs. `rules` decide on what the keeper brings in; `urls` are all that
+    lead to the sub-relay, in their normal spelling; `retention` knows what goes by its age, `key`
+    is the relay's own."""
 
     sub_relay: SubRelay
     store: EventStore
     verifier: Verifier
-    check: Policy
-    check_async: AsyncPolicy | None
+    rules: Rules
     urls: frozenset[str]
     retention: RetentionPolicy
     key: SecretKey
-    vanish_requests: VanishRequests | None
 
 
 @asynccontextmanager
@@ -61,26 +58,19 @@ async def open_offline(
             stores.open_state(service_urls=urls) as state,
             stores.open(sub_relay.database, StoreOptions(service_urls=urls)) as store,
             Verifier() as verifier,
-            open_policies(store, bans=state.check, urls=urls) as policies,
         ):
             retention = RetentionPolicy(
                 sub_relay.config.retention,
                 retention_note(data, sub_relay.name),
                 people=lambda: ({*config.keepers, state.pubkey}, state.roster.members),
             )
-            rules = with_retention(policies.rules(sub_relay.config), retention)
-            own = urls | local_urls(address, sub_relay.path)
-            yield OfflineAccess(
-                sub_relay,
-                store,
-                verifier,
-                rules.check_import,
-                rules.check_async,
-                own,
-                retention,
-                state.key,
-                rules.vanish_requests,
-            )
+            hooks = ModerationHooks(check=state.check)
+            async with open_policies(
+                store, hooks=hooks, retention=retention, urls=urls
+            ) as policies:
+                rules = policies.rules(sub_relay.config)
+                own = urls | local_urls(address, sub_relay.path)
+                yield OfflineAccess(sub_relay, store, verifier, rules, own, retention, state.key)
     except ExceptionGroup as errors:
         raise first_of(errors) from None
 

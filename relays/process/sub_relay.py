@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
-from nostr_client.protocol.event import Event
-from nostr_client.protocol.kinds import INVITE
 from nostr_client.signing.verifier import Verifier
 from nostr_client.store.contract import EventStore
 from relays.config.relay_config import RelayConfig
 from relays.config.sub_relays import SubRelay, local_urls, sub_relays
 from relays.engine.relay import Relay
 from relays.moderation.actions import ModerationActions
+from relays.moderation.hooks import hooks_of
 from relays.moderation.state import ModerationState
 from relays.policies.chain import Policies, open_policies
-from relays.policies.retention import RetentionPolicy, retention_note, with_retention
+from relays.policies.retention import RetentionPolicy, retention_note
 from relays.policies.ruleset import Rules
 from relays.policies.trust import WebOfTrust
-from relays.policies.vanishing import VanishRequests
-from relays.policies.verdict import ACCEPTED, IncomingEvent, Verdict, all_of, refused
 from relays.sync.auth import peer_authenticator
 from relays.sync.mirror import MirrorContext, Mirrors
 from relays.sync.rejected_ids import RejectedIds, rejected_ids_file
@@ -33,8 +30,6 @@ from relays.web.nip11_document import Features
 from relays.web.nip86 import Admin
 from relays.web.pages import SubRelayPages
 from relays.web.status import Neighbour
-
-_HIDDEN: Final = refused("blocked: it is banned here")
 
 
 class Shared(msgspec.Struct, frozen=True):
@@ -95,22 +90,18 @@ class ServedSubRelay:
 
     def check(self, config: RelayConfig) -> None:
         """Raises ConfigError where `rules` would, and changes nothing."""
-        self._policies.check(config)
+        self._policies.validate(config)
         self.mirrors.check(config.mirror)
 
     def rules(self, config: RelayConfig) -> Rules:
         """Those that `config` makes here. Raises ConfigError."""
-        rules = with_moderation(
-            self._policies.rules(config), self._shared.state, self._shared.actions
-        )
-        return with_retention(rules, self._retention)
+        return self._policies.rules(config)
 
     def reconfigure(self, config: RelayConfig, rules: Rules) -> None:
         before, self.config = self.config, config
         self._retention.reconfigure(config.retention)
         self.mirrors.reconfigure(config.mirror)
-        self.relay.rules.reconfigure(rules)
-        self.relay.set_negentropy_bounds(config.negentropy)
+        self.relay.reconfigure(rules, config.negentropy)
         if config.readers_are != "anyone" and _reading(config) != _reading(before):
             self.relay.end_reading(None, "restricted: who may read here has changed, ask again")
         self.refresh_pages()
@@ -158,34 +149,6 @@ def _reading(config: RelayConfig) -> object:
     return config.readers_are, config.access.readers, config.keepers, config.trust
 
 
-def with_moderation(rules: Rules, state: ModerationState, actions: ModerationActions) -> Rules:
-    """`rules`, and what the keeper's records ask of them."""
-    members, remover = actions.members, actions.remover
-
-    def is_hidden(event: Event) -> bool:
-        hidden = state.is_hidden(event)
-        if hidden:
-            remover.remove_soon(event)
-        return hidden
-
-    def shown(incoming: IncomingEvent) -> Verdict:
-        return _HIDDEN if state.is_hidden(incoming.event) else ACCEPTED
-
-    question = rules.check_query
-    asked = [members.check_query] if question is None else [question, members.check_query]
-    return msgspec.structs.replace(
-        rules,
-        check_query=all_of(asked),
-        handlers=members.handlers,
-        is_hidden=is_hidden,
-        vanish_requests=None
-        if rules.vanish_requests is None
-        else rules.vanish_requests.with_policy(shown),
-        synthesize=members.invite_for,
-        synthesized_kinds=frozenset({INVITE}),
-    )
-
-
 @asynccontextmanager
 async def open_sub_relay(
     shared: Shared, sub_relay: SubRelay, urls: frozenset[str], whole: Callable[[], RelayConfig]
@@ -195,7 +158,7 @@ async def open_sub_relay(
     `urls`: its service URLs; `whole`: the configuration of the whole process, as it is now. Raises
     StoreError, ConfigError.
     """
-    state, actions, clock = shared.state, shared.actions, shared.clock
+    actions, clock = shared.actions, shared.clock
     store = shared.stores[sub_relay.name]
     retention = RetentionPolicy(
         sub_relay.config.retention,
@@ -205,14 +168,13 @@ async def open_sub_relay(
     async with open_policies(
         store,
         follows=shared.stores[sub_relay.follows_of],
-        bans=state.check,
-        is_member=actions.members.include,
+        hooks=hooks_of(actions),
+        retention=retention,
         urls=urls,
         searches=True,
         clock=clock,
     ) as policies:
-        rules = with_moderation(policies.rules(sub_relay.config), state, actions)
-        rules = with_retention(rules, retention)
+        rules = policies.rules(sub_relay.config)
         await policies.refresh()
         verify, bounds = shared.verifier.verify_all, sub_relay.config.negentropy
         relay = Relay(store, verify, rules, clock, bounds)
@@ -244,31 +206,10 @@ def _mirror_context(
     return MirrorContext(
         shared.stores[sub_relay.name],
         shared.verifier,
-        _imports(relay),
-        _consults(relay),
+        relay.rules,
         urls | (local_urls(address, sub_relay.path) if address else frozenset()),
         shared.clock,
         retention,
         peer_authenticator(shared.state.key, shared.clock),
         RejectedIds(rejected_ids_file(shared.data, sub_relay.name)),
-        _requests(relay),
     )
-
-
-def _requests(relay: Relay) -> Callable[[], VanishRequests | None]:
-    return lambda: relay.rules.vanish_requests
-
-
-def _imports(relay: Relay) -> Callable[[IncomingEvent], Verdict]:
-    def check(incoming: IncomingEvent) -> Verdict:
-        return relay.rules.check_import(incoming)  # those of the moment
-
-    return check
-
-
-def _consults(relay: Relay) -> Callable[[IncomingEvent], Awaitable[Verdict]]:
-    async def check_async(incoming: IncomingEvent) -> Verdict:
-        asked = relay.rules.check_async
-        return ACCEPTED if asked is None else await asked(incoming)
-
-    return check_async

@@ -41,8 +41,8 @@ from nostr_client.tasks import together
 from relays.config.relay_config import Mirror
 from relays.engine.importing import EventImporter
 from relays.policies.retention import RetentionPolicy
-from relays.policies.vanishing import VanishRequests
-from relays.policies.verdict import AsyncPolicy, Policy, SourceType
+from relays.policies.ruleset import Rules
+from relays.policies.verdict import SourceType
 from relays.sync.crowded_seconds import seconds_in_words
 from relays.sync.rejected_ids import RejectedIds
 from relays.sync.sync import Sync, SyncScope, check_filter, fetch_information
@@ -66,21 +66,18 @@ class MirrorState(StrEnum):
 
 
 class MirrorContext(msgspec.Struct, frozen=True):
-    """What mirrors need of their relay: `check` and `check_async` are those for imports, `urls` its
-    own; `clock` gives seconds since 1970; what `keeping` would take out again is not compared;
-    `authenticate` answers peers that want to know who we are. `rejected`: what is not to be fetched
-    again."""
+    """What mirrors need of their relay: its `rules`, and `urls`, its own; `clock` gives seconds
+    since 1970; what `keeping` would take out again is not compared; `authenticate` answers peers
+    that want to know who we are. `rejected`: what is not to be fetched again."""
 
     store: EventStore
     verifier: EventVerifier
-    check: Policy
-    check_async: AsyncPolicy | None = None
+    rules: Rules
     urls: Collection[str] = ()
     clock: Callable[[], float] = time.time
     keeping: RetentionPolicy | None = None
     authenticate: Authenticate | None = None
     rejected: RejectedIds | None = None
-    requests: Callable[[], VanishRequests | None] = lambda: None
 
 
 class MirrorPeer:
@@ -94,10 +91,8 @@ class MirrorPeer:
         self.problem = ""
         importer = EventImporter(
             context.store,
-            context.check,
+            context.rules,
             SourceType.MIRROR,
-            check_async=context.check_async,
-            requests=context.requests,
             clock=context.clock,
         )
         self.transfer = PeerTransfer(pool, url, importer, context.rejected)

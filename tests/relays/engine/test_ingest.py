@@ -15,6 +15,7 @@ from relays.engine import ingest
 from relays.engine.importing import EventImporter
 from relays.policies.verdict import ACCEPTED, IncomingEvent, SourceType, Verdict, refused
 from tests.relays.conftest import Serve
+from tests.relays.rules import plain_rules
 from tests.relays.talk import KEY, NOW, OTHER, note, wire
 from tests.waiting import until
 
@@ -141,6 +142,6 @@ async def test_what_a_keeper_brings_in_is_judged_together(tmp_path: Path) -> Non
         return refused("blocked: no") if offer.event is events[1] else ACCEPTED
 
     async with open_store(tmp_path / "events.db", StoreOptions(clock=lambda: NOW)) as store:
-        taker = EventImporter(store, lambda _: ACCEPTED, SourceType.SYNC, check_async=check_async)
+        taker = EventImporter(store, plain_rules(check_async=check_async), SourceType.SYNC)
         assert await taker.save(events) == [events[0], events[2]]
         assert (taker.tally.stored, taker.tally.refused) == (2, 1)

@@ -20,8 +20,8 @@ from relays.engine.negentropy import NegentropySession, Reconciler
 from relays.engine.negentropy_reads import LINE, NegentropyReads
 from relays.engine.session import RelaySession
 from relays.metrics import Metrics
-from relays.policies.ruleset import plain_rules
 from tests.relays.conftest import Serve
+from tests.relays.rules import plain_rules
 from tests.relays.talk import LIMIT, OTHER, Wire, note, wire
 
 each_engine = pytest.mark.usefixtures("engine")

@@ -20,7 +20,7 @@ from relays.engine.actions import ClientSubscription, CountQuery, Subscribe
 from relays.engine.queries import AT_ONCE, BROAD_QUEUE, MOST_BROAD, ClientQueries, QueryScheduler
 from relays.engine.queries import NARROW as NARROW_VALUES
 from relays.engine.session import RelaySession
-from relays.policies.ruleset import plain_rules
+from tests.relays.rules import plain_rules
 from tests.relays.talk import NOW
 from tests.waiting import until
 

@@ -28,8 +28,8 @@ from relays.engine.actions import (
 )
 from relays.engine.frames import event_frame
 from relays.engine.session import RelaySession
-from relays.policies.ruleset import plain_rules
 from relays.policies.verdict import IncomingEvent
+from tests.relays.rules import plain_rules
 from tests.relays.talk import NOW, note
 
 LIMITS = Limits(

@@ -20,7 +20,7 @@ from nostr_client.store.events import open_store
 from relays.config.relay_config import RelayConfig, assemble
 from relays.config.sub_relays import sub_relays
 from relays.policies.chain import Policies, open_policies
-from relays.policies.ruleset import Rules
+from relays.policies.ruleset import ModerationHooks, Rules
 from relays.policies.vanishing import KEPT_BYTES, RATE
 from relays.policies.verdict import ACCEPTED, IncomingEvent, IncomingQuery, SourceType, refused
 from tests.relays.talk import KEY, NOW, OTHER, note
@@ -76,7 +76,9 @@ async def test_open_refuses_no_more_than_the_form(opened: Open) -> None:
 
 
 async def test_what_the_keeper_bans_comes_first_and_for_imports_too(opened: Open) -> None:
-    async with opened(bans=lambda _: refused("blocked: banned")) as policies:
+    async with opened(
+        hooks=ModerationHooks(check=lambda _: refused("blocked: banned"))
+    ) as policies:
         rules = policies.rules(config(NEVER))
     assert said(rules, note()) == "blocked: banned"
     assert (
@@ -100,7 +102,9 @@ async def test_imports_pass_dates_work_rates_and_access(opened: Open) -> None:
 async def test_a_request_to_vanish_passes_every_write_policy(opened: Open, tmp_path: Path) -> None:
     (tmp_path / "own.py").write_text("async def judge(offer): return None\ndef no(offer): pass\n")
     own = {"folder": str(tmp_path), "python": ["own.py:no", "own.py:judge"], "plugins": ["false"]}
-    async with opened(bans=lambda _: refused("blocked: banned")) as policies:
+    async with opened(
+        hooks=ModerationHooks(check=lambda _: refused("blocked: banned"))
+    ) as policies:
         rules = policies.rules(config(NEVER | {"policies": own}))
         assert rules.check_async is not None
         for tags in (VANISH, (("relay", "ALL_RELAYS"),), (*VANISH, ("-",))):
@@ -202,7 +206,7 @@ async def test_the_web_of_trust_is_kept_fresh_by_what_comes(
 
 
 async def test_members(opened: Open) -> None:
-    async with opened(is_member=lambda key: key == OTHERS) as policies:
+    async with opened(hooks=ModerationHooks(is_member=lambda key: key == OTHERS)) as policies:
         rules = policies.rules(config({"profile": "community", "pubkey": ME}))
     assert rules.greets
     assert said(rules, note()) == "", "the keeper"
@@ -274,7 +278,7 @@ async def test_what_cannot_be_made_changes_nothing(opened: Open, tmp_path: Path)
             {"policies": own | {"python": ["gone.py:judge"]}},
             {"policies": own | {"questions": ["own.py:judge"]}},
         ):
-            for make in (policies.check, policies.rules):
+            for make in (policies.validate, policies.rules):
                 with pytest.raises(ConfigError):
                     make(config(wrong))
         assert said(rules, note()) == ""

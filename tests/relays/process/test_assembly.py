@@ -15,7 +15,7 @@ import pytest
 from nostr_client.nips import nip11
 from nostr_client.nips.nip11 import MEDIA_TYPE
 from relays.config.relay_config import RelayConfig, Web, assemble, load_config
-from relays.config.sections import Access
+from relays.config.sections import KIB, Access, Limits
 from relays.moderation.records import RuleType
 from relays.process.run import ConfigReloader, ConfigSource
 from tests.relays.conftest import Serve
@@ -146,6 +146,14 @@ async def test_who_may_not_read_any_more_hears_nothing_more(serve: Serve) -> Non
         assert (await writer.publish(note("two")))[2] is True
         await reader.send("REQ", "again", {})
         assert (await reader.recv())[0] == "AUTH", "and nothing before it"
+
+
+async def test_the_answers_to_comparisons_keep_to_the_size_of_a_message_of_now(
+    serve: Serve,
+) -> None:
+    served = await serve()
+    await served.rooms.reconfigure(RelayConfig(limits=Limits(message_bytes=16 * KIB)))
+    assert served.relay._reconciler.frame < 8 * KIB  # they are sent in hex
 
 
 async def test_a_banned_key_is_out_at_once(serve: Serve) -> None:

@@ -17,13 +17,12 @@ from nostr_client.protocol.filters import Filter
 from nostr_client.store.contract import EventStore, StoreOptions
 from nostr_client.store.events import open_store
 from relays.config.relay_config import Mirror
-from relays.config.sections import Limits
-from relays.policies.events import for_imports
-from relays.policies.verdict import ACCEPTED, IncomingEvent, Policy, SourceType, Verdict, refused
+from relays.policies.verdict import ACCEPTED, IncomingEvent, SourceType, Verdict, refused
 from relays.sync import mirror
 from relays.sync.mirror import MirrorContext, Mirrors, MirrorState
 from tests.net.scripted import PlainVerifier, ScriptedRelay, forged, honest
 from tests.relays import talk
+from tests.relays.rules import plain_rules
 from tests.relays.serving import Served, serving
 from tests.waiting import until
 
@@ -40,12 +39,10 @@ async def holds(store: EventStore, *events: Event) -> bool:
 
 @asynccontextmanager
 async def mirroring(
-    store: EventStore, *sections: Mirror, check: Policy | None = None, **options: Any
+    store: EventStore, *sections: Mirror, **policies: Any
 ) -> AsyncIterator[Mirrors]:
     """Mirrors at work, with every peer live for the first time."""
-    around = MirrorContext(
-        store, PlainVerifier(), check or for_imports(Limits()), clock=lambda: NOW, **options
-    )
+    around = MirrorContext(store, PlainVerifier(), plain_rules(**policies), clock=lambda: NOW)
     mirrors = Mirrors(sections, around)
     task = asyncio.create_task(mirrors.run())
     try:
@@ -149,7 +146,9 @@ async def test_forged_and_banned_events_do_not_come_and_old_ones_do(tmp_path: Pa
     held = [old, bad, note("banned"), note("not wanted")]
     async with opened(tmp_path) as store, ScriptedRelay(honest(held, most=10)) as peer:
         section = Mirror(urls=(peer.url,))
-        async with mirroring(store, section, check=check, check_async=check_async) as mirrors:
+        async with mirroring(
+            store, section, check_import=check, check_async=check_async
+        ) as mirrors:
             await live(mirrors)
             assert [id.hex() for _, id in await store.ids(Filter())] == [old.id]
 
@@ -213,7 +212,7 @@ async def test_a_fault_of_ours_is_logged_and_ends_no_other(
         ScriptedRelay(honest([good], most=10)) as second,
     ):
         section = Mirror(urls=(first.url, second.url))
-        async with mirroring(store, section, check=check) as mirrors:
+        async with mirroring(store, section, check_import=check) as mirrors:
             await until(lambda: mirrors.peers and mirrors.peers[0].problem)
             await until(partial(holds, store, good))
             assert "error of this program" in mirrors.peers[0].problem
@@ -226,9 +225,7 @@ async def test_a_fault_of_ours_is_logged_and_ends_no_other(
 )
 async def test_what_cannot_be_mirrored(tmp_path: Path, urls: tuple[str, ...], words: str) -> None:
     async with opened(tmp_path) as store:
-        around = MirrorContext(
-            store, PlainVerifier(), for_imports(Limits()), urls={"ws://127.0.0.1:7777"}
-        )
+        around = MirrorContext(store, PlainVerifier(), plain_rules(), urls={"ws://127.0.0.1:7777"})
         with pytest.raises(ConfigError, match=words):
             Mirrors([Mirror(urls=urls)], around)
 

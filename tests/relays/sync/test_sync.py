@@ -21,9 +21,7 @@ from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.keys import SecretKey
 from nostr_client.store.contract import EventStore, StoreOptions
 from nostr_client.store.events import open_store
-from relays.config.sections import Limits
 from relays.engine.importing import EventImporter
-from relays.policies.events import for_imports
 from relays.policies.verdict import SourceType
 from relays.sync import sync, transfer
 from relays.sync.sync import Sync, SyncScope, TimeWindow, check_filter
@@ -39,6 +37,7 @@ from tests.net.scripted import (
     honest,
 )
 from tests.relays import talk
+from tests.relays.rules import plain_rules
 
 NOW = 1_750_000_000
 LISTED = RelayInfo(supported_nips=(1, 77))
@@ -56,7 +55,7 @@ class Bench:
         self.store = store
         self.peer = peer
         self.pool = pool
-        self.importer = EventImporter(store, for_imports(Limits()), SourceType.SYNC)
+        self.importer = EventImporter(store, plain_rules(), SourceType.SYNC)
         self.transfer = PeerTransfer(pool, peer.url, self.importer)
 
     async def run(
