@@ -14,6 +14,7 @@ from nostr_client.social.views import NoteView, Posted, Profile, RelayRow
 from nostr_client.tui.screens.dialogs import ConfirmDialog, PromptDialog
 from nostr_client.tui.user_interface import UserInterface
 from nostr_client.tui.widgets.inputs import relay_url
+from nostr_client.tui.widgets.send_progress import here
 
 Edit = Callable[[bool], Awaitable[Posted | None]]
 """Changes a list; told whether it may begin with an empty one."""
@@ -146,7 +147,9 @@ class Actions:
         except NostrError as error:
             self._say(str(error), "error")
             return False
-        self._say(done if posted is None else f"{done}: {_outcome(posted.report)}", "information")
+        self._say(
+            done if posted is None else f"{done}: {self._outcome(posted.report)}", "information"
+        )
         return True
 
     async def _tell(self, done: str, action: Awaitable[Posted]) -> None:
@@ -155,22 +158,24 @@ class Actions:
         except NostrError as error:
             self._say(str(error), "error")
             return
-        self._say(f"{done}: {_outcome(posted.report)}", "information")
+        self._say(f"{done}: {self._outcome(posted.report)}", "information")
 
-
-def _outcome(report: PublishReport) -> str:
-    if report.overtaken:
-        return OVERTAKEN
-    if not report.answers:
-        return "kept here; there is no relay to send it to yet"
-    words = f"{len(report.accepted)} of {len(report.answers)} relays have it, and the copy here"
-    if report.left_out:
-        words += f"; {len(report.left_out)} of those addressed left out"
-    if report.instead:
-        words += (
-            f"; relays of your list are down, so it was sent to others too: {len(report.instead)}"
-        )
-    return words
+    def _outcome(self, report: PublishReport) -> str:
+        if report.overtaken:
+            return OVERTAKEN
+        own = self._client.book.policy.own_relay
+        others = [answer for answer in report.answers if answer.url != own]
+        kept = here(own in report.accepted)
+        if not others:
+            return f"kept {kept}; there is no relay to send it to yet"
+        taken = sum(bool(answer.accepted) for answer in others)
+        words = f"{taken} of {len(others)} relays have it, and the copy {kept}"
+        if report.left_out:
+            words += f"; {len(report.left_out)} of those addressed left out"
+        if report.instead:
+            instead = len(report.instead)
+            words += f"; relays of your list are down, so it was sent to others too: {instead}"
+        return words
 
 
 def _next_mode(read: bool, write: bool) -> tuple[bool, bool]:

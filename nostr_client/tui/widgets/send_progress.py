@@ -20,15 +20,16 @@ MOST_SHOWN: Final = 7
 class Sending:
     """One note on its way, whoever looks: `asked` relays, their `answers`, where it ended.
 
+    The person's own relay is none of those that are counted: nobody else reads there.
     `kept`: it is in the store of this machine. `problem`: why it was not even kept.
     `on_change` is called after each change.
     """
 
     def __init__(self, asked: Sequence[str], own: str = "") -> None:
-        """`own` is the URL of the person's own relay, if it is among them."""
+        """`own` is the URL of the person's own relay, or empty where there is none."""
         self.own = own
         self.on_change: Callable[[], None] = lambda: None
-        self.asked = list(asked)
+        self.asked = [url for url in asked if url != own]
         self.answers: dict[str, Answer] = {}
         self.kept = False
         self.done = False
@@ -38,7 +39,7 @@ class Sending:
         """A relay answered; a note is stored before it is sent."""
         self.kept = True
         self.answers[answer.url] = answer
-        if answer.url not in self.asked:
+        if answer.url != self.own and answer.url not in self.asked:
             self.asked.append(answer.url)
         self.on_change()
 
@@ -51,25 +52,35 @@ class Sending:
 
     @property
     def accepted(self) -> int:
-        return sum(1 for answer in self.answers.values() if answer.accepted)
+        """Relays that have it."""
+        return sum(1 for url in self.asked if url in self.answers and self.answers[url].accepted)
 
     @property
     def refused(self) -> int:
-        return sum(1 for answer in self.answers.values() if _is_final(answer))
+        """Relays that will not have it."""
+        return sum(1 for url in self.asked if url in self.answers and _is_final(self.answers[url]))
 
     @property
     def waiting(self) -> int:
         return len(self.asked) - self.accepted - self.refused
 
+    @property
+    def on_own(self) -> bool:
+        """Has the person's own relay it?"""
+        return self.own in self.answers and bool(self.answers[self.own].accepted)
+
     def summary(self) -> str:
-        """One line: `3 of 4 relays have it, and the copy here`."""
+        """One line: `3 of 4 have it, and the copy here.`"""
         if self.problem:
             return f"Not sent: {self.problem}"
         if not self.kept:
             return "Signing and keeping it here …"
         if not self.asked:
-            return "Kept here. There is no relay to send it to yet: add one under Relays."
-        text = f"{self.accepted} of {len(self.asked)} have it, and the copy here."
+            return (
+                f"Kept {here(self.on_own)}. "
+                "There is no relay to send it to yet: add one under Relays."
+            )
+        text = f"{self.accepted} of {len(self.asked)} have it, and the copy {here(self.on_own)}."
         if self.refused:
             text += f" {self.refused} refused."
         if self.waiting:
@@ -78,15 +89,18 @@ class Sending:
         return text
 
 
+def here(on_own: bool) -> str:
+    """Where a note of one's own is kept before any other relay has it."""
+    return "here and on your own relay" if on_own else "here"
+
+
 class SendProgress(Static):
     """Shows a `Sending`; `refresh_from` after each change."""
 
     def __init__(self, id: str | None = None) -> None:
         super().__init__(markup=False, id=id)
-        self._sending: Sending | None = None
 
     def refresh_from(self, sending: Sending) -> None:
-        self._sending = sending
         self.update(self._content(sending))
 
     def _content(self, sending: Sending) -> Content:
@@ -94,6 +108,8 @@ class SendProgress(Static):
         if len(sending.asked) > MOST_SHOWN:
             more = len(sending.asked) - MOST_SHOWN
             lines.append(Content.styled(f"  … and {more} more", "$foreground 60%"))
+        if sending.own:
+            lines.append(self._line(sending.own, sending))
         good = sending.kept and (sending.accepted or not sending.asked)
         style = "bold" if good or not (sending.done or sending.problem) else "bold $text-warning"
         return Content("\n").join([*lines, Content.styled(sending.summary(), style)])

@@ -28,6 +28,22 @@ def test_without_relays_it_is_kept_here() -> None:
     assert sending.summary().startswith("Kept here.")
 
 
+def test_the_own_relay_is_none_of_those_that_are_counted() -> None:
+    own, other = "ws://127.0.0.1:1", "wss://a.example"
+    sending = Sending([other, own], own)
+    sending.add_answer(Answer.of_ok(own, True, ""))
+    sending.add_answer(Answer.of_ok(other, False, "blocked: not on our list"))
+    sending.finish()
+    assert sending.accepted == 0, "nobody but the person reads there"
+    assert sending.summary() == (
+        "0 of 1 have it, and the copy here and on your own relay. 1 refused."
+    )
+    alone = Sending([own], own)
+    alone.add_answer(Answer.of_ok(own, True, ""))
+    alone.finish()
+    assert alone.summary().startswith("Kept here and on your own relay. There is no relay")
+
+
 def test_relay_words_are_shown_as_they_are() -> None:
     sending = Sending(["wss://a.example"], own="ws://127.0.0.1:1")
     sending.add_answer(
