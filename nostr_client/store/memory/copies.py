@@ -8,16 +8,17 @@ from msgspec.structs import replace
 
 from nostr_client.protocol.event import Event
 from nostr_client.store.contract import INSIDE, Copy, CopyState
+from nostr_client.store.memory.held import HeldEvents
 
 _WAITING = (CopyState.WANTED, CopyState.FAILED)
 
 
 class MemoryCopyLedger:
-    """See `CopyLedger`. `events` gives all that the store holds."""
+    """See `CopyLedger`."""
 
-    def __init__(self, clock: Callable[[], float], events: Callable[[], list[Event]]) -> None:
+    def __init__(self, held: HeldEvents, clock: Callable[[], float]) -> None:
+        self._held = held
         self._clock = clock
-        self._events = events
         self._copies: dict[str, dict[str, Copy]] = {}
         """By id and URL, in the order in which relays were first named."""
 
@@ -73,7 +74,7 @@ class MemoryCopyLedger:
     async def due(self, now: float, limit: int = 100) -> list[Copy]:
         waiting = [
             copy
-            for event in self._events()
+            for event in self._held.all()
             for copy in self._of(event.id)
             if copy.state in _WAITING and copy.next_try <= int(now)
         ]
@@ -128,5 +129,5 @@ class MemoryCopyLedger:
         return sorted(self._copies.get(event_id, {}).values(), key=lambda copy: copy.url)
 
     def _by(self, pubkeys: Collection[str]) -> list[Event]:
-        own = [event for event in self._events() if event.pubkey in pubkeys]
+        own = [event for event in self._held.all() if event.pubkey in pubkeys]
         return sorted(own, key=lambda event: event.created_at)

@@ -2,53 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection, Iterable
 
 from nostr_client.protocol.event import Event
-from nostr_client.protocol.kinds import GIFT_WRAP
+from nostr_client.protocol.kinds import DELETION, GIFT_WRAP
 from nostr_client.store import rules
 from nostr_client.store.contract import QuotaLimits, cost
+from nostr_client.store.memory.copies import MemoryCopyLedger
+from nostr_client.store.memory.held import HeldEvents
 
 
 class MemoryQuotas:
-    """See `Quotas`. `events` gives all that is held in the order of commits, `used` how many bytes
-    that is, `spared` whom no quota concerns, `bringer` which relay brought an event; `forget` takes
-    one out."""
+    """See `Quotas`."""
 
-    def __init__(
-        self,
-        events: Callable[[], list[Event]],
-        *,
-        used: Callable[[], int],
-        spared: Callable[[], frozenset[str]],
-        bringer: Callable[[str], str],
-        forget: Callable[[Event], None],
-    ) -> None:
+    def __init__(self, held: HeldEvents, ledger: MemoryCopyLedger) -> None:
         self.limits = QuotaLimits()
         self.evicted = 0
         self.refused = 0
-        self._events = events
-        self._used = used
-        self._spared = spared
-        self._bringer = bringer
-        self._forget = forget
+        self._held = held
+        self._ledger = ledger
 
     async def admit(self, arrivals: Collection[tuple[Event, str]]) -> set[str]:
-        most = self._used() + sum(cost(event) for event, _ in arrivals)
+        most = self._held.used + sum(cost(event) for event, _ in arrivals)
         if most <= min(self.limits.stranger, self.limits.relay):
             return set()
-        spared = self._spared()
+        spared = self._held.spared()
         strangers = [(event, url) for event, url in arrivals if event.pubkey not in spared]
-        held = [event for event in self._events() if event.pubkey not in spared]
+        held = [event for event in self._held.all() if event.pubkey not in spared]
         refused = self._admit(
             [(event, event.pubkey) for event, _ in strangers],
             [(event, event.pubkey) for event in held],
             self.limits.stranger,
         )
-        left = {event.id for event in self._events()}
+        left = {event.id for event in self._held.all()}
         refused |= self._admit(
             [(event, url) for event, url in strangers if event.id not in refused],
-            [(event, self._bringer(event.id)) for event in held if event.id in left],
+            [(event, self._ledger.bringer(event.id)) for event in held if event.id in left],
             self.limits.relay,
         )
         self.refused += len(refused)
@@ -82,3 +71,10 @@ class MemoryQuotas:
                 used -= cost(event)
                 self.evicted += 1
         return refused
+
+    def _forget(self, event: Event) -> None:
+        """As if it had never come: what a deletion barred may come again."""
+        self._held.take_out(event)
+        self._ledger.forget(event.id)
+        if event.kind == DELETION:
+            self._held.lift_deletion(event)

@@ -27,12 +27,9 @@ from typing import Any, Final, Generic, TypeVar
 from nostr_client.errors import QueryTimeout, StoreError, StoreFull
 from nostr_client.store.contract import Priority
 from nostr_client.store.reserve import Reserve
-from nostr_client.store.sqlite import schema
+from nostr_client.store.sqlite import connections, schema
 from nostr_client.store.sqlite.opening import (
-    connect,
-    connect_to_read,
     explained,
-    make_file,
     retry_locked,
     translated,
 )
@@ -51,8 +48,6 @@ _STEPS_BETWEEN_CHECKS: Final = 500_000
 """About 10 ms; each check must win Python's lock back."""
 _STEPS_AT_ONCE: Final = 2000
 """The same on the loop: some 50 µs."""
-LONGEST_VALUE: Final = 64 * 2**20
-"""Bytes of the longest answer in one piece, and of the longest event."""
 _OF_THE_FILE: Final = frozenset(
     {
         *(sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR),
@@ -60,18 +55,6 @@ _OF_THE_FILE: Final = frozenset(
         *(sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_NOMEM),
     }
 )
-_LOG: Final = 4000
-"""Pages in the log after which it goes into the file ..."""
-_SCARCE_LOG: Final = 500
-"""... and where there is little room on the disk."""
-_SETTINGS: Final = (
-    "checkpoint_fullfsync = 1",
-    f"wal_autocheckpoint = {_LOG}",
-    "cache_size = -64000",
-    "mmap_size = 2147418112",
-    "temp_store = MEMORY",
-)
-_OF_READERS: Final = (*_SETTINGS, "query_only = 1", "cache_size = -16000")
 
 
 class _Work(Generic[T]):
@@ -147,7 +130,9 @@ class Database:
         of an older version is first brought up to date. `reserve`: the room that is kept back.
         """
         self = cls(path, time_limit, read_only=read_only, reserve=reserve)
-        writer, self._here, slow, *quick = await asyncio.to_thread(self._connect_all)
+        writer, self._here, slow, *quick = await asyncio.to_thread(
+            connections.open_all, path, 2 + _QUICK_READERS, read_only=read_only
+        )
         self._here.set_progress_handler(lambda: time.monotonic() > self._here_until, _STEPS_AT_ONCE)
         self._start("writer", self._write_loop, writer)
         self._start("slow", self._read_loop, slow, self._slow_reads)
@@ -274,57 +259,15 @@ class Database:
         """Read on a connection of its own, without a time limit: for what is known to take long."""
 
         def work() -> T:
-            with translated(self.path), contextlib.closing(self._connect(reader=True)) as db:
+            with (
+                translated(self.path),
+                contextlib.closing(
+                    connections.open_reader(self.path, read_only=self.read_only)
+                ) as db,
+            ):
                 return run(db)
 
         return await asyncio.to_thread(work)
-
-    # Connections
-
-    def _connect_all(self) -> list[sqlite3.Connection]:
-        opened: list[sqlite3.Connection] = []
-        try:
-            with translated(self.path):
-                opened.append(self._connect_first())
-                opened += [self._connect(reader=True) for _ in range(2 + _QUICK_READERS)]
-        except BaseException:
-            for connection in opened:
-                connection.close()
-            raise
-        return opened
-
-    def _connect_first(self) -> sqlite3.Connection:
-        """The writer's; the tables are there then."""
-        if not self.read_only:
-            make_file(self.path)
-        elif self._is_current():
-            return self._connect(reader=True)
-        writer = self._connect(reader=False)
-        if not self.read_only:
-            return writer
-        writer.close()  # an older version's file can be read once it is one of this version
-        return self._connect(reader=True)
-
-    def _is_current(self) -> bool:
-        with contextlib.closing(connect_to_read(self.path, schema.identify)) as db:
-            return schema.identify(db) == schema.VERSION
-
-    def _connect(self, *, reader: bool) -> sqlite3.Connection:
-        if reader and self.read_only:
-            db = connect_to_read(self.path, schema.identify, settings=_OF_READERS)
-        else:
-            settings = _OF_READERS if reader else _SETTINGS
-            db = connect(self.path, schema.identify, settings=settings)
-        try:
-            db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LONGEST_VALUE)
-            if reader:
-                db.text_factory = bytes
-            else:
-                retry_locked(lambda: schema.prepare(db))
-        except BaseException:
-            db.close()
-            raise
-        return db
 
     # The writer
 
@@ -350,7 +293,7 @@ class Database:
         scarce = self.reserve.is_scarce
         if scarce != self._scarce:
             self._scarce = scarce
-            db.execute(f"PRAGMA wal_autocheckpoint = {_SCARCE_LOG if scarce else _LOG}")
+            connections.keep_log(db, short=scarce)
 
     def _group(self, first: _Work[Any]) -> tuple[list[_Work[Any]], bool]:
         group, weight = [first], first.weight
