@@ -7,7 +7,7 @@ import sqlite3
 from typing import Any, Final
 
 from nostr_client.protocol.filters import Filter
-from nostr_client.store.sqlite.index_keys import created_at_of, id_of, tie_of
+from nostr_client.store.sqlite.index_keys import created_at_of, id_key, id_of
 from nostr_client.store.visibility import FilterOf
 
 
@@ -50,9 +50,9 @@ def read(db: sqlite3.Connection, f: Filter, now: int) -> tuple[int, list[bytes]]
     hidden = json.dumps([*f.hidden]) if isinstance(f, FilterOf) else "[]"
     asked: dict[str, Any] = {"now": now, "hidden": hidden}
     if len(ids) == 1:
-        text, [asked["ties"]] = _OF_ONE, map(tie_of, ids)
+        text, [asked["ties"]] = _OF_ONE, map(id_key, ids)
     else:
-        text, asked["ties"] = _OF_MANY, json.dumps([*{tie_of(id) for id in ids}])
+        text, asked["ties"] = _OF_MANY, json.dumps([*{id_key(id) for id in ids}])
     seq, any_leaves, joined = db.execute(text, asked).fetchone()
     if any_leaves:
         return None

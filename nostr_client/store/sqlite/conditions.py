@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from nostr_client.protocol.kinds import DIRECT_MESSAGE, GIFT_WRAP, VANISH
-from nostr_client.store.sqlite.plans import Condition, Road
+from nostr_client.store.sqlite.plans import Condition, Index
 
 FIRST_FREE: Final = 7
 """After the parameters that every statement has: since, cursor (3), limit, now."""
@@ -30,9 +30,9 @@ def leaves(seq: str) -> str:
     )
 
 
-def found(road: Road, parameter: int) -> list[str]:
+def found(by: Index, parameter: int) -> list[str]:
     """The events `t` that have words; or whose ids are the names of a JSON object of their ties."""
-    if road is Road.SEARCH:
+    if by is Index.SEARCH:
         return [f"words(:p{parameter}) CROSS JOIN event t ON t.seq = words.rowid"]
     return [
         f"json_each(:p{parameter}) i CROSS JOIN {table} n ON n.tie = i.value CROSS JOIN event t"
@@ -41,7 +41,7 @@ def found(road: Road, parameter: int) -> list[str]:
     ]
 
 
-def rest_text(road: Road, rest: Iterable[Condition], alive: bool) -> tuple[str, int]:
+def rest_text(by: Index, rest: Iterable[Condition], alive: bool) -> tuple[str, int]:
     """The conditions, each with its AND, and the number of the next free parameter."""
     free, texts = FIRST_FREE, []
     for name, size in rest:
@@ -64,13 +64,13 @@ def rest_text(road: Road, rest: Iterable[Condition], alive: bool) -> tuple[str, 
             elif name == "party":
                 authors, free = _values(free, size)
                 tagged.insert(0, f"t.kind NOT IN ({DIRECT_MESSAGE}, {GIFT_WRAP})")
-                tagged.append(f"t.kind = {DIRECT_MESSAGE} AND {_author(road)} IN {authors}")
+                tagged.append(f"t.kind = {DIRECT_MESSAGE} AND {_author(by)} IN {authors}")
             texts.append(f" AND ({' OR '.join(tagged)})")
         elif name == "id":
-            named = (f"SELECT t.seq FROM {held}" for held in found(Road.IDS, free - 1))
+            named = (f"SELECT t.seq FROM {held}" for held in found(Index.IDS, free - 1))
             texts.append(f" AND t.seq IN ({' UNION ALL '.join(named)})")
         elif name == "author":
-            texts.append(f" AND {_author(road)} IN {values}")
+            texts.append(f" AND {_author(by)} IN {values}")
         else:
             texts.append(f" AND t.{name} IN {values}")
     if alive:
@@ -86,8 +86,8 @@ def _values(free: int, size: int) -> tuple[str, int]:
     return f"({', '.join(f':p{free + i}' for i in range(size))})", free + size
 
 
-def _author(road: Road) -> str:
+def _author(by: Index) -> str:
     """Of the entry `t`; those of tags have none."""
-    if road is Road.TAG:
+    if by is Index.TAG:
         return "(SELECT o.author FROM event o WHERE o.seq = t.seq)"
     return "t.author"

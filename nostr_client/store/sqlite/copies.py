@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Sequence
 
 from nostr_client.store.contract import Copy, CopyState
 from nostr_client.store.sqlite.database import Database
-from nostr_client.store.sqlite.index_keys import IndexKeys, tie_of
+from nostr_client.store.sqlite.index_keys import IndexKeys, id_key
 
 _COLUMNS = (
     "r.url, c.state, c.attempts, c.next_try, c.prefix, c.reason, c.updated_at, c.wanted"
@@ -34,7 +34,7 @@ class SqliteCopyLedger:
 
     async def want(self, event_id: str, urls: Collection[str]) -> None:
         at = int(self._clock())
-        rows = [{"tie": tie_of(event_id), "url": url, "at": at} for url in urls]
+        rows = [{"tie": id_key(event_id), "url": url, "at": at} for url in urls]
 
         def run(db: sqlite3.Connection) -> None:
             _add_relays(db, urls)
@@ -51,7 +51,7 @@ class SqliteCopyLedger:
             await self._db.write(run, weight=len(rows))
 
     async def unwant(self, event_id: str, urls: Collection[str]) -> None:
-        rows = [(tie_of(event_id), url) for url in urls]
+        rows = [(id_key(event_id), url) for url in urls]
 
         def run(db: sqlite3.Connection) -> None:
             where = "WHERE tie = ? AND relay = (SELECT id FROM relay WHERE url = ?)"
@@ -63,7 +63,7 @@ class SqliteCopyLedger:
 
     async def confirm(self, pairs: Sequence[tuple[str, str]]) -> None:
         now = int(self._clock())
-        rows = [{"tie": tie_of(event_id), "url": url, "at": now} for event_id, url in pairs]
+        rows = [{"tie": id_key(event_id), "url": url, "at": now} for event_id, url in pairs]
 
         def run(db: sqlite3.Connection) -> None:
             _add_relays(db, {url for _, url in pairs})
@@ -83,7 +83,7 @@ class SqliteCopyLedger:
     ) -> None:
         state = CopyState.REFUSED if final else CopyState.FAILED
         row = {
-            "tie": tie_of(event_id),
+            "tie": id_key(event_id),
             "url": url,
             "state": state,
             "next_try": next_try,
@@ -109,7 +109,7 @@ class SqliteCopyLedger:
         return (await self.copies_of([event_id]))[event_id]
 
     async def copies_of(self, ids: Collection[str]) -> dict[str, list[Copy]]:
-        names = {tie_of(event_id): event_id for event_id in ids}
+        names = {id_key(event_id): event_id for event_id in ids}
         rows = await self._db.read(
             lambda db: db.execute(
                 f"SELECT c.tie, {_COLUMNS}"

@@ -265,7 +265,7 @@ class Database:
                     connections.open_reader(self.path, read_only=self.read_only)
                 ) as db,
             ):
-                return run(db)
+                return retry_locked(lambda: run(db))
 
         return await asyncio.to_thread(work)
 
@@ -343,7 +343,8 @@ class Database:
                 deadline = time.monotonic() + job.limit
                 try:
                     with translated(self.path, job.limit):
-                        job.result = job.run(db)
+                        # Who reads first after somebody was killed in a commit mends its log.
+                        job.result = retry_locked(lambda job=job: job.run(db))  # type: ignore[misc]
                 except BaseException as error:  # noqa: BLE001 - it is handed to whoever waits
                     job.error = error
                 self._settle([job])

@@ -38,7 +38,7 @@ def place_of(data: bytes) -> tuple[int, bytes]:
     return -created_at_of(data), data[_ID_AT:_ID_END]
 
 
-def tie_of(event_id: str) -> int:
+def id_key(event_id: str) -> int:
     """A signed 64-bit integer that is greater the lower the id is."""
     return MAX - int(event_id[:16], 16)
 

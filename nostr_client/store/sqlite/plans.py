@@ -1,9 +1,9 @@
 """From a filter to a plan: which index is walked, and what is checked on the way. No SQL here.
 
-A filter takes one *road*: an index whose entries stand in NIP-01's order within each *segment*,
-which is one tag value, one (author, kind), one kind, or all of time. What the road does not settle
-is the *rest*, checked entry by entry. Where several roads are open (tags and authors, or tags of
-several names), the data decide: `choices` says what to count, `plan` takes the answer.
+A filter takes one index, whose entries stand in NIP-01's order within each *segment*: one tag
+value, one (author, kind), one kind, or all of time. What the index does not settle is the *rest*,
+checked entry by entry. Where several indexes would do (tags and authors, or tags of several names),
+the data decide: `choices` says what to count, `plan` takes the answer.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple
 
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.kinds import DIRECT_MESSAGE
-from nostr_client.store.sqlite.index_keys import MAX, IndexKeys, tie_of
+from nostr_client.store.sqlite.index_keys import MAX, IndexKeys, id_key
 from nostr_client.store.visibility import FilterOf
 from nostr_client.store.words import phrases
 
@@ -25,6 +25,10 @@ INLINE: Final = 16
 LISTED_KINDS: Final = 16
 """With more kinds than these, those that exist are looked up first."""
 _PROBED: Final = 8
+_Columns = tuple[tuple[int, ...], ...]
+"""Of each of an index's columns, the values: each combination is a segment."""
+_Left = list[tuple[str, Sequence[int | None]]]
+"""A column or `tag`, and the values of which one must stand there."""
 
 
 class Cursor(NamedTuple):
@@ -38,7 +42,7 @@ class Cursor(NamedTuple):
 NEWEST: Final = Cursor(MAX, MAX, MAX)
 
 
-class Road(Enum):
+class Index(Enum):
     """Which index is walked, and what makes a segment of it."""
 
     IDS = "ids"
@@ -66,13 +70,13 @@ class Condition(NamedTuple):
 class Plan(NamedTuple):
     """How one filter is answered.
 
-    `keys`: for each of the road's columns its values; each combination is a segment. `values` are
-    bound for `rest`. `ids`: a JSON object, id to tie, for the road `IDS`. `words`: what FTS5 is to
-    look for, on the road `SEARCH`.
+    `keys`: for each of the index's columns its values; each combination is a segment. `values` are
+    bound for `rest`. `ids`: a JSON object, id to tie, for `Index.IDS`. `words`: what FTS5 is to
+    look for, for `Index.SEARCH`.
     """
 
-    road: Road
-    keys: tuple[tuple[int, ...], ...]
+    by: Index
+    keys: _Columns
     rest: tuple[Condition, ...]
     values: tuple[Any, ...]
     since: int
@@ -86,17 +90,17 @@ class Plan(NamedTuple):
 
 
 class Choice(NamedTuple):
-    """A road that is open: count the entries of some segments, and multiply by `scale`."""
+    """An index that would do: count the entries of some segments, and multiply by `scale`."""
 
     letter: str
     """Of the tag; empty for the authors."""
-    road: Road
-    keys: tuple[tuple[int, ...], ...]
+    by: Index
+    keys: _Columns
     scale: float
 
 
 def choices(f: Filter, keys: IndexKeys) -> list[Choice]:
-    """The roads among which only the data can choose; none where there is no choice."""
+    """The indexes among which only the data can choose; none where there is no choice."""
     if (
         f.ids is not None
         or f.search is not None
@@ -107,47 +111,54 @@ def choices(f: Filter, keys: IndexKeys) -> list[Choice]:
     found = []
     for letter, values in sorted(f.tags.items()):
         some = tuple(keys.tag(letter, value) for value in sorted(values)[:_PROBED])
-        found.append(Choice(letter, Road.TAG, (some,), len(values) / len(some)))
+        found.append(Choice(letter, Index.TAG, (some,), len(values) / len(some)))
     if f.authors is not None:
         authors = tuple(keys.author(author) for author in sorted(f.authors)[:_PROBED])
         scale = len(f.authors) / len(authors)
         if f.kinds is None:
-            found.append(Choice("", Road.AUTHOR_ANY, (authors,), scale))
+            found.append(Choice("", Index.AUTHOR_ANY, (authors,), scale))
         else:
             kinds = tuple(sorted(f.kinds)[: max(1, 2 * _PROBED // len(authors))])
             scale *= len(f.kinds) / len(kinds)
-            found.append(Choice("", Road.AUTHOR, (authors, kinds), scale))
+            found.append(Choice("", Index.AUTHOR, (authors, kinds), scale))
     return found
 
 
 def plan(f: Filter, keys: IndexKeys, after: Cursor = NEWEST, choice: Choice | None = None) -> Plan:
     """How to answer `f`, which is not empty, from `after` on; `choice` is one of `choices`."""
-    tags = dict(f.tags)
-    authors = tuple(keys.author(author) for author in f.authors or ())
-    kinds = tuple(sorted(f.kinds or ()))
-    columns: tuple[tuple[int, ...], ...] = ()
-    ids, words = "", ""
-    left: list[tuple[str, Sequence[int | None]]] = [("author", authors), ("kind", kinds)]
-    if f.search is not None:
-        road, words = Road.SEARCH, _expression(f.search)
-    elif f.ids is not None:
-        road, ids = Road.IDS, _ties(f.ids)
-    elif tags and (choice is None or choice.letter):
-        letter = choice.letter if choice else next(iter(tags))
-        road, columns = Road.TAG, (tuple(keys.tag(letter, v) for v in tags.pop(letter)),)
-    else:
-        left.clear()
-        road, columns = _untagged(authors, kinds)
-    left += [("tag", [keys.tag(name, v) for v in values]) for name, values in sorted(tags.items())]
+    by, columns, left = _index_for(f, keys, choice)
     rest, values = _rest((name, items) for name, items in left if items)
-    if f.ids is not None and road is not Road.IDS:
-        rest, values = (*rest, Condition("id", 0)), (*values, _ties(f.ids))
+    ids = "" if f.ids is None else _id_keys(f.ids)
+    if ids and by is not Index.IDS:
+        rest, values, ids = (*rest, Condition("id", 0)), (*values, ids), ""
     if isinstance(f, FilterOf):
         own, named = _own(f, keys)
         rest, values = rest + own, values + named
+    words = "" if f.search is None else _expression(f.search)
     until = MAX if f.until is None else f.until
     upper = min(after, Cursor(until, MAX, MAX))
-    return Plan(road, columns, rest, values, f.since or 0, upper, ids, words)
+    return Plan(by, columns, rest, values, f.since or 0, upper, ids, words)
+
+
+def _index_for(f: Filter, keys: IndexKeys, choice: Choice | None) -> tuple[Index, _Columns, _Left]:
+    """Which index is walked, with the values of its columns, and what is left to be checked."""
+    tags = dict(f.tags)
+    authors = tuple(keys.author(author) for author in f.authors or ())
+    kinds = tuple(sorted(f.kinds or ()))
+    columns: _Columns = ()
+    left: _Left = [("author", authors), ("kind", kinds)]
+    if f.search is not None:
+        by = Index.SEARCH
+    elif f.ids is not None:
+        by = Index.IDS
+    elif tags and (choice is None or choice.letter):
+        letter = choice.letter if choice else next(iter(tags))
+        by, columns = Index.TAG, (tuple(keys.tag(letter, v) for v in tags.pop(letter)),)
+    else:
+        by, columns = _untagged(authors, kinds)
+        left = []
+    left += [("tag", [keys.tag(name, v) for v in values]) for name, values in sorted(tags.items())]
+    return by, columns, left
 
 
 def _own(f: FilterOf, keys: IndexKeys) -> tuple[tuple[Condition, ...], tuple[Any, ...]]:
@@ -160,8 +171,8 @@ def _own(f: FilterOf, keys: IndexKeys) -> tuple[tuple[Condition, ...], tuple[Any
     return (condition,), (*named, *_rest([("party", authors or [None])])[1])
 
 
-def _ties(ids: Iterable[str]) -> str:
-    return json.dumps({event_id: tie_of(event_id) for event_id in ids})
+def _id_keys(ids: Iterable[str]) -> str:
+    return json.dumps({event_id: id_key(event_id) for event_id in ids})
 
 
 def _expression(search: str) -> str:
@@ -169,17 +180,15 @@ def _expression(search: str) -> str:
     return " ".join(f'"{" ".join(phrase)}"' for phrase in phrases(search))
 
 
-def _untagged(
-    authors: tuple[int, ...], kinds: tuple[int, ...]
-) -> tuple[Road, tuple[tuple[int, ...], ...]]:
+def _untagged(authors: tuple[int, ...], kinds: tuple[int, ...]) -> tuple[Index, _Columns]:
     few = len(kinds) <= LISTED_KINDS
     if authors and not kinds:
-        return Road.AUTHOR_ANY, (authors,)
+        return Index.AUTHOR_ANY, (authors,)
     if authors:
-        return (Road.AUTHOR if few else Road.AUTHOR_FOUND), (authors, kinds)
+        return (Index.AUTHOR if few else Index.AUTHOR_FOUND), (authors, kinds)
     if kinds:
-        return (Road.KIND if few else Road.KIND_FOUND), (kinds,)
-    return Road.TIME, ()
+        return (Index.KIND if few else Index.KIND_FOUND), (kinds,)
+    return Index.TIME, ()
 
 
 def _rest(

@@ -20,7 +20,7 @@ from nostr_client.store.sqlite import search
 from nostr_client.store.sqlite.conditions import leaves
 from nostr_client.store.sqlite.connections import LONGEST_VALUE
 from nostr_client.store.sqlite.database import Database
-from nostr_client.store.sqlite.index_keys import IndexKeys, tie_of
+from nostr_client.store.sqlite.index_keys import IndexKeys, id_key
 from nostr_client.store.sqlite.plans import NEWEST, Cursor
 from nostr_client.store.sqlite.reader import SLICE, Reading, Slice
 from nostr_client.store.sqlite.search_index import Indexer
@@ -205,7 +205,7 @@ class StoreQueries:
         rows = await self._db.read(lambda c: c.execute(sql, (key,)).fetchall())
         return [Event.from_trusted(row[0]) for row in rows]
 
-    # Inner roads
+    # Inside
 
     def _for(self, f: Filter, reader: Collection[str] | Reader | None) -> Filter:
         visibility.check(f, searchable=self._indexer is not None)
@@ -226,7 +226,7 @@ class StoreQueries:
                 yield events
             if part.complete or not events:
                 return
-            after = Cursor(events[-1].created_at, tie_of(events[-1].id), 0)
+            after = Cursor(events[-1].created_at, id_key(events[-1].id), 0)
 
 
 def _lowest(*limits: int | None) -> int | None:

@@ -20,7 +20,7 @@ from nostr_client.store.contract import Page, Stored
 from nostr_client.store.sketch import registers_of
 from nostr_client.store.sqlite import by_id, plans, statements
 from nostr_client.store.sqlite.conditions import leaves
-from nostr_client.store.sqlite.index_keys import MAX, IndexKeys, id_of, place_of, tie_of
+from nostr_client.store.sqlite.index_keys import MAX, IndexKeys, id_key, id_of, place_of
 from nostr_client.store.sqlite.plans import NEWEST, Cursor, Plan
 from nostr_client.store.sqlite.removal import SEQS_OF_IDS
 from nostr_client.store.sqlite.statements import Statement
@@ -242,7 +242,7 @@ class Reading:
         last = part.events[-1]
         second = -place_of(last)[0]
         this = f.changed(since=second, until=second)
-        rest = self._newest(db, this, len(part.events), now, Cursor(second, tie_of(id_of(last)), 0))
+        rest = self._newest(db, this, len(part.events), now, Cursor(second, id_key(id_of(last)), 0))
         complete = rest.complete
         if complete and second > 0:
             complete = self._newest(db, f.changed(until=second - 1), 0, now).complete
@@ -283,7 +283,7 @@ class Reading:
         if len(rows) < limit:
             return IdSlice(found, None)
         seq, created_at, event_id, _ = rows[-1]
-        return IdSlice(found, Cursor(int(created_at), tie_of(event_id), int(seq)))
+        return IdSlice(found, Cursor(int(created_at), id_key(event_id), int(seq)))
 
     def held(
         self, db: sqlite3.Connection, f: Filter, after: Cursor
@@ -293,12 +293,12 @@ class Reading:
         plan = self._plan(db, f, after)
         joined = _one(db, statements.places(plan, limit, 0, alive=False))[2]
         rows = [line.decode().split(",") for line in lines(joined)]
-        found = [Cursor(int(time), tie_of(event_id), int(seq)) for seq, time, event_id, _ in rows]
+        found = [Cursor(int(time), id_key(event_id), int(seq)) for seq, time, event_id, _ in rows]
         return found, found[-1] if len(found) == limit else None
 
     def known(self, db: sqlite3.Connection, ids: Sequence[str]) -> dict[str, bytes]:
         """Of these ids, those that are held, each with its JSON."""
-        listed = {"listed": json.dumps([tie_of(event_id) for event_id in ids])}
+        listed = {"listed": json.dumps([id_key(event_id) for event_id in ids])}
         sql = f"SELECT json FROM event WHERE seq IN ({SEQS_OF_IDS}) AND NOT {leaves('event.seq')}"  # noqa: S608
         try:
             joined = db.execute(sql.replace("json", _JOINED, 1), listed).fetchone()[0]

@@ -16,7 +16,7 @@ from nostr_client.protocol.event import Event
 from nostr_client.protocol.kinds import DELETION, GIFT_WRAP, VANISH, is_replaceable
 from nostr_client.store import rules
 from nostr_client.store.sqlite import search_index
-from nostr_client.store.sqlite.index_keys import MAX, IndexKeys, tie_of
+from nostr_client.store.sqlite.index_keys import MAX, IndexKeys, id_key
 
 _AT_ONCE: Final = 256
 VANISHED_AT_ONCE: Final = 256
@@ -79,7 +79,7 @@ class Removal:
         authors: _Rows = []
         tags: _Rows = []
         for seq, event in events.items():
-            place = event.created_at, tie_of(event.id), seq
+            place = event.created_at, id_key(event.id), seq
             ids.append(place[1:])
             authors.append((self._keys.author(event.pubkey), event.kind, *place))
             tags += [(key, *place, event.kind) for key in self._keys.tags(event)]
@@ -101,7 +101,7 @@ class Removal:
         for event in versions:
             author = self._keys.author(event.pubkey)
             if author in keepers:
-                place = self._keys.address(event.address or ""), event.created_at, tie_of(event.id)
+                place = self._keys.address(event.address or ""), event.created_at, id_key(event.id)
                 db.execute(
                     "INSERT OR IGNORE INTO history VALUES (?, ?, ?, ?, ?)",
                     (*place, author, event.json),
@@ -149,7 +149,7 @@ class Removal:
     def _marks(self, deletion: Event) -> tuple[list[int], list[int], int]:
         """What a kind 5 event bars, by id and by address, and whose it is."""
         targets = rules.deletion_of(deletion)
-        ties = [tie_of(event_id) for event_id in targets.ids]
+        ties = [id_key(event_id) for event_id in targets.ids]
         addresses = [self._keys.address(address) for address in targets.addresses]
         return ties, addresses, self._keys.author(deletion.pubkey)
 

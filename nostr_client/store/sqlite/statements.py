@@ -17,7 +17,7 @@ from itertools import product
 from typing import Any, Final, NamedTuple
 
 from nostr_client.store.sqlite.conditions import FIRST_FREE, OF_READER, found, rest_text
-from nostr_client.store.sqlite.plans import Choice, Condition, Plan, Road, rounded
+from nostr_client.store.sqlite.plans import Choice, Condition, Index, Plan, rounded
 
 UNION_SEGMENTS: Final = 64
 """More segments than these are merged by a priority queue."""
@@ -57,26 +57,26 @@ class Statement(NamedTuple):
         return dict(zip(_NAMES, self.values, strict=False))
 
 
-class _Index(NamedTuple):
+class _Tables(NamedTuple):
     tables: tuple[str, ...]
     columns: tuple[str, ...]
     """What a segment fixes."""
 
 
-_AUTHOR: Final = _Index(("new_author t", "author t"), ("author", "kind"))
-_KIND: Final = _Index(("event t INDEXED BY event_kind",), ("kind",))
-_INDEXES: Final = {
-    Road.IDS: _Index(("new_id t", "id t"), ()),
-    Road.SEARCH: _Index((), ()),
-    Road.TAG: _Index(("new_tag t", "tag t"), ("key",)),
-    Road.AUTHOR: _AUTHOR,
-    Road.AUTHOR_FOUND: _AUTHOR,
-    Road.AUTHOR_ANY: _AUTHOR,
-    Road.KIND: _KIND,
-    Road.KIND_FOUND: _KIND,
-    Road.TIME: _Index(("event t INDEXED BY event_time",), ()),
+_AUTHOR: Final = _Tables(("new_author t", "author t"), ("author", "kind"))
+_KIND: Final = _Tables(("event t INDEXED BY event_kind",), ("kind",))
+_TABLES: Final = {
+    Index.IDS: _Tables(("new_id t", "id t"), ()),
+    Index.SEARCH: _Tables((), ()),
+    Index.TAG: _Tables(("new_tag t", "tag t"), ("key",)),
+    Index.AUTHOR: _AUTHOR,
+    Index.AUTHOR_FOUND: _AUTHOR,
+    Index.AUTHOR_ANY: _AUTHOR,
+    Index.KIND: _KIND,
+    Index.KIND_FOUND: _KIND,
+    Index.TIME: _Tables(("event t INDEXED BY event_time",), ()),
 }
-_FOUND: Final = frozenset({Road.AUTHOR_ANY, Road.AUTHOR_FOUND, Road.KIND_FOUND})
+_FOUND: Final = frozenset({Index.AUTHOR_ANY, Index.AUTHOR_FOUND, Index.KIND_FOUND})
 """Roads whose segments are looked up in the index itself."""
 
 
@@ -96,11 +96,11 @@ def scan(p: Plan, limit: int, now: int) -> Statement | None:
     Where they write a good part of it all, this is far less work than asking for each of them. It
     answers only if it finds `limit` of them; None where there is nothing to be gained.
     """
-    if p.road not in (Road.AUTHOR, Road.AUTHOR_ANY) or p.segments <= UNION_SEGMENTS:
+    if p.by not in (Index.AUTHOR, Index.AUTHOR_ANY) or p.segments <= UNION_SEGMENTS:
         return None
     if any(condition.name not in OF_READER for condition in p.rest):
         return None
-    authors, kinds = p.keys[0], p.keys[1] if p.road is Road.AUTHOR else ()
+    authors, kinds = p.keys[0], p.keys[1] if p.by is Index.AUTHOR else ()
     padded = _padded([kinds]) if kinds else []
     text = _page_text(_scan_text(len(padded), p.rest), "e.json")
     bound = (kind for segment in padded for kind in segment)
@@ -115,7 +115,7 @@ def places(p: Plan, limit: int | None, now: int, *, alive: bool) -> Statement:
 
 def seqs(p: Plan, now: int) -> Statement:
     """One row: the seq of all that the plan names and that is not gone, joined by commas."""
-    text = f"SELECT group_concat(seq) FROM ({_flat_text(p.road, p.rest, alive=True)})"
+    text = f"SELECT group_concat(seq) FROM ({_flat_text(p.by, p.rest, alive=True)})"
     return Statement(text, [*_head(p, None, now), *_arrays(p)])
 
 
@@ -124,7 +124,7 @@ def count(plans: Sequence[Plan], now: int, *, alive: bool) -> Statement:
     parameters: list[Any] = [None] * (FIRST_FREE - 2) + [now]
     texts = []
     for p in plans:
-        texts.append(_shifted(_flat_text(p.road, p.rest, alive), len(parameters)))
+        texts.append(_shifted(_flat_text(p.by, p.rest, alive), len(parameters)))
         parameters += [*_head(p, None, now), *_arrays(p)]
     text = f"SELECT count(*), {_ANY_GONE} FROM ({' UNION '.join(texts)})"
     return Statement(text, parameters)
@@ -139,7 +139,7 @@ def sketch(p: Plan, offset: int, now: int) -> Statement:
         "SELECT sum(n), group_concat(first || least, ' ') FROM"
         " (SELECT substr(part, 1, 2) AS first, min(substr(part, 3)) AS least, count(*) AS n FROM"
         f" (SELECT CAST(substr(e.json, {_PUBKEY_AT} + 2 * {at}, 64 - 2 * {at}) AS TEXT) AS part"
-        f" FROM ({_flat_text(p.road, p.rest, alive=True)}) k"
+        f" FROM ({_flat_text(p.by, p.rest, alive=True)}) k"
         " CROSS JOIN event e ON e.seq = k.seq) GROUP BY first)"
     )
     return Statement(text, [*values, offset])
@@ -147,7 +147,7 @@ def sketch(p: Plan, offset: int, now: int) -> Statement:
 
 def probe(choice: Choice) -> Statement:
     """One row: how many entries these segments have, counted no further than is worth while."""
-    tables, columns = _INDEXES[choice.road]
+    tables, columns = _TABLES[choice.by]
     columns = columns[: len(choice.keys)]
     segments = _padded(choice.keys)
     counts = [
@@ -166,8 +166,8 @@ def ranked(p: Plan, limit: int | None, now: int, *, candidates: int, alive: bool
     Of more than `candidates` only those that were stored last are ranked.
     """
     values = [*_head(p, limit, now), *_arrays(p)]
-    conditions, free = rest_text(p.road, p.rest, alive)
-    [matching] = found(p.road, free)
+    conditions, free = rest_text(p.by, p.rest, alive)
+    [matching] = found(p.by, free)
     keys = (
         "SELECT * FROM (SELECT t.created_at AS created_at, t.tie AS tie, t.seq AS seq,"
         f" CAST(bm25(words) * {_SCORE_SCALE} AS INTEGER) AS score"
@@ -192,28 +192,28 @@ def _head(p: Plan, limit: int | None, now: int) -> list[Any]:
 
 
 def _arrays(p: Plan) -> list[str]:
-    if p.road is Road.SEARCH:
+    if p.by is Index.SEARCH:
         return [p.words]
-    return [p.ids] if p.road is Road.IDS else [json.dumps(values) for values in p.keys]
+    return [p.ids] if p.by is Index.IDS else [json.dumps(values) for values in p.keys]
 
 
 def _in_order(p: Plan, limit: int | None, now: int, alive: bool) -> Statement:
     """SELECT of (created_at, tie, seq), newest first, up to the limit."""
     head = _head(p, limit, now)
-    if p.road in (Road.IDS, Road.SEARCH):
-        return Statement(_found_text(p.road, p.rest, alive), [*head, *_arrays(p)])
+    if p.by in (Index.IDS, Index.SEARCH):
+        return Statement(_found_text(p.by, p.rest, alive), [*head, *_arrays(p)])
     # In a union each branch would look up a long list of tags anew.
     long_list = Condition("tag", 0) in p.rest
-    if p.road not in _FOUND and p.segments <= UNION_SEGMENTS and not long_list:
+    if p.by not in _FOUND and p.segments <= UNION_SEGMENTS and not long_list:
         segments = _padded(p.keys)
-        text = _union_text(p.road, len(segments), p.rest, alive)
+        text = _union_text(p.by, len(segments), p.rest, alive)
         return Statement(text, [*head, *(key for segment in segments for key in segment)])
-    return Statement(_queue_text(p.road, p.rest, alive), [*head, *_arrays(p)])
+    return Statement(_queue_text(p.by, p.rest, alive), [*head, *_arrays(p)])
 
 
 @lru_cache(maxsize=16)
 def _scan_text(kinds: int, rest: tuple[Condition, ...]) -> str:
-    conditions, free = rest_text(Road.TIME, rest, alive=False)
+    conditions, free = rest_text(Index.TIME, rest, alive=False)
     table, first = ("event_kind", free + 2) if kinds else ("event_time", 0)
     branches = (
         "SELECT t.created_at AS created_at, t.tie AS tie, t.seq AS seq, t.author AS author"
@@ -229,20 +229,20 @@ def _scan_text(kinds: int, rest: tuple[Condition, ...]) -> str:
 
 
 @lru_cache(maxsize=256)
-def _found_text(road: Road, rest: tuple[Condition, ...], alive: bool) -> str:
-    conditions, free = rest_text(road, rest, alive)
+def _found_text(by: Index, rest: tuple[Condition, ...], alive: bool) -> str:
+    conditions, free = rest_text(by, rest, alive)
     branches = (
         f"SELECT t.created_at AS created_at, t.tie AS tie, t.seq AS seq FROM {held}"
         f" WHERE {_RANGE}{conditions}"
-        for held in found(road, free)
+        for held in found(by, free)
     )
     return f"{' UNION ALL '.join(branches)} ORDER BY created_at DESC, tie DESC, seq DESC LIMIT :p5"
 
 
 @lru_cache(maxsize=512)
-def _union_text(road: Road, size: int, rest: tuple[Condition, ...], alive: bool) -> str:
-    tables, columns = _INDEXES[road]
-    conditions, free = rest_text(road, rest, alive)
+def _union_text(by: Index, size: int, rest: tuple[Condition, ...], alive: bool) -> str:
+    tables, columns = _TABLES[by]
+    conditions, free = rest_text(by, rest, alive)
     branches = [
         f"SELECT t.created_at AS created_at, t.tie AS tie, t.seq AS seq FROM {table}"
         f" WHERE {_bound(columns, free + index * len(columns))} AND {_RANGE}{conditions}"
@@ -250,15 +250,15 @@ def _union_text(road: Road, size: int, rest: tuple[Condition, ...], alive: bool)
         for index in range(size)
     ]
     # An event may stand in several tag segments, but in one only of the others.
-    joined = (" UNION " if road is Road.TAG else " UNION ALL ").join(branches)
+    joined = (" UNION " if by is Index.TAG else " UNION ALL ").join(branches)
     return f"{joined} ORDER BY created_at DESC, tie DESC, seq DESC LIMIT :p5"
 
 
 @lru_cache(maxsize=256)
-def _queue_text(road: Road, rest: tuple[Condition, ...], alive: bool) -> str:
+def _queue_text(by: Index, rest: tuple[Condition, ...], alive: bool) -> str:
     """A priority queue of the next entry of each segment of each table."""
-    tables, columns = _INDEXES[road]
-    conditions, free = rest_text(road, rest, alive)
+    tables, columns = _TABLES[by]
+    conditions, free = rest_text(by, rest, alive)
     names = "ab"[: len(columns)]
 
     def step(alias: str, origin: str, bounds: str) -> str:
@@ -278,55 +278,55 @@ def _queue_text(road: Road, rest: tuple[Condition, ...], alive: bool) -> str:
     shelves = ", ".join(f"({number})" for number in range(len(tables)))
     origin = f"(SELECT * FROM segment CROSS JOIN (SELECT column1 AS shelf FROM (VALUES {shelves})))"
     return (
-        f"WITH RECURSIVE {_segments_text(road, free)},"
+        f"WITH RECURSIVE {_segments_text(by, free)},"
         f" queue(shelf, {', '.join(names)}, created_at, tie, seq) AS ("
         f"{step('s', origin, _RANGE)} UNION ALL {step('h', 'queue', _AFTER_HEAD)}"
         " ORDER BY created_at DESC, tie DESC, seq DESC)"
-        f" SELECT {'DISTINCT ' if road is Road.TAG else ''}created_at, tie, seq"
+        f" SELECT {'DISTINCT ' if by is Index.TAG else ''}created_at, tie, seq"
         " FROM queue LIMIT :p5"
     )
 
 
 @lru_cache(maxsize=256)
-def _flat_text(road: Road, rest: tuple[Condition, ...], alive: bool) -> str:
+def _flat_text(by: Index, rest: tuple[Condition, ...], alive: bool) -> str:
     """SELECT of seq, in no order, each once."""
-    tables, columns = _INDEXES[road]
-    conditions, free = rest_text(road, rest, alive)
-    if road in (Road.IDS, Road.SEARCH):
-        parts = [f"SELECT t.seq FROM {h} WHERE {_RANGE}{conditions}" for h in found(road, free)]
+    tables, columns = _TABLES[by]
+    conditions, free = rest_text(by, rest, alive)
+    if by in (Index.IDS, Index.SEARCH):
+        parts = [f"SELECT t.seq FROM {h} WHERE {_RANGE}{conditions}" for h in found(by, free)]
         return f"SELECT seq FROM ({' UNION ALL '.join(parts)})"
     prefix, source = "", ""
-    if road in (Road.AUTHOR_FOUND, Road.KIND_FOUND):
-        prefix = f"WITH RECURSIVE {_segments_text(road, free)} "
+    if by in (Index.AUTHOR_FOUND, Index.KIND_FOUND):
+        prefix = f"WITH RECURSIVE {_segments_text(by, free)} "
         source = "segment s CROSS JOIN "
         conditions += f" AND {_joined(columns, 's')}"
     else:
-        fixed = columns[:1] if road is Road.AUTHOR_ANY else columns
+        fixed = columns[:1] if by is Index.AUTHOR_ANY else columns
         for index, column in enumerate(fixed):
             conditions += f" AND t.{column} IN (SELECT value FROM json_each(:p{free + index}))"
     parts = [f"SELECT t.seq FROM {source}{table} WHERE {_RANGE}{conditions}" for table in tables]
     # An event may stand in several tag segments, but in one only of the others.
-    joined = (" UNION " if road is Road.TAG else " UNION ALL ").join(parts)
+    joined = (" UNION " if by is Index.TAG else " UNION ALL ").join(parts)
     return f"SELECT seq FROM ({prefix}{joined})"
 
 
-def _segments_text(road: Road, free: int) -> str:
+def _segments_text(by: Index, free: int) -> str:
     """The segments, from the arrays bound from `free` on."""
-    if road is Road.KIND_FOUND:
+    if by is Index.KIND_FOUND:
         return (
             "kind(b) AS (SELECT min(kind) FROM event UNION ALL SELECT (SELECT min(kind) FROM event"
             " WHERE kind > b) FROM kind WHERE b IS NOT NULL), segment(a) AS"
             f" (SELECT b FROM kind WHERE b IN (SELECT value FROM json_each(:p{free})))"
         )
-    if road in _FOUND:  # step from one kind of an author to the next
+    if by in _FOUND:  # step from one kind of an author to the next
         wanted = f"IN (SELECT value FROM json_each(:p{free + 1}))"
         return (
             f"pair(a, b) AS (SELECT value, {_least_kind('value', -1)} FROM json_each(:p{free})"
             f" UNION ALL SELECT a, {_least_kind('a', 'b')} FROM pair WHERE b IS NOT NULL),"
             " segment(a, b) AS (SELECT a, b FROM pair WHERE b"
-            f" {wanted if road is Road.AUTHOR_FOUND else 'IS NOT NULL'})"
+            f" {wanted if by is Index.AUTHOR_FOUND else 'IS NOT NULL'})"
         )
-    if len(_INDEXES[road].columns) == 1:
+    if len(_TABLES[by].columns) == 1:
         return f"segment(a) AS (SELECT value FROM json_each(:p{free}))"
     return (
         f"segment(a, b) AS (SELECT x.value, y.value FROM json_each(:p{free}) x"

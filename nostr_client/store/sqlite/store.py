@@ -180,7 +180,7 @@ class SqliteStore(StoreQueries, StoreMaintenance):
         finally:
             self._watchers.discard(hearing)
 
-    # Inner roads
+    # Inside
 
     async def _last_seq(self) -> int:
         seq: int = await self._db.read(lambda c: c.execute("SELECT seq FROM state").fetchone()[0])

@@ -23,7 +23,7 @@ from nostr_client.protocol.kinds import (
 from nostr_client.store import rules
 from nostr_client.store.contract import SaveResult, SaveStatus
 from nostr_client.store.rules import Version
-from nostr_client.store.sqlite.index_keys import IndexKeys, tie_of
+from nostr_client.store.sqlite.index_keys import IndexKeys, id_key
 from nostr_client.store.sqlite.index_merge import settle
 from nostr_client.store.sqlite.removal import ENTRIES_OF_KEYS, SEQS_OF_IDS, Removal
 
@@ -145,7 +145,7 @@ class Saver:
     def _is_deleted(self, event: Event, facts: _Facts) -> bool:
         for pubkey in rules.deleters(event):
             author = self._keys.author(pubkey)
-            if (tie_of(event.id), author) in facts.tombstones:
+            if (id_key(event.id), author) in facts.tombstones:
                 return True
         if event.address is None:
             return False
@@ -154,7 +154,7 @@ class Saver:
 
     def _facts(self, db: sqlite3.Connection, run: Sequence[Event], now: int) -> _Facts:
         facts = _Facts()
-        ties = {tie_of(event.id): event.id for event in run}
+        ties = {id_key(event.id): event.id for event in run}
         addresses = [self._keys.address(e.address) for e in run if e.address is not None]
         listed = json.dumps(list(ties))
         row = db.execute(
@@ -207,7 +207,7 @@ class Saver:
         authors: list[tuple[Any, ...]] = []
         tags: list[tuple[Any, ...]] = []
         for seq, event in pending.items():
-            tie, author = tie_of(event.id), keys.author(event.pubkey)
+            tie, author = id_key(event.id), keys.author(event.pubkey)
             created_at, kind = event.created_at, event.kind
             rows.append((seq, created_at, tie, kind, author, event.expiration, event.json))
             ids.append((tie, seq))

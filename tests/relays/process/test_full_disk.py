@@ -56,7 +56,7 @@ def test_what_only_reads_opens_nothing_to_write(
         raise StoreFull("the disk is full")
 
     monkeypatch.setattr(opening, "connect", full)
-    for room in ("relays.moderation.sqlite.records", "nostr_client.store.sqlite.database"):
+    for room in ("relays.moderation.sqlite.records", "nostr_client.store.sqlite.connections"):
         monkeypatch.setattr(f"{room}.connect", full)
     before = {path.name: path.read_bytes() for path in relay_folder.glob("*.db")}
     assert main([*command, "--data", str(relay_folder)]) == 0
@@ -67,7 +67,7 @@ def test_backup_and_doctor_read_too(
     relay_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(SqliteRecords, "write", None)
-    monkeypatch.setattr("nostr_client.store.sqlite.database.connect", None)
+    monkeypatch.setattr("nostr_client.store.sqlite.connections.connect", None)
     data = ["--data", str(relay_folder)]
     assert main(["backup", str(tmp_path / "copy"), *data]) == 0
     main(["doctor", *data])

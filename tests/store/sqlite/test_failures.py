@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sqlite3
 import stat
 import sys
 from collections.abc import Callable
@@ -14,6 +15,7 @@ import pytest
 from nostr_client.errors import StoreError
 from nostr_client.protocol.filters import Filter
 from nostr_client.store.events import open_store
+from nostr_client.store.sqlite.store import SqliteStore
 from tests.store.samples import NOW, author, make
 from tests.store.sqlite.test_processes import all_lines, child
 
@@ -186,3 +188,18 @@ async def test_a_folder_that_exists_keeps_its_rights(tmp_path: Path) -> None:
     tmp_path.chmod(0o755)
     async with open_store(tmp_path / "events.db"):
         assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o755
+
+
+async def test_a_read_waits_for_a_lock_as_a_write_does(store: SqliteStore) -> None:
+    """As where another process mends the log of one that was killed."""
+    busy = sqlite3.OperationalError("database is locked")
+    busy.sqlite_errorcode = sqlite3.SQLITE_BUSY_RECOVERY
+
+    def read(db: sqlite3.Connection) -> int:
+        if locked:
+            raise locked.pop()
+        return db.execute("SELECT 7").fetchone()[0]
+
+    for ask in (store._db.read, store._db.apart):
+        locked = [busy, busy]
+        assert await ask(read) == 7

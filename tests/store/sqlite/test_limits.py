@@ -12,7 +12,7 @@ from nostr_client.errors import InvalidFilter, QueryTimeout, TooMany
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.store.contract import EventStore
-from nostr_client.store.sqlite import database, statements
+from nostr_client.store.sqlite import connections, database, statements
 from tests.store import samples
 from tests.store.conftest import OpenStore
 from tests.store.naive import NaiveStore
@@ -102,7 +102,7 @@ async def test_a_page_tells_its_snapshot(store: EventStore) -> None:
 async def test_an_answer_too_large_for_one_piece_comes_in_parts(
     open_store: OpenStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(database, "LONGEST_VALUE", 100_000)
+    monkeypatch.setattr(connections, "LONGEST_VALUE", 100_000)
     made = [make(ALICE, 1, NOW - n, content="x" * 30_000) for n in range(12)]
     async with open_store() as store:
         for event in made:
@@ -119,7 +119,7 @@ async def test_an_answer_too_large_for_one_piece_comes_in_parts(
 async def test_another_process_stores_more_than_fits_into_one_piece(
     open_store: OpenStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(database, "LONGEST_VALUE", 100_000)
+    monkeypatch.setattr(connections, "LONGEST_VALUE", 100_000)
     made = [make(ALICE, 1, NOW - n, content="x" * 5_000) for n in range(120)]
     async with open_store() as one, open_store() as other, one.watch([Filter()]) as watch:
         for event in made:

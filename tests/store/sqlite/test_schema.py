@@ -12,7 +12,7 @@ from nostr_client.errors import StoreError
 from nostr_client.protocol.filters import Filter
 from nostr_client.store.events import open_store
 from nostr_client.store.sqlite import schema, statements
-from nostr_client.store.sqlite.index_keys import IndexKeys, tie_of
+from nostr_client.store.sqlite.index_keys import IndexKeys, id_key
 from tests.store.samples import NOW, author, make
 
 ALICE, BOB = author(1), author(2)
@@ -28,7 +28,7 @@ def file_of_version(path: Path, version: int, notes: int = 40) -> list[str]:
     db.execute("INSERT INTO state (one, seq, secret) VALUES (1, ?, ?)", (notes, SECRET))
     made = [make(ALICE, 1, NOW - n, ("t", "x"), ("p", BOB)) for n in range(notes)]
     for seq, event in enumerate(made, 1):
-        tie, writer = tie_of(event.id), keys.author(ALICE)
+        tie, writer = id_key(event.id), keys.author(ALICE)
         row = (seq, event.created_at, tie, event.kind, writer, None, event.json)
         db.execute("INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?)", row)
         db.executemany(
@@ -39,7 +39,7 @@ def file_of_version(path: Path, version: int, notes: int = 40) -> list[str]:
         db.execute("INSERT INTO id SELECT tie, seq FROM event")
         db.execute("INSERT INTO author SELECT author, kind, created_at, tie, seq FROM event")
     deleted = make(ALICE, 1, NOW + 1)
-    db.execute("INSERT INTO tombstone VALUES (?, ?, ?)", (tie_of(deleted.id), writer, 2**63 - 1))
+    db.execute("INSERT INTO tombstone VALUES (?, ?, ?)", (id_key(deleted.id), writer, 2**63 - 1))
     db.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
     db.execute(f"PRAGMA user_version = {version}")
     db.commit()
