@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 from nostr_client.cli.command import CLIENT, add_command
 from nostr_client.command_line.tree import Argument, Group, Option
@@ -52,17 +52,23 @@ def show_profile(
     wait_for(work())
 
 
+class ProfileFields(NamedTuple):
+    """What a profile says (NIP-01, NIP-24); None leaves it as it is, an empty text takes it out."""
+
+    name: Annotated[str | None, Option("--name", help="A short name.")] = None
+    display_name: Annotated[str | None, Option("--display-name")] = None
+    about: Annotated[str | None, Option("--about")] = None
+    picture: Annotated[str | None, Option("--picture", metavar="URL")] = None
+    banner: Annotated[str | None, Option("--banner", metavar="URL")] = None
+    website: Annotated[str | None, Option("--website", metavar="URL")] = None
+    nip05: Annotated[str | None, Option("--nip05", metavar="NAME@DOMAIN")] = None
+    lud16: Annotated[str | None, Option("--lud16", metavar="NAME@DOMAIN")] = None
+
+
 def set_profile(
     context: ClientContext,
     *,
-    name: Annotated[str | None, Option("--name", help="A short name.")] = None,
-    display_name: Annotated[str | None, Option("--display-name")] = None,
-    about: Annotated[str | None, Option("--about")] = None,
-    picture: Annotated[str | None, Option("--picture", metavar="URL")] = None,
-    banner: Annotated[str | None, Option("--banner", metavar="URL")] = None,
-    website: Annotated[str | None, Option("--website", metavar="URL")] = None,
-    nip05: Annotated[str | None, Option("--nip05", metavar="NAME@DOMAIN")] = None,
-    lud16: Annotated[str | None, Option("--lud16", metavar="NAME@DOMAIN")] = None,
+    fields: ProfileFields,
     start_empty: AllowEmpty = False,
     start_over: Annotated[
         bool,
@@ -71,25 +77,16 @@ def set_profile(
     without: Without = None,
 ) -> None:
     """Change your profile; what is not named stays as it is."""
-    given = {
-        "name": name,
-        "display_name": display_name,
-        "about": about,
-        "picture": picture,
-        "banner": banner,
-        "website": website,
-        "nip05": nip05,
-        "lud16": lud16,
-    }
-    fields: dict[str, Any] = {field: value for field, value in given.items() if value is not None}
-    if not fields:
+    given = fields._asdict()
+    changed = {field: value for field, value in given.items() if value is not None}
+    if not changed:
         raise CommandError("nothing to change: name at least one field", Exit.USAGE)
     from nostr_client.cli.publish import publish
 
     publish(
         context,
         lambda client: client.profiles.update(
-            allow_empty=start_empty, without=without or (), start_over=start_over, **fields
+            allow_empty=start_empty, without=without or (), start_over=start_over, **changed
         ),
     )
 

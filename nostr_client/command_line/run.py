@@ -72,7 +72,7 @@ def write_words(words: str) -> int:
 def _run(command: Command, values: dict[str, object]) -> int:
     common = {name: values.pop(name) for name in command.common}
     context = command.open(**common)
-    return finish(context, lambda: command.function(context, **values))
+    return finish(context, lambda: command.run(context, values))
 
 
 def finish(context: Context, work: Callable[[], None]) -> int:

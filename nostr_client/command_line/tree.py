@@ -4,16 +4,29 @@
             *, reason: Annotated[str, Option("--reason", "WORDS", "why")] = "") -> None:
         \"""Remove a key's everything, and keep it out.\"""
 
-What is made of it costs a start-up nothing: a signature is read when its command was named.
+A parameter that is a NamedTuple stands for its fields. What is made of it all costs a start-up
+nothing: a signature is read when its command was named.
 """
 
 from __future__ import annotations
 
 import types
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Union, get_args, get_origin
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Final,
+    Literal,
+    NamedTuple,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 if TYPE_CHECKING:
+    import inspect
+
     from nostr_client.command_line.context import Context
 
 Function = Callable[..., None]
@@ -88,13 +101,31 @@ class Command(NamedTuple):
 
     def parameters(self) -> list[Parameter]:
         """Those of the function, then the common ones."""
+        found: list[Parameter] = []
+        for one in self._own():
+            if _is_record(one.annotation):
+                found += _fields(one.annotation)
+            else:
+                default = REQUIRED if one.default is one.empty else one.default
+                found.append(_parameter(one.name, one.annotation, default))
+        return [*found, *self.common.values()]
+
+    def run(self, context: Context, values: dict[str, Any]) -> None:
+        """Call the function with the values of its own parameters."""
+        for one in self._own():
+            if _is_record(one.annotation):
+                fields = {name: values.pop(name) for name in one.annotation._fields}
+                values[one.name] = one.annotation(**fields)
+        self.function(context, **values)
+
+    def _own(self) -> list[inspect.Parameter]:
+        """What the function takes beside the context."""
         import inspect
 
         # The context's class is not loaded yet, and its name is not needed.
         first = next(iter(self.function.__annotations__.values()))
         signature = inspect.signature(self.function, eval_str=True, locals={str(first): object})
-        own = list(signature.parameters.values())[1:]
-        return [*map(_parameter, own), *self.common.values()]
+        return list(signature.parameters.values())[1:]
 
 
 class Group:
@@ -134,16 +165,26 @@ def option(name: str, kind: Any, spec: Option, default: Any) -> Parameter:
     return Parameter(name, bare, spec, default, is_list)
 
 
-def _parameter(one: Any) -> Parameter:
-    """What a function's parameter says of itself."""
-    kind, *marks = get_args(one.annotation)
+def _is_record(kind: Any) -> bool:
+    return isinstance(kind, type) and hasattr(kind, "_fields")
+
+
+def _fields(record: Any) -> list[Parameter]:
+    """What a record of parameters holds."""
+    kinds = get_type_hints(record, include_extras=True)
+    defaults = record._field_defaults
+    return [_parameter(name, kinds[name], defaults.get(name, REQUIRED)) for name in record._fields]
+
+
+def _parameter(name: str, annotation: Any, default: Any) -> Parameter:
+    """What a function's parameter, or a record's field, says of itself."""
+    kind, *marks = get_args(annotation)
     spec = next(mark for mark in marks if isinstance(mark, Option | Argument))
     bare, is_list = _bare(kind)
-    default = REQUIRED if one.default is one.empty else one.default
     may_be_none = isinstance(spec, Option) or spec.metavar.startswith("[")
     if is_list and default is REQUIRED and may_be_none:
         default = ()
-    return Parameter(one.name, bare, spec, default, is_list)
+    return Parameter(name, bare, spec, default, is_list)
 
 
 def _bare(kind: Any) -> tuple[Any, bool]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from nostr_client.command_line.tree import Argument, Group, Option
 from nostr_client.exits import CommandError
 from relays.cli.command import FOLDER, add_command
-from relays.cli.moderation import Consent, DryRun, Reason, Yes, events, moderate, shown, when
+from relays.cli.moderation import Consent, Reason, events, moderate, shown, when
 
 if TYPE_CHECKING:
     from relays.cli.context import RelayContext
@@ -32,11 +32,9 @@ def ban(
         bool, Option("--remove", help="Of a word: remove stored events too (reads them all).")
     ] = False,
     reason: Reason = "",
-    yes: Yes = False,
-    dry_run: DryRun = False,
+    consent: Consent,
 ) -> None:
     """Remove a key's everything, or an event; keep it out."""
-    consent = Consent(yes, dry_run)
 
     async def work(actions: ModerationActions) -> None:
         await _ban(context, actions, sort, value, remove=remove, reason=reason, consent=consent)

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     Work = Callable[[ModerationActions], Awaitable[None]]
 
 Reason = Annotated[str, Option("--reason", "WORDS", "Why: it is told and logged.")]
-Yes = Annotated[bool, Option("--yes", help="Do not ask, whatever is removed.")]
-DryRun = Annotated[bool, Option("--dry-run", help="Say what would be removed, and change nothing.")]
 
 
 def moderate(
@@ -38,10 +36,12 @@ def moderate(
 
 
 class Consent(NamedTuple):
-    """Whether what destroys is to be done: `--yes` and `--dry-run`."""
+    """Whether what destroys is to be done."""
 
-    yes: bool
-    dry_run: bool
+    yes: Annotated[bool, Option("--yes", help="Do not ask, whatever is removed.")] = False
+    dry_run: Annotated[
+        bool, Option("--dry-run", help="Say what would be removed, and change nothing.")
+    ] = False
 
     def given(self, context: RelayContext, what: str, record: dict[str, Any], going: int) -> bool:
         """Is it to be done, though it removes `going` events? Asked on a terminal; nothing is,

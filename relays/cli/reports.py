@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 from nostr_client.command_line.tree import Argument, Group, Option
 from nostr_client.exits import CommandError
 from relays.cli.command import FOLDER, add_command
-from relays.cli.moderation import Consent, DryRun, Reason, Yes, events, moderate, shown, when
+from relays.cli.moderation import Consent, Reason, events, moderate, shown, when
 
 if TYPE_CHECKING:
     from relays.cli.context import RelayContext
@@ -58,11 +58,9 @@ def act(
         bool, Option("--author", help="Of an event: ban its author as well.")
     ] = False,
     reason: Reason = "",
-    yes: Yes = False,
-    dry_run: DryRun = False,
+    consent: Consent,
 ) -> None:
     """Remove what was reported, and keep it out."""
-    consent = Consent(yes, dry_run)
 
     async def work(actions: ModerationActions) -> None:
         found = await _target(actions, target)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 import pytest
 
 from nostr_client.command_line.context import Context
 from nostr_client.command_line.help import help_of
 from nostr_client.command_line.parse import UsageError, find, parse
-from nostr_client.command_line.tree import DEBUG, JSON, Argument, Group, Option
+from nostr_client.command_line.tree import DEBUG, JSON, Argument, Command, Group, Option
 
 
 def ban(
@@ -33,6 +33,28 @@ def ban(
 
 def list_(context: Context, who: Annotated[str, Argument("[WHO]")] = "") -> None:
     """List them."""
+
+
+class Bounds(NamedTuple):
+    """Options that belong together."""
+
+    since: Annotated[int | None, Option("--since", "SECONDS", "Not older.")] = None
+    until: Annotated[int, Option("--until", "SECONDS", "Not newer.")] = 9
+
+
+def test_a_record_stands_for_its_fields() -> None:
+    seen: list[object] = []
+
+    def work(context: Context, who: Annotated[str, Argument("WHO")], *, bounds: Bounds) -> None:
+        """Work."""
+        seen.append((who, bounds))
+
+    command = Command(work, {}, Context)
+    values = parse(command.parameters(), ["ana", "--since", "5"])
+    assert values == {"who": "ana", "since": 5, "until": 9}
+    command.run(Context(), values)
+    assert seen == [("ana", Bounds(5, 9))]
+    assert "--until SECONDS" in help_of(command, "p work")
 
 
 def none(context: Context) -> None:
