@@ -152,7 +152,8 @@ class Accounts:
         `switch`: it becomes the account in use, as the first one does anyway. Raises AccountError.
         """
         key = SecretKey.generate()
-        return await self._add(key, name, password, protection, switch, backed_up=False)
+        record = self._new_record(key, name, backed_up=False)
+        return await self._add(await self._protect(record, key, password, protection), switch)
 
     async def import_key(
         self,
@@ -167,7 +168,8 @@ class Accounts:
 
         A watch-only account of the same key becomes a full one. Raises AccountError.
         """
-        return await self._add(key, name, password, protection, switch, backed_up=True)
+        record = self._new_record(key, name, backed_up=True)
+        return await self._add(await self._protect(record, key, password, protection), switch)
 
     async def add_watch_only(self, pubkey: str, name: str = "", *, switch: bool = False) -> Account:
         """Read as `pubkey` (64 hex digits) without its key. Raises InvalidKey, AccountError."""
@@ -177,8 +179,7 @@ class Accounts:
             created_at=self._clock(),
             name=_checked_name(name),
         )
-        await asyncio.to_thread(self._keep, record, switch)
-        return self.find(record.pubkey)
+        return await self._add(record, switch)
 
     # Changing
 
@@ -277,47 +278,48 @@ class Accounts:
         check_password(password)
         return await asyncio.to_thread(nip49.encrypt, key, password, self._work)
 
-    async def _add(
+    def _new_record(self, key: SecretKey, name: str, *, backed_up: bool) -> KeyRecord:
+        """What will be kept of a key, once it is protected. Raises AccountError."""
+        pubkey, name = key.public_key.hex, _checked_name(name)
+        self._refuse_doubles(self._files.read_all()[0], pubkey, name)
+        return KeyRecord(
+            pubkey=pubkey,
+            protection=Protection.PASSWORD,
+            created_at=self._clock(),
+            name=name,
+            backed_up=backed_up,
+        )
+
+    async def _protect(
         self,
+        record: KeyRecord,
         key: SecretKey,
-        name: str,
         password: str | None,
         protection: Protection | None,
-        switch: bool,
-        *,
-        backed_up: bool,
-    ) -> Account:
-        pubkey = key.public_key.hex
-        name = _checked_name(name)
+    ) -> KeyRecord:
+        """`record` with the key encrypted by `password`, or with its entry in the key store."""
         if protection is None:
             protection = Protection.KEYRING if password is None else Protection.PASSWORD
-        if protection is Protection.PASSWORD and password is not None:
-            check_password(password)
-        self._refuse_doubles(self._files.read_all()[0], pubkey, name)
         code = entry = ""
         if protection is Protection.KEYRING:
-            entry = f"{nip19.encode_npub(pubkey)}/{secrets.token_hex(4)}"
+            entry = f"{nip19.encode_npub(record.pubkey)}/{secrets.token_hex(4)}"
             await self.keyring.put(entry, key)
         elif protection is Protection.PASSWORD and password is not None:
             code = await self._encrypt(key, password)
         else:
             raise AccountError("a password is needed to keep this key")
-        record = KeyRecord(
-            pubkey=pubkey,
-            protection=protection,
-            created_at=self._clock(),
-            name=name,
-            ncryptsec=code,
-            keyring_entry=entry,
-            backed_up=backed_up,
+        return msgspec.structs.replace(
+            record, protection=protection, ncryptsec=code, keyring_entry=entry
         )
+
+    async def _add(self, record: KeyRecord, switch: bool) -> Account:
         try:
             await asyncio.to_thread(self._keep, record, switch)
         except AccountError:
-            if entry:
-                await self.keyring.delete(entry)
+            if record.keyring_entry:
+                await self.keyring.delete(record.keyring_entry)
             raise
-        return self.find(pubkey)
+        return self.find(record.pubkey)
 
     def _keep(self, record: KeyRecord, switch: bool) -> None:
         with self._files.locked():
