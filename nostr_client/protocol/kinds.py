@@ -26,6 +26,7 @@ JOIN: Final = 28934
 INVITE: Final = 28935
 LEAVE: Final = 28936
 
+REPOSTS: Final = (REPOST, GENERIC_REPOST)
 GIFT_WRAPS: Final = (GIFT_WRAP, EPHEMERAL_GIFT_WRAP)
 """Events signed by a key made for them alone: whom they concern, their `p` tags say (NIP-59)."""
 

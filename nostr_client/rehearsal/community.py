@@ -67,7 +67,7 @@ LIVE = (
 
 
 @contextmanager
-def stage() -> Iterator[Path]:
+def demo_folder() -> Iterator[Path]:
     """A folder for a community, gone afterwards. Raises StoreError."""
     with translated("no folder for the demo can be made"):
         folder = tempfile.TemporaryDirectory(prefix="nostr-demo-", ignore_cleanup_errors=True)

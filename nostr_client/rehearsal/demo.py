@@ -18,7 +18,7 @@ from nostr_client.errors import NostrError
 from nostr_client.output import Output
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.kinds import NOTE
-from nostr_client.rehearsal.community import RELAYS, Community, stage
+from nostr_client.rehearsal.community import RELAYS, Community, demo_folder
 from nostr_client.social.views import Posted
 
 KILLED = 3
@@ -43,36 +43,36 @@ class DemoStep(msgspec.Struct, frozen=True, omit_defaults=True):
     seconds: float | None = None
 
 
-class StoryFailed(NostrError):
+class DemoFailed(NostrError):
     """A step of the demo did not come out as it must."""
 
 
 async def run_headless(out: Output) -> int:
     """Play the story; 0 when all ended well, 1 when not. Leaves nothing behind."""
-    with stage() as folder:
+    with demo_folder() as folder:
         try:
             async with Community.start(folder) as community:
-                await _Story(community, out).play()
-        except StoryFailed as error:
+                await _Demo(community, out).play()
+        except DemoFailed as error:
             out.note(f"The demo failed: {error}")
             return 1
     return 0
 
 
 @dataclass
-class _Story:
+class _Demo:
     community: Community
     out: Output
 
     async def play(self) -> None:
         started = time.monotonic()
-        await self._curtain_rises()
+        await self._opening()
         posted = await self._ana_writes()
         await self._three_die(posted)
         await self._life_goes_on(posted)
         await self._new_relays_come(posted)
         await self._nothing_is_lost()
-        self._tell(
+        self._step(
             DemoStep(
                 "end",
                 True,
@@ -81,9 +81,9 @@ class _Story:
             )
         )
 
-    async def _curtain_rises(self) -> None:
+    async def _opening(self) -> None:
         alive = len(self.community.urls)
-        self._tell(
+        self._step(
             DemoStep(
                 "open", alive == RELAYS, f"{alive} relays listen on this machine.", relays=alive
             )
@@ -92,21 +92,21 @@ class _Story:
         lists = [await p.client.follows.pubkeys() for p in people.values()]
         friends = all(len(follows) == len(people) - 1 for follows in lists)
         text = f"{', '.join(people)} follow one another, each with a key of their own."
-        self._tell(DemoStep("people", friends, text))
+        self._step(DemoStep("people", friends, text))
 
     async def _ana_writes(self) -> Posted:
         ana = self.community.person("ana").client
         posted = await ana.post("We keep our own relays now. Let us see who can switch us off.")
         taken = len(posted.report.accepted)
         text = f"ana writes a note: {taken} of {RELAYS} relays took it."
-        self._tell(DemoStep("post", taken == RELAYS, text, relays=RELAYS, holding=taken))
+        self._step(DemoStep("post", taken == RELAYS, text, relays=RELAYS, holding=taken))
         return posted
 
     async def _three_die(self, posted: Posted) -> None:
         gone = await self.community.kill_relays(KILLED)
         alive, left = len(self.community.urls), await self._holding([posted.event.id])
         text = f"{len(gone)} relays are killed, with everything they held: the note is on {left}."
-        self._tell(
+        self._step(
             DemoStep("kill", left == alive == RELAYS - KILLED, text, relays=alive, holding=left)
         )
 
@@ -116,13 +116,13 @@ class _Story:
         answer = await ben.reply(posted.event.id, "Still here. Who else?")
         taken, alive = len(answer.report.accepted), len(self.community.urls)
         text = f"ben still reads it, and answers: {taken} of the {alive} relays left took that."
-        self._tell(DemoStep("reply", taken == alive, text, relays=alive, holding=taken))
+        self._step(DemoStep("reply", taken == alive, text, relays=alive, holding=taken))
         readers = [p for name, p in self.community.people.items() if name != "ben"]
         for reader in readers:
             await self._until(
                 f"{reader.name} reads the answer", partial(_has, reader.client, answer.event.id)
             )
-        self._tell(DemoStep("read", True, f"{', '.join(r.name for r in readers)} read the answer."))
+        self._step(DemoStep("read", True, f"{', '.join(r.name for r in readers)} read the answer."))
 
     async def _new_relays_come(self, posted: Posted) -> None:
         began = time.monotonic()
@@ -132,7 +132,7 @@ class _Story:
             "the note is on five relays again", lambda: self._all_hold([posted.event.id])
         )
         alive, holding = len(self.community.urls), await self._holding([posted.event.id])
-        self._tell(
+        self._step(
             DemoStep(
                 "repair",
                 holding == alive == RELAYS,
@@ -152,7 +152,7 @@ class _Story:
         notes = [id for id in await self._written(Filter.of(kinds=[NOTE])) if id in set(written)]
         await self._until("a newcomer reads every note", lambda: _has(newcomer.client, *notes))
         holding = await self._holding(written)
-        self._tell(
+        self._step(
             DemoStep(
                 "count",
                 holding == RELAYS,
@@ -192,12 +192,12 @@ class _Story:
                 while not await holds():  # noqa: ASYNC110 - other processes bring it about
                     await asyncio.sleep(POLL)
         except TimeoutError:
-            self._tell(DemoStep("failed", False, f"not within {STEP_LIMIT:.0f} seconds: {what}"))
+            self._step(DemoStep("failed", False, f"not within {STEP_LIMIT:.0f} seconds: {what}"))
 
-    def _tell(self, step: DemoStep) -> None:
+    def _step(self, step: DemoStep) -> None:
         self.out.emit(step, f"{'✓' if step.ok else '✗'} {step.text}")
         if not step.ok:
-            raise StoryFailed(step.text)
+            raise DemoFailed(step.text)
 
 
 async def _has(client: NostrClient, *ids: str) -> bool:

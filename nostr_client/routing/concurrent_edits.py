@@ -49,11 +49,11 @@ class ConcurrentEdits:
         self._heard: dict[str, Event] = {}
         self._known: set[str] = set()
 
-    def hear(self, event: Event) -> None:
+    def observe(self, event: Event) -> None:
         """A relay sent it."""
         self._heard[event.id] = event
 
-    def know(self, *versions: Event | None) -> None:
+    def mark_known(self, *versions: Event | None) -> None:
         """These were built on, or are our own."""
         self._known |= {version.id for version in versions if version is not None}
 
@@ -73,7 +73,7 @@ class ConcurrentEdits:
         """Hear what comes, until the subscription is closed."""
         async for item in subscription:
             if isinstance(item, Arrival):
-                self.hear(item.event)
+                self.observe(item.event)
 
 
 @asynccontextmanager

@@ -43,18 +43,18 @@ class FailedLookups:
 
         def lately(pubkey: str) -> bool:
             key = _key(pubkey, kind)
-            in_vain, silent = self._at.get(key, -BELIEVED), self._silent_at.get(key, -PAUSE)
-            return 0 <= now - in_vain < BELIEVED or 0 <= now - silent < PAUSE
+            record_absent, silent = self._at.get(key, -BELIEVED), self._silent_at.get(key, -PAUSE)
+            return 0 <= now - record_absent < BELIEVED or 0 <= now - silent < PAUSE
 
         return frozenset(pubkey for pubkey in pubkeys if not lately(pubkey))
 
-    def unsure(self, pubkeys: Collection[str], kind: int) -> None:
+    def record_unanswered(self, pubkeys: Collection[str], kind: int) -> None:
         """No list of theirs was found just now, but not every relay answered."""
         if len(self._silent_at) > MOST:
             self._silent_at.clear()
         self._silent_at |= dict.fromkeys((_key(p, kind) for p in pubkeys), self._clock())
 
-    async def in_vain(self, pubkeys: Collection[str], kind: int) -> None:
+    async def record_absent(self, pubkeys: Collection[str], kind: int) -> None:
         """No list of theirs was found just now."""
         if pubkeys:
             now = int(self._clock())

@@ -28,8 +28,8 @@ AHEAD: Final = 900
 
 
 @dataclass(frozen=True, slots=True)
-class Footing:
-    """What a new version follows: it is dated after `last`; `stranded` are to be deleted."""
+class Predecessor:
+    """What precedes a new version: it is dated after `last`; `stranded` are to be deleted."""
 
     last: Event | None
     stranded: tuple[Event, ...] = ()
@@ -54,15 +54,15 @@ def next_created_at(previous: Event | None, now: float) -> int:
     return max(int(now), previous.created_at + 1)
 
 
-async def footing(
+async def predecessor(
     store: EventStore, previous: Event | None, now: float, own_urls: Collection[str]
-) -> Footing:
-    """What follows `previous`, the current version in the store. Raises StoreError.
+) -> Predecessor:
+    """What precedes the version that follows `previous`, the current one in the store.
 
-    `own_urls` are those of the own relay, whose word does not count.
+    `own_urls` are those of the own relay, whose word does not count. Raises StoreError.
     """
     if previous is None or previous.created_at <= now + AHEAD:
-        return Footing(previous)
+        return Predecessor(previous)
     versions = [previous, *await store.history(previous.address or "")]
     ahead = [event for event in versions if event.created_at > now + AHEAD]
     copies = await store.ledger.copies_of([event.id for event in ahead])
@@ -72,6 +72,6 @@ async def footing(
         if any(c.state is CopyState.CONFIRMED and c.url not in own_urls for c in known)
     }
     if any(event.id in confirmed for event in ahead):
-        return Footing(previous)
+        return Predecessor(previous)
     last = next((event for event in versions if event.created_at <= now + AHEAD), None)
-    return Footing(last, tuple(ahead))
+    return Predecessor(last, tuple(ahead))

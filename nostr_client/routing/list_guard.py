@@ -45,7 +45,7 @@ from nostr_client.routing.concurrent_edits import (
     listen_for_edits,
 )
 from nostr_client.routing.courier import OnAnswer
-from nostr_client.routing.list_dates import Footing, footing, next_created_at
+from nostr_client.routing.list_dates import Predecessor, next_created_at, predecessor
 from nostr_client.routing.list_reading import NO_WAIVER, ListReader, Waiver, name_of
 from nostr_client.signing.signer import Signer
 
@@ -136,10 +136,10 @@ class ListGuard:
         A version that a wrong clock dated in the future gives way first: see `list_dates`.
         Raises InvalidEvent, SignerError, StoreError.
         """
-        ground = await self._footing(previous)
-        if ground.stranded:
-            await self._delete(ground)
-        return next_created_at(ground.last, self._clock())
+        before = await self._predecessor(previous)
+        if before.stranded:
+            await self._delete(before)
+        return next_created_at(before.last, self._clock())
 
     # Inside
 
@@ -153,38 +153,38 @@ class ListGuard:
         is nothing to change (any more), or what was published has won and replaced nothing unread.
         """
         base = (await self.reader.read(edit.kind, edit.identifier, edit.waiver)).version
-        ground = await self._footing(base)
-        draft = _next_version(base, edit.change, edit.carried, refresh=bool(ground.stranded))
-        if draft is None or (not first and not ground.stranded and _same(draft, base)):
+        before = await self._predecessor(base)
+        draft = _next_version(base, edit.change, edit.carried, refresh=bool(before.stranded))
+        if draft is None or (not first and not before.stranded and _same(draft, base)):
             return True
-        others.know(base)
-        at = next_created_at(ground.last, self._clock())
+        others.mark_known(base)
+        at = next_created_at(before.last, self._clock())
         dated = Draft(draft.kind, draft.content, draft.tags, created_at=at)
         event = await self._signs().sign(dated)
-        if ground.stranded:
-            await self._delete(ground, event)
+        if before.stranded:
+            await self._delete(before, event)
         try:
             report = await self._courier.publish(event, also=edit.also, on_answer=edit.on_answer)
         except Outdated:  # while it was signed; then it has no report
             return False
         edit.done = event, report
-        others.know(event)
+        others.mark_known(event)
         won = await self._has_won(event, report, edit.identifier)
         replaced = others.replaced(base, event)
         if replaced is not None:
             edit.carried.append(change_between(base, replaced))
-            others.know(replaced)
+            others.mark_known(replaced)
         elif won and edit.kind == kinds.RELAY_LIST:
             await self.reader.settle()
         return won and replaced is None
 
-    async def _footing(self, version: Event | None) -> Footing:
+    async def _predecessor(self, version: Event | None) -> Predecessor:
         own = {self._courier.book.policy.own_relay, *self._own_urls()}
-        return await footing(self._courier.store, version, self._clock(), own)
+        return await predecessor(self._courier.store, version, self._clock(), own)
 
-    async def _delete(self, ground: Footing, successor: Event | None = None) -> None:
+    async def _delete(self, before: Predecessor, successor: Event | None = None) -> None:
         """Delete what is stranded; `successor` takes its place in the same commit."""
-        deletion = await self._signs().sign(ground.deletion)
+        deletion = await self._signs().sign(before.deletion)
         await self._courier.store.save([deletion, successor] if successor else [deletion])
         await self._courier.publish(deletion)
 

@@ -42,7 +42,7 @@ SPREAD_KINDS: Final = frozenset({kinds.RELAY_LIST, kinds.DM_RELAYS})
 UNPUBLISHED: Final = frozenset({kinds.AUTH, kinds.SEAL})
 """Kinds that never go to a relay as events of their own (NIP-42, NIP-59)."""
 LONG_FORM: Final = 30023
-_ANSWERS: Final = (kinds.REACTION, kinds.REPOST, kinds.GENERIC_REPOST, kinds.COMMENT)
+_ANSWERS: Final = (kinds.REACTION, *kinds.REPOSTS, kinds.COMMENT)
 _MENTIONING_CLASSES: Final = (KindClass.REGULAR, KindClass.EPHEMERAL)
 
 
@@ -137,7 +137,7 @@ def mentioned(event: Event) -> tuple[str, ...]:
     return tuple(dict.fromkeys(p for p in nip10.people_of(event) if p != event.pubkey))
 
 
-def answered(event: Event) -> str:
+def replied_author(event: Event) -> str:
     """Whom an event answers: the author of the note (NIP-10), or of what a reaction, a repost or a
     comment is about; "" for nobody, or if the event does not say."""
     if event.kind == kinds.NOTE:
@@ -154,7 +154,7 @@ def addressed(event: Event, followed: Collection[str], caps: Caps = CAPS) -> tup
     """Those of `mentioned(event)` whose relays the event goes to: whoever is answered, then those
     in `followed`, then others as they are tagged, until there are ten."""
     tagged = mentioned(event)
-    parent = answered(event)
+    parent = replied_author(event)
     first = [parent] if parent in tagged else []
     friends = [p for p in tagged if p in followed and p != parent]
     others = [p for p in tagged if p not in followed and p != parent]
@@ -219,7 +219,7 @@ def _read_relays(
     """Where the addressed read: all relays of whoever is answered, some of the others, as far as
     those `chosen` already do not serve them."""
     readers = {p: replace(one, read=tuple(_alive(one.read, avoid))) for p, one in people.items()}
-    parent = readers.pop(answered(event), None)
+    parent = readers.pop(replied_author(event), None)
     first = parent.read if parent else ()
     return [*first, *_in_rounds(list(readers.values()), {*chosen, *first}, caps)]
 

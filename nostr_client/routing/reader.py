@@ -134,9 +134,9 @@ class RelayReader:
         missing -= set(asked.events.values())
         unheard = any(end.how in (How.SILENT, How.NOT_AWAITED) for end in asked.ends.values())
         if asked.answered and not unheard:
-            await self._failed_lookups.in_vain(missing, kind)
+            await self._failed_lookups.record_absent(missing, kind)
         else:
-            self._failed_lookups.unsure(missing, kind)
+            self._failed_lookups.record_unanswered(missing, kind)
         return asked
 
     async def _where_lists_are(self, pubkeys: Collection[str], kind: int) -> Routes:

@@ -111,7 +111,7 @@ class RelayBook:
         self._popular: Counter[str] = Counter()
         self._followed: frozenset[str] = frozenset()
         self._follow_list = ""
-        self.own_word: frozenset[str] = frozenset()
+        self.follow_list_relays: frozenset[str] = frozenset()
         """The relays that the account's own follow list names, from the days before NIP-65."""
         policy.use((*self.fallback, *self.indexers))
 
@@ -125,8 +125,8 @@ class RelayBook:
         known = (*own.write, *own.read, *self._popularity())
         return ClientRelays(
             read=own.read if own.source == "list" else (),
-            fallback=_living(self.fallback, down),
-            indexers=_living(self.indexers, down),
+            fallback=_alive_or_all(self.fallback, down),
+            indexers=_alive_or_all(self.indexers, down),
             known=tuple(dict.fromkeys(url for url in known if url != self.policy.own_relay)),
             own_relay=self.policy.own_relay,
             down=down - {self.policy.own_relay},
@@ -136,7 +136,7 @@ class RelayBook:
         """The account's own relays: those that the person names, in a list of theirs or in the
         configuration. That a relay holds what the account wrote makes it nobody's."""
         mine = await self.relays_of(self.owner) if self.owner else PersonRelays("")
-        named = (*mine.write, *mine.read) if mine.source == "list" else self.own_word
+        named = (*mine.write, *mine.read) if mine.source == "list" else self.follow_list_relays
         return frozenset({*named, *self.fallback, self.policy.own_relay} - {""})
 
     async def relays_of(self, pubkey: str) -> PersonRelays:
@@ -190,7 +190,7 @@ class RelayBook:
         for event in lists:
             urls = tuple(event.values("relay"))
             self._allow_own_list(event, urls)
-            boxes[event.pubkey] = self._judged(urls, MAX_LISTED)
+            boxes[event.pubkey] = self._dialable(urls, MAX_LISTED)
         return boxes
 
     def hints(self, pubkey: str) -> tuple[str, ...]:
@@ -222,7 +222,7 @@ class RelayBook:
         """Somebody says that `pubkey` is to be found at `url` (any spelling)."""
         judge = self.policy.from_stranger if weight == HEARSAY else self.policy.from_list
         normal = judge(url)
-        if not normal or len(pubkey) != 64:
+        if not normal or not is_hex64(pubkey):
             return
         found = self._hints.get(pubkey)
         if found is None:
@@ -275,7 +275,7 @@ class RelayBook:
         normal = dict.fromkeys(relay_url(url) for url in urls)
         return tuple(url for url in normal if url and self.policy(url))
 
-    def _judged(self, urls: Iterable[str], most: int) -> tuple[str, ...]:
+    def _dialable(self, urls: Iterable[str], most: int) -> tuple[str, ...]:
         chosen: dict[str, None] = {}
         for text in urls:
             url = self.policy.from_list(text)
@@ -293,7 +293,7 @@ class RelayBook:
     def _listed(self, event: Event) -> PersonRelays:
         entries, pubkey = parse_relay_list(event), event.pubkey
         self._allow_own_list(event, (*entries[0], *entries[1]))
-        write, read = (self._judged(urls, MAX_LISTED) for urls in entries)
+        write, read = (self._dialable(urls, MAX_LISTED) for urls in entries)
         if pubkey == self.owner or pubkey in self._followed:
             self.policy.use((*write, *read))
         return PersonRelays(pubkey, write, read, source="list", hints=self.hints(pubkey))
@@ -357,11 +357,11 @@ class RelayBook:
             self._followed = frozenset(own.values("p"))
             self.observe(own)
             old = frozenset().union(*map(frozenset, parse_old_relays(own)))
-            self.own_word = frozenset(self._judged(sorted(old), 2 * MAX_LISTED))
+            self.follow_list_relays = frozenset(self._dialable(sorted(old), 2 * MAX_LISTED))
             named = (tag[2] for tag in own.tags if tag[0] == "p" and len(tag) > 2 and tag[2])
-            self.policy.use((*self.own_word, *self._judged(named, MAX_TAGS_READ)))
+            self.policy.use((*self.follow_list_relays, *self._dialable(named, MAX_TAGS_READ)))
 
 
-def _living(urls: Sequence[str], down: Collection[str]) -> tuple[str, ...]:
+def _alive_or_all(urls: Sequence[str], down: Collection[str]) -> tuple[str, ...]:
     """Those that are not down; where all are, all of them: there is nobody else to ask."""
     return tuple(url for url in urls if url not in down) or tuple(urls)

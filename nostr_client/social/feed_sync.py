@@ -8,7 +8,7 @@ It reads, and keeps reading live:
 - profiles and relay lists of the authors that turn up and are not known yet (`profile_queue`).
 
 **Going on where it stopped.** For each relay it is kept until when its history was read, and for
-whom (`sync_progress`). Those people are asked for from there on, less an overlap; people who are
+whom (`feed_progress`). Those people are asked for from there on, less an overlap; people who are
 new there, and everybody on the first run, for their newest notes up to a limit. Progress is noted
 only after everything before it is saved.
 
@@ -36,26 +36,24 @@ from nostr_client.routing.courier import Courier
 from nostr_client.routing.fetch_results import joined
 from nostr_client.routing.live_feed import LiveFeed
 from nostr_client.routing.planner import INDEXED_KINDS, author_filters, firm_relays, plan_read
+from nostr_client.social.feed_progress import FeedProgress
 from nostr_client.social.follows import Follows
 from nostr_client.social.profile_queue import ProfileQueue
 from nostr_client.social.profiles import Profiles
-from nostr_client.social.sync_progress import SyncProgress
 from nostr_client.social.views import SyncStatus
 from nostr_client.tasks import OwnedTasks, together
 
 FEED_KINDS: Final = frozenset(
     {
-        *(kinds.NOTE, kinds.REPOST, kinds.GENERIC_REPOST, kinds.DELETION),
+        *(kinds.NOTE, *kinds.REPOSTS, kinds.DELETION),
         *(kinds.METADATA, kinds.RELAY_LIST),
     }
 )
 OWN_LISTS: Final = frozenset(
     {kinds.METADATA, kinds.FOLLOWS, kinds.MUTES, kinds.RELAY_LIST, kinds.DM_RELAYS}
 )
-OWN_EVENTS: Final = frozenset(
-    {kinds.NOTE, kinds.REPOST, kinds.GENERIC_REPOST, kinds.REACTION, kinds.DELETION}
-)
-MENTION_KINDS: Final = frozenset({kinds.NOTE, kinds.REPOST, kinds.GENERIC_REPOST, kinds.REACTION})
+OWN_EVENTS: Final = frozenset({kinds.NOTE, *kinds.REPOSTS, kinds.REACTION, kinds.DELETION})
+MENTION_KINDS: Final = frozenset({kinds.NOTE, *kinds.REPOSTS, kinds.REACTION})
 BACKFILL: Final = 500
 """The newest events asked for, for each filter, where nothing was read before."""
 CUT_OFF: Final = 100
@@ -100,7 +98,7 @@ class FeedSync:
         self._follows = follows
         self._owner = owner
         self._clock = clock
-        self._progress = SyncProgress(folder / f"read-{owner[:16] or 'nobody'}.json")
+        self._progress = FeedProgress(folder / f"read-{owner[:16] or 'nobody'}.json")
         self._unknown = ProfileQueue(courier.store, profiles, clock)
         self._tasks = OwnedTasks()
         self._run: asyncio.Task[None] | None = None

@@ -7,7 +7,7 @@ from typing import Final
 
 from nostr_client.errors import InvalidData
 from nostr_client.protocol import kinds
-from nostr_client.protocol.event import Draft, Event, Tag, Tags
+from nostr_client.protocol.event import Draft, Event, Tag
 from nostr_client.protocol.keys import PublicKey, is_hex64
 from nostr_client.routing.courier import Courier, OnAnswer
 from nostr_client.routing.fetch_results import FetchReport
@@ -74,7 +74,7 @@ class Follows:
         """
         pubkey = PublicKey(pubkey).hex
         if not relay:
-            relay = await self._where(pubkey)
+            relay = await self._relay_hint(pubkey)
         elif not self._courier.book.policy.may_be_named(relay):
             raise InvalidData("this relay cannot be named to others: it is private, or no relay")
         petname = petname.strip()[:MAX_PETNAME]
@@ -83,9 +83,9 @@ class Follows:
         def change(last: Event | None) -> Draft | None:
             tags = last.tags if last else ()
             if pubkey not in follows_of(last):
-                return _next(last, (*tags, _entry(pubkey, relay, petname)))
+                return self._list.draft(last, (*tags, _entry(pubkey, relay, petname)))
             renamed = tuple(_renamed(tag, pubkey, petname) for tag in tags)
-            return _next(last, renamed) if petname and renamed != tags else None
+            return self._list.draft(last, renamed) if petname and renamed != tags else None
 
         return await self._list.edit(change, Waiver(allow_empty, without), on_answer=on_answer)
 
@@ -103,14 +103,14 @@ class Follows:
         """
         wanted = list(dict.fromkeys(PublicKey(pubkey).hex for pubkey in pubkeys))
         await self._courier.fetch_lists(wanted)
-        places = {pubkey: await self._where(pubkey) for pubkey in wanted}
+        places = {pubkey: await self._relay_hint(pubkey) for pubkey in wanted}
 
         def change(last: Event | None) -> Draft | None:
             followed = set(follows_of(last))
             new = [
                 _entry(pubkey, places[pubkey], "") for pubkey in wanted if pubkey not in followed
             ]
-            return _next(last, (*(last.tags if last else ()), *new)) if new else None
+            return self._list.draft(last, (*(last.tags if last else ()), *new)) if new else None
 
         return await self._list.edit(change, Waiver(allow_empty, without), on_answer=on_answer)
 
@@ -126,21 +126,17 @@ class Follows:
         def change(last: Event | None) -> Draft | None:
             if last is None or pubkey not in follows_of(last):
                 return None
-            return _next(last, tuple(t for t in last.tags if t[:2] != ("p", pubkey)))
+            return self._list.draft(last, tuple(t for t in last.tags if t[:2] != ("p", pubkey)))
 
         return await self._list.edit(change, Waiver(without=without), on_answer=on_answer)
 
-    async def _where(self, pubkey: str) -> str:
+    async def _relay_hint(self, pubkey: str) -> str:
         """A relay hint for `pubkey`, or nothing."""
         book = self._courier.book
         relay = book.hint_for(await book.relays_of(pubkey))
         if not relay and (await self._courier.fetch_lists([pubkey])).new:
             relay = book.hint_for(await book.relays_of(pubkey))
         return relay
-
-
-def _next(last: Event | None, tags: Tags) -> Draft:
-    return Draft(kinds.FOLLOWS, last.content if last else "", tags)
 
 
 def _entry(pubkey: str, relay: str, petname: str) -> Tag:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Final
 
-from nostr_client.protocol.event import Event
+from nostr_client.protocol.event import Draft, Event, Tag
 from nostr_client.protocol.filters import Filter
 from nostr_client.routing.courier import Courier, OnAnswer
 from nostr_client.routing.fetch_results import FetchReport
@@ -40,6 +40,10 @@ class OwnList:
             return FetchReport()
         mine = Filter(authors=frozenset({self._owner}), kinds=frozenset({self._kind}))
         return await self._courier.fetch([mine], timeout=limit)
+
+    def draft(self, last: Event | None, tags: Iterable[Tag]) -> Draft:
+        """The version after `last`: with these tags, and what the content held."""
+        return Draft(self._kind, last.content if last else "", tuple(tags))
 
     async def edit(
         self,

@@ -95,8 +95,8 @@ class MyRelays:
                     entry = (*entry, "")[:3] + more
                 kept = [tag for tag in tags if not _names(tag, normal)]
                 kept.insert(tags.index(found[0]), entry)
-                return _next(last, kept)
-            return _next(last, [*tags, entry])
+                return self._list.draft(last, kept)
+            return self._list.draft(last, [*tags, entry])
 
         waiver = Waiver(allow_empty, without, normal, begin)
         return await self._edit(change, waiver, on_answer)
@@ -115,7 +115,7 @@ class MyRelays:
         def change(last: Event | None) -> Draft | None:
             tags = self._tags_of(last)
             kept = [tag for tag in tags if not _names(tag, normal)]
-            return _next(last, kept) if len(kept) < len(tags) else None
+            return self._list.draft(last, kept) if len(kept) < len(tags) else None
 
         return await self._edit(change, Waiver(allow_empty, [*without, normal]), on_answer)
 
@@ -133,7 +133,7 @@ class MyRelays:
         def change(last: Event | None) -> Draft | None:
             tags = list(last.tags) if last else []
             new = [*(tag for tag in tags if tag[0] != "r"), *dict.fromkeys(wanted)]
-            return None if last is not None and new == tags else _next(last, new)
+            return None if last is not None and new == tags else self._list.draft(last, new)
 
         return await self._edit(change, Waiver(allow_empty, without), on_answer)
 
@@ -241,7 +241,3 @@ def _roles(tag: Tag) -> tuple[bool, bool]:
 
 def _names(tag: Tag, url: str) -> bool:
     return tag[0] == "r" and len(tag) > 1 and relay_url(tag[1]) == url
-
-
-def _next(last: Event | None, tags: Sequence[Tag]) -> Draft:
-    return Draft(kinds.RELAY_LIST, last.content if last else "", tuple(tags))

@@ -12,8 +12,9 @@ from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.keys import is_hex64
+from nostr_client.protocol.kinds import REPOSTS
 from nostr_client.social.profiles import Profiles
-from nostr_client.social.referenced_events import REPOSTS, EventReference, quoted_by
+from nostr_client.social.referenced_events import EventReference, quoted_by
 from nostr_client.social.views import NoteView, Profile, Quote, ReactionCounts
 from nostr_client.store.contract import INSIDE, Copy, CopyState, EventStore
 from nostr_client.tasks import Turns

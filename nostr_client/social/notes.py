@@ -54,7 +54,7 @@ class Notes:
         if self._signer is None:
             raise SigningRefused("this account is only watched: it has no key to sign with")
         refuse_list(draft.kind)
-        if draft.kind not in (kinds.REPOST, kinds.GENERIC_REPOST):  # they hold what others wrote
+        if draft.kind not in kinds.REPOSTS:  # they hold what others wrote
             refuse_codes(draft.content, *(item for tag in draft.tags for item in tag))
         event = await self._signer.sign(draft)
         return Posted(event, await self._courier.publish(event, on_answer=on_answer))

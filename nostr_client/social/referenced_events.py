@@ -17,7 +17,6 @@ from nostr_client.protocol.event import Event
 from nostr_client.routing.courier import Courier
 from nostr_client.social.views import NoteView
 
-REPOSTS: Final = (kinds.REPOST, kinds.GENERIC_REPOST)
 MOST_QUOTED: Final = 3
 """Notes that one note quotes, as far as they are shown with it."""
 MOST_AT_ONCE: Final = 200

@@ -95,7 +95,7 @@ class Threads:
             if focus is None:
                 return replace(await self.load(event_id), ends=asked.ends)
         end = loop.time() + limit
-        around = await self._ask_around(focus, relays, asked_for, limit)
+        around = await self._fetch_around(focus, relays, asked_for, limit)
         asked.add(around)
         left = max(end - loop.time(), ROUND_LIMIT)
         _, above = await fetch_ancestors(self._courier, focus, limit=left, asked_for=asked_for)
@@ -103,14 +103,14 @@ class Threads:
         refs = nip10.thread_refs(focus)
         done = {event_id, *(ref.id for ref in (refs.root, refs.reply) if ref)}
         urls = [url for url in asked.answered if url in around.ends or url in above.ends]
-        asked.add(await self._ask_down(event_id, done, urls, end))
+        asked.add(await self._fetch_answers(event_id, done, urls, end))
         view = await self.load(event_id)
         shown = [note for _, note in view.items]
         if await self._missing.fetch(shown, opened=event_id if asked_for else ""):
             view = await self.load(event_id)
         return replace(view, ends=asked.ends)
 
-    async def _ask_around(
+    async def _fetch_around(
         self, focus: Event, relays: Collection[str], asked_for: bool, limit: float
     ) -> FetchReport:
         """Ask for what `focus` names as root and parent, and for what answers them and it."""
@@ -125,13 +125,13 @@ class Threads:
                 hint = policy.from_stranger(ref.relay, asked=asked_for)
                 near += [hint] if hint else []
         filters = [Filter(ids=frozenset(ids)), _answers_to(ids)]
-        firm, others = await self._around_people(people, asked_for)
+        firm, others = await self._relays_around(people, asked_for)
         urls = list(dict.fromkeys((*firm, *near, *others)))[:MOST_RELAYS]
         return await self._courier.fetch_routes(
             dict.fromkeys(urls, filters), limit=limit, firm=firm
         )
 
-    async def _ask_down(
+    async def _fetch_answers(
         self, event_id: str, done: set[str], urls: Sequence[str], end: float
     ) -> FetchReport:
         """Ask `urls`, which have answered, for answers to what came; and again for answers to
@@ -147,7 +147,7 @@ class Threads:
             asked.add(await self._courier.fetch_from([_answers_to(new)], urls, timeout=left))
         return asked
 
-    async def _around_people(
+    async def _relays_around(
         self, people: Collection[str], asked: bool
     ) -> tuple[list[str], tuple[str, ...]]:
         """The own read relays and those of the people, and those that may know it as well."""

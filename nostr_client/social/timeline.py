@@ -17,10 +17,11 @@ from typing import Final
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
+from nostr_client.protocol.kinds import REPOSTS
 from nostr_client.routing.courier import Courier
 from nostr_client.social.follows import Follows
 from nostr_client.social.note_views import NoteViews, target_of
-from nostr_client.social.referenced_events import LIMIT, REPOSTS, ReferencedEvents
+from nostr_client.social.referenced_events import LIMIT, ReferencedEvents
 from nostr_client.social.views import Cursor, NoteView, ReactionCounts
 
 HOME_KINDS: Final = frozenset({kinds.NOTE, *REPOSTS})

@@ -123,9 +123,9 @@ async def probe_relay(url: str, config: ClientConfig) -> ProbeResult:
 @asynccontextmanager
 async def demo() -> AsyncIterator[NostrClient]:
     """Five relays and a community on this machine, and a guest's client among them."""
-    from nostr_client.rehearsal.community import Community, stage
+    from nostr_client.rehearsal.community import Community, demo_folder
 
-    with stage() as folder:
+    with demo_folder() as folder:
         async with Community.start(folder) as community, asyncio.TaskGroup() as group:
             guest = await community.join("you", "Just visiting.")
             life = group.create_task(community.live())

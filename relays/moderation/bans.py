@@ -10,14 +10,13 @@ import msgspec
 
 from nostr_client.errors import InvalidEvent
 from nostr_client.protocol.event import Event
-from nostr_client.protocol.kinds import GENERIC_REPOST, JOIN, LEAVE, REPOST, VANISH
+from nostr_client.protocol.kinds import JOIN, LEAVE, REPOSTS, VANISH
 from relays.moderation.records import RuleType
 from relays.networks import address_of, network_from
 from relays.policies.banned_words import found_in, pattern_of
 
 ALWAYS: Final = frozenset({VANISH, JOIN, LEAVE})
 """Kinds that no list of kinds keeps out: they speak to the relay itself."""
-REPOSTS: Final = frozenset({REPOST, GENERIC_REPOST})
 
 
 class BannedNetworks:

@@ -15,8 +15,9 @@ from typing import Final
 from nostr_client.errors import StoreError
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
+from nostr_client.protocol.kinds import REPOSTS
 from nostr_client.store.contract import EventStore
-from relays.moderation.bans import REPOSTS, embedded
+from relays.moderation.bans import embedded
 from relays.moderation.state import ModerationState
 
 AT_ONCE: Final = 200

@@ -8,7 +8,7 @@ import msgspec
 
 from nostr_client.errors import InvalidEvent
 from nostr_client.protocol.event import Event
-from nostr_client.protocol.kinds import AUTH, GENERIC_REPOST, REPOST
+from nostr_client.protocol.kinds import AUTH, REPOSTS
 from relays.config.sections import Limits
 from relays.policies.verdict import (
     ACCEPTED,
@@ -88,7 +88,7 @@ def protected(incoming: IncomingEvent) -> Verdict:
             if incoming.source is not SourceType.CLIENT:
                 return refused("blocked: a protected event is its author's own to publish")
             return refused("auth-required: a protected event is taken from its author only")
-    if event.kind in (REPOST, GENERIC_REPOST):
+    if event.kind in REPOSTS:
         return _judge_embedded(event.content)
     return ACCEPTED
 
@@ -108,7 +108,7 @@ def _judge_embedded(content: str) -> Verdict:
 
 
 _MARKS: Final = frozenset({"-", "expiration"})
-_LOOKED_INTO: Final = frozenset({AUTH, REPOST, GENERIC_REPOST})
+_LOOKED_INTO: Final = frozenset({AUTH, *REPOSTS})
 
 
 def for_imports(limits: Limits) -> Policy:

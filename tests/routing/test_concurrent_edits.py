@@ -157,15 +157,15 @@ async def test_what_another_device_removed_stays_removed(tmp_path: Path) -> None
 def test_the_newest_that_is_older_was_replaced() -> None:
     base, first, second = follows("b"), follows("b", "c", at=NOW), follows("b", "d", at=NOW + 1)
     ours, later, older = follows("b", "e", at=NOW + 2), follows(at=NOW + 3), follows(at=START - 1)
-    rivals = ConcurrentEdits()
+    others = ConcurrentEdits()
     for event in (older, base, second, first, ours, later):
-        rivals.hear(event)
-    rivals.know(base, ours)
-    assert rivals.replaced(base, ours) == second
-    rivals.know(second)
-    assert rivals.replaced(base, ours) == first
-    rivals.know(first)
-    assert rivals.replaced(base, ours) is None
+        others.observe(event)
+    others.mark_known(base, ours)
+    assert others.replaced(base, ours) == second
+    others.mark_known(second)
+    assert others.replaced(base, ours) == first
+    others.mark_known(first)
+    assert others.replaced(base, ours) is None
 
 
 @pytest.mark.parametrize(

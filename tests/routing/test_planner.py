@@ -20,12 +20,12 @@ from nostr_client.routing.planner import (
     ClientRelays,
     PersonRelays,
     addressed,
-    answered,
     author_filters,
     left_out,
     mentioned,
     plan_publish,
     plan_read,
+    replied_author,
 )
 
 KEY = SecretKey.from_hex("1" * 64)
@@ -91,7 +91,7 @@ def test_what_is_no_key_is_nobody() -> None:
     """A relay would refuse the whole question for relay lists that names it."""
     tags = (("p", BEN), ("p", "Z" * 64), ("p", "B" * 64), ("p", "ben"), ("p", ""))
     assert mentioned(event(tags=tags)) == (BEN,)
-    assert answered(event(kinds.REACTION, tags)) == BEN
+    assert replied_author(event(kinds.REACTION, tags)) == BEN
 
 
 def test_a_relay_that_serves_many_of_the_mentioned_comes_first() -> None:
@@ -293,16 +293,16 @@ def test_whoever_is_answered_gets_it_at_all_relays_where_they_read() -> None:
     tags = (("p", BEN), ("p", CY))
     parent = ("e", "0" * 64, "", "root", BEN)
     reply = event(tags=(parent, *tags))
-    assert answered(reply) == BEN
+    assert replied_author(reply) == BEN
     assert set(urls(read)) < set(publish(reply, ANA, people, OURS))
     assert len(set(urls("c1 c2 c3 c4 c5")) & set(publish(reply, ANA, people, OURS))) == 3
     for kind in (kinds.REACTION, kinds.REPOST, kinds.GENERIC_REPOST, kinds.COMMENT):
         about = event(kind, (("e", "0" * 64), ("p", CY), ("p", BEN)))
-        assert answered(about) == BEN
+        assert replied_author(about) == BEN
         assert set(urls(read)) < set(publish(about, ANA, people, OURS))
-    assert answered(event(tags=tags)) == ""
-    assert answered(event(kinds.REACTION)) == ""
-    assert answered(event(tags=(("e", "0" * 64, "", "root", ME),))) == ""
+    assert replied_author(event(tags=tags)) == ""
+    assert replied_author(event(kinds.REACTION)) == ""
+    assert replied_author(event(tags=(("e", "0" * 64, "", "root", ME),))) == ""
 
 
 def test_of_others_those_followed_count_first_and_ten_are_enough() -> None:

@@ -193,13 +193,13 @@ async def test_what_was_sought_survives_damage_and_a_folder_that_takes_nothing(
         path.write_bytes(damage)
         assert FailedLookups(path, clock).due([BEN_KEY], 10_002) == {BEN_KEY}
     one, other = FailedLookups(path, clock), FailedLookups(path, clock)
-    await one.in_vain([BEN_KEY], 10_002)
-    await other.in_vain([CY_KEY], 10_002)
+    await one.record_absent([BEN_KEY], 10_002)
+    await other.record_absent([CY_KEY], 10_002)
     assert FailedLookups(path, clock).due([BEN_KEY, CY_KEY], 10_002) == set()
     assert FailedLookups(path, clock).due([BEN_KEY], 10_050) == {BEN_KEY}
     nowhere = FailedLookups(tmp_path / "missing" / "sought.json", clock)
-    await nowhere.in_vain([BEN_KEY], 10_002)
-    nowhere.unsure([CY_KEY], 10_002)
+    await nowhere.record_absent([BEN_KEY], 10_002)
+    nowhere.record_unanswered([CY_KEY], 10_002)
     assert nowhere.due([BEN_KEY, CY_KEY], 10_002) == set()
     clock.now += PAUSE
     assert nowhere.due([BEN_KEY, CY_KEY], 10_002) == {CY_KEY}
@@ -214,7 +214,7 @@ async def test_the_longest_ago_is_forgotten_of_what_was_sought(
     found = FailedLookups(tmp_path / "sought.json", clock)
     people = [f"{n:064x}"[::-1] for n in range(1, 6)]
     for pubkey in people:
-        await found.in_vain([pubkey], 10_002)
+        await found.record_absent([pubkey], 10_002)
         clock.now += 1
     assert found.due(people, 10_002) == set(people[:2])
 

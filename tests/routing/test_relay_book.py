@@ -235,12 +235,12 @@ async def test_a_relay_that_serves_what_the_account_wrote_is_not_its_own(tmp_pat
         relays = await r.book.relays_of(ANA.public_key.hex)
         assert (relays.write, relays.read) == ((), ())
         assert r.book.trusted_hints(ANA.public_key.hex) == ()
-        assert r.book.own_word == frozenset()
+        assert r.book.follow_list_relays == frozenset()
         old = signed(kind=kinds.FOLLOWS, content='{"wss://old.example/me": {}}')
         await r.store.save([old])
         relays = await r.book.relays_of(ANA.public_key.hex)
         assert relays.write == ("wss://old.example/me",)
-        assert r.book.own_word == {"wss://old.example/me"}
+        assert r.book.follow_list_relays == {"wss://old.example/me"}
 
 
 @pytest.mark.parametrize(("setting", "passing", "asked"), [("always", 2, 2), ("never", 0, 0)])

@@ -15,8 +15,8 @@ from nostr_client.net.outcome import How
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
-from nostr_client.social import feed_sync, profile_queue, sync_progress
-from nostr_client.social.sync_progress import SyncProgress
+from nostr_client.social import feed_progress, feed_sync, profile_queue
+from nostr_client.social.feed_progress import FeedProgress
 from tests.social.house import (
     ANA,
     BEN,
@@ -144,24 +144,24 @@ async def test_a_mark_moves_only_after_the_history_was_read(tmp_path: Path) -> N
             h.sync.start()
             await until(lambda: feed_requests(silent))
             assert not h.sync.status.is_caught_up
-        marks = SyncProgress(tmp_path / f"read-{ME[:16]}.json")
+        marks = FeedProgress(tmp_path / f"read-{ME[:16]}.json")
         for url in (silent.url, DEAD):
             assert marks.split(url, [BEN_KEY]) == (0, set(), {BEN_KEY})
 
 
 def test_progress_survives_and_a_damaged_file_is_an_empty_one(tmp_path: Path) -> None:
     path = tmp_path / "read.json"
-    marks = SyncProgress(path)
+    marks = FeedProgress(path)
     marks.move("wss://a.example", 5, [BEN_KEY])
     marks.save()
-    assert SyncProgress(path).split("wss://a.example", [BEN_KEY, CY_KEY]) == (
+    assert FeedProgress(path).split("wss://a.example", [BEN_KEY, CY_KEY]) == (
         5,
         {BEN_KEY},
         {CY_KEY},
     )
     for damage in (b"", b"{", b"[]", b'{"wss://a.example": 7}', b'{"\xff": 7}'):
         path.write_bytes(damage)
-        assert SyncProgress(path).split("wss://a.example", [BEN_KEY]) == (0, set(), {BEN_KEY})
+        assert FeedProgress(path).split("wss://a.example", [BEN_KEY]) == (0, set(), {BEN_KEY})
 
 
 async def test_offline_it_waits_and_recovers(tmp_path: Path) -> None:
@@ -282,7 +282,7 @@ async def test_progress_that_cannot_be_kept_end_nothing(
     def full(path: Path, data: bytes) -> None:
         raise StoreFull("the disk is full")
 
-    monkeypatch.setattr(sync_progress, "write_private", full)
+    monkeypatch.setattr(feed_progress, "write_private", full)
     monkeypatch.setattr(feed_sync, "SAVE_PROGRESS", 0.02)
     async with Relay(note) as one, house(tmp_path, fallback=[one.url]) as h:
         await h.keep(following(BEN_KEY))

@@ -21,7 +21,7 @@ class RelayProgress(msgspec.Struct):
     people: set[str]
 
 
-class SyncProgress:
+class FeedProgress:
     """That of all relays for one account. A damaged file is an empty one."""
 
     def __init__(self, path: Path) -> None:
