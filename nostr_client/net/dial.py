@@ -13,11 +13,13 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import ssl
 from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import chain, zip_longest
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
+import msgspec
 from python_socks import ProxyError, ProxyType
 from python_socks.async_.asyncio import Proxy
 
@@ -111,18 +113,32 @@ class ProxyAddress:
         return connected
 
 
-async def open_socket(
-    url: str, host: str, port: int, *, proxy: ProxyAddress | None, private: bool
-) -> socket.socket:
-    """A TCP connection to `host`, straight or through `proxy`.
+class DialOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """How somebody is dialled: through `proxy` or straight, at `private` addresses too or not, and
+    with `tls` in place of the usual trust in certificates."""
 
-    `private` allows private addresses; `url` is what errors name. Raises ConnectFailed.
+    proxy: ProxyAddress | None = None
+    private: bool = False
+    tls: ssl.SSLContext | None = None
+
+    @classmethod
+    def through(
+        cls, proxy: str | None, *, private: bool = False, tls: ssl.SSLContext | None = None
+    ) -> DialOptions:
+        """`proxy` is a URL, as `ProxyAddress` takes it. Raises ConfigError."""
+        return cls(proxy=ProxyAddress(proxy) if proxy else None, private=private, tls=tls)
+
+
+async def open_socket(url: str, host: str, port: int, options: DialOptions) -> socket.socket:
+    """A TCP connection to `host`, straight or through a proxy.
+
+    `url` is what errors name. Raises ConnectFailed.
     """
-    if not private and is_private_host(host):
+    if not options.private and is_private_host(host):
         raise ConnectFailed(url, "a private address", ConnectStep.ADDRESS)
-    if proxy is not None:
-        return await _through(url, proxy, host, port)
-    addresses = await resolve(url, host, port, private=private)
+    if options.proxy is not None:
+        return await _through(url, options.proxy, host, port)
+    addresses = await resolve(url, host, port, private=options.private)
     return await connect_first(url, addresses)
 
 

@@ -18,7 +18,7 @@ import h11
 import msgspec
 
 from nostr_client.errors import ConnectFailed, ConnectStep, InvalidData, RelayTimeout
-from nostr_client.net.dial import ProxyAddress, host_and_port, open_socket
+from nostr_client.net.dial import DialOptions, host_and_port, open_socket
 from nostr_client.net.websocket import USER_AGENT
 from nostr_client.protocol.urls import normalize_relay_url
 
@@ -28,6 +28,7 @@ MAX_HEAD: Final = 32 * 1024
 """Bytes of an answer's head."""
 GET_LIMIT: Final = 10.0
 """Seconds for a whole request, redirects included."""
+_STRAIGHT: Final = DialOptions()
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _SCHEMES: Final = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
 
@@ -42,33 +43,24 @@ class Response(msgspec.Struct, frozen=True):
 
 async def get(
     url: str,
+    dial: DialOptions = _STRAIGHT,
     *,
-    proxy: str | None = None,
     timeout: float = GET_LIMIT,  # noqa: ASYNC109
     max_bytes: int = MAX_BODY,
     accept: str = "application/json",
-    allow_private: bool = False,
     redirects: int = 0,
-    tls: ssl.SSLContext | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
     """GET `url` (http, https, or a relay's ws and wss), within `timeout` seconds.
 
     At most `redirects` are followed (NIP-05 allows none: a redirect is then an answer like any
-    other), never from https to http, and each is dialled under the same rules. Private addresses
-    are refused unless `allow_private`. `headers` go to `url` alone, not where it redirects.
+    other), never from https to http, and each is dialled under the same rules. `headers` go to
+    `url` alone, not where it redirects.
 
     Raises InvalidData for a URL or an answer that cannot be used or is longer than `max_bytes`,
     ConnectFailed, and RelayTimeout, which says which step ran out of time.
     """
-    request = _Request(
-        proxy=ProxyAddress(proxy) if proxy else None,
-        accept=accept,
-        max_bytes=max_bytes,
-        private=allow_private,
-        tls=tls,
-        headers=headers or {},
-    )
+    request = _Request(dial, accept, max_bytes, headers or {})
     try:
         async with asyncio.timeout(timeout):
             for _ in range(redirects + 1):
@@ -83,14 +75,12 @@ async def get(
         raise RelayTimeout(url, f"{request.step}: not done within {timeout:g} s") from None
 
 
-class _Request(msgspec.Struct, kw_only=True):
+class _Request(msgspec.Struct):
     """What stays the same from hop to hop, and the step that is being waited for."""
 
-    proxy: ProxyAddress | None
+    dial: DialOptions
     accept: str
     max_bytes: int
-    private: bool
-    tls: ssl.SSLContext | None
     headers: Mapping[str, str]
     step: str = "connect"
 
@@ -116,12 +106,12 @@ def _follow(url: str, location: str) -> str:
 async def _get_one(target: str, request: _Request) -> Response:
     host, port, secure = host_and_port(target)
     request.step = "connect"
-    sock = await open_socket(target, host, port, proxy=request.proxy, private=request.private)
+    sock = await open_socket(target, host, port, request.dial)
     try:
         context = None
         if secure:
             request.step = "tls"
-            context = request.tls or await asyncio.to_thread(ssl.create_default_context)
+            context = request.dial.tls or await asyncio.to_thread(ssl.create_default_context)
         reader, writer = await asyncio.open_connection(
             sock=sock, ssl=context, server_hostname=host if secure else None
         )

@@ -17,7 +17,7 @@ from typing import Any, Final, Self
 from nostr_client.errors import ConnectFailed, ConnectStep, InvalidData
 from nostr_client.net.backoff import Backoff
 from nostr_client.net.connection import Authenticate, ConnectionContext, RelayConnection
-from nostr_client.net.dial import Dial, DialPolicy, ProxyAddress
+from nostr_client.net.dial import Dial, DialOptions, DialPolicy, ProxyAddress
 from nostr_client.net.fetch import Fetched, fetch
 from nostr_client.net.health import MAX_RELAYS, HealthBook, RelayHealth
 from nostr_client.net.outages import Outages
@@ -263,13 +263,12 @@ class RelayPool:
         async with self._dialling:
             if self._tls is None and url.startswith("wss:"):
                 self._tls = await asyncio.to_thread(ssl.create_default_context)
+            # What only the own relay is to see stays on this machine.
+            proxy = None if headers else self._proxy
             return await open_websocket(
                 url,
-                # What only the own relay is to see stays on this machine.
-                proxy=None if headers else self._proxy,
-                private=private,
+                DialOptions(proxy=proxy, private=private, tls=self._tls),
                 compression=self._compression,
-                tls=self._tls,
                 max_frame=self._max_frame,
                 headers=headers,
             )

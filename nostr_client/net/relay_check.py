@@ -20,7 +20,14 @@ import msgspec
 
 from nostr_client.errors import ConnectFailed, ConnectStep, NostrError, SignerError
 from nostr_client.net import http
-from nostr_client.net.dial import DialPolicy, ProxyAddress, connect_first, host_and_port, resolve
+from nostr_client.net.dial import (
+    DialOptions,
+    DialPolicy,
+    ProxyAddress,
+    connect_first,
+    host_and_port,
+    resolve,
+)
 from nostr_client.net.outcome import Cause, How
 from nostr_client.net.pool import RelayPool
 from nostr_client.net.report import Answer
@@ -166,13 +173,15 @@ class _Check:
         until = f", certificate until {certificate['notAfter']}" if certificate else ""
         return f"{session.version()}{until}"
 
+    @property
+    def _dial(self) -> DialOptions:
+        return DialOptions(proxy=self._proxy_address, private=True, tls=self._tls)
+
     async def websocket(self) -> AsyncIterator[CheckStep]:
         """The upgrade to a WebSocket."""
         began = monotonic()
         try:
-            socket, latency = await open_websocket(
-                self._url, proxy=self._proxy_address, private=True, tls=self._tls
-            )
+            socket, latency = await open_websocket(self._url, self._dial)
         except ConnectFailed as error:
             yield self._failed("websocket", error, began)
             raise _Stop from error
@@ -187,12 +196,10 @@ class _Check:
         try:
             answer = await http.get(
                 self._url,
-                proxy=self._proxy,
+                self._dial,
                 timeout=STEP_LIMIT,
                 accept="application/nostr+json",
-                allow_private=True,
                 redirects=2,
-                tls=self._tls,
             )
             detail, ok = _document_words(answer)
         except NostrError as error:
@@ -308,9 +315,7 @@ class _Check:
     async def _reach(self, urls: Sequence[str]) -> list[str]:
         async def reach(url: str) -> str | None:
             try:
-                socket, _ = await open_websocket(
-                    url, proxy=self._proxy_address, private=True, tls=self._tls
-                )
+                socket, _ = await open_websocket(url, self._dial)
             except ConnectFailed:
                 return None
             await socket.end()

@@ -24,7 +24,7 @@ from websockets.frames import CloseCode, Frame, Opcode
 from websockets.protocol import Event
 
 from nostr_client.errors import ConnectFailed, ConnectStep
-from nostr_client.net.dial import ProxyAddress, host_and_port, open_socket
+from nostr_client.net.dial import DialOptions, host_and_port, open_socket
 from nostr_client.net.large_frames import BEGINNING, LARGE_FRAME, FrameReader, LeftOut, Skipped
 from nostr_client.version import __version__
 
@@ -199,24 +199,22 @@ class _Connect(connect):
 
 async def open_websocket(
     url: str,
+    dial: DialOptions,
     *,
-    proxy: ProxyAddress | None = None,
-    private: bool = False,
     compression: bool = False,
-    tls: ssl.SSLContext | None = None,
     max_frame: int = MAX_FRAME,
     headers: Mapping[str, str] | None = None,
 ) -> tuple[WebSocket, float]:
     """An open WebSocket to a relay, and the seconds of its handshake.
 
-    `private` allows private addresses; `headers` go with the handshake. Raises ConnectFailed,
-    whose words for a time limit say which. `max_frame` is the most of a message that is kept; a
-    longer one comes as its beginning (`LeftOut`).
+    `headers` go with the handshake. Raises ConnectFailed, whose words for a time limit say which.
+    `max_frame` is the most of a message that is kept; a longer one comes as its beginning
+    (`LeftOut`).
     """
     host, port, secure = host_and_port(url)
-    sock = await open_socket(url, host, port, proxy=proxy, private=private)
+    sock = await open_socket(url, host, port, dial)
     began = monotonic()
-    options: dict[str, Any] = {"ssl": tls or True} if secure else {}
+    options: dict[str, Any] = {"ssl": dial.tls or True} if secure else {}
     try:
         socket = await _Connect(
             url,

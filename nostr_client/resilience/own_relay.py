@@ -42,6 +42,7 @@ from nostr_client.errors import (
     OwnRelayError,
 )
 from nostr_client.net import http
+from nostr_client.net.dial import DialOptions
 from nostr_client.nips import nip11
 from nostr_client.paths import (
     Paths,
@@ -280,11 +281,10 @@ async def _ask(url: str, headers: Mapping[str, str], limit: float) -> str | None
     try:
         response = await http.get(
             "http" + url.removeprefix("ws"),
-            proxy=None,
+            DialOptions(private=True),
             timeout=limit,
             max_bytes=_MOST_DOCUMENT,
             accept="application/nostr+json",
-            allow_private=True,
             headers=headers,
         )
         return nip11.parse(response.body).version or "" if response.status == 200 else None

@@ -13,6 +13,7 @@ import msgspec
 
 from nostr_client.errors import InvalidCode, InvalidData, ListNotUnderstood, NostrError
 from nostr_client.net import http
+from nostr_client.net.dial import DialOptions
 from nostr_client.nips import nip19
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Draft, Event
@@ -203,7 +204,7 @@ class Profiles:
             raise InvalidCode("not a NIP-05 name: it has the form name@domain")
         response = await http.get(
             f"https://{domain}/.well-known/nostr.json?name={quote(local)}",
-            proxy=self._proxy,
+            DialOptions.through(self._proxy),
             timeout=NIP05_LIMIT,
             max_bytes=NIP05_BYTES,
             accept="application/json",

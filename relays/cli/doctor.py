@@ -46,6 +46,7 @@ def health(context: RelayContext) -> None:
 async def _ask(folder: Path) -> str:
     import ssl
 
+    from nostr_client.net.dial import DialOptions
     from nostr_client.net.http import get
     from relays.process.folder import running_relay
 
@@ -56,7 +57,7 @@ async def _ask(folder: Path) -> str:
     tls = ssl.create_default_context()
     tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE
     url = note.url.replace("ws", "http", 1) + "/health"
-    answer = await get(url, allow_private=True, accept="text/plain", tls=tls)
+    answer = await get(url, DialOptions(private=True, tls=tls), accept="text/plain")
     return answer.body.decode("utf-8", "replace").strip()
 
 

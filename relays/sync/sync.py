@@ -29,6 +29,7 @@ from nostr_client.errors import (
     TooMany,
 )
 from nostr_client.net import http
+from nostr_client.net.dial import DialOptions
 from nostr_client.net.reconcile import FRAME, NotCompared, ReconcileLimits
 from nostr_client.net.session.paging import CUT_OFF, Paging
 from nostr_client.nips import nip11
@@ -114,10 +115,9 @@ async def fetch_information(url: str, proxy: str | None = None) -> RelayInfo | N
     try:
         answer = await http.get(
             url,
-            proxy=proxy,
+            DialOptions.through(proxy, private=True),
             accept=nip11.MEDIA_TYPE,
             max_bytes=nip11.MAX_SIZE,
-            allow_private=True,
         )
         return nip11.parse(answer.body) if answer.status == 200 else None
     except NostrError:

@@ -15,7 +15,14 @@ import pytest
 
 from nostr_client.errors import ConfigError, ConnectFailed
 from nostr_client.net import dial
-from nostr_client.net.dial import DialPolicy, ProxyAddress, connect_first, open_socket, resolve
+from nostr_client.net.dial import (
+    DialOptions,
+    DialPolicy,
+    ProxyAddress,
+    connect_first,
+    open_socket,
+    resolve,
+)
 from nostr_client.net.pool import RelayPool
 from nostr_client.protocol.filters import Filter
 from tests.net.certificates import contexts
@@ -113,10 +120,10 @@ async def test_dns_that_fails_or_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
     loop = asyncio.get_running_loop()
     monkeypatch.setattr(loop, "getaddrinfo", fail)
     with pytest.raises(ConnectFailed, match="dns: name or service not known"):
-        await open_socket("wss://a.example", "a.example", 443, proxy=None, private=False)
+        await open_socket("wss://a.example", "a.example", 443, DialOptions())
     monkeypatch.setattr(loop, "getaddrinfo", hang)
     with pytest.raises(ConnectFailed, match=r"dns: no answer within 0\.05 s"):
-        await open_socket("wss://a.example", "a.example", 443, proxy=None, private=False)
+        await open_socket("wss://a.example", "a.example", 443, DialOptions())
 
 
 async def test_the_first_address_that_answers_wins(monkeypatch: pytest.MonkeyPatch) -> None:

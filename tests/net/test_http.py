@@ -13,6 +13,7 @@ import pytest
 
 from nostr_client.errors import ConnectFailed, InvalidData, NostrError, RelayTimeout
 from nostr_client.net import http
+from nostr_client.net.dial import DialOptions
 from nostr_client.net.http import get
 from tests.net.certificates import contexts
 from tests.net.scripted import LIMIT
@@ -72,7 +73,7 @@ async def test_a_document() -> None:
             "200 OK", "Content-Type: application/json", body=b'{"names":{}}'
         )
         url = site.url("/.well-known/nostr.json?name=a%20b")
-        response = await get(url, allow_private=True)
+        response = await get(url, DialOptions(private=True))
         assert (response.status, response.body) == (200, b'{"names":{}}')
         assert response.headers["content-type"] == "application/json"
         (head,) = site.requests
@@ -89,10 +90,12 @@ async def test_a_relays_document_over_tls_and_in_chunks(tmp_path: Path) -> None:
             b'5\r\n{"a":\r\n2\r\n1}\r\n0\r\n\r\n'
         )
         url = site.url("", "wss")
-        response = await get(url, accept="application/nostr+json", allow_private=True, tls=client)
+        response = await get(
+            url, DialOptions(private=True, tls=client), accept="application/nostr+json"
+        )
         assert response.body == b'{"a":1}'
         with pytest.raises(ConnectFailed, match="tls: "):
-            await get(url, allow_private=True)
+            await get(url, DialOptions(private=True))
 
 
 async def test_private_addresses_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,7 +111,7 @@ async def test_private_addresses_are_refused(monkeypatch: pytest.MonkeyPatch) ->
         with pytest.raises(ConnectFailed, match="leads to a private address"):
             await get(f"http://nip05.example.com:{site.port}/")
         assert site.requests == []
-        response = await get(f"http://nip05.example.com:{site.port}/", allow_private=True)
+        response = await get(f"http://nip05.example.com:{site.port}/", DialOptions(private=True))
         assert response.status == 200
 
 
@@ -118,11 +121,11 @@ async def test_redirects_are_followed_only_as_far_as_was_said() -> None:
         site.answers["/two"] = answer("301 Moved", f"Location: {site.url('/three')}")
         site.answers["/three"] = answer("200 OK", body=b"here")
         site.answers["/round"] = answer("307 Again", "Location: /round")
-        assert (await get(site.url(), allow_private=True)).status == 302
-        assert (await get(site.url(), allow_private=True, redirects=2)).body == b"here"
+        assert (await get(site.url(), DialOptions(private=True))).status == 302
+        assert (await get(site.url(), DialOptions(private=True), redirects=2)).body == b"here"
         for path, most in (("/", 1), ("/round", 5)):
             with pytest.raises(InvalidData, match=f"more than {most} redirects"):
-                await get(site.url(path), allow_private=True, redirects=most)
+                await get(site.url(path), DialOptions(private=True), redirects=most)
 
 
 async def test_a_redirect_leads_neither_home_nor_out_of_https(
@@ -132,7 +135,7 @@ async def test_a_redirect_leads_neither_home_nor_out_of_https(
     async with site_(ssl=server) as site:
         site.answers["/"] = answer("302 Found", "Location: http://example.com/")
         with pytest.raises(InvalidData, match="away from https"):
-            await get(site.url("/", "https"), allow_private=True, redirects=1, tls=client)
+            await get(site.url("/", "https"), DialOptions(private=True, tls=client), redirects=1)
 
     async def redirect(target: str, request: Any) -> http.Response:
         return await real(target, request) if "private" in target else moved
@@ -162,7 +165,7 @@ async def test_answers_that_cannot_be_used(
     async with site_() as site:
         site.answers["/"] = said
         with pytest.raises(error, match=words):
-            await get(site.url(), allow_private=True, max_bytes=5000, timeout=0.5)
+            await get(site.url(), DialOptions(private=True), max_bytes=5000, timeout=0.5)
 
 
 @pytest.mark.parametrize(
@@ -176,7 +179,7 @@ async def test_what_is_no_url(url: str) -> None:
 async def test_a_cancelled_get_leaves_nothing_behind() -> None:
     async with site_() as site:
         site.answers["/"] = b"---"
-        task = asyncio.create_task(get(site.url(), allow_private=True))
+        task = asyncio.create_task(get(site.url(), DialOptions(private=True)))
         await until(lambda: site.requests)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):

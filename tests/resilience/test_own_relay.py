@@ -20,6 +20,7 @@ from websockets.exceptions import InvalidStatus
 
 from nostr_client.errors import ConnectFailed, OwnRelayError
 from nostr_client.net import http
+from nostr_client.net.dial import DialOptions
 from nostr_client.paths import FolderLock, Paths
 from nostr_client.protocol.event import Draft
 from nostr_client.protocol.keys import SecretKey
@@ -262,7 +263,7 @@ async def test_it_answers_its_owners_programs_alone(own: OwnRelay) -> None:
     for origin in (page, "null", "https://evil.example", "http://localhost"):
         assert await refused_by(url, origin=origin, additional_headers=shown) == 401
     for path in ("/", "/health", "/metrics"):
-        assert (await http.get(page + path, allow_private=True)).status == 401
+        assert (await http.get(page + path, DialOptions(private=True))).status == 401
 
 
 async def test_strangers_sockets_leave_its_owner_served(own: OwnRelay) -> None:

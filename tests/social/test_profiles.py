@@ -17,6 +17,7 @@ from nostr_client.errors import (
     NostrError,
 )
 from nostr_client.net import http
+from nostr_client.net.dial import DialOptions
 from nostr_client.nips import nip19
 from nostr_client.protocol import kinds
 from nostr_client.safe_text import safe_line
@@ -47,8 +48,8 @@ def domain(monkeypatch: pytest.MonkeyPatch) -> Domain:
     """What the domain answers; `asked` gathers the URLs and options."""
     says: Domain = {"status": 200, "body": b"{}", "asked": [], "error": None}
 
-    async def get(url: str, **options: Any) -> http.Response:
-        says["asked"].append((url, options))
+    async def get(url: str, dial: DialOptions, **options: Any) -> http.Response:
+        says["asked"].append((url, {"dial": dial, **options}))
         if says["error"]:
             raise says["error"]
         return http.Response(says["status"], {}, says["body"])
@@ -201,7 +202,7 @@ async def test_a_name_is_looked_up_at_its_domain(tmp_path: Path, domain: Domain)
     assert urls[0] == "https://x.example/.well-known/nostr.json?name=ben"
     for _, options in domain["asked"]:
         assert not options.get("redirects")  # NIP-05 forbids them
-        assert not options.get("allow_private")
+        assert not options["dial"].private
 
 
 @pytest.mark.parametrize(

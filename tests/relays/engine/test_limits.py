@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from websockets.exceptions import ConnectionClosed
 
+from nostr_client.net.dial import DialOptions
 from nostr_client.net.http import get
 from nostr_client.nips.nip11 import MEDIA_TYPE
 from nostr_client.protocol.event import Event
@@ -38,7 +39,7 @@ Talk = tuple[Wire, dict[str, Any]]
 async def talk(serve: Serve) -> AsyncIterator[Talk]:
     """A client, and what the relay says of its limits."""
     served = await serve(RelayConfig(limits=LIMITS), lambda: NOW)
-    answer = await get(served.url, accept=MEDIA_TYPE, allow_private=True)
+    answer = await get(served.url, DialOptions(private=True), accept=MEDIA_TYPE)
     async with wire(served.url) as client:
         yield client, json.loads(answer.body)["limitation"]
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from nostr_client.errors import StoreError
+from nostr_client.net.dial import DialOptions
 from nostr_client.net.http import get
 from nostr_client.store.contract import EventStore
 from nostr_client.store.sqlite.store import SqliteStore
@@ -81,9 +82,9 @@ async def test_health_of_a_store_that_cannot_write(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     served = await serve()
-    answer = await get(f"{served.url}/health", allow_private=True, accept="*/*")
+    answer = await get(f"{served.url}/health", DialOptions(private=True), accept="*/*")
     assert (answer.status, answer.body) == (200, b"ok\n")
-    answer = await get(f"{served.url}/metrics", allow_private=True, accept="*/*")
+    answer = await get(f"{served.url}/metrics", DialOptions(private=True), accept="*/*")
     assert answer.status == 200
     lines = [line.split()[:3] for line in answer.body.decode().splitlines() if "#" in line]
     told, types = ({name for _, sort, name in lines if sort == what} for what in ("HELP", "TYPE"))
@@ -94,7 +95,7 @@ async def test_health_of_a_store_that_cannot_write(
 
     monkeypatch.setattr(SqliteStore, "probe", full)
     monkeypatch.setattr("relays.web.health.REMEMBERED", -1.0)
-    answer = await get(f"{served.url}/health", allow_private=True, accept="*/*")
+    answer = await get(f"{served.url}/health", DialOptions(private=True), accept="*/*")
     assert answer.status == 503
     assert b"cannot write" in answer.body
     assert b"ana" not in answer.body

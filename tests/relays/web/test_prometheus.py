@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from nostr_client.net.dial import DialOptions
 from nostr_client.net.http import get
 from nostr_client.protocol.event import Event
 from relays.config.relay_config import RelayConfig
@@ -128,7 +129,7 @@ async def test_metrics_of_a_process(serve: Serve) -> None:
     served = await serve()
     async with wire(served.url) as client:
         await client.publish(note())
-        answer = await get(f"{served.url}/metrics", allow_private=True, accept="*/*")
+        answer = await get(f"{served.url}/metrics", DialOptions(private=True), accept="*/*")
     text = answer.body.decode()
     assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
     assert 'nostr_relay_events_accepted_total{as="stored"} 1\n' in text
