@@ -7,6 +7,7 @@ of `nostr_client`.
 
 from __future__ import annotations
 
+import ast
 import itertools
 import subprocess
 import sys
@@ -175,7 +176,19 @@ def circles(sources: Sources) -> Iterator[str]:
         yield from walk(module, [])
 
 
-LAWS = (broken_floors, broken_doors, broken_purity, circles)
+def names_of_two_things(sources: Sources) -> Iterator[str]:
+    """No class has the name of another one, in either package."""
+    homes: dict[str, list[str]] = {}
+    for module, source in sources.items():
+        for node in ast.parse(source).body:
+            if isinstance(node, ast.ClassDef):
+                homes.setdefault(node.name, []).append(module)
+    for name, modules in homes.items():
+        if len(modules) > 1:
+            yield f"{modules[-1]}: {name} is the name of a class in {modules[0]} too"
+
+
+LAWS = (names_of_two_things, broken_floors, broken_doors, broken_purity, circles)
 
 
 @pytest.mark.parametrize("law", LAWS, ids=lambda law: law.__name__)
@@ -279,6 +292,16 @@ FORBIDDEN = [
     ("relays.config", "from relays import policies", "policies is on floor 3"),
     ("relays.web.bad", "import relays.nowhere.at_all", "does not exist"),
 ]
+
+
+def test_a_name_of_two_things_is_caught() -> None:
+    sources = empty_house() | {
+        "nostr_client.net.pool": "class RelayPool: ...",
+        "relays.sync.mirror": "def f():\n    class Inner: ...\nclass RelayPool: ...",
+    }
+    assert list(names_of_two_things(sources)) == [
+        "relays.sync.mirror: RelayPool is the name of a class in nostr_client.net.pool too"
+    ]
 
 
 def test_purity_is_passed_on() -> None:

@@ -17,6 +17,8 @@ from nostr_client.exits import MEANINGS
 from nostr_client.nips.nip19 import encode_npub
 from nostr_client.protocol.keys import SecretKey
 from relays.config.relay_config import RelayConfig, assemble
+from tests import architecture_picture
+from tests.architecture import real_sources
 from tests.relays.cli.parsed import parsed
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -106,11 +108,26 @@ def test_the_exit_codes_stand_in_one_table() -> None:
 
 def test_every_file_that_is_named_is_there() -> None:
     root = DOCS.parent
-    named = set(re.findall(r"`((?:nostr_client|relays|packaging)/[^`]*)`", text_of("../README.md")))
-    assert [name for name in named if not (root / name).exists()] == []
     for page in (root / "README.md", root / "CONTRIBUTING.md", *DOCS.glob("*.md")):
+        text = page.read_text("utf-8")
+        for name in re.findall(r"`((?:nostr_client|relays|packaging|tests)/[^`\s]*)`", text):
+            assert (root / name).exists(), (page, name)
         for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text("utf-8")):
             assert (page.parent / target).exists(), (page, target)
+
+
+def test_the_table_of_nips_names_every_file_of_a_nip() -> None:
+    for file in (DOCS.parent / "nostr_client" / "nips").glob("nip*.py"):
+        assert f"nostr_client/nips/{file.name}" in text_of("../README.md")
+
+
+def test_the_picture_of_the_architecture_is_that_of_the_code() -> None:
+    sources = real_sources()
+    written = architecture_picture.TEXT.read_text("utf-8")
+    drawn = architecture_picture.PICTURE.read_text("utf-8")
+    what = "docs/architecture.* are not as the imports are: `make architecture` makes them anew"
+    assert architecture_picture.text(written, sources) == written, what
+    assert architecture_picture.picture(sources) == drawn, what
 
 
 @pytest.mark.parametrize("page", ["../README.md", "relay.md", "policies.md"])

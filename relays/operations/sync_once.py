@@ -24,7 +24,7 @@ from relays.process.offline import open_offline
 from relays.sync.auth import peer_authenticator
 from relays.sync.crowded_seconds import seconds_in_words
 from relays.sync.rejected_ids import RejectedIds, rejected_ids_file
-from relays.sync.sync import Sync, SyncProgress, SyncScope, check_filter, fetch_information
+from relays.sync.sync import Sync, SyncCounts, SyncScope, check_filter, fetch_information
 from relays.sync.transfer import PeerTransfer, SentCounts
 
 _SAY_EVERY: Final = 0.5
@@ -34,7 +34,7 @@ _SAY_EVERY: Final = 0.5
 class SyncReport(msgspec.Struct):
     """What a sync did. `missing`: events that the peer said to hold, and did not send."""
 
-    progress: SyncProgress
+    progress: SyncCounts
     tally: ImportReport
     sent: SentCounts
     missing: int = 0

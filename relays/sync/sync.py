@@ -84,7 +84,7 @@ class TimeWindow(NamedTuple):
         return [TimeWindow(self.since, middle), TimeWindow(middle + 1, self.until)]
 
 
-class SyncProgress(msgspec.Struct):
+class SyncCounts(msgspec.Struct):
     """How far a sync has come. `pages`: why the peer is read by pages, if it is; `missed`: windows
     of which not everything could be compared; `crowded`: seconds (`created_at`) of which the peer
     may have more than it shows."""
@@ -144,7 +144,7 @@ class Sync:
         scope: SyncScope,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self.progress = SyncProgress()
+        self.progress = SyncCounts()
         self._transfer = transfer
         self._pool = transfer.pool
         self._store = transfer.importer.store
