@@ -59,7 +59,8 @@ def run(
     """Run a relay until it is stopped."""
     from relays.cli.context import on_loop
     from relays.logs import write_logs
-    from relays.process.run import ConfigSource, StopConditions, run
+    from relays.process.reload import ConfigSource
+    from relays.process.run import StopConditions, run
 
     def read() -> RelayConfig:
         return context.load_config(

@@ -7,12 +7,13 @@
   its files then go to their places, and where it was killed, whoever opens the folder next moves
   what is left.
 - What a database that is gone has left behind would be mixed into a new one of its name.
-- `relay.json` says who runs, and where it listens.
+- `relay.json` says who runs, and where it listens; `keep` and `users` who wants it to stay.
 """
 
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -28,8 +29,14 @@ RELAY_LOCK: Final = "relay.lock"
 FOLDER_LOCK: Final = "folder.lock"
 PART: Final = ".restore.part"
 RESTORED: Final = ".restored"
+KEEP: Final = "keep"
+USERS: Final = "users"
+"""A relay that ends when nobody uses it stays while its folder has a file `keep`, or a lock in the
+folder `users` is held: each by a program that wants it there, suspended or not."""
 LOCK_PATIENCE: Final = 1.0
 """Seconds that a lock may be held by somebody who only looks, or moves what was restored."""
+_JUST_MADE: Final = 1.0
+"""Seconds within which whoever has made a lock file may be about to lock it."""
 _NOTE: Final = "relay.json"
 
 
@@ -152,3 +159,20 @@ def _refuse_remains(data: Path) -> None:
             f"in {data} there is what a database that is gone left behind, and would be mixed with"
             f" a new one: put the database back, or move {', '.join(left)} away"
         )
+
+
+def is_wanted(data: Path) -> bool:
+    """Does somebody want the relay in `data` to stay although nobody is connected?"""
+    if (data / KEEP).exists():
+        return True
+    for path in (data / USERS).glob("*.lock"):
+        try:
+            if 0 <= time.time() - path.stat().st_mtime < _JUST_MADE:
+                return True  # whoever has just made it may be about to lock it
+            with FolderLock(path):
+                path.unlink()  # of one that has ended; no name comes twice
+        except StoreError:
+            return True
+        except OSError:
+            continue  # it ended just now, and took its file along; nobody holds it
+    return False

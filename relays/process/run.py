@@ -1,15 +1,10 @@
-"""One running relay: its folder and lock, its address, and its end.
-
-The folder holds `events.db`, `relay.lock` (held for as long as the relay runs) and, while it
-listens, `relay.json` with `pid`, `url` and `started` (seconds).
-"""
+"""One running relay: its folder, its address, and its end."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import errno
-import logging
 import os
 import signal
 import socket
@@ -22,29 +17,23 @@ from typing import Final
 
 import msgspec
 
-from nostr_client.errors import ConfigError, InvalidData, StoreError
-from nostr_client.paths import FileStamp, FolderLock, file_stamp
+from nostr_client.errors import ConfigError, InvalidData
 from nostr_client.protocol.urls import normalize_relay_url
 from relays.config.relay_config import RelayConfig
 from relays.config.sub_relays import SubRelay, local_urls
 from relays.networks import Networks
-from relays.process.assembly import RelayHost, serve
-from relays.process.folder import RunningRelay, announced, open_folder, relay_lock
+from relays.process.assembly import serve
+from relays.process.folder import RunningRelay, announced, is_wanted, open_folder, relay_lock
+from relays.process.reload import ConfigReloader, ConfigSource
 from relays.server.connections import Gate
 from relays.server.listen import listen
 from relays.server.systemd import ALIVE, READY, STOPPING, Supervisor
-from relays.server.tls import Certificate, certificate
+from relays.server.tls import certificate
 from relays.web.proxies import Proxies
 from relays.web.token import read_token
 
-KEEP: Final = "keep"
-USERS: Final = "users"
-"""A relay that ends when nobody uses it stays while its folder has a file `keep`, or a lock in the
-folder `users` is held: each by a program that wants it there, suspended or not."""
 LOOK: Final = 1.0
-"""Seconds between two looks at whether the configuration or the certificate changed."""
-
-_log = logging.getLogger(__name__)
+"""Seconds between two looks at whether anybody is here, or wants the relay to stay."""
 
 
 def service_urls(address: str, public: tuple[str, ...], path: str = "/") -> set[str]:
@@ -58,14 +47,6 @@ def service_urls(address: str, public: tuple[str, ...], path: str = "/") -> set[
         return {normalize_relay_url(url) for url in public or local_urls(address, path)}
     except InvalidData as error:
         raise ConfigError(f"--url: {error}") from None
-
-
-class ConfigSource(msgspec.Struct, frozen=True):
-    """Where the configuration comes from, so that it can be read again: `read` raises ConfigError.
-    `path` is the file that is watched, if there is one."""
-
-    read: Callable[[], RelayConfig]
-    path: Path | None = None
 
 
 class StopConditions(msgspec.Struct, frozen=True, kw_only=True):
@@ -115,93 +96,6 @@ async def run(
                             idle=lambda: server.idle if not is_wanted(data) else 0.0,
                             ready=lambda: _say(address, data),
                         )
-
-
-class ConfigReloader:
-    """Takes over what changed in the configuration and in the certificate, while clients stay."""
-
-    def __init__(
-        self, host: RelayHost, source: ConfigSource | None, tls: Certificate | None = None
-    ) -> None:
-        self._host = host
-        self._source = source
-        self._tls = tls
-        self._first = host.config
-        self._fault = ""
-        self._stamp: FileStamp | None = None
-        self._stamp = self._look()
-        self.asked = asyncio.Event()
-
-    async def run(self) -> None:
-        """Look every `LOOK` seconds, and when `asked`, until cancelled."""
-        while True:
-            try:
-                async with asyncio.timeout(LOOK):
-                    await self.asked.wait()
-            except TimeoutError:
-                pass
-            await self._renew(by_request=self.asked.is_set())
-            self.asked.clear()
-
-    async def _renew(self, *, by_request: bool) -> None:
-        stamp = self._look()
-        changed, self._stamp = stamp != self._stamp, stamp
-        try:
-            if self._source is not None and (changed or by_request):
-                config = self._source.read()
-                await self._host.reconfigure(config)
-                _log.warning("the configuration was read again")
-                if late := _at_start_alone(self._first, config):
-                    _log.warning("only a restart will change %s", ", ".join(late))
-            if self._tls is not None and (by_request or self._tls.changed()):
-                self._tls.reload()
-                _log.warning("the certificate was read again")
-            self._fault = ""
-        except (ConfigError, StoreError) as error:
-            # A certificate is tried at each look: what is wrong with it is said once.
-            before, self._fault = self._fault, str(error)
-            if changed or by_request or self._fault != before:
-                _log.error("what changed is not in force: %s", error)
-
-    def _look(self) -> FileStamp | None:
-        if self._source is None or self._source.path is None:
-            return None
-        return file_stamp(self._source.path) or self._stamp  # while it is being replaced
-
-
-def _at_start_alone(first: RelayConfig, now: RelayConfig) -> list[str]:
-    """The settings that hold from the start to the end, and are others now."""
-    held: list[tuple[str, object, object]] = [
-        (name, getattr(first, name), getattr(now, name)) for name in ("host", "port", "urls")
-    ]
-    held += [
-        (f"web.{name}", getattr(first.web, name), getattr(now.web, name))
-        for name in (
-            "trusted_proxies",
-            "trusted_header",
-            "tls_certificate",
-            "tls_key",
-            "token_file",
-        )
-    ]
-    return [name for name, before, after in held if before != after]
-
-
-def is_wanted(data: Path) -> bool:
-    """Does somebody want the relay in `data` to stay although nobody is connected?"""
-    if (data / KEEP).exists():
-        return True
-    for path in (data / USERS).glob("*.lock"):
-        try:
-            if 0 <= time.time() - path.stat().st_mtime < LOOK:
-                return True  # whoever has just made it may be about to lock it
-            with FolderLock(path):
-                path.unlink()  # of one that has ended; no name comes twice
-        except StoreError:
-            return True
-        except OSError:
-            continue  # it ended just now, and took its file along; nobody holds it
-    return False
 
 
 def bind(host: str, port: int) -> socket.socket:

@@ -15,6 +15,7 @@ from nostr_client.store.events import open_store
 from relays.config.relay_config import Membership, Moderation, RelayConfig
 from relays.moderation.actions import ModerationActions
 from relays.moderation.opening import open_state
+from relays.process.stores import RelayStores
 from tests.relays.desk import URL, Desk, OpenDesk
 from tests.relays.serving import Served, serving
 from tests.relays.talk import NOW, OTHER
@@ -71,3 +72,10 @@ async def open_desk(tmp_path: Path) -> AsyncIterator[OpenDesk]:
 async def desk(open_desk: OpenDesk) -> Desk:
     """One desk."""
     return await open_desk()
+
+
+@pytest.fixture(autouse=True)
+def records_of_the_engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a test is one of each store's `engine`, the keeper's records are of it, too."""
+    if "engine" in request.fixturenames and request.getfixturevalue("engine") == "memory":
+        monkeypatch.setattr(RelayStores, "records", "memory:")

@@ -27,8 +27,8 @@ from nostr_client.protocol.keys import SecretKey
 from nostr_client.protocol.messages import PublishEvent
 from nostr_client.rehearsal.relay_process import RelayProcess
 from nostr_client.resilience.own_relay import MOST_LOG, OwnRelay
-from relays.process import run
-from relays.process.run import is_wanted
+from relays.process import folder
+from relays.process.folder import is_wanted
 from relays.server.connections import MOST_STRANGERS
 from tests.waiting import until
 
@@ -325,7 +325,7 @@ async def test_who_ends_while_the_relay_looks_ends_nothing_else(
     users.mkdir(mode=0o700)
     (users / "1.lock").touch()
     os.utime(users / "1.lock", (0, 0))
-    monkeypatch.setattr(run, "FolderLock", Ending)
+    monkeypatch.setattr(folder, "FolderLock", Ending)
     assert not is_wanted(tmp_path)
 
 

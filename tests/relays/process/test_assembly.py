@@ -17,7 +17,7 @@ from nostr_client.nips.nip11 import MEDIA_TYPE
 from relays.config.relay_config import RelayConfig, Web, assemble, load_config
 from relays.config.sections import KIB, Access, Limits
 from relays.moderation.records import RuleType
-from relays.process.run import ConfigReloader, ConfigSource
+from relays.process.reload import ConfigReloader, ConfigSource
 from tests.relays.conftest import Serve
 from tests.relays.talk import KEY, LIMIT, NOW, OTHER, Wire, note, plain, wire
 from tests.waiting import until

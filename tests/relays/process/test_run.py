@@ -246,7 +246,7 @@ def test_logs_as_json(tmp_path: Path) -> None:
         process.communicate(timeout=LIMIT)
     assert refused["message"] == "a connection was refused: Not Found"
     assert refused["address"] == "127.0.0.1"
-    assert said["logger"] == "relays.process.run"
+    assert said["logger"] == "relays.process.reload"
     assert said["level"] == "warning"
 
 
