@@ -1,7 +1,8 @@
-"""A secret key that was typed as an argument is not said back: errors are kept and shown around.
+"""A secret key is not said back: what is shown, logged and kept is redacted here first.
 
-What looks like an nsec or an ncryptsec is blotted out wherever it stands, 60 and more hex digits
-where they came as an argument (they may be a public key or an id, but nobody can tell).
+What looks like an nsec or an ncryptsec goes wherever it stands. Of long runs of hex digits nobody
+can tell whether they are a secret key or a public one: in a log all go, and in what a person is
+shown those that came as an argument.
 """
 
 from __future__ import annotations
@@ -11,23 +12,28 @@ from collections.abc import Sequence
 from contextvars import ContextVar
 from typing import Final
 
-BLOT: Final = "(a key, not shown)"
+REDACTED: Final = "(a key, not shown)"
 _CODE: Final = re.compile(r"n(?:crypt)?sec1[0-9a-z]*", re.IGNORECASE)
 _HEX: Final = re.compile(r"[0-9a-f]{60,}", re.IGNORECASE)
 
-_given: ContextVar[tuple[str, ...]] = ContextVar("given", default=())
+_arguments: ContextVar[tuple[str, ...]] = ContextVar("arguments", default=())
 
 
-def given(arguments: Sequence[str]) -> None:
+def remember_arguments(arguments: Sequence[str]) -> None:
     """These are the arguments of this run."""
-    _given.set(tuple(argument.lower() for argument in arguments))
+    _arguments.set(tuple(argument.lower() for argument in arguments))
 
 
-def blotted(text: str) -> str:
-    """`text` without secret keys."""
-    return _HEX.sub(_unless_ours, _CODE.sub(BLOT, text))
+def redacted(text: str) -> str:
+    """`text`, to be shown, without secret keys."""
+    return _HEX.sub(_unless_ours, _CODE.sub(REDACTED, text))
+
+
+def redacted_for_log(text: str) -> str:
+    """`text` without anything that could be a secret key, or is as long as one."""
+    return _HEX.sub(REDACTED, _CODE.sub(REDACTED, text))
 
 
 def _unless_ours(found: re.Match[str]) -> str:
     digits = found[0]
-    return BLOT if any(digits.lower() in argument for argument in _given.get()) else digits
+    return REDACTED if any(digits.lower() in given for given in _arguments.get()) else digits

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Final, Literal, TypeVar, Union, get_args, get
 import msgspec
 
 from nostr_client.errors import ConfigError, InvalidData
+from nostr_client.redact import redacted
 
 S = TypeVar("S", bound=msgspec.Struct)
 
@@ -139,9 +140,7 @@ def _unknown(path: str, name: str, known: list[str]) -> str:
 
 
 def _quoted(value: object) -> str:
-    text = repr(value)
-    if "nsec1" in text:
-        return "(a secret key)"
+    text = redacted(repr(value))
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 

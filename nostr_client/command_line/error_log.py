@@ -5,29 +5,24 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import re
 import traceback
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Final
 
+from nostr_client.redact import redacted_for_log
+
 MOST_BYTES: Final = 1 << 20
-_CODES: Final = re.compile(r"(?:nsec|ncryptsec)1[0-9a-z]+|[0-9a-fA-F]{64,}", re.IGNORECASE)
-
-
-def without_secrets(text: str) -> str:
-    """`text` with everything blotted out that could be a key, or is as long as one."""
-    return _CODES.sub("<hidden>", text)
 
 
 def trace_of(error: BaseException) -> str:
     """The traceback of `error`, without the values of variables and without secrets."""
-    return without_secrets("".join(traceback.format_exception(error)))
+    return redacted_for_log("".join(traceback.format_exception(error)))
 
 
 class _Careful(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        return without_secrets(super().format(record))
+        return redacted_for_log(super().format(record))
 
 
 class _PrivateFile(logging.FileHandler):

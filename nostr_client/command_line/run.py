@@ -10,9 +10,9 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from nostr_client import redact
 from nostr_client.command_line.parse import UsageError, find, parse
 from nostr_client.command_line.tree import Command, Group
+from nostr_client.redact import redacted, remember_arguments
 
 if TYPE_CHECKING:
     from nostr_client.command_line.context import Context
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def run_command_line(root: Group, program: str, arguments: Sequence[str]) -> int:
     """Run one command of `root`; returns its exit code."""
-    redact.given(arguments)
+    remember_arguments(arguments)
     if root.version and list(arguments) == ["--version"]:
         return write_words(root.version)
     path: list[str] = []
@@ -37,7 +37,7 @@ def run_command_line(root: Group, program: str, arguments: Sequence[str]) -> int
         from nostr_client.exits import Exit
         from nostr_client.output import Output
 
-        wrong = redact.blotted(str(error))
+        wrong = redacted(str(error))
         where = " ".join([program, *path, "--help"])
         return Output("--json" in arguments).fail(f"{wrong} ({where})", Exit.USAGE)
     return _run(found, values)
@@ -135,8 +135,8 @@ def _expected(context: Context, error: NostrError, cause: BaseException | None =
     record = error.record if isinstance(error, CommandError) else {}
     code = exit_code_of(error)
     if not isinstance(error, InvalidSettings):
-        return context.out.fail(redact.blotted(str(error)), code, record)
-    problems = [redact.blotted(problem) for problem in error.problems]
+        return context.out.fail(redacted(str(error)), code, record)
+    problems = [redacted(problem) for problem in error.problems]
     if context.json:
         return context.out.fail("; ".join(problems), code, {"problems": problems})
     for problem in problems:

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from nostr_client.cli.context import ClientContext
-from nostr_client.command_line.error_log import MOST_BYTES, keep_log, trace_of, without_secrets
+from nostr_client.command_line.error_log import MOST_BYTES, keep_log, trace_of
 from nostr_client.command_line.run import finish
 from nostr_client.exits import Exit
 from nostr_client.nips import nip19
 from nostr_client.protocol.keys import SecretKey
+from nostr_client.redact import REDACTED, redacted_for_log
 from tests.cli.conftest import Home
 
 
@@ -83,8 +84,8 @@ def test_traces_hold_no_values_and_no_keys() -> None:
     with pytest.raises(ValueError, match="no") as caught:
         inner(typed)
     assert typed not in trace_of(caught.value)
-    shown = without_secrets(f"{nsec} {code} {bytes(key).hex()} {bytes(key).hex().upper()} abc")
-    assert shown == "<hidden> <hidden> <hidden> <hidden> abc"
+    shown = redacted_for_log(f"{nsec} {code} {bytes(key).hex()} {bytes(key).hex().upper()} abc")
+    assert shown == " ".join([REDACTED] * 4 + ["abc"])
 
 
 def test_the_log_is_bounded(tmp_path: Path) -> None:

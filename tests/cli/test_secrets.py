@@ -68,14 +68,14 @@ async def test_a_secret_typed_as_an_argument_is_not_said_back(home: Home, key: S
     await asyncio.gather(*(run(command) for command in COMMANDS))
 
 
-def test_only_hex_that_was_typed_is_blotted() -> None:
+def test_only_hex_that_was_typed_is_redacted() -> None:
     typed, other = "ab" * 32, "cd" * 32
-    redact.given(["switch", typed.upper()])
-    assert redact.blotted(f"no {typed} in {other}.json") == f"no {redact.BLOT} in {other}.json"
-    assert redact.blotted("nsec1abc NSEC1ABC ncryptsec1x nsecond") == (
-        f"{redact.BLOT} {redact.BLOT} {redact.BLOT} nsecond"
+    redact.remember_arguments(["switch", typed.upper()])
+    assert redact.redacted(f"no {typed} in {other}.json") == f"no {redact.REDACTED} in {other}.json"
+    assert redact.redacted("nsec1abc NSEC1ABC ncryptsec1x nsecond") == (
+        f"{redact.REDACTED} {redact.REDACTED} {redact.REDACTED} nsecond"
     )
-    redact.given([])
+    redact.remember_arguments([])
 
 
 def test_children_are_given_no_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
