@@ -27,11 +27,11 @@ from nostr_client.net.health import RelayHealth
 from nostr_client.net.large_frames import BEGINNING, LARGE_FRAME, LeftOut, subscription_of
 from nostr_client.net.outcome import Cause
 from nostr_client.net.session.auth import Authentication, AuthState
-from nostr_client.net.session.effects import CountReceived, Effects, HangUp, OkReceived, Send
+from nostr_client.net.session.counts import Counts
+from nostr_client.net.session.effects import Effects, HangUp
 from nostr_client.net.session.negentropy import Reconciliations
 from nostr_client.net.session.paging import Paging
 from nostr_client.net.session.pending import (
-    IDS_REMEMBERED,
     OpenReq,
     Pending,
     PendingCount,
@@ -41,6 +41,7 @@ from nostr_client.net.session.pending import (
     SubscriptionIds,
     SubscriptionState,
 )
+from nostr_client.net.session.publishes import Publishes
 from nostr_client.net.session.subscriptions import Subscriptions
 from nostr_client.protocol import messages as m
 from nostr_client.protocol.event import Event
@@ -70,10 +71,8 @@ class ClientSession:
         self._open = False
         self._ids = SubscriptionIds()
         self._subscriptions = Subscriptions(self._ids, self._n)
-        self._publishes: dict[str, PendingPublish] = {}
-        self._late: dict[str, None] = {}
-        """Events whose OK nobody waits for any more, and which may come all the same."""
-        self._counts: dict[int, PendingCount] = {}
+        self._publishes = Publishes(health)
+        self._counts = Counts(self._ids)
         self.reconciliations = Reconciliations(self._ids)
         """Reconciliations of sets; what its methods return is to be carried out too."""
         self._frames = 0
@@ -96,9 +95,8 @@ class ClientSession:
         for sub in self._subscriptions:
             if sub.state is not SubscriptionState.PAUSED:
                 self._subscriptions.ask(sub, effects, now)
-        effects += [Send(m.PublishEvent(p.event).encode()) for p in self._publishes.values()]
-        for count in self._counts.values():
-            self._ask_count(count, effects)
+        self._publishes.opened(effects)
+        self._counts.opened(effects)
         self.reconciliations.opened(effects)
         return effects
 
@@ -107,14 +105,11 @@ class ClientSession:
         self._open = False
         self._auth.reset()
         self._ids.clear()
-        self._late.clear()
         effects: Effects = []
         self._subscriptions.lost(cause, effects)
         self.reconciliations.lost(cause, effects)
-        for publish in self._publishes.values():
-            publish.auth_tried = False
-        for count in self._counts.values():
-            count.auth_tried = False
+        self._publishes.lost()
+        self._counts.lost()
         return effects
 
     # Requests
@@ -163,33 +158,19 @@ class ClientSession:
 
     def publish(self, event: Event) -> Effects:
         """Send an event; an event that is on its way already is not sent twice."""
-        if event.id in self._publishes:
-            return []
-        self._publishes[event.id] = PendingPublish(event)
-        return [Send(m.PublishEvent(event).encode())] if self._open else []
+        return self._publishes.begin(event)
 
     def withdraw(self, event_id: str) -> None:
         """Nobody waits for this OK any more; when it comes, it counts."""
-        if self._publishes.pop(event_id, None) is not None and self._open:
-            self._late[event_id] = None
-            if len(self._late) > IDS_REMEMBERED:
-                del self._late[next(iter(self._late))]
+        self._publishes.withdraw(event_id)
 
     def count(self, key: int, filters: Iterable[Filter]) -> Effects:
         """Ask for a COUNT (NIP-45)."""
-        count = self._counts[key] = PendingCount(key, tuple(filters))
-        effects: Effects = []
-        if self._open:
-            self._ask_count(count, effects)
-        return effects
+        return self._counts.begin(key, filters)
 
     def uncount(self, key: int) -> Effects:
         """Nobody waits for this COUNT any more."""
-        count = self._counts.pop(key, None)
-        if count is None or count.sub_id not in self._ids.open:
-            return []
-        self._ids.forget(count.sub_id)
-        return [Send(m.Close(count.sub_id).encode())]
+        return self._counts.end(key)
 
     def authenticate(self, challenge: str, event: Event | None, now: int) -> Effects:
         """The answer to `AskAuth(challenge)`: the signed kind 22242, or None for no."""
@@ -199,7 +180,7 @@ class ClientSession:
         return effects
 
     def wake(self, token: int, now: int) -> Effects:
-        """The time of a `Later` has come."""
+        """The time of a `WakeLater` has come."""
         effects: Effects = []
         if token < 0:
             self._auth.expired(token)
@@ -284,7 +265,8 @@ class ClientSession:
                 self._n.challenges += 1
                 self._auth.challenged(challenge, effects)
             case m.CountResult():
-                self._on_count(message, effects)
+                if not self._counts.answered(message, effects):
+                    self._stray(message.subscription_id, effects)
             case m.NegMsg(sub_id, payload):
                 if not self.reconciliations.said(sub_id, payload, effects):
                     self._stray(sub_id, effects)
@@ -309,22 +291,15 @@ class ClientSession:
                 self._health.heard(message.reason)
             self._go_on_after_auth(effects, now)
             return
-        publish = self._publishes.get(message.event_id)
-        if publish is None and message.event_id not in self._late:
+        if not self._publishes.expects(message.event_id):
             self._n.stray += 1
             return
+        publish = self._publishes.get(message.event_id)
         prefix, _ = split_reason(message.reason)
         needs_auth = not message.accepted and wants_auth(prefix)
         if publish and needs_auth and self._park(publish, message.reason, effects, now):
             return
-        if message.accepted:
-            self._n.accepted += 1
-        else:
-            self._n.refused += 1
-            self._health.heard(message.reason)
-        self._publishes.pop(message.event_id, None)
-        self._late.pop(message.event_id, None)
-        effects.append(OkReceived(message.event_id, message.accepted, message.reason))
+        self._publishes.answered(message, effects)
 
     def _on_closed(self, message: m.Closed | m.NegErr, effects: Effects, now: int) -> None:
         self._n.closed += 1
@@ -345,15 +320,6 @@ class ClientSession:
         if wants_auth(prefix) and self._park(pending, message.reason, effects, now):
             return
         self._refuse(pending, message.reason, effects, now)
-
-    def _on_count(self, message: m.CountResult, effects: Effects) -> None:
-        count = self._ids.open.get(message.subscription_id)
-        if not isinstance(count, PendingCount):
-            self._stray(message.subscription_id, effects)
-            return
-        self._ids.forget(count.sub_id)
-        del self._counts[count.key]
-        effects.append(CountReceived(count.key, message.count, message.approximate, message.hll))
 
     # Authentication
 
@@ -378,31 +344,22 @@ class ClientSession:
                 ):
                     self._subscriptions.ask(pending, effects, now)
             elif isinstance(pending, PendingPublish):
-                if self._publishes.get(pending.event.id) is pending:
-                    effects.append(Send(m.PublishEvent(pending.event).encode()))
+                self._publishes.again(pending, effects)
             elif isinstance(pending, PendingReconciliation):
                 self.reconciliations.again(pending, effects)
-            elif self._counts.get(pending.key) is pending:
-                self._ask_count(pending, effects)
+            else:
+                self._counts.again(pending, effects)
 
     # Steps
-
-    def _ask_count(self, count: PendingCount, effects: Effects) -> None:
-        count.sub_id = self._ids.new(count)
-        effects.append(Send(m.Count(count.sub_id, count.filters).encode()))
 
     def _refuse(self, pending: Pending, text: str, effects: Effects, now: int) -> None:
         """The relay's refusal, `text`, is its last word on `pending`, or the last for now."""
         if isinstance(pending, PendingPublish):
-            if self._publishes.pop(pending.event.id, None) is not None:
-                self._n.refused += 1
-                self._health.heard(text)
-                effects.append(OkReceived(pending.event.id, False, text))
+            self._publishes.refused(pending, text, effects)
         elif isinstance(pending, PendingReconciliation):
             self.reconciliations.ended(pending, Cause.refused(text), effects)
         elif isinstance(pending, PendingCount):
-            if self._counts.pop(pending.key, None) is not None:
-                effects.append(CountReceived(pending.key, None, cause=Cause.refused(text)))
+            self._counts.refused(pending, Cause.refused(text), effects)
         else:
             self._subscriptions.refused(pending, text, effects, now)
 
