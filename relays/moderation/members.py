@@ -16,7 +16,16 @@ from typing import Any, Final, TypeVar
 from nostr_client.errors import InvalidData, StoreError
 from nostr_client.protocol.event import Draft, Event, Tag
 from nostr_client.protocol.filters import Filter
-from nostr_client.protocol.kinds import DELETION, INVITE, JOIN, LEAVE
+from nostr_client.protocol.kinds import (
+    DELETION,
+    INVITE,
+    JOIN,
+    LEAVE,
+    MEMBER_ADDED,
+    MEMBER_LIST,
+    MEMBER_REMOVED,
+    ROLE,
+)
 from nostr_client.store.contract import EventStore
 from relays.config.relay_config import Membership
 from relays.moderation import invites
@@ -31,10 +40,6 @@ from relays.policies.verdict import (
     refused,
 )
 
-LIST: Final = 13534
-ROLE: Final = 33534
-ADDED: Final = 8000
-REMOVED: Final = 8001
 NOW: Final = 300
 """Seconds that the date of a request may be off."""
 MOST_LISTED: Final = 5_000
@@ -132,7 +137,7 @@ class Members:
             return ""
 
         reason = await self._change(
-            act, [_membership(ADDED, event.pubkey)], when=lambda why: not why
+            act, [_membership(MEMBER_ADDED, event.pubkey)], when=lambda why: not why
         )
         return refused(f"restricted: {reason}") if reason else Verdict(True, "info: welcome")
 
@@ -188,7 +193,7 @@ class Members:
             await self._state.log(tables, "add-member", by=by, reason=reason, p=pubkey)
             return True
 
-        return await self._change(act, [_membership(ADDED, pubkey)], when=bool)
+        return await self._change(act, [_membership(MEMBER_ADDED, pubkey)], when=bool)
 
     async def remove(self, pubkey: str, *, by: str, reason: str = "") -> bool:
         """The opposite; False if he was none. Raises StoreError."""
@@ -202,7 +207,7 @@ class Members:
                 await self._state.log(tables, "remove-member", by=by, reason=reason, p=pubkey)
             return True
 
-        return await self._change(act, [_membership(REMOVED, pubkey)], when=bool)
+        return await self._change(act, [_membership(MEMBER_REMOVED, pubkey)], when=bool)
 
     async def invite(self, *, by: str, seconds: float, uses: int = 1, role: str = "") -> str:
         """A new invite's code. Raises InvalidData, StoreError."""
@@ -283,7 +288,7 @@ class Members:
         if not self._settings.enabled:
             return
         key = self._state.pubkey
-        held = await self._store.get_address(f"{LIST}:{key}:")
+        held = await self._store.get_address(f"{MEMBER_LIST}:{key}:")
         roles = await self._store.query([Filter.of(authors=[key], kinds=[ROLE])])
         tags = {event.tags for event in roles}
         missing = [
@@ -309,7 +314,7 @@ class Members:
             if not (enabled and when(result)):
                 return result, [], 0
             at = await _next_second(tables, int(self._state.clock()))
-            return result, [*news, Draft(LIST, tags=await _list_tags(tables))], at
+            return result, [*news, Draft(MEMBER_LIST, tags=await _list_tags(tables))], at
 
         result, drafts, at = await self._state.write(run)
         if drafts:  # a list may be long

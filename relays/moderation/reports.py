@@ -22,12 +22,12 @@ import msgspec
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.keys import is_hex64
+from nostr_client.protocol.kinds import REPORT
 from nostr_client.store.contract import EventStore
 from relays.moderation.bans import Bans
 from relays.moderation.records import RecordTables
 from relays.moderation.state import ModerationState
 
-KIND: Final = 1984
 GRAVITY: Final = {
     "illegal": 8,
     "malware": 6,
@@ -197,7 +197,7 @@ class Reports:
         """The newest of all, and besides those of known people, which no flood pushes out."""
         seen: set[str] = set()
         known = {*self._admins(), *self._state.roster.members}
-        filters = Filter.of(kinds=[KIND]), Filter.of(kinds=[KIND], authors=known)
+        filters = Filter.of(kinds=[REPORT]), Filter.of(kinds=[REPORT], authors=known)
         for store, f in product(self._stores, filters):
             left = READ_MOST
             async for events in store.stream([f]):
@@ -235,7 +235,7 @@ class Reports:
 
         Whoever reports it later is heard anew. Raises StoreError.
         """
-        named = [Filter.of(kinds=[KIND], e=[target]), Filter.of(kinds=[KIND], p=[target])]
+        named = [Filter.of(kinds=[REPORT], e=[target]), Filter.of(kinds=[REPORT], p=[target])]
         reporters: set[str] = set()
         for store in self._stores:
             async for events in store.stream(named):
