@@ -17,11 +17,11 @@ from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.kinds import DELETION, FOLLOWS, METADATA, VANISH
 from nostr_client.store import visibility
 from nostr_client.store.contract import OVERHEAD, Evicted, Size
-from nostr_client.store.sqlite import backup as upkeep
+from nostr_client.store.sqlite import backup
 from nostr_client.store.sqlite.database import Database
 from nostr_client.store.sqlite.index_keys import IndexKeys
 from nostr_client.store.sqlite.plans import NEWEST, Cursor
-from nostr_client.store.sqlite.reader import Reading
+from nostr_client.store.sqlite.reader import TableReader
 from nostr_client.store.sqlite.removal import Removal
 from nostr_client.store.sqlite.search_index import Indexer
 
@@ -39,7 +39,7 @@ class StoreMaintenance:
     """The keeper's part of an `EventStore`."""
 
     _db: Database
-    _reading: Reading
+    _reading: TableReader
     _keys: IndexKeys
     _removal: Removal
     _indexer: Indexer | None
@@ -49,7 +49,7 @@ class StoreMaintenance:
         for f in filters:
             visibility.check(f, searchable=self._indexer is not None)
         removed = sum([await self._remove_all(f) for f in filters if not visibility.is_empty(f)])
-        await upkeep.give_back(self._db)
+        await backup.give_back(self._db)
         return removed
 
     async def _remove_all(self, f: Filter, condition: str = "true") -> int:
@@ -101,7 +101,7 @@ class StoreMaintenance:
         oldest, floor = 0, 0
         if most_bytes is not None:
             oldest, floor = await self._evict_oldest(most_bytes, condition)
-        await upkeep.give_back(self._db)
+        await backup.give_back(self._db)
         return Evicted(count + oldest, floor)
 
     def _evictable(self, spared: Collection[str], kinds: Collection[int]) -> str:
@@ -171,13 +171,13 @@ class StoreMaintenance:
         return int(await self._db.apart(lambda c: c.execute(sql).fetchone()[0]))
 
     async def size(self) -> Size:
-        return await upkeep.size(self._db)
+        return await backup.size(self._db)
 
     async def backup(self, path: Path) -> None:
-        await upkeep.backup(self._db, path)
+        await backup.backup(self._db, path)
 
     async def compact(self) -> int:
-        return await upkeep.compact(self._db)
+        return await backup.compact(self._db)
 
     async def index_lag(self) -> int:
         return 0 if self._indexer is None else await self._indexer.lag()
@@ -190,4 +190,4 @@ class StoreMaintenance:
         await self._db.write(lambda c: c.execute("UPDATE state SET seq = seq"))
 
     async def check(self) -> None:
-        await upkeep.check(self._db)
+        await backup.check(self._db)

@@ -22,7 +22,7 @@ from nostr_client.store.sqlite.connections import LONGEST_VALUE
 from nostr_client.store.sqlite.database import Database
 from nostr_client.store.sqlite.index_keys import IndexKeys, id_key
 from nostr_client.store.sqlite.plans import NEWEST, Cursor
-from nostr_client.store.sqlite.reader import SLICE, Reading, Slice
+from nostr_client.store.sqlite.reader import SLICE, Slice, TableReader
 from nostr_client.store.sqlite.search_index import Indexer
 from nostr_client.store.visibility import Reader
 
@@ -32,7 +32,7 @@ class StoreQueries:
 
     _db: Database
     _keys: IndexKeys
-    _reading: Reading
+    _reading: TableReader
     _clock: Callable[[], float]
     _indexer: Indexer | None
 

@@ -67,7 +67,7 @@ class IdSlice(NamedTuple):
     after: Cursor | None
 
 
-class Reading:
+class TableReader:
     """Reads the tables of one store; used on its readers' threads only."""
 
     def __init__(self, keys: IndexKeys) -> None:

@@ -13,7 +13,7 @@ from typing import Final
 
 from nostr_client.protocol.filters import Filter
 from nostr_client.store.contract import Page
-from nostr_client.store.sqlite.reader import Reading, lines, numbers, snapshot
+from nostr_client.store.sqlite.reader import TableReader, lines, numbers, snapshot
 
 RANKED: Final = 10_000
 """Of more events that match, those that were stored last are ranked: some 30 ms."""
@@ -30,7 +30,7 @@ def asks(filters: Sequence[Filter]) -> bool:
 
 
 def page(
-    reading: Reading,
+    reading: TableReader,
     db: sqlite3.Connection,
     asked: Sequence[tuple[Filter, int | None]],
     now: int,

@@ -25,7 +25,7 @@ from nostr_client.store.sqlite.index_keys import IndexKeys
 from nostr_client.store.sqlite.maintenance import StoreMaintenance
 from nostr_client.store.sqlite.queries import StoreQueries
 from nostr_client.store.sqlite.quotas import SqliteQuotas
-from nostr_client.store.sqlite.reader import Reading
+from nostr_client.store.sqlite.reader import TableReader
 from nostr_client.store.sqlite.search_index import Indexer
 from nostr_client.store.sqlite.writer import Saver
 from nostr_client.store.watching import Hearing, Watch, Watchers
@@ -49,7 +49,7 @@ class SqliteStore(StoreQueries, StoreMaintenance):
         self._keys = keys
         self._saver = saver
         self._removal = saver.removal
-        self._reading = Reading(keys)
+        self._reading = TableReader(keys)
         self._clock = clock
         self._room = asyncio.Semaphore(_QUEUED_EVENTS // _SAVE_AT_ONCE)
         self._poke = asyncio.Event()
