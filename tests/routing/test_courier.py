@@ -54,6 +54,7 @@ async def test_an_event_is_on_disk_with_its_wants_before_it_is_sent(tmp_path: Pa
         assert one.has(note)
 
 
+@pytest.mark.usefixtures("asks_briefly")
 async def test_each_answer_goes_to_the_ledger_as_it_comes(tmp_path: Path) -> None:
     async with (
         Relay() as good,
@@ -104,6 +105,7 @@ async def test_offline_is_a_report_and_leaves_wants(tmp_path: Path) -> None:
         assert [c.url for c in await r.store.ledger.due(START + 60)] == [DEAD]
 
 
+@pytest.mark.usefixtures("asks_briefly")
 async def test_a_cancelled_publication_loses_nothing(tmp_path: Path) -> None:
     async with Relay() as slow, rooms(tmp_path, fallback=[slow.url]) as r:
         slow.silent = True
@@ -350,6 +352,7 @@ async def test_what_was_saved_and_not_planned_is_planned_with_the_lists_it_needs
         assert set(await r.courier.plan(note)) == {hub.url, inbox.url}
 
 
+@pytest.mark.usefixtures("asks_briefly")
 async def test_an_ok_after_the_limit_counts_all_the_same(tmp_path: Path) -> None:
     async with Relay() as slow, rooms(tmp_path, fallback=[slow.url]) as r:
         slow.silent = True
