@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
 from typing import Final
 
 from nostr_client.protocol import kinds
@@ -109,33 +109,21 @@ class Timeline:
         the watch is yielded first. Ends when it is left, or the store closes. Follows whom the
         account follows from now on.
         """
-        seen: dict[str, None] = {}
-        reposted: dict[str, None] = {}
         home = await self.home_filter()
         async with self._store.watch(self._watched()) as watch:
-            if shown is not None:
-                seen = {view.entry.id: None for view in shown}
-                reposted = {v.event.id: None for v in shown if v.entry.kind in REPOSTS}
-                for view in reversed(await self.home()):
-                    if view.entry.kind in REPOSTS and view.event.id in reposted:
-                        continue
-                    if view.entry.id not in seen and (not shown or view.at >= shown[0].at):
-                        seen[view.entry.id] = None
-                        if view.entry.kind in REPOSTS:
-                            reposted[view.event.id] = None
-                        yield view
+            known = _Known(view.entry for view in shown or ())
+            for view in reversed(await self.home() if shown is not None else []):
+                if not known.has(view.entry) and (not shown or view.at >= shown[0].at):
+                    known.add(view.entry)
+                    yield view
             while batch := await _gathered(watch):
                 if any(self._is_own_list(event) for event in batch):
                     home = await self.home_filter()
                 fresh = [e for e in batch if home.matches(e) and self._is_due(e)]
-                fresh = [e for e in fresh if e.id not in seen]
                 fresh = await self._without_older_reposts(fresh, home)
-                fresh = [e for e in fresh if e.kind not in REPOSTS or target_of(e) not in reposted]
-                reposted |= {target_of(e): None for e in fresh if e.kind in REPOSTS}
-                seen |= dict.fromkeys(e.id for e in fresh)
-                for known in (seen, reposted):
-                    while len(known) > MOST_SEEN:
-                        del known[next(iter(known))]
+                fresh = [e for e in fresh if not known.has(e)]
+                for entry in fresh:
+                    known.add(entry)
                 for view in await self._views.of(fresh):
                     yield view
 
@@ -185,6 +173,30 @@ class Timeline:
 
     def _is_own_list(self, event: Event) -> bool:
         return event.kind == kinds.FOLLOWS and event.pubkey == self._owner
+
+
+class _Known:
+    """Which entries a timeline has, and which notes the reposts among them are of: the last
+    `MOST_SEEN` of each."""
+
+    def __init__(self, entries: Iterable[Event]) -> None:
+        self._entries: dict[str, None] = {}
+        self._reposted: dict[str, None] = {}
+        for entry in entries:
+            self.add(entry)
+
+    def has(self, entry: Event) -> bool:
+        """Is it there, or a repost of the same note?"""
+        reposted = entry.kind in REPOSTS and target_of(entry) in self._reposted
+        return reposted or entry.id in self._entries
+
+    def add(self, entry: Event) -> None:
+        self._entries[entry.id] = None
+        if entry.kind in REPOSTS and (target := target_of(entry)):
+            self._reposted[target] = None
+        for known in (self._entries, self._reposted):
+            if len(known) > MOST_SEEN:
+                del known[next(iter(known))]
 
 
 async def _gathered(watch: AsyncIterator[Event]) -> list[Event]:
