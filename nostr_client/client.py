@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from nostr_client.config import ClientConfig, load_config
-from nostr_client.errors import InvalidEvent, NostrError
+from nostr_client.errors import NostrError
 from nostr_client.net.outages import Outages
 from nostr_client.net.pool import RelayPool
 from nostr_client.net.report import Answer
@@ -31,19 +31,17 @@ from nostr_client.paths import paths as default_paths
 from nostr_client.protocol.event import Draft, Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.keys import PublicKey
-from nostr_client.protocol.kinds import KindClass, kind_class
 from nostr_client.resilience.own_relay import OwnRelay
 from nostr_client.resilience.replication import Replication
 from nostr_client.routing.address_policy import AddressPolicy, relay_url
 from nostr_client.routing.authentication import Authenticator
 from nostr_client.routing.courier import Courier
 from nostr_client.routing.fetch_results import FetchResult
-from nostr_client.routing.list_guard import ListGuard, refuse_list
+from nostr_client.routing.list_guard import ListGuard
 from nostr_client.routing.list_reading import ListReader
 from nostr_client.routing.relay_book import RelayBook
 from nostr_client.routing.saved_relays import found_at
 from nostr_client.routing.starter_relays import starter_relays
-from nostr_client.signing.gate import refuse_secrets
 from nostr_client.signing.signer import Signer, WatchOnly, gated
 from nostr_client.signing.verifier import Verifier
 from nostr_client.social.feed_sync import FeedSync
@@ -52,6 +50,7 @@ from nostr_client.social.my_relays import MyRelays
 from nostr_client.social.note_views import NoteViews
 from nostr_client.social.notes import Notes
 from nostr_client.social.profiles import Profiles
+from nostr_client.social.publisher import Publisher
 from nostr_client.social.referenced_events import ReferencedEvents
 from nostr_client.social.threads import Threads
 from nostr_client.social.timeline import Timeline
@@ -116,9 +115,9 @@ class NostrClient:
     """One account at work. Made by `NostrClient.open` only.
 
     Rooms: `store`, `copies` (which relay holds what), `verifier`, `pool`, `book` (who writes and
-    reads where), `courier`, `guard`; `profiles`, `notes`, `follows`, `relays`, `timeline`,
-    `threads`, `feed_sync` (the background reading); `replication`, `own_relay` (None when it is
-    off).
+    reads where), `courier`, `guard`; `profiles`, `publisher`, `notes`, `follows`, `relays`,
+    `timeline`, `threads`, `feed_sync` (the background reading); `replication`, `own_relay` (None
+    when it is off).
     """
 
     pubkey: str
@@ -134,6 +133,7 @@ class NostrClient:
     courier: Courier
     guard: ListGuard
     profiles: Profiles
+    publisher: Publisher
     notes: Notes
     follows: Follows
     relays: MyRelays
@@ -282,13 +282,8 @@ class NostrClient:
         Raises InvalidEvent, SignerError, StoreError.
         """
         if isinstance(what, Event):
-            return await self._publish_signed(what, on_answer)
-        if kind_class(what.kind) is KindClass.ADDRESSABLE and what.created_at is None:
-            name = next((t[1] for t in what.tags if t[0] == "d" and len(t) > 1), "")
-            last = await self.store.get_address(f"{what.kind}:{self.pubkey}:{name}")
-            at = await self.guard.date_after(last)
-            what = Draft(what.kind, what.content, what.tags, created_at=at)
-        return await self.notes.publish(what, on_answer=on_answer)
+            return await self.publisher.publish_signed(what, on_answer=on_answer)
+        return await self.publisher.publish(what, on_answer=on_answer)
 
     async def fetch(
         self,
@@ -423,7 +418,8 @@ class NostrClient:
         self.profiles = Profiles(
             self.courier, self.guard, owner=me, proxy=self.config.proxy, clock=clock
         )
-        self.notes = Notes(self.courier, self.signer)
+        self.publisher = Publisher(self.guard, self.signer, self.verifier.verify)
+        self.notes = Notes(self.publisher)
         self.follows = Follows(self.courier, self.guard, me)
         self.relays = MyRelays(self.courier, self.guard, me, found_at(data, me))
         views = NoteViews(self.store, self.profiles, me)
@@ -470,13 +466,3 @@ class NostrClient:
             return None
         self.book.policy.allow(urls)
         return [url for text in urls if (url := relay_url(text))]
-
-    async def _publish_signed(
-        self, event: Event, on_answer: Callable[[Answer], None] | None
-    ) -> Posted:
-        if event.pubkey == self.pubkey and await self.store.get(event.id) is None:
-            refuse_list(event.kind)
-        if not await self.verifier.verify(event):
-            raise InvalidEvent("the signature is not that of its author")
-        await asyncio.to_thread(refuse_secrets, event, lambda: (self.pubkey,))
-        return Posted(event, await self.courier.publish(event, on_answer=on_answer))

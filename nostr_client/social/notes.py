@@ -11,18 +11,17 @@ import re
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Final
 
-from nostr_client.errors import InvalidCode, InvalidEvent, SigningRefused
+from nostr_client.errors import InvalidCode, InvalidEvent
 from nostr_client.net.outcome import in_words
 from nostr_client.nips import nip10, nip19, nip27
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Draft, Event, Tag, Tags
 from nostr_client.protocol.filters import Filter
-from nostr_client.routing.courier import Courier, OnAnswer
-from nostr_client.routing.list_guard import refuse_list
+from nostr_client.routing.courier import OnAnswer
 from nostr_client.safe_text import typeable
 from nostr_client.signing.gate import refuse_codes
-from nostr_client.signing.signer import Signer
 from nostr_client.social.ancestors import fetch_ancestors
+from nostr_client.social.publisher import Publisher
 from nostr_client.social.views import Posted
 from nostr_client.store.contract import CopyState
 
@@ -36,28 +35,16 @@ _bare_code = re.compile(
 
 
 class Notes:
-    """Writes as `signer`; without one every method raises SigningRefused.
+    """Writes as the signer of `publisher`; without one every method raises SigningRefused.
 
     Every method stores first and publishes then, and raises InvalidEvent, SignerError, StoreError.
     `on_answer` is told of each relay's answer as it comes.
     """
 
-    def __init__(self, courier: Courier, signer: Signer | None) -> None:
-        self._courier = courier
-        self._signer = signer
-
-    async def publish(self, draft: Draft, *, on_answer: OnAnswer | None = None) -> Posted:
-        """Sign, store and publish any draft but that of a list.
-
-        Raises InvalidEvent for replaceable kinds: those go through `routing.list_guard`.
-        """
-        if self._signer is None:
-            raise SigningRefused("this account is only watched: it has no key to sign with")
-        refuse_list(draft.kind)
-        if draft.kind not in kinds.REPOSTS:  # they hold what others wrote
-            refuse_codes(draft.content, *(item for tag in draft.tags for item in tag))
-        event = await self._signer.sign(draft)
-        return Posted(event, await self._courier.publish(event, on_answer=on_answer))
+    def __init__(self, publisher: Publisher) -> None:
+        self._publisher = publisher
+        self._courier = publisher.courier
+        self._signer = publisher.signer
 
     async def post(
         self,
@@ -74,7 +61,7 @@ class Notes:
         content = clean(text)
         own = given_tags(tags)
         more = await self._tags_for(content, own)
-        return await self.publish(
+        return await self._publisher.publish(
             Draft(kinds.NOTE, content, (*own, *more, *_warned(warning))), on_answer=on_answer
         )
 
@@ -103,7 +90,7 @@ class Notes:
         thread = await self._with_hints(nip10.reply_tags(parent, await self.hint(parent), root))
         own = (*thread, *given_tags(tags))
         more = await self._tags_for(content, own)
-        return await self.publish(
+        return await self._publisher.publish(
             Draft(kinds.NOTE, content, (*own, *more, *_warned(warning))), on_answer=on_answer
         )
 
@@ -126,7 +113,7 @@ class Notes:
         content = "" if event.is_protected else event.json.decode()
         if "\x7f" in content:
             content = content.replace("\x7f", "\\u007f")
-        return await self.publish(Draft(kind, content, tuple(tags)), on_answer=on_answer)
+        return await self._publisher.publish(Draft(kind, content, tuple(tags)), on_answer=on_answer)
 
     async def react(
         self, event_id: str, content: str = "+", *, on_answer: OnAnswer | None = None
@@ -147,7 +134,9 @@ class Notes:
         if event.address:
             tags.append(("a", event.address, hint, event.pubkey))
         tags += [_person(event.pubkey, hint), ("k", str(event.kind))]
-        return await self.publish(Draft(kinds.REACTION, content, tuple(tags)), on_answer=on_answer)
+        return await self._publisher.publish(
+            Draft(kinds.REACTION, content, tuple(tags)), on_answer=on_answer
+        )
 
     async def delete(
         self, event_id: str, reason: str = "", *, on_answer: OnAnswer | None = None
@@ -163,7 +152,7 @@ class Notes:
             tags.append(("a", event.address))
         tags.append(("k", str(event.kind)))
         draft = Draft(kinds.DELETION, clean(reason) if reason else "", tuple(tags))
-        return await self.publish(draft, on_answer=on_answer)
+        return await self._publisher.publish(draft, on_answer=on_answer)
 
     async def _mine_about(
         self, event: Event, kind: int, content: str | None = None

@@ -19,6 +19,7 @@ from nostr_client.social.my_relays import MyRelays
 from nostr_client.social.note_views import NoteViews
 from nostr_client.social.notes import Notes
 from nostr_client.social.profiles import Profiles
+from nostr_client.social.publisher import Publisher
 from nostr_client.social.referenced_events import ReferencedEvents
 from nostr_client.social.threads import Threads
 from nostr_client.social.timeline import Timeline
@@ -63,6 +64,10 @@ class House:
         await self.store.save(list(events))
 
 
+async def verify(event: Event) -> bool:
+    return event.verify()
+
+
 @asynccontextmanager
 async def house(
     folder: Path,
@@ -102,7 +107,7 @@ async def house(
                 clock=clock,
                 guard=guard,
                 profiles=profiles,
-                notes=Notes(courier, signer),
+                notes=Notes(Publisher(guard, signer, verify)),
                 follows=follows,
                 relays=MyRelays(courier, guard, me),
                 views=views,
