@@ -14,10 +14,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
+from nostr_client.errors import StoreError
 from nostr_client.store.reserve import Reserve
 from relays.moderation.memory import MemoryRecords
 from relays.moderation.records import Records
-from relays.moderation.sqlite.records import FILE, SqliteRecords
+from relays.moderation.sqlite.records import FILE, SqliteRecords, copy_files
 from relays.moderation.state import ModerationState
 
 RECORDS: Final = FILE
@@ -47,6 +48,14 @@ async def open_records(
     folder = Path(location)
     async with SqliteRecords.open(folder, read_only=read_only, reserve=reserve) as records:
         yield records
+
+
+async def copy_records(location: str | Path, folder: Path) -> list[str]:
+    """Copy the records at `location` and the relay's key, as they are now, into new files of
+    `folder`; their names. Raises StoreError, also where they are in no file."""
+    if location == MEMORY:
+        raise StoreError("the keeper's records are in no file: there is nothing to copy")
+    return await copy_files(Path(location), folder)
 
 
 @asynccontextmanager

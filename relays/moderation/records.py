@@ -16,8 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from enum import StrEnum
-from pathlib import Path
-from typing import Final, NamedTuple, Protocol, TypeVar, runtime_checkable
+from typing import Final, NamedTuple, Protocol, TypeVar
 
 import msgspec
 
@@ -275,11 +274,3 @@ class Records(Protocol):
 
     async def counters(self) -> Mapping[Area, int]:
         """How often each area was changed, by whomsoever: cheap, to be asked all the time."""
-
-
-@runtime_checkable
-class CopiesToFiles(Protocol):
-    """What an engine may be able to do besides: records that a backup has as files."""
-
-    async def copy_to(self, folder: Path) -> list[str]:
-        """Copy all, as it is now, into new files of `folder`: their names, the key's among them."""

@@ -31,8 +31,7 @@ from nostr_client.signing.verifier import Verifier
 from nostr_client.store.contract import CopiesToFile, StoreOptions
 from nostr_client.store.events import open_store
 from nostr_client.version import __version__
-from relays.moderation.opening import RECORDS, has_records, open_records
-from relays.moderation.records import CopiesToFiles
+from relays.moderation.opening import RECORDS, copy_records
 from relays.process.folder import PART, RESTORED, exclusive_folder, move_restored, open_folder
 from relays.process.stores import RelayStores
 
@@ -151,12 +150,7 @@ async def _check_signatures(database: Path, verifier: Verifier, events: list[Eve
 
 async def _copy_keepers(stores: RelayStores, part: Path) -> list[str]:
     """Copy the keeper's records, with the relay's key, and the floors; the names of these files."""
-    names: list[str] = []
-    if has_records(stores.records):
-        async with open_records(stores.records, read_only=True) as records:
-            if not isinstance(records, CopiesToFiles):
-                raise StoreError("the keeper's records are in no file: copy them where they are")
-            names += await records.copy_to(part)
+    names = await copy_records(stores.records, part)
     return names + _copy_floors(stores.data, part)
 
 

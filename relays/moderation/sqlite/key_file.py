@@ -10,7 +10,7 @@ from typing import Final
 
 from nostr_client.errors import InvalidData, StoreError
 from nostr_client.nips.nip19 import Nsec, decode
-from nostr_client.paths import write_private
+from nostr_client.paths import store_error, write_private
 from nostr_client.protocol.keys import SecretKey
 
 FILE: Final = "relay.key"
@@ -48,5 +48,7 @@ def copy(path: Path, folder: Path) -> bool:
         data = path.read_bytes()
     except FileNotFoundError:
         return False
+    except OSError as error:
+        raise store_error(f"cannot read {path}", error) from error
     write_private(folder / path.name, data)
     return True

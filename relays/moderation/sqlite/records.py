@@ -93,16 +93,14 @@ class SqliteRecords:
         async with self._in_time(), self._alone:
             return await self._run(lambda: retry_locked(lambda: schema.counters(self._db)))
 
-    async def copy_to(self, folder: Path) -> list[str]:
-        """One file, and the key's, if there is one (see `records.CopiesToFiles`)."""
+    async def copy_to(self, path: Path) -> None:
+        """Copy all, as it is now, into the new file `path`. Raises StoreError."""
         stop = threading.Event()
         async with self._in_time(), self._alone:
             try:
-                await self._run(lambda: copy_out(self._db, folder / FILE, stop))
-                copied = await self._run(lambda: key_file.copy(self._key, folder))
+                await self._run(lambda: copy_out(self._db, path, stop))
             finally:
                 stop.set()
-        return [FILE, *([key_file.FILE] if copied else [])]
 
     async def _transaction(
         self, begin: str, act: Callable[[RecordTables], Awaitable[T]], end: str
@@ -171,3 +169,16 @@ class SqliteRecords:
         with contextlib.suppress(sqlite3.Error):  # then the next one says so
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
+
+
+async def copy_files(folder: Path, target: Path) -> list[str]:
+    """Copy what is in `folder` of the records and the key, as it is now, into new files of the
+    folder `target`; their names. Raises StoreError."""
+    names: list[str] = []
+    if (folder / FILE).exists():
+        async with SqliteRecords.open(folder, read_only=True) as records:
+            await records.copy_to(target / FILE)
+        names.append(FILE)
+    if await asyncio.to_thread(key_file.copy, folder / key_file.FILE, target):
+        names.append(key_file.FILE)
+    return names

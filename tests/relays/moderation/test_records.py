@@ -15,11 +15,9 @@ from nostr_client.store.events import open_store
 from relays.config.relay_config import Membership, Moderation, RelayConfig
 from relays.moderation import audit_log, records
 from relays.moderation.actions import ModerationActions
-from relays.moderation.memory import MemoryRecords
-from relays.moderation.opening import open_records
+from relays.moderation.opening import copy_records, open_records
 from relays.moderation.records import (
     Area,
-    CopiesToFiles,
     Invite,
     LogRow,
     Member,
@@ -317,8 +315,10 @@ async def test_the_key_stays_whatever_becomes_of_the_transaction(kept: Records) 
     assert await kept.read(lambda tables: tables.relay_key.get()) == KEY
 
 
-async def test_what_has_no_file_says_so(kept: Records, tmp_path: Path) -> None:
-    assert isinstance(kept, CopiesToFiles) is not isinstance(kept, MemoryRecords)
+async def test_what_is_in_no_file_is_not_copied(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="in no file"):
+        await copy_records("memory:", tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 # The relay's moderation over any of them

@@ -53,6 +53,13 @@ async def test_there_and_back(tmp_path: Path) -> None:
         await back_up(data, tmp_path / "backup")
 
 
+async def test_the_key_is_copied_where_the_records_are_lost(tmp_path: Path) -> None:
+    data = await filled(tmp_path / "relay")
+    (data / "keeper.db").unlink()
+    made = await back_up(data, tmp_path / "backup")
+    assert set(made.files) == {DATABASE, "relay.key"}
+
+
 async def test_beside_a_running_relay(start_relay: StartRelay, tmp_path: Path) -> None:
     relay = await start_relay(data=tmp_path / "relay")
     async with wire(relay.url) as client:
