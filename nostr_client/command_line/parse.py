@@ -99,7 +99,7 @@ def parse(parameters: Sequence[Parameter], words: Sequence[str]) -> dict[str, An
         if word == "--":
             places += left
             break
-        if not word.startswith("-") or word == "-":
+        if not _looks_like_option(word):
             places.append(word)
             continue
         if word in HELP:
@@ -127,6 +127,15 @@ def parse(parameters: Sequence[Parameter], words: Sequence[str]) -> dict[str, An
                 raise UsageError(f"{one.shown} is missing")
             values[one.name] = list(one.default) if isinstance(one.default, tuple) else one.default
     return values
+
+
+def _looks_like_option(word: str) -> bool:
+    """A dash alone, a negative number and a text that has a blank are none: `post "- milk"`."""
+    name = word.partition("=")[0]
+    is_number = word[1:].replace(".", "", 1).isdecimal()
+    return (
+        word.startswith("-") and word != "-" and not is_number and not any(map(str.isspace, name))
+    )
 
 
 def _placed(arguments: Sequence[Parameter], words: list[str]) -> dict[str, Any]:

@@ -108,6 +108,14 @@ def test_what_words_mean(line: str, meant: dict[str, Any]) -> None:
     assert values(line) == meant
 
 
+def test_a_text_may_begin_with_a_dash() -> None:
+    assert values(["ban", "key", "- milk", "-5", "--json"]) == USUAL | {
+        "values": ["- milk", "-5"],
+        "json": True,
+    }
+    assert values(["ban", "key", "a", "--reason=two words"]) == USUAL | {"reason": "two words"}
+
+
 def test_a_no_is_a_value() -> None:
     command, words = find(tree(), ["ban", "key", "a", "--no-own"])
     assert not isinstance(command, Group)
