@@ -8,8 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from struct import Struct
+from typing import Final
 
 import msgspec
+
+from nostr_client.protocol.messages import Ok
 
 _short = Struct(">BB").pack
 _medium = Struct(">BBH").pack
@@ -29,6 +32,17 @@ def _header(size: int) -> bytes:
 def text_frame(payload: bytes) -> bytes:
     """One unmasked text frame around `payload`, which is UTF-8."""
     return _header(len(payload)) + payload
+
+
+_ACCEPTED: Final = tuple(text_frame(Ok("0" * 64, True).encode()).split(b"0" * 64))
+"""What stands around the id in the commonest OK."""
+
+
+def ok_frame(event_id: str, accepted: bool, reason: str = "") -> bytes:
+    """The frame of OK."""
+    if accepted and not reason:
+        return _ACCEPTED[0] + event_id.encode() + _ACCEPTED[1]
+    return text_frame(Ok(event_id, accepted, reason).encode())
 
 
 def event_head(subscription_id: str) -> bytes:

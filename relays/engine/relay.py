@@ -30,20 +30,16 @@ from relays.engine.actions import (
     Subscribe,
     Unsubscribe,
 )
+from relays.engine.backpressure import PendingEvents, close_if_slow
 from relays.engine.client import HIGH_WATER, ClientSocket, ConnectedClient
-from relays.engine.frames import event_frame
+from relays.engine.frames import event_frame, ok_frame
 from relays.engine.ingest import IngestPipeline, Verify
 from relays.engine.negentropy import Reconciler
 from relays.engine.negentropy_reads import NegentropyReads
 from relays.engine.queries import ClientQueries, QueryScheduler, StoredQuery
-from relays.engine.session import RelaySession, ok_frame
+from relays.engine.session import RelaySession
 from relays.policies.ruleset import Rules
-from relays.policies.verdict import IncomingEvent, Verb, Verdict
-
-TRY_AGAIN_LATER = 1013
-"""The close code of one who is closed for what all clients together use up."""
-POLICY = 1008
-"""The close code of a client that does not keep up."""
+from relays.policies.verdict import IncomingEvent, Verb
 
 EXPIRY: Final = 10.0
 """Seconds between two looks for comparisons of which nothing is heard."""
@@ -82,13 +78,12 @@ class Relay:
         )
         self._index: FilterIndex[ClientSubscription] = FilterIndex()
         self._clients: dict[Session, ConnectedClient] = {}
+        self._pending = PendingEvents(rules)
         self._unflushed: dict[ConnectedClient, None] = {}
-        self._stopped: dict[ConnectedClient, None] = {}
         self._overlapping: list[ClientSubscription] = []
         self.live_seq = 0
         """The last commit that `on_stored` was told of."""
         self._live_values = 0
-        self._pending_bytes = 0
         self._connected = 0
 
     @property
@@ -101,6 +96,11 @@ class Relay:
         self.rules.reconfigure(rules)
         self._reconciler.reconfigure(negentropy, rules.limits.message_bytes)
 
+    @property
+    def clients(self) -> Collection[ConnectedClient]:
+        """Those that are connected."""
+        return self._clients.values()
+
     def gauges(self) -> dict[str, float]:
         """What rises and falls, by name."""
         waiting, broad = self._queries.waiting()
@@ -109,8 +109,8 @@ class Relay:
             "subscriptions": len(self._index),
             "filter_values": self._live_values,
             "events_under_way": self._pipeline.under_way,
-            "bytes_under_way": self._pending_bytes,
-            "stopped_connections": len(self._stopped),
+            "bytes_under_way": self._pending.bytes,
+            "stopped_connections": len(self._pending.stopped),
             "queries_waiting": waiting,
             "broad_queries_waiting": broad,
             "comparisons_waiting": self._negentropy_reads.waiting(),
@@ -154,7 +154,7 @@ class Relay:
         client.queries.end()
         client.take_outbox()
         self._unflushed.pop(client, None)
-        self._stopped.pop(client, None)
+        self._pending.stopped.pop(client, None)
 
     def receive(self, client: ConnectedClient, data: bytes) -> None:
         """A message came from `client`."""
@@ -187,25 +187,7 @@ class Relay:
             if frames := client.take_outbox():
                 self.rules.metrics.bytes_out += len(frames)
                 client.socket.write(frames)
-            self.close_if_slow(client)
-
-    def close_if_slow(self, client: ConnectedClient) -> None:
-        """Close a client that has not taken more than it may leave."""
-        waiting = client.unsent + client.session.held_bytes - client.page_bytes
-        if waiting > self.limits.outbox_bytes:
-            client.socket.close(POLICY, "too slow: what is sent is not read")
-
-    def close_slowest(self) -> None:
-        """Close the slowest clients while all together have more unread than is allowed."""
-        by_size = {client: client.unsent for client in self._clients.values()}
-        excess = sum(by_size.values()) - self.limits.all_outbox_bytes
-        if excess <= 0:
-            return
-        for client in sorted(by_size, key=by_size.__getitem__, reverse=True):
-            client.socket.close(TRY_AGAIN_LATER, "the relay is short of memory")
-            excess -= by_size[client]
-            if excess <= 0:
-                break
+            close_if_slow(client, self.limits)
 
     def addresses_of(self, keys: Collection[str]) -> frozenset[str]:
         """From where those are connected who have authenticated as one of `keys`."""
@@ -228,31 +210,8 @@ class Relay:
 
     # Actions
 
-    async def publish(self, event: Event) -> Verdict:
-        """Keep and pass on an event of the relay's own; as durable as an OK when it returns."""
-        verdict: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()
-
-        def on_verdict(event: Event, accepted: bool, reason: str) -> None:
-            if not verdict.done():
-                verdict.set_result(Verdict(accepted, reason))
-
-        self._pipeline.offer(IncomingEvent(event, self._clock()), on_verdict)
-        return await verdict
-
     def _ingest(self, client: ConnectedClient, incoming: IncomingEvent) -> None:
-        size = len(incoming.event.json)
-        client.events += 1
-        client.events_bytes += size
-        self._pending_bytes += size
-        limits = self.limits
-        if not client.stopped and (
-            client.events >= limits.pending_events
-            or client.events_bytes >= limits.pending_bytes
-            or self._pending_bytes >= limits.all_pending_bytes
-        ):
-            client.stopped = True
-            self._stopped[client] = None
-            client.socket.pause_reading()
+        self._pending.offered(client, len(incoming.event.json))
         self._pipeline.offer(incoming, partial(self._on_verdict, client))
 
     def _on_verdict(
@@ -260,26 +219,8 @@ class Relay:
     ) -> None:
         """This became of `event`, which `client` had offered."""
         self.rules.metrics.settle(event.kind, accepted, reason)
-        size = len(event.json)
-        client.events -= 1
-        client.events_bytes -= size
-        self._pending_bytes -= size
+        self._pending.answered(client, len(event.json))
         self._send(client, ok_frame(event.id, accepted, reason))
-
-    def _resume_reading(self) -> None:
-        limits = self.limits
-        if self._pending_bytes > limits.all_pending_bytes // 2:
-            return
-        ready = [
-            client
-            for client in self._stopped
-            if client.events <= limits.pending_events // 2
-            and client.events_bytes <= limits.pending_bytes // 2
-        ]
-        for client in ready:
-            del self._stopped[client]
-            client.stopped = False
-            client.socket.resume_reading()
 
     def _perform(self, client: ConnectedClient, action: Action) -> None:
         match action:
@@ -404,8 +345,8 @@ class Relay:
 
     def _answered(self) -> None:
         """Clients have been told what became of their events."""
-        if self._stopped:
-            self._resume_reading()
+        if self._pending.stopped:
+            self._pending.resume_reading()
         self.flush()
 
     def _catch_up(self) -> None:

@@ -58,7 +58,7 @@ from relays.engine.actions import (
     Unsubscribe,
 )
 from relays.engine.auth import ConnectionAuth
-from relays.engine.frames import event_frame, event_frames, text_frame
+from relays.engine.frames import event_frame, event_frames, ok_frame, text_frame
 from relays.engine.negentropy import NegentropySessions
 from relays.policies.filters import check_filters, filter_values
 from relays.policies.ruleset import Rules
@@ -388,17 +388,6 @@ def _plain_event(data: bytes) -> Event | None:
         return Event.parse(data[len(_EVENT) : -1])
     except InvalidEvent:
         return None
-
-
-_ACCEPTED: Final = tuple(text_frame(Ok("0" * 64, True).encode()).split(b"0" * 64))
-"""What stands around the id in the commonest OK."""
-
-
-def ok_frame(event_id: str, accepted: bool, reason: str = "") -> bytes:
-    """The frame of OK."""
-    if accepted and not reason:
-        return _ACCEPTED[0] + event_id.encode() + _ACCEPTED[1]
-    return text_frame(Ok(event_id, accepted, reason).encode())
 
 
 def _notice(text: str) -> Reply:

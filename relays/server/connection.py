@@ -18,8 +18,8 @@ from websockets.http11 import Request
 from websockets.protocol import CONNECTING, OPEN
 from websockets.server import ServerProtocol
 
+from relays.engine.backpressure import POLICY, TRY_AGAIN_LATER, close_if_slow
 from relays.engine.client import HIGH_WATER, ConnectedClient
-from relays.engine.relay import POLICY, TRY_AGAIN_LATER
 from relays.networks import network_of
 from relays.server.connections import GOING_AWAY, LINGER, RelayServer
 from relays.web.http1 import Exchange, Head
@@ -159,7 +159,7 @@ class Connection(asyncio.Protocol):
                 self._refuse(words(HTTPStatus.BAD_REQUEST, "This is no WebSocket handshake."))
             self._send_protocol()
             if self._client is not None:
-                self._relay.close_if_slow(self._client)  # pongs are not read either
+                close_if_slow(self._client, self._relay.limits)  # pongs are not read either
         self._relay.flush()
 
     def eof_received(self) -> bool:

@@ -12,9 +12,10 @@ from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Final, Protocol
 
 from nostr_client.protocol.messages import Notice
+from relays.engine.backpressure import POLICY, close_slowest
 from relays.engine.client import ClientSocket
 from relays.engine.frames import text_frame
-from relays.engine.relay import POLICY, Relay
+from relays.engine.relay import Relay
 from relays.networks import Networks
 from relays.web.http_types import HttpRequest, HttpResponse, Site
 from relays.web.proxies import Origin, Proxies
@@ -167,7 +168,7 @@ class RelayServer:
             for connection in list(self.connections):
                 connection.tick(self.now)
             for relay in set(self.relays.values()):
-                relay.close_slowest()
+                close_slowest(relay.clients, relay.limits)
 
     async def close(self) -> None:
         """Tell every client that the relay goes away, and let each have `LINGER` to hear it."""
