@@ -76,14 +76,9 @@ async def test_the_story_ends_well(tmp_path: Path) -> None:
     assert not list(tmp_path.glob("nostr-demo-*"))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="reads /proc")
-@pytest.mark.parametrize(
-    "end",
-    [
-        signal.SIGKILL,
-        *(pytest.param(end, marks=pytest.mark.slow) for end in (signal.SIGINT, signal.SIGTERM)),
-    ],
-)
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
 async def test_no_process_outlives_it(tmp_path: Path, end: signal.Signals) -> None:
     async with running_demo(tmp_path) as process:
         assert (await next_step(process))["step"] == "open"
