@@ -30,6 +30,7 @@ from nostr_client.store.reserve import Reserve
 from nostr_client.store.sqlite import connections, schema
 from nostr_client.store.sqlite.opening import (
     explained,
+    is_locked,
     retry_locked,
     translated,
 )
@@ -265,7 +266,7 @@ class Database:
                     connections.open_reader(self.path, read_only=self.read_only)
                 ) as db,
             ):
-                return retry_locked(lambda: run(db))
+                return _patiently(run, db)
 
         return await asyncio.to_thread(work)
 
@@ -343,8 +344,7 @@ class Database:
                 deadline = time.monotonic() + job.limit
                 try:
                     with translated(self.path, job.limit):
-                        # Who reads first after somebody was killed in a commit mends its log.
-                        job.result = retry_locked(lambda job=job: job.run(db))  # type: ignore[misc]
+                        job.result = _patiently(job.run, db)
                 except BaseException as error:  # noqa: BLE001 - it is handed to whoever waits
                     job.error = error
                 self._settle([job])
@@ -355,6 +355,17 @@ class Database:
 def _shorten_log(c: sqlite3.Connection) -> None:
     c.execute("PRAGMA busy_timeout = 2000")
     c.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+
+
+def _patiently(run: Callable[[sqlite3.Connection], T], db: sqlite3.Connection) -> T:
+    """Read, and again while the file is locked: as where another process mends the log of one that
+    was killed in a commit."""
+    try:
+        return run(db)
+    except sqlite3.OperationalError as error:
+        if not is_locked(error):
+            raise
+        return retry_locked(lambda: run(db))
 
 
 def _concerns_all(error: BaseException) -> bool:

@@ -133,10 +133,15 @@ def retry_locked(run: Callable[[], T]) -> T:
         try:
             return run()
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+            if not is_locked(error) or time.monotonic() > deadline:
                 raise
         # SQLite's own waiting would starve beside a busy neighbour.
         time.sleep(random.uniform(0.001, 0.01))  # noqa: S311 - no secret
+
+
+def is_locked(error: sqlite3.OperationalError) -> bool:
+    """Does another process hold a lock that it will give back?"""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
 
 
 def copy_out(
