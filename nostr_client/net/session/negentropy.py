@@ -1,4 +1,4 @@
-"""Comparisons of sets with one relay, as a client (NIP-77): what is sent and heard (pure).
+"""Reconciliations of sets with one relay, as a client (NIP-77): what is sent and heard (pure).
 
 Rules
 - Each has its turn: a message goes out, and one `NegentropyReceived` answers it.

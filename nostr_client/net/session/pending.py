@@ -91,7 +91,7 @@ class PendingCount(msgspec.Struct, eq=False):
 
 
 class PendingReconciliation(msgspec.Struct, eq=False):
-    """A comparison of sets (NIP-77); `first` is the message that opens it."""
+    """A reconciliation of sets (NIP-77); `first` is the message that opens it."""
 
     key: int
     filter: Filter
@@ -108,7 +108,7 @@ Pending = RelaySubscription | PendingPublish | PendingCount | PendingReconciliat
 
 
 class SubscriptionIds:
-    """The ids of REQs, COUNTs and comparisons on one connection; none is ever used again."""
+    """The ids of REQs, COUNTs and reconciliations on one connection; none is ever used again."""
 
     def __init__(self) -> None:
         self.open: dict[str, OpenReq | PendingCount | PendingReconciliation] = {}

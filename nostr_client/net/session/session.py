@@ -294,11 +294,10 @@ class ClientSession:
         if not self._publishes.expects(message.event_id):
             self._n.stray += 1
             return
-        publish = self._publishes.get(message.event_id)
-        prefix, _ = split_reason(message.reason)
-        needs_auth = not message.accepted and wants_auth(prefix)
-        if publish and needs_auth and self._park(publish, message.reason, effects, now):
-            return
+        if not message.accepted and wants_auth(split_reason(message.reason)[0]):
+            publish = self._publishes.get(message.event_id)
+            if publish and self._park(publish, message.reason, effects, now):
+                return
         self._publishes.answered(message, effects)
 
     def _on_closed(self, message: m.Closed | m.NegErr, effects: Effects, now: int) -> None:

@@ -450,7 +450,7 @@ def test_authentication_repeats_what_was_refused_once() -> None:
     h.take()
     h.hear("AUTH", "c1")
     h.hear("OK", event.id, False, "auth-required: members only")
-    h.hear("CLOSED", "s2", "auth-required: members only")
+    h.hear("CLOSED", "s2", "Auth-Required: members only")  # in any spelling
     sent, happened = h.take()
     assert happened == [AskAuth("c1")]
     assert sent == []
