@@ -81,7 +81,7 @@ class NoteViews:
 
     async def tallies(self, ids: Collection[str]) -> dict[str, ReactionCounts]:
         """How each of these notes was answered, in one query; every id has an entry."""
-        counts = {id: _Counts() for id in ids}
+        counts = {id: _NoteCounts() for id in ids}
         if counts:
             wanted = Filter(kinds=ANSWERS, tags={"e": frozenset(counts)}, limit=MOST_COUNTED)
             turns = Turns()
@@ -90,7 +90,7 @@ class NoteViews:
                 found = counts.get(target_of(event))
                 if found is not None:
                     found.add(event, self._owner)
-        return {id: found.tally() for id, found in counts.items()}
+        return {id: found.counts() for id, found in counts.items()}
 
     async def _shown(self, entries: Sequence[Event]) -> dict[str, Event | None]:
         """For each entry the event to show: itself, or what it reposts, if that is here."""
@@ -178,7 +178,7 @@ class NoteViews:
 
 
 @dataclass(slots=True)
-class _Counts:
+class _NoteCounts:
     replies: int = 0
     reactions: set[str] = field(default_factory=set)
     reposts: set[str] = field(default_factory=set)
@@ -197,7 +197,7 @@ class _Counts:
             if event.content != "-":
                 self.reactions.add(event.pubkey)
 
-    def tally(self) -> ReactionCounts:
+    def counts(self) -> ReactionCounts:
         return ReactionCounts(
             self.replies, len(self.reactions), len(self.reposts), tuple(self.mine), self.reposted
         )
