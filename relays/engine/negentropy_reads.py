@@ -1,6 +1,6 @@
 """Sets for those who compare theirs with ours (NIP-77), read from the store a few at a time.
 
-A set may be large, so comparisons wait for each other, and never hold up questions: their reading
+A set may be large, so comparisons wait for each other, and never hold up queries: their reading
 goes in slices, and a set is put in order on a thread. Clients stand in a line, each at most once,
 and get one set a turn: whoever asks for many waits for himself. A set is counted first, and one
 that is too large is refused before any of it is read.

@@ -192,7 +192,7 @@ class RelaySession:
         return Reply(frame) if replaced is None else Unsubscribe(replaced, frame)
 
     def _query_fault(self, verb: Verb, filters: tuple[Filter, ...], now: float) -> str:
-        """Why a question is not answered; empty when it is."""
+        """Why a query is not answered; empty when it is."""
         rules = self._rules
         reason = check_filters(filters, rules.limits, searches=rules.searches).reason
         if not reason and needs_keys(filters, self.reader):
@@ -202,7 +202,7 @@ class RelaySession:
         return reason
 
     def incoming_query(self, verb: Verb, filters: tuple[Filter, ...], now: float) -> IncomingQuery:
-        """A question of this client, for policies to look at."""
+        """A query of this client, for policies to look at."""
         return IncomingQuery(verb, filters, now, self.address, self.keys, self.number)
 
     def _req(self, message: Req, now: float) -> Action:

@@ -86,7 +86,7 @@ class Members:
         )
 
     def check_query(self, asking: IncomingQuery) -> Verdict:
-        """A `QuestionPolicy`: who asks for invites and nothing else may not get them?"""
+        """A `QueryPolicy`: who asks for invites and nothing else may not get them?"""
         asks = all(one.kinds == _INVITES for one in asking.filters)
         if not (asks and self._settings.enabled) or self._inviter(asking.keys):
             return ACCEPTED

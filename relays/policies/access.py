@@ -97,7 +97,7 @@ def readers(who: Who, allowed: Allowed) -> QueryPolicy:
 
 
 def no_scans(query: IncomingQuery) -> Verdict:
-    """A question must name ids, authors, kinds or tags: to copy a whole relay is no question."""
+    """A query must name ids, authors, kinds or tags: to copy a whole relay is no query."""
     for one in query.filters:
         if one.ids is None and one.authors is None and one.kinds is None and not one.tags:
             return refused("blocked: ask for ids, authors, kinds or tags")

@@ -154,7 +154,7 @@ class Policies:
             check_import=_checked(requests, imports),
             check_async=_checked_async(requests, async_checks),
             vanish_requests=requests,
-            check_query=self._questions(config, asked),
+            check_query=self._query_policy(config, asked),
             handlers=self._hooks.handlers,
             is_hidden=self._hooks.is_hidden,
             synthesized_kinds=self._hooks.synthesized_kinds,
@@ -253,7 +253,7 @@ class Policies:
 
     # The chains
 
-    def _questions(self, config: RelayConfig, own: Sequence[PythonPolicy]) -> QueryPolicy | None:
+    def _query_policy(self, config: RelayConfig, own: Sequence[PythonPolicy]) -> QueryPolicy | None:
         policies: list[QueryPolicy] = []
         who = config.readers_are
         if who != "anyone":

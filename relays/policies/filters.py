@@ -1,4 +1,4 @@
-"""What holds for every question, whoever keeps the relay."""
+"""What holds for every query, whoever keeps the relay."""
 
 from __future__ import annotations
 

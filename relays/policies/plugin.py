@@ -14,26 +14,21 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
 import re
-import signal
-import sys
 from collections import deque
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
-from nostr_client.paths import environment_for_children, file_stamp
+from nostr_client.paths import file_stamp
 from nostr_client.safe_text import safe_line
+from relays.policies.plugin_process import LONGEST_LINE, end, pipe_of, start
 from relays.policies.verdict import ACCEPTED, IncomingEvent, SourceType, Verdict, refused
 
 UNDER_WAY: Final = 4096
 """Events that a plugin is asked about and has not answered; their bytes are bounded by what the
 relay takes in at all."""
-LONGEST_LINE: Final = 64 * 1024
-"""Bytes of an answer, and of a line for the log."""
 PATIENCE: Final = 50.0
 """Seconds that an event may wait in all, behind others."""
 FIRST_REST: Final = 0.5
@@ -47,7 +42,6 @@ _LOOK: Final = 1.0
 """Seconds between two looks at a plugin's file."""
 _LINES_A_SECOND: Final = 20
 """Of what a plugin says on its standard error, and of our own complaints."""
-_END_LIMIT: Final = 2.0
 
 _log = logging.getLogger(__name__)
 _has_prefix = re.compile("[a-z][a-z-]{0,30}: ").match
@@ -218,7 +212,7 @@ class Plugin:
     async def _run_once(self) -> str:
         """Start it and listen until it is over; why it is."""
         changed = self._stamp()
-        process = await _started(self.command, self.folder)
+        process = await start(self.command, self.folder)
         self._process = process
         self._well = False
         self._running.set()
@@ -237,10 +231,10 @@ class Plugin:
             self._running.clear()
             self._process = None
             self._fail_all()
-            await _ended(process)
+            await end(process)
 
     async def _listen(self, process: asyncio.subprocess.Process) -> str:
-        output = _pipe(process.stdout)
+        output = pipe_of(process.stdout)
         while True:
             try:
                 line = await output.readuntil(b"\n")
@@ -285,7 +279,7 @@ class Plugin:
 
     async def _overhear(self, process: asyncio.subprocess.Process) -> None:
         """What it writes on its standard error goes to our log."""
-        errors = _pipe(process.stderr)
+        errors = pipe_of(process.stderr)
         rest = b""
         with contextlib.suppress(OSError):  # what it had to say is lost with it
             while chunk := await errors.read(4096):
@@ -339,58 +333,6 @@ def request(incoming: IncomingEvent) -> bytes:
 def file_of(command: str, folder: str) -> Path | None:
     """The program that a command of one word names; None for a line of the shell."""
     return None if " " in command else Path(folder, command)
-
-
-async def _started(command: str, folder: str | None) -> asyncio.subprocess.Process:
-    pipes: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), asyncio.subprocess.PIPE)
-    return await asyncio.create_subprocess_shell(
-        command,
-        **pipes,
-        cwd=folder,
-        limit=LONGEST_LINE,
-        env=environment_for_children(),
-        start_new_session=True,
-    )
-
-
-async def _ended(process: asyncio.subprocess.Process) -> None:
-    """End a process and what it started, kindly first."""
-    try:
-        for kill in (_signal(signal.SIGTERM), _signal(getattr(signal, "SIGKILL", signal.SIGTERM))):
-            if process.returncode is None:
-                with contextlib.suppress(ProcessLookupError, PermissionError):
-                    kill(process)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_END_LIMIT):
-                    # Its end is seen only when its pipes have been read to theirs.
-                    await asyncio.gather(_rest_of(process.stdout), _rest_of(process.stderr))
-                    await process.wait()
-                    return
-    finally:
-        # Who left its group may hold the pipes for ever.
-        process._transport.close()  # type: ignore[attr-defined]
-
-
-async def _rest_of(stream: asyncio.StreamReader | None) -> None:
-    with contextlib.suppress(OSError):
-        while stream is not None and await stream.read(2**16):
-            pass
-
-
-def _signal(number: int) -> Callable[[asyncio.subprocess.Process], None]:
-    def kill(process: asyncio.subprocess.Process) -> None:
-        if sys.platform == "win32":
-            process.terminate()
-        else:
-            os.killpg(process.pid, number)
-
-    return kill
-
-
-def _pipe(stream: asyncio.StreamReader | None) -> asyncio.StreamReader:
-    if stream is None:
-        raise OSError("the process has no pipe")
-    return stream
 
 
 def _shown(line: bytes) -> str:

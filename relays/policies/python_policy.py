@@ -53,7 +53,7 @@ class PythonPolicy:
         return self._ask(incoming)
 
     def check_query(self, query: IncomingQuery) -> Verdict:
-        """The policy for questions."""
+        """The policy for queries."""
         return self._ask(query)
 
     async def check_async(self, incoming: IncomingEvent) -> Verdict:

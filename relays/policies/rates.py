@@ -174,7 +174,7 @@ class RateLimiters:
             table.take(key, 1, now)
 
     def check_query(self, query: IncomingQuery) -> Verdict:
-        """The policy for questions: each pays for itself, and the answers before must be paid."""
+        """The policy for queries: each pays for itself, and the answers before must be paid."""
         paid = self.bytes.shares(query.address, query.keys, query.connection)
         verdict = self.bytes.verdict(paid, 1, query.now)
         if not verdict.accepted:
@@ -188,7 +188,7 @@ class RateLimiters:
         return verdict
 
     def on_served(self, query: IncomingQuery, size: int) -> None:
-        """`size` bytes answered a question."""
+        """`size` bytes answered a query."""
         for table, _, key in self.bytes.shares(query.address, query.keys, query.connection):
             table.take(key, size, query.now)
 
