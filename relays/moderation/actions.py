@@ -1,6 +1,6 @@
-"""What a keeper and his admins do: one road for the command line and for calls from afar.
+"""What a keeper and his admins do: the same for the command line and for calls from afar.
 
-Every act is written down with the name of who did it (`by`), and is true when it returns: bans are
+Every action is logged with the name of who did it (`by`), and is true when it returns: bans are
 durable and in force here, what they cover is out of the store, and the log says so.
 """
 
@@ -35,7 +35,7 @@ MOST_WORDS: Final = 5_000
 
 
 class ModerationActions:
-    """The acts on the relay whose decisions `keeper` has. All of them raise StoreError.
+    """What may be done to the relay whose decisions `state` has. All of it raises StoreError.
 
     `stores`: those of all its sub-relays, that of `/` first. `trusted`: does its web of trust
     reach this key?

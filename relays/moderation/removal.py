@@ -31,7 +31,7 @@ _log = logging.getLogger(__name__)
 
 
 class EventRemover:
-    """Removes from all of a relay's `stores` what `keeper` bans."""
+    """Removes from all of a relay's `stores` what `state` says is banned."""
 
     def __init__(self, state: ModerationState, stores: Sequence[EventStore]) -> None:
         self._state = state

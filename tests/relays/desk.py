@@ -1,4 +1,4 @@
-"""A keeper's desk: his records beside a store, and the acts on both."""
+"""A keeper's desk: what is decided beside a store, and the actions on both."""
 
 from __future__ import annotations
 
