@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -80,9 +81,9 @@ def real_sources() -> dict[str, str]:
 
 
 class _Reader(ast.NodeVisitor):
-    def __init__(self, module: str, sources: Sources) -> None:
+    def __init__(self, module: str, modules: frozenset[str]) -> None:
         self.module = module
-        self.sources = sources
+        self.modules = modules
         self.found: list[Import] = []
         self.at_start = True
 
@@ -95,15 +96,15 @@ class _Reader(ast.NodeVisitor):
 
     def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
         base = self.base(node)
-        ours = any(inside(module, base.partition(".")[0]) for module in self.sources)
+        ours = any(inside(module, base.partition(".")[0]) for module in self.modules)
         for alias in node.names:
             inner = f"{base}.{alias.name}"
-            self.add(inner if inner in self.sources or not ours else base, node)
+            self.add(inner if inner in self.modules or not ours else base, node)
 
     def base(self, node: ast.ImportFrom) -> str:
         if not node.level:
             return node.module or ""
-        is_package = any(name.startswith(f"{self.module}.") for name in self.sources)
+        is_package = any(name.startswith(f"{self.module}.") for name in self.modules)
         parts = self.module.split(".")
         kept = parts[: len(parts) - node.level + is_package]
         return ".".join([*kept, *([node.module] if node.module else [])])
@@ -144,10 +145,16 @@ class _Reader(ast.NodeVisitor):
 
 
 def imports_of(sources: Sources) -> Iterator[Import]:
+    modules = frozenset(sources)
     for module, source in sources.items():
-        reader = _Reader(module, sources)
-        reader.visit(ast.parse(source, filename=module))
-        yield from reader.found
+        yield from _imports(module, source, modules)
+
+
+@cache
+def _imports(module: str, source: str, modules: frozenset[str]) -> list[Import]:
+    reader = _Reader(module, modules)
+    reader.visit(ast.parse(source, filename=module))
+    return reader.found
 
 
 def room_of(module: str) -> str:
