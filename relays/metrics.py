@@ -98,7 +98,7 @@ class Metrics:
         self.queries = {verb: Histogram(SECONDS) for verb in VERBS}
         """How long answers took, from the turn of a question on, its waiting left out."""
         self.slow_queries = 0
-        """Questions too broad for the quick lane."""
+        """Questions put aside: too broad to be answered among the others."""
         self.refused_queries: Counter[str] = Counter()
         self.verify_events = Histogram(SIZES)
         self.verify_seconds = Histogram(SECONDS)

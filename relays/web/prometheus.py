@@ -48,7 +48,7 @@ HELP: Final = {
     "events_unreadable_total": "Events, and answers to challenges, that are no such thing.",
     "events_sent_total": "Events sent to clients, stored or live.",
     "events_evicted_total": "Events that retention took out.",
-    "slow_queries_total": "Questions too broad for the quick lane.",
+    "slow_queries_total": "Questions put aside: too broad to be answered among the others.",
     "store_failures_total": "Batches that the store could not write.",
     "events_accepted_total": "Events answered with OK, by what became of them.",
     "events_refused_total": "Events refused, by the prefix of the reason.",
