@@ -154,11 +154,8 @@ class RetentionPolicy:
         since = max(filter.since or 0, *bounds)
         return filter.changed(since=since) if since else filter
 
-    async def enforce(self, store: EventStore, now: float) -> int:
-        """Take out what is to go; returns how many events. Raises StoreError."""
-        return await self._keep_ages(store, now) + await self._keep_size(store, int(now))
-
-    async def _keep_ages(self, store: EventStore, now: float) -> int:
+    async def evict_by_age(self, store: EventStore, now: float) -> int:
+        """Take out what is too old by the rules; returns how many events. Raises StoreError."""
         count = 0
         for rule in self.settings.rules:
             old = Filter(
@@ -172,7 +169,8 @@ class RetentionPolicy:
             count += evicted.events
         return count
 
-    async def _keep_size(self, store: EventStore, now: int) -> int:
+    async def evict_by_size(self, store: EventStore, now: int) -> int:
+        """Take out the oldest where there is too much; returns how many. Raises StoreError."""
         if self.settings.gigabytes is None:
             if self._floor:
                 self._write(0)
@@ -233,8 +231,8 @@ class RetentionPolicy:
             try:
                 if time.monotonic() - looked >= AGES:
                     looked = time.monotonic()
-                    metrics.evicted += await self._keep_ages(store, clock())
-                metrics.evicted += await self._keep_size(store, int(clock()))
+                    metrics.evicted += await self.evict_by_age(store, clock())
+                metrics.evicted += await self.evict_by_size(store, int(clock()))
                 await self.weigh(store)
             except StoreError as error:
                 _log.warning("retention is to be tried again: %s", error)

@@ -11,7 +11,7 @@ import pytest
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.keys import SecretKey
-from nostr_client.store.contract import Evicted, Size
+from nostr_client.store.contract import EventStore, Evicted, Size
 from nostr_client.store.events import open_store
 from nostr_client.store.sqlite import maintenance as store_keeping
 from relays.config.relay_config import RetentionRule, RetentionRules
@@ -25,6 +25,10 @@ ME = KEY.public_key.hex
 
 def keeping(tmp_path: Path, *rules: RetentionRule, **settings: Any) -> RetentionPolicy:
     return RetentionPolicy(RetentionRules(rules=rules, **settings), tmp_path / "retention.json")
+
+
+async def enforced(rules: RetentionPolicy, store: EventStore, now: float) -> int:
+    return await rules.evict_by_age(store, now) + await rules.evict_by_size(store, int(now))
 
 
 def accepted(rules: RetentionPolicy, event: Event, source: SourceType = SourceType.SYNC) -> bool:
@@ -87,11 +91,11 @@ def test_what_a_rule_says_is_too_old_is_not_taken(tmp_path: Path) -> None:
 async def test_the_size_is_kept_and_its_floor_written_down(tmp_path: Path) -> None:
     rules = keeping(tmp_path, gigabytes=1)
     shop = Shop(used=900_000_000)
-    assert await rules.enforce(shop, NOW) == 0
+    assert await enforced(rules, shop, NOW) == 0
     assert shop.asked == []
     assert accepted(rules, note(at=1))
     shop.used = shop.file = 1_000_000_001
-    assert await rules.enforce(shop, NOW) == 7
+    assert await enforced(rules, shop, NOW) == 7
     assert shop.asked == [{"most": 970_000_000, "kinds": ()}]
     assert shop.compacted == 1, "the file was too large as well"
     for again in (rules, keeping(tmp_path, gigabytes=1)):
@@ -100,13 +104,13 @@ async def test_the_size_is_kept_and_its_floor_written_down(tmp_path: Path) -> No
         assert accepted(again, note(kind=0, at=1))
     assert not accepted(keeping(tmp_path), note(at=1)), "also for a command without settings"
     shop.used = 500_000_000
-    await rules.enforce(shop, NOW)
+    await enforced(rules, shop, NOW)
     assert shop.compacted == 2
     assert accepted(keeping(tmp_path, gigabytes=1), note(at=1)), "there is room again"
     shop.used = 10**10
-    await rules.enforce(shop, NOW)
+    await enforced(rules, shop, NOW)
     assert keeping(tmp_path).floor == NOW - DAY
-    await keeping(tmp_path).enforce(shop, NOW)
+    await enforced(keeping(tmp_path), shop, NOW)
     assert keeping(tmp_path).floor == 0, "the keeper wants no limit any more"
 
 
@@ -150,10 +154,10 @@ async def test_events_in_a_store(tmp_path: Path) -> None:
     )
     async with open_store(tmp_path / "events.db") as store:
         await store.save([*kept, *gone])
-        assert await rules.enforce(store, NOW) == len(gone)
+        assert await enforced(rules, store, NOW) == len(gone)
         held = {event.id for event in await store.query([Filter()])}
         assert held == {event.id for event in kept}
-        assert await rules.enforce(store, NOW) == 0
+        assert await enforced(rules, store, NOW) == 0
 
 
 async def test_a_real_size(tmp_path: Path) -> None:
@@ -162,7 +166,7 @@ async def test_a_real_size(tmp_path: Path) -> None:
     async with open_store(tmp_path / "events.db") as store:
         await store.save(events)
         assert (await store.size()).used > 10**7
-        count = await rules.enforce(store, NOW + 1000)
+        count = await enforced(rules, store, NOW + 1000)
         assert 0 < count < 200
         size = await store.size()
         assert size.used <= 10**7
@@ -203,7 +207,7 @@ async def test_for_want_of_room_strangers_go_first_and_who_runs_it_last(
             return [await store.count([Filter.of(authors=authors)]) for authors in of]
 
         await store.save([*keepers, *members, *strangers])
-        await rules.enforce(store, NOW + 5000)
+        await enforced(rules, store, NOW + 5000)
         found = await left()
         assert found[:2] == [30, 30]
         assert 0 < found[2] < 60
@@ -212,13 +216,13 @@ async def test_for_want_of_room_strangers_go_first_and_who_runs_it_last(
         assert not accepted(rules, strangers[0])
         await store.save(written(MEMBER, 40, at=NOW + 3000))
         await store.save(written(KEEPER, 30, at=NOW + 4000))
-        await rules.enforce(store, NOW + 5000)
+        await enforced(rules, store, NOW + 5000)
         found = await left()
         assert found[0] == 60
         assert 0 < found[1] < 70
         assert found[2] == 0
         await store.save(written(KEEPER, 60, at=NOW + 8000))
-        await rules.enforce(store, NOW + 9000)
+        await enforced(rules, store, NOW + 9000)
         found = await left()
         assert 60 <= found[0] < 120
         assert found[1:] == [0, 0]
