@@ -122,9 +122,9 @@ class Event(msgspec.Struct, frozen=True, eq=False, gc=False):
         """`kind:pubkey:d` for replaceable (d empty) and addressable events, else None."""
         match kind_class(self.kind):
             case KindClass.REPLACEABLE:
-                return f"{self.kind}:{self.pubkey}:"
+                return event_address(self.kind, self.pubkey)
             case KindClass.ADDRESSABLE:
-                return f"{self.kind}:{self.pubkey}:{self.value('d') or ''}"
+                return event_address(self.kind, self.pubkey, self.value("d") or "")
         return None
 
     @property
@@ -188,6 +188,12 @@ class Draft(msgspec.Struct, frozen=True):
         id, sig = digest.hex(), key.sign(digest).hex()
         encoded = _encode(_Fields(id, pubkey, created_at, kind, tags, content, sig))
         return Event(id, pubkey, created_at, kind, tags, content, sig, encoded)
+
+
+def event_address(kind: int, pubkey: str, identifier: str = "") -> str:
+    """NIP-01's address of an event that is replaced, as `a` tags have it; `identifier` is the `d`
+    tag of an addressable one."""
+    return f"{kind}:{pubkey}:{identifier}"
 
 
 def event_digest(

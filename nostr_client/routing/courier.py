@@ -26,7 +26,7 @@ from nostr_client.net.pool import RelayPool
 from nostr_client.net.report import Answer, PublishReport
 from nostr_client.nips import nip10
 from nostr_client.protocol import kinds
-from nostr_client.protocol.event import Event
+from nostr_client.protocol.event import Event, event_address
 from nostr_client.protocol.keys import is_hex64
 from nostr_client.protocol.kinds import is_ephemeral
 from nostr_client.protocol.refusals import FINAL, Meaning, next_try
@@ -236,7 +236,7 @@ class Courier(RelayReader):
     async def _addressed(self, event: Event) -> tuple[str, ...]:
         if not mentioned(event):
             return ()
-        follows = await self.store.get_address(f"{kinds.FOLLOWS}:{event.pubkey}:")
+        follows = await self.store.get_address(event_address(kinds.FOLLOWS, event.pubkey))
         return addressed(event, frozenset(follows.values("p")) if follows else frozenset())
 
     async def _copies_of_deleted(self, event: Event) -> list[str]:
@@ -300,7 +300,7 @@ class Courier(RelayReader):
         """NIP-65: whoever gets a note of ours should know where we write."""
         if event.kind in (kinds.RELAY_LIST, *kinds.GIFT_WRAPS) or is_ephemeral(event.kind):
             return None
-        listed = await self.store.get_address(f"{kinds.RELAY_LIST}:{event.pubkey}:")
+        listed = await self.store.get_address(event_address(kinds.RELAY_LIST, event.pubkey))
         if listed is None:
             return None
         told = {copy.url for copy in await self.ledger.copies(listed.id)}

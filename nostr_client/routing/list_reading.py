@@ -51,7 +51,7 @@ from nostr_client.errors import ListNotRead
 from nostr_client.net.health import REFUSING, SLOW_STATE, UP
 from nostr_client.net.outcome import How
 from nostr_client.protocol import kinds
-from nostr_client.protocol.event import Event
+from nostr_client.protocol.event import Event, event_address
 from nostr_client.protocol.filters import Filter
 from nostr_client.routing.address_policy import relay_url
 from nostr_client.routing.courier import Courier
@@ -179,7 +179,7 @@ class ListReader:
         `identifier` is the `d` tag of an addressable kind. Raises ListNotRead, StoreError.
         """
         places, answers = await self._ask_places(kind, identifier, waiver.adding)
-        version = await self.courier.store.get_address(f"{kind}:{self.pubkey}:{identifier}")
+        version = await self.courier.store.get_address(event_address(kind, self.pubkey, identifier))
         without = {relay_url(url) for url in waiver.without}
         counting = {url: answers[url] for url in places if url in answers and url not in without}
         read = ConclusiveRead(version, counting)
@@ -247,7 +247,7 @@ class ListReader:
         """Ask all places, those too that turn up meanwhile. The places, and what was said by them
         and by those asked beside them; after `ROUNDS` a place may be left that was not asked."""
         book = self.courier.book
-        address = f"{kind}:{self.pubkey}:{identifier}"
+        address = event_address(kind, self.pubkey, identifier)
         new_here = self._only_here and await self.courier.store.get_address(address) is None
         limit = HINT_LIMIT if new_here else READ_LIMIT
         relays = await book.relays_of(self.pubkey)

@@ -23,7 +23,7 @@ from typing import Final
 import msgspec
 
 from nostr_client.protocol import kinds
-from nostr_client.protocol.event import Event
+from nostr_client.protocol.event import Event, event_address
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.keys import is_hex64
 from nostr_client.routing.address_policy import AddressPolicy, relay_url
@@ -351,7 +351,7 @@ class RelayBook:
         """Whom the account follows now, and the relays that it names beside them."""
         if not self.owner:
             return
-        own = await self._store.get_address(f"{kinds.FOLLOWS}:{self.owner}:")
+        own = await self._store.get_address(event_address(kinds.FOLLOWS, self.owner))
         if own is not None and own.id != self._follow_list:
             self._follow_list = own.id
             self._followed = frozenset(own.values("p"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from typing import Final
 
-from nostr_client.protocol.event import Draft, Event, Tag
+from nostr_client.protocol.event import Draft, Event, Tag, event_address
 from nostr_client.protocol.filters import Filter
 from nostr_client.routing.courier import Courier, OnAnswer
 from nostr_client.routing.fetch_results import FetchReport
@@ -24,7 +24,7 @@ class OwnList:
         self._guard = guard
         self._owner = owner
         self._kind = kind
-        self._address = f"{kind}:{owner}:"
+        self._address = event_address(kind, owner)
 
     async def event(self) -> Event | None:
         """The newest version that the store has."""

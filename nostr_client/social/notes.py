@@ -247,7 +247,7 @@ class Notes:
     async def _quote_tag(self, code: nip19.Note | nip19.Nevent | nip19.Naddr) -> tuple[Tag, str]:
         """NIP-18's `q` (id or address, relay, author of a regular event), and the author."""
         if isinstance(code, nip19.Naddr):
-            address = f"{code.kind}:{code.pubkey}:{code.identifier}"
+            address = code.address
             return ("q", address, self._first_nameable(code.relays)), code.pubkey
         event = await self._courier.store.get(code.id)
         if event is not None:

@@ -16,7 +16,7 @@ from nostr_client.net import http
 from nostr_client.net.dial import DialOptions
 from nostr_client.nips import nip19
 from nostr_client.protocol import kinds
-from nostr_client.protocol.event import Draft, Event
+from nostr_client.protocol.event import Draft, Event, event_address
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.keys import PublicKey
 from nostr_client.routing.courier import Courier, OnAnswer
@@ -252,7 +252,7 @@ class Profiles:
     async def _petnames(self) -> Mapping[str, str]:
         if not self._owner:
             return {}
-        follows = await self._store.get_address(f"{kinds.FOLLOWS}:{self._owner}:")
+        follows = await self._store.get_address(event_address(kinds.FOLLOWS, self._owner))
         tags = follows.tags if follows else ()
         return {t[1]: t[3] for t in tags if t[0] == "p" and len(t) > 3 and t[3]}
 

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 from nostr_client.errors import InvalidEvent, SigningRefused
 from nostr_client.protocol import kinds
-from nostr_client.protocol.event import Draft, Event
+from nostr_client.protocol.event import Draft, Event, event_address
 from nostr_client.protocol.kinds import KindClass, kind_class
 from nostr_client.routing.courier import OnAnswer
 from nostr_client.routing.list_guard import ListGuard, refuse_list
@@ -44,7 +44,9 @@ class Publisher:
             refuse_codes(draft.content, *(item for tag in draft.tags for item in tag))
         if kind_class(draft.kind) is KindClass.ADDRESSABLE and draft.created_at is None:
             name = next((t[1] for t in draft.tags if t[0] == "d" and len(t) > 1), "")
-            last = await self.courier.store.get_address(f"{draft.kind}:{self._pubkey}:{name}")
+            last = await self.courier.store.get_address(
+                event_address(draft.kind, self._pubkey, name)
+            )
             at = await self._guard.date_after(last)
             draft = Draft(draft.kind, draft.content, draft.tags, created_at=at)
         event = await self.signer.sign(draft)
