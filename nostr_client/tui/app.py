@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
 from typing import Any, ClassVar, TypeVar
 
 from rich.text import Text
@@ -56,6 +57,7 @@ from nostr_client.tui.screens.help import HelpScreen
 from nostr_client.tui.screens.main import WIDE, MainScreen
 from nostr_client.tui.screens.profile import ProfileScreen
 from nostr_client.tui.screens.thread import ThreadScreen
+from nostr_client.tui.workers import Work, start_worker
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -92,13 +94,13 @@ class NostrApp(App[int]):
         yield Static("Opening …", markup=False, id="opening")
 
     def on_mount(self) -> None:
-        self.start(self.input_queue.run(), "input")
+        self.start(self.input_queue.run, "input")
         chosen = (
             load_preferences(self._environment.paths).theme or self._environment.config.theme or ""
         )
         self.theme = chosen if chosen in self.available_themes else themes.DEFAULT
         self.theme_changed_signal.subscribe(self, self._theme_changed)
-        self.start(self._enter(self._login_flow.begin(demo=self._demo)), "enter")
+        self.start(partial(self._enter, partial(self._login_flow.begin, demo=self._demo)), "enter")
 
     async def on_event(self, event: events.Event) -> None:
         """Keys and pastes wait for their turn; nothing else does."""
@@ -132,16 +134,16 @@ class NostrApp(App[int]):
     async def ask(self, screen: Screen[T]) -> T | None:
         return await self.push_screen_wait(screen)
 
-    def start(self, work: Coroutine[Any, Any, Any], group: str) -> None:
+    def start(self, work: Work, group: str) -> None:
         """Run work off the keys' path; an error of ours is said and ends nothing else."""
 
         async def guarded() -> None:
             try:
-                await work
+                await work()
             except NostrError as error:
                 self.say(str(error), "error")
 
-        self.run_worker(guarded(), group=group)
+        start_worker(self, guarded, group)
 
     def _theme_changed(self, theme: Theme) -> None:
         async def keep() -> None:
@@ -152,7 +154,7 @@ class NostrApp(App[int]):
             except StoreError as error:
                 self.say(f"The theme is not kept: {error}", "warning")
 
-        self.start(keep(), "theme")
+        self.start(keep, "theme")
 
     # Logging in
 
@@ -162,15 +164,15 @@ class NostrApp(App[int]):
         found = [screen for screen in self.screen_stack if isinstance(screen, MainScreen)]
         return found[0] if found else None
 
-    async def _enter(self, login: Coroutine[Any, Any, LoggedIn | None]) -> None:
+    async def _enter(self, login: Callable[[], Coroutine[Any, Any, LoggedIn | None]]) -> None:
         """Show the main screen of whoever comes in; say what prevents it, and try again."""
         try:
-            logged_in = await login
+            logged_in = await login()
         except NostrError as error:
             await self.show_only("ctrl+q leaves.")
             trouble = ConfirmDialog("This cannot be opened", safe_text(str(error)), yes="try again")
             if await self.ask(trouble):
-                await self._enter(self._login_flow.begin(demo=self._demo))
+                await self._enter(partial(self._login_flow.begin, demo=self._demo))
             return
         if logged_in is None:
             return
@@ -181,7 +183,7 @@ class NostrApp(App[int]):
             self._compose(None)
 
     def on_add_account(self, message: AddAccount) -> None:
-        self.start(self._enter(self._login_flow.first_run(back=True)), "enter")
+        self.start(partial(self._enter, partial(self._login_flow.first_run, back=True)), "enter")
 
     def on_use_account(self, message: UseAccount) -> None:
         async def switch() -> LoggedIn | None:
@@ -189,7 +191,7 @@ class NostrApp(App[int]):
             return await self._login_flow.use(account)
 
         if self._account is None or message.account.pubkey != self._account.pubkey:
-            self.start(self._enter(switch()), "enter")
+            self.start(partial(self._enter, switch), "enter")
 
     # Going about
 
@@ -245,14 +247,14 @@ class NostrApp(App[int]):
         if self.main is not None and (
             (watched and message.watched_too) or self._may_write(message)
         ):
-            self.start(self._act(message, self.main), "action")
+            self.start(partial(self._act, message, self.main), "action")
 
     async def _act(self, message: Act, main: MainScreen) -> None:
         await message.action(Actions(main.client, self))
 
     def on_follow(self, message: Follow) -> None:
         if self.main is not None and self._may_write(message):
-            self.start(self._follow(message, self.main), "action")
+            self.start(partial(self._follow, message, self.main), "action")
 
     async def _follow(self, message: Follow, main: MainScreen) -> None:
         screen = self.screen
@@ -286,7 +288,7 @@ class NostrApp(App[int]):
                 "warning",
             )
         else:
-            self.start(self._unlock(account, message), "enter")
+            self.start(partial(self._unlock, account, message), "enter")
         return False
 
     async def _unlock(self, account: Account, message: Message) -> None:
@@ -295,7 +297,7 @@ class NostrApp(App[int]):
         signer = await self._login_flow.unlock(account)
         if signer is None:
             return
-        await self._enter(self._login_flow.open(account, signer))
+        await self._enter(partial(self._login_flow.open, account, signer))
         if self.main is None or self.main.client.signer is None:
             return
         self.main.go_to(section)
@@ -316,7 +318,7 @@ class NostrApp(App[int]):
             if await self.ask(QuitDialog()):
                 await self.leave(0)
 
-        self.start(ask(), "quit")
+        self.start(ask, "quit")
 
     def _fatal_error(self) -> None:
         """An error that nobody expected: Textual would print every local variable, keys too."""

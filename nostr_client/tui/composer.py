@@ -40,7 +40,7 @@ class Composer:
                     if self._under_way.get(draft.path) == text:
                         del self._under_way[draft.path]
 
-            self._ui.start(send(), "send")
+            self._ui.start(send, "send")
             return sending
 
         title, answered = "New note", ""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
 from typing import Any, Protocol, TypeVar
 
 from textual.screen import Screen
+
+from nostr_client.tui.workers import Work
 
 T = TypeVar("T")
 
@@ -27,5 +28,5 @@ class UserInterface(Protocol):
         """Take every screen away, so that none is left on a client that is being closed, and say
         what is being waited for."""
 
-    def start(self, work: Coroutine[Any, Any, Any], group: str) -> None:
+    def start(self, work: Work, group: str) -> None:
         """Run work off the keys' path; an error of ours is said and ends nothing else."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import ClassVar, Final
 
 from textual.app import ComposeResult
@@ -20,6 +21,7 @@ from nostr_client.tui.panes.pane import Pane, PaneContext, PaneView
 from nostr_client.tui.screens.dialogs import ConfirmDialog
 from nostr_client.tui.widgets.items import FixedItems, ItemRenderer, Styles
 from nostr_client.tui.widgets.windowed_list import WindowedList
+from nostr_client.tui.workers import start_worker
 
 _PROTECTION = {
     Protection.PASSWORD: "key encrypted here",
@@ -107,7 +109,7 @@ class AccountsPane(PaneView):
             words = "This account is in use: switch to another one first."
             self.post_message(Say(words, "warning"))
         else:
-            self.run_worker(self._forget(message.account), group="account")
+            start_worker(self, partial(self._forget, message.account), "account")
 
     async def _forget(self, account: Account) -> None:
         """Take it off this machine, after asking; by a typed word if its key may be lost."""

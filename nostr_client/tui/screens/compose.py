@@ -23,6 +23,7 @@ from nostr_client.tui.screens.dialogs import key_words
 from nostr_client.tui.widgets.inputs import NoteTextArea
 from nostr_client.tui.widgets.send_progress import Sending, SendProgress
 from nostr_client.tui.widgets.static_text import set_text
+from nostr_client.tui.workers import start_worker
 
 TRY_AGAIN = 2.0
 """Seconds before a draft that could not be kept is tried again."""
@@ -66,7 +67,7 @@ class ComposeScreen(ModalScreen[None]):
 
     def on_mount(self) -> None:
         self._show_sending(False)
-        self.run_worker(self._load(), group="load")
+        start_worker(self, self._load, "load")
 
     async def _load(self) -> None:
         """Show what was kept of it; only then the keys are the text's."""
@@ -97,7 +98,7 @@ class ComposeScreen(ModalScreen[None]):
         self._timer = self.set_timer(seconds, self._keep_draft)
 
     def _keep_draft(self) -> None:
-        self.run_worker(self._flush(), group="draft")
+        start_worker(self, self._flush, "draft")
 
     async def _flush(self) -> bool:
         try:

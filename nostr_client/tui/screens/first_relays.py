@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
@@ -21,6 +22,7 @@ from nostr_client.tui.widgets.items import FixedItems, ItemRenderer, Styles
 from nostr_client.tui.widgets.list_messages import Chosen
 from nostr_client.tui.widgets.static_text import set_text
 from nostr_client.tui.widgets.windowed_list import WindowedList
+from nostr_client.tui.workers import start_worker
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +124,7 @@ class FirstRelaysScreen(FormScreen[tuple[str, ...]]):
         self.offers.focus()
         self._count()
         for url in self._offers:
-            self.run_worker(self._ask(url), group="probe")
+            start_worker(self, partial(self._ask, url), "probe")
 
     @property
     def taken(self) -> tuple[str, ...]:
@@ -189,7 +191,7 @@ class FirstRelaysScreen(FormScreen[tuple[str, ...]]):
             self.offers.show(
                 FixedItems(list(self._offers.values()), lambda offer: offer.url), select=url
             )
-            self.run_worker(self._ask(url), group="probe")
+            start_worker(self, partial(self._ask, url), "probe")
         self._close_field()
         self._count()
 

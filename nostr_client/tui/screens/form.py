@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Iterable
-from typing import Any, ClassVar, TypeVar
+from collections.abc import Iterable
+from functools import partial
+from typing import ClassVar, TypeVar
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
@@ -17,6 +18,7 @@ from nostr_client.safe_text import safe_line
 from nostr_client.tui.keymap import FORM
 from nostr_client.tui.screens.dialogs import key_words
 from nostr_client.tui.widgets.inputs import LineInput
+from nostr_client.tui.workers import Work, start_worker
 
 T = TypeVar("T")
 
@@ -58,15 +60,15 @@ class FormScreen(Screen[T]):
         """Say what is wrong; safe text, shown as it is. Empty when nothing is."""
         self.query_one("#problem", Static).update(safe_line(text, 400))
 
-    def start(self, work: Coroutine[Any, Any, None], saying: str) -> None:
+    def start(self, work: Work, saying: str) -> None:
         """Run `work` off the keys' path, saying so; what it raises of ours is shown."""
         self.busy = True
         self.problem(saying)
-        self.run_worker(self._guarded(work), group="page")
+        start_worker(self, partial(self._guarded, work), "page")
 
-    async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
+    async def _guarded(self, work: Work) -> None:
         try:
-            await work
+            await work()
         except NostrError as error:
             self.problem(str(error))
         finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 
 from textual.binding import BindingType
@@ -119,7 +120,9 @@ class CreateKeyScreen(_KeyProtectionForm):
             return
         protection = self.protection()
         if protection is not None:
-            self.start(self._make(self.value("name").strip(), *protection), "Making your key …")
+            self.start(
+                partial(self._make, self.value("name").strip(), *protection), "Making your key …"
+            )
 
     async def _make(self, name: str, protection: Protection, password: str | None) -> None:
         account = await self.accounts.create(
@@ -162,7 +165,7 @@ class ImportKeyScreen(_KeyProtectionForm):
             return
         protection = self.protection()
         if protection is not None:
-            self.start(self._bring(*protection), "Reading and encrypting your key …")
+            self.start(partial(self._bring, *protection), "Reading and encrypting your key …")
 
     async def _bring(self, protection: Protection, password: str | None) -> None:
         backup = self.value("backup") or None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from textual import events
@@ -31,6 +32,7 @@ from nostr_client.tui.widgets.navigation import NavigationRail
 from nostr_client.tui.widgets.status_line import Status, StatusLine
 from nostr_client.tui.widgets.thread import ThreadPanel
 from nostr_client.tui.widgets.windowed_list import WindowedList
+from nostr_client.tui.workers import start_worker
 
 WIDE = 100
 """Columns from which the detail has room beside the list."""
@@ -137,8 +139,8 @@ class MainScreen(Screen[None]):
 
     def on_mount(self) -> None:
         self.go_to(self.pane.name)
-        self.run_worker(self._follow_home(), group="arrivals")
-        self.run_worker(poll(self._poll, self._say_problem), group="poll")
+        start_worker(self, self._follow_home, "arrivals")
+        start_worker(self, partial(poll, self._poll, self._say_problem), "poll")
 
     async def _follow_home(self) -> None:
         try:
@@ -188,7 +190,7 @@ class MainScreen(Screen[None]):
         for rail in self._rails:
             rail.marks = marks
         if self.view.notes is not None and self.names.has_unknown:
-            self.run_worker(self._fetch_names(), group="names")
+            start_worker(self, self._fetch_names, "names")
 
     async def _fetch_names(self) -> None:
         try:

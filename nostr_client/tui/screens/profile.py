@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -23,6 +24,7 @@ from nostr_client.tui.polling import poll
 from nostr_client.tui.widgets.feed import NoteFeed
 from nostr_client.tui.widgets.hint_line import HintLine
 from nostr_client.tui.widgets.static_text import set_text
+from nostr_client.tui.workers import start_worker
 
 ABOUT_CHARACTERS = 600
 _NIP05 = {
@@ -64,13 +66,13 @@ class ProfileScreen(Screen[None]):
         feed = self.query_one(NoteFeed)
         feed.open()
         feed.notes.focus()
-        self.run_worker(self._load(), group="profile")
+        start_worker(self, self._load, "profile")
 
         async def refresh() -> str:
             await feed.refresh_notes(self._client)
             return ""
 
-        self.run_worker(poll(refresh, self._say_problem), group="poll")
+        start_worker(self, partial(poll, refresh, self._say_problem), "poll")
 
     async def _load(self) -> None:
         try:

@@ -17,6 +17,7 @@ from nostr_client.net.relay_check import CheckStep
 from nostr_client.safe_text import safe_line
 from nostr_client.tui.screens.dialogs import key_words
 from nostr_client.tui.time_format import latency
+from nostr_client.tui.workers import start_worker
 
 
 class RelayCheckScreen(ModalScreen[None]):
@@ -40,7 +41,7 @@ class RelayCheckScreen(ModalScreen[None]):
             yield Static(key_words(keys), markup=False, classes="card-keys")
 
     def on_mount(self) -> None:
-        self.run_worker(self._run(), group="check")
+        start_worker(self, self._run, "check")
 
     async def _run(self) -> None:
         steps = self.query_one("#steps", Static)

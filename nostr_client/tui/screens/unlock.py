@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -16,6 +17,7 @@ from nostr_client.safe_text import safe_line
 from nostr_client.signing.signer import Signer
 from nostr_client.tui.screens.dialogs import key_words
 from nostr_client.tui.widgets.inputs import LineInput
+from nostr_client.tui.workers import start_worker
 
 
 class UnlockScreen(ModalScreen[Signer | None]):
@@ -48,7 +50,7 @@ class UnlockScreen(ModalScreen[Signer | None]):
         if not self._busy:
             self._busy = True
             self.query_one("#problem", Static).update("Unlocking …")
-            self.run_worker(self._unlock(event.value), group="unlock")
+            start_worker(self, partial(self._unlock, event.value), "unlock")
 
     async def _unlock(self, password: str) -> None:
         problem = self.query_one("#problem", Static)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from functools import partial
 
 from textual.widget import Widget
 
@@ -43,7 +44,7 @@ class WatchAccountScreen(FormScreen[AddedAccount]):
         if unfolded(who).removeprefix("nostr:").startswith(("nsec1", "ncryptsec1")):
             self.problem("That is a secret key. Go back and choose “I have a key”.")
         elif who:
-            self.start(self._watch(who), "Looking them up …")
+            self.start(partial(self._watch, who), "Looking them up …")
         else:
             self.problem("Whose eyes? An npub, or a name@domain.")
 

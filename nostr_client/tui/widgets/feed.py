@@ -18,6 +18,7 @@ from nostr_client.tui.note_renderer import NoteRenderer
 from nostr_client.tui.timeline_source import ReadPage, TimelineSource
 from nostr_client.tui.widgets.list_messages import Failed, Filled, Unseen
 from nostr_client.tui.widgets.note_list import NoteList
+from nostr_client.tui.workers import start_worker
 
 MOST_REFRESHED = 60
 """Notes in view that are looked at again at most."""
@@ -85,7 +86,7 @@ class NoteFeed(Vertical):
                 self._update(found, {view.entry.id: view for view in lacks})
 
         if lacks:  # a function: a coroutine would be left over where the screen ends just now
-            _: Worker[None] = self.run_worker(complete, group="missing")
+            _: Worker[None] = start_worker(self, complete, "missing")
 
     def _update(self, views: Sequence[NoteView], known: Mapping[str, NoteView]) -> None:
         for view in views:

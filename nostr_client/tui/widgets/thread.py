@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection
+from functools import partial
 
 from textual.app import ComposeResult
 from textual.containers import Vertical
@@ -21,6 +22,7 @@ from nostr_client.tui.note_renderer import NoteRenderer, copies_line
 from nostr_client.tui.thread_renderer import ThreadRenderer, thread_rows
 from nostr_client.tui.widgets.items import FixedItems
 from nostr_client.tui.widgets.note_list import ThreadList
+from nostr_client.tui.workers import start_worker
 
 LOAD_AFTER = 0.1
 """Seconds for which a note must stay selected before its thread is read."""
@@ -66,7 +68,7 @@ class ThreadPanel(Vertical):
         if same and (self._opened or not at_once):
             return
         self._note, self._opened = note, at_once
-        self.run_worker(self._live(_shown_id(note)), group="thread", exclusive=True)
+        start_worker(self, partial(self._live, _shown_id(note)), "thread", exclusive=True)
 
     async def _live(self, note_id: str) -> None:
         """Read it, look for more, and follow it, until another note is shown."""

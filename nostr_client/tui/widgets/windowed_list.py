@@ -12,6 +12,7 @@ It reads its items from a `Source` by pages, in both directions, and holds a `Wi
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import ClassVar, Generic, TypeVar
 
 from textual import events
@@ -29,6 +30,7 @@ from nostr_client.tui.widgets.list_messages import Chosen, Failed, Filled, Highl
 from nostr_client.tui.widgets.movement import Move, reveal, step, turn
 from nostr_client.tui.widgets.pager import PAGE, PagePosition, Pager
 from nostr_client.tui.widgets.render_cache import SELECTED, RenderCache
+from nostr_client.tui.workers import start_worker
 
 T = TypeVar("T")
 
@@ -164,7 +166,7 @@ class WindowedList(ScrollView, Generic[T], can_focus=True):
     def _read(self, position: PagePosition) -> None:
         reading = self._pager.begin(position)
         if reading is not None:
-            self.run_worker(self._turn_page(position, reading), group=position.value)
+            start_worker(self, partial(self._turn_page, position, reading), position.value)
 
     async def _turn_page(self, position: PagePosition, reading: int) -> None:
         try:
