@@ -63,7 +63,7 @@ class _Parts(NamedTuple):
     """What is made of a configuration and may fail."""
 
     words: list[Policy]
-    customs: list[PythonPolicy]
+    python_policies: list[PythonPolicy]
     asked: list[PythonPolicy]
 
 
@@ -89,38 +89,38 @@ class Policies:
         self._searches = searches
         self._clock = clock
         self.rates = RateLimiters()
-        self.vanishing = vanishing.meter()
+        self.vanishing = vanishing.rate_limiter()
         self.duplicates = DuplicateTexts(Duplicates())
         self.trust: WebOfTrust | None = None
         """Of the relays that use one."""
-        self._customs: dict[tuple[str, str], PythonPolicy] = {}
+        self._python_policies: dict[tuple[str, str], PythonPolicy] = {}
         self._plugins: dict[tuple[str, str], tuple[Plugin, asyncio.Task[None]]] = {}
         self._on_stored: tuple[OnStored, ...] = ()
-        self._poke = asyncio.Event()
+        self._trust_is_stale = asyncio.Event()
         self._refreshing = asyncio.Lock()
 
     def validate(self, config: RelayConfig) -> None:
         """Raises the ConfigError that `rules` would raise, and changes nothing."""
-        self._made(config)
+        self._parts(config)
 
-    def _made(self, config: RelayConfig) -> _Parts:
+    def _parts(self, config: RelayConfig) -> _Parts:
         try:
             words = [without_words(config.events.words)] if config.events.words else []
         except InvalidData as error:
             raise ConfigError(f"events.words: {error}") from None
-        customs = self._loaded(config, config.policies.python)
+        python_policies = self._loaded(config, config.policies.python)
         asked = self._loaded(config, config.policies.questions)
         if wrong := [one.name for one in asked if one.is_async]:
             raise ConfigError(f"policies.questions: {wrong[0]} is async, and must not be")
-        return _Parts(words, customs, asked)
+        return _Parts(words, python_policies, asked)
 
     def rules(self, config: RelayConfig) -> Rules:
         """What holds with `config`. Raises ConfigError, and then nothing has changed."""
-        words, customs, asked = self._made(config)
+        words, python_policies, asked = self._parts(config)
         folder = config.policies.folder
-        self._customs = {(one.name, folder): one for one in (*customs, *asked)}
-        for custom in self._customs.values():
-            custom.seconds = config.policies.seconds
+        self._python_policies = {(one.name, folder): one for one in (*python_policies, *asked)}
+        for policy in self._python_policies.values():
+            policy.seconds = config.policies.seconds
         self._set(config)
         always = (JOIN, LEAVE) if config.members.enabled else ()
         kept = [
@@ -128,7 +128,7 @@ class Policies:
             *lists(config.events, always=always),
             *words,
         ]
-        own = [custom.check for custom in customs if not custom.is_async]
+        own = [policy.check for policy in python_policies if not policy.is_async]
         offered = [
             *([self.rates.check] if self.rates.events else []),
             *self._writers(config, always),
@@ -138,7 +138,9 @@ class Policies:
         last = [] if self._retention is None else [self._retention.check]
         clients = [events.for_clients(config.limits), *kept, *offered, *own, *last]
         imports = [events.for_imports(config.limits), *kept, *own, *last]
-        async_checks: list[AsyncPolicy] = [one.check_async for one in customs if one.is_async]
+        async_checks: list[AsyncPolicy] = [
+            one.check_async for one in python_policies if one.is_async
+        ]
         async_checks += [plugin.check_async for plugin, _ in self._plugins.values()]
         requests = VanishRequests(
             self._places,
@@ -179,7 +181,7 @@ class Policies:
             self.trust = None
         elif self.trust is None or not self.trust.fits(roots, config.trust):
             self.trust = WebOfTrust(roots, config.trust.depth, config.trust.followers)
-            self._poke.set()
+            self._trust_is_stale.set()
         hooks: list[OnStored] = []
         if self.duplicates.is_on:
             hooks.append(self.duplicates.on_stored)
@@ -203,10 +205,10 @@ class Policies:
         own = config.policies
         found: list[PythonPolicy] = []
         for name in names:
-            custom = self._customs.get((name, own.folder))
-            if custom is None:
-                custom = PythonPolicy(name, folder=own.folder)
-            found.append(custom)
+            policy = self._python_policies.get((name, own.folder))
+            if policy is None:
+                policy = PythonPolicy(name, folder=own.folder)
+            found.append(policy)
         return found
 
     def on_stored(self, stored: Stored) -> None:
@@ -224,7 +226,7 @@ class Policies:
             for _, event in stored.events:
                 trust.learn(event)
             if trust.stale:
-                self._poke.set()
+                self._trust_is_stale.set()
 
     async def refresh(self) -> None:
         """Read the web of trust anew, if it needs that. Raises StoreError."""
@@ -239,11 +241,11 @@ class Policies:
         while True:
             try:
                 async with asyncio.timeout(pause):
-                    await self._poke.wait()
+                    await self._trust_is_stale.wait()
             except TimeoutError:
                 if self.trust is not None:
                     self.trust.stale = True
-            self._poke.clear()
+            self._trust_is_stale.clear()
             try:
                 await self.refresh()
                 pause = REFRESHED
@@ -262,7 +264,7 @@ class Policies:
             policies.append(access.no_scans)
         if self.rates.queries or self.rates.bytes:
             policies.append(self.rates.check_query)
-        policies += [custom.check_query for custom in own]
+        policies += [policy.check_query for policy in own]
         if self._hooks.check_query is not None:
             policies.append(self._hooks.check_query)
         return all_of(policies) if policies else None

@@ -33,7 +33,7 @@ OBEYED: Final = "the request is obeyed, and not kept itself"
 _TOO_LARGE: Final = refused(f"invalid: a request to vanish is kept up to {KEPT_BYTES} bytes")
 
 
-def meter() -> RateLimiter:
+def rate_limiter() -> RateLimiter:
     """Counts the requests of each address."""
     return RateLimiter("requests to vanish")
 
