@@ -6,7 +6,7 @@ Rules
 - What is asked while the next try is further away than `SOON` is answered with the outage at once;
   a subscription stays, and resumes when the relay is back.
 - What the socket brings is decoded at once, so that OKs never wait behind signature checks; events
-  go on through `Delivery`.
+  go on through `IncomingEvents`.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ import msgspec
 
 from nostr_client.errors import ConnectFailed, SignerError
 from nostr_client.net.backoff import Backoff
-from nostr_client.net.delivery import Delivery, Owner
 from nostr_client.net.health import CONNECTING, DOWN, REFUSING, UP, RelayHealth
+from nostr_client.net.incoming import IncomingEvents, Owner
 from nostr_client.net.outages import Outages
 from nostr_client.net.outcome import Cause, How
 from nostr_client.net.report import Answer
@@ -90,7 +90,7 @@ class RelayConnection:
             health, can_authenticate=context.authenticate is not None, own=context.own
         )
         owner = Owner(self._carry_out, self._aside, self._now)
-        self._delivery = Delivery(health, self._session, context.verification, owner)
+        self._incoming = IncomingEvents(health, self._session, context.verification, owner)
         self._write_queue = WriteQueue()
         self._last_key = 0
         self._waiters = Waiters()
@@ -107,7 +107,7 @@ class RelayConnection:
     def join(self, sub: Subscription) -> Ended | None:
         """Subscribe; says at once if there is a known outage."""
         key = self._new_key()
-        self._delivery.add(key, sub)
+        self._incoming.add(key, sub)
         effects = self._session.subscribe(
             key, sub.filters, live=sub.live, paging=sub.paging, now=self._now()
         )
@@ -117,7 +117,7 @@ class RelayConnection:
 
     def leave(self, sub: Subscription) -> None:
         """Unsubscribe, with CLOSE if the relay still sends."""
-        key = self._delivery.remove(sub)
+        key = self._incoming.remove(sub)
         if key is not None:
             self._request(self._session.unsubscribe(key))
 
@@ -211,13 +211,13 @@ class RelayConnection:
         self._runner = asyncio.current_task()
         async with asyncio.TaskGroup() as group:
             self._group = group
-            group.create_task(self._delivery.run())
+            group.create_task(self._incoming.run())
             while self.wanted:
                 if await self._wait_for_turn():
                     await self._connect_and_serve()
             for task in self._side_tasks:
                 task.cancel()
-            self._delivery.end()
+            self._incoming.end()
 
     async def _wait_for_turn(self) -> bool:
         """Wait out the back-off; False when something changed meanwhile."""
@@ -293,7 +293,7 @@ class RelayConnection:
         while True:
             frames = await socket.take()
             for start in range(0, len(frames), BATCH):
-                await self._delivery.room()
+                await self._incoming.room()
                 effects = self._session.receive(frames[start : start + BATCH], self._now())
                 self._carry_out(effects)
                 await asyncio.sleep(0)
@@ -345,7 +345,7 @@ class RelayConnection:
                 case HangUp(reason):
                     self._hang_up(reason)
         if ordered:
-            self._delivery.put(ordered)
+            self._incoming.put(ordered)
         if self._write_queue.overflows:
             self._hang_up("the relay does not read what is sent to it")
 

@@ -1,5 +1,7 @@
 """Between sockets and subscriptions: which events are true, with as few checks as that takes.
 
+It judges; `incoming` drops what is forged, and the session counts it against the relay.
+
 Rules
 - Only a verified event makes others superfluous: `_held` maps the ids of verified events to their
   signatures. An event equal to one held there, signature included, is true without a check; so is

@@ -1,4 +1,8 @@
-"""What a keeper has banned and allowed, as policies read it: frozen, in memory, quick to ask."""
+"""What a keeper has banned and allowed: frozen, in memory, quick to ask.
+
+`ModerationState.check` asks it first in every chain of policies, `is_hidden` of whatever is shown,
+and a connection of its address before it is let in.
+"""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from relays.config.relay_config import RelayConfig
 from relays.config.sub_relays import SubRelay, local_urls, sub_relays
 from relays.engine.relay import Relay
 from relays.moderation.actions import ModerationActions
-from relays.moderation.hooks import hooks_of
+from relays.moderation.policy_hooks import hooks_of
 from relays.moderation.state import ModerationState
 from relays.policies.chain import Policies, open_policies
 from relays.policies.retention import RetentionPolicy, retention_note

@@ -8,7 +8,7 @@ import random
 
 import pytest
 
-from nostr_client.net import backoff, delivery, subscription
+from nostr_client.net import backoff, incoming, subscription
 from nostr_client.net.pool import RelayPool
 from nostr_client.net.session import subscriptions
 from nostr_client.net.session.paging import Paging
@@ -98,7 +98,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backoff, "LONGEST", 0.01)
     monkeypatch.setattr(subscriptions, "RESUBSCRIBE", Waits(0.001, 600.0))
     monkeypatch.setattr(subscription, "MAX_ITEMS", 10)
-    monkeypatch.setattr(delivery, "PIPELINE", 2)
+    monkeypatch.setattr(incoming, "PIPELINE", 2)
 
 
 @pytest.mark.parametrize("seed", range(6))

@@ -10,7 +10,7 @@ from secrets import token_hex
 
 import pytest
 
-from nostr_client.net import backoff, delivery, subscription, websocket, write_queue
+from nostr_client.net import backoff, incoming, subscription, websocket, write_queue
 from nostr_client.net.health import DOWN
 from nostr_client.net.outcome import How
 from nostr_client.net.pool import RelayPool
@@ -461,7 +461,7 @@ async def test_a_slow_reader_slows_the_socket_and_loses_nothing(
 ) -> None:
     monkeypatch.setattr(subscription, "MAX_ITEMS", 20)
     monkeypatch.setattr(websocket, "WAITING_MESSAGES", 20)
-    monkeypatch.setattr(delivery, "STALL_LIMIT", 1000.0)
+    monkeypatch.setattr(incoming, "STALL_LIMIT", 1000.0)
     sent: list[Event] = []
     async with (
         ScriptedRelay(flood(sent)) as relay,
@@ -498,7 +498,7 @@ class _Stuck:
 
 async def test_a_reader_who_sleeps_holds_up_only_himself(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(subscription, "MAX_ITEMS", 5)
-    monkeypatch.setattr(delivery, "STALL_LIMIT", 0.1)
+    monkeypatch.setattr(incoming, "STALL_LIMIT", 0.1)
     events = [note(f"n{i}", 1000 + i) for i in range(600)]
     async with (
         ScriptedRelay(honest(events, cap=1000)) as relay,

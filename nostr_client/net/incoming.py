@@ -1,4 +1,6 @@
-"""From one relay's session to its subscriptions: a short pipeline, in order, behind the judge.
+"""What comes from one relay: from its session to its subscriptions, a short pipeline, in order.
+
+What `verification` finds forged is dropped here, and counted against the relay.
 
 It outlives the socket, so what was received is never lost with it. A subscription whose reader is
 slow stops the pipeline, and the pipeline stops the socket. If he reads nothing for `STALL_LIMIT`
@@ -37,14 +39,14 @@ _Batch = tuple[list[Effect], VerificationBatch | None]
 
 
 class Owner(msgspec.Struct, frozen=True):
-    """What a delivery asks of its connection."""
+    """What incoming events ask of their connection."""
 
     carry_out: Callable[[Effects], None]
     aside: Callable[[Coroutine[Any, Any, None]], None]
     now: Callable[[], int]
 
 
-class Delivery:
+class IncomingEvents:
     """The subscriptions of one relay by key, and the pipeline that leads to them."""
 
     def __init__(

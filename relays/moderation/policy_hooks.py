@@ -1,4 +1,4 @@
-"""What the keeper's decisions ask of the rules of every sub-relay."""
+"""The keeper's decisions as the policies of every sub-relay ask for them."""
 
 from __future__ import annotations
 
