@@ -28,7 +28,7 @@ from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.keys import SecretKey
 from nostr_client.rehearsal.relay_process import RelayProcess
 from nostr_client.signing.verifier import Verifier
-from nostr_client.store.events import open_store
+from nostr_client.store.opening import open_store
 
 EVENTS = 20_000
 AUTHORS = 200

@@ -21,7 +21,7 @@ from benchmarks.network import SPAN, Network, event
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.store.contract import EventStore, StoreOptions
-from nostr_client.store.events import open_store
+from nostr_client.store.opening import open_store
 
 NOW = 1_700_000_000 + SPAN
 ROUNDS = 300

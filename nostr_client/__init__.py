@@ -60,7 +60,7 @@ if TYPE_CHECKING:
     )
     from nostr_client.social.views import ReactionCounts as Tally
     from nostr_client.store.contract import EventStore, StoreOptions
-    from nostr_client.store.events import open_store
+    from nostr_client.store.opening import open_store
 
 __all__ = [
     "Account",
@@ -137,7 +137,7 @@ _ROOMS = {
         "NoteView Posted Profile Quote ReactionCounts RelayRow SyncStatus Tally ThreadView"
     ),
     "store.contract": "EventStore StoreOptions",
-    "store.events": "open_store",
+    "store.opening": "open_store",
 }
 _FORMER = {"Found": "FetchResult", "Tally": "ReactionCounts"}
 """Public names that scripts may still use, and what the classes are called today."""

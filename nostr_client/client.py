@@ -56,7 +56,7 @@ from nostr_client.social.threads import Threads
 from nostr_client.social.timeline import Timeline
 from nostr_client.social.views import Posted, SyncStatus
 from nostr_client.store.contract import CopyLedger, EventStore, QuotaLimits, StoreOptions
-from nostr_client.store.events import open_store
+from nostr_client.store.opening import open_store
 from nostr_client.tasks import OwnedTasks
 
 log = logging.getLogger(__name__)

@@ -43,7 +43,7 @@ ROOM_ONLY = {"textual": "nostr_client.tui"}
 SQLITE = {
     "sqlite3": ("nostr_client.store.sqlite", "relays.moderation.sqlite"),
     "nostr_client.store.sqlite": (
-        *("nostr_client.store.sqlite", "nostr_client.store.events"),
+        *("nostr_client.store.sqlite", "nostr_client.store.opening"),
         "relays.moderation.sqlite",
     ),
 }
@@ -207,7 +207,7 @@ def empty_house() -> dict[str, str]:
 
 
 FORBIDDEN = [
-    ("nostr_client.protocol.bad", "import nostr_client.store.events", "floor 2"),
+    ("nostr_client.protocol.bad", "import nostr_client.store.opening", "floor 2"),
     ("nostr_client.protocol.bad", "from nostr_client.store import events", "floor 3"),
     ("nostr_client.protocol.bad", "from nostr_client import store", "floor 3"),
     ("nostr_client.store.bad", "from ..net.pool import RelayPool", "net is on floor 5"),
@@ -325,8 +325,8 @@ ALLOWED = [
     ("nostr_client.net.fine", "from . import pool\nfrom ..protocol.event import Event"),
     ("nostr_client.tui.fine", "from textual.app import App\nfrom nostr_client.client import X"),
     ("nostr_client.nips.fine", "import hashlib\nfrom nostr_client.errors import InvalidCode"),
-    ("nostr_client.store.events", "from nostr_client.store.sqlite.store import SqliteStore"),
-    ("relays.web.fine", "from nostr_client.net.http import get\nimport nostr_client.store.events"),
+    ("nostr_client.store.opening", "from nostr_client.store.sqlite.store import SqliteStore"),
+    ("relays.web.fine", "from nostr_client.net.http import get\nimport nostr_client.store.opening"),
     ("nostr_client.protocol.bech32", "from pynostr import bech32"),
     ("nostr_client.nips.pynostr_bridge", "def f():\n    import pynostr.key"),
     ("nostr_client.rehearsal.fine", "code = 'import textual'  # import relays"),
@@ -421,7 +421,7 @@ def test_the_public_names_cost_nothing_until_they_are_used() -> None:
 
 def test_the_engine_loads_no_face() -> None:
     loaded = loaded_by("from nostr_client import NostrClient")
-    assert "nostr_client.store.events" in loaded
+    assert "nostr_client.store.opening" in loaded
     assert not loaded & {"textual", "relays", "typer", "rich"}
     assert {name for name in loaded if inside(name, "pynostr")} <= PYNOSTR_AT_START
     rooms = {room_of(name) for name in loaded if name.startswith("nostr_client.")}

@@ -1,7 +1,7 @@
 """The store's contract: what everything above is written against, whatever engine keeps the events.
 
-`EventStore` is what every engine does; `store.events.open_store` opens one. What an engine may lack
-is a Protocol of its own, and whoever wants it asks first: `isinstance(store, PagesAtOnce)`.
+`EventStore` is what every engine does; `store.opening.open_store` opens one. What an engine may
+lack is a Protocol of its own, and whoever wants it asks first: `isinstance(store, PagesAtOnce)`.
 
 - What the rules say of an event (`store.rules`) comes back as a `SaveResult`; what goes wrong with
   the store itself is a StoreError.

@@ -29,7 +29,7 @@ from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.signing.verifier import Verifier
 from nostr_client.store.contract import CopiesToFile, StoreOptions
-from nostr_client.store.events import open_store
+from nostr_client.store.opening import open_store
 from nostr_client.version import __version__
 from relays.moderation.opening import RECORDS, copy_records
 from relays.process.folder import PART, RESTORED, exclusive_folder, move_restored, open_folder

@@ -22,7 +22,7 @@ import msgspec
 
 from nostr_client.errors import FolderInUse, StoreError
 from nostr_client.paths import FolderLock, private_folder, store_error, sync_folder, write_private
-from nostr_client.store.events import leftovers
+from nostr_client.store.opening import leftovers
 from relays.process.stores import RelayStores
 
 RELAY_LOCK: Final = "relay.lock"

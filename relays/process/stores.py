@@ -16,7 +16,7 @@ import msgspec
 
 from nostr_client.errors import StoreError
 from nostr_client.store.contract import EventStore, StoreOptions
-from nostr_client.store.events import open_store
+from nostr_client.store.opening import open_store
 from nostr_client.store.reserve import Reserve
 from relays.config.sub_relays import ROOT
 from relays.moderation.opening import RECORDS, has_records, open_state

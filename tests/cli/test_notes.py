@@ -23,7 +23,7 @@ from nostr_client.protocol.event import Draft
 from nostr_client.protocol.keys import SecretKey
 from nostr_client.protocol.messages import PublishEvent
 from nostr_client.resilience.own_relay import OwnRelay
-from nostr_client.store.events import open_store
+from nostr_client.store.opening import open_store
 from tests.cli.conftest import DEAD, Home
 from tests.conftest import StartRelay
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from nostr_client.store.contract import StoreOptions
-from nostr_client.store.events import open_store
+from nostr_client.store.opening import open_store
 from relays.config.relay_config import Membership, Moderation, RelayConfig
 from relays.moderation.actions import ModerationActions
 from relays.moderation.opening import open_state

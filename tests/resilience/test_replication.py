@@ -25,8 +25,8 @@ from nostr_client.protocol.keys import SecretKey
 from nostr_client.resilience import replication
 from nostr_client.resilience.replication import Pace, Replication
 from nostr_client.store.contract import Copy, CopyLedger, CopyState, EventStore, StoreOptions
-from nostr_client.store.events import open_store
-from nostr_client.store.sqlite.copies import SqliteCopyLedger
+from nostr_client.store.opening import open_store
+from nostr_client.store.sqlite.ledger import SqliteCopyLedger
 from tests.waiting import until
 
 each_engine = pytest.mark.usefixtures("engine")

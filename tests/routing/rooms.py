@@ -16,7 +16,7 @@ from nostr_client.routing.address_policy import AddressPolicy
 from nostr_client.routing.courier import Courier
 from nostr_client.routing.relay_book import RelayBook
 from nostr_client.store.contract import EventStore, StoreOptions
-from nostr_client.store.events import open_store
+from nostr_client.store.opening import open_store
 from tests.routing.moody import LIMIT, Relay
 
 ANA = SecretKey.from_hex("1" * 64)

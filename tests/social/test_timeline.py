@@ -13,7 +13,7 @@ from nostr_client.protocol.event import Event, Tags
 from nostr_client.protocol.keys import SecretKey
 from nostr_client.social.timeline import MAX_AHEAD
 from nostr_client.social.views import NoteView
-from nostr_client.store.events import open_store
+from nostr_client.store.opening import open_store
 from tests.routing.rooms import forged
 from tests.social.house import (
     ANA,

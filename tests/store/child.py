@@ -18,7 +18,7 @@ from nostr_client.errors import StoreError
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.store.contract import StoreOptions
-from nostr_client.store.events import open_store
+from nostr_client.store.opening import open_store
 from nostr_client.store.sqlite import index_merge, search_index
 from tests.store.samples import NOW, author, make
 

@@ -10,7 +10,7 @@ from typing import Protocol
 
 import pytest
 
-from nostr_client.store import events
+from nostr_client.store import opening
 from nostr_client.store.contract import EventStore, StoreOptions
 from nostr_client.store.sqlite import index_merge
 from tests.store.samples import NOW
@@ -64,7 +64,7 @@ def open_store(tmp_path: Path, clock: Clock) -> OpenStore:
         search: bool = False,
     ) -> AbstractAsyncContextManager[EventStore]:
         assert clock is not None
-        return events.open_store(
+        return opening.open_store(
             tmp_path / name,
             StoreOptions(
                 keep_history_of=keep_history_of,

@@ -13,7 +13,7 @@ from nostr_client.protocol.event import Draft, Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.keys import SecretKey
 from nostr_client.store.contract import INSIDE, EventStore, QuotaLimits, StoreOptions, cost
-from nostr_client.store.events import open_store
+from nostr_client.store.opening import open_store
 
 each_engine = pytest.mark.usefixtures("engine")
 

@@ -16,7 +16,7 @@ from nostr_client.errors import StoreError, StoreFull
 from nostr_client.protocol.filters import Filter
 from nostr_client.store import reserve as reserves
 from nostr_client.store.contract import EventStore, StoreOptions
-from nostr_client.store.events import open_store
+from nostr_client.store.opening import open_store
 from nostr_client.store.reserve import SIZE, Reserve
 from nostr_client.store.sqlite.database import Database
 from tests.store.samples import NOW, author, make

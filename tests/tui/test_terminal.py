@@ -18,7 +18,7 @@ import pexpect
 import pytest
 
 from nostr_client.protocol.filters import Filter
-from nostr_client.store.events import open_store
+from nostr_client.store.opening import open_store
 from tests.tui.world import PASSWORD, World, world_in
 from tests.waiting import wait_until
 

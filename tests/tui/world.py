@@ -19,7 +19,7 @@ from nostr_client.net.relay_check import CheckStep, check_relay
 from nostr_client.paths import Paths
 from nostr_client.protocol.event import Draft, Event, Tags
 from nostr_client.protocol.keys import SecretKey
-from nostr_client.store.events import open_store
+from nostr_client.store.opening import open_store
 from nostr_client.tui.app import NostrApp
 from nostr_client.tui.client_holder import ClientHolder, client_opener
 from nostr_client.tui.environment import Environment

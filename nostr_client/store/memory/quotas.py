@@ -8,8 +8,8 @@ from nostr_client.protocol.event import Event
 from nostr_client.protocol.kinds import DELETION, GIFT_WRAP
 from nostr_client.store import rules
 from nostr_client.store.contract import QuotaLimits, cost
-from nostr_client.store.memory.copies import MemoryCopyLedger
 from nostr_client.store.memory.held import HeldEvents
+from nostr_client.store.memory.ledger import MemoryCopyLedger
 
 
 class MemoryQuotas:

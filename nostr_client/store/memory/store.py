@@ -31,10 +31,10 @@ from nostr_client.store.contract import (
     StoreOptions,
     cost,
 )
-from nostr_client.store.memory.copies import MemoryCopyLedger
+from nostr_client.store.hyperloglog import registers_of
 from nostr_client.store.memory.held import HeldEvents
+from nostr_client.store.memory.ledger import MemoryCopyLedger
 from nostr_client.store.memory.quotas import MemoryQuotas
-from nostr_client.store.sketch import registers_of
 from nostr_client.store.visibility import Reader
 from nostr_client.store.watching import Hearing, Watch, Watchers
 
@@ -45,7 +45,7 @@ _Asker = Collection[str] | Reader | None
 
 
 class MemoryStore:
-    """See `EventStore`; opened by `store.events.open_store`."""
+    """See `EventStore`; opened by `store.opening.open_store`."""
 
     def __init__(self, options: StoreOptions) -> None:
         self._clock = options.clock

@@ -17,7 +17,6 @@ _CACHED: Final = 50_000
 _LETTERS: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
 
 
-"""Is it an event id, as they are written?"""
 _ID_AT: Final = len('{"id":"')
 _ID_END: Final = _ID_AT + 64
 _CREATED_AT: Final = _ID_END + len('","pubkey":"') + 64 + len('","created_at":')

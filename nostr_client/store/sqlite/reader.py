@@ -17,13 +17,13 @@ from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.store import visibility
 from nostr_client.store.contract import Page, Stored
-from nostr_client.store.sketch import registers_of
-from nostr_client.store.sqlite import by_id, plans, statements
-from nostr_client.store.sqlite.conditions import leaves
+from nostr_client.store.hyperloglog import registers_of
+from nostr_client.store.sqlite import by_id, filter_sql, plans
+from nostr_client.store.sqlite.entry_conditions import leaves
+from nostr_client.store.sqlite.filter_sql import Statement
 from nostr_client.store.sqlite.index_keys import MAX, IndexKeys, id_key, id_of, place_of
 from nostr_client.store.sqlite.plans import NEWEST, Cursor, Plan
 from nostr_client.store.sqlite.removal import SEQS_OF_IDS
-from nostr_client.store.sqlite.statements import Statement
 
 SLICE: Final = 1000
 """Events that are read at once where nobody said how many."""
@@ -112,14 +112,14 @@ class TableReader:
     def _page(
         self, db: sqlite3.Connection, plan: Plan, limit: int | None, now: int
     ) -> tuple[int, list[bytes]]:
-        quick = None if limit is None else statements.scan(plan, limit, now)
+        quick = None if limit is None else filter_sql.scan(plan, limit, now)
         if quick is not None:
             seq, any_expired, joined = _one(db, quick)
             if not any_expired and len(found := lines(joined)) == limit:
                 return seq, found
-        seq, any_expired, joined = _one(db, statements.page(plan, limit, now, alive=False))
+        seq, any_expired, joined = _one(db, filter_sql.page(plan, limit, now, alive=False))
         if any_expired:
-            seq, _, joined = _one(db, statements.page(plan, limit, now, alive=True))
+            seq, _, joined = _one(db, filter_sql.page(plan, limit, now, alive=True))
         return seq, lines(joined)
 
     def page(
@@ -212,9 +212,9 @@ class TableReader:
         if visibility.is_empty(f):
             return []
         plan = self._plan(db, f)
-        _, any_expired, joined = _one(db, statements.places(plan, limit, now, alive=False))
+        _, any_expired, joined = _one(db, filter_sql.places(plan, limit, now, alive=False))
         if any_expired:
-            _, _, joined = _one(db, statements.places(plan, limit, now, alive=True))
+            _, _, joined = _one(db, filter_sql.places(plan, limit, now, alive=True))
         rows = (line.split(b",") for line in lines(joined))
         return [
             ((-int(created_at), event_id), (int(size), int(seq)))
@@ -228,9 +228,9 @@ class TableReader:
         if visibility.is_empty(f):
             return []
         plan = self._plan(db, f)
-        text: Callable[..., Statement] = statements.places
+        text: Callable[..., Statement] = filter_sql.places
         if f.search is not None:
-            text = partial(statements.ranked, candidates=ranked)
+            text = partial(filter_sql.ranked, candidates=ranked)
         _, any_expired, joined = _one(db, text(plan, limit, now, alive=False))
         if any_expired:
             _, _, joined = _one(db, text(plan, limit, now, alive=True))
@@ -253,14 +253,14 @@ class TableReader:
         found = [self._plan(db, f) for f in filters]
         if len(found) > _COUNTED_TOGETHER:
             return len(self._matching(db, found, now))
-        total, any_expired = _one(db, statements.count(found, now, alive=False))
+        total, any_expired = _one(db, filter_sql.count(found, now, alive=False))
         if any_expired:
-            total, _ = _one(db, statements.count(found, now, alive=True))
+            total, _ = _one(db, filter_sql.count(found, now, alive=True))
         return int(total)
 
     def sketch(self, db: sqlite3.Connection, f: Filter, offset: int, now: int) -> tuple[int, bytes]:
         """How many events match, and 256 registers of who wrote them, as NIP-45 has them."""
-        total, leasts = _one(db, statements.sketch(self._plan(db, f), offset, now))
+        total, leasts = _one(db, filter_sql.sketch(self._plan(db, f), offset, now))
         return total or 0, registers_of((leasts or b"").decode().split())
 
     def _matching(self, db: sqlite3.Connection, several: Sequence[Plan], now: int) -> set[int]:
@@ -268,16 +268,16 @@ class TableReader:
         found: set[int] = set()
         with snapshot(db):
             for plan in several:
-                found.update(numbers(_one(db, statements.seqs(plan, now))[0]))
+                found.update(numbers(_one(db, filter_sql.seqs(plan, now))[0]))
         return found
 
     def places(self, db: sqlite3.Connection, f: Filter, after: Cursor, now: int) -> IdSlice:
         """(created_at, id) of a large slice."""
         limit = 10 * SLICE
         plan = self._plan(db, f, after)
-        _, any_expired, joined = _one(db, statements.places(plan, limit, now, alive=False))
+        _, any_expired, joined = _one(db, filter_sql.places(plan, limit, now, alive=False))
         if any_expired:
-            _, _, joined = _one(db, statements.places(plan, limit, now, alive=True))
+            _, _, joined = _one(db, filter_sql.places(plan, limit, now, alive=True))
         rows = [line.decode().split(",") for line in lines(joined)]
         found = [(int(created_at), bytes.fromhex(id)) for _, created_at, id, _ in rows]
         if len(rows) < limit:
@@ -291,7 +291,7 @@ class TableReader:
         """A large slice of what matches, expired or not, and where to go on."""
         limit = 10 * SLICE
         plan = self._plan(db, f, after)
-        joined = _one(db, statements.places(plan, limit, 0, alive=False))[2]
+        joined = _one(db, filter_sql.places(plan, limit, 0, alive=False))[2]
         rows = [line.decode().split(",") for line in lines(joined)]
         found = [Cursor(int(time), id_key(event_id), int(seq)) for seq, time, event_id, _ in rows]
         return found, found[-1] if len(found) == limit else None
@@ -329,7 +329,7 @@ class TableReader:
         choices = plans.choices(f, self._keys)
         if not choices:
             return plans.plan(f, self._keys, after)
-        costs = [_one(db, statements.probe(choice))[0] * choice.scale for choice in choices]
+        costs = [_one(db, filter_sql.probe(choice))[0] * choice.scale for choice in choices]
         return plans.plan(f, self._keys, after, choices[costs.index(min(costs))])
 
 

@@ -19,9 +19,9 @@ from nostr_client.protocol.urls import place_of
 from nostr_client.store import rules
 from nostr_client.store.contract import SaveResult, Stored, StoreOptions
 from nostr_client.store.sqlite import backup, search_index
-from nostr_client.store.sqlite.copies import SqliteCopyLedger
 from nostr_client.store.sqlite.database import WRITE_LIMIT, Database
 from nostr_client.store.sqlite.index_keys import IndexKeys
+from nostr_client.store.sqlite.ledger import SqliteCopyLedger
 from nostr_client.store.sqlite.maintenance import StoreMaintenance
 from nostr_client.store.sqlite.queries import StoreQueries
 from nostr_client.store.sqlite.quotas import SqliteQuotas
@@ -40,7 +40,7 @@ _QUEUED_EVENTS: Final = 50_000
 
 
 class SqliteStore(StoreQueries, StoreMaintenance):
-    """See `EventStore`; opened by `store.events.open_store`."""
+    """See `EventStore`; opened by `store.opening.open_store`."""
 
     def __init__(
         self, db: Database, keys: IndexKeys, saver: Saver, clock: Callable[[], float]

@@ -14,7 +14,7 @@ import pytest
 from nostr_client.nips.nip19 import encode_nevent, encode_note, encode_nprofile, encode_npub
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
-from nostr_client.store.events import open_store
+from nostr_client.store.opening import open_store
 from relays.cli.app import run_command as main
 from relays.config.relay_config import Membership, Moderation, RelayConfig, Web
 from relays.moderation.actions import ModerationActions

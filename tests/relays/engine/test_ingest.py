@@ -10,7 +10,7 @@ import pytest
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.kinds import JOIN, LEAVE
 from nostr_client.store.contract import StoreOptions
-from nostr_client.store.events import open_store
+from nostr_client.store.opening import open_store
 from relays.engine import ingest
 from relays.engine.importing import EventImporter
 from relays.policies.verdict import ACCEPTED, IncomingEvent, SourceType, Verdict, refused

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from nostr_client.errors import StoreError
-from nostr_client.store.events import open_store
+from nostr_client.store.opening import open_store
 from relays.config.relay_config import Membership, Moderation, RelayConfig
 from relays.moderation import audit_log, records
 from relays.moderation.actions import ModerationActions

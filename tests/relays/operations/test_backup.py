@@ -10,7 +10,7 @@ import pytest
 from nostr_client.errors import StoreError
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
-from nostr_client.store.events import open_store
+from nostr_client.store.opening import open_store
 from relays.moderation.opening import open_state
 from relays.operations import backup
 from relays.operations.backup import MANIFEST, back_up, restore

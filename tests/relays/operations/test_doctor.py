@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from nostr_client.store.events import open_store
+from nostr_client.store.opening import open_store
 from relays.config.relay_config import RelayConfig, Web
 from relays.config.sections import Limits
 from relays.operations import doctor, doctor_machine

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from nostr_client.protocol.filters import Filter
-from nostr_client.store.events import open_store
+from nostr_client.store.opening import open_store
 from relays.config.relay_config import RelayConfig
 from relays.operations.sync_once import SyncTask, sync_once
 from tests.conftest import StartRelay

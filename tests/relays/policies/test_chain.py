@@ -16,7 +16,7 @@ from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.keys import SecretKey
 from nostr_client.store.contract import EventStore
-from nostr_client.store.events import open_store
+from nostr_client.store.opening import open_store
 from relays.config.relay_config import RelayConfig, assemble
 from relays.config.sub_relays import sub_relays
 from relays.policies.chain import Policies, open_policies

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from nostr_client.protocol.event import Draft
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.keys import SecretKey
-from nostr_client.store.events import open_store
+from nostr_client.store.opening import open_store
 from relays.config.relay_config import assemble
 from relays.config.sub_relays import sub_relays
 from relays.policies.chain import open_policies

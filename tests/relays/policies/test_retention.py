@@ -12,7 +12,7 @@ from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.keys import SecretKey
 from nostr_client.store.contract import EventStore, Evicted, Size
-from nostr_client.store.events import open_store
+from nostr_client.store.opening import open_store
 from nostr_client.store.sqlite import maintenance as store_keeping
 from relays.config.relay_config import RetentionRule, RetentionRules
 from relays.policies.retention import RetentionPolicy

@@ -12,7 +12,7 @@ from nostr_client.errors import StoreError
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.keys import SecretKey
 from nostr_client.store.contract import EventStore
-from nostr_client.store.events import open_store
+from nostr_client.store.opening import open_store
 from relays.policies.trust import WebOfTrust
 from tests.relays.talk import NOW, note
 

@@ -15,7 +15,7 @@ from nostr_client.errors import StoreError
 from nostr_client.paths import FolderLock
 from nostr_client.protocol.filters import Filter
 from nostr_client.store.contract import StoreOptions
-from nostr_client.store.events import open_store
+from nostr_client.store.opening import open_store
 from relays.cli.moderation import open_actions
 from relays.config.relay_config import RelayConfig
 from relays.moderation.opening import open_state

@@ -12,7 +12,7 @@ import nostr_sdk as sdk
 
 from nostr_client.protocol.event import Event
 from nostr_client.rehearsal.relay_process import RelayProcess
-from nostr_client.store.events import open_store
+from nostr_client.store.opening import open_store
 from relays.config.relay_config import RelayConfig
 from relays.operations.sync_once import SyncTask, sync_once
 from tests.relays.talk import NOW, note, wire

@@ -15,7 +15,7 @@ from nostr_client.errors import ConfigError
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.store.contract import EventStore, StoreOptions
-from nostr_client.store.events import open_store
+from nostr_client.store.opening import open_store
 from relays.config.relay_config import Mirror
 from relays.policies.verdict import ACCEPTED, IncomingEvent, SourceType, Verdict, refused
 from relays.sync import mirror

@@ -20,7 +20,7 @@ from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.keys import SecretKey
 from nostr_client.store.contract import EventStore, StoreOptions
-from nostr_client.store.events import open_store
+from nostr_client.store.opening import open_store
 from relays.engine.importing import EventImporter
 from relays.policies.verdict import SourceType
 from relays.sync import sync, transfer

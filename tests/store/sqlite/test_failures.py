@@ -14,7 +14,7 @@ import pytest
 
 from nostr_client.errors import StoreError
 from nostr_client.protocol.filters import Filter
-from nostr_client.store.events import open_store
+from nostr_client.store.opening import open_store
 from nostr_client.store.sqlite.store import SqliteStore
 from tests.store.samples import NOW, author, make
 from tests.store.sqlite.test_processes import all_lines, child

@@ -12,7 +12,7 @@ from nostr_client.errors import InvalidFilter, QueryTimeout, TooMany
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.store.contract import EventStore
-from nostr_client.store.sqlite import connections, database, statements
+from nostr_client.store.sqlite import connections, database, filter_sql
 from tests.store import samples
 from tests.store.conftest import OpenStore
 from tests.store.naive import NaiveStore
@@ -68,7 +68,7 @@ async def test_both_ways_of_merging_agree(store: EventStore) -> None:
     ):
         naive.save(event, NOW)
     await store.save(made)
-    assert statements.UNION_SEGMENTS == 64
+    assert filter_sql.UNION_SEGMENTS == 64
     for segments in (1, 2, 3, 63, 64, 65, 66):
         await assert_same(store, naive, [Filter.of(authors=MANY[:segments], kinds=[1], limit=99)])
         await assert_slices(store, naive, [Filter.of(authors=MANY[:segments], kinds=[1])])

@@ -15,7 +15,7 @@ import pytest
 from nostr_client.errors import StoreError, StoreFull
 from nostr_client.protocol.filters import Filter
 from nostr_client.store.contract import StoreOptions
-from nostr_client.store.events import open_store
+from nostr_client.store.opening import open_store
 from nostr_client.store.sqlite import opening
 from nostr_client.store.sqlite.database import Database
 from nostr_client.store.sqlite.opening import connect_to_read, explained, translated

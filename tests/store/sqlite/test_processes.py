@@ -15,7 +15,7 @@ import pytest
 from nostr_client.errors import StoreError
 from nostr_client.protocol.filters import Filter
 from nostr_client.store.contract import StoreOptions
-from nostr_client.store.events import open_store
+from nostr_client.store.opening import open_store
 from nostr_client.store.sqlite import opening
 from tests.store.child import writer
 from tests.store.samples import NOW, author, make

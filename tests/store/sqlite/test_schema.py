@@ -10,8 +10,8 @@ import pytest
 
 from nostr_client.errors import StoreError
 from nostr_client.protocol.filters import Filter
-from nostr_client.store.events import open_store
-from nostr_client.store.sqlite import schema, statements
+from nostr_client.store.opening import open_store
+from nostr_client.store.sqlite import filter_sql, schema
 from nostr_client.store.sqlite.index_keys import IndexKeys, id_key
 from tests.store.samples import NOW, author, make
 
@@ -146,8 +146,8 @@ async def test_every_index_is_used(tmp_path: Path) -> None:
                 found = []
                 plan = reading._plan(db, f)
                 for statement in (
-                    statements.page(plan, 5, NOW, alive=False),
-                    statements.count([plan], NOW, alive=False),
+                    filter_sql.page(plan, 5, NOW, alive=False),
+                    filter_sql.count([plan], NOW, alive=False),
                 ):
                     sql = f"EXPLAIN QUERY PLAN {statement.sql}"
                     found += db.execute(sql, statement.parameters).fetchall()

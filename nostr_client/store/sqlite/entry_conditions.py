@@ -1,5 +1,5 @@
 # ruff: noqa: S608 - every text below is made of constants; values are always bound
-"""Conditions in SQL: what is checked of each entry `t` that a statement comes to."""
+"""Conditions in SQL: what is checked of each entry `t` of the index that `filter_sql` walks."""
 
 from __future__ import annotations
 

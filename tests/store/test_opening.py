@@ -14,7 +14,7 @@ from nostr_client.store.contract import (
     PagesAtOnce,
     StoreOptions,
 )
-from nostr_client.store.events import MEMORY, open_store
+from nostr_client.store.opening import MEMORY, open_store
 from tests.store.samples import NOW, author, make
 
 NOTE = make(author(1), 1, NOW)

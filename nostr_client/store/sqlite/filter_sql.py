@@ -1,5 +1,6 @@
 # ruff: noqa: S608 - every text below is made of constants; values are always bound
-"""From a plan to SQL: texts that depend on the plan's shape alone, so that each is prepared once.
+"""From a filter's plan (`plans`) to SQL: texts that depend on the plan's shape alone, so that each
+is prepared once.
 
 Segments are merged in order and the walk ends at the limit; JSON is touched only for what is
 returned. Two merges give the same answer: a UNION, the faster for few segments, and a priority
@@ -16,7 +17,7 @@ from functools import lru_cache
 from itertools import product
 from typing import Any, Final, NamedTuple
 
-from nostr_client.store.sqlite.conditions import FIRST_FREE, OF_READER, found, rest_text
+from nostr_client.store.sqlite.entry_conditions import FIRST_FREE, OF_READER, found, rest_text
 from nostr_client.store.sqlite.plans import Choice, Condition, Index, Plan, rounded
 
 UNION_SEGMENTS: Final = 64
