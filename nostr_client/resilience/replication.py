@@ -6,8 +6,8 @@ copies than wanted. The rules:
 
 - One process a folder and account plans (it holds the account's lock), and one a folder sends at
   a time; the others wait. Without `pubkeys` there is nothing to plan, only to send.
-- A copy that is due is sent; `retry.judge` says what the answer means. A relay that is out of
-  reach, or slows us down, rests: what else was due there waits with it.
+- A copy that is due is sent; `copy_outcome.judge` says what the answer means. A relay that is out
+  of reach, or slows us down, rests: what else was due there waits with it.
 - A copy is confirmed by an accepting OK, or by reading the event back from the relay.
 - Over on one relay means: another one, if the plan names one.
 - The plan is made anew for every tracked event, oldest first, when the account's relay list has
@@ -41,7 +41,7 @@ from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.refusals import Meaning, next_try
-from nostr_client.resilience.retry import CopyOutcome, Judgement, judge
+from nostr_client.resilience.copy_outcome import CopyOutcome, Judgement, judge
 from nostr_client.store.contract import Copy, CopyState, EventStore
 from nostr_client.tasks import all_of, together
 

@@ -19,7 +19,7 @@ def backup(
     """Copy the whole relay, and read the copy back."""
     from relays.cli.context import on_loop
     from relays.operations.backup import back_up
-    from relays.web.status import size_text
+    from relays.web.status_page import size_text
 
     made = on_loop(back_up(context.folder, place))
     _say_done(
@@ -51,7 +51,7 @@ def compact(context: RelayContext) -> None:
 
 async def _compact_all(context: RelayContext) -> None:
     from relays.operations.compact import compact
-    from relays.web.status import size_text
+    from relays.web.status_page import size_text
 
     async for done in compact(context.folder):
         sizes = f"{size_text(done.before)} before, {size_text(done.after)} now"

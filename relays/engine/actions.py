@@ -11,7 +11,7 @@ from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from relays.engine.frames import event_head
 from relays.engine.negentropy import NegentropySession
-from relays.policies.filters import filter_values
+from relays.policies.filter_limits import filter_values
 from relays.policies.verdict import IncomingEvent
 
 UNSTORED: Final = 0

@@ -60,7 +60,7 @@ from relays.engine.actions import (
 from relays.engine.auth import ConnectionAuth
 from relays.engine.frames import event_frame, event_frames, ok_frame, text_frame
 from relays.engine.negentropy import NegentropySessions
-from relays.policies.filters import check_filters, filter_values
+from relays.policies.filter_limits import check_filters, filter_values
 from relays.policies.ruleset import Rules
 from relays.policies.verdict import IncomingEvent, IncomingQuery, Verb
 

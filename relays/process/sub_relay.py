@@ -29,7 +29,7 @@ from relays.web.monitor import Monitor
 from relays.web.nip11_document import Features
 from relays.web.nip86 import Admin
 from relays.web.pages import SubRelayPages
-from relays.web.status import Neighbour
+from relays.web.status_page import Neighbour
 
 
 class Shared(msgspec.Struct, frozen=True):

@@ -14,7 +14,7 @@ from typing import Final
 from nostr_client.errors import StoreError
 from nostr_client.store.contract import EventStore
 from relays.metrics import Metrics, Traffic
-from relays.web.status import Figures
+from relays.web.status_page import Figures
 
 _MINUTE: Final = 60.0
 

@@ -12,7 +12,7 @@ from relays.config.relay_config import RelayConfig
 from relays.networks import address_of, bare
 from relays.web.http_types import Handler, HttpRequest, HttpResponse, words
 from relays.web.nip11_document import Features, information
-from relays.web.status import Figures, Neighbour, StatusPage
+from relays.web.status_page import Figures, Neighbour, StatusPage
 
 ADMIN_TYPE: Final = "application/nostr+json+rpc"
 """The media type of NIP-86."""

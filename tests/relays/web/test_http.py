@@ -15,7 +15,7 @@ from relays.config.sections import Limits
 from relays.web.http_types import HttpRequest, HttpResponse
 from relays.web.nip11_document import NIPS, Features
 from relays.web.pages import ADMIN_TYPE, SubRelayPages
-from relays.web.status import Figures
+from relays.web.status_page import Figures
 
 CONFIG = RelayConfig(name="<b>Ana's</b>", contact="mailto:ana@example.com")
 

@@ -16,7 +16,7 @@ from relays.config.relay_config import Membership, RelayConfig, RetentionRule, R
 from relays.config.sections import Access
 from relays.metrics import MINUTES
 from relays.web.nip11_document import Features, information
-from relays.web.status import Figures, Neighbour, StatusPage
+from relays.web.status_page import Figures, Neighbour, StatusPage
 from tests.relays.talk import KEY, OTHER
 
 EVIL = "\"><script>alert(1)</script>' onload=x <b> $name ${x} &amp;"

@@ -7,7 +7,7 @@ import pytest
 from nostr_client.net.outcome import Cause, How
 from nostr_client.net.report import Answer
 from nostr_client.protocol.refusals import WAITS, Meaning, next_try
-from nostr_client.resilience.retry import CopyOutcome, judge
+from nostr_client.resilience.copy_outcome import CopyOutcome, judge
 
 URL = "wss://relay.example"
 NOW = 1_700_000_000.0

@@ -6,7 +6,7 @@ import pytest
 
 from nostr_client.protocol.filters import Filter
 from relays.config.sections import Limits
-from relays.policies.filters import check_filters, filter_values
+from relays.policies.filter_limits import check_filters, filter_values
 
 LIMITS = Limits(filters=2, filter_values=4)
 
