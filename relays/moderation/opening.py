@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Callable, Collection
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from pathlib import Path
 from typing import Final
 
 from nostr_client.errors import StoreError
+from nostr_client.paths import FolderLock
 from nostr_client.store.reserve import Reserve
 from relays.moderation.memory import MemoryRecords
 from relays.moderation.records import Records
@@ -23,9 +24,10 @@ from relays.moderation.state import ModerationState
 
 RECORDS: Final = FILE
 """The file of a relay's folder that holds them: no store of events."""
-
-
+RELAY_LOCK: Final = "relay.lock"
 MEMORY: Final = "memory:"
+LOCK_PATIENCE: Final = 1.0
+"""Seconds that a lock may be held by somebody who only looks."""
 
 
 def has_records(location: str | Path) -> bool:
@@ -48,6 +50,17 @@ async def open_records(
     folder = Path(location)
     async with SqliteRecords.open(folder, read_only=read_only, reserve=reserve) as records:
         yield records
+
+
+def relay_lock(location: str | Path) -> AbstractContextManager[object]:
+    """While the block runs, its holder is the one relay that runs on the records at `location`.
+
+    Raises StoreError where another one does; it blocks for `LOCK_PATIENCE`. Ends with its holder,
+    however that ends. What is in memory is nobody else's.
+    """
+    if location == MEMORY:
+        return nullcontext()
+    return FolderLock(Path(location) / RELAY_LOCK, LOCK_PATIENCE)
 
 
 async def copy_records(location: str | Path, folder: Path) -> list[str]:

@@ -1,6 +1,6 @@
 """A relay's folder: who has it open, and what must not lie in it.
 
-- `relay.lock` is the running relay's alone.
+- The relay that runs has the lock of the keeper's records (`moderation.opening.relay_lock`) alone.
 - `folder.lock` is shared by all who have opened what is in the folder, the relay and every command;
   a restore has it alone.
 - A restore fills `.restore.part`. One rename makes `.restored` of it, and from then on it counts;
@@ -23,9 +23,9 @@ import msgspec
 from nostr_client.errors import FolderInUse, StoreError
 from nostr_client.paths import FolderLock, private_folder, store_error, sync_folder, write_private
 from nostr_client.store.opening import leftovers
+from relays.moderation.opening import LOCK_PATIENCE, relay_lock
 from relays.process.stores import RelayStores
 
-RELAY_LOCK: Final = "relay.lock"
 FOLDER_LOCK: Final = "folder.lock"
 PART: Final = ".restore.part"
 RESTORED: Final = ".restored"
@@ -33,8 +33,6 @@ KEEP: Final = "keep"
 USERS: Final = "users"
 """A relay that ends when nobody uses it stays while its folder has a file `keep`, or a lock in the
 folder `users` is held: each by a program that wants it there, suspended or not."""
-LOCK_PATIENCE: Final = 1.0
-"""Seconds that a lock may be held by somebody who only looks, or moves what was restored."""
 _JUST_MADE: Final = 1.0
 """Seconds within which whoever has made a lock file may be about to lock it."""
 _NOTE: Final = "relay.json"
@@ -87,11 +85,11 @@ def open_folder(data: Path, *, new: bool = False) -> Iterator[RelayStores]:
 
 
 @contextlib.contextmanager
-def relay_lock(data: Path) -> Iterator[None]:
+def only_relay(data: Path) -> Iterator[None]:
     """While the block runs, it is the one relay of the folder `data`. Raises StoreError."""
     with contextlib.ExitStack() as stack:
         try:
-            stack.enter_context(FolderLock(data / RELAY_LOCK, LOCK_PATIENCE))
+            stack.enter_context(relay_lock(RelayStores(data).records))
         except StoreError as error:
             note = running_relay(data)
             where = f": a relay listens at {note.url} (process {note.pid})" if note else ""
@@ -106,7 +104,7 @@ def exclusive_folder(data: Path) -> Iterator[None]:
     Raises StoreError as `open_folder` does, and where somebody has.
     """
     private_folder(data)
-    with relay_lock(data):
+    with only_relay(data):
         try:
             lock = FolderLock(data / FOLDER_LOCK, LOCK_PATIENCE).__enter__()
         except FolderInUse as error:

@@ -23,7 +23,7 @@ from relays.config.relay_config import RelayConfig
 from relays.config.sub_relays import SubRelay, local_urls
 from relays.networks import Networks
 from relays.process.assembly import serve
-from relays.process.folder import RunningRelay, announced, is_wanted, open_folder, relay_lock
+from relays.process.folder import RunningRelay, announced, is_wanted, only_relay, open_folder
 from relays.process.reload import ConfigReloader, ConfigSource
 from relays.server.connections import Gate
 from relays.server.listen import listen
@@ -70,7 +70,7 @@ async def run(
     from `source` on SIGHUP and when its file changes. Raises StoreError when the folder is in use
     or cannot be used, ConfigError when the address cannot be listened on.
     """
-    with open_folder(data, new=True) as stores, relay_lock(data):
+    with open_folder(data, new=True) as stores, only_relay(data):
         tls = certificate(config.web.tls_certificate, config.web.tls_key)
         token = read_token(config.web.token_file)
         proxies = Proxies(Networks(config.web.trusted_proxies), config.web.trusted_header)

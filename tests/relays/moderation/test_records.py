@@ -15,7 +15,7 @@ from nostr_client.store.opening import open_store
 from relays.config.relay_config import Membership, Moderation, RelayConfig
 from relays.moderation import audit_log, records
 from relays.moderation.actions import ModerationActions
-from relays.moderation.opening import copy_records, open_records
+from relays.moderation.opening import copy_records, open_records, relay_lock
 from relays.moderation.records import (
     Area,
     Invite,
@@ -41,6 +41,16 @@ async def kept(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[
     location = "memory:" if request.param == "memory" else tmp_path
     async with open_records(location) as found:
         yield found
+
+
+def test_one_relay_runs_on_the_records_of_a_folder(tmp_path: Path) -> None:
+    with relay_lock(tmp_path):
+        with pytest.raises(StoreError, match="in use"), relay_lock(tmp_path):
+            pass
+        with relay_lock("memory:"), relay_lock("memory:"):
+            pass
+    with relay_lock(tmp_path):
+        pass
 
 
 def rule(value: str, sort: RuleType = RuleType.BAN_PUBKEY, at: int = 1) -> Rule:

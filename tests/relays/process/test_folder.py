@@ -18,6 +18,7 @@ from nostr_client.store.contract import StoreOptions
 from nostr_client.store.opening import open_store
 from relays.cli.moderation import open_actions
 from relays.config.relay_config import RelayConfig
+from relays.moderation import opening
 from relays.moderation.opening import open_state
 from relays.operations.backup import back_up, restore
 from relays.operations.compact import compact
@@ -69,7 +70,8 @@ every_act = pytest.mark.parametrize("name", sorted(ACTS))
 @pytest.fixture(autouse=True)
 def nobody_only_looks(monkeypatch: pytest.MonkeyPatch) -> None:
     """So a lock that is held is not waited for."""
-    monkeypatch.setattr(folder, "LOCK_PATIENCE", 0.0)
+    for module in (folder, opening):
+        monkeypatch.setattr(module, "LOCK_PATIENCE", 0.0)
 
 
 @pytest.fixture(scope="module")
@@ -238,7 +240,8 @@ def test_what_is_not_in_its_place_yet_is_not_begun_without(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A restore that is killed while another waits for it leaves all of it still to be moved."""
-    monkeypatch.setattr(folder, "LOCK_PATIENCE", 0.01)
+    for module in (folder, opening):
+        monkeypatch.setattr(module, "LOCK_PATIENCE", 0.01)
     (tmp_path / RESTORED).mkdir()
     (tmp_path / RESTORED / DATABASE).touch()
     somebody = FolderLock(tmp_path / folder.FOLDER_LOCK, shared=True)
