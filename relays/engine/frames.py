@@ -62,10 +62,10 @@ class _Headers(dict[int, bytes]):
     """
 
     def __missing__(self, size: int) -> bytes:
-        synthesize = b"]" + _header(size)
+        between = b"]" + _header(size)
         if size <= _MOST:
-            self[size] = synthesize
-        return synthesize
+            self[size] = between
+        return between
 
 
 _MOST = 16_384

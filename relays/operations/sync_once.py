@@ -34,7 +34,7 @@ _SAY_EVERY: Final = 0.5
 class SyncReport(msgspec.Struct):
     """What a sync did. `missing`: events that the peer said to hold, and did not send."""
 
-    progress: SyncCounts
+    steps: SyncCounts
     tally: ImportReport
     sent: SentCounts
     missing: int = 0
@@ -42,7 +42,7 @@ class SyncReport(msgspec.Struct):
     @property
     def incomplete(self) -> bool:
         """Is there something at the peer that was wanted and did not come?"""
-        return bool(self.progress.crowded or self.missing)
+        return bool(self.steps.crowded or self.missing)
 
     @property
     def refused(self) -> int:
@@ -123,7 +123,7 @@ async def _progress(report: SyncReport) -> AsyncIterator[None]:
 async def _keep_saying(report: SyncReport, progress: ProgressBar) -> None:
     while True:
         await asyncio.sleep(_SAY_EVERY)
-        done, sent = report.progress, report.sent
+        done, sent = report.steps, report.sent
         windows = done.read if done.pages else done.compared
         went = sent.accepted + sent.duplicate + sent.refused
         how = "read" if done.pages else "compared"
@@ -132,7 +132,7 @@ async def _keep_saying(report: SyncReport, progress: ProgressBar) -> None:
 
 
 def _words(report: SyncReport, task: SyncTask, seconds: float) -> str:
-    done = report.progress
+    done = report.steps
     lines = [f"read by pages, not compared: {done.pages}"] if done.pages else []
     if done.missed:
         lines.append(f"{done.missed} windows with more differences than can be compared")

@@ -63,7 +63,7 @@ class _Floor(msgspec.Struct, frozen=True):
 
 
 class RetentionPolicy:
-    """Of one room. `note` is the file in which the floor stands; `check` is a policy for all roads.
+    """Of one room. `note` is the file in which the floor stands; `check` is a policy for all sources.
 
     `reconfigure` takes other settings over.
     """

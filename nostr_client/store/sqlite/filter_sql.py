@@ -78,7 +78,7 @@ _TABLES: Final = {
     Index.TIME: _Tables(("event t INDEXED BY event_time",), ()),
 }
 _FOUND: Final = frozenset({Index.AUTHOR_ANY, Index.AUTHOR_FOUND, Index.KIND_FOUND})
-"""Roads whose segments are looked up in the index itself."""
+"""Those whose segments are looked up in the index itself."""
 
 
 def page(p: Plan, limit: int | None, now: int, *, alive: bool) -> Statement:

@@ -3,7 +3,7 @@
 `event` holds each event once, as the JSON that was checked. `tie` stands for its id and sorts
 against it, so that one backward walk over (created_at, tie) is NIP-01's order. A `seq` is given
 once and never again. `state` is one row: the last seq, the secret that keys the hashes of
-`index_keys`, and how far `settling` and
+`index_keys`, and how far `index_merge` and
 `search_index` have come.
 
 The indexes that are met at random, `id`, `author` and `tag` (single-letter tags, and addresses),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import subprocess
@@ -81,6 +82,16 @@ async def test_into_a_new_folder_as_a_command(
     assert result.returncode == 0, result.stderr
     assert "down: stored 3, duplicate 0, left out 0, refused 0" in result.stderr
     assert await stored(data) == {event.id for event in EVENTS[:3]}
+
+
+async def test_for_programs_its_numbers_go_by_the_names_that_they_had(
+    tmp_path: Path, start_relay: StartRelay, relays: Command
+) -> None:
+    theirs = await start_relay()
+    done = await asyncio.to_thread(relays, "sync", theirs.url, "--json", "--data", str(tmp_path))
+    told = json.loads(done.stdout)
+    assert told.keys() == {"steps", "tally", "sent", "missing"}
+    assert told["steps"] == {"compared": 1, "read": 0, "pages": "", "missed": 0, "crowded": []}
 
 
 async def test_a_second_that_was_not_read_whole_ends_in_9(tmp_path: Path, relays: Command) -> None:
