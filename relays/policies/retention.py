@@ -63,7 +63,8 @@ class _Floor(msgspec.Struct, frozen=True):
 
 
 class RetentionPolicy:
-    """Of one room. `note` is the file in which the floor stands; `check` is a policy for all sources.
+    """Of one sub-relay. `note` is the file in which the floor stands; `check` is a policy for what
+    clients publish and for imports.
 
     `reconfigure` takes other settings over.
     """
