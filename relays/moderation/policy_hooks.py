@@ -1,4 +1,7 @@
-"""The keeper's decisions as the policies of every sub-relay ask for them."""
+"""Where bans take effect: the keeper's decisions as the policies of every sub-relay ask for them.
+
+`ModerationState.check` goes first in every chain; a banned address is refused at the connection.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """The status page: what the relay says of itself to people, in one file of HTML.
 
-It needs nothing from elsewhere and no script; with one, its figures stay fresh. All text from the
-configuration is escaped, and only addresses of a few harmless schemes become links.
+It needs nothing from elsewhere and no script; with one (`status_refresh.js`), its figures stay
+fresh. `plot` draws the events of the last minutes. All text from the configuration is escaped, and
+only addresses of a few harmless schemes become links.
 """
 
 from __future__ import annotations
@@ -20,10 +21,10 @@ from nostr_client.nips.nip11 import RelayInfo
 from nostr_client.nips.nip19 import encode_npub
 from relays.config.relay_config import RelayConfig, RetentionRule
 from relays.metrics import MINUTES
+from relays.web.plot import plot, points
 
 SOFTWARE: Final = "nostr-client"
 _LINKED: Final = ("https://", "http://", "mailto:", "nostr:")
-_HEIGHT: Final = 60
 
 
 class Figures(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,7 +68,8 @@ class StatusPage:
         live: bool = True,
     ) -> None:
         room = files("relays.web")
-        style, script = ((room / f"status.{kind}").read_text("utf-8") for kind in ("css", "js"))
+        names = ("status.css", "status_refresh.js")
+        style, script = ((room / name).read_text("utf-8") for name in names)
         self.policy = (
             f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)};"
             " connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -77,7 +79,7 @@ class StatusPage:
         self._path = config.path
         self._others = others
         self._page = Template((room / "status.html").read_text("utf-8"))
-        self._live = Template((room / "live.html").read_text("utf-8")) if live else None
+        self._live = Template((room / "status_figures.html").read_text("utf-8")) if live else None
         self._said = {
             "style": style,
             "script": f"<script>{script}</script>" if live else "",
@@ -115,7 +117,7 @@ def _shown(template: Template, figures: Figures) -> str:
         for id, label in _LABELS.items()
     )
     plots = "\n".join(
-        _plot(id, label, texts[f"{id}-peak"], lines[f"{id}-line"])
+        plot(id, label, texts[f"{id}-peak"], lines[f"{id}-line"])
         for id, label in (("in", "Events received"), ("out", "Events sent"))
     )
     return template.substitute(counters=counters, plots=plots, hours=MINUTES // 60)
@@ -149,32 +151,11 @@ def _texts(figures: Figures) -> dict[str, str]:
 
 def _lines(figures: Figures) -> dict[str, str]:
     received, sent = _series(figures)
-    return {"in-line": _points(received), "out-line": _points(sent)}
+    return {"in-line": points(received), "out-line": points(sent)}
 
 
 def _series(figures: Figures) -> tuple[list[int], list[int]]:
     return [one[0] for one in figures.minutes], [one[1] for one in figures.minutes]
-
-
-def _points(values: Sequence[int]) -> str:
-    """The newest on the right; the highest reaches the top. It begins on the ground."""
-    top = max(values, default=0) or 1
-    shown = [0, *values][-MINUTES:]
-    start = MINUTES - len(shown)
-    pairs = (
-        f"{start + index},{_HEIGHT - (_HEIGHT - 2) * value / top - 1:.4g}"
-        for index, value in enumerate(shown)
-    )
-    return " ".join(pairs)
-
-
-def _plot(id: str, label: str, peak: str, points: str) -> str:
-    return (
-        f'<figure class="{id}"><svg viewBox="0 0 {MINUTES} {_HEIGHT}" preserveAspectRatio="none"'
-        f' role="img" aria-labelledby="{id}-caption"><polyline id="{id}-line" points="{points}"/>'
-        f'</svg><figcaption class="quiet" id="{id}-caption">{label}: at most'
-        f' <span id="{id}-peak">{peak}</span> in one minute</figcaption></figure>'
-    )
 
 
 def _facts(info: RelayInfo) -> Iterable[str]:
