@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def run_command_line(root: Group, program: str, arguments: Sequence[str]) -> int:
     """Run one command of `root`; returns its exit code."""
     remember_arguments(arguments)
-    if root.version and list(arguments) == ["--version"]:
+    if root.version and list(arguments[:1]) == ["--version"]:
         return write_words(root.version)
     path: list[str] = []
     try:

@@ -28,7 +28,6 @@ from nostr_client.net.dial import (
     host_and_port,
     resolve,
 )
-from nostr_client.net.outcome import Cause, How
 from nostr_client.net.pool import RelayPool
 from nostr_client.net.report import Answer
 from nostr_client.net.websocket import HANDSHAKE_LIMIT, open_websocket
@@ -233,7 +232,12 @@ class _Check:
     async def _read(self, pool: RelayPool) -> tuple[bool | None, str]:
         fetched = await pool.fetch([Filter.of(limit=1)], [self._url], timeout=STEP_LIMIT)
         end = fetched.ends[self._url]
-        if not end.answered and end.prefix in ("invalid", "unsupported", "blocked", "error"):
+        if not end.answered and end.prefix.lower() in (
+            "invalid",
+            "unsupported",
+            "blocked",
+            "error",
+        ):
             asked = [Filter.of(kinds=[0, 1], limit=1)]  # some refuse a filter that names nothing
             fetched = await pool.fetch(asked, [self._url], timeout=STEP_LIMIT)
             end = fetched.ends[self._url]
@@ -247,11 +251,12 @@ class _Check:
             return None, end.reason
         return False, end.words
 
-    async def _write(self, pool: RelayPool) -> Answer:
+    async def _write(self, pool: RelayPool) -> Answer | str:
+        """What the relay said, or why it was not asked."""
         try:
             event = await self._signer.sign(Draft(kind=PROBE_KIND, content="relay check"))
         except SignerError as error:
-            return Answer.missing(self._url, Cause(How.NOT_ASKED, f"not signed: {error}"))
+            return f"not signed: {error}"
         report = await pool.publish(event, [self._url], timeout=STEP_LIMIT)
         return report.answers[0]
 
@@ -259,15 +264,16 @@ class _Check:
         self._reads, detail = result
         return CheckStep("read", self._reads, safe_line(detail, _WORDS), monotonic() - began)
 
-    def _writing(self, answer: Answer, began: float) -> CheckStep:
-        said = str(answer.cause)
-        if answer.accepted or answer.prefix == "mute":  # nobody listened, as was to be expected
+    def _writing(self, answer: Answer | str, began: float) -> CheckStep:
+        if isinstance(answer, str):
+            self._writes, detail = False, answer
+        elif answer.accepted or answer.prefix.lower() == "mute":  # nobody listened, as expected
             self._writes, detail = True, "took an ephemeral event"
         elif answer.accepted is None:
             self._writes, detail = False, answer.problem
         else:
-            self._writes, detail = None, f"refused: {said}"
-            self._refusal = said
+            self._refusal = str(answer.cause)
+            self._writes, detail = None, f"refused: {self._refusal}"
             if wants_auth(answer.prefix):
                 self._wants_auth.append("write")
         return CheckStep("write", self._writes, safe_line(detail, _WORDS), monotonic() - began)

@@ -53,6 +53,7 @@ from nostr_client.net.outcome import How
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Event, event_address
 from nostr_client.protocol.filters import Filter
+from nostr_client.protocol.refusals import AUTH_REQUIRED
 from nostr_client.routing.address_policy import relay_url
 from nostr_client.routing.courier import Courier
 from nostr_client.routing.fetch_results import FetchReport
@@ -300,7 +301,7 @@ class ListReader:
         if end.answered:
             unmet = health.counters.challenges and url not in self._introduced
             return ListAnswer.MUTE if unmet and not end.events else ListAnswer.ANSWERED
-        if end.prefix in ("auth-required", "restricted"):
+        if end.prefix.lower() in (AUTH_REQUIRED, "restricted"):
             return ListAnswer.WALLED
         if end.prefix or end.how in (How.REFUSED, How.INCOMPLETE):
             return ListAnswer.CLOSED

@@ -11,6 +11,7 @@ import pytest
 
 from nostr_client.errors import InvalidCode, ListNotRead, SigningRefused, StoreError
 from nostr_client.exits import MEANINGS, Exit, exit_code_of
+from nostr_client.main import main
 from nostr_client.version import __version__
 from tests.cli.conftest import Home
 
@@ -56,6 +57,21 @@ def test_version_loads_nothing() -> None:
         check=True,
     )
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_streams_that_are_closed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "stdin", None)
+    assert main([]) == Exit.USAGE
+    capsys.readouterr()
+    monkeypatch.setattr(sys, "stdout", None)
+    assert main(["--help"]) == Exit.ERROR
+    assert capsys.readouterr().err == "error: the output cannot be written: Bad file descriptor\n"
+    monkeypatch.setattr(sys, "stderr", None)
+    assert main(["nonsense"]) == Exit.USAGE
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
+        stream.close()
 
 
 def test_the_relay_is_handed_over_whole() -> None:

@@ -21,6 +21,7 @@ from nostr_client.command_line.waiting import Terminated, wait_for
 from nostr_client.errors import StoreError
 from nostr_client.exits import CommandError, Exit
 from nostr_client.settings import InvalidSettings
+from nostr_client.version import __version__
 from relays.cli.app import run_command as run_relay_command
 
 
@@ -67,6 +68,14 @@ def test_who_ends_it_knows_why(
     monkeypatch.setattr("nostr_client.output.drop", lambda stream: None)
     assert ended(error) == code
     assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("run", [run_command, run_relay_command])
+def test_the_version_is_said_whatever_follows(
+    run: Callable[[Sequence[str]], int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["--version", "--json"]) == 0
+    assert capsys.readouterr().out.endswith(f"{__version__}\n")
 
 
 def test_all_that_is_wrong_is_said(capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,10 +12,13 @@ import pytest
 from websockets.asyncio.server import ServerConnection
 from websockets.http11 import Request, Response
 
-from nostr_client.errors import ConfigError, ConnectFailed, InvalidData
+from nostr_client.errors import ConfigError, ConnectFailed, InvalidData, SigningRefused
 from nostr_client.net import relay_check as module
 from nostr_client.net.dial import resolve
 from nostr_client.net.relay_check import CheckStep, check_relay
+from nostr_client.protocol.event import Draft, Event
+from nostr_client.protocol.keys import SecretKey
+from nostr_client.signing.signer import LocalSigner
 from tests.net.certificates import contexts
 from tests.net.scripted import LIMIT, Peer, ScriptedRelay, forged, honest, note
 from tests.waiting import time_passes
@@ -109,6 +112,16 @@ async def test_no_resolver_hears_of_an_onion_service(monkeypatch: pytest.MonkeyP
     with pytest.raises(ConnectFailed, match="through a proxy only"):
         await resolve("ws://x.onion", "x.onion", 80, private=True)
     assert looked_up == []
+
+
+async def test_what_is_not_signed_is_no_fault_of_the_connection() -> None:
+    class Unwilling(LocalSigner):
+        async def sign(self, draft: Draft) -> Event:
+            raise SigningRefused("not now")
+
+    async with ScriptedRelay(honest()) as relay:
+        said = await steps(relay.url, signer=Unwilling(SecretKey.generate()))
+    assert (said["write"].ok, said["write"].detail) == (False, "not signed: not now")
 
 
 async def test_a_relay_that_turns_us_away() -> None:

@@ -150,7 +150,7 @@ async def _wall(relay: Relay) -> None:
 
 
 async def _restricted(relay: Relay) -> None:
-    relay.words = "restricted: members only"
+    relay.words = "Restricted: members only"
 
 
 async def _error(relay: Relay) -> None:
