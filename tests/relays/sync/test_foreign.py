@@ -86,9 +86,9 @@ async def test_our_sync_compares_with_its_relay(tmp_path: Path) -> None:
         await store.save(events[100:])
     async with foreign_relay(events[:300]) as url, asyncio.timeout(LIMIT):
         outcome = await sync_once(tmp_path, SyncTask(url=url), RelayConfig())
-        assert not outcome.progress.pages
+        assert not outcome.steps.pages
         assert outcome.tally.stored == 100
         assert outcome.sent.accepted == 100
         again = await sync_once(tmp_path, SyncTask(url=url), RelayConfig())
-        assert again.progress.compared == 1
+        assert again.steps.compared == 1
         assert (again.tally.lines, again.sent.accepted) == (0, 0)
