@@ -69,7 +69,8 @@ QueryPolicy = Callable[[IncomingQuery], Verdict]
 """Decides on a query before the store is asked."""
 Offer = IncomingEvent
 Asking = IncomingQuery
-"""What keepers' own policy files may call these two: the names that they had before."""
+Source = SourceType
+"""What keepers' own policy files may call these three: the names that they had before."""
 ACCEPTED: Final = Verdict(True)
 Subject = TypeVar("Subject", IncomingEvent, IncomingQuery)
 

@@ -19,11 +19,9 @@ _LONGEST: Final = 200
 
 
 def read(path: Path) -> SecretKey | None:
-    """The key in the file `path`; None where there is no file. Raises StoreError, OSError."""
-    try:
-        with path.open("rb") as file:
-            data = file.read(_LONGEST)
-    except FileNotFoundError:
+    """The key in the file `path`; None where there is no file. Raises StoreError."""
+    data = _bytes_of(path, _LONGEST)
+    if data is None:
         return None
     try:
         text = data.decode("ascii").strip()
@@ -44,11 +42,19 @@ def write(path: Path, key: SecretKey) -> None:
 
 def copy(path: Path, folder: Path) -> bool:
     """Into the new file of its name in `folder`; False where there is none. Raises StoreError."""
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
+    data = _bytes_of(path)
+    if data is None:
         return False
-    except OSError as error:
-        raise store_error(f"cannot read {path}", error) from error
     write_private(folder / path.name, data)
     return True
+
+
+def _bytes_of(path: Path, most: int = -1) -> bytes | None:
+    """What is in the file, as far as it is wanted; None where there is none. Raises StoreError."""
+    try:
+        with path.open("rb") as file:
+            return file.read(most)
+    except FileNotFoundError:
+        return None
+    except OSError as error:  # named here: whoever asks names the file of the tables
+        raise store_error(f"cannot read {path}", error) from error

@@ -74,6 +74,13 @@ async def test_what_is_no_key_is_said_and_not_quoted(tmp_path: Path, text: str) 
     assert not text or text not in str(error.value)
 
 
+async def test_a_key_that_cannot_be_read_is_named_and_not_the_records(tmp_path: Path) -> None:
+    (tmp_path / "relay.key").mkdir()
+    with pytest.raises(StoreError, match=r"cannot read \S+relay\.key"):
+        async with open_state(tmp_path):
+            pass
+
+
 async def test_a_lost_or_changed_key_is_said(tmp_path: Path) -> None:
     async with open_state(tmp_path) as state:
         pubkey = state.pubkey

@@ -11,7 +11,7 @@ from nostr_client.errors import ConfigError
 from nostr_client.protocol.filters import Filter
 from relays.policies import python_policy
 from relays.policies.python_policy import PythonPolicy
-from relays.policies.verdict import IncomingEvent, IncomingQuery
+from relays.policies.verdict import IncomingEvent, IncomingQuery, SourceType
 from tests.relays.talk import NOW, note
 
 OFFER = IncomingEvent(note("hello"), NOW)
@@ -45,10 +45,13 @@ def test_a_function_in_a_file(tmp_path: Path) -> None:
 def test_the_names_that_keepers_wrote_before(tmp_path: Path) -> None:
     policy = loaded(
         tmp_path,
-        "from relays.policies.verdict import Asking, Offer\n"
+        "from relays.policies.verdict import Asking, Offer, Source\n"
         "def judge(offer: Offer | Asking):\n"
-        "    return refused('blocked: old') if isinstance(offer, Offer) else ACCEPTED\n",
+        "    if isinstance(offer, Asking) or offer.source is Source.SYNC:\n"
+        "        return ACCEPTED\n"
+        "    return refused('blocked: old')\n",
     )
+    assert policy.check(IncomingEvent(note("synced"), NOW, source=SourceType.SYNC)).accepted
     assert policy.check(OFFER).reason == "blocked: old"
     assert policy.check_query(IncomingQuery("REQ", (Filter(),), NOW)).accepted
 
