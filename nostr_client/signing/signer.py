@@ -11,8 +11,8 @@ import time
 from collections.abc import Callable
 from typing import Final, Protocol
 
-from nostr_client.errors import SigningRefused
-from nostr_client.protocol.event import Draft, Event
+from nostr_client.errors import SignerError, SigningRefused
+from nostr_client.protocol.event import Draft, Event, event_digest
 from nostr_client.protocol.keys import PublicKey, SecretKey
 from nostr_client.signing import gate
 
@@ -86,7 +86,7 @@ class WatchOnly:
 
 
 class Gated:
-    """A signer elsewhere, behind the gate."""
+    """A signer elsewhere, behind the gate; what it gives back is the draft, signed, or an error."""
 
     def __init__(self, signer: Signer) -> None:
         self._signer = signer
@@ -96,9 +96,14 @@ class Gated:
         return self._signer.pubkey
 
     async def sign(self, draft: Draft) -> Event:
-        """What the signer makes of it. Raises SecretFound, and whatever the signer raises."""
+        """The draft as the signer signs it, which chooses the date where the draft has none.
+
+        Raises SecretFound, whatever the signer raises, and SignerError or InvalidEvent where it
+        signed something else, as somebody else, or not at all.
+        """
         await asyncio.to_thread(gate.refuse_secrets, draft, lambda: (self.pubkey,))
-        return await self._signer.sign(draft)
+        event = await self._signer.sign(draft)
+        return await asyncio.to_thread(_checked, event, draft, self.pubkey)
 
     def __repr__(self) -> str:
         return f"<Gated {self._signer!r}>"
@@ -107,6 +112,16 @@ class Gated:
 def gated(signer: Signer) -> Signer:
     """`signer` behind the gate, once."""
     return signer if isinstance(signer, LocalSigner | Gated | WatchOnly) else Gated(signer)
+
+
+def _checked(event: Event, draft: Draft, pubkey: str) -> Event:
+    """`event`, if it is what `pubkey` signs of `draft`: a signer is not taken on trust either."""
+    told = Event.parse(event.json)
+    created_at = told.created_at if draft.created_at is None else draft.created_at
+    digest = event_digest(pubkey, created_at, draft.kind, draft.tags, draft.content)
+    if told.id != digest.hex() or not told.verify():
+        raise SignerError("the signer did not sign what it was given; nothing was published")
+    return told
 
 
 def _size(draft: Draft) -> int:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 
 import pytest
 
-from nostr_client.errors import SecretFound
+from nostr_client.errors import SecretFound, SignerError
 from nostr_client.nips import nip19, nip49, nip98
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Draft, Event
@@ -85,6 +86,37 @@ async def test_a_signer_elsewhere_stands_behind_the_gate(text: str) -> None:
     assert (await signer.sign(Draft(1, "hello"))).verify()
     with pytest.raises(SecretFound):
         await signer.sign(Draft(1, text))
+
+
+@pytest.mark.parametrize(
+    "signed",
+    [
+        lambda draft: Draft(draft.kind, draft.content + "!", draft.tags, 1_000).sign(MINE, 0),
+        lambda draft: Draft(draft.kind, draft.content, (("client", "x"),), 1_000).sign(MINE, 0),
+        lambda draft: Draft(draft.kind, draft.content, draft.tags, 2_000).sign(MINE, 0),
+        lambda draft: draft.sign(SECOND, 1_000),
+        lambda draft: _with_signature_of(Draft(1).sign(MINE, 1), draft.sign(MINE, 1_000)),
+    ],
+    ids=["content", "tags", "date", "key", "signature"],
+)
+async def test_what_a_signer_elsewhere_gives_back_is_looked_at(
+    signed: Callable[[Draft], Event],
+) -> None:
+    """What else it made of the draft would be published in somebody's name."""
+
+    class Liar:
+        pubkey = MINE.public_key.hex
+
+        async def sign(self, draft: Draft) -> Event:
+            return signed(draft)
+
+    with pytest.raises(SignerError, match="did not sign what it was given"):
+        await gated(Liar()).sign(Draft(1, "hello", created_at=1_000))
+
+
+def _with_signature_of(one: Event, other: Event) -> Event:
+    data = other.json.replace(other.sig.encode(), one.sig.encode())
+    return Event.from_trusted(data)
 
 
 @pytest.mark.parametrize("form", ["nsec", "hex", "two lines"])
