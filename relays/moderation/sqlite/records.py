@@ -161,9 +161,14 @@ class SqliteRecords:
         self._db = db
 
     def _begin(self, begin: str) -> None:
-        if self._db.in_transaction:
-            self._db.execute("ROLLBACK")
-        retry_locked(lambda: self._db.execute(begin))
+        def run() -> None:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            self._db.execute(begin)
+            # A snapshot begins with what is read first: a lock shows here, and not in a step.
+            self._db.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
+
+        retry_locked(run)
 
     def _roll_back(self) -> None:
         with contextlib.suppress(sqlite3.Error):  # then the next one says so

@@ -4,9 +4,11 @@ moderation over the one that has no file."""
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,6 +30,7 @@ from relays.moderation.records import (
     RuleType,
     invite_id,
 )
+from relays.moderation.sqlite.records import SqliteRecords
 from relays.moderation.state import ModerationState
 from relays.policies.verdict import IncomingEvent
 from tests.relays.desk import URL
@@ -67,6 +70,33 @@ async def put(kept: Records, *rules: Rule) -> None:
 
 async def listed(kept: Records, *types: RuleType) -> list[Rule]:
     return await kept.read(lambda tables: tables.rules.listed(types or tuple(RuleType)))
+
+
+class Locked:
+    """A connection to a file that somebody else mends meanwhile: so many reads find it locked."""
+
+    def __init__(self, db: sqlite3.Connection, reads: int) -> None:
+        self._db = db
+        self.reads = reads
+
+    def execute(self, sql: str, *values: object) -> sqlite3.Cursor:
+        if sql.startswith("SELECT") and self.reads:
+            self.reads -= 1
+            busy = sqlite3.OperationalError("database is locked")
+            busy.sqlite_errorcode = sqlite3.SQLITE_BUSY_RECOVERY
+            raise busy
+        return self._db.execute(sql, *values)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._db, name)
+
+
+async def test_a_snapshot_waits_for_a_lock(tmp_path: Path) -> None:
+    async with SqliteRecords.open(tmp_path) as kept:
+        await put(kept, rule(A))
+        kept._db = locked = Locked(kept._db, 2)
+        assert await listed(kept) == [rule(A)]
+        assert not locked.reads
 
 
 # Transactions
