@@ -39,7 +39,7 @@ MEANINGS = {
     Exit.DONE: "done",
     Exit.ERROR: "an error, said on standard error; or what was looked at is not well",
     Exit.USAGE: "used in a wrong way: a bad argument, a secret key in it, no terminal, no consent",
-    Exit.NOT_ACCEPTED: "refused: no relay but your own has it; or an import or sync, in part",
+    Exit.NOT_ACCEPTED: "what was offered was refused: by all relays but your own; or part of many",
     Exit.NOT_FOUND: "nothing there: every relay that was asked answered, and has nothing of it",
     Exit.LOCKED: "no key to sign with: no account, no password, a wrong one, or watch-only",
     Exit.NOT_READ: "a list was not published, since its latest version could not be read first",
