@@ -9,6 +9,8 @@ from typing import Any, Final, Literal, NoReturn, get_args, get_origin
 from nostr_client.command_line.tree import REQUIRED, Argument, Command, Group, Option, Parameter
 
 HELP: Final = ("--help", "-h")
+LARGEST: Final = 2**63 - 1
+"""No number is larger, for a database would not take it."""
 
 
 class UsageError(Exception):
@@ -37,6 +39,8 @@ def find(
             _check_name(found, left)
         elif not left:
             return found, left
+        elif left[0].startswith("-") and any(word in found.members for word in left):
+            raise UsageError(f"{left[0]}: the options of a command stand behind its name")
         elif left[0].startswith("-"):
             _no_such("option", left[0], ["--help", *(["--version"] if found.version else [])])
         else:
@@ -159,14 +163,21 @@ def _value(one: Parameter, name: str, text: str) -> Any:
         return text
     try:
         value = one.kind(text)
-        if isinstance(one.spec, Option) and not (
-            (one.spec.least is None or value >= one.spec.least)
-            and (one.spec.most is None or value <= one.spec.most)
-        ):
+        if isinstance(value, int | float) and not _least(one) <= value <= _most(one):  # nor nan
             raise ValueError
     except ValueError:
         raise UsageError(f"{name}: {text!r}; allowed: {allowed(one)}") from None
     return value
+
+
+def _least(one: Parameter) -> float:
+    given = one.spec.least if isinstance(one.spec, Option) else None
+    return -LARGEST if given is None else given
+
+
+def _most(one: Parameter) -> float:
+    given = one.spec.most if isinstance(one.spec, Option) else None
+    return LARGEST if given is None else given
 
 
 def allowed(one: Parameter) -> str:

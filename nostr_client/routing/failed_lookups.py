@@ -43,8 +43,8 @@ class FailedLookups:
 
         def lately(pubkey: str) -> bool:
             key = _key(pubkey, kind)
-            record_absent, silent = self._at.get(key, -BELIEVED), self._silent_at.get(key, -PAUSE)
-            return 0 <= now - record_absent < BELIEVED or 0 <= now - silent < PAUSE
+            absent, silent = self._at.get(key, -BELIEVED), self._silent_at.get(key, -PAUSE)
+            return 0 <= now - absent < BELIEVED or 0 <= now - silent < PAUSE
 
         return frozenset(pubkey for pubkey in pubkeys if not lately(pubkey))
 

@@ -12,6 +12,7 @@ from relays.moderation.records import Invite, RecordTables, invite_id
 MOST_OPEN: Final = 50
 """Invites of one maker that may be open; with a further one, his oldest is no longer good."""
 MOST_USES: Final = 100_000
+MOST_SECONDS: Final = 100 * 365 * 86_400.0
 LONGEST_CODE: Final = 200
 _DAY: Final = 86400
 
@@ -22,8 +23,8 @@ async def make(
     """A new code, which is shown this once. Raises InvalidData."""
     if not 1 <= uses <= MOST_USES:
         raise InvalidData(f"an invite is good for 1 to {MOST_USES} people")
-    if seconds < 1:
-        raise InvalidData("an invite holds for a second at least")
+    if not 1 <= seconds <= MOST_SECONDS:
+        raise InvalidData("an invite holds for a second at least, and a hundred years at most")
     if role and await tables.roles.get(role) is None:
         raise InvalidData("there is no role of this id")
     await tables.invites.clean(now - _DAY)

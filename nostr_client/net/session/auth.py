@@ -59,7 +59,7 @@ class Authentication:
         """Keep `pending`, refused as auth-required, to be repeated; False if it stays refused.
 
         When the step is DONE already, the relay refused before it had read our answer, and `take`
-        gives the pending back at once.
+        gives it back at once.
         """
         if not self._possible or pending.auth_tried or self.step is AuthState.FAILED:
             return False

@@ -31,7 +31,7 @@ class EventsReceived(Effect, frozen=True):
 
 class StoredEnded(Effect, frozen=True):
     """Stored history of `key` was sent, in `pages` REQs. `complete`: all of it (True), not all
-    (False), unsaid. `crowded`: see `Pages`. `left_out` events were too large to be kept."""
+    (False), unsaid. `crowded`: see `HistoryPages`. `left_out` events were too large to be kept."""
 
     key: int
     complete: bool | None

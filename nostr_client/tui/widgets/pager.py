@@ -1,4 +1,4 @@
-"""Reads pages of a `Source` into a `Window`, in both directions, and keeps the window small.
+"""Reads pages of a `Source` into an `ItemWindow`, in both directions, and keeps the window small.
 
 A page that was asked for before the list was read anew is thrown away when it comes. An edge of
 which the source says nothing new counts as reached.

@@ -1,6 +1,6 @@
 """A list of any length, of which only what is visible is drawn (Textual's line API).
 
-It reads its items from a `Source` by pages, in both directions, and holds a `Window` of them:
+It reads its items from a `Source` by pages, in both directions, and holds an `ItemWindow` of them:
 
 - memory is bounded: the far side of a large window is dropped, and read again when somebody comes
   back to it (`Pager`);

@@ -128,7 +128,8 @@ async def test_invites_of_one_maker_are_bounded_and_can_be_taken_back(desk: Desk
     assert await members.revoke(found[0].id, by="olga")
     assert not await members.revoke(found[0].id, by="olga")
     assert (await members.join(join(other))).accepted
-    for wrong in ({"uses": 0}, {"uses": 10**9}, {"seconds": 0}, {"role": "none"}):
+    lasting = [{"seconds": seconds} for seconds in (0, float("nan"), float("inf"), 1e17)]
+    for wrong in ({"uses": 0}, {"uses": 10**9}, *lasting, {"role": "none"}):
         with pytest.raises(InvalidData):
             await members.invite(**({"by": "olga", "seconds": DAY} | wrong))  # type: ignore[arg-type]
     assert len(set(codes)) == len(codes)
