@@ -61,7 +61,7 @@ def client_opener(
 
 
 class ClientHolder:
-    """`async with Engine(open_client) as engine`: holds the client of the account in use."""
+    """`async with ClientHolder(open_client) as holder`: holds the client of the account in use."""
 
     def __init__(self, open_client: OpenClient) -> None:
         self._open = open_client

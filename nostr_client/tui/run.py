@@ -16,6 +16,7 @@ from nostr_client.output import Output
 from nostr_client.paths import Paths, paths, private_folder
 from nostr_client.routing.starter_relays import compared_with, starter_relays
 from nostr_client.safe_text import safe_text
+from nostr_client.tasks import OwnedTasks
 from nostr_client.tui.app import NostrApp
 from nostr_client.tui.client_holder import ClientHolder, client_opener
 from nostr_client.tui.environment import Environment
@@ -122,14 +123,14 @@ async def probe_relay(url: str, config: ClientConfig) -> ProbeResult:
 
 @asynccontextmanager
 async def demo() -> AsyncIterator[NostrClient]:
-    """Five relays and a community on this machine, and a guest's client among them."""
+    """Five relays and a community on this machine, and a guest's client among them.
+
+    Raises NostrError.
+    """
     from nostr_client.rehearsal.community import Community, demo_folder
 
     with demo_folder() as folder:
-        async with Community.start(folder) as community, asyncio.TaskGroup() as group:
+        async with Community.start(folder) as community, OwnedTasks() as tasks:
             guest = await community.join("you", "Just visiting.")
-            life = group.create_task(community.live())
-            try:
-                yield guest.client
-            finally:
-                life.cancel()
+            tasks.start(community.live())
+            yield guest.client

@@ -1,7 +1,8 @@
 """The part of a long list that is laid out: pure arithmetic, no screen, no store.
 
-A list may hold a hundred thousand items of different heights; an `ItemWindow` holds a few hundred of
-them in a row, knows how many lines each one takes, and says which item is on which line. Its rules:
+A list may hold a hundred thousand items of different heights; an `ItemWindow` holds a few hundred
+of them in a row, knows how many lines each one takes, and says which item is on which line. Its
+rules:
 
 - items keep their order, and no key is in it twice;
 - `at_start` and `at_end` say that nothing is known to lie beyond that edge;
