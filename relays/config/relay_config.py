@@ -136,7 +136,7 @@ class Membership(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """Only members may read."""
     invites_by: Literal["admins", "members"] = "admins"
     """Who gets an invite by asking for one."""
-    invite_days: float = 7.0
+    invite_days: Annotated[float, msgspec.Meta(ge=0.0001, le=36_500)] = 7.0
     """How long such an invite holds; it is for one person."""
 
 

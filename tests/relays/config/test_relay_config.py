@@ -36,6 +36,8 @@ def test_settings_are_read(tmp_path: Path) -> None:
         ("nmae = 'x'", "nmae"),
         ("port = 'x'", "port"),
         ("[limits]\nsubscriptions = 1.5", "limits.subscriptions"),
+        ("[members]\ninvite_days = inf", "members.invite_days"),
+        ("[members]\ninvite_days = nan", "members.invite_days"),
         ("name = ", "relay.toml"),
         ("\udcff", "relay.toml"),
         pytest.param("x = " + "[" * 100_000, "not TOML", id="nested without end"),
