@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from nostr_client.protocol.keys import PublicKey, SecretKey
     from nostr_client.routing.fetch_results import FetchResult
     from nostr_client.routing.fetch_results import FetchResult as Found
+    from nostr_client.routing.list_reading import Waiver
     from nostr_client.signing.signer import LocalSigner, Signer, WatchOnly
     from nostr_client.signing.verifier import Verifier
     from nostr_client.social.views import (
@@ -105,6 +106,7 @@ __all__ = [
     "Tally",
     "ThreadView",
     "Verifier",
+    "Waiver",
     "WatchOnly",
     "__version__",
     "load_config",
@@ -131,6 +133,7 @@ _ROOMS = {
     "protocol.filters": "Filter",
     "protocol.keys": "PublicKey SecretKey",
     "routing.fetch_results": "FetchResult Found",
+    "routing.list_reading": "Waiver",
     "signing.signer": "LocalSigner Signer WatchOnly",
     "signing.verifier": "Verifier",
     "social.views": (

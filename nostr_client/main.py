@@ -6,10 +6,8 @@ to the relay runner (the one door to that package); all else goes to the command
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
-from typing import TextIO, cast
 
 from nostr_client.version import __version__
 
@@ -23,29 +21,16 @@ nostr-client needs a terminal to open. Without one, use its commands:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run `nostr-client` with `arguments` (default: the program's own); returns the exit code."""
-    _open_closed_streams()
+    if None in (sys.stdin, sys.stdout, sys.stderr):
+        from nostr_client.command_line.run import open_closed_streams
+
+        open_closed_streams()
     try:
         return _main(list(sys.argv[1:] if arguments is None else arguments))
     except KeyboardInterrupt:
         from nostr_client.exits import Exit
 
         return Exit.INTERRUPTED
-
-
-def _open_closed_streams() -> None:
-    """Whoever is started with `<&-` or `>&-` has no such stream at all. Then there is nothing to
-    read, and nobody to complain to; that a result cannot be written is an error, as on a full disk.
-    """
-    if sys.stdin is None:
-        sys.stdin = _null(os.O_RDONLY, "r")
-    if sys.stdout is None:
-        sys.stdout = _null(os.O_RDONLY, "w")  # so that writing fails
-    if sys.stderr is None:
-        sys.stderr = _null(os.O_WRONLY, "w")
-
-
-def _null(flags: int, mode: str) -> TextIO:
-    return cast(TextIO, os.fdopen(os.open(os.devnull, flags), mode, encoding="utf-8"))
 
 
 def _main(given: list[str]) -> int:

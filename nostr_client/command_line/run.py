@@ -6,9 +6,10 @@ gone away (`| head`) ends it quietly, and a bug is one line with its place in a 
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO, cast
 
 from nostr_client.command_line.parse import UsageError, find, parse
 from nostr_client.command_line.tree import Command, Group
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 def run_command_line(root: Group, program: str, arguments: Sequence[str]) -> int:
     """Run one command of `root`; returns its exit code."""
+    open_closed_streams()
     remember_arguments(arguments)
     if root.version and list(arguments[:1]) == ["--version"]:
         return write_words(root.version)
@@ -41,6 +43,22 @@ def run_command_line(root: Group, program: str, arguments: Sequence[str]) -> int
         where = " ".join([program, *path, "--help"])
         return Output("--json" in arguments).fail(f"{wrong} ({where})", Exit.USAGE)
     return _run(found, values)
+
+
+def open_closed_streams() -> None:
+    """Whoever is started with `<&-` or `>&-` has no such stream at all. Then there is nothing to
+    read, and nobody to complain to; that a result cannot be written is an error, as on a full disk.
+    """
+    if sys.stdin is None:
+        sys.stdin = _null(os.O_RDONLY, "r")
+    if sys.stdout is None:
+        sys.stdout = _null(os.O_RDONLY, "w")  # so that writing fails
+    if sys.stderr is None:
+        sys.stderr = _null(os.O_WRONLY, "w")
+
+
+def _null(flags: int, mode: str) -> TextIO:
+    return cast("TextIO", os.fdopen(os.open(os.devnull, flags), mode, encoding="utf-8"))
 
 
 def _help(found: Command | Group, called: str, *, wanted: bool = True) -> int:

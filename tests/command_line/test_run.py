@@ -78,6 +78,16 @@ def test_the_version_is_said_whatever_follows(
     assert capsys.readouterr().out.endswith(f"{__version__}\n")
 
 
+def test_a_closed_output_is_an_error_of_either_program(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for run in (run_command, run_relay_command):
+        monkeypatch.setattr(sys, "stdout", None)
+        assert run(["--help"]) == Exit.ERROR
+        sys.stdout.close()
+    assert "cannot be written" in capsys.readouterr().err
+
+
 def test_all_that_is_wrong_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     wrong = InvalidSettings(["a: 1", "b: 2"])
     assert ended(wrong) == 1
