@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import os
 import signal
 import sys
+import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from nostr_client.output import Output
+from nostr_client.rehearsal import demo
+from nostr_client.rehearsal.relay_process import RelayProcess
+from tests.conftest import StartRelay
 from tests.waiting import until
 
 LINE_LIMIT = 90.0
@@ -58,20 +65,37 @@ def relays_in(folder: Path) -> set[int]:
     return found
 
 
-@pytest.mark.timeout(180)
-async def test_the_story_ends_well(tmp_path: Path) -> None:
+def ends_well(steps: list[Any]) -> None:
+    assert steps[-1]["step"] == "end"
+    assert all(step["ok"] for step in steps)
+    by_name = {step["step"]: step for step in steps}
+    assert (by_name["post"]["holding"], by_name["post"]["relays"]) == (5, 5)
+    assert (by_name["kill"]["holding"], by_name["kill"]["relays"]) == (2, 2)
+    assert (by_name["repair"]["holding"], by_name["repair"]["relays"]) == (5, 5)
+    assert (by_name["count"]["holding"], by_name["count"]["relays"]) == (5, 5)
+
+
+async def test_the_story_ends_well(
+    tmp_path: Path, start_relay: StartRelay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In this process, with relays that are loaded already."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(RelayProcess, "start", lambda data: start_relay(data=data))
+    said = io.StringIO()
+    assert await demo.run_headless(Output(json=True, out=said)) == 0
+    ends_well([json.loads(line) for line in said.getvalue().splitlines()])
+    assert not list(tmp_path.glob("nostr-demo-*"))
+
+
+@pytest.mark.slow
+async def test_the_program_tells_it_and_leaves_nothing_behind(tmp_path: Path) -> None:
     steps = []
     async with running_demo(tmp_path) as process:
         while not steps or steps[-1]["step"] != "end":
             steps.append(await next_step(process))
         await asyncio.wait_for(process.wait(), END_LIMIT)
         assert process.returncode == 0
-    by_name = {step["step"]: step for step in steps}
-    assert all(step["ok"] for step in steps)
-    assert (by_name["post"]["holding"], by_name["post"]["relays"]) == (5, 5)
-    assert (by_name["kill"]["holding"], by_name["kill"]["relays"]) == (2, 2)
-    assert (by_name["repair"]["holding"], by_name["repair"]["relays"]) == (5, 5)
-    assert (by_name["count"]["holding"], by_name["count"]["relays"]) == (5, 5)
+    ends_well(steps)
     assert not relays_in(tmp_path)
     assert not list(tmp_path.glob("nostr-demo-*"))
 
