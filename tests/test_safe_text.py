@@ -185,8 +185,8 @@ PLANES = range(0, 0x110000, 0x10000)
 @pytest.mark.parametrize(
     "starts",
     [
-        pytest.param([*range(0, 0x40000, 0x1000), *PLANES[4:], 0x10F000], id="assigned"),
-        pytest.param(range(0x40000, 0x110000, 0x1000), id="the rest", marks=pytest.mark.slow),
+        pytest.param([*range(0, 0x20000, 0x1000), *PLANES[2:], 0x10F000], id="letters and marks"),
+        pytest.param(range(0x20000, 0x110000, 0x1000), id="the rest", marks=pytest.mark.slow),
     ],
 )
 def test_every_character_beside_ordinary_ones(starts: Sequence[int]) -> None:
@@ -300,32 +300,32 @@ def test_widths_are_no_less_than_those_of_the_screen(name: str) -> None:
 
 
 FLOODS = {
-    "plain": "a" * 1_000_000,
-    "cyrillic": "я" * 500_000,
-    "escapes": ESC * 1_000_000,
-    "titles never ended": f"{ESC}]0;" * 250_000,
-    "C1 titles never ended": "\x9d" * 500_000,
-    "parameters never ended": f"{ESC}[" + "1;" * 500_000,
-    "intermediates never ended": ESC + " " * 1_000_000,
-    "one title": f"{ESC}]0;" + "x" * 1_000_000 + "\x07",
-    "marks": "a" + "\u0301" * 500_000,
-    "marks by fives": ("a" + "\u0301" * 5) * 90_000,
-    "joiners": "\U0001f469\u200d" * 150_000,
-    "zero widths": "\u200b" * 330_000,
-    "selectors": "a\ufe0f" * 250_000,
-    "overrides": "\u202e" * 330_000,
-    "marks on nothing": "\n\u0301" * 330_000,
-    "high marks": "\U00011013\U00011046" * 125_000,
-    "everything": "".join(map(chr, range(0x20, 0x40000))),
-    "blanks": " \n" * 500_000,
+    "plain": "a" * 300_000,
+    "cyrillic": "я" * 150_000,
+    "escapes": ESC * 300_000,
+    "titles never ended": f"{ESC}]0;" * 75_000,
+    "C1 titles never ended": "\x9d" * 150_000,
+    "parameters never ended": f"{ESC}[" + "1;" * 150_000,
+    "intermediates never ended": ESC + " " * 300_000,
+    "one title": f"{ESC}]0;" + "x" * 300_000 + "\x07",
+    "marks": "a" + "\u0301" * 150_000,
+    "marks by fives": ("a" + "\u0301" * 5) * 30_000,
+    "joiners": "\U0001f469\u200d" * 50_000,
+    "zero widths": "\u200b" * 100_000,
+    "selectors": "a\ufe0f" * 75_000,
+    "overrides": "\u202e" * 100_000,
+    "marks on nothing": "\n\u0301" * 100_000,
+    "high marks": "\U00011013\U00011046" * 40_000,
+    "everything": "".join(map(chr, range(0x20, 0x12000))),
+    "blanks": " \n" * 150_000,
 }
 
 
 @pytest.mark.parametrize("name", FLOODS)
-def test_a_megabyte_of_anything_is_quick(name: str) -> None:
+def test_a_third_of_a_megabyte_of_anything_is_quick(name: str) -> None:
     started = time.process_time()
     safe_text(FLOODS[name])
-    assert time.process_time() - started < 2, "it takes some 0.2 s; a quadratic one takes minutes"
+    assert time.process_time() - started < 2, "it takes some 0.1 s; a quadratic one ten and more"
     started = time.process_time()
     safe_line(FLOODS[name], 80)
     assert time.process_time() - started < 2

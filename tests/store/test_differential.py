@@ -20,48 +20,53 @@ from tests.vectors import needs_vectors, real_events
 Reader = frozenset[str] | None
 
 
+def shown(filters: Sequence[Filter], reader: Reader) -> object:
+    """What was asked, for the message of an assert; dear, and only for those that fail."""
+    return [f.to_dict() for f in filters], reader
+
+
 async def assert_same(
     store: EventStore, naive: NaiveStore, filters: Sequence[Filter], reader: Reader = None
 ) -> None:
     """Every way of reading gives what the naive scan gives."""
-    shown = ([f.to_dict() for f in filters], reader)
     expected = naive.query(filters, reader=reader)
-    assert await store.query(filters, reader=reader) == expected, shown
+    assert await store.query(filters, reader=reader) == expected, shown(filters, reader)
     page = await store.page(filters, reader=reader)
-    assert page.events == [event.json for event in expected], shown
+    assert page.events == [event.json for event in expected], shown(filters, reader)
     matching = naive.matching(filters, reader)
     whole = all(
         len(naive.query([f], reader=reader)) == len(naive.matching([f], reader)) for f in filters
     )
-    assert page.complete is whole, shown
-    assert await store.count(filters, reader=reader) == len(matching), shown
+    assert page.complete is whole, shown(filters, reader)
+    assert await store.count(filters, reader=reader) == len(matching), shown(filters, reader)
 
 
 async def assert_slices(
     store: EventStore, naive: NaiveStore, filters: Sequence[Filter], reader: Reader = None
 ) -> None:
     """Cut pages and slices, too."""
-    shown = ([f.to_dict() for f in filters], reader)
     page = await store.page(filters, max_limit=4, reader=reader)
     expected = naive.query(filters, cap=4, reader=reader)
     matching = naive.matching(filters, reader)
     assert [data for data in page.events if data in {e.json for e in expected}] == [
         event.json for event in expected
-    ], shown
+    ], shown(filters, reader)
     # The cap of the store may be stretched, to keep the last second whole.
-    assert set(page.events) <= {event.json for event in naive.query(filters, reader=reader)}, shown
-    assert len(page.events) <= 2 * 4 * len(filters), shown
-    assert not page.complete or page.events == [e.json for e in matching], shown
+    assert set(page.events) <= {event.json for event in naive.query(filters, reader=reader)}, shown(
+        filters, reader
+    )
+    assert len(page.events) <= 2 * 4 * len(filters), shown(filters, reader)
+    assert not page.complete or page.events == [e.json for e in matching], shown(filters, reader)
     for size in (1, 7) if len(matching) < 60 else (97,):
         slices = [part async for part in store.stream(filters, size=size, reader=reader)]
-        assert all(0 < len(part) <= size for part in slices), shown
-        assert [event for part in slices for event in part] == matching, shown
+        assert all(0 < len(part) <= size for part in slices), shown(filters, reader)
+        assert [event for part in slices for event in part] == matching, shown(filters, reader)
     for f in filters:
         found = naive.matching([f], reader)
         places = sorted((event.created_at, bytes.fromhex(event.id)) for event in found)
-        assert await store.ids(f, reader=reader) == places, shown
+        assert await store.ids(f, reader=reader) == places, shown(filters, reader)
         sketch = len(found), nip45.registers_of((event.pubkey for event in found), 11)
-        assert await store.sketch(f, 11, reader=reader) == sketch, shown
+        assert await store.sketch(f, 11, reader=reader) == sketch, shown(filters, reader)
 
 
 async def compare(

@@ -69,35 +69,38 @@ def test_mistakes_are_one_clear_line(tmp_path: Path, warm: Warm) -> None:
     assert run().returncode == 2
 
 
-def test_a_port_in_use(tmp_path: Path) -> None:
+def test_a_port_in_use(tmp_path: Path, warm: Warm) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = str(taken.getsockname()[1])
-        result = run("run", "--port", port, "--data", str(tmp_path))
+        result = warm.run("relays", ["run", "--port", port, "--data", str(tmp_path)])
     assert result.returncode == 1
-    assert result.stderr.count("\n") == 1
-    assert f"port {port}: the port is in use" in result.stderr
+    assert result.stderr.count(b"\n") == 1
+    assert f"port {port}: the port is in use" in result.stderr.decode()
 
 
-def test_a_folder_that_cannot_be_used(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_used(tmp_path: Path, warm: Warm) -> None:
     (tmp_path / "file").write_text("")
-    result = run("run", "--port", "0", "--data", str(tmp_path / "file" / "data"))
+    data = str(tmp_path / "file" / "data")
+    result = warm.run("relays", ["run", "--port", "0", "--data", data])
     assert result.returncode == 1
-    assert result.stderr.count("\n") == 1
+    assert result.stderr.count(b"\n") == 1
     (tmp_path / "events.db").write_text("this is no database" * 100)
-    result = run("run", "--port", "0", "--data", str(tmp_path))
+    result = warm.run("relays", ["run", "--port", "0", "--data", str(tmp_path)])
     assert result.returncode == 1
-    assert "events.db" in result.stderr
-    assert "Traceback" not in result.stderr
+    assert b"events.db" in result.stderr
+    assert b"Traceback" not in result.stderr
 
 
-async def test_a_second_relay_refuses(relay: RelayProcess) -> None:
-    result = await asyncio.to_thread(run, "run", "--port", "0", "--data", str(relay.data))
+async def test_a_second_relay_refuses(relay: RelayProcess, warm: Warm) -> None:
+    result = await asyncio.to_thread(
+        warm.run, "relays", ["run", "--port", "0", "--data", str(relay.data)]
+    )
     assert result.returncode == 1
-    assert result.stderr.count("\n") == 1
-    assert str(relay.pid) in result.stderr
-    assert relay.url in result.stderr
+    assert result.stderr.count(b"\n") == 1
+    assert str(relay.pid) in result.stderr.decode()
+    assert relay.url in result.stderr.decode()
     async with wire(relay.url) as client:
         assert await client.silent()
 

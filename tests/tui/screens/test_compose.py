@@ -162,13 +162,13 @@ class Disk:
 async def test_a_draft_is_kept_as_soon_as_there_is_room(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(compose, "TRY_AGAIN", 0.02)
+    monkeypatch.setattr(compose, "TRY_AGAIN", 0.1)
     disk = Disk(monkeypatch)
     await world.account()
     async with world.at_home() as (app, pilot):
         disk.full = True
         await pilot.press("c")
-        await type_in(pilot, "not lost")
+        burst(app, "not lost")
         await told(app, "The draft is not kept")
         await until(lambda: disk.refused > 3)
         said = [note for note in app._notifications if "not kept" in note.message]

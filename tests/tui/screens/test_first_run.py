@@ -95,7 +95,7 @@ async def test_a_relay_of_ones_own_choice(world: World) -> None:
         assert "[x] wss://relay.example" in shown(app)
 
 
-@pytest.mark.parametrize("kind", ["nsec", "ncryptsec", "hex"])
+@pytest.mark.parametrize("kind", ["nsec", "ncryptsec", pytest.param("hex", marks=pytest.mark.slow)])
 async def test_i_have_a_key(world: World, kind: str) -> None:
     key = world.person("ana")
     text = {

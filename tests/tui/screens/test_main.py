@@ -139,7 +139,7 @@ async def test_an_unreadable_store_is_said(world: World) -> None:
 
 
 async def test_ages_go_on(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(note_list, "AGES_EVERY", 0.02)
+    monkeypatch.setattr(note_list, "AGES_EVERY", 0.2)
     await world.put(world.follows("ana", "ben"), world.note("ben", "Just said.", ago=0))
     await world.watched()
     async with world.at_home(WIDE) as (app, pilot):
