@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,9 @@ from nostr_client.protocol.event import Draft, Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.keys import SecretKey
 from nostr_client.protocol.refusals import WAITS, Waits
+from nostr_client.resilience import replication
 from nostr_client.resilience.own_relay import OwnRelay
+from nostr_client.resilience.replication import Pace
 from nostr_client.signing.signer import LocalSigner, WatchOnly
 from nostr_client.store.contract import CopyState
 from tests.conftest import StartRelay
@@ -78,8 +81,9 @@ async def states(c: NostrClient, event_id: str) -> dict[str, CopyState]:
 
 @pytest.fixture(autouse=True)
 def again_soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What was not accepted is tried again after a second."""
+    """What was not accepted is tried again after a second, and found soon after that."""
     monkeypatch.setitem(WAITS, None, Waits(1.0, 1.0))
+    monkeypatch.setattr(replication, "Pace", partial(Pace, idle=0.2))
 
 
 # The front door
