@@ -27,7 +27,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 run: $(VENV)/ready
 	@$(BIN)/nostr-client
 
-WORKERS ?= 2
+# One more than the cores that there are at the least: tests wait for processes that they start.
+test: WORKERS ?= 3
 test: $(VENV)/ready-dev
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(TESTS)
 
@@ -45,6 +46,7 @@ types: $(VENV)/ready-dev
 	$(BIN)/mypy
 
 # On the disk, and not in memory as `make test`.
+slow: WORKERS ?= 2
 slow: $(VENV)/ready-dev
 	PYTEST_DEBUG_TEMPROOT=$${TMPDIR:-/tmp} \
 		$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --timeout 1800 \
