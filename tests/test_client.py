@@ -81,8 +81,13 @@ async def states(c: NostrClient, event_id: str) -> dict[str, CopyState]:
 
 @pytest.fixture(autouse=True)
 def again_soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What was not accepted is tried again after a second, and found soon after that."""
+    """What was not accepted is tried again after a second."""
     monkeypatch.setitem(WAITS, None, Waits(1.0, 1.0))
+
+
+@pytest.fixture
+def looked_at_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is due is found at once."""
     monkeypatch.setattr(replication, "Pace", partial(Pace, idle=0.2))
 
 
@@ -426,6 +431,7 @@ async def test_a_note_is_accepted_by_three_relays(tmp_path: Path, start_relay: S
         assert [row.url for row in await c.relays.rows()] == urls
 
 
+@pytest.mark.usefixtures("looked_at_often")
 async def test_a_relay_dies_and_returns_and_gets_what_it_missed(
     tmp_path: Path, start_relay: StartRelay
 ) -> None:
@@ -450,6 +456,7 @@ async def test_a_relay_dies_and_returns_and_gets_what_it_missed(
         assert found == second.event
 
 
+@pytest.mark.usefixtures("looked_at_often")
 async def test_written_offline_and_sent_later(tmp_path: Path, start_relay: StartRelay) -> None:
     relay = await start_relay()
     port = int(relay.url.rpartition(":")[2])
