@@ -47,7 +47,8 @@ if TYPE_CHECKING:
     from nostr_client.routing.fetch_results import FetchResult
     from nostr_client.routing.fetch_results import FetchResult as Found
     from nostr_client.routing.list_reading import Waiver
-    from nostr_client.signing.signer import LocalSigner, Signer, WatchOnly
+    from nostr_client.signing.local_signer import LocalSigner
+    from nostr_client.signing.signer import Signer, WatchOnly
     from nostr_client.signing.verifier import Verifier
     from nostr_client.social.views import (
         NoteView,
@@ -134,7 +135,8 @@ _ROOMS = {
     "protocol.keys": "PublicKey SecretKey",
     "routing.fetch_results": "FetchResult Found",
     "routing.list_reading": "Waiver",
-    "signing.signer": "LocalSigner Signer WatchOnly",
+    "signing.local_signer": "LocalSigner",
+    "signing.signer": "Signer WatchOnly",
     "signing.verifier": "Verifier",
     "social.views": (
         "NoteView Posted Profile Quote ReactionCounts RelayRow SyncStatus Tally ThreadView"

@@ -42,7 +42,8 @@ from nostr_client.routing.list_reading import ListReader
 from nostr_client.routing.relay_book import RelayBook
 from nostr_client.routing.saved_relays import found_at
 from nostr_client.routing.starter_relays import starter_relays
-from nostr_client.signing.signer import Signer, WatchOnly, gated
+from nostr_client.signing.gated import gated
+from nostr_client.signing.signer import Signer, WatchOnly
 from nostr_client.signing.verifier import Verifier
 from nostr_client.social.feed_sync import FeedSync
 from nostr_client.social.follows import Follows

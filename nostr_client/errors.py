@@ -41,6 +41,15 @@ class InvalidCode(InvalidData):
     """Not a NIP-19 or NIP-49 code, or one of another kind than was asked for."""
 
 
+class PlaintextTooLong(InvalidData):
+    """More than an encrypted text may hold (NIP-44); `size` and `limit` are bytes."""
+
+    def __init__(self, size: int, limit: int) -> None:
+        super().__init__(f"this is {size} bytes long: at most {limit} can be encrypted")
+        self.size = size
+        self.limit = limit
+
+
 class SignerError(NostrError):
     """The signer did not do what was asked."""
 

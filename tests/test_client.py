@@ -34,7 +34,8 @@ from nostr_client.protocol.refusals import WAITS, Waits
 from nostr_client.resilience import replication
 from nostr_client.resilience.own_relay import OwnRelay
 from nostr_client.resilience.replication import Pace
-from nostr_client.signing.signer import LocalSigner, WatchOnly
+from nostr_client.signing.local_signer import LocalSigner
+from nostr_client.signing.signer import WatchOnly
 from nostr_client.store.contract import CopyState
 from tests.conftest import StartRelay
 from tests.loopback import loopback_only

@@ -17,7 +17,7 @@ from nostr_client.paths import Paths
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.keys import SecretKey
-from nostr_client.signing.signer import LocalSigner
+from nostr_client.signing.local_signer import LocalSigner
 from tests.waiting import until
 
 LIMIT = 30.0

@@ -30,7 +30,8 @@ from nostr_client.paths import Paths, paths
 from nostr_client.protocol.bech32 import unfolded
 from nostr_client.protocol.keys import PublicKey, SecretKey
 from nostr_client.safe_text import safe_line
-from nostr_client.signing.signer import LocalSigner, Signer, WatchOnly
+from nostr_client.signing.local_signer import LocalSigner
+from nostr_client.signing.signer import Signer, WatchOnly
 
 SHORTEST_PREFIX: Final = 8
 LONGEST_NAME: Final = 64

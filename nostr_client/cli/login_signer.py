@@ -11,7 +11,7 @@ from nostr_client.protocol.event import Draft, Event
 from nostr_client.signing.signer import Signer
 
 
-class LoginSigner:
+class LoginSigner(Signer):
     """Signs logins and nothing else. The key is unlocked when the first relay wants one: most
     readings need none, and to unlock takes a second.
 

@@ -37,7 +37,8 @@ from nostr_client.protocol.keys import SecretKey
 from nostr_client.protocol.refusals import wants_auth
 from nostr_client.protocol.urls import host_of, is_onion, is_private_host, normalize_relay_url
 from nostr_client.safe_text import safe_line
-from nostr_client.signing.signer import LocalSigner, Signer
+from nostr_client.signing.local_signer import LocalSigner
+from nostr_client.signing.signer import Signer
 from nostr_client.tasks import all_of
 
 STEP_LIMIT: Final = 10.0

@@ -28,7 +28,7 @@ from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.keys import SecretKey
 from nostr_client.protocol.kinds import NOTE
 from nostr_client.rehearsal.relay_process import RelayProcess
-from nostr_client.signing.signer import LocalSigner
+from nostr_client.signing.local_signer import LocalSigner
 
 log = logging.getLogger(__name__)
 

@@ -1,27 +1,45 @@
-"""What signs: a key in this process, or nothing at all (watch-only).
+"""What signs, encrypts and decrypts: a key in this process, or nothing at all (watch-only).
 
-A signer elsewhere (a bunker, NIP-46) follows the same protocol. Whatever signs, `signing.gate` has
-looked through the draft first: `LocalSigner` does that itself, `Gated` for any other.
+A signer elsewhere (a bunker, NIP-46) follows the same protocol, and nobody may assume that an
+answer is instant or made here: each takes as long as its person or its network does. Whatever
+signs, `signing.gate` has looked through the draft first, and through what is encrypted:
+`LocalSigner` does that itself, `Gated` for any other.
 """
 
 from __future__ import annotations
 
-import asyncio
-import time
-from collections.abc import Callable
-from typing import Final, Protocol
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import NamedTuple, Protocol
 
 from nostr_client.errors import SignerError, SigningRefused
-from nostr_client.protocol.event import Draft, Event, event_digest
-from nostr_client.protocol.keys import PublicKey, SecretKey
-from nostr_client.signing import gate
+from nostr_client.protocol.event import Draft, Event
+from nostr_client.protocol.keys import PublicKey
 
-LONG: Final = 16 * 1024
-"""Characters of a draft from which it is searched off the loop."""
+
+class Cipher(StrEnum):
+    """How a text between two keys is encrypted."""
+
+    NIP44 = "nip44"
+    NIP04 = "nip04"
+
+
+class PeerText(NamedTuple):
+    """A text to encrypt or to decrypt, between the signer's key and `peer` (hex)."""
+
+    peer: str
+    text: str
+    cipher: Cipher = Cipher.NIP44
 
 
 class Signer(Protocol):
-    """Signs drafts for one public key."""
+    """Signs, encrypts and decrypts for one public key. Any call may take as long as a person does.
+
+    A class that derives from this has `pubkey` and `sign` to write; until it says otherwise it
+    refuses to encrypt and to decrypt. Batches come back in their order, each answer or its own
+    error as a value, so that one that failed costs no other; a signer that can do better than one
+    by one overrides them.
+    """
 
     @property
     def pubkey(self) -> str:
@@ -30,43 +48,62 @@ class Signer(Protocol):
     async def sign(self, draft: Draft) -> Event:
         """The signed event. Raises SigningRefused or SignerUnavailable."""
 
+    async def nip44_encrypt(self, peer: str, plaintext: str) -> str:
+        """`plaintext` for `peer` (a public key in hex), as NIP-44 has it.
 
-class LocalSigner:
-    """Signs with a key that this process holds. It does not show the key.
-
-    `own` gives the public keys (hex) of all accounts whose secret keys must not leave either.
-    """
-
-    def __init__(
-        self,
-        key: SecretKey,
-        clock: Callable[[], float] = time.time,
-        *,
-        own: gate.OwnKeys = tuple,
-    ) -> None:
-        self._key = key
-        self._clock = clock
-        self._own = own
-
-    @property
-    def pubkey(self) -> str:
-        return self._key.public_key.hex
-
-    async def sign(self, draft: Draft) -> Event:
-        """The signed event; a draft without created_at takes the present second.
-
-        Raises SecretFound.
+        Raises SigningRefused, SignerUnavailable, PlaintextTooLong, InvalidKey.
         """
-        now = int(self._clock())
-        if _size(draft) > LONG:
-            return await asyncio.to_thread(gate.sign, draft, self._key, now, self._own)
-        return gate.sign(draft, self._key, now, self._own)
+        raise SigningRefused("this signer does not encrypt")
 
-    def __repr__(self) -> str:
-        return f"<LocalSigner of {self.pubkey}>"
+    async def nip44_decrypt(self, peer: str, payload: str) -> str:
+        """What `payload`, from or to `peer`, says.
+
+        Raises DecryptionFailed for what no retry opens, SigningRefused or SignerUnavailable else.
+        """
+        raise SigningRefused("this signer does not decrypt")
+
+    async def nip04_encrypt(self, peer: str, plaintext: str) -> str:
+        """As `nip44_encrypt`, for old programs that ask for it: nothing of ours is written so."""
+        raise SigningRefused("this signer does not encrypt")
+
+    async def nip04_decrypt(self, peer: str, payload: str) -> str:
+        """As `nip44_decrypt`, for what was written as NIP-04 has it."""
+        raise SigningRefused("this signer does not decrypt")
+
+    async def sign_many(self, drafts: Sequence[Draft]) -> list[Event | SignerError]:
+        """Each draft signed, or why not."""
+        signed: list[Event | SignerError] = []
+        for draft in drafts:
+            try:
+                signed.append(await self.sign(draft))
+            except SignerError as error:
+                signed.append(error)
+        return signed
+
+    async def encrypt_many(self, texts: Sequence[PeerText]) -> list[str | SignerError]:
+        """Each text encrypted, or why not. Raises PlaintextTooLong, InvalidKey."""
+        payloads: list[str | SignerError] = []
+        for peer, text, cipher in texts:
+            encrypt = self.nip44_encrypt if cipher is Cipher.NIP44 else self.nip04_encrypt
+            try:
+                payloads.append(await encrypt(peer, text))
+            except SignerError as error:
+                payloads.append(error)
+        return payloads
+
+    async def decrypt_many(self, payloads: Sequence[PeerText]) -> list[str | SignerError]:
+        """What each payload says, or why it does not: DecryptionFailed where no retry helps."""
+        texts: list[str | SignerError] = []
+        for peer, payload, cipher in payloads:
+            decrypt = self.nip44_decrypt if cipher is Cipher.NIP44 else self.nip04_decrypt
+            try:
+                texts.append(await decrypt(peer, payload))
+            except SignerError as error:
+                texts.append(error)
+        return texts
 
 
-class WatchOnly:
+class WatchOnly(Signer):
     """Reads as somebody, and signs nothing."""
 
     def __init__(self, pubkey: str) -> None:
@@ -83,46 +120,3 @@ class WatchOnly:
 
     def __repr__(self) -> str:
         return f"<WatchOnly of {self._pubkey}>"
-
-
-class Gated:
-    """A signer elsewhere, behind the gate; what it gives back is the draft, signed, or an error."""
-
-    def __init__(self, signer: Signer) -> None:
-        self._signer = signer
-
-    @property
-    def pubkey(self) -> str:
-        return self._signer.pubkey
-
-    async def sign(self, draft: Draft) -> Event:
-        """The draft as the signer signs it, which chooses the date where the draft has none.
-
-        Raises SecretFound, whatever the signer raises, and SignerError or InvalidEvent where it
-        signed something else, as somebody else, or not at all.
-        """
-        await asyncio.to_thread(gate.refuse_secrets, draft, lambda: (self.pubkey,))
-        event = await self._signer.sign(draft)
-        return await asyncio.to_thread(_checked, event, draft, self.pubkey)
-
-    def __repr__(self) -> str:
-        return f"<Gated {self._signer!r}>"
-
-
-def gated(signer: Signer) -> Signer:
-    """`signer` behind the gate, once."""
-    return signer if isinstance(signer, LocalSigner | Gated | WatchOnly) else Gated(signer)
-
-
-def _checked(event: Event, draft: Draft, pubkey: str) -> Event:
-    """`event`, if it is what `pubkey` signs of `draft`: a signer is not taken on trust either."""
-    told = Event.parse(event.json)
-    created_at = told.created_at if draft.created_at is None else draft.created_at
-    digest = event_digest(pubkey, created_at, draft.kind, draft.tags, draft.content)
-    if told.id != digest.hex() or not told.verify():
-        raise SignerError("the signer did not sign what it was given; nothing was published")
-    return told
-
-
-def _size(draft: Draft) -> int:
-    return len(draft.content) + sum(len(item) for tag in draft.tags for item in tag)

@@ -14,7 +14,8 @@ from nostr_client.net.outcome import Outcome
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Draft
 from nostr_client.protocol.keys import SecretKey
-from nostr_client.signing.signer import LocalSigner, Signer
+from nostr_client.signing.local_signer import LocalSigner
+from nostr_client.signing.signer import Signer
 from tests.cli.conftest import DEAD, Home
 from tests.routing.moody import Relay
 

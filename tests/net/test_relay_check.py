@@ -18,7 +18,7 @@ from nostr_client.net.dial import resolve
 from nostr_client.net.relay_check import CheckStep, check_relay
 from nostr_client.protocol.event import Draft, Event
 from nostr_client.protocol.keys import SecretKey
-from nostr_client.signing.signer import LocalSigner
+from nostr_client.signing.local_signer import LocalSigner
 from tests.net.certificates import contexts
 from tests.net.scripted import LIMIT, Peer, ScriptedRelay, forged, honest, note
 from tests.waiting import time_passes

@@ -13,7 +13,7 @@ from nostr_client import NostrClient
 from nostr_client.config import ClientConfig
 from nostr_client.paths import Paths
 from nostr_client.protocol.keys import SecretKey
-from nostr_client.signing.signer import LocalSigner
+from nostr_client.signing.local_signer import LocalSigner
 from nostr_client.store.contract import CopyState
 from tests.conftest import StartRelay
 from tests.waiting import until

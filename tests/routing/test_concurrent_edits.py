@@ -16,7 +16,7 @@ from nostr_client.routing import list_guard
 from nostr_client.routing.concurrent_edits import ConcurrentEdits, change_between
 from nostr_client.routing.list_guard import Change, ListGuard
 from nostr_client.routing.list_reading import ListReader
-from nostr_client.signing.signer import LocalSigner
+from nostr_client.signing.local_signer import LocalSigner
 from tests.routing.moody import LIMIT, Relay
 from tests.routing.rooms import ANA, START, relay_list, rooms, signed
 

@@ -22,7 +22,7 @@ from nostr_client.routing.list_guard import (
     ListGuard,
 )
 from nostr_client.routing.list_reading import ListAnswer, ListReader, Waiver, name_of
-from nostr_client.signing.signer import LocalSigner
+from nostr_client.signing.local_signer import LocalSigner
 from tests.routing.rooms import (
     ANA,
     DEAD,

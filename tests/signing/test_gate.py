@@ -13,7 +13,9 @@ from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Draft, Event
 from nostr_client.protocol.keys import SecretKey
 from nostr_client.signing import gate
-from nostr_client.signing.signer import Gated, LocalSigner, WatchOnly, gated
+from nostr_client.signing.gated import Gated, gated
+from nostr_client.signing.local_signer import LocalSigner
+from nostr_client.signing.signer import WatchOnly
 
 MINE = SecretKey(bytes.fromhex("3c" * 31 + "01"))
 SECOND = SecretKey(bytes.fromhex("a7" * 31 + "02"))

@@ -7,7 +7,8 @@ import pytest
 from nostr_client.errors import InvalidKey, SigningRefused
 from nostr_client.protocol.event import Draft
 from nostr_client.protocol.keys import SecretKey
-from nostr_client.signing.signer import LocalSigner, Signer, WatchOnly
+from nostr_client.signing.local_signer import LocalSigner
+from nostr_client.signing.signer import Signer, WatchOnly
 
 KEY = SecretKey(b"\x05" * 32)
 

@@ -12,7 +12,7 @@ from nostr_client.protocol.keys import SecretKey
 from nostr_client.routing.courier import Courier
 from nostr_client.routing.list_guard import ListGuard
 from nostr_client.routing.list_reading import ListReader
-from nostr_client.signing.signer import LocalSigner
+from nostr_client.signing.local_signer import LocalSigner
 from nostr_client.social.feed_sync import FeedSync
 from nostr_client.social.follows import Follows
 from nostr_client.social.my_relays import MyRelays

@@ -180,7 +180,7 @@ async def furnish(world: World) -> None:
 
 
 def _guest(world: World) -> object:
-    from nostr_client.signing.signer import LocalSigner
+    from nostr_client.signing.local_signer import LocalSigner
     from nostr_client.tui.client_holder import Identity
 
     key = world.person("guest")

@@ -14,7 +14,7 @@ from nostr_client.net.pool import RelayPool
 from nostr_client.net.subscription import Arrival, Ended, EndOfStored
 from nostr_client.protocol.event import Draft, Event
 from nostr_client.protocol.filters import Filter
-from nostr_client.signing.signer import LocalSigner
+from nostr_client.signing.local_signer import LocalSigner
 from tests.net.scripted import BOB, Peer, PlainVerifier, ScriptedRelay, note
 
 NOTES = Filter.of(kinds=[1])
