@@ -26,6 +26,8 @@ RELAY_LIST: Final = 10002
 DM_RELAYS: Final = 10050
 MEMBER_LIST: Final = 13534
 AUTH: Final = 22242
+NOSTR_CONNECT: Final = 24133
+"""What a client and a bunker say to each other (NIP-46)."""
 JOIN: Final = 28934
 INVITE: Final = 28935
 LEAVE: Final = 28936
