@@ -68,8 +68,11 @@ IMPURE = {
     *("threading", "time", "urllib", "websockets"),
 }
 """What brings I/O, a clock, threads or a loop: not for what is pure."""
-SANS_IO = {"websockets.streams.StreamReader"}
-"""The exception: a library's own half without I/O."""
+SANS_IO = {
+    "websockets.streams.StreamReader",
+    *("urllib.parse.parse_qsl", "urllib.parse.quote", "urllib.parse.urlencode"),
+}
+"""The exceptions: the halves of libraries that know text alone."""
 
 THE_PUBLIC_NAMES = "nostr_client"
 """Its `__init__` alone: it may name any room, and nobody inside imports from it."""
