@@ -18,9 +18,10 @@ from typing import Any, Final
 
 import msgspec
 
-from nostr_client.errors import ConnectFailed, SignerError
+from nostr_client.errors import ConnectFailed, NostrError
+from nostr_client.net.auth_demand import AuthDemand, Authenticate
 from nostr_client.net.backoff import Backoff
-from nostr_client.net.health import CONNECTING, DOWN, REFUSING, UP, RelayHealth
+from nostr_client.net.health import CONNECTING, DOWN, MAX_WORDS, REFUSING, UP, RelayHealth
 from nostr_client.net.incoming import IncomingEvents, Owner
 from nostr_client.net.outages import Outages
 from nostr_client.net.outcome import Cause, How
@@ -57,9 +58,6 @@ AUTH_LIMIT: Final = 120.0
 """Seconds for the owner of the key to answer whether to authenticate."""
 BATCH: Final = 128
 """Frames decoded at a stretch, before other tasks get their turn."""
-
-Authenticate = Callable[[str, str], Awaitable[Event | None]]
-"""Given relay URL and challenge: the signed kind 22242, or None for no."""
 
 
 class ConnectionContext(msgspec.Struct, frozen=True):
@@ -101,6 +99,7 @@ class RelayConnection:
         self._runner: asyncio.Task[Any] | None = None
         self._group: asyncio.TaskGroup | None = None
         self._side_tasks: set[asyncio.Task[None]] = set()
+        self._auth_asked = 0
 
     # Requests
 
@@ -181,6 +180,10 @@ class RelayConnection:
         """The back-off was changed."""
         self._kicked.set()
 
+    def ask_auth_again(self) -> None:
+        """Whoever owns the key may answer otherwise now."""
+        self._request(self._session.ask_again(self._now()))
+
     @property
     def wanted(self) -> bool:
         """Is there any reason to run?"""
@@ -198,6 +201,8 @@ class RelayConnection:
         words = f"no {what} within {limit:g} s"
         if self._socket is None:
             words = f"still connecting after {limit:g} s"
+        elif self._auth_asked:
+            words += ": it wants to know who asks, and the signer has not answered yet"
         elif self._socket.holding:
             words += ": a slow reader here holds the socket up"
         elif self.health.last_word:
@@ -338,8 +343,8 @@ class RelayConnection:
                     self._waiters.count(effect)
                 case NegentropyReceived():
                     self._waiters.negentropy(effect)
-                case AskAuth(challenge):
-                    self._aside(self._ask_auth(challenge))
+                case AskAuth():
+                    self._aside(self._ask_auth(effect))
                 case WakeLater(delay, token):
                     self._aside(self._later(delay, token))
                 case HangUp(reason):
@@ -355,7 +360,7 @@ class RelayConnection:
         elif Cause.refused(answer.text).how is How.NOT_ALLOWED:
             self.health.enter(REFUSING, self._context.clock(), answer.text)
         if not self._waiters.ok(answer):
-            late = Answer.of_ok(self.url, answer.accepted, answer.text)
+            late = Answer.of_ok(self.url, answer.accepted, answer.text, answer.note)
             self._context.on_late(answer.event_id, late)
 
     def _fail_requests(self, cause: Cause) -> None:
@@ -383,18 +388,24 @@ class RelayConnection:
         await asyncio.sleep(delay)
         self._carry_out(self._session.wake(token, self._now()))
 
-    async def _ask_auth(self, challenge: str) -> None:
+    async def _ask_auth(self, ask: AskAuth) -> None:
         if self._context.authenticate is None:
             return
-        event: Event | None = None
+        demand = AuthDemand(self.url, ask.challenge, ask.purpose)
+        answer: Event | str
+        self._auth_asked += 1
         try:
             async with asyncio.timeout(AUTH_LIMIT):
-                event = await self._context.authenticate(self.url, challenge)
+                answer = await self._context.authenticate(demand)
         except TimeoutError:
-            self.health.problem = f"timeout: no answer within {AUTH_LIMIT:g} s whether to log in"
-        except SignerError as error:
-            self.health.problem = f"not logged in: {error}"
-        self._carry_out(self._session.authenticate(challenge, event, self._now()))
+            answer = f"not logged in: no answer of the signer within {AUTH_LIMIT:g} s"
+        except NostrError as error:
+            answer = f"not logged in: {error}"
+        finally:
+            self._auth_asked -= 1
+        if isinstance(answer, str):
+            self.health.problem = answer[:MAX_WORDS]
+        self._carry_out(self._session.authenticate(ask.number, answer, self._now()))
 
     def _outage(self) -> Cause | None:
         """Why there is no connection, if none will be tried for a while."""

@@ -68,6 +68,8 @@ class RelayHealth(msgspec.Struct):
     """When `state` was entered, in seconds since 1970."""
     problem: str = ""
     """Why it is down or refusing, in our words."""
+    auth_refused: str = ""
+    """How it refused our key, raw, when it was told who we are: it is not told again."""
     not_reached: Cause | None = None
     """Why the last try to connect failed, if it did."""
     counters: Counters = msgspec.field(default_factory=Counters)

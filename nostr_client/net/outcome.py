@@ -59,20 +59,22 @@ class Cause(msgspec.Struct, frozen=True):
     """How something that was asked of a relay ended: with its own words, or with ours.
 
     `words` and `prefix` (NIP-01) are the relay's, raw, where it `spoke`; else `words` are ours.
-    `status` is that of the HTTP answer it gave instead of a WebSocket.
+    `status` is that of the HTTP answer it gave instead of a WebSocket. `note` says in our words
+    why a relay that wants to know who asks was not told.
     """
 
     how: How
     words: str = ""
     prefix: str = ""
     status: int | None = None
+    note: str = ""
 
     @classmethod
-    def refused(cls, text: str) -> Cause:
+    def refused(cls, text: str, note: str = "") -> Cause:
         """The relay's own no: the last element of its OK, CLOSED or NEG-ERR (NIP-01, 42, 77)."""
         prefix, words = split_reason(text)
         walled = wants_auth(prefix) or meaning_of(prefix) is Meaning.KEY_REFUSED
-        return cls(How.NOT_ALLOWED if walled else How.REFUSED, words, prefix)
+        return cls(How.NOT_ALLOWED if walled else How.REFUSED, words, prefix, note=note)
 
     @classmethod
     def not_reached(cls, error: ConnectFailed) -> Cause:
@@ -94,14 +96,15 @@ class Cause(msgspec.Struct, frozen=True):
 
     @property
     def problem(self) -> str:
-        """What happened, in our words; empty where the relay spoke."""
-        return "" if self.spoke else _STEPS.get(self.how, "") + self.words
+        """What happened, in our words; where the relay spoke, our note to that."""
+        return self.note if self.spoke else _STEPS.get(self.how, "") + self.words
 
     def __str__(self) -> str:
         """All of it in one, raw: `safe_line` before showing."""
         if not self.spoke:
             return self.problem
-        return f"{self.prefix}: {self.words}" if self.prefix else self.words
+        said = f"{self.prefix}: {self.words}" if self.prefix else self.words
+        return f"{said}; {self.note}" if self.note else said
 
     def error(self, url: str) -> RelayError:
         """The same as an error, for whoever cannot go on without an answer."""
@@ -123,6 +126,7 @@ class End(msgspec.Struct, frozen=True, kw_only=True):
     (True), it does (False), or did not say (None). If not answered, `prefix` and `reason` are its
     CLOSED, raw, or `problem` says in our words what happened (`status`: see `Cause`). `spare`: it
     was asked in passing, beside relays where the answer must be, and nothing depends on it.
+    Beside an `auth-required` the `problem` says why the relay was not told who asks.
     """
 
     url: str
@@ -145,7 +149,7 @@ class End(msgspec.Struct, frozen=True, kw_only=True):
     def words(self) -> str:
         """What it said, or our words, in one and raw."""
         said = f"{self.prefix}: {self.reason}" if self.prefix else self.reason
-        return said or self.problem
+        return "; ".join(part for part in (said, self.problem) if part)
 
     def __str__(self) -> str:
         """One line, safe to print."""

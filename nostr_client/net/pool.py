@@ -15,8 +15,9 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from nostr_client.errors import ConnectFailed, ConnectStep, InvalidData
+from nostr_client.net.auth_demand import Authenticate
 from nostr_client.net.backoff import Backoff
-from nostr_client.net.connection import Authenticate, ConnectionContext, RelayConnection
+from nostr_client.net.connection import ConnectionContext, RelayConnection
 from nostr_client.net.dial import Dial, DialOptions, DialPolicy, ProxyAddress
 from nostr_client.net.fetch import Fetched, fetch
 from nostr_client.net.health import MAX_RELAYS, HealthBook, RelayHealth
@@ -47,7 +48,8 @@ class RelayPool:
     """Every relay that this program talks to as a client.
 
     Runs inside `async with`. `known` tells what is already held of some ids; `authenticate` is
-    asked for a signed kind 22242 when, and only when, a relay refused something as auth-required;
+    asked for a signed kind 22242 when, and only when, a relay refused something as auth-required:
+    with one key a pool, since a connection that has said who we are is never used for another;
     `dial` says which URLs may be dialled: by default public ones and this machine's own, so an
     engine that takes URLs from strangers gives a `DialPolicy` of its own. `proxy` is
     `socks5h://` or `http://`; system proxies are never used. `tls` replaces the usual trust in
@@ -216,6 +218,16 @@ class RelayPool:
             if connection := self._connections.get(url):
                 connection.look_again()
 
+    def ask_auth_again(self, urls: Iterable[str] | None = None) -> None:
+        """`authenticate` may answer otherwise now, for these relays or for all: it is asked for
+        what still waits there, and a key that was refused counts as never shown."""
+        spelled = None if urls is None else set(map(_spelled, urls))
+        for health in self.book:
+            if spelled is None or health.url in spelled:
+                health.auth_refused = ""
+                if connection := self._connections.get(health.url):
+                    connection.ask_auth_again()
+
     # One relay
 
     def _use(self, url: str) -> RelayConnection:
@@ -310,7 +322,7 @@ class RelayPool:
                 connection.withdraw(event.id, waiter)
         if isinstance(answer, Cause):
             return Answer.missing(url, answer)
-        return Answer.of_ok(url, answer.accepted, answer.text)
+        return Answer.of_ok(url, answer.accepted, answer.text, answer.note)
 
     async def _count_at(self, url: str, filters: tuple[Filter, ...], limit: float) -> CountAnswer:
         try:

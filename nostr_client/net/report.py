@@ -48,13 +48,13 @@ class Answer(RelayAnswer, frozen=True, kw_only=True):
     accepted: bool | None
 
     @classmethod
-    def of_ok(cls, url: str, accepted: bool, text: str) -> Answer:
-        """The answer in an OK frame, whose last element is `text`."""
+    def of_ok(cls, url: str, accepted: bool, text: str, note: str = "") -> Answer:
+        """The answer in an OK frame, whose last element is `text`; `note`: see `Cause`."""
         if accepted:
             prefix, words = split_reason(text)
             cause = Cause(How.ANSWERED, words, prefix)
         else:
-            cause = Cause.refused(text)
+            cause = Cause.refused(text, note)
         return cls(url=url, accepted=accepted, cause=cause)
 
     @classmethod

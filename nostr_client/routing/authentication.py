@@ -3,14 +3,14 @@ who is reading."""
 
 from __future__ import annotations
 
-from nostr_client.protocol import kinds
-from nostr_client.protocol.event import Draft, Event
+from nostr_client.net.auth_demand import AuthDemand
+from nostr_client.protocol.event import Event
 from nostr_client.routing.relay_book import RelayBook
 from nostr_client.signing.signer import Signer
 
 
 class Authenticator:
-    """Answers challenges, signed by `signer`: `await authenticator(url, challenge)`."""
+    """Answers challenges, signed by `signer`: `await authenticator(demand)`."""
 
     def __init__(self, signer: Signer, book: RelayBook) -> None:
         self._signer = signer
@@ -18,14 +18,13 @@ class Authenticator:
         self.introduced: set[str] = set()
         """The relays to whom we have said who we are."""
 
-    async def __call__(self, url: str, challenge: str) -> Event | None:
-        """The kind 22242 for the relay at `url`; None for one that is not the account's.
+    async def __call__(self, demand: AuthDemand) -> Event | str:
+        """The kind 22242 for the relay; why not, for one that is not the account's.
 
         Raises SignerError.
         """
-        if url not in await self._book.account_relays():
-            return None
-        tags = (("relay", url), ("challenge", challenge))
-        event = await self._signer.sign(Draft(kinds.AUTH, "", tags))
-        self.introduced.add(url)
+        if demand.url not in await self._book.account_relays():
+            return "it is not told who you are"
+        event = await self._signer.sign(demand.draft)
+        self.introduced.add(demand.url)
         return event

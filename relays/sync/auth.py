@@ -5,17 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from nostr_client.net.connection import Authenticate
-from nostr_client.protocol.event import Draft, Event
+from nostr_client.net.auth_demand import AuthDemand, Authenticate
+from nostr_client.protocol.event import Event
 from nostr_client.protocol.keys import SecretKey
-from nostr_client.protocol.kinds import AUTH
 
 
 def peer_authenticator(key: SecretKey, clock: Callable[[], float] = time.time) -> Authenticate:
     """Answers a peer's challenge, which comes only when it has refused something without."""
 
-    async def authenticate(url: str, challenge: str) -> Event:
-        now = int(clock())
-        return Draft(AUTH, "", (("relay", url), ("challenge", challenge)), now).sign(key, now)
+    async def authenticate(demand: AuthDemand) -> Event:
+        return demand.draft.sign(key, int(clock()))
 
     return authenticate

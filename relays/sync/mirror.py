@@ -26,8 +26,8 @@ from typing import Final
 import msgspec
 
 from nostr_client.errors import ConfigError, InvalidData, NostrError, RelayError
+from nostr_client.net.auth_demand import Authenticate
 from nostr_client.net.backoff import Backoff
-from nostr_client.net.connection import Authenticate
 from nostr_client.net.dial import DialPolicy
 from nostr_client.net.pool import RelayPool
 from nostr_client.net.subscription import Arrival, Ended, Subscription

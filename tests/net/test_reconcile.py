@@ -10,10 +10,11 @@ import pytest
 
 from nostr_client.errors import ConnectFailed, ConnectionLost, InvalidData, RelayTimeout
 from nostr_client.net import reconcile
+from nostr_client.net.auth_demand import AuthDemand
 from nostr_client.net.pool import RelayPool
 from nostr_client.net.reconcile import Differences, NotCompared, ReconcileLimits
 from nostr_client.nips.nip77 import Items
-from nostr_client.protocol.event import Draft, Event
+from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from tests.net.scripted import (
     ALICE,
@@ -157,8 +158,8 @@ async def test_it_is_repeated_after_authentication() -> None:
         await peer.send("NEG-MSG", opening[1], "61")
         await peer.hang()
 
-    async def authenticate(url: str, challenge: str) -> Event:
-        return Draft(22242, "", (("relay", url), ("challenge", challenge)), 1).sign(ALICE, 1)
+    async def authenticate(demand: AuthDemand) -> Event:
+        return demand.draft.sign(ALICE, 1)
 
     found, _ = await compare(script, [event], authenticate=authenticate)
     assert found == Differences(set(), set())

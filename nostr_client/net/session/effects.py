@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import msgspec
 
 from nostr_client.net.outcome import Cause, How
+from nostr_client.net.session.pending import Purpose
 from nostr_client.protocol.event import Event
 
 
@@ -49,11 +50,12 @@ class SubscriptionStopped(Effect, frozen=True):
 
 
 class OkReceived(Effect, frozen=True):
-    """The relay's OK to an event."""
+    """The relay's OK to an event; `note` says why it was not told who we are, if it asked."""
 
     event_id: str
     accepted: bool
     text: str
+    note: str = ""
 
 
 class CountReceived(Effect, frozen=True):
@@ -77,9 +79,12 @@ class NegentropyReceived(Effect, frozen=True):
 
 
 class AskAuth(Effect, frozen=True):
-    """Ask whoever owns the key whether to authenticate, then call `ClientSession.authenticate`."""
+    """Ask whoever owns the key whether to authenticate for `purpose`, then call
+    `ClientSession.authenticate` with the same `number`."""
 
+    number: int
     challenge: str
+    purpose: Purpose
 
 
 class WakeLater(Effect, frozen=True):

@@ -70,6 +70,7 @@ class RelaySubscription(msgspec.Struct, eq=False):
     retries: int = 0
     auth_tried: bool = False
     refusal: str = ""
+    note: str = ""
 
 
 class PendingPublish(msgspec.Struct, eq=False):
@@ -78,6 +79,7 @@ class PendingPublish(msgspec.Struct, eq=False):
     event: Event
     auth_tried: bool = False
     refusal: str = ""
+    note: str = ""
 
 
 class PendingCount(msgspec.Struct, eq=False):
@@ -88,6 +90,7 @@ class PendingCount(msgspec.Struct, eq=False):
     sub_id: str = ""
     auth_tried: bool = False
     refusal: str = ""
+    note: str = ""
 
 
 class PendingReconciliation(msgspec.Struct, eq=False):
@@ -102,9 +105,24 @@ class PendingReconciliation(msgspec.Struct, eq=False):
     """The most events that the relay compares, if it said so when it refused."""
     auth_tried: bool = False
     refusal: str = ""
+    note: str = ""
 
 
 Pending = RelaySubscription | PendingPublish | PendingCount | PendingReconciliation
+"""`refusal`: the relay's words, where it wants authentication; `note`: why it gets none, in ours;
+`auth_tried`: it was repeated after it."""
+
+Purpose = Event | Filters
+"""What a relay refuses until it knows who asks: an event sent to it, or filters it was asked."""
+
+
+def purpose_of(pending: Pending) -> Purpose:
+    """What was asked of the relay."""
+    if isinstance(pending, PendingPublish):
+        return pending.event
+    if isinstance(pending, PendingReconciliation):
+        return (pending.filter,)
+    return pending.filters
 
 
 class SubscriptionIds:

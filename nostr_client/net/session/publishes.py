@@ -68,8 +68,8 @@ class Publishes:
         if self._by_id.get(publish.event.id) is publish:
             effects.append(Send(PublishEvent(publish.event).encode()))
 
-    def answered(self, ok: Ok, effects: Effects) -> None:
-        """The relay's answer to an event that `expects` one."""
+    def answered(self, ok: Ok, effects: Effects, note: str = "") -> None:
+        """The relay's answer to an event that `expects` one; `note` is for `OkReceived`."""
         counters = self._health.counters
         if ok.accepted:
             counters.accepted += 1
@@ -78,9 +78,9 @@ class Publishes:
             self._health.heard(ok.reason)
         self._by_id.pop(ok.event_id, None)
         self._late.pop(ok.event_id, None)
-        effects.append(OkReceived(ok.event_id, ok.accepted, ok.reason))
+        effects.append(OkReceived(ok.event_id, ok.accepted, ok.reason, note))
 
     def refused(self, publish: PendingPublish, text: str, effects: Effects) -> None:
         """`text` is the relay's last word on it."""
         if publish.event.id in self._by_id:
-            self.answered(Ok(publish.event.id, False, text), effects)
+            self.answered(Ok(publish.event.id, False, text), effects, publish.note)

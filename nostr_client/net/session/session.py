@@ -23,7 +23,7 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Final
 
 from nostr_client.errors import InvalidData
-from nostr_client.net.health import RelayHealth
+from nostr_client.net.health import MAX_WORDS, RelayHealth
 from nostr_client.net.large_frames import BEGINNING, LARGE_FRAME, LeftOut, subscription_of
 from nostr_client.net.outcome import Cause
 from nostr_client.net.session.auth import Authentication, AuthState
@@ -46,7 +46,7 @@ from nostr_client.net.session.subscriptions import Subscriptions
 from nostr_client.protocol import messages as m
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
-from nostr_client.protocol.refusals import split_reason, wants_auth
+from nostr_client.protocol.refusals import Meaning, meaning_of, split_reason, wants_auth
 
 MAX_OFFENCES: Final = 200
 OFFENCE_SHARE: Final = 10
@@ -172,11 +172,20 @@ class ClientSession:
         """Nobody waits for this COUNT any more."""
         return self._counts.end(key)
 
-    def authenticate(self, challenge: str, event: Event | None, now: int) -> Effects:
-        """The answer to `AskAuth(challenge)`: the signed kind 22242, or None for no."""
+    def authenticate(self, number: int, answer: Event | str, now: int) -> Effects:
+        """The answer to `AskAuth(number)`: the signed kind 22242, or why there is none."""
         effects: Effects = []
-        self._auth.answer(challenge, event, effects)
+        self._auth.answer(number, answer, effects)
         self._go_on_after_auth(effects, now)
+        return effects
+
+    def ask_again(self, now: int) -> Effects:
+        """The owner may answer otherwise now: ask for all live subscriptions that are parked."""
+        effects: Effects = []
+        self._health.auth_refused = ""
+        for sub in self._subscriptions.parked:
+            if not self._auth.holds(sub):
+                self._park(sub, sub.refusal, effects, now)
         return effects
 
     def wake(self, token: int, now: int) -> Effects:
@@ -288,7 +297,7 @@ class ClientSession:
     def _on_ok(self, message: m.Ok, effects: Effects, now: int) -> None:
         if self._auth.answered(message.event_id, message.accepted):
             if not message.accepted:
-                self._health.heard(message.reason)
+                self._turned_away(message.reason)
             self._go_on_after_auth(effects, now)
             return
         if not self._publishes.expects(message.event_id):
@@ -324,6 +333,9 @@ class ClientSession:
 
     def _park(self, pending: Pending, refusal: str, effects: Effects, now: int) -> bool:
         """Can `pending`, refused as auth-required, be repeated after authentication?"""
+        if self._health.auth_refused:
+            pending.note = f"it did not let us in: {self._health.auth_refused}"
+            return False
         if not self._auth.park(pending, refusal, effects):
             return False
         if isinstance(pending, RelaySubscription):
@@ -333,21 +345,35 @@ class ClientSession:
 
     def _go_on_after_auth(self, effects: Effects, now: int) -> None:
         """Repeat, or refuse, what was parked."""
+        for pending in self._auth.take_declined():
+            if isinstance(pending, RelaySubscription):
+                self._subscriptions.declined(pending, effects, now)
+            else:
+                self._refuse(pending, pending.refusal, effects, now)
+        if self._auth.step in (AuthState.DONE, AuthState.ASSUMED):
+            for sub in self._subscriptions.parked:
+                sub.auth_tried = True
+                self._subscriptions.ask(sub, effects, now)
         for pending in self._auth.take():
             if self._auth.step is AuthState.FAILED:
-                self._refuse(pending, pending.refusal, effects, now)
+                refused = self._health.auth_refused
+                pending.note = "" if refused else self._auth.problem
+                self._refuse(pending, refused or pending.refusal, effects, now)
             elif isinstance(pending, RelaySubscription):
-                if (
-                    self._subscriptions.get(pending.key) is pending
-                    and pending.state is SubscriptionState.PARKED
-                ):
-                    self._subscriptions.ask(pending, effects, now)
+                continue  # asked above, unless it is over
             elif isinstance(pending, PendingPublish):
                 self._publishes.again(pending, effects)
             elif isinstance(pending, PendingReconciliation):
                 self.reconciliations.again(pending, effects)
             else:
                 self._counts.again(pending, effects)
+
+    def _turned_away(self, text: str) -> None:
+        """The relay does not take our answer; for good, if it does not want this key."""
+        self._health.heard(text)
+        self._auth.problem = f"it did not let us in: {text}"
+        if meaning_of(split_reason(text)[0]) is Meaning.KEY_REFUSED:
+            self._health.auth_refused = text[:MAX_WORDS]
 
     # Steps
 
@@ -356,9 +382,9 @@ class ClientSession:
         if isinstance(pending, PendingPublish):
             self._publishes.refused(pending, text, effects)
         elif isinstance(pending, PendingReconciliation):
-            self.reconciliations.ended(pending, Cause.refused(text), effects)
+            self.reconciliations.ended(pending, Cause.refused(text, pending.note), effects)
         elif isinstance(pending, PendingCount):
-            self._counts.refused(pending, Cause.refused(text), effects)
+            self._counts.refused(pending, Cause.refused(text, pending.note), effects)
         else:
             self._subscriptions.refused(pending, text, effects, now)
 

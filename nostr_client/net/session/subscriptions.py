@@ -178,7 +178,7 @@ class Subscriptions:
         """`text` is the relay's last word on `sub`, or the last for now."""
         if self._subs.get(sub.key) is not sub:
             return
-        cause = Cause.refused(text)
+        cause = Cause.refused(text, sub.note)
         again = sub.live and meaning_of(cause.prefix) is Meaning.LATER
         if again:
             self._interrupted(sub, SubscriptionState.WAITING)
@@ -192,6 +192,19 @@ class Subscriptions:
     def park(self, sub: RelaySubscription) -> None:
         """It waits for authentication."""
         self._interrupted(sub, SubscriptionState.PARKED)
+
+    @property
+    def parked(self) -> list[RelaySubscription]:
+        """Those that wait for authentication."""
+        return [sub for sub in self if sub.state is SubscriptionState.PARKED]
+
+    def declined(self, sub: RelaySubscription, effects: Effects, now: int) -> None:
+        """The relay is not told who asks. A live one stays parked: it may be told later."""
+        if not sub.live:
+            self.refused(sub, sub.refusal, effects, now)
+        elif self._subs.get(sub.key) is sub:
+            cause = Cause.refused(sub.refusal, sub.note)
+            effects.append(SubscriptionStopped(sub.key, cause, final=False))
 
     def _stop(self, sub: RelaySubscription, reason: str, effects: Effects) -> None:
         """We have had enough of it."""

@@ -9,10 +9,11 @@ import pytest
 
 from nostr_client.errors import SigningRefused
 from nostr_client.net import connection
+from nostr_client.net.auth_demand import AuthDemand
 from nostr_client.net.outcome import Cause, How
 from nostr_client.net.pool import RelayPool
 from nostr_client.net.subscription import Arrival, Ended, EndOfStored
-from nostr_client.protocol.event import Draft, Event
+from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.signing.local_signer import LocalSigner
 from tests.net.scripted import BOB, Peer, PlainVerifier, ScriptedRelay, note
@@ -53,12 +54,12 @@ async def test_who_has_nobody_to_ask_is_refused() -> None:
 
 
 async def test_asked_once_and_let_in() -> None:
-    asked: list[tuple[str, str]] = []
+    asked: list[AuthDemand] = []
     signer = LocalSigner(BOB)
 
-    async def authenticate(url: str, challenge: str) -> Event | None:
-        asked.append((url, challenge))
-        return await signer.sign(Draft(kind=22242, tags=(("relay", url), ("challenge", challenge))))
+    async def authenticate(demand: AuthDemand) -> Event:
+        asked.append(demand)
+        return await signer.sign(demand.draft)
 
     async with (
         ScriptedRelay(walled) as relay,
@@ -72,25 +73,56 @@ async def test_asked_once_and_let_in() -> None:
         async with pool.subscribe([NOTES], [relay.url]) as sub:
             assert isinstance(await anext(sub), Arrival)
             assert isinstance(await anext(sub), EndOfStored)
-        assert asked == [(relay.url, "c-1")]
+        assert {(demand.url, demand.challenge) for demand in asked} == {(relay.url, "c-1")}
         assert len(relay.sent("AUTH")) == 1
 
 
-@pytest.mark.parametrize("how", ["no", "refused", "late"])
-async def test_an_owner_who_declines(monkeypatch: pytest.MonkeyPatch, how: str) -> None:
+@pytest.mark.parametrize(
+    ("how", "words"),
+    [
+        ("no", "not told"),
+        ("refused", "not logged in: not today"),
+        ("late", "not logged in: no answer of the signer within 0.1 s"),
+    ],
+)
+async def test_an_owner_who_declines(monkeypatch: pytest.MonkeyPatch, how: str, words: str) -> None:
     monkeypatch.setattr(connection, "AUTH_LIMIT", 0.1)
 
-    async def authenticate(url: str, challenge: str) -> Event | None:
+    async def authenticate(demand: AuthDemand) -> str:
         if how == "refused":
             raise SigningRefused("not today")
         if how == "late":
             await asyncio.Event().wait()
-        return None
+        return "not told"
 
     async with (
         ScriptedRelay(walled) as relay,
         RelayPool(verifier=PlainVerifier(), authenticate=authenticate) as pool,
     ):
-        report = await pool.publish(note("a"), [relay.url])
-        assert report.refused[0].prefix == "auth-required"
+        (answer,) = (await pool.publish(note("a"), [relay.url])).refused
+        assert (answer.prefix, answer.reason) == ("auth-required", "members only")
+        assert answer.problem == words
+        assert str(answer).endswith(f"refused (auth-required: members only; {words})")
         assert not relay.sent("AUTH")
+
+
+async def test_who_is_let_in_later_reads_on_at_once() -> None:
+    """The person says yes, or the signer comes back: what waits live goes on."""
+    locked = "the account is locked"
+    signer = LocalSigner(BOB)
+
+    async def authenticate(demand: AuthDemand) -> Event | str:
+        return await signer.sign(demand.draft) if allowed else locked
+
+    allowed = False
+    async with (
+        ScriptedRelay(walled) as relay,
+        RelayPool(verifier=PlainVerifier(), authenticate=authenticate) as pool,
+        pool.subscribe([NOTES], [relay.url]) as sub,
+    ):
+        cause = Cause(How.NOT_ALLOWED, "members only", "auth-required", note=locked)
+        assert await anext(sub) == Ended(relay.url, cause, final=False)
+        allowed = True
+        pool.ask_auth_again([relay.url])
+        assert isinstance(await anext(sub), Arrival)
+        assert relay.connections == 1

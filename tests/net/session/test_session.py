@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from nostr_client.net.health import RelayHealth
 from nostr_client.net.outcome import Cause, How
-from nostr_client.net.session.auth import OK_WAIT
+from nostr_client.net.session.auth import NO_CHALLENGE, OK_WAIT
 from nostr_client.net.session.effects import (
     AskAuth,
     CountReceived,
@@ -452,13 +452,19 @@ def test_authentication_repeats_what_was_refused_once() -> None:
     h.hear("OK", event.id, False, "auth-required: members only")
     h.hear("CLOSED", "s2", "Auth-Required: members only")  # in any spelling
     sent, happened = h.take()
-    assert happened == [AskAuth("c1")]
+    assert happened == [
+        AskAuth(1, "c1", (NOTES,)),
+        AskAuth(2, "c1", event),
+        AskAuth(3, "c1", (NOTES,)),
+    ]
     assert sent == []
     login = auth_event("c1")
-    h.do(h.session.authenticate("c0", auth_event("c0"), NOW))
-    assert h.take() == ([], [])  # an answer to some other challenge
-    h.do(h.session.authenticate("c1", login, NOW))
+    h.do(h.session.authenticate(4, auth_event("c0"), NOW))
+    assert h.take() == ([], [])  # an answer to what was not asked
+    h.do(h.session.authenticate(2, login, NOW))
     assert h.take()[0] == [["AUTH", json.loads(login.json)]]
+    h.do(h.session.authenticate(1, auth_event("c1"), NOW))
+    assert h.take() == ([], [])  # it was told already
     h.hear("OK", login.id, True, "")
     sent, _ = h.take()
     assert [frame[0] for frame in sent] == ["REQ", "EVENT", "COUNT"]
@@ -482,21 +488,79 @@ def test_authentication_that_is_declined_refused_or_late() -> None:
         h.take()
         h.hear("CLOSED", wire, "auth-required: members only")
         login = auth_event("c")
+        cause = Cause.refused("auth-required: members only", "not today")
         if how == "declined":
-            h.do(h.session.authenticate("c", None, NOW))
+            h.do(h.session.authenticate(1, "not today", NOW))
         elif how == "refused":
-            h.do(h.session.authenticate("c", login, NOW))
+            h.do(h.session.authenticate(1, login, NOW))
             h.hear("OK", login.id, False, "restricted: not you")
+            cause = Cause.refused("restricted: not you")
         else:
             (later,) = (e for e in h.happened if isinstance(e, WakeLater))
             h.do(h.session.wake(later.token, NOW))
-        assert h.happened[-1] == SubscriptionStopped(
-            1, Cause.refused("auth-required: members only"), final=True
-        )
+            cause = Cause.refused("auth-required: members only", NO_CHALLENGE)
+        assert h.happened[-1] == SubscriptionStopped(1, cause, final=how != "declined")
         h.take()
         wire = h.subscribe(key=2)
         h.hear("CLOSED", wire, "auth-required: members only")
-        assert not any(isinstance(e, AskAuth) for e in h.happened)  # asked once a connection
+        assert any(isinstance(e, AskAuth) for e in h.happened) is (how == "declined")
+        if how == "refused":  # nor on the next connection
+            h.do(h.session.lost(GONE))
+            h.open()
+            h.hear("AUTH", "d")
+            h.take()
+            wire = h.subscribe(key=3)
+            h.hear("CLOSED", wire, "auth-required: members only")
+            assert not any(isinstance(e, AskAuth) for e in h.happened)
+
+
+def test_what_is_declined_goes_on_when_it_is_allowed_later() -> None:
+    h = Harness(can_authenticate=True)
+    h.open()
+    h.hear("AUTH", "c")
+    event = note("hello")
+    wire, stored = h.subscribe(), h.subscribe(key=2, live=False)
+    h.do(h.session.publish(event))
+    h.hear("CLOSED", wire, "auth-required: members only")
+    h.hear("CLOSED", stored, "auth-required: members only")
+    h.hear("OK", event.id, False, "auth-required: members only")
+    h.take()
+    for number in (1, 2, 3):
+        h.do(h.session.authenticate(number, "not today", NOW))
+    refused = Cause.refused("auth-required: members only", "not today")
+    assert h.take() == (
+        [],
+        [
+            SubscriptionStopped(1, refused, final=False),
+            SubscriptionStopped(2, refused, final=True),
+            OkReceived(event.id, False, "auth-required: members only", "not today"),
+        ],
+    )
+    h.do(h.session.ask_again(NOW))
+    h.do(h.session.ask_again(NOW))  # it is asked already
+    assert h.take() == ([], [AskAuth(4, "c", (NOTES,))])
+    login = auth_event("c")
+    h.do(h.session.authenticate(4, login, NOW))
+    h.hear("OK", login.id, True, "")
+    assert h.take()[0] == [["AUTH", json.loads(login.json)], ["REQ", "s3", {"kinds": [1]}]]
+
+
+def test_writing_does_not_wait_for_the_answer_about_reading() -> None:
+    h = Harness(can_authenticate=True)
+    h.open()
+    h.hear("AUTH", "c")
+    event, login = note("hello"), auth_event("c")
+    wire = h.subscribe()
+    h.hear("CLOSED", wire, "auth-required: members only")
+    h.do(h.session.publish(event))
+    h.hear("OK", event.id, False, "auth-required: members only")
+    h.take()
+    h.do(h.session.authenticate(2, login, NOW))
+    h.hear("OK", login.id, True, "")
+    # What was refused meanwhile goes on, too: the relay knows now.
+    assert [frame[0] for frame in h.take()[0]] == ["AUTH", "REQ", "EVENT"]
+    h.do(h.session.authenticate(1, "no", NOW))
+    assert h.take() == ([], [])
 
 
 @pytest.mark.parametrize("let_in", [True, False])
@@ -510,7 +574,7 @@ def test_after_an_answer_without_ok_what_was_refused_is_repeated(let_in: bool) -
     h.take()
     h.hear("CLOSED", wire, "auth-required: members only")
     h.hear("OK", event.id, False, "auth-required: members only")
-    h.do(h.session.authenticate("c", login, NOW))
+    h.do(h.session.authenticate(1, login, NOW))
     (later,) = (e for e in h.take()[1] if isinstance(e, WakeLater))
     assert later.delay == OK_WAIT
     h.do(h.session.wake(later.token, NOW))
@@ -670,7 +734,10 @@ frames = st.one_of(
     st.binary(max_size=60),
 )
 WISHES = ("subscribe", "fetch", "unsubscribe", "publish", "withdraw", "count", "uncount")
-OTHERS = ("open", "lost", "wake", "pause", "go-on", "authenticate", "decline", "forged")
+OTHERS = (
+    *("open", "lost", "wake", "pause", "go-on", "forged"),
+    *("authenticate", "decline", "ask-again"),
+)
 acts = st.one_of(frames, st.sampled_from([*WISHES, *OTHERS]))
 
 
@@ -688,7 +755,7 @@ def test_fuzz(script: list[bytes | str]) -> None:
                 assert h.health.counters.frames == before + 1
             continue
         later = [e.token for e in h.happened if isinstance(e, WakeLater)]
-        challenges = [e.challenge for e in h.happened if isinstance(e, AskAuth)]
+        asks = [e.number for e in h.happened if isinstance(e, AskAuth)]
         match act:
             case "open" if not is_open:
                 is_open = True
@@ -719,10 +786,12 @@ def test_fuzz(script: list[bytes | str]) -> None:
                 h.do(session.pause(1))
             case "go-on":
                 h.do(session.go_on(1, NOW))
-            case "authenticate" if challenges:
-                h.do(session.authenticate(challenges[-1], auth_event(challenges[-1]), NOW))
-            case "decline" if challenges:
-                h.do(session.authenticate(challenges[-1], None, NOW))
+            case "authenticate" if asks:
+                h.do(session.authenticate(asks[-1], auth_event("c"), NOW))
+            case "decline" if asks:
+                h.do(session.authenticate(asks[-1], "no", NOW))
+            case "ask-again":
+                h.do(session.ask_again(NOW))
             case "forged":
                 h.do(session.forged(1))
     # Every frame that went out opens something or closes what was open.
