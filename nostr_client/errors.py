@@ -25,6 +25,10 @@ class InvalidEvent(InvalidData):
     """Not a valid event, or a draft that no network would take."""
 
 
+class AuthorsDisagree(InvalidEvent):
+    """A sealed event says that somebody else wrote it than sealed it (NIP-17)."""
+
+
 class Outdated(InvalidEvent):
     """A newer version of this replaceable event is stored already."""
 

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Final
 
 from nostr_client.errors import InvalidData, SecretFound
@@ -56,8 +56,12 @@ def refuse_secrets(draft: Draft | Event, own: OwnKeys, key: SecretKey | None = N
     With the signer's `key` that one is found wherever it stands; without (a signer elsewhere) it
     is looked for as those of other accounts are.
     """
-    fields = [draft.content, *(item for tag in draft.tags for item in tag)]
-    forms = [form for field in fields for form in _forms(field)]
+    refuse_secret_texts([draft.content, *(item for tag in draft.tags for item in tag)], own, key)
+
+
+def refuse_secret_texts(texts: Iterable[str], own: OwnKeys, key: SecretKey | None = None) -> None:
+    """As `refuse_secrets`, for what is encrypted: who it is for has no business with a key."""
+    forms = [form for text in texts for form in _forms(text)]
     if key is not None:
         whole = "".join(forms)
         if bytes(key).hex() in whole or nip19.encode_nsec(key) in whole:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import ParamSpec
 
 from nostr_client.errors import InvalidEvent, SignerError
 from nostr_client.protocol.event import Draft, Event, event_digest
 from nostr_client.signing import gate
 from nostr_client.signing.local_signer import LocalSigner
 from nostr_client.signing.signer import PeerText, Signer, WatchOnly
+
+P = ParamSpec("P")
 
 
 class Gated(Signer):
@@ -33,14 +36,14 @@ class Gated(Signer):
         return await asyncio.to_thread(_checked, event, draft, self.pubkey)
 
     async def nip44_encrypt(self, peer: str, plaintext: str) -> str:
-        await asyncio.to_thread(gate.refuse_secrets, Draft(0, plaintext), self._own)
+        await asyncio.to_thread(gate.refuse_secret_texts, (plaintext,), self._own)
         return await self._signer.nip44_encrypt(peer, plaintext)
 
     async def nip44_decrypt(self, peer: str, payload: str) -> str:
         return await self._signer.nip44_decrypt(peer, payload)
 
     async def nip04_encrypt(self, peer: str, plaintext: str) -> str:
-        await asyncio.to_thread(gate.refuse_secrets, Draft(0, plaintext), self._own)
+        await asyncio.to_thread(gate.refuse_secret_texts, (plaintext,), self._own)
         return await self._signer.nip04_encrypt(peer, plaintext)
 
     async def nip04_decrypt(self, peer: str, payload: str) -> str:
@@ -67,8 +70,7 @@ class Gated(Signer):
         return signed
 
     async def encrypt_many(self, texts: Sequence[PeerText]) -> list[str | SignerError]:
-        drafts = [Draft(0, each.text) for each in texts]
-        refused = await asyncio.to_thread(_refused, drafts, self._own)
+        refused = await asyncio.to_thread(_refused_texts, texts, self._own)
         answers = iter(
             await self._signer.encrypt_many(
                 [each for each, no in zip(texts, refused, strict=True) if no is None]
@@ -103,11 +105,16 @@ def _checked(event: Event, draft: Draft, pubkey: str) -> Event:
 
 def _refused(drafts: Sequence[Draft], own: gate.OwnKeys) -> list[SignerError | None]:
     """For each draft what the gate says against it, if anything."""
-    refused: list[SignerError | None] = []
-    for draft in drafts:
-        try:
-            gate.refuse_secrets(draft, own)
-            refused.append(None)
-        except SignerError as error:
-            refused.append(error)
-    return refused
+    return [_error_of(gate.refuse_secrets, draft, own) for draft in drafts]
+
+
+def _refused_texts(texts: Sequence[PeerText], own: gate.OwnKeys) -> list[SignerError | None]:
+    return [_error_of(gate.refuse_secret_texts, (each.text,), own) for each in texts]
+
+
+def _error_of(check: Callable[P, None], *what: P.args, **more: P.kwargs) -> SignerError | None:
+    try:
+        check(*what, **more)
+    except SignerError as error:
+        return error
+    return None

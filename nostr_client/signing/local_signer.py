@@ -83,7 +83,7 @@ class LocalSigner(Signer):
         return gate.sign(draft, self._key, int(self._clock()), self._own)
 
     def _encrypt(self, what: PeerText) -> str:
-        gate.refuse_secrets(Draft(0, what.text), self._own, self._key)
+        gate.refuse_secret_texts((what.text,), self._own, self._key)
         if what.cipher is Cipher.NIP04:
             return nip04.encrypt(what.text, nip04.shared_key(self._key, what.peer))
         return nip44.encrypt(what.text, self._conversation_key(what.peer))
