@@ -31,6 +31,11 @@ if hasattr(lib, "secp256k1_schnorrsig_sign32"):
 else:  # the same function's name in older builds
     _sign32 = lib.secp256k1_schnorrsig_sign
 _verify: Callable[..., int] = lib.secp256k1_schnorrsig_verify
+_tweak_add: Callable[..., int]
+if hasattr(lib, "secp256k1_ec_seckey_tweak_add"):
+    _tweak_add = lib.secp256k1_ec_seckey_tweak_add
+else:
+    _tweak_add = lib.secp256k1_ec_privkey_tweak_add
 _parse_xonly: Callable[..., int] = lib.secp256k1_xonly_pubkey_parse
 is_hex64 = re.compile("[0-9a-f]{64}").fullmatch
 """Is this text an id or a public key by its form: 64 lowercase hex digits?"""
@@ -187,6 +192,31 @@ def ecdh(secret: SecretKey, pubkey: PublicKey) -> bytes:
     ):
         raise InvalidKey("these keys share no point")
     return bytes(ffi.buffer(shared, 32))
+
+
+def tweak_add(secret: SecretKey, tweak: bytes) -> SecretKey:
+    """The secret key plus the number in `tweak`, 32 bytes, as BIP-32 derives one key of another.
+
+    Raises InvalidKey where the sum is none (one time in 2**127).
+    """
+    if len(tweak) != 32:
+        raise ValueError("a tweak has 32 bytes")
+    moved = ffi.new("unsigned char[32]", bytes(secret))
+    try:
+        if _tweak_add(_context, moved, tweak) != 1:
+            raise InvalidKey("no key can be derived here")
+        return SecretKey(bytes(ffi.buffer(moved, 32)))
+    finally:
+        ffi.memmove(moved, bytes(32), 32)
+
+
+def compressed(secret: SecretKey) -> bytes:
+    """The public key of `secret` as 33 bytes: which of the two y it has, and x (SEC 1)."""
+    point, size = ffi.new("secp256k1_pubkey *"), ffi.new("size_t *", 33)
+    encoded = ffi.new("unsigned char[33]")
+    lib.secp256k1_ec_pubkey_create(_context, point, bytes(secret))
+    lib.secp256k1_ec_pubkey_serialize(_context, encoded, size, point, 258)
+    return bytes(ffi.buffer(encoded, 33))
 
 
 def _keypair_of(secret: bytes) -> Any:
