@@ -202,6 +202,8 @@ class NostrClient:
             self = cls(where, settings, keys, clock)
             if own_relay:
                 self.own_relay = OwnRelay(where)
+            if keys.login is not None:  # the signer, where there is one
+                await stack.enter_async_context(keys.login)
             await self._build(stack.enter_async_context, chosen)
             if self.own_relay is not None:
                 await self._use_own_relay(self.own_relay, stack)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from types import TracebackType
+from typing import Self
 
 from nostr_client.errors import NostrError, SignerUnavailable, SigningRefused
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Draft, Event
 from nostr_client.signing.signer import Signer
+from nostr_client.tasks import OwnedTasks
 
 
 class LoginSigner(Signer):
@@ -24,6 +27,20 @@ class LoginSigner(Signer):
         self._unlock = unlock
         self._signer: Signer | None = None
         self._one_at_a_time = asyncio.Lock()
+        self._tasks = OwnedTasks()
+
+    async def __aenter__(self) -> Self:
+        await self._tasks.__aenter__()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._signer = None
+        await self._tasks.__aexit__(kind, error, trace)
 
     @property
     def pubkey(self) -> str:
@@ -36,9 +53,26 @@ class LoginSigner(Signer):
         async with self._one_at_a_time:
             if self._signer is None and not self.problem:
                 try:
-                    self._signer = await self._unlock()
+                    await self._hold(await self._unlock())
                 except NostrError as error:
                     self.problem = str(error)
         if self._signer is None:
             raise SignerUnavailable(self.problem)
         return await self._signer.sign(draft)
+
+    async def _hold(self, signer: Signer) -> None:
+        """Enter `signer`, until this is left: in one task."""
+        entered: asyncio.Future[Signer] = asyncio.get_running_loop().create_future()
+
+        async def hold() -> None:
+            try:
+                async with signer as inside:
+                    entered.set_result(inside)
+                    await asyncio.Event().wait()
+            except NostrError as error:
+                if entered.done():
+                    raise
+                entered.set_exception(error)
+
+        self._tasks.start(hold())
+        self._signer = await entered

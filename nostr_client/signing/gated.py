@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import ParamSpec
+from types import TracebackType
+from typing import ParamSpec, Self
 
 from nostr_client.errors import InvalidEvent, SignerError
 from nostr_client.protocol.event import Draft, Event, event_digest
@@ -20,6 +21,18 @@ class Gated(Signer):
 
     def __init__(self, signer: Signer) -> None:
         self._signer = signer
+
+    async def __aenter__(self) -> Self:
+        await self._signer.__aenter__()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._signer.__aexit__(kind, error, trace)
 
     @property
     def pubkey(self) -> str:

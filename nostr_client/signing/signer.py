@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import NamedTuple, Protocol
+from types import TracebackType
+from typing import NamedTuple, Protocol, Self
 
 from nostr_client.errors import SignerError, SigningRefused
 from nostr_client.protocol.event import Draft, Event
@@ -40,6 +41,20 @@ class Signer(Protocol):
     error as a value, so that one that failed costs no other; a signer that can do better than one
     by one overrides them.
     """
+
+    async def __aenter__(self) -> Self:
+        """Whoever uses a signer enters it, as `NostrClient.open` does: one elsewhere listens then.
+
+        Nobody is waited for, and nothing asked of a person."""
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        return None
 
     @property
     def pubkey(self) -> str:
