@@ -41,7 +41,7 @@ from nostr_client.errors import (
     SignerUnavailable,
     SigningRefused,
 )
-from nostr_client.net.connection import Authenticate
+from nostr_client.net.auth_demand import AuthDemand, Authenticate
 from nostr_client.net.dial import DialPolicy
 from nostr_client.net.outcome import How
 from nostr_client.net.pool import RelayPool
@@ -50,7 +50,7 @@ from nostr_client.net.subscription import Arrival, Ended, EndOfStored, Subscript
 from nostr_client.nips import nip04, nip44, nip46
 from nostr_client.nips.nip46 import BunkerFault, BunkerMethod, BunkerRequest, BunkerResponse
 from nostr_client.protocol import kinds
-from nostr_client.protocol.event import Draft, Event
+from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.keys import SecretKey
 from nostr_client.protocol.refusals import PAUSES, Meaning
@@ -433,8 +433,7 @@ class BunkerLink:
 def authenticator(key: SecretKey, clock: Callable[[], float]) -> Authenticate:
     """Tells a relay who is there (NIP-42): the client, whom nobody but the bunker knows."""
 
-    async def authenticate(url: str, challenge: str) -> Event:
-        draft = Draft(kinds.AUTH, "", (("relay", url), ("challenge", challenge)))
-        return draft.sign(key, int(clock()))
+    async def authenticate(demand: AuthDemand) -> Event:
+        return demand.draft.sign(key, int(clock()))
 
     return authenticate
