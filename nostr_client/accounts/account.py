@@ -18,10 +18,12 @@ from typing import Final
 
 import msgspec
 
-from nostr_client.accounts.keyfiles import KeyFiles, KeyRecord, Protection
+from nostr_client.accounts.bunker_pairing import BunkerOptions, BunkerPairing
+from nostr_client.accounts.keyfiles import BunkerRecord, KeyFiles, KeyRecord, Protection
 from nostr_client.accounts.keyring_store import KeyringStore
 from nostr_client.errors import (
     AccountError,
+    NostrError,
     SignerUnavailable,
     SigningRefused,
 )
@@ -94,6 +96,8 @@ class Accounts:
         self.keyring = keyring or KeyringStore()
         self._work = work
         self._clock = clock
+        self.bunkers = BunkerOptions(clock=clock)
+        """How bunkers are reached; a face sets what it has."""
 
     # Reading
 
@@ -182,6 +186,39 @@ class Accounts:
         )
         return await self._add(record, switch)
 
+    async def add_bunker(
+        self, pairing: BunkerPairing, name: str = "", *, switch: bool = False
+    ) -> Account:
+        """An account whose key is in a bunker (NIP-46).
+
+        The key by which that knows this client goes into the system's key store, or where there is
+        none into the account's file, which its owner alone may read. A watch-only account of the
+        same key becomes this one, and so does one of a bunker that was met before. Raises
+        AccountError.
+        """
+        entry, before = "", self._record_of(pairing.account)
+        if not await self.keyring.problem():
+            entry = f"{nip19.encode_npub(pairing.account)}/{secrets.token_hex(4)}"
+            await self.keyring.put(entry, pairing.key)
+        bunker = BunkerRecord(
+            pubkey=pairing.bunker,
+            relays=pairing.relays,
+            client_key="" if entry else bytes(pairing.key).hex(),
+        )
+        record = KeyRecord(
+            pubkey=pairing.account,
+            protection=Protection.BUNKER,
+            created_at=self._clock(),
+            name=_checked_name(name),
+            keyring_entry=entry,
+            bunker=bunker,
+            backed_up=True,
+        )
+        account = await self._add(record, switch)
+        if before is not None and before.bunker is not None and before.keyring_entry:
+            await self.keyring.delete(before.keyring_entry)
+        return account
+
     # Changing
 
     async def switch(self, ref: str) -> Account:
@@ -200,9 +237,29 @@ class Accounts:
         """Take an account off this machine, with its key. Returns what it was.
 
         Whether this was the only copy of the key is the caller's question to ask
-        (`Account.backed_up`). Raises AccountError.
+        (`Account.backed_up`). A bunker is told, and forgotten whatever it answers. Raises
+        AccountError.
         """
         account = self.find(ref)
+        if account.protection is Protection.BUNKER:
+            try:
+                await self._log_out(account)
+            finally:
+                await self._forget(account)
+        else:
+            await self._forget(account)
+        return account
+
+    async def _log_out(self, account: Account) -> None:
+        from nostr_client.accounts.bunker_meeting import log_out
+
+        try:
+            pairing = await self._pairing(account)
+        except NostrError:  # no key by which the bunker would know us: nothing to say to it
+            return
+        await log_out(pairing, self.bunkers)
+
+    async def _forget(self, account: Account) -> None:
 
         def drop() -> KeyRecord:
             with self._files.locked():
@@ -210,21 +267,27 @@ class Accounts:
                 self._files.delete(account.pubkey)
                 return record
 
-        if account.protection is Protection.KEYRING:
-            await self.keyring.delete(self._files.read(account.pubkey).keyring_entry)
+        entry = self._files.read(account.pubkey).keyring_entry
+        if entry:
+            await self.keyring.delete(entry)
         await asyncio.to_thread(drop)
-        return account
 
     # Using
 
     async def signer(self, account: Account, password: str | None = None) -> Signer:
-        """What signs for `account`.
+        """What signs for `account`: to be entered by whoever uses it, as `NostrClient.open` does.
 
         Raises SignerUnavailable without a password where one is needed, DecryptionFailed with a
         wrong one, AccountError when the key store does not give the key out.
         """
         if not account.can_sign:
             return WatchOnly(account.pubkey)
+        if account.protection is Protection.BUNKER:
+            from nostr_client.accounts.remote_signer import (
+                RemoteSigner,
+            )  # the network, for them alone
+
+            return RemoteSigner(await self._pairing(account), self._bunker_options(account))
         return LocalSigner(await self._key(account, password), own=self._own_keys)
 
     async def export(
@@ -237,6 +300,8 @@ class Accounts:
         """
         if not account.can_sign:
             raise SigningRefused("a watch-only account has no secret key to export")
+        if account.protection is Protection.BUNKER:
+            raise SigningRefused("the key of this account is in its bunker: export it there")
         key = await self._key(account, password)
         if new_password is not None:
             code = await self._encrypt(key, new_password)
@@ -262,6 +327,34 @@ class Accounts:
             for record in self._files.read_all()[0]
             if record.protection is not Protection.WATCH_ONLY
         }
+
+    def _record_of(self, pubkey: str) -> KeyRecord | None:
+        return next((each for each in self._files.read_all()[0] if each.pubkey == pubkey), None)
+
+    async def _pairing(self, account: Account) -> BunkerPairing:
+        """How its bunker knows us. Raises AccountError."""
+        record = self._files.read(account.pubkey)
+        bunker = record.bunker
+        if bunker is None:
+            raise AccountError(f"the account file {self.file_of(account)} names no bunker")
+        if record.keyring_entry:
+            key = await self.keyring.get(record.keyring_entry)
+        else:
+            key = SecretKey.from_hex(bunker.client_key)
+        return BunkerPairing(key, bunker.pubkey, bunker.relays, account.pubkey)
+
+    def _bunker_options(self, account: Account) -> BunkerOptions:
+        async def keep(relays: tuple[str, ...]) -> None:
+            await asyncio.to_thread(write, relays)
+
+        def write(relays: tuple[str, ...]) -> None:
+            with self._files.locked():
+                record = self._files.read(account.pubkey)
+                if record.bunker is not None:
+                    bunker = msgspec.structs.replace(record.bunker, relays=relays)
+                    self._files.write(msgspec.structs.replace(record, bunker=bunker))
+
+        return msgspec.structs.replace(self.bunkers, on_relays=keep)
 
     async def _key(self, account: Account, password: str | None) -> SecretKey:
         record = self._files.read(account.pubkey)
@@ -345,7 +438,8 @@ class Accounts:
         for record in records:
             if record.pubkey == pubkey:
                 watched = record.protection is Protection.WATCH_ONLY
-                if not watched or protection is Protection.WATCH_ONLY:
+                again = record.protection is Protection.BUNKER is protection
+                if not (again or watched) or protection is Protection.WATCH_ONLY:
                     raise AccountError("this account is on this machine already")
             elif name and record.name.casefold() == name.casefold():
                 raise AccountError(f"another account is called {name!r}")

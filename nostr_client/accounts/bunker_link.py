@@ -17,14 +17,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Final, Self
 
-import msgspec
-
+from nostr_client.accounts.bunker_pairing import BunkerOptions
 from nostr_client.accounts.pending_request import (
     VISIT_LIMIT,
     PendingRequest,
@@ -82,24 +80,6 @@ MOST_REFUSED: Final = 64
 """Requests of the bunker's to us that are answered, with a no; those beyond are passed over."""
 LONG: Final = 16 * 1024
 """Characters from which the loop is left to encrypt or to decrypt."""
-
-
-async def _nowhere(relays: tuple[str, ...]) -> None:
-    """Nobody keeps the relays."""
-
-
-class BunkerOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """What a line to a bunker is given from outside.
-
-    `on_auth_url` is told, as safe text, of an address where the bunker wants its person to go;
-    without it such a request fails, and says so. `on_relays` keeps the relays for the next time;
-    `clock` gives seconds since 1970. `proxy` is as for `RelayPool`.
-    """
-
-    proxy: str | None = None
-    on_auth_url: Callable[[str], None] | None = None
-    on_relays: Callable[[tuple[str, ...]], Awaitable[None]] = _nowhere
-    clock: Callable[[], float] = time.time
 
 
 class BunkerLink:

@@ -30,13 +30,29 @@ class Protection(StrEnum):
     PASSWORD = "password"  # noqa: S105 - a name, not a secret
     KEYRING = "keyring"
     WATCH_ONLY = "watch-only"
+    BUNKER = "bunker"
+    """It is not here at all: a bunker signs (NIP-46)."""
+
+
+class BunkerRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """The bunker behind an account: its own key (hex), where it listens, and the key by which it
+    knows this client, in hex, where no key store holds that. It is not the account's: whoever has
+    it can ask the bunker, until the bunker revokes it."""
+
+    pubkey: str
+    relays: tuple[str, ...]
+    client_key: str = ""
+
+    def __repr__(self) -> str:
+        return f"<BunkerRecord of {self.pubkey}>"
 
 
 class KeyRecord(msgspec.Struct, frozen=True, kw_only=True):
     """What the file of one account holds.
 
     `ncryptsec` is the key as NIP-49 writes it, `keyring_entry` the user name of the keyring's
-    entry; one of the two is set, or neither for a watch-only account. `backed_up`: the key is
+    entry; one of the two is set, or neither for a watch-only account. With a `bunker` the entry's
+    key is the client's, and the account's own is not here. `backed_up`: the key is
     known to exist elsewhere, because it was imported or exported. `created_at` is in seconds.
     """
 
@@ -46,6 +62,7 @@ class KeyRecord(msgspec.Struct, frozen=True, kw_only=True):
     name: str = ""
     ncryptsec: str = ""
     keyring_entry: str = ""
+    bunker: BunkerRecord | None = None
     backed_up: bool = False
     version: int = VERSION
 

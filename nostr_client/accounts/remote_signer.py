@@ -6,12 +6,13 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from types import TracebackType
-from typing import Final, Self, TypeVar
+from typing import Self, TypeVar
 
 import msgspec
 
-from nostr_client.accounts.bunker_link import MOST_IN_FLIGHT, BunkerLink, BunkerOptions
-from nostr_client.accounts.bunker_pairing import BunkerPairing, account_behind
+from nostr_client.accounts.bunker_link import MOST_IN_FLIGHT, BunkerLink
+from nostr_client.accounts.bunker_meeting import account_behind
+from nostr_client.accounts.bunker_pairing import BunkerOptions, BunkerPairing
 from nostr_client.errors import (
     InvalidEvent,
     PlaintextTooLong,
@@ -25,8 +26,6 @@ from nostr_client.protocol.event import Draft, Event
 from nostr_client.signing.signer import Cipher, PeerText, Signer
 from nostr_client.tasks import OwnedTasks, all_of
 
-FAREWELL_LIMIT: Final = 5.0
-"""Seconds for the answer to `logout`, which is a courtesy."""
 In = TypeVar("In")
 Out = TypeVar("Out")
 
@@ -110,16 +109,6 @@ class RemoteSigner(Signer):
 
     async def decrypt_many(self, payloads: Sequence[PeerText]) -> list[str | SignerError]:
         return await _each(self._decrypt, payloads)
-
-    async def logout(self) -> bool:
-        """Tell the bunker that this client is gone; did it answer? Nothing is raised."""
-        if self._link is None:
-            return False
-        try:
-            await self._link.ask(BunkerMethod.LOGOUT, limit=FAREWELL_LIMIT)
-        except SignerError:
-            return False
-        return True
 
     async def _encrypt(self, what: PeerText) -> str:
         _refuse_long(what.text)

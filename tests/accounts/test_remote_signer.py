@@ -10,8 +10,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import pytest
 
 from nostr_client.accounts import bunker_link, pending_request
-from nostr_client.accounts.bunker_link import BunkerOptions
-from nostr_client.accounts.bunker_pairing import BunkerPairing, offer_pairing, pair
+from nostr_client.accounts.bunker_meeting import log_out, offer_pairing, pair
+from nostr_client.accounts.bunker_pairing import BunkerOptions, BunkerPairing
 from nostr_client.accounts.remote_signer import RemoteSigner
 from nostr_client.errors import (
     DecryptionFailed,
@@ -385,12 +385,15 @@ async def test_a_bunker_of_today_takes_long_lists() -> None:
 
 
 async def test_logging_out_is_a_courtesy() -> None:
-    async with meeting() as (bunker, signer):
+    async with Switchboard() as relay:
+        bunker = FakeBunker(relay)
+        pairing = BunkerPairing(CLIENT, BUNKER.public_key.hex, (relay.url,), ME)
         bunker.clients.add(CLIENT.public_key.hex)
-        assert await signer.logout()
+        assert await log_out(pairing)
         assert not bunker.clients
+        assert [request.method for request in bunker.requests] == ["logout"]
         bunker.instead = never
-        leaving = asyncio.ensure_future(signer.logout())
+        leaving = asyncio.ensure_future(log_out(pairing))
         await until(lambda: len(bunker.of("logout")) == 2)
         time_passes(10)
         assert not await leaving

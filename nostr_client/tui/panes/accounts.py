@@ -27,6 +27,7 @@ _PROTECTION = {
     Protection.PASSWORD: "key encrypted here",
     Protection.KEYRING: "key in the key store",
     Protection.WATCH_ONLY: "watched, read only",
+    Protection.BUNKER: "signed by a bunker",
 }
 
 
