@@ -31,9 +31,11 @@ from nostr_client.paths import paths as default_paths
 from nostr_client.protocol.event import Draft, Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.keys import PublicKey
+from nostr_client.protocol.refusals import AUTH_REQUIRED
 from nostr_client.resilience.own_relay import OwnRelay
 from nostr_client.resilience.replication import Replication
 from nostr_client.routing.address_policy import AddressPolicy, relay_url
+from nostr_client.routing.auth_choices import auth_choices
 from nostr_client.routing.authentication import Authenticator
 from nostr_client.routing.courier import Courier
 from nostr_client.routing.fetch_results import FetchResult
@@ -142,6 +144,8 @@ class NostrClient:
     timeline: Timeline
     threads: Threads
     replication: Replication
+    authenticator: Authenticator | None
+    """Who is told who we are (NIP-42); None where there is no key to say it with."""
     own_relay: OwnRelay | None
     own_relay_problem: str
     """Why the own relay is not there although it should be; empty when all is well."""
@@ -156,6 +160,7 @@ class NostrClient:
         self.signer = keys.signer
         self.own_relay = None
         self.own_relay_problem = ""
+        self.authenticator = None
         self._keys = keys
         self._clock = clock
 
@@ -343,6 +348,13 @@ class NostrClient:
         """Start the background reading (home, mentions, own lists), if it does not run already."""
         return self.feed_sync.start()
 
+    async def retry_auth(self, url: str | None = None) -> None:
+        """The signer is back, or the relay at `url` may be told now who we are (NIP-42): what
+        relays refused for want of it is asked, and sent, again at once. Raises StoreError."""
+        self.pool.ask_auth_again(None if url is None else [url])
+        await self.copies.hurry(AUTH_REQUIRED)
+        self.replication.kick()
+
     # Building
 
     async def _build(self, enter: _Enter, relays: Sequence[str] | None) -> None:
@@ -365,8 +377,10 @@ class NostrClient:
         )
         outages = Outages(data / "outages.json", self._clock)
         self.book = await self._relay_book(relays, outages)
-        login = self._keys.login
-        authenticator = Authenticator(login, self.book) if login else None
+        if self._keys.login or self._keys.keyed:
+            choices = auth_choices(data, me)
+            self.authenticator = Authenticator(self._keys.login, self.book, choices)
+            self.authenticator.on_change = self.retry_auth
         self.verifier = await enter(Verifier())
         self.pool = await enter(
             RelayPool(
@@ -374,7 +388,7 @@ class NostrClient:
                 proxy=config.proxy,
                 compression=config.compression,
                 known=self.store.known,
-                authenticate=authenticator,
+                authenticate=self.authenticator,
                 dial=self.book.policy,
                 outages=outages,
                 own=[me] if me else [],
@@ -388,7 +402,7 @@ class NostrClient:
             pubkey=me,
             folder=data,
             only_here=self._keys.key_only_here,
-            introduced=authenticator.introduced if authenticator else (),
+            introduced=self.authenticator.introduced if self.authenticator else (),
         )
         self.guard = ListGuard(reader, self.signer, own_urls=self._own_urls, clock=self._clock)
 
@@ -405,6 +419,7 @@ class NostrClient:
             owner=me,
             keyed=self._keys.keyed,
             fallback=starters.urls("general") if relays is None else relays,
+            starters=relays is None,
             indexers=starters.urls("indexer") if relays is None else (),
             down=outages.down,
         )

@@ -34,6 +34,7 @@ from nostr_client.protocol.refusals import WAITS, Waits
 from nostr_client.resilience import replication
 from nostr_client.resilience.own_relay import OwnRelay
 from nostr_client.resilience.replication import Pace
+from nostr_client.routing.authentication import DENIED
 from nostr_client.signing.local_signer import LocalSigner
 from nostr_client.signing.signer import WatchOnly
 from nostr_client.store.contract import CopyState
@@ -390,6 +391,52 @@ async def test_a_relay_that_a_thread_names_learns_nobody_by_serving_their_notes(
             await c.fetch(Filter.of(authors=[ME]), relays=[spy.url], timeout=3.0)
             assert (await c.book.relays_of(ME)).source == "fallback"
         assert spy.guests == []
+
+
+async def test_what_was_refused_for_want_of_a_login_goes_on_once_it_is_allowed(
+    tmp_path: Path,
+) -> None:
+    """Writing does not wait for the person's word; what was refused goes on when that comes."""
+    by_ben = Draft(1, "members only", created_at=2**31).sign(BEN, 1)
+    async with Relay() as wall:
+        wall.challenge, wall.words = "prove it", "auth-required: who are you?"
+        wall.refuses = wall.words
+        async with client(tmp_path, relays=[wall.url], key_only_here=True) as c:
+            assert c.authenticator is not None
+            await c.authenticator.answer(wall.url, False, lasting=False)
+            posted = await c.post("for members")
+            [answer] = posted.report.refused
+            assert (answer.how, answer.problem) == (How.NOT_ALLOWED, DENIED)
+            async with c.courier.subscribe([Filter.of(kinds=[1])], [wall.url]) as feed:
+                await feed.wait_caught_up(LIMIT)
+                assert feed.ends[wall.url].how is How.NOT_ALLOWED
+                assert wall.guests == []
+                wall.keep(by_ben)
+                await c.authenticator.answer(wall.url, True, lasting=True)
+                await feed.wait_read(wall.url)
+            await until(lambda: wall.has(posted.event), LIMIT)
+            assert await c.store.get(by_ben.id)
+        assert len(wall.guests) == 1
+
+
+async def test_the_next_account_has_connections_of_its_own(tmp_path: Path) -> None:
+    """Two keys over one connection would be one person's to the relay."""
+    async with Relay() as wall:
+        for key in (ANA, BEN):
+            wall.challenge, wall.words = key.public_key.hex, "auth-required: who are you?"
+            async with client(tmp_path, key, relays=[wall.url]) as c:
+                await c.fetch(Filter.of(kinds=[1]), timeout=LIMIT)
+        assert [guest.pubkey for guest in wall.guests] == [ME, BEN_KEY]
+        assert [guest.value("challenge") for guest in wall.guests] == [ME, BEN_KEY]
+
+
+async def test_a_locked_account_says_that_it_cannot_log_in(tmp_path: Path) -> None:
+    async with Relay() as wall:
+        wall.challenge, wall.words = "prove it", "auth-required: who are you?"
+        async with client(tmp_path, None, pubkey=ME, locked=True, relays=[wall.url]) as c:
+            found = await c.fetch(Filter.of(kinds=[1]), timeout=LIMIT)
+            assert "locked" in found.ends[wall.url].problem
+            assert "locked" in c.pool.health(wall.url).problem
 
 
 async def test_a_list_behind_a_wall_of_the_accounts_own_is_read(tmp_path: Path) -> None:

@@ -85,7 +85,8 @@ class RelayBook:
     keep profiles and relay lists of everybody. `owner` is the account, whose relay list counts
     even when it is empty: that is then what the person wants. `keyed`: the account's key is on this
     machine, locked or not, so that its lists are the person's own word and not a stranger's. `down`
-    tells which relays are dead (`net.outages`).
+    tells which relays are dead (`net.outages`). `starters`: the `fallback` is the package's, and
+    not the person's word.
     """
 
     def __init__(
@@ -96,12 +97,14 @@ class RelayBook:
         owner: str = "",
         keyed: bool = False,
         fallback: Sequence[str] = (),
+        starters: bool = False,
         indexers: Sequence[str] = (),
         down: Callable[[], frozenset[str]] = frozenset,
     ) -> None:
         self.policy = policy
         self.owner = owner
         self._keyed = keyed
+        self._starters = starters
         self.fallback = self._ours(fallback)
         self.indexers = self._ours(indexers)
         self._store = store
@@ -133,11 +136,18 @@ class RelayBook:
         )
 
     async def account_relays(self) -> frozenset[str]:
-        """The account's own relays: those that the person names, in a list of theirs or in the
-        configuration. That a relay holds what the account wrote makes it nobody's."""
-        mine = await self.relays_of(self.owner) if self.owner else PersonRelays("")
-        named = (*mine.write, *mine.read) if mine.source == "list" else self.follow_list_relays
-        return frozenset({*named, *self.fallback, self.policy.own_relay} - {""})
+        """The account's own relays: those that the person names, in a list of theirs (NIP-65, or
+        kind 10050) or in the configuration; the starters, while there is no list. That a relay
+        holds what the account wrote makes it nobody's."""
+        mine, boxes = PersonRelays(""), dict[str, tuple[str, ...]]()
+        if self.owner:
+            mine = await self.relays_of(self.owner)
+            boxes = await self.dm_relays([self.owner])
+        listed = mine.source == "list"
+        named = (*mine.write, *mine.read) if listed else self.follow_list_relays
+        chosen = () if listed and self._starters else self.fallback
+        inbox = boxes.get(self.owner, ())
+        return frozenset({*named, *inbox, *chosen, self.policy.own_relay} - {""})
 
     async def relays_of(self, pubkey: str) -> PersonRelays:
         """Where `pubkey` (hex) writes and reads."""

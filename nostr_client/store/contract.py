@@ -217,8 +217,9 @@ class CopyLedger(Protocol):
         """
         ...
 
-    async def hurry(self) -> None:
-        """Whatever waits is due now, however often it was tried."""
+    async def hurry(self, prefix: str = "") -> None:
+        """Whatever waits is due now, however often it was tried; with `prefix`, what was refused
+        with that one."""
 
     async def unplanned(self, pubkeys: Collection[str]) -> list[str]:
         """Ids of events by these authors of which no copy is wanted or known at all, the oldest

@@ -13,6 +13,7 @@ from websockets.exceptions import ConnectionClosed
 
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter, matches_any
+from nostr_client.protocol.refusals import split_reason, wants_auth
 
 LIMIT = 30.0
 """Seconds that a test waits for anything."""
@@ -130,6 +131,8 @@ class Relay:
             case ["AUTH", raw]:
                 self.guests.append(Event.from_dict(raw))
                 self.words = ""
+                if wants_auth(split_reason(self.refuses)[0]):
+                    self.refuses = ""
                 await _send(socket, "OK", raw["id"], True, "")
             case ["EVENT", raw] if not self.silent:
                 event = Event.from_dict(raw)

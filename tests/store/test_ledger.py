@@ -51,6 +51,19 @@ async def test_a_failure_is_due_later_and_a_refusal_never(store: EventStore) -> 
 
 
 @each_engine
+async def test_what_waits_can_be_hurried_by_its_refusal(store: EventStore) -> None:
+    await store.save([NOTE])
+    ledger = store.ledger
+    await ledger.want(NOTE.id, [A, B])
+    await ledger.refuse(NOTE.id, A, "rate-limited", "", final=False, next_try=NOW + 60)
+    await ledger.refuse(NOTE.id, B, "Auth-Required", "", final=False, next_try=NOW + 60)
+    await ledger.hurry("auth-required")
+    assert [copy.url for copy in await ledger.due(NOW)] == [B]
+    await ledger.hurry()
+    assert sorted(copy.url for copy in await ledger.due(NOW)) == [A, B]
+
+
+@each_engine
 async def test_what_is_confirmed_stays_so(store: EventStore, clock: Clock) -> None:
     await store.save([NOTE])
     ledger = store.ledger

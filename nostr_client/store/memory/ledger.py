@@ -80,10 +80,10 @@ class MemoryCopyLedger:
         ]
         return sorted(waiting, key=lambda copy: copy.next_try)[:limit]
 
-    async def hurry(self) -> None:
+    async def hurry(self, prefix: str = "") -> None:
         for known in self._copies.values():
             for copy in known.values():
-                if copy.state in _WAITING:
+                if copy.state in _WAITING and (not prefix or copy.prefix.lower() == prefix):
                     known[copy.url] = replace(copy, next_try=0)
 
     async def unplanned(self, pubkeys: Collection[str]) -> list[str]:

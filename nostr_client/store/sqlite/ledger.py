@@ -134,9 +134,12 @@ class SqliteCopyLedger:
         )
         return [_copy(event_id.decode(), rest) for event_id, *rest in rows]
 
-    async def hurry(self) -> None:
-        sql = "UPDATE copy SET next_try = 0 WHERE state IN ('wanted', 'failed') AND next_try > 0"
-        await self._db.write(lambda db: db.execute(sql))
+    async def hurry(self, prefix: str = "") -> None:
+        sql = (
+            "UPDATE copy SET next_try = 0 WHERE state IN ('wanted', 'failed') AND next_try > 0"
+            " AND (? = '' OR lower(prefix) = ?)"
+        )
+        await self._db.write(lambda db: db.execute(sql, (prefix, prefix)))
 
     async def unplanned(self, pubkeys: Collection[str]) -> list[str]:
         return await self._ids(
