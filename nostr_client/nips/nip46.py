@@ -300,7 +300,7 @@ class BunkerUri(msgspec.Struct, frozen=True):
         pairs = [("relay", url) for url in self.relays]
         if self.secret:
             pairs.append(("secret", self.secret))
-        return f"bunker://{self.pubkey}?{urlencode(pairs, quote_via=quote)}"
+        return f"bunker://{self.pubkey}?{_query(pairs)}"
 
     def __repr__(self) -> str:
         return f"<BunkerUri of {self.pubkey}>"
@@ -340,7 +340,7 @@ class NostrConnectUri(msgspec.Struct, frozen=True):
             pairs.append(("perms", format_permissions(self.permissions)))
         of_client: dict[str, str] = msgspec.structs.asdict(self.metadata)
         pairs += [(name, value) for name, value in of_client.items() if value]
-        return f"nostrconnect://{self.pubkey}?{urlencode(pairs, quote_via=quote)}"
+        return f"nostrconnect://{self.pubkey}?{_query(pairs)}"
 
     def is_answered_by(self, result: str | None) -> bool:
         """Is this what only a bunker can know that was shown this code?"""
@@ -445,6 +445,11 @@ def _uri(text: str, scheme: str) -> tuple[str, list[tuple[str, str]]]:
             f"a {scheme} code holds a public key of 64 hex digits, and what belongs to it"
         ) from None
     return pubkey, pairs
+
+
+def _query(pairs: list[tuple[str, str]]) -> str:
+    """Escaped where a URL needs it, and nowhere else: a code that is to be scanned is short."""
+    return urlencode(pairs, safe="/:,", quote_via=quote)
 
 
 def _relays_in(query: list[tuple[str, str]]) -> tuple[str, ...]:
