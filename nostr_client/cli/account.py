@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
+from nostr_client.cli import account_bunker
 from nostr_client.cli.command import KEEPING, PLAIN, UNLOCKING, add_command
 from nostr_client.command_line.tree import Argument, Group, Option
 from nostr_client.command_line.waiting import wait_for
@@ -174,14 +175,20 @@ def remove(
     yes: Annotated[bool, Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Take an account, with its key, off this machine."""
+    from nostr_client.accounts.keyfiles import Protection
     from nostr_client.cli import json_records, secret_input
 
     account = context.accounts.find(who)
+    if account.protection is Protection.BUNKER:
+        context.accounts.bunkers = context.bunkers
     if account.can_sign and not yes:
         warning = (
             "" if account.backed_up else " No backup of its key was made: it may be the only copy!"
         )
-        if not secret_input.ask_yes(f"Remove {account.label} and its key?{warning}"):
+        what = "its key"
+        if account.protection is Protection.BUNKER:
+            what, warning = "its connection", " Its key stays in the bunker, which is told."
+        if not secret_input.ask_yes(f"Remove {account.label} and {what}?{warning}"):
             raise CommandError("nothing was removed", Exit.ERROR)
     wait_for(context.accounts.remove(account.pubkey))
     context.out.emit(
@@ -261,6 +268,7 @@ def add_to(root: Group) -> None:
     group = root.group("account", "Accounts: make, bring, list, choose, back up.")
     add_command(group, "create", create, KEEPING)
     add_command(group, "import", import_, KEEPING)
+    account_bunker.add_to(group)
     add_command(group, "list", list_, PLAIN)
     add_command(group, "switch", switch_, PLAIN)
     add_command(group, "watch", watch, PLAIN)

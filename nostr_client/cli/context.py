@@ -21,6 +21,7 @@ from nostr_client.paths import Paths, paths
 
 if TYPE_CHECKING:
     from nostr_client.accounts.account import Account, Accounts
+    from nostr_client.accounts.bunker_pairing import BunkerOptions
     from nostr_client.client import NostrClient
     from nostr_client.config import ClientConfig
     from nostr_client.signing.signer import Signer
@@ -31,7 +32,7 @@ MEANWHILE_LIMIT = 2.0
 """The same after a command that reads, which had its own time for it."""
 NO_ACCOUNT = (
     "there is no account yet: `nostr-client account create` makes one, `account import` brings "
-    "one, `account watch` reads as somebody"
+    "one, `account connect` signs with a bunker, `account watch` reads as somebody"
 )
 
 LOGIN_HINT = "it may let you in with your password: --password-fd N, or $NOSTR_CLIENT_PASSWORD"
@@ -78,6 +79,16 @@ class ClientContext(Context):
 
         return Accounts(self.paths)
 
+    @property
+    def bunkers(self) -> BunkerOptions:
+        """How bunkers are reached, and what they ask for is said. Raises ConfigError."""
+        from nostr_client.accounts.bunker_pairing import BunkerOptions
+
+        def visit(url: str) -> None:
+            self.out.note(f"The bunker asks you to go to {url}", {"auth_url": url})
+
+        return BunkerOptions(proxy=self.config.proxy, on_auth_url=visit)
+
     @cached_property
     def given_password(self) -> str | None:
         """The password that a script gave; read once."""
@@ -118,6 +129,7 @@ class ClientContext(Context):
             raise CommandError(
                 f"{account.label} is watch-only: it has no key to sign with", Exit.LOCKED
             )
+        self.accounts.bunkers = self.bunkers
         return wait_for(self.accounts.signer(account, self.password_of(account)))
 
     @asynccontextmanager
@@ -178,6 +190,7 @@ class ClientContext(Context):
             return None
 
         async def unlock() -> Signer:
+            self.accounts.bunkers = self.bunkers
             try:
                 return await self.accounts.signer(account, password)
             except NostrError as error:

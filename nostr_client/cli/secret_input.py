@@ -101,13 +101,15 @@ def ask_yes(question: str) -> bool:
         return source.readline().strip().lower() in ("y", "yes")
 
 
-def read_secret_text(descriptor: int | None) -> str:
-    """A secret key's text: from `descriptor`, from piped standard input, or a hidden prompt."""
+def read_secret_text(
+    descriptor: int | None, prompt: str = "Secret key (nsec, ncryptsec or hex; hidden)"
+) -> str:
+    """The text of a key or code: from `descriptor`, piped standard input, or a hidden prompt."""
     if descriptor is not None:
         return read_descriptor(descriptor)
     if not sys.stdin.isatty():
         return read_descriptor(0)
-    return ask_hidden("Secret key (nsec, ncryptsec or hex; hidden)")
+    return ask_hidden(prompt)
 
 
 def _say(text: str) -> None:
