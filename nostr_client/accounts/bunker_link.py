@@ -62,7 +62,7 @@ _log = logging.getLogger(__name__)
 ANSWER_LIMIT: Final = 30.0
 """Seconds for a bunker's answer."""
 PROBE_LIMIT: Final = 10.0
-"""Seconds for the answer to a ping that asks whether long messages can be read."""
+"""Seconds for the answer to a ping that asks whether new relays, or long messages, can be read."""
 MOST_IN_FLIGHT: Final = 16
 MOST_STORED: Final = 64
 """Answers that a relay kept: of them those to what is still under way are read."""
@@ -210,10 +210,12 @@ class BunkerLink:
         new = self.relays
         try:
             ping = BunkerRequest(secrets.token_hex(8), BunkerMethod.PING)
-            await self._answer_to(ping, ANSWER_LIMIT, new)
+            await self._answer_to(ping, PROBE_LIMIT, new)
         except SignerUnavailable as error:
             _log.info("the bunker does not answer on its new relays: %s", error)
             self._new_is_silent = True
+            for asked in self._asked.values():
+                self._start_spare(asked)
             return
         old, self._old, self._new_is_silent = self._old, (), False
         await self._options.on_relays(new)
@@ -242,13 +244,17 @@ class BunkerLink:
     ) -> BunkerResponse:
         """Raises SignerUnavailable."""
         async with self._in_flight:
-            if not relays:
-                relays = (*self.relays, *self._old) if self._new_is_silent else self.relays
-            asked = PendingRequest(request, await self._sealed(request), relays)
+            event = await self._sealed(request)
+            if relays:
+                asked = PendingRequest(request, event, relays)
+            else:
+                asked = PendingRequest(request, event, self.relays, self._old)
+            if self._new_is_silent:
+                asked.use_spare()
             self._asked[request.id] = asked
             try:
                 async with asyncio.timeout(limit) as asked.limit:
-                    for url in relays:
+                    for url in asked.relays:
                         self._start(asked, url)
                     return await asked.answer
             except TimeoutError:
@@ -310,7 +316,15 @@ class BunkerLink:
                 return
             if each != url and task is not None and not task.done():
                 return
-        asked.fail(SignerUnavailable(refusals(asked)))
+        if asked.spare:
+            self._start_spare(asked)
+        else:
+            asked.fail(SignerUnavailable(refusals(asked)))
+
+    def _start_spare(self, asked: PendingRequest) -> None:
+        """The bunker moved to relays where nothing comes of it: back to those before."""
+        for url in asked.use_spare():
+            self._start(asked, url)
 
     # Listening
 

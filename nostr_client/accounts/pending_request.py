@@ -22,10 +22,18 @@ WORDS: Final = 200
 class PendingRequest:
     """A request under way."""
 
-    def __init__(self, request: BunkerRequest, event: Event, relays: tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        request: BunkerRequest,
+        event: Event,
+        relays: tuple[str, ...],
+        spare: tuple[str, ...] = (),
+    ) -> None:
         self.request = request
         self.event = event
         self.relays = relays
+        self.spare = spare
+        """Where it goes if nothing comes of it at those."""
         self.answer: asyncio.Future[BunkerResponse] = asyncio.get_running_loop().create_future()
         self.said: dict[str, Answer] = {}
         """What each relay said to it at last."""
@@ -38,6 +46,12 @@ class PendingRequest:
     def fail(self, error: SignerError) -> None:
         if not self.answer.done():
             self.answer.set_exception(error)
+
+    def use_spare(self) -> tuple[str, ...]:
+        """It goes to the spare relays, too: which they are."""
+        more, self.spare = self.spare, ()
+        self.relays += more
+        return more
 
     def end(self) -> None:
         self.answer.cancel()
