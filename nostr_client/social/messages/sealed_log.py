@@ -1,0 +1,211 @@
+"""A file of encrypted records, to which several processes append: what was decrypted once rests
+here, and nothing of it in plain text.
+
+The first line names the format and holds the file's key, encrypted through the account's signer, by
+NIP-44 to the account itself: whoever can read the messages can read this, and a bunker is asked
+once. Each record is a frame of its own: its length, a nonce, and ChaCha20-Poly1305.
+
+- Appending takes the file's lock, reads first what others appended, and is on disk on return.
+- What a crash cut short at the end is cut off by whoever appends next; a frame that does not open
+  is left out, and counted.
+- Reading takes no lock: a frame that is not whole yet is read later.
+- A file that was written anew (`rewrite`) is read from its beginning.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import secrets
+from base64 import b64decode, b64encode
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+
+from nostr_client.errors import DecryptionFailed, SignerUnavailable, StoreError
+from nostr_client.paths import patient_lock, private_folder, translated, write_private
+from nostr_client.signing.signer import Signer
+
+TURN_LIMIT: Final = 60.0
+"""Seconds to wait for another process that writes."""
+LONGEST_RECORD: Final = 4 * 2**20
+"""Bytes: a rumor is smaller, whatever is in it."""
+_MOST_HEAD: Final = 4_096
+_LENGTH, _NONCE, _TAG = 4, 12, 16
+_FORMAT: Final = 1
+
+
+class _Head(msgspec.Struct, frozen=True):
+    format: int
+    pubkey: str
+    key: str
+
+
+class SealedLog:
+    """The records of one account (`pubkey`, hex) at `path`. Call `unlock` before all else."""
+
+    def __init__(self, path: Path, pubkey: str) -> None:
+        self.path = path
+        self.damaged = 0
+        """Frames that did not open."""
+        self._pubkey = pubkey
+        self._aad = b"nostr-client messages 1 " + pubkey.encode()
+        self._lock_path = path.with_suffix(".lock")
+        self._cipher: ChaCha20Poly1305 | None = None
+        self._head = b""
+        self._offset = 0
+        self._inode: tuple[int, int] | None = None
+        self._turn = asyncio.Lock()
+
+    @property
+    def is_unlocked(self) -> bool:
+        return self._cipher is not None
+
+    async def unlock(self, signer: Signer) -> None:
+        """Get the file's key through `signer`, and make the file where there is none.
+
+        Raises SignerUnavailable, SigningRefused, StoreError. A file whose key this signer cannot
+        open any more is set aside: what it held is in the wraps.
+        """
+        async with self._turn:
+            await asyncio.to_thread(private_folder, self.path.parent)
+            head = await asyncio.to_thread(self._read_head)
+            if head is not None:
+                with contextlib.suppress(DecryptionFailed):
+                    key = b64decode(await signer.nip44_decrypt(self._pubkey, head.key))
+                    self._cipher = ChaCha20Poly1305(key)
+                    return
+            fresh = secrets.token_bytes(32)
+            sealed = await signer.nip44_encrypt(self._pubkey, b64encode(fresh).decode())
+            async with patient_lock(self._lock_path, TURN_LIMIT):
+                if await asyncio.to_thread(self._read_head) != head:
+                    raise SignerUnavailable("another process begins to keep messages: try again")
+                await asyncio.to_thread(self._begin, sealed)
+            self._cipher = ChaCha20Poly1305(fresh)
+
+    @contextlib.asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """Nobody else appends until the block ends: for `append` and `rewrite`, after
+        `read_new`."""
+        async with self._turn, patient_lock(self._lock_path, TURN_LIMIT):
+            yield
+
+    async def read_new(self) -> tuple[bool, list[bytes]]:
+        """What was appended since the last time; True: from the beginning, for the file is another.
+
+        Raises StoreError.
+        """
+        return await asyncio.to_thread(self._read_new)
+
+    def has_new(self) -> bool:
+        """Is there more than was read? One look at the file's name."""
+        try:
+            found = self.path.stat()
+        except OSError:
+            return False
+        return (found.st_dev, found.st_ino) != self._inode or found.st_size > self._offset
+
+    async def append(self, records: Sequence[bytes]) -> None:
+        """Within `turn`, and with nothing new to read. Raises StoreError."""
+        await asyncio.to_thread(self._append, records)
+
+    async def rewrite(self, records: Sequence[bytes]) -> None:
+        """Within `turn`: these take the place of all that is there. Raises StoreError."""
+        await asyncio.to_thread(self._rewrite, records)
+
+    # Inside: in threads
+
+    def _read_head(self) -> _Head | None:
+        try:
+            with self.path.open("rb") as file:
+                line = file.readline(_MOST_HEAD)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise StoreError(f"cannot read {self.path}: {error.strerror}") from error
+        try:
+            head = msgspec.json.decode(line, type=_Head)
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            return None
+        if head.format > _FORMAT:
+            raise StoreError(f"{self.path} was written by a newer version of this program")
+        return head if head.pubkey == self._pubkey else None
+
+    def _begin(self, sealed: str) -> None:
+        with translated(f"cannot set {self.path} aside"):
+            if self.path.exists():
+                self.path.replace(self.path.with_suffix(".unreadable"))
+        head = msgspec.json.encode(_Head(_FORMAT, self._pubkey, sealed)) + b"\n"
+        write_private(self.path, head)
+
+    def _read_new(self) -> tuple[bool, list[bytes]]:
+        with translated(f"cannot read {self.path}"), self.path.open("rb") as file:
+            found = os.fstat(file.fileno())
+            inode = found.st_dev, found.st_ino
+            anew = inode != self._inode
+            if anew:
+                self._inode = inode
+                self._head = file.readline(_MOST_HEAD)
+                self._offset = len(self._head)
+                self.damaged = 0
+            file.seek(self._offset)
+            data = file.read()
+        records, used = self._frames(data)
+        self._offset += used
+        return anew, records
+
+    def _frames(self, data: bytes) -> tuple[list[bytes], int]:
+        """The records of all frames that are whole, and how many bytes these take."""
+        cipher, aad, records, at, end = self._opened(), self._aad, [], 0, len(data)
+        decrypt, view = cipher.decrypt, memoryview(data)
+        while at + _LENGTH <= end:
+            size = int.from_bytes(view[at : at + _LENGTH])
+            start, stop = at + _LENGTH, at + _LENGTH + size
+            if not _NONCE + _TAG <= size <= LONGEST_RECORD or stop > end:
+                break
+            try:
+                records.append(decrypt(view[start : start + _NONCE], view[start + _NONCE : stop], aad))
+            except InvalidTag:
+                self.damaged += 1
+            at = stop
+        return records, at
+
+    def _sealed(self, records: Sequence[bytes]) -> bytes:
+        cipher, frames = self._opened(), []
+        for record in records:
+            nonce = secrets.token_bytes(_NONCE)
+            sealed = nonce + cipher.encrypt(nonce, record, self._aad)
+            frames += [len(sealed).to_bytes(_LENGTH), sealed]
+        return b"".join(frames)
+
+    def _append(self, records: Sequence[bytes]) -> None:
+        data = self._sealed(records)
+        with translated(f"cannot write {self.path}"), self.path.open("r+b") as file:
+            file.truncate(self._offset)  # what is behind it, a crash cut short
+            file.seek(self._offset)
+            try:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            except OSError:
+                with contextlib.suppress(OSError):
+                    file.truncate(self._offset)
+                raise
+        self._offset += len(data)
+
+    def _rewrite(self, records: Sequence[bytes]) -> None:
+        data = self._head + self._sealed(records)
+        write_private(self.path, data)
+        found = self.path.stat()
+        self._inode, self._offset = (found.st_dev, found.st_ino), len(data)
+
+    def _opened(self) -> ChaCha20Poly1305:
+        if self._cipher is None:
+            raise StoreError("the messages kept here are locked")
+        return self._cipher
+
