@@ -49,6 +49,7 @@ from nostr_client.signing.signer import Signer, WatchOnly
 from nostr_client.signing.verifier import Verifier
 from nostr_client.social.feed_sync import FeedSync
 from nostr_client.social.follows import Follows
+from nostr_client.social.messages.messages import Messages
 from nostr_client.social.my_relays import MyRelays
 from nostr_client.social.note_views import NoteViews
 from nostr_client.social.notes import Notes
@@ -119,8 +120,8 @@ class NostrClient:
 
     Rooms: `store`, `copies` (which relay holds what), `verifier`, `pool`, `book` (who writes and
     reads where), `courier`, `guard`; `profiles`, `publisher`, `notes`, `follows`, `relays`,
-    `timeline`, `threads`, `feed_sync` (the background reading); `replication`, `own_relay` (None
-    when it is off).
+    `timeline`, `threads`, `messages` (private ones), `feed_sync` (the background reading);
+    `replication`, `own_relay` (None when it is off).
     """
 
     pubkey: str
@@ -143,6 +144,7 @@ class NostrClient:
     feed_sync: FeedSync
     timeline: Timeline
     threads: Threads
+    messages: Messages
     replication: Replication
     authenticator: Authenticator | None
     """Who is told who we are (NIP-42); None where there is no key to say it with."""
@@ -447,6 +449,17 @@ class NostrClient:
         missing = ReferencedEvents(self.courier)
         self.timeline = Timeline(self.courier, self.follows, views, missing, owner=me, clock=clock)
         self.threads = Threads(self.courier, views, missing)
+        self.messages = await enter(
+            Messages(
+                self.courier,
+                self.guard,
+                self.follows,
+                self.signer,
+                owner=me,
+                folder=data,
+                clock=clock,
+            )
+        )
         self.replication = Replication(
             self.store,
             self.pool,

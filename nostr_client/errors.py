@@ -201,3 +201,12 @@ class NotWritten(NostrError):
 
 class OwnRelayError(NostrError):
     """The relay of this person's own could not be started, asked or stopped."""
+
+
+class MessageNotSent(NostrError):
+    """A private message was not written: somebody cannot be reached by one. `obstacles` says for
+    each of these keys (hex) why, as a `social.messages.views.Reachability`."""
+
+    def __init__(self, message: str, obstacles: dict[str, Any]) -> None:
+        super().__init__(message)
+        self.obstacles = obstacles

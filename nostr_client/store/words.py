@@ -90,7 +90,12 @@ def is_searched(event: Event) -> bool:
 
 def words_of(event: Event) -> list[str]:
     """The words under which `event` is found, in their order."""
-    words, characters = _read(text_of(event))
+    return words_in(text_of(event))
+
+
+def words_in(text: str) -> list[str]:
+    """The words of a text, in their order; of one longer than is read, those of its beginning."""
+    words, characters = _read(text[:LONGEST_TEXT])
     return words + characters
 
 
@@ -122,7 +127,7 @@ def matches(query: str, event: Event) -> bool:
     if not wanted:
         return False
     words = words_of(event)
-    return all(_stands_in(words, phrase) for phrase in wanted)
+    return all(stands_in(words, phrase) for phrase in wanted)
 
 
 def fits(f: Filter, event: Event) -> bool:
@@ -130,7 +135,8 @@ def fits(f: Filter, event: Event) -> bool:
     return f.matches(event) and (f.search is None or matches(f.search, event))
 
 
-def _stands_in(words: Sequence[str], phrase: tuple[str, ...]) -> bool:
+def stands_in(words: Sequence[str], phrase: tuple[str, ...]) -> bool:
+    """Do these words have `phrase`, side by side?"""
     size = len(phrase)
     return any(tuple(words[n : n + size]) == phrase for n in range(len(words) - size + 1))
 

@@ -35,7 +35,7 @@ class _Record(msgspec.Struct, frozen=True, array_like=True, gc=False):
     pass
 
 
-class Opened(_Record, tag="o", frozen=True, array_like=True, gc=False):
+class KeptRumor(_Record, tag="o", frozen=True, array_like=True, gc=False):
     """What an event of the store (`source`, an id) held: a rumor, or an old direct message.
 
     `expires_at` is 0 for never. `old`: by NIP-04.
@@ -59,7 +59,7 @@ class Opened(_Record, tag="o", frozen=True, array_like=True, gc=False):
         """The first of `values`, or ""."""
         return next(iter(self.values(name)), "")
 
-    def emptied(self) -> Opened:
+    def emptied(self) -> KeptRumor:
         """The same without what it said: it was deleted. Who was in the room stays."""
         people = tuple(tag[:2] for tag in self.tags if tag[0] == "p")
         return msgspec.structs.replace(self, content="", tags=people)
@@ -86,6 +86,13 @@ class ReadUpTo(_Record, tag="r", frozen=True, array_like=True, gc=False):
     at: int
 
 
+class StillUnread(_Record, tag="n", frozen=True, array_like=True, gc=False):
+    """In this room these messages are not read yet, and all others are."""
+
+    room: tuple[str, ...]
+    ids: tuple[str, ...]
+
+
 class Accepted(_Record, tag="a", frozen=True, array_like=True, gc=False):
     """The person takes what is written here."""
 
@@ -108,7 +115,8 @@ class Begun(_Record, tag="b", frozen=True, array_like=True, gc=False):
     at: int
 
 
-Record = Opened | Closed | SentWraps | ReadUpTo | Accepted | Dismissed | Reopened | Begun
+_Marks = ReadUpTo | StillUnread | Accepted | Dismissed | Reopened | Begun
+Record = KeptRumor | Closed | SentWraps | _Marks
 
 encode = msgspec.msgpack.Encoder().encode
 _decode: Final = msgspec.msgpack.Decoder(Record).decode
@@ -117,6 +125,7 @@ _decode: Final = msgspec.msgpack.Decoder(Record).decode
 def decode(data: bytes) -> Record | None:
     """The record; None for one that this version does not know."""
     try:
-        return _decode(data)
+        record: Record = _decode(data)
+        return record
     except MALFORMED:
         return None

@@ -28,7 +28,14 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
 from nostr_client.errors import DecryptionFailed, SignerUnavailable, StoreError
-from nostr_client.paths import patient_lock, private_folder, translated, write_private
+from nostr_client.paths import (
+    FileStamp,
+    file_stamp,
+    patient_lock,
+    private_folder,
+    translated,
+    write_private,
+)
 from nostr_client.signing.signer import Signer
 
 TURN_LIMIT: Final = 60.0
@@ -41,9 +48,12 @@ _FORMAT: Final = 1
 
 
 class _Head(msgspec.Struct, frozen=True):
+    """`key` is encrypted; `written` is another one each time that the file is written anew."""
+
     format: int
     pubkey: str
     key: str
+    written: str
 
 
 class SealedLog:
@@ -59,7 +69,7 @@ class SealedLog:
         self._cipher: ChaCha20Poly1305 | None = None
         self._head = b""
         self._offset = 0
-        self._inode: tuple[int, int] | None = None
+        self._stamp: FileStamp | None = None
         self._turn = asyncio.Lock()
 
     @property
@@ -103,12 +113,12 @@ class SealedLog:
         return await asyncio.to_thread(self._read_new)
 
     def has_new(self) -> bool:
-        """Is there more than was read? One look at the file's name."""
-        try:
-            found = self.path.stat()
-        except OSError:
-            return False
-        return (found.st_dev, found.st_ino) != self._inode or found.st_size > self._offset
+        """Was the file written to since it was read? One look at its name."""
+        return file_stamp(self.path) != self._stamp
+
+    def reread(self) -> None:
+        """What is in memory may not be what is written: the next reading begins anew."""
+        self._head, self._stamp = b"", None
 
     async def append(self, records: Sequence[bytes]) -> None:
         """Within `turn`, and with nothing new to read. Raises StoreError."""
@@ -140,21 +150,19 @@ class SealedLog:
         with translated(f"cannot set {self.path} aside"):
             if self.path.exists():
                 self.path.replace(self.path.with_suffix(".unreadable"))
-        head = msgspec.json.encode(_Head(_FORMAT, self._pubkey, sealed)) + b"\n"
-        write_private(self.path, head)
+        head = _Head(_FORMAT, self._pubkey, sealed, secrets.token_hex(8))
+        write_private(self.path, msgspec.json.encode(head) + b"\n")
 
     def _read_new(self) -> tuple[bool, list[bytes]]:
         with translated(f"cannot read {self.path}"), self.path.open("rb") as file:
             found = os.fstat(file.fileno())
-            inode = found.st_dev, found.st_ino
-            anew = inode != self._inode
+            head = file.readline(_MOST_HEAD)
+            anew = head != self._head
             if anew:
-                self._inode = inode
-                self._head = file.readline(_MOST_HEAD)
-                self._offset = len(self._head)
-                self.damaged = 0
+                self._head, self._offset, self.damaged = head, len(head), 0
             file.seek(self._offset)
             data = file.read()
+            self._stamp = found.st_mtime_ns, found.st_size, found.st_ino
         records, used = self._frames(data)
         self._offset += used
         return anew, records
@@ -169,7 +177,9 @@ class SealedLog:
             if not _NONCE + _TAG <= size <= LONGEST_RECORD or stop > end:
                 break
             try:
-                records.append(decrypt(view[start : start + _NONCE], view[start + _NONCE : stop], aad))
+                records.append(
+                    decrypt(view[start : start + _NONCE], view[start + _NONCE : stop], aad)
+                )
             except InvalidTag:
                 self.damaged += 1
             at = stop
@@ -197,15 +207,17 @@ class SealedLog:
                     file.truncate(self._offset)
                 raise
         self._offset += len(data)
+        self._stamp = file_stamp(self.path)
 
     def _rewrite(self, records: Sequence[bytes]) -> None:
+        head = msgspec.json.decode(self._head, type=_Head)
+        head = msgspec.structs.replace(head, written=secrets.token_hex(8))
+        self._head = msgspec.json.encode(head) + b"\n"
         data = self._head + self._sealed(records)
         write_private(self.path, data)
-        found = self.path.stat()
-        self._inode, self._offset = (found.st_dev, found.st_ino), len(data)
+        self._stamp, self._offset = file_stamp(self.path), len(data)
 
     def _opened(self) -> ChaCha20Poly1305:
         if self._cipher is None:
             raise StoreError("the messages kept here are locked")
         return self._cipher
-

@@ -1,0 +1,492 @@
+"""Private messages of one account (NIP-17): `client.messages`.
+
+    messages = client.messages
+    messages.start()                                  # read and open, until the client closes
+    for conversation in await messages.conversations(): ...
+    sent = await messages.send([pubkey], "hello")
+    with messages.watch() as changes:
+        async for change in changes: ...
+
+A **room** is a set of public keys (hex), the account's own among them: wherever a room is asked
+for, any collection of keys will do, with the own one or without. All that is read comes from this
+machine, and is instant once `unlock` is through; the network is `start`'s and `sync`'s affair.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Collection, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from nostr_client.errors import InvalidData, SigningRefused
+from nostr_client.protocol import kinds
+from nostr_client.protocol.event import Draft
+from nostr_client.protocol.keys import PublicKey
+from nostr_client.routing.courier import Courier, OnAnswer
+from nostr_client.routing.list_guard import ListGuard
+from nostr_client.routing.list_reading import NO_WAIVER, Waiver
+from nostr_client.signing.gate import refuse_codes
+from nostr_client.signing.signer import Signer
+from nostr_client.social.follows import Follows
+from nostr_client.social.messages import message_views, records
+from nostr_client.social.messages.archive import MessageArchive
+from nostr_client.social.messages.background import MessageWork
+from nostr_client.social.messages.changes import ChangeFeed, ChangeTeller
+from nostr_client.social.messages.dm_relays import DmRelays
+from nostr_client.social.messages.inbox import MessageInbox
+from nostr_client.social.messages.mailbox import Mailbox, RoomState
+from nostr_client.social.messages.opening import MessageOpener
+from nostr_client.social.messages.records import KeptRumor, Reason
+from nostr_client.social.messages.sending import MessageSender, file_draft, text_draft
+from nostr_client.social.messages.views import (
+    WORDS,
+    Conversation,
+    Delivery,
+    MemberCopies,
+    MessageFile,
+    MessagesStatus,
+    Obstacle,
+    PrivateMessage,
+    Reachability,
+)
+from nostr_client.social.messages.word_index import WordIndex
+from nostr_client.social.views import Posted
+from nostr_client.tasks import OwnedTasks
+
+DELIVERY_LIMIT: Final = 10.0
+MOST_UNSETTLED: Final = 200
+"""Own messages, the newest, whose delivery is looked at again and again."""
+
+Cursor = tuple[int, str]
+
+
+class Messages:
+    """The private messages of the account of `signer`; without one nothing is read or written.
+
+    `folder` (data) keeps what was opened, encrypted. `async with Messages(...)`: whatever it
+    starts ends with its block.
+    """
+
+    def __init__(
+        self,
+        courier: Courier,
+        guard: ListGuard,
+        follows: Follows,
+        signer: Signer | None,
+        *,
+        owner: str,
+        folder: Path,
+        encryption: Signer | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.me = owner
+        self.relays = DmRelays(courier, guard, owner, clock=clock)
+        """Message relays (kind 10050): `await relays.own()`, `await relays.set(urls)`."""
+        self._courier = courier
+        self._follows = follows
+        self._signer = signer
+        self._clock = clock
+        self._tasks = OwnedTasks()
+        self._run: asyncio.Task[None] | None = None
+        self._told: dict[str, Delivery] = {}
+        name = owner[:16] or "nobody"
+        self._archive = MessageArchive(folder / f"messages-{name}.sealed", owner, clock=clock)
+        self._index = WordIndex()
+        self._teller = ChangeTeller()
+        self._archive.on_touched = self._teller.touched
+        self._archive.on_reload = self._teller.everything
+        self._settled: dict[str, Delivery] = {}
+        self._work: MessageWork | None = None
+        self._sender: MessageSender | None = None
+        if signer is not None:
+            opener = MessageOpener(
+                courier.store, self._archive, signer, encryption=encryption, clock=clock
+            )
+            opener.on_status = self._teller.status
+            progress = folder / f"messages-{name}.json"
+            self._work = MessageWork(
+                self._archive,
+                MessageInbox(courier, self.relays, owner, progress, clock=clock),
+                opener,
+                folder / f"messages-{name}.reader.lock",
+                unlock=self.unlock,
+                tidy=self._tidy,
+                on_status=self._teller.status,
+            )
+            self._sender = MessageSender(
+                courier, self._archive, self.relays, signer, self._tasks, clock=clock
+            )
+            self._sender.on_delivered = self._delivered
+
+    async def __aenter__(self) -> Self:
+        await self._tasks.__aenter__()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._tasks.__aexit__(kind, error, trace)
+
+    # The work
+
+    def start(self) -> MessagesStatus:
+        """Begin to read and open, if it has not begun; nothing happens without a signer."""
+        if self._run is None and self._work is not None:
+            self._run = self._tasks.start(self._work.run())
+        return self.status
+
+    async def unlock(self) -> None:
+        """Have what was opened earlier ready: one question to the signer, the first time.
+
+        Every method that reads does it by itself. Raises SignerUnavailable, SigningRefused,
+        StoreError.
+        """
+        if self._archive.is_unlocked:
+            return
+        await self._archive.unlock(self._writer())
+        self._archive.set_known(await self._follows.pubkeys())
+
+    async def sync(self, limit: float = 30.0) -> MessagesStatus:
+        """Ask the message relays once for what is new and open it, at most `limit` seconds.
+
+        `status.ends` then tells how each relay answered, `waiting` what the signer has not opened.
+        Raises SignerUnavailable, SigningRefused, StoreError.
+        """
+        if self._work is None:
+            raise SigningRefused(WORDS[Obstacle.NO_KEY])
+        await self.unlock()
+        await self._work.sync(limit)
+        return self.status
+
+    def retry(self) -> None:
+        """The signer is back: ask it again at once for what it did not open."""
+        if self._work is not None:
+            self._work.opener.retry()
+
+    @property
+    def status(self) -> MessagesStatus:
+        """How far it is."""
+        mailbox, work = self._mailbox, self._work
+        if work is None:
+            return MessagesStatus()
+        counts, opener, inbox = mailbox.counts(), work.opener, work.inbox
+        return MessagesStatus(
+            running=self._run is not None and not self._run.done(),
+            total=len(mailbox.sources) + opener.waiting,
+            opened=len(mailbox.sources),
+            waiting=opener.waiting,
+            failed=counts[Reason.FAILED],
+            forged=counts[Reason.FORGED],
+            other_key=counts[Reason.OTHER_KEY],
+            request_overflow=counts[Reason.OVERFLOW],
+            signer_problem=work.unlock_problem or opener.signer_problem,
+            problem=work.problem or opener.problem or inbox.problem,
+            synced=inbox.is_synced,
+            by_another_process=self._run is not None and not work.leads,
+            ends=work.ends,
+        )
+
+    def watch(self) -> AbstractContextManager[ChangeFeed]:
+        """What changes from now on: `with messages.watch() as changes: async for change in ...`.
+
+        A change is told once, however often it happened since it was last taken; nothing is lost,
+        but where very much happens at once it is told as EVERYTHING.
+        """
+        return self._teller.watch()
+
+    # Reading
+
+    async def conversations(self) -> list[Conversation]:
+        """The rooms that are no requests, the one with the newest message first."""
+        return [c for c in await self._rooms() if not c.request]
+
+    async def requests(self) -> list[Conversation]:
+        """The rooms in which only strangers wrote, the one with the newest message first."""
+        return [c for c in await self._rooms() if c.request]
+
+    async def conversation(self, room: Collection[str]) -> Conversation | None:
+        """One room; None where nothing was ever said or accepted."""
+        await self.unlock()
+        state = self._state(room)
+        return message_views.conversation(self._mailbox, state, self._now()) if state else None
+
+    async def messages(
+        self, room: Collection[str], before: Cursor | None = None, limit: int = 50
+    ) -> list[PrivateMessage]:
+        """The newest messages of a room, or those before a `cursor`, the newest first."""
+        await self.unlock()
+        state = self._state(room)
+        if state is None:
+            return []
+        return await self._views(
+            message_views.page(self._mailbox, state, before, limit, self._now())
+        )
+
+    async def message(self, message_id: str) -> PrivateMessage | None:
+        """One message; None if it is not here (any more)."""
+        await self.unlock()
+        rumor = self._mailbox.messages.get(message_id)
+        return (await self._views([rumor]))[0] if rumor else None
+
+    async def unread(self) -> int:
+        """Unread messages in all rooms but requests."""
+        await self.unlock()
+        rooms = self._mailbox.rooms.values()
+        return sum(len(room.unread) for room in rooms if not self._mailbox.is_request(room))
+
+    async def search(
+        self, words: str, room: Collection[str] | None = None, limit: int = 50
+    ) -> list[PrivateMessage]:
+        """The newest messages that have all these words, in all rooms or one; words in quotes must
+        stand side by side."""
+        await self.unlock()
+        now, inside = self._now(), self._members(room) if room is not None else None
+        found = await self._index.search(self._mailbox, words)
+        fitting = [
+            rumor
+            for rumor in found
+            if not 0 < rumor.expires_at <= now
+            and (inside is None or self._mailbox.room_of(rumor) == inside)
+        ]
+        return await self._views(fitting[:limit])
+
+    async def copies(self, message_id: str) -> tuple[MemberCopies, ...]:
+        """Where an own message stands, for each member; empty for one that was not sent here."""
+        wraps = self._mailbox.wraps.get(message_id, {})
+        found = await self._courier.ledger.copies_of(list(wraps.values()))
+        return message_views.member_copies(wraps, found)
+
+    # Writing
+
+    async def can_message(self, pubkey: str, *, fresh: bool = False) -> Reachability:
+        """Can `pubkey` (hex) be written to, and where? False with an `obstacle` and its `words`.
+
+        Lists that are not here are looked for, a few seconds at most; `fresh` looks again.
+        Raises InvalidKey, StoreError.
+        """
+        pubkey = PublicKey(pubkey).hex
+        if self._signer is None:
+            return Reachability(pubkey, (), Obstacle.NO_KEY)
+        return (await self.relays.reach([pubkey], fresh=fresh))[pubkey]
+
+    async def send(
+        self,
+        room: Collection[str],
+        text: str,
+        *,
+        reply_to: str = "",
+        subject: str = "",
+        expires_in: float | None = None,
+    ) -> PrivateMessage:
+        """Write a message. It is stored when this returns, and on its way to the members' message
+        relays; `delivered` waits for their answers, and what fails is tried again for as long as
+        any client runs on this folder.
+
+        `reply_to` is a message's id, `expires_in` seconds. Raises MessageNotSent (nothing was sent,
+        to anybody; it says for whom and why), InvalidData, PlaintextTooLong, SecretFound,
+        SignerError, StoreError.
+        """
+        draft = text_draft(text, reply_to=reply_to, subject=subject)
+        return await self._send_one(self._members(room), draft, expires_in)
+
+    async def send_file(
+        self,
+        room: Collection[str],
+        file: MessageFile,
+        *,
+        reply_to: str = "",
+        subject: str = "",
+        expires_in: float | None = None,
+    ) -> PrivateMessage:
+        """Write a message with a file that lies, encrypted, at an https address already."""
+        draft = file_draft(file, reply_to=reply_to, subject=subject)
+        return await self._send_one(self._members(room), draft, expires_in)
+
+    async def react(self, message_id: str, content: str = "+") -> None:
+        """React to a message (NIP-25), for its room alone. Raises as `send` does."""
+        rumor, room = await self._find(message_id)
+        refuse_codes(content)
+        tags = (("e", rumor.id), ("k", str(rumor.kind)))
+        await self._sending().send(room, [Draft(kinds.REACTION, content, tags)])
+
+    async def delete(self, message_id: str, reason: str = "") -> None:
+        """Ask everybody in the room to remove an own message. Raises as `send` does."""
+        rumor, room = await self._own(message_id)
+        refuse_codes(reason)
+        await self._sending().send(room, [self._deletion(rumor, reason)])
+
+    async def edit(self, message_id: str, text: str) -> PrivateMessage:
+        """Put another text in place of an own message's: a deletion and a new message with the same
+        time (NIP-17), which has an id of its own. Raises as `send` does."""
+        rumor, room = await self._own(message_id)
+        if rumor.kind != kinds.CHAT_MESSAGE:
+            raise InvalidData("a file is not edited")
+        reply_to, subject = rumor.value("e"), rumor.value("subject")
+        new = text_draft(text, reply_to=reply_to, subject=subject, created_at=rumor.created_at)
+        if text == rumor.content:
+            return await self._view(message_id)
+        left = rumor.expires_at - self._clock() if rumor.expires_at else None
+        deletion = self._deletion(rumor, "")
+        *_, new_id = await self._sending().send(room, [deletion, new], left)
+        return await self._view(new_id)
+
+    async def delivered(self, message_id: str, limit: float = DELIVERY_LIMIT) -> PrivateMessage:
+        """Wait until every relay has answered once about an own message, at most `limit` seconds;
+        `delivery` then says what came of it, `copies` for whom and where."""
+        if self._sender is not None:
+            await self._sender.wait(message_id, limit)
+        return await self._view(message_id)
+
+    async def set_relays(
+        self,
+        urls: Collection[str],
+        waiver: Waiver = NO_WAIVER,
+        *,
+        on_answer: OnAnswer | None = None,
+    ) -> Posted | None:
+        """Publish the list of 1 to 3 relays where the account reads messages (kind 10050).
+
+        What was written before goes there, too, as far as no relay has it. Raises InvalidData,
+        ListNotRead, SignerError, StoreError.
+        """
+        posted = await self.relays.set(urls, waiver, on_answer=on_answer)
+        if posted is not None and self._sender is not None and self._archive.is_unlocked:
+            await self._sender.adopt_own()
+        return posted
+
+    # The person's word
+
+    async def mark_read(self, room: Collection[str], up_to: int | None = None) -> None:
+        """What is in the room, up to the second `up_to` or all of it, was read."""
+        await self.unlock()
+        state = self._state(room)
+        if state is not None and state.unread:
+            at = up_to if up_to is not None else max(at for at, _ in state.order)
+            await self._archive.keep([records.ReadUpTo(tuple(sorted(state.members)), at)])
+
+    async def accept(self, room: Collection[str]) -> None:
+        """Take a request among the conversations."""
+        await self.unlock()
+        await self._archive.keep([records.Accepted(tuple(sorted(self._members(room))))])
+        await self._reopen()
+
+    async def dismiss(self, room: Collection[str]) -> None:
+        """See nothing more of what is in this room; what comes later is shown again."""
+        await self.unlock()
+        await self._archive.keep([records.Dismissed(tuple(sorted(self._members(room))))])
+        await self._archive.rewrite()
+        await self._reopen()
+
+    # Inside
+
+    @property
+    def _mailbox(self) -> Mailbox:
+        return self._archive.mailbox
+
+    def _now(self) -> int:
+        return int(self._clock())
+
+    def _writer(self) -> Signer:
+        if self._signer is None:
+            raise SigningRefused(WORDS[Obstacle.NO_KEY])
+        return self._signer
+
+    def _sending(self) -> MessageSender:
+        if self._sender is None:
+            raise SigningRefused(WORDS[Obstacle.NO_KEY])
+        return self._sender
+
+    def _members(self, room: Collection[str]) -> frozenset[str]:
+        """Raises InvalidKey."""
+        keys = [room] if isinstance(room, str) else room
+        return frozenset({self.me, *(PublicKey(key).hex for key in keys)})
+
+    def _state(self, room: Collection[str]) -> RoomState | None:
+        return self._mailbox.rooms.get(self._members(room))
+
+    async def _rooms(self) -> list[Conversation]:
+        await self.unlock()
+        now = self._now()
+        rooms = [room for room in self._mailbox.rooms.values() if room.order]
+        rooms.sort(key=lambda room: room.order[-1], reverse=True)
+        return [message_views.conversation(self._mailbox, room, now) for room in rooms]
+
+    async def _find(self, message_id: str) -> tuple[KeptRumor, frozenset[str]]:
+        await self.unlock()
+        rumor = self._mailbox.messages.get(message_id)
+        if rumor is None:
+            raise InvalidData("this message is not here")
+        if rumor.old:
+            raise InvalidData("this is a message of the old kind (NIP-04), which is only read")
+        return rumor, self._mailbox.room_of(rumor)
+
+    async def _own(self, message_id: str) -> tuple[KeptRumor, frozenset[str]]:
+        rumor, room = await self._find(message_id)
+        if rumor.author != self.me:
+            raise InvalidData("this is not your message")
+        return rumor, room
+
+    def _deletion(self, rumor: KeptRumor, reason: str) -> Draft:
+        return Draft(kinds.DELETION, reason, (("e", rumor.id), ("k", str(rumor.kind))))
+
+    async def _send_one(
+        self, members: frozenset[str], draft: Draft, expires_in: float | None
+    ) -> PrivateMessage:
+        sender = self._sending()
+        await self.unlock()
+        (message_id,) = await sender.send(members, [draft], expires_in)
+        return await self._view(message_id)
+
+    async def _view(self, message_id: str) -> PrivateMessage:
+        found = await self.message(message_id)
+        if found is None:
+            raise InvalidData("this message is not here (any more)")
+        return found
+
+    async def _views(self, rumors: Sequence[KeptRumor]) -> list[PrivateMessage]:
+        mailbox = self._mailbox
+        deliveries = await self._deliveries([r.id for r in rumors if r.author == self.me])
+        views: list[PrivateMessage] = []
+        for rumor in rumors:
+            room = mailbox.rooms.get(mailbox.room_of(rumor))
+            if room is not None:
+                views.append(message_views.message(mailbox, room, rumor, deliveries))
+        return views
+
+    async def _deliveries(self, own: Sequence[str]) -> dict[str, Delivery]:
+        """How far these own messages are; what is settled is not looked up again."""
+        open_ones = [id for id in own if id not in self._settled]
+        wraps = message_views.wraps_of(self._mailbox, open_ones)
+        ids = [wrap for each in wraps.values() for wrap in each.values()]
+        copies = await self._courier.ledger.copies_of(ids) if ids else {}
+        found = {id: message_views.delivery_of(self.me, w, copies) for id, w in wraps.items()}
+        self._settled |= {id: how for id, how in found.items() if how is Delivery.SENT}
+        return found | {id: self._settled[id] for id in own if id in self._settled}
+
+    def _delivered(self, rumor_id: str) -> None:
+        room = self._mailbox.room_of_id(rumor_id)
+        if room is not None:
+            self._teller.touched([(room.members, rumor_id, False)])
+
+    async def _tidy(self) -> None:
+        """Take out what has expired, learn whom the account follows, and what was delivered."""
+        self._archive.set_known(await self._follows.pubkeys())
+        await self._archive.purge(self._now())
+        mine = [id for id in list(self._mailbox.wraps)[-MOST_UNSETTLED:] if id in self._mailbox]
+        for id, how in (await self._deliveries(mine)).items():
+            if self._told.get(id) is not how:
+                self._told[id] = how
+                self._delivered(id)
+
+    async def _reopen(self) -> None:
+        """There may be room again for what overflowed."""
+        if self._mailbox.counts()[Reason.OVERFLOW] and self._work is not None:
+            await self._archive.keep([records.Reopened()])
+            await self._work.opener.scan()

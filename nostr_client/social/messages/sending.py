@@ -1,0 +1,297 @@
+"""Writing: a rumor is sealed and wrapped for each member and oneself, written down, and sent.
+
+**Nothing is lost, and nothing is sent twice.** Which relays each wrap belongs to is written down
+first (such a want without its event is of no effect), then all wraps in one commit: from there on
+they are the replication's like any other event of ours, whoever ends when. Wraps go to the
+recipient's message relays (kind 10050) and nowhere else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Collection, Sequence
+from typing import Final, TypeVar
+
+from nostr_client.errors import (
+    InvalidData,
+    InvalidEvent,
+    MessageNotSent,
+    PlaintextTooLong,
+    SignerError,
+    StoreError,
+)
+from nostr_client.nips import nip19, nip27, nip59
+from nostr_client.nips.nip59 import Rumor
+from nostr_client.protocol import kinds
+from nostr_client.protocol.event import Draft, Event, Tag
+from nostr_client.routing.courier import Courier
+from nostr_client.signing.gate import refuse_codes
+from nostr_client.signing.signer import PeerText, Signer
+from nostr_client.social.messages.archive import MessageArchive
+from nostr_client.social.messages.dm_relays import DmRelays
+from nostr_client.social.messages.records import KeptRumor, Record, SentWraps
+from nostr_client.social.messages.views import (
+    MOST_MEMBERS,
+    WORDS,
+    MessageFile,
+    Obstacle,
+    Reachability,
+)
+from nostr_client.tasks import OwnedTasks, together
+
+LONGEST_RUMOR: Final = 40_960
+"""Bytes of a rumor's JSON: sealed and wrapped, every layer stays below 65,536 (NIP-44)."""
+SHORTEST_LIFE: Final = 60
+"""Seconds that a message must be allowed to live."""
+AHEAD: Final = 60
+"""Seconds by which messages written faster than one a second may be dated ahead of the clock, so
+that each has a second of its own and stays in its place."""
+
+
+class MessageSender:
+    """Writes as `signer`; sends in tasks of `tasks`."""
+
+    def __init__(
+        self,
+        courier: Courier,
+        archive: MessageArchive,
+        relays: DmRelays,
+        signer: Signer,
+        tasks: OwnedTasks,
+        *,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.on_delivered: Callable[[str], None] = lambda rumor_id: None
+        self._courier = courier
+        self._archive = archive
+        self._relays = relays
+        self._signer = signer
+        self._tasks = tasks
+        self._clock = clock
+        self._turn = asyncio.Lock()
+        self._sending: dict[str, asyncio.Task[None]] = {}
+
+    async def send(
+        self, members: frozenset[str], drafts: Sequence[Draft], expires_in: float | None = None
+    ) -> list[str]:
+        """Store each of these for all `members`, in one commit, and begin to send; their ids.
+
+        A draft without a date takes the present second, or the next after the last one in this
+        room. Raises MessageNotSent, PlaintextTooLong, InvalidData, SignerError, StoreError.
+        """
+        if expires_in is not None and expires_in < SHORTEST_LIFE:
+            raise InvalidData(f"a message lives for {SHORTEST_LIFE} seconds at least")
+        await self._check(members)
+        async with self._turn:  # or two of one second would change places
+            now = int(self._clock())
+            ends = None if expires_in is None else now + int(expires_in)
+            rumors = self._rumors(members, drafts, now, ends)
+            recipients = [*sorted(members - {self._signer.pubkey}), self._signer.pubkey]
+            wrapped = [await self._wrap(rumor, recipients, now, ends) for rumor in rumors]
+            await self._store(rumors, wrapped, ends)
+        for rumor, wraps in zip(rumors, wrapped, strict=True):
+            self._start(rumor.id, list(wraps.values()))
+        return [rumor.id for rumor in rumors]
+
+    async def wait(self, rumor_id: str, limit: float) -> None:
+        """Until every relay has answered about this message once, or `limit` seconds."""
+        task = self._sending.get(rumor_id)
+        if task is not None:
+            await asyncio.wait([task], timeout=limit)
+
+    async def adopt_own(self) -> int:
+        """The account has message relays now: its own copies belong there. How many were not."""
+        me, ledger = self._signer.pubkey, self._courier.ledger
+        own = [wraps[me] for wraps in self._archive.mailbox.wraps.values() if me in wraps]
+        copies = await ledger.copies_of(own)
+        homeless = [id for id in own if not copies.get(id)]
+        urls = await self._relays.own()
+        for wrap_id in homeless if urls else ():
+            await ledger.want(wrap_id, urls)
+        if homeless:
+            self._courier.on_planned()
+        return len(homeless)
+
+    # Inside
+
+    async def _check(self, members: frozenset[str]) -> None:
+        """Can everybody be written to? Raises MessageNotSent."""
+        others = members - {self._signer.pubkey}
+        if len(members) > MOST_MEMBERS:
+            too_many = Obstacle.TOO_MANY
+            obstacles = {p: Reachability(p, (), too_many) for p in others}
+            raise MessageNotSent(WORDS[too_many], obstacles)
+        reach = await self._relays.reach(others)
+        obstacles = {pubkey: each for pubkey, each in reach.items() if not each}
+        if obstacles:
+            first = next(iter(obstacles.values()))
+            who = f"{nip19.encode_npub(first.pubkey)[:16]}…"
+            raise MessageNotSent(f"nothing was sent: for {who} {first.words}", obstacles)
+        if others:
+            self._tasks.start(self._refresh(others))
+
+    async def _refresh(self, others: Collection[str]) -> None:
+        """Lists that are old are looked for beside the sending, for the next message."""
+        try:
+            await self._relays.reach(others, fresh=True)
+        except StoreError:
+            return  # the next message looks again
+
+    def _rumors(
+        self, members: frozenset[str], drafts: Sequence[Draft], now: int, ends: int | None
+    ) -> list[Rumor]:
+        me, mailbox = self._signer.pubkey, self._archive.mailbox
+        room = mailbox.rooms.get(members)
+        at = now if room is None else max(now, min(room.last_own + 1, now + AHEAD))
+        people: tuple[Tag, ...] = tuple(("p", p) for p in sorted(members - {me}))
+        people = people or (("p", me),)
+        expiring: tuple[Tag, ...] = (("expiration", str(ends)),) if ends is not None else ()
+        rumors: list[Rumor] = []
+        for draft in drafts:
+            full = Draft(
+                draft.kind, draft.content, (*people, *draft.tags, *expiring), draft.created_at
+            )
+            rumors.append(Rumor.of(full, me, at))
+            size = len(rumors[-1].json.encode())
+            if size > LONGEST_RUMOR:
+                raise PlaintextTooLong(size, LONGEST_RUMOR)
+        return rumors
+
+    async def _wrap(
+        self, rumor: Rumor, recipients: Sequence[str], now: int, ends: int | None
+    ) -> dict[str, Event]:
+        """`rumor` for each of them: sealed by the signer, wrapped by keys that are forgotten."""
+        texts = [PeerText(pubkey, rumor.json) for pubkey in recipients]
+        payloads = [_or_raise(each) for each in await self._signer.encrypt_many(texts)]
+        drafts = [nip59.seal_draft(each, now, expiration=ends) for each in payloads]
+        seals = [_or_raise(each) for each in await self._signer.sign_many(drafts)]
+        if len(seals) != len(recipients):
+            raise SignerError("the signer did not sign everything: nothing was sent")
+
+        def wrapped() -> dict[str, Event]:
+            return {
+                pubkey: nip59.wrap(seal, pubkey, now, expiration=ends)
+                for pubkey, seal in zip(recipients, seals, strict=True)
+            }
+
+        return await asyncio.to_thread(wrapped)
+
+    async def _store(
+        self, rumors: Sequence[Rumor], wrapped: Sequence[dict[str, Event]], ends: int | None
+    ) -> None:
+        me, mailbox = self._signer.pubkey, self._archive.mailbox
+        events = [wrap for wraps in wrapped for wrap in wraps.values()]
+        for wrap in events:
+            urls = await self._courier.plan(wrap)
+            if urls:
+                await self._courier.ledger.want(wrap.id, urls)
+        own = {wraps[me].id for wraps in wrapped}
+        mailbox.sources |= own  # it need not be opened
+        try:
+            results = await self._courier.store.save(events)
+        except BaseException:
+            mailbox.sources -= own
+            raise
+        if not all(result.held for result in results):
+            raise InvalidEvent("the message was not stored: it has expired, or was deleted")
+        kept: list[Record] = []
+        for rumor, wraps in zip(rumors, wrapped, strict=True):
+            kept.append(SentWraps(rumor.id, {pubkey: wrap.id for pubkey, wrap in wraps.items()}))
+            kept.append(
+                KeptRumor(
+                    wraps[me].id,
+                    rumor.id,
+                    me,
+                    rumor.created_at,
+                    rumor.kind,
+                    rumor.tags,
+                    rumor.content,
+                    ends or 0,
+                )
+            )
+        await self._archive.keep(kept)
+
+    def _start(self, rumor_id: str, wraps: Sequence[Event]) -> None:
+        task = self._sending[rumor_id] = self._tasks.start(self._deliver(rumor_id, wraps))
+        task.add_done_callback(lambda _: self._sending.pop(rumor_id, None))
+
+    async def _deliver(self, rumor_id: str, wraps: Sequence[Event]) -> None:
+        """Send to where each wrap is wanted; what fails is the replication's."""
+
+        async def one(wrap: Event) -> None:
+            copies = await self._courier.ledger.copies(wrap.id)
+            urls = [copy.url for copy in copies if copy.wanted]
+            down = self._courier.pool.outages.down()
+            now, resting = [u for u in urls if u not in down], [u for u in urls if u in down]
+            await self._courier.send(
+                wrap, now, resting, on_answer=lambda _: self.on_delivered(rumor_id)
+            )
+            self.on_delivered(rumor_id)
+
+        try:
+            async with together() as group:
+                for wrap in wraps:
+                    group.create_task(one(wrap))
+        except StoreError:
+            self._courier.on_planned()  # the wants are written down: replication looks again
+
+
+def text_draft(
+    text: str, *, reply_to: str = "", subject: str = "", created_at: int | None = None
+) -> Draft:
+    """A chat message (kind 14). Raises InvalidData for one without any text; SecretFound."""
+    if not text.strip():
+        raise InvalidData("there is nothing to send")
+    refuse_codes(text, subject)
+    tags: list[Tag] = [("e", reply_to)] if reply_to else []
+    tags += [("subject", subject)] if subject else []
+    return Draft(kinds.CHAT_MESSAGE, text, (*tags, *_quotes(text)), created_at)
+
+
+def file_draft(file: MessageFile, *, reply_to: str = "", subject: str = "") -> Draft:
+    """A file message (kind 15) for a file that lies, encrypted, at `file.url`."""
+    if file.algorithm != "aes-gcm" or not (file.key and file.nonce and file.sha256):
+        raise InvalidData("a file is encrypted by aes-gcm, with key, nonce and hash")
+    if not file.url.startswith("https://"):
+        raise InvalidData("a file lies at an https address")
+    tags: list[Tag] = [("e", reply_to, "", "reply")] if reply_to else []
+    named = (
+        ("subject", subject),
+        ("file-type", file.mime_type),
+        ("encryption-algorithm", file.algorithm),
+        ("decryption-key", file.key.hex()),
+        ("decryption-nonce", file.nonce.hex()),
+        ("x", file.sha256),
+        ("ox", file.sha256_plain),
+        ("size", str(file.size or "")),
+        ("dim", file.dimensions),
+        ("blurhash", file.blurhash),
+        ("thumbhash", file.thumbhash),
+        *(("fallback", url) for url in file.fallbacks),
+    )
+    return Draft(kinds.FILE_MESSAGE, file.url, (*tags, *(tag for tag in named if tag[1])))
+
+
+def _quotes(text: str) -> list[Tag]:
+    """`q` tags for the events that a text cites (NIP-21)."""
+    quotes: dict[str, Tag] = {}
+    for part in nip27.parts(text):
+        if isinstance(part, nip27.MentionPart):
+            match part.code:
+                case nip19.Note(id=id):
+                    quotes[id] = ("q", id)
+                case nip19.Nevent(id=id, author=author):
+                    quotes[id] = ("q", id, "", author) if author else ("q", id)
+                case nip19.Naddr() as code:
+                    quotes[code.address] = ("q", code.address)
+    return list(quotes.values())
+
+
+_T = TypeVar("_T", str, Event)
+
+
+def _or_raise(answer: _T | SignerError) -> _T:
+    if isinstance(answer, SignerError):
+        raise answer
+    return answer
