@@ -14,7 +14,7 @@ from pathlib import Path
 from nostr_client.signing.signer import Signer
 from nostr_client.social.messages import records
 from nostr_client.social.messages.mailbox import Mailbox, Touched
-from nostr_client.social.messages.records import Closed, KeptRumor, Reason, Record
+from nostr_client.social.messages.records import NotKept, KeptRumor, Reason, Record
 from nostr_client.social.messages.sealed_log import SealedLog
 from nostr_client.tasks import Turns
 
@@ -105,7 +105,7 @@ class MessageArchive:
         if record.source in self.mailbox.sources and record.id in self.mailbox:
             return None
         takes = self.mailbox.takes(record)
-        return record if takes else Closed(record.source, Reason.OVERFLOW)
+        return record if takes else NotKept(record.source, Reason.OVERFLOW)
 
     async def _take_new(self) -> None:
         anew, data = await self._log.read_new()

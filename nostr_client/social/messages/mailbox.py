@@ -186,7 +186,7 @@ class Mailbox:
         match record:
             case KeptRumor():
                 return self._keep(record)
-            case records.Closed(source, why):
+            case records.NotKept(source, why):
                 self.sources.add(source)
                 self.closed[source] = why
             case records.SentWraps(rumor, wraps):
@@ -224,11 +224,11 @@ class Mailbox:
             if room.accepted:
                 kept.append(records.Accepted(people))
         kept += [records.SentWraps(rumor, wraps) for rumor, wraps in self.wraps.items()]
-        kept += [records.Closed(source, why) for source, why in self.closed.items()]
+        kept += [records.NotKept(source, why) for source, why in self.closed.items()]
         there = {each.source for each in rumors}
         wraps = {id for each in self.wraps.values() for id in each.values()}
         rest = self.sources - there - wraps - self.closed.keys()
-        kept += [records.Closed(source, Reason.GONE) for source in sorted(rest)]
+        kept += [records.NotKept(source, Reason.GONE) for source in sorted(rest)]
         # Last: it is about what is here by then.
         for members, room in self.rooms.items():
             kept.append(records.StillUnread(tuple(sorted(members)), tuple(sorted(room.unread))))

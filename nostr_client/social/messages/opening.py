@@ -22,7 +22,7 @@ from nostr_client.protocol.keys import is_hex64
 from nostr_client.signing.gift_wraps import Opened, Unopened, Why, unwrap_many
 from nostr_client.signing.signer import Cipher, PeerText, Signer
 from nostr_client.social.messages.archive import MessageArchive
-from nostr_client.social.messages.records import Closed, KeptRumor, Reason, Record
+from nostr_client.social.messages.records import NotKept, KeptRumor, Reason, Record
 from nostr_client.store.contract import EventStore
 from nostr_client.tasks import together
 
@@ -213,7 +213,7 @@ class MessageOpener:
                 if isinstance(text, str):
                     kept.append(self._old(event, text))
                 elif isinstance(text, DecryptionFailed):
-                    kept.append(Closed(event.id, Reason.FAILED))
+                    kept.append(NotKept(event.id, Reason.FAILED))
                 else:
                     later.add(event.id)
                     self.signer_problem = str(text)
@@ -221,12 +221,12 @@ class MessageOpener:
 
     def _record(self, wrap: Event, result: Opened | Unopened) -> Record:
         if isinstance(result, Unopened):
-            return Closed(wrap.id, _REASONS[result.why])
+            return NotKept(wrap.id, _REASONS[result.why])
         rumor, seal = result.rumor, result.seal
         ends = (wrap.expiration, seal.expiration, expiration_of(rumor.value("expiration")))
         expires_at = min((at for at in ends if at is not None), default=0)
         if expires_at and expires_at <= self._clock():
-            return Closed(wrap.id, Reason.GONE)
+            return NotKept(wrap.id, Reason.GONE)
         kept = KeptRumor(
             wrap.id,
             rumor.id,
@@ -237,7 +237,7 @@ class MessageOpener:
             rumor.content,
             expires_at,
         )
-        return kept if _is_ours(kept) else Closed(wrap.id, Reason.NO_MESSAGE)
+        return kept if _is_ours(kept) else NotKept(wrap.id, Reason.NO_MESSAGE)
 
     def _old(self, event: Event, text: str) -> Record:
         tags = (("p", self._peer(event)), *(t for t in event.tags if t[0] == "e"))

@@ -65,7 +65,7 @@ class KeptRumor(_Record, tag="o", frozen=True, array_like=True, gc=False):
         return msgspec.structs.replace(self, content="", tags=people)
 
 
-class Closed(_Record, tag="c", frozen=True, array_like=True, gc=False):
+class NotKept(_Record, tag="c", frozen=True, array_like=True, gc=False):
     """Nothing is kept of this event, and it is not opened again."""
 
     source: str
@@ -116,7 +116,7 @@ class Begun(_Record, tag="b", frozen=True, array_like=True, gc=False):
 
 
 _Marks = ReadUpTo | StillUnread | Accepted | Dismissed | Reopened | Begun
-Record = KeptRumor | Closed | SentWraps | _Marks
+Record = KeptRumor | NotKept | SentWraps | _Marks
 
 encode = msgspec.msgpack.Encoder().encode
 _decode: Final = msgspec.msgpack.Decoder(Record).decode
