@@ -14,7 +14,7 @@ from pathlib import Path
 from nostr_client.signing.signer import Signer
 from nostr_client.social.messages import records
 from nostr_client.social.messages.mailbox import Mailbox, Touched
-from nostr_client.social.messages.records import NotKept, KeptRumor, Reason, Record
+from nostr_client.social.messages.records import KeptRumor, NotKept, Reason, Record
 from nostr_client.social.messages.sealed_log import SealedLog
 from nostr_client.tasks import Turns
 

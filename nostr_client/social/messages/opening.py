@@ -22,7 +22,7 @@ from nostr_client.protocol.keys import is_hex64
 from nostr_client.signing.gift_wraps import Opened, Unopened, Why, unwrap_many
 from nostr_client.signing.signer import Cipher, PeerText, Signer
 from nostr_client.social.messages.archive import MessageArchive
-from nostr_client.social.messages.records import NotKept, KeptRumor, Reason, Record
+from nostr_client.social.messages.records import KeptRumor, NotKept, Reason, Record
 from nostr_client.store.contract import EventStore
 from nostr_client.tasks import together
 
