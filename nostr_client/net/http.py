@@ -1,8 +1,10 @@
-"""A bounded HTTP GET, for NIP-05 and NIP-11 documents.
+"""A bounded HTTP GET: documents of NIP-05 and NIP-11, and files that events name.
 
 `h11` reads and writes HTTP/1.1; sockets come from `net.dial`, so the same rules hold as for relays:
 private addresses are refused after the name was resolved, proxies are explicit, and every step has
-its limit. Nothing is kept between requests: no cookies, no cache, no connection.
+its limit. Plain http goes to onion services, and to hosts that the person named himself. A redirect
+is followed where whoever asks says so, and never into a private network or out of https. Nothing is
+kept between requests: no cookies, no cache, no connection; nothing is unpacked.
 """
 
 from __future__ import annotations
@@ -17,10 +19,16 @@ from urllib.parse import urljoin
 import h11
 import msgspec
 
-from nostr_client.errors import ConnectFailed, ConnectStep, InvalidData, RelayTimeout
+from nostr_client.errors import (
+    ConnectFailed,
+    ConnectStep,
+    InvalidData,
+    NostrError,
+    RelayTimeout,
+)
 from nostr_client.net.dial import DialOptions, host_and_port, open_socket
 from nostr_client.net.websocket import USER_AGENT
-from nostr_client.protocol.urls import normalize_relay_url
+from nostr_client.protocol.urls import host_of, is_onion, normalize_relay_url
 
 MAX_BODY: Final = 1024 * 1024
 """Bytes of an answer's body."""
@@ -28,7 +36,10 @@ MAX_HEAD: Final = 32 * 1024
 """Bytes of an answer's head."""
 GET_LIMIT: Final = 10.0
 """Seconds for a whole request, redirects included."""
-_STRAIGHT: Final = DialOptions()
+FILE_LIMIT: Final = 60.0
+"""Seconds for a whole file."""
+FILE_REDIRECTS: Final = 3
+"""Hosts of files lead to their stores by one or two."""
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _SCHEMES: Final = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
 
@@ -43,7 +54,7 @@ class Response(msgspec.Struct, frozen=True):
 
 async def get(
     url: str,
-    dial: DialOptions = _STRAIGHT,
+    dial: DialOptions,
     *,
     timeout: float = GET_LIMIT,  # noqa: ASYNC109
     max_bytes: int = MAX_BODY,
@@ -54,8 +65,8 @@ async def get(
     """GET `url` (http, https, or a relay's ws and wss), within `timeout` seconds.
 
     At most `redirects` are followed (NIP-05 allows none: a redirect is then an answer like any
-    other), never from https to http, and each is dialled under the same rules. `headers` go to
-    `url` alone, not where it redirects.
+    other), never from https to http, and each is dialled under the same rules; that `url` may be
+    private says nothing of another host. `headers` go to `url` alone, not where it redirects.
 
     Raises InvalidData for a URL or an answer that cannot be used or is longer than `max_bytes`,
     ConnectFailed, and RelayTimeout, which says which step ran out of time.
@@ -64,15 +75,42 @@ async def get(
     try:
         async with asyncio.timeout(timeout):
             for _ in range(redirects + 1):
-                answer = await _get_one(_target(url), request)
+                target = _target(url, request.dial)
+                answer = await _get_one(target, request)
                 location = answer.headers.get("location")
                 if answer.status not in _REDIRECTS or location is None or redirects == 0:
                     return answer
                 url = _follow(url, location)
                 request.headers = {}
+                if _host(url) != host_of(target):
+                    request.dial = msgspec.structs.replace(request.dial, private=False)
             raise InvalidData(f"more than {redirects} redirects")
     except TimeoutError:
         raise RelayTimeout(url, f"{request.step}: not done within {timeout:g} s") from None
+
+
+async def fetch_file(
+    url: str,
+    dial: DialOptions,
+    *,
+    max_bytes: int,
+    timeout: float = FILE_LIMIT,  # noqa: ASYNC109
+) -> bytes:
+    """The file at a URL that an event names: https, or an onion service's http.
+
+    Raises as `get` does, and NostrError where the answer is not the file.
+    """
+    answer = await get(
+        url,
+        dial,
+        timeout=timeout,
+        max_bytes=max_bytes,
+        accept="*/*",
+        redirects=FILE_REDIRECTS,
+    )
+    if answer.status != 200:
+        raise NostrError(f"{host_of(_target(url, dial))} answered with status {answer.status}")
+    return answer.body
 
 
 class _Request(msgspec.Struct):
@@ -85,13 +123,21 @@ class _Request(msgspec.Struct):
     step: str = "connect"
 
 
-def _target(url: str) -> str:
+def _target(url: str, dial: DialOptions) -> str:
     """The URL in the normal spelling of relay URLs. Raises InvalidData."""
     scheme, separator, rest = url.strip().partition("://")
     spoken = _SCHEMES.get(scheme.lower())
     if not separator or spoken is None:
         raise InvalidData("not an http or https URL")
-    return normalize_relay_url(f"{spoken}://{rest}")
+    target = normalize_relay_url(f"{spoken}://{rest}")
+    if scheme.lower() == "http" and not dial.private and not is_onion(target):
+        raise InvalidData("only https is fetched: anybody on the way could answer to http")
+    return target
+
+
+def _host(url: str) -> str:
+    """The host of an http or https URL. Raises InvalidData."""
+    return host_of(f"wss://{url.partition('://')[2]}")
 
 
 def _follow(url: str, location: str) -> str:
@@ -165,10 +211,11 @@ async def _exchange(
                 connection.receive_data(await reader.read(65536))
             elif isinstance(event, h11.Response):
                 head = event
+                _check_head(dict(event.headers), request.max_bytes)
             elif isinstance(event, h11.Data):
                 body += event.data
                 if len(body) > request.max_bytes:
-                    raise InvalidData(f"the answer has more than {request.max_bytes} bytes")
+                    raise _too_long(request.max_bytes)
             elif isinstance(event, h11.EndOfMessage | h11.ConnectionClosed):
                 break
     except h11.RemoteProtocolError as error:
@@ -177,3 +224,17 @@ async def _exchange(
         raise InvalidData("there was no answer")
     named = {name.decode("latin-1"): text.decode("latin-1") for name, text in head.headers}
     return Response(head.status_code, named, bytes(body))
+
+
+def _check_head(headers: Mapping[bytes, bytes], most: int) -> None:
+    """Raises InvalidData for what need not be read: too long, or packed, which was not asked for
+    and may grow without end."""
+    length = headers.get(b"content-length", b"")
+    if length.isdigit() and int(length) > most:
+        raise _too_long(most)
+    if headers.get(b"content-encoding", b"identity").strip().lower() not in (b"identity", b""):
+        raise InvalidData("the answer is compressed, which was not asked for")
+
+
+def _too_long(most: int) -> InvalidData:
+    return InvalidData(f"the answer has more than {most} bytes")

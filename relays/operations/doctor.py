@@ -16,6 +16,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from nostr_client.errors import ConfigError, NostrError, StoreError
+from nostr_client.net.dial import DialOptions
 from nostr_client.net.http import get
 from nostr_client.nips.nip11 import MEDIA_TYPE
 from nostr_client.protocol.filters import Filter
@@ -38,6 +39,7 @@ WRONG_CLOCK: Final = 60.0
 _BORN: Final = 1_767_225_600
 """This program is not older than the year 2026: a clock that says so is wrong."""
 _PATIENCE: Final = 10.0
+_STRAIGHT: Final = DialOptions()
 
 
 async def examine(
@@ -171,7 +173,7 @@ async def _newest(data: Path) -> float:
 async def _difference(url: str) -> float | None:
     """Seconds that our clock is ahead of that of `url`; None where it does not say."""
     try:
-        answer = await get(url, accept=MEDIA_TYPE, timeout=_PATIENCE)
+        answer = await get(url, _STRAIGHT, accept=MEDIA_TYPE, timeout=_PATIENCE)
         there = parsedate_to_datetime(answer.headers.get("date", ""))
     except (NostrError, ValueError):
         return None
@@ -208,7 +210,7 @@ async def look_at_url(url: str) -> Finding:
         return Finding("ok", "url", f"{url} was not tried: that takes Tor")
     advice = "does its name point here, and is the port open in the firewall and the proxy?"
     try:
-        answer = await get(url, accept=MEDIA_TYPE, timeout=_PATIENCE)
+        answer = await get(url, _STRAIGHT, accept=MEDIA_TYPE, timeout=_PATIENCE)
     except NostrError as error:
         return Finding("bad", "url", str(error), advice)
     if answer.status != 200 or not answer.headers.get("content-type", "").startswith(MEDIA_TYPE):

@@ -14,7 +14,7 @@ import pytest
 from nostr_client.errors import ConnectFailed, InvalidData, NostrError, RelayTimeout
 from nostr_client.net import http
 from nostr_client.net.dial import DialOptions
-from nostr_client.net.http import get
+from nostr_client.net.http import fetch_file, get
 from tests.net.certificates import contexts
 from tests.net.scripted import LIMIT
 from tests.waiting import until
@@ -106,10 +106,10 @@ async def test_private_addresses_are_refused(monkeypatch: pytest.MonkeyPatch) ->
         site.answers["/"] = answer("200 OK")
         for host in ("localhost", "127.0.0.1", "[::1]", "2130706433", "0x7f.1", "intranet"):
             with pytest.raises(ConnectFailed, match="refused: a private address"):
-                await get(f"http://{host}:{site.port}/")
+                await get(f"https://{host}:{site.port}/", DialOptions())
         monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", home)
         with pytest.raises(ConnectFailed, match="leads to a private address"):
-            await get(f"http://nip05.example.com:{site.port}/")
+            await get(f"https://nip05.example.com:{site.port}/", DialOptions())
         assert site.requests == []
         response = await get(f"http://nip05.example.com:{site.port}/", DialOptions(private=True))
         assert response.status == 200
@@ -140,11 +140,37 @@ async def test_a_redirect_leads_neither_home_nor_out_of_https(
     async def redirect(target: str, request: Any) -> http.Response:
         return await real(target, request) if "private" in target else moved
 
-    moved = http.Response(302, {"location": "http://private.localhost/"}, b"")
+    moved = http.Response(302, {"location": "https://private.localhost/"}, b"")
     real = http._get_one
     monkeypatch.setattr(http, "_get_one", redirect)
-    with pytest.raises(ConnectFailed, match="refused: a private address"):
-        await get("http://example.com/", redirects=1)
+    for dial in (DialOptions(), DialOptions(private=True)):  # what was said of one host
+        with pytest.raises(ConnectFailed, match="refused: a private address"):
+            await get("https://example.com/", dial, redirects=1)
+
+
+async def test_plain_http_only_to_whom_the_person_named_and_to_onion_services() -> None:
+    for url in ("http://example.com/", "HTTP://127.0.0.1:1/"):
+        with pytest.raises(InvalidData, match="only https"):
+            await get(url, DialOptions())
+    for url in ("http://abcdefghijklmnop.onion/", "https://abcdefghijklmnop.onion/"):
+        with pytest.raises(ConnectFailed, match="onion"):
+            await get(url, DialOptions())
+
+
+async def test_a_file() -> None:
+    async with site_() as site:
+        site.answers["/"] = answer("302 Found", "Location: /file")
+        site.answers["/file"] = answer("200 OK", "Content-Type: image/png", body=b"0123456789")
+        site.answers["/none"] = answer("404 Not Found", body=b"x")
+        site.answers["/round"] = answer("302 Found", "Location: /round")
+        dial = DialOptions(private=True)
+        assert await fetch_file(site.url(), dial, max_bytes=10) == b"0123456789"
+        with pytest.raises(InvalidData, match="more than 9 bytes"):
+            await fetch_file(site.url(), dial, max_bytes=9)
+        with pytest.raises(NostrError, match="localhost answered with status 404"):
+            await fetch_file(site.url("/none"), dial, max_bytes=10)
+        with pytest.raises(InvalidData, match="more than 3 redirects"):
+            await fetch_file(site.url("/round"), dial, max_bytes=10)
 
 
 @pytest.mark.parametrize(
@@ -154,6 +180,8 @@ async def test_a_redirect_leads_neither_home_nor_out_of_https(
         (b"HTTP/1.1 200 OK\r\nX: ...", InvalidData, "not HTTP"),
         (b"garbage\r\n\r\n", InvalidData, "not HTTP"),
         (b"", InvalidData, "not HTTP|no answer"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 5001\r\n\r\n---", InvalidData, "more than 5000"),
+        (b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n---", InvalidData, "compressed"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf", InvalidData, "not HTTP"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n---", RelayTimeout, "answer: not done"),
         (b"---", RelayTimeout, r"answer: not done within 0\.5 s"),
@@ -173,7 +201,7 @@ async def test_answers_that_cannot_be_used(
 )
 async def test_what_is_no_url(url: str) -> None:
     with pytest.raises(InvalidData):
-        await get(url)
+        await get(url, DialOptions())
 
 
 async def test_a_cancelled_get_leaves_nothing_behind() -> None:
