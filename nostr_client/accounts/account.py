@@ -29,7 +29,6 @@ from nostr_client.errors import (
 )
 from nostr_client.nips import nip19, nip49
 from nostr_client.paths import Paths, paths
-from nostr_client.protocol.bech32 import unfolded
 from nostr_client.protocol.keys import PublicKey, SecretKey
 from nostr_client.safe_text import safe_line
 from nostr_client.signing.local_signer import LocalSigner
@@ -157,7 +156,7 @@ class Accounts:
         `switch`: it becomes the account in use, as the first one does anyway. Raises AccountError.
         """
         key = SecretKey.generate()
-        record = self._new_record(key, name, backed_up=False)
+        record = self._new_record(key, name, backed_up=False, security=nip49.HANDLED_SECURELY)
         return await self._add(await self._protect(record, key, password, protection), switch)
 
     async def import_key(
@@ -167,13 +166,15 @@ class Accounts:
         *,
         password: str | None = None,
         protection: Protection | None = None,
+        security: int = nip49.UNTRACKED,
         switch: bool = False,
     ) -> Account:
-        """Keep a key that exists already (see `read_secret`), as `create` does.
+        """Keep a key that exists already (see `key_import.read_key`), as `create` does.
 
-        A watch-only account of the same key becomes a full one. Raises AccountError.
+        `security`: how well it was handled until now, NIP-49's byte. A watch-only account of the
+        same key becomes a full one. Raises AccountError.
         """
-        record = self._new_record(key, name, backed_up=True)
+        record = self._new_record(key, name, backed_up=True, security=security)
         return await self._add(await self._protect(record, key, password, protection), switch)
 
     async def add_watch_only(self, pubkey: str, name: str = "", *, switch: bool = False) -> Account:
@@ -304,21 +305,48 @@ class Accounts:
             raise SigningRefused("the key of this account is in its bunker: export it there")
         key = await self._key(account, password)
         if new_password is not None:
-            code = await self._encrypt(key, new_password)
+            code = await self._encrypt(key, new_password, self._security(account))
         elif account.protection is Protection.PASSWORD:
             code = self._files.read(account.pubkey).ncryptsec
         else:
             raise SignerUnavailable("a password is needed to encrypt the backup")
 
+        await self._note(account, backed_up=True)
+        return code
+
+    async def export_plain(self, account: Account, password: str | None = None) -> str:
+        """The key as an nsec: whoever sees it has the account.
+
+        From then on the key counts as handled insecurely (NIP-49), in every later backup too.
+        Raises as `export` does.
+        """
+        if not account.can_sign:
+            raise SigningRefused("a watch-only account has no secret key to export")
+        key = await self._key(account, password)
+        changed: dict[str, object] = {"backed_up": True, "security": nip49.HANDLED_INSECURELY}
+        if account.protection is Protection.PASSWORD and password is not None:
+            changed["ncryptsec"] = await asyncio.to_thread(
+                nip49.encrypt, key, password, self._work, nip49.HANDLED_INSECURELY
+            )
+        await self._note(account, **changed)
+        return nip19.encode_nsec(key)
+
+    # Inside
+
+    async def _note(self, account: Account, **changed: object) -> None:
+        """Write down what has `changed` in the record of `account`."""
+
         def note() -> None:
             with self._files.locked():
                 record = self._files.read(account.pubkey)
-                self._files.write(msgspec.structs.replace(record, backed_up=True))
+                self._files.write(msgspec.structs.replace(record, **changed))
 
         await asyncio.to_thread(note)
-        return code
 
-    # Inside
+    def _security(self, account: Account) -> int:
+        """NIP-49's byte, of an account made before it was kept in the record, too."""
+        record = self._files.read(account.pubkey)
+        return nip49.security_of(record.ncryptsec) if record.ncryptsec else record.security
 
     def _own_keys(self) -> set[str]:
         """The public keys of the accounts here that have a secret key."""
@@ -368,11 +396,13 @@ class Accounts:
             raise AccountError("the key that is kept does not belong to this account")
         return key
 
-    async def _encrypt(self, key: SecretKey, password: str) -> str:
+    async def _encrypt(self, key: SecretKey, password: str, security: int) -> str:
         check_password(password)
-        return await asyncio.to_thread(nip49.encrypt, key, password, self._work)
+        return await asyncio.to_thread(nip49.encrypt, key, password, self._work, security)
 
-    def _new_record(self, key: SecretKey, name: str, *, backed_up: bool) -> KeyRecord:
+    def _new_record(
+        self, key: SecretKey, name: str, *, backed_up: bool, security: int
+    ) -> KeyRecord:
         """What will be kept of a key, once it is protected. Raises AccountError."""
         pubkey, name = key.public_key.hex, _checked_name(name)
         self._refuse_doubles(self._files.read_all()[0], pubkey, name)
@@ -382,6 +412,7 @@ class Accounts:
             created_at=self._clock(),
             name=name,
             backed_up=backed_up,
+            security=security,
         )
 
     async def _protect(
@@ -399,7 +430,7 @@ class Accounts:
             entry = f"{nip19.encode_npub(record.pubkey)}/{secrets.token_hex(4)}"
             await self.keyring.put(entry, key)
         elif protection is Protection.PASSWORD and password is not None:
-            code = await self._encrypt(key, password)
+            code = await self._encrypt(key, password, record.security)
         else:
             raise AccountError("a password is needed to keep this key")
         return msgspec.structs.replace(
@@ -457,22 +488,6 @@ def check_password(password: str) -> None:
         raise AccountError("an empty password protects nothing")
     if len(unicodedata.normalize("NFKC", password)) < SHORTEST_PASSWORD:
         raise AccountError(f"a password has at least {SHORTEST_PASSWORD} characters")
-
-
-def read_secret(text: str, password: str | None = None) -> SecretKey:
-    """A secret key as people keep it: nsec (NIP-19), ncryptsec (NIP-49) or 64 hex digits, also in
-    capitals, in quotes, folded, or behind a byte order mark.
-
-    An ncryptsec takes up to seconds of computing: call it off the loop. Raises InvalidKey,
-    DecryptionFailed, or SignerUnavailable for an ncryptsec without a password. Nothing that it
-    raises quotes the text.
-    """
-    text = unfolded(text).removeprefix("nostr:")
-    if text.startswith("ncryptsec1"):
-        if password is None:
-            raise SignerUnavailable("this key is encrypted: it needs the password of the backup")
-        return nip49.decrypt(text, password)
-    return SecretKey.parse(text)
 
 
 def _account(record: KeyRecord, current: str | None) -> Account:

@@ -16,6 +16,7 @@ from typing import Final
 import msgspec
 
 from nostr_client.errors import AccountError, InvalidKey
+from nostr_client.nips.nip49 import UNTRACKED
 from nostr_client.paths import FolderLock, private_folder, translated, write_private
 from nostr_client.protocol.keys import PublicKey
 
@@ -53,7 +54,8 @@ class KeyRecord(msgspec.Struct, frozen=True, kw_only=True):
     `ncryptsec` is the key as NIP-49 writes it, `keyring_entry` the user name of the keyring's
     entry; one of the two is set, or neither for a watch-only account. With a `bunker` the entry's
     key is the client's, and the account's own is not here. `backed_up`: the key is
-    known to exist elsewhere, because it was imported or exported. `created_at` is in seconds.
+    known to exist elsewhere, because it was imported or exported. `security`: how well it was
+    handled, NIP-49's key security byte, as an ncryptsec says it too. `created_at` is in seconds.
     """
 
     pubkey: str
@@ -64,6 +66,7 @@ class KeyRecord(msgspec.Struct, frozen=True, kw_only=True):
     keyring_entry: str = ""
     bunker: BunkerRecord | None = None
     backed_up: bool = False
+    security: int = UNTRACKED
     version: int = VERSION
 
     def __repr__(self) -> str:

@@ -58,25 +58,30 @@ def import_(
         Option("--secret-fd", metavar="N", help="Read the key from this file descriptor."),
     ] = None,
 ) -> None:
-    """Bring a key: an nsec, an ncryptsec or 64 hex digits.
+    """Bring a key: an nsec, an ncryptsec, 64 hex digits, words (NIP-06), or another client's export
+    that holds one of them.
 
     The key is asked for (hidden), or read from standard input or --secret-fd; never an argument.
     """
     import asyncio
 
-    from nostr_client.accounts.account import SHORTEST_PASSWORD, read_secret
+    from nostr_client.accounts.account import SHORTEST_PASSWORD
+    from nostr_client.accounts.key_import import is_encrypted, read_key
     from nostr_client.cli import secret_input
-    from nostr_client.protocol.bech32 import unfolded
+    from nostr_client.nips.nip06 import looks_like_words
 
-    text = unfolded(secret_input.read_secret_text(secret_fd)).removeprefix("nostr:")
+    text = secret_input.read_secret_text(secret_fd)
     backup_password: str | None = None
+    passphrase = ""
     protection: Protection | None
     password: str | None
-    if text.startswith("ncryptsec1"):
+    if is_encrypted(text):
         backup_password = context.given_password
         if backup_password is None:
             backup_password = secret_input.ask_hidden("Password of this backup")
-    key = wait_for(asyncio.to_thread(read_secret, text, backup_password))
+    elif looks_like_words(text) and secret_input.can_ask():
+        passphrase = secret_input.ask_hidden("Passphrase of these words (empty: none)")
+    brought = wait_for(asyncio.to_thread(read_key, text, backup_password, passphrase))
     long_enough = backup_password is not None and len(backup_password) >= SHORTEST_PASSWORD
     if long_enough and not keyring:
         protection, password = None, backup_password
@@ -84,7 +89,12 @@ def import_(
         protection, password = _protection(context, keyring)
     account = wait_for(
         context.accounts.import_key(
-            key, name, password=password, protection=protection, switch=switch
+            brought.key,
+            name,
+            password=password,
+            protection=protection,
+            security=brought.security,
+            switch=switch,
         )
     )
     _say_kept(context, account, "imported")
@@ -149,6 +159,9 @@ def export(
     new_password: Annotated[
         bool, Option("--new-password", help="Encrypt the backup with another password.")
     ] = False,
+    plain: Annotated[
+        bool, Option("--plain", help="The bare nsec, after you typed that you want it.")
+    ] = False,
 ) -> None:
     """Print the key, encrypted (ncryptsec), for a backup."""
     from nostr_client.accounts.keyfiles import Protection
@@ -157,6 +170,14 @@ def export(
     account = context.accounts.find(who) if who else context.must_act()
     if not account.can_sign:
         raise CommandError(f"{account.label} is watch-only: it has no key", Exit.LOCKED)
+    if plain:
+        secret_input.confirm_typed(
+            "Whoever sees the nsec has this account for ever, and no one can take it back.",
+            account.name or account.npub,
+        )
+        nsec = wait_for(context.accounts.export_plain(account, context.password_of(account)))
+        context.out.emit({"npub": account.npub, "nsec": nsec}, nsec)
+        return
     password = context.password_of(account)
     fresh: str | None = None
     if account.protection is Protection.KEYRING and context.given_password is not None:

@@ -90,19 +90,35 @@ def ask_yes(question: str) -> bool:
     """Asks on the terminal; anything but a yes is a no. Raises CommandError without a terminal."""
     if not can_ask():
         raise CommandError(f"{question} Say so with --yes.", Exit.USAGE)
+    return _answer(f"{question} [y/N] ").lower() in ("y", "yes")
+
+
+def confirm_typed(warning: str, name: str) -> None:
+    """Has the person type `name` after `warning`: what follows cannot be undone.
+
+    Raises CommandError for anything else, and without a terminal: no flag stands in for it.
+    """
+    if not can_ask():
+        raise CommandError(f"{warning} It has to be confirmed on a terminal.", Exit.USAGE)
+    if _answer(f"{warning}\nType {name} to go on: ") != name:
+        raise CommandError("that was not it: nothing was shown", Exit.ERROR)
+
+
+def _answer(question: str) -> str:
+    """The line that the person types on the terminal, whatever is piped into this command."""
     with contextlib.ExitStack() as stack:
         if sys.platform == "win32":
             source, target = sys.stdin, sys.stderr
         else:
             source = stack.enter_context(open("/dev/tty"))  # noqa: PTH123
             target = stack.enter_context(open("/dev/tty", "w"))  # noqa: PTH123
-        target.write(f"{question} [y/N] ")
+        target.write(question)
         target.flush()
-        return source.readline().strip().lower() in ("y", "yes")
+        return source.readline().strip()
 
 
 def read_secret_text(
-    descriptor: int | None, prompt: str = "Secret key (nsec, ncryptsec or hex; hidden)"
+    descriptor: int | None, prompt: str = "Secret key (nsec, ncryptsec, hex or words; hidden)"
 ) -> str:
     """The text of a key or code: from `descriptor`, piped standard input, or a hidden prompt."""
     if descriptor is not None:

@@ -34,7 +34,7 @@ _LANGUAGES: Final = (
 
 def looks_like_words(text: str) -> bool:
     """May this be words, and not a code? It may still be wrong."""
-    return len(text.split()) in COUNTS
+    return len(text.split()) in COUNTS and not any(letter.isdigit() for letter in text)
 
 
 def secret_key(words: str, passphrase: str = "", account: int = 0) -> SecretKey:

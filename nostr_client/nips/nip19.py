@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Iterable
 from typing import Final
 
@@ -15,6 +16,8 @@ from nostr_client.protocol.kinds import MAX_KIND
 
 MAX_CODE: Final = 5000
 """Characters of a code that anybody need read."""
+NSEC: Final = re.compile("nsec1[02-9ac-hj-np-z]{58}")
+"""Where one may stand in a text of small letters."""
 
 _SPECIAL, _RELAY, _AUTHOR, _KIND = range(4)
 

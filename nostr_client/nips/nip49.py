@@ -6,6 +6,7 @@ of the interpreter is free meanwhile.
 
 from __future__ import annotations
 
+import re
 import secrets
 import unicodedata
 from typing import Final
@@ -22,6 +23,8 @@ from nostr_client.protocol.bech32 import decode_bech32, encode_bech32
 from nostr_client.protocol.keys import SecretKey
 
 PREFIX: Final = "ncryptsec"
+NCRYPTSEC: Final = re.compile("ncryptsec1[02-9ac-hj-np-z]{100,}")
+"""Where one may stand in a text of small letters."""
 DEFAULT_LOG_N: Final = 16
 MAX_LOG_N: Final = 22
 """4 GiB of memory: what a stranger's code may make us use at most."""
@@ -59,6 +62,14 @@ def encrypt(
     derived = _derive(_normal(password), salt, log_n, max_memory)
     sealed = crypto_aead_xchacha20poly1305_ietf_encrypt(bytes(key), mark, nonce, derived)
     return encode_bech32(PREFIX, bytes((_VERSION, log_n)) + salt + nonce + mark + sealed)
+
+
+def security_of(ncryptsec: str) -> int:
+    """The key security byte of a code, which needs no password. Raises InvalidCode."""
+    prefix, data = decode_bech32(ncryptsec.strip())
+    if prefix != PREFIX or len(data) != _SIZE or data[0] != _VERSION:
+        raise InvalidCode("not an ncryptsec of a version that is known here")
+    return min(data[2 + _SALT + _NONCE], UNTRACKED)
 
 
 def decrypt(ncryptsec: str, password: str, *, max_memory: int = _MEMORY) -> SecretKey:

@@ -25,6 +25,8 @@ from typing import Final
 
 from nostr_client.errors import InvalidData, SecretFound
 from nostr_client.nips import nip19
+from nostr_client.nips.nip19 import NSEC
+from nostr_client.nips.nip49 import NCRYPTSEC
 from nostr_client.protocol.event import Draft, Event
 from nostr_client.protocol.keys import SecretKey
 
@@ -36,9 +38,6 @@ MOST_UNESCAPED: Final = 4
 OwnKeys = Callable[[], Collection[str]]
 """The public keys (hex) of all accounts whose secret keys are here."""
 
-_BECH32: Final = "02-9ac-hj-np-z"
-_nsec = re.compile(f"nsec1[{_BECH32}]{{58}}")
-_ncryptsec = re.compile(f"ncryptsec1[{_BECH32}]{{100,}}")
 _hex_run = re.compile("[0-9a-f]{64,}")
 _between = re.compile(r"[\W_]+")
 _escape = re.compile(r'\\(?:u([0-9a-fA-F]{4})|([nrtbf"\\/]))')
@@ -66,7 +65,7 @@ def refuse_secret_texts(texts: Iterable[str], own: OwnKeys, key: SecretKey | Non
         whole = "".join(forms)
         if bytes(key).hex() in whole or nip19.encode_nsec(key) in whole:
             raise SecretFound("this holds your secret key: it was not signed, and went nowhere")
-    if any(_ncryptsec.search(form) for form in forms):
+    if any(NCRYPTSEC.search(form) for form in forms):
         raise SecretFound("this holds an encrypted secret key (ncryptsec): it was not signed")
     suspect = [form for form in forms if "nsec1" in form or _hex_run.search(form)]
     owned = (set(own()) if suspect else set()) - ({key.public_key.hex} if key else set())
@@ -91,10 +90,10 @@ def refuse_codes(*texts: str) -> None:
     """
     for text in texts:
         shaped = unicodedata.normalize("NFKC", text).casefold()
-        if _nsec.search(shaped) or _ncryptsec.search(shaped):
+        if NSEC.search(shaped) or NCRYPTSEC.search(shaped):
             raise SecretFound("this text holds a secret key: it is not published")
         for form in _forms(text):
-            if _ncryptsec.search(form) or any(_is_nsec(code) for code in _nsecs_in(form)):
+            if NCRYPTSEC.search(form) or any(_is_nsec(code) for code in _nsecs_in(form)):
                 raise SecretFound("this text holds a secret key: it is not published")
 
 
@@ -124,7 +123,7 @@ def _keys_in(form: str) -> Iterator[str]:
 
 def _nsecs_in(form: str) -> Iterator[str]:
     if "nsec1" in form:
-        yield from (found[0] for found in _nsec.finditer(form))
+        yield from (found[0] for found in NSEC.finditer(form))
 
 
 def _is_nsec(code: str) -> bool:

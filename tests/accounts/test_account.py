@@ -13,14 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from nostr_client.accounts.account import Account, Accounts, read_secret
+from nostr_client.accounts.account import Account, Accounts
+from nostr_client.accounts.key_import import read_key
 from nostr_client.accounts.keyfiles import KeyFiles, Protection
 from nostr_client.accounts.keyring_store import KeyringStore
 from nostr_client.errors import (
     AccountError,
     DecryptionFailed,
     InvalidKey,
-    NostrError,
     SecretFound,
     SignerUnavailable,
     SigningRefused,
@@ -155,57 +155,37 @@ async def test_two_folders_share_no_entry(tmp_path: Path, memory: Memory) -> Non
     assert (await homes[1].signer(homes[1].find("ana"))).pubkey == key.public_key.hex
 
 
-async def test_import_takes_what_people_keep(accounts: Accounts) -> None:
+async def test_an_imported_key_is_known_to_be_elsewhere(accounts: Accounts) -> None:
     key = SecretKey.generate()
-    code = nip49.encrypt(key, WORDS, QUICK)
-    for text in (bytes(key).hex(), nip19.encode_nsec(key), f" {nip19.encode_nsec(key)}\n"):
-        assert read_secret(text) == key
-    assert read_secret(code, WORDS) == key
-    with pytest.raises(SignerUnavailable):
-        read_secret(code)
-    with pytest.raises(DecryptionFailed):
-        read_secret(code, "wrong")
     account = await accounts.import_key(key, password=WORDS)
     assert account.backed_up
     assert account.pubkey == key.public_key.hex
 
 
-def test_what_is_no_key_is_never_quoted() -> None:
-    key = SecretKey.generate()
-    nsec = nip19.encode_nsec(key)
-    other = "p" if nsec.endswith("q") else "q"
-    for text in (nsec[:-1], nsec[:-1] + other, bytes(key).hex()[:-1], f"{nsec} {nsec}", "", "\x00"):
-        with pytest.raises(NostrError) as caught:
-            read_secret(text)
-        shown = f"{caught.value!r} {caught.value.__cause__!r}"
-        assert not text.strip() or text.strip()[:20] not in shown
-    with pytest.raises(InvalidKey, match="public key"):
-        read_secret(nip19.encode_npub(key.public_key.hex))
-    with pytest.raises(InvalidKey):
-        read_secret("00" * 32)
+async def test_backups_say_how_well_the_key_was_handled(accounts: Accounts) -> None:
+    made = await accounts.create("ana", password=WORDS)
+    assert nip49.security_of(await accounts.export(made, WORDS)) == nip49.HANDLED_SECURELY
+    nsec = await accounts.export_plain(made, WORDS)
+    assert SecretKey.parse(nsec).public_key.hex == made.pubkey
+    for fresh in (None, "another password"):
+        code = await accounts.export(made, WORDS, new_password=fresh)
+        assert nip49.security_of(code) == nip49.HANDLED_INSECURELY
+        assert nip49.decrypt(code, fresh or WORDS).public_key.hex == made.pubkey
+    for byte in (nip49.HANDLED_INSECURELY, nip49.HANDLED_SECURELY, nip49.UNTRACKED):
+        brought = nip49.encrypt(SecretKey.generate(), WORDS, QUICK, byte)
+        read = read_key(brought, WORDS)
+        bob = await accounts.import_key(read.key, password=WORDS, security=read.security)
+        assert nip49.security_of(await accounts.export(bob, WORDS)) == byte
 
 
-@pytest.mark.parametrize("form", ["nsec", "ncryptsec", "hex"])
-def test_a_key_is_read_however_people_keep_it(form: str) -> None:
-    key = SecretKey(b"\x2a" * 32)
-    codes = {
-        "nsec": nip19.encode_nsec(key),
-        "ncryptsec": nip49.encrypt(key, WORDS, QUICK),
-        "hex": bytes(key).hex(),
-    }
-    code = codes[form]
-    folded = "\n".join(code[i : i + 20] for i in range(0, len(code), 20))
-    for text in (
-        code.upper(),
-        f"\ufeff{code}\r\n",
-        f'"{code}"',
-        f"\u201c{code}\u201d",
-        f"`{code.upper()}`",
-        folded,
-        f"NOSTR:{code.upper()}",
-        f" {code[:9]} {code[9:]}",
-    ):
-        assert read_secret(text, WORDS) == key
+async def test_a_key_of_the_key_store_remembers_it_too(where: Paths, memory: Memory) -> None:
+    accounts = Accounts(where, keyring=KeyringStore(lambda: [memory], trust=lambda _: True))
+    made = await accounts.create("ana")
+    code = await accounts.export(made, new_password=WORDS)
+    assert nip49.security_of(code) == nip49.HANDLED_SECURELY
+    await accounts.export_plain(made)
+    code = await accounts.export(made, new_password=WORDS)
+    assert nip49.security_of(code) == nip49.HANDLED_INSECURELY
 
 
 async def test_a_password_has_eight_characters_at_least(accounts: Accounts) -> None:
@@ -302,10 +282,10 @@ async def test_names_that_would_do_harm_are_refused(accounts: Accounts, name: st
 async def test_a_backup_opens_elsewhere(accounts: Accounts) -> None:
     account = await accounts.create("ana", password=WORDS)
     code = await accounts.export(account, WORDS)
-    assert read_secret(code, WORDS).public_key.hex == account.pubkey
+    assert read_key(code, WORDS).key.public_key.hex == account.pubkey
     assert accounts.find("ana").backed_up
     other = await accounts.export(account, WORDS, new_password="another one")
-    assert read_secret(other, "another one").public_key.hex == account.pubkey
+    assert read_key(other, "another one").key.public_key.hex == account.pubkey
     with pytest.raises(DecryptionFailed):
         await accounts.export(account, "wrong")
 
@@ -315,7 +295,7 @@ async def test_a_backup_from_the_key_store_needs_a_password(accounts: Accounts) 
     with pytest.raises(SignerUnavailable):
         await accounts.export(account)
     code = await accounts.export(account, new_password=WORDS)
-    assert read_secret(code, WORDS).public_key.hex == account.pubkey
+    assert read_key(code, WORDS).key.public_key.hex == account.pubkey
 
 
 async def test_a_damaged_file_hides_no_other_and_is_left_alone(

@@ -17,11 +17,10 @@ from nostr_client.accounts.account import (
     Account,
     Accounts,
     check_password,
-    read_secret,
 )
+from nostr_client.accounts.key_import import is_encrypted, read_key
 from nostr_client.accounts.keyfiles import Protection
-from nostr_client.errors import AccountError
-from nostr_client.protocol.bech32 import unfolded
+from nostr_client.errors import AccountError, InvalidKey
 from nostr_client.signing.signer import Signer
 from nostr_client.tui.keymap import FORM
 from nostr_client.tui.screens.form import FormScreen, field, prose
@@ -141,7 +140,7 @@ class ImportKeyScreen(_KeyProtectionForm):
         yield prose(
             "Paste it: it stays hidden, is kept on this machine encrypted, and goes nowhere."
         )
-        yield field("Key", "key", hidden=True, hint="nsec1…, ncryptsec1… or 64 hex digits")
+        yield field("Key", "key", hidden=True, hint="nsec1…, ncryptsec1…, hex or words")
         yield field("Its password", "backup", hidden=True, hint="only an ncryptsec has one")
         yield field("Name", "name", hint="what to call it on this machine; may be empty")
         yield from self.protection_fields()
@@ -154,8 +153,11 @@ class ImportKeyScreen(_KeyProtectionForm):
             self._show_backup()
 
     def _show_backup(self) -> None:
-        is_encrypted = unfolded(self.value("key")).startswith("ncryptsec1")
-        self.query_one("#backup-row").display = is_encrypted
+        try:
+            wanted = is_encrypted(self.value("key"))
+        except InvalidKey:  # several keys: said when the form is sent
+            wanted = False
+        self.query_one("#backup-row").display = wanted
 
     def go(self) -> None:
         if self.focused is self.query_one("#key") and self.next_empty("backup", "name", "password"):
@@ -169,10 +171,11 @@ class ImportKeyScreen(_KeyProtectionForm):
 
     async def _bring(self, protection: Protection, password: str | None) -> None:
         backup = self.value("backup") or None
-        key = await asyncio.to_thread(read_secret, self.value("key"), backup)
+        brought = await asyncio.to_thread(read_key, self.value("key"), backup)
         account = await self.accounts.import_key(
-            key,
+            brought.key,
             self.value("name").strip(),
+            security=brought.security,
             protection=protection,
             password=password,
             switch=True,
