@@ -75,5 +75,5 @@ async def test_the_key_of_a_reading_signs_logins_only_and_is_unlocked_once(key: 
         with pytest.raises(SignerUnavailable, match="wrong password"):
             await shut.sign(Draft(kinds.AUTH))
     assert tries == [True]
-    opened = LoginSigner(key.public_key.hex, unlock)
-    assert (await opened.sign(Draft(kinds.AUTH))).pubkey == key.public_key.hex
+    async with LoginSigner(key.public_key.hex, unlock) as opened:
+        assert (await opened.sign(Draft(kinds.AUTH))).pubkey == key.public_key.hex
