@@ -45,6 +45,7 @@ from nostr_client.routing.relay_book import RelayBook
 from nostr_client.routing.saved_relays import found_at
 from nostr_client.routing.starter_relays import starter_relays
 from nostr_client.signing.gated import gated
+from nostr_client.signing.guards import Guard, Guarded
 from nostr_client.signing.signer import Signer, WatchOnly
 from nostr_client.signing.verifier import Verifier
 from nostr_client.social.feed_sync import FeedSync
@@ -108,10 +109,13 @@ class _ClientKeys:
         locked: bool,
         login: Signer | None,
         key_only_here: bool,
+        guards: Sequence[Guard],
     ) -> _ClientKeys:
         """As `NostrClient.open` is told. Raises InvalidKey."""
         who = signer.pubkey if signer else PublicKey(pubkey).hex if pubkey else ""
         writer = gated(signer) if signer and not isinstance(signer, WatchOnly) else None
+        if writer and guards:
+            writer = Guarded(writer, guards)
         return cls(who, writer, writer or login, writer is not None or locked, key_only_here)
 
 
@@ -180,6 +184,7 @@ class NostrClient:
         key_only_here: bool = False,
         locked: bool = False,
         login: Signer | None = None,
+        guards: Sequence[Guard] = (),
         clock: Callable[[], float] = time.time,
     ) -> AsyncIterator[NostrClient]:
         """A client at work until the block ends.
@@ -196,6 +201,7 @@ class NostrClient:
         longer than this one. `key_only_here` says that the key was made by this
         program and never left this machine, so that nobody else can have written lists with it
         (`Account.key_only_here`); otherwise they must be read before they are changed.
+        `guards` are asked before anything is signed; what one objects to is refused, with why.
 
         Raises StoreError, ConfigError, InvalidKey.
         """
@@ -203,7 +209,12 @@ class NostrClient:
         settings = config or load_config(where.config / "config.toml")
         chosen = settings.relays if relays is None else tuple(relays)  # None: the starters
         keys = _ClientKeys.of(
-            signer, pubkey, locked=locked, login=login, key_only_here=key_only_here
+            signer,
+            pubkey,
+            locked=locked,
+            login=login,
+            key_only_here=key_only_here,
+            guards=guards,
         )
         async with AsyncExitStack() as stack:
             self = cls(where, settings, keys, clock)

@@ -7,12 +7,13 @@ compression = false                   # of what goes over the sockets
 allow_private_relays = ["nas.local"]  # hosts that strangers' lists may lead to all the same
 relays_of_strangers = "asked"         # relays that only people name whom you do not follow: used
                                       # when you open, answer or follow one; or "always", "never"
-ask_auth = true                       # ask whether a relay that one merely reads from may know who
-                                      # asks (NIP-42); false: it may not
 own_relay = true                      # a relay on this machine, where every note has a home
 relay_quota_mb = 256                  # kept of what one relay sent of people nobody here follows
 stranger_quota_mb = 16                # kept of what one of those people wrote
 theme = "nord"
+
+[bunker]
+relays = ["wss://relay.example.com"]  # where `nostr-client bunker` is asked
 """
 
 from __future__ import annotations
@@ -58,6 +59,12 @@ Proxy = Annotated[
 ]
 
 
+class BunkerConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """Bunker mode: `relays` are its own, and need be in nobody's list."""
+
+    relays: tuple[RelayUrl, ...] = ()
+
+
 class ClientConfig(msgspec.Struct, frozen=True, kw_only=True):
     """The settings of the client; the file's keys are its fields. Raises InvalidSettings.
 
@@ -72,13 +79,13 @@ class ClientConfig(msgspec.Struct, frozen=True, kw_only=True):
     compression: bool = False
     allow_private_relays: tuple[Host, ...] = ()
     relays_of_strangers: Literal["asked", "always", "never"] = "asked"
-    ask_auth: bool = True
     own_relay: bool = True
     relay_quota_mb: Megabytes = 256
     """Of what one relay brought by people whom nobody here follows; the oldest gives way."""
     stranger_quota_mb: Megabytes = 16
     """The same of what one of them wrote."""
     theme: str | None = None
+    bunker: BunkerConfig = BunkerConfig()
 
     def __post_init__(self) -> None:
         values = checked(self)

@@ -23,7 +23,7 @@ FLOORS = {
     3: ["nips", "store", "config", "command_line"],
     4: ["signing"],
     5: ["net"],
-    6: ["accounts", "routing"],
+    6: ["accounts", "routing", "bunker"],
     7: ["social", "resilience"],
     8: ["client"],
     9: ["rehearsal"],

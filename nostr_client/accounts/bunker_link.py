@@ -17,7 +17,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Final, Self
@@ -39,7 +39,7 @@ from nostr_client.errors import (
     SignerUnavailable,
     SigningRefused,
 )
-from nostr_client.net.auth_demand import AuthDemand, Authenticate
+from nostr_client.net.auth_demand import authenticator
 from nostr_client.net.dial import DialPolicy
 from nostr_client.net.outcome import How
 from nostr_client.net.pool import RelayPool
@@ -422,12 +422,3 @@ class BunkerLink:
 
     def _flag(self, url: str) -> asyncio.Event:
         return self._listening.setdefault(url, asyncio.Event())
-
-
-def authenticator(key: SecretKey, clock: Callable[[], float]) -> Authenticate:
-    """Tells a relay who is there (NIP-42): the client, whom nobody but the bunker knows."""
-
-    async def authenticate(demand: AuthDemand) -> Event:
-        return demand.draft.sign(key, int(clock()))
-
-    return authenticate

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
 
-from nostr_client.accounts.bunker_link import BunkerLink, authenticator
+from nostr_client.accounts.bunker_link import BunkerLink
 from nostr_client.accounts.bunker_pairing import BunkerOptions, BunkerPairing
 from nostr_client.errors import (
     DecryptionFailed,
@@ -19,6 +19,7 @@ from nostr_client.errors import (
     SignerUnavailable,
     SigningRefused,
 )
+from nostr_client.net.auth_demand import authenticator
 from nostr_client.net.dial import DialPolicy
 from nostr_client.net.pool import RelayPool
 from nostr_client.net.subscription import Arrival, Ended, Subscription

@@ -1,0 +1,1 @@
+"""Bunker mode (NIP-46): this machine signs for other programs, as far as its person lets it"""
