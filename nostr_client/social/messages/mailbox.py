@@ -107,6 +107,12 @@ class Mailbox:
         rumor = self.messages.get(message_id)
         return self.rooms.get(self.room_of(rumor)) if rumor else None
 
+    def last_before(self, members: Room, at: int) -> int:
+        """When the last message before `at` was written in a room; -1 for never."""
+        room = self.rooms.get(members)
+        end = bisect_left(room.order, (at, "")) if room else 0
+        return room.order[end - 1][0] if room and end else -1
+
     def is_request(self, room: RoomState) -> bool:
         if room.accepted or room.last_own >= 0 or room.members == {self.me}:
             return False

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
@@ -32,39 +32,35 @@ from nostr_client.routing.list_reading import NO_WAIVER, Waiver
 from nostr_client.signing.gate import refuse_codes
 from nostr_client.signing.signer import Signer
 from nostr_client.social.follows import Follows
-from nostr_client.social.messages import message_views, records
-from nostr_client.social.messages.archive import MessageArchive
+from nostr_client.social.messages import records
 from nostr_client.social.messages.background import MessageWork
-from nostr_client.social.messages.changes import ChangeFeed, ChangeTeller
+from nostr_client.social.messages.changes import ChangeFeed
 from nostr_client.social.messages.dm_relays import DmRelays
 from nostr_client.social.messages.inbox import MessageInbox
-from nostr_client.social.messages.mailbox import Mailbox, RoomState
 from nostr_client.social.messages.opening import MessageOpener
+from nostr_client.social.messages.reading import MessageReader
 from nostr_client.social.messages.records import KeptRumor, Reason
 from nostr_client.social.messages.sending import MessageSender, file_draft, text_draft
 from nostr_client.social.messages.views import (
     WORDS,
-    Conversation,
     Delivery,
-    MemberCopies,
     MessageFile,
     MessagesStatus,
     Obstacle,
     PrivateMessage,
     Reachability,
 )
-from nostr_client.social.messages.word_index import WordIndex
 from nostr_client.social.views import Posted
 from nostr_client.tasks import OwnedTasks
 
 DELIVERY_LIMIT: Final = 10.0
+SHORTEST_LIFE: Final = 60
+"""Seconds that a message must be allowed to live."""
 MOST_UNSETTLED: Final = 200
 """Own messages, the newest, whose delivery is looked at again and again."""
 
-Cursor = tuple[int, str]
 
-
-class Messages:
+class Messages(MessageReader):
     """The private messages of the account of `signer`; without one nothing is read or written.
 
     `folder` (data) keeps what was opened, encrypted. `async with Messages(...)`: whatever it
@@ -83,23 +79,14 @@ class Messages:
         encryption: Signer | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self.me = owner
+        name = owner[:16] or "nobody"
+        path = folder / f"messages-{name}.sealed"
+        super().__init__(courier, follows, signer, owner=owner, path=path, clock=clock)
         self.relays = DmRelays(courier, guard, owner, clock=clock)
         """Message relays (kind 10050): `await relays.own()`, `await relays.set(urls)`."""
-        self._courier = courier
-        self._follows = follows
-        self._signer = signer
-        self._clock = clock
         self._tasks = OwnedTasks()
         self._run: asyncio.Task[None] | None = None
         self._told: dict[str, Delivery] = {}
-        name = owner[:16] or "nobody"
-        self._archive = MessageArchive(folder / f"messages-{name}.sealed", owner, clock=clock)
-        self._index = WordIndex()
-        self._teller = ChangeTeller()
-        self._archive.on_touched = self._teller.touched
-        self._archive.on_reload = self._teller.everything
-        self._settled: dict[str, Delivery] = {}
         self._work: MessageWork | None = None
         self._sender: MessageSender | None = None
         if signer is not None:
@@ -141,17 +128,6 @@ class Messages:
         if self._run is None and self._work is not None:
             self._run = self._tasks.start(self._work.run())
         return self.status
-
-    async def unlock(self) -> None:
-        """Have what was opened earlier ready: one question to the signer, the first time.
-
-        Every method that reads does it by itself. Raises SignerUnavailable, SigningRefused,
-        StoreError.
-        """
-        if self._archive.is_unlocked:
-            return
-        await self._archive.unlock(self._writer())
-        self._archive.set_known(await self._follows.pubkeys())
 
     async def sync(self, limit: float = 30.0) -> MessagesStatus:
         """Ask the message relays once for what is new and open it, at most `limit` seconds.
@@ -200,68 +176,6 @@ class Messages:
         but where very much happens at once it is told as EVERYTHING.
         """
         return self._teller.watch()
-
-    # Reading
-
-    async def conversations(self) -> list[Conversation]:
-        """The rooms that are no requests, the one with the newest message first."""
-        return [c for c in await self._rooms() if not c.request]
-
-    async def requests(self) -> list[Conversation]:
-        """The rooms in which only strangers wrote, the one with the newest message first."""
-        return [c for c in await self._rooms() if c.request]
-
-    async def conversation(self, room: Collection[str]) -> Conversation | None:
-        """One room; None where nothing was ever said or accepted."""
-        await self.unlock()
-        state = self._state(room)
-        return message_views.conversation(self._mailbox, state, self._now()) if state else None
-
-    async def messages(
-        self, room: Collection[str], before: Cursor | None = None, limit: int = 50
-    ) -> list[PrivateMessage]:
-        """The newest messages of a room, or those before a `cursor`, the newest first."""
-        await self.unlock()
-        state = self._state(room)
-        if state is None:
-            return []
-        return await self._views(
-            message_views.page(self._mailbox, state, before, limit, self._now())
-        )
-
-    async def message(self, message_id: str) -> PrivateMessage | None:
-        """One message; None if it is not here (any more)."""
-        await self.unlock()
-        rumor = self._mailbox.messages.get(message_id)
-        return (await self._views([rumor]))[0] if rumor else None
-
-    async def unread(self) -> int:
-        """Unread messages in all rooms but requests."""
-        await self.unlock()
-        rooms = self._mailbox.rooms.values()
-        return sum(len(room.unread) for room in rooms if not self._mailbox.is_request(room))
-
-    async def search(
-        self, words: str, room: Collection[str] | None = None, limit: int = 50
-    ) -> list[PrivateMessage]:
-        """The newest messages that have all these words, in all rooms or one; words in quotes must
-        stand side by side."""
-        await self.unlock()
-        now, inside = self._now(), self._members(room) if room is not None else None
-        found = await self._index.search(self._mailbox, words)
-        fitting = [
-            rumor
-            for rumor in found
-            if not 0 < rumor.expires_at <= now
-            and (inside is None or self._mailbox.room_of(rumor) == inside)
-        ]
-        return await self._views(fitting[:limit])
-
-    async def copies(self, message_id: str) -> tuple[MemberCopies, ...]:
-        """Where an own message stands, for each member; empty for one that was not sent here."""
-        wraps = self._mailbox.wraps.get(message_id, {})
-        found = await self._courier.ledger.copies_of(list(wraps.values()))
-        return message_views.member_copies(wraps, found)
 
     # Writing
 
@@ -314,13 +228,15 @@ class Messages:
         rumor, room = await self._find(message_id)
         refuse_codes(content)
         tags = (("e", rumor.id), ("k", str(rumor.kind)))
-        await self._sending().send(room, [Draft(kinds.REACTION, content, tags)])
+        draft = Draft(kinds.REACTION, content, tags)
+        await self._sending().send(room, [draft], rumor.expires_at or None)
 
     async def delete(self, message_id: str, reason: str = "") -> None:
         """Ask everybody in the room to remove an own message. Raises as `send` does."""
         rumor, room = await self._own(message_id)
         refuse_codes(reason)
-        await self._sending().send(room, [self._deletion(rumor, reason)])
+        draft = self._deletion(rumor, reason)
+        await self._sending().send(room, [draft], rumor.expires_at or None)
 
     async def edit(self, message_id: str, text: str) -> PrivateMessage:
         """Put another text in place of an own message's: a deletion and a new message with the same
@@ -332,9 +248,8 @@ class Messages:
         new = text_draft(text, reply_to=reply_to, subject=subject, created_at=rumor.created_at)
         if text == rumor.content:
             return await self._view(message_id)
-        left = rumor.expires_at - self._clock() if rumor.expires_at else None
-        deletion = self._deletion(rumor, "")
-        *_, new_id = await self._sending().send(room, [deletion, new], left)
+        drafts = [self._deletion(rumor, ""), new]
+        *_, new_id = await self._sending().send(room, drafts, rumor.expires_at or None)
         return await self._view(new_id)
 
     async def delivered(self, message_id: str, limit: float = DELIVERY_LIMIT) -> PrivateMessage:
@@ -386,37 +301,10 @@ class Messages:
 
     # Inside
 
-    @property
-    def _mailbox(self) -> Mailbox:
-        return self._archive.mailbox
-
-    def _now(self) -> int:
-        return int(self._clock())
-
-    def _writer(self) -> Signer:
-        if self._signer is None:
-            raise SigningRefused(WORDS[Obstacle.NO_KEY])
-        return self._signer
-
     def _sending(self) -> MessageSender:
         if self._sender is None:
             raise SigningRefused(WORDS[Obstacle.NO_KEY])
         return self._sender
-
-    def _members(self, room: Collection[str]) -> frozenset[str]:
-        """Raises InvalidKey."""
-        keys = [room] if isinstance(room, str) else room
-        return frozenset({self.me, *(PublicKey(key).hex for key in keys)})
-
-    def _state(self, room: Collection[str]) -> RoomState | None:
-        return self._mailbox.rooms.get(self._members(room))
-
-    async def _rooms(self) -> list[Conversation]:
-        await self.unlock()
-        now = self._now()
-        rooms = [room for room in self._mailbox.rooms.values() if room.order]
-        rooms.sort(key=lambda room: room.order[-1], reverse=True)
-        return [message_views.conversation(self._mailbox, room, now) for room in rooms]
 
     async def _find(self, message_id: str) -> tuple[KeptRumor, frozenset[str]]:
         await self.unlock()
@@ -441,39 +329,11 @@ class Messages:
     ) -> PrivateMessage:
         sender = self._sending()
         await self.unlock()
-        (message_id,) = await sender.send(members, [draft], expires_in)
+        if expires_in is not None and expires_in < SHORTEST_LIFE:
+            raise InvalidData(f"a message lives for {SHORTEST_LIFE} seconds at least")
+        expires_at = None if expires_in is None else int(self._clock() + expires_in)
+        (message_id,) = await sender.send(members, [draft], expires_at)
         return await self._view(message_id)
-
-    async def _view(self, message_id: str) -> PrivateMessage:
-        found = await self.message(message_id)
-        if found is None:
-            raise InvalidData("this message is not here (any more)")
-        return found
-
-    async def _views(self, rumors: Sequence[KeptRumor]) -> list[PrivateMessage]:
-        mailbox = self._mailbox
-        deliveries = await self._deliveries([r.id for r in rumors if r.author == self.me])
-        views: list[PrivateMessage] = []
-        for rumor in rumors:
-            room = mailbox.rooms.get(mailbox.room_of(rumor))
-            if room is not None:
-                views.append(message_views.message(mailbox, room, rumor, deliveries))
-        return views
-
-    async def _deliveries(self, own: Sequence[str]) -> dict[str, Delivery]:
-        """How far these own messages are; what is settled is not looked up again."""
-        open_ones = [id for id in own if id not in self._settled]
-        wraps = message_views.wraps_of(self._mailbox, open_ones)
-        ids = [wrap for each in wraps.values() for wrap in each.values()]
-        copies = await self._courier.ledger.copies_of(ids) if ids else {}
-        found = {id: message_views.delivery_of(self.me, w, copies) for id, w in wraps.items()}
-        self._settled |= {id: how for id, how in found.items() if how is Delivery.SENT}
-        return found | {id: self._settled[id] for id in own if id in self._settled}
-
-    def _delivered(self, rumor_id: str) -> None:
-        room = self._mailbox.room_of_id(rumor_id)
-        if room is not None:
-            self._teller.touched([(room.members, rumor_id, False)])
 
     async def _tidy(self) -> None:
         """Take out what has expired, learn whom the account follows, and what was delivered."""

@@ -33,6 +33,9 @@ TURN: Final = 0.25
 PAUSE: Final = 2.0
 LONGEST_PAUSE: Final = 60.0
 """Seconds until a signer that did not answer is asked again: at first, and doubled each time."""
+AHEAD: Final = 60
+"""Seconds by which a message may be dated ahead of the clock on which it is opened: it would stay
+the last one of its room, and the room the first one, until then."""
 STORE_PAUSE: Final = 5.0
 _KINDS: Final = frozenset({kinds.CHAT_MESSAGE, kinds.FILE_MESSAGE, kinds.REACTION, kinds.DELETION})
 _REASONS: Final = {
@@ -231,7 +234,7 @@ class MessageOpener:
             wrap.id,
             rumor.id,
             rumor.pubkey,
-            rumor.created_at,
+            min(rumor.created_at, int(self._clock()) + AHEAD),
             rumor.kind,
             rumor.tags,
             rumor.content,
@@ -241,7 +244,7 @@ class MessageOpener:
 
     def _old(self, event: Event, text: str) -> Record:
         tags = (("p", self._peer(event)), *(t for t in event.tags if t[0] == "e"))
-        at = event.created_at
+        at = min(event.created_at, int(self._clock()) + AHEAD)
         return KeptRumor(
             *(event.id, event.id, event.pubkey, at, event.kind, tags, text),
             expires_at=event.expiration or 0,

@@ -42,11 +42,9 @@ from nostr_client.tasks import OwnedTasks, together
 
 LONGEST_RUMOR: Final = 40_960
 """Bytes of a rumor's JSON: sealed and wrapped, every layer stays below 65,536 (NIP-44)."""
-SHORTEST_LIFE: Final = 60
-"""Seconds that a message must be allowed to live."""
 AHEAD: Final = 60
-"""Seconds by which messages written faster than one a second may be dated ahead of the clock, so
-that each has a second of its own and stays in its place."""
+"""Seconds by which messages may be dated ahead of the clock: each is dated after what stood in the
+room when it was written, and so stays behind it, however fast people write."""
 
 
 class MessageSender:
@@ -73,23 +71,20 @@ class MessageSender:
         self._sending: dict[str, asyncio.Task[None]] = {}
 
     async def send(
-        self, members: frozenset[str], drafts: Sequence[Draft], expires_in: float | None = None
+        self, members: frozenset[str], drafts: Sequence[Draft], expires_at: int | None = None
     ) -> list[str]:
         """Store each of these for all `members`, in one commit, and begin to send; their ids.
 
-        A draft without a date takes the present second, or the next after the last one in this
-        room. Raises MessageNotSent, PlaintextTooLong, InvalidData, SignerError, StoreError.
+        A draft without a date takes the present second, or the next after the last message in
+        this room. Raises MessageNotSent, PlaintextTooLong, InvalidData, SignerError, StoreError.
         """
-        if expires_in is not None and expires_in < SHORTEST_LIFE:
-            raise InvalidData(f"a message lives for {SHORTEST_LIFE} seconds at least")
         await self._check(members)
         async with self._turn:  # or two of one second would change places
             now = int(self._clock())
-            ends = None if expires_in is None else now + int(expires_in)
-            rumors = self._rumors(members, drafts, now, ends)
+            rumors = self._rumors(members, drafts, now, expires_at)
             recipients = [*sorted(members - {self._signer.pubkey}), self._signer.pubkey]
-            wrapped = [await self._wrap(rumor, recipients, now, ends) for rumor in rumors]
-            await self._store(rumors, wrapped, ends)
+            wrapped = [await self._wrap(rumor, recipients, now, expires_at) for rumor in rumors]
+            await self._store(rumors, wrapped, expires_at)
         for rumor, wraps in zip(rumors, wrapped, strict=True):
             self._start(rumor.id, list(wraps.values()))
         return [rumor.id for rumor in rumors]
@@ -142,8 +137,7 @@ class MessageSender:
         self, members: frozenset[str], drafts: Sequence[Draft], now: int, ends: int | None
     ) -> list[Rumor]:
         me, mailbox = self._signer.pubkey, self._archive.mailbox
-        room = mailbox.rooms.get(members)
-        at = now if room is None else max(now, min(room.last_own + 1, now + AHEAD))
+        at = max(now, mailbox.last_before(members, now + AHEAD) + 1)
         people: tuple[Tag, ...] = tuple(("p", p) for p in sorted(members - {me}))
         people = people or (("p", me),)
         expiring: tuple[Tag, ...] = (("expiration", str(ends)),) if ends is not None else ()

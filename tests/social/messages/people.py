@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -20,12 +21,14 @@ from nostr_client.signing.signer import Signer
 from nostr_client.social.follows import Follows
 from nostr_client.social.messages.messages import Messages
 from nostr_client.social.messages.views import PrivateMessage
-from tests.routing.rooms import LIMIT, START, Clock, Rooms, rooms, signed
+from tests.routing.rooms import LIMIT, Clock, Rooms, rooms, signed
 
 T = TypeVar("T")
+NOW = int(time.time())
+"""The store goes by the real clock, and so do people here."""
 
 
-def dm_list(key: SecretKey, *urls: str, at: int = START) -> Event:
+def dm_list(key: SecretKey, *urls: str, at: int = NOW) -> Event:
     return signed(key, kinds.DM_RELAYS, tags=tuple(("relay", url) for url in urls), at=at)
 
 
@@ -41,6 +44,12 @@ class Person:
     @property
     def pubkey(self) -> str:
         return self.key.public_key.hex
+
+    @property
+    def sealed(self) -> Path:
+        """The file of what was opened."""
+        [found] = self.folder.glob("messages-*.sealed")
+        return found
 
     async def texts(self, *room: str) -> list[str]:
         """What stands in a room, the oldest first."""
@@ -77,7 +86,7 @@ async def person(
 ) -> AsyncIterator[Person]:
     """Somebody with a folder of their own, who knows `lists` already and asks `relays`."""
     folder.mkdir(parents=True, exist_ok=True)
-    clock = clock or Clock()
+    clock = clock or Clock(NOW)
     me = key.public_key.hex
     who = (signer or LocalSigner(key, clock)) if can_sign else None
     async with rooms(folder, owner=key, fallback=relays, keyed=True, clock=clock) as r:
