@@ -12,6 +12,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 from typing import Any, ClassVar, TypeVar
 
+import msgspec
 from rich.text import Text
 from textual import events
 from textual.app import App, ComposeResult
@@ -51,6 +52,7 @@ from nostr_client.tui.panes import accounts
 from nostr_client.tui.panes.registry import EVERYWHERE, PANES
 from nostr_client.tui.posix_signals import tolerant_driver
 from nostr_client.tui.preferences import Preferences, load_preferences, save_preferences
+from nostr_client.tui.screens.bunker import VisitDialog
 from nostr_client.tui.screens.compose import ComposeScreen
 from nostr_client.tui.screens.dialogs import ConfirmDialog, QuitDialog
 from nostr_client.tui.screens.help import HelpScreen
@@ -86,6 +88,8 @@ class NostrApp(App[int]):
         self.input_queue = InputQueue(self)
         self._login_flow = LoginFlow(environment, holder, self)
         self._composer = Composer(self)
+        accounts = environment.accounts
+        accounts.bunkers = msgspec.structs.replace(accounts.bunkers, on_auth_url=self._on_auth_url)
         for theme in themes.OWN:
             self.register_theme(theme)
         holder.on_failure = lambda error: self.say(f"The engine stopped: {error}", "error")
@@ -144,6 +148,10 @@ class NostrApp(App[int]):
                 self.say(str(error), "error")
 
         start_worker(self, guarded, group)
+
+    def _on_auth_url(self, address: str) -> None:
+        """A bunker wants its person to go there: from whichever task it is heard."""
+        self.call_later(self.push_screen, VisitDialog(address))
 
     def _theme_changed(self, theme: Theme) -> None:
         async def keep() -> None:

@@ -13,6 +13,7 @@ from nostr_client.errors import NostrError
 from nostr_client.signing.signer import Signer
 from nostr_client.tui.client_holder import ClientHolder, Identity
 from nostr_client.tui.environment import Environment
+from nostr_client.tui.screens.bunker import BunkerScreen, ScanScreen
 from nostr_client.tui.screens.first_relays import FirstRelaysScreen
 from nostr_client.tui.screens.first_run import FirstRunChoice, FirstRunScreen
 from nostr_client.tui.screens.key_setup import (
@@ -24,6 +25,9 @@ from nostr_client.tui.screens.key_setup import (
 from nostr_client.tui.screens.unlock import UnlockScreen
 from nostr_client.tui.screens.watch_account import WatchAccountScreen
 from nostr_client.tui.user_interface import UserInterface
+
+MOST_RELAYS = 3
+"""Relays at which a code of ours is answered by a bunker."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +107,8 @@ class LoginFlow:
                     entry = await self._ui.ask(CreateKeyScreen(accounts))
                 case FirstRunChoice.KEY:
                     entry = await self._ui.ask(ImportKeyScreen(accounts))
+                case FirstRunChoice.BUNKER:
+                    entry = await self._meet_bunker()
                 case FirstRunChoice.LOOK:
                     entry = await self._ui.ask(WatchAccountScreen(self._environment))
             if entry is None:
@@ -112,6 +118,14 @@ class LoginFlow:
             return await self.open(entry.account, entry.signer)
 
     # Inside
+
+    async def _meet_bunker(self) -> AddedAccount | None:
+        environment = self._environment
+        entry = await self._ui.ask(BunkerScreen(environment.accounts))
+        if not isinstance(entry, bool):
+            return entry
+        urls = environment.config.relays or [offer.url for offer in environment.offers]
+        return await self._ui.ask(ScanScreen(environment.accounts, urls[:MOST_RELAYS]))
 
     async def _set_up(self, entry: AddedAccount) -> LoggedIn:
         """A new account: where its key is, its first relays, its name."""

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from nostr_client.accounts.account import Accounts
+from nostr_client.accounts.bunker_pairing import BunkerOptions
 from nostr_client.client import NostrClient
 from nostr_client.config import ClientConfig, load_config
 from nostr_client.errors import ConfigError, NostrError, StoreError
@@ -89,10 +90,12 @@ def environment_in(where: Paths, config: ClientConfig) -> Environment:
     def check(url: str) -> AsyncIterator[CheckStep]:
         return check_relay(url, proxy=config.proxy, others=compared_with(url, config.relays))
 
+    accounts = Accounts(where)
+    accounts.bunkers = BunkerOptions(proxy=config.proxy)
     return Environment(
         paths=where,
         config=config,
-        accounts=Accounts(where),
+        accounts=accounts,
         offers=offers,
         dated=starters.day,
         probe=probe,

@@ -115,9 +115,12 @@ class AccountsPane(PaneView):
     async def _forget(self, account: Account) -> None:
         """Take it off this machine, after asking; by a typed word if its key may be lost."""
         alone = account.can_sign and not account.backed_up
+        detail = "Its key was never exported: this may be the only copy in the world."
+        if account.protection is Protection.BUNKER:
+            detail = "Its key stays in the bunker, which is told that this client is gone."
         question = ConfirmDialog(
             f"Forget {account.label} on this machine?",
-            "Its key was never exported: this may be the only copy in the world." if alone else "",
+            detail if alone or account.protection is Protection.BUNKER else "",
             yes="forget",
             word="forget" if alone else "",
         )

@@ -19,6 +19,7 @@ class FirstRunChoice(StrEnum):
 
     NEW = "New here"
     KEY = "I have a key"
+    BUNKER = "Sign with a bunker"
     LOOK = "Just look"
     DEMO = "Demo"
 
@@ -26,6 +27,7 @@ class FirstRunChoice(StrEnum):
 _SAYS = {
     FirstRunChoice.NEW: "make a key, pick a name, write within a minute",
     FirstRunChoice.KEY: "nsec, ncryptsec or 64 hex digits",
+    FirstRunChoice.BUNKER: "the key is on a phone or another machine",
     FirstRunChoice.LOOK: "an npub or name@domain, read only",
     FirstRunChoice.DEMO: "five relays and a small community, no network",
 }
@@ -37,7 +39,7 @@ class _ChoiceRenderer(ItemRenderer[FirstRunChoice]):
 
     def lines(self, item: FirstRunChoice, width: int, style: Styles) -> list[Content]:
         line = Content.assemble(
-            (f"{item.value:<16}", style("list--strong")), (_SAYS[item], style("list--dim"))
+            (f"{item.value:<20}", style("list--strong")), (_SAYS[item], style("list--dim"))
         )
         return [line.truncate(width, ellipsis=True)]
 

@@ -24,11 +24,11 @@ from tests.tui.world import (
 
 
 @BOTH
-async def test_the_first_screen_offers_four_ways(world: World, size: tuple[int, int]) -> None:
+async def test_the_first_screen_offers_five_ways(world: World, size: tuple[int, int]) -> None:
     async with world.app(size) as (app, _):
         assert isinstance(app.screen, FirstRunScreen)
         text = shown(app)
-        for words in ("New here", "I have a key", "Just look", "Demo", "ctrl+q leave"):
+        for words in ("New here", "I have a key", "Sign with a bunker", "Just look", "Demo", "ctrl+q leave"):
             assert words in text
 
 
@@ -149,7 +149,7 @@ async def test_just_look(world: World, who: str) -> None:
     world.resolved["name@domain.example"] = pubkey
     await world.put(world.named("ben"), world.note("ben", "I wrote this."))
     async with world.app() as (app, pilot):
-        await pilot.press("j", "j", "enter")
+        await pilot.press("j", "j", "j", "enter")
         await type_in(pilot, codes.get(who, who))
         await pilot.press("enter")
         await until(lambda: app.main is not None and "I wrote this." in shown(app))
@@ -164,7 +164,7 @@ async def test_just_look(world: World, who: str) -> None:
 
 async def test_just_look_refuses_a_secret_key(world: World) -> None:
     async with world.app() as (app, pilot):
-        await pilot.press("j", "j", "enter")
+        await pilot.press("j", "j", "j", "enter")
         await type_in(pilot, nip19.encode_nsec(world.person("ana")))
         await pilot.press("enter")
         await pilot.pause()

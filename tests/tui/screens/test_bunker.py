@@ -1,0 +1,86 @@
+"""Signing with a bunker: its code or ours, in a small terminal; and where it wants one to go."""
+
+from __future__ import annotations
+
+import pytest
+from textual.widgets import Static
+
+from nostr_client.accounts.bunker_meeting import SCAN_LIMIT
+from nostr_client.accounts.keyfiles import Protection
+from nostr_client.nips.nip46 import BunkerResponse, NostrConnectUri
+from nostr_client.tui.screens import bunker as screens
+from nostr_client.tui.screens.bunker import BunkerScreen, ScanScreen, VisitDialog
+from nostr_client.tui.screens.first_relays import RelayOffer
+from nostr_client.tui.screens.first_run import FirstRunScreen
+from tests.accounts.bunkers import ACCOUNT, FakeBunker, Switchboard, only
+from tests.tui.world import World, shown, type_in, until
+
+
+async def test_by_the_bunkers_code_to_a_signed_note(world: World) -> None:
+    async with Switchboard() as relay, world.app() as (app, pilot):
+        bunker = FakeBunker(relay)
+        await pilot.press("j", "j", "enter")
+        assert isinstance(app.screen, BunkerScreen)
+        await type_in(pilot, "bunker://hush")
+        await pilot.press("enter")
+        await until(lambda: "64 hex digits" in shown(app))
+        assert "hush" not in shown(app)
+        app.screen.query_one("#code").value = bunker.uri.format()  # type: ignore[attr-defined]
+        await pilot.press("enter")
+        await until(lambda: app.main)
+        account = world.accounts.current()
+        assert account is not None
+        assert account.protection is Protection.BUNKER
+        assert app.main is not None
+        url = "https://bunker.example/confirm?id=1"
+        visit = only("sign_event", lambda r: BunkerResponse(r.id, "auth_url", url))
+        bunker.instead = visit
+        client = app.main.client
+        posting = client.post("hello")
+        task = app.run_worker(posting, exit_on_error=False)
+        await until(lambda: isinstance(app.screen, VisitDialog))
+        await pilot.pause()
+        assert url in shown(app)
+        await pilot.press("c")
+        assert app.clipboard == url
+        await pilot.press("escape")
+        task.cancel()
+        await pilot.press("5")
+        await until(lambda: "signed by a bunker" in shown(app))
+
+
+async def test_by_our_code_which_fits_and_tells_its_time(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with Switchboard() as relay:
+        world.offers = [RelayOffer(relay.url)]
+        async with world.app() as (app, pilot):
+            await pilot.press("j", "j", "enter", "enter")
+            await until(lambda: isinstance(app.screen, ScanScreen) and relay.open)
+            await pilot.pause()
+            code = app.screen.query_one("#qr", Static)
+            assert 20 < code.size.height <= 22
+            assert code.size.width <= 45
+            text = shown(app)
+            assert "3:00 left" in text or "2:59 left" in text
+            assert "esc back" in text
+            await pilot.press("c")
+            uri = NostrConnectUri.parse(app.clipboard)
+            assert uri.relays == (relay.url,)
+            await pilot.press("escape")
+            await until(lambda: isinstance(app.screen, FirstRunScreen))
+            await relay.until(lambda: relay.open == 0)  # given up: nobody listens any more
+            await pilot.press("j", "j", "enter", "enter")
+            await until(lambda: isinstance(app.screen, ScanScreen) and relay.open)
+            monkeypatch.setattr(screens, "monotonic", lambda later=screens.monotonic: later() + 61)
+            app.screen._show_left()  # type: ignore[attr-defined]
+            await pilot.pause()
+            assert "1:5" in shown(app)
+            assert SCAN_LIMIT == 180
+            await pilot.press("c")
+            uri = NostrConnectUri.parse(app.clipboard)
+            await relay.until(lambda: relay.hears(uri.pubkey))
+            await FakeBunker(relay).scan(uri.format())
+            await until(lambda: app.main)
+            assert app.main is not None
+            assert app.main.client.pubkey == ACCOUNT.public_key.hex
