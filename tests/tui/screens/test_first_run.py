@@ -28,7 +28,14 @@ async def test_the_first_screen_offers_five_ways(world: World, size: tuple[int, 
     async with world.app(size) as (app, _):
         assert isinstance(app.screen, FirstRunScreen)
         text = shown(app)
-        for words in ("New here", "I have a key", "Sign with a bunker", "Just look", "Demo", "ctrl+q leave"):
+        for words in (
+            "New here",
+            "I have a key",
+            "Sign with a bunker",
+            "Just look",
+            "Demo",
+            "ctrl+q leave",
+        ):
             assert words in text
 
 
