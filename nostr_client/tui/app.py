@@ -20,12 +20,13 @@ from textual.binding import BindingType
 from textual.driver import Driver
 from textual.filter import LineFilter, Monochrome, NoColor
 from textual.message import Message
-from textual.screen import Screen
+from textual.screen import ModalScreen, Screen
 from textual.theme import Theme
 from textual.widgets import Static
 
 from nostr_client.accounts.account import Account
 from nostr_client.errors import NostrError, StoreError
+from nostr_client.routing.authentication import Authenticator
 from nostr_client.safe_text import safe_text
 from nostr_client.social.views import NoteView
 from nostr_client.tui import themes
@@ -52,6 +53,7 @@ from nostr_client.tui.panes import accounts
 from nostr_client.tui.panes.registry import EVERYWHERE, PANES
 from nostr_client.tui.posix_signals import tolerant_driver
 from nostr_client.tui.preferences import Preferences, load_preferences, save_preferences
+from nostr_client.tui.screens.auth import AuthQuestionDialog
 from nostr_client.tui.screens.bunker import VisitDialog
 from nostr_client.tui.screens.compose import ComposeScreen
 from nostr_client.tui.screens.dialogs import ConfirmDialog, QuitDialog
@@ -248,6 +250,23 @@ class NostrApp(App[int]):
     def _profile_screen(main: MainScreen, pubkey: str) -> ProfileScreen:
         return ProfileScreen(main.client, main.renderer, pubkey)
 
+    def action_auth_question(self) -> None:
+        """A relay wants to know who asks (NIP-42): answer it."""
+        main = self.main
+        if main is None or main.client.authenticator is None:
+            return
+        self.start(partial(self._answer_auth, main, main.client.authenticator), "auth")
+
+    async def _answer_auth(self, main: MainScreen, authenticator: Authenticator) -> None:
+        question = authenticator.questions.current
+        if question is None or isinstance(self.screen, ModalScreen):
+            return
+        account = self._account.label if self._account is not None else ""
+        dialog = AuthQuestionDialog(authenticator, question, account, main.names.label)
+        answer = await self.ask(dialog)
+        if answer is not None and authenticator.questions.current is question:
+            await authenticator.answer(question.url, answer.allowed, lasting=answer.lasting)
+
     # Acting
 
     def on_act(self, message: Act) -> None:
@@ -309,6 +328,7 @@ class NostrApp(App[int]):
         if self.main is None or self.main.client.signer is None:
             return
         self.main.go_to(section)
+        await self.main.client.retry_auth()
         if isinstance(message, Follow):
             await self.push_screen(self._profile_screen(self.main, message.profile.pubkey))
         self.post_message(message)

@@ -43,7 +43,7 @@ class NoteRenderer(ItemRenderer[NoteView]):
     """A timeline's notes. `unfolded` holds the ids of notes whose warning was lifted."""
 
     def __init__(self, names: NameOf, clock: Callable[[], float] = time.time) -> None:
-        self._names = names
+        self.name_of = names
         self._clock = clock
         self.unfolded: set[str] = set()
 
@@ -91,7 +91,7 @@ class NoteRenderer(ItemRenderer[NoteView]):
     def _name_of(self, person: Profile) -> str:
         """A person whom the background reading does not know: their name is looked for."""
         unnamed = person.event is None and person.label == person.short_npub
-        return _label(self._names(person.pubkey) if unnamed else person.label)
+        return _label(self.name_of(person.pubkey) if unnamed else person.label)
 
     def _more(self, item: NoteView, width: int, style: Styles) -> str:
         """How many lines the thread shows beyond those of a timeline; a hostile note has millions,
@@ -170,7 +170,7 @@ class NoteRenderer(ItemRenderer[NoteView]):
     def _mention(self, part: nip27.MentionPart, quotes: Sequence[Quote]) -> str:
         match part.code:
             case nip19.Npub(pubkey=pubkey) | nip19.Nprofile(pubkey=pubkey):
-                return f"@{_label(self._names(pubkey))}"
+                return f"@{_label(self.name_of(pubkey))}"
             case nip19.Note(id=id) | nip19.Nevent(id=id):
                 author = next((quote.author for quote in quotes if quote.id == id), None)
                 return f"↗ a note by {self._name_of(author)}" if author else "↗ a note"

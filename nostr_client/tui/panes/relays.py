@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import ClassVar, Final
 
 from textual.app import ComposeResult
@@ -10,12 +10,14 @@ from textual.binding import BindingType
 from textual.content import Content
 from textual.widgets import Static
 
+from nostr_client.client import NostrClient
 from nostr_client.safe_text import safe_line
 from nostr_client.social.views import RelayRow
-from nostr_client.tui.app_messages import Act
+from nostr_client.tui.app_messages import Act, Say
 from nostr_client.tui.environment import CheckRelay
 from nostr_client.tui.keymap import LIST, Key, KeyGroup
 from nostr_client.tui.panes.pane import Pane, PaneContext, PaneView
+from nostr_client.tui.screens.auth import AuthListScreen
 from nostr_client.tui.screens.relay_check import RelayCheckScreen
 from nostr_client.tui.time_format import latency
 from nostr_client.tui.widgets.items import FixedItems, ItemRenderer, Styles
@@ -79,6 +81,7 @@ KEYS: Final = KeyGroup(
         Key("x", "remove_relay", "Remove the relay (asks first)", "remove"),
         Key("m", "mode", "Change what it is for: read, write, both", "read/write"),
         Key("d", "check_relay", "Down for everyone or just me?", "check"),
+        Key("w", "who_knows", "Which relays may know who you are", "who knows"),
     ),
 )
 
@@ -88,8 +91,10 @@ class RelayList(WindowedList[RelayRow]):
 
     BINDINGS: ClassVar[list[BindingType]] = KEYS.bindings()
 
-    def __init__(self, check: CheckRelay) -> None:
+    def __init__(self, client: NostrClient, name: Callable[[str], str], check: CheckRelay) -> None:
         super().__init__(RelayRenderer(), gap=0)
+        self._client = client
+        self._name_of = name
         self._check = check
 
     def action_add_relay(self) -> None:
@@ -107,6 +112,14 @@ class RelayList(WindowedList[RelayRow]):
         if (row := self.selected) is not None:
             self.app.push_screen(RelayCheckScreen(row.url, self._check(row.url)))
 
+    def action_who_knows(self) -> None:
+        client = self._client
+        if client.authenticator is None:
+            self.post_message(Say("This account is watched only: no relay is told anything."))
+        else:
+            screen = AuthListScreen(client.authenticator, client.pubkey, self._name_of)
+            self.app.push_screen(screen)
+
     def action_choose(self) -> None:
         self.action_check_relay()
 
@@ -118,7 +131,8 @@ class RelaysPane(PaneView):
         super().__init__()
         self._rows: list[RelayRow] = []
         self._foot = Static("", markup=False, classes="foot")
-        self.relays = RelayList(context.environment.check)
+        name = context.renderer.name_of
+        self.relays = RelayList(context.client, name, context.environment.check)
 
     def compose(self) -> ComposeResult:
         yield Static("", markup=False, classes="head")

@@ -17,6 +17,8 @@ from textual.widgets import ContentSwitcher
 from nostr_client.accounts.account import Account
 from nostr_client.client import NostrClient
 from nostr_client.errors import NostrError
+from nostr_client.routing.auth_policy import disclosure
+from nostr_client.routing.authentication import Authenticator
 from nostr_client.social.views import NoteView, RelayRow
 from nostr_client.tui.app_messages import OpenThread, Say
 from nostr_client.tui.environment import Environment
@@ -26,6 +28,8 @@ from nostr_client.tui.note_renderer import NoteRenderer
 from nostr_client.tui.panes.pane import Pane, PaneContext, PaneView
 from nostr_client.tui.panes.registry import EVERYWHERE, PANES, pane_named
 from nostr_client.tui.polling import poll
+from nostr_client.tui.screens.auth import say_purpose
+from nostr_client.tui.widgets.auth_bar import AuthBar
 from nostr_client.tui.widgets.hint_line import HintLine
 from nostr_client.tui.widgets.list_messages import Highlighted
 from nostr_client.tui.widgets.navigation import NavigationRail
@@ -68,6 +72,9 @@ class MainScreen(Screen[None]):
         self._switcher = ContentSwitcher(initial=self.pane.name, id="sections")
         self.detail = ThreadPanel(client, self.renderer, id="detail")
         self._hints = HintLine(id="hints")
+        self._auth_bar = AuthBar(id="auth-bar")
+        if client.authenticator is not None:
+            client.authenticator.asks = environment.config.ask_auth
 
     def compose(self) -> ComposeResult:
         tabs, rail = self._rails
@@ -78,6 +85,7 @@ class MainScreen(Screen[None]):
             with self._switcher:
                 yield from self.views.values()
             yield self.detail
+        yield self._auth_bar
         yield self._hints
 
     # Sections
@@ -162,7 +170,24 @@ class MainScreen(Screen[None]):
         relays = await self.client.relays.rows()
         await self._show_status(relays)
         await self._poll_views(relays)
+        if self.client.authenticator is not None:
+            await self._show_auth(self.client.authenticator)
         return self.client.replication.problem
+
+    async def _show_auth(self, authenticator: Authenticator) -> None:
+        """Which relay wants to know who asks (NIP-42), and what one has learned."""
+        question = authenticator.questions.current
+        if question is None:
+            self._auth_bar.rest()
+        else:
+            purpose = say_purpose(question.purposes[0], self.client.pubkey, self.names.label)
+            waiting = len(authenticator.questions)
+            self._auth_bar.ask(question.url, self._status.status.account, purpose, waiting)
+            if self.app.screen is self:
+                authenticator.questions.seen(question)
+        if url := authenticator.disclosed:
+            await authenticator.note_disclosed()
+            self.post_message(Say(disclosure(url)))
 
     async def _show_status(self, relays: Sequence[RelayRow]) -> None:
         unsent = await self.client.replication.pending() if self.client.signer else 0
