@@ -7,6 +7,8 @@ compression = false                   # of what goes over the sockets
 allow_private_relays = ["nas.local"]  # hosts that strangers' lists may lead to all the same
 relays_of_strangers = "asked"         # relays that only people name whom you do not follow: used
                                       # when you open, answer or follow one; or "always", "never"
+ask_auth = true                       # ask whether a relay that one merely reads from may know who
+                                      # asks (NIP-42); false: it may not
 own_relay = true                      # a relay on this machine, where every note has a home
 relay_quota_mb = 256                  # kept of what one relay sent of people nobody here follows
 stranger_quota_mb = 16                # kept of what one of those people wrote
@@ -79,6 +81,7 @@ class ClientConfig(msgspec.Struct, frozen=True, kw_only=True):
     compression: bool = False
     allow_private_relays: tuple[Host, ...] = ()
     relays_of_strangers: Literal["asked", "always", "never"] = "asked"
+    ask_auth: bool = True
     own_relay: bool = True
     relay_quota_mb: Megabytes = 256
     """Of what one relay brought by people whom nobody here follows; the oldest gives way."""

@@ -151,6 +151,7 @@ class ClientContext(Context):
             yield client
             if earlier:
                 await client.replication.drain(earlier)
+            await self._disclose(client)
 
     @asynccontextmanager
     async def reading(
@@ -175,6 +176,16 @@ class ClientContext(Context):
             yield client
             if sends:
                 await client.replication.drain(MEANWHILE_LIMIT)
+            await self._disclose(client)
+
+    async def _disclose(self, client: NostrClient) -> None:
+        """Say, once an account, what a relay learned by where this was sent."""
+        from nostr_client.routing.auth_policy import disclosure
+
+        authenticator = client.authenticator
+        if authenticator is not None and (url := authenticator.disclosed):
+            self.out.note(disclosure(url), {"told_who_you_are": url})
+            await authenticator.note_disclosed()
 
     def _login(self, account: Account) -> Signer | None:
         """What tells own relays who reads, if it takes no question to the person."""

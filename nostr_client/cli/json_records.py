@@ -75,7 +75,8 @@ def posted_record(posted: Posted, own: str) -> dict[str, Any]:
         "created_at": event.created_at,
         "accepted": accepted,
         "refused": [
-            {"relay": a.url, "prefix": a.prefix, "reason": a.reason} for a in report.refused
+            {"relay": a.url, "prefix": a.prefix, "reason": a.reason, "problem": a.problem}
+            for a in report.refused
         ],
         "unanswered": [{"relay": a.url, "problem": a.problem} for a in report.unanswered],
         "instead": list(report.instead),

@@ -8,11 +8,21 @@ error, as one line with `outcome` and `missed`, unless there is nothing to say.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from nostr_client.exits import CommandError, Exit
-from nostr_client.net.outcome import End, How, Outcome, in_words, missed_of, outcome_of
+from nostr_client.net.outcome import (
+    WORDS_SHOWN,
+    End,
+    How,
+    Outcome,
+    in_words,
+    missed_of,
+    outcome_of,
+)
+from nostr_client.routing.authentication import DENIED, NOT_TOLD
+from nostr_client.safe_text import safe_line
 
 if TYPE_CHECKING:
     from nostr_client.cli.context import ClientContext
@@ -60,11 +70,18 @@ async def conclude(
 
 
 async def login_hint(context: ClientContext, client: NostrClient, ends: Iterable[End]) -> str:
-    """What lets the account in, where an own relay wants to know who reads; else empty."""
-    walls = {end.url for end in missed_of(ends) if end.how is How.NOT_ALLOWED}
-    if not walls & await client.book.account_relays():
-        return ""
-    return f" ({context.login_problem})" if context.login_problem else ""
+    """What lets the account in, where a relay wants to know who reads; else empty."""
+    walls = {end.url: end for end in missed_of(ends) if end.how is How.NOT_ALLOWED}
+    if walls.keys() & await client.book.account_relays():
+        return f" ({context.login_problem})" if context.login_problem else ""
+    untold = [url for url, end in walls.items() if end.problem in (NOT_TOLD, DENIED)]
+    return f" ({allow_hint(untold)})" if untold else ""
+
+
+def allow_hint(urls: Sequence[str]) -> str:
+    """How the person lets relays know who they are."""
+    url = safe_line(urls[0], WORDS_SHOWN) if len(urls) == 1 else "URL"
+    return f"`nostr-client relays auth allow {url}` tells it that it is you"
 
 
 def outcome_record(ends: Iterable[End], *, found: bool) -> dict[str, Any]:

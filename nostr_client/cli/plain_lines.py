@@ -13,9 +13,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from nostr_client.cli.json_records import not_understood
+from nostr_client.cli.outcomes import allow_hint
 from nostr_client.net.report import OVERTAKEN, Left
 from nostr_client.nips import nip19
 from nostr_client.protocol.kinds import NOTE
+from nostr_client.routing.authentication import DENIED, NOT_TOLD
 from nostr_client.safe_text import cells, first_lines, safe_line, safe_text
 
 if TYPE_CHECKING:
@@ -231,6 +233,8 @@ def posted_lines(posted: Posted, own: str) -> str:
         total = f"no relay is on your list yet; {here} is kept (`nostr-client relays add URL`)"
     if any(_of_the_clock(answer.reason) for answer in posted.report.refused):
         total += f"; is this machine's clock right? It says {when(int(time.time()))}"
+    if untold := [a.url for a in posted.report.refused if a.problem in (NOT_TOLD, DENIED)]:
+        total += f"; {allow_hint(untold)}"
     if posted.report.overtaken:
         total += f"; {OVERTAKEN}"
     if posted.report.instead:

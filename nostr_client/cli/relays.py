@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
+from nostr_client.cli import relay_auth
 from nostr_client.cli.command import CLIENT, PLAIN, add_command
 from nostr_client.command_line.tree import Argument, Group, Option
 from nostr_client.command_line.waiting import wait_for
@@ -143,8 +144,9 @@ def _warn_of_end(context: ClientContext, url: str) -> None:
 
 def add_to(root: Group) -> None:
     """They stand in a group of their own."""
-    group = root.group("relays", "Your relays: list, add, remove, check.", default="list")
+    group = root.group("relays", "Your relays: list, add, remove, check, auth.", default="list")
     add_command(group, "list", list_, CLIENT)
     add_command(group, "add", add, CLIENT)
     add_command(group, "remove", remove, CLIENT)
     add_command(group, "check", check, PLAIN)
+    relay_auth.add_to(group)

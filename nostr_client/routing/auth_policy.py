@@ -64,6 +64,16 @@ def judge_demand(facts: AuthFacts, word: bool | None) -> AuthVerdict:
     return AuthVerdict.ASK if facts.in_use else AuthVerdict.NO
 
 
+def disclosure(url: str) -> str:
+    """What is said once, when `url`, where somebody reads, was told who writes to them."""
+    return (
+        f"{url} was told who you are, since you write to somebody who reads there: it keeps spam "
+        "away that way. It learns that you write to somebody there, and your network address. "
+        "Other relays where people get messages are told, too, when you write there and they ask; "
+        "this is said once"
+    )
+
+
 def recipients(event: Event) -> tuple[str, ...]:
     """Whom a gift wrap is for: by their message relays it is known where they read."""
     return tuple(nip10.people_of(event)) if event.kind in kinds.GIFT_WRAPS else ()

@@ -6,6 +6,8 @@ from nostr_client.exits import Exit
 from nostr_client.protocol.keys import SecretKey
 from tests.cli.conftest import Home
 from tests.conftest import StartRelay
+from tests.routing.moody import Relay
+from tests.routing.rooms import BEN, relay_list, signed
 
 
 async def test_the_list_is_kept(home: Home, key: SecretKey, start_relay: StartRelay) -> None:
@@ -28,6 +30,47 @@ async def test_the_list_is_kept(home: Home, key: SecretKey, start_relay: StartRe
     assert (await home.run("relays", "add", "http://nonsense")).code == Exit.USAGE
     both = await home.run("relays", "add", first.url, "--read-only", "--write-only")
     assert both.code == Exit.USAGE
+
+
+async def test_which_relays_may_know_who_asks(home: Home, key: SecretKey) -> None:
+    """Said beforehand, and kept; the line of the relay that refused says how."""
+    home.configure()
+    await home.import_key(key)
+    url = "wss://members.example.com"
+    for command, words in (("allow", "is told that"), ("deny", "is never told")):
+        said = await home.run("relays", "auth", command, "WSS://Members.Example.com/")
+        assert (said.code, said.err) == (0, "")
+        assert said.out.startswith(f"{url} {words}")
+        listed = (await home.run("relays", "auth", "--json")).records
+        assert listed == [{"relay": url, "allowed": command == "allow"}]
+    assert (await home.run("relays", "auth", "forget", url)).out == "taken back\n"
+    assert (await home.run("relays", "auth", "list")).out == ""
+    assert (await home.run("relays", "auth", "allow", "http://nonsense")).code == Exit.USAGE
+    [file] = home.paths.data.glob("auth-*.json")
+    file.write_text('{"from a later version": true}')
+    failed = await home.run("relays", "auth", "allow", url)
+    assert failed.code != 0
+    assert "not understood" in failed.err
+    assert file.read_text() == '{"from a later version": true}'
+
+
+async def test_a_relay_behind_a_wall_says_how_it_is_opened(home: Home, key: SecretKey) -> None:
+    async with Relay() as mine, Relay(signed(BEN, 0, '{"name":"ben"}')) as wall:
+        wall.challenge, wall.words = "prove it", "auth-required: who are you?"
+        for event in (relay_list(key, mine.url), relay_list(BEN, wall.url)):
+            mine.keep(event)
+        home.configure([mine.url])
+        await home.import_key(key)
+        asked = ("profile", BEN.public_key.hex)
+        refused = await home.run(*asked)
+        assert refused.code != 0
+        assert wall.guests == []
+        assert f"`nostr-client relays auth allow {wall.url}`" in refused.err
+        await home.run("relays", "auth", "allow", wall.url)
+        found = await home.run(*asked)
+        assert (found.code, found.err) == (0, "")
+        assert "ben" in found.out
+        assert [guest.pubkey for guest in wall.guests] == [key.public_key.hex]
 
 
 async def test_check_says_each_step(home: Home, start_relay: StartRelay) -> None:
