@@ -1,4 +1,4 @@
-"""Our `nostrconnect://` code as a QR code in text: two squares above each other in one cell."""
+"""The code of a bunker, or ours, as a QR code in text: two squares above each other in one cell."""
 
 from __future__ import annotations
 
@@ -21,17 +21,21 @@ def qr_lines(uri: NostrConnectUri, rows: int) -> list[str]:
     What need not be in it is left out for room: the permissions, all relays but the shortest, and
     our name. What a bunker is shown is good all the same.
     """
+    return next(filter(None, (qr_of(each.format(), rows) for each in _ever_shorter(uri))), [])
+
+
+def qr_of(text: str, rows: int) -> list[str]:
+    """`text` as such a code in at most `rows` lines; none where it is longer than that."""
     import segno
 
-    for each in _ever_shorter(uri):
-        code = segno.make(each.format(), error="l", micro=False)
-        squares = [[int(bool(dark)) for dark in row] for row in code.matrix_iter(border=QUIET)]
-        if len(squares) % 2:
-            squares.append([0] * len(squares[0]))
-        if len(squares) // 2 <= rows:
-            pairs = zip(squares[::2], squares[1::2], strict=True)
-            return ["".join(map(_cell, upper, lower)) for upper, lower in pairs]
-    return []
+    code = segno.make(text, error="l", micro=False)
+    squares = [[int(bool(dark)) for dark in row] for row in code.matrix_iter(border=QUIET)]
+    if len(squares) % 2:
+        squares.append([0] * len(squares[0]))
+    if len(squares) // 2 > rows:
+        return []
+    pairs = zip(squares[::2], squares[1::2], strict=True)
+    return ["".join(map(_cell, upper, lower)) for upper, lower in pairs]
 
 
 def _cell(upper: int, lower: int) -> str:

@@ -181,7 +181,7 @@ class BunkerState(msgspec.Struct, frozen=True):
         itself."""
         by_key = [client for client in self.clients if client.pubkey.startswith(who.lower())]
         name = who.casefold()
-        return by_key or [c for c in self.clients if c.metadata.name.casefold() == name]
+        return by_key or [c for c in self.clients if safe_line(c.metadata.name).casefold() == name]
 
     def with_client(self, client: BunkerClient) -> BunkerState:
         """With `client`, in place of what was known of it."""

@@ -35,6 +35,8 @@ PLAIN: Final = (JSON, DEBUG)
 """Options of a command that needs no account."""
 KEEPING: Final = (JSON, _PASSWORD, DEBUG)
 """Those of one that creates or imports a key."""
+NAMING: Final = (JSON, _ACCOUNT, DEBUG)
+"""Those of one that is about an account, and needs no key."""
 UNLOCKING: Final = (JSON, _ACCOUNT, _PASSWORD, DEBUG)
 """Those of one that uses a key, and no network."""
 CLIENT: Final = (JSON, _ACCOUNT, _PASSWORD, _OWN_RELAY, DEBUG)
