@@ -14,6 +14,9 @@ copies than wanted. The rules:
   changed or `replan` is called, when a relay has been dead for a while and others live, or comes
   back, and after a start at which the newest events turn out not to be where the plan has them.
 - An own event without any plan (a crash between saving and planning) gets one.
+- A gift wrap is by nobody's key: what waits of them is ours, for it was wanted before it was saved,
+  and is planned anew with each sweep, since its recipient may read elsewhere by now. A delivered
+  one is done.
 - A row younger than `Pace.grace` seconds that was never tried belongs to whoever is publishing
   just now.
 """
@@ -56,6 +59,8 @@ SLICE: Final = 200
 """Events planned anew between two breaths."""
 NEWEST: Final = 20
 """Events that are looked at to find out whether the plan has changed."""
+MOST_WRAPS: Final = 1_000
+"""Copies, those due first, among which gift wraps that wait are looked for."""
 _NEVER: Final = 1 << 62
 CLAIM_READ_LIMIT: Final = 10.0
 
@@ -205,6 +210,7 @@ class Replication:
         while True:
             if time.monotonic() - self._swept >= self._pace.sweep:
                 await self._plan_forgotten()
+                await self._plan_waiting_wraps()
                 self._swept = time.monotonic()
             dead = self._dead_relays()
             if dead != self._dead:
@@ -242,6 +248,14 @@ class Replication:
             if event is not None:
                 await self._want(event, await self._plan(event, self._dead))
 
+    async def _plan_waiting_wraps(self) -> None:
+        waiting = await self._ledger.due(_NEVER, MOST_WRAPS)
+        wraps = Filter(
+            ids=frozenset(copy.event_id for copy in waiting), kinds=frozenset({kinds.GIFT_WRAP})
+        )
+        for event in await self._store.query([wraps]) if waiting else []:
+            await self._plan_one(event, await self._ledger.copies(event.id))
+
     async def _plan_anew(self) -> None:
         tracked = await self._ledger.tracked(self._pubkeys)
         for start in range(0, len(tracked), SLICE):
@@ -266,6 +280,8 @@ class Replication:
         copies = await self._move_own(event.id, copies)
         refused = {copy.url for copy in copies if copy.state is CopyState.REFUSED}
         urls = set(await self._plan(event, frozenset(refused)))
+        if event.kind in kinds.GIFT_WRAPS and not urls:
+            return False  # where its recipient reads is not known now: it waits where it did
         if self._dead & urls:  # others in their place; what they hold may come back
             urls |= set(await self._plan(event, self._dead | refused))
         wanted = {copy.url for copy in copies if copy.wanted}

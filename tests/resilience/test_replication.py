@@ -88,7 +88,7 @@ class Ledger:
         self.rounds = 0
 
     async def due(self, now: int, limit: int) -> list[Copy]:
-        self.rounds += 1
+        self.rounds += limit == replication.BATCH  # more are only looked at, for their plan
         return await self._ledger.due(now, limit)
 
     def __getattr__(self, name: str) -> Any:
@@ -286,6 +286,26 @@ async def test_a_new_relay_list_moves_everything(house: House) -> None:
     assert {c.url for c in copies if c.state is CopyState.CONFIRMED} == {A, B, C, D, E}, (
         "what is known of the old relays is not forgotten"
     )
+
+
+@each_engine
+async def test_a_gift_wrap_that_waits_follows_its_recipient(house: House) -> None:
+    house.relays.says = {A: None}
+    wrap = Draft(1059, "sealed", (("p", "f" * 64),)).sign(SecretKey.generate(), 1_700_000_000)
+    EVENTS[wrap.id] = wrap
+    await house.store.ledger.want(wrap.id, [A])
+    await house.store.save([wrap])
+    house.plan = [A]
+    async with at_work(house.replication()):
+        await until(lambda: _is(house.states(wrap), {A: CopyState.FAILED}))
+        house.plan = []
+        await house.a_round()
+        assert await house.states(wrap) == {A: CopyState.FAILED}, "it waits where it did"
+        house.plan = [B]
+        await until(lambda: _is(house.held_by(wrap), {B}))
+        house.plan = [C]
+        await house.a_round()
+        assert await house.held_by(wrap) == {B}, "what was delivered goes nowhere else"
 
 
 @each_engine

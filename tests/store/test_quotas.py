@@ -163,6 +163,21 @@ async def test_private_messages_go_last(tmp_path: Path) -> None:
 
 
 @each_engine
+async def test_what_is_to_be_placed_is_ours_and_stays(tmp_path: Path) -> None:
+    async with open_store(tmp_path / "s.db") as store:
+        store.quotas.limits = LIMITS
+        ours = by_strangers(20, kind=1059)
+        await store.save(ours)
+        for wrap in ours:
+            await store.ledger.want(wrap.id, [EVIL])
+        await store.ledger.confirm([(wrap.id, EVIL) for wrap in ours[:10]])
+        for _ in range(6):
+            await arrive(store, EVIL, by_strangers(40, kind=1059))
+        assert {event.id for event in ours} <= await held(store)
+        assert store.quotas.evicted > 0
+
+
+@each_engine
 async def test_lists_and_profiles_of_strangers_have_no_place_of_their_own(tmp_path: Path) -> None:
     async with open_store(tmp_path / "s.db") as store:
         store.quotas.limits = LIMITS

@@ -112,6 +112,10 @@ class MemoryCopyLedger:
         first = min(confirmed, key=lambda copy: copy.updated_at, default=None)
         return INSIDE if first is None else first.url
 
+    def is_wanted(self, event_id: str) -> bool:
+        """Is a copy of it to be somewhere, or was it, for us?"""
+        return any(copy.wanted for copy in self._copies.get(event_id, {}).values())
+
     def forget(self, event_id: str) -> None:
         """What is known of copies of this event."""
         self._copies.pop(event_id, None)

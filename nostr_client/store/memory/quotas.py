@@ -67,6 +67,8 @@ class MemoryQuotas:
             for event in sorted(own, key=lambda event: event.kind == GIFT_WRAP):
                 if used <= rules.quota_target(limit, size):
                     break
+                if self._ledger.is_wanted(event.id):
+                    continue  # it was written here, whoever signed it
                 self._forget(event)
                 used -= cost(event)
                 self.evicted += 1

@@ -6,7 +6,8 @@ An event is charged to the relay that brought it first, wherever else it is foun
 inside of another event (a note in a repost), and from no relay itself, has a quota like a relay's.
 When there is no room left, what the same stranger sent, or the same relay brought, gives way, what
 came first goes first, and gift wraps go last: they may be had nowhere else. What one's own people
-wrote, and what is written by those whom they follow, is never taken.
+wrote, and what is written by those whom they follow, is never taken, nor anything that is wanted
+elsewhere: it is ours, whoever signed it.
 
 The files are the truth: they are read at the start and before anything is taken out. In between
 each process counts what it saves itself, and reads again after `LOOK_AGAIN` seconds.
@@ -42,6 +43,8 @@ _BROUGHT_BY: Final = (
     "(SELECT c.relay FROM copy c WHERE c.tie = e.tie AND c.state = 'confirmed'"
     " ORDER BY c.updated_at, c.relay LIMIT 1)"
 )
+_NOT_OURS: Final = "NOT EXISTS (SELECT 1 FROM copy w WHERE w.tie = e.tie AND w.wanted)"
+"""What is to be placed was written here, though a gift wrap's author is a key used once."""
 _BY_AUTHORS: Final = (
     f"e.seq IN (SELECT seq FROM author WHERE author IN {_LISTED}"
     f" UNION ALL SELECT seq FROM new_author WHERE author IN {_LISTED})"
@@ -183,7 +186,8 @@ class SqliteQuotas:
         for kinds in (f"e.kind <> {GIFT_WRAP}", f"e.kind = {GIFT_WRAP}"):
             sql = (
                 f"SELECT e.seq, {_SIZE} FROM event e WHERE e.seq > ? AND {condition} AND {kinds}"
-                f" AND e.author NOT IN {_LISTED} ORDER BY e.seq LIMIT {_READ_AT_ONCE}"
+                f" AND {_NOT_OURS} AND e.author NOT IN {_LISTED}"
+                f" ORDER BY e.seq LIMIT {_READ_AT_ONCE}"
             )
             seq = 0
             while used > target:
