@@ -34,7 +34,7 @@ from nostr_client.protocol.refusals import WAITS, Waits
 from nostr_client.resilience import replication
 from nostr_client.resilience.own_relay import OwnRelay
 from nostr_client.resilience.replication import Pace
-from nostr_client.routing.authentication import DENIED
+from nostr_client.routing.authentication import DENIED, NOT_TOLD
 from nostr_client.signing.local_signer import LocalSigner
 from nostr_client.signing.signer import WatchOnly
 from nostr_client.store.contract import CopyState
@@ -417,6 +417,25 @@ async def test_what_was_refused_for_want_of_a_login_goes_on_once_it_is_allowed(
             await until(lambda: wall.has(posted.event), LIMIT)
             assert await c.store.get(by_ben.id)
         assert len(wall.guests) == 1
+
+
+async def test_a_wrap_is_brought_by_name_where_its_recipient_wants_that(tmp_path: Path) -> None:
+    """The relay keeps spam away so (NIP-17); the person hears of it, and nobody else is told."""
+    wrap = Draft(1059, "x", (("p", BEN_KEY),)).sign(SecretKey.generate(), int(time.time()))
+    async with Relay() as box, Relay() as spy:
+        for relay in (box, spy):
+            relay.challenge, relay.refuses = "prove it", "auth-required: who brings this?"
+        listed = Draft(10050, "", (("relay", box.url),), created_at=1).sign(BEN, 1)
+        async with client(tmp_path) as c:
+            c.book.policy.allow([box.url, spy.url])
+            await c.store.save([listed])
+            report = await c.courier.publish(wrap, also=[spy.url])
+            assert report.accepted == (box.url,)
+            assert [answer.problem for answer in report.refused] == [NOT_TOLD]
+            assert c.authenticator is not None
+            assert c.authenticator.disclosed == box.url
+        assert [guest.pubkey for guest in box.guests] == [ME]
+        assert spy.guests == []
 
 
 async def test_the_next_account_has_connections_of_its_own(tmp_path: Path) -> None:

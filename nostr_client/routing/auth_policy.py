@@ -100,14 +100,15 @@ _NAMES: Final = (
     ("lists", {kinds.FOLLOWS, kinds.MUTES, kinds.RELAY_LIST, kinds.DM_RELAYS}),
     ("profiles and lists", {kinds.METADATA, kinds.FOLLOWS, kinds.RELAY_LIST, kinds.DM_RELAYS}),
     ("private messages", {*kinds.GIFT_WRAPS, kinds.DIRECT_MESSAGE}),
-    ("notes", {kinds.NOTE, kinds.REACTION, kinds.DELETION, kinds.COMMENT, *kinds.REPOSTS}),
+    ("reactions", {kinds.REACTION}),
+    ("comments", {kinds.COMMENT}),
 )
 
 
 def _reading(filter: Filter, owner: str) -> str:
     wanted = filter.kinds or frozenset()
     fits: Iterable[str] = (words for words, known in _NAMES if wanted and wanted <= known)
-    what = next(iter(fits), "events")
+    what = "notes" if kinds.NOTE in wanted else next(iter(fits), "events")
     if owner and owner in filter.tags.get("p", ()):
         return "what was written to you" if what == "events" else f"{what} to you"
     if filter.ids is not None or "e" in filter.tags:

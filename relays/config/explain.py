@@ -65,6 +65,8 @@ def _who(config: RelayConfig) -> Iterator[str]:
     reading = "the keeper" if readers == "nobody" else _WRITE[readers]
     demanded = "" if readers == "anyone" else ", once they have authenticated"
     yield f"who may read: {reading}{named}{demanded}"
+    if access.authenticated_wraps:
+        yield "who brings a gift wrap must authenticate"
     if access.greet:
         yield "everybody is asked to authenticate at once"
     if not access.scans:

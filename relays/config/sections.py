@@ -122,6 +122,8 @@ class Access(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     readers: tuple[Pubkey, ...] = ()
     authenticated: bool = False
     """Who writes must authenticate; then he may bring events of others, too."""
+    authenticated_wraps: bool = False
+    """Who brings a gift wrap must authenticate, whoever he is and whoever may write (NIP-17)."""
     greet: bool = False
     """Ask everybody to authenticate as soon as he connects (NIP-42), not only when he must."""
     direct_messages: Literal["parties", "anyone"] = "parties"

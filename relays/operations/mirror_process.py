@@ -6,15 +6,16 @@ import asyncio
 import logging
 import signal
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from nostr_client.errors import ConfigError
+from nostr_client.net.auth_demand import authenticator
 from relays.config.relay_config import Mirror, RelayConfig
 from relays.logs import write_logs
 from relays.process.offline import open_offline
 from relays.sync import mirror as mirroring
-from relays.sync.auth import peer_authenticator
 from relays.sync.mirror import MirrorContext, Mirrors
 from relays.sync.rejected_ids import RejectedIds, rejected_ids_file
 
@@ -39,7 +40,7 @@ async def mirror_until_stopped(
             here.rules,
             here.urls,
             keeping=here.retention,
-            authenticate=peer_authenticator(here.key),
+            authenticate=authenticator(here.key, time.time),
             rejected=RejectedIds(rejected_ids_file(data, here.sub_relay.name)),
         )
         work = asyncio.create_task(Mirrors(wanted, around).run())

@@ -12,6 +12,7 @@ from typing import Final
 import msgspec
 
 from nostr_client.errors import ConfigError, InvalidData
+from nostr_client.net.auth_demand import authenticator
 from nostr_client.net.dial import DialPolicy
 from nostr_client.net.pool import RelayPool
 from nostr_client.protocol.filters import Filter
@@ -21,7 +22,6 @@ from relays.engine.importing import EventImporter, ImportReport
 from relays.operations.progress_bar import ProgressBar
 from relays.policies.verdict import SourceType
 from relays.process.offline import open_offline
-from relays.sync.auth import peer_authenticator
 from relays.sync.crowded_seconds import seconds_in_words
 from relays.sync.rejected_ids import RejectedIds, rejected_ids_file
 from relays.sync.sync import Sync, SyncCounts, SyncScope, check_filter, fetch_information
@@ -86,7 +86,7 @@ async def sync_once(
             proxy=task.proxy,
             dial=DialPolicy(given=[peer]),
             known=here.store.known,
-            authenticate=peer_authenticator(here.key),
+            authenticate=authenticator(here.key, time.time),
         ) as pool:
             rejected = RejectedIds(
                 None if task.anew else rejected_ids_file(data, here.sub_relay.name)

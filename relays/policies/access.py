@@ -69,6 +69,13 @@ def writers(
     return check
 
 
+def known_senders(incoming: IncomingEvent) -> Verdict:
+    """Whoever brings a gift wrap has authenticated (NIP-17): who wrote it, it does not say."""
+    if incoming.event.kind in GIFT_WRAPS and not incoming.keys:
+        return refused("auth-required: who brings private messages authenticates, against spam")
+    return ACCEPTED
+
+
 def closed(always: Collection[int] = ()) -> Policy:
     """Nobody may write, but for the kinds `always`."""
     free = frozenset(always)

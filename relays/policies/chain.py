@@ -274,7 +274,7 @@ class Policies:
         if who == "nobody":
             return [access.closed(always)]
         if who == "anyone" and not demanded:
-            return []
+            return [access.known_senders] if config.access.authenticated_wraps else []
         allowed = self._allowed(config, who, config.access.writers)
         return [access.writers(who, allowed, authenticated=demanded, always=always)]
 

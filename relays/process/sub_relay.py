@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from nostr_client.net.auth_demand import authenticator
 from nostr_client.signing.verifier import Verifier
 from nostr_client.store.contract import EventStore
 from relays.config.relay_config import RelayConfig
@@ -22,7 +23,6 @@ from relays.policies.chain import Policies, open_policies
 from relays.policies.retention import RetentionPolicy, retention_note
 from relays.policies.ruleset import Rules
 from relays.policies.trust import WebOfTrust
-from relays.sync.auth import peer_authenticator
 from relays.sync.mirror import MirrorContext, Mirrors
 from relays.sync.rejected_ids import RejectedIds, rejected_ids_file
 from relays.web.monitor import Monitor
@@ -210,6 +210,6 @@ def _mirror_context(
         urls | (local_urls(address, sub_relay.path) if address else frozenset()),
         shared.clock,
         retention,
-        peer_authenticator(shared.state.key, shared.clock),
+        authenticator(shared.state.key, shared.clock),
         RejectedIds(rejected_ids_file(shared.data, sub_relay.name)),
     )

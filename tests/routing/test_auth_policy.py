@@ -43,7 +43,7 @@ def test_who_is_told(facts: AuthFacts, word: bool | None, verdict: AuthVerdict) 
         (signed(ANA), "to send a note"),
         (signed(CY, kinds.GIFT_WRAP), "to send a private message"),
         (signed(ANA, 30023), "to send an event of kind 30023"),
-        ((Filter.of(kinds=[1, 6], authors=[BEN_KEY]),), "to read notes of ben"),
+        ((Filter.of(kinds=[1, 6, 30023], authors=[BEN_KEY]),), "to read notes of ben"),
         (
             (Filter.of(kinds=[0], authors=[BEN_KEY]), Filter.of(kinds=[1], authors=[CY_KEY, ME])),
             "to read profiles and notes of cy, ben",

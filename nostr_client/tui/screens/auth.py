@@ -20,7 +20,7 @@ from nostr_client.routing.auth_policy import purpose_words
 from nostr_client.routing.auth_questions import LIMIT, AuthQuestion
 from nostr_client.routing.authentication import Authenticator
 from nostr_client.safe_text import safe_line
-from nostr_client.tui.keymap import Key, KeyGroup
+from nostr_client.tui.keymap import Key, KeyGroup, hints
 from nostr_client.tui.screens.dialogs import key_words
 from nostr_client.tui.widgets.items import FixedItems, ItemRenderer, Styles
 from nostr_client.tui.widgets.windowed_list import WindowedList
@@ -162,8 +162,7 @@ class AuthListScreen(ModalScreen[None]):
                 id="said",
             )
             yield self.rows
-            keys = tuple((key.keys.split(",")[0], key.hint) for key in AUTH_KEYS.keys)
-            yield Static(key_words(keys), markup=False, classes="card-keys")
+            yield Static(key_words(hints(AUTH_KEYS)), markup=False, classes="card-keys")
 
     def on_mount(self) -> None:
         start_worker(self, self._draw, "auth")

@@ -6,7 +6,7 @@ import pytest
 
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.keys import SecretKey
-from relays.policies.access import closed, in_any, no_scans, readers, writers
+from relays.policies.access import closed, in_any, known_senders, no_scans, readers, writers
 from relays.policies.verdict import IncomingEvent, IncomingQuery
 from tests.relays.talk import KEY, NOW, OTHER, note
 
@@ -51,6 +51,13 @@ def test_writing_where_all_must_authenticate(
     verdict = check(IncomingEvent(note(key=author), NOW, keys=keys))
     assert verdict.accepted == (not reason)
     assert verdict.reason.startswith(reason)
+
+
+def test_a_wrap_is_brought_by_somebody_known() -> None:
+    wrap = note(kind=1059)
+    assert known_senders(IncomingEvent(wrap, NOW)).reason.startswith("auth-required: ")
+    assert known_senders(IncomingEvent(wrap, NOW, keys=THEIRS)).accepted
+    assert known_senders(IncomingEvent(note(), NOW)).accepted
 
 
 def test_nobody_writes() -> None:

@@ -75,6 +75,16 @@ async def test_open_refuses_no_more_than_the_form(opened: Open) -> None:
     assert said(rules, note(tags=(("-",),))).startswith("auth-required: ")
 
 
+async def test_where_anyone_writes_senders_of_wraps_may_have_to_authenticate(opened: Open) -> None:
+    async with opened() as policies:
+        rules = policies.rules(config({"access": {"authenticated_wraps": True}}))
+        assert said(rules, note(kind=1059)).startswith("auth-required: ")
+        assert said(rules, note(kind=1059), keys=frozenset({OTHERS})) == ""
+        assert said(rules, note()) == ""
+        rules = policies.rules(RelayConfig())
+        assert said(rules, note(kind=1059)) == ""
+
+
 async def test_what_the_keeper_bans_comes_first_and_for_imports_too(opened: Open) -> None:
     async with opened(
         hooks=ModerationHooks(check=lambda _: refused("blocked: banned"))
