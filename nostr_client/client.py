@@ -468,6 +468,7 @@ class NostrClient:
                 self.signer,
                 owner=me,
                 folder=data,
+                proxy=self.config.proxy,
                 clock=clock,
             )
         )

@@ -23,6 +23,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from nostr_client.errors import InvalidData, SigningRefused
+from nostr_client.net.dial import DialOptions
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Draft
 from nostr_client.protocol.keys import PublicKey
@@ -36,6 +37,7 @@ from nostr_client.social.messages import records
 from nostr_client.social.messages.background import MessageWork
 from nostr_client.social.messages.changes import ChangeFeed
 from nostr_client.social.messages.dm_relays import DmRelays
+from nostr_client.social.messages.file_download import download
 from nostr_client.social.messages.inbox import MessageInbox
 from nostr_client.social.messages.opening import MessageOpener
 from nostr_client.social.messages.reading import MessageReader
@@ -77,6 +79,7 @@ class Messages(MessageReader):
         owner: str,
         folder: Path,
         encryption: Signer | None = None,
+        proxy: str | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         name = owner[:16] or "nobody"
@@ -84,6 +87,7 @@ class Messages(MessageReader):
         super().__init__(courier, follows, signer, owner=owner, path=path, clock=clock)
         self.relays = DmRelays(courier, guard, owner, clock=clock)
         """Message relays (kind 10050): `await relays.own()`, `await relays.set(urls)`."""
+        self._proxy = proxy
         self._tasks = OwnedTasks()
         self._run: asyncio.Task[None] | None = None
         self._told: dict[str, Delivery] = {}
@@ -222,6 +226,17 @@ class Messages(MessageReader):
         """Write a message with a file that lies, encrypted, at an https address already."""
         draft = file_draft(file, reply_to=reply_to, subject=subject)
         return await self._send_one(self._members(room), draft, expires_in)
+
+    async def download(self, message_id: str, target: Path) -> int:
+        """Save the file of a message as `target`, decrypted; its size in bytes.
+
+        Nothing is fetched unless this is called. Raises InvalidData for a message without a file
+        that can be checked, or where `target` exists; RelayError, DecryptionFailed, StoreError.
+        """
+        found = await self._view(message_id)
+        if found.file is None:
+            raise InvalidData("this message has no file")
+        return await download(found.file, target, DialOptions.through(self._proxy))
 
     async def react(self, message_id: str, content: str = "+") -> None:
         """React to a message (NIP-25), for its room alone. Raises as `send` does."""
