@@ -21,6 +21,7 @@ from typing import Any, Final
 
 from nostr_client.config import ClientConfig, load_config
 from nostr_client.errors import NostrError
+from nostr_client.net.dial import DialOptions
 from nostr_client.net.outages import Outages
 from nostr_client.net.pool import RelayPool
 from nostr_client.net.report import Answer
@@ -152,6 +153,8 @@ class NostrClient:
     replication: Replication
     authenticator: Authenticator | None
     """Who is told who we are (NIP-42); None where there is no key to say it with."""
+    media: DialOptions | None
+    """How files that events name are fetched (`net.http.fetch_file`); None: they are not."""
     own_relay: OwnRelay | None
     own_relay_problem: str
     """Why the own relay is not there although it should be; empty when all is well."""
@@ -217,7 +220,7 @@ class NostrClient:
             guards=guards,
         )
         async with AsyncExitStack() as stack:
-            self = cls(where, settings, keys, clock)
+            self = cls(where, settings.for_account(keys.pubkey), keys, clock)
             if own_relay:
                 self.own_relay = OwnRelay(where)
             if keys.login is not None:  # the signer, where there is one
@@ -449,6 +452,7 @@ class NostrClient:
         self.profiles = Profiles(
             self.courier, self.guard, owner=me, proxy=self.config.proxy, clock=clock
         )
+        self.media = DialOptions.through(self.config.proxy) if self.config.media else None
         self.publisher = Publisher(self.guard, self.signer, self.verifier.verify)
         self.notes = Notes(self.publisher)
         self.follows = Follows(self.courier, self.guard, me)

@@ -2,7 +2,8 @@
 
 relays = ["wss://relay.example.com"]  # the first relays; [] is none at all, without this
                                       # line the list in the package is used
-proxy = "socks5h://127.0.0.1:9050"    # names are resolved at the proxy
+proxy = "tor://127.0.0.1:9050"        # everything goes through it; names are resolved there
+media = true                          # files that events name are fetched when you open them
 compression = false                   # of what goes over the sockets
 allow_private_relays = ["nas.local"]  # hosts that strangers' lists may lead to all the same
 relays_of_strangers = "asked"         # relays that only people name whom you do not follow: used
@@ -16,21 +17,31 @@ theme = "nord"
 
 [bunker]
 relays = ["wss://relay.example.com"]  # where `nostr-client bunker` is asked
+
+[accounts.npub1...]                   # what is different for one account
+proxy = "socks5h://127.0.0.1:1080"    # or "none"
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, Self
 from urllib.parse import urlsplit
 
 import msgspec
 
+from nostr_client.errors import InvalidData
+from nostr_client.protocol.bech32 import decode_bech32
+from nostr_client.protocol.keys import PublicKey
 from nostr_client.protocol.urls import normalize_relay_url
+from nostr_client.redact import redacted
 from nostr_client.settings import InvalidSettings, checked, read_by, read_table
 from nostr_client.toml_file import load_toml
 
-_PROXY_SCHEMES: Final = ("socks5h", "socks5", "http")
+NO_PROXY: Final = "none"
+_PROXY_SCHEMES: Final = ("tor", "socks5h", "socks5", "http")
+_PROXY_WORDS: Final = " or ".join(f"{name}://HOST:PORT" for name in _PROXY_SCHEMES)
 
 
 def _relay_url(value: Any) -> str:
@@ -52,13 +63,32 @@ def _proxy(value: Any) -> str:
     raise ValueError("not the URL of a proxy")
 
 
+def _own_proxy(value: Any) -> str:
+    return NO_PROXY if value == NO_PROXY else _proxy(value)
+
+
+def _pubkey(text: str) -> str:
+    """Raises InvalidData."""
+    if text.startswith("npub1"):
+        kind, data = decode_bech32(text)
+        text = data.hex() if kind == "npub" else ""
+    return PublicKey(text).hex
+
+
 Megabytes = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
 RelayUrl = Annotated[str, read_by(_relay_url, "wss://HOST or ws://HOST")]
 Host = Annotated[str, read_by(_host, "the name or the address of a host")]
-Proxy = Annotated[
-    str,
-    read_by(_proxy, " or ".join(f"{name}://HOST:PORT" for name in _PROXY_SCHEMES), secret=True),
-]
+Proxy = Annotated[str, read_by(_proxy, _PROXY_WORDS, secret=True)]
+OwnProxy = Annotated[str, read_by(_own_proxy, f'{_PROXY_WORDS} or "{NO_PROXY}"', secret=True)]
+
+
+class AccountConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """What is different for one account."""
+
+    proxy: OwnProxy | None = None
+
+    def __repr__(self) -> str:
+        return f"AccountConfig(proxy={redacted(self.proxy or '')!r})"
 
 
 class BunkerConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,14 +100,17 @@ class BunkerConfig(msgspec.Struct, frozen=True, kw_only=True):
 class ClientConfig(msgspec.Struct, frozen=True, kw_only=True):
     """The settings of the client; the file's keys are its fields. Raises InvalidSettings.
 
-    Relay URLs come out in their one spelling, without doubles. `proxy` is `socks5h://`,
-    `socks5://` (names resolved here) or `http://`, with a host and a port; what it holds before
-    an `@` is a secret, and not shown.
+    Relay URLs come out in their one spelling, without doubles, and `accounts` by their pubkeys in
+    hex. `proxy` is `tor://`, `socks5h://`, `socks5://` or `http://`, with a host and a port; names
+    are never resolved here, whichever it is. What it holds before an `@` is a secret, and not
+    shown.
     """
 
     relays: tuple[RelayUrl, ...] | None = None
     """None: those that come with the package. Empty: none at all."""
     proxy: Proxy | None = None
+    media: bool = True
+    """May files that events name be fetched, the way that all else goes?"""
     compression: bool = False
     allow_private_relays: tuple[Host, ...] = ()
     relays_of_strangers: Literal["asked", "always", "never"] = "asked"
@@ -89,9 +122,12 @@ class ClientConfig(msgspec.Struct, frozen=True, kw_only=True):
     """The same of what one of them wrote."""
     theme: str | None = None
     bunker: BunkerConfig = BunkerConfig()
+    accounts: Mapping[str, AccountConfig] = msgspec.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         values = checked(self)
+        if self.accounts:
+            values["accounts"] = _by_pubkey(self.accounts)
         if values.get("relays"):
             values["relays"] = tuple(dict.fromkeys(values["relays"]))
         for name, value in values.items():
@@ -100,9 +136,40 @@ class ClientConfig(msgspec.Struct, frozen=True, kw_only=True):
     def __repr__(self) -> str:
         fields = msgspec.structs.asdict(self)
         if self.proxy is not None:
-            scheme, _, rest = self.proxy.partition("://")
-            fields["proxy"] = f"{scheme}://{rest.rpartition('@')[2]}"
+            fields["proxy"] = redacted(self.proxy)
         return f"ClientConfig({', '.join(f'{name}={value!r}' for name, value in fields.items())})"
+
+    @property
+    def own_proxies(self) -> dict[str, str | None]:
+        """The proxies of the accounts (hex) that have one of their own, or go without."""
+        return {
+            pubkey: None if own.proxy == NO_PROXY else own.proxy
+            for pubkey, own in self.accounts.items()
+            if own.proxy is not None
+        }
+
+    def for_account(self, pubkey: str) -> Self:
+        """As they are for the account `pubkey` (hex); for those without a table, as they stand."""
+        own = self.own_proxies
+        return msgspec.structs.replace(self, proxy=own[pubkey]) if pubkey in own else self
+
+
+def _by_pubkey(accounts: Mapping[str, AccountConfig]) -> dict[str, AccountConfig]:
+    """Raises InvalidSettings."""
+    found: dict[str, AccountConfig] = {}
+    problems: list[str] = []
+    for name, settings in accounts.items():
+        try:
+            pubkey = _pubkey(name)
+        except InvalidData:
+            problems.append(f"accounts: {redacted(name)!r} is no npub")
+            continue
+        if pubkey in found:
+            problems.append(f"accounts: {name!r} stands there twice")
+        found[pubkey] = settings
+    if problems:
+        raise InvalidSettings(problems)
+    return found
 
 
 def load_config(path: Path) -> ClientConfig:
@@ -111,10 +178,13 @@ def load_config(path: Path) -> ClientConfig:
     Raises ConfigError, which names the file and each key that is wrong.
     """
     problems: list[str] = []
+    config = ClientConfig()
     try:
         config = read_table(ClientConfig, load_toml(path), problems)
     except FileNotFoundError:
-        return ClientConfig()
+        return config
+    except InvalidSettings as error:
+        problems += error.problems
     if problems:
         raise InvalidSettings([f"{path}: {problem}" for problem in problems])
     return config

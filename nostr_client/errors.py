@@ -91,6 +91,7 @@ class ConnectStep(Enum):
     DNS = "dns"
     TCP = "tcp"
     PROXY = "proxy"
+    """The proxy itself is not there or refuses; of a host that it cannot reach it is `TCP`."""
     TLS = "tls"
     HTTP = "http"
     WEBSOCKET = "websocket"

@@ -6,8 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from nostr_client.config import ClientConfig, load_config
+from nostr_client.config import AccountConfig, ClientConfig, load_config
 from nostr_client.errors import ConfigError
+from nostr_client.nips.nip19 import encode_npub
+from nostr_client.protocol.keys import SecretKey
+
+BEN_KEY, CY_KEY = (SecretKey.from_hex(d * 64).public_key.hex for d in "12")
+BEN = encode_npub(BEN_KEY)
 
 
 def written(folder: Path, text: str) -> Path:
@@ -33,7 +38,8 @@ def test_every_setting_is_read(tmp_path: Path) -> None:
         tmp_path,
         """
         relays = ["WSS://Relay.Example.com:443/", "wss://relay.example.com", "ws://127.0.0.1:7777"]
-        proxy = "socks5h://127.0.0.1:9050"
+        proxy = "tor://127.0.0.1:9050"
+        media = false
         compression = true
         allow_private_relays = ["NAS.local", "[fd00::1]"]
         own_relay = false
@@ -42,7 +48,8 @@ def test_every_setting_is_read(tmp_path: Path) -> None:
     )
     assert load_config(path) == ClientConfig(
         relays=("wss://relay.example.com", "ws://127.0.0.1:7777"),
-        proxy="socks5h://127.0.0.1:9050",
+        proxy="tor://127.0.0.1:9050",
+        media=False,
         compression=True,
         allow_private_relays=("nas.local", "fd00::1"),
         own_relay=False,
@@ -63,6 +70,8 @@ def test_every_setting_is_read(tmp_path: Path) -> None:
         ("proxy = 'socks5h://[::1:80'", "proxy: "),
         ("proxy = 'socks5h://localhost:99999'", "proxy: "),
         ("theme = 1", "theme: "),
+        ("accounts.ben.proxy = 'none'", "accounts: 'ben' is no npub"),
+        (f"accounts.{BEN}.proxy = 'direct'", f"accounts.{BEN}.proxy: allowed: tor://"),
         ("relays = [", "not TOML"),
         ("x = " + "[" * 100_000, "not TOML"),
     ],
@@ -112,3 +121,28 @@ def test_a_password_of_the_proxy_is_not_shown() -> None:
     with pytest.raises(ConfigError) as caught:
         ClientConfig(proxy="socks5h://me:hunter2@localhost")
     assert "hunter2" not in str(caught.value)
+    own = AccountConfig(proxy="socks5h://me:hunter2@localhost:9050")
+    assert "hunter2" not in repr(ClientConfig(accounts={BEN: own}))
+
+
+def test_a_password_in_a_relays_url_is_not_said_back(tmp_path: Path) -> None:
+    path = written(tmp_path, "relays = ['wss://me:hunter2@relay.example.com']")
+    with pytest.raises(ConfigError, match=r"wss://relay\.example\.com") as caught:
+        load_config(path)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_an_account_may_have_a_proxy_of_its_own_or_none(tmp_path: Path) -> None:
+    path = written(
+        tmp_path,
+        f"""
+        proxy = "tor://127.0.0.1:9050"
+        accounts.{BEN}.proxy = "none"
+        accounts.{CY_KEY}.proxy = "http://127.0.0.1:1"
+        """,
+    )
+    config = load_config(path)
+    proxies = [config.for_account(who).proxy for who in ("", BEN_KEY, CY_KEY)]
+    assert proxies == ["tor://127.0.0.1:9050", None, "http://127.0.0.1:1"]
+    with pytest.raises(ConfigError, match="stands there twice"):
+        ClientConfig(accounts={BEN: AccountConfig(), BEN_KEY: AccountConfig()})

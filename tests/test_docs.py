@@ -50,7 +50,9 @@ def keys_of(form: type[msgspec.Struct], path: str = "") -> Iterator[tuple[str, A
 def _flat(table: dict[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
     """What an example sets, as `keys_of` names it."""
     for name, value in table.items():
-        if isinstance(value, dict):
+        if name.startswith("npub1"):
+            yield from _flat(value, f"{path.removesuffix('.')}[].")
+        elif isinstance(value, dict):
             yield from _flat(value, f"{path}{name}.")
         else:
             yield f"{path}{name}", value

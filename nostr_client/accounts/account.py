@@ -258,7 +258,7 @@ class Accounts:
             pairing = await self._pairing(account)
         except NostrError:  # no key by which the bunker would know us: nothing to say to it
             return
-        await log_out(pairing, self.bunkers)
+        await log_out(pairing, self.bunkers.for_account(account.pubkey))
 
     async def _forget(self, account: Account) -> None:
 
@@ -382,7 +382,8 @@ class Accounts:
                     bunker = msgspec.structs.replace(record.bunker, relays=relays)
                     self._files.write(msgspec.structs.replace(record, bunker=bunker))
 
-        return msgspec.structs.replace(self.bunkers, on_relays=keep)
+        options = self.bunkers.for_account(account.pubkey)
+        return msgspec.structs.replace(options, on_relays=keep)
 
     async def _key(self, account: Account, password: str | None) -> SecretKey:
         record = self._files.read(account.pubkey)

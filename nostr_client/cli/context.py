@@ -87,7 +87,9 @@ class ClientContext(Context):
         def visit(url: str) -> None:
             self.out.note(f"The bunker asks you to go to {url}", {"auth_url": url})
 
-        return BunkerOptions(proxy=self.config.proxy, on_auth_url=visit)
+        return BunkerOptions(
+            proxy=self.config.proxy, own_proxies=self.config.own_proxies, on_auth_url=visit
+        )
 
     @cached_property
     def given_password(self) -> str | None:

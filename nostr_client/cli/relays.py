@@ -115,13 +115,13 @@ def _look(context: ClientContext, url: str, *, away: bool) -> None:
 def check(context: ClientContext, url: Url) -> None:
     """Is a relay down for everyone, or just for you? Says each step."""
     from nostr_client.cli import json_records, plain_lines
-    from nostr_client.config import load_config
     from nostr_client.net.relay_check import check_relay
     from nostr_client.protocol.urls import normalize_relay_url
     from nostr_client.routing.starter_relays import compared_with
 
     address = normalize_relay_url(url)
-    config = load_config(context.paths.config / "config.toml")
+    account = context.acting()
+    config = context.config.for_account(account.pubkey if account else "")
     _warn_of_end(context, url)
     others = compared_with(address, config.relays)
 

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 import msgspec
 
-from nostr_client.errors import ConnectFailed, NostrError
+from nostr_client.errors import ConnectFailed, ConnectStep, NostrError
 from nostr_client.net.auth_demand import AuthDemand, Authenticate
 from nostr_client.net.backoff import Backoff
 from nostr_client.net.health import CONNECTING, DOWN, MAX_WORDS, REFUSING, UP, RelayHealth
@@ -245,7 +245,8 @@ class RelayConnection:
             socket, latency = await self._context.open_websocket(self.url)
         except ConnectFailed as error:
             self._backoff.failed(monotonic())
-            self._context.outages.failed(self.url)
+            if error.step is not ConnectStep.PROXY:  # that is no fault of the relay's
+                self._context.outages.failed(self.url)
             self.health.counters.failed += 1
             state = REFUSING if error.turned_away else DOWN
             self.health.enter(state, self._context.clock(), error.message)

@@ -1,11 +1,11 @@
-"""From a relay URL to a connected socket: who may be dialled, DNS, TCP, proxies.
+"""From a relay URL to a connected socket, the one way out: who may be dialled, DNS, TCP, proxies.
 
 Private addresses. A URL whose host is private by its looks (an address, `localhost`, `.local`, ...)
 is dialled only if the policy says so. A public name is resolved here, every address that turns out
 private is dropped, and the socket is connected to one of the others: what was checked is what is
 dialled, so a name that changes its mind in between (DNS rebinding) gains nothing. Through a proxy
-the name is resolved at the proxy's end, where nothing can be checked; there only the looks count.
-Onion services are dialled through a proxy only. System proxies are never used.
+the name is resolved at the proxy's end (`net.proxy`), where nothing can be checked; there only the
+looks count. Onion services are dialled through a proxy only. System proxies are never used.
 """
 
 from __future__ import annotations
@@ -17,19 +17,18 @@ import ssl
 from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import chain, zip_longest
 from typing import Any, Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 import msgspec
-from python_socks import ProxyError, ProxyType
-from python_socks.async_.asyncio import Proxy
 
-from nostr_client.errors import ConfigError, ConnectFailed, ConnectStep, InvalidData
+from nostr_client.errors import ConnectFailed, ConnectStep, InvalidData
+from nostr_client.net.proxy import ProxyAddress
 from nostr_client.protocol.urls import host_of, is_loopback, is_private_host, normalize_relay_url
 
 RESOLVE_LIMIT: Final = 5.0
 """Seconds for DNS."""
 CONNECT_LIMIT: Final = 10.0
-"""Seconds for TCP, over all addresses, or for the proxy."""
+"""Seconds for TCP, over all addresses."""
 STAGGER: Final = 0.25
 """Seconds before the next address is tried beside one that has not answered."""
 MAX_ADDRESSES: Final = 6
@@ -39,11 +38,6 @@ Dial = Callable[[str], bool]
 
 Info = tuple[Any, Any, Any, Any, Any]
 """An address as `getaddrinfo` gives it."""
-_PROXY_TYPES: Final = {
-    "socks5h": ProxyType.SOCKS5,
-    "socks5": ProxyType.SOCKS5,
-    "http": ProxyType.HTTP,
-}
 
 
 class DialPolicy:
@@ -86,33 +80,6 @@ class DialPolicy:
         return self._loopback and is_loopback(url)
 
 
-class ProxyAddress:
-    """A proxy: `socks5h://[user:password@]host:port` or `http://...`. Names are resolved there."""
-
-    def __init__(self, url: str) -> None:
-        """Raises ConfigError; it never quotes the URL, which may hold a password."""
-        try:
-            parts = urlsplit(url)
-            scheme, host, port = parts.scheme.lower(), parts.hostname, parts.port
-        except ValueError:
-            raise ConfigError("the proxy is not a URL") from None
-        if scheme not in _PROXY_TYPES or not host:
-            raise ConfigError("a proxy is socks5h://host:port or http://host:port")
-        self._type = _PROXY_TYPES[scheme]
-        self.host, self.port = host, port or (1080 if scheme != "http" else 8080)
-        self._user = unquote(parts.username) if parts.username else None
-        self._password = unquote(parts.password) if parts.password else None
-
-    def __repr__(self) -> str:
-        return f"<ProxyAddress {self._type.name.lower()} {self.host}:{self.port}>"
-
-    async def connect(self, host: str, port: int) -> socket.socket:
-        """A socket that the proxy has connected to `host`. Raises OSError and ProxyError."""
-        proxy = Proxy(self._type, self.host, self.port, self._user, self._password, rdns=True)
-        connected: socket.socket = await proxy.connect(host, port, timeout=CONNECT_LIMIT)
-        return connected
-
-
 class DialOptions(msgspec.Struct, frozen=True, kw_only=True):
     """How somebody is dialled: through `proxy` or straight, at `private` addresses too or not, and
     with `tls` in place of the usual trust in certificates."""
@@ -137,7 +104,7 @@ async def open_socket(url: str, host: str, port: int, options: DialOptions) -> s
     if not options.private and is_private_host(host):
         raise ConnectFailed(url, "a private address", ConnectStep.ADDRESS)
     if options.proxy is not None:
-        return await _through(url, options.proxy, host, port)
+        return await options.proxy.connect(url, host, port)
     addresses = await resolve(url, host, port, private=options.private)
     return await connect_first(url, addresses)
 
@@ -165,7 +132,7 @@ async def resolve(url: str, host: str, port: int, *, private: bool) -> list[Info
     """
     if host.rstrip(".").endswith(".onion"):
         raise ConnectFailed(
-            url, "onion services are reached through a proxy only", ConnectStep.ADDRESS
+            url, "an onion address needs Tor: set it as `proxy`", ConnectStep.ADDRESS
         )
     loop = asyncio.get_running_loop()
     try:
@@ -231,18 +198,6 @@ async def _connect(info: Info) -> socket.socket:
         sock.close()
         raise
     return sock
-
-
-async def _through(url: str, proxy: ProxyAddress, host: str, port: int) -> socket.socket:
-    try:
-        async with asyncio.timeout(CONNECT_LIMIT):
-            return await proxy.connect(host, port)
-    except TimeoutError:
-        raise ConnectFailed(
-            url, f"no answer within {CONNECT_LIMIT:g} s", ConnectStep.PROXY
-        ) from None
-    except (OSError, ProxyError) as error:
-        raise ConnectFailed(url, _words(error), ConnectStep.PROXY) from error
 
 
 def _words(error: Exception) -> str:

@@ -18,11 +18,12 @@ from nostr_client.errors import ConnectFailed, ConnectStep, InvalidData
 from nostr_client.net.auth_demand import Authenticate
 from nostr_client.net.backoff import Backoff
 from nostr_client.net.connection import ConnectionContext, RelayConnection
-from nostr_client.net.dial import Dial, DialOptions, DialPolicy, ProxyAddress
+from nostr_client.net.dial import Dial, DialOptions, DialPolicy
 from nostr_client.net.fetch import Fetched, fetch
 from nostr_client.net.health import MAX_RELAYS, HealthBook, RelayHealth
 from nostr_client.net.outages import Outages
 from nostr_client.net.outcome import Cause, How
+from nostr_client.net.proxy import ProxyAddress
 from nostr_client.net.reconcile import Differences, ReconcileLimits, reconcile
 from nostr_client.net.report import Answer, CountAnswer, PublishReport
 from nostr_client.net.session.paging import Paging
@@ -51,8 +52,8 @@ class RelayPool:
     asked for a signed kind 22242 when, and only when, a relay refused something as auth-required:
     with one key a pool, since a connection that has said who we are is never used for another;
     `dial` says which URLs may be dialled: by default public ones and this machine's own, so an
-    engine that takes URLs from strangers gives a `DialPolicy` of its own. `proxy` is
-    `socks5h://` or `http://`; system proxies are never used. `tls` replaces the usual trust in
+    engine that takes URLs from strangers gives a `DialPolicy` of its own. `proxy` is a URL
+    as `ProxyAddress` takes it; system proxies are never used. `tls` replaces the usual trust in
     certificates. `max_frame` is in bytes: of the events of `own` pubkeys, and those asked for by
     id; of others `LARGE_FRAME` are kept. `outages` remembers dead relays beyond this pool, `clock`
     gives seconds since 1970.

@@ -23,12 +23,12 @@ from nostr_client.net import http
 from nostr_client.net.dial import (
     DialOptions,
     DialPolicy,
-    ProxyAddress,
     connect_first,
     host_and_port,
     resolve,
 )
 from nostr_client.net.pool import RelayPool
+from nostr_client.net.proxy import ProxyAddress
 from nostr_client.net.report import Answer
 from nostr_client.net.websocket import HANDSHAKE_LIMIT, open_websocket
 from nostr_client.protocol.event import Draft, Event
@@ -199,7 +199,6 @@ class _Check:
                 self._dial,
                 timeout=STEP_LIMIT,
                 accept="application/nostr+json",
-                redirects=2,
             )
             detail, ok = _document_words(answer)
         except NostrError as error:
@@ -307,6 +306,8 @@ class _Check:
             return False, "it is up, but turns you away: it may well serve others"
         if is_onion(self._url) and self._proxy_address is None:
             return None, "it was not tried: set `proxy` in config.toml to that of Tor, and again"
+        if self._failure is not None and self._failure.step is ConnectStep.PROXY:
+            return False, "it is you, or your proxy: nothing is sent without it"
         if is_private_host(host_of(self._url)):
             return False, "it is down: it stands in this network, so nobody else can tell"
         asked = [url for url in others if normalize_relay_url(url) != self._url]

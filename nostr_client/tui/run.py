@@ -79,19 +79,24 @@ def environment_in(where: Paths, config: ClientConfig) -> Environment:
     if config.relays:
         offers = [RelayOffer(url) for url in config.relays if not starters.end_of(url)]
 
+    def in_use() -> ClientConfig:
+        """The settings of the account in use."""
+        account = accounts.current()
+        return config.for_account(account.pubkey if account else "")
+
     async def probe(url: str) -> ProbeResult:
-        return await probe_relay(url, config)
+        return await probe_relay(url, in_use())
 
     async def resolve(name: str) -> tuple[str, tuple[str, ...]]:
-        async with NostrClient.open(None, paths=where, config=config, own_relay=False) as client:
+        async with NostrClient.open(None, paths=where, config=in_use(), own_relay=False) as client:
             pubkey = await client.profiles.resolve(name)
             return pubkey, client.book.hints(pubkey)
 
     def check(url: str) -> AsyncIterator[CheckStep]:
-        return check_relay(url, proxy=config.proxy, others=compared_with(url, config.relays))
+        return check_relay(url, proxy=in_use().proxy, others=compared_with(url, config.relays))
 
     accounts = Accounts(where)
-    accounts.bunkers = BunkerOptions(proxy=config.proxy)
+    accounts.bunkers = BunkerOptions(proxy=config.proxy, own_proxies=config.own_proxies)
     return Environment(
         paths=where,
         config=config,

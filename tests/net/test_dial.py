@@ -5,27 +5,27 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-import struct
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from nostr_client.errors import ConfigError, ConnectFailed
+from nostr_client.errors import ConfigError, ConnectFailed, ConnectStep
 from nostr_client.net import dial
 from nostr_client.net.dial import (
     DialOptions,
     DialPolicy,
-    ProxyAddress,
     connect_first,
     open_socket,
     resolve,
 )
+from nostr_client.net.outages import Outages
 from nostr_client.net.pool import RelayPool
+from nostr_client.net.proxy import ProxyAddress
 from nostr_client.protocol.filters import Filter
 from tests.net.certificates import contexts
+from tests.net.proxies import HttpProxy, LastWords, SocksServer
 from tests.net.scripted import LIMIT, Peer, PlainVerifier, ScriptedRelay, honest, note
 
 NOTES = Filter.of(kinds=[1])
@@ -163,7 +163,8 @@ async def test_the_first_address_that_answers_wins(monkeypatch: pytest.MonkeyPat
     "url",
     [
         *("x", "socks5h://", "socks4://host:1", "socks5h://me:s3cret@host:port"),
-        *("ftp://me:s3cret@host:1", "https://me:s3cret@host:1"),
+        *("ftp://me:s3cret@host:1", "https://me:s3cret@host:1", "tor://me:s3cret@host:1"),
+        *("socks5h://me@host:1", "socks5h://:s3cret@host:1", "socks5h://me:s3cret%C3%A9@host:1"),
     ],
 )
 def test_a_proxy_that_cannot_be_used(url: str) -> None:
@@ -179,107 +180,40 @@ def test_a_proxy_does_not_show_its_password() -> None:
     assert repr(proxy) == "<ProxyAddress socks5 127.0.0.1:1080>"
 
 
-async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    try:
-        while data := await reader.read(65536):
-            writer.write(data)
-            await writer.drain()
-    except ConnectionError:
-        pass
-    finally:
-        writer.close()
-
-
-Accept = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[tuple[str, int]]]
-
-
-@asynccontextmanager
-async def proxy_(accept: Accept, target: int) -> AsyncIterator[tuple[int, list[tuple[str, int]]]]:
-    """A proxy that leads everywhere to `target` on loopback, and notes where it was to lead."""
-    asked: list[tuple[str, int]] = []
-    tasks: set[asyncio.Task[Any]] = set()
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        tasks.add(task)
-        asked.append(await accept(reader, writer))
-        try:
-            inner_reader, inner_writer = await asyncio.open_connection("127.0.0.1", target)
-            await asyncio.gather(_copy(reader, inner_writer), _copy(inner_reader, writer))
-        finally:
-            writer.close()
-
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    async with server:
-        yield server.sockets[0].getsockname()[1], asked
-        if tasks:
-            await asyncio.wait(tasks, timeout=LIMIT)
-
-
-async def accept_socks(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-) -> tuple[str, int]:
-    _, number = await reader.readexactly(2)
-    methods = await reader.readexactly(number)
-    if 2 in methods:
-        writer.write(b"\x05\x02")
-        _, size = await reader.readexactly(2)
-        user = await reader.readexactly(size)
-        password = await reader.readexactly((await reader.readexactly(1))[0])
-        assert (user, password) == (b"me", b"s3:cret")
-        writer.write(b"\x01\x00")
-    else:
-        writer.write(b"\x05\x00")
-    _, _, _, kind = await reader.readexactly(4)
-    assert kind == 3, "the name was not left to the proxy"
-    size = (await reader.readexactly(1))[0]
-    host = (await reader.readexactly(size)).decode()
-    (port,) = struct.unpack("!H", await reader.readexactly(2))
-    writer.write(b"\x05\x00\x00\x01\x00\x00\x00\x00\x00\x00")
-    return host, port
-
-
-async def accept_http(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-) -> tuple[str, int]:
-    head = await reader.readuntil(b"\r\n\r\n")
-    method, where, _ = head.split(b"\r\n")[0].decode().split()
-    assert method == "CONNECT"
-    writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
-    host, _, port = where.rpartition(":")
-    return host, int(port)
-
-
+@pytest.mark.parametrize("scheme", ["socks5", "socks5h"])
 @pytest.mark.parametrize("user", ["", "me:s3%3Acret@"])
-async def test_socks(user: str) -> None:
-    host = "abcdefghijklmnop.onion"
+async def test_socks(user: str, scheme: str) -> None:
     async with (
         ScriptedRelay(honest()) as relay,
-        proxy_(accept_socks, relay.port) as (port, asked),
+        SocksServer(relay.port, login=("me", "s3:cret") if user else None) as socks,
         RelayPool(
-            verifier=PlainVerifier(),
-            proxy=f"socks5h://{user}127.0.0.1:{port}",
-            dial=DialPolicy(),
+            verifier=PlainVerifier(), proxy=f"{scheme}://{user}{socks.at}", dial=DialPolicy()
         ) as pool,
     ):
-        report = await pool.publish(note("a"), [f"ws://{host}"])
-        assert report.ok
-        assert asked == [(host, 80)]
+        host = "abcdefghijklmnop.onion"
+        assert (await pool.publish(note("a"), [f"ws://{host}"])).ok
+        assert socks.asked == [(host, 80)]
         private = await pool.publish(note("a"), ["ws://127.0.0.1:80"])
         assert private.answers[0].problem == "connect: refused: a private address"
+
+
+async def test_a_wrong_password_is_said_and_not_shown() -> None:
+    async with SocksServer(1, login=("me", "other")) as socks:
+        with pytest.raises(ConnectFailed, match="refuses: username and password") as failed:
+            await ProxyAddress(f"socks5://me:s3cret@{socks.at}").connect("u", "a.example", 443)
+        assert "s3cret" not in str(failed.value)
 
 
 async def test_http_proxy_with_tls_to_the_relay(tmp_path: Path) -> None:
     server, client = contexts(tmp_path, "relay.example.com")
     async with (
         ScriptedRelay(honest(), ssl=server) as relay,
-        proxy_(accept_http, relay.port) as (port, asked),
-        RelayPool(verifier=PlainVerifier(), proxy=f"http://127.0.0.1:{port}", tls=client) as pool,
+        HttpProxy(relay.port) as proxy,
+        RelayPool(verifier=PlainVerifier(), proxy=f"http://{proxy.at}", tls=client) as pool,
     ):
         report = await pool.publish(note("a"), ["wss://relay.example.com/inbox"])
         assert report.ok
-        assert asked == [("relay.example.com", 443)]
+        assert proxy.asked == [("relay.example.com", 443)]
 
 
 class Own(DialPolicy):
@@ -292,28 +226,74 @@ class Own(DialPolicy):
 async def test_what_the_own_relay_is_shown_goes_through_no_proxy() -> None:
     async with (
         ScriptedRelay(honest([note("hi")])) as relay,
-        proxy_(accept_socks, relay.port) as (port, asked),
+        SocksServer(relay.port) as socks,
         RelayPool(
-            verifier=PlainVerifier(),
-            proxy=f"socks5h://127.0.0.1:{port}",
-            dial=Own(loopback=True),
+            verifier=PlainVerifier(), proxy=f"socks5h://{socks.at}", dial=Own(loopback=True)
         ) as pool,
     ):
         got = await pool.fetch([Filter.of(kinds=[1])], [relay.url])
         assert [event.content for event in got.events] == ["hi"]
-        assert asked == []
+        assert socks.asked == []
 
 
-async def test_a_proxy_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    async with RelayPool(verifier=PlainVerifier(), proxy="socks5h://127.0.0.1:1") as pool:
+async def test_a_proxy_that_is_not_there_is_no_fault_of_the_relays(tmp_path: Path) -> None:
+    outages = Outages(tmp_path / "outages.json")
+    outages.reached("wss://other.example.com")  # else nothing would be held against anybody
+    async with RelayPool(
+        verifier=PlainVerifier(), proxy="tor://127.0.0.1:1", outages=outages
+    ) as pool:
         report = await pool.publish(note("a"), ["wss://relay.example.com"])
-        assert report.answers[0].problem.startswith("connect: proxy: ")
+        words = "connect: proxy: 127.0.0.1:1 is not there (does Tor run?): connection refused"
+        assert report.answers[0].problem == words
+    assert outages.of("wss://relay.example.com") is None
+
+
+@pytest.mark.parametrize(
+    ("reply", "step", "words"),
+    [
+        (b"\x05\xff", ConnectStep.PROXY, "refuses: no acceptable authentication methods"),
+        (b"HTTP/1.1 400 Bad", ConnectStep.PROXY, "refuses: unexpected socks version"),
+        (b"", ConnectStep.PROXY, "refuses: "),
+        (b"\x05\x00\x05\x02\x00", ConnectStep.PROXY, "refuses: connection not allowed"),
+        (b"\x05\x00\x05\x04\x00", ConnectStep.TCP, "cannot reach it: host unreachable"),
+        (b"\x05\x00\x05\x05\x00", ConnectStep.TCP, "cannot reach it: connection refused"),
+        (b"\x05\x00\x05\x01\x00", ConnectStep.TCP, "cannot reach it: general socks"),
+        (b"\x05\x00\x05\x00\x00\x03\x01\xff\x00\x00", ConnectStep.PROXY, "broke off: "),
+    ],
+)
+async def test_what_a_proxy_answers_is_of_itself_or_of_the_host(
+    reply: bytes, step: ConnectStep, words: str
+) -> None:
+    async with LastWords(reply) as server:
+        proxy = ProxyAddress(f"socks5://{server.at}")
+        with pytest.raises(ConnectFailed) as failed:
+            await proxy.connect("u", "relay.example.com", 443)
+    assert failed.value.step is step
+    assert failed.value.words.startswith(f"{proxy} {words}")
+
+
+async def test_tor_is_asked_for_a_circuit_for_each_relay_and_each_pool() -> None:
+    names = [f"{letter * 56}.onion" for letter in "ab"]
+    async with ScriptedRelay(honest()) as relay, SocksServer(relay.port) as socks:
+        for _ in range(2):
+            async with RelayPool(verifier=PlainVerifier(), proxy=f"tor://{socks.at}") as pool:
+                assert (await pool.publish(note("a"), [f"ws://{name}" for name in names])).ok
+        assert sorted(host for host, _ in socks.asked) == sorted(names * 2)
+        assert len(set(socks.logins)) == 4
+        assert len({user for user, _ in socks.logins}) == 2  # a pool's: an account's, for one run
+
+
+async def test_only_tor_is_given_names_of_ours() -> None:
+    assert ProxyAddress("socks5h://127.0.0.1:9050").is_tor
+    assert ProxyAddress("socks5://[::1]:9150").is_tor
+    for url in ("socks5h://127.0.0.1:1080", "socks5h://me:x@127.0.0.1:9050", "http://h:9050"):
+        assert not ProxyAddress(url).is_tor
 
 
 async def test_onion_services_are_dialled_through_a_proxy_only() -> None:
     async with RelayPool(verifier=PlainVerifier()) as pool:
         report = await pool.publish(note("a"), ["ws://abcdefghijklmnop.onion"])
-        problem = "connect: refused: onion services are reached through a proxy only"
+        problem = "connect: refused: an onion address needs Tor: set it as `proxy`"
         assert report.answers[0].problem == problem
 
 

@@ -109,7 +109,7 @@ async def test_no_resolver_hears_of_an_onion_service(monkeypatch: pytest.MonkeyP
         assert all(step.ok is None for step in said.values())
         assert "proxy" in said["verdict"].detail
         assert not other.connections
-    with pytest.raises(ConnectFailed, match="through a proxy only"):
+    with pytest.raises(ConnectFailed, match="an onion address needs Tor"):
         await resolve("ws://x.onion", "x.onion", 80, private=True)
     assert looked_up == []
 
