@@ -34,6 +34,7 @@ ONE_DOOR = {
     "secp256k1": "nostr_client.protocol.keys",
     "coincurve": "nostr_client.protocol.keys",
     "platformdirs": "nostr_client.paths",
+    "python_socks": "nostr_client.net.proxy",
 }
 """Packages that one module alone may import."""
 
@@ -78,7 +79,47 @@ THE_PUBLIC_NAMES = "nostr_client"
 """Its `__init__` alone: it may name any room, and nobody inside imports from it."""
 
 
+WAY_OUT = "nostr_client.net.dial"
+"""The one module that connects to anybody, so that a proxy that is set is never gone past."""
+CONNECTING = {
+    *("open_connection", "create_connection", "open_unix_connection", "create_unix_connection"),
+    *("create_datagram_endpoint", "sock_connect", "sock_sendto", "urlopen", "urlretrieve"),
+    *("getaddrinfo", "getnameinfo", "gethostbyname", "gethostbyname_ex", "gethostbyaddr"),
+}
+"""Calls that connect to somebody, or ask about a name; not where a `sock` is handed over."""
+LISTENS = {("relays.process.run", "getaddrinfo")}
+"""That looks up where the relay itself is to listen."""
+CLIENTS = {
+    "socket": ("nostr_client.net.dial", "nostr_client.net.proxy"),
+    "websockets.asyncio.client": ("nostr_client.net.websocket",),
+    **dict.fromkeys(("websockets.sync", "websockets.client", "websockets.legacy"), ()),
+    **dict.fromkeys(("urllib.request", "http.client", "ftplib", "smtplib", "xmlrpc"), ()),
+    **dict.fromkeys(("requests", "httpx", "aiohttp", "urllib3"), ()),
+}
+"""Who may import what connects. Of `relays`, which listens, sockets alone are no sign of it."""
+SAY_THE_PROXY = {"RelayPool", "DialOptions"}
+"""Who makes one says through which proxy, or `proxy=None`."""
+
+
 # The laws: each yields what breaks it.
+
+
+def other_ways_out(sources: Sources) -> Iterator[str]:
+    for one in imports_of(sources):
+        for package, doors in CLIENTS.items():
+            listens = package == "socket" and inside(one.importer, "relays")
+            if inside(one.target, package) and one.importer not in doors and not listens:
+                yield f"{one}: sockets and names are the business of {WAY_OUT}"
+    for module, source in sources.items():
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, ast.Call):
+                name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+                given = {keyword.arg for keyword in node.keywords}
+                if name in SAY_THE_PROXY and "proxy" not in given:
+                    yield f"{module}:{node.lineno} makes a {name} and does not say the proxy"
+                connects = name in CONNECTING and "sock" not in given
+                if connects and module != WAY_OUT and (module, name) not in LISTENS:
+                    yield f"{module}:{node.lineno} calls {name}: the way out is {WAY_OUT}"
 
 
 def broken_floors(sources: Sources) -> Iterator[str]:
@@ -191,7 +232,7 @@ def names_of_two_things(sources: Sources) -> Iterator[str]:
             yield f"{modules[-1]}: {name} is the name of a class in {modules[0]} too"
 
 
-LAWS = (names_of_two_things, broken_floors, broken_doors, broken_purity, circles)
+LAWS = (other_ways_out, names_of_two_things, broken_floors, broken_doors, broken_purity, circles)
 
 
 @pytest.mark.parametrize("law", LAWS, ids=lambda law: law.__name__)
@@ -294,6 +335,19 @@ FORBIDDEN = [
     ("relays.engine.bad", "import relays.moderation.bans", "only from below"),
     ("relays.config", "from relays import policies", "policies is on floor 3"),
     ("relays.web.bad", "import relays.nowhere.at_all", "does not exist"),
+    ("nostr_client.social.bad", "import socket", "the business of nostr_client.net.dial"),
+    ("nostr_client.net.http", "from urllib.request import urlopen", "the business of"),
+    ("relays.sync.bad", "from websockets.sync.client import connect", "the business of"),
+    ("nostr_client.net.pool", "from websockets.asyncio.client import connect", "the business of"),
+    ("nostr_client.net.bad", "import python_socks", "one door to python_socks"),
+    (
+        "nostr_client.net.http",
+        "async def f():\n    await asyncio.open_connection(host, 80)",
+        "the way out is",
+    ),
+    ("relays.sync.bad", "def f():\n    x.getaddrinfo(name)", "the way out is"),
+    ("nostr_client.social.bad", "pool = RelayPool(verifier=v)", "does not say the proxy"),
+    ("relays.sync.bad", "dial = d.DialOptions(private=True)", "does not say the proxy"),
 ]
 
 
@@ -332,6 +386,8 @@ ALLOWED = [
     ("relays.web.fine", "from nostr_client.net.http import get\nimport nostr_client.store.opening"),
     ("nostr_client.protocol.bech32", "from pynostr import bech32"),
     ("nostr_client.nips.pynostr_bridge", "def f():\n    import pynostr.key"),
+    ("nostr_client.net.fine", "asyncio.open_connection(sock=s)\nRelayPool(proxy=None)"),
+    ("relays.server.listen", "import socket"),
     ("nostr_client.rehearsal.fine", "code = 'import textual'  # import relays"),
 ]
 

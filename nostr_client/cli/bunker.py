@@ -246,7 +246,7 @@ async def _serve(
     )
     pool = RelayPool(
         verifier=client.verifier,
-        proxy=context.config.proxy,
+        proxy=client.config.proxy,
         authenticate=authenticator(key, time.time),
         dial=DialPolicy(context.config.allow_private_relays, given=relays),
     )

@@ -281,7 +281,7 @@ async def _ask(url: str, headers: Mapping[str, str], limit: float) -> str | None
     try:
         response = await http.get(
             "http" + url.removeprefix("ws"),
-            DialOptions(private=True),
+            DialOptions(proxy=None, private=True),
             timeout=limit,
             max_bytes=_MOST_DOCUMENT,
             accept="application/nostr+json",

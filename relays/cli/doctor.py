@@ -57,7 +57,7 @@ async def _ask(folder: Path) -> str:
     tls = ssl.create_default_context()
     tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE
     url = note.url.replace("ws", "http", 1) + "/health"
-    answer = await get(url, DialOptions(private=True, tls=tls), accept="text/plain")
+    answer = await get(url, DialOptions(proxy=None, private=True, tls=tls), accept="text/plain")
     return answer.body.decode("utf-8", "replace").strip()
 
 

@@ -6,7 +6,6 @@ public URLs and the peers that it was told to compare clocks with.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -16,7 +15,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from nostr_client.errors import ConfigError, NostrError, StoreError
-from nostr_client.net.dial import DialOptions
+from nostr_client.net.dial import DialOptions, open_socket
 from nostr_client.net.http import get
 from nostr_client.nips.nip11 import MEDIA_TYPE
 from nostr_client.protocol.filters import Filter
@@ -39,7 +38,8 @@ WRONG_CLOCK: Final = 60.0
 _BORN: Final = 1_767_225_600
 """This program is not older than the year 2026: a clock that says so is wrong."""
 _PATIENCE: Final = 10.0
-_STRAIGHT: Final = DialOptions()
+_HERE: Final = DialOptions(proxy=None, private=True)
+_STRAIGHT: Final = DialOptions(proxy=None)
 
 
 async def examine(
@@ -196,11 +196,10 @@ async def look_at_port(data: Path, config: RelayConfig) -> Finding:
 async def _answers(note: RunningRelay) -> bool:
     place = urlsplit(note.url)
     try:
-        async with asyncio.timeout(_PATIENCE):
-            _, writer = await asyncio.open_connection(place.hostname, place.port)
-    except (OSError, TimeoutError):
+        sock = await open_socket(note.url, place.hostname or "", place.port or 0, _HERE)
+    except NostrError:
         return False
-    writer.transport.abort()
+    sock.close()
     return True
 
 
