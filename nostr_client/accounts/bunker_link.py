@@ -72,8 +72,11 @@ OK_LIMIT: Final = 10.0
 """Seconds for a relay's OK."""
 DIAL_AGAIN: Final = 1.0
 """Seconds before a relay that is not there is tried again, while a request waits."""
-REFRESH: Final = 5.0
-"""Seconds after which what was repeated goes out as a new event, since the answer may be lost."""
+REFRESH: Final = (5.0, 5.0, 10.0)
+"""Seconds after each of which what was repeated goes out as a new event, since the answer may be
+lost, or the bunker be slower to come back to the relay than we are."""
+JUST_BACK: Final = 30.0
+"""Seconds after a relay came back, in which the bunker may not have come back to it."""
 SWITCH_EVERY: Final = 3600.0
 """Seconds from one `switch_relays` to the next."""
 MOST_REFUSED: Final = 64
@@ -109,6 +112,7 @@ class BunkerLink:
         self._in_flight = asyncio.Semaphore(MOST_IN_FLIGHT)
         self._listening: dict[str, asyncio.Event] = {}
         self._connections: dict[str, int] = {}
+        self._since: dict[str, float] = {}
         self._shown: set[str] = set()
         self._refused = 0
         self._reads_long: bool | None = None
@@ -291,12 +295,20 @@ class BunkerLink:
             if pause is None:
                 break
             await asyncio.sleep(pause)
-        if again and said.accepted:
-            await asyncio.sleep(REFRESH)
-            asked.event = await self._sealed(asked.request)
-            await self._pool.publish(asked.event, [url], timeout=OK_LIMIT)
+        # The pool gives what it still holds to a relay that is back, by itself.
+        lost = again or asked.sent[url] < self._connections.get(url, 0) or self._is_just_back(url)
+        if lost and said.accepted:
+            for pause in REFRESH:
+                await asyncio.sleep(pause)
+                asked.event = await self._sealed(asked.request)
+                await self._pool.publish(asked.event, [url], timeout=OK_LIMIT)
         elif not said.accepted:
             self._give_up_where_all_refuse(asked, url)
+
+    def _is_just_back(self, url: str) -> bool:
+        """Was the relay away a moment ago? Then the bunker may not have found back to it yet."""
+        since = asyncio.get_running_loop().time() - self._since.get(url, -JUST_BACK)
+        return self._connections.get(url, 0) > 1 and since < JUST_BACK
 
     def _pause_after(self, said: Answer, pauses: Iterator[float]) -> float | None:
         """Seconds until it is tried again; None where it was taken, or will not be."""
@@ -335,6 +347,7 @@ class BunkerLink:
                     await self._heard(item.event)
                 case EndOfStored(url=url):
                     self._connections[url] = self._connections.get(url, 0) + 1
+                    self._since[url] = asyncio.get_running_loop().time()
                     self._flag(url).set()
                     self._send_again(url)
                 case Ended(url=url):

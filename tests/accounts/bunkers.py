@@ -36,11 +36,12 @@ class Switchboard(ScriptedRelay):
     """A relay that passes events on and keeps none. What clients send goes to `bunkers`, too.
 
     `wants_auth`: nothing goes on before a client has said who it is; `known` are those that did.
-    `refusal`: what it says to every event, in place of taking it.
+    `refusal`: what it says to every event, in place of taking it. `lag`: seconds that each takes.
     """
 
-    def __init__(self, *, wants_auth: bool = False, refusal: str = "") -> None:
+    def __init__(self, *, wants_auth: bool = False, refusal: str = "", lag: float = 0.0) -> None:
         super().__init__(self._serve)
+        self.lag = lag
         self.wants_auth = wants_auth
         self.refusal = refusal
         self.known: list[str] = []
@@ -84,6 +85,7 @@ class Switchboard(ScriptedRelay):
                 elif label == "CLOSE":
                     self._listeners.pop((peer, rest[0]), None)
                 elif label == "EVENT":
+                    await asyncio.sleep(self.lag)
                     await self._take(peer, Event.from_dict(rest[0]), is_in)
         finally:
             for key in [key for key in self._listeners if key[0] is peer]:
@@ -170,6 +172,7 @@ class FakeBunker:
         await self.send(event)
 
     async def send(self, event: Event) -> None:
+        """Through every relay."""
         for relay in self.relays:
             await relay.bring(event)
 

@@ -270,10 +270,29 @@ async def test_an_answer_that_a_relay_lost_is_asked_for_again_and_nothing_signed
         [id] = [each.id for each in bunker.of("sign_event")[1:]]
         await until(lambda: len(relay.sent("EVENT")) >= 5)  # once more, and the bunker knows it
         assert bunker.came[id] == 1
-        await until(lambda: asking.done() or time_passes(bunker_link.REFRESH))
+        await until(lambda: asking.done() or time_passes(bunker_link.REFRESH[0]))
         assert (await asking).id == bunker.signed[1].id
         assert len(bunker.signed) == 2
         assert bunker.came[bunker.of("sign_event")[1].id] == 2
+
+
+async def test_none_of_many_is_lost_nor_signed_twice_over_a_relay_that_goes_lags_and_asks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(bunker_link, "REFRESH", (0.02,) * 3)
+    monkeypatch.setattr(bunker_link, "DIAL_AGAIN", 0.02)
+    relay = Switchboard(wants_auth=True, lag=0.001)
+    async with meeting(relay) as (bunker, signer):
+        drafts = [Draft(1, str(number), created_at=number) for number in range(60)]
+        asking = asyncio.ensure_future(signer.sign_many(drafts))
+        for reached in (5, 20, 40):
+            await until(lambda reached=reached: len(bunker.signed) >= reached)
+            await relay.drop()
+        events = await asking
+        assert [event.content for event in events if isinstance(event, Event)] == [
+            draft.content for draft in drafts
+        ]
+        assert len(bunker.signed) == len({event.id for event in bunker.signed}) == 60
 
 
 async def test_the_bunker_moves_and_what_is_under_way_ends_where_it_began() -> None:
