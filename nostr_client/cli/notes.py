@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 from nostr_client.cli.command import CLIENT, add_command
+from nostr_client.cli.text_input import text_of
 from nostr_client.command_line.tree import Argument, Group, Option
 from nostr_client.command_line.waiting import wait_for
-from nostr_client.exits import CommandError, Exit
+from nostr_client.exits import Exit
 
 if TYPE_CHECKING:
     from nostr_client.cli.context import ClientContext
 
 SEND_LIMIT = 30.0
 """Seconds for what waits to be sent."""
-MOST_BYTES = 256 * 1024
-"""The longest text read from standard input; relays take less."""
 
 Text = Annotated[
     str, Argument(metavar="[TEXT]", help="The text; - or nothing reads standard input.")
@@ -29,7 +27,7 @@ Warning_ = Annotated[
 
 def post(context: ClientContext, text: Text = "-", warning: Warning_ = None) -> None:
     """Write a note."""
-    content = _content(text)
+    content = text_of(text, "note")
     from nostr_client.cli.publish import publish
 
     publish(context, lambda client: client.post(content, warning=warning))
@@ -37,7 +35,7 @@ def post(context: ClientContext, text: Text = "-", warning: Warning_ = None) -> 
 
 def reply(context: ClientContext, note: NoteId, text: Text = "-", warning: Warning_ = None) -> None:
     """Answer a note."""
-    content = _content(text)
+    content = text_of(text, "note")
     from nostr_client.cli.publish import publish_about
 
     publish_about(
@@ -97,24 +95,6 @@ def send(context: ClientContext) -> None:
                 context.exit_code = Exit.NOT_ACCEPTED
 
     wait_for(work())
-
-
-def _content(text: str) -> str:
-    """The text of a note, as given or from standard input. Raises CommandError."""
-    if text == "-":
-        if sys.stdin.isatty():
-            sys.stderr.write("Write, and end with ctrl+d on a line of its own.\n")
-        data = sys.stdin.buffer.read(MOST_BYTES + 1)
-        if len(data) > MOST_BYTES:
-            raise CommandError(f"a note has at most {MOST_BYTES} bytes", Exit.USAGE)
-        try:
-            text = data.decode()
-        except UnicodeDecodeError:
-            raise CommandError("standard input is not UTF-8 text", Exit.USAGE) from None
-    text = text.strip("\n")
-    if not text.strip():
-        raise CommandError("an empty note is not sent", Exit.USAGE)
-    return text
 
 
 def add_to(root: Group) -> None:
