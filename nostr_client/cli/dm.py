@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Annotated, Final, TypeVar
 
 from nostr_client.cli.command import CLIENT, add_command
+from nostr_client.cli.people import AllowEmpty, Without
 from nostr_client.cli.text_input import text_of
 from nostr_client.command_line.tree import Argument, Group, Option
 from nostr_client.command_line.waiting import wait_for
@@ -142,6 +142,8 @@ def await_(
     """Wait for messages of others, print each as it comes, and end with the last."""
     import asyncio
 
+    signer = context.signer()
+
     async def work(client: NostrClient) -> int:
         from nostr_client.social.messages.views import ChangeKind
 
@@ -163,7 +165,7 @@ def await_(
         return seen
 
     async def limited() -> None:
-        async with _writing(context) as client:
+        async with context.writing(signer) as client:
             try:
                 async with asyncio.timeout(timeout):
                     await work(client)
@@ -197,12 +199,20 @@ def relays(
         list[str] | None,
         Option("--set", metavar="URL", help="Publish these, 1 to 3, in place of the list."),
     ] = None,
+    without: Without = None,
+    start_empty: AllowEmpty = False,
 ) -> None:
     """Show, or set, the relays where you read private messages (kind 10050)."""
     if urls:
         from nostr_client.cli.publish import publish
+        from nostr_client.routing.list_reading import Waiver
 
-        publish(context, lambda client: client.messages.set_relays(urls))
+        waiver = Waiver(allow_empty=start_empty, without=without or ())
+        publish(
+            context,
+            lambda client: client.messages.set_relays(urls, waiver),
+            unchanged="they are your message relays already",
+        )
         return
 
     async def work() -> None:
@@ -223,11 +233,13 @@ def relays(
 def _write(context: ClientContext, act: Callable[[NostrClient], Awaitable[PrivateMessage]]) -> None:
     """Write a message, wait for its relays, and say how far it is."""
 
+    signer = context.signer()
+
     async def work() -> None:
         from nostr_client.cli.message_output import DELIVERED, message_record
         from nostr_client.social.messages.views import Delivery
 
-        async with _writing(context) as client:
+        async with context.writing(signer) as client:
             message = await _obstacles(act(client))
             message = await client.messages.delivered(message.id, DELIVER)
             told = DELIVERED[message.delivery]
@@ -241,8 +253,10 @@ def _write(context: ClientContext, act: Callable[[NostrClient], Awaitable[Privat
 
 
 def _do(context: ClientContext, act: Callable[[NostrClient], Awaitable[None]], done: str) -> None:
+    signer = context.signer()
+
     async def work() -> None:
-        async with _writing(context) as client:
+        async with context.writing(signer) as client:
             await _obstacles(act(client))
             context.out.emit({"done": done}, done)
 
@@ -256,8 +270,10 @@ def _do_offline(
     act: Callable[[NostrClient, frozenset[str]], Awaitable[None]],
     done: str,
 ) -> None:
+    signer = context.signer()
+
     async def work() -> None:
-        async with context.writing(context.signer(), earlier=0) as client:
+        async with context.writing(signer, earlier=0) as client:
             await act(client, await _room(client, who, also))
             context.out.emit({"done": done}, done)
 
@@ -273,10 +289,12 @@ def _read(
 ) -> None:
     """Bring what relays have, then show what is here, and say what is missing."""
 
+    signer = context.signer()
+
     async def work() -> None:
         from nostr_client.cli.outcomes import conclude
 
-        async with context.writing(context.signer(), earlier=0) as client:
+        async with context.writing(signer, earlier=0) as client:
             if not offline:
                 await client.messages.sync(CATCH_UP)
             shown = await show(client)
@@ -296,12 +314,6 @@ def _read(
                 await conclude(context, client, status.ends, shown=shown > 0, nothing=nothing)
 
     wait_for(work())
-
-
-@asynccontextmanager
-async def _writing(context: ClientContext) -> AsyncIterator[NostrClient]:
-    async with context.writing(context.signer()) as client:
-        yield client
 
 
 async def _obstacles(act: Awaitable[T]) -> T:
