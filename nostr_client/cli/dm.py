@@ -258,6 +258,7 @@ def _do(context: ClientContext, act: Callable[[NostrClient], Awaitable[None]], d
     async def work() -> None:
         async with context.writing(signer) as client:
             await _obstacles(act(client))
+            await client.messages.settled(DELIVER)
             context.out.emit({"done": done}, done)
 
     wait_for(work())

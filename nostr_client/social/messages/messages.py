@@ -274,6 +274,12 @@ class Messages(MessageReader):
             await self._sender.wait(message_id, limit)
         return await self._view(message_id)
 
+    async def settled(self, limit: float = DELIVERY_LIMIT) -> None:
+        """Wait until every relay has answered once about all that was written here, reactions and
+        deletions too, at most `limit` seconds."""
+        if self._sender is not None:
+            await self._sender.wait_all(limit)
+
     async def set_relays(
         self,
         urls: Collection[str],
