@@ -230,6 +230,8 @@ class NostrClient:
                 await self._use_own_relay(self.own_relay, stack)
             tasks = await stack.enter_async_context(OwnedTasks())
             tasks.start(self.pool.outages.keep())
+            if self.authenticator is not None:
+                tasks.start(self.authenticator.keep_trying())
             if keys.keyed:  # a watched account's events are not ours to spread
                 tasks.start(self.replication.run())
             yield self
@@ -364,10 +366,16 @@ class NostrClient:
         """Start the background reading (home, mentions, own lists), if it does not run already."""
         return self.feed_sync.start()
 
-    async def retry_auth(self, url: str | None = None) -> None:
-        """The signer is back, or the relay at `url` may be told now who we are (NIP-42): what
-        relays refused for want of it is asked, and sent, again at once. Raises StoreError."""
-        self.pool.ask_auth_again(None if url is None else [url])
+    async def signer_is_back(self) -> None:
+        """The account was unlocked, or its bunker answers again: what waited for it goes on at
+        once. Raises StoreError."""
+        await self.retry_auth()
+        self.messages.retry()
+
+    async def retry_auth(self, url: str = "") -> None:
+        """The relay at `url`, or any, may be told now who we are (NIP-42): what relays refused for
+        want of it is asked, and sent, again at once. Raises StoreError."""
+        self.pool.ask_auth_again([url] if url else None)
         await self.copies.hurry(AUTH_REQUIRED)
         self.replication.kick()
 
@@ -397,6 +405,7 @@ class NostrClient:
             choices = auth_choices(data, me)
             self.authenticator = Authenticator(self._keys.login, self.book, choices)
             self.authenticator.on_change = self.retry_auth
+            self.authenticator.on_signer_back = self.signer_is_back
         self.verifier = await enter(Verifier())
         self.pool = await enter(
             RelayPool(

@@ -21,6 +21,7 @@ from nostr_client.errors import (
     ListNotRead,
     PublishFailed,
     SecretFound,
+    SignerUnavailable,
     SigningRefused,
 )
 from nostr_client.net.outcome import How
@@ -34,6 +35,7 @@ from nostr_client.protocol.refusals import WAITS, Waits
 from nostr_client.resilience import replication
 from nostr_client.resilience.own_relay import OwnRelay
 from nostr_client.resilience.replication import Pace
+from nostr_client.routing import authentication
 from nostr_client.routing.authentication import DENIED, NOT_TOLD
 from nostr_client.signing.local_signer import LocalSigner
 from nostr_client.signing.signer import WatchOnly
@@ -447,6 +449,34 @@ async def test_the_next_account_has_connections_of_its_own(tmp_path: Path) -> No
                 await c.fetch(Filter.of(kinds=[1]), timeout=LIMIT)
         assert [guest.pubkey for guest in wall.guests] == [ME, BEN_KEY]
         assert [guest.value("challenge") for guest in wall.guests] == [ME, BEN_KEY]
+
+
+async def test_what_waited_for_a_signer_goes_on_when_it_answers_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bunker that is away, and comes back: nobody has to say so."""
+    away = True
+
+    class Bunker(LocalSigner):
+        async def sign(self, draft: Draft) -> Event:
+            if away:
+                raise SignerUnavailable("the bunker did not answer in 30 s")
+            return await super().sign(draft)
+
+    monkeypatch.setattr(authentication, "AWAY", Waits(0.05, 0.05))
+    async with Relay(Draft(1, "x").sign(BEN, 1)) as wall:
+        wall.challenge, wall.words = "prove it", "auth-required: who are you?"
+        async with (
+            NostrClient.open(
+                Bunker(ANA), paths=folders(tmp_path), config=LOOPBACK, relays=[wall.url]
+            ) as c,
+            c.courier.subscribe([Filter.of(kinds=[1])], [wall.url]) as feed,
+        ):
+            await feed.wait_caught_up(LIMIT)
+            assert "did not answer" in feed.ends[wall.url].problem
+            away = False
+            await feed.wait_read(wall.url)
+        assert len(wall.guests) == 1
 
 
 async def test_a_locked_account_says_that_it_cannot_log_in(tmp_path: Path) -> None:

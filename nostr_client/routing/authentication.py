@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Final
 
-from nostr_client.errors import SignerError, SignerUnavailable, SigningRefused
+from nostr_client.errors import SignerError, SignerUnavailable, SigningRefused, StoreError
 from nostr_client.net.auth_demand import AuthDemand
 from nostr_client.net.session.pending import Purpose
 from nostr_client.protocol.event import Event
+from nostr_client.protocol.refusals import Waits
 from nostr_client.routing.auth_choices import AuthChoices
 from nostr_client.routing.auth_policy import AuthFacts, AuthVerdict, judge_demand, recipients
 from nostr_client.routing.auth_questions import AuthQuestion, AuthQuestions
@@ -19,15 +22,23 @@ from nostr_client.routing.planner import mentioned
 from nostr_client.routing.relay_book import RelayBook
 from nostr_client.signing.signer import Signer
 
+log = logging.getLogger(__name__)
+
 NOT_TOLD: Final = "it is not told who you are"
 DENIED: Final = "it is never told who you are, as you said"
 ASKED: Final = "it is not told who you are until you say so"
 LOCKED: Final = "the account is locked"
 MOST_UNTOLD: Final = 200
+AWAY: Final = Waits(30.0, 600.0)
+"""Seconds between two tries whether a signer answers again."""
 
 
 async def _nobody(url: str) -> None:
     """Nobody wants to hear of it."""
+
+
+async def _nobody_either() -> None:
+    """Nobody waits for the signer."""
 
 
 @dataclass(eq=False, slots=True)
@@ -69,11 +80,15 @@ class Authenticator:
         self.untold: dict[str, Purpose] = {}
         """Those that wanted to know and were not told, and what for; the last ones."""
         self.on_change: Callable[[str], Awaitable[None]] = _nobody
-        """Told of a relay about which the person has said something else."""
+        """Told of a relay (URL) about which the person has said something else; "" for any."""
         self._signer = signer
         self._book = book
         self._disclosed = ""
+        self.on_signer_back: Callable[[], Awaitable[None]] = _nobody_either
+        """Told that the signer, which did not answer, does again."""
         self._signing: dict[tuple[str, str], _Signing] = {}
+        self._away = asyncio.Event()
+        self._back = asyncio.Event()
 
     async def __call__(self, demand: AuthDemand) -> Event | str:
         """The kind 22242 for the relay, or why it is not told. Raises SignerError, StoreError."""
@@ -125,6 +140,28 @@ class Authenticator:
         self._disclosed = ""
         await self.choices.note_told()
 
+    # A signer that does not answer
+
+    async def keep_trying(self) -> None:
+        """Ask a signer that did not answer again, each time later, and say when it is back; until
+        cancelled. One that is locked here is not asked: whoever unlocks it says so."""
+        while True:
+            await self._away.wait()
+            attempts = 0
+            try:
+                while not await self._came_back(AWAY.after(attempts)):
+                    attempts += 1
+                    await self.on_change("")
+                await self.on_signer_back()
+            except StoreError as error:
+                log.warning("what waited for the signer waits longer: %s", error)
+
+    async def _came_back(self, limit: float) -> bool:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(limit):
+                await self._back.wait()
+        return self._back.is_set()
+
     # Inside
 
     async def _changed(self, url: str) -> None:
@@ -154,6 +191,12 @@ class Authenticator:
             signing.waiting -= 1
             if not signing.waiting:
                 del self._signing[asked]
+        if isinstance(signing.result, SignerUnavailable):
+            self._away.set()
+            self._back.clear()
+        elif self._away.is_set():
+            self._away.clear()
+            self._back.set()
         if isinstance(signing.result, SigningRefused):  # the person's own no, said to the signer
             self.choices.choose_for_now(demand.url, False)
         if isinstance(signing.result, SignerError):

@@ -328,7 +328,7 @@ class NostrApp(App[int]):
         if self.main is None or self.main.client.signer is None:
             return
         self.main.go_to(section)
-        await self.main.client.retry_auth()
+        await self.main.client.signer_is_back()
         if isinstance(message, Follow):
             await self.push_screen(self._profile_screen(self.main, message.profile.pubkey))
         self.post_message(message)
