@@ -481,7 +481,7 @@ class NostrClient:
                 self.signer,
                 owner=me,
                 folder=data,
-                proxy=self.config.proxy,
+                media=self.media,
                 clock=clock,
             )
         )

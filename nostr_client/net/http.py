@@ -23,7 +23,6 @@ from nostr_client.errors import (
     ConnectFailed,
     ConnectStep,
     InvalidData,
-    NostrError,
     RelayTimeout,
 )
 from nostr_client.net.dial import DialOptions, host_and_port, open_socket
@@ -98,7 +97,7 @@ async def fetch_file(
 ) -> bytes:
     """The file at a URL that an event names: https, or an onion service's http.
 
-    Raises as `get` does, and NostrError where the answer is not the file.
+    Raises as `get` does; InvalidData too where the answer is not the file.
     """
     answer = await get(
         url,
@@ -109,7 +108,7 @@ async def fetch_file(
         redirects=FILE_REDIRECTS,
     )
     if answer.status != 200:
-        raise NostrError(f"{host_of(_target(url, dial))} answered with status {answer.status}")
+        raise InvalidData(f"{host_of(_target(url, dial))} answered with status {answer.status}")
     return answer.body
 
 

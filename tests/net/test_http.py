@@ -167,7 +167,7 @@ async def test_a_file() -> None:
         assert await fetch_file(site.url(), dial, max_bytes=10) == b"0123456789"
         with pytest.raises(InvalidData, match="more than 9 bytes"):
             await fetch_file(site.url(), dial, max_bytes=9)
-        with pytest.raises(NostrError, match="localhost answered with status 404"):
+        with pytest.raises(InvalidData, match="localhost answered with status 404"):
             await fetch_file(site.url("/none"), dial, max_bytes=10)
         with pytest.raises(InvalidData, match="more than 3 redirects"):
             await fetch_file(site.url("/round"), dial, max_bytes=10)

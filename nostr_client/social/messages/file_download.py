@@ -26,7 +26,6 @@ MOST_BYTES: Final = 64 * 2**20
 """Bytes of an encrypted file: it is held in memory until it is checked."""
 FILE_LIMIT: Final = 120.0
 """Seconds for one address."""
-REDIRECTS: Final = 3
 
 
 async def download(file: MessageFile, target: Path, dial: DialOptions) -> int:
@@ -37,10 +36,8 @@ async def download(file: MessageFile, target: Path, dial: DialOptions) -> int:
     DecryptionFailed, StoreError.
     """
     _check(file, target)
-    problem: NostrError = InvalidData("the message names no https address")
+    problem: NostrError = InvalidData("the message names no address")
     for url in dict.fromkeys((file.url, *file.fallbacks)):
-        if not url.startswith("https://"):
-            continue
         try:
             data = await _fetch(url, file, dial)
         except (RelayError, InvalidData) as error:
@@ -68,15 +65,11 @@ def _check(file: MessageFile, target: Path) -> None:
 async def _fetch(url: str, file: MessageFile, dial: DialOptions) -> bytes:
     """The encrypted bytes, which are those that the message means."""
     most = file.size or MOST_BYTES
-    answer = await http.get(
-        url, dial, timeout=FILE_LIMIT, max_bytes=most, accept="*/*", redirects=REDIRECTS
-    )
-    if answer.status != 200:
-        raise InvalidData(f"the file's address answers with status {answer.status}")
-    digest = await asyncio.to_thread(lambda: sha256(answer.body).hexdigest())
+    data = await http.fetch_file(url, dial, max_bytes=most, timeout=FILE_LIMIT)
+    digest = await asyncio.to_thread(lambda: sha256(data).hexdigest())
     if not hmac.compare_digest(digest, file.sha256):
         raise InvalidData("what lies there is not the file that the message means")
-    return answer.body
+    return data
 
 
 def _decrypted(data: bytes, file: MessageFile) -> bytes:

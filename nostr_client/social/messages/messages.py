@@ -22,7 +22,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from nostr_client.errors import InvalidData, SigningRefused
+from nostr_client.errors import ConfigError, InvalidData, SigningRefused
 from nostr_client.net.dial import DialOptions
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Draft
@@ -65,7 +65,8 @@ MOST_UNSETTLED: Final = 200
 class Messages(MessageReader):
     """The private messages of the account of `signer`; without one nothing is read or written.
 
-    `folder` (data) keeps what was opened, encrypted. `async with Messages(...)`: whatever it
+    `folder` (data) keeps what was opened, encrypted. `media` is how files are fetched; None: they
+    are not. `async with Messages(...)`: whatever it
     starts ends with its block.
     """
 
@@ -79,7 +80,7 @@ class Messages(MessageReader):
         owner: str,
         folder: Path,
         encryption: Signer | None = None,
-        proxy: str | None = None,
+        media: DialOptions | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         name = owner[:16] or "nobody"
@@ -87,7 +88,7 @@ class Messages(MessageReader):
         super().__init__(courier, follows, signer, owner=owner, path=path, clock=clock)
         self.relays = DmRelays(courier, guard, owner, clock=clock)
         """Message relays (kind 10050): `await relays.own()`, `await relays.set(urls)`."""
-        self._proxy = proxy
+        self._media = media
         self._tasks = OwnedTasks()
         self._run: asyncio.Task[None] | None = None
         self._told: dict[str, Delivery] = {}
@@ -231,12 +232,15 @@ class Messages(MessageReader):
         """Save the file of a message as `target`, decrypted; its size in bytes.
 
         Nothing is fetched unless this is called. Raises InvalidData for a message without a file
-        that can be checked, or where `target` exists; RelayError, DecryptionFailed, StoreError.
+        that can be checked, or where `target` exists; ConfigError where no files are fetched;
+        RelayError, DecryptionFailed, StoreError.
         """
+        if self._media is None:
+            raise ConfigError("files are not fetched: `media` is off")
         found = await self._view(message_id)
         if found.file is None:
             raise InvalidData("this message has no file")
-        return await download(found.file, target, DialOptions.through(self._proxy))
+        return await download(found.file, target, self._media)
 
     async def react(self, message_id: str, content: str = "+") -> None:
         """React to a message (NIP-25), for its room alone. Raises as `send` does."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from nostr_client.net.dial import DialOptions
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.keys import SecretKey
@@ -104,7 +105,14 @@ async def person(
         )
         follows = Follows(r.courier, guard, me)
         async with Messages(
-            r.courier, guard, follows, who, owner=me, folder=folder, clock=clock
+            r.courier,
+            guard,
+            follows,
+            who,
+            owner=me,
+            folder=folder,
+            media=DialOptions(),
+            clock=clock,
         ) as messages:
             if start:
                 messages.start()

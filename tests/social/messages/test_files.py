@@ -40,6 +40,8 @@ def web(monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
     there = {URL: SEALED}
 
     async def get(url: str, dial: DialOptions, *, max_bytes: int, **_: object) -> http.Response:
+        if not url.startswith("https://"):
+            raise InvalidData("only https is fetched")
         if url not in there:
             raise ConnectFailed(url, "nobody")
         if len(there[url]) > max_bytes:
