@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from nostr_client.accounts.account import Account, Accounts
     from nostr_client.client import NostrClient
     from nostr_client.config import ClientConfig, load_config
+    from nostr_client.core_dumps import forbid_core_dumps
     from nostr_client.errors import (
         ConfigError,
         InvalidData,
@@ -110,6 +111,7 @@ __all__ = [
     "Waiver",
     "WatchOnly",
     "__version__",
+    "forbid_core_dumps",
     "load_config",
     "nip19",
     "nip45",
@@ -121,6 +123,7 @@ _ROOMS = {
     "accounts.account": "Account Accounts",
     "client": "NostrClient",
     "config": "ClientConfig load_config",
+    "core_dumps": "forbid_core_dumps",
     "errors": (
         "ConfigError InvalidData ListNotRead NostrError PublishFailed RelayError SignerError "
         "StoreError"

@@ -42,6 +42,9 @@ def _main(given: list[str]) -> int:
         from relays.cli.app import run_command as run_relay_command
 
         return run_relay_command(given[1:])
+    from nostr_client.core_dumps import forbid_core_dumps
+
+    forbid_core_dumps()
     on_terminal = sys.stdin.isatty() and sys.stdout.isatty()
     if not given and not on_terminal:
         from nostr_client.exits import Exit
