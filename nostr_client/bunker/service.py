@@ -138,8 +138,13 @@ class BunkerService:
                         before.cancel()
                     place = wanted
                     self.listening.set()
+                if not all(one.heard for one in state.invitations):
+                    self._aside(self._mark_heard(state))
                 self._greet(state, now)
             await _until_set(self._performer.changed, WATCH)
+
+    async def _mark_heard(self, state: BunkerState) -> None:
+        await self._files.change(lambda held: held.all_heard(state))
 
     def _place(self, state: BunkerState, now: int) -> _Place:
         places = [url for client in state.clients for url in client.places(now)]

@@ -59,13 +59,15 @@ class ClientRule(msgspec.Struct, frozen=True):
 class Invitation(msgspec.Struct, frozen=True):
     """One `bunker://` code that was given out: of its secret only the SHA-256 is kept.
 
-    `permissions` are given to whoever comes with it; `relays` are those in the code.
+    `permissions` are given to whoever comes with it; `relays` are those in the code. `heard`: the
+    bunker that runs listens for strangers since, so that the code may be used.
     """
 
     digest: str
     expires_at: int
     relays: tuple[str, ...]
     permissions: tuple[Permission, ...] = ()
+    heard: bool = False
 
     @classmethod
     def of(
@@ -208,6 +210,15 @@ class BunkerState(msgspec.Struct, frozen=True):
     def is_open(self, now: float) -> bool:
         """Is anybody invited?"""
         return any(now < one.expires_at for one in self.invitations)
+
+    def all_heard(self, until: BunkerState) -> BunkerState:
+        """The invitations that there were in the state `until` are listened for."""
+        known = {one.digest for one in until.invitations}
+        heard = (
+            msgspec.structs.replace(one, heard=one.heard or one.digest in known)
+            for one in self.invitations
+        )
+        return msgspec.structs.replace(self, invitations=tuple(heard))
 
     def used(self, invitation: Invitation) -> BunkerState:
         """Without an invitation: each is good for one connection."""

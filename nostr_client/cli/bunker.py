@@ -11,6 +11,8 @@ from nostr_client.command_line.waiting import wait_for
 from nostr_client.exits import CommandError, Exit
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from nostr_client.accounts.account import Account
     from nostr_client.bunker.files import BunkerFiles, RequestLogEntry
     from nostr_client.bunker.questions import Questions
@@ -34,6 +36,8 @@ YesTo = Annotated[
 Minutes = Annotated[int, Option("--minutes", "N", "How long the code is good.", least=1, most=1440)]
 Qr = Annotated[bool, Option("--qr", help="Show the code as a picture, too.")]
 
+TAKE_UP_LIMIT = 8.0
+LOOK = 0.1
 NOT_RUNNING = "no bunker runs for this account: `nostr-client bunker run` answers"
 
 
@@ -71,10 +75,16 @@ def run(
         with files.running():
             async with context.writing(signer, earlier=0) as client:
                 key = await files.key(client.signer or signer, relays)
-                if invite or (invite is None and not files.state().clients):
-                    _show_code(context, await _invited(files, relays, granted, minutes), qr)
-                _say_start(context, account, relays, asks=asks)
                 questions = Questions(TerminalPrompt().ask if asks else None)
+                code: BunkerUri | None = None
+                if invite or (invite is None and not files.state().clients):
+                    code = await _invited(files, relays, granted, minutes)
+
+                def begin() -> None:
+                    if code is not None:
+                        _show_code(context, code, qr)
+                    _say_start(context, account, relays, asks=asks)
+
                 await _serve(
                     context,
                     client,
@@ -83,6 +93,7 @@ def run(
                     relays=relays,
                     allowed=allowed,
                     questions=questions,
+                    begin=begin,
                 )
 
     wait_for(work())
@@ -105,8 +116,12 @@ def invite(
     granted = _permissions(perms, "--perms")
     if files.key_record() is None:
         wait_for(files.key(context.signer(), relays))
-    _show_code(context, wait_for(_invited(files, relays, granted, minutes)), qr)
-    if not _runs(files):
+    uri = wait_for(_invited(files, relays, granted, minutes))
+    runs = _runs(files)
+    if runs and not wait_for(_taken_up(files)):
+        context.out.note("the bunker that runs has not taken this up yet: it may be busy")
+    _show_code(context, uri, qr)
+    if not runs:
         context.out.note(NOT_RUNNING)
 
 
@@ -219,8 +234,9 @@ async def _serve(
     relays: tuple[str, ...],
     allowed: tuple[Permission, ...],
     questions: Questions,
+    begin: Callable[[], None],
 ) -> None:
-    """Answer until cancelled, over a pool of the bunker's own."""
+    """Answer until cancelled, over a pool of its own; `begin` is called when it listens."""
     from nostr_client.bunker.core import BunkerCore
     from nostr_client.bunker.service import BunkerService
     from nostr_client.cli.bunker_words import log_line
@@ -228,6 +244,7 @@ async def _serve(
     from nostr_client.net.dial import DialPolicy
     from nostr_client.net.pool import RelayPool
     from nostr_client.routing.list_loss import ListLoss
+    from nostr_client.tasks import OwnedTasks
 
     async def newest(kind: int, identifier: str) -> Event | None:
         return (await client.guard.reader.read(kind, identifier)).version
@@ -250,7 +267,7 @@ async def _serve(
         authenticate=authenticator(key, time.time),
         dial=DialPolicy(context.config.allow_private_relays, given=relays),
     )
-    async with pool:
+    async with pool, OwnedTasks() as tasks:
         service = BunkerService(
             core,
             files,
@@ -262,7 +279,10 @@ async def _serve(
             notice=context.out.note,
             logged=logged,
         )
-        await service.run()
+        running = tasks.start(service.run())
+        await service.listening.wait()
+        begin()
+        await running
 
 
 async def _invited(
@@ -281,6 +301,19 @@ async def _invited(
     invitation = Invitation.of(secret, now, relays, granted, minutes * 60)
     await files.change(lambda state: state.pruned(now).invited(invitation, now))
     return BunkerUri(record.pubkey, relays, secret)
+
+
+async def _taken_up(files: BunkerFiles) -> bool:
+    """Does the bunker that runs listen for whoever has a code? Waits for it `TAKE_UP_LIMIT`."""
+    import asyncio
+
+    try:
+        async with asyncio.timeout(TAKE_UP_LIMIT):
+            while not all(one.heard for one in files.state().invitations):  # noqa: ASYNC110
+                await asyncio.sleep(LOOK)  # another process says so
+    except TimeoutError:
+        return False
+    return True
 
 
 def _show_code(context: ClientContext, uri: BunkerUri, qr: bool) -> None:
