@@ -27,7 +27,7 @@ from nostr_client.bunker.questions import Questions
 from nostr_client.bunker.state import BunkerClient, BunkerState
 from nostr_client.errors import DecryptionFailed, InvalidKey, InvalidMessage, StoreError
 from nostr_client.net.pool import RelayPool
-from nostr_client.net.subscription import Arrival, Ended
+from nostr_client.net.subscription import Arrival, Ended, Subscription
 from nostr_client.nips import nip44
 from nostr_client.nips.nip46 import BunkerFault, BunkerMethod, BunkerRequest, BunkerResponse, is_old
 from nostr_client.protocol.event import Event
@@ -120,7 +120,7 @@ class BunkerService:
     # Listening
 
     async def _listen(self) -> None:
-        heard: asyncio.Task[None] | None = None
+        heard: Subscription | None = None
         place: _Place | None = None
         while True:
             self._performer.changed.clear()
@@ -132,10 +132,11 @@ class BunkerService:
                 if wanted != place:
                     self.listening.clear()
                     ready = asyncio.Event()
-                    before, heard = heard, self._tasks.start(self._hear(wanted, now, ready))
+                    before, heard = heard, self._subscription(wanted, now)
+                    self._tasks.start(self._hear(heard, ready))
                     await _until_set(ready, OVERLAP)
                     if before is not None:
-                        before.cancel()
+                        before.close()  # what it brought is read to its end
                     place = wanted
                     self.listening.set()
                 if not all(one.heard for one in state.invitations):
@@ -155,14 +156,17 @@ class BunkerService:
             frozenset() if state.is_open(now) else clients or frozenset({self._core.bunker}), urls
         )
 
-    async def _hear(self, place: _Place, now: int, ready: asyncio.Event) -> None:
+    def _subscription(self, place: _Place, now: int) -> Subscription:
         asked = Filter(
             kinds=frozenset({NOSTR_CONNECT}),
             tags={"p": frozenset({self._core.bunker})},
             authors=place.clients or None,
             since=now - OLD,
         )
-        async with self._pool.subscribe([asked], place.urls) as sub:
+        return self._pool.subscribe([asked], place.urls)
+
+    async def _hear(self, sub: Subscription, ready: asyncio.Event) -> None:
+        async with sub:
             silent = set(sub.urls)
             async for batch in sub.batches():
                 for item in batch:
