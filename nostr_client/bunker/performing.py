@@ -137,8 +137,7 @@ class Performer:
         return BunkerResponse(request.id, ACK)
 
     async def _ask_for_all(self, question: Question) -> None:
-        answer = await self._questions.put(question)
-        await self._keep_rule(question, answer)
+        await self._questions.put(question, keep=self._keep_rule)
 
     async def _perform(self, what: Perform, client: str, request: BunkerRequest) -> BunkerResponse:
         if what.ask and (no := await self._refusal(what, client)):
@@ -203,8 +202,7 @@ class Performer:
         question = Question(
             held, (what.permission,), draft=what.draft, peer=what.peer, text=what.text
         )
-        answer = await self._questions.put(question, settled)
-        await self._keep_rule(question, answer)
+        answer = await self._questions.put(question, settled, self._keep_rule)
         if answer.is_yes:
             return None
         if answer in (Consented.SILENT, Consented.BUSY):

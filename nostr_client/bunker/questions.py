@@ -61,6 +61,10 @@ Ask = Callable[[Question], Awaitable[Consented]]
 """Shows a question and waits for the answer; cancelled when the limit is over."""
 
 
+Keep = Callable[[Question, Consented], Awaitable[None]]
+"""Writes down what an answer means for later."""
+
+
 class Questions:
     """Where they wait. Without `ask` nobody is there."""
 
@@ -71,10 +75,14 @@ class Questions:
         self._waiting: Counter[str] = Counter()
 
     async def put(
-        self, question: Question, settled: Callable[[], Consented | None] = lambda: None
+        self,
+        question: Question,
+        settled: Callable[[], Consented | None] = lambda: None,
+        keep: Keep | None = None,
     ) -> Consented:
-        """What the person says. `settled` is asked when its turn has come: an answer to an earlier
-        one may have answered this one, too."""
+        """What the person says. `settled` is asked when its turn has come: the answer to an earlier
+        one may have answered this one, too; so `keep` is given each before the next has its turn.
+        """
         if self._ask is None:
             return Consented.NOBODY
         who = question.client.pubkey
@@ -83,13 +91,19 @@ class Questions:
         self._waiting[who] += 1
         try:
             async with self._turn:
-                if (answer := settled()) is not None:
-                    return answer
-                try:
-                    async with asyncio.timeout(self._limit):
-                        return await self._ask(question)
-                except TimeoutError:
-                    return Consented.SILENT
+                answer = settled()
+                if answer is None:
+                    answer = await self._shown(self._ask, question)
+                    if keep is not None:
+                        await keep(question, answer)
+                return answer
         finally:
             self._waiting[who] -= 1
             self._waiting += Counter()  # without those that are zero
+
+    async def _shown(self, ask: Ask, question: Question) -> Consented:
+        try:
+            async with asyncio.timeout(self._limit):
+                return await ask(question)
+        except TimeoutError:
+            return Consented.SILENT
