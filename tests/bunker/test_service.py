@@ -26,8 +26,9 @@ LIMIT = 30.0
 
 
 @pytest.fixture(autouse=True)
-def looks_often(monkeypatch: pytest.MonkeyPatch) -> None:
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("nostr_client.bunker.service.WATCH", 0.02)
+    monkeypatch.setattr("nostr_client.accounts.bunker_link.REFRESH", (0.2,) * 50)
 
 
 @pytest.fixture
