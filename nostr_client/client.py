@@ -375,6 +375,8 @@ class NostrClient:
     async def retry_auth(self, url: str = "") -> None:
         """The relay at `url`, or any, may be told now who we are (NIP-42): what relays refused for
         want of it is asked, and sent, again at once. Raises StoreError."""
+        if self.authenticator is not None and self.authenticator.is_taken_back(url):
+            self.pool.begin_anew(url)
         self.pool.ask_auth_again([url] if url else None)
         await self.copies.hurry(AUTH_REQUIRED)
         self.replication.kick()

@@ -418,7 +418,13 @@ async def test_what_was_refused_for_want_of_a_login_goes_on_once_it_is_allowed(
                 await feed.wait_read(wall.url)
             await until(lambda: wall.has(posted.event), LIMIT)
             assert await c.store.get(by_ben.id)
-        assert len(wall.guests) == 1
+            assert len(wall.guests) == 1
+            connections = wall.connections
+            async with c.courier.subscribe([Filter.of(kinds=[1])], [wall.url]) as feed:
+                await feed.wait_read(wall.url)
+                await c.authenticator.answer(wall.url, False, lasting=True)
+                await until(lambda: wall.connections > connections, LIMIT)
+        assert len(wall.guests) == 1, "what was taken back is not carried on"
 
 
 async def test_a_wrap_is_brought_by_name_where_its_recipient_wants_that(tmp_path: Path) -> None:

@@ -180,6 +180,12 @@ class RelayConnection:
         """The back-off was changed."""
         self._kicked.set()
 
+    def begin_anew(self) -> None:
+        """Leave this connection for another, on which the relay does not know who we are."""
+        if self._socket is not None:
+            self._verdict = SocketClosed("begun anew", ours=True)
+            self._kicked.set()
+
     def ask_auth_again(self) -> None:
         """Whoever owns the key may answer otherwise now."""
         self._request(self._session.ask_again(self._now()))

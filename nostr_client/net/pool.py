@@ -229,6 +229,11 @@ class RelayPool:
                 if connection := self._connections.get(health.url):
                     connection.ask_auth_again()
 
+    def begin_anew(self, url: str) -> None:
+        """Leave the connection to `url` for another: one that was told who we are stays told."""
+        if connection := self._connections.get(_spelled(url)):
+            connection.begin_anew()
+
     # One relay
 
     def _use(self, url: str) -> RelayConnection:

@@ -129,6 +129,14 @@ class Authenticator:
         await self._changed(url)
         return said
 
+    def is_taken_back(self, url: str) -> bool:
+        """Was the relay at `url` told who we are, and the person does not say so (any more)? That
+        is then forgotten. Raises StoreError."""
+        taken_back = url in self.introduced and self.choices.of(url) is not True
+        if taken_back:
+            self.introduced.discard(url)
+        return taken_back
+
     @property
     def disclosed(self) -> str:
         """The message relay that has learned who we are, while the person is to hear of it: once an
