@@ -296,8 +296,10 @@ class BunkerLink:
                 break
             await asyncio.sleep(pause)
         # The pool gives what it still holds to a relay that is back, by itself.
-        lost = again or asked.sent[url] < self._connections.get(url, 0) or self._is_just_back(url)
-        if lost and said.accepted:
+        again = again or asked.sent[url] < self._connections.get(url, 0)
+        # A code may be read before the bunker that showed it listens.
+        early = self._is_just_back(url) or asked.request.method == BunkerMethod.CONNECT
+        if (again or early) and said.accepted:
             for pause in REFRESH:
                 await asyncio.sleep(pause)
                 asked.event = await self._sealed(asked.request)

@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import json
+from pathlib import Path
+from urllib.parse import urlsplit
 
+import pytest
+
+from nostr_client.accounts.bunker_meeting import pair
+from nostr_client.accounts.remote_signer import RemoteSigner
 from nostr_client.exits import Exit
 from nostr_client.nips.nip19 import encode_npub
-from tests.accounts.bunkers import ACCOUNT, FakeBunker, Switchboard
+from nostr_client.nips.nip46 import BunkerUri
+from nostr_client.protocol.event import Draft, Event
+from nostr_client.signing.gated import gated
+from tests.accounts.bunkers import ACCOUNT, OTHER, FakeBunker, Switchboard
 from tests.cli.conftest import LIMIT, Home
+from tests.conftest import StartRelay
 
 NPUB = encode_npub(ACCOUNT.public_key.hex)
 
@@ -53,3 +63,46 @@ async def test_connected_by_our_code(home: Home) -> None:
         assert account["relays"] == [relay.url]
         await process.communicate()
         assert process.returncode == 0
+
+
+@pytest.mark.slow
+async def test_our_bunker_and_our_client_over_a_relay_that_is_killed(
+    tmp_path: Path, home: Home, start_relay: StartRelay
+) -> None:
+    config = tmp_path / "relay.toml"
+    config.write_text("[access]\nauthenticated = true\n")
+    relay = await start_relay("--config", str(config))
+    await home.import_key(ACCOUNT)
+    permitted = "sign_event,nip44_encrypt,nip44_decrypt"
+    keeper = await home.start(
+        *("bunker", "run", "--relay", relay.url, "--invite", "--perms", permitted, "--json")
+    )
+    try:
+        assert keeper.stdout is not None
+        async with asyncio.timeout(LIMIT):
+            while "uri" not in (line := json.loads(await keeper.stdout.readline())):
+                continue
+        pairing = await pair(BunkerUri.parse(line["uri"]))
+        assert pairing.account == ACCOUNT.public_key.hex
+        async with RemoteSigner(pairing) as remote:
+            drafts = [
+                Draft(1, f"note {number}", created_at=1_700_000_000 + number)
+                for number in range(100)
+            ]
+            asking = asyncio.ensure_future(gated(remote).sign_many(drafts))
+            await remote.sign(Draft(1, "it has begun"))
+            await relay.kill()
+            port = urlsplit(relay.url).port or 0
+            await start_relay("--config", str(config), data=relay.data, port=port)
+            signed = await asking
+            assert [event.content for event in signed if isinstance(event, Event)] == [
+                draft.content for draft in drafts
+            ], signed
+            payload = await remote.nip44_encrypt(OTHER.public_key.hex, "hello")
+            assert await remote.nip44_decrypt(OTHER.public_key.hex, payload) == "hello"
+    finally:
+        keeper.terminate()
+        await keeper.communicate()
+    log = (await home.run("bunker", "log", "--limit", "1000", "--json")).records
+    asked = [entry["event"] for entry in log if entry["method"] == "sign_event"]
+    assert len(asked) == len(set(asked)) == 101
