@@ -9,6 +9,7 @@
 # make bench-relay  our relay under load, alone, or beside another that PEER starts on an empty
 #             database (it prints: PID URL [FOLDER]); BENCH='--runs 1 --events 20000', or --help
 # make bench-store  the store alone
+# make bench-private  private messages: an inbox of gift wraps opened, read again, and one message
 # make architecture  the picture and the tables of docs/architecture.md, made anew from the imports
 
 VENV ?= .venv
@@ -22,7 +23,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: run test check format lint types slow fuzz browser bench bench-relay bench-store screenshots architecture lock clean
+.PHONY: run test check format lint types slow fuzz browser bench bench-relay bench-store bench-private screenshots architecture lock clean
 
 run: $(VENV)/ready
 	@$(BIN)/nostr-client
@@ -68,6 +69,10 @@ bench-relay: $(VENV)/ready-dev
 
 bench-store: $(VENV)/ready-dev
 	$(BIN)/python -m benchmarks.store $(BENCH)
+
+bench-private: $(VENV)/ready-dev
+	$(BIN)/python -m benchmarks.gift_wraps $(BENCH)
+	$(BIN)/python -m benchmarks.private_messages
 
 screenshots: $(VENV)/ready-dev
 	$(BIN)/python docs/screenshots.py

@@ -58,7 +58,7 @@ async def unwrap_many(
     """
     results: list[Opened | Unopened | None] = [None] * len(wraps)
     by_key: list[Signer] = [signer] * len(wraps)
-    inner = await signer.decrypt_many([PeerText(wrap.pubkey, wrap.content) for wrap in wraps])
+    inner = await signer.decrypt_many([_wrapped(wrap) for wrap in wraps])
     if encryption is not None:
         inner = await _second_try(encryption, wraps, inner, by_key)
     seals = await asyncio.to_thread(_parse_seals, inner, results)
@@ -87,7 +87,7 @@ async def _second_try(
 ) -> list[str | SignerError]:
     """`inner`, with what the separate key opens where the signer could not."""
     failed = [i for i, text in enumerate(inner) if isinstance(text, DecryptionFailed)]
-    payloads = [PeerText(wraps[i].pubkey, wraps[i].content) for i in failed]
+    payloads = [_wrapped(wraps[i]) for i in failed]
     texts = list(inner)
     for i, text in zip(failed, await encryption.decrypt_many(payloads), strict=False):
         if isinstance(text, str):
@@ -133,6 +133,10 @@ def _open(
             results[i] = Unopened(Why.AUTHORS_DISAGREE, str(error))
         except InvalidEvent as error:
             results[i] = Unopened(Why.INVALID, str(error))
+
+
+def _wrapped(wrap: Event) -> PeerText:
+    return PeerText(wrap.pubkey, wrap.content, once=True)
 
 
 def _sealed(seal: Event) -> PeerText:

@@ -92,6 +92,8 @@ class LocalSigner(Signer):
         try:
             if what.cipher is Cipher.NIP04:
                 return nip04.decrypt(what.text, nip04.shared_key(self._key, what.peer))
+            if what.once:
+                return nip44.decrypt(what.text, nip44.conversation_key(self._key, what.peer))
             return nip44.decrypt(what.text, self._conversation_key(what.peer))
         except InvalidKey:
             raise DecryptionFailed("who wrote this has no valid key") from None

@@ -26,11 +26,15 @@ class Cipher(StrEnum):
 
 
 class PeerText(NamedTuple):
-    """A text to encrypt or to decrypt, between the signer's key and `peer` (hex)."""
+    """A text to encrypt or to decrypt, between the signer's key and `peer` (hex).
+
+    `once`: that key was made for this text alone, as a gift wrap's is: nothing of it is kept.
+    """
 
     peer: str
     text: str
     cipher: Cipher = Cipher.NIP44
+    once: bool = False
 
 
 class Signer(Protocol):
@@ -98,7 +102,7 @@ class Signer(Protocol):
     async def encrypt_many(self, texts: Sequence[PeerText]) -> list[str | SignerError]:
         """Each text encrypted, or why not. Raises PlaintextTooLong, InvalidKey."""
         payloads: list[str | SignerError] = []
-        for peer, text, cipher in texts:
+        for peer, text, cipher, _ in texts:
             encrypt = self.nip44_encrypt if cipher is Cipher.NIP44 else self.nip04_encrypt
             try:
                 payloads.append(await encrypt(peer, text))
@@ -109,7 +113,7 @@ class Signer(Protocol):
     async def decrypt_many(self, payloads: Sequence[PeerText]) -> list[str | SignerError]:
         """What each payload says, or why it does not: DecryptionFailed where no retry helps."""
         texts: list[str | SignerError] = []
-        for peer, payload, cipher in payloads:
+        for peer, payload, cipher, _ in payloads:
             decrypt = self.nip44_decrypt if cipher is Cipher.NIP44 else self.nip04_decrypt
             try:
                 texts.append(await decrypt(peer, payload))

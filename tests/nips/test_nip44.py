@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 import json
+from base64 import b64decode, b64encode
 from pathlib import Path
 from typing import Any
 
@@ -58,12 +60,37 @@ def test_every_bit_counts() -> None:
             nip44.decrypt(payload[:at] + other + payload[at + 1 :], KEY)
 
 
+@pytest.mark.parametrize("at", [-32, -1])
+def test_a_mac_is_compared_whole(at: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By what takes the same time wherever they differ, and before anything is decrypted."""
+    data = bytearray(b64decode(nip44.encrypt("attack at dawn", KEY)))
+    data[at] ^= 1
+    compared, real = [], hmac.compare_digest
+
+    def comparing(one: bytes, other: bytes) -> bool:
+        compared.append((len(one), other))
+        return real(one, other)
+
+    monkeypatch.setattr(hmac, "compare_digest", comparing)
+    monkeypatch.setattr(nip44, "_chacha20", lambda *_: pytest.fail("decrypted unchecked"))
+    with pytest.raises(DecryptionFailed):
+        nip44.decrypt(b64encode(data).decode(), KEY)
+    assert compared == [(32, bytes(data[-32:]))]
+
+
 @pytest.mark.parametrize("name", ["paulmillr", "nostr-tools"])
 def test_the_vectors_of_the_nip(name: str) -> None:
     valid = _vectors(name)["valid"]
     for each in valid["get_conversation_key"]:
         key = nip44.conversation_key(SecretKey.from_hex(each["sec1"]), each["pub2"])
         assert key.hex() == each["conversation_key"]
+    told = valid["get_message_keys"]
+    for each in told["keys"]:
+        found = nip44._message_keys(
+            bytes.fromhex(told["conversation_key"]), bytes.fromhex(each["nonce"])
+        )
+        wanted = [each[name] for name in ("chacha_key", "chacha_nonce", "hmac_key")]
+        assert [part.hex() for part in found] == wanted
     for plain, padded in valid["calc_padded_len"]:
         assert nip44.padded_length(plain) == padded
     for each in valid["encrypt_decrypt"]:

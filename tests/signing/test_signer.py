@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from nostr_client.errors import InvalidKey, SigningRefused
+from nostr_client.errors import DecryptionFailed, InvalidKey, SigningRefused
+from nostr_client.nips import nip44
 from nostr_client.protocol.event import Draft
 from nostr_client.protocol.keys import SecretKey
+from nostr_client.signing import local_signer
 from nostr_client.signing.local_signer import LocalSigner
-from nostr_client.signing.signer import Signer, WatchOnly
+from nostr_client.signing.signer import PeerText, Signer, WatchOnly
 
 KEY = SecretKey(b"\x05" * 32)
 
@@ -34,3 +36,25 @@ async def test_who_only_watches_signs_nothing() -> None:
         await signer.sign(Draft(1))
     with pytest.raises(InvalidKey):
         WatchOnly("f" * 64)
+
+
+async def test_keys_used_once_push_out_nobody_who_writes_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(local_signer, "MOST_KEYS", 1)
+    made = []
+    real = nip44.conversation_key
+
+    def counted(secret: SecretKey, peer: str) -> bytes:
+        made.append(peer)
+        return real(secret, peer)
+
+    signer, friend = LocalSigner(KEY), LocalSigner(SecretKey(b"\x06" * 32))
+    again = PeerText(friend.pubkey, await friend.nip44_encrypt(signer.pubkey, "again"))
+    once = again._replace(once=True)
+    monkeypatch.setattr(nip44, "conversation_key", counted)
+    stranger = PeerText(SecretKey(b"\x07" * 32).public_key.hex, again.text, once=True)
+    texts = await signer.decrypt_many([again, stranger, once, again])
+    assert [texts[0], texts[2], texts[3]] == ["again"] * 3
+    assert isinstance(texts[1], DecryptionFailed)
+    assert made == [friend.pubkey, stranger.peer, friend.pubkey]
