@@ -36,7 +36,7 @@ from nostr_client.resilience import replication
 from nostr_client.resilience.own_relay import OwnRelay
 from nostr_client.resilience.replication import Pace
 from nostr_client.routing import authentication
-from nostr_client.routing.authentication import DENIED, NOT_TOLD
+from nostr_client.routing.authentication import DENIED, LOCKED, NOT_TOLD
 from nostr_client.signing.local_signer import LocalSigner
 from nostr_client.signing.signer import WatchOnly
 from nostr_client.store.contract import CopyState
@@ -53,6 +53,7 @@ __all__ = ["loopback_only"]
 ANA, BEN = SecretKey.from_hex("1" * 64), SecretKey.from_hex("2" * 64)
 ME, BEN_KEY = ANA.public_key.hex, BEN.public_key.hex
 DEAD = "ws://127.0.0.1:1"
+WALLED = "auth-required: who are you?"
 LOOPBACK = ClientConfig(allow_private_relays=("127.0.0.1",), own_relay=False)
 
 STRICT = ClientConfig(own_relay=False)
@@ -487,11 +488,12 @@ async def test_what_waited_for_a_signer_goes_on_when_it_answers_again(
 
 async def test_a_locked_account_says_that_it_cannot_log_in(tmp_path: Path) -> None:
     async with Relay() as wall:
-        wall.challenge, wall.words = "prove it", "auth-required: who are you?"
+        wall.challenge, wall.words = "prove it", WALLED
         async with client(tmp_path, None, pubkey=ME, locked=True, relays=[wall.url]) as c:
             found = await c.fetch(Filter.of(kinds=[1]), timeout=LIMIT)
-            assert "locked" in found.ends[wall.url].problem
-            assert "locked" in c.pool.health(wall.url).problem
+            assert LOCKED in found.ends[wall.url].problem
+            [row] = await c.relays.rows()
+            assert row.last_word == f"{WALLED}; not logged in: {LOCKED}"
 
 
 async def test_a_list_behind_a_wall_of_the_accounts_own_is_read(tmp_path: Path) -> None:

@@ -410,8 +410,7 @@ class RelayConnection:
             answer = f"not logged in: {error}"
         finally:
             self._auth_asked -= 1
-        if isinstance(answer, str):
-            self.health.problem = answer[:MAX_WORDS]
+        self.health.untold = answer[:MAX_WORDS] if isinstance(answer, str) else ""
         self._carry_out(self._session.authenticate(ask.number, answer, self._now()))
 
     def _outage(self) -> Cause | None:

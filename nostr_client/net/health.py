@@ -70,6 +70,8 @@ class RelayHealth(msgspec.Struct):
     """Why it is down or refusing, in our words."""
     auth_refused: str = ""
     """How it refused our key, raw, when it was told who we are: it is not told again."""
+    untold: str = ""
+    """Why it was not told who we are, the last time that it wanted to know, in our words."""
     not_reached: Cause | None = None
     """Why the last try to connect failed, if it did."""
     counters: Counters = msgspec.field(default_factory=Counters)

@@ -25,7 +25,7 @@ from nostr_client.signing.signer import Signer
 log = logging.getLogger(__name__)
 
 NOT_TOLD: Final = "it is not told who you are"
-DENIED: Final = "it is never told who you are, as you said"
+DENIED: Final = "it is not told who you are: you said no, or nothing"
 ASKED: Final = "it is not told who you are until you say so"
 LOCKED: Final = "the account is locked"
 MOST_UNTOLD: Final = 200

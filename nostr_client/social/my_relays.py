@@ -10,6 +10,7 @@ from nostr_client.errors import InvalidData
 from nostr_client.net.health import DOWN, UNKNOWN
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Draft, Event, Tag
+from nostr_client.protocol.refusals import split_reason, wants_auth
 from nostr_client.protocol.urls import normalize_relay_url
 from nostr_client.routing.address_policy import relay_url
 from nostr_client.routing.courier import Courier, OnAnswer
@@ -210,6 +211,9 @@ class MyRelays:
         counters = health.counters
         answered = counters.accepted + counters.refused
         state, problem = health.state, health.problem
+        said = health.last_word
+        if said and wants_auth(split_reason(said)[0]) and health.untold:
+            said = f"{said}; {health.untold}"
         outage = self._courier.pool.outages.of(url)
         if outage is not None and state == UNKNOWN:
             since = datetime.fromtimestamp(outage.since)
@@ -223,7 +227,7 @@ class MyRelays:
             state=state,
             latency=health.latency,
             delivered=counters.accepted / answered if answered else None,
-            last_word=health.last_word or problem,
+            last_word=said or problem,
             gone=starter_relays().end_of(url),
         )
 
