@@ -2,8 +2,8 @@
 # make test   set everything up and run the tests (minutes)
 # make check  format, lint, strict types, tests: what a change must pass
 # make slow   kill, soak and load tests, and properties with many more examples (longer)
-# make fuzz   random questions, live events and damaged frames, a minute of each, or as long as you
-#             like: SECONDS=3600 SEED=7 KIND=queries (or live, frames)
+# make fuzz   random questions, live events, damaged frames and payloads, a minute of each, or as long as you
+#             like: SECONDS=3600 SEED=7 KIND=queries (or live, frames, decrypt)
 # make browser  a real browser looks at the relay's pages, where a chromium is installed
 # make bench  the figures that the README claims, measured here
 # make bench-relay  our relay under load, alone, or beside another that PEER starts on an empty

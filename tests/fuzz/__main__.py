@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-KINDS = ("queries", "live", "frames")
+KINDS = ("queries", "live", "frames", "decrypt")
 ROUND_LIMIT = 600.0
 """Seconds that one round may take, on any machine."""
 
