@@ -12,19 +12,22 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from nostr_client.client import NostrClient
+from nostr_client.config import AccountConfig, ClientConfig
 from nostr_client.errors import NostrError
 from nostr_client.net import dial
 from nostr_client.net.dial import DialOptions
 from nostr_client.net.http import fetch_file, get
 from nostr_client.net.pool import RelayPool
 from nostr_client.net.relay_check import check_relay
-from nostr_client.paths import environment_for_children
+from nostr_client.paths import Paths, environment_for_children
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Draft
 from nostr_client.protocol.filters import Filter
+from nostr_client.signing.local_signer import LocalSigner
 from tests.architecture import ROOT
 from tests.net.proxies import SocksServer
-from tests.net.scripted import BOB, LIMIT, PlainVerifier, ScriptedRelay, honest, note
+from tests.net.scripted import ALICE, BOB, LIMIT, PlainVerifier, ScriptedRelay, honest, note
 
 RELAY, ONION = "ws://relay.example.com", f"ws://{'b' * 56}.onion"
 
@@ -91,3 +94,24 @@ async def test_nothing_leaves_past_the_proxy(tmp_path: Path) -> None:
     names = ("relay", "other", "checked", "bunker", "domain", "files", "inbox")
     assert asked == {f"{'a' * 56}.onion", *(f"{name}.example.com" for name in names)}
     assert {password for _, password in socks.logins} == asked  # a circuit for each
+
+
+async def test_an_account_goes_through_its_own_proxy(tmp_path: Path) -> None:
+    async with (
+        ScriptedRelay(honest()) as relay,
+        SocksServer(relay.port) as mine,
+        SocksServer(relay.port) as everybodys,
+    ):
+        config = ClientConfig(
+            proxy=f"tor://{everybodys.at}",
+            relays=(RELAY,),
+            accounts={BOB.public_key.hex: AccountConfig(proxy=f"socks5://{mine.at}")},
+        )
+        where = Paths(tmp_path, tmp_path, tmp_path)
+        for key, way, other in ((BOB, mine, everybodys), (ALICE, everybodys, mine)):
+            before = len(other.asked)
+            async with NostrClient.open(LocalSigner(key), paths=where, config=config) as client:
+                assert (await client.fetch(Filter.of(limit=1), relays=[RELAY])).ends
+            assert "relay.example.com" in {host for host, _ in way.asked}
+            assert len(other.asked) == before
+            await relay.until(lambda: relay.open == 0)  # nothing stays open for the next account

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 Direction = Annotated[
     Literal["down", "up", "both"], Option("--dir", help="Fetch (down), send (up), or both.")
 ]
-Proxy = Annotated[str | None, Option("--proxy", "URL", "socks5h://HOST:PORT or http://HOST:PORT")]
+Proxy = Annotated[
+    str | None, Option("--proxy", "URL", "tor://HOST:PORT, socks5h://... or http://...")
+]
 
 
 def sync(

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from nostr_client.config import Proxy
 from nostr_client.errors import ConfigError, InvalidData
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.urls import normalize_relay_url
@@ -60,8 +61,8 @@ class Mirror(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     filters: tuple[FilterTable, ...] = ()
     """These events alone; empty: all. Private messages go up only where a filter names their
     kind (1059)."""
-    proxy: str | None = None
-    """socks5h://host:port or http://host:port"""
+    proxy: Proxy | None = None
+    """Everything to these goes through it: tor://host:port, socks5h://... or http://..."""
 
 
 class Web(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

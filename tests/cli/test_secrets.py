@@ -68,6 +68,21 @@ async def test_a_secret_typed_as_an_argument_is_not_said_back(home: Home, key: S
     await asyncio.gather(*(run(command) for command in COMMANDS))
 
 
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("wss://me:hunter2@relay.example: no", "wss://relay.example: no"),
+        ("'socks5h://me:hun/ter2@localhost:1'", "'socks5h://localhost:1'"),
+        ("bunker://ab?relay=wss://r.example&secret=hunter2", None),
+        ("https://a.example:443/@ben", "https://a.example:443/@ben"),
+    ],
+)
+def test_what_a_url_keeps_secret_is_redacted(said: str, shown: str | None) -> None:
+    for redact_ in (redact.redacted, redact.redacted_for_log):
+        assert "ter2" not in redact_(said)
+        assert shown is None or redact_(said) == shown
+
+
 def test_only_hex_that_was_typed_is_redacted() -> None:
     typed, other = "ab" * 32, "cd" * 32
     redact.remember_arguments(["switch", typed.upper()])

@@ -276,3 +276,10 @@ def test_own_policies_are_beside_the_file(tmp_path: Path) -> None:
     assert config.rooms["chat"].policies.folder == str(tmp_path)
     assert config.rooms["inbox"].policies.folder == "/else"
     assert config.rooms["private"].policies.plugins == ()
+
+
+def test_a_mirrors_proxy_is_checked_and_its_password_is_not_said_back() -> None:
+    mirror = {"urls": ["wss://peer.example.com"], "proxy": "ftp://me:hunter2@localhost:1"}
+    [problem] = assemble({"mirror": [mirror]}).problems
+    assert problem.startswith("mirror[0].proxy: allowed: tor://HOST:PORT")
+    assert "hunter2" not in problem
