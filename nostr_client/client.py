@@ -171,6 +171,7 @@ class NostrClient:
         self.own_relay_problem = ""
         self.authenticator = None
         self._keys = keys
+        self._encryption: Signer | None = None
         self._clock = clock
 
     @classmethod
@@ -188,6 +189,7 @@ class NostrClient:
         locked: bool = False,
         login: Signer | None = None,
         guards: Sequence[Guard] = (),
+        encryption: Signer | None = None,
         clock: Callable[[], float] = time.time,
     ) -> AsyncIterator[NostrClient]:
         """A client at work until the block ends.
@@ -200,6 +202,7 @@ class NostrClient:
         list is then the person's own word, and its relays are dialled wherever they lead.
         `login` signs for a client without a `signer`, and nothing but the answer to an own relay
         that wants to know who reads (NIP-42).
+        `encryption` has the separate encryption key that others may write to (NIP-4E, a draft).
         `own_relay` has the relay of one's own found or started: a process that stays a little
         longer than this one. `key_only_here` says that the key was made by this
         program and never left this machine, so that nobody else can have written lists with it
@@ -221,6 +224,7 @@ class NostrClient:
         )
         async with AsyncExitStack() as stack:
             self = cls(where, settings.for_account(keys.pubkey), keys, clock)
+            self._encryption = encryption
             if own_relay:
                 self.own_relay = OwnRelay(where)
             if keys.login is not None:  # the signer, where there is one
@@ -484,6 +488,7 @@ class NostrClient:
                 owner=me,
                 folder=data,
                 media=self.media,
+                encryption=self._encryption,
                 clock=clock,
             )
         )

@@ -79,12 +79,15 @@ class MessageArchive:
                     raise
             self.on_touched(touched)
 
-    async def purge(self, now: int) -> bool:
-        """Take out what has expired, from disk too. True if there was anything."""
-        expired = self.mailbox.expired(now)
-        if expired:
+    async def purge(self, now: int) -> list[str]:
+        """Take out what has expired or was deleted, from disk too; the ids of the events that held
+        what has expired. Raises StoreError."""
+        mailbox = self.mailbox
+        expired = mailbox.expired(now)
+        sources = [source for id in expired if (source := mailbox.source_of(id))]
+        if expired or mailbox.stale:
             await self.rewrite(expired)
-        return bool(expired)
+        return sources
 
     async def rewrite(self, gone: Collection[str] = ()) -> None:
         """Write the file anew, without what was deleted, dismissed or is `gone`."""
@@ -95,6 +98,7 @@ class MessageArchive:
             kept = self.mailbox.snapshot()
             data = await asyncio.to_thread(lambda: [records.encode(record) for record in kept])
             await self._log.rewrite(data)
+            self.mailbox.stale = False
 
     # Inside
 

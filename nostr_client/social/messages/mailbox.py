@@ -16,7 +16,8 @@ deletion) may come before it. The rules:
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Collection, Iterator
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
 from typing import Final
 
 from nostr_client.protocol import kinds
@@ -76,6 +77,11 @@ class Mailbox:
         self.wraps: dict[str, dict[str, str]] = {}
         """Of own messages, reactions and so on: the wraps' ids, by recipient."""
         self.begun = 0
+        self.keys: set[str] = set()
+        """Separate encryption keys that everything was tried with."""
+        self.stale = False
+        """Is there text on disk that was deleted since?"""
+        self._counts: Counter[Reason] | None = None
         self.sources: set[str] = set()
         """Ids of the events that need not be opened any more."""
         self._sidenotes: dict[str, KeptRumor] = {}
@@ -101,6 +107,11 @@ class Mailbox:
     def __contains__(self, rumor_id: str) -> bool:
         """Is it here: a message, or what refers to one?"""
         return rumor_id in self.messages or rumor_id in self._sidenotes
+
+    def source_of(self, rumor_id: str) -> str:
+        """The id of the event that held it; "" for what is not here."""
+        rumor = self.messages.get(rumor_id) or self._sidenotes.get(rumor_id)
+        return rumor.source if rumor else ""
 
     def room_of_id(self, message_id: str) -> RoomState | None:
         """The room of a message that is here."""
@@ -178,12 +189,11 @@ class Mailbox:
         """Ids of what has expired and is still here."""
         return [id for id, at in self._expiring.items() if at <= now]
 
-    def counts(self) -> dict[Reason, int]:
+    def counts(self) -> Mapping[Reason, int]:
         """How many events nothing is kept of, by the reason."""
-        found = dict.fromkeys(Reason, 0)
-        for reason in self.closed.values():
-            found[reason] += 1
-        return found
+        if self._counts is None:
+            self._counts = Counter(self.closed.values())
+        return self._counts
 
     # Changing
 
@@ -195,9 +205,10 @@ class Mailbox:
             case records.NotKept(source, why):
                 self.sources.add(source)
                 self.closed[source] = why
+                self._counts = None
             case records.SentWraps(rumor, wraps):
                 self.wraps[rumor] = {**self.wraps.get(rumor, {}), **wraps}
-                self.sources |= set(wraps.values())
+                self.sources |= {wraps[self.me]} if self.me in wraps else set()
             case records.ReadUpTo(members, at):
                 return self._mark_read(frozenset(members), at)
             case records.StillUnread(members, ids):
@@ -212,9 +223,10 @@ class Mailbox:
             case records.Dismissed(members):
                 return self._dismiss(frozenset(members))
             case records.Reopened():
-                for source in [s for s, why in self.closed.items() if why is Reason.OVERFLOW]:
-                    del self.closed[source]
-                    self.sources.discard(source)
+                self._reopen(Reason.OVERFLOW)
+            case records.KeyBrought(pubkey):
+                self.keys.add(pubkey)
+                self._reopen(Reason.FAILED, Reason.OTHER_KEY)
             case records.Begun(at):
                 self.begun = self.begun or at
         return []
@@ -222,6 +234,7 @@ class Mailbox:
     def snapshot(self) -> list[records.Record]:
         """The records that come to all this: what is gone left nothing in them but its source."""
         kept: list[records.Record] = [records.Begun(self.begun)]
+        kept += map(records.KeyBrought, sorted(self.keys))
         rumors = [*self._sidenotes.values(), *self.messages.values()]
         rumors.sort(key=lambda rumor: rumor.created_at)
         kept += rumors
@@ -288,7 +301,7 @@ class Mailbox:
         members = self.room_of(rumor)
         room = self._room(members)
         if self.is_deleted(rumor):
-            rumor = rumor.emptied()
+            rumor = self._emptied(rumor)
         self.messages[rumor.id] = rumor
         place = rumor.created_at, rumor.id
         if not room.order or place > room.order[-1]:
@@ -335,7 +348,7 @@ class Mailbox:
             self._deleted.setdefault(id, set()).add(deletion.author)
             rumor = self.messages.get(id)
             if rumor is not None and rumor.author == deletion.author:
-                self.messages[id] = rumor.emptied()
+                self.messages[id] = self._emptied(rumor)
                 room = self.rooms[self.room_of(rumor)]
                 room.unread.discard(id)
                 touched += [(room.members, other.id, False) for other in self.twins(room, rumor)]
@@ -344,6 +357,16 @@ class Mailbox:
             if note is not None and note.kind == kinds.REACTION:
                 touched += [t for e in note.values("e")[-1:] for t in self._touch(e)]
         return touched
+
+    def _reopen(self, *reasons: Reason) -> None:
+        for source in [source for source, why in self.closed.items() if why in reasons]:
+            del self.closed[source]
+            self.sources.discard(source)
+        self._counts = None
+
+    def _emptied(self, rumor: KeptRumor) -> KeptRumor:
+        self.stale = self.stale or bool(rumor.content)
+        return rumor.emptied()
 
     def _forget_note(self, note: KeptRumor) -> Touched:
         target = note.values("e")[-1:]

@@ -26,6 +26,7 @@ from nostr_client.errors import ConfigError, InvalidData, SigningRefused
 from nostr_client.net.dial import DialOptions
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Draft
+from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.keys import PublicKey
 from nostr_client.routing.courier import Courier, OnAnswer
 from nostr_client.routing.list_guard import ListGuard
@@ -86,6 +87,7 @@ class Messages(MessageReader):
         name = owner[:16] or "nobody"
         path = folder / f"messages-{name}.sealed"
         super().__init__(courier, follows, signer, owner=owner, path=path, clock=clock)
+        self._encryption = encryption
         self.relays = DmRelays(courier, guard, owner, clock=clock)
         """Message relays (kind 10050): `await relays.own()`, `await relays.set(urls)`."""
         self._media = media
@@ -105,7 +107,7 @@ class Messages(MessageReader):
                 MessageInbox(courier, self.relays, owner, progress, clock=clock),
                 opener,
                 folder / f"messages-{name}.reader.lock",
-                unlock=self.unlock,
+                unlock=self._unlock_to_open,
                 tidy=self._tidy,
                 on_status=self._teller.status,
             )
@@ -360,10 +362,18 @@ class Messages(MessageReader):
         (message_id,) = await sender.send(members, [draft], expires_at)
         return await self._view(message_id)
 
+    async def _unlock_to_open(self) -> None:
+        """With a separate encryption key (NIP-4E) what is for such a key is tried again."""
+        await self.unlock()
+        key = self._encryption.pubkey if self._encryption else ""
+        if key and key not in self._mailbox.keys:
+            await self._archive.keep([records.KeyBrought(key)])
+
     async def _tidy(self) -> None:
         """Take out what has expired, learn whom the account follows, and what was delivered."""
         self._archive.set_known(await self._follows.pubkeys())
-        await self._archive.purge(self._now())
+        if sources := await self._archive.purge(self._now()):
+            await self._courier.store.remove([Filter(ids=frozenset(sources))])
         mine = [id for id in list(self._mailbox.wraps)[-MOST_UNSETTLED:] if id in self._mailbox]
         for id, how in (await self._deliveries(mine)).items():
             if self._told.get(id) is not how:

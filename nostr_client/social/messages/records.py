@@ -109,13 +109,19 @@ class Reopened(_Record, tag="u", frozen=True, array_like=True, gc=False):
     """There is room again for what overflowed."""
 
 
+class KeyBrought(_Record, tag="k", frozen=True, array_like=True, gc=False):
+    """A separate encryption key (NIP-4E) is here: what nothing opened is tried again, once."""
+
+    pubkey: str
+
+
 class Begun(_Record, tag="b", frozen=True, array_like=True, gc=False):
     """When this machine began to read the account's messages."""
 
     at: int
 
 
-_Marks = ReadUpTo | StillUnread | Accepted | Dismissed | Reopened | Begun
+_Marks = ReadUpTo | StillUnread | Accepted | Dismissed | Reopened | KeyBrought | Begun
 Record = KeptRumor | NotKept | SentWraps | _Marks
 
 encode = msgspec.msgpack.Encoder().encode

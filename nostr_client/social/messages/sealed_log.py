@@ -42,8 +42,10 @@ TURN_LIMIT: Final = 60.0
 """Seconds to wait for another process that writes."""
 LONGEST_RECORD: Final = 4 * 2**20
 """Bytes: a rumor is smaller, whatever is in it."""
+BEGINNINGS: Final = 3
+"""Times that a process looks again which was not the one to begin the file."""
 _MOST_HEAD: Final = 4_096
-_LENGTH, _NONCE, _TAG = 4, 12, 16
+_LENGTH, _NONCE, _TAG, _KEY = 4, 12, 16, 32
 _FORMAT: Final = 1
 
 
@@ -80,23 +82,42 @@ class SealedLog:
         """Get the file's key through `signer`, and make the file where there is none.
 
         Raises SignerUnavailable, SigningRefused, StoreError. A file whose key this signer cannot
-        open any more is set aside: what it held is in the wraps.
+        open any more, though it opens others, is set aside: what it held is in the wraps.
         """
         async with self._turn:
             await asyncio.to_thread(private_folder, self.path.parent)
-            head = await asyncio.to_thread(self._read_head)
-            if head is not None:
-                with contextlib.suppress(DecryptionFailed):
-                    key = b64decode(await signer.nip44_decrypt(self._pubkey, head.key))
+            for _ in range(BEGINNINGS):
+                head = await asyncio.to_thread(self._read_head)
+                key = await self._key_in(head, signer) if head else None
+                if key is None:
+                    key = await self._new_key(head, signer)
+                if key is not None:
                     self._cipher = ChaCha20Poly1305(key)
                     return
-            fresh = secrets.token_bytes(32)
-            sealed = await signer.nip44_encrypt(self._pubkey, b64encode(fresh).decode())
-            async with patient_lock(self._lock_path, TURN_LIMIT):
-                if await asyncio.to_thread(self._read_head) != head:
-                    raise SignerUnavailable("another process begins to keep messages: try again")
-                await asyncio.to_thread(self._begin, sealed)
-            self._cipher = ChaCha20Poly1305(fresh)
+            raise StoreError(f"{self.path} is begun anew by others all the time")
+
+    async def _key_in(self, head: _Head, signer: Signer) -> bytes | None:
+        """The key that stands there; None if nothing opens it."""
+        try:
+            key = b64decode(await signer.nip44_decrypt(self._pubkey, head.key), validate=True)
+        except (DecryptionFailed, ValueError):
+            return None
+        return key if len(key) == _KEY else None
+
+    async def _new_key(self, head: _Head | None, signer: Signer) -> bytes | None:
+        """Begin the file with a key of its own, unless another process was faster."""
+        fresh = secrets.token_bytes(_KEY)
+        sealed = await signer.nip44_encrypt(self._pubkey, b64encode(fresh).decode())
+        if head is not None:  # is it the file, or does a signer far away open nothing just now?
+            try:
+                await signer.nip44_decrypt(self._pubkey, sealed)
+            except DecryptionFailed as error:
+                raise SignerUnavailable(f"the signer opens nothing: {error}") from None
+        async with patient_lock(self._lock_path, TURN_LIMIT):
+            if await asyncio.to_thread(self._read_head) != head:
+                return None
+            await asyncio.to_thread(self._begin, sealed)
+        return fresh
 
     @contextlib.asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:

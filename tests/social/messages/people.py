@@ -84,6 +84,7 @@ async def person(
     clock: Clock | None = None,
     start: bool = True,
     can_sign: bool = True,
+    encryption: Signer | None = None,
 ) -> AsyncIterator[Person]:
     """Somebody with a folder of their own, who knows `lists` already and asks `relays`."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -105,13 +106,11 @@ async def person(
         )
         follows = Follows(r.courier, guard, me)
         async with Messages(
-            r.courier,
-            guard,
-            follows,
-            who,
+            *(r.courier, guard, follows, who),
             owner=me,
             folder=folder,
             media=DialOptions(),
+            encryption=encryption,
             clock=clock,
         ) as messages:
             if start:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from nostr_client.errors import SignerUnavailable
+from nostr_client.errors import DecryptionFailed, SignerUnavailable
 from nostr_client.signing.local_signer import LocalSigner
 from nostr_client.social.messages import records
 from nostr_client.social.messages.mailbox import Mailbox
@@ -84,6 +84,33 @@ async def test_a_one_shot_command_opens_what_came(tmp_path: Path) -> None:
             assert (status.opened, status.waiting) == (1, 0)
             assert all(end.answered for end in status.ends.values())
             assert await ben.texts(A) == ["hello"]
+
+
+async def test_what_was_deleted_leaves_the_file(tmp_path: Path) -> None:
+    async with Relay() as relay, person(tmp_path / "ana", ANA, dm_list(ANA, relay.url)) as ana:
+        note = await ana.messages.send([A], "to myself " * 500)
+        before = ana.sealed.stat().st_size
+        await ana.messages.delete(note.id)
+        await ana.messages._tidy()
+        assert ana.sealed.stat().st_size < before - 4_000
+        [left] = await ana.messages.messages([A])
+        assert (left.deleted, left.text) == (True, "")
+
+
+async def test_a_signer_that_opens_nothing_costs_nothing(tmp_path: Path) -> None:
+    class Broken(LocalSigner):
+        async def nip44_decrypt(self, peer: str, payload: str) -> str:
+            raise DecryptionFailed("the bunker cannot decrypt this")
+
+    path = tmp_path / "m.sealed"
+    log = SealedLog(path, A)
+    await log.unlock(LocalSigner(ANA))
+    async with log.turn():
+        await log.read_new()
+        await log.append([b"said"])
+    with pytest.raises(SignerUnavailable):
+        await SealedLog(path, A).unlock(Broken(ANA))
+    assert await read_all(path) == [b"said"]
 
 
 def kept(n: int, author: str = A, **more: object) -> KeptRumor:

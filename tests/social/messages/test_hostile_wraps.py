@@ -104,19 +104,24 @@ async def test_a_seal_with_expiration_is_taken_and_a_long_text_of_others_is_read
         await ben.hears(long, A)
 
 
-async def test_a_message_for_another_key_is_said_to_be_that(tmp_path: Path) -> None:
-    apart = SecretKey.generate()
+async def test_a_message_for_another_key_is_said_to_be_that_and_opens_with_it(
+    tmp_path: Path,
+) -> None:
+    """NIP-4E: `n` on the seal names the key of the author's, and the reader has one, too."""
+    theirs, mine = SecretKey.generate(), SecretKey.generate()
     rumor = rumor_of(ANA, "for the other key")
-    payload = nip44.encrypt(rumor.json, nip44.conversation_key(apart, B))
-    stranger = SecretKey.generate()
-    tags = (("n", stranger.public_key.hex),)
-    seal = Draft(kinds.SEAL, payload, tags, NOW).sign(ANA, NOW)
-    async with (
-        Relay(nip59.wrap(seal, B, NOW)) as relay,
-        person(tmp_path / "ben", BEN, dm_list(BEN, relay.url)) as ben,
-    ):
-        await opened_all(ben, 1)
-        assert ben.messages.status.other_key == 1
+    shared = nip44.conversation_key(theirs, mine.public_key.hex)
+    tags = (("n", theirs.public_key.hex),)
+    seal = Draft(kinds.SEAL, nip44.encrypt(rumor.json, shared), tags, NOW).sign(ANA, NOW)
+    once = SecretKey.generate()
+    outer = nip44.encrypt(seal.json.decode(), nip44.conversation_key(once, mine.public_key.hex))
+    whole = Draft(kinds.GIFT_WRAP, outer, (("p", B),), NOW).sign(once, NOW)
+    async with Relay(nip59.wrap(seal, B, NOW), whole) as relay:
+        async with person(tmp_path / "ben", BEN, dm_list(BEN, relay.url)) as ben:
+            await opened_all(ben, 2)
+            assert (ben.messages.status.other_key, ben.messages.status.failed) == (1, 1)
+        async with person(tmp_path / "ben", BEN, encryption=LocalSigner(mine)) as ben:
+            await ben.hears("for the other key", A)
 
 
 async def test_wraps_that_nobody_is_to_keep_are_not_kept(tmp_path: Path) -> None:
