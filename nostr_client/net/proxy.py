@@ -32,8 +32,11 @@ _TYPES: Final = {
 }
 _TOR_PORTS: Final = frozenset({9050, 9150})
 """Where Tor listens, as its packages and Tor Browser set it up."""
-_BEYOND: Final = frozenset({1, 3, 4, 5, 6})
-"""Answers of SOCKS5 (RFC 1928) that speak of the host and not of the proxy."""
+_BEYOND: Final = {
+    ProxyType.SOCKS5: frozenset({1, 3, 4, 5, 6}),
+    ProxyType.HTTP: frozenset({500, 502, 503, 504}),
+}
+"""Answers that speak of the host and not of the proxy: RFC 1928's, and statuses of HTTP."""
 _MOST_WORDS: Final = 120
 
 
@@ -102,8 +105,7 @@ class ProxyAddress:
     def _refused(self, url: str, error: ProxyError) -> ConnectFailed:
         """What the proxy answered, in its own words: of itself, or of the host."""
         code, said = error.error_code, str(error)[:_MOST_WORDS].lower() or "it broke off"
-        beyond = code in _BEYOND if self._type is ProxyType.SOCKS5 else (code or 0) >= 500
-        if beyond:
+        if code in _BEYOND[self._type]:
             return ConnectFailed(url, f"{self} cannot reach it: {said}", ConnectStep.TCP)
         return ConnectFailed(url, f"{self} refuses: {said}", ConnectStep.PROXY)
 

@@ -272,6 +272,23 @@ async def test_what_a_proxy_answers_is_of_itself_or_of_the_host(
     assert failed.value.words.startswith(f"{proxy} {words}")
 
 
+@pytest.mark.parametrize(
+    ("status", "step", "words"),
+    [
+        ("501 Tor is not an HTTP Proxy", ConnectStep.PROXY, "refuses: 501"),
+        ("407 Proxy Authentication Required", ConnectStep.PROXY, "refuses: 407"),
+        ("502 Bad Gateway", ConnectStep.TCP, "cannot reach it: 502"),
+    ],
+)
+async def test_what_an_http_proxy_answers(status: str, step: ConnectStep, words: str) -> None:
+    async with LastWords(f"HTTP/1.0 {status}\r\n\r\n".encode()) as server:
+        proxy = ProxyAddress(f"http://{server.at}")
+        with pytest.raises(ConnectFailed) as failed:
+            await proxy.connect("u", "relay.example.com", 443)
+    assert failed.value.step is step
+    assert failed.value.words.startswith(f"{proxy} {words}")
+
+
 async def test_tor_is_asked_for_a_circuit_for_each_relay_and_each_pool() -> None:
     names = [f"{letter * 56}.onion" for letter in "ab"]
     async with ScriptedRelay(honest()) as relay, SocksServer(relay.port) as socks:
