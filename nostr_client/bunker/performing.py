@@ -166,7 +166,8 @@ class Performer:
 
         async def consent(draft: Draft, objection: str) -> bool:
             question = Question(held, (what.permission,), draft=draft, objection=objection)
-            return (await self._questions.put(question)).is_yes
+            answer = await self._questions.put(question)
+            return answer.is_yes and self._files.state().client(held.pubkey) is not None
 
         id = event_id(draft, self._signer.pubkey)
         async with self._signing.setdefault(id, asyncio.Lock()) if id else asyncio.Lock():

@@ -141,6 +141,14 @@ async def test_the_gate_and_the_guards_hold_for_others_programs(bunker: Serving)
         bunker.answer(Consented.YES)
         assert (await signed(line, event(kind=3, content="again"))).kind == 3
         assert {question.objection[:7] for question in bunker.asked} == {"it take"}
+        drafts = len(bunker.signer.drafts)
+        waiting = asyncio.create_task(signed(line, event(kind=3, content="revoked")))
+        await until(lambda: len(bunker.asked) == 3)
+        await bunker.files.change(lambda state: state.without(CLIENT.public_key.hex))
+        bunker.answer(Consented.YES)
+        with pytest.raises(SigningRefused):
+            await waiting
+        assert len(bunker.signer.drafts) == drafts
 
 
 async def test_nothing_is_signed_twice_by_whatever_id_and_after_a_restart(bunker: Serving) -> None:
