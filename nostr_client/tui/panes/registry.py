@@ -18,10 +18,11 @@ from nostr_client.tui.keymap import (
     Key,
     KeyGroup,
 )
-from nostr_client.tui.panes import accounts, home, mentions, notes, relays
+from nostr_client.tui.panes import accounts, home, mentions, messages, notes, relays
 from nostr_client.tui.panes.pane import Pane
+from nostr_client.tui.screens import room
 
-PANES: Final = (home.PANE, mentions.PANE, notes.PANE, relays.PANE, accounts.PANE)
+PANES: Final = (home.PANE, mentions.PANE, notes.PANE, relays.PANE, accounts.PANE, messages.PANE)
 
 
 def pane_named(name: str) -> Pane:
@@ -38,5 +39,5 @@ EVERYWHERE: Final = KeyGroup(
 def key_groups(here: Iterable[KeyGroup] = ()) -> tuple[KeyGroup, ...]:
     """All keys, those that work `here` first."""
     of_panes = (group for pane in PANES for group in pane.key_groups)
-    every = (*here, EVERYWHERE, LIST, NOTE, PROFILE, *of_panes, WRITING, FORM)
+    every = (*here, EVERYWHERE, LIST, NOTE, PROFILE, *of_panes, room.KEYS, WRITING, FORM)
     return tuple(dict.fromkeys(every))

@@ -16,6 +16,7 @@ def test_a_section_has_a_name_a_key_and_a_line_in_the_help() -> None:
         ("3", "notes"),
         ("4", "relays"),
         ("5", "accounts"),
+        ("6", "messages"),
     ]
     for pane in PANES:
         assert pane_named(pane.name) is pane
@@ -38,7 +39,7 @@ def test_what_works_here_comes_first_and_nothing_twice() -> None:
     groups = key_groups(pane.key_groups)
     assert [group.title for group in groups] == [
         *("Relays", "In a list", "Everywhere", "On a note", "On a profile"),
-        *("Accounts", "Writing", "Forms and questions"),
+        *("Accounts", "Messages", "In a conversation", "Writing", "Forms and questions"),
     ]
     assert set(groups) == set(key_groups())
     assert hints(*pane.key_groups)[0] == ("a", "add")

@@ -1,0 +1,197 @@
+"""Messages: private conversations, and what strangers ask for."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import ClassVar, Final
+
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.content import Content
+from textual.widgets import Static
+
+from nostr_client.client import NostrClient
+from nostr_client.errors import NostrError
+from nostr_client.safe_text import safe_line
+from nostr_client.social.messages.views import Conversation, MessagesStatus
+from nostr_client.social.views import RelayRow
+from nostr_client.tui.actions import Actions
+from nostr_client.tui.app_messages import Act, Say
+from nostr_client.tui.keymap import LIST, Key, KeyGroup
+from nostr_client.tui.panes.pane import Pane, PaneContext, PaneView
+from nostr_client.tui.screens.dialogs import ConfirmDialog, PromptDialog
+from nostr_client.tui.screens.room import RoomScreen
+from nostr_client.tui.time_format import ago
+from nostr_client.tui.widgets.items import FixedItems, ItemRenderer, Styles
+from nostr_client.tui.widgets.windowed_list import WindowedList
+from nostr_client.tui.workers import start_worker
+
+KEYS: Final = KeyGroup(
+    "Messages",
+    (
+        Key("n", "new", "Write to somebody, or to several", "new"),
+        Key("a", "accept", "Accept a request", "accept"),
+        Key("x", "ignore", "Ignore what is in the room (asks first)", "ignore"),
+    ),
+)
+
+
+class ConversationRenderer(ItemRenderer[Conversation]):
+    """A room: who is in it and what is unread; how its last message begins."""
+
+    def __init__(self, me: str, names: Callable[[str], str]) -> None:
+        self._me = me
+        self._names = names
+
+    def key(self, item: Conversation) -> str:
+        return ",".join(sorted(item.members))
+
+    def lines(self, item: Conversation, width: int, style: Styles) -> list[Content]:
+        people = ", ".join(map(self._names, item.others(self._me)[:5]))
+        when = f"  {ago(item.last.created_at, time.time())}" if item.last else ""
+        first = Content.assemble(
+            ("request  " if item.request else "", style("list--warn")),
+            (safe_line(people, 80), style("list--strong")),
+            (f"  {item.unread} unread" if item.unread else "", style("list--good")),
+            (when, style("list--dim")),
+        )
+        said = item.last.text if item.last else ""
+        if item.last is not None and not said:
+            said = "deleted" if item.last.deleted else "a file"
+        subject = f"{safe_line(item.subject, 40)}: " if item.subject else ""
+        second = Content.styled(f"  {subject}{safe_line(said, 200)}", style("list--dim"))
+        return [line.truncate(width, ellipsis=True) for line in (first, second)]
+
+
+class ConversationList(WindowedList[Conversation]):
+    """The rooms, requests last."""
+
+    BINDINGS: ClassVar[list[BindingType]] = KEYS.bindings()
+
+    def __init__(self, client: NostrClient, names: Callable[[str], str]) -> None:
+        super().__init__(ConversationRenderer(client.pubkey, names))
+        self._client = client
+        self._names = names
+
+    def action_choose(self) -> None:
+        if self._client.signer is None:
+            self.post_message(Act(_unlocked))
+        elif (room := self.selected) is not None:
+            self._open(room.members)
+
+    def _open(self, members: frozenset[str]) -> None:
+        self.app.push_screen(RoomScreen(self._client, members, self._names))
+
+    def action_new(self) -> None:
+        if self._client.signer is None:
+            self.post_message(Act(_unlocked))
+        else:
+            start_worker(self, self._new, "messages")
+
+    async def _new(self) -> None:
+        hint = "npub1…, name@domain; several: with spaces"
+        whom = await self.app.push_screen_wait(PromptDialog("Write to", hint, yes="go on"))
+        if not whom:
+            return
+        try:
+            found = [await self._client.profiles.resolve(one) for one in whom.split()]
+            for pubkey in found:
+                reach = await self._client.messages.can_message(pubkey)
+                if not reach:
+                    self.post_message(Say(f"{self._names(pubkey)}: {reach.words}", "warning"))
+                    return
+        except NostrError as error:
+            self.post_message(Say(str(error), "error"))
+            return
+        self._open(frozenset({*found, self._client.pubkey}))
+
+    def action_accept(self) -> None:
+        if (room := self.selected) is not None and room.request:
+            start_worker(self, partial(self._accept, room), "messages")
+
+    async def _accept(self, room: Conversation) -> None:
+        try:
+            await self._client.messages.accept(room.members)
+        except NostrError as error:
+            self.post_message(Say(str(error), "error"))
+
+    def action_ignore(self) -> None:
+        if (room := self.selected) is not None:
+            start_worker(self, partial(self._ignore, room), "messages")
+
+    async def _ignore(self, room: Conversation) -> None:
+        question = ConfirmDialog("Ignore what is in this room?", "It goes from here.", yes="ignore")
+        if not await self.app.push_screen_wait(question):
+            return
+        try:
+            await self._client.messages.dismiss(room.members)
+        except NostrError as error:
+            self.post_message(Say(str(error), "error"))
+
+
+async def _unlocked(actions: Actions) -> None:
+    """The key was asked for: that is all."""
+
+
+class MessagesPane(PaneView):
+    """All rooms; the mark counts what is unread and no request."""
+
+    def __init__(self, context: PaneContext) -> None:
+        super().__init__()
+        self._client = context.client
+        self._can_sign = context.account.can_sign
+        self._shown: list[Conversation] = []
+        self._head = Static("", markup=False, classes="head")
+        self._foot = Static("", markup=False, classes="foot")
+        self.rooms = ConversationList(context.client, context.renderer.name_of)
+
+    def compose(self) -> ComposeResult:
+        yield self._head
+        yield self.rooms
+        yield self._foot
+
+    @property
+    def front(self) -> ConversationList:
+        return self.rooms
+
+    def redraw(self, *, shown: bool) -> None:
+        self.rooms.redraw()
+
+    async def poll(self, relays: Sequence[RelayRow], *, shown: bool) -> None:
+        messages = self._client.messages
+        if self._client.signer is None:
+            words = "locked: enter unlocks to read" if self._can_sign else "watched only: no key"
+            self._head.update(words)
+            return
+        status = messages.start()
+        if status.signer_problem and not status.opened:
+            self._head.update(f"not readable yet: {safe_line(status.signer_problem, 200)}")
+            return
+        rooms = [*await messages.conversations(), *await messages.requests()]
+        unread = await messages.unread()
+        self.mark = str(unread or "")
+        if rooms != self._shown:
+            self._shown = rooms
+            self.rooms.renew(FixedItems(rooms, self.rooms.renderer.key))
+        self._head.update(_progress(status, len(rooms)))
+        own = await messages.relays.own()
+        none = (
+            "Nobody can write to you yet: `nostr-client dm relays --set URL` says where you read."
+        )
+        self._foot.update("" if own else none)
+
+
+def _progress(status: MessagesStatus, rooms: int) -> str:
+    if status.waiting:
+        why = f"; {safe_line(status.signer_problem, 120)}" if status.signer_problem else ""
+        return f"opened {status.opened:,} of {status.total:,}{why}"
+    if status.problem:
+        return safe_line(status.problem, 200)
+    return "" if rooms else "No messages yet. n writes one."
+
+
+PANE: Final = Pane(
+    "messages", "6", "Messages: private conversations, requests", MessagesPane, (KEYS, LIST)
+)

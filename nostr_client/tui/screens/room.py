@@ -1,0 +1,162 @@
+"""One private conversation: its messages, the newest at the end, and writing in it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import ClassVar, Final
+
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.content import Content
+from textual.screen import Screen
+from textual.widgets import Static
+
+from nostr_client.client import NostrClient
+from nostr_client.errors import NostrError
+from nostr_client.safe_text import safe_line, safe_text
+from nostr_client.social.messages.views import ChangeKind, Delivery, PrivateMessage
+from nostr_client.tui.app_messages import Say
+from nostr_client.tui.keymap import LIST, Key, KeyGroup, hints
+from nostr_client.tui.screens.dialogs import ConfirmDialog, PromptDialog
+from nostr_client.tui.time_format import ago
+from nostr_client.tui.widgets.hint_line import HintLine
+from nostr_client.tui.widgets.items import FixedItems, ItemRenderer, Styles
+from nostr_client.tui.widgets.windowed_list import WindowedList
+from nostr_client.tui.workers import start_worker
+
+MOST: Final = 1_000
+"""Messages, the newest, that are shown; the search finds older ones."""
+CHARACTERS: Final = 20_000
+KEYS: Final = KeyGroup(
+    "In a conversation",
+    (
+        Key("n", "say", "Write", "write"),
+        Key("r", "answer", "Answer the message", "answer"),
+        Key("f", "react", "React with ♥"),
+        Key("x", "delete", "Ask all to delete your message (asks first)", "delete"),
+        Key("escape,q", "dismiss", "Back", "back"),
+    ),
+)
+
+
+class MessageRenderer(ItemRenderer[PrivateMessage]):
+    """Who, when and how far it is; what it answers; its text; reactions."""
+
+    def __init__(self, me: str, names: Callable[[str], str]) -> None:
+        self._me = me
+        self._names = names
+
+    def key(self, item: PrivateMessage) -> str:
+        return item.id
+
+    def lines(self, item: PrivateMessage, width: int, style: Styles) -> list[Content]:
+        dim, mine = style("list--dim"), item.author == self._me
+        marks = [ago(item.created_at, time.time())]
+        marks += ["edited"] if item.edited else []
+        marks += [f"expires {ago(item.expires_at, time.time())}"] if item.expires_at else []
+        marks += [item.delivery.value] if item.delivery is not Delivery.RECEIVED else []
+        marks += [f"answers {item.reply_to[:8]}"] if item.reply_to else []
+        who = "you" if mine else self._names(item.author)
+        lines = [Content.assemble((who, style("list--strong")), (f"  {' · '.join(marks)}", dim))]
+        if item.deleted:
+            lines.append(Content.styled("  deleted", dim))
+        elif item.file is not None:
+            words = f"  file: {safe_line(item.file.mime_type, 60)}, {item.file.size:,} bytes"
+            lines.append(Content.styled(words, dim))
+        else:
+            lines += Content(safe_text(item.text[:CHARACTERS])).wrap(max(width - 1, 1))
+        if item.reactions:
+            signs = " ".join(safe_line(what, 8) for _, what in item.reactions[:20])
+            lines.append(Content.styled(f"  {signs}", dim))
+        return [line.truncate(width, ellipsis=True) for line in lines]
+
+
+class RoomScreen(Screen[None]):
+    """The room of `members` (hex). What is written here is on no disk in plain text."""
+
+    BINDINGS: ClassVar[list[BindingType]] = KEYS.bindings()
+
+    def __init__(
+        self, client: NostrClient, members: frozenset[str], names: Callable[[str], str]
+    ) -> None:
+        super().__init__()
+        self._client = client
+        self._members = members
+        self._names = names
+        self.messages: WindowedList[PrivateMessage] = WindowedList(
+            MessageRenderer(client.pubkey, names)
+        )
+
+    def compose(self) -> ComposeResult:
+        people = ", ".join(self._names(p) for p in sorted(self._members - {self._client.pubkey}))
+        yield Static(safe_line(people, 200), markup=False, classes="head")
+        yield self.messages
+        yield HintLine(hints(KEYS, LIST), id="hints")
+
+    def on_mount(self) -> None:
+        self.messages.focus()
+        start_worker(self, self._follow, "room")
+
+    async def _follow(self) -> None:
+        try:
+            with self._client.messages.watch() as changes:
+                await self._show()
+                async for change in changes:
+                    told = change.room == self._members or change.kind is ChangeKind.EVERYTHING
+                    if told and change.kind is not ChangeKind.ROOM:
+                        await self._show()
+        except NostrError as error:
+            self.post_message(Say(str(error), "error"))
+
+    async def _show(self) -> None:
+        found = (await self._client.messages.messages(self._members, limit=MOST))[::-1]
+        before = self.messages.items
+        at_end = not before or self.messages.selected == before[-1]
+        self.messages.renew(FixedItems(found, self.messages.renderer.key))
+        if at_end:
+            self.messages.action_oldest()
+        await self._client.messages.mark_read(self._members)
+
+    def action_say(self) -> None:
+        start_worker(self, partial(self._write, ""), "write")
+
+    def action_answer(self) -> None:
+        if (message := self.messages.selected) is not None:
+            start_worker(self, partial(self._write, message.id), "write")
+
+    async def _write(self, reply_to: str) -> None:
+        title = "Answer" if reply_to else "Message"
+        text = await self.app.push_screen_wait(PromptDialog(title, "private", yes="send"))
+        if text:
+            send = self._client.messages.send(self._members, text, reply_to=reply_to)
+            try:
+                await send
+            except NostrError as error:
+                self.post_message(Say(f"Not sent: {error}", "error"))
+
+    def action_react(self) -> None:
+        if (message := self.messages.selected) is not None:
+            start_worker(self, partial(self._react, message.id), "write")
+
+    async def _react(self, message_id: str) -> None:
+        try:
+            await self._client.messages.react(message_id, "♥")
+        except NostrError as error:
+            self.post_message(Say(str(error), "error"))
+
+    def action_delete(self) -> None:
+        message = self.messages.selected
+        if message is not None and message.author == self._client.pubkey:
+            start_worker(self, partial(self._delete, message.id), "write")
+
+    async def _delete(self, message_id: str) -> None:
+        question = ConfirmDialog(
+            "Ask everybody here to delete it?", "Who has read it may keep it.", yes="delete"
+        )
+        if await self.app.push_screen_wait(question):
+            try:
+                await self._client.messages.delete(message_id)
+            except NostrError as error:
+                self.post_message(Say(str(error), "error"))
