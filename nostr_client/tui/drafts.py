@@ -12,8 +12,9 @@ import threading
 from pathlib import Path
 from typing import Final
 
-from nostr_client.errors import StoreError
+from nostr_client.errors import NostrError, StoreError
 from nostr_client.paths import Paths, private_folder, store_error, write_private
+from nostr_client.signing.signer import Signer
 
 SAVE_AFTER: Final = 0.3
 """Seconds without a key after which a draft is written."""
@@ -143,3 +144,46 @@ class DraftSaver:
         async with self._writing:
             self._text = None
             await asyncio.to_thread(self._draft.put_back, text)
+
+
+class SealedDraftSaver(DraftSaver):
+    """The same for what is private: the file holds it encrypted (NIP-44) to the account itself."""
+
+    def __init__(self, draft: DraftFile, signer: Signer) -> None:
+        super().__init__(draft)
+        self._signer = signer
+        self._plain: str | None = None
+        self._sealing = asyncio.Lock()
+
+    async def load(self) -> str:
+        sealed = await super().load()
+        try:
+            return await self._signer.nip44_decrypt(self._signer.pubkey, sealed) if sealed else ""
+        except NostrError as error:
+            raise StoreError(f"the draft cannot be opened: {error}") from error
+
+    def typed(self, text: str) -> None:
+        self._plain = text
+
+    async def flush(self) -> None:
+        async with self._sealing:
+            text, self._plain = self._plain, None
+            if text is None:
+                return
+            try:
+                me, words = self._signer.pubkey, text.strip()
+                super().typed(await self._signer.nip44_encrypt(me, text) if words else "")
+                await super().flush()
+            except NostrError as error:
+                if self._plain is None:
+                    self._plain = text
+                raise StoreError(str(error)) from error
+
+    async def sent(self, text: str) -> None:
+        async with self._sealing:
+            self._plain = None
+            await asyncio.to_thread(self._draft.drop)
+
+    async def put_back(self, text: str) -> None:
+        self.typed(text)
+        await self.flush()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable
 from functools import partial
@@ -18,11 +19,14 @@ from nostr_client.errors import NostrError
 from nostr_client.safe_text import safe_line, safe_text
 from nostr_client.social.messages.views import ChangeKind, Delivery, PrivateMessage
 from nostr_client.tui.app_messages import Say
+from nostr_client.tui.drafts import DraftFile, DraftSaver, SealedDraftSaver
 from nostr_client.tui.keymap import LIST, Key, KeyGroup, hints
-from nostr_client.tui.screens.dialogs import ConfirmDialog, PromptDialog
+from nostr_client.tui.screens.compose import ComposeScreen
+from nostr_client.tui.screens.dialogs import ConfirmDialog
 from nostr_client.tui.time_format import ago
 from nostr_client.tui.widgets.hint_line import HintLine
 from nostr_client.tui.widgets.items import FixedItems, ItemRenderer, Styles
+from nostr_client.tui.widgets.send_progress import Sending
 from nostr_client.tui.widgets.windowed_list import WindowedList
 from nostr_client.tui.workers import start_worker
 
@@ -74,7 +78,7 @@ class MessageRenderer(ItemRenderer[PrivateMessage]):
 
 
 class RoomScreen(Screen[None]):
-    """The room of `members` (hex). What is written here is on no disk in plain text."""
+    """The room of `members` (hex). What is written here rests encrypted."""
 
     BINDINGS: ClassVar[list[BindingType]] = KEYS.bindings()
 
@@ -127,14 +131,34 @@ class RoomScreen(Screen[None]):
             start_worker(self, partial(self._write, message.id), "write")
 
     async def _write(self, reply_to: str) -> None:
-        title = "Answer" if reply_to else "Message"
-        text = await self.app.push_screen_wait(PromptDialog(title, "private", yes="send"))
-        if text:
-            send = self._client.messages.send(self._members, text, reply_to=reply_to)
-            try:
-                await send
-            except NostrError as error:
-                self.post_message(Say(f"Not sent: {error}", "error"))
+        """The composer; its draft rests encrypted."""
+        client, signer = self._client, self._client.signer
+        if signer is None:
+            return
+        room = hashlib.sha256(",".join(sorted(self._members)).encode()).hexdigest()[:32]
+        draft = DraftFile(client.paths, client.pubkey, f"private-{room}-{reply_to[:16]}".strip("-"))
+
+        def submit(text: str, saver: DraftSaver) -> Sending:
+            sending = Sending(())
+
+            async def send() -> None:
+                try:
+                    await saver.flush()
+                    await client.messages.send(self._members, text, reply_to=reply_to)
+                    await saver.sent(text)
+                except NostrError as error:
+                    sending.finish(str(error))
+                    return
+                sending.finish()
+                if screen.is_current:
+                    screen.dismiss(None)
+
+            start_worker(self.app, send, "send")
+            return sending
+
+        title = "Answer, private" if reply_to else "Private message"
+        screen = ComposeScreen(SealedDraftSaver(draft, signer), submit, title=title)
+        await self.app.push_screen(screen)
 
     def action_react(self) -> None:
         if (message := self.messages.selected) is not None:

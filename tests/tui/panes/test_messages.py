@@ -5,7 +5,8 @@ from __future__ import annotations
 from nostr_client.client import NostrClient
 from nostr_client.protocol import kinds
 from nostr_client.signing.local_signer import LocalSigner
-from tests.tui.world import World, sees, shown, type_in
+from nostr_client.tui.screens.room import RoomScreen
+from tests.tui.world import World, sees, shown, type_in, until
 
 NOWHERE = "ws://127.0.0.1:9"
 
@@ -25,10 +26,17 @@ async def test_a_conversation(world: World) -> None:
         await sees(app, "you  now · stored")
         assert "\x1b" not in shown(app)
         await pilot.press("n")
-        await sees(app, "private")
+        await sees(app, "Private message")
         await type_in(pilot, "second line")
-        await pilot.press("enter")
+        await sees(app, "draft kept")
+        [draft] = (world.where.data / "drafts").rglob("private-*")
+        assert "second" not in draft.read_text()
+        await pilot.press("escape", "n")
+        await sees(app, "your draft")
+        await pilot.press("ctrl+s")
         await sees(app, "second line")
+        await until(lambda: isinstance(app.screen, RoomScreen))
+        assert not draft.exists()
         main = app.main
         assert main is not None
         said = await main.client.messages.messages([ben, me])
