@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         ConfigError,
         InvalidData,
         ListNotRead,
+        MessageNotSent,
         NostrError,
         PublishFailed,
         RelayError,
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
     from nostr_client.signing.local_signer import LocalSigner
     from nostr_client.signing.signer import Signer, WatchOnly
     from nostr_client.signing.verifier import Verifier
+    from nostr_client.social.messages.views import Conversation, PrivateMessage
     from nostr_client.social.views import (
         NoteView,
         Posted,
@@ -72,6 +74,7 @@ __all__ = [
     "Cause",
     "ClientConfig",
     "ConfigError",
+    "Conversation",
     "CountAnswer",
     "Draft",
     "End",
@@ -84,12 +87,14 @@ __all__ = [
     "InvalidData",
     "ListNotRead",
     "LocalSigner",
+    "MessageNotSent",
     "NostrClient",
     "NostrError",
     "NoteView",
     "Outcome",
     "Paths",
     "Posted",
+    "PrivateMessage",
     "Profile",
     "PublicKey",
     "PublishFailed",
@@ -125,8 +130,8 @@ _ROOMS = {
     "config": "ClientConfig load_config",
     "core_dumps": "forbid_core_dumps",
     "errors": (
-        "ConfigError InvalidData ListNotRead NostrError PublishFailed RelayError SignerError "
-        "StoreError"
+        "ConfigError InvalidData ListNotRead MessageNotSent NostrError PublishFailed RelayError "
+        "SignerError StoreError"
     ),
     "net.outcome": "Cause End How Outcome",
     "net.pool": "RelayPool",
@@ -141,6 +146,7 @@ _ROOMS = {
     "signing.local_signer": "LocalSigner",
     "signing.signer": "Signer WatchOnly",
     "signing.verifier": "Verifier",
+    "social.messages.views": "Conversation PrivateMessage",
     "social.views": (
         "NoteView Posted Profile Quote ReactionCounts RelayRow SyncStatus Tally ThreadView"
     ),
