@@ -65,6 +65,7 @@ _NAMES: Final = {
     "colon": ":",
     "exclamation_mark": "!",
     "full_stop": ".",
+    "slash": "/",
     "pagedown": "pgdn",
     "pageup": "pgup",
     "escape": "esc",

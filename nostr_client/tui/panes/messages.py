@@ -22,6 +22,7 @@ from nostr_client.tui.app_messages import Act, Say
 from nostr_client.tui.keymap import LIST, Key, KeyGroup
 from nostr_client.tui.panes.pane import Pane, PaneContext, PaneView
 from nostr_client.tui.screens.dialogs import ConfirmDialog, PromptDialog
+from nostr_client.tui.screens.found_messages import FoundMessagesScreen
 from nostr_client.tui.screens.room import RoomScreen
 from nostr_client.tui.time_format import ago
 from nostr_client.tui.widgets.items import FixedItems, ItemRenderer, Styles
@@ -32,6 +33,7 @@ KEYS: Final = KeyGroup(
     "Messages",
     (
         Key("n", "new", "Write to somebody, or to several", "new"),
+        Key("slash", "search", "Search all messages", "search"),
         Key("a", "accept", "Accept a request", "accept"),
         Key("x", "ignore", "Ignore what is in the room (asks first)", "ignore"),
     ),
@@ -106,6 +108,26 @@ class ConversationList(WindowedList[Conversation]):
             self.post_message(Say(str(error), "error"))
             return
         self._open(frozenset({*found, self._client.pubkey}))
+
+    def action_search(self) -> None:
+        if self._client.signer is not None:
+            start_worker(self, self._search, "messages")
+
+    async def _search(self) -> None:
+        dialog = PromptDialog(
+            "Search", 'all of these words; "in quotes" side by side', yes="search"
+        )
+        words = await self.app.push_screen_wait(dialog)
+        if not words:
+            return
+        try:
+            found = await self._client.messages.search(words)
+        except NostrError as error:
+            self.post_message(Say(str(error), "error"))
+            return
+        screen = FoundMessagesScreen(words, found, self._client.pubkey, self._names)
+        if room := await self.app.push_screen_wait(screen):
+            self._open(room)
 
     def action_accept(self) -> None:
         if (room := self.selected) is not None and room.request:

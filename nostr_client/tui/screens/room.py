@@ -6,6 +6,7 @@ import hashlib
 import time
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import ClassVar, Final
 
 from textual.app import ComposeResult
@@ -22,7 +23,7 @@ from nostr_client.tui.app_messages import Say
 from nostr_client.tui.drafts import DraftFile, DraftSaver, SealedDraftSaver
 from nostr_client.tui.keymap import LIST, Key, KeyGroup, hints
 from nostr_client.tui.screens.compose import ComposeScreen
-from nostr_client.tui.screens.dialogs import ConfirmDialog
+from nostr_client.tui.screens.dialogs import ConfirmDialog, PromptDialog
 from nostr_client.tui.time_format import ago
 from nostr_client.tui.widgets.hint_line import HintLine
 from nostr_client.tui.widgets.items import FixedItems, ItemRenderer, Styles
@@ -40,6 +41,7 @@ KEYS: Final = KeyGroup(
         Key("r", "answer", "Answer the message", "answer"),
         Key("f", "react", "React with ♥"),
         Key("x", "delete", "Ask all to delete your message (asks first)", "delete"),
+        Key("s", "save", "Fetch the file of the message, and save it"),
         Key("escape,q", "dismiss", "Back", "back"),
     ),
 )
@@ -51,6 +53,8 @@ class MessageRenderer(ItemRenderer[PrivateMessage]):
     def __init__(self, me: str, names: Callable[[str], str]) -> None:
         self._me = me
         self._names = names
+        self.answered: dict[str, PrivateMessage] = {}
+        """What is here to be quoted where it is answered, by id."""
 
     def key(self, item: PrivateMessage) -> str:
         return item.id
@@ -61,9 +65,12 @@ class MessageRenderer(ItemRenderer[PrivateMessage]):
         marks += ["edited"] if item.edited else []
         marks += [f"expires {ago(item.expires_at, time.time())}"] if item.expires_at else []
         marks += [item.delivery.value] if item.delivery is not Delivery.RECEIVED else []
-        marks += [f"answers {item.reply_to[:8]}"] if item.reply_to else []
         who = "you" if mine else self._names(item.author)
         lines = [Content.assemble((who, style("list--strong")), (f"  {' · '.join(marks)}", dim))]
+        if item.reply_to:
+            quoted = self.answered.get(item.reply_to)
+            words = safe_line(quoted.text, 200) if quoted else "a message that is not here"
+            lines.append(Content.styled(f"  ┃ {words}", dim))
         if item.deleted:
             lines.append(Content.styled("  deleted", dim))
         elif item.file is not None:
@@ -89,9 +96,8 @@ class RoomScreen(Screen[None]):
         self._client = client
         self._members = members
         self._names = names
-        self.messages: WindowedList[PrivateMessage] = WindowedList(
-            MessageRenderer(client.pubkey, names)
-        )
+        self._renderer = MessageRenderer(client.pubkey, names)
+        self.messages: WindowedList[PrivateMessage] = WindowedList(self._renderer)
 
     def compose(self) -> ComposeResult:
         people = ", ".join(self._names(p) for p in sorted(self._members - {self._client.pubkey}))
@@ -116,6 +122,7 @@ class RoomScreen(Screen[None]):
 
     async def _show(self) -> None:
         found = (await self._client.messages.messages(self._members, limit=MOST))[::-1]
+        self._renderer.answered = {message.id: message for message in found}
         before = self.messages.items
         at_end = not before or self.messages.selected == before[-1]
         self.messages.renew(FixedItems(found, self.messages.renderer.key))
@@ -170,6 +177,24 @@ class RoomScreen(Screen[None]):
         except NostrError as error:
             self.post_message(Say(str(error), "error"))
 
+    def action_save(self) -> None:
+        message = self.messages.selected
+        if message is None or message.file is None:
+            self.post_message(Say("There is no file in this message."))
+        else:
+            start_worker(self, partial(self._save, message.id), "save")
+
+    async def _save(self, message_id: str) -> None:
+        path = await self.app.push_screen_wait(PromptDialog("Save as", "a new file", yes="save"))
+        if not path:
+            return
+        try:
+            size = await self._client.messages.download(message_id, _file(path))
+        except NostrError as error:
+            self.post_message(Say(f"Not saved: {error}", "error"))
+        else:
+            self.post_message(Say(f"{size:,} bytes saved."))
+
     def action_delete(self) -> None:
         message = self.messages.selected
         if message is not None and message.author == self._client.pubkey:
@@ -184,3 +209,8 @@ class RoomScreen(Screen[None]):
                 await self._client.messages.delete(message_id)
             except NostrError as error:
                 self.post_message(Say(str(error), "error"))
+
+
+def _file(typed: str) -> Path:
+    """The path that a person means, `~` and all."""
+    return Path(typed).expanduser()

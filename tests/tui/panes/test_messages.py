@@ -41,6 +41,13 @@ async def test_a_conversation(world: World) -> None:
         assert main is not None
         said = await main.client.messages.messages([ben, me])
         assert said[0].text == "second line"
+        await pilot.press("escape", "slash")
+        await sees(app, "Search")
+        await type_in(pilot, "hello")
+        await pilot.press("enter")
+        await sees(app, "1 found: hello")
+        await pilot.press("enter")
+        await sees(app, "second line")
 
 
 async def test_a_watched_account_says_so(world: World) -> None:

@@ -1,0 +1,45 @@
+"""The private messages that a search found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+from textual.widgets import Static
+
+from nostr_client.safe_text import safe_line
+from nostr_client.social.messages.views import PrivateMessage
+from nostr_client.tui.screens.room import MessageRenderer
+from nostr_client.tui.widgets.items import FixedItems
+from nostr_client.tui.widgets.list_messages import Chosen
+from nostr_client.tui.widgets.windowed_list import WindowedList
+
+
+class FoundMessagesScreen(Screen[frozenset[str]]):
+    """Dismissed with the room of the one that was chosen, or with None."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,q", "dismiss(None)", "Back", show=False)
+    ]
+
+    def __init__(
+        self, words: str, found: Sequence[PrivateMessage], me: str, names: Callable[[str], str]
+    ) -> None:
+        super().__init__()
+        self._title = f"{len(found)} found: {safe_line(words, 80)}"
+        self._found = found
+        self._list: WindowedList[PrivateMessage] = WindowedList(MessageRenderer(me, names))
+
+    def compose(self) -> ComposeResult:
+        yield Static(self._title, markup=False, classes="head")
+        yield self._list
+
+    def on_mount(self) -> None:
+        self._list.renew(FixedItems(self._found, self._list.renderer.key))
+        self._list.focus()
+
+    def on_windowed_list_chosen(self, message: Chosen) -> None:
+        self.dismiss(message.item.room)
