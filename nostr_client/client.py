@@ -51,6 +51,7 @@ from nostr_client.signing.signer import Signer, WatchOnly
 from nostr_client.signing.verifier import Verifier
 from nostr_client.social.feed_sync import FeedSync
 from nostr_client.social.follows import Follows
+from nostr_client.social.key_leaks import KeyLeaks
 from nostr_client.social.messages.messages import Messages
 from nostr_client.social.my_relays import MyRelays
 from nostr_client.social.note_views import NoteViews
@@ -125,7 +126,8 @@ class NostrClient:
 
     Rooms: `store`, `copies` (which relay holds what), `verifier`, `pool`, `book` (who writes and
     reads where), `courier`, `guard`; `profiles`, `publisher`, `notes`, `follows`, `relays`,
-    `timeline`, `threads`, `messages` (private ones), `feed_sync` (the background reading);
+    `timeline`, `threads`, `messages` (private ones), `key_leaks` (the
+    alarm), `feed_sync` (the background reading);
     `replication`, `own_relay` (None when it is off).
     """
 
@@ -146,6 +148,7 @@ class NostrClient:
     notes: Notes
     follows: Follows
     relays: MyRelays
+    key_leaks: KeyLeaks
     feed_sync: FeedSync
     timeline: Timeline
     threads: Threads
@@ -473,6 +476,9 @@ class NostrClient:
         self.follows = Follows(self.courier, self.guard, me)
         self.relays = MyRelays(self.courier, self.guard, me, found_at(data, me))
         views = NoteViews(self.store, self.profiles, me)
+        self.key_leaks = await enter(
+            KeyLeaks(self.store, self.follows, owner=me, folder=data, clock=clock)
+        )
         self.feed_sync = await enter(
             FeedSync(self.courier, self.follows, self.profiles, owner=me, folder=data, clock=clock)
         )

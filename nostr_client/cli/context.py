@@ -150,6 +150,7 @@ class ClientContext(Context):
             own_relay=self.wants_own_relay,
             key_only_here=is_new,
         ) as client:
+            self._alarm(client)
             yield client
             if earlier:
                 await client.replication.drain(earlier)
@@ -175,10 +176,24 @@ class ClientContext(Context):
             locked=sends,
             login=login,
         ) as client:
+            self._alarm(client)
             yield client
             if sends:
                 await client.replication.drain(MEANWHILE_LIMIT)
             await self._disclose(client)
+
+    def _alarm(self, client: NostrClient) -> None:
+        """Say each time that the account's own key is out, and at once when anybody's is seen."""
+        from nostr_client.nips.nip19 import encode_npub
+        from nostr_client.social.key_leaks import KeyLeak, leak_words
+
+        def say(leak: KeyLeak) -> None:
+            words = leak_words(leak, client.pubkey, encode_npub(leak.pubkey))
+            self.out.note(words, {"leaked_key_of": leak.pubkey, "event": leak.event_id})
+
+        client.key_leaks.on_leak = say
+        if known := client.key_leaks.of(client.pubkey):
+            say(known)
 
     async def _disclose(self, client: NostrClient) -> None:
         """Say, once an account, what a relay learned by where this was sent."""

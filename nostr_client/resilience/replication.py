@@ -45,6 +45,7 @@ from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.refusals import Meaning, next_try
 from nostr_client.resilience.copy_outcome import CopyOutcome, Judgement, judge
+from nostr_client.signing.secret_search import leaked_by
 from nostr_client.store.contract import Copy, CopyState, EventStore
 from nostr_client.tasks import all_of, together
 
@@ -79,6 +80,11 @@ class Pace(msgspec.Struct, frozen=True):
     grace: float = 20.0
     dead_after: float = 600.0
     spread: float = 1.0
+
+
+_HOLDS_KEY: Final = Judgement(
+    CopyOutcome.OVER, "", "it holds the secret key of its author: it is not sent on"
+)
 
 
 class Planner(Protocol):
@@ -348,6 +354,9 @@ class Replication:
             event = await self._store.get(copy.event_id)
             if event is None:
                 await self._ledger.unwant(copy.event_id, [copy.url])
+                continue
+            if leaked_by(event, {event.pubkey}):
+                await self._refuse(copy, _HOLDS_KEY, final=True, next_try=0)
                 continue
             answer = await self._publish(event, copy.url)
             judgement = judge(answer, copy.attempts, self._clock(), self._random())

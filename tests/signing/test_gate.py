@@ -15,6 +15,7 @@ from nostr_client.protocol.keys import SecretKey
 from nostr_client.signing import gate
 from nostr_client.signing.gated import Gated, gated
 from nostr_client.signing.local_signer import LocalSigner
+from nostr_client.signing.secret_search import MOST_TRIES
 from nostr_client.signing.signer import WatchOnly
 
 MINE = SecretKey(bytes.fromhex("3c" * 31 + "01"))
@@ -149,7 +150,7 @@ async def test_what_is_no_secret_passes() -> None:
 
 async def test_more_digits_than_can_be_searched_are_refused() -> None:
     """Only where there is another account whose key could stand among them."""
-    digits = "".join(f"{n:05x}" for n in range(gate.MOST_TRIES // 4))
+    digits = "".join(f"{n:05x}" for n in range(MOST_TRIES // 4))
     assert (await LocalSigner(MINE).sign(Draft(1, digits))).verify()
     with pytest.raises(SecretFound, match="more hex digits"):
         await LocalSigner(MINE, own=lambda: {SECOND.public_key.hex}).sign(Draft(1, digits))

@@ -19,6 +19,7 @@ from nostr_client.client import NostrClient
 from nostr_client.errors import NostrError
 from nostr_client.routing.auth_policy import disclosure
 from nostr_client.routing.authentication import Authenticator
+from nostr_client.social.key_leaks import KeyLeak, leak_words
 from nostr_client.social.views import NoteView, RelayRow
 from nostr_client.tui.app_messages import OpenThread, Say
 from nostr_client.tui.environment import Environment
@@ -73,6 +74,8 @@ class MainScreen(Screen[None]):
         self.detail = ThreadPanel(client, self.renderer, id="detail")
         self._hints = HintLine(id="hints")
         self._auth_bar = AuthBar(id="auth-bar")
+        self._leaks: tuple[KeyLeak, ...] = ()
+        self._polled = False
         if client.authenticator is not None:
             client.authenticator.asks = environment.config.ask_auth
 
@@ -172,7 +175,18 @@ class MainScreen(Screen[None]):
         await self._poll_views(relays)
         if self.client.authenticator is not None:
             await self._show_auth(self.client.authenticator)
+        self._show_leaks()
         return self.client.replication.problem
+
+    def _show_leaks(self) -> None:
+        """Whose secret key stands in the open: the own one each time, others' once."""
+        known = {leak.pubkey for leak in self._leaks}
+        for leak in self.client.key_leaks.found:
+            if leak.pubkey not in known and (leak.pubkey == self.client.pubkey or self._polled):
+                name = self.names.label(leak.pubkey)
+                words = leak_words(leak, self.client.pubkey, name)
+                self.post_message(Say(words, "error"))
+        self._leaks, self._polled = self.client.key_leaks.found, True
 
     async def _show_auth(self, authenticator: Authenticator) -> None:
         """Which relay wants to know who asks (NIP-42), and what one has learned."""

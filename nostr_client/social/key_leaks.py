@@ -1,0 +1,175 @@
+"""The alarm: somebody's secret key stands in the open.
+
+No NIP marks a key as dead, and nothing takes it back: whoever read it is that person from then on.
+What can be done is to know at once. Everything that is stored, by this process or another, is
+looked at; where a secret key fits the account or somebody followed, that is told and written down,
+with the event's id and whose key it is, and never the key.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+import msgspec
+
+from nostr_client.errors import StoreError
+from nostr_client.paths import write_private
+from nostr_client.protocol.event import Event
+from nostr_client.signing.secret_search import leaked_by, may_hold_key
+from nostr_client.social.follows import Follows
+from nostr_client.store.contract import EventStore, Stored
+from nostr_client.tasks import OwnedTasks
+
+log = logging.getLogger(__name__)
+
+FILE: Final = "leaked-keys.json"
+MOST_WAITING: Final = 10_000
+"""Events to be looked at; of a flood that is faster the oldest go unseen."""
+MOST_KEPT: Final = 1_000
+
+
+class KeyLeak(msgspec.Struct, frozen=True):
+    """The secret key of `pubkey` stood in the event `event_id`; seen at `seen_at` (seconds)."""
+
+    pubkey: str
+    event_id: str
+    seen_at: int
+
+
+class KeyLeaks:
+    """What the alarm has found, now and earlier, for whichever account of this folder.
+
+    `on_leak` is called once for each key that was not known to be out. `problem` says why what is
+    found cannot be kept.
+    """
+
+    def __init__(
+        self,
+        store: EventStore,
+        follows: Follows,
+        *,
+        owner: str,
+        folder: Path,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.on_leak: Callable[[KeyLeak], None] = lambda _: None
+        self.problem = ""
+        self._store = store
+        self._follows = follows
+        self._owner = owner
+        self._path = folder / FILE
+        self._clock = clock
+        self._found: list[KeyLeak] = []
+        self._waiting: deque[Event] = deque(maxlen=MOST_WAITING)
+        self._there = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._tasks = OwnedTasks()
+
+    async def __aenter__(self) -> Self:
+        await self._tasks.__aenter__()
+        try:
+            self._found = await asyncio.to_thread(_read, self._path)
+        except StoreError as error:
+            self.problem = str(error)
+            log.warning("%s", error)
+        self._tasks.start(self._run())
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._tasks.__aexit__(kind, error, trace)
+
+    @property
+    def found(self) -> tuple[KeyLeak, ...]:
+        """All leaks that are known, the oldest first."""
+        return tuple(self._found)
+
+    def of(self, pubkey: str) -> KeyLeak | None:
+        """The first leak of one key (hex), if its secret is known to be out."""
+        return next((leak for leak in self._found if leak.pubkey == pubkey), None)
+
+    async def settled(self) -> None:
+        """Until all that is stored by now was looked at."""
+        await self._idle.wait()
+
+    async def _run(self) -> None:
+        async with self._store.listen(self._hear):
+            while True:
+                await self._there.wait()
+                self._there.clear()
+                while self._waiting:
+                    events = [self._waiting.popleft() for _ in range(min(len(self._waiting), 100))]
+                    watched = {self._owner, *await self._follows.pubkeys()} - {""}
+                    for leak in await asyncio.to_thread(self._search, events, watched):
+                        await self._tell(leak)
+                self._idle.set()
+
+    def _hear(self, stored: Stored) -> None:
+        suspects = [event for _, event in stored.events if may_hold_key(event)]
+        if suspects:
+            self._waiting.extend(suspects)
+            self._idle.clear()
+            self._there.set()
+
+    def _search(self, events: list[Event], watched: set[str]) -> list[KeyLeak]:
+        now = int(self._clock())
+        return [
+            KeyLeak(pubkey, event.id, now)
+            for event in events
+            for pubkey in leaked_by(event, watched)
+        ]
+
+    async def _tell(self, leak: KeyLeak) -> None:
+        if self.of(leak.pubkey) is not None:
+            return
+        self._found.append(leak)
+        log.warning("the secret key of %s stands in event %s", leak.pubkey, leak.event_id)
+        self.on_leak(leak)
+        if self.problem:
+            return  # what could not be read is not written over
+        try:
+            await asyncio.to_thread(_add, self._path, leak)
+        except StoreError as error:
+            self.problem = str(error)
+
+
+def leak_words(leak: KeyLeak, own: str, name: str) -> str:
+    """The alarm in words: `own` is the account's key, `name` whose it is."""
+    if leak.pubkey == own:
+        return (
+            "ALARM: your secret key stands in the open, in event "
+            f"{leak.event_id}. Whoever read it can write as you, and nothing takes that back. "
+            "Make a new account, and tell the people you know by another way."
+        )
+    return (
+        f"ALARM: the secret key of {name} stands in the open, in event {leak.event_id}. "
+        "Anybody may write as them from now on."
+    )
+
+
+def _read(path: Path) -> list[KeyLeak]:
+    """What was written down. Raises StoreError for what is not understood."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=list[KeyLeak])
+    except FileNotFoundError:
+        return []
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+        raise StoreError(f"{path} cannot be understood; it was left alone") from None
+
+
+def _add(path: Path, leak: KeyLeak) -> None:
+    """Write `leak` down beside what another process may have found. Raises StoreError."""
+    held = [each for each in _read(path) if each.pubkey != leak.pubkey]
+    write_private(path, msgspec.json.format(msgspec.json.encode([*held, leak][-MOST_KEPT:])))
