@@ -212,5 +212,5 @@ class RoomScreen(Screen[None]):
 
 
 def _file(typed: str) -> Path:
-    """The path that a person means, `~` and all."""
-    return Path(typed).expanduser()
+    """The path that a person means; `~` is their home, and `~name` nobody's."""
+    return Path.home() / typed[2:] if typed.startswith("~/") else Path(typed)
