@@ -162,7 +162,7 @@ async def _at(world: World, keys: str, field: str) -> AsyncIterator[tuple[NostrA
     [
         *(("\n", name) for name in ("name", "password")),
         ("j\n", "key"),
-        ("jj\n", "who"),
+        ("jjj\n", "who"),
     ],
 )
 async def test_a_paste_arrives_once_in_a_form(world: World, keys: str, field: str) -> None:
