@@ -51,7 +51,7 @@ class DraftFile:
                 data = file.read(MOST_BYTES)
             text = data.decode(errors="replace")[:LONGEST]
             if text.encode() != data or len(data) == MOST_BYTES:
-                self._set_aside()
+                self.set_aside()
                 self._write(text)
         except FileNotFoundError:
             return ""
@@ -59,12 +59,13 @@ class DraftFile:
             raise store_error(f"the draft {self.path} cannot be read", error) from error
         return text
 
-    def _set_aside(self) -> None:
+    def set_aside(self) -> Path:
+        """Keep the file beside itself: what is written next replaces it. Raises StoreError."""
         for number in range(1, MOST_ASIDE):
             aside = self.path.with_suffix(f".damaged-{number}")
             if not aside.exists():
                 self.path.replace(aside)
-                return
+                return aside
         raise StoreError(f"the draft {self.path} is damaged, and so were many before: move it away")
 
     def write(self, text: str) -> None:
@@ -156,11 +157,21 @@ class SealedDraftSaver(DraftSaver):
         self._sealing = asyncio.Lock()
 
     async def load(self) -> str:
+        """What was kept before. What cannot be opened, or not now, is kept beside the next draft.
+
+        Raises StoreError.
+        """
         sealed = await super().load()
         try:
-            return await self._signer.nip44_decrypt(self._signer.pubkey, sealed) if sealed else ""
+            return await self._opened(sealed)
         except NostrError as error:
-            raise StoreError(f"the draft cannot be opened: {error}") from error
+            aside = await asyncio.to_thread(self._draft.set_aside)
+            raise StoreError(
+                f"the draft cannot be opened ({error}); it is kept as {aside}"
+            ) from error
+
+    async def _opened(self, sealed: str) -> str:
+        return await self._signer.nip44_decrypt(self._signer.pubkey, sealed) if sealed else ""
 
     def typed(self, text: str) -> None:
         self._plain = text
@@ -185,5 +196,7 @@ class SealedDraftSaver(DraftSaver):
             await asyncio.to_thread(self._draft.drop)
 
     async def put_back(self, text: str) -> None:
-        self.typed(text)
+        begun = self._plain if self._plain is not None else await self.load()
+        begun = begun.strip()
+        self.typed(text if begun in ("", text.strip()) else f"{text}\n\n{begun}")
         await self.flush()

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from nostr_client.errors import StoreError
+from nostr_client.protocol.keys import SecretKey
+from nostr_client.signing.local_signer import LocalSigner
 from nostr_client.tui import drafts
-from nostr_client.tui.drafts import LONGEST, DraftFile, DraftSaver
+from nostr_client.tui.drafts import LONGEST, DraftFile, DraftSaver, SealedDraftSaver
 from tests.tui.world import World
 
 ME = "ab" * 32
@@ -99,3 +101,30 @@ async def test_a_disk_that_is_full_is_said(world: World, tmp_path: Path) -> None
     saver.typed("text")
     with pytest.raises(StoreError):
         await saver.flush()
+
+
+async def test_a_private_draft_that_does_not_open_is_kept_beside_the_next(world: World) -> None:
+    one, other = (LocalSigner(SecretKey(bytes([n]) * 32)) for n in (1, 2))
+    file = draft(world, "room-1")
+    saver = SealedDraftSaver(file, one)
+    saver.typed("for your eyes only")
+    await saver.flush()
+    sealed = file.path.read_bytes()
+    assert b"eyes" not in sealed
+    with pytest.raises(StoreError, match="kept as"):
+        await SealedDraftSaver(file, other).load()
+    stranger = SealedDraftSaver(file, other)
+    stranger.typed("another")
+    await stranger.flush()
+    (aside,) = file.path.parent.glob("room-1.damaged-*")
+    assert aside.read_bytes() == sealed
+
+
+async def test_a_private_text_that_was_not_sent_comes_before_what_was_begun(world: World) -> None:
+    signer = LocalSigner(SecretKey(b"\x01" * 32))
+    saver = SealedDraftSaver(draft(world, "room-1"), signer)
+    saver.typed("begun since")
+    await saver.flush()
+    again = SealedDraftSaver(draft(world, "room-1"), signer)
+    await again.put_back("not sent")
+    assert await again.load() == "not sent\n\nbegun since"
