@@ -49,10 +49,12 @@ from nostr_client.signing.gated import gated
 from nostr_client.signing.guards import Guard, Guarded
 from nostr_client.signing.signer import Signer, WatchOnly
 from nostr_client.signing.verifier import Verifier
+from nostr_client.social.bookmarks import Bookmarks
 from nostr_client.social.feed_sync import FeedSync
 from nostr_client.social.follows import Follows
 from nostr_client.social.key_leaks import KeyLeaks
 from nostr_client.social.messages.messages import Messages
+from nostr_client.social.mutes import Mutes
 from nostr_client.social.my_relays import MyRelays
 from nostr_client.social.note_views import NoteViews
 from nostr_client.social.notes import Notes
@@ -125,8 +127,8 @@ class NostrClient:
     """One account at work. Made by `NostrClient.open` only.
 
     Rooms: `store`, `copies` (which relay holds what), `verifier`, `pool`, `book` (who writes and
-    reads where), `courier`, `guard`; `profiles`, `publisher`, `notes`, `follows`, `relays`,
-    `timeline`, `threads`, `messages` (private ones), `key_leaks` (the
+    reads where), `courier`, `guard`; `profiles`, `publisher`, `notes`, `follows`, `mutes`,
+    `bookmarks`, `relays`, `timeline`, `threads`, `messages` (private ones), `key_leaks` (the
     alarm), `feed_sync` (the background reading);
     `replication`, `own_relay` (None when it is off).
     """
@@ -147,6 +149,8 @@ class NostrClient:
     publisher: Publisher
     notes: Notes
     follows: Follows
+    mutes: Mutes
+    bookmarks: Bookmarks
     relays: MyRelays
     key_leaks: KeyLeaks
     feed_sync: FeedSync
@@ -474,6 +478,8 @@ class NostrClient:
         self.publisher = Publisher(self.guard, self.signer, self.verifier.verify)
         self.notes = Notes(self.publisher)
         self.follows = Follows(self.courier, self.guard, me)
+        self.mutes = Mutes(self.courier, self.guard, me)
+        self.bookmarks = Bookmarks(self.courier, self.guard, me)
         self.relays = MyRelays(self.courier, self.guard, me, found_at(data, me))
         views = NoteViews(self.store, self.profiles, me)
         self.key_leaks = await enter(

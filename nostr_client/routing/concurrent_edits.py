@@ -32,6 +32,7 @@ from nostr_client.net.pool import RelayPool
 from nostr_client.net.subscription import Arrival, Subscription
 from nostr_client.protocol.event import Event, Tags
 from nostr_client.protocol.filters import Filter
+from nostr_client.routing.private_part import tags_of
 
 READING: Final = 60
 """Seconds between reading a list and publishing its next version, at most."""
@@ -114,14 +115,21 @@ def _without(tags: Tags, others: set[tuple[str, ...]]) -> Tags:
 
 
 def _merged(base: str, theirs: str, ours: str, known: bool) -> str:
-    """The content with both changes: whole, where one side made none, else by a JSON's fields."""
+    """The content with both changes: whole, where one side made none, else by a JSON's fields, or
+    by the tags of a private part that was opened."""
     if theirs in (base, ours):
         return ours
     if ours == base and known:
         return theirs
+    lists = [tags_of(text) for text in (base, theirs, ours)]
+    if None not in lists:
+        was, others, mine = (each or () for each in lists)
+        kept = _without(mine, set(was) - set(others) if known else set())
+        tags = (*kept, *_without(_without(others, set(was)), set(kept)))
+        return msgspec.json.encode(tags).decode() if tags else ""
     fields = [_fields(text) for text in (base, theirs, ours)]
     if any(each is None for each in fields):
-        return ours
+        return theirs if ours == base else ours
     old, their, our = (each or {} for each in fields)
     merged = dict(our)
     for name in dict.fromkeys((*old, *their)):

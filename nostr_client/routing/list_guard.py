@@ -32,7 +32,13 @@ from typing import Final
 
 import msgspec
 
-from nostr_client.errors import InvalidEvent, ListNotRead, Outdated, SigningRefused
+from nostr_client.errors import (
+    InvalidEvent,
+    ListNotRead,
+    Outdated,
+    SignerUnavailable,
+    SigningRefused,
+)
 from nostr_client.net.report import PublishReport
 from nostr_client.paths import patient_lock, private_folder
 from nostr_client.protocol import kinds
@@ -47,6 +53,7 @@ from nostr_client.routing.concurrent_edits import (
 from nostr_client.routing.courier import OnAnswer
 from nostr_client.routing.list_dates import Predecessor, next_created_at, predecessor
 from nostr_client.routing.list_reading import NO_WAIVER, ListReader, Waiver, name_of
+from nostr_client.routing.private_part import PrivatePart
 from nostr_client.signing.signer import Signer
 
 TURN_LIMIT: Final = 30.0
@@ -72,8 +79,12 @@ class _Edit:
     waiver: Waiver
     also: Collection[str]
     on_answer: OnAnswer | None
+    private: PrivatePart | None
     done: tuple[Event, PublishReport] | None = None
     carried: list[VersionChange] = field(default_factory=list)
+
+    async def opened(self, version: Event) -> Event:
+        return version if self.private is None else await self.private.open(version)
 
 
 class ListGuard:
@@ -107,20 +118,27 @@ class ListGuard:
         waiver: Waiver = NO_WAIVER,
         also: Collection[str] = (),
         on_answer: OnAnswer | None = None,
+        private: PrivatePart | None = None,
     ) -> tuple[Event, PublishReport] | None:
         """Read, change, sign, publish. None when `change` leaves the list as it is.
 
         `identifier` is the `d` tag of an addressable kind, `waiver` what the person says where the
         list cannot be read as it must, `also` names relays that get the new version beside those of
-        the plan. The draft's created_at is set here. Raises ListNotRead, SignerError, InvalidEvent,
-        StoreError.
+        the plan. With `private` (`private_part`) the change is made on the content as it was
+        opened, and so is that of another device. The draft's created_at is set here.
+        Raises ListNotRead, SignerError, InvalidEvent, StoreError.
         """
         self._signs()
-        edit = _Edit(kind, identifier, change, waiver, also, on_answer)
+        edit = _Edit(kind, identifier, change, waiver, also, on_answer, private)
         async with self._taking_turns(), self._listening(kind, identifier) as others:
             for again in range(EDITS):
-                if await self._attempt(edit, others, first=not again):
-                    return edit.done
+                try:
+                    if await self._attempt(edit, others, first=not again):
+                        return edit.done
+                except SignerUnavailable:
+                    if edit.done is None:
+                        raise
+                    break  # what was published stands, and its report says that it lacks something
                 await asyncio.sleep(random.uniform(0, AGAIN * 2**again))  # noqa: S311 - no secret
         if edit.done is None:
             raise ListNotRead(
@@ -129,6 +147,10 @@ class ListGuard:
             )
         event, report = edit.done
         return event, msgspec.structs.replace(report, overtaken=True)
+
+    def private_part(self) -> PrivatePart:
+        """What opens the private parts of lists in one edit. Raises SigningRefused."""
+        return PrivatePart(self._signs())
 
     async def date_after(self, previous: Event | None) -> int:
         """The created_at of what follows `previous`, the store's current version of anything.
@@ -154,9 +176,12 @@ class ListGuard:
         """
         base = (await self.reader.read(edit.kind, edit.identifier, edit.waiver)).version
         before = await self._predecessor(base)
-        draft = _next_version(base, edit.change, edit.carried, refresh=bool(before.stranded))
-        if draft is None or (not first and not before.stranded and _same(draft, base)):
+        opened = await edit.opened(base) if base else None
+        draft = _next_version(opened, edit.change, edit.carried, refresh=bool(before.stranded))
+        if draft is None or (not first and not before.stranded and _same(draft, opened)):
             return True
+        if edit.private is not None:
+            draft = await edit.private.close(draft)
         others.mark_known(base)
         at = next_created_at(before.last, self._clock())
         dated = Draft(draft.kind, draft.content, draft.tags, created_at=at)
@@ -172,7 +197,7 @@ class ListGuard:
         won = await self._has_won(event, report, edit.identifier)
         replaced = others.replaced(base, event)
         if replaced is not None:
-            edit.carried.append(change_between(base, replaced))
+            edit.carried.append(change_between(opened, await edit.opened(replaced)))
             others.mark_known(replaced)
         elif won and edit.kind == kinds.RELAY_LIST:
             await self.reader.settle()

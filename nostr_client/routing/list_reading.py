@@ -314,6 +314,7 @@ _NAMES: Final = {
     kinds.FOLLOWS: "follow list",
     kinds.RELAY_LIST: "relay list",
     kinds.MUTES: "mute list",
+    kinds.BOOKMARKS: "list of bookmarks",
     kinds.DM_RELAYS: "list of message relays",
 }
 

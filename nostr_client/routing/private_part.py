@@ -1,0 +1,85 @@
+"""The private part of a list (NIP-51): tags in JSON, encrypted by the account to itself.
+
+A list is changed as it is read, opened: its content is then the JSON of the private tags. What goes
+out is encrypted again, as NIP-44 has it, if it was changed; else it is what it was, byte for byte,
+in NIP-04 too. What cannot be decrypted stays as it is: it is carried along, and never edited.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from nostr_client.errors import DecryptionFailed, PlaintextTooLong, SigningRefused
+from nostr_client.nips import nip04, nip44
+from nostr_client.protocol.event import MALFORMED, Draft, Event, Tags
+from nostr_client.signing.signer import Signer
+
+_decode = msgspec.json.Decoder(Tags).decode
+_encode = msgspec.json.Encoder().encode
+LARGEST: Final = nip44.EXTENDED_LENGTH - 1
+"""Bytes of private tags, in JSON, that every program can read once they are encrypted."""
+
+
+def tags_of(content: str) -> Tags | None:
+    """The tags in an opened content; None where it is something else."""
+    if not content:
+        return ()
+    try:
+        tags = _decode(content)
+    except MALFORMED:
+        return None
+    return tags if all(tags) else None
+
+
+def content_of(tags: Tags) -> str:
+    """Private tags as they are encrypted. Raises PlaintextTooLong."""
+    content = _encode(tags) if tags else b""
+    if len(content) > LARGEST:
+        raise PlaintextTooLong(len(content), LARGEST)
+    return content.decode()
+
+
+class PrivatePart:
+    """Opens and closes the private part of one account's lists through its `signer`."""
+
+    def __init__(self, signer: Signer) -> None:
+        self._signer = signer
+        self._closed: dict[str, str] = {}
+
+    async def open(self, version: Event) -> Event:
+        """`version` with what its content says; as it is where that cannot be told.
+
+        Raises SignerUnavailable: whoever asks again may be told.
+        """
+        content = version.content
+        if not content:
+            return version
+        me, signer = self._signer.pubkey, self._signer
+        decrypt = signer.nip04_decrypt if nip04.is_payload(content) else signer.nip44_decrypt
+        try:
+            text = await decrypt(me, content)
+        except (DecryptionFailed, SigningRefused):
+            text = content
+        self._closed[text] = content
+        if text == content or tags_of(text) is None:
+            self._closed[content] = content
+            return version
+        return msgspec.structs.replace(version, content=text)
+
+    def tags(self, version: Event | None) -> Tags | None:
+        """The private tags of a version that was opened; None where they could not be."""
+        if version is None or not version.content:
+            return ()
+        opened = self._closed.get(version.content, version.content) != version.content
+        return tags_of(version.content) if opened else None
+
+    async def close(self, draft: Draft) -> Draft:
+        """`draft`, made of what was opened, as it goes out. Raises SignerError."""
+        content = draft.content
+        if content in self._closed:
+            content = self._closed[content]
+        elif content and tags_of(content) is not None:
+            content = await self._signer.nip44_encrypt(self._signer.pubkey, content)
+        return msgspec.structs.replace(draft, content=content)

@@ -1,0 +1,106 @@
+"""Lists with a private part: who reads it, what changes it, and what is only carried along."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from nostr_client.errors import DecryptionFailed, PlaintextTooLong
+from nostr_client.protocol import kinds
+from nostr_client.routing.concurrent_edits import change_between
+from nostr_client.routing.private_part import PrivatePart
+from nostr_client.signing.local_signer import LocalSigner
+from nostr_client.social.lists import Entries
+from nostr_client.social.mutes import Mutes, is_muted
+from tests.social.house import ANA, BEN_KEY, CY_KEY, ME, House, house, signed
+
+ana = LocalSigner(ANA)
+BEN, CY = ("p", BEN_KEY, "wss://b.example"), ("p", CY_KEY)
+
+
+def _mutes(h: House) -> Mutes:
+    return Mutes(h.courier, h.guard, ME)
+
+
+async def test_an_entry_is_private_unless_said_and_moves_whole(tmp_path: Path) -> None:
+    async with house(tmp_path) as h:
+        await h.keep(signed(kind=kinds.MUTES, tags=(("t", "kept"), BEN)))
+        mutes = _mutes(h)
+        posted = await mutes.add(("p", BEN_KEY))
+        assert posted is not None
+        assert posted.event.tags == (("t", "kept"),)
+        assert BEN_KEY not in posted.event.content
+        assert await mutes.entries() == Entries((("t", "kept"),), (BEN,))
+        assert await mutes.add(("p", BEN_KEY)) is None
+        posted = await mutes.add(("p", BEN_KEY), public=True)
+        assert posted is not None
+        assert (posted.event.tags, posted.event.content) == ((("t", "kept"), BEN), "")
+        assert await mutes.remove(BEN) is not None
+        assert await mutes.remove(BEN) is None
+
+
+async def test_nip04_is_read_and_written_no_more(tmp_path: Path) -> None:
+    old = await ana.nip04_encrypt(ME, json.dumps([BEN]))
+    async with house(tmp_path) as h:
+        await h.keep(signed(kind=kinds.MUTES, content=old))
+        mutes = _mutes(h)
+        posted = await mutes.add(("t", "noise"), public=True)
+        assert posted is not None
+        assert posted.event.content == old
+        posted = await mutes.add(CY)
+        assert posted is not None
+        assert json.loads(await ana.nip44_decrypt(ME, posted.event.content)) == [
+            list(BEN),
+            list(CY),
+        ]
+
+
+@pytest.mark.parametrize("content", ["not encrypted", '[["p","x"]]', "A" * 200])
+async def test_what_cannot_be_decrypted_is_carried_along(tmp_path: Path, content: str) -> None:
+    async with house(tmp_path) as h:
+        await h.keep(signed(kind=kinds.MUTES, content=content, tags=(BEN,)))
+        mutes = _mutes(h)
+        assert await mutes.entries() == Entries((BEN,), (), closed=True)
+        with pytest.raises(DecryptionFailed, match="carried along"):
+            await mutes.add(CY)
+        with pytest.raises(DecryptionFailed, match="carried along"):
+            await mutes.remove(CY)
+        for posted in (await mutes.add(CY, public=True), await mutes.remove(BEN)):
+            assert posted is not None
+            assert posted.event.content == content
+        assert posted.event.tags == (CY,)
+
+
+async def test_more_than_fits_is_said_before_anything_is_written(tmp_path: Path) -> None:
+    many = tuple(("word", f"{n}" + "w" * 1_200) for n in range(100, 153))
+    async with house(tmp_path) as h:
+        before = signed(kind=kinds.MUTES, content=await ana.nip44_encrypt(ME, json.dumps(many)))
+        await h.keep(before)
+        with pytest.raises(PlaintextTooLong, match="at most 65535"):
+            await _mutes(h).add(("word", "x" * 2_000))
+        assert await _mutes(h).event() == before
+
+
+async def test_two_devices_that_mute_somebody_lose_neither() -> None:
+    part = PrivatePart(ana)
+    was = (("word", "old"),)
+    base, theirs, ours = [
+        signed(
+            kind=kinds.MUTES,
+            content=await ana.nip44_encrypt(ME, json.dumps(tags)),
+            at=at,
+        )
+        for tags, at in ((was, 1), ((*was, BEN), 1_000), ((*was, CY), 1_001))
+    ]
+    carry = change_between(await part.open(base), await part.open(theirs))
+    merged = carry(await part.open(ours))
+    assert json.loads(merged.content) == [["word", "old"], list(CY), list(BEN)]
+
+
+def test_who_is_muted() -> None:
+    event = signed(content="Some NOISE here", tags=(("t", "cats"),))
+    assert not is_muted(event, Entries((("word", "silence"), ("t", "dogs"), ("p",))))
+    for entry in (("word", "noise"), ("t", "cats"), ("p", event.pubkey), ("e", event.id)):
+        assert is_muted(event, Entries((), (entry,)))
