@@ -104,7 +104,8 @@ def test_a_new_version_is_later_than_the_last_one() -> None:
 
 def test_lists_have_names() -> None:
     assert name_of(kinds.FOLLOWS) == "follow list"
-    assert name_of(10_003) == "list of kind 10003"
+    assert name_of(kinds.BOOKMARKS) == "list of bookmarks"
+    assert name_of(10_005) == "list of kind 10005"
 
 
 # With relays
