@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from nostr_client.cli import account, bunker, demo, dm, feed, notes, own_relay, people, relays
+from nostr_client.cli import (
+    account,
+    bunker,
+    demo,
+    dm,
+    feed,
+    notes,
+    own_relay,
+    people,
+    private_lists,
+    relays,
+)
 from nostr_client.cli.command import PLAIN, add_command
 from nostr_client.command_line.run import run_command_line
 from nostr_client.command_line.tree import Group
@@ -28,7 +39,7 @@ def build() -> Group:
         epilog=table(),
         version=f"nostr-client {__version__}",
     )
-    for room in (account, notes, dm, feed, people, relays, own_relay, bunker):
+    for room in (account, notes, dm, feed, people, private_lists, relays, own_relay, bunker):
         room.add_to(root)
     add_command(root, "relay", _relay, PLAIN)
     demo.add_to(root)

@@ -1,0 +1,177 @@
+"""`nostr-client mute`, `bookmark`: lists with a private part (NIP-51)."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Annotated
+
+from nostr_client.cli.command import CLIENT, add_command
+from nostr_client.cli.people import AllowEmpty, Without
+from nostr_client.command_line.tree import Argument, Group, Option
+from nostr_client.command_line.waiting import wait_for
+
+if TYPE_CHECKING:
+    from nostr_client.cli.context import ClientContext
+    from nostr_client.client import NostrClient
+    from nostr_client.protocol.event import Tag
+    from nostr_client.routing.list_reading import Waiver
+    from nostr_client.social.lists import EntryList
+    from nostr_client.social.views import Posted
+
+Muted = Annotated[
+    str, Argument(metavar="WHAT", help="npub, nprofile, hex or name@domain; #hashtag; word:TEXT.")
+]
+Kept = Annotated[str, Argument(metavar="NOTE", help="note1, nevent1 or hex.")]
+Public = Annotated[bool, Option("--public", help="For everybody to see; else encrypted.")]
+
+
+def mute(
+    context: ClientContext,
+    what: Muted,
+    *,
+    public: Public = False,
+    start_empty: AllowEmpty = False,
+    without: Without = None,
+) -> None:
+    """Mute somebody, a hashtag or a word; only you can see that, unless it is --public."""
+    _add(
+        context, _mutes, lambda client: _muted(client, what), public, _waiver(without, start_empty)
+    )
+
+
+def unmute(context: ClientContext, what: Muted, without: Without = None) -> None:
+    """Take it out of your mutes, public or private."""
+    _remove(context, _mutes, lambda client: _muted(client, what), without)
+
+
+def list_mutes(context: ClientContext) -> None:
+    """List whom and what you muted."""
+    _list(context, _mutes, "no list of mutes was found")
+
+
+def keep(
+    context: ClientContext,
+    note: Kept,
+    *,
+    public: Public = False,
+    start_empty: AllowEmpty = False,
+    without: Without = None,
+) -> None:
+    """Bookmark a note; only you can see that, unless it is --public."""
+    _add(context, _bookmarks, lambda _: _note(note), public, _waiver(without, start_empty))
+
+
+def drop(context: ClientContext, note: Kept, without: Without = None) -> None:
+    """Take a note out of your bookmarks, public or private."""
+    _remove(context, _bookmarks, lambda _: _note(note), without)
+
+
+def list_bookmarks(context: ClientContext) -> None:
+    """List your bookmarks."""
+    _list(context, _bookmarks, "no list of bookmarks was found")
+
+
+def _mutes(client: NostrClient) -> EntryList:
+    return client.mutes
+
+
+def _bookmarks(client: NostrClient) -> EntryList:
+    return client.bookmarks
+
+
+async def _muted(client: NostrClient, what: str) -> Tag:
+    if what.startswith("#") and len(what) > 1:
+        return ("t", what[1:].lower())
+    if what.startswith("word:") and len(what) > 5:
+        return ("word", what[5:].casefold())
+    return ("p", await client.profiles.resolve(what))
+
+
+async def _note(text: str) -> Tag:
+    from nostr_client.cli.note_refs import note_ref
+
+    note = note_ref(text)
+    return ("e", note.id, note.relays[0]) if note.relays else ("e", note.id)
+
+
+def _waiver(without: list[str] | None, start_empty: bool = False) -> Waiver:
+    from nostr_client.routing.list_reading import Waiver
+
+    return Waiver(start_empty, without or ())
+
+
+def _add(
+    context: ClientContext,
+    chosen: Callable[[NostrClient], EntryList],
+    entry: Callable[[NostrClient], Awaitable[Tag]],
+    public: bool,
+    waiver: Waiver,
+) -> None:
+    from nostr_client.cli.publish import publish
+
+    async def act(client: NostrClient) -> Posted | None:
+        return await chosen(client).add(await entry(client), public=public, waiver=waiver)
+
+    publish(context, act, unchanged="there already")
+
+
+def _remove(
+    context: ClientContext,
+    chosen: Callable[[NostrClient], EntryList],
+    entry: Callable[[NostrClient], Awaitable[Tag]],
+    without: list[str] | None,
+) -> None:
+    from nostr_client.cli.publish import publish
+
+    async def act(client: NostrClient) -> Posted | None:
+        return await chosen(client).remove(await entry(client), waiver=_waiver(without))
+
+    publish(context, act, unchanged="not there anyway")
+
+
+def _list(context: ClientContext, chosen: Callable[[NostrClient], EntryList], nothing: str) -> None:
+    from nostr_client.cli.outcomes import conclude
+    from nostr_client.social.lists import CLOSED
+
+    signer = context.signer()
+
+    async def work() -> None:
+        async with context.writing(signer) as client:
+            held = chosen(client)
+            asked = await held.fetch()
+            entries = await held.entries()
+            for public, tags in ((True, entries.public), (False, entries.private)):
+                for tag in tags:
+                    side = "public" if public else "private"
+                    context.out.emit({"public": public, "entry": list(tag)}, _line(side, tag))
+            if entries.closed:
+                context.out.note(CLOSED)
+            shown = await held.event() is not None
+            await conclude(context, client, asked.ends, shown=shown, nothing=nothing)
+
+    wait_for(work())
+
+
+def _line(side: str, tag: Tag) -> str:
+    from nostr_client.nips import nip19
+    from nostr_client.protocol.keys import is_hex64
+    from nostr_client.safe_text import safe_line
+
+    name, value = tag[0], tag[1] if len(tag) > 1 else ""
+    if name == "p" and is_hex64(value):
+        value = nip19.encode_npub(value)
+    elif name == "e" and is_hex64(value):
+        value = nip19.encode_note(value)
+    return f"{side:7}  {safe_line(name)}  {safe_line(value)}"
+
+
+def add_to(root: Group) -> None:
+    """Two groups."""
+    mutes = root.group("mute", "What you do not want to see.")
+    add_command(mutes, "list", list_mutes, CLIENT)
+    add_command(mutes, "add", mute, CLIENT)
+    add_command(mutes, "remove", unmute, CLIENT)
+    bookmarks = root.group("bookmark", "What you keep for later.")
+    add_command(bookmarks, "list", list_bookmarks, CLIENT)
+    add_command(bookmarks, "add", keep, CLIENT)
+    add_command(bookmarks, "remove", drop, CLIENT)

@@ -1,0 +1,39 @@
+"""`nostr-client mute`, `bookmark`: what only their owner can read."""
+
+from __future__ import annotations
+
+from nostr_client.exits import Exit
+from nostr_client.nips import nip19
+from nostr_client.protocol import kinds
+from nostr_client.protocol.keys import SecretKey
+from tests.cli.conftest import Home
+from tests.cli.test_notes import stored_at
+from tests.conftest import RelayProcess
+
+BEN = SecretKey(b"\x02" * 32).public_key.hex
+
+
+async def test_mutes_are_private_unless_said(
+    home: Home, key: SecretKey, relay: RelayProcess
+) -> None:
+    home.configure([relay.url])
+    await home.import_key(key)
+    assert (await home.run("mute", "list")).code == Exit.NOT_FOUND
+    refused = await home.run("mute", "add", nip19.encode_npub(BEN))
+    assert refused.code == Exit.NOT_READ, "a list that was never read is not begun unasked"
+    added = await home.run("mute", "add", nip19.encode_npub(BEN), "--start-empty", "--json")
+    assert added.code == 0, added.err
+    public = await home.run("mute", "add", "#Spam", "--public", "--json")
+    assert public.code == 0, public.err
+    event = await stored_at(relay.url, public.record["id"])
+    assert event is not None
+    assert event["kind"] == kinds.MUTES
+    assert event["tags"] == [["t", "spam"]]
+    assert BEN not in event["content"]
+    listed = (await home.run("mute", "list", "--json")).records
+    assert [(each["public"], each["entry"]) for each in listed] == [
+        (True, ["t", "spam"]),
+        (False, ["p", BEN]),
+    ]
+    assert (await home.run("mute", "remove", nip19.encode_npub(BEN))).code == 0
+    assert BEN not in (await home.run("mute", "list", "--json")).out
