@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from nostr_client.social.messages.views import Conversation, Obstacle, PrivateMessage
 
 T = TypeVar("T")
-CATCH_UP: Final = 15.0
-"""Seconds that message relays have to send what is new."""
 DELIVER: Final = 15.0
 """Seconds that they have to take a message; what fails is tried again later."""
 
@@ -134,48 +132,56 @@ def await_(
     who: Maybe = "",
     *,
     also: With = None,
+    requests: Annotated[
+        bool, Option("--requests", help="Without WHO: also what strangers write.")
+    ] = False,
     count: Annotated[int, Option("--count", least=1, most=100_000, help="How many.")] = 1,
     timeout: Annotated[
         int, Option("--timeout", metavar="SECONDS", least=1, most=86_400, help="How long at most.")
     ] = 300,
 ) -> None:
-    """Wait for messages of others, print each as it comes, and end with the last."""
-    import asyncio
-
+    """Print what others wrote and is unread, then what comes, and mark it as read."""
     signer = context.signer()
 
-    async def work(client: NostrClient) -> int:
-        from nostr_client.social.messages.views import ChangeKind
+    async def work() -> None:
+        from nostr_client.cli.message_await import await_messages
+        from nostr_client.cli.outcomes import not_found
 
-        room = await _room(client, who, also) if who else None
-        await client.messages.unlock()
-        seen = 0
-        with client.messages.watch() as changes:
-            client.messages.start()
-            async for change in changes:
-                if change.kind is not ChangeKind.MESSAGE or room not in (None, change.room):
-                    continue
-                message = await client.messages.message(change.message_id)
-                if message is None or message.author == client.pubkey:
-                    continue
-                await _show_messages(context, client, [message])
-                seen += 1
-                if seen == count:
-                    return seen
-        return seen
-
-    async def limited() -> None:
         async with context.writing(signer) as client:
-            try:
-                async with asyncio.timeout(timeout):
-                    await work(client)
-            except TimeoutError:
-                from nostr_client.cli.outcomes import not_found
+            seen = await await_messages(
+                client.messages,
+                lambda message: _show_messages(context, client, [message]),
+                await _room(client, who, also) if who else None,
+                requests=requests,
+                count=count,
+                limit=timeout,
+            )
+            if not seen:
+                words = f"no message in {timeout} seconds"
+                raise not_found(words, client.messages.status.ends)
+            if seen < count:
+                context.out.note(f"{seen} of {count} came in {timeout} seconds")
+                context.exit_code = Exit.INCOMPLETE
 
-                words = f"no more messages in {timeout} seconds"
-                raise not_found(words, client.messages.status.ends) from None
+    wait_for(work())
 
-    wait_for(limited())
+
+def save(
+    context: ClientContext,
+    message: Id,
+    file: Annotated[str, Argument(metavar="FILE", help="A new file; it is readable by you only.")],
+) -> None:
+    """Fetch the file of a message, check it, decrypt it and save it."""
+    from pathlib import Path
+
+    signer, target = context.signer(), Path(file)
+
+    async def work() -> None:
+        async with context.writing(signer, earlier=0) as client:
+            size = await client.messages.download(_id(message), target)
+            context.out.emit({"file": file, "bytes": size}, f"{size} bytes saved")
+
+    wait_for(work())
 
 
 def accept(context: ClientContext, who: Who, also: With = None) -> None:
@@ -293,6 +299,7 @@ def _read(
     signer = context.signer()
 
     async def work() -> None:
+        from nostr_client.cli.message_await import CATCH_UP
         from nostr_client.cli.outcomes import conclude
 
         async with context.writing(signer, earlier=0) as client:
@@ -400,6 +407,7 @@ def add_to(root: Group) -> None:
         ("list", list_),
         ("await", await_),
         ("search", search),
+        ("save", save),
         ("react", react),
         ("edit", edit),
         ("delete", delete),

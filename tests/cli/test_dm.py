@@ -34,7 +34,7 @@ async def test_a_conversation(homes: tuple[Home, Home], relay: RelayProcess) -> 
     ana, ben = homes
     assert (await ana.run("dm", "relays", "--set", relay.url, "--start-empty")).code == 0
     assert relay.url in (await ana.run("dm", "relays")).out
-    waiting = asyncio.create_task(ben.run("dm", "await", "--timeout", "60", "--json"))
+    waiting = asyncio.create_task(ben.run("dm", "await", ana_npub, "--timeout", "60", "--json"))
     sent = await ana.run("dm", "send", ben_npub, "-", "--json", given="hello, \x1b[31mBen\n")
     assert sent.code == 0, sent.err
     assert sent.record["delivery"] == "sent"
@@ -57,6 +57,14 @@ async def test_a_conversation(homes: tuple[Home, Home], relay: RelayProcess) -> 
     assert room["last"]["reply_to"] == sent.record["id"]
     (found,) = (await ana.run("dm", "search", "hello", "--json", "--offline")).records
     assert found["reactions"] == [{"pubkey": BEN.public_key.hex, "content": "+"}]
+    await ben.run("dm", "send", ana_npub, "again")
+    awaited = await ana.run("dm", "await", "--count", "3", "--timeout", "5", "--json")
+    assert [one["text"] for one in awaited.records] == ["hi", "again"], "also what came before"
+    assert awaited.code == Exit.INCOMPLETE
+    assert (await ana.run("dm", "await", "--timeout", "1")).code == Exit.NOT_FOUND, "it was read"
+    no_file = await ana.run("dm", "save", sent.record["id"], str(ana.folder / "file"))
+    assert "no file" in no_file.err
+    assert no_file.code
     for home in homes:
         for file in home.folder.rglob("*"):
             assert not file.is_file() or b"hello" not in file.read_bytes(), file

@@ -209,8 +209,8 @@ class Mailbox:
             case records.SentWraps(rumor, wraps):
                 self.wraps[rumor] = {**self.wraps.get(rumor, {}), **wraps}
                 self.sources |= {wraps[self.me]} if self.me in wraps else set()
-            case records.ReadUpTo(members, at):
-                return self._mark_read(frozenset(members), at)
+            case records.ReadUpTo() | records.MarkedRead():
+                return self._mark_read(record)
             case records.StillUnread(members, ids):
                 room = self.rooms.get(frozenset(members))
                 if room is not None:
@@ -380,12 +380,15 @@ class Mailbox:
         room = self.room_of_id(message_id)
         return [(room.members, message_id, False)] if room else []
 
-    def _mark_read(self, members: Room, at: int) -> Touched:
-        room = self.rooms.get(members)
+    def _mark_read(self, read: records.ReadUpTo | records.MarkedRead) -> Touched:
+        room = self.rooms.get(frozenset(read.room))
         if room is None or not room.unread:
             return []
-        room.unread = {id for id in room.unread if self.messages[id].created_at > at}
-        return [(members, "", False)]
+        if isinstance(read, records.MarkedRead):
+            room.unread.difference_update(read.ids)
+        else:
+            room.unread = {id for id in room.unread if self.messages[id].created_at > read.at}
+        return [(room.members, "", False)]
 
     def _dismiss(self, members: Room) -> Touched:
         room = self.rooms.get(members)

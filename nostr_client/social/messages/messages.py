@@ -313,6 +313,15 @@ class Messages(MessageReader):
             at = up_to if up_to is not None else max(at for at, _ in state.order)
             await self._archive.keep([records.ReadUpTo(tuple(sorted(state.members)), at)])
 
+    async def mark_message_read(self, message_id: str) -> None:
+        """This one message was read, whatever else is unread in its room."""
+        await self.unlock()
+        room = self._mailbox.room_of_id(message_id)
+        if room is not None and message_id in room.unread:
+            await self._archive.keep(
+                [records.MarkedRead(tuple(sorted(room.members)), (message_id,))]
+            )
+
     async def accept(self, room: Collection[str]) -> None:
         """Take a request among the conversations."""
         await self.unlock()

@@ -107,6 +107,21 @@ class MessageReader:
         rooms = self._mailbox.rooms.values()
         return sum(len(room.unread) for room in rooms if not self._mailbox.is_request(room))
 
+    async def unread_messages(
+        self, room: Collection[str] | None = None, *, requests: bool = False, limit: int = 50
+    ) -> list[PrivateMessage]:
+        """What is unread in a room, the oldest first; or in all; with `requests` in those too."""
+        await self.unlock()
+        box, now = self._mailbox, self._now()
+        state = None if room is None else self._state(room)
+        rooms = [state] if state else []
+        if room is None:
+            rooms = [each for each in box.rooms.values() if requests or not box.is_request(each)]
+        found = [box.messages[id] for each in rooms for id in each.unread]
+        found = [rumor for rumor in found if not 0 < rumor.expires_at <= now]
+        found.sort(key=lambda rumor: (rumor.created_at, rumor.id))
+        return await self._views(found[:limit])
+
     async def search(
         self, words: str, room: Collection[str] | None = None, limit: int = 50
     ) -> list[PrivateMessage]:

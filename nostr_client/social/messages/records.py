@@ -86,6 +86,13 @@ class ReadUpTo(_Record, tag="r", frozen=True, array_like=True, gc=False):
     at: int
 
 
+class MarkedRead(_Record, tag="m", frozen=True, array_like=True, gc=False):
+    """In this room these messages were read."""
+
+    room: tuple[str, ...]
+    ids: tuple[str, ...]
+
+
 class StillUnread(_Record, tag="n", frozen=True, array_like=True, gc=False):
     """In this room these messages are not read yet, and all others are."""
 
@@ -121,7 +128,7 @@ class Begun(_Record, tag="b", frozen=True, array_like=True, gc=False):
     at: int
 
 
-_Marks = ReadUpTo | StillUnread | Accepted | Dismissed | Reopened | KeyBrought | Begun
+_Marks = ReadUpTo | MarkedRead | StillUnread | Accepted | Dismissed | Reopened | KeyBrought | Begun
 Record = KeptRumor | NotKept | SentWraps | _Marks
 
 encode = msgspec.msgpack.Encoder().encode

@@ -208,6 +208,15 @@ def test_a_mailbox_comes_out_of_its_snapshot_as_it_was() -> None:
     assert kept(8).id not in after
 
 
+def test_one_message_is_read_and_what_came_before_it_is_not() -> None:
+    box = Mailbox(B)
+    box.apply(kept(1))
+    box.apply(kept(2))
+    box.apply(records.MarkedRead((A, B), (kept(2).id,)))
+    [room] = box.rooms.values()
+    assert room.unread == {kept(1).id}
+
+
 def test_what_was_read_stays_read_and_what_comes_late_is_unread() -> None:
     box = Mailbox(B)
     box.begun = NOW
