@@ -4,7 +4,6 @@ request is answered, and nothing is signed twice."""
 from __future__ import annotations
 
 import asyncio
-import os
 import shutil
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -28,7 +27,6 @@ LAG = 0.03
 DATE = 1_800_000_000
 LIMIT = 170.0
 CLIENTS = Path(__file__).parent / "clients"
-NODE_FOLDER = os.environ.get("NOSTR_TOOLS", "")
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(LIMIT + 30)]
 
@@ -122,13 +120,9 @@ async def test_nostr_sdk(start_relay: StartRelay, tmp_path: Path) -> None:
         none_lost_none_twice(bunker, events)
 
 
-@pytest.mark.skipif(shutil.which("node") is None, reason="there is no node here")
-@pytest.mark.skipif(
-    not NODE_FOLDER, reason="NOSTR_TOOLS names no folder with nostr-tools and ws from npm"
-)
-async def test_nostr_tools(start_relay: StartRelay, tmp_path: Path) -> None:
+async def test_nostr_tools(start_relay: StartRelay, tmp_path: Path, nostr_tools: Path) -> None:
     async with asyncio.timeout(LIMIT), far_bunker(start_relay, tmp_path) as (bunker, code):
-        program = ("node", str(CLIENTS / "nostr_tools.cjs"), NODE_FOLDER)
+        program = ("node", str(CLIENTS / "nostr_tools.cjs"), str(nostr_tools))
         pipe = asyncio.subprocess.PIPE
         client = await asyncio.create_subprocess_exec(
             *program, str(REQUESTS), str(DATE), stdin=pipe, stdout=pipe, stderr=pipe
