@@ -10,6 +10,8 @@ from collections.abc import Awaitable, Callable
 from nostr_client.client import NostrClient
 from nostr_client.errors import InvalidData, ListNotRead, NostrError
 from nostr_client.net.report import OVERTAKEN, PublishReport
+from nostr_client.routing.list_reading import Waiver
+from nostr_client.social.messages.dm_relays import MOST_OWN
 from nostr_client.social.views import NoteView, Posted, Profile, RelayRow
 from nostr_client.tui.screens.dialogs import ConfirmDialog, PromptDialog
 from nostr_client.tui.user_interface import UserInterface
@@ -115,6 +117,33 @@ class Actions:
             f"{row.url} is for {words} now",
             lambda empty: relays.add(row.url, read=read, write=write, allow_empty=empty),
             "relay list",
+        )
+
+    async def message_relays(self) -> bool:
+        """Ask where private messages are read, and publish that list (kind 10050)."""
+        messages = self._client.messages
+        offered = await messages.relays.own()
+        if not offered:
+            rows = await self._client.relays.rows()
+            offered = tuple(row.url for row in rows if row.read and not row.own)
+        dialog = PromptDialog(
+            "Where do you read private messages?",
+            f"wss://…; 1 to {MOST_OWN}, with spaces",
+            yes="publish",
+            offered=" ".join(offered[:MOST_OWN]),
+        )
+        text = await self._ask(dialog)
+        if not text:
+            return False
+        try:
+            urls = [relay_url(each) for each in text.split()]
+        except InvalidData as error:
+            self._say(str(error), "error")
+            return False
+        return await self._edit(
+            "People can write to you there now",
+            lambda empty: messages.set_relays(urls, Waiver(allow_empty=empty)),
+            "list of message relays",
         )
 
     async def _edit(

@@ -150,8 +150,10 @@ class DraftSaver:
 class SealedDraftSaver(DraftSaver):
     """The same for what is private: the file holds it encrypted (NIP-44) to the account itself."""
 
-    def __init__(self, draft: DraftFile, signer: Signer) -> None:
+    def __init__(self, draft: DraftFile, signer: Signer, *, start: str = "") -> None:
+        """`start` is the text where no draft of it was kept."""
         super().__init__(draft)
+        self._start = start
         self._signer = signer
         self._plain: str | None = None
         self._sealing = asyncio.Lock()
@@ -163,7 +165,7 @@ class SealedDraftSaver(DraftSaver):
         """
         sealed = await super().load()
         try:
-            return await self._opened(sealed)
+            return await self._opened(sealed) or self._start
         except NostrError as error:
             aside = await asyncio.to_thread(self._draft.set_aside)
             raise StoreError(
@@ -196,6 +198,7 @@ class SealedDraftSaver(DraftSaver):
             await asyncio.to_thread(self._draft.drop)
 
     async def put_back(self, text: str) -> None:
+        self._start = ""
         begun = self._plain if self._plain is not None else await self.load()
         begun = begun.strip()
         self.typed(text if begun in ("", text.strip()) else f"{text}\n\n{begun}")

@@ -36,6 +36,8 @@ BELIEVED: Final = 3600.0
 """Seconds after which a list that is held is looked for again when somebody is written to."""
 AGAIN: Final = 30.0
 """Seconds after which a list that was not found may be looked for again."""
+AT_ONCE: Final = 2.0
+"""The same where somebody is asked to be written to: they may have set it just now."""
 
 
 class DmRelays:
@@ -119,7 +121,9 @@ class DmRelays:
     def _is_due(self, pubkey: str, held: bool, fresh: bool) -> bool:
         looked = self._looked.get(pubkey)
         age = self._clock() - looked[0] if looked else BELIEVED
-        return (fresh and age >= BELIEVED) if held else (age >= AGAIN or age < 0)
+        if held:
+            return fresh and age >= BELIEVED
+        return age >= (AT_ONCE if fresh else AGAIN) or age < 0
 
     def _reachability(self, pubkey: str, relays: tuple[str, ...] | None) -> Reachability:
         if relays is not None:

@@ -24,6 +24,7 @@ from nostr_client.tui.panes.pane import Pane, PaneContext, PaneView
 from nostr_client.tui.screens.dialogs import ConfirmDialog, PromptDialog
 from nostr_client.tui.screens.found_messages import FoundMessagesScreen
 from nostr_client.tui.screens.room import RoomScreen
+from nostr_client.tui.screens.unreachable import UnreachableDialog
 from nostr_client.tui.time_format import ago
 from nostr_client.tui.widgets.items import FixedItems, ItemRenderer, Styles
 from nostr_client.tui.widgets.windowed_list import WindowedList
@@ -35,6 +36,7 @@ KEYS: Final = KeyGroup(
         Key("n", "new", "Write to somebody, or to several", "new"),
         Key("slash", "search", "Search all messages", "search"),
         Key("a", "accept", "Accept a request", "accept"),
+        Key("R", "relays", "Say where you read private messages", "relays"),
         Key("x", "ignore", "Ignore what is in the room (asks first)", "ignore"),
     ),
 )
@@ -83,8 +85,11 @@ class ConversationList(WindowedList[Conversation]):
         elif (room := self.selected) is not None:
             self._open(room.members)
 
-    def _open(self, members: frozenset[str]) -> None:
-        self.app.push_screen(RoomScreen(self._client, members, self._names))
+    def _open(self, members: frozenset[str], select: str = "") -> None:
+        self.app.push_screen(RoomScreen(self._client, members, self._names, select=select))
+
+    def action_relays(self) -> None:
+        self.post_message(Act(Actions.message_relays))
 
     def action_new(self) -> None:
         if self._client.signer is None:
@@ -100,14 +105,22 @@ class ConversationList(WindowedList[Conversation]):
         try:
             found = [await self._client.profiles.resolve(one) for one in whom.split()]
             for pubkey in found:
-                reach = await self._client.messages.can_message(pubkey)
-                if not reach:
-                    self.post_message(Say(f"{self._names(pubkey)}: {reach.words}", "warning"))
+                if not await self._reachable(pubkey):
                     return
         except NostrError as error:
             self.post_message(Say(str(error), "error"))
             return
         self._open(frozenset({*found, self._client.pubkey}))
+
+    async def _reachable(self, pubkey: str) -> bool:
+        """Can they be written to? If not, say why, and try again for as long as the person will."""
+        reach = await self._client.messages.can_message(pubkey, fresh=True)
+        while not reach:
+            words = f"{safe_line(self._names(pubkey), 80)}: {reach.words}."
+            if not await self.app.push_screen_wait(UnreachableDialog(words)):
+                return False
+            reach = await self._client.messages.can_message(pubkey, fresh=True)
+        return True
 
     def action_search(self) -> None:
         if self._client.signer is not None:
@@ -126,8 +139,8 @@ class ConversationList(WindowedList[Conversation]):
             self.post_message(Say(str(error), "error"))
             return
         screen = FoundMessagesScreen(words, found, self._client.pubkey, self._names)
-        if room := await self.app.push_screen_wait(screen):
-            self._open(room)
+        if (chosen := await self.app.push_screen_wait(screen)) is not None:
+            self._open(chosen.room, chosen.id)
 
     def action_accept(self) -> None:
         if (room := self.selected) is not None and room.request:
@@ -199,9 +212,7 @@ class MessagesPane(PaneView):
             self.rooms.renew(FixedItems(rooms, self.rooms.renderer.key))
         self._head.update(_progress(status, len(rooms)))
         own = await messages.relays.own()
-        none = (
-            "Nobody can write to you yet: `nostr-client dm relays --set URL` says where you read."
-        )
+        none = "Nobody can write to you yet: R says where you read."
         self._foot.update("" if own else none)
 
 

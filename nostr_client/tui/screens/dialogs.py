@@ -70,16 +70,18 @@ class PromptDialog(ModalScreen[str]):
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", "No", show=False)]
 
-    def __init__(self, question: str, hint: str, *, yes: str) -> None:
+    def __init__(self, question: str, hint: str, *, yes: str, offered: str = "") -> None:
+        """`offered` stands in the line already, to be taken or changed."""
         super().__init__()
         self._question = question
         self._hint = hint
+        self._offered = offered
         self._yes = yes
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="card"):
             yield Static(self._question, markup=False, classes="card-title")
-            yield LineInput(placeholder=self._hint, id="line")
+            yield LineInput(self._offered, placeholder=self._hint, id="line")
             keys = (("enter", self._yes), ("esc", "back"))
             yield Static(key_words(keys), markup=False, classes="card-keys")
 

@@ -18,8 +18,8 @@ from nostr_client.tui.widgets.list_messages import Chosen
 from nostr_client.tui.widgets.windowed_list import WindowedList
 
 
-class FoundMessagesScreen(Screen[frozenset[str]]):
-    """Dismissed with the room of the one that was chosen, or with None."""
+class FoundMessagesScreen(Screen[PrivateMessage]):
+    """Dismissed with the one that was chosen, or with None."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q", "dismiss(None)", "Back", show=False)
@@ -42,4 +42,4 @@ class FoundMessagesScreen(Screen[frozenset[str]]):
         self._list.focus()
 
     def on_windowed_list_chosen(self, message: Chosen) -> None:
-        self.dismiss(message.item.room)
+        self.dismiss(message.item)

@@ -27,12 +27,13 @@ from nostr_client.tui.screens.dialogs import ConfirmDialog, PromptDialog
 from nostr_client.tui.time_format import ago
 from nostr_client.tui.widgets.hint_line import HintLine
 from nostr_client.tui.widgets.items import FixedItems, ItemRenderer, Styles
+from nostr_client.tui.widgets.list_messages import Highlighted
 from nostr_client.tui.widgets.send_progress import Sending
 from nostr_client.tui.widgets.windowed_list import WindowedList
 from nostr_client.tui.workers import start_worker
 
-MOST: Final = 1_000
-"""Messages, the newest, that are shown; the search finds older ones."""
+STEP: Final = 500
+"""Messages, the newest, that are shown; so many more whenever the oldest of them is selected."""
 CHARACTERS: Final = 20_000
 KEYS: Final = KeyGroup(
     "In a conversation",
@@ -40,6 +41,8 @@ KEYS: Final = KeyGroup(
         Key("n", "say", "Write", "write"),
         Key("r", "answer", "Answer the message", "answer"),
         Key("f", "react", "React with ♥"),
+        Key("e", "edit", "Edit your message", "edit"),
+        Key("a", "accept", "Accept the request"),
         Key("x", "delete", "Ask all to delete your message (asks first)", "delete"),
         Key("s", "save", "Fetch the file of the message, and save it"),
         Key("escape,q", "dismiss", "Back", "back"),
@@ -90,11 +93,21 @@ class RoomScreen(Screen[None]):
     BINDINGS: ClassVar[list[BindingType]] = KEYS.bindings()
 
     def __init__(
-        self, client: NostrClient, members: frozenset[str], names: Callable[[str], str]
+        self,
+        client: NostrClient,
+        members: frozenset[str],
+        names: Callable[[str], str],
+        *,
+        select: str = "",
     ) -> None:
+        """`select`: a message's id; without it the newest is."""
         super().__init__()
         self._client = client
         self._members = members
+        self._select = select
+        self._most = STEP
+        self._all = False
+        self._oldest = ""
         self._names = names
         self._renderer = MessageRenderer(client.pubkey, names)
         self.messages: WindowedList[PrivateMessage] = WindowedList(self._renderer)
@@ -103,6 +116,7 @@ class RoomScreen(Screen[None]):
         people = ", ".join(self._names(p) for p in sorted(self._members - {self._client.pubkey}))
         yield Static(safe_line(people, 200), markup=False, classes="head")
         yield self.messages
+        yield Static("", markup=False, classes="foot")
         yield HintLine(hints(KEYS, LIST), id="hints")
 
     def on_mount(self) -> None:
@@ -121,14 +135,52 @@ class RoomScreen(Screen[None]):
             self.post_message(Say(str(error), "error"))
 
     async def _show(self) -> None:
-        found = (await self._client.messages.messages(self._members, limit=MOST))[::-1]
+        messages = self._client.messages
+        found = (await messages.messages(self._members, limit=self._most))[::-1]
+        self._all = len(found) < self._most
+        while self._select and not self._all and all(m.id != self._select for m in found):
+            self._most += STEP
+            found = (await messages.messages(self._members, limit=self._most))[::-1]
+            self._all = len(found) < self._most
+        self._oldest = found[0].id if found else ""
         self._renderer.answered = {message.id: message for message in found}
         before = self.messages.items
         at_end = not before or self.messages.selected == before[-1]
-        self.messages.renew(FixedItems(found, self.messages.renderer.key))
-        if at_end:
+        select, self._select = self._select, ""
+        self.messages.renew(FixedItems(found, self.messages.renderer.key), select=select)
+        if at_end and not select:
             self.messages.action_oldest()
-        await self._client.messages.mark_read(self._members)
+        room = await messages.conversation(self._members)
+        asked = room is not None and room.request
+        self.query_one(".foot", Static).update("A request: a accepts it." if asked else "")
+        if not asked:
+            await messages.mark_read(self._members)
+
+    def on_windowed_list_highlighted(self, message: Highlighted) -> None:
+        """The oldest that is shown is reached: show older ones, if there are."""
+        oldest = next(iter(self.messages.items), None)
+        if oldest is not None and message.item == oldest and self._most_shown(oldest):
+            self._most += STEP
+            start_worker(self, self._show_older, "older")
+
+    def _most_shown(self, oldest: PrivateMessage) -> bool:
+        return not self._all and self.messages.at_top and oldest.id == self._oldest
+
+    async def _show_older(self) -> None:
+        try:
+            await self._show()
+        except NostrError as error:
+            self.post_message(Say(str(error), "error"))
+
+    def action_accept(self) -> None:
+        start_worker(self, self._accept, "write")
+
+    async def _accept(self) -> None:
+        try:
+            await self._client.messages.accept(self._members)
+            await self._show()
+        except NostrError as error:
+            self.post_message(Say(str(error), "error"))
 
     def action_say(self) -> None:
         start_worker(self, partial(self._write, ""), "write")
@@ -137,13 +189,24 @@ class RoomScreen(Screen[None]):
         if (message := self.messages.selected) is not None:
             start_worker(self, partial(self._write, message.id), "write")
 
-    async def _write(self, reply_to: str) -> None:
+    def action_edit(self) -> None:
+        message = self.messages.selected
+        if message is None or message.author != self._client.pubkey or message.deleted:
+            self.post_message(Say("Only a message of yours can be edited."))
+        elif message.file is not None:
+            self.post_message(Say("A file is not edited."))
+        else:
+            start_worker(self, partial(self._write, "", message), "write")
+
+    async def _write(self, reply_to: str, edited: PrivateMessage | None = None) -> None:
         """The composer; its draft rests encrypted."""
         client, signer = self._client, self._client.signer
         if signer is None:
             return
         room = hashlib.sha256(",".join(sorted(self._members)).encode()).hexdigest()[:32]
-        draft = DraftFile(client.paths, client.pubkey, f"private-{room}-{reply_to[:16]}".strip("-"))
+        what = f"edit-{edited.id[:16]}" if edited else reply_to[:16]
+        draft = DraftFile(client.paths, client.pubkey, f"private-{room}-{what}".strip("-"))
+        saver = SealedDraftSaver(draft, signer, start=edited.text if edited else "")
 
         def submit(text: str, saver: DraftSaver) -> Sending:
             sending = Sending(())
@@ -151,7 +214,10 @@ class RoomScreen(Screen[None]):
             async def send() -> None:
                 try:
                     await saver.flush()
-                    await client.messages.send(self._members, text, reply_to=reply_to)
+                    if edited is not None:
+                        await client.messages.edit(edited.id, text)
+                    else:
+                        await client.messages.send(self._members, text, reply_to=reply_to)
                     await saver.sent(text)
                 except NostrError as error:
                     sending.finish(str(error))
@@ -164,7 +230,8 @@ class RoomScreen(Screen[None]):
             return sending
 
         title = "Answer, private" if reply_to else "Private message"
-        screen = ComposeScreen(SealedDraftSaver(draft, signer), submit, title=title)
+        title = "Edit a private message" if edited else title
+        screen = ComposeScreen(saver, submit, title=title)
         await self.app.push_screen(screen)
 
     def action_react(self) -> None:

@@ -1,0 +1,45 @@
+"""Somebody cannot be written to: why, and what can be done."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Final
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+from textual.widgets import Static
+
+from nostr_client.tui.app_messages import Say
+from nostr_client.tui.screens.dialogs import key_words
+
+INVITATION: Final = (
+    "I would like to write to you privately on Nostr (NIP-17), and cannot: your account names no "
+    "relays for private messages yet (kind 10050). Please set one to three of them in your client, "
+    "then I can."
+)
+
+
+class UnreachableDialog(ModalScreen[bool]):
+    """Dismissed with True to try again. `words` is shown as it is, never as markup."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("t", "dismiss(True)", "Try again", show=False),
+        Binding("c", "copy", "Copy an invitation", show=False),
+        Binding("q,escape", "dismiss(False)", "Back", show=False),
+    ]
+
+    def __init__(self, words: str) -> None:
+        super().__init__()
+        self._words = words
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="card"):
+            yield Static("No message can be sent yet", markup=False, classes="card-title")
+            yield Static(self._words, markup=False, classes="card-text")
+            keys = (("t", "try again"), ("c", "copy an invitation"), ("esc", "back"))
+            yield Static(key_words(keys), markup=False, classes="card-keys")
+
+    def action_copy(self) -> None:
+        self.app.copy_to_clipboard(INVITATION)
+        self.post_message(Say("Copied: an invitation that you can send in another way."))
