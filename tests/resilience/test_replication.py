@@ -444,6 +444,16 @@ async def test_what_somebody_publishes_just_now_is_left_to_him(house: House) -> 
 
 
 @each_engine
+async def test_a_clock_that_is_set_back_stops_no_sending(house: House) -> None:
+    pace = msgspec.structs.replace(PACE, grace=20.0, sweep=1000.0)
+    async with at_work(house.replication(pace)):
+        await house.a_round()
+        event = await house.note("written ahead", [A])
+        house.clock.now -= 3600
+        await until(lambda: _is(house.held_by(event), {A}))
+
+
+@each_engine
 async def test_the_own_relay_moves_house(house: House) -> None:
     old, new = "ws://127.0.0.1:4001", "ws://127.0.0.1:4002"
     house.own = [old]
