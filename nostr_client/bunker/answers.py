@@ -67,13 +67,14 @@ class GivenAnswers:
 
 class SignedEvent(msgspec.Struct, frozen=True):
     """That an event was signed, without what it says. `request` is the `fingerprint` of what asked
-    for it, `at` when that was, in seconds."""
+    for it, of `client` (a key; empty in older files), `at` when that was, in seconds."""
 
     id: str
     sig: str
     created_at: int
     request: str
     at: int
+    client: str = ""
 
 
 def fingerprint(key: RequestKey) -> str:
@@ -115,6 +116,10 @@ class SignedEvents:
             return None
         fields = msgspec.structs.asdict(draft)
         return Event.from_dict({**fields, "pubkey": pubkey, "id": entry.id, "sig": entry.sig})
+
+    def was_for(self, event: Event, client: str) -> bool:
+        """Was it signed for this client? Another has to be permitted before it gets it, too."""
+        return self._by_id[event.id].client == client
 
     def all(self) -> tuple[SignedEvent, ...]:
         """Oldest first."""

@@ -177,7 +177,7 @@ class BunkerCore:
             case BunkerMethod.SIGN_EVENT:
                 draft = _draft_of(request.param(0), self.pubkey)
                 event = self.signed.event(draft, self.pubkey, key)
-                if event is not None:
+                if event is not None and self.signed.was_for(event, held.pubkey):
                     return AnswerNow(BunkerResponse(request.id, event.json.decode()), again=True)
                 what = Perform(BunkerMethod.SIGN_EVENT, False, draft)
                 return self._permitted(held, request, now, what)
@@ -228,7 +228,7 @@ class BunkerCore:
 
     def has_signed(self, key: RequestKey, event: Event, now: int) -> SignedEvent:
         """Remember it; what is to be kept on disk before the answer goes out."""
-        entry = SignedEvent(event.id, event.sig, event.created_at, fingerprint(key), now)
+        entry = SignedEvent(event.id, event.sig, event.created_at, fingerprint(key), now, key[0])
         self.signed.add(entry)
         return entry
 

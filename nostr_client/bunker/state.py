@@ -13,6 +13,7 @@ from typing import Final
 
 import msgspec
 
+from nostr_client.errors import InvalidData
 from nostr_client.nips.nip46 import BunkerMethod, ClientMetadata, NostrConnectUri, Permission
 from nostr_client.safe_text import safe_line
 
@@ -186,8 +187,13 @@ class BunkerState(msgspec.Struct, frozen=True):
         return by_key or [c for c in self.clients if safe_line(c.metadata.name).casefold() == name]
 
     def with_client(self, client: BunkerClient) -> BunkerState:
-        """With `client`, in place of what was known of it."""
+        """With `client`, in place of what was known of it.
+
+        Raises InvalidData where it would be one too many: nobody is put out for a new one.
+        """
         kept = tuple(held for held in self.clients if held.pubkey != client.pubkey)
+        if len(kept) >= MOST_CLIENTS:
+            raise InvalidData(f"this bunker has {MOST_CLIENTS} programs: revoke one first")
         return msgspec.structs.replace(self, clients=(*kept, client))
 
     def without(self, pubkey: str) -> BunkerState:

@@ -105,6 +105,8 @@ def list_(
             return len(messages)
         read = client.messages.requests if requests else client.messages.conversations
         rooms = (await read())[:limit]
+        if not requests and (waiting := len(await client.messages.requests())):
+            context.out.note(f"{waiting} of strangers: `nostr-client dm list --requests`")
         await _show_rooms(context, client, rooms)
         return len(rooms)
 

@@ -9,6 +9,7 @@ from nostr_client.bunker.answers import GivenAnswers, request_key
 from nostr_client.bunker.core import OLD, AnswerNow, Farewell, Ignore, MoveClient, Perform
 from nostr_client.bunker.limits import ONE_AT_ONCE, STRANGERS_AT_ONCE, StrangerLimit
 from nostr_client.bunker.state import BunkerClient, BunkerState, Ruling
+from nostr_client.errors import InvalidData
 from nostr_client.nips.nip46 import (
     BunkerFault,
     BunkerResponse,
@@ -168,7 +169,18 @@ def test_what_was_signed_before_a_restart_is_not_signed_again(date: int | None) 
     if date is not None:  # by whatever id it is asked for
         by_another = to_sign(id="8", created_at=date)
         assert result_of(decide(restarted, by_another, state)) == event.json.decode()
+    # Another client gets it when it is permitted to have it signed, and not before.
+    denied = connected(key=OTHER)
+    assert perform(decide(restarted, request, denied, key=OTHER)).ask
     assert "content" not in msgspec.to_builtins(entry)
+
+
+def test_no_client_is_put_out_for_one_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nostr_client.bunker.state.MOST_CLIENTS", 1)
+    state = connected("sign_event")
+    assert state.with_client(state.clients[0]) == state
+    with pytest.raises(InvalidData, match="revoke one first"):
+        state.with_client(BunkerClient(OTHER.public_key.hex, NOW, HERE))
 
 
 def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

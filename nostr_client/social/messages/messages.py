@@ -349,6 +349,8 @@ class Messages(MessageReader):
             raise InvalidData("this message is not here")
         if rumor.old:
             raise InvalidData("this is a message of the old kind (NIP-04), which is only read")
+        if self._mailbox.is_deleted(rumor):
+            raise InvalidData("this message was deleted, or edited: that has another id")
         return rumor, self._mailbox.room_of(rumor)
 
     async def _own(self, message_id: str) -> tuple[KeptRumor, frozenset[str]]:

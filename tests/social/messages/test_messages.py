@@ -63,6 +63,9 @@ async def test_a_group_reacts_edits_and_deletes(tmp_path: Path) -> None:
             assert (edited.edited, edited.created_at) == (True, first.created_at)
             assert (await cy.hears("first", A, B)).edited
             assert await cy.texts(A, B) == ["first", "second"]
+            for replaced in (ana.messages.react(first.id), ana.messages.edit(first.id, "again")):
+                with pytest.raises(InvalidData, match="another id"):
+                    await replaced
             with pytest.raises(InvalidData):
                 await cy.messages.delete(second.id)
             await ana.messages.delete(second.id)
