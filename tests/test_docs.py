@@ -148,3 +148,11 @@ def test_every_command_of_the_relay_is_written_as_it_is_understood(page: str) ->
     for line in lines:
         words = line.replace("--data ...", "--data DIR").partition("   ")[0].partition(">")[0]
         parsed(shlex.split(words))
+
+
+def test_the_readme_links_every_page_for_users() -> None:
+    readme = (DOCS.parent / "README.md").read_text("utf-8")
+    of_relay = {"policies.md"}  # relay.md leads there
+    pages = {page.name for page in DOCS.glob("*.md")} - of_relay
+    linked = set(re.findall(r"\(docs/([a-z]+\.md)", readme))
+    assert pages <= linked, sorted(pages - linked)
