@@ -147,7 +147,8 @@ class RoomScreen(Screen[None]):
         before = self.messages.items
         at_end = not before or self.messages.selected == before[-1]
         select, self._select = self._select, ""
-        self.messages.renew(FixedItems(found, self.messages.renderer.key), select=select)
+        first = select or (found[-1].id if at_end and found else "")
+        self.messages.renew(FixedItems(found, self.messages.renderer.key), select=first)
         if at_end and not select:
             self.messages.action_oldest()
         room = await messages.conversation(self._members)
@@ -158,13 +159,10 @@ class RoomScreen(Screen[None]):
 
     def on_windowed_list_highlighted(self, message: Highlighted) -> None:
         """The oldest that is shown is reached: show older ones, if there are."""
-        oldest = next(iter(self.messages.items), None)
-        if oldest is not None and message.item == oldest and self._most_shown(oldest):
+        chosen = self.messages.selected
+        if chosen is not None and chosen.id == self._oldest and not self._all:
             self._most += STEP
             start_worker(self, self._show_older, "older")
-
-    def _most_shown(self, oldest: PrivateMessage) -> bool:
-        return not self._all and self.messages.at_top and oldest.id == self._oldest
 
     async def _show_older(self) -> None:
         try:

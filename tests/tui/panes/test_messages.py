@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import pytest
+
 from nostr_client.client import NostrClient
+from nostr_client.nips import nip59
 from nostr_client.protocol import kinds
+from nostr_client.protocol.event import Draft, Event
 from nostr_client.signing.local_signer import LocalSigner
+from nostr_client.tui.screens import room as room_module
 from nostr_client.tui.screens.room import RoomScreen
-from tests.tui.world import World, sees, shown, type_in, until
+from tests.tui.world import World, burst, sees, shown, type_in, until
 
 NOWHERE = "ws://127.0.0.1:9"
 
@@ -55,3 +60,102 @@ async def test_a_watched_account_says_so(world: World) -> None:
     async with world.at_home() as (app, pilot):
         await pilot.press("6")
         await sees(app, "watched only")
+
+
+async def received(world: World, text: str, ago: int = 60) -> Event:
+    """What ben writes to ana, as a relay would hold it."""
+    me, signer = world.pubkey("ana"), LocalSigner(world.person("ben"))
+    draft = Draft(kinds.CHAT_MESSAGE, text, (("p", me),), world.now - ago)
+    rumor = nip59.Rumor.of(draft, signer.pubkey, world.now)
+    sealed = await signer.nip44_encrypt(me, rumor.json)
+    return nip59.wrap(await signer.sign(nip59.seal_draft(sealed, world.now)), me, world.now)
+
+
+async def test_a_request_is_accepted_answered_and_what_is_said_is_changed(world: World) -> None:
+    ben = world.pubkey("ben")
+    await world.account()
+    lists = [world.event(n, kinds.DM_RELAYS, "", (("relay", NOWHERE),), 60) for n in ("ana", "ben")]
+    await world.put(world.named("ben"), *lists, await received(world, "may I ask?"))
+    async with world.at_home() as (app, pilot):
+        assert app.main is not None
+        messages = app.main.client.messages
+        await pilot.press("6")
+        await sees(app, "request")
+        await pilot.press("enter")
+        await sees(app, "a accepts it")
+        [asked] = await messages.requests()
+        assert asked.unread == 1, "looked at, and not taken yet"
+        await pilot.press("a")
+        await until(lambda: "a accepts it" not in shown(app))
+        [room] = await messages.conversations()
+        assert room.unread == 0
+        await pilot.press("f")
+        await sees(app, "♥")
+        sent = await messages.send([ben], "helo")
+        await sees(app, "helo")
+        await pilot.press("G", "e")
+        await sees(app, "Edit a private message")
+        await type_in(pilot, "!")
+        await pilot.press("ctrl+s")
+        await sees(app, "edited")
+        [new, *_] = await messages.messages([ben])
+        assert (new.text, new.created_at) == ("helo!", sent.created_at)
+        await until(lambda: isinstance(app.screen, RoomScreen))
+        await pilot.press("G", "x")
+        await sees(app, "Ask everybody here to delete it?")
+        await pilot.press("y")
+        await sees(app, "deleted")
+        await pilot.press("escape", "x")
+        await sees(app, "Ignore what is in this room?")
+        await pilot.press("y")
+        await sees(app, "No messages yet")
+        await pilot.press("n")
+        await sees(app, "Write to")
+        burst(app, ben)
+        await pilot.press("enter")
+        await until(lambda: isinstance(app.screen, RoomScreen))
+
+
+async def test_a_found_message_is_shown_however_old(world: World) -> None:
+    await world.account()
+    texts = ["needle", *(f"hay {n}" for n in range(7))]
+    await world.put(*[await received(world, text, 1_000 - n) for n, text in enumerate(texts)])
+    async with world.at_home() as (app, _):
+        assert app.main is not None
+        client = app.main.client
+        client.messages.start()
+        await until(lambda: client.messages.status.opened == len(texts))
+        [found] = await client.messages.search("needle")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(room_module, "STEP", 3)
+            screen = RoomScreen(client, found.room, lambda pubkey: pubkey[:8], select=found.id)
+            app.push_screen(screen)
+            await sees(app, "needle")
+            assert screen.messages.selected == found
+            screen.dismiss(None)
+            screen = RoomScreen(client, found.room, lambda pubkey: pubkey[:8])
+            app.push_screen(screen)
+            await sees(app, "hay 6")
+            assert len(screen.messages.items) == 3
+            screen.messages.action_newest()
+            await until(lambda: len(screen.messages.items) > 3)
+
+
+@pytest.mark.slow
+async def test_message_relays_are_asked_for_and_who_has_none_is_invited(world: World) -> None:
+    await world.account()
+    await world.put(world.event("ana", kinds.RELAY_LIST, "", (("r", NOWHERE),), 60))
+    async with world.at_home() as (app, pilot):
+        await pilot.press("6")
+        await sees(app, "Nobody can write to you yet")
+        await pilot.press("R")
+        await sees(app, NOWHERE)
+        await pilot.press("escape", "n")
+        await sees(app, "Write to")
+        burst(app, world.pubkey("ben"))
+        await pilot.press("enter")
+        await sees(app, "No message can be sent yet")
+        await pilot.press("c")
+        await until(lambda: "kind 10050" in app.clipboard)
+        await pilot.press("escape")
+        await until(lambda: app.screen is app.main)
