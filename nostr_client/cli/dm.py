@@ -17,7 +17,7 @@ from nostr_client.protocol.keys import is_hex64
 if TYPE_CHECKING:
     from nostr_client.cli.context import ClientContext
     from nostr_client.client import NostrClient
-    from nostr_client.social.messages.views import Conversation, Obstacle, PrivateMessage
+    from nostr_client.social.messages.views import Conversation, Delivery, Obstacle, PrivateMessage
 
 T = TypeVar("T")
 DELIVER: Final = 15.0
@@ -79,12 +79,12 @@ def react(
     sign: Annotated[str, Argument(metavar="[SIGN]", help="+, - or an emoji.")] = "+",
 ) -> None:
     """React to a message; only its room sees that."""
-    _do(context, lambda client: client.messages.react(_id(message), sign), "sent")
+    _do(context, lambda client: client.messages.react(_id(message), sign))
 
 
 def delete(context: ClientContext, message: Id) -> None:
     """Ask everybody in the room to remove a message of yours."""
-    _do(context, lambda client: client.messages.delete(_id(message)), "deletion sent")
+    _do(context, lambda client: client.messages.delete(_id(message)))
 
 
 def list_(
@@ -240,36 +240,45 @@ def relays(
 
 def _write(context: ClientContext, act: Callable[[NostrClient], Awaitable[PrivateMessage]]) -> None:
     """Write a message, wait for its relays, and say how far it is."""
-
     signer = context.signer()
 
     async def work() -> None:
         from nostr_client.cli.message_output import DELIVERED, message_record
-        from nostr_client.social.messages.views import Delivery
 
         async with context.writing(signer) as client:
             message = await _obstacles(act(client))
             message = await client.messages.delivered(message.id, DELIVER)
             told = DELIVERED[message.delivery]
             context.out.emit(message_record(message), f"{message.id}  {told}")
-            if message.delivery in (Delivery.STORED, Delivery.REFUSED):
-                context.exit_code = Exit.NOT_ACCEPTED
-            elif message.delivery is Delivery.PARTLY:
-                context.exit_code = Exit.INCOMPLETE
+            _judge(context, message.delivery)
 
     wait_for(work())
 
 
-def _do(context: ClientContext, act: Callable[[NostrClient], Awaitable[None]], done: str) -> None:
+def _do(context: ClientContext, act: Callable[[NostrClient], Awaitable[str]]) -> None:
+    """The same for a reaction or a deletion, which `act` gives the id of."""
     signer = context.signer()
 
     async def work() -> None:
+        from nostr_client.cli.message_output import DELIVERED
+
         async with context.writing(signer) as client:
-            await _obstacles(act(client))
-            await client.messages.settled(DELIVER)
-            context.out.emit({"done": done}, done)
+            written = await _obstacles(act(client))
+            delivery = await client.messages.delivery(written, DELIVER)
+            record = {"id": written, "delivery": str(delivery)}
+            context.out.emit(record, f"{written}  {DELIVERED[delivery]}")
+            _judge(context, delivery)
 
     wait_for(work())
+
+
+def _judge(context: ClientContext, delivery: Delivery) -> None:
+    from nostr_client.social.messages.views import Delivery
+
+    if delivery in (Delivery.STORED, Delivery.REFUSED):
+        context.exit_code = Exit.NOT_ACCEPTED
+    elif delivery is Delivery.PARTLY:
+        context.exit_code = Exit.INCOMPLETE
 
 
 def _do_offline(

@@ -28,7 +28,7 @@ DATE = 1_800_000_000
 LIMIT = 170.0
 CLIENTS = Path(__file__).parent / "clients"
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(LIMIT + 30)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(LIMIT + 90)]
 
 
 @asynccontextmanager

@@ -244,20 +244,28 @@ class Messages(MessageReader):
             raise InvalidData("this message has no file")
         return await download(found.file, target, self._media)
 
-    async def react(self, message_id: str, content: str = "+") -> None:
-        """React to a message (NIP-25), for its room alone. Raises as `send` does."""
+    async def react(self, message_id: str, content: str = "+") -> str:
+        """React to a message (NIP-25), for its room alone; gives the reaction's id.
+
+        Raises as `send` does.
+        """
         rumor, room = await self._find(message_id)
         refuse_codes(content)
         tags = (("e", rumor.id), ("k", str(rumor.kind)))
         draft = Draft(kinds.REACTION, content, tags)
-        await self._sending().send(room, [draft], rumor.expires_at or None)
+        (id,) = await self._sending().send(room, [draft], rumor.expires_at or None)
+        return id
 
-    async def delete(self, message_id: str, reason: str = "") -> None:
-        """Ask everybody in the room to remove an own message. Raises as `send` does."""
+    async def delete(self, message_id: str, reason: str = "") -> str:
+        """Ask everybody in the room to remove an own message; gives the deletion's id.
+
+        Raises as `send` does.
+        """
         rumor, room = await self._own(message_id)
         refuse_codes(reason)
         draft = self._deletion(rumor, reason)
-        await self._sending().send(room, [draft], rumor.expires_at or None)
+        (id,) = await self._sending().send(room, [draft], rumor.expires_at or None)
+        return id
 
     async def edit(self, message_id: str, text: str) -> PrivateMessage:
         """Put another text in place of an own message's: a deletion and a new message with the same
@@ -280,11 +288,11 @@ class Messages(MessageReader):
             await self._sender.wait(message_id, limit)
         return await self._view(message_id)
 
-    async def settled(self, limit: float = DELIVERY_LIMIT) -> None:
-        """Wait until every relay has answered once about all that was written here, reactions and
-        deletions too, at most `limit` seconds."""
+    async def delivery(self, rumor_id: str, limit: float = DELIVERY_LIMIT) -> Delivery:
+        """As `delivered`, for anything that was written here, a reaction or a deletion too."""
         if self._sender is not None:
-            await self._sender.wait_all(limit)
+            await self._sender.wait(rumor_id, limit)
+        return (await self._deliveries([rumor_id])).get(rumor_id, Delivery.ELSEWHERE)
 
     async def set_relays(
         self,

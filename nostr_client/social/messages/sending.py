@@ -95,11 +95,6 @@ class MessageSender:
         if task is not None:
             await asyncio.wait([task], timeout=limit)
 
-    async def wait_all(self, limit: float) -> None:
-        """Until every relay has answered once about all that is on its way, or `limit` seconds."""
-        if tasks := list(self._sending.values()):
-            await asyncio.wait(tasks, timeout=limit)
-
     async def adopt_own(self) -> int:
         """The account has message relays now: its own copies belong there. How many were not."""
         me, ledger = self._signer.pubkey, self._courier.ledger

@@ -20,7 +20,7 @@ THEM, A = THEIRS.public_key.hex, ANA.public_key.hex
 PROGRAM = Path(__file__).with_name("nostr_tools.cjs")
 TEXTS = ("a", "é" * 40, "x" * 33, "y" * 65_535)
 EXTENDED = tuple("z" * size for size in (65_536, 65_537, 100_000))
-"""Texts of NIP-44's extended length, which nostr-tools has since 2026 and nostr-sdk has not."""
+"""Texts of NIP-44's extended length, which nostr-tools 2.25 has and nostr-sdk 0.45 has not."""
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
