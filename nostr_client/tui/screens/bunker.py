@@ -83,15 +83,19 @@ class ScanScreen(Screen[AddedAccount]):
         self._code = ""
         self._ends = 0.0
         self._waits = False
+        # Kept, since what waits for a bunker may go on when the screen has lost its children.
+        self._qr = Static("", markup=False, id="qr")
+        self._left = prose(id="left")
+        self._problem = Static("", markup=False, id="problem", classes="problem")
 
     def compose(self) -> ComposeResult:
         with Horizontal(id="scan"):
-            yield Static("", markup=False, id="qr")
+            yield self._qr
             with Vertical(id="scan-words"):
                 yield Static("Scan this", markup=False, classes="page-title")
                 yield prose("with your bunker: the key stays there, and it signs when it is asked.")
-                yield prose(id="left")
-                yield Static("", markup=False, id="problem", classes="problem")
+                yield self._left
+                yield self._problem
                 keys = (("c", "copy"), ("esc", "back"))
                 yield Static(key_words(keys), markup=False, id="keys", classes="card-keys")
 
@@ -106,22 +110,21 @@ class ScanScreen(Screen[AddedAccount]):
             start_worker(self, self._offer, "scan")
 
     async def _offer(self) -> None:
-        problem = self.query_one("#problem", Static)
-        problem.update("")
+        self._problem.update("")
         try:
             async with offer_pairing(self._relays, self._accounts.bunkers) as offer:
                 self._code, self._ends = offer.uri.format(), monotonic() + SCAN_LIMIT
                 lines = qr_lines(offer.uri, self.size.height - BELOW)
-                self.query_one("#qr", Static).update("\n".join(lines))
+                self._qr.update("\n".join(lines))
                 self._show_left()
                 if not lines:
-                    problem.update("This window is too small for the code: copy it instead.")
+                    self._problem.update("This window is too small for the code: copy it instead.")
                 pairing = await offer.taken()
             entry = await added(self._accounts, pairing)
         except NostrError as error:
             self._code, self._ends = "", 0.0
-            self.query_one("#qr", Static).update("")
-            problem.update(safe_line(f"{error}. Enter shows another code.", 300))
+            self._qr.update("")
+            self._problem.update(safe_line(f"{error}. Enter shows another code.", 300))
         else:
             self.dismiss(entry)
         finally:
@@ -130,7 +133,7 @@ class ScanScreen(Screen[AddedAccount]):
     def _show_left(self) -> None:
         left = max(0, round(self._ends - monotonic()))
         words = f"{left // 60}:{left % 60:02} left" if self._code else ""
-        self.query_one("#left", Static).update(words)
+        self._left.update(words)
 
     def action_copy(self) -> None:
         if self._code:

@@ -111,12 +111,13 @@ class RoomScreen(Screen[None]):
         self._names = names
         self._renderer = MessageRenderer(client.pubkey, names)
         self.messages: WindowedList[PrivateMessage] = WindowedList(self._renderer)
+        self._foot = Static("", markup=False, classes="foot")
 
     def compose(self) -> ComposeResult:
         people = ", ".join(self._names(p) for p in sorted(self._members - {self._client.pubkey}))
         yield Static(safe_line(people, 200), markup=False, classes="head")
         yield self.messages
-        yield Static("", markup=False, classes="foot")
+        yield self._foot
         yield HintLine(hints(KEYS, LIST), id="hints")
 
     def on_mount(self) -> None:
@@ -153,7 +154,7 @@ class RoomScreen(Screen[None]):
             self.messages.action_oldest()
         room = await messages.conversation(self._members)
         asked = room is not None and room.request
-        self.query_one(".foot", Static).update("A request: a accepts it." if asked else "")
+        self._foot.update("A request: a accepts it." if asked else "")
         if not asked:
             await messages.mark_read(self._members)
 
