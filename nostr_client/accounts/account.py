@@ -8,25 +8,20 @@ system's key store. Where neither is to be had, `create` and `import_key` refuse
 from __future__ import annotations
 
 import asyncio
-import re
-import secrets
 import time
-import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
+from nostr_client.accounts.account_name import checked_name
 from nostr_client.accounts.bunker_pairing import BunkerOptions, BunkerPairing
-from nostr_client.accounts.keyfiles import BunkerRecord, KeyFiles, KeyRecord, Protection
+from nostr_client.accounts.kept_pairings import KeptPairings
+from nostr_client.accounts.key_vault import WORK, KeyVault
+from nostr_client.accounts.keyfiles import KeyFiles, KeyRecord, Protection, label_of
 from nostr_client.accounts.keyring_store import KeyringStore
-from nostr_client.errors import (
-    AccountError,
-    NostrError,
-    SignerUnavailable,
-    SigningRefused,
-)
+from nostr_client.errors import AccountError, NostrError, SignerUnavailable, SigningRefused
 from nostr_client.nips import nip19, nip49
 from nostr_client.paths import Paths, paths
 from nostr_client.protocol.keys import PublicKey, SecretKey
@@ -35,13 +30,8 @@ from nostr_client.signing.local_signer import LocalSigner
 from nostr_client.signing.signer import Signer, WatchOnly
 
 SHORTEST_PREFIX: Final = 8
-LONGEST_NAME: Final = 64
 NEW_FOR: Final = 24 * 3600
 """Seconds for which a key that was made here is taken to have been used nowhere else."""
-SHORTEST_PASSWORD: Final = 8
-"""Characters of a new password."""
-WORK: Final = 16
-"""scrypt's work factor for new keys: 2**16 rounds, 64 MiB of memory."""
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,7 +54,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def label(self) -> str:
         """Its name, or else the beginning of its npub."""
-        return self.name or f"{self.npub[:14]}…"
+        return label_of(self.pubkey, self.name)
 
     @property
     def can_sign(self) -> bool:
@@ -93,7 +83,8 @@ class Accounts:
     ) -> None:
         self._files = KeyFiles((where or paths()).data / "accounts")
         self.keyring = keyring or KeyringStore()
-        self._work = work
+        self._vault = KeyVault(self.keyring, work)
+        self._pairings = KeptPairings(self._files, self._vault)
         self._clock = clock
         self.bunkers = BunkerOptions(clock=clock)
         """How bunkers are reached; a face sets what it has."""
@@ -157,7 +148,7 @@ class Accounts:
         """
         key = SecretKey.generate()
         record = self._new_record(key, name, backed_up=False, security=nip49.HANDLED_SECURELY)
-        return await self._add(await self._protect(record, key, password, protection), switch)
+        return await self._add(await self._vault.protect(record, key, password, protection), switch)
 
     async def import_key(
         self,
@@ -175,7 +166,7 @@ class Accounts:
         same key becomes a full one. Raises AccountError.
         """
         record = self._new_record(key, name, backed_up=True, security=security)
-        return await self._add(await self._protect(record, key, password, protection), switch)
+        return await self._add(await self._vault.protect(record, key, password, protection), switch)
 
     async def add_watch_only(self, pubkey: str, name: str = "", *, switch: bool = False) -> Account:
         """Read as `pubkey` (64 hex digits) without its key. Raises InvalidKey, AccountError."""
@@ -183,7 +174,7 @@ class Accounts:
             pubkey=PublicKey(pubkey).hex,
             protection=Protection.WATCH_ONLY,
             created_at=self._clock(),
-            name=_checked_name(name),
+            name=checked_name(name),
         )
         return await self._add(record, switch)
 
@@ -197,24 +188,8 @@ class Accounts:
         same key becomes this one, and so does one of a bunker that was met before. Raises
         AccountError.
         """
-        entry, before = "", self._record_of(pairing.account)
-        if not await self.keyring.problem():
-            entry = f"{nip19.encode_npub(pairing.account)}/{secrets.token_hex(4)}"
-            await self.keyring.put(entry, pairing.key)
-        bunker = BunkerRecord(
-            pubkey=pairing.bunker,
-            relays=pairing.relays,
-            client_key="" if entry else bytes(pairing.key).hex(),
-        )
-        record = KeyRecord(
-            pubkey=pairing.account,
-            protection=Protection.BUNKER,
-            created_at=self._clock(),
-            name=_checked_name(name),
-            keyring_entry=entry,
-            bunker=bunker,
-            backed_up=True,
-        )
+        before = self._record_of(pairing.account)
+        record = await self._pairings.record_of(pairing, checked_name(name), self._clock())
         account = await self._add(record, switch)
         if before is not None and before.bunker is not None and before.keyring_entry:
             await self.keyring.delete(before.keyring_entry)
@@ -255,7 +230,7 @@ class Accounts:
         from nostr_client.accounts.bunker_meeting import log_out
 
         try:
-            pairing = await self._pairing(account)
+            pairing = await self._pairings.of(account.pubkey)
         except NostrError:  # no key by which the bunker would know us: nothing to say to it
             return
         await log_out(pairing, self.bunkers.for_account(account.pubkey))
@@ -284,12 +259,15 @@ class Accounts:
         if not account.can_sign:
             return WatchOnly(account.pubkey)
         if account.protection is Protection.BUNKER:
-            from nostr_client.accounts.remote_signer import (
-                RemoteSigner,
-            )  # the network, for them alone
+            # the network, for them alone
+            from nostr_client.accounts.remote_signer import RemoteSigner
 
-            return RemoteSigner(await self._pairing(account), self._bunker_options(account))
-        return LocalSigner(await self._key(account, password), own=self._own_keys)
+            pairing = await self._pairings.of(account.pubkey)
+            options = self._pairings.options(self.bunkers, account.pubkey)
+            return RemoteSigner(pairing, options)
+        return LocalSigner(
+            await self._vault.open(self._files.read(account.pubkey), password), own=self._own_keys
+        )
 
     async def export(
         self, account: Account, password: str | None = None, *, new_password: str | None = None
@@ -303,9 +281,9 @@ class Accounts:
             raise SigningRefused("a watch-only account has no secret key to export")
         if account.protection is Protection.BUNKER:
             raise SigningRefused("the key of this account is in its bunker: export it there")
-        key = await self._key(account, password)
+        key = await self._vault.open(self._files.read(account.pubkey), password)
         if new_password is not None:
-            code = await self._encrypt(key, new_password, self._security(account))
+            code = await self._vault.encrypt(key, new_password, self._security(account))
         elif account.protection is Protection.PASSWORD:
             code = self._files.read(account.pubkey).ncryptsec
         else:
@@ -322,11 +300,11 @@ class Accounts:
         """
         if not account.can_sign:
             raise SigningRefused("a watch-only account has no secret key to export")
-        key = await self._key(account, password)
+        key = await self._vault.open(self._files.read(account.pubkey), password)
         changed: dict[str, object] = {"backed_up": True, "security": nip49.HANDLED_INSECURELY}
         if account.protection is Protection.PASSWORD and password is not None:
-            changed["ncryptsec"] = await asyncio.to_thread(
-                nip49.encrypt, key, password, self._work, nip49.HANDLED_INSECURELY
+            changed["ncryptsec"] = await self._vault.encrypt_again(
+                key, password, nip49.HANDLED_INSECURELY
             )
         await self._note(account, **changed)
         return nip19.encode_nsec(key)
@@ -359,53 +337,11 @@ class Accounts:
     def _record_of(self, pubkey: str) -> KeyRecord | None:
         return next((each for each in self._files.read_all()[0] if each.pubkey == pubkey), None)
 
-    async def _pairing(self, account: Account) -> BunkerPairing:
-        """How its bunker knows us. Raises AccountError."""
-        record = self._files.read(account.pubkey)
-        bunker = record.bunker
-        if bunker is None:
-            raise AccountError(f"the account file {self.file_of(account)} names no bunker")
-        if record.keyring_entry:
-            key = await self.keyring.get(record.keyring_entry)
-        else:
-            key = SecretKey.from_hex(bunker.client_key)
-        return BunkerPairing(key, bunker.pubkey, bunker.relays, account.pubkey)
-
-    def _bunker_options(self, account: Account) -> BunkerOptions:
-        async def keep(relays: tuple[str, ...]) -> None:
-            await asyncio.to_thread(write, relays)
-
-        def write(relays: tuple[str, ...]) -> None:
-            with self._files.locked():
-                record = self._files.read(account.pubkey)
-                if record.bunker is not None:
-                    bunker = msgspec.structs.replace(record.bunker, relays=relays)
-                    self._files.write(msgspec.structs.replace(record, bunker=bunker))
-
-        options = self.bunkers.for_account(account.pubkey)
-        return msgspec.structs.replace(options, on_relays=keep)
-
-    async def _key(self, account: Account, password: str | None) -> SecretKey:
-        record = self._files.read(account.pubkey)
-        if record.protection is Protection.KEYRING:
-            key = await self.keyring.get(record.keyring_entry)
-        elif password is None:
-            raise SignerUnavailable(f"the account {account.label} is locked: it needs its password")
-        else:
-            key = await asyncio.to_thread(nip49.decrypt, record.ncryptsec, password)
-        if key.public_key.hex != account.pubkey:
-            raise AccountError("the key that is kept does not belong to this account")
-        return key
-
-    async def _encrypt(self, key: SecretKey, password: str, security: int) -> str:
-        check_password(password)
-        return await asyncio.to_thread(nip49.encrypt, key, password, self._work, security)
-
     def _new_record(
         self, key: SecretKey, name: str, *, backed_up: bool, security: int
     ) -> KeyRecord:
         """What will be kept of a key, once it is protected. Raises AccountError."""
-        pubkey, name = key.public_key.hex, _checked_name(name)
+        pubkey, name = key.public_key.hex, checked_name(name)
         self._refuse_doubles(self._files.read_all()[0], pubkey, name)
         return KeyRecord(
             pubkey=pubkey,
@@ -414,28 +350,6 @@ class Accounts:
             name=name,
             backed_up=backed_up,
             security=security,
-        )
-
-    async def _protect(
-        self,
-        record: KeyRecord,
-        key: SecretKey,
-        password: str | None,
-        protection: Protection | None,
-    ) -> KeyRecord:
-        """`record` with the key encrypted by `password`, or with its entry in the key store."""
-        if protection is None:
-            protection = Protection.KEYRING if password is None else Protection.PASSWORD
-        code = entry = ""
-        if protection is Protection.KEYRING:
-            entry = f"{nip19.encode_npub(record.pubkey)}/{secrets.token_hex(4)}"
-            await self.keyring.put(entry, key)
-        elif protection is Protection.PASSWORD and password is not None:
-            code = await self._encrypt(key, password, record.security)
-        else:
-            raise AccountError("a password is needed to keep this key")
-        return msgspec.structs.replace(
-            record, protection=protection, ncryptsec=code, keyring_entry=entry
         )
 
     async def _add(self, record: KeyRecord, switch: bool) -> Account:
@@ -483,14 +397,6 @@ class Accounts:
         return records[0].pubkey if records else None
 
 
-def check_password(password: str) -> None:
-    """Raises AccountError for a new password that protects too little."""
-    if not password:
-        raise AccountError("an empty password protects nothing")
-    if len(unicodedata.normalize("NFKC", password)) < SHORTEST_PASSWORD:
-        raise AccountError(f"a password has at least {SHORTEST_PASSWORD} characters")
-
-
 def _account(record: KeyRecord, current: str | None) -> Account:
     return Account(
         pubkey=record.pubkey,
@@ -500,17 +406,3 @@ def _account(record: KeyRecord, current: str | None) -> Account:
         created_at=record.created_at,
         backed_up=record.backed_up,
     )
-
-
-_looks_secret = re.compile(r"n(?:crypt)?sec1|[0-9a-f]{64}", re.IGNORECASE).search
-
-
-def _checked_name(name: str) -> str:
-    name = name.strip()
-    if len(name) > LONGEST_NAME:
-        raise AccountError(f"a name has at most {LONGEST_NAME} characters")
-    if _looks_secret(name):
-        raise AccountError("this may be a secret key: it is no name")
-    if name != safe_line(name):
-        raise AccountError("a name is made of printable characters")
-    return name

@@ -16,6 +16,7 @@ from typing import Final
 import msgspec
 
 from nostr_client.errors import AccountError, InvalidKey
+from nostr_client.nips.nip19 import encode_npub
 from nostr_client.nips.nip49 import UNTRACKED
 from nostr_client.paths import FolderLock, private_folder, translated, write_private
 from nostr_client.protocol.keys import PublicKey
@@ -69,8 +70,17 @@ class KeyRecord(msgspec.Struct, frozen=True, kw_only=True):
     security: int = UNTRACKED
     version: int = VERSION
 
+    @property
+    def label(self) -> str:
+        return label_of(self.pubkey, self.name)
+
     def __repr__(self) -> str:
         return f"<KeyRecord of {self.pubkey}, {self.protection}>"
+
+
+def label_of(pubkey: str, name: str) -> str:
+    """What an account is called: its name, or else the beginning of its npub."""
+    return name or f"{encode_npub(pubkey)[:14]}…"
 
 
 _fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode

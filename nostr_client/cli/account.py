@@ -65,8 +65,8 @@ def import_(
     """
     import asyncio
 
-    from nostr_client.accounts.account import SHORTEST_PASSWORD
     from nostr_client.accounts.key_import import is_encrypted, read_key
+    from nostr_client.accounts.key_vault import SHORTEST_PASSWORD
     from nostr_client.cli import secret_input
     from nostr_client.nips.nip06 import looks_like_words
 

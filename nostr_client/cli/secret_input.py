@@ -69,7 +69,7 @@ def ask_hidden(prompt: str) -> str:
 
 def ask_new_password(prompt: str, *, may_be_empty: bool = False) -> str:
     """A new password, typed twice. Raises CommandError."""
-    from nostr_client.accounts.account import check_password
+    from nostr_client.accounts.key_vault import check_password
 
     while True:
         first = ask_hidden(prompt)

@@ -12,13 +12,9 @@ from textual.binding import BindingType
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
-from nostr_client.accounts.account import (
-    SHORTEST_PASSWORD,
-    Account,
-    Accounts,
-    check_password,
-)
+from nostr_client.accounts.account import Account, Accounts
 from nostr_client.accounts.key_import import is_encrypted, read_key
+from nostr_client.accounts.key_vault import SHORTEST_PASSWORD, check_password
 from nostr_client.accounts.keyfiles import Protection
 from nostr_client.errors import AccountError, InvalidKey
 from nostr_client.signing.signer import Signer
