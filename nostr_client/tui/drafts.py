@@ -1,7 +1,8 @@
 """Notes not sent yet, on disk: one file for each thing that is being written.
 
 A draft is written within half a second of the last key, readable by its owner only (0600), whole or
-not at all, and goes away only when its note is stored or when the person throws it away.
+not at all, and goes away only when its note is stored or when the person throws it away. What
+cannot be read is never overwritten: it is set aside, and who writes is told where.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ import threading
 from pathlib import Path
 from typing import Final
 
-from nostr_client.errors import NostrError, StoreError
-from nostr_client.paths import Paths, private_folder, store_error, write_private
+from nostr_client.errors import DecryptionFailed, SignerError, StoreError
+from nostr_client.paths import Paths, private_folder, store_error, translated, write_private
 from nostr_client.signing.signer import Signer
 
 SAVE_AFTER: Final = 0.3
@@ -40,11 +41,14 @@ class DraftFile:
         if not _is_name(pubkey) or not _is_name(name):
             raise ValueError("a draft is named by lowercase letters, digits and hyphens")
         self.path: Path = paths.data / "drafts" / pubkey / f"{name}.txt"
+        self.aside: Path | None = None
+        """Where the last file lies that could not be read whole."""
+        self._unread = False
 
     def read(self) -> str:
         """What was kept, or nothing. Raises StoreError.
 
-        A file that cannot be read whole is kept beside it, for what was read replaces it.
+        A file that cannot be read, or not whole, is set `aside`: what is written next replaces it.
         """
         try:
             with self.path.open("rb") as file:
@@ -56,7 +60,9 @@ class DraftFile:
         except FileNotFoundError:
             return ""
         except OSError as error:
-            raise store_error(f"the draft {self.path} cannot be read", error) from error
+            self._unread = True
+            problem = store_error("the draft cannot be read", error)
+            raise type(problem)(f"{problem}; it is kept as {self.set_aside()}") from error
         return text
 
     def set_aside(self) -> Path:
@@ -64,7 +70,9 @@ class DraftFile:
         for number in range(1, MOST_ASIDE):
             aside = self.path.with_suffix(f".damaged-{number}")
             if not aside.exists():
-                self.path.replace(aside)
+                with translated(f"the draft {self.path} cannot be read, nor moved away"):
+                    self.path.replace(aside)
+                self.aside, self._unread = aside, False
                 return aside
         raise StoreError(f"the draft {self.path} is damaged, and so were many before: move it away")
 
@@ -77,11 +85,15 @@ class DraftFile:
         if not text.strip():
             self.drop()
             return
+        if self._unread:
+            self.set_aside()
         private_folder(self.path.parent)
         write_private(self.path, text.encode("utf-8", "replace"))
 
     def drop(self) -> None:
-        """Throw it away. Raises StoreError."""
+        """Throw it away; what could not be read is set aside. Raises StoreError."""
+        if self._unread:
+            self.set_aside()
         try:
             self.path.unlink(missing_ok=True)
         except OSError as error:
@@ -111,6 +123,11 @@ class DraftSaver:
         self._under_way = under_way
         self._text: str | None = None
         self._writing = asyncio.Lock()
+
+    @property
+    def aside(self) -> Path | None:
+        """Where a draft lies that could not be read whole, and was replaced by what was read."""
+        return self._draft.aside
 
     async def load(self) -> str:
         """What was kept before. Raises StoreError."""
@@ -156,21 +173,26 @@ class SealedDraftSaver(DraftSaver):
         self._start = start
         self._signer = signer
         self._plain: str | None = None
+        self._kept = ""
+        """What stands in the file, as far as it is ours."""
         self._sealing = asyncio.Lock()
 
     async def load(self) -> str:
-        """What was kept before. What cannot be opened, or not now, is kept beside the next draft.
+        """What was kept before. What nobody can open is kept beside the next draft.
 
-        Raises StoreError.
+        Raises StoreError; SignerUnavailable or SigningRefused where the signer may open it another
+        time: until then nothing may be written over it.
         """
         sealed = await super().load()
         try:
-            return await self._opened(sealed) or self._start
-        except NostrError as error:
+            opened = await self._opened(sealed)
+        except DecryptionFailed as error:
             aside = await asyncio.to_thread(self._draft.set_aside)
             raise StoreError(
                 f"the draft cannot be opened ({error}); it is kept as {aside}"
             ) from error
+        self._kept = sealed
+        return opened or self._start
 
     async def _opened(self, sealed: str) -> str:
         return await self._signer.nip44_decrypt(self._signer.pubkey, sealed) if sealed else ""
@@ -185,17 +207,21 @@ class SealedDraftSaver(DraftSaver):
                 return
             try:
                 me, words = self._signer.pubkey, text.strip()
-                super().typed(await self._signer.nip44_encrypt(me, text) if words else "")
+                sealed = await self._signer.nip44_encrypt(me, text) if words else ""
+                super().typed(sealed)
                 await super().flush()
-            except NostrError as error:
+                self._kept = sealed
+            except BaseException as error:
                 if self._plain is None:
                     self._plain = text
-                raise StoreError(str(error)) from error
+                if isinstance(error, SignerError):
+                    raise StoreError(str(error)) from error
+                raise
 
     async def sent(self, text: str) -> None:
         async with self._sealing:
             self._plain = None
-            await asyncio.to_thread(self._draft.drop)
+            await asyncio.to_thread(self._draft.drop_sent, self._kept)
 
     async def put_back(self, text: str) -> None:
         self._start = ""

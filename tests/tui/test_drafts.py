@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from nostr_client.errors import StoreError
+from nostr_client.errors import SignerUnavailable, SigningRefused, StoreError
 from nostr_client.protocol.keys import SecretKey
 from nostr_client.signing.local_signer import LocalSigner
 from nostr_client.tui import drafts
@@ -49,6 +49,42 @@ def test_what_cannot_be_read_whole_is_kept_beside(world: World, data: bytes) -> 
         one.write(f"{text[:100]} more")
         assert one.path.with_suffix(f".damaged-{number}").read_bytes() == data
     assert one.read()[:4] == data[:4].decode()
+
+
+async def test_a_draft_that_cannot_be_read_at_all_is_never_overwritten(world: World) -> None:
+    one = draft(world)
+    one.path.mkdir(parents=True)
+    (one.path / "inside").write_text("not lost")
+    saver = DraftSaver(one)
+    with pytest.raises(StoreError, match=r"kept as .*damaged-1"):
+        await saver.load()
+    saver.typed("another")
+    await saver.flush()
+    assert one.read() == "another"
+    aside = one.path.with_suffix(".damaged-1")
+    assert saver.aside == aside
+    assert (aside / "inside").read_text() == "not lost"
+
+
+async def test_what_cannot_even_be_set_aside_stays(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = draft(world)
+    one.path.mkdir(parents=True)
+    saver = DraftSaver(one)
+    with monkeypatch.context() as patch:
+        patch.setattr(drafts, "MOST_ASIDE", 1)
+        with pytest.raises(StoreError):
+            await saver.load()
+        for text in ("another", ""):
+            saver.typed(text)
+            with pytest.raises(StoreError, match="move it away"):
+                await saver.flush()
+        assert one.path.is_dir()
+    saver.typed("another")
+    await saver.flush()
+    assert one.read() == "another"
+    assert one.path.with_suffix(".damaged-1").is_dir()
 
 
 def test_a_name_leads_nowhere_else(world: World) -> None:
@@ -118,6 +154,48 @@ async def test_a_private_draft_that_does_not_open_is_kept_beside_the_next(world:
     await stranger.flush()
     (aside,) = file.path.parent.glob("room-1.damaged-*")
     assert aside.read_bytes() == sealed
+
+
+class Away(LocalSigner):
+    """One that opens nothing at the moment."""
+
+    problem: type[Exception] | None = None
+
+    async def nip44_decrypt(self, peer: str, payload: str) -> str:
+        if self.problem is not None:
+            raise self.problem("not now")
+        return await super().nip44_decrypt(peer, payload)
+
+
+@pytest.mark.parametrize("problem", [SignerUnavailable, SigningRefused])
+async def test_a_private_draft_waits_for_a_signer_that_is_away(
+    world: World, problem: type[Exception]
+) -> None:
+    signer = Away(SecretKey(b"\x01" * 32))
+    file = draft(world, "room-1")
+    saver = SealedDraftSaver(file, signer)
+    saver.typed("still to be sent")
+    await saver.flush()
+    signer.problem = problem
+    again = SealedDraftSaver(file, signer)
+    with pytest.raises(problem):
+        await again.load()
+    signer.problem = None
+    assert await again.load() == "still to be sent"
+    assert list(file.path.parent.iterdir()) == [file.path]
+
+
+async def test_a_private_draft_begun_meanwhile_is_not_taken_along(world: World) -> None:
+    signer = LocalSigner(SecretKey(b"\x01" * 32))
+    first, second = (SealedDraftSaver(draft(world, "room-1"), signer) for _ in range(2))
+    first.typed("being sent")
+    await first.flush()
+    second.typed("begun since")
+    await second.flush()
+    await first.sent("being sent")
+    assert await second.load() == "begun since"
+    await second.sent("begun since")
+    assert await first.load() == ""
 
 
 async def test_a_private_text_that_was_not_sent_comes_before_what_was_begun(world: World) -> None:

@@ -15,7 +15,7 @@ from textual.screen import ModalScreen
 from textual.timer import Timer
 from textual.widgets import Static, TextArea
 
-from nostr_client.errors import StoreError
+from nostr_client.errors import SignerUnavailable, SigningRefused, StoreError
 from nostr_client.tui.app_messages import Say
 from nostr_client.tui.drafts import SAVE_AFTER, DraftSaver
 from nostr_client.tui.keymap import WRITING
@@ -26,7 +26,7 @@ from nostr_client.tui.widgets.static_text import set_text
 from nostr_client.tui.workers import start_worker
 
 TRY_AGAIN = 2.0
-"""Seconds before a draft that could not be kept is tried again."""
+"""Seconds before a draft that could not be kept, or opened, is tried again."""
 Submit = Callable[[str, DraftSaver], Sending]
 """Starts sending a text, off this screen, which may close meanwhile; drops the draft once kept."""
 
@@ -67,22 +67,46 @@ class ComposeScreen(ModalScreen[None]):
 
     def on_mount(self) -> None:
         self._show_sending(False)
+        self.text.disabled = True  # until the draft is there, or what is typed would replace it
         start_worker(self, self._load, "load")
 
     async def _load(self) -> None:
         """Show what was kept of it; only then the keys are the text's."""
         try:
-            draft = await self.saver.load()
+            draft = await self._opened()
+        except SigningRefused as error:
+            self.post_message(Say(f"Your draft stays closed, as it is: {error}", "error"))
+            self.dismiss(None)
+            return
         except StoreError as error:
             self.post_message(Say(str(error), "error"))
             draft = ""
-        if draft and not self.text.text:
+        if self.saver.aside is not None and draft:
+            words = (
+                f"Not all of the draft could be read; as it was it is kept as {self.saver.aside}"
+            )
+            self.post_message(Say(words, "error"))
+        if draft:
             self.text.load_text(draft)
             self.text.move_cursor(self.text.document.end)
-            set_text(self, "#kept", "your draft")
+        self._trouble = ""
+        set_text(self, "#kept", "your draft" if draft else "")
+        self.text.disabled = False
         self.text.focus()
         self._count()
         self.takes_keys.set()
+
+    async def _opened(self) -> str:
+        """The draft; a signer that is away is waited for. Raises SigningRefused, StoreError."""
+        while True:
+            try:
+                return await self.saver.load()
+            except SignerUnavailable as error:
+                set_text(self, "#kept", "your draft waits for the signer")
+                if str(error) != self._trouble:
+                    self._trouble = str(error)
+                    self.post_message(Say(f"The draft cannot be opened yet: {error}", "warning"))
+            await asyncio.sleep(TRY_AGAIN)
 
     @on(TextArea.Changed)
     def _typed(self) -> None:

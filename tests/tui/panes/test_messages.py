@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 
 from nostr_client.client import NostrClient
+from nostr_client.errors import SignerUnavailable
 from nostr_client.nips import nip59
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Draft, Event
 from nostr_client.signing.local_signer import LocalSigner
+from nostr_client.tui.screens import compose
 from nostr_client.tui.screens import room as room_module
 from nostr_client.tui.screens.room import RoomScreen
 from tests.tui.world import World, burst, sees, shown, type_in, until
@@ -114,6 +116,33 @@ async def test_a_request_is_accepted_answered_and_what_is_said_is_changed(world:
         burst(app, ben)
         await pilot.press("enter")
         await until(lambda: isinstance(app.screen, RoomScreen))
+
+
+async def test_the_composer_waits_for_a_signer_that_is_away(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await world.account()
+    await world.put(await received(world, "well?"))
+    async with world.at_home() as (app, pilot):
+        await pilot.press("6")
+        await sees(app, "well?")
+        await pilot.press("enter", "n")
+        await sees(app, "Private message")
+        await type_in(pilot, "half a thought")
+        await sees(app, "draft kept")
+        await pilot.press("escape")
+
+        async def away(signer: LocalSigner, peer: str, payload: str) -> str:
+            raise SignerUnavailable("the bunker does not answer")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(LocalSigner, "nip44_decrypt", away)
+            patch.setattr(compose, "TRY_AGAIN", 0.02)
+            await pilot.press("n")
+            await sees(app, "your draft waits for the signer")
+            burst(app, "typed meanwhile")
+        await sees(app, "half a thought")
+        assert list((world.where.data / "drafts").rglob("*damaged*")) == []
 
 
 async def test_a_found_message_is_shown_however_old(world: World) -> None:
