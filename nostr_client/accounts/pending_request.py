@@ -9,7 +9,7 @@ from nostr_client.errors import DecryptionFailed, SignerError, SignerUnavailable
 from nostr_client.net.outcome import How
 from nostr_client.net.report import Answer
 from nostr_client.nips import nip46
-from nostr_client.nips.nip46 import BunkerFault, BunkerRequest, BunkerResponse
+from nostr_client.nips.nip46 import BunkerFault, BunkerMethod, BunkerRequest, BunkerResponse
 from nostr_client.protocol.event import Event
 from nostr_client.safe_text import safe_line
 
@@ -62,6 +62,9 @@ class PendingRequest:
 def error_of(method: str, words: str) -> SignerError:
     """What a bunker's own words mean for whoever asked: whether a retry helps, and when."""
     said = safe_line(words, WORDS)
+    fault, colon, own = said.partition(": ")
+    if method == BunkerMethod.CONNECT and fault == BunkerFault.NOT_CONNECTED and colon:
+        return SigningRefused(f"the bunker lets nobody in with this code: {own}")
     match nip46.fault_of(words):
         case BunkerFault.CANNOT_DECRYPT if method.endswith("_decrypt"):
             return DecryptionFailed(f"the bunker cannot decrypt this: {said}")

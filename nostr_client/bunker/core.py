@@ -1,8 +1,9 @@
 """What a bunker makes of each request (pure: no I/O, no clock, no loop).
 
 It decides and remembers; `service` carries out. Rules
-- Who is not connected is heard for `connect` alone, within `limits`; everything else of strangers
-  goes unanswered.
+- Who is not connected is heard for `connect` alone, within `limits`, and answered within them;
+  everything else of strangers goes unanswered. Nothing of theirs is remembered at the cost of what
+  is remembered of clients.
 - What is older than `OLD` seconds, or as far in the future, is not looked at: a relay may keep
   requests, and show them again.
 - The same request is worked on once, and answered alike each time (`answers`).
@@ -25,7 +26,7 @@ from nostr_client.bunker.answers import (
     fingerprint,
     request_key,
 )
-from nostr_client.bunker.limits import StrangerLimit
+from nostr_client.bunker.limits import StrangerAnswers, StrangerLimit
 from nostr_client.bunker.state import BunkerClient, BunkerState, Invitation, Ruling
 from nostr_client.errors import InvalidData, InvalidEvent, InvalidMessage
 from nostr_client.nips.nip46 import (
@@ -47,7 +48,8 @@ OLD: Final = 600
 SEEN: Final = 16_384
 """Events that are remembered as read, whichever relays bring them again."""
 
-NOT_INVITED: Final = "this code was used already or has expired, or it is none of ours"
+NOT_INVITED: Final = "this code is none of this bunker's"
+NEW_CODE: Final = "ask for a new one"
 
 
 class Ignore(msgspec.Struct, frozen=True):
@@ -120,27 +122,34 @@ class BunkerCore:
         self.signed = SignedEvents(signed)
         self._yes_to = tuple(yes_to)
         self._strangers = StrangerLimit()
+        self._stranger_answers = StrangerAnswers()
         self._seen: dict[str, None] = {}
+        self._seen_of_strangers: dict[str, None] = {}
 
     def admits(self, event: Event, state: BunkerState, now: float) -> bool:
         """Is this event worth being decrypted?"""
         if event.kind != NOSTR_CONNECT or abs(event.created_at - now) > OLD:
             return False
-        if event.id in self._seen or self.bunker not in event.values("p"):
+        if event.id in self._seen or event.id in self._seen_of_strangers:
             return False
-        if state.client(event.pubkey) is None and not (
-            state.is_open(now) and self._strangers.admits(event.pubkey, now)
-        ):
+        if self.bunker not in event.values("p"):
             return False
-        self._seen[event.id] = None
-        if len(self._seen) > SEEN:
-            del self._seen[next(iter(self._seen))]
+        seen = self._seen
+        if state.client(event.pubkey) is None:
+            if not state.hears_strangers(int(now)):
+                return False
+            if not self._strangers.admits(event.pubkey, now):
+                return False
+            seen = self._seen_of_strangers
+        seen[event.id] = None
+        if len(seen) > SEEN:
+            del seen[next(iter(seen))]
         return True
 
     def decide(self, client: str, request: BunkerRequest, state: BunkerState, now: int) -> Decision:
         """What to do about the request of `client` (a key in hex).
 
-        After anything but `Ignore` the caller ends it: `answers.end`.
+        After anything but `Ignore` the caller ends it: `end`.
         """
         held = state.client(client)
         if held is None and request.method != BunkerMethod.CONNECT:
@@ -151,9 +160,19 @@ class BunkerCore:
         if not self.answers.begin(key):
             return Ignore("under way already")
         try:
-            return self._decided(held, request, key, state, now)
+            decision = self._decided(held, request, key, state, now)
         except InvalidData as error:
-            return _refused(request, BunkerFault.INVALID, str(error))
+            decision = _refused(request, BunkerFault.INVALID, str(error))
+        if held is None and not isinstance(decision, Welcome):
+            was_ours = state.end_of(request.param(1), now) is not None
+            if not self._stranger_answers.admits(now, was_ours=was_ours):
+                self.answers.end(key, None)
+                return Ignore("too many strangers")
+        return decision
+
+    def end(self, key: RequestKey, response: BunkerResponse | None, state: BunkerState) -> None:
+        """A request was answered; None: it may be asked again. In `state` it was decided."""
+        self.answers.end(key, response if state.client(key[0]) else None)
 
     def _decided(
         self,
@@ -208,7 +227,9 @@ class BunkerCore:
             return _done(request, ACK)
         invitation = state.invitation(params.secret, now)
         if invitation is None:
-            return _refused(request, BunkerFault.NOT_CONNECTED, NOT_INVITED)
+            end = state.end_of(params.secret, now)
+            words = f"this code {end.value}: {NEW_CODE}" if end else NOT_INVITED
+            return _refused(request, BunkerFault.NOT_CONNECTED, words)
         return Welcome(params, invitation)
 
     def _permitted(

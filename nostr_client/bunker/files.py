@@ -6,7 +6,8 @@ owner alone.
   change at once. What cannot be read is an error, and never taken for empty.
 - `signed.jsonl`: the ids of what was signed lately (`answers.SignedEvent`), so that a request that
   comes again after a restart is not signed twice.
-- `log.jsonl`: who asked for what, and what became of it; never what it said.
+- `log.jsonl`: who asked for what, and what became of it; never what it said. How many came who
+  are not connected stands in `strangers.jsonl`, which is short, and so pushes nothing else out.
 """
 
 from __future__ import annotations
@@ -41,6 +42,8 @@ MOST_SIGNED_BYTES: Final = 1000 * MOST_SIGNED
 """Of the file of what was signed; an entry is some 370 bytes long."""
 MOST_LOG: Final = 1 << 20
 """Bytes of the log; as many again of what came before."""
+MOST_STRANGERS: Final = 1 << 16
+"""The same of the log of strangers."""
 
 T = TypeVar("T")
 Change = Callable[[BunkerState], BunkerState]
@@ -60,7 +63,8 @@ class BunkerKeyRecord(msgspec.Struct, frozen=True):
 
 class RequestLogEntry(msgspec.Struct, frozen=True, omit_defaults=True):
     """One request: `at` in seconds, `client` a key, `event` the id of what was signed, `outcome`
-    one word, or an error of ours."""
+    one word, or an error of ours. Without a client: `count` strangers came since the last such
+    entry, and were not let in."""
 
     at: int
     client: str
@@ -68,6 +72,7 @@ class RequestLogEntry(msgspec.Struct, frozen=True, omit_defaults=True):
     outcome: str
     kind: int | None = None
     event: str = ""
+    count: int = 0
 
 
 class BunkerFiles:
@@ -164,20 +169,27 @@ class BunkerFiles:
 
     def add_to_log(self, entry: RequestLogEntry) -> None:
         """Raises StoreError."""
-        path = self.folder / "log.jsonl"
+        name, most = ("log", MOST_LOG) if entry.client else ("strangers", MOST_STRANGERS)
+        path = self.folder / f"{name}.jsonl"
         private_folder(self.folder)
         with translated(f"cannot write {path}"):
-            if path.exists() and path.stat().st_size > MOST_LOG:
+            if path.exists() and path.stat().st_size > most:
                 path.replace(path.with_suffix(".jsonl.1"))
         _append(path, entry, durably=False)
 
     def log(self, most: int) -> list[RequestLogEntry]:
-        """The last ones, oldest first. Raises StoreError."""
-        path = self.folder / "log.jsonl"
-        found = _lines(path, RequestLogEntry)
-        if len(found) < most:
-            found = _lines(path.with_suffix(".jsonl.1"), RequestLogEntry) + found
-        return found[-most:]
+        """The last `most` requests of clients, and what strangers came meanwhile, oldest first.
+
+        Raises StoreError.
+        """
+        found = self._entries("log")
+        cut = found[-most - 1].at if len(found) > most else 0
+        strangers = [entry for entry in self._entries("strangers") if entry.at >= cut][-most:]
+        return sorted([*strangers, *found[-most:]], key=lambda entry: entry.at)
+
+    def _entries(self, name: str) -> list[RequestLogEntry]:
+        path = self.folder / f"{name}.jsonl"
+        return _lines(path.with_suffix(".jsonl.1"), RequestLogEntry) + _lines(path, RequestLogEntry)
 
 
 def _read(path: Path, form: type[T]) -> T | None:

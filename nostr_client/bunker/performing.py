@@ -14,10 +14,18 @@ from typing import Any
 import msgspec
 
 from nostr_client.bunker.answers import event_id, request_key
-from nostr_client.bunker.core import AnswerNow, BunkerCore, Farewell, MoveClient, Perform, Welcome
+from nostr_client.bunker.core import (
+    NEW_CODE,
+    AnswerNow,
+    BunkerCore,
+    Farewell,
+    MoveClient,
+    Perform,
+    Welcome,
+)
 from nostr_client.bunker.files import BunkerFiles
 from nostr_client.bunker.questions import HOUR, Consented, Question, Questions
-from nostr_client.bunker.state import BunkerClient, BunkerState, Ruling
+from nostr_client.bunker.state import BunkerClient, BunkerState, CodeEnd, Ruling
 from nostr_client.errors import (
     DecryptionFailed,
     InvalidData,
@@ -122,7 +130,8 @@ class Performer:
         state = await self._files.change(join)
         held = state.client(client)
         if used or held is None:
-            return _fault(request, BunkerFault.NOT_CONNECTED, "this code was used already")
+            words = f"this code {CodeEnd.USED.value}: {NEW_CODE}"
+            return _fault(request, BunkerFault.NOT_CONNECTED, words)
         self.changed.set()
         self._notice(f"{held.label} is connected")
         asked = [

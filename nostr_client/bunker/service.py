@@ -1,10 +1,11 @@
 """A bunker at work: it hears requests on relays of its own, has the core decide, and answers.
 
 Rules
-- Known clients alone are listened for, and strangers too while an invitation is open: so a relay
-  keeps their flood away. Listening changes without a gap: the new one begins before the old ends.
+- Known clients alone are listened for, and strangers too while an invitation is open, or was a
+  while ago: so a relay keeps their flood away. Listening changes without a gap: the new one begins
+  before the old ends.
 - Each client has a lane: so many requests of it are worked on at once, so many wait, more are
-  dropped. All strangers share one.
+  dropped. All strangers share one, and are counted in the log, not named.
 - The file of clients is looked at for each request: a revocation counts at once.
 """
 
@@ -19,8 +20,9 @@ from typing import Any, Final
 import msgspec
 
 from nostr_client.bunker.answers import request_key
-from nostr_client.bunker.core import OLD, AnswerNow, BunkerCore, Ignore, Perform
+from nostr_client.bunker.core import OLD, AnswerNow, BunkerCore, Ignore, Perform, Welcome
 from nostr_client.bunker.files import BunkerFiles, RequestLogEntry
+from nostr_client.bunker.limits import LINES_A_SECOND, Bucket, StrangerCount
 from nostr_client.bunker.mailbox import BunkerMailbox
 from nostr_client.bunker.performing import Decided, Notice, Performer
 from nostr_client.bunker.questions import Questions
@@ -108,6 +110,8 @@ class BunkerService:
         self._known: frozenset[str] = frozenset()
         self._unreached: set[str] = set()
         self._greeted: set[str] = set()
+        self._strangers = StrangerCount()
+        self._of_old_strangers = Bucket(LINES_A_SECOND, 1)
         self.listening = asyncio.Event()
         """Set while every relay has been asked, and has answered or failed, or took too long."""
 
@@ -142,6 +146,7 @@ class BunkerService:
                 if not all(one.heard for one in state.invitations):
                     self._aside(self._mark_heard(state))
                 self._greet(state, now)
+                self._log_strangers()
             await _until_set(self._performer.changed, WATCH)
 
     async def _mark_heard(self, state: BunkerState) -> None:
@@ -149,12 +154,11 @@ class BunkerService:
 
     def _place(self, state: BunkerState, now: int) -> _Place:
         places = [url for client in state.clients for url in client.places(now)]
-        places += [url for one in state.pruned(now).invitations for url in one.relays]
+        places += state.code_relays(now)
         urls = tuple(dict.fromkeys((*self._core.relays, *places)))
         clients = frozenset(client.pubkey for client in state.clients)
-        return _Place(
-            frozenset() if state.is_open(now) else clients or frozenset({self._core.bunker}), urls
-        )
+        hears_all = state.hears_strangers(now)
+        return _Place(frozenset() if hears_all else clients or frozenset({self._core.bunker}), urls)
 
     def _subscription(self, place: _Place, now: int) -> Subscription:
         asked = Filter(
@@ -243,22 +247,23 @@ class BunkerService:
         client, now = arrival.event.pubkey, int(self._clock())
         text = await self._text_of(arrival.event)
         state = self._state()
-        if text is None or state is None:
+        if state is None:
             return
-        try:
-            request = BunkerRequest.parse(text)
-        except InvalidMessage:
-            return
-        decision = self._core.decide(client, request, state, now)
-        if isinstance(decision, Ignore):
+        is_known = state.client(client) is not None
+        request = _request(text)
+        decision = self._core.decide(client, request, state, now) if request else Ignore("unread")
+        if not is_known and not isinstance(decision, Welcome):
+            self._strangers.add()
+        if text is None or request is None or isinstance(decision, Ignore):
             return
         key = request_key(client, request)
         response: BunkerResponse | None = None
         try:
             response = await self._performer.carry_out(decision, client, request, state)
         finally:
-            self._core.answers.end(key, None if _is_passing(response) else response)
-        self._log(client, request, decision, response)
+            self._core.end(key, None if _is_passing(response) else response, state)
+        if is_known or isinstance(decision, Welcome):
+            self._log(client, request, decision, response)
         held = state.client(client)
         urls = (arrival.url, *(held.places(now) if held else self._core.relays))
         is_long = len(text) >= nip44.EXTENDED_LENGTH  # who asks in the long form can read it
@@ -269,9 +274,15 @@ class BunkerService:
             return await self._mailbox.opened(event)
         except (DecryptionFailed, InvalidKey):
             if is_old(event):
-                words = "writes as NIP-04 has it, which NIP-46 gave up: it is not understood"
-                self._notice(f"{event.pubkey[:12]} {words}")
+                self._say_old(event.pubkey)
             return None
+
+    def _say_old(self, client: str) -> None:
+        state = self._state()
+        is_known = state is not None and state.client(client) is not None
+        if is_known or self._of_old_strangers.take(self._clock()):
+            words = "writes as NIP-04 has it, which NIP-46 gave up: it is not understood"
+            self._notice(f"{client[:12]} {words}")
 
     async def _answer(
         self, client: str, response: BunkerResponse, urls: Sequence[str], long: bool
@@ -295,6 +306,15 @@ class BunkerService:
             kind=draft.kind if draft else None,
             event=Event.parse(response.result or "").id if signed else "",
         )
+        self._add_to_log(entry)
+
+    def _log_strangers(self) -> None:
+        """A line now and then for however many."""
+        if count := self._strangers.taken(self._clock()):
+            at = int(self._clock())
+            self._add_to_log(RequestLogEntry(at, "", "connect", "not connected", count=count))
+
+    def _add_to_log(self, entry: RequestLogEntry) -> None:
         self._logged(entry)
         try:
             self._files.add_to_log(entry)
@@ -339,6 +359,14 @@ async def _until_set(event: asyncio.Event, limit: float) -> None:
             await event.wait()
     except TimeoutError:
         return
+
+
+def _request(text: str | None) -> BunkerRequest | None:
+    """None where it is none."""
+    try:
+        return None if text is None else BunkerRequest.parse(text)
+    except InvalidMessage:
+        return None
 
 
 def _is_passing(response: BunkerResponse | None) -> bool:

@@ -19,10 +19,13 @@ from nostr_client.safe_text import safe_line
 
 INVITATION_LIFE: Final = 600
 """Seconds for which an invitation may be used."""
+REMEMBERED: Final = 3600
+"""Seconds beyond its life for which an invitation's end is told to whoever comes with it."""
 LEAVING: Final = 600
 """Seconds for which a client's old relays are listened to after it was told of others."""
 MOST_CLIENTS: Final = 128
 MOST_INVITATIONS: Final = 16
+"""Open ones; and as many of those that are good no longer."""
 MOST_RULES: Final = 256
 
 GUARDED: Final = frozenset(
@@ -84,7 +87,31 @@ class Invitation(msgspec.Struct, frozen=True):
 
     def opens_with(self, secret: str) -> bool:
         """Is this its secret?"""
-        return bool(secret) and hmac.compare_digest(self.digest, _digest(secret))
+        return bool(secret) and _is_same(self.digest, _digest(secret))
+
+
+class CodeEnd(Enum):
+    """Why a code that we gave out is good no longer."""
+
+    USED = "was used already"
+    EXPIRED = "has expired"
+    WITHDRAWN = "was withdrawn"
+
+
+class SpentCode(msgspec.Struct, frozen=True):
+    """What is left of an invitation until `until`: whoever comes with it is told its `end`, at the
+    `relays` where he asks."""
+
+    digest: str
+    until: int
+    relays: tuple[str, ...]
+    end: CodeEnd
+
+    @classmethod
+    def of(cls, invitation: Invitation, end: CodeEnd) -> SpentCode:
+        """What becomes of `invitation`."""
+        until = invitation.expires_at + REMEMBERED
+        return cls(invitation.digest, until, invitation.relays, end)
 
 
 class BunkerClient(msgspec.Struct, frozen=True):
@@ -173,6 +200,7 @@ class BunkerState(msgspec.Struct, frozen=True):
 
     clients: tuple[BunkerClient, ...] = ()
     invitations: tuple[Invitation, ...] = ()
+    spent: tuple[SpentCode, ...] = ()
     version: int = 1
 
     def client(self, pubkey: str) -> BunkerClient | None:
@@ -203,19 +231,35 @@ class BunkerState(msgspec.Struct, frozen=True):
 
     def invited(self, invitation: Invitation, now: int) -> BunkerState:
         """With one more invitation; of too many the oldest goes."""
-        kept = [one for one in self.invitations if now < one.expires_at]
-        return msgspec.structs.replace(
-            self, invitations=tuple([*kept, invitation][-MOST_INVITATIONS:])
-        )
+        state = self.pruned(now)
+        kept = (*state.invitations, invitation)[-MOST_INVITATIONS:]
+        return msgspec.structs.replace(state, invitations=kept)
 
     def invitation(self, secret: str, now: int) -> Invitation | None:
         """The open one that `secret` belongs to."""
         fitting = (one for one in self.invitations if now < one.expires_at)
         return next((one for one in fitting if one.opens_with(secret)), None)
 
-    def is_open(self, now: float) -> bool:
-        """Is anybody invited?"""
-        return any(now < one.expires_at for one in self.invitations)
+    def end_of(self, secret: str, now: int) -> CodeEnd | None:
+        """Why the code with this secret is good no longer; None where it is none of ours."""
+        digest = _digest(secret)
+        return next((one.end for one in self._spent(now) if _is_same(one.digest, digest)), None)
+
+    def hears_strangers(self, now: int) -> bool:
+        """Is anybody invited, or was lately?"""
+        is_open = any(now < one.expires_at for one in self.invitations)
+        return is_open or bool(self._spent(now))
+
+    def code_relays(self, now: int) -> list[str]:
+        """Where those are heard who come with a code of ours, open or spent."""
+        opened = [one.relays for one in self.invitations if now < one.expires_at]
+        spent = [one.relays for one in self._spent(now)]
+        return [url for relays in (*opened, *spent) for url in relays]
+
+    def _spent(self, now: int) -> list[SpentCode]:
+        over = [one for one in self.invitations if now >= one.expires_at]
+        spent = (*self.spent, *(SpentCode.of(one, CodeEnd.EXPIRED) for one in over))
+        return [one for one in spent if now < one.until]
 
     def all_heard(self, until: BunkerState) -> BunkerState:
         """The invitations that there were in the state `until` are listened for."""
@@ -228,8 +272,19 @@ class BunkerState(msgspec.Struct, frozen=True):
 
     def used(self, invitation: Invitation) -> BunkerState:
         """Without an invitation: each is good for one connection."""
-        kept = tuple(one for one in self.invitations if one.digest != invitation.digest)
-        return msgspec.structs.replace(self, invitations=kept)
+        return self._ended([invitation], CodeEnd.USED)
+
+    def withdrawn(self) -> BunkerState:
+        """Without the invitations that are open."""
+        return self._ended(self.invitations, CodeEnd.WITHDRAWN)
+
+    def _ended(self, over: Iterable[Invitation], end: CodeEnd) -> BunkerState:
+        ended = {one.digest: SpentCode.of(one, end) for one in over}
+        return msgspec.structs.replace(
+            self,
+            invitations=tuple(one for one in self.invitations if one.digest not in ended),
+            spent=(*self.spent, *ended.values())[-MOST_INVITATIONS:],
+        )
 
     def pruned(self, now: int) -> BunkerState:
         """Without what is over."""
@@ -237,8 +292,13 @@ class BunkerState(msgspec.Struct, frozen=True):
             self,
             clients=tuple(client.pruned(now) for client in self.clients),
             invitations=tuple(one for one in self.invitations if now < one.expires_at),
+            spent=tuple(self._spent(now)[-MOST_INVITATIONS:]),
         )
 
 
 def _digest(secret: str) -> str:
     return sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _is_same(one: str, other: str) -> bool:
+    return hmac.compare_digest(one.encode(), other.encode())

@@ -189,14 +189,12 @@ def revoke(
     codes: Annotated[bool, Option("--codes", help="Every code that was not used yet.")] = False,
 ) -> None:
     """Let a program ask no more, at once; or withdraw the codes that were given out."""
-    import msgspec
-
     files = _files(context, context.must_act())
     if codes == bool(who):
         raise CommandError("name a program, or give --codes", Exit.USAGE)
     if codes:
         gone = len(files.state().pruned(int(time.time())).invitations)
-        wait_for(files.change(lambda state: msgspec.structs.replace(state, invitations=())))
+        wait_for(files.change(lambda state: state.withdrawn()))
         context.out.emit({"withdrawn": gone}, f"{gone} codes are good no longer")
         return
     found = files.state().found(who)

@@ -118,13 +118,16 @@ def client_lines(client: BunkerClient, now: int) -> Iterator[str]:
 
 
 def log_line(entry: RequestLogEntry, state: BunkerState) -> str:
-    """One request."""
+    """One request; or strangers."""
+    at = f"{when(entry.at)[:10]} {time.strftime('%H:%M:%S', time.localtime(entry.at))}"
+    if not entry.client:
+        came = "1 program" if entry.count == 1 else f"{entry.count} times programs"
+        return f"{at}  {came} came without a code that is good"
     client = state.client(entry.client)
     who = client.label if client else entry.client[:12]
     kind = "" if entry.kind is None else f":{entry.kind}"
     event = f"  {entry.event[:12]}" if entry.event else ""
-    at = time.strftime("%H:%M:%S", time.localtime(entry.at))
-    return f"{when(entry.at)[:10]} {at}  {who}  {entry.method}{kind}  {entry.outcome}{event}"
+    return f"{at}  {who}  {entry.method}{kind}  {entry.outcome}{event}"
 
 
 def permissions_text(permissions: Iterable[Permission]) -> str:

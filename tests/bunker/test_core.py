@@ -7,8 +7,20 @@ import pytest
 
 from nostr_client.bunker.answers import GivenAnswers, request_key
 from nostr_client.bunker.core import OLD, AnswerNow, Farewell, Ignore, MoveClient, Perform
-from nostr_client.bunker.limits import ONE_AT_ONCE, STRANGERS_AT_ONCE, StrangerLimit
-from nostr_client.bunker.state import BunkerClient, BunkerState, Ruling
+from nostr_client.bunker.limits import (
+    ANSWERS_AT_ONCE,
+    ONE_AT_ONCE,
+    STRANGERS_AT_ONCE,
+    StrangerCount,
+    StrangerLimit,
+)
+from nostr_client.bunker.state import (
+    MOST_INVITATIONS,
+    BunkerClient,
+    BunkerState,
+    Invitation,
+    Ruling,
+)
 from nostr_client.errors import InvalidData
 from nostr_client.nips.nip46 import (
     BunkerFault,
@@ -60,8 +72,16 @@ def test_an_invitation_is_good_once_and_for_its_time() -> None:
     assert isinstance(decide(bunker, request, state, now=NOW + 601), AnswerNow)
     welcome = welcomed(decide(core(), request, state))
     assert welcome.invitation.permissions == (Permission("sign_event", "1"),)
-    used = state.used(welcome.invitation)
-    assert error_of(decide(core(), request, used, key=OTHER))
+    for over, now, words in (
+        (state.used(welcome.invitation), NOW, "was used already"),
+        (state.withdrawn(), NOW, "was withdrawn"),
+        (state, NOW + 601, "has expired"),
+        (state.pruned(NOW + 700), NOW + 701, "has expired"),
+        (state.used(welcome.invitation).pruned(NOW + 4200), NOW, "none of this bunker's"),
+    ):
+        no = error_of(decide(core(), request, over, key=OTHER, now=now))
+        assert words in no
+        assert fault_of(no) is BunkerFault.NOT_CONNECTED
     assert error_of(decide(core(), asked("connect", BUNKER.public_key.hex, ""), state))
     assert "s3cret" not in repr(msgspec.json.encode(state))
 
@@ -233,6 +253,60 @@ def test_strangers_are_heard_while_somebody_is_invited_and_never_in_the_way() ->
     assert taken == STRANGERS_AT_ONCE
     assert limit.admits("f" * 64, NOW + 1.0)
     assert bunker.admits(letter(content="known"), open_state, NOW)
+
+
+def test_who_comes_with_a_spent_code_is_heard_for_a_while() -> None:
+    opened = invited()
+    used = opened.used(opened.invitations[0])
+    assert core().admits(letter(OTHER), used, NOW)
+    assert used.code_relays(NOW) == list(HERE)
+    assert not core().admits(letter(OTHER, NOW + 4200), used, NOW + 4200)
+    assert used.code_relays(NOW + 4200) == []
+    many = opened
+    for number in range(40):
+        many = many.used(many.invitations[0]).invited(Invitation.of(str(number), NOW, HERE), NOW)
+    assert len(many.spent) == MOST_INVITATIONS
+
+
+def test_guessers_are_answered_within_bounds_and_keep_no_answer_from_others() -> None:
+    bunker, opened = core(), invited()
+    used = opened.used(opened.invitations[0])
+    keep = request_key(CLIENT.public_key.hex, asked("ping", id="kept"))
+    assert bunker.answers.begin(keep)
+    bunker.end(keep, BunkerResponse("kept", "pong"), connected())
+
+    def come(code: str, now: int = NOW) -> bool:
+        request = asked("connect", BUNKER.public_key.hex, code)
+        decision = decide(bunker, request, used, key=OTHER, now=now)
+        if isinstance(decision, Ignore):
+            return False
+        bunker.end(request_key(OTHER.public_key.hex, request), None, used)
+        return isinstance(decision, AnswerNow)
+
+    assert sum(come(f"guess {number}") for number in range(300)) == ANSWERS_AT_ONCE
+    assert sum(come("s3cret") for _ in range(50)) == ANSWERS_AT_ONCE
+    assert [come("guess", NOW + 1), come("guess", NOW + 1)] == [True, False]
+    # What clients were told, and what of theirs was read, stays.
+    assert bunker.answers.given(keep) is not None
+
+
+def test_letters_of_strangers_push_none_of_a_client_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nostr_client.bunker.core.SEEN", 3)
+    bunker, state = core(), invited().with_client(connected().clients[0])
+    assert bunker.admits(letter(), state, NOW)
+    for number in range(4):
+        assert bunker.admits(letter(OTHER, content=str(number)), state, NOW)
+    assert not bunker.admits(letter(), state, NOW)
+
+
+def test_strangers_are_told_of_once_a_minute() -> None:
+    count, lines = StrangerCount(), []
+    for second in range(600):
+        for _ in range(50):
+            count.add()
+        lines.append(count.taken(float(NOW + second)))
+    told = [number for number in lines if number]
+    assert told == [50, *[3000] * 9]
 
 
 def test_who_is_revoked_is_a_stranger() -> None:

@@ -12,7 +12,11 @@ import pytest
 
 from nostr_client.accounts.bunker_link import BunkerLink
 from nostr_client.accounts.bunker_meeting import offer_pairing
+from nostr_client.bunker.files import RequestLogEntry
+from nostr_client.bunker.limits import ANSWERS_AT_ONCE
 from nostr_client.bunker.questions import Consented
+from nostr_client.bunker.state import BunkerState
+from nostr_client.cli.bunker_words import log_line
 from nostr_client.errors import SignerError, SigningRefused
 from nostr_client.nips.nip46 import BunkerRequest, ClientMetadata, ConnectParams
 from nostr_client.protocol.event import Draft, Event
@@ -73,9 +77,9 @@ async def test_a_code_connects_one_client_which_may_what_was_said(bunker: Servin
         with pytest.raises(SignerError, match="unknown method"):
             await line.ask("make_coffee")
         async with BunkerLink(OTHER, line.bunker, line.relays) as other:
-            await bunker.invite()  # so that strangers are heard: with another secret alone
-            with pytest.raises(SignerError, match="used already or has expired"):
-                await other.ask("connect", line.bunker, "guessed", limit=LIMIT)
+            for code, words in (("s3cret", "was used already: ask for a new"), ("guessed", "none")):
+                with pytest.raises(SignerError, match=words):
+                    await other.ask("connect", line.bunker, code, limit=LIMIT)
     outcomes = [(entry.method, entry.kind, entry.outcome) for entry in bunker.files.log(99)]
     assert ("sign_event", 1, "done") in outcomes
     assert ("sign_event", 3, "denied") in outcomes
@@ -200,6 +204,42 @@ async def test_a_file_that_cannot_be_read_is_never_taken_for_empty(bunker: Servi
         path.write_bytes(whole)
         asked.cancel()
         assert (await signed(line, event(content="again"))).verify()
+
+
+async def test_a_flood_of_strangers_leaves_the_log_of_what_was_signed(
+    bunker: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nostr_client.bunker.limits.ONE_AT_ONCE", 1000.0)
+    async with bunker.running(alone=True), await connected(bunker, "sign_event") as line:
+        await signed(line, event())
+        async with BunkerLink(OTHER, line.bunker, line.relays) as other:
+            asking = [asyncio.ensure_future(other.ask("connect", "", f"{n}")) for n in range(15)]
+            await until(lambda: sum(each.done() for each in asking) >= ANSWERS_AT_ONCE)
+            await signed(line, event(content="after"))
+            for each in asking:
+                each.cancel()
+            answers = await asyncio.gather(*asking, return_exceptions=True)
+    told = [error for error in answers if isinstance(error, SigningRefused)]
+    assert len(told) >= ANSWERS_AT_ONCE  # how many at most, `test_core` shows
+    strangers = [entry for entry in bunker.entries if not entry.client]
+    assert len(strangers) == 1
+    assert OTHER.public_key.hex not in {entry.client for entry in bunker.files.log(99)}
+
+
+def test_lines_about_strangers_are_bounded_and_push_out_no_other(
+    bunker: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nostr_client.bunker.files.MOST_STRANGERS", 1 << 12)
+    first = RequestLogEntry(1, CLIENT.public_key.hex, "sign_event", "done", 1, "e" * 64)
+    bunker.files.add_to_log(first)
+    for minute in range(500):
+        line = RequestLogEntry(minute + 2, "", "connect", "not connected", count=6000)
+        bunker.files.add_to_log(line)
+    assert bunker.files.log(10)[0] == first
+    sizes = {path.name: path.stat().st_size for path in bunker.files.folder.iterdir()}
+    assert max(sizes.values()) < (1 << 12) + 200
+    assert len(sizes) == 3
+    assert "6000 times programs came" in log_line(bunker.files.log(10)[-1], BunkerState())
 
 
 def test_a_request_says_nothing_where_it_is_shown() -> None:
