@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 from pathlib import Path
 
 import pytest
 
-from nostr_client.errors import DecryptionFailed, SignerUnavailable
+from nostr_client.errors import DecryptionFailed, SignerUnavailable, StoreError
 from nostr_client.signing.local_signer import LocalSigner
-from nostr_client.social.messages import records
+from nostr_client.social.messages import records, sealed_log
 from nostr_client.social.messages.mailbox import Mailbox
 from nostr_client.social.messages.records import KeptRumor, ReadUpTo
 from nostr_client.social.messages.sealed_log import SealedLog
@@ -147,6 +148,66 @@ async def test_what_a_crash_cut_short_is_cut_off_and_the_rest_is_there(tmp_path:
     await other.unlock(LocalSigner(ANA))
     assert (await other.read_new())[1] == [b"one"]
     assert other.damaged == 1
+
+
+@pytest.mark.parametrize("at", range(-12, 4))
+async def test_damage_anywhere_in_a_frame_costs_one_record(tmp_path: Path, at: int) -> None:
+    path = tmp_path / "m.sealed"
+    log = SealedLog(path, A)
+    await log.unlock(LocalSigner(ANA))
+    async with log.turn():
+        await log.read_new()
+        await log.append([b"one"])
+        begin = path.stat().st_size
+        await log.append([b"two"])
+        await log.append([b"three", b"four"])
+    damaged = bytearray(path.read_bytes())
+    damaged[begin + 12 + at] ^= 0x55
+    path.write_bytes(bytes(damaged))
+    other = SealedLog(path, A)
+    await other.unlock(LocalSigner(ANA))
+    assert (await other.read_new())[1] == [b"one", b"three", b"four"]
+    assert other.damaged == 1
+    async with other.turn():
+        await other.append([b"five"])
+    assert await read_all(path) == [b"one", b"three", b"four", b"five"]
+
+
+async def test_what_is_damaged_at_the_end_is_kept_and_written_behind(tmp_path: Path) -> None:
+    path = tmp_path / "m.sealed"
+    log = SealedLog(path, A)
+    await log.unlock(LocalSigner(ANA))
+    async with log.turn():
+        await log.read_new()
+        await log.append([b"one"])
+        begin = path.stat().st_size
+        await log.append([b"two"])
+    damaged = bytearray(path.read_bytes())
+    damaged[begin + 6] ^= 0x55
+    path.write_bytes(bytes(damaged))
+    other = SealedLog(path, A)
+    await other.unlock(LocalSigner(ANA))
+    async with other.turn():
+        assert (await other.read_new())[1] == [b"one"]
+        assert other.damaged == 1
+        await other.append([b"three"])
+        assert other.damaged == 1
+    assert path.read_bytes().startswith(damaged), "what cannot be read is not cut off"
+    assert await read_all(path) == [b"one", b"three"]
+
+
+async def test_files_set_aside_are_numbered_and_so_many_at_most(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sealed_log, "MOST_SET_ASIDE", 2)
+    path = tmp_path / "m.sealed"
+    for _ in range(3):
+        path.write_bytes(b"no head\n")
+        with contextlib.suppress(StoreError):
+            await SealedLog(path, A).unlock(LocalSigner(ANA))
+    assert path.read_bytes() == b"no head\n", "nothing is overwritten, and it is an error"
+    set_aside = sorted(tmp_path.glob("*.unreadable-*"))
+    assert [file.read_bytes() for file in set_aside] == [b"no head\n"] * 2
 
 
 async def test_a_file_that_is_written_anew_is_read_from_its_beginning(tmp_path: Path) -> None:
