@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Final, TypeVar
 
 from nostr_client.cli.command import CLIENT, add_command
@@ -247,10 +248,11 @@ def _write(context: ClientContext, act: Callable[[NostrClient], Awaitable[Privat
 
         async with context.writing(signer) as client:
             message = await _obstacles(act(client))
-            message = await client.messages.delivered(message.id, DELIVER)
+            with _warned(context):
+                message = await client.messages.delivered(message.id, DELIVER)
             told = DELIVERED[message.delivery]
             context.out.emit(message_record(message), f"{message.id}  {told}")
-            _judge(context, message.delivery)
+            _judge(context, client, message.delivery)
 
     wait_for(work())
 
@@ -261,20 +263,36 @@ def _do(context: ClientContext, act: Callable[[NostrClient], Awaitable[str]]) ->
 
     async def work() -> None:
         from nostr_client.cli.message_output import DELIVERED
+        from nostr_client.social.messages.views import Delivery
 
         async with context.writing(signer) as client:
             written = await _obstacles(act(client))
-            delivery = await client.messages.delivery(written, DELIVER)
+            delivery = Delivery.STORED
+            with _warned(context):
+                delivery = await client.messages.delivery(written, DELIVER)
             record = {"id": written, "delivery": str(delivery)}
             context.out.emit(record, f"{written}  {DELIVERED[delivery]}")
-            _judge(context, delivery)
+            _judge(context, client, delivery)
 
     wait_for(work())
 
 
-def _judge(context: ClientContext, delivery: Delivery) -> None:
+@contextmanager
+def _warned(context: ClientContext) -> Iterator[None]:
+    """How far it is may stay unknown: it is written, and must not be written again."""
+    from nostr_client.errors import StoreError
+
+    try:
+        yield
+    except StoreError as error:
+        context.out.note(f"it is on its way, but how far is not known: {error}")
+
+
+def _judge(context: ClientContext, client: NostrClient, delivery: Delivery) -> None:
     from nostr_client.social.messages.views import Delivery
 
+    if problem := client.messages.status.problem:
+        context.out.note(f"it is on its way, but here: {problem}")
     if delivery in (Delivery.STORED, Delivery.REFUSED):
         context.exit_code = Exit.NOT_ACCEPTED
     elif delivery is Delivery.PARTLY:
@@ -322,6 +340,11 @@ def _read(
                 why = status.signer_problem or "the time ran out"
                 context.out.note(f"{status.waiting} are not opened yet: {why}")
                 context.exit_code = Exit.INCOMPLETE
+            if status.damaged:
+                context.out.note(
+                    f"{status.damaged} places in the file of opened messages cannot be read: what "
+                    "stood there is opened again"
+                )
             if status.other_key:
                 context.out.note(
                     f"{status.other_key} are encrypted for a separate key of yours (NIP-4E), "

@@ -19,6 +19,7 @@ copies than wanted. The rules:
   one is done.
 - A row younger than `Pace.grace` seconds that was never tried belongs to whoever is publishing
   just now.
+- A wait goes by the clock. Where that is set back, what waits has its own wait again, from then.
 """
 
 from __future__ import annotations
@@ -132,8 +133,16 @@ class Replication:
     # Asking and waking
 
     async def pending(self) -> int:
-        """How many own events wait for a relay, while none but the own relay has them."""
-        return await self._ledger.unsent(self._pubkeys, self._own_urls())
+        """How many own events wait for a relay, while none but the own relay has them; of a private
+        message, each copy for somebody else."""
+        unsent = await self._ledger.unsent(self._pubkeys, self._own_urls())
+        wraps = [wrap for wrap in await self._waiting_wraps() if not self._is_to_us(wrap)]
+        copies = await self._ledger.copies_of([wrap.id for wrap in wraps])
+        own = self._own_urls()
+        for each in copies.values():
+            there = (copy.state is CopyState.CONFIRMED and copy.url not in own for copy in each)
+            unsent += not any(there)
+        return unsent
 
     def kick(self) -> None:
         """Look at the ledger now: something was published, or the network is back."""
@@ -215,6 +224,7 @@ class Replication:
         checked = False
         while True:
             if time.monotonic() - self._swept >= self._pace.sweep:
+                await self._ledger.set_back(self._clock())
                 await self._plan_forgotten()
                 await self._plan_waiting_wraps()
                 self._swept = time.monotonic()
@@ -254,12 +264,17 @@ class Replication:
             if event is not None:
                 await self._want(event, await self._plan(event, self._dead))
 
-    async def _plan_waiting_wraps(self) -> None:
+    async def _waiting_wraps(self) -> list[Event]:
         waiting = await self._ledger.due(_NEVER, MOST_WRAPS)
-        wraps = Filter(
-            ids=frozenset(copy.event_id for copy in waiting), kinds=frozenset({kinds.GIFT_WRAP})
-        )
-        for event in await self._store.query([wraps]) if waiting else []:
+        ids = frozenset(copy.event_id for copy in waiting)
+        wraps = Filter(ids=ids, kinds=frozenset({kinds.GIFT_WRAP}))
+        return await self._store.query([wraps]) if ids else []
+
+    def _is_to_us(self, wrap: Event) -> bool:
+        return not set(self._pubkeys).isdisjoint(wrap.values("p"))
+
+    async def _plan_waiting_wraps(self) -> None:
+        for event in await self._waiting_wraps():
             await self._plan_one(event, await self._ledger.copies(event.id))
 
     async def _plan_anew(self) -> None:

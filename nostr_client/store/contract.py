@@ -221,6 +221,10 @@ class CopyLedger(Protocol):
         """Whatever waits is due now, however often it was tried; with `prefix`, what was refused
         with that one."""
 
+    async def set_back(self, now: float) -> None:
+        """The clock was set back: what waits and was last touched after `now` waits as long again
+        as it was to wait then, from now on. Cost: grows with all that waits."""
+
     async def unplanned(self, pubkeys: Collection[str]) -> list[str]:
         """Ids of events by these authors of which no copy is wanted or known at all, the oldest
         first. Cost: grows with what they wrote."""

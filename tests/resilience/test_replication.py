@@ -219,6 +219,20 @@ async def test_offline_is_no_copies_yet(house: House) -> None:
 
 
 @each_engine
+async def test_a_clock_that_is_set_back_does_not_stop_what_was_tried(house: House) -> None:
+    event = await house.note("again", [A])
+    house.relays.says[A] = None
+    async with at_work(house.replication()):
+        await until(lambda: _is(house.states(event), {A: CopyState.FAILED}))
+    house.clock.now -= 30 * 86_400
+    house.relays.says[A] = ""
+    async with at_work(house.replication()):
+        await house.a_round()
+        house.clock.now += 300  # the longest of its waits
+        await until(lambda: _is(house.held_by(event), {A}))
+
+
+@each_engine
 async def test_waits_grow(house: House) -> None:
     event = await house.note("again and again", [A])
     house.relays.says[A] = "error: database"
@@ -292,17 +306,21 @@ async def test_a_new_relay_list_moves_everything(house: House) -> None:
 async def test_a_gift_wrap_that_waits_follows_its_recipient(house: House) -> None:
     house.relays.says = {A: None}
     wrap = Draft(1059, "sealed", (("p", "f" * 64),)).sign(SecretKey.generate(), 1_700_000_000)
-    EVENTS[wrap.id] = wrap
-    await house.store.ledger.want(wrap.id, [A])
-    await house.store.save([wrap])
+    own = Draft(1059, "sealed", (("p", ME),)).sign(SecretKey.generate(), 1_700_000_000)
+    for each in (wrap, own):
+        EVENTS[each.id] = each
+        await house.store.ledger.want(each.id, [A])
+    await house.store.save([wrap, own])
     house.plan = [A]
-    async with at_work(house.replication()):
+    async with at_work(replication := house.replication()):
+        assert await replication.pending() == 1, "what waits for somebody else"
         await until(lambda: _is(house.states(wrap), {A: CopyState.FAILED}))
         house.plan = []
         await house.a_round()
         assert await house.states(wrap) == {A: CopyState.FAILED}, "it waits where it did"
         house.plan = [B]
         await until(lambda: _is(house.held_by(wrap), {B}))
+        assert await replication.pending() == 0
         house.plan = [C]
         await house.a_round()
         assert await house.held_by(wrap) == {B}, "what was delivered goes nowhere else"

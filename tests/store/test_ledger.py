@@ -100,6 +100,24 @@ async def test_copies_of_many(store: EventStore) -> None:
 
 
 @each_engine
+async def test_a_wait_is_no_longer_than_it_was_when_the_clock_is_set_back(
+    store: EventStore,
+) -> None:
+    await store.save([NOTE])
+    await store.ledger.want(NOTE.id, [A])
+    await store.ledger.refuse(NOTE.id, B, "", "", final=False, next_try=NOW + 60)
+    await store.ledger.confirm([(NOTE.id, C)])
+    await store.ledger.set_back(NOW)
+    at = {copy.url: copy for copy in await store.ledger.copies(NOTE.id)}
+    assert (at[B].next_try, at[B].updated_at) == (NOW + 60, NOW), "nothing was set back"
+    await store.ledger.set_back(NOW - 9000)
+    found = {copy.url: copy for copy in await store.ledger.copies(NOTE.id)}
+    assert found[A].next_try == 0
+    assert (found[B].next_try, found[B].updated_at) == (NOW - 8940, NOW - 9000)
+    assert found[C] == at[C]
+
+
+@each_engine
 async def test_events_that_were_never_planned(store: EventStore) -> None:
     mine, other = make(ALICE, 1, NOW - 1), make(BOB, 1, NOW)
     await store.save([NOTE, mine, other])

@@ -10,13 +10,18 @@ import asyncio
 import time
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
+from typing import Final
 
+from nostr_client.errors import StoreError
 from nostr_client.signing.signer import Signer
 from nostr_client.social.messages import records
 from nostr_client.social.messages.mailbox import Mailbox, Touched
 from nostr_client.social.messages.records import KeptRumor, NotKept, Reason, Record
 from nostr_client.social.messages.sealed_log import SealedLog
 from nostr_client.tasks import Turns
+
+MOST_UNWRITTEN: Final = 1_000
+"""Records of what is under way already that wait for room on the disk."""
 
 
 class MessageArchive:
@@ -29,16 +34,29 @@ class MessageArchive:
         self.mailbox = Mailbox(me)
         self.on_touched: Callable[[Touched], None] = lambda touched: None
         self.on_reload: Callable[[], None] = lambda: None
+        self.problem = ""
+        """Why what is under way is not written down here yet."""
         self._me = me
         self._log = SealedLog(path, me)
         self._clock = clock
         self._known: Collection[str] = frozenset()
+        self._unwritten: list[Record] = []
         self._unlocking = asyncio.Lock()
         self._taking = asyncio.Lock()
 
     @property
     def is_unlocked(self) -> bool:
         return self._log.is_unlocked
+
+    @property
+    def damaged(self) -> int:
+        """Places in the file that cannot be read."""
+        return self._log.damaged
+
+    def check_room(self) -> None:
+        """Raises StoreError where too much waits to be written down for more to be begun."""
+        if len(self._unwritten) >= MOST_UNWRITTEN:
+            raise StoreError(f"nothing is sent before this is mended: {self.problem}")
 
     async def unlock(self, signer: Signer) -> None:
         """Read what is kept, once. Raises SignerUnavailable, SigningRefused, StoreError."""
@@ -71,13 +89,30 @@ class MessageArchive:
                 if record is not None:
                     fresh.append(record)
                     touched += self.mailbox.apply(record)  # what comes next may depend on it
-            if fresh:
+            if fresh := [*self._unwritten, *fresh]:
                 try:
                     await self._log.append([records.encode(record) for record in fresh])
                 except BaseException:
                     self._log.reread()
                     raise
+                self._unwritten, self.problem = [], ""
             self.on_touched(touched)
+
+    async def keep_anyway(self, new: Sequence[Record]) -> None:
+        """The same for what is under way: what cannot be written down now is taken in, `problem`
+        says why, and it is written with whatever comes next. What is lost of it, should this
+        process end before, comes again out of the own wraps."""
+        try:
+            await self.keep(new)
+        except StoreError as error:
+            self.problem = str(error)
+            self._unwritten += new
+            self.on_touched([touched for each in new for touched in self.mailbox.apply(each)])
+
+    async def write_rest(self) -> None:
+        """Write down what could not be written before. Raises StoreError."""
+        if self._unwritten:
+            await self.keep([])
 
     async def purge(self, now: int) -> list[str]:
         """Take out what has expired or was deleted, from disk too; the ids of the events that held
@@ -124,4 +159,6 @@ class MessageArchive:
                     self.on_touched(touched)
             await turns.rest()
         if anew:
+            for record in self._unwritten:
+                self.mailbox.apply(record)
             self.on_reload()

@@ -151,11 +151,21 @@ class Mailbox:
             return False
         return any(map(self.is_deleted, self.twins(room, rumor)))
 
-    def reactions(self, rumor: KeptRumor) -> list[KeptRumor]:
-        """Those of the room's members that were not taken back, the oldest first."""
-        room = self.room_of(rumor)
-        found = (r for r in self._reactions.get(rumor.id, ()) if r.author in room)
+    def reactions(self, room: RoomState, rumor: KeptRumor) -> list[KeptRumor]:
+        """Those of the room's members that were not taken back, the oldest first; those to the
+        earlier texts of an edited message are to the one that stands in their place."""
+        ids = [rumor.id, *(other.id for other in self._earlier(room, rumor))]
+        found = (r for id in ids for r in self._reactions.get(id, ()) if r.author in room.members)
         return sorted((r for r in found if not self.is_deleted(r)), key=lambda r: r.created_at)
+
+    def _earlier(self, room: RoomState, rumor: KeptRumor) -> list[KeptRumor]:
+        """The texts in whose place it stands; where several stand, the first of them takes all."""
+        if not self._deleted or self.is_deleted(rumor):
+            return []
+        twins = self.twins(room, rumor)
+        gone = [other for other in twins if self.is_deleted(other)]
+        first = all(self.is_deleted(other) or rumor.id < other.id for other in twins)
+        return gone if first else []
 
     def newest_first(self, room: RoomState, before: tuple[int, str] | None) -> Iterator[KeptRumor]:
         """Messages of a room before a place in it, without those whose new text stands here."""
@@ -349,9 +359,7 @@ class Mailbox:
             rumor = self.messages.get(id)
             if rumor is not None and rumor.author == deletion.author:
                 self.messages[id] = self._emptied(rumor)
-                room = self.rooms[self.room_of(rumor)]
-                room.unread.discard(id)
-                touched += [(room.members, other.id, False) for other in self.twins(room, rumor)]
+                self.rooms[self.room_of(rumor)].unread.discard(id)
                 touched += self._touch(id)
             note = self._sidenotes.get(id)
             if note is not None and note.kind == kinds.REACTION:
@@ -378,7 +386,11 @@ class Mailbox:
 
     def _touch(self, message_id: str) -> Touched:
         room = self.room_of_id(message_id)
-        return [(room.members, message_id, False)] if room else []
+        if room is None:
+            return []
+        rumor = self.messages[message_id]
+        others = self.twins(room, rumor) if self.is_deleted(rumor) else []
+        return [(room.members, id, False) for id in (message_id, *(each.id for each in others))]
 
     def _mark_read(self, read: records.ReadUpTo | records.MarkedRead) -> Touched:
         room = self.rooms.get(frozenset(read.room))

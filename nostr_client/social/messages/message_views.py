@@ -72,7 +72,7 @@ def message(
         reply_to="" if deleted else next(filter(is_hex64, rumor.values("e")), ""),
         quotes=rumor.values("q")[:MOST_QUOTES],
         subject=rumor.value("subject")[:LONGEST_SUBJECT],
-        reactions=_reactions(mailbox, rumor),
+        reactions=_reactions(mailbox, room, rumor),
         file=_file(rumor) if rumor.kind == kinds.FILE_MESSAGE and not deleted else None,
         deleted=deleted,
         edited=mailbox.is_edited(room, rumor),
@@ -118,8 +118,8 @@ def _is_gone(rumor: KeptRumor, now: int) -> bool:
     return 0 < rumor.expires_at <= now
 
 
-def _reactions(mailbox: Mailbox, rumor: KeptRumor) -> tuple[tuple[str, str], ...]:
-    found = ((r.author, r.content[:LONGEST_REACTION]) for r in mailbox.reactions(rumor))
+def _reactions(mailbox: Mailbox, room: RoomState, rumor: KeptRumor) -> tuple[tuple[str, str], ...]:
+    found = ((r.author, r.content[:LONGEST_REACTION]) for r in mailbox.reactions(room, rumor))
     return tuple(dict.fromkeys(found))
 
 

@@ -169,8 +169,9 @@ class Messages(MessageReader):
             forged=counts[Reason.FORGED],
             other_key=counts[Reason.OTHER_KEY],
             request_overflow=counts[Reason.OVERFLOW],
+            damaged=self._archive.damaged,
             signer_problem=work.unlock_problem or opener.signer_problem,
-            problem=work.problem or opener.problem or inbox.problem,
+            problem=self._archive.problem or work.problem or opener.problem or inbox.problem,
             synced=inbox.is_synced,
             by_another_process=self._run is not None and not work.leads,
             ends=work.ends,
@@ -279,7 +280,7 @@ class Messages(MessageReader):
             return await self._view(message_id)
         drafts = [self._deletion(rumor, ""), new]
         *_, new_id = await self._sending().send(room, drafts, rumor.expires_at or None)
-        return await self._view(new_id)
+        return self._written(new_id)
 
     async def delivered(self, message_id: str, limit: float = DELIVERY_LIMIT) -> PrivateMessage:
         """Wait until every relay has answered once about an own message, at most `limit` seconds;
@@ -379,7 +380,7 @@ class Messages(MessageReader):
             raise InvalidData(f"a message lives for {SHORTEST_LIFE} seconds at least")
         expires_at = None if expires_in is None else int(self._clock() + expires_in)
         (message_id,) = await sender.send(members, [draft], expires_at)
-        return await self._view(message_id)
+        return self._written(message_id)
 
     async def _unlock_to_open(self) -> None:
         """With a separate encryption key (NIP-4E) what is for such a key is tried again."""
@@ -390,6 +391,7 @@ class Messages(MessageReader):
 
     async def _tidy(self) -> None:
         """Take out what has expired, learn whom the account follows, and what was delivered."""
+        await self._archive.write_rest()
         self._archive.set_known(await self._follows.pubkeys())
         if sources := await self._archive.purge(self._now()):
             await self._courier.store.remove([Filter(ids=frozenset(sources))])

@@ -174,6 +174,12 @@ class MessageReader:
             raise InvalidData("this message is not here (any more)")
         return found
 
+    def _written(self, message_id: str) -> PrivateMessage:
+        """What was just stored, from memory alone: it is said to be sent, whatever fails now."""
+        rumor = self._mailbox.messages[message_id]
+        room = self._mailbox.rooms[self._mailbox.room_of(rumor)]
+        return message_views.message(self._mailbox, room, rumor)
+
     async def _views(self, rumors: Sequence[KeptRumor]) -> list[PrivateMessage]:
         mailbox = self._mailbox
         deliveries = await self._deliveries([r.id for r in rumors if r.author == self.me])

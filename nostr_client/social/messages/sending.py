@@ -2,8 +2,10 @@
 
 **Nothing is lost, and nothing is sent twice.** Which relays each wrap belongs to is written down
 first (such a want without its event is of no effect), then all wraps in one commit: from there on
-they are the replication's like any other event of ours, whoever ends when. Wraps go to the
-recipient's message relays (kind 10050) and nowhere else.
+they are the replication's like any other event of ours, whoever ends when. What fails before that
+is an error, and nothing was sent; what fails behind it is a warning, for it will be.
+
+Wraps go to the recipient's message relays (kind 10050) and nowhere else.
 """
 
 from __future__ import annotations
@@ -78,6 +80,7 @@ class MessageSender:
         A draft without a date takes the present second, or the next after the last message in
         this room. Raises MessageNotSent, PlaintextTooLong, InvalidData, SignerError, StoreError.
         """
+        self._archive.check_room()
         await self._check(members)
         async with self._turn:  # or two of one second would change places
             now = int(self._clock())
@@ -183,12 +186,10 @@ class MessageSender:
         own = {wraps[me].id for wraps in wrapped}
         mailbox.sources |= own  # it need not be opened
         try:
-            results = await self._courier.store.save(events)
+            await self._save(events)
         except BaseException:
             mailbox.sources -= own
             raise
-        if not all(result.held for result in results):
-            raise InvalidEvent("the message was not stored: it has expired, or was deleted")
         kept: list[Record] = []
         for rumor, wraps in zip(rumors, wrapped, strict=True):
             kept.append(SentWraps(rumor.id, {pubkey: wrap.id for pubkey, wrap in wraps.items()}))
@@ -204,7 +205,19 @@ class MessageSender:
                     ends or 0,
                 )
             )
-        await self._archive.keep(kept)
+        await self._archive.keep_anyway(kept)  # the wraps go out: it is no failure any more
+
+    async def _save(self, wraps: Sequence[Event]) -> None:
+        """All of them in one commit, or none. Raises StoreError, InvalidEvent."""
+        store = self._courier.store
+        try:
+            results = await store.save(wraps)
+        except StoreError:  # where the answer is all that failed, they will go out
+            if len(await store.known([wrap.id for wrap in wraps])) == len(wraps):
+                return
+            raise
+        if not all(result.held for result in results):
+            raise InvalidEvent("the message was not stored: it has expired, or was deleted")
 
     def _start(self, rumor_id: str, wraps: Sequence[Event]) -> None:
         task = self._sending[rumor_id] = self._tasks.start(self._deliver(rumor_id, wraps))

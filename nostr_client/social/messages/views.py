@@ -197,6 +197,8 @@ class MessagesStatus(msgspec.Struct, frozen=True, kw_only=True):
     `signer_problem`: why the signer opens nothing at the moment; it is asked again by itself.
     `ends` tells how each message relay answered; `synced`: all have sent what they had.
     `request_overflow`: so many messages of strangers found no more room among the requests.
+    `damaged`: places in the file of what was opened that cannot be read; the messages are opened
+    again. `problem`: what could not be read or written here, the last time.
     """
 
     running: bool = False
@@ -207,6 +209,7 @@ class MessagesStatus(msgspec.Struct, frozen=True, kw_only=True):
     forged: int = 0
     other_key: int = 0
     request_overflow: int = 0
+    damaged: int = 0
     signer_problem: str = ""
     problem: str = ""
     synced: bool = False

@@ -86,6 +86,15 @@ class MemoryCopyLedger:
                 if copy.state in _WAITING and (not prefix or copy.prefix.lower() == prefix):
                     known[copy.url] = replace(copy, next_try=0)
 
+    async def set_back(self, now: float) -> None:
+        at = int(now)
+        for known in self._copies.values():
+            for copy in known.values():
+                if copy.state in _WAITING and copy.updated_at > at:
+                    wait = copy.next_try - copy.updated_at
+                    next_try = at + wait if wait > 0 else copy.next_try
+                    known[copy.url] = replace(copy, next_try=next_try, updated_at=at)
+
     async def unplanned(self, pubkeys: Collection[str]) -> list[str]:
         return [event.id for event in self._by(pubkeys) if not self._of(event.id)]
 

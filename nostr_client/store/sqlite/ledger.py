@@ -141,6 +141,18 @@ class SqliteCopyLedger:
         )
         await self._db.write(lambda db: db.execute(sql, (prefix, prefix)))
 
+    async def set_back(self, now: float) -> None:
+        where = "WHERE state IN ('wanted', 'failed') AND updated_at > :now"
+        bound = {"now": int(now)}
+        ahead = "SELECT EXISTS (SELECT 1 FROM copy INDEXED BY copy_due " + where + ")"
+        found = await self._db.read(lambda db: db.execute(ahead, bound).fetchone())
+        if found[0]:
+            sql = (
+                "UPDATE copy SET updated_at = :now, next_try ="
+                f" iif(next_try > updated_at, :now + next_try - updated_at, next_try) {where}"
+            )
+            await self._db.write(lambda db: db.execute(sql, bound))
+
     async def unplanned(self, pubkeys: Collection[str]) -> list[str]:
         return await self._ids(
             "NOT EXISTS (SELECT 1 FROM copy c WHERE c.tie = e.tie)",

@@ -9,8 +9,15 @@ import pytest
 
 from nostr_client.errors import InvalidData, MessageNotSent, PlaintextTooLong, SigningRefused
 from nostr_client.protocol import kinds
+from nostr_client.protocol.event import Draft
 from nostr_client.protocol.keys import SecretKey
-from nostr_client.social.messages.views import ChangeKind, Delivery, MessageProtocol, Obstacle
+from nostr_client.social.messages.views import (
+    ChangeKind,
+    Delivery,
+    MessageProtocol,
+    Obstacle,
+    PrivateMessage,
+)
 from tests.routing.rooms import ANA, BEN, CY, DEAD, LIMIT, Clock, Relay, signed
 from tests.social.messages.people import NOW, dm_list, eventually, person
 
@@ -63,6 +70,18 @@ async def test_a_group_reacts_edits_and_deletes(tmp_path: Path) -> None:
             assert (edited.edited, edited.created_at) == (True, first.created_at)
             assert (await cy.hears("first", A, B)).edited
             assert await cy.texts(A, B) == ["first", "second"]
+            await cy.messages.react(edited.id, "+")
+
+            async def both() -> bool:
+                shown = [await who.messages.message(edited.id) for who in (ana, ben, cy)]
+                return all(m and {*m.reactions} == {(B, "🤙"), (C, "+")} for m in shown)
+
+            await eventually(both)  # those to the text before, too
+            async with asyncio.timeout(LIMIT):
+                with ana.messages.watch() as changes:
+                    await ben.messages._sending().send(*late_reaction(first, edited))
+                    while (await anext(changes)).message_id != edited.id:
+                        pass
             for replaced in (ana.messages.react(first.id), ana.messages.edit(first.id, "again")):
                 with pytest.raises(InvalidData, match="another id"):
                     await replaced
@@ -80,6 +99,11 @@ async def test_a_group_reacts_edits_and_deletes(tmp_path: Path) -> None:
             assert there.reactions == ((C, "+"),)
             assert await ana.messages.search("second") == []
             assert [m.text for m in await ana.messages.search("FIRST")] == ["first"]
+
+
+def late_reaction(to: PrivateMessage, now: PrivateMessage) -> tuple[frozenset[str], list[Draft]]:
+    """What somebody sends to whom the edit had not come yet."""
+    return now.room, [Draft(7, "late", (("e", to.id), ("k", "14")))]
 
 
 async def test_only_the_author_deletes(tmp_path: Path) -> None:
@@ -178,7 +202,7 @@ async def test_what_is_written_offline_arrives_later_once(tmp_path: Path) -> Non
 
 
 async def test_a_message_that_expires_leaves_nothing(tmp_path: Path) -> None:
-    clock = Clock(NOW)
+    clock, burns = Clock(NOW), "burns " * 9
     async with Relay() as relay:
         lists = dm_list(ANA, relay.url), dm_list(BEN, relay.url)
         async with (
@@ -186,8 +210,8 @@ async def test_a_message_that_expires_leaves_nothing(tmp_path: Path) -> None:
             person(tmp_path / "ben", BEN, *lists, clock=clock) as ben,
         ):
             await ana.messages.send([B], "stays")
-            sent = await ana.messages.send([B], "burns", expires_in=3600)
-            heard = await ben.hears("burns", A)
+            sent = await ana.messages.send([B], burns, expires_in=3600)
+            heard = await ben.hears(burns, A)
             assert heard.expires_at == NOW + 3600
             wraps = [w for w in relay.held if w.expiration]
             assert [w.expiration for w in wraps] == [NOW + 3600] * 2
