@@ -8,6 +8,7 @@ system's key store. Where neither is to be had, `create` and `import_key` refuse
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -27,7 +28,10 @@ from nostr_client.paths import Paths, paths
 from nostr_client.protocol.keys import PublicKey, SecretKey
 from nostr_client.safe_text import safe_line
 from nostr_client.signing.local_signer import LocalSigner
+from nostr_client.signing.secret_search import trace_of
 from nostr_client.signing.signer import Signer, WatchOnly
+
+log = logging.getLogger(__name__)
 
 SHORTEST_PREFIX: Final = 8
 NEW_FOR: Final = 24 * 3600
@@ -265,9 +269,7 @@ class Accounts:
             pairing = await self._pairings.of(account.pubkey)
             options = self._pairings.options(self.bunkers, account.pubkey)
             return RemoteSigner(pairing, options)
-        return LocalSigner(
-            await self._vault.open(self._files.read(account.pubkey), password), own=self._own_keys
-        )
+        return LocalSigner(await self._key(account, password), own=self._files.own_keys)
 
     async def export(
         self, account: Account, password: str | None = None, *, new_password: str | None = None
@@ -281,7 +283,7 @@ class Accounts:
             raise SigningRefused("a watch-only account has no secret key to export")
         if account.protection is Protection.BUNKER:
             raise SigningRefused("the key of this account is in its bunker: export it there")
-        key = await self._vault.open(self._files.read(account.pubkey), password)
+        key = await self._key(account, password)
         if new_password is not None:
             code = await self._vault.encrypt(key, new_password, self._security(account))
         elif account.protection is Protection.PASSWORD:
@@ -300,7 +302,7 @@ class Accounts:
         """
         if not account.can_sign:
             raise SigningRefused("a watch-only account has no secret key to export")
-        key = await self._vault.open(self._files.read(account.pubkey), password)
+        key = await self._key(account, password)
         changed: dict[str, object] = {"backed_up": True, "security": nip49.HANDLED_INSECURELY}
         if account.protection is Protection.PASSWORD and password is not None:
             changed["ncryptsec"] = await self._vault.encrypt_again(
@@ -321,18 +323,21 @@ class Accounts:
 
         await asyncio.to_thread(note)
 
+    async def _key(self, account: Account, password: str | None) -> SecretKey:
+        """Its key, unlocked; of an account that an earlier version made, the trace is noted."""
+        record = self._files.read(account.pubkey)
+        key = await self._vault.open(record, password)
+        if not record.trace:
+            try:
+                await self._note(account, trace=trace_of(bytes(key)))
+            except NostrError as error:  # it saves time, and nothing else is lost without it
+                log.info("the trace of the key of %s was not kept: %s", account.pubkey, error)
+        return key
+
     def _security(self, account: Account) -> int:
         """NIP-49's byte, of an account made before it was kept in the record, too."""
         record = self._files.read(account.pubkey)
         return nip49.security_of(record.ncryptsec) if record.ncryptsec else record.security
-
-    def _own_keys(self) -> set[str]:
-        """The public keys of the accounts here that have a secret key."""
-        return {
-            record.pubkey
-            for record in self._files.read_all()[0]
-            if record.protection is not Protection.WATCH_ONLY
-        }
 
     def _record_of(self, pubkey: str) -> KeyRecord | None:
         return next((each for each in self._files.read_all()[0] if each.pubkey == pubkey), None)

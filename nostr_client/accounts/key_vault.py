@@ -17,6 +17,7 @@ from nostr_client.accounts.keyring_store import KeyringStore
 from nostr_client.errors import AccountError, SignerUnavailable
 from nostr_client.nips import nip19, nip49
 from nostr_client.protocol.keys import SecretKey
+from nostr_client.signing.secret_search import trace_of
 
 SHORTEST_PASSWORD: Final = 8
 """Characters of a new password."""
@@ -60,7 +61,11 @@ class KeyVault:
         else:
             raise AccountError("a password is needed to keep this key")
         return msgspec.structs.replace(
-            record, protection=protection, ncryptsec=code, keyring_entry=entry
+            record,
+            protection=protection,
+            ncryptsec=code,
+            keyring_entry=entry,
+            trace=trace_of(bytes(key)),
         )
 
     async def put(self, pubkey: str, key: SecretKey) -> str:

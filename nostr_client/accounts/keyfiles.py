@@ -57,6 +57,7 @@ class KeyRecord(msgspec.Struct, frozen=True, kw_only=True):
     key is the client's, and the account's own is not here. `backed_up`: the key is
     known to exist elsewhere, because it was imported or exported. `security`: how well it was
     handled, NIP-49's key security byte, as an ncryptsec says it too. `created_at` is in seconds.
+    `trace` is that of the account's key (`secret_search.trace_of`), once it was seen here.
     """
 
     pubkey: str
@@ -68,6 +69,7 @@ class KeyRecord(msgspec.Struct, frozen=True, kw_only=True):
     bunker: BunkerRecord | None = None
     backed_up: bool = False
     security: int = UNTRACKED
+    trace: str = ""
     version: int = VERSION
 
     @property
@@ -121,6 +123,15 @@ class KeyFiles:
             return self._read(self.path(pubkey))
         except FileNotFoundError:
             raise AccountError("this account is no longer on this machine") from None
+
+    def own_keys(self) -> dict[str, str]:
+        """The public keys of the accounts that have a secret key, here or in a bunker, each with
+        that key's trace where it is known."""
+        return {
+            record.pubkey: record.trace
+            for record in self.read_all()[0]
+            if record.protection is not Protection.WATCH_ONLY
+        }
 
     def write(self, record: KeyRecord) -> None:
         """Keep `record`, whole or not at all; durable on return.

@@ -231,4 +231,6 @@ def _public_key_of(keypair: Any) -> PublicKey:
     encoded = ffi.new("unsigned char[32]")
     lib.secp256k1_keypair_xonly_pub(_context, point, ffi.NULL, keypair)
     lib.secp256k1_xonly_pubkey_serialize(_context, encoded, point)
-    return PublicKey(bytes(ffi.buffer(encoded, 32)).hex())
+    key = PublicKey.__new__(PublicKey)  # it is a point: to look again would cost as much again
+    key.hex = bytes(ffi.buffer(encoded, 32)).hex()
+    return key

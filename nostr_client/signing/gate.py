@@ -4,9 +4,10 @@ What is signed is published, and a key that was published once is lost for ever.
 searched before it is signed: content, every tag, the names in JSON; whatever program wrote it.
 
 - **An own key** is refused everywhere, as nsec or as hex; own are the signer's and those of all
-  accounts of the folder. The others' may be locked: whether a key is theirs is told by deriving its
-  public key. That costs some 50 µs for each place in a run of hex digits where a key may begin, so
-  there is a bound (`secret_search.MOST_TRIES`), past which the draft is refused.
+  accounts of the folder. The others' may be locked: then each place where a key may begin is looked
+  at by its trace (see `secret_search`), however many there are. Only for a key whose trace is not
+  known here (it was not unlocked yet, or is in a bunker) each is derived, up to
+  `secret_search.MOST_TRIES` in one draft; past that the draft is refused, and why is said.
 - **An encrypted key** (ncryptsec) is refused everywhere, too: whose it is cannot be told without
   its password, which may stand beside it.
 - **Any nsec** is refused where a person writes (`refuse_codes`): notes, reactions, reasons,
@@ -19,7 +20,7 @@ spaces, hyphens or anything else that is neither letter nor digit. Nothing raise
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Mapping
 
 from nostr_client.errors import SecretFound
 from nostr_client.nips import nip19
@@ -28,16 +29,18 @@ from nostr_client.nips.nip49 import NCRYPTSEC
 from nostr_client.protocol.event import Draft, Event
 from nostr_client.protocol.keys import SecretKey
 from nostr_client.signing.secret_search import (
-    HEX_RUN,
+    Sought,
     TooManyPlaces,
     forms_of,
     is_nsec,
+    joined,
+    may_hold_key,
     nsecs_in,
     owners_of_keys,
 )
 
-OwnKeys = Callable[[], Collection[str]]
-"""The public keys (hex) of all accounts whose secret keys are here."""
+OwnKeys = Callable[[], Sought]
+"""The public keys (hex) of all accounts whose secret keys are here, with what traces are known."""
 
 
 def sign(draft: Draft, key: SecretKey, now: float, own: OwnKeys = tuple) -> Event:
@@ -52,10 +55,10 @@ def refuse_secrets(draft: Draft | Event, own: OwnKeys, key: SecretKey | None = N
     With the signer's `key` that one is found wherever it stands; without (a signer elsewhere) it
     is looked for as those of other accounts are.
     """
-    refuse_secret_texts([draft.content, *(item for tag in draft.tags for item in tag)], own, key)
+    refuse_secret_texts([draft.content, joined(draft.tags)], own, key)
 
 
-def refuse_secret_texts(texts: Iterable[str], own: OwnKeys, key: SecretKey | None = None) -> None:
+def refuse_secret_texts(texts: Collection[str], own: OwnKeys, key: SecretKey | None = None) -> None:
     """As `refuse_secrets`, for what is encrypted: who it is for has no business with a key."""
     forms = [form for text in texts for form in forms_of(text)]
     if key is not None:
@@ -64,15 +67,24 @@ def refuse_secret_texts(texts: Iterable[str], own: OwnKeys, key: SecretKey | Non
             raise SecretFound("this holds your secret key: it was not signed, and went nowhere")
     if any(NCRYPTSEC.search(form) for form in forms):
         raise SecretFound("this holds an encrypted secret key (ncryptsec): it was not signed")
-    suspect = [form for form in forms if "nsec1" in form or HEX_RUN.search(form)]
-    owned = (set(own()) if suspect else set()) - ({key.public_key.hex} if key else set())
-    if not owned:
+    if not any(may_hold_key(form) for form in forms):
         return
     try:
-        if owners_of_keys(suspect, owned):
+        if owners_of_keys(texts, _without(own(), key)):
             raise SecretFound("this holds the secret key of an account of yours: it was not signed")
     except TooManyPlaces:
-        raise SecretFound("this holds more hex digits than can be searched for your keys") from None
+        raise SecretFound(
+            "this holds more hex digits than can be searched for the keys of your accounts that "
+            "were not unlocked here yet, or are in a bunker"
+        ) from None
+
+
+def _without(own: Sought, key: SecretKey | None) -> Sought:
+    """The other keys: that of the signer was looked for."""
+    mine = key.public_key.hex if key else ""
+    if isinstance(own, Mapping):
+        return {pubkey: trace for pubkey, trace in own.items() if pubkey != mine}
+    return set(own) - {mine}
 
 
 def refuse_codes(*texts: str) -> None:

@@ -22,7 +22,7 @@ import msgspec
 from nostr_client.errors import StoreError
 from nostr_client.paths import write_private
 from nostr_client.protocol.event import Event
-from nostr_client.signing.secret_search import leaked_by, may_hold_key
+from nostr_client.signing.secret_search import leaked_by
 from nostr_client.social.follows import Follows
 from nostr_client.store.contract import EventStore, Stored
 from nostr_client.tasks import OwnedTasks
@@ -117,9 +117,8 @@ class KeyLeaks:
                 self._idle.set()
 
     def _hear(self, stored: Stored) -> None:
-        suspects = [event for _, event in stored.events if may_hold_key(event)]
-        if suspects:
-            self._waiting.extend(suspects)
+        if stored.events:
+            self._waiting.extend(event for _, event in stored.events)
             self._idle.clear()
             self._there.set()
 

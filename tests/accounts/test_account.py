@@ -11,6 +11,7 @@ import sys
 import time
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from nostr_client.accounts.account import Account, Accounts
@@ -24,11 +25,13 @@ from nostr_client.errors import (
     SecretFound,
     SignerUnavailable,
     SigningRefused,
+    StoreError,
 )
 from nostr_client.nips import nip19, nip49
 from nostr_client.paths import Paths
 from nostr_client.protocol.event import Draft
 from nostr_client.protocol.keys import SecretKey
+from nostr_client.signing.secret_search import trace_of
 from tests.accounts.test_keyring_store import Hanging, Memory
 
 WORDS = "correct horse battery staple"
@@ -442,6 +445,40 @@ async def test_no_signer_lets_the_key_of_another_account_out(accounts: Accounts)
     await accounts.import_key(other, "other", password=WORDS)
     with pytest.raises(SecretFound):
         await signer.sign(draft)
+
+
+async def test_the_trace_of_a_key_is_known_once_it_was_here(
+    accounts: Accounts, where: Paths, memory: Memory
+) -> None:
+    """Of an account that an earlier version made, once it is unlocked; of watched ones never."""
+    key = SecretKey(b"\x21" * 32)
+    files = KeyFiles(where.data / "accounts")
+    ana = await accounts.import_key(key, "ana", password=WORDS)
+    kept = await accounts.import_key(SecretKey(b"\x22" * 32), "kept")
+    await accounts.add_watch_only(SecretKey(b"\x23" * 32).public_key.hex)
+    whole = {ana.pubkey: trace_of(bytes(key)), kept.pubkey: trace_of(b"\x22" * 32)}
+    assert files.own_keys() == whole
+    files.write(msgspec.structs.replace(files.read(ana.pubkey), trace=""))
+    assert files.own_keys() == {**whole, ana.pubkey: ""}
+    with pytest.raises(DecryptionFailed):
+        await accounts.signer(ana, "another password")
+    assert files.own_keys() == {**whole, ana.pubkey: ""}
+    await accounts.signer(ana, WORDS)
+    assert files.own_keys() == whole
+
+
+async def test_an_account_opens_where_nothing_can_be_written(
+    accounts: Accounts, where: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ana = await accounts.create("ana", password=WORDS)
+    files = KeyFiles(where.data / "accounts")
+    files.write(msgspec.structs.replace(files.read(ana.pubkey), trace=""))
+
+    def full(*_: object) -> None:
+        raise StoreError("no space left")
+
+    monkeypatch.setattr(KeyFiles, "write", full)
+    assert (await (await accounts.signer(ana, WORDS)).sign(Draft(1, "hello"))).verify()
 
 
 async def test_what_another_version_of_this_program_wrote_stays(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from hashlib import sha256
 
 import pytest
 
@@ -12,10 +13,10 @@ from nostr_client.nips import nip19, nip49, nip98
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Draft, Event
 from nostr_client.protocol.keys import SecretKey
-from nostr_client.signing import gate
+from nostr_client.signing import gate, secret_search
 from nostr_client.signing.gated import Gated, gated
 from nostr_client.signing.local_signer import LocalSigner
-from nostr_client.signing.secret_search import MOST_TRIES
+from nostr_client.signing.secret_search import trace_of
 from nostr_client.signing.signer import WatchOnly
 
 MINE = SecretKey(bytes.fromhex("3c" * 31 + "01"))
@@ -148,12 +149,60 @@ async def test_what_is_no_secret_passes() -> None:
         assert (await signer.sign(draft)).verify()
 
 
-async def test_more_digits_than_can_be_searched_are_refused() -> None:
-    """Only where there is another account whose key could stand among them."""
-    digits = "".join(f"{n:05x}" for n in range(MOST_TRIES // 4))
-    assert (await LocalSigner(MINE).sign(Draft(1, digits))).verify()
+IDS = [sha256(str(n).encode()).hexdigest() for n in range(5_000)]
+LISTS = {
+    "events": [("e", id) for id in IDS[:1_000]],
+    "people": [("p", id, "wss://relay.example", "a friend") for id in IDS[:2_000]],
+    "both, with capitals": [("e", id.upper()) for id in IDS[:1_000]] + [("p", i) for i in IDS[:99]],
+}
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["trace known", "never unlocked"])
+@pytest.mark.parametrize("tags", LISTS.values(), ids=LISTS.keys())
+def test_a_long_list_passes_beside_a_second_account(
+    tags: list[tuple[str, ...]], known: bool
+) -> None:
+    """Public, and as the private part that is encrypted: a list in JSON, `e` before each id."""
+    own = {SECOND.public_key.hex: trace_of(bytes(SECOND)) if known else ""}
+    gate.refuse_secrets(Draft(30_003, "", tuple(tags)), lambda: own, MINE)
+    for separators in ((",", ":"), (", ", ": ")):
+        private = json.dumps(tags, separators=separators)
+        gate.refuse_secret_texts([private], lambda: own, MINE)
+        hidden = [*tags[:500], ("e", bytes(SECOND).hex()), *tags[500:]]
+        with pytest.raises(SecretFound, match="an account of yours"):
+            gate.refuse_secret_texts([json.dumps(hidden, separators=separators)], lambda: own)
+    with pytest.raises(SecretFound, match="an account of yours"):
+        gate.refuse_secrets(Draft(30_003, "", tuple(hidden)), lambda: own, MINE)
+
+
+@pytest.mark.parametrize("broken", [False, True], ids=["in one run", "in lines"])
+def test_hex_digits_without_end_hide_no_key_whose_trace_is_known(broken: bool) -> None:
+    own = {SECOND.public_key.hex: trace_of(bytes(SECOND))}
+    digits = "".join(IDS[:1_000])
+    for place in (0, 1, 31_999, len(digits)):
+        text = digits[:place] + bytes(SECOND).hex() + digits[place:]
+        text = "\n".join(text[i : i + 64] for i in range(0, len(text), 64)) if broken else text
+        with pytest.raises(SecretFound, match="an account of yours"):
+            gate.refuse_secrets(Draft(1, text), lambda: own, MINE)
+    gate.refuse_secrets(Draft(1, digits), lambda: own, MINE)
+
+
+async def test_more_digits_than_can_be_searched_are_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Only where the trace of another account's key is not known."""
+    monkeypatch.setattr(secret_search, "MOST_TRIES", 500)
+    assert (await LocalSigner(MINE).sign(Draft(1, "".join(IDS[:9])))).verify()
+    signer = LocalSigner(MINE, own=lambda: {SECOND.public_key.hex: ""})
+    assert (await signer.sign(Draft(1, "".join(IDS[:8])))).verify()
     with pytest.raises(SecretFound, match="more hex digits"):
-        await LocalSigner(MINE, own=lambda: {SECOND.public_key.hex}).sign(Draft(1, digits))
+        await signer.sign(Draft(1, "".join(IDS[:9])))
+
+
+def test_a_trace_that_another_text_shares_is_no_key() -> None:
+    """Four bytes say where to look, and nothing more."""
+    other = {SECOND.public_key.hex: trace_of(bytes(STRANGER))}
+    gate.refuse_secrets(Draft(1, bytes(STRANGER).hex()), lambda: other, MINE)
 
 
 def test_anybody_s_nsec_is_refused_where_a_person_writes() -> None:
