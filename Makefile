@@ -9,7 +9,8 @@
 # make bench-relay  our relay under load, alone, or beside another that PEER starts on an empty
 #             database (it prints: PID URL [FOLDER]); BENCH='--runs 1 --events 20000', or --help
 # make bench-store  the store alone
-# make bench-private  private messages: an inbox of gift wraps opened, read again, and one message
+# make bench-private  private messages: an inbox opened by a key and by a bunker, read again, and one
+#             message, beside their goals; BENCH='--far 10000', or --help
 # make architecture  the picture and the tables of docs/architecture.md, made anew from the imports
 
 VENV ?= .venv
@@ -71,8 +72,7 @@ bench-store: $(VENV)/ready-dev
 	$(BIN)/python -m benchmarks.store $(BENCH)
 
 bench-private: $(VENV)/ready-dev
-	$(BIN)/python -m benchmarks.gift_wraps $(BENCH)
-	$(BIN)/python -m benchmarks.private_messages
+	$(BIN)/python -m benchmarks.private_messages $(BENCH)
 
 screenshots: $(VENV)/ready-dev
 	$(BIN)/python docs/screenshots.py

@@ -1,9 +1,10 @@
-"""How fast an inbox of gift wraps opens: `python -m benchmarks.gift_wraps [--wraps N] [--runs N]`.
+"""How fast gift wraps open: `python -m benchmarks.gift_wraps [--wraps N] [--runs N]`.
 
 Rates of one run, so that the machine's mood falls out of the ratios:
 
 - bare: for each wrap two ECDH, two ChaCha20 and the seal's signature check, called directly;
-- opened: `unwrap_many` through a local signer, as messages open them, in batches;
+- opened: `unwrap_many` through a local signer, as messages open them, in batches; cold by a signer
+  that knows nobody yet, warm by one that has opened the same before;
 - nostr-sdk: its own unwrapping of the same wraps (Rust), where it is installed.
 
 Meanwhile a ticker on the loop measures how late it is called: what a key that is pressed waits for.
@@ -19,22 +20,41 @@ import statistics
 import time
 from base64 import b64decode, b64encode
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 
 from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import ChaCha20
 
-from benchmarks.private_messages import SENDERS, make_wraps
+from benchmarks.table import Row, print_table
 from nostr_client.errors import DecryptionFailed
-from nostr_client.nips import nip44
-from nostr_client.protocol import keys
-from nostr_client.protocol.event import Event
+from nostr_client.nips import nip44, nip59
+from nostr_client.nips.nip59 import Rumor
+from nostr_client.protocol import keys, kinds
+from nostr_client.protocol.event import Draft, Event
 from nostr_client.protocol.keys import PublicKey, SecretKey
 from nostr_client.signing.gift_wraps import Opened, unwrap_many
 from nostr_client.signing.local_signer import LocalSigner
 
+SENDERS = 500
 BATCH = 512
 """Wraps opened in one go, as messages do."""
 TICK = 0.005
+
+
+def make_wraps(recipient: SecretKey, count: int, now: int) -> list[Event]:
+    """Messages of some 200 characters from `SENDERS` people, one a minute."""
+    me = recipient.public_key.hex
+    people = [SecretKey.generate() for _ in range(min(SENDERS, count))]
+    shared = [nip44.conversation_key(key, me) for key in people]
+    wraps = []
+    for n in range(count):
+        key = people[n % len(people)]
+        draft = Draft(kinds.CHAT_MESSAGE, f"message {n} " + "as people write " * 12, (("p", me),))
+        rumor = Rumor.of(draft, key.public_key.hex, now - 60 * n)
+        payload = nip44.encrypt(rumor.json, shared[n % len(people)])
+        seal = nip59.seal_draft(payload, now).sign(key, now)
+        wraps.append(nip59.wrap(seal, me, now - 60 * n))
+    return wraps
 
 
 def bare(inbox: Sequence[tuple[Event, Event]], me: SecretKey) -> float:
@@ -58,9 +78,8 @@ def bare(inbox: Sequence[tuple[Event, Event]], me: SecretKey) -> float:
     return time.perf_counter() - started
 
 
-async def opened(wraps: Sequence[Event], me: SecretKey) -> float:
-    """Seconds until all of them are open, by a signer that knows nobody yet."""
-    signer = LocalSigner(me)
+async def opened(wraps: Sequence[Event], signer: LocalSigner) -> float:
+    """Seconds until all of them are open."""
     started = time.perf_counter()
     for start in range(0, len(wraps), BATCH):
         results = await unwrap_many(signer, wraps[start : start + BATCH])
@@ -119,8 +138,8 @@ def mac_times(rounds: int = 2_000) -> tuple[float, float]:
     return medians[0], medians[1]
 
 
-async def main(count: int, runs: int) -> None:
-    """Print the figures: medians of as many runs."""
+async def measure(count: int, runs: int) -> list[Row]:
+    """The figures: ratios of medians of as many runs, and the worst lateness."""
     me = SecretKey.generate()
     wraps = make_wraps(me, count, int(time.time()))
     held = await unwrap_many(LocalSigner(me), wraps)
@@ -130,26 +149,32 @@ async def main(count: int, runs: int) -> None:
         if isinstance(each, Opened)
     ]
     assert len(inbox) == count
-    ours, floors, theirs, lates = [], [], [], []
+    cold, warm, floors, theirs, lates = [], [], [], [], []
     for _ in range(runs):
         floors.append(bare(inbox, me))
-        seconds, late = await with_ticker(lambda: opened(wraps, me))
-        ours.append(seconds)
+        signer = LocalSigner(me)
+        seconds, late = await with_ticker(partial(opened, wraps, signer))
+        cold.append(seconds)
         lates.append(late)
+        warm.append(await opened(wraps, signer))
         if (other := by_nostr_sdk(wraps, me)) is not None:
             theirs.append(other)
-    mine, floor = statistics.median(ours), statistics.median(floors)
-    print(f"{count:,} gift wraps from {SENDERS} senders, median of {runs} runs")
-    print(f"  bare           {floor:7.2f} s  {count / floor:8,.0f} wraps/s")
-    print(f"  opened         {mine:7.2f} s  {count / mine:8,.0f} wraps/s")
-    if theirs:
-        other = statistics.median(theirs)
-        print(f"  nostr-sdk      {other:7.2f} s  {count / other:8,.0f} wraps/s")
-        print(f"  opened, of nostr-sdk {other / mine:.2f}   (goal: 1.5)")
-    print(f"  opened, of bare      {floor / mine:.2f}   (goal: 0.5)")
-    print(f"  the loop meanwhile: p99 {max(lates) * 1000:.0f} ms late   (goal: 100)")
+    mine, floor = statistics.median(cold), statistics.median(floors)
+    sdk = statistics.median(theirs) / mine if theirs else None
     first, last = mac_times()
-    print(f"  a MAC that differs in its first byte {first:.1f} µs, in its last {last:.1f} µs")
+    label = f"{count:,} gift wraps opened by a local key"
+    return [
+        Row(f"{label}, cold, of the bare work", floor / mine, 0.5, least=True),
+        Row(
+            *("the same, of nostr-sdk", sdk, 1.5),
+            least=True,
+            note="" if theirs else "it is not installed",
+        ),
+        Row("the same, warm, of the bare work", floor / statistics.median(warm)),
+        Row("the same, wraps a second, cold", count / mine, unit="/s"),
+        Row("the loop meanwhile, p99 late", max(lates) * 1000, 100, "ms"),
+        Row("a MAC that differs in its last byte, of its first", last / first),
+    ]
 
 
 if __name__ == "__main__":
@@ -157,4 +182,4 @@ if __name__ == "__main__":
     parser.add_argument("--wraps", type=int, default=10_000)
     parser.add_argument("--runs", type=int, default=3)
     options = parser.parse_args()
-    asyncio.run(main(options.wraps, options.runs))
+    print_table(asyncio.run(measure(options.wraps, options.runs)))

@@ -1,80 +1,50 @@
-"""Private messages as a client has them: an inbox opened, opened again, and opened through a signer
-that is far away; and how long one message takes.
+"""Private messages as a client has them, as one table of goals and what was measured.
 
-    python -m benchmarks.private_messages [WRAPS]
+    python -m benchmarks.private_messages [--wraps N] [--far N] [--runs N]
 
-- opened: gift wraps from 500 senders, in the store already, to conversations that can be read;
-- again: the same by the next program, from what rests encrypted;
-- bunker: the same through a signer with 50 ms round trip and 16 requests in flight, against the
-  least that it can take; and when the newest conversation could be read;
+- gift wraps: what opening them costs beside the bare work (`benchmarks.gift_wraps`);
+- the inbox: gift wraps from 500 senders, in the store already, to conversations that can be read;
+- again: the same by the next client, from what rests encrypted; cold with the file out of the
+  system's cache, too, and warm by a client that has read it;
+- bunker: the same through `RemoteSigner`, a relay and a bunker in another process whose answers
+  take 50 ms, against the least that it can take with 16 requests under way; stopped half way, and
+  gone on with by the next client;
 - one message: from send to stored here, and to shown by the other, over a relay on loopback.
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
+import os
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from benchmarks import far_signer, gift_wraps
+from benchmarks.far_signer import FarSigner
+from benchmarks.gift_wraps import bare, make_wraps
+from benchmarks.table import Row, print_table
+from nostr_client.accounts.bunker_meeting import pair
+from nostr_client.accounts.remote_signer import RemoteSigner
 from nostr_client.client import NostrClient
 from nostr_client.config import ClientConfig
-from nostr_client.errors import SignerError
-from nostr_client.nips import nip44, nip59
-from nostr_client.nips.nip59 import Rumor
 from nostr_client.paths import Paths
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Draft, Event
 from nostr_client.protocol.keys import SecretKey
 from nostr_client.rehearsal.relay_process import RelayProcess
+from nostr_client.signing.gift_wraps import Opened, unwrap_many
 from nostr_client.signing.local_signer import LocalSigner
-from nostr_client.signing.signer import PeerText, Signer
+from nostr_client.signing.signer import Signer
 from nostr_client.social.messages.views import ChangeKind
 
-WRAPS = 10_000
-SENDERS = 500
-FAR = 1_000
-"""Wraps opened through the signer that is far away."""
-ROUND_TRIP = 0.05
 IN_FLIGHT = 16
 MESSAGES = 100
 CONFIG = ClientConfig(allow_private_relays=("127.0.0.1",), own_relay=False)
-
-
-class FarSigner(LocalSigner):
-    """One whose answers take a round trip, so many at once."""
-
-    def __init__(self, key: SecretKey) -> None:
-        super().__init__(key)
-        self._gate = asyncio.Semaphore(IN_FLIGHT)
-
-    async def decrypt_many(self, payloads: Sequence[PeerText]) -> list[str | SignerError]:
-        async def one(payload: PeerText) -> str | SignerError:
-            async with self._gate:
-                await asyncio.sleep(ROUND_TRIP)
-                return (await super(FarSigner, self).decrypt_many([payload]))[0]
-
-        return list(await asyncio.gather(*map(one, payloads)))
-
-
-def make_wraps(recipient: SecretKey, count: int, now: int) -> list[Event]:
-    """Messages of some 200 characters from `SENDERS` people, one a minute."""
-    me = recipient.public_key.hex
-    people = [SecretKey.generate() for _ in range(min(SENDERS, count))]
-    shared = [nip44.conversation_key(key, me) for key in people]
-    wraps = []
-    for n in range(count):
-        key = people[n % len(people)]
-        draft = Draft(kinds.CHAT_MESSAGE, f"message {n} " + "as people write " * 12, (("p", me),))
-        rumor = Rumor.of(draft, key.public_key.hex, now - 60 * n)
-        payload = nip44.encrypt(rumor.json, shared[n % len(people)])
-        seal = nip59.seal_draft(payload, now).sign(key, now)
-        wraps.append(nip59.wrap(seal, me, now - 60 * n))
-    return wraps
 
 
 @asynccontextmanager
@@ -89,7 +59,7 @@ async def opened(
 
 
 async def read_all(client: NostrClient, count: int) -> tuple[float, float]:
-    """Seconds until the newest conversation could be read, and until all could."""
+    """Seconds until the newest conversation could be read, and until `count` messages could."""
     began = time.perf_counter()
     first = 0.0
     with client.messages.watch() as changes:
@@ -99,35 +69,89 @@ async def read_all(client: NostrClient, count: int) -> tuple[float, float]:
                 first = time.perf_counter() - began
             if client.messages.status.opened >= count:
                 break
-    await client.messages.conversations()
-    await client.messages.requests()
+    await rooms(client)
     return first, time.perf_counter() - began
 
 
-async def inbox(folder: Path, count: int) -> None:
-    key = SecretKey.generate()
-    wraps = make_wraps(key, count, int(time.time()))
-    async with opened(folder / "near", LocalSigner(key)) as client:
+async def rooms(client: NostrClient) -> float:
+    """Seconds until all conversations are there."""
+    began = time.perf_counter()
+    found = [*await client.messages.conversations(), *await client.messages.requests()]
+    assert found
+    return time.perf_counter() - began
+
+
+async def bare_work(wraps: Sequence[Event], key: SecretKey) -> float:
+    """Seconds for what opening them costs at the least."""
+    held = await unwrap_many(LocalSigner(key), wraps)
+    return bare(
+        [(w, each.seal) for w, each in zip(wraps, held, strict=True) if isinstance(each, Opened)],
+        key,
+    )
+
+
+async def near(folder: Path, wraps: Sequence[Event], key: SecretKey) -> list[Row]:
+    count = len(wraps)
+    async with opened(folder, LocalSigner(key)) as client:
         await client.store.save(wraps)
+        floor = await bare_work(wraps, key)
         _, took = await read_all(client, count)
-        print(f"opened {count} wraps and kept them: {took:.2f} s, {count / took:.0f} a second")
-    async with opened(folder / "near", LocalSigner(key)) as client:
-        began = time.perf_counter()
-        rooms = [*await client.messages.conversations(), *await client.messages.requests()]
-        took = time.perf_counter() - began
-        print(f"the same again, {len(rooms)} conversations: {took:.3f} s (goal: 0.3)")
-    far = min(FAR, count)
-    async with opened(folder / "far", FarSigner(key)) as client:
-        await client.store.save(wraps[:far])
-        first, took = await read_all(client, far)
-        least = far * 2 * ROUND_TRIP / IN_FLIGHT
-        print(
-            f"{far} through a bunker: {took:.2f} s, {took / least:.2f} of the least (goal: 1.3);"
-            f" the newest conversation after {first:.2f} s (goal: 5)"
-        )
+    forget_cached(folder)
+    async with opened(folder, LocalSigner(key)) as client:
+        cold = await rooms(client)
+    async with opened(folder, LocalSigner(key)) as client:
+        again = await rooms(client)
+        warm = await rooms(client)
+    return [
+        Row(
+            f"an inbox of {count:,} opened and kept, cold, of the bare work",
+            *(floor / took, 0.5),
+            least=True,
+            note=f"{took:.2f} s",
+        ),
+        Row("the same again by the next client, its file out of the cache", cold, 0.3, "s"),
+        Row("the same again by the next client, its file in the cache", again, 0.3, "s"),
+        Row("the same again by the same client, warm", warm, unit="s"),
+    ]
 
 
-async def one_message(folder: Path) -> None:
+def forget_cached(folder: Path) -> None:
+    """The system keeps nothing of these files in memory, where it can be told to."""
+    for path in (path for path in folder.rglob("*") if path.is_file()):
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+            if hasattr(os, "posix_fadvise"):
+                os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+async def far(folder: Path, wraps: Sequence[Event], key: SecretKey) -> list[Row]:
+    count, half = len(wraps), len(wraps) // 2
+    relay = await RelayProcess.start(folder / "relay")
+    try:
+        bunker = await FarSigner.start(key, relay.url)
+        pairing = await pair(bunker.uri)
+        async with RemoteSigner(pairing) as signer, opened(folder / "me", signer) as client:
+            await client.store.save(wraps)
+            first, one = await read_all(client, half)
+        async with RemoteSigner(pairing) as signer, opened(folder / "me", signer) as client:
+            _, other = await read_all(client, count)
+        asked = await bunker.stop()
+    finally:
+        await relay.stop()
+    least = count * 2 * far_signer.DELAY / IN_FLIGHT
+    return [
+        Row(
+            f"{count:,} through a bunker, 50 ms away, of the least",
+            *((one + other) / least, 1.3),
+            note=f"{one + other:.1f} s, a stop and a start within",
+        ),
+        Row("the newest conversation readable", first, 5, "s"),
+        Row("requests under way at once, the most", asked.at_once, IN_FLIGHT, "", least=True),
+        Row("payloads asked for twice, stopped half way", asked.again, 0, "times"),
+    ]
+
+
+async def one_message(folder: Path) -> list[Row]:
     ana, ben = SecretKey.generate(), SecretKey.generate()
     relay = await RelayProcess.start(folder / "relay")
     try:
@@ -155,21 +179,36 @@ async def one_message(folder: Path) -> None:
                     shown.append(time.perf_counter() - began)
     finally:
         await relay.stop()
-    print(
-        f"one message, p95: stored after {_p95(stored):.0f} ms (goal: 50),"
-        f" shown by the other after {_p95(shown):.0f} ms (goal: 300)"
-    )
+    return [
+        Row("one message, from send to stored here, cold", 1000 * stored[0], unit="ms"),
+        Row("the same, p95 of the next", _p95(stored[1:]), 50, "ms"),
+        Row("one message, from send to shown by the other, cold", 1000 * shown[0], unit="ms"),
+        Row("the same, p95 of the next", _p95(shown[1:]), 300, "ms"),
+    ]
 
 
 def _p95(seconds: Sequence[float]) -> float:
     return 1000 * statistics.quantiles(seconds, n=20)[-1]
 
 
+async def measure(folder: Path, count: int, far_count: int, runs: int) -> list[Row]:
+    rows = await gift_wraps.measure(count, runs)
+    key = SecretKey.generate()
+    wraps = make_wraps(key, max(count, far_count), int(time.time()))
+    rows += await near(folder / "near", wraps[:count], key)
+    rows.append(Row("key to painted meanwhile, p99", None, 100, "ms", note="not measured yet"))
+    rows += await far(folder / "far", wraps[:far_count], key)
+    return rows + await one_message(folder / "message")
+
+
 def main() -> None:
-    count = int(sys.argv[1]) if len(sys.argv) > 1 else WRAPS
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.private_messages")
+    parser.add_argument("--wraps", type=int, default=10_000, help="opened by a key that is here")
+    parser.add_argument("--far", type=int, default=2_000, help="opened through a bunker")
+    parser.add_argument("--runs", type=int, default=3, help="of what is compared with bare work")
+    given = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
-        asyncio.run(inbox(Path(name), count))
-        asyncio.run(one_message(Path(name)))
+        print_table(asyncio.run(measure(Path(name), given.wraps, given.far, given.runs)))
 
 
 if __name__ == "__main__":

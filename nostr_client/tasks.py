@@ -39,6 +39,23 @@ async def all_of(work: Iterable[Coroutine[Any, Any, _T]]) -> list[_T]:
     return [task.result() for task in tasks]
 
 
+async def finished(work: Coroutine[Any, Any, _T], grace: float) -> _T:
+    """What `work` comes to. Whoever is cancelled meanwhile gives it up to `grace` seconds to end by
+    itself, so that what it has got is not thrown away."""
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task], timeout=grace)
+        raise
+    finally:
+        if not task.done():
+            task.cancel()
+            await asyncio.wait([task])
+        if not task.cancelled():
+            task.exception()  # whoever is cancelled hears of nothing else
+
+
 def first_of(error: Exception) -> Exception:
     """The first error in a group of groups, one that nobody expects before all that are expected;
     any other is itself."""

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from nostr_client.errors import ConnectionLost, StoreError
-from nostr_client.tasks import OwnedTasks, all_of, first_of, together
+from nostr_client.tasks import OwnedTasks, all_of, finished, first_of, together
 
 
 async def fail() -> None:
@@ -79,3 +79,33 @@ async def test_cancelling_stays_cancelling() -> None:
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+
+
+@pytest.mark.parametrize("grace", [0.0, 30.0])
+async def test_what_is_under_way_has_a_while_to_end(grace: float) -> None:
+    go, done = asyncio.Event(), []
+
+    async def work() -> None:
+        try:
+            await go.wait()
+            done.append("kept")
+        except asyncio.CancelledError:
+            done.append("cut off")
+            raise
+
+    task = asyncio.create_task(finished(work(), grace))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    task.cancel()
+    if grace:
+        await asyncio.sleep(0)
+        go.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert done == ["kept" if grace else "cut off"]
+
+
+async def test_what_ends_in_time_gives_its_result_or_its_error() -> None:
+    assert await finished(asyncio.sleep(0, 7), 1.0) == 7
+    with pytest.raises(StoreError, match="full"):
+        await finished(_raise(), 1.0)

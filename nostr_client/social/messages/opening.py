@@ -1,8 +1,10 @@
 """Opening what came: gift wraps, and the direct messages of old, the newest first.
 
-Whatever is opened is kept at once, so that a signer is never asked twice for the same, whoever
-stops in between. What it cannot open for good is remembered as such; where it did not answer, or
-said no, it is asked again after a while, or when `retry` says that it is back.
+Whatever is opened is kept at once, so that a signer is never asked twice for the same: whoever
+stops in between lets it answer what it was asked. Two batches are under way at a time: while one is
+read or kept, a signer that is far away answers for the other.
+What it cannot open for good is remembered as such; where it did not answer, or said no, it is asked
+again after a while, or when `retry` says that it is back.
 """
 
 from __future__ import annotations
@@ -24,12 +26,16 @@ from nostr_client.signing.signer import Cipher, PeerText, Signer
 from nostr_client.social.messages.archive import MessageArchive
 from nostr_client.social.messages.records import KeptRumor, NotKept, Reason, Record
 from nostr_client.store.contract import EventStore
-from nostr_client.tasks import together
+from nostr_client.tasks import all_of, finished, together
 
 FEWEST: Final = 32
 MOST: Final = 512
 """Events opened in one go; a batch grows while it takes less than `TURN` seconds."""
 TURN: Final = 0.25
+AT_ONCE: Final = 2
+"""Batches under way."""
+GRACE: Final = 1.0
+"""Seconds that batches under way have to be kept when this is stopped."""
 PAUSE: Final = 2.0
 LONGEST_PAUSE: Final = 60.0
 """Seconds until a signer that did not answer is asked again: at first, and doubled each time."""
@@ -84,7 +90,7 @@ class MessageOpener:
     @property
     def waiting(self) -> int:
         """How many events are still to be opened."""
-        return len(self._order) + len(self._later)
+        return len(self._waiting)
 
     def retry(self) -> None:
         """The signer is back."""
@@ -139,7 +145,7 @@ class MessageOpener:
                 await self.wait_for_retry(pause)
                 pause = min(2 * pause, LONGEST_PAUSE)
                 self._order, self._later = sorted(self._later), []
-            if await self._open_next():
+            if any(await all_of(self._open_batches() for _ in range(AT_ONCE))):
                 pause = PAUSE
         self.on_status()
 
@@ -164,13 +170,20 @@ class MessageOpener:
         self._waiting.add(event_id)
         insort(self._order, (at, event_id))
 
+    async def _open_batches(self) -> bool:
+        """Open batch after batch, the newest first; did the signer do anything?"""
+        done = False
+        while self._order:
+            done |= await self._open_next()
+        return done
+
     async def _open_next(self) -> bool:
         """Open the newest ones that wait; did the signer do anything?"""
         part = self._order[-self._size :]
         del self._order[-self._size :]
         begun = time.monotonic()
         try:
-            done, later = await self._open_part(part)
+            done, later = await finished(self._open_part(part), GRACE)
         except BaseException:
             self._order = sorted((*self._order, *part))
             raise

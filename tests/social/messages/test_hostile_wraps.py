@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +17,7 @@ from nostr_client.protocol.event import Draft, Event, Tags
 from nostr_client.protocol.keys import SecretKey
 from nostr_client.signing.local_signer import LocalSigner
 from nostr_client.signing.signer import PeerText
-from nostr_client.social.messages import mailbox
+from nostr_client.social.messages import mailbox, opening
 from tests.routing.rooms import ANA, BEN, CY, Relay
 from tests.social.messages.people import NOW, Person, dm_list, eventually, person
 
@@ -172,12 +173,15 @@ class Bunker(LocalSigner):
     def __init__(self, key: SecretKey) -> None:
         super().__init__(key)
         self.away = False
+        self.answers = asyncio.Event()
+        self.answers.set()
         self.asked: list[PeerText] = []
 
     async def decrypt_many(self, payloads: Sequence[PeerText]) -> list[str | SignerError]:
         if self.away:
             return [SignerUnavailable("the bunker did not answer")] * len(payloads)
         self.asked += payloads
+        await self.answers.wait()
         return await super().decrypt_many(payloads)
 
 
@@ -194,10 +198,10 @@ async def test_what_the_signer_did_not_open_is_asked_again_and_nothing_twice(
                 await relay.tell(wrap)
 
             async def waits() -> bool:
-                return ben.messages.status.waiting == 30
+                status = ben.messages.status
+                return status.waiting == 30 and status.signer_problem == "the bunker did not answer"
 
             await eventually(waits)
-            assert ben.messages.status.signer_problem == "the bunker did not answer"
         async with person(tmp_path / "ben", BEN, signer=bunker) as ben:
 
             async def known() -> bool:
@@ -211,3 +215,23 @@ async def test_what_the_signer_did_not_open_is_asked_again_and_nothing_twice(
             assert len(await ben.texts(A)) == 50
         assert len(bunker.asked) == 2 * len(wraps)
         assert len(set(bunker.asked)) == len(bunker.asked)
+
+
+async def test_who_stops_takes_what_the_signer_is_answering_along(tmp_path: Path) -> None:
+    bunker = Bunker(BEN)
+    bunker.answers.clear()
+    wraps = [wrapped(rumor_of(ANA, f"{n}")) for n in range(opening.FEWEST + 1)]
+    async with Relay() as relay:
+        async with person(
+            tmp_path / "ben", BEN, dm_list(BEN, relay.url), *wraps, signer=bunker
+        ) as ben:
+
+            async def asked() -> bool:
+                return len(bunker.asked) == len(wraps)  # a second batch beside the first
+
+            await eventually(asked)
+            asyncio.get_running_loop().call_soon(bunker.answers.set)  # after it was told to stop
+        async with person(tmp_path / "ben", BEN, signer=bunker) as ben:
+            await opened_all(ben, len(wraps))
+            assert len(await ben.texts(A)) == len(wraps)
+        assert len(set(bunker.asked)) == len(bunker.asked) == 2 * len(wraps)
