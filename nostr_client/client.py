@@ -31,7 +31,7 @@ from nostr_client.paths import Paths, private_folder
 from nostr_client.paths import paths as default_paths
 from nostr_client.protocol.event import Draft, Event
 from nostr_client.protocol.filters import Filter
-from nostr_client.protocol.keys import PublicKey
+from nostr_client.protocol.keys import PublicKey, SecretKey
 from nostr_client.protocol.refusals import AUTH_REQUIRED
 from nostr_client.resilience.own_relay import OwnRelay
 from nostr_client.resilience.replication import Replication
@@ -185,7 +185,7 @@ class NostrClient:
     @asynccontextmanager
     async def open(
         cls,
-        signer: Signer | None = None,
+        signer: Signer | SecretKey | None = None,
         *,
         pubkey: str | None = None,
         paths: Paths | None = None,
@@ -201,9 +201,11 @@ class NostrClient:
     ) -> AsyncIterator[NostrClient]:
         """A client at work until the block ends.
 
-        `signer` writes; with `pubkey` (hex) instead the account is only watched. `relays` are
-        asked and written to where nobody's relay list says better: by default those of the
-        configuration, and else the packaged starter relays; an empty list, in either place,
+        `signer` writes. A `SecretKey` in its place signs, too, and is kept nowhere; nothing that
+        is signed lets it out, nor the key of any account of the folder. With `pubkey` (hex)
+        instead the account is only watched.
+        `relays` are asked and written to where nobody's relay list says better: by default those
+        of the configuration, and else the packaged starter relays; an empty list, in either place,
         means none at all.
         `locked` says that the key of `pubkey` is on this machine, though not unlocked: the relay
         list is then the person's own word, and its relays are dialled wherever they lead.
@@ -219,6 +221,10 @@ class NostrClient:
         Raises StoreError, ConfigError, InvalidKey.
         """
         where = paths or default_paths()
+        if isinstance(signer, SecretKey):
+            from nostr_client.accounts.account import Accounts  # for those alone who need them
+
+            signer = await Accounts(where).signer_given(signer)
         settings = config or load_config(where.config / "config.toml")
         chosen = settings.relays if relays is None else tuple(relays)  # None: the starters
         keys = _ClientKeys.of(

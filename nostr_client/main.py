@@ -19,6 +19,11 @@ nostr-client needs a terminal to open. Without one, use its commands:
   nostr-client --help             all commands"""
 
 
+KEY_IS_FOR_COMMANDS = """\
+NOSTR_CLIENT_KEY gives a key to commands: the terminal client uses the accounts that are kept here.
+Unset it, or say which command is meant."""
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run `nostr-client` with `arguments` (default: the program's own); returns the exit code."""
     if None in (sys.stdin, sys.stdout, sys.stderr):
@@ -57,7 +62,12 @@ def _main(given: list[str]) -> int:
         from nostr_client.paths import paths
         from nostr_client.tui.run import run
 
-        take_from_environment()  # the terminal client asks; nothing that it starts is to inherit it
+        # The terminal client asks; nothing that it starts is to inherit a secret.
+        if take_from_environment().key is not None and not given:
+            from nostr_client.exits import Exit
+
+            print(KEY_IS_FOR_COMMANDS, file=sys.stderr)  # noqa: T201
+            return Exit.USAGE
         keep_log(paths().state / "nostr-client.log")
         return run(demo=given == ["demo"])
     from nostr_client.cli.app import run_command

@@ -112,6 +112,23 @@ async def test_a_bot_in_a_few_lines(tmp_path: Path) -> None:
         assert relay.has(posted.event)
 
 
+async def test_a_key_by_value_signs_and_is_kept_nowhere(tmp_path: Path) -> None:
+    where = folders(tmp_path)
+    async with Relay() as relay:
+        for key in (ANA, BEN):
+            async with NostrClient.open(key, relays=[relay.url], paths=where, config=LOOPBACK) as c:
+                posted = await c.post("hi")
+                assert posted.event.pubkey == key.public_key.hex
+                assert relay.has(posted.event)
+        with pytest.raises(SecretFound):  # the other was given here, too, if not kept
+            async with NostrClient.open(BEN, relays=[], paths=where, config=LOOPBACK) as c:
+                await c.post(f"take {bytes(ANA).hex()}")
+    for file in filter(Path.is_file, tmp_path.rglob("*")):
+        data = file.read_bytes()
+        assert bytes(ANA) not in data, file
+        assert bytes(ANA).hex().encode() not in data, file
+
+
 async def test_errors_of_the_body_come_out_as_they_are(tmp_path: Path) -> None:
 
     async def bot() -> None:

@@ -271,6 +271,32 @@ class Accounts:
             return RemoteSigner(pairing, options)
         return LocalSigner(await self._key(account, password), own=self._files.own_keys)
 
+    def given(self, pubkey: str) -> Account:
+        """The account of a key that is given for one run and not kept, by the name it has here."""
+        record = self._record_of(pubkey)
+        return Account(
+            pubkey=pubkey,
+            name=record.name if record else "",
+            protection=Protection.GIVEN,
+            current=False,
+            created_at=record.created_at if record else self._clock(),
+            backed_up=True,
+        )
+
+    async def signer_given(self, key: SecretKey) -> Signer:
+        """What signs with a `key` that is given for one run. Its public key and its trace are
+        kept, so that nothing that is signed here for any account lets it out. Raises StoreError.
+        """
+        await asyncio.to_thread(self._note_given, key.public_key.hex, trace_of(bytes(key)))
+        return LocalSigner(key, own=self._files.own_keys)
+
+    def _note_given(self, pubkey: str, trace: str) -> None:
+        with self._files.locked():
+            self._files.note_given(pubkey, trace)
+            record = self._record_of(pubkey)
+            if record is not None and not record.backed_up:  # it is elsewhere, too
+                self._files.write(msgspec.structs.replace(record, backed_up=True))
+
     async def export(
         self, account: Account, password: str | None = None, *, new_password: str | None = None
     ) -> str:

@@ -2,7 +2,8 @@
 
 An account is exactly one file, `<pubkey>.json`, written whole or not at all (a temporary file,
 flushed, then renamed), so a crash leaves every account as it was before or as it is after.
-`current` names the account in use. Writers take `accounts.lock`; readers need nothing.
+`current` names the account in use, `given` the public keys of those that were used and not kept.
+Writers take `accounts.lock`; readers need nothing.
 """
 
 from __future__ import annotations
@@ -19,9 +20,11 @@ from nostr_client.errors import AccountError, InvalidKey
 from nostr_client.nips.nip19 import encode_npub
 from nostr_client.nips.nip49 import UNTRACKED
 from nostr_client.paths import FolderLock, private_folder, translated, write_private
-from nostr_client.protocol.keys import PublicKey
+from nostr_client.protocol.keys import PublicKey, is_hex64
 
 VERSION: Final = 1
+MOST_GIVEN: Final = 1000
+"""Keys that were given and not kept, whose public keys are remembered."""
 LOCK_LIMIT: Final = 10.0
 """Seconds to wait for another process that changes the accounts."""
 
@@ -34,6 +37,8 @@ class Protection(StrEnum):
     WATCH_ONLY = "watch-only"
     BUNKER = "bunker"
     """It is not here at all: a bunker signs (NIP-46)."""
+    GIVEN = "given"
+    """It is not kept: whoever runs a program gives it, for that run. No file says so."""
 
 
 class BunkerRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -125,10 +130,11 @@ class KeyFiles:
             raise AccountError("this account is no longer on this machine") from None
 
     def own_keys(self) -> dict[str, str]:
-        """The public keys of the accounts that have a secret key, here or in a bunker, each with
-        that key's trace where it is known."""
-        return {
-            record.pubkey: record.trace
+        """The public keys of the accounts that have a secret key, here or in a bunker, and of keys
+        that were given here, each with that key's trace where it is known."""
+        given = self.given()
+        return given | {
+            record.pubkey: record.trace or given.get(record.pubkey, "")
             for record in self.read_all()[0]
             if record.protection is not Protection.WATCH_ONLY
         }
@@ -167,6 +173,26 @@ class KeyFiles:
         private_folder(self.folder)
         write_private(self.folder / "current", pubkey.encode())
 
+    def given(self) -> dict[str, str]:
+        """The public keys of the secret keys that were given here and not kept, oldest first, each
+        with its trace. A line that is damaged is left out."""
+        path = self.folder / "given"
+        with translated(f"cannot read {path}"):
+            try:
+                lines = path.read_bytes().decode(errors="replace").splitlines()
+            except FileNotFoundError:
+                return {}
+        parts = (line.partition(" ") for line in lines)
+        return {pubkey: trace for pubkey, _, trace in parts if is_hex64(pubkey)}
+
+    def note_given(self, pubkey: str, trace: str) -> None:
+        """Remember that the key of `pubkey` was given here. Durable on return."""
+        known = self.given()
+        if pubkey not in known:
+            private_folder(self.folder)
+            pairs = [*known.items(), (pubkey, trace)][-MOST_GIVEN:]
+            write_private(self.folder / "given", "".join(f"{a} {b}\n" for a, b in pairs).encode())
+
     @staticmethod
     def _read(path: Path) -> KeyRecord:
         try:
@@ -184,6 +210,8 @@ class KeyFiles:
             raise AccountError(f"the account file {path} is damaged") from None
         if record.version > VERSION:
             raise AccountError(f"the account file {path} is of a newer version")
+        if record.protection is Protection.GIVEN:
+            raise AccountError(f"the account file {path} is damaged")
         if record.pubkey != path.stem:
             raise AccountError(f"the account file {path} does not belong to its name")
         return record

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 from nostr_client.cli import account_bunker
-from nostr_client.cli.command import KEEPING, PLAIN, UNLOCKING, add_command
+from nostr_client.cli.command import EXPORTING, KEEPING, LISTING, PLAIN, add_command
 from nostr_client.command_line.tree import Argument, Group, Option
 from nostr_client.command_line.waiting import wait_for
 from nostr_client.exits import CommandError, Exit
@@ -101,14 +101,26 @@ def import_(
 
 
 def list_(context: ClientContext) -> None:
-    """List the accounts; * marks the one in use."""
+    """List the accounts; * marks the one in use, or the one whose key was given for this run."""
+    import msgspec
+
     from nostr_client.cli import json_records, plain_lines
 
+    given = context.given_key
+    if given is not None:
+        acting = msgspec.structs.replace(context.accounts.given(given.pubkey), current=True)
+        record = json_records.account_record(acting) | {"key_from": given.source}
+        words = f"{plain_lines.account_line(acting)} by {given.source}, not kept"
+        context.out.emit(record, words)
     for account in context.accounts.all():
+        if given is not None:
+            if account.pubkey == given.pubkey:
+                continue
+            account = msgspec.structs.replace(account, current=False)  # noqa: PLW2901
         context.out.emit(json_records.account_record(account), plain_lines.account_line(account))
     for path in context.accounts.damaged():
         context.out.note(f"{path} cannot be read as an account; it was left alone")
-    if not context.accounts.all():
+    if not context.accounts.all() and given is None:
         from nostr_client.cli.context import NO_ACCOUNT
 
         context.out.note(NO_ACCOUNT)
@@ -170,6 +182,8 @@ def export(
     account = context.accounts.find(who) if who else context.must_act()
     if not account.can_sign:
         raise CommandError(f"{account.label} is watch-only: it has no key", Exit.LOCKED)
+    if account.protection is Protection.GIVEN:
+        raise CommandError("the key that was given is not kept here: name an account", Exit.USAGE)
     if plain:
         secret_input.confirm_typed(
             "Whoever sees the nsec has this account for ever, and no one can take it back.",
@@ -290,8 +304,8 @@ def add_to(root: Group) -> None:
     add_command(group, "create", create, KEEPING)
     add_command(group, "import", import_, KEEPING)
     account_bunker.add_to(group)
-    add_command(group, "list", list_, PLAIN)
+    add_command(group, "list", list_, LISTING)
     add_command(group, "switch", switch_, PLAIN)
     add_command(group, "watch", watch, PLAIN)
-    add_command(group, "export", export, UNLOCKING)
+    add_command(group, "export", export, EXPORTING)
     add_command(group, "remove", remove, PLAIN)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Annotated
 
-from nostr_client.cli.command import NAMING, UNLOCKING, add_command
+from nostr_client.cli.command import UNLOCKING, add_command
 from nostr_client.command_line.tree import Argument, Group, Option
 from nostr_client.command_line.waiting import wait_for
 from nostr_client.exits import CommandError, Exit
@@ -408,7 +408,7 @@ def add_to(root: Group) -> None:
     )
     add_command(group, "run", run, UNLOCKING)
     add_command(group, "invite", invite, UNLOCKING)
-    add_command(group, "connect", connect, NAMING)
-    add_command(group, "list", list_, NAMING)
-    add_command(group, "revoke", revoke, NAMING)
-    add_command(group, "log", log, NAMING)
+    add_command(group, "connect", connect, UNLOCKING)
+    add_command(group, "list", list_, UNLOCKING)
+    add_command(group, "revoke", revoke, UNLOCKING)
+    add_command(group, "log", log, UNLOCKING)

@@ -15,6 +15,17 @@ _ACCOUNT: Final = option(
     Option("--account", "WHO", "Act as this account: its name or npub."),
     None,
 )
+_KEY: Final = option(
+    "key_fd",
+    int | None,
+    Option(
+        "--key-fd",
+        "N",
+        "Sign with the key that this file descriptor gives, and keep it nowhere."
+        " Also: $NOSTR_CLIENT_KEY.",
+    ),
+    None,
+)
 _PASSWORD: Final = option(
     "password_fd",
     int | None,
@@ -35,11 +46,13 @@ PLAIN: Final = (JSON, DEBUG)
 """Options of a command that needs no account."""
 KEEPING: Final = (JSON, _PASSWORD, DEBUG)
 """Those of one that creates or imports a key."""
-NAMING: Final = (JSON, _ACCOUNT, DEBUG)
-"""Those of one that is about an account, and needs no key."""
-UNLOCKING: Final = (JSON, _ACCOUNT, _PASSWORD, DEBUG)
-"""Those of one that uses a key, and no network."""
-CLIENT: Final = (JSON, _ACCOUNT, _PASSWORD, _OWN_RELAY, DEBUG)
+LISTING: Final = (JSON, _KEY, _PASSWORD, DEBUG)
+"""Those of one that says who there is, and whom a key that is given stands for."""
+EXPORTING: Final = (JSON, _ACCOUNT, _PASSWORD, DEBUG)
+"""Those of one that shows a key that is kept."""
+UNLOCKING: Final = (JSON, _ACCOUNT, _KEY, _PASSWORD, DEBUG)
+"""Those of one that is about an account or uses its key, and opens no client."""
+CLIENT: Final = (JSON, _ACCOUNT, _KEY, _PASSWORD, _OWN_RELAY, DEBUG)
 """Those of one that opens a client: to sign, or to log in to own relays where it reads."""
 
 

@@ -22,6 +22,7 @@ from nostr_client.paths import Paths, paths
 if TYPE_CHECKING:
     from nostr_client.accounts.account import Account, Accounts
     from nostr_client.accounts.bunker_pairing import BunkerOptions
+    from nostr_client.cli.given_key import GivenKey
     from nostr_client.client import NostrClient
     from nostr_client.config import ClientConfig
     from nostr_client.signing.signer import Signer
@@ -43,6 +44,7 @@ class ClientContext(Context):
     """What a command is given. `exit_code` is what it ends with unless an error says otherwise."""
 
     account: str | None = None
+    key_fd: int | None = None
     password_fd: int | None = None
     own_relay: bool | None = None
     login_problem: str = ""
@@ -96,10 +98,35 @@ class ClientContext(Context):
         """The password that a script gave; read once."""
         if self.password_fd is not None:
             return secret_input.read_descriptor(self.password_fd)
-        return self._from_environment
+        return self._from_environment.password
+
+    @cached_property
+    def given_key(self) -> GivenKey | None:
+        """The key that a script gave for this run; read once. Raises CommandError."""
+        from nostr_client.cli.given_key import read_given_key
+
+        found = self._from_environment.key
+        if self.key_fd is None and found is None:
+            return None
+        by, variable = f"--key-fd {self.key_fd}", f"${secret_input.KEY_VARIABLE}"
+        if self.key_fd is not None and found is not None:
+            raise CommandError(f"a key is given by {by} and by {variable}: take one", Exit.USAGE)
+        source = variable if self.key_fd is None else by
+        if self.account:
+            raise CommandError(f"{source} gives the key: --account cannot name another", Exit.USAGE)
+        text = secret_input.read_descriptor(self.key_fd) if self.key_fd is not None else found
+        return read_given_key(text or "", source, self._password_for)
+
+    def _password_for(self, what: str) -> str:
+        if self.given_password is not None:
+            return self.given_password
+        return secret_input.ask_hidden(f"Password of {what}")
 
     def acting(self) -> Account | None:
-        """The account to act as: `--account`, else the one in use. Raises CommandError."""
+        """The account to act as: that of the key which was given, else `--account`, else the one
+        in use. Raises CommandError."""
+        if self.given_key is not None:
+            return self.accounts.given(self.given_key.pubkey)
         if not self.account:
             return self.accounts.current()
         try:
@@ -120,12 +147,12 @@ class ClientContext(Context):
 
         if account.protection is not Protection.PASSWORD:
             return None
-        if self.given_password is not None:
-            return self.given_password
-        return secret_input.ask_hidden(f"Password of {account.label}")
+        return self._password_for(account.label)
 
     def signer(self) -> Signer:
         """What signs for the account. Raises CommandError for a watch-only one, SignerError."""
+        if self.given_key is not None:
+            return wait_for(self.accounts.signer_given(self.given_key.key))
         account = self.must_act()
         if not account.can_sign:
             raise CommandError(
@@ -218,6 +245,8 @@ class ClientContext(Context):
             return None
 
         async def unlock() -> Signer:
+            if self.given_key is not None:
+                return await self.accounts.signer_given(self.given_key.key)
             self.accounts.bunkers = self.bunkers
             try:
                 return await self.accounts.signer(account, password)

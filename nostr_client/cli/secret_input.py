@@ -10,12 +10,13 @@ import contextlib
 import getpass
 import os
 import sys
-from typing import Final
+from typing import Final, NamedTuple
 
 from nostr_client.errors import AccountError
 from nostr_client.exits import CommandError, Exit
 
 PASSWORD_VARIABLE: Final = "NOSTR_CLIENT_PASSWORD"  # noqa: S105 - a name, not a password
+KEY_VARIABLE: Final = "NOSTR_CLIENT_KEY"
 MOST_BYTES: Final = 64 * 1024
 
 
@@ -48,9 +49,21 @@ def read_descriptor(number: int) -> str:
         raise CommandError(f"descriptor {number} does not give UTF-8 text", Exit.USAGE) from None
 
 
-def take_from_environment() -> str | None:
-    """The password in the environment, which is taken out: no child process inherits it."""
-    return os.environ.pop(PASSWORD_VARIABLE, None) or None
+class FromEnvironment(NamedTuple):
+    """What a script gave in the environment. An empty `key` is none, and not as if there were no
+    such variable: whoever sets it means to sign with it."""
+
+    password: str | None
+    key: str | None
+
+    def __repr__(self) -> str:
+        return "<FromEnvironment>"
+
+
+def take_from_environment() -> FromEnvironment:
+    """The secrets in the environment, which are taken out: no child process inherits them."""
+    password = os.environ.pop(PASSWORD_VARIABLE, None) or None
+    return FromEnvironment(password, os.environ.pop(KEY_VARIABLE, None))
 
 
 def ask_hidden(prompt: str) -> str:

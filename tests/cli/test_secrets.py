@@ -11,6 +11,7 @@ import pytest
 
 from nostr_client import main, redact
 from nostr_client.command_line import error_log
+from nostr_client.exits import Exit
 from nostr_client.nips import nip19
 from nostr_client.paths import environment_for_children
 from nostr_client.protocol.keys import SecretKey
@@ -36,6 +37,9 @@ COMMANDS = [
     ["NSEC"],
     ["HEX"],
     ["--NSEC"],
+    ["post", "hello", "--key-fd", "NSEC"],
+    ["post", "hello", "--key", "HEX"],
+    ["post", "hello", "--key=NCRYPTSEC"],
     ["--HEX=1"],
 ]
 
@@ -114,7 +118,10 @@ async def test_a_rehearsals_relay_is_given_none(
 
 @pytest.mark.parametrize("arguments", [[], ["demo"]])
 def test_the_terminal_client_takes_the_password_out_of_the_environment(
-    arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    arguments: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     seen: list[bool] = []
 
@@ -130,3 +137,10 @@ def test_the_terminal_client_takes_the_password_out_of_the_environment(
     monkeypatch.setenv("NOSTR_CLIENT_PASSWORD", "open sesame")
     assert main.main(arguments) == 0
     assert seen == [False]
+    monkeypatch.setenv("NOSTR_CLIENT_KEY", "1" * 64)
+    code = main.main(arguments)  # it does not act as another than the one who was given
+    assert (code, len(seen)) == ((0, 2) if arguments else (Exit.USAGE, 1))
+    assert "NOSTR_CLIENT_KEY" not in os.environ
+    said = capsys.readouterr().err
+    assert ("NOSTR_CLIENT_KEY" in said) is not bool(arguments)
+    assert "1" * 64 not in said
