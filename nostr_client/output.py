@@ -62,6 +62,15 @@ class Output:
         """One result: `record` for programs, `plain` (made safe here) for people."""
         write_line(self._out, json_line(record) if self.json else safe_text(plain))
 
+    def emit_secret(self, record: Mapping[str, Any], secret: str) -> None:
+        """The one result that is a secret key, of whoever asked for it: elsewhere none is shown.
+
+        Raises ValueError for what would not be safe to show.
+        """
+        if not secret.isascii() or not secret.isalnum():
+            raise ValueError("a key is letters and digits")
+        write_line(self._out, json_line(record) if self.json else secret)
+
     def note(self, text: str, record: Mapping[str, Any] | None = None) -> None:
         """What a person may like to know meanwhile; never part of the result. For programs it is
         `record`, or nothing."""

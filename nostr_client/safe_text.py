@@ -11,6 +11,8 @@ reorders or hides text, or lets the width on the screen differ without bound fro
    surrogate, U+FFFF) becomes U+FFFD;
 3. joiners, variation selectors and tags stay where a script or an emoji has a use for them;
 4. no character carries more than a few combining marks, and none of those leans on our own text.
+5. a secret key (nsec) is hidden, whoever wrote it and however it is broken: who reads over a
+   shoulder, or what a screen is copied to, need not have it. Its checksum is not asked for.
 
 Ordinary text in any script comes through unchanged, and `safe_text` of its own result changes
 nothing. Markup is not escaped: what shows text must not read markup in it.
@@ -33,7 +35,12 @@ _DOTTED_CIRCLE: Final = "\u25cc"
 
 
 def safe_text(text: str) -> str:
-    """`text` without anything that a terminal would obey. May have several lines."""
+    """`text` without anything that a terminal would obey, and without secret keys. May have several
+    lines."""
+    return _without_keys(_obeyed_by_none(text))
+
+
+def _obeyed_by_none(text: str) -> str:
     if text.isascii():
         if text.isprintable() or _ASCII_CONTROL.search(text) is None:
             return text
@@ -273,7 +280,40 @@ def _with_few_marks(text: str, kinds: int) -> str:
     return on_nothing.sub(rf"\1{_DOTTED_CIRCLE}", text)
 
 
-# 3. Widths.
+# 3. Secret keys (NIP-19).
+
+HIDDEN_KEY: Final = "nsec1…(a secret key, hidden)"
+_DIGITS: Final = "02-9ac-hj-np-z"
+_CODE_OF_KEY: Final = re.compile(
+    rf"n[\W_]*s[\W_]*e[\W_]*c[\W_]*1(?:(?:[\W_]*[{_DIGITS}]){{58}}|[{_DIGITS}]{{20,57}})",
+    re.IGNORECASE,
+)
+"""Also the beginning of one, which was cut: with most of it the rest can be guessed."""
+_SHORTEST_KEY: Final = 25
+
+
+def _without_keys(text: str) -> str:
+    if len(text) < _SHORTEST_KEY:
+        return text
+    read = text
+    if not text.isascii():
+        read = text.translate({ord(char): _read_as(char) for char in set(text) if char > "\x7f"})
+    kept: list[str] = []
+    end = 0
+    for code in _CODE_OF_KEY.finditer(read):
+        kept += (text[end : code.start()], HIDDEN_KEY)
+        end = code.end()
+    return "".join(kept) + text[end:] if kept else text
+
+
+@functools.lru_cache(8192)
+def _read_as(char: str) -> str:
+    """The letter or digit of ASCII that a full-width or an ornamental one stands for, or `char`."""
+    plain = unicodedata.normalize("NFKC", char)
+    return plain if len(plain) == 1 and plain.isascii() else char
+
+
+# 4. Widths.
 
 _BLANK_ENDS: Final = (
     " \xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f"

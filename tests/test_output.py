@@ -181,3 +181,17 @@ def test_so_it_is_where_no_command_runs() -> None:
         )
     assert (done.returncode, done.stderr.count(b"\n")) == (1, 1)
     assert done.stderr.startswith(b"error: ")
+
+
+def test_a_key_is_shown_to_whoever_asked_for_it_and_nowhere_else() -> None:
+    nsec = "nsec1vl029mgpspedva04g90vltkh6fvh240zqtv9k0t9af8935ke9laqsnlfe5"
+    out, err = io.StringIO(), io.StringIO()
+    output = Output(False, out, err)
+    output.emit({}, f"a note: {nsec}")
+    output.note(nsec)
+    output.fail(nsec)
+    assert "vl029" not in out.getvalue() + err.getvalue()
+    output.emit_secret({"nsec": nsec}, nsec)
+    assert out.getvalue().splitlines()[-1] == nsec
+    with pytest.raises(ValueError, match="letters and digits"):
+        output.emit_secret({}, "two\nlines")

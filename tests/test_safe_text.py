@@ -12,7 +12,14 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from nostr_client.safe_text import cells, normalized, safe_line, safe_text
+from nostr_client.safe_text import (
+    HIDDEN_KEY,
+    cells,
+    first_lines,
+    normalized,
+    safe_line,
+    safe_text,
+)
 from tests.vectors import needs_vectors, real_events
 
 ESC = "\x1b"
@@ -354,3 +361,52 @@ def test_marks_without_end_are_put_in_order_in_little_time(marks: str) -> None:
     started = time.process_time()
     assert len(normalized("NFKC", text)) >= 99_000
     assert time.process_time() - started < 5
+
+
+NSEC = "nsec1vl029mgpspedva04g90vltkh6fvh240zqtv9k0t9af8935ke9laqsnlfe5"
+"""NIP-19's own example."""
+
+
+@pytest.mark.parametrize(
+    "spelt",
+    [
+        NSEC,
+        NSEC.upper(),
+        f"{NSEC[:30]}\n{NSEC[30:]}",
+        " ".join(NSEC),
+        "\u200b".join(NSEC),
+        "\u0301".join(NSEC),
+        "-".join(NSEC[i : i + 4] for i in range(0, 63, 4)),
+        "".join(chr(ord(c) + 0xFEE0) for c in NSEC),
+        "".join(chr(0x1D41A + ord(c) - 97) if c.isalpha() else c for c in NSEC),
+        f"\x1b[1m{NSEC[:9]}\x1b[0m{NSEC[9:]}",
+        NSEC[:40],
+        f"{NSEC[:40]}…",
+    ],
+)
+def test_a_secret_key_is_hidden_however_it_is_written(spelt: str) -> None:
+    for text in (spelt, f"é my key: {spelt} — is it safe?", f"nostr:{spelt}, {spelt}"):
+        shown = safe_text(text)
+        assert HIDDEN_KEY in shown
+        assert "mgpsped" not in safe_text("".join(c for c in shown if c.isalnum())).lower()
+        assert safe_text(shown) == shown
+    assert HIDDEN_KEY in first_lines(f"look: {spelt} {'x' * 400}")[0]
+
+
+def test_what_only_begins_like_a_secret_key_is_shown() -> None:
+    for text in (
+        "nsec1",
+        "An nsec1 is no npub1, and nsec1… says nothing; nsec1 keys let whoever has them act as you",
+        "n s e c 1 " + "ordinary words follow, many of them, in a long sentence " * 9,
+        NSEC[:20],
+        NSEC.replace("nsec", "npub"),
+        "0" * 64,
+    ):
+        assert safe_text(text) == text
+
+
+def test_looking_for_keys_is_quick_in_hostile_text() -> None:
+    for text in ("n" * 300_000, "nsec1 " * 50_000, "n s e c " * 40_000, f"{NSEC[:62]}b" * 4_000):
+        begun = time.process_time()
+        safe_text(text)
+        assert time.process_time() - begun < 1

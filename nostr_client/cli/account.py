@@ -190,7 +190,7 @@ def export(
             account.name or account.npub,
         )
         nsec = wait_for(context.accounts.export_plain(account, context.password_of(account)))
-        context.out.emit({"npub": account.npub, "nsec": nsec}, nsec)
+        context.out.emit_secret({"npub": account.npub, "nsec": nsec}, nsec)
         return
     password = context.password_of(account)
     fresh: str | None = None
