@@ -33,6 +33,7 @@ from nostr_client.protocol.event import Draft, Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.keys import PublicKey, SecretKey
 from nostr_client.protocol.refusals import AUTH_REQUIRED
+from nostr_client.resilience.audits import Auditor
 from nostr_client.resilience.own_relay import OwnRelay
 from nostr_client.resilience.replication import Replication
 from nostr_client.routing.address_policy import AddressPolicy, relay_url
@@ -517,6 +518,9 @@ class NostrClient:
             pubkeys=[me] if self._keys.keyed else [],
             folder=data,
             own_urls=self._own_urls,
+            auditor=Auditor(
+                self.store, self.pool, self._stranger, pubkeys=[me], folder=data, clock=clock
+            ),
             clock=clock,
         )
         self.courier.on_planned = self.replication.kick
@@ -534,6 +538,15 @@ class NostrClient:
         self.book.policy.own_headers = own.folder.headers
         if self.own_relay_problem:
             log.warning("%s", self.own_relay_problem)
+
+    def _stranger(self) -> RelayPool:
+        """A pool that no relay can tell is ours: other connections, other circuits, no key."""
+        return RelayPool(
+            verifier=self.verifier,
+            proxy=self.config.proxy,
+            compression=self.config.compression,
+            dial=self.book.policy,
+        )
 
     def _own_urls(self) -> tuple[str, ...]:
         """Every URL that the own relay has had, the present one first."""

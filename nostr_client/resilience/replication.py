@@ -8,8 +8,9 @@ copies than wanted. The rules:
   a time; the others wait. Without `pubkeys` there is nothing to plan, only to send.
 - A copy that is due is sent; `copy_outcome.judge` says what the answer means. A relay that is out
   of reach, or slows us down, rests: what else was due there waits with it.
-- A copy is confirmed by an accepting OK, or by reading the event back from the relay.
-- Over on one relay means: another one, if the plan names one.
+- A copy is confirmed by an accepting OK, or by reading the event back from the relay; what was
+  only said is looked for later (`audits`).
+- Over on one relay (refused there, or dropped) means: another one, if the plan names one.
 - The plan is made anew for every tracked event, oldest first, when the account's relay list has
   changed or `replan` is called, when a relay has been dead for a while and others live, or comes
   back, and after a start at which the newest events turn out not to be where the plan has them.
@@ -45,9 +46,10 @@ from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.refusals import Meaning, next_try
+from nostr_client.resilience.audits import Auditor
 from nostr_client.resilience.copy_outcome import CopyOutcome, Judgement, judge
 from nostr_client.signing.secret_search import leaked_by
-from nostr_client.store.contract import Copy, CopyState, EventStore
+from nostr_client.store.contract import GONE, Copy, CopyGrade, CopyState, EventStore
 from nostr_client.tasks import all_of, together
 
 log = logging.getLogger(__name__)
@@ -70,8 +72,9 @@ CLAIM_READ_LIMIT: Final = 10.0
 class Pace(msgspec.Struct, frozen=True):
     """All times in seconds. `idle`: between two looks at the ledger when nobody kicks; `lead`:
     between two tries to become the process that does it; `sweep`: between two looks for events
-    without a plan; `settle`: after the start, before everything is planned anew. `spread`, from 0
-    to 1, is how much chance there is in them, so that many do not come as one."""
+    without a plan; `settle`: after the start, before everything is planned anew; `audit`: between
+    two looks for copies to be audited. `spread`, from 0 to 1, is how much chance there is in them,
+    so that many do not come as one."""
 
     publish: float = 10.0
     idle: float = 5.0
@@ -79,6 +82,7 @@ class Pace(msgspec.Struct, frozen=True):
     sweep: float = 60.0
     settle: float = 3.0
     grace: float = 20.0
+    audit: float = 15.0
     dead_after: float = 600.0
     spread: float = 1.0
 
@@ -111,6 +115,7 @@ class Replication:
         pubkeys: Collection[str],
         folder: Path,
         own_urls: Callable[[], Sequence[str]] = tuple,
+        auditor: Auditor | None = None,
         pace: Pace | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -121,10 +126,12 @@ class Replication:
         self._pubkeys = tuple(pubkeys)
         self._folder = folder
         self._own_urls = own_urls
+        self._auditor = auditor
         self._pace = pace or Pace()
         self._clock = clock
         self._wake = asyncio.Event()
         self._replan = False
+        self._dropped: list[str] = []
         self._dead: frozenset[str] = frozenset()
         self._ours: set[tuple[str, str]] = set()
         self._swept = float("-inf")
@@ -190,7 +197,7 @@ class Replication:
             try:
                 with contextlib.ExitStack() as stack:
                     if all(self._take(stack, f"plan-{key[:16]}") for key in self._pubkeys):
-                        await self._work()
+                        await all_of([self._work(), self._audit()])
             except StoreError as error:
                 if self.problem != str(error):
                     log.warning("replication pauses: %s", error)
@@ -237,11 +244,22 @@ class Replication:
             if self._replan:
                 self._replan = False
                 await self._plan_anew()
+            if self._dropped:
+                dropped, self._dropped = self._dropped, []
+                await self._plan_these(dropped)
             with contextlib.ExitStack() as stack:
                 sent = await self._send_due() if self._take(stack, "send") else 0
             self.problem = ""
             if not sent:
                 await self._rest(self._pace.idle)
+
+    async def _audit(self) -> None:
+        """See to it that what was confirmed is there; what is not has another place planned."""
+        while self._auditor is not None:
+            self._dropped += await self._auditor.look(self._own_urls())
+            if self._dropped:
+                self._wake.set()
+            await asyncio.sleep(self._pace.audit)
 
     async def _rest(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):
@@ -280,11 +298,13 @@ class Replication:
     async def _plan_anew(self) -> None:
         tracked = await self._ledger.tracked(self._pubkeys)
         for start in range(0, len(tracked), SLICE):
-            ids = tracked[start : start + SLICE]
-            copies = await self._ledger.copies_of(ids)
-            for event in await self._store.query([Filter(ids=frozenset(ids))]):
-                await self._plan_one(event, copies.get(event.id, []))
+            await self._plan_these(tracked[start : start + SLICE])
             await asyncio.sleep(0)
+
+    async def _plan_these(self, ids: Sequence[str]) -> None:
+        copies = await self._ledger.copies_of(ids)
+        for event in await self._store.query([Filter(ids=frozenset(ids))]):
+            await self._plan_one(event, copies.get(event.id, []))
 
     async def _is_out_of_date(self) -> bool:
         """Did the plan change while nobody replicated? The newest events tell: they go last."""
@@ -299,7 +319,7 @@ class Replication:
     async def _plan_one(self, event: Event, copies: Sequence[Copy]) -> bool:
         """Make the ledger want what the plan says; True when that was something new."""
         copies = await self._move_own(event.id, copies)
-        refused = {copy.url for copy in copies if copy.state is CopyState.REFUSED}
+        refused = {copy.url for copy in copies if copy.state in GONE}
         urls = set(await self._plan(event, frozenset(refused)))
         if event.kind in kinds.GIFT_WRAPS and not urls:
             return False  # where its recipient reads is not known now: it waits where it did
@@ -307,7 +327,7 @@ class Replication:
             urls |= set(await self._plan(event, self._dead | refused))
         wanted = {copy.url for copy in copies if copy.wanted}
         await self._want(event, urls - wanted)
-        stale = wanted - urls - refused
+        stale = wanted - urls - refused  # what is over stays known: it is not tried there again
         if stale:
             await self._ledger.unwant(event.id, stale)
         return bool(stale or urls - wanted)
@@ -413,7 +433,7 @@ class Replication:
             )
             there = any(found.id == event.id for found in fetched.events)
         if there:
-            await self._ledger.confirm([(event.id, copy.url)])
+            await self._ledger.confirm([(event.id, copy.url)], CopyGrade.READ_BACK)
         else:
             at = next_try(Meaning.HELD, copy.attempts, self._clock(), self._random())
             await self._refuse(copy, judgement, final=False, next_try=at)

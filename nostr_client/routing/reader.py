@@ -41,7 +41,7 @@ from nostr_client.routing.fetch_results import FetchReport
 from nostr_client.routing.live_feed import LiveFeed
 from nostr_client.routing.planner import author_filters, firm_relays, plan_read
 from nostr_client.routing.relay_book import RelayBook
-from nostr_client.store.contract import EventStore, SaveStatus
+from nostr_client.store.contract import CopyGrade, EventStore, SaveStatus
 from nostr_client.tasks import OwnedTasks, together
 
 log = logging.getLogger(__name__)
@@ -393,7 +393,7 @@ class RelayReader:
         held = {event.id for event, r in zip(events.values(), results, strict=True) if r.held}
         pairs = [(a.event.id, a.url) for a in arrivals if a.event.id in held]
         if pairs:
-            await self.store.ledger.confirm(pairs)
+            await self.store.ledger.confirm(pairs, CopyGrade.READ_BACK)
         for arrival in arrivals:
             self.book.observe(arrival.event, arrival.url)
         self.on_saved([event for event in events.values() if event.id in held])

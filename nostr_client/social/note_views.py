@@ -16,7 +16,7 @@ from nostr_client.protocol.kinds import REPOSTS
 from nostr_client.social.profiles import Profiles
 from nostr_client.social.referenced_events import EventReference, quoted_by
 from nostr_client.social.views import NoteView, Profile, Quote, ReactionCounts
-from nostr_client.store.contract import INSIDE, Copy, CopyState, EventStore
+from nostr_client.store.contract import GONE, INSIDE, Copy, CopyState, EventStore
 from nostr_client.tasks import Turns
 
 ANSWERS: Final = frozenset({kinds.NOTE, kinds.REACTION, *REPOSTS})
@@ -253,5 +253,5 @@ def _copies(copies: Sequence[Copy] | None) -> tuple[int | None, int | None]:
     if copies is None:
         return None, None
     wanted = [copy for copy in copies if copy.wanted] or copies
-    standing = [copy for copy in wanted if copy.state is not CopyState.REFUSED]
+    standing = [copy for copy in wanted if copy.state not in GONE]
     return sum(copy.state is CopyState.CONFIRMED for copy in standing), len(standing)

@@ -18,7 +18,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
-from enum import Enum, StrEnum
+from enum import Enum, IntEnum, StrEnum
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol, runtime_checkable
 
@@ -159,14 +159,37 @@ class CopyState(StrEnum):
     REFUSED = "refused"
     """Over, for this event on this relay."""
     CONFIRMED = "confirmed"
-    """The relay has it: it said so, or it was read back from there."""
+    """The relay has it, as far as its `CopyGrade` goes."""
+    DROPPED = "dropped"
+    """The relay had it, or said so, and does not serve it: over there, like a refusal."""
+
+
+GONE: Final = frozenset({CopyState.REFUSED, CopyState.DROPPED})
+"""Over, for this event on this relay: another one is to hold it."""
+
+
+class CopyGrade(IntEnum):
+    """What a confirmed copy rests on. The last two are receipts."""
+
+    NONE = 0
+    SAID = 1
+    """The relay said OK, and nobody has looked."""
+    READ_BACK = 2
+    """It was read there on a connection of the account's, equal to what was sent."""
+    READ_AS_STRANGER = 3
+    """The same, on a connection that says nothing of who asks."""
+
+
+FIRST_AUDIT: Final = 60
+"""Seconds from a relay's OK until the copy is looked for."""
 
 
 class Copy(msgspec.Struct, frozen=True):
     """One event on one relay. Times are in seconds; `next_try` 0 means at once.
 
     `prefix` and `reason` are the relay's last words of refusal. `wanted` is False for a copy that
-    is merely known: it was found there, or is not part of the plan any more.
+    is merely known: it was found there, or is not part of the plan any more. `audit_at` is when a
+    wanted copy is looked for again, 0 never; `audits` says how often it was.
     """
 
     event_id: str
@@ -178,6 +201,25 @@ class Copy(msgspec.Struct, frozen=True):
     reason: str
     updated_at: int
     wanted: bool = True
+    grade: CopyGrade = CopyGrade.NONE
+    audit_at: int = 0
+    audits: int = 0
+
+
+class Audited(msgspec.Struct, frozen=True):
+    """What looking for one copy came to: see `CopyLedger.audited`.
+
+    `state` is CONFIRMED or DROPPED; `reason` are our words for it; `audit_at` is in seconds since
+    1970, 0 for no more; `audits` is how often it was looked for by now.
+    """
+
+    event_id: str
+    url: str
+    state: CopyState
+    grade: CopyGrade
+    audit_at: int
+    audits: int
+    reason: str = ""
 
 
 class CopyLedger(Protocol):
@@ -194,8 +236,23 @@ class CopyLedger(Protocol):
     async def unwant(self, event_id: str, urls: Collection[str]) -> None:
         """No copy is wanted there any more; what is confirmed is still known."""
 
-    async def confirm(self, pairs: Sequence[tuple[str, str]]) -> None:
-        """The relay holds the event, for each (event id, url). The first time is written down."""
+    async def confirm(
+        self, pairs: Sequence[tuple[str, str]], grade: CopyGrade = CopyGrade.SAID
+    ) -> None:
+        """The relay holds the event, for each (event id, url), which rests on `grade`: a better one
+        stays. The first time is written down, and a wanted copy is due for an audit after
+        `FIRST_AUDIT`."""
+
+    async def audits_due(
+        self, pubkeys: Collection[str], now: float, limit: int, *, besides: Collection[str] = ()
+    ) -> list[Copy]:
+        """Wanted copies that are confirmed and to be looked for again now, longest due first, of
+        events by these authors that are still in the store; none on the relays `besides`. Cost: a
+        look-up for each that is due."""
+        ...
+
+    async def audited(self, results: Sequence[Audited]) -> None:
+        """What the relays really have, of copies that are confirmed; of others nothing changes."""
 
     async def refuse(
         self, event_id: str, url: str, prefix: str, reason: str, *, final: bool, next_try: int

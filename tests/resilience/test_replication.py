@@ -24,7 +24,15 @@ from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.keys import SecretKey
 from nostr_client.resilience import replication
 from nostr_client.resilience.replication import Pace, Replication
-from nostr_client.store.contract import Copy, CopyLedger, CopyState, EventStore, StoreOptions
+from nostr_client.store.contract import (
+    Audited,
+    Copy,
+    CopyGrade,
+    CopyLedger,
+    CopyState,
+    EventStore,
+    StoreOptions,
+)
 from nostr_client.store.opening import open_store
 from nostr_client.store.sqlite.ledger import SqliteCopyLedger
 from tests.waiting import until
@@ -123,7 +131,7 @@ class House:
         spare = [url for url in self.spare if url not in avoid]
         return [*chosen, *spare[: len(self.plan) - len(chosen)]]
 
-    def replication(self, pace: Pace = PACE) -> Replication:
+    def replication(self, pace: Pace = PACE, auditor: Any = None) -> Replication:
         pool: Any = self.relays
         ledger: Any = Ledger(self.store.ledger)
         store: Any = Counted(self.store, ledger)
@@ -135,6 +143,7 @@ class House:
             pubkeys=[ME],
             folder=self.folder,
             own_urls=lambda: self.own,
+            auditor=auditor,
             pace=pace,
             clock=self.clock,
         )
@@ -283,6 +292,40 @@ async def test_a_claim_is_read_back(house: House) -> None:
     async with at_work(house.replication()):
         expected = {A: CopyState.CONFIRMED, B: CopyState.FAILED}
         await until(lambda: _is(house.states(event), expected))
+
+
+@dataclass
+class LookingOnce:
+    """Stands in for the auditor: it finds that `url` has dropped `event`."""
+
+    ledger: CopyLedger
+    event: Event
+    url: str
+    looks: int = 0
+
+    async def look(self, besides: Sequence[str]) -> list[str]:
+        self.looks += 1
+        copies = {copy.url: copy for copy in await self.ledger.copies(self.event.id)}
+        there = copies[self.url].state is CopyState.CONFIRMED
+        dropped = Audited(self.event.id, self.url, CopyState.DROPPED, CopyGrade.NONE, 0, 1)
+        await self.ledger.audited([dropped])
+        return [self.event.id] if there else []
+
+
+@each_engine
+async def test_what_a_relay_drops_is_placed_at_another_and_never_there_again(house: House) -> None:
+    event = await house.note("silently gone", [A, B])
+    house.spare = [C]
+    pace = msgspec.structs.replace(PACE, audit=0.01)
+    auditor = LookingOnce(house.store.ledger, event, A)
+    async with at_work(house.replication(pace, auditor)) as replication:
+        await until(lambda: _is(house.held_by(event), {B, C}))
+        replication.replan()
+        await house.a_round()
+        looks = auditor.looks
+        await until(lambda: auditor.looks > looks)
+    assert house.relays.sent.count((event.id, A)) == 1
+    assert (await house.states(event))[A] is CopyState.DROPPED
 
 
 @each_engine

@@ -5,7 +5,14 @@ from __future__ import annotations
 import pytest
 from msgspec import structs
 
-from nostr_client.store.contract import Copy, CopyState, EventStore
+from nostr_client.store.contract import (
+    FIRST_AUDIT,
+    Audited,
+    Copy,
+    CopyGrade,
+    CopyState,
+    EventStore,
+)
 from tests.store.conftest import Clock, OpenStore
 from tests.store.samples import NOW, author, make
 
@@ -149,3 +156,62 @@ async def test_the_ledger_is_durable(open_store: OpenStore) -> None:
     async with open_store() as store:
         [copy] = await store.ledger.due(10)
         assert copy.reason == 'it\'s "quoted" ; -- 🤙'
+
+
+@each_engine
+async def test_a_grade_only_rises_until_an_audit_says_otherwise(
+    store: EventStore, clock: Clock
+) -> None:
+    await store.save([NOTE])
+    ledger = store.ledger
+    await ledger.want(NOTE.id, [A])
+    await ledger.confirm([(NOTE.id, A)])
+    [copy] = await ledger.copies(NOTE.id)
+    assert (copy.grade, copy.audit_at) == (CopyGrade.SAID, NOW + FIRST_AUDIT)
+    await ledger.confirm([(NOTE.id, A)], CopyGrade.READ_BACK)
+    await ledger.confirm([(NOTE.id, A)])
+    [copy] = await ledger.copies(NOTE.id)
+    assert (copy.grade, copy.audit_at) == (CopyGrade.READ_BACK, NOW + FIRST_AUDIT)
+    assert await ledger.audits_due([ALICE], NOW + FIRST_AUDIT - 1, 10) == []
+    assert await ledger.audits_due([ALICE], NOW + FIRST_AUDIT, 10) == [copy]
+    assert await ledger.audits_due([BOB], NOW + FIRST_AUDIT, 10) == []
+    assert await ledger.audits_due([ALICE], NOW + FIRST_AUDIT, 10, besides=[A]) == []
+    seen = Audited(NOTE.id, A, CopyState.CONFIRMED, CopyGrade.READ_AS_STRANGER, NOW + 3600, 1)
+    await ledger.audited([seen])
+    [copy] = await ledger.copies(NOTE.id)
+    assert (copy.grade, copy.audit_at, copy.audits) == (seen.grade, NOW + 3600, 1)
+    gone = Audited(NOTE.id, A, CopyState.DROPPED, CopyGrade.NONE, 0, 2, "it is not there")
+    await ledger.audited([gone])
+    await ledger.audited([seen])
+    [copy] = await ledger.copies(NOTE.id)
+    assert (copy.state, copy.grade, copy.audit_at) == (CopyState.DROPPED, CopyGrade.NONE, 0)
+    assert copy.reason == "it is not there"
+    assert await ledger.due(NOW + 10**6) == [], "it is not sent there again by itself"
+    await ledger.want(NOTE.id, [A])
+    assert (await states(store))[A] is CopyState.WANTED, "but when somebody wants it"
+
+
+@each_engine
+async def test_only_wanted_copies_are_audited(store: EventStore) -> None:
+    await store.save([NOTE])
+    ledger = store.ledger
+    await ledger.confirm([(NOTE.id, A)], CopyGrade.READ_BACK)
+    assert await ledger.audits_due([ALICE], NOW + 10**6, 10) == []
+    await ledger.want(NOTE.id, [A])
+    assert [c.url for c in await ledger.audits_due([ALICE], NOW + FIRST_AUDIT, 10)] == [A]
+    await ledger.unwant(NOTE.id, [A])
+    assert await ledger.audits_due([ALICE], NOW + 10**6, 10) == []
+    [copy] = await ledger.copies(NOTE.id)
+    assert (copy.state, copy.grade) == (CopyState.CONFIRMED, CopyGrade.READ_BACK)
+
+
+@each_engine
+async def test_a_refusal_ends_what_was_known(store: EventStore) -> None:
+    await store.save([NOTE])
+    ledger = store.ledger
+    await ledger.want(NOTE.id, [A])
+    await ledger.confirm([(NOTE.id, A)])
+    await ledger.refuse(NOTE.id, A, "blocked", "no", final=True, next_try=0)
+    assert await ledger.audits_due([ALICE], NOW + 10**6, 10) == []
+    [copy] = await ledger.copies(NOTE.id)
+    assert (copy.state, copy.grade) == (CopyState.REFUSED, CopyGrade.NONE)

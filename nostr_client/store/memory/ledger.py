@@ -7,7 +7,15 @@ from collections.abc import Callable, Collection, Sequence
 from msgspec.structs import replace
 
 from nostr_client.protocol.event import Event
-from nostr_client.store.contract import INSIDE, Copy, CopyState
+from nostr_client.store.contract import (
+    FIRST_AUDIT,
+    GONE,
+    INSIDE,
+    Audited,
+    Copy,
+    CopyGrade,
+    CopyState,
+)
 from nostr_client.store.memory.held import HeldEvents
 
 _WAITING = (CopyState.WANTED, CopyState.FAILED)
@@ -26,8 +34,10 @@ class MemoryCopyLedger:
         now = int(self._clock())
         for url in urls:
             copy = self._get(event_id, url)
-            if copy.state is CopyState.REFUSED:
+            if copy.state in GONE:
                 copy = replace(copy, state=CopyState.WANTED, next_try=0, updated_at=now)
+            elif copy.state is CopyState.CONFIRMED and not copy.wanted:
+                copy = replace(copy, audit_at=now + FIRST_AUDIT)
             self._put(replace(copy, wanted=True))
 
     async def unwant(self, event_id: str, urls: Collection[str]) -> None:
@@ -35,19 +45,53 @@ class MemoryCopyLedger:
         for url in urls:
             copy = known.get(url)
             if copy is not None and copy.state is CopyState.CONFIRMED:
-                self._put(replace(copy, wanted=False))
+                self._put(replace(copy, wanted=False, audit_at=0))
             elif copy is not None:
                 del known[url]
 
-    async def confirm(self, pairs: Sequence[tuple[str, str]]) -> None:
+    async def confirm(
+        self, pairs: Sequence[tuple[str, str]], grade: CopyGrade = CopyGrade.SAID
+    ) -> None:
         now = int(self._clock())
         for event_id, url in pairs:
             known = url in self._copies.get(event_id, {})
             copy = self._get(event_id, url)
+            copy = copy if known else replace(copy, wanted=False)
             if copy.state is not CopyState.CONFIRMED:
-                copy = replace(copy, updated_at=now)
+                audit_at = now + FIRST_AUDIT if copy.wanted else copy.audit_at
+                copy = replace(
+                    copy, updated_at=now, grade=CopyGrade.NONE, audit_at=audit_at, audits=0
+                )
             copy = replace(copy, state=CopyState.CONFIRMED, next_try=0, prefix="", reason="")
-            self._put(copy if known else replace(copy, wanted=False))
+            self._put(replace(copy, grade=max(copy.grade, grade)))
+
+    async def audits_due(
+        self, pubkeys: Collection[str], now: float, limit: int, *, besides: Collection[str] = ()
+    ) -> list[Copy]:
+        waiting = [
+            copy
+            for event in self._by(pubkeys)
+            for copy in self._of(event.id)
+            if 0 < copy.audit_at <= int(now) and copy.url not in besides
+        ]
+        return sorted(waiting, key=lambda copy: copy.audit_at)[:limit]
+
+    async def audited(self, results: Sequence[Audited]) -> None:
+        now = int(self._clock())
+        for result in results:
+            copy = self._get(result.event_id, result.url)
+            if copy.state is CopyState.CONFIRMED:
+                self._put(
+                    replace(
+                        copy,
+                        state=result.state,
+                        grade=result.grade,
+                        audit_at=result.audit_at,
+                        reason=result.reason,
+                        audits=result.audits,
+                        updated_at=copy.updated_at if result.state is copy.state else now,
+                    )
+                )
 
     async def refuse(
         self, event_id: str, url: str, prefix: str, reason: str, *, final: bool, next_try: int
@@ -62,6 +106,8 @@ class MemoryCopyLedger:
                 prefix=prefix,
                 reason=reason,
                 updated_at=int(self._clock()),
+                grade=CopyGrade.NONE,
+                audit_at=0,
             )
         )
 

@@ -12,14 +12,16 @@ import json
 import sqlite3
 from collections.abc import Callable, Collection, Sequence
 
-from nostr_client.store.contract import Copy, CopyState
+from nostr_client.store.contract import FIRST_AUDIT, Audited, Copy, CopyGrade, CopyState
 from nostr_client.store.sqlite.database import Database
 from nostr_client.store.sqlite.index_keys import IndexKeys, id_key
 
 _COLUMNS = (
-    "r.url, c.state, c.attempts, c.next_try, c.prefix, c.reason, c.updated_at, c.wanted"
-    " FROM copy c JOIN relay r ON r.id = c.relay"
+    "r.url, c.state, c.attempts, c.next_try, c.prefix, c.reason, c.updated_at, c.wanted,"
+    " c.grade, c.audit_at, c.audits FROM copy c JOIN relay r ON r.id = c.relay"
 )
+_FIELDS = "(tie, relay, state, attempts, next_try, prefix, reason, updated_at, wanted)"
+_FIELDS_AND_GRADE = _FIELDS[:-1] + ", grade)"
 _SEQS = "SELECT seq FROM new_id WHERE tie = c.tie UNION ALL SELECT seq FROM id WHERE tie = c.tie"
 _ID = "CAST(substr(e.json, 8, 64) AS TEXT)"
 
@@ -34,16 +36,18 @@ class SqliteCopyLedger:
 
     async def want(self, event_id: str, urls: Collection[str]) -> None:
         at = int(self._clock())
-        rows = [{"tie": id_key(event_id), "url": url, "at": at} for url in urls]
+        tie, audit_at = id_key(event_id), at + FIRST_AUDIT
+        rows = [{"tie": tie, "url": url, "at": at, "audit_at": audit_at} for url in urls]
 
         def run(db: sqlite3.Connection) -> None:
             _add_relays(db, urls)
             db.executemany(
-                "INSERT INTO copy SELECT :tie, id, 'wanted', 0, 0, '', '', :at, 1 FROM relay"
-                " WHERE url = :url ON CONFLICT (tie, relay) DO UPDATE SET wanted = 1,"
-                " next_try = iif(state = 'refused', 0, next_try),"
-                " updated_at = iif(state = 'refused', excluded.updated_at, updated_at),"
-                " state = iif(state = 'refused', 'wanted', state)",
+                f"INSERT INTO copy {_FIELDS} SELECT :tie, id, 'wanted', 0, 0, '', '', :at, 1"
+                " FROM relay WHERE url = :url ON CONFLICT (tie, relay) DO UPDATE SET wanted = 1,"
+                " audit_at = iif(state = 'confirmed' AND wanted = 0, :audit_at, audit_at),"
+                " next_try = iif(state IN ('refused', 'dropped'), 0, next_try),"
+                " updated_at = iif(state IN ('refused', 'dropped'), :at, updated_at),"
+                " state = iif(state IN ('refused', 'dropped'), 'wanted', state)",
                 rows,
             )
 
@@ -56,21 +60,28 @@ class SqliteCopyLedger:
         def run(db: sqlite3.Connection) -> None:
             where = "WHERE tie = ? AND relay = (SELECT id FROM relay WHERE url = ?)"
             db.executemany(f"DELETE FROM copy {where} AND state <> 'confirmed'", rows)
-            db.executemany(f"UPDATE copy SET wanted = 0 {where}", rows)
+            db.executemany(f"UPDATE copy SET wanted = 0, audit_at = 0 {where}", rows)
 
         if rows:
             await self._db.write(run)
 
-    async def confirm(self, pairs: Sequence[tuple[str, str]]) -> None:
+    async def confirm(
+        self, pairs: Sequence[tuple[str, str]], grade: CopyGrade = CopyGrade.SAID
+    ) -> None:
         now = int(self._clock())
-        rows = [{"tie": id_key(event_id), "url": url, "at": now} for event_id, url in pairs]
+        known = {"at": now, "grade": int(grade), "audit_at": now + FIRST_AUDIT}
+        rows = [{"tie": id_key(event_id), "url": url, **known} for event_id, url in pairs]
 
         def run(db: sqlite3.Connection) -> None:
             _add_relays(db, {url for _, url in pairs})
             db.executemany(
-                "INSERT INTO copy SELECT :tie, id, 'confirmed', 0, 0, '', '', :at, 0 FROM relay"
-                " WHERE url = :url ON CONFLICT (tie, relay) DO UPDATE SET state = 'confirmed',"
+                f"INSERT INTO copy {_FIELDS_AND_GRADE} SELECT :tie, id, 'confirmed', 0, 0, '', '',"
+                " :at, 0, :grade FROM relay WHERE url = :url"
+                " ON CONFLICT (tie, relay) DO UPDATE SET state = 'confirmed',"
                 " next_try = 0, prefix = '', reason = '',"
+                " grade = max(iif(state = 'confirmed', grade, 0), excluded.grade),"
+                " audit_at = iif(state <> 'confirmed' AND wanted = 1, :audit_at, audit_at),"
+                " audits = iif(state <> 'confirmed', 0, audits),"
                 " updated_at = iif(state = 'confirmed', updated_at, excluded.updated_at)",
                 rows,
             )
@@ -95,9 +106,10 @@ class SqliteCopyLedger:
         def run(db: sqlite3.Connection) -> None:
             _add_relays(db, [url])
             db.execute(
-                "INSERT INTO copy SELECT :tie, id, :state, 1, :next_try, :prefix, :reason, :at, 1"
-                " FROM relay WHERE url = :url"
+                f"INSERT INTO copy {_FIELDS} SELECT :tie, id, :state, 1, :next_try, :prefix,"
+                " :reason, :at, 1 FROM relay WHERE url = :url"
                 " ON CONFLICT (tie, relay) DO UPDATE SET state = excluded.state,"
+                " grade = 0, audit_at = 0,"
                 " attempts = attempts + 1, next_try = excluded.next_try, prefix = excluded.prefix,"
                 " reason = excluded.reason, updated_at = excluded.updated_at",
                 row,
@@ -133,6 +145,48 @@ class SqliteCopyLedger:
             ).fetchall()
         )
         return [_copy(event_id.decode(), rest) for event_id, *rest in rows]
+
+    async def audits_due(
+        self, pubkeys: Collection[str], now: float, limit: int, *, besides: Collection[str] = ()
+    ) -> list[Copy]:
+        authors = json.dumps([self._keys.author(pubkey) for pubkey in pubkeys])
+        rows = await self._db.read(
+            lambda db: db.execute(
+                f"SELECT {_ID}, {_COLUMNS} JOIN event e ON e.seq IN ({_SEQS})"
+                " WHERE c.audit_at > 0 AND c.audit_at <= ?"
+                " AND e.author IN (SELECT value FROM json_each(?))"
+                " AND r.url NOT IN (SELECT value FROM json_each(?))"
+                " ORDER BY c.audit_at LIMIT ?",
+                (int(now), authors, json.dumps(list(besides)), limit),
+            ).fetchall()
+        )
+        return [_copy(event_id.decode(), rest) for event_id, *rest in rows]
+
+    async def audited(self, results: Sequence[Audited]) -> None:
+        now = int(self._clock())
+        rows = [
+            {
+                "tie": id_key(result.event_id),
+                "url": result.url,
+                "state": result.state,
+                "grade": int(result.grade),
+                "audit_at": result.audit_at,
+                "audits": result.audits,
+                "reason": result.reason,
+                "at": now,
+            }
+            for result in results
+        ]
+        await self._db.write(
+            lambda db: db.executemany(
+                "UPDATE copy SET updated_at = iif(state = :state, updated_at, :at),"
+                " state = :state, grade = :grade, audit_at = :audit_at, reason = :reason,"
+                " audits = :audits WHERE tie = :tie AND state = 'confirmed'"
+                " AND relay = (SELECT id FROM relay WHERE url = :url)",
+                rows,
+            ),
+            weight=max(1, len(rows)),
+        )
 
     async def hurry(self, prefix: str = "") -> None:
         sql = (
@@ -203,7 +257,8 @@ def _add_relays(db: sqlite3.Connection, urls: Collection[str]) -> None:
 
 
 def _copy(event_id: str, row: Sequence[bytes | int]) -> Copy:
-    url, state, attempts, next_try, prefix, reason, updated_at, wanted = row
+    url, state, attempts, next_try, prefix, reason, updated_at, wanted, grade, *audit = row
+    audit_at, audits = map(int, audit)
     return Copy(
         event_id,
         _text(url),
@@ -214,6 +269,9 @@ def _copy(event_id: str, row: Sequence[bytes | int]) -> Copy:
         _text(reason),
         int(updated_at),
         bool(wanted),
+        CopyGrade(int(grade)),
+        audit_at,
+        audits,
     )
 
 

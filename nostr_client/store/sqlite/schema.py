@@ -89,6 +89,17 @@ _MARKS: Final = (
     "ALTER TABLE vanished ADD COLUMN idle INTEGER NOT NULL DEFAULT 0",
     "CREATE INDEX vanished_idle ON vanished (until) WHERE idle = 1",
 )
+_RECEIPTS: Final = (
+    # How a copy is known (`CopyGrade`), and when it is looked for again. What was confirmed before
+    # rests on what the relay said; its audits are spread over a week.
+    "ALTER TABLE copy ADD COLUMN grade INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE copy ADD COLUMN audit_at INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE copy ADD COLUMN audits INTEGER NOT NULL DEFAULT 0",
+    "UPDATE copy SET grade = 1 WHERE state = 'confirmed'",
+    "UPDATE copy SET audit_at = CAST(strftime('%s', 'now') AS INTEGER) + abs(random()) % 604800"
+    " WHERE state = 'confirmed' AND wanted = 1",
+    "CREATE INDEX copy_audit ON copy (audit_at) WHERE audit_at > 0",
+)
 STEPS: Final[tuple[tuple[str, ...], ...]] = (
     _EVENTS,
     _HISTORY_AND_COPIES,
@@ -96,6 +107,7 @@ STEPS: Final[tuple[tuple[str, ...], ...]] = (
     _SEARCH,
     _VANISHING,
     _MARKS,
+    _RECEIPTS,
 )
 """Step n makes version n + 1 of the schema out of version n."""
 

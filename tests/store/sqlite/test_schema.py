@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import sqlite3
+import time
 from pathlib import Path
 
 import pytest
 
 from nostr_client.errors import StoreError
 from nostr_client.protocol.filters import Filter
+from nostr_client.store.contract import CopyGrade
 from nostr_client.store.opening import open_store
 from nostr_client.store.sqlite import filter_sql, schema
 from nostr_client.store.sqlite.index_keys import IndexKeys, id_key
@@ -66,6 +68,29 @@ async def test_an_older_file_is_brought_up_to_date(tmp_path: Path, version: int)
     assert db.execute("PRAGMA user_version").fetchone() == (schema.VERSION,)
     assert db.execute("SELECT seq FROM state").fetchone() == (41,)
     db.close()
+
+
+async def test_what_was_confirmed_before_there_were_receipts_rests_on_a_word(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "events.db"
+    [wanted, known, open_, *_] = file_of_version(path, 6)
+    db = sqlite3.connect(path)
+    db.execute("INSERT INTO relay (id, url) VALUES (1, 'wss://a.example')")
+    for event_id, state, is_wanted in ((wanted, "confirmed", 1), (known, "confirmed", 0)):
+        row = (id_key(event_id), 1, state, 0, 0, "", "", NOW, is_wanted)
+        db.execute("INSERT INTO copy VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+    row = (id_key(open_), 1, "failed", 1, NOW, "", "", NOW, 1)
+    db.execute("INSERT INTO copy VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+    db.commit()
+    db.close()
+    async with open_store(path) as store:
+        found = await store.ledger.copies_of([wanted, known, open_])
+        grades = [found[event_id][0].grade for event_id in (wanted, known, open_)]
+        assert grades == [CopyGrade.SAID, CopyGrade.SAID, CopyGrade.NONE]
+        in_two_weeks = time.time() + 14 * 86_400
+        due = await store.ledger.audits_due([ALICE], in_two_weeks, 10)
+        assert [copy.event_id for copy in due] == [wanted]
 
 
 async def test_a_migration_that_fails_changes_nothing(
