@@ -37,7 +37,9 @@ LIMIT = 60.0
 
 @pytest.fixture
 async def own(tmp_path: Path) -> AsyncIterator[OwnRelay]:
-    relay = OwnRelay(Paths(tmp_path / "config", tmp_path / "data", tmp_path / "state"))
+    relay = OwnRelay(
+        Paths(tmp_path / "config", tmp_path / "data", tmp_path / "state"), ask_limit=LIMIT
+    )
     yield relay
     await relay.stop()
 
@@ -46,12 +48,19 @@ async def own(tmp_path: Path) -> AsyncIterator[OwnRelay]:
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnRelay]:
     """One that runs, for tests that leave it as it was; begun where a password was told."""
     home = tmp_path_factory.mktemp("own")
-    relay = OwnRelay(Paths(home / "config", home / "data", home / "state"))
+    relay = OwnRelay(Paths(home / "config", home / "data", home / "state"), ask_limit=LIMIT)
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("NOSTR_CLIENT_PASSWORD", "open sesame")
         asyncio.run(relay.ensure())
     yield relay
     asyncio.run(relay.stop())
+
+
+async def pid_of(own: OwnRelay) -> int:
+    """Its process: never 0, which would be all of ours."""
+    status = await own.status()
+    assert status.running, status.problem
+    return status.pid
 
 
 def home_of(own: OwnRelay) -> Paths:
@@ -115,12 +124,12 @@ async def has_ended(own: OwnRelay) -> bool:
 
 async def test_a_crash_is_noticed_and_healed_at_the_same_port(own: OwnRelay) -> None:
     url = await own.ensure()
-    pid = (await own.status()).pid
+    pid = await pid_of(own)
     os.kill(pid, signal.SIGKILL)
     await until(lambda: has_ended(own))
     assert (own.folder.path / "relay.json").exists(), "the file alone proves nothing"
     assert await own.ensure() == url
-    assert (await own.status()).pid != pid
+    assert await pid_of(own) != pid
 
 
 async def test_a_taken_port_costs_nothing(own: OwnRelay) -> None:
@@ -182,7 +191,7 @@ async def test_another_service_on_its_port_is_no_relay(own: OwnRelay) -> None:
 async def test_who_takes_its_port_is_not_taken_for_it(own: OwnRelay) -> None:
     """It was killed, and a program that answers as a relay does listens where it did."""
     url = await own.ensure()
-    os.kill((await own.status()).pid, signal.SIGKILL)
+    os.kill(await pid_of(own), signal.SIGKILL)
     heard: list[bytes] = []
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -218,7 +227,7 @@ async def test_one_that_hangs_is_said_and_can_be_ended(tmp_path: Path) -> None:
     home = Paths(tmp_path, tmp_path, tmp_path)
     own = OwnRelay(home, start_limit=0.3, ask_limit=0.3)
     await OwnRelay(home).ensure()
-    pid = (await own.status()).pid
+    pid = await pid_of(own)
     os.kill(pid, signal.SIGSTOP)
     try:
         with pytest.raises(OwnRelayError, match="does not answer"):
@@ -241,7 +250,7 @@ async def test_one_that_cannot_start_says_why(tmp_path: Path) -> None:
 
 
 async def test_its_environment_holds_no_password(running: OwnRelay) -> None:
-    pid = (await running.status()).pid
+    pid = await pid_of(running)
     assert b"open sesame" not in Path(f"/proc/{pid}/environ").read_bytes()
 
 
@@ -293,10 +302,10 @@ async def test_strangers_sockets_leave_its_owner_served(running: OwnRelay) -> No
 
 async def test_it_ends_with_the_last_program_that_used_it(tmp_path: Path) -> None:
     home = Paths(tmp_path, tmp_path, tmp_path)
-    own, other = OwnRelay(home, idle_limit=1), OwnRelay(home)
+    own, other = OwnRelay(home, ask_limit=LIMIT, idle_limit=1), OwnRelay(home)
     with own.folder.in_use():
         await own.ensure()
-        pid = (await own.status()).pid
+        pid = await pid_of(own)
         with other.folder.in_use():
             await other.ensure()
     await until(lambda: not (own.folder.path / "relay.json").exists())
@@ -347,7 +356,7 @@ async def test_one_that_is_kept_stays_until_it_is_stopped(own: OwnRelay) -> None
 async def test_one_that_answered_everybody_is_replaced(own: OwnRelay) -> None:
     """An older version started it, without a token."""
     old = await RelayProcess.start(own.folder.path)
-    assert (await own.status()).pid == old.pid
+    assert await pid_of(own) == old.pid
     await own.ensure()
     assert not old.alive or await asyncio.wait_for(old._process.wait(), LIMIT) is not None
     assert await refused_by((await own.status()).url) == 401
