@@ -52,7 +52,8 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnRelay]:
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("NOSTR_CLIENT_PASSWORD", "open sesame")
         asyncio.run(relay.ensure())
-    yield relay
+    with relay.folder.in_use():  # or it would end by itself while other tests take long
+        yield relay
     asyncio.run(relay.stop())
 
 

@@ -181,6 +181,7 @@ async def test_a_slow_signer_signs_once_a_challenge_and_holds_up_no_other_relay(
         demands = [demand(MINE), demand(MINE, REPLY), demand(MY_BOX)]
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(authenticator(one)) for one in demands]
+            await until(lambda: sum(s.waiting for s in authenticator._signing.values()) == 3)
             await until(lambda: len(signer.asked) == 2)
             signer.go.set()
         assert tasks[0].result() is tasks[1].result()
