@@ -25,7 +25,7 @@ from nostr_client.accounts.keyring_store import KeyringStore
 from nostr_client.errors import AccountError, NostrError, SignerUnavailable, SigningRefused
 from nostr_client.nips import nip19, nip49
 from nostr_client.paths import Paths, paths
-from nostr_client.protocol.keys import PublicKey, SecretKey
+from nostr_client.protocol.keys import PublicKey, SecretKey, wiping
 from nostr_client.safe_text import safe_line
 from nostr_client.signing.local_signer import LocalSigner
 from nostr_client.signing.secret_search import trace_of
@@ -150,9 +150,11 @@ class Accounts:
         Without `protection` a password decides: given, it encrypts; else the key store is used.
         `switch`: it becomes the account in use, as the first one does anyway. Raises AccountError.
         """
-        key = SecretKey.generate()
-        record = self._new_record(key, name, backed_up=False, security=nip49.HANDLED_SECURELY)
-        return await self._add(await self._vault.protect(record, key, password, protection), switch)
+        with wiping(SecretKey.generate()) as key:
+            record = self._new_record(key, name, backed_up=False, security=nip49.HANDLED_SECURELY)
+            return await self._add(
+                await self._vault.protect(record, key, password, protection), switch
+            )
 
     async def import_key(
         self,
@@ -268,8 +270,9 @@ class Accounts:
 
             pairing = await self._pairings.of(account.pubkey)
             options = self._pairings.options(self.bunkers, account.pubkey)
-            return RemoteSigner(pairing, options)
-        return LocalSigner(await self._key(account, password), own=self._files.own_keys)
+            return RemoteSigner(pairing, options, owns_key=True)
+        key = await self._key(account, password)
+        return LocalSigner(key, own=self._files.own_keys, owns_key=True)
 
     def given(self, pubkey: str) -> Account:
         """The account of a key that is given for one run and not kept, by the name it has here."""
@@ -309,14 +312,13 @@ class Accounts:
             raise SigningRefused("a watch-only account has no secret key to export")
         if account.protection is Protection.BUNKER:
             raise SigningRefused("the key of this account is in its bunker: export it there")
-        key = await self._key(account, password)
-        if new_password is not None:
-            code = await self._vault.encrypt(key, new_password, self._security(account))
-        elif account.protection is Protection.PASSWORD:
-            code = self._files.read(account.pubkey).ncryptsec
-        else:
-            raise SignerUnavailable("a password is needed to encrypt the backup")
-
+        with wiping(await self._key(account, password)) as key:
+            if new_password is not None:
+                code = await self._vault.encrypt(key, new_password, self._security(account))
+            elif account.protection is Protection.PASSWORD:
+                code = self._files.read(account.pubkey).ncryptsec
+            else:
+                raise SignerUnavailable("a password is needed to encrypt the backup")
         await self._note(account, backed_up=True)
         return code
 
@@ -328,14 +330,14 @@ class Accounts:
         """
         if not account.can_sign:
             raise SigningRefused("a watch-only account has no secret key to export")
-        key = await self._key(account, password)
-        changed: dict[str, object] = {"backed_up": True, "security": nip49.HANDLED_INSECURELY}
-        if account.protection is Protection.PASSWORD and password is not None:
-            changed["ncryptsec"] = await self._vault.encrypt_again(
-                key, password, nip49.HANDLED_INSECURELY
-            )
-        await self._note(account, **changed)
-        return nip19.encode_nsec(key)
+        with wiping(await self._key(account, password)) as key:
+            changed: dict[str, object] = {"backed_up": True, "security": nip49.HANDLED_INSECURELY}
+            if account.protection is Protection.PASSWORD and password is not None:
+                changed["ncryptsec"] = await self._vault.encrypt_again(
+                    key, password, nip49.HANDLED_INSECURELY
+                )
+            await self._note(account, **changed)
+            return nip19.encode_nsec(key)
 
     # Inside
 

@@ -50,7 +50,7 @@ from nostr_client.nips.nip46 import BunkerFault, BunkerMethod, BunkerRequest, Bu
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
-from nostr_client.protocol.keys import SecretKey
+from nostr_client.protocol.keys import SecretKey, wipe
 from nostr_client.protocol.refusals import PAUSES, Meaning
 from nostr_client.protocol.urls import is_loopback
 from nostr_client.safe_text import safe_line
@@ -150,7 +150,10 @@ class BunkerLink:
     ) -> None:
         for asked in list(self._asked.values()):
             asked.fail(SignerUnavailable("the line to the bunker was closed"))
-        await self._stack.__aexit__(kind, error, trace)
+        try:
+            await self._stack.__aexit__(kind, error, trace)
+        finally:
+            wipe(self._conversation)
 
     # Asking
 

@@ -93,5 +93,6 @@ class KeyVault:
         else:
             key = await asyncio.to_thread(nip49.decrypt, record.ncryptsec, password)
         if key.public_key.hex != record.pubkey:
+            key.wipe()
             raise AccountError("the key that is kept does not belong to this account")
         return key

@@ -34,12 +34,20 @@ class RemoteSigner(Signer):
     """`async with RemoteSigner(pairing) as signer: await signer.sign(draft)`.
 
     Whoever the bunker signs for is asked for after each start, before anything else: should it be
-    another account now, every request is refused, and says so.
+    another account now, every request is refused, and says so. `owns_key`: nobody else needs the
+    pairing's key, which is wiped at the end.
     """
 
-    def __init__(self, pairing: BunkerPairing, options: BunkerOptions | None = None) -> None:
+    def __init__(
+        self,
+        pairing: BunkerPairing,
+        options: BunkerOptions | None = None,
+        *,
+        owns_key: bool = False,
+    ) -> None:
         self._pairing = pairing
         self._options = options or BunkerOptions()
+        self._owns_key = owns_key
         self._link: BunkerLink | None = None
         self._stack = AsyncExitStack()
         self._greeting: asyncio.Task[None] | None = None
@@ -70,7 +78,11 @@ class RemoteSigner(Signer):
         trace: TracebackType | None,
     ) -> None:
         self._link = None
-        await self._stack.__aexit__(kind, error, trace)
+        try:
+            await self._stack.__aexit__(kind, error, trace)
+        finally:
+            if self._owns_key:
+                self._pairing.key.wipe()
 
     async def sign(self, draft: Draft) -> Event:
         if draft.created_at is None:

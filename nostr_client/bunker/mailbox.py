@@ -12,6 +12,7 @@ from nostr_client.nips import nip44
 from nostr_client.nips.nip46 import BunkerFault, BunkerResponse, opened, sealed
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.keys import SecretKey
+from nostr_client.signing.conversation_keys import ConversationKeys
 
 PUBLISH_LIMIT: Final = 10.0
 """Seconds for a relay's OK."""
@@ -34,12 +35,12 @@ class BunkerMailbox:
         self._key = key
         self._pool = pool
         self._clock = clock
-        self._conversation_keys: dict[str, bytes] = {}
+        self._conversation_keys = ConversationKeys(key, MOST_KEYS)
         self._sending = 0
 
     async def opened(self, event: Event) -> str:
         """What a request says. Raises DecryptionFailed, InvalidKey."""
-        key = self._conversation_key(event.pubkey)
+        key = self._conversation_keys.of(event.pubkey)
         if len(event.content) > nip44.EXTENDED_LENGTH:
             return await asyncio.to_thread(opened, event, key)
         return opened(event, key)
@@ -65,7 +66,11 @@ class BunkerMailbox:
 
     def forget(self, client: str) -> None:
         """The client is gone."""
-        self._conversation_keys.pop(client, None)
+        self._conversation_keys.forget(client)
+
+    def close(self) -> None:
+        """The bunker ends: nothing that was derived from its key stays in memory."""
+        self._conversation_keys.wipe()
 
     async def _send(self, event: Event, urls: Sequence[str]) -> None:
         while not (await self._pool.publish(event, urls, timeout=PUBLISH_LIMIT)).ok:
@@ -73,19 +78,10 @@ class BunkerMailbox:
             self._pool.retry_now(urls)
 
     def _sealed(self, client: str, response: BunkerResponse, long: bool) -> Event:
-        key, now = self._conversation_key(client), int(self._clock())
+        key, now = self._conversation_keys.of(client), int(self._clock())
         limit = nip44.MAX_PLAINTEXT if long else nip44.EXTENDED_LENGTH - 1
         try:
             return sealed(response, self._key, client, key, now, limit=limit)
         except PlaintextTooLong:
             short = BunkerResponse(response.id, error=BunkerFault.INVALID.said(TOO_LONG))
             return sealed(short, self._key, client, key, now)
-
-    def _conversation_key(self, peer: str) -> bytes:
-        key = self._conversation_keys.pop(peer, None)
-        if key is None:
-            key = nip44.conversation_key(self._key, peer)
-            while len(self._conversation_keys) >= MOST_KEYS:
-                del self._conversation_keys[next(iter(self._conversation_keys))]
-        self._conversation_keys[peer] = key
-        return key

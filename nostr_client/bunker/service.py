@@ -118,8 +118,11 @@ class BunkerService:
     async def run(self) -> None:
         """Until it is cancelled. Raises StoreError where its files cannot be read at the start."""
         self._files.state()
-        async with self._tasks:
-            await self._listen()
+        try:
+            async with self._tasks:
+                await self._listen()
+        finally:
+            self._mailbox.close()
 
     # Listening
 

@@ -97,6 +97,7 @@ def import_(
             switch=switch,
         )
     )
+    brought.key.wipe()
     _say_kept(context, account, "imported")
 
 

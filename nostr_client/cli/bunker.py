@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from nostr_client.nips.nip46 import BunkerUri, Permission
     from nostr_client.protocol.event import Event
     from nostr_client.protocol.keys import SecretKey
+    from nostr_client.signing.signer import Signer
 
 Relay = Annotated[
     list[str] | None,
@@ -71,6 +72,7 @@ def run(
     async def work() -> None:
         from nostr_client.bunker.questions import Questions
         from nostr_client.cli.bunker_prompt import TerminalPrompt
+        from nostr_client.protocol.keys import wiping
 
         with files.running():
             async with context.writing(signer, earlier=0) as client:
@@ -85,16 +87,17 @@ def run(
                         _show_code(context, code, qr)
                     _say_start(context, account, relays, asks=asks)
 
-                await _serve(
-                    context,
-                    client,
-                    files,
-                    key,
-                    relays=relays,
-                    allowed=allowed,
-                    questions=questions,
-                    begin=begin,
-                )
+                with wiping(key):
+                    await _serve(
+                        context,
+                        client,
+                        files,
+                        key,
+                        relays=relays,
+                        allowed=allowed,
+                        questions=questions,
+                        begin=begin,
+                    )
 
     wait_for(work())
 
@@ -115,7 +118,7 @@ def invite(
     relays = _relays(context, files, relay)
     granted = _permissions(perms, "--perms")
     if files.key_record() is None:
-        wait_for(files.key(context.signer(), relays))
+        wait_for(_make_key(files, context.signer(), relays))
     uri = wait_for(_invited(files, relays, granted, minutes))
     runs = _runs(files)
     if runs and not wait_for(_taken_up(files)):
@@ -221,6 +224,12 @@ def log(
         context.out.emit(entry, log_line(entry, state))
     if not entries:
         context.out.note("nothing was asked yet")
+
+
+async def _make_key(files: BunkerFiles, signer: Signer, relays: tuple[str, ...]) -> None:
+    """The bunker's own key, kept in its file and nowhere else."""
+    async with signer:
+        (await files.key(signer, relays)).wipe()
 
 
 async def _serve(

@@ -24,12 +24,15 @@ MAX_PAYLOAD: Final = 2 * 1024 * 1024
 _MARK: Final = "?iv="
 
 
-def shared_key(secret: SecretKey, peer: str) -> bytes:
-    """The 32 bytes that `secret` and the public key `peer` (hex) share. Raises InvalidKey."""
+def shared_key(secret: SecretKey, peer: str) -> bytearray:
+    """The 32 bytes that `secret` and the public key `peer` (hex) share, for the caller to wipe.
+
+    Raises InvalidKey, SignerUnavailable.
+    """
     return ecdh(secret, PublicKey(peer))
 
 
-def encrypt(plaintext: str, key: bytes) -> str:
+def encrypt(plaintext: str, key: bytes | bytearray) -> str:
     """The payload, `<base64>?iv=<base64>`; `key` is a shared key."""
     iv = secrets.token_bytes(16)
     padder = PKCS7(128).padder()
@@ -43,7 +46,7 @@ def is_payload(text: str) -> bool:
     return _MARK in text
 
 
-def decrypt(payload: str, key: bytes) -> str:
+def decrypt(payload: str, key: bytes | bytearray) -> str:
     """What `payload` says; `key` is a shared key. Raises DecryptionFailed, and nothing else."""
     if len(payload) > MAX_PAYLOAD:
         raise DecryptionFailed(f"an encrypted text has at most {MAX_PAYLOAD} characters")

@@ -52,7 +52,8 @@ def secret_key(words: str, passphrase: str = "", account: int = 0) -> SecretKey:
     for index in (_PURPOSE, _COIN, account + _HARDENED, 0, 0):
         parent = b"\0" + bytes(key) if index >= _HARDENED else compressed(key)
         derived = hmac.digest(chain, parent + index.to_bytes(4), "sha512")
-        key, chain = tweak_add(key, derived[:32]), derived[32:]
+        above, key, chain = key, tweak_add(key, derived[:32]), derived[32:]
+        above.wipe()
     return key
 
 

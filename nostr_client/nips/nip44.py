@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import ChaCha20
 
 from nostr_client.errors import DecryptionFailed, PlaintextTooLong
-from nostr_client.protocol.keys import PublicKey, SecretKey, ecdh
+from nostr_client.protocol.keys import PublicKey, SecretKey, ecdh, wipe
 
 EXTENDED_LENGTH: Final = 65_536
 """Bytes of plaintext from which the length takes six bytes: the limit of what we write."""
@@ -31,14 +31,21 @@ _SALT: Final = b"nip44-v2"
 _SHORTEST, _SMALLEST = 132, 99  # characters of a payload, bytes of it
 
 
-def conversation_key(secret: SecretKey, peer: str) -> bytes:
-    """The 32 bytes that `secret` and the public key `peer` (hex) share. Raises InvalidKey."""
-    return hmac.digest(_SALT, ecdh(secret, PublicKey(peer)), "sha256")
+def conversation_key(secret: SecretKey, peer: str) -> bytearray:
+    """The 32 bytes that `secret` and the public key `peer` (hex) share, for the caller to wipe.
+
+    Raises InvalidKey, SignerUnavailable.
+    """
+    shared = ecdh(secret, PublicKey(peer))
+    try:
+        return bytearray(hmac.digest(_SALT, shared, "sha256"))
+    finally:
+        wipe(shared)
 
 
 def encrypt(
     plaintext: str,
-    key: bytes,
+    key: bytes | bytearray,
     *,
     nonce: bytes | None = None,
     limit: int = EXTENDED_LENGTH - 1,
@@ -60,7 +67,7 @@ def encrypt(
     return b64encode(_VERSION + nonce + sealed + mac).decode()
 
 
-def decrypt(payload: str, key: bytes) -> str:
+def decrypt(payload: str, key: bytes | bytearray) -> str:
     """What `payload` says; `key` is a conversation key. Raises DecryptionFailed only."""
     nonce, sealed, mac = _decoded(payload)
     chacha_key, chacha_nonce, hmac_key = _message_keys(key, nonce)
@@ -98,7 +105,7 @@ def _decoded(payload: str) -> tuple[bytes, bytes, bytes]:
     return data[1:33], data[33:-32], data[-32:]
 
 
-def _message_keys(key: bytes, nonce: bytes) -> tuple[bytes, bytes, bytes]:
+def _message_keys(key: bytes | bytearray, nonce: bytes) -> tuple[bytes, bytes, bytes]:
     """HKDF-expand to 76 bytes: ChaCha20's key and nonce, and the key of the HMAC."""
     if len(key) != 32 or len(nonce) != 32:
         raise ValueError("a conversation key and a nonce have 32 bytes each")

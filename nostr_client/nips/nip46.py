@@ -371,7 +371,7 @@ def sealed(
     message: BunkerRequest | BunkerResponse,
     key: SecretKey,
     peer: str,
-    conversation_key: bytes,
+    conversation_key: bytes | bytearray,
     now: int,
     *,
     limit: int = nip44.EXTENDED_LENGTH - 1,
@@ -384,7 +384,7 @@ def sealed(
     return Draft(NOSTR_CONNECT, content, (("p", peer),)).sign(key, now)
 
 
-def opened(event: Event, conversation_key: bytes) -> str:
+def opened(event: Event, conversation_key: bytes | bytearray) -> str:
     """What such an event says, to be parsed. Its author and signature are for the caller to check.
 
     Raises DecryptionFailed.

@@ -30,7 +30,7 @@ from nostr_client.protocol.event import (
     event_digest,
     reason_of,
 )
-from nostr_client.protocol.keys import SecretKey, is_hex64
+from nostr_client.protocol.keys import SecretKey, is_hex64, wipe, wiping
 
 TWO_DAYS: Final = 2 * 24 * 60 * 60
 """Seconds that a seal and a wrap may be dated back."""
@@ -136,10 +136,12 @@ def wrap(
 
     `relay` is a hint where the recipient reads. Raises InvalidKey, PlaintextTooLong.
     """
-    once = SecretKey.generate()
-    payload = nip44.encrypt(seal.json.decode(), nip44.conversation_key(once, recipient))
-    tag = ("p", recipient, relay) if relay else ("p", recipient)
-    return Draft(kind, payload, (tag, *_expiring(expiration)), past(now)).sign(once, now)
+    with wiping(SecretKey.generate()) as once:
+        shared = nip44.conversation_key(once, recipient)
+        payload = nip44.encrypt(seal.json.decode(), shared)
+        wipe(shared)
+        tag = ("p", recipient, relay) if relay else ("p", recipient)
+        return Draft(kind, payload, (tag, *_expiring(expiration)), past(now)).sign(once, now)
 
 
 def parse_seal(text: str | bytes) -> Event:

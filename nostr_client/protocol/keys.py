@@ -9,10 +9,11 @@ from __future__ import annotations
 import hmac
 import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Final, NoReturn
 
-from nostr_client.errors import InvalidCode, InvalidKey
+from nostr_client.errors import InvalidCode, InvalidKey, SignerUnavailable
 
 try:
     from secp256k1 import ffi, lib
@@ -92,16 +93,23 @@ class PublicKey:
 
 
 class SecretKey:
-    """A secret key. It never shows itself: not in `repr`, not in a pickle, not in an error."""
+    """A secret key. It never shows itself: not in `repr`, not in a pickle, not in an error.
+
+    Its one lasting copy is its own, and `wipe` overwrites that. Then it still says whose key it
+    was; whatever needs the secret raises SignerUnavailable.
+    """
 
     __slots__ = ("_secret", "public_key")
 
-    def __init__(self, secret: bytes) -> None:
-        """Takes 32 bytes. Raises InvalidKey unless 0 < secret < the order of the curve."""
-        if type(secret) is not bytes or len(secret) != 32:
+    def __init__(self, secret: bytes | bytearray) -> None:
+        """Copies 32 bytes. Raises InvalidKey unless 0 < secret < the order of the curve."""
+        if type(secret) not in (bytes, bytearray) or len(secret) != 32:
             raise InvalidKey("a secret key has 32 bytes")
-        self.public_key = _public_key_of(_keypair_of(secret))
-        self._secret = secret
+        with _scratch("unsigned char[32]") as scalar:
+            ffi.memmove(scalar, secret, 32)
+            with _keypair_of(scalar) as keypair:
+                self.public_key = _public_key_of(keypair)
+        self._secret = bytearray(secret)
 
     @classmethod
     def generate(cls) -> SecretKey:
@@ -117,7 +125,11 @@ class SecretKey:
         """From 64 hex digits. Raises InvalidKey."""
         if type(text) is not str or not is_hex64(text.lower()):
             raise InvalidKey("a secret key in hex has 64 digits")
-        return cls(bytes.fromhex(text))
+        secret = bytearray.fromhex(text)
+        try:
+            return cls(secret)
+        finally:
+            wipe(secret)
 
     @classmethod
     def parse(cls, text: str) -> SecretKey:
@@ -148,7 +160,24 @@ class SecretKey:
         return self
 
     def __bytes__(self) -> bytes:
-        return self._secret
+        """A copy that nobody can wipe: for what must be written down. Raises SignerUnavailable."""
+        secret = bytes(self._secret)
+        self._refuse_wiped()
+        return secret
+
+    def wipe(self) -> None:
+        """Overwrite the secret. Safe while other threads use it: they end first, or are refused."""
+        wipe(self._secret)
+
+    @property
+    def is_wiped(self) -> bool:
+        return not any(self._secret)  # nought is no key
+
+    def is_in(self, data: bytes) -> bool:
+        """Do these bytes hold the secret? Told without a copy of it. Raises SignerUnavailable."""
+        found = self._secret in data
+        self._refuse_wiped()
+        return found
 
     def sign(self, digest: bytes) -> bytes:
         """The 64-byte signature over 32 bytes, with fresh auxiliary randomness (BIP-340)."""
@@ -157,14 +186,31 @@ class SecretKey:
         return self._sign(digest, secrets.token_bytes(32))
 
     def _sign(self, digest: bytes, aux: bytes) -> bytes:
-        keypair = _keypair_of(self._secret)
         signature = ffi.new("unsigned char[64]")
-        if _sign32(_context, signature, digest, keypair, aux) != 1:
-            raise InvalidKey("signing failed")
+        with self.scalar() as scalar, _keypair_of(scalar) as keypair:
+            if _sign32(_context, signature, digest, keypair, aux) != 1:
+                raise InvalidKey("signing failed")
         return bytes(ffi.buffer(signature, 64))
 
+    @contextmanager
+    def scalar(self) -> Iterator[Any]:
+        """The secret for the C library: a copy for one call. Raises SignerUnavailable."""
+        with _scratch("unsigned char[32]") as copy:
+            ffi.memmove(copy, self._secret, 32)
+            self._refuse_wiped()
+            yield copy
+
+    def _refuse_wiped(self) -> None:
+        """Asked after each look at the secret: what was seen is whole if it still stands there."""
+        if self.is_wiped:
+            raise SignerUnavailable("this key was locked, and is in memory no longer: unlock it")
+
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, SecretKey) and hmac.compare_digest(self._secret, other._secret)
+        return (
+            isinstance(other, SecretKey)
+            and self.public_key == other.public_key
+            and hmac.compare_digest(self._secret, other._secret)
+        )
 
     def __hash__(self) -> int:
         return hash(self.public_key)
@@ -182,48 +228,79 @@ def _take_x(output: Any, x: Any, y: Any, data: Any) -> int:
     return 1
 
 
-def ecdh(secret: SecretKey, pubkey: PublicKey) -> bytes:
-    """The x coordinate, 32 bytes and not hashed, of the point that two keys share (NIP-44)."""
+def ecdh(secret: SecretKey, pubkey: PublicKey) -> bytearray:
+    """The x coordinate, 32 bytes and not hashed, of the point that two keys share (NIP-44).
+
+    The caller wipes it. Raises InvalidKey, SignerUnavailable.
+    """
     point = ffi.new("secp256k1_pubkey *")
-    shared = ffi.new("unsigned char[32]")
-    if (
-        lib.secp256k1_ec_pubkey_parse(_context, point, b"\x02" + bytes(pubkey), 33) != 1
-        or lib.secp256k1_ecdh(_context, shared, point, bytes(secret), _take_x, ffi.NULL) != 1
-    ):
-        raise InvalidKey("these keys share no point")
-    return bytes(ffi.buffer(shared, 32))
+    with secret.scalar() as scalar, _scratch("unsigned char[32]") as shared:
+        if (
+            lib.secp256k1_ec_pubkey_parse(_context, point, b"\x02" + bytes(pubkey), 33) != 1
+            or lib.secp256k1_ecdh(_context, shared, point, scalar, _take_x, ffi.NULL) != 1
+        ):
+            raise InvalidKey("these keys share no point")
+        return bytearray(ffi.buffer(shared, 32))
 
 
 def tweak_add(secret: SecretKey, tweak: bytes) -> SecretKey:
     """The secret key plus the number in `tweak`, 32 bytes, as BIP-32 derives one key of another.
 
-    Raises InvalidKey where the sum is none (one time in 2**127).
+    Raises InvalidKey where the sum is none (one time in 2**127), and SignerUnavailable.
     """
     if len(tweak) != 32:
         raise ValueError("a tweak has 32 bytes")
-    moved = ffi.new("unsigned char[32]", bytes(secret))
-    try:
-        if _tweak_add(_context, moved, tweak) != 1:
+    with secret.scalar() as scalar:
+        if _tweak_add(_context, scalar, tweak) != 1:
             raise InvalidKey("no key can be derived here")
-        return SecretKey(bytes(ffi.buffer(moved, 32)))
+        moved = bytearray(ffi.buffer(scalar, 32))
+    try:
+        return SecretKey(moved)
     finally:
-        ffi.memmove(moved, bytes(32), 32)
+        wipe(moved)
 
 
 def compressed(secret: SecretKey) -> bytes:
     """The public key of `secret` as 33 bytes: which of the two y it has, and x (SEC 1)."""
     point, size = ffi.new("secp256k1_pubkey *"), ffi.new("size_t *", 33)
     encoded = ffi.new("unsigned char[33]")
-    lib.secp256k1_ec_pubkey_create(_context, point, bytes(secret))
+    with secret.scalar() as scalar:
+        lib.secp256k1_ec_pubkey_create(_context, point, scalar)
     lib.secp256k1_ec_pubkey_serialize(_context, encoded, size, point, 258)
     return bytes(ffi.buffer(encoded, 33))
 
 
-def _keypair_of(secret: bytes) -> Any:
-    keypair = ffi.new("secp256k1_keypair *")
-    if lib.secp256k1_keypair_create(_context, keypair, secret) != 1:
-        raise InvalidKey("not a secret key")
-    return keypair
+def wipe(secret: bytearray) -> None:
+    """Overwrite what is secret with noughts, where it stands."""
+    secret[:] = bytes(len(secret))
+
+
+@contextmanager
+def wiping(key: SecretKey) -> Iterator[SecretKey]:
+    """`with wiping(SecretKey.generate()) as key`: it is wiped at the end, however that comes."""
+    try:
+        yield key
+    finally:
+        key.wipe()
+
+
+@contextmanager
+def _scratch(kind: str) -> Iterator[Any]:
+    """Memory of C's for something secret, overwritten when it is left."""
+    memory = ffi.new(kind)
+    try:
+        yield memory
+    finally:
+        content = ffi.buffer(memory)
+        content[:] = bytes(len(content))
+
+
+@contextmanager
+def _keypair_of(scalar: Any) -> Iterator[Any]:
+    with _scratch("secp256k1_keypair *") as keypair:
+        if lib.secp256k1_keypair_create(_context, keypair, scalar) != 1:
+            raise InvalidKey("not a secret key")
+        yield keypair
 
 
 def _public_key_of(keypair: Any) -> PublicKey:

@@ -23,7 +23,6 @@ import unicodedata
 from collections.abc import Callable, Collection, Mapping
 
 from nostr_client.errors import SecretFound
-from nostr_client.nips import nip19
 from nostr_client.nips.nip19 import NSEC
 from nostr_client.nips.nip49 import NCRYPTSEC
 from nostr_client.protocol.event import Draft, Event
@@ -32,6 +31,7 @@ from nostr_client.signing.secret_search import (
     Sought,
     TooManyPlaces,
     forms_of,
+    holds_key,
     is_nsec,
     joined,
     may_hold_key,
@@ -61,10 +61,8 @@ def refuse_secrets(draft: Draft | Event, own: OwnKeys, key: SecretKey | None = N
 def refuse_secret_texts(texts: Collection[str], own: OwnKeys, key: SecretKey | None = None) -> None:
     """As `refuse_secrets`, for what is encrypted: who it is for has no business with a key."""
     forms = [form for text in texts for form in forms_of(text)]
-    if key is not None:
-        whole = "".join(forms)
-        if bytes(key).hex() in whole or nip19.encode_nsec(key) in whole:
-            raise SecretFound("this holds your secret key: it was not signed, and went nowhere")
+    if key is not None and holds_key("".join(forms), key):
+        raise SecretFound("this holds your secret key: it was not signed, and went nowhere")
     if any(NCRYPTSEC.search(form) for form in forms):
         raise SecretFound("this holds an encrypted secret key (ncryptsec): it was not signed")
     if not any(may_hold_key(form) for form in forms):

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from types import TracebackType
 from typing import Final, TypeVar
 
-from nostr_client.errors import DecryptionFailed, InvalidKey, SignerError
+from nostr_client.errors import DecryptionFailed, InvalidKey, SignerError, SignerUnavailable
 from nostr_client.nips import nip04, nip44
 from nostr_client.protocol.event import Draft, Event
-from nostr_client.protocol.keys import SecretKey
+from nostr_client.protocol.keys import SecretKey, wipe
 from nostr_client.signing import gate
+from nostr_client.signing.conversation_keys import ConversationKeys
 from nostr_client.signing.signer import Cipher, PeerText, Signer
 
 LONG: Final = 16 * 1024
@@ -26,6 +29,8 @@ class LocalSigner(Signer):
     """Signs, encrypts and decrypts with a key that this process holds. It does not show the key.
 
     `own` gives the public keys (hex) of all accounts whose secret keys must not leave either.
+    `owns_key`: nobody else needs the key, so `lock` wipes it, and so does the end of the block in
+    which the signer was entered, as a client does that is opened with it.
     """
 
     def __init__(
@@ -34,11 +39,33 @@ class LocalSigner(Signer):
         clock: Callable[[], float] = time.time,
         *,
         own: gate.OwnKeys = tuple,
+        owns_key: bool = False,
     ) -> None:
         self._key = key
         self._clock = clock
         self._own = own
-        self._conversation_keys: dict[str, bytes] = {}
+        self._owns_key = owns_key
+        self._is_locked = False
+        self._conversation_keys = ConversationKeys(key, MOST_KEYS)
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._owns_key:
+            self.lock()
+        else:
+            self._conversation_keys.drop()
+
+    def lock(self) -> None:
+        """Sign, encrypt and decrypt no more: whatever is asked, or under way, is refused with
+        SignerUnavailable. What was derived from the key is wiped, and the key if it is ours."""
+        self._is_locked = True
+        self._conversation_keys.wipe()
+        if self._owns_key:
+            self._key.wipe()
 
     @property
     def pubkey(self) -> str:
@@ -80,32 +107,46 @@ class LocalSigner(Signer):
         return act(what)
 
     def _sign(self, draft: Draft) -> Event:
+        self._refuse_locked()
         return gate.sign(draft, self._key, int(self._clock()), self._own)
 
     def _encrypt(self, what: PeerText) -> str:
         gate.refuse_secret_texts((what.text,), self._own, self._key)
-        if what.cipher is Cipher.NIP04:
-            return nip04.encrypt(what.text, nip04.shared_key(self._key, what.peer))
-        return nip44.encrypt(what.text, self._conversation_key(what.peer))
+        with self._shared(what) as key:
+            encrypt = nip04.encrypt if what.cipher is Cipher.NIP04 else nip44.encrypt
+            return encrypt(what.text, key)
 
     def _decrypt(self, what: PeerText) -> str:
         try:
-            if what.cipher is Cipher.NIP04:
-                return nip04.decrypt(what.text, nip04.shared_key(self._key, what.peer))
-            if what.once:
-                return nip44.decrypt(what.text, nip44.conversation_key(self._key, what.peer))
-            return nip44.decrypt(what.text, self._conversation_key(what.peer))
+            with self._shared(what) as key:
+                decrypt = nip04.decrypt if what.cipher is Cipher.NIP04 else nip44.decrypt
+                return decrypt(what.text, key)
         except InvalidKey:
             raise DecryptionFailed("who wrote this has no valid key") from None
 
-    def _conversation_key(self, peer: str) -> bytes:
-        key = self._conversation_keys.pop(peer, None)
-        if key is None:
-            key = nip44.conversation_key(self._key, peer)
-            while len(self._conversation_keys) >= MOST_KEYS:
-                self._conversation_keys.pop(next(iter(self._conversation_keys)), None)
-        self._conversation_keys[peer] = key  # behind the others: the one used least goes first
-        return key
+    @contextmanager
+    def _shared(self, what: PeerText) -> Iterator[bytearray]:
+        """The key shared with the peer. Raises InvalidKey, and SignerUnavailable at its end, too:
+        who locks wipes keys that other threads use, and what was made with those must not leave."""
+        self._refuse_locked()
+        lasting = what.cipher is Cipher.NIP44 and not what.once
+        if lasting:
+            key = self._conversation_keys.of(what.peer)
+        elif what.cipher is Cipher.NIP44:
+            key = nip44.conversation_key(self._key, what.peer)
+        else:
+            key = nip04.shared_key(self._key, what.peer)
+        try:
+            yield key
+        finally:
+            if not lasting:
+                wipe(key)
+            self._refuse_locked()
+
+    def _refuse_locked(self) -> None:
+        if self._is_locked or self._key.is_wiped:
+            self._conversation_keys.wipe()  # one that was made meanwhile
+            raise SignerUnavailable("this account is locked: it is to be unlocked first")
 
     def __repr__(self) -> str:
         return f"<LocalSigner of {self.pubkey}>"

@@ -44,6 +44,7 @@ _named = re.compile(
     r"|/[0-9a-f]{64}\.[a-z0-9]{2,5}(?![0-9a-z])"  # a file whose name is its hash
 )
 """Ids, public keys and hashes, by their place: of strangers' events too many to derive them all."""
+_nsec_anywhere = re.compile(f"(?=({NSEC.pattern}))")
 _between = re.compile(r"[\W_]+")
 _escape = re.compile(r'\\(?:u([0-9a-fA-F]{4})|([nrtbf"\\/]))')
 _is_trace = re.compile("[0-9a-f]{8}").fullmatch
@@ -80,6 +81,18 @@ def owners_of_keys(texts: Iterable[str], sought: Sought) -> set[str]:
                 raise TooManyPlaces
         found |= places.found
     return found
+
+
+def holds_key(form: str, key: SecretKey) -> bool:
+    """Does `form` (see `forms_of`) hold `key`? The key is not written out to be looked for.
+
+    Raises SignerUnavailable where the key was wiped.
+    """
+    for run in _hex_run.finditer(form):
+        for start in (run.start(), run.start() + 1):
+            if key.is_in(bytes.fromhex(form[start : run.end() - (run.end() - start) % 2])):
+                return True
+    return any(key.is_in(_secret_of(each[1]) or b"") for each in _nsec_anywhere.finditer(form))
 
 
 def leaked_by(event: Event, sought: Sought) -> set[str]:

@@ -492,3 +492,33 @@ async def test_what_another_version_of_this_program_wrote_stays(
     assert accounts.find("ana").backed_up
     (where.data / "accounts" / "current").write_bytes(b"\xff\xfe")
     assert accounts.current() == accounts.find("ana")
+
+
+async def test_a_signer_is_wiped_when_it_is_left(accounts: Accounts) -> None:
+    account = await accounts.create("ana", password=WORDS)
+    stored = await accounts.create("ben", protection=Protection.KEYRING)
+    for each in (account, stored):
+        async with await accounts.signer(each, WORDS) as signer:
+            assert (await signer.sign(Draft(1, "hello"))).verify()
+        with pytest.raises(SignerUnavailable, match="locked"):
+            await signer.sign(Draft(1, "hello"))
+
+
+async def test_no_key_outlives_what_it_was_unlocked_for(
+    accounts: Accounts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[SecretKey] = []
+    real = SecretKey.__init__
+
+    def noted(self: SecretKey, secret: bytes) -> None:
+        real(self, secret)
+        made.append(self)
+
+    monkeypatch.setattr(SecretKey, "__init__", noted)
+    account = await accounts.create("ana", password=WORDS)
+    await accounts.export(account, WORDS, new_password="another password")
+    await accounts.export_plain(account, WORDS)
+    with pytest.raises(AccountError):
+        await accounts.create("ana", password=WORDS)
+    assert len(made) >= 4
+    assert all(key.is_wiped for key in made)

@@ -11,7 +11,7 @@ import json
 import pickle
 import pprint
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
@@ -19,9 +19,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nostr_client.errors import InvalidData, InvalidKey
+from nostr_client.errors import InvalidData, InvalidKey, SignerUnavailable
 from nostr_client.protocol import keys
-from nostr_client.protocol.keys import PublicKey, SecretKey, ecdh, verify, verify_batch
+from nostr_client.protocol.keys import (
+    PublicKey,
+    SecretKey,
+    compressed,
+    ecdh,
+    tweak_add,
+    verify,
+    verify_batch,
+    wipe,
+    wiping,
+)
 from tests.vectors import VECTORS, needs_vectors
 
 ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
@@ -134,7 +144,7 @@ def test_a_batch_is_made_of_whole_records() -> None:
     "secret",
     [
         *(bytes(32), ORDER.to_bytes(32, "big"), (ORDER + 1).to_bytes(32, "big"), b"\xff" * 32),
-        *(b"", SECRET[:-1], SECRET + b"\0", SECRET.hex(), None, 5, bytearray(SECRET)),
+        *(b"", SECRET[:-1], SECRET + b"\0", SECRET.hex(), None, 5, bytearray(32)),
     ],
     ids=lambda secret: type(secret).__name__,
 )
@@ -234,3 +244,39 @@ def test_the_shared_point_is_that_of_nip44() -> None:
     for case in cases:
         x = ecdh(SecretKey.from_hex(case["sec1"]), PublicKey(case["pub2"]))
         assert hmac.digest(b"nip44-v2", x, hashlib.sha256).hex() == case["conversation_key"]
+
+
+def test_a_wiped_key_says_whose_it_was_and_does_nothing_else() -> None:
+    key, peer = SecretKey(SECRET), SecretKey.generate().public_key
+    assert key.is_in(b"..." + SECRET + b"...")
+    assert not key.is_in(SECRET[:-1])
+    held = key._secret
+    key.wipe()
+    key.wipe()
+    assert held == bytes(32)
+    assert key.is_wiped
+    assert not KEY.is_wiped
+    assert key.public_key == KEY.public_key
+    assert key.public_key.hex in repr(key)
+    assert key != KEY
+    uses: tuple[Callable[[], object], ...] = (
+        lambda: bytes(key),
+        lambda: key.sign(bytes(32)),
+        lambda: ecdh(key, peer),
+        lambda: tweak_add(key, SECRET),
+        lambda: compressed(key),
+        lambda: key.is_in(bytes(64)),
+    )
+    for use in uses:
+        with pytest.raises(SignerUnavailable, match="locked"):
+            use()
+
+
+def test_a_key_takes_a_copy_that_is_its_own() -> None:
+    mine = bytearray(SECRET)
+    key = SecretKey(mine)
+    wipe(mine)
+    assert bytes(key) == SECRET
+    with pytest.raises(RuntimeError, match="amiss"), wiping(key):
+        raise RuntimeError("amiss")
+    assert key.is_wiped

@@ -176,6 +176,7 @@ class ImportKeyScreen(_KeyProtectionForm):
             password=password,
             switch=True,
         )
+        brought.key.wipe()
         self.dismiss(AddedAccount(account, await self.accounts.signer(account, password)))
 
 
