@@ -48,7 +48,9 @@ async def own(tmp_path: Path) -> AsyncIterator[OwnRelay]:
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnRelay]:
     """One that runs, for tests that leave it as it was; begun where a password was told."""
     home = tmp_path_factory.mktemp("own")
-    relay = OwnRelay(Paths(home / "config", home / "data", home / "state"), ask_limit=LIMIT)
+    where = Paths(home / "config", home / "data", home / "state")
+    # It stays as long as other tests may take in between.
+    relay = OwnRelay(where, ask_limit=LIMIT, idle_limit=600.0)
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("NOSTR_CLIENT_PASSWORD", "open sesame")
         asyncio.run(relay.ensure())

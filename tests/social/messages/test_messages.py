@@ -68,7 +68,11 @@ async def test_a_group_reacts_edits_and_deletes(tmp_path: Path) -> None:
             await cy.messages.react(second.id)
             edited = await ana.messages.edit(first.id, "first")
             assert (edited.edited, edited.created_at) == (True, first.created_at)
-            assert (await cy.hears("first", A, B)).edited
+
+            async def changed() -> bool:  # the text may come before what says what it replaces
+                return (await cy.hears("first", A, B)).edited
+
+            await eventually(changed)
             assert await cy.texts(A, B) == ["first", "second"]
             await cy.messages.react(edited.id, "+")
 

@@ -14,11 +14,12 @@ from nostr_client.tui.screens import compose
 from nostr_client.tui.screens import room as room_module
 from nostr_client.tui.screens.room import RoomScreen
 from tests.tui.world import World, burst, sees, shown, type_in, until
+from tests.waiting import LIMIT
 
 NOWHERE = "ws://127.0.0.1:9"
 
 
-async def test_a_conversation(world: World) -> None:
+async def test_a_conversation(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     me, ben = world.pubkey("ana"), world.pubkey("ben")
     await world.account()
     lists = [world.event(n, kinds.DM_RELAYS, "", (("relay", NOWHERE),), 60) for n in ("ana", "ben")]
@@ -38,6 +39,7 @@ async def test_a_conversation(world: World) -> None:
         await sees(app, "draft kept")
         [draft] = (world.where.data / "drafts").rglob("private-*")
         assert "second" not in draft.read_text()
+        monkeypatch.setattr(compose, "SAVE_AFTER", LIMIT)  # then it is a draft that was kept again
         await pilot.press("escape", "n")
         await sees(app, "your draft")
         await pilot.press("ctrl+s")
