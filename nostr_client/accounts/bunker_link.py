@@ -64,6 +64,8 @@ ANSWER_LIMIT: Final = 30.0
 PROBE_LIMIT: Final = 10.0
 """Seconds for the answer to a ping that asks whether new relays, or long messages, can be read."""
 MOST_IN_FLIGHT: Final = 16
+FRESH: Final = 10.0
+"""Seconds that a sealed request may wait for its turn; bunkers pass over old ones."""
 MOST_STORED: Final = 64
 """Answers that a relay kept: of them those to what is still under way are read."""
 LISTEN_LIMIT: Final = 5.0
@@ -250,8 +252,10 @@ class BunkerLink:
         self, request: BunkerRequest, limit: float, relays: tuple[str, ...] = ()
     ) -> BunkerResponse:
         """Raises SignerUnavailable."""
+        event = await self._sealed(request)  # while others are under way
         async with self._in_flight:
-            event = await self._sealed(request)
+            if event.created_at < self._options.clock() - FRESH:
+                event = await self._sealed(request)
             if relays:
                 asked = PendingRequest(request, event, relays)
             else:
