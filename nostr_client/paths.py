@@ -91,6 +91,8 @@ def private_folder(path: Path) -> Path:
     A folder that exists keeps the rights that its owner gave it. Raises StoreError.
     """
     try:
+        if path.is_dir():
+            return path
         for folder in reversed((path, *path.parents)):
             if not folder.is_dir():
                 folder.mkdir(mode=0o700, exist_ok=True)

@@ -173,7 +173,8 @@ class BunkerFiles:
         path = self.folder / f"{name}.jsonl"
         private_folder(self.folder)
         with translated(f"cannot write {path}"):
-            if path.exists() and path.stat().st_size > most:
+            stamp = file_stamp(path)
+            if stamp is not None and stamp[1] > most:
                 path.replace(path.with_suffix(".jsonl.1"))
         _append(path, entry, durably=False)
 
