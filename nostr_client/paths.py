@@ -22,6 +22,8 @@ from typing import Final
 from nostr_client.errors import FolderInUse, StoreError, StoreFull
 
 HOME_VARIABLE: Final = "NOSTR_CLIENT_HOME"
+SEND_LOCK: Final = "send.lock"
+"""In a data folder: who holds it is the one who sends what waits."""
 FULL: Final = "the disk is full: make room on it"
 _APP: Final = "nostr-client"
 _OURS: Final = "NOSTR_CLIENT_"

@@ -44,7 +44,14 @@ from nostr_client.net.session.session import ClientSession
 from nostr_client.net.socket_tasks import keep_alive, until_closed
 from nostr_client.net.subscription import Ended, Subscription
 from nostr_client.net.verification import Verification
-from nostr_client.net.waiters import CountWaiter, NegentropyWaiter, OkWaiter, Waiters, told
+from nostr_client.net.waiters import (
+    CountWaiter,
+    NegentropyWaiter,
+    OkWaiter,
+    Unanswered,
+    Waiters,
+    told,
+)
 from nostr_client.net.websocket import SocketClosed, WebSocket
 from nostr_client.net.write_queue import WriteQueue
 from nostr_client.protocol.event import Event
@@ -123,10 +130,14 @@ class RelayConnection:
     def publish(self, event: Event) -> OkWaiter:
         """Send an event; the future must be given back to `withdraw`."""
         if outage := self._outage():
-            return told(outage)
+            return told(Unanswered(outage))
         waiter = self._waiters.for_ok(event.id)
         self._request(self._session.publish(event))
         return waiter
+
+    def was_sent(self, event_id: str) -> bool:
+        """Was an event that somebody publishes handed to the relay?"""
+        return self._session.was_sent(event_id)
 
     def withdraw(self, event_id: str, waiter: OkWaiter) -> None:
         """Whoever published does not wait any longer."""
@@ -372,7 +383,7 @@ class RelayConnection:
 
     def _fail_requests(self, cause: Cause) -> None:
         """Tell everybody who waits for an answer that none will come soon."""
-        event_ids, keys = self._waiters.fail(cause)
+        event_ids, keys = self._waiters.fail(cause, self._session.was_sent)
         for event_id in event_ids:
             self._session.withdraw(event_id)
         for key in keys:

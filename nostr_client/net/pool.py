@@ -29,6 +29,7 @@ from nostr_client.net.report import Answer, CountAnswer, PublishReport
 from nostr_client.net.session.paging import Paging
 from nostr_client.net.subscription import Ended, Joins, Subscription
 from nostr_client.net.verification import EventVerifier, Known, Verification
+from nostr_client.net.waiters import Unanswered
 from nostr_client.net.websocket import MAX_FRAME, WebSocket, open_websocket
 from nostr_client.nips.nip77 import Items
 from nostr_client.protocol.event import Event
@@ -322,12 +323,13 @@ class RelayPool:
                 waiter = connection.publish(event)
                 answer = await waiter
         except TimeoutError:
-            return Answer.missing(url, connection.silence("OK", limit))
+            sent = connection.was_sent(event.id)
+            return Answer.missing(url, connection.silence("OK", limit), handed=sent)
         finally:
             if waiter is not None:
                 connection.withdraw(event.id, waiter)
-        if isinstance(answer, Cause):
-            return Answer.missing(url, answer)
+        if isinstance(answer, Unanswered):
+            return Answer.missing(url, answer.cause, handed=answer.handed)
         return Answer.of_ok(url, answer.accepted, answer.text, answer.note)
 
     async def _count_at(self, url: str, filters: tuple[Filter, ...], limit: float) -> CountAnswer:

@@ -43,9 +43,11 @@ class RelayAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Answer(RelayAnswer, frozen=True, kw_only=True):
-    """What one relay said to one event; `accepted` is None where no answer came."""
+    """What one relay said to one event; `accepted` is None where no answer came. Not `handed`: it
+    was not even sent there."""
 
     accepted: bool | None
+    handed: bool = True
 
     @classmethod
     def of_ok(cls, url: str, accepted: bool, text: str, note: str = "") -> Answer:
@@ -58,9 +60,9 @@ class Answer(RelayAnswer, frozen=True, kw_only=True):
         return cls(url=url, accepted=accepted, cause=cause)
 
     @classmethod
-    def missing(cls, url: str, cause: Cause) -> Answer:
+    def missing(cls, url: str, cause: Cause, *, handed: bool = False) -> Answer:
         """No answer came."""
-        return cls(url=url, accepted=None, cause=cause)
+        return cls(url=url, accepted=None, cause=cause, handed=handed)
 
     @property
     def meaning(self) -> Meaning | None:

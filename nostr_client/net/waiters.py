@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple, TypeVar
 
 from nostr_client.net.outcome import Cause
 from nostr_client.net.session.effects import CountReceived, NegentropyReceived, OkReceived
 
-OkWaiter = asyncio.Future[OkReceived | Cause]
-"""An OK, or why there is none."""
+
+class Unanswered(NamedTuple):
+    """Why there is no OK; `handed`: the relay may have the event."""
+
+    cause: Cause
+    handed: bool = False
+
+
+OkWaiter = asyncio.Future[OkReceived | Unanswered]
 CountWaiter = asyncio.Future[CountReceived]
 NegentropyWaiter = asyncio.Future[NegentropyReceived]
 _T = TypeVar("_T")
@@ -77,11 +84,12 @@ class Waiters:
         waiter = self._reconciliations.get(answer.key)
         _tell([waiter] if waiter else [], answer)
 
-    def fail(self, cause: Cause) -> tuple[list[str], list[int]]:
-        """No OK and no count will come soon; the events and the keys that nobody waits for now."""
+    def fail(self, cause: Cause, was_sent: Callable[[str], bool]) -> tuple[list[str], list[int]]:
+        """No OK and no count will come soon; the events and the keys that nobody waits for now.
+        `was_sent`: was this event handed to the relay?"""
         events, keys = list(self._oks), list(self._counts)
-        for waiters in self._oks.values():
-            _tell(waiters, cause)
+        for event_id, waiters in self._oks.items():
+            _tell(waiters, Unanswered(cause, was_sent(event_id)))
         for key, waiter in self._counts.items():
             _tell([waiter], CountReceived(key, None, cause=cause))
         self._oks.clear()

@@ -28,12 +28,14 @@ class CopyOutcome(Enum):
 
 
 class Judgement(msgspec.Struct, frozen=True):
-    """`next_try` (seconds since 1970) is set for AGAIN; `prefix` and `reason` say why, raw."""
+    """`next_try` (seconds since 1970) is set for AGAIN; `prefix` and `reason` say why, raw. Not
+    `handed`: the relay cannot have the event."""
 
     outcome: CopyOutcome
     prefix: str = ""
     reason: str = ""
     next_try: int = 0
+    handed: bool = True
 
 
 def judge(answer: Answer, attempts: int, now: float, random: float) -> Judgement:
@@ -46,4 +48,4 @@ def judge(answer: Answer, attempts: int, now: float, random: float) -> Judgement
     if answer.meaning in FINAL:
         return Judgement(CopyOutcome.OVER, answer.prefix, reason)
     at = next_try(answer.meaning, attempts, now, random)
-    return Judgement(CopyOutcome.AGAIN, answer.prefix, reason, at)
+    return Judgement(CopyOutcome.AGAIN, answer.prefix, reason, at, answer.handed)

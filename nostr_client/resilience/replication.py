@@ -41,7 +41,7 @@ from nostr_client.net.health import DOWN, REFUSING, SLOW_STATE, UP
 from nostr_client.net.outcome import Cause, How
 from nostr_client.net.pool import RelayPool
 from nostr_client.net.report import Answer
-from nostr_client.paths import FolderLock, private_folder
+from nostr_client.paths import SEND_LOCK, FolderLock, private_folder
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
@@ -196,7 +196,7 @@ class Replication:
         while True:
             try:
                 with contextlib.ExitStack() as stack:
-                    if all(self._take(stack, f"plan-{key[:16]}") for key in self._pubkeys):
+                    if all(self._take(stack, f"plan-{key[:16]}.lock") for key in self._pubkeys):
                         await all_of([self._work(), self._audit()])
             except StoreError as error:
                 if self.problem != str(error):
@@ -221,7 +221,7 @@ class Replication:
         """Enter a lock of this folder into `stack`; False while another process holds it."""
         private_folder(self._folder)
         try:
-            stack.enter_context(FolderLock(self._folder / f"{name}.lock", timeout=0))
+            stack.enter_context(FolderLock(self._folder / name, timeout=0))
         except FolderInUse:
             return False
         return True
@@ -248,7 +248,7 @@ class Replication:
                 dropped, self._dropped = self._dropped, []
                 await self._plan_these(dropped)
             with contextlib.ExitStack() as stack:
-                sent = await self._send_due() if self._take(stack, "send") else 0
+                sent = await self._send_due() if self._take(stack, SEND_LOCK) else 0
             self.problem = ""
             if not sent:
                 await self._rest(self._pace.idle)
@@ -442,10 +442,14 @@ class Replication:
         """What else was due at a relay that rests waits as long as the one that was tried."""
         now, random = self._clock(), self._random()
         at = why.next_try or next_try(Meaning.KEY_REFUSED, 0, now, random)
+        untold = msgspec.structs.replace(why, handed=False)
         for copy in copies:
-            await self._refuse(copy, why, final=False, next_try=at)
+            await self._refuse(copy, untold, final=False, next_try=at)
 
     async def _refuse(self, copy: Copy, why: Judgement, *, final: bool, next_try: int) -> None:
         await self._ledger.refuse(
-            copy.event_id, copy.url, why.prefix, why.reason, final=final, next_try=next_try
+            *(copy.event_id, copy.url, why.prefix, why.reason),
+            final=final,
+            next_try=next_try,
+            handed=why.handed,
         )

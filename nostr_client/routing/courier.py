@@ -292,6 +292,7 @@ class Courier(RelayReader):
             answer.reason or answer.problem,
             final=final,
             next_try=0 if final else max(at, not_before),
+            handed=answer.handed,
         )
 
     async def _relay_list_for(

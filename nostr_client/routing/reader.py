@@ -86,6 +86,8 @@ class RelayReader:
         self.pool = pool
         self.book = book
         self.on_saved: Callable[[Collection[Event]], None] = lambda events: None
+        self.is_gone: Callable[[str], bool] = lambda event_id: False
+        """Was an event here that is not to be kept again?"""
         self._clock = clock
         self._failed_lookups = FailedLookups(folder / "sought.json" if folder else None, clock)
         self._tasks = OwnedTasks()
@@ -384,6 +386,7 @@ class RelayReader:
 
         What strangers send has its quotas: for some there may be no room.
         """
+        arrivals = [a for a in arrivals if not self.is_gone(a.event.id)]
         quotas = self.store.quotas
         refused = await quotas.admit([(a.event, a.url) for a in arrivals])
         arrivals = [a for a in arrivals if a.event.id not in refused]

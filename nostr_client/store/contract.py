@@ -154,8 +154,9 @@ class CopyState(StrEnum):
     """Where one copy stands."""
 
     WANTED = "wanted"
+    """The relay has never been handed it, though it may have been tried to reach it."""
     FAILED = "failed"
-    """Tried, without success so far; to be tried again at `next_try`."""
+    """Handed over, without success that is known of; to be tried again at `next_try`."""
     REFUSED = "refused"
     """Over, for this event on this relay."""
     CONFIRMED = "confirmed"
@@ -204,6 +205,11 @@ class Copy(msgspec.Struct, frozen=True):
     grade: CopyGrade = CopyGrade.NONE
     audit_at: int = 0
     audits: int = 0
+
+    @property
+    def waits(self) -> bool:
+        """Is it still to be tried?"""
+        return self.state in (CopyState.WANTED, CopyState.FAILED)
 
 
 class Audited(msgspec.Struct, frozen=True):
@@ -255,9 +261,18 @@ class CopyLedger(Protocol):
         """What the relays really have, of copies that are confirmed; of others nothing changes."""
 
     async def refuse(
-        self, event_id: str, url: str, prefix: str, reason: str, *, final: bool, next_try: int
+        self,
+        event_id: str,
+        url: str,
+        prefix: str,
+        reason: str,
+        *,
+        final: bool,
+        next_try: int,
+        handed: bool = True,
     ) -> None:
-        """The relay did not take it: for good (`final`), or to be tried again at `next_try`."""
+        """The relay did not take it: for good (`final`), or to be tried again at `next_try`. Not
+        `handed`: it could not even be handed over."""
 
     async def copies(self, event_id: str) -> list[Copy]:
         """What is known of one event, in the order of URLs."""

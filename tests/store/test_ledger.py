@@ -107,6 +107,19 @@ async def test_copies_of_many(store: EventStore) -> None:
 
 
 @each_engine
+async def test_what_was_never_handed_over_is_still_only_wanted(store: EventStore) -> None:
+    ledger = store.ledger
+    await store.save([NOTE])
+    for handed, state in ((False, "wanted"), (True, "failed"), (False, "failed")):
+        await ledger.refuse(NOTE.id, A, "", "", final=False, next_try=NOW + 9, handed=handed)
+        [copy] = await ledger.copies(NOTE.id)
+        assert copy.state == state
+    assert (copy.attempts, copy.next_try) == (3, NOW + 9)
+    await ledger.refuse(NOTE.id, A, "blocked", "", final=True, next_try=0)
+    assert await states(store) == {A: CopyState.REFUSED}
+
+
+@each_engine
 async def test_a_wait_is_no_longer_than_it_was_when_the_clock_is_set_back(
     store: EventStore,
 ) -> None:

@@ -74,9 +74,10 @@ class RelaySubscription(msgspec.Struct, eq=False):
 
 
 class PendingPublish(msgspec.Struct, eq=False):
-    """An event on its way."""
+    """An event on its way; `sent`: the relay may have it."""
 
     event: Event
+    sent: bool = False
     auth_tried: bool = False
     refusal: str = ""
     note: str = ""

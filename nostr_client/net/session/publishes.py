@@ -34,11 +34,16 @@ class Publishes:
         """Was this event sent, and its OK has not come?"""
         return event_id in self._by_id or event_id in self._late
 
+    def was_sent(self, event_id: str) -> bool:
+        """Was it handed to the relay, while somebody waits for its OK?"""
+        publish = self._by_id.get(event_id)
+        return publish is not None and publish.sent
+
     def begin(self, event: Event) -> Effects:
         """Send it, now or when the connection is open; not twice."""
         if event.id in self._by_id:
             return []
-        self._by_id[event.id] = PendingPublish(event)
+        self._by_id[event.id] = PendingPublish(event, self._open)
         return [Send(PublishEvent(event).encode())] if self._open else []
 
     def withdraw(self, event_id: str) -> None:
@@ -66,6 +71,7 @@ class Publishes:
     def again(self, publish: PendingPublish, effects: Effects) -> None:
         """Send it, also for a second time."""
         if self._by_id.get(publish.event.id) is publish:
+            publish.sent = True
             effects.append(Send(PublishEvent(publish.event).encode()))
 
     def answered(self, ok: Ok, effects: Effects, note: str = "") -> None:

@@ -160,6 +160,10 @@ class ClientSession:
         """Send an event; an event that is on its way already is not sent twice."""
         return self._publishes.begin(event)
 
+    def was_sent(self, event_id: str) -> bool:
+        """Was this event handed to the relay, though its OK has not come?"""
+        return self._publishes.was_sent(event_id)
+
     def withdraw(self, event_id: str) -> None:
         """Nobody waits for this OK any more; when it comes, it counts."""
         self._publishes.withdraw(event_id)

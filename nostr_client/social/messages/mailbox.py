@@ -76,6 +76,8 @@ class Mailbox:
         """Why nothing is kept of events, by their ids."""
         self.wraps: dict[str, dict[str, str]] = {}
         """Of own messages, reactions and so on: the wraps' ids, by recipient."""
+        self.delivered: set[str] = set()
+        """Own rumors that all members could fetch, and whose wraps for them were let go."""
         self.begun = 0
         self.keys: set[str] = set()
         """Separate encryption keys that everything was tried with."""
@@ -112,6 +114,15 @@ class Mailbox:
         """The id of the event that held it; "" for what is not here."""
         rumor = self.messages.get(rumor_id) or self._sidenotes.get(rumor_id)
         return rumor.source if rumor else ""
+
+    def written_at(self, rumor_id: str) -> int:
+        """When it was written, in seconds; 0 for what is not here."""
+        rumor = self.messages.get(rumor_id) or self._sidenotes.get(rumor_id)
+        return rumor.created_at if rumor else 0
+
+    def is_gone(self, source: str) -> bool:
+        """Was it a message that is not to be seen, or kept, any more?"""
+        return self.closed.get(source) is Reason.GONE
 
     def room_of_id(self, message_id: str) -> RoomState | None:
         """The room of a message that is here."""
@@ -219,6 +230,8 @@ class Mailbox:
             case records.SentWraps(rumor, wraps):
                 self.wraps[rumor] = {**self.wraps.get(rumor, {}), **wraps}
                 self.sources |= {wraps[self.me]} if self.me in wraps else set()
+            case records.Delivered(rumor):
+                self.delivered.add(rumor)
             case records.ReadUpTo() | records.MarkedRead():
                 return self._mark_read(record)
             case records.StillUnread(members, ids):
@@ -253,6 +266,7 @@ class Mailbox:
             if room.accepted:
                 kept.append(records.Accepted(people))
         kept += [records.SentWraps(rumor, wraps) for rumor, wraps in self.wraps.items()]
+        kept += [records.Delivered(rumor) for rumor in sorted(self.delivered)]
         kept += [records.NotKept(source, why) for source, why in self.closed.items()]
         there = {each.source for each in rumors}
         wraps = {id for each in self.wraps.values() for id in each.values()}
@@ -267,6 +281,10 @@ class Mailbox:
         """Take out a message, or what refers to one: it has expired."""
         self._expiring.pop(message_id, None)
         self.wraps.pop(message_id, None)
+        self.delivered.discard(message_id)
+        if source := self.source_of(message_id):
+            self.closed[source] = Reason.GONE
+            self._counts = None
         note = self._sidenotes.pop(message_id, None)
         if note is not None:
             return self._forget_note(note)

@@ -92,9 +92,8 @@ def delivery_of(
     there = [any(c.state is CopyState.CONFIRMED for c in each) for each in places]
     if places and all(there):
         return Delivery.SENT
-    open_states = (CopyState.WANTED, CopyState.FAILED)
     over = [
-        bool(each) and not done and not any(c.state in open_states for c in each)
+        bool(each) and not done and not any(c.waits for c in each)
         for each, done in zip(places, there, strict=True)
     ]
     if any(over):

@@ -15,6 +15,7 @@ machine, and is instant once `unlock` is through; the network is `start`'s and `
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager
@@ -22,7 +23,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from nostr_client.errors import ConfigError, InvalidData, SigningRefused
+from nostr_client.errors import ConfigError, InvalidData, SigningRefused, StoreError
 from nostr_client.net.dial import DialOptions
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Draft
@@ -38,12 +39,14 @@ from nostr_client.social.messages import records
 from nostr_client.social.messages.background import MessageWork
 from nostr_client.social.messages.changes import ChangeFeed
 from nostr_client.social.messages.dm_relays import DmRelays
+from nostr_client.social.messages.drafts import file_draft, text_draft
 from nostr_client.social.messages.file_download import download
 from nostr_client.social.messages.inbox import MessageInbox
 from nostr_client.social.messages.opening import MessageOpener
 from nostr_client.social.messages.reading import MessageReader
 from nostr_client.social.messages.records import KeptRumor, Reason
-from nostr_client.social.messages.sending import MessageSender, file_draft, text_draft
+from nostr_client.social.messages.sending import MessageSender
+from nostr_client.social.messages.sent import SentMessages
 from nostr_client.social.messages.views import (
     WORDS,
     Delivery,
@@ -96,6 +99,7 @@ class Messages(MessageReader):
         self._told: dict[str, Delivery] = {}
         self._work: MessageWork | None = None
         self._sender: MessageSender | None = None
+        self._sent: SentMessages | None = None
         if signer is not None:
             opener = MessageOpener(
                 courier.store, self._archive, signer, encryption=encryption, clock=clock
@@ -114,10 +118,14 @@ class Messages(MessageReader):
             self._sender = MessageSender(
                 courier, self._archive, self.relays, signer, self._tasks, clock=clock
             )
+            self._sent = SentMessages(
+                *(courier.store, self._archive, self._sender, owner), folder=folder, clock=clock
+            )
             self._sender.on_delivered = self._delivered
 
     async def __aenter__(self) -> Self:
         await self._tasks.__aenter__()
+        self._courier.is_gone = self._is_gone
         return self
 
     async def __aexit__(
@@ -258,14 +266,13 @@ class Messages(MessageReader):
         return id
 
     async def delete(self, message_id: str, reason: str = "") -> str:
-        """Ask everybody in the room to remove an own message; gives the deletion's id.
-
-        Raises as `send` does.
-        """
+        """Take back an own message: what waits of it goes to nobody, and whoever may have it is
+        asked to remove it; gives the deletion's id. Raises as `send` does."""
         rumor, room = await self._own(message_id)
         refuse_codes(reason)
-        draft = self._deletion(rumor, reason)
-        (id,) = await self._sending().send(room, [draft], rumor.expires_at or None)
+        draft, sender = self._deletion(rumor, reason), self._sending()
+        having = await self._sent.take_back(message_id) if self._sent else None
+        (id,) = await sender.send(room, [draft], rumor.expires_at or None, only_for=having)
         return id
 
     async def edit(self, message_id: str, text: str) -> PrivateMessage:
@@ -280,6 +287,9 @@ class Messages(MessageReader):
             return await self._view(message_id)
         drafts = [self._deletion(rumor, ""), new]
         *_, new_id = await self._sending().send(room, drafts, rumor.expires_at or None)
+        if self._sent is not None:
+            with contextlib.suppress(StoreError):  # else the earlier text and its deletion go out
+                await self._sent.take_back(message_id)
         return self._written(new_id)
 
     async def delivered(self, message_id: str, limit: float = DELIVERY_LIMIT) -> PrivateMessage:
@@ -340,8 +350,12 @@ class Messages(MessageReader):
     async def dismiss(self, room: Collection[str]) -> None:
         """See nothing more of what is in this room; what comes later is shown again."""
         await self.unlock()
+        state = self._state(room)
+        there = [self._mailbox.source_of(id) for _, id in state.order] if state else []
         await self._archive.keep([records.Dismissed(tuple(sorted(self._members(room))))])
         await self._archive.rewrite()
+        if there:
+            await self._courier.store.remove([Filter(ids=frozenset(there))])
         await self._reopen()
 
     # Inside
@@ -367,6 +381,9 @@ class Messages(MessageReader):
         if rumor.author != self.me:
             raise InvalidData("this is not your message")
         return rumor, room
+
+    def _is_gone(self, event_id: str) -> bool:
+        return self._mailbox.is_gone(event_id)
 
     def _deletion(self, rumor: KeptRumor, reason: str) -> Draft:
         return Draft(kinds.DELETION, reason, (("e", rumor.id), ("k", str(rumor.kind))))
@@ -395,6 +412,8 @@ class Messages(MessageReader):
         self._archive.set_known(await self._follows.pubkeys())
         if sources := await self._archive.purge(self._now()):
             await self._courier.store.remove([Filter(ids=frozenset(sources))])
+        if self._sent is not None:
+            await self._sent.drop_delivered()
         mine = [id for id in list(self._mailbox.wraps)[-MOST_UNSETTLED:] if id in self._mailbox]
         for id, how in (await self._deliveries(mine)).items():
             if self._told.get(id) is not how:

@@ -127,11 +127,14 @@ class MessageOpener:
                 self._wake.clear()
 
     async def scan(self) -> None:
-        """Find what is here and was never opened. Raises StoreError."""
-        sources = self._archive.mailbox.sources
+        """Find what is here and was never opened; what was to be gone by now goes. Raises
+        StoreError."""
+        mailbox, gone = self._archive.mailbox, list[str]()
         for wanted in self.filters:
             for at, raw in await self._store.ids(wanted):
-                self._add(at, raw.hex(), sources)
+                self._add(at, raw.hex(), mailbox.sources)
+                gone += [raw.hex()] if mailbox.is_gone(raw.hex()) else []
+        await self._remove(gone)
         self._wake.set()
 
     async def open_all(self, *, wait: bool = True) -> None:
@@ -206,7 +209,13 @@ class MessageOpener:
         kept, later = await self._open(wraps, old)
         if kept:
             await self._archive.keep(kept)
+            closed = [record for record in kept if isinstance(record, NotKept)]
+            await self._remove([each.source for each in closed if each.why is Reason.GONE])
         return len(kept), later
+
+    async def _remove(self, gone: Sequence[str]) -> None:
+        if gone:
+            await self._store.remove([Filter(ids=frozenset(gone))])
 
     async def _open(
         self, wraps: Sequence[Event], old: Sequence[Event]

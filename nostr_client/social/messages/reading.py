@@ -139,7 +139,8 @@ class MessageReader:
         return await self._views(fitting[:limit])
 
     async def copies(self, message_id: str) -> tuple[MemberCopies, ...]:
-        """Where an own message stands, for each member; empty for one that was not sent here."""
+        """Where an own message stands, for each member; empty for one that was not sent here, and
+        without copies for one that was delivered long ago."""
         wraps = self._mailbox.wraps.get(message_id, {})
         found = await self._courier.ledger.copies_of(list(wraps.values()))
         return message_views.member_copies(wraps, found)
@@ -192,6 +193,7 @@ class MessageReader:
 
     async def _deliveries(self, own: Sequence[str]) -> dict[str, Delivery]:
         """How far these own messages are; what is settled is not looked up again."""
+        self._settled |= {id: Delivery.SENT for id in own if id in self._mailbox.delivered}
         open_ones = [id for id in own if id not in self._settled]
         wraps = message_views.wraps_of(self._mailbox, open_ones)
         ids = [wrap for each in wraps.values() for wrap in each.values()]

@@ -79,6 +79,12 @@ class SentWraps(_Record, tag="w", frozen=True, array_like=True, gc=False):
     wraps: dict[str, str]
 
 
+class Delivered(_Record, tag="s", frozen=True, array_like=True, gc=False):
+    """Every member could fetch this own rumor long ago; where, is not known any more."""
+
+    rumor: str
+
+
 class ReadUpTo(_Record, tag="r", frozen=True, array_like=True, gc=False):
     """Everything in this room that is here by now, up to `at`, was read."""
 
@@ -129,7 +135,7 @@ class Begun(_Record, tag="b", frozen=True, array_like=True, gc=False):
 
 
 _Marks = ReadUpTo | MarkedRead | StillUnread | Accepted | Dismissed | Reopened | KeyBrought | Begun
-Record = KeptRumor | NotKept | SentWraps | _Marks
+Record = KeptRumor | NotKept | SentWraps | Delivered | _Marks
 
 encode = msgspec.msgpack.Encoder().encode
 _decode: Final = msgspec.msgpack.Decoder(Record).decode

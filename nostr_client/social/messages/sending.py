@@ -16,19 +16,16 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Final, TypeVar
 
 from nostr_client.errors import (
-    InvalidData,
     InvalidEvent,
     MessageNotSent,
     PlaintextTooLong,
     SignerError,
     StoreError,
 )
-from nostr_client.nips import nip19, nip27, nip59
+from nostr_client.nips import nip19, nip59
 from nostr_client.nips.nip59 import Rumor
-from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Draft, Event, Tag
 from nostr_client.routing.courier import Courier
-from nostr_client.signing.gate import refuse_codes
 from nostr_client.signing.signer import PeerText, Signer
 from nostr_client.social.messages.archive import MessageArchive
 from nostr_client.social.messages.dm_relays import DmRelays
@@ -36,7 +33,6 @@ from nostr_client.social.messages.records import KeptRumor, Record, SentWraps
 from nostr_client.social.messages.views import (
     MOST_MEMBERS,
     WORDS,
-    MessageFile,
     Obstacle,
     Reachability,
 )
@@ -73,24 +69,37 @@ class MessageSender:
         self._sending: dict[str, asyncio.Task[None]] = {}
 
     async def send(
-        self, members: frozenset[str], drafts: Sequence[Draft], expires_at: int | None = None
+        self,
+        members: frozenset[str],
+        drafts: Sequence[Draft],
+        expires_at: int | None = None,
+        *,
+        only_for: Collection[str] | None = None,
     ) -> list[str]:
         """Store each of these for all `members`, in one commit, and begin to send; their ids.
 
+        `only_for`: for none of the others but these.
+
         A draft without a date takes the present second, or the next after the last message in
-        this room. Raises MessageNotSent, PlaintextTooLong, InvalidData, SignerError, StoreError.
+        this room. Raises MessageNotSent, PlaintextTooLong, InvalidEvent, SignerError, StoreError.
         """
         self._archive.check_room()
-        await self._check(members)
+        await self._check(members if only_for is None else members.intersection(only_for))
         async with self._turn:  # or two of one second would change places
             now = int(self._clock())
             rumors = self._rumors(members, drafts, now, expires_at)
-            recipients = [*sorted(members - {self._signer.pubkey}), self._signer.pubkey]
+            others = members - {self._signer.pubkey}
+            others = others if only_for is None else others.intersection(only_for)
+            recipients = [*sorted(others), self._signer.pubkey]
             wrapped = [await self._wrap(rumor, recipients, now, expires_at) for rumor in rumors]
             await self._store(rumors, wrapped, expires_at)
         for rumor, wraps in zip(rumors, wrapped, strict=True):
             self._start(rumor.id, list(wraps.values()))
         return [rumor.id for rumor in rumors]
+
+    def is_sending(self, rumor_id: str) -> bool:
+        """Have not all relays answered yet about this message, since it was written?"""
+        return rumor_id in self._sending
 
     async def wait(self, rumor_id: str, limit: float) -> None:
         """Until every relay has answered about this message once, or `limit` seconds."""
@@ -242,57 +251,6 @@ class MessageSender:
                     group.create_task(one(wrap))
         except StoreError:
             self._courier.on_planned()  # the wants are written down: replication looks again
-
-
-def text_draft(
-    text: str, *, reply_to: str = "", subject: str = "", created_at: int | None = None
-) -> Draft:
-    """A chat message (kind 14). Raises InvalidData for one without any text; SecretFound."""
-    if not text.strip():
-        raise InvalidData("there is nothing to send")
-    refuse_codes(text, subject)
-    tags: list[Tag] = [("e", reply_to)] if reply_to else []
-    tags += [("subject", subject)] if subject else []
-    return Draft(kinds.CHAT_MESSAGE, text, (*tags, *_quotes(text)), created_at)
-
-
-def file_draft(file: MessageFile, *, reply_to: str = "", subject: str = "") -> Draft:
-    """A file message (kind 15) for a file that lies, encrypted, at `file.url`."""
-    if file.algorithm != "aes-gcm" or not (file.key and file.nonce and file.sha256):
-        raise InvalidData("a file is encrypted by aes-gcm, with key, nonce and hash")
-    if not file.url.startswith("https://"):
-        raise InvalidData("a file lies at an https address")
-    tags: list[Tag] = [("e", reply_to, "", "reply")] if reply_to else []
-    named = (
-        ("subject", subject),
-        ("file-type", file.mime_type),
-        ("encryption-algorithm", file.algorithm),
-        ("decryption-key", file.key.hex()),
-        ("decryption-nonce", file.nonce.hex()),
-        ("x", file.sha256),
-        ("ox", file.sha256_plain),
-        ("size", str(file.size or "")),
-        ("dim", file.dimensions),
-        ("blurhash", file.blurhash),
-        ("thumbhash", file.thumbhash),
-        *(("fallback", url) for url in file.fallbacks),
-    )
-    return Draft(kinds.FILE_MESSAGE, file.url, (*tags, *(tag for tag in named if tag[1])))
-
-
-def _quotes(text: str) -> list[Tag]:
-    """`q` tags for the events that a text cites (NIP-21)."""
-    quotes: dict[str, Tag] = {}
-    for part in nip27.parts(text):
-        if isinstance(part, nip27.MentionPart):
-            match part.code:
-                case nip19.Note(id=id):
-                    quotes[id] = ("q", id)
-                case nip19.Nevent(id=id, author=author):
-                    quotes[id] = ("q", id, "", author) if author else ("q", id)
-                case nip19.Naddr() as code:
-                    quotes[code.address] = ("q", code.address)
-    return list(quotes.values())
 
 
 _T = TypeVar("_T", str, Event)

@@ -94,13 +94,23 @@ class MemoryCopyLedger:
                 )
 
     async def refuse(
-        self, event_id: str, url: str, prefix: str, reason: str, *, final: bool, next_try: int
+        self,
+        event_id: str,
+        url: str,
+        prefix: str,
+        reason: str,
+        *,
+        final: bool,
+        next_try: int,
+        handed: bool = True,
     ) -> None:
         copy = self._get(event_id, url)
+        was_handed = handed or copy.state is CopyState.FAILED
+        waits = CopyState.FAILED if was_handed else CopyState.WANTED
         self._put(
             replace(
                 copy,
-                state=CopyState.REFUSED if final else CopyState.FAILED,
+                state=CopyState.REFUSED if final else waits,
                 attempts=copy.attempts + 1,
                 next_try=next_try,
                 prefix=prefix,

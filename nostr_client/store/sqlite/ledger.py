@@ -90,9 +90,17 @@ class SqliteCopyLedger:
             await self._db.write(run, weight=len(rows))
 
     async def refuse(
-        self, event_id: str, url: str, prefix: str, reason: str, *, final: bool, next_try: int
+        self,
+        event_id: str,
+        url: str,
+        prefix: str,
+        reason: str,
+        *,
+        final: bool,
+        next_try: int,
+        handed: bool = True,
     ) -> None:
-        state = CopyState.REFUSED if final else CopyState.FAILED
+        state = CopyState.REFUSED if final else CopyState.FAILED if handed else CopyState.WANTED
         row = {
             "tie": id_key(event_id),
             "url": url,
@@ -108,7 +116,9 @@ class SqliteCopyLedger:
             db.execute(
                 f"INSERT INTO copy {_FIELDS} SELECT :tie, id, :state, 1, :next_try, :prefix,"
                 " :reason, :at, 1 FROM relay WHERE url = :url"
-                " ON CONFLICT (tie, relay) DO UPDATE SET state = excluded.state,"
+                " ON CONFLICT (tie, relay) DO UPDATE SET"
+                " state = iif(excluded.state = 'wanted' AND state = 'failed', state,"
+                " excluded.state),"
                 " grade = 0, audit_at = 0,"
                 " attempts = attempts + 1, next_try = excluded.next_try, prefix = excluded.prefix,"
                 " reason = excluded.reason, updated_at = excluded.updated_at",
