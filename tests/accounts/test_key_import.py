@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import time
+
 import pytest
 
 from nostr_client.accounts.key_import import ImportedKey, is_encrypted, read_key
@@ -46,10 +49,29 @@ def test_words() -> None:
         '{{"npub": "{npub}", "nsec": "{nsec}", "sec": "{hex}"}}',
         "NOSTR_SECRET_KEY={hex}\n",
         "{ncryptsec}\n{npub}\n",
+        '{{"key": "{hex}"}}',
+        '{{"type":"nsec","pubkey":"{public}","signer":{{"key":"{hex}"}}}}',  # noStrudel
+        '[{{"method": "nip01", "pubkey": "{public}", "secret": "{hex}"}}]',  # Coracle
+        '{{"pub": "{public}", "priv": "{hex}"}}',  # Iris
+        '{{\n  "private_key":\n    "{hex}",\n  "public_key": "{npub}"\n}}',
+        '"{{\\"seckey\\":\\"{hex}\\"}}"',
+        "{bytes}",
+        "Uint8Array(32) {bytes}",
+        '{{"secretKey": {bytes}, "publicKey": "{public}"}}',
+        "{indexed}",
+        '{{"sk": {indexed}, "pk": "{public}"}}',
+        "{npub}\n{hex}\n",
+        "{hex},{public}\n",
+        "npub,hex\n{npub},{HEX}\n",
+        '["{public}", "{hex}"]',
     ],
 )
 def test_the_exports_of_other_clients(text: str) -> None:
+    numbers = list(bytes(KEY))
     forms = {
+        "bytes": json.dumps(numbers),
+        "indexed": json.dumps({str(place): number for place, number in enumerate(numbers)}),
+        "HEX": bytes(KEY).hex().upper(),
         "nsec": nip19.encode_nsec(KEY),
         "hex": bytes(KEY).hex(),
         "ncryptsec": nip49.encrypt(KEY, WORDS, QUICK),
@@ -57,6 +79,49 @@ def test_the_exports_of_other_clients(text: str) -> None:
         "npub": nip19.encode_npub(KEY.public_key.hex),
     }
     assert read_key(text.format(**forms), WORDS).key == KEY
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("{npub}\n{other}\n", "nothing says whether"),
+        ("# my key\n{hex}\n", "nothing says whether"),
+        ("{hex}\n{other}\n", "nothing says whether"),
+        ("{npub}\nsecret: {other}\n", "is another's"),
+        ("{npub}\n{other_nsec}\n", "is another's"),
+        # The secret of a session with a bunker is not that of the account.
+        ('{{"method": "nip46", "pubkey": "{public}", "secret": "{other}"}}', "is another's"),
+        ('{{"a": {{"key": "{hex}"}}, "b": {{"key": "{other}"}}}}', "several keys"),
+        ("{hex} {public} {other_nsec}", "several keys"),
+        ('{{"pubkey": "{public}", "id": "{other}"}}', "nothing says whether"),
+        ('{{"pubkey": "{public}"}}', "neither an nsec"),
+        ("{bytes}", "neither an nsec"),
+        ("{places}", "neither an nsec"),
+        ("[1, 2, 3]", "neither an nsec"),
+    ],
+)
+def test_what_is_not_one_key_for_certain_is_refused(text: str, words: str) -> None:
+    other = SecretKey(b"\x2b" * 32)
+    forms = {
+        "hex": bytes(KEY).hex(),
+        "public": KEY.public_key.hex,
+        "npub": nip19.encode_npub(KEY.public_key.hex),
+        "other": bytes(other).hex(),
+        "other_nsec": nip19.encode_nsec(other),
+        "bytes": json.dumps([*bytes(KEY)[1:], 256]),
+        "places": json.dumps({str(place): 42 for place in range(1, 33)}),
+    }
+    with pytest.raises(InvalidKey, match=words) as caught:
+        read_key(text.format(**forms))
+    assert not any(form[8:20] in str(caught.value) for form in forms.values())
+
+
+def test_a_long_text_is_searched_at_once() -> None:
+    began = time.thread_time()
+    for text in ("[" * 60_000, "[ " + " " * 60_000, "1," * 30_000, "key:" * 15_000, "a=" * 30_000):
+        with pytest.raises(InvalidKey):
+            read_key(text)
+    assert time.thread_time() - began < 2
 
 
 def test_of_several_keys_none_is_chosen() -> None:
