@@ -148,7 +148,7 @@ def await_(
 
     async def work() -> None:
         from nostr_client.cli.message_await import await_messages
-        from nostr_client.cli.outcomes import not_found
+        from nostr_client.cli.outcomes import login_hint, not_found
 
         async with context.writing(signer) as client:
             seen = await await_messages(
@@ -161,7 +161,8 @@ def await_(
             )
             if not seen:
                 words = f"no message in {timeout} seconds"
-                raise not_found(words, client.messages.status.ends)
+                ends = client.messages.status.ends
+                raise not_found(words, ends, await login_hint(context, client, ends.values()))
             if seen < count:
                 context.out.note(f"{seen} of {count} came in {timeout} seconds")
                 context.exit_code = Exit.INCOMPLETE
@@ -225,13 +226,15 @@ def relays(
         return
 
     async def work() -> None:
+        from nostr_client.cli.outcomes import untold_hint
+
         async with context.reading(context.must_act()) as client:
             reach = await client.messages.relays.reach([client.pubkey], fresh=True)
             found = reach[client.pubkey]
             for url in found.relays:
                 context.out.emit({"relay": url}, url)
             if not found:
-                raise CommandError(found.words, _code(found.obstacle))
+                raise CommandError(found.words + untold_hint(client), _code(found.obstacle))
 
     wait_for(work())
 
@@ -247,7 +250,7 @@ def _write(context: ClientContext, act: Callable[[NostrClient], Awaitable[Privat
         from nostr_client.cli.message_output import DELIVERED, message_record
 
         async with context.writing(signer) as client:
-            message = await _obstacles(act(client))
+            message = await _obstacles(client, act(client))
             with _warned(context):
                 message = await client.messages.delivered(message.id, DELIVER)
             told = DELIVERED[message.delivery]
@@ -266,7 +269,7 @@ def _do(context: ClientContext, act: Callable[[NostrClient], Awaitable[str]]) ->
         from nostr_client.social.messages.views import Delivery
 
         async with context.writing(signer) as client:
-            written = await _obstacles(act(client))
+            written = await _obstacles(client, act(client))
             delivery = Delivery.STORED
             with _warned(context):
                 delivery = await client.messages.delivery(written, DELIVER)
@@ -289,6 +292,7 @@ def _warned(context: ClientContext) -> Iterator[None]:
 
 
 def _judge(context: ClientContext, client: NostrClient, delivery: Delivery) -> None:
+    from nostr_client.cli.outcomes import untold_hint
     from nostr_client.social.messages.views import Delivery
 
     if problem := client.messages.status.problem:
@@ -297,6 +301,10 @@ def _judge(context: ClientContext, client: NostrClient, delivery: Delivery) -> N
         context.exit_code = Exit.NOT_ACCEPTED
     elif delivery is Delivery.PARTLY:
         context.exit_code = Exit.INCOMPLETE
+    else:
+        return
+    if hint := untold_hint(client):
+        context.out.note(f"not every relay took it{hint}")
 
 
 def _do_offline(
@@ -358,8 +366,9 @@ def _read(
     wait_for(work())
 
 
-async def _obstacles(act: Awaitable[T]) -> T:
+async def _obstacles(client: NostrClient, act: Awaitable[T]) -> T:
     """Why somebody cannot be written to, with an exit code for each reason."""
+    from nostr_client.cli.outcomes import untold_hint
     from nostr_client.errors import MessageNotSent
 
     try:
@@ -368,7 +377,7 @@ async def _obstacles(act: Awaitable[T]) -> T:
         reasons = {pubkey: reach.obstacle for pubkey, reach in error.obstacles.items()}
         code = next(iter(map(_code, reasons.values())), Exit.NOT_ACCEPTED)
         record = {"obstacles": {pubkey: str(why) for pubkey, why in reasons.items()}}
-        raise CommandError(str(error), code, record) from error
+        raise CommandError(f"{error}{untold_hint(client)}", code, record) from error
 
 
 def _code(obstacle: Obstacle) -> Exit:

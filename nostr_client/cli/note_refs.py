@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from nostr_client.cli.outcomes import not_found
+from nostr_client.cli.outcomes import login_hint, not_found
 from nostr_client.nips import nip19
 
 if TYPE_CHECKING:
+    from nostr_client.cli.context import ClientContext
     from nostr_client.client import NostrClient
 
 
@@ -25,7 +26,7 @@ def note_ref(text: str) -> NoteRef:
     return NoteRef(code.id, code.relays, code.author or "")
 
 
-async def find_note(client: NostrClient, note: NoteRef) -> str:
+async def find_note(context: ClientContext, client: NostrClient, note: NoteRef) -> str:
     """The note's id, once it is here; it is fetched if need be. Raises CommandError.
 
     The relays in a code are the word of whoever made it, not of the person who pastes it: they
@@ -36,5 +37,6 @@ async def find_note(client: NostrClient, note: NoteRef) -> str:
         authors = [note.author] if note.author else []
         asked = await client.courier.fetch_ids([note.id], near=note.relays, authors=authors)
         if await client.store.get(note.id) is None:
-            raise not_found("this note was not found", asked.ends)
+            hint = await login_hint(context, client, asked.ends.values())
+            raise not_found("this note was not found", asked.ends, hint)
     return note.id

@@ -75,6 +75,7 @@ def delete(
 def send(context: ClientContext) -> None:
     """Send what waits now, instead of when it would be tried again."""
     from nostr_client.cli import json_records, plain_lines
+    from nostr_client.cli.outcomes import untold_hint
 
     account = context.must_act()
 
@@ -93,6 +94,8 @@ def send(context: ClientContext) -> None:
             )
             if unsent:
                 context.exit_code = Exit.NOT_ACCEPTED
+                if hint := untold_hint(client):
+                    context.out.note(f"not every relay took it{hint}")
 
     wait_for(work())
 

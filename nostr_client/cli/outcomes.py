@@ -72,9 +72,16 @@ async def conclude(
 async def login_hint(context: ClientContext, client: NostrClient, ends: Iterable[End]) -> str:
     """What lets the account in, where a relay wants to know who reads; else empty."""
     walls = {end.url: end for end in missed_of(ends) if end.how is How.NOT_ALLOWED}
-    if walls.keys() & await client.book.account_relays():
-        return f" ({context.login_problem})" if context.login_problem else ""
     untold = [url for url, end in walls.items() if end.problem in (NOT_TOLD, DENIED)]
+    locked = walls.keys() & await client.book.account_relays() - set(untold)
+    if context.login_problem and locked:
+        return f" ({context.login_problem})"
+    return f" ({allow_hint(untold)})" if untold else ""
+
+
+def untold_hint(client: NostrClient) -> str:
+    """The same of every relay that wanted to know who asks, in this run, and was not told."""
+    untold = list(client.authenticator.untold) if client.authenticator is not None else []
     return f" ({allow_hint(untold)})" if untold else ""
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from nostr_client.cli.json_records import posted_record
 from nostr_client.cli.note_refs import find_note, note_ref
+from nostr_client.cli.outcomes import untold_hint
 from nostr_client.cli.plain_lines import posted_lines
 from nostr_client.command_line.waiting import wait_for
 from nostr_client.errors import ListNotRead, ListNotUnderstood
@@ -37,7 +38,8 @@ def publish(
                 hint = "the options --without URL and --start-empty say so"
                 if error.may_begin:
                     hint = "the options --begin, --without URL and --start-empty say so"
-                raise CommandError(f"{error} ({hint})", Exit.NOT_READ) from error
+                words = f"{error} ({hint}){untold_hint(client)}"
+                raise CommandError(words, Exit.NOT_READ) from error
             if posted is None:
                 context.out.emit({"changed": False, "reason": unchanged}, unchanged)
             else:
@@ -56,7 +58,7 @@ def publish_about(
     note = note_ref(ref)
 
     async def found_and_done(client: NostrClient) -> Posted | None:
-        return await act(client, await find_note(client, note))
+        return await act(client, await find_note(context, client, note))
 
     publish(context, found_and_done)
 

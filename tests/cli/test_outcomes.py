@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 
@@ -47,6 +48,44 @@ async def test_an_own_relay_behind_a_wall_is_read_with_the_password(
         assert (opened.code, opened.err) == (Exit.DONE, "")
         assert [event["id"] for event in opened.records] == [note.id]
         assert [guest.pubkey for guest in relay.guests] == [key.public_key.hex]
+
+
+@pytest.mark.slow
+async def test_every_command_that_a_demand_stops_says_how_it_is_met(
+    home: Home, key: SecretKey
+) -> None:
+    """Nobody is asked here: the words name the command that lets the account in, and the exit code
+    is that of what was not done."""
+    note, ben = Draft(1, "for members").sign(key, int(time.time())), "02" * 32
+    async with Relay() as relay:
+        relay.challenge, relay.words, relay.refuses = "a challenge", WALL, WALL
+        home.configure([relay.url])
+        await home.import_key(key)
+        denied = await home.run("relays", "auth", "deny", relay.url)
+        assert denied.code == 0, denied.err
+        gate = asyncio.Semaphore(3)
+
+        async def stopped(code: Exit, *words: str) -> None:
+            async with gate:
+                done = await home.run(*words)
+            assert done.code == code, (words, done.err)
+            assert f"`nostr-client relays auth allow {relay.url}`" in done.err + done.out, words
+
+        await asyncio.gather(
+            stopped(Exit.NOT_ALLOWED, "feed"),
+            stopped(Exit.NOT_ALLOWED, "thread", note.id),
+            stopped(Exit.NOT_ALLOWED, "profile", ben),
+            stopped(Exit.NOT_ALLOWED, "follows"),
+            stopped(Exit.NOT_ALLOWED, "react", note.id),
+            stopped(Exit.NOT_ALLOWED, "mute", "list"),
+            stopped(Exit.NOT_ACCEPTED, "post", "hello"),
+            stopped(Exit.NOT_READ, "follow", ben),
+            stopped(Exit.NOT_READ, "mute", "add", ben),
+            stopped(Exit.NO_ANSWER, "dm", "send", ben, "hello"),
+            stopped(Exit.NO_ANSWER, "dm", "relays"),
+        )
+        await stopped(Exit.NOT_ACCEPTED, "send")
+        assert relay.guests == []
 
 
 async def test_that_nobody_answers_is_not_that_there_is_nothing(home: Home, key: SecretKey) -> None:
