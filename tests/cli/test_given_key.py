@@ -106,6 +106,7 @@ async def test_what_cannot_be_meant_is_said(home: Home) -> None:
 
 
 def test_no_child_inherits_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nostr_client.cli.context.keep_log", lambda path: None)
     monkeypatch.setenv(KEY_VARIABLE, NSEC)
     context = ClientContext()
     assert KEY_VARIABLE not in os.environ

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import websockets
 
+from nostr_client.cli.context import ClientContext
 from nostr_client.cli.note_refs import NoteRef, find_note, note_ref
 from nostr_client.client import NostrClient
 from nostr_client.config import ClientConfig
@@ -187,8 +188,11 @@ def test_notes_are_named_as_people_name_them(key: SecretKey) -> None:
             note_ref(text)
 
 
-async def test_a_code_opens_no_private_address(tmp_path: Path) -> None:
+async def test_a_code_opens_no_private_address(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Whoever made the code chose its relays: they are a stranger's word."""
+    monkeypatch.setattr("nostr_client.cli.context.keep_log", lambda path: None)
     knocks: list[object] = []
 
     async def knock(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -205,7 +209,7 @@ async def test_a_code_opens_no_private_address(tmp_path: Path) -> None:
             config=ClientConfig(relays=(), own_relay=False),
         ) as client:
             with pytest.raises(CommandError):
-                await find_note(client, ref)
+                await find_note(ClientContext(), client, ref)
             policy = client.book.policy
             assert not any(policy.allows_private(url) for url in (inside, outside))
     assert knocks == []
