@@ -17,7 +17,7 @@ where a signer elsewhere takes its time. So the list's relays are listened to al
 list is read back once it was taken, and if another version won or was replaced unread
 (`concurrent_edits`), both changes are made on the newest and published again: after a random wait,
 at most `EDITS` times. The report says when that was not enough. Within one folder, processes and
-tasks take turns.
+tasks that change the same list take turns; other lists go on.
 """
 
 from __future__ import annotations
@@ -28,7 +28,9 @@ import time
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Final
+from weakref import WeakValueDictionary
 
 import msgspec
 
@@ -57,7 +59,7 @@ from nostr_client.routing.private_part import PrivatePart
 from nostr_client.signing.signer import Signer
 
 TURN_LIMIT: Final = 30.0
-"""Seconds to wait for another process that changes a list of this account."""
+"""Seconds to wait for another process that changes the same list."""
 READ_BACK_LIMIT: Final = 4.0
 """Seconds that relays have to show what they have taken."""
 EDITS: Final = 8
@@ -106,8 +108,9 @@ class ListGuard:
         self._signer = signer
         self._own_urls = own_urls
         self._clock = clock
-        self._lock_path = reader.folder / f"lists-{reader.pubkey[:16]}.lock"
-        self._turn = asyncio.Lock()
+        self._lock_name = f"lists-{reader.pubkey[:16]}"
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        """One for each list that is being changed: a signer may take a while."""
 
     async def edit(
         self,
@@ -130,7 +133,10 @@ class ListGuard:
         """
         self._signs()
         edit = _Edit(kind, identifier, change, waiver, also, on_answer, private)
-        async with self._taking_turns(), self._listening(kind, identifier) as others:
+        async with (
+            self._taking_turns(kind, identifier),
+            self._listening(kind, identifier) as others,
+        ):
             for again in range(EDITS):
                 try:
                     if await self._attempt(edit, others, first=not again):
@@ -232,9 +238,13 @@ class ListGuard:
         return held is None or held.id == event.id
 
     @asynccontextmanager
-    async def _taking_turns(self) -> AsyncIterator[None]:
-        private_folder(self._lock_path.parent)
-        async with self._turn, patient_lock(self._lock_path, TURN_LIMIT):
+    async def _taking_turns(self, kind: int, identifier: str) -> AsyncIterator[None]:
+        """One change of a list after the other, in this process and beside others."""
+        folder = private_folder(self.reader.folder)
+        name = sha256(identifier.encode()).hexdigest()[:16] if identifier else ""
+        path = folder / f"{self._lock_name}-{kind}{name and '-'}{name}.lock"
+        turn = self._turns.setdefault(path.name, asyncio.Lock())
+        async with turn, patient_lock(path, TURN_LIMIT):
             yield
 
 

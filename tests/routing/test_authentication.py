@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from nostr_client.errors import NostrError, SignerUnavailable, SigningRefused
+from nostr_client.errors import SignerUnavailable, SigningRefused
 from nostr_client.net.auth_demand import AuthDemand
 from nostr_client.net.session.pending import Purpose
 from nostr_client.protocol import kinds
@@ -21,6 +21,7 @@ from nostr_client.routing.authentication import Authenticator
 from nostr_client.signing.local_signer import LocalSigner
 from nostr_client.signing.signer import Signer
 from tests.routing.rooms import ANA, BEN, CY, Clock, Rooms, relay_list, rooms, signed
+from tests.signing.distant import DistantSigner
 from tests.waiting import until
 
 ME, BEN_KEY = ANA.public_key.hex, BEN.public_key.hex
@@ -156,36 +157,24 @@ async def test_what_a_message_relay_learns_is_said_once_an_account(tmp_path: Pat
         assert authenticator.disclosed == "", "after a restart neither"
 
 
-class SlowSigner(LocalSigner):
-    """Signs when it is told to, as one elsewhere."""
-
-    def __init__(self) -> None:
-        super().__init__(ANA)
-        self.asked: list[str] = []
-        self.go = asyncio.Event()
-        self.error: NostrError | None = None
-
-    async def sign(self, draft: Draft) -> Event:
-        self.asked.append({tag[0]: tag[1] for tag in draft.tags}["relay"])
-        await self.go.wait()
-        if self.error is not None:
-            raise self.error
-        return await super().sign(draft)
+def relay_of(asked: object) -> str:
+    assert isinstance(asked, Draft)
+    return {tag[0]: tag[1] for tag in asked.tags}["relay"]
 
 
 async def test_a_slow_signer_signs_once_a_challenge_and_holds_up_no_other_relay(
     tmp_path: Path,
 ) -> None:
-    signer = SlowSigner()
+    signer = DistantSigner(ANA)
     async with furnished(tmp_path, signer) as (_, authenticator):
         demands = [demand(MINE), demand(MINE, REPLY), demand(MY_BOX)]
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(authenticator(one)) for one in demands]
             await until(lambda: sum(s.waiting for s in authenticator._signing.values()) == 3)
-            await until(lambda: len(signer.asked) == 2)
-            signer.go.set()
+            await signer.is_asked(2)
+            signer.hurry()
         assert tasks[0].result() is tasks[1].result()
-        assert sorted(signer.asked) == [MY_BOX, MINE]
+        assert sorted(map(relay_of, signer.asked)) == [MY_BOX, MINE]
         await authenticator(demand(MINE))
         assert len(signer.asked) == 3, "a later connection has its own"
 
@@ -197,11 +186,12 @@ async def test_a_locked_account_says_so_and_a_no_of_the_signer_stands(tmp_path: 
             await authenticator(demand(MINE))
         assert await authenticator(demand(BENS)) == authentication.NOT_TOLD
         assert authenticator.questions.current is None, "nothing could be signed"
-    signer = SlowSigner()
-    signer.go.set()
-    signer.error = SigningRefused("no")
+    signer = DistantSigner(ANA)
     async with furnished(tmp_path, signer) as (_, authenticator):
+        asking = asyncio.create_task(authenticator(demand(MINE)))
+        await signer.is_asked()
+        signer.refuse()
         with pytest.raises(SigningRefused):
-            await authenticator(demand(MINE))
+            await asking
         assert await authenticator(demand(MINE)) == authentication.DENIED
         assert len(signer.asked) == 1

@@ -13,6 +13,7 @@ from nostr_client.routing.courier import Courier
 from nostr_client.routing.list_guard import ListGuard
 from nostr_client.routing.list_reading import ListReader
 from nostr_client.signing.local_signer import LocalSigner
+from nostr_client.signing.signer import Signer
 from nostr_client.social.feed_sync import FeedSync
 from nostr_client.social.follows import Follows
 from nostr_client.social.my_relays import MyRelays
@@ -78,6 +79,7 @@ async def house(
     own_relay: str = "",
     private: Sequence[str] = ("127.0.0.1",),
     can_sign: bool = True,
+    signer: Signer | None = None,
     only_here: bool = True,
 ) -> AsyncIterator[House]:
     me = key.public_key.hex
@@ -90,7 +92,7 @@ async def house(
         private=private,
     ) as r:
         courier, clock = r.courier, r.clock
-        signer = LocalSigner(key, clock) if can_sign else None
+        signer = (signer or LocalSigner(key, clock)) if can_sign else None
         reader = ListReader(courier, pubkey=me, folder=folder, only_here=only_here)
         guard = ListGuard(reader, signer, clock=clock)
         profiles = Profiles(courier, guard, owner=me, clock=clock)

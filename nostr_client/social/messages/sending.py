@@ -14,6 +14,7 @@ import asyncio
 import time
 from collections.abc import Callable, Collection, Sequence
 from typing import Final, TypeVar
+from weakref import WeakValueDictionary
 
 from nostr_client.errors import (
     InvalidEvent,
@@ -65,7 +66,8 @@ class MessageSender:
         self._signer = signer
         self._tasks = tasks
         self._clock = clock
-        self._turn = asyncio.Lock()
+        self._turns: WeakValueDictionary[frozenset[str], asyncio.Lock] = WeakValueDictionary()
+        """One for each room in which something is being written: a signer may take a while."""
         self._sending: dict[str, asyncio.Task[None]] = {}
 
     async def send(
@@ -85,7 +87,8 @@ class MessageSender:
         """
         self._archive.check_room()
         await self._check(members if only_for is None else members.intersection(only_for))
-        async with self._turn:  # or two of one second would change places
+        turn = self._turns.setdefault(members, asyncio.Lock())
+        async with turn:  # or two of one second would change places
             now = int(self._clock())
             rumors = self._rumors(members, drafts, now, expires_at)
             others = members - {self._signer.pubkey}

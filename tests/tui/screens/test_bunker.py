@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from textual.widgets import Static
 
-from nostr_client.accounts.bunker_meeting import SCAN_LIMIT
+from nostr_client.accounts.bunker_meeting import SCAN_LIMIT, pair
 from nostr_client.accounts.keyfiles import Protection
-from nostr_client.nips.nip46 import BunkerResponse, NostrConnectUri
+from nostr_client.nips.nip46 import BunkerRequest, BunkerResponse, NostrConnectUri
+from nostr_client.protocol.filters import Filter
+from nostr_client.tui.drafts import NEW_NOTE, DraftFile
 from nostr_client.tui.screens import bunker as screens
 from nostr_client.tui.screens.bunker import BunkerScreen, ScanScreen, VisitDialog
+from nostr_client.tui.screens.compose import ComposeScreen
 from nostr_client.tui.screens.first_relays import RelayOffer
 from nostr_client.tui.screens.first_run import FirstRunScreen
 from tests.accounts.bunkers import ACCOUNT, FakeBunker, Switchboard, only
-from tests.tui.world import World, sees, shown, type_in, until
+from tests.tui.world import World, sees, shown, told, type_in, until
 
 
 async def test_by_the_bunkers_code_to_a_signed_note(world: World) -> None:
@@ -83,3 +88,46 @@ async def test_by_our_code_which_fits_and_tells_its_time(
             await until(lambda: app.main)
             assert app.main is not None
             assert app.main.client.pubkey == ACCOUNT.public_key.hex
+
+
+@pytest.mark.slow
+async def test_writing_and_reading_go_on_while_the_bunker_thinks_and_it_may_say_no(
+    world: World,
+) -> None:
+    async with Switchboard() as relay:
+        bunker = FakeBunker(relay)
+        world.people["ana"] = ACCOUNT
+        await world.accounts.add_bunker(await pair(bunker.uri), "ana", switch=True)
+        await world.put(*(world.note("ana", f"Older {n}.", 60 + n) for n in range(3)))
+        decided = asyncio.Event()
+        draft = DraftFile(world.where, world.pubkey("ana"), NEW_NOTE)
+
+        async def thinks(request: BunkerRequest) -> BunkerResponse | None:
+            if request.method != "sign_event":
+                raise NotImplementedError
+            await decided.wait()
+            return BunkerResponse(request.id, None, "denied: not this one")
+
+        bunker.instead = thinks
+        async with world.app() as (app, pilot):
+            await until(lambda: app.main is not None)
+            await sees(app, "Older 0.")
+            await pilot.press("c")
+            await type_in(pilot, "to be signed")
+            await pilot.press("ctrl+s")
+            await sees(app, "Signing and keeping it here")
+            await until(lambda: bunker.of("sign_event"))
+            await pilot.press("escape")
+            await until(lambda: app.screen is app.main)
+            await pilot.press("j", "j", "enter")
+            await sees(app, "Older 2.")
+            await pilot.press("escape", "c")
+            await until(lambda: isinstance(app.screen, ComposeScreen))
+            assert draft.read() == "to be signed"
+            assert app.main is not None
+            store = app.main.client.store
+            assert await store.count([Filter.of(kinds=[1])]) == 3
+            decided.set()
+            await told(app, "the bunker refused")
+            assert draft.read() == "to be signed"
+            assert await store.count([Filter.of(kinds=[1])]) == 3
