@@ -79,6 +79,8 @@ REFRESH: Final = (5.0, 5.0, 10.0)
 lost, or the bunker be slower to come back to the relay than we are."""
 JUST_BACK: Final = 30.0
 """Seconds after a relay came back, in which the bunker may not have come back to it."""
+SWITCH_LIMIT: Final = 5.0
+"""Seconds for the answer to `switch_relays`: some bunkers do not know it, and say nothing."""
 SWITCH_EVERY: Final = 3600.0
 """Seconds from one `switch_relays` to the next."""
 MOST_REFUSED: Final = 64
@@ -184,7 +186,8 @@ class BunkerLink:
             await self._settle()
             return
         try:
-            relays = nip46.relays_of(await self.ask(BunkerMethod.SWITCH_RELAYS))
+            said = await self.ask(BunkerMethod.SWITCH_RELAYS, limit=SWITCH_LIMIT)
+            relays = nip46.relays_of(said)
         except InvalidMessage as error:
             raise SignerUnavailable(f"the bunker's relays cannot be read: {error}") from None
         relays = tuple(url for url in relays or () if self._dial(url))

@@ -443,6 +443,27 @@ async def test_connecting_by_the_bunkers_code() -> None:
             await pair(nip46.BunkerUri(uri.pubkey, (relay.url,), "guess"))
 
 
+async def test_connecting_to_a_bunker_that_is_silent_about_its_relays_takes_no_answers_limit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("nostr_client.accounts.bunker_link.SWITCH_LIMIT", 0.05)
+    async with Switchboard() as relay:
+        bunker = FakeBunker(relay)
+        bunker.instead = only("switch_relays", lambda request: None)
+        async with asyncio.timeout(20):  # of an answer's 30
+            assert (await pair(bunker.uri)).relays == (relay.url,)
+
+
+async def test_a_code_that_was_used_is_said_in_words() -> None:
+    async with Switchboard() as relay:
+        bunker = FakeBunker(relay)
+        said = BunkerFault.NOT_CONNECTED.said("this code was used already: ask for a new one")
+        bunker.instead = only("connect", lambda request: BunkerResponse(request.id, None, said))
+        words = "^the bunker lets nobody in with this code: this code was used already: ask for"
+        with pytest.raises(SigningRefused, match=words):
+            await pair(bunker.uri)
+
+
 async def test_connecting_by_our_code_takes_who_knows_the_secret() -> None:
     async with Switchboard() as relay, offer_pairing([relay.url]) as offer:
         uri = offer.uri

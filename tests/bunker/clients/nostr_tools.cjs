@@ -1,9 +1,10 @@
-// A client that is not ours asks a bunker: node nostr_tools.cjs FOLDER COUNT DATE, its code on standard input.
+// A client that is not ours asks a bunker: node nostr_tools.cjs FOLDER COUNT DATE [auth], its code on standard input.
 // FOLDER holds node_modules with nostr-tools and ws. Each event that it is given back is a line.
 const { createRequire } = require('node:module')
 const load = createRequire(process.argv[2] + '/')
 const { BunkerSigner, parseBunkerInput } = load('nostr-tools/nip46')
-const { generateSecretKey, verifyEvent } = load('nostr-tools/pure')
+const { generateSecretKey, finalizeEvent, verifyEvent } = load('nostr-tools/pure')
+const { SimplePool } = load('nostr-tools/pool')
 globalThis.WebSocket = load('ws')
 process.on('unhandledRejection', () => {})
 
@@ -14,7 +15,22 @@ async function main() {
   const code = require('node:fs').readFileSync(0, 'utf8').trim()
   const bunker = await parseBunkerInput(code)
   const key = generateSecretKey()
-  let signer = BunkerSigner.fromBunker(key, bunker)
+  // A relay that asks who is there closes the signer's subscription, which nothing opens again: so it
+  // is told before.
+  const automaticallyAuth = () => async draft => finalizeEvent(draft, key)
+  const meet = async () => {
+    const pool = new SimplePool({ automaticallyAuth })
+    for (let n = 0; process.argv[5] === 'auth' && n < 40; n++) {
+      try {
+        const relay = await pool.ensureRelay(bunker.relays[0])
+        if (await within(1000, relay.auth(automaticallyAuth())).then(() => true)) break
+      } catch {
+        await new Promise(done => setTimeout(done, 100)) // it is away, or has not asked yet
+      }
+    }
+    return BunkerSigner.fromBunker(key, bunker, { pool })
+  }
+  let signer = await meet()
   const ask = async what => {
     for (;;) {
       try {
@@ -22,7 +38,7 @@ async function main() {
       } catch (error) {
         if (typeof error === 'string') throw new Error(error) // the bunker's own no
         signer.close().catch(() => {})
-        signer = BunkerSigner.fromBunker(key, bunker)
+        signer = await meet()
       }
     }
   }
