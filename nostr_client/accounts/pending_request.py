@@ -75,7 +75,8 @@ def error_of(method: str, words: str) -> SignerError:
         case BunkerFault.UNKNOWN_METHOD:
             return SigningRefused(f"the bunker does not know {method}: {said}")
         case _:
-            return SigningRefused(f"the bunker refused: {said}")
+            refused = own if fault == BunkerFault.DENIED and colon else said
+            return SigningRefused(f"the bunker refused: {refused}")
 
 
 def is_mute(said: Answer) -> bool:

@@ -2,8 +2,8 @@
 
 It decides and remembers; `service` carries out. Rules
 - Who is not connected is heard for `connect` alone, within `limits`, and answered within them;
-  everything else of strangers goes unanswered. Nothing of theirs is remembered at the cost of what
-  is remembered of clients.
+  everything else of strangers goes unanswered, but for those who were revoked: they are told.
+  Nothing of theirs is remembered at the cost of what is remembered of clients.
 - What is older than `OLD` seconds, or as far in the future, is not looked at: a relay may keep
   requests, and show them again.
 - The same request is worked on once, and answered alike each time (`answers`).
@@ -50,6 +50,7 @@ SEEN: Final = 16_384
 
 NOT_INVITED: Final = "this code is none of this bunker's"
 NEW_CODE: Final = "ask for a new one"
+REVOKED: Final = "it was revoked"
 
 
 class Ignore(msgspec.Struct, frozen=True):
@@ -136,7 +137,7 @@ class BunkerCore:
             return False
         seen = self._seen
         if state.client(event.pubkey) is None:
-            if not state.hears_strangers(int(now)):
+            if event.pubkey not in state.revoked and not state.hears_strangers(int(now)):
                 return False
             if not self._strangers.admits(event.pubkey, now):
                 return False
@@ -152,7 +153,8 @@ class BunkerCore:
         After anything but `Ignore` the caller ends it: `end`.
         """
         held = state.client(client)
-        if held is None and request.method != BunkerMethod.CONNECT:
+        was_ours = client in state.revoked
+        if held is None and request.method != BunkerMethod.CONNECT and not was_ours:
             return Ignore("not connected")
         key = request_key(client, request)
         if (given := self.answers.given(key)) is not None and held is not None:
@@ -164,7 +166,7 @@ class BunkerCore:
         except InvalidData as error:
             decision = _refused(request, BunkerFault.INVALID, str(error))
         if held is None and not isinstance(decision, Welcome):
-            was_ours = state.end_of(request.param(1), now) is not None
+            was_ours = was_ours or state.end_of(request.param(1), now) is not None
             if not self._stranger_answers.admits(now, was_ours=was_ours):
                 self.answers.end(key, None)
                 return Ignore("too many strangers")
@@ -182,8 +184,10 @@ class BunkerCore:
         state: BunkerState,
         now: int,
     ) -> Decision:
-        if held is None or request.method == BunkerMethod.CONNECT:
+        if request.method == BunkerMethod.CONNECT:
             return self._connecting(held, request, state, now)
+        if held is None:
+            return _refused(request, BunkerFault.NOT_CONNECTED, REVOKED)
         match request.method:
             case BunkerMethod.PING:
                 return _done(request, PONG)

@@ -1,9 +1,9 @@
 """A bunker at work: it hears requests on relays of its own, has the core decide, and answers.
 
 Rules
-- Known clients alone are listened for, and strangers too while an invitation is open, or was a
-  while ago: so a relay keeps their flood away. Listening changes without a gap: the new one begins
-  before the old ends.
+- Known clients alone are listened for, also those that were revoked; and strangers while an
+  invitation is open, or was a while ago: so a relay keeps their flood away. Listening changes
+  without a gap: the new one begins before the old ends.
 - Each client has a lane: so many requests of it are worked on at once, so many wait, more are
   dropped. All strangers share one, and are counted in the log, not named.
 - The file of clients is looked at for each request: a revocation counts at once.
@@ -159,7 +159,7 @@ class BunkerService:
         places = [url for client in state.clients for url in client.places(now)]
         places += state.code_relays(now)
         urls = tuple(dict.fromkeys((*self._core.relays, *places)))
-        clients = frozenset(client.pubkey for client in state.clients)
+        clients = frozenset((*(client.pubkey for client in state.clients), *state.revoked))
         hears_all = state.hears_strangers(now)
         return _Place(frozenset() if hears_all else clients or frozenset({self._core.bunker}), urls)
 

@@ -201,6 +201,8 @@ class BunkerState(msgspec.Struct, frozen=True):
     clients: tuple[BunkerClient, ...] = ()
     invitations: tuple[Invitation, ...] = ()
     spent: tuple[SpentCode, ...] = ()
+    revoked: tuple[str, ...] = ()
+    """Keys of clients that were revoked lately: they are told so."""
     version: int = 1
 
     def client(self, pubkey: str) -> BunkerClient | None:
@@ -222,12 +224,18 @@ class BunkerState(msgspec.Struct, frozen=True):
         kept = tuple(held for held in self.clients if held.pubkey != client.pubkey)
         if len(kept) >= MOST_CLIENTS:
             raise InvalidData(f"this bunker has {MOST_CLIENTS} programs: revoke one first")
-        return msgspec.structs.replace(self, clients=(*kept, client))
+        revoked = tuple(one for one in self.revoked if one != client.pubkey)
+        return msgspec.structs.replace(self, clients=(*kept, client), revoked=revoked)
 
     def without(self, pubkey: str) -> BunkerState:
         """Without that client."""
         kept = tuple(held for held in self.clients if held.pubkey != pubkey)
         return msgspec.structs.replace(self, clients=kept)
+
+    def revoking(self, pubkey: str) -> BunkerState:
+        """Without that client, which will hear of it."""
+        revoked = (*(one for one in self.revoked if one != pubkey), pubkey)[-MOST_CLIENTS:]
+        return msgspec.structs.replace(self.without(pubkey), revoked=revoked)
 
     def invited(self, invitation: Invitation, now: int) -> BunkerState:
         """With one more invitation; of too many the oldest goes."""

@@ -206,7 +206,7 @@ def revoke(
     if len(found) > 1:
         raise CommandError("several are meant by that: give more of the key", Exit.USAGE)
     client = found[0]
-    wait_for(files.change(lambda state: state.without(client.pubkey)))
+    wait_for(files.change(lambda state: state.revoking(client.pubkey)))
     context.out.emit({"revoked": client.pubkey}, f"{client.label} may ask no more")
 
 

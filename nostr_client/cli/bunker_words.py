@@ -121,8 +121,8 @@ def log_line(entry: RequestLogEntry, state: BunkerState) -> str:
     """One request; or strangers."""
     at = f"{when(entry.at)[:10]} {time.strftime('%H:%M:%S', time.localtime(entry.at))}"
     if not entry.client:
-        came = "1 program" if entry.count == 1 else f"{entry.count} times programs"
-        return f"{at}  {came} came without a code that is good"
+        requests = "1 request" if entry.count == 1 else f"{entry.count} requests"
+        return f"{at}  {requests} of programs that are not connected"
     client = state.client(entry.client)
     who = client.label if client else entry.client[:12]
     kind = "" if entry.kind is None else f":{entry.kind}"

@@ -111,7 +111,7 @@ async def test_relays_are_told_the_clients_key_and_never_the_accounts() -> None:
     [
         (BunkerFault.CANNOT_DECRYPT.said(), DecryptionFailed, "cannot decrypt"),
         ("invalid MAC", DecryptionFailed, "invalid MAC"),
-        (BunkerFault.DENIED.said("not now"), SigningRefused, "refused: denied: not now"),
+        (BunkerFault.DENIED.said("not now"), SigningRefused, "refused: not now"),
         (BunkerFault.LATER.said("locked"), SignerUnavailable, "cannot do this now"),
         (BunkerFault.NOT_CONNECTED.said(), SigningRefused, "connect again"),
         (BunkerFault.UNKNOWN_METHOD.said(), SigningRefused, "does not know nip44_decrypt"),

@@ -315,3 +315,17 @@ def test_who_is_revoked_is_a_stranger() -> None:
     gone = state.without(CLIENT.public_key.hex)
     assert isinstance(decide(bunker, to_sign(), gone), Ignore)
     assert not bunker.admits(letter(SecretKey.from_hex("c3" * 32)), gone, NOW)
+
+
+def test_who_was_revoked_is_told_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    bunker, state = core(), connected("sign_event").revoking(CLIENT.public_key.hex)
+    letters = [letter(content=str(number)) for number in range(50)]
+    assert sum(bunker.admits(each, state, NOW) for each in letters) == ONE_AT_ONCE
+    assert not bunker.admits(letter(OTHER), state, NOW)
+    told = [decide(bunker, to_sign(), state) for _ in range(50)]
+    assert sum(isinstance(each, AnswerNow) for each in told) == ANSWERS_AT_ONCE
+    assert "revoked" in error_of(told[0])
+    monkeypatch.setattr("nostr_client.bunker.state.MOST_CLIENTS", 2)
+    for number in range(5):
+        state = state.revoking(f"{number:064x}")
+    assert len(state.revoked) == 2

@@ -131,6 +131,18 @@ async def test_a_revocation_counts_at_once_also_while_the_person_thinks(bunker: 
         assert not bunker.signer.drafts
 
 
+async def test_who_was_revoked_is_told_so(bunker: Serving) -> None:
+    async with bunker.running(alone=True), await connected(bunker, "sign_event") as line:
+        await bunker.files.change(lambda state: state.revoking(CLIENT.public_key.hex).withdrawn())
+        for _ in range(2):
+            with pytest.raises(SigningRefused, match=r"not know this client.*it was revoked"):
+                await signed(line, event())
+        assert not bunker.signer.drafts
+        uri = await bunker.invite()
+        assert await line.ask("connect", *ConnectParams(uri.pubkey, uri.secret).encode()) == "ack"
+        assert bunker.files.state().revoked == ()
+
+
 async def test_the_gate_and_the_guards_hold_for_others_programs(bunker: Serving) -> None:
     async def guard(draft: Draft) -> str:
         return "it takes 30 of its 31 entries out of the list" if draft.kind == 3 else ""
@@ -239,7 +251,9 @@ def test_lines_about_strangers_are_bounded_and_push_out_no_other(
     sizes = {path.name: path.stat().st_size for path in bunker.files.folder.iterdir()}
     assert max(sizes.values()) < (1 << 12) + 200
     assert len(sizes) == 3
-    assert "6000 times programs came" in log_line(bunker.files.log(10)[-1], BunkerState())
+    assert "6000 requests of programs that are not connected" in log_line(
+        bunker.files.log(10)[-1], BunkerState()
+    )
 
 
 def test_a_request_says_nothing_where_it_is_shown() -> None:
