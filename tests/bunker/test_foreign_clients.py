@@ -78,7 +78,8 @@ async def far_bunker(
     """A bunker, and the code for a client; the relay ends and comes back while it is asked. `asks`:
     it wants to know who is there."""
     config = folder / "relay.toml"
-    config.write_text(f"[access]\nauthenticated = {str(asks).lower()}\n")
+    asking = "[access]\nauthenticated = true\ngreet = true\n"
+    config.write_text(asking if asks else "")
     given = ("--config", str(config))
     relay = await start_relay(*given, data=folder / "relay")
     async with lagging(relay.url) as url:

@@ -15,20 +15,26 @@ async function main() {
   const code = require('node:fs').readFileSync(0, 'utf8').trim()
   const bunker = await parseBunkerInput(code)
   const key = generateSecretKey()
-  // A relay that asks who is there closes the signer's subscription, which nothing opens again: so it
-  // is told before.
+  // The signer does not repeat what a relay refused because it does not know who asks: so it is told
+  // before.
   const automaticallyAuth = () => async draft => finalizeEvent(draft, key)
+  const pause = ms => new Promise(done => setTimeout(done, ms))
+  const logIn = async pool => {
+    const relay = await pool.ensureRelay(bunker.relays[0])
+    while (!relay.challenge) await pause(20)
+    await relay.auth(automaticallyAuth())
+  }
   const meet = async () => {
-    const pool = new SimplePool({ automaticallyAuth })
-    for (let n = 0; process.argv[5] === 'auth' && n < 40; n++) {
+    for (;;) {
+      const pool = new SimplePool({ automaticallyAuth })
       try {
-        const relay = await pool.ensureRelay(bunker.relays[0])
-        if (await within(1000, relay.auth(automaticallyAuth())).then(() => true)) break
+        if (process.argv[5] === 'auth') await within(4000, logIn(pool))
+        return BunkerSigner.fromBunker(key, bunker, { pool })
       } catch {
-        await new Promise(done => setTimeout(done, 100)) // it is away, or has not asked yet
+        pool.close(bunker.relays) // it is away
+        await pause(100)
       }
     }
-    return BunkerSigner.fromBunker(key, bunker, { pool })
   }
   let signer = await meet()
   const ask = async what => {
