@@ -60,6 +60,8 @@ from nostr_client.tui.screens.dialogs import ConfirmDialog, QuitDialog
 from nostr_client.tui.screens.help import HelpScreen
 from nostr_client.tui.screens.main import WIDE, MainScreen
 from nostr_client.tui.screens.profile import ProfileScreen
+from nostr_client.tui.screens.room import KEYS as IN_ROOM
+from nostr_client.tui.screens.room import RoomScreen
 from nostr_client.tui.screens.thread import ThreadScreen
 from nostr_client.tui.workers import Work, start_worker
 
@@ -209,7 +211,7 @@ class NostrApp(App[int]):
         """To a section, from wherever one is."""
         if self.main is None:
             return
-        while isinstance(self.screen, ThreadScreen | ProfileScreen):
+        while isinstance(self.screen, ThreadScreen | ProfileScreen | RoomScreen):
             self.pop_screen()
         if self.screen is self.main:
             self.main.go_to(name)
@@ -229,6 +231,8 @@ class NostrApp(App[int]):
             here: tuple[KeyGroup, ...] = (FORM, LIST)
         elif isinstance(self.screen, ProfileScreen):
             here = (PROFILE, LIST, NOTE)
+        elif isinstance(self.screen, RoomScreen):
+            here = (IN_ROOM, LIST)
         else:
             here = self.main.pane.key_groups
         self.push_screen(HelpScreen(here, self.main.own_relay if self.main is not None else ""))

@@ -88,6 +88,8 @@ APP_KEYS: Final = (
     Key("ctrl+z", "suspend_process", "To the shell; fg comes back"),
 )
 """Keys that work everywhere, beside those that go to the sections."""
+HELP: Final = KeyGroup("Everywhere", tuple(key for key in APP_KEYS if key.action == "help"))
+"""For the hint line of what has little to do with the other keys that work everywhere."""
 LIST: Final = KeyGroup(
     "In a list",
     (
@@ -100,6 +102,8 @@ LIST: Final = KeyGroup(
         Key("enter", "choose", "Open", "open"),
     ),
 )
+WAY: Final = KeyGroup("In a list", tuple(key for key in LIST.keys if key.action == "next"))
+"""For the hint line of a list in which `enter` is named otherwise."""
 NOTE: Final = KeyGroup(
     "On a note",
     (

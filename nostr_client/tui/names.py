@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Final
 
 from nostr_client.client import NostrClient
@@ -37,6 +37,13 @@ class NameCache:
         """Profiles that came with views."""
         for profile in profiles:
             self._keep(profile)
+
+    async def know(self, pubkeys: Collection[str]) -> None:
+        """Have the names of these ready, as far as the store has them; no relay is asked for them.
+
+        Raises StoreError.
+        """
+        self.add((await self._client.profiles.get_many(pubkeys)).values())
 
     async def catch_up(self) -> bool:
         """Look up in the store whoever was asked for; true when a name came to be known."""

@@ -22,6 +22,14 @@ def ago(at: int, now: float) -> str:
     return _span(passed) if passed < 7 * DAY else date(at, now)
 
 
+def ahead(at: int, now: float) -> str:
+    """`in 5m`, `in 6d`, then `on 12 Mar`: when something will be."""
+    left = at - now
+    if left < MINUTE:
+        return "now" if left <= 0 else "in less than a minute"
+    return f"in {_span(left)}" if left < 7 * DAY else f"on {date(at, now)}"
+
+
 def date(at: int, now: float | None = None) -> str:
     """`12 Mar 2021`; without the year when it is that of `now`."""
     if at > _LAST_DATE:

@@ -20,6 +20,7 @@ from nostr_client.social.views import RelayRow
 from nostr_client.tui.actions import Actions
 from nostr_client.tui.app_messages import Act, Say
 from nostr_client.tui.keymap import LIST, Key, KeyGroup
+from nostr_client.tui.names import NameCache
 from nostr_client.tui.panes.pane import Pane, PaneContext, PaneView
 from nostr_client.tui.screens.dialogs import ConfirmDialog, PromptDialog
 from nostr_client.tui.screens.found_messages import FoundMessagesScreen
@@ -42,6 +43,10 @@ KEYS: Final = KeyGroup(
 )
 
 
+SHOWN: Final = 5
+"""People of a room that are named in the list."""
+
+
 class ConversationRenderer(ItemRenderer[Conversation]):
     """A room: who is in it and what is unread; how its last message begins."""
 
@@ -53,7 +58,10 @@ class ConversationRenderer(ItemRenderer[Conversation]):
         return ",".join(sorted(item.members))
 
     def lines(self, item: Conversation, width: int, style: Styles) -> list[Content]:
-        people = ", ".join(map(self._names, item.others(self._me)[:5]))
+        others = item.others(self._me)
+        people = ", ".join(map(self._names, others[:SHOWN]))
+        if len(others) > SHOWN:
+            people += f" and {len(others) - SHOWN} more"
         when = f"  {ago(item.last.created_at, time.time())}" if item.last else ""
         first = Content.assemble(
             ("request  " if item.request else "", style("list--warn")),
@@ -61,11 +69,12 @@ class ConversationRenderer(ItemRenderer[Conversation]):
             (f"  {item.unread} unread" if item.unread else "", style("list--good")),
             (when, style("list--dim")),
         )
-        said = item.last.text if item.last else ""
-        if item.last is not None and not said:
-            said = "deleted" if item.last.deleted else "a file"
-        subject = f"{safe_line(item.subject, 40)}: " if item.subject else ""
-        second = Content.styled(f"  {subject}{safe_line(said, 200)}", style("list--dim"))
+        subject, said = safe_line(item.subject, 40), ""
+        if item.last is not None:
+            blank = "a file" if item.last.file is not None else "nothing but blanks"
+            said = safe_line(item.last.text, 200) or ("deleted" if item.last.deleted else blank)
+        words = ": ".join(filter(None, (subject, said)))
+        second = Content.styled(f"  {words}", style("list--dim"))
         return [line.truncate(width, ellipsis=True) for line in (first, second)]
 
 
@@ -74,8 +83,8 @@ class ConversationList(WindowedList[Conversation]):
 
     BINDINGS: ClassVar[list[BindingType]] = KEYS.bindings()
 
-    def __init__(self, client: NostrClient, names: Callable[[str], str]) -> None:
-        super().__init__(ConversationRenderer(client.pubkey, names))
+    def __init__(self, client: NostrClient, names: NameCache) -> None:
+        super().__init__(ConversationRenderer(client.pubkey, names.label))
         self._client = client
         self._names = names
 
@@ -104,6 +113,7 @@ class ConversationList(WindowedList[Conversation]):
             return
         try:
             found = [await self._client.profiles.resolve(one) for one in whom.split()]
+            await self._names.know(found)
             for pubkey in found:
                 if not await self._reachable(pubkey):
                     return
@@ -116,7 +126,7 @@ class ConversationList(WindowedList[Conversation]):
         """Can they be written to? If not, say why, and try again for as long as the person will."""
         reach = await self._client.messages.can_message(pubkey, fresh=True)
         while not reach:
-            words = f"{safe_line(self._names(pubkey), 80)}: {reach.words}."
+            words = f"{safe_line(self._names.label(pubkey), 80)}: {reach.words}."
             if not await self.app.push_screen_wait(UnreachableDialog(words)):
                 return False
             reach = await self._client.messages.can_message(pubkey, fresh=True)
@@ -135,10 +145,11 @@ class ConversationList(WindowedList[Conversation]):
             return
         try:
             found = await self._client.messages.search(words)
+            await self._names.know({message.author for message in found})
         except NostrError as error:
             self.post_message(Say(str(error), "error"))
             return
-        screen = FoundMessagesScreen(words, found, self._client.pubkey, self._names)
+        screen = FoundMessagesScreen(words, found, self._client.pubkey, self._names.label)
         if (chosen := await self.app.push_screen_wait(screen)) is not None:
             self._open(chosen.room, chosen.id)
 
@@ -180,7 +191,8 @@ class MessagesPane(PaneView):
         self._shown: list[Conversation] = []
         self._head = Static("", markup=False, classes="head")
         self._foot = Static("", markup=False, classes="foot")
-        self.rooms = ConversationList(context.client, context.renderer.name_of)
+        self._names = context.names
+        self.rooms = ConversationList(context.client, context.names)
 
     def compose(self) -> ComposeResult:
         yield self._head
@@ -208,6 +220,7 @@ class MessagesPane(PaneView):
         unread = await messages.unread()
         self.mark = str(unread or "")
         if rooms != self._shown:
+            await self._names.know({p for room in rooms for p in room.others(self._client.pubkey)})
             self._shown = rooms
             self.rooms.renew(FixedItems(rooms, self.rooms.renderer.key))
         self._head.update(_progress(status, len(rooms)))

@@ -17,6 +17,7 @@ from nostr_client.client import NostrClient
 from nostr_client.social.views import NoteView, RelayRow
 from nostr_client.tui.environment import Environment
 from nostr_client.tui.keymap import LIST, NOTE, KeyGroup
+from nostr_client.tui.names import NameCache
 from nostr_client.tui.note_renderer import NoteRenderer
 from nostr_client.tui.widgets.note_list import NoteList
 from nostr_client.tui.widgets.windowed_list import WindowedList
@@ -24,12 +25,13 @@ from nostr_client.tui.widgets.windowed_list import WindowedList
 
 @dataclass(frozen=True)
 class PaneContext:
-    """What a section may need: the account that is open, and how its notes are drawn."""
+    """What a section may need: the account that is open, how its notes are drawn, who is who."""
 
     client: NostrClient
     account: Account
     environment: Environment
     renderer: NoteRenderer
+    names: NameCache
 
 
 class PaneView(Vertical):

@@ -20,7 +20,7 @@ from nostr_client.tui.keymap import (
 )
 from nostr_client.tui.panes import accounts, home, mentions, messages, notes, relays
 from nostr_client.tui.panes.pane import Pane
-from nostr_client.tui.screens import room
+from nostr_client.tui.screens import found_messages, message_details, private_compose, room
 
 PANES: Final = (home.PANE, mentions.PANE, notes.PANE, relays.PANE, accounts.PANE, messages.PANE)
 
@@ -36,8 +36,22 @@ EVERYWHERE: Final = KeyGroup(
 )
 
 
+OF_ROOMS: Final = (room.KEYS, message_details.KEYS, found_messages.KEYS)
+
+
 def key_groups(here: Iterable[KeyGroup] = ()) -> tuple[KeyGroup, ...]:
     """All keys, those that work `here` first."""
     of_panes = (group for pane in PANES for group in pane.key_groups)
-    every = (*here, EVERYWHERE, LIST, NOTE, PROFILE, *of_panes, room.KEYS, WRITING, FORM)
+    every = (
+        *here,
+        EVERYWHERE,
+        LIST,
+        NOTE,
+        PROFILE,
+        *of_panes,
+        *OF_ROOMS,
+        WRITING,
+        private_compose.KEYS,
+        FORM,
+    )
     return tuple(dict.fromkeys(every))

@@ -48,6 +48,8 @@ class ComposeScreen(ModalScreen[None]):
         self.text = NoteTextArea(id="text")
         self._sending: Sending | None = None
         self._timer: Timer | None = None
+        self._text = ""
+        """The text that the draft's file has, or will have."""
         self._trouble = ""
         """Why the draft is not on disk, as it was said."""
         self.takes_keys = asyncio.Event()
@@ -87,6 +89,7 @@ class ComposeScreen(ModalScreen[None]):
             )
             self.post_message(Say(words, "error"))
         if draft:
+            self._text = draft
             self.text.load_text(draft)
             self.text.move_cursor(self.text.document.end)
         self._trouble = ""
@@ -111,8 +114,9 @@ class ComposeScreen(ModalScreen[None]):
     @on(TextArea.Changed)
     def _typed(self) -> None:
         self._count()
-        if self._sending is not None:
+        if self._sending is not None or self.text.text == self._text:
             return
+        self._text = self.text.text
         self.saver.typed(self.text.text)
         self._keep_later(SAVE_AFTER)
 
@@ -174,6 +178,7 @@ class ComposeScreen(ModalScreen[None]):
             # Not kept: the text is the person's again.
             self._sending = None
             self._show_sending(False)
+            self.query_one("#title", Static).update(self._title)
             self.query_one("#meter").display = True
             self.text.focus()
             self.saver.typed(self.text.text)

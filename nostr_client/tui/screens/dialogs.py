@@ -70,13 +70,17 @@ class PromptDialog(ModalScreen[str]):
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", "No", show=False)]
 
-    def __init__(self, question: str, hint: str, *, yes: str, offered: str = "") -> None:
-        """`offered` stands in the line already, to be taken or changed."""
+    def __init__(
+        self, question: str, hint: str, *, yes: str, offered: str = "", blank: bool = False
+    ) -> None:
+        """`offered` stands in the line already, to be taken or changed; `blank`: an empty line is
+        an answer, too."""
         super().__init__()
         self._question = question
         self._hint = hint
         self._offered = offered
         self._yes = yes
+        self._blank = blank
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="card"):
@@ -87,7 +91,8 @@ class PromptDialog(ModalScreen[str]):
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         event.stop()
-        self.dismiss(event.value.strip() or None)
+        line = event.value.strip()
+        self.dismiss(line if line or self._blank else None)
 
 
 def key_words(keys: Sequence[tuple[str, str]]) -> Content:

@@ -66,7 +66,7 @@ class MainScreen(Screen[None]):
             NavigationRail(PANES, upright=False, id="tabs"),
             NavigationRail(PANES, upright=True, id="rail"),
         )
-        context = PaneContext(client, account, environment, self.renderer)
+        context = PaneContext(client, account, environment, self.renderer, self.names)
         self.views: dict[str, PaneView] = {pane.name: pane.make(context) for pane in PANES}
         for name, view in self.views.items():
             view.id = name

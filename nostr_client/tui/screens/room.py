@@ -3,30 +3,30 @@
 from __future__ import annotations
 
 import hashlib
-import time
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import ClassVar, Final
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Static
 
 from nostr_client.client import NostrClient
 from nostr_client.errors import NostrError
-from nostr_client.safe_text import safe_line, safe_text
-from nostr_client.social.messages.views import ChangeKind, Delivery, PrivateMessage
-from nostr_client.tui.app_messages import Say
+from nostr_client.safe_text import safe_line
+from nostr_client.social.messages.views import ChangeKind, Conversation, PrivateMessage
+from nostr_client.tui.app_messages import OpenProfile, Say
 from nostr_client.tui.drafts import DraftFile, DraftSaver, SealedDraftSaver
-from nostr_client.tui.keymap import LIST, Key, KeyGroup, hints
-from nostr_client.tui.screens.compose import ComposeScreen
+from nostr_client.tui.keymap import HELP, WAY, Key, KeyGroup, hints
+from nostr_client.tui.message_renderer import MessageRenderer
+from nostr_client.tui.names import NameCache
+from nostr_client.tui.note_renderer import quoted
 from nostr_client.tui.screens.dialogs import ConfirmDialog, PromptDialog
-from nostr_client.tui.time_format import ago
+from nostr_client.tui.screens.message_details import MessageDetailsScreen
+from nostr_client.tui.screens.private_compose import MessageOptions, PrivateComposeScreen
 from nostr_client.tui.widgets.hint_line import HintLine
-from nostr_client.tui.widgets.items import FixedItems, ItemRenderer, Styles
+from nostr_client.tui.widgets.items import FixedItems
 from nostr_client.tui.widgets.list_messages import Highlighted
 from nostr_client.tui.widgets.send_progress import Sending
 from nostr_client.tui.widgets.windowed_list import WindowedList
@@ -34,57 +34,21 @@ from nostr_client.tui.workers import start_worker
 
 STEP: Final = 500
 """Messages, the newest, that are shown; so many more whenever the oldest of them is selected."""
-CHARACTERS: Final = 20_000
 KEYS: Final = KeyGroup(
     "In a conversation",
     (
-        Key("n", "say", "Write", "write"),
+        Key("n,c", "say", "Write, in private", "write"),
         Key("r", "answer", "Answer the message", "answer"),
         Key("f", "react", "React with ♥"),
         Key("e", "edit", "Edit your message", "edit"),
         Key("a", "accept", "Accept the request"),
         Key("x", "delete", "Ask all to delete your message (asks first)", "delete"),
+        Key("i,enter", "details", "Which relay of whom has it; its subject, its end", "details"),
         Key("s", "save", "Fetch the file of the message, and save it"),
+        Key("p", "profile", "The author's profile"),
         Key("escape,q", "dismiss", "Back", "back"),
     ),
 )
-
-
-class MessageRenderer(ItemRenderer[PrivateMessage]):
-    """Who, when and how far it is; what it answers; its text; reactions."""
-
-    def __init__(self, me: str, names: Callable[[str], str]) -> None:
-        self._me = me
-        self._names = names
-        self.answered: dict[str, PrivateMessage] = {}
-        """What is here to be quoted where it is answered, by id."""
-
-    def key(self, item: PrivateMessage) -> str:
-        return item.id
-
-    def lines(self, item: PrivateMessage, width: int, style: Styles) -> list[Content]:
-        dim, mine = style("list--dim"), item.author == self._me
-        marks = [ago(item.created_at, time.time())]
-        marks += ["edited"] if item.edited else []
-        marks += [f"expires {ago(item.expires_at, time.time())}"] if item.expires_at else []
-        marks += [item.delivery.value] if item.delivery is not Delivery.RECEIVED else []
-        who = "you" if mine else self._names(item.author)
-        lines = [Content.assemble((who, style("list--strong")), (f"  {' · '.join(marks)}", dim))]
-        if item.reply_to:
-            quoted = self.answered.get(item.reply_to)
-            words = safe_line(quoted.text, 200) if quoted else "a message that is not here"
-            lines.append(Content.styled(f"  ┃ {words}", dim))
-        if item.deleted:
-            lines.append(Content.styled("  deleted", dim))
-        elif item.file is not None:
-            words = f"  file: {safe_line(item.file.mime_type, 60)}, {item.file.size:,} bytes"
-            lines.append(Content.styled(words, dim))
-        else:
-            lines += Content(safe_text(item.text[:CHARACTERS])).wrap(max(width - 1, 1))
-        if item.reactions:
-            signs = " ".join(safe_line(what, 8) for _, what in item.reactions[:20])
-            lines.append(Content.styled(f"  {signs}", dim))
-        return [line.truncate(width, ellipsis=True) for line in lines]
 
 
 class RoomScreen(Screen[None]):
@@ -96,11 +60,11 @@ class RoomScreen(Screen[None]):
         self,
         client: NostrClient,
         members: frozenset[str],
-        names: Callable[[str], str],
+        names: NameCache,
         *,
         select: str = "",
     ) -> None:
-        """`select`: a message's id; without it the newest is."""
+        """`select`: a message's id; without it the oldest that is unread is, or the newest."""
         super().__init__()
         self._client = client
         self._members = members
@@ -108,21 +72,32 @@ class RoomScreen(Screen[None]):
         self._most = STEP
         self._all = False
         self._oldest = ""
+        self._unread = ""
+        """The oldest that was unread when the room was opened, until it was in view."""
+        self._asked = True
+        self._placed = False
+        self._seen = 0
+        """The time of the newest message that was in view, and is marked as read."""
         self._names = names
-        self._renderer = MessageRenderer(client.pubkey, names)
+        self._options = MessageOptions()
+        self._renderer = MessageRenderer(client.pubkey, names.label)
         self.messages: WindowedList[PrivateMessage] = WindowedList(self._renderer)
+        self._head = Static("", markup=False, classes="head")
         self._foot = Static("", markup=False, classes="foot")
 
     def compose(self) -> ComposeResult:
-        people = ", ".join(self._names(p) for p in sorted(self._members - {self._client.pubkey}))
-        yield Static(safe_line(people, 200), markup=False, classes="head")
+        yield self._head
         yield self.messages
         yield self._foot
-        yield HintLine(hints(KEYS, LIST), id="hints")
+        yield HintLine(hints(KEYS, WAY, HELP), id="hints")
 
     def on_mount(self) -> None:
         self.messages.focus()
+        self.watch(self.messages, "scroll_y", self._look, init=False)
         start_worker(self, self._follow, "room")
+
+    def on_resize(self) -> None:
+        self.call_after_refresh(self._look)
 
     async def _follow(self) -> None:
         try:
@@ -137,29 +112,76 @@ class RoomScreen(Screen[None]):
 
     async def _show(self) -> None:
         messages = self._client.messages
-        found = (await messages.messages(self._members, limit=self._most))[::-1]
-        self._all = len(found) < self._most
-        while self._select and not self._all and all(m.id != self._select for m in found):
-            self._most += STEP
-            found = (await messages.messages(self._members, limit=self._most))[::-1]
-            self._all = len(found) < self._most
+        room = await messages.conversation(self._members)
+        self._asked = room is not None and room.request
+        opening = not self.messages.items and not self._select and not self._asked
+        found = await self._read(opening)
         self._oldest = found[0].id if found else ""
         self._renderer.answered = {message.id: message for message in found}
         before = self.messages.items
         at_end = not before or self.messages.selected == before[-1]
         select, self._select = self._select, ""
         first = select or (found[-1].id if at_end and found else "")
+        if opening:
+            self._unread = next((message.id for message in found if message.unread), "")
+        await self._say_who(room)
+        words = "A request: a accepts it." if self._asked else ""
+        self._foot.update(words if found else "Nothing was said here yet. n writes.")
+        self._placed = False
         self.messages.renew(FixedItems(found, self.messages.renderer.key), select=first)
         if at_end and not select:
             self.messages.action_oldest()
-        room = await messages.conversation(self._members)
-        asked = room is not None and room.request
-        self._foot.update("A request: a accepts it." if asked else "")
-        if not asked:
-            await messages.mark_read(self._members)
+        self.messages.call_after_refresh(self._place)
+
+    def _place(self) -> None:
+        """The list has scrolled to where it was told to."""
+        self._placed = True
+        self._look()
+
+    async def _read(self, opening: bool) -> list[PrivateMessage]:
+        """The newest messages, the oldest first; so many that what is sought is among them."""
+        while True:
+            found = await self._client.messages.messages(self._members, limit=self._most)
+            found.reverse()
+            self._all = len(found) < self._most
+            sought = bool(self._select) and all(m.id != self._select for m in found)
+            if self._all or not (sought or (opening and found[0].unread)):
+                return found
+            self._most *= 2
+
+    async def _say_who(self, room: Conversation | None) -> None:
+        others = sorted(self._members - {self._client.pubkey}) or [self._client.pubkey]
+        await self._names.know(others)
+        words = ", ".join(map(self._names.label, others))
+        if room is not None and (subject := safe_line(room.subject, 80)):
+            words = f"{subject} · {words}"
+        self._head.update(safe_line(words, 200))
+
+    def _look(self) -> None:
+        """Go to what is unread, if it is not in view; what is in view is read."""
+        shown = self.messages.in_view
+        if not shown or self._asked or not self._placed:
+            return
+        unread, self._unread = self._unread, ""
+        if unread and all(message.id != unread for message in shown):
+            self._placed = False
+            self.messages.go_to(unread)
+            self.messages.call_after_refresh(self._place)
+            return
+        newest = max((message.created_at for message in shown if message.unread), default=0)
+        if newest > self._seen:
+            self._seen = newest
+            start_worker(self, self._mark_read, "read")
+
+    async def _mark_read(self) -> None:
+        try:
+            await self._client.messages.mark_read(self._members, self._seen)
+        except NostrError as error:
+            self.post_message(Say(str(error), "error"))
 
     def on_windowed_list_highlighted(self, message: Highlighted) -> None:
         """The oldest that is shown is reached: show older ones, if there are."""
+        self._look()
         chosen = self.messages.selected
         if chosen is not None and chosen.id == self._oldest and not self._all:
             self._most += STEP
@@ -170,6 +192,17 @@ class RoomScreen(Screen[None]):
             await self._show()
         except NostrError as error:
             self.post_message(Say(str(error), "error"))
+
+    def action_details(self) -> None:
+        if (message := self.messages.selected) is not None:
+            self.app.push_screen(MessageDetailsScreen(self._client, message.id, self._names))
+
+    def on_windowed_list_chosen(self) -> None:
+        self.action_details()
+
+    def action_profile(self) -> None:
+        if (message := self.messages.selected) is not None:
+            self.post_message(OpenProfile(message.author))
 
     def action_accept(self) -> None:
         start_worker(self, self._accept, "write")
@@ -199,6 +232,7 @@ class RoomScreen(Screen[None]):
 
     async def _write(self, reply_to: str, edited: PrivateMessage | None = None) -> None:
         """The composer; its draft rests encrypted."""
+        options = self._options
         client, signer = self._client, self._client.signer
         if signer is None:
             return
@@ -216,7 +250,14 @@ class RoomScreen(Screen[None]):
                     if edited is not None:
                         await client.messages.edit(edited.id, text)
                     else:
-                        await client.messages.send(self._members, text, reply_to=reply_to)
+                        await client.messages.send(
+                            self._members,
+                            text,
+                            reply_to=reply_to,
+                            subject=options.subject,
+                            expires_in=options.expires_in,
+                        )
+                        options.subject = ""
                     await saver.sent(text)
                 except NostrError as error:
                     sending.finish(str(error))
@@ -230,7 +271,14 @@ class RoomScreen(Screen[None]):
 
         title = "Answer, private" if reply_to else "Private message"
         title = "Edit a private message" if edited else title
-        screen = ComposeScreen(saver, submit, title=title)
+        answered = self._renderer.answered.get(reply_to)
+        screen = PrivateComposeScreen(
+            saver,
+            submit,
+            None if edited else options,
+            title=title,
+            answered=quoted(answered.text) if answered else "",
+        )
         await self.app.push_screen(screen)
 
     def action_react(self) -> None:

@@ -32,19 +32,31 @@ class NavigationRail(Static):
         return Content("\n" if self.upright else "").join(self._cells())
 
     def _cells(self) -> list[Content]:
+        """One for each section; in a line that is too narrow for all names, only one's own has
+        its."""
+        cells = self._all_cells()
+        if not self.upright and sum(cell.cell_length for cell in cells) > self.size.width:
+            cells = self._all_cells(named=False)
+        return cells
+
+    def _all_cells(self, *, named: bool = True) -> list[Content]:
         cells = []
         for pane in self._panes:
             chosen = pane.name == self.here
             mark = self.marks.get(pane.name, "")
             title = pane.label
             gap = " " * max(self.size.width - 4 - len(title) - len(mark) - 1, 1)
-            text = f"{title}{gap}" if self.upright else f"{title} "
+            if self.upright:
+                text = f"{title}{gap}"
+            else:
+                text = f"{title} " if named or chosen else ""
+                mark = f"{mark} " if mark and text else f"({mark}) " if mark else ""
             cells.append(
                 Content.assemble(
                     ("▌" if chosen else " ", "$primary"),
                     (f"{pane.key} ", "$text-primary" if chosen else "$foreground 50%"),
                     (text, "bold" if chosen else "$foreground 70%"),
-                    (mark if self.upright or not mark else f"{mark} ", "$text-accent"),
+                    (mark, "$text-accent"),
                 )
             )
         return cells

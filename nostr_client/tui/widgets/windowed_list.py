@@ -118,6 +118,13 @@ class WindowedList(ScrollView, Generic[T], can_focus=True):
             self._select(index or 0)
         self.post_message(Filled(self, not items))
 
+    def go_to(self, key: str) -> None:
+        """Select an item of those held, and show it at the top; without effect if it is not."""
+        index = self._window.index_of(key)
+        if index is not None:
+            self._scroll(self._window.top(index))
+            self._select(index)
+
     def arrive(self, items: Iterable[T]) -> None:
         """New items, in any order; those held already are taken as their new state."""
         empty = not len(self._window)

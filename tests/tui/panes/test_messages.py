@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable, Callable
+
 import pytest
 
 from nostr_client.client import NostrClient
@@ -10,6 +13,7 @@ from nostr_client.nips import nip59
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Draft, Event
 from nostr_client.signing.local_signer import LocalSigner
+from nostr_client.tui.app import NostrApp
 from nostr_client.tui.screens import compose
 from nostr_client.tui.screens import room as room_module
 from nostr_client.tui.screens.room import RoomScreen
@@ -31,7 +35,7 @@ async def test_a_conversation(world: World, monkeypatch: pytest.MonkeyPatch) -> 
         await pilot.press("6")
         await sees(app, "hello ")
         await pilot.press("enter")
-        await sees(app, "you  now · stored")
+        await sees(app, "you  now · kept here, not delivered yet")
         assert "\x1b" not in shown(app)
         await pilot.press("n")
         await sees(app, "Private message")
@@ -159,17 +163,92 @@ async def test_a_found_message_is_shown_however_old(world: World) -> None:
         [found] = await client.messages.search("needle")
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(room_module, "STEP", 3)
-            screen = RoomScreen(client, found.room, lambda pubkey: pubkey[:8], select=found.id)
+            screen = RoomScreen(client, found.room, app.main.names, select=found.id)
             app.push_screen(screen)
             await sees(app, "needle")
             assert screen.messages.selected == found
             screen.dismiss(None)
-            screen = RoomScreen(client, found.room, lambda pubkey: pubkey[:8])
+            screen = RoomScreen(client, found.room, app.main.names)
             app.push_screen(screen)
             await sees(app, "hay 6")
             assert len(screen.messages.items) == 3
             screen.messages.action_newest()
             await until(lambda: len(screen.messages.items) > 3)
+
+
+async def test_a_room_opens_at_what_is_unread_and_only_what_was_in_view_is_read(
+    world: World,
+) -> None:
+    await world.account()
+    texts = [f"part {n} " + "\nmore" * 5 for n in range(20)]
+    wraps = [await received(world, text, 1_000 - n) for n, text in enumerate(texts)]
+    await world.put(world.follows("ana", "ben"), world.named("ben"), *wraps)
+    async with world.at_home() as (app, pilot):
+        assert app.main is not None
+        messages = app.main.client.messages
+        messages.start()
+        await until(lambda: messages.status.opened == len(texts))
+        await messages.mark_read([world.pubkey("ben")], world.now - 998)
+        await pilot.press("6")
+        await sees(app, "ben  17 unread")
+        await pilot.press("enter")
+        await sees(app, "part 3")
+        await until_async(lambda: unread_of(app), range(13, 16))
+        await pilot.press("pagedown")
+        await until_async(lambda: unread_of(app), range(10, 13))
+        assert "part 19" not in shown(app)
+        await pilot.press("G")
+        await until_async(lambda: unread_of(app), range(1))
+
+
+async def test_a_message_with_a_subject_and_an_end_and_where_it_is(world: World) -> None:
+    ben = world.pubkey("ben")
+    await world.account()
+    lists = [world.event(n, kinds.DM_RELAYS, "", (("relay", NOWHERE),), 60) for n in ("ana", "ben")]
+    await world.put(world.named("ben"), *lists, await received(world, "well?"))
+    async with world.at_home() as (app, pilot):
+        assert app.main is not None
+        client = app.main.client
+        await pilot.press("6")
+        await sees(app, "well?")
+        await pilot.press("enter", "c")
+        await sees(app, "subject: none   ctrl+o expires never")
+        assert "Private message" in shown(app), "c writes nothing public here"
+        await pilot.press("ctrl+o", "ctrl+o", "ctrl+t")
+        await sees(app, "What is it about?")
+        await type_in(pilot, "The \x1b[31mroof")
+        await pilot.press("enter")
+        await sees(app, "subject: The")
+        await type_in(pilot, "tonight")
+        await pilot.press("ctrl+s")
+        await sees(app, "expires in 23h")
+        [sent, *_] = await client.messages.messages([ben])
+        assert (sent.text, sent.subject[:3]) == ("tonight", "The")
+        assert 0 <= sent.expires_at - sent.created_at - 24 * 3600 < 60
+        await pilot.press("G", "i")
+        await sees(app, "○ 127.0.0.1:9  not yet")
+        await client.messages.delivered(sent.id)
+        [copies] = [each for each in await client.messages.copies(sent.id) if each.pubkey == ben]
+        ledger, refused = client.store.ledger, copies.copies[0]
+        words = "no \x1b[31mstrangers"
+        await ledger.refuse(refused.event_id, refused.url, "blocked", words, final=True, next_try=0)
+        await pilot.press("escape", "enter")
+        await sees(app, "✕ 127.0.0.1:9  refuses it, blocked: no strangers")
+        assert "\x1b" not in shown(app)
+        await pilot.press("escape", "question_mark")
+        await sees(app, "In a conversation")
+
+
+async def unread_of(app: NostrApp) -> int:
+    assert app.main is not None
+    return await app.main.client.messages.unread()
+
+
+async def until_async(look: Callable[[], Awaitable[int]], wanted: range) -> None:
+    """Wait until a question is answered as it should be."""
+    async with asyncio.timeout(LIMIT):
+        while await look() not in wanted:
+            await asyncio.sleep(0.03)
 
 
 @pytest.mark.slow
