@@ -6,6 +6,7 @@
 - the inbox: gift wraps from 500 senders, in the store already, to conversations that can be read;
 - again: the same by the next client, from what rests encrypted; cold with the file out of the
   system's cache, too, and warm by a client that has read it;
+- a key pressed meanwhile, until its letter stands on the screen (`benchmarks.private_typing`);
 - bunker: the same through `RemoteSigner`, a relay and a bunker in another process whose answers
   take 50 ms, against the least that it can take with 16 requests under way; stopped half way, and
   gone on with by the next client;
@@ -24,7 +25,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from benchmarks import far_signer, gift_wraps
+from benchmarks import far_signer, gift_wraps, private_typing
 from benchmarks.far_signer import FarSigner
 from benchmarks.gift_wraps import bare, make_wraps
 from benchmarks.table import Row, print_table
@@ -196,7 +197,7 @@ async def measure(folder: Path, count: int, far_count: int, runs: int) -> list[R
     key = SecretKey.generate()
     wraps = make_wraps(key, max(count, far_count), int(time.time()))
     rows += await near(folder / "near", wraps[:count], key)
-    rows.append(Row("key to painted meanwhile, p99", None, 100, "ms", note="not measured yet"))
+    rows += await private_typing.measure(folder / "typing", wraps[:count], key)
     rows += await far(folder / "far", wraps[:far_count], key)
     return rows + await one_message(folder / "message")
 

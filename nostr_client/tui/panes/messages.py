@@ -206,7 +206,20 @@ class MessagesPane(PaneView):
     def redraw(self, *, shown: bool) -> None:
         self.rooms.redraw()
 
+    def open(self) -> None:
+        start_worker(self, self._show, "rooms", exclusive=True)
+
+    async def _show(self) -> None:
+        try:
+            await self._look(shown=True)
+        except NostrError as error:
+            self.post_message(Say(str(error), "error"))
+
     async def poll(self, relays: Sequence[RelayRow], *, shown: bool) -> None:
+        await self._look(shown=shown)
+
+    async def _look(self, *, shown: bool) -> None:
+        """Count what is unread; where it is `shown` list the rooms, which may be many."""
         messages = self._client.messages
         if self._client.signer is None:
             words = "locked: enter unlocks to read" if self._can_sign else "watched only: no key"
@@ -216,9 +229,10 @@ class MessagesPane(PaneView):
         if status.signer_problem and not status.opened:
             self._head.update(f"not readable yet: {safe_line(status.signer_problem, 200)}")
             return
+        self.mark = str(await messages.unread() or "")
+        if not shown:
+            return
         rooms = [*await messages.conversations(), *await messages.requests()]
-        unread = await messages.unread()
-        self.mark = str(unread or "")
         if rooms != self._shown:
             await self._names.know({p for room in rooms for p in room.others(self._client.pubkey)})
             self._shown = rooms
