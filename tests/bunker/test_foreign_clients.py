@@ -77,12 +77,15 @@ async def far_bunker(
 ) -> AsyncIterator[tuple[Serving, str]]:
     """A bunker, and the code for a client; the relay ends and comes back while it is asked. `asks`:
     it wants to know who is there."""
+    relay = await start_relay(data=folder / "relay")
     config = folder / "relay.toml"
     asking = "[access]\nauthenticated = true\ngreet = true\n"
     config.write_text(asking if asks else "")
-    given = ("--config", str(config))
-    relay = await start_relay(*given, data=folder / "relay")
     async with lagging(relay.url) as url:
+        given = ("--config", str(config), "--url", url)  # which is what a client says that it met
+        port = urlsplit(relay.url).port
+        await relay.kill()
+        relay = await start_relay(*given, data=relay.data, port=port)
         bunker = Serving(folder, [url])
 
         async def restart() -> None:
@@ -90,7 +93,6 @@ async def far_bunker(
             for number in range(1, RESTARTS + 1):
                 enough = number * REQUESTS // (RESTARTS + 1)
                 await until(lambda enough=enough: len(bunker.signer.drafts) >= enough, LIMIT)
-                port = urlsplit(relay.url).port
                 await relay.kill()
                 relay = await start_relay(*given, data=relay.data, port=port)
 
