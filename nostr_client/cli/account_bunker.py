@@ -59,7 +59,7 @@ def connect(
     context: ClientContext,
     relay: Annotated[
         list[str] | None,
-        Option("--relay", metavar="URL", help="Where the bunker answers; may stand repeatedly."),
+        Option("--relay", metavar="URL", help="Where the bunker answers."),
     ] = None,
     name: Name = "",
     switch: Switch = False,
@@ -87,9 +87,10 @@ def connect(
         async with offer_pairing(relays, context.bunkers) as offer:
             rows = max(ROWS, shutil.get_terminal_size().lines - 2)
             code = "\n".join(qr_lines(offer.uri, rows))
-            context.out.note(code.translate(_ON_LIGHT) if light else code)
             context.out.emit({"uri": offer.uri.format()}, offer.uri.format())
             context.out.note(f"Let your bunker scan this, within {SCAN_LIMIT:g} s. Ctrl-C ends it.")
+            # Last, so that no line pushes its first ones off a low terminal.
+            context.out.note(code.translate(_ON_LIGHT) if light else code)
             return await offer.taken()
 
     _keep(context, wait_for(work()), name, switch)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Annotated
 
+from nostr_client.cli.bunker_codes import invited, runs, show_code, taken_up
 from nostr_client.cli.command import UNLOCKING, add_command
 from nostr_client.command_line.tree import Argument, Group, Option
 from nostr_client.command_line.waiting import wait_for
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 Relay = Annotated[
     list[str] | None,
-    Option("--relay", "URL", "Where it is asked; may stand repeatedly. Else: of config.toml."),
+    Option("--relay", "URL", "Where it is asked. Else: of config.toml."),
 ]
 Perms = Annotated[
     str, Option("--perms", "PERMS", "What the client may at once: sign_event:1,nip44_encrypt")
@@ -37,8 +38,6 @@ YesTo = Annotated[
 Minutes = Annotated[int, Option("--minutes", "N", "How long the code is good.", least=1, most=1440)]
 Qr = Annotated[bool, Option("--qr", help="Show the code as a picture, too.")]
 
-TAKE_UP_LIMIT = 8.0
-LOOK = 0.1
 NOT_RUNNING = "no bunker runs for this account: `nostr-client bunker run` answers"
 
 
@@ -77,15 +76,16 @@ def run(
         with files.running():
             async with context.writing(signer, earlier=0) as client:
                 key = await files.key(client.signer or signer, relays)
-                questions = Questions(TerminalPrompt().ask if asks else None)
+                prompt = TerminalPrompt(context.out.note)
+                questions = Questions(prompt.ask if asks else None)
                 code: BunkerUri | None = None
                 if invite or (invite is None and not files.state().clients):
-                    code = await _invited(files, relays, granted, minutes)
+                    code = await invited(files, relays, granted, minutes)
 
                 def begin() -> None:
-                    if code is not None:
-                        _show_code(context, code, qr)
                     _say_start(context, account, relays, asks=asks)
+                    if code is not None:
+                        show_code(context, code, qr)
 
                 with wiping(key):
                     await _serve(
@@ -96,6 +96,7 @@ def run(
                         relays=relays,
                         allowed=allowed,
                         questions=questions,
+                        say=prompt.say,
                         begin=begin,
                     )
 
@@ -119,12 +120,12 @@ def invite(
     granted = _permissions(perms, "--perms")
     if files.key_record() is None:
         wait_for(_make_key(files, context.signer(), relays))
-    uri = wait_for(_invited(files, relays, granted, minutes))
-    runs = _runs(files)
-    if runs and not wait_for(_taken_up(files)):
+    uri = wait_for(invited(files, relays, granted, minutes))
+    is_running = runs(files)
+    if is_running and not wait_for(taken_up(files)):
         context.out.note("the bunker that runs has not taken this up yet: it may be busy")
-    _show_code(context, uri, qr)
-    if not runs:
+    show_code(context, uri, qr)
+    if not is_running:
         context.out.note(NOT_RUNNING)
 
 
@@ -167,7 +168,7 @@ def connect(
             client = client.ruled(asked)
     wait_for(files.change(lambda state: state.pruned(now).with_client(client)))
     context.out.emit(_client_record(client, now), f"{client.label} may connect")
-    if not _runs(files):
+    if not runs(files):
         context.out.note(f"{NOT_RUNNING}, and greets it; the code is good for ten minutes")
 
 
@@ -241,9 +242,11 @@ async def _serve(
     relays: tuple[str, ...],
     allowed: tuple[Permission, ...],
     questions: Questions,
+    say: Callable[[str], None],
     begin: Callable[[], None],
 ) -> None:
-    """Answer until cancelled, over a pool of its own; `begin` is called when it listens."""
+    """Answer until cancelled, over a pool of its own; `begin` is called when it listens, `say` told
+    what happens."""
     from nostr_client.bunker.core import BunkerCore
     from nostr_client.bunker.service import BunkerService
     from nostr_client.cli.bunker_words import log_line
@@ -260,7 +263,7 @@ async def _serve(
         if context.json:
             context.out.emit(entry, "")
         elif entry.method != "ping":
-            context.out.note(log_line(entry, files.state()))
+            say(log_line(entry, files.state()))
 
     signer = client.signer
     if signer is None:
@@ -283,57 +286,13 @@ async def _serve(
             pool,
             questions=questions,
             guards=[ListLoss(newest)],
-            notice=context.out.note,
+            notice=say,
             logged=logged,
         )
         running = tasks.start(service.run())
         await service.listening.wait()
         begin()
         await running
-
-
-async def _invited(
-    files: BunkerFiles, relays: tuple[str, ...], granted: tuple[Permission, ...], minutes: int
-) -> BunkerUri:
-    """A new code, whose secret is nowhere but in it."""
-    import secrets
-
-    from nostr_client.bunker.state import Invitation
-    from nostr_client.nips.nip46 import BunkerUri
-
-    record = files.key_record()
-    if record is None:
-        raise CommandError("this bunker has no key yet")
-    secret, now = secrets.token_urlsafe(24), int(time.time())
-    invitation = Invitation.of(secret, now, relays, granted, minutes * 60)
-    await files.change(lambda state: state.pruned(now).invited(invitation, now))
-    return BunkerUri(record.pubkey, relays, secret)
-
-
-async def _taken_up(files: BunkerFiles) -> bool:
-    """Does the bunker that runs listen for whoever has a code? Waits for it `TAKE_UP_LIMIT`."""
-    import asyncio
-
-    try:
-        async with asyncio.timeout(TAKE_UP_LIMIT):
-            while not all(one.heard for one in files.state().invitations):  # noqa: ASYNC110
-                await asyncio.sleep(LOOK)  # another process says so
-    except TimeoutError:
-        return False
-    return True
-
-
-def _show_code(context: ClientContext, uri: BunkerUri, qr: bool) -> None:
-    """It goes to the result alone: no log has it."""
-    import shutil
-
-    if qr and not context.json:
-        from nostr_client.accounts.qr import qr_of
-
-        rows = qr_of(uri.format(), max(22, shutil.get_terminal_size().lines - 2))
-        context.out.note("\n".join(rows) if rows else "this terminal is too low for the picture")
-    context.out.emit({"uri": uri.format(), "bunker": uri.pubkey}, uri.format())
-    context.out.note("This code is a secret, and good for one program, once.")
 
 
 def _say_start(
@@ -349,16 +308,6 @@ def _files(context: ClientContext, account: Account) -> BunkerFiles:
     from nostr_client.bunker.files import BunkerFiles
 
     return BunkerFiles(context.paths.data, account.pubkey)
-
-
-def _runs(files: BunkerFiles) -> bool:
-    from nostr_client.errors import FolderInUse
-
-    try:
-        with files.running():
-            return False
-    except FolderInUse:
-        return True
 
 
 def _relays(context: ClientContext, files: BunkerFiles, given: list[str] | None) -> tuple[str, ...]:

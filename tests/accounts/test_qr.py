@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import secrets
+
 import pytest
 import segno
 
 from nostr_client.accounts.bunker_meeting import CLIENT, WANTED
-from nostr_client.accounts.qr import qr_lines
-from nostr_client.nips.nip46 import ClientMetadata, NostrConnectUri
+from nostr_client.accounts.qr import qr_lines, qr_of
+from nostr_client.cli.bunker_codes import LOWEST, SECRET_BYTES
+from nostr_client.nips.nip46 import BunkerUri, ClientMetadata, NostrConnectUri
 
 RELAYS = ("wss://relay.damus.io", "wss://relay.example.com")
 URI = NostrConnectUri("ab" * 32, RELAYS, "abcd1234", WANTED, CLIENT)
@@ -30,6 +33,13 @@ def test_the_squares_are_those_of_the_code(rows: int, uri: NostrConnectUri) -> N
     assert max(map(len, lines)) <= 2 * rows
     code = segno.make(uri.format(), error="l", micro=False)
     assert squares(lines) == [list(row) for row in code.matrix]
+
+
+def test_the_code_of_a_bunker_with_one_relay_fits_a_terminal_of_24_lines() -> None:
+    secret = secrets.token_urlsafe(SECRET_BYTES)
+    code = BunkerUri("ab" * 32, ("wss://nostr-relay.example.com",), secret).format()
+    assert 0 < len(qr_of(code, LOWEST)) <= LOWEST < 24
+    assert len(qr_of(code, LOWEST)[0]) <= 80
 
 
 def test_a_code_that_does_not_fit_is_none() -> None:

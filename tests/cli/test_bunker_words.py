@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from nostr_client.bunker.questions import Consented, Question
 from nostr_client.bunker.state import BunkerClient
+from nostr_client.cli import bunker_prompt
+from nostr_client.cli.bunker_prompt import MOST_HELD, TerminalPrompt
 from nostr_client.cli.bunker_words import choice_of, choices, client_lines, question_text
 from nostr_client.nips.nip46 import ClientMetadata, Permission, parse_permissions
 from nostr_client.protocol.event import Draft
@@ -51,3 +55,25 @@ def test_what_is_asked_for_when_connecting_is_listed() -> None:
         assert words in text
     lines = list(client_lines(CLIENT.ruled(wanted, until=100), 50))
     assert len(lines) == 4  # what cannot be permitted is no rule
+
+
+async def test_nothing_is_told_between_a_question_and_its_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    told: list[str] = []
+    typed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    monkeypatch.setattr(bunker_prompt, "_typed_line", lambda: typed)
+    monkeypatch.setattr(TerminalPrompt, "_write", staticmethod(lambda text: None))
+    prompt = TerminalPrompt(told.append)
+    prompt.say("before")
+    asking = asyncio.create_task(prompt.ask(Question(CLIENT, (NOTE,))))
+    await asyncio.sleep(0)
+    for number in range(MOST_HELD + 5):
+        prompt.say(str(number))
+    assert told == ["before"]
+    typed.set_result("y")
+    assert await asking is Consented.YES
+    assert told[1 : MOST_HELD + 1] == [str(number) for number in range(MOST_HELD)]
+    assert told[MOST_HELD + 1 :] == ["and 5 lines more: `nostr-client bunker log` has them"]
+    prompt.say("after")
+    assert told[-1] == "after"
