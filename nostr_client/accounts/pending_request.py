@@ -62,21 +62,21 @@ class PendingRequest:
 def error_of(method: str, words: str) -> SignerError:
     """What a bunker's own words mean for whoever asked: whether a retry helps, and when."""
     said = safe_line(words, WORDS)
-    fault, colon, own = said.partition(": ")
-    if method == BunkerMethod.CONNECT and fault == BunkerFault.NOT_CONNECTED and colon:
-        return SigningRefused(f"the bunker lets nobody in with this code: {own}")
-    match nip46.fault_of(words):
+    fault = nip46.fault_of(words)
+    said = said.removeprefix(f"{fault}: ")  # of a bunker of ours: what it means is said below
+    match fault:
         case BunkerFault.CANNOT_DECRYPT if method.endswith("_decrypt"):
             return DecryptionFailed(f"the bunker cannot decrypt this: {said}")
         case BunkerFault.LATER:
             return SignerUnavailable(f"the bunker cannot do this now: {said}")
+        case BunkerFault.NOT_CONNECTED if method == BunkerMethod.CONNECT:
+            return SigningRefused(f"the bunker lets nobody in with this code: {said}")
         case BunkerFault.NOT_CONNECTED:
             return SigningRefused(f"the bunker does not know this client: connect again ({said})")
         case BunkerFault.UNKNOWN_METHOD:
             return SigningRefused(f"the bunker does not know {method}: {said}")
         case _:
-            refused = own if fault == BunkerFault.DENIED and colon else said
-            return SigningRefused(f"the bunker refused: {refused}")
+            return SigningRefused(f"the bunker refused: {said}")
 
 
 def is_mute(said: Answer) -> bool:
