@@ -14,6 +14,8 @@ own_relay = true                      # a relay on this machine, where every not
 relay_quota_mb = 256                  # kept of what one relay sent of people nobody here follows
 stranger_quota_mb = 16                # kept of what one of those people wrote
 theme = "nord"
+lock_after = 60                       # minutes without a key or a click until the terminal client
+                                      # wants the account's password again; 0: never
 
 [bunker]
 relays = ["wss://relay.example.com"]  # where `nostr-client bunker` is asked
@@ -75,6 +77,7 @@ def _pubkey(text: str) -> str:
     return PublicKey(text).hex
 
 
+Minutes = Annotated[int, msgspec.Meta(ge=0, le=525_600)]
 Megabytes = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
 RelayUrl = Annotated[str, read_by(_relay_url, "wss://HOST or ws://HOST")]
 Host = Annotated[str, read_by(_host, "the name or the address of a host")]
@@ -121,6 +124,8 @@ class ClientConfig(msgspec.Struct, frozen=True, kw_only=True):
     stranger_quota_mb: Megabytes = 16
     """The same of what one of them wrote."""
     theme: str | None = None
+    lock_after: Minutes = 60
+    """Until an account with a password is locked in the terminal client; 0: never."""
     bunker: BunkerConfig = BunkerConfig()
     accounts: Mapping[str, AccountConfig] = msgspec.field(default_factory=dict)
 

@@ -7,8 +7,10 @@ any way, also by SIGTERM and SIGHUP, keeps what is being written and gives the t
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 from collections.abc import Callable, Coroutine, Sequence
+from contextvars import copy_context
 from functools import partial
 from typing import Any, ClassVar, TypeVar
 
@@ -25,11 +27,12 @@ from textual.theme import Theme
 from textual.widgets import Static
 
 from nostr_client.accounts.account import Account
+from nostr_client.accounts.keyfiles import Protection
 from nostr_client.errors import NostrError, StoreError
 from nostr_client.routing.authentication import Authenticator
 from nostr_client.safe_text import safe_text
 from nostr_client.social.views import NoteView
-from nostr_client.tui import themes
+from nostr_client.tui import session_lock, themes
 from nostr_client.tui.actions import Actions
 from nostr_client.tui.app_messages import (
     Act,
@@ -63,13 +66,17 @@ from nostr_client.tui.screens.profile import ProfileScreen
 from nostr_client.tui.screens.room import KEYS as IN_ROOM
 from nostr_client.tui.screens.room import RoomScreen
 from nostr_client.tui.screens.thread import ThreadScreen
+from nostr_client.tui.session_lock import IdleTime, Reopen, way_back
 from nostr_client.tui.workers import Work, start_worker
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 DRAFT_LIMIT = 3.0
-"""Seconds for what is being written to reach the disk when the app is told to end."""
+"""Seconds for what is being written to reach the disk when the app is told to end, or locks."""
+INPUT = (events.InputEvent, events.Paste)
+ASKING = ("enter", "action", "auth", "quit")
+"""Work that may wait for an answer of the person's: the question goes when the account locks."""
 
 
 class NostrApp(App[int]):
@@ -89,6 +96,9 @@ class NostrApp(App[int]):
         self._environment = environment
         self._demo = demo
         self._account: Account | None = None
+        self._idle = IdleTime(environment.clocks)
+        self._locking = False
+        self._ways_back: list[Reopen] = []
         self.input_queue = InputQueue(self)
         self._login_flow = LoginFlow(environment, holder, self)
         self._composer = Composer(self)
@@ -102,16 +112,23 @@ class NostrApp(App[int]):
         yield Static("Opening …", markup=False, id="opening")
 
     def on_mount(self) -> None:
+        self._outside = copy_context()  # of no screen
         self.start(self.input_queue.run, "input")
         chosen = (
             load_preferences(self._environment.paths).theme or self._environment.config.theme or ""
         )
         self.theme = chosen if chosen in self.available_themes else themes.DEFAULT
         self.theme_changed_signal.subscribe(self, self._theme_changed)
+        self.set_interval(session_lock.LOOK_EVERY, self._lock_if_due)
         self.start(partial(self._enter, partial(self._login_flow.begin, demo=self._demo)), "enter")
 
     async def on_event(self, event: events.Event) -> None:
-        """Keys and pastes wait for their turn; nothing else does."""
+        """Keys and pastes wait for their turn; nothing else does. Who comes after the time in which
+        the account locks has to unlock it: what they typed or clicked does nothing."""
+        if isinstance(event, INPUT) and not event.is_forwarded:
+            if self._lock_if_due():
+                return
+            self._idle.touch()
         if not self.input_queue.holds(event):
             await super().on_event(event)
 
@@ -151,7 +168,8 @@ class NostrApp(App[int]):
             except NostrError as error:
                 self.say(str(error), "error")
 
-        start_worker(self, guarded, group)
+        # A task that is begun on a screen would hold that screen, and all it shows, to its own end.
+        self._outside.copy().run(start_worker, self, guarded, group)
 
     def _on_auth_url(self, address: str) -> None:
         """A bunker wants its person to go there: from whichever task it is heard."""
@@ -190,6 +208,7 @@ class NostrApp(App[int]):
             return
         await self.show_only("")
         self._account = logged_in.account
+        self._ways_back = []
         await self.push_screen(MainScreen(logged_in.client, logged_in.account, self._environment))
         if logged_in.fresh:
             self._compose(None)
@@ -322,20 +341,86 @@ class NostrApp(App[int]):
             self.start(partial(self._unlock, account, message), "enter")
         return False
 
-    async def _unlock(self, account: Account, message: Message) -> None:
-        """The account was opened for reading: ask for its key after all, then do what needs it."""
+    async def _unlock(self, account: Account, message: Message | None = None) -> None:
+        """The account was opened for reading, or locked: ask for its key after all, then do what
+        needs it, and without a `message` go back to where one was."""
         section = self.main.pane.name if self.main is not None else PANES[0].name
         signer = await self._login_flow.unlock(account)
         if signer is None:
             return
+        ways_back = self._ways_back
         await self._enter(partial(self._login_flow.open, account, signer))
         if self.main is None or self.main.client.signer is None:
             return
         self.main.go_to(section)
         await self.main.client.signer_is_back()
+        if message is None:
+            for again in ways_back:
+                await self.push_screen(again(self.main))
+            return
         if isinstance(message, Follow):
             await self.push_screen(self._profile_screen(self.main, message.profile.pubkey))
         self.post_message(message)
+
+    # Locking
+
+    def action_lock(self) -> None:
+        """Lock the account, or ask for its key again."""
+        main, account = self.main, self._account
+        if main is None or account is None:
+            return
+        if main.client.signer is None and account.can_sign:
+            self.start(partial(self._unlock, account), "enter")
+        elif not self._has_password:
+            self.say("There is nothing to lock: no password of this account is asked for here.")
+        else:
+            self._start_lock()
+
+    @property
+    def _has_password(self) -> bool:
+        return self._account is not None and self._account.protection is Protection.PASSWORD
+
+    def _lock_if_due(self) -> bool:
+        """Lock if nobody was there for too long. Is it being locked?"""
+        limit = self._environment.config.lock_after
+        if limit and self._idle.minutes >= limit:
+            self._start_lock()
+        return self._locking
+
+    def _start_lock(self) -> None:
+        unlocked = self.main is not None and self.main.client.signer is not None
+        if unlocked and self._has_password and not self._locking:
+            self._locking = True
+            self.start(self._lock, "lock")
+
+    async def _lock(self) -> None:
+        """Keep what is being written, then close the client, which wipes the key, and open one that
+        only reads. It sends on what was signed already."""
+        if problem := await self._keep_drafts():
+            self._locking = False
+            self._idle.touch()
+            self.say(f"Not locked, for the draft is not kept: {problem}", "error")
+            return
+        account = self._account
+        if self.main is None or account is None:
+            self._locking = False
+            return
+        ways_back, section = way_back(self.screen_stack, self._composer), self.main.pane.name
+        for group in ASKING:
+            self.workers.cancel_group(self, group)
+        self.clear_notifications()
+
+        async def only_read() -> LoggedIn:
+            try:
+                return await self._login_flow.open(account, None)
+            finally:
+                self._locking = False
+
+        await self._enter(only_read)
+        self._ways_back = ways_back
+        if self.main is not None:
+            self.main.go_to(section)
+        gc.collect()  # what was decrypted hangs in circles; full rounds are rare (`run.warm_up`)
 
     # Leaving
 
@@ -367,13 +452,22 @@ class NostrApp(App[int]):
 
     async def leave(self, code: int) -> None:
         """End with an exit code, after putting every open draft on disk."""
+        problem = await self._keep_drafts()
+        if problem and code == 0:
+            self.say(f"The draft is not kept, so we stay: {problem}", "error")
+            return
+        self.exit(code, return_code=code)
+
+    async def _keep_drafts(self) -> str:
+        """Put every open draft on disk; why one of them is not there."""
+        problem = ""
         for screen in self.screen_stack:
             if isinstance(screen, ComposeScreen):
                 try:
                     async with asyncio.timeout(DRAFT_LIMIT):
                         await screen.saver.flush()
-                except (StoreError, TimeoutError) as error:
-                    if code == 0:
-                        self.say(f"The draft is not kept, so we stay: {error}", "error")
-                        return
-        self.exit(code, return_code=code)
+                except StoreError as error:
+                    problem = str(error)
+                except TimeoutError:
+                    problem = f"it was not written within {DRAFT_LIMIT:g} s"
+        return problem

@@ -47,7 +47,7 @@ class Composer:
         if reply_to is not None:
             title = f"Answer to {reply_to.author.label}"
             answered = quoted(reply_to.event.content)
-        return ComposeScreen(saver, submit, title=title, answered=answered)
+        return ComposeScreen(saver, submit, title=title, answered=answered, reply_to=reply_to)
 
     async def _send(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -25,7 +26,7 @@ class Environment:
     """`offers` are the newcomer's first relays, from a list of the day `dated`; `probe` asks one.
 
     `resolve` finds the pubkey (hex) of a name@domain, and relays; `check` looks at a relay step by
-    step.
+    step. `clocks`, in seconds, tell how long nobody has been there (`session_lock.IdleTime`).
     """
 
     paths: Paths
@@ -37,3 +38,4 @@ class Environment:
     resolve: Callable[[str], Awaitable[tuple[str, tuple[str, ...]]]]
     check: CheckRelay
     demo: OpenDemo
+    clocks: Sequence[Callable[[], float]] = (time.monotonic, time.time)

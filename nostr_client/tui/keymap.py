@@ -82,6 +82,7 @@ APP_KEYS: Final = (
     Key("escape,q", "back", "Back; closes a panel", "back"),
     Key("colon", "command_palette", "Commands and themes", "command"),
     Key("exclamation_mark", "auth_question", "A relay wants to know who you are: answer"),
+    Key("L", "lock", "Lock the account, so that its password is needed; unlock it"),
     Key("question_mark,f1", "help", "This help", "help"),
     Key("ctrl+q", "quit", "Leave; drafts are kept", priority=True),
     Key("ctrl+c", "ask_quit", "Leave (asks first)"),

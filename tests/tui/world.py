@@ -48,6 +48,8 @@ class World:
     people: dict[str, SecretKey] = field(default_factory=dict)
     resolved: dict[str, str] = field(default_factory=dict)
     now: int = field(default_factory=lambda: int(time.time()))
+    clocks: Sequence[Callable[[], float]] = (time.monotonic,)
+    """By which the app tells how long nobody has been there."""
 
     @property
     def accounts(self) -> Accounts:
@@ -114,6 +116,7 @@ class World:
             resolve=resolve,
             check=check,
             demo=demo,
+            clocks=self.clocks,
         )
 
     @property

@@ -68,6 +68,12 @@ class MessageArchive:
             if not self.mailbox.begun:
                 await self.keep([records.Begun(int(self._clock()))])
 
+    def lock(self) -> None:
+        """Forget what was opened, until `unlock` reads it again."""
+        self._log.lock()
+        self.mailbox = Mailbox(self._me)
+        self._unwritten = []
+
     def set_known(self, known: Collection[str]) -> None:
         """The account follows these."""
         self._known = frozenset(known)

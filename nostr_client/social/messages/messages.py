@@ -134,7 +134,10 @@ class Messages(MessageReader):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        await self._tasks.__aexit__(kind, error, trace)
+        try:
+            await self._tasks.__aexit__(kind, error, trace)
+        finally:
+            self.lock()
 
     # The work
 

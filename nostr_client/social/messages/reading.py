@@ -69,6 +69,11 @@ class MessageReader:
         await self._archive.unlock(self._signer)
         self._archive.set_known(await self._follows.pubkeys())
 
+    def lock(self) -> None:
+        """Forget what was opened: nothing private stays in memory."""
+        self._archive.lock()
+        self._index = WordIndex()
+
     async def conversations(self) -> list[Conversation]:
         """The rooms that are no requests, the one with the newest message first."""
         return [c for c in await self._rooms() if not c.request]

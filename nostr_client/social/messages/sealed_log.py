@@ -108,6 +108,11 @@ class SealedLog:
                     return
             raise StoreError(f"{self.path} is begun anew by others all the time")
 
+    def lock(self) -> None:
+        """Forget the file's key, until `unlock`."""
+        self._cipher = None
+        self.reread()
+
     async def _key_in(self, head: _Head, signer: Signer) -> bytes | None:
         """The key that stands there; None if nothing opens it."""
         try:

@@ -16,8 +16,9 @@ from textual.timer import Timer
 from textual.widgets import Static, TextArea
 
 from nostr_client.errors import SignerUnavailable, SigningRefused, StoreError
+from nostr_client.social.views import NoteView
 from nostr_client.tui.app_messages import Say
-from nostr_client.tui.drafts import SAVE_AFTER, DraftSaver
+from nostr_client.tui.drafts import SAVE_AFTER, DraftSaver, SealedDraftSaver
 from nostr_client.tui.keymap import WRITING
 from nostr_client.tui.screens.dialogs import key_words
 from nostr_client.tui.widgets.inputs import NoteTextArea
@@ -37,11 +38,18 @@ class ComposeScreen(ModalScreen[None]):
     BINDINGS: ClassVar[list[BindingType]] = WRITING.bindings()
 
     def __init__(
-        self, saver: DraftSaver, submit: Submit, *, title: str, answered: str = ""
+        self,
+        saver: DraftSaver,
+        submit: Submit,
+        *,
+        title: str,
+        answered: str = "",
+        reply_to: NoteView | None = None,
     ) -> None:
-        """`title` and `answered` (the note that is answered) are safe text, shown as they are."""
+        """`title` and `answered` (the note `reply_to`) are safe text, shown as they are."""
         super().__init__()
         self.saver = saver
+        self.reply_to = reply_to
         self._submit = submit
         self._title = title
         self._answered = answered
@@ -54,6 +62,16 @@ class ComposeScreen(ModalScreen[None]):
         """Why the draft is not on disk, as it was said."""
         self.takes_keys = asyncio.Event()
         """Not before the draft is there: what is typed right after `c` comes behind it."""
+
+    @property
+    def is_writing(self) -> bool:
+        """Is the text the person's still, and not on its way?"""
+        return self._sending is None
+
+    @property
+    def is_private(self) -> bool:
+        """Does its draft rest encrypted?"""
+        return isinstance(self.saver, SealedDraftSaver)
 
     def compose(self) -> ComposeResult:
         with Vertical(id="compose"):

@@ -204,7 +204,7 @@ class MainScreen(Screen[None]):
             self.post_message(Say(disclosure(url)))
 
     async def _show_status(self, relays: Sequence[RelayRow]) -> None:
-        unsent = await self.client.replication.pending() if self.client.signer else 0
+        unsent = await self.client.replication.pending() if self.account.can_sign else 0
         profile = await self.client.profiles.get(self.client.pubkey)
         others = [row for row in relays if not row.own]
         self.write_relays = tuple(row.url for row in relays if row.write)
@@ -213,6 +213,7 @@ class MainScreen(Screen[None]):
             account=self.account.name or profile.label,
             place=self.pane.name,
             writes=self.client.signer is not None and self.account.can_sign,
+            locked=self.client.signer is None and self.account.can_sign,
             up=sum(1 for row in others if row.is_up),
             relays=len(others),
             unsent=unsent,

@@ -47,7 +47,7 @@ class ProfileScreen(Screen[None]):
         super().__init__()
         self._client = client
         self._renderer = renderer
-        self._pubkey = pubkey
+        self.pubkey = pubkey
         self._profile = Profile(pubkey)
         self._followed = False
         self._asked = ""
@@ -60,7 +60,7 @@ class ProfileScreen(Screen[None]):
         yield HintLine(hints(PROFILE, LIST, NOTE, EVERYWHERE), id="hints")
 
     async def _notes(self, until: Cursor | None, limit: int) -> list[NoteView]:
-        return await self._client.timeline.author(self._pubkey, until=until, limit=limit)
+        return await self._client.timeline.author(self.pubkey, until=until, limit=limit)
 
     def on_mount(self) -> None:
         feed = self.query_one(NoteFeed)
@@ -77,10 +77,10 @@ class ProfileScreen(Screen[None]):
     async def _load(self) -> None:
         try:
             await self.refresh_profile()
-            asked = await self._client.profiles.fetch([self._pubkey])
+            asked = await self._client.profiles.fetch([self.pubkey])
             self._asked = in_words(asked.ends.values(), found=False)
             await self.refresh_profile()
-            await self._client.profiles.check_nip05(self._pubkey)
+            await self._client.profiles.check_nip05(self.pubkey)
             await self.refresh_profile()
         except NostrError as error:
             self._say_problem(str(error))
@@ -90,13 +90,13 @@ class ProfileScreen(Screen[None]):
 
     async def refresh_profile(self) -> None:
         """Show the person as the store knows them now."""
-        self._profile = await self._client.profiles.get(self._pubkey)
-        self._followed = self._pubkey in await self._client.follows.pubkeys()
+        self._profile = await self._client.profiles.get(self.pubkey)
+        self._followed = self.pubkey in await self._client.follows.pubkeys()
         set_text(self, "#about", self._about())
 
     def _about(self) -> Content:
         profile, dim = self._profile, "$foreground 60%"
-        me = self._pubkey == self._client.pubkey
+        me = self.pubkey == self._client.pubkey
         state = "this is you" if me else "you follow them" if self._followed else "not followed"
         names = [safe_line(text, 40) for text in (profile.name,) if text.strip()]
         other = f"  {names[0]}" if names and names[0] != profile.label else ""
@@ -118,7 +118,7 @@ class ProfileScreen(Screen[None]):
         return Content("\n").join(lines)
 
     def action_follow(self) -> None:
-        if self._pubkey == self._client.pubkey:
+        if self.pubkey == self._client.pubkey:
             self.post_message(Say("This is you."))
         else:
             self.post_message(Follow(self._profile, not self._followed))

@@ -67,7 +67,7 @@ class RoomScreen(Screen[None]):
         """`select`: a message's id; without it the oldest that is unread is, or the newest."""
         super().__init__()
         self._client = client
-        self._members = members
+        self.members = members
         self._select = select
         self._most = STEP
         self._all = False
@@ -104,7 +104,7 @@ class RoomScreen(Screen[None]):
             with self._client.messages.watch() as changes:
                 await self._show()
                 async for change in changes:
-                    told = change.room == self._members or change.kind is ChangeKind.EVERYTHING
+                    told = change.room == self.members or change.kind is ChangeKind.EVERYTHING
                     if told and change.kind is not ChangeKind.ROOM:
                         await self._show()
         except NostrError as error:
@@ -112,7 +112,7 @@ class RoomScreen(Screen[None]):
 
     async def _show(self) -> None:
         messages = self._client.messages
-        room = await messages.conversation(self._members)
+        room = await messages.conversation(self.members)
         self._asked = room is not None and room.request
         opening = not self.messages.items and not self._select and not self._asked
         found = await self._read(opening)
@@ -141,7 +141,7 @@ class RoomScreen(Screen[None]):
     async def _read(self, opening: bool) -> list[PrivateMessage]:
         """The newest messages, the oldest first; so many that what is sought is among them."""
         while True:
-            found = await self._client.messages.messages(self._members, limit=self._most)
+            found = await self._client.messages.messages(self.members, limit=self._most)
             found.reverse()
             self._all = len(found) < self._most
             sought = bool(self._select) and all(m.id != self._select for m in found)
@@ -150,7 +150,7 @@ class RoomScreen(Screen[None]):
             self._most *= 2
 
     async def _say_who(self, room: Conversation | None) -> None:
-        others = sorted(self._members - {self._client.pubkey}) or [self._client.pubkey]
+        others = sorted(self.members - {self._client.pubkey}) or [self._client.pubkey]
         await self._names.know(others)
         words = ", ".join(map(self._names.label, others))
         if room is not None and (subject := safe_line(room.subject, 80)):
@@ -175,7 +175,7 @@ class RoomScreen(Screen[None]):
 
     async def _mark_read(self) -> None:
         try:
-            await self._client.messages.mark_read(self._members, self._seen)
+            await self._client.messages.mark_read(self.members, self._seen)
         except NostrError as error:
             self.post_message(Say(str(error), "error"))
 
@@ -209,7 +209,7 @@ class RoomScreen(Screen[None]):
 
     async def _accept(self) -> None:
         try:
-            await self._client.messages.accept(self._members)
+            await self._client.messages.accept(self.members)
             await self._show()
         except NostrError as error:
             self.post_message(Say(str(error), "error"))
@@ -236,7 +236,7 @@ class RoomScreen(Screen[None]):
         client, signer = self._client, self._client.signer
         if signer is None:
             return
-        room = hashlib.sha256(",".join(sorted(self._members)).encode()).hexdigest()[:32]
+        room = hashlib.sha256(",".join(sorted(self.members)).encode()).hexdigest()[:32]
         what = f"edit-{edited.id[:16]}" if edited else reply_to[:16]
         draft = DraftFile(client.paths, client.pubkey, f"private-{room}-{what}".strip("-"))
         saver = SealedDraftSaver(draft, signer, start=edited.text if edited else "")
@@ -251,7 +251,7 @@ class RoomScreen(Screen[None]):
                         await client.messages.edit(edited.id, text)
                     else:
                         await client.messages.send(
-                            self._members,
+                            self.members,
                             text,
                             reply_to=reply_to,
                             subject=options.subject,

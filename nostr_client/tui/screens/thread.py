@@ -24,7 +24,7 @@ class ThreadScreen(Screen[None]):
 
     def __init__(self, client: NostrClient, renderer: NoteRenderer, note: NoteView) -> None:
         super().__init__()
-        self._first = note
+        self.first = note
         self.panel = ThreadPanel(client, renderer, id="panel")
 
     def compose(self) -> ComposeResult:
@@ -32,5 +32,5 @@ class ThreadScreen(Screen[None]):
         yield HintLine(hints(LIST, NOTE, EVERYWHERE), id="hints")
 
     def on_mount(self) -> None:
-        self.panel.show(self._first, at_once=True)
+        self.panel.show(self.first, at_once=True)
         self.panel.notes.focus()

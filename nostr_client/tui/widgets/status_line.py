@@ -14,11 +14,13 @@ from nostr_client.safe_text import safe_line
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """What the status line says. `up` of `relays` are connected; `own_relay`: on, off, failed."""
+    """What the status line says. `up` of `relays` are connected; `own_relay`: on, off, failed.
+    Who cannot write either has no key here, or one that is `locked`."""
 
     account: str = ""
     place: str = ""
     writes: bool = True
+    locked: bool = False
     up: int = 0
     relays: int = 0
     unsent: int = 0
@@ -39,10 +41,11 @@ class StatusLine(Static):
 
     def render(self) -> Content:
         status, width = self.status, self.size.width
+        words = "locked, L unlocks  " if status.locked else "read only  "
         left = Content.assemble(
             " ",
             (f"{safe_line(status.account, 24)}  ", "bold"),
-            ("" if status.writes else "read only  ", "$text-warning"),
+            ("" if status.writes else words, "$text-warning"),
             (status.place, "$foreground 70%"),
         )
         right = self._right(status, short=width < 90)

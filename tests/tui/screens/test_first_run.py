@@ -208,7 +208,7 @@ async def test_reading_without_the_password_and_unlocking_to_write(world: World)
     await world.account("ana")
     await world.put(world.note("ana", "Mine."))
     async with world.at_home(unlock=False) as (app, pilot):
-        await until(lambda: "Mine." in shown(app) and "read only" in shown(app))
+        await until(lambda: "Mine." in shown(app) and "locked, L unlocks" in shown(app))
         await pilot.press("c")
         await until(lambda: bool(app.screen.query("#password")))
         await type_in(pilot, PASSWORD)
