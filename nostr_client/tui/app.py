@@ -65,6 +65,7 @@ from nostr_client.tui.screens.main import WIDE, MainScreen
 from nostr_client.tui.screens.profile import ProfileScreen
 from nostr_client.tui.screens.room import KEYS as IN_ROOM
 from nostr_client.tui.screens.room import RoomScreen
+from nostr_client.tui.screens.secret import SecretScreen
 from nostr_client.tui.screens.thread import ThreadScreen
 from nostr_client.tui.session_lock import IdleTime, Reopen, way_back
 from nostr_client.tui.workers import Work, start_worker
@@ -139,6 +140,12 @@ class NostrApp(App[int]):
         """With NO_COLOR no colour at all, and not shades of grey as Textual would have it."""
         filters = super().get_line_filters()
         return [NoColor() if isinstance(one, Monochrome) else one for one in filters]
+
+    def export_screenshot(self, *, title: str | None = None, simplify: bool = False) -> str:
+        """A picture of the screen; an empty one while a secret key is shown."""
+        if any(isinstance(each, SecretScreen) and each.is_shown for each in self.screen_stack):
+            return '<svg xmlns="http://www.w3.org/2000/svg"/>'
+        return super().export_screenshot(title=title, simplify=simplify)
 
     # Speaking
 

@@ -20,7 +20,7 @@ from nostr_client.tui.keymap import (
 )
 from nostr_client.tui.panes import accounts, home, mentions, messages, notes, relays
 from nostr_client.tui.panes.pane import Pane
-from nostr_client.tui.screens import found_messages, message_details, private_compose, room
+from nostr_client.tui.screens import found_messages, message_details, private_compose, room, secret
 
 PANES: Final = (home.PANE, mentions.PANE, notes.PANE, relays.PANE, accounts.PANE, messages.PANE)
 
@@ -53,5 +53,6 @@ def key_groups(here: Iterable[KeyGroup] = ()) -> tuple[KeyGroup, ...]:
         WRITING,
         private_compose.KEYS,
         FORM,
+        secret.KEYS,
     )
     return tuple(dict.fromkeys(every))

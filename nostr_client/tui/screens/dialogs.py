@@ -71,27 +71,37 @@ class PromptDialog(ModalScreen[str]):
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", "No", show=False)]
 
     def __init__(
-        self, question: str, hint: str, *, yes: str, offered: str = "", blank: bool = False
+        self,
+        question: str,
+        hint: str,
+        *,
+        yes: str,
+        offered: str = "",
+        blank: bool = False,
+        hidden: bool = False,
     ) -> None:
         """`offered` stands in the line already, to be taken or changed; `blank`: an empty line is
-        an answer, too."""
+        an answer, too; `hidden`: what is typed is not shown, and taken as it is."""
         super().__init__()
         self._question = question
         self._hint = hint
         self._offered = offered
         self._yes = yes
         self._blank = blank
+        self._hidden = hidden
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="card"):
             yield Static(self._question, markup=False, classes="card-title")
-            yield LineInput(self._offered, placeholder=self._hint, id="line")
+            line = LineInput(self._offered, placeholder=self._hint, id="line")
+            line.password = self._hidden
+            yield line
             keys = (("enter", self._yes), ("esc", "back"))
             yield Static(key_words(keys), markup=False, classes="card-keys")
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         event.stop()
-        line = event.value.strip()
+        line = event.value if self._hidden else event.value.strip()
         self.dismiss(line if line or self._blank else None)
 
 

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import logging
+
+import pytest
+
+from nostr_client.nips import nip19, nip49
 from tests.tui.world import (
+    PASSWORD,
     World,
     sees,
+    shown,
     told,
+    type_in,
     until,
 )
 
@@ -47,3 +55,52 @@ async def test_the_only_copy_of_a_key_does_not_go_by_a_slip(world: World) -> Non
         app.screen.query_one("#word").value = "forget"  # type: ignore[attr-defined]
         await pilot.press("enter")
         await until(lambda: len(world.accounts.all()) == 1)
+
+
+async def test_a_key_is_taken_away_encrypted_or_bare_after_its_name_was_typed(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    await world.account("ana")
+    nsec = nip19.encode_nsec(world.person("ana"))
+    async with world.at_home((100, 30)) as (app, pilot):
+        await pilot.press("5", "e")
+        await sees(app, "Its password")
+        await type_in(pilot, PASSWORD)
+        assert PASSWORD not in shown(app)
+        await pilot.press("enter")
+        await sees(app, "ncryptsec1••••")
+        await pilot.press("y")
+        await until(lambda: app.clipboard.startswith("ncryptsec1"))
+        assert bytes(nip49.decrypt(app.clipboard, PASSWORD)) == bytes(world.person("ana"))
+        await pilot.press("escape", "E")
+        await sees(app, "Show the bare secret key of ana?")
+        await type_in(pilot, "y")
+        await pilot.press("enter")
+        assert "type: ana" in shown(app) or "Show the bare" in shown(app), "another word is no"
+        app.screen.query_one("#word").value = "ana"  # type: ignore[attr-defined]
+        await pilot.press("enter")
+        await sees(app, "Its password")
+        await type_in(pilot, "another password")
+        await pilot.press("enter")
+        await until(lambda: app.screen is app.main)
+        await pilot.press("E")
+        await sees(app, "Show the bare")
+        await type_in(pilot, "ana")
+        await pilot.press("enter")
+        await sees(app, "Its password")
+        await type_in(pilot, PASSWORD)
+        await pilot.press("enter")
+        await sees(app, "nsec1••••")
+        assert nsec[:20] not in app.export_screenshot()
+        await pilot.press("y")
+        await told(app, "A bare key is not copied")
+        await pilot.press("v")
+        await sees(app, nsec[:40])
+        assert nsec[:20] not in app.export_screenshot(), "no picture of it"
+        await pilot.press("v")
+        await sees(app, "nsec1••••")
+        await pilot.press("escape")
+        await until(lambda: app.screen is app.main)
+    assert nsec[5:30] not in caplog.text
+    assert world.accounts.all()[0].backed_up

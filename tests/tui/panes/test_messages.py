@@ -17,7 +17,8 @@ from nostr_client.tui.app import NostrApp
 from nostr_client.tui.screens import compose
 from nostr_client.tui.screens import room as room_module
 from nostr_client.tui.screens.room import RoomScreen
-from tests.tui.world import World, burst, sees, shown, type_in, until
+from tests.conftest import StartRelay
+from tests.tui.world import World, burst, sees, shown, told, type_in, until
 from tests.waiting import LIMIT
 
 NOWHERE = "ws://127.0.0.1:9"
@@ -249,6 +250,55 @@ async def until_async(look: Callable[[], Awaitable[int]], wanted: range) -> None
     async with asyncio.timeout(LIMIT):
         while await look() not in wanted:
             await asyncio.sleep(0.03)
+
+
+async def test_message_relays_are_published_and_not_over_a_list_that_was_not_read(
+    world: World, start_relay: StartRelay
+) -> None:
+    there, gone = await start_relay(), await start_relay()
+    await gone.kill()
+    await world.account()
+    both = (("r", there.url), ("r", gone.url))
+    await world.put(world.event("ana", kinds.RELAY_LIST, "", both, 60))
+    async with world.at_home() as (app, pilot):
+        assert app.main is not None
+        client = app.main.client
+        await pilot.press("6")
+        await sees(app, "Nobody can write to you yet")
+        await pilot.press("R")
+        await sees(app, "Where do you read private messages?")
+        app.screen.query_one("#line").value = "ftp://x"  # type: ignore[attr-defined]
+        await pilot.press("enter")
+        await told(app, "Not the address of a relay")
+        await pilot.press("R")
+        await sees(app, "Where do you read private messages?")
+        app.screen.query_one("#line").value = there.url  # type: ignore[attr-defined]
+        await pilot.press("enter")
+        await told(app, "was not changed")
+        assert await client.messages.relays.event() is None, "nothing was published"
+
+
+@pytest.mark.slow
+async def test_message_relays_are_begun_where_there_are_none(
+    world: World, start_relay: StartRelay
+) -> None:
+    there = await start_relay()
+    await world.account()
+    world.relays = [there.url]
+    await world.put(world.event("ana", kinds.RELAY_LIST, "", (("r", there.url),), 60))
+    async with world.at_home() as (app, pilot):
+        assert app.main is not None
+        client = app.main.client
+        await pilot.press("6")
+        await sees(app, "Nobody can write to you yet")
+        await pilot.press("R")
+        await sees(app, there.url)
+        await pilot.press("enter")
+        await sees(app, "Begin a new list of message relays?")
+        await pilot.press("y")
+        await told(app, "People can write to you there now")
+        assert await client.messages.relays.own() == (there.url,)
+        await until(lambda: "Nobody can write" not in shown(app))
 
 
 @pytest.mark.slow

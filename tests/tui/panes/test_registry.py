@@ -41,6 +41,7 @@ def test_what_works_here_comes_first_and_nothing_twice() -> None:
         *("Relays", "In a list", "Everywhere", "On a note", "On a profile"),
         *("Accounts", "Messages", "In a conversation", "On the details of a message"),
         *("Among found messages", "Writing", "Writing a private message", "Forms and questions"),
+        "On a key that is exported",
     ]
     assert set(groups) == set(key_groups())
     assert hints(*pane.key_groups)[0] == ("a", "add")
