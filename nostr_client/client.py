@@ -17,6 +17,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from nostr_client.config import ClientConfig, load_config
@@ -35,7 +36,9 @@ from nostr_client.protocol.keys import PublicKey, SecretKey
 from nostr_client.protocol.refusals import AUTH_REQUIRED
 from nostr_client.resilience.audits import Auditor
 from nostr_client.resilience.own_relay import OwnRelay
+from nostr_client.resilience.relay_facts import RelayFactBook
 from nostr_client.resilience.replication import Replication
+from nostr_client.resilience.reserves import Reserves
 from nostr_client.routing.address_policy import AddressPolicy, relay_url
 from nostr_client.routing.auth_choices import auth_choices
 from nostr_client.routing.authentication import Authenticator
@@ -511,10 +514,22 @@ class NostrClient:
                 clock=clock,
             )
         )
+        self.reserves = Reserves(
+            self.store,
+            RelayFactBook(data / "relay_facts.json", self.book.policy, self.config.proxy, clock),
+            homes=partial(self.courier.homes, me),
+            candidates=self.book.reserve_candidates,
+            owner=me,
+            wanted=self.config.copies,
+            folder=data,
+            dead=self.pool.outages.down,
+            clock=clock,
+        )
         self.replication = Replication(
             self.store,
             self.pool,
-            self.courier.plan,
+            self._plan_copies,
+            reserves=self.reserves,
             pubkeys=[me] if self._keys.keyed else [],
             folder=data,
             own_urls=self._own_urls,
@@ -538,6 +553,11 @@ class NostrClient:
         self.book.policy.own_headers = own.folder.headers
         if self.own_relay_problem:
             log.warning("%s", self.own_relay_problem)
+
+    async def _plan_copies(self, event: Event, avoid: frozenset[str]) -> tuple[str, ...]:
+        """Where copies of an event belong: where it is looked for, and in reserve."""
+        planned = await self.courier.plan(event, avoid)
+        return (*planned, *await self.reserves.plan(event, avoid))
 
     def _stranger(self) -> RelayPool:
         """A pool that no relay can tell is ours: other connections, other circuits, no key."""

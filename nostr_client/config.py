@@ -10,6 +10,8 @@ relays_of_strangers = "asked"         # relays that only people name whom you do
                                       # when you open, answer or follow one; or "always", "never"
 ask_auth = true                       # ask whether a relay that one merely reads from may know who
                                       # asks (NIP-42); false: it may not
+copies = 7                            # operators that are to hold each note: those of the relay
+                                      # list, and open relays in reserve; 0: the list's alone
 own_relay = true                      # a relay on this machine, where every note has a home
 relay_quota_mb = 256                  # kept of what one relay sent of people nobody here follows
 stranger_quota_mb = 16                # kept of what one of those people wrote
@@ -85,6 +87,9 @@ Proxy = Annotated[str, read_by(_proxy, _PROXY_WORDS, secret=True)]
 OwnProxy = Annotated[str, read_by(_own_proxy, f'{_PROXY_WORDS} or "{NO_PROXY}"', secret=True)]
 
 
+Copies = Annotated[int, msgspec.Meta(ge=0, le=20)]
+
+
 class AccountConfig(msgspec.Struct, frozen=True, kw_only=True):
     """What is different for one account."""
 
@@ -118,6 +123,8 @@ class ClientConfig(msgspec.Struct, frozen=True, kw_only=True):
     allow_private_relays: tuple[Host, ...] = ()
     relays_of_strangers: Literal["asked", "always", "never"] = "asked"
     ask_auth: bool = True
+    copies: Copies = 7
+    """Operators of relays that are to hold each note, those in reserve included."""
     own_relay: bool = True
     relay_quota_mb: Megabytes = 256
     """Of what one relay brought by people whom nobody here follows; the oldest gives way."""

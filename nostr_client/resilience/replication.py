@@ -48,6 +48,7 @@ from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.refusals import Meaning, next_try
 from nostr_client.resilience.audits import Auditor
 from nostr_client.resilience.copy_outcome import CopyOutcome, Judgement, judge
+from nostr_client.resilience.reserves import Reserves
 from nostr_client.signing.secret_search import leaked_by
 from nostr_client.store.contract import GONE, Copy, CopyGrade, CopyState, EventStore
 from nostr_client.tasks import all_of, together
@@ -63,6 +64,8 @@ SLICE: Final = 200
 """Events planned anew between two breaths."""
 NEWEST: Final = 20
 """Events that are looked at to find out whether the plan has changed."""
+MOST_NEW: Final = 5_000
+"""New events that wait for a plan."""
 MOST_WRAPS: Final = 1_000
 """Copies, those due first, among which gift wraps that wait are looked for."""
 _NEVER: Final = 1 << 62
@@ -116,6 +119,7 @@ class Replication:
         folder: Path,
         own_urls: Callable[[], Sequence[str]] = tuple,
         auditor: Auditor | None = None,
+        reserves: Reserves | None = None,
         pace: Pace | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -127,10 +131,13 @@ class Replication:
         self._folder = folder
         self._own_urls = own_urls
         self._auditor = auditor
+        self._reserves = reserves
         self._pace = pace or Pace()
         self._clock = clock
         self._wake = asyncio.Event()
         self._replan = False
+        self._new: dict[str, float] = {}
+        self._room = asyncio.Event()
         self._dropped: list[str] = []
         self._dead: frozenset[str] = frozenset()
         self._ours: set[tuple[str, str]] = set()
@@ -189,7 +196,7 @@ class Replication:
         async with together() as group:
             group.create_task(self._work_in_turn())
             if self._pubkeys:
-                group.create_task(self._watch_relay_lists())
+                group.create_task(self._watch_own_events())
 
     async def _work_in_turn(self) -> None:
         """Plan and send whenever no other process of this folder does."""
@@ -204,17 +211,25 @@ class Replication:
                 self.problem = str(error)
             await self._rest(self._pace.lead)
 
-    async def _watch_relay_lists(self) -> None:
-        """The account's relay list changed, here or elsewhere: every plan is old."""
-        own = Filter(authors=frozenset(self._pubkeys), kinds=frozenset({kinds.RELAY_LIST}))
+    async def _watch_own_events(self) -> None:
+        """The account's relay list changed, here or elsewhere: every plan is old. Anything else
+        that is new has a plan to be made, once whoever publishes it has made his."""
+        own = Filter(authors=frozenset(self._pubkeys))
         while True:
             try:
                 async with self._store.watch([own]) as watch:
-                    async for _ in watch:
-                        self.replan()
+                    async for event in watch:
+                        if event.kind == kinds.RELAY_LIST:
+                            self.replan()
+                            continue
+                        self._new[event.id] = time.monotonic()
+                        if len(self._new) >= MOST_NEW:  # the watch keeps the others for us
+                            self._room.clear()
+                            await self._room.wait()
                 return
             except StoreError as error:
-                log.warning("the relay list is not watched for a while: %s", error)
+                log.warning("what is new is not planned for a while: %s", error)
+                self._replan = True
             await asyncio.sleep(self._pace.lead)
 
     def _take(self, stack: contextlib.ExitStack, name: str) -> bool:
@@ -234,6 +249,8 @@ class Replication:
                 await self._ledger.set_back(self._clock())
                 await self._plan_forgotten()
                 await self._plan_waiting_wraps()
+                if self._reserves is not None:
+                    self._replan |= await self._reserves.refresh()
                 self._swept = time.monotonic()
             dead = self._dead_relays()
             if dead != self._dead:
@@ -244,14 +261,24 @@ class Replication:
             if self._replan:
                 self._replan = False
                 await self._plan_anew()
-            if self._dropped:
-                dropped, self._dropped = self._dropped, []
-                await self._plan_these(dropped)
+            if again := self._take_new():
+                await self._plan_these(again)
             with contextlib.ExitStack() as stack:
                 sent = await self._send_due() if self._take(stack, SEND_LOCK) else 0
             self.problem = ""
             if not sent:
                 await self._rest(self._pace.idle)
+
+    def _take_new(self) -> list[str]:
+        """What is to be planned now: dropped copies' events, and new ones that are old enough."""
+        ripe = time.monotonic() - self._pace.grace
+        new = [event_id for event_id, at in self._new.items() if at <= ripe][:SLICE]
+        for event_id in new:
+            del self._new[event_id]
+        if new:
+            self._room.set()
+        dropped, self._dropped = self._dropped, []
+        return [*dropped, *new]
 
     async def _audit(self) -> None:
         """See to it that what was confirmed is there; what is not has another place planned."""
@@ -368,7 +395,8 @@ class Replication:
     async def _send_due(self) -> int:
         """Send what is due, relay by relay; how many copies were dealt with."""
         by_relay: dict[str, list[Copy]] = {}
-        for copy in await self._ledger.due(self._now(), limit=BATCH):
+        spent = self._reserves.exhausted() if self._reserves else ()
+        for copy in await self._ledger.due(self._now(), limit=BATCH, besides=spent):
             if not self._is_anothers(copy):
                 by_relay.setdefault(copy.url, []).append(copy)
         gate = asyncio.Semaphore(RELAYS_AT_ONCE)
@@ -387,6 +415,8 @@ class Replication:
 
     async def _send_to_relay(self, copies: Sequence[Copy]) -> int:
         refusals = 0
+        if self._reserves is not None:
+            copies = self._reserves.take(copies[0].url, copies)
         for index, copy in enumerate(copies):
             event = await self._store.get(copy.event_id)
             if event is None:

@@ -34,6 +34,7 @@ from nostr_client.routing.planner import (
     Audience,
     PersonRelays,
     addressed,
+    home,
     left_out,
     mentioned,
     plan_publish,
@@ -97,6 +98,11 @@ class Courier(RelayReader):
         now = await self._plan(event, audience, avoid)
         later = await self._plan(event, audience, avoid, down=frozenset())
         return tuple(dict.fromkeys((*now, *later)))
+
+    async def homes(self, pubkey: str) -> tuple[str, ...]:
+        """The relays where what `pubkey` writes belongs, dead or alive: see `planner.home`."""
+        ours = await self.book.client_relays(down=frozenset())
+        return tuple(home(await self.book.relays_of(pubkey), ours))
 
     async def publish(
         self,

@@ -226,6 +226,16 @@ class RelayBook:
         )
         return tuple(fit)[:HINTS_OFFERED]
 
+    async def reserve_candidates(self) -> tuple[str, ...]:
+        """Relays where those whom the account follows write, the most used first, then the
+        package's, while those are in use: they may be asked to keep something."""
+        await self._read_follows()
+        people = await self.relays_of_many(self._followed)
+        used = Counter(url for person in people.values() for url in dict.fromkeys(person.write))
+        ranked = sorted(used, key=lambda url: (-used[url], url))
+        chosen = dict.fromkeys((*ranked, *(self.fallback if self._starters else ())))
+        return tuple(url for url in chosen if self.policy.may_be_named(url))
+
     # Told by whoever hears something
 
     def hint(self, pubkey: str, url: str, weight: int = HEARSAY) -> None:

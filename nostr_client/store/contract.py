@@ -282,8 +282,11 @@ class CopyLedger(Protocol):
         """What is known of each of these events."""
         ...
 
-    async def due(self, now: float, limit: int = 100) -> list[Copy]:
-        """Copies to be tried now, longest due first, of events still in the store.
+    async def due(
+        self, now: float, limit: int = 100, *, besides: Collection[str] = ()
+    ) -> list[Copy]:
+        """Copies to be tried now, longest due first, of events still in the store; none on the
+        relays `besides`.
 
         Cost: grows with all that waits.
         """

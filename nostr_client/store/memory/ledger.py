@@ -127,12 +127,14 @@ class MemoryCopyLedger:
     async def copies_of(self, ids: Collection[str]) -> dict[str, list[Copy]]:
         return {event_id: self._of(event_id) for event_id in ids}
 
-    async def due(self, now: float, limit: int = 100) -> list[Copy]:
+    async def due(
+        self, now: float, limit: int = 100, *, besides: Collection[str] = ()
+    ) -> list[Copy]:
         waiting = [
             copy
             for event in self._held.all()
             for copy in self._of(event.id)
-            if copy.state in _WAITING and copy.next_try <= int(now)
+            if copy.state in _WAITING and copy.next_try <= int(now) and copy.url not in besides
         ]
         return sorted(waiting, key=lambda copy: copy.next_try)[:limit]
 

@@ -145,13 +145,16 @@ class SqliteCopyLedger:
             found[names[tie]].append(_copy(names[tie], rest))
         return found
 
-    async def due(self, now: float, limit: int = 100) -> list[Copy]:
+    async def due(
+        self, now: float, limit: int = 100, *, besides: Collection[str] = ()
+    ) -> list[Copy]:
         rows = await self._db.read(
             lambda db: db.execute(
                 f"SELECT {_ID}, {_COLUMNS} JOIN event e ON e.seq IN ({_SEQS})"
                 " WHERE c.state IN ('wanted', 'failed') AND c.next_try <= ?"
+                " AND r.url NOT IN (SELECT value FROM json_each(?))"
                 " ORDER BY c.next_try LIMIT ?",
-                (int(now), limit),
+                (int(now), json.dumps(list(besides)), limit),
             ).fetchall()
         )
         return [_copy(event_id.decode(), rest) for event_id, *rest in rows]

@@ -1,0 +1,156 @@
+"""What is known of relays before anything is entrusted to them: their documents (NIP-11) and the
+networks that they stand in, kept in a file so that no start asks anew.
+
+A document is asked for once in `FRESH` seconds, after a failure once in `RETRY`. Names are resolved
+here only where relays are dialled without a proxy: behind one, no resolver hears of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from nostr_client.errors import ConnectFailed, NostrError, StoreError
+from nostr_client.net import http
+from nostr_client.net.dial import DialOptions, DialPolicy, host_and_port, resolve
+from nostr_client.nips import nip11
+from nostr_client.nips.nip11 import RelayInfo
+from nostr_client.paths import write_private
+from nostr_client.protocol.urls import host_of, is_private_host
+from nostr_client.routing.operators import RelayFacts, network_of
+from nostr_client.tasks import all_of
+
+log = logging.getLogger(__name__)
+
+FRESH: Final = 7 * 86_400
+RETRY: Final = 86_400
+MOST: Final = 500
+AT_ONCE: Final = 8
+LIMIT: Final = 10.0
+"""Seconds for one relay's document."""
+_WORDS: Final = 64
+_MOST_LISTED: Final = 200
+
+
+class RelayFactBook:
+    """Facts of relays by URL (normal spelling). Used on one event loop.
+
+    `policy` says what may be dialled, `proxy` is a URL as `ProxyAddress` takes it.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        policy: DialPolicy,
+        proxy: str | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._path = path
+        self._policy = policy
+        self._proxy = proxy
+        self._clock = clock
+        self._facts: dict[str, RelayFacts] | None = None
+
+    async def known(self) -> Mapping[str, RelayFacts]:
+        """All that is known now; nobody is asked."""
+        if self._facts is None:
+            self._facts = await asyncio.to_thread(_read, self._path)
+        return self._facts
+
+    async def look_up(self, urls: Iterable[str]) -> Mapping[str, RelayFacts]:
+        """Ask those of `urls` of which nothing is known, or what is old; all that is known then.
+
+        That a relay does not answer is a fact, too.
+        """
+        known = await self.known()
+        wanted = [url for url in dict.fromkeys(urls) if not self._is_fresh(known.get(url))]
+        if not wanted:
+            return known
+        gate = asyncio.Semaphore(AT_ONCE)
+
+        async def one(url: str) -> RelayFacts:
+            async with gate:
+                return await self._ask(url)
+
+        found = await all_of(one(url) for url in wanted[:MOST])
+        facts = {**known, **{fact.url: fact for fact in found}}
+        newest = sorted(facts.values(), key=lambda fact: -fact.at)[:MOST]
+        self._facts = {fact.url: fact for fact in newest}
+        try:
+            data = msgspec.json.encode(newest)
+            await asyncio.to_thread(write_private, self._path, data)
+        except StoreError as error:
+            log.warning("what is known of relays was not saved: %s", error)
+        return self._facts
+
+    def _is_fresh(self, facts: RelayFacts | None) -> bool:
+        if facts is None:
+            return False
+        age = self._clock() - facts.at
+        return 0 <= age < (FRESH if facts.answered else RETRY)
+
+    async def _ask(self, url: str) -> RelayFacts:
+        at = int(self._clock())
+        networks = await self._networks(url)
+        try:
+            dial = DialOptions.through(self._proxy, private=self._policy.allows_private(url))
+            answer = await http.get(
+                url, dial, timeout=LIMIT, max_bytes=nip11.MAX_SIZE, accept=nip11.MEDIA_TYPE
+            )
+            if answer.status != 200:
+                return RelayFacts(url, at, networks=networks)
+            info = nip11.parse(answer.body)
+        except NostrError as error:
+            log.debug("no document of %s: %s", url, error)
+            return RelayFacts(url, at, networks=networks)
+        return RelayFacts(
+            url,
+            at,
+            answered=True,
+            pubkey=info.pubkey or "",
+            networks=networks,
+            countries=tuple(c[:_WORDS] for c in info.relay_countries[:_MOST_LISTED]),
+            walls=walls(info),
+            nips=info.supported_nips[:_MOST_LISTED],
+        )
+
+    async def _networks(self, url: str) -> tuple[str, ...]:
+        if self._proxy or is_private_host(host_of(url)):
+            return ()
+        try:
+            host, port, _ = host_and_port(url)
+            found = await resolve(url, host, port, private=False)
+        except ConnectFailed:
+            return ()
+        networks = {network_of(str(info[4][0])) for info in found}
+        return tuple(sorted(networks - {""}))
+
+
+def walls(info: RelayInfo) -> tuple[str, ...]:
+    """Why not everybody may write there, as far as the document says."""
+    limits = info.limitation
+    said = {
+        "auth": limits.auth_required,
+        "payment": limits.payment_required or bool(info.fees.admission or info.fees.publication),
+        "restricted": limits.restricted_writes,
+        "pow": bool(limits.min_pow_difficulty),
+    }
+    return tuple(name for name, there in said.items() if there)
+
+
+def _read(path: Path) -> dict[str, RelayFacts]:
+    """Blocks. What is damaged is asked anew."""
+    try:
+        facts = msgspec.json.decode(path.read_bytes(), type=list[RelayFacts])
+    except FileNotFoundError:
+        return {}
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
+        log.warning("what is known of relays was not read: %s", error)
+        return {}
+    return {fact.url: fact for fact in facts}

@@ -1,0 +1,256 @@
+"""Reserves: relays beyond the relay list that hold copies of what the account wrote.
+
+A relay list is short (NIP-65), and readers look nowhere else. But what the listed relays hold is
+lost with them, until it is placed again. So other relays hold copies too, until there are `wanted`
+of them, no two with one operator, and none with an operator of the list's. They are for restoring,
+not for reading: no list names them.
+
+- A reserve is somebody's open relay that answers and wants neither money nor a login. Half of them
+  are relays that many use, half are niches: what takes the large ones down spares the small.
+- It is tried with the relay list and the profile. Only when these were read back as a stranger,
+  the rest follows, at most `A_MINUTE` events a minute: we are guests there.
+- One that drops or refuses what it is tried with is left for `BANNED` seconds; one that is dead is
+  replaced. What belongs into a private network stays there: its reserves are there, too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from nostr_client.errors import StoreError
+from nostr_client.paths import write_private
+from nostr_client.protocol import kinds
+from nostr_client.protocol.event import Event, event_address
+from nostr_client.protocol.kinds import is_ephemeral
+from nostr_client.protocol.urls import host_of, is_private_host
+from nostr_client.resilience.relay_facts import RelayFactBook
+from nostr_client.routing.operators import RelayFacts, operators
+from nostr_client.store.contract import GONE, Copy, CopyGrade, EventStore
+
+log = logging.getLogger(__name__)
+
+A_MINUTE: Final = 5
+"""Events that are sent to one reserve in a minute."""
+BANNED: Final = 7 * 86_400
+TRIED_AT_ONCE: Final = 16
+"""Candidates whose documents are asked for in one go."""
+PROBES: Final = (kinds.RELAY_LIST, kinds.METADATA)
+"""What a reserve is tried with: the relay list helps even where nothing else stays."""
+_UNKEPT: Final = frozenset({kinds.DIRECT_MESSAGE, kinds.VANISH, *kinds.GIFT_WRAPS})
+_NIP_EXPIRATION: Final = 40
+
+
+class ReserveRelay(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One relay of the reserve: since when, and whether strangers read there what it was tried
+    with."""
+
+    url: str
+    since: int
+    proven: bool = False
+
+
+class _Kept(msgspec.Struct, frozen=True):
+    """What the file holds. `banned` by URL, until when (seconds since 1970)."""
+
+    chosen: tuple[ReserveRelay, ...] = ()
+    banned: dict[str, int] = {}
+
+
+def choose(
+    held: Collection[str],
+    candidates: Sequence[str],
+    facts: Mapping[str, RelayFacts],
+    count: int,
+) -> tuple[str, ...]:
+    """`count` relays of `candidates` (the most used first) whose operators keep none of `held` nor
+    another of those chosen: from both ends in turn. Pure."""
+    names = operators({*held, *candidates}, facts)
+    taken = {names[url] for url in held}
+    fit = [url for url in candidates if url not in held and _is_open(facts.get(url))]
+    chosen: list[str] = []
+    while fit and len(chosen) < count:
+        url = fit.pop(0 if len(chosen) % 2 == 0 else -1)
+        if names[url] not in taken:
+            taken.add(names[url])
+            chosen.append(url)
+    return tuple(chosen)
+
+
+def _is_private(url: str) -> bool:
+    return is_private_host(host_of(url))
+
+
+def _is_open(facts: RelayFacts | None) -> bool:
+    return facts is not None and facts.answered and not facts.walls
+
+
+class Reserves:
+    """The reserve of the account `owner`.
+
+    `homes` yields the relays of the relay list where the account writes, `candidates` relays that
+    may be asked to keep something, the most used first; `dead` those that are not to be relied on.
+    `wanted` is the number of operators that are to hold
+    each event, the relay list's included. For one process at a time: whoever plans.
+    """
+
+    def __init__(
+        self,
+        store: EventStore,
+        facts: RelayFactBook,
+        *,
+        homes: Callable[[], Awaitable[Sequence[str]]],
+        candidates: Callable[[], Awaitable[Sequence[str]]],
+        owner: str,
+        wanted: int,
+        folder: Path,
+        dead: Callable[[], Collection[str]] = frozenset,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._store = store
+        self._facts = facts
+        self._homes = homes
+        self._candidates = candidates
+        self._owner = owner
+        self.wanted = wanted
+        self._path = folder / "reserves.json"
+        self._dead = dead
+        self._clock = clock
+        self._kept: _Kept | None = None
+        self._known: Mapping[str, RelayFacts] = {}
+        self._sent: dict[str, list[float]] = {}
+
+    async def chosen(self) -> tuple[ReserveRelay, ...]:
+        """The relays of the reserve as they are now, in the order in which they are used."""
+        return (await self._load()).chosen
+
+    async def refresh(self) -> bool:
+        """Look after the reserve: what was tried, what died, what is missing. True when a plan that
+        was made with it is old. Raises StoreError."""
+        held, homes = await self._load(), await self._homes()
+        before, now = held.chosen, int(self._clock())
+        banned = {url: until for url, until in held.banned.items() if until > now}
+        kept: list[ReserveRelay] = []
+        dead = {*self._dead(), *homes}
+        for reserve in [r for r in before if r.url not in dead]:
+            judged = reserve if reserve.proven else await self._judged(reserve)
+            if judged is None:
+                banned[reserve.url] = now + BANNED
+            else:
+                kept.append(judged)
+        kept += await self._more(homes, kept, {*dead, *banned})
+        changed = tuple(kept) != before
+        if changed or banned != held.banned:
+            self._kept = _Kept(tuple(kept), banned)
+            await self._save()
+        return changed
+
+    async def plan(self, event: Event, avoid: Collection[str] = ()) -> tuple[str, ...]:
+        """Where copies of `event` belong beside the relay list's; none of those in `avoid`."""
+        if not self._is_kept(event) or not await self.chosen():
+            return ()
+        homes = await self._homes()
+        alive = [url for url in homes if url not in avoid]
+        fit = [r for r in await self.chosen() if r.url not in avoid and r.url not in homes]
+        names = operators([*alive, *(r.url for r in fit)], self._known)
+        missing = self.wanted - len({names[url] for url in alive})
+        usable = [r.url for r in fit if r.proven or event.kind in PROBES]
+        return tuple(u for u in usable if self._takes(u, event))[: max(0, missing)]
+
+    # How much they are sent
+
+    def take(self, url: str, copies: Sequence[Copy]) -> Sequence[Copy]:
+        """Those of `copies` that may be sent to `url` now, and are: all, where it is no reserve."""
+        if url not in self._urls():
+            return copies
+        taken = copies[: self._allowance(url)]
+        self._sent[url] = [*self._sent.get(url, ()), *(time.monotonic() for _ in taken)]
+        return taken
+
+    def exhausted(self) -> list[str]:
+        """The relays of the reserve to which nothing may be sent just now."""
+        return [url for url in self._urls() if not self._allowance(url)]
+
+    def _urls(self) -> list[str]:
+        return [reserve.url for reserve in self._kept.chosen] if self._kept else []
+
+    def _allowance(self, url: str) -> int:
+        now = time.monotonic()
+        self._sent[url] = [at for at in self._sent.get(url, ()) if now - at < 60]
+        return A_MINUTE - len(self._sent[url])
+
+    # Inside
+
+    def _is_kept(self, event: Event) -> bool:
+        if event.pubkey != self._owner or event.kind in _UNKEPT or is_ephemeral(event.kind):
+            return False
+        return not any(tag[0] == "-" for tag in event.tags)
+
+    def _takes(self, url: str, event: Event) -> bool:
+        """What expires goes only where the relay says that it minds (NIP-40)."""
+        facts = self._known.get(url)
+        expires = any(tag[0] == "expiration" for tag in event.tags)
+        return not expires or (facts is not None and _NIP_EXPIRATION in facts.nips)
+
+    async def _judged(self, reserve: ReserveRelay) -> ReserveRelay | None:
+        """What became of what it was tried with; None: it did not keep that."""
+        copies = []
+        for probe in await self._probes():
+            known = await self._store.ledger.copies(probe.id)
+            copies += [copy for copy in known if copy.url == reserve.url]
+        if any(copy.grade is CopyGrade.READ_AS_STRANGER for copy in copies):
+            return msgspec.structs.replace(reserve, proven=True)
+        return None if any(copy.state in GONE for copy in copies) else reserve
+
+    async def _probes(self) -> list[Event]:
+        """What there is to try a relay with; nobody is asked for anything before."""
+        found = [await self._store.get_address(event_address(kind, self._owner)) for kind in PROBES]
+        return [event for event in found if event is not None]
+
+    async def _more(
+        self, homes: Collection[str], kept: Sequence[ReserveRelay], avoid: Collection[str]
+    ) -> list[ReserveRelay]:
+        held = [*homes, *(r.url for r in kept)]
+        self._known = await self._facts.known()
+        missing = self.wanted - len(set(operators(held, self._known).values()))
+        if missing <= 0 or not homes or not await self._probes():
+            return []
+        private = all(map(_is_private, homes))
+        candidates = [
+            url
+            for url in await self._candidates()
+            if url not in avoid and _is_private(url) == private
+        ]
+        self._known = await self._facts.look_up([*held, *candidates[:TRIED_AT_ONCE]])
+        now = int(self._clock())
+        return [ReserveRelay(url, now) for url in choose(held, candidates, self._known, missing)]
+
+    async def _load(self) -> _Kept:
+        if self._kept is None:
+            self._kept = await asyncio.to_thread(_read, self._path)
+            self._known = await self._facts.known()
+        return self._kept
+
+    async def _save(self) -> None:
+        try:
+            data = msgspec.json.encode(self._kept)
+            await asyncio.to_thread(write_private, self._path, data)
+        except StoreError as error:
+            log.warning("which relays are in reserve was not saved: %s", error)
+
+
+def _read(path: Path) -> _Kept:
+    """Blocks. What is damaged is chosen anew."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=_Kept)
+    except FileNotFoundError:
+        return _Kept()
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
+        log.warning("which relays are in reserve was not read: %s", error)
+        return _Kept()
