@@ -11,13 +11,16 @@ import html
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Final
 
 from nostr_client.nips import nip19
 from nostr_client.protocol.keys import SecretKey
 
 Forms = Mapping[str, bytes]
 """What is looked for, by names that may be shown."""
-_BLANKS = re.compile(r"\s+")
+PART: Final = 12
+"""Characters of a secret that must not be seen together: a narrow field shows the end of it."""
+_BLANKS: Final = re.compile(r"\s+")
 
 
 def forms_of(key: SecretKey, name: str = "") -> dict[str, bytes]:
@@ -61,13 +64,15 @@ def in_process(forms: Forms, pid: int) -> list[str]:
 
 
 def in_screenshot(forms: Forms, svg: str) -> list[str]:
-    """In the text of a picture of the terminal, over the ends of its lines, too."""
+    """In the text of a picture of the terminal: a part of one, too, over the ends of its lines."""
     lines = re.findall(r"<text[^>]*>(.*?)</text>", svg, re.DOTALL)
     text = html.unescape("".join(re.sub(r"<[^>]*>", "", line) for line in lines))
     solid = _BLANKS.sub("", re.sub("[\u2500-\u259f]", "", text))
-    wanted = {
-        name: _BLANKS.sub("", secret.decode(errors="ignore")) for name, secret in forms.items()
-    }
-    return [
-        f"shown: {name}" for name, secret in wanted.items() if len(secret) > 7 and secret in solid
-    ]
+    written = {name: secret.decode() for name, secret in forms.items() if secret.isascii()}
+    return [f"shown: {name}" for name, secret in written.items() if _part_of(secret, solid)]
+
+
+def _part_of(secret: str, text: str) -> bool:
+    solid = _BLANKS.sub("", secret)
+    ends = range(min(PART, len(solid)), len(solid) + 1)
+    return any(solid[max(0, end - PART) : end] in text for end in ends)
