@@ -60,7 +60,9 @@ async def test_a_conversation(homes: tuple[Home, Home], relay: RelayProcess) -> 
     (found,) = (await ana.run("dm", "search", "hello", "--json", "--offline")).records
     assert found["reactions"] == [{"pubkey": BEN.public_key.hex, "content": "+"}]
     await ben.run("dm", "send", ana_npub, "again")
-    awaited = await ana.run("dm", "await", "--count", "3", "--timeout", "5", "--json")
+    (room,) = (await ana.run("dm", "list", "--json")).records
+    assert room["last"]["text"] == "again", "it is here, so that nothing is waited for"
+    awaited = await ana.run("dm", "await", "--count", "3", "--timeout", "3", "--json")
     assert [one["text"] for one in awaited.records] == ["hi", "again"], "also what came before"
     assert awaited.code == Exit.INCOMPLETE
     assert (await ana.run("dm", "await", "--timeout", "1")).code == Exit.NOT_FOUND, "it was read"

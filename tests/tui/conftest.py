@@ -7,13 +7,15 @@ from pathlib import Path
 import pytest
 
 from nostr_client.tui import polling
+from nostr_client.tui.screens import compose
 from tests.tui.world import World, world_in
 
 
 @pytest.fixture(autouse=True)
-def poll_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody waits two seconds for the status line here."""
+def be_quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits two seconds for the status line here, nor until a draft is kept."""
     monkeypatch.setattr(polling, "POLL_EVERY", 0.2)
+    monkeypatch.setattr(compose, "SAVE_AFTER", 0.05)
 
 
 @pytest.fixture

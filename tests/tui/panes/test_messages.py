@@ -145,7 +145,7 @@ async def test_the_composer_waits_for_a_signer_that_is_away(
         with monkeypatch.context() as patch:
             patch.setattr(LocalSigner, "nip44_decrypt", away)
             patch.setattr(compose, "TRY_AGAIN", 0.02)
-            await pilot.press("n")
+            burst(app, "n")  # and nobody waits until the composer takes keys
             await sees(app, "your draft waits for the signer")
             burst(app, "typed meanwhile")
         await sees(app, "half a thought")
