@@ -83,7 +83,7 @@ class MessageWork:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(max(1.0, deadline - time.monotonic())):
                 await self.opener.scan()
-                while self.opener.waiting:
+                while not self.opener.is_idle:
                     if self.opener.signer_problem and self.leads:
                         return
                     if not self.leads and await self._open_alone():

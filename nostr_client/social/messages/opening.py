@@ -82,6 +82,7 @@ class MessageOpener:
         self._clock = clock
         self._order: list[tuple[int, str]] = []
         self._waiting: set[str] = set()
+        self._under_way: set[str] = set()
         self._later: list[tuple[int, str]] = []
         self._wake = asyncio.Event()
         self._retry = asyncio.Event()
@@ -90,7 +91,13 @@ class MessageOpener:
     @property
     def waiting(self) -> int:
         """How many events are still to be opened."""
-        return len(self._waiting)
+        under_way = len(self._under_way - self._archive.mailbox.sources)
+        return len(self._order) + len(self._later) + under_way
+
+    @property
+    def is_idle(self) -> bool:
+        """Is everything that was found opened, and on disk?"""
+        return not self._waiting
 
     def retry(self) -> None:
         """The signer is back."""
@@ -184,13 +191,17 @@ class MessageOpener:
         """Open the newest ones that wait; did the signer do anything?"""
         part = self._order[-self._size :]
         del self._order[-self._size :]
+        ids = {event_id for _, event_id in part}
+        self._under_way |= ids
         begun = time.monotonic()
         try:
             done, later = await finished(self._open_part(part), GRACE)
         except BaseException:
             self._order = sorted((*self._order, *part))
             raise
-        self._waiting -= {event_id for _, event_id in part} - later
+        finally:
+            self._under_way -= ids
+        self._waiting -= ids - later
         self._later += [item for item in part if item[1] in later]
         if done and not later:
             self.signer_problem = ""
