@@ -180,6 +180,7 @@ async def test_a_client_shows_a_code_of_its_own(bunker: Serving, relay: Switchbo
     async with bunker.running(), Switchboard() as elsewhere:
         bunker.relays = (relay.url,)
         async with offer_pairing([relay.url]) as offer:
+            await until(lambda: relay.hears(offer.uri.pubkey))  # who greets it does so once
             await bunker.let_in(offer.uri)
             pairing = await asyncio.wait_for(offer.taken(), LIMIT)
         assert pairing.account == KEY.public_key.hex
