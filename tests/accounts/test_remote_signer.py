@@ -273,7 +273,7 @@ async def test_an_answer_that_a_relay_lost_is_asked_for_again_and_nothing_signed
         await until(lambda: asking.done() or time_passes(bunker_link.REFRESH[0]))
         assert (await asking).id == bunker.signed[1].id
         assert len(bunker.signed) == 2
-        assert bunker.came[bunker.of("sign_event")[1].id] == 2
+        assert bunker.came[id] >= 2  # more, where the answer takes longer than a look at it
 
 
 async def test_none_of_many_is_lost_nor_signed_twice_over_a_relay_that_goes_lags_and_asks(
