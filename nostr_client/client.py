@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
+from nostr_client.accounts.keyfiles import KeyFiles
 from nostr_client.config import ClientConfig, load_config
 from nostr_client.errors import NostrError
 from nostr_client.net.dial import DialOptions
@@ -49,6 +50,7 @@ from nostr_client.routing.list_reading import ListReader
 from nostr_client.routing.relay_book import RelayBook
 from nostr_client.routing.saved_relays import found_at
 from nostr_client.routing.starter_relays import starter_relays
+from nostr_client.signing.gate import OwnKeys
 from nostr_client.signing.gated import gated
 from nostr_client.signing.guards import Guard, Guarded
 from nostr_client.signing.signer import Signer, WatchOnly
@@ -118,10 +120,11 @@ class _ClientKeys:
         login: Signer | None,
         key_only_here: bool,
         guards: Sequence[Guard],
+        own: OwnKeys,
     ) -> _ClientKeys:
         """As `NostrClient.open` is told. Raises InvalidKey."""
         who = signer.pubkey if signer else PublicKey(pubkey).hex if pubkey else ""
-        writer = gated(signer) if signer and not isinstance(signer, WatchOnly) else None
+        writer = gated(signer, own) if signer and not isinstance(signer, WatchOnly) else None
         if writer and guards:
             writer = Guarded(writer, guards)
         return cls(who, writer, writer or login, writer is not None or locked, key_only_here)
@@ -182,6 +185,7 @@ class NostrClient:
         self.own_relay_problem = ""
         self.authenticator = None
         self._keys = keys
+        self._own_keys = KeyFiles.of(paths).own_keys
         self._encryption: Signer | None = None
         self._clock = clock
 
@@ -238,6 +242,7 @@ class NostrClient:
             login=login,
             key_only_here=key_only_here,
             guards=guards,
+            own=KeyFiles.of(where).own_keys,
         )
         async with AsyncExitStack() as stack:
             self = cls(where, settings.for_account(keys.pubkey), keys, clock)
@@ -443,7 +448,14 @@ class NostrClient:
             )
         )
         self.courier = await enter(
-            Courier(self.store, self.pool, self.book, folder=data, clock=self._clock)
+            Courier(
+                self.store,
+                self.pool,
+                self.book,
+                folder=data,
+                own=self._own_keys,
+                clock=self._clock,
+            )
         )
         reader = ListReader(
             self.courier,
@@ -493,7 +505,14 @@ class NostrClient:
         self.relays = MyRelays(self.courier, self.guard, me, found_at(data, me))
         views = NoteViews(self.store, self.profiles, me)
         self.key_leaks = await enter(
-            KeyLeaks(self.store, self.follows, owner=me, folder=data, clock=clock)
+            KeyLeaks(
+                self.store,
+                self.follows,
+                owner=me,
+                folder=data,
+                own=self._own_keys,
+                clock=clock,
+            )
         )
         self.feed_sync = await enter(
             FeedSync(self.courier, self.follows, self.profiles, owner=me, folder=data, clock=clock)
@@ -536,6 +555,7 @@ class NostrClient:
             auditor=Auditor(
                 self.store, self.pool, self._stranger, pubkeys=[me], folder=data, clock=clock
             ),
+            own=self._own_keys,
             clock=clock,
         )
         self.courier.on_planned = self.replication.kick

@@ -85,7 +85,7 @@ class Accounts:
         work: int = WORK,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._files = KeyFiles((where or paths()).data / "accounts")
+        self._files = KeyFiles.of(where or paths())
         self.keyring = keyring or KeyringStore()
         self._vault = KeyVault(self.keyring, work)
         self._pairings = KeptPairings(self._files, self._vault)

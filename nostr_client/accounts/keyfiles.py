@@ -12,14 +12,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 import msgspec
 
 from nostr_client.errors import AccountError, InvalidKey
 from nostr_client.nips.nip19 import encode_npub
 from nostr_client.nips.nip49 import UNTRACKED
-from nostr_client.paths import FolderLock, private_folder, translated, write_private
+from nostr_client.paths import FolderLock, Paths, private_folder, translated, write_private
 from nostr_client.protocol.keys import PublicKey, is_hex64
 
 VERSION: Final = 1
@@ -98,6 +98,10 @@ class KeyFiles:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+
+    @classmethod
+    def of(cls, where: Paths) -> Self:
+        return cls(where.data / "accounts")
 
     @contextmanager
     def locked(self) -> Iterator[None]:

@@ -49,7 +49,8 @@ from nostr_client.protocol.refusals import Meaning, next_try
 from nostr_client.resilience.audits import Auditor
 from nostr_client.resilience.copy_outcome import CopyOutcome, Judgement, judge
 from nostr_client.resilience.reserves import Reserves
-from nostr_client.signing.secret_search import leaked_by
+from nostr_client.signing.gate import OwnKeys
+from nostr_client.signing.secret_search import SoughtKeys, leaked_by
 from nostr_client.store.contract import GONE, Copy, CopyGrade, CopyState, EventStore
 from nostr_client.tasks import all_of, together
 
@@ -91,7 +92,7 @@ class Pace(msgspec.Struct, frozen=True):
 
 
 _HOLDS_KEY: Final = Judgement(
-    CopyOutcome.OVER, "", "it holds the secret key of its author: it is not sent on"
+    CopyOutcome.OVER, "", "it holds a secret key of yours: it is not sent on"
 )
 
 
@@ -105,7 +106,8 @@ class Planner(Protocol):
 class Replication:
     """The loop of one account. `run` is its one task; all else only asks or wakes it.
 
-    `pubkeys` are the keys whose events are kept alive, `folder` (data) holds the locks, and
+    `pubkeys` are the keys whose events are kept alive, and what holds a secret key of theirs or of
+    `own`, those of all accounts of the folder, is not sent; `folder` (data) holds the locks, and
     `own_urls` yields every URL that the own relay has had, the present one first.
     """
 
@@ -120,6 +122,7 @@ class Replication:
         own_urls: Callable[[], Sequence[str]] = tuple,
         auditor: Auditor | None = None,
         reserves: Reserves | None = None,
+        own: OwnKeys = tuple,
         pace: Pace | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -132,6 +135,7 @@ class Replication:
         self._own_urls = own_urls
         self._auditor = auditor
         self._reserves = reserves
+        self._own = own
         self._pace = pace or Pace()
         self._clock = clock
         self._wake = asyncio.Event()
@@ -422,7 +426,7 @@ class Replication:
             if event is None:
                 await self._ledger.unwant(copy.event_id, [copy.url])
                 continue
-            if leaked_by(event, {event.pubkey}):
+            if await asyncio.to_thread(self._holds_key, event):
                 await self._refuse(copy, _HOLDS_KEY, final=True, next_try=0)
                 continue
             answer = await self._publish(event, copy.url)
@@ -435,6 +439,9 @@ class Replication:
                 await self._put_off(copies[index + 1 :], judgement)
                 break
         return len(copies)
+
+    def _holds_key(self, event: Event) -> bool:
+        return bool(leaked_by(event, SoughtKeys(self._own(), self._pubkeys, (event.pubkey,))))
 
     async def _publish(self, event: Event, url: str) -> Answer:
         report = await self._pool.publish(event, [url], timeout=self._pace.publish)

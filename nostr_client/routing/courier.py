@@ -20,7 +20,7 @@ from typing import Final, Self
 
 import msgspec
 
-from nostr_client.errors import InvalidEvent, Outdated, StoreError
+from nostr_client.errors import InvalidEvent, Outdated, SecretFound, StoreError
 from nostr_client.net.outcome import Cause, How
 from nostr_client.net.pool import RelayPool
 from nostr_client.net.report import Answer, PublishReport
@@ -41,6 +41,8 @@ from nostr_client.routing.planner import (
 )
 from nostr_client.routing.reader import RelayReader
 from nostr_client.routing.relay_book import RelayBook
+from nostr_client.signing.gate import OwnKeys
+from nostr_client.signing.secret_search import SoughtKeys, leaked_by
 from nostr_client.store.contract import CopyState, EventStore, SaveStatus
 from nostr_client.tasks import together
 
@@ -57,8 +59,9 @@ OnAnswer = Callable[[Answer], None]
 class Courier(RelayReader):
     """Publishes, and reads as a `RelayReader` does, for one client, inside `async with`.
 
-    `on_planned` is called after wants were written down and the first round of sending is over,
-    so that whoever replicates can look at what is left.
+    What holds a secret key of `own`, those of all accounts of the folder, is neither saved nor
+    sent, whoever signed it. `on_planned` is called after wants were written down and the first
+    round of sending is over, so that whoever replicates can look at what is left.
     """
 
     def __init__(
@@ -68,10 +71,12 @@ class Courier(RelayReader):
         book: RelayBook,
         *,
         folder: Path | None = None,
+        own: OwnKeys = tuple,
         clock: Callable[[], float] = time.time,
     ) -> None:
         super().__init__(store, pool, book, folder=folder, clock=clock)
         self.ledger = store.ledger
+        self._own = own
         self.on_planned: Callable[[], None] = lambda: None
 
     async def __aenter__(self) -> Self:
@@ -119,8 +124,9 @@ class Courier(RelayReader):
         could be reached, the next ones of the plan are sent to, at most `ROUNDS` times in all, with
         `timeout` seconds each. That nobody answers is a report like any other. Raises StoreError,
         and InvalidEvent for what the store will not hold (a newer version is there, it was deleted,
-        it has expired).
+        it has expired); SecretFound.
         """
+        await self._refuse_leak(event)
         copies = await self._copies_of_deleted(event)  # once it is saved, what it deletes is gone
         await self.save(event)
         audience = await self._audience(event, copies)
@@ -159,6 +165,7 @@ class Courier(RelayReader):
 
     async def save(self, event: Event) -> SaveStatus:
         """Save an event of our own. Raises as `publish` does."""
+        await self._refuse_leak(event)
         result = (await self.store.save([event]))[0]
         if result.held or result.status is SaveStatus.EPHEMERAL:
             return result.status
@@ -177,8 +184,10 @@ class Courier(RelayReader):
     ) -> PublishReport:
         """Write down that `urls` should hold a saved event, and send it there.
 
-        Those that are `resting` should hold it too, but are down: they get it later.
+        Those that are `resting` should hold it too, but are down: they get it later. Raises
+        StoreError, SecretFound.
         """
+        await self._refuse_leak(event)
         lasting = not is_ephemeral(event.kind)
         if lasting and (urls or resting):
             await self.ledger.want(event.id, [*urls, *resting])
@@ -203,6 +212,16 @@ class Courier(RelayReader):
         if lasting:
             self.on_planned()
         return msgspec.structs.replace(report, answers=(*report.answers, *untried))
+
+    async def _refuse_leak(self, event: Event) -> None:
+        if await self._leaks(event):
+            raise SecretFound("this holds a secret key of yours: it is not sent")
+
+    async def _leaks(self, event: Event) -> bool:
+        return await asyncio.to_thread(self._holds_key, event)
+
+    def _holds_key(self, event: Event) -> bool:
+        return bool(leaked_by(event, SoughtKeys(self._own(), (event.pubkey,))))
 
     def _why_resting(self, url: str) -> Cause:
         outage = self.pool.outages.of(url)
@@ -308,7 +327,7 @@ class Courier(RelayReader):
         if event.kind in (kinds.RELAY_LIST, *kinds.GIFT_WRAPS) or is_ephemeral(event.kind):
             return None
         listed = await self.store.get_address(event_address(kinds.RELAY_LIST, event.pubkey))
-        if listed is None:
+        if listed is None or await self._leaks(listed):
             return None
         told = {copy.url for copy in await self.ledger.copies(listed.id)}
         untold = [url for url in urls if url not in told and url not in self.book.indexers]

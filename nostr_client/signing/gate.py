@@ -29,6 +29,7 @@ from nostr_client.protocol.event import Draft, Event
 from nostr_client.protocol.keys import SecretKey
 from nostr_client.signing.secret_search import (
     Sought,
+    SoughtKeys,
     TooManyPlaces,
     forms_of,
     holds_key,
@@ -77,12 +78,12 @@ def refuse_secret_texts(texts: Collection[str], own: OwnKeys, key: SecretKey | N
         ) from None
 
 
-def _without(own: Sought, key: SecretKey | None) -> Sought:
+def _without(own: Sought, key: SecretKey | None) -> SoughtKeys:
     """The other keys: that of the signer was looked for."""
     mine = key.public_key.hex if key else ""
     if isinstance(own, Mapping):
-        return {pubkey: trace for pubkey, trace in own.items() if pubkey != mine}
-    return set(own) - {mine}
+        return SoughtKeys({pubkey: trace for pubkey, trace in own.items() if pubkey != mine})
+    return SoughtKeys(set(own) - {mine})
 
 
 def refuse_codes(*texts: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import ParamSpec, Self
 
@@ -19,8 +19,10 @@ P = ParamSpec("P")
 class Gated(Signer):
     """A signer elsewhere, behind the gate; what it gives back is the draft, signed, or an error."""
 
-    def __init__(self, signer: Signer) -> None:
+    def __init__(self, signer: Signer, own: gate.OwnKeys = tuple) -> None:
+        """`own`: the keys of all accounts whose secret keys must not leave either."""
         self._signer = signer
+        self._others = own
 
     async def __aenter__(self) -> Self:
         await self._signer.__aenter__()
@@ -94,16 +96,18 @@ class Gated(Signer):
     async def decrypt_many(self, payloads: Sequence[PeerText]) -> list[str | SignerError]:
         return await self._signer.decrypt_many(payloads)
 
-    def _own(self) -> tuple[str]:
-        return (self.pubkey,)
+    def _own(self) -> dict[str, str]:
+        others = self._others()
+        traced = others if isinstance(others, Mapping) else {}
+        return {**dict.fromkeys((self.pubkey, *others), ""), **traced}
 
     def __repr__(self) -> str:
         return f"<Gated {self._signer!r}>"
 
 
-def gated(signer: Signer) -> Signer:
+def gated(signer: Signer, own: gate.OwnKeys = tuple) -> Signer:
     """`signer` behind the gate, once."""
-    return signer if isinstance(signer, LocalSigner | Gated | WatchOnly) else Gated(signer)
+    return signer if isinstance(signer, LocalSigner | Gated | WatchOnly) else Gated(signer, own)
 
 
 def _checked(event: Event, draft: Draft, pubkey: str) -> Event:

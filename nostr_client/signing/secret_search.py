@@ -13,7 +13,8 @@ key is looked for that begins in one of those and ends in the next.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+import unicodedata
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from typing import Final
 
@@ -21,7 +22,7 @@ from nostr_client.errors import InvalidData
 from nostr_client.nips import nip19
 from nostr_client.nips.nip19 import NSEC
 from nostr_client.protocol.event import Event, Tags
-from nostr_client.protocol.keys import SecretKey
+from nostr_client.protocol.keys import SecretKey, is_hex64
 from nostr_client.safe_text import normalized
 
 MOST_TRIES: Final = 100_000
@@ -34,26 +35,70 @@ MOST_UNESCAPED: Final = 4
 """How deep JSON in JSON is unescaped: a repost holds an event, which may hold a profile."""
 
 _hex_run = re.compile("[0-9a-f]{64,}")
-_hex_run_in_bytes = re.compile(b"[0-9a-f]{64}")
 _word = re.compile("(?<![0-9a-z])[0-9a-f]{64}(?![0-9a-z])")
 _item = re.compile(r"""(?<=["'])[0-9a-f]{64}(?=\\*["'])""")
 _named = re.compile(
     r'"(?:id|pubkey|sig)"\s*:\s*"[0-9a-f]{64,128}"'  # an event in JSON, as in a zap's receipt
-    r'|\["(?:[epq]|ox?|x)"\s*,\s*"[0-9a-f]{64}"'  # what a tag names: an event, a person, a file
-    r'|"ox? [0-9a-f]{64}"|"x [0-9a-f]{64}"'
-    r"|/[0-9a-f]{64}\.[a-z0-9]{2,5}(?![0-9a-z])"  # a file whose name is its hash
+    r'|\["(?:[aepq]|ox?|x)"\s*,\s*"[0-9a-f]{64}"'  # its tags
+    r"|(?<![0-9a-z])[0-9]{1,5}:[0-9a-f]{64}:"  # an address
+    r'|(?<=")[0-9a-f]{128}(?=")'  # a signature
+    r'|"(?:ox?|x) [0-9a-f]{64}"'  # of `imeta`
+    r"|[/_][0-9a-f]{64}\.[a-z0-9]{2,5}(?![0-9a-z])"  # a file whose name is its hash
 )
+_NAMING: Final = frozenset(("e", "E", "p", "P", "q", "a", "A", "x", "ox", "delegation"))
 """Ids, public keys and hashes, by their place: of strangers' events too many to derive them all."""
 _nsec_anywhere = re.compile(f"(?=({NSEC.pattern}))")
 _between = re.compile(r"[\W_]+")
 _escape = re.compile(r'\\(?:u([0-9a-fA-F]{4})|([nrtbf"\\/]))')
 _is_trace = re.compile("[0-9a-f]{8}").fullmatch
 _SEPARATORS: Final = bytes(n for n in range(128) if not chr(n).isalnum())
+_HEX_AS_ZERO: Final = bytes(ord("0" if chr(n) in "0123456789abcdef" else "z") for n in range(256))
+_LOWER: Final = bytes(range(256)).lower()
+_LONG: Final = 1_000
+"""Characters that are cheap to normalize, whatever they are."""
+_MOST_REMEMBERED: Final = 50_000
+_escapes = re.compile(rb"\\+[nrtbf]")
+_RUN: Final = b"0" * 64
+_SHORTEST: Final = 60
+"""Characters of the shortest text that holds a key."""
 _TRACED: Final = b"trace of a nostr secret key "
 
 Sought = Collection[str] | Mapping[str, str]
 """Public keys (hex) whose secret keys are looked for; of a mapping the values are the traces
 (`trace_of`) of those secret keys, where they are known."""
+
+
+class SoughtKeys:
+    """All keys that are looked for, as one: `traced` with their traces, and `untraced`."""
+
+    def __init__(self, *sought: Sought) -> None:
+        self.traced: dict[str, str] = {}
+        for each in sought:
+            if isinstance(each, Mapping):
+                self.traced |= {key: trace for key, trace in each.items() if _is_trace(trace)}
+        self.untraced = {key for each in sought for key in each} - set(self.traced)
+        self._looked_at: set[str] = set()
+        self._traces = {bytes.fromhex(trace) for trace in self.traced.values()}
+
+    def owners(self, candidates: Iterable[bytes]) -> set[str]:
+        """Whose of the traced keys are among `candidates`."""
+        traces = self._traces
+        if not traces:
+            return set()
+        found = [each for each in candidates if sha256(_TRACED + each).digest()[:4] in traces]
+        return {_owner_of(each) for each in found}.intersection(self.traced)
+
+    def named(self, items: Iterable[str]) -> set[str]:
+        """The same for ids and public keys in hex, which come again and again."""
+        new = [item for item in items if item not in self._looked_at] if self._traces else []
+        if not new:
+            return set()
+        if len(self._looked_at) >= _MOST_REMEMBERED:
+            self._looked_at.clear()
+        found = self.owners(map(bytes.fromhex, new))
+        if not found:
+            self._looked_at.update(new)
+        return found
 
 
 class TooManyPlaces(Exception):
@@ -66,16 +111,15 @@ def trace_of(secret: bytes) -> str:
     return sha256(_TRACED + secret).hexdigest()[:8]
 
 
-def owners_of_keys(texts: Iterable[str], sought: Sought) -> set[str]:
+def owners_of_keys(texts: Iterable[str], sought: SoughtKeys) -> set[str]:
     """Which of the public keys `sought` have their secret key in `texts`.
 
     Raises TooManyPlaces where keys without a trace would take more than `MOST_TRIES` derivations.
     """
-    traced, untraced = _parted(sought)
     texts = list(texts)
-    found = _traced_in(texts, traced)
-    if untraced:
-        places = _Places(untraced, MOST_TRIES)
+    found = sought.owners(_keys_in(texts))
+    if sought.untraced:
+        places = _Places(sought.untraced, MOST_TRIES)
         for candidate in _keys_in(texts):
             if not places.look_at(candidate):
                 raise TooManyPlaces
@@ -95,23 +139,61 @@ def holds_key(form: str, key: SecretKey) -> bool:
     return any(key.is_in(_secret_of(each[1]) or b"") for each in _nsec_anywhere.finditer(form))
 
 
-def leaked_by(event: Event, sought: Sought) -> set[str]:
+def leaked_by(event: Event, sought: SoughtKeys) -> set[str]:
     """Which of the public keys `sought` have their secret key in `event`, anybody's.
 
     Keys without a trace are not looked for where only an id, a public key or a file's hash is
-    named (`_named`), and in no more places than `TRIES_RECEIVED` says, unbroken ones first.
+    named (`_NAMING`, `_named`), and in no more places than `TRIES_RECEIVED` says, unbroken ones
+    first.
     """
-    texts = [event.content, joined(event.tags)] if event.tags else [event.content]
-    traced, untraced = _parted(sought)
-    found = _traced_in(texts, traced)
-    if untraced:
+    naming, others = _items_of(event.tags)
+    found = sought.named(naming)
+    texts = [text for text in (event.content, *others) if not _is_harmless(text)]
+    if not texts:
+        return found
+    layers = _layers_with_keys(texts)
+    if not layers:
+        return found
+    found |= sought.owners(_keys_of(layers))
+    if sought.untraced:
         most = TRIES_RECEIVED + sum(len(text) for text in texts) // 64
-        places = _Places(untraced, most)
-        for candidate in _keys_in(texts, named=False):
+        places = _Places(sought.untraced, most)
+        for candidate in _keys_of([_named.sub(" z ", layer) for layer in layers]):
             if not places.look_at(candidate):
                 break
         found |= places.found
     return found
+
+
+def _items_of(tags: Tags) -> tuple[list[str], list[str]]:
+    """What `tags` name, each an id or a public key, and all else that they hold, as texts."""
+    naming: list[str] = []
+    others: list[str] = []
+    for tag in tags:
+        if tag[0] in _NAMING:  # an `e` tag names its event's author, too
+            for item in tag:
+                (naming if len(item) == 64 and is_hex64(item) else others).append(item)
+        else:
+            others += tag
+    whole = sum(map(len, others))
+    return naming, [_QUOTED.join(others).join('""')] if whole >= _SHORTEST else []
+
+
+def _is_harmless(text: str) -> bool:
+    """A quick look that says yes of nearly every text, and never of one that holds a key."""
+    if len(text) < _SHORTEST:
+        return True
+    if not text.isascii():
+        if len(text) > _LONG or not unicodedata.is_normalized("NFKC", text):
+            return False
+        text = text.casefold()
+    letters = text.encode("ascii", "ignore")
+    if b"\\" in letters:
+        if b"\\u" in letters:
+            return False
+        letters = _escapes.sub(b"", letters)
+    letters = letters.translate(_LOWER, _SEPARATORS)
+    return b"nsec1" not in letters and _RUN not in letters.translate(_HEX_AS_ZERO)
 
 
 def joined(tags: Tags) -> str:
@@ -144,26 +226,6 @@ class _Places:
         return True
 
 
-def _parted(sought: Sought) -> tuple[dict[str, str], set[str]]:
-    """The public keys with their traces, and those without one."""
-    if not isinstance(sought, Mapping):
-        return {}, set(sought)
-    traced = {pubkey: trace for pubkey, trace in sought.items() if _is_trace(trace)}
-    return traced, set(sought) - set(traced)
-
-
-def _traced_in(texts: Iterable[str], traced: Mapping[str, str]) -> set[str]:
-    if not traced:
-        return set()
-    traces = {bytes.fromhex(trace) for trace in traced.values()}
-    owners = {
-        _owner_of(candidate)
-        for candidate in _keys_in(texts)
-        if sha256(_TRACED + candidate).digest()[:4] in traces
-    }
-    return owners.intersection(traced)
-
-
 def layers_of(text: str) -> Iterator[str]:
     """`text` in plain letters of one case: as it stands, and each layer unescaped."""
     for _ in range(MOST_UNESCAPED):
@@ -187,12 +249,17 @@ def is_nsec(code: str) -> bool:
     return _secret_of(code) is not None
 
 
-def _keys_in(texts: Iterable[str], *, named: bool = True) -> Iterator[bytes]:
+def _keys_in(texts: Iterable[str]) -> Iterator[bytes]:
+    return _keys_of(_layers_with_keys(texts))
+
+
+def _layers_with_keys(texts: Iterable[str]) -> list[str]:
+    return [layer for text in texts for layer in layers_of(text) if may_hold_key(layer)]
+
+
+def _keys_of(layers: Sequence[str]) -> Iterator[bytes]:
     """What may be a secret key, 32 bytes each: an nsec, 64 hex digits that stand alone, and then
-    those anywhere in a run of them. Without `named`: not those that `_named` finds."""
-    layers = [layer for text in texts for layer in layers_of(text) if may_hold_key(layer)]
-    if not named:
-        layers = [_named.sub(" z ", layer) for layer in layers]
+    those anywhere in a run of them."""
     for layer in layers:
         yield from filter(None, map(_secret_of, nsecs_in(_squeezed(layer))))
     for layer in layers:
@@ -213,8 +280,10 @@ def _windows(digits: str) -> Iterator[bytes]:
 
 def may_hold_key(layer: str) -> bool:
     """A quick look, at ASCII alone: what stands between its letters can only part them."""
-    squeezed = layer.encode("ascii", "ignore").translate(None, _SEPARATORS)
-    return b"nsec1" in squeezed or _hex_run_in_bytes.search(squeezed) is not None
+    letters = layer.encode("ascii", "ignore")
+    if _RUN in letters.translate(_HEX_AS_ZERO, _SEPARATORS):
+        return True
+    return b"nsec1" in letters.translate(None, _SEPARATORS)
 
 
 def _squeezed(layer: str) -> str:
