@@ -1,8 +1,8 @@
 """Opening what came: gift wraps, and the direct messages of old, the newest first.
 
 Whatever is opened is kept at once, so that a signer is never asked twice for the same: whoever
-stops in between lets it answer what it was asked. Two batches are under way at a time: while one is
-read or kept, a signer that is far away answers for the other.
+stops in between lets it answer what it was asked. Three batches are under way at a time: while one
+is read or kept, a signer that is far away answers for the others.
 What it cannot open for good is remembered as such; where it did not answer, or said no, it is asked
 again after a while, or when `retry` says that it is back.
 """
@@ -32,9 +32,9 @@ FEWEST: Final = 32
 MOST: Final = 512
 """Events opened in one go; a batch grows while it takes less than `TURN` seconds."""
 TURN: Final = 0.25
-AT_ONCE: Final = 2
+AT_ONCE: Final = 3
 """Batches under way."""
-GRACE: Final = 1.0
+GRACE: Final = 1.5
 """Seconds that batches under way have to be kept when this is stopped."""
 PAUSE: Final = 2.0
 LONGEST_PAUSE: Final = 60.0
