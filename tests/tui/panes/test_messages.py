@@ -66,9 +66,11 @@ async def test_a_conversation(world: World, monkeypatch: pytest.MonkeyPatch) -> 
 
 async def test_a_watched_account_says_so(world: World) -> None:
     await world.watched()
-    async with world.at_home() as (app, pilot):
+    async with world.at_home((60, 20)) as (app, pilot):
         await pilot.press("6")
         await sees(app, "watched only")
+        assert "1 " in shown(app)
+        assert "▌6 Messages" in shown(app), "a narrow line has room for where one is"
 
 
 async def received(world: World, text: str, ago: int = 60) -> Event:
