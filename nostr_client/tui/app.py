@@ -94,6 +94,7 @@ class NostrApp(App[int]):
     ) -> None:
         super().__init__()
         self.HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (WIDE, "-wide")]
+        self.VERTICAL_BREAKPOINTS = [(0, "-low"), (16, "-high")]
         self._environment = environment
         self._demo = demo
         self._account: Account | None = None

@@ -56,6 +56,13 @@ async def test_quitting_keeps_it(world: World) -> None:
     assert draft_of(world, drafts.NEW_NOTE).read() == "not lost"
 
 
+async def test_the_keys_are_named_on_a_low_screen(world: World) -> None:
+    await world.account()
+    async with world.at_home((300, 10)) as (app, pilot):
+        await pilot.press("c")
+        await sees(app, "ctrl+s send")
+
+
 async def test_no_relay_at_all(world: World) -> None:
     await world.account()
     async with world.at_home() as (app, pilot):
