@@ -64,6 +64,7 @@ from nostr_client.social.mutes import Mutes
 from nostr_client.social.my_relays import MyRelays
 from nostr_client.social.note_views import NoteViews
 from nostr_client.social.notes import Notes
+from nostr_client.social.private_relays import PrivateRelays
 from nostr_client.social.profiles import Profiles
 from nostr_client.social.publisher import Publisher
 from nostr_client.social.referenced_events import ReferencedEvents
@@ -135,8 +136,8 @@ class NostrClient:
 
     Rooms: `store`, `copies` (which relay holds what), `verifier`, `pool`, `book` (who writes and
     reads where), `courier`, `guard`; `profiles`, `publisher`, `notes`, `follows`, `mutes`,
-    `bookmarks`, `relays`, `timeline`, `threads`, `messages` (private ones), `key_leaks` (the
-    alarm), `feed_sync` (the background reading);
+    `bookmarks`, `private_relays` (NIP-37), `relays`, `timeline`, `threads`, `messages` (private
+    ones), `key_leaks` (the alarm), `feed_sync` (the background reading);
     `replication`, `own_relay` (None when it is off).
     """
 
@@ -158,6 +159,7 @@ class NostrClient:
     follows: Follows
     mutes: Mutes
     bookmarks: Bookmarks
+    private_relays: PrivateRelays
     relays: MyRelays
     key_leaks: KeyLeaks
     feed_sync: FeedSync
@@ -502,6 +504,7 @@ class NostrClient:
         self.follows = Follows(self.courier, self.guard, me)
         self.mutes = Mutes(self.courier, self.guard, me)
         self.bookmarks = Bookmarks(self.courier, self.guard, me)
+        self.private_relays = PrivateRelays(self.courier, self.guard, me)
         self.relays = MyRelays(self.courier, self.guard, me, found_at(data, me))
         views = NoteViews(self.store, self.profiles, me)
         self.key_leaks = await enter(

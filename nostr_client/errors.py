@@ -46,10 +46,11 @@ class InvalidCode(InvalidData):
 
 
 class PlaintextTooLong(InvalidData):
-    """More than an encrypted text may hold (NIP-44); `size` and `limit` are bytes."""
+    """More than an encrypted text may hold (NIP-44); `size` and `limit` are bytes, `what` says of
+    what."""
 
-    def __init__(self, size: int, limit: int) -> None:
-        super().__init__(f"this is {size} bytes long: at most {limit} can be encrypted")
+    def __init__(self, size: int, limit: int, what: str = "this") -> None:
+        super().__init__(f"{what} is {size} bytes long: at most {limit} can be encrypted")
         self.size = size
         self.limit = limit
 

@@ -2,90 +2,31 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Awaitable, Callable, Iterable, Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated, Final, TypeVar
+from collections.abc import Awaitable, Callable, Iterable
+from typing import TYPE_CHECKING, Annotated
 
 from nostr_client.cli.command import CLIENT, add_command
+from nostr_client.cli.dm_arguments import (
+    Id,
+    Limit,
+    Maybe,
+    Offline,
+    Who,
+    With,
+    message_id,
+    obstacle_code,
+    room_of,
+)
+from nostr_client.cli.dm_writing import delete, edit, react, send
 from nostr_client.cli.people import AllowEmpty, Without
-from nostr_client.cli.text_input import text_of
 from nostr_client.command_line.tree import Argument, Group, Option
 from nostr_client.command_line.waiting import wait_for
 from nostr_client.exits import CommandError, Exit
-from nostr_client.protocol.keys import is_hex64
 
 if TYPE_CHECKING:
     from nostr_client.cli.context import ClientContext
     from nostr_client.client import NostrClient
-    from nostr_client.social.messages.views import Conversation, Delivery, Obstacle, PrivateMessage
-
-T = TypeVar("T")
-DELIVER: Final = 15.0
-"""Seconds that they have to take a message; what fails is tried again later."""
-
-Who = Annotated[str, Argument(metavar="WHO", help="npub, nprofile, hex or name@domain.")]
-Maybe = Annotated[str, Argument(metavar="[WHO]", help="With whom; default: everybody.")]
-With = Annotated[
-    list[str] | None,
-    Option("--with", metavar="WHO", help="And with them, in one room; several times for several."),
-]
-Text = Annotated[
-    str,
-    Argument(metavar="[TEXT]", help="The text; - or nothing reads standard input, where no list "
-             "of processes shows it."),
-]  # fmt: skip
-Id = Annotated[str, Argument(metavar="ID", help="A message's id, as `dm list` shows it.")]
-Offline = Annotated[bool, Option("--offline", help="Only what is here.")]
-Limit = Annotated[int, Option("--limit", least=1, most=10_000, help="How many at most.")]
-
-
-def send(
-    context: ClientContext,
-    who: Who,
-    text: Text = "-",
-    *,
-    also: With = None,
-    subject: Annotated[str, Option("--subject", help="Name the conversation.")] = "",
-    reply_to: Annotated[str, Option("--reply-to", metavar="ID", help="Answer a message.")] = "",
-    expires: Annotated[
-        str, Option("--expires", metavar="TIME", help="Have it vanish after 30m, 12h, 7d, 4w.")
-    ] = "",
-) -> None:
-    """Write to somebody, or to several in one room."""
-    content, expires_in = text_of(text, "message"), _seconds(expires)
-
-    async def work(client: NostrClient) -> PrivateMessage:
-        room = await _room(client, who, also)
-        return await client.messages.send(
-            room,
-            content,
-            reply_to=_id(reply_to) if reply_to else "",
-            subject=subject,
-            expires_in=expires_in,
-        )
-
-    _write(context, work)
-
-
-def edit(context: ClientContext, message: Id, text: Text = "-") -> None:
-    """Put another text in place of a message of yours."""
-    content = text_of(text, "message")
-    _write(context, lambda client: client.messages.edit(_id(message), content))
-
-
-def react(
-    context: ClientContext,
-    message: Id,
-    sign: Annotated[str, Argument(metavar="[SIGN]", help="+, - or an emoji.")] = "+",
-) -> None:
-    """React to a message; only its room sees that."""
-    _do(context, lambda client: client.messages.react(_id(message), sign))
-
-
-def delete(context: ClientContext, message: Id) -> None:
-    """Ask everybody in the room to remove a message of yours."""
-    _do(context, lambda client: client.messages.delete(_id(message)))
+    from nostr_client.social.messages.views import Conversation, PrivateMessage
 
 
 def list_(
@@ -101,7 +42,7 @@ def list_(
 
     async def show(client: NostrClient) -> int:
         if who:
-            messages = await client.messages.messages(await _room(client, who, also), limit=limit)
+            messages = await client.messages.messages(await room_of(client, who, also), limit=limit)
             await _show_messages(context, client, reversed(messages))
             return len(messages)
         read = client.messages.requests if requests else client.messages.conversations
@@ -154,7 +95,7 @@ def await_(
             seen = await await_messages(
                 client.messages,
                 lambda message: _show_messages(context, client, [message]),
-                await _room(client, who, also) if who else None,
+                await room_of(client, who, also) if who else None,
                 requests=requests,
                 count=count,
                 limit=timeout,
@@ -182,7 +123,7 @@ def save(
 
     async def work() -> None:
         async with context.writing(signer, earlier=0) as client:
-            size = await client.messages.download(_id(message), target)
+            size = await client.messages.download(message_id(message), target)
             context.out.emit({"file": file, "bytes": size}, f"{size} bytes saved")
 
     wait_for(work())
@@ -234,77 +175,12 @@ def relays(
             for url in found.relays:
                 context.out.emit({"relay": url}, url)
             if not found:
-                raise CommandError(found.words + untold_hint(client), _code(found.obstacle))
+                raise CommandError(found.words + untold_hint(client), obstacle_code(found.obstacle))
 
     wait_for(work())
 
 
 # How they are all done
-
-
-def _write(context: ClientContext, act: Callable[[NostrClient], Awaitable[PrivateMessage]]) -> None:
-    """Write a message, wait for its relays, and say how far it is."""
-    signer = context.signer()
-
-    async def work() -> None:
-        from nostr_client.cli.message_output import DELIVERED, message_record
-
-        async with context.writing(signer) as client:
-            message = await _obstacles(client, act(client))
-            with _warned(context):
-                message = await client.messages.delivered(message.id, DELIVER)
-            told = DELIVERED[message.delivery]
-            context.out.emit(message_record(message), f"{message.id}  {told}")
-            _judge(context, client, message.delivery)
-
-    wait_for(work())
-
-
-def _do(context: ClientContext, act: Callable[[NostrClient], Awaitable[str]]) -> None:
-    """The same for a reaction or a deletion, which `act` gives the id of."""
-    signer = context.signer()
-
-    async def work() -> None:
-        from nostr_client.cli.message_output import DELIVERED
-        from nostr_client.social.messages.views import Delivery
-
-        async with context.writing(signer) as client:
-            written = await _obstacles(client, act(client))
-            delivery = Delivery.STORED
-            with _warned(context):
-                delivery = await client.messages.delivery(written, DELIVER)
-            record = {"id": written, "delivery": str(delivery)}
-            context.out.emit(record, f"{written}  {DELIVERED[delivery]}")
-            _judge(context, client, delivery)
-
-    wait_for(work())
-
-
-@contextmanager
-def _warned(context: ClientContext) -> Iterator[None]:
-    """How far it is may stay unknown: it is written, and must not be written again."""
-    from nostr_client.errors import StoreError
-
-    try:
-        yield
-    except StoreError as error:
-        context.out.note(f"it is on its way, but how far is not known: {error}")
-
-
-def _judge(context: ClientContext, client: NostrClient, delivery: Delivery) -> None:
-    from nostr_client.cli.outcomes import untold_hint
-    from nostr_client.social.messages.views import Delivery
-
-    if problem := client.messages.status.problem:
-        context.out.note(f"it is on its way, but here: {problem}")
-    if delivery in (Delivery.STORED, Delivery.REFUSED):
-        context.exit_code = Exit.NOT_ACCEPTED
-    elif delivery is Delivery.PARTLY:
-        context.exit_code = Exit.INCOMPLETE
-    else:
-        return
-    if hint := untold_hint(client):
-        context.out.note(f"not every relay took it{hint}")
 
 
 def _do_offline(
@@ -318,7 +194,7 @@ def _do_offline(
 
     async def work() -> None:
         async with context.writing(signer, earlier=0) as client:
-            await act(client, await _room(client, who, also))
+            await act(client, await room_of(client, who, also))
             context.out.emit({"done": done}, done)
 
     wait_for(work())
@@ -366,38 +242,6 @@ def _read(
     wait_for(work())
 
 
-async def _obstacles(client: NostrClient, act: Awaitable[T]) -> T:
-    """Why somebody cannot be written to, with an exit code for each reason."""
-    from nostr_client.cli.outcomes import untold_hint
-    from nostr_client.errors import MessageNotSent
-
-    try:
-        return await act
-    except MessageNotSent as error:
-        reasons = {pubkey: reach.obstacle for pubkey, reach in error.obstacles.items()}
-        code = next(iter(map(_code, reasons.values())), Exit.NOT_ACCEPTED)
-        record = {"obstacles": {pubkey: str(why) for pubkey, why in reasons.items()}}
-        raise CommandError(f"{error}{untold_hint(client)}", code, record) from error
-
-
-def _code(obstacle: Obstacle) -> Exit:
-    from nostr_client.social.messages.views import Obstacle
-
-    return {
-        Obstacle.NO_LIST: Exit.NOT_FOUND,
-        Obstacle.NOT_FOUND_YET: Exit.NO_ANSWER,
-        Obstacle.NO_USABLE_RELAY: Exit.NOT_ACCEPTED,
-        Obstacle.TOO_MANY: Exit.USAGE,
-        Obstacle.NO_KEY: Exit.LOCKED,
-    }.get(obstacle, Exit.ERROR)
-
-
-async def _room(client: NostrClient, who: str, also: list[str] | None) -> frozenset[str]:
-    """The keys of a room: the people named, and the account itself."""
-    found = [await client.profiles.resolve(each) for each in (who, *(also or ()))]
-    return frozenset({*found, client.pubkey})
-
-
 async def _show_messages(
     context: ClientContext, client: NostrClient, messages: Iterable[PrivateMessage]
 ) -> None:
@@ -420,26 +264,6 @@ async def _show_rooms(
     for room in each:
         plain = "" if context.json else conversation_line(room, people, client.pubkey)
         context.out.emit(conversation_record(room), plain)
-
-
-def _id(text: str) -> str:
-    if not is_hex64(text):
-        raise CommandError("a message's id has 64 hex digits, as `dm list` shows it", Exit.USAGE)
-    return text
-
-
-_UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
-_duration = re.compile(r"([1-9]\d{0,6})([smhdw]?)")
-
-
-def _seconds(text: str) -> float | None:
-    """`30m` in seconds; None for nothing. Raises CommandError."""
-    if not text:
-        return None
-    found = _duration.fullmatch(text)
-    if found is None:
-        raise CommandError("a time is a number of s, m, h, d or w, as 12h", Exit.USAGE)
-    return float(int(found[1]) * _UNITS[found[2] or "s"])
 
 
 def add_to(root: Group) -> None:

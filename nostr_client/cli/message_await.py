@@ -29,7 +29,8 @@ async def await_messages(
     """Show what is unread in a room, or in all, the oldest first, then what comes, until `count`
     were shown or `limit` seconds are over; how many were.
 
-    What was shown is read from then on: what fails between the two is shown again.
+    What was shown is read from then on: what fails between the two is shown again. Where several
+    processes wait on one folder, each message is shown by one of them.
     Raises SignerError, StoreError.
     """
     deadline, shown = asyncio.get_running_loop().time() + limit, 0
@@ -40,9 +41,7 @@ async def await_messages(
                     message = await anext(unread)
             except TimeoutError:
                 break
-            await show(message)
-            await messages.mark_message_read(message.id)
-            shown += 1
+            shown += await messages.hand_out(message.id, show)
     return shown
 
 

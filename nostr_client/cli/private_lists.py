@@ -1,4 +1,4 @@
-"""`nostr-client mute`, `bookmark`: lists with a private part (NIP-51)."""
+"""`nostr-client mute`, `bookmark`, `private-relay`: lists with a private part (NIP-51, 37)."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ Muted = Annotated[
     str, Argument(metavar="WHAT", help="npub, nprofile, hex or name@domain; #hashtag; word:TEXT.")
 ]
 Kept = Annotated[str, Argument(metavar="NOTE", help="note1, nevent1 or hex.")]
+Url = Annotated[str, Argument(metavar="URL", help="A relay's address.")]
 Public = Annotated[bool, Option("--public", help="For everybody to see; else encrypted.")]
 
 
@@ -69,6 +70,38 @@ def drop(context: ClientContext, note: Kept, without: Without = None) -> None:
 def list_bookmarks(context: ClientContext) -> None:
     """List your bookmarks."""
     _list(context, _bookmarks, "no list of bookmarks was found")
+
+
+def add_relay(
+    context: ClientContext,
+    url: Url,
+    *,
+    start_empty: AllowEmpty = False,
+    without: Without = None,
+) -> None:
+    """Name a relay for what only you can read, as drafts; only you can see that."""
+    waiver = _waiver(without, start_empty)
+    _add(context, _private_relays, lambda _: _relay(url), False, waiver)
+
+
+def remove_relay(context: ClientContext, url: Url, without: Without = None) -> None:
+    """Take a relay out of that list."""
+    _remove(context, _private_relays, lambda _: _relay(url), without)
+
+
+def list_relays(context: ClientContext) -> None:
+    """List your private relays (kind 10013)."""
+    _list(context, _private_relays, "no list of private relays was found")
+
+
+def _private_relays(client: NostrClient) -> EntryList:
+    return client.private_relays
+
+
+async def _relay(url: str) -> Tag:
+    from nostr_client.social.private_relays import PrivateRelays
+
+    return PrivateRelays.entry(url)
 
 
 def _mutes(client: NostrClient) -> EntryList:
@@ -166,7 +199,7 @@ def _line(side: str, tag: Tag) -> str:
 
 
 def add_to(root: Group) -> None:
-    """Two groups."""
+    """Three groups."""
     mutes = root.group("mute", "What you do not want to see.")
     add_command(mutes, "list", list_mutes, CLIENT)
     add_command(mutes, "add", mute, CLIENT)
@@ -175,3 +208,7 @@ def add_to(root: Group) -> None:
     add_command(bookmarks, "list", list_bookmarks, CLIENT)
     add_command(bookmarks, "add", keep, CLIENT)
     add_command(bookmarks, "remove", drop, CLIENT)
+    private = root.group("private-relay", "Where you keep what only you can read (NIP-37).")
+    add_command(private, "list", list_relays, CLIENT)
+    add_command(private, "add", add_relay, CLIENT)
+    add_command(private, "remove", remove_relay, CLIENT)

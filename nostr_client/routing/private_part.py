@@ -13,11 +13,17 @@ import msgspec
 
 from nostr_client.errors import DecryptionFailed, PlaintextTooLong, SigningRefused
 from nostr_client.nips import nip04, nip44
+from nostr_client.protocol import kinds
 from nostr_client.protocol.event import MALFORMED, Draft, Event, Tags
 from nostr_client.signing.signer import Signer
 
 _decode = msgspec.json.Decoder(Tags).decode
 _encode = msgspec.json.Encoder().encode
+LISTS: Final = {
+    kinds.MUTES: "the list of mutes",
+    kinds.BOOKMARKS: "the list of bookmarks",
+    kinds.PRIVATE_RELAYS: "the list of private relays",
+}
 LARGEST: Final = nip44.EXTENDED_LENGTH - 1
 """Bytes of private tags, in JSON, that every program can read once they are encrypted."""
 
@@ -33,12 +39,17 @@ def tags_of(content: str) -> Tags | None:
     return tags if all(tags) else None
 
 
-def content_of(tags: Tags) -> str:
-    """Private tags as they are encrypted. Raises PlaintextTooLong."""
+def content_of(tags: Tags, kind: int) -> str:
+    """Private tags as they are encrypted in a list of this kind. Raises PlaintextTooLong."""
     content = _encode(tags) if tags else b""
-    if len(content) > LARGEST:
-        raise PlaintextTooLong(len(content), LARGEST)
+    _check_size(len(content), kind)
     return content.decode()
+
+
+def _check_size(size: int, kind: int) -> None:
+    if size > LARGEST:
+        name = LISTS.get(kind, f"this list (kind {kind})")
+        raise PlaintextTooLong(size, LARGEST, f"the private part of {name}")
 
 
 class PrivatePart:
@@ -76,10 +87,14 @@ class PrivatePart:
         return tags_of(version.content) if opened else None
 
     async def close(self, draft: Draft) -> Draft:
-        """`draft`, made of what was opened, as it goes out. Raises SignerError."""
+        """`draft`, made of what was opened, as it goes out.
+
+        Raises SignerError, PlaintextTooLong.
+        """
         content = draft.content
         if content in self._closed:
             content = self._closed[content]
         elif content and tags_of(content) is not None:
+            _check_size(len(content.encode()), draft.kind)
             content = await self._signer.nip44_encrypt(self._signer.pubkey, content)
         return msgspec.structs.replace(draft, content=content)

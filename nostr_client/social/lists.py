@@ -148,7 +148,7 @@ class EntryList(OwnList):
             return None
         if hidden == inside:
             return self.draft(last, shown)
-        return Draft(self._kind, content_of(hidden), shown)
+        return Draft(self._kind, content_of(hidden, self._kind), shown)
 
 
 def _sides(part: PrivatePart, last: Event | None) -> tuple[Tags, Tags | None]:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from pathlib import Path
 
 import pytest
+from websockets.sync.client import connect
 
 from nostr_client.exits import Exit
 from nostr_client.nips import nip19
 from nostr_client.protocol.keys import SecretKey
-from tests.cli.conftest import Home
-from tests.conftest import RelayProcess
+from tests.cli.conftest import LIMIT, Home
+from tests.conftest import RelayProcess, StartRelay
 from tests.warm import Warm
 
 ANA, BEN = SecretKey(b"\x01" * 32), SecretKey(b"\x02" * 32)
@@ -83,3 +85,62 @@ async def test_who_names_no_relays_is_not_written_to(homes: tuple[Home, Home]) -
     waited = await ben.run("dm", "await", "--timeout", "1")
     assert waited.code == Exit.NOT_FOUND
     assert (await ben.run("dm", "send", ana_npub, "x", "--expires", "soon")).code == Exit.USAGE
+
+
+async def test_message_relays_that_ask_who_it_is(
+    tmp_path: Path, warm: Warm, start_relay: StartRelay
+) -> None:
+    guarded = tmp_path / "inbox.toml"
+    guarded.write_text("[access]\nauthenticated_wraps = true\n")
+    inbox, public = await start_relay("--config", str(guarded)), await start_relay()
+    ana, ben = Home(tmp_path / "ana", warm=warm), Home(tmp_path / "ben", warm=warm)
+    for home, key in ((ana, ANA), (ben, BEN)):
+        home.configure([public.url])
+        await home.import_key(key)
+    done = await ben.run("dm", "relays", "--set", inbox.url, "--start-empty")
+    assert done.code == 0, done.err
+    sent = await ana.run("dm", "send", ben_npub, "who goes there?", "--json")
+    assert (sent.code, sent.record["delivery"]) == (0, "sent"), sent.err
+    assert json.loads(sent.err) == {"told_who_you_are": inbox.url}
+    again = await ana.run("dm", "send", ben_npub, "again", "--json")
+    assert (again.code, again.record["delivery"]) == (0, "sent"), again.err
+    assert again.err == "", "once"
+    nobody = await asyncio.to_thread(wraps_at, inbox.url)
+    assert nobody == [], "its recipient alone is given a wrap, once it is known who asks"
+    heard = await ben.run("dm", "await", ana_npub, "--count", "2", "--timeout", "60", "--json")
+    assert heard.code == 0, heard.err
+    assert [each["text"] for each in heard.records] == ["who goes there?", "again"]
+    assert heard.err == "", "it is his own relay"
+
+
+async def test_a_relay_that_takes_nothing_from_us_is_named(
+    tmp_path: Path, warm: Warm, start_relay: StartRelay
+) -> None:
+    closed = tmp_path / "closed.toml"
+    ben_only = f'write = "listed"\nwriters = ["{BEN.public_key.hex}"]\nauthenticated = true\n'
+    closed.write_text(f"[access]\n{ben_only}")
+    inbox, public = await start_relay("--config", str(closed)), await start_relay()
+    ana, ben = Home(tmp_path / "ana", warm=warm), Home(tmp_path / "ben", warm=warm)
+    for home, key in ((ana, ANA), (ben, BEN)):
+        home.configure([public.url])
+        await home.import_key(key)
+    done = await ben.run("dm", "relays", "--set", inbox.url, "--start-empty")
+    assert done.code == 0, done.err
+    sent = await ana.run("dm", "send", ben_npub, "let me in")
+    assert sent.code == Exit.NOT_ACCEPTED
+    assert "refused by every relay" in sent.out
+    assert f"{inbox.url}: restricted: " in sent.err
+    assert (await ana.run("relays", "auth", "deny", inbox.url)).code == 0
+    denied = await ana.run("dm", "send", ben_npub, "without a name")
+    assert denied.code == Exit.NOT_ACCEPTED
+    assert f"{inbox.url}: auth-required" in denied.err
+
+
+def wraps_at(url: str) -> list[list[object]]:
+    """The gift wraps that somebody is given who does not say who it is."""
+    with connect(url, compression=None) as relay:
+        relay.send(json.dumps(["REQ", "all", {"kinds": [1059]}]))
+        found: list[list[object]] = []
+        while (message := json.loads(relay.recv(timeout=LIMIT)))[0] not in ("EOSE", "CLOSED"):
+            found += [message] if message[0] == "EVENT" else []
+        return found

@@ -13,6 +13,22 @@ from tests.conftest import RelayProcess
 BEN = SecretKey(b"\x02" * 32).public_key.hex
 
 
+async def test_private_relays_are_nobodys_business(
+    home: Home, key: SecretKey, relay: RelayProcess
+) -> None:
+    home.configure([relay.url])
+    await home.import_key(key)
+    added = await home.run("private-relay", "add", "wss://A.example/", "--start-empty", "--json")
+    assert added.code == 0, added.err
+    event = await stored_at(relay.url, added.record["id"])
+    assert event is not None
+    assert (event["kind"], event["tags"]) == (kinds.PRIVATE_RELAYS, [])
+    (listed,) = (await home.run("private-relay", "list", "--json")).records
+    assert listed == {"public": False, "entry": ["relay", "wss://a.example"]}
+    assert (await home.run("private-relay", "remove", "wss://a.example")).code == 0
+    assert (await home.run("private-relay", "add", "a.example")).code == Exit.USAGE
+
+
 async def test_mutes_are_private_unless_said(
     home: Home, key: SecretKey, relay: RelayProcess
 ) -> None:

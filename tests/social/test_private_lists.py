@@ -7,13 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from nostr_client.errors import DecryptionFailed, PlaintextTooLong
+from nostr_client.errors import DecryptionFailed, InvalidData, PlaintextTooLong
 from nostr_client.protocol import kinds
+from nostr_client.protocol.event import Draft
 from nostr_client.routing.concurrent_edits import change_between
 from nostr_client.routing.private_part import PrivatePart
 from nostr_client.signing.local_signer import LocalSigner
 from nostr_client.social.lists import Entries
 from nostr_client.social.mutes import Mutes, is_muted
+from nostr_client.social.private_relays import PrivateRelays
 from tests.social.house import ANA, BEN_KEY, CY_KEY, ME, House, house, signed
 
 ana = LocalSigner(ANA)
@@ -78,9 +80,37 @@ async def test_more_than_fits_is_said_before_anything_is_written(tmp_path: Path)
     async with house(tmp_path) as h:
         before = signed(kind=kinds.MUTES, content=await ana.nip44_encrypt(ME, json.dumps(many)))
         await h.keep(before)
-        with pytest.raises(PlaintextTooLong, match="at most 65535"):
+        with pytest.raises(PlaintextTooLong, match=r"private part of the list of mutes .* 65535"):
             await _mutes(h).add(("word", "x" * 2_000))
         assert await _mutes(h).event() == before
+
+
+async def test_two_devices_that_wrote_too_much_together_are_told_of_which_list() -> None:
+    part, relays = PrivatePart(ana), [("relay", f"wss://{n:040}.example") for n in range(1_500)]
+    for kind, name in ((kinds.PRIVATE_RELAYS, "private relays"), (30_000, r"\(kind 30000\)")):
+        with pytest.raises(PlaintextTooLong, match=name):
+            await part.close(Draft(kind, json.dumps(relays)))
+
+
+async def test_private_relays_are_encrypted_and_one_spelling_each(tmp_path: Path) -> None:
+    async with house(tmp_path) as h:
+        mine = PrivateRelays(h.courier, h.guard, ME)
+        old = await ana.nip04_encrypt(ME, json.dumps([("relay", "wss://a.example")]))
+        await h.keep(signed(kind=kinds.PRIVATE_RELAYS, content=old))
+        assert await mine.entries() == Entries((), (("relay", "wss://a.example"),))
+        assert await mine.add(PrivateRelays.entry("WSS://A.example:443/")) is None
+        posted = await mine.add(PrivateRelays.entry("wss://b.example"))
+        assert posted is not None
+        assert (posted.event.kind, posted.event.tags) == (10013, ())
+        held = json.loads(await ana.nip44_decrypt(ME, posted.event.content))
+        assert held == [["relay", "wss://a.example"], ["relay", "wss://b.example"]]
+        await h.keep(
+            signed(kind=kinds.PRIVATE_RELAYS, content="A" * 200, at=posted.event.created_at + 1)
+        )
+        with pytest.raises(DecryptionFailed, match="carried along"):
+            await mine.add(PrivateRelays.entry("wss://c.example"))
+        with pytest.raises(InvalidData):
+            PrivateRelays.entry("https://a.example")
 
 
 async def test_two_devices_that_mute_somebody_lose_neither() -> None:

@@ -17,7 +17,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection
 from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
@@ -25,6 +25,7 @@ from typing import Final, Self
 
 from nostr_client.errors import ConfigError, InvalidData, SigningRefused, StoreError
 from nostr_client.net.dial import DialOptions
+from nostr_client.paths import patient_lock
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Draft
 from nostr_client.protocol.filters import Filter
@@ -60,6 +61,8 @@ from nostr_client.social.views import Posted
 from nostr_client.tasks import OwnedTasks
 
 DELIVERY_LIMIT: Final = 10.0
+HAND_OUT_LIMIT: Final = 60.0
+"""Seconds to wait for another process that shows a message."""
 SHORTEST_LIFE: Final = 60
 """Seconds that a message must be allowed to live."""
 MOST_UNSETTLED: Final = 200
@@ -91,6 +94,7 @@ class Messages(MessageReader):
         path = folder / f"messages-{name}.sealed"
         super().__init__(courier, follows, signer, owner=owner, path=path, clock=clock)
         self._encryption = encryption
+        self._hand_out_lock = folder / f"messages-{name}.shown.lock"
         self.relays = DmRelays(courier, guard, owner, clock=clock)
         """Message relays (kind 10050): `await relays.own()`, `await relays.set(urls)`."""
         self._media = media
@@ -343,6 +347,24 @@ class Messages(MessageReader):
             await self._archive.keep(
                 [records.MarkedRead(tuple(sorted(room.members)), (message_id,))]
             )
+
+    async def hand_out(
+        self, message_id: str, show: Callable[[PrivateMessage], Awaitable[None]]
+    ) -> bool:
+        """Show an unread message and mark it as read; False where it is not unread any more.
+
+        Of several processes on the folder that hand out, one does it at a time, so each message is
+        shown by one of them; what fails before it is marked is shown again. Raises StoreError.
+        """
+        await self.unlock()
+        async with patient_lock(self._hand_out_lock, HAND_OUT_LIMIT):
+            await self._archive.refresh()
+            room = self._mailbox.room_of_id(message_id)
+            if room is None or message_id not in room.unread:
+                return False
+            await show(await self._view(message_id))
+            await self.mark_message_read(message_id)
+            return True
 
     async def accept(self, room: Collection[str]) -> None:
         """Take a request among the conversations."""

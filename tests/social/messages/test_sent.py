@@ -56,7 +56,6 @@ async def test_what_no_relay_was_handed_is_never_sent(tmp_path: Path, edits: boo
             assert await ben.texts(A) == (["better", "later"] if edits else ["later"])
             to_ben = [wrap for wrap in again.held if B in wrap.values("p")]
             assert len(to_ben) == (3 if edits else 1), "not even the deletion of what nobody has"
-            assert ben.messages.status.total == len(to_ben)
             running.cancel()
 
 
@@ -105,7 +104,12 @@ async def test_what_expired_inside_or_was_dismissed_does_not_come_again(tmp_path
         mine = dm_list(BEN, relay.url)
         async with person(tmp_path / "ben", BEN, mine, clock=clock) as ben:
             await opened_all(ben, 4)
-            assert {e.id for e in await ben.rooms.store.query([WRAPS])} == {burns.id, unwanted.id}
+
+            async def only_two() -> bool:
+                left = {e.id for e in await ben.rooms.store.query([WRAPS])}
+                return left == {burns.id, unwanted.id}
+
+            await eventually(only_two)
             clock.now += 10
             await ben.messages._tidy()
             await ben.messages.dismiss([A])
