@@ -36,12 +36,12 @@ MOST_UNESCAPED: Final = 4
 
 _hex_run = re.compile("[0-9a-f]{64,}")
 _word = re.compile("(?<![0-9a-z])[0-9a-f]{64}(?![0-9a-z])")
-_item = re.compile(r"""(?<=["'])[0-9a-f]{64}(?=\\*["'])""")
+_item = re.compile(r"""["'][0-9a-f]{64}(?=\\*["'])""")
 _named = re.compile(
     r'"(?:id|pubkey|sig)"\s*:\s*"[0-9a-f]{64,128}"'  # an event in JSON, as in a zap's receipt
     r'|\["(?:[aepq]|ox?|x)"\s*,\s*"[0-9a-f]{64}"'  # its tags
     r"|(?<![0-9a-z])[0-9]{1,5}:[0-9a-f]{64}:"  # an address
-    r'|(?<=")[0-9a-f]{128}(?=")'  # a signature
+    r'|"[0-9a-f]{128}(?=")'  # a signature
     r'|"(?:ox?|x) [0-9a-f]{64}"'  # of `imeta`
     r"|[/_][0-9a-f]{64}\.[a-z0-9]{2,5}(?![0-9a-z])"  # a file whose name is its hash
 )
@@ -158,7 +158,8 @@ def leaked_by(event: Event, sought: SoughtKeys) -> set[str]:
     if sought.untraced:
         most = TRIES_RECEIVED + sum(len(text) for text in texts) // 64
         places = _Places(sought.untraced, most)
-        for candidate in _keys_of([_named.sub(" z ", layer) for layer in layers]):
+        unnamed = filter(may_hold_key, [_named.sub(" z ", layer) for layer in layers])
+        for candidate in _keys_of(list(unnamed)):
             if not places.look_at(candidate):
                 break
         found |= places.found
