@@ -164,6 +164,10 @@ class StoreFull(StoreError):
     """There is no room on the disk: what was to be written was not, and what is there is sound."""
 
 
+class KitDamaged(StoreError):
+    """A backup of an account is not as it was written: changed, cut short, or not whole."""
+
+
 class QueryTimeout(StoreError):
     """A question to the store was too broad to be answered in time."""
 

@@ -17,7 +17,7 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Final
+from typing import BinaryIO, Final
 
 from nostr_client.errors import FolderInUse, StoreError, StoreFull
 
@@ -266,11 +266,36 @@ def _removed_on_failure(path: Path) -> Iterator[None]:
 
 
 def _write_new(path: Path, data: bytes) -> None:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-    with os.fdopen(os.open(path, flags, 0o600), "wb") as file:
+    with open_new_private(path) as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
+
+
+def open_new_private(path: Path) -> BinaryIO:
+    """A new file that only its owner may read (0600), to be written. Raises OSError, also where
+    there is something already."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+    return os.fdopen(os.open(path, flags, 0o600), "wb")
+
+
+def take_free_name(draft: Path, path: Path) -> bool:
+    """Give the file `draft` the name `path`, durably; False where something has that name already.
+
+    Raises OSError.
+    """
+    try:
+        os.link(draft, path)
+    except FileExistsError:
+        return False
+    except OSError:  # a file system without links, as on many sticks
+        if path.exists():
+            return False
+        draft.replace(path)
+    else:
+        draft.unlink()
+    sync_folder(path.parent)
+    return True
 
 
 def sync_folder(folder: Path) -> None:

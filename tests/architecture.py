@@ -24,7 +24,7 @@ FLOORS = {
     4: ["signing"],
     5: ["net"],
     6: ["accounts", "routing", "bunker"],
-    7: ["social", "resilience"],
+    7: ["social", "resilience", "kit"],
     8: ["client"],
     9: ["rehearsal"],
     10: ["cli", "tui"],

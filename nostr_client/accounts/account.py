@@ -184,6 +184,24 @@ class Accounts:
         )
         return await self._add(record, switch)
 
+    async def add_encrypted(
+        self, pubkey: str, ncryptsec: str, name: str = "", *, switch: bool = False
+    ) -> Account:
+        """Keep the key of `pubkey` as it is encrypted already, under the password that it has.
+
+        Whether it is that key, unlocking tells. Raises InvalidKey, InvalidCode, AccountError.
+        """
+        record = KeyRecord(
+            pubkey=PublicKey(pubkey).hex,
+            protection=Protection.PASSWORD,
+            created_at=self._clock(),
+            name=checked_name(name),
+            ncryptsec=ncryptsec,
+            backed_up=True,
+            security=nip49.security_of(ncryptsec),
+        )
+        return await self._add(record, switch)
+
     async def add_bunker(
         self, pairing: BunkerPairing, name: str = "", *, switch: bool = False
     ) -> Account:
@@ -308,19 +326,43 @@ class Accounts:
         A key from the key store needs `new_password`. Raises as `signer` does, and
         SigningRefused for a watch-only account.
         """
+        if new_password is None and account.protection is Protection.PASSWORD:
+            (await self._key(account, password)).wipe()  # is it its password?
+        code = await self.encrypted_key(account, password, new_password=new_password)
+        await self.note_backup(account)
+        return code
+
+    async def encrypted_key(
+        self,
+        account: Account,
+        password: str | None = None,
+        *,
+        new_password: str | None = None,
+        work: int | None = None,
+    ) -> str:
+        """The key as an ncryptsec, under `new_password` with `work` (scrypt's work factor, None for
+        the usual); without one as it rests in its file, which takes no password. That there is a
+        backup is not noted (`note_backup`). Raises as `export`.
+        """
         if not account.can_sign:
             raise SigningRefused("a watch-only account has no secret key to export")
         if account.protection is Protection.BUNKER:
             raise SigningRefused("the key of this account is in its bunker: export it there")
-        with wiping(await self._key(account, password)) as key:
-            if new_password is not None:
-                code = await self._vault.encrypt(key, new_password, self._security(account))
-            elif account.protection is Protection.PASSWORD:
-                code = self._files.read(account.pubkey).ncryptsec
-            else:
+        if new_password is None:
+            code = self._files.read(account.pubkey).ncryptsec
+            if not code:
                 raise SignerUnavailable("a password is needed to encrypt the backup")
+            return code
+        with wiping(await self._key(account, password)) as key:
+            return await self._vault.encrypt(key, new_password, self._security(account), work)
+
+    async def encrypt_given(self, key: SecretKey, password: str, work: int | None = None) -> str:
+        """A key that is not kept here as an ncryptsec under `password`. Raises AccountError."""
+        return await self._vault.encrypt(key, password, nip49.UNTRACKED, work)
+
+    async def note_backup(self, account: Account) -> None:
+        """From now on the key is known to exist elsewhere too. Raises AccountError, StoreError."""
         await self._note(account, backed_up=True)
-        return code
 
     async def export_plain(self, account: Account, password: str | None = None) -> str:
         """The key as an nsec: whoever sees it has the account.

@@ -74,14 +74,18 @@ class KeyVault:
         await self.keyring.put(entry, key)
         return entry
 
-    async def encrypt(self, key: SecretKey, password: str, security: int) -> str:
+    async def encrypt(
+        self, key: SecretKey, password: str, security: int, work: int | None = None
+    ) -> str:
         """The ncryptsec under a new password. Raises AccountError for one that is too short."""
         check_password(password)
-        return await self.encrypt_again(key, password, security)
+        return await self.encrypt_again(key, password, security, work)
 
-    async def encrypt_again(self, key: SecretKey, password: str, security: int) -> str:
+    async def encrypt_again(
+        self, key: SecretKey, password: str, security: int, work: int | None = None
+    ) -> str:
         """The same under a password that is in use already, however short it is."""
-        return await asyncio.to_thread(nip49.encrypt, key, password, self._work, security)
+        return await asyncio.to_thread(nip49.encrypt, key, password, work or self._work, security)
 
     async def open(self, record: KeyRecord, password: str | None) -> SecretKey:
         """The key of `record`. Raises SignerUnavailable without a password where one is needed,

@@ -34,7 +34,7 @@ def create(
     ] = True,
 ) -> None:
     """Make a new account: a key of your own, kept encrypted. The first one is used at once."""
-    protection, password = _protection(context, keyring)
+    protection, password = protection_of_new_key(context, keyring)
     account = wait_for(
         context.accounts.create(name, password=password, protection=protection, switch=switch)
     )
@@ -43,8 +43,9 @@ def create(
         _introduce(context, account, password)
     if not context.json:
         context.out.note(
-            "Nobody can restore this key for you. Back it up: `nostr-client account export` prints "
-            "it encrypted (ncryptsec); keep that and its password in another place."
+            "Nobody can restore this key for you. Back it up: `nostr-client backup FILE` puts all "
+            "of the account into one encrypted file, `nostr-client account export` prints the key "
+            "alone, encrypted (ncryptsec); keep either and its password in another place."
         )
 
 
@@ -86,7 +87,7 @@ def import_(
     if long_enough and not keyring:
         protection, password = None, backup_password
     else:
-        protection, password = _protection(context, keyring)
+        protection, password = protection_of_new_key(context, keyring)
     account = wait_for(
         context.accounts.import_key(
             brought.key,
@@ -232,7 +233,7 @@ def remove(
     )
 
 
-def _protection(context: ClientContext, keyring: bool) -> tuple[Protection, str | None]:
+def protection_of_new_key(context: ClientContext, keyring: bool) -> tuple[Protection, str | None]:
     """How a key is to be kept: what was asked for, or given, or what the person says now."""
     from nostr_client.accounts.keyfiles import Protection
     from nostr_client.cli import secret_input

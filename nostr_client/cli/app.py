@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from nostr_client.cli import (
     account,
+    backup,
     bunker,
     demo,
     dm,
@@ -39,7 +40,18 @@ def build() -> Group:
         epilog=table(),
         version=f"nostr-client {__version__}",
     )
-    for room in (account, notes, dm, feed, people, private_lists, relays, own_relay, bunker):
+    for room in (
+        account,
+        backup,
+        notes,
+        dm,
+        feed,
+        people,
+        private_lists,
+        relays,
+        own_relay,
+        bunker,
+    ):
         room.add_to(root)
     add_command(root, "relay", _relay, PLAIN)
     demo.add_to(root)

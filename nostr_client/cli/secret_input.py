@@ -10,6 +10,7 @@ import contextlib
 import getpass
 import os
 import sys
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from nostr_client.errors import AccountError
@@ -18,6 +19,8 @@ from nostr_client.exits import CommandError, Exit
 PASSWORD_VARIABLE: Final = "NOSTR_CLIENT_PASSWORD"  # noqa: S105 - a name, not a password
 KEY_VARIABLE: Final = "NOSTR_CLIENT_KEY"
 MOST_BYTES: Final = 64 * 1024
+_CLEAR: Final = "\x1b[2J\x1b[3J\x1b[H"
+"""The screen, and what scrolled off it."""
 
 
 def can_ask() -> bool:
@@ -66,13 +69,15 @@ def take_from_environment() -> FromEnvironment:
     return FromEnvironment(password, os.environ.pop(KEY_VARIABLE, None))
 
 
-def ask_hidden(prompt: str) -> str:
-    """What the person types, unseen. Raises CommandError where there is no terminal."""
+BY_SCRIPTS: Final = "with --password-fd N, in $NOSTR_CLIENT_PASSWORD"
+
+
+def ask_hidden(prompt: str, by_scripts: str = BY_SCRIPTS) -> str:
+    """What the person types, unseen; `by_scripts` says how else it is given. Raises CommandError
+    where there is no terminal."""
     if not can_ask():
         raise CommandError(
-            "a password is needed: give it with --password-fd N, in $NOSTR_CLIENT_PASSWORD, "
-            "or use a terminal",
-            Exit.LOCKED,
+            f"a password is needed: give it {by_scripts}, or use a terminal", Exit.LOCKED
         )
     try:
         return getpass.getpass(f"{prompt}: ")
@@ -91,10 +96,10 @@ def ask_new_password(prompt: str, *, may_be_empty: bool = False) -> str:
         try:
             check_password(first)
         except AccountError as error:
-            _say(f"{error}; several words are good.")
+            say(f"{error}; several words are good.")
             continue
         if ask_hidden("Once more") != first:
-            _say("The two differ.")
+            say("The two differ.")
             continue
         return first
 
@@ -120,14 +125,18 @@ def confirm_typed(warning: str, name: str) -> None:
 def _answer(question: str) -> str:
     """The line that the person types on the terminal, whatever is piped into this command."""
     with contextlib.ExitStack() as stack:
-        if sys.platform == "win32":
-            source, target = sys.stdin, sys.stderr
-        else:
-            source = stack.enter_context(open("/dev/tty"))  # noqa: PTH123
-            target = stack.enter_context(open("/dev/tty", "w"))  # noqa: PTH123
-        target.write(question)
-        target.flush()
+        windows = sys.platform == "win32"
+        source = sys.stdin if windows else stack.enter_context(open("/dev/tty"))  # noqa: PTH123
+        _write_to_terminal(question)
         return source.readline().strip()
+
+
+def _write_to_terminal(text: str) -> None:
+    with contextlib.ExitStack() as stack:
+        windows = sys.platform == "win32"
+        target = sys.stderr if windows else stack.enter_context(open("/dev/tty", "w"))  # noqa: PTH123
+        target.write(text)
+        target.flush()
 
 
 def read_secret_text(
@@ -141,6 +150,19 @@ def read_secret_text(
     return ask_hidden(prompt)
 
 
-def _say(text: str) -> None:
+def show_pages(pages: Sequence[str]) -> None:
+    """Each on a page of the terminal alone, until Enter; nothing of them stays there. Raises
+    CommandError without a terminal."""
+    if not can_ask():
+        raise CommandError("this is shown on a terminal alone", Exit.USAGE)
+    try:
+        for page in pages:
+            _answer(f"{_CLEAR}{page}\n\nIt is shown once. Write it down, then press Enter. ")
+    finally:
+        _write_to_terminal(_CLEAR)
+
+
+def say(text: str) -> None:
+    """A line for whoever is typing."""
     sys.stderr.write(f"{text}\n")
     sys.stderr.flush()
