@@ -38,7 +38,7 @@ from nostr_client.protocol.refusals import AUTH_REQUIRED
 from nostr_client.resilience.audits import Auditor
 from nostr_client.resilience.own_relay import OwnRelay
 from nostr_client.resilience.relay_facts import RelayFactBook
-from nostr_client.resilience.replication import Replication
+from nostr_client.resilience.replication import Pace, Replication
 from nostr_client.resilience.reserves import Reserves
 from nostr_client.routing.address_policy import AddressPolicy, relay_url
 from nostr_client.routing.auth_choices import auth_choices
@@ -71,7 +71,13 @@ from nostr_client.social.referenced_events import ReferencedEvents
 from nostr_client.social.threads import Threads
 from nostr_client.social.timeline import Timeline
 from nostr_client.social.views import Posted, SyncStatus
-from nostr_client.store.contract import CopyLedger, EventStore, QuotaLimits, StoreOptions
+from nostr_client.store.contract import (
+    FIRST_AUDIT,
+    CopyLedger,
+    EventStore,
+    QuotaLimits,
+    StoreOptions,
+)
 from nostr_client.store.opening import open_store
 from nostr_client.tasks import OwnedTasks
 
@@ -189,6 +195,8 @@ class NostrClient:
         self._keys = keys
         self._own_keys = KeyFiles.of(paths).own_keys
         self._encryption: Signer | None = None
+        self._indexers: Sequence[str] | None = None
+        self._pace = Pace()
         self._clock = clock
 
     @classmethod
@@ -207,6 +215,8 @@ class NostrClient:
         login: Signer | None = None,
         guards: Sequence[Guard] = (),
         encryption: Signer | None = None,
+        indexers: Sequence[str] | None = None,
+        pace: Pace | None = None,
         clock: Callable[[], float] = time.time,
     ) -> AsyncIterator[NostrClient]:
         """A client at work until the block ends.
@@ -227,6 +237,8 @@ class NostrClient:
         program and never left this machine, so that nobody else can have written lists with it
         (`Account.key_only_here`); otherwise they must be read before they are changed.
         `guards` are asked before anything is signed; what one objects to is refused, with why.
+        `indexers` keep profiles and relay lists of everybody: by default the package's, or none
+        where `relays` are given. `pace` is that of the replication, for rehearsals.
 
         Raises StoreError, ConfigError, InvalidKey.
         """
@@ -249,6 +261,7 @@ class NostrClient:
         async with AsyncExitStack() as stack:
             self = cls(where, settings.for_account(keys.pubkey), keys, clock)
             self._encryption = encryption
+            self._indexers, self._pace = indexers, pace or Pace()
             if own_relay:
                 self.own_relay = OwnRelay(where)
             if keys.login is not None:  # the signer, where there is one
@@ -472,9 +485,12 @@ class NostrClient:
         """The relays that the account, the person and the package name."""
         me, config = self.pubkey, self.config
         policy = AddressPolicy(
-            config.allow_private_relays, relays or (), config.relays_of_strangers
+            config.allow_private_relays,
+            (*(relays or ()), *(self._indexers or ())),
+            config.relays_of_strangers,
         )
         starters = starter_relays()
+        indexers = starters.urls("indexer") if relays is None else ()
         book = RelayBook(
             self.store,
             policy,
@@ -482,7 +498,7 @@ class NostrClient:
             keyed=self._keys.keyed,
             fallback=starters.urls("general") if relays is None else relays,
             starters=relays is None,
-            indexers=starters.urls("indexer") if relays is None else (),
+            indexers=indexers if self._indexers is None else self._indexers,
             down=outages.down,
         )
         if me and not self._keys.keyed:  # a key of ours has a list of its own, signed by it
@@ -545,6 +561,7 @@ class NostrClient:
             wanted=self.config.copies,
             folder=data,
             dead=self.pool.outages.down,
+            minute=60.0 / self._pace.speedup,
             clock=clock,
         )
         self.replication = Replication(
@@ -556,9 +573,16 @@ class NostrClient:
             folder=data,
             own_urls=self._own_urls,
             auditor=Auditor(
-                self.store, self.pool, self._stranger, pubkeys=[me], folder=data, clock=clock
+                self.store,
+                self.pool,
+                self._stranger,
+                pubkeys=[me],
+                folder=data,
+                early=FIRST_AUDIT * (1 - 1 / self._pace.speedup),
+                clock=clock,
             ),
             own=self._own_keys,
+            pace=self._pace,
             clock=clock,
         )
         self.courier.on_planned = self.replication.kick

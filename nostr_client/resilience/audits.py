@@ -84,6 +84,7 @@ class Auditor:
     """Looks after the copies of what `pubkeys` wrote.
 
     `pool` is the account's own, `stranger` makes another for a moment. `folder` keeps the purses.
+    `early` is by how many seconds looks come before they are due, in rehearsals.
     For one process at a time: whoever holds the account's lock.
     """
 
@@ -95,8 +96,10 @@ class Auditor:
         *,
         pubkeys: Collection[str],
         folder: Path,
+        early: float = 0.0,
         clock: Callable[[], float] = time.time,
     ) -> None:
+        self._early = early
         self._store = store
         self._pool = pool
         self._stranger = stranger
@@ -114,7 +117,7 @@ class Auditor:
         now = self._clock()
         poor = [url for url, purse in purses.items() if purse.now(now) < 1.0]
         due = await self._store.ledger.audits_due(
-            self._pubkeys, now, MOST_DUE, besides=[*besides, *poor]
+            self._pubkeys, now + self._early, MOST_DUE, besides=[*besides, *poor]
         )
         dropped: list[str] = []
         for url, copies in _by_relay(due).items():

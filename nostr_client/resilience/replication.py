@@ -70,6 +70,7 @@ MOST_NEW: Final = 5_000
 MOST_WRAPS: Final = 1_000
 """Copies, those due first, among which gift wraps that wait are looked for."""
 _NEVER: Final = 1 << 62
+LEAST_WAIT: Final = 0.5
 CLAIM_READ_LIMIT: Final = 10.0
 
 
@@ -78,7 +79,7 @@ class Pace(msgspec.Struct, frozen=True):
     between two tries to become the process that does it; `sweep`: between two looks for events
     without a plan; `settle`: after the start, before everything is planned anew; `audit`: between
     two looks for copies to be audited. `spread`, from 0 to 1, is how much chance there is in them,
-    so that many do not come as one."""
+    so that many do not come as one. `speedup` is by how much a rehearsal shortened them."""
 
     publish: float = 10.0
     idle: float = 5.0
@@ -89,6 +90,23 @@ class Pace(msgspec.Struct, frozen=True):
     audit: float = 15.0
     dead_after: float = 600.0
     spread: float = 1.0
+    speedup: float = 1.0
+
+    def sped_up(self, factor: float) -> Pace:
+        """The same, `factor` times as fast, for rehearsals: what is waited for, and not what an
+        answer may take. Looks at the disk come no oftener than every `LEAST_WAIT` seconds."""
+        return Pace(
+            publish=self.publish,
+            idle=max(LEAST_WAIT, self.idle / factor),
+            lead=max(LEAST_WAIT, self.lead / factor),
+            sweep=max(LEAST_WAIT, self.sweep / factor),
+            settle=self.settle / factor,
+            grace=self.grace / factor,
+            audit=max(LEAST_WAIT, self.audit / factor),
+            dead_after=self.dead_after / factor,
+            spread=self.spread,
+            speedup=self.speedup * factor,
+        )
 
 
 _HOLDS_KEY: Final = Judgement(

@@ -97,7 +97,8 @@ class Reserves:
     `homes` yields the relays of the relay list where the account writes, `candidates` relays that
     may be asked to keep something, the most used first; `dead` those that are not to be relied on.
     `wanted` is the number of operators that are to hold
-    each event, the relay list's included. For one process at a time: whoever plans.
+    each event, the relay list's included. A rehearsal, whose time is short, gives a shorter
+    `minute` (seconds). For one process at a time: whoever plans.
     """
 
     def __init__(
@@ -111,8 +112,10 @@ class Reserves:
         wanted: int,
         folder: Path,
         dead: Callable[[], Collection[str]] = frozenset,
+        minute: float = 60.0,
         clock: Callable[[], float] = time.time,
     ) -> None:
+        self._minute = minute
         self._store = store
         self._facts = facts
         self._homes = homes
@@ -182,7 +185,7 @@ class Reserves:
 
     def _allowance(self, url: str) -> int:
         now = time.monotonic()
-        self._sent[url] = [at for at in self._sent.get(url, ()) if now - at < 60]
+        self._sent[url] = [at for at in self._sent.get(url, ()) if now - at < self._minute]
         return A_MINUTE - len(self._sent[url])
 
     # Inside

@@ -60,14 +60,20 @@ class House:
     stranger: View = field(default_factory=View)
     ourselves: View = field(default_factory=View)
 
-    def auditor(self) -> Auditor:
+    def auditor(self, early: float = 0.0) -> Auditor:
         @asynccontextmanager
         async def pool() -> AsyncIterator[Any]:
             yield self.stranger
 
         mine: Any = self.ourselves
         return Auditor(
-            self.store, mine, pool, pubkeys=[ME], folder=self.folder, clock=lambda: self.now
+            self.store,
+            mine,
+            pool,
+            pubkeys=[ME],
+            folder=self.folder,
+            early=early,
+            clock=lambda: self.now,
         )
 
     async def confirmed(self, urls: Sequence[str] = (A,), **draft: Any) -> Event:
@@ -105,6 +111,13 @@ async def test_a_lone_note_is_looked_for_four_times_as_a_stranger(house: House) 
         assert await auditor.look() == []
         assert (await house.copy(note)).grade is CopyGrade.READ_AS_STRANGER
     assert (len(house.stranger.asked), len(house.ourselves.asked)) == (4, 0)
+
+
+async def test_a_rehearsal_looks_earlier(house: House) -> None:
+    note = await house.confirmed()
+    house.now += MINUTE // 10
+    assert await house.auditor().look() == []
+    assert await house.auditor(early=MINUTE * 0.9).look() == [note.id]
 
 
 async def test_what_nobody_is_shown_is_dropped(house: House) -> None:

@@ -23,7 +23,7 @@ from nostr_client.protocol.event import Draft, Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.keys import SecretKey
 from nostr_client.resilience import replication
-from nostr_client.resilience.replication import Pace, Replication
+from nostr_client.resilience.replication import LEAST_WAIT, Pace, Replication
 from nostr_client.store.contract import (
     Audited,
     Copy,
@@ -326,6 +326,12 @@ async def test_what_a_relay_drops_is_placed_at_another_and_never_there_again(hou
         await until(lambda: auditor.looks > looks)
     assert house.relays.sent.count((event.id, A)) == 1
     assert (await house.states(event))[A] is CopyState.DROPPED
+
+
+def test_a_rehearsal_waits_less_and_says_so() -> None:
+    usual, fast = Pace(), Pace().sped_up(60)
+    assert (fast.dead_after, fast.grace, fast.speedup) == (10.0, usual.grace / 60, 60)
+    assert (fast.publish, fast.idle) == (usual.publish, LEAST_WAIT), "an answer may take its time"
 
 
 @each_engine
