@@ -306,10 +306,11 @@ class LookingOnce:
     async def look(self, besides: Sequence[str]) -> list[str]:
         self.looks += 1
         copies = {copy.url: copy for copy in await self.ledger.copies(self.event.id)}
-        there = copies[self.url].state is CopyState.CONFIRMED
+        if copies[self.url].state is not CopyState.CONFIRMED:
+            return []
         dropped = Audited(self.event.id, self.url, CopyState.DROPPED, CopyGrade.NONE, 0, 1)
         await self.ledger.audited([dropped])
-        return [self.event.id] if there else []
+        return [self.event.id]
 
 
 @each_engine
