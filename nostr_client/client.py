@@ -37,7 +37,6 @@ from nostr_client.protocol.keys import PublicKey, SecretKey
 from nostr_client.protocol.refusals import AUTH_REQUIRED
 from nostr_client.resilience.audits import Auditor
 from nostr_client.resilience.own_relay import OwnRelay
-from nostr_client.resilience.relay_facts import RelayFactBook
 from nostr_client.resilience.replication import Pace, Replication
 from nostr_client.resilience.reserves import Reserves
 from nostr_client.routing.address_policy import AddressPolicy, relay_url
@@ -48,8 +47,10 @@ from nostr_client.routing.fetch_results import FetchResult
 from nostr_client.routing.list_guard import ListGuard
 from nostr_client.routing.list_reading import ListReader
 from nostr_client.routing.relay_book import RelayBook
+from nostr_client.routing.relay_facts import RelayFactBook
 from nostr_client.routing.saved_relays import found_at
 from nostr_client.routing.starter_relays import starter_relays
+from nostr_client.routing.survival import Survivals
 from nostr_client.signing.gate import OwnKeys
 from nostr_client.signing.gated import gated
 from nostr_client.signing.guards import Guard, Guarded
@@ -522,7 +523,31 @@ class NostrClient:
         self.bookmarks = Bookmarks(self.courier, self.guard, me)
         self.private_relays = PrivateRelays(self.courier, self.guard, me)
         self.relays = MyRelays(self.courier, self.guard, me, found_at(data, me))
-        views = NoteViews(self.store, self.profiles, me)
+        self.relay_facts = RelayFactBook(
+            data / "relay_facts.json", self.book.policy, self.config.proxy, clock
+        )
+        self.reserves = Reserves(
+            self.store,
+            self.relay_facts,
+            homes=partial(self.courier.homes, me),
+            candidates=self.book.reserve_candidates,
+            owner=me,
+            wanted=self.config.copies,
+            folder=data,
+            dead=self.pool.outages.down,
+            minute=60.0 / self._pace.speedup,
+            clock=clock,
+        )
+        self.survivals = Survivals(
+            self.store,
+            owner=me,
+            wanted=self.config.copies,
+            homes=partial(self.courier.homes, me),
+            reserve=self.reserves.urls,
+            facts=self.relay_facts.known,
+            own_urls=self._own_urls,
+        )
+        views = NoteViews(self.store, self.profiles, me, self.survivals)
         self.key_leaks = await enter(
             KeyLeaks(
                 self.store,
@@ -551,18 +576,6 @@ class NostrClient:
                 encryption=self._encryption,
                 clock=clock,
             )
-        )
-        self.reserves = Reserves(
-            self.store,
-            RelayFactBook(data / "relay_facts.json", self.book.policy, self.config.proxy, clock),
-            homes=partial(self.courier.homes, me),
-            candidates=self.book.reserve_candidates,
-            owner=me,
-            wanted=self.config.copies,
-            folder=data,
-            dead=self.pool.outages.down,
-            minute=60.0 / self._pace.speedup,
-            clock=clock,
         )
         self.replication = Replication(
             self.store,

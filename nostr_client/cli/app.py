@@ -9,6 +9,7 @@ from nostr_client.cli import (
     account,
     backup,
     bunker,
+    copies,
     demo,
     dm,
     feed,
@@ -49,6 +50,7 @@ def build() -> Group:
         people,
         private_lists,
         relays,
+        copies,
         own_relay,
         bunker,
     ):

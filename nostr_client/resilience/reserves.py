@@ -30,8 +30,8 @@ from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Event, event_address
 from nostr_client.protocol.kinds import is_ephemeral
 from nostr_client.protocol.urls import host_of, is_private_host
-from nostr_client.resilience.relay_facts import RelayFactBook
 from nostr_client.routing.operators import RelayFacts, operators
+from nostr_client.routing.relay_facts import RelayFactBook
 from nostr_client.store.contract import GONE, Copy, CopyGrade, EventStore
 
 log = logging.getLogger(__name__)
@@ -132,6 +132,10 @@ class Reserves:
     async def chosen(self) -> tuple[ReserveRelay, ...]:
         """The relays of the reserve as they are now, in the order in which they are used."""
         return (await self._load()).chosen
+
+    async def urls(self) -> tuple[str, ...]:
+        """The same, by URL."""
+        return tuple(reserve.url for reserve in await self.chosen())
 
     async def refresh(self) -> bool:
         """Look after the reserve: what was tried, what died, what is missing. True when a plan that

@@ -13,6 +13,7 @@ from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.keys import is_hex64
 from nostr_client.protocol.kinds import REPOSTS
+from nostr_client.routing.survival import Survivals
 from nostr_client.social.profiles import Profiles
 from nostr_client.social.referenced_events import EventReference, quoted_by
 from nostr_client.social.views import NoteView, Profile, Quote, ReactionCounts
@@ -31,8 +32,15 @@ MOST_WARNING: Final = 500
 class NoteViews:
     """Makes views for the account `owner` (hex, or empty) out of stored events."""
 
-    def __init__(self, store: EventStore, profiles: Profiles, owner: str = "") -> None:
+    def __init__(
+        self,
+        store: EventStore,
+        profiles: Profiles,
+        owner: str = "",
+        survivals: Survivals | None = None,
+    ) -> None:
         self._store = store
+        self._survivals = survivals
         self._profiles = profiles
         self._owner = owner
 
@@ -49,6 +57,7 @@ class NoteViews:
         )
         mine = [id for id, event in notes.items() if event.pubkey == self._owner]
         copies = await self._store.ledger.copies_of(mine) if mine else {}
+        survivals = await self._survivals.of(mine) if mine and self._survivals else {}
         views: list[NoteView] = []
         turns = Turns()
         for entry in entries:
@@ -74,6 +83,7 @@ class NoteViews:
                     mine=event.pubkey == self._owner,
                     copies=held,
                     wanted=wanted,
+                    survival=survivals.get(event.id),
                     quotes=tuple(_quote(n, quoted, people) for n in quotes[event.id]),
                 )
             )

@@ -15,6 +15,7 @@ from nostr_client.net.outcome import End, How
 from nostr_client.net.report import PublishReport
 from nostr_client.nips import nip19, nip27
 from nostr_client.protocol.event import Event
+from nostr_client.routing.survival import Survival
 from nostr_client.safe_text import safe_line
 
 LABEL_CELLS = 32
@@ -118,6 +119,7 @@ class NoteView:
     reposted it as `author`, and no parts.
     `warning` is the reason of a content warning (NIP-36), possibly empty, or None without one.
     `copies` of `wanted` relays hold the note, own relay included; both None for others' notes.
+    `survival` says what an own note would survive, the own relay aside.
     `parts` are those of the content's beginning, where it is very long (see `note_views`).
     `quotes` are the first events that it quotes.
     `orphan_of` is, in a thread, the id of the note that it answers and that is not here.
@@ -134,6 +136,7 @@ class NoteView:
     mine: bool = False
     copies: int | None = None
     wanted: int | None = None
+    survival: Survival | None = None
     missing: str = ""
     orphan_of: str = ""
     quotes: tuple[Quote, ...] = ()

@@ -201,6 +201,9 @@ def copies_line(item: NoteView) -> str:
         return "copies  kept here only: no relay to send it to"
     waiting = item.wanted - copies
     line = f"copies  {copies} of {item.wanted} confirmed"
+    if item.survival is not None:
+        line = f"copies  {item.survival.line}"
+        waiting = item.survival.waiting
     return f"{line} · {waiting} waiting, tried again by itself" if waiting > 0 else line
 
 

@@ -1,0 +1,132 @@
+"""`nostr-client copies`: where what you wrote is, and what it would survive."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+from nostr_client.cli.command import CLIENT, add_command
+from nostr_client.command_line.tree import Argument, Group
+from nostr_client.command_line.waiting import wait_for
+from nostr_client.exits import Exit
+from nostr_client.safe_text import safe_line
+
+if TYPE_CHECKING:
+    from nostr_client.cli.context import ClientContext
+    from nostr_client.client import NostrClient
+    from nostr_client.routing.survival import RelayHolding, Survival
+    from nostr_client.store.contract import Copy
+
+_WORDS = 160
+
+Note = Annotated[
+    str,
+    Argument(metavar="[NOTE]", help="note1, nevent1, nostr: or hex; without one, all you wrote."),
+]
+
+
+def copies(context: ClientContext, note: Note = "") -> None:
+    """Where a note of yours is, relay by relay, or all that you wrote; no relay is asked."""
+    from nostr_client.nips import nip19
+
+    event_id = nip19.event_of(note).id if note else ""
+    account = context.must_act()
+
+    async def work() -> None:
+        async with context.reading(account, offline=True) as client:
+            if event_id:
+                await _of_one(context, client, event_id)
+            else:
+                await _of_all(context, client)
+
+    wait_for(work())
+
+
+async def _of_one(context: ClientContext, client: NostrClient, event_id: str) -> None:
+    known = await client.copies.copies(event_id)
+    if not known:
+        context.out.note("no copy of it is known")
+        context.exit_code = Exit.NOT_FOUND
+        return
+    survival = (await client.survivals.of([event_id]))[event_id]
+    for copy in known:
+        context.out.emit(copy_record(copy), _copy_line(copy))
+    record = {"id": event_id, **survival_record(survival)}
+    context.out.emit(record, survival.line)
+
+
+async def _of_all(context: ClientContext, client: NostrClient) -> None:
+    found = await client.survivals.of_account()
+    for holding in found.relays:
+        context.out.emit(_holding_record(holding), _holding_line(holding))
+    record = {
+        "events": found.events,
+        "short": found.short,
+        "worst": survival_record(found.worst),
+    }
+    short = f"; {found.short} have fewer copies than wanted" if found.short else ""
+    worst = f"{found.events} events{short}; the worst off: {found.worst.line}"
+    context.out.emit(record, worst if found.events else "nothing of yours is to last so far")
+
+
+def copy_record(copy: Copy) -> dict[str, Any]:
+    """One copy, as the ledger has it. Times are seconds since 1970."""
+    return {
+        "id": copy.event_id,
+        "relay": copy.url,
+        "state": copy.state,
+        "grade": copy.grade.name.lower(),
+        "wanted": copy.wanted,
+        "attempts": copy.attempts,
+        "next_try": copy.next_try,
+        "audit_at": copy.audit_at,
+        "audits": copy.audits,
+        "prefix": copy.prefix,
+        "reason": copy.reason,
+        "updated_at": copy.updated_at,
+    }
+
+
+def survival_record(survival: Survival) -> dict[str, Any]:
+    """What one event would survive."""
+    fields = survival.__struct_fields__
+    return {name: getattr(survival, name) for name in fields} | {"survives": survival.survives}
+
+
+def _copy_line(copy: Copy) -> str:
+    from nostr_client.store.contract import CopyGrade, CopyState
+
+    grades = {
+        CopyGrade.NONE: "it said so",
+        CopyGrade.SAID: "it said so",
+        CopyGrade.READ_BACK: "read back",
+        CopyGrade.READ_AS_STRANGER: "read back as a stranger",
+    }
+    word = f"there: {grades[copy.grade]}" if copy.state is CopyState.CONFIRMED else copy.state
+    why = ": ".join(part for part in (copy.prefix, copy.reason) if part)
+    parts = [safe_line(copy.url, _WORDS), str(word), safe_line(why, _WORDS)]
+    if not copy.wanted:
+        parts.append("known, not part of the plan")
+    return "  ".join(part for part in parts if part)
+
+
+def _holding_record(holding: RelayHolding) -> dict[str, Any]:
+    fields = {name: getattr(holding, name) for name in holding.__struct_fields__}
+    return {"relay": fields.pop("url"), **fields, "confirmed": holding.confirmed}
+
+
+def _holding_line(holding: RelayHolding) -> str:
+    figures = {
+        "read as a stranger": holding.as_stranger,
+        "read back": holding.read_back,
+        "said": holding.said,
+        "waiting": holding.waiting,
+        "refused": holding.refused,
+        "dropped": holding.dropped,
+    }
+    counted = ", ".join(f"{count} {word}" for word, count in figures.items() if count)
+    return f"{safe_line(holding.url, _WORDS)}  {holding.role}  {counted}"
+
+
+def add_to(root: Group) -> None:
+    """One command."""
+    add_command(root, "copies", copies, CLIENT)

@@ -1,0 +1,230 @@
+"""What an account's events would survive: how many copies, of how many operators, and how many of
+those where readers look.
+
+A copy counts while it is confirmed. Those in reserve are for restoring; a reader finds only what
+the relay list names, so it is these that decide what he still finds when operators fall. The own
+relay on this machine is no host, and is not counted here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from typing import Final
+
+import msgspec
+
+from nostr_client.protocol.urls import host_of
+from nostr_client.routing.operators import RelayFacts, count_operators, operators
+from nostr_client.store.contract import GONE, Copy, CopyGrade, CopyState, EventStore
+
+SLICE: Final = 500
+_WORDS: Final = ("no operator's", "one", "two", "three", "four", "five", "six")
+
+
+class Survival(msgspec.Struct, frozen=True):
+    """Of one event: `confirmed` copies of `wanted`, held by so many `operators`.
+
+    `said`, `read_back` and `as_stranger` are the confirmed ones by their grade. `readable` of them
+    are on relays that the relay list names, kept by `readable_operators`. `waiting` are tried
+    again, `refused` and `dropped` are over.
+    """
+
+    wanted: int = 0
+    confirmed: int = 0
+    said: int = 0
+    read_back: int = 0
+    as_stranger: int = 0
+    operators: int = 0
+    readable: int = 0
+    readable_operators: int = 0
+    waiting: int = 0
+    refused: int = 0
+    dropped: int = 0
+
+    @property
+    def survives(self) -> int:
+        """So many operators may fall, whichever they are, and a reader still finds it."""
+        return max(0, self.readable_operators - 1)
+
+    @property
+    def line(self) -> str:
+        """All of it in one line of ours."""
+        if not self.wanted:
+            return "kept here only: no relay to send it to"
+        parts = [
+            f"{self.confirmed} of {self.wanted} confirmed",
+            f"{self.operators} operator{'' if self.operators == 1 else 's'}",
+            f"{self.readable} where readers look",
+        ]
+        return f"{', '.join(parts)}; {self._survives_words}"
+
+    @property
+    def _survives_words(self) -> str:
+        if not self.readable_operators:
+            return "nobody finds it now"
+        if not self.survives:
+            return "survives the fall of none"
+        few = self.survives < len(_WORDS)
+        return f"survives any {_WORDS[self.survives] if few else self.survives}"
+
+
+class RelayHolding(msgspec.Struct, frozen=True):
+    """What one relay holds of the account's events, and its part: "list", "reserve" or "other".
+
+    `operator` is the URL that names the group of relays that fall with it.
+    """
+
+    url: str
+    role: str
+    operator: str
+    said: int = 0
+    read_back: int = 0
+    as_stranger: int = 0
+    waiting: int = 0
+    refused: int = 0
+    dropped: int = 0
+
+    @property
+    def confirmed(self) -> int:
+        return self.said + self.read_back + self.as_stranger
+
+
+class AccountSurvival(msgspec.Struct, frozen=True):
+    """Of all of an account's events that are meant to last: how many, how the worst off is, how
+    many have fewer copies than wanted, and what each relay holds, the fullest first."""
+
+    events: int
+    worst: Survival
+    short: int
+    relays: tuple[RelayHolding, ...]
+
+
+def survival_of(
+    copies: Iterable[Copy],
+    facts: Mapping[str, RelayFacts],
+    listed: Collection[str],
+    *,
+    wanted: int = 0,
+    besides: Collection[str] = (),
+) -> Survival:
+    """What one event would survive. Pure.
+
+    `listed` are the relays of the relay list, `wanted` is how many copies there shall be at the
+    least, `besides` are relays that count for nothing (the own one's URLs).
+    """
+    known = [copy for copy in copies if copy.url not in besides]
+    there = [copy for copy in known if copy.state is CopyState.CONFIRMED]
+    standing = sum(copy.wanted and copy.state not in GONE for copy in known)
+    urls = [copy.url for copy in there]
+    readable = [url for url in urls if url in listed]
+    grades = [copy.grade for copy in there]
+    states = [copy.state for copy in known]
+    return Survival(
+        wanted=max(standing, wanted),
+        confirmed=len(there),
+        said=grades.count(CopyGrade.SAID),
+        read_back=grades.count(CopyGrade.READ_BACK),
+        as_stranger=grades.count(CopyGrade.READ_AS_STRANGER),
+        operators=count_operators(urls, facts),
+        readable=len(readable),
+        readable_operators=count_operators(readable, facts),
+        waiting=states.count(CopyState.WANTED) + states.count(CopyState.FAILED),
+        refused=states.count(CopyState.REFUSED),
+        dropped=states.count(CopyState.DROPPED),
+    )
+
+
+class Survivals:
+    """What the events of the account `owner` would survive, as the ledger has it: nobody is asked.
+
+    `homes` yields the relays of the relay list where the account writes, `reserve` those that hold
+    copies beside them, `facts` what is known of relays, `own_urls` all URLs of the own relay.
+    """
+
+    def __init__(
+        self,
+        store: EventStore,
+        *,
+        owner: str,
+        wanted: int,
+        homes: Callable[[], Awaitable[Sequence[str]]],
+        reserve: Callable[[], Awaitable[Sequence[str]]],
+        facts: Callable[[], Awaitable[Mapping[str, RelayFacts]]],
+        own_urls: Callable[[], Sequence[str]] = tuple,
+    ) -> None:
+        self._store = store
+        self._owner = owner
+        self._wanted = wanted
+        self._homes = homes
+        self._reserve = reserve
+        self._facts = facts
+        self._own_urls = own_urls
+
+    async def of(self, ids: Collection[str]) -> dict[str, Survival]:
+        """Of each of these events. Raises StoreError."""
+        copies = await self._store.ledger.copies_of(ids)
+        facts, listed = await self._facts(), await self._homes()
+        return {id: self._one(found, facts, listed) for id, found in copies.items()}
+
+    async def of_account(self) -> AccountSurvival:
+        """Of all that the account wrote and that is meant to last. Raises StoreError.
+
+        Cost: grows with all that it wrote.
+        """
+        facts, listed, reserve = await self._facts(), await self._homes(), await self._reserve()
+        ids = await self._store.ledger.tracked([self._owner])
+        worst: Survival | None = None
+        short = 0
+        counts: dict[str, dict[str, int]] = {}
+        for start in range(0, len(ids), SLICE):
+            found = await self._store.ledger.copies_of(ids[start : start + SLICE])
+            for copies in found.values():
+                one = self._one(copies, facts, listed)
+                short += one.confirmed < one.wanted
+                worst = one if worst is None else min(worst, one, key=_strength)
+                for copy in copies:
+                    of_relay = counts.setdefault(copy.url, {})
+                    of_relay[_word(copy)] = of_relay.get(_word(copy), 0) + 1
+        own = set(self._own_urls())
+        names = operators([url for url in counts if url not in own], facts)
+        rows = [
+            RelayHolding(url, _role(url, listed, reserve), names[url], **counts[url])
+            for url in names
+        ]
+        rows.sort(key=lambda row: (-row.confirmed, host_of(row.url), row.url))
+        return AccountSurvival(len(ids), worst or Survival(wanted=self._wanted), short, tuple(rows))
+
+    def _one(
+        self, copies: Sequence[Copy], facts: Mapping[str, RelayFacts], listed: Sequence[str]
+    ) -> Survival:
+        wanted = self._wanted if any(copy.wanted for copy in copies) else 0
+        return survival_of(copies, facts, listed, wanted=wanted, besides=self._own_urls())
+
+
+def _strength(one: Survival) -> tuple[int, int, int]:
+    return one.readable_operators, one.operators, one.confirmed
+
+
+def _role(url: str, listed: Collection[str], reserve: Collection[str]) -> str:
+    return "list" if url in listed else "reserve" if url in reserve else "other"
+
+
+_GRADES: Final = {
+    CopyGrade.NONE: "said",
+    CopyGrade.SAID: "said",
+    CopyGrade.READ_BACK: "read_back",
+    CopyGrade.READ_AS_STRANGER: "as_stranger",
+}
+
+
+def _word(copy: Copy) -> str:
+    """Under which of a holding's figures a copy counts."""
+    match copy.state:
+        case CopyState.CONFIRMED:
+            return _GRADES[copy.grade]
+        case CopyState.REFUSED:
+            return "refused"
+        case CopyState.DROPPED:
+            return "dropped"
+        case _:
+            return "waiting"
