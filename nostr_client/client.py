@@ -36,6 +36,7 @@ from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.keys import PublicKey, SecretKey
 from nostr_client.protocol.refusals import AUTH_REQUIRED
 from nostr_client.resilience.audits import Auditor
+from nostr_client.resilience.copy_planning import CopyPlanner
 from nostr_client.resilience.own_relay import OwnRelay
 from nostr_client.resilience.replication import Pace, Replication
 from nostr_client.resilience.reserves import Reserves
@@ -580,7 +581,7 @@ class NostrClient:
         self.replication = Replication(
             self.store,
             self.pool,
-            self._plan_copies,
+            CopyPlanner(self.courier, self.reserves, me),
             reserves=self.reserves,
             pubkeys=[me] if self._keys.keyed else [],
             folder=data,
@@ -613,11 +614,6 @@ class NostrClient:
         self.book.policy.own_headers = own.folder.headers
         if self.own_relay_problem:
             log.warning("%s", self.own_relay_problem)
-
-    async def _plan_copies(self, event: Event, avoid: frozenset[str]) -> tuple[str, ...]:
-        """Where copies of an event belong: where it is looked for, and in reserve."""
-        planned = await self.courier.plan(event, avoid)
-        return (*planned, *await self.reserves.plan(event, avoid))
 
     def _stranger(self) -> RelayPool:
         """A pool that no relay can tell is ours: other connections, other circuits, no key."""

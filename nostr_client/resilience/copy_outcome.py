@@ -24,6 +24,8 @@ class CopyOutcome(Enum):
     THERE = "there"
     CLAIMED = "claimed"
     AGAIN = "again"
+    SOON = "soon"
+    """Again as soon as the relay's pace allows (`copy_sending`)."""
     OVER = "over"
 
 

@@ -11,9 +11,11 @@ copies than wanted. The rules:
 - A copy is confirmed by an accepting OK, or by reading the event back from the relay; what was
   only said is looked for later (`audits`).
 - Over on one relay (refused there, or dropped) means: another one, if the plan names one.
-- The plan is made anew for every tracked event, oldest first, when the account's relay list has
-  changed or `replan` is called, when a relay has been dead for a while and others live, or comes
-  back, and after a start at which the newest events turn out not to be where the plan has them.
+- The plan is made anew for every tracked event, when the account's relay list has changed or
+  `replan` is called, when a relay has been dead for a while and others live, or comes back, and
+  after a start at which the oldest events, which go last, turn out not to be where the plan has
+  them.
+- Lists and profile go first, then the newest: in planning, and in sending, which goes on meanwhile.
 - An own event without any plan (a crash between saving and planning) gets one.
 - A gift wrap is by nobody's key: what waits of them is ours, for it was wanted before it was saved,
   and is planned anew with each sweep, since its recipient may read elsewhere by now. A delivered
@@ -30,40 +32,39 @@ import contextlib
 import logging
 import random
 import time
+from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Final, Protocol
 
 import msgspec
 
-from nostr_client.errors import FolderInUse, NostrError, StoreError
+from nostr_client.errors import FolderInUse, StoreError
 from nostr_client.net.health import DOWN, REFUSING, SLOW_STATE, UP
-from nostr_client.net.outcome import Cause, How
 from nostr_client.net.pool import RelayPool
-from nostr_client.net.report import Answer
 from nostr_client.paths import SEND_LOCK, FolderLock, private_folder
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
-from nostr_client.protocol.refusals import Meaning, next_try
 from nostr_client.resilience.audits import Auditor
-from nostr_client.resilience.copy_outcome import CopyOutcome, Judgement, judge
+from nostr_client.resilience.copy_sending import CopySender
 from nostr_client.resilience.reserves import Reserves
 from nostr_client.signing.gate import OwnKeys
 from nostr_client.signing.secret_search import SoughtKeys, leaked_by
-from nostr_client.store.contract import GONE, Copy, CopyGrade, CopyState, EventStore
+from nostr_client.store.contract import GONE, Copy, CopyState, EventStore
 from nostr_client.tasks import all_of, together
 
 log = logging.getLogger(__name__)
 
-BATCH: Final = 100
+BATCH: Final = 1_000
 """Copies taken up in one round."""
-RELAYS_AT_ONCE: Final = 8
-REFUSALS_IN_A_ROW: Final = 3
-"""So many final refusals by one relay in one round, and the rest of the round is put off."""
+MOST_OF_ONE: Final = 250
+"""Of these, copies for one relay: a slow one holds up no other."""
 SLICE: Final = 200
-"""Events planned anew between two breaths."""
-NEWEST: Final = 20
+"""Events planned anew between two rounds of sending."""
+PLANNED_AT_ONCE: Final = 50
+"""Of these, so many share a commit."""
+OLDEST: Final = 20
 """Events that are looked at to find out whether the plan has changed."""
 MOST_NEW: Final = 5_000
 """New events that wait for a plan."""
@@ -71,7 +72,6 @@ MOST_WRAPS: Final = 1_000
 """Copies, those due first, among which gift wraps that wait are looked for."""
 _NEVER: Final = 1 << 62
 LEAST_WAIT: Final = 0.5
-CLAIM_READ_LIMIT: Final = 10.0
 
 
 class Pace(msgspec.Struct, frozen=True):
@@ -107,11 +107,6 @@ class Pace(msgspec.Struct, frozen=True):
             spread=self.spread,
             speedup=self.speedup * factor,
         )
-
-
-_HOLDS_KEY: Final = Judgement(
-    CopyOutcome.OVER, "", "it holds a secret key of yours: it is not sent on"
-)
 
 
 class Planner(Protocol):
@@ -156,11 +151,22 @@ class Replication:
         self._own = own
         self._pace = pace or Pace()
         self._clock = clock
+        self._sender = CopySender(
+            store,
+            pool,
+            on_over=self._on_over,
+            holds_key=self._holds_key,
+            limit=self._pace.publish,
+            clock=clock,
+            random=self._random,
+            reserves=reserves,
+        )
         self._wake = asyncio.Event()
         self._replan = False
         self._new: dict[str, float] = {}
         self._room = asyncio.Event()
         self._dropped: list[str] = []
+        self._to_plan: deque[str] = deque()
         self._dead: frozenset[str] = frozenset()
         self._ours: set[tuple[str, str]] = set()
         self._swept = float("-inf")
@@ -282,17 +288,18 @@ class Replication:
                 self._replan |= await self._is_out_of_date()
             if self._replan:
                 self._replan = False
-                await self._plan_anew()
+                self._to_plan = deque(await self._ledger.tracked(self._pubkeys))
             if again := self._take_new():
                 await self._plan_these(again)
             with contextlib.ExitStack() as stack:
-                sent = await self._send_due() if self._take(stack, SEND_LOCK) else 0
+                sent = self._take(stack, SEND_LOCK) and await self._send_due()
             self.problem = ""
-            if not sent:
-                await self._rest(self._pace.idle)
+            if not (sent or self._to_plan or self._replan):
+                await self._rest(min(self._pace.idle, self._sender.opens_in()))
 
     def _take_new(self) -> list[str]:
-        """What is to be planned now: dropped copies' events, and new ones that are old enough."""
+        """What is to be planned now: dropped copies' events, new ones that are old enough, and a
+        slice of what is planned anew."""
         ripe = time.monotonic() - self._pace.grace
         new = [event_id for event_id, at in self._new.items() if at <= ripe][:SLICE]
         for event_id in new:
@@ -300,7 +307,8 @@ class Replication:
         if new:
             self._room.set()
         dropped, self._dropped = self._dropped, []
-        return [*dropped, *new]
+        anew = [self._to_plan.popleft() for _ in range(min(SLICE, len(self._to_plan)))]
+        return [*dropped, *new, *anew]
 
     async def _audit(self) -> None:
         """See to it that what was confirmed is there; what is not has another place planned."""
@@ -344,26 +352,20 @@ class Replication:
         for event in await self._waiting_wraps():
             await self._plan_one(event, await self._ledger.copies(event.id))
 
-    async def _plan_anew(self) -> None:
-        tracked = await self._ledger.tracked(self._pubkeys)
-        for start in range(0, len(tracked), SLICE):
-            await self._plan_these(tracked[start : start + SLICE])
-            await asyncio.sleep(0)
-
-    async def _plan_these(self, ids: Sequence[str]) -> None:
+    async def _plan_these(self, ids: Sequence[str]) -> bool:
+        """True when a plan was something new."""
         copies = await self._ledger.copies_of(ids)
-        for event in await self._store.query([Filter(ids=frozenset(ids))]):
-            await self._plan_one(event, copies.get(event.id, []))
+        events = {e.id: e for e in await self._store.query([Filter(ids=frozenset(ids))])}
+        found = [events[event_id] for event_id in ids if event_id in events]
+        changed = False
+        for start in range(0, len(found), PLANNED_AT_ONCE):
+            some = found[start : start + PLANNED_AT_ONCE]
+            changed |= any(await all_of(self._plan_one(each, copies[each.id]) for each in some))
+        return changed
 
     async def _is_out_of_date(self) -> bool:
-        """Did the plan change while nobody replicated? The newest events tell: they go last."""
-        mine = Filter(authors=frozenset(self._pubkeys), limit=NEWEST)
-        changed = False
-        for event in await self._store.query([mine]):
-            copies = await self._ledger.copies(event.id)
-            if any(copy.wanted for copy in copies):
-                changed |= await self._plan_one(event, copies)
-        return changed
+        """Did the plan change while nobody replicated? The oldest events tell: they go last."""
+        return await self._plan_these((await self._ledger.tracked(self._pubkeys))[-OLDEST:])
 
     async def _plan_one(self, event: Event, copies: Sequence[Copy]) -> bool:
         """Make the ledger want what the plan says; True when that was something new."""
@@ -414,20 +416,14 @@ class Replication:
 
     # Sending
 
-    async def _send_due(self) -> int:
-        """Send what is due, relay by relay; how many copies were dealt with."""
-        by_relay: dict[str, list[Copy]] = {}
-        spent = self._reserves.exhausted() if self._reserves else ()
-        for copy in await self._ledger.due(self._now(), limit=BATCH, besides=spent):
-            if not self._is_anothers(copy):
-                by_relay.setdefault(copy.url, []).append(copy)
-        gate = asyncio.Semaphore(RELAYS_AT_ONCE)
-
-        async def one_relay(copies: list[Copy]) -> int:
-            async with gate:
-                return await self._send_to_relay(copies)
-
-        return sum(await all_of(one_relay(copies) for copies in by_relay.values()))
+    async def _send_due(self) -> bool:
+        """Send what is due; False when nothing was."""
+        due = await self._ledger.due(
+            self._now(), limit=BATCH, besides=self._sender.busy(), each=MOST_OF_ONE
+        )
+        sent = await self._sender.send([copy for copy in due if not self._is_anothers(copy)])
+        self._ours -= {(copy.event_id, copy.url) for copy in sent}
+        return bool(sent)
 
     def _is_anothers(self, copy: Copy) -> bool:
         # Either way: a row that is dated far ahead is no fresh one, but the clock was set back.
@@ -435,76 +431,9 @@ class Replication:
         fresh = copy.attempts == 0 and age < self._pace.grace
         return fresh and (copy.event_id, copy.url) not in self._ours
 
-    async def _send_to_relay(self, copies: Sequence[Copy]) -> int:
-        refusals = 0
-        if self._reserves is not None:
-            copies = self._reserves.take(copies[0].url, copies)
-        for index, copy in enumerate(copies):
-            event = await self._store.get(copy.event_id)
-            if event is None:
-                await self._ledger.unwant(copy.event_id, [copy.url])
-                continue
-            if await asyncio.to_thread(self._holds_key, event):
-                await self._refuse(copy, _HOLDS_KEY, final=True, next_try=0)
-                continue
-            answer = await self._publish(event, copy.url)
-            judgement = judge(answer, copy.attempts, self._clock(), self._random())
-            await self._note(event, copy, judgement)
-            self._ours.discard((copy.event_id, copy.url))
-            refusals = refusals + 1 if answer.meaning is Meaning.KEY_REFUSED else 0
-            rests = judgement.outcome is CopyOutcome.AGAIN or refusals == REFUSALS_IN_A_ROW
-            if rests:
-                await self._put_off(copies[index + 1 :], judgement)
-                break
-        return len(copies)
-
     def _holds_key(self, event: Event) -> bool:
         return bool(leaked_by(event, SoughtKeys(self._own(), self._pubkeys, (event.pubkey,))))
 
-    async def _publish(self, event: Event, url: str) -> Answer:
-        report = await self._pool.publish(event, [url], timeout=self._pace.publish)
-        if not report.answers:
-            return Answer.missing(url, Cause(How.NOT_ASKED, "this address is not dialled"))
-        return report.answers[0]
-
-    async def _note(self, event: Event, copy: Copy, judgement: Judgement) -> None:
-        match judgement.outcome:
-            case CopyOutcome.THERE:
-                await self._ledger.confirm([(event.id, copy.url)])
-            case CopyOutcome.CLAIMED:
-                await self._read_back(event, copy, judgement)
-            case CopyOutcome.AGAIN:
-                await self._refuse(copy, judgement, final=False, next_try=judgement.next_try)
-            case CopyOutcome.OVER:
-                await self._refuse(copy, judgement, final=True, next_try=0)
-                await self._plan_one(event, await self._ledger.copies(event.id))
-
-    async def _read_back(self, event: Event, copy: Copy, judgement: Judgement) -> None:
-        """The relay says that it has the event: look."""
-        there = False
-        with contextlib.suppress(NostrError):
-            fetched = await self._pool.fetch(
-                [Filter(ids=frozenset({event.id}))], [copy.url], timeout=CLAIM_READ_LIMIT
-            )
-            there = any(found.id == event.id for found in fetched.events)
-        if there:
-            await self._ledger.confirm([(event.id, copy.url)], CopyGrade.READ_BACK)
-        else:
-            at = next_try(Meaning.HELD, copy.attempts, self._clock(), self._random())
-            await self._refuse(copy, judgement, final=False, next_try=at)
-
-    async def _put_off(self, copies: Sequence[Copy], why: Judgement) -> None:
-        """What else was due at a relay that rests waits as long as the one that was tried."""
-        now, random = self._clock(), self._random()
-        at = why.next_try or next_try(Meaning.KEY_REFUSED, 0, now, random)
-        untold = msgspec.structs.replace(why, handed=False)
-        for copy in copies:
-            await self._refuse(copy, untold, final=False, next_try=at)
-
-    async def _refuse(self, copy: Copy, why: Judgement, *, final: bool, next_try: int) -> None:
-        await self._ledger.refuse(
-            *(copy.event_id, copy.url, why.prefix, why.reason),
-            final=final,
-            next_try=next_try,
-            handed=why.handed,
-        )
+    async def _on_over(self, event: Event) -> None:
+        """A relay will not have it: another one may."""
+        await self._plan_one(event, await self._ledger.copies(event.id))

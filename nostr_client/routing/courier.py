@@ -50,6 +50,8 @@ log = logging.getLogger(__name__)
 
 PUBLISH_LIMIT: Final = 10.0
 """Seconds that relays have to answer to a publication."""
+LOOKED_FOR: Final = 86_400
+"""Seconds after it was written in which an event's people are looked for, to be sent to them."""
 ROUNDS: Final = 4
 """Times that a publication is sent to other relays while none could be reached."""
 
@@ -97,9 +99,11 @@ class Courier(RelayReader):
     async def plan(self, event: Event, avoid: Collection[str] = ()) -> tuple[str, ...]:
         """The relays where `event` should be, most wanted first; none of those in `avoid`.
 
-        One that is down stays wanted, and another one stands in for it.
+        One that is down stays wanted, and another one stands in for it. For an event that is older
+        than `LOOKED_FOR` nobody's list is asked for any more.
         """
-        audience = await self._audience(event, await self._copies_of_deleted(event))
+        recent = self._clock() - event.created_at < LOOKED_FOR or event.kind in kinds.GIFT_WRAPS
+        audience = await self._audience(event, await self._copies_of_deleted(event), ask=recent)
         now = await self._plan(event, audience, avoid)
         later = await self._plan(event, audience, avoid, down=frozenset())
         return tuple(dict.fromkeys((*now, *later)))
@@ -241,16 +245,17 @@ class Courier(RelayReader):
         ours = await self.book.client_relays(down=down)
         return plan_publish(event, audience, ours, avoid=avoid)
 
-    async def _audience(self, event: Event, copies: Sequence[str]) -> Audience:
-        """Whom `event` concerns, and their relays, once the lists that are not here were looked
-        for: whoever is answered first."""
+    async def _audience(self, event: Event, copies: Sequence[str], *, ask: bool = True) -> Audience:
+        """Whom `event` concerns, and their relays: whoever is answered first. `ask`: once the lists
+        that are not here were looked for."""
         if event.kind in kinds.GIFT_WRAPS:
             recipients = nip10.people_of(event)
             await self.fetch_lists(recipients, kind=kinds.DM_RELAYS)
             inboxes = await self.book.dm_relays(recipients)
             return Audience(PersonRelays(event.pubkey), inboxes=inboxes)
         pubkeys = await self._addressed(event)
-        await self.fetch_lists({event.pubkey, *pubkeys})
+        if ask:
+            await self.fetch_lists({event.pubkey, *pubkeys})
         people = await self.book.relays_of_many(pubkeys)
         return Audience(
             await self.book.relays_of(event.pubkey),

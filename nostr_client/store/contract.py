@@ -283,10 +283,15 @@ class CopyLedger(Protocol):
         ...
 
     async def due(
-        self, now: float, limit: int = 100, *, besides: Collection[str] = ()
+        self,
+        now: float,
+        limit: int = 100,
+        *,
+        besides: Collection[str] = (),
+        each: int | None = None,
     ) -> list[Copy]:
-        """Copies to be tried now, longest due first, of events still in the store; none on the
-        relays `besides`.
+        """Copies to be tried now, of events still in the store: replaceable ones (lists, profiles)
+        first, then the newest. None on the relays `besides`, at most `each` on one relay.
 
         Cost: grows with all that waits.
         """
@@ -301,13 +306,13 @@ class CopyLedger(Protocol):
         as it was to wait then, from now on. Cost: grows with all that waits."""
 
     async def unplanned(self, pubkeys: Collection[str]) -> list[str]:
-        """Ids of events by these authors of which no copy is wanted or known at all, the oldest
-        first. Cost: grows with what they wrote."""
+        """Ids of events by these authors of which no copy is wanted or known at all, in the order
+        of `due`. Cost: grows with what they wrote."""
         ...
 
     async def tracked(self, pubkeys: Collection[str]) -> list[str]:
-        """Ids of events by these authors of which copies are wanted, there already or not; the
-        oldest first. Cost: grows with what they wrote."""
+        """Ids of events by these authors of which copies are wanted, there already or not, in the
+        order of `due`. Cost: grows with what they wrote."""
         ...
 
     async def unsent(self, pubkeys: Collection[str], besides: Collection[str] = ()) -> int:

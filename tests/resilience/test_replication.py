@@ -95,9 +95,9 @@ class Ledger:
         self._ledger = ledger
         self.rounds = 0
 
-    async def due(self, now: int, limit: int, *, besides: Sequence[str] = ()) -> list[Copy]:
+    async def due(self, now: int, limit: int, **options: Any) -> list[Copy]:
         self.rounds += limit == replication.BATCH  # more are only looked at, for their plan
-        return await self._ledger.due(now, limit, besides=besides)
+        return await self._ledger.due(now, limit, **options)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._ledger, name)

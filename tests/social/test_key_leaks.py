@@ -119,7 +119,8 @@ async def test_an_event_with_its_authors_key_is_not_sent_on(tmp_path: Path) -> N
         replication = Replication(
             ana.store, pool, ana.courier.plan, pubkeys=[ME], folder=tmp_path, clock=lambda: NOW
         )
-        assert await replication._send_to_relay(await ana.store.ledger.copies(event.id)) == 1
+        copies = await ana.store.ledger.copies(event.id)
+        assert await replication._sender.send(copies) == copies
         (copy,) = await ana.store.ledger.copies(event.id)
         assert copy.state is CopyState.REFUSED
         assert "secret key" in copy.reason
@@ -173,7 +174,7 @@ async def test_no_road_leads_out_for_the_key_of_any_account(tmp_path: Path) -> N
             replication = Replication(
                 ana.store, courier.pool, courier.plan, pubkeys=[ME], folder=tmp_path, own=own
             )
-            await replication._send_to_relay(await ana.store.ledger.copies(event.id))
+            await replication._sender.send(await ana.store.ledger.copies(event.id))
             (copy,) = await ana.store.ledger.copies(event.id)
             assert copy.state is CopyState.REFUSED
 

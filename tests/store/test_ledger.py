@@ -40,6 +40,28 @@ async def test_a_wanted_copy_is_due_at_once(store: EventStore) -> None:
 
 
 @each_engine
+async def test_lists_are_due_first_then_what_is_new_and_so_much_for_each_relay(
+    store: EventStore,
+) -> None:
+    old, new = make(ALICE, 1, NOW - 10), make(ALICE, 1, NOW)
+    profile, relays = make(ALICE, 0, NOW - 30), make(ALICE, 10002, NOW - 20)
+    await store.save([old, profile, new, relays])
+    order = [relays.id, profile.id, new.id, old.id]
+    for event in (new, profile, old, relays):
+        await store.ledger.want(event.id, [A])
+    await store.ledger.want(old.id, [B])
+    await store.ledger.refuse(old.id, A, "error", "", final=False, next_try=1)
+    assert [copy.event_id for copy in await store.ledger.due(NOW)] == [*order, old.id]
+    due = await store.ledger.due(NOW, each=3)
+    assert [(copy.event_id, copy.url) for copy in due] == [
+        *((i, A) for i in order[:3]),
+        (old.id, B),
+    ]
+    assert [copy.url for copy in await store.ledger.due(NOW, besides=[A])] == [B]
+    assert await store.ledger.tracked([ALICE]) == order
+
+
+@each_engine
 async def test_a_failure_is_due_later_and_a_refusal_never(store: EventStore) -> None:
     await store.save([NOTE])
     ledger = store.ledger

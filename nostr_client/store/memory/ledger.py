@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 
 from msgspec.structs import replace
 
 from nostr_client.protocol.event import Event
+from nostr_client.protocol.kinds import KindClass, kind_class
 from nostr_client.store.contract import (
     FIRST_AUDIT,
     GONE,
@@ -128,15 +130,23 @@ class MemoryCopyLedger:
         return {event_id: self._of(event_id) for event_id in ids}
 
     async def due(
-        self, now: float, limit: int = 100, *, besides: Collection[str] = ()
+        self,
+        now: float,
+        limit: int = 100,
+        *,
+        besides: Collection[str] = (),
+        each: int | None = None,
     ) -> list[Copy]:
-        waiting = [
-            copy
-            for event in self._held.all()
-            for copy in self._of(event.id)
-            if copy.state in _WAITING and copy.next_try <= int(now) and copy.url not in besides
-        ]
-        return sorted(waiting, key=lambda copy: copy.next_try)[:limit]
+        chosen: list[Copy] = []
+        places: Counter[str] = Counter()
+        for event in sorted(self._held.all(), key=_place):
+            for copy in self._of(event.id):
+                waits = copy.state in _WAITING and copy.next_try <= int(now)
+                if waits and copy.url not in besides:
+                    places[copy.url] += 1
+                    if each is None or places[copy.url] <= each:
+                        chosen.append(copy)
+        return chosen[:limit]
 
     async def hurry(self, prefix: str = "") -> None:
         for known in self._copies.values():
@@ -201,4 +211,9 @@ class MemoryCopyLedger:
 
     def _by(self, pubkeys: Collection[str]) -> list[Event]:
         own = [event for event in self._held.all() if event.pubkey in pubkeys]
-        return sorted(own, key=lambda event: event.created_at)
+        return sorted(own, key=_place)
+
+
+def _place(event: Event) -> tuple[bool, int]:
+    """Replaceable events first, then the newest."""
+    return kind_class(event.kind) is not KindClass.REPLACEABLE, -event.created_at

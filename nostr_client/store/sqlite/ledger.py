@@ -23,6 +23,9 @@ _COLUMNS = (
 _FIELDS = "(tie, relay, state, attempts, next_try, prefix, reason, updated_at, wanted)"
 _FIELDS_AND_GRADE = _FIELDS[:-1] + ", grade)"
 _SEQS = "SELECT seq FROM new_id WHERE tie = c.tie UNION ALL SELECT seq FROM id WHERE tie = c.tie"
+_FIRST = "kind IN (0, 3) OR kind BETWEEN 10000 AND 19999 DESC, created_at DESC"
+"""NIP-01's replaceable kinds, then what is new."""
+_FIRST_OF_C = _FIRST.replace("kind", "c.kind").replace("created", "c.created")
 _ID = "CAST(substr(e.json, 8, 64) AS TEXT)"
 
 
@@ -146,15 +149,26 @@ class SqliteCopyLedger:
         return found
 
     async def due(
-        self, now: float, limit: int = 100, *, besides: Collection[str] = ()
+        self,
+        now: float,
+        limit: int = 100,
+        *,
+        besides: Collection[str] = (),
+        each: int | None = None,
     ) -> list[Copy]:
+        fields = _COLUMNS.partition(" FROM ")
         rows = await self._db.read(
             lambda db: db.execute(
-                f"SELECT {_ID}, {_COLUMNS} JOIN event e ON e.seq IN ({_SEQS})"
+                f"SELECT {_ID}, {fields[0]} FROM (SELECT *, row_number() OVER"
+                f" (PARTITION BY relay ORDER BY {_FIRST}) AS place FROM"
+                " (SELECT c.*, e.seq, e.kind, e.created_at FROM copy c"
+                f" JOIN event e ON e.seq IN ({_SEQS})"
                 " WHERE c.state IN ('wanted', 'failed') AND c.next_try <= ?"
-                " AND r.url NOT IN (SELECT value FROM json_each(?))"
-                " ORDER BY c.next_try LIMIT ?",
-                (int(now), json.dumps(list(besides)), limit),
+                " AND c.relay NOT IN (SELECT id FROM relay WHERE url IN"
+                " (SELECT value FROM json_each(?))))) c"
+                " JOIN relay r ON r.id = c.relay JOIN event e ON e.seq = c.seq"
+                f" WHERE c.place <= ? ORDER BY {_FIRST_OF_C} LIMIT ?",
+                (int(now), json.dumps(list(besides)), limit if each is None else each, limit),
             ).fetchall()
         )
         return [_copy(event_id.decode(), rest) for event_id, *rest in rows]
@@ -255,7 +269,7 @@ class SqliteCopyLedger:
                 " WHERE e.seq IN (SELECT seq FROM new_author WHERE author IN"
                 " (SELECT value FROM json_each(:authors)) UNION ALL SELECT seq FROM author"
                 f" WHERE author IN (SELECT value FROM json_each(:authors))) AND {condition}"
-                " ORDER BY e.created_at)",
+                f" ORDER BY {_FIRST})",
                 {"authors": authors},
             ).fetchone()
         )
