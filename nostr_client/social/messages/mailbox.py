@@ -29,8 +29,10 @@ MOST_REQUESTS: Final = 500
 """Rooms of strangers that are kept."""
 REQUEST_MESSAGES: Final = 50
 """Messages in one of them."""
-REQUEST_BYTES: Final = 8 * 2**20
-"""Bytes of text in all of them."""
+REQUEST_SIZE: Final = 8 * 2**20
+"""Characters of all that strangers sent, in text and in tags, their reactions and deletions too."""
+LEAST_SIZE: Final = 400
+"""What one of those counts at least: so much memory it takes with nothing in it."""
 MOST_REACTIONS: Final = 200
 """Reactions to one message."""
 LONGEST_REACTION: Final = 100
@@ -92,7 +94,8 @@ class Mailbox:
         self._expiring: dict[str, int] = {}
         self._written_to: set[str] = set()
         self._requests: tuple[int, int] | None = (0, 0)
-        """How many rooms are requests, with how much text; None: to be counted anew."""
+        """How many rooms are requests, and the size of what strangers sent; None: to be counted
+        anew."""
 
     def set_known(self, known: Collection[str]) -> None:
         """The account follows these now."""
@@ -188,22 +191,19 @@ class Mailbox:
 
     def takes(self, rumor: KeptRumor) -> bool:
         """Is there room for it? A stranger's may find none."""
-        if (
-            rumor.author == self.me
-            or rumor.author in self.known
-            or rumor.author in self._written_to
-        ):
+        if not self._is_stranger(rumor):
             return True
-        members = self.room_of(rumor)
-        room = self.rooms.get(members)
+        shown = rumor.kind in SHOWN
+        room = self.rooms.get(self.room_of(rumor)) if shown else self._room_noted(rumor)
         if room is not None and not self.is_request(room):
             return True
         if self._requests is None:
-            requests = [room for room in self.rooms.values() if self.is_request(room)]
-            self._requests = len(requests), sum(map(self._bytes, requests))
+            self._requests = self._count_requests()
         rooms, size = self._requests
-        if size + len(rumor.content) > REQUEST_BYTES:
+        if size + _size(rumor) > REQUEST_SIZE:
             return False
+        if not shown:
+            return True
         return len(room.order) < REQUEST_MESSAGES if room is not None else rooms < MOST_REQUESTS
 
     def expired(self, now: int) -> list[str]:
@@ -285,6 +285,7 @@ class Mailbox:
         if source := self.source_of(message_id):
             self.closed[source] = Reason.GONE
             self._counts = None
+        self._requests = None
         note = self._sidenotes.pop(message_id, None)
         if note is not None:
             return self._forget_note(note)
@@ -292,7 +293,6 @@ class Mailbox:
         if rumor is None:
             return []
         room = self.rooms[self.room_of(rumor)]
-        self._requests = None
         del room.order[bisect_left(room.order, (rumor.created_at, message_id))]
         room.unread.discard(message_id)
         if not room.order and not room.accepted:
@@ -316,6 +316,9 @@ class Mailbox:
         if rumor.kind in SHOWN:
             return self._add_message(rumor)
         self._sidenotes[rumor.id] = rumor
+        if self._requests is not None and self._is_stranger(rumor):
+            rooms, size = self._requests
+            self._requests = rooms, size + _size(rumor)
         if rumor.kind == kinds.DELETION:
             return self._delete(rumor)
         target = rumor.values("e")[-1:]
@@ -349,7 +352,7 @@ class Mailbox:
                 room.unread.add(rumor.id)
             if self._requests is not None and self.is_request(room):
                 rooms, size = self._requests
-                self._requests = rooms + (len(room.order) == 1), size + len(rumor.content)
+                self._requests = rooms + (len(room.order) == 1), size + _size(rumor)
         touched: Touched = [(members, rumor.id, True)]
         if self._deleted:
             touched += [(members, twin.id, False) for twin in self.twins(room, rumor)]
@@ -367,8 +370,20 @@ class Mailbox:
             read = {id for at, id in room.order if at <= rumor.created_at and at < self.begun}
         room.unread -= read
 
-    def _bytes(self, room: RoomState) -> int:
-        return sum(len(self.messages[id].content) for _, id in room.order)
+    def _is_stranger(self, rumor: KeptRumor) -> bool:
+        author = rumor.author
+        return author != self.me and author not in self.known and author not in self._written_to
+
+    def _room_noted(self, note: KeptRumor) -> RoomState | None:
+        """The room of the message that a member of it reacts to, or deletes."""
+        rooms = map(self.room_of_id, note.values("e")[-1:])
+        return next((room for room in rooms if room and note.author in room.members), None)
+
+    def _count_requests(self) -> tuple[int, int]:
+        requests = [room for room in self.rooms.values() if self.is_request(room)]
+        there = [self.messages[id] for room in requests for _, id in room.order]
+        there += filter(self._is_stranger, self._sidenotes.values())
+        return len(requests), sum(map(_size, there))
 
     def _delete(self, deletion: KeptRumor) -> Touched:
         touched: Touched = []
@@ -430,3 +445,7 @@ class Mailbox:
         self.rooms.pop(members, None)
         self._requests = None
         return [*touched, (members, "", False)]
+
+
+def _size(rumor: KeptRumor) -> int:
+    return LEAST_SIZE + len(rumor.content) + sum(len(part) for tag in rumor.tags for part in tag)

@@ -18,6 +18,7 @@ from nostr_client.protocol.keys import SecretKey
 from nostr_client.signing.local_signer import LocalSigner
 from nostr_client.signing.signer import PeerText
 from nostr_client.social.messages import mailbox, opening
+from nostr_client.social.messages.records import KeptRumor
 from tests.routing.rooms import ANA, BEN, CY, Relay
 from tests.social.messages.people import NOW, Person, dm_list, eventually, person
 
@@ -235,3 +236,30 @@ async def test_who_stops_takes_what_the_signer_is_answering_along(tmp_path: Path
             await opened_all(ben, len(wraps))
             assert len(await ben.texts(A)) == len(wraps)
         assert len(set(bunker.asked)) == len(bunker.asked) == 2 * len(wraps)
+
+
+@pytest.mark.parametrize(
+    ("kind", "tags", "content"),
+    [
+        (kinds.REACTION, (), "x" * 50_000),
+        (kinds.DELETION, (("e", "f" * 64),) * 900, ""),
+        (kinds.REACTION, (), ""),
+        (kinds.CHAT_MESSAGE, (("p", B), ("x", "x" * 50_000)), ""),
+    ],
+)
+def test_what_strangers_send_in_tags_and_beside_messages_has_a_bound(
+    monkeypatch: pytest.MonkeyPatch, kind: int, tags: Tags, content: str
+) -> None:
+    monkeypatch.setattr(mailbox, "REQUEST_SIZE", 200_000)
+    box, taken = mailbox.Mailbox(B), 0
+    for n in range(1_000):
+        id = f"{n:064x}"
+        rumor = KeptRumor(id, id, f"{n:063x}a", NOW, kind, (*tags, ("e", id)), content)
+        if box.takes(rumor):
+            box.apply(rumor)
+            taken += 1
+        if n == 5:
+            box.set_known(frozenset({C}))  # it is counted anew, and comes to the same
+    assert 3 <= taken < 500
+    known = KeptRumor("e" * 64, "e" * 64, C, NOW, kind, (*tags, ("e", id)), content)
+    assert box.takes(known), "whom one knows finds room"
