@@ -13,7 +13,6 @@ key is looked for that begins in one of those and ends in the next.
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from typing import Final
@@ -34,9 +33,7 @@ unbroken key in a text of nothing else, and the beginning of an endless run of d
 MOST_UNESCAPED: Final = 4
 """How deep JSON in JSON is unescaped: a repost holds an event, which may hold a profile."""
 
-_hex_run = re.compile("[0-9a-f]{64,}")
-_word = re.compile("(?<![0-9a-z])[0-9a-f]{64}(?![0-9a-z])")
-_item = re.compile(r"""["'][0-9a-f]{64}(?=\\*["'])""")
+_item_end = re.compile(r"""\\*["']""").match
 _named = re.compile(
     r'"(?:id|pubkey|sig)"\s*:\s*"[0-9a-f]{64,128}"'  # an event in JSON, as in a zap's receipt
     r'|\["(?:[aepq]|ox?|x)"\s*,\s*"[0-9a-f]{64}"'  # its tags
@@ -47,20 +44,35 @@ _named = re.compile(
 )
 _NAMING: Final = frozenset(("e", "E", "p", "P", "q", "a", "A", "x", "ox", "delegation"))
 """Ids, public keys and hashes, by their place: of strangers' events too many to derive them all."""
-_nsec_anywhere = re.compile(f"(?=({NSEC.pattern}))")
 _between = re.compile(r"[\W_]+")
 _escape = re.compile(r'\\(?:u([0-9a-fA-F]{4})|([nrtbf"\\/]))')
 _is_trace = re.compile("[0-9a-f]{8}").fullmatch
 _SEPARATORS: Final = bytes(n for n in range(128) if not chr(n).isalnum())
-_HEX_AS_ZERO: Final = bytes(ord("0" if chr(n) in "0123456789abcdef" else "z") for n in range(256))
-_LOWER: Final = bytes(range(256)).lower()
-_LONG: Final = 1_000
-"""Characters that are cheap to normalize, whatever they are."""
-_MOST_REMEMBERED: Final = 50_000
-_escapes = re.compile(rb"\\+[nrtbf]")
+_SHAPE: Final = bytes(
+    ord("0" if (c := chr(n).lower()) in "0123456789abcdef" else c if c in "ns" else "z")
+    if chr(n).isalnum() and n < 128
+    else ord(" ")
+    for n in range(256)
+)
+"""What decides where a key may be: hex digits as noughts, `n` and `s` as they are, other letters as
+z, all else a space. So 64 noughts may be a key in hex, and `ns000` may be `nsec1`."""
 _RUN: Final = b"0" * 64
+_run_end = re.compile(b"0*").match
+_disguised = re.compile(
+    "[\xaa-\xbe\xdf\u0130-\u0149\u017f\u01c4-\u01cc\u01f0-\u01f3\u02b0-\u02b8\u02e1-\u02e3\u1d2c-\u1dbf"
+    "\u1e96-\u1e9e\u2070-\u20a8\u2100-\u218f\u2460-\u24ff\u2c7c\u2c7d\u3250-\u33ff\ua7f0-\ua7ff"
+    "\ufb00-\ufb06\uff01-\uff5e\U00010780-\U000107bf\U0001ccd6-\U0001ccf9\U0001d400-\U0001d7ff"
+    "\U0001f100-\U0001f1ef\U0001fbf0-\U0001fbf9]"
+).search
+"""Characters that stand for letters or digits of ASCII: full-width, ornamental, raised ones."""
+_MOST_REMEMBERED: Final = 50_000
+_QUOTES: Final = ('"', "'")
+_BEFORE: Final = 24
+_AFTER: Final = 8
+"""Characters around an id that may name it."""
 _SHORTEST: Final = 60
 """Characters of the shortest text that holds a key."""
+_NSEC_SIZE: Final = 63
 _TRACED: Final = b"trace of a nostr secret key "
 
 Sought = Collection[str] | Mapping[str, str]
@@ -132,11 +144,11 @@ def holds_key(form: str, key: SecretKey) -> bool:
 
     Raises SignerUnavailable where the key was wiped.
     """
-    for run in _hex_run.finditer(form):
-        for start in (run.start(), run.start() + 1):
-            if key.is_in(bytes.fromhex(form[start : run.end() - (run.end() - start) % 2])):
-                return True
-    return any(key.is_in(_secret_of(each[1]) or b"") for each in _nsec_anywhere.finditer(form))
+    for start, end in _runs(_shape_of(form)):
+        digits = form[start:end]
+        if key.is_in(_even(digits)) or key.is_in(_even(digits[1:])):
+            return True
+    return any(key.is_in(_secret_of(code) or b"") for code in _nsecs_anywhere(form))
 
 
 def leaked_by(event: Event, sought: SoughtKeys) -> set[str]:
@@ -158,7 +170,7 @@ def leaked_by(event: Event, sought: SoughtKeys) -> set[str]:
     if sought.untraced:
         most = TRIES_RECEIVED + sum(len(text) for text in texts) // 64
         places = _Places(sought.untraced, most)
-        unnamed = filter(may_hold_key, [_named.sub(" z ", layer) for layer in layers])
+        unnamed = filter(may_hold_key, map(_unnamed, layers))
         for candidate in _keys_of(list(unnamed)):
             if not places.look_at(candidate):
                 break
@@ -184,17 +196,23 @@ def _is_harmless(text: str) -> bool:
     """A quick look that says yes of nearly every text, and never of one that holds a key."""
     if len(text) < _SHORTEST:
         return True
-    if not text.isascii():
-        if len(text) > _LONG or not unicodedata.is_normalized("NFKC", text):
-            return False
-        text = text.casefold()
+    if not text.isascii() and _disguised(text):
+        return False
     letters = text.encode("ascii", "ignore")
+    start = b"nsec1"
     if b"\\" in letters:
         if b"\\u" in letters:
             return False
-        letters = _escapes.sub(b"", letters)
-    letters = letters.translate(_LOWER, _SEPARATORS)
-    return b"nsec1" not in letters and _RUN not in letters.translate(_HEX_AS_ZERO)
+        # Each may be a letter or the end of a line. Neither of these is a hex digit, and of an
+        # nsec only the first letter is one of them. A `\b` or `\f` is left: a key with it is
+        # parted, and one without it is no shorter for it.
+        start = b"sec1"
+        for escape in (b"\\n", b"\\r", b"\\t"):
+            letters = letters.replace(escape, b"")
+    shape = letters.translate(_SHAPE, _SEPARATORS)
+    if _RUN in shape:
+        return False
+    return start.translate(_SHAPE) not in shape or start not in _letters_of(letters).lower()
 
 
 def joined(tags: Tags) -> str:
@@ -246,6 +264,15 @@ def nsecs_in(form: str) -> Iterator[str]:
         yield from (found[0] for found in NSEC.finditer(form))
 
 
+def _nsecs_anywhere(form: str) -> Iterator[str]:
+    """All that is shaped like an nsec, also where one begins in another."""
+    start = form.find("nsec1")
+    while start >= 0:
+        if NSEC.match(form, start):
+            yield form[start : start + _NSEC_SIZE]
+        start = form.find("nsec1", start + 1)
+
+
 def is_nsec(code: str) -> bool:
     return _secret_of(code) is not None
 
@@ -255,7 +282,16 @@ def _keys_in(texts: Iterable[str]) -> Iterator[bytes]:
 
 
 def _layers_with_keys(texts: Iterable[str]) -> list[str]:
-    return [layer for text in texts for layer in layers_of(text) if may_hold_key(layer)]
+    return [
+        layer for text in map(_plain, texts) for layer in layers_of(text) if may_hold_key(layer)
+    ]
+
+
+def _plain(text: str) -> str:
+    """`text` in ASCII, if nothing else of it can be of a key: that is much faster searched."""
+    if text.isascii() or _disguised(text):
+        return text
+    return text.encode("ascii", "replace").decode()
 
 
 def _keys_of(layers: Sequence[str]) -> Iterator[bytes]:
@@ -263,17 +299,70 @@ def _keys_of(layers: Sequence[str]) -> Iterator[bytes]:
     those anywhere in a run of them."""
     for layer in layers:
         yield from filter(None, map(_secret_of, nsecs_in(_squeezed(layer))))
-    for layer in layers:
-        yield from (bytes.fromhex(found[0]) for found in _word.finditer(layer))
-    for layer in layers:
-        for run in _hex_run.finditer(_squeezed(_item.sub(" z ", layer))):
-            yield from _windows(run[0])
+    parted = [_words_of(layer) for layer in layers]
+    for words, _ in parted:
+        yield from map(bytes.fromhex, words)
+    for _, rest in parted:
+        letters = _squeezed(rest)
+        for start, end in _runs(_shape_of(letters)):
+            yield from _windows(letters[start:end])
+
+
+def _words_of(layer: str) -> tuple[list[str], str]:
+    """The keys in hex that stand alone in `layer`; and `layer` without those that are items."""
+    shape = _shape_of(layer)
+    words: list[str] = []
+    rest: list[str] = []
+    done = 0
+    for start, end in _runs(shape):
+        around = shape[start - 1 : start] + shape[end : end + 1]
+        if end - start != 64 or around.strip():
+            continue
+        words.append(layer[start:end])
+        if layer[start - 1 : start] in _QUOTES and _item_end(layer, end):
+            rest.append(layer[done : start - 1])
+            done = end
+    return words, " z ".join([*rest, layer[done:]])
+
+
+def _unnamed(layer: str) -> str:
+    """`layer` without the ids, public keys and hashes that are known as such by what stands around
+    them (`_named`)."""
+    rest: list[str] = []
+    done = 0
+    for start, end in _runs(_shape_of(layer)):
+        named = _named.search(layer, max(done, start - _BEFORE), end + _AFTER)
+        if named and named.end() > start:
+            rest.append(layer[done : named.start()])
+            done = named.end()
+    return " z ".join([*rest, layer[done:]])
+
+
+def _runs(shape: bytes) -> Iterator[tuple[int, int]]:
+    """Where at least 64 hex digits stand in a row, by the `_SHAPE` of a text."""
+    start = shape.find(_RUN)
+    while start >= 0:
+        found = _run_end(shape, start)
+        end = found.end() if found else start
+        yield start, end
+        start = shape.find(_RUN, end)
+
+
+def _shape_of(layer: str) -> bytes:
+    return layer.encode("ascii", "replace").translate(_SHAPE)
+
+
+def _letters_of(text: bytes) -> bytes:
+    return text.translate(None, _SEPARATORS)
+
+
+def _even(digits: str) -> bytes:
+    return bytes.fromhex(digits[: len(digits) & ~1])
 
 
 def _windows(digits: str) -> Iterator[bytes]:
     """Each 64 digits in a row of `digits`."""
-    even = bytes.fromhex(digits[: len(digits) & ~1])
-    odd = bytes.fromhex(digits[1 : 1 + ((len(digits) - 1) & ~1)])
+    even, odd = _even(digits), _even(digits[1:])
     for start in range(len(digits) - 63):
         held, at = (odd if start & 1 else even), start // 2
         yield held[at : at + 32]
@@ -282,14 +371,12 @@ def _windows(digits: str) -> Iterator[bytes]:
 def may_hold_key(layer: str) -> bool:
     """A quick look, at ASCII alone: what stands between its letters can only part them."""
     letters = layer.encode("ascii", "ignore")
-    if _RUN in letters.translate(_HEX_AS_ZERO, _SEPARATORS):
-        return True
-    return b"nsec1" in letters.translate(None, _SEPARATORS)
+    return _RUN in letters.translate(_SHAPE, _SEPARATORS) or b"nsec1" in _letters_of(letters)
 
 
 def _squeezed(layer: str) -> str:
     if layer.isascii():
-        return layer.encode().translate(None, _SEPARATORS).decode()
+        return _letters_of(layer.encode()).decode()
     return _between.sub("", layer)
 
 

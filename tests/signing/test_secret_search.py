@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import json
+import unicodedata
+from collections.abc import Callable
 from hashlib import sha256
 
 from hypothesis import given, settings
@@ -11,7 +14,7 @@ from hypothesis import strategies as st
 from nostr_client.nips import nip19
 from nostr_client.protocol.event import Draft
 from nostr_client.protocol.keys import SecretKey
-from nostr_client.signing import gate
+from nostr_client.signing import gate, secret_search
 from nostr_client.signing.secret_search import SoughtKeys, leaked_by, owners_of_keys, trace_of
 from tests.signing.test_gate import full_width
 
@@ -26,6 +29,12 @@ FORMS = st.sampled_from(
         lambda code: f"{code[:33]}\r\n> {code[33:]}",
         lambda code: json.dumps({"about": f"{code[:9]}\n{code[9:]}"}),
         lambda code: json.dumps({"content": json.dumps({code: 1})}),
+        lambda code: f"C:\\{code}",  # the first letter looks as if it were escaped
+        lambda code: json.dumps({"path": f"\\{code[:5]}\n{code[5:]}"}),
+        lambda code: "".join(f"\\u{ord(c):04x}" for c in code),
+        lambda code: "".join(chr(0x1D7EC + int(c)) if c.isdigit() else c for c in code),  # bold
+        lambda code: f"{code[:9]}\u2026{full_width(code[9:])}",
+        lambda code: f"https://files.example/{code}.jpg?x={code}",
     ]
 )
 AROUND = st.text(alphabet="xyz é.,-\n😀\u00ad", max_size=40)
@@ -40,9 +49,38 @@ def test_a_key_is_found_in_every_form(
     code = bytes(key).hex() if as_hex else nip19.encode_nsec(key)
     text = f"{before} {form(code)} {after}"  # type: ignore[operator]
     sought = SoughtKeys({key.public_key.hex: trace_of(bytes(key)) if known else ""})
+    assert not secret_search._is_harmless(text), "the quick look says no where a key is"
     assert owners_of_keys([text], sought) == {key.public_key.hex}
     for draft in (Draft(1, text), Draft(1, "", (("alt", text),))):
         assert leaked_by(draft.sign(SecretKey(b"\x07" * 32), 1), sought) == {key.public_key.hex}
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    KEYS, st.lists(FORMS, min_size=1, max_size=3), st.text(alphabet="nsec1\\rtbfu0aé…", max_size=9)
+)
+def test_the_quick_look_never_hides_what_the_full_search_finds(
+    key: SecretKey, forms: list[Callable[[str], str]], within: str
+) -> None:
+    code, digits = nip19.encode_nsec(key), bytes(key).hex()
+    sought = SoughtKeys({key.public_key.hex: trace_of(bytes(key))})
+    for bare in (f"{within}{code}", f"{code[:30]}{within}{code[30:]}", f"{within}{digits}"):
+        text = functools.reduce(lambda held, form: form(held), forms, bare)
+        assert not (owners_of_keys([text], sought) and secret_search._is_harmless(text))
+
+
+def test_all_that_stands_for_a_letter_or_digit_is_taken_for_a_disguise() -> None:
+    for block in range(0x80, 0x20000, 64):
+        chars = "".join(
+            c for c in map(chr, range(block, block + 64)) if not "\ud800" <= c < "\ue000"
+        )
+        for char in chars if _plain_letters(chars) else "":
+            assert not _plain_letters(char) or secret_search._disguised(char), hex(ord(char))
+
+
+def _plain_letters(text: str) -> bool:
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    return any(char.isascii() and char.isalnum() for char in folded)
 
 
 @settings(max_examples=30, deadline=None)
