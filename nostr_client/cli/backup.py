@@ -316,6 +316,8 @@ def _say_restored(
         context.out.note(
             "Its key is in its bunker: `nostr-client account connect` signs with it again."
         )
+    if key == "restored" and account.name != start.name:
+        context.out.note(f"Another account is called {start.name} here: this one has no name.")
     if kept:
         context.out.note(f"Here already, and left as they are: {', '.join(kept)}.")
     _say_what_is_missing(context, report)

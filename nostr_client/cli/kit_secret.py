@@ -50,7 +50,9 @@ def new_shares(text: str) -> Shares:
 
 
 def check_shares_can_go(folder: Path | None) -> None:
-    """Raises CommandError where there is nowhere for shares to go."""
+    """Raises CommandError where there is nowhere for shares to go, or others lie there."""
+    if folder is not None and any(folder.glob("share-*.txt")):
+        raise CommandError(f"{folder} holds shares already: name another folder", Exit.USAGE)
     if folder is None and not secret_input.can_ask():
         raise CommandError(
             "shares are shown on a terminal, or written by --shares-to FOLDER", Exit.USAGE

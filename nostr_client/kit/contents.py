@@ -15,6 +15,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
+from nostr_client.errors import InvalidData
 from nostr_client.kit.records import KitCopy, KitEvent, KitFile, KitPart, KitRecord, KitSection
 from nostr_client.paths import translated
 from nostr_client.protocol import kinds
@@ -22,6 +23,7 @@ from nostr_client.protocol.event import Event, event_address
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.keys import is_hex64
 from nostr_client.protocol.kinds import is_replaceable
+from nostr_client.protocol.urls import is_loopback
 from nostr_client.store.contract import EventStore
 from nostr_client.store.rules import UNDELETABLE, deletion_of
 
@@ -53,6 +55,8 @@ def file_path(data: Path, pubkey: str, file: KitFile, name: str) -> Path:
             return data / f"auth-{short}.json"
         case KitFile.FOUND:
             return data / f"lists-{short}.found.json"
+        case KitFile.RESERVES:
+            return data / "reserves.json"
 
 
 async def contents(
@@ -60,7 +64,7 @@ async def contents(
 ) -> AsyncGenerator[list[KitRecord], None]:
     """All of it but the start and the end. Raises StoreError."""
     drafts = await asyncio.to_thread(_draft_names, data, pubkey)
-    small = [(KitFile.AUTH, ""), (KitFile.FOUND, "")]
+    small = [(KitFile.AUTH, ""), (KitFile.FOUND, ""), (KitFile.RESERVES, "")]
     for file, name in (*small, *((KitFile.DRAFT, name) for name in drafts)):
         async for part in _parts(data, pubkey, file, name):
             yield [part]
@@ -128,8 +132,16 @@ async def _with_copies(
     copies = await store.ledger.copies_of([event.id for event in events]) if events else {}
     return [
         *(KitEvent(section, event.json) for event in events),
-        *(KitCopy.of(copy) for known in copies.values() for copy in known),
+        *(KitCopy.of(copy) for known in copies.values() for copy in known if _leads_out(copy.url)),
     ]
+
+
+def _leads_out(url: str) -> bool:
+    """The own relay is this machine's: what is at its address elsewhere is another program."""
+    try:
+        return not is_loopback(url)
+    except InvalidData:
+        return False
 
 
 def _slices(items: Sequence[str]) -> Iterator[Sequence[str]]:

@@ -142,6 +142,7 @@ class KitDraft:
             os.fsync(self._file.fileno())
             if hasattr(os, "posix_fadvise"):  # so that it is read again from where it lies
                 os.posix_fadvise(self._file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+            self._file.close()
 
     async def check(self) -> RestoreReport:
         """Open the draft with its secret, restore it into a folder of its own, and compare.
@@ -151,8 +152,8 @@ class KitDraft:
         if self._secret is None:
             raise RuntimeError("nothing was written yet")
         secret = self._secret.fewest() if isinstance(self._secret, Shares) else self._secret
-        async with self._trial() as folder:
-            reader, start, following = await self._opened(secret)
+        async with self._trial() as folder, self._reading() as file:
+            reader, start, following = await _open(file, secret)
             async with open_store(folder / "events.db", _TRIAL_OPTIONS) as store:
                 report = await restore(following, self._pubkey, store, folder)
                 if report.damaged:
@@ -160,23 +161,17 @@ class KitDraft:
                 if report.counts != self._counts or reader.digest.digest() != self._digest:
                     raise KitDamaged("the backup does not hold what was written into it")
                 await opens_key(start, secret)
-                _, _, again = await self._opened(secret)
+                _, _, again = await _open(file, secret)
                 await compare(again, self._pubkey, store, folder)
         self._checked = True
         return report
 
-    async def _opened(
-        self, secret: KitSecret
-    ) -> tuple[KitReader, KitStart, AsyncIterator[list[KitRecord]]]:
+    @contextlib.asynccontextmanager
+    async def _reading(self) -> AsyncIterator[BinaryIO]:
         with translated(f"cannot read {self._part}"):
-            file = self._stack.enter_context(self._part.open("rb"))
-        header, head = await asyncio.to_thread(read_head, file)
-        master = await asyncio.to_thread(secret.master, header)
-        try:
-            reader = KitReader(file, header, head, master)
-        except DecryptionFailed as error:
-            raise KitDamaged("the backup does not open with its own secret") from error
-        return (reader, *await read_start(reader))
+            file = await asyncio.to_thread(self._part.open, "rb")
+        with file:
+            yield file
 
     @contextlib.asynccontextmanager
     async def _trial(self) -> AsyncIterator[Path]:
@@ -201,6 +196,19 @@ class KitDraft:
                 raise self._taken()
         made = LastKit(made_at=self._clock(), path=str(self.path), counts=self._counts)
         note_kit(self._data, self._pubkey, made)
+
+
+async def _open(
+    file: BinaryIO, secret: KitSecret
+) -> tuple[KitReader, KitStart, AsyncIterator[list[KitRecord]]]:
+    file.seek(0)
+    header, head = await asyncio.to_thread(read_head, file)
+    master = await asyncio.to_thread(secret.master, header)
+    try:
+        reader = KitReader(file, header, head, master)
+    except DecryptionFailed as error:
+        raise KitDamaged("the backup does not open with its own secret") from error
+    return (reader, *await read_start(reader))
 
 
 _TRIAL_OPTIONS: Final = StoreOptions(clock=lambda: 0.0)

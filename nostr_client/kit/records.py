@@ -39,6 +39,8 @@ class KitFile(StrEnum):
     """What the person said about telling relays who asks (NIP-42)."""
     FOUND = "found"
     """Where the person says that a watched account is found."""
+    RESERVES = "reserves"
+    """Relays beyond the relay list that hold copies; one file for a data folder."""
 
 
 class _KitRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):

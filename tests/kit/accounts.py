@@ -18,6 +18,9 @@ from nostr_client.paths import Paths
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Event
 from nostr_client.routing.auth_choices import auth_choices
+from nostr_client.signing.local_signer import LocalSigner
+from nostr_client.social.messages.archive import MessageArchive
+from nostr_client.social.messages.records import KeptRumor
 from nostr_client.store.contract import CopyGrade, EventStore, StoreOptions
 from nostr_client.store.opening import open_store
 from nostr_client.tui.drafts import NEW_NOTE, DraftFile
@@ -27,6 +30,7 @@ ME = ANA.public_key.hex
 PASSWORD = "correct horse battery staple"
 SECRET = Passphrase("a passphrase of some length", 4)
 RELAY, OTHER = "wss://relay.example", "wss://other.example"
+OWN_RELAY = "ws://127.0.0.1:4869"
 
 
 def paths_in(folder: Path) -> Paths:
@@ -65,6 +69,7 @@ SENT_WRAP = signed(CY, kinds.GIFT_WRAP, "to ben", (("p", BEN.public_key.hex),))
 CONTACTS = [relay_list(BEN, OTHER), signed(CY, kinds.METADATA, "{}")]
 STRANGE = signed(BEN, content="somebody's note")
 DRAFT = "not sent yet"
+SAID = "what a wrap held " * 100_000
 
 
 async def fill(store: EventStore, data: Path) -> None:
@@ -78,11 +83,18 @@ async def fill(store: EventStore, data: Path) -> None:
     await ledger.refuse(NOTES[0].id, OTHER, "blocked", "no", final=True, next_try=0)
     await ledger.want(NOTES[1].id, [RELAY])
     await ledger.refuse(NOTES[1].id, RELAY, "error", "later", final=False, next_try=START + 99)
-    await ledger.confirm([(CONTACTS[0].id, OTHER)])
+    await ledger.confirm([(CONTACTS[0].id, OTHER), (CONTACTS[0].id, OWN_RELAY)])
+    await ledger.want(NOTES[0].id, [OWN_RELAY])
     await ledger.want(SENT_WRAP.id, [OTHER])
     DraftFile(Paths(data, data, data), ME, NEW_NOTE).write(DRAFT)
     await auth_choices(data, ME).choose(RELAY, False)
-    (data / f"messages-{ME[:16]}.sealed").write_bytes(b"opened once\n" * 200_000)
+    (data / "reserves.json").write_bytes(b'{"chosen":[]}')
+    async with LocalSigner(ANA) as signer:
+        archive = MessageArchive(data / f"messages-{ME[:16]}.sealed", ME)
+        await archive.unlock(signer)
+        await archive.keep(
+            [KeptRumor(WRAP.id, WRAP.id, CY.public_key.hex, START, 14, (("p", ME),), SAID)]
+        )
 
 
 async def make_kit(

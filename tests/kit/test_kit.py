@@ -28,6 +28,8 @@ from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.routing.auth_choices import auth_choices
+from nostr_client.signing.local_signer import LocalSigner
+from nostr_client.social.messages.archive import MessageArchive
 from nostr_client.store.contract import CopyGrade, CopyState, SaveStatus
 from nostr_client.store.opening import MEMORY, open_store
 from nostr_client.tui.drafts import NEW_NOTE, DraftFile
@@ -45,10 +47,12 @@ from tests.kit.accounts import (
     OWN,
     PASSWORD,
     RELAY,
+    SAID,
     SECRET,
     SENT_WRAP,
     STRANGE,
     VERSIONS,
+    WRAP,
     account_in,
     fill,
     follows,
@@ -67,7 +71,7 @@ async def test_all_of_an_account_comes_back(tmp_path: Path) -> None:
     kit = tmp_path / "ana.kit"
     counts = await make_kit(old, kit)
     assert (counts.events, counts.versions, counts.messages) == (len(OWN), 3, 3)
-    assert (counts.contacts, counts.drafts, counts.files) == (2, 1, 2)
+    assert (counts.contacts, counts.drafts, counts.files) == (2, 1, 3)
     assert kit.stat().st_mode & 0o777 == 0o600
     assert sorted(path.name for path in tmp_path.iterdir()) == ["ana.kit", "old"]
     assert not (old.data / TRIAL).exists()
@@ -94,9 +98,14 @@ async def test_all_of_an_account_comes_back(tmp_path: Path) -> None:
         assert waiting == {NOTES[1].id, SENT_WRAP.id}
     assert DraftFile(new, ME, NEW_NOTE).read() == DRAFT
     assert auth_choices(new.data, ME).of(RELAY) is False
+    assert (new.data / "reserves.json").read_bytes() == b'{"chosen":[]}'
     sealed = file_path(new.data, ME, KitFile.MESSAGES, "")
     assert sealed.read_bytes() == file_path(old.data, ME, KitFile.MESSAGES, "").read_bytes()
     assert sealed.stat().st_mode & 0o777 == 0o600
+    async with LocalSigner(ANA) as signer:
+        archive = MessageArchive(sealed, ME)
+        await archive.unlock(signer)
+    assert archive.mailbox.messages[WRAP.id].content == SAID
 
 
 async def test_what_is_here_is_united_with_it_and_nothing_newer_is_overwritten(
