@@ -96,6 +96,9 @@ class KitCopy(_KitRecord, tag="copy", frozen=True, array_like=True, gc=False):
     def of(cls, copy: Copy) -> KitCopy:
         return cls(*msgspec.structs.astuple(copy))
 
+    def copy(self) -> Copy:
+        return Copy(*msgspec.structs.astuple(self))
+
 
 class KitPart(_KitRecord, tag="part", frozen=True, array_like=True, gc=False):
     """A piece of a small file; the pieces of one follow each other, up to the `last`."""

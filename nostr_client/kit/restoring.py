@@ -42,15 +42,7 @@ from nostr_client.paths import (
 )
 from nostr_client.protocol.event import Event
 from nostr_client.signing.verifier import Verifier
-from nostr_client.store.contract import (
-    GONE,
-    Audited,
-    CopyGrade,
-    CopyState,
-    EventStore,
-    SaveStatus,
-)
-from nostr_client.tasks import all_of
+from nostr_client.store.contract import EventStore, SaveStatus
 
 BATCH: Final = 1000
 """Records that are stored together."""
@@ -180,7 +172,8 @@ class _Restoring:
 
     async def take(self, records: Sequence[KitRecord]) -> None:
         await self._take_events([one for one in records if isinstance(one, KitEvent)])
-        await self._take_copies([one for one in records if isinstance(one, KitCopy)])
+        copies = [one.copy() for one in records if isinstance(one, KitCopy)]
+        await self._store.ledger.adopt(copies)
         for record in records:
             if isinstance(record, KitPart):
                 await self._take_part(record)
@@ -201,39 +194,6 @@ class _Restoring:
         if good:
             results = Counter(result.status for result in await self._store.save(good))
             self.report.new += sum(results[status] for status in _NEW)
-
-    async def _take_copies(self, records: Sequence[KitCopy]) -> None:
-        """Those of which nothing is known here."""
-        if not records:
-            return
-        ledger = self._store.ledger
-        known = await ledger.copies_of({copy.event_id for copy in records})
-        here = {(copy.event_id, copy.url) for copies in known.values() for copy in copies}
-        new = [copy for copy in records if (copy.event_id, copy.url) not in here]
-        wanted: dict[str, list[str]] = {}
-        for copy in new:
-            if copy.wanted:
-                wanted.setdefault(copy.event_id, []).append(copy.url)
-        await all_of(ledger.want(event_id, urls) for event_id, urls in wanted.items())
-        held = [copy for copy in new if copy.state in (CopyState.CONFIRMED, CopyState.DROPPED)]
-        for grade in CopyGrade:
-            pairs = [(copy.event_id, copy.url) for copy in held if copy.grade is grade]
-            if pairs:
-                await ledger.confirm(pairs, grade)
-        if held:
-            await ledger.audited([_audited(copy) for copy in held])
-        await all_of(
-            ledger.refuse(
-                copy.event_id,
-                copy.url,
-                copy.prefix,
-                copy.reason,
-                final=copy.state in GONE,
-                next_try=copy.next_try,
-            )
-            for copy in new
-            if copy.state in (CopyState.REFUSED, CopyState.FAILED)
-        )
 
     async def _take_part(self, part: KitPart) -> None:
         if part.file is KitFile.DRAFT and not is_draft_name(part.name):
@@ -273,15 +233,3 @@ def _parsed(records: Sequence[KitEvent]) -> list[Event]:
         except InvalidEvent:  # counted as one that is missing
             continue
     return found
-
-
-def _audited(copy: KitCopy) -> Audited:
-    return Audited(
-        copy.event_id,
-        copy.url,
-        copy.state,
-        copy.grade,
-        copy.audit_at,
-        copy.audits,
-        copy.reason,
-    )

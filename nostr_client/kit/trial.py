@@ -76,9 +76,9 @@ def _trusted(record: KitEvent) -> Event:
 
 async def _compare_copies(records: Sequence[KitCopy], store: EventStore) -> None:
     known = await store.ledger.copies_of({copy.event_id for copy in records}) if records else {}
-    here = {(c.event_id, c.url, c.state, c.wanted) for found in known.values() for c in found}
+    here = {KitCopy.of(copy) for copies in known.values() for copy in copies}
     for copy in records:
-        if (copy.event_id, copy.url, copy.state, copy.wanted) not in here:
+        if copy not in here:
             raise KitDamaged(f"what was known of {copy.event_id} at {copy.url} did not come back")
 
 

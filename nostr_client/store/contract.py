@@ -249,6 +249,10 @@ class CopyLedger(Protocol):
         stays. The first time is written down, and a wanted copy is due for an audit after
         `FIRST_AUDIT`."""
 
+    async def adopt(self, copies: Sequence[Copy]) -> None:
+        """What another store knew of copies, as it stood there; of a copy that is known here
+        nothing changes."""
+
     async def audits_due(
         self, pubkeys: Collection[str], now: float, limit: int, *, besides: Collection[str] = ()
     ) -> list[Copy]:

@@ -92,6 +92,7 @@ async def test_all_of_an_account_comes_back(tmp_path: Path) -> None:
         assert (second.state, second.grade) == (CopyState.CONFIRMED, CopyGrade.READ_BACK)
         [later] = await store.ledger.copies(NOTES[1].id)
         assert (later.state, later.next_try, later.reason) == ("failed", START + 99, "later")
+        assert later.attempts == 1
         [known] = await store.ledger.copies(CONTACTS[0].id)
         assert (known.state, known.wanted) == (CopyState.CONFIRMED, False)
         waiting = {copy.event_id for copy in await store.ledger.due(1 << 40)}

@@ -250,3 +250,23 @@ async def test_a_refusal_ends_what_was_known(store: EventStore) -> None:
     assert await ledger.audits_due([ALICE], NOW + 10**6, 10) == []
     [copy] = await ledger.copies(NOTE.id)
     assert (copy.state, copy.grade) == (CopyState.REFUSED, CopyGrade.NONE)
+
+
+@each_engine
+async def test_what_another_store_knew_is_taken_over_where_nothing_is_known(
+    store: EventStore,
+) -> None:
+    await store.save([NOTE])
+    await store.ledger.confirm([(NOTE.id, A)], CopyGrade.READ_BACK)
+    [held] = await store.ledger.copies(NOTE.id)
+    failed = Copy(NOTE.id, B, CopyState.FAILED, 3, NOW + 60, "error", "later", NOW - 9)
+    known = structs.replace(
+        failed, url=C, state=CopyState.CONFIRMED, wanted=False, grade=CopyGrade.SAID, audits=2
+    )
+    other = Copy(NOTE.id, A, CopyState.DROPPED, 1, 0, "", "gone", NOW - 9)
+    await store.ledger.adopt([failed, other, known])
+    assert await store.ledger.copies(NOTE.id) == [held, failed, known]
+    assert [copy.url for copy in await store.ledger.due(NOW + 60)] == [B]
+    await store.ledger.adopt([])
+    await store.ledger.adopt([structs.replace(failed, attempts=9)])
+    assert await store.ledger.copies(NOTE.id) == [held, failed, known]

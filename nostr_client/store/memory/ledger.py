@@ -67,6 +67,11 @@ class MemoryCopyLedger:
             copy = replace(copy, state=CopyState.CONFIRMED, next_try=0, prefix="", reason="")
             self._put(replace(copy, grade=max(copy.grade, grade)))
 
+    async def adopt(self, copies: Sequence[Copy]) -> None:
+        for copy in copies:
+            if copy.url not in self._copies.get(copy.event_id, {}):
+                self._put(copy)
+
     async def audits_due(
         self, pubkeys: Collection[str], now: float, limit: int, *, besides: Collection[str] = ()
     ) -> list[Copy]:

@@ -12,6 +12,8 @@ import json
 import sqlite3
 from collections.abc import Callable, Collection, Sequence
 
+import msgspec
+
 from nostr_client.store.contract import FIRST_AUDIT, Audited, Copy, CopyGrade, CopyState
 from nostr_client.store.sqlite.database import Database
 from nostr_client.store.sqlite.index_keys import IndexKeys, id_key
@@ -22,6 +24,7 @@ _COLUMNS = (
 )
 _FIELDS = "(tie, relay, state, attempts, next_try, prefix, reason, updated_at, wanted)"
 _FIELDS_AND_GRADE = _FIELDS[:-1] + ", grade)"
+_ALL_FIELDS = _FIELDS_AND_GRADE[:-1] + ", audit_at, audits)"
 _SEQS = "SELECT seq FROM new_id WHERE tie = c.tie UNION ALL SELECT seq FROM id WHERE tie = c.tie"
 _FIRST = "kind IN (0, 3) OR kind BETWEEN 10000 AND 19999 DESC, created_at DESC"
 """NIP-01's replaceable kinds, then what is new."""
@@ -86,6 +89,21 @@ class SqliteCopyLedger:
                 " audit_at = iif(state <> 'confirmed' AND wanted = 1, :audit_at, audit_at),"
                 " audits = iif(state <> 'confirmed', 0, audits),"
                 " updated_at = iif(state = 'confirmed', updated_at, excluded.updated_at)",
+                rows,
+            )
+
+        if rows:
+            await self._db.write(run, weight=len(rows))
+
+    async def adopt(self, copies: Sequence[Copy]) -> None:
+        rows = [{**msgspec.structs.asdict(c), "tie": id_key(c.event_id)} for c in copies]
+
+        def run(db: sqlite3.Connection) -> None:
+            _add_relays(db, {copy.url for copy in copies})
+            db.executemany(
+                f"INSERT INTO copy {_ALL_FIELDS} SELECT :tie, id, :state, :attempts, :next_try,"
+                " :prefix, :reason, :updated_at, :wanted, :grade, :audit_at, :audits"
+                " FROM relay WHERE url = :url ON CONFLICT (tie, relay) DO NOTHING",
                 rows,
             )
 
