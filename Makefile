@@ -11,6 +11,8 @@
 # make bench-store  the store alone
 # make bench-private  private messages: an inbox opened by a key and by a bunker, read again, and one
 #             message, beside their goals; BENCH='--far 10000', or --help
+# make drill  relays are taken down in nine ways, with five seeds each, and what is left is measured (half an
+#             hour); DRILL='--strategy random --seeds 1'
 # make architecture  the picture and the tables of docs/architecture.md, made anew from the imports
 
 VENV ?= .venv
@@ -24,7 +26,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: run test check format lint types slow fuzz browser bench bench-relay bench-store bench-private screenshots architecture lock clean
+.PHONY: run test check format lint types slow fuzz browser bench bench-relay bench-store bench-private drill screenshots architecture lock clean
 
 run: $(VENV)/ready
 	@$(BIN)/nostr-client
@@ -73,6 +75,9 @@ bench-store: $(VENV)/ready-dev
 
 bench-private: $(VENV)/ready-dev
 	$(BIN)/python -m benchmarks.private_messages $(BENCH)
+
+drill: $(VENV)/ready-dev
+	$(BIN)/nostr-client drill $(DRILL)
 
 screenshots: $(VENV)/ready-dev
 	$(BIN)/python docs/screenshots.py

@@ -91,7 +91,10 @@ LISTENS = {("relays.process.run", "getaddrinfo")}
 """That looks up where the relay itself is to listen."""
 CLIENTS = {
     "socket": ("nostr_client.net.dial", "nostr_client.net.proxy"),
-    "websockets.asyncio.client": ("nostr_client.net.websocket",),
+    "websockets.asyncio.client": (
+        "nostr_client.net.websocket",
+        "nostr_client.rehearsal.plain_socket",  # to this machine alone
+    ),
     **dict.fromkeys(("websockets.sync", "websockets.client", "websockets.legacy"), ()),
     **dict.fromkeys(("urllib.request", "http.client", "ftplib", "smtplib", "xmlrpc"), ()),
     **dict.fromkeys(("requests", "httpx", "aiohttp", "urllib3"), ()),

@@ -12,6 +12,7 @@ from nostr_client.cli import (
     copies,
     demo,
     dm,
+    drill,
     feed,
     notes,
     own_relay,
@@ -57,6 +58,7 @@ def build() -> Group:
         room.add_to(root)
     add_command(root, "relay", _relay, PLAIN)
     demo.add_to(root)
+    drill.add_to(root)
     return root
 
 

@@ -1,0 +1,50 @@
+"""`nostr-client drill`: relays are taken down on this machine, and what is left is measured."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+from nostr_client.cli.command import PLAIN, add_command
+from nostr_client.command_line.tree import Group, Option
+from nostr_client.command_line.waiting import wait_for
+from nostr_client.exits import CommandError, Exit
+
+if TYPE_CHECKING:
+    from nostr_client.cli.context import ClientContext
+
+
+def drill(
+    context: ClientContext,
+    *,
+    strategy: Annotated[
+        list[str] | None,
+        Option("--strategy", "NAME", "How they are taken down; all ways, without any."),
+    ] = None,
+    seeds: Annotated[int, Option("--seeds", "N", "Runs of each.", least=1, most=100)] = 5,
+    seed: Annotated[int, Option("--seed", "N", "The first seed.", least=0, most=10**9)] = 1,
+    relays: Annotated[int, Option("--relays", "N", "Relays.", least=6, most=60)] = 20,
+    authors: Annotated[int, Option("--authors", "N", "Authors.", least=3, most=60)] = 20,
+    speedup: Annotated[
+        float,
+        Option("--speedup", "N", "How many times as short waits are.", least=1, most=600),
+    ] = 60.0,
+) -> None:
+    """Take relays down on this machine, with no network at all, and measure what is left."""
+    from nostr_client.rehearsal.drill import GOALS, DrillOptions, run_drill
+    from nostr_client.rehearsal.drill_world import DrillSize
+    from nostr_client.rehearsal.strategies import STRATEGIES
+
+    chosen = [each for each in STRATEGIES if not strategy or each in strategy]
+    if unknown := set(strategy or ()).difference(STRATEGIES):
+        raise CommandError(
+            f"no strategy {', '.join(sorted(unknown))}: {', '.join(STRATEGIES)}", Exit.USAGE
+        )
+    size = DrillSize(relays=relays, authors=authors, speedup=speedup)
+    runs = wait_for(run_drill(context.out, DrillOptions(chosen, seeds, seed, size)))
+    met = all(goal.is_met(run) for goal in GOALS for run in runs)
+    context.exit_code = Exit.DONE if met else Exit.ERROR
+
+
+def add_to(root: Group) -> None:
+    """It stands at the top level."""
+    add_command(root, "drill", drill, PLAIN)

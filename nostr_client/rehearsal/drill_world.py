@@ -1,0 +1,313 @@
+"""The world of one drill: relays, authors who run our client, people of the older network, readers.
+
+Who writes where, who follows whom and what falls is drawn from the seed, by Zipf: a few relays keep
+most of it, a few authors have most followers. Authors are real clients, each on a folder of its
+own, which know three relays from the start (as starters are known) and the indexers. People of the
+older network have no relay list and no such client: what they wrote lies on one relay.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import random
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from nostr_client.client import NostrClient
+from nostr_client.config import ClientConfig
+from nostr_client.nips.nip19 import encode_npub
+from nostr_client.paths import Paths
+from nostr_client.protocol import kinds
+from nostr_client.protocol.event import Draft, Event
+from nostr_client.protocol.filters import Filter
+from nostr_client.protocol.keys import SecretKey
+from nostr_client.rehearsal.drill_relays import (
+    SORTS,
+    DrillRelay,
+    RelaySort,
+    by_zipf,
+    clouds,
+    drawn,
+    start_relay,
+)
+from nostr_client.rehearsal.foreign_reader import ForeignReader, PublicReader, put
+from nostr_client.rehearsal.liars import LIES, Front
+from nostr_client.rehearsal.sdk_reader import SdkReader, is_installed
+from nostr_client.rehearsal.strategies import Doomed, Strategy, doomed
+from nostr_client.resilience.replication import Pace
+from nostr_client.signing.local_signer import LocalSigner
+from nostr_client.store.contract import Copy
+from nostr_client.tasks import all_of
+
+DAY: Final = 86_400
+AGES: Final = (100 * DAY, 40 * DAY)
+"""How old the first notes are that somebody writes: relays that prune refuse such."""
+STARTERS: Final = 3
+"""Relays that everybody knows from the start: those that most write to."""
+INDEXERS: Final = 2
+AT_ONCE: Final = 6
+FOLLOWED: Final = 0.6
+"""The share of all authors whom a reader follows, and an author."""
+
+
+class DrillSize(msgspec.Struct, frozen=True):
+    """How large a drill is, and how fast: `speedup` shortens the waits of `Pace`."""
+
+    relays: int = 20
+    authors: int = 20
+    legacy: int = 5
+    readers: int = 6
+    notes: int = 6
+    speedup: float = 60.0
+
+
+@dataclass
+class DrillAuthor:
+    """One author, with a client at work. `lists`: when each relay list was made that they
+    published, in order."""
+
+    key: SecretKey
+    client: NostrClient
+    homes: list[str]
+    named: int
+    """Relays that the first list named."""
+    lists: list[int] = field(default_factory=list)
+
+    @property
+    def pubkey(self) -> str:
+        return self.key.public_key.hex
+
+    async def written(self) -> list[Event]:
+        """All that they wrote and that is current, from their own disk."""
+        return await self.client.store.query([Filter.of(authors=[self.pubkey])])
+
+    async def known_relays(self) -> set[str]:
+        """Where their client would place something: their own, and those of whom they follow."""
+        ours = await self.client.book.client_relays(down=frozenset())
+        others = await self.client.book.reserve_candidates()
+        return {*self.homes, *ours.fallback, *others}
+
+    async def copies(self, ids: Sequence[str]) -> dict[str, list[Copy]]:
+        """What their client knows of copies."""
+        return dict(await self.client.copies.copies_of(ids))
+
+
+@dataclass
+class LegacyUser:
+    """Somebody of the older network, whose notes (`ids`) lie on one relay."""
+
+    key: SecretKey
+    home: str
+    ids: list[str] = field(default_factory=list)
+
+
+class DrillWorld:
+    """Made by `DrillWorld.start`. `relays` are those where people write; `doomed` falls."""
+
+    def __init__(self, folder: Path, size: DrillSize, strategy: Strategy, seed: int) -> None:
+        self.folder, self.size, self.strategy = folder, size, strategy
+        self.pace = Pace().sped_up(size.speedup)
+        self.chance = random.Random(f"{seed}")  # noqa: S311 - no secret
+        self.relays: list[DrillRelay] = []
+        self.indexers: list[DrillRelay] = []
+        self.authors: list[DrillAuthor] = []
+        self.legacy: list[LegacyUser] = []
+        self.doomed: Doomed = []
+        self.sdk = is_installed()
+        self.seed = seed
+        self._stack = AsyncExitStack()
+
+    @classmethod
+    @asynccontextmanager
+    async def start(
+        cls, folder: Path, size: DrillSize, strategy: Strategy, seed: int
+    ) -> AsyncIterator[DrillWorld]:
+        """All are there and have written what they have to say. Raises NostrError."""
+        world = cls(folder, size, strategy, seed)
+        async with world._stack:
+            await world._populate()
+            yield world
+
+    # Asked by whoever measures
+
+    @property
+    def living(self) -> list[DrillRelay]:
+        """The relays, but no indexers, that are alive."""
+        return [relay for relay in self.relays if relay.alive]
+
+    @property
+    def dead_urls(self) -> set[str]:
+        return {relay.url for relay in self.relays if not relay.alive}
+
+    def readers(self, *, sdk: bool = True) -> list[PublicReader]:
+        """Readers who have heard of nothing but the indexers, and whom they follow; the same
+        people each time. Some of them are nostr-sdk's, where it is installed."""
+        chance = random.Random(f"{self.seed} readers")  # noqa: S311 - no secret
+        pubkeys = [author.pubkey for author in self.authors]
+        older = frozenset(user.key.public_key.hex for user in self.legacy)
+        count = math.ceil(FOLLOWED * len(pubkeys))
+        indexers = [relay.url for relay in self.indexers]
+        readers: list[PublicReader] = []
+        for number in range(self.size.readers):
+            follows = frozenset(drawn(chance, pubkeys, by_zipf(len(pubkeys)), count))
+            if sdk and self.sdk and number % 3 == 2:
+                readers.append(SdkReader(follows, indexers))
+            else:
+                readers.append(ForeignReader(follows | older, indexers))
+        return readers
+
+    # What happens
+
+    async def strike(self, blow: Sequence[int]) -> None:
+        """The relays of one blow fall."""
+        await asyncio.gather(*(self.relays[number].kill() for number in blow))
+
+    async def announce(self) -> None:
+        """Those that are doomed take nothing any more, and say why."""
+        for number in self.doomed[0]:
+            front = self.relays[number].front
+            if front is not None:
+                front.closing = True
+
+    async def add_relays(self, count: int) -> None:
+        """As many new ones."""
+        await self._start_relays(["plain"] * count, [""] * count, [None] * count)
+
+    async def settled(self, limit: float) -> bool:
+        """Wait until every copy that is wanted is there, or over, every relay in reserve was tried,
+        and that held for two sweeps of the replication; at most `limit` seconds."""
+        now, steady = time.monotonic(), 2 * self.pace.sweep
+        deadline, since = now + limit, now
+        while now < deadline:
+            await asyncio.sleep(0.5)
+            now = time.monotonic()
+            if not all(await all_of(self._is_settled(author) for author in self.authors)):
+                since = now
+            elif now - since >= steady:
+                return True
+        return False
+
+    async def _is_settled(self, author: DrillAuthor) -> bool:
+        copies = await author.copies([event.id for event in await author.written()])
+        dead = self.dead_urls
+        waiting = (c for each in copies.values() for c in each if c.wanted and c.waits)
+        reserves = await author.client.reserves.chosen()
+        return all(copy.url in dead for copy in waiting) and all(
+            reserve.proven or reserve.url in dead for reserve in reserves
+        )
+
+    # Building
+
+    async def _populate(self) -> None:
+        size, chance = self.size, self.chance
+        places = clouds(size.relays, chance)
+        numbers = [str(number) for number in range(size.relays)]
+        lists = [
+            [int(n) for n in drawn(chance, numbers, by_zipf(size.relays), chance.choice((3, 4, 5)))]
+            for _ in range(size.authors)
+        ]
+        self.doomed = doomed(self.strategy, places, lists, chance)
+        keys = [self._key(f"author {number}") for number in range(size.authors)]
+        fronts = self._fronts(keys)
+        self.indexers = await all_of(
+            start_relay(self.folder / f"indexer-{number}", "indexer") for number in range(INDEXERS)
+        )
+        for relay in self.indexers:
+            self._stack.push_async_callback(relay.kill)
+        sorts = [SORTS[number % len(SORTS)] for number in range(size.relays)]
+        await self._start_relays(sorts, places, fronts)
+        for number, (key, listed) in enumerate(zip(keys, lists, strict=True)):
+            await self._join(number, key, [self.relays[n].url for n in listed])
+        await self._write_legacy()
+        gate = asyncio.Semaphore(AT_ONCE)
+
+        async def one(author: DrillAuthor) -> None:
+            async with gate:
+                await self._write(author)
+
+        await all_of(one(author) for author in self.authors)
+
+    def _key(self, name: str) -> SecretKey:
+        return SecretKey(sha256(f"drill {self.seed} {name}".encode()).digest())
+
+    def _fronts(self, keys: Sequence[SecretKey]) -> list[Front | None]:
+        """The fronts, still shut, of the relays that have one."""
+        fronts: list[Front | None] = [None] * self.size.relays
+        if self.strategy == "notice":
+            for number in self.doomed[0]:
+                fronts[number] = Front()
+        elif self.strategy == "liars":
+            liars = self.chance.sample(range(self.size.relays), min(len(LIES), self.size.relays))
+            for number, lie in zip(liars, LIES, strict=False):
+                fronts[number] = Front(lie, victim=keys[0].public_key.hex)
+        return fronts
+
+    async def _start_relays(
+        self, sorts: Sequence[RelaySort], places: Sequence[str], fronts: Sequence[Front | None]
+    ) -> None:
+        first = len(self.relays)
+        gate = asyncio.Semaphore(AT_ONCE)
+
+        async def one(number: int) -> DrillRelay:
+            async with gate:
+                folder = self.folder / f"relay-{first + number}"
+                relay = await start_relay(folder, sorts[number], places[number], fronts[number])
+                self._stack.push_async_callback(relay.kill)
+                return relay
+
+        self.relays += await all_of(one(number) for number in range(len(sorts)))
+
+    async def _join(self, number: int, key: SecretKey, homes: list[str]) -> None:
+        home = self.folder / f"author-{number}"
+        client = await self._stack.enter_async_context(
+            NostrClient.open(
+                LocalSigner(key),
+                paths=Paths(home / "config", home / "data", home / "state"),
+                config=ClientConfig(own_relay=False, allow_private_relays=("127.0.0.1",)),
+                relays=[relay.url for relay in self.relays[:STARTERS]],
+                indexers=[relay.url for relay in self.indexers],
+                key_only_here=True,
+                pace=self.pace,
+            )
+        )
+        self.authors.append(DrillAuthor(key, client, homes, len(homes)))
+
+    async def _write(self, author: DrillAuthor) -> None:
+        """A relay list, a profile, whom they follow, and notes, the first of them old."""
+        client, chance = author.client, random.Random(author.pubkey)  # noqa: S311 - no secret
+        posted = await client.relays.first_run(author.homes)
+        author.lists += [posted.event.created_at] if posted else []
+        await client.profiles.update(name=author.pubkey[:8])
+        others = [other.pubkey for other in self.authors if other is not author]
+        count = math.ceil(FOLLOWED * len(others))
+        await client.follows.follow_all(drawn(chance, others, by_zipf(len(others)), count))
+        client.sync()
+        now = int(time.time())
+        for number in range(self.size.notes):
+            text = f"note {number} of {author.pubkey[:8]}"
+            if number < len(AGES):
+                await client.publish(Draft(kinds.NOTE, text, created_at=now - AGES[number]))
+            else:
+                await client.post(f"{text}, for {encode_npub(chance.choice(others))}")
+
+    async def _write_legacy(self) -> None:
+        """A follow list with relays in its content, as before NIP-65, and notes: on one relay."""
+        now = int(time.time())
+        for number in range(self.size.legacy):
+            relay = self.chance.choice(self.relays)
+            user = LegacyUser(self._key(f"legacy {number}"), relay.url)
+            old = Draft(kinds.FOLLOWS, f'{{"{relay.url}": {{"read": true, "write": true}}}}')
+            notes = [Draft(kinds.NOTE, f"old note {n}") for n in range(self.size.notes)]
+            events = [draft.sign(user.key, now) for draft in (old, *notes)]
+            await put(relay.url, events)
+            await put(self.indexers[0].url, events[:1])
+            user.ids = [event.id for event in events[1:]]
+            self.legacy.append(user)

@@ -1,0 +1,147 @@
+"""What a drill measures, from outside: what relays show strangers, what readers found."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Final
+
+from nostr_client.protocol.filters import Filter
+from nostr_client.rehearsal.drill_relays import DrillRelay
+from nostr_client.rehearsal.drill_world import DrillAuthor, DrillWorld
+from nostr_client.rehearsal.foreign_reader import PublicReader, ReadingCost, shown
+from nostr_client.store.contract import CopyState
+from nostr_client.tasks import all_of
+
+LOOK: Final = 0.5
+"""Seconds between two looks."""
+
+
+async def census(
+    relays: Iterable[DrillRelay], ids: Collection[str], cost: ReadingCost
+) -> dict[str, int]:
+    """How many of `relays` show strangers each of the events `ids`."""
+    found = await all_of(shown(relay.url, ids, cost) for relay in relays)
+    return {event_id: sum(event_id in there for there in found) for event_id in ids}
+
+
+async def recovery_times(
+    relays: Sequence[DrillRelay], wanted: Mapping[str, int], limit: float, cost: ReadingCost
+) -> dict[str, float]:
+    """Seconds until each event was shown by as many of `relays` as wanted; without those of which
+    that did not come to hold within `limit`."""
+    began = time.monotonic()
+    left, times = dict(wanted), dict[str, float]()
+    while left and time.monotonic() - began < limit:
+        found = await census(relays, left, cost)
+        now = time.monotonic() - began
+        for event_id in [i for i, count in found.items() if count >= left[i]]:
+            times[event_id] = now
+            del left[event_id]
+        await asyncio.sleep(LOOK)
+    return times
+
+
+async def reached(
+    followers: Sequence[PublicReader], notes: Mapping[str, str], limit: float
+) -> set[tuple[int, str]]:
+    """Which followers (by number) found the note (id) of which author (hex), of those whom they
+    follow, within `limit` seconds."""
+    wanted = {(n, a) for n, f in enumerate(followers) for a in f.follows & notes.keys()}
+    found: set[tuple[int, str]] = set()
+
+    async def look(number: int, deadline: float) -> None:
+        follower = followers[number]
+        mine = {pair for pair in wanted if pair[0] == number}
+        while not mine <= found and time.monotonic() < deadline:
+            await follower.read()
+            found.update(pair for pair in mine if notes[pair[1]] in follower.seen)
+            await asyncio.sleep(LOOK)
+
+    deadline = time.monotonic() + limit
+    await all_of(look(number, deadline) for number in range(len(followers)))
+    return found
+
+
+def pairs(readers: Sequence[PublicReader], authors: Collection[str]) -> dict[str, int]:
+    """How many of `readers` follow each of `authors`."""
+    return {a: sum(a in reader.follows for reader in readers) for a in authors}
+
+
+def share_found(readers: Sequence[PublicReader], notes: Mapping[str, Collection[str]]) -> float:
+    """Of the notes (ids, by author) that each reader is after, the share that was found."""
+    sought = found = 0
+    for reader in readers:
+        for author in reader.follows & notes.keys():
+            sought += len(notes[author])
+            found += len(reader.seen.intersection(notes[author]))
+    return found / sought if sought else 1.0
+
+
+def p95(times: Mapping[str, float], of: int) -> float:
+    """The time within which 95 of 100 of all (`of`) came to hold; infinite where fewer did."""
+    rank = math.ceil(0.95 * of)
+    ordered = sorted(times.values())
+    return ordered[rank - 1] if 0 < rank <= len(ordered) else math.inf
+
+
+async def forged_in(author: DrillAuthor) -> int:
+    """Events on an author's disk that are not what somebody signed."""
+    events = await author.client.store.query([Filter()])
+    return await asyncio.to_thread(lambda: sum(not event.verify() for event in events))
+
+
+class DropWatch:
+    """Sees how long it takes until a relay is found out that took an event and does not have it.
+
+    `run` looks at the authors' ledgers until it is cancelled.
+    """
+
+    def __init__(self, world: DrillWorld, clock: Callable[[], float] = time.monotonic) -> None:
+        self._world = world
+        self._clock = clock
+        self._said: dict[tuple[str, str], float] = {}
+        self.found: dict[tuple[str, str], float] = {}
+        """Seconds from the OK until it was known to be a lie, by event and relay."""
+
+    async def run(self) -> None:
+        while True:
+            await all_of(self._look(author) for author in self._world.authors)
+            await asyncio.sleep(LOOK)
+
+    async def _look(self, author: DrillAuthor) -> None:
+        copies = await author.copies([event.id for event in await author.written()])
+        now = self._clock()
+        for copy in (copy for each in copies.values() for copy in each):
+            pair = copy.event_id, copy.url
+            if copy.state is CopyState.CONFIRMED:
+                self._said.setdefault(pair, now)
+            elif copy.state is CopyState.DROPPED and pair not in self.found:
+                self.found[pair] = now - self._said.get(pair, now)
+
+    def unfound(self) -> int:
+        """Events that a lying relay said it took, of our authors, and that nobody missed there."""
+        own = {event_id for event_id, _ in self._said} | {event_id for event_id, _ in self.found}
+        lies = {
+            (event_id, relay.url)
+            for relay in self._world.relays
+            if relay.front
+            for event_id in relay.front.taken & own
+        }
+        return len(lies - self.found.keys())
+
+
+async def false_accusations(world: DrillWorld) -> float:
+    """Of the copies on honest relays that were looked for, the share that is said to be dropped
+    while the relay lived and never took anything out."""
+    honest = {relay.url for relay in world.living if relay.is_honest}
+    accused = looked = 0
+    for author in world.authors:
+        copies = await author.copies([event.id for event in await author.written()])
+        for copy in (copy for each in copies.values() for copy in each):
+            if copy.url in honest and (copy.audits or copy.state is CopyState.DROPPED):
+                looked += 1
+                accused += copy.state is CopyState.DROPPED
+    return accused / looked if looked else 0.0
