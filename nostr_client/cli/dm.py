@@ -46,10 +46,12 @@ def list_(
             await _show_messages(context, client, reversed(messages))
             return len(messages)
         read = client.messages.requests if requests else client.messages.conversations
-        rooms = (await read())[:limit]
-        if not requests and (waiting := len(await client.messages.requests())):
-            context.out.note(f"{waiting} of strangers: `nostr-client dm list --requests`")
-        await _show_rooms(context, client, rooms)
+        rooms = list(await read())
+        await _show_rooms(context, client, rooms[:limit])
+        if len(rooms) > limit:
+            context.out.note(f"{limit} of {len(rooms)}: `--limit` shows more")
+        if not requests:
+            await _say_requests(context, client)
         return len(rooms)
 
     _read(context, show, offline=offline, nothing="no messages")
@@ -100,6 +102,8 @@ def await_(
                 count=count,
                 limit=timeout,
             )
+            if not seen and not who and not requests:
+                await _say_requests(context, client)
             if not seen:
                 words = f"no message in {timeout} seconds"
                 ends = client.messages.status.ends
@@ -134,9 +138,29 @@ def accept(context: ClientContext, who: Who, also: With = None) -> None:
     _do_offline(context, who, also, lambda client, room: client.messages.accept(room), "accepted")
 
 
-def dismiss(context: ClientContext, who: Who, also: With = None) -> None:
+def dismiss(
+    context: ClientContext,
+    who: Maybe = "",
+    *,
+    also: With = None,
+    requests: Annotated[bool, Option("--requests", help="All that strangers wrote.")] = False,
+) -> None:
     """See nothing more of what is in this room; what comes later is shown again."""
-    _do_offline(context, who, also, lambda client, room: client.messages.dismiss(room), "dismissed")
+    if bool(who) == requests:
+        raise CommandError("name a room, or say --requests", Exit.USAGE)
+    if who:
+        _do_offline(
+            context, who, also, lambda client, room: client.messages.dismiss(room), "dismissed"
+        )
+        return
+    signer = context.signer()
+
+    async def work() -> None:
+        async with context.writing(signer, earlier=0) as client:
+            rooms = await client.messages.dismiss_requests()
+            context.out.emit({"done": "dismissed", "rooms": rooms}, f"{rooms} dismissed")
+
+    wait_for(work())
 
 
 def read(context: ClientContext, who: Who, also: With = None) -> None:
@@ -224,22 +248,19 @@ def _read(
                 why = status.signer_problem or "the time ran out"
                 context.out.note(f"{status.waiting} are not opened yet: {why}")
                 context.exit_code = Exit.INCOMPLETE
-            if status.damaged:
-                context.out.note(
-                    f"{status.damaged} places in the file of opened messages cannot be read: what "
-                    "stood there is opened again"
-                )
-            if status.other_key:
-                context.out.note(
-                    f"{status.other_key} are encrypted for a separate key of yours (NIP-4E), "
-                    "which is not here"
-                )
+            for words in status.left_out:
+                context.out.note(words)
             if offline and not shown:
                 raise CommandError(f"{nothing} here", Exit.NOT_FOUND)
             if not offline:
                 await conclude(context, client, status.ends, shown=shown > 0, nothing=nothing)
 
     wait_for(work())
+
+
+async def _say_requests(context: ClientContext, client: NostrClient) -> None:
+    if waiting := len(await client.messages.requests()):
+        context.out.note(f"{waiting} of strangers: `nostr-client dm list --requests`")
 
 
 async def _show_messages(

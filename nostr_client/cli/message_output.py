@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from nostr_client.cli.plain_lines import BAR, END, MOST_NAMED, name_of, quoted, when
 from nostr_client.nips import nip19
 from nostr_client.safe_text import safe_line
-from nostr_client.social.messages.views import Delivery, MessageProtocol
+from nostr_client.social.messages.views import MOST_MEMBERS, Delivery, MessageProtocol
 
 if TYPE_CHECKING:
     from nostr_client.social.messages.views import Conversation, PrivateMessage
@@ -119,7 +119,10 @@ def conversation_line(conversation: Conversation, people: Mapping[str, Profile],
         last = conversation.last
         text = "deleted" if last.deleted else last.text or "a file"
         lines.append(f"{BAR}{safe_line(text, 100)}")
-    lines.append(END + " ".join(nip19.encode_npub(pubkey) for pubkey in others))
+    npubs = [nip19.encode_npub(pubkey) for pubkey in others[:MOST_MEMBERS]]
+    if len(others) > MOST_MEMBERS:
+        npubs.append(f"and {len(others) - MOST_MEMBERS} more: --json has all")
+    lines.append(END + " ".join(npubs))
     return "\n".join(lines) + "\n"
 
 

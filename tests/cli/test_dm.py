@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 from websockets.sync.client import connect
 
+from nostr_client.cli.message_output import conversation_line
 from nostr_client.exits import Exit
 from nostr_client.nips import nip19
 from nostr_client.protocol.keys import SecretKey
+from nostr_client.social.messages.views import Conversation
 from tests.cli.conftest import LIMIT, Home
 from tests.conftest import RelayProcess, StartRelay
 from tests.warm import Warm
@@ -49,6 +51,9 @@ async def test_a_conversation(homes: tuple[Home, Home], relay: RelayProcess) -> 
     none = await ben.run("dm", "list")
     assert none.code == Exit.NOT_FOUND
     assert "--requests" in none.err, "that a stranger wrote is said"
+    nobody = await ben.run("dm", "await", "--timeout", "1")
+    assert "1 of strangers" in nobody.err, "and to who waits, too"
+    assert (await ben.run("dm", "dismiss")).code == Exit.USAGE, "all at once is asked for by name"
     answer = await ben.run("dm", "send", ana_npub, "hi", "--reply-to", sent.record["id"])
     assert answer.code == 0, answer.err
     assert (await ben.run("dm", "react", sent.record["id"], "+")).code == 0
@@ -74,6 +79,14 @@ async def test_a_conversation(homes: tuple[Home, Home], relay: RelayProcess) -> 
     for home in homes:
         for file in home.folder.rglob("*"):
             assert not file.is_file() or b"hello" not in file.read_bytes(), file
+
+
+def test_a_room_of_very_many_is_one_short_line() -> None:
+    crowd = frozenset(SecretKey.generate().public_key.hex for _ in range(300))
+    room = Conversation(members=crowd, subject="", last=None, unread=1, request=True)
+    line = conversation_line(room, {}, "")
+    assert "and 290 more" in line
+    assert len(line) < 1_000
 
 
 async def test_who_names_no_relays_is_not_written_to(homes: tuple[Home, Home]) -> None:

@@ -210,6 +210,10 @@ class Mailbox:
         """Ids of what has expired and is still here."""
         return [id for id, at in self._expiring.items() if at <= now]
 
+    def closed_for(self, reason: Reason) -> list[str]:
+        """Ids of the events nothing is kept of for this reason."""
+        return [source for source, why in self.closed.items() if why is reason]
+
     def counts(self) -> Mapping[Reason, int]:
         """How many events nothing is kept of, by the reason."""
         if self._counts is None:
@@ -400,7 +404,7 @@ class Mailbox:
         return touched
 
     def _reopen(self, *reasons: Reason) -> None:
-        for source in [source for source, why in self.closed.items() if why in reasons]:
+        for source in [source for why in reasons for source in self.closed_for(why)]:
             del self.closed[source]
             self.sources.discard(source)
         self._counts = None

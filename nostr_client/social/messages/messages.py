@@ -17,7 +17,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
@@ -375,15 +375,30 @@ class Messages(MessageReader):
     async def dismiss(self, room: Collection[str]) -> None:
         """See nothing more of what is in this room; what comes later is shown again."""
         await self.unlock()
-        state = self._state(room)
-        there = [self._mailbox.source_of(id) for _, id in state.order] if state else []
-        await self._archive.keep([records.Dismissed(tuple(sorted(self._members(room))))])
-        await self._archive.rewrite()
-        if there:
-            await self._courier.store.remove([Filter(ids=frozenset(there))])
+        await self._dismiss([self._members(room)])
         await self._reopen()
 
+    async def dismiss_requests(self) -> int:
+        """The same for all requests, and for what found no room among them; how many rooms."""
+        await self.unlock()
+        mailbox = self._mailbox
+        rooms = [room.members for room in mailbox.rooms.values() if mailbox.is_request(room)]
+        await self._dismiss(rooms, mailbox.closed_for(Reason.OVERFLOW))
+        return len(rooms)
+
     # Inside
+
+    async def _dismiss(self, rooms: Sequence[frozenset[str]], others: Sequence[str] = ()) -> None:
+        """Let go what is in these rooms, and these events beside them."""
+        mailbox = self._mailbox
+        found = [state for room in rooms if (state := mailbox.rooms.get(room))]
+        there = [mailbox.source_of(id) for state in found for _, id in state.order]
+        gone: list[records.Record] = [records.Dismissed(tuple(sorted(room))) for room in rooms]
+        gone += [records.NotKept(source, Reason.GONE) for source in others]
+        await self._archive.keep(gone)
+        await self._archive.rewrite()
+        if ids := frozenset((*there, *others)):
+            await self._courier.store.remove([Filter(ids=ids)])
 
     def _sending(self) -> MessageSender:
         if self._sender is None:

@@ -217,6 +217,27 @@ class MessagesStatus(msgspec.Struct, frozen=True, kw_only=True):
     """Another process on this folder reads for us: what it opens shows here."""
     ends: Mapping[str, End] = msgspec.field(default_factory=dict)
 
+    @property
+    def left_out(self) -> list[str]:
+        """What is here and is not shown, and why: in words, for people."""
+        told = []
+        if self.damaged:
+            told.append(
+                f"{self.damaged} places in the file of opened messages cannot be read: what stood "
+                "there is opened again"
+            )
+        if self.other_key:
+            told.append(
+                f"{self.other_key} are encrypted for a separate key of yours (NIP-4E), which is "
+                "not here"
+            )
+        if self.request_overflow:
+            told.append(
+                f"{self.request_overflow} more of strangers found no room among the requests: they "
+                "come when you accept or ignore others"
+            )
+        return told
+
 
 class MemberCopies(msgspec.Struct, frozen=True):
     """Where the wrap of one message for one member stands, relay by relay."""

@@ -14,6 +14,7 @@ from textual.widgets import Static
 
 from nostr_client.client import NostrClient
 from nostr_client.errors import NostrError
+from nostr_client.net.outcome import Outcome, in_words, outcome_of
 from nostr_client.safe_text import safe_line
 from nostr_client.social.messages.views import Conversation, MessagesStatus
 from nostr_client.social.views import RelayRow
@@ -39,12 +40,15 @@ KEYS: Final = KeyGroup(
         Key("a", "accept", "Accept a request", "accept"),
         Key("R", "relays", "Say where you read private messages", "relays"),
         Key("x", "ignore", "Ignore what is in the room (asks first)", "ignore"),
+        Key("X", "ignore_requests", "Ignore all requests (asks first)"),
     ),
 )
 
 
 SHOWN: Final = 5
 """People of a room that are named in the list."""
+FEW_REQUESTS: Final = 9
+"""More than that are counted below the list."""
 
 
 class ConversationRenderer(ItemRenderer[Conversation]):
@@ -176,6 +180,26 @@ class ConversationList(WindowedList[Conversation]):
         except NostrError as error:
             self.post_message(Say(str(error), "error"))
 
+    def action_ignore_requests(self) -> None:
+        if self._client.signer is not None:
+            start_worker(self, self._ignore_requests, "messages")
+
+    async def _ignore_requests(self) -> None:
+        messages = self._client.messages
+        try:
+            rooms, more = len(await messages.requests()), messages.status.request_overflow
+            if not rooms and not more:
+                self.post_message(Say("There are no requests"))
+                return
+            what = (
+                f"{_counted(rooms)}, and {more:,} that found no room" if more else _counted(rooms)
+            )
+            question = ConfirmDialog("Ignore all requests?", f"{what}: they go.", yes="ignore")
+            if await self.app.push_screen_wait(question):
+                await messages.dismiss_requests()
+        except NostrError as error:
+            self.post_message(Say(str(error), "error"))
+
 
 async def _unlocked(actions: Actions) -> None:
     """The key was asked for: that is all."""
@@ -232,15 +256,22 @@ class MessagesPane(PaneView):
         self.mark = str(await messages.unread() or "")
         if not shown:
             return
-        rooms = [*await messages.conversations(), *await messages.requests()]
+        requests = await messages.requests()
+        rooms = [*await messages.conversations(), *requests]
         if rooms != self._shown:
             await self._names.know({p for room in rooms for p in room.others(self._client.pubkey)})
             self._shown = rooms
             self.rooms.renew(FixedItems(rooms, self.rooms.renderer.key))
         self._head.update(_progress(status, len(rooms)))
-        own = await messages.relays.own()
-        none = "Nobody can write to you yet: R says where you read."
-        self._foot.update("" if own else none)
+        told = [_counted(len(requests))] if len(requests) > FEW_REQUESTS else []
+        told += status.left_out
+        if not await messages.relays.own():
+            told.append("Nobody can write to you yet: R says where you read.")
+        self._foot.update("\n".join(told))
+
+
+def _counted(requests: int) -> str:
+    return "1 request" if requests == 1 else f"{requests:,} requests"
 
 
 def _progress(status: MessagesStatus, rooms: int) -> str:
@@ -249,7 +280,14 @@ def _progress(status: MessagesStatus, rooms: int) -> str:
         return f"opened {status.opened:,} of {status.total:,}{why}"
     if status.problem:
         return safe_line(status.problem, 200)
-    return "" if rooms else "No messages yet. n writes one."
+    ends = status.ends.values() if status.synced else ()
+    came = outcome_of(ends, found=False) if ends else Outcome.NOTHING
+    if rooms:
+        unread = came in (Outcome.NO_ANSWER, Outcome.NOT_ALLOWED)
+        return in_words(ends, found=True, named=1) if unread else ""
+    if came is Outcome.NOTHING:
+        return "No messages yet. n writes one."
+    return f"No messages yet: {in_words(ends, found=False, named=1)}."
 
 
 PANE: Final = Pane(

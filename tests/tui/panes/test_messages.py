@@ -13,7 +13,9 @@ from nostr_client.nips import nip59
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Draft, Event
 from nostr_client.signing.local_signer import LocalSigner
+from nostr_client.social.messages import mailbox
 from nostr_client.tui.app import NostrApp
+from nostr_client.tui.panes import messages as messages_pane
 from nostr_client.tui.screens import compose
 from nostr_client.tui.screens import room as room_module
 from nostr_client.tui.screens.room import RoomScreen
@@ -22,6 +24,7 @@ from tests.tui.world import World, burst, sees, shown, told, type_in, until
 from tests.waiting import LIMIT
 
 NOWHERE = "ws://127.0.0.1:9"
+NAMES = ("ben", "cy", "dan")
 
 
 async def test_a_conversation(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,9 +76,9 @@ async def test_a_watched_account_says_so(world: World) -> None:
         assert "▌6 Messages" in shown(app), "a narrow line has room for where one is"
 
 
-async def received(world: World, text: str, ago: int = 60) -> Event:
+async def received(world: World, text: str, ago: int = 60, name: str = "ben") -> Event:
     """What ben writes to ana, as a relay would hold it."""
-    me, signer = world.pubkey("ana"), LocalSigner(world.person("ben"))
+    me, signer = world.pubkey("ana"), LocalSigner(world.person(name))
     draft = Draft(kinds.CHAT_MESSAGE, text, (("p", me),), world.now - ago)
     rumor = nip59.Rumor.of(draft, signer.pubkey, world.now)
     sealed = await signer.nip44_encrypt(me, rumor.json)
@@ -125,6 +128,30 @@ async def test_a_request_is_accepted_answered_and_what_is_said_is_changed(world:
         burst(app, ben)
         await pilot.press("enter")
         await until(lambda: isinstance(app.screen, RoomScreen))
+
+
+async def test_an_empty_list_says_why_and_requests_are_counted_and_ignored_at_once(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(messages_pane, "FEW_REQUESTS", 1)
+    monkeypatch.setattr(mailbox, "MOST_REQUESTS", 2)
+    await world.account()
+    await world.put(world.event("ana", kinds.DM_RELAYS, "", (("relay", NOWHERE),), 60))
+    async with world.at_home() as (app, pilot):
+        assert app.main is not None
+        client = app.main.client
+        await pilot.press("6")
+        await sees(app, "No messages yet: nobody answered")
+        await client.store.save([await received(world, f"hi from {n}", name=n) for n in NAMES])
+        await sees(app, "2 requests")
+        await sees(app, "1 more of strangers found no room")
+        await pilot.press("X")
+        await sees(app, "2 requests, and 1 that found no room")
+        await pilot.press("y")
+        await sees(app, "No messages yet")
+        assert client.messages.status.request_overflow == 0
+        await client.messages.sync(1.0)
+        assert not await client.messages.requests(), "they do not come again"
 
 
 async def test_the_composer_waits_for_a_signer_that_is_away(
