@@ -147,6 +147,7 @@ def restore(
     import asyncio
 
     from nostr_client.cli import kit_secret
+    from nostr_client.config import load_config
     from nostr_client.kit.account_parts import held, needs_key
 
     try:
@@ -167,6 +168,7 @@ def restore(
                 f" {_words(found.counts)}",
                 record={"damaged": found.damaged, **_counted(found.counts)},
             )
+        load_config(context.paths.config / "config.toml")  # or it fails half way
         before = held(context.accounts, start.pubkey)
         brings_key = needs_key(context.accounts, start)
         account = _restore_account(context, start, secret, keyring)

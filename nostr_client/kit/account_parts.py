@@ -14,7 +14,7 @@ from nostr_client.kit.secret import KitSecret, Shares
 from nostr_client.nips import nip49
 from nostr_client.nips.nip19 import encode_npub
 from nostr_client.paths import Paths, private_folder, translated, write_private
-from nostr_client.protocol.keys import SecretKey
+from nostr_client.protocol.keys import SecretKey, wiping
 from nostr_client.settings import read_table
 from nostr_client.version import __version__
 
@@ -99,16 +99,14 @@ async def restore_account(
         return await accounts.add_watch_only(start.pubkey, name)
     if not start.by_kit:
         return await accounts.add_encrypted(start.pubkey, start.ncryptsec, name)
-    key = await asyncio.to_thread(nip49.decrypt, start.ncryptsec, secret.key_password)
-    try:
+    opened = await asyncio.to_thread(nip49.decrypt, start.ncryptsec, secret.key_password)
+    with wiping(opened) as key:
         if key.public_key.hex != start.pubkey:
             raise KitDamaged("the key in the backup is not that of the account")
         security = nip49.security_of(start.ncryptsec)
         return await accounts.import_key(
             key, name, password=password, protection=protection, security=security
         )
-    finally:
-        key.wipe()
 
 
 def restore_settings(paths: Paths, start: KitStart) -> bool:

@@ -15,6 +15,7 @@ from nostr_client.kit.secret import KitSecret
 from nostr_client.nips import nip49
 from nostr_client.paths import translated
 from nostr_client.protocol.event import Event
+from nostr_client.protocol.keys import wiping
 from nostr_client.store.contract import EventStore, SaveStatus
 
 _BARRED = (SaveStatus.DELETED, SaveStatus.VANISHED)
@@ -93,6 +94,7 @@ async def opens_key(start: KitStart, secret: KitSecret) -> None:
         key = await asyncio.to_thread(nip49.decrypt, start.ncryptsec, secret.key_password)
     except NostrError as error:
         raise KitDamaged(f"the key in the backup does not open: {error}") from error
-    key.wipe()
-    if key.public_key.hex != start.pubkey:
+    with wiping(key):
+        fits = key.public_key.hex == start.pubkey
+    if not fits:
         raise KitDamaged("the key in the backup is not that of the account")

@@ -20,8 +20,10 @@ from nostr_client.protocol.keys import SecretKey
 from nostr_client.store.contract import CopyState
 from nostr_client.store.opening import open_store
 from tests.cli.conftest import LIMIT, PASSWORD, Home, Result
+from tests.cli.test_account import descriptor_with
 from tests.kit.accounts import KEEPING, LIST, ME, NOTES, OWN, fill, make_kit
-from tests.routing.rooms import ANA
+from tests.routing.rooms import ANA, signed
+from tests.waiting import until
 from tests.warm import Warm
 
 PASSPHRASE = "a passphrase of some length"
@@ -247,3 +249,25 @@ async def test_shares_are_shown_one_a_page_and_typed_one_by_one(home: Home, othe
     child.expect(pexpect.EOF)
     child.close()
     assert child.exitstatus == 0
+
+
+@pytest.mark.slow
+async def test_a_backup_that_is_told_to_end_leaves_nothing(home: Home) -> None:
+    await filled(home)
+    async with open_store(home.paths.data / "events.db", KEEPING) as store:
+        await store.save([signed(content=f"{n}" + "x" * 2000) for n in range(3000)])
+    kit = home.folder / "ana.kit"
+    part = kit.with_name("ana.kit.part")
+    number = descriptor_with(PASSPHRASE)
+    process = await home.start(
+        *("backup", str(kit), "--passphrase-fd", str(number)), descriptors=[number]
+    )
+    os.close(number)
+    await until(lambda: part.exists() and part.stat().st_size > 100_000)
+    process.terminate()
+    _, err = await process.communicate()
+    assert process.returncode == Exit.TERMINATED, err
+    assert b"Traceback" not in err
+    assert not kit.exists()
+    assert not part.exists()
+    assert not (home.paths.data / "kit-trial").exists()

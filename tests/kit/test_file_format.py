@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import hmac
 import io
+import json
+from base64 import b64decode
+from hashlib import scrypt, sha256
 from itertools import pairwise
 
+import msgspec
 import pytest
+from nacl.secret import Aead
 
 from nostr_client.errors import DecryptionFailed, InvalidData, KitDamaged, NostrError, StoreError
 from nostr_client.kit.file_format import (
@@ -141,6 +147,46 @@ def test_what_is_no_kit_and_what_is_of_a_newer_version() -> None:
     assert "newer version" in str(error)
     _, error = read(MAGIC + b"1\n" + b"{" * 9000)
     assert isinstance(error, KitDamaged)
+
+
+def hkdf(master: bytes, salt: bytes, info: bytes) -> bytes:
+    """RFC 5869, at most 32 bytes."""
+    return hmac.digest(hmac.digest(salt, master, "sha256"), info + b"\1", "sha256")
+
+
+def test_what_the_document_says_is_enough_to_read_it() -> None:
+    """docs/backup.md, written down again without a line of ours."""
+    secret = Passphrase("ﬁne words", 4)
+    header = secret.header()
+    data = written(RECORDS, header.salt, secret.master(header))
+    first, second, third, rest = data.split(b"\n", 3)
+    head = b"".join(line + b"\n" for line in (first, second, third))
+    assert first == b"nostr-client kit 1"
+    assert third.decode() == sha256(first + b"\n" + second + b"\n").hexdigest()[:32]
+    fields = json.loads(second)
+    salt = b64decode(fields["salt"])
+    assert (fields["opens"], len(salt)) == ("passphrase", 32)
+    master = scrypt(b"fine words", salt=salt, n=1 << fields["log_n"], r=8, p=1, dklen=32)
+    assert b64decode(fields["check"]) == hkdf(master, salt, b"nostr-client kit 1 check")[:16]
+    box = Aead(hkdf(master, salt, b"nostr-client kit 1 chunks"))
+    stream, number, last = b"", 0, False
+    while rest:
+        assert not last
+        length = int.from_bytes(rest[:4])
+        last, size = length >= 1 << 31, length & (1 << 31) - 1
+        nonce = bytes(15) + bytes([last]) + number.to_bytes(8)
+        plain = box.decrypt(rest[4 : 4 + size], sha256(head).digest(), nonce)
+        assert last or len(plain) == 65_536
+        stream, number, rest = stream + plain, number + 1, rest[4 + size :]
+    assert last
+    names = []
+    while stream:
+        size = int.from_bytes(stream[:4])
+        name, *values = msgspec.msgpack.decode(stream[4 : 4 + size])
+        names.append(name)
+        assert values == [] or (values[0] in ("own", "version") and isinstance(values[1], bytes))
+        stream = stream[4 + size :]
+    assert names == ["event"] * 101 + ["end"]
 
 
 def test_records_of_a_newer_version_are_counted_and_passed_over() -> None:
