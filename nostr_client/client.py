@@ -37,6 +37,8 @@ from nostr_client.protocol.keys import PublicKey, SecretKey
 from nostr_client.protocol.refusals import AUTH_REQUIRED
 from nostr_client.resilience.audits import Auditor
 from nostr_client.resilience.copy_planning import CopyPlanner
+from nostr_client.resilience.history import History
+from nostr_client.resilience.negentropy_trials import NegentropyTrials
 from nostr_client.resilience.own_relay import OwnRelay
 from nostr_client.resilience.replication import Pace, Replication
 from nostr_client.resilience.reserves import Reserves
@@ -146,7 +148,8 @@ class NostrClient:
     reads where), `courier`, `guard`; `profiles`, `publisher`, `notes`, `follows`, `mutes`,
     `bookmarks`, `private_relays` (NIP-37), `relays`, `timeline`, `threads`, `messages` (private
     ones), `key_leaks` (the alarm), `feed_sync` (the background reading);
-    `replication`, `own_relay` (None when it is off).
+    `replication`, `history` (what relays hold, compared and fetched), `own_relay` (None when it is
+    off).
     """
 
     pubkey: str
@@ -175,6 +178,7 @@ class NostrClient:
     threads: Threads
     messages: Messages
     replication: Replication
+    history: History
     authenticator: Authenticator | None
     """Who is told who we are (NIP-42); None where there is no key to say it with."""
     media: DialOptions | None
@@ -578,6 +582,8 @@ class NostrClient:
                 clock=clock,
             )
         )
+        trials = NegentropyTrials(data / "negentropy.json", self.relay_facts, clock)
+        self.history = History(self.courier, trials, owner=me, clock=clock)
         self.replication = Replication(
             self.store,
             self.pool,

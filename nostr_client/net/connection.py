@@ -315,6 +315,7 @@ class RelayConnection:
         self._carry_out(self._session.opened(self._now()))
         while True:
             frames = await socket.take()
+            self.health.counters.heard_bytes += sum(map(len, frames))
             for start in range(0, len(frames), BATCH):
                 await self._incoming.room()
                 effects = self._session.receive(frames[start : start + BATCH], self._now())
@@ -353,6 +354,7 @@ class RelayConnection:
             match effect:
                 case Send(frame):
                     self._write_queue.add(frame)
+                    self.health.counters.said_bytes += len(frame)
                 case EventsReceived() | StoredEnded() | SubscriptionStopped():
                     ordered.append(effect)
                 case OkReceived():

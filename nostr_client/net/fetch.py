@@ -51,7 +51,8 @@ class RelayEnds:
             cause = Cause(How.INCOMPLETE if item.complete is False else How.ANSWERED)
             if item.left_out:
                 cause = Cause(How.INCOMPLETE, f"{item.left_out} left out, too large to be kept")
-            self._end(url, cause, complete=item.complete, pages=item.pages)
+            crowded = bool(item.crowded)
+            self._end(url, cause, complete=item.complete, pages=item.pages, crowded=crowded)
         elif item.cause.how is How.LOST and not item.final and url not in self._lost:
             self._lost.add(url)
             return False
@@ -72,7 +73,15 @@ class RelayEnds:
         complete = False if item.cause.how is How.INCOMPLETE else None
         self._end(item.url, item.cause, complete=complete)
 
-    def _end(self, url: str, cause: Cause, *, complete: bool | None = None, pages: int = 0) -> None:
+    def _end(
+        self,
+        url: str,
+        cause: Cause,
+        *,
+        complete: bool | None = None,
+        pages: int = 0,
+        crowded: bool = False,
+    ) -> None:
         self.waiting.pop(url, None)
         self._ends[url] = End(
             url=url,
@@ -80,6 +89,7 @@ class RelayEnds:
             complete=complete,
             events=self.found.get(url, 0),
             pages=pages,
+            crowded=crowded,
             prefix=cause.prefix,
             reason=cause.reason,
             problem=cause.problem,

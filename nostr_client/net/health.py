@@ -30,6 +30,10 @@ class Counters(msgspec.Struct):
     """How often each thing happened on one relay since the start. None is lost silently."""
 
     frames: int = 0
+    heard_bytes: int = 0
+    """Of all messages that came, uncompressed and without what WebSocket and TLS add."""
+    said_bytes: int = 0
+    """Of all that were sent, or are to be at once."""
     events: int = 0
     delivered: int = 0
     """Events that were verified, or equal to one held, and reached a subscription."""

@@ -123,7 +123,8 @@ class End(msgspec.Struct, frozen=True, kw_only=True):
     """How a relay's part of a question ended.
 
     `events` came from it, in `pages` requests. `complete`: it holds nothing else that matches
-    (True), it does (False), or did not say (None). If not answered, `prefix` and `reason` are its
+    (True), it does (False), or did not say (None); `crowded`: some second may have more than the
+    relay shows. If not answered, `prefix` and `reason` are its
     CLOSED, raw, or `problem` says in our words what happened (`status`: see `Cause`). `spare`: it
     was asked in passing, beside relays where the answer must be, and nothing depends on it.
     Beside an `auth-required` the `problem` says why the relay was not told who asks.
@@ -134,6 +135,7 @@ class End(msgspec.Struct, frozen=True, kw_only=True):
     complete: bool | None = None
     events: int = 0
     pages: int = 0
+    crowded: bool = False
     prefix: str = ""
     reason: str = ""
     problem: str = ""

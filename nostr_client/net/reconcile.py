@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -12,11 +13,20 @@ import msgspec
 from nostr_client.errors import InvalidData, Refused, RelayTimeout
 from nostr_client.net.connection import RelayConnection
 from nostr_client.net.waiters import NegentropyWaiter
-from nostr_client.nips.nip77 import Items, NegentropyClient
+from nostr_client.nips.nip11 import RelayInfo
+from nostr_client.nips.nip77 import LEAST_FRAME, Items, NegentropyClient
 from nostr_client.protocol.filters import Filter
 
 FRAME: Final = 60_000
 """Bytes of a message of ours: twice that in hex is below 128 KiB, which every relay takes."""
+NIP: Final = 77
+QUICK: Final = 5.0
+"""Seconds for the first answer of a relay that does not say that it compares."""
+UNTOLD: Final = 20.0
+"""The same, for one that says nothing of itself."""
+_sounds_large: Final = re.compile(
+    r"too (many|big|large|broad)|blocked: .*(many|big|large)", re.IGNORECASE
+).search
 ROUNDS: Final = 2_000
 """Answers in one comparison. With frames of 60,000 bytes, 100,000 differences take some hundred."""
 
@@ -27,6 +37,12 @@ class NotCompared(Refused):
     def __init__(self, url: str, prefix: str, message: str, most: int | None) -> None:
         super().__init__(url, prefix, message)
         self.most = most
+
+    @property
+    def too_large(self) -> bool:
+        """Would it compare a smaller set? Too many comparisons at once are none too large."""
+        said = self.prefix != "rate-limited" and _sounds_large(self.message)
+        return self.most is not None or bool(said)
 
 
 class ReconcileLimits(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,12 +56,25 @@ class ReconcileLimits(msgspec.Struct, frozen=True, kw_only=True):
     frame: int = FRAME
 
 
+def limits_for(info: RelayInfo | None) -> ReconcileLimits:
+    """How long to wait for a relay, and how much to say at once, by what it says of itself
+    (NIP-11); None: it says nothing."""
+    if info is None:
+        return ReconcileLimits(first=UNTOLD)
+    most = info.limitation.max_message_length
+    frame = FRAME if not most else max(LEAST_FRAME, min(FRAME, (most - 1000) // 2))
+    first = ReconcileLimits().first if NIP in info.supported_nips else QUICK
+    return ReconcileLimits(first=first, frame=frame)
+
+
 class Differences(msgspec.Struct, frozen=True):
-    """Raw ids: `have` are only here, `need` only at the relay. `complete`: there are no others."""
+    """Raw ids: `have` are only here, `need` only at the relay. `complete`: there are no others.
+    `messages`: how many of ours it took."""
 
     have: set[bytes]
     need: set[bytes]
     complete: bool = True
+    messages: int = 1
 
 
 @contextmanager
@@ -73,14 +102,14 @@ async def reconcile(
         async with asyncio.timeout(limits.whole):
             with _reconciliation(connection, filter, client.first()) as (key, opened):
                 answer = await _answer(connection, opened, limits.first)
-                for _ in range(ROUNDS):
+                for messages in range(1, ROUNDS + 1):
                     said = await asyncio.to_thread(client.answer, answer)
                     found.have.update(said.have)
                     found.need.update(said.need)
-                    if said.message is None:
-                        return found
-                    if len(found.have) + len(found.need) >= limits.differences:
-                        return msgspec.structs.replace(found, complete=False)
+                    too_many = len(found.have) + len(found.need) >= limits.differences
+                    if said.message is None or too_many:
+                        ended = said.message is None
+                        return msgspec.structs.replace(found, complete=ended, messages=messages)
                     waiter = connection.negentropy(key, said.message)
                     answer = await _answer(connection, waiter, limits.answer)
     except TimeoutError:

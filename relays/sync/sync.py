@@ -11,10 +11,9 @@ Rules
 from __future__ import annotations
 
 import asyncio
-import re
 import time
 from collections.abc import AsyncIterator, Callable
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
 
@@ -30,11 +29,12 @@ from nostr_client.errors import (
 )
 from nostr_client.net import http
 from nostr_client.net.dial import DialOptions
-from nostr_client.net.reconcile import FRAME, NotCompared, ReconcileLimits
+from nostr_client.net.reconcile import NIP, NotCompared, limits_for
 from nostr_client.net.session.paging import CUT_OFF, Paging
+from nostr_client.net.time_windows import TimeWindow
 from nostr_client.nips import nip11
 from nostr_client.nips.nip11 import RelayInfo
-from nostr_client.nips.nip77 import LEAST_FRAME, Items
+from nostr_client.nips.nip77 import Items
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.refusals import PAUSES
@@ -48,40 +48,11 @@ EVENTS: Final = 100_000
 """Our events in one window."""
 PAGED: Final = 20_000
 """Events of a peer that are read by pages before ours are laid beside them."""
-NARROW: Final = 60
-"""Seconds: a window as short as that is not cut any more."""
 CUTS: Final = 2_000
 """Windows that are cut, before the rest is read by pages."""
-QUICK: Final = 5.0
-"""Seconds for the first answer of a peer that does not say that it compares."""
-UNTOLD: Final = 20.0
-"""The same, for one that says nothing of itself."""
-NIP: Final = 77
 COUNTING: Final = 45
 AUTHORS: Final = 5_000
 """Authors that are remembered, to ask for what they wrote in a crowded second."""
-_EARLIEST: Final = 1_577_836_800
-"""The beginning of 2020: hardly anything is older."""
-_sounds_large = re.compile(r"too (many|big|large|broad)|blocked: .*(many|big|large)", re.I).search
-
-
-class TimeWindow(NamedTuple):
-    """A window: created_at from `since` to `until`, both included; None: no bound."""
-
-    since: int | None
-    until: int | None
-
-    def of(self, filter: Filter) -> Filter:
-        return filter.changed(since=self.since, until=self.until, limit=None)
-
-    def halves(self, now: int) -> list[TimeWindow]:
-        """The older and the newer half; itself alone if it is too short."""
-        high = now if self.until is None else self.until
-        low = self.since if self.since is not None else _EARLIEST if high > _EARLIEST else 0
-        if high - low <= NARROW:
-            return [self]
-        middle = (low + high) // 2
-        return [TimeWindow(self.since, middle), TimeWindow(middle + 1, self.until)]
 
 
 class SyncCounts(msgspec.Struct):
@@ -152,7 +123,7 @@ class Sync:
         self._listed = NIP in nips
         self._counts = COUNTING in nips
         self._authors: dict[str, None] = {}
-        self._limits = _limits(info)
+        self._limits = limits_for(info)
         self._scope = scope
         self._clock = clock
         self._cuts = 0
@@ -206,7 +177,7 @@ class Sync:
             del ours
             found = await self._pool.reconcile(asked, url, items, self._limits)
         except NotCompared as refusal:
-            if refusal.most is not None or _sounds_large(refusal.message):
+            if refusal.too_large:
                 return False
             return await self._turn_to_pages(asked, refusal)
         except (RelayTimeout, InvalidData) as error:
@@ -316,13 +287,3 @@ class Sync:
                 if len(halves) < 2:
                     raise
                 todo += halves
-
-
-def _limits(info: RelayInfo | None) -> ReconcileLimits:
-    """How long to wait for the peer, and how much to say at once."""
-    if info is None:
-        return ReconcileLimits(first=UNTOLD)
-    most = info.limitation.max_message_length
-    frame = FRAME if not most else max(LEAST_FRAME, min(FRAME, (most - 1000) // 2))
-    first = ReconcileLimits().first if NIP in info.supported_nips else QUICK
-    return ReconcileLimits(first=first, frame=frame)

@@ -70,6 +70,22 @@ async def test_a_refusal_says_how_much_would_be_compared() -> None:
     assert refusal.value.prefix == "blocked"
 
 
+@pytest.mark.parametrize(
+    ("prefix", "words", "most", "large"),
+    [
+        ("blocked", "this query is too big", None, True),
+        ("", "too many records", None, True),
+        ("blocked", "no", 500, True),
+        ("rate-limited", "too many comparisons are going on", None, False),
+        ("blocked", "you are not welcome", None, False),
+    ],
+)
+def test_only_a_set_that_is_too_large_is_cut(
+    prefix: str, words: str, most: int | None, large: bool
+) -> None:
+    assert NotCompared("ws://r", prefix, words, most).too_large is large
+
+
 async def test_a_relay_that_does_not_know_it_says_so_in_a_notice() -> None:
     with pytest.raises(NotCompared, match="unknown message NEG-OPEN"):
         await compare(honest())

@@ -13,8 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nostr_client.errors import ConfigError, ConnectFailed, Refused
+from nostr_client.net import reconcile
 from nostr_client.net.pool import RelayPool
 from nostr_client.net.reconcile import ReconcileLimits
+from nostr_client.net.time_windows import TimeWindow
 from nostr_client.nips.nip11 import RelayInfo
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
@@ -24,7 +26,7 @@ from nostr_client.store.opening import open_store
 from relays.engine.importing import EventImporter
 from relays.policies.verdict import SourceType
 from relays.sync import sync, transfer
-from relays.sync.sync import Sync, SyncScope, TimeWindow, check_filter
+from relays.sync.sync import Sync, SyncScope, check_filter
 from relays.sync.transfer import PeerTransfer
 from tests.net.scripted import (
     ALICE,
@@ -172,7 +174,7 @@ async def test_more_differences_than_one_comparison_takes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     limits = ReconcileLimits(differences=50, frame=4096)
-    monkeypatch.setattr(sync, "_limits", lambda info: limits)
+    monkeypatch.setattr(sync, "limits_for", lambda info: limits)
     events = [note(f"many {n}", NOW - 1000 * n) for n in range(1000)]
     async with bench(tmp_path, honest(events, most=1000), events[::2]) as b:
         done = await b.run()
@@ -261,8 +263,8 @@ async def test_a_peer_that_has_more_and_shows_nothing(tmp_path: Path) -> None:
 async def test_a_peer_that_cannot_compare_is_read_by_pages(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str
 ) -> None:
-    monkeypatch.setattr(sync, "QUICK", 0.05)
-    monkeypatch.setattr(sync, "UNTOLD", 0.05)
+    monkeypatch.setattr(reconcile, "QUICK", 0.05)
+    monkeypatch.setattr(reconcile, "UNTOLD", 0.05)
     follow = honest(EVENTS[:3])
 
     async def script(peer: Peer) -> None:
