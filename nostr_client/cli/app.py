@@ -14,6 +14,7 @@ from nostr_client.cli import (
     dm,
     drill,
     feed,
+    history,
     notes,
     own_relay,
     people,
@@ -52,6 +53,7 @@ def build() -> Group:
         private_lists,
         relays,
         copies,
+        history,
         own_relay,
         bunker,
     ):

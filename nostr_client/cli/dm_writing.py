@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Final, TypeVar
 
 from nostr_client.cli.dm_arguments import Id, Text, Who, With, message_id, obstacle_code, room_of
 from nostr_client.cli.text_input import text_of
+from nostr_client.cli.times import seconds
 from nostr_client.command_line.tree import Argument, Option
 from nostr_client.command_line.waiting import wait_for
 from nostr_client.exits import CommandError, Exit
@@ -36,7 +36,7 @@ def send(
     ] = "",
 ) -> None:
     """Write to somebody, or to several in one room."""
-    content, expires_in = text_of(text, "message"), _seconds(expires)
+    content, expires_in = text_of(text, "message"), seconds(expires)
 
     async def work(client: NostrClient) -> PrivateMessage:
         room = await room_of(client, who, also)
@@ -174,17 +174,3 @@ async def _obstacles(client: NostrClient, act: Awaitable[T]) -> T:
         code = next(iter(map(obstacle_code, reasons.values())), Exit.NOT_ACCEPTED)
         record = {"obstacles": {pubkey: str(why) for pubkey, why in reasons.items()}}
         raise CommandError(f"{error}{untold_hint(client)}", code, record) from error
-
-
-_UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
-_duration = re.compile(r"([1-9]\d{0,6})([smhdw]?)")
-
-
-def _seconds(text: str) -> float | None:
-    """`30m` in seconds; None for nothing. Raises CommandError."""
-    if not text:
-        return None
-    found = _duration.fullmatch(text)
-    if found is None:
-        raise CommandError("a time is a number of s, m, h, d or w, as 12h", Exit.USAGE)
-    return float(int(found[1]) * _UNITS[found[2] or "s"])

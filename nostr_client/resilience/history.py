@@ -40,7 +40,6 @@ from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.refusals import is_for_now, wants_auth
 from nostr_client.resilience.negentropy_trials import NegentropyTrials
-from nostr_client.routing.fetch_results import FetchReport
 from nostr_client.routing.reader import RelayReader
 from nostr_client.store.contract import CopyGrade
 
@@ -96,32 +95,13 @@ class Comparison(msgspec.Struct, kw_only=True):
     sent: int = 0
     received: int = 0
     new: int = 0
-    """Events that came meanwhile and were saved here."""
+    """Events that came meanwhile and were not here before."""
+    unsent: int = 0
+    """Events that the relay says it has, and did not send."""
 
     def stopped(self, end: End) -> None:
         """The relay did not go on: what was not compared stays open."""
         self.end, self.complete = end, False
-
-
-class BroughtHistory(msgspec.Struct, frozen=True):
-    """What one relay brought: `new` events that were not here. `unsent`: so many it says to hold,
-    and did not send."""
-
-    url: str
-    comparisons: tuple[Comparison, ...]
-    new: int = 0
-    unsent: int = 0
-
-    @property
-    def end(self) -> End:
-        """How the relay's part ended: the first that was not well."""
-        ends = [comparison.end for comparison in self.comparisons]
-        return next((end for end in ends if not end.answered), ends[-1])
-
-    @property
-    def complete(self) -> bool:
-        """Is everything here that the relay holds, as far as it may be kept?"""
-        return not self.unsent and all(c.complete for c in self.comparisons)
 
 
 class History:
@@ -313,8 +293,8 @@ class History:
         try:
             yield
         finally:
-            found.received = counters.heard_bytes - heard
-            found.sent = counters.said_bytes - said
+            found.received += counters.heard_bytes - heard
+            found.sent += counters.said_bytes - said
 
     # Bringing it here
 
@@ -324,42 +304,39 @@ class History:
         *,
         mentions: bool = False,
         since: int | None = None,
-        on_relay: Callable[[BroughtHistory], None] = lambda brought: None,
-    ) -> list[BroughtHistory]:
+        on_done: Callable[[Comparison], None] = lambda compared: None,
+    ) -> list[Comparison]:
         """Bring everything here that the account wrote, lists in their newest version, and with
         `mentions` what names it, from whatever relays still have it. Nothing older than `since`
-        (seconds since 1970). `on_relay` is told of each as it is done. Raises StoreError.
+        (seconds since 1970). Returns, and tells `on_done`, how each relay's set differed before.
+        Raises StoreError.
         """
         me = frozenset({self._owner})
         wanted = [Filter(authors=me, since=since)]
         if mentions:
             wanted.append(Filter(tags={"p": me}, since=since))
-        done: list[BroughtHistory] = []
+        done: list[Comparison] = []
         for url in dict.fromkeys(urls):
-            brought = await self._bring(url, wanted)
-            on_relay(brought)
-            done.append(brought)
+            for filter in wanted:
+                compared = await self._bring(url, filter)
+                on_done(compared)
+                done.append(compared)
+                if not compared.end.answered:
+                    break
         return done
 
-    async def _bring(self, url: str, wanted: Sequence[Filter]) -> BroughtHistory:
-        comparisons: list[Comparison] = []
-        new = unsent = 0
-        for filter in wanted:
-            compared = await self.compare(url, filter, keep=True)
-            comparisons.append(compared)
-            new += compared.new
-            counts = FetchReport()
+    async def _bring(self, url: str, filter: Filter) -> Comparison:
+        compared = await self.compare(url, filter, keep=True)
 
-            async def ask(names: Filter, counts: FetchReport = counts) -> _Named:
-                asked = await self._reader.fetch_from([names], [url], timeout=IDS_LIMIT)
-                counts.add(asked)
-                return frozenset(asked.events), asked.ends[url]
+        async def ask(names: Filter) -> _Named:
+            asked = await self._reader.fetch_from([names], [url], timeout=IDS_LIMIT)
+            compared.new += asked.new
+            return frozenset(asked.events), asked.ends[url]
 
-            unsent += len(await _ask_by_id(compared, compared.there, ask))
-            new += counts.new
-            if not compared.end.answered:
-                break
-        return BroughtHistory(url, tuple(comparisons), new, unsent)
+        with self._counting(compared):
+            compared.unsent = len(await _ask_by_id(compared, compared.there, ask))
+        compared.complete = compared.complete and not compared.unsent
+        return compared
 
 
 def _end_of(url: str, error: ConnectFailed) -> End:
