@@ -22,12 +22,12 @@ def drill(
     ] = None,
     seeds: Annotated[int, Option("--seeds", "N", "Runs of each.", least=1, most=100)] = 5,
     seed: Annotated[int, Option("--seed", "N", "The first seed.", least=0, most=10**9)] = 1,
-    relays: Annotated[int, Option("--relays", "N", "Relays.", least=6, most=60)] = 20,
-    authors: Annotated[int, Option("--authors", "N", "Authors.", least=3, most=60)] = 20,
+    relays: Annotated[int, Option("--relays", "N", "Relays.", least=6, most=60)] = 16,
+    authors: Annotated[int, Option("--authors", "N", "Authors.", least=3, most=60)] = 12,
     speedup: Annotated[
         float,
         Option("--speedup", "N", "How many times as short waits are.", least=1, most=600),
-    ] = 60.0,
+    ] = 120.0,
 ) -> None:
     """Take relays down on this machine, with no network at all, and measure what is left."""
     from nostr_client.rehearsal.drill import GOALS, DrillOptions, run_drill

@@ -61,12 +61,12 @@ FOLLOWED: Final = 0.6
 class DrillSize(msgspec.Struct, frozen=True):
     """How large a drill is, and how fast: `speedup` shortens the waits of `Pace`."""
 
-    relays: int = 20
-    authors: int = 20
-    legacy: int = 5
+    relays: int = 16
+    authors: int = 12
+    legacy: int = 3
     readers: int = 6
-    notes: int = 6
-    speedup: float = 60.0
+    notes: int = 5
+    speedup: float = 120.0
 
 
 @dataclass

@@ -9,6 +9,7 @@ not for reading: no list names them.
   are relays that many use, half are niches: what takes the large ones down spares the small.
 - It is tried with the relay list and the profile. Only when these were read back as a stranger,
   the rest follows, at most `A_MINUTE` events a minute: we are guests there.
+- A relay of the list that is dead holds nothing: there is one more in reserve for it.
 - One that drops or refuses what it is tried with is left for `BANNED` seconds; one that is dead is
   replaced. What belongs into a private network stays there: its reserves are there, too.
 """
@@ -140,18 +141,17 @@ class Reserves:
     async def refresh(self) -> bool:
         """Look after the reserve: what was tried, what died, what is missing. True when a plan that
         was made with it is old. Raises StoreError."""
-        held, homes = await self._load(), await self._homes()
+        held, homes, dead = await self._load(), await self._homes(), self._dead()
         before, now = held.chosen, int(self._clock())
         banned = {url: until for url, until in held.banned.items() if until > now}
         kept: list[ReserveRelay] = []
-        dead = {*self._dead(), *homes}
-        for reserve in [r for r in before if r.url not in dead]:
+        for reserve in [r for r in before if r.url not in dead and r.url not in homes]:
             judged = reserve if reserve.proven else await self._judged(reserve)
             if judged is None:
                 banned[reserve.url] = now + BANNED
             else:
                 kept.append(judged)
-        kept += await self._more(homes, kept, {*dead, *banned})
+        kept += await self._more(homes, kept, dead, {*dead, *homes, *banned})
         changed = tuple(kept) != before
         if changed or banned != held.banned:
             self._kept = _Kept(tuple(kept), banned)
@@ -221,11 +221,16 @@ class Reserves:
         return [event for event in found if event is not None]
 
     async def _more(
-        self, homes: Collection[str], kept: Sequence[ReserveRelay], avoid: Collection[str]
+        self,
+        homes: Collection[str],
+        kept: Sequence[ReserveRelay],
+        dead: Collection[str],
+        avoid: Collection[str],
     ) -> list[ReserveRelay]:
         held = [*homes, *(r.url for r in kept)]
         self._known = await self._facts.known()
-        missing = self.wanted - len(set(operators(held, self._known).values()))
+        alive = [url for url in held if url not in dead]
+        missing = self.wanted - len(set(operators(alive, self._known).values()))
         if missing <= 0 or not homes or not await self._probes():
             return []
         private = all(map(_is_private, homes))

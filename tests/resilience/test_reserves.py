@@ -151,6 +151,18 @@ async def test_the_dead_are_replaced_and_a_home_is_no_reserve(house: House) -> N
     assert chosen not in (first, second)
 
 
+async def test_a_home_that_is_dead_is_made_up_for(house: House) -> None:
+    await house.write(10002)
+    reserves = house.reserves()
+    await reserves.refresh()
+    before = [r.url for r in await reserves.chosen()]
+    house.dead = {HOMES[0]}
+    assert await reserves.refresh(), "it holds nothing now"
+    after = [r.url for r in await reserves.chosen()]
+    assert (len(before), len(after), after[:2]) == (2, 3, before)
+    assert HOMES[0] not in after
+
+
 async def test_of_walls_nothing_is_asked(house: House) -> None:
     await house.write(10002)
     for url, wall in zip(OTHERS, ("payment", "auth", "restricted", "pow"), strict=False):
