@@ -72,24 +72,7 @@ def backup(
             raise
     if start.ncryptsec and context.given_key is None:
         wait_for(context.accounts.note_backup(account))
-    record = {
-        "file": str(draft.path),
-        **_account_fields(start),
-        **_counted(report.counts),
-        "bytes": draft.path.stat().st_size,
-        "opens": f"shares {shares}" if shares else "passphrase",
-        "share_files": [str(path) for path in written],
-        "checked": True,
-        "invalid": report.invalid,
-    }
-    context.out.emit(record, f"{file}: {_words(report.counts)}; opened again and compared")
-    _say_of_key(context, start)
-    if report.invalid:
-        context.out.note(
-            f"{report.invalid} events in the store of this machine are damaged: they are in the"
-            " backup as they are, and will not be restored"
-        )
-        context.exit_code = Exit.INCOMPLETE
+    _say_made(context, draft.path, start, report, shares=shares, share_files=written)
 
 
 async def _make(
@@ -257,6 +240,35 @@ def _account_fields(start: KitStart) -> dict[str, Any]:
 
     key = "none" if not start.ncryptsec else "by the backup" if start.by_kit else "own password"
     return {"npub": encode_npub(start.pubkey), "name": start.name, "key": key}
+
+
+def _say_made(
+    context: ClientContext,
+    path: Path,
+    start: KitStart,
+    report: RestoreReport,
+    *,
+    shares: str,
+    share_files: list[Path],
+) -> None:
+    record = {
+        "file": str(path),
+        **_account_fields(start),
+        **_counted(report.counts),
+        "bytes": path.stat().st_size,
+        "opens": f"shares {shares}" if shares else "passphrase",
+        "share_files": [str(share) for share in share_files],
+        "checked": True,
+        "invalid": report.invalid,
+    }
+    context.out.emit(record, f"{path}: {_words(report.counts)}; opened again and compared")
+    _say_of_key(context, start)
+    if report.invalid:
+        context.out.note(
+            f"{report.invalid} events in the store of this machine are damaged: they are in the"
+            " backup as they are, and will not be restored"
+        )
+        context.exit_code = Exit.INCOMPLETE
 
 
 def _say_of_key(context: ClientContext, start: KitStart) -> None:
