@@ -23,6 +23,7 @@ from typing import Any, Final
 from nostr_client.accounts.keyfiles import KeyFiles
 from nostr_client.config import ClientConfig, load_config
 from nostr_client.errors import NostrError
+from nostr_client.net.addresses import KnownAddresses
 from nostr_client.net.dial import DialOptions
 from nostr_client.net.outages import Outages
 from nostr_client.net.pool import RelayPool
@@ -466,6 +467,7 @@ class NostrClient:
                 dial=self.book.policy,
                 outages=outages,
                 own=[me] if me else [],
+                addresses=KnownAddresses(data / "addresses.json", self._clock),
             )
         )
         self.courier = await enter(

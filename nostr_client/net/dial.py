@@ -15,6 +15,7 @@ import os
 import socket
 import ssl
 from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 from itertools import chain, zip_longest
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -22,6 +23,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from nostr_client.errors import ConnectFailed, ConnectStep, InvalidData
+from nostr_client.net.addresses import Info, KnownAddresses
 from nostr_client.net.proxy import ProxyAddress
 from nostr_client.protocol.urls import host_of, is_loopback, is_private_host, normalize_relay_url
 
@@ -35,9 +37,6 @@ MAX_ADDRESSES: Final = 6
 
 Dial = Callable[[str], bool]
 """May this relay URL (normal spelling) be dialled?"""
-
-Info = tuple[Any, Any, Any, Any, Any]
-"""An address as `getaddrinfo` gives it."""
 
 
 class DialPolicy:
@@ -82,11 +81,13 @@ class DialPolicy:
 
 class DialOptions(msgspec.Struct, frozen=True, kw_only=True):
     """How somebody is dialled: through `proxy` or straight, at `private` addresses too or not, and
-    with `tls` in place of the usual trust in certificates."""
+    with `tls` in place of the usual trust in certificates. `addresses` stand in where a name is not
+    resolved, and learn where hosts answer."""
 
     proxy: ProxyAddress | None = None
     private: bool = False
     tls: ssl.SSLContext | None = None
+    addresses: KnownAddresses | None = None
 
     @classmethod
     def through(
@@ -105,8 +106,26 @@ async def open_socket(url: str, host: str, port: int, options: DialOptions) -> s
         raise ConnectFailed(url, "a private address", ConnectStep.ADDRESS)
     if options.proxy is not None:
         return await options.proxy.connect(url, host, port)
-    addresses = await resolve(url, host, port, private=options.private)
-    return await connect_first(url, addresses)
+    addresses = await _addresses(url, host, port, options)
+    sock = await connect_first(url, addresses)
+    if options.addresses is not None:
+        await asyncio.to_thread(options.addresses.note, host, str(sock.getpeername()[0]))
+    return sock
+
+
+async def _addresses(url: str, host: str, port: int, options: DialOptions) -> Sequence[Info]:
+    """Those that the name leads to; where no resolver says, the last ones at which it answered."""
+    try:
+        return await resolve(url, host, port, private=options.private)
+    except ConnectFailed as error:
+        if error.step is not ConnectStep.DNS or options.addresses is None:
+            raise
+        known = await asyncio.to_thread(
+            partial(options.addresses.of, host, port, private=options.private)
+        )
+        if not known:
+            raise
+        return known
 
 
 async def connect_first(url: str, addresses: Sequence[Info]) -> socket.socket:

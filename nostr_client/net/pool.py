@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from nostr_client.errors import ConnectFailed, ConnectStep, InvalidData
+from nostr_client.net.addresses import KnownAddresses
 from nostr_client.net.auth_demand import Authenticate
 from nostr_client.net.backoff import Backoff
 from nostr_client.net.connection import ConnectionContext, RelayConnection
@@ -56,8 +57,9 @@ class RelayPool:
     engine that takes URLs from strangers gives a `DialPolicy` of its own. `proxy` is a URL
     as `ProxyAddress` takes it; system proxies are never used. `tls` replaces the usual trust in
     certificates. `max_frame` is in bytes: of the events of `own` pubkeys, and those asked for by
-    id; of others `LARGE_FRAME` are kept. `outages` remembers dead relays beyond this pool, `clock`
-    gives seconds since 1970.
+    id; of others `LARGE_FRAME` are kept. `outages` remembers dead relays beyond this pool,
+    `addresses` where hosts answered, for when names are not resolved; `clock` gives seconds since
+    1970.
     """
 
     def __init__(
@@ -73,6 +75,7 @@ class RelayPool:
         max_frame: int = MAX_FRAME,
         outages: Outages | None = None,
         own: Collection[str] = (),
+        addresses: KnownAddresses | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         """Raises ConfigError for a proxy that cannot be used."""
@@ -85,6 +88,7 @@ class RelayPool:
         self._dial: Dial = dial or DialPolicy(loopback=True)
         self._tls = tls
         self._max_frame = max_frame
+        self._addresses = addresses
         self._group = asyncio.TaskGroup()
         self._connections: dict[str, RelayConnection] = {}
         self._backoffs: dict[str, Backoff] = {}
@@ -286,7 +290,7 @@ class RelayPool:
             proxy = None if headers else self._proxy
             return await open_websocket(
                 url,
-                DialOptions(proxy=proxy, private=private, tls=self._tls),
+                DialOptions(proxy=proxy, private=private, tls=self._tls, addresses=self._addresses),
                 compression=self._compression,
                 max_frame=self._max_frame,
                 headers=headers,
