@@ -39,6 +39,7 @@ from nostr_client.protocol.refusals import AUTH_REQUIRED
 from nostr_client.resilience.audits import Auditor
 from nostr_client.resilience.copy_planning import CopyPlanner
 from nostr_client.resilience.history import History
+from nostr_client.resilience.ladder import Ladder
 from nostr_client.resilience.negentropy_trials import NegentropyTrials
 from nostr_client.resilience.own_relay import OwnRelay
 from nostr_client.resilience.replication import Pace, Replication
@@ -280,6 +281,7 @@ class NostrClient:
             tasks.start(self.pool.outages.keep())
             if self.authenticator is not None:
                 tasks.start(self.authenticator.keep_trying())
+            tasks.start(self.ladder.keep())
             if keys.keyed:  # a watched account's events are not ours to spread
                 tasks.start(self.replication.run())
             yield self
@@ -498,6 +500,7 @@ class NostrClient:
             config.relays_of_strangers,
         )
         starters = starter_relays()
+        self._listed = () if relays is not None and not relays else starters.urls("general")
         indexers = starters.urls("indexer") if relays is None else ()
         book = RelayBook(
             self.store,
@@ -608,6 +611,16 @@ class NostrClient:
             clock=clock,
         )
         self.courier.on_planned = self.replication.kick
+        self.ladder = Ladder(
+            self.store,
+            self.pool,
+            self.book,
+            listed=self._listed,
+            folder=data,
+            on_found=self.replication.replan,
+            clock=clock,
+        )
+        await self.ladder.recall()
 
     async def _use_own_relay(self, own: OwnRelay, stack: AsyncExitStack) -> None:
         """Find or start the own relay; without it the client works all the same, and says so."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
 
 from nostr_client.cli import relay_auth
 from nostr_client.cli.command import CLIENT, PLAIN, add_command
@@ -12,6 +13,8 @@ from nostr_client.exits import Exit
 
 if TYPE_CHECKING:
     from nostr_client.cli.context import ClientContext
+
+_MOST_TEXT: Final = 1 << 20
 
 Url = Annotated[str, Argument(metavar="URL", help="wss://relay.example")]
 Without = Annotated[
@@ -142,11 +145,60 @@ def _warn_of_end(context: ClientContext, url: str) -> None:
         context.out.note(f"{url}: {end}")
 
 
+def find(
+    context: ClientContext,
+    where: Annotated[
+        list[str] | None,
+        Argument(metavar="[WHERE]...", help="Relay URLs, an nprofile, or a file that names some."),
+    ] = None,
+) -> None:
+    """None of your relays answers: look for others that do, rung by rung.
+
+    What answers stands in for a week; your relay list stays as it is (see `evacuate`).
+    """
+    from nostr_client.resilience.ladder import relays_named
+
+    given = relays_named("\n".join(map(_text_at, where or ())))
+    account = context.must_act()
+
+    async def work() -> bool:
+        reached = False
+        async with context.reading(account) as client:
+            async for climbed in client.ladder.climb(given):
+                reached = reached or bool(climbed.reached)
+                for url in climbed.tried:
+                    there = url in climbed.reached
+                    record = {"rung": climbed.rung.name.lower(), "relay": url, "reached": there}
+                    words = "answers" if there else "does not answer"
+                    context.out.emit(record, f"{climbed.rung}: {url} {words}")
+        return reached
+
+    if not wait_for(work()):
+        context.out.note("nobody was reached: what you wrote is kept here until somebody is")
+        context.exit_code = Exit.NO_ANSWER
+
+
+def _text_at(where: str) -> str:
+    """What a file of this name holds, or else the words themselves. Raises CommandError."""
+    from nostr_client.exits import CommandError
+
+    path = Path(where)
+    try:
+        if not path.is_file():
+            return where
+        return path.read_bytes()[:_MOST_TEXT].decode("utf-8", "replace")
+    except OSError as error:
+        raise CommandError(f"cannot read {where}: {error.strerror or error}", Exit.ERROR) from error
+
+
 def add_to(root: Group) -> None:
     """They stand in a group of their own."""
-    group = root.group("relays", "Your relays: list, add, remove, check, auth.", default="list")
+    group = root.group(
+        "relays", "Your relays: list, add, remove, check, find, auth.", default="list"
+    )
     add_command(group, "list", list_, CLIENT)
     add_command(group, "add", add, CLIENT)
     add_command(group, "remove", remove, CLIENT)
     add_command(group, "check", check, PLAIN)
+    add_command(group, "find", find, CLIENT)
     relay_auth.add_to(group)

@@ -150,7 +150,11 @@ class CopySender:
         """The relays that have had what they take for the moment."""
         now = time.monotonic()
         slow = [url for url, pace in self._paces.items() if pace.opens_in(now) > 0]
-        return [*slow, *(self._reserves.exhausted() if self._reserves else ())]
+        return [*slow, *self.spent()]
+
+    def spent(self) -> list[str]:
+        """The reserves that have had what a guest may send for the moment."""
+        return self._reserves.exhausted() if self._reserves else []
 
     def opens_in(self) -> float:
         """Seconds until one that is busy by its pace takes more; forever where none is."""

@@ -163,6 +163,8 @@ class Replication:
         )
         self._wake = asyncio.Event()
         self._replan = False
+        self._leads = False
+        self._planning = False
         self._new: dict[str, float] = {}
         self._room = asyncio.Event()
         self._dropped: list[str] = []
@@ -193,15 +195,20 @@ class Replication:
     async def drain(self, limit: float) -> bool:
         """Wait until nothing is due any more, here or in another process; at most `limit` seconds.
 
-        For programs that end soon. What is not due yet is not waited for.
+        For programs that end soon. What is not due yet is not waited for, nor what a reserve takes
+        later; a plan that is to be made here is.
         """
         deadline = time.monotonic() + limit
         self.kick()
-        while any(not self._is_anothers(c) for c in await self._ledger.due(self._now(), BATCH)):
+        while self._is_planning() or await self._due(self._sender.spent()):
             if time.monotonic() > deadline:
                 return False
             await asyncio.sleep(0.05)
         return True
+
+    def _is_planning(self) -> bool:
+        """Is a plan being made here, or about to be?"""
+        return self._leads and (self._planning or self._replan or bool(self._to_plan))
 
     async def send_now(self, limit: float) -> list[Copy]:
         """Try everything that waits, whenever it was to be tried again, for `limit` seconds.
@@ -232,11 +239,14 @@ class Replication:
             try:
                 with contextlib.ExitStack() as stack:
                     if all(self._take(stack, f"plan-{key[:16]}.lock") for key in self._pubkeys):
+                        self._leads = True
                         await all_of([self._work(), self._audit()])
             except StoreError as error:
                 if self.problem != str(error):
                     log.warning("replication pauses: %s", error)
                 self.problem = str(error)
+            finally:
+                self._leads = self._planning = False
             await self._rest(self._pace.lead)
 
     async def _watch_own_events(self) -> None:
@@ -286,11 +296,13 @@ class Replication:
             if not checked and time.monotonic() - begun >= self._pace.settle:
                 checked = True
                 self._replan |= await self._is_out_of_date()
+            self._planning = True
             if self._replan:
                 self._replan = False
                 self._to_plan = deque(await self._ledger.tracked(self._pubkeys))
             if again := self._take_new():
                 await self._plan_these(again)
+            self._planning = False
             with contextlib.ExitStack() as stack:
                 sent = self._take(stack, SEND_LOCK) and await self._send_due()
             self.problem = ""
@@ -418,12 +430,14 @@ class Replication:
 
     async def _send_due(self) -> bool:
         """Send what is due; False when nothing was."""
-        due = await self._ledger.due(
-            self._now(), limit=BATCH, besides=self._sender.busy(), each=MOST_OF_ONE
-        )
-        sent = await self._sender.send([copy for copy in due if not self._is_anothers(copy)])
+        sent = await self._sender.send(await self._due(self._sender.busy()))
         self._ours -= {(copy.event_id, copy.url) for copy in sent}
         return bool(sent)
+
+    async def _due(self, besides: Collection[str]) -> list[Copy]:
+        """What is to be sent now, by us, but not to the relays `besides`."""
+        due = await self._ledger.due(self._now(), limit=BATCH, besides=besides, each=MOST_OF_ONE)
+        return [copy for copy in due if not self._is_anothers(copy)]
 
     def _is_anothers(self, copy: Copy) -> bool:
         # Either way: a row that is dated far ahead is no fresh one, but the clock was set back.

@@ -118,6 +118,11 @@ class RelayBook:
         """The relays that the account's own follow list names, from the days before NIP-65."""
         policy.use((*self.fallback, *self.indexers))
 
+    @property
+    def uses_starters(self) -> bool:
+        """Are the relays of the package in use, since the person named none?"""
+        return self._starters
+
     # Asked by the courier
 
     async def client_relays(self, *, down: frozenset[str] | None = None) -> ClientRelays:
@@ -263,6 +268,17 @@ class RelayBook:
         self.fallback = tuple(dict.fromkeys((*ours, *self.fallback)))
         for url in ours:
             self.hint(pubkey, url, OWN_WORD)
+
+    def add_stand_ins(self, urls: Iterable[str]) -> None:
+        """These answered when none of the others did: they stand in, behind all others."""
+        fit = tuple(url for url in urls if self.policy(url))
+        self.fallback = tuple(dict.fromkeys((*self.fallback, *fit)))
+        self.policy.use(fit)
+
+    async def followed(self) -> frozenset[str]:
+        """Whom the account follows."""
+        await self._read_follows()
+        return self._followed
 
     def observe(self, event: Event, url: str = "") -> None:
         """Learn from a verified event, which came from `url` (normal spelling)."""

@@ -301,6 +301,11 @@ class CopyLedger(Protocol):
         """
         ...
 
+    async def holders(self, limit: int) -> list[str]:
+        """The relays that hold, or held, most of all events, the fullest first. Cost: grows with
+        all copies that are known."""
+        ...
+
     async def hurry(self, prefix: str = "") -> None:
         """Whatever waits is due now, however often it was tried; with `prefix`, what was refused
         with that one."""

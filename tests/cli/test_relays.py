@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from nostr_client.exits import Exit
+from nostr_client.nips import nip19
 from nostr_client.protocol.keys import SecretKey
-from tests.cli.conftest import Home
+from tests.cli.conftest import DEAD, Home
 from tests.conftest import StartRelay
 from tests.routing.moody import Relay
 from tests.routing.rooms import BEN, relay_list, signed
@@ -96,3 +99,25 @@ async def test_the_own_relay_by_hand(home: Home) -> None:
     finally:
         assert (await home.run("own-relay", "stop")).out == "stopped\n"
     assert (await home.run("own-relay", "stop")).out == "it was not running\n"
+
+
+async def test_when_no_relay_answers_others_are_found_and_stand_in(
+    home: Home, key: SecretKey, start_relay: StartRelay, tmp_path: Path
+) -> None:
+    home.configure([DEAD])
+    await home.import_key(key)
+    posted = await home.run("post", "--json", "nobody hears this")
+    assert posted.code == Exit.NOT_ACCEPTED, posted.err
+    relay = await start_relay()
+    nobody = await home.run("relays", "find", "ws://127.0.0.1:10")
+    assert nobody.code == Exit.NO_ANSWER
+    assert "nobody was reached" in nobody.err
+    named = tmp_path / "from-a-friend.txt"
+    named.write_text(f"try nostr:{nip19.encode_nprofile(key.public_key.hex, [relay.url])} then\n")
+    found = await home.run("relays", "find", "--json", str(named))
+    assert found.code == 0, found.err
+    assert {"rung": "given", "relay": relay.url, "reached": True} in found.records
+    sent = await home.run("send", "--json")
+    assert sent.code == 0, sent.err
+    again = await home.run("post", "--json", "somebody does")
+    assert again.record["accepted"] == [relay.url]

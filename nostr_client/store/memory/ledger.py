@@ -153,6 +153,15 @@ class MemoryCopyLedger:
                         chosen.append(copy)
         return chosen[:limit]
 
+    async def holders(self, limit: int) -> list[str]:
+        held = Counter(
+            copy.url
+            for known in self._copies.values()
+            for copy in known.values()
+            if copy.state is CopyState.CONFIRMED
+        )
+        return sorted(held, key=lambda url: (-held[url], url))[:limit]
+
     async def hurry(self, prefix: str = "") -> None:
         for known in self._copies.values():
             for copy in known.values():

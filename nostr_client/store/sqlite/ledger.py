@@ -233,6 +233,17 @@ class SqliteCopyLedger:
             weight=max(1, len(rows)),
         )
 
+    async def holders(self, limit: int) -> list[str]:
+        rows = await self._db.read(
+            lambda db: db.execute(
+                "SELECT r.url FROM copy c JOIN relay r ON r.id = c.relay"
+                " WHERE c.state = 'confirmed' GROUP BY r.id"
+                " ORDER BY count(*) DESC, r.url LIMIT ?",
+                (limit,),
+            ).fetchall()
+        )
+        return [_text(url) for (url,) in rows]
+
     async def hurry(self, prefix: str = "") -> None:
         sql = (
             "UPDATE copy SET next_try = 0 WHERE state IN ('wanted', 'failed') AND next_try > 0"
