@@ -9,20 +9,16 @@ from __future__ import annotations
 
 import ipaddress
 import logging
-import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
 from nostr_client.errors import StoreError
 from nostr_client.paths import write_private
 from nostr_client.protocol.urls import is_private_host
-
-Info = tuple[Any, Any, Any, Any, Any]
-"""An address as `getaddrinfo` gives it."""
 
 log = logging.getLogger(__name__)
 
@@ -41,12 +37,12 @@ class KnownAddresses:
         self._clock = clock
         self._known: dict[str, dict[str, int]] | None = None
 
-    def of(self, host: str, port: int, *, private: bool) -> list[Info]:
-        """Where `host` answered, as `getaddrinfo` gives it. Blocks once, to read the file."""
+    def of(self, host: str, *, private: bool) -> list[str]:
+        """The IP addresses at which `host` answered. Blocks once, to read the file."""
         oldest = self._clock() - FORGOTTEN
         known = self._load().get(host, {})
         fresh = sorted(((at, ip) for ip, at in known.items() if at > oldest), reverse=True)
-        return [_info(ip, port) for _, ip in fresh if private or not is_private_host(ip)]
+        return [ip for _, ip in fresh if private or not is_private_host(ip)]
 
     def note(self, host: str, address: str) -> None:
         """`host`, which is a name, answered at `address`. Blocks where that is new."""
@@ -94,9 +90,3 @@ def _is_address(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _info(ip: str, port: int) -> Info:
-    if ":" in ip:
-        return (socket.AF_INET6, socket.SOCK_STREAM, 0, "", (ip, port, 0, 0))
-    return (socket.AF_INET, socket.SOCK_STREAM, 0, "", (ip, port))

@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from nostr_client.errors import ConnectFailed, ConnectStep, InvalidData
-from nostr_client.net.addresses import Info, KnownAddresses
+from nostr_client.net.addresses import KnownAddresses
 from nostr_client.net.proxy import ProxyAddress
 from nostr_client.protocol.urls import host_of, is_loopback, is_private_host, normalize_relay_url
 
@@ -37,6 +37,10 @@ MAX_ADDRESSES: Final = 6
 
 Dial = Callable[[str], bool]
 """May this relay URL (normal spelling) be dialled?"""
+
+
+Info = tuple[Any, Any, Any, Any, Any]
+"""An address as `getaddrinfo` gives it."""
 
 
 class DialPolicy:
@@ -109,7 +113,11 @@ async def open_socket(url: str, host: str, port: int, options: DialOptions) -> s
     addresses = await _addresses(url, host, port, options)
     sock = await connect_first(url, addresses)
     if options.addresses is not None:
-        await asyncio.to_thread(options.addresses.note, host, str(sock.getpeername()[0]))
+        try:
+            await asyncio.to_thread(options.addresses.note, host, str(sock.getpeername()[0]))
+        except BaseException:
+            sock.close()
+            raise
     return sock
 
 
@@ -121,11 +129,17 @@ async def _addresses(url: str, host: str, port: int, options: DialOptions) -> Se
         if error.step is not ConnectStep.DNS or options.addresses is None:
             raise
         known = await asyncio.to_thread(
-            partial(options.addresses.of, host, port, private=options.private)
+            partial(options.addresses.of, host, private=options.private)
         )
         if not known:
             raise
-        return known
+        return [_info(ip, port) for ip in known]
+
+
+def _info(ip: str, port: int) -> Info:
+    if ":" in ip:
+        return (socket.AF_INET6, socket.SOCK_STREAM, 0, "", (ip, port, 0, 0))
+    return (socket.AF_INET, socket.SOCK_STREAM, 0, "", (ip, port))
 
 
 async def connect_first(url: str, addresses: Sequence[Info]) -> socket.socket:

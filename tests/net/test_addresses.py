@@ -55,15 +55,15 @@ def test_what_is_kept_is_bounded_and_old_addresses_are_forgotten(tmp_path: Path)
     for n in range(MOST_EACH + 2):
         now[0] += 1
         known.note("a.example", f"93.184.216.{n}")
-    found = [info[4][0] for info in known.of("a.example", 443, private=False)]
+    found = known.of("a.example", private=False)
     assert found == [f"93.184.216.{n}" for n in range(MOST_EACH + 1, 1, -1)]
     known.note("a.example", OTHER)
-    assert known.of("a.example", 443, private=False)[0][4][:2] in ((OTHER, 443), (found[0], 443))
+    assert OTHER in known.of("a.example", private=False)
     known.note("10.0.0.1", "10.0.0.1")
     known.note("b.example", "no address")
-    assert known.of("10.0.0.1", 80, private=True) == known.of("b.example", 80, private=True) == []
+    assert known.of("10.0.0.1", private=True) == known.of("b.example", private=True) == []
     now[0] += FORGOTTEN + 1
-    assert known.of("a.example", 443, private=False) == []
+    assert known.of("a.example", private=False) == []
 
 
 def test_so_many_hosts_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,7 +73,7 @@ def test_so_many_hosts_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     for n in range(5):
         now[0] += 1
         known.note(f"h{n}.example", PUBLIC)
-    kept = [n for n in range(5) if known.of(f"h{n}.example", 443, private=False)]
+    kept = [n for n in range(5) if known.of(f"h{n}.example", private=False)]
     assert kept == [2, 3, 4]
     assert MOST > 100
 
@@ -83,15 +83,15 @@ def test_a_damaged_file_says_nothing(tmp_path: Path, damage: bytes) -> None:
     path = tmp_path / "addresses.json"
     path.write_bytes(damage)
     known = KnownAddresses(path)
-    assert known.of("a.example", 443, private=True) == []
+    assert known.of("a.example", private=True) == []
     known.note("a.example", PUBLIC)
-    assert KnownAddresses(path).of("a.example", 443, private=False)
+    assert KnownAddresses(path).of("a.example", private=False)
 
 
 def test_a_full_disk_stops_no_connection(tmp_path: Path) -> None:
     known = KnownAddresses(tmp_path / "missing" / "addresses.json")
     known.note("a.example", PUBLIC)
-    assert known.of("a.example", 443, private=False)
+    assert known.of("a.example", private=False)
 
 
 async def test_no_resolver_and_no_address_is_an_error_in_words(
