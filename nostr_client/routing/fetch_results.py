@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+
+import msgspec
 
 from nostr_client.net.outcome import End, How, Outcome, missed_of, outcome_of
 from nostr_client.protocol.event import Event
@@ -77,3 +79,13 @@ def _counts_more(end: End, before: End) -> bool:
     if before.spare != end.spare:
         return before.spare
     return before.how in (How.ANSWERED, How.NOT_AWAITED) or not end.answered
+
+
+def weighed(asked: FetchReport, firm: Collection[str]) -> FetchReport:
+    """The same; where there are relays that matter, nothing depends on the others."""
+    if firm:
+        asked.ends = {
+            url: end if url in firm else msgspec.structs.replace(end, spare=True)
+            for url, end in asked.ends.items()
+        }
+    return asked

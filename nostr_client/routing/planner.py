@@ -1,4 +1,4 @@
-"""Which relays an event goes to, and which relays are asked for whom. Pure: facts in, plan out.
+"""Which relays an event goes to: facts in, plan out (pure). Whom to ask is `read_plan`.
 
 Publishing (NIP-65). An event goes to the own relay, to its author's write relays, and where it
 addresses people to the relays where they read: to all of them of whoever is answered, to some of
@@ -9,9 +9,6 @@ the deleted events have copies. A gift wrap goes to its recipient's message rela
 
 Whoever keeps a relay list that is empty wants to be nowhere: nothing of theirs is spread, and
 only whom they address hears of it.
-
-Reading. People are asked for at their write relays: at two each where they name two, so that one
-dead relay hides nobody, chosen so that few relays serve all.
 
 People without a relay list (most of the older network). For such an author, the account's own
 included, the client's own relays stand in (the read relays of the account's list first, then those
@@ -31,7 +28,6 @@ from nostr_client.net.report import Left
 from nostr_client.nips import nip10
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Event
-from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.kinds import KindClass, kind_class
 from nostr_client.protocol.urls import host_of, is_private_host
 
@@ -58,7 +54,8 @@ class Caps:
     copies: int = 16
     spread: int = 24
     read_each: int = 2
-    read_total: int = 24
+    read_choice: int = 8
+    read_total: int = 30
     fallback: int = 6
     authors_per_filter: int = 200
 
@@ -117,13 +114,13 @@ class ClientRelays:
     def common(self) -> tuple[str, ...]:
         """Where is asked what nobody's list places: the own read relays first."""
         most = CAPS.fallback
-        alive = _alive(self.read, self.down)[:most] + _alive(self.fallback, self.down)[:most]
-        return tuple(dict.fromkeys(alive or (*self.read[:most], *self.fallback[:most])))
+        up = alive(self.read, self.down)[:most] + alive(self.fallback, self.down)[:most]
+        return tuple(dict.fromkeys(up or (*self.read[:most], *self.fallback[:most])))
 
     @property
     def of_lists(self) -> tuple[str, ...]:
         """Where profiles and relay lists of anybody may be."""
-        return tuple(dict.fromkeys((*self.common, *_alive(self.indexers, self.down))))
+        return tuple(dict.fromkeys((*self.common, *alive(self.indexers, self.down))))
 
 
 def mentioned(event: Event) -> tuple[str, ...]:
@@ -194,7 +191,7 @@ def plan_publish(
     chosen = dict.fromkeys([ours.own_relay] if ours.own_relay else [])
     chosen |= dict.fromkeys(home(audience.author, ours, avoid=avoid, caps=caps))
     if event.kind == kinds.DELETION:
-        chosen |= dict.fromkeys(_alive(audience.copies, avoid)[: caps.copies])
+        chosen |= dict.fromkeys(alive(audience.copies, avoid)[: caps.copies])
     chosen |= dict.fromkeys(_read_relays(event, audience.people, chosen, avoid, caps))
     chosen |= dict.fromkeys(_spread(event, audience.author, ours, avoid, caps))
     return tuple(url for url in chosen if url not in avoid)
@@ -218,7 +215,7 @@ def _read_relays(
 ) -> list[str]:
     """Where the addressed read: all relays of whoever is answered, some of the others, as far as
     those `chosen` already do not serve them."""
-    readers = {p: replace(one, read=tuple(_alive(one.read, avoid))) for p, one in people.items()}
+    readers = {p: replace(one, read=tuple(alive(one.read, avoid))) for p, one in people.items()}
     parent = readers.pop(replied_author(event), None)
     first = parent.read if parent else ()
     return [*first, *_in_rounds(list(readers.values()), {*chosen, *first}, caps)]
@@ -235,7 +232,7 @@ def _spread(
     if event.kind not in SPREAD_KINDS:
         return indexers
     wide = (*ours.fallback, *author.read, *ours.known)
-    return (*indexers, *_alive(wide, avoid)[: caps.spread])
+    return (*indexers, *alive(wide, avoid)[: caps.spread])
 
 
 def home(
@@ -244,16 +241,16 @@ def home(
     """Where the author's own events belong. What belongs into a private network stays there."""
     avoid = {*avoid, *ours.down}
     if author.source != "list":
-        return _alive((*ours.fallback, *author.write), avoid)[: caps.own]
-    own = _alive(author.write, avoid)[: caps.own]
+        return alive((*ours.fallback, *author.write), avoid)[: caps.own]
+    own = alive(author.write, avoid)[: caps.own]
     wanted = min(caps.own_least, len(author.write))
-    spare = _alive(ours.fallback, {*avoid, *own})
+    spare = alive(ours.fallback, {*avoid, *own})
     if all(map(_is_private, author.write)):
         spare = [url for url in spare if _is_private(url)]
     return own + spare[: max(0, wanted - len(own))]
 
 
-def _alive(urls: Iterable[str], avoid: Collection[str]) -> list[str]:
+def alive(urls: Iterable[str], avoid: Collection[str]) -> list[str]:
     """`urls` without those in `avoid`, each once."""
     return [url for url in dict.fromkeys(urls) if url not in avoid]
 
@@ -282,85 +279,3 @@ def _in_rounds(people: Sequence[PersonRelays], taken: set[str], caps: Caps) -> l
             for other in people:
                 covered[other.pubkey] += best in other.read
     return picked
-
-
-def plan_read(
-    people: Iterable[PersonRelays],
-    ours: ClientRelays,
-    *,
-    avoid: Collection[str] = (),
-    caps: Caps = CAPS,
-) -> dict[str, frozenset[str]]:
-    """Which authors to ask for at which relay: `{url: pubkeys}`, at most `caps.read_total` relays.
-
-    `avoid` and `ours.down` get no place while anything else is there to be asked. Whoever has no
-    relay list, no relay that is alive, or none within the cap, is asked for at the client's own
-    relays as well.
-    """
-    avoid = {*avoid, *ours.down}
-    alive = _alive(ours.common, avoid)
-    choices: dict[str, Sequence[str]] = {}
-    unlisted: set[str] = set()
-    for person in people:
-        choice = _alive(person.write, avoid)[:4] or (() if alive else person.write[:2])
-        choices[person.pubkey] = choice
-        if person.source != "list" or not choice:
-            unlisted.add(person.pubkey)
-    fallback = alive or ours.common
-    plan = {url: set(unlisted) for url in fallback if unlisted}
-    _cover(choices, plan, set(fallback), caps)
-    lost = {p for p, choice in choices.items() if choice}.difference(*plan.values())
-    for url in fallback if lost else ():
-        plan.setdefault(url, set()).update(lost)
-    return {url: frozenset(authors) for url, authors in plan.items()}
-
-
-def _cover(
-    choices: Mapping[str, Sequence[str]],
-    plan: dict[str, set[str]],
-    preferred: Collection[str],
-    caps: Caps,
-) -> None:
-    """Give everybody a place in `plan` at `read_each` relays of their choice, if they name so many:
-    the relay that serves most comes first, of equals one that is `preferred`."""
-    serves: dict[str, set[str]] = {}
-    for pubkey, choice in choices.items():
-        for url in choice:
-            serves.setdefault(url, set()).add(pubkey)
-    need = {pubkey: min(caps.read_each, len(choice)) for pubkey, choice in choices.items()}
-    while serves and len(plan) < caps.read_total:
-        url = max(serves, key=lambda url: (len(serves[url]), url in preferred, url))
-        takes = serves.pop(url)
-        if not takes:
-            break
-        plan.setdefault(url, set()).update(takes)
-        for pubkey in takes:
-            need[pubkey] -= 1
-        full = {pubkey for pubkey in takes if not need[pubkey]}
-        for authors in serves.values():
-            authors.difference_update(full)
-
-
-def firm_relays(people: Iterable[PersonRelays], ours: ClientRelays) -> frozenset[str]:
-    """The relays on which an answer about `people` depends: the own read relays, and those where
-    their lists say that they write. Others are asked in passing."""
-    listed = (person.write for person in people if person.source == "list")
-    return frozenset(ours.read).union(*listed)
-
-
-def author_filters(
-    authors: Iterable[str],
-    kinds: Iterable[int],
-    *,
-    since: int | None = None,
-    limit: int | None = None,
-    caps: Caps = CAPS,
-) -> tuple[Filter, ...]:
-    """Filters for many authors, cut so that no relay finds one too long; `limit` is each one's."""
-    ordered = sorted(authors)
-    wanted = frozenset(kinds)
-    size = caps.authors_per_filter
-    return tuple(
-        Filter(authors=frozenset(ordered[i : i + size]), kinds=wanted, since=since, limit=limit)
-        for i in range(0, len(ordered), size)
-    )

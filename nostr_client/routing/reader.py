@@ -10,6 +10,9 @@ others have brought something. Everything is bounded in time.
 arrival is written down as a copy, and the relay book learns from it. A store that fails for a while
 stops the reading (the sockets fill up, nothing is dropped) until it works again.
 
+**What it teaches**: what each relay brought, of what is known of an author, is counted (`scores`),
+and whom to ask the next time is chosen by that.
+
 **What is said**: a `FetchReport` tells for each relay how its part ended.
 """
 
@@ -21,11 +24,10 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
-
-import msgspec
 
 from nostr_client.errors import StoreError
 from nostr_client.net.fetch import RelayEnds
@@ -36,11 +38,13 @@ from nostr_client.net.subscription import Arrival, Subscription
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
+from nostr_client.routing.deliveries import Deliveries, add_held
 from nostr_client.routing.failed_lookups import FailedLookups
-from nostr_client.routing.fetch_results import FetchReport
+from nostr_client.routing.fetch_results import FetchReport, weighed
 from nostr_client.routing.live_feed import LiveFeed
-from nostr_client.routing.planner import author_filters, firm_relays, plan_read
+from nostr_client.routing.read_plan import author_filters, firm_relays, plan_read
 from nostr_client.routing.relay_book import RelayBook
+from nostr_client.routing.score_book import ScoreBook
 from nostr_client.store.contract import CopyGrade, EventStore, SaveStatus
 from nostr_client.tasks import OwnedTasks, together
 
@@ -69,8 +73,8 @@ Enough = Callable[[FetchReport, RelayEnds], bool]
 class RelayReader:
     """Asks, fetches and follows for one client, inside `async with`.
 
-    `folder` (data) is where it is remembered whose relay list was looked for in vain. `on_saved` is
-    called with what came in and is held.
+    `folder` (data) is where it is remembered whose relay list was looked for in vain, and what each
+    relay delivered. `on_saved` is called with what came in and is held.
     """
 
     def __init__(
@@ -90,10 +94,12 @@ class RelayReader:
         """Was an event here that is not to be kept again?"""
         self._clock = clock
         self._failed_lookups = FailedLookups(folder / "sought.json" if folder else None, clock)
+        self.scores = ScoreBook(folder / "deliveries.json" if folder else None, clock)
         self._tasks = OwnedTasks()
 
     async def __aenter__(self) -> Self:
         await self._tasks.__aenter__()
+        self._tasks.start(self.scores.keep())
         return self
 
     async def __aexit__(
@@ -172,7 +178,9 @@ class RelayReader:
                 for url in ours.common:
                     routes.setdefault(url, []).append(filter)
                 continue
-            plan = plan_read([people[p] for p in sorted(filter.authors)], ours, avoid=avoid)
+            asked = [people[p] for p in sorted(filter.authors)]
+            rank = self.scores.rank(since=filter.since)
+            plan = plan_read(asked, ours, avoid=avoid, rank=rank)
             for url, part in plan.items():
                 routes.setdefault(url, []).append(filter.changed(authors=part))
         return routes, routes.keys() & firm_relays(people.values(), ours)
@@ -228,7 +236,7 @@ class RelayReader:
 
         routes = dict.fromkeys(urls, (Filter(ids=wanted),))
         asked = await self._fetch(routes, limit, enough=enough, grace=0.0)
-        return _weighed(asked, {*ours.read, *hinted, *written})
+        return weighed(asked, {*ours.read, *hinted, *written})
 
     async def fetch_from(
         self,
@@ -263,7 +271,7 @@ class RelayReader:
             return bool(firm and asked.events) and not any(url in ends.waiting for url in firm)
 
         asked = await self._fetch(routes, limit, enough=enough, paging=paging)
-        return _weighed(asked, firm)
+        return weighed(asked, firm)
 
     async def read_back(
         self, filters: Sequence[Filter], url: str, *, limit: float = READ_BACK_LIMIT
@@ -286,7 +294,7 @@ class RelayReader:
     ) -> FetchReport:
         """Ask, and save what comes; `grace` seconds (`GRACE`) after there is `enough` it ends."""
         dialled = {url: f for url, f in routes.items() if f and self.book.policy(url)}
-        asked, ends = FetchReport(), RelayEnds(dialled)
+        asked, ends, deliveries = FetchReport(), RelayEnds(dialled), Deliveries(self._clock())
         loop = asyncio.get_running_loop()
         why = Cause(How.SILENT, "no answer in time")
         try:
@@ -301,14 +309,31 @@ class RelayReader:
 
                 for filters, urls in _alike(dialled):
                     sub = self.pool.subscribe(filters, urls, live=False, paging=paging)
-                    group.create_task(self._collect(sub, asked, ends, heard))
+                    group.create_task(self._collect(sub, asked, ends, heard, deliveries))
         except TimeoutError:
             pass  # what each relay did not do is said below
         ends.give_up(why)
         ended = ends.result()
         for url in routes:
             asked.ends[url] = ended.get(url) or End(url=url, how=How.NOT_ASKED)
+            deliveries.answered(routes[url], asked.ends[url], paged=paging is not None)
+        await self._learn(deliveries)
         return asked
+
+    async def _learn(self, deliveries: Deliveries) -> None:
+        """Count what the relays brought beside what is held."""
+        if deliveries.asked_of():
+            try:
+                await add_held(deliveries, self.store)
+            except StoreError as error:  # the answer is there all the same
+                log.warning("what relays delivered is not counted: %s", error)
+                return
+            self.count_deliveries(deliveries)
+
+    def count_deliveries(self, deliveries: Deliveries) -> None:
+        """What these relays showed counts from now on."""
+        found = deliveries.judged(self._clock(), lambda url: self.pool.health(url).latency)
+        self.scores.record(found)
 
     async def _collect(
         self,
@@ -316,13 +341,14 @@ class RelayReader:
         asked: FetchReport,
         ends: RelayEnds,
         heard: Callable[[], None],
+        deliveries: Deliveries,
     ) -> None:
         waiting = set(subscription.urls)
         async with subscription:
             async for batch in subscription.batches():
                 arrivals = [item for item in batch if isinstance(item, Arrival)]
                 if arrivals:
-                    new = await self.save_arrivals(arrivals)
+                    new = await self.save_arrivals(arrivals, deliveries)
                     asked.new += new
                     asked.events |= {arrival.event.id: arrival.event.pubkey for arrival in arrivals}
                 for item in batch:
@@ -336,16 +362,21 @@ class RelayReader:
 
     @asynccontextmanager
     async def subscribe(
-        self, filters: Sequence[Filter], urls: Collection[str]
+        self,
+        filters: Sequence[Filter],
+        urls: Collection[str],
+        deliveries: Deliveries | None = None,
     ) -> AsyncIterator[LiveFeed]:
-        """Keep a live subscription into the store for as long as the block runs."""
+        """Keep a live subscription into the store for as long as the block runs. What was stored at
+        the relays goes into `deliveries`, too."""
         dialled = [url for url in dict.fromkeys(urls) if self.book.policy(url)]
         feed = LiveFeed(dialled)
         if not (dialled and filters):
             yield feed
             return
         async with self.pool.subscribe(filters, dialled) as subscription:
-            filling = self._tasks.start(feed.fill(subscription, self.save_arrivals))
+            save = partial(self.save_arrivals, deliveries=deliveries)
+            filling = self._tasks.start(feed.fill(subscription, save))
             try:
                 yield feed
             finally:
@@ -381,7 +412,9 @@ class RelayReader:
                     await stack.enter_async_context(self.subscribe(more, [url]))
             await asyncio.Event().wait()
 
-    async def save_arrivals(self, arrivals: Sequence[Arrival]) -> int:
+    async def save_arrivals(
+        self, arrivals: Sequence[Arrival], deliveries: Deliveries | None = None
+    ) -> int:
         """Save what arrived and write down the copies; how many were new here.
 
         What strangers send has its quotas: for some there may be no room.
@@ -399,6 +432,8 @@ class RelayReader:
             await self.store.ledger.confirm(pairs, CopyGrade.READ_BACK)
         for arrival in arrivals:
             self.book.observe(arrival.event, arrival.url)
+            if deliveries is not None and not arrival.live and arrival.event.id in held:
+                deliveries.take(arrival.event, arrival.url)
         self.on_saved([event for event in events.values() if event.id in held])
         fresh = [e for e, r in zip(events.values(), results, strict=True) if r.status in _NEW]
         quotas.charge((event, brought[event.id]) for event in fresh)
@@ -408,16 +443,6 @@ class RelayReader:
 def authors_of(filters: Sequence[Filter]) -> frozenset[str]:
     """Everybody whom the filters ask for by name."""
     return frozenset().union(*(f.authors or () for f in filters))
-
-
-def _weighed(asked: FetchReport, firm: Collection[str]) -> FetchReport:
-    """The same; where there are relays that matter, nothing depends on the others."""
-    if firm:
-        asked.ends = {
-            url: end if url in firm else msgspec.structs.replace(end, spare=True)
-            for url, end in asked.ends.items()
-        }
-    return asked
 
 
 def _alike(routes: Routes) -> list[tuple[Sequence[Filter], list[str]]]:

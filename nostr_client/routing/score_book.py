@@ -25,7 +25,7 @@ import msgspec
 
 from nostr_client.errors import StoreError
 from nostr_client.paths import FileStamp, FolderLock, file_stamp, translated, write_private
-from nostr_client.routing.scores import HORIZON, Delivery, Score, discount, drawn
+from nostr_client.routing.scores import HORIZON, Evidence, Score, discount, drawn, drawn_relay
 from nostr_client.tasks import finished
 
 log = logging.getLogger(__name__)
@@ -45,14 +45,14 @@ _LARGEST: Final = 16 * 2**20
 """Bytes of the file that anybody reads."""
 
 
-class RelayRecord(msgspec.Struct):
+class RelayScores(msgspec.Struct):
     """One relay: its round trip in seconds, and the scores of people by the head of their key."""
 
     latency: float | None = None
     people: dict[str, Score] = msgspec.field(default_factory=dict)
 
 
-Records = dict[str, RelayRecord]
+Records = dict[str, RelayScores]
 
 
 class ScoreBook:
@@ -72,21 +72,20 @@ class ScoreBook:
         self._clock = clock
         self._chance = chance or Random(secrets.randbits(64))  # noqa: S311 - no secret
         self._records: Records = {}
-        self._sums: dict[str, Score] = {}
         self._seen: FileStamp | None = None
-        self._unwritten: deque[Delivery] = deque(maxlen=MOST_UNWRITTEN)
+        self._unwritten: deque[Evidence] = deque(maxlen=MOST_UNWRITTEN)
         self._changed = asyncio.Event()
         self._draws: dict[tuple[str, str, bool], float] = {}
+        self._usual: dict[tuple[str, bool], float] = {}
         self._drawn_at = float("-inf")
         self._problem = ""
 
-    def record(self, deliveries: Iterable[Delivery]) -> None:
+    def record(self, deliveries: Iterable[Evidence]) -> None:
         """Count what a question showed."""
         fresh = list(deliveries)
         if fresh:
             _count(self._records, fresh)
             self._records = _fit(self._records)
-            self._sums.clear()
             self._unwritten.extend(fresh)
             self._changed.set()
 
@@ -98,6 +97,7 @@ class ScoreBook:
         past = since is None or since < now - HORIZON
         if not 0 <= now - self._drawn_at < DRAW_STANDS:
             self._draws.clear()
+            self._usual.clear()
             self._drawn_at = now
 
         def of(pubkey: str, url: str) -> float:
@@ -114,7 +114,7 @@ class ScoreBook:
     def score(self, pubkey: str, url: str) -> Score:
         """What is known of a relay for an author, as far as it counts today."""
         self._refresh()
-        record = self._records.get(url) or RelayRecord()
+        record = self._records.get(url) or RelayScores()
         return record.people.get(pubkey[:_KEY], Score()).faded(self._clock())
 
     async def keep(self) -> None:
@@ -131,17 +131,13 @@ class ScoreBook:
     # Inside
 
     def _draw(self, key: str, url: str, past: bool, now: float) -> float:
-        record = self._records.get(url)
-        if record is None:
-            return drawn(Score(), Score(), past=past, chance=self._chance)
-        everybody = self._sums.get(url)
-        if everybody is None:
-            everybody = Score()
-            for score in record.people.values():
-                everybody = everybody.plus(score.faded(now))
-            self._sums[url] = everybody
+        record = self._records.get(url) or RelayScores()
+        usual = self._usual.get((url, past))
+        if usual is None:
+            usual = drawn_relay(_everybody(record, now), past=past, chance=self._chance)
+            self._usual[url, past] = usual
         pair = record.people.get(key, Score()).faded(now)
-        return discount(record.latency) * drawn(pair, everybody, past=past, chance=self._chance)
+        return discount(record.latency) * drawn(pair, usual, past=past, chance=self._chance)
 
     def _refresh(self) -> None:
         """Take in what another process wrote."""
@@ -151,7 +147,6 @@ class ScoreBook:
         if (records := self._read(self._path)) is not None:
             _count(records, self._unwritten)
             self._records = _fit(records)
-            self._sums.clear()
 
     async def _write(self) -> None:
         mine = tuple(self._unwritten)
@@ -162,7 +157,7 @@ class ScoreBook:
         for _ in range(min(written, len(self._unwritten))):
             self._unwritten.popleft()
 
-    def _merge(self, mine: tuple[Delivery, ...]) -> int:
+    def _merge(self, mine: tuple[Evidence, ...]) -> int:
         """Bring `mine` into the file, beside what others wrote; how many of them. Blocks."""
         path = self._path
         if path is None or not mine:
@@ -212,9 +207,9 @@ class ScoreBook:
         self._problem = problem
 
 
-def _count(records: Records, deliveries: Iterable[Delivery]) -> None:
+def _count(records: Records, deliveries: Iterable[Evidence]) -> None:
     for one in deliveries:
-        record = records.setdefault(one.url, RelayRecord())
+        record = records.setdefault(one.url, RelayScores())
         key = one.pubkey[:_KEY]
         record.people[key] = record.people.get(key, Score()).after(one)
         if one.latency is not None:
@@ -235,3 +230,10 @@ def _fit(records: Records) -> Records:
                 del record.people[key]
                 spare -= 1
     return {url: record for url, record in records.items() if record.people}
+
+
+def _everybody(record: RelayScores, now: float) -> Score:
+    total = Score()
+    for score in record.people.values():
+        total = total.plus(score.faded(now))
+    return total

@@ -25,7 +25,8 @@ HORIZON: Final = 30 * DAY
 HALF_LIFE: Final = 21 * DAY
 MOST_OF_ONE: Final = 10.0
 MOST_KEPT: Final = 20.0
-RELAY_WEIGHT: Final = 6.0
+MOST_OF_RELAY: Final = 40.0
+RELAY_WEIGHT: Final = 4.0
 RECENT_IN_PAST: Final = 0.25
 """What a recent event says of older ones."""
 SLOW: Final = 4.0
@@ -69,7 +70,7 @@ class Score(msgspec.Struct, frozen=True, array_like=True):
     past: Share = Share()
     at: int = 0
 
-    def after(self, seen: Delivery) -> Score:
+    def after(self, seen: Evidence) -> Score:
         """With what one question showed."""
         now = max(self.at, seen.at)
         old, fresh = self.faded(now), seen.at_most(MOST_OF_ONE).faded(now)
@@ -91,7 +92,7 @@ class Score(msgspec.Struct, frozen=True, array_like=True):
         return self.past.plus(self.recent.times(RECENT_IN_PAST)) if past else self.recent
 
 
-class Delivery(msgspec.Struct, frozen=True):
+class Evidence(msgspec.Struct, frozen=True):
     """What one question showed: of the author's events that are known, so many came from the relay,
     and so many did not, those older than `HORIZON` apart. `at` is in seconds since 1970, `latency`
     the relay's round trip in seconds, where it is known."""
@@ -107,18 +108,22 @@ class Delivery(msgspec.Struct, frozen=True):
         return Score(self.recent.at_most(most), self.past.at_most(most), self.at)
 
 
-def drawn(pair: Score, relay: Score, *, past: bool, chance: Random) -> float:
-    """The chance, 0 to 1, that the relay delivers what the author wrote, drawn by what is known.
+def drawn_relay(everybody: Score, *, past: bool, chance: Random) -> float:
+    """The chance, 0 to 1, that a relay delivers what anybody wrote, drawn by what is known.
 
-    `pair` is the author's score at this relay and `relay` that of all authors there, both faded to
-    now. `past`: it is asked for what is older than `HORIZON` as well.
+    `everybody` is the score of all authors there, faded to now. `past`: it is asked for what is
+    older than `HORIZON` as well.
     """
-    theirs, others = pair.share(past), relay.share(past)
-    weight = min(RELAY_WEIGHT, others.known)
-    usual = (others.came + 1) / (others.known + 2)
-    return chance.betavariate(
-        1 + theirs.came + weight * usual, 1 + theirs.lacked + weight * (1 - usual)
-    )
+    share = everybody.share(past).at_most(MOST_OF_RELAY)
+    return chance.betavariate(1 + share.came, 1 + share.lacked)
+
+
+def drawn(pair: Score, usual: float, *, past: bool, chance: Random) -> float:
+    """The same for one author: by their score at this relay, beside what the relay is thought to do
+    for all (`usual`, a `drawn_relay`)."""
+    share = pair.share(past)
+    came, lacked = share.came + RELAY_WEIGHT * usual, share.lacked + RELAY_WEIGHT * (1 - usual)
+    return chance.betavariate(0.1 + came, 0.1 + lacked)
 
 
 def discount(latency: float | None) -> float:

@@ -33,9 +33,11 @@ from nostr_client.net.outcome import End, How
 from nostr_client.protocol import kinds
 from nostr_client.protocol.filters import Filter
 from nostr_client.routing.courier import Courier
+from nostr_client.routing.deliveries import Deliveries
 from nostr_client.routing.fetch_results import joined
 from nostr_client.routing.live_feed import LiveFeed
-from nostr_client.routing.planner import INDEXED_KINDS, author_filters, firm_relays, plan_read
+from nostr_client.routing.planner import INDEXED_KINDS
+from nostr_client.routing.read_plan import author_filters, firm_relays, plan_read
 from nostr_client.social.feed_progress import FeedProgress
 from nostr_client.social.follows import Follows
 from nostr_client.social.profile_queue import ProfileQueue
@@ -104,6 +106,7 @@ class FeedSync:
         self._run: asyncio.Task[None] | None = None
         self._feeds: dict[str, tuple[frozenset[str], asyncio.Task[None]]] = {}
         self._live: dict[str, LiveFeed] = {}
+        self._deliveries = Deliveries(clock())
         self._people = 0
         self._replan = asyncio.Event()
         self._moved = asyncio.Event()
@@ -203,6 +206,7 @@ class FeedSync:
             self._feeds.clear()
             self._live.clear()
             self._progress.save()
+            self._courier.count_deliveries(self._deliveries)
 
     async def _steadily(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Do it again after trouble with the store, until it ends by itself."""
@@ -279,7 +283,8 @@ class FeedSync:
         relays = await self._book.relays_of_many(people, asked=False)
         self._unknown.add(people)
         ours = await self._book.client_relays()
-        plan = plan_read(relays.values(), ours)
+        rank = self._courier.scores.rank(since=int(self._clock()))
+        plan = plan_read(relays.values(), ours, rank=rank)
         firm = firm_relays(relays.values(), ours)
         self._spare = frozenset((*ours.fallback, *ours.indexers)) - firm if firm else frozenset()
         self._people = len(people)
@@ -315,11 +320,12 @@ class FeedSync:
         resumed = author_filters(old, FEED_KINDS, since=since)
         filters = (*resumed, *author_filters(new, FEED_KINDS, limit=BACKFILL))
         begun = int(self._clock())
-        async with self._courier.subscribe(filters, [url]) as feed:
+        async with self._courier.subscribe(filters, [url], self._deliveries) as feed:
             self._live[url] = feed
             moved = False
             try:
                 await feed.wait_read(url)
+                self._deliveries.answered(filters, feed.ends[url], paged=False)
                 if feed.arrived >= CUT_OFF:
                     await self._read_back(url, resumed)
                 self._progress.move(url, begun, authors)
@@ -350,6 +356,7 @@ class FeedSync:
     async def _keep_progress(self) -> None:
         while True:
             await asyncio.sleep(SAVE_PROGRESS)
+            self._courier.count_deliveries(self._deliveries)
             await asyncio.to_thread(self._progress.save)
 
 

@@ -6,8 +6,6 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from nostr_client.net.report import Left
 from nostr_client.protocol import kinds
@@ -20,11 +18,9 @@ from nostr_client.routing.planner import (
     ClientRelays,
     PersonRelays,
     addressed,
-    author_filters,
     left_out,
     mentioned,
     plan_publish,
-    plan_read,
     replied_author,
 )
 
@@ -178,45 +174,6 @@ def test_what_is_avoided_is_left_out_and_replaced_when_scarce() -> None:
     assert publish(event(), ana, {}, OURS, avoid=[OWN]) == urls("a1 a2 a3")
 
 
-# Reading
-
-
-def test_each_author_is_asked_for_at_two_of_their_relays() -> None:
-    plan = plan_read([listed(BEN, "b1 b2 b3"), listed(CY, "c1")], OURS)
-    assert sum(BEN in authors for authors in plan.values()) == 2
-    assert plan["wss://c1.example"] == {CY}
-    assert not set(plan) & set(OURS.fallback)
-
-
-def test_few_relays_serve_all() -> None:
-    people = [listed(f"{n:064x}", f"r{n} big1 big2") for n in range(100)]
-    plan = plan_read(people, OURS)
-    assert set(plan) == set(urls("big1 big2"))
-    assert all(len(authors) == 100 for authors in plan.values())
-
-
-def test_people_without_a_list_are_asked_for_at_the_clients_relays_and_their_hints() -> None:
-    hinted = PersonRelays(BEN, urls("h1"), urls("h1"), source="hint", hints=urls("h1"))
-    plan = plan_read([hinted, PersonRelays(CY)], OURS)
-    assert plan == {
-        "wss://f1.example": {BEN, CY},
-        "wss://f2.example": {BEN, CY},
-        "wss://h1.example": {BEN},
-    }
-
-
-def test_a_relay_that_is_down_gets_no_place() -> None:
-    people = [listed(BEN, "b1 b2"), listed(CY, "c1")]
-    ours = replace(OURS, down=frozenset(urls("b1 c1 f1")))
-    assert plan_read(people, ours) == {"wss://b2.example": {BEN}, "wss://f2.example": {CY}}
-    nobody = ClientRelays(down=ours.down)
-    assert plan_read(people, nobody) == {"wss://b2.example": {BEN}, "wss://c1.example": {CY}}
-    crowd = [listed(f"{n:064x}", " ".join(f"dead{n}{c}" for c in "abcde")) for n in range(40)]
-    dead = frozenset(url for person in crowd for url in person.write)
-    plan = plan_read([*crowd, *people], ClientRelays(OURS.fallback, down=dead))
-    assert set(plan) == {*OURS.fallback, *urls("b1 b2 c1")}
-
-
 def test_ten_dead_relays_before_a_live_one_do_not_hide_it() -> None:
     names = " ".join(f"dead{n}" for n in range(12))
     ana = listed(ME, f"{names} live", "")
@@ -235,53 +192,6 @@ def test_what_belongs_into_a_private_network_stays_there() -> None:
     assert publish(event(), home, {}, replace(OURS, down=down)) == (OWN, home.write[1])
     near = replace(OURS, fallback=("wss://f1.example", "ws://nas.local"), down=down)
     assert publish(event(), home, {}, near) == (OWN, home.write[1], "ws://nas.local")
-
-
-def test_who_falls_out_of_the_cap_is_asked_for_at_the_clients_relays() -> None:
-    people = [listed(f"{n:064x}", f"only{n}") for n in range(60)]
-    plan = plan_read(people, OURS)
-    assert len(set(plan) - set(OURS.fallback)) <= CAPS.read_total
-    for person in people:
-        assert any(person.pubkey in authors for authors in plan.values())
-
-
-relay_names = st.integers(0, 60).map(lambda n: f"wss://r{n}.example")
-people = st.lists(
-    st.builds(
-        lambda n, write, source: PersonRelays(
-            f"{n:064x}", tuple(dict.fromkeys(write)) if source != "fallback" else (), (), source
-        ),
-        st.integers(0, 500),
-        st.lists(relay_names, max_size=8),
-        st.sampled_from(["list", "hint", "fallback"]),
-    ),
-    max_size=60,
-    unique_by=lambda person: person.pubkey,
-)
-
-
-@given(people, st.sets(relay_names, max_size=30))
-def test_nobody_is_forgotten_and_the_sockets_stay_few(
-    people: list[PersonRelays], avoid: set[str]
-) -> None:
-    plan = plan_read(people, OURS, avoid=avoid)
-    assert len(plan) <= CAPS.read_total + len(OURS.fallback)
-    known = {person.pubkey: person for person in people}
-    for url, authors in plan.items():
-        assert authors
-        if url not in OURS.fallback:
-            assert all(url in known[author].write for author in authors)
-    for person in people:
-        assert any(person.pubkey in authors for authors in plan.values())
-
-
-def test_filters_are_cut_to_a_size_that_relays_take() -> None:
-    authors = [f"{n:064x}" for n in range(777)]
-    filters = author_filters(authors, [1, 6], since=5, limit=100)
-    assert [len(f.authors or ()) for f in filters] == [200, 200, 200, 177]
-    assert frozenset().union(*(f.authors or () for f in filters)) == set(authors)
-    assert all(f.since == 5 and f.limit == 100 and f.kinds == {1, 6} for f in filters)
-    assert author_filters([], [1]) == ()
 
 
 # Whom an event addresses

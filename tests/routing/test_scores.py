@@ -18,11 +18,12 @@ from nostr_client.routing.scores import (
     HORIZON,
     MOST_KEPT,
     SLOW,
-    Delivery,
+    Evidence,
     Score,
     Share,
     discount,
     drawn,
+    drawn_relay,
 )
 
 BEN, CY = "b" * 64, "c" * 64
@@ -40,13 +41,17 @@ class Clock:
 
 def seen(
     came: float, lacked: float, *, url: str = KEEPS, who: str = BEN, at: int = NOW
-) -> Delivery:
-    return Delivery(who, url, at, recent=Share(came, lacked))
+) -> Evidence:
+    return Evidence(who, url, at, recent=Share(came, lacked))
 
 
-def mean_of(pair: Score, relay: Score | None = None, *, past: bool = False) -> float:
-    chance = Random(1)
-    return mean(drawn(pair, relay or Score(), past=past, chance=chance) for _ in range(400))
+def mean_of(pair: Score, everybody: Score | None = None, *, past: bool = False) -> float:
+    """Of what is drawn for an author at a relay, whose score with all is `everybody`."""
+    chance, both = Random(1), []
+    for _ in range(400):
+        usual = drawn_relay(everybody or pair, past=past, chance=chance)
+        both.append(drawn(pair, usual, past=past, chance=chance))
+    return mean(both)
 
 
 async def written(*books: ScoreBook) -> None:
@@ -71,15 +76,14 @@ def drawn_by(book: ScoreBook, url: str, clock: Clock, who: str = BEN) -> float:
 def test_the_chance_follows_what_was_delivered() -> None:
     nothing, good, bad = Score(), Score().after(seen(9, 1)), Score().after(seen(0, 10))
     assert mean_of(nothing) == pytest.approx(0.5, abs=0.05)
-    assert mean_of(good) == pytest.approx(10 / 12, abs=0.03)
-    assert mean_of(bad) == pytest.approx(1 / 12, abs=0.03)
-    assert drawn(good, Score(), past=False, chance=Random(7)) == drawn(
-        good, Score(), past=False, chance=Random(7)
-    )
+    assert mean_of(good) == pytest.approx(9 / 10, abs=0.05)
+    assert mean_of(bad) == pytest.approx(1 / 20, abs=0.05)
+    once, again = (drawn(good, 0.5, past=False, chance=Random(7)) for _ in range(2))
+    assert once == again
 
 
 def test_what_is_old_counts_apart() -> None:
-    prunes = Score().after(Delivery(BEN, PRUNES, NOW, recent=Share(10, 0), past=Share(0, 10)))
+    prunes = Score().after(Evidence(BEN, PRUNES, NOW, recent=Share(10, 0), past=Share(0, 10)))
     assert mean_of(prunes) > 0.85
     assert mean_of(prunes, past=True) < 0.3
 
@@ -88,6 +92,18 @@ def test_what_a_relay_did_with_others_stands_in_for_what_is_not_known() -> None:
     lacks = Score(recent=Share(0, 400), at=NOW)
     assert mean_of(Score(), lacks) < 0.2
     assert mean_of(Score().after(seen(10, 0)), lacks) > 0.55  # it weighs little beside knowledge
+
+
+def test_what_nobody_tried_is_tried_for_all_who_write_there_or_for_none() -> None:
+    """Drawn for each author apart, a new relay would come out as middling for all of them."""
+    clock = Clock()
+    book, means = ScoreBook(clock=clock, chance=Random(4)), []
+    for _ in range(50):
+        rank = book.rank()
+        means.append(mean(rank(f"{n:064x}"[::-1], KEEPS) for n in range(100)))
+        clock.now += DRAW_STANDS
+    assert min(means) < 0.15
+    assert max(means) > 0.85
 
 
 def test_counts_fade_and_are_bounded_so_that_change_is_noticed() -> None:
@@ -111,7 +127,7 @@ def test_latency_makes_a_chance_worth_less() -> None:
 def test_a_draw_stands_for_a_while_and_is_of_the_span_that_is_asked_for() -> None:
     clock = Clock()
     book = ScoreBook(clock=clock, chance=Random(3))
-    book.record([Delivery(BEN, PRUNES, NOW, recent=Share(10, 0), past=Share(0, 10))])
+    book.record([Evidence(BEN, PRUNES, NOW, recent=Share(10, 0), past=Share(0, 10))])
     week, year = NOW - 7 * DAY, NOW - HORIZON - 1
     first = book.rank(since=week)(BEN, PRUNES)
     assert book.rank(since=week)(BEN, PRUNES) == first > 0.5
@@ -140,7 +156,7 @@ async def test_two_processes_on_a_folder_add_what_they_saw(tmp_path: Path) -> No
 async def test_a_slow_relay_is_remembered_as_slow(tmp_path: Path) -> None:
     clock = Clock()
     book = ScoreBook(tmp_path / "scores.json", clock, Random(1))
-    book.record([Delivery(BEN, KEEPS, NOW, Share(10, 0), latency=SLOW)])
+    book.record([Evidence(BEN, KEEPS, NOW, Share(10, 0), latency=SLOW)])
     await written(book)
     fresh = ScoreBook(tmp_path / "scores.json", clock, Random(1))
     assert 0.35 < drawn_by(fresh, KEEPS, clock) < 0.5

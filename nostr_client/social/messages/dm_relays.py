@@ -18,7 +18,7 @@ from nostr_client.protocol.urls import normalize_relay_url
 from nostr_client.routing.courier import Courier, OnAnswer
 from nostr_client.routing.list_guard import ListGuard
 from nostr_client.routing.list_reading import NO_WAIVER, Waiver
-from nostr_client.routing.planner import author_filters
+from nostr_client.routing.read_plan import author_filters
 from nostr_client.signing.gate import refuse_codes
 from nostr_client.social.lists import OwnList
 from nostr_client.social.messages.views import Obstacle, Reachability
