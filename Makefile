@@ -13,6 +13,8 @@
 #             message, beside their goals; BENCH='--far 10000', or --help
 # make drill  relays are taken down in nine ways, with five seeds each, and what is left is measured (half an
 #             hour); DRILL='--strategy random --seeds 1'
+# make bench-selection  which relays are worth asking, on a network on paper: what is read of 400
+#             authors beside the plain greedy cover; BENCH='--networks 5 --zipf 1.0', or --help
 # make architecture  the picture and the tables of docs/architecture.md, made anew from the imports
 
 VENV ?= .venv
@@ -26,7 +28,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: run test check format lint types slow fuzz browser bench bench-relay bench-store bench-private drill screenshots architecture lock clean
+.PHONY: run test check format lint types slow fuzz browser bench bench-relay bench-store bench-private bench-selection drill screenshots architecture lock clean
 
 run: $(VENV)/ready
 	@$(BIN)/nostr-client
@@ -78,6 +80,9 @@ bench-private: $(VENV)/ready-dev
 
 drill: $(VENV)/ready-dev
 	$(BIN)/nostr-client drill $(DRILL)
+
+bench-selection: $(VENV)/ready-dev
+	$(BIN)/python -m benchmarks.relay_selection $(BENCH)
 
 screenshots: $(VENV)/ready-dev
 	$(BIN)/python docs/screenshots.py
