@@ -103,7 +103,7 @@ def thread(
 
 
 async def _catch_up(client: NostrClient) -> Mapping[str, End]:
-    """Wait until the relays have sent what they hold, but not for ever; how each of them ended."""
+    """Wait until the timeline is complete (`SyncStatus.is_complete`); how each relay ended."""
     import asyncio
     import contextlib
 
@@ -111,8 +111,8 @@ async def _catch_up(client: NostrClient) -> Mapping[str, End]:
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(CATCH_UP):
             patience = PASSING
-            while not client.feed_sync.status.is_caught_up and patience > 0:
-                patience = patience - PAUSE if client.feed_sync.status.is_settled else PASSING
+            while not (status := client.feed_sync.status).is_complete and patience > 0:
+                patience = patience - PAUSE if status.is_settled else PASSING
                 await asyncio.sleep(PAUSE)
     return client.feed_sync.status.ends
 

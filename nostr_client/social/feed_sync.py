@@ -12,6 +12,10 @@ whom (`feed_progress`). Those people are asked for from there on, less an overla
 new there, and everybody on the first run, for their newest notes up to a limit. Progress is noted
 only after everything before it is saved.
 
+**When it is complete.** Nobody waits for the slowest: `COMPLETE_AFTER` seconds after the first
+relay of a plan has sent what it stores, the timeline is called complete, and how each ended (those
+still silent, too) is said beside it. What comes later is shown when it comes.
+
 **Changing plans.** When the account's lists change, or the relay lists of the followed have come
 in, the plan is made anew; relays whose question stays the same are left alone.
 """
@@ -68,6 +72,7 @@ LISTS_LIMIT: Final = 6.0
 """Seconds for the account's own lists, and for those of the people it follows."""
 LISTS_GRACE: Final = 2.0
 """Seconds that the others have once one relay has sent them."""
+COMPLETE_AFTER: Final = 2.0
 LEARN_FIRST: Final = 1.0
 """Seconds in which relay lists of others are waited for before the first of them are read; the
 rest are looked for beside the reading, and change it when they come."""
@@ -111,6 +116,8 @@ class FeedSync:
         self._replan = asyncio.Event()
         self._moved = asyncio.Event()
         self._planned = False
+        self._first_read: float | None = None
+        """When the first relay of this plan had sent what it stores (monotonic seconds)."""
         self._own_read = asyncio.Event()
         """Were the own lists read, with the relays that they name?"""
         self._learning: asyncio.Task[None] | None = None
@@ -153,7 +160,9 @@ class FeedSync:
         relays = set().union(*(f.urls for f in live))
         behind = set().union(*(f.urls - f.caught_up for f in live))
         learning = self._learning is not None and not self._learning.done()
+        first = self._first_read
         return SyncStatus(
+            waited=first is not None and time.monotonic() - first >= COMPLETE_AFTER,
             running=self._run is not None and not self._run.done(),
             planned=self._planned
             and self._own_read.is_set()
@@ -292,8 +301,12 @@ class FeedSync:
             if plan.get(url) != authors:
                 task.cancel()
                 del self._feeds[url]
+        new = plan.keys() - self._feeds.keys()
+        if new:  # they have as long as the first ones had
+            read = any(url in self._live[url].read for url in self._feeds if url in self._live)
+            self._first_read = time.monotonic() if read else None
         for url, authors in plan.items():
-            if url not in self._feeds:
+            if url in new:
                 self._live[url] = LiveFeed([url])  # not begun, so not caught up
                 self._feeds[url] = authors, group.create_task(self._read_feed(url, authors))
         self._planned = True
@@ -325,6 +338,8 @@ class FeedSync:
             moved = False
             try:
                 await feed.wait_read(url)
+                if self._first_read is None:
+                    self._first_read = time.monotonic()
                 self._deliveries.answered(filters, feed.ends[url], paged=False)
                 if feed.arrived >= CUT_OFF:
                     await self._read_back(url, resumed)

@@ -235,12 +235,14 @@ class SyncStatus:
     cannot be reached.
 
     `planned` is False until it is known which relays to read, and again while that changes;
+    `waited`: others have had `feed_sync.COMPLETE_AFTER` seconds since one had sent what it stores;
     `people` is how many people the home timeline reads, `problem` the last local trouble. `ends`
     tells for each relay how the reading of what it stores ended, the last time.
     """
 
     running: bool = False
     planned: bool = False
+    waited: bool = False
     relays: int = 0
     caught_up: int = 0
     people: int = 0
@@ -252,6 +254,11 @@ class SyncStatus:
         """Has everybody on whom the timeline depends? The others stand in for nobody."""
         waiting = (end for end in self.ends.values() if end.how is How.SILENT)
         return self.running and self.planned and all(end.spare for end in waiting)
+
+    @property
+    def is_complete(self) -> bool:
+        """Is the timeline shown as it is, whoever is silent still? `ends` says who is."""
+        return self.is_caught_up or (self.running and self.planned and self.waited)
 
     @property
     def is_caught_up(self) -> bool:

@@ -339,3 +339,28 @@ async def test_those_on_whom_nothing_depends_keep_nobody_from_being_settled(
         assert (ends[mine.url].spare, ends[hangs.url].spare) == (False, True)
         hangs.gate.set()
         await until(lambda: h.sync.status.is_caught_up)
+
+
+async def test_a_feed_is_complete_a_while_after_the_first_relay_whoever_is_silent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The silent one is said, and what it has is shown when it comes."""
+    monkeypatch.setattr(feed_sync, "COMPLETE_AFTER", 0.1)
+    monkeypatch.setattr(feed_sync, "LISTS_GRACE", 0.0)
+    here, late = signed(BEN, content="here"), signed(CY, content="late")
+    async with Gated(here) as one, Gated(late) as other, house(tmp_path) as h:
+        lists = relay_list(BEN, one.url), relay_list(CY, other.url)
+        await h.keep(relay_list(ANA, one.url), following(BEN_KEY, CY_KEY), *lists)
+        h.sync.start()
+        await until(lambda: bool(one.sent("REQ") and other.sent("REQ")))
+        assert not h.sync.status.is_complete  # nobody has answered
+        one.gate.set()
+        await until(lambda: h.sync.status.is_complete)
+        status = h.sync.status
+        assert not status.is_caught_up
+        assert status.ends[one.url].how is How.ANSWERED
+        assert (status.ends[other.url].how, status.ends[other.url].spare) == (How.SILENT, False)
+        assert [view.event for view in await h.timeline.home()] == [here]
+        other.gate.set()
+        await held(h, late)
+        await until(lambda: h.sync.status.is_caught_up)

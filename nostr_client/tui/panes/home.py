@@ -37,14 +37,15 @@ def _syncing(status: SyncStatus) -> str:
     if status.problem:
         return status.problem
     if status.running and status.caught_up < status.relays:
-        return f"reading, {status.caught_up} of {status.relays} relays caught up"
+        heard = f"{status.caught_up} of {status.relays} relays caught up"
+        return heard if status.is_complete else f"reading, {heard}"
     return ""
 
 
 def _nothing_at_home(status: SyncStatus) -> str:
     """What an empty home timeline means: that nobody answered is not that there is nothing."""
     ends = status.ends.values()
-    if not status.is_caught_up or outcome_of(ends, found=False) is Outcome.NOTHING:
+    if not status.is_complete or outcome_of(ends, found=False) is Outcome.NOTHING:
         return f"{NOTHING}. {FIRST_NOTE}"
     return f"{NOTHING}: {in_words(ends, found=False)}."
 
