@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from nostr_client.cli.command import PLAIN, add_command
 from nostr_client.command_line.tree import Group, Option
 from nostr_client.command_line.waiting import wait_for
 from nostr_client.exits import CommandError, Exit
+from nostr_client.paths import translated
 
 if TYPE_CHECKING:
     from nostr_client.cli.context import ClientContext
@@ -24,6 +26,9 @@ def drill(
     seed: Annotated[int, Option("--seed", "N", "The first seed.", least=0, most=10**9)] = 1,
     relays: Annotated[int, Option("--relays", "N", "Relays.", least=6, most=60)] = 16,
     authors: Annotated[int, Option("--authors", "N", "Authors.", least=3, most=60)] = 12,
+    plot: Annotated[
+        Path | None, Option("--plot", "FILE", "Draw the runs into this SVG file, too.")
+    ] = None,
     speedup: Annotated[
         float,
         Option("--speedup", "N", "How many times as short waits are.", least=1, most=600),
@@ -41,6 +46,11 @@ def drill(
         )
     size = DrillSize(relays=relays, authors=authors, speedup=speedup)
     runs = wait_for(run_drill(context.out, DrillOptions(chosen, seeds, seed, size)))
+    if plot is not None:
+        from nostr_client.rehearsal.drill_plot import plot as drawn
+
+        with translated(f"{plot} cannot be written"):
+            plot.write_text(drawn(runs), encoding="utf-8")
     met = all(goal.is_met(run) for goal in GOALS for run in runs)
     context.exit_code = Exit.DONE if met else Exit.ERROR
 

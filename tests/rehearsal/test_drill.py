@@ -14,6 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import msgspec
 import pytest
@@ -24,6 +25,7 @@ from nostr_client.protocol.event import Draft, Event
 from nostr_client.protocol.keys import SecretKey
 from nostr_client.rehearsal import liars
 from nostr_client.rehearsal.drill import DrillOptions, missed_in, run_drill, table_of, worst_of
+from nostr_client.rehearsal.drill_plot import plot
 from nostr_client.rehearsal.drill_run import DrillRun
 from nostr_client.rehearsal.drill_world import DrillSize
 from nostr_client.rehearsal.foreign_reader import ForeignReader, hinted, listed_for_writing, put
@@ -124,6 +126,20 @@ def test_missed_goals_and_what_is_not_measured_are_said() -> None:
     assert lost == "missed: no event is lost: random/2"
     assert back.startswith("missed: copies are back")
     assert missed_in([msgspec.structs.replace(fine, readable_before=0.89)])[0].startswith("missed")
+
+
+def test_the_plot_shows_each_seed_and_says_what_was_not_measured() -> None:
+    one = a_run(seed=1, readable_before=0.75, speedup=60.0)
+    two = a_run(seed=2, speedup=60.0)
+    other = a_run(seed=1, strategy="all", followers_reached=None, speedup=60.0)
+    picture = ElementTree.fromstring(plot([one, two, other]))
+    svg = "{http://www.w3.org/2000/svg}"
+    texts = [text.text for text in picture.iter(f"{svg}text")]
+    assert {"random", "all", "not measured"} <= set(texts)
+    assert "worst of 2 seeds" in str(texts)
+    assert len(list(picture.iter(f"{svg}circle"))) == 3 * 3 - 1
+    bars = [float(bar.get("width", 0)) for bar in picture.iter(f"{svg}rect")][1:]
+    assert min(bars) == pytest.approx(max(bars) / 2)
 
 
 def test_shares_and_times() -> None:
