@@ -34,7 +34,7 @@ from nostr_client.tasks import all_of, together
 log = logging.getLogger(__name__)
 
 SETTLE_LIMIT: Final = 30.0
-RECOVERY_LIMIT: Final = 60.0
+RECOVERY_LIMIT: Final = 40.0
 """Seconds in which copies come back without anybody doing anything, or count as not come back."""
 REACH_LIMIT: Final = 60.0
 """Seconds in which followers find the next note, or count as not reached."""

@@ -40,6 +40,10 @@ log = logging.getLogger(__name__)
 A_MINUTE: Final = 5
 """Events that are sent to one reserve in a minute."""
 BANNED: Final = 7 * 86_400
+ALIVE: Final = 60.0
+"""Seconds: a relay that is chosen must have answered within so many."""
+CHOICES: Final = 3
+"""Times that others are chosen in place of those that do not answer."""
 TRIED_AT_ONCE: Final = 16
 """Candidates whose documents are asked for in one go."""
 PROBES: Final = (kinds.RELAY_LIST, kinds.METADATA)
@@ -240,8 +244,14 @@ class Reserves:
             if url not in avoid and _is_private(url) == private
         ]
         self._known = await self._facts.look_up([*held, *candidates[:TRIED_AT_ONCE]])
+        chosen: tuple[str, ...] = ()
+        for _ in range(CHOICES):
+            chosen = choose(held, candidates, self._known, missing)
+            self._known = await self._facts.look_up(chosen, within=ALIVE)
+            if all(_is_open(self._known.get(url)) for url in chosen):
+                break
         now = int(self._clock())
-        return [ReserveRelay(url, now) for url in choose(held, candidates, self._known, missing)]
+        return [ReserveRelay(url, now) for url in chosen if _is_open(self._known.get(url))]
 
     async def _load(self) -> _Kept:
         if self._kept is None:

@@ -63,13 +63,17 @@ class RelayFactBook:
             self._facts = await asyncio.to_thread(_read, self._path)
         return self._facts
 
-    async def look_up(self, urls: Iterable[str]) -> Mapping[str, RelayFacts]:
-        """Ask those of `urls` of which nothing is known, or what is old; all that is known then.
+    async def look_up(
+        self, urls: Iterable[str], *, within: float = FRESH
+    ) -> Mapping[str, RelayFacts]:
+        """Ask those of `urls` of which nothing is known, or what is old, of those that answered
+        what is older than `within` seconds; all that is known then.
 
         That a relay does not answer is a fact, too.
         """
         known = await self.known()
-        wanted = [url for url in dict.fromkeys(urls) if not self._is_fresh(known.get(url))]
+        each = dict.fromkeys(urls)
+        wanted = [url for url in each if not self._is_fresh(known.get(url), within)]
         if not wanted:
             return known
         gate = asyncio.Semaphore(AT_ONCE)
@@ -89,11 +93,11 @@ class RelayFactBook:
             log.warning("what is known of relays was not saved: %s", error)
         return self._facts
 
-    def _is_fresh(self, facts: RelayFacts | None) -> bool:
+    def _is_fresh(self, facts: RelayFacts | None, within: float) -> bool:
         if facts is None:
             return False
         age = self._clock() - facts.at
-        return 0 <= age < (FRESH if facts.answered else RETRY)
+        return 0 <= age < (within if facts.answered else RETRY)
 
     async def _ask(self, url: str) -> RelayFacts:
         at = int(self._clock())

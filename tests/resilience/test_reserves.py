@@ -38,12 +38,18 @@ class Facts:
         default_factory=lambda: {url: open_relay(url) for url in (*HOMES, *OTHERS)}
     )
     asked: list[str] = field(default_factory=list)
+    gone: set[str] = field(default_factory=set)
+    """Those that answered long ago, and do not any more."""
 
     async def known(self) -> Mapping[str, RelayFacts]:
         return self.facts
 
-    async def look_up(self, urls: Iterable[str]) -> Mapping[str, RelayFacts]:
+    async def look_up(
+        self, urls: Iterable[str], *, within: float = 0.0
+    ) -> Mapping[str, RelayFacts]:
         self.asked += urls
+        if within:
+            self.facts |= {url: RelayFacts(url, START) for url in self.gone.intersection(urls)}
         return self.facts
 
 
@@ -149,6 +155,14 @@ async def test_the_dead_are_replaced_and_a_home_is_no_reserve(house: House) -> N
     assert await reserves.refresh()
     [chosen] = [r.url for r in await reserves.chosen()]
     assert chosen not in (first, second)
+
+
+async def test_one_that_answered_long_ago_is_asked_again_before_it_is_chosen(house: House) -> None:
+    await house.write(10002)
+    house.facts.gone = {OTHERS[0], OTHERS[-1]}
+    reserves = house.reserves()
+    await reserves.refresh()
+    assert {r.url for r in await reserves.chosen()} == {OTHERS[1], OTHERS[-2]}
 
 
 async def test_a_home_that_is_dead_is_made_up_for(house: House) -> None:
