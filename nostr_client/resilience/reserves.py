@@ -7,8 +7,9 @@ not for reading: no list names them.
 
 - A reserve is somebody's open relay that answers and wants neither money nor a login. Half of them
   are relays that many use, half are niches: what takes the large ones down spares the small.
-- It is tried with the relay list and the profile. Only when these were read back as a stranger,
-  the rest follows, at most `A_MINUTE` events a minute: we are guests there.
+- It is one that answered within this minute, and is tried with the relay list and the profile. Only
+  when these were read back as a stranger, the rest follows, at most `A_MINUTE`
+  events a minute: we are guests there.
 - A relay of the list that is dead holds nothing: there is one more in reserve for it.
 - One that drops or refuses what it is tried with is left for `BANNED` seconds; one that is dead is
   replaced. What belongs into a private network stays there: its reserves are there, too.
@@ -40,8 +41,6 @@ log = logging.getLogger(__name__)
 A_MINUTE: Final = 5
 """Events that are sent to one reserve in a minute."""
 BANNED: Final = 7 * 86_400
-ALIVE: Final = 60.0
-"""Seconds: a relay that is chosen must have answered within so many."""
 CHOICES: Final = 3
 """Times that others are chosen in place of those that do not answer."""
 TRIED_AT_ONCE: Final = 16
@@ -247,7 +246,7 @@ class Reserves:
         chosen: tuple[str, ...] = ()
         for _ in range(CHOICES):
             chosen = choose(held, candidates, self._known, missing)
-            self._known = await self._facts.look_up(chosen, within=ALIVE)
+            self._known = await self._facts.look_up(chosen, within=self._minute)
             if all(_is_open(self._known.get(url)) for url in chosen):
                 break
         now = int(self._clock())
