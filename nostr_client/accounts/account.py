@@ -97,8 +97,8 @@ class Accounts:
 
     def all(self) -> list[Account]:
         """All accounts, oldest first."""
-        records, _ = self._files.read_all()
-        current = self._current_of(records)
+        records, damaged = self._files.read_all()
+        current = self._files.in_use(records, damaged)
         return [_account(record, current) for record in records]
 
     def damaged(self) -> list[Path]:
@@ -106,8 +106,17 @@ class Accounts:
         return self._files.read_all()[1]
 
     def current(self) -> Account | None:
-        """The account in use: the one last chosen, else the oldest; None without any."""
-        return next((account for account in self.all() if account.current), None)
+        """The account in use: the one last chosen, else the oldest; None without any.
+
+        Raises AccountError where it cannot be told: nobody writes as another than was chosen.
+        """
+        found = next((account for account in self.all() if account.current), None)
+        if found is None and (why := self._files.unreadable()):
+            raise AccountError(
+                f"which account is in use cannot be told: {why} cannot be read; mend it or move it "
+                "away, or choose one: `nostr-client account switch WHO`"
+            )
+        return found
 
     def find(self, ref: str) -> Account:
         """The account called `ref`: a name, an npub, a hex pubkey or the beginning of one.
@@ -464,12 +473,6 @@ class Accounts:
                     raise AccountError("this account is on this machine already")
             elif name and record.name.casefold() == name.casefold():
                 raise AccountError(f"another account is called {name!r}")
-
-    def _current_of(self, records: list[KeyRecord]) -> str | None:
-        chosen = self._files.current
-        if any(record.pubkey == chosen for record in records):
-            return chosen
-        return records[0].pubkey if records else None
 
 
 def _account(record: KeyRecord, current: str | None) -> Account:

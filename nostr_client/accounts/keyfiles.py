@@ -8,7 +8,7 @@ Writers take `accounts.lock`; readers need nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -126,6 +126,23 @@ class KeyFiles:
                 continue
         return sorted(records, key=lambda r: (r.created_at, r.pubkey)), damaged
 
+    def in_use(self, records: Sequence[KeyRecord], damaged: Collection[Path]) -> str | None:
+        """The account in use, of what `read_all` gave: the one that was chosen. The oldest stands
+        in where none was, or it was removed; where it cannot be read only if it must be the one."""
+        chosen = self.current
+        if any(record.pubkey == chosen for record in records):
+            return chosen
+        unread = chosen is not None and not is_hex64(chosen) and len(records) + len(damaged) > 1
+        if unread or not records or (chosen and self.path(chosen) in damaged):
+            return None
+        return records[0].pubkey
+
+    def unreadable(self) -> Path | None:
+        """A file that stands in the way of knowing which account is in use, if one does."""
+        records, damaged = self.read_all()
+        chosen = self.folder / "current" if records else None
+        return damaged[0] if damaged else chosen
+
     def read(self, pubkey: str) -> KeyRecord:
         """One account. Raises AccountError when there is none, or its file is damaged."""
         try:
@@ -134,14 +151,21 @@ class KeyFiles:
             raise AccountError("this account is no longer on this machine") from None
 
     def own_keys(self) -> dict[str, str]:
-        """The public keys of the accounts that have a secret key, here or in a bunker, and of keys
-        that were given here, each with that key's trace where it is known."""
+        """The public keys of the accounts that have a secret key, here or in a bunker, of keys
+        that were given here, and of accounts whose file is damaged, each with that key's trace
+        where it is known."""
         given = self.given()
-        return given | {
-            record.pubkey: record.trace or given.get(record.pubkey, "")
-            for record in self.read_all()[0]
-            if record.protection is not Protection.WATCH_ONLY
-        }
+        records, damaged = self.read_all()
+        lost = {path.stem: "" for path in damaged if is_hex64(path.stem)}
+        return (
+            lost
+            | given
+            | {
+                record.pubkey: record.trace or given.get(record.pubkey, "")
+                for record in records
+                if record.protection is not Protection.WATCH_ONLY
+            }
+        )
 
     def write(self, record: KeyRecord) -> None:
         """Keep `record`, whole or not at all; durable on return.

@@ -127,10 +127,8 @@ class ClientContext(Context):
         in use. Raises CommandError."""
         if self.given_key is not None:
             return self.accounts.given(self.given_key.pubkey)
-        if not self.account:
-            return self.accounts.current()
         try:
-            return self.accounts.find(self.account)
+            return self.accounts.find(self.account) if self.account else self.accounts.current()
         except AccountError as error:
             raise CommandError(str(error), Exit.LOCKED) from error
 

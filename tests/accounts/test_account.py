@@ -309,11 +309,24 @@ async def test_a_damaged_file_hides_no_other_and_is_left_alone(
     await accounts.create("ben", password=WORDS)
     path = accounts.file_of(ana)
     path.write_bytes(path.read_bytes()[:50])
+    with pytest.raises(AccountError, match="which account is in use"):
+        accounts.current()
+    assert ana.pubkey in KeyFiles(path.parent).own_keys(), "its key is no less a secret"
     assert _names(accounts) == ["ben"]
+    assert not accounts.all()[0].current, "nobody writes as ben who chose ana"
     assert accounts.damaged() == [path]
     with pytest.raises(AccountError, match="damaged"):
         await accounts.import_key(key, "ana", password=WORDS)
     assert len(path.read_bytes()) == 50
+    await accounts.switch("ben")
+    assert accounts.current() == accounts.find("ben")
+    (path.parent / "current").write_bytes(b"\xff\0")
+    with pytest.raises(AccountError, match="which account is in use"):
+        accounts.current()
+    path.unlink()
+    assert accounts.current() == accounts.find("ben"), "it must be this one"
+    (path.parent / "current").write_text(ana.pubkey)
+    assert accounts.current() == accounts.find("ben"), "ana was removed"
 
 
 async def test_a_file_of_another_account_is_not_believed(accounts: Accounts) -> None:
