@@ -29,6 +29,8 @@ def read_given_key(text: str, source: str, ask: Callable[[str], str]) -> GivenKe
     """
     from nostr_client.accounts.key_import import is_encrypted, read_key
 
+    if not text.strip():
+        raise CommandError(f"{source}: it is empty: no key was given", Exit.LOCKED)
     try:
         password = ask(f"the key in {source}") if is_encrypted(text) else None
         return GivenKey(read_key(text, password).key, source)

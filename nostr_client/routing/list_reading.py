@@ -316,6 +316,7 @@ _NAMES: Final = {
     kinds.MUTES: "mute list",
     kinds.BOOKMARKS: "list of bookmarks",
     kinds.DM_RELAYS: "list of message relays",
+    kinds.PRIVATE_RELAYS: "list of private relays",
 }
 
 

@@ -90,7 +90,7 @@ async def test_what_cannot_be_meant_is_said(home: Home) -> None:
             assert NSEC not in done.err
 
     await asyncio.gather(
-        refused("$NOSTR_CLIENT_KEY: neither an nsec", Exit.LOCKED, NOSTR_CLIENT_KEY=""),
+        refused("$NOSTR_CLIENT_KEY: it is empty", Exit.LOCKED, NOSTR_CLIENT_KEY=""),
         refused("public key", Exit.LOCKED, NOSTR_CLIENT_KEY=npub),
         refused("several keys", Exit.LOCKED, NOSTR_CLIENT_KEY=f"{NSEC} {CODE}"),
         refused("take one", Exit.USAGE, "--key-fd", "9", NOSTR_CLIENT_KEY=NSEC),

@@ -106,6 +106,7 @@ def test_lists_have_names() -> None:
     assert name_of(kinds.FOLLOWS) == "follow list"
     assert name_of(kinds.BOOKMARKS) == "list of bookmarks"
     assert name_of(10_005) == "list of kind 10005"
+    assert name_of(10_013) == "list of private relays"
 
 
 # With relays

@@ -222,9 +222,10 @@ class MessagesStatus(msgspec.Struct, frozen=True, kw_only=True):
         """What is here and is not shown, and why: in words, for people."""
         told = []
         if self.damaged:
+            places = "1 place" if self.damaged == 1 else f"{self.damaged} places"
             told.append(
-                f"{self.damaged} places in the file of opened messages cannot be read: what stood "
-                "there is opened again"
+                f"{places} in the file of opened messages cannot be read: what stood there is "
+                "opened again"
             )
         if self.other_key:
             told.append(
