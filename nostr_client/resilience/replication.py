@@ -50,7 +50,8 @@ from nostr_client.resilience.audits import Auditor
 from nostr_client.resilience.copy_sending import CopySender
 from nostr_client.resilience.reserves import Reserves
 from nostr_client.signing.gate import OwnKeys
-from nostr_client.signing.secret_search import SoughtKeys, leaked_by
+from nostr_client.signing.leaks import leaked_by
+from nostr_client.signing.secret_search import SoughtKeys
 from nostr_client.store.contract import GONE, Copy, CopyState, EventStore
 from nostr_client.tasks import all_of, together
 

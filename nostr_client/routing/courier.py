@@ -42,7 +42,8 @@ from nostr_client.routing.planner import (
 from nostr_client.routing.reader import RelayReader
 from nostr_client.routing.relay_book import RelayBook
 from nostr_client.signing.gate import OwnKeys
-from nostr_client.signing.secret_search import SoughtKeys, leaked_by
+from nostr_client.signing.leaks import leaked_by
+from nostr_client.signing.secret_search import SoughtKeys
 from nostr_client.store.contract import CopyState, EventStore, SaveStatus
 from nostr_client.tasks import together
 

@@ -20,35 +20,23 @@ from typing import Final
 from nostr_client.errors import InvalidData
 from nostr_client.nips import nip19
 from nostr_client.nips.nip19 import NSEC
-from nostr_client.protocol.event import Event, Tags
-from nostr_client.protocol.keys import SecretKey, is_hex64
+from nostr_client.protocol.event import Tags
+from nostr_client.protocol.keys import SecretKey
 from nostr_client.safe_text import normalized
 
 MOST_TRIES: Final = 100_000
 """Places that are derived for a draft of one's own: 100 KB of hex digits, some 4 s
 off the loop."""
-TRIES_RECEIVED: Final = 64
-"""Places that are derived for an event of anybody's, beside one for each 64 characters of it: each
-unbroken key in a text of nothing else, and the beginning of an endless run of digits."""
 MOST_UNESCAPED: Final = 4
 """How deep JSON in JSON is unescaped: a repost holds an event, which may hold a profile."""
 
 _item_end = re.compile(r"""\\*["']""").match
-_named = re.compile(
-    r'"(?:id|pubkey|sig)"\s*:\s*"[0-9a-f]{64,128}"'  # an event in JSON, as in a zap's receipt
-    r'|\["(?:[aepq]|ox?|x)"\s*,\s*"[0-9a-f]{64}"'  # its tags
-    r"|(?<![0-9a-z])[0-9]{1,5}:[0-9a-f]{64}:"  # an address
-    r'|"[0-9a-f]{128}(?=")'  # a signature
-    r'|"(?:ox?|x) [0-9a-f]{64}"'  # of `imeta`
-    r"|[/_][0-9a-f]{64}\.[a-z0-9]{2,5}(?![0-9a-z])"  # a file whose name is its hash
-)
-_NAMING: Final = frozenset(("e", "E", "p", "P", "q", "a", "A", "x", "ox", "delegation"))
-"""Ids, public keys and hashes, by their place: of strangers' events too many to derive them all."""
 _between = re.compile(r"[\W_]+")
 _escape = re.compile(r'\\(?:u([0-9a-fA-F]{4})|([nrtbf"\\/]))')
 _is_trace = re.compile("[0-9a-f]{8}").fullmatch
-_SEPARATORS: Final = bytes(n for n in range(128) if not chr(n).isalnum())
-_SHAPE: Final = bytes(
+SEPARATORS: Final = bytes(n for n in range(256) if n > 127 or not chr(n).isalnum())
+"""Of ASCII or UTF-8: all bytes that are no letter or digit of ASCII."""
+SHAPE: Final = bytes(
     ord("0" if (c := chr(n).lower()) in "0123456789abcdef" else c if c in "ns" else "z")
     if chr(n).isalnum() and n < 128
     else ord(" ")
@@ -56,9 +44,9 @@ _SHAPE: Final = bytes(
 )
 """What decides where a key may be: hex digits as noughts, `n` and `s` as they are, other letters as
 z, all else a space. So 64 noughts may be a key in hex, and `ns000` may be `nsec1`."""
-_RUN: Final = b"0" * 64
+RUN: Final = b"0" * 64
 _run_end = re.compile(b"0*").match
-_disguised = re.compile(
+disguised = re.compile(
     "[\xaa-\xbe\xdf\u0130-\u0149\u017f\u01c4-\u01cc\u01f0-\u01f3\u02b0-\u02b8\u02e1-\u02e3\u1d2c-\u1dbf"
     "\u1e96-\u1e9e\u2070-\u20a8\u2100-\u218f\u2460-\u24ff\u2c7c\u2c7d\u3250-\u33ff\ua7f0-\ua7ff"
     "\ufb00-\ufb06\uff01-\uff5e\U00010780-\U000107bf\U0001ccd6-\U0001ccf9\U0001d400-\U0001d7ff"
@@ -66,12 +54,8 @@ _disguised = re.compile(
 ).search
 """Characters that stand for letters or digits of ASCII: full-width, ornamental, raised ones."""
 _MOST_REMEMBERED: Final = 50_000
+_MOST_DERIVED: Final = 5_000
 _QUOTES: Final = ('"', "'")
-_BEFORE: Final = 24
-_AFTER: Final = 8
-"""Characters around an id that may name it."""
-_SHORTEST: Final = 60
-"""Characters of the shortest text that holds a key."""
 _NSEC_SIZE: Final = 63
 _TRACED: Final = b"trace of a nostr secret key "
 
@@ -90,6 +74,7 @@ class SoughtKeys:
                 self.traced |= {key: trace for key, trace in each.items() if _is_trace(trace)}
         self.untraced = {key for each in sought for key in each} - set(self.traced)
         self._looked_at: set[str] = set()
+        self._nobodys: set[bytes] = set()
         self._traces = {bytes.fromhex(trace) for trace in self.traced.values()}
 
     def owners(self, candidates: Iterable[bytes]) -> set[str]:
@@ -100,17 +85,30 @@ class SoughtKeys:
         found = [each for each in candidates if sha256(_TRACED + each).digest()[:4] in traces]
         return {_owner_of(each) for each in found}.intersection(self.traced)
 
-    def named(self, items: Iterable[str]) -> set[str]:
-        """The same for ids and public keys in hex, which come again and again."""
-        new = [item for item in items if item not in self._looked_at] if self._traces else []
-        if not new:
+    def named(self, items: Collection[str]) -> set[str]:
+        """The same for ids, public keys and hashes in hex, which come again and again."""
+        if self.has_seen(items):
             return set()
+        new = {item for item in items if item not in self._looked_at}
         if len(self._looked_at) >= _MOST_REMEMBERED:
             self._looked_at.clear()
         found = self.owners(map(bytes.fromhex, new))
         if not found:
             self._looked_at.update(new)
         return found
+
+    def has_seen(self, items: Collection[str]) -> bool:
+        return self._looked_at.issuperset(items)
+
+    def is_nobodys(self, candidate: bytes) -> bool:
+        """Was this derived not long ago, and is the key of nobody who has no trace? The hash that
+        names somebody's picture comes with each of their profiles."""
+        return candidate in self._nobodys
+
+    def note_nobodys(self, candidate: bytes) -> None:
+        if len(self._nobodys) >= _MOST_DERIVED:
+            self._nobodys.clear()
+        self._nobodys.add(candidate)
 
 
 class TooManyPlaces(Exception):
@@ -131,7 +129,7 @@ def owners_of_keys(texts: Iterable[str], sought: SoughtKeys) -> set[str]:
     texts = list(texts)
     found = sought.owners(_keys_in(texts))
     if sought.untraced:
-        places = _Places(sought.untraced, MOST_TRIES)
+        places = Places(sought, MOST_TRIES)
         for candidate in _keys_in(texts):
             if not places.look_at(candidate):
                 raise TooManyPlaces
@@ -144,89 +142,25 @@ def holds_key(form: str, key: SecretKey) -> bool:
 
     Raises SignerUnavailable where the key was wiped.
     """
-    for start, end in _runs(_shape_of(form)):
+    for start, end in runs(shape_of(form)):
         digits = form[start:end]
         if key.is_in(_even(digits)) or key.is_in(_even(digits[1:])):
             return True
     return any(key.is_in(_secret_of(code) or b"") for code in _nsecs_anywhere(form))
 
 
-def leaked_by(event: Event, sought: SoughtKeys) -> set[str]:
-    """Which of the public keys `sought` have their secret key in `event`, anybody's.
-
-    Keys without a trace are not looked for where only an id, a public key or a file's hash is
-    named (`_NAMING`, `_named`), and in no more places than `TRIES_RECEIVED` says, unbroken ones
-    first.
-    """
-    naming, others = _items_of(event.tags)
-    found = sought.named(naming)
-    texts = [text for text in (event.content, *others) if not _is_harmless(text)]
-    if not texts:
-        return found
-    layers = _layers_with_keys(texts)
-    if not layers:
-        return found
-    found |= sought.owners(_keys_of(layers))
-    if sought.untraced:
-        most = TRIES_RECEIVED + sum(len(text) for text in texts) // 64
-        places = _Places(sought.untraced, most)
-        unnamed = filter(may_hold_key, map(_unnamed, layers))
-        for candidate in _keys_of(list(unnamed)):
-            if not places.look_at(candidate):
-                break
-        found |= places.found
-    return found
-
-
-def _items_of(tags: Tags) -> tuple[list[str], list[str]]:
-    """What `tags` name, each an id or a public key, and all else that they hold, as texts."""
-    naming: list[str] = []
-    others: list[str] = []
-    for tag in tags:
-        if tag[0] in _NAMING:  # an `e` tag names its event's author, too
-            for item in tag:
-                (naming if len(item) == 64 and is_hex64(item) else others).append(item)
-        else:
-            others += tag
-    whole = sum(map(len, others))
-    return naming, [_QUOTED.join(others).join('""')] if whole >= _SHORTEST else []
-
-
-def _is_harmless(text: str) -> bool:
-    """A quick look that says yes of nearly every text, and never of one that holds a key."""
-    if len(text) < _SHORTEST:
-        return True
-    if not text.isascii() and _disguised(text):
-        return False
-    letters = text.encode("ascii", "ignore")
-    start = b"nsec1"
-    if b"\\" in letters:
-        if b"\\u" in letters:
-            return False
-        # Each may be a letter or the end of a line. Neither of these is a hex digit, and of an
-        # nsec only the first letter is one of them. A `\b` or `\f` is left: a key with it is
-        # parted, and one without it is no shorter for it.
-        start = b"sec1"
-        for escape in (b"\\n", b"\\r", b"\\t"):
-            letters = letters.replace(escape, b"")
-    shape = letters.translate(_SHAPE, _SEPARATORS)
-    if _RUN in shape:
-        return False
-    return start.translate(_SHAPE) not in shape or start not in _letters_of(letters).lower()
-
-
 def joined(tags: Tags) -> str:
     """All that `tags` hold, as one text in which each item stands in quotes."""
-    return ",".join([f'["{_QUOTED.join(tag)}"]' for tag in tags])
+    return ",".join([f'["{QUOTED.join(tag)}"]' for tag in tags])
 
 
-_QUOTED: Final = '","'
+QUOTED: Final = '","'
 
 
-class _Places:
-    """Tries places, up to `most` different ones, for the keys of `sought`."""
+class Places:
+    """Tries places, up to `most` different ones, for the keys of `sought` that have no trace."""
 
-    def __init__(self, sought: Collection[str], most: int) -> None:
+    def __init__(self, sought: SoughtKeys, most: int) -> None:
         self.found: set[str] = set()
         self._sought = sought
         self._most = most
@@ -234,14 +168,16 @@ class _Places:
 
     def look_at(self, candidate: bytes) -> bool:
         """False, and nothing was looked at, where no more places are tried."""
-        if candidate in self._tried:
+        if candidate in self._tried or self._sought.is_nobodys(candidate):
             return True
         if len(self._tried) == self._most:
             return False
         self._tried.add(candidate)
         owner = _owner_of(candidate)
-        if owner in self._sought:
+        if owner in self._sought.untraced:
             self.found.add(owner)
+        else:
+            self._sought.note_nobodys(candidate)
         return True
 
 
@@ -278,10 +214,10 @@ def is_nsec(code: str) -> bool:
 
 
 def _keys_in(texts: Iterable[str]) -> Iterator[bytes]:
-    return _keys_of(_layers_with_keys(texts))
+    return keys_of(layers_with_keys(texts))
 
 
-def _layers_with_keys(texts: Iterable[str]) -> list[str]:
+def layers_with_keys(texts: Iterable[str]) -> list[str]:
     return [
         layer for text in map(_plain, texts) for layer in layers_of(text) if may_hold_key(layer)
     ]
@@ -289,12 +225,12 @@ def _layers_with_keys(texts: Iterable[str]) -> list[str]:
 
 def _plain(text: str) -> str:
     """`text` in ASCII, if nothing else of it can be of a key: that is much faster searched."""
-    if text.isascii() or _disguised(text):
+    if text.isascii() or disguised(text):
         return text
     return text.encode("ascii", "replace").decode()
 
 
-def _keys_of(layers: Sequence[str]) -> Iterator[bytes]:
+def keys_of(layers: Sequence[str]) -> Iterator[bytes]:
     """What may be a secret key, 32 bytes each: an nsec, 64 hex digits that stand alone, and then
     those anywhere in a run of them."""
     for layer in layers:
@@ -304,17 +240,17 @@ def _keys_of(layers: Sequence[str]) -> Iterator[bytes]:
         yield from map(bytes.fromhex, words)
     for _, rest in parted:
         letters = _squeezed(rest)
-        for start, end in _runs(_shape_of(letters)):
+        for start, end in runs(shape_of(letters)):
             yield from _windows(letters[start:end])
 
 
 def _words_of(layer: str) -> tuple[list[str], str]:
     """The keys in hex that stand alone in `layer`; and `layer` without those that are items."""
-    shape = _shape_of(layer)
+    shape = shape_of(layer)
     words: list[str] = []
     rest: list[str] = []
     done = 0
-    for start, end in _runs(shape):
+    for start, end in runs(shape):
         around = shape[start - 1 : start] + shape[end : end + 1]
         if end - start != 64 or around.strip():
             continue
@@ -325,35 +261,22 @@ def _words_of(layer: str) -> tuple[list[str], str]:
     return words, " z ".join([*rest, layer[done:]])
 
 
-def _unnamed(layer: str) -> str:
-    """`layer` without the ids, public keys and hashes that are known as such by what stands around
-    them (`_named`)."""
-    rest: list[str] = []
-    done = 0
-    for start, end in _runs(_shape_of(layer)):
-        named = _named.search(layer, max(done, start - _BEFORE), end + _AFTER)
-        if named and named.end() > start:
-            rest.append(layer[done : named.start()])
-            done = named.end()
-    return " z ".join([*rest, layer[done:]])
-
-
-def _runs(shape: bytes) -> Iterator[tuple[int, int]]:
-    """Where at least 64 hex digits stand in a row, by the `_SHAPE` of a text."""
-    start = shape.find(_RUN)
+def runs(shape: bytes) -> Iterator[tuple[int, int]]:
+    """Where at least 64 hex digits stand in a row, by the `SHAPE` of a text."""
+    start = shape.find(RUN)
     while start >= 0:
         found = _run_end(shape, start)
         end = found.end() if found else start
         yield start, end
-        start = shape.find(_RUN, end)
+        start = shape.find(RUN, end)
 
 
-def _shape_of(layer: str) -> bytes:
-    return layer.encode("ascii", "replace").translate(_SHAPE)
+def shape_of(layer: str) -> bytes:
+    return layer.encode("ascii", "replace").translate(SHAPE)
 
 
-def _letters_of(text: bytes) -> bytes:
-    return text.translate(None, _SEPARATORS)
+def letters_of(text: bytes) -> bytes:
+    return text.translate(None, SEPARATORS)
 
 
 def _even(digits: str) -> bytes:
@@ -371,12 +294,12 @@ def _windows(digits: str) -> Iterator[bytes]:
 def may_hold_key(layer: str) -> bool:
     """A quick look, at ASCII alone: what stands between its letters can only part them."""
     letters = layer.encode("ascii", "ignore")
-    return _RUN in letters.translate(_SHAPE, _SEPARATORS) or b"nsec1" in _letters_of(letters)
+    return RUN in letters.translate(SHAPE, SEPARATORS) or b"nsec1" in letters_of(letters)
 
 
 def _squeezed(layer: str) -> str:
     if layer.isascii():
-        return _letters_of(layer.encode()).decode()
+        return letters_of(layer.encode()).decode()
     return _between.sub("", layer)
 
 

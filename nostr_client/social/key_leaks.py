@@ -28,7 +28,8 @@ from nostr_client.paths import translated, write_private
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.signing.gate import OwnKeys
-from nostr_client.signing.secret_search import Sought, SoughtKeys, leaked_by
+from nostr_client.signing.leaks import leaked_by
+from nostr_client.signing.secret_search import Sought, SoughtKeys
 from nostr_client.social.follows import Follows
 from nostr_client.store.contract import EventStore, Stored
 from nostr_client.tasks import OwnedTasks

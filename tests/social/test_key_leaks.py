@@ -14,7 +14,8 @@ from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Draft
 from nostr_client.protocol.keys import SecretKey
 from nostr_client.resilience.replication import Replication
-from nostr_client.signing.secret_search import SoughtKeys, leaked_by, trace_of
+from nostr_client.signing.leaks import leaked_by
+from nostr_client.signing.secret_search import SoughtKeys, trace_of
 from nostr_client.social.key_leaks import FILE, SCAN_FILE, KeyLeak, KeyLeaks, leak_words
 from nostr_client.store.contract import CopyState
 from tests.routing.rooms import ANA, BEN, CY, LIMIT
