@@ -110,16 +110,16 @@ def _without_escapes(data: bytes) -> bytes:
 
 def _unnamed(layer: str) -> tuple[str, list[str]]:
     """`layer` without the ids, public keys and hashes that are known as such by what stands around
-    them; and these."""
+    them; and these. What stands around them stays: a key may begin in it."""
     rest: list[str] = []
     named: list[str] = []
     done = 0
     for start, end in runs(shape_of(layer)):
         found = _named(layer, max(done, start - _BEFORE), end + _AFTER)
         if found and found.end() > start:
-            rest.append(layer[done : found.start()])
+            rest.append(layer[done:start])
             named.append(layer[start:end])
-            done = found.end()
+            done = end
     return " z ".join([*rest, layer[done:]]), named
 
 

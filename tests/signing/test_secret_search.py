@@ -20,6 +20,7 @@ from nostr_client.signing.secret_search import SoughtKeys, owners_of_keys, trace
 from tests.signing.test_gate import full_width
 
 KEYS = st.binary(min_size=32, max_size=32).map(lambda data: SecretKey(sha256(data).digest()))
+ME = SecretKey(b"\x09" * 32).public_key.hex
 FORMS = st.sampled_from(
     [
         lambda code: code,
@@ -36,9 +37,9 @@ FORMS = st.sampled_from(
         lambda code: "".join(chr(0x1D7EC + int(c)) if c.isdigit() else c for c in code),  # bold
         lambda code: f"{code[:9]}\u2026{full_width(code[9:])}",
         lambda code: f"https://files.example/{code}.jpg?x={code}",
+        lambda code: f"https://files.example/{ME}.jp" + "\u200b".join(code),
     ]
 )
-ME = SecretKey(b"\x09" * 32).public_key.hex
 AROUND = st.text(alphabet="xyz é.,-\n😀\u00ad", max_size=40)
 SEPARATORS = st.sampled_from([(",", ":"), (", ", ": ")])
 
