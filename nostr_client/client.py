@@ -511,6 +511,7 @@ class NostrClient:
             starters=relays is None,
             indexers=indexers if self._indexers is None else self._indexers,
             down=outages.down,
+            clock=self._clock,
         )
         if me and not self._keys.keyed:  # a key of ours has a list of its own, signed by it
             found = await asyncio.to_thread(found_at(self.paths.data, me).read) or ()

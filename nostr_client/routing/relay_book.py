@@ -1,10 +1,9 @@
 """Who writes and reads where: relay lists (NIP-65), and every hint seen.
 
 The truth is the store: relay lists are read from it each time, so that what another process of the
-same person learned counts here too. Hints are weaker words: where a person's events were in fact
-found, what the account's own follow list says, the relays that old follow lists carry as JSON, and
-the relay URLs in the tags of others. They are gathered in memory, bounded, on first need from the
-store and then from every event that arrives, and they only ever stand in for a missing list.
+same person learned counts here too. Hints (`routing.hints`) are weaker words. They are gathered on
+first need from the store and then from every event that arrives, and they only ever stand in for a
+missing list.
 
 **Who asked.** The people that the account follows, and the account, are asked for at all relays of
 their lists, and at the hints that are more than hearsay. Of anybody else the relays count only when
@@ -16,7 +15,8 @@ Nothing private on a stranger's word: `address_policy` judges every URL that com
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict
+import time
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Final
 
@@ -27,27 +27,21 @@ from nostr_client.protocol.event import Event, event_address
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.keys import is_hex64
 from nostr_client.routing.address_policy import AddressPolicy, relay_url
+from nostr_client.routing.hints import (
+    HEARSAY,
+    MAX_TAGS_READ,
+    MOST_HEARSAY,
+    OWN_WORD,
+    SEEN,
+    Hints,
+    told_by,
+)
 from nostr_client.routing.planner import ClientRelays, PersonRelays
 from nostr_client.store.contract import CopyState, EventStore
 
 MAX_LISTED: Final = 20
 """Relays read from one list, of each role."""
-MAX_HINTED_PEOPLE: Final = 50_000
-MAX_HINTS: Final = 12
-"""Relays remembered for one person without a list."""
 HINTS_OFFERED: Final = 3
-MAX_TAGS_READ: Final = 1_000
-"""p tags of one event that are searched for hints, its author's own follow list aside."""
-
-SEEN: Final = 40
-"""The weight of having found a person's event there."""
-OWN_WORD: Final = 30
-"""The weight of what the person says, or the account's own list, or their NIP-05 host."""
-HEARSAY: Final = 1
-"""The weight of a stranger's tag."""
-MOST_HEARSAY: Final = 10
-"""Strangers' tags, however many, never add up to more: they weigh less than one better word."""
-MOST_WEIGHT: Final = 400
 
 
 def parse_relay_list(event: Event) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -100,6 +94,7 @@ class RelayBook:
         starters: bool = False,
         indexers: Sequence[str] = (),
         down: Callable[[], frozenset[str]] = frozenset,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self.policy = policy
         self.owner = owner
@@ -109,7 +104,7 @@ class RelayBook:
         self.indexers = self._ours(indexers)
         self._store = store
         self._down = down
-        self._hints: OrderedDict[str, Counter[str]] = OrderedDict()
+        self._hints = Hints(clock)
         self._searched: set[str] = set()
         self._popular: Counter[str] = Counter()
         self._followed: frozenset[str] = frozenset()
@@ -210,24 +205,19 @@ class RelayBook:
 
     def hints(self, pubkey: str) -> tuple[str, ...]:
         """The relays where `pubkey` may be, best first, as far as anybody said."""
-        found = self._hints.get(pubkey)
-        if not found:
-            return ()
-        best = sorted(found, key=lambda url: (-found[url], url))
-        return tuple(url for url in best if self.policy(url))[:HINTS_OFFERED]
+        best = self._hints.best(pubkey)
+        return tuple(url for url, _ in best if self.policy(url))[:HINTS_OFFERED]
 
     def trusted_hints(self, pubkey: str) -> tuple[str, ...]:
         """Those of the hints that are more than hearsay: whom strangers cannot have put there.
 
         Somebody whom the account does not follow is a stranger, about themselves too.
         """
-        found = self._hints.get(pubkey, Counter[str]())
-        best = sorted(found, key=lambda url: (-found[url], url))
         known = pubkey == self.owner or pubkey in self._followed
         fit = (
             url
-            for url in best
-            if found[url] > MOST_HEARSAY and self.policy(url) and (known or self.policy.in_use(url))
+            for url, weight in self._hints.best(pubkey)
+            if weight > MOST_HEARSAY and self.policy(url) and (known or self.policy.in_use(url))
         )
         return tuple(fit)[:HINTS_OFFERED]
 
@@ -243,24 +233,15 @@ class RelayBook:
 
     # Told by whoever hears something
 
-    def hint(self, pubkey: str, url: str, weight: int = HEARSAY) -> None:
-        """Somebody says that `pubkey` is to be found at `url` (any spelling)."""
+    def hint(self, pubkey: str, url: str, weight: int = HEARSAY, at: float | None = None) -> None:
+        """Somebody says, or said `at` that time, that `pubkey` is to be found at `url` (any
+        spelling). What the account says of itself does not fade."""
         judge = self.policy.from_stranger if weight == HEARSAY else self.policy.from_list
         normal = judge(url)
         if not normal or not is_hex64(pubkey):
             return
-        found = self._hints.get(pubkey)
-        if found is None:
-            found = self._hints[pubkey] = Counter()
-            if len(self._hints) > MAX_HINTED_PEOPLE:
-                forgotten, _ = self._hints.popitem(last=False)
-                self._searched.discard(forgotten)
-        else:
-            self._hints.move_to_end(pubkey)
-        most = MOST_HEARSAY if weight == HEARSAY else MOST_WEIGHT
-        found[normal] = max(found[normal], min(found[normal] + weight, most))
-        if len(found) > MAX_HINTS:
-            del found[min(found, key=lambda url: (found[url], url))]
+        lasting = pubkey == self.owner and weight != HEARSAY
+        self._searched.discard(self._hints.add(pubkey, normal, weight, at, lasting=lasting))
 
     def add_found(self, pubkey: str, urls: Iterable[str]) -> None:
         """The person says so: these stand in first, and are where `pubkey` is found."""
@@ -289,14 +270,11 @@ class RelayBook:
                 self._popular[url] += 1
         if event.kind == kinds.FOLLOWS:
             for old in set().union(*parse_old_relays(event)):
-                self.hint(event.pubkey, old, OWN_WORD)
-        tags = event.tags if mine else event.tags[:MAX_TAGS_READ]
-        weight = OWN_WORD if mine and event.kind == kinds.FOLLOWS else HEARSAY
-        for tag in tags:
-            if tag[0] == "p" and len(tag) > 2 and tag[2]:
-                self.hint(tag[1], tag[2], weight)
-            elif tag[0] == "e" and len(tag) > 4 and tag[2]:
-                self.hint(tag[4], tag[2], weight)
+                self.hint(event.pubkey, old, OWN_WORD, event.created_at)
+        own_follows = mine and event.kind == kinds.FOLLOWS
+        weight, at = (OWN_WORD, None) if own_follows else (HEARSAY, event.created_at)
+        for pubkey, named in told_by(event, whole=mine):
+            self.hint(pubkey, named, weight, at)
 
     def hint_for(self, relays: PersonRelays) -> str:
         """The one relay to name beside a person in a tag (a hint); "" when none may be named."""
@@ -374,7 +352,7 @@ class RelayBook:
                 for copy in copies.get(event.id, ()):
                     if copy.state == CopyState.CONFIRMED:
                         weight = self._weight_of_seeing(event, copy.url)
-                        self.hint(event.pubkey, copy.url, weight)
+                        self.hint(event.pubkey, copy.url, weight, copy.updated_at)
 
     def _weight_of_seeing(self, event: Event, url: str) -> int:
         """What it says that this event was found there. That a relay serves what the account

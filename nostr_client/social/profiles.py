@@ -21,11 +21,11 @@ from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.keys import PublicKey
 from nostr_client.routing.courier import Courier, OnAnswer
 from nostr_client.routing.fetch_results import FetchReport
+from nostr_client.routing.hints import OWN_WORD
 from nostr_client.routing.list_guard import ListGuard
 from nostr_client.routing.list_reading import Waiver
 from nostr_client.routing.planner import Caps
 from nostr_client.routing.read_plan import firm_relays, plan_read
-from nostr_client.routing.relay_book import OWN_WORD
 from nostr_client.safe_text import safe_line
 from nostr_client.signing.gate import refuse_codes
 from nostr_client.social.lists import OwnList

@@ -94,6 +94,7 @@ async def rooms(
             fallback=fallback,
             indexers=indexers,
             down=pool.outages.down if minds_outages else frozenset,
+            clock=clock,
         )
         courier = await stack.enter_async_context(
             Courier(store, pool, book, folder=folder, clock=clock)

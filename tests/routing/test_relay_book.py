@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from nostr_client.nips import nip19
 from nostr_client.protocol import kinds
 from nostr_client.routing import relay_book
 from nostr_client.routing.address_policy import StrangersRelays
-from nostr_client.routing.relay_book import OWN_WORD, SEEN, parse_old_relays, parse_relay_list
-from tests.routing.rooms import ANA, BEN, CY, relay_list, rooms, signed
+from nostr_client.routing.hints import HALF_LIFE, MAX_CODES, OWN_WORD, SEEN
+from nostr_client.routing.relay_book import parse_old_relays, parse_relay_list
+from tests.routing.rooms import ANA, BEN, CY, START, relay_list, rooms, signed
 
 BEN_KEY, CY_KEY = BEN.public_key.hex, CY.public_key.hex
 
@@ -105,6 +107,50 @@ async def test_hints_come_from_tags_and_places_of_what_arrives(tmp_path: Path) -
         r.policy.use(["wss://source.example"])
         r.book.observe(note, "wss://source.example")
         assert "wss://source.example" in (await r.book.client_relays()).known
+
+
+async def test_hints_come_from_codes_in_texts_and_from_message_relays(tmp_path: Path) -> None:
+    async with rooms(tmp_path, private=()) as r:
+        ben = nip19.encode_nprofile(BEN_KEY, ["wss://ben.example", "ws://10.0.0.1"])
+        note = nip19.encode_nevent("0" * 64, ["wss://cy.example"], author=CY_KEY)
+        bare = nip19.encode_nevent("0" * 64, ["wss://whose.example"])
+        page = nip19.encode_naddr(30023, CY_KEY, "x", ["wss://page.example"])
+        text = f"nostr:{ben}, nostr:{note}! nostr:{bare} (nostr:{page}) nostr:nprofile1qqqqqqq"
+        r.book.observe(signed(content=text))
+        r.book.observe(signed(kind=kinds.REACTION, content=f"nostr:{page}"))  # no text to read
+        boxes = (("relay", "wss://box.example"), ("relay",))
+        r.book.observe(signed(BEN, kinds.DM_RELAYS, tags=boxes))
+        assert r.book.hints(BEN_KEY) == ("wss://ben.example", "wss://box.example")
+        assert r.book.hints(CY_KEY) == ("wss://cy.example", "wss://page.example")
+        assert r.book.trusted_hints(BEN_KEY) == ()  # a stranger's word, all of it
+        many = [nip19.encode_nprofile(f"{n:064x}", ["wss://x.example"]) for n in range(20)]
+        r.book.observe(signed(content=" ".join(f"nostr:{code}" for code in many)))
+        assert sum(bool(r.book.hints(f"{n:064x}")) for n in range(20)) == MAX_CODES
+
+
+async def test_hints_fade_and_what_the_account_says_of_itself_does_not(tmp_path: Path) -> None:
+    me = ANA.public_key.hex
+    async with rooms(tmp_path, private=()) as r:
+        await r.store.save([signed(kind=kinds.FOLLOWS, tags=(("p", BEN_KEY),))])
+        await r.book.client_relays()
+        r.policy.use(["wss://seen.example"])
+        r.book.hint(BEN_KEY, "wss://seen.example", SEEN)
+        r.book.hint(me, "wss://seen.example", OWN_WORD)
+        assert r.book.trusted_hints(BEN_KEY) == ("wss://seen.example",)
+        r.clock.now += 2.1 * HALF_LIFE
+        assert r.book.hints(BEN_KEY) == ("wss://seen.example",)
+        assert r.book.trusted_hints(BEN_KEY) == ()
+        assert r.book.trusted_hints(me) == ("wss://seen.example",)
+        tag = (("p", BEN_KEY, "wss://old.example"),)
+        for _ in range(9):  # old words weigh less than one of today
+            r.book.observe(signed(CY, tags=tag, at=START - 10 * int(HALF_LIFE)))
+        r.book.hint(CY_KEY, "wss://b.example")
+        r.book.hint(CY_KEY, "wss://a.example", at=START - HALF_LIFE)
+        assert r.book.hints(CY_KEY) == ("wss://b.example", "wss://a.example")
+        r.book.hint(BEN_KEY, "wss://new.example")
+        assert r.book.hints(BEN_KEY)[1:] == ("wss://new.example", "wss://old.example")
+        r.book.observe(signed(BEN, at=START), "wss://seen.example")  # seen again
+        assert r.book.trusted_hints(BEN_KEY) == ("wss://seen.example",)
 
 
 async def test_hints_are_bounded_and_the_best_win(tmp_path: Path) -> None:
