@@ -62,10 +62,10 @@ class DrillSize(msgspec.Struct, frozen=True):
     """How large a drill is, and how fast: `speedup` shortens the waits of `Pace`."""
 
     relays: int = 16
-    authors: int = 12
+    authors: int = 10
     legacy: int = 3
     readers: int = 6
-    notes: int = 5
+    notes: int = 4
     speedup: float = 120.0
 
 
