@@ -56,7 +56,7 @@ def file_path(data: Path, pubkey: str, file: KitFile, name: str) -> Path:
         case KitFile.FOUND:
             return data / f"lists-{short}.found.json"
         case KitFile.RESERVES:
-            return data / "reserves.json"
+            return data / f"reserves-{short}.json"
 
 
 async def contents(

@@ -104,7 +104,7 @@ class Auditor:
         self._pool = pool
         self._stranger = stranger
         self._pubkeys = tuple(pubkeys)
-        self._path = folder / "audits.json"
+        self._path = folder / f"audits-{min(self._pubkeys, default='')[:16]}.json"
         self._clock = clock
         self._purses: dict[str, Purse] | None = None
         self.requests = 0

@@ -126,7 +126,7 @@ class Reserves:
         self._candidates = candidates
         self._owner = owner
         self.wanted = wanted
-        self._path = folder / "reserves.json"
+        self._path = folder / f"reserves-{owner[:16]}.json"
         self._dead = dead
         self._clock = clock
         self._kept: _Kept | None = None

@@ -88,7 +88,7 @@ async def fill(store: EventStore, data: Path) -> None:
     await ledger.want(SENT_WRAP.id, [OTHER])
     DraftFile(Paths(data, data, data), ME, NEW_NOTE).write(DRAFT)
     await auth_choices(data, ME).choose(RELAY, False)
-    (data / "reserves.json").write_bytes(b'{"chosen":[]}')
+    (data / f"reserves-{ME[:16]}.json").write_bytes(b'{"chosen":[]}')
     async with LocalSigner(ANA) as signer:
         archive = MessageArchive(data / f"messages-{ME[:16]}.sealed", ME)
         await archive.unlock(signer)

@@ -99,7 +99,7 @@ async def test_all_of_an_account_comes_back(tmp_path: Path) -> None:
         assert waiting == {NOTES[1].id, SENT_WRAP.id}
     assert DraftFile(new, ME, NEW_NOTE).read() == DRAFT
     assert auth_choices(new.data, ME).of(RELAY) is False
-    assert (new.data / "reserves.json").read_bytes() == b'{"chosen":[]}'
+    assert (new.data / f"reserves-{ME[:16]}.json").read_bytes() == b'{"chosen":[]}'
     sealed = file_path(new.data, ME, KitFile.MESSAGES, "")
     assert sealed.read_bytes() == file_path(old.data, ME, KitFile.MESSAGES, "").read_bytes()
     assert sealed.stat().st_mode & 0o777 == 0o600

@@ -250,7 +250,7 @@ async def test_what_belongs_into_a_private_network_stays_there(house: House) -> 
 
 async def test_a_damaged_file_is_chosen_anew(house: House) -> None:
     await house.write(10002)
-    (house.folder / "reserves.json").write_bytes(b"{damaged")
+    (house.folder / f"reserves-{ME[:16]}.json").write_bytes(b"{damaged")
     reserves = house.reserves()
     assert await reserves.refresh()
     assert all(isinstance(r, ReserveRelay) for r in await house.reserves().chosen())
