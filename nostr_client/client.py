@@ -18,7 +18,10 @@ from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iter
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any, Final
+
+import msgspec
 
 from nostr_client.accounts.keyfiles import KeyFiles
 from nostr_client.config import ClientConfig, load_config
@@ -30,9 +33,9 @@ from nostr_client.net.pool import RelayPool
 from nostr_client.net.report import Answer
 from nostr_client.net.session.paging import Paging
 from nostr_client.nips import nip19
-from nostr_client.paths import Paths, private_folder
+from nostr_client.paths import Paths, private_folder, translated
 from nostr_client.paths import paths as default_paths
-from nostr_client.protocol.event import Draft, Event
+from nostr_client.protocol.event import MALFORMED, Draft, Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.keys import PublicKey, SecretKey
 from nostr_client.protocol.refusals import AUTH_REQUIRED
@@ -49,8 +52,11 @@ from nostr_client.routing.auth_choices import auth_choices
 from nostr_client.routing.authentication import Authenticator
 from nostr_client.routing.courier import Courier
 from nostr_client.routing.fetch_results import FetchResult
+from nostr_client.routing.kill_switches import MassDeletion, vanishing
 from nostr_client.routing.list_guard import ListGuard
+from nostr_client.routing.list_loss import ListLoss
 from nostr_client.routing.list_reading import ListReader
+from nostr_client.routing.private_part import PrivatePart
 from nostr_client.routing.relay_book import RelayBook
 from nostr_client.routing.relay_facts import RelayFactBook
 from nostr_client.routing.saved_relays import found_at
@@ -58,7 +64,7 @@ from nostr_client.routing.starter_relays import starter_relays
 from nostr_client.routing.survival import Survivals
 from nostr_client.signing.gate import OwnKeys
 from nostr_client.signing.gated import gated
-from nostr_client.signing.guards import Guard, Guarded
+from nostr_client.signing.guards import Confirmation, Consent, Guard, Guarded, Objection, nobody
 from nostr_client.signing.signer import Signer, WatchOnly
 from nostr_client.signing.verifier import Verifier
 from nostr_client.social.bookmarks import Bookmarks
@@ -132,14 +138,11 @@ class _ClientKeys:
         locked: bool,
         login: Signer | None,
         key_only_here: bool,
-        guards: Sequence[Guard],
         own: OwnKeys,
     ) -> _ClientKeys:
         """As `NostrClient.open` is told. Raises InvalidKey."""
         who = signer.pubkey if signer else PublicKey(pubkey).hex if pubkey else ""
         writer = gated(signer, own) if signer and not isinstance(signer, WatchOnly) else None
-        if writer and guards:
-            writer = Guarded(writer, guards)
         return cls(who, writer, writer or login, writer is not None or locked, key_only_here)
 
 
@@ -156,7 +159,10 @@ class NostrClient:
 
     pubkey: str
     """The account's public key in hex; empty when the client was opened without any."""
-    signer: Signer | None
+    signer: Guarded | None
+    """What signs for the account, behind its guards; None for one that is only watched."""
+    consent: Consent
+    """Who is asked about what a guard objects to; a face puts itself here."""
     paths: Paths
     config: ClientConfig
     store: EventStore
@@ -196,7 +202,9 @@ class NostrClient:
         self.paths = paths
         self.config = config
         self.pubkey = keys.pubkey
-        self.signer = keys.signer
+        self.signer = None
+        self.consent = nobody
+        self._writer: Guarded | None = None
         self.own_relay = None
         self.own_relay_problem = ""
         self.authenticator = None
@@ -205,6 +213,7 @@ class NostrClient:
         self._encryption: Signer | None = None
         self._indexers: Sequence[str] | None = None
         self._pace = Pace()
+        self._guards: tuple[Guard, ...] = ()
         self._clock = clock
 
     @classmethod
@@ -222,6 +231,7 @@ class NostrClient:
         locked: bool = False,
         login: Signer | None = None,
         guards: Sequence[Guard] = (),
+        consent: Consent = nobody,
         encryption: Signer | None = None,
         indexers: Sequence[str] | None = None,
         pace: Pace | None = None,
@@ -244,9 +254,11 @@ class NostrClient:
         longer than this one. `key_only_here` says that the key was made by this
         program and never left this machine, so that nobody else can have written lists with it
         (`Account.key_only_here`); otherwise they must be read before they are changed.
-        `guards` are asked before anything is signed; what one objects to is refused, with why.
         `indexers` keep profiles and relay lists of everybody: by default the package's, or none
         where `relays` are given. `pace` is that of the replication, for rehearsals.
+        `guards` are asked before anything is signed, beside those on what cannot be taken back
+        (`routing.kill_switches`, `routing.list_loss`). What one objects to is signed if `consent`
+        says so, and else refused (NotConfirmed); `signing.guards.consent_to` is one for scripts.
 
         Raises StoreError, ConfigError, InvalidKey.
         """
@@ -263,13 +275,13 @@ class NostrClient:
             locked=locked,
             login=login,
             key_only_here=key_only_here,
-            guards=guards,
             own=KeyFiles.of(where).own_keys,
         )
         async with AsyncExitStack() as stack:
             self = cls(where, settings.for_account(keys.pubkey), keys, clock)
             self._encryption = encryption
             self._indexers, self._pace = indexers, pace or Pace()
+            self._guards, self.consent = tuple(guards), consent
             if own_relay:
                 self.own_relay = OwnRelay(where)
             if keys.login is not None:  # the signer, where there is one
@@ -489,7 +501,33 @@ class NostrClient:
             only_here=self._keys.key_only_here,
             introduced=self.authenticator.introduced if self.authenticator else (),
         )
-        self.guard = ListGuard(reader, self.signer, own_urls=self._own_urls, clock=self._clock)
+        confirmation = self._put_guards(reader)
+        self.guard = ListGuard(
+            reader,
+            self._writer,
+            own_urls=self._own_urls,
+            confirmation=confirmation,
+            clock=self._clock,
+        )
+
+    def _put_guards(self, reader: ListReader) -> Confirmation:
+        """What is signed here passes the guards; lists, which are read before they are changed, are
+        compared there (`ListGuard`), and where somebody signs one with `signer` itself."""
+        me, data = self.pubkey, self.paths.data
+        confirmation = Confirmation(self._ask, partial(_backup_age, data, me, self._clock))
+        if (signer := self._keys.signer) is not None:
+            deletions = MassDeletion(me, data, self._held, self._clock)
+            guards: list[Guard] = [vanishing, deletions, *self._guards]
+            losses = ListLoss(reader.newest, PrivatePart(signer).text_of)
+            self._writer = Guarded(signer, guards, confirmation)
+            self.signer = Guarded(signer, [*guards, losses], confirmation)
+        return confirmation
+
+    async def _ask(self, draft: Draft, objection: Objection) -> bool:
+        return await self.consent(draft, objection)
+
+    async def _held(self, ids: Collection[str]) -> list[Event]:
+        return await self.store.query([Filter(ids=frozenset(ids))]) if ids else []
 
     async def _relay_book(self, relays: Sequence[str] | None, outages: Outages) -> RelayBook:
         """The relays that the account, the person and the package name."""
@@ -527,7 +565,7 @@ class NostrClient:
             self.courier, self.guard, owner=me, proxy=self.config.proxy, clock=clock
         )
         self.media = DialOptions.through(self.config.proxy) if self.config.media else None
-        self.publisher = Publisher(self.guard, self.signer, self.verifier.verify)
+        self.publisher = Publisher(self.guard, self._writer, self.verifier.verify)
         self.notes = Notes(self.publisher)
         self.follows = Follows(self.courier, self.guard, me)
         self.mutes = Mutes(self.courier, self.guard, me)
@@ -580,7 +618,7 @@ class NostrClient:
                 self.courier,
                 self.guard,
                 self.follows,
-                self.signer,
+                self._writer,
                 owner=me,
                 folder=data,
                 media=self.media,
@@ -658,3 +696,17 @@ class NostrClient:
             return None
         self.book.policy.allow(urls)
         return [url for text in urls if (url := relay_url(text))]
+
+
+class _LastBackup(msgspec.Struct):
+    made_at: float
+
+
+def _backup_age(data: Path, pubkey: str, clock: Callable[[], float]) -> float | None:
+    """Seconds since the account's last backup; None if none is known of. Raises StoreError."""
+    path = data / f"kit-{pubkey[:16]}.json"
+    with translated(f"cannot read {path}"):
+        try:
+            return clock() - msgspec.json.decode(path.read_bytes(), type=_LastBackup).made_at
+        except (FileNotFoundError, *MALFORMED):
+            return None

@@ -63,6 +63,17 @@ class SigningRefused(SignerError):
     """The signer, or the person behind it, said no. Also: a watch-only account."""
 
 
+class NotConfirmed(SigningRefused):
+    """A guard objects, and nobody said that it is wanted all the same.
+
+    `objection` is what it said, as a `signing.guards.Objection`.
+    """
+
+    def __init__(self, message: str, objection: Any) -> None:
+        super().__init__(message)
+        self.objection = objection
+
+
 class SecretFound(SigningRefused):
     """What was to be signed holds a secret key. The message never quotes it."""
 

@@ -11,6 +11,7 @@ from nostr_client.errors import (
     InvalidData,
     ListNotRead,
     NostrError,
+    NotConfirmed,
     PublishFailed,
     SecretFound,
     SignerUnavailable,
@@ -64,6 +65,7 @@ _CODES: tuple[tuple[type[NostrError], Exit], ...] = (
     (SignerUnavailable, Exit.LOCKED),
     (DecryptionFailed, Exit.LOCKED),
     (SecretFound, Exit.USAGE),
+    (NotConfirmed, Exit.USAGE),
     (SigningRefused, Exit.LOCKED),
     (ListNotRead, Exit.NOT_READ),
     (InvalidData, Exit.USAGE),  # whatever the network says wrongly is dropped long before

@@ -8,7 +8,7 @@ a revocation counts at once. What was signed is on disk before it is answered.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import msgspec
@@ -29,14 +29,15 @@ from nostr_client.bunker.state import BunkerClient, BunkerState, CodeEnd, Ruling
 from nostr_client.errors import (
     DecryptionFailed,
     InvalidData,
+    NotConfirmed,
     SignerError,
     SignerUnavailable,
     StoreError,
 )
 from nostr_client.nips.nip46 import ACK, BunkerFault, BunkerMethod, BunkerRequest, BunkerResponse
+from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Draft, Event
-from nostr_client.signing.guards import Guard, Guarded
-from nostr_client.signing.signer import Signer
+from nostr_client.signing.guards import Guarded, Objection
 
 Notice = Callable[[str], None]
 """Told what the person may like to know, in words that are safe to print."""
@@ -44,7 +45,7 @@ Decided = AnswerNow | Welcome | Farewell | MoveClient | Perform
 
 
 class Performer:
-    """Carries out what `core` decides, with the account's `signer`, behind `guards`.
+    """Carries out what `core` decides, with the account's `signer`, behind its guards.
 
     `aside` starts what nobody waits for.
     """
@@ -53,10 +54,9 @@ class Performer:
         self,
         core: BunkerCore,
         files: BunkerFiles,
-        signer: Signer,
+        signer: Guarded,
         *,
         questions: Questions,
-        guards: Sequence[Guard],
         notice: Notice,
         aside: Callable[[Coroutine[Any, Any, None]], None],
         clock: Callable[[], float],
@@ -65,7 +65,6 @@ class Performer:
         self._files = files
         self._signer = signer
         self._questions = questions
-        self._guards = guards
         self._notice = notice
         self._aside = aside
         self._clock = clock
@@ -104,6 +103,8 @@ class Performer:
             return _fault(request, BunkerFault.CANNOT_DECRYPT, str(error))
         except SignerUnavailable as error:
             return _fault(request, BunkerFault.LATER, str(error))
+        except NotConfirmed as error:  # what else was asked with is not the client's to know
+            return _fault(request, BunkerFault.DENIED, error.objection.words)
         except SignerError as error:
             return _fault(request, BunkerFault.DENIED, str(error))
         except InvalidData as error:
@@ -149,7 +150,11 @@ class Performer:
         await self._questions.put(question, keep=self._keep_rule)
 
     async def _perform(self, what: Perform, client: str, request: BunkerRequest) -> BunkerResponse:
-        if what.ask and (no := await self._refusal(what, client)):
+        if (
+            what.ask
+            and not _is_asked_about(what.draft)
+            and (no := await self._refusal(what, client))
+        ):
             return _fault(request, *no)
         held = self._files.state().client(client)  # the person may have taken a while
         if held is None:
@@ -173,7 +178,7 @@ class Performer:
         """Signed behind the guards, once, and on disk before it is returned."""
         draft, key = what.draft or Draft(0), request_key(held.pubkey, request)
 
-        async def consent(draft: Draft, objection: str) -> bool:
+        async def consent(draft: Draft, objection: Objection) -> bool:
             question = Question(held, (what.permission,), draft=draft, objection=objection)
             answer = await self._questions.put(question)
             return answer.is_yes and self._files.state().client(held.pubkey) is not None
@@ -184,7 +189,7 @@ class Performer:
                 before = self._core.signed.event(draft, self._signer.pubkey, key)
                 if before is not None:
                     return before
-                event = await Guarded(self._signer, self._guards, consent).sign(draft)
+                event = await self._signer.asking(consent).sign(draft)
                 entry = self._core.has_signed(key, event, int(self._clock()))
                 await asyncio.to_thread(self._files.add_signed, entry, self._core.signed.all())
             finally:
@@ -240,6 +245,11 @@ class Performer:
 
         await self._files.change(changed)
         self.changed.set()
+
+
+def _is_asked_about(draft: Draft | None) -> bool:
+    """Does a guard ask about it in any case? One question is enough, and none offers "always"."""
+    return draft is not None and draft.kind == kinds.VANISH
 
 
 def _label(state: BunkerState, client: str) -> str:

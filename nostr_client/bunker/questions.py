@@ -14,6 +14,7 @@ import msgspec
 from nostr_client.bunker.state import BunkerClient
 from nostr_client.nips.nip46 import Permission
 from nostr_client.protocol.event import Draft
+from nostr_client.signing.guards import Objection
 
 ANSWER_LIMIT: Final = 120.0
 """Seconds for an answer, from when the question is shown."""
@@ -44,8 +45,8 @@ class Question(msgspec.Struct, frozen=True):
     """May `client` do what `permissions` say?
 
     `draft` is what it wants signed, `peer` whose texts (a key in hex), `text` what it wants
-    encrypted; `objection` what speaks against it. `connecting`: it asks for all of it at once, when
-    it connects. All but `objection` came from the client.
+    encrypted; `objection` what speaks against it, which is asked about each time. `connecting`: it
+    asks for all of it at once, when it connects. All but `objection` came from the client.
     """
 
     client: BunkerClient
@@ -53,7 +54,7 @@ class Question(msgspec.Struct, frozen=True):
     draft: Draft | None = None
     peer: str = ""
     text: str = ""
-    objection: str = ""
+    objection: Objection | None = None
     connecting: bool = False
 
 

@@ -37,8 +37,7 @@ from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.keys import SecretKey
 from nostr_client.protocol.kinds import NOSTR_CONNECT
 from nostr_client.safe_text import safe_line
-from nostr_client.signing.guards import Guard
-from nostr_client.signing.signer import Signer
+from nostr_client.signing.guards import Guarded
 from nostr_client.tasks import OwnedTasks
 
 WATCH: Final = 0.5
@@ -69,21 +68,20 @@ class _Place(msgspec.Struct, frozen=True):
 class BunkerService:
     """Answers for the account of `signer` with the bunker's own `key`: `await service.run()`.
 
-    `pool` is its own, and says that it is the bunker where it is asked (`authenticator`). `guards`
-    speak before something is signed; `questions` reach the person; `notice` is told what happens,
-    and `logged` of each request.
+    `pool` is its own, and says that it is the bunker where it is asked (`authenticator`).
+    `questions` reach the person, also about what the guards of `signer` object to; `notice` is told
+    what happens, and `logged` of each request.
     """
 
     def __init__(
         self,
         core: BunkerCore,
         files: BunkerFiles,
-        signer: Signer,
+        signer: Guarded,
         key: SecretKey,
         pool: RelayPool,
         *,
         questions: Questions,
-        guards: Sequence[Guard] = (),
         notice: Notice = lambda words: None,
         logged: Callable[[RequestLogEntry], None] = lambda entry: None,
         clock: Callable[[], float] = time.time,
@@ -100,7 +98,6 @@ class BunkerService:
             files,
             signer,
             questions=questions,
-            guards=guards,
             notice=self._notice,
             aside=self._aside,
             clock=clock,

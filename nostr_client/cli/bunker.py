@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from nostr_client.cli.context import ClientContext
     from nostr_client.client import NostrClient
     from nostr_client.nips.nip46 import BunkerUri, Permission
-    from nostr_client.protocol.event import Event
     from nostr_client.protocol.keys import SecretKey
     from nostr_client.signing.signer import Signer
 
@@ -253,11 +252,7 @@ async def _serve(
     from nostr_client.net.auth_demand import authenticator
     from nostr_client.net.dial import DialPolicy
     from nostr_client.net.pool import RelayPool
-    from nostr_client.routing.list_loss import ListLoss
     from nostr_client.tasks import OwnedTasks
-
-    async def newest(kind: int, identifier: str) -> Event | None:
-        return (await client.guard.reader.read(kind, identifier)).version
 
     def logged(entry: RequestLogEntry) -> None:
         if context.json:
@@ -285,7 +280,6 @@ async def _serve(
             key,
             pool,
             questions=questions,
-            guards=[ListLoss(newest)],
             notice=say,
             logged=logged,
         )

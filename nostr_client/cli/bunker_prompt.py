@@ -55,34 +55,36 @@ class TerminalPrompt:
                 self._note(f"and {dropped} lines more: `nostr-client bunker log` has them")
 
     async def _answer_to(self, question: Question) -> Consented:
-        self._write(f"\a\n{question_text(question)}\n")
+        write_terminal(f"\a\n{question_text(question)}\n")
         try:
             while True:
-                self._write(choices(question))
-                typed = await _typed_line()
+                write_terminal(choices(question))
+                typed = await typed_line()
                 if typed is None:
                     return Consented.NO
                 if (answer := choice_of(question, typed)) is not None:
                     return answer
         except asyncio.CancelledError:
-            self._write("\n(no longer waiting for an answer)\n")
+            write_terminal("\n(no longer waiting for an answer)\n")
             raise
 
-    @staticmethod
-    def _write(text: str) -> None:
-        if sys.platform == "win32":
-            sys.stderr.write(text)
-            sys.stderr.flush()
-            return
-        terminal = os.open("/dev/tty", os.O_WRONLY | os.O_NOCTTY)
-        try:
-            os.write(terminal, text.encode(errors="replace"))
-        finally:
-            os.close(terminal)
+
+def write_terminal(text: str) -> None:
+    """Write on the terminal, whatever is piped."""
+    if sys.platform == "win32":
+        sys.stderr.write(text)
+        sys.stderr.flush()
+        return
+    terminal = os.open("/dev/tty", os.O_WRONLY | os.O_NOCTTY)
+    try:
+        os.write(terminal, text.encode(errors="replace"))
+    finally:
+        os.close(terminal)
 
 
-async def _typed_line() -> str | None:
-    """One line from the terminal, without a thread that would have to be waited for at the end."""
+async def typed_line() -> str | None:
+    """One line from the terminal, None where its input ends; without a thread, which would have to
+    be waited for."""
     loop = asyncio.get_running_loop()
     line: asyncio.Future[str | None] = loop.create_future()
     if sys.platform == "win32":

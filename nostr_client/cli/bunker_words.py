@@ -70,12 +70,14 @@ def question_text(question: Question) -> str:
     elif question.text and question.permissions[0].method.endswith("_encrypt"):
         lines += [f"{BAR}{line}" for line in first_lines(question.text, LINES, CHARACTERS)]
     if question.objection:
-        lines.append(f"WARNING: {safe_line(question.objection)}")
+        lines.append(f"WARNING: {safe_line(str(question.objection))}")
     return "\n".join(lines)
 
 
 def choices(question: Question) -> str:
     """What may be answered, on the line where it is."""
+    if question.objection and question.objection.phrase:
+        return f"Type “{question.objection.phrase}” to sign it all the same; else [n]o: "
     if question.objection:
         return "Sign it all the same? [y]es, [n]o: "
     if question.connecting:
@@ -86,6 +88,8 @@ def choices(question: Question) -> str:
 
 def choice_of(question: Question, typed: str) -> Consented | None:
     """What was meant; None where that is not clear."""
+    if question.objection and (phrase := question.objection.phrase):
+        return Consented.YES if typed.strip() == phrase else Consented.NO
     chosen = CHOICES.get(typed.strip().casefold()[:1])
     plain = (Consented.YES, Consented.NO)
     if question.objection and chosen not in plain:

@@ -42,6 +42,18 @@ _OWN_RELAY: Final = option(
     Option("--own-relay/--no-own-relay", help="Keep a relay of your own running on this machine."),
     None,
 )
+_YES_REALLY: Final = option(
+    "yes_really",
+    list[str] | None,
+    Option("--yes-really", "WHAT", "Do what cannot be taken back: the word that is asked for."),
+    None,
+)
+_WITHOUT_BACKUP: Final = option(
+    "without_backup",
+    bool,
+    Option("--without-backup", help="And though there is no backup of the last day."),
+    False,
+)
 PLAIN: Final = (JSON, DEBUG)
 """Options of a command that needs no account."""
 KEEPING: Final = (JSON, _PASSWORD, DEBUG)
@@ -54,6 +66,9 @@ UNLOCKING: Final = (JSON, _ACCOUNT, _KEY, _PASSWORD, DEBUG)
 """Those of one that is about an account or uses its key, and opens no client."""
 CLIENT: Final = (JSON, _ACCOUNT, _KEY, _PASSWORD, _OWN_RELAY, DEBUG)
 """Those of one that opens a client: to sign, or to log in to own relays where it reads."""
+
+CONSENTING: Final = (*CLIENT, _YES_REALLY, _WITHOUT_BACKUP)
+"""Those of one that signs what may have to be confirmed."""
 
 
 def add_command(group: Group, name: str, function: Function, options: tuple[Any, ...]) -> None:

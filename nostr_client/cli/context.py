@@ -47,6 +47,8 @@ class ClientContext(Context):
     key_fd: int | None = None
     password_fd: int | None = None
     own_relay: bool | None = None
+    yes_really: list[str] | None = None
+    without_backup: bool = False
     login_problem: str = ""
     """Why an own relay is not told who reads, and what changes that; empty when it is told."""
 
@@ -164,6 +166,7 @@ class ClientContext(Context):
         self, signer: Signer, *, earlier: float = EARLIER_LIMIT
     ) -> AsyncIterator[NostrClient]:
         """A client that signs; `earlier` is how long what waits may take at the end, in seconds."""
+        from nostr_client.cli.consent import consent_of
         from nostr_client.client import NostrClient
 
         account = next((a for a in self.accounts.all() if a.pubkey == signer.pubkey), None)
@@ -174,6 +177,11 @@ class ClientContext(Context):
             config=self.config,
             own_relay=self.wants_own_relay,
             key_only_here=is_new,
+            consent=consent_of(
+                self.yes_really or (),
+                without_backup=self.without_backup,
+                may_ask=not self.json,
+            ),
         ) as client:
             self._alarm(client)
             yield client

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Annotated
 
-from nostr_client.cli.command import CLIENT, add_command
+from nostr_client.cli.command import CLIENT, CONSENTING, add_command
 from nostr_client.cli.dm_arguments import (
     Id,
     Limit,
@@ -304,4 +304,4 @@ def add_to(root: Group) -> None:
         ("dismiss", dismiss),
         ("relays", relays),
     ):
-        add_command(group, name, command, CLIENT)
+        add_command(group, name, command, CONSENTING if command is relays else CLIENT)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
-from nostr_client.cli.command import CLIENT, add_command
+from nostr_client.cli.command import CLIENT, CONSENTING, add_command
 from nostr_client.cli.text_input import text_of
 from nostr_client.command_line.tree import Argument, Group, Option
 from nostr_client.command_line.waiting import wait_for
@@ -103,5 +103,6 @@ def send(context: ClientContext) -> None:
 def add_to(root: Group) -> None:
     """The commands of this file stand at the top level."""
     for function in (post, reply, react, repost, delete):
-        add_command(root, function.__name__, function, CLIENT)
+        options = CONSENTING if function is delete else CLIENT
+        add_command(root, function.__name__, function, options)
     add_command(root, "send", send, CLIENT)

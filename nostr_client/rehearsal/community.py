@@ -181,7 +181,7 @@ class Community:
         gone = [relay.url for relay in self.relays if not relay.alive]
         entries = [(url, True, True) for url in self.urls]
         for person in self.people.values():
-            await person.client.relays.set(entries, without=gone)
+            await person.client.relays.set(entries, without=gone, removes=gone)
 
     async def join(self, name: str, about: str) -> Person:
         """A newcomer with a new key, who follows everybody."""

@@ -12,6 +12,9 @@ created_at is later than the last one's: it must win on every relay. Of versions
 dated in the future, `list_dates` tells. The store keeps every version of the account's lists
 (`keep_history_of`).
 
+**What is lost.** A change that takes much out of a list is for the person to confirm, once, unless
+the act names what goes (`list_loss`).
+
 **Two devices at once.** Between our reading and our sending another device may publish, above all
 where a signer elsewhere takes its time. So the list's relays are listened to all the while, the
 list is read back once it was taken, and if another version won or was replaced unread
@@ -54,8 +57,10 @@ from nostr_client.routing.concurrent_edits import (
 )
 from nostr_client.routing.courier import OnAnswer
 from nostr_client.routing.list_dates import Predecessor, next_created_at, predecessor
+from nostr_client.routing.list_loss import Entry, loss
 from nostr_client.routing.list_reading import NO_WAIVER, ListReader, Waiver, name_of
 from nostr_client.routing.private_part import PrivatePart
+from nostr_client.signing.guards import UNCONFIRMED, Confirmation, Objection
 from nostr_client.signing.signer import Signer
 
 TURN_LIMIT: Final = 30.0
@@ -82,6 +87,8 @@ class _Edit:
     also: Collection[str]
     on_answer: OnAnswer | None
     private: PrivatePart | None
+    removes: Collection[Entry]
+    confirmed: Objection | None = None
     done: tuple[Event, PublishReport] | None = None
     carried: list[VersionChange] = field(default_factory=list)
 
@@ -92,7 +99,8 @@ class _Edit:
 class ListGuard:
     """Changes the replaceable events of the account that `reader` reads, signed by `signer`.
 
-    `own_urls` gives the URLs that the own relay has had.
+    `own_urls` gives the URLs that the own relay has had; `confirmation` asks the person about what
+    a change loses.
     """
 
     def __init__(
@@ -101,12 +109,14 @@ class ListGuard:
         signer: Signer | None,
         *,
         own_urls: Callable[[], Collection[str]] = lambda: (),
+        confirmation: Confirmation = UNCONFIRMED,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.reader = reader
         self._courier = reader.courier
         self._signer = signer
         self._own_urls = own_urls
+        self._confirmation = confirmation
         self._clock = clock
         self._lock_name = f"lists-{reader.pubkey[:16]}"
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
@@ -122,17 +132,19 @@ class ListGuard:
         also: Collection[str] = (),
         on_answer: OnAnswer | None = None,
         private: PrivatePart | None = None,
+        removes: Collection[Entry] = (),
     ) -> tuple[Event, PublishReport] | None:
         """Read, change, sign, publish. None when `change` leaves the list as it is.
 
         `identifier` is the `d` tag of an addressable kind, `waiver` what the person says where the
         list cannot be read as it must, `also` names relays that get the new version beside those of
         the plan. With `private` (`private_part`) the change is made on the content as it was
-        opened, and so is that of another device. The draft's created_at is set here.
-        Raises ListNotRead, SignerError, InvalidEvent, StoreError.
+        opened, and so is that of another device. `removes` are the entries that the person named as
+        what goes: see `list_loss`. The draft's created_at is set here.
+        Raises ListNotRead, NotConfirmed and other SignerErrors, InvalidEvent, StoreError.
         """
         self._signs()
-        edit = _Edit(kind, identifier, change, waiver, also, on_answer, private)
+        edit = _Edit(kind, identifier, change, waiver, also, on_answer, private, removes)
         async with (
             self._taking_turns(kind, identifier),
             self._listening(kind, identifier) as others,
@@ -183,9 +195,13 @@ class ListGuard:
         base = (await self.reader.read(edit.kind, edit.identifier, edit.waiver)).version
         before = await self._predecessor(base)
         opened = await edit.opened(base) if base else None
-        draft = _next_version(opened, edit.change, edit.carried, refresh=bool(before.stranded))
+        start = _with_changes(opened, edit.carried)
+        draft = edit.change(start)
+        if draft is None and start is not None and (before.stranded or start is not opened):
+            draft = Draft(start.kind, start.content, start.tags)
         if draft is None or (not first and not before.stranded and _same(draft, opened)):
             return True
+        await self._confirm_loss(edit, start, draft)
         if edit.private is not None:
             draft = await edit.private.close(draft)
         others.mark_known(base)
@@ -208,6 +224,13 @@ class ListGuard:
         elif won and edit.kind == kinds.RELAY_LIST:
             await self.reader.settle()
         return won and replaced is None
+
+    async def _confirm_loss(self, edit: _Edit, start: Event | None, draft: Draft) -> None:
+        """Ask about what the change takes out beside what it names, once. Raises NotConfirmed."""
+        objection = loss(start, draft, edit.removes) if start is not None else None
+        if objection is not None and objection.word and objection != edit.confirmed:
+            await self._confirmation.obtain(draft, objection)
+            edit.confirmed = objection
 
     async def _predecessor(self, version: Event | None) -> Predecessor:
         own = {self._courier.book.policy.own_relay, *self._own_urls()}
@@ -254,20 +277,11 @@ def refuse_list(kind: int) -> None:
         raise InvalidEvent("a list is changed through guard.edit, which reads it first")
 
 
-def _next_version(
-    base: Event | None, change: Change, carried: Sequence[VersionChange], *, refresh: bool
-) -> Draft | None:
-    """`change`, and what is carried over, made on `base`; None when neither changes anything.
-
-    `refresh`: there is to be a new version in any case.
-    """
-    start = base
-    for each in carried:
-        start = each(start) if start is not None else None
-    draft = change(start)
-    if draft is None and start is not None and (refresh or start is not base):
-        draft = Draft(start.kind, start.content, start.tags)
-    return draft
+def _with_changes(base: Event | None, carried: Sequence[VersionChange]) -> Event | None:
+    """`base` with what is carried over from other devices."""
+    for change in carried:
+        base = change(base) if base is not None else None
+    return base
 
 
 def _same(draft: Draft, version: Event | None) -> bool:

@@ -200,6 +200,10 @@ class ListReader:
             await self.settle()
         return read
 
+    async def newest(self, kind: int, identifier: str = "") -> Event | None:
+        """The version that `read` finds. Raises as that does."""
+        return (await self.read(kind, identifier)).version
+
     async def ask(
         self, kind: int, identifier: str, urls: Iterable[str], limit: float
     ) -> dict[str, ListAnswer]:

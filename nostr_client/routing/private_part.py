@@ -67,17 +67,24 @@ class PrivatePart:
         content = version.content
         if not content:
             return version
-        me, signer = self._signer.pubkey, self._signer
-        decrypt = signer.nip04_decrypt if nip04.is_payload(content) else signer.nip44_decrypt
-        try:
-            text = await decrypt(me, content)
-        except (DecryptionFailed, SigningRefused):
-            text = content
+        text = await self.text_of(content)
         self._closed[text] = content
         if text == content or tags_of(text) is None:
             self._closed[content] = content
             return version
         return msgspec.structs.replace(version, content=text)
+
+    async def text_of(self, content: str) -> str:
+        """What a content says; the content itself where that cannot be told.
+
+        Raises SignerUnavailable.
+        """
+        me, signer = self._signer.pubkey, self._signer
+        decrypt = signer.nip04_decrypt if nip04.is_payload(content) else signer.nip44_decrypt
+        try:
+            return await decrypt(me, content) if content else ""
+        except (DecryptionFailed, SigningRefused):
+            return content
 
     def tags(self, version: Event | None) -> Tags | None:
         """The private tags of a version that was opened; None where they could not be."""

@@ -128,7 +128,9 @@ class Follows:
                 return None
             return self._list.draft(last, tuple(t for t in last.tags if t[:2] != ("p", pubkey)))
 
-        return await self._list.edit(change, Waiver(without=without), on_answer=on_answer)
+        return await self._list.edit(
+            change, Waiver(without=without), on_answer=on_answer, removes=[("p", pubkey)]
+        )
 
     async def _relay_hint(self, pubkey: str) -> str:
         """A relay hint for `pubkey`, or nothing."""

@@ -12,6 +12,7 @@ from nostr_client.protocol.filters import Filter
 from nostr_client.routing.courier import Courier, OnAnswer
 from nostr_client.routing.fetch_results import FetchReport
 from nostr_client.routing.list_guard import Change, ListGuard
+from nostr_client.routing.list_loss import Entry
 from nostr_client.routing.list_reading import NO_WAIVER, Waiver
 from nostr_client.routing.private_part import PrivatePart, content_of
 from nostr_client.social.views import Posted
@@ -59,10 +60,17 @@ class OwnList:
         also: Collection[str] = (),
         on_answer: OnAnswer | None = None,
         private: PrivatePart | None = None,
+        removes: Collection[Entry] = (),
     ) -> Posted | None:
         """Read the newest version, make `change` on it, publish; see `ListGuard.edit`."""
         done = await self._guard.edit(
-            self._kind, change, waiver=waiver, also=also, on_answer=on_answer, private=private
+            self._kind,
+            change,
+            waiver=waiver,
+            also=also,
+            on_answer=on_answer,
+            private=private,
+            removes=removes,
         )
         return None if done is None else Posted(*done)
 
@@ -139,7 +147,8 @@ class EntryList(OwnList):
                 return self.draft(last, shown)
             return self._next(last, outside, inside, shown, _others(inside, entry))
 
-        return await self.edit(change, waiver, on_answer=on_answer, private=part)
+        named = [(entry[0], entry[1])]
+        return await self.edit(change, waiver, on_answer=on_answer, private=part, removes=named)
 
     def _next(
         self, last: Event | None, outside: Tags, inside: Tags, shown: Tags, hidden: Tags

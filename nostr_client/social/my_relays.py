@@ -100,7 +100,7 @@ class MyRelays:
             return self._list.draft(last, [*tags, entry])
 
         waiver = Waiver(allow_empty, without, normal, begin)
-        return await self._edit(change, waiver, on_answer)
+        return await self._edit(change, waiver, on_answer, normal)
 
     async def remove(
         self,
@@ -118,7 +118,8 @@ class MyRelays:
             kept = [tag for tag in tags if not _names(tag, normal)]
             return self._list.draft(last, kept) if len(kept) < len(tags) else None
 
-        return await self._edit(change, Waiver(allow_empty, [*without, normal]), on_answer)
+        waiver = Waiver(allow_empty, [*without, normal])
+        return await self._edit(change, waiver, on_answer, normal)
 
     async def set(
         self,
@@ -126,9 +127,14 @@ class MyRelays:
         *,
         allow_empty: bool = False,
         without: Collection[str] = (),
+        removes: Collection[str] = (),
         on_answer: OnAnswer | None = None,
     ) -> Posted | None:
-        """Make the list these `(url, read, write)`; its other tags stay. Raises as `add`."""
+        """Make the list these `(url, read, write)`; its other tags stay.
+
+        Raises as `add`, and NotConfirmed where much would go by that beside what it names:
+        `removes` (`routing.list_loss`).
+        """
         wanted = [_entry(self._listable(url), read, write) for url, read, write in entries]
 
         def change(last: Event | None) -> Draft | None:
@@ -136,7 +142,7 @@ class MyRelays:
             new = [*(tag for tag in tags if tag[0] != "r"), *dict.fromkeys(wanted)]
             return None if last is not None and new == tags else self._list.draft(last, new)
 
-        return await self._edit(change, Waiver(allow_empty, without), on_answer)
+        return await self._edit(change, Waiver(allow_empty, without), on_answer, *removes)
 
     async def first_run(
         self, urls: Sequence[str], *, on_answer: OnAnswer | None = None
@@ -171,12 +177,16 @@ class MyRelays:
     # Inside
 
     async def _edit(
-        self, change: Change, waiver: Waiver, on_answer: OnAnswer | None
+        self, change: Change, waiver: Waiver, on_answer: OnAnswer | None, *named: str
     ) -> Posted | None:
+        """Of the relays that are `named` the roles, or the places in the list, may go."""
         # The relays of the old list must hear of the new one: whoever reads there has to follow.
         before = await self._courier.book.relays_of(self._owner)
         also = [*before.write, *before.read]
-        return await self._list.edit(change, waiver, also=also, on_answer=on_answer)
+        removes = [("r", url) for url in map(relay_url, named) if url]
+        return await self._list.edit(
+            change, waiver, also=also, on_answer=on_answer, removes=removes
+        )
 
     def _listable(self, url: str) -> str:
         """A private address is the person's to name: a community on one network reads there."""

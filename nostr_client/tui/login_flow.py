@@ -12,6 +12,7 @@ from nostr_client.client import NostrClient
 from nostr_client.errors import NostrError
 from nostr_client.signing.signer import Signer
 from nostr_client.tui.client_holder import ClientHolder, Identity
+from nostr_client.tui.consent import typed_consent
 from nostr_client.tui.environment import Environment
 from nostr_client.tui.screens.bunker import BunkerScreen, ScanScreen
 from nostr_client.tui.screens.first_relays import FirstRelaysScreen
@@ -78,7 +79,9 @@ class LoginFlow:
             locked=signer is None and account.can_sign,
             relays=relays,
         )
-        return LoggedIn(await self._holder.use(identity), account)
+        client = await self._holder.use(identity)
+        client.consent = typed_consent(self._ui)
+        return LoggedIn(client, account)
 
     async def unlock(self, account: Account) -> Signer | None:
         """What signs for the account; None when it can only read, or for now shall only read."""

@@ -19,7 +19,7 @@ from nostr_client.net.pool import RelayPool
 from nostr_client.nips.nip46 import BunkerUri, NostrConnectUri, parse_permissions
 from nostr_client.protocol.event import Draft, Event
 from nostr_client.protocol.keys import SecretKey
-from nostr_client.signing.guards import Guard
+from nostr_client.signing.guards import Guard, Guarded
 from nostr_client.signing.local_signer import LocalSigner
 from nostr_client.signing.verifier import Verifier
 from nostr_client.tasks import OwnedTasks
@@ -102,11 +102,10 @@ class Serving:
             service = BunkerService(
                 core,
                 self.files,
-                self.signer,
+                Guarded(self.signer, guards),
                 key,
                 pool,
                 questions=Questions(None if alone else self.ask),
-                guards=guards,
                 notice=self.notices.append,
                 logged=self.entries.append,
             )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Collection
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from nostr_client.errors import SignerError, SigningRefused
 from nostr_client.nips.nip46 import BunkerRequest, ClientMetadata, ConnectParams
 from nostr_client.protocol.event import Draft, Event
 from nostr_client.protocol.keys import SecretKey
+from nostr_client.routing.kill_switches import MassDeletion, vanishing
+from nostr_client.signing.guards import Objection
 from tests.accounts.bunkers import Switchboard
 from tests.bunker.serving import KEY, Serving
 from tests.waiting import until
@@ -144,8 +147,9 @@ async def test_who_was_revoked_is_told_so(bunker: Serving) -> None:
 
 
 async def test_the_gate_and_the_guards_hold_for_others_programs(bunker: Serving) -> None:
-    async def guard(draft: Draft) -> str:
-        return "it takes 30 of its 31 entries out of the list" if draft.kind == 3 else ""
+    async def guard(draft: Draft) -> Objection | None:
+        words = "it takes 30 of its 31 entries out of the list"
+        return Objection(words) if draft.kind == 3 else None
 
     permitted = bunker.running(guards=[guard], yes_to="sign_event")
     async with permitted, await connected(bunker) as line:
@@ -156,7 +160,7 @@ async def test_the_gate_and_the_guards_hold_for_others_programs(bunker: Serving)
             await signed(line, event(kind=3))
         bunker.answer(Consented.YES)
         assert (await signed(line, event(kind=3, content="again"))).kind == 3
-        assert {question.objection[:7] for question in bunker.asked} == {"it take"}
+        assert {str(question.objection)[:7] for question in bunker.asked} == {"it take"}
         drafts = len(bunker.signer.drafts)
         waiting = asyncio.create_task(signed(line, event(kind=3, content="revoked")))
         await until(lambda: len(bunker.asked) == 3)
@@ -165,6 +169,41 @@ async def test_the_gate_and_the_guards_hold_for_others_programs(bunker: Serving)
         with pytest.raises(SigningRefused):
             await waiting
         assert len(bunker.signer.drafts) == drafts
+
+
+async def test_what_is_grave_is_asked_about_each_time_and_nobody_there_is_a_no(
+    bunker: Serving, tmp_path: Path
+) -> None:
+    async def nothing_held(ids: Collection[str]) -> list[Event]:
+        return []
+
+    guards = [vanishing, MassDeletion(bunker.signer.pubkey, tmp_path, nothing_held, time.time)]
+    vanish = event(kind=62, tags=[["relay", "ALL_RELAYS"]])
+    mass = event(kind=5, tags=[["e", f"{n:064x}"] for n in range(30)])
+    async with (
+        bunker.running(guards=guards, yes_to="sign_event") as _,
+        await connected(bunker) as line,
+    ):
+        for content in ("one", "another"):
+            bunker.answer(Consented.YES)
+            assert (await signed(line, vanish.replace("hi", content))).kind == 62
+        bunker.answer(Consented.NO)
+        with pytest.raises(SigningRefused, match="it deletes 30 events"):
+            await signed(line, mass)
+        assert [str(question.objection)[:8] for question in bunker.asked] == [
+            "it asks ",
+            "it asks ",
+            "it delet",
+        ]
+        phrases = {question.objection.phrase for question in bunker.asked if question.objection}
+        assert phrases == {"vanish without a backup", "delete without a backup"}
+    async with (
+        bunker.running(guards=guards, yes_to="sign_event", alone=True),
+        BunkerLink(CLIENT, line.bunker, line.relays) as line,
+    ):
+        with pytest.raises(SigningRefused, match="it asks every relay to delete") as refused:
+            await signed(line, vanish.replace("hi", "a third"))
+        assert "backup" not in str(refused.value), "that is not the client's to know"
 
 
 async def test_nothing_is_signed_twice_by_whatever_id_and_after_a_restart(bunker: Serving) -> None:

@@ -7,10 +7,12 @@ import json
 from functools import partial
 from pathlib import Path
 
+import pytest
 import websockets
 
 from nostr_client import NostrClient
 from nostr_client.config import ClientConfig
+from nostr_client.errors import NotConfirmed
 from nostr_client.paths import Paths
 from nostr_client.protocol.keys import SecretKey
 from nostr_client.signing.local_signer import LocalSigner
@@ -38,7 +40,10 @@ async def test_notes_move_to_the_new_relays(tmp_path: Path, start_relay: StartRe
             await relay.kill()
         new = [await start_relay() for _ in range(2)]
         alive = [old[2].url, *(relay.url for relay in new)]
-        await client.relays.set([(url, True, True) for url in alive])
+        entries = [(url, True, True) for url in alive]
+        with pytest.raises(NotConfirmed, match="2 of its 3 relays to write to"):
+            await client.relays.set(entries)
+        await client.relays.set(entries, removes=[relay.url for relay in old[:2]])
         await wanted_are_there(client, ids, set(alive))
         assert await client.replication.pending() == 0
     for url in alive:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from nostr_client.errors import InvalidEvent, ListNotRead, SigningRefused
+from nostr_client.errors import InvalidEvent, ListNotRead, NotConfirmed, SigningRefused
 from nostr_client.net import connection
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import MAX_TIMESTAMP, Draft, Event
@@ -22,6 +22,7 @@ from nostr_client.routing.list_guard import (
     ListGuard,
 )
 from nostr_client.routing.list_reading import ListAnswer, ListReader, Waiver, name_of
+from nostr_client.signing.guards import Confirmation, Objection
 from nostr_client.signing.local_signer import LocalSigner
 from tests.routing.rooms import (
     ANA,
@@ -583,3 +584,32 @@ async def test_somebody_elses_list_is_never_taken_for_ours(tmp_path: Path) -> No
         done = await guard.edit(kinds.FOLLOWS, adding("c"))
         assert done is not None
         assert [tag[1][0] for tag in done[0].tags] == ["b", "c"]
+
+
+async def test_what_a_change_loses_is_confirmed_once_unless_it_names_it(tmp_path: Path) -> None:
+    asked: list[str] = []
+    answer = False
+
+    async def consent(draft: Draft, objection: Objection) -> bool:
+        asked.append(objection.words)
+        return answer
+
+    def keep(count: int) -> Change:
+        return lambda last: Draft(kinds.FOLLOWS, "", last.tags[:count]) if last else None
+
+    async with Relay() as relay, guarded(tmp_path, relay.url) as (r, guard):
+        guard._confirmation = Confirmation(consent)
+        await r.store.save([follows(*"bcdef")])
+        with pytest.raises(NotConfirmed, match="2 of its 5 entries"):
+            await guard.edit(kinds.FOLLOWS, keep(3))
+        held = await r.store.get_address(FOLLOWS)
+        assert held is not None
+        assert len(held.tags) == 5, "nothing was signed, so nothing is here"
+        named = [("p", "f" * 64), ("p", "e" * 64)]
+        assert await guard.edit(kinds.FOLLOWS, keep(3), removes=named)
+        assert len(asked) == 1
+        with pytest.raises(NotConfirmed, match="2 of its 3 entries"):
+            await guard.edit(kinds.FOLLOWS, keep(0), removes=[("p", "b" * 64)])
+        answer = True
+        assert await guard.edit(kinds.FOLLOWS, keep(1))
+        assert len(asked) == 3

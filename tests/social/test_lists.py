@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from nostr_client.errors import InvalidData, InvalidKey, ListNotRead
+from nostr_client.errors import InvalidData, InvalidKey, ListNotRead, NotConfirmed
 from nostr_client.net.outcome import missed_of
 from nostr_client.protocol import kinds
 from nostr_client.routing.starter_relays import starter_relays
@@ -151,7 +151,10 @@ async def test_other_tags_of_the_relay_list_stay(tmp_path: Path, loopback_only: 
         posted = await h.relays.remove("wss://odd.example")
         assert posted is not None
         assert posted.event.tags == (tags[0], tags[2], ("r", "ws://127.0.0.1:1"))
-        posted = await h.relays.set([("ws://127.0.0.1:2", True, False)])
+        other = [("ws://127.0.0.1:2", True, False)]
+        with pytest.raises(NotConfirmed, match="the last of its relays to write to"):
+            await h.relays.set(other)
+        posted = await h.relays.set(other, removes=["ws://127.0.0.1:1/"])
         assert posted is not None
         assert posted.event.tags == (tags[0], ("r", "ws://127.0.0.1:2", "read"))
     loopback_only.clear()

@@ -15,6 +15,7 @@ from nostr_client.errors import InvalidData
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Draft, Event
 from nostr_client.protocol.urls import normalize_relay_url
+from nostr_client.routing.address_policy import relay_url
 from nostr_client.routing.courier import Courier, OnAnswer
 from nostr_client.routing.list_guard import ListGuard
 from nostr_client.routing.list_reading import NO_WAIVER, Waiver
@@ -73,12 +74,14 @@ class DmRelays:
         urls: Collection[str],
         waiver: Waiver = NO_WAIVER,
         *,
+        removes: Collection[str] = (),
         on_answer: OnAnswer | None = None,
     ) -> Posted | None:
         """Make the list these 1 to `MOST_OWN` relays, and publish it as widely as may be.
 
-        None when nothing changes. Raises InvalidData for what cannot stand in it; ListNotRead,
-        SignerError, StoreError.
+        `removes` names those that are to go, if any (`routing.list_loss`). None when nothing
+        changes. Raises InvalidData for what cannot stand in it; ListNotRead, NotConfirmed and other
+        SignerErrors, StoreError.
         """
         wanted = list(dict.fromkeys(map(self._listable, urls)))
         if not 1 <= len(wanted) <= MOST_OWN:
@@ -92,7 +95,13 @@ class DmRelays:
             kept = [tag for tag in (last.tags if last else ()) if tag[0] != "relay"]
             return self._list.draft(last, [*(("relay", url) for url in wanted), *kept])
 
-        return await self._list.edit(change, waiver, also=[*before, *wanted], on_answer=on_answer)
+        return await self._list.edit(
+            change,
+            waiver,
+            also=[*before, *wanted],
+            on_answer=on_answer,
+            removes=[("relay", url) for url in map(relay_url, removes) if url],
+        )
 
     def _listable(self, url: str) -> str:
         refuse_codes(url)

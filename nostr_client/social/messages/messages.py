@@ -317,14 +317,15 @@ class Messages(MessageReader):
         urls: Collection[str],
         waiver: Waiver = NO_WAIVER,
         *,
+        removes: Collection[str] = (),
         on_answer: OnAnswer | None = None,
     ) -> Posted | None:
         """Publish the list of 1 to 3 relays where the account reads messages (kind 10050).
 
-        What was written before goes there, too, as far as no relay has it. Raises InvalidData,
-        ListNotRead, SignerError, StoreError.
+        What was written before goes there, too, as far as no relay has it. `removes` and what is
+        raised are as for `DmRelays.set`.
         """
-        posted = await self.relays.set(urls, waiver, on_answer=on_answer)
+        posted = await self.relays.set(urls, waiver, removes=removes, on_answer=on_answer)
         if posted is not None and self._sender is not None and self._archive.is_unlocked:
             await self._sender.adopt_own()
         return posted
