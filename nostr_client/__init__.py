@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         ListNotRead,
         MessageNotSent,
         NostrError,
+        NotConfirmed,
         PublishFailed,
         RelayError,
         SignerError,
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from nostr_client.routing.fetch_results import FetchResult
     from nostr_client.routing.fetch_results import FetchResult as Found
     from nostr_client.routing.list_reading import Waiver
+    from nostr_client.signing.guards import Objection, consent_to
     from nostr_client.signing.local_signer import LocalSigner
     from nostr_client.signing.signer import Signer, WatchOnly
     from nostr_client.signing.verifier import Verifier
@@ -90,7 +92,9 @@ __all__ = [
     "MessageNotSent",
     "NostrClient",
     "NostrError",
+    "NotConfirmed",
     "NoteView",
+    "Objection",
     "Outcome",
     "Paths",
     "Posted",
@@ -116,6 +120,7 @@ __all__ = [
     "Waiver",
     "WatchOnly",
     "__version__",
+    "consent_to",
     "forbid_core_dumps",
     "load_config",
     "nip19",
@@ -130,8 +135,8 @@ _ROOMS = {
     "config": "ClientConfig load_config",
     "core_dumps": "forbid_core_dumps",
     "errors": (
-        "ConfigError InvalidData ListNotRead MessageNotSent NostrError PublishFailed RelayError "
-        "SignerError StoreError"
+        "ConfigError InvalidData ListNotRead MessageNotSent NostrError NotConfirmed PublishFailed "
+        "RelayError SignerError StoreError"
     ),
     "net.outcome": "Cause End How Outcome",
     "net.pool": "RelayPool",
@@ -143,6 +148,7 @@ _ROOMS = {
     "protocol.keys": "PublicKey SecretKey",
     "routing.fetch_results": "FetchResult Found",
     "routing.list_reading": "Waiver",
+    "signing.guards": "Objection consent_to",
     "signing.local_signer": "LocalSigner",
     "signing.signer": "Signer WatchOnly",
     "signing.verifier": "Verifier",

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Final
 
 from nostr_client.cli import secret_input
-from nostr_client.cli.bunker_prompt import typed_line, write_terminal
+from nostr_client.cli.terminal_lines import typed_line, write_terminal
 from nostr_client.exits import CommandError, Exit
 from nostr_client.safe_text import safe_line
 from nostr_client.signing.guards import Consent, Objection, consent_to

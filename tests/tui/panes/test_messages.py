@@ -331,6 +331,38 @@ async def test_message_relays_are_begun_where_there_are_none(
 
 
 @pytest.mark.slow
+async def test_one_message_relay_less_is_published_once_its_word_was_typed(
+    world: World, start_relay: StartRelay
+) -> None:
+    there = await start_relay()
+    await world.account()
+    world.relays = [there.url]
+    two = (("relay", there.url), ("relay", NOWHERE))
+    await world.put(
+        world.event("ana", kinds.RELAY_LIST, "", (("r", there.url),), 60),
+        world.event("ana", kinds.DM_RELAYS, "", two, 60),
+    )
+    async with world.at_home() as (app, pilot):
+        assert app.main is not None
+        client = app.main.client
+        await pilot.press("6")
+        for word in ("dm-relays", "dm-relays without a backup"):
+            await pilot.press("R")
+            await sees(app, "Where do you read private messages?")
+            app.screen.query_one("#line").value = there.url  # type: ignore[attr-defined]
+            await pilot.press("enter")
+            await sees(app, "1 of its 2 entries")
+            app.screen.query_one("#word").value = word  # type: ignore[attr-defined]
+            await pilot.press("enter")
+            if word == "dm-relays":
+                await pilot.press("escape")
+                await told(app, "nothing was signed")
+                assert len(await client.messages.relays.own()) == 2
+        await told(app, "People can write to you there now")
+        assert await client.messages.relays.own() == (there.url,)
+
+
+@pytest.mark.slow
 async def test_message_relays_are_asked_for_and_who_has_none_is_invited(world: World) -> None:
     await world.account()
     await world.put(world.event("ana", kinds.RELAY_LIST, "", (("r", NOWHERE),), 60))
