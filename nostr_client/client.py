@@ -21,11 +21,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-import msgspec
-
 from nostr_client.accounts.keyfiles import KeyFiles
 from nostr_client.config import ClientConfig, load_config
 from nostr_client.errors import NostrError
+from nostr_client.kit.last_kit import last_kit
 from nostr_client.net.addresses import KnownAddresses
 from nostr_client.net.dial import DialOptions
 from nostr_client.net.outages import Outages
@@ -33,9 +32,9 @@ from nostr_client.net.pool import RelayPool
 from nostr_client.net.report import Answer
 from nostr_client.net.session.paging import Paging
 from nostr_client.nips import nip19
-from nostr_client.paths import Paths, private_folder, translated
+from nostr_client.paths import Paths, private_folder
 from nostr_client.paths import paths as default_paths
-from nostr_client.protocol.event import MALFORMED, Draft, Event
+from nostr_client.protocol.event import Draft, Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.keys import PublicKey, SecretKey
 from nostr_client.protocol.refusals import AUTH_REQUIRED
@@ -698,15 +697,7 @@ class NostrClient:
         return [url for text in urls if (url := relay_url(text))]
 
 
-class _LastBackup(msgspec.Struct):
-    made_at: float
-
-
 def _backup_age(data: Path, pubkey: str, clock: Callable[[], float]) -> float | None:
     """Seconds since the account's last backup; None if none is known of. Raises StoreError."""
-    path = data / f"kit-{pubkey[:16]}.json"
-    with translated(f"cannot read {path}"):
-        try:
-            return clock() - msgspec.json.decode(path.read_bytes(), type=_LastBackup).made_at
-        except (FileNotFoundError, *MALFORMED):
-            return None
+    last = last_kit(data, pubkey)
+    return None if last is None else clock() - last.made_at

@@ -62,8 +62,8 @@ async def test_nothing_is_told_between_a_question_and_its_answer(
 ) -> None:
     told: list[str] = []
     typed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-    monkeypatch.setattr(bunker_prompt, "_typed_line", lambda: typed)
-    monkeypatch.setattr(TerminalPrompt, "_write", staticmethod(lambda text: None))
+    monkeypatch.setattr(bunker_prompt, "typed_line", lambda: typed)
+    monkeypatch.setattr(bunker_prompt, "write_terminal", lambda text: None)
     prompt = TerminalPrompt(told.append)
     prompt.say("before")
     asking = asyncio.create_task(prompt.ask(Question(CLIENT, (NOTE,))))
