@@ -70,6 +70,7 @@ from nostr_client.social.bookmarks import Bookmarks
 from nostr_client.social.feed_sync import FeedSync
 from nostr_client.social.follows import Follows
 from nostr_client.social.key_leaks import KeyLeaks
+from nostr_client.social.list_history import ListHistory
 from nostr_client.social.messages.messages import Messages
 from nostr_client.social.mutes import Mutes
 from nostr_client.social.my_relays import MyRelays
@@ -179,6 +180,7 @@ class NostrClient:
     bookmarks: Bookmarks
     private_relays: PrivateRelays
     relays: MyRelays
+    lists: ListHistory
     key_leaks: KeyLeaks
     feed_sync: FeedSync
     timeline: Timeline
@@ -595,6 +597,7 @@ class NostrClient:
             facts=self.relay_facts.known,
             own_urls=self._own_urls,
         )
+        self.lists = ListHistory(self.courier, self.guard, me)
         views = NoteViews(self.store, self.profiles, me, self.survivals)
         self.key_leaks = await enter(
             KeyLeaks(
