@@ -652,6 +652,8 @@ class NostrClient:
             clock=clock,
         )
         self.courier.on_planned = self.replication.kick
+        if self.authenticator is not None:
+            self.courier.logins = self.authenticator.logins
         self.ladder = Ladder(
             self.store,
             self.pool,

@@ -14,7 +14,7 @@ from typing import Final
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Event, event_address
 from nostr_client.resilience.reserves import Reserves
-from nostr_client.routing.courier import Courier
+from nostr_client.routing.courier import EVERYWHERE, Courier
 from nostr_client.routing.planner import SPREAD_KINDS, mentioned
 
 _PLAIN: Final = frozenset({kinds.NOTE, *kinds.REPOSTS, kinds.REACTION})
@@ -41,6 +41,10 @@ class CopyPlanner:
 
     async def __call__(self, event: Event, avoid: frozenset[str]) -> tuple[str, ...]:
         """As `replication.Planner` says. Raises StoreError."""
+        left = await self._courier.vanished_from(event)
+        if left is EVERYWHERE:  # NIP-62: what was to go everywhere is not put into reserve
+            return ()
+        avoid |= left
         if not self._is_plain(event):
             return await self._plan(event, avoid)
         what = await self._what_it_rests_on(avoid)

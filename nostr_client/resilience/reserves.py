@@ -33,6 +33,7 @@ from nostr_client.protocol.event import Event, event_address
 from nostr_client.protocol.kinds import is_ephemeral
 from nostr_client.protocol.urls import host_of, is_private_host
 from nostr_client.routing.operators import RelayFacts, operators
+from nostr_client.routing.planner import is_protected
 from nostr_client.routing.relay_facts import RelayFactBook
 from nostr_client.store.contract import GONE, Copy, CopyGrade, EventStore
 
@@ -200,7 +201,7 @@ class Reserves:
     def _is_kept(self, event: Event) -> bool:
         if event.pubkey != self._owner or event.kind in _UNKEPT or is_ephemeral(event.kind):
             return False
-        return not any(tag[0] == "-" for tag in event.tags)
+        return not is_protected(event)
 
     def _takes(self, url: str, event: Event) -> bool:
         """What expires goes only where the relay says that it minds (NIP-40)."""

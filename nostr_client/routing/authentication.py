@@ -110,6 +110,13 @@ class Authenticator:
         self.untold.pop(demand.url, None)
         return event
 
+    async def logins(self) -> frozenset[str]:
+        """The relays that are told who we are whenever they ask. Raises StoreError."""
+        said = {choice.url: choice.allowed for choice in self.choices.all()}
+        own = await self._book.account_relays()
+        denied = {url for url, allowed in said.items() if not allowed}
+        return (own | {url for url, allowed in said.items() if allowed}) - denied
+
     # The person's word
 
     async def answer(self, url: str, allowed: bool, *, lasting: bool) -> None:

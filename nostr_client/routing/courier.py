@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -27,17 +27,21 @@ from nostr_client.net.report import Answer, PublishReport
 from nostr_client.nips import nip10
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Event, event_address
+from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.keys import is_hex64
 from nostr_client.protocol.kinds import is_ephemeral
 from nostr_client.protocol.refusals import FINAL, Meaning, next_try
+from nostr_client.routing.address_policy import relay_url
 from nostr_client.routing.planner import (
     Audience,
     PersonRelays,
     addressed,
     home,
+    is_protected,
     left_out,
     mentioned,
     plan_publish,
+    vanishes_everywhere,
 )
 from nostr_client.routing.reader import RelayReader
 from nostr_client.routing.relay_book import RelayBook
@@ -45,6 +49,7 @@ from nostr_client.signing.gate import OwnKeys
 from nostr_client.signing.leaks import leaked_by
 from nostr_client.signing.secret_search import SoughtKeys
 from nostr_client.store.contract import CopyState, EventStore, SaveStatus
+from nostr_client.store.rules import ALL_RELAYS
 from nostr_client.tasks import together
 
 log = logging.getLogger(__name__)
@@ -53,10 +58,15 @@ PUBLISH_LIMIT: Final = 10.0
 """Seconds that relays have to answer to a publication."""
 LOOKED_FOR: Final = 86_400
 """Seconds after it was written in which an event's people are looked for, to be sent to them."""
+EVERYWHERE: Final = frozenset({ALL_RELAYS})
+"""In place of relays: no relay at all."""
+SLICE: Final = 500
+"""Events whose copies are looked up in one go."""
 ROUNDS: Final = 4
 """Times that a publication is sent to other relays while none could be reached."""
 
 OnAnswer = Callable[[Answer], None]
+Logins = Callable[[], Awaitable[frozenset[str]]]
 
 
 class Courier(RelayReader):
@@ -81,6 +91,8 @@ class Courier(RelayReader):
         self.ledger = store.ledger
         self._own = own
         self.on_planned: Callable[[], None] = lambda: None
+        self.logins: Logins = book.account_relays
+        """The relays that may know who the account is (NIP-42): protected events go there alone."""
 
     async def __aenter__(self) -> Self:
         self.pool.on_late = self._on_late_answer
@@ -101,13 +113,34 @@ class Courier(RelayReader):
         """The relays where `event` should be, most wanted first; none of those in `avoid`.
 
         One that is down stays wanted, and another one stands in for it. For an event that is older
-        than `LOOKED_FOR` nobody's list is asked for any more.
+        than `LOOKED_FOR` nobody's list is asked for any more. Where its author has asked to vanish
+        since (NIP-62), it is not brought back.
         """
+        left = await self.vanished_from(event)
+        if left is EVERYWHERE:
+            return ()
+        avoid = {*avoid, *left}
         recent = self._clock() - event.created_at < LOOKED_FOR or event.kind in kinds.GIFT_WRAPS
-        audience = await self._audience(event, await self._copies_of_deleted(event), ask=recent)
+        audience = await self._audience(event, await self._where_it_bears(event), ask=recent)
         now = await self._plan(event, audience, avoid)
         later = await self._plan(event, audience, avoid, down=frozenset())
         return tuple(dict.fromkeys((*now, *later)))
+
+    async def vanished_from(self, event: Event) -> frozenset[str]:
+        """The relays from which the author of `event` has asked to vanish since; `EVERYWHERE` for
+        all there are."""
+        if event.kind == kinds.VANISH or event.kind in kinds.GIFT_WRAPS:
+            return frozenset()
+        since = Filter(
+            authors=frozenset({event.pubkey}),
+            kinds=frozenset({kinds.VANISH}),
+            since=event.created_at,
+        )
+        requests = await self.store.query([since])
+        if any(map(vanishes_everywhere, requests)):
+            return EVERYWHERE
+        named = (relay_url(text) for each in requests for text in each.values("relay"))
+        return frozenset(url for url in named if url)
 
     async def homes(self, pubkey: str) -> tuple[str, ...]:
         """The relays where what `pubkey` writes belongs, dead or alive: see `planner.home`."""
@@ -132,7 +165,7 @@ class Courier(RelayReader):
         it has expired); SecretFound.
         """
         await self._refuse_leak(event)
-        copies = await self._copies_of_deleted(event)  # once it is saved, what it deletes is gone
+        copies = await self._where_it_bears(event)  # once it is saved, what it deletes is gone
         await self.save(event)
         audience = await self._audience(event, copies)
         wanted = await self._plan(event, audience, down=frozenset())
@@ -163,8 +196,10 @@ class Courier(RelayReader):
 
     def _homes(self, event: Event, author: PersonRelays) -> frozenset[str]:
         """The relays that keep the author's notes for others, of which one must have answered, with
-        yes or no. None for a gift wrap, and for a relay list that is empty on purpose."""
-        if event.kind in kinds.GIFT_WRAPS or (author.source == "list" and not author.write):
+        yes or no. None for what goes elsewhere, and for a relay list that is empty on purpose."""
+        if event.kind in (kinds.VANISH, *kinds.GIFT_WRAPS) or (
+            author.source == "list" and not author.write
+        ):
             return frozenset()
         return frozenset((*author.write, *self.book.fallback))
 
@@ -262,7 +297,13 @@ class Courier(RelayReader):
             await self.book.relays_of(event.pubkey),
             {pubkey: people[pubkey] for pubkey in pubkeys},
             copies=[url for url in copies if self.book.policy(url)],
+            logins=await self._logins(event),
         )
+
+    async def _logins(self, event: Event) -> frozenset[str] | None:
+        if not is_protected(event):
+            return None
+        return await self.logins() if event.pubkey == self.book.owner else frozenset()
 
     async def _addressed(self, event: Event) -> tuple[str, ...]:
         if not mentioned(event):
@@ -270,8 +311,13 @@ class Courier(RelayReader):
         follows = await self.store.get_address(event_address(kinds.FOLLOWS, event.pubkey))
         return addressed(event, frozenset(follows.values("p")) if follows else frozenset())
 
-    async def _copies_of_deleted(self, event: Event) -> list[str]:
-        """Where the events are that a deletion names; nothing for any other event."""
+    async def _where_it_bears(self, event: Event) -> list[str]:
+        """Where the events are that a deletion names; what a request to vanish names, or wherever
+        its author's events are. Nothing for any other event."""
+        if event.kind == kinds.VANISH and not vanishes_everywhere(event):
+            return [url for text in event.values("relay") if (url := relay_url(text))]
+        if event.kind == kinds.VANISH:
+            return await self._copies_held(await self.ledger.tracked([event.pubkey]))
         if event.kind != kinds.DELETION:
             return []
         ids = list(filter(is_hex64, event.values("e")))
@@ -279,13 +325,16 @@ class Courier(RelayReader):
             held = await self.store.get_address(address)
             if held is not None:
                 ids.append(held.id)
-        found = await self.ledger.copies_of(ids)
-        return [
-            copy.url
-            for copies in found.values()
-            for copy in copies
-            if copy.state is not CopyState.REFUSED
-        ]
+        return await self._copies_held(ids)
+
+    async def _copies_held(self, ids: Sequence[str]) -> list[str]:
+        """The relays that have any of these events, or may have."""
+        urls: dict[str, None] = {}
+        for start in range(0, len(ids), SLICE):
+            found = await self.ledger.copies_of(ids[start : start + SLICE])
+            each = (copy for copies in found.values() for copy in copies)
+            urls |= {copy.url: None for copy in each if copy.state is not CopyState.REFUSED}
+        return list(urls)
 
     def _on_late_answer(self, event_id: str, answer: Answer) -> None:
         """An OK counts whenever it comes; a no, if it is final."""
@@ -330,7 +379,8 @@ class Courier(RelayReader):
         self, event: Event, urls: Sequence[str]
     ) -> tuple[Event, list[str]] | None:
         """NIP-65: whoever gets a note of ours should know where we write."""
-        if event.kind in (kinds.RELAY_LIST, *kinds.GIFT_WRAPS) or is_ephemeral(event.kind):
+        silent = (kinds.RELAY_LIST, kinds.VANISH, *kinds.GIFT_WRAPS)
+        if event.kind in silent or is_protected(event) or is_ephemeral(event.kind):
             return None
         listed = await self.store.get_address(event_address(kinds.RELAY_LIST, event.pubkey))
         if listed is None or await self._leaks(listed):

@@ -6,6 +6,9 @@ others who are tagged, of whom those count whom the author follows, and more up 
 said who was left out. The author's profile, follow list and relay lists go
 to the indexers too, and the relay lists to every relay that we know. A deletion also goes wherever
 the deleted events have copies. A gift wrap goes to its recipient's message relays and nowhere else.
+A request to vanish (NIP-62) goes where it names and nowhere else; if that is everywhere, wherever
+the author's events and lists may be, but not to the own relay. A protected event (NIP-70) goes
+where its author may be known alone: no other relay takes it.
 
 Whoever keeps a relay list that is empty wants to be nowhere: nothing of theirs is spread, and
 only whom they address hears of it.
@@ -30,6 +33,7 @@ from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.kinds import KindClass, kind_class
 from nostr_client.protocol.urls import host_of, is_private_host
+from nostr_client.store.rules import ALL_RELAYS
 
 INDEXED_KINDS: Final = frozenset({kinds.METADATA, kinds.FOLLOWS, kinds.RELAY_LIST})
 """What indexers keep."""
@@ -83,14 +87,16 @@ class Audience:
     """The relays of those whom one event concerns, as far as they are known.
 
     `author` are those of its author, `people` those of `addressed(event)`, `copies` where the
-    events that it deletes are, `inboxes` the message relays (kind 10050) of a gift wrap's
-    recipients.
+    events that it deletes are, or the relays that a request to vanish is for, `inboxes` the message
+    relays (kind 10050) of a gift wrap's recipients, `logins` the relays that may know who the
+    author is: all of them, where that is None.
     """
 
     author: PersonRelays
     people: Mapping[str, PersonRelays] = field(default_factory=dict)
     copies: Sequence[str] = ()
     inboxes: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    logins: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,13 +194,38 @@ def plan_publish(
         return ()
     if event.kind in kinds.GIFT_WRAPS:
         return _message_relays(audience.inboxes, avoid, caps)
+    if event.kind == kinds.VANISH:
+        return _vanish_relays(event, audience, ours, avoid)
     chosen = dict.fromkeys([ours.own_relay] if ours.own_relay else [])
     chosen |= dict.fromkeys(home(audience.author, ours, avoid=avoid, caps=caps))
     if event.kind == kinds.DELETION:
         chosen |= dict.fromkeys(alive(audience.copies, avoid)[: caps.copies])
     chosen |= dict.fromkeys(_read_relays(event, audience.people, chosen, avoid, caps))
     chosen |= dict.fromkeys(_spread(event, audience.author, ours, avoid, caps))
-    return tuple(url for url in chosen if url not in avoid)
+    told = audience.logins if is_protected(event) else None
+    return tuple(url for url in chosen if url not in avoid and (told is None or url in told))
+
+
+def is_protected(event: Event) -> bool:
+    """May its author alone bring it to relays (NIP-70)?"""
+    return any(tag[0] == "-" for tag in event.tags)
+
+
+def vanishes_everywhere(event: Event) -> bool:
+    """Is it a request to vanish that speaks to every relay (NIP-62)?"""
+    return event.kind == kinds.VANISH and ALL_RELAYS in event.values("relay")
+
+
+def _vanish_relays(
+    event: Event, audience: Audience, ours: ClientRelays, avoid: Collection[str]
+) -> tuple[str, ...]:
+    """Where a request to vanish goes: everywhere, that is to as many as there are."""
+    chosen = dict.fromkeys(audience.copies)
+    if vanishes_everywhere(event):
+        author = audience.author
+        chosen |= dict.fromkeys((*author.write, *author.read, *ours.fallback, *ours.indexers))
+        chosen |= dict.fromkeys(ours.known)
+    return tuple(url for url in chosen if url not in avoid and url != ours.own_relay)
 
 
 def _message_relays(

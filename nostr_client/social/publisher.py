@@ -9,11 +9,13 @@ from nostr_client.errors import InvalidEvent, SigningRefused
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Draft, Event, event_address
 from nostr_client.protocol.kinds import KindClass, kind_class
+from nostr_client.routing.address_policy import relay_url
 from nostr_client.routing.courier import OnAnswer
 from nostr_client.routing.list_guard import ListGuard, refuse_list
 from nostr_client.signing.gate import refuse_codes, refuse_secrets
 from nostr_client.signing.signer import Signer
 from nostr_client.social.views import Posted
+from nostr_client.store.rules import ALL_RELAYS
 
 
 class Publisher:
@@ -40,6 +42,7 @@ class Publisher:
         if self.signer is None:
             raise SigningRefused("this account is only watched: it has no key to sign with")
         refuse_list(draft.kind)
+        _refuse_unaddressed(draft)
         if draft.kind not in kinds.REPOSTS:  # they hold what others wrote
             refuse_codes(draft.content, *(item for tag in draft.tags for item in tag))
         if kind_class(draft.kind) is KindClass.ADDRESSABLE and draft.created_at is None:
@@ -60,7 +63,15 @@ class Publisher:
         """
         if event.pubkey == self._pubkey and await self.courier.store.get(event.id) is None:
             refuse_list(event.kind)
+        _refuse_unaddressed(event)
         if not await self._verify(event):
             raise InvalidEvent("the signature is not that of its author")
         await asyncio.to_thread(refuse_secrets, event, lambda: (self._pubkey,))
         return Posted(event, await self.courier.publish(event, on_answer=on_answer))
+
+
+def _refuse_unaddressed(what: Draft | Event) -> None:
+    """Raises InvalidEvent for a request to vanish that speaks to no relay (NIP-62)."""
+    named = (tag[1] for tag in what.tags if tag[0] == "relay" and len(tag) > 1)
+    if what.kind == kinds.VANISH and not any(url == ALL_RELAYS or relay_url(url) for url in named):
+        raise InvalidEvent("a request to vanish names the relays that it is for, or ALL_RELAYS")

@@ -352,6 +352,40 @@ async def test_what_was_saved_and_not_planned_is_planned_with_the_lists_it_needs
         assert set(await r.courier.plan(note)) == {hub.url, inbox.url}
 
 
+async def test_a_request_to_vanish_goes_where_it_names_and_nothing_is_brought_back_there(
+    tmp_path: Path,
+) -> None:
+    async with Relay() as one, Relay() as other, rooms(tmp_path) as r:
+        await r.store.save([relay_list(ANA, one.url, other.url)])
+        note = signed(content="x", at=START + 5)
+        await r.courier.publish(note)
+        later = signed(content="y", at=START + 20)
+        vanish = signed(kind=kinds.VANISH, tags=(("relay", f"{one.url}/"),), at=START + 10)
+        report = await r.courier.publish(vanish)
+        assert [answer.url for answer in report.answers] == [one.url]
+        assert one.has(vanish)
+        assert not other.has(vanish)
+        assert await r.courier.plan(vanish) == (one.url,)
+        assert await r.courier.plan(note) == (other.url,)
+        assert set(await r.courier.plan(later)) == {one.url, other.url}
+        every = signed(kind=kinds.VANISH, tags=(("relay", "ALL_RELAYS"),), at=START + 15)
+        assert set(await r.courier.plan(every)) == {one.url, other.url}
+        await r.store.save([every])
+        assert await r.courier.plan(note) == ()
+        assert set(await r.courier.plan(later)) == {one.url, other.url}
+
+
+async def test_a_protected_event_is_sent_where_its_author_may_be_known(tmp_path: Path) -> None:
+    async with Relay() as own, Relay() as inbox, rooms(tmp_path) as r:
+        await r.store.save([relay_list(ANA, own.url), relay_list(BEN, inbox.url)])
+        tags = (("-",), ("p", BEN.public_key.hex))
+        await r.courier.publish(signed(content="x", tags=tags))
+        assert own.sent("EVENT")
+        assert not inbox.sent("EVENT")
+        foreign = signed(BEN, content="x", tags=(("-",),))
+        assert await r.courier.plan(foreign) == ()
+
+
 @pytest.mark.usefixtures("asks_briefly")
 async def test_an_ok_after_the_limit_counts_all_the_same(tmp_path: Path) -> None:
     async with Relay() as slow, rooms(tmp_path, fallback=[slow.url]) as r:

@@ -66,6 +66,26 @@ def publish(
     return plan_publish(event, audience, ours, avoid=avoid, caps=caps)
 
 
+def test_a_request_to_vanish_goes_where_it_names_and_nowhere_else() -> None:
+    one = event(kinds.VANISH, (("relay", "wss://x.example"), ("p", BEN)))
+    people = {BEN: listed(BEN, "b1")}
+    assert publish(one, ANA, people, OURS, copies=urls("x")) == urls("x")
+    assert publish(one, ANA, people, OURS, copies=[OWN]) == ()
+    every = event(kinds.VANISH, (("relay", "ALL_RELAYS"),))
+    assert publish(every, ANA, {}, OURS, copies=urls("y a1"), avoid=urls("f2")) == urls(
+        "y a1 a2 a3 f1 index k1 k2"
+    )
+
+
+def test_a_protected_event_goes_where_its_author_may_be_known_alone() -> None:
+    note, protected = event(tags=(("p", BEN),)), event(tags=(("-",), ("p", BEN)))
+    people = {BEN: listed(BEN, "", "b1 b2")}
+    audience = Audience(ANA, people, logins=frozenset({*urls("a1 b2"), OWN}))
+    assert plan_publish(protected, audience, OURS) == (OWN, *urls("a1 b2"))
+    assert set(urls("a2 b1")) < set(plan_publish(note, audience, OURS))
+    assert plan_publish(protected, replace(audience, logins=frozenset()), OURS) == ()
+
+
 def test_a_note_goes_to_the_own_relay_and_where_its_author_writes() -> None:
     assert publish(event(), ANA, {}, OURS) == (OWN, *urls("a1 a2"))
 
