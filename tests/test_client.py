@@ -19,11 +19,14 @@ from nostr_client.errors import (
     InvalidEvent,
     InvalidKey,
     ListNotRead,
+    NotConfirmed,
     PublishFailed,
     SecretFound,
     SignerUnavailable,
     SigningRefused,
 )
+from nostr_client.kit.last_kit import LastKit, note_kit
+from nostr_client.kit.records import KitCounts
 from nostr_client.net.outcome import How
 from nostr_client.nips import nip19
 from nostr_client.paths import Paths
@@ -37,6 +40,7 @@ from nostr_client.resilience.own_relay import OwnRelay
 from nostr_client.resilience.replication import Pace
 from nostr_client.routing import authentication
 from nostr_client.routing.authentication import DENIED, LOCKED, NOT_TOLD
+from nostr_client.signing.guards import consent_to
 from nostr_client.signing.local_signer import LocalSigner
 from nostr_client.signing.signer import WatchOnly
 from nostr_client.store.contract import CopyState
@@ -283,6 +287,28 @@ async def test_a_watched_accounts_events_are_not_spread(tmp_path: Path) -> None:
             replicating.cancel()
             assert one.connections == 0
             assert await c.copies.copies(note.id) == []
+
+
+async def test_what_cannot_be_taken_back_is_signed_on_its_word_alone(tmp_path: Path) -> None:
+    async with Relay() as one, client(tmp_path, relays=[one.url], key_only_here=True) as c:
+        vanish = Draft(kinds.VANISH, "goodbye", (("relay", one.url),))
+        with pytest.raises(InvalidEvent, match="names the relays"):
+            await c.publish(Draft(kinds.VANISH))
+        with pytest.raises(NotConfirmed, match=r"delete, for good.*no backup of this account"):
+            await c.publish(vanish)
+        await c.relays.first_run([one.url])
+        assert c.signer is not None
+        with pytest.raises(NotConfirmed, match="relays to write to"):
+            await c.signer.sign(Draft(kinds.RELAY_LIST))
+        c.consent = consent_to("vanish")
+        with pytest.raises(NotConfirmed):
+            await c.publish(vanish)
+        made = LastKit(made_at=time.time(), path="away", counts=KitCounts())
+        note_kit(c.paths.data, c.pubkey, made)
+        posted = await c.publish(vanish)
+        assert [answer.url for answer in posted.report.answers] == [one.url]
+        with pytest.raises(NotConfirmed):
+            await c.signer.sign(Draft(kinds.RELAY_LIST))
 
 
 async def test_drafts_of_lists_are_refused_and_articles_get_later_dates(tmp_path: Path) -> None:
