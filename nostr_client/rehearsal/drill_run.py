@@ -272,7 +272,9 @@ class _Rehearsal:
             homes = [*kept, *spare[: len(author.homes) - len(kept)]]
             try:
                 entries = [(url, True, True) for url in homes]
-                posted = await author.client.relays.set(entries, without=sorted(dead))
+                posted = await author.client.relays.set(
+                    entries, without=sorted(dead), removes=sorted(dead)
+                )
             except NostrError as error:
                 log.warning("a relay list was not changed: %s", error)
                 unmended += 1

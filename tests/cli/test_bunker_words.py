@@ -13,6 +13,7 @@ from nostr_client.cli.bunker_prompt import MOST_HELD, TerminalPrompt
 from nostr_client.cli.bunker_words import choice_of, choices, client_lines, question_text
 from nostr_client.nips.nip46 import ClientMetadata, Permission, parse_permissions
 from nostr_client.protocol.event import Draft
+from nostr_client.signing.guards import Objection
 
 CLIENT = BunkerClient("ab" * 32, 1, (), ClientMetadata(name="A\x1b[2Jna\nWARNING: safe"))
 NOTE = Permission("sign_event", "1")
@@ -31,11 +32,19 @@ def test_a_question_shows_what_is_to_be_signed_and_who_says_that_he_is_who() -> 
 
 
 def test_an_objection_is_answered_with_yes_or_no_alone() -> None:
-    question = Question(CLIENT, (NOTE,), draft=DRAFT, objection="it takes 30 of its 31 entries")
+    objection = Objection("it takes 30 of its 31 entries")
+    question = Question(CLIENT, (NOTE,), draft=DRAFT, objection=objection)
     assert "WARNING: it takes 30" in question_text(question)
     assert "lways" not in choices(question)
     assert choice_of(question, "a") is None
     assert choice_of(question, "y") is Consented.YES
+    objection = Objection("it asks every relay", "vanish", has_backup=False)
+    question = Question(CLIENT, (NOTE,), draft=DRAFT, objection=objection)
+    assert "`nostr-client backup FILE`" in question_text(question)
+    assert "“vanish without a backup”" in choices(question)
+    assert choice_of(question, " vanish without a backup\n") is Consented.YES
+    for typed in ("y", "a", "vanish", ""):
+        assert choice_of(question, typed) is Consented.NO
 
 
 @pytest.mark.parametrize(
