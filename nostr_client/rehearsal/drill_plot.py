@@ -19,8 +19,6 @@ WIDTH: Final = 210
 GAP: Final = 30
 ROW: Final = 26
 TOP: Final = 58
-_LEAST: Final = 0.5
-"""The share at which a column begins."""
 
 
 class PlotColumn(NamedTuple):
@@ -63,7 +61,7 @@ def plot(runs: Sequence[DrillRun]) -> str:
 def _column(column: PlotColumn, left: int, rows: Sequence[Sequence[DrillRun]]) -> Iterator[str]:
     bottom = TOP + ROW * len(rows)
     yield _text(left, TOP - 10, column.title, "#111")
-    for tick in (0.5, 0.75, 1.0):
+    for tick in (0.0, 0.5, 1.0):
         x = _x(left, tick)
         yield _line(x, TOP, bottom, "#ddd")
         yield _text(x, bottom + 14, f"{100 * tick:.0f}", "#555", anchor="middle")
@@ -88,7 +86,7 @@ def _middle(row: int) -> int:
 
 
 def _x(left: int, share: float) -> float:
-    return left + (WIDTH - GAP) * max(0.0, share - _LEAST) / (1 - _LEAST)
+    return left + (WIDTH - GAP) * share
 
 
 def _line(x: float, top: int, bottom: int, color: str) -> str:

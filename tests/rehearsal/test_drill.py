@@ -139,7 +139,7 @@ def test_the_plot_shows_each_seed_and_says_what_was_not_measured() -> None:
     assert "worst of 2 seeds" in str(texts)
     assert len(list(picture.iter(f"{svg}circle"))) == 3 * 3 - 1
     bars = [float(bar.get("width", 0)) for bar in picture.iter(f"{svg}rect")][1:]
-    assert min(bars) == pytest.approx(max(bars) / 2)
+    assert min(bars) == pytest.approx(0.75 * max(bars))
 
 
 def test_shares_and_times() -> None:
