@@ -182,7 +182,7 @@ class Clock:
 def read(network: Network, choice: str, most: int, days: int, seed: int) -> list[float]:
     """The recall of each session."""
     clock, chance = Clock(), Random(seed)
-    book = ScoreBook(None, clock, chance)
+    book = ScoreBook(None, clock, f"{seed}")
     reading = Reading(network, days)
     for _ in range(SESSIONS):
         choosers: dict[str, Chooser] = {

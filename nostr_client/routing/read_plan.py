@@ -25,7 +25,8 @@ Rank = Callable[[str, str], float]
 SURE: Final = 0.75
 """What the best relay counts: it may be down at any time, so a second one is worth having."""
 WORTH: Final = 0.1
-"""A relay that brings less than this share of what one author wrote is worth no connection."""
+"""A relay that adds less than this share of what one author wrote is worth no connection, where all
+who write there are asked for at two others."""
 
 
 def any_relay(pubkey: str, url: str) -> float:
@@ -97,20 +98,24 @@ def _choose(
     what was computed earlier is a bound (lazy greedy), and few relays are computed again.
     """
     best: dict[str, list[tuple[float, str]]] = {}
+    open_ends: dict[str, tuple[float, float]] = {}
+    """By author: the chance that all but the last of the best fail, and what the last counts."""
 
     def gain(url: str) -> float:
         total = 0.0
         for pubkey, chance in worth[url].items():
-            taken = [value for value, _ in best.get(pubkey, ())]
-            last = taken[-1] if len(taken) == caps.read_each else 0.0
-            missed = prod(1 - value for value in taken[: caps.read_each - 1])
-            total += missed * max(0.0, chance - last)
+            missed, last = open_ends.get(pubkey, (1.0, 0.0))
+            if chance > last:
+                total += missed * (chance - last)
         return total
 
     def take(url: str) -> None:
         for pubkey, chance in worth[url].items():
-            taken = [*best.get(pubkey, ()), (chance, url)]
-            best[pubkey] = sorted(taken, reverse=True)[: caps.read_each]
+            taken = sorted([*best.get(pubkey, ()), (chance, url)], reverse=True)[: caps.read_each]
+            best[pubkey] = taken
+            last = taken[-1][0] if len(taken) == caps.read_each else 0.0
+            missed = prod(1 - value for value, _ in taken[: caps.read_each - 1])
+            open_ends[pubkey] = missed, last
 
     def entry(url: str, value: float) -> tuple[float, bool, str]:
         return -value, url not in preferred, url
@@ -125,11 +130,9 @@ def _choose(
         found = entry(url, gain(url))
         if queue and found > queue[0]:
             heapq.heappush(queue, found)
-        elif -found[0] >= WORTH:
+        elif -found[0] >= WORTH or any(len(best.get(p, ())) < caps.read_each for p in worth[url]):
             take(url)
             chosen.add(url)
-        else:
-            break
     for pubkey, taken in best.items():
         for _, url in taken:
             plan.setdefault(url, set()).add(pubkey)

@@ -2,7 +2,9 @@
 
 - What a question showed is counted at once here, and written down together with what other
   processes wrote: each adds to the file what it saw itself, under a lock.
-- A draw stands for `DRAW_STANDS` seconds, so that a plan does not change under those who read.
+- A draw stands for a day, in every process on the folder: a plan does not change under those who
+  read, and a command that runs each minute does not read at other relays each time, where it would
+  have to begin anew (`social.feed_progress`).
 - At most `MOST_PAIRS` of author and relay are kept, what was counted last; `MOST_UNWRITTEN`
   questions wait to be written.
 - A file that is damaged is said and set aside, and counting begins anew. One that cannot be read or
@@ -13,7 +15,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -32,7 +33,8 @@ log = logging.getLogger(__name__)
 
 MOST_PAIRS: Final = 20_000
 MOST_UNWRITTEN: Final = 20_000
-DRAW_STANDS: Final = 6 * 3600
+DRAW_STANDS: Final = 86_400
+"""Seconds."""
 SAVE_PAUSE: Final = 15.0
 """Seconds between two writings of the file."""
 WRITE_GRACE: Final = 5.0
@@ -58,26 +60,26 @@ Records = dict[str, RelayScores]
 class ScoreBook:
     """What relays delivered, for every process on a folder. `path` None: in this one only.
 
-    URLs are normal ones, pubkeys hex; `clock` gives seconds since 1970, and `chance` what is drawn
-    with. Used on one event loop.
+    URLs are normal ones, pubkeys hex; `clock` gives seconds since 1970, and `salt` makes the draws
+    others than those of another client (the path does so, too). Used on one event loop.
     """
 
     def __init__(
         self,
         path: Path | None = None,
         clock: Callable[[], float] = time.time,
-        chance: Random | None = None,
+        salt: str = "",
     ) -> None:
         self._path = path
         self._clock = clock
-        self._chance = chance or Random(secrets.randbits(64))  # noqa: S311 - no secret
+        self._salt = salt or str(path)
         self._records: Records = {}
         self._seen: FileStamp | None = None
         self._unwritten: deque[Evidence] = deque(maxlen=MOST_UNWRITTEN)
         self._changed = asyncio.Event()
         self._draws: dict[tuple[str, str, bool], float] = {}
         self._usual: dict[tuple[str, bool], float] = {}
-        self._drawn_at = float("-inf")
+        self._day = -1
         self._problem = ""
 
     def record(self, deliveries: Iterable[Evidence]) -> None:
@@ -95,10 +97,11 @@ class ScoreBook:
         self._refresh()
         now = self._clock()
         past = since is None or since < now - HORIZON
-        if not 0 <= now - self._drawn_at < DRAW_STANDS:
+        day = int(now // DRAW_STANDS)
+        if day != self._day:
             self._draws.clear()
             self._usual.clear()
-            self._drawn_at = now
+            self._day = day
 
         def of(pubkey: str, url: str) -> float:
             key = (pubkey[:_KEY], url, past)
@@ -134,10 +137,16 @@ class ScoreBook:
         record = self._records.get(url) or RelayScores()
         usual = self._usual.get((url, past))
         if usual is None:
-            usual = drawn_relay(_everybody(record, now), past=past, chance=self._chance)
+            everybody = _everybody(record, now)
+            usual = drawn_relay(everybody, past=past, chance=self._chance(url, past))
             self._usual[url, past] = usual
         pair = record.people.get(key, Score()).faded(now)
-        return discount(record.latency) * drawn(pair, usual, past=past, chance=self._chance)
+        chance = self._chance(key, url, past)
+        return discount(record.latency) * drawn(pair, usual, past=past, chance=chance)
+
+    def _chance(self, *what: str | bool) -> Random:
+        """What is drawn with: the same for the same on one day."""
+        return Random(f"{self._salt} {self._day} {what}")  # noqa: S311 - no secret
 
     def _refresh(self) -> None:
         """Take in what another process wrote."""

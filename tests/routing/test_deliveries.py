@@ -130,7 +130,7 @@ async def test_a_fetch_teaches_the_next_one_whom_to_ask(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A relay on the list that had nothing of it gives way to the two that had."""
-    monkeypatch.setattr(score_book, "DRAW_STANDS", 0)
+    monkeypatch.setattr(score_book, "DRAW_STANDS", 1)
     written = notes(20)
     clock = Clock()
     async with Relay() as empty, Relay(*written) as full, Relay(*written) as third:
@@ -145,7 +145,10 @@ async def test_a_fetch_teaches_the_next_one_whom_to_ask(
         later = ScoreBook(tmp_path / "deliveries.json", clock)  # another process
         assert later.score(BEN_KEY, empty.url).recent == Share(0, 10)
         async with rooms(tmp_path, clock=clock) as r:
-            asked = [await r.courier.route([OF_BEN]) for _ in range(50)]
+            asked = []
+            for _ in range(50):
+                clock.now += 1
+                asked.append(await r.courier.route([OF_BEN]))
         assert sum(empty.url in routes for routes in asked) < 25
         assert sum(full.url in routes for routes in asked) > 40
 

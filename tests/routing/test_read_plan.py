@@ -136,6 +136,15 @@ def test_a_last_relay_and_our_own_are_never_ranked_away() -> None:
     ) == {"wss://b1.example": {BEN}}
 
 
+def test_two_are_asked_however_little_is_thought_of_them() -> None:
+    people = [listed(BEN, "b1 b2 b3"), listed(CY, "c1 c2")]
+    for seed in range(20):
+        chance = Random(seed)
+        plan = plan_read(people, OURS, rank=lambda who, url, c=chance: c.random() / 50)
+        assert [sum(p in authors for authors in plan.values()) for p in (BEN, CY)] == [2, 2]
+        assert len(plan) == 4
+
+
 def test_a_little_better_is_worth_no_connection() -> None:
     good = {"wss://big1.example": 1.0, "wss://big2.example": 0.9}
     people = [listed(f"{n:064x}", f"big1 big2 tiny{n}") for n in range(50)]

@@ -11,7 +11,7 @@ from statistics import mean
 import pytest
 
 from nostr_client.routing import score_book
-from nostr_client.routing.score_book import DRAW_STANDS, ScoreBook
+from nostr_client.routing.score_book import ScoreBook
 from nostr_client.routing.scores import (
     DAY,
     HALF_LIFE,
@@ -45,6 +45,12 @@ def seen(
     return Evidence(who, url, at, recent=Share(came, lacked))
 
 
+@pytest.fixture(autouse=True)
+def short_days(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A draw stands for a minute, in which nothing fades."""
+    monkeypatch.setattr(score_book, "DRAW_STANDS", 60)
+
+
 def mean_of(pair: Score, everybody: Score | None = None, *, past: bool = False) -> float:
     """Of what is drawn for an author at a relay, whose score with all is `everybody`."""
     chance, both = Random(1), []
@@ -66,10 +72,11 @@ async def written(*books: ScoreBook) -> None:
 
 def drawn_by(book: ScoreBook, url: str, clock: Clock, who: str = BEN) -> float:
     """The mean of what it draws, each time anew."""
-    values = []
-    for n in range(200):
-        clock.now += DRAW_STANDS * (-1) ** n
+    values, begun = [], clock.now
+    for _ in range(200):
+        clock.now += 60
         values.append(book.rank(since=int(clock.now) - DAY)(who, url))
+    clock.now = begun
     return mean(values)
 
 
@@ -97,11 +104,11 @@ def test_what_a_relay_did_with_others_stands_in_for_what_is_not_known() -> None:
 def test_what_nobody_tried_is_tried_for_all_who_write_there_or_for_none() -> None:
     """Drawn for each author apart, a new relay would come out as middling for all of them."""
     clock = Clock()
-    book, means = ScoreBook(clock=clock, chance=Random(4)), []
+    book, means = ScoreBook(clock=clock, salt="4"), []
     for _ in range(50):
         rank = book.rank()
         means.append(mean(rank(f"{n:064x}"[::-1], KEEPS) for n in range(100)))
-        clock.now += DRAW_STANDS
+        clock.now += 60
     assert min(means) < 0.15
     assert max(means) > 0.85
 
@@ -126,24 +133,27 @@ def test_latency_makes_a_chance_worth_less() -> None:
 
 def test_a_draw_stands_for_a_while_and_is_of_the_span_that_is_asked_for() -> None:
     clock = Clock()
-    book = ScoreBook(clock=clock, chance=Random(3))
+    book = ScoreBook(clock=clock, salt="3")
     book.record([Evidence(BEN, PRUNES, NOW, recent=Share(10, 0), past=Share(0, 10))])
     week, year = NOW - 7 * DAY, NOW - HORIZON - 1
     first = book.rank(since=week)(BEN, PRUNES)
     assert book.rank(since=week)(BEN, PRUNES) == first > 0.5
     assert book.rank(since=year)(BEN, PRUNES) == book.rank()(BEN, PRUNES) < 0.5
-    clock.now += DRAW_STANDS
-    assert book.rank(since=week + DRAW_STANDS)(BEN, PRUNES) != first
+    other = ScoreBook(clock=clock, salt="3")
+    other.record([Evidence(BEN, PRUNES, NOW, recent=Share(10, 0), past=Share(0, 10))])
+    assert other.rank(since=week)(BEN, PRUNES) == first  # another process
+    clock.now += 60
+    assert book.rank(since=week + 60)(BEN, PRUNES) != first
 
 
 async def test_two_processes_on_a_folder_add_what_they_saw(tmp_path: Path) -> None:
     clock = Clock()
     file = tmp_path / "scores.json"
-    one, two = (ScoreBook(file, clock, Random(n)) for n in (1, 2))
+    one, two = (ScoreBook(file, clock) for _ in range(2))
     one.record([seen(10, 0)])
     two.record([seen(0, 10, url=PRUNES), seen(0, 10, url=PRUNES, who=CY)])
     await written(one, two)
-    for book in (one, two, ScoreBook(file, clock, Random(3))):
+    for book in (one, two, ScoreBook(file, clock)):
         assert book.score(BEN, KEEPS).recent == Share(10, 0)
         assert book.score(CY, PRUNES).recent == Share(0, 10)
         assert drawn_by(book, KEEPS, clock) > 0.7
@@ -155,10 +165,10 @@ async def test_two_processes_on_a_folder_add_what_they_saw(tmp_path: Path) -> No
 
 async def test_a_slow_relay_is_remembered_as_slow(tmp_path: Path) -> None:
     clock = Clock()
-    book = ScoreBook(tmp_path / "scores.json", clock, Random(1))
+    book = ScoreBook(tmp_path / "scores.json", clock)
     book.record([Evidence(BEN, KEEPS, NOW, Share(10, 0), latency=SLOW)])
     await written(book)
-    fresh = ScoreBook(tmp_path / "scores.json", clock, Random(1))
+    fresh = ScoreBook(tmp_path / "scores.json", clock)
     assert 0.35 < drawn_by(fresh, KEEPS, clock) < 0.5
 
 
@@ -167,7 +177,7 @@ async def test_a_damaged_file_is_said_and_set_aside(
 ) -> None:
     file = tmp_path / "scores.json"
     file.write_bytes(b'{"wss://keeps.exa')
-    book = ScoreBook(file, Clock(), Random(1))
+    book = ScoreBook(file, Clock())
     book.rank()
     assert file.exists()  # only who holds the lock may move it
     book.record([seen(10, 0)])
@@ -182,7 +192,7 @@ async def test_what_cannot_be_written_waits_and_counts_meanwhile(
 ) -> None:
     clock = Clock()
     folder = tmp_path / "data"
-    book = ScoreBook(folder / "scores.json", clock, Random(1))
+    book = ScoreBook(folder / "scores.json", clock)
     book.record([seen(10, 0)])
     await written(book)
     assert [r.levelno for r in caplog.records] == [logging.WARNING]
@@ -190,13 +200,13 @@ async def test_what_cannot_be_written_waits_and_counts_meanwhile(
     folder.mkdir(mode=0o700)
     book.record([seen(10, 0, who=CY)])
     await written(book)
-    assert drawn_by(ScoreBook(folder / "scores.json", clock, Random(1)), KEEPS, clock) > 0.7
+    assert drawn_by(ScoreBook(folder / "scores.json", clock), KEEPS, clock) > 0.7
 
 
 def test_only_so_many_pairs_are_kept_and_the_oldest_go(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(score_book, "MOST_PAIRS", 5)
     clock = Clock()
-    book = ScoreBook(clock=clock, chance=Random(1))
+    book = ScoreBook(clock=clock)
     book.record(seen(0, 10, who=f"{n:064x}"[::-1], url=PRUNES, at=NOW + n) for n in range(5))
     book.record([seen(10, 0, at=NOW + 9)])
     kept = book._records

@@ -15,6 +15,7 @@ from nostr_client.net.outcome import How
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
+from nostr_client.routing.scores import Share
 from nostr_client.social import feed_progress, feed_sync, profile_queue
 from nostr_client.social.feed_progress import FeedProgress
 from tests.social.house import (
@@ -364,3 +365,20 @@ async def test_a_feed_is_complete_a_while_after_the_first_relay_whoever_is_silen
         other.gate.set()
         await held(h, late)
         await until(lambda: h.sync.status.is_caught_up)
+
+
+async def test_what_the_relays_brought_is_counted_for_the_next_plan(tmp_path: Path) -> None:
+    """Two relays are read at the same time; one lacks half of it. And with it all, at the end of a
+    command that is over at once."""
+    notes = [signed(BEN, content=f"{n}", at=START - 3600 - n) for n in range(10)]
+    async with Relay(*notes) as whole, Relay(*notes[:5]) as half:
+        async with house(tmp_path) as h:
+            lists = relay_list(ANA, whole.url), relay_list(BEN, whole.url, half.url)
+            await h.keep(*lists, following(BEN_KEY))
+            h.sync.start()
+            await until(lambda: h.sync.status.is_caught_up)
+            scores = h.courier.scores
+        assert scores.score(BEN_KEY, half.url).recent == Share(5, 5)
+        assert scores.score(BEN_KEY, whole.url).recent == Share(5, 0)
+        async with house(tmp_path) as h:
+            assert h.courier.scores.score(BEN_KEY, half.url).recent == Share(5, 5)
