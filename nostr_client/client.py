@@ -40,6 +40,9 @@ from nostr_client.protocol.keys import PublicKey, SecretKey
 from nostr_client.protocol.refusals import AUTH_REQUIRED
 from nostr_client.resilience.audits import Auditor
 from nostr_client.resilience.copy_planning import CopyPlanner
+from nostr_client.resilience.evacuation import Evacuation
+from nostr_client.resilience.evacuation_journal import EvacuationJournal
+from nostr_client.resilience.evacuation_survey import EvacuationSurvey
 from nostr_client.resilience.history import History
 from nostr_client.resilience.ladder import Ladder
 from nostr_client.resilience.negentropy_trials import NegentropyTrials
@@ -153,8 +156,8 @@ class NostrClient:
     reads where), `courier`, `guard`; `profiles`, `publisher`, `notes`, `follows`, `mutes`,
     `bookmarks`, `private_relays` (NIP-37), `relays`, `timeline`, `threads`, `messages` (private
     ones), `key_leaks` (the alarm), `feed_sync` (the background reading);
-    `replication`, `history` (what relays hold, compared and fetched), `own_relay` (None when it is
-    off).
+    `replication`, `history` (what relays hold, compared and fetched), `evacuation` and its survey,
+    `own_relay` (None when it is off).
     """
 
     pubkey: str
@@ -188,6 +191,8 @@ class NostrClient:
     messages: Messages
     replication: Replication
     history: History
+    evacuation_survey: EvacuationSurvey
+    evacuation: Evacuation
     authenticator: Authenticator | None
     """Who is told who we are (NIP-42); None where there is no key to say it with."""
     media: DialOptions | None
@@ -630,23 +635,31 @@ class NostrClient:
         )
         trials = NegentropyTrials(data / "negentropy.json", self.relay_facts, clock)
         self.history = History(self.courier, trials, owner=me, clock=clock)
+        self._keep_copies()
+        await self.ladder.recall()
+
+    def _keep_copies(self) -> None:
+        """What sees to it that copies are where they belong, and moves the account."""
+        me, data, clock = self.pubkey, self.paths.data, self._clock
+        auditor = Auditor(
+            self.store,
+            self.pool,
+            self._stranger,
+            pubkeys=[me],
+            folder=data,
+            early=FIRST_AUDIT * (1 - 1 / self._pace.speedup),
+            clock=clock,
+        )
+        journal = EvacuationJournal(data, me, clock)
         self.replication = Replication(
             self.store,
             self.pool,
-            CopyPlanner(self.courier, self.reserves, me),
+            CopyPlanner(self.courier, self.reserves, me, journal.told),
             reserves=self.reserves,
             pubkeys=[me] if self._keys.keyed else [],
             folder=data,
             own_urls=self._own_urls,
-            auditor=Auditor(
-                self.store,
-                self.pool,
-                self._stranger,
-                pubkeys=[me],
-                folder=data,
-                early=FIRST_AUDIT * (1 - 1 / self._pace.speedup),
-                clock=clock,
-            ),
+            auditor=auditor,
             own=self._own_keys,
             pace=self._pace,
             clock=clock,
@@ -663,7 +676,29 @@ class NostrClient:
             on_found=self.replication.replan,
             clock=clock,
         )
-        await self.ladder.recall()
+        self.evacuation_survey = EvacuationSurvey(
+            self.courier,
+            stranger=self._stranger,
+            facts=self.relay_facts,
+            reserves=self.reserves,
+            places=self._places_of_lists,
+            owner=me,
+        )
+        self.evacuation = Evacuation(
+            self.courier,
+            replication=self.replication,
+            auditor=auditor,
+            relay_list=self.relays,
+            message_relays=self.messages.relays,
+            journal=journal,
+            owner=me,
+            folder=data,
+            clock=clock,
+        )
+
+    async def _places_of_lists(self) -> tuple[str, ...]:
+        """Where the account's lists may be: they are to be read before they are changed."""
+        return self.guard.reader.places(await self.book.relays_of(self.pubkey))
 
     async def _use_own_relay(self, own: OwnRelay, stack: AsyncExitStack) -> None:
         """Find or start the own relay; without it the client works all the same, and says so."""

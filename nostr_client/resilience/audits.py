@@ -119,9 +119,20 @@ class Auditor:
         due = await self._store.ledger.audits_due(
             self._pubkeys, now + self._early, MOST_DUE, besides=[*besides, *poor]
         )
+        return await self._look_at_all(due)
+
+    async def check(self, event_ids: Collection[str], urls: Collection[str]) -> list[str]:
+        """Look now for the confirmed copies of these events on these relays. Returns as `look`."""
+        await self._load()
+        copies = await self._store.ledger.copies_of(event_ids)
+        every = [copy for each in copies.values() for copy in each]
+        there = [c for c in every if c.url in urls and c.state is CopyState.CONFIRMED]
+        return await self._look_at_all(there)
+
+    async def _look_at_all(self, copies: Sequence[Copy]) -> list[str]:
         dropped: list[str] = []
-        for url, copies in _by_relay(due).items():
-            results = await self._look_at(url, copies[:MOST_IDS])
+        for url, each in _by_relay(copies).items():
+            results = await self._look_at(url, each[:MOST_IDS])
             await self._store.ledger.audited(results)
             gone = [r.event_id for r in results if r.state is CopyState.DROPPED]
             if gone:

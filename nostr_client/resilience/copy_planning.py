@@ -8,7 +8,7 @@ once, and not ten thousand times.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Awaitable, Callable, Hashable, Sequence
 from typing import Final
 
 from nostr_client.protocol import kinds
@@ -31,7 +31,7 @@ class CopyPlanner:
         courier: Courier,
         reserves: Reserves,
         owner: str,
-        told: Callable[[], tuple[str, ...]] = tuple,
+        told: Callable[[], Awaitable[Sequence[str]]],
     ) -> None:
         self._courier = courier
         self._reserves = reserves
@@ -61,7 +61,7 @@ class CopyPlanner:
         planned = await self._courier.plan(event, avoid)
         reserve = await self._reserves.plan(event, avoid)
         spread = event.kind in SPREAD_KINDS and event.pubkey == self._owner
-        told = [url for url in self._told() if url not in avoid] if spread else []
+        told = [url for url in await self._told() if url not in avoid] if spread else []
         return tuple(dict.fromkeys((*planned, *reserve, *told)))
 
     def _is_plain(self, event: Event) -> bool:

@@ -225,6 +225,16 @@ class Replication:
         self._replan = True
         self._wake.set()
 
+    @property
+    def is_planning(self) -> bool:
+        """Are there plans that this process has yet to make anew?"""
+        return self._replan or bool(self._to_plan)
+
+    def place_again(self, event_ids: Collection[str]) -> None:
+        """Copies of these were dropped: others are to be placed elsewhere."""
+        self._dropped += event_ids
+        self._wake.set()
+
     # The loop
 
     async def run(self) -> None:

@@ -144,6 +144,30 @@ class MyRelays:
 
         return await self._edit(change, Waiver(allow_empty, without), on_answer, *removes)
 
+    async def exchange(
+        self,
+        away: Collection[str],
+        new: Collection[str],
+        *,
+        without: Collection[str] = (),
+        also: Collection[str] = (),
+    ) -> Posted | None:
+        """Take `away` out, and put `new` in for reading and writing, in one version; all else
+        stays. `also` hear of it, too. None when nothing changes. Raises as `add`."""
+        joining = [self._listable(url) for url in new]
+        leaving = [normalize_relay_url(url) for url in away]
+
+        def change(last: Event | None) -> Draft | None:
+            tags = self._tags_of(last)
+            kept = [tag for tag in tags if not any(_names(tag, url) for url in leaving)]
+            more = [url for url in joining if not any(_names(tag, url) for tag in kept)]
+            if last is not None and len(kept) == len(tags) and not more:
+                return None
+            return self._list.draft(last, [*kept, *(_entry(url, True, True) for url in more)])
+
+        waiver = Waiver(without=[*without, *leaving])
+        return await self._edit(change, waiver, None, *leaving, more=also)
+
     async def first_run(
         self, urls: Sequence[str], *, on_answer: OnAnswer | None = None
     ) -> Posted | None:
@@ -177,12 +201,17 @@ class MyRelays:
     # Inside
 
     async def _edit(
-        self, change: Change, waiver: Waiver, on_answer: OnAnswer | None, *named: str
+        self,
+        change: Change,
+        waiver: Waiver,
+        on_answer: OnAnswer | None,
+        *named: str,
+        more: Collection[str] = (),
     ) -> Posted | None:
         """Of the relays that are `named` the roles, or the places in the list, may go."""
         # The relays of the old list must hear of the new one: whoever reads there has to follow.
         before = await self._courier.book.relays_of(self._owner)
-        also = [*before.write, *before.read]
+        also = [*before.write, *before.read, *more]
         removes = [("r", url) for url in map(relay_url, named) if url]
         return await self._list.edit(
             change, waiver, also=also, on_answer=on_answer, removes=removes

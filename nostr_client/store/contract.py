@@ -324,6 +324,18 @@ class CopyLedger(Protocol):
         order of `due`. Cost: grows with what they wrote."""
         ...
 
+    async def written(self, pubkeys: Collection[str]) -> list[str]:
+        """Ids of all events by these authors, whatever is known of copies, in the order of `due`.
+        Cost: grows with what they wrote."""
+        ...
+
+    async def tally(self, pubkeys: Collection[str]) -> dict[str, dict[CopyState, int]]:
+        """For each relay how many wanted copies of events by these authors are in which state.
+
+        Cost: grows with what is wanted.
+        """
+        ...
+
     async def unsent(self, pubkeys: Collection[str], besides: Collection[str] = ()) -> int:
         """How many events by these authors wait for a relay, while none but `besides` has them.
 

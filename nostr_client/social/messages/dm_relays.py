@@ -13,7 +13,7 @@ from typing import Final
 
 from nostr_client.errors import InvalidData
 from nostr_client.protocol import kinds
-from nostr_client.protocol.event import Draft, Event
+from nostr_client.protocol.event import Draft, Event, Tag
 from nostr_client.protocol.urls import normalize_relay_url
 from nostr_client.routing.address_policy import relay_url
 from nostr_client.routing.courier import Courier, OnAnswer
@@ -103,6 +103,33 @@ class DmRelays:
             removes=[("relay", url) for url in map(relay_url, removes) if url],
         )
 
+    async def exchange(
+        self,
+        away: Collection[str],
+        new: Collection[str],
+        *,
+        without: Collection[str] = (),
+        also: Collection[str] = (),
+    ) -> Posted | None:
+        """Take `away` out, and put `new` in; one that would be empty then stays as it is. `also`
+        hear of it, too. None when nothing changes. Raises as `set`."""
+        joining = [self._listable(url) for url in new]
+        leaving = {normalize_relay_url(url) for url in away}
+        before = await self.own()
+        self._courier.book.policy.allow_listed(joining)
+
+        def change(last: Event | None) -> Draft | None:
+            tags = last.tags if last else ()
+            kept = [tag for tag in tags if not _names_one_of(tag, leaving)]
+            named = {relay_url(tag[1]) for tag in kept if tag[0] == "relay" and len(tag) > 1}
+            more = [url for url in joining if url not in named]
+            if last is None or not (named or more) or (len(kept) == len(tags) and not more):
+                return None
+            return self._list.draft(last, [*(("relay", url) for url in more), *kept])
+
+        waiver = Waiver(without=[*without, *leaving])
+        return await self._list.edit(change, waiver, also=[*before, *joining, *also])
+
     def _listable(self, url: str) -> str:
         refuse_codes(url)
         normal = normalize_relay_url(url)
@@ -160,3 +187,7 @@ class DmRelays:
             self._looked[pubkey] = self._clock(), found
         while len(self._looked) > 10_000:
             del self._looked[next(iter(self._looked))]
+
+
+def _names_one_of(tag: Tag, urls: Collection[str]) -> bool:
+    return tag[0] == "relay" and len(tag) > 1 and relay_url(tag[1]) in urls

@@ -187,6 +187,17 @@ class MemoryCopyLedger:
             if any(copy.wanted for copy in self._of(event.id))
         ]
 
+    async def written(self, pubkeys: Collection[str]) -> list[str]:
+        return [event.id for event in self._by(pubkeys)]
+
+    async def tally(self, pubkeys: Collection[str]) -> dict[str, dict[CopyState, int]]:
+        found: dict[str, Counter[CopyState]] = {}
+        for event in self._by(pubkeys):
+            for copy in self._of(event.id):
+                if copy.wanted:
+                    found.setdefault(copy.url, Counter())[copy.state] += 1
+        return {url: dict(states) for url, states in found.items()}
+
     async def unsent(self, pubkeys: Collection[str], besides: Collection[str] = ()) -> int:
         def waits(copies: list[Copy]) -> bool:
             elsewhere = [copy for copy in copies if copy.url not in besides]

@@ -274,6 +274,24 @@ class SqliteCopyLedger:
             "EXISTS (SELECT 1 FROM copy c WHERE c.tie = e.tie AND c.wanted)", pubkeys
         )
 
+    async def written(self, pubkeys: Collection[str]) -> list[str]:
+        return await self._ids("TRUE", pubkeys)
+
+    async def tally(self, pubkeys: Collection[str]) -> dict[str, dict[CopyState, int]]:
+        authors = json.dumps([self._keys.author(pubkey) for pubkey in pubkeys])
+        rows = await self._db.read(
+            lambda db: db.execute(
+                "SELECT r.url, c.state, count(*) FROM copy c JOIN relay r ON r.id = c.relay"
+                f" CROSS JOIN event e ON e.seq IN ({_SEQS})"
+                " WHERE c.wanted AND e.author IN (SELECT value FROM json_each(?)) GROUP BY 1, 2",
+                (authors,),
+            ).fetchall()
+        )
+        found: dict[str, dict[CopyState, int]] = {}
+        for url, state, count in rows:
+            found.setdefault(_text(url), {})[CopyState(_text(state))] = int(count)
+        return found
+
     async def unsent(self, pubkeys: Collection[str], besides: Collection[str] = ()) -> int:
         authors = json.dumps([self._keys.author(pubkey) for pubkey in pubkeys])
         row = await self._db.read(

@@ -1,0 +1,189 @@
+"""What an evacuation finds before it plans: every listed relay is looked at, and others are tried
+until enough are found that take what the account writes, and show it to others."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from typing import Final
+
+from nostr_client.protocol import kinds
+from nostr_client.protocol.event import Event, event_address
+from nostr_client.protocol.filters import Filter
+from nostr_client.protocol.urls import host_of, is_private_host
+from nostr_client.resilience.audits import Stranger
+from nostr_client.resilience.evacuation_plan import (
+    EvacuationPlan,
+    ListedRelays,
+    independent,
+    missing,
+    plan_evacuation,
+)
+from nostr_client.resilience.relay_probes import RelayProbe, RelayProber
+from nostr_client.resilience.reserves import Reserves
+from nostr_client.routing.courier import Courier
+from nostr_client.routing.relay_facts import RelayFactBook
+from nostr_client.routing.starter_relays import starter_relays
+
+PROBED_WITH: Final = (kinds.RELAY_LIST, kinds.METADATA, kinds.FOLLOWS)
+MOST_CANDIDATES: Final = 24
+MOST_TOLD: Final = 24
+MOST_ANSWERS: Final = 500
+"""Events by others, addressed to the account, that say who answers it."""
+
+
+class EvacuationSurvey:
+    """Surveys relays for the account `owner` (hex). `places` yields where its lists may be
+    (`ListReader.places`), `stranger` a pool that reads back."""
+
+    def __init__(
+        self,
+        courier: Courier,
+        *,
+        stranger: Stranger,
+        facts: RelayFactBook,
+        reserves: Reserves,
+        places: Callable[[], Awaitable[Sequence[str]]],
+        owner: str,
+    ) -> None:
+        self._courier = courier
+        self._store = courier.store
+        self._ledger = courier.ledger
+        self._book = courier.book
+        self._stranger = stranger
+        self._facts = facts
+        self._reserves = reserves
+        self._places = places
+        self._owner = owner
+
+    async def plan(
+        self,
+        *,
+        retire: Mapping[str, str] | None = None,
+        to: Sequence[str] = (),
+        write: bool = True,
+    ) -> EvacuationPlan:
+        """Look at every relay of the lists, and try others until enough are found.
+
+        `retire` names relays that leave in any case, and why; `to` some that are tried first, in
+        normal spelling. Without `write` candidates are only read from. Raises StoreError.
+        """
+        listed = await self._listed()
+        prober = await self._prober()
+        if prober is None:
+            return EvacuationPlan(problem="nothing is here yet that could be moved")
+        leaving = dict(retire or {}) | self._ended(listed)
+        alive = [url for url in listed.all if url not in leaving]
+        probes = dict(await self._tried(prober, listed, alive, write=write))
+        leaving |= {url: probes[url].problem for url in alive if probes[url].problem}
+        if not leaving:
+            return EvacuationPlan(staying=listed.all)
+        joining = await self._found(prober, listed, leaving, to, write=write)
+        reached = [url for url, probe in probes.items() if probe.reached]
+        if not joining and not reached and not retire:
+            words = "no relay at all can be reached: it is this end of the network"
+            return EvacuationPlan(leaving=leaving, problem=words)
+        places = [url for url in await self._places() if url not in listed.all]
+        looks = await prober.look([url for url in places if self._book.policy(url)])
+        unread = [url for url in places if url not in looks or not looks[url].reached]
+        tell = await self._told_besides({*listed.all, *joining})
+        rescue = [url for url in leaving if url not in probes or probes[url].reached]
+        return plan_evacuation(listed, leaving, joining, unread=unread, tell=tell, rescue=rescue)
+
+    async def _tried(
+        self, prober: RelayProber, listed: ListedRelays, urls: Sequence[str], *, write: bool
+    ) -> Mapping[str, RelayProbe]:
+        """Write relays are written to, the others only read; twice, where it fails."""
+        writes = [url for url in urls if write and url in listed.write]
+        reads = [url for url in urls if url not in writes]
+        found = {**await prober.try_out(writes), **await prober.look(reads)}
+        again = [url for url, probe in found.items() if not probe.reached]
+        second = dict(await prober.look(again))
+        return found | second
+
+    def _ended(self, listed: ListedRelays) -> dict[str, str]:
+        ends = {url: starter_relays().end_of(url) for url in listed.all}
+        return {url: end for url, end in ends.items() if end}
+
+    async def _listed(self) -> ListedRelays:
+        mine = await self._book.relays_of(self._owner)
+        boxes = await self._book.dm_relays([self._owner])
+        own, listed = self._book.policy.own_relay, mine.source == "list"
+        write = mine.write if listed else ()
+        return ListedRelays(
+            tuple(url for url in write if url != own),
+            tuple(url for url in mine.read if listed and url != own),
+            tuple(url for url in boxes.get(self._owner, ()) if url != own),
+        )
+
+    async def _prober(self) -> RelayProber | None:
+        """None where there is nothing to try a relay with."""
+        event: Event | None = None
+        for kind in PROBED_WITH:
+            event = event or await self._store.get_address(event_address(kind, self._owner))
+        if event is None:
+            mine = Filter(authors=frozenset({self._owner}), kinds=frozenset({kinds.NOTE}), limit=1)
+            event = next(iter(await self._store.query([mine])), None)
+        if event is None:
+            return None
+        return RelayProber(self._courier.pool, self._ledger, self._stranger, event)
+
+    async def _found(
+        self,
+        prober: RelayProber,
+        listed: ListedRelays,
+        leaving: Mapping[str, str],
+        to: Sequence[str],
+        *,
+        write: bool,
+    ) -> list[str]:
+        """Relays that join: tried live, a few at a time, until there are enough."""
+        wanted = max(missing(listed, leaving), len(to))
+        held = [url for url in listed.all if url not in leaving]
+        candidates = await self._candidates(listed, leaving, to)
+        facts = await self._facts.look_up([*held, *candidates[:MOST_CANDIDATES]])
+        found: list[str] = []
+        while len(found) < wanted and candidates:
+            chosen = independent([*held, *found], candidates, facts, wanted - len(found))
+            if not chosen:
+                break
+            probes = await (prober.try_out(chosen) if write else prober.look(chosen))
+            found += [url for url in chosen if not probes[url].problem]
+            candidates = [url for url in candidates if url not in chosen]
+        return found
+
+    async def _candidates(
+        self, listed: ListedRelays, leaving: Mapping[str, str], to: Sequence[str]
+    ) -> list[str]:
+        """Whom to try, in order: those named, the reserve, what is proven there first, the
+        person's own settings, then where others write."""
+        reserve = sorted(await self._reserves.chosen(), key=lambda one: not one.proven)
+        known = [
+            *(one.url for one in reserve),
+            *self._book.fallback,
+            *await self._book.reserve_candidates(),
+        ]
+        private = bool(listed.write) and all(map(_is_private, listed.write))
+        fit = [url for url in known if _is_private(url) == private]
+        ends = starter_relays().end_of
+        return [
+            url
+            for url in dict.fromkeys((*to, *fit))
+            if url not in listed.all and url not in leaving and not ends(url)
+        ][:MOST_CANDIDATES]
+
+    async def _told_besides(self, known: Collection[str]) -> list[str]:
+        """Where those who answer the account read, the most common first, of relays in use."""
+        to_me = {"p": frozenset({self._owner})}
+        about = frozenset({kinds.NOTE, kinds.REACTION, *kinds.REPOSTS})
+        answers = await self._store.query([Filter(tags=to_me, kinds=about, limit=MOST_ANSWERS)])
+        people = {event.pubkey for event in answers} - {self._owner}
+        relays = await self._book.relays_of_many(people, asked=False)
+        counted = Counter(url for person in relays.values() for url in set(person.read))
+        ends = starter_relays().end_of
+        fit = (url for url in counted if url not in known and not ends(url))
+        return sorted(fit, key=lambda url: (-counted[url], url))[:MOST_TOLD]
+
+
+def _is_private(url: str) -> bool:
+    return is_private_host(host_of(url))
