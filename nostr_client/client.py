@@ -538,12 +538,13 @@ class NostrClient:
     async def _relay_book(self, relays: Sequence[str] | None, outages: Outages) -> RelayBook:
         """The relays that the account, the person and the package name."""
         me, config = self.pubkey, self.config
+        starters = starter_relays()
         policy = AddressPolicy(
             config.allow_private_relays,
             (*(relays or ()), *(self._indexers or ())),
             config.relays_of_strangers,
+            [relay.url for relay in starters.gone],
         )
-        starters = starter_relays()
         self._listed = () if relays is not None and not relays else starters.urls("general")
         indexers = starters.urls("indexer") if relays is None else ()
         book = RelayBook(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 from nostr_client.cli import relay_auth
 from nostr_client.cli.command import CLIENT, PLAIN, add_command
+from nostr_client.cli.evacuate import retire
 from nostr_client.command_line.tree import Argument, Group, Option
 from nostr_client.command_line.waiting import wait_for
 from nostr_client.exits import Exit
@@ -37,8 +38,12 @@ def list_(context: ClientContext) -> None:
     async def work() -> None:
         async with context.reading(account) as client:
             asked = await client.courier.fetch_lists([client.pubkey])
-            for row in await client.relays.rows():
+            rows = await client.relays.rows()
+            for row in rows:
                 context.out.emit(json_records.relay_record(row), plain_lines.relay_line(row))
+            for row in rows:
+                if row.gone:
+                    context.out.note(f"`nostr-client relays retire {row.url}` takes you away there")
             await conclude(context, client, asked.ends, shown=True, nothing="")
 
     wait_for(work())
@@ -194,11 +199,12 @@ def _text_at(where: str) -> str:
 def add_to(root: Group) -> None:
     """They stand in a group of their own."""
     group = root.group(
-        "relays", "Your relays: list, add, remove, check, find, auth.", default="list"
+        "relays", "Your relays: list, add, remove, retire, check, find, auth.", default="list"
     )
     add_command(group, "list", list_, CLIENT)
     add_command(group, "add", add, CLIENT)
     add_command(group, "remove", remove, CLIENT)
+    add_command(group, "retire", retire, CLIENT)
     add_command(group, "check", check, PLAIN)
     add_command(group, "find", find, CLIENT)
     relay_auth.add_to(group)

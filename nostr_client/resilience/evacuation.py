@@ -209,7 +209,7 @@ class Evacuation:
     async def _want(self, event: Event, homes: Sequence[str], copies: Sequence[Copy]) -> None:
         gone = {copy.url for copy in copies if copy.state in GONE}
         if event.kind not in _NOT_MOVED:
-            await self._ledger.want(event.id, [url for url in homes if url not in gone])
+            await self._replication.place(event, [url for url in homes if url not in gone])
 
     async def _refill(self, plan: EvacuationPlan, on_progress: OnEvacuation) -> None:
         """Until all is where it is to be, or what is missing has to wait for long."""

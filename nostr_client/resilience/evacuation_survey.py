@@ -21,7 +21,9 @@ from nostr_client.resilience.evacuation_plan import (
 )
 from nostr_client.resilience.relay_probes import RelayProbe, RelayProber
 from nostr_client.resilience.reserves import Reserves
+from nostr_client.routing.address_policy import relay_url
 from nostr_client.routing.courier import Courier
+from nostr_client.routing.relay_book import parse_relay_list
 from nostr_client.routing.relay_facts import RelayFactBook
 from nostr_client.routing.starter_relays import starter_relays
 
@@ -72,7 +74,8 @@ class EvacuationSurvey:
         prober = await self._prober()
         if prober is None:
             return EvacuationPlan(problem="nothing is here yet that could be moved")
-        leaving = dict(retire or {}) | self._ended(listed)
+        retired = {url: why for url, why in (retire or {}).items() if url in listed.all}
+        leaving = retired | self._ended(listed)
         alive = [url for url in listed.all if url not in leaving]
         probes = dict(await self._tried(prober, listed, alive, write=write))
         leaving |= {url: probes[url].problem for url in alive if probes[url].problem}
@@ -80,14 +83,14 @@ class EvacuationSurvey:
             return EvacuationPlan(staying=listed.all)
         joining = await self._found(prober, listed, leaving, to, write=write)
         reached = [url for url, probe in probes.items() if probe.reached]
-        if not joining and not reached and not retire:
+        if not joining and not reached and not retired:
             words = "no relay at all can be reached: it is this end of the network"
             return EvacuationPlan(leaving=leaving, problem=words)
         places = [url for url in await self._places() if url not in listed.all]
         looks = await prober.look([url for url in places if self._book.policy(url)])
         unread = [url for url in places if url not in looks or not looks[url].reached]
         tell = await self._told_besides({*listed.all, *joining})
-        rescue = [url for url in leaving if url not in probes or probes[url].reached]
+        rescue = [url for url in leaving if url in retired or url in reached]
         return plan_evacuation(listed, leaving, joining, unread=unread, tell=tell, rescue=rescue)
 
     async def _tried(
@@ -106,15 +109,19 @@ class EvacuationSurvey:
         return {url: end for url, end in ends.items() if end}
 
     async def _listed(self) -> ListedRelays:
-        mine = await self._book.relays_of(self._owner)
-        boxes = await self._book.dm_relays([self._owner])
-        own, listed = self._book.policy.own_relay, mine.source == "list"
-        write = mine.write if listed else ()
-        return ListedRelays(
-            tuple(url for url in write if url != own),
-            tuple(url for url in mine.read if listed and url != own),
-            tuple(url for url in boxes.get(self._owner, ()) if url != own),
-        )
+        """As the lists stand: also what is not dialled, for it may have ended."""
+        found = [
+            await self._store.get_address(event_address(kind, self._owner))
+            for kind in (kinds.RELAY_LIST, kinds.DM_RELAYS)
+        ]
+        write, read = parse_relay_list(found[0]) if found[0] else ((), ())
+        inbox = found[1].values("relay") if found[1] else ()
+        own = self._book.policy.own_relay
+        each = [
+            tuple(u for u in dict.fromkeys(map(relay_url, urls)) if u and u != own)
+            for urls in (write, read, inbox)
+        ]
+        return ListedRelays(*each)
 
     async def _prober(self) -> RelayProber | None:
         """None where there is nothing to try a relay with."""
@@ -163,9 +170,10 @@ class EvacuationSurvey:
             *self._book.fallback,
             *await self._book.reserve_candidates(),
         ]
-        private = bool(listed.write) and all(map(_is_private, listed.write))
-        fit = [url for url in known if _is_private(url) == private]
         ends = starter_relays().end_of
+        homes = [url for url in listed.write if not ends(url)]
+        private = bool(homes) and all(map(_is_private, homes))
+        fit = [url for url in known if _is_private(url) == private]
         return [
             url
             for url in dict.fromkeys((*to, *fit))

@@ -360,7 +360,7 @@ class Replication:
         for event_id in await self._ledger.unplanned(self._pubkeys):
             event = await self._store.get(event_id)
             if event is not None:
-                await self._want(event, await self._plan(event, self._dead))
+                await self.place(event, await self._plan(event, self._dead))
 
     async def _waiting_wraps(self) -> list[Event]:
         waiting = await self._ledger.due(_NEVER, MOST_WRAPS)
@@ -400,7 +400,7 @@ class Replication:
         if self._dead & urls:  # others in their place; what they hold may come back
             urls |= set(await self._plan(event, self._dead | refused))
         wanted = {copy.url for copy in copies if copy.wanted}
-        await self._want(event, urls - wanted)
+        await self.place(event, urls - wanted)
         stale = wanted - urls - refused  # what is over stays known: it is not tried there again
         if stale:
             await self._ledger.unwant(event.id, stale)
@@ -418,9 +418,10 @@ class Replication:
         await self._ledger.unwant(event_id, [copy.url for copy in moved])
         return await self._ledger.copies(event_id)
 
-    async def _want(self, event: Event, urls: Collection[str]) -> None:
+    async def place(self, event: Event, urls: Collection[str]) -> None:
+        """A copy of it is to be on each of these, unless that is over there."""
         if urls:
-            await self._ledger.want(event.id, urls)
+            await self._ledger.want(event.id, urls, anew=False)  # over is over
             self._ours |= {(event.id, url) for url in urls}
             self._wake.set()
 

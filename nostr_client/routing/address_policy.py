@@ -55,7 +55,8 @@ class AddressPolicy(DialPolicy):
     """Callable as `policy(url) -> bool`: may this address be dialled?
 
     `private_hosts` are hosts on private networks that the person allows, `given` relay URLs that
-    the person gave: those may be dialled wherever they lead.
+    the person gave: those may be dialled wherever they lead. Relays that have `ended` (normal
+    spelling) are not dialled at all, whoever names them.
     """
 
     def __init__(
@@ -63,10 +64,12 @@ class AddressPolicy(DialPolicy):
         private_hosts: Collection[str] = (),
         given: Iterable[str] = (),
         strangers: StrangersRelays = "asked",
+        ended: Collection[str] = (),
     ) -> None:
         super().__init__(private_hosts, [url for text in given if (url := relay_url(text))])
         self._allowed = frozenset(host.strip("[]").lower() for host in private_hosts)
         self._listed: set[str] = set()
+        self._ended = frozenset(ended)
         self.strangers = strangers
         self._in_use = {url for text in given if (url := relay_url(text))}
         self._own_relay = ""
@@ -114,7 +117,9 @@ class AddressPolicy(DialPolicy):
 
     def __call__(self, url: str) -> bool:
         normal = relay_url(url)
-        return bool(normal) and (not _is_private(normal) or self.allows_private(normal))
+        if not normal or normal in self._ended:
+            return False
+        return not _is_private(normal) or self.allows_private(normal)
 
     def from_list(self, text: str) -> str:
         """The URL in its one spelling when it may be dialled for somebody's list, else ""."""
@@ -139,7 +144,7 @@ class AddressPolicy(DialPolicy):
     def may_be_named(self, url: str) -> bool:
         """May this URL stand in a list or a hint that others read?"""
         normal = relay_url(url)
-        if not normal or normal == self._own_relay:
+        if not normal or normal == self._own_relay or normal in self._ended:
             return False
         listed = normal in self._listed or _host(normal) in self._allowed
         return listed or not _is_private(normal)

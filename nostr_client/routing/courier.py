@@ -390,9 +390,13 @@ class Courier(RelayReader):
         return (listed, untold) if untold else None
 
     async def _announce(self, event: Event, urls: Sequence[str], limit: float) -> None:
-        """Best effort: these relays owe us nothing, so nothing is wanted of them either."""
+        """Best effort: these relays owe us nothing, so nothing is wanted of them either; one that
+        refuses is not told again."""
         report = await self.pool.publish(event, urls, timeout=limit)
         await self.ledger.confirm([(event.id, url) for url in report.accepted])
+        for answer in report.refused:
+            if answer.meaning in FINAL:
+                await self._record(event.id, answer)
 
 
 _UNHELD: Final = {

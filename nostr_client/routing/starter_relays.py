@@ -66,7 +66,8 @@ def starter_relays() -> StarterList:
 
 def compared_with(url: str, own: Sequence[str] | None) -> tuple[str, ...]:
     """The relays that a check of `url` compares it with: the person's `own`, or else the list's."""
-    rest = tuple(other for other in own or () if other != url)
+    end_of = starter_relays().end_of
+    rest = tuple(other for other in own or () if other != url and not end_of(other))
     return rest or tuple(u for u in starter_relays().urls("general") if u != url)
 
 

@@ -236,8 +236,9 @@ class CopyLedger(Protocol):
     raises StoreError; what changes something is durable on return.
     """
 
-    async def want(self, event_id: str, urls: Collection[str]) -> None:
-        """A copy is to be on each of these relays. What is confirmed stays so."""
+    async def want(self, event_id: str, urls: Collection[str], *, anew: bool = True) -> None:
+        """A copy is to be on each of these relays. What is confirmed stays so; what is over there
+        (refused, or dropped) is tried once more, or stays over if not `anew`."""
 
     async def unwant(self, event_id: str, urls: Collection[str]) -> None:
         """No copy is wanted there any more; what is confirmed is still known."""

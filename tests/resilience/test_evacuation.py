@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import websockets
 
@@ -31,6 +32,7 @@ from nostr_client.resilience.evacuation_plan import (
 )
 from nostr_client.resilience.replication import Pace
 from nostr_client.routing.operators import RelayFacts
+from nostr_client.routing.starter_relays import starter_relays
 from nostr_client.signing.local_signer import LocalSigner
 from tests.conftest import StartRelay
 from tests.net.scripted import Peer, ScriptedRelay
@@ -38,7 +40,7 @@ from tests.waiting import until
 
 A, B, C, D, E, F = (f"wss://relay.{name}.example" for name in "abcdef")
 DEAD = [f"ws://127.0.0.1:{port}" for port in (1, 2, 3)]
-PACE = Pace().sped_up(20)
+PACE = msgspec.structs.replace(Pace().sped_up(20), grace=30.0)
 
 
 def test_as_many_join_as_left_and_no_fewer_than_two_write_relays_there_are() -> None:
@@ -255,3 +257,27 @@ async def test_a_list_that_is_not_here_is_not_published(
         with pytest.raises(ListNotRead):
             await client.evacuation.run(await client.evacuation.begin(plan))
         assert await client.relays.event() is None
+
+
+async def test_a_relay_that_closes_is_left_and_what_only_it_has_comes_along(
+    tmp_path: Path, start_relay: StartRelay
+) -> None:
+    """With one that has ended in the list, which is left too, and never dialled."""
+    closing, new = await start_relay(), await start_relay()
+    ended = starter_relays().gone[0].url
+    key = SecretKey.generate()
+    only_there = Draft(1, "only there", created_at=1_600_000_000).sign(key, 1_600_000_000)
+    async with at_home(tmp_path, key, [new.url]) as client:
+        await settled_in(client, key, [closing.url, ended], 2)
+        await client.pool.publish(only_there, [closing.url])
+        assert [row.url for row in await client.relays.rows() if row.gone] == [ended]
+        plan = await client.evacuation_survey.plan(retire={closing.url: "it closes"})
+        assert plan.leaving.keys() == {closing.url, ended}
+        assert plan.rescue == (closing.url,)
+        report = await client.evacuation.run(await client.evacuation.begin(plan))
+        assert report.there == {new.url: 6}
+        dialled = {health.url for health in client.pool.book if health.counters.failed}
+        assert ended not in dialled | report.told.keys()
+        nothing = await client.evacuation_survey.plan(retire={closing.url: "it closes"})
+        assert not nothing.is_needed, "it is in no list any more"
+    assert [note["id"] for note in await read(new.url, {"ids": [only_there.id]})] == [only_there.id]

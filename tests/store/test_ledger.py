@@ -75,6 +75,8 @@ async def test_a_failure_is_due_later_and_a_refusal_never(store: EventStore) -> 
     assert await ledger.due(NOW + 59) == []
     assert [copy.url for copy in await ledger.due(NOW + 60.5)] == [A]
     assert await states(store) == {A: CopyState.FAILED, B: CopyState.REFUSED}
+    await ledger.want(NOTE.id, [B], anew=False)
+    assert (await states(store))[B] is CopyState.REFUSED, "it stays over"
     await ledger.want(NOTE.id, [B])
     assert (await states(store))[B] is CopyState.WANTED, "wanted anew: tried anew"
 

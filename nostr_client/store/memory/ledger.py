@@ -32,11 +32,11 @@ class MemoryCopyLedger:
         self._copies: dict[str, dict[str, Copy]] = {}
         """By id and URL, in the order in which relays were first named."""
 
-    async def want(self, event_id: str, urls: Collection[str]) -> None:
+    async def want(self, event_id: str, urls: Collection[str], *, anew: bool = True) -> None:
         now = int(self._clock())
         for url in urls:
             copy = self._get(event_id, url)
-            if copy.state in GONE:
+            if copy.state in GONE and anew:
                 copy = replace(copy, state=CopyState.WANTED, next_try=0, updated_at=now)
             elif copy.state is CopyState.CONFIRMED and not copy.wanted:
                 copy = replace(copy, audit_at=now + FIRST_AUDIT)

@@ -40,10 +40,11 @@ class SqliteCopyLedger:
         self._keys = keys
         self._clock = clock
 
-    async def want(self, event_id: str, urls: Collection[str]) -> None:
+    async def want(self, event_id: str, urls: Collection[str], *, anew: bool = True) -> None:
         at = int(self._clock())
         tie, audit_at = id_key(event_id), at + FIRST_AUDIT
-        rows = [{"tie": tie, "url": url, "at": at, "audit_at": audit_at} for url in urls]
+        known = {"tie": tie, "at": at, "audit_at": audit_at, "anew": anew}
+        rows = [{"url": url, **known} for url in urls]
 
         def run(db: sqlite3.Connection) -> None:
             _add_relays(db, urls)
@@ -51,9 +52,9 @@ class SqliteCopyLedger:
                 f"INSERT INTO copy {_FIELDS} SELECT :tie, id, 'wanted', 0, 0, '', '', :at, 1"
                 " FROM relay WHERE url = :url ON CONFLICT (tie, relay) DO UPDATE SET wanted = 1,"
                 " audit_at = iif(state = 'confirmed' AND wanted = 0, :audit_at, audit_at),"
-                " next_try = iif(state IN ('refused', 'dropped'), 0, next_try),"
-                " updated_at = iif(state IN ('refused', 'dropped'), :at, updated_at),"
-                " state = iif(state IN ('refused', 'dropped'), 'wanted', state)",
+                " next_try = iif(:anew AND state IN ('refused', 'dropped'), 0, next_try),"
+                " updated_at = iif(:anew AND state IN ('refused', 'dropped'), :at, updated_at),"
+                " state = iif(:anew AND state IN ('refused', 'dropped'), 'wanted', state)",
                 rows,
             )
 

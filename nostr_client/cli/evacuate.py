@@ -1,0 +1,194 @@
+"""`nostr-client evacuate` and `nostr-client relays retire`: away from relays that are lost, or will
+be."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+from nostr_client.cli.command import CLIENT, add_command
+from nostr_client.command_line.tree import Argument, Group, Option
+from nostr_client.command_line.waiting import wait_for
+from nostr_client.exits import CommandError, Exit
+from nostr_client.safe_text import safe_line
+
+if TYPE_CHECKING:
+    from nostr_client.cli.context import ClientContext
+    from nostr_client.client import NostrClient
+    from nostr_client.resilience.evacuation import EvacuationProgress, EvacuationReport
+    from nostr_client.resilience.evacuation_plan import EvacuationPlan
+    from nostr_client.signing.signer import Signer
+
+_WORDS: Final = 160
+SAID_EVERY: Final = 2.0
+"""Seconds between two lines about how far it is."""
+
+DryRun = Annotated[bool, Option("--dry-run", help="Say what would be done; write nothing.")]
+To = Annotated[
+    list[str] | None,
+    Option("--to", metavar="URL", help="Try this relay first. May be given more than once."),
+]
+Url = Annotated[str, Argument(metavar="URL", help="wss://relay.example")]
+
+
+def evacuate(context: ClientContext, *, dry_run: DryRun = False, to: To = None) -> None:
+    """Replace relays of yours that are dead or refuse you, and refill the new ones from here.
+
+    It may be stopped at any point: the next time it goes on from there.
+    """
+    _move(context, {}, to or [], dry_run=dry_run)
+
+
+def retire(context: ClientContext, url: Url, *, dry_run: DryRun = False, to: To = None) -> None:
+    """Leave a relay that closes: fetch what only it has, and put another into your lists."""
+    from nostr_client.protocol.urls import normalize_relay_url
+    from nostr_client.routing.starter_relays import starter_relays
+
+    address = normalize_relay_url(url)
+    why = starter_relays().end_of(address) or "you retire it"
+    _move(context, {address: why}, to or [], dry_run=dry_run)
+
+
+def _move(
+    context: ClientContext, leaving: Mapping[str, str], to: list[str], *, dry_run: bool
+) -> None:
+    from nostr_client.protocol.urls import normalize_relay_url
+
+    named = [normalize_relay_url(url) for url in to]
+
+    async def look() -> None:
+        async with context.reading(context.must_act()) as client:
+            client.book.policy.allow(named)
+            plan = await client.evacuation_survey.plan(retire=leaving, to=named, write=False)
+            _say_plan(context, plan)
+
+    async def act(signer: Signer) -> None:
+        async with context.writing(signer, earlier=0) as client:
+            client.book.policy.allow(named)
+            await _carry_out(context, client, leaving, named)
+
+    wait_for(look() if dry_run else act(context.signer()))
+
+
+async def _carry_out(
+    context: ClientContext, client: NostrClient, leaving: Mapping[str, str], to: list[str]
+) -> None:
+    evacuation = client.evacuation
+    begun = await evacuation.journal.unfinished()
+    if begun is not None and leaving.keys() <= begun.plan.leaving.keys():
+        context.out.note("going on where the last evacuation was stopped")
+    else:
+        plan = await client.evacuation_survey.plan(retire=leaving, to=to)
+        _say_plan(context, plan)
+        if not plan.is_needed:
+            return
+        begun = await evacuation.begin(plan)
+    report = await evacuation.run(begun, _Telling(context))
+    context.out.emit(report_record(report), "\n".join(report_lines(report)))
+    if not report.is_complete:
+        context.exit_code = Exit.INCOMPLETE
+
+
+class _Telling:
+    """Says how far it is: each step, and every `SAID_EVERY` seconds."""
+
+    def __init__(self, context: ClientContext) -> None:
+        self._context = context
+        self._said: EvacuationProgress | None = None
+        self._at = float("-inf")
+
+    def __call__(self, progress: EvacuationProgress) -> None:
+        now = time.monotonic()
+        same_step = self._said is not None and self._said.step is progress.step
+        if progress == self._said or (same_step and now - self._at < SAID_EVERY):
+            return
+        self._said, self._at = progress, now
+        record = {
+            "step": progress.step.value,
+            "events": progress.events,
+            "there": progress.there,
+        }
+        self._context.out.emit(record, progress_line(progress))
+
+
+def progress_line(progress: EvacuationProgress) -> str:
+    """One line about how far it is."""
+    match progress.step.value:
+        case "lists":
+            return "publishing the new lists ..."
+        case "refill":
+            return f"refilling: {progress.there} of {progress.events} are at each new relay"
+        case _:
+            return "reading back as a stranger ..."
+
+
+def _say_plan(context: ClientContext, plan: EvacuationPlan) -> None:
+    """Raises CommandError for one that cannot be carried out."""
+    if plan.problem:
+        code = Exit.ERROR if plan.staying else Exit.NO_ANSWER
+        raise CommandError(plan.problem, code, plan_record(plan))
+    context.out.emit(plan_record(plan), "\n".join(plan_lines(plan)))
+
+
+def plan_record(plan: EvacuationPlan) -> dict[str, Any]:
+    """The plan, for programs."""
+    return {
+        "needed": plan.is_needed,
+        "leaving": dict(plan.leaving),
+        "staying": list(plan.staying),
+        "joining": list(plan.joining),
+        "message_relays_leaving": list(plan.inbox_leaving),
+        "message_relays_joining": list(plan.inbox_joining),
+    }
+
+
+def plan_lines(plan: EvacuationPlan) -> list[str]:
+    """The plan, for people."""
+    if not plan.is_needed:
+        return ["nothing is to be done: every relay of your lists answers and takes what you write"]
+    leaving = plan.leaving.items()
+    lines = [f"- {_url(url)}  leaves: {safe_line(why, _WORDS)}" for url, why in leaving]
+    lines += [f"  {_url(url)}  stays" for url in plan.staying]
+    lines += [f"+ {_url(url)}  joins" for url in plan.joining]
+    lines += [f"+ {_url(url)}  receives private messages" for url in plan.inbox_joining]
+    return lines
+
+
+def report_record(report: EvacuationReport) -> dict[str, Any]:
+    """The receipt, for programs; it lies at `path`, too."""
+    return {
+        "done": report.is_complete,
+        "events": report.events,
+        "seconds": report.ended - report.begun,
+        "lists": list(report.lists),
+        "told": report.told,
+        "there": report.there,
+        "waiting": report.waiting,
+        "checked": report.checked,
+        "read_back": report.read_back,
+        "receipt": report.path,
+    }
+
+
+def report_lines(report: EvacuationReport) -> list[str]:
+    """The receipt, for people."""
+    lines = []
+    for url, there in report.there.items():
+        waits = report.waiting.get(url, 0)
+        more = f"; {waits} wait, and follow by themselves" if waits else ""
+        seen = f"{report.read_back.get(url, 0)} of the first {report.checked} read back"
+        lines.append(f"{_url(url)}  {there} of {report.events} there, {seen}{more}")
+    told = sum(report.told.values())
+    lines.append(f"{told} of {len(report.told)} relays took the new relay list")
+    lines.append(f"the receipt is {report.path}")
+    return lines
+
+
+def _url(url: str) -> str:
+    return safe_line(url, _WORDS)
+
+
+def add_to(root: Group) -> None:
+    """It stands at the top."""
+    add_command(root, "evacuate", evacuate, CLIENT)
