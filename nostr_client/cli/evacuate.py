@@ -11,7 +11,6 @@ from nostr_client.cli.command import CLIENT, add_command
 from nostr_client.command_line.tree import Argument, Group, Option
 from nostr_client.command_line.waiting import wait_for
 from nostr_client.exits import CommandError, Exit
-from nostr_client.safe_text import safe_line
 
 if TYPE_CHECKING:
     from nostr_client.cli.context import ClientContext
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from nostr_client.resilience.evacuation_plan import EvacuationPlan
     from nostr_client.signing.signer import Signer
 
-_WORDS: Final = 160
 SAID_EVERY: Final = 2.0
 """Seconds between two lines about how far it is."""
 
@@ -74,6 +72,8 @@ def _move(
 async def _carry_out(
     context: ClientContext, client: NostrClient, leaving: Mapping[str, str], to: list[str]
 ) -> None:
+    from nostr_client.resilience.evacuation_words import report_lines
+
     evacuation = client.evacuation
     begun = await evacuation.journal.unfinished()
     if begun is not None and leaving.keys() <= begun.plan.leaving.keys():
@@ -94,7 +94,10 @@ class _Telling:
     """Says how far it is: each step, and every `SAID_EVERY` seconds."""
 
     def __init__(self, context: ClientContext) -> None:
+        from nostr_client.resilience.evacuation_words import progress_line
+
         self._context = context
+        self._line = progress_line
         self._said: EvacuationProgress | None = None
         self._at = float("-inf")
 
@@ -109,22 +112,13 @@ class _Telling:
             "events": progress.events,
             "there": progress.there,
         }
-        self._context.out.emit(record, progress_line(progress))
-
-
-def progress_line(progress: EvacuationProgress) -> str:
-    """One line about how far it is."""
-    match progress.step.value:
-        case "lists":
-            return "publishing the new lists ..."
-        case "refill":
-            return f"refilling: {progress.there} of {progress.events} are at each new relay"
-        case _:
-            return "reading back as a stranger ..."
+        self._context.out.emit(record, self._line(progress))
 
 
 def _say_plan(context: ClientContext, plan: EvacuationPlan) -> None:
     """Raises CommandError for one that cannot be carried out."""
+    from nostr_client.resilience.evacuation_words import plan_lines
+
     if plan.problem:
         code = Exit.ERROR if plan.staying else Exit.NO_ANSWER
         raise CommandError(plan.problem, code, plan_record(plan))
@@ -143,18 +137,6 @@ def plan_record(plan: EvacuationPlan) -> dict[str, Any]:
     }
 
 
-def plan_lines(plan: EvacuationPlan) -> list[str]:
-    """The plan, for people."""
-    if not plan.is_needed:
-        return ["nothing is to be done: every relay of your lists answers and takes what you write"]
-    leaving = plan.leaving.items()
-    lines = [f"- {_url(url)}  leaves: {safe_line(why, _WORDS)}" for url, why in leaving]
-    lines += [f"  {_url(url)}  stays" for url in plan.staying]
-    lines += [f"+ {_url(url)}  joins" for url in plan.joining]
-    lines += [f"+ {_url(url)}  receives private messages" for url in plan.inbox_joining]
-    return lines
-
-
 def report_record(report: EvacuationReport) -> dict[str, Any]:
     """The receipt, for programs; it lies at `path`, too."""
     return {
@@ -169,24 +151,6 @@ def report_record(report: EvacuationReport) -> dict[str, Any]:
         "read_back": report.read_back,
         "receipt": report.path,
     }
-
-
-def report_lines(report: EvacuationReport) -> list[str]:
-    """The receipt, for people."""
-    lines = []
-    for url, there in report.there.items():
-        waits = report.waiting.get(url, 0)
-        more = f"; {waits} wait, and follow by themselves" if waits else ""
-        seen = f"{report.read_back.get(url, 0)} of the first {report.checked} read back"
-        lines.append(f"{_url(url)}  {there} of {report.events} there, {seen}{more}")
-    told = sum(report.told.values())
-    lines.append(f"{told} of {len(report.told)} relays took the new relay list")
-    lines.append(f"the receipt is {report.path}")
-    return lines
-
-
-def _url(url: str) -> str:
-    return safe_line(url, _WORDS)
 
 
 def add_to(root: Group) -> None:

@@ -14,6 +14,7 @@ from nostr_client.routing.list_reading import Waiver
 from nostr_client.social.messages.dm_relays import MOST_OWN
 from nostr_client.social.views import NoteView, Posted, Profile, RelayRow
 from nostr_client.tui.screens.dialogs import ConfirmDialog, PromptDialog
+from nostr_client.tui.screens.evacuation import EvacuationScreen
 from nostr_client.tui.user_interface import UserInterface
 from nostr_client.tui.widgets.inputs import relay_url
 from nostr_client.tui.widgets.send_progress import here
@@ -104,6 +105,11 @@ class Actions:
             lambda empty: relays.remove(row.url, allow_empty=empty),
             "relay list",
         )
+
+    async def evacuate(self, row: RelayRow | None) -> None:
+        """Move from relays that are lost to others; from that of `row` too, if it has ended."""
+        retire = {row.url: row.gone} if row is not None and row.gone else {}
+        await self._ask(EvacuationScreen(self._client, retire))
 
     async def change_mode(self, row: RelayRow) -> bool:
         """The next of: read and write, read, write."""

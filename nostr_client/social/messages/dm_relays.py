@@ -128,7 +128,12 @@ class DmRelays:
             return self._list.draft(last, [*(("relay", url) for url in more), *kept])
 
         waiver = Waiver(without=[*without, *leaving])
-        return await self._list.edit(change, waiver, also=[*before, *joining, *also])
+        return await self._list.edit(
+            change,
+            waiver,
+            also=[*before, *joining, *also],
+            removes=[("relay", url) for url in leaving],
+        )
 
     def _listable(self, url: str) -> str:
         refuse_codes(url)

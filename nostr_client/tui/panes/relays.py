@@ -58,7 +58,8 @@ class RelayRenderer(ItemRenderer[RelayRow]):
         else:
             top = Content.styled(name, style("list--strong")).truncate(width, ellipsis=True)
             lines = [top, (Content("  ") + Content.assemble(*figures)).truncate(width)]
-        said = safe_line(item.gone or item.last_word, 300)
+        gone = f"{item.gone}: E takes you away there" if item.gone else ""
+        said = safe_line(gone or item.last_word, 300)
         if said:
             words = Content.styled(f"  {said}", style("list--dim"))
             lines.append(words.truncate(width, ellipsis=True))
@@ -81,6 +82,12 @@ KEYS: Final = KeyGroup(
         Key("x", "remove_relay", "Remove the relay (asks first)", "remove"),
         Key("m", "mode", "Change what it is for: read, write, both", "read/write"),
         Key("d", "check_relay", "Down for everyone or just me?", "check"),
+        Key(
+            "E",
+            "evacuate",
+            "Leave dead relays, and ended ones: others take their place",
+            "evacuate",
+        ),
         Key("w", "who_knows", "Which relays may know who you are", "who knows"),
     ),
 )
@@ -119,6 +126,10 @@ class RelayList(WindowedList[RelayRow]):
         else:
             screen = AuthListScreen(client.authenticator, client.pubkey, self._name_of)
             self.app.push_screen(screen)
+
+    def action_evacuate(self) -> None:
+        row = self.selected
+        self.post_message(Act(lambda actions: actions.evacuate(row)))
 
     def action_choose(self) -> None:
         self.action_check_relay()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from nostr_client.protocol.event import Draft
 from nostr_client.tui.screens.dialogs import ConfirmDialog
 from tests.conftest import StartRelay
 from tests.tui.world import (
@@ -47,5 +48,30 @@ async def test_relays(world: World, start_relay: StartRelay) -> None:
         await pilot.press("k", "d")
         await sees(app, "verdict")
         assert "websocket" in shown(app)
+        await pilot.press("escape")
+        assert app.screen is main
+
+
+async def test_a_dead_relay_is_left_after_asking(world: World, start_relay: StartRelay) -> None:
+    """`E`: the plan is shown, y carries it out, and it says what is where."""
+    alive = await start_relay()
+    world.relays = [alive.url]
+    await world.account()
+    dead = "ws://127.0.0.1:9"
+    key = world.person("ana")
+    await world.put(Draft(10002, "", (("r", dead),), 1_700_000_000).sign(key, 1_700_000_000))
+    async with world.at_home() as (app, pilot):
+        main = app.main
+        assert main is not None
+        await sees(app, "relays")
+        await pilot.press("4")
+        await sees(app, dead)
+        await pilot.press("E")
+        await sees(app, "joins")
+        assert f"+ {alive.url}" in shown(app)
+        assert await main.client.evacuation.journal.last() is None, "nothing before the question"
+        await pilot.press("y")
+        await sees(app, "took the new relay list")
+        assert [row.url for row in await main.client.relays.rows()] == [alive.url]
         await pilot.press("escape")
         assert app.screen is main

@@ -1,0 +1,51 @@
+"""An evacuation in words, the same on the command line and in the terminal client."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from nostr_client.resilience.evacuation import EvacuationProgress, EvacuationReport
+from nostr_client.resilience.evacuation_journal import EvacuationStep
+from nostr_client.resilience.evacuation_plan import EvacuationPlan
+from nostr_client.safe_text import safe_line
+
+_WORDS: Final = 160
+
+
+def plan_lines(plan: EvacuationPlan) -> list[str]:
+    """The plan, one relay a line."""
+    if not plan.is_needed:
+        return ["nothing is to be done: every relay of your lists answers and takes what you write"]
+    leaving = plan.leaving.items()
+    lines = [f"- {_line(url)}  leaves: {_line(why)}" for url, why in leaving]
+    lines += [f"  {_line(url)}  stays" for url in plan.staying]
+    lines += [f"+ {_line(url)}  joins" for url in plan.joining]
+    lines += [f"+ {_line(url)}  receives private messages" for url in plan.inbox_joining]
+    return lines
+
+
+def progress_line(progress: EvacuationProgress) -> str:
+    """How far it is."""
+    if progress.step is EvacuationStep.LISTS:
+        return "publishing the new lists ..."
+    if progress.step is EvacuationStep.REFILL:
+        return f"refilling: {progress.there} of {progress.events} are at each new relay"
+    return "reading back as a stranger ..."
+
+
+def report_lines(report: EvacuationReport) -> list[str]:
+    """The receipt."""
+    lines = []
+    for url, there in report.there.items():
+        waits = report.waiting.get(url, 0)
+        more = f"; {waits} wait, and follow by themselves" if waits else ""
+        seen = f"{report.read_back.get(url, 0)} of the first {report.checked} read back"
+        lines.append(f"{_line(url)}  {there} of {report.events} there, {seen}{more}")
+    told = sum(report.told.values())
+    lines.append(f"{told} of {len(report.told)} relays took the new relay list")
+    lines.append(f"the receipt is {_line(report.path)}")
+    return lines
+
+
+def _line(text: str) -> str:
+    return safe_line(text, _WORDS)

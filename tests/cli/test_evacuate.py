@@ -1,0 +1,51 @@
+"""`evacuate` and `relays retire`, as a script uses them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from nostr_client.exits import Exit
+from nostr_client.protocol.keys import SecretKey
+from tests.cli.conftest import DEAD, Home
+from tests.conftest import StartRelay
+
+
+async def test_one_command_moves_the_account_and_another_takes_it_away_again(
+    home: Home, key: SecretKey, start_relay: StartRelay
+) -> None:
+    first, second = await start_relay(), await start_relay()
+    home.configure([first.url])
+    await home.import_key(key)
+    added = await home.run("relays", "add", DEAD, "--begin")
+    assert added.code in (0, Exit.NOT_ACCEPTED), added.err
+    assert (await home.run("post", "hello")).code in (0, Exit.NOT_ACCEPTED)
+    dry = await home.run("evacuate", "--dry-run", "--json")
+    assert (dry.code, dry.record["joining"]) == (0, [first.url]), dry.err
+    assert list(dry.record["leaving"]) == [DEAD]
+    rows = (await home.run("relays", "list", "--json")).records
+    assert [row["relay"] for row in rows] == [DEAD], "nothing was changed"
+    moved = await home.run("evacuate", "--json")
+    assert moved.code == 0, moved.err
+    plan, *steps, receipt = moved.records
+    assert plan["joining"] == [first.url]
+    assert steps[0]["step"] == "lists"
+    assert receipt["done"]
+    assert receipt["there"] == {first.url: receipt["events"]}
+    assert json.loads(Path(receipt["receipt"]).read_text())["plan"]["joining"] == [first.url]
+    again = await home.run("evacuate")
+    assert again.out.startswith("nothing is to be done")
+    retired = await home.run("relays", "retire", first.url, "--to", second.url, "--json")
+    assert retired.code == 0, retired.err
+    assert retired.records[-1]["there"] == {second.url: receipt["events"]}
+    rows = (await home.run("relays", "list", "--json")).records
+    assert [row["relay"] for row in rows] == [second.url]
+
+
+async def test_where_nothing_is_reached_nothing_is_changed(home: Home, key: SecretKey) -> None:
+    home.configure()
+    await home.import_key(key)
+    assert (await home.run("relays", "add", DEAD, "--begin")).code == Exit.NOT_ACCEPTED
+    failed = await home.run("evacuate", "--json")
+    assert failed.code == Exit.NO_ANSWER
+    assert "this end of the network" in failed.err
