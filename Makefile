@@ -15,6 +15,7 @@
 #             hour); DRILL='--strategy random --seeds 1'
 # make bench-selection  which relays are worth asking, on a network on paper: what is read of 400
 #             authors beside the plain greedy cover; BENCH='--networks 5 --zipf 1.0', or --help
+# make bench-duplicates  how much comes twice from two relays that hold the same
 # make architecture  the picture and the tables of docs/architecture.md, made anew from the imports
 
 VENV ?= .venv
@@ -28,7 +29,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: run test check format lint types slow fuzz browser bench bench-relay bench-store bench-private bench-selection drill screenshots architecture lock clean
+.PHONY: run test check format lint types slow fuzz browser bench bench-relay bench-store bench-private bench-selection bench-duplicates drill screenshots architecture lock clean
 
 run: $(VENV)/ready
 	@$(BIN)/nostr-client
@@ -83,6 +84,9 @@ drill: $(VENV)/ready-dev
 
 bench-selection: $(VENV)/ready-dev
 	$(BIN)/python -m benchmarks.relay_selection $(BENCH)
+
+bench-duplicates: $(VENV)/ready-dev
+	$(BIN)/python -m benchmarks.duplicate_frames
 
 screenshots: $(VENV)/ready-dev
 	$(BIN)/python docs/screenshots.py
