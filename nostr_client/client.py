@@ -44,6 +44,7 @@ from nostr_client.resilience.evacuation import Evacuation
 from nostr_client.resilience.evacuation_journal import EvacuationJournal
 from nostr_client.resilience.evacuation_survey import EvacuationSurvey
 from nostr_client.resilience.history import History
+from nostr_client.resilience.inquiry import Inquiry
 from nostr_client.resilience.ladder import Ladder
 from nostr_client.resilience.negentropy_trials import NegentropyTrials
 from nostr_client.resilience.own_relay import OwnRelay
@@ -158,6 +159,8 @@ class NostrClient:
     ones), `key_leaks` (the alarm), `feed_sync` (the background reading);
     `replication`, `history` (what relays hold, compared and fetched), `evacuation` and its survey,
     `own_relay` (None when it is off).
+    `replication`, `history` (what relays hold, compared and fetched), `inquiry` (whether they hold
+    somebody's notes back), `own_relay` (None when it is off).
     """
 
     pubkey: str
@@ -193,6 +196,7 @@ class NostrClient:
     history: History
     evacuation_survey: EvacuationSurvey
     evacuation: Evacuation
+    inquiry: Inquiry
     authenticator: Authenticator | None
     """Who is told who we are (NIP-42); None where there is no key to say it with."""
     media: DialOptions | None
@@ -652,6 +656,7 @@ class NostrClient:
             clock=clock,
         )
         journal = EvacuationJournal(data, me, clock)
+        self.inquiry = Inquiry(self.store, self._stranger, self.book, self.relay_facts, clock)
         self.replication = Replication(
             self.store,
             self.pool,

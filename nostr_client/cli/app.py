@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from nostr_client.cli import (
     account,
+    audit,
     backup,
     bunker,
     copies,
@@ -58,6 +59,7 @@ def build() -> Group:
         copies,
         evacuate,
         history,
+        audit,
         own_relay,
         bunker,
     ):

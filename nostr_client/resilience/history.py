@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from typing import Final, TypeVar
@@ -39,6 +39,7 @@ from nostr_client.nips.nip77 import Items
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.refusals import is_for_now, wants_auth
+from nostr_client.resilience.by_id import IDS, AskedById, ask_by_id
 from nostr_client.resilience.negentropy_trials import NegentropyTrials
 from nostr_client.routing.reader import RelayReader
 from nostr_client.store.contract import CopyGrade
@@ -55,14 +56,10 @@ PAGED: Final = 5_000
 """Events that are read by pages at a time."""
 READ_LIMIT: Final = 120.0
 """Seconds for so many."""
-IDS: Final = 250
-"""Events in one REQ: what relays that cap a page still answer whole."""
 IDS_LIMIT: Final = 30.0
 MOST_PROBES: Final = 40
 """REQs by which one comparison asks for what pages did not show."""
 _T = TypeVar("_T")
-_Named = tuple[frozenset[str], End]
-"""The ids that came of those that were asked for by name, and how it ended."""
 
 
 class Road(StrEnum):
@@ -102,6 +99,13 @@ class Comparison(msgspec.Struct, kw_only=True):
     def stopped(self, end: End) -> None:
         """The relay did not go on: what was not compared stays open."""
         self.end, self.complete = end, False
+
+    def asked_by_id(self, asked: AskedById) -> None:
+        """Events were asked for by their ids."""
+        self.requests += asked.requests
+        self.complete = self.complete and asked.whole
+        if asked.failed is not None:
+            self.stopped(asked.failed)
 
 
 class History:
@@ -270,13 +274,14 @@ class History:
     async def _absent(self, found: Comparison, ids: Collection[bytes]) -> set[bytes]:
         """Those of `ids` which the relay, asked for them by name, does not have."""
 
-        async def ask(names: Filter) -> _Named:
+        async def ask(names: Filter) -> tuple[Collection[str], End]:
             fetched = await self._pool.fetch([names], [found.url], timeout=IDS_LIMIT)
-            held = frozenset(event.id for event in fetched.events)
-            found.both += len(held)
-            return held, fetched.ends[found.url]
+            return [event.id for event in fetched.events], fetched.ends[found.url]
 
-        return await _ask_by_id(found, ids, ask, MOST_PROBES)
+        asked = await ask_by_id([id.hex() for id in ids], ask, MOST_PROBES)
+        found.both += len(asked.came)
+        found.asked_by_id(asked)
+        return set(map(bytes.fromhex, asked.absent))
 
     async def _save(self, url: str, events: Sequence[Event]) -> int:
         new = 0
@@ -328,13 +333,15 @@ class History:
     async def _bring(self, url: str, filter: Filter) -> Comparison:
         compared = await self.compare(url, filter, keep=True)
 
-        async def ask(names: Filter) -> _Named:
+        async def ask(names: Filter) -> tuple[Collection[str], End]:
             asked = await self._reader.fetch_from([names], [url], timeout=IDS_LIMIT)
             compared.new += asked.new
-            return frozenset(asked.events), asked.ends[url]
+            return asked.events, asked.ends[url]
 
         with self._counting(compared):
-            compared.unsent = len(await _ask_by_id(compared, compared.there, ask))
+            asked = await ask_by_id([id.hex() for id in compared.there], ask)
+        compared.asked_by_id(asked)
+        compared.unsent = len(asked.absent)
         compared.complete = compared.complete and not compared.unsent
         return compared
 
@@ -343,35 +350,6 @@ def _end_of(url: str, error: ConnectFailed) -> End:
     """A relay that could not be reached, as an end."""
     cause = Cause.not_reached(error)
     return End(url=url, how=cause.how, problem=cause.problem, status=cause.status)
-
-
-async def _ask_by_id(
-    found: Comparison,
-    ids: Collection[bytes],
-    ask: Callable[[Filter], Awaitable[_Named]],
-    most: int | None = None,
-) -> set[bytes]:
-    """Those of `ids` that did not come: asked for again until none of them does, since a relay may
-    send a part at a time. At most in `most` requests; what is open then is in no set."""
-    absent: set[bytes] = set()
-    left = most
-    for part in _parts(sorted(ids), IDS):
-        open_ids = {id.hex() for id in part}
-        while open_ids:
-            if left == 0:
-                found.complete = False
-                return absent
-            left = None if left is None else left - 1
-            came, end = await ask(Filter(ids=frozenset(open_ids)))
-            found.requests += max(1, end.pages)
-            if not end.answered:
-                found.stopped(end)
-                return absent
-            if came.isdisjoint(open_ids):
-                absent.update(map(bytes.fromhex, open_ids))
-                break
-            open_ids -= came
-    return absent
 
 
 def _parts(items: Sequence[_T], size: int) -> Iterator[Sequence[_T]]:

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from nostr_client.net.outcome import How
-from nostr_client.net.pool import RelayPool
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
@@ -19,6 +18,8 @@ from nostr_client.resilience import history
 from nostr_client.resilience.history import Comparison, History, Road
 from nostr_client.resilience.negentropy_trials import AGAIN, NegentropyTrials
 from nostr_client.routing.relay_facts import RelayFactBook
+from nostr_client.store.contract import StoreOptions
+from nostr_client.store.opening import open_store
 from tests.conftest import StartRelay
 from tests.net.scripted import Peer, Script, ScriptedRelay, honest
 from tests.routing.rooms import ANA, BEN, DEAD, LIMIT, Rooms, forged, rooms, signed
@@ -182,15 +183,12 @@ async def test_a_year_comes_back_from_any_relays(tmp_path: Path) -> None:
         assert [one.new for one in again] == [0, 0, 0, 0]
 
 
-async def publish(events: Sequence[Event], url: str) -> None:
-    """Through a pool of its own, as its author did in the course of a year."""
-    from nostr_client.signing.verifier import Verifier
-
-    async with Verifier() as verifier, RelayPool(verifier=verifier) as pool:
-        for start in range(0, len(events), 200):
-            part = events[start : start + 200]
-            reports = await asyncio.gather(*(pool.publish(event, [url]) for event in part))
-            assert all(report.ok for report in reports), [r for r in reports if not r.ok][:1]
+async def filled(folder: Path, events: Sequence[Event]) -> Path:
+    """A relay's folder that has them already."""
+    folder.mkdir()
+    async with open_store(folder / "events.db", StoreOptions()) as store:
+        await store.save(events)
+    return folder
 
 
 @pytest.mark.slow
@@ -201,14 +199,11 @@ async def test_2000_notes_of_a_year_come_back_from_four_real_relays(
     small, off = tmp_path / "small.toml", tmp_path / "off.toml"
     small.write_text("[negentropy]\nevents = 100\n")
     off.write_text("[negentropy]\nsessions = 0\n")
-    relays = [
-        await start_relay(),
-        await start_relay("--config", str(small)),
-        await start_relay("--config", str(off)),
-        await start_relay(),
-    ]
-    for number, relay in enumerate(relays):  # each has its quarter, and some of the next one's
-        await publish(events[number * 500 : number * 500 + 600], relay.url)
+    relays = []
+    for number, options in enumerate(((), ("--config", str(small)), ("--config", str(off)), ())):
+        part = events[number * 500 : number * 500 + 600]  # a quarter, and some of the next one
+        data = await filled(tmp_path / f"data-{number}", part)
+        relays.append(await start_relay(*options, data=data))
     async with desk(tmp_path / "empty") as d:
         brought = await d.history.fetch([relay.url for relay in relays])
         assert await d.mine() == {event.id for event in events}
@@ -216,3 +211,23 @@ async def test_2000_notes_of_a_year_come_back_from_four_real_relays(
         assert roads == [Road.NEGENTROPY, Road.NEGENTROPY, Road.PAGES, Road.NEGENTROPY]
         assert brought[1].windows > 1
         assert all(one.complete for one in brought)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("missing", "most"), [(0, 1_500), (10, 30_000)], ids=["identical", "10 missing"]
+)
+async def test_what_comparing_10000_events_costs(
+    tmp_path: Path, start_relay: StartRelay, missing: int, most: int
+) -> None:
+    """In bytes of messages, both ways; `pytest -s` shows them."""
+    events = notes(10_000)
+    lacks = {event.id for event in events[500::1_000][:missing]}
+    there = [event for event in events if event.id not in lacks]
+    relay = await start_relay(data=await filled(tmp_path / "data", there))
+    async with desk(tmp_path / "mine", events) as d:
+        found = await d.history.compare(relay.url, MINE)
+    assert found.road is Road.NEGENTROPY
+    assert {id.hex() for id in found.here} == lacks
+    print(f"\n{missing} of 10,000 missing: {found.sent} B out, {found.received} B in")
+    assert found.sent + found.received <= most
