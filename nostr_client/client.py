@@ -157,10 +157,8 @@ class NostrClient:
     reads where), `courier`, `guard`; `profiles`, `publisher`, `notes`, `follows`, `mutes`,
     `bookmarks`, `private_relays` (NIP-37), `relays`, `timeline`, `threads`, `messages` (private
     ones), `key_leaks` (the alarm), `feed_sync` (the background reading);
-    `replication`, `history` (what relays hold, compared and fetched), `evacuation` and its survey,
-    `own_relay` (None when it is off).
     `replication`, `history` (what relays hold, compared and fetched), `inquiry` (whether they hold
-    somebody's notes back), `own_relay` (None when it is off).
+    somebody's notes back), `evacuation` and its survey, `own_relay` (None when it is off).
     """
 
     pubkey: str
@@ -640,6 +638,7 @@ class NostrClient:
         )
         trials = NegentropyTrials(data / "negentropy.json", self.relay_facts, clock)
         self.history = History(self.courier, trials, owner=me, clock=clock)
+        self.inquiry = Inquiry(self.store, self._stranger, self.book, self.relay_facts, clock)
         self._keep_copies()
         await self.ladder.recall()
 
@@ -656,7 +655,6 @@ class NostrClient:
             clock=clock,
         )
         journal = EvacuationJournal(data, me, clock)
-        self.inquiry = Inquiry(self.store, self._stranger, self.book, self.relay_facts, clock)
         self.replication = Replication(
             self.store,
             self.pool,
