@@ -70,6 +70,7 @@ from nostr_client.signing.gated import gated
 from nostr_client.signing.guards import Confirmation, Consent, Guard, Guarded, Objection, nobody
 from nostr_client.signing.signer import Signer, WatchOnly
 from nostr_client.signing.verifier import Verifier
+from nostr_client.social.blocked_relays import BlockedRelays, known_blocks
 from nostr_client.social.bookmarks import Bookmarks
 from nostr_client.social.feed_sync import FeedSync
 from nostr_client.social.follows import Follows
@@ -155,8 +156,9 @@ class NostrClient:
 
     Rooms: `store`, `copies` (which relay holds what), `verifier`, `pool`, `book` (who writes and
     reads where), `courier`, `guard`; `profiles`, `publisher`, `notes`, `follows`, `mutes`,
-    `bookmarks`, `private_relays` (NIP-37), `relays`, `timeline`, `threads`, `messages` (private
-    ones), `key_leaks` (the alarm), `feed_sync` (the background reading);
+    `bookmarks`, `blocked_relays`, `private_relays` (NIP-37), `relays`, `lists` (their earlier
+    versions), `timeline`, `threads`, `messages` (private ones), `key_leaks` (the alarm),
+    `feed_sync` (the background reading);
     `replication`, `history` (what relays hold, compared and fetched), `inquiry` (whether they hold
     somebody's notes back), `evacuation` and its survey, `own_relay` (None when it is off).
     """
@@ -182,6 +184,7 @@ class NostrClient:
     follows: Follows
     mutes: Mutes
     bookmarks: Bookmarks
+    blocked_relays: BlockedRelays
     private_relays: PrivateRelays
     relays: MyRelays
     lists: ListHistory
@@ -299,6 +302,8 @@ class NostrClient:
                 await self._use_own_relay(self.own_relay, stack)
             tasks = await stack.enter_async_context(OwnedTasks())
             tasks.start(self.pool.outages.keep())
+            if self.pubkey:
+                tasks.start(self.blocked_relays.keep())
             if self.authenticator is not None:
                 tasks.start(self.authenticator.keep_trying())
             tasks.start(self.ladder.keep())
@@ -534,6 +539,11 @@ class NostrClient:
     async def _ask(self, draft: Draft, objection: Objection) -> bool:
         return await self.consent(draft, objection)
 
+    def _leave(self, urls: Collection[str]) -> None:
+        """These are blocked now: what is open to them is closed, and not opened again."""
+        for url in urls:
+            self.pool.begin_anew(url)
+
     async def _held(self, ids: Collection[str]) -> list[Event]:
         return await self.store.query([Filter(ids=frozenset(ids))]) if ids else []
 
@@ -547,6 +557,9 @@ class NostrClient:
             config.relays_of_strangers,
             [relay.url for relay in starters.gone],
         )
+        if me:
+            blocks = await asyncio.to_thread(known_blocks, self.paths.data, me)
+            policy.blocked = frozenset(blocks.urls)
         self._listed = () if relays is not None and not relays else starters.urls("general")
         indexers = starters.urls("indexer") if relays is None else ()
         book = RelayBook(
@@ -579,6 +592,7 @@ class NostrClient:
         self.follows = Follows(self.courier, self.guard, me)
         self.mutes = Mutes(self.courier, self.guard, me)
         self.bookmarks = Bookmarks(self.courier, self.guard, me)
+        self.blocked_relays = BlockedRelays(self.courier, self.guard, me, data, self._leave)
         self.private_relays = PrivateRelays(self.courier, self.guard, me)
         self.relays = MyRelays(self.courier, self.guard, me, found_at(data, me))
         self.relay_facts = RelayFactBook(

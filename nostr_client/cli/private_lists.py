@@ -94,6 +94,48 @@ def list_relays(context: ClientContext) -> None:
     _list(context, _private_relays, "no list of private relays was found")
 
 
+def block(
+    context: ClientContext,
+    url: Url,
+    *,
+    public: Public = False,
+    start_empty: AllowEmpty = False,
+    without: Without = None,
+) -> None:
+    """Never dial a relay again; only you can see that, unless it is --public."""
+
+    async def entry(client: NostrClient) -> Tag:
+        chosen = client.blocked_relays.entry(url)
+        mine = await client.book.relays_of(client.pubkey)
+        inboxes = (await client.book.dm_relays([client.pubkey])).get(client.pubkey, ())
+        if chosen[1] in (*mine.write, *mine.read, *inboxes):
+            context.out.note(
+                f"{chosen[1]} is on a list of your own relays still: others look for you there, and"
+                " you do not any more"
+            )
+        return chosen
+
+    _add(context, _blocked_relays, entry, public, _waiver(without, start_empty))
+
+
+def unblock(context: ClientContext, url: Url, without: Without = None) -> None:
+    """Dial a relay again where it is named."""
+
+    async def entry(client: NostrClient) -> Tag:
+        return client.blocked_relays.entry(url)
+
+    _remove(context, _blocked_relays, entry, without)
+
+
+def list_blocked(context: ClientContext) -> None:
+    """List the relays that are never dialled."""
+    _list(context, _blocked_relays, "no list of blocked relays was found")
+
+
+def _blocked_relays(client: NostrClient) -> EntryList:
+    return client.blocked_relays
+
+
 def _private_relays(client: NostrClient) -> EntryList:
     return client.private_relays
 

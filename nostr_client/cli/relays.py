@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
-from nostr_client.cli import relay_auth
+from nostr_client.cli import private_lists, relay_auth
 from nostr_client.cli.command import CLIENT, PLAIN, add_command
 from nostr_client.cli.evacuate import retire
 from nostr_client.command_line.tree import Argument, Group, Option
@@ -123,13 +123,18 @@ def _look(context: ClientContext, url: str, *, away: bool) -> None:
 def check(context: ClientContext, url: Url) -> None:
     """Is a relay down for everyone, or just for you? Says each step."""
     from nostr_client.cli import json_records, plain_lines
+    from nostr_client.exits import CommandError
     from nostr_client.net.relay_check import check_relay
     from nostr_client.protocol.urls import normalize_relay_url
+    from nostr_client.routing.address_policy import BLOCKED
     from nostr_client.routing.starter_relays import compared_with
+    from nostr_client.social.blocked_relays import known_blocks
 
     address = normalize_relay_url(url)
     account = context.acting()
     config = context.config.for_account(account.pubkey if account else "")
+    if account and address in known_blocks(context.paths.data, account.pubkey).urls:
+        raise CommandError(f"{address}: {BLOCKED}", Exit.USAGE)
     _warn_of_end(context, url)
     others = compared_with(address, config.relays)
 
@@ -199,7 +204,9 @@ def _text_at(where: str) -> str:
 def add_to(root: Group) -> None:
     """They stand in a group of their own."""
     group = root.group(
-        "relays", "Your relays: list, add, remove, retire, check, find, auth.", default="list"
+        "relays",
+        "Your relays: list, add, remove, retire, check, find, block, auth.",
+        default="list",
     )
     add_command(group, "list", list_, CLIENT)
     add_command(group, "add", add, CLIENT)
@@ -207,4 +214,7 @@ def add_to(root: Group) -> None:
     add_command(group, "retire", retire, CLIENT)
     add_command(group, "check", check, PLAIN)
     add_command(group, "find", find, CLIENT)
+    add_command(group, "block", private_lists.block, CLIENT)
+    add_command(group, "unblock", private_lists.unblock, CLIENT)
+    add_command(group, "blocked", private_lists.list_blocked, CLIENT)
     relay_auth.add_to(group)

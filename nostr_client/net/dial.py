@@ -77,6 +77,10 @@ class DialPolicy:
         """
         return {}
 
+    def refusal(self, url: str) -> str:
+        """Why this URL is not dialled; empty where it may be."""
+        return "" if self(url) else "a private address"
+
     def __call__(self, url: str) -> bool:
         if not is_private_host(host_of(url)) or self.allows_private(url):
             return True

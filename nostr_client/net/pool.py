@@ -246,13 +246,11 @@ class RelayPool:
         if self._closing:
             raise ConnectFailed(url, "the pool is closed")
         connection = self._connections.get(url)
+        if connection is None and not self._is_spelled(url):
+            raise ConnectFailed(url, "not in its one spelling", ConnectStep.ADDRESS)
+        if refusal := self._refusal(url):
+            raise ConnectFailed(url, refusal, ConnectStep.ADDRESS)
         if connection is None:
-            try:
-                allowed = normalize_relay_url(url) == url and self._dial(url)
-            except InvalidData as error:
-                raise ConnectFailed(url, f"not a relay URL: {error}") from None
-            if not allowed:
-                raise ConnectFailed(url, "a private address", ConnectStep.ADDRESS)
             backoff = self._backoffs.setdefault(url, Backoff(random.random))
             if len(self._backoffs) > MAX_RELAYS:
                 del self._backoffs[next(iter(self._backoffs))]
@@ -260,6 +258,18 @@ class RelayPool:
             self._connections[url] = connection
             self._spawn(self._run(connection))
         return connection
+
+    @staticmethod
+    def _is_spelled(url: str) -> bool:
+        try:
+            return normalize_relay_url(url) == url
+        except InvalidData as error:
+            raise ConnectFailed(url, f"not a relay URL: {error}") from None
+
+    def _refusal(self, url: str) -> str:
+        if isinstance(self._dial, DialPolicy):
+            return self._dial.refusal(url)
+        return "" if self._dial(url) else "a private address"
 
     async def _run(self, connection: RelayConnection) -> None:
         while True:
@@ -278,6 +288,8 @@ class RelayPool:
         task.add_done_callback(self._tasks.discard)
 
     async def _open_websocket(self, url: str) -> tuple[WebSocket, float]:
+        if refusal := self._refusal(url):  # what is allowed may change while it is connected
+            raise ConnectFailed(url, refusal, ConnectStep.ADDRESS)
         private = is_private_host(host_of(url))
         headers: Mapping[str, str] = {}
         if isinstance(self._dial, DialPolicy):

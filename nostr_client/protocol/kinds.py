@@ -26,6 +26,7 @@ EPHEMERAL_GIFT_WRAP: Final = 21059
 MUTES: Final = 10000
 RELAY_LIST: Final = 10002
 BOOKMARKS: Final = 10003
+BLOCKED_RELAYS: Final = 10006
 PRIVATE_RELAYS: Final = 10013
 ENCRYPTION_KEY: Final = 10044
 """The key that somebody is to be written to with instead of their own (NIP-4E, a draft)."""

@@ -28,6 +28,7 @@ from nostr_client.protocol.urls import host_of, is_private_host, normalize_relay
 StrangersRelays = Literal["asked", "always", "never"]
 """When relays are dialled that only people name whom nobody here follows: when the person asks for
 one of them (opens, follows, answers, mentions), whenever they are named, or never."""
+BLOCKED: Final = "you blocked this relay: `nostr-client relays unblock URL`"
 MAX_URL: Final = 256
 """Characters of a relay URL on a stranger's word; longer ones carry somebody's data, not a host."""
 
@@ -73,6 +74,8 @@ class AddressPolicy(DialPolicy):
         self.strangers = strangers
         self._in_use = {url for text in given if (url := relay_url(text))}
         self._own_relay = ""
+        self.blocked: frozenset[str] = frozenset()
+        """Relays (one spelling) that the person blocked (kind 10006): no word opens them."""
         self.own_headers: Callable[[str], Mapping[str, str]] = lambda url: {}
         """What the own relay wants to be shown; asked at each handshake. Raises ConnectFailed."""
 
@@ -115,11 +118,22 @@ class AddressPolicy(DialPolicy):
     def allows_private(self, url: str) -> bool:
         return url == self._own_relay or super().allows_private(url)
 
-    def __call__(self, url: str) -> bool:
+    def refusal(self, url: str) -> str:
         normal = relay_url(url)
-        if not normal or normal in self._ended:
-            return False
-        return not _is_private(normal) or self.allows_private(normal)
+        if not normal:
+            return "not a relay URL"
+        if normal == self._own_relay:
+            return ""
+        if normal in self.blocked:
+            return BLOCKED
+        if normal in self._ended:
+            return "this relay has ended"
+        return (
+            "a private address" if _is_private(normal) and not self.allows_private(normal) else ""
+        )
+
+    def __call__(self, url: str) -> bool:
+        return not self.refusal(url)
 
     def from_list(self, text: str) -> str:
         """The URL in its one spelling when it may be dialled for somebody's list, else ""."""
@@ -144,7 +158,7 @@ class AddressPolicy(DialPolicy):
     def may_be_named(self, url: str) -> bool:
         """May this URL stand in a list or a hint that others read?"""
         normal = relay_url(url)
-        if not normal or normal == self._own_relay or normal in self._ended:
+        if not normal or normal == self._own_relay or normal in self._ended | self.blocked:
             return False
         listed = normal in self._listed or _host(normal) in self._allowed
         return listed or not _is_private(normal)

@@ -229,6 +229,10 @@ class ListReader:
 
     def places(self, relays: PersonRelays) -> tuple[str, ...]:
         """Where the newest version must be; `relays` are what is known of the account's."""
+        named = self._named(relays)
+        return tuple(url for url in named if self.courier.book.policy(url))
+
+    def _named(self, relays: PersonRelays) -> tuple[str, ...]:
         book = self.courier.book
         listed = relays.write if relays.source == "list" else ()
         settled = self._settled.read()
@@ -318,6 +322,7 @@ _NAMES: Final = {
     kinds.FOLLOWS: "follow list",
     kinds.RELAY_LIST: "relay list",
     kinds.MUTES: "mute list",
+    kinds.BLOCKED_RELAYS: "list of blocked relays",
     kinds.BOOKMARKS: "list of bookmarks",
     kinds.DM_RELAYS: "list of message relays",
     kinds.PRIVATE_RELAYS: "list of private relays",

@@ -22,6 +22,7 @@ _encode = msgspec.json.Encoder().encode
 LISTS: Final = {
     kinds.MUTES: "the list of mutes",
     kinds.BOOKMARKS: "the list of bookmarks",
+    kinds.BLOCKED_RELAYS: "the list of blocked relays",
     kinds.PRIVATE_RELAYS: "the list of private relays",
 }
 LARGEST: Final = nip44.EXTENDED_LENGTH - 1

@@ -29,6 +29,7 @@ NAMES: Final = {
     "mutes": kinds.MUTES,
     "relays": kinds.RELAY_LIST,
     "bookmarks": kinds.BOOKMARKS,
+    "blocked-relays": kinds.BLOCKED_RELAYS,
     "private-relays": kinds.PRIVATE_RELAYS,
     "dm-relays": kinds.DM_RELAYS,
 }

@@ -12,7 +12,7 @@ from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Draft, Event, Tag
 from nostr_client.protocol.refusals import split_reason, wants_auth
 from nostr_client.protocol.urls import normalize_relay_url
-from nostr_client.routing.address_policy import relay_url
+from nostr_client.routing.address_policy import BLOCKED, relay_url
 from nostr_client.routing.courier import Courier, OnAnswer
 from nostr_client.routing.list_guard import Change, ListGuard
 from nostr_client.routing.list_reading import Waiver
@@ -226,6 +226,8 @@ class MyRelays:
                 f"{normal} is your own relay, which keeps every note of yours anyway: nobody else "
                 "can reach it, so it has no place in a public list"
             )
+        if normal in policy.blocked:
+            raise InvalidData(f"{normal}: {BLOCKED}")
         policy.allow_listed([normal])
         return normal
 

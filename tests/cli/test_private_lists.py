@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
+
 from nostr_client.exits import Exit
 from nostr_client.nips import nip19
 from nostr_client.protocol import kinds
 from nostr_client.protocol.keys import SecretKey
 from tests.cli.conftest import Home
 from tests.cli.test_notes import stored_at
-from tests.conftest import RelayProcess
+from tests.conftest import RelayProcess, StartRelay
 
 BEN = SecretKey(b"\x02" * 32).public_key.hex
 
@@ -53,3 +55,22 @@ async def test_mutes_are_private_unless_said(
     ]
     assert (await home.run("mute", "remove", nip19.encode_npub(BEN))).code == 0
     assert BEN not in (await home.run("mute", "list", "--json")).out
+
+
+@pytest.mark.slow
+async def test_a_blocked_relay_is_not_checked_and_not_written_to(
+    home: Home, key: SecretKey, relay: RelayProcess, start_relay: StartRelay
+) -> None:
+    bad = await start_relay()
+    home.configure([relay.url, bad.url])
+    await home.import_key(key)
+    blocked = await home.run("relays", "block", bad.url, "--start-empty")
+    assert blocked.code == 0, blocked.err
+    assert bad.url in (await home.run("relays", "blocked")).out
+    checked = await home.run("relays", "check", bad.url)
+    assert checked.code == Exit.USAGE
+    assert "you blocked this relay" in checked.err
+    posted = await home.run("post", "hi", "--json")
+    assert posted.record["accepted"] == [relay.url]
+    assert (await home.run("relays", "unblock", bad.url)).code == 0
+    assert (await home.run("relays", "check", bad.url)).code == 0

@@ -148,7 +148,9 @@ async def test_what_another_device_removed_stays_removed(tmp_path: Path) -> None
         device(tmp_path / "two", relay.url, at=NOW + 5) as (two, signer),
     ):
         signer.meanwhile = lambda: one.edit(
-            kinds.FOLLOWS, lambda _: Draft(kinds.FOLLOWS, "", (person("c"),))
+            kinds.FOLLOWS,
+            lambda _: Draft(kinds.FOLLOWS, "", (person("c"),)),
+            removes=[person("b")],
         )
         await two.edit(kinds.FOLLOWS, adding("d"))
         assert set(newest(relay, kinds.FOLLOWS).tags) == {person("c"), person("d")}

@@ -117,6 +117,9 @@ class RelayList(WindowedList[RelayRow]):
 
     def action_check_relay(self) -> None:
         if (row := self.selected) is not None:
+            if refusal := self._client.book.policy.refusal(row.url):
+                self.post_message(Say(f"{row.url}: {refusal}"))
+                return
             self.app.push_screen(RelayCheckScreen(row.url, self._check(row.url)))
 
     def action_who_knows(self) -> None:
