@@ -24,8 +24,8 @@ def drill(
     ] = None,
     seeds: Annotated[int, Option("--seeds", "N", "Runs of each.", least=1, most=100)] = 5,
     seed: Annotated[int, Option("--seed", "N", "The first seed.", least=0, most=10**9)] = 1,
-    relays: Annotated[int, Option("--relays", "N", "Relays.", least=6, most=60)] = 14,
-    authors: Annotated[int, Option("--authors", "N", "Authors.", least=3, most=60)] = 8,
+    relays: Annotated[int, Option("--relays", "N", "Relays.", least=6, most=60)] = 12,
+    authors: Annotated[int, Option("--authors", "N", "Authors.", least=3, most=60)] = 6,
     plot: Annotated[
         Path | None, Option("--plot", "FILE", "Draw the runs into this SVG file, too.")
     ] = None,

@@ -61,8 +61,8 @@ FOLLOWED: Final = 0.6
 class DrillSize(msgspec.Struct, frozen=True):
     """How large a drill is, and how fast: `speedup` shortens the waits of `Pace`."""
 
-    relays: int = 14
-    authors: int = 8
+    relays: int = 12
+    authors: int = 6
     legacy: int = 3
     readers: int = 6
     notes: int = 4
