@@ -2,7 +2,7 @@
 
 - A relay gets one event first; with each that it takes one more may be under way, up to
   `IN_FLIGHT`.
-- One that took some and says `rate-limited` to others wants a pace, and gets one: half of what was
+- One that took some and says `rate-limited` to others wants a pace, and gets one: less than what was
   tried, then faster again bit by bit. It decides how long it takes, not whether. What is limited
   waits for no more than the pace; one that takes nothing at all is left alone as long as its
   answer means (`copy_outcome`), and all that was due there waits with it.
@@ -44,6 +44,10 @@ FIRST_RATE: Final = 8.0
 """Events in a second, for a relay that limits and has not yet been measured."""
 FASTER: Final = 1.01
 """How much faster with each event that is taken at a pace."""
+SLOWER: Final = 0.8
+"""How much slower after a second's worth that was taken; half as fast after less."""
+REST: Final = 0.5
+"""Seconds in which nothing is sent to one that has just limited."""
 UNLIMITED: Final = 500.0
 MOST_IN_A_ROUND: Final = 1_000
 MOST_IDS: Final = 200
@@ -69,6 +73,8 @@ class RelayPace:
         self._at = 0.0
         """Up to when tokens were counted; ahead of now while it rests."""
         self._limits = 0
+        self._taken = 0
+        """Since it limited last."""
         self._has_taken = False
 
     def room(self, now: float) -> int:
@@ -91,6 +97,7 @@ class RelayPace:
     def taken(self) -> None:
         """It took one."""
         self._has_taken, self._limits = True, 0
+        self._taken += 1
         self.window = min(IN_FLIGHT, self.window * 2)
         if self.rate is not None:
             self.rate = self.rate * FASTER if self.rate < UNLIMITED else None
@@ -102,8 +109,11 @@ class RelayPace:
             return 0.0
         if self.rate is None or now >= self._at:  # once for all that was under way
             self._limits += 1
-            self.rate = FIRST_RATE if self.rate is None else self.rate / 2
-            self._tokens, self._at = 0.0, now + 1.0
+            if self.rate is None:
+                self.rate = FIRST_RATE
+            else:
+                self.rate *= SLOWER if self._taken >= self.rate else 0.5
+            self._taken, self._tokens, self._at = 0, 0.0, now + REST
         return self.opens_in(now)
 
     def begin_anew(self) -> None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 
+import pytest
+
 from nostr_client.exits import Exit
 from nostr_client.protocol.keys import SecretKey
-from tests.cli.conftest import DEAD, Home
+from tests.cli.conftest import DEAD, LIMIT, Home
 from tests.conftest import StartRelay
 
 
+@pytest.mark.slow
 async def test_one_command_moves_the_account_and_another_takes_it_away_again(
     home: Home, key: SecretKey, start_relay: StartRelay
 ) -> None:
@@ -49,3 +53,28 @@ async def test_where_nothing_is_reached_nothing_is_changed(home: Home, key: Secr
     failed = await home.run("evacuate", "--json")
     assert failed.code == Exit.NO_ANSWER
     assert "this end of the network" in failed.err
+
+
+@pytest.mark.slow
+async def test_killed_at_each_of_its_steps_it_goes_on(
+    home: Home, key: SecretKey, start_relay: StartRelay
+) -> None:
+    new = await start_relay()
+    home.configure([new.url])
+    await home.import_key(key)
+    await home.run("relays", "add", DEAD, "--begin")
+    for n in range(3):
+        await home.run("post", f"note {n}")
+    for step in ("lists", "refill", "check"):
+        process = await home.start("evacuate", "--json")
+        assert process.stdout is not None
+        async with asyncio.timeout(LIMIT):
+            while json.loads(await process.stdout.readline()).get("step") != step:
+                pass
+        process.kill()
+        await process.wait()
+    done = await home.run("evacuate", "--json")
+    assert done.code == 0, done.err
+    receipt = done.records[-1]
+    assert receipt["there"] == {new.url: receipt["events"]}
+    assert len((await home.run("relays", "list", "--json")).records) == 1

@@ -49,7 +49,7 @@ def test_a_relay_that_limits_gets_its_pace_and_takes_nearly_all_that_it_may() ->
                 assert pace.limited(now) > 0, "a matter of pace: nothing is put off for long"
                 break
         now += max(0.005, pace.opens_in(now))
-    assert now < 300 / 10 * 1.6, "it is slower than the relay would have it"
+    assert now < 300 / 10 * 1.2, "it is slower than the relay would have it"
     assert refused < 30, "it is hammered"
 
 
