@@ -2,10 +2,10 @@
 
 - A relay gets one event first; with each that it takes one more may be under way, up to
   `IN_FLIGHT`.
-- One that took some and says `rate-limited` to others wants a pace, and gets one: less than what was
-  tried, then faster again bit by bit. It decides how long it takes, not whether. What is limited
-  waits for no more than the pace; one that takes nothing at all is left alone as long as its
-  answer means (`copy_outcome`), and all that was due there waits with it.
+- One that took some and says `rate-limited` to others wants a pace, and gets one: slower than
+  what was tried, then faster again bit by bit. It decides how long it takes, not whether. What is
+  limited waits for no more than the pace; one that takes nothing at all is left alone as long as
+  its answer means (`copy_outcome`), and all that was due there waits with it.
 - `REFUSALS_IN_A_ROW` final refusals, and the rest of the round is put off.
 """
 

@@ -63,7 +63,6 @@ PATIENCE: Final = 60.0
 POLL: Final = 0.5
 RESCUE_LIMIT: Final = 120.0
 SLICE: Final = 200
-_OLDEST: Final = 20
 _NOT_MOVED: Final = frozenset({kinds.VANISH, *UNPUBLISHED})
 
 
@@ -214,21 +213,18 @@ class Evacuation:
     async def _refill(self, plan: EvacuationPlan, on_progress: OnEvacuation) -> None:
         """Until all is where it is to be, or what is missing has to wait for long."""
         while True:
+            planned = not self._replication.is_planning
             tally = await self._ledger.tally([self._owner])
             events = len(await self._ledger.tracked([self._owner]))
             there = [_there(tally, url) for url in plan.joining]
             on_progress(EvacuationProgress(EvacuationStep.REFILL, events, min(there, default=0)))
-            others = [url for url in tally if url not in plan.joining]
-            soon = await self._ledger.due(self._clock() + PATIENCE, 1, besides=others)
-            if not soon and await self._is_planned(plan.joining):
-                return
+            # Where another process plans, the ledger tells: each event has a place at each relay.
+            places = [sum(tally.get(url, {}).values()) for url in plan.joining]
+            if planned or all(count >= events for count in places):
+                others = [url for url in tally if url not in plan.joining]
+                if not await self._ledger.due(self._clock() + PATIENCE, 1, besides=others):
+                    return
             await asyncio.sleep(POLL)
-
-    async def _is_planned(self, urls: Sequence[str]) -> bool:
-        """The oldest events are planned last; the replication may be another process's."""
-        last = (await self._ledger.tracked([self._owner]))[-_OLDEST:]
-        copies = await self._ledger.copies_of(last)
-        return all(set(urls) <= {copy.url for copy in each} for each in copies.values())
 
     async def _check(self, plan: EvacuationPlan) -> None:
         ids = (await self._ledger.tracked([self._owner]))[:CHECKED]

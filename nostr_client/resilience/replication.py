@@ -170,6 +170,7 @@ class Replication:
         self._room = asyncio.Event()
         self._dropped: list[str] = []
         self._to_plan: deque[str] = deque()
+        self._is_at_a_slice = False
         self._dead: frozenset[str] = frozenset()
         self._ours: set[tuple[str, str]] = set()
         self._swept = float("-inf")
@@ -228,7 +229,7 @@ class Replication:
     @property
     def is_planning(self) -> bool:
         """Are there plans that this process has yet to make anew?"""
-        return self._replan or bool(self._to_plan)
+        return self._replan or self._is_at_a_slice or bool(self._to_plan)
 
     def place_again(self, event_ids: Collection[str]) -> None:
         """Copies of these were dropped: others are to be placed elsewhere."""
@@ -312,7 +313,9 @@ class Replication:
                 self._replan = False
                 self._to_plan = deque(await self._ledger.tracked(self._pubkeys))
             if again := self._take_new():
+                self._is_at_a_slice = True
                 await self._plan_these(again)
+                self._is_at_a_slice = False
             self._planning = False
             with contextlib.ExitStack() as stack:
                 sent = self._take(stack, SEND_LOCK) and await self._send_due()
@@ -375,36 +378,43 @@ class Replication:
         for event in await self._waiting_wraps():
             await self._plan_one(event, await self._ledger.copies(event.id))
 
-    async def _plan_these(self, ids: Sequence[str]) -> bool:
-        """True when a plan was something new."""
+    async def _plan_these(self, ids: Sequence[str]) -> None:
         copies = await self._ledger.copies_of(ids)
         events = {e.id: e for e in await self._store.query([Filter(ids=frozenset(ids))])}
         found = [events[event_id] for event_id in ids if event_id in events]
-        changed = False
         for start in range(0, len(found), PLANNED_AT_ONCE):
             some = found[start : start + PLANNED_AT_ONCE]
-            changed |= any(await all_of(self._plan_one(each, copies[each.id]) for each in some))
-        return changed
+            await all_of(self._plan_one(each, copies[each.id]) for each in some)
 
     async def _is_out_of_date(self) -> bool:
-        """Did the plan change while nobody replicated? The oldest events tell: they go last."""
-        return await self._plan_these((await self._ledger.tracked(self._pubkeys))[-OLDEST:])
+        """Did the plan change while nobody replicated? The oldest events tell: they go last, and
+        so they are only looked at here. Planned now, they would hide it if this start is the next
+        to be killed."""
+        oldest = (await self._ledger.tracked(self._pubkeys))[-OLDEST:]
+        copies = await self._ledger.copies_of(oldest)
+        for event in await self._store.query([Filter(ids=frozenset(oldest))]):
+            if any(await self._differences(event, copies[event.id])):
+                return True
+        return False
 
-    async def _plan_one(self, event: Event, copies: Sequence[Copy]) -> bool:
-        """Make the ledger want what the plan says; True when that was something new."""
+    async def _plan_one(self, event: Event, copies: Sequence[Copy]) -> None:
+        """Make the ledger want what the plan says."""
         copies = await self._move_own(event.id, copies)
+        missing, stale = await self._differences(event, copies)
+        await self.place(event, missing)
+        if stale:
+            await self._ledger.unwant(event.id, stale)
+
+    async def _differences(self, event: Event, copies: Sequence[Copy]) -> tuple[set[str], set[str]]:
+        """Where the plan has it and the ledger does not, and the other way round."""
         refused = {copy.url for copy in copies if copy.state in GONE}
         urls = set(await self._plan(event, frozenset(refused)))
         if event.kind in kinds.GIFT_WRAPS and not urls:
-            return False  # where its recipient reads is not known now: it waits where it did
+            return set(), set()  # where its recipient reads is not known now: it waits where it did
         if self._dead & urls:  # others in their place; what they hold may come back
             urls |= set(await self._plan(event, self._dead | refused))
         wanted = {copy.url for copy in copies if copy.wanted}
-        await self.place(event, urls - wanted)
-        stale = wanted - urls - refused  # what is over stays known: it is not tried there again
-        if stale:
-            await self._ledger.unwant(event.id, stale)
-        return bool(stale or urls - wanted)
+        return urls - wanted, wanted - urls - refused  # what is over stays known
 
     async def _move_own(self, event_id: str, copies: Sequence[Copy]) -> Sequence[Copy]:
         """The own relay listens elsewhere now; it is the same relay with the same database."""

@@ -281,3 +281,17 @@ async def test_a_relay_that_closes_is_left_and_what_only_it_has_comes_along(
         nothing = await client.evacuation_survey.plan(retire={closing.url: "it closes"})
         assert not nothing.is_needed, "it is in no list any more"
     assert [note["id"] for note in await read(new.url, {"ids": [only_there.id]})] == [only_there.id]
+
+
+@pytest.mark.slow
+async def test_it_ends_when_all_is_there_and_not_when_nothing_is_due(
+    tmp_path: Path, start_relay: StartRelay
+) -> None:
+    """Many plans are made, and sent meanwhile: whoever is quick has sent all, and plans go on."""
+    new = await start_relay()
+    key = SecretKey.generate()
+    async with at_home(tmp_path, key, [new.url], new=False) as client:
+        await settled_in(client, key, DEAD[:1], 1_200)
+        plan = await client.evacuation_survey.plan()
+        report = await client.evacuation.run(await client.evacuation.begin(plan))
+    assert report.there == {new.url: 1_203}

@@ -389,6 +389,17 @@ async def test_a_plan_that_changed_meanwhile_is_noticed_at_the_start(house: Hous
 
 
 @each_engine
+async def test_a_start_that_is_killed_hides_no_change_from_the_next(house: House) -> None:
+    """What tells of the change is planned last; looking at it changes nothing."""
+    event = await house.note("note", [A, B])
+    house.plan = [B, C]
+    replication = house.replication()
+    for _ in range(2):
+        assert await replication._is_out_of_date()
+    assert await house.states(event) == {A: CopyState.WANTED, B: CopyState.WANTED}
+
+
+@each_engine
 @pytest.mark.parametrize("state", [DOWN, REFUSING])
 async def test_dead_relays_are_replaced_when_others_live(house: House, state: str) -> None:
     house.spare = [C, D]
