@@ -170,7 +170,6 @@ class Replication:
         self._room = asyncio.Event()
         self._dropped: list[str] = []
         self._to_plan: deque[str] = deque()
-        self._is_at_a_slice = False
         self._dead: frozenset[str] = frozenset()
         self._ours: set[tuple[str, str]] = set()
         self._swept = float("-inf")
@@ -202,15 +201,11 @@ class Replication:
         """
         deadline = time.monotonic() + limit
         self.kick()
-        while self._is_planning() or await self._due(self._sender.spent()):
+        while (self._leads and self.is_planning) or await self._due(self._sender.spent()):
             if time.monotonic() > deadline:
                 return False
             await asyncio.sleep(0.05)
         return True
-
-    def _is_planning(self) -> bool:
-        """Is a plan being made here, or about to be?"""
-        return self._leads and (self._planning or self._replan or bool(self._to_plan))
 
     async def send_now(self, limit: float) -> list[Copy]:
         """Try everything that waits, whenever it was to be tried again, for `limit` seconds.
@@ -229,7 +224,7 @@ class Replication:
     @property
     def is_planning(self) -> bool:
         """Are there plans that this process has yet to make anew?"""
-        return self._replan or self._is_at_a_slice or bool(self._to_plan)
+        return self._planning or self._replan or bool(self._to_plan)
 
     def place_again(self, event_ids: Collection[str]) -> None:
         """Copies of these were dropped: others are to be placed elsewhere."""
@@ -257,6 +252,7 @@ class Replication:
                 if self.problem != str(error):
                     log.warning("replication pauses: %s", error)
                 self.problem = str(error)
+                self._replan = True  # of plans that were being made the rest is not known any more
             finally:
                 self._leads = self._planning = False
             await self._rest(self._pace.lead)
@@ -313,9 +309,7 @@ class Replication:
                 self._replan = False
                 self._to_plan = deque(await self._ledger.tracked(self._pubkeys))
             if again := self._take_new():
-                self._is_at_a_slice = True
                 await self._plan_these(again)
-                self._is_at_a_slice = False
             self._planning = False
             with contextlib.ExitStack() as stack:
                 sent = self._take(stack, SEND_LOCK) and await self._send_due()
