@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from nostr_client.cli.context import ClientContext
 
 _MOST_TEXT: Final = 1 << 20
+SEND_LIMIT: Final = 30.0
+"""Seconds for what waits to reach relays that were found."""
 
 Url = Annotated[str, Argument(metavar="URL", help="wss://relay.example")]
 Without = Annotated[
@@ -181,6 +183,8 @@ def find(
                     record = {"rung": climbed.rung.name.lower(), "relay": url, "reached": there}
                     words = "answers" if there else "does not answer"
                     context.out.emit(record, f"{climbed.rung}: {url} {words}")
+            if reached:  # what waited goes to them
+                await client.replication.drain(SEND_LIMIT)
         return reached
 
     if not wait_for(work()):

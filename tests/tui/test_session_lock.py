@@ -42,7 +42,7 @@ async def locked(app: NostrApp) -> AsyncIterator[None]:
     """What happens inside locks the account; then nothing of the session is left."""
     assert app.main is not None
     before, signer = app.main, app.main.client.signer
-    assert isinstance(signer, LocalSigner)
+    assert signer is not None
     yield
     await until(lambda: app.main is not None and app.main is not before)
     await sees(app, "locked, L unlocks")
