@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from nostr_client.cli.context import ClientContext
 
 _MOST_TEXT: Final = 1 << 20
+PLAN_LIMIT: Final = 20.0
+"""Seconds until what waits is planned anew: a program that ends just now may hold the account."""
 SEND_LIMIT: Final = 30.0
 """Seconds for what waits to reach relays that were found."""
 
@@ -184,6 +186,7 @@ def find(
                     words = "answers" if there else "does not answer"
                     context.out.emit(record, f"{climbed.rung}: {url} {words}")
             if reached:  # what waited goes to them
+                await client.replication.planned(PLAN_LIMIT)
                 await client.replication.drain(SEND_LIMIT)
         return reached
 

@@ -120,11 +120,15 @@ class Ladder:
         self._on_found = on_found
         self._clock = clock
 
-    async def recall(self) -> None:
-        """Let what another process, or an earlier one, reached stand in here, too."""
+    async def recall(self) -> bool:
+        """Let what another process, or an earlier one, reached stand in here, too; True where that
+        is something new."""
         found = await asyncio.to_thread(_read, self._path)
-        if found.at <= self._clock() < found.at + STANDS_IN:
-            self._book.add_stand_ins(found.urls)
+        if not found.at <= self._clock() < found.at + STANDS_IN:
+            return False
+        before = self._book.fallback
+        self._book.add_stand_ins(found.urls)
+        return self._book.fallback != before
 
     async def climb(
         self, given: Iterable[str] = (), *, by_hand: bool = True
@@ -152,10 +156,13 @@ class Ladder:
                 return
 
     async def keep(self) -> None:
-        """Climb by itself when all relays in use are dead; until cancelled."""
+        """Climb by itself when all relays in use are dead, and hear of what another process
+        reached; until cancelled."""
         pause = PAUSE
         while True:
             await asyncio.sleep(LOOK)
+            if await self.recall():
+                self._on_found()
             if not await self.is_needed():
                 pause = PAUSE
                 continue

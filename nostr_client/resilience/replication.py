@@ -207,6 +207,16 @@ class Replication:
             await asyncio.sleep(0.05)
         return True
 
+    async def planned(self, limit: float) -> bool:
+        """Wait until what `replan` asked for is planned, at most `limit` seconds: another process,
+        which ends just now, may plan for the account."""
+        deadline = time.monotonic() + limit
+        while self.is_planning:
+            if time.monotonic() > deadline:
+                return False
+            await asyncio.sleep(0.05)
+        return True
+
     async def send_now(self, limit: float) -> list[Copy]:
         """Try everything that waits, whenever it was to be tried again, for `limit` seconds.
 

@@ -151,11 +151,28 @@ async def test_what_answers_stands_in_and_the_next_process_knows_it(
     assert house.books[-1].fallback == (HOME, url)
     assert house.found == 1
     later = house.ladder()
-    await later.recall()
+    assert await later.recall()
     assert house.books[-1].fallback == (HOME, url)
+    assert not await later.recall(), "nothing new"
     house.now += STANDS_IN + 1
     await house.ladder().recall()
     assert house.books[-1].fallback == (HOME,), "for a week"
+
+
+async def test_a_process_that_runs_hears_of_it(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ladder_module, "LOOK", 0.01)
+    running, other = house.ladder(), house.ladder()
+    house.pool.book.of(HOME).state = UP
+    task = asyncio.create_task(running.keep())
+    try:
+        house.pool.alive = {ANAS}
+        await climbed(other)
+        await until(lambda: house.books[0].fallback == (HOME, ANAS) and house.found == 2)
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 async def test_where_the_own_relays_answer_no_other_is_dialled(house: House) -> None:
