@@ -305,15 +305,16 @@ class Replication:
                 await self._ledger.set_back(self._clock())
                 await self._plan_forgotten()
                 await self._plan_waiting_wraps()
-                if self._reserves is not None:
-                    self._replan |= await self._reserves.refresh()
+                if self._reserves is not None and await self._reserves.refresh():
+                    self._replan = True  # and not `|=`, which forgets who asked for it meanwhile
                 self._swept = time.monotonic()
             dead = self._dead_relays()
             if dead != self._dead:
                 self._dead, self._replan = dead, True
             if not checked and time.monotonic() - begun >= self._pace.settle:
                 checked = True
-                self._replan |= await self._is_out_of_date()
+                if await self._is_out_of_date():
+                    self._replan = True
             self._planning = True
             if self._replan:
                 self._replan = False
@@ -343,7 +344,8 @@ class Replication:
     async def _audit(self) -> None:
         """See to it that what was confirmed is there; what is not has another place planned."""
         while self._auditor is not None:
-            self._dropped += await self._auditor.look(self._own_urls())
+            dropped = await self._auditor.look(self._own_urls())
+            self._dropped += dropped
             if self._dropped:
                 self._wake.set()
             await asyncio.sleep(self._pace.audit)

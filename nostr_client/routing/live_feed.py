@@ -81,7 +81,8 @@ class LiveFeed:
             arrivals = [item for item in batch if isinstance(item, Arrival)]
             while arrivals:
                 try:
-                    self.arrived += await save(arrivals)
+                    new = await save(arrivals)
+                    self.arrived += new
                     self.problem = ""
                     break
                 except StoreError as error:

@@ -4,7 +4,7 @@ relays that answer as they are told, and a clock that can be moved."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -131,7 +131,9 @@ class House:
         spare = [url for url in self.spare if url not in avoid]
         return [*chosen, *spare[: len(self.plan) - len(chosen)]]
 
-    def replication(self, pace: Pace = PACE, auditor: Any = None) -> Replication:
+    def replication(
+        self, pace: Pace = PACE, auditor: Any = None, reserves: Any = None
+    ) -> Replication:
         pool: Any = self.relays
         ledger: Any = Ledger(self.store.ledger)
         store: Any = Counted(self.store, ledger)
@@ -144,6 +146,7 @@ class House:
             folder=self.folder,
             own_urls=lambda: self.own,
             auditor=auditor,
+            reserves=reserves,
             pace=pace,
             clock=self.clock,
         )
@@ -292,6 +295,42 @@ async def test_a_claim_is_read_back(house: House) -> None:
     async with at_work(house.replication()):
         expected = {A: CopyState.CONFIRMED, B: CopyState.FAILED}
         await until(lambda: _is(house.states(event), expected))
+
+
+class Asking:
+    """Stands in for the reserve: while it is looked after, somebody asks for plans to be made."""
+
+    def __init__(self) -> None:
+        self.meanwhile: Callable[[], None] = lambda: None
+
+    async def refresh(self) -> bool:
+        self.meanwhile()
+        self.meanwhile = lambda: None
+        return False
+
+    def exhausted(self) -> list[str]:
+        return []
+
+    def take(self, url: str, copies: Sequence[Copy]) -> Sequence[Copy]:
+        return copies
+
+
+@each_engine
+async def test_plans_that_are_asked_for_while_others_are_looked_after_are_made(
+    house: House,
+) -> None:
+    event = await house.note("on its way", [A])
+    asking = Asking()
+    pace = msgspec.structs.replace(PACE, settle=3_600.0)  # so that no other look finds it
+    replication = house.replication(pace, reserves=asking)
+
+    def move() -> None:
+        house.plan = [B]
+        replication.replan()
+
+    asking.meanwhile = move
+    async with at_work(replication):
+        await until(lambda: _is(house.held_by(event), {B}))
 
 
 @dataclass
