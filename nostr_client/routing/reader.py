@@ -303,7 +303,9 @@ class RelayReader:
                 def heard() -> None:
                     nonlocal why
                     at = clock.when()
-                    if at is not None and ends.waiting and enough(asked, ends):
+                    if at is None or clock.expired():  # what comes as the time runs out is kept
+                        return
+                    if ends.waiting and enough(asked, ends):
                         why = Cause(How.NOT_AWAITED)
                         clock.reschedule(min(at, loop.time() + (GRACE if grace is None else grace)))
 

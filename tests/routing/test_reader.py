@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from nostr_client.net.outcome import How
 from nostr_client.net.session.paging import Paging
+from nostr_client.net.subscription import EndOfStored, Item
 from nostr_client.protocol import kinds
 from nostr_client.protocol.filters import Filter
 from nostr_client.routing import reader
@@ -240,3 +244,34 @@ async def test_a_relay_that_did_not_answer_may_have_the_list_that_others_have_no
         slow.keep(relay_list(BEN, DEAD))
         async with rooms(tmp_path, fallback=[hub.url, slow.url]) as r:
             assert (await r.courier.fetch_lists([BEN_KEY])).new == 1
+
+
+class InTheLastMoment:
+    """A subscription whose first batch comes when the time is up, and nobody was stopped yet."""
+
+    urls = ("wss://late.example", "wss://silent.example")
+
+    def __init__(self, waits: asyncio.Task[Any]) -> None:
+        self._waits = waits
+
+    async def __aenter__(self) -> None: ...
+
+    async def __aexit__(self, *_: object) -> None: ...
+
+    async def batches(self) -> AsyncIterator[list[Item]]:
+        while not self._waits.cancelling():
+            await asyncio.sleep(0)
+        yield [EndOfStored(self.urls[0], None)]
+
+
+async def test_what_comes_as_the_time_runs_out_is_no_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with rooms(tmp_path, fallback=InTheLastMoment.urls) as r:
+        waits = asyncio.current_task()
+        assert waits is not None
+        late: Any = InTheLastMoment(waits)
+        monkeypatch.setattr(r.courier.pool, "subscribe", lambda *a, **options: late)
+        routes = {url: [OF_BEN] for url in late.urls}
+        asked = await r.courier._fetch(routes, 0.01, enough=lambda asked, ends: True)
+        assert [end.how for end in asked.ends.values()] == [How.ANSWERED, How.SILENT]
