@@ -12,7 +12,7 @@ from nostr_client.accounts.qr import qr_lines, qr_of
 from nostr_client.cli.bunker_codes import LOWEST, SECRET_BYTES
 from nostr_client.nips.nip46 import BunkerUri, ClientMetadata, NostrConnectUri
 
-RELAYS = ("wss://relay.damus.io", "wss://relay.example.com")
+RELAYS = ("wss://relay.example.org", "wss://relay.example.com")
 URI = NostrConnectUri("ab" * 32, RELAYS, "abcd1234", WANTED, CLIENT)
 SHORTEST = NostrConnectUri("ab" * 32, RELAYS[:1], "abcd1234", (), ClientMetadata())
 

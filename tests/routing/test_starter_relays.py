@@ -81,3 +81,17 @@ def test_no_example_names_a_real_relay() -> None:
         named = {host.rstrip(".") for host in _URL.findall(text)}
         named = {host for host in named if "." in host and not host[-1].isdigit()}
         assert not {host for host in named if not _NOBODYS.search(host)}, path
+
+
+_WHOLE = ("*", "packaging/**/*", "docs/**/*", "nostr_client/**/*", "relays/**/*", "tests/**/*.py")
+
+
+def test_a_relay_that_is_gone_is_named_by_the_list_alone() -> None:
+    """No example, check or help text has it, no test, and nothing else in the package."""
+    project = Path(__file__).parents[2]
+    gone = [host_of(relay.url).encode() for relay in starter_relays().gone]
+    assert gone
+    paths = {path for glob in _WHOLE for path in project.glob(glob) if path.is_file()}
+    sources = [path for path in paths if "__pycache__" not in path.parts]
+    naming = {path.name for path in sources if any(host in path.read_bytes() for host in gone)}
+    assert naming == {"starter_relays.toml"}
