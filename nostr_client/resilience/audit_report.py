@@ -3,14 +3,15 @@
 "A, C and D hold these ids; B, asked the same, does not." Relays sign no answers, so this is no
 evidence by itself: it says whom to ask for what, and whoever doubts it asks again.
 
-It is an event of kind 1985 (NIP-32, a label): `l` tags name what was found, in the namespace
-`relay-audit`, `r` the relays that it was found at, `p` the author; the content is JSON
-(`AuditReport`). Nobody publishes it by himself.
+It is an event of kind 1985 (NIP-32, a label). Every label of such an event holds for each of its
+targets, so it says what is true of all of them and accuses nobody by itself: `audited`, in the
+namespace `relay-audit`, of the relays that were asked (`r`) and the author (`p`, with a relay that
+answered). What was found at which is in the content, JSON (`AuditReport`). Nobody publishes it by
+himself.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Final
 
 import msgspec
@@ -22,6 +23,8 @@ from nostr_client.resilience.inquiry import AuditEvidence
 
 LABEL: Final = 1985
 NAMESPACE: Final = "relay-audit"
+AUDITED: Final = "audited"
+"""The label."""
 MOST_BYTES: Final = 2**20
 """Of a report that is read."""
 MOST_FINDINGS: Final = 200
@@ -85,9 +88,10 @@ def report_draft(evidence: AuditEvidence) -> Draft:
         relays={url: end.how.value for url, end in evidence.ends.items()},
         findings=found,
     )
-    labels = [("l", kind, NAMESPACE) for kind in _each(one.kind for one in found)]
-    relays = [("r", url) for url in _each(one.relay for one in found)]
-    tags = (("L", NAMESPACE), *labels, *relays, ("p", evidence.author))
+    hint = next((url for url, end in evidence.ends.items() if end.answered), "")
+    author = ("p", evidence.author, hint) if hint else ("p", evidence.author)
+    relays = [("r", url) for url in evidence.ends]
+    tags = (("L", NAMESPACE), ("l", AUDITED, NAMESPACE), *relays, author)
     return Draft(LABEL, msgspec.json.encode(report).decode(), tags)
 
 
@@ -113,7 +117,3 @@ def read_report(data: bytes) -> tuple[Event, AuditReport]:
     if any(len(one.ids) > MOST_IDS for one in report.findings):
         raise InvalidData("not a report of an audit: too many ids")
     return event, report
-
-
-def _each(words: Iterable[str]) -> list[str]:
-    return list(dict.fromkeys(words))

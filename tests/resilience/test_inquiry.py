@@ -114,6 +114,10 @@ async def test_each_relay_is_told_apart(tmp_path: Path) -> None:
         # Whoever doubts it asks again.
         event = report_draft(evidence).sign(ANA, START)
         same, report = read_report(event.json)
+        assert event.tags[:2] == (("L", NAMESPACE), ("l", "audited", NAMESPACE))
+        assert tuple(event.values("r")) == tuple(evidence.ends), "the label is true of each of them"
+        [author] = [tag for tag in event.tags if tag[0] == "p"]
+        assert author == ("p", ME, next(url for url, end in evidence.ends.items() if end.answered))
         assert same == event
         [reported] = [one for one in report.findings if one.kind == "targeting"]
         assert ("r", dropping.url) in event.tags
