@@ -34,19 +34,22 @@ def mute(
     start_empty: AllowEmpty = False,
     without: Without = None,
 ) -> None:
-    """Mute somebody, a hashtag or a word; only you can see that, unless it is --public."""
+    """Put somebody, a hashtag or a word on your mute list, for programs that heed it.
+
+    This one hides nothing by it yet. Only you can see what is on it, unless it is --public.
+    """
     _add(
         context, _mutes, lambda client: _muted(client, what), public, _waiver(without, start_empty)
     )
 
 
 def unmute(context: ClientContext, what: Muted, without: Without = None) -> None:
-    """Take it out of your mutes, public or private."""
+    """Take it off your mute list, public or private."""
     _remove(context, _mutes, lambda client: _muted(client, what), without)
 
 
 def list_mutes(context: ClientContext) -> None:
-    """List whom and what you muted."""
+    """List what is on your mute list."""
     _list(context, _mutes, "no list of mutes was found")
 
 
@@ -242,7 +245,7 @@ def _line(side: str, tag: Tag) -> str:
 
 def add_to(root: Group) -> None:
     """Three groups."""
-    mutes = root.group("mute", "What you do not want to see.")
+    mutes = root.group("mute", "Your mute list (NIP-51), for programs that heed it.")
     add_command(mutes, "list", list_mutes, CLIENT)
     add_command(mutes, "add", mute, CLIENT)
     add_command(mutes, "remove", unmute, CLIENT)

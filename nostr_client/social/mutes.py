@@ -1,4 +1,8 @@
-"""Whom and what the account does not want to see (kind 10000, NIP-51)."""
+"""Whom and what the account does not want to see (kind 10000, NIP-51).
+
+The list is read, changed and published; no view here is filtered by it yet. Whoever shows events
+asks `is_muted`.
+"""
 
 from __future__ import annotations
 
