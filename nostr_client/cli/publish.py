@@ -36,6 +36,8 @@ def publish(
                 raise CommandError(f"{error} (--start-over replaces it)", Exit.NOT_READ) from error
             except ListNotRead as error:
                 hint = "the options --without URL and --start-empty say so"
+                if error.none_found:
+                    hint = "where no program wrote one with this key: --start-empty begins it"
                 if error.may_begin:
                     hint = "the options --begin, --without URL and --start-empty say so"
                 words = f"{error} ({hint}){untold_hint(client)}"

@@ -39,6 +39,7 @@ async def test_mutes_are_private_unless_said(
     assert (await home.run("mute", "list")).code == Exit.NOT_FOUND
     refused = await home.run("mute", "add", nip19.encode_npub(BEN))
     assert refused.code == Exit.NOT_READ, "a list that was never read is not begun unasked"
+    assert "--start-empty begins it" in refused.err
     added = await home.run("mute", "add", nip19.encode_npub(BEN), "--start-empty", "--json")
     assert added.code == 0, added.err
     public = await home.run("mute", "add", "#Spam", "--public", "--json")
