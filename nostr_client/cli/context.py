@@ -49,6 +49,8 @@ class ClientContext(Context):
     own_relay: bool | None = None
     yes_really: list[str] | None = None
     without_backup: bool = False
+    leaves_relays: bool = False
+    """The command takes the account away from relays that have ended: it is not told of them."""
     login_problem: str = ""
     """Why an own relay is not told who reads, and what changes that; empty when it is told."""
 
@@ -184,6 +186,7 @@ class ClientContext(Context):
             ),
         ) as client:
             self._alarm(client)
+            await self._tell_of_ends(client)
             yield client
             if earlier:
                 await client.replication.drain(earlier)
@@ -210,6 +213,8 @@ class ClientContext(Context):
             login=login,
         ) as client:
             self._alarm(client)
+            if sends:
+                await self._tell_of_ends(client)
             yield client
             if sends:
                 await client.replication.drain(MEANWHILE_LIMIT)
@@ -227,6 +232,13 @@ class ClientContext(Context):
         client.key_leaks.on_leak = say
         if known := client.key_leaks.of(client.pubkey):
             say(known)
+
+    async def _tell_of_ends(self, client: NostrClient) -> None:
+        """Say which relays of the account's lists have ended, and what leads away from them."""
+        ended = {} if self.leaves_relays else await client.evacuation_survey.ended()
+        for url, why in ended.items():
+            words = f"{url}, which your lists name: {why}; `nostr-client relays retire {url}`"
+            self.out.note(f"{words} takes you away there", {"ended_relay": url, "why": why})
 
     async def _disclose(self, client: NostrClient) -> None:
         """Say, once an account, what a relay learned by where this was sent."""

@@ -54,6 +54,7 @@ def _move(
     from nostr_client.protocol.urls import normalize_relay_url
 
     named = [normalize_relay_url(url) for url in to]
+    context.leaves_relays = True
 
     async def look() -> None:
         async with context.reading(context.must_act()) as client:

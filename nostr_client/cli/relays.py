@@ -45,9 +45,6 @@ def list_(context: ClientContext) -> None:
             rows = await client.relays.rows()
             for row in rows:
                 context.out.emit(json_records.relay_record(row), plain_lines.relay_line(row))
-            for row in rows:
-                if row.gone:
-                    context.out.note(f"`nostr-client relays retire {row.url}` takes you away there")
             await conclude(context, client, asked.ends, shown=True, nothing="")
 
     wait_for(work())

@@ -93,6 +93,13 @@ class EvacuationSurvey:
         rescue = [url for url in leaving if url in retired or url in reached]
         return plan_evacuation(listed, leaving, joining, unread=unread, tell=tell, rescue=rescue)
 
+    async def ended(self) -> dict[str, str]:
+        """Relays of the account's lists whose operators ended them, and what to say of each.
+
+        Raises StoreError.
+        """
+        return self._ended(await self._listed())
+
     async def _tried(
         self, prober: RelayProber, listed: ListedRelays, urls: Sequence[str], *, write: bool
     ) -> Mapping[str, RelayProbe]:

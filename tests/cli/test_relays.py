@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from nostr_client.exits import Exit
 from nostr_client.nips import nip19
 from nostr_client.protocol.keys import SecretKey
+from nostr_client.routing.starter_relays import starter_relays
+from nostr_client.store.opening import open_store
 from tests.cli.conftest import DEAD, Home
 from tests.conftest import StartRelay
 from tests.routing.moody import Relay
@@ -33,6 +36,20 @@ async def test_the_list_is_kept(home: Home, key: SecretKey, start_relay: StartRe
     assert (await home.run("relays", "add", "http://nonsense")).code == Exit.USAGE
     both = await home.run("relays", "add", first.url, "--read-only", "--write-only")
     assert both.code == Exit.USAGE
+
+
+async def test_whoever_lists_a_relay_that_has_ended_is_told(home: Home, key: SecretKey) -> None:
+    """By every command that is done as the account, but not by the one that leaves it."""
+    ended = starter_relays().gone[0].url
+    await home.import_key(key)
+    async with open_store(home.paths.data / "events.db") as store:
+        await store.save([relay_list(key, DEAD, ended, at=1_700_000_000)])
+    said = await home.run("relays")
+    assert f"`nostr-client relays retire {ended}` takes you away there" in said.err
+    assert said.err.count("takes you away") == 1
+    told = [json.loads(line) for line in (await home.run("relays", "--json")).err.splitlines()]
+    assert ended in [record.get("ended_relay") for record in told]
+    assert "takes you away" not in (await home.run("relays", "retire", ended, "--dry-run")).err
 
 
 async def test_which_relays_may_know_who_asks(home: Home, key: SecretKey) -> None:

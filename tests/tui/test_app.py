@@ -6,6 +6,7 @@ import pytest
 from textual.color import Color
 from textual.pilot import Pilot
 
+from nostr_client.routing.starter_relays import starter_relays
 from nostr_client.tui.app import NostrApp
 from nostr_client.tui.preferences import load_preferences
 from nostr_client.tui.screens.compose import ComposeScreen
@@ -50,6 +51,14 @@ async def test_react_and_repost(world: World, start_relay: StartRelay) -> None:
         assert isinstance(app.screen, ConfirmDialog), "enter does nothing by mistake"
         await pilot.press("y")
         await told(app, "Reposted: 1 of 1 relays have it")
+
+
+async def test_whoever_lists_a_relay_that_has_ended_is_told_at_the_start(world: World) -> None:
+    ended = starter_relays().gone[0].url
+    await world.put(world.event("ana", 10002, "", (("r", ended), ("r", "ws://127.0.0.1:9"))))
+    await world.account()
+    async with world.at_home() as (app, _):
+        await told(app, f"{ended}: its operator announced its end")
 
 
 async def test_the_palette_and_a_theme_that_is_kept(world: World) -> None:

@@ -76,6 +76,8 @@ class MainScreen(Screen[None]):
         self._auth_bar = AuthBar(id="auth-bar")
         self._leaks: tuple[KeyLeak, ...] = ()
         self._polled = False
+        self._ended: set[str] = set()
+        """Relays that have ended, of which the person was told."""
         if client.authenticator is not None:
             client.authenticator.asks = environment.config.ask_auth
 
@@ -176,6 +178,8 @@ class MainScreen(Screen[None]):
         if self.client.authenticator is not None:
             await self._show_auth(self.client.authenticator)
         self._show_leaks()
+        if self.account.can_sign:
+            await self._show_ends()
         return self.client.replication.problem
 
     def _show_leaks(self) -> None:
@@ -187,6 +191,14 @@ class MainScreen(Screen[None]):
                 words = leak_words(leak, self.client.pubkey, name)
                 self.post_message(Say(words, "error"))
         self._leaks, self._polled = self.client.key_leaks.found, True
+
+    async def _show_ends(self) -> None:
+        """Which relays of the account's lists have ended: said once, with what leads away."""
+        for url, why in (await self.client.evacuation_survey.ended()).items():
+            if url not in self._ended:
+                self._ended.add(url)
+                words = f"{url}: {why}. E among the relays takes you away there."
+                self.post_message(Say(words, "warning"))
 
     async def _show_auth(self, authenticator: Authenticator) -> None:
         """Which relay wants to know who asks (NIP-42), and what one has learned."""
