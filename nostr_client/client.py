@@ -700,6 +700,7 @@ class NostrClient:
             facts=self.relay_facts,
             reserves=self.reserves,
             places=self._places_of_lists,
+            private=self.private_relays.urls,
             owner=me,
         )
         self.evacuation = Evacuation(
@@ -708,6 +709,8 @@ class NostrClient:
             auditor=auditor,
             relay_list=self.relays,
             message_relays=self.messages.relays,
+            private_relays=self.private_relays,
+            history=self.history,
             journal=journal,
             owner=me,
             folder=data,

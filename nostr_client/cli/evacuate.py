@@ -135,6 +135,9 @@ def plan_record(plan: EvacuationPlan) -> dict[str, Any]:
         "joining": list(plan.joining),
         "message_relays_leaving": list(plan.inbox_leaving),
         "message_relays_joining": list(plan.inbox_joining),
+        "private_relays_leaving": list(plan.private_leaving),
+        "private_relays_joining": list(plan.private_joining),
+        "private_relays_closed": plan.is_closed,
     }
 
 
@@ -150,6 +153,7 @@ def report_record(report: EvacuationReport) -> dict[str, Any]:
         "waiting": report.waiting,
         "checked": report.checked,
         "read_back": report.read_back,
+        "rescued": report.rescued,
         "receipt": report.path,
     }
 

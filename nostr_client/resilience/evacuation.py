@@ -2,9 +2,10 @@
 
     plan    which listed relays answer, and which others take what the account writes: tried live
             (`evacuation_survey`)
-    lists   the new relay list and message relays are signed and published, to old, new and indexing
-            relays, and to those where people who answer the account read
-    refill  the replication fills the new relays from the store: lists, profile, then the newest
+    lists   the new relay list, message relays and private relays are signed and published; the
+            first two to old, new and indexing relays, and where people who answer the account read
+    refill  what only a relay that leaves holds is fetched (`history`), and the replication fills
+            the new relays from the store: lists, profile, then the newest
     check   lists and newest notes are read back as a stranger
     done    a receipt is written
 
@@ -31,7 +32,7 @@ from typing import Final, Protocol
 
 import msgspec
 
-from nostr_client.net.session.paging import Paging
+from nostr_client.errors import DecryptionFailed
 from nostr_client.paths import private_folder, write_private
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Event, event_address
@@ -42,26 +43,21 @@ from nostr_client.resilience.evacuation_journal import (
     EvacuationJournal,
     EvacuationStep,
 )
-from nostr_client.resilience.evacuation_plan import (
-    EvacuationPlan,
-)
+from nostr_client.resilience.evacuation_plan import EvacuationPlan
+from nostr_client.resilience.history import History
 from nostr_client.resilience.replication import Replication
 from nostr_client.routing.courier import Courier
 from nostr_client.routing.planner import UNPUBLISHED
 from nostr_client.store.contract import GONE, Copy, CopyGrade, CopyState
 from nostr_client.tasks import all_of
 
-PROBED_WITH: Final = (kinds.RELAY_LIST, kinds.METADATA, kinds.FOLLOWS)
-MOST_CANDIDATES: Final = 24
-MOST_TOLD: Final = 24
-MOST_ANSWERS: Final = 500
-"""Events by others, addressed to the account, that say who answers it."""
 CHECKED: Final = 150
 """Events that are read back: the lists, and the newest."""
 PATIENCE: Final = 60.0
 """Seconds until a relay is to be tried again at which it is no longer waited for."""
 POLL: Final = 0.5
-RESCUE_LIMIT: Final = 120.0
+RESCUE_LIMIT: Final = 600.0
+"""Seconds that a relay which is left has to show what only it holds."""
 SLICE: Final = 200
 _NOT_MOVED: Final = frozenset({kinds.VANISH, *UNPUBLISHED})
 
@@ -79,7 +75,8 @@ class EvacuationReport(msgspec.Struct, frozen=True):
 
     `lists` are the events of kinds 10002 and 10050, `told` says of each relay that was to hear of
     the first whether it took it; `there` and `waiting` count copies at each relay that joined,
-    `read_back` those of the first `CHECKED` that strangers are shown.
+    `read_back` those of the first `CHECKED` that strangers are shown. `rescued` says of each relay
+    that was asked for what only it holds whether all of that came.
     """
 
     plan: EvacuationPlan
@@ -92,6 +89,7 @@ class EvacuationReport(msgspec.Struct, frozen=True):
     waiting: dict[str, int] = {}
     checked: int = 0
     read_back: dict[str, int] = {}
+    rescued: dict[str, bool] = {}
     path: str = ""
 
     @property
@@ -127,6 +125,8 @@ class Evacuation:
         auditor: Auditor,
         relay_list: MovableList,
         message_relays: MovableList,
+        private_relays: MovableList,
+        history: History,
         journal: EvacuationJournal,
         owner: str,
         folder: Path,
@@ -140,6 +140,9 @@ class Evacuation:
         self._auditor = auditor
         self._relay_list = relay_list
         self._message_relays = message_relays
+        self._private_relays = private_relays
+        self._history = history
+        self._rescued: dict[str, bool] = {}
         self._owner = owner
         self._folder = folder
         self.journal = journal
@@ -159,7 +162,8 @@ class Evacuation:
         """Carry it out from where it is. Raises ListNotRead, SignerError, StoreError."""
         if begun.step is EvacuationStep.LISTS:
             on_progress(EvacuationProgress(begun.step))
-            await self._publish_lists(begun.plan)
+            plan = await self._publish_lists(begun.plan)
+            begun = msgspec.structs.replace(begun, plan=plan)
             begun = await self.journal.advance(begun, EvacuationStep.REFILL)
         if begun.step is EvacuationStep.REFILL:
             await self._rescue(begun.plan)
@@ -173,7 +177,8 @@ class Evacuation:
         await self.journal.advance(begun, EvacuationStep.DONE)
         return report
 
-    async def _publish_lists(self, plan: EvacuationPlan) -> None:
+    async def _publish_lists(self, plan: EvacuationPlan) -> EvacuationPlan:
+        """Returns the plan, which says so if the private relay list could not be decrypted."""
         without = (*plan.leaving, *plan.unread)
         also = [url for url in plan.tell if self._book.policy(url)]
         self._courier.pool.retry_now([*plan.leaving, *plan.joining])
@@ -185,14 +190,28 @@ class Evacuation:
             await self._message_relays.exchange(
                 plan.inbox_leaving, plan.inbox_joining, without=without, also=also
             )
+        if plan.private_leaving:
+            try:
+                await self._private_relays.exchange(
+                    plan.private_leaving, plan.private_joining, without=without
+                )
+            except DecryptionFailed:
+                return msgspec.structs.replace(
+                    plan, private_leaving=(), private_joining=(), is_closed=True
+                )
+        return plan
 
     async def _rescue(self, plan: EvacuationPlan) -> None:
-        """Fetch what only a relay that leaves may have, while it answers."""
-        if plan.rescue:
-            mine = Filter(authors=frozenset({self._owner}))
-            await self._courier.fetch(
-                [mine], plan.rescue, timeout=RESCUE_LIMIT, paging=Paging(exhaustive=True)
-            )
+        """Fetch what only a relay that leaves may have, while it answers: what the account wrote,
+        and what names it, messages too."""
+        self._rescued = {}
+        for url in plan.rescue:
+            try:
+                async with asyncio.timeout(RESCUE_LIMIT):
+                    done = await self._history.fetch([url], mentions=True)
+                self._rescued[url] = all(one.complete for one in done)
+            except TimeoutError:
+                self._rescued[url] = False
 
     async def _adopt(self) -> None:
         """What the account wrote elsewhere, and was only read here, is to have copies, too."""
@@ -259,6 +278,7 @@ class Evacuation:
             },
             checked=len(copies),
             read_back={url: seen[url] for url in plan.joining},
+            rescued=self._rescued,
             path=str(self._folder / "receipts" / f"evacuation-{begun.begun}.json"),
         )
         private_folder(self._folder / "receipts")

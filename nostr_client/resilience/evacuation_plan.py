@@ -4,7 +4,8 @@
   have ended, or is retired by the person. Whoever stays, stays: however many they are.
 - As many join as write relays left, so that there are `LEAST` to `MOST` of them; no two with one
   operator, and none with an operator of those that stay. Which ones, was tried live.
-- Message relays (kind 10050) that leave are replaced out of the relay list, as it will be.
+- Message relays (kind 10050) and private relays (kind 10013) that leave are replaced out of the
+  relay list, as it will be.
 """
 
 from __future__ import annotations
@@ -24,30 +25,36 @@ MOST_INBOXES: Final = 3
 
 
 class ListedRelays(msgspec.Struct, frozen=True):
-    """The relays of the account's lists: kind 10002, and `inbox` of kind 10050."""
+    """The relays of the account's lists: kind 10002, `inbox` of kind 10050, `private` of 10013."""
 
     write: tuple[str, ...] = ()
     read: tuple[str, ...] = ()
     inbox: tuple[str, ...] = ()
+    private: tuple[str, ...] = ()
 
     @property
     def all(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys((*self.write, *self.read, *self.inbox)))
+        return tuple(dict.fromkeys((*self.write, *self.read, *self.inbox, *self.private)))
 
 
 class EvacuationPlan(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Which relays leave, and why; which of the relay list stay, and which join it.
+    """Which relays leave, and why; which of the relay list leave it, stay, and join it.
 
+    `is_closed`: the private relay list cannot be decrypted, and stays as it is.
     `unread`: where the lists may be, too, and nobody answers; `tell`: relays beyond the lists that
     hear of the new ones; `rescue`: those that leave and may still show what only they have.
     `problem`: why it cannot be done.
     """
 
     leaving: dict[str, str] = {}
+    listed_leaving: tuple[str, ...] = ()
     staying: tuple[str, ...] = ()
     joining: tuple[str, ...] = ()
     inbox_leaving: tuple[str, ...] = ()
     inbox_joining: tuple[str, ...] = ()
+    private_leaving: tuple[str, ...] = ()
+    private_joining: tuple[str, ...] = ()
+    is_closed: bool = False
     unread: tuple[str, ...] = ()
     tell: tuple[str, ...] = ()
     rescue: tuple[str, ...] = ()
@@ -60,7 +67,7 @@ class EvacuationPlan(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @property
     def changes_relay_list(self) -> bool:
-        return bool(self.joining or set(self.leaving) - set(self.inbox_leaving))
+        return bool(self.joining or self.listed_leaving)
 
 
 def missing(listed: ListedRelays, leaving: Collection[str]) -> int:
@@ -99,25 +106,42 @@ def plan_evacuation(
     unread: Sequence[str] = (),
     tell: Sequence[str] = (),
     rescue: Sequence[str] = (),
+    is_closed: bool = False,
 ) -> EvacuationPlan:
     """The plan, once it is known what is `leaving` and what of the candidates works (`joining`)."""
     named = {*listed.write, *listed.read}
     staying = tuple(u for u in dict.fromkeys((*listed.write, *listed.read)) if u not in leaving)
-    inbox_leaving = tuple(url for url in listed.inbox if url in leaving)
-    inboxes = [url for url in listed.inbox if url not in leaving]
-    spare = [u for u in (*joining, *listed.write) if u not in leaving and u not in inboxes]
-    room = min(MOST_INBOXES - len(inboxes), len(inbox_leaving))
+    written = [*joining, *(url for url in listed.write if url not in leaving)]
+    inbox_leaving, inbox_joining = _exchanged(listed.inbox, leaving, written, MOST_INBOXES)
+    private_leaving, private_joining = _exchanged(listed.private, leaving, written)
     return EvacuationPlan(
         leaving=dict(leaving),
+        listed_leaving=tuple(url for url in leaving if url in named),
         staying=staying,
         joining=tuple(joining),
         inbox_leaving=inbox_leaving,
-        inbox_joining=tuple(spare[: max(0, room)]),
+        inbox_joining=inbox_joining,
+        private_leaving=private_leaving,
+        private_joining=private_joining,
+        is_closed=is_closed,
         unread=tuple(unread),
         tell=tuple(tell),
         rescue=tuple(rescue),
         problem=_problem(listed, leaving, staying, joining, named),
     )
+
+
+def _exchanged(
+    listed: Sequence[str],
+    leaving: Collection[str],
+    written: Sequence[str],
+    most: int | None = None,
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What leaves a list, and what of `written` joins it: as many, and `most` in all."""
+    gone = tuple(url for url in listed if url in leaving)
+    kept = [url for url in listed if url not in leaving]
+    room = len(gone) if most is None else max(0, min(most - len(kept), len(gone)))
+    return gone, tuple([url for url in written if url not in kept][:room])
 
 
 def _problem(

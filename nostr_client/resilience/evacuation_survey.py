@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Final
 
+import msgspec
+
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Event, event_address
 from nostr_client.protocol.filters import Filter
@@ -36,7 +38,8 @@ MOST_ANSWERS: Final = 500
 
 class EvacuationSurvey:
     """Surveys relays for the account `owner` (hex). `places` yields where its lists may be
-    (`ListReader.places`), `stranger` a pool that reads back."""
+    (`ListReader.places`), `private` its private relays (None: that list cannot be decrypted now),
+    `stranger` is a pool that reads back."""
 
     def __init__(
         self,
@@ -46,6 +49,7 @@ class EvacuationSurvey:
         facts: RelayFactBook,
         reserves: Reserves,
         places: Callable[[], Awaitable[Sequence[str]]],
+        private: Callable[[], Awaitable[Sequence[str] | None]],
         owner: str,
     ) -> None:
         self._courier = courier
@@ -56,6 +60,7 @@ class EvacuationSurvey:
         self._facts = facts
         self._reserves = reserves
         self._places = places
+        self._private = private
         self._owner = owner
 
     async def plan(
@@ -70,17 +75,19 @@ class EvacuationSurvey:
         `retire` names relays that leave in any case, and why; `to` some that are tried first, in
         normal spelling. Without `write` candidates are only read from. Raises StoreError.
         """
-        listed = await self._listed()
+        private = await self._private()
+        is_closed = private is None
+        listed = msgspec.structs.replace(await self._listed(), private=tuple(private or ()))
         prober = await self._prober()
         if prober is None:
             return EvacuationPlan(problem="nothing is here yet that could be moved")
         retired = {url: why for url, why in (retire or {}).items() if url in listed.all}
         leaving = retired | self._ended(listed)
-        alive = [url for url in listed.all if url not in leaving]
+        alive = [url for url in listed.all if url not in leaving and self._is_ours(listed, url)]
         probes = dict(await self._tried(prober, listed, alive, write=write))
         leaving |= {url: probes[url].problem for url in alive if probes[url].problem}
         if not leaving:
-            return EvacuationPlan(staying=listed.all)
+            return EvacuationPlan(staying=listed.all, is_closed=is_closed)
         joining = await self._found(prober, listed, leaving, to, write=write)
         reached = [url for url, probe in probes.items() if probe.reached]
         if not joining and not reached and not retired:
@@ -91,7 +98,20 @@ class EvacuationSurvey:
         unread = [url for url in places if url not in looks or not looks[url].reached]
         tell = await self._told_besides({*listed.all, *joining})
         rescue = [url for url in leaving if url in retired or url in reached]
-        return plan_evacuation(listed, leaving, joining, unread=unread, tell=tell, rescue=rescue)
+        return plan_evacuation(
+            listed,
+            leaving,
+            joining,
+            unread=unread,
+            tell=tell,
+            rescue=rescue,
+            is_closed=is_closed,
+        )
+
+    def _is_ours(self, listed: ListedRelays, url: str) -> bool:
+        """Is it to be looked at? A private relay that is not dialled from here may be well."""
+        public = (*listed.write, *listed.read, *listed.inbox)
+        return url in public or self._book.policy(url)
 
     async def ended(self) -> dict[str, str]:
         """Relays of the account's lists whose operators ended them, and what to say of each.

@@ -10,18 +10,23 @@ from nostr_client.resilience.evacuation_plan import EvacuationPlan
 from nostr_client.safe_text import safe_line
 
 _WORDS: Final = 160
+_CLOSED: Final = (
+    "! your list of private relays (kind 10013) cannot be decrypted just now: it stays as it is"
+)
 
 
 def plan_lines(plan: EvacuationPlan) -> list[str]:
     """The plan, one relay a line."""
     if not plan.is_needed:
-        return ["nothing is to be done: every relay of your lists answers and takes what you write"]
+        words = "nothing is to be done: every relay of your lists answers and takes what you write"
+        return [words, *([_CLOSED] if plan.is_closed else [])]
     leaving = plan.leaving.items()
     lines = [f"- {_line(url)}  leaves: {_line(why)}" for url, why in leaving]
     lines += [f"  {_line(url)}  stays" for url in plan.staying]
     lines += [f"+ {_line(url)}  joins" for url in plan.joining]
     lines += [f"+ {_line(url)}  receives private messages" for url in plan.inbox_joining]
-    return lines
+    lines += [f"+ {_line(url)}  is a private relay" for url in plan.private_joining]
+    return [*lines, *([_CLOSED] if plan.is_closed else [])]
 
 
 def progress_line(progress: EvacuationProgress) -> str:
@@ -43,6 +48,11 @@ def report_lines(report: EvacuationReport) -> list[str]:
         lines.append(f"{_line(url)}  {there} of {report.events} there, {seen}{more}")
     told = sum(report.told.values())
     lines.append(f"{told} of {len(report.told)} relays took the new relay list")
+    for url, whole in report.rescued.items():
+        held = "all that it held is here" if whole else "not all that it holds could be fetched"
+        lines.append(f"{_line(url)}  {held}")
+    if report.plan.is_closed:
+        lines.append(_CLOSED)
     lines.append(f"the receipt is {_line(report.path)}")
     return lines
 

@@ -118,7 +118,7 @@ class EntryList(OwnList):
         part = self._guard.private_part()
 
         def change(last: Event | None) -> Draft | None:
-            outside, inside = _sides(part, last)
+            outside, inside = sides(part, last)
             if inside is None:
                 if not public:
                     raise DecryptionFailed(CLOSED)
@@ -128,7 +128,7 @@ class EntryList(OwnList):
                 shown, hidden = _with(outside, inside, entry), _others(inside, entry)
             else:
                 shown, hidden = _others(outside, entry), _with(inside, outside, entry)
-            return self._next(last, outside, inside, shown, hidden)
+            return self.next(last, outside, inside, shown, hidden)
 
         return await self.edit(change, waiver, on_answer=on_answer, private=part)
 
@@ -139,20 +139,24 @@ class EntryList(OwnList):
         part = self._guard.private_part()
 
         def change(last: Event | None) -> Draft | None:
-            outside, inside = _sides(part, last)
+            outside, inside = sides(part, last)
             shown = _others(outside, entry)
             if inside is None:
                 if shown == outside:
                     raise DecryptionFailed(CLOSED)
                 return self.draft(last, shown)
-            return self._next(last, outside, inside, shown, _others(inside, entry))
+            return self.next(last, outside, inside, shown, _others(inside, entry))
 
         named = [(entry[0], entry[1])]
         return await self.edit(change, waiver, on_answer=on_answer, private=part, removes=named)
 
-    def _next(
+    def next(
         self, last: Event | None, outside: Tags, inside: Tags, shown: Tags, hidden: Tags
     ) -> Draft | None:
+        """The version after `last`, which holds `outside` and `inside`: with `shown` and `hidden`.
+
+        None where these are the same. A private part that stays is carried on byte for byte.
+        """
         if (shown, hidden) == (outside, inside):
             return None
         if hidden == inside:
@@ -160,7 +164,8 @@ class EntryList(OwnList):
         return Draft(self._kind, content_of(hidden, self._kind), shown)
 
 
-def _sides(part: PrivatePart, last: Event | None) -> tuple[Tags, Tags | None]:
+def sides(part: PrivatePart, last: Event | None) -> tuple[Tags, Tags | None]:
+    """The public and the private entries of an opened version; None for what could not be read."""
     return (last.tags if last else ()), part.tags(last)
 
 

@@ -21,6 +21,7 @@ from nostr_client.errors import ListNotRead
 from nostr_client.paths import Paths
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Draft
+from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.keys import SecretKey
 from nostr_client.resilience.evacuation import EvacuationProgress
 from nostr_client.resilience.evacuation_journal import EvacuationStep
@@ -30,6 +31,8 @@ from nostr_client.resilience.evacuation_plan import (
     missing,
     plan_evacuation,
 )
+from nostr_client.resilience.evacuation_words import plan_lines
+from nostr_client.resilience.history import Comparison, Road
 from nostr_client.resilience.replication import Pace
 from nostr_client.routing.operators import RelayFacts
 from nostr_client.routing.starter_relays import starter_relays
@@ -66,8 +69,22 @@ def test_message_relays_that_leave_are_replaced_out_of_the_relay_list() -> None:
     plan = plan_evacuation(listed, {A: "down", C: "down"}, [D])
     assert (plan.staying, plan.joining) == ((B,), (D,))
     assert (plan.inbox_leaving, plan.inbox_joining) == ((A, C), (D, B))
+    assert plan.changes_relay_list
+    inbox_only = plan_evacuation(listed, {C: "down"}, [])
+    assert (inbox_only.inbox_leaving, inbox_only.changes_relay_list) == ((C,), False)
+    none_joins = plan_evacuation(listed, {A: "down"}, [])
+    assert none_joins.changes_relay_list, "it leaves the relay list, too"
     nobody = plan_evacuation(ListedRelays(write=(A,)), {A: "down"}, [])
     assert "no relay was found" in nobody.problem
+
+
+def test_so_are_private_relays_and_others_are_no_fewer() -> None:
+    listed = ListedRelays(write=(A, B), private=(C, A, D))
+    plan = plan_evacuation(listed, {A: "down", C: "down"}, [E], is_closed=False)
+    assert (plan.private_leaving, plan.private_joining) == ((C, A), (E, B))
+    closed = plan_evacuation(ListedRelays(write=(A, B)), {A: "down"}, [E], is_closed=True)
+    assert closed.private_leaving == ()
+    assert "private relays (kind 10013) cannot be decrypted" in plan_lines(closed)[-1]
 
 
 @asynccontextmanager
@@ -259,8 +276,22 @@ async def test_a_list_that_is_not_here_is_not_published(
         assert await client.relays.event() is None
 
 
+def spied_roads(client: NostrClient, monkeypatch: pytest.MonkeyPatch) -> list[Road]:
+    """How each set is compared from here on."""
+    roads: list[Road] = []
+    compare = client.history.compare
+
+    async def spied(url: str, filter: Filter, *, keep: bool = False) -> Comparison:
+        compared = await compare(url, filter, keep=keep)
+        roads.append(compared.road)
+        return compared
+
+    monkeypatch.setattr(client.history, "compare", spied)
+    return roads
+
+
 async def test_a_relay_that_closes_is_left_and_what_only_it_has_comes_along(
-    tmp_path: Path, start_relay: StartRelay
+    tmp_path: Path, start_relay: StartRelay, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With one that has ended in the list, which is left too, and never dialled."""
     closing, new = await start_relay(), await start_relay()
@@ -270,12 +301,23 @@ async def test_a_relay_that_closes_is_left_and_what_only_it_has_comes_along(
     async with at_home(tmp_path, key, [new.url]) as client:
         await settled_in(client, key, [closing.url, ended], 2)
         await client.pool.publish(only_there, [closing.url])
+        signer = LocalSigner(key)
+        text = json.dumps([["relay", closing.url], ["relay", "ws://192.168.0.9"], ["x", "kept"]])
+        content = await signer.nip44_encrypt(signer.pubkey, text)
+        private = Draft(kinds.PRIVATE_RELAYS, content, (), 1_700_000_000).sign(key, 1_700_000_000)
+        await client.store.save([private])
+        roads = spied_roads(client, monkeypatch)
         assert [row.url for row in await client.relays.rows() if row.gone] == [ended]
         plan = await client.evacuation_survey.plan(retire={closing.url: "it closes"})
         assert plan.leaving.keys() == {closing.url, ended}
         assert plan.rescue == (closing.url,)
+        assert (plan.private_leaving, plan.private_joining) == ((closing.url,), (new.url,))
         report = await client.evacuation.run(await client.evacuation.begin(plan))
-        assert report.there == {new.url: 6}
+        assert report.there == {new.url: 7}
+        assert report.rescued == {closing.url: True}
+        assert set(roads) == {Road.NEGENTROPY}, "sets are compared where a relay does that"
+        entries = (await client.private_relays.entries()).private
+        assert entries == (("relay", "ws://192.168.0.9"), ("x", "kept"), ("relay", new.url))
         dialled = {health.url for health in client.pool.book if health.counters.failed}
         assert ended not in dialled | report.told.keys()
         nothing = await client.evacuation_survey.plan(retire={closing.url: "it closes"})

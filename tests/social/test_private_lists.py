@@ -10,6 +10,7 @@ import pytest
 from nostr_client.errors import DecryptionFailed, InvalidData, PlaintextTooLong
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Draft
+from nostr_client.protocol.keys import SecretKey
 from nostr_client.routing.concurrent_edits import change_between
 from nostr_client.routing.private_part import PrivatePart
 from nostr_client.signing.local_signer import LocalSigner
@@ -134,3 +135,32 @@ def test_who_is_muted() -> None:
     assert not is_muted(event, Entries((("word", "silence"), ("t", "dogs"), ("p",))))
     for entry in (("word", "noise"), ("t", "cats"), ("p", event.pubkey), ("e", event.id)):
         assert is_muted(event, Entries((), (entry,)))
+
+
+async def test_private_relays_are_exchanged_and_what_is_closed_stays_byte_for_byte(
+    tmp_path: Path,
+) -> None:
+    one, two, new = "wss://one.example", "wss://two.example", "wss://new.example"
+    content = await ana.nip44_encrypt(ME, json.dumps([["relay", one], ["relay", two], ["x", "y"]]))
+    async with house(tmp_path) as h:
+        await h.keep(signed(kind=kinds.PRIVATE_RELAYS, content=content))
+        relays = PrivateRelays(h.courier, h.guard, ME)
+        assert await relays.urls() == (one, two)
+        assert await relays.exchange(["wss://other.example"], []) is None
+        assert await relays.exchange([one, two], []) is None, "it would be empty"
+        posted = await relays.exchange(["WSS://one.example/"], [new, two])
+        assert posted is not None
+        opened = json.loads(await ana.nip44_decrypt(ME, posted.event.content))
+        assert opened == [["relay", two], ["x", "y"], ["relay", new]]
+        assert await relays.urls() == (two, new)
+
+    closed = await LocalSigner(SecretKey.generate()).nip44_encrypt(ME, "not for this key")
+    async with house(tmp_path / "other") as h:
+        await h.keep(signed(kind=kinds.PRIVATE_RELAYS, content=closed))
+        relays = PrivateRelays(h.courier, h.guard, ME)
+        assert await relays.urls() is None
+        with pytest.raises(DecryptionFailed, match="carried along, and not edited"):
+            await relays.exchange([one], [new])
+        held = await relays.event()
+        assert held is not None
+        assert held.content == closed
