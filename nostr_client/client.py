@@ -45,7 +45,9 @@ from nostr_client.resilience.evacuation_journal import EvacuationJournal
 from nostr_client.resilience.evacuation_survey import EvacuationSurvey
 from nostr_client.resilience.history import History
 from nostr_client.resilience.inquiry import Inquiry
+from nostr_client.resilience.kept_people import kept_by_anyone
 from nostr_client.resilience.ladder import Ladder
+from nostr_client.resilience.mutual_aid import MutualAid
 from nostr_client.resilience.negentropy_trials import NegentropyTrials
 from nostr_client.resilience.own_relay import OwnRelay
 from nostr_client.resilience.replication import Pace, Replication
@@ -160,7 +162,8 @@ class NostrClient:
     versions), `timeline`, `threads`, `messages` (private ones), `key_leaks` (the alarm),
     `feed_sync` (the background reading);
     `replication`, `history` (what relays hold, compared and fetched), `inquiry` (whether they hold
-    somebody's notes back), `evacuation` and its survey, `own_relay` (None when it is off).
+    somebody's notes back), `mutual_aid` (copies of others), `evacuation` and its survey,
+    `own_relay` (None when it is off).
     """
 
     pubkey: str
@@ -198,6 +201,7 @@ class NostrClient:
     evacuation_survey: EvacuationSurvey
     evacuation: Evacuation
     inquiry: Inquiry
+    mutual_aid: MutualAid
     authenticator: Authenticator | None
     """Who is told who we are (NIP-42); None where there is no key to say it with."""
     media: DialOptions | None
@@ -304,6 +308,7 @@ class NostrClient:
             tasks.start(self.pool.outages.keep())
             if self.pubkey:
                 tasks.start(self.blocked_relays.keep())
+                tasks.start(self.mutual_aid.keep())
             if self.authenticator is not None:
                 tasks.start(self.authenticator.keep_trying())
             tasks.start(self.ladder.keep())
@@ -476,6 +481,7 @@ class NostrClient:
         self.store.quotas.limits = QuotaLimits(
             relay=config.relay_quota_mb * 2**20, stranger=config.stranger_quota_mb * 2**20
         )
+        self.store.quotas.also_spared = partial(kept_by_anyone, data)
         outages = Outages(data / "outages.json", self._clock)
         self.book = await self._relay_book(relays, outages)
         if self._keys.login or self._keys.keyed:
@@ -683,6 +689,12 @@ class NostrClient:
             clock=clock,
         )
         self.courier.on_planned = self.replication.kick
+        self.mutual_aid = MutualAid(
+            *(self.courier, self.history, self.relay_facts, self.replication.place),
+            owner=me,
+            folder=data,
+            clock=clock,
+        )
         if self.authenticator is not None:
             self.courier.logins = self.authenticator.logins
         self.ladder = Ladder(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from nostr_client.cli.command import CLIENT, add_command
@@ -44,6 +45,31 @@ def fetch(
             urls = await asked_relays(client, relays)
             done = await client.history.fetch(urls, mentions=mentions, since=begin, on_done=say)
             _conclude(context, done)
+
+    wait_for(work())
+
+
+def import_(
+    context: ClientContext,
+    file: Annotated[Path, Argument("FILE", "One event a line (JSON), as `keep export` writes.")],
+) -> None:
+    """Bring here all that you wrote out of a file; from then on it is sent to your relays."""
+    account = context.must_act()
+
+    async def work() -> None:
+        from nostr_client.resilience.event_file import take_own
+
+        async with context.reading(account) as client:
+            taken = await take_own(file, client.pubkey, client.store, client.verifier)
+            record = {name: getattr(taken, name) for name in taken.__struct_fields__}
+            words = [f"{taken.new} new", f"{taken.held} were here"]
+            words += [f"{taken.others} by others, not taken"] if taken.others else []
+            words += [f"{taken.invalid} lines are no events"] if taken.invalid else []
+            context.out.emit(record, ", ".join(words))
+            if taken.invalid:
+                context.exit_code = Exit.INCOMPLETE
+            elif not taken.new + taken.held:
+                context.exit_code = Exit.NOT_FOUND
 
     wait_for(work())
 
@@ -140,6 +166,7 @@ def _line(compared: Comparison, found: str) -> str:
 
 def add_to(root: Group) -> None:
     """They stand in a group of their own."""
-    group = root.group("history", "What you wrote, on relays and here: fetch, compare.")
+    group = root.group("history", "What you wrote, on relays and here: fetch, compare, import.")
     add_command(group, "fetch", fetch, CLIENT)
     add_command(group, "compare", compare, CLIENT)
+    add_command(group, "import", import_, CLIENT)

@@ -57,6 +57,8 @@ def file_path(data: Path, pubkey: str, file: KitFile, name: str) -> Path:
             return data / f"lists-{short}.found.json"
         case KitFile.RESERVES:
             return data / f"reserves-{short}.json"
+        case KitFile.KEPT:
+            return data / f"kept-{short}.json"
 
 
 async def contents(
@@ -64,8 +66,11 @@ async def contents(
 ) -> AsyncGenerator[list[KitRecord], None]:
     """All of it but the start and the end. Raises StoreError."""
     drafts = await asyncio.to_thread(_draft_names, data, pubkey)
-    small = [(KitFile.AUTH, ""), (KitFile.FOUND, ""), (KitFile.RESERVES, "")]
-    for file, name in (*small, *((KitFile.DRAFT, name) for name in drafts)):
+    small = (KitFile.AUTH, KitFile.FOUND, KitFile.RESERVES, KitFile.KEPT)
+    for file, name in (
+        *((file, "") for file in small),
+        *((KitFile.DRAFT, name) for name in drafts),
+    ):
         async for part in _parts(data, pubkey, file, name):
             yield [part]
     async for records in _events(store, pubkey):

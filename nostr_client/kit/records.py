@@ -41,6 +41,8 @@ class KitFile(StrEnum):
     """Where the person says that a watched account is found."""
     RESERVES = "reserves"
     """Relays beyond the relay list that hold copies; one file for a data folder."""
+    KEPT = "kept"
+    """Whom the account keeps a copy of."""
 
 
 class _KitRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):

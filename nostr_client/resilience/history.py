@@ -323,14 +323,20 @@ class History:
         done: list[Comparison] = []
         for url in dict.fromkeys(urls):
             for filter in wanted:
-                compared = await self._bring(url, filter)
+                compared = await self.bring(url, filter)
                 on_done(compared)
                 done.append(compared)
                 if not compared.end.answered:
                     break
         return done
 
-    async def _bring(self, url: str, filter: Filter) -> Comparison:
+    async def compares(self, url: str) -> bool:
+        """Does the relay compare sets (NIP-77), as far as is known?"""
+        return await self._trials.is_listed(url) and not await self._trials.why_not(url)
+
+    async def bring(self, url: str, filter: Filter, *, most: int | None = None) -> Comparison:
+        """Bring here what `url` has of `filter` and we lack, with at most `most` requests for
+        events by their ids. Returns how the sets differed before. Raises as `compare` does."""
         compared = await self.compare(url, filter, keep=True)
 
         async def ask(names: Filter) -> tuple[Collection[str], End]:
@@ -339,7 +345,7 @@ class History:
             return asked.events, asked.ends[url]
 
         with self._counting(compared):
-            asked = await ask_by_id([id.hex() for id in compared.there], ask)
+            asked = await ask_by_id([id.hex() for id in compared.there], ask, most)
         compared.asked_by_id(asked)
         compared.unsent = len(asked.absent)
         compared.complete = compared.complete and not compared.unsent

@@ -359,14 +359,16 @@ class Quotas(Protocol):
     """How much of what strangers sent is kept: so many bytes by one of them, and so many by one
     relay: `EventStore.quotas`. `admit` before saving, `charge` after it.
 
-    Strangers are all but the store's own people (`StoreOptions.keep_history_of`) and whom those
-    follow. An event is charged to the relay that brought it first (`CopyLedger.confirm`); what came
-    inside of another event, and from no relay itself, has a quota like a relay's (`INSIDE`). Where
-    there is no room left, what the same stranger sent, or the same relay brought, gives way: what
-    came first goes first, and gift wraps go last.
+    Strangers are all but the store's own people (`StoreOptions.keep_history_of`), whom those
+    follow, and whom `also_spared` names. An event is charged to the relay that brought it first
+    (`CopyLedger.confirm`); what came inside of another event, and from no relay itself, has a quota
+    like a relay's (`INSIDE`). Where there is no room left, what the same stranger sent, or the same
+    relay brought, gives way: what came first goes first, and gift wraps go last.
     """
 
     limits: QuotaLimits
+    also_spared: Callable[[], Collection[str]]
+    """Pubkeys, asked for again and again; it may be called on any thread, and raises nothing."""
     evicted: int
     """Events that gave way."""
     refused: int

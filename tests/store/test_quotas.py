@@ -73,6 +73,20 @@ async def test_one_relay_fills_its_own_quota_and_no_more(tmp_path: Path) -> None
 
 
 @each_engine
+async def test_whoever_is_kept_is_no_stranger(tmp_path: Path) -> None:
+    kept: list[str] = []
+    async with open_store(tmp_path / "s.db") as store:
+        store.quotas.limits = LIMITS
+        store.quotas.also_spared = lambda: kept
+        kept.append(FRIEND.public_key.hex)
+        theirs = notes(FRIEND, 300)
+        assert not await arrive(store, EVIL, theirs)
+        for _ in range(6):
+            await arrive(store, EVIL, by_strangers(40))
+        assert {event.id for event in theirs} <= await held(store)
+
+
+@each_engine
 async def test_an_event_stays_with_the_relay_that_brought_it_first(tmp_path: Path) -> None:
     """Though that one sends it again after another did: else a flood there could push it out."""
     now = START

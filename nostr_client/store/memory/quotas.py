@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.kinds import DELETION, GIFT_WRAP
@@ -17,6 +17,7 @@ class MemoryQuotas:
 
     def __init__(self, held: HeldEvents, ledger: MemoryCopyLedger) -> None:
         self.limits = QuotaLimits()
+        self.also_spared: Callable[[], Collection[str]] = tuple
         self.evicted = 0
         self.refused = 0
         self._held = held
@@ -26,7 +27,7 @@ class MemoryQuotas:
         most = self._held.used + sum(cost(event) for event, _ in arrivals)
         if most <= min(self.limits.stranger, self.limits.relay):
             return set()
-        spared = self._held.spared()
+        spared = {*self._held.spared(), *self.also_spared()}
         strangers = [(event, url) for event, url in arrivals if event.pubkey not in spared]
         held = [event for event in self._held.all() if event.pubkey not in spared]
         refused = self._admit(

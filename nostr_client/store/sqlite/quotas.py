@@ -1,9 +1,10 @@
 # ruff: noqa: S608 - SQL is made of constants; values are always bound
 """How much of what strangers sent is kept: so many bytes by one of them, and so many by one relay.
 
-Strangers are all but the store's own people (`StoreOptions.keep_history_of`) and whom those follow.
-An event is charged to the relay that brought it first, wherever else it is found later; what came
-inside of another event (a note in a repost), and from no relay itself, has a quota like a relay's.
+Strangers are all but the store's own people (`StoreOptions.keep_history_of`), whom those follow,
+and whom an account keeps a copy of (`also_spared`). An event is charged to the relay that brought
+it first, wherever else it is found later; what came inside of another event (a note in a repost),
+and from no relay itself, has a quota like a relay's.
 When there is no room left, what the same stranger sent, or the same relay brought, gives way, what
 came first goes first, and gift wraps go last: they may be had nowhere else. What one's own people
 wrote, and what is written by those whom they follow, is never taken, nor anything that is wanted
@@ -62,6 +63,7 @@ class SqliteQuotas:
     ) -> None:
         """`remove` takes events out, by their seqs."""
         self.limits = QuotaLimits()
+        self.also_spared: Callable[[], Collection[str]] = tuple
         self.evicted = 0
         """Events that gave way."""
         self.refused = 0
@@ -127,7 +129,7 @@ class SqliteQuotas:
         sql = f"SELECT e.json FROM event e WHERE e.kind = {FOLLOWS} AND {_BY_AUTHORS}"
         lists = [Event.from_trusted(row[0]) for row in db.execute(sql, (listed, listed))]
         followed = {name for event in lists for name in event.values("p") if is_hex64(name)}
-        return frozenset((*own, *map(self._keys.author, followed)))
+        return frozenset((*own, *map(self._keys.author, (*followed, *self.also_spared()))))
 
     async def _room_by_author(self, events: Sequence[Event]) -> set[str]:
         await self._look_up({self._key(event) for event in events})

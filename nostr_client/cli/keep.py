@@ -1,0 +1,226 @@
+"""`nostr-client keep`: a copy of other people's events, and giving it back."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+from nostr_client.cli.command import CLIENT, add_command
+from nostr_client.cli.people import Who
+from nostr_client.command_line.tree import Argument, Group, Option
+from nostr_client.command_line.waiting import wait_for
+from nostr_client.exits import CommandError, Exit
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from nostr_client.cli.context import ClientContext
+    from nostr_client.client import NostrClient
+    from nostr_client.resilience.kept_events import KeptSize
+    from nostr_client.resilience.kept_people import KeptPerson
+    from nostr_client.resilience.kept_reading import Refreshed
+
+MEGABYTE: Final = 1_000_000
+STALL: Final = 20.0
+"""Seconds without any progress after which what is left is left to whatever runs later."""
+Relays = Annotated[list[str], Argument("RELAY...", "Where it is to be.")]
+
+
+def add(
+    context: ClientContext,
+    who: Who,
+    *,
+    quota: Annotated[
+        int, Option("--quota", "MB", "At most so much of them.", least=1, most=10_000)
+    ] = 50,
+    events: Annotated[
+        int, Option("--events", "N", "And so many events.", least=1, most=1_000_000)
+    ] = 20_000,
+) -> None:
+    """Keep a copy of somebody: lists and profile first, then their newest events."""
+
+    async def act(client: NostrClient) -> None:
+        pubkey = await client.profiles.resolve(who)
+        await client.mutual_aid.add(pubkey, most_bytes=quota * MEGABYTE, most_events=events)
+        await _refresh(context, client, [pubkey])
+
+    _act(context, act)
+
+
+def remove(context: ClientContext, who: Who) -> None:
+    """Keep somebody no longer; what is here may give way to other things again."""
+
+    async def act(client: NostrClient) -> None:
+        pubkey = await client.profiles.resolve(who)
+        removed = await client.mutual_aid.remove(pubkey)
+        context.out.emit({"removed": removed}, "done" if removed else "no copy of them was kept")
+        if not removed:
+            context.exit_code = Exit.NOT_FOUND
+
+    _act(context, act, offline=True)
+
+
+def list_(context: ClientContext) -> None:
+    """List whom you keep a copy of, and how much there is; no relay is asked."""
+
+    async def act(client: NostrClient) -> None:
+        for person in await client.mutual_aid.people.all():
+            await show_kept(context, client, person)
+
+    _act(context, act, offline=True)
+
+
+def refresh(
+    context: ClientContext,
+    who: Annotated[list[str] | None, Argument("[WHO...]", "Default: everybody you keep.")] = None,
+) -> None:
+    """Fetch what is new of those whom you keep; a client that runs does it every hour."""
+
+    async def act(client: NostrClient) -> None:
+        await _refresh(context, client, [await client.profiles.resolve(one) for one in who or ()])
+
+    _act(context, act)
+
+
+def export(
+    context: ClientContext,
+    who: Who,
+    file: Annotated[Path, Argument("FILE", "A new file: one event a line (JSON).")],
+) -> None:
+    """Write what you keep of somebody into a file, for them: `history import` takes it."""
+
+    async def act(client: NostrClient) -> None:
+        from contextlib import aclosing
+
+        from nostr_client.resilience.event_file import write_events
+
+        person = await client.mutual_aid.kept(await client.profiles.resolve(who))
+        if file.exists():
+            raise CommandError(f"{file}: there is a file already", Exit.USAGE)
+        async with aclosing(client.mutual_aid.events(person)) as events:
+            count = await write_events(file, events)
+        context.out.emit({"file": str(file), "events": count}, f"{file}: {count} events")
+
+    _act(context, act, offline=True)
+
+
+def publish(context: ClientContext, who: Who, relays: Relays) -> None:
+    """Bring what you keep of somebody to relays, for them and for those who read them."""
+
+    async def act(client: NostrClient) -> None:
+        from nostr_client.cli.history import asked_relays
+
+        pubkey = await client.profiles.resolve(who)
+        urls = await asked_relays(client, relays)
+        ids = await client.mutual_aid.hand_on(pubkey, urls)
+        await _wait_for_copies(context, client, ids, urls)
+
+    context.signer()  # what sends is the replication of an account that can write
+    _act(context, act)
+
+
+async def _wait_for_copies(
+    context: ClientContext, client: NostrClient, ids: Sequence[str], urls: Sequence[str]
+) -> None:
+    """Until all is there or over, or nothing moves any more."""
+    from nostr_client.store.contract import CopyState
+
+    moved, last = time.monotonic(), -1
+    while True:
+        states = await client.mutual_aid.placed(ids, urls)
+        waiting = states[CopyState.WANTED] + states[CopyState.FAILED]
+        if waiting != last:
+            moved, last = time.monotonic(), waiting
+        if not waiting or time.monotonic() - moved > STALL:
+            break
+        await asyncio.sleep(0.1)
+    record = {"events": len(ids), **{str(state): states[state] for state in CopyState}}
+    words = f"{len(ids)} events: {states[CopyState.CONFIRMED]} copies are there"
+    gone = states[CopyState.REFUSED] + states[CopyState.DROPPED]
+    words += f", {gone} were refused" if gone else ""
+    words += f", {waiting} wait, and follow whenever nostr-client runs" if waiting else ""
+    context.out.emit(record, words)
+    if waiting or gone:
+        context.exit_code = Exit.INCOMPLETE
+
+
+async def _refresh(context: ClientContext, client: NostrClient, pubkeys: Sequence[str]) -> None:
+    done = await client.mutual_aid.refresh(*pubkeys)
+    for each in done:
+        context.out.emit(_refreshed_record(each), f"{_name(each.pubkey)}  {_refreshed_line(each)}")
+    for end in (end for each in done for end in each.ends.values() if not end.answered):
+        context.out.note(str(end), {"relay": end.url, "how": end.how.value, "problem": end.words})
+    if done and not any(each.answered for each in done):
+        context.exit_code = Exit.NO_ANSWER
+    elif not all(each.answered for each in done):
+        context.exit_code = Exit.INCOMPLETE
+
+
+async def show_kept(context: ClientContext, client: NostrClient, person: KeptPerson) -> None:
+    """One line, or one record, of one person who is kept."""
+    size = await client.mutual_aid.size(person)
+    context.out.emit(kept_record(person, size), f"{_name(person.pubkey)}  {_size_line(size)}")
+
+
+def kept_record(person: KeptPerson, size: KeptSize) -> dict[str, Any]:
+    """Times are seconds since 1970, sizes bytes."""
+    return {
+        "pubkey": person.pubkey,
+        "events": size.events,
+        "size": size.size,
+        "since": size.since,
+        "full": size.full,
+        "quota": person.most_bytes,
+        "most_events": person.most_events,
+        "looked_at": person.looked_at,
+        "relays": person.read,
+    }
+
+
+def _refreshed_record(done: Refreshed) -> dict[str, Any]:
+    size = {"events": done.size.events, "size": done.size.size, "since": done.size.since}
+    ends = {url: end.how.value for url, end in done.ends.items()}
+    return {"pubkey": done.pubkey, "new": done.new, **size, "full": done.size.full, "relays": ends}
+
+
+def _refreshed_line(done: Refreshed) -> str:
+    return f"{done.new} new; {_size_line(done.size)}"
+
+
+def _size_line(size: KeptSize) -> str:
+    from nostr_client.cli.times import day
+
+    since = f" since {day(size.since)}" if size.since else ""
+    full = ": the quota is full" if size.full else ""
+    return f"{size.events} events, {size.size / MEGABYTE:.1f} MB{since}{full}"
+
+
+def _name(pubkey: str) -> str:
+    from nostr_client.nips.nip19 import encode_npub
+
+    return encode_npub(pubkey)
+
+
+def _act(
+    context: ClientContext, act: Callable[[NostrClient], Awaitable[None]], *, offline: bool = False
+) -> None:
+    account = context.must_act()
+
+    async def work() -> None:
+        async with context.reading(account, offline=offline) as client:
+            await act(client)
+
+    wait_for(work())
+
+
+def add_to(root: Group) -> None:
+    """They stand in a group of their own."""
+    group = root.group("keep", "A copy of other people's events, who keep one of yours.")
+    add_command(group, "add", add, CLIENT)
+    add_command(group, "remove", remove, CLIENT)
+    add_command(group, "list", list_, CLIENT)
+    add_command(group, "refresh", refresh, CLIENT)
+    add_command(group, "export", export, CLIENT)
+    add_command(group, "publish", publish, CLIENT)
