@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Annotated, Any
 
 from nostr_client.cli.command import CLIENT, add_command
@@ -13,7 +14,8 @@ from nostr_client.safe_text import safe_line
 if TYPE_CHECKING:
     from nostr_client.cli.context import ClientContext
     from nostr_client.client import NostrClient
-    from nostr_client.routing.survival import RelayHolding, Survival
+    from nostr_client.resilience.copy_words import Mending
+    from nostr_client.routing.survival import AccountSurvival, RelayHolding, Survival
     from nostr_client.store.contract import Copy
 
 _WORDS = 160
@@ -42,30 +44,61 @@ def copies(context: ClientContext, note: Note = "") -> None:
 
 
 async def _of_one(context: ClientContext, client: NostrClient, event_id: str) -> None:
-    known = await client.copies.copies(event_id)
-    if not known:
+    found = await client.survivals.copies_of(event_id)
+    if not found.copies:
         context.out.note("no copy of it is known")
         context.exit_code = Exit.NOT_FOUND
         return
-    survival = (await client.survivals.of([event_id]))[event_id]
-    for copy in known:
-        context.out.emit(copy_record(copy), _copy_line(copy))
-    record = {"id": event_id, **survival_record(survival)}
-    context.out.emit(record, survival.line)
+    for one in found.copies:
+        placed = {"role": one.role, "operator": one.operator, "countries": list(one.countries)}
+        context.out.emit({**copy_record(one.copy), **placed}, _copy_line(one.copy))
+    record = {
+        "id": event_id,
+        **survival_record(found.survival),
+        "named": found.named,
+        "reserved": found.reserved,
+    }
+    context.out.emit(record, found.survival.line)
 
 
 async def _of_all(context: ClientContext, client: NostrClient) -> None:
+    import asyncio
+
+    from nostr_client.kit.last_kit import last_kit
+
     found = await client.survivals.of_account()
+    kit = await asyncio.to_thread(last_kit, client.paths.data, client.pubkey)
+    backup_at = kit.made_at if kit else None
     for holding in found.relays:
         context.out.emit(_holding_record(holding), _holding_line(holding))
     record = {
         "events": found.events,
         "short": found.short,
         "worst": survival_record(found.worst),
+        "oldest_short": found.oldest_short or None,
+        "oldest_short_at": found.oldest_short_at or None,
+        "backup_at": backup_at,
     }
     short = f"; {found.short} have fewer copies than wanted" if found.short else ""
     worst = f"{found.events} events{short}; the worst off: {found.worst.line}"
     context.out.emit(record, worst if found.events else "nothing of yours is to last so far")
+    for mending in await _to_mend(client, found, backup_at):
+        context.out.note(mending.words, {"mend": mending.step.value, "words": mending.words})
+
+
+async def _to_mend(
+    client: NostrClient, found: AccountSurvival, backup_at: float | None
+) -> list[Mending]:
+    from nostr_client.resilience.copy_words import to_mend
+
+    rows = await client.relays.rows()
+    return to_mend(
+        found,
+        [row.url for row in rows if row.is_failing],
+        listed=[row.url for row in rows if row.write and not row.own],
+        backup_at=backup_at,
+        now=time.time(),
+    )
 
 
 def copy_record(copy: Copy) -> dict[str, Any]:
@@ -93,17 +126,15 @@ def survival_record(survival: Survival) -> dict[str, Any]:
 
 
 def _copy_line(copy: Copy) -> str:
-    from nostr_client.store.contract import CopyGrade, CopyState
+    from nostr_client.resilience.copy_words import grade_words, refusal_words
+    from nostr_client.store.contract import CopyState
 
-    grades = {
-        CopyGrade.NONE: "it said so",
-        CopyGrade.SAID: "it said so",
-        CopyGrade.READ_BACK: "read back",
-        CopyGrade.READ_AS_STRANGER: "read back as a stranger",
-    }
-    word = f"there: {grades[copy.grade]}" if copy.state is CopyState.CONFIRMED else copy.state
-    why = ": ".join(part for part in (copy.prefix, copy.reason) if part)
-    parts = [safe_line(copy.url, _WORDS), str(word), safe_line(why, _WORDS)]
+    word = grade_words(copy)
+    parts = [
+        safe_line(copy.url, _WORDS),
+        f"there: {word}" if copy.state is CopyState.CONFIRMED else word,
+        safe_line(refusal_words(copy), _WORDS),
+    ]
     if not copy.wanted:
         parts.append("known, not part of the plan")
     return "  ".join(part for part in parts if part)

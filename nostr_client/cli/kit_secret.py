@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -39,14 +38,12 @@ def new_passphrase(descriptor: int | None) -> KitSecret:
 def new_shares(text: str) -> Shares:
     """Shares as in "3/5". Raises CommandError, ConfigError."""
     from nostr_client.errors import InvalidData
-    from nostr_client.kit.secret import Shares
+    from nostr_client.kit.share_files import shares_of
 
-    threshold, _, count = text.partition("/")
     try:
-        return Shares.create(int(threshold), int(count))
-    except ValueError as error:
-        why = error if isinstance(error, InvalidData) else "shares are written as in 3/5"
-        raise CommandError(f"--shares: {why}", Exit.USAGE) from None
+        return shares_of(text)
+    except InvalidData as error:
+        raise CommandError(f"--shares: {error}", Exit.USAGE) from None
 
 
 def check_shares_can_go(folder: Path | None) -> None:
@@ -62,42 +59,12 @@ def check_shares_can_go(folder: Path | None) -> None:
 def hand_out(shares: Shares, folder: Path | None) -> list[Path]:
     """Each share once: into a file of its own, or on a page of the terminal. Raises StoreError,
     CommandError."""
-    if folder is None:
-        secret_input.show_pages(
-            [f"{_title(shares, number)}\n\n{line}" for number, line in _numbered(shares)]
-        )
-        return []
-    written: list[Path] = []
-    try:
-        for number, line in _numbered(shares):
-            written.append(_write_share(folder, f"{_title(shares, number)}\n\n{line}\n", number))
-    except BaseException:
-        for path in written:
-            path.unlink(missing_ok=True)
-        raise
-    return written
+    from nostr_client.kit.share_files import share_pages, write_shares
 
-
-def _numbered(shares: Shares) -> list[tuple[int, str]]:
-    return list(enumerate(shares.lines, 1))
-
-
-def _title(shares: Shares, number: int) -> str:
-    return (
-        f"Share {number} of {len(shares.lines)} of a nostr-client backup (SLIP-39)."
-        f" Any {shares.threshold} of them open it."
-    )
-
-
-def _write_share(folder: Path, text: str, number: int) -> Path:
-    from nostr_client.paths import open_new_private, private_folder, translated
-
-    path = private_folder(folder) / f"share-{number}.txt"
-    with translated(f"cannot write {path}"), open_new_private(path) as file:
-        file.write(text.encode())
-        file.flush()
-        os.fsync(file.fileno())
-    return path
+    if folder is not None:
+        return write_shares(shares, folder)
+    secret_input.show_pages(share_pages(shares))
+    return []
 
 
 def secret_of(header: KitHeader, descriptor: int | None, files: Sequence[Path]) -> KitSecret:

@@ -241,6 +241,16 @@ class Replication:
         self._dropped += event_ids
         self._wake.set()
 
+    async def look_now(self, event_id: str) -> None:
+        """Look for the copies of this event, whenever they were due: another place is found for
+        what a relay dropped. Takes some seconds a relay. Raises StoreError."""
+        if self._auditor is not None:
+            own = self._own_urls()
+            copies = await self._ledger.copies(event_id)
+            urls = [copy.url for copy in copies if copy.url not in own]
+            self.place_again(await self._auditor.check([event_id], urls))
+        self.kick()
+
     # The loop
 
     async def run(self) -> None:

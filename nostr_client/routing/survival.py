@@ -13,6 +13,8 @@ from typing import Final
 
 import msgspec
 
+from nostr_client.protocol.event import Event
+from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.urls import host_of
 from nostr_client.routing.operators import RelayFacts, count_operators, operators
 from nostr_client.store.contract import GONE, Copy, CopyGrade, CopyState, EventStore
@@ -91,12 +93,38 @@ class RelayHolding(msgspec.Struct, frozen=True):
 
 class AccountSurvival(msgspec.Struct, frozen=True):
     """Of all of an account's events that are meant to last: how many, how the worst off is, how
-    many have fewer copies than wanted, and what each relay holds, the fullest first."""
+    many have fewer copies than wanted, and what each relay holds, the fullest first.
+
+    `oldest_short` is the event (hex) that was written first of those with fewer copies than wanted,
+    empty where there is none, and `oldest_short_at` when that was, in seconds since 1970.
+    """
 
     events: int
     worst: Survival
     short: int
     relays: tuple[RelayHolding, ...]
+    oldest_short: str = ""
+    oldest_short_at: int = 0
+
+
+class PlacedCopy(msgspec.Struct, frozen=True):
+    """One copy, and the relay that it is on: its part ("own", "list", "reserve" or "other"), the
+    URL that names its operator, and the countries that its document names."""
+
+    copy: Copy
+    role: str
+    operator: str
+    countries: tuple[str, ...] = ()
+
+
+class NoteCopies(msgspec.Struct, frozen=True):
+    """Where one event is: each copy that is known, those where readers look first; `named` relays
+    are where they look, `reserved` confirmed copies are in reserve."""
+
+    copies: tuple[PlacedCopy, ...]
+    survival: Survival
+    named: int
+    reserved: int
 
 
 def survival_of(
@@ -166,6 +194,30 @@ class Survivals:
         facts, listed = await self._facts(), await self._homes()
         return {id: self._one(found, facts, listed) for id, found in copies.items()}
 
+    async def copies_of(self, event_id: str) -> NoteCopies:
+        """Where one event is. Raises StoreError."""
+        copies = await self._store.ledger.copies(event_id)
+        facts, listed, reserve = await self._facts(), await self._homes(), await self._reserve()
+        own = set(self._own_urls())
+        names = operators([copy.url for copy in copies], facts)
+        placed = [
+            PlacedCopy(
+                copy,
+                "own" if copy.url in own else _role(copy.url, listed, reserve),
+                names[copy.url],
+                facts[copy.url].countries if copy.url in facts else (),
+            )
+            for copy in copies
+        ]
+        placed.sort(key=lambda one: (_ROLES.index(one.role), host_of(one.copy.url), one.copy.url))
+        there = [one for one in placed if one.copy.state is CopyState.CONFIRMED]
+        return NoteCopies(
+            tuple(placed),
+            self._one(copies, facts, listed),
+            named=len(set(listed) - own),
+            reserved=sum(one.role == "reserve" for one in there),
+        )
+
     async def of_account(self) -> AccountSurvival:
         """Of all that the account wrote and that is meant to last. Raises StoreError.
 
@@ -174,13 +226,14 @@ class Survivals:
         facts, listed, reserve = await self._facts(), await self._homes(), await self._reserve()
         ids = await self._store.ledger.tracked([self._owner])
         worst: Survival | None = None
-        short = 0
+        short: list[str] = []
         counts: dict[str, dict[str, int]] = {}
         for start in range(0, len(ids), SLICE):
             found = await self._store.ledger.copies_of(ids[start : start + SLICE])
-            for copies in found.values():
+            for event_id, copies in found.items():
                 one = self._one(copies, facts, listed)
-                short += one.confirmed < one.wanted
+                if one.confirmed < one.wanted:
+                    short.append(event_id)
                 worst = one if worst is None else min(worst, one, key=_strength)
                 for copy in copies:
                     of_relay = counts.setdefault(copy.url, {})
@@ -192,7 +245,25 @@ class Survivals:
             for url in names
         ]
         rows.sort(key=lambda row: (-row.confirmed, host_of(row.url), row.url))
-        return AccountSurvival(len(ids), worst or Survival(wanted=self._wanted), short, tuple(rows))
+        oldest = await self._oldest(short)
+        return AccountSurvival(
+            len(ids),
+            worst or Survival(wanted=self._wanted),
+            len(short),
+            tuple(rows),
+            oldest_short=oldest.id if oldest else "",
+            oldest_short_at=oldest.created_at if oldest else 0,
+        )
+
+    async def _oldest(self, ids: Sequence[str]) -> Event | None:
+        """Of these the one that was written first."""
+        oldest: Event | None = None
+        for start in range(0, len(ids), SLICE):
+            wanted = Filter(ids=frozenset(ids[start : start + SLICE]))
+            for event in await self._store.query([wanted]):
+                if oldest is None or event.created_at < oldest.created_at:
+                    oldest = event
+        return oldest
 
     def _one(
         self, copies: Sequence[Copy], facts: Mapping[str, RelayFacts], listed: Sequence[str]
@@ -203,6 +274,9 @@ class Survivals:
 
 def _strength(one: Survival) -> tuple[int, int, int]:
     return one.readable_operators, one.operators, one.confirmed
+
+
+_ROLES: Final = ("own", "list", "reserve", "other")
 
 
 def _role(url: str, listed: Collection[str], reserve: Collection[str]) -> str:

@@ -30,7 +30,7 @@ from nostr_client.accounts.account import Account
 from nostr_client.accounts.keyfiles import Protection
 from nostr_client.errors import NostrError, StoreError
 from nostr_client.routing.authentication import Authenticator
-from nostr_client.safe_text import safe_text
+from nostr_client.safe_text import safe_line, safe_text
 from nostr_client.social.views import NoteView
 from nostr_client.tui import session_lock, themes
 from nostr_client.tui.actions import Actions
@@ -39,6 +39,7 @@ from nostr_client.tui.app_messages import (
     AddAccount,
     Follow,
     GoTo,
+    OpenCopies,
     OpenProfile,
     OpenThread,
     Say,
@@ -57,8 +58,10 @@ from nostr_client.tui.panes.registry import EVERYWHERE, PANES
 from nostr_client.tui.posix_signals import tolerant_driver
 from nostr_client.tui.preferences import Preferences, load_preferences, save_preferences
 from nostr_client.tui.screens.auth import AuthQuestionDialog
+from nostr_client.tui.screens.backup import BackupScreen
 from nostr_client.tui.screens.bunker import VisitDialog
 from nostr_client.tui.screens.compose import ComposeScreen
+from nostr_client.tui.screens.copies import CopiesScreen
 from nostr_client.tui.screens.dialogs import ConfirmDialog, QuitDialog
 from nostr_client.tui.screens.help import HelpScreen
 from nostr_client.tui.screens.main import WIDE, MainScreen
@@ -66,6 +69,8 @@ from nostr_client.tui.screens.profile import ProfileScreen
 from nostr_client.tui.screens.room import KEYS as IN_ROOM
 from nostr_client.tui.screens.room import RoomScreen
 from nostr_client.tui.screens.secret import SecretScreen
+from nostr_client.tui.screens.survival import KEYS as ON_SURVIVAL
+from nostr_client.tui.screens.survival import SurvivalScreen
 from nostr_client.tui.screens.thread import ThreadScreen
 from nostr_client.tui.session_lock import IdleTime, Reopen, way_back
 from nostr_client.tui.workers import Work, start_worker
@@ -76,7 +81,7 @@ log = logging.getLogger(__name__)
 DRAFT_LIMIT = 3.0
 """Seconds for what is being written to reach the disk when the app is told to end, or locks."""
 INPUT = (events.InputEvent, events.Paste)
-ASKING = ("enter", "action", "auth", "quit")
+ASKING = ("enter", "action", "auth", "quit", "backup")
 """Work that may wait for an answer of the person's: the question goes when the account locks."""
 
 
@@ -238,7 +243,7 @@ class NostrApp(App[int]):
         """To a section, from wherever one is."""
         if self.main is None:
             return
-        while isinstance(self.screen, ThreadScreen | ProfileScreen | RoomScreen):
+        while isinstance(self.screen, ThreadScreen | ProfileScreen | RoomScreen | SurvivalScreen):
             self.pop_screen()
         if self.screen is self.main:
             self.main.go_to(name)
@@ -260,6 +265,8 @@ class NostrApp(App[int]):
             here = (PROFILE, LIST, NOTE)
         elif isinstance(self.screen, RoomScreen):
             here = (IN_ROOM, LIST)
+        elif isinstance(self.screen, SurvivalScreen):
+            here = (ON_SURVIVAL,)
         else:
             here = self.main.pane.key_groups
         self.push_screen(HelpScreen(here, self.main.own_relay if self.main is not None else ""))
@@ -272,6 +279,31 @@ class NostrApp(App[int]):
             self.screen.panel.show(message.note, at_once=True)
         else:
             self.push_screen(ThreadScreen(main.client, main.renderer, message.note))
+
+    def on_open_copies(self, message: OpenCopies) -> None:
+        if self.main is not None:
+            self.push_screen(CopiesScreen(self.main.client, message.note))
+
+    def on_make_backup(self) -> None:
+        main, account = self.main, self._account
+        if main is None or account is None:
+            return
+
+        async def make() -> None:
+            accounts = self._environment.accounts
+            if made := await self.ask(BackupScreen(main.client, accounts, account)):
+                self.say(made)
+            if isinstance(self.screen, SurvivalScreen):
+                await self.screen.show()
+
+        self.start(make, "backup")
+
+    def action_survival(self) -> None:
+        """What the account would survive."""
+        if self.main is None or self._account is None or isinstance(self.screen, SurvivalScreen):
+            return
+        label = safe_line(self._account.label, 40)
+        self.push_screen(SurvivalScreen(self.main.client, label))
 
     def on_open_profile(self, message: OpenProfile) -> None:
         if self.main is not None:

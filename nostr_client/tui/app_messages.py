@@ -27,6 +27,18 @@ class OpenThread(Message):
 
 
 @dataclass
+class OpenCopies(Message):
+    """Show where a note of one's own is."""
+
+    note: NoteView
+
+
+@dataclass
+class MakeBackup(Message):
+    """Make a backup of the account in use."""
+
+
+@dataclass
 class OpenProfile(Message):
     """Show a person."""
 

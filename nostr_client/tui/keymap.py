@@ -82,6 +82,7 @@ APP_KEYS: Final = (
     Key("escape,q", "back", "Back; closes a panel", "back"),
     Key("colon", "command_palette", "Commands and themes", "command"),
     Key("exclamation_mark", "auth_question", "A relay wants to know who you are: answer"),
+    Key("S", "survival", "What the account survives, its backup, what to mend"),
     Key("L", "lock", "Lock the account, so that its password is needed; unlock it"),
     Key("question_mark,f1", "help", "This help", "help"),
     Key("ctrl+q", "quit", "Leave; drafts are kept", priority=True),
@@ -112,6 +113,7 @@ NOTE: Final = KeyGroup(
         Key("f", "react", "React with ♥", "react"),
         Key("t", "repost", "Repost (asks first)", "repost"),
         Key("p", "profile", "The author's profile", "profile"),
+        Key("C", "copies", "Where your note is, and what it survives", "copies"),
         Key("s", "unfold", "Show or hide what a content warning folds"),
     ),
 )

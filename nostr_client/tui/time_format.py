@@ -22,6 +22,14 @@ def ago(at: int, now: float) -> str:
     return _span(passed) if passed < 7 * DAY else date(at, now)
 
 
+def passed(at: int, now: float) -> str:
+    """`just now`, `5m ago`, then the date: when something was."""
+    words = ago(at, now)
+    if words == "now":
+        return "just now"
+    return f"{words} ago" if at <= now and now - at < 7 * DAY else words
+
+
 def ahead(at: int, now: float) -> str:
     """`in 5m`, `in 6d`, then `on 12 Mar`: when something will be."""
     left = at - now

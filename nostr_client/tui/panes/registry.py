@@ -20,7 +20,15 @@ from nostr_client.tui.keymap import (
 )
 from nostr_client.tui.panes import accounts, home, mentions, messages, notes, relays
 from nostr_client.tui.panes.pane import Pane
-from nostr_client.tui.screens import found_messages, message_details, private_compose, room, secret
+from nostr_client.tui.screens import (
+    copies,
+    found_messages,
+    message_details,
+    private_compose,
+    room,
+    secret,
+    survival,
+)
 
 PANES: Final = (home.PANE, mentions.PANE, notes.PANE, relays.PANE, accounts.PANE, messages.PANE)
 
@@ -36,6 +44,7 @@ EVERYWHERE: Final = KeyGroup(
 )
 
 
+OF_COPIES: Final = (copies.KEYS, survival.KEYS)
 OF_ROOMS: Final = (room.KEYS, message_details.KEYS, found_messages.KEYS)
 
 
@@ -49,6 +58,7 @@ def key_groups(here: Iterable[KeyGroup] = ()) -> tuple[KeyGroup, ...]:
         NOTE,
         PROFILE,
         *of_panes,
+        *OF_COPIES,
         *OF_ROOMS,
         WRITING,
         private_compose.KEYS,

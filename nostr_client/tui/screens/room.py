@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from functools import partial
-from pathlib import Path
 from typing import ClassVar, Final
 
 from textual.app import ComposeResult
@@ -26,6 +25,7 @@ from nostr_client.tui.screens.dialogs import ConfirmDialog, PromptDialog
 from nostr_client.tui.screens.message_details import MessageDetailsScreen
 from nostr_client.tui.screens.private_compose import MessageOptions, PrivateComposeScreen
 from nostr_client.tui.widgets.hint_line import HintLine
+from nostr_client.tui.widgets.inputs import typed_path
 from nostr_client.tui.widgets.items import FixedItems
 from nostr_client.tui.widgets.list_messages import Highlighted
 from nostr_client.tui.widgets.send_progress import Sending
@@ -303,7 +303,7 @@ class RoomScreen(Screen[None]):
         if not path:
             return
         try:
-            size = await self._client.messages.download(message_id, _file(path))
+            size = await self._client.messages.download(message_id, typed_path(path))
         except NostrError as error:
             self.post_message(Say(f"Not saved: {error}", "error"))
         else:
@@ -323,8 +323,3 @@ class RoomScreen(Screen[None]):
                 await self._client.messages.delete(message_id)
             except NostrError as error:
                 self.post_message(Say(str(error), "error"))
-
-
-def _file(typed: str) -> Path:
-    """The path that a person means; `~` is their home, and `~name` nobody's."""
-    return Path.home() / typed[2:] if typed.startswith("~/") else Path(typed)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from textual import events
 from textual.widgets import Input, TextArea
 
@@ -33,6 +35,12 @@ class LineInput(Input):
 
     def _on_paste(self, event: events.Paste) -> None:
         event.text = " ".join(filter(None, typeable(event.text).splitlines()))
+
+
+def typed_path(typed: str) -> Path:
+    """The path that a person means; `~` is their home, and `~name` nobody's."""
+    text = typed.strip()
+    return Path.home() / text[2:] if text.startswith("~/") else Path(text)
 
 
 def relay_url(typed: str) -> str:

@@ -5,7 +5,15 @@ from __future__ import annotations
 from typing import ClassVar, TypeVar
 
 from nostr_client.social.views import NoteView
-from nostr_client.tui.app_messages import Act, OpenProfile, OpenThread, Unfolded, Write
+from nostr_client.tui.app_messages import (
+    Act,
+    OpenCopies,
+    OpenProfile,
+    OpenThread,
+    Say,
+    Unfolded,
+    Write,
+)
 from nostr_client.tui.keymap import NOTE
 from nostr_client.tui.note_renderer import STYLES, NoteRenderer
 from nostr_client.tui.thread_renderer import ThreadRenderer, ThreadRow
@@ -51,6 +59,13 @@ class _NoteKeys(WindowedList[T]):
     def action_profile(self) -> None:
         if (note := self.note) is not None:
             self.post_message(OpenProfile(note.author.pubkey))
+
+    def action_copies(self) -> None:
+        note = self._present()
+        if note is not None and note.mine:
+            self.post_message(OpenCopies(note))
+        elif note is not None:
+            self.post_message(Say("Copies are counted of what you wrote yourself."))
 
     def action_unfold(self) -> None:
         note = self.note

@@ -39,7 +39,8 @@ def test_what_works_here_comes_first_and_nothing_twice() -> None:
     groups = key_groups(pane.key_groups)
     assert [group.title for group in groups] == [
         *("Relays", "In a list", "Everywhere", "On a note", "On a profile"),
-        *("Accounts", "Messages", "In a conversation", "On the details of a message"),
+        *("Accounts", "Messages", "On the copies of a note", "On what the account survives"),
+        *("In a conversation", "On the details of a message"),
         *("Among found messages", "Writing", "Writing a private message", "Forms and questions"),
         "On a key that is exported",
     ]
