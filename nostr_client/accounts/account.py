@@ -228,6 +228,10 @@ class Accounts:
             await self.keyring.delete(before.keyring_entry)
         return account
 
+    async def pairing(self, account: Account) -> BunkerPairing:
+        """How the bunker of `account` knows this client: a secret. Raises AccountError."""
+        return await self._pairings.of(account.pubkey)
+
     # Changing
 
     async def switch(self, ref: str) -> Account:

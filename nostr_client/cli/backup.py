@@ -131,7 +131,7 @@ def restore(
 
     from nostr_client.cli import kit_secret
     from nostr_client.config import load_config
-    from nostr_client.kit.account_parts import held, needs_key
+    from nostr_client.kit.account_parts import held, needs_key, needs_pairing
 
     try:
         source = file.open("rb")
@@ -154,9 +154,11 @@ def restore(
         load_config(context.paths.config / "config.toml")  # or it fails half way
         before = held(context.accounts, start.pubkey)
         brings_key = needs_key(context.accounts, start)
+        brings_pairing = needs_pairing(context.accounts, start)
         account = _restore_account(context, start, secret, keyring)
         report, settled = wait_for(_restore(context, source, master))
     key = "restored" if brings_key else "kept" if before and before.can_sign else "none"
+    key = "by its bunker" if brings_pairing else key
     _say_restored(context, account, start, report, key=key, settled=settled)
 
 
@@ -239,6 +241,7 @@ def _account_fields(start: KitStart) -> dict[str, Any]:
     from nostr_client.nips.nip19 import encode_npub
 
     key = "none" if not start.ncryptsec else "by the backup" if start.by_kit else "own password"
+    key = "in its bunker" if start.pairing is not None else key
     return {"npub": encode_npub(start.pubkey), "name": start.name, "key": key}
 
 
@@ -272,7 +275,12 @@ def _say_made(
 
 
 def _say_of_key(context: ClientContext, start: KitStart) -> None:
-    if not start.ncryptsec:
+    if start.pairing is not None:
+        context.out.note(
+            "The key is in its bunker. Whoever opens this can ask that for what this client may,"
+            " until the bunker revokes it."
+        )
+    elif not start.ncryptsec:
         why = "its key is in its bunker" if start.kept == "bunker" else "it is watch-only"
         context.out.note(f"No key is in it: {why}.")
     elif start.by_kit:
@@ -324,6 +332,8 @@ def _say_restored(
     context.out.emit(record, words)
     if key == "restored" and not start.by_kit:
         context.out.note("Its key opens with the password that it had.")
+    elif key == "by its bunker":
+        context.out.note("Its bunker signs for it here too, if that still knows this client.")
     elif key == "kept":
         context.out.note("Its key was here already, and was not touched.")
     elif key == "none" and start.kept == "bunker":

@@ -6,15 +6,17 @@ import asyncio
 import tomllib
 
 from nostr_client.accounts.account import Account, Accounts
+from nostr_client.accounts.bunker_pairing import BunkerPairing
 from nostr_client.accounts.keyfiles import Protection
 from nostr_client.config import NO_PROXY, ClientConfig, load_config
-from nostr_client.errors import AccountError, KitDamaged
-from nostr_client.kit.records import KitStart
+from nostr_client.errors import AccountError, InvalidData, KitDamaged
+from nostr_client.kit.records import KitPairing, KitStart
 from nostr_client.kit.secret import KitSecret, Shares
 from nostr_client.nips import nip49
 from nostr_client.nips.nip19 import encode_npub
 from nostr_client.paths import Paths, private_folder, translated, write_private
-from nostr_client.protocol.keys import SecretKey, wiping
+from nostr_client.protocol.keys import PublicKey, SecretKey, wiping
+from nostr_client.protocol.urls import normalize_relay_url
 from nostr_client.settings import read_table
 from nostr_client.version import __version__
 
@@ -49,6 +51,9 @@ async def start_of(
         code = await accounts.encrypted_key(
             account, password, new_password=fresh, work=secret.key_work
         )
+    pairing = None
+    if account.protection is Protection.BUNKER:
+        pairing = await _pairing_of(accounts, account)
     own = config.accounts.get(account.pubkey)
     proxy = config.for_account(account.pubkey).proxy or (
         NO_PROXY if own is not None and own.proxy == NO_PROXY else ""
@@ -62,7 +67,17 @@ async def start_of(
         code,
         by_kit,
         proxy,
+        pairing,
     )
+
+
+async def _pairing_of(accounts: Accounts, account: Account) -> KitPairing | None:
+    """None where the key store does not give it out: the rest is worth a kit all the same."""
+    try:
+        known = await accounts.pairing(account)
+    except AccountError:
+        return None
+    return KitPairing(bytes(known.key).hex(), known.bunker, known.relays)
 
 
 def held(accounts: Accounts, pubkey: str) -> Account | None:
@@ -76,6 +91,12 @@ def needs_key(accounts: Accounts, start: KitStart) -> bool:
     return bool(start.ncryptsec) and (here is None or not here.can_sign)
 
 
+def needs_pairing(accounts: Accounts, start: KitStart) -> bool:
+    """Does the kit know a bunker that signs for the account, and nothing on this machine does?"""
+    here = held(accounts, start.pubkey)
+    return start.pairing is not None and (here is None or not here.can_sign)
+
+
 async def restore_account(
     accounts: Accounts,
     start: KitStart,
@@ -87,12 +108,15 @@ async def restore_account(
     """The account is on this machine afterwards; a key that is there is not touched.
 
     A key under its own password is kept as it is. One that the kit's secret opens is kept as
-    `password` and `protection` say (`Accounts.import_key`). An account without a key is watched.
+    `password` and `protection` say (`Accounts.import_key`). Where a bunker signed for the account
+    it does so again, if it still knows this client. An account without a key is watched.
     Raises AccountError, KitDamaged, DecryptionFailed.
     """
     here = held(accounts, start.pubkey)
     names = {account.name.casefold() for account in accounts.all() if account != here}
     name = "" if start.name.casefold() in names else start.name
+    if start.pairing is not None and needs_pairing(accounts, start):
+        return await accounts.add_bunker(_pairing(start.pubkey, start.pairing), name)
     if not needs_key(accounts, start):
         if here is not None:
             return here
@@ -107,6 +131,17 @@ async def restore_account(
         return await accounts.import_key(
             key, name, password=password, protection=protection, security=security
         )
+
+
+def _pairing(pubkey: str, kept: KitPairing) -> BunkerPairing:
+    """Raises KitDamaged."""
+    try:
+        key = SecretKey.from_hex(kept.key)
+        bunker = PublicKey(kept.bunker).hex
+        relays = tuple(map(normalize_relay_url, kept.relays))
+    except InvalidData:
+        raise KitDamaged("how the bunker in the backup knows this client makes no sense") from None
+    return BunkerPairing(key, bunker, relays, pubkey)
 
 
 def restore_settings(paths: Paths, start: KitStart) -> bool:

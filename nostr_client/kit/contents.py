@@ -59,6 +59,10 @@ def file_path(data: Path, pubkey: str, file: KitFile, name: str) -> Path:
             return data / f"reserves-{short}.json"
         case KitFile.KEPT:
             return data / f"kept-{short}.json"
+        case KitFile.BUNKER_KEY:
+            return data / "bunker" / pubkey / "key.json"
+        case KitFile.BUNKER_CLIENTS:
+            return data / "bunker" / pubkey / "clients.json"
 
 
 async def contents(
@@ -66,7 +70,8 @@ async def contents(
 ) -> AsyncGenerator[list[KitRecord], None]:
     """All of it but the start and the end. Raises StoreError."""
     drafts = await asyncio.to_thread(_draft_names, data, pubkey)
-    small = (KitFile.AUTH, KitFile.FOUND, KitFile.RESERVES, KitFile.KEPT)
+    bunker = (KitFile.BUNKER_KEY, KitFile.BUNKER_CLIENTS)  # the key says whose clients they are
+    small = (KitFile.AUTH, KitFile.FOUND, KitFile.RESERVES, KitFile.KEPT, *bunker)
     for file, name in (
         *((file, "") for file in small),
         *((KitFile.DRAFT, name) for name in drafts),

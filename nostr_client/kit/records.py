@@ -43,10 +43,26 @@ class KitFile(StrEnum):
     """Relays beyond the relay list that hold copies; one file for a data folder."""
     KEPT = "kept"
     """Whom the account keeps a copy of."""
+    BUNKER_KEY = "bunker key"
+    """The own key of bunker mode, encrypted by the account to itself."""
+    BUNKER_CLIENTS = "bunker clients"
+    """The programs for which this machine signs as a bunker, and what each may."""
 
 
 class _KitRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
     pass
+
+
+class KitPairing(_KitRecord, frozen=True, array_like=True, gc=False):
+    """How the bunker of the account knows this client (NIP-46): by the secret `key` (hex), at its
+    `relays`; `bunker` is its own public key (hex)."""
+
+    key: str
+    bunker: str
+    relays: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        return f"<KitPairing with {self.bunker}>"
 
 
 class KitStart(_KitRecord, tag="start", frozen=True, array_like=True, gc=False):
@@ -55,7 +71,7 @@ class KitStart(_KitRecord, tag="start", frozen=True, array_like=True, gc=False):
 
     `ncryptsec` is empty for an account without a key here. `by_kit`: its password is that of the
     kit (`secret.KitSecret.key_password`), else the one that the key had. `proxy`: what it went
-    through, "none", or "" where there was none.
+    through, "none", or "" where there was none. `pairing`: where a bunker has its key.
     """
 
     pubkey: str
@@ -66,6 +82,7 @@ class KitStart(_KitRecord, tag="start", frozen=True, array_like=True, gc=False):
     ncryptsec: str = ""
     by_kit: bool = False
     proxy: str = ""
+    pairing: KitPairing | None = None
 
     def __repr__(self) -> str:
         return f"<KitStart of {self.pubkey}>"

@@ -169,6 +169,8 @@ class _Restoring:
         self._data = data
         self._verifier = verifier
         self._open: tuple[Path, BinaryIO] | None = None
+        self._same_bunker = False
+        """The bunker here has the key of that in the kit: its clients are these."""
 
     async def take(self, records: Sequence[KitRecord]) -> None:
         await self._take_events([one for one in records if isinstance(one, KitEvent)])
@@ -220,7 +222,12 @@ class _Restoring:
             if part.file is KitFile.MESSAGES:  # which another process may be beginning just now
                 lock = patient_lock(path.with_suffix(".lock"), LOCK_LIMIT)
                 await stack.enter_async_context(lock)
-            if not take_free_name(draft, path) and not filecmp.cmp(draft, path, shallow=False):
+            others = part.file is KitFile.BUNKER_CLIENTS and not self._same_bunker
+            there = not others and (
+                take_free_name(draft, path) or filecmp.cmp(draft, path, shallow=False)
+            )
+            self._same_bunker = self._same_bunker or (part.file is KitFile.BUNKER_KEY and there)
+            if not there:
                 self.report.kept.append(f"{part.file} {part.name}".strip())
 
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from nostr_client.accounts.account import Account, Accounts
 from nostr_client.accounts.keyring_store import KeyringStore
+from nostr_client.bunker.files import BunkerFiles
+from nostr_client.bunker.state import BunkerClient
 from nostr_client.config import ClientConfig
 from nostr_client.kit.account_parts import start_of
 from nostr_client.kit.file_format import KitReader, read_head
@@ -14,6 +16,7 @@ from nostr_client.kit.making import KitDraft
 from nostr_client.kit.records import KitCounts
 from nostr_client.kit.restoring import RestoreReport, read_start, restore
 from nostr_client.kit.secret import KitSecret, Passphrase
+from nostr_client.nips.nip46 import Permission
 from nostr_client.paths import Paths
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Event
@@ -69,6 +72,7 @@ SENT_WRAP = signed(CY, kinds.GIFT_WRAP, "to ben", (("p", BEN.public_key.hex),))
 CONTACTS = [relay_list(BEN, OTHER), signed(CY, kinds.METADATA, "{}")]
 STRANGE = signed(BEN, content="somebody's note")
 DRAFT = "not sent yet"
+PROGRAM = BunkerClient("d" * 64, START, (RELAY,)).ruled([Permission("sign_event", "1")])
 SAID = "what a wrap held " * 100_000
 
 
@@ -90,6 +94,9 @@ async def fill(store: EventStore, data: Path) -> None:
     await auth_choices(data, ME).choose(RELAY, False)
     (data / f"reserves-{ME[:16]}.json").write_bytes(b'{"chosen":[]}')
     async with LocalSigner(ANA) as signer:
+        bunker = BunkerFiles(data, ME)
+        await bunker.key(signer, (RELAY,))
+        await bunker.change(lambda state: state.with_client(PROGRAM))
         archive = MessageArchive(data / f"messages-{ME[:16]}.sealed", ME)
         await archive.unlock(signer)
         await archive.keep(

@@ -9,24 +9,41 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from nostr_client.accounts.account import Accounts
+from nostr_client.accounts.bunker_pairing import BunkerPairing
 from nostr_client.accounts.keyfiles import Protection
-from nostr_client.config import load_config
+from nostr_client.accounts.keyring_store import KeyringStore
+from nostr_client.bunker.files import BunkerFiles
+from nostr_client.config import ClientConfig, load_config
 from nostr_client.errors import FolderInUse, KitDamaged, StoreError, StoreFull
 from nostr_client.kit import making
-from nostr_client.kit.account_parts import restore_account, restore_settings, start_of
+from nostr_client.kit.account_parts import (
+    needs_pairing,
+    restore_account,
+    restore_settings,
+    start_of,
+)
 from nostr_client.kit.contents import KitFile, file_path
 from nostr_client.kit.file_format import KitWriter
 from nostr_client.kit.last_kit import is_fresh, last_kit
 from nostr_client.kit.making import TRIAL, KitDraft
-from nostr_client.kit.records import KitEnd, KitEvent, KitSection, KitStart
+from nostr_client.kit.records import (
+    KitEnd,
+    KitEvent,
+    KitSection,
+    KitStart,
+    decode_record,
+    encode_record,
+)
 from nostr_client.nips import nip49
 from nostr_client.nips.nip19 import encode_npub
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
+from nostr_client.protocol.keys import SecretKey
 from nostr_client.routing.auth_choices import auth_choices
 from nostr_client.signing.local_signer import LocalSigner
 from nostr_client.social.messages.archive import MessageArchive
@@ -46,6 +63,7 @@ from tests.kit.accounts import (
     OTHER,
     OWN,
     PASSWORD,
+    PROGRAM,
     RELAY,
     SAID,
     SECRET,
@@ -71,7 +89,7 @@ async def test_all_of_an_account_comes_back(tmp_path: Path) -> None:
     kit = tmp_path / "ana.kit"
     counts = await make_kit(old, kit)
     assert (counts.events, counts.versions, counts.messages) == (len(OWN), 3, 3)
-    assert (counts.contacts, counts.drafts, counts.files) == (2, 1, 3)
+    assert (counts.contacts, counts.drafts, counts.files) == (2, 1, 5)
     assert kit.stat().st_mode & 0o777 == 0o600
     assert sorted(path.name for path in tmp_path.iterdir()) == ["ana.kit", "old"]
     assert not (old.data / TRIAL).exists()
@@ -100,6 +118,11 @@ async def test_all_of_an_account_comes_back(tmp_path: Path) -> None:
     assert DraftFile(new, ME, NEW_NOTE).read() == DRAFT
     assert auth_choices(new.data, ME).of(RELAY) is False
     assert (new.data / f"reserves-{ME[:16]}.json").read_bytes() == b'{"chosen":[]}'
+    bunker = BunkerFiles(new.data, ME)
+    assert bunker.state().client(PROGRAM.pubkey) == PROGRAM
+    async with LocalSigner(ANA) as signer:
+        same_key = await BunkerFiles(old.data, ME).key(signer, (RELAY,))
+        assert (await bunker.key(signer, (RELAY,))).public_key == same_key.public_key
     sealed = file_path(new.data, ME, KitFile.MESSAGES, "")
     assert sealed.read_bytes() == file_path(old.data, ME, KitFile.MESSAGES, "").read_bytes()
     assert sealed.stat().st_mode & 0o777 == 0o600
@@ -122,11 +145,14 @@ async def test_what_is_here_is_united_with_it_and_nothing_newer_is_overwritten(
     unwanted = signed(kind=kinds.DELETION, tags=(("e", NOTES[2].id),), at=START + 60)
     new.data.mkdir(parents=True)
     DraftFile(new, ME, NEW_NOTE).write("another draft")
+    async with LocalSigner(ANA) as signer:
+        await BunkerFiles(new.data, ME).key(signer, (OTHER,))
     async with open_store(MEMORY, KEEPING) as store:
         await store.save([newer, since, NOTES[0], unwanted])
         await store.ledger.confirm([(NOTES[1].id, RELAY)], CopyGrade.READ_AS_STRANGER)
         report = await restore_kit(kit, store, new.data)
-        assert report.kept == ["draft note"]
+        assert report.kept == ["bunker key", "bunker clients", "draft note"]
+        assert BunkerFiles(new.data, ME).state().clients == (), "they know another bunker's key"
         assert await store.get_address(LIST.address or "") == newer
         assert await store.history(LIST.address or "") == [LIST, *VERSIONS[::-1]]
         assert await store.get(since.id) == since
@@ -385,6 +411,36 @@ async def test_a_watched_account_gets_its_key_and_a_bunker_account_is_watched(
     assert (await restore_account(accounts, made, SECRET)).protection is Protection.PASSWORD
     others = Accounts(paths_in(tmp_path / "other"), work=4)
     assert (await restore_account(others, without, SECRET)).protection is Protection.WATCH_ONLY
+
+
+async def test_the_bunker_of_an_account_signs_for_it_again(tmp_path: Path) -> None:
+    """By the key by which it knew this client, which is nobody's to read from outside the kit."""
+    old = Accounts(paths_in(tmp_path / "old"), keyring=KeyringStore(find=list), work=4)
+    pairing = BunkerPairing(SecretKey.generate(), BEN.public_key.hex, (RELAY,), ME)
+    account = await old.add_bunker(pairing, "ana")
+    made = await start_of(old, account, SECRET, ClientConfig(), START)
+    assert made.ncryptsec == ""
+    assert made.pairing is not None
+    assert bytes(pairing.key).hex() not in f"{made!r} {made.pairing!r}"
+    known = decode_record(encode_record(made))
+    assert known == made
+
+    new = Accounts(paths_in(tmp_path / "new"), keyring=KeyringStore(find=list), work=4)
+    await new.add_watch_only(ME, "me")
+    assert needs_pairing(new, made)
+    back = await restore_account(new, made, SECRET)
+    assert back.protection is Protection.BUNKER
+    assert await new.pairing(back) == pairing
+    assert not needs_pairing(new, made), "what is here is not touched"
+    for wrong in (
+        msgspec.structs.replace(made.pairing, key="0" * 64),
+        msgspec.structs.replace(made.pairing, bunker="nobody"),
+        msgspec.structs.replace(made.pairing, relays=("http://a.example",)),
+    ):
+        others = Accounts(paths_in(tmp_path / "other"), keyring=KeyringStore(find=list), work=4)
+        with pytest.raises(KitDamaged, match="makes no sense"):
+            await restore_account(others, msgspec.structs.replace(made, pairing=wrong), SECRET)
+        assert others.all() == []
 
 
 async def test_a_key_that_was_given_comes_back_by_what_opens_the_kit(tmp_path: Path) -> None:
