@@ -690,11 +690,12 @@ class NostrClient:
         )
         self.courier.on_planned = self.replication.kick
         self.mutual_aid = MutualAid(
-            *(self.courier, self.history, self.relay_facts, self.replication.place),
+            *(self.courier, self.history, self.relay_facts, self.replication.place, self._writer),
             owner=me,
             folder=data,
             clock=clock,
         )
+        self.messages.pass_on(self.mutual_aid.exchange.hear)
         if self.authenticator is not None:
             self.courier.logins = self.authenticator.logins
         self.ladder = Ladder(

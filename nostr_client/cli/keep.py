@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 MEGABYTE: Final = 1_000_000
 STALL: Final = 20.0
 """Seconds without any progress after which what is left is left to whatever runs later."""
+SYNC: Final = 5.0
+"""Seconds for one reading of the message relays."""
+LOOK: Final = 1.0
+"""Seconds between two of them."""
 Relays = Annotated[list[str], Argument("RELAY...", "Where it is to be.")]
 
 
@@ -99,7 +103,7 @@ def export(
         person = await client.mutual_aid.kept(await client.profiles.resolve(who))
         if file.exists():
             raise CommandError(f"{file}: there is a file already", Exit.USAGE)
-        async with aclosing(client.mutual_aid.events(person)) as events:
+        async with aclosing(client.mutual_aid.reading.events(person)) as events:
             count = await write_events(file, events)
         context.out.emit({"file": str(file), "events": count}, f"{file}: {count} events")
 
@@ -119,6 +123,137 @@ def publish(context: ClientContext, who: Who, relays: Relays) -> None:
 
     context.signer()  # what sends is the replication of an account that can write
     _act(context, act)
+
+
+def check(
+    context: ClientContext,
+    who: Annotated[list[str] | None, Argument("[WHO...]", "Default: everybody you keep.")] = None,
+    *,
+    wait: Annotated[
+        int, Option("--wait", "SECONDS", "For answers, at most.", least=0, most=3_600)
+    ] = 30,
+) -> None:
+    """Ask those whom you keep to prove that they keep yours, and answer those who asked you."""
+    signer = context.signer()
+
+    async def work() -> None:
+        async with context.writing(signer) as client:
+            pubkeys = [await client.profiles.resolve(one) for one in who or ()]
+            pubkeys = pubkeys or [person.pubkey for person in await client.mutual_aid.people.all()]
+            asked = [pubkey for pubkey in pubkeys if await _ask(context, client, pubkey)]
+
+            async def answered() -> bool:
+                people = [await client.mutual_aid.kept(pubkey) for pubkey in asked]
+                return all(person.sample is None for person in people)
+
+            await _listen_until(client, answered, wait)
+            for pubkey in pubkeys:
+                _show_proof(context, await client.mutual_aid.kept(pubkey))
+
+    wait_for(work())
+
+
+def restore(
+    context: ClientContext,
+    who: Who,
+    relays: Relays,
+    *,
+    wait: Annotated[int, Option("--wait", "SECONDS", "At most.", least=0, most=3_600)] = 60,
+) -> None:
+    """Ask somebody who keeps yours to bring it to relays, and fetch it from there."""
+    signer = context.signer()
+
+    async def work() -> None:
+        from nostr_client.cli.history import asked_relays
+
+        async with context.writing(signer) as client:
+            pubkey, urls = await client.profiles.resolve(who), await asked_relays(client, relays)
+            exchange = client.mutual_aid.exchange
+            await exchange.ask_back(pubkey, urls)
+            new = 0
+
+            async def is_back() -> bool:
+                nonlocal new
+                new += sum(found.new for found in await client.history.fetch(urls))
+                given = exchange.given_back.get(pubkey)
+                return given is not None and new >= given.events
+
+            done = await _listen_until(client, is_back, wait)
+            given = exchange.given_back.get(pubkey)
+            record = {"answered": given is not None, "new": new, "relays": urls}
+            words = f"{new} events of yours came back"
+            if given is None:
+                words += "; no answer yet: it comes when their client runs, if they keep yours"
+            elif not done:
+                words += f", of {given.events} that are on their way"
+            if not done:
+                words += ". `nostr-client history fetch RELAY` fetches what comes later"
+                context.exit_code = Exit.INCOMPLETE
+            context.out.emit(record, words)
+
+    wait_for(work())
+
+
+async def _ask(context: ClientContext, client: NostrClient, pubkey: str) -> bool:
+    """Ask one who is kept for a sample; was it?"""
+    from nostr_client.errors import MessageNotSent
+
+    await client.mutual_aid.kept(pubkey)
+    try:
+        if await client.mutual_aid.exchange.ask(pubkey):
+            return True
+        context.out.note("no relay has anything of yours yet that could be asked for")
+    except MessageNotSent as error:
+        context.out.note(f"{_name(pubkey)}: {error}", {"pubkey": pubkey, "problem": str(error)})
+    return False
+
+
+async def _listen_until(
+    client: NostrClient, done: Callable[[], Awaitable[bool]], limit: float
+) -> bool:
+    """Read and answer messages until it is so, at least once and at most `limit` seconds; is it?"""
+    deadline = time.monotonic() + limit
+    while True:
+        await client.messages.sync(SYNC)
+        await client.mutual_aid.exchange.settled()
+        if await done():
+            return True
+        if time.monotonic() > deadline:
+            return False
+        await asyncio.sleep(LOOK)
+
+
+def _show_proof(context: ClientContext, person: KeptPerson) -> None:
+    record = {"pubkey": person.pubkey, **proof_record(person)}
+    context.out.emit(record, f"{_name(person.pubkey)}  {proof_line(person)}")
+    proof = person.proof
+    if proof is not None and (proof.wrong or proof.missing):
+        context.exit_code = Exit.ERROR
+    elif proof is None or person.sample is not None:
+        context.exit_code = context.exit_code or Exit.INCOMPLETE
+
+
+def proof_record(person: KeptPerson) -> dict[str, Any]:
+    """What they last showed to keep of yours; `proof` is None where they never did."""
+    proof = person.proof
+    shown = {name: getattr(proof, name) for name in proof.__struct_fields__} if proof else None
+    return {"waiting": person.sample is not None, "proof": shown}
+
+
+def proof_line(person: KeptPerson) -> str:
+    """The same in words."""
+    from nostr_client.cli.times import day
+
+    proof = person.proof
+    if proof is None:
+        return "not known to keep yours: no answer yet" if person.sample else "never asked"
+    parts = [f"{day(proof.at)}: {proof.proven} of {proof.asked} proven"]
+    parts += ["what they sent proves nothing"] if proof.wrong else []
+    parts += [f"{proof.missing} missing"] if proof.missing else []
+    since = f" since {day(proof.since)}" if proof.since else ""
+    parts.append(f"{proof.events} of yours{since}, {proof.size / MEGABYTE:.1f} MB by their word")
+    parts += ["asked again, no answer yet"] if person.sample is not None else []
+    return "; ".join(parts)
 
 
 async def _wait_for_copies(
@@ -160,8 +295,9 @@ async def _refresh(context: ClientContext, client: NostrClient, pubkeys: Sequenc
 
 async def show_kept(context: ClientContext, client: NostrClient, person: KeptPerson) -> None:
     """One line, or one record, of one person who is kept."""
-    size = await client.mutual_aid.size(person)
-    context.out.emit(kept_record(person, size), f"{_name(person.pubkey)}  {_size_line(size)}")
+    size = await client.mutual_aid.reading.size(person)
+    line = f"{_name(person.pubkey)}  {_size_line(size)}\n  of yours: {proof_line(person)}"
+    context.out.emit(kept_record(person, size), line)
 
 
 def kept_record(person: KeptPerson, size: KeptSize) -> dict[str, Any]:
@@ -176,6 +312,7 @@ def kept_record(person: KeptPerson, size: KeptSize) -> dict[str, Any]:
         "most_events": person.most_events,
         "looked_at": person.looked_at,
         "relays": person.read,
+        **proof_record(person),
     }
 
 
@@ -222,5 +359,7 @@ def add_to(root: Group) -> None:
     add_command(group, "remove", remove, CLIENT)
     add_command(group, "list", list_, CLIENT)
     add_command(group, "refresh", refresh, CLIENT)
+    add_command(group, "check", check, CLIENT)
     add_command(group, "export", export, CLIENT)
     add_command(group, "publish", publish, CLIENT)
+    add_command(group, "restore", restore, CLIENT)

@@ -9,8 +9,7 @@ the relay has.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Callable
 from typing import Final
 
 import msgspec
@@ -18,6 +17,7 @@ import msgspec
 from nostr_client.net.outcome import End
 from nostr_client.net.subscription import Arrival
 from nostr_client.protocol import kinds
+from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.resilience.by_id import IDS
 from nostr_client.resilience.history import History
@@ -66,10 +66,12 @@ class KeptReading:
         self._people = people
         self._clock = clock
 
-    async def size(self, person: KeptPerson) -> KeptSize:
-        """How much is kept of them now. Raises StoreError. Cost: all of it is read."""
-        size = KeptSize()
-        events = kept_of(
+    def events(
+        self, person: KeptPerson, size: KeptSize | None = None
+    ) -> AsyncGenerator[Event, None]:
+        """What is kept of them now, lists first, then the newest; `size` is counted meanwhile. To
+        be closed (`aclosing`)."""
+        return kept_of(
             self._courier.store,
             person.pubkey,
             most_bytes=person.most_bytes,
@@ -77,9 +79,12 @@ class KeptReading:
             now=self._clock(),
             size=size,
         )
-        async with aclosing(events):
-            async for _ in events:
-                pass
+
+    async def size(self, person: KeptPerson) -> KeptSize:
+        """How much is kept of them now. Raises StoreError. Cost: all of it is read."""
+        size = KeptSize()
+        async for _ in self.events(person, size):
+            pass
         return size
 
     async def refresh(self, person: KeptPerson) -> Refreshed:

@@ -16,21 +16,23 @@ import contextlib
 import logging
 import time
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Collection, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any, Final
 
-from nostr_client.errors import FolderInUse, InvalidData, StoreError
+from nostr_client.errors import (
+    FolderInUse,
+    InvalidData,
+    MessageNotSent,
+    SignerError,
+    StoreError,
+)
 from nostr_client.paths import FolderLock, private_folder
 from nostr_client.protocol.event import Event
+from nostr_client.resilience.aid_exchange import AidExchange
 from nostr_client.resilience.history import History
-from nostr_client.resilience.kept_events import (
-    KeptSize,
-    kept_of,
-    may_be_at,
-    vanished_until,
-)
+from nostr_client.resilience.kept_events import may_be_at, vanished_until
 from nostr_client.resilience.kept_people import (
     MOST_BYTES,
     MOST_EVENTS,
@@ -40,8 +42,9 @@ from nostr_client.resilience.kept_people import (
 from nostr_client.resilience.kept_reading import KeptReading, Refreshed
 from nostr_client.routing.courier import Courier
 from nostr_client.routing.relay_facts import RelayFactBook
+from nostr_client.signing.signer import Signer
 from nostr_client.store.contract import CopyState
-from nostr_client.tasks import all_of
+from nostr_client.tasks import all_of, together
 
 log = logging.getLogger(__name__)
 
@@ -61,9 +64,11 @@ Place = Callable[[Event, Collection[str]], Coroutine[Any, Any, None]]
 
 
 class MutualAid:
-    """Whom the account of `people` keeps, and all that is done with it.
+    """Whom the account `owner` keeps, and all that is done with it.
 
-    `folder` (data) holds the lock of the one process that refreshes while clients run.
+    `people` says whom, `reading` brings it here, `exchange` asks others whether they keep ours, and
+    answers them; without a `signer` it does not. `folder` (data) holds the lock of the one process
+    that refreshes while clients run.
     """
 
     def __init__(
@@ -72,6 +77,7 @@ class MutualAid:
         history: History,
         facts: RelayFactBook,
         place: Place,
+        signer: Signer | None,
         *,
         owner: str,
         folder: Path,
@@ -83,6 +89,9 @@ class MutualAid:
         self._facts = facts
         self._place = place
         self._owner = owner
+        self.exchange = AidExchange(
+            *(courier, self.people, self.reading, self.hand_on, signer), owner=owner, clock=clock
+        )
         self._lock = folder / f"kept-{owner[:16]}.reader.lock"
         self._folder = folder
         self._clock = clock
@@ -110,10 +119,6 @@ class MutualAid:
             raise InvalidData("of this person no copy is kept: `nostr-client keep add` does it")
         return person
 
-    async def size(self, person: KeptPerson) -> KeptSize:
-        """How much of them is here. Raises StoreError."""
-        return await self.reading.size(person)
-
     # Bringing it here
 
     async def refresh(self, *pubkeys: str) -> list[Refreshed]:
@@ -122,7 +127,13 @@ class MutualAid:
         return [await self.reading.refresh(person) for person in people]
 
     async def keep(self) -> None:
-        """Refresh who is due, as long as the client runs; one process a folder and account does."""
+        """Answer who asks, and refresh who is due, as long as the client runs; one process a folder
+        and account refreshes."""
+        async with together() as group:
+            group.create_task(self.exchange.run())
+            group.create_task(self._keep_fresh())
+
+    async def _keep_fresh(self) -> None:
         problem = ""
         await asyncio.sleep(SETTLE)
         while True:
@@ -138,22 +149,17 @@ class MutualAid:
             await asyncio.sleep(LOOK)
 
     async def look_after(self) -> None:
-        """One round: whoever was not read for a while is. Raises StoreError."""
+        """One round: whoever was not read for a while is, and is asked for a sample of ours once a
+        day. Raises StoreError."""
         for person in await self.people.all():
             if abs(self._clock() - person.looked_at) >= REFRESH_EVERY:
                 await self.reading.refresh(person)
+            try:
+                await self.exchange.ask_if_due(person)
+            except (MessageNotSent, SignerError) as error:
+                log.info("somebody who is kept was not asked for a sample: %s", error)
 
     # Giving it back
-
-    def events(self, person: KeptPerson) -> AsyncGenerator[Event, None]:
-        """What is kept of them, lists first, then the newest. To be closed (`aclosing`)."""
-        return kept_of(
-            self._courier.store,
-            person.pubkey,
-            most_bytes=person.most_bytes,
-            most_events=person.most_events,
-            now=self._clock(),
-        )
 
     async def hand_on(self, pubkey: str, urls: Sequence[str]) -> list[str]:
         """Have everything that is kept of `pubkey` brought to these relays: the ids of that. The
@@ -164,7 +170,7 @@ class MutualAid:
         vanished = await vanished_until(self._courier.store, pubkey)
         ids: list[str] = []
         some: list[tuple[Event, list[str]]] = []
-        async with aclosing(self.events(person)) as events:
+        async with aclosing(self.reading.events(person)) as events:
             async for event in events:
                 fit = [url for url in urls if may_be_at(event, url, vanished, url in minding)]
                 if fit:

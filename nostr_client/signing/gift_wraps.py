@@ -1,7 +1,7 @@
-"""Gift wraps, opened many at a time (NIP-59, NIP-17).
+"""Gift wraps, made, and opened many at a time (NIP-59, NIP-17).
 
-Two questions to the signer for all of them, whatever and wherever it is: what do the wraps hold,
-and what do the seals. In between the seals' signatures are checked, in one batch.
+Opening takes two questions to the signer for all of them, whatever and wherever it is: what do the
+wraps hold, and what do the seals. In between the seals' signatures are checked, in one batch.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
+from typing import TypeVar
 
 from nostr_client.errors import AuthorsDisagree, DecryptionFailed, InvalidEvent, SignerError
 from nostr_client.nips import nip59
@@ -47,6 +48,34 @@ class Unopened:
     why: Why
     reason: str
     encryption_key: str = ""
+
+
+async def wrapped_for(
+    signer: Signer,
+    rumor: Rumor,
+    recipients: Sequence[str],
+    now: int,
+    *,
+    seal_ends: int | None = None,
+    wrap_ends: int | None = None,
+) -> dict[str, Event]:
+    """`rumor` for each of `recipients` (hex): sealed by the signer, wrapped by keys that are
+    forgotten. Seal and wrap expire at `seal_ends` and `wrap_ends`, in seconds. Raises SignerError.
+    """
+    texts = [PeerText(pubkey, rumor.json) for pubkey in recipients]
+    payloads = [_or_raise(each) for each in await signer.encrypt_many(texts)]
+    drafts = [nip59.seal_draft(each, now, expiration=seal_ends) for each in payloads]
+    seals = [_or_raise(each) for each in await signer.sign_many(drafts)]
+    if len(seals) != len(recipients):
+        raise SignerError("the signer did not sign everything: nothing was sent")
+
+    def wrapped() -> dict[str, Event]:
+        return {
+            pubkey: nip59.wrap(seal, pubkey, now, expiration=wrap_ends)
+            for pubkey, seal in zip(recipients, seals, strict=True)
+        }
+
+    return await asyncio.to_thread(wrapped)
 
 
 async def unwrap_many(
@@ -149,6 +178,15 @@ def _not_decrypted(error: SignerError, encryption_key: str = "") -> Unopened:
     if encryption_key:
         return Unopened(Why.ANOTHER_KEY, Why.ANOTHER_KEY.value, encryption_key)
     return Unopened(Why.UNREADABLE, str(error))
+
+
+_T = TypeVar("_T", str, Event)
+
+
+def _or_raise(answer: _T | SignerError) -> _T:
+    if isinstance(answer, SignerError):
+        raise answer
+    return answer
 
 
 def _record(event: Event) -> bytes:

@@ -46,7 +46,7 @@ PACE = Pace(idle=0.05, grace=0.0, sweep=0.1, settle=0.05, lead=0.05, spread=0.0)
 
 @asynccontextmanager
 async def client_of(
-    folder: Path, key: SecretKey, relays: Sequence[str] = ()
+    folder: Path, key: SecretKey, relays: Sequence[str] = (), now: int = START + 100
 ) -> AsyncIterator[NostrClient]:
     async with NostrClient.open(
         key,
@@ -55,7 +55,7 @@ async def client_of(
         relays=relays,
         indexers=(),
         pace=PACE,
-        clock=Clock(START + 100),
+        clock=Clock(now),
     ) as client:
         yield client
 

@@ -25,6 +25,7 @@ from typing import Final, Self
 
 from nostr_client.errors import ConfigError, InvalidData, SigningRefused, StoreError
 from nostr_client.net.dial import DialOptions
+from nostr_client.nips.nip59 import Rumor
 from nostr_client.paths import patient_lock
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Draft
@@ -162,6 +163,12 @@ class Messages(MessageReader):
         await self.unlock()
         await self._work.sync(limit)
         return self.status
+
+    def pass_on(self, takes: Callable[[Rumor], bool]) -> None:
+        """What was wrapped for the account and is no message is given to `takes`, which says
+        whether it was for it."""
+        if self._work is not None:
+            self._work.opener.takes = takes
 
     def retry(self) -> None:
         """The signer is back: ask it again at once for what it did not open."""

@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from nostr_client.errors import DecryptionFailed, StoreError
+from nostr_client.nips.nip59 import Rumor
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
@@ -73,6 +74,8 @@ class MessageOpener:
         sent = Filter(kinds=frozenset({kinds.DIRECT_MESSAGE}), authors=me)
         self.filters: Final = (wraps, received, sent)
         self.on_status: Callable[[], None] = lambda: None
+        self.takes: Callable[[Rumor], bool] = lambda rumor: False
+        """Is this, which is no message, taken by somebody else? Then nothing is kept of it here."""
         self.signer_problem = ""
         self.problem = ""
         self._store = store
@@ -273,7 +276,9 @@ class MessageOpener:
             rumor.content,
             expires_at,
         )
-        return kept if _is_ours(kept) else NotKept(wrap.id, Reason.NO_MESSAGE)
+        if _is_ours(kept):
+            return kept
+        return NotKept(wrap.id, Reason.GONE if self.takes(rumor) else Reason.NO_MESSAGE)
 
     def _old(self, event: Event, text: str) -> Record:
         tags = (("p", self._peer(event)), *(t for t in event.tags if t[0] == "e"))

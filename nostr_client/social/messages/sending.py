@@ -13,21 +13,21 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Collection, Sequence
-from typing import Final, TypeVar
+from typing import Final
 from weakref import WeakValueDictionary
 
 from nostr_client.errors import (
     InvalidEvent,
     MessageNotSent,
     PlaintextTooLong,
-    SignerError,
     StoreError,
 )
-from nostr_client.nips import nip19, nip59
+from nostr_client.nips import nip19
 from nostr_client.nips.nip59 import Rumor
 from nostr_client.protocol.event import Draft, Event, Tag
 from nostr_client.routing.courier import Courier
-from nostr_client.signing.signer import PeerText, Signer
+from nostr_client.signing.gift_wraps import wrapped_for
+from nostr_client.signing.signer import Signer
 from nostr_client.social.messages.archive import MessageArchive
 from nostr_client.social.messages.dm_relays import DmRelays
 from nostr_client.social.messages.records import KeptRumor, Record, SentWraps
@@ -94,7 +94,14 @@ class MessageSender:
             others = members - {self._signer.pubkey}
             others = others if only_for is None else others.intersection(only_for)
             recipients = [*sorted(others), self._signer.pubkey]
-            wrapped = [await self._wrap(rumor, recipients, now, expires_at) for rumor in rumors]
+            wrapped = [
+                await wrapped_for(
+                    *(self._signer, rumor, recipients, now),
+                    seal_ends=expires_at,
+                    wrap_ends=expires_at,
+                )
+                for rumor in rumors
+            ]
             await self._store(rumors, wrapped, expires_at)
         for rumor, wraps in zip(rumors, wrapped, strict=True):
             self._start(rumor.id, list(wraps.values()))
@@ -167,25 +174,6 @@ class MessageSender:
                 raise PlaintextTooLong(size, LONGEST_RUMOR)
         return rumors
 
-    async def _wrap(
-        self, rumor: Rumor, recipients: Sequence[str], now: int, ends: int | None
-    ) -> dict[str, Event]:
-        """`rumor` for each of them: sealed by the signer, wrapped by keys that are forgotten."""
-        texts = [PeerText(pubkey, rumor.json) for pubkey in recipients]
-        payloads = [_or_raise(each) for each in await self._signer.encrypt_many(texts)]
-        drafts = [nip59.seal_draft(each, now, expiration=ends) for each in payloads]
-        seals = [_or_raise(each) for each in await self._signer.sign_many(drafts)]
-        if len(seals) != len(recipients):
-            raise SignerError("the signer did not sign everything: nothing was sent")
-
-        def wrapped() -> dict[str, Event]:
-            return {
-                pubkey: nip59.wrap(seal, pubkey, now, expiration=ends)
-                for pubkey, seal in zip(recipients, seals, strict=True)
-            }
-
-        return await asyncio.to_thread(wrapped)
-
     async def _store(
         self, rumors: Sequence[Rumor], wrapped: Sequence[dict[str, Event]], ends: int | None
     ) -> None:
@@ -254,12 +242,3 @@ class MessageSender:
                     group.create_task(one(wrap))
         except StoreError:
             self._courier.on_planned()  # the wants are written down: replication looks again
-
-
-_T = TypeVar("_T", str, Event)
-
-
-def _or_raise(answer: _T | SignerError) -> _T:
-    if isinstance(answer, SignerError):
-        raise answer
-    return answer
