@@ -13,6 +13,8 @@
 #             message, beside their goals; BENCH='--far 10000', or --help
 # make drill  relays are taken down in nine ways, with five seeds each, and what is left is measured (half an
 #             hour); DRILL='--strategy random --seeds 1'
+# make simulation  a takedown of 1,000 relays with a million users, simulated (two minutes);
+#             SIMULATION='--users 100000'
 # make bench-selection  which relays are worth asking, on a network on paper: what is read of 400
 #             authors beside the plain greedy cover; BENCH='--networks 5 --zipf 1.0', or --help
 # make bench-duplicates  how much comes twice from two relays that hold the same
@@ -29,7 +31,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: run test check format lint types slow fuzz browser bench bench-relay bench-store bench-private bench-selection bench-duplicates drill screenshots architecture lock clean
+.PHONY: run test check format lint types slow fuzz browser bench bench-relay bench-store bench-private bench-selection bench-duplicates drill simulation screenshots architecture lock clean
 
 run: $(VENV)/ready
 	@$(BIN)/nostr-client
@@ -81,6 +83,9 @@ bench-private: $(VENV)/ready-dev
 
 drill: $(VENV)/ready-dev
 	$(BIN)/nostr-client drill $(DRILL)
+
+simulation: $(VENV)/ready-dev
+	$(BIN)/nostr-client drill --simulate $(SIMULATION)
 
 bench-selection: $(VENV)/ready-dev
 	$(BIN)/python -m benchmarks.relay_selection $(BENCH)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 from nostr_client.cli.command import PLAIN, add_command
+from nostr_client.cli.drill_simulated import simulated
 from nostr_client.command_line.tree import Group, Option
 from nostr_client.command_line.waiting import wait_for
 from nostr_client.exits import CommandError, Exit
@@ -13,6 +14,9 @@ from nostr_client.paths import translated
 
 if TYPE_CHECKING:
     from nostr_client.cli.context import ClientContext
+
+MOST_RELAYS: Final = 60
+"""Real ones: each is a process."""
 
 
 def drill(
@@ -24,7 +28,10 @@ def drill(
     ] = None,
     seeds: Annotated[int, Option("--seeds", "N", "Runs of each.", least=1, most=100)] = 5,
     seed: Annotated[int, Option("--seed", "N", "The first seed.", least=0, most=10**9)] = 1,
-    relays: Annotated[int, Option("--relays", "N", "Relays.", least=6, most=60)] = 12,
+    relays: Annotated[
+        int | None,
+        Option("--relays", "N", "Relays: 12, at most 60; simulated 1,000.", least=6, most=10_000),
+    ] = None,
     authors: Annotated[int, Option("--authors", "N", "Authors.", least=3, most=60)] = 6,
     plot: Annotated[
         Path | None, Option("--plot", "FILE", "Draw the runs into this SVG file, too.")
@@ -33,6 +40,12 @@ def drill(
         float,
         Option("--speedup", "N", "How many times as short waits are.", least=1, most=600),
     ] = 120.0,
+    simulate: Annotated[
+        bool, Option("--simulate", help="In memory, with very many relays and users; needs numpy.")
+    ] = False,
+    users: Annotated[
+        int, Option("--users", "N", "Users of the simulation.", least=1000, most=10_000_000)
+    ] = 1_000_000,
 ) -> None:
     """Take relays down on this machine, with no network at all, and measure what is left."""
     from nostr_client.rehearsal.drill import GOALS, DrillOptions, run_drill
@@ -44,7 +57,12 @@ def drill(
         raise CommandError(
             f"no strategy {', '.join(sorted(unknown))}: {', '.join(STRATEGIES)}", Exit.USAGE
         )
-    size = DrillSize(relays=relays, authors=authors, speedup=speedup)
+    if simulate:
+        simulated(context, chosen, relays=relays or 1000, users=users, seed=seed)
+        return
+    if relays is not None and relays > MOST_RELAYS:
+        raise CommandError(f"--relays: at most {MOST_RELAYS} real ones", Exit.USAGE)
+    size = DrillSize(relays=relays or 12, authors=authors, speedup=speedup)
     runs = wait_for(run_drill(context.out, DrillOptions(chosen, seeds, seed, size)))
     if plot is not None:
         from nostr_client.rehearsal.drill_plot import plot as drawn

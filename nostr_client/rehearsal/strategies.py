@@ -34,9 +34,11 @@ def doomed(
     places: Sequence[str],
     lists: Sequence[Sequence[int]],
     chance: random.Random,
+    *,
+    top: float = 1 / 3,
 ) -> Doomed:
     """What falls. `places` are the clouds of the relays (empty: none), `lists` the relays that
-    authors name, of the author whom most follow first."""
+    authors name, of the author whom most follow first; `top` is the share that falls by `top-k`."""
     count = len(places)
     half = chance.sample(range(count), count // 2)
     match strategy:
@@ -48,7 +50,7 @@ def doomed(
         case "top-k":
             named = Counter(number for listed in lists for number in listed)
             ranked = sorted(range(count), key=lambda number: (-named[number], number))
-            return [ranked[: math.ceil(count / 3)]]
+            return [ranked[: math.ceil(round(count * top, 6))]]
         case "one-cloud" | "three-clouds":
             sizes = Counter(place for place in places if place)
             fallen = [place for place, _ in sizes.most_common(1 if strategy == "one-cloud" else 3)]

@@ -32,7 +32,7 @@ from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Event, event_address
 from nostr_client.protocol.kinds import is_ephemeral
 from nostr_client.protocol.urls import host_of, is_private_host
-from nostr_client.routing.operators import RelayFacts, operators
+from nostr_client.routing.operators import RelayFacts, count_operators, operators
 from nostr_client.routing.planner import is_protected
 from nostr_client.routing.relay_facts import RelayFactBook
 from nostr_client.store.contract import GONE, Copy, CopyGrade, EventStore
@@ -86,6 +86,14 @@ def choose(
             taken.add(names[url])
             chosen.append(url)
     return tuple(chosen)
+
+
+def fill(
+    alive: Sequence[str], reserve: Sequence[str], facts: Mapping[str, RelayFacts], wanted: int
+) -> tuple[str, ...]:
+    """Those of `reserve`, in order, that hold a copy beside the relays `alive` of the list, so that
+    there are `wanted` operators. Pure."""
+    return tuple(reserve[: max(0, wanted - count_operators(alive, facts))])
 
 
 def _is_private(url: str) -> bool:
@@ -169,10 +177,9 @@ class Reserves:
         homes = await self._homes()
         alive = [url for url in homes if url not in avoid]
         fit = [r for r in await self.chosen() if r.url not in avoid and r.url not in homes]
-        names = operators([*alive, *(r.url for r in fit)], self._known)
-        missing = self.wanted - len({names[url] for url in alive})
         usable = [r.url for r in fit if r.proven or event.kind in PROBES]
-        return tuple(u for u in usable if self._takes(u, event))[: max(0, missing)]
+        taking = [url for url in usable if self._takes(url, event)]
+        return fill(alive, taking, self._known, self.wanted)
 
     # How much they are sent
 
