@@ -29,6 +29,7 @@ from nostr_client.net.addresses import KnownAddresses
 from nostr_client.net.dial import DialOptions
 from nostr_client.net.outages import Outages
 from nostr_client.net.pool import RelayPool
+from nostr_client.net.rejected_ids import RejectedIds
 from nostr_client.net.report import Answer
 from nostr_client.net.session.paging import Paging
 from nostr_client.nips import nip19
@@ -49,6 +50,7 @@ from nostr_client.resilience.kept_people import kept_by_anyone
 from nostr_client.resilience.ladder import Ladder
 from nostr_client.resilience.mutual_aid import MutualAid
 from nostr_client.resilience.negentropy_trials import NegentropyTrials
+from nostr_client.resilience.own_history import OwnHistory
 from nostr_client.resilience.own_relay import OwnRelay
 from nostr_client.resilience.replication import Pace, Replication
 from nostr_client.resilience.reserves import Reserves
@@ -161,9 +163,9 @@ class NostrClient:
     `bookmarks`, `blocked_relays`, `private_relays` (NIP-37), `relays`, `lists` (their earlier
     versions), `timeline`, `threads`, `messages` (private ones), `key_leaks` (the alarm),
     `feed_sync` (the background reading);
-    `replication`, `history` (what relays hold, compared and fetched), `inquiry` (whether they hold
-    somebody's notes back), `mutual_aid` (copies of others), `evacuation` and its survey,
-    `own_relay` (None when it is off).
+    `replication`, `history` (what relays hold, compared and fetched), `own_history` (all of one's
+    own, brought here by itself), `inquiry` (whether they hold somebody's notes back), `mutual_aid`
+    (copies of others), `evacuation` and its survey, `own_relay` (None when it is off).
     """
 
     pubkey: str
@@ -198,6 +200,7 @@ class NostrClient:
     messages: Messages
     replication: Replication
     history: History
+    own_history: OwnHistory
     evacuation_survey: EvacuationSurvey
     evacuation: Evacuation
     inquiry: Inquiry
@@ -443,7 +446,9 @@ class NostrClient:
                     yield event
 
     def sync(self) -> SyncStatus:
-        """Start the background reading (home, mentions, own lists), if it does not run already."""
+        """Start the background reading (home, mentions, own lists), if it does not run already;
+        once that is complete, all of the own history follows (`own_history`)."""
+        self.own_history.start()
         return self.feed_sync.start()
 
     async def signer_is_back(self) -> None:
@@ -460,6 +465,7 @@ class NostrClient:
         self.pool.ask_auth_again([url] if url else None)
         await self.copies.hurry(AUTH_REQUIRED)
         self.replication.kick()
+        self.own_history.hurry()
 
     # Building
 
@@ -657,7 +663,19 @@ class NostrClient:
             )
         )
         trials = NegentropyTrials(data / "negentropy.json", self.relay_facts, clock)
-        self.history = History(self.courier, trials, owner=me, clock=clock)
+        unwanted = RejectedIds(data / f"unwanted-{me[:16] or 'nobody'}")
+        self.history = History(self.courier, trials, owner=me, unwanted=unwanted, clock=clock)
+        self.own_history = await enter(
+            OwnHistory(
+                self.history,
+                self.store,
+                self.book,
+                owner=me,
+                folder=data,
+                ready=lambda: self.feed_sync.status.is_complete,
+                clock=clock,
+            )
+        )
         self.inquiry = Inquiry(self.store, self._stranger, self.book, self.relay_facts, clock)
         self._keep_copies()
         await self.ladder.recall()

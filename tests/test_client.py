@@ -35,7 +35,7 @@ from nostr_client.protocol.event import Draft, Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.keys import SecretKey
 from nostr_client.protocol.refusals import WAITS, Waits
-from nostr_client.resilience import replication
+from nostr_client.resilience import own_history, replication
 from nostr_client.resilience.own_relay import OwnRelay
 from nostr_client.resilience.replication import Pace
 from nostr_client.routing import authentication
@@ -43,6 +43,7 @@ from nostr_client.routing.authentication import DENIED, LOCKED, NOT_TOLD
 from nostr_client.signing.guards import consent_to
 from nostr_client.signing.local_signer import LocalSigner
 from nostr_client.signing.signer import WatchOnly
+from nostr_client.social import feed_sync
 from nostr_client.store.contract import CopyState
 from tests.conftest import StartRelay
 from tests.loopback import loopback_only
@@ -165,6 +166,25 @@ async def test_a_cancelled_client_ends_quickly(tmp_path: Path) -> None:
         task.cancel()
         with waits_for_nobody(), pytest.raises(asyncio.CancelledError):
             await task
+
+
+async def test_the_own_history_follows_the_first_screen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a live subscription, which is cut off, did not bring."""
+    monkeypatch.setattr(own_history, "SCREEN_REST", 0.0)
+    monkeypatch.setattr(feed_sync, "BACKFILL", 2)
+    now = int(time.time())
+    mine = [Draft(1, f"{n}", created_at=now - n).sign(ANA, now) for n in range(5)]
+    async with Relay(*mine) as relay, client(tmp_path, relays=[relay.url]) as c:
+        await c.store.save([relay_list(ANA, relay.url, at=now)])
+        c.sync()
+        await until(partial(c.store.get, mine[-1].id))
+
+        async def complete() -> bool:
+            return (await c.own_history.status()).complete_since() >= now
+
+        await until(complete)
 
 
 async def test_closing_waits_for_nobody(tmp_path: Path) -> None:

@@ -12,11 +12,12 @@ from nostr_client.command_line.waiting import wait_for
 from nostr_client.exits import CommandError, Exit
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from nostr_client.cli.context import ClientContext
     from nostr_client.client import NostrClient
-    from nostr_client.resilience.history import Comparison
+    from nostr_client.resilience.comparison import Comparison
+    from nostr_client.resilience.history_progress import OwnSet, RelayHistory
 
 Relays = Annotated[
     list[str] | None, Argument(metavar="RELAY...", help="Where to look. Default: your relays.")
@@ -43,7 +44,10 @@ def fetch(
     async def work() -> None:
         async with context.reading(account) as client:
             urls = await asked_relays(client, relays)
+            begun = int(time.time())
             done = await client.history.fetch(urls, mentions=mentions, since=begin, on_done=say)
+            if begin is None:
+                await client.own_history.learn(done, begun)
             _conclude(context, done)
 
     wait_for(work())
@@ -72,6 +76,33 @@ def import_(
                 context.exit_code = Exit.NOT_FOUND
 
     wait_for(work())
+
+
+def status(context: ClientContext) -> None:
+    """Whether all that you wrote is here, and what names you. A client that runs brings it."""
+    account = context.must_act()
+
+    async def work() -> None:
+        async with context.reading(account, offline=True) as client:
+            found = await client.own_history.status()
+        for which, relays in found.sets.items():
+            since = found.complete_since(which)
+            record = {"set": which.value, "complete_since": since or None, "relays": relays}
+            context.out.emit(record, "\n".join(_status_lines(which, since, relays)))
+
+    wait_for(work())
+
+
+def _status_lines(which: OwnSet, since: int, relays: Mapping[str, RelayHistory]) -> Iterator[str]:
+    from nostr_client.cli.plain_lines import when
+    from nostr_client.safe_text import safe_line
+
+    what = {"own": "own history", "mentions": "mentions"}[which.value]
+    yield f"{what}: " + (f"complete since {when(since)}" if since else "not complete yet")
+    for url, one in relays.items():
+        last = f"all here at {when(one.complete_at)}" if one.complete_at else ""
+        words = "; ".join(filter(None, (last, str(one))))
+        yield f"  {safe_line(url, 200)}: {words}"
 
 
 def compare(context: ClientContext, relays: Relays = None, *, since: Since = "") -> None:
@@ -127,6 +158,7 @@ def _conclude(context: ClientContext, done: Sequence[Comparison]) -> None:
 def _record(compared: Comparison) -> dict[str, Any]:
     return {
         "relay": compared.url,
+        "mentions": compared.mentions,
         "how": compared.end.how.value,
         "road": compared.road.value,
         "why": compared.why,
@@ -166,7 +198,10 @@ def _line(compared: Comparison, found: str) -> str:
 
 def add_to(root: Group) -> None:
     """They stand in a group of their own."""
-    group = root.group("history", "What you wrote, on relays and here: fetch, compare, import.")
+    group = root.group(
+        "history", "What you wrote, on relays and here: fetch, status, compare, import."
+    )
     add_command(group, "fetch", fetch, CLIENT)
+    add_command(group, "status", status, CLIENT)
     add_command(group, "compare", compare, CLIENT)
     add_command(group, "import", import_, CLIENT)

@@ -61,10 +61,14 @@ def limits_for(info: RelayInfo | None) -> ReconcileLimits:
     (NIP-11); None: it says nothing."""
     if info is None:
         return ReconcileLimits(first=UNTOLD)
-    most = info.limitation.max_message_length
-    frame = FRAME if not most else max(LEAST_FRAME, min(FRAME, (most - 1000) // 2))
+    frame = frame_for(info.limitation.max_message_length)
     first = ReconcileLimits().first if NIP in info.supported_nips else QUICK
     return ReconcileLimits(first=first, frame=frame)
+
+
+def frame_for(most: int | None) -> int:
+    """Bytes of a message of ours for a relay that takes so many in all, if it says so."""
+    return FRAME if not most else max(LEAST_FRAME, min(FRAME, (most - 1000) // 2))
 
 
 class Differences(msgspec.Struct, frozen=True):

@@ -23,6 +23,8 @@ REPORT: Final = 1984
 MEMBER_ADDED: Final = 8000
 MEMBER_REMOVED: Final = 8001
 EPHEMERAL_GIFT_WRAP: Final = 21059
+ZAP_RECEIPT: Final = 9735
+"""That something was paid for a note, or to somebody (NIP-57)."""
 MUTES: Final = 10000
 RELAY_LIST: Final = 10002
 BOOKMARKS: Final = 10003
@@ -44,6 +46,9 @@ ROLE: Final = 33534
 REPOSTS: Final = (REPOST, GENERIC_REPOST)
 GIFT_WRAPS: Final = (GIFT_WRAP, EPHEMERAL_GIFT_WRAP)
 """Events signed by a key made for them alone: whom they concern, their `p` tags say (NIP-59)."""
+
+MENTIONING: Final = frozenset({NOTE, *REPOSTS, REACTION, COMMENT, ZAP_RECEIPT})
+"""What people see of how others name them (`p`)."""
 
 MAX_KIND: Final = 65535
 

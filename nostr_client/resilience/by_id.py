@@ -28,14 +28,22 @@ class AskedById(msgspec.Struct):
     whole: bool = True
 
 
-async def ask_by_id(ids: Collection[str], ask: AskIds, most: int | None = None) -> AskedById:
-    """Ask for `ids` (hex), in at most `most` requests, again until none comes any more: a relay may
-    send a part at a time."""
-    result, ordered, asked = AskedById(set(), set()), sorted(ids), 0
-    for start in range(0, len(ordered), IDS):
-        open_ids = set(ordered[start : start + IDS])
+async def ask_by_id(
+    ids: Collection[str],
+    ask: AskIds,
+    most: int | None = None,
+    *,
+    size: int = IDS,
+    patience: int | None = None,
+) -> AskedById:
+    """Ask for `ids` (hex), `size` in a request and in at most `most` of them, again until none
+    comes any more: a relay may send a part at a time. After `patience` requests in a row that
+    brought nothing the rest is left."""
+    result, ordered, asked, idle = AskedById(set(), set()), sorted(ids), 0, 0
+    for start in range(0, len(ordered), size):
+        open_ids = set(ordered[start : start + size])
         while open_ids:
-            if asked == most:
+            if asked == most or (patience is not None and idle >= patience):
                 result.whole = False
                 return result
             asked += 1
@@ -46,8 +54,10 @@ async def ask_by_id(ids: Collection[str], ask: AskIds, most: int | None = None) 
                 return result
             found = open_ids.intersection(came)
             if not found:
+                idle += 1
                 result.absent |= open_ids
                 break
+            idle = 0
             result.came |= found
             open_ids -= found
     return result

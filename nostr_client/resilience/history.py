@@ -8,7 +8,10 @@ Rules
 - Pages show what a relay has, and not what it lacks: what they did not show is asked for by id
   before it counts as missing. What could not be asked stays open (`Comparison.complete`).
 - What comes is verified by the pool and saved as everything else that is read: the store keeps the
-  newest version of a list, and nothing that was deleted.
+  newest version of a list, earlier ones of the account's own beside it, and nothing that was
+  deleted. What came and is not kept is not fetched a second time (`RejectedIds`).
+- It goes part by part, the newest first, and after each part whoever asked may leave the rest
+  (`Step`): what came is stored.
 - Relays are taken one after the other: what one brought is not fetched from the next.
 """
 
@@ -17,11 +20,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from enum import StrEnum
-from typing import Final, TypeVar
-
-import msgspec
+from enum import Enum
+from typing import Final, NamedTuple, TypeVar
 
 from nostr_client.errors import (
     ConnectFailed,
@@ -32,86 +32,78 @@ from nostr_client.errors import (
     TooMany,
 )
 from nostr_client.net.outcome import Cause, End, How
-from nostr_client.net.reconcile import Differences, NotCompared, ReconcileLimits
+from nostr_client.net.reconcile import (
+    NIP,
+    Differences,
+    NotCompared,
+    ReconcileLimits,
+    frame_for,
+)
+from nostr_client.net.rejected_ids import RejectedIds
 from nostr_client.net.subscription import Arrival
 from nostr_client.net.time_windows import TimeWindow
 from nostr_client.nips.nip77 import Items
+from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.refusals import is_for_now, wants_auth
-from nostr_client.resilience.by_id import IDS, AskedById, ask_by_id
+from nostr_client.resilience.by_id import IDS, ask_by_id
+from nostr_client.resilience.comparison import Comparison, Parts, Road, Step
 from nostr_client.resilience.negentropy_trials import NegentropyTrials
 from nostr_client.routing.reader import RelayReader
 from nostr_client.store.contract import CopyGrade
 
-WINDOW: Final = 100_000
-"""Our events in one window."""
 CUTS: Final = 500
 """Windows that are cut, before the rest is read by pages."""
 LISTED: Final = 20.0
 """Seconds for the first answer of a relay that says that it compares."""
 UNLISTED: Final = 5.0
 """The same, for one that does not."""
-PAGED: Final = 5_000
-"""Events that are read by pages at a time."""
 READ_LIMIT: Final = 120.0
-"""Seconds for so many."""
+"""Seconds for the events that are read by pages at a time."""
 IDS_LIMIT: Final = 30.0
-MOST_PROBES: Final = 40
-"""REQs by which one comparison asks for what pages did not show."""
+PATIENCE: Final = 8
+"""Requests in a row for events by id that bring nothing, before the rest is left."""
+_BYTES_OF_ID: Final = 67
+_BYTES_OF_REQ: Final = 300
 _T = TypeVar("_T")
 
 
-class Road(StrEnum):
-    """How a set was compared."""
-
-    NEGENTROPY = "negentropy"
-    PAGES = "pages"
+async def _go_on(found: Comparison, floor: int | None) -> bool:
+    return True
 
 
-class Comparison(msgspec.Struct, kw_only=True):
-    """How our set differs from that of the relay at `url`.
+class _Job(NamedTuple):
+    """One comparison at work. `ids`: how many a REQ may name, and `page` how many events it may ask
+    for; `heard` and `said`: bytes before."""
 
-    `here` and `there` are raw ids that only we have, and only the relay has; `both` counts those
-    that are in both. `complete`: there are no other differences. `why` says, where it was read by
-    pages, what kept it from being compared. `requests` counts our messages that ask (REQ, NEG-OPEN,
-    NEG-MSG), `sent` and `received` the bytes of all messages meanwhile, without what WebSocket and
-    TLS add. `windows`: into how many parts of time the set was cut. `end` is how it ended.
-    """
+    found: Comparison
+    keep: bool
+    limits: ReconcileLimits
+    ids: int
+    page: int
+    parts: Parts
+    step: Step
+    heard: int
+    said: int
 
-    url: str
-    end: End
-    road: Road = Road.NEGENTROPY
-    why: str = ""
-    here: set[bytes] = msgspec.field(default_factory=set)
-    there: set[bytes] = msgspec.field(default_factory=set)
-    both: int = 0
-    complete: bool = True
-    windows: int = 0
-    requests: int = 0
-    sent: int = 0
-    received: int = 0
-    new: int = 0
-    """Events that came meanwhile and were not here before."""
-    unsent: int = 0
-    """Events that the relay says it has, and did not send."""
 
-    def stopped(self, end: End) -> None:
-        """The relay did not go on: what was not compared stays open."""
-        self.end, self.complete = end, False
+class _Window(Enum):
+    """What became of one window."""
 
-    def asked_by_id(self, asked: AskedById) -> None:
-        """Events were asked for by their ids."""
-        self.requests += asked.requests
-        self.complete = self.complete and asked.whole
-        if asked.failed is not None:
-            self.stopped(asked.failed)
+    DONE = "done"
+    CUT = "cut"
+    AGAIN = "again"
+    """A part of its differences was found and brought: what is left is found in the next round."""
+
+
+_PARTS: Final = Parts()
 
 
 class History:
     """Compares with relays, and fetches from them, over `reader`, for the account `owner` (hex).
 
-    `listed` tells which NIPs a relay says that it has. Used on one event loop.
+    `unwanted` are ids that came and were not kept. Used on one event loop.
     """
 
     def __init__(
@@ -120,6 +112,7 @@ class History:
         trials: NegentropyTrials,
         *,
         owner: str = "",
+        unwanted: RejectedIds | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._reader = reader
@@ -127,58 +120,100 @@ class History:
         self._store = reader.store
         self._trials = trials
         self._owner = owner
+        self._unwanted = unwanted or RejectedIds()
         self._clock = clock
+
+    async def compares(self, url: str) -> bool:
+        """Does the relay compare sets (NIP-77), as far as is known?"""
+        return await self.may_compare(url) and NIP in (await self._trials.facts(url)).nips
+
+    async def may_compare(self, url: str) -> bool:
+        """Is it worth being asked to, whatever it says of itself?"""
+        return not await self._trials.why_not(url)
 
     # Comparing
 
-    async def compare(self, url: str, filter: Filter, *, keep: bool = False) -> Comparison:
-        """How the set of `filter` here differs from that at `url`; with `keep`, events that come on
-        the way are saved. That the relay does not answer is said in the comparison's `end`.
+    async def compare(
+        self,
+        url: str,
+        filter: Filter,
+        *,
+        keep: bool = False,
+        by_pages: bool = False,
+        parts: Parts = _PARTS,
+        step: Step = _go_on,
+    ) -> Comparison:
+        """How the set of `filter` here differs from that at `url`; with `keep`, what only the relay
+        has is brought here. `by_pages`: it is not asked to compare. That the relay does not answer
+        is said in the comparison's `end`.
 
         Raises StoreError, and ConfigError for a filter with a `limit` or a `search`.
         """
         found = Comparison(url=url, end=End(url=url, how=How.ANSWERED))
-        why_not = await self._trials.why_not(url)
-        limits = ReconcileLimits(first=LISTED if await self._trials.is_listed(url) else UNLISTED)
-        found.road = Road.PAGES if why_not else Road.NEGENTROPY
-        found.why = why_not
-        with self._counting(found):
-            todo, cuts = [TimeWindow(filter.since, filter.until)], 0
-            while todo and found.end.answered:
-                window = todo.pop()
-                asked = window.of(filter)
-                if await self._one_window(found, asked, limits, keep):
-                    found.windows += 1
-                    continue
+        facts = await self._trials.facts(url)
+        found.why = "" if by_pages else await self._trials.why_not(url)
+        found.road = Road.PAGES if by_pages or found.why else Road.NEGENTROPY
+        limits = ReconcileLimits(
+            first=LISTED if NIP in facts.nips else UNLISTED,
+            frame=frame_for(facts.max_message),
+            differences=parts.differences,
+        )
+        ids = (facts.max_message - _BYTES_OF_REQ) // _BYTES_OF_ID if facts.max_message else IDS
+        counters = self._pool.health(url).counters
+        heard, said = counters.heard_bytes, counters.said_bytes
+        page = min(parts.paged, facts.max_limit or parts.paged)
+        job = _Job(found, keep, limits, max(1, min(IDS, ids)), page, parts, step, heard, said)
+        try:
+            await self._windows(job, filter)
+        finally:
+            self._count(job)
+        if keep:
+            await self._unwanted.save()
+        return found
+
+    async def _windows(self, job: _Job, filter: Filter) -> None:
+        found = job.found
+        todo, cuts = [TimeWindow(filter.since, filter.until)], 0
+        while todo and found.goes_on:
+            window = todo.pop()
+            asked = window.of(filter)
+            done = await self._one_window(job, asked)
+            if done is _Window.CUT:
                 halves = window.halves(int(self._clock()))
                 cuts += 1
                 if len(halves) > 1 and cuts <= CUTS:
                     todo += halves
-                else:
-                    found.windows += 1
-                    await self._pages(found, asked, keep)
-        return found
+                    continue
+                await self._pages(job, asked)
+            elif done is _Window.AGAIN:
+                todo.append(window)
+            found.windows += done is not _Window.AGAIN
+            if found.goes_on:
+                floor = None if done is _Window.AGAIN else window.since or 0
+                await self._step(job, floor)
 
-    async def _one_window(
-        self, found: Comparison, asked: Filter, limits: ReconcileLimits, keep: bool
-    ) -> bool:
-        """False: it must be cut."""
+    async def _step(self, job: _Job, floor: int | None) -> None:
+        self._count(job)
+        if not await job.step(job.found, floor):
+            job.found.left, job.found.complete = True, False
+
+    async def _one_window(self, job: _Job, asked: Filter) -> _Window:
+        found = job.found
         try:
-            ours = await self._store.ids(asked, most=WINDOW)
+            ours = await self._store.ids(asked, most=job.parts.ours)
         except TooMany:
-            return False
+            return _Window.CUT
         if found.road is Road.PAGES:
-            await self._pages(found, asked, keep, ours)
-            return True
+            await self._pages(job, asked, ours)
+            return _Window.DONE
         lasting = True
         try:
-            differences = await self._differences(found.url, asked, ours, limits)
-            await self._take(found, asked, ours, differences)
-            return differences.complete
+            differences = await self._differences(found.url, asked, ours, job.limits)
+            return await self._take(job, asked, ours, differences)
         except NotCompared as refusal:
             found.requests += 1
             if refusal.too_large:
-                return False
+                return _Window.CUT
             lasting = not (wants_auth(refusal.prefix) or is_for_now(refusal.prefix))
             found.why = refusal.message
         except (RelayTimeout, ConnectionLost, InvalidData) as error:
@@ -187,12 +222,12 @@ class History:
             found.why = error.message if isinstance(error, RelayError) else str(error)
         except ConnectFailed as error:
             found.stopped(_end_of(found.url, error))
-            return True
+            return _Window.DONE
         found.road, found.why = Road.PAGES, found.why or "it does not compare"
-        await self._pages(found, asked, keep, ours)
+        await self._pages(job, asked, ours)
         if lasting and found.end.answered:  # it is not that it was away
             await self._trials.failed(found.url, found.why)
-        return True
+        return _Window.DONE
 
     async def _differences(
         self,
@@ -206,21 +241,25 @@ class History:
 
     async def _take(
         self,
-        found: Comparison,
+        job: _Job,
         asked: Filter,
         ours: Sequence[tuple[int, bytes]],
         said: Differences,
-    ) -> None:
-        """One window was compared; if not to its end, its halves will be."""
+    ) -> _Window:
+        """One window was compared; if not to its end, what is left of it will be."""
+        found = job.found
         found.requests += said.messages
-        found.there |= said.need
+        need = {id for id in said.need if id not in self._unwanted} if job.keep else said.need
+        found.there |= need
+        brought = await self._bring(job, need) if job.keep else 0
         if not said.complete:
-            return
+            return _Window.AGAIN if brought and 2 * brought >= len(need) else _Window.CUT
         found.here |= said.have
         shared = [id.hex() for _, id in ours if id not in said.have]
         found.both += len(shared)
         await self._trials.worked(found.url)
         await self._confirm(found.url, asked, shared)
+        return _Window.DONE
 
     async def _confirm(self, url: str, asked: Filter, ids: Sequence[str]) -> None:
         """The relay says that it has these: own events need not be sent there again."""
@@ -230,55 +269,57 @@ class History:
     # Page by page
 
     async def _pages(
-        self,
-        found: Comparison,
-        asked: Filter,
-        keep: bool,
-        ours: Sequence[tuple[int, bytes]] | None = None,
+        self, job: _Job, asked: Filter, ours: Sequence[tuple[int, bytes]] | None = None
     ) -> None:
         """Read the relay's events from the newest on, and lay ours beside them."""
+        found, most = job.found, job.page
         shown: set[bytes] = set()
         until = asked.until
-        while True:
-            part = asked.changed(until=until)
+        while found.goes_on:
+            part = asked.changed(until=until, limit=most)  # some send all they have in one answer
             fetched = await self._pool.fetch(
-                [part], [found.url], timeout=READ_LIMIT, exhaustive=True, most=PAGED
+                [part], [found.url], timeout=READ_LIMIT, exhaustive=True, most=2 * most
             )
             end = fetched.ends[found.url]
             found.requests += max(1, end.pages)
             before = len(shown)
             shown.update(bytes.fromhex(event.id) for event in fetched.events)
-            if keep:
+            if job.keep:
                 found.new += await self._save(found.url, fetched.events)
             if not end.answered:
                 found.stopped(end)
                 break
             found.complete = found.complete and not end.crowded
-            if end.complete is not False or len(fetched.events) < PAGED:
+            if end.complete or len(fetched.events) < most:
                 found.complete = found.complete and end.complete is not False
                 break
-            oldest = fetched.events[-1].created_at
-            until = oldest if len(shown) > before else oldest - 1
+            until = fetched.events[-1].created_at
+            if len(shown) == before:  # that second fills a whole page, and may go on
+                until, found.complete = until - 1, False
             if until < (asked.since or 0):
                 break
-        if ours is None:
-            ours = [] if not found.end.answered else await self._store.ids(asked)
-        held = {id for _, id in ours}
-        found.both += len(held & shown)
-        known = set() if keep else shown - held
-        found.there |= known
-        unseen = held - shown
-        if found.end.answered:
-            found.here |= await self._absent(found, unseen)
+            await self._step(job, until)
+        if found.goes_on:
+            ours = await self._store.ids(asked) if ours is None else ours
+            await self._lay_beside(job, {id for _, id in ours}, shown)
 
-    async def _absent(self, found: Comparison, ids: Collection[bytes]) -> set[bytes]:
+    async def _lay_beside(self, job: _Job, held: set[bytes], shown: set[bytes]) -> None:
+        """Pages showed all of these that the relay shows."""
+        found = job.found
+        found.both += len(held & shown)
+        found.there |= set() if job.keep else shown - held
+        if job.parts.probes:
+            found.here |= await self._absent(job, held - shown)
+
+    async def _absent(self, job: _Job, ids: Collection[bytes]) -> set[bytes]:
         """Those of `ids` which the relay, asked for them by name, does not have."""
+        found = job.found
 
         async def ask(names: Filter) -> tuple[Collection[str], End]:
             fetched = await self._pool.fetch([names], [found.url], timeout=IDS_LIMIT)
             return [event.id for event in fetched.events], fetched.ends[found.url]
 
-        asked = await ask_by_id([id.hex() for id in ids], ask, MOST_PROBES)
+        asked = await ask_by_id([id.hex() for id in ids], ask, job.parts.probes, size=job.ids)
         found.both += len(asked.came)
         found.asked_by_id(asked)
         return set(map(bytes.fromhex, asked.absent))
@@ -290,16 +331,11 @@ class History:
             new += await self._reader.save_arrivals(arrivals)
         return new
 
-    @contextmanager
-    def _counting(self, found: Comparison) -> Iterator[None]:
-        """Bytes are those of all messages to and from the relay meanwhile."""
-        counters = self._pool.health(found.url).counters
-        heard, said = counters.heard_bytes, counters.said_bytes
-        try:
-            yield
-        finally:
-            found.received += counters.heard_bytes - heard
-            found.sent += counters.said_bytes - said
+    def _count(self, job: _Job) -> None:
+        """Bytes are those of all messages to and from the relay since the job began."""
+        counters = self._pool.health(job.found.url).counters
+        job.found.received = counters.heard_bytes - job.heard
+        job.found.sent = counters.said_bytes - job.said
 
     # Bringing it here
 
@@ -311,45 +347,56 @@ class History:
         since: int | None = None,
         on_done: Callable[[Comparison], None] = lambda compared: None,
     ) -> list[Comparison]:
-        """Bring everything here that the account wrote, lists in their newest version, and with
-        `mentions` what names it, from whatever relays still have it. Nothing older than `since`
-        (seconds since 1970). Returns, and tells `on_done`, how each relay's set differed before.
-        Raises StoreError.
+        """Bring everything here that the account wrote, and with `mentions` what names it, from
+        whatever relays still have it. Nothing older than `since` (seconds since 1970). Returns,
+        and tells `on_done`, how each relay's set differed before. Raises StoreError.
         """
-        me = frozenset({self._owner})
-        wanted = [Filter(authors=me, since=since)]
-        if mentions:
-            wanted.append(Filter(tags={"p": me}, since=since))
         done: list[Comparison] = []
         for url in dict.fromkeys(urls):
-            for filter in wanted:
-                compared = await self.bring(url, filter)
+            for of_mentions in (False, True) if mentions else (False,):
+                filter = self.mentions if of_mentions else self.written
+                compared = await self.bring(url, filter.changed(since=since))
+                compared.mentions = of_mentions
                 on_done(compared)
                 done.append(compared)
                 if not compared.end.answered:
                     break
         return done
 
-    async def compares(self, url: str) -> bool:
-        """Does the relay compare sets (NIP-77), as far as is known?"""
-        return await self._trials.is_listed(url) and not await self._trials.why_not(url)
-
     async def bring(self, url: str, filter: Filter, *, most: int | None = None) -> Comparison:
         """Bring here what `url` has of `filter` and we lack, with at most `most` requests for
         events by their ids. Returns how the sets differed before. Raises as `compare` does."""
-        compared = await self.compare(url, filter, keep=True)
+        return await self.compare(url, filter, keep=True, parts=Parts(named=most))
+
+    @property
+    def written(self) -> Filter:
+        """What the account wrote."""
+        return Filter(authors=frozenset({self._owner}))
+
+    @property
+    def mentions(self) -> Filter:
+        """What names the account, and is shown to people as such."""
+        return Filter(kinds=kinds.MENTIONING, tags={"p": frozenset({self._owner})})
+
+    async def _bring(self, job: _Job, ids: Collection[bytes]) -> int:
+        """Fetch these by id; how many came."""
+        found = job.found
 
         async def ask(names: Filter) -> tuple[Collection[str], End]:
-            asked = await self._reader.fetch_from([names], [url], timeout=IDS_LIMIT)
-            compared.new += asked.new
-            return asked.events, asked.ends[url]
+            asked = await self._reader.fetch_from([names], [found.url], timeout=IDS_LIMIT)
+            found.new += asked.new
+            return asked.events, asked.ends[found.url]
 
-        with self._counting(compared):
-            asked = await ask_by_id([id.hex() for id in compared.there], ask, most)
-        compared.asked_by_id(asked)
-        compared.unsent = len(asked.absent)
-        compared.complete = compared.complete and not compared.unsent
-        return compared
+        wanted = [id.hex() for id in ids]
+        most = None if job.parts.named is None else job.parts.named - found.named
+        asked = await ask_by_id(wanted, ask, most, size=job.ids, patience=PATIENCE)
+        found.asked_by_id(asked)
+        found.named += asked.requests
+        found.unsent += len(asked.absent)
+        found.complete = found.complete and not asked.absent
+        kept = await self._store.known(asked.came)
+        self._unwanted.add(bytes.fromhex(id) for id in asked.came if id not in kept)
+        return len(asked.came)
 
 
 def _end_of(url: str, error: ConnectFailed) -> End:

@@ -15,8 +15,8 @@ from typing import Final
 import msgspec
 
 from nostr_client.errors import StoreError
-from nostr_client.net.reconcile import NIP
 from nostr_client.paths import write_private
+from nostr_client.routing.operators import RelayFacts
 from nostr_client.routing.relay_facts import RelayFactBook
 from nostr_client.safe_text import safe_line
 
@@ -46,10 +46,9 @@ class NegentropyTrials:
         self._clock = clock
         self._trials: dict[str, Trial] | None = None
 
-    async def is_listed(self, url: str) -> bool:
-        """Does the relay say that it compares? It is asked if nobody did lately."""
-        facts = (await self._facts.look_up([url])).get(url)
-        return facts is not None and NIP in facts.nips
+    async def facts(self, url: str) -> RelayFacts:
+        """What the relay says of itself; it is asked if nobody did lately."""
+        return (await self._facts.look_up([url])).get(url) or RelayFacts(url)
 
     async def why_not(self, url: str) -> str:
         """Why it is not to be tried there now; empty where it is."""

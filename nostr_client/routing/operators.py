@@ -35,7 +35,8 @@ class RelayFacts(msgspec.Struct, frozen=True, omit_defaults=True):
 
     `at` is when that was looked at, in seconds since 1970; `answered` is False where its document
     could not be read. `walls` are the reasons why not everybody may write there ("auth",
-    "payment", "restricted", "pow"). `nips` are those that it claims.
+    "payment", "restricted", "pow"). `nips` are those that it claims; `max_message` is the longest
+    message in bytes and `max_limit` the most events in an answer, 0 where it does not say.
     """
 
     url: str
@@ -46,6 +47,8 @@ class RelayFacts(msgspec.Struct, frozen=True, omit_defaults=True):
     countries: tuple[str, ...] = ()
     walls: tuple[str, ...] = ()
     nips: tuple[int, ...] = ()
+    max_message: int = 0
+    max_limit: int = 0
 
 
 def registered_domain(host: str) -> str:

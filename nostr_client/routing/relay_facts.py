@@ -122,6 +122,8 @@ class RelayFactBook:
             countries=tuple(c[:_WORDS] for c in info.relay_countries[:_MOST_LISTED]),
             walls=walls(info),
             nips=info.supported_nips[:_MOST_LISTED],
+            max_message=info.limitation.max_message_length or 0,
+            max_limit=info.limitation.max_limit or 0,
         )
 
     async def _networks(self, url: str) -> tuple[str, ...]:

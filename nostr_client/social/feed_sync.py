@@ -59,7 +59,6 @@ OWN_LISTS: Final = frozenset(
     {kinds.METADATA, kinds.FOLLOWS, kinds.MUTES, kinds.RELAY_LIST, kinds.DM_RELAYS}
 )
 OWN_EVENTS: Final = frozenset({kinds.NOTE, *kinds.REPOSTS, kinds.REACTION, kinds.DELETION})
-MENTION_KINDS: Final = frozenset({kinds.NOTE, *kinds.REPOSTS, kinds.REACTION})
 BACKFILL: Final = 500
 """The newest events asked for, for each filter, where nothing was read before."""
 CUT_OFF: Final = 100
@@ -251,7 +250,7 @@ class FeedSync:
         lists = Filter(authors=me, kinds=OWN_LISTS)
         events = Filter(authors=me, kinds=OWN_EVENTS, limit=BACKFILL)
         indexed = Filter(authors=me, kinds=INDEXED_KINDS)
-        mentions = Filter(kinds=MENTION_KINDS, tags={"p": me}, limit=BACKFILL)
+        mentions = Filter(kinds=kinds.MENTIONING, tags={"p": me}, limit=BACKFILL)
         while True:
             self._moved.clear()
             relays = await self._book.relays_of(self._owner)

@@ -12,12 +12,13 @@ from pathlib import Path
 
 from nostr_client.errors import ConfigError
 from nostr_client.net.auth_demand import authenticator
+from nostr_client.net.rejected_ids import RejectedIds
 from relays.config.relay_config import Mirror, RelayConfig
 from relays.logs import write_logs
 from relays.process.offline import open_offline
 from relays.sync import mirror as mirroring
 from relays.sync.mirror import MirrorContext, Mirrors
-from relays.sync.rejected_ids import RejectedIds, rejected_ids_file
+from relays.sync.transfer import unwanted_file
 
 
 async def mirror_until_stopped(
@@ -41,7 +42,7 @@ async def mirror_until_stopped(
             here.urls,
             keeping=here.retention,
             authenticate=authenticator(here.key, time.time),
-            rejected=RejectedIds(rejected_ids_file(data, here.sub_relay.name)),
+            rejected=RejectedIds(unwanted_file(data, here.sub_relay.name)),
         )
         work = asyncio.create_task(Mirrors(wanted, around).run())
         if sys.platform != "win32":

@@ -15,6 +15,7 @@ from nostr_client.errors import ConfigError, InvalidData
 from nostr_client.net.auth_demand import authenticator
 from nostr_client.net.dial import DialPolicy
 from nostr_client.net.pool import RelayPool
+from nostr_client.net.rejected_ids import RejectedIds
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.urls import normalize_relay_url
 from relays.config.relay_config import RelayConfig
@@ -23,9 +24,8 @@ from relays.operations.progress_bar import ProgressBar
 from relays.policies.verdict import SourceType
 from relays.process.offline import open_offline
 from relays.sync.crowded_seconds import seconds_in_words
-from relays.sync.rejected_ids import RejectedIds, rejected_ids_file
 from relays.sync.sync import Sync, SyncCounts, SyncScope, check_filter, fetch_information
-from relays.sync.transfer import PeerTransfer, SentCounts
+from relays.sync.transfer import PeerTransfer, SentCounts, unwanted_file
 
 _SAY_EVERY: Final = 0.5
 """Seconds between two words on how it goes."""
@@ -88,9 +88,7 @@ async def sync_once(
             known=here.store.known,
             authenticate=authenticator(here.key, time.time),
         ) as pool:
-            rejected = RejectedIds(
-                None if task.anew else rejected_ids_file(data, here.sub_relay.name)
-            )
+            rejected = RejectedIds(None if task.anew else unwanted_file(data, here.sub_relay.name))
             transfer = PeerTransfer(pool, peer, importer, rejected)
             info = await fetch_information(peer, task.proxy)
             scope = SyncScope(down=task.down, up=task.up, keeping=here.retention)

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from nostr_client.net.auth_demand import authenticator
+from nostr_client.net.rejected_ids import RejectedIds
 from nostr_client.signing.verifier import Verifier
 from nostr_client.store.contract import EventStore
 from relays.config.relay_config import RelayConfig
@@ -24,7 +25,7 @@ from relays.policies.retention import RetentionPolicy, retention_note
 from relays.policies.ruleset import Rules
 from relays.policies.trust import WebOfTrust
 from relays.sync.mirror import MirrorContext, Mirrors
-from relays.sync.rejected_ids import RejectedIds, rejected_ids_file
+from relays.sync.transfer import unwanted_file
 from relays.web.monitor import Monitor
 from relays.web.nip11_document import Features
 from relays.web.nip86 import Admin
@@ -211,5 +212,5 @@ def _mirror_context(
         shared.clock,
         retention,
         authenticator(shared.state.key, shared.clock),
-        RejectedIds(rejected_ids_file(shared.data, sub_relay.name)),
+        RejectedIds(unwanted_file(shared.data, sub_relay.name)),
     )

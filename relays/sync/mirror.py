@@ -30,6 +30,7 @@ from nostr_client.net.auth_demand import Authenticate
 from nostr_client.net.backoff import Backoff
 from nostr_client.net.dial import DialPolicy
 from nostr_client.net.pool import RelayPool
+from nostr_client.net.rejected_ids import RejectedIds
 from nostr_client.net.subscription import Arrival, Ended, Subscription
 from nostr_client.net.verification import EventVerifier
 from nostr_client.protocol.event import Event
@@ -44,7 +45,6 @@ from relays.policies.retention import RetentionPolicy
 from relays.policies.ruleset import Rules
 from relays.policies.verdict import SourceType
 from relays.sync.crowded_seconds import seconds_in_words
-from relays.sync.rejected_ids import RejectedIds
 from relays.sync.sync import Sync, SyncScope, check_filter, fetch_information
 from relays.sync.transfer import SENDING, PeerTransfer
 

@@ -16,6 +16,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
+from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -23,6 +24,7 @@ import msgspec
 from nostr_client.errors import ConnectionLost, Refused, RelayTimeout
 from nostr_client.net.outcome import How
 from nostr_client.net.pool import RelayPool
+from nostr_client.net.rejected_ids import RejectedIds
 from nostr_client.net.report import Answer
 from nostr_client.net.session.paging import Paging
 from nostr_client.net.subscription import Arrival, Ended, EndOfStored
@@ -33,7 +35,6 @@ from nostr_client.safe_text import safe_line
 from nostr_client.store.visibility import PRIVATE
 from nostr_client.tasks import all_of
 from relays.engine.importing import EventImporter, count_reason
-from relays.sync.rejected_ids import RejectedIds
 
 IDS: Final = 100
 """Events that one REQ asks for by id."""
@@ -266,3 +267,8 @@ class PeerTransfer:
 def _parts(ids: Collection[bytes], size: int) -> Iterator[list[bytes]]:
     ordered = list(ids)
     return (ordered[start : start + size] for start in range(0, len(ordered), size))
+
+
+def unwanted_file(data: Path, sub_relay: str) -> Path:
+    """Where a sub-relay of the relay in `data` remembers what it does not fetch again."""
+    return data / f"{sub_relay}.unwanted"

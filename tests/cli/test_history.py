@@ -29,6 +29,13 @@ async def test_what_relays_have_comes_back(home: Home, key: SecretKey) -> None:
         assert brought.code == Exit.INCOMPLETE, brought.err
         assert [record["new"] for record in brought.records] == [4, 2, 0]
         assert [record["road"] for record in brought.records][:2] == ["negentropy", "pages"]
+        own, mentions = (await home.run("history", "status", "--json")).records
+        assert (own["set"], own["complete_since"] >= now) == ("own", True)
+        assert own["relays"][one.url]["how"] == "answered"
+        assert (mentions["set"], mentions["complete_since"]) == ("mentions", None)
+        shown = (await home.run("history", "status")).out
+        assert "own history: complete since 20" in shown
+        assert f"mentions: not complete yet\n  {one.url}: not asked yet" in shown
         again = await home.run("history", "compare", one.url)
         assert again.code == Exit.DONE
         assert "4 in both, 2 only here, 0 there" in again.out

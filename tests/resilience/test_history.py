@@ -15,7 +15,8 @@ from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.resilience import history
-from nostr_client.resilience.history import Comparison, History, Road
+from nostr_client.resilience.comparison import Comparison, Road
+from nostr_client.resilience.history import History
 from nostr_client.resilience.negentropy_trials import AGAIN, NegentropyTrials
 from nostr_client.routing.relay_facts import RelayFactBook
 from nostr_client.store.contract import StoreOptions

@@ -55,11 +55,6 @@ class RejectedIds:
             _log.warning("what is not to be fetched again: %s", error)
 
 
-def rejected_ids_file(data: Path, sub_relay: str) -> Path:
-    """The file for a sub-relay of the relay in the folder `data`."""
-    return data / f"{sub_relay}.unwanted"
-
-
 def _read(path: Path | None) -> list[bytes]:
     if path is None:
         return []

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from relays.sync import rejected_ids
-from relays.sync.rejected_ids import RejectedIds, rejected_ids_file
+from nostr_client.net import rejected_ids
+from nostr_client.net.rejected_ids import RejectedIds
 
 IDS = [bytes([n]) * 32 for n in range(10)]
 
 
 async def test_they_are_remembered_across_runs(tmp_path: Path) -> None:
-    path = rejected_ids_file(tmp_path, "events")
+    path = tmp_path / "events.unwanted"
     first = RejectedIds(path)
     await first.save()
     assert not path.exists()
