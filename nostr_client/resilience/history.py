@@ -43,7 +43,6 @@ from nostr_client.net.rejected_ids import RejectedIds
 from nostr_client.net.subscription import Arrival
 from nostr_client.net.time_windows import TimeWindow
 from nostr_client.nips.nip77 import Items
-from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.refusals import is_for_now, wants_auth
@@ -375,8 +374,8 @@ class History:
 
     @property
     def mentions(self) -> Filter:
-        """What names the account, and is shown to people as such."""
-        return Filter(kinds=kinds.MENTIONING, tags={"p": frozenset({self._owner})})
+        """What names the account, private messages too."""
+        return Filter(tags={"p": frozenset({self._owner})})
 
     async def _bring(self, job: _Job, ids: Collection[bytes]) -> int:
         """Fetch these by id; how many came."""

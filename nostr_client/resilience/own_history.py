@@ -218,7 +218,8 @@ class OwnHistory:
             state.begun, state.came, state.floor = now, 0, None
             is_whole = not by_pages or not 0 <= now - state.whole_at < WHOLE
             state.since = max(state.cut_at, 0 if is_whole else state.complete_at - OVERLAP)
-        filter = self._history.mentions if of_mentions else self._history.written
+        shown = self._history.mentions.changed(kinds=kinds.MENTIONING)
+        filter = shown if of_mentions else self._history.written
         bounds = _Bounds(state, MOST_MENTIONS if of_mentions else None)
         compared = await self._history.compare(
             url,
