@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final, NamedTuple
 from xml.sax.saxutils import escape
 
-from nostr_client.rehearsal.drill_run import DrillRun
+from nostr_client.rehearsal.drill_record import DrillRun
 
 LABELS: Final = 110
 """Pixels of the names of strategies."""

@@ -1,4 +1,4 @@
-"""The relays of a drill: real processes, of several sorts, in several clouds."""
+"""The relays of a drill: real processes, of several sorts, at several sites."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from nostr_client.net import http
 from nostr_client.net.dial import DialOptions
 from nostr_client.rehearsal.liars import Front
 from nostr_client.rehearsal.relay_process import RelayProcess
+from nostr_client.rehearsal.sites import HERE, RelaySite
 
 RelaySort = Literal["plain", "prunes-30", "prunes-90", "slow", "indexer"]
 SETTINGS: Final[dict[RelaySort, str]] = {
@@ -25,8 +26,6 @@ SETTINGS: Final[dict[RelaySort, str]] = {
 """What each sort keeps to: pruned after 30 or 90 days, 10 events a second."""
 SORTS: Final[Sequence[RelaySort]] = ("plain", "plain", "prunes-30", "plain", "slow", "prunes-90")
 """What the relays are, in turn."""
-CLOUDS: Final = (("north", 0.30), ("east", 0.20), ("south", 0.15), ("", 0.35))
-"""Where they stand: three clouds, and the rest at home each."""
 
 
 class RelayCounts:
@@ -50,18 +49,23 @@ KEEPS: Final[dict[RelaySort, int]] = {"prunes-30": 30 * 86_400, "prunes-90": 90 
 
 @dataclass
 class DrillRelay:
-    """One relay: its process, what it is, where it stands; behind a `front` where it lies, or
-    announces its end."""
+    """One relay: its process, what it is, where it stands; behind a `front`, which is what others
+    reach, where it lies, or announces its end."""
 
     process: RelayProcess
     sort: RelaySort
-    cloud: str = ""
+    site: RelaySite
     front: Front | None = None
 
     @property
     def url(self) -> str:
         """Where it is reached."""
         return self.front.url if self.front else self.process.url
+
+    @property
+    def operator(self) -> str:
+        """Whoever falls with it: its cloud, or it alone."""
+        return self.site.cloud or self.url
 
     @property
     def alive(self) -> bool:
@@ -92,14 +96,17 @@ class DrillRelay:
 
 
 async def start_relay(
-    folder: Path, sort: RelaySort, cloud: str = "", front: Front | None = None
+    folder: Path, sort: RelaySort, site: RelaySite | None = None, front: Front | None = None
 ) -> DrillRelay:
     """Raises NostrError."""
-    settings = await asyncio.to_thread(_written, folder, SETTINGS[sort])
-    options = ("--config", str(settings)) if SETTINGS[sort] else ()
-    relay = DrillRelay(await RelayProcess.start(folder / "data", *options), sort, cloud, front)
+    site = site or RelaySite()
+    keeper = f'pubkey = "{site.keeper}"\n' if site.keeper else ""
+    settings = await asyncio.to_thread(_written, folder, keeper + SETTINGS[sort])
+    host = HERE if front else site.host
+    options = ("--config", str(settings), "--host", host)
+    relay = DrillRelay(await RelayProcess.start(folder / "data", *options), sort, site, front)
     if front is not None:
-        await front.open(relay.process.url)
+        await front.open(relay.process.url, site.host)
     return relay
 
 
@@ -108,14 +115,6 @@ def _written(folder: Path, settings: str) -> Path:
     path = folder / "relay.toml"
     path.write_text(settings, encoding="utf-8")
     return path
-
-
-def clouds(count: int, chance: random.Random) -> list[str]:
-    """The clouds of `count` relays."""
-    places = [name for name, share in CLOUDS for _ in range(round(share * count))]
-    places = [*places, *([""] * count)][:count]
-    chance.shuffle(places)
-    return places
 
 
 def by_zipf(count: int) -> list[float]:

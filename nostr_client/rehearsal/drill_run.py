@@ -1,18 +1,20 @@
 """One run of the drill: relays fall, and what is left is measured, from outside wherever it can be.
 
 The order: all is written and has its copies; relays fall; readers who have heard of nothing look
-before anything is mended; each author writes a note, for which followers look until it is there;
-all the while relays are asked what they have again, without anybody doing anything; then those
-authors whose list names a dead relay put others into it, and such readers look once more.
+before anything is mended; each author of whom a relay lives writes a note, for which followers look
+until it is there; all the while relays are asked what they have again, without anybody doing
+anything; then authors whose list names a dead relay give the one command, those who have lost all
+of theirs with a note that followers look for; and such readers as before look once more.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import random
 import tempfile
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -23,9 +25,12 @@ from nostr_client.errors import NostrError
 from nostr_client.paths import translated
 from nostr_client.protocol import kinds
 from nostr_client.rehearsal import measures
+from nostr_client.rehearsal.drill_people import DrillAuthor
+from nostr_client.rehearsal.drill_record import DrillRun
 from nostr_client.rehearsal.drill_relays import DrillRelay, RelayCounts
-from nostr_client.rehearsal.drill_world import DrillAuthor, DrillSize, DrillWorld
+from nostr_client.rehearsal.drill_world import DrillSize, DrillWorld
 from nostr_client.rehearsal.foreign_reader import ForeignReader, PublicReader, ReadingCost
+from nostr_client.rehearsal.lots import Snapshot, share_by_lot
 from nostr_client.rehearsal.sdk_reader import SdkReader
 from nostr_client.rehearsal.strategies import Strategy, expected_readable
 from nostr_client.resilience.replication import Pace
@@ -42,58 +47,10 @@ NOTICE: Final = 5.0
 """Seconds from a relay's announcement to its end."""
 ROLL: Final = 6.0
 """Seconds between two blows."""
-
-
-class DrillRun(msgspec.Struct, frozen=True, kw_only=True):
-    """What one run came to. Shares are from 0 to 1, times in seconds; None: not measured.
-
-    `events` were written by our authors, of which `lost` are on no living relay in the end. What
-    was readable is the share of the notes of those whom the readers follow, people of the older
-    network left out (`legacy_readable` is theirs); `readable_goal` is 1 - 2^-n of the relays named,
-    less a point. `recovery_p95_s` was measured at `speedup`, and is infinite where it did not come
-    to hold; `recovery_p95_usual_s` is what the usual pace makes of it, which waits longer until a
-    relay counts as dead. `followers_reached`
-    counts those of authors of whom a relay lives. `duplicates` are events that a relay was
-    offered again, `bytes_per_new` is what went over authors' sockets for each that was new there.
-    """
-
-    strategy: Strategy
-    seed: int
-    relays: int
-    authors: int
-    events: int
-    lost: int
-    readable_before: float | None
-    readable_after: float
-    recovery_p95_s: float | None
-    followers_reached: float | None
-    duplicates: int
-    bytes_per_new: int
-    connections: int
-    forged_stored: int
-    pushed_to_refusers: int
-    false_accusations: float
-    speedup: float
-    killed: int
-    readable_goal: float | None
-    legacy_readable: float
-    recovery_p95_usual_s: float | None
-    unrecovered: int
-    all_dead_authors: int
-    """Authors of whom no relay of their list lived."""
-    followers_reached_all_dead: float | None
-    """The same of their followers, after one command: there is none yet, so it is not measured."""
-    rollbacks: int
-    """Relay lists that are older in the end than what their author published."""
-    unmended: int
-    """Authors who could not change their list."""
-    drop_found_s: float | None
-    """Until the last silent drop was found, of those that were."""
-    drops_unfound: int
-    settled: bool
-    """Had every event all of its copies before the blow?"""
-    sdk_readers: int
-    seconds: float
+TOLD: Final = 4
+"""Relays that an author is told of where all that he knows are dead."""
+BY_LOT: Final = ("random", "rolling", "notice")
+"""The strategies by which half of the relays fall, by lot."""
 
 
 async def run_once(size: DrillSize, strategy: Strategy, seed: int) -> DrillRun:
@@ -115,7 +72,12 @@ class _Rehearsal:
     counts: RelayCounts = field(default_factory=RelayCounts)
     readers: list[PublicReader] = field(default_factory=list)
     notes: dict[str, set[str]] = field(default_factory=dict)
-    """The notes of each author that were there before the blow, and those of legacy users."""
+    """The notes of each author that were there before the blow."""
+    orphans: list[DrillAuthor] = field(default_factory=list)
+    """Those who lost all relays of their list."""
+    moves: list[float] = field(default_factory=list)
+    """How long each command took."""
+    unmended: int = 0
 
     async def play(self) -> DrillRun:
         drops = measures.DropWatch(self.world)
@@ -134,29 +96,31 @@ class _Rehearsal:
         world, size = self.world, self.world.size
         settled = await world.settled(SETTLE_LIMIT)
         before = await self._take_stock()
-        followers = world.readers(sdk=False)
+        followers = world.foreign_readers()
         self.readers += followers
         await all_of(follower.read() for follower in followers)
-        await self._take_down()
-        readable, _ = await self._read_anew()
+        by_lot = await self._by_lot()
+        held = await self._take_down()
+        readable, _, by_hint = await self._read_anew()
         struck = await self._wait_out(before, followers)
-        if world.strategy == "all":
-            await world.add_relays(max(3, size.relays // 2))
-        unmended = await self._mend()
+        moved = await self._mend(followers)
         await world.settled(SETTLE_LIMIT)
-        after, legacy = await self._read_anew()
+        after, legacy, _ = await self._read_anew()
         return {
             **await self._in_the_end(),
             **struck,
+            **moved,
             "strategy": world.strategy,
             "seed": world.seed,
             "relays": size.relays,
             "authors": size.authors,
+            "held_before": held,
             "readable_before": readable,
             "readable_after": after,
-            "legacy_readable": legacy,
+            "readable_by_lot": by_lot,
             "readable_goal": self._goal(),
-            "unmended": unmended,
+            "readable_by_hint": by_hint,
+            "legacy_readable": legacy,
             "settled": settled,
             "speedup": size.speedup,
             "killed": len(world.dead_urls),
@@ -173,37 +137,69 @@ class _Rehearsal:
             self.notes[author.pubkey] = {e.id for e in written if e.kind == kinds.NOTE}
         return await measures.census(self.world.relays, ids, self.cost)
 
-    async def _take_down(self) -> None:
+    async def _by_lot(self) -> float | None:
+        """What strangers are to find of it when half of the relays go by lot, whichever half."""
         world = self.world
+        if world.strategy not in BY_LOT:
+            return None
+        urls = [relay.url for relay in world.relays]
+        everywhere = [*urls, *(relay.url for relay in world.indexers)]
+        snapshot = await Snapshot.of(everywhere, self.notes, self.cost)
+        chance = random.Random(f"{world.seed} lots")  # noqa: S311 - no secret
+        found = await share_by_lot(snapshot, urls, world.foreign_readers, self.notes, chance)
+        return round(found, 4)
+
+    async def _take_down(self) -> float | None:
+        """Of all events the share that a relay holds which goes on living, at the last blow."""
+        world, held = self.world, None
         falling = [world.relays[number] for blow in world.doomed for number in blow]
         if world.strategy == "all":
             falling.append(world.indexers[0])
         if world.strategy == "notice":
-            await world.announce()
-            await all_of(self._say_something(author) for author in world.authors)
-            await asyncio.sleep(NOTICE)
+            await self._heed()
         for relay in falling:
             await relay.count(self.counts)
         for number, blow in enumerate(world.doomed):
             if number:
                 await asyncio.sleep(ROLL)
+            if number == len(world.doomed) - 1:
+                staying = [relay for relay in world.relays if relay not in falling]
+                held = await measures.share_held(staying, await self._ids(), self.cost)
             await world.strike(blow)
         if world.strategy == "all":
             await world.indexers[0].kill()
+        return None if held is None else round(held, 4)
 
-    async def _say_something(self, author: DrillAuthor) -> str:
-        return (await author.client.post("and on it goes")).event.id
+    async def _ids(self) -> set[str]:
+        """All that our authors have written so far."""
+        return {event.id for author in self.world.authors for event in await author.written()}
 
-    async def _read_anew(self) -> tuple[float, float]:
-        """What those find who have heard of nothing: of our authors' notes, and of others'."""
+    async def _heed(self) -> None:
+        """Relays say that they close. Every second author leaves them now, the others write on."""
+        world, ends = self.world, asyncio.get_running_loop().time() + NOTICE
+        closing = {world.relays[number].url for number in world.doomed[0]}
+
+        async def leave(author: DrillAuthor) -> None:
+            for url in [url for url in author.homes if url in closing]:
+                if url in author.homes:  # one move may take several along, as they refuse
+                    await self._moved(author, retire={url: "it closes"})
+
+        await world.announce()
+        await all_of(author.say("and on it goes") for author in world.authors)
+        await all_of(leave(author) for author in world.authors[::2])
+        await asyncio.sleep(max(0.0, ends - asyncio.get_running_loop().time()))
+
+    async def _read_anew(self) -> tuple[float, float, float]:
+        """What those find who have heard of nothing: of our authors' notes, and of others'; and
+        how much of it hints alone had them find."""
         readers = self.world.readers()
         self.readers += readers
         await all_of(reader.read() for reader in readers)
         legacy = {user.key.public_key.hex: user.ids for user in self.world.legacy}
-        ours = [*readers]
         return (
-            round(measures.share_found(ours, self.notes), 4),
-            round(measures.share_found(ours, legacy), 4),
+            round(measures.share_found(readers, self.notes), 4),
+            round(measures.share_found(readers, legacy), 4),
+            round(measures.share_by_hint(readers, self.notes), 4),
         )
 
     async def _wait_out(
@@ -211,12 +207,11 @@ class _Rehearsal:
     ) -> dict[str, Any]:
         """Nobody does anything but write on: what comes back, and who hears of what is new."""
         world = self.world
-        orphans = {
-            author.pubkey for author in world.authors if not set(author.homes) - world.dead_urls
-        }
+        self.orphans = [a for a in world.authors if not set(a.homes) - world.dead_urls]
+        writing = [author for author in world.authors if author not in self.orphans]
         living, wanted = world.living, await self._wanted(before)
         async with together() as group:
-            reached = group.create_task(self._reach(followers, orphans))
+            reached = group.create_task(self._reach(followers, writing))
             recovery = group.create_task(
                 measures.recovery_times(living, wanted, RECOVERY_LIMIT, self.cost)
             )
@@ -226,8 +221,7 @@ class _Rehearsal:
         usual = Pace().dead_after - world.pace.dead_after if slow else 0.0
         return {
             "followers_reached": reached.result(),
-            "followers_reached_all_dead": None,
-            "all_dead_authors": len(orphans),
+            "all_dead_authors": len(self.orphans),
             "recovery_p95_s": None if p95 is None else round(p95, 2),
             "recovery_p95_usual_s": None if p95 is None else round(p95 + usual, 2),
             "unrecovered": len(wanted) - len(times),
@@ -235,59 +229,69 @@ class _Rehearsal:
 
     async def _wanted(self, before: Mapping[str, int]) -> dict[str, int]:
         """The copies that each event is to have again: as many as it had, but no more than are
-        wanted, nor than there are relays left that the author knows and that take what is as
-        old."""
+        wanted, nor than there are relays left that take what is as old: those of the list, and one
+        of each operator that the author knows and that keeps none of the list's."""
         now, wanted = time.time(), dict[str, int]()
         for author in self.world.authors:
             most, known = author.client.config.copies, await author.known_relays()
             living = [relay for relay in self.world.living if relay.url in known]
+            listed = {r.operator for r in self.world.relays if r.url in author.homes}
             for event in await author.written():
                 age = now - event.created_at if event.kind == kinds.NOTE else 0.0
-                able = sum(relay.takes_notes_of(age) for relay in living)
-                if able and event.id in before:
-                    wanted[event.id] = min(most, before[event.id], able)
+                taking = [relay for relay in living if relay.takes_notes_of(age)]
+                homes = [relay for relay in taking if relay.url in author.homes]
+                others = {relay.operator for relay in taking} - listed
+                if taking and event.id in before:
+                    wanted[event.id] = min(most, before[event.id], len(homes) + len(others))
         return wanted
 
     async def _reach(
-        self, followers: Sequence[PublicReader], orphans: Collection[str]
+        self, followers: Sequence[PublicReader], authors: Sequence[DrillAuthor]
     ) -> float | None:
-        world = self.world
-        written = await all_of(self._say_something(author) for author in world.authors)
-        notes = {a.pubkey: i for a, i in zip(world.authors, written, strict=True)}
-        notes = {author: i for author, i in notes.items() if author not in orphans}
+        """Each of `authors` writes; of their followers the share that finds it."""
+        written = await all_of(author.say("and on it goes") for author in authors)
+        notes = {a.pubkey: i for a, i in zip(authors, written, strict=True)}
         sought = sum(measures.pairs(followers, notes).values())
         found = await measures.reached(followers, notes, REACH_LIMIT)
         return round(len(found) / sought, 4) if sought else None
 
-    async def _mend(self) -> int:
-        """Whoever's list names a dead relay puts another in its place; how many could not."""
-        dead, living = self.world.dead_urls, [relay.url for relay in self.world.living]
-        unmended = 0
+    async def _mend(self, followers: Sequence[PublicReader]) -> dict[str, Any]:
+        """Whoever's list names a dead relay gives the one command. Where nobody lives whom an
+        author knows, a friend has told him of as many new relays as he had."""
+        world, told = self.world, list[str]()
+        if world.strategy == "all":
+            told = [relay.url for relay in await world.add_newcomers()]
+        dead = world.dead_urls
 
         async def one(author: DrillAuthor) -> None:
-            nonlocal unmended
-            kept = [url for url in author.homes if url not in dead]
-            spare = [url for url in living if url not in kept]
-            self.world.chance.shuffle(spare)
-            homes = [*kept, *spare[: len(author.homes) - len(kept)]]
-            try:
-                entries = [(url, True, True) for url in homes]
-                posted = await author.client.relays.set(
-                    entries, without=sorted(dead), removes=sorted(dead)
-                )
-            except NostrError as error:
-                log.warning("a relay list was not changed: %s", error)
-                unmended += 1
-                return
-            author.homes = homes
-            author.lists += [posted.event.created_at] if posted else []
+            to = world.chance.sample(told, min(len(told), len(author.homes), TOLD))
+            await self._moved(author, to=to)
 
-        await all_of(one(a) for a in self.world.authors if dead.intersection(a.homes))
-        return unmended
+        async with together() as group:
+            reached = group.create_task(self._reach(followers, self.orphans))
+            await all_of(one(a) for a in world.authors if dead.intersection(a.homes))
+        return {
+            "followers_reached_all_dead": reached.result(),
+            "move_s": round(max(self.moves), 2) if self.moves else None,
+            "unmended": self.unmended,
+        }
+
+    async def _moved(
+        self,
+        author: DrillAuthor,
+        *,
+        retire: Mapping[str, str] | None = None,
+        to: Sequence[str] = (),
+    ) -> None:
+        try:
+            self.moves.append(await author.move(retire=retire, to=to))
+        except NostrError as error:
+            log.warning("an account was not moved: %s", error)
+            self.unmended += 1
 
     def _goal(self) -> float | None:
         """What a stranger is to find with half of the relays gone by lot."""
-        if self.world.strategy not in ("random", "rolling", "notice"):
+        if self.world.strategy not in BY_LOT:
             return None
         readers = self.world.readers()
         named = {author.pubkey: author.named for author in self.world.authors}

@@ -14,7 +14,6 @@ import random
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
@@ -26,25 +25,24 @@ from nostr_client.config import ClientConfig
 from nostr_client.nips.nip19 import encode_npub
 from nostr_client.paths import Paths
 from nostr_client.protocol import kinds
-from nostr_client.protocol.event import Draft, Event
-from nostr_client.protocol.filters import Filter
+from nostr_client.protocol.event import Draft
 from nostr_client.protocol.keys import SecretKey
+from nostr_client.rehearsal.drill_people import DrillAuthor, LegacyUser
 from nostr_client.rehearsal.drill_relays import (
     SORTS,
     DrillRelay,
     RelaySort,
     by_zipf,
-    clouds,
     drawn,
     start_relay,
 )
 from nostr_client.rehearsal.foreign_reader import ForeignReader, PublicReader, put
 from nostr_client.rehearsal.liars import LIES, Front
 from nostr_client.rehearsal.sdk_reader import SdkReader, is_installed
+from nostr_client.rehearsal.sites import hosts, sites
 from nostr_client.rehearsal.strategies import Doomed, Strategy, doomed
 from nostr_client.resilience.replication import Pace
 from nostr_client.signing.local_signer import LocalSigner
-from nostr_client.store.contract import Copy
 from nostr_client.tasks import all_of
 
 DAY: Final = 86_400
@@ -68,45 +66,10 @@ class DrillSize(msgspec.Struct, frozen=True):
     notes: int = 4
     speedup: float = 120.0
 
-
-@dataclass
-class DrillAuthor:
-    """One author, with a client at work. `lists`: when each relay list was made that they
-    published, in order."""
-
-    key: SecretKey
-    client: NostrClient
-    homes: list[str]
-    named: int
-    """Relays that the first list named."""
-    lists: list[int] = field(default_factory=list)
-
     @property
-    def pubkey(self) -> str:
-        return self.key.public_key.hex
-
-    async def written(self) -> list[Event]:
-        """All that they wrote and that is current, from their own disk."""
-        return await self.client.store.query([Filter.of(authors=[self.pubkey])])
-
-    async def known_relays(self) -> set[str]:
-        """Where their client would place something: their own, and those of whom they follow."""
-        ours = await self.client.book.client_relays(down=frozenset())
-        others = await self.client.book.reserve_candidates()
-        return {*self.homes, *ours.fallback, *others}
-
-    async def copies(self, ids: Sequence[str]) -> dict[str, list[Copy]]:
-        """What their client knows of copies."""
-        return dict(await self.client.copies.copies_of(ids))
-
-
-@dataclass
-class LegacyUser:
-    """Somebody of the older network, whose notes (`ids`) lie on one relay."""
-
-    key: SecretKey
-    home: str
-    ids: list[str] = field(default_factory=list)
+    def newcomers(self) -> int:
+        """Relays that come when all are gone."""
+        return max(3, self.relays // 2)
 
 
 class DrillWorld:
@@ -116,6 +79,7 @@ class DrillWorld:
         self.folder, self.size, self.strategy = folder, size, strategy
         self.pace = Pace().sped_up(size.speedup)
         self.chance = random.Random(f"{seed}")  # noqa: S311 - no secret
+        self.sites = sites(size.relays, size.newcomers, self.chance)
         self.relays: list[DrillRelay] = []
         self.indexers: list[DrillRelay] = []
         self.authors: list[DrillAuthor] = []
@@ -147,22 +111,29 @@ class DrillWorld:
     def dead_urls(self) -> set[str]:
         return {relay.url for relay in self.relays if not relay.alive}
 
-    def readers(self, *, sdk: bool = True) -> list[PublicReader]:
-        """Readers who have heard of nothing but the indexers, and whom they follow; the same
-        people each time. Some of them are nostr-sdk's, where it is installed."""
+    def foreign_readers(self) -> list[ForeignReader]:
+        """Readers who have heard of nothing but the indexers, and whom they follow; the same people
+        each time."""
         chance = random.Random(f"{self.seed} readers")  # noqa: S311 - no secret
         pubkeys = [author.pubkey for author in self.authors]
         older = frozenset(user.key.public_key.hex for user in self.legacy)
         count = math.ceil(FOLLOWED * len(pubkeys))
         indexers = [relay.url for relay in self.indexers]
-        readers: list[PublicReader] = []
-        for number in range(self.size.readers):
-            follows = frozenset(drawn(chance, pubkeys, by_zipf(len(pubkeys)), count))
-            if sdk and self.sdk and number % 3 == 2:
-                readers.append(SdkReader(follows, indexers))
-            else:
-                readers.append(ForeignReader(follows | older, indexers))
-        return readers
+        follows = [
+            frozenset(drawn(chance, pubkeys, by_zipf(len(pubkeys)), count))
+            for _ in range(self.size.readers)
+        ]
+        return [ForeignReader(each | older, indexers) for each in follows]
+
+    def readers(self) -> list[PublicReader]:
+        """The same, each third of them nostr-sdk's, where it is installed."""
+        ours = {author.pubkey for author in self.authors}
+        return [
+            SdkReader(reader.follows & ours, reader.indexers)
+            if self.sdk and number % 3 == 2
+            else reader
+            for number, reader in enumerate(self.foreign_readers())
+        ]
 
     # What happens
 
@@ -177,9 +148,11 @@ class DrillWorld:
             if front is not None:
                 front.closing = True
 
-    async def add_relays(self, count: int) -> None:
-        """As many new ones."""
-        await self._start_relays(["plain"] * count, [""] * count, [None] * count)
+    async def add_newcomers(self) -> list[DrillRelay]:
+        """New relays, of which nobody has heard."""
+        count, before = self.size.newcomers, len(self.relays)
+        await self._start_relays(["plain"] * count, [None] * count)
+        return self.relays[before:]
 
     async def settled(self, limit: float) -> bool:
         """Wait until every copy that is wanted is there, or over, every relay in reserve was tried,
@@ -208,7 +181,7 @@ class DrillWorld:
 
     async def _populate(self) -> None:
         size, chance = self.size, self.chance
-        places = clouds(size.relays, chance)
+        places = [site.cloud for site in self.sites[: size.relays]]
         numbers = [str(number) for number in range(size.relays)]
         lists = [
             [int(n) for n in drawn(chance, numbers, by_zipf(size.relays), chance.choice((3, 4, 5)))]
@@ -223,7 +196,7 @@ class DrillWorld:
         for relay in self.indexers:
             self._stack.push_async_callback(relay.kill)
         sorts = [SORTS[number % len(SORTS)] for number in range(size.relays)]
-        await self._start_relays(sorts, places, fronts)
+        await self._start_relays(sorts, fronts)
         for number, (key, listed) in enumerate(zip(keys, lists, strict=True)):
             await self._join(number, key, [self.relays[n].url for n in listed])
         await self._write_legacy()
@@ -251,15 +224,15 @@ class DrillWorld:
         return fronts
 
     async def _start_relays(
-        self, sorts: Sequence[RelaySort], places: Sequence[str], fronts: Sequence[Front | None]
+        self, sorts: Sequence[RelaySort], fronts: Sequence[Front | None]
     ) -> None:
         first = len(self.relays)
         gate = asyncio.Semaphore(AT_ONCE)
 
         async def one(number: int) -> DrillRelay:
             async with gate:
-                folder = self.folder / f"relay-{first + number}"
-                relay = await start_relay(folder, sorts[number], places[number], fronts[number])
+                folder, site = self.folder / f"relay-{first + number}", self.sites[first + number]
+                relay = await start_relay(folder, sorts[number], site, fronts[number])
                 self._stack.push_async_callback(relay.kill)
                 return relay
 
@@ -271,7 +244,7 @@ class DrillWorld:
             NostrClient.open(
                 LocalSigner(key),
                 paths=Paths(home / "config", home / "data", home / "state"),
-                config=ClientConfig(own_relay=False, allow_private_relays=("127.0.0.1",)),
+                config=ClientConfig(own_relay=False, allow_private_relays=hosts(self.sites)),
                 relays=[relay.url for relay in self.relays[:STARTERS]],
                 indexers=[relay.url for relay in self.indexers],
                 key_only_here=True,

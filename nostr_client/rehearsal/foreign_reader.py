@@ -11,7 +11,15 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
-from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Callable,
+    Collection,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
@@ -44,6 +52,10 @@ class ReadingCost:
     forged: int = 0
 
 
+Asking = Callable[[str, Sequence[PlainFilter], ReadingCost], AsyncIterator[Event]]
+"""Asks the relay at a URL: what it shows, each event verified. `ask` is one."""
+
+
 class PublicReader(Protocol):
     """Reads what those whom it follows wrote. `seen`: the ids of the notes that it was shown;
     `lists`: when the newest relay list was made that it knows, by author."""
@@ -58,12 +70,18 @@ class PublicReader(Protocol):
 
 @dataclass
 class ForeignReader:
-    """Follows `follows` (hex), and knows `indexers` (URLs). Made anew, it has heard of nothing."""
+    """Follows `follows` (hex), and knows `indexers` (URLs). Made anew, it has heard of nothing.
+
+    `asking` is how relays are asked: over sockets, unless told otherwise. Of the notes `seen`,
+    `where_listed` are those that a relay of their author's list showed.
+    """
 
     follows: frozenset[str]
     indexers: Sequence[str]
     cost: ReadingCost = field(default_factory=ReadingCost)
+    asking: Asking | None = None
     seen: set[str] = field(default_factory=set)
+    where_listed: set[str] = field(default_factory=set)
     lists: dict[str, int] = field(default_factory=dict)
     _write: dict[str, list[str]] = field(default_factory=dict)
     _hints: dict[str, dict[str, None]] = field(default_factory=dict)
@@ -99,16 +117,18 @@ class ForeignReader:
         await asyncio.gather(*(self._ask(url, filters) for url, filters in questions.items()))
 
     async def _ask(self, url: str, filters: Sequence[PlainFilter]) -> None:
-        async for event in ask(url, filters, self.cost):
-            self._take(event)
+        async for event in (self.asking or ask)(url, filters, self.cost):
+            self._take(event, url)
 
-    def _take(self, event: Event) -> None:
-        for author, url in hinted(event):
-            self._hints.setdefault(author, {})[url] = None
+    def _take(self, event: Event, url: str) -> None:
+        for author, named in hinted(event):
+            self._hints.setdefault(author, {})[named] = None
         if event.pubkey not in self.follows:
             return
         if event.kind == kinds.NOTE:
             self.seen.add(event.id)
+            if url in self._write.get(event.pubkey, ()):
+                self.where_listed.add(event.id)
         elif event.kind == kinds.RELAY_LIST and event.created_at > self.lists.get(event.pubkey, -1):
             self.lists[event.pubkey] = event.created_at
             self._write[event.pubkey] = listed_for_writing(event)

@@ -18,14 +18,22 @@ import asyncio
 import json
 from collections.abc import Mapping
 from contextlib import suppress
+from http import HTTPStatus
 from typing import Any, Final, Literal, get_args
 
 import msgspec
 from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.datastructures import Headers
 from websockets.exceptions import WebSocketException
+from websockets.http11 import Request, Response
 
+from nostr_client.errors import NostrError
+from nostr_client.net import http
+from nostr_client.net.dial import DialOptions
+from nostr_client.nips import nip11
 from nostr_client.protocol import kinds
 from nostr_client.rehearsal.plain_socket import MOST_FRAME, PlainSocket, plain_socket
+from nostr_client.rehearsal.sites import HERE
 from nostr_client.tasks import together
 
 Lie = Literal["drops-author", "discards", "stale", "forges", "drips", "two-faced"]
@@ -50,13 +58,18 @@ class Front:
         self._first_lists: dict[tuple[str, int], Any] = {}
         self._server: Server | None = None
 
-    async def open(self, behind: str) -> None:
-        """Stand before the relay at the URL `behind`. Raises OSError."""
+    async def open(self, behind: str, host: str = HERE) -> None:
+        """Stand before the relay at the URL `behind`, at the address `host`. Raises OSError."""
         self.behind = behind
         self._server = await serve(
-            self._connected, "127.0.0.1", 0, max_size=MOST_FRAME, close_timeout=1
+            self._connected,
+            host,
+            0,
+            max_size=MOST_FRAME,
+            close_timeout=1,
+            process_request=self._document,
         )
-        self.url = f"ws://127.0.0.1:{next(iter(self._server.sockets)).getsockname()[1]}"
+        self.url = f"ws://{host}:{next(iter(self._server.sockets)).getsockname()[1]}"
 
     @property
     def pushed_again(self) -> int:
@@ -69,6 +82,18 @@ class Front:
             server, self._server = self._server, None
             server.close()
             await server.wait_closed()
+
+    async def _document(self, client: ServerConnection, request: Request) -> Response | None:
+        """The relay's information document (NIP-11), where that is asked for: it does not lie."""
+        if nip11.MEDIA_TYPE not in request.headers.get("Accept", ""):
+            return None
+        dial = DialOptions(private=True, proxy=None)
+        try:
+            answer = await http.get(self.behind, dial, accept=nip11.MEDIA_TYPE)
+        except NostrError as error:
+            return client.respond(HTTPStatus.BAD_GATEWAY, f"{error}\n")
+        said = Headers({"Content-Type": nip11.MEDIA_TYPE, "Content-Length": str(len(answer.body))})
+        return Response(answer.status, "", said, answer.body)
 
     async def _connected(self, client: ServerConnection) -> None:
         talk = _Talk(self, client)

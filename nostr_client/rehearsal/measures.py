@@ -9,9 +9,10 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Final
 
 from nostr_client.protocol.filters import Filter
+from nostr_client.rehearsal.drill_people import DrillAuthor
 from nostr_client.rehearsal.drill_relays import DrillRelay
-from nostr_client.rehearsal.drill_world import DrillAuthor, DrillWorld
-from nostr_client.rehearsal.foreign_reader import PublicReader, ReadingCost, shown
+from nostr_client.rehearsal.drill_world import DrillWorld
+from nostr_client.rehearsal.foreign_reader import ForeignReader, PublicReader, ReadingCost, shown
 from nostr_client.store.contract import CopyState
 from nostr_client.tasks import all_of
 
@@ -26,6 +27,15 @@ async def census(
     """How many of `relays` show strangers each of the events `ids`."""
     found = await all_of(shown(relay.url, ids, cost) for relay in relays)
     return {event_id: sum(event_id in there for there in found) for event_id in ids}
+
+
+async def share_held(
+    relays: Iterable[DrillRelay], ids: Collection[str], cost: ReadingCost
+) -> float | None:
+    """Of the events `ids` the share that any of `relays` shows strangers; None without relays."""
+    asked = [*relays]
+    found = await census(asked, ids, cost)
+    return sum(count > 0 for count in found.values()) / len(found) if asked and found else None
 
 
 async def recovery_times(
@@ -82,6 +92,16 @@ def share_found(readers: Sequence[PublicReader], notes: Mapping[str, Collection[
             sought += len(notes[author])
             found += len(reader.seen.intersection(notes[author]))
     return found / sought if sought else 1.0
+
+
+def share_by_hint(readers: Iterable[PublicReader], notes: Mapping[str, Collection[str]]) -> float:
+    """Of the notes (ids, by author) that readers were shown, the share that no relay of the
+    author's list showed; readers that take no hints are left out."""
+    ours = frozenset().union(*notes.values())
+    hearing = [reader for reader in readers if isinstance(reader, ForeignReader)]
+    seen = sum(len(reader.seen & ours) for reader in hearing)
+    elsewhere = sum(len((reader.seen - reader.where_listed) & ours) for reader in hearing)
+    return elsewhere / seen if seen else 0.0
 
 
 def p95(times: Mapping[str, float], of: int) -> float:

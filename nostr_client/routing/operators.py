@@ -7,7 +7,8 @@ relays count as one operator's when anything says so:
   can only join relays, never part them;
 - the same domain (`registered_domain`);
 - the same network of their hosts (`network_of`: /24, /48), as far as their addresses are known. One
-  on this machine or in a private network says nothing.
+  on this machine or in a private network says nothing; only a rehearsal's do, which stand in
+  networks of their own (127.1.0.0/24 and so on).
 
 The country is told beside it, where the document names one, and joins nothing.
 """
@@ -27,6 +28,9 @@ _SHARED_ENDINGS: Final = frozenset(
 )
 """Labels below which others register in many countries (`co.uk`, `com.br`)."""
 _SHORT: Final = 2
+_THIS_MACHINE: Final = ipaddress.ip_network("127.0.0.0/24")
+"""Where everything listens that is only for this machine; in other loopback networks something
+stands on purpose."""
 
 
 class RelayFacts(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -67,12 +71,12 @@ def registered_domain(host: str) -> str:
 
 def network_of(address: str) -> str:
     """The network that an IP address stands in, as the wide net routes it: its /24, or /48 in
-    IPv6. Empty for one that is not public, or is none."""
+    IPv6. Empty for one that is neither public nor a rehearsal's, or is none."""
     try:
         ip = ipaddress.ip_address(address)
     except ValueError:
         return ""
-    if not ip.is_global:
+    if not ip.is_global and not (ip.is_loopback and ip.version == 4 and ip not in _THIS_MACHINE):
         return ""
     width = 24 if ip.version == 4 else 48
     return str(ipaddress.ip_network(f"{ip}/{width}", strict=False))

@@ -127,7 +127,10 @@ class RelayFactBook:
         )
 
     async def _networks(self, url: str) -> tuple[str, ...]:
-        if self._proxy or is_private_host(host_of(url)):
+        named = host_of(url).strip("[]")
+        if network := network_of(named):  # it is an address: there is nothing to be resolved
+            return (network,)
+        if self._proxy or is_private_host(named):
             return ()
         try:
             host, port, _ = host_and_port(url)

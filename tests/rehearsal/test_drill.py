@@ -26,14 +26,17 @@ from nostr_client.protocol.keys import SecretKey
 from nostr_client.rehearsal import liars
 from nostr_client.rehearsal.drill import DrillOptions, missed_in, run_drill, table_of, worst_of
 from nostr_client.rehearsal.drill_plot import plot
-from nostr_client.rehearsal.drill_run import DrillRun
+from nostr_client.rehearsal.drill_record import DrillRun
 from nostr_client.rehearsal.drill_world import DrillSize
 from nostr_client.rehearsal.foreign_reader import ForeignReader, hinted, listed_for_writing, put
 from nostr_client.rehearsal.liars import LIES, Front, Lie
-from nostr_client.rehearsal.measures import p95, share_found
+from nostr_client.rehearsal.lots import Snapshot, share_by_lot
+from nostr_client.rehearsal.measures import p95, share_by_hint, share_found
 from nostr_client.rehearsal.plain_socket import plain_socket
 from nostr_client.rehearsal.relay_process import RelayProcess
+from nostr_client.rehearsal.sites import sites
 from nostr_client.rehearsal.strategies import STRATEGIES, doomed, expected_readable
+from nostr_client.routing.operators import RelayFacts, count_operators, network_of
 from tests.conftest import StartRelay
 from tests.rehearsal.test_demo import END_LIMIT, relays_in
 from tests.waiting import until
@@ -103,7 +106,7 @@ def a_run(**figures: Any) -> DrillRun:
         name: 0 for name in DrillRun.__struct_fields__ if name not in ("strategy", "settled")
     }
     usual |= {"readable_before": 1.0, "readable_after": 1.0, "followers_reached": 1.0}
-    usual |= {"followers_reached_all_dead": None, "drop_found_s": None}
+    usual |= {"followers_reached_all_dead": None, "drop_found_s": None, "held_before": 1.0}
     return DrillRun(**{**usual, "strategy": "random", "settled": True, **figures})
 
 
@@ -118,14 +121,25 @@ def test_the_worst_of_each_figure_is_told() -> None:
 
 
 def test_missed_goals_and_what_is_not_measured_are_said() -> None:
-    fine, bad = a_run(seed=1, readable_goal=0.9), a_run(seed=2, lost=1, recovery_p95_s=math.inf)
+    fine = a_run(seed=1, readable_goal=0.9, readable_by_lot=0.9)
+    bad = a_run(seed=2, lost=1, recovery_p95_s=math.inf)
     assert missed_in([fine]) == [
         "unmeasured: the next note of an author all of whose relays are dead"
     ]
     lost, back, _ = missed_in([fine, bad])
     assert lost == "missed: no event is lost: random/2"
     assert back.startswith("missed: copies are back")
-    assert missed_in([msgspec.structs.replace(fine, readable_before=0.89)])[0].startswith("missed")
+    for name, value in (
+        ("readable_by_lot", 0.89),
+        ("held_before", 0.98),
+        ("followers_reached_all_dead", 0.9),
+        ("move_s", 61.0),
+        ("unmended", 1),
+    ):
+        bad = msgspec.structs.replace(fine, **{name: value})
+        assert missed_in([bad])[0].startswith("missed"), name
+    by_most_used = msgspec.structs.replace(fine, strategy="top-k", held_before=0.995)
+    assert missed_in([by_most_used])[0].startswith("missed")
 
 
 def test_the_plot_shows_each_seed_and_says_what_was_not_measured() -> None:
@@ -140,6 +154,47 @@ def test_the_plot_shows_each_seed_and_says_what_was_not_measured() -> None:
     assert len(list(picture.iter(f"{svg}circle"))) == 3 * 3 - 1
     bars = [float(bar.get("width", 0)) for bar in picture.iter(f"{svg}rect")][1:]
     assert min(bars) == pytest.approx(0.75 * max(bars))
+
+
+def test_clouds_are_told_as_in_the_world() -> None:
+    stand = sites(20, 3, random.Random(1))
+    clouds = [site for site in stand if site.cloud]
+    homes = [site for site in stand if not site.cloud]
+    assert (len(stand), len(clouds), len({site.cloud for site in clouds})) == (23, 13, 3)
+    assert {site.cloud: site.keeper for site in clouds if site.keeper}.keys() == {
+        site.cloud for site in clouds
+    }
+    facts = {
+        f"ws://127.0.0.1:{number + 1}": RelayFacts(
+            "", pubkey=site.keeper, networks=tuple({network_of(site.host)} - {""})
+        )
+        for number, site in enumerate(stand)
+    }
+    assert count_operators(facts, {}) == 23
+    assert count_operators(facts, facts) == 3 + len(homes)
+
+
+async def test_what_strangers_find_is_the_mean_of_many_lots() -> None:
+    key, other, urls = SecretKey.generate(), SecretKey.generate(), ["ws://a", "ws://b"]
+    note, another = signed(key, 1, "on one"), signed(other, 1, "on both")
+    one = signed(key, 10002, "", NOW, ("r", "ws://a"))
+    both = signed(other, 10002, "", NOW, *(("r", url) for url in urls))
+    shown = {"ws://i": [one, both], "ws://a": [note, another], "ws://b": [another]}
+    notes = {event.pubkey: {event.id} for event in (note, another)}
+
+    def readers() -> list[ForeignReader]:
+        return [ForeignReader(frozenset(notes), ["ws://i"])]
+
+    snapshot = Snapshot(shown)
+    share = await share_by_lot(snapshot, urls, readers, notes, random.Random(1))
+    assert 0.65 < share < 0.85
+    [reader] = readers()
+    reader.asking = snapshot.without({"ws://b"})
+    await reader.read()
+    assert reader.seen == reader.where_listed == {note.id, another.id}
+    assert share_by_hint([reader], notes) == 0.0
+    reader.where_listed.discard(note.id)
+    assert share_by_hint([reader], notes) == 0.5
 
 
 def test_shares_and_times() -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nostr_client.net.dial import DialPolicy
 from nostr_client.routing.operators import (
     RelayFacts,
     count_operators,
@@ -13,6 +16,7 @@ from nostr_client.routing.operators import (
     operators,
     registered_domain,
 )
+from nostr_client.routing.relay_facts import RelayFactBook
 
 A, B, C = "wss://a.one.example", "wss://b.two.example", "wss://c.three.example"
 
@@ -41,6 +45,7 @@ def test_the_domain_that_somebody_registered(host: str, domain: str) -> None:
         ("93.184.216.34", "93.184.216.0/24"),
         ("2606:2800:220:1::7", "2606:2800:220::/48"),
         ("127.0.0.1", ""),
+        ("127.1.2.3", "127.1.2.0/24"),
         ("10.1.2.3", ""),
         ("fe80::1", ""),
         ("no address", ""),
@@ -96,3 +101,12 @@ def test_an_operator_is_one_of_its_relays_and_more_facts_only_join(
     assert all(found[name] == name for name in found.values())
     assert count_operators(urls, facts) <= count_operators(urls, {})
     assert operators(reversed(urls), facts) == found
+
+
+async def test_an_address_says_its_network_and_nobody_is_asked_for_it(tmp_path: Path) -> None:
+    policy = DialPolicy(loopback=True)
+    book = RelayFactBook(tmp_path / "facts.json", policy, proxy="socks5://127.0.0.1:1")
+    named, literal = "ws://nowhere.example", "ws://127.1.2.3:1"
+    found = await book.look_up([named, literal])
+    assert found[literal].networks == ("127.1.2.0/24",)
+    assert found[named].networks == ()
