@@ -66,6 +66,7 @@ from nostr_client.routing.list_reading import ListReader
 from nostr_client.routing.private_part import PrivatePart
 from nostr_client.routing.relay_book import RelayBook
 from nostr_client.routing.relay_facts import RelayFactBook
+from nostr_client.routing.relay_monitors import RelayMonitors
 from nostr_client.routing.saved_relays import found_at
 from nostr_client.routing.starter_relays import starter_relays
 from nostr_client.routing.survival import Survivals
@@ -315,6 +316,7 @@ class NostrClient:
             if self.authenticator is not None:
                 tasks.start(self.authenticator.keep_trying())
             tasks.start(self.ladder.keep())
+            tasks.start(self.monitors.keep())
             if keys.keyed:  # a watched account's events are not ours to spread
                 tasks.start(self.replication.run())
             yield self
@@ -519,6 +521,8 @@ class NostrClient:
                 clock=self._clock,
             )
         )
+        self.monitors = RelayMonitors(self.courier, chosen=config.monitors, clock=self._clock)
+        self.courier.scores.lowered = self.monitors.lowered
         reader = ListReader(
             self.courier,
             pubkey=me,
@@ -720,6 +724,7 @@ class NostrClient:
             self.store,
             self.pool,
             self.book,
+            monitors=self.monitors,
             listed=self._listed,
             folder=data,
             on_found=self.replication.replan,

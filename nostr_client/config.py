@@ -10,6 +10,8 @@ relays_of_strangers = "asked"         # relays that only people name whom you do
                                       # when you open, answer or follow one; or "always", "never"
 ask_auth = true                       # ask whether a relay that one merely reads from may know who
                                       # asks (NIP-42); false: it may not
+monitors = ["npub1..."]               # whose reports on relays (NIP-66) count, beside
+                                      # those of people whom you follow
 copies = 7                            # operators that are to hold each note: those of the relay
                                       # list, and open relays in reserve; 0: the list's alone
 own_relay = true                      # a relay on this machine, where every note has a home
@@ -79,9 +81,16 @@ def _pubkey(text: str) -> str:
     return PublicKey(text).hex
 
 
+def _person(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError("not a text")
+    return _pubkey(value)
+
+
 Minutes = Annotated[int, msgspec.Meta(ge=0, le=525_600)]
 Megabytes = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
 RelayUrl = Annotated[str, read_by(_relay_url, "wss://HOST or ws://HOST")]
+Person = Annotated[str, read_by(_person, "an npub")]
 Host = Annotated[str, read_by(_host, "the name or the address of a host")]
 Proxy = Annotated[str, read_by(_proxy, _PROXY_WORDS, secret=True)]
 OwnProxy = Annotated[str, read_by(_own_proxy, f'{_PROXY_WORDS} or "{NO_PROXY}"', secret=True)]
@@ -123,6 +132,8 @@ class ClientConfig(msgspec.Struct, frozen=True, kw_only=True):
     allow_private_relays: tuple[Host, ...] = ()
     relays_of_strangers: Literal["asked", "always", "never"] = "asked"
     ask_auth: bool = True
+    monitors: tuple[Person, ...] = ()
+    """Whose reports on relays count (NIP-66), in hex, beside those of people who are followed."""
     copies: Copies = 7
     """Operators of relays that are to hold each note, those in reserve included."""
     own_relay: bool = True

@@ -33,6 +33,7 @@ PRIVATE_RELAYS: Final = 10013
 ENCRYPTION_KEY: Final = 10044
 """The key that somebody is to be written to with instead of their own (NIP-4E, a draft)."""
 DM_RELAYS: Final = 10050
+RELAY_MONITOR: Final = 10166
 MEMBER_LIST: Final = 13534
 AUTH: Final = 22242
 NOSTR_CONNECT: Final = 24133

@@ -7,7 +7,7 @@
 3. Relays where events of others were found.
 4. Relays where those whom the account follows write.
 5. The dated list in this package.
-6. Relays that monitors name (NIP-66), of monitors whom the account follows.
+6. Relays that monitors have seen (NIP-66): chosen ones, and those whom the account follows.
 
 A rung is climbed only if the one below reached fewer than `ENOUGH` relays. What answers stands in
 for the own relays, in every process of this folder, for `STANDS_IN` seconds: notes go there, and
@@ -37,6 +37,7 @@ from nostr_client.protocol import kinds
 from nostr_client.protocol.filters import Filter
 from nostr_client.routing.address_policy import relay_url
 from nostr_client.routing.relay_book import RelayBook
+from nostr_client.routing.relay_monitors import RelayMonitors
 from nostr_client.store.contract import EventStore
 
 log = logging.getLogger(__name__)
@@ -107,6 +108,7 @@ class Ladder:
         pool: RelayPool,
         book: RelayBook,
         *,
+        monitors: RelayMonitors,
         listed: Sequence[str] = (),
         folder: Path,
         on_found: Callable[[], None] = lambda: None,
@@ -115,6 +117,7 @@ class Ladder:
         self._store = store
         self._pool = pool
         self._book = book
+        self._monitors = monitors
         self._listed = tuple(listed)
         self._path = folder / f"stand-ins-{book.owner[:16]}.json"
         self._on_found = on_found
@@ -204,15 +207,7 @@ class Ladder:
             case Rung.LIST:
                 return self._listed
             case Rung.MONITORS:
-                return [policy.from_list(url) for url in await self._monitored()]
-
-    async def _monitored(self) -> list[str]:
-        """Relays that somebody whom the account follows has seen alive (kind 30166)."""
-        followed = await self._book.followed()
-        if not followed:
-            return []
-        said = Filter(authors=followed, kinds=frozenset({kinds.RELAY_DISCOVERY}), limit=200)
-        return [url for event in await self._store.query([said]) for url in event.values("d")]
+                return [policy.from_list(url) for url in await self._monitors.seen(20 * AT_ONCE)]
 
     async def _try(self, urls: Sequence[str]) -> tuple[str, ...]:
         self._pool.retry_now(urls)

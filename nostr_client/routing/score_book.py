@@ -71,6 +71,8 @@ class ScoreBook:
         salt: str = "",
     ) -> None:
         self._path = path
+        self.lowered: Callable[[str], float] = lambda url: 1.0
+        """What a relay's rank is multiplied by, 0 to 1: what others say of it."""
         self._clock = clock
         self._salt = salt or str(path)
         self._records: Records = {}
@@ -110,7 +112,7 @@ class ScoreBook:
                 found = self._draws[key] = self._draw(*key, now)
                 if len(self._draws) > 4 * MOST_PAIRS:
                     del self._draws[next(iter(self._draws))]
-            return found
+            return found * self.lowered(url)
 
         return of
 

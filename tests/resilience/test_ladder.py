@@ -22,7 +22,9 @@ from nostr_client.protocol.keys import SecretKey
 from nostr_client.resilience import ladder as ladder_module
 from nostr_client.resilience.ladder import STANDS_IN, Climbed, Ladder, Rung, relays_named
 from nostr_client.routing.address_policy import AddressPolicy
+from nostr_client.routing.reader import RelayReader
 from nostr_client.routing.relay_book import RelayBook
+from nostr_client.routing.relay_monitors import RelayMonitors
 from nostr_client.store.contract import EventStore
 from nostr_client.store.opening import open_store
 from tests.waiting import until
@@ -89,6 +91,7 @@ class House:
             self.store,
             pool,
             book,
+            monitors=RelayMonitors(RelayReader(self.store, pool, book), clock=lambda: self.now),
             listed=[LISTED],
             folder=self.folder,
             on_found=found,
