@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
-from nostr_client.cli.command import PLAIN, add_command
-from nostr_client.cli.drill_simulated import simulated
+from nostr_client.cli.command import CLIENT, add_command
+from nostr_client.cli.drill_on_paper import rehearse_mine, simulated
 from nostr_client.command_line.tree import Group, Option
 from nostr_client.command_line.waiting import wait_for
 from nostr_client.exits import CommandError, Exit
@@ -46,8 +46,15 @@ def drill(
     users: Annotated[
         int, Option("--users", "N", "Users of the simulation.", least=1000, most=10_000_000)
     ] = 1_000_000,
+    mine: Annotated[
+        bool,
+        Option("--mine", help="On a copy of your own graph, on paper; says what to mend first."),
+    ] = False,
 ) -> None:
     """Take relays down on this machine, with no network at all, and measure what is left."""
+    if mine:
+        rehearse_mine(context)
+        return
     from nostr_client.rehearsal.drill import GOALS, DrillOptions, run_drill
     from nostr_client.rehearsal.drill_world import DrillSize
     from nostr_client.rehearsal.strategies import STRATEGIES
@@ -75,4 +82,4 @@ def drill(
 
 def add_to(root: Group) -> None:
     """It stands at the top level."""
-    add_command(root, "drill", drill, PLAIN)
+    add_command(root, "drill", drill, CLIENT)

@@ -196,11 +196,13 @@ async def _answers(
                 open_questions -= 1
 
 
-async def shown(url: str, ids: Collection[str], cost: ReadingCost) -> set[str]:
-    """Which of the events `ids` the relay shows a stranger."""
+async def shown(
+    url: str, ids: Collection[str], cost: ReadingCost, limit: float = ASK_LIMIT
+) -> set[str]:
+    """Which of the events `ids` the relay shows a stranger within `limit` seconds."""
     filters = [{"ids": part} for part in _parts(sorted(ids))]
     wanted = frozenset(ids)
-    return {event.id async for event in ask(url, filters, cost) if event.id in wanted}
+    return {event.id async for event in ask(url, filters, cost, limit) if event.id in wanted}
 
 
 def _parts(ids: Sequence[str]) -> Iterable[list[str]]:

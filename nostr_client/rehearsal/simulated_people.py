@@ -28,7 +28,11 @@ Array: TypeAlias = NDArray[Any]
 NONE: Final = -1
 CHUNK: Final = 4000
 """People whose candidates are looked at in one go: as many times the relays are in memory."""
-_DRAWS: Final = 24
+_STEPS: Final = tuple(
+    math.sqrt(prime)
+    for prime in (2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71)
+)
+"""How far apart even draws are: no two with a common measure. The last is for ages."""
 NOTE_AGES: Final = (*AGES, *([0] * (DrillSize().notes - len(AGES))))
 """How old a note is, each as likely: seconds, as in the drill."""
 FRESH: Final = len(AGES)
@@ -37,13 +41,14 @@ FRESH: Final = len(AGES)
 
 class PeopleOptions(msgspec.Struct, frozen=True):
     """Who is there: `users`, of whom the share `legacy` have one relay and no list. `sizes` says
-    how likely lists of so many write relays are; each follows `follows` others, by Zipf, and wants
-    `copies`."""
+    how likely lists of so many write relays are; each follows `follows` others, some of whom most
+    follow (`celebrities`, by Zipf) or all as likely, and wants `copies`."""
 
     users: int = 1_000_000
     legacy: float = 0.2
     sizes: tuple[tuple[int, float], ...] = ((2, 0.25), (3, 0.35), (4, 0.25), (5, 0.15))
     follows: int = 40
+    celebrities: bool = True
     copies: int = 7
 
 
@@ -82,7 +87,7 @@ def draw_people(network: SimulatedNetwork, options: PeopleOptions, seed: int) ->
         draw_relays(network.weights, size, max(numbers), chance),
         size,
         has_list,
-        chance.integers(len(NOTE_AGES), size=users, dtype=np.int8),
+        (_even(size, len(_STEPS) - 1, chance) * len(NOTE_AGES)).astype(np.int8),
         np.full((users, options.copies), NONE, np.int16),
         seed,
     )
@@ -100,17 +105,17 @@ def draw_relays(
 ) -> Array:
     """For each as many different relays as `size` says, heavy ones more likely, at most `most`.
 
-    The draws are stratified (a Latin hypercube): each in a part of its own of what may be drawn,
-    so that many people differ from what is likely less than by lot alone.
+    The draws are even (quasi-random: a Kronecker sequence), so that many people differ from what
+    is likely less than by lot alone.
     """
     steps = np.cumsum(weights) / math.fsum(weights)
     found = np.full((len(size), most), NONE, np.int16)
     count = np.zeros(len(size), np.int8)
     everybody = np.arange(len(size))
-    for _ in range(_DRAWS):
-        even = (chance.permutation(len(size)) + chance.random(len(size))) / max(1, len(size))
-        one = np.minimum(np.searchsorted(steps, even), len(steps) - 1).astype(np.int16)
-        new = (count < size) & ~(found == one[:, None]).any(axis=1)
+    for column in range(len(_STEPS) - 1):
+        drawn = np.searchsorted(steps, _even(size, column, chance))
+        one = np.minimum(drawn, len(steps) - 1).astype(np.int16)
+        new = (count < size) & ~any_in(found == one[:, None])
         found[everybody[new], count[new]] = one[new]
         count[new] += 1
         if (count == size).all():
@@ -123,6 +128,15 @@ def draw_relays(
     return found
 
 
+def _even(size: Array, column: int, chance: np.random.Generator) -> Array:
+    """From 0 to 1, for those of each `size` evenly, and in each column in an order of its own."""
+    drawn = np.empty(len(size))
+    for n in np.unique(size):
+        these = np.flatnonzero(size == n)
+        drawn[these] = (chance.random() + np.arange(len(these)) * _STEPS[column]) % 1.0
+    return drawn
+
+
 # Candidates, as `RelayBook.reserve_candidates` has them
 
 
@@ -131,9 +145,9 @@ def ranked(people: People, part: slice) -> Array:
     options, relays = people.options, len(people.network.urls)
     rows = part.stop - part.start
     chance = np.random.default_rng((people.seed, part.start))
-    # floor(N ** u) is Zipf's law, nearly
-    drawn = len(people.size) ** chance.random((rows, options.follows))
-    followed = people.listed[np.minimum(drawn.astype(np.int64), len(people.size)) - 1]
+    users, lot = len(people.size), chance.random((rows, options.follows))
+    drawn = users**lot - 1 if options.celebrities else users * lot  # Zipf's law, nearly
+    followed = people.listed[np.minimum(drawn.astype(np.int64), users - 1)]
     places = followed.reshape(rows, -1).astype(np.int64)
     flat = (places + np.arange(rows)[:, None] * relays)[places != NONE]
     return np.bincount(flat, minlength=rows * relays).reshape(rows, relays).astype(np.int32)
@@ -141,14 +155,16 @@ def ranked(people: People, part: slice) -> Array:
 
 def wanted_keys(network: SimulatedNetwork, used: Array) -> Array:
     """In which order relays are candidates for each: the largest first, `NONE` for those that are
-    none. The most used come first, by URL where that is equal, then the starters."""
+    none. The most used come first, by URL where that is equal, the starters before what one person
+    alone uses."""
     count = len(network.urls)
+    wide = np.int32(count + len(network.starters))
     by_url = np.empty(count, np.int32)
     by_url[np.argsort(np.array(network.urls))] = np.arange(count - 1, -1, -1)
-    keys: Array = np.where(used > 0, used * np.int32(count) + by_url, np.int32(NONE))
+    keys: Array = np.where(used > 0, used * wide + by_url, np.int32(NONE))
     for place, starter in enumerate(network.starters):
-        last = len(network.starters) - place
-        keys[:, starter] = np.maximum(keys[:, starter], last)
+        amid = 2 * wide - 1 - place
+        keys[:, starter] = np.where(used[:, starter] > 1, keys[:, starter], amid)
     keys[:, [bool(network.facts[url].walls) for url in network.urls]] = NONE
     return keys
 

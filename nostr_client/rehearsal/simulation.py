@@ -184,11 +184,12 @@ class Simulation:
     def _of(self, held: Array, readable: Array) -> dict[str, float]:
         people = self.people
         fresh = people.age >= FRESH
-        named = {
-            f"named {n}": _mean(readable[people.has_list & fresh & (people.size == n)])
-            for n, _ in people.options.sizes
-        }
         of = people.has_list
+        named = {}
+        for n, _ in people.options.sizes:
+            these = of & (people.size == n)
+            named[f"all {n}"] = _mean(readable[these])
+            named[f"named {n}"] = _mean(readable[these & fresh])
         return {
             "held": _mean(held[of]),
             "fresh": _mean(held[of & fresh]),

@@ -222,13 +222,16 @@ class RelayBook:
         return tuple(fit)[:HINTS_OFFERED]
 
     async def reserve_candidates(self) -> tuple[str, ...]:
-        """Relays where those whom the account follows write, the most used first, then the
-        package's, while those are in use: they may be asked to keep something."""
+        """Relays where those whom the account follows write, the most used first: they may be
+        asked to keep something. The package's are among them, while those are in use, before what
+        one person alone uses: many use them, and the last are to be the niches."""
         await self._read_follows()
         people = await self.relays_of_many(self._followed)
         used = Counter(url for person in people.values() for url in dict.fromkeys(person.write))
         ranked = sorted(used, key=lambda url: (-used[url], url))
-        chosen = dict.fromkeys((*ranked, *(self.fallback if self._starters else ())))
+        several = [url for url in ranked if used[url] > 1]
+        starters = self.fallback if self._starters else ()
+        chosen = dict.fromkeys((*several, *starters, *ranked))
         return tuple(url for url in chosen if self.policy.may_be_named(url))
 
     # Told by whoever hears something

@@ -35,6 +35,9 @@ async def test_copies_are_told_relay_by_relay_without_asking_any(
         (DEAD, "list", 0, 1),
     }
     assert (last["events"], last["short"], last["worst"]["confirmed"]) == (1, 1, 1)
+    drill = (await home.run("drill", "--mine", "--json")).record
+    assert (drill["events"], drill["relays"], drill["falls"][-1]["unheld"]) == (1, 1, 1)
+    assert "nostr-client backup FILE" in [one["command"] for one in drill["advice"]]
     unknown = await home.run("copies", "f" * 64)
     assert unknown.code == Exit.NOT_FOUND
     assert "no copy of it is known" in unknown.err

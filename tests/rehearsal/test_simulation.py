@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from nostr_client.cli import drill_simulated
+from nostr_client.cli import drill_on_paper
 from nostr_client.cli.context import ClientContext
 from nostr_client.exits import CommandError
 from nostr_client.output import Output
@@ -53,7 +53,8 @@ def candidates_of(used: Any) -> list[str]:
     """As `RelayBook.reserve_candidates` has them, by how many of the followed use each relay."""
     seen = [url for url, count in zip(URLS, used, strict=True) if count]
     order = sorted(seen, key=lambda url: (-used[URLS.index(url)], url))
-    return list(dict.fromkeys((*order, *(URLS[n] for n in NETWORK.starters))))
+    several = [url for url in order if used[URLS.index(url)] > 1]
+    return list(dict.fromkeys((*several, *(URLS[n] for n in NETWORK.starters), *order)))
 
 
 def test_each_has_the_reserve_that_the_product_chooses(world: Simulation) -> None:
@@ -171,10 +172,10 @@ def test_the_command_plays_what_is_asked_for() -> None:
     said = io.StringIO()
     context = ClientContext()
     context.out = Output(json=True, out=said)
-    drill_simulated.simulated(context, ["all", "adaptive"], relays=60, users=1000, seed=1)
+    drill_on_paper.simulated(context, ["all", "adaptive"], relays=60, users=1000, seed=1)
     adaptive, last = (json.loads(line) for line in said.getvalue().splitlines())
     assert (adaptive["strategy"], last["strategy"]) == ("adaptive", "all")
     assert (last["fallen"], last["held_before"]["mean"], last["held_after"]) == (60, 0, None)
     assert adaptive["readable_by_named"]["2"]["mean"] == 0
     with pytest.raises(CommandError, match="simulated are: random"):
-        drill_simulated.simulated(context, ["rolling"], relays=60, users=1000, seed=1)
+        drill_on_paper.simulated(context, ["rolling"], relays=60, users=1000, seed=1)

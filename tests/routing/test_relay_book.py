@@ -299,3 +299,16 @@ async def test_the_setting_widens_or_narrows_that(
         assert len((await r.book.relays_of_many([CY_KEY], asked=False))[CY_KEY].write) == passing
         assert len((await r.book.relays_of_many([CY_KEY]))[CY_KEY].write) == asked
         assert bool(r.policy.from_stranger("wss://spy.example")) is (setting == "always")
+
+
+async def test_the_last_candidates_for_the_reserve_are_niches(tmp_path: Path) -> None:
+    several, niche = "wss://several.example", "wss://niche.example"
+    starters = ["wss://starter.one.example", "wss://starter.two.example"]
+    async with rooms(tmp_path) as r:
+        tags = tuple(("p", pubkey) for pubkey in (BEN_KEY, CY_KEY))
+        await r.store.save([signed(ANA, kind=kinds.FOLLOWS, tags=tags)])
+        await r.store.save([relay_list(BEN, several, niche), relay_list(CY, several, starters[1])])
+        book = relay_book.RelayBook(
+            r.store, r.policy, owner=ANA.public_key.hex, fallback=starters, starters=True
+        )
+        assert await book.reserve_candidates() == (several, *starters, niche)

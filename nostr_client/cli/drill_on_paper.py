@@ -1,10 +1,13 @@
-"""`nostr-client drill --simulate`: the drill in memory, with very many relays and people."""
+"""`nostr-client drill --simulate` and `--mine`: the drill on paper, with very many relays and
+people, or with the account's own."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from nostr_client.command_line.waiting import wait_for
 from nostr_client.exits import CommandError, Exit
 
 if TYPE_CHECKING:
@@ -46,3 +49,22 @@ def simulated(
     report = simulate(options, chosen, say)
     for line in notes_on(report):
         context.out.note(line)
+
+
+def rehearse_mine(context: ClientContext) -> None:
+    """What the account would lose, and what to mend first; no relay is asked."""
+    import msgspec
+
+    from nostr_client.nips.nip19 import encode_npub
+    from nostr_client.rehearsal.own_drill import lines_of, rehearse
+    from nostr_client.rehearsal.own_graph import read_own_graph
+
+    account = context.must_act()
+
+    async def work() -> None:
+        async with context.reading(account, offline=True) as client:
+            graph = await read_own_graph(client, time.time())
+        drill = rehearse(graph, encode_npub)
+        context.out.emit(msgspec.to_builtins(drill), "\n".join(lines_of(drill)))
+
+    wait_for(work())
