@@ -15,6 +15,7 @@
 #             hour); DRILL='--strategy random --seeds 1'
 # make simulation  a takedown of 1,000 relays with a million users, simulated (two minutes);
 #             SIMULATION='--users 100000'
+# make simulation-check  the simulation held against 100 real relays and 290,000 events (a quarter of an hour)
 # make bench-selection  which relays are worth asking, on a network on paper: what is read of 400
 #             authors beside the plain greedy cover; BENCH='--networks 5 --zipf 1.0', or --help
 # make bench-duplicates  how much comes twice from two relays that hold the same
@@ -31,7 +32,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: run test check format lint types slow fuzz browser bench bench-relay bench-store bench-private bench-selection bench-duplicates drill simulation screenshots architecture lock clean
+.PHONY: run test check format lint types slow fuzz browser bench bench-relay bench-store bench-private bench-selection bench-duplicates drill simulation simulation-check screenshots architecture lock clean
 
 run: $(VENV)/ready
 	@$(BIN)/nostr-client
@@ -86,6 +87,9 @@ drill: $(VENV)/ready-dev
 
 simulation: $(VENV)/ready-dev
 	$(BIN)/nostr-client drill --simulate $(SIMULATION)
+
+simulation-check: $(VENV)/ready-dev
+	$(BIN)/python -m benchmarks.simulation_check $(SIMULATION)
 
 bench-selection: $(VENV)/ready-dev
 	$(BIN)/python -m benchmarks.relay_selection $(BENCH)
