@@ -52,7 +52,9 @@ from nostr_client.resilience.mutual_aid import MutualAid
 from nostr_client.resilience.negentropy_trials import NegentropyTrials
 from nostr_client.resilience.own_history import OwnHistory
 from nostr_client.resilience.own_relay import OwnRelay
-from nostr_client.resilience.replication import Pace, Replication
+from nostr_client.resilience.pace import Pace
+from nostr_client.resilience.relay_watch import RelayWatch
+from nostr_client.resilience.replication import Replication
 from nostr_client.resilience.reserves import Reserves
 from nostr_client.routing.address_policy import AddressPolicy, relay_url
 from nostr_client.routing.auth_choices import auth_choices
@@ -614,6 +616,9 @@ class NostrClient:
         self.relay_facts = RelayFactBook(
             data / "relay_facts.json", self.book.policy, self.config.proxy, clock
         )
+        self.relay_watch = RelayWatch(
+            self.pool, own_urls=self._own_urls, pace=self._pace, clock=clock
+        )
         self.reserves = Reserves(
             self.store,
             self.relay_facts,
@@ -622,7 +627,8 @@ class NostrClient:
             owner=me,
             wanted=self.config.copies,
             folder=data,
-            dead=self.pool.outages.down,
+            dead=self.relay_watch.dead,
+            doubtful=self.relay_watch.doubtful,
             minute=60.0 / self._pace.speedup,
             clock=clock,
         )
@@ -702,6 +708,7 @@ class NostrClient:
             self.pool,
             CopyPlanner(self.courier, self.reserves, me, journal.told),
             reserves=self.reserves,
+            watch=self.relay_watch,
             pubkeys=[me] if self._keys.keyed else [],
             folder=data,
             own_urls=self._own_urls,

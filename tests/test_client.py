@@ -35,9 +35,9 @@ from nostr_client.protocol.event import Draft, Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.keys import SecretKey
 from nostr_client.protocol.refusals import WAITS, Waits
-from nostr_client.resilience import own_history, replication
+from nostr_client.resilience import own_history
 from nostr_client.resilience.own_relay import OwnRelay
-from nostr_client.resilience.replication import Pace
+from nostr_client.resilience.pace import Pace
 from nostr_client.routing import authentication
 from nostr_client.routing.authentication import DENIED, LOCKED, NOT_TOLD
 from nostr_client.signing.guards import consent_to
@@ -98,7 +98,7 @@ def again_soon(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def looked_at_often(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is due is found at once."""
-    monkeypatch.setattr(replication, "Pace", partial(Pace, idle=0.2))
+    monkeypatch.setattr("nostr_client.client.Pace", partial(Pace, idle=0.2))
 
 
 # The front door

@@ -33,7 +33,7 @@ from nostr_client.rehearsal.foreign_reader import ForeignReader, PublicReader, R
 from nostr_client.rehearsal.lots import Snapshot, share_by_lot
 from nostr_client.rehearsal.sdk_reader import SdkReader
 from nostr_client.rehearsal.strategies import Strategy, expected_readable
-from nostr_client.resilience.replication import Pace
+from nostr_client.resilience.pace import Pace
 from nostr_client.tasks import all_of, together
 
 log = logging.getLogger(__name__)
@@ -217,8 +217,8 @@ class _Rehearsal:
             )
         times = recovery.result()
         p95 = measures.p95(times, len(wanted)) if world.doomed and wanted else None
-        slow = p95 is not None and p95 >= world.pace.dead_after
-        usual = Pace().dead_after - world.pace.dead_after if slow else 0.0
+        slow = p95 is not None and p95 >= world.pace.doubt_after
+        usual = Pace().doubt_after - world.pace.doubt_after if slow else 0.0
         return {
             "followers_reached": reached.result(),
             "all_dead_authors": len(self.orphans),

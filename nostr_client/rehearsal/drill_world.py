@@ -41,7 +41,7 @@ from nostr_client.rehearsal.liars import LIES, Front
 from nostr_client.rehearsal.sdk_reader import SdkReader, is_installed
 from nostr_client.rehearsal.sites import hosts, sites
 from nostr_client.rehearsal.strategies import Doomed, Strategy, doomed
-from nostr_client.resilience.replication import Pace
+from nostr_client.resilience.pace import Pace
 from nostr_client.signing.local_signer import LocalSigner
 from nostr_client.tasks import all_of
 

@@ -13,7 +13,7 @@ from typing import Final
 
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Event, event_address
-from nostr_client.resilience.reserves import Reserves
+from nostr_client.resilience.reserves import ReserveRoom, Reserves
 from nostr_client.routing.courier import EVERYWHERE, Courier
 from nostr_client.routing.planner import SPREAD_KINDS, mentioned
 
@@ -37,32 +37,30 @@ class CopyPlanner:
         self._reserves = reserves
         self._owner = owner
         self._told = told
-        self._plain: dict[Hashable, tuple[str, ...]] = {}
+        self._plain: dict[Hashable, tuple[tuple[str, ...], ReserveRoom]] = {}
 
-    async def __call__(self, event: Event, avoid: frozenset[str]) -> tuple[str, ...]:
-        """As `replication.Planner` says. Raises StoreError."""
+    async def __call__(
+        self, event: Event, avoid: frozenset[str], held: frozenset[str] = frozenset()
+    ) -> tuple[str, ...]:
+        """As `desired_copies.Planner` says. Raises StoreError."""
         left = await self._courier.vanished_from(event)
         if left is EVERYWHERE:  # NIP-62: what was to go everywhere is not put into reserve
             return ()
         avoid |= left
-        if not self._is_plain(event):
-            return await self._plan(event, avoid)
-        what = await self._what_it_rests_on(avoid)
+        what = await self._what_it_rests_on(avoid) if self._is_plain(event) else None
         if what is None:
-            return await self._plan(event, avoid)
+            planned = await self._courier.plan(event, avoid)
+            reserve = await self._reserves.plan(event, avoid, held)
+            spread = event.kind in SPREAD_KINDS and event.pubkey == self._owner
+            told = [url for url in await self._told() if url not in avoid] if spread else []
+            return tuple(dict.fromkeys((*planned, *reserve, *told)))
         if what not in self._plain:
-            planned = await self._plan(event, avoid)
+            found = await self._courier.plan(event, avoid), await self._reserves.room(avoid)
             if len(self._plain) >= MOST:
                 self._plain.clear()
-            self._plain[what] = planned
-        return self._plain[what]
-
-    async def _plan(self, event: Event, avoid: frozenset[str]) -> tuple[str, ...]:
-        planned = await self._courier.plan(event, avoid)
-        reserve = await self._reserves.plan(event, avoid)
-        spread = event.kind in SPREAD_KINDS and event.pubkey == self._owner
-        told = [url for url in await self._told() if url not in avoid] if spread else []
-        return tuple(dict.fromkeys((*planned, *reserve, *told)))
+            self._plain[what] = found
+        planned, room = self._plain[what]
+        return tuple(dict.fromkeys((*planned, *self._reserves.drawn(event, room, avoid, held))))
 
     def _is_plain(self, event: Event) -> bool:
         particular = any(tag[0] in _PARTICULAR for tag in event.tags)

@@ -1,5 +1,6 @@
 """Sending copies that are due: many at a time to one relay, and as fast as that relay will have it.
 
+- Each relay is sent to by itself, so that one that hangs holds up no other.
 - A relay gets one event first; with each that it takes one more may be under way, up to
   `IN_FLIGHT`.
 - One that took some and says `rate-limited` to others wants a pace, and gets one: slower than
@@ -31,11 +32,11 @@ from nostr_client.protocol.refusals import Meaning, next_try
 from nostr_client.resilience.copy_outcome import CopyOutcome, Judgement, judge
 from nostr_client.resilience.reserves import Reserves
 from nostr_client.store.contract import Copy, CopyGrade, EventStore
-from nostr_client.tasks import all_of, together
+from nostr_client.tasks import together
 
 IN_FLIGHT: Final = 32
 """Events under way to one relay."""
-RELAYS_AT_ONCE: Final = 8
+RELAYS_AT_ONCE: Final = 16
 REFUSALS_IN_A_ROW: Final = 3
 """So many final refusals by one relay in one round, and the rest of the round is put off."""
 CLAIM_READ_LIMIT: Final = 10.0
@@ -155,12 +156,13 @@ class CopySender:
         self._random = random
         self._reserves = reserves
         self._paces: dict[str, RelayPace] = {}
+        self._under_way: set[str] = set()
 
     def busy(self) -> list[str]:
-        """The relays that have had what they take for the moment."""
+        """The relays that are being sent to, or have had what they take for the moment."""
         now = time.monotonic()
         slow = [url for url, pace in self._paces.items() if pace.opens_in(now) > 0]
-        return [*slow, *self.spent()]
+        return [*self._under_way, *slow, *self.spent()]
 
     def spent(self) -> list[str]:
         """The reserves that have had what a guest may send for the moment."""
@@ -172,20 +174,39 @@ class CopySender:
         waits = [pace.opens_in(now) for pace in self._paces.values()]
         return min([wait for wait in waits if wait > 0], default=inf)
 
-    async def send(self, copies: Sequence[Copy]) -> list[Copy]:
-        """Send these, relay by relay, as far as each takes them now; those that were dealt with.
-        Raises StoreError."""
+    @property
+    def is_at_work(self) -> bool:
+        """Is anything being sent?"""
+        return bool(self._under_way)
+
+    def begin(
+        self,
+        group: asyncio.TaskGroup,
+        copies: Sequence[Copy],
+        on_sent: Callable[[Sequence[Copy]], None],
+    ) -> bool:
+        """Have these sent, each relay by itself, at most `RELAYS_AT_ONCE`; False where none is
+        begun with. `on_sent` is told, for each relay, of those that were dealt with: as many as it
+        took. StoreError ends `group`."""
         by_relay: dict[str, list[Copy]] = {}
         for copy in copies:
             by_relay.setdefault(copy.url, []).append(copy)
-        gate = asyncio.Semaphore(RELAYS_AT_ONCE)
+        free = [url for url in by_relay if url not in self._under_way]
+        begun = free[: RELAYS_AT_ONCE - len(self._under_way)]
+        for url in begun:
+            self._under_way.add(url)
+            group.create_task(self._send_and_tell(url, by_relay[url], on_sent))
+        return bool(begun)
 
-        async def one_relay(url: str, due: list[Copy]) -> Sequence[Copy]:
-            async with gate:
-                return await self._send_to_relay(url, due)
-
-        done = await all_of(one_relay(url, due) for url, due in by_relay.items())
-        return [copy for copies in done for copy in copies]
+    async def _send_and_tell(
+        self, url: str, copies: Sequence[Copy], on_sent: Callable[[Sequence[Copy]], None]
+    ) -> None:
+        dealt: Sequence[Copy] = ()
+        try:
+            dealt = await self._send_to_relay(url, copies)
+        finally:
+            self._under_way.discard(url)
+            on_sent(dealt)
 
     async def _send_to_relay(self, url: str, copies: Sequence[Copy]) -> Sequence[Copy]:
         pace = self._pace_of(url)

@@ -11,10 +11,10 @@ copies than wanted. The rules:
 - A copy is confirmed by an accepting OK, or by reading the event back from the relay; what was
   only said is looked for later (`audits`).
 - Over on one relay (refused there, or dropped) means: another one, if the plan names one.
-- The plan is made anew for every tracked event, when the account's relay list has changed or
-  `replan` is called, when a relay has been dead for a while and others live, or comes back, and
-  after a start at which the oldest events, which go last, turn out not to be where the plan has
-  them.
+- The plan is made anew for every tracked event (`desired_copies`), when the account's relay list
+  has changed or `replan` is called, when a relay is lost or comes back (`relay_watch`), and after a
+  start at which the oldest events, which go last, turn out not to be where the plan has them.
+- Each relay is sent to by itself: one that hangs holds up no other.
 - Lists and profile go first, then the newest: in planning, and in sending, which goes on meanwhile.
 - An own event without any plan (a crash between saving and planning) gets one.
 - A gift wrap is by nobody's key: what waits of them is ours, for it was wanted before it was saved,
@@ -35,12 +35,9 @@ import time
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
-from typing import Final, Protocol
-
-import msgspec
+from typing import Final
 
 from nostr_client.errors import FolderInUse, StoreError
-from nostr_client.net.health import DOWN, REFUSING, SLOW_STATE, UP
 from nostr_client.net.pool import RelayPool
 from nostr_client.paths import SEND_LOCK, FolderLock, private_folder
 from nostr_client.protocol import kinds
@@ -48,11 +45,14 @@ from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.resilience.audits import Auditor
 from nostr_client.resilience.copy_sending import CopySender
+from nostr_client.resilience.desired_copies import DesiredCopies, Planner
+from nostr_client.resilience.pace import Pace
+from nostr_client.resilience.relay_watch import RelayWatch
 from nostr_client.resilience.reserves import Reserves
 from nostr_client.signing.gate import OwnKeys
 from nostr_client.signing.leaks import leaked_by
 from nostr_client.signing.secret_search import SoughtKeys
-from nostr_client.store.contract import GONE, Copy, CopyState, EventStore
+from nostr_client.store.contract import Copy, CopyState, EventStore
 from nostr_client.tasks import all_of, together
 
 log = logging.getLogger(__name__)
@@ -63,58 +63,9 @@ MOST_OF_ONE: Final = 250
 """Of these, copies for one relay: a slow one holds up no other."""
 SLICE: Final = 200
 """Events planned anew between two rounds of sending."""
-PLANNED_AT_ONCE: Final = 50
-"""Of these, so many share a commit."""
-OLDEST: Final = 20
-"""Events that are looked at to find out whether the plan has changed."""
 MOST_NEW: Final = 5_000
 """New events that wait for a plan."""
-MOST_WRAPS: Final = 1_000
-"""Copies, those due first, among which gift wraps that wait are looked for."""
 _NEVER: Final = 1 << 62
-LEAST_WAIT: Final = 0.5
-
-
-class Pace(msgspec.Struct, frozen=True):
-    """All times in seconds. `idle`: between two looks at the ledger when nobody kicks; `lead`:
-    between two tries to become the process that does it; `sweep`: between two looks for events
-    without a plan; `settle`: after the start, before everything is planned anew; `audit`: between
-    two looks for copies to be audited. `spread`, from 0 to 1, is how much chance there is in them,
-    so that many do not come as one. `speedup` is by how much a rehearsal shortened them."""
-
-    publish: float = 10.0
-    idle: float = 5.0
-    lead: float = 10.0
-    sweep: float = 60.0
-    settle: float = 3.0
-    grace: float = 20.0
-    audit: float = 15.0
-    dead_after: float = 600.0
-    spread: float = 1.0
-    speedup: float = 1.0
-
-    def sped_up(self, factor: float) -> Pace:
-        """The same, `factor` times as fast, for rehearsals: what is waited for, and not what an
-        answer may take. Looks at the disk come no oftener than every `LEAST_WAIT` seconds."""
-        return Pace(
-            publish=self.publish,
-            idle=max(LEAST_WAIT, self.idle / factor),
-            lead=max(LEAST_WAIT, self.lead / factor),
-            sweep=max(LEAST_WAIT, self.sweep / factor),
-            settle=self.settle / factor,
-            grace=self.grace / factor,
-            audit=max(LEAST_WAIT, self.audit / factor),
-            dead_after=self.dead_after / factor,
-            spread=self.spread,
-            speedup=self.speedup * factor,
-        )
-
-
-class Planner(Protocol):
-    """Where an event should be. `avoid` names relays that will not have it, or are dead: the plan
-    may name others in their place."""
-
-    async def __call__(self, event: Event, avoid: frozenset[str]) -> Collection[str]: ...
 
 
 class Replication:
@@ -136,6 +87,7 @@ class Replication:
         own_urls: Callable[[], Sequence[str]] = tuple,
         auditor: Auditor | None = None,
         reserves: Reserves | None = None,
+        watch: RelayWatch | None = None,
         own: OwnKeys = tuple,
         pace: Pace | None = None,
         clock: Callable[[], float] = time.time,
@@ -143,7 +95,6 @@ class Replication:
         self._store = store
         self._ledger = store.ledger
         self._pool = pool
-        self._plan = plan
         self._pubkeys = tuple(pubkeys)
         self._folder = folder
         self._own_urls = own_urls
@@ -152,6 +103,10 @@ class Replication:
         self._own = own
         self._pace = pace or Pace()
         self._clock = clock
+        self._watch = watch or RelayWatch(pool, own_urls=own_urls, pace=self._pace, clock=clock)
+        self._desired = DesiredCopies(
+            store, plan, pubkeys=pubkeys, own_urls=own_urls, placed=self._placed
+        )
         self._sender = CopySender(
             store,
             pool,
@@ -170,9 +125,11 @@ class Replication:
         self._room = asyncio.Event()
         self._dropped: list[str] = []
         self._to_plan: deque[str] = deque()
-        self._dead: frozenset[str] = frozenset()
         self._ours: set[tuple[str, str]] = set()
-        self._swept = float("-inf")
+        self._swept = self._begun = float("-inf")
+        self._checked = False
+        self._sending = contextlib.ExitStack()
+        """Holds the lock while anything is being sent."""
         self.problem = ""
 
     # Asking and waking
@@ -181,7 +138,7 @@ class Replication:
         """How many own events wait for a relay, while none but the own relay has them; of a private
         message, each copy for somebody else."""
         unsent = await self._ledger.unsent(self._pubkeys, self._own_urls())
-        wraps = [wrap for wrap in await self._waiting_wraps() if not self._is_to_us(wrap)]
+        wraps = [wrap for wrap in await self._desired.waiting_wraps() if not self._is_to_us(wrap)]
         copies = await self._ledger.copies_of([wrap.id for wrap in wraps])
         own = self._own_urls()
         for each in copies.values():
@@ -266,8 +223,9 @@ class Replication:
             try:
                 with contextlib.ExitStack() as stack:
                     if all(self._take(stack, f"plan-{key[:16]}.lock") for key in self._pubkeys):
-                        self._leads = True
-                        await all_of([self._work(), self._audit()])
+                        self._leads, self._checked = True, False
+                        self._begun = time.monotonic()
+                        await all_of([self._work(), self._audit(), self._look_after_relays()])
             except StoreError as error:
                 if self.problem != str(error):
                     log.warning("replication pauses: %s", error)
@@ -308,35 +266,54 @@ class Replication:
         return True
 
     async def _work(self) -> None:
-        begun = time.monotonic()
-        checked = False
+        try:
+            async with together() as group:
+                while True:
+                    await self._go_round(group)
+        finally:
+            self._sending.close()
+
+    async def _go_round(self, group: asyncio.TaskGroup) -> None:
+        """Plan what is to be planned now, have sent what is due, and wait for more."""
+        if time.monotonic() - self._swept >= self._pace.sweep:
+            await self._ledger.set_back(self._clock())
+            await self._desired.plan_forgotten()
+            await self._plan_waiting_wraps()
+            self._swept = time.monotonic()
+        lost = self._watch.dead() | self._watch.doubtful()
+        if lost != self._desired.lost:
+            self._desired.lost, self._replan = lost, True
+        if not self._checked and time.monotonic() - self._begun >= self._pace.settle:
+            self._checked = True
+            if await self._desired.are_out_of_date():
+                self._replan = True  # and not `|=`, which forgets who asked for it meanwhile
+        self._planning = True
+        if self._replan:
+            self._replan = False
+            self._to_plan = deque(await self._ledger.tracked(self._pubkeys))
+        if again := self._take_new():
+            await self._desired.plan_these(again)
+        self._planning = False
+        begun = await self._send_due(group)
+        self.problem = ""
+        if not (begun or self._to_plan or self._replan):
+            await self._rest(min(self._pace.idle, self._sender.opens_in()))
+
+    async def _look_after_relays(self) -> None:
+        """Find out which relays are lost, and have enough in reserve."""
+        swept = float("-inf")
         while True:
-            if time.monotonic() - self._swept >= self._pace.sweep:
-                await self._ledger.set_back(self._clock())
-                await self._plan_forgotten()
-                await self._plan_waiting_wraps()
-                if self._reserves is not None and await self._reserves.refresh():
-                    self._replan = True  # and not `|=`, which forgets who asked for it meanwhile
-                self._swept = time.monotonic()
-            dead = self._dead_relays()
-            if dead != self._dead:
-                self._dead, self._replan = dead, True
-            if not checked and time.monotonic() - begun >= self._pace.settle:
-                checked = True
-                if await self._is_out_of_date():
-                    self._replan = True
-            self._planning = True
-            if self._replan:
-                self._replan = False
-                self._to_plan = deque(await self._ledger.tracked(self._pubkeys))
-            if again := self._take_new():
-                await self._plan_these(again)
-            self._planning = False
-            with contextlib.ExitStack() as stack:
-                sent = self._take(stack, SEND_LOCK) and await self._send_due()
-            self.problem = ""
-            if not (sent or self._to_plan or self._replan):
-                await self._rest(min(self._pace.idle, self._sender.opens_in()))
+            places = await self._reserves.places() if self._reserves else ()
+            changed = await self._watch.look(places)
+            if changed:
+                self._wake.set()
+            if self._reserves is not None:
+                proved = self._auditor and await self._reserves.prove(self._check)
+                if changed or proved or time.monotonic() - swept >= self._pace.sweep:
+                    swept = time.monotonic()
+                    if await self._reserves.refresh():
+                        self.replan()
+            await asyncio.sleep(self._pace.watch)
 
     def _take_new(self) -> list[str]:
         """What is to be planned now: dropped copies' events, new ones that are old enough, and a
@@ -360,6 +337,10 @@ class Replication:
                 self._wake.set()
             await asyncio.sleep(self._pace.audit)
 
+    async def _check(self, event_ids: Collection[str], urls: Collection[str]) -> None:
+        if self._auditor is not None:
+            self.place_again(await self._auditor.check(event_ids, urls))
+
     async def _rest(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
@@ -374,103 +355,42 @@ class Replication:
 
     # Planning
 
-    async def _plan_forgotten(self) -> None:
-        """Events that were saved, and the crash came before anybody said where they go."""
-        for event_id in await self._ledger.unplanned(self._pubkeys):
-            event = await self._store.get(event_id)
-            if event is not None:
-                await self.place(event, await self._plan(event, self._dead))
+    async def place(self, event: Event, urls: Collection[str]) -> None:
+        """A copy of it is to be on each of these, unless that is over there."""
+        await self._desired.place(event, urls)
 
-    async def _waiting_wraps(self) -> list[Event]:
-        waiting = await self._ledger.due(_NEVER, MOST_WRAPS)
-        ids = frozenset(copy.event_id for copy in waiting)
-        wraps = Filter(ids=ids, kinds=frozenset({kinds.GIFT_WRAP}))
-        return await self._store.query([wraps]) if ids else []
+    def _placed(self, event_id: str, urls: Collection[str]) -> None:
+        self._ours |= {(event_id, url) for url in urls}
+        self._wake.set()
 
     def _is_to_us(self, wrap: Event) -> bool:
         return not set(self._pubkeys).isdisjoint(wrap.values("p"))
 
     async def _plan_waiting_wraps(self) -> None:
-        for event in await self._waiting_wraps():
-            await self._plan_one(event, await self._ledger.copies(event.id))
-
-    async def _plan_these(self, ids: Sequence[str]) -> None:
-        copies = await self._ledger.copies_of(ids)
-        events = {e.id: e for e in await self._store.query([Filter(ids=frozenset(ids))])}
-        found = [events[event_id] for event_id in ids if event_id in events]
-        for start in range(0, len(found), PLANNED_AT_ONCE):
-            some = found[start : start + PLANNED_AT_ONCE]
-            await all_of(self._plan_one(each, copies[each.id]) for each in some)
-
-    async def _is_out_of_date(self) -> bool:
-        """Did the plan change while nobody replicated? The oldest events tell: they go last, and
-        so they are only looked at here. Planned now, they would hide it if this start is the next
-        to be killed."""
-        oldest = (await self._ledger.tracked(self._pubkeys))[-OLDEST:]
-        copies = await self._ledger.copies_of(oldest)
-        for event in await self._store.query([Filter(ids=frozenset(oldest))]):
-            if any(await self._differences(event, copies[event.id])):
-                return True
-        return False
-
-    async def _plan_one(self, event: Event, copies: Sequence[Copy]) -> None:
-        """Make the ledger want what the plan says."""
-        copies = await self._move_own(event.id, copies)
-        missing, stale = await self._differences(event, copies)
-        await self.place(event, missing)
-        if stale:
-            await self._ledger.unwant(event.id, stale)
-
-    async def _differences(self, event: Event, copies: Sequence[Copy]) -> tuple[set[str], set[str]]:
-        """Where the plan has it and the ledger does not, and the other way round."""
-        refused = {copy.url for copy in copies if copy.state in GONE}
-        urls = set(await self._plan(event, frozenset(refused)))
-        if event.kind in kinds.GIFT_WRAPS and not urls:
-            return set(), set()  # where its recipient reads is not known now: it waits where it did
-        if self._dead & urls:  # others in their place; what they hold may come back
-            urls |= set(await self._plan(event, self._dead | refused))
-        wanted = {copy.url for copy in copies if copy.wanted}
-        return urls - wanted, wanted - urls - refused  # what is over stays known
-
-    async def _move_own(self, event_id: str, copies: Sequence[Copy]) -> Sequence[Copy]:
-        """The own relay listens elsewhere now; it is the same relay with the same database."""
-        present, *former = self._own_urls() or ("",)
-        moved = [copy for copy in copies if copy.url in former]
-        if not present or not moved:
-            return copies
-        if any(copy.state is CopyState.CONFIRMED for copy in moved):
-            await self._ledger.want(event_id, [present])
-            await self._ledger.confirm([(event_id, present)])
-        await self._ledger.unwant(event_id, [copy.url for copy in moved])
-        return await self._ledger.copies(event_id)
-
-    async def place(self, event: Event, urls: Collection[str]) -> None:
-        """A copy of it is to be on each of these, unless that is over there."""
-        if urls:
-            await self._ledger.want(event.id, urls, anew=False)  # over is over
-            self._ours |= {(event.id, url) for url in urls}
-            self._wake.set()
-
-    def _dead_relays(self) -> frozenset[str]:
-        """Down or refusing for long, while another relay lives: else it is we who are cut off."""
-        now = self._clock()
-        own = set(self._own_urls())
-        known = [health for health in self._pool.book if health.url not in own]
-        if not any(health.state in (UP, SLOW_STATE) for health in known):
-            return self._dead if known else frozenset()
-        return frozenset(
-            health.url
-            for health in known
-            if health.state in (DOWN, REFUSING) and now - health.since >= self._pace.dead_after
-        )
+        for event in await self._desired.waiting_wraps():
+            await self._desired.plan_one(event, await self._ledger.copies(event.id))
 
     # Sending
 
-    async def _send_due(self) -> bool:
-        """Send what is due; False when nothing was."""
-        sent = await self._sender.send(await self._due(self._sender.busy()))
-        self._ours -= {(copy.event_id, copy.url) for copy in sent}
-        return bool(sent)
+    async def _send_due(self, group: asyncio.TaskGroup) -> bool:
+        """Have what is due sent, each relay by itself; False when nothing was."""
+        if not (self._sender.is_at_work or self._take(self._sending, SEND_LOCK)):
+            return False
+        begun = False
+        try:
+            due = await self._due(self._sender.busy())
+            begun = self._sender.begin(group, due, self._on_sent)
+        finally:
+            if not self._sender.is_at_work:
+                self._sending.close()
+        return begun
+
+    def _on_sent(self, copies: Sequence[Copy]) -> None:
+        """One relay has had what it takes for now."""
+        self._ours -= {(copy.event_id, copy.url) for copy in copies}
+        if not self._sender.is_at_work:
+            self._sending.close()
+        self._wake.set()
 
     async def _due(self, besides: Collection[str]) -> list[Copy]:
         """What is to be sent now, by us, but not to the relays `besides`."""
@@ -488,4 +408,4 @@ class Replication:
 
     async def _on_over(self, event: Event) -> None:
         """A relay will not have it: another one may."""
-        await self._plan_one(event, await self._ledger.copies(event.id))
+        await self._desired.plan_one(event, await self._ledger.copies(event.id))

@@ -21,6 +21,7 @@ from typing import Final
 
 import msgspec
 
+from nostr_client.nips.nip11 import Retention
 from nostr_client.protocol.urls import host_of
 
 _SHARED_ENDINGS: Final = frozenset(
@@ -40,7 +41,9 @@ class RelayFacts(msgspec.Struct, frozen=True, omit_defaults=True):
     `at` is when that was looked at, in seconds since 1970; `answered` is False where its document
     could not be read. `walls` are the reasons why not everybody may write there ("auth",
     "payment", "restricted", "pow"). `nips` are those that it claims; `max_message` is the longest
-    message in bytes and `max_limit` the most events in an answer, 0 where it does not say.
+    message in bytes and `max_limit` the most events in an answer, 0 where it does not say. It takes
+    no event that lies further back than `lower_limit` seconds, where that is not 0, and keeps as
+    `retention` says.
     """
 
     url: str
@@ -53,6 +56,8 @@ class RelayFacts(msgspec.Struct, frozen=True, omit_defaults=True):
     nips: tuple[int, ...] = ()
     max_message: int = 0
     max_limit: int = 0
+    lower_limit: int = 0
+    retention: tuple[Retention, ...] = ()
 
 
 def registered_domain(host: str) -> str:

@@ -11,6 +11,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
+from math import inf
 from pathlib import Path
 from typing import Final
 
@@ -20,7 +21,7 @@ from nostr_client.errors import ConnectFailed, NostrError, StoreError
 from nostr_client.net import http
 from nostr_client.net.dial import DialOptions, DialPolicy, host_and_port, resolve
 from nostr_client.nips import nip11
-from nostr_client.nips.nip11 import RelayInfo
+from nostr_client.nips.nip11 import RelayInfo, Retention
 from nostr_client.paths import write_private
 from nostr_client.protocol.urls import host_of, is_private_host
 from nostr_client.routing.operators import RelayFacts, network_of
@@ -36,6 +37,7 @@ LIMIT: Final = 10.0
 """Seconds for one relay's document."""
 _WORDS: Final = 64
 _MOST_LISTED: Final = 200
+_MOST_RULES: Final = 20
 
 
 class RelayFactBook:
@@ -124,6 +126,8 @@ class RelayFactBook:
             nips=info.supported_nips[:_MOST_LISTED],
             max_message=info.limitation.max_message_length or 0,
             max_limit=info.limitation.max_limit or 0,
+            lower_limit=info.limitation.created_at_lower_limit or 0,
+            retention=info.retention[:_MOST_RULES],
         )
 
     async def _networks(self, url: str) -> tuple[str, ...]:
@@ -139,6 +143,20 @@ class RelayFactBook:
             return ()
         networks = {network_of(str(info[4][0])) for info in found}
         return tuple(sorted(networks - {""}))
+
+
+def reach_of(facts: RelayFacts, kind: int) -> float:
+    """How many seconds an event of this kind may lie back for the relay to take it, and to keep it,
+    as far as its document says (NIP-11)."""
+    naming = [rule for rule in facts.retention if _names(rule, kind)]
+    others = [rule for rule in facts.retention if not rule.kinds]
+    limits = [rule.time for rule in naming or others if rule.time is not None]
+    return min([*limits, *([facts.lower_limit] if facts.lower_limit else [])], default=inf)
+
+
+def _names(rule: Retention, kind: int) -> bool:
+    ranges = ((item, item) if isinstance(item, int) else item for item in rule.kinds)
+    return any(first <= kind <= last for first, last in ranges)
 
 
 def walls(info: RelayInfo) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from nostr_client.cli.context import ClientContext
 from nostr_client.exits import CommandError
 from nostr_client.output import Output
 from nostr_client.resilience.evacuation_plan import ListedRelays, independent, missing
-from nostr_client.resilience.reserves import choose, fill
+from nostr_client.resilience.reserves import choose, lacking
 from nostr_client.routing.operators import count_operators
 from nostr_client.routing.planner import ClientRelays, PersonRelays, home
 
@@ -85,7 +85,7 @@ def test_each_note_is_where_the_product_plans_it(world: Simulation) -> None:
         planned = home(author, ClientRelays(fallback=starters), avoid=refused)
         alive = [url for url in homes if url not in refused]
         usable = [url for url in reserve if url not in refused]
-        planned += fill(alive, usable, NETWORK.facts, people.options.copies)
+        planned += usable[: lacking(alive, NETWORK.facts, people.options.copies)]
         at = {*urls_in(world.at_home[row]), *urls_in(world.elsewhere[row])}
         assert at == set(planned)
         elsewhere |= at - {*homes, *reserve}

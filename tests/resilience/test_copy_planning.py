@@ -9,7 +9,7 @@ from typing import cast
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Event
 from nostr_client.resilience.copy_planning import CopyPlanner
-from nostr_client.resilience.reserves import Reserves
+from nostr_client.resilience.reserves import ReserveRelay, ReserveRoom, Reserves
 from tests.routing.rooms import ANA, START, relay_list, rooms, signed
 
 HOME, OTHER, SPARE = (f"wss://{name}.example" for name in ("home", "other", "spare"))
@@ -18,7 +18,12 @@ HOME, OTHER, SPARE = (f"wss://{name}.example" for name in ("home", "other", "spa
 class OneSpare:
     """A reserve of one relay."""
 
-    async def plan(self, event: Event, avoid: Collection[str] = ()) -> tuple[str, ...]:
+    async def room(self, avoid: Collection[str]) -> ReserveRoom:
+        return ReserveRoom(1, (ReserveRelay(SPARE, START, proven=True),))
+
+    def drawn(
+        self, event: Event, room: ReserveRoom, avoid: Collection[str], held: Collection[str]
+    ) -> tuple[str, ...]:
         return () if SPARE in avoid else (SPARE,)
 
     async def chosen(self) -> tuple[str, ...]:

@@ -13,8 +13,11 @@ from nostr_client.net.report import Answer, PublishReport
 from nostr_client.protocol.event import Draft, Event
 from nostr_client.protocol.keys import SecretKey
 from nostr_client.resilience.copy_sending import IN_FLIGHT, CopySender, RelayPace
-from nostr_client.store.contract import CopyState, EventStore
+from nostr_client.store.contract import Copy, CopyState, EventStore
 from nostr_client.store.opening import open_store
+from nostr_client.tasks import together
+from tests.sending import sent
+from tests.waiting import until
 
 KEY = SecretKey.generate()
 A, B = "wss://a.example", "wss://b.example"
@@ -75,13 +78,15 @@ class Answers:
         self.most = 0
         self.sent: list[tuple[str, str]] = []
         self.limits: dict[str, Bucket] = {}
+        self.prompt: set[str] = set()
 
     async def publish(self, event: Event, urls: Iterable[str], *, timeout: float) -> PublishReport:
         (url,) = urls
         self.sent.append((event.content, url))
         self.under_way += 1
         self.most = max(self.most, self.under_way)
-        await self.open.wait()
+        if url not in self.prompt:
+            await self.open.wait()
         await asyncio.sleep(0)
         self.under_way -= 1
         bucket = self.limits.get(url)
@@ -114,7 +119,7 @@ async def test_one_event_first_and_then_as_many_as_may_be(tmp_path: Path) -> Non
     async with notes(tmp_path, 100) as (store, _):
         pool: Any = Answers()
         sender = sender_of(store, pool, time.time)
-        sending = asyncio.create_task(sender.send(await store.ledger.due(time.time(), 100)))
+        sending = asyncio.create_task(sent(sender, await store.ledger.due(time.time(), 100)))
         while not pool.sent:
             await asyncio.sleep(0)
         assert pool.sent == [("99", A)], "the newest, and no other before it was taken"
@@ -130,7 +135,7 @@ async def test_what_a_pace_holds_up_is_neither_put_off_nor_refused(tmp_path: Pat
         pool.open.set()
         pool.limits[A] = Bucket(0.0, 12)
         sender = sender_of(store, pool, lambda: 5000.0)
-        dealt = await sender.send(await store.ledger.due(5000.0, 100))
+        dealt = await sent(sender, await store.ledger.due(5000.0, 100))
         assert sender.busy() == [A]
         assert 0 < sender.opens_in() <= 2
         found = await store.ledger.copies_of([event.id for event in events])
@@ -141,3 +146,24 @@ async def test_what_a_pace_holds_up_is_neither_put_off_nor_refused(tmp_path: Pat
         late = [c[0].next_try for c in found.values() if c[0].state is CopyState.FAILED]
         assert late
         assert max(late) <= 5002
+
+
+async def test_a_relay_that_hangs_holds_up_no_other(tmp_path: Path) -> None:
+    async with notes(tmp_path, 4) as (store, events):
+        pool: Any = Answers()
+        sender = sender_of(store, pool, time.time)
+        rounds: list[list[Copy]] = []
+        async with together() as group:
+            sender.begin(group, await store.ledger.due(time.time(), 4), rounds.append)
+            await until(lambda: pool.under_way)
+            for event in events[:2]:  # what comes meanwhile, one after the other
+                pool.prompt = {B}
+                await store.ledger.want(event.id, [B])
+                due = await store.ledger.due(time.time(), besides=sender.busy())
+                assert [copy.url for copy in due] == [B], "it is not asked for twice"
+                before = len(rounds)
+                assert sender.begin(group, due, rounds.append)
+                await until(lambda before=before: len(rounds) > before)
+            assert sender.is_at_work, "the other one has not answered yet"
+            pool.open.set()
+        assert [len(copies) for copies in rounds] == [1, 1, 4]

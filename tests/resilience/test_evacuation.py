@@ -33,7 +33,7 @@ from nostr_client.resilience.evacuation_plan import (
 )
 from nostr_client.resilience.evacuation_words import plan_lines
 from nostr_client.resilience.history import Comparison, Road
-from nostr_client.resilience.replication import Pace
+from nostr_client.resilience.pace import Pace
 from nostr_client.routing.operators import RelayFacts
 from nostr_client.routing.starter_relays import starter_relays
 from nostr_client.signing.local_signer import LocalSigner

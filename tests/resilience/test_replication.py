@@ -16,6 +16,7 @@ import pytest
 from nostr_client.errors import StoreError, StoreFull
 from nostr_client.net.fetch import Fetched
 from nostr_client.net.health import DOWN, REFUSING, UP, HealthBook
+from nostr_client.net.outages import Outages
 from nostr_client.net.outcome import Cause, How
 from nostr_client.net.report import Answer, PublishReport
 from nostr_client.paths import FolderLock
@@ -23,7 +24,8 @@ from nostr_client.protocol.event import Draft, Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.keys import SecretKey
 from nostr_client.resilience import replication
-from nostr_client.resilience.replication import LEAST_WAIT, Pace, Replication
+from nostr_client.resilience.pace import LEAST_WAIT, Pace
+from nostr_client.resilience.replication import Replication
 from nostr_client.store.contract import (
     Audited,
     Copy,
@@ -42,7 +44,17 @@ each_engine = pytest.mark.usefixtures("engine")
 KEY = SecretKey.generate()
 ME = KEY.public_key.hex
 A, B, C, D, E = (f"wss://{name}.example" for name in "abcde")
-PACE = Pace(idle=0.01, lead=0.01, sweep=0.0, settle=0.0, grace=0.0, dead_after=100.0, spread=0.0)
+PACE = Pace(
+    idle=0.01,
+    lead=0.01,
+    sweep=0.0,
+    settle=0.0,
+    grace=0.0,
+    watch=0.01,
+    doubt_after=10.0,
+    dead_after=100.0,
+    spread=0.0,
+)
 
 
 class Clock:
@@ -58,6 +70,7 @@ class Relays:
 
     def __init__(self, clock: Clock) -> None:
         self.book = HealthBook(clock)
+        self.outages = Outages(clock=clock)
         self.says: dict[str, str | None] = {}
         self.held: dict[str, set[str]] = {}
         self.sent: list[tuple[str, str]] = []
@@ -126,13 +139,13 @@ class House:
     ledgers: list[Ledger] = field(default_factory=list)
     """One of each program."""
 
-    async def planned(self, event: Event, avoid: frozenset[str]) -> list[str]:
+    async def planned(self, event: Event, avoid: frozenset[str], held: frozenset[str]) -> list[str]:
         chosen = [url for url in self.plan if url not in avoid]
         spare = [url for url in self.spare if url not in avoid]
         return [*chosen, *spare[: len(self.plan) - len(chosen)]]
 
     def replication(
-        self, pace: Pace = PACE, auditor: Any = None, reserves: Any = None
+        self, pace: Pace = PACE, auditor: Any = None, reserves: Any = None, watch: Any = None
     ) -> Replication:
         pool: Any = self.relays
         ledger: Any = Ledger(self.store.ledger)
@@ -147,6 +160,7 @@ class House:
             own_urls=lambda: self.own,
             auditor=auditor,
             reserves=reserves,
+            watch=watch,
             pace=pace,
             clock=self.clock,
         )
@@ -303,6 +317,9 @@ class Asking:
     def __init__(self) -> None:
         self.meanwhile: Callable[[], None] = lambda: None
 
+    async def places(self) -> list[str]:
+        return []
+
     async def refresh(self) -> bool:
         self.meanwhile()
         self.meanwhile = lambda: None
@@ -434,7 +451,7 @@ async def test_a_start_that_is_killed_hides_no_change_from_the_next(house: House
     house.plan = [B, C]
     replication = house.replication()
     for _ in range(2):
-        assert await replication._is_out_of_date()
+        assert await replication._desired.are_out_of_date()
     assert await house.states(event) == {A: CopyState.WANTED, B: CopyState.WANTED}
 
 
@@ -451,6 +468,39 @@ async def test_dead_relays_are_replaced_when_others_live(house: House, state: st
         assert await house.held_by(event) == {A, B}, "a relay may be away for a while"
         house.clock.now += PACE.dead_after + 1
         await until(lambda: _is(house.held_by(event), {A, B, C}))
+
+
+class Doubted:
+    """Stands in for the watch: what it is told is doubtful."""
+
+    def __init__(self) -> None:
+        self.urls: frozenset[str] = frozenset()
+
+    def dead(self) -> frozenset[str]:
+        return frozenset()
+
+    def doubtful(self) -> frozenset[str]:
+        return self.urls
+
+    async def look(self, urls: Sequence[str]) -> bool:
+        return False
+
+
+@each_engine
+async def test_a_doubtful_relay_costs_one_copy_elsewhere_however_often_it_goes(
+    house: House,
+) -> None:
+    house.spare = [C, D, E]
+    event = await house.note("hello", [A, B])
+    watch: Any = Doubted()
+    async with at_work(house.replication(watch=watch)):
+        await until(lambda: _is(house.held_by(event), {A, B}))
+        for _ in range(3):
+            watch.urls = frozenset({A})
+            await until(lambda: _is(house.held_by(event), {A, B, C}))
+            watch.urls = frozenset()
+            await until(lambda: _is(house.held_by(event), {A, B}))
+    assert sorted(house.relays.sent) == sorted((event.id, url) for url in (A, B, C))
 
 
 @each_engine

@@ -11,10 +11,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nostr_client.nips.nip11 import Retention
 from nostr_client.protocol.event import Draft, Event
 from nostr_client.protocol.keys import SecretKey
 from nostr_client.resilience import reserves as reserves_module
-from nostr_client.resilience.reserves import A_MINUTE, BANNED, ReserveRelay, Reserves, choose
+from nostr_client.resilience.reserves import (
+    A_MINUTE,
+    BANNED,
+    MINUTES,
+    ReserveRelay,
+    Reserves,
+    choose,
+)
 from nostr_client.routing.operators import RelayFacts, operators
 from nostr_client.store.contract import Audited, CopyGrade, CopyState, EventStore, StoreOptions
 from nostr_client.store.opening import open_store
@@ -24,6 +32,7 @@ ME = KEY.public_key.hex
 HOMES = ["wss://home.one.example", "wss://home.two.example"]
 OTHERS = [f"wss://relay.r{n}.example" for n in range(8)]
 START = 1_700_000_000
+DAY = 86_400
 
 
 def open_relay(url: str, **facts: Any) -> RelayFacts:
@@ -61,9 +70,10 @@ class House:
     homes: list[str] = field(default_factory=lambda: list(HOMES))
     candidates: list[str] = field(default_factory=lambda: list(OTHERS))
     dead: set[str] = field(default_factory=set)
+    doubtful: set[str] = field(default_factory=set)
     facts: Facts = field(default_factory=Facts)
 
-    def reserves(self, wanted: int = 4) -> Reserves:
+    def reserves(self, wanted: int = 4, spares: int = 0) -> Reserves:
         async def homes() -> Sequence[str]:
             return self.homes
 
@@ -78,8 +88,10 @@ class House:
             candidates=candidates,
             owner=ME,
             wanted=wanted,
+            spares=spares,
             folder=self.folder,
             dead=lambda: self.dead,
+            doubtful=lambda: self.doubtful,
             clock=lambda: self.now,
         )
 
@@ -228,12 +240,122 @@ async def test_a_guest_sends_little(house: House, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(reserves_module.time, "monotonic", lambda: time[0])
     copies: Any = list(range(20))
     assert reserves.take("wss://no.reserve.example", copies) == copies
-    assert len(reserves.take(url, copies)) == A_MINUTE
+    assert len(reserves.take(url, copies)) == MINUTES * A_MINUTE
     assert reserves.exhausted() == [url]
-    time[0] += 61
+    time[0] += 60 * MINUTES + 1
     assert reserves.exhausted() == []
     assert len(reserves.take(url, copies[:2])) == 2
-    assert len(reserves.take(url, copies)) == A_MINUTE - 2
+    assert len(reserves.take(url, copies)) == MINUTES * A_MINUTE - 2
+
+
+async def proven(house: House, wanted: int = 4, spares: int = 2) -> Reserves:
+    """A reserve in which every relay has kept what it was tried with."""
+    listed = await house.write(10002)
+    reserves = house.reserves(wanted, spares)
+    await reserves.refresh()
+    for url in await reserves.urls():
+        await house.read_there(listed, url)
+    await reserves.refresh()
+    assert all(r.proven for r in await reserves.chosen())
+    return reserves
+
+
+async def test_what_is_lost_is_made_up_for_by_those_that_are_proven_already(house: House) -> None:
+    reserves = await proven(house)
+    everyone = set(await reserves.urls())
+    assert len(everyone) == 4, "two that are needed, and two to spare"
+    notes = [await house.write(1, f"note {n}") for n in range(40)]
+    before = {note.id: set(await reserves.plan(note)) for note in notes}
+    assert {len(urls) for urls in before.values()} == {2}
+    lost = min(everyone)
+    house.doubtful = {lost}
+    after = {note.id: set(await reserves.plan(note, [lost])) for note in notes}
+    moved = [after[id] - before[id] for id in after if lost in before[id]]
+    assert all(len(new) == 1 for new in moved), "one for one"
+    assert set().union(*moved) == everyone - {lost}, "they share the work"
+    assert all(after[id] == before[id] for id in after if lost not in before[id])
+    assert [set(await reserves.plan(note, [lost])) for note in notes] == list(after.values())
+    assert await reserves.refresh(), "others are looked for at once"
+    assert len(await reserves.urls()) == 5
+    house.doubtful = set()
+    for url in await reserves.urls():
+        await house.read_there(await house.write(10002), url)
+    await reserves.refresh()
+    assert {note.id: set(await reserves.plan(note)) for note in notes} != before, "one more draws"
+    kept = [set(await reserves.plan(note, (), before[note.id])) for note in notes]
+    assert kept == list(before.values()), "but what is there stays there"
+
+
+async def test_relays_that_come_and_go_fill_the_reserve_only_once(house: House) -> None:
+    reserves = await proven(house)
+    most = 0
+    for turn in range(12):
+        urls = await reserves.urls()
+        house.doubtful = {urls[turn % len(urls)]}
+        await reserves.refresh()
+        most = max(most, len(await reserves.urls()))
+        house.doubtful = set()
+        await reserves.refresh()
+    assert most == 5
+
+
+async def test_what_is_tried_is_read_back_at_once_and_not_ceaselessly(house: House) -> None:
+    listed = await house.write(10002)
+    reserves = house.reserves()
+    await reserves.refresh()
+    first, second = await reserves.urls()
+    asked: list[tuple[set[str], list[str]]] = []
+
+    async def check(ids: Any, urls: Any) -> None:
+        asked.append((set(ids), list(urls)))
+
+    assert not await reserves.prove(check), "nothing is there yet"
+    for url in (first, second):
+        await house.store.ledger.want(listed.id, [url])
+    await house.store.ledger.confirm([(listed.id, first)])
+    assert await reserves.prove(check)
+    assert not await reserves.prove(check), "it may have been silent: again in a minute"
+    await house.store.ledger.confirm([(listed.id, second)])
+    assert await reserves.prove(check)
+    assert asked == [({listed.id}, [first]), ({listed.id}, [second])]
+
+
+async def test_what_is_old_goes_to_those_that_keep_it(house: House) -> None:
+    month = Retention(kinds=(1, (5, 7)), time=30 * DAY)
+    house.facts.facts[OTHERS[0]] = open_relay(OTHERS[0], retention=(month,))
+    house.facts.facts[OTHERS[-1]] = open_relay(OTHERS[-1], lower_limit=7 * DAY)
+    reserves = await proven(house, spares=0)
+    limited = {OTHERS[0], OTHERS[-1]}
+    assert set(await reserves.urls()) == limited
+    new, old = await house.write(1, "new"), await house.write(1, "old", created_at=START - 60 * DAY)
+    assert set(await reserves.plan(new)) == limited
+    assert await reserves.plan(old) == ()
+    assert await reserves.refresh(), "others are chosen for what is old"
+    more = set(await reserves.urls()) - limited
+    assert len(more) == 2
+    assert not await reserves.refresh(), "they are to be tried first"
+    listed = await house.write(10002)
+    for url in more:
+        await house.read_there(listed, url)
+    await reserves.refresh()
+    assert set(await reserves.plan(old)) == more
+    assert len(await reserves.plan(new)) == 2
+
+
+async def test_who_keeps_nothing_old_is_learnt(house: House) -> None:
+    reserves = await proven(house, spares=1)
+    forgetful = (await reserves.urls())[0]
+    olds = [
+        await house.write(1, f"{n}", created_at=START - (20 - n) * DAY) for n in range(0, 20, 4)
+    ]
+    for old in olds[2:4]:  # 12 and 8 days old: it would not have them
+        assert forgetful not in await reserves.plan(old, [forgetful])
+    planned = [forgetful in await reserves.plan(old, (), [forgetful]) for old in olds]
+    assert planned == [False, False, False, False, True]
+    house.doubtful = {forgetful}
+    await reserves.plan(olds[4], [forgetful])
+    house.doubtful = set()
+    assert forgetful in await reserves.plan(olds[4], (), [forgetful]), "it was merely away"
 
 
 async def test_what_belongs_into_a_private_network_stays_there(house: House) -> None:

@@ -19,6 +19,7 @@ from nostr_client.signing.secret_search import SoughtKeys, trace_of
 from nostr_client.social.key_leaks import FILE, SCAN_FILE, KeyLeak, KeyLeaks, leak_words
 from nostr_client.store.contract import CopyState
 from tests.routing.rooms import ANA, BEN, CY, LIMIT
+from tests.sending import sent, without_reserve
 from tests.social.house import BEN_KEY, ME, House, house
 
 NOW = 1_700_000_000
@@ -118,10 +119,15 @@ async def test_an_event_with_its_authors_key_is_not_sent_on(tmp_path: Path) -> N
         await ana.store.ledger.want(event.id, [url])
         pool = ana.courier.pool
         replication = Replication(
-            ana.store, pool, ana.courier.plan, pubkeys=[ME], folder=tmp_path, clock=lambda: NOW
+            ana.store,
+            pool,
+            without_reserve(ana.courier),
+            pubkeys=[ME],
+            folder=tmp_path,
+            clock=lambda: NOW,
         )
         copies = await ana.store.ledger.copies(event.id)
-        assert await replication._sender.send(copies) == copies
+        assert await sent(replication._sender, copies) == copies
         (copy,) = await ana.store.ledger.copies(event.id)
         assert copy.state is CopyState.REFUSED
         assert "secret key" in copy.reason
@@ -173,9 +179,14 @@ async def test_no_road_leads_out_for_the_key_of_any_account(tmp_path: Path) -> N
             await ana.store.save([event])
             await ana.store.ledger.want(event.id, ["wss://relay.example"])
             replication = Replication(
-                ana.store, courier.pool, courier.plan, pubkeys=[ME], folder=tmp_path, own=own
+                ana.store,
+                courier.pool,
+                without_reserve(courier),
+                pubkeys=[ME],
+                folder=tmp_path,
+                own=own,
             )
-            await replication._sender.send(await ana.store.ledger.copies(event.id))
+            await sent(replication._sender, await ana.store.ledger.copies(event.id))
             (copy,) = await ana.store.ledger.copies(event.id)
             assert copy.state is CopyState.REFUSED
 

@@ -14,7 +14,8 @@ from nostr_client.net.dial import DialOptions
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.keys import SecretKey
-from nostr_client.resilience.replication import Pace, Replication
+from nostr_client.resilience.pace import Pace
+from nostr_client.resilience.replication import Replication
 from nostr_client.routing.list_guard import ListGuard
 from nostr_client.routing.list_reading import ListReader
 from nostr_client.signing.local_signer import LocalSigner
@@ -23,6 +24,7 @@ from nostr_client.social.follows import Follows
 from nostr_client.social.messages.messages import Messages
 from nostr_client.social.messages.views import PrivateMessage
 from tests.routing.rooms import LIMIT, Clock, Rooms, rooms, signed
+from tests.sending import without_reserve
 
 T = TypeVar("T")
 NOW = int(time.time())
@@ -98,7 +100,7 @@ async def person(
         replication = Replication(
             r.store,
             r.pool,
-            r.courier.plan,
+            without_reserve(r.courier),
             pubkeys=[me],
             folder=folder,
             clock=clock,
