@@ -39,7 +39,7 @@ from nostr_client.protocol.event import Draft, Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.keys import PublicKey, SecretKey
 from nostr_client.protocol.refusals import AUTH_REQUIRED
-from nostr_client.resilience.audits import Auditor
+from nostr_client.resilience.audits import REFILL, Auditor
 from nostr_client.resilience.copy_planning import CopyPlanner
 from nostr_client.resilience.evacuation import Evacuation
 from nostr_client.resilience.evacuation_journal import EvacuationJournal
@@ -700,6 +700,7 @@ class NostrClient:
             pubkeys=[me],
             folder=data,
             early=FIRST_AUDIT * (1 - 1 / self._pace.speedup),
+            refill=REFILL / self._pace.speedup,
             clock=clock,
         )
         journal = EvacuationJournal(data, me, clock)

@@ -1,12 +1,14 @@
 """Audits: is what a relay said it has really there, and shown to strangers?
 
-An OK is a word (`CopyGrade.SAID`). A copy is looked for after a minute, an hour, a day and a week
-(`STAGES`), first as a stranger: on a short connection of its own that says nothing of who asks, one
-relay at a time, and over another circuit where a proxy makes them. What strangers are not shown is
-asked for as ourselves.
+An OK is a word (`CopyGrade.SAID`). A copy is looked for within a minute, after an hour, a day and a
+week (`STAGES`), first as a stranger: on a short connection of its own that says nothing of who
+asks, one a relay at a time, and over another circuit where a proxy makes them. What strangers are
+not shown is asked for as ourselves.
 
 - Shown to strangers: a receipt. Shown to nobody, or to us alone, while the relay answers: the copy
   is dropped, and another relay is to hold the event.
+- One look asks as readers do, for what an author wrote in some hours, the next one by ids
+  (`audit_questions`): who shows what is asked for by id, and nothing to readers, is found out.
 - Where only members may read, a stranger's look tells nothing, and what we see ourselves counts.
   What nobody but its recipients may read is not looked for: the OK is the best that can be had.
 - A relay that does not answer is asked again in an hour: silence accuses nobody.
@@ -34,6 +36,7 @@ from nostr_client.paths import write_private
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
+from nostr_client.resilience.audit_questions import MOST_SHOWN, as_readers_ask
 from nostr_client.store.contract import (
     FIRST_AUDIT,
     Audited,
@@ -42,6 +45,7 @@ from nostr_client.store.contract import (
     CopyState,
     EventStore,
 )
+from nostr_client.tasks import all_of
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +61,8 @@ MOST_IDS: Final = 250
 """Events in one REQ: what relays that cap a page still answer whole."""
 MOST_DUE: Final = 2_000
 MOST_PURSES: Final = 500
+AT_ONCE: Final = 4
+"""Relays that are asked at the same time, so that one that hangs holds up few."""
 READ_LIMIT: Final = 10.0
 _UNSEEN: Final = frozenset({kinds.DIRECT_MESSAGE, *kinds.GIFT_WRAPS})
 """Kinds that a relay may well show to their recipients alone (NIP-17, NIP-42)."""
@@ -66,25 +72,28 @@ Stranger = Callable[[], AbstractAsyncContextManager[RelayPool]]
 
 
 class Purse(msgspec.Struct, frozen=True):
-    """What a relay may be asked: so many requests, as of `at` (seconds since 1970)."""
+    """What a relay may be asked: so many requests, as of `at` (seconds since 1970). `by_id`: the
+    next look asks by ids."""
 
     requests: float = BURST
     at: int = 0
+    by_id: bool = False
 
-    def now(self, now: float) -> float:
-        """Requests left at `now`; a clock that was set back gives none, and takes none."""
-        return min(BURST, self.requests + max(0.0, now - self.at) / REFILL)
+    def now(self, now: float, refill: float = REFILL) -> float:
+        """Requests left at `now`, with one more every `refill` seconds; a clock that was set back
+        gives none, and takes none."""
+        return min(BURST, self.requests + max(0.0, now - self.at) / refill)
 
-    def spend(self, requests: int, now: float) -> Purse:
+    def spend(self, requests: int, now: float, refill: float = REFILL) -> Purse:
         """What is left after `requests`; never less than nothing."""
-        return Purse(max(0.0, self.now(now) - requests), int(now))
+        return Purse(max(0.0, self.now(now, refill) - requests), int(now), self.by_id)
 
 
 class Auditor:
     """Looks after the copies of what `pubkeys` wrote.
 
     `pool` is the account's own, `stranger` makes another for a moment. `folder` keeps the purses.
-    `early` is by how many seconds looks come before they are due, in rehearsals.
+    In rehearsals looks come `early`, by so many seconds, and `refill` is shorter.
     For one process at a time: whoever holds the account's lock.
     """
 
@@ -97,9 +106,12 @@ class Auditor:
         pubkeys: Collection[str],
         folder: Path,
         early: float = 0.0,
+        refill: float = REFILL,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._early = early
+        self._refill = refill
+        self._saving = asyncio.Lock()
         self._store = store
         self._pool = pool
         self._stranger = stranger
@@ -115,7 +127,7 @@ class Auditor:
         of which a copy turned out to be dropped. Raises StoreError."""
         purses = await self._load()
         now = self._clock()
-        poor = [url for url, purse in purses.items() if purse.now(now) < 1.0]
+        poor = [url for url, purse in purses.items() if purse.now(now, self._refill) < 1.0]
         due = await self._store.ledger.audits_due(
             self._pubkeys, now + self._early, MOST_DUE, besides=[*besides, *poor]
         )
@@ -130,40 +142,62 @@ class Auditor:
         return await self._look_at_all(there)
 
     async def _look_at_all(self, copies: Sequence[Copy]) -> list[str]:
-        dropped: list[str] = []
-        for url, each in _by_relay(copies).items():
-            results = await self._look_at(url, each[:MOST_IDS])
+        gate = asyncio.Semaphore(AT_ONCE)
+
+        async def one_relay(url: str, copies: Sequence[Copy]) -> list[str]:
+            async with gate:
+                results = await self._look_at(url, copies)
             await self._store.ledger.audited(results)
             gone = [r.event_id for r in results if r.state is CopyState.DROPPED]
             if gone:
                 log.warning("%d events that %s had taken are not there", len(gone), url)
-            dropped += gone
-        return dropped
+            return gone
+
+        by_relay = _by_relay(copies)
+        dropped = await all_of(one_relay(url, each[:MOST_IDS]) for url, each in by_relay.items())
+        return [event_id for gone in dropped for event_id in gone]
 
     async def _look_at(self, url: str, copies: Sequence[Copy]) -> list[Audited]:
         ids = frozenset(copy.event_id for copy in copies)
         events = {e.id: e for e in await self._store.query([Filter(ids=ids)])}
-        unseen = {i for i in ids if i not in events or not _is_for_everybody(events[i])}
-        results = [_unchanged(copy, 0) for copy in copies if copy.event_id in unseen]
-        rest = [copy for copy in copies if copy.event_id not in unseen]
+        public = {e.id: e for e in events.values() if _is_for_everybody(e)}
+        results = [_unchanged(copy, 0) for copy in copies if copy.event_id not in public]
+        rest = [copy for copy in copies if copy.event_id in public]
         if rest:
-            answers = [answer async for answer in self._ask(url, ids - unseen)]
+            answers = [answer async for answer in self._ask(url, list(public.values()))]
             results += [self._judge(copy, answers) for copy in rest]
         return results
 
-    async def _ask(self, url: str, ids: frozenset[str]) -> AsyncIterator[_Answer]:
+    async def _ask(self, url: str, events: Sequence[Event]) -> AsyncIterator[_Answer]:
         """What strangers see there and then, where that is not all, what we see."""
+        ids = frozenset(event.id for event in events)
+        by_id = [Filter(ids=ids)]
+        filters = by_id if await self._asks_by_id(url) else as_readers_ask(events)
+        if filters is not by_id and await self._is_much(filters):
+            filters = by_id
         async with self._stranger() as pool:
-            answer = await self._read(pool, url, ids)
+            answer = await self._read(pool, url, filters)
         yield answer
         missing = ids - answer.ids
         if missing and answer.end.how is not How.UNREACHABLE:
-            yield await self._read(self._pool, url, missing)
+            yield await self._read(self._pool, url, [Filter(ids=missing)])
 
-    async def _read(self, pool: RelayPool, url: str, ids: frozenset[str]) -> _Answer:
+    async def _asks_by_id(self, url: str) -> bool:
+        """How this look asks; the next one asks otherwise."""
+        purses = await self._load()
+        purse = purses.get(url, Purse())
+        purses[url] = msgspec.structs.replace(purse, by_id=not purse.by_id)
+        return purse.by_id
+
+    async def _is_much(self, filters: Sequence[Filter]) -> bool:
+        """Is it more than relays show in one page, or nothing that can be asked in one question?"""
+        most = [filter.changed(limit=MOST_SHOWN + 1) for filter in filters]
+        return not filters or len(await self._store.query(most)) > MOST_SHOWN
+
+    async def _read(self, pool: RelayPool, url: str, filters: Sequence[Filter]) -> _Answer:
         self.requests += 1
         await self._pay(url)
-        fetched = await pool.fetch([Filter(ids=ids)], [url], timeout=READ_LIMIT)
+        fetched = await pool.fetch(filters, [url], timeout=READ_LIMIT)
         return _Answer(frozenset(e.id for e in fetched.events), fetched.ends[url])
 
     def _judge(self, copy: Copy, answers: Sequence[_Answer]) -> Audited:
@@ -176,7 +210,7 @@ class Auditor:
         if copy.event_id in ourselves.ids:
             if stranger.end.how is How.NOT_ALLOWED:
                 return self._seen(copy, CopyGrade.READ_BACK)
-            return _dropped(copy, "it shows it to you, and to nobody else")
+            return _dropped(copy, "it shows it to you, and not to whoever looks for it")
         if ourselves is not stranger and ourselves.end.how is How.NOT_ALLOWED:
             return self._seen(copy, copy.grade)
         if ourselves is stranger or not ourselves.end.answered:
@@ -198,12 +232,14 @@ class Auditor:
     async def _pay(self, url: str) -> None:
         purses = await self._load()
         now = self._clock()
-        purses[url] = purses.get(url, Purse()).spend(1, now)
-        full = [u for u, purse in purses.items() if purse.now(now) >= BURST]
+        purses[url] = purses.get(url, Purse()).spend(1, now, self._refill)
+        full = [u for u, purse in purses.items() if purse.now(now, self._refill) >= BURST]
         for one in full[: max(0, len(purses) - MOST_PURSES)]:
             del purses[one]
         try:
-            await asyncio.to_thread(write_private, self._path, msgspec.json.encode(purses))
+            async with self._saving:
+                data = msgspec.json.encode(purses)
+                await asyncio.to_thread(write_private, self._path, data)
         except StoreError as error:
             log.warning("what relays may still be asked was not saved: %s", error)
 

@@ -181,8 +181,9 @@ class CopyGrade(IntEnum):
     """The same, on a connection that says nothing of who asks."""
 
 
-FIRST_AUDIT: Final = 60
-"""Seconds from a relay's OK until the copy is looked for."""
+FIRST_AUDIT: Final = 30
+"""Seconds from a relay's OK until the copy is looked for: early enough that it is found within a
+minute what is not there."""
 
 
 class Copy(msgspec.Struct, frozen=True):

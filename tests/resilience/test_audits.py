@@ -3,6 +3,7 @@ they are told to show, and a clock that can be turned."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -16,8 +17,22 @@ from nostr_client.net.outcome import End, How
 from nostr_client.protocol.event import Draft, Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.keys import SecretKey
-from nostr_client.resilience.audits import Auditor
-from nostr_client.store.contract import Copy, CopyGrade, CopyState, EventStore, StoreOptions
+from nostr_client.resilience.audit_questions import (
+    GAP,
+    MOST_SHOWN,
+    MOST_STRETCHES,
+    as_readers_ask,
+)
+from nostr_client.resilience.audits import BURST, READ_LIMIT, REFILL, Auditor, Purse
+from nostr_client.resilience.pace import Pace
+from nostr_client.store.contract import (
+    FIRST_AUDIT,
+    Copy,
+    CopyGrade,
+    CopyState,
+    EventStore,
+    StoreOptions,
+)
 from nostr_client.store.opening import open_store
 
 KEY = SecretKey.generate()
@@ -34,6 +49,11 @@ class View:
     shown: set[str] = field(default_factory=set)
     how: How = How.ANSWERED
     asked: list[frozenset[str]] = field(default_factory=list)
+    """What each question was about, of all events there are."""
+    by_id: list[bool] = field(default_factory=list)
+    """Did it name ids?"""
+    two_faced: bool = False
+    """Readers, who know no ids, are shown nothing."""
 
     async def fetch(
         self,
@@ -43,13 +63,20 @@ class View:
         timeout: float,
     ) -> Fetched:
         [url] = urls
-        ids = filters[0].ids or frozenset()
-        self.asked.append(ids)
-        found = [EVENTS[i] for i in ids & self.shown] if self.how is How.ANSWERED else []
+        about = {e.id for e in EVENTS.values() if any(f.matches(e) for f in filters)}
+        self.asked.append(frozenset(about))
+        self.by_id.append(any(f.ids for f in filters))
+        hidden = self.how is not How.ANSWERED or (self.two_faced and not self.by_id[-1])
+        found = [] if hidden else [EVENTS[i] for i in about & self.shown]
         return Fetched(found, {url: End(url=url, how=self.how, events=len(found))})
 
 
 EVENTS: dict[str, Event] = {}
+
+
+@pytest.fixture(autouse=True)
+def nothing_written_yet() -> None:
+    EVENTS.clear()
 
 
 @dataclass
@@ -138,7 +165,7 @@ async def test_what_only_we_are_shown_is_dropped(house: House) -> None:
     house.ourselves.shown = {note.id}
     house.now += MINUTE
     assert await house.auditor().look() == [note.id]
-    assert "nobody else" in (await house.copy(note)).reason
+    assert "whoever looks for it" in (await house.copy(note)).reason
 
 
 async def test_where_only_members_read_what_we_see_counts(house: House) -> None:
@@ -230,3 +257,83 @@ async def test_some_relays_are_left_out(house: House) -> None:
     house.now += MINUTE
     await house.auditor().look([A])
     assert not house.stranger.asked
+
+
+async def test_one_look_asks_as_readers_do_and_the_next_by_ids(house: House) -> None:
+    note = await house.confirmed()
+    house.stranger.shown = {note.id}
+    for wait in (MINUTE, HOUR, DAY, 7 * DAY):
+        house.now += wait
+        assert await house.auditor().look() == []
+    assert house.stranger.by_id == [False, True, False, True], "after a restart, too"
+
+
+async def test_who_shows_it_to_auditors_alone_is_found_out_at_the_first_look(house: House) -> None:
+    old = await house.confirmed(urls=[B], content="an hour ago")
+    house.now += HOUR
+    note = await house.confirmed()
+    house.stranger.shown = house.ourselves.shown = {note.id, old.id}
+    house.stranger.two_faced = house.ourselves.two_faced = True
+    house.now += MINUTE
+    assert set(await house.auditor().look()) == {note.id, old.id}
+    assert (await house.copy(note)).state is CopyState.DROPPED
+
+
+async def test_what_is_too_much_or_too_far_apart_is_asked_for_by_ids(house: House) -> None:
+    for number in range(MOST_SHOWN + 1):  # all within one second
+        await house.confirmed(urls=[A] if number < 3 else [], content=str(number))
+    for _ in range(MOST_STRETCHES + 1):
+        house.now += 2 * GAP
+        await house.confirmed(urls=[B])
+    house.stranger.shown = set(EVENTS)
+    house.now += MINUTE
+    assert await house.auditor().look() == []
+    assert house.stranger.by_id == [True, True]
+    assert sorted(map(len, house.stranger.asked)) == [3, MOST_STRETCHES + 1]
+
+
+def test_readers_ask_for_hours_and_find_all_of_it() -> None:
+    times = [0, GAP, 2 * GAP, 9 * GAP]
+    events = [Draft(kind, "", created_at=START + at).sign(KEY, 0) for kind, at in enumerate(times)]
+    filters = as_readers_ask(reversed(events))
+    assert [(f.since, f.until, f.kinds) for f in filters] == [
+        (START, START + 2 * GAP, {0, 1, 2}),
+        (START + 9 * GAP, START + 9 * GAP, {3}),
+    ]
+    assert not any(f.ids for f in filters)
+    assert all(any(f.matches(event) for f in filters) for event in events)
+
+
+async def test_a_relay_that_hangs_holds_up_no_other(house: House) -> None:
+    note = await house.confirmed(urls=[A, B])
+    house.stranger.shown = {note.id}
+    held, answered = asyncio.Event(), asyncio.Event()
+    fetch = house.stranger.fetch
+
+    async def slow(filters: Any, urls: Sequence[str], *, timeout: float) -> Fetched:
+        if A in urls:
+            await held.wait()
+        else:
+            answered.set()
+        return await fetch(filters, urls, timeout=timeout)
+
+    house.stranger.fetch = slow  # type: ignore[method-assign]
+    house.now += MINUTE
+    looking = asyncio.create_task(house.auditor().look())
+    await asyncio.wait_for(answered.wait(), 5)
+    held.set()
+    assert await looking == []
+    assert {c.grade for c in await house.store.ledger.copies(note.id)} == {
+        CopyGrade.READ_AS_STRANGER
+    }
+
+
+def test_what_is_not_there_is_found_within_a_minute() -> None:
+    """However the times fall, while the relay may still be asked."""
+    assert FIRST_AUDIT + Pace().audit + READ_LIMIT < MINUTE
+
+
+def test_a_rehearsals_purse_fills_as_much_faster() -> None:
+    empty = Purse(0.0, START)
+    assert empty.now(START + HOUR, refill=REFILL / 120) == BURST
+    assert empty.spend(0, START + HOUR, refill=REFILL / 12).now(START + HOUR) == 4.0
