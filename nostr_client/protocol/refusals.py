@@ -73,6 +73,9 @@ _MEANINGS: Final = {
     "duplicate": Meaning.HELD,
 }
 
+KEY_REFUSALS: Final = tuple(p for p, meaning in _MEANINGS.items() if meaning is Meaning.KEY_REFUSED)
+"""The prefixes, in lower case, of what is over for a key on a relay."""
+
 
 def split_reason(reason: str) -> tuple[str, str]:
     """NIP-01's prefix and the words after it; the prefix is empty where there is none."""

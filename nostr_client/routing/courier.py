@@ -32,6 +32,7 @@ from nostr_client.protocol.keys import is_hex64
 from nostr_client.protocol.kinds import is_ephemeral
 from nostr_client.protocol.refusals import FINAL, Meaning, next_try
 from nostr_client.routing.address_policy import relay_url
+from nostr_client.routing.key_refusals import KeyRefusals, earlier
 from nostr_client.routing.planner import (
     Audience,
     PersonRelays,
@@ -48,7 +49,7 @@ from nostr_client.routing.relay_book import RelayBook
 from nostr_client.signing.gate import OwnKeys
 from nostr_client.signing.leaks import leaked_by
 from nostr_client.signing.secret_search import SoughtKeys
-from nostr_client.store.contract import CopyState, EventStore, SaveStatus
+from nostr_client.store.contract import GONE, CopyState, EventStore, SaveStatus
 from nostr_client.store.rules import ALL_RELAYS
 from nostr_client.tasks import together
 
@@ -89,6 +90,7 @@ class Courier(RelayReader):
     ) -> None:
         super().__init__(store, pool, book, folder=folder, clock=clock)
         self.ledger = store.ledger
+        self.key_refusals = KeyRefusals(store, clock)
         self._own = own
         self.on_planned: Callable[[], None] = lambda: None
         self.logins: Logins = book.account_relays
@@ -168,15 +170,20 @@ class Courier(RelayReader):
         copies = await self._where_it_bears(event)  # once it is saved, what it deletes is gone
         await self.save(event)
         audience = await self._audience(event, copies)
+        shut = await self.key_refusals.shut_to(event)
         wanted = await self._plan(event, audience, down=frozenset())
-        urls = await self._plan(event, audience)
-        urls = tuple(dict.fromkeys((*urls, *(url for url in also if self.book.policy(url)))))
+        told = [earlier(shut[url]) for url in wanted if url in shut]
+        wanted = tuple(url for url in wanted if url not in shut)
+        urls = await self._plan(event, audience, avoid=shut)
+        more = [url for url in also if self.book.policy(url) and url not in shut]
+        urls = tuple(dict.fromkeys((*urls, *more)))
         homes = self._homes(event, audience.author)
         if not (homes.intersection(urls) if homes else urls):
             urls = tuple(dict.fromkeys((*urls, *wanted)))  # one of them may be back
         resting = [url for url in wanted if url not in urls]
         report = await self.send(event, urls, resting, on_answer=on_answer, timeout=timeout)
-        tried, answers = {*urls, *resting}, list(report.answers)
+        answers = [*report.answers, *told]
+        tried = {*shut, *urls, *resting}
         for _ in range(1, ROUNDS):
             if not homes or any(a.url in homes and a.accepted is not None for a in answers):
                 break
@@ -224,13 +231,18 @@ class Courier(RelayReader):
     ) -> PublishReport:
         """Write down that `urls` should hold a saved event, and send it there.
 
-        Those that are `resting` should hold it too, but are down: they get it later. Raises
+        Those that are `resting` should hold it too, but are down: they get it later. One that
+        refused it for good is not sent it again: its answer is what it said then. Raises
         StoreError, SecretFound.
         """
         await self._refuse_leak(event)
         lasting = not is_ephemeral(event.kind)
+        known = await self.ledger.copies(event.id) if lasting else []
+        over = {copy.url: copy for copy in known if copy.state in GONE}
+        before = tuple(earlier(over[url]) for url in (*urls, *resting) if url in over)
+        urls, resting = ([url for url in each if url not in over] for each in (urls, resting))
         if lasting and (urls or resting):
-            await self.ledger.want(event.id, [*urls, *resting])
+            await self.ledger.want(event.id, [*urls, *resting], anew=False)
         announce = await self._relay_list_for(event, urls)
         answers: asyncio.Queue[Answer | None] = asyncio.Queue(2 * (len(urls) + len(resting)) + 8)
 
@@ -247,11 +259,14 @@ class Courier(RelayReader):
             untried = tuple(Answer.missing(url, self._why_resting(url)) for url in resting)
             for answer in untried:
                 heard(answer)
+            if on_answer is not None:
+                for answer in before:
+                    on_answer(answer)
             report = await self.pool.publish(event, urls, timeout=timeout, on_answer=heard)
             answers.put_nowait(None)
         if lasting:
             self.on_planned()
-        return msgspec.structs.replace(report, answers=(*report.answers, *untried))
+        return msgspec.structs.replace(report, answers=(*report.answers, *untried, *before))
 
     async def _refuse_leak(self, event: Event) -> None:
         if await self._leaks(event):

@@ -229,6 +229,17 @@ class Audited(msgspec.Struct, frozen=True):
     reason: str = ""
 
 
+class Refuser(msgspec.Struct, frozen=True):
+    """A relay that refused so many `events` since it last took any: the last of them `at` seconds
+    since 1970, in these words."""
+
+    url: str
+    events: int
+    at: int
+    prefix: str
+    reason: str
+
+
 class CopyLedger(Protocol):
     """Which relay holds which event, and what is still to be placed: `EventStore.ledger`.
 
@@ -306,6 +317,14 @@ class CopyLedger(Protocol):
     async def holders(self, limit: int) -> list[str]:
         """The relays that hold, or held, most of all events, the fullest first. Cost: grows with
         all copies that are known."""
+        ...
+
+    async def refusers(
+        self, pubkeys: Collection[str], prefixes: Collection[str], least: int
+    ) -> list[Refuser]:
+        """The relays that refused `least` events by these authors or more, with one of `prefixes`
+        (lower case), since they last took one that was wanted there; in the order of URLs. Cost:
+        grows with all copies that are known."""
         ...
 
     async def hurry(self, prefix: str = "") -> None:

@@ -81,7 +81,10 @@ async def rooms(
     policy.own_relay = own_relay
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(
-            open_store(folder / "events.db", StoreOptions(keep_history_of=[me] if me else []))
+            open_store(
+                folder / "events.db",
+                StoreOptions(clock=clock, keep_history_of=[me] if me else []),
+            )
         )
         pool = await stack.enter_async_context(
             RelayPool(verifier=PlainVerifier(), known=store.known, dial=policy)

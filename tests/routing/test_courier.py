@@ -11,9 +11,11 @@ from nostr_client.errors import InvalidEvent, StoreError
 from nostr_client.net.outcome import How
 from nostr_client.net.report import Answer, Left
 from nostr_client.protocol import kinds
+from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.routing import live_feed
-from nostr_client.store.contract import CopyState
+from nostr_client.routing.key_refusals import TRIED_AGAIN
+from nostr_client.store.contract import Audited, CopyGrade, CopyState
 from nostr_client.store.sqlite.store import SqliteStore
 from tests.routing.rooms import (
     ANA,
@@ -22,6 +24,7 @@ from tests.routing.rooms import (
     DEAD,
     LIMIT,
     START,
+    Clock,
     Relay,
     forged,
     relay_list,
@@ -419,3 +422,56 @@ async def test_the_only_relay_is_tried_though_it_was_down_a_moment_ago(tmp_path:
         report = await r.courier.publish(signed(ANA))
         assert report.accepted == (only.url,)
         assert report.instead == ()
+
+
+async def test_what_a_relay_refused_for_good_is_not_sent_there_again(tmp_path: Path) -> None:
+    async with Relay() as one, Relay() as blocks, Relay() as drops:  # noqa: SIM117 - their URLs
+        async with rooms(tmp_path, fallback=[one.url, blocks.url, drops.url]) as r:
+            blocks.refuses = "blocked: not on our list"
+            note = signed(content="hi")
+            await r.courier.publish(note)
+            lie = Audited(note.id, drops.url, CopyState.DROPPED, CopyGrade.NONE, 0, 1, "not there")
+            await r.store.ledger.audited([lie])
+            heard: list[Answer] = []
+            report = await r.courier.publish(note, on_answer=heard.append)
+            assert {a.url for a in heard} == {one.url, blocks.url, drops.url}
+            assert len(one.sent("EVENT")) == 2
+            assert len(blocks.sent("EVENT")) == len(drops.sent("EVENT")) == 1
+            [refused] = report.refused
+            assert (refused.url, refused.prefix, refused.handed) == (blocks.url, "blocked", False)
+            assert "before" in str(refused)
+            copies = {c.url: c.state for c in await r.store.ledger.copies(note.id)}
+            assert copies[blocks.url] is CopyState.REFUSED
+            assert copies[drops.url] is CopyState.DROPPED
+
+
+async def test_who_refuses_all_that_we_write_gets_nothing_new_but_a_note_a_day(
+    tmp_path: Path,
+) -> None:
+    clock = Clock()
+    async with Relay() as one, Relay() as blocks:  # noqa: SIM117 - their URLs
+        async with rooms(tmp_path, fallback=[one.url, blocks.url], clock=clock) as r:
+            blocks.refuses = "restricted: members only"
+
+            async def pushed(note: Event) -> bool:
+                clock.now += 10
+                before = len(blocks.sent("EVENT"))
+                report = await r.courier.publish(note)
+                assert report.accepted == (one.url,) or not blocks.refuses
+                answers = {a.url: a for a in report.answers}
+                assert blocks.url in answers, "it is told all the same"
+                return len(blocks.sent("EVENT")) > before
+
+            assert [await pushed(signed(content=f"{n}")) for n in range(5)] == [True] * 3 + [
+                False
+            ] * 2
+            assert await r.courier.key_refusals.shut(ANA.public_key.hex) == {blocks.url}
+            clock.now += TRIED_AGAIN
+            assert [await pushed(signed(content=f"later {n}")) for n in range(2)] == [True, False]
+            listed = relay_list(ANA, one.url, blocks.url, at=int(clock.now) + 5)
+            assert await pushed(listed), "the person has looked at the relays"
+            assert not await pushed(signed(content="still not"))
+            blocks.refuses = ""
+            clock.now += TRIED_AGAIN
+            assert [await pushed(signed(content=f"again {n}")) for n in range(2)] == [True, True]
+            assert await r.courier.key_refusals.shut(ANA.public_key.hex) == frozenset()

@@ -12,6 +12,7 @@ from nostr_client.store.contract import (
     CopyGrade,
     CopyState,
     EventStore,
+    Refuser,
 )
 from tests.store.conftest import Clock, OpenStore
 from tests.store.samples import NOW, author, make
@@ -272,3 +273,27 @@ async def test_what_another_store_knew_is_taken_over_where_nothing_is_known(
     await store.ledger.adopt([])
     await store.ledger.adopt([structs.replace(failed, attempts=9)])
     assert await store.ledger.copies(NOTE.id) == [held, failed, known]
+
+
+@each_engine
+async def test_who_refuses_all_that_an_author_writes_is_known_until_it_takes_something(
+    store: EventStore, clock: Clock
+) -> None:
+    notes = [make(ALICE, 1, NOW - n) for n in range(5)]
+    others = [make(BOB, 1, NOW - n) for n in range(3)]
+    await store.save([*notes, *others])
+    for number, note in enumerate((*notes[:3], *others)):
+        clock.now = NOW + number
+        await store.ledger.want(note.id, [A, B])
+        await store.ledger.refuse(note.id, A, "Blocked", f"{number}", final=True, next_try=0)
+        await store.ledger.refuse(note.id, B, "invalid", "", final=True, next_try=0)
+    known = [Refuser(A, 3, NOW + 2, "Blocked", "2")]
+    assert await store.ledger.refusers([ALICE], ["blocked"], 3) == known
+    assert await store.ledger.refusers([ALICE], ["blocked"], 4) == []
+    assert await store.ledger.refusers([ALICE], ["restricted"], 1) == []
+    clock.now = NOW + 10
+    await store.ledger.confirm([(notes[3].id, A)])
+    assert await store.ledger.refusers([ALICE], ["blocked"], 3) == known, "it was found there"
+    await store.ledger.want(notes[4].id, [A])
+    await store.ledger.confirm([(notes[4].id, A)])
+    assert await store.ledger.refusers([ALICE], ["blocked"], 1) == []

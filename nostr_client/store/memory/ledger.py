@@ -17,6 +17,7 @@ from nostr_client.store.contract import (
     Copy,
     CopyGrade,
     CopyState,
+    Refuser,
 )
 from nostr_client.store.memory.held import HeldEvents
 
@@ -161,6 +162,24 @@ class MemoryCopyLedger:
             if copy.state is CopyState.CONFIRMED
         )
         return sorted(held, key=lambda url: (-held[url], url))[:limit]
+
+    async def refusers(
+        self, pubkeys: Collection[str], prefixes: Collection[str], least: int
+    ) -> list[Refuser]:
+        refused: dict[str, list[Copy]] = {}
+        taken: dict[str, int] = {}
+        for copy in (copy for event in self._by(pubkeys) for copy in self._of(event.id)):
+            if copy.state is CopyState.REFUSED and copy.prefix.lower() in prefixes:
+                refused.setdefault(copy.url, []).append(copy)
+            elif copy.state is CopyState.CONFIRMED and copy.wanted:
+                taken[copy.url] = max(taken.get(copy.url, 0), copy.updated_at)
+        found: list[Refuser] = []
+        for url in sorted(refused):
+            since = [copy for copy in refused[url] if copy.updated_at > taken.get(url, 0)]
+            if len(since) >= least:
+                last = max(since, key=lambda copy: copy.updated_at)
+                found.append(Refuser(url, len(since), last.updated_at, last.prefix, last.reason))
+        return found
 
     async def hurry(self, prefix: str = "") -> None:
         for known in self._copies.values():

@@ -14,7 +14,14 @@ from collections.abc import Callable, Collection, Sequence
 
 import msgspec
 
-from nostr_client.store.contract import FIRST_AUDIT, Audited, Copy, CopyGrade, CopyState
+from nostr_client.store.contract import (
+    FIRST_AUDIT,
+    Audited,
+    Copy,
+    CopyGrade,
+    CopyState,
+    Refuser,
+)
 from nostr_client.store.sqlite.database import Database
 from nostr_client.store.sqlite.index_keys import IndexKeys, id_key
 
@@ -244,6 +251,35 @@ class SqliteCopyLedger:
             ).fetchall()
         )
         return [_text(url) for (url,) in rows]
+
+    async def refusers(
+        self, pubkeys: Collection[str], prefixes: Collection[str], least: int
+    ) -> list[Refuser]:
+        authors = json.dumps([self._keys.author(pubkey) for pubkey in pubkeys])
+        ours = (
+            f" FROM copy c CROSS JOIN event e ON e.seq IN ({_SEQS})"
+            " WHERE e.author IN (SELECT value FROM json_each(:authors))"
+        )
+        rows = await self._db.read(
+            lambda db: db.execute(
+                "WITH refused AS MATERIALIZED (SELECT c.relay, c.updated_at, c.prefix, c.reason"
+                f"{ours} AND c.state = 'refused'"
+                " AND lower(c.prefix) IN (SELECT value FROM json_each(:prefixes))),"
+                f" taken AS (SELECT c.relay, max(c.updated_at) AS at{ours}"
+                " AND c.state = 'confirmed' AND c.wanted AND c.relay IN"
+                " (SELECT relay FROM refused GROUP BY relay HAVING count(*) >= :least)"
+                " GROUP BY c.relay)"
+                " SELECT r.url, count(*), max(f.updated_at), f.prefix, f.reason FROM refused f"
+                " JOIN relay r ON r.id = f.relay LEFT JOIN taken t ON t.relay = f.relay"
+                " WHERE f.updated_at > coalesce(t.at, 0)"
+                " GROUP BY f.relay HAVING count(*) >= :least ORDER BY r.url",
+                {"authors": authors, "prefixes": json.dumps(list(prefixes)), "least": least},
+            ).fetchall()
+        )
+        return [
+            Refuser(_text(url), int(events), int(at), _text(prefix), _text(reason))
+            for url, events, at, prefix, reason in rows
+        ]
 
     async def hurry(self, prefix: str = "") -> None:
         sql = (
