@@ -19,6 +19,8 @@
 # make bench-selection  which relays are worth asking, on a network on paper: what is read of 400
 #             authors beside the plain greedy cover; BENCH='--networks 5 --zipf 1.0', or --help
 # make bench-duplicates  how much comes twice from two relays that hold the same
+# make bench-pull  a million events taken from another relay, beside `strfry sync` where STRFRY names
+#             the binary: STRFRY=/path/to/strfry BENCH='--events 100000 --rounds 3'
 # make architecture  the picture and the tables of docs/architecture.md, made anew from the imports
 
 VENV ?= .venv
@@ -96,6 +98,10 @@ bench-selection: $(VENV)/ready-dev
 
 bench-duplicates: $(VENV)/ready-dev
 	$(BIN)/python -m benchmarks.duplicate_frames
+
+.PHONY: bench-pull
+bench-pull: $(VENV)/ready-dev
+	$(BIN)/python -m benchmarks.pull_million $(BENCH)
 
 screenshots: $(VENV)/ready-dev
 	$(BIN)/python docs/screenshots.py

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -14,13 +15,15 @@ import pytest
 from nostr_client.client import NostrClient
 from nostr_client.config import ClientConfig
 from nostr_client.paths import Paths
-from nostr_client.protocol.event import Event
+from nostr_client.protocol.event import Draft, Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.keys import SecretKey
 from nostr_client.signing.local_signer import LocalSigner
+from nostr_client.tasks import all_of
 from tests.waiting import until
 
 LIMIT = 30.0
+DAY = 86_400
 ANA, BEN = SecretKey.from_hex("1" * 64), SecretKey.from_hex("2" * 64)
 CONFIG = ClientConfig(allow_private_relays=("127.0.0.1",), own_relay=False)
 
@@ -100,3 +103,29 @@ async def test_a_relay_of_ones_own_that_wants_authentication(tmp_path: Path, mod
         assert len(posted.report.accepted) == 1, str(posted.report)
         fetched = await ana.pool.fetch([Filter.of(ids=[posted.event.id])], [url])
         assert [event.id for event in fetched.events] == [posted.event.id]
+
+
+@pytest.mark.slow
+async def test_a_year_comes_back_from_foreign_relays(tmp_path: Path) -> None:
+    """Each has a part; one shows no more than 50 events in an answer."""
+    begin = int(time.time()) - 360 * DAY
+    notes = [
+        Draft(1, f"day {day}", created_at=begin + day * DAY).sign(ANA, begin + day * DAY)
+        for day in range(360)
+    ]
+    quick = nostr_sdk.RateLimit(max_reqs=1_000, notes_per_minute=10_000)
+    wide = nostr_sdk.LocalRelayBuilder().rate_limit(quick)
+    narrow = wide.default_filter_limit(50).max_filter_limit(50)
+    async with (
+        foreign_relay(wide) as one,
+        foreign_relay(narrow) as other,
+        person(tmp_path / "ana", ANA, one) as ana,
+    ):
+        for url, part in ((one, notes[:220]), (other, notes[180:])):
+            reports = await all_of(ana.pool.publish(note, [url]) for note in part)
+            assert all(report.accepted for report in reports)
+        done = await ana.history.fetch([one, other])
+        assert [compared.complete for compared in done] == [True, True], done
+        mine = await ana.store.query([Filter.of(authors=[ana.pubkey], kinds=[1])])
+        assert {note.id for note in mine} == {note.id for note in notes}
+        print([(found.road.value, found.why, found.requests, found.received) for found in done])

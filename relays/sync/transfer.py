@@ -36,7 +36,7 @@ from nostr_client.store.visibility import PRIVATE
 from nostr_client.tasks import all_of
 from relays.engine.importing import EventImporter, count_reason
 
-IDS: Final = 100
+IDS: Final = 250
 """Events that one REQ asks for by id."""
 REQUESTS: Final = 8
 """Such REQs at the same time."""
@@ -129,14 +129,19 @@ class PeerTransfer:
             wanted.difference_update(ids)
             self.rejected.add(map(bytes.fromhex, ids - held))
 
-        for pause in (*PAUSES, 0.0):
+        pauses = iter((*PAUSES, 0.0))
+        while wanted:
+            before = len(wanted)
             try:
-                await self.read(Filter(ids=frozenset(wanted), limit=len(wanted)), read)
-                break
+                await self.read(Filter(ids=frozenset(wanted), limit=before), read)
             except Refused as refusal:
+                pause = next(pauses)
                 if not pause or self._pauses <= 0 or not is_for_now(refusal.prefix):
                     raise
                 await self._wait(pause)
+            else:
+                if len(wanted) == before:  # it may have sent a part at a time
+                    break
         self.missing += len(wanted)
 
     async def take(self, events: Sequence[Event]) -> list[Event]:

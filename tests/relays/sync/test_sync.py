@@ -294,6 +294,7 @@ async def test_a_connection_that_is_lost_is_tried_again(
 ) -> None:
     monkeypatch.setattr(sync, "PAUSES", (0.01, 0.01, 0.01))
     monkeypatch.setattr(sync, "EVENTS", 100)
+    monkeypatch.setattr(transfer, "IDS", 20)
     follow = honest(list(EVENTS), most=1000)
 
     async def script(peer: Peer) -> None:
@@ -320,6 +321,13 @@ async def test_a_peer_that_is_not_there(tmp_path: Path) -> None:
         b.transfer.url = "ws://127.0.0.1:1"
         with pytest.raises(ConnectFailed):
             await b.run()
+
+
+async def test_a_peer_that_sends_a_part_of_what_is_asked_for_by_id(tmp_path: Path) -> None:
+    async with bench(tmp_path, honest(EVENTS, cap=7, most=1000)) as b:
+        await b.run(up=False)
+        assert await b.ids() == ids(EVENTS)
+        assert b.transfer.missing == 0
 
 
 async def test_forged_events_are_not_taken(tmp_path: Path) -> None:
