@@ -24,7 +24,7 @@ SPAN = 30 * 86_400
 """Seconds from the first event to the last."""
 WORDS = tuple(f"w{number:x}" for number in range(0, 1 << 16, 97))
 Tag = tuple[str, ...]
-_PART = 2000
+_PART = 5000
 
 
 def event(pubkey: str, kind: int, created_at: int, tags: Sequence[Tag], content: str) -> Event:
@@ -115,10 +115,15 @@ def signed(network: Network, events: Sequence[Event]) -> list[bytes]:
 
 
 def _sign(secrets: dict[str, bytes], part: Sequence[bytes]) -> list[bytes]:
-    keys = {pubkey: SecretKey(secret) for pubkey, secret in secrets.items()}
+    keys: dict[str, SecretKey] = {}
     made = []
     for data in part:
         one = Event.from_trusted(data)
-        signature = keys[one.pubkey].sign(bytes.fromhex(one.id)).hex()
-        made.append(data.replace(one.sig.encode(), signature.encode()))
+        if one.pubkey not in keys:
+            keys[one.pubkey] = SecretKey(secrets[one.pubkey])
+        made.append(
+            data.replace(
+                one.sig.encode(), keys[one.pubkey].sign(bytes.fromhex(one.id)).hex().encode()
+            )
+        )
     return made

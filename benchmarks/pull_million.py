@@ -38,8 +38,8 @@ from nostr_client.rehearsal.relay_process import RelayProcess
 from nostr_client.signing.verifier import Verifier
 
 EVENTS = 1_000_000
-AUTHORS = 20_000
-PART = 20_000
+AUTHORS = 2_000
+PART = 100_000
 """Events that are made, signed and written in one go."""
 START_LIMIT = 60.0
 GOAL = 2.0
