@@ -733,6 +733,7 @@ class NostrClient:
             self.pool,
             self.book,
             monitors=self.monitors,
+            looks_nearby=self.config.local_network,
             listed=self._listed,
             folder=data,
             on_found=self.replication.replan,

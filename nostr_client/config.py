@@ -14,6 +14,8 @@ monitors = ["npub1..."]               # whose reports on relays (NIP-66) count, 
                                       # those of people whom you follow
 copies = 7                            # operators that are to hold each note: those of the relay
                                       # list, and open relays in reserve; 0: the list's alone
+local_network = false                 # true: where no relay that is known answers, look for others
+                                      # on the local network, whoever runs them there
 own_relay = true                      # a relay on this machine, where every note has a home
 relay_quota_mb = 256                  # kept of what one relay sent of people nobody here follows
 stranger_quota_mb = 16                # kept of what one of those people wrote
@@ -136,6 +138,8 @@ class ClientConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Whose reports on relays count (NIP-66), in hex, beside those of people who are followed."""
     copies: Copies = 7
     """Operators of relays that are to hold each note, those in reserve included."""
+    local_network: bool = False
+    """May relays be looked for on the local network, where no other answers?"""
     own_relay: bool = True
     relay_quota_mb: Megabytes = 256
     """Of what one relay brought by people whom nobody here follows; the oldest gives way."""

@@ -54,20 +54,22 @@ async def taken_up(files: BunkerFiles) -> bool:
 
 def show_code(context: ClientContext, uri: BunkerUri, qr: bool) -> None:
     """It goes to the result alone: no log has it."""
-    import shutil
-
     context.out.emit({"uri": uri.format(), "bunker": uri.pubkey}, uri.format())
     context.out.note("This code is a secret, and good for one program, once.")
     if qr and not context.json:
-        from nostr_client.accounts.qr import qr_of
-
-        height = max(LOWEST, shutil.get_terminal_size().lines - 2)
-        rows = qr_of(uri.format(), height)
-        higher = (
-            "the picture of this code is higher than this terminal: fewer relays, or more lines"
-        )
         # Last, so that no line pushes its first ones off a low terminal.
-        context.out.note("\n".join(rows) if rows else higher)
+        context.out.note(shown_code(uri.format()))
+
+
+def shown_code(text: str) -> str:
+    """`text` as a QR code for this terminal, or why there is none."""
+    import shutil
+
+    from nostr_client.accounts.qr import qr_of
+
+    rows = qr_of(text, max(LOWEST, shutil.get_terminal_size().lines - 2))
+    higher = "the picture of this code is higher than this terminal: fewer relays, or more lines"
+    return "\n".join(rows) if rows else higher
 
 
 def runs(files: BunkerFiles) -> bool:

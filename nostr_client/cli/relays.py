@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 _MOST_TEXT: Final = 1 << 20
 PLAN_LIMIT: Final = 20.0
 """Seconds until what waits is planned anew: a program that ends just now may hold the account."""
+MOST_SHARED: Final = 6
+"""Relays in a code: its picture has to fit a terminal."""
 SEND_LIMIT: Final = 30.0
 """Seconds for what waits to reach relays that were found."""
 
@@ -160,8 +162,16 @@ def find(
     context: ClientContext,
     where: Annotated[
         list[str] | None,
-        Argument(metavar="[WHERE]...", help="Relay URLs, an nprofile, or a file that names some."),
+        Argument(
+            metavar="[WHERE]...",
+            help="Relay URLs, an nprofile, a file that names some, a picture of a QR code.",
+        ),
     ] = None,
+    *,
+    nearby: Annotated[
+        bool,
+        Option("--local-network", help="Look there, too; anybody on it may say to be a relay."),
+    ] = False,
 ) -> None:
     """None of your relays answers: look for others that do, rung by rung.
 
@@ -170,13 +180,17 @@ def find(
     from nostr_client.resilience.ladder import relays_named
 
     given = relays_named("\n".join(map(_text_at, where or ())))
+    if where and not given:
+        context.out.note("no relay is named there")
     account = context.must_act()
 
     async def work() -> bool:
         reached = False
         async with context.reading(account) as client:
-            async for climbed in client.ladder.climb(given):
+            async for climbed in client.ladder.climb(given, nearby=nearby):
                 reached = reached or bool(climbed.reached)
+                if climbed.problem:
+                    context.out.note(climbed.problem, {"problem": climbed.problem})
                 for url in climbed.tried:
                     there = url in climbed.reached
                     record = {"rung": climbed.rung.name.lower(), "relay": url, "reached": there}
@@ -189,18 +203,64 @@ def find(
 
     if not wait_for(work()):
         context.out.note("nobody was reached: what you wrote is kept here until somebody is")
+        if not (nearby or context.config.local_network):
+            context.out.note("`--local-network` looks for relays of others in this network, too")
         context.exit_code = Exit.NO_ANSWER
 
 
+def share(
+    context: ClientContext,
+    urls: Annotated[
+        list[str] | None,
+        Argument(metavar="[URL]...", help="Default: where you write."),
+    ] = None,
+    *,
+    qr: Annotated[bool, Option("--qr", help="Show it as a QR code, too, for a friend.")] = False,
+) -> None:
+    """Print a code that says who you are and which relays you use (an nprofile).
+
+    Somebody who reaches nobody any more gives it to `relays find`.
+    """
+    from nostr_client.exits import CommandError
+    from nostr_client.nips.nip19 import encode_nprofile
+    from nostr_client.protocol.urls import normalize_relay_url
+
+    account = context.must_act()
+    named = tuple(map(normalize_relay_url, urls or ()))
+
+    async def written() -> tuple[str, ...]:
+        async with context.reading(account, offline=True) as client:
+            mine = await client.relays.rows()
+        return tuple(row.url for row in mine if row.write and not (row.own or row.gone))
+
+    relays = (named or wait_for(written()))[:MOST_SHARED]
+    if not relays:
+        raise CommandError("you write to no relay that could be named", Exit.NOT_FOUND)
+    code = encode_nprofile(account.pubkey, relays)
+    context.out.emit({"nprofile": code, "relays": list(relays)}, code)
+    if qr and not context.json:
+        from nostr_client.cli.bunker_codes import shown_code
+
+        context.out.note(shown_code(f"nostr:{code}"))
+
+
 def _text_at(where: str) -> str:
-    """What a file of this name holds, or else the words themselves. Raises CommandError."""
+    """What a file of this name holds, the QR codes of a picture; or else the words themselves.
+
+    Raises CommandError, InvalidData, ConfigError.
+    """
+    from nostr_client.accounts.qr_pictures import MOST_BYTES, codes_in, is_picture
     from nostr_client.exits import CommandError
 
     path = Path(where)
     try:
         if not path.is_file():
             return where
-        return path.read_bytes()[:_MOST_TEXT].decode("utf-8", "replace")
+        with path.open("rb") as file:
+            data = file.read(_MOST_TEXT)
+            if is_picture(data):
+                return "\n".join(codes_in(data + file.read(MOST_BYTES)))
+        return data.decode("utf-8", "replace")
     except OSError as error:
         raise CommandError(f"cannot read {where}: {error.strerror or error}", Exit.ERROR) from error
 
@@ -209,7 +269,7 @@ def add_to(root: Group) -> None:
     """They stand in a group of their own."""
     group = root.group(
         "relays",
-        "Your relays: list, add, remove, retire, check, find, block, auth.",
+        "Your relays: list, add, remove, retire, check, find, share, block, auth.",
         default="list",
     )
     add_command(group, "list", list_, CLIENT)
@@ -218,6 +278,7 @@ def add_to(root: Group) -> None:
     add_command(group, "retire", retire, CLIENT)
     add_command(group, "check", check, PLAIN)
     add_command(group, "find", find, CLIENT)
+    add_command(group, "share", share, CLIENT)
     add_command(group, "block", private_lists.block, CLIENT)
     add_command(group, "unblock", private_lists.unblock, CLIENT)
     add_command(group, "blocked", private_lists.list_blocked, CLIENT)

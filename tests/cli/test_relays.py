@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+import segno
+
 from nostr_client.exits import Exit
 from nostr_client.nips import nip19
 from nostr_client.protocol.keys import SecretKey
@@ -138,3 +141,27 @@ async def test_when_no_relay_answers_others_are_found_and_stand_in(
     assert sent.code == 0, sent.err
     again = await home.run("post", "--json", "somebody does")
     assert again.record["accepted"] == [relay.url]
+
+
+async def test_a_friends_picture_leads_to_relays(
+    home: Home, key: SecretKey, start_relay: StartRelay, tmp_path: Path
+) -> None:
+    """One shows a code, the other gives a picture of it to `relays find`."""
+    pytest.importorskip("zxingcpp", reason="the extra `pictures` is not installed")
+    pytest.importorskip("PIL", reason="the extra `pictures` is not installed")
+    relay = await start_relay()
+    home.configure([DEAD])
+    await home.import_key(key)
+    shared = await home.run("relays", "share", relay.url, "--qr")
+    assert "█" in shared.err
+    code = shared.out.strip()
+    assert nip19.relays_in(code) == (relay.url,)
+    picture = tmp_path / "from-a-friend.png"
+    segno.make(f"nostr:{code}").save(str(picture), scale=4)
+    found = await home.run("relays", "find", "--json", str(picture))
+    assert found.code == 0, found.err
+    assert {"rung": "given", "relay": relay.url, "reached": True} in found.records
+    picture.write_bytes(picture.read_bytes()[:40])
+    broken = await home.run("relays", "find", str(picture))
+    assert broken.code == Exit.USAGE
+    assert "this picture cannot be read" in broken.err

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from nostr_client.errors import ConfigError
 from nostr_client.net.fetch import Fetched
 from nostr_client.net.health import DOWN, UP, HealthBook, RelayHealth
 from nostr_client.net.outcome import End, How
@@ -20,7 +21,14 @@ from nostr_client.protocol.event import Draft, Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.keys import SecretKey
 from nostr_client.resilience import ladder as ladder_module
-from nostr_client.resilience.ladder import STANDS_IN, Climbed, Ladder, Rung, relays_named
+from nostr_client.resilience.ladder import (
+    NEARBY_STANDS_IN,
+    STANDS_IN,
+    Climbed,
+    Ladder,
+    Rung,
+    relays_named,
+)
 from nostr_client.routing.address_policy import AddressPolicy
 from nostr_client.routing.reader import RelayReader
 from nostr_client.routing.relay_book import RelayBook
@@ -71,8 +79,12 @@ class House:
     now: float = NOW
     found: int = 0
     books: list[RelayBook] = field(default_factory=list)
+    near: tuple[str, ...] | ConfigError = ()
+    """What is announced on the local network, or why nothing is heard."""
 
-    def ladder(self, *, starters: bool = False) -> Ladder:
+    def ladder(
+        self, *, starters: bool = False, listed: Sequence[str] = (LISTED,), looks: bool = False
+    ) -> Ladder:
         book = RelayBook(
             self.store,
             AddressPolicy(),
@@ -87,12 +99,19 @@ class House:
         def found() -> None:
             self.found += 1
 
+        async def nearby() -> tuple[str, ...]:
+            if isinstance(self.near, ConfigError):
+                raise self.near
+            return self.near
+
         return Ladder(
             self.store,
             pool,
             book,
             monitors=RelayMonitors(RelayReader(self.store, pool, book), clock=lambda: self.now),
-            listed=[LISTED],
+            listed=listed,
+            nearby=nearby,
+            looks_nearby=looks,
             folder=self.folder,
             on_found=found,
             clock=lambda: self.now,
@@ -178,6 +197,70 @@ async def test_a_process_that_runs_hears_of_it(
         await asyncio.gather(task, return_exceptions=True)
 
 
+@pytest.mark.parametrize("rung", list(Rung))
+async def test_each_rung_alone_reaches_somebody(tmp_path: Path, rung: Rung) -> None:
+    """All others are empty, or dead: a drill of each."""
+    async with open_store("memory:") as store:
+        house = House(store, tmp_path)
+        url, given, listed = f"wss://{rung.name.lower()}.example", (), ()
+        match rung:
+            case Rung.OWN:
+                url = HOME
+            case Rung.GIVEN:
+                given = relays_named(nip19.encode_nprofile(ME, [url]))
+            case Rung.FOUND:
+                note = await house.save(SecretKey.generate(), kinds.NOTE)
+                await store.ledger.confirm([(note.id, url)])
+            case Rung.FOLLOWED:
+                await house.save(KEY, kinds.FOLLOWS, ("p", ANA.public_key.hex))
+                await house.save(ANA, kinds.RELAY_LIST, ("r", url))
+            case Rung.LIST:
+                listed = (url,)
+            case Rung.MONITORS:
+                await house.save(KEY, kinds.FOLLOWS, ("p", MONITOR.public_key.hex))
+                await house.save(MONITOR, kinds.RELAY_DISCOVERY, ("d", f"{url}/"))
+            case Rung.NEARBY:
+                url = "ws://192.168.7.7:7777"
+                house.near = (url,)
+        house.pool.alive = {url}
+        ladder = house.ladder(listed=listed)
+        *below, last = [one async for one in ladder.climb(given, nearby=True)]
+        assert last == Climbed(rung, (url,), (url,))
+        assert [one.tried for one in below] == ([] if rung is Rung.OWN else [(HOME,)])
+        assert house.books[-1].fallback == tuple(dict.fromkeys((HOME, url)))
+
+
+async def test_the_local_network_is_looked_at_where_the_person_wants_it(house: House) -> None:
+    near = "ws://192.168.7.7:7777"
+    house.near = (near, "ws://192.168.7.8")
+    house.pool.alive = {near}
+    assert near not in {u for one in await climbed(house.ladder()) for u in one.tried}
+    [*_, last] = await climbed(house.ladder(looks=True))
+    assert last == Climbed(Rung.NEARBY, house.near, (near,))
+    later = house.ladder()
+    assert await later.recall(), "the next command goes there, too"
+    assert house.books[-1].fallback == (HOME, near)
+    house.now += NEARBY_STANDS_IN
+    await house.ladder().recall()
+    assert house.books[-1].fallback == (HOME,), "for an hour: one goes to other networks"
+
+
+async def test_a_relay_that_is_blocked_is_not_dialled_on_the_local_network(house: House) -> None:
+    house.near = ("ws://192.168.7.7",)
+    ladder = house.ladder(looks=True)
+    house.books[-1].policy.blocked = frozenset(house.near)
+    await climbed(ladder)
+    assert house.near[0] not in house.pool.dialled
+
+
+async def test_why_the_local_network_was_not_looked_at_is_said(house: House) -> None:
+    house.near = ConfigError("the package is missing")
+    house.pool.alive = {WATCHED}
+    [*_, watched, last] = await climbed(house.ladder(looks=True))
+    assert watched.reached == (WATCHED,)
+    assert last == Climbed(Rung.NEARBY, problem="the package is missing")
+
+
 async def test_where_the_own_relays_answer_no_other_is_dialled(house: House) -> None:
     house.pool.alive = {HOME, SEEN}
     assert [one.rung for one in await climbed(house.ladder())] == [Rung.OWN]
@@ -220,7 +303,7 @@ async def test_it_climbs_by_itself_when_all_are_dead(
         await asyncio.gather(task, return_exceptions=True)
 
 
-@pytest.mark.parametrize("damage", [b"{", b'{"at": "x"}', b"\xff"])
+@pytest.mark.parametrize("damage", [b"{", b'{"until": "x"}', b"\xff"])
 async def test_a_damaged_file_is_looked_for_anew(house: House, damage: bytes) -> None:
     ladder = house.ladder()
     (house.folder / f"stand-ins-{ME[:16]}.json").write_bytes(damage)
@@ -236,4 +319,10 @@ def test_relays_in_what_is_pasted() -> None:
         "ws://two.example:7777",
     )
     assert relays_named("wss://three.example/ wss://three.example") == ("wss://three.example",)
+    for code in (
+        nip19.encode_nevent("e" * 64, ["wss://one.example"]),
+        nip19.encode_naddr(30023, ME, "a", ["wss://one.example/"]),
+        f"nostr:{nip19.encode_nprofile(ME, ['wss://one.example'])}".upper(),
+    ):
+        assert relays_named(code) == ("wss://one.example",), code
     assert relays_named("\x1b[31m nothing http://example.com") == ()
