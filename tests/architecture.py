@@ -151,9 +151,15 @@ def imports_of(sources: Sources) -> Iterator[Import]:
 
 
 @cache
+def tree_of(source: str) -> ast.Module:
+    """Each source is parsed once, whoever reads it."""
+    return ast.parse(source)
+
+
+@cache
 def _imports(module: str, source: str, modules: frozenset[str]) -> list[Import]:
     reader = _Reader(module, modules)
-    reader.visit(ast.parse(source, filename=module))
+    reader.visit(tree_of(source))
     return reader.found
 
 

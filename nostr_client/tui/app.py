@@ -19,6 +19,7 @@ from rich.text import Text
 from textual import events
 from textual.app import App, ComposeResult
 from textual.binding import BindingType
+from textual.css.query import NoMatches
 from textual.driver import Driver
 from textual.filter import LineFilter, Monochrome, NoColor
 from textual.message import Message
@@ -476,6 +477,14 @@ class NostrApp(App[int]):
                 await self.leave(0)
 
         self.start(ask, "quit")
+
+    def _handle_exception(self, error: Exception) -> None:
+        """A screen that is put up while everything is taken down finds no widgets in it: that is
+        no error, and nothing that the person is told of."""
+        if isinstance(error, NoMatches) and (self._exit or not self.is_running):
+            log.debug("a screen came too late", exc_info=error)
+            return
+        super()._handle_exception(error)
 
     def _fatal_error(self) -> None:
         """An error that nobody expected: Textual would print every local variable, keys too."""

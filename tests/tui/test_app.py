@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from textual.color import Color
+from textual.css.query import NoMatches
 from textual.pilot import Pilot
 
 from nostr_client.routing.starter_relays import starter_relays
@@ -221,3 +222,10 @@ async def test_ctrl_c_and_q_and_ctrl_z_in_a_field_are_the_fields(world: World) -
         await pilot.press("ctrl+z")
         await until(lambda: text.text == "")  # type: ignore[attr-defined]
         assert isinstance(app.screen, ComposeScreen)
+
+
+async def test_a_screen_that_comes_as_all_ends_is_no_error(world: World) -> None:
+    async with world.app() as (app, _):
+        app.exit(0)
+        app._handle_exception(NoMatches("no widget in it"))
+    assert app.return_code == 0
