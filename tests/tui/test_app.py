@@ -62,9 +62,13 @@ async def test_whoever_lists_a_relay_that_has_ended_is_told_at_the_start(world: 
         await told(app, f"{ended}: its operator announced its end")
 
 
+TALL = (80, 70)
+"""Room for all commands."""
+
+
 async def test_the_palette_and_a_theme_that_is_kept(world: World) -> None:
     await world.watched()
-    async with world.at_home() as (app, pilot):
+    async with world.at_home(TALL) as (app, pilot):
         await pilot.press("colon")
         await sees(app, "Choose the colours")
         order = ("Home: the notes", "Relays: where your notes are kept", "Leave", "Theme")
@@ -79,7 +83,7 @@ async def test_the_palette_and_a_theme_that_is_kept(world: World) -> None:
 
 async def test_a_command_from_the_palette(world: World) -> None:
     await world.watched()
-    async with world.at_home() as (app, pilot):
+    async with world.at_home(TALL) as (app, pilot):
         assert app.main is not None
         await pilot.press("colon")
         await sees(app, "Choose the colours")
