@@ -277,7 +277,7 @@ class History:
         while found.goes_on:
             part = asked.changed(until=until, limit=most)  # some send all they have in one answer
             fetched = await self._pool.fetch(
-                [part], [found.url], timeout=READ_LIMIT, exhaustive=True, most=2 * most
+                [part], [found.url], timeout=READ_LIMIT, exhaustive=True, most=most
             )
             end = fetched.ends[found.url]
             found.requests += max(1, end.pages)

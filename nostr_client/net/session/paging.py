@@ -32,8 +32,8 @@ round numbers from here on."""
 
 class Paging(msgspec.Struct, frozen=True):
     """How far to read back. `exhaustive`: until a page brings nothing new, unless the relay said
-    that there is no more; `most` events from one relay, then the rest is left; `cut`: events from
-    which on a page may be cut off."""
+    that there is no more; `most` events from one relay, to the end of the page with the last of
+    them, then the rest is left; `cut`: events from which on a page may be cut off."""
 
     exhaustive: bool = False
     most: int = 100_000
@@ -59,8 +59,9 @@ class HistoryPages:
 
     @property
     def full(self) -> bool:
-        """Has the relay sent more than was wanted in all?"""
-        return len(self._seen) > self._paging.most
+        """Has the relay sent more in one page than was wanted in all? The last page may go beyond
+        what was wanted, and is read to its end."""
+        return len(self._seen) - self._before > self._paging.most
 
     def take(self, event: Event) -> bool:
         """Count an event that came; False if nothing asked for it."""

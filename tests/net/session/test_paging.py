@@ -44,6 +44,7 @@ def read(relay: Relay, filters: Sequence[Filter], paging: Paging) -> tuple[set[s
     while asked is not None:
         found, said = relay.answer(asked)
         assert all(pages.take(event) for event in found.values())
+        assert not pages.full, "an honest relay is not cut off amid a page"
         got |= set(found)
         asked = pages.ended(said)
         assert relay.asked < 1000
