@@ -11,10 +11,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +21,7 @@ from nostr_client.client import NostrClient
 from nostr_client.config import ClientConfig
 from nostr_client.errors import NostrError
 from nostr_client.nips.nip10 import reply_tags
-from nostr_client.paths import Paths, translated
+from nostr_client.paths import Paths
 from nostr_client.protocol.event import Draft, Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.keys import SecretKey
@@ -64,15 +63,6 @@ LIVE = (
     ("ana", "add", "And one more in the cellar. That makes five again."),
 )
 """Who writes what after the guest has come in, and what happens to a relay just before."""
-
-
-@contextmanager
-def demo_folder() -> Iterator[Path]:
-    """A folder for a community, gone afterwards. Raises StoreError."""
-    with translated("no folder for the demo can be made"):
-        folder = tempfile.TemporaryDirectory(prefix="nostr-demo-", ignore_cleanup_errors=True)
-    with folder as name:
-        yield Path(name)
 
 
 @dataclass

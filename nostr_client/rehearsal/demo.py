@@ -18,7 +18,8 @@ from nostr_client.errors import NostrError
 from nostr_client.output import Output
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.kinds import NOTE
-from nostr_client.rehearsal.community import RELAYS, Community, demo_folder
+from nostr_client.rehearsal.community import RELAYS, Community
+from nostr_client.rehearsal.scratch_folder import scratch_folder
 from nostr_client.social.views import Posted
 
 KILLED = 3
@@ -49,7 +50,7 @@ class DemoFailed(NostrError):
 
 async def run_headless(out: Output) -> int:
     """Play the story; 0 when all ended well, 1 when not. Leaves nothing behind."""
-    with demo_folder() as folder:
+    with scratch_folder("nostr-demo-") as folder:
         try:
             async with Community.start(folder) as community:
                 await _Demo(community, out).play()

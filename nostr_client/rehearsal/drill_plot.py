@@ -1,7 +1,8 @@
 """A drill as a picture: for each way of taking relays down what strangers found, each seed a dot.
 
-Plain SVG, drawn by hand: three columns of shares (before anything was mended, afterwards, the next
-note's followers), the worst of the seeds as a bar, and the goals as lines.
+Plain SVG, drawn by hand: columns of shares (held and found before anything was mended, found
+afterwards, followers whom the next note reached), the worst of the seeds as a bar and a number, and
+the goals as lines.
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ from nostr_client.rehearsal.drill_record import DrillRun
 
 LABELS: Final = 110
 """Pixels of the names of strategies."""
-WIDTH: Final = 210
-"""Pixels of a column, of which `GAP` are left free."""
-GAP: Final = 30
+WIDTH: Final = 176
+"""Pixels of a column, of which `GAP` are for the number."""
+GAP: Final = 44
 ROW: Final = 26
 TOP: Final = 58
 
@@ -30,9 +31,11 @@ class PlotColumn(NamedTuple):
 
 
 PLOT_COLUMNS: Final = (
-    PlotColumn("found before it is mended", lambda run: run.readable_before, None),
-    PlotColumn("found afterwards", lambda run: run.readable_after, 0.995),
-    PlotColumn("followers reached in 60 s", lambda run: run.followers_reached, 0.99),
+    PlotColumn("held before repair", lambda run: run.held_before, 0.99),
+    PlotColumn("found before repair", lambda run: run.readable_before, None),
+    PlotColumn("found after repair", lambda run: run.readable_after, 0.995),
+    PlotColumn("reached, some relays dead", lambda run: run.followers_reached, 0.99),
+    PlotColumn("reached, all dead", lambda run: run.followers_reached_all_dead, 0.95),
 )
 
 
@@ -71,12 +74,13 @@ def _column(column: PlotColumn, left: int, rows: Sequence[Sequence[DrillRun]]) -
         y = _middle(row)
         shares = [share for run in runs if (share := column.share(run)) is not None]
         if not shares:
-            yield _text(left + 4, y + 4, "not measured", "#999")
+            yield _text(left + 4, y + 4, "not measured", "#777")
             continue
         end = _x(left, min(shares))
         yield (
             f'<rect x="{left}" y="{y - 6}" width="{end - left:.1f}" height="12" fill="#9cc3e6"/>'
         )
+        yield _text(left + WIDTH - GAP + 6, y + 4, f"{100 * min(shares):.4g}", "#111", size=11)
         for share in shares:
             yield f'<circle cx="{_x(left, share):.1f}" cy="{y}" r="3" fill="#1f4e79"/>'
 

@@ -12,17 +12,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
 from nostr_client.errors import NostrError
-from nostr_client.paths import translated
 from nostr_client.protocol import kinds
 from nostr_client.rehearsal import measures
 from nostr_client.rehearsal.drill_people import DrillAuthor
@@ -31,6 +28,7 @@ from nostr_client.rehearsal.drill_relays import DrillRelay, RelayCounts
 from nostr_client.rehearsal.drill_world import DrillSize, DrillWorld
 from nostr_client.rehearsal.foreign_reader import ForeignReader, PublicReader, ReadingCost
 from nostr_client.rehearsal.lots import Snapshot, share_by_lot
+from nostr_client.rehearsal.scratch_folder import scratch_folder
 from nostr_client.rehearsal.sdk_reader import SdkReader
 from nostr_client.rehearsal.strategies import Strategy, expected_readable
 from nostr_client.resilience.pace import Pace
@@ -56,11 +54,9 @@ BY_LOT: Final = ("random", "rolling", "notice")
 async def run_once(size: DrillSize, strategy: Strategy, seed: int) -> DrillRun:
     """One run, in a folder of its own that is gone afterwards. Raises NostrError where the world
     cannot be set up, or its measures not be taken."""
-    with translated("no folder for the drill can be made"):
-        folder = tempfile.TemporaryDirectory(prefix="nostr-drill-", ignore_cleanup_errors=True)
-    with folder as name:
+    with scratch_folder("nostr-drill-") as folder:
         began = time.monotonic()
-        async with DrillWorld.start(Path(name), size, strategy, seed) as world:
+        async with DrillWorld.start(folder, size, strategy, seed) as world:
             run = await _Rehearsal(world).play()
         return msgspec.structs.replace(run, seconds=round(time.monotonic() - began, 1))
 

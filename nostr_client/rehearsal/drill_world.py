@@ -52,6 +52,9 @@ STARTERS: Final = 3
 """Relays that everybody knows from the start: those that most write to."""
 INDEXERS: Final = 2
 AT_ONCE: Final = 6
+ANSWERING: Final = 2.0
+"""Seconds that relays may take here to answer who publishes: whatever the pace, what is under way
+is not sent a second time beside."""
 FOLLOWED: Final = 0.6
 """The share of all authors whom a reader follows, and an author."""
 
@@ -77,7 +80,8 @@ class DrillWorld:
 
     def __init__(self, folder: Path, size: DrillSize, strategy: Strategy, seed: int) -> None:
         self.folder, self.size, self.strategy = folder, size, strategy
-        self.pace = Pace().sped_up(size.speedup)
+        pace = Pace().sped_up(size.speedup)
+        self.pace = msgspec.structs.replace(pace, grace=max(pace.grace, ANSWERING))
         self.chance = random.Random(f"{seed}")  # noqa: S311 - no secret
         self.sites = sites(size.relays, size.newcomers, self.chance)
         self.relays: list[DrillRelay] = []
@@ -156,8 +160,9 @@ class DrillWorld:
 
     async def settled(self, limit: float) -> bool:
         """Wait until every copy that is wanted is there, or over, every relay in reserve was tried,
-        and that held for two sweeps of the replication; at most `limit` seconds."""
-        now, steady = time.monotonic(), 2 * self.pace.sweep
+        and that held until what was written last was looked at, and two sweeps of the replication
+        more; at most `limit` seconds."""
+        now, steady = time.monotonic(), self.pace.grace + 2 * self.pace.sweep
         deadline, since = now + limit, now
         while now < deadline:
             await asyncio.sleep(0.5)

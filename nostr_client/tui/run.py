@@ -135,9 +135,10 @@ async def demo() -> AsyncIterator[NostrClient]:
 
     Raises NostrError.
     """
-    from nostr_client.rehearsal.community import Community, demo_folder
+    from nostr_client.rehearsal.community import Community
+    from nostr_client.rehearsal.scratch_folder import scratch_folder
 
-    with demo_folder() as folder:
+    with scratch_folder("nostr-demo-") as folder:
         async with Community.start(folder) as community, OwnedTasks() as tasks:
             guest = await community.join("you", "Just visiting.")
             tasks.start(community.live())

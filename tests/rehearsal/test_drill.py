@@ -19,11 +19,12 @@ from xml.etree import ElementTree
 import msgspec
 import pytest
 
+from nostr_client.net import backoff
 from nostr_client.output import Output
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Draft, Event
 from nostr_client.protocol.keys import SecretKey
-from nostr_client.rehearsal import liars
+from nostr_client.rehearsal import drill_world, liars
 from nostr_client.rehearsal.drill import DrillOptions, missed_in, run_drill, table_of, worst_of
 from nostr_client.rehearsal.drill_plot import plot
 from nostr_client.rehearsal.drill_record import DrillRun
@@ -71,6 +72,9 @@ async def test_a_small_drill_loses_nothing(
         return await start_relay(*options, data=data)
 
     monkeypatch.setattr(RelayProcess, "start", start)
+    monkeypatch.setattr(backoff, "FIRST", 0.2)  # here nobody is far, or busy
+    monkeypatch.setattr(backoff, "RUSH", 0.2)
+    monkeypatch.setattr(drill_world, "ANSWERING", 0.2)
     said = io.StringIO()
     size = DrillSize(relays=8, authors=3, legacy=1, readers=3, notes=3, speedup=200)
     [run] = await run_drill(Output(json=True, out=said), DrillOptions(["random"], 1, size=size))
@@ -151,7 +155,8 @@ def test_the_plot_shows_each_seed_and_says_what_was_not_measured() -> None:
     texts = [text.text for text in picture.iter(f"{svg}text")]
     assert {"random", "all", "not measured"} <= set(texts)
     assert "worst of 2 seeds" in str(texts)
-    assert len(list(picture.iter(f"{svg}circle"))) == 3 * 3 - 1
+    assert len(list(picture.iter(f"{svg}circle"))) == 3 * 5 - 3 - 1
+    assert "75" in texts
     bars = [float(bar.get("width", 0)) for bar in picture.iter(f"{svg}rect")][1:]
     assert min(bars) == pytest.approx(0.75 * max(bars))
 
@@ -309,6 +314,7 @@ async def test_no_process_outlives_it(tmp_path: Path, end: signal.Signals) -> No
         process.send_signal(end)
         await asyncio.wait_for(process.wait(), END_LIMIT)
         await until(lambda: not relays_in(tmp_path))
+        await until(lambda: not list(tmp_path.glob("nostr-drill-*")))
         assert process.returncode != 0
     finally:
         if process.returncode is None:
