@@ -30,16 +30,22 @@ def drill(
     seed: Annotated[int, Option("--seed", "N", "The first seed.", least=0, most=10**9)] = 1,
     relays: Annotated[
         int | None,
-        Option("--relays", "N", "Relays: 12, at most 60; simulated 1,000.", least=6, most=10_000),
+        Option("--relays", "N", "Relays: 14, at most 60; simulated 1,000.", least=6, most=10_000),
     ] = None,
     authors: Annotated[int, Option("--authors", "N", "Authors.", least=3, most=60)] = 6,
     plot: Annotated[
         Path | None, Option("--plot", "FILE", "Draw the runs into this SVG file, too.")
     ] = None,
     speedup: Annotated[
-        float,
-        Option("--speedup", "N", "How many times as short waits are.", least=1, most=600),
-    ] = 120.0,
+        float | None,
+        Option(
+            "--speedup",
+            "N",
+            "How many times as short all waits are (120, but as usual while some are measured).",
+            least=1,
+            most=600,
+        ),
+    ] = None,
     simulate: Annotated[
         bool, Option("--simulate", help="In memory, with very many relays and users; needs numpy.")
     ] = False,
@@ -56,7 +62,7 @@ def drill(
         rehearse_mine(context)
         return
     from nostr_client.rehearsal.drill import GOALS, DrillOptions, run_drill
-    from nostr_client.rehearsal.drill_world import DrillSize
+    from nostr_client.rehearsal.drill_world import RELAYS, SPEEDUP, DrillSize
     from nostr_client.rehearsal.strategies import STRATEGIES
 
     chosen = [each for each in STRATEGIES if not strategy or each in strategy]
@@ -69,7 +75,12 @@ def drill(
         return
     if relays is not None and relays > MOST_RELAYS:
         raise CommandError(f"--relays: at most {MOST_RELAYS} real ones", Exit.USAGE)
-    size = DrillSize(relays=relays or 12, authors=authors, speedup=speedup)
+    size = DrillSize(
+        relays=relays or RELAYS,
+        authors=authors,
+        speedup=speedup or SPEEDUP,
+        measured=speedup is None,
+    )
     runs = wait_for(run_drill(context.out, DrillOptions(chosen, seeds, seed, size)))
     if plot is not None:
         from nostr_client.rehearsal.drill_plot import plot as drawn

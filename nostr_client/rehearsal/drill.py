@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from nostr_client.output import Output
-from nostr_client.rehearsal.drill_record import DrillRun
+from nostr_client.rehearsal.drill_record import DrillRun, pace_of
 from nostr_client.rehearsal.drill_run import RECOVERY_LIMIT, run_once
 from nostr_client.rehearsal.drill_world import DrillSize
 from nostr_client.rehearsal.strategies import STRATEGIES, Strategy
@@ -33,7 +33,6 @@ _LOW_IS_BAD: Final = frozenset(
         "events",
         "killed",
         "sdk_readers",
-        "speedup",
     }
 )
 
@@ -174,8 +173,7 @@ def table_of(runs: Sequence[DrillRun]) -> list[str]:
     lines = [f"The worst of {len({run.seed for run in runs})} seeds:", head]
     lines += [line_of(row, row.strategy) for row in rows]
     worst = worst_of(runs)
-    sped = f"Waits were {worst.speedup:g} times as short as usual."
-    return [*lines, line_of(worst, "all"), sped]
+    return [*lines, line_of(worst, "all"), pace_of(runs)]
 
 
 def line_of(run: DrillRun, name: str = "") -> str:

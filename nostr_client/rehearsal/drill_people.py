@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -14,23 +15,43 @@ from nostr_client.errors import NostrError
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.keys import SecretKey
+from nostr_client.resilience.pace import Pace
 from nostr_client.routing.relay_book import parse_relay_list
 from nostr_client.store.contract import Copy
 
+ClientAt = Callable[[Pace], AbstractAsyncContextManager[NostrClient]]
+"""Opens an author's client, always on the same folder."""
 MOVE_LIMIT: Final = 120.0
 """Seconds that one command may take before it counts as failed."""
 
 
 @dataclass
 class DrillAuthor:
-    """One author, with a client at work. `homes` are the relays that the newest relay list names,
-    `named` how many the first one named, `lists` when each was made, in order."""
+    """One author, with a client at work as long as `stack` is not closed. `homes` are the relays
+    that the newest relay list names, `named` how many the first one named, `lists` when each was
+    made, in order."""
 
     key: SecretKey
+    open_at: ClientAt
+    stack: AsyncExitStack
     client: NostrClient
     homes: list[str]
     named: int
     lists: list[int] = field(default_factory=list)
+
+    @classmethod
+    async def start(
+        cls, key: SecretKey, open_at: ClientAt, pace: Pace, homes: list[str]
+    ) -> DrillAuthor:
+        """Raises NostrError."""
+        stack = AsyncExitStack()
+        client = await stack.enter_async_context(open_at(pace))
+        return cls(key, open_at, stack, client, homes, len(homes))
+
+    async def restart(self, pace: Pace) -> None:
+        """End the client, and go on with another. Raises NostrError."""
+        await self.stack.aclose()
+        self.client = await self.stack.enter_async_context(self.open_at(pace))
 
     @property
     def pubkey(self) -> str:

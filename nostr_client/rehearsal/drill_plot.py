@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final, NamedTuple
 from xml.sax.saxutils import escape
 
-from nostr_client.rehearsal.drill_record import DrillRun
+from nostr_client.rehearsal.drill_record import DrillRun, pace_of
 
 LABELS: Final = 110
 """Pixels of the names of strategies."""
@@ -44,8 +44,7 @@ def plot(runs: Sequence[DrillRun]) -> str:
     strategies = list(dict.fromkeys(run.strategy for run in runs))
     width = LABELS + WIDTH * len(PLOT_COLUMNS)
     height = TOP + ROW * len(strategies) + 40
-    seeds, speedup = len({run.seed for run in runs}), max(run.speedup for run in runs)
-    told = f"Bars: the worst of {seeds} seeds. Waits were {speedup:g} times as short as usual."
+    told = f"Bars: the worst of {len({run.seed for run in runs})} seeds. {pace_of(runs)}"
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}"'
         f' height="{height}" font-family="sans-serif" font-size="12">',

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from nostr_client.rehearsal.strategies import Strategy
@@ -12,9 +14,9 @@ class DrillRun(msgspec.Struct, frozen=True, kw_only=True):
 
     `events` were written by our authors, of which `lost` are on no living relay in the end. What
     was readable is the share of the notes of those whom the readers follow, people of the older
-    network left out (`legacy_readable` is theirs). `recovery_p95_s` was measured at `speedup`, and
-    is infinite where it did not come to hold; `recovery_p95_usual_s` is what the usual pace makes
-    of it, which waits longer until a relay counts as dead. `followers_reached` counts those of
+    network left out (`legacy_readable` is theirs). Times were measured with waits that are
+    `speedup` times as short as usual, 1 is the usual pace; `recovery_p95_s` is infinite where it
+    did not come to hold. `followers_reached` counts those of
     authors of whom a relay lives. `duplicates` are events that a relay was offered again,
     `bytes_per_new` is what went over authors' sockets for each that was new there.
     """
@@ -47,7 +49,6 @@ class DrillRun(msgspec.Struct, frozen=True, kw_only=True):
     readable_by_hint: float
     """Of what was read before repair the share that was shown by relays that no list names."""
     legacy_readable: float
-    recovery_p95_usual_s: float | None
     unrecovered: int
     all_dead_authors: int
     """Authors of whom no relay of their list lived."""
@@ -66,3 +67,14 @@ class DrillRun(msgspec.Struct, frozen=True, kw_only=True):
     """Had every event all of its copies before the blow?"""
     sdk_readers: int
     seconds: float
+
+
+def pace_of(runs: Sequence[DrillRun]) -> str:
+    """Which pace times were measured at."""
+    paces = {run.strategy: run.speedup for run in runs}
+    usual = ", ".join(name for name, speedup in paces.items() if speedup == 1)
+    short = max(paces.values())
+    if short == 1:
+        return "Waits were as long as usual."
+    told = f"Waits were {short:g} times as short as usual"
+    return f"{told}, but for {usual}." if usual else f"{told}."

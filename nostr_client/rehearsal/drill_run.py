@@ -31,7 +31,6 @@ from nostr_client.rehearsal.lots import Snapshot, share_by_lot
 from nostr_client.rehearsal.scratch_folder import scratch_folder
 from nostr_client.rehearsal.sdk_reader import SdkReader
 from nostr_client.rehearsal.strategies import Strategy, expected_readable
-from nostr_client.resilience.pace import Pace
 from nostr_client.tasks import all_of, together
 
 log = logging.getLogger(__name__)
@@ -47,6 +46,12 @@ ROLL: Final = 6.0
 """Seconds between two blows."""
 TOLD: Final = 4
 """Relays that an author is told of where all that he knows are dead."""
+DROPS_LIMIT: Final = 75.0
+"""Seconds in which drops are found at the usual pace, or are no longer waited for."""
+AT_USUAL_PACE: Final = ("random", "one-cloud", "liars")
+"""The strategies that are measured at the usual pace: from just before the blow until copies are
+back, or, where relays lie, from the first note on."""
+DROPS_WATCHED: Final = ("liars",)
 BY_LOT: Final = ("random", "rolling", "notice")
 """The strategies by which half of the relays fall, by lot."""
 
@@ -56,19 +61,23 @@ async def run_once(size: DrillSize, strategy: Strategy, seed: int) -> DrillRun:
     cannot be set up, or its measures not be taken."""
     with scratch_folder("nostr-drill-") as folder:
         began = time.monotonic()
-        async with DrillWorld.start(folder, size, strategy, seed) as world:
-            run = await _Rehearsal(world).play()
+        usual = size.measured and strategy in DROPS_WATCHED
+        async with DrillWorld.start(folder, size, strategy, seed, usual=usual) as world:
+            run = await _Rehearsal(world, measures.DropWatch(world)).play()
         return msgspec.structs.replace(run, seconds=round(time.monotonic() - began, 1))
 
 
 @dataclass
 class _Rehearsal:
     world: DrillWorld
+    drops: measures.DropWatch
     cost: ReadingCost = field(default_factory=ReadingCost)
     counts: RelayCounts = field(default_factory=RelayCounts)
     readers: list[PublicReader] = field(default_factory=list)
     notes: dict[str, set[str]] = field(default_factory=dict)
     """The notes of each author that were there before the blow."""
+    reserves: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """The relays that each author had in reserve before the blow (URLs)."""
     orphans: list[DrillAuthor] = field(default_factory=list)
     """Those who lost all relays of their list."""
     moves: list[float] = field(default_factory=list)
@@ -76,7 +85,7 @@ class _Rehearsal:
     unmended: int = 0
 
     async def play(self) -> DrillRun:
-        drops = measures.DropWatch(self.world)
+        drops = self.drops
         async with together() as group:
             watch = group.create_task(drops.run())
             found = await self._play()
@@ -90,15 +99,21 @@ class _Rehearsal:
 
     async def _play(self) -> dict[str, Any]:
         world, size = self.world, self.world.size
-        settled = await world.settled(SETTLE_LIMIT)
+        usual = size.measured and world.strategy in AT_USUAL_PACE
+        if usual and world.strategy in DROPS_WATCHED:
+            settled = await self.drops.all_found(DROPS_LIMIT)
+        else:
+            settled = await world.settled(SETTLE_LIMIT)
         before = await self._take_stock()
         followers = world.foreign_readers()
         self.readers += followers
         await all_of(follower.read() for follower in followers)
         by_lot = await self._by_lot()
+        await world.go_on(usual=usual)
         held = await self._take_down()
         readable, _, by_hint = await self._read_anew()
         struck = await self._wait_out(before, followers)
+        await world.go_on(usual=False)
         moved = await self._mend(followers)
         await world.settled(SETTLE_LIMIT)
         after, legacy, _ = await self._read_anew()
@@ -118,7 +133,7 @@ class _Rehearsal:
             "readable_by_hint": by_hint,
             "legacy_readable": legacy,
             "settled": settled,
-            "speedup": size.speedup,
+            "speedup": 1.0 if usual else size.speedup,
             "killed": len(world.dead_urls),
             "sdk_readers": sum(isinstance(r, SdkReader) for r in world.readers()),
             "seconds": 0.0,
@@ -131,6 +146,7 @@ class _Rehearsal:
             written = await author.written()
             ids |= {event.id for event in written}
             self.notes[author.pubkey] = {e.id for e in written if e.kind == kinds.NOTE}
+            self.reserves[author.pubkey] = await author.client.reserves.urls()
         return await measures.census(self.world.relays, ids, self.cost)
 
     async def _by_lot(self) -> float | None:
@@ -213,32 +229,30 @@ class _Rehearsal:
             )
         times = recovery.result()
         p95 = measures.p95(times, len(wanted)) if world.doomed and wanted else None
-        slow = p95 is not None and p95 >= world.pace.doubt_after
-        usual = Pace().doubt_after - world.pace.doubt_after if slow else 0.0
         return {
             "followers_reached": reached.result(),
             "all_dead_authors": len(self.orphans),
             "recovery_p95_s": None if p95 is None else round(p95, 2),
-            "recovery_p95_usual_s": None if p95 is None else round(p95 + usual, 2),
             "unrecovered": len(wanted) - len(times),
         }
 
     async def _wanted(self, before: Mapping[str, int]) -> dict[str, int]:
         """The copies that each event is to have again: as many as it had, but no more than are
-        wanted, nor than there are relays left that take what is as old: those of the list, and one
-        of each operator that the author knows and that keeps none of the list's."""
-        now, wanted = time.time(), dict[str, int]()
-        for author in self.world.authors:
+        wanted, nor than there are relays left that take what is as old: those of the list and of
+        the reserve, and one of each other operator that the author knows."""
+        now, wanted, world = time.time(), dict[str, int](), self.world
+        for author in world.authors:
             most, known = author.client.config.copies, await author.known_relays()
-            living = [relay for relay in self.world.living if relay.url in known]
-            listed = {r.operator for r in self.world.relays if r.url in author.homes}
+            used = {*author.homes, *self.reserves[author.pubkey]}
+            operators = {relay.operator for relay in world.relays if relay.url in used}
+            living = [relay for relay in world.living if relay.url in known | used]
             for event in await author.written():
                 age = now - event.created_at if event.kind == kinds.NOTE else 0.0
                 taking = [relay for relay in living if relay.takes_notes_of(age)]
-                homes = [relay for relay in taking if relay.url in author.homes]
-                others = {relay.operator for relay in taking} - listed
+                room = sum(relay.url in used for relay in taking)
+                room += len({relay.operator for relay in taking} - operators)
                 if taking and event.id in before:
-                    wanted[event.id] = min(most, before[event.id], len(homes) + len(others))
+                    wanted[event.id] = min(most, before[event.id], room)
         return wanted
 
     async def _reach(
@@ -252,12 +266,12 @@ class _Rehearsal:
         return round(len(found) / sought, 4) if sought else None
 
     async def _mend(self, followers: Sequence[PublicReader]) -> dict[str, Any]:
-        """Whoever's list names a dead relay gives the one command. Where nobody lives whom an
-        author knows, a friend has told him of as many new relays as he had."""
+        """Whoever's list names a dead relay gives the one command, and everybody where relays lie.
+        Where nobody lives whom an author knows, a friend has told him of some new relays."""
         world, told = self.world, list[str]()
         if world.strategy == "all":
             told = [relay.url for relay in await world.add_newcomers()]
-        dead = world.dead_urls
+        dead, lying = world.dead_urls, world.strategy == "liars"
 
         async def one(author: DrillAuthor) -> None:
             to = world.chance.sample(told, min(len(told), len(author.homes), TOLD))
@@ -265,7 +279,7 @@ class _Rehearsal:
 
         async with together() as group:
             reached = group.create_task(self._reach(followers, self.orphans))
-            await all_of(one(a) for a in world.authors if dead.intersection(a.homes))
+            await all_of(one(a) for a in world.authors if lying or dead.intersection(a.homes))
         return {
             "followers_reached_all_dead": reached.result(),
             "move_s": round(max(self.moves), 2) if self.moves else None,

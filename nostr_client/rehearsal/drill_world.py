@@ -14,6 +14,7 @@ import random
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
@@ -55,19 +56,23 @@ AT_ONCE: Final = 6
 ANSWERING: Final = 2.0
 """Seconds that relays may take here to answer who publishes: whatever the pace, what is under way
 is not sent a second time beside."""
+RELAYS: Final = 14
+SPEEDUP: Final = 120.0
 FOLLOWED: Final = 0.6
 """The share of all authors whom a reader follows, and an author."""
 
 
 class DrillSize(msgspec.Struct, frozen=True):
-    """How large a drill is, and how fast: `speedup` shortens the waits of `Pace`."""
+    """How large a drill is, and how fast: `speedup` shortens the waits of `Pace`; where the pace is
+    `measured`, it is the usual one while times are taken (`drill_run.AT_USUAL_PACE`)."""
 
-    relays: int = 12
+    relays: int = RELAYS
     authors: int = 6
     legacy: int = 3
     readers: int = 6
     notes: int = 4
-    speedup: float = 120.0
+    speedup: float = SPEEDUP
+    measured: bool = False
 
     @property
     def newcomers(self) -> int:
@@ -78,15 +83,18 @@ class DrillSize(msgspec.Struct, frozen=True):
 class DrillWorld:
     """Made by `DrillWorld.start`. `relays` are those where people write; `doomed` falls."""
 
-    def __init__(self, folder: Path, size: DrillSize, strategy: Strategy, seed: int) -> None:
+    def __init__(
+        self, folder: Path, size: DrillSize, strategy: Strategy, seed: int, *, usual: bool = False
+    ) -> None:
         self.folder, self.size, self.strategy = folder, size, strategy
-        pace = Pace().sped_up(size.speedup)
-        self.pace = msgspec.structs.replace(pace, grace=max(pace.grace, ANSWERING))
+        self.pace = self._pace_at(1.0 if usual else size.speedup)
         self.chance = random.Random(f"{seed}")  # noqa: S311 - no secret
         self.sites = sites(size.relays, size.newcomers, self.chance)
         self.relays: list[DrillRelay] = []
         self.indexers: list[DrillRelay] = []
         self.authors: list[DrillAuthor] = []
+        self.at_work = asyncio.Lock()
+        """Held by whoever needs the clients as they are, and while they are ended for others."""
         self.legacy: list[LegacyUser] = []
         self.doomed: Doomed = []
         self.sdk = is_installed()
@@ -96,10 +104,11 @@ class DrillWorld:
     @classmethod
     @asynccontextmanager
     async def start(
-        cls, folder: Path, size: DrillSize, strategy: Strategy, seed: int
+        cls, folder: Path, size: DrillSize, strategy: Strategy, seed: int, *, usual: bool = False
     ) -> AsyncIterator[DrillWorld]:
-        """All are there and have written what they have to say. Raises NostrError."""
-        world = cls(folder, size, strategy, seed)
+        """All are there and have written what they have to say, at the `usual` pace or the drill's.
+        Raises NostrError."""
+        world = cls(folder, size, strategy, seed, usual=usual)
         async with world._stack:
             await world._populate()
             yield world
@@ -140,6 +149,19 @@ class DrillWorld:
         ]
 
     # What happens
+
+    async def go_on(self, *, usual: bool) -> None:
+        """From here on at the usual pace, or the drill's: clients that have another end, and begin
+        anew. Raises NostrError."""
+        pace = self._pace_at(1.0 if usual else self.size.speedup)
+        if pace != self.pace:
+            self.pace = pace
+            async with self.at_work:
+                await all_of(author.restart(pace) for author in self.authors)
+
+    def _pace_at(self, speedup: float) -> Pace:
+        pace = Pace().sped_up(speedup)
+        return msgspec.structs.replace(pace, grace=max(pace.grace, ANSWERING))
 
     async def strike(self, blow: Sequence[int]) -> None:
         """The relays of one blow fall."""
@@ -245,18 +267,18 @@ class DrillWorld:
 
     async def _join(self, number: int, key: SecretKey, homes: list[str]) -> None:
         home = self.folder / f"author-{number}"
-        client = await self._stack.enter_async_context(
-            NostrClient.open(
-                LocalSigner(key),
-                paths=Paths(home / "config", home / "data", home / "state"),
-                config=ClientConfig(own_relay=False, allow_private_relays=hosts(self.sites)),
-                relays=[relay.url for relay in self.relays[:STARTERS]],
-                indexers=[relay.url for relay in self.indexers],
-                key_only_here=True,
-                pace=self.pace,
-            )
+        open_at = partial(
+            NostrClient.open,
+            LocalSigner(key),
+            paths=Paths(home / "config", home / "data", home / "state"),
+            config=ClientConfig(own_relay=False, allow_private_relays=hosts(self.sites)),
+            relays=[relay.url for relay in self.relays[:STARTERS]],
+            indexers=[relay.url for relay in self.indexers],
+            key_only_here=True,
         )
-        self.authors.append(DrillAuthor(key, client, homes, len(homes)))
+        author = await DrillAuthor.start(key, lambda pace: open_at(pace=pace), self.pace, homes)
+        self._stack.push_async_callback(author.stack.aclose)
+        self.authors.append(author)
 
     async def _write(self, author: DrillAuthor) -> None:
         """A relay list, a profile, whom they follow, and notes, the first of them old."""

@@ -132,7 +132,8 @@ class DropWatch:
 
     async def run(self) -> None:
         while True:
-            await all_of(self._look(author) for author in self._world.authors)
+            async with self._world.at_work:
+                await all_of(self._look(author) for author in self._world.authors)
             await asyncio.sleep(LOOK)
 
     async def _look(self, author: DrillAuthor) -> None:
@@ -144,6 +145,15 @@ class DropWatch:
                 self._said.setdefault(pair, now)
             elif copy.state is CopyState.DROPPED and pair not in self.found:
                 self.found[pair] = now - self._said.get(pair, now)
+
+    async def all_found(self, limit: float) -> bool:
+        """Wait until every relay of a list that lies is found out, at most `limit` seconds."""
+        deadline = self._clock() + limit
+        while self.unfound():
+            if self._clock() > deadline:
+                return False
+            await asyncio.sleep(LOOK)
+        return True
 
     def unfound(self) -> int:
         """Events that a lying relay said it took, of our authors, and that nobody missed there."""

@@ -18,7 +18,7 @@ from typing import Final
 
 from nostr_client.protocol.keys import SecretKey
 
-CLOUDS: Final = (("north", 0.30), ("east", 0.20), ("south", 0.15))
+CLOUDS: Final = (("north", 0.25), ("east", 0.15), ("south", 0.15))
 """Their shares of all relays; the others stand at home."""
 HERE: Final = "127.0.0.1"
 

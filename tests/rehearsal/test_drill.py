@@ -12,6 +12,7 @@ import signal
 import sys
 import tempfile
 import time
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -19,13 +20,17 @@ from xml.etree import ElementTree
 import msgspec
 import pytest
 
+from nostr_client.client import NostrClient
+from nostr_client.config import ClientConfig
 from nostr_client.net import backoff
 from nostr_client.output import Output
+from nostr_client.paths import Paths
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Draft, Event
 from nostr_client.protocol.keys import SecretKey
 from nostr_client.rehearsal import drill_world, liars
 from nostr_client.rehearsal.drill import DrillOptions, missed_in, run_drill, table_of, worst_of
+from nostr_client.rehearsal.drill_people import DrillAuthor
 from nostr_client.rehearsal.drill_plot import plot
 from nostr_client.rehearsal.drill_record import DrillRun
 from nostr_client.rehearsal.drill_world import DrillSize
@@ -37,6 +42,7 @@ from nostr_client.rehearsal.plain_socket import plain_socket
 from nostr_client.rehearsal.relay_process import RelayProcess
 from nostr_client.rehearsal.sites import sites
 from nostr_client.rehearsal.strategies import STRATEGIES, doomed, expected_readable
+from nostr_client.resilience.pace import Pace
 from nostr_client.routing.operators import RelayFacts, count_operators, network_of
 from tests.conftest import StartRelay
 from tests.rehearsal.test_demo import END_LIMIT, relays_in
@@ -124,6 +130,15 @@ def test_the_worst_of_each_figure_is_told() -> None:
     assert [line.split()[0] for line in table_of([one, two])[1:4]] == ["strategy", "random", "all"]
 
 
+def test_which_pace_times_were_taken_at_is_told() -> None:
+    usual, short = a_run(seed=1, speedup=1.0), a_run(seed=1, strategy="top-k", speedup=120.0)
+    assert table_of([usual, short])[-1] == (
+        "Waits were 120 times as short as usual, but for random."
+    )
+    assert table_of([usual])[-1] == "Waits were as long as usual."
+    assert worst_of([usual, short]).speedup == 120
+
+
 def test_missed_goals_and_what_is_not_measured_are_said() -> None:
     fine = a_run(seed=1, readable_goal=0.9, readable_by_lot=0.9)
     bad = a_run(seed=2, lost=1, recovery_p95_s=math.inf)
@@ -165,7 +180,7 @@ def test_clouds_are_told_as_in_the_world() -> None:
     stand = sites(20, 3, random.Random(1))
     clouds = [site for site in stand if site.cloud]
     homes = [site for site in stand if not site.cloud]
-    assert (len(stand), len(clouds), len({site.cloud for site in clouds})) == (23, 13, 3)
+    assert (len(stand), len(clouds), len({site.cloud for site in clouds})) == (23, 11, 3)
     assert {site.cloud: site.keeper for site in clouds if site.keeper}.keys() == {
         site.cloud for site in clouds
     }
@@ -177,6 +192,27 @@ def test_clouds_are_told_as_in_the_world() -> None:
     }
     assert count_operators(facts, {}) == 23
     assert count_operators(facts, facts) == 3 + len(homes)
+
+
+async def test_a_client_that_ends_and_begins_anew_is_the_same_author(
+    tmp_path: Path, relay: RelayProcess
+) -> None:
+    paths = Paths(tmp_path / "config", tmp_path / "data", tmp_path / "state")
+    key, opened = SecretKey.generate(), list[float]()
+
+    def open_at(pace: Pace) -> AbstractAsyncContextManager[NostrClient]:
+        opened.append(pace.speedup)
+        return NostrClient.open(
+            key, paths=paths, config=ClientConfig(own_relay=False), relays=[relay.url], pace=pace
+        )
+
+    author = await DrillAuthor.start(key, open_at, Pace().sped_up(60), [relay.url])
+    async with author.stack:
+        note, first = await author.say("before"), author.client
+        await author.restart(Pace())
+        assert author.client is not first
+        assert [event.id for event in await author.written()] == [note]
+    assert opened == [60, 1]
 
 
 async def test_what_strangers_find_is_the_mean_of_many_lots() -> None:
