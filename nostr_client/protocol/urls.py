@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from functools import lru_cache
 from typing import Final
 
 from nostr_client.errors import InvalidData
@@ -100,8 +101,10 @@ def place_of(url: str) -> str:
     return place.partition("?")[0].removesuffix("/")
 
 
+@lru_cache(maxsize=8192)
 def host_of(url: str) -> str:
-    """The host of a relay URL as a socket wants it, IPv6 without brackets. Raises InvalidData."""
+    """The host of a relay URL as a socket wants it, IPv6 without brackets. Raises InvalidData.
+    Remembers what it saw: operators and address policies ask for each copy that is planned."""
     return _parts(normalize_relay_url(url))["host"].strip("[]")
 
 

@@ -40,7 +40,7 @@ from nostr_client.rehearsal.drill_relays import (
 from nostr_client.rehearsal.foreign_reader import ForeignReader, PublicReader, put
 from nostr_client.rehearsal.liars import LIES, Front
 from nostr_client.rehearsal.sdk_reader import SdkReader, is_installed
-from nostr_client.rehearsal.sites import hosts, sites
+from nostr_client.rehearsal.sites import RelaySite, hosts, sites
 from nostr_client.rehearsal.strategies import Doomed, Strategy, doomed
 from nostr_client.resilience.pace import Pace
 from nostr_client.signing.local_signer import LocalSigner
@@ -53,6 +53,8 @@ STARTERS: Final = 3
 """Relays that everybody knows from the start: those that most write to."""
 INDEXERS: Final = 2
 AT_ONCE: Final = 6
+POLL: Final = 0.25
+"""Seconds between two looks whether all is settled."""
 ANSWERING: Final = 2.0
 """Seconds that relays may take here to answer who publishes: whatever the pace, what is under way
 is not sent a second time beside."""
@@ -187,7 +189,7 @@ class DrillWorld:
         now, steady = time.monotonic(), self.pace.grace + 2 * self.pace.sweep
         deadline, since = now + limit, now
         while now < deadline:
-            await asyncio.sleep(0.5)
+            await asyncio.sleep(POLL)
             now = time.monotonic()
             if not all(await all_of(self._is_settled(author) for author in self.authors)):
                 since = now
@@ -217,13 +219,8 @@ class DrillWorld:
         self.doomed = doomed(self.strategy, places, lists, chance)
         keys = [self._key(f"author {number}") for number in range(size.authors)]
         fronts = self._fronts(keys)
-        self.indexers = await all_of(
-            start_relay(self.folder / f"indexer-{number}", "indexer") for number in range(INDEXERS)
-        )
-        for relay in self.indexers:
-            self._stack.push_async_callback(relay.kill)
         sorts = [SORTS[number % len(SORTS)] for number in range(size.relays)]
-        await self._start_relays(sorts, fronts)
+        await all_of([self._start_indexers(), self._start_relays(sorts, fronts)])
         for number, (key, listed) in enumerate(zip(keys, lists, strict=True)):
             await self._join(number, key, [self.relays[n].url for n in listed])
         await self._write_legacy()
@@ -250,6 +247,10 @@ class DrillWorld:
                 fronts[number] = Front(lie, victim=keys[0].public_key.hex)
         return fronts
 
+    async def _start_indexers(self) -> None:
+        folders = [self.folder / f"indexer-{number}" for number in range(INDEXERS)]
+        self.indexers = await all_of(self._start_relay(folder, "indexer") for folder in folders)
+
     async def _start_relays(
         self, sorts: Sequence[RelaySort], fronts: Sequence[Front | None]
     ) -> None:
@@ -259,11 +260,20 @@ class DrillWorld:
         async def one(number: int) -> DrillRelay:
             async with gate:
                 folder, site = self.folder / f"relay-{first + number}", self.sites[first + number]
-                relay = await start_relay(folder, sorts[number], site, fronts[number])
-                self._stack.push_async_callback(relay.kill)
-                return relay
+                return await self._start_relay(folder, sorts[number], site, fronts[number])
 
         self.relays += await all_of(one(number) for number in range(len(sorts)))
+
+    async def _start_relay(
+        self,
+        folder: Path,
+        sort: RelaySort,
+        site: RelaySite | None = None,
+        front: Front | None = None,
+    ) -> DrillRelay:
+        relay = await start_relay(folder, sort, site, front)
+        self._stack.push_async_callback(relay.kill)
+        return relay
 
     async def _join(self, number: int, key: SecretKey, homes: list[str]) -> None:
         home = self.folder / f"author-{number}"

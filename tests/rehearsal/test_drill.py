@@ -28,7 +28,7 @@ from nostr_client.paths import Paths
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Draft, Event
 from nostr_client.protocol.keys import SecretKey
-from nostr_client.rehearsal import drill_world, liars
+from nostr_client.rehearsal import drill_world, liars, measures
 from nostr_client.rehearsal.drill import DrillOptions, missed_in, run_drill, table_of, worst_of
 from nostr_client.rehearsal.drill_people import DrillAuthor
 from nostr_client.rehearsal.drill_plot import plot
@@ -42,6 +42,7 @@ from nostr_client.rehearsal.plain_socket import plain_socket
 from nostr_client.rehearsal.relay_process import RelayProcess
 from nostr_client.rehearsal.sites import sites
 from nostr_client.rehearsal.strategies import STRATEGIES, doomed, expected_readable
+from nostr_client.resilience import pace
 from nostr_client.resilience.pace import Pace
 from nostr_client.routing.operators import RelayFacts, count_operators, network_of
 from tests.conftest import StartRelay
@@ -81,6 +82,8 @@ async def test_a_small_drill_loses_nothing(
     monkeypatch.setattr(backoff, "FIRST", 0.2)  # here nobody is far, or busy
     monkeypatch.setattr(backoff, "RUSH", 0.2)
     monkeypatch.setattr(drill_world, "ANSWERING", 0.2)
+    monkeypatch.setattr(pace, "LEAST_WAIT", 0.2)
+    monkeypatch.setattr(measures, "LOOK", 0.2)
     said = io.StringIO()
     size = DrillSize(relays=8, authors=3, legacy=1, readers=3, notes=3, speedup=200)
     [run] = await run_drill(Output(json=True, out=said), DrillOptions(["random"], 1, size=size))
@@ -200,10 +203,10 @@ async def test_a_client_that_ends_and_begins_anew_is_the_same_author(
     paths = Paths(tmp_path / "config", tmp_path / "data", tmp_path / "state")
     key, opened = SecretKey.generate(), list[float]()
 
-    def open_at(pace: Pace) -> AbstractAsyncContextManager[NostrClient]:
-        opened.append(pace.speedup)
+    def open_at(at: Pace) -> AbstractAsyncContextManager[NostrClient]:
+        opened.append(at.speedup)
         return NostrClient.open(
-            key, paths=paths, config=ClientConfig(own_relay=False), relays=[relay.url], pace=pace
+            key, paths=paths, config=ClientConfig(own_relay=False), relays=[relay.url], pace=at
         )
 
     author = await DrillAuthor.start(key, open_at, Pace().sped_up(60), [relay.url])
