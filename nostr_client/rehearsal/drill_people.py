@@ -28,15 +28,13 @@ MOVE_LIMIT: Final = 120.0
 @dataclass
 class DrillAuthor:
     """One author, with a client at work as long as `stack` is not closed. `homes` are the relays
-    that the newest relay list names, `named` how many the first one named, `lists` when each was
-    made, in order."""
+    that the newest relay list names, `lists` when each was made, in order."""
 
     key: SecretKey
     open_at: ClientAt
     stack: AsyncExitStack
     client: NostrClient
     homes: list[str]
-    named: int
     lists: list[int] = field(default_factory=list)
 
     @classmethod
@@ -46,7 +44,7 @@ class DrillAuthor:
         """Raises NostrError."""
         stack = AsyncExitStack()
         client = await stack.enter_async_context(open_at(pace))
-        return cls(key, open_at, stack, client, homes, len(homes))
+        return cls(key, open_at, stack, client, homes)
 
     async def restart(self, pace: Pace) -> None:
         """End the client, and go on with another. Raises NostrError."""

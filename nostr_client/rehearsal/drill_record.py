@@ -45,7 +45,7 @@ class DrillRun(msgspec.Struct, frozen=True, kw_only=True):
     """`readable_before`, had the lot fallen otherwise: the mean of many halves of the same world,
     reckoned from what relays showed just before."""
     readable_goal: float | None
-    """1 - 2^-n of the relays named, less a point."""
+    """1 - 2^-n of the relays that its author names and that keep what is as old, less a point."""
     readable_by_hint: float
     """Of what was read before repair the share that was shown by relays that no list names."""
     legacy_readable: float

@@ -108,7 +108,7 @@ class _Rehearsal:
         followers = world.foreign_readers()
         self.readers += followers
         await all_of(follower.read() for follower in followers)
-        by_lot = await self._by_lot()
+        by_lot, goal = await self._by_lot(), await self._goal()
         await world.go_on(usual=usual)
         held = await self._take_down()
         readable, _, by_hint = await self._read_anew()
@@ -129,7 +129,7 @@ class _Rehearsal:
             "readable_before": readable,
             "readable_after": after,
             "readable_by_lot": by_lot,
-            "readable_goal": self._goal(),
+            "readable_goal": goal,
             "readable_by_hint": by_hint,
             "legacy_readable": legacy,
             "settled": settled,
@@ -299,13 +299,20 @@ class _Rehearsal:
             log.warning("an account was not moved: %s", error)
             self.unmended += 1
 
-    def _goal(self) -> float | None:
+    async def _goal(self) -> float | None:
         """What a stranger is to find with half of the relays gone by lot."""
-        if self.world.strategy not in BY_LOT:
+        world, now = self.world, time.time()
+        if world.strategy not in BY_LOT:
             return None
-        readers = self.world.readers()
-        named = {author.pubkey: author.named for author in self.world.authors}
-        weights = measures.pairs(readers, named)
+        following = measures.pairs(world.foreign_readers(), [a.pubkey for a in world.authors])
+        named, weights = dict[str, int](), dict[str, int]()
+        for author in world.authors:
+            homes = [relay for relay in world.relays if relay.url in author.homes]
+            for event in await author.written():
+                if event.kind == kinds.NOTE:
+                    age = now - event.created_at
+                    named[event.id] = sum(relay.takes_notes_of(age) for relay in homes)
+                    weights[event.id] = following[author.pubkey]
         return round(expected_readable(named, weights) - 0.01, 4)
 
     async def _in_the_end(self) -> dict[str, Any]:

@@ -65,6 +65,7 @@ def doomed(
 
 def expected_readable(named: Mapping[str, int], weights: Mapping[str, int]) -> float:
     """The share that is readable when half of all relays are gone by lot, by the goal: 1 - 2^-n of
-    an author who names n relays, each weighing as much as notes of his are looked for."""
+    a note that is to be found at n relays which its author names, each weighing as much as readers
+    look for it."""
     total = sum(weights.values())
-    return sum(w * (1 - 2.0 ** -named[a]) for a, w in weights.items()) / total if total else 1.0
+    return sum(w * (1 - 2.0 ** -named[n]) for n, w in weights.items()) / total if total else 1.0
