@@ -40,6 +40,7 @@ from nostr_client.rehearsal.lots import Snapshot, share_by_lot
 from nostr_client.rehearsal.measures import p95, share_by_hint, share_found
 from nostr_client.rehearsal.plain_socket import plain_socket
 from nostr_client.rehearsal.relay_process import RelayProcess
+from nostr_client.rehearsal.sdk_reader import SdkReader
 from nostr_client.rehearsal.sites import sites
 from nostr_client.rehearsal.strategies import STRATEGIES, doomed, expected_readable
 from nostr_client.resilience import pace
@@ -195,6 +196,16 @@ def test_clouds_are_told_as_in_the_world() -> None:
     }
     assert count_operators(facts, {}) == 23
     assert count_operators(facts, facts) == 3 + len(homes)
+
+
+def test_without_nostr_sdk_all_readers_are_plain_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(drill_world, "is_installed", lambda: False)
+    world = drill_world.DrillWorld(tmp_path, DrillSize(), "random", 1)
+    assert [type(reader) for reader in world.readers()] == [ForeignReader] * 6
+    monkeypatch.setattr(world, "sdk", True)
+    assert [type(reader) for reader in world.readers()][2::3] == [SdkReader] * 2
 
 
 async def test_a_client_that_ends_and_begins_anew_is_the_same_author(
