@@ -28,6 +28,9 @@ Array: TypeAlias = NDArray[Any]
 NONE: Final = -1
 CHUNK: Final = 4000
 """People whose candidates are looked at in one go: as many times the relays are in memory."""
+_WIDE: Final = 2**20
+"""Between the keys of relays that one person followed uses, and two."""
+_MOST_HEARD: Final = 64
 _STEPS: Final = tuple(
     math.sqrt(prime)
     for prime in (2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71)
@@ -42,13 +45,15 @@ FRESH: Final = len(AGES)
 class PeopleOptions(msgspec.Struct, frozen=True):
     """Who is there: `users`, of whom the share `legacy` have one relay and no list. `sizes` says
     how likely lists of so many write relays are; each follows `follows` others, some of whom most
-    follow (`celebrities`, by Zipf) or all as likely, and wants `copies`."""
+    follow (`celebrities`, by Zipf) or all as likely, holds the lists of `heard` others, and wants
+    `copies`."""
 
     users: int = 1_000_000
     legacy: float = 0.2
     sizes: tuple[tuple[int, float], ...] = ((2, 0.25), (3, 0.35), (4, 0.25), (5, 0.15))
     follows: int = 40
     celebrities: bool = True
+    heard: int = 200
     copies: int = 7
 
 
@@ -92,7 +97,7 @@ def draw_people(network: SimulatedNetwork, options: PeopleOptions, seed: int) ->
         seed,
     )
     for part in people.chunks(users):
-        keys = wanted_keys(network, ranked(people, part))
+        keys = candidates(people, part)
         held = people.listed[part]
         missing = options.copies - operators_of(network, held)
         people.reserve[part] = choose(network, keys, held, missing, options.copies)
@@ -140,11 +145,19 @@ def _even(size: Array, column: int, chance: np.random.Generator) -> Array:
 # Candidates, as `RelayBook.reserve_candidates` has them
 
 
-def ranked(people: People, part: slice) -> Array:
+def candidates(people: People, part: slice) -> Array:
+    """The keys of candidates (`wanted_keys`) for each of `part`; every time the same."""
+    chance = np.random.default_rng((people.seed, part.start))
+    others = people.listed[chance.integers(len(people.size), size=people.options.heard)]
+    heard = np.bincount(others[others != NONE], minlength=len(people.network.urls))
+    used = used_by_followed(people, part, chance)
+    return wanted_keys(people.network, used, heard, chance)
+
+
+def used_by_followed(people: People, part: slice, chance: np.random.Generator) -> Array:
     """For each of `part` how many of those whom they follow write to each relay."""
     options, relays = people.options, len(people.network.urls)
     rows = part.stop - part.start
-    chance = np.random.default_rng((people.seed, part.start))
     users, lot = len(people.size), chance.random((rows, options.follows))
     drawn = users**lot - 1 if options.celebrities else users * lot  # Zipf's law, nearly
     followed = people.listed[np.minimum(drawn.astype(np.int64), users - 1)]
@@ -153,17 +166,17 @@ def ranked(people: People, part: slice) -> Array:
     return np.bincount(flat, minlength=rows * relays).reshape(rows, relays).astype(np.int32)
 
 
-def wanted_keys(network: SimulatedNetwork, used: Array) -> Array:
+def wanted_keys(
+    network: SimulatedNetwork, used: Array, heard: Array, chance: np.random.Generator
+) -> Array:
     """In which order relays are candidates for each: the largest first, `NONE` for those that are
-    none. The most used come first, by URL where that is equal, the starters before what one person
-    alone uses."""
-    count = len(network.urls)
-    wide = np.int32(count + len(network.starters))
-    by_url = np.empty(count, np.int32)
-    by_url[np.argsort(np.array(network.urls))] = np.arange(count - 1, -1, -1)
-    keys: Array = np.where(used > 0, used * wide + by_url, np.int32(NONE))
+    none. The most used come first, then those that more of the other lists name that are here
+    (`heard`), then in an order of each one's own; the starters before what one alone uses."""
+    own_order = chance.integers(_WIDE // _MOST_HEARD, size=used.shape, dtype=np.int32)
+    own_order += np.minimum(heard, _MOST_HEARD - 2).astype(np.int32) * (_WIDE // _MOST_HEARD)
+    keys: Array = np.where(used > 0, used * np.int32(_WIDE) + own_order, np.int32(NONE))
     for place, starter in enumerate(network.starters):
-        amid = 2 * wide - 1 - place
+        amid = 2 * _WIDE - 1 - place
         keys[:, starter] = np.where(used[:, starter] > 1, keys[:, starter], amid)
     keys[:, [bool(network.facts[url].walls) for url in network.urls]] = NONE
     return keys

@@ -27,6 +27,7 @@ from nostr_client.rehearsal.simulated_people import (
     Array,
     PeopleOptions,
     any_in,
+    candidates,
     choose,
     draw_people,
     draw_relays,
@@ -35,8 +36,6 @@ from nostr_client.rehearsal.simulated_people import (
     living,
     operators_of,
     place,
-    ranked,
-    wanted_keys,
 )
 from nostr_client.rehearsal.strategies import Strategy, doomed
 
@@ -214,7 +213,7 @@ class Simulation:
         held, readable = [], []
         alive, people, network = ~gone, self.people, self.network
         for part in people.chunks(min(most, len(people.size))):
-            keys = wanted_keys(network, ranked(people, part))
+            keys = candidates(people, part)
             keys[:, gone] = NONE
             listed, reserve = people.listed[part], people.reserve[part]
             moved = evacuated(network, keys, listed, reserve, alive)

@@ -18,6 +18,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
+from hashlib import sha256
 from typing import Final
 
 import msgspec
@@ -42,6 +43,8 @@ from nostr_client.store.contract import CopyState, EventStore
 MAX_LISTED: Final = 20
 """Relays read from one list, of each role."""
 HINTS_OFFERED: Final = 3
+LISTS_COUNTED: Final = 500
+"""Relay lists that are asked how many people use a relay."""
 
 
 def parse_relay_list(event: Event) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -222,17 +225,34 @@ class RelayBook:
         return tuple(fit)[:HINTS_OFFERED]
 
     async def reserve_candidates(self) -> tuple[str, ...]:
-        """Relays where those whom the account follows write, the most used first: they may be
-        asked to keep something. The package's are among them, while those are in use, before what
-        one person alone uses: many use them, and the last are to be the niches."""
+        """Relays that may be asked to keep something: where those whom the account follows write,
+        the most used first, so that the last are niches. The package's are among them, while those
+        are in use, before what one person alone uses.
+
+        Where as many use two of them, that one comes first that more of all relay lists name which
+        are here, and then it goes by an order of the account's own: not everybody's copies are to
+        be at the same relays.
+        """
         await self._read_follows()
         people = await self.relays_of_many(self._followed)
         used = Counter(url for person in people.values() for url in dict.fromkeys(person.write))
-        ranked = sorted(used, key=lambda url: (-used[url], url))
+        heard = await self._named_in_lists()
+
+        def rank(url: str) -> tuple[int, int, bytes]:
+            return -used[url], -heard[url], sha256(f"{self.owner} {url}".encode()).digest()
+
+        ranked = sorted(used, key=rank)
         several = [url for url in ranked if used[url] > 1]
         starters = self.fallback if self._starters else ()
         chosen = dict.fromkeys((*several, *starters, *ranked))
         return tuple(url for url in chosen if self.policy.may_be_named(url))
+
+    async def _named_in_lists(self) -> Counter[str]:
+        """How many of the newest relay lists that are here name each relay for writing."""
+        newest = Filter(kinds=frozenset({kinds.RELAY_LIST}), limit=LISTS_COUNTED)
+        lists = await self._store.query([newest])
+        named = (dict.fromkeys(parse_relay_list(event)[0][:MAX_LISTED]) for event in lists)
+        return Counter(normal for urls in named for url in urls if (normal := relay_url(url)))
 
     # Told by whoever hears something
 

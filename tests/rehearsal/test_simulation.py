@@ -49,25 +49,35 @@ def urls_in(row: Sequence[int]) -> list[str]:
     return [URLS[number] for number in row if number != many.NONE]
 
 
-def candidates_of(used: Any) -> list[str]:
-    """As `RelayBook.reserve_candidates` has them, by how many of the followed use each relay."""
-    seen = [url for url, count in zip(URLS, used, strict=True) if count]
-    order = sorted(seen, key=lambda url: (-used[URLS.index(url)], url))
-    several = [url for url in order if used[URLS.index(url)] > 1]
-    return list(dict.fromkeys((*several, *(URLS[n] for n in NETWORK.starters), *order)))
+def ordered(keys: Any) -> list[str]:
+    """The candidates of one, the largest key first."""
+    return [URLS[n] for n in np.argsort(-keys) if keys[n] != many.NONE]
+
+
+def test_candidates_come_as_the_relay_book_has_them() -> None:
+    used = np.zeros((1, len(URLS)), np.int64)
+    heard = np.zeros(len(URLS), np.int64)
+    walled = next(n for n, url in enumerate(URLS) if NETWORK.facts[url].walls)
+    fit = [n for n, url in enumerate(URLS) if not NETWORK.facts[url].walls]
+    often, twice, heard_of, niche = [n for n in fit if n not in NETWORK.starters][:4]
+    used[0, [often, twice, heard_of, niche, walled, NETWORK.starters[0]]] = [5, 2, 1, 1, 9, 1]
+    heard[[twice, heard_of]] = 99, 1
+    keys = many.wanted_keys(NETWORK, used, heard, np.random.default_rng(1))[0]
+    starters = [URLS[n] for n in NETWORK.starters]
+    assert ordered(keys) == [URLS[often], URLS[twice], *starters, URLS[heard_of], URLS[niche]]
 
 
 def test_each_has_the_reserve_that_the_product_chooses(world: Simulation) -> None:
     people = world.people
     assert len(people.size) <= many.CHUNK
     assert len(set(NETWORK.operator)) < len(URLS)
-    used = many.ranked(people, slice(0, len(people.size)))
+    keys = many.candidates(people, slice(0, len(people.size)))
     for row in range(len(people.size)):
         homes = urls_in(people.listed[row])
         assert len(set(homes)) == people.size[row]
         if people.has_list[row]:
             wanted = people.options.copies - count_operators(homes, NETWORK.facts)
-            expected = choose(homes, candidates_of(used[row]), NETWORK.facts, wanted)
+            expected = choose(homes, ordered(keys[row]), NETWORK.facts, wanted)
             assert urls_in(people.reserve[row]) == list(expected)
         else:
             assert not urls_in(people.reserve[row])
@@ -97,14 +107,14 @@ def test_lists_move_as_an_evacuation_moves_them(world: Simulation) -> None:
     people, everybody = world.people, slice(0, len(world.people.size))
     gone = world.fallen("random")
     dead = {URLS[n] for n in np.flatnonzero(gone)}
-    used = many.ranked(people, everybody)
-    keys = many.wanted_keys(NETWORK, used)
+    keys = many.candidates(people, everybody)
+    order = [ordered(row) for row in keys]
     moved = many.evacuated(NETWORK, keys, people.listed, people.reserve, ~gone)
     starters = [URLS[n] for n in NETWORK.starters]
     for row in range(len(people.size)):
         homes = urls_in(people.listed[row])
         stays = [url for url in homes if url not in dead]
-        known = (*urls_in(people.reserve[row]), *starters, *candidates_of(used[row]))
+        known = (*urls_in(people.reserve[row]), *starters, *order[row])
         fit = [url for url in dict.fromkeys(known) if url not in homes and url not in dead]
         count = missing(ListedRelays(write=tuple(homes)), dead)
         joins = independent(stays, fit, NETWORK.facts, count)

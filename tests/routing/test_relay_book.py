@@ -9,10 +9,11 @@ import pytest
 
 from nostr_client.nips import nip19
 from nostr_client.protocol import kinds
+from nostr_client.protocol.keys import SecretKey
 from nostr_client.routing import relay_book
 from nostr_client.routing.address_policy import StrangersRelays
 from nostr_client.routing.hints import HALF_LIFE, MAX_CODES, OWN_WORD, SEEN
-from nostr_client.routing.relay_book import parse_old_relays, parse_relay_list
+from nostr_client.routing.relay_book import RelayBook, parse_old_relays, parse_relay_list
 from tests.routing.rooms import ANA, BEN, CY, START, relay_list, rooms, signed
 
 BEN_KEY, CY_KEY = BEN.public_key.hex, CY.public_key.hex
@@ -302,13 +303,27 @@ async def test_the_setting_widens_or_narrows_that(
 
 
 async def test_the_last_candidates_for_the_reserve_are_niches(tmp_path: Path) -> None:
-    several, niche = "wss://several.example", "wss://niche.example"
+    several, common = "wss://several.example", "wss://common.example"
     starters = ["wss://starter.one.example", "wss://starter.two.example"]
+    niches = [f"wss://niche.{n}.example" for n in range(8)]
     async with rooms(tmp_path) as r:
         tags = tuple(("p", pubkey) for pubkey in (BEN_KEY, CY_KEY))
-        await r.store.save([signed(ANA, kind=kinds.FOLLOWS, tags=tags)])
-        await r.store.save([relay_list(BEN, several, niche), relay_list(CY, several, starters[1])])
-        book = relay_book.RelayBook(
-            r.store, r.policy, owner=ANA.public_key.hex, fallback=starters, starters=True
+        stranger = SecretKey.generate()
+        await r.store.save(
+            [
+                *(signed(key, kind=kinds.FOLLOWS, tags=tags) for key in (ANA, stranger)),
+                relay_list(BEN, several, *niches, common),
+                relay_list(CY, several, starters[1]),
+                relay_list(stranger, "WSS://Common.example/", "nonsense"),
+            ]
         )
-        assert await book.reserve_candidates() == (several, *starters, niche)
+        orders = []
+        for key in (ANA, stranger):
+            owner = key.public_key.hex
+            book = RelayBook(r.store, r.policy, owner=owner, fallback=starters, starters=True)
+            orders.append(await book.reserve_candidates())
+            assert orders[-1] == await book.reserve_candidates()
+        for order in orders:
+            assert order[:4] == (several, *starters, common)
+            assert set(order[4:]) == set(niches)
+        assert orders[0] != orders[1], "each has an order of their own"
