@@ -7,6 +7,7 @@ here: facts as they are read from information documents, of which `operators` ma
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -64,13 +65,20 @@ def draw_network(count: int, chance: random.Random) -> SimulatedNetwork:
         keepers.append(keeper)
         walled = chance.random() < WALLED and rank not in starters
         walls = ("payment",) if walled else ()
-        facts[url] = RelayFacts(url, answered=True, pubkey=keeper, walls=walls)
+        facts[url] = RelayFacts(
+            url, answered=True, pubkey=keeper, walls=walls, lower_limit=_said(rank)
+        )
     names = operators(urls, facts)
     number = {url: n for n, url in enumerate(urls)}
     return SimulatedNetwork(
         urls,
         facts,
         [number[names[url]] for url in urls],
-        [KEEPS.get(SORTS[n % len(SORTS)], float("inf")) for n in range(count)],
+        [_said(n) or math.inf for n in range(count)],
         starters,
     )
+
+
+def _said(rank: int) -> int:
+    """For how many seconds a relay keeps notes, as its document says, too; 0: for ever."""
+    return KEEPS.get(SORTS[rank % len(SORTS)], 0)

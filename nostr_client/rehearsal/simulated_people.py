@@ -2,8 +2,8 @@
 where one note of each lies. All of a kind at once, in arrays (numpy).
 
 The rules are those of the product, written for arrays, and held against it by tests: `choose` is
-`resilience.reserves.choose`, `evacuated` is `missing` and `independent` of
-`resilience.evacuation_plan`, `place` is `planner.home` with `Reserves.plan`.
+`resilience.reserves.choose`, `filled` is what `Reserves` chooses with it, `place` is `planner.home`
+with `Reserves.plan`, `evacuated` is `missing` and `independent` of `resilience.evacuation_plan`.
 
 A matrix of relays has a row a person, and `NONE` behind the last.
 """
@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from nostr_client.rehearsal.drill_world import AGES, DrillSize
 from nostr_client.rehearsal.simulated_network import SimulatedNetwork
 from nostr_client.resilience.evacuation_plan import LEAST, MOST
+from nostr_client.resilience.reserves import SPARES
 from nostr_client.routing.planner import CAPS
 
 Array: TypeAlias = NDArray[Any]
@@ -93,14 +94,14 @@ def draw_people(network: SimulatedNetwork, options: PeopleOptions, seed: int) ->
         size,
         has_list,
         (_even(size, len(_STEPS) - 1, chance) * len(NOTE_AGES)).astype(np.int8),
-        np.full((users, options.copies), NONE, np.int16),
+        np.full((users, 2 * options.copies), NONE, np.int16),
         seed,
     )
     for part in people.chunks(users):
-        keys = candidates(people, part)
         held = people.listed[part]
-        missing = options.copies - operators_of(network, held)
-        people.reserve[part] = choose(network, keys, held, missing, options.copies)
+        nothing = people.reserve[part]
+        more = filled(network, candidates(people, part), held, nothing, options.copies)
+        people.reserve[part] = more[:, nothing.shape[1] :]
     people.reserve[~has_list] = NONE
     return people
 
@@ -218,6 +219,28 @@ def choose(
     return chosen
 
 
+def filled(
+    network: SimulatedNetwork, keys: Array, listed: Array, kept: Array, copies: int
+) -> Array:
+    """The reserve of each beside the relays `listed`, once it was looked after: those `kept`, then
+    as many as `copies` operators and some to spare take, then more for what is old, where there are
+    too few of these that keep it. `keys` are used up."""
+    width = 2 * copies
+    held = np.concatenate([listed, kept], axis=1)
+    missing = copies + SPARES - operators_of(network, held)
+    more = choose(network, keys, held, missing, width)
+    reserve = np.concatenate([kept, more], axis=1)
+    oldest = np.full(len(listed), int(np.argmax(NOTE_AGES)))
+    at_home = np.where(keeping(network, listed, oldest), listed, NONE)
+    short = copies - operators_of(network, at_home) - keeping(network, reserve, oldest).sum(axis=1)
+    keys[:, np.array(network.keeps) <= max(NOTE_AGES)] = NONE
+    room = width - (reserve != NONE).sum(axis=1)
+    older = choose(network, keys, reserve, np.minimum(room, short), width)
+    both = np.concatenate([more, older], axis=1)
+    first = np.argsort(both == NONE, axis=1, kind="stable")[:, :width]
+    return np.concatenate([kept, np.take_along_axis(both, first, axis=1)], axis=1)
+
+
 def _strike(keys: Array, siblings: Array, gone: Array) -> None:
     """Relays of the operator of `gone` (one relay a row) are no candidates any more."""
     rows = np.flatnonzero(gone != NONE)
@@ -245,9 +268,18 @@ def keeping(network: SimulatedNetwork, relays: Array, age: Array) -> Array:
     return kept
 
 
-def place(network: SimulatedNetwork, listed: Array, reserve: Array, age: Array) -> Array:
+def place(
+    network: SimulatedNetwork,
+    listed: Array,
+    reserve: Array,
+    age: Array,
+    *,
+    copies: int,
+    chance: np.random.Generator,
+) -> Array:
     """Where the notes of each lie, once all that refused is avoided: on the relays of the list, on
-    starters in place of those of the list that refuse, and in reserve."""
+    starters in place of those of the list that refuse, and on as many of the reserve, by lot, that
+    `copies` operators have them, those of the list counted."""
     at_home = np.where(keeping(network, listed, age), listed, NONE)
     own = (at_home != NONE).sum(axis=1)
     short = np.minimum(CAPS.own_least, (listed != NONE).sum(axis=1)) - own
@@ -257,7 +289,12 @@ def place(network: SimulatedNetwork, listed: Array, reserve: Array, age: Array) 
     for column in range(listed.shape[1]):
         spare &= starters != listed[:, column : column + 1]
     spare &= spare.cumsum(axis=1) <= short[:, None]
-    kept = np.where(keeping(network, reserve, age), reserve, NONE)
+    lot = np.where(keeping(network, reserve, age), chance.random(reserve.shape), np.inf)
+    drawn = np.argsort(lot, axis=1)[:, :copies]
+    lacking = copies - operators_of(network, at_home)
+    fit = np.isfinite(np.take_along_axis(lot, drawn, axis=1))
+    fit &= np.arange(copies) < lacking[:, None]
+    kept = np.where(fit, np.take_along_axis(reserve, drawn, axis=1), NONE)
     return np.concatenate([at_home, np.where(spare, starters, NONE), kept], axis=1)
 
 

@@ -28,13 +28,12 @@ from nostr_client.rehearsal.simulated_people import (
     PeopleOptions,
     any_in,
     candidates,
-    choose,
     draw_people,
     draw_relays,
     evacuated,
+    filled,
     keeping,
     living,
-    operators_of,
     place,
 )
 from nostr_client.rehearsal.strategies import Strategy, doomed
@@ -133,7 +132,12 @@ class Simulation:
         self.network = network or draw_network(options.relays, self.chance)
         self.people = draw_people(self.network, options.people, options.seed)
         people = self.people
-        placed = place(self.network, people.listed, people.reserve, people.age)
+        placed = np.concatenate(
+            [
+                self._placed(people.listed[part], people.reserve[part], people.age[part], part)
+                for part in people.chunks(len(people.size))
+            ]
+        )
         width = people.listed.shape[1]
         self.at_home, self.elsewhere = placed[:, :width], placed[:, width:]
         self.elsewhere[~people.has_list] = NONE
@@ -143,6 +147,11 @@ class Simulation:
         self._named: list[list[int]] = [people.listed[0][people.listed[0] != NONE].tolist()]
         for n in np.unique(people.size[1:]):
             self._named += people.listed[1:][people.size[1:] == n, :n].tolist()
+
+    def _placed(self, listed: Array, reserve: Array, age: Array, part: slice) -> Array:
+        copies = self.people.options.copies
+        lot = np.random.default_rng((self.options.seed, part.start, copies))
+        return place(self.network, listed, reserve, age, copies=copies, chance=lot)
 
     def fallen(self, strategy: Strategy) -> Array:
         """Which relays fall, or lie, in a strike (bool, by number): clouds are drawn anew."""
@@ -219,12 +228,9 @@ class Simulation:
             moved = evacuated(network, keys, listed, reserve, alive)
             kept = np.where(living(alive, reserve), reserve, NONE)
             kept[(kept[:, :, None] == moved[:, None, :]).any(axis=2)] = NONE
-            both = np.concatenate([moved, kept], axis=1)
-            missing = people.options.copies - operators_of(network, both)
-            more = choose(network, keys, both, missing, people.options.copies)
+            spread = filled(network, keys, moved, kept, people.options.copies)
             age, mine = people.age[part], people.has_list[part]
-            spread = np.concatenate([kept, more], axis=1)
-            held.append(any_in(place(network, moved, spread, age) != NONE)[mine])
+            held.append(any_in(self._placed(moved, spread, age, part) != NONE)[mine])
             readable.append(any_in(keeping(network, moved, age))[mine])
         return {
             "held": _mean(np.concatenate(held)),

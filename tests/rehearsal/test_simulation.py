@@ -17,9 +17,9 @@ from nostr_client.cli.context import ClientContext
 from nostr_client.exits import CommandError
 from nostr_client.output import Output
 from nostr_client.resilience.evacuation_plan import ListedRelays, independent, missing
-from nostr_client.resilience.reserves import choose, lacking
-from nostr_client.routing.operators import count_operators
+from nostr_client.resilience.reserves import SPARES, choose, lacking
 from nostr_client.routing.planner import ClientRelays, PersonRelays, home
+from nostr_client.routing.relay_facts import reach_of
 
 np = pytest.importorskip("numpy", reason="the extra `simulation` is not installed")
 
@@ -72,15 +72,26 @@ def test_each_has_the_reserve_that_the_product_chooses(world: Simulation) -> Non
     assert len(people.size) <= many.CHUNK
     assert len(set(NETWORK.operator)) < len(URLS)
     keys = many.candidates(people, slice(0, len(people.size)))
+    shorts = 0
     for row in range(len(people.size)):
         homes = urls_in(people.listed[row])
         assert len(set(homes)) == people.size[row]
         if people.has_list[row]:
-            wanted = people.options.copies - count_operators(homes, NETWORK.facts)
-            expected = choose(homes, ordered(keys[row]), NETWORK.facts, wanted)
-            assert urls_in(people.reserve[row]) == list(expected)
+            order, copies = ordered(keys[row]), people.options.copies
+            missing = lacking(homes, NETWORK.facts, copies + SPARES)
+            first = choose(homes, order, NETWORK.facts, missing)
+            keep = {url for url in URLS if reach_of(NETWORK.facts[url], 1) > max(many.NOTE_AGES)}
+            need = lacking(keep.intersection(homes), NETWORK.facts, copies)
+            short = max(0, need - len(keep.intersection(first)))
+            older = [url for url in order if url in keep]
+            then = choose(
+                [*homes, *first], older, NETWORK.facts, min(short, 2 * copies - len(first))
+            )
+            shorts += bool(then)
+            assert urls_in(people.reserve[row]) == [*first, *then]
         else:
             assert not urls_in(people.reserve[row])
+    assert shorts
 
 
 def test_each_note_is_where_the_product_plans_it(world: Simulation) -> None:
@@ -94,10 +105,12 @@ def test_each_note_is_where_the_product_plans_it(world: Simulation) -> None:
         author = PersonRelays("a", tuple(homes), source="list")
         planned = home(author, ClientRelays(fallback=starters), avoid=refused)
         alive = [url for url in homes if url not in refused]
-        usable = [url for url in reserve if url not in refused]
-        planned += usable[: lacking(alive, NETWORK.facts, people.options.copies)]
+        usable = {url for url in reserve if url not in refused}
+        drawn = usable.intersection(urls_in(world.elsewhere[row])) - set(planned)
+        room = lacking(alive, NETWORK.facts, people.options.copies)
         at = {*urls_in(world.at_home[row]), *urls_in(world.elsewhere[row])}
-        assert at == set(planned)
+        assert at == {*planned, *drawn}
+        assert len(drawn) <= min(len(usable), room) <= len(drawn) + len(usable & set(planned))
         elsewhere |= at - {*homes, *reserve}
     assert elsewhere <= set(starters)
     assert elsewhere
