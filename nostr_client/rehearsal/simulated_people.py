@@ -211,7 +211,7 @@ def choose(
     rows = np.arange(len(keys))
     chosen = np.full((len(keys), width), NONE, np.int16)
     for turn in range(min(width, int(missing.max(initial=0)))):
-        last = both_ends and turn % 2  # as a number without a sign, NONE is the largest
+        last = both_ends and not turn % 2  # as a number without a sign, NONE is the largest
         one = keys.view(np.uint32).argmin(axis=1) if last else keys.argmax(axis=1)
         fit = (missing > turn) & (keys[rows, one] != NONE)
         chosen[fit, turn] = one[fit]

@@ -91,13 +91,13 @@ def choose(
     count: int,
 ) -> tuple[str, ...]:
     """`count` relays of `candidates` (the most used first) whose operators keep none of `held` nor
-    another of those chosen: from both ends in turn. Pure."""
+    another of those chosen: from both ends in turn, a niche first. Pure."""
     names = operators({*held, *candidates}, facts)
     taken = {names[url] for url in held}
     fit = [url for url in candidates if url not in held and _is_open(facts.get(url))]
     chosen: list[str] = []
     while fit and len(chosen) < count:
-        url = fit.pop(0 if len(chosen) % 2 == 0 else -1)
+        url = fit.pop(-1 if len(chosen) % 2 == 0 else 0)
         if names[url] not in taken:
             taken.add(names[url])
             chosen.append(url)

@@ -120,7 +120,7 @@ async def test_nobody_is_asked_before_there_is_something_to_keep(house: House) -
     assert house.facts.asked == []
     await house.write(0, "{}")
     assert await reserves.refresh()
-    assert [r.url for r in await reserves.chosen()] == [OTHERS[0], OTHERS[-1]]
+    assert [r.url for r in await reserves.chosen()] == [OTHERS[-1], OTHERS[0]]
 
 
 async def test_a_reserve_is_tried_with_the_relay_list_before_it_gets_the_rest(house: House) -> None:
