@@ -7,6 +7,7 @@ import io
 import json
 import random
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -16,13 +17,16 @@ from nostr_client.cli import drill_on_paper
 from nostr_client.cli.context import ClientContext
 from nostr_client.exits import CommandError
 from nostr_client.output import Output
+from nostr_client.rehearsal.relay_process import RelayProcess
 from nostr_client.resilience.evacuation_plan import ListedRelays, independent, missing
 from nostr_client.resilience.reserves import SPARES, choose, lacking
 from nostr_client.routing.planner import ClientRelays, PersonRelays, home
 from nostr_client.routing.relay_facts import reach_of
+from tests.conftest import StartRelay
 
 np = pytest.importorskip("numpy", reason="the extra `simulation` is not installed")
 
+from benchmarks.simulation_check import RealWorld, cells_of, drawn_world  # noqa: E402 - numpy first
 from nostr_client.rehearsal import simulated_people as many  # noqa: E402 - numpy first
 from nostr_client.rehearsal.simulated_network import draw_network  # noqa: E402
 from nostr_client.rehearsal.simulation import (  # noqa: E402
@@ -202,3 +206,26 @@ def test_the_command_plays_what_is_asked_for() -> None:
     assert adaptive["readable_by_named"]["2"]["mean"] == 0
     with pytest.raises(CommandError, match="simulated are: random"):
         drill_on_paper.simulated(context, ["rolling"], relays=60, users=1000, seed=1)
+
+
+@pytest.mark.slow
+async def test_real_relays_hold_and_show_what_is_simulated(
+    tmp_path: Path, start_relay: StartRelay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def start(data: Path, *options: str) -> RelayProcess:
+        return await start_relay(*options, data=data)
+
+    monkeypatch.setattr(RelayProcess, "start", start)
+    small = drawn_world(6, 40, 1)
+    gone = np.arange(6) < 3
+    async with RealWorld.start(small, tmp_path) as real:
+        assert real.refused
+        await real.kill(range(3))
+        found = await real.find()
+    shares = small.shares(~gone)
+    cells = list(cells_of("random", small, gone, found, shares))
+    assert sum(cell.readings for cell in cells if cell.what.endswith("named")) > 30
+    assert all(cell.real == cell.world == pytest.approx(cell.parameters) for cell in cells)
+    assert 0 < cells[-3].real < 100
+    with pytest.raises(SystemExit, match="not where this very world has them"):
+        list(cells_of("random", small, ~gone, found, shares))
