@@ -27,6 +27,7 @@ def simulated(
             SIMULATED,
             SimulatedTakedown,
             SimulationOptions,
+            goals_missed,
             line_of,
             notes_on,
             simulate,
@@ -47,8 +48,10 @@ def simulated(
     context.out.note(HEAD)
     options = SimulationOptions(relays=relays, people=PeopleOptions(users=users), seed=seed)
     report = simulate(options, chosen, say)
-    for line in notes_on(report):
+    missed = goals_missed(report)
+    for line in (*missed, *notes_on(report)):
         context.out.note(line)
+    context.exit_code = Exit.ERROR if missed else Exit.DONE
 
 
 def rehearse_mine(context: ClientContext) -> None:
