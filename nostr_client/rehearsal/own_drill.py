@@ -81,6 +81,8 @@ def rehearse(graph: OwnGraph, spell: Callable[[str], str]) -> OwnDrill:
 def falls_of(graph: OwnGraph) -> Iterator[OwnFall]:
     """Each strategy, the mildest first: of relays and operators those whose fall costs most."""
     yield struck("none", graph, ())
+    if not graph.relays:
+        return
     singles = (struck("relay", graph, [url]) for url in graph.relays)
     yield from _worst(singles)
     groups = (g for g in graph.operators.values() if len(g) > 1)
@@ -205,7 +207,8 @@ def _on_copies(graph: OwnGraph) -> Iterator[Advice]:
     if graph.short:
         keepers = count_operators([*graph.listed, *graph.reserve], graph.facts)
         few = (
-            f"; only {keepers} operators keep them, the relays of more people followed may"
+            f"; list and reserve have {keepers} operators: reserves are found where people you "
+            "follow write"
             if keepers < graph.wanted
             else "; they are placed while nostr-client runs"
         )
