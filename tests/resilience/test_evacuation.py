@@ -281,8 +281,8 @@ def spied_roads(client: NostrClient, monkeypatch: pytest.MonkeyPatch) -> list[Ro
     roads: list[Road] = []
     compare = client.history.compare
 
-    async def spied(url: str, filter: Filter, *, keep: bool = False) -> Comparison:
-        compared = await compare(url, filter, keep=keep)
+    async def spied(url: str, filter: Filter, **how: Any) -> Comparison:
+        compared = await compare(url, filter, **how)
         roads.append(compared.road)
         return compared
 
