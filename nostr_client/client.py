@@ -49,7 +49,6 @@ from nostr_client.resilience.inquiry import Inquiry
 from nostr_client.resilience.kept_people import kept_by_anyone
 from nostr_client.resilience.ladder import Ladder
 from nostr_client.resilience.mutual_aid import MutualAid
-from nostr_client.resilience.negentropy_trials import NegentropyTrials
 from nostr_client.resilience.own_history import OwnHistory
 from nostr_client.resilience.own_relay import OwnRelay
 from nostr_client.resilience.pace import Pace
@@ -61,10 +60,12 @@ from nostr_client.routing.auth_choices import auth_choices
 from nostr_client.routing.authentication import Authenticator
 from nostr_client.routing.courier import Courier
 from nostr_client.routing.fetch_results import FetchResult
+from nostr_client.routing.id_comparison import IdComparer
 from nostr_client.routing.kill_switches import MassDeletion, vanishing
 from nostr_client.routing.list_guard import ListGuard
 from nostr_client.routing.list_loss import ListLoss
 from nostr_client.routing.list_reading import ListReader
+from nostr_client.routing.negentropy_trials import NegentropyTrials
 from nostr_client.routing.private_part import PrivatePart
 from nostr_client.routing.relay_book import RelayBook
 from nostr_client.routing.relay_facts import RelayFactBook
@@ -653,8 +654,17 @@ class NostrClient:
                 clock=clock,
             )
         )
+        trials = NegentropyTrials(data / "negentropy.json", self.relay_facts, clock)
         self.feed_sync = await enter(
-            FeedSync(self.courier, self.follows, self.profiles, owner=me, folder=data, clock=clock)
+            FeedSync(
+                self.courier,
+                self.follows,
+                self.profiles,
+                owner=me,
+                folder=data,
+                comparer=IdComparer(self.store, self.pool, trials, clock),
+                clock=clock,
+            )
         )
         missing = ReferencedEvents(self.courier)
         self.timeline = Timeline(self.courier, self.follows, views, missing, owner=me, clock=clock)
@@ -672,7 +682,6 @@ class NostrClient:
                 clock=clock,
             )
         )
-        trials = NegentropyTrials(data / "negentropy.json", self.relay_facts, clock)
         unwanted = RejectedIds(data / f"unwanted-{me[:16] or 'nobody'}")
         self.history = History(self.courier, trials, owner=me, unwanted=unwanted, clock=clock)
         self.own_history = await enter(

@@ -103,6 +103,7 @@ class RelayConnection:
         self._kicked = asyncio.Event()
         self._verdict: SocketClosed | None = None
         self._stopping = False
+        self._kept = 0
         self._runner: asyncio.Task[Any] | None = None
         self._group: asyncio.TaskGroup | None = None
         self._side_tasks: set[asyncio.Task[None]] = set()
@@ -183,6 +184,11 @@ class RelayConnection:
         self._waiters.forget(key)
         self._request(self._session.reconciliations.end(key))
 
+    def keep(self, kept: bool) -> None:
+        """One more, or one less, wants the connection though nothing is asked."""
+        self._kept += 1 if kept else -1
+        self._kicked.set()
+
     async def room(self) -> None:
         """Wait until the relay has read most of what was sent; the caller sets the limit."""
         await self._write_queue.room()
@@ -204,7 +210,11 @@ class RelayConnection:
     @property
     def wanted(self) -> bool:
         """Is there any reason to run?"""
-        return self._session.wanted and not self._stopping
+        return self._is_used and not self._stopping
+
+    @property
+    def _is_used(self) -> bool:
+        return bool(self._session.wanted or self._kept)
 
     def stop(self) -> None:
         """End `run` soon, politely; where there is no socket yet, nobody is waited for."""
@@ -333,7 +343,7 @@ class RelayConnection:
                 raise self._verdict
             if self._stopping:
                 raise SocketClosed("closed by us", ours=True)
-            if self._session.wanted:
+            if self._is_used:
                 await self._kicked.wait()
                 continue
             try:

@@ -9,7 +9,16 @@ import asyncio
 import random
 import ssl
 import time
-from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import (
+    Callable,
+    Collection,
+    Coroutine,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
+from contextlib import contextmanager
 from time import monotonic
 from types import TracebackType
 from typing import Any, Final, Self
@@ -211,6 +220,17 @@ class RelayPool:
         """
         connection = self._use(_spelled(url))
         return await reconcile(connection, filter.changed(limit=None), items, limits)
+
+    @contextmanager
+    def kept(self, url: str) -> Iterator[None]:
+        """Keep the connection to `url` for as long as the block runs, also while nothing is asked:
+        it is dialled again when it is lost, as for a subscription. Raises ConnectFailed."""
+        connection = self._use(_spelled(url))
+        connection.keep(True)
+        try:
+            yield
+        finally:
+            connection.keep(False)
 
     def health(self, url: str) -> RelayHealth:
         """What is known of a relay. Raises InvalidData for what is no relay URL."""

@@ -48,7 +48,7 @@ from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.refusals import is_for_now, wants_auth
 from nostr_client.resilience.by_id import IDS, ask_by_id
 from nostr_client.resilience.comparison import Comparison, Parts, Road, Step
-from nostr_client.resilience.negentropy_trials import NegentropyTrials
+from nostr_client.routing.negentropy_trials import NegentropyTrials
 from nostr_client.routing.reader import RelayReader
 from nostr_client.store.contract import CopyGrade
 

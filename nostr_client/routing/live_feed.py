@@ -29,6 +29,7 @@ class LiveFeed:
         self.caught_up: set[str] = set()
         """Those, and the ones that cannot be reached or will not answer."""
         self.arrived = 0
+        """How many events were new here."""
         self.problem = ""
         """Why the store does not take events at the moment; empty when all is well."""
         self._ends = RelayEnds(self.urls)
@@ -58,15 +59,23 @@ class LiveFeed:
                     if self.read and grace is not None:
                         clock.reschedule(min(clock.when() or 0.0, loop.time() + grace))
                         grace = None
-                    self._changed.clear()
-                    await self._changed.wait()
+                    await self.wait_changed()
         return self.is_caught_up
 
     async def wait_read(self, url: str) -> None:
         """Wait, without a limit, until `url` has sent what it had stored."""
         while url not in self.read:
-            self._changed.clear()
-            await self._changed.wait()
+            await self.wait_changed()
+
+    async def wait_lost(self, url: str) -> None:
+        """Wait, without a limit, for as long as `url` sends what is new."""
+        while url in self.read:
+            await self.wait_changed()
+
+    async def wait_changed(self) -> None:
+        """Wait until a relay has sent what it had stored, or nothing comes from it for now."""
+        self._changed.clear()
+        await self._changed.wait()
 
     async def fill(
         self,

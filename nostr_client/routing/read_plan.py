@@ -6,6 +6,10 @@ a relay is thought to have (`scores`), and those relays are taken that bring mos
 Without one, each is as good as another, and few serve all. An author's last relay is never ranked,
 nor are the client's own.
 
+**Who streams.** What two relays hold, both would send. So one of an author's relays streams them,
+and the others are audited: compared with what came, by ids, for what they have beside that
+(`stream_and_audit`).
+
 For people without a relay list the client's own relays stand in, with the relays where the person
 was seen or that others named (hints).
 """
@@ -15,7 +19,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from math import prod
-from typing import Final
+from typing import Final, NamedTuple
 
 from nostr_client.protocol.filters import Filter
 from nostr_client.routing.planner import CAPS, Caps, ClientRelays, PersonRelays, alive
@@ -27,6 +31,9 @@ SURE: Final = 0.75
 WORTH: Final = 0.1
 """A relay that adds less than this share of what one author wrote is worth no connection, where all
 who write there are asked for at two others."""
+
+AS_GOOD: Final = 0.05
+"""A relay of which so much less is expected than of another is as good as that one."""
 
 
 def any_relay(pubkey: str, url: str) -> float:
@@ -136,6 +143,51 @@ def _choose(
     for pubkey, taken in best.items():
         for _, url in taken:
             plan.setdefault(url, set()).add(pubkey)
+
+
+class ReadRoles(NamedTuple):
+    """`streams`: who is read live at which relay, `{url: pubkeys}`, each author at one. `audits`:
+    at which relay they are looked for besides, `{url: {stream: pubkeys}}`."""
+
+    streams: dict[str, frozenset[str]]
+    audits: dict[str, dict[str, frozenset[str]]]
+
+
+def stream_and_audit(
+    plan: Mapping[str, Collection[str]],
+    *,
+    standing: Rank = any_relay,
+    before: Mapping[str, str] | None = None,
+) -> ReadRoles:
+    """Which of each author's relays in `plan` streams, and which are audited.
+
+    The one with the best `standing` streams. Those that are worse by less than `AS_GOOD` are as
+    good: of them the one that streams the author by now (`before`), or that serves most, so that
+    few relays have to be compared with each other.
+    """
+    at: dict[str, list[str]] = {}
+    for url, authors in plan.items():
+        for pubkey in authors:
+            at.setdefault(pubkey, []).append(url)
+    streams: dict[str, set[str]] = {}
+    audits: dict[str, dict[str, set[str]]] = {}
+    for pubkey, urls in at.items():
+        worth = {url: standing(pubkey, url) for url in urls}
+        good = [url for url in urls if worth[url] >= max(worth.values()) - AS_GOOD]
+        stream = (before or {}).get(pubkey, "")
+        if stream not in good:
+            stream = min(good, key=lambda url: (-len(plan[url]), url))
+        streams.setdefault(stream, set()).add(pubkey)
+        for url in urls:
+            if url != stream:
+                audits.setdefault(url, {}).setdefault(stream, set()).add(pubkey)
+    return ReadRoles(
+        {url: frozenset(authors) for url, authors in streams.items()},
+        {
+            url: {stream: frozenset(authors) for stream, authors in groups.items()}
+            for url, groups in audits.items()
+        },
+    )
 
 
 def firm_relays(people: Iterable[PersonRelays], ours: ClientRelays) -> frozenset[str]:

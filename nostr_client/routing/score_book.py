@@ -116,6 +116,23 @@ class ScoreBook:
 
         return of
 
+    def standing(self) -> Callable[[str, str], float]:
+        """What a relay is expected to deliver of an author's recent events, 0 to 1, by `(pubkey,
+        url)`, as it is known now: no chance in it, and no draw that stands for a day."""
+        self._refresh()
+        now = self._clock()
+        usual: dict[str, float] = {}
+
+        def of(pubkey: str, url: str) -> float:
+            record = self._records.get(url) or RelayScores()
+            if url not in usual:
+                usual[url] = drawn_relay(_everybody(record, now), past=False, chance=None)
+            pair = record.people.get(pubkey[:_KEY], Score()).faded(now)
+            expected = drawn(pair, usual[url], past=False, chance=None)
+            return discount(record.latency) * expected
+
+        return of
+
     def score(self, pubkey: str, url: str) -> Score:
         """What is known of a relay for an author, as far as it counts today."""
         self._refresh()

@@ -108,22 +108,26 @@ class Evidence(msgspec.Struct, frozen=True):
         return Score(self.recent.at_most(most), self.past.at_most(most), self.at)
 
 
-def drawn_relay(everybody: Score, *, past: bool, chance: Random) -> float:
+def drawn_relay(everybody: Score, *, past: bool, chance: Random | None) -> float:
     """The chance, 0 to 1, that a relay delivers what anybody wrote, drawn by what is known.
 
     `everybody` is the score of all authors there, faded to now. `past`: it is asked for what is
-    older than `HORIZON` as well.
+    older than `HORIZON` as well. Without `chance` it is the mean of all draws.
     """
     share = everybody.share(past).at_most(MOST_OF_RELAY)
-    return chance.betavariate(1 + share.came, 1 + share.lacked)
+    return _beta(1 + share.came, 1 + share.lacked, chance)
 
 
-def drawn(pair: Score, usual: float, *, past: bool, chance: Random) -> float:
+def drawn(pair: Score, usual: float, *, past: bool, chance: Random | None) -> float:
     """The same for one author: by their score at this relay, beside what the relay is thought to do
     for all (`usual`, a `drawn_relay`)."""
     share = pair.share(past)
     came, lacked = share.came + RELAY_WEIGHT * usual, share.lacked + RELAY_WEIGHT * (1 - usual)
-    return chance.betavariate(0.1 + came, 0.1 + lacked)
+    return _beta(0.1 + came, 0.1 + lacked, chance)
+
+
+def _beta(came: float, lacked: float, chance: Random | None) -> float:
+    return came / (came + lacked) if chance is None else chance.betavariate(came, lacked)
 
 
 def discount(latency: float | None) -> float:

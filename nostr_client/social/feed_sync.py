@@ -4,13 +4,9 @@ It reads, and keeps reading live:
 
 - the account's own events and lists at its own relays, and what mentions it where it reads;
 - notes, reposts, deletions, profiles and relay lists of those it follows, where they write
-  (NIP-65), over a bounded number of relays (`routing.planner`);
+  (NIP-65), over a bounded number of relays (`routing.read_plan`): each person is streamed from one
+  (`author_stream`), and the others are compared with that (`feed_audit`);
 - profiles and relay lists of the authors that turn up and are not known yet (`profile_queue`).
-
-**Going on where it stopped.** For each relay it is kept until when its history was read, and for
-whom (`feed_progress`). Those people are asked for from there on, less an overlap; people who are
-new there, and everybody on the first run, for their newest notes up to a limit. Progress is noted
-only after everything before it is saved.
 
 **When it is complete.** Nobody waits for the slowest: `COMPLETE_AFTER` seconds after the first
 relay of a plan has sent what it stores, the timeline is called complete, and how each ended (those
@@ -25,7 +21,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Collection, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping, Sequence
+from functools import reduce
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -39,9 +36,12 @@ from nostr_client.protocol.filters import Filter
 from nostr_client.routing.courier import Courier
 from nostr_client.routing.deliveries import Deliveries
 from nostr_client.routing.fetch_results import joined
+from nostr_client.routing.id_comparison import IdComparer
 from nostr_client.routing.live_feed import LiveFeed
 from nostr_client.routing.planner import INDEXED_KINDS
-from nostr_client.routing.read_plan import author_filters, firm_relays, plan_read
+from nostr_client.routing.read_plan import ReadRoles, firm_relays, plan_read, stream_and_audit
+from nostr_client.social.author_stream import BACKFILL, SAVE_PROGRESS, AuthorStream, FeedReading
+from nostr_client.social.feed_audit import FeedAudit
 from nostr_client.social.feed_progress import FeedProgress
 from nostr_client.social.follows import Follows
 from nostr_client.social.profile_queue import ProfileQueue
@@ -49,24 +49,10 @@ from nostr_client.social.profiles import Profiles
 from nostr_client.social.views import SyncStatus
 from nostr_client.tasks import OwnedTasks, together
 
-FEED_KINDS: Final = frozenset(
-    {
-        *(kinds.NOTE, *kinds.REPOSTS, kinds.DELETION),
-        *(kinds.METADATA, kinds.RELAY_LIST),
-    }
-)
 OWN_LISTS: Final = frozenset(
     {kinds.METADATA, kinds.FOLLOWS, kinds.MUTES, kinds.RELAY_LIST, kinds.DM_RELAYS}
 )
 OWN_EVENTS: Final = frozenset({kinds.NOTE, *kinds.REPOSTS, kinds.REACTION, kinds.DELETION})
-BACKFILL: Final = 500
-"""The newest events asked for, for each filter, where nothing was read before."""
-CUT_OFF: Final = 100
-"""So many events at once, and the relay may have cut its answer off."""
-READ_AGAIN: Final = 30.0
-"""Seconds before a reading back that failed is tried again, doubled each time."""
-OVERLAP: Final = 3600
-"""Seconds that are read again before what was read: events come late and with wrong clocks."""
 LISTS_LIMIT: Final = 6.0
 """Seconds for the account's own lists, and for those of the people it follows."""
 LISTS_GRACE: Final = 2.0
@@ -78,7 +64,8 @@ rest are looked for beside the reading, and change it when they come."""
 REPLAN_FIRST: Final = 20.0
 REPLAN: Final = 900.0
 """Seconds until the plan is looked at again: at first, since relay lists come in, and later."""
-SAVE_PROGRESS: Final = 60.0
+SWAP_PAUSE: Final = 60.0
+"""Seconds from one change of streams, for what they lacked, to the next."""
 STORE_PAUSE: Final = 5.0
 """Seconds before something that the store failed is done again."""
 
@@ -97,6 +84,7 @@ class FeedSync:
         *,
         owner: str,
         folder: Path,
+        comparer: IdComparer,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._courier = courier
@@ -108,15 +96,30 @@ class FeedSync:
         self._unknown = ProfileQueue(courier.store, profiles, clock)
         self._tasks = OwnedTasks()
         self._run: asyncio.Task[None] | None = None
-        self._feeds: dict[str, tuple[frozenset[str], asyncio.Task[None]]] = {}
         self._live: dict[str, LiveFeed] = {}
+        """What is read beside the home timeline."""
+        self._streams: dict[str, AuthorStream] = {}
+        self._audits: dict[str, FeedAudit] = {}
+        self._running: dict[AuthorStream | FeedAudit, asyncio.Task[None]] = {}
+        self._comparer = comparer
         self._deliveries = Deliveries(clock())
+        self._reading = FeedReading(
+            courier,
+            self._progress,
+            self._deliveries,
+            clock,
+            self._on_read,
+            self._on_missing,
+            begun=clock(),
+        )
         self._people = 0
         self._replan = asyncio.Event()
         self._moved = asyncio.Event()
         self._planned = False
         self._first_read: float | None = None
         """When the first relay of this plan had sent what it stores (monotonic seconds)."""
+        self._swapped = -SWAP_PAUSE
+        """When the plan was looked at since a relay lacked something (monotonic seconds)."""
         self._own_read = asyncio.Event()
         """Were the own lists read, with the relays that they name?"""
         self._learning: asyncio.Task[None] | None = None
@@ -154,7 +157,7 @@ class FeedSync:
     @property
     def status(self) -> SyncStatus:
         """How far it is."""
-        live = list(self._live.values())
+        live = [*self._live.values(), *(feed for _, feeds in self._read() for feed in feeds)]
         problems = [feed.problem for feed in live if feed.problem]
         relays = set().union(*(f.urls for f in live))
         behind = set().union(*(f.urls - f.caught_up for f in live))
@@ -176,25 +179,32 @@ class FeedSync:
     def _ends(self) -> dict[str, End]:
         """How each relay ended. Nothing depends on one that failed where others answered for all
         of whom it was asked, nor on what is read beside the home timeline."""
-        feeds, live = self._feeds, self._live
-        all_ends = {name: feed.ends for name, feed in live.items()}
+        parts = [
+            (people, reduce(joined, (feed.ends for feed in feeds), dict[str, End]()))
+            for people, feeds in self._read()
+        ]
         read: set[str] = set()
-        for url, (people, _) in feeds.items():
-            end = all_ends.get(url, {}).get(url)
-            if end is not None and end.answered:
+        for people, theirs in parts:
+            if any(end.answered for end in theirs.values()):
                 read |= people
-        ends: dict[str, End] = {}
-        for name, theirs in all_ends.items():
-            if name in feeds:
-                needed = not feeds[name][0] <= read
-            else:
-                needed = name == "own" and not any(end.answered for end in theirs.values())
-            judged = {
-                url: _judged(end, passing=url in self._spare, needed=needed)
-                for url, end in theirs.items()
-            }
-            ends = joined(ends, judged)
-        return ends
+        judged = [self._judged(theirs, needed=not people <= read) for people, theirs in parts]
+        for name, feed in self._live.items():
+            needed = name == "own" and not any(end.answered for end in feed.ends.values())
+            judged.append(self._judged(feed.ends, needed=needed))
+        return reduce(joined, judged, {})
+
+    def _read(self) -> Iterator[tuple[frozenset[str], Sequence[LiveFeed]]]:
+        """Of whom something is read, at one relay, and how far that is."""
+        for stream in self._streams.values():
+            yield stream.authors, [stream.feed]
+        for audit in self._audits.values():
+            yield audit.authors, audit.feeds
+
+    def _judged(self, ends: Mapping[str, End], *, needed: bool) -> dict[str, End]:
+        return {
+            url: _judged(end, passing=url in self._spare, needed=needed)
+            for url, end in ends.items()
+        }
 
     # The work
 
@@ -211,7 +221,9 @@ class FeedSync:
                     self._own_read.set()
                 await self._read_feeds(group)
         finally:
-            self._feeds.clear()
+            self._streams.clear()
+            self._audits.clear()
+            self._running.clear()
             self._live.clear()
             self._progress.save()
             self._courier.count_deliveries(self._deliveries)
@@ -296,19 +308,49 @@ class FeedSync:
         firm = firm_relays(relays.values(), ours)
         self._spare = frozenset((*ours.fallback, *ours.indexers)) - firm if firm else frozenset()
         self._people = len(people)
-        for url, (authors, task) in list(self._feeds.items()):
-            if plan.get(url) != authors:
-                task.cancel()
-                del self._feeds[url]
-        new = plan.keys() - self._feeds.keys()
-        if new:  # they have as long as the first ones had
-            read = any(url in self._live[url].read for url in self._feeds if url in self._live)
-            self._first_read = time.monotonic() if read else None
+        before = {p: url for url, stream in self._streams.items() for p in stream.authors}
+        roles = stream_and_audit(plan, standing=self._courier.scores.standing(), before=before)
         for url, authors in plan.items():
-            if url in new:
-                self._live[url] = LiveFeed([url])  # not begun, so not caught up
-                self._feeds[url] = authors, group.create_task(self._read_feed(url, authors))
+            self._progress.keep(url, authors)
+        self._take_roles(group, roles)
         self._planned = True
+
+    def _take_roles(self, group: asyncio.TaskGroup, roles: ReadRoles) -> None:
+        """Begin what is new, end what is over, and leave alone what stays."""
+        begun = [stream.url for stream in self._streams.values() if stream.url in stream.feed.read]
+        kept = {u: s for u, s in self._streams.items() if roles.streams.get(u) == s.authors}
+        new = roles.streams.keys() - kept.keys()
+        streams = kept | {
+            url: AuthorStream(self._reading, url, roles.streams[url]) for url in sorted(new)
+        }
+        audits: dict[str, FeedAudit] = {}
+        for url, parts in roles.audits.items():
+            compared = {streams[stream]: authors for stream, authors in parts.items()}
+            audit = self._audits.get(url)
+            if audit is None or audit.streams != compared:
+                audit = FeedAudit(self._reading, self._comparer, url, compared)
+            audits[url] = audit
+        self._streams, self._audits = streams, audits
+        every: list[AuthorStream | FeedAudit] = [*streams.values(), *audits.values()]
+        for over in self._running.keys() - set(every):
+            self._running.pop(over).cancel()
+        fresh = [one for one in every if one not in self._running]
+        if fresh:  # they have as long as the first ones had
+            read = any(url in kept for url in begun)
+            self._first_read = time.monotonic() if read else None
+        for one in fresh:
+            self._running[one] = group.create_task(one.run())
+
+    def _on_read(self) -> None:
+        """A relay of this plan has sent what it stores."""
+        if self._first_read is None:
+            self._first_read = time.monotonic()
+
+    def _on_missing(self) -> None:
+        """A stream lacked what another relay has: that one may be the better stream."""
+        if time.monotonic() - self._swapped >= SWAP_PAUSE:
+            self._swapped = time.monotonic()
+            self._replan.set()
 
     async def _learn(self, group: asyncio.TaskGroup, people: Collection[str]) -> None:
         """Look for the relay lists that are not here yet; what takes long makes the plan anew."""
@@ -325,47 +367,6 @@ class FeedSync:
             self._problem = str(error)
         if self._learned_late:
             self._replan.set()
-
-    async def _read_feed(self, url: str, authors: frozenset[str]) -> None:
-        at, old, new = self._progress.split(url, authors)
-        since = max(0, at - OVERLAP)
-        resumed = author_filters(old, FEED_KINDS, since=since)
-        filters = (*resumed, *author_filters(new, FEED_KINDS, limit=BACKFILL))
-        begun = int(self._clock())
-        async with self._courier.subscribe(filters, [url], self._deliveries) as feed:
-            self._live[url] = feed
-            moved = False
-            try:
-                await feed.wait_read(url)
-                if self._first_read is None:
-                    self._first_read = time.monotonic()
-                self._deliveries.answered(filters, feed.ends[url], paged=False)
-                if feed.arrived >= CUT_OFF:
-                    await self._read_back(url, resumed)
-                self._progress.move(url, begun, authors)
-                moved = True
-                while True:
-                    await asyncio.sleep(SAVE_PROGRESS)
-                    if url in feed.read and not feed.problem:
-                        self._progress.move(url, int(self._clock()), authors)
-            finally:
-                if not moved and url in feed.read and feed.arrived < CUT_OFF:
-                    self._progress.move(
-                        url, begun, authors
-                    )  # a command ends as soon as all is read
-                if self._live.get(url) is feed:
-                    del self._live[url]
-
-    async def _read_back(self, url: str, filters: Sequence[Filter]) -> None:
-        """So much came that the relay may have cut it off: read page by page back to where it
-        stopped the last time."""
-        wait = READ_AGAIN
-        while filters:
-            with contextlib.suppress(StoreError):  # the live reading of this relay tells of it
-                if await self._courier.read_back(filters, url):
-                    return
-            await asyncio.sleep(wait)
-            wait = min(2 * wait, REPLAN)
 
     async def _keep_progress(self) -> None:
         while True:

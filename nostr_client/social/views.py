@@ -231,8 +231,8 @@ class RelayRow:
 
 @dataclass(frozen=True, slots=True)
 class SyncStatus:
-    """What the background reading is doing: `caught_up` of `relays` have sent what they store, or
-    cannot be reached.
+    """What the background reading is doing: `caught_up` of `relays` have sent what they store, were
+    compared with what others sent, or cannot be reached.
 
     `planned` is False until it is known which relays to read, and again while that changes;
     `waited`: others have had `feed_sync.COMPLETE_AFTER` seconds since one had sent what it stores;

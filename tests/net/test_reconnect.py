@@ -147,6 +147,26 @@ async def test_an_idle_socket_is_closed_and_opened_again_when_needed(
         assert pool.health(relay.url).failed == 0
 
 
+async def test_a_socket_that_is_kept_stays_open_and_is_dialled_again_when_it_is_lost(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(connection, "LINGER", 0.01)
+
+    turns = 0
+
+    async def script(peer: Peer) -> None:
+        nonlocal turns
+        turns += 1
+        if turns > 1:
+            await peer.hang()
+
+    async with ScriptedRelay(script) as relay, RelayPool(verifier=PlainVerifier()) as pool:
+        with pool.kept(relay.url):
+            await relay.until(lambda: relay.connections == 2 and relay.open == 1)
+        await relay.until(lambda: relay.open == 0)
+        assert relay.connections == 2
+
+
 async def test_a_relay_without_pongs_is_dead(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket_tasks, "QUIET", 0.05)
     monkeypatch.setattr(socket_tasks, "PONG_LIMIT", 0.1)

@@ -17,7 +17,7 @@ from nostr_client.protocol.filters import Filter
 from nostr_client.resilience import history
 from nostr_client.resilience.comparison import Comparison, Road
 from nostr_client.resilience.history import History
-from nostr_client.resilience.negentropy_trials import AGAIN, NegentropyTrials
+from nostr_client.routing.negentropy_trials import AGAIN, NegentropyTrials
 from nostr_client.routing.relay_facts import RelayFactBook
 from nostr_client.store.contract import StoreOptions
 from nostr_client.store.opening import open_store

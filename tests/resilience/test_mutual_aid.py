@@ -21,8 +21,8 @@ from nostr_client.resilience import kept_people
 from nostr_client.resilience.event_file import take_own, write_events
 from nostr_client.resilience.kept_events import KeptSize, kept_of, may_be_at, vanished_until
 from nostr_client.resilience.kept_people import KeptPeople, kept_by_anyone
-from nostr_client.resilience.negentropy_trials import NegentropyTrials
 from nostr_client.resilience.replication import Pace
+from nostr_client.routing.negentropy_trials import NegentropyTrials
 from nostr_client.store.contract import CopyState, EventStore
 from nostr_client.store.opening import MEMORY, open_store
 from tests.net.scripted import ScriptedRelay, honest

@@ -20,8 +20,8 @@ from nostr_client.resilience import history, own_history
 from nostr_client.resilience.comparison import Parts
 from nostr_client.resilience.history import History
 from nostr_client.resilience.history_progress import OwnHistoryStatus, OwnSet
-from nostr_client.resilience.negentropy_trials import NegentropyTrials
 from nostr_client.resilience.own_history import AGAIN, NO_ROOM, REST, TOO_MANY, WHOLE, OwnHistory
+from nostr_client.routing.negentropy_trials import NegentropyTrials
 from nostr_client.routing.relay_facts import RelayFactBook
 from tests.net.scripted import Peer, ScriptedRelay, honest
 from tests.routing.rooms import (

@@ -11,6 +11,7 @@ from typing import Any, Self
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
+from nostr_client.nips.nip77 import Items, NegentropyServer
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter, matches_any
 from nostr_client.protocol.refusals import split_reason, wants_auth
@@ -26,7 +27,8 @@ class Relay:
 
     Moods: `words` answers every REQ with CLOSED and these words, `mute` with EOSE alone, `silent`
     with nothing at all, to EVENTs too; `refuses` answers every EVENT with OK false and these words;
-    `challenge` is sent as AUTH to whoever connects, and an AUTH event is then let in (`guests`).
+    `challenge` is sent as AUTH to whoever connects, and an AUTH event is then let in (`guests`);
+    `compares` answers NIP-77, which is else no message that it knows.
     """
 
     def __init__(self, *events: Event, port: int = 0) -> None:
@@ -39,6 +41,8 @@ class Relay:
         self.refuses = ""
         self.challenge = ""
         self.guests: list[Event] = []
+        self.compares = False
+        self._comparing: dict[str, NegentropyServer] = {}
         self.log: list[list[Any]] = []
         self.connections = 0
         self.url = ""
@@ -88,6 +92,11 @@ class Relay:
 
     def has(self, event: Event) -> bool:
         return any(event.id == other.id for other in self.held)
+
+    @property
+    def listened(self) -> list[Filter]:
+        """What whoever is connected wants to hear of, when it comes."""
+        return [filter for filters in self._listeners.values() for filter in filters]
 
     def sent(self, label: str) -> list[list[Any]]:
         """What clients sent of one type."""
@@ -143,6 +152,21 @@ class Relay:
                 else:
                     await _send(socket, "OK", event.id, True, "")
                     await self.tell(event)
+            case [label, wire, *rest] if label.startswith("NEG-") and not self.silent:
+                await self._on_neg(socket, label, wire, *rest)
+
+    async def _on_neg(self, socket: ServerConnection, label: str, wire: str, *rest: Any) -> None:
+        if not self.compares:
+            await _send(socket, "NOTICE", f"unknown message {label}")
+        elif label == "NEG-CLOSE":
+            self._comparing.pop(wire, None)
+        else:
+            if label == "NEG-OPEN":
+                asked = Filter.from_dict(rest[0])
+                found = [(e.created_at, bytes.fromhex(e.id)) for e in self.held if asked.matches(e)]
+                self._comparing[wire] = NegentropyServer(Items(found))
+            answer = self._comparing[wire].answer(bytes.fromhex(rest[-1]))
+            await _send(socket, "NEG-MSG", wire, answer.hex())
 
     async def _on_req(self, socket: ServerConnection, wire: str, filters: Sequence[Filter]) -> None:
         if self.words:

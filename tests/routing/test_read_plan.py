@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nostr_client.routing.planner import CAPS, Caps, ClientRelays, PersonRelays
-from nostr_client.routing.read_plan import author_filters, plan_read
+from nostr_client.routing.read_plan import AS_GOOD, author_filters, plan_read, stream_and_audit
 from tests.routing.test_planner import BEN, CY, ME, OURS, listed, urls
 
 
@@ -168,6 +168,50 @@ def test_a_large_follow_list_is_planned_fast() -> None:
     plan = plan_read(people, OURS, rank=rank)
     assert len(plan) == CAPS.read_total
     assert asked <= 5 * len(people)  # each pair once, and not in each round
+
+
+# Who streams
+
+
+def test_one_relay_streams_an_author_and_the_others_are_audited() -> None:
+    a, b, c = urls("a b c")
+    plan = {a: {BEN, CY}, b: {BEN, ME}, c: {BEN}}
+    roles = stream_and_audit(plan)
+    assert roles.streams == {a: {BEN, CY}, b: {ME}}  # of equals the one that serves most
+    assert roles.audits == {b: {a: {BEN}}, c: {a: {BEN}}}
+
+
+def test_the_better_relay_streams_and_a_little_better_changes_nothing() -> None:
+    a, b = urls("a b")
+    worth = {a: 0.9, b: 0.9 + AS_GOOD / 2}
+
+    def streams_at(before: str) -> str:
+        roles = stream_and_audit(
+            {a: {BEN}, b: {BEN}},
+            standing=lambda who, url: worth[url],
+            before={BEN: before} if before else None,
+        )
+        (url,) = roles.streams
+        return url
+
+    assert (streams_at(""), streams_at(b)) == (a, b)
+    worth[b] = 0.9 + 2 * AS_GOOD
+    assert streams_at(a) == b
+
+
+@given(people, st.integers(0, 9))
+def test_everybody_is_streamed_once_and_looked_for_wherever_planned(
+    people: list[PersonRelays], seed: int
+) -> None:
+    chance = Random(seed)
+    plan = plan_read(people, OURS)
+    roles = stream_and_audit(plan, standing=lambda who, url: chance.random())
+    streamed = [pubkey for authors in roles.streams.values() for pubkey in authors]
+    assert sorted(streamed) == sorted(set().union(*plan.values()))
+    for url, authors in plan.items():
+        audited = roles.audits.get(url, {})
+        assert set(authors) == roles.streams.get(url, frozenset()).union(*audited.values())
+        assert all(group <= roles.streams[stream] for stream, group in audited.items())
 
 
 def test_filters_are_cut_to_a_size_that_relays_take() -> None:

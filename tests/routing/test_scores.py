@@ -213,3 +213,17 @@ def test_only_so_many_pairs_are_kept_and_the_oldest_go(monkeypatch: pytest.Monke
     assert sum(len(record.people) for record in kept.values()) == 5
     assert "0" * 16 not in kept[PRUNES].people
     assert kept[KEEPS].people
+
+
+def test_a_standing_has_no_chance_in_it_and_knows_what_was_just_counted() -> None:
+    book = ScoreBook(clock=Clock())
+    book.rank()(BEN, KEEPS)
+    before = book.standing()
+    assert before(BEN, KEEPS) == before(BEN, PRUNES) == 0.5
+    book.record([seen(10, 0), seen(9, 1, url=PRUNES)])
+    after = book.standing()
+    assert after(BEN, KEEPS) > after(BEN, PRUNES) > after(BEN, "wss://other.example")
+    assert after(CY, KEEPS) > after(CY, PRUNES)  # what it does for others
+    quick = after(BEN, KEEPS)
+    book.record([Evidence(BEN, KEEPS, NOW, latency=SLOW)])
+    assert book.standing()(BEN, KEEPS) == pytest.approx(quick / 2)

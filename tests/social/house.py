@@ -10,8 +10,11 @@ from pathlib import Path
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.keys import SecretKey
 from nostr_client.routing.courier import Courier
+from nostr_client.routing.id_comparison import IdComparer
 from nostr_client.routing.list_guard import ListGuard
 from nostr_client.routing.list_reading import ListReader
+from nostr_client.routing.negentropy_trials import NegentropyTrials
+from nostr_client.routing.relay_facts import RelayFactBook
 from nostr_client.signing.local_signer import LocalSigner
 from nostr_client.signing.signer import Signer
 from nostr_client.social.feed_sync import FeedSync
@@ -99,8 +102,16 @@ async def house(
         follows = Follows(courier, guard, me)
         views = NoteViews(r.store, profiles, me)
         missing = ReferencedEvents(courier, clock)
+        facts = RelayFactBook(folder / "facts.json", r.policy, clock=clock)
+        trials = NegentropyTrials(folder / "negentropy.json", facts, clock)
         async with FeedSync(
-            courier, follows, profiles, owner=me, folder=folder, clock=clock
+            courier,
+            follows,
+            profiles,
+            owner=me,
+            folder=folder,
+            comparer=IdComparer(r.store, r.pool, trials, clock),
+            clock=clock,
         ) as sync:
             yield House(
                 rooms=r,
