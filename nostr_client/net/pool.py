@@ -212,14 +212,22 @@ class RelayPool:
         return tuple(await all_of(self._count_at(url, tuple(filters), timeout) for url in asked))
 
     async def reconcile(
-        self, filter: Filter, url: str, items: Items, limits: ReconcileLimits = _RECONCILE_LIMITS
+        self,
+        filter: Filter,
+        url: str,
+        items: Items,
+        limits: ReconcileLimits = _RECONCILE_LIMITS,
+        *,
+        alike: bool = False,
     ) -> Differences:
-        """How our set of `filter`, which is `items`, differs from a relay's (NIP-77).
+        """How our set of `filter`, which is `items`, differs from a relay's (NIP-77); `alike`: it
+        is thought to be the same.
 
         A `limit` in the filter is left out. Raises as `net.reconcile.reconcile` does.
         """
         connection = self._use(_spelled(url))
-        return await reconcile(connection, filter.changed(limit=None), items, limits)
+        asked = filter.changed(limit=None)
+        return await reconcile(connection, asked, items, limits, alike=alike)
 
     @contextmanager
     def kept(self, url: str) -> Iterator[None]:

@@ -93,9 +93,15 @@ def _reconciliation(
 
 
 async def reconcile(
-    connection: RelayConnection, filter: Filter, items: Items, limits: ReconcileLimits
+    connection: RelayConnection,
+    filter: Filter,
+    items: Items,
+    limits: ReconcileLimits,
+    *,
+    alike: bool = False,
 ) -> Differences:
-    """Compare `items`, which is our set of `filter`, with the relay's.
+    """Compare `items`, which is our set of `filter`, with the relay's; `alike`: it is thought to be
+    the same.
 
     Raises NotCompared, RelayTimeout, ConnectFailed, ConnectionLost; InvalidData for a relay that
     does not speak the protocol, or comes to no end.
@@ -104,7 +110,7 @@ async def reconcile(
     found = Differences(set(), set())
     try:
         async with asyncio.timeout(limits.whole):
-            with _reconciliation(connection, filter, client.first()) as (key, opened):
+            with _reconciliation(connection, filter, client.first(alike=alike)) as (key, opened):
                 answer = await _answer(connection, opened, limits.first)
                 for messages in range(1, ROUNDS + 1):
                     said = await asyncio.to_thread(client.answer, answer)

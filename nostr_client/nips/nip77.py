@@ -177,10 +177,14 @@ class NegentropyClient:
         self.items = items
         self._limit = _checked(frame_limit)
 
-    def first(self) -> bytes:
-        """The message of NEG-OPEN."""
-        out = _Writer()
-        _split(self.items, 0, len(self.items), _END, out)
+    def first(self, *, alike: bool = False) -> bytes:
+        """The message of NEG-OPEN. `alike`: both sets are thought to be the same, which takes the
+        shortest question and answer; where they are not, one answer more."""
+        out, count = _Writer(), len(self.items)
+        if alike:
+            out.range(_END, _FINGERPRINT, self.items.fingerprint(0, count))
+        else:
+            _split(self.items, 0, count, _END, out)
         return bytes([VERSION]) + out.data
 
     def answer(self, message: bytes) -> RoundResult:

@@ -107,4 +107,4 @@ class IdComparer:
         except TooMany:
             return None
         items = await asyncio.to_thread(Items, ours)
-        return await self._pool.reconcile(asked, url, items, limits)
+        return await self._pool.reconcile(asked, url, items, limits, alike=True)

@@ -30,6 +30,8 @@ class LiveFeed:
         """Those, and the ones that cannot be reached or will not answer."""
         self.arrived = 0
         """How many events were new here."""
+        self.oldest: dict[str, int] = {}
+        """By author, when the oldest event was made of what was stored at the relays."""
         self.problem = ""
         """Why the store does not take events at the moment; empty when all is well."""
         self._ends = RelayEnds(self.urls)
@@ -92,6 +94,7 @@ class LiveFeed:
                 try:
                     new = await save(arrivals)
                     self.arrived += new
+                    self._note_oldest(arrivals)
                     self.problem = ""
                     break
                 except StoreError as error:
@@ -101,6 +104,13 @@ class LiveFeed:
                     await asyncio.sleep(STORE_PAUSE)
             for item in batch:
                 self.on_item(item)
+
+    def _note_oldest(self, arrivals: Iterable[Arrival]) -> None:
+        for arrival in arrivals:
+            if not arrival.live:
+                event = arrival.event
+                oldest = self.oldest.get(event.pubkey, event.created_at)
+                self.oldest[event.pubkey] = min(oldest, event.created_at)
 
     def on_item(self, item: Arrival | EndOfStored | Ended) -> None:
         """An event that is held came, or a relay has sent what it had stored, or nothing comes

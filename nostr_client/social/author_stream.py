@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -84,8 +84,8 @@ class AuthorStream:
                 await feed.wait_read(url)
                 reading.on_read()
                 reading.deliveries.answered(filters, feed.ends[url], paged=False)
-                if feed.arrived >= CUT_OFF:
-                    await self._read_back(resumed)
+                if feed.arrived >= CUT_OFF and not feed.ends[url].complete:
+                    await self._read_back([_older(asked, feed.oldest) for asked in resumed])
                 self.is_read.set()
                 reading.progress.move(url, begun, authors)
                 while True:
@@ -97,7 +97,7 @@ class AuthorStream:
                     reading.progress.move(url, begun, authors)
 
     async def _read_back(self, filters: Sequence[Filter]) -> None:
-        """So much came that the relay may have cut it off: read page by page back to where it
+        """So much came that the relay may have cut it off: read on page by page back to where it
         stopped the last time."""
         wait = READ_AGAIN
         while filters:
@@ -106,3 +106,9 @@ class AuthorStream:
                     return
             await asyncio.sleep(wait)
             wait = min(2 * wait, READ_AGAIN_MOST)
+
+
+def _older(asked: Filter, oldest: Mapping[str, int]) -> Filter:
+    """What lies before that which came of it."""
+    came = [oldest[pubkey] for pubkey in asked.authors or () if pubkey in oldest]
+    return asked.changed(until=min(came)) if came else asked

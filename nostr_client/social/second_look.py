@@ -4,9 +4,9 @@
   missing is fetched, and what the store then does not keep (an older version of a list, what was
   deleted) is not fetched again.
 - A relay that does not compare is asked for what is newer than all that is here, and for what lies
-  between it (`gaps`): that brings nothing, or what is new. Where that is too much to be asked, some
-  gaps are, and a run of events somewhere in the span, one in `SHARE` of those that are here; where
-  that brings something new, all of the span is read.
+  between it (`gaps`), the newest gaps if there are many: that brings nothing, or what is new. It is
+  asked for a run of events somewhere in the span, too, one in `SHARE` of those that are here. Where
+  that shows that more may be missing, all of the span is read.
 
 What it shows counts for both relays (`routing.deliveries`).
 """
@@ -19,6 +19,7 @@ from typing import Final
 
 from nostr_client.errors import TooMany
 from nostr_client.net.outcome import Cause, End, How
+from nostr_client.net.rejected_ids import RejectedIds
 from nostr_client.net.session.paging import Paging
 from nostr_client.net.time_windows import TimeWindow
 from nostr_client.protocol.filters import Filter
@@ -43,8 +44,6 @@ MOST_GAPS: Final = 10
 AUTHORS_IN_GAPS: Final = 500
 """Names in all the filters of one."""
 MOST_JUDGED: Final = 1_000
-MOST_UNWANTED: Final = 5_000
-"""Ids that are remembered, since the relay has them and we do not want them."""
 ASK_LIMIT: Final = 30.0
 
 Streams = Mapping[str, frozenset[str]]
@@ -59,7 +58,7 @@ class SecondLook:
         self._reading = reading
         self._courier = reading.courier
         self._comparer = comparer
-        self._unwanted: dict[str, None] = {}
+        self._unwanted = RejectedIds()
         self._probed: dict[str, int] = {}
         """By stream, until when a run of its events was asked for (seconds since 1970)."""
         self._chance = random.Random()  # noqa: S311 - no secret
@@ -74,7 +73,8 @@ class SecondLook:
         if not found.complete:
             missing = await self._read(asked)
         else:
-            missing = await self._fetch([i for i in found.there if i not in self._unwanted])
+            there = map(bytes.fromhex, found.there)
+            missing = await self._fetch([id.hex() for id in there if id not in self._unwanted])
         absent = found.here if found.complete else None
         await self._judge(asked, streams, counted, absent)
         return missing
@@ -86,9 +86,7 @@ class SecondLook:
             part = ids[start : start + IDS]
             new += await self._ask(Filter(ids=frozenset(part)))
             held = await self._courier.store.known(part)
-            self._unwanted |= dict.fromkeys(id for id in part if id not in held)
-        while len(self._unwanted) > MOST_UNWANTED:
-            del self._unwanted[next(iter(self._unwanted))]
+            self._unwanted.add(bytes.fromhex(id) for id in part if id not in held)
         return new
 
     async def _read(self, asked: Filter) -> int:
@@ -117,7 +115,7 @@ class SecondLook:
         newest, *older = gaps([at for at, _ in ours], asked.since or 0, asked.until)
         tail = await self._ask(newest.of(asked).changed(limit=TAIL))
         most = min(MOST_GAPS, AUTHORS_IN_GAPS // len(asked.authors or "?"))
-        some = self._chance.sample(older, min(most, len(older)))
+        some = older[:most]
         missing = 0
         if some:
             missing = await self._ask(*(gap.of(asked).changed(limit=TAIL) for gap in some))

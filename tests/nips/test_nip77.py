@@ -84,6 +84,18 @@ def test_messages_as_the_protocol_writes_them() -> None:
     assert first[5:21] == digest[:16] == many.fingerprint(0, 2)
 
 
+def test_sets_that_are_thought_to_be_alike_take_one_short_question() -> None:
+    many = Items([item(n, time=300 + n) for n in range(20)])
+    client = NegentropyClient(many)
+    first = client.first(alike=True)
+    assert first == b"\x61\0\0" + FINGERPRINT + many.fingerprint(0, 20)
+    assert len(NegentropyServer(many).answer(first)) < 5
+    other = NegentropyServer(Items([item(n, time=300 + n) for n in range(2, 21)]))
+    found = client.answer(other.answer(first))
+    assert {*found.have} == {item(n)[1] for n in range(2)}
+    assert {*found.need} == {item(20)[1]}
+
+
 def test_bounds_are_as_short_as_can_be() -> None:
     alike = [(5, bytes([7, 7, n]) + bytes(29)) for n in range(40)]
     items = Items(alike)

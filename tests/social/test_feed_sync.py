@@ -135,6 +135,9 @@ async def test_a_long_absence_is_read_back_page_by_page(tmp_path: Path) -> None:
                 return await h.store.count([Filter.of(kinds=[1])]) >= 1200
 
             await until(has_all)
+            assert (
+                h.rooms.pool.health(one.url).counters.events < 1210
+            )  # nothing but where pages meet
 
 
 async def test_a_mark_moves_only_after_the_history_was_read(tmp_path: Path) -> None:
