@@ -18,7 +18,8 @@
 # make simulation-check  the simulation held against 100 real relays and 290,000 events (a quarter of an hour)
 # make bench-selection  which relays are worth asking, on a network on paper: what is read of 400
 #             authors beside the plain greedy cover; BENCH='--networks 5 --zipf 1.0', or --help
-# make bench-duplicates  how much comes twice from two relays that hold the same
+# make bench-duplicates  how much comes twice from two relays that hold the same, what a relay that drops
+#             some costs, and one that dies; BENCH='--seeds 1', or --help
 # make bench-pull  a million events taken from another relay, beside `strfry sync` where STRFRY names
 #             the binary: STRFRY=/path/to/strfry BENCH='--events 100000 --rounds 3'
 # make architecture  the picture and the tables of docs/architecture.md, made anew from the imports
@@ -97,7 +98,7 @@ bench-selection: $(VENV)/ready-dev
 	$(BIN)/python -m benchmarks.relay_selection $(BENCH)
 
 bench-duplicates: $(VENV)/ready-dev
-	$(BIN)/python -m benchmarks.duplicate_frames
+	$(BIN)/python -m benchmarks.duplicate_frames $(BENCH)
 
 .PHONY: bench-pull
 bench-pull: $(VENV)/ready-dev

@@ -152,7 +152,8 @@ class Reader:
         paths = Paths(folder / "config", folder / "data", folder / "state")
         now = int(time.time())
         async with NostrClient.open(
-            world.me,
+            None,
+            pubkey=world.me.public_key.hex,  # who writes nothing, so that nothing of it comes back
             paths=paths,
             relays=urls,
             own_relay=False,

@@ -25,7 +25,6 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from nostr_client.errors import (
-    AuthRequired,
     ConnectFailed,
     ConnectionLost,
     RelayError,
@@ -48,7 +47,7 @@ from nostr_client.social.author_stream import (
     AuthorStream,
     FeedReading,
 )
-from nostr_client.social.second_look import SETTLE, SecondLook
+from nostr_client.social.second_look import SETTLE, SecondLook, cause_of
 from nostr_client.tasks import together
 
 QUIET: Final = 2.0
@@ -183,7 +182,8 @@ class FeedAudit:
         await second.begun.wait()
         while self.url in second.feed.urls and self.url not in second.feed.caught_up:
             await second.feed.wait_changed()
-        self._settle([group], None)
+        end = second.feed.ends.get(self.url)
+        self._settle([group], None if end is None or end.answered else cause_of(end))
 
     # Looking
 
@@ -271,9 +271,7 @@ def _cause_of(error: RelayError) -> Cause:
             return Cause(How.LOST, error.message)
         case RelayTimeout():
             return Cause(How.SILENT, error.message)
-        case AuthRequired():
-            return Cause(How.NOT_ALLOWED, error.message)
-    return Cause(How.REFUSED, error.message)
+    return Cause.refused(error.message)
 
 
 async def _at_most(one: Coroutine[Any, Any, Any], limit: float) -> None:

@@ -24,6 +24,7 @@ from nostr_client.net.session.paging import Paging
 from nostr_client.net.time_windows import TimeWindow
 from nostr_client.protocol.filters import Filter
 from nostr_client.routing.deliveries import ELSEWHERE, SETTLED, Deliveries
+from nostr_client.routing.fetch_results import FetchReport
 from nostr_client.routing.id_comparison import WINDOW, IdComparer
 from nostr_client.routing.reader import READ_BACK_LIMIT, TO_THE_END
 from nostr_client.social.author_stream import FeedReading
@@ -80,11 +81,17 @@ class SecondLook:
         return missing
 
     async def _fetch(self, ids: Sequence[str]) -> int:
-        """Bring these from the relay; how many were new."""
+        """Bring these from the relay, which may send a part at a time; how many were new."""
         new = 0
         for start in range(0, len(ids), IDS):
-            part = ids[start : start + IDS]
-            new += await self._ask(Filter(ids=frozenset(part)))
+            part = frozenset(ids[start : start + IDS])
+            left = part
+            while left:
+                report = await self._asked([Filter(ids=left)], None, ASK_LIMIT)
+                new += report.new
+                if left.isdisjoint(report.events):
+                    break
+                left -= report.events.keys()
             held = await self._courier.store.known(part)
             self._unwanted.add(bytes.fromhex(id) for id in part if id not in held)
         return new
@@ -99,11 +106,16 @@ class SecondLook:
         self, *filters: Filter, paging: Paging | None = None, limit: float = ASK_LIMIT
     ) -> int:
         """How many new events came. Raises RelayError where the relay did not answer."""
+        return (await self._asked(filters, paging, limit)).new
+
+    async def _asked(
+        self, filters: Sequence[Filter], paging: Paging | None, limit: float
+    ) -> FetchReport:
         report = await self._courier.fetch_from(filters, [self.url], timeout=limit, paging=paging)
         end = report.ends[self.url]
         if not end.answered:
-            raise Cause(end.how, end.words, status=end.status).error(self.url)
-        return report.new
+            raise cause_of(end).error(self.url)
+        return report
 
     async def _probe(self, asked: Filter, streams: Streams, counted: int) -> int:
         """Without NIP-77: ask for what is newer than all that is here, for gaps between what is
@@ -183,3 +195,8 @@ def gaps(times: Sequence[int], since: int, until: int | None) -> list[TimeWindow
     if not found or (high is not None and since <= high):
         found.append(TimeWindow(since, high))
     return found
+
+
+def cause_of(end: End) -> Cause:
+    """Why a relay did not answer."""
+    return Cause(end.how, end.reason or end.problem, end.prefix, end.status)
