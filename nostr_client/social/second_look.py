@@ -126,17 +126,18 @@ class SecondLook:
             return await self._read(asked)
         newest, *older = gaps([at for at, _ in ours], asked.since or 0, asked.until)
         tail = await self._ask(newest.of(asked).changed(limit=TAIL))
+        if asked.until is not None:  # the others were asked for before
+            older = [gap for gap in older if (gap.until or 0) >= counted]
         most = min(MOST_GAPS, AUTHORS_IN_GAPS // len(asked.authors or "?"))
-        some = older[:most]
-        missing = 0
-        if some:
-            missing = await self._ask(*(gap.of(asked).changed(limit=TAIL) for gap in some))
-        missing += await self._sample(asked, [at for at, _ in ours], streams)
-        is_all = len(some) == len(older) and missing < TAIL
-        if (missing and not is_all) or tail >= TAIL:
-            missing += await self._read(asked)
+        parts = [gap.of(asked).changed(limit=TAIL) for gap in older[:most]]
+        missing = await self._ask(*parts) if parts else 0
+        lacks_more = max(tail, missing) >= TAIL or (missing and len(parts) < len(older))
+        missing += tail
+        sampled = await self._sample(asked, [at for at, _ in ours], streams)
+        if sampled or lacks_more:
+            missing += sampled + await self._read(asked)
         await self._judge(asked, streams, counted, None)
-        return missing + tail
+        return missing
 
     async def _sample(self, asked: Filter, times: Sequence[int], streams: Streams) -> int:
         """Ask for a run of events, one in `SHARE` of what came since the last one; how many of them
