@@ -107,7 +107,7 @@ async def relays_nearby(
 
 
 @asynccontextmanager
-async def announced(
+async def announced_nearby(
     port: int, *, path: str = "", tls: bool = False, addresses: Collection[str] = ()
 ) -> AsyncIterator[None]:
     """Say on the local network that a relay listens at `port` here, until the block ends.

@@ -40,7 +40,8 @@ def meaning(config: RelayConfig) -> list[str]:
 def _place(config: RelayConfig) -> str:
     reach = "this machine only" if is_loopback(config.host) else "every machine that reaches it"
     port = f"port {config.port}" if config.port else "a free port"
-    return f"listens on {config.host}, {port}: {reach}"
+    said = "; said on the local network" if config.web.announce else ""
+    return f"listens on {config.host}, {port}: {reach}{said}"
 
 
 def _of_sub_relay(sub_relay: SubRelay) -> Iterator[str]:

@@ -78,6 +78,9 @@ class Web(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     tls_certificate: str | None = None
     """A PEM file with the certificate and its chain; read again when it changes."""
     tls_key: str | None = None
+    announce: bool = False
+    """Say on the local network that this relay is there (DNS-SD, `_nostr._tcp`): programs that look
+    for one find it. For a relay that listens beyond this machine."""
     token_file: str | None = None
     """A file with a token of at least 32 characters: only programs that show it (`Authorization:
     Bearer`) are answered, and no page in a browser. For a relay of one person on a machine of

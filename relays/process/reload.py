@@ -95,6 +95,7 @@ def _at_start_alone(first: RelayConfig, now: RelayConfig) -> list[str]:
             "tls_certificate",
             "tls_key",
             "token_file",
+            "announce",
         )
     ]
     return [name for name, before, after in held if before != after]

@@ -5,23 +5,25 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import logging
 import os
 import signal
 import socket
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
-from nostr_client.errors import ConfigError, InvalidData
+from nostr_client.errors import ConfigError, ConnectFailed, InvalidData
+from nostr_client.net.local_network import announced_nearby
 from nostr_client.protocol.urls import normalize_relay_url
 from relays.config.relay_config import RelayConfig
 from relays.config.sub_relays import SubRelay, local_urls
-from relays.networks import Networks
+from relays.networks import Networks, is_loopback
 from relays.process.assembly import serve
 from relays.process.folder import RunningRelay, announced, is_wanted, only_relay, open_folder
 from relays.process.reload import ConfigReloader, ConfigSource
@@ -31,6 +33,8 @@ from relays.server.systemd import ALIVE, READY, STOPPING, Supervisor
 from relays.server.tls import certificate
 from relays.web.proxies import Proxies
 from relays.web.token import read_token
+
+_log = logging.getLogger(__name__)
 
 LOOK: Final = 1.0
 """Seconds between two looks at whether anybody is here, or wants the relay to stay."""
@@ -88,14 +92,38 @@ async def run(
                     host.relays, host.site, listener, gate=gate, tls=context
                 ) as server:
                     host.state.on_change(server.judge_again)
-                    with announced(data, RunningRelay(os.getpid(), address, int(time.time()))):
-                        reloader = ConfigReloader(host, source, tls)
-                        await _until_told_to_stop(
-                            ends or StopConditions(),
-                            reloader,
-                            idle=lambda: server.idle if not is_wanted(data) else 0.0,
-                            ready=lambda: _say(address, data),
-                        )
+                    known = RunningRelay(os.getpid(), address, int(time.time()))
+                    async with said_nearby(config, listener.getsockname()[1]):
+                        with announced(data, known):
+                            reloader = ConfigReloader(host, source, tls)
+                            await _until_told_to_stop(
+                                ends or StopConditions(),
+                                reloader,
+                                idle=lambda: server.idle if not is_wanted(data) else 0.0,
+                                ready=lambda: _say(address, data),
+                            )
+
+
+@contextlib.asynccontextmanager
+async def said_nearby(config: RelayConfig, port: int) -> AsyncIterator[None]:
+    """Say on the local network that this relay is at `port`, where its keeper wants that.
+
+    Raises ConfigError where nobody could reach it, or where the package for that is missing.
+    """
+    if not config.web.announce:
+        yield
+        return
+    if is_loopback(config.host):
+        raise ConfigError(f"web.announce: {config.host} is reached from this machine only")
+    everywhere = config.host in ("0.0.0.0", "::", "")  # noqa: S104 - what the keeper wrote
+    tls = config.web.tls_certificate is not None
+    async with contextlib.AsyncExitStack() as stack:
+        try:
+            said = announced_nearby(port, tls=tls, addresses=() if everywhere else [config.host])
+            await stack.enter_async_context(said)
+        except ConnectFailed as error:  # it serves all the same
+            _log.warning("this relay is not said to be there: %s", error)
+        yield
 
 
 def bind(host: str, port: int) -> socket.socket:

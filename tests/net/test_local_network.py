@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from nostr_client.net import local_network
-from nostr_client.net.local_network import announced, relays_nearby, url_of
+from nostr_client.net.local_network import announced_nearby, relays_nearby, url_of
 
 LAN = "192.168.7.7"
 
@@ -46,8 +46,8 @@ async def test_what_is_announced_is_found(monkeypatch: pytest.MonkeyPatch) -> No
     pytest.importorskip("zeroconf", reason="the extra `local-network` is not installed")
     here = ["127.0.0.1"]
     async with (
-        announced(7001, path="/inbox", addresses=here),
-        announced(7002, tls=True, addresses=here),
+        announced_nearby(7001, path="/inbox", addresses=here),
+        announced_nearby(7002, tls=True, addresses=here),
     ):
         found = await relays_nearby(interfaces=here, seconds=5.0)
         assert set(found) == {"ws://127.0.0.1:7001/inbox", "wss://127.0.0.1:7002"}

@@ -11,17 +11,20 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Origin
 
-from nostr_client.errors import StoreError
+from nostr_client.errors import ConfigError, ConnectFailed, StoreError
 from nostr_client.rehearsal import relay_process
 from nostr_client.rehearsal.relay_process import RelayProcess
 from relays.cli import app as cli
+from relays.config.relay_config import RelayConfig, Web
 from relays.operations import import_export
+from relays.process import run as run_room
 from tests.conftest import StartRelay
 from tests.relays.talk import LIMIT, NOW, note, silent_reader, wire
 from tests.warm import Warm
@@ -256,3 +259,35 @@ def test_logs_as_json(tmp_path: Path) -> None:
 async def _knock(url: str) -> None:
     async with wire(url):
         pass
+
+
+async def test_it_is_said_on_the_local_network_where_its_keeper_wants_that(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    said: list[tuple[int, bool, list[str]]] = []
+    fault: list[ConnectFailed] = []
+
+    @contextlib.asynccontextmanager
+    async def announced(port: int, *, tls: bool, addresses: Sequence[str]) -> AsyncIterator[None]:
+        for error in fault:
+            raise error
+        said.append((port, tls, list(addresses)))
+        yield
+        said.clear()
+
+    monkeypatch.setattr(run_room, "announced_nearby", announced)
+    lan = RelayConfig(host="192.168.7.7", web=Web(announce=True))
+    async with run_room.said_nearby(RelayConfig(host="192.168.7.7"), 7777):
+        assert said == []
+    async with run_room.said_nearby(lan, 7777):
+        assert said == [(7777, False, ["192.168.7.7"])]
+    assert said == [], "it takes its leave"
+    secure = Web(announce=True, tls_certificate="a.pem", tls_key="b.pem")
+    async with run_room.said_nearby(RelayConfig(host="0.0.0.0", web=secure), 443):
+        assert said == [(443, True, [])]
+    with pytest.raises(ConfigError, match="from this machine only"):
+        async with run_room.said_nearby(RelayConfig(web=Web(announce=True)), 7777):
+            pass
+    fault.append(ConnectFailed("the local network", "this machine is in none"))
+    async with run_room.said_nearby(lan, 7777):
+        assert "this machine is in none" in caplog.text
