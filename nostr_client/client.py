@@ -93,6 +93,7 @@ from nostr_client.social.private_relays import PrivateRelays
 from nostr_client.social.profiles import Profiles
 from nostr_client.social.publisher import Publisher
 from nostr_client.social.referenced_events import ReferencedEvents
+from nostr_client.social.relay_portraits import RelayPortraits
 from nostr_client.social.threads import Threads
 from nostr_client.social.timeline import Timeline
 from nostr_client.social.views import Posted, SyncStatus
@@ -196,6 +197,7 @@ class NostrClient:
     blocked_relays: BlockedRelays
     private_relays: PrivateRelays
     relays: MyRelays
+    portraits: RelayPortraits
     lists: ListHistory
     key_leaks: KeyLeaks
     feed_sync: FeedSync
@@ -642,6 +644,7 @@ class NostrClient:
             facts=self.relay_facts.known,
             own_urls=self._own_urls,
         )
+        self.portraits = RelayPortraits(self.courier, self.relay_facts, self.reserves.urls, me)
         self.lists = ListHistory(self.courier, self.guard, me)
         views = NoteViews(self.store, self.profiles, me, self.survivals)
         self.key_leaks = await enter(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any
 
 from nostr_client.cli.command import CLIENT, add_command
 from nostr_client.cli.history import Relays, asked_relays
@@ -21,17 +21,6 @@ if TYPE_CHECKING:
     from nostr_client.resilience.audit_report import ReportedFinding
     from nostr_client.resilience.censorship import RelayFinding
     from nostr_client.resilience.inquiry import AuditEvidence, HeldNow
-
-MOST_RELAYS: Final = 8
-"""Relays that are asked where none are named."""
-MOST_WITNESSES: Final = 4
-WITNESSES: Final = 2
-_NO_ID_WORDS: Final = {
-    "outage": "it did not answer",
-    "wall": "it wants to know who asks, or lets members in alone",
-    "refusal": "it refuses",
-    "forged": "it lies",
-}
 
 
 def audit(
@@ -88,6 +77,8 @@ async def _relays_of(
 ) -> Sequence[str]:
     if relays:
         return await asked_relays(client, relays)
+    from nostr_client.resilience.audit_words import MOST_RELAYS
+
     await client.courier.fetch_lists([author])
     written = (await client.book.relays_of(author)).write
     urls = list(dict.fromkeys((*written, *client.book.fallback)))[:MOST_RELAYS]
@@ -97,34 +88,32 @@ async def _relays_of(
 
 
 async def _write(client: NostrClient, evidence: AuditEvidence, path: Path) -> None:
-    import asyncio
-
-    from nostr_client.paths import write_private
-    from nostr_client.resilience.audit_report import report_draft
+    from nostr_client.resilience.audit_report import write_report
 
     if client.signer is None:
         raise CommandError("a report is signed, and there is no key", Exit.LOCKED)
-    event = await client.signer.sign(report_draft(evidence))
-    await asyncio.to_thread(write_private, path, event.json + b"\n")
+    await write_report(evidence, client.signer, path)
 
 
 # What was found
 
 
 def _show(context: ClientContext, evidence: AuditEvidence) -> None:
+    from nostr_client.resilience.audit_words import (
+        TOO_FEW,
+        finding_line,
+        lacks_comparison,
+        nothing_said_of,
+    )
     from nostr_client.resilience.censorship import FindingKind
 
     for finding in evidence.findings:
-        context.out.emit(_finding_record(finding), _finding_line(finding))
-    told = {finding.relay for finding in evidence.findings}
-    for url in evidence.ends:
-        if url not in told:
-            held = sum(len(o.held) for o in evidence.observations if _is(o, url, evidence.author))
-            record = {"relay": url, "kind": None, "accuses": False, "held": held}
-            context.out.emit(record, f"{url}: nothing to say; it shows {held} notes")
-    if len(evidence.controls) < WITNESSES or len(evidence.ends) <= WITNESSES:
-        words = "fewer than two others to compare with: nothing can be said of anybody's intent"
-        context.out.note(words, {"controls": list(evidence.controls)})
+        context.out.emit(_finding_record(finding), finding_line(finding))
+    for url, held in nothing_said_of(evidence):
+        record = {"relay": url, "kind": None, "accuses": False, "held": held}
+        context.out.emit(record, f"{url}: nothing to say; it shows {held} notes")
+    if lacks_comparison(evidence):
+        context.out.note(TOO_FEW, {"controls": list(evidence.controls)})
     answered = [end for end in evidence.ends.values() if end.answered]
     walls = [f for f in evidence.findings if f.kind is FindingKind.WALL]
     if any(finding.accuses for finding in evidence.findings):
@@ -133,10 +122,6 @@ def _show(context: ClientContext, evidence: AuditEvidence) -> None:
         context.exit_code = Exit.NOT_ALLOWED if walls else Exit.NO_ANSWER
     elif len(answered) < len(evidence.ends):
         context.exit_code = Exit.INCOMPLETE
-
-
-def _is(observation: Any, url: str, author: str) -> bool:
-    return bool(observation.relay == url and observation.author == author)
 
 
 def _finding_record(finding: RelayFinding) -> dict[str, Any]:
@@ -151,24 +136,6 @@ def _finding_record(finding: RelayFinding) -> dict[str, Any]:
         "held_by": list(finding.witnesses),
         "words": finding.words,
     }
-
-
-def _finding_line(finding: RelayFinding) -> str:
-    from nostr_client.nips.nip19 import encode_npub
-    from nostr_client.safe_text import safe_line
-
-    parts = [f"{safe_line(finding.relay, 200)}: {finding.kind.value}"]
-    if finding.author:
-        parts.append(f"of {encode_npub(finding.author)[:16]}…")
-    if finding.ids:
-        first, last = (time.strftime("%Y-%m-%d", time.gmtime(at)) for at in finding.bucket)
-        when = first if first == last else f"{first} to {last}"
-        others = ", ".join(safe_line(url, 200) for url in finding.witnesses[:MOST_WITNESSES])
-        parts.append(f"({len(finding.ids)} events of {when} that {others} show)")
-    else:
-        parts.append(f"({_NO_ID_WORDS.get(finding.kind.value, 'see its words')})")
-    said = f": {safe_line(finding.words, 200)}" if finding.words else ""
-    return " ".join(parts) + said
 
 
 # Once more
@@ -201,6 +168,8 @@ def _repeat(context: ClientContext, path: Path, relays: Sequence[str] | None) ->
 
 async def _again(context: ClientContext, client: NostrClient, said: ReportedFinding) -> Exit:
     """One finding: does it still hold?"""
+    from nostr_client.resilience.audit_words import MOST_WITNESSES, WITNESSES
+
     named = [said.relay, *said.held_by[:MOST_WITNESSES]]
     urls = [url for text in named if (url := client.book.policy.from_stranger(text))]
     now = {one.relay: one for one in await client.inquiry.held_now(said.ids, urls)}

@@ -14,6 +14,7 @@ from nostr_client.social.profiles import raw_fields
 if TYPE_CHECKING:
     from nostr_client.accounts.account import Account
     from nostr_client.net.relay_check import CheckStep
+    from nostr_client.social.relay_portraits import RelayPortrait
     from nostr_client.social.views import NoteView, Posted, Profile, RelayRow
     from nostr_client.store.contract import Copy
 
@@ -100,6 +101,13 @@ def relay_record(row: RelayRow) -> dict[str, Any]:
         "last_word": row.last_word,
         "gone": row.gone,
     }
+
+
+def portrait_record(relay: RelayPortrait) -> dict[str, Any]:
+    """All that is known of a relay; its own words raw."""
+    import msgspec
+
+    return {"relay": relay.url, "share": relay.share, **msgspec.to_builtins(relay)}
 
 
 def step_record(url: str, step: CheckStep) -> dict[str, Any]:

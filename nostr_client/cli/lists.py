@@ -33,6 +33,7 @@ def versions(context: ClientContext, name: Name, *, offline: Offline = False) ->
     """List the versions of a list that were kept here, the newest first."""
     from nostr_client.cli.list_lines import version_line, version_record
     from nostr_client.cli.outcomes import conclude
+    from nostr_client.social.list_words import size_of
 
     kind, account = _kind(name), context.must_act()
 
@@ -42,8 +43,9 @@ def versions(context: ClientContext, name: Name, *, offline: Offline = False) ->
             each = await client.lists.versions(kind)
             for number, event in enumerate(each, 1):
                 before = each[number] if number < len(each) else None
-                record = version_record(number, event, before)
-                context.out.emit(record, version_line(record))
+                size = size_of(event, before)
+                record = version_record(number, event, size)
+                context.out.emit(record, version_line(number, event, size))
             ends = asked.ends if asked else {}
             await conclude(context, client, ends, shown=bool(each), nothing="no version was found")
 
@@ -52,7 +54,8 @@ def versions(context: ClientContext, name: Name, *, offline: Offline = False) ->
 
 def show(context: ClientContext, name: Name, version: Which = "1") -> None:
     """Show what one version holds, its private part too."""
-    from nostr_client.cli.list_lines import item_line, item_record
+    from nostr_client.cli.list_lines import item_record
+    from nostr_client.social.list_words import item_line
 
     kind = _kind(name)
 
@@ -193,7 +196,8 @@ def _restore(context: ClientContext, act: Callable[[NostrClient], Awaitable[Rest
 
 
 def _note_conflict(context: ClientContext, change: ItemChange) -> None:
-    from nostr_client.cli.list_lines import item_line, item_record
+    from nostr_client.cli.list_lines import item_record
+    from nostr_client.social.list_words import item_line
 
     def words(items: Sequence[ListItem]) -> str:
         return "; ".join(map(item_line, items)) or "(taken out)"
@@ -209,10 +213,11 @@ def _note_conflict(context: ClientContext, change: ItemChange) -> None:
 
 
 def _emit_changes(context: ClientContext, changes: Sequence[ItemChange]) -> None:
-    from nostr_client.cli.list_lines import change_lines, change_record
+    from nostr_client.cli.list_lines import change_record
+    from nostr_client.social.list_words import change_lines
 
     for change in changes:
-        context.out.emit(change_record(change), change_lines(change))
+        context.out.emit(change_record(change), "\n".join(change_lines(change)))
 
 
 def _say_closed(context: ClientContext, closed: bool) -> None:

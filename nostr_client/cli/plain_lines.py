@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from nostr_client.accounts.account import Account
     from nostr_client.net.relay_check import CheckStep
     from nostr_client.protocol.event import Event
+    from nostr_client.social.relay_portraits import RelayPortrait
     from nostr_client.social.views import NoteView, Posted, Profile, Quote, RelayRow, ThreadView
     from nostr_client.store.contract import Copy
 
@@ -268,6 +269,31 @@ def relay_line(row: RelayRow) -> str:
     if row.last_word:
         parts.append(safe_line(row.last_word, WORDS))
     return "  ".join(parts)
+
+
+def short_name(pubkey: str) -> str:
+    """Somebody whose name is not looked for."""
+    from nostr_client.social.views import Profile
+
+    return Profile(pubkey).short_npub
+
+
+def portrait_lines(relay: RelayPortrait) -> list[str]:
+    """All that is known of a relay, one thing a line."""
+    facts = relay.facts
+    share = "nothing known" if relay.share is None else f"{relay.share:.0%} of what is known"
+    walls = f"; wants {', '.join(facts.walls)}" if facts.walls else ""
+    nips = f"NIPs {', '.join(map(str, facts.nips))}{walls}" if facts.answered else "none"
+    each = {
+        "relay": f"{relay.url}  {facts.name}  {facts.software}",
+        "health": relay.health,
+        "delivered": f"{share}, of {relay.people} people",
+        "falls with": ", ".join(relay.neighbours) or "none of yours",
+        "document": nips,
+        "contact": facts.contact,
+        "said": " | ".join(relay.words),
+    }
+    return [f"{name:<11}{safe_line(words, 4 * WORDS)}" for name, words in each.items() if words]
 
 
 def step_line(step: CheckStep) -> str:

@@ -52,6 +52,27 @@ def list_(context: ClientContext) -> None:
     wait_for(work())
 
 
+def show(context: ClientContext, url: Url) -> None:
+    """Say all that is known of a relay: its document, how it fares and why, what it delivered."""
+    from nostr_client.cli import json_records, plain_lines
+    from nostr_client.protocol.urls import normalize_relay_url
+
+    address = normalize_relay_url(url)
+    account = context.must_act()
+
+    async def work() -> None:
+        async with context.reading(account) as client:
+            client.book.policy.allow([address])
+            await client.portraits.ask(address)
+            rows = [row.url for row in await client.relays.rows() if not row.own]
+            relay = await client.portraits.of(address, rows, plain_lines.short_name)
+            context.out.emit(
+                json_records.portrait_record(relay), "\n".join(plain_lines.portrait_lines(relay))
+            )
+
+    wait_for(work())
+
+
 def add(
     context: ClientContext,
     url: Url,
@@ -269,10 +290,11 @@ def add_to(root: Group) -> None:
     """They stand in a group of their own."""
     group = root.group(
         "relays",
-        "Your relays: list, add, remove, retire, check, find, share, block, auth.",
+        "Your relays: list, show, add, remove, retire, check, find, share, block, auth.",
         default="list",
     )
     add_command(group, "list", list_, CLIENT)
+    add_command(group, "show", show, CLIENT)
     add_command(group, "add", add, CLIENT)
     add_command(group, "remove", remove, CLIENT)
     add_command(group, "retire", retire, CLIENT)

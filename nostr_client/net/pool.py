@@ -244,6 +244,11 @@ class RelayPool:
         """What is known of a relay. Raises InvalidData for what is no relay URL."""
         return self.book.of(normalize_relay_url(url))
 
+    def asked(self, url: str) -> list[tuple[Filter, ...]]:
+        """The filters of each subscription that this relay is part of now."""
+        spelled = _spelled(url)
+        return [sub.filters for sub in self._subscriptions if spelled in sub.urls]
+
     def retry_now(self, urls: Iterable[str] | None = None) -> None:
         """Somebody asks by hand, or the network is back: do not wait out long back-offs."""
         for url in self._backoffs if urls is None else set(map(_spelled, urls)):

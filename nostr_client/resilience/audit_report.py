@@ -12,14 +12,18 @@ himself.
 
 from __future__ import annotations
 
+import asyncio
+from pathlib import Path
 from typing import Final
 
 import msgspec
 
 from nostr_client.errors import InvalidData
+from nostr_client.paths import open_new_private, translated
 from nostr_client.protocol.event import Draft, Event
 from nostr_client.protocol.keys import is_hex64
 from nostr_client.resilience.inquiry import AuditEvidence
+from nostr_client.signing.signer import Signer
 
 LABEL: Final = 1985
 NAMESPACE: Final = "relay-audit"
@@ -93,6 +97,20 @@ def report_draft(evidence: AuditEvidence) -> Draft:
     relays = [("r", url) for url in evidence.ends]
     tags = (("L", NAMESPACE), ("l", AUDITED, NAMESPACE), *relays, author)
     return Draft(LABEL, msgspec.json.encode(report).decode(), tags)
+
+
+async def write_report(evidence: AuditEvidence, signer: Signer, path: Path) -> None:
+    """Sign what was found, and write it into the new file `path`.
+
+    Raises SignerError, StoreError, also where there is such a file.
+    """
+    event = await signer.sign(report_draft(evidence))
+
+    def write() -> None:
+        with translated(f"cannot write {path}"), open_new_private(path) as file:
+            file.write(event.json + b"\n")
+
+    await asyncio.to_thread(write)
 
 
 def read_report(data: bytes) -> tuple[Event, AuditReport]:

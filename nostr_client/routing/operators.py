@@ -44,6 +44,8 @@ class RelayFacts(msgspec.Struct, frozen=True, omit_defaults=True):
     message in bytes and `max_limit` the most events in an answer, 0 where it does not say. It takes
     no event that lies further back than `lower_limit` seconds, where that is not 0, and keeps as
     `retention` says.
+    `limits` are all numbers that it names (NIP-11); `name`, `contact` and `software` its own words,
+    raw.
     """
 
     url: str
@@ -58,6 +60,10 @@ class RelayFacts(msgspec.Struct, frozen=True, omit_defaults=True):
     max_limit: int = 0
     lower_limit: int = 0
     retention: tuple[Retention, ...] = ()
+    name: str = ""
+    contact: str = ""
+    software: str = ""
+    limits: dict[str, int] = msgspec.field(default_factory=dict)
 
 
 def registered_domain(host: str) -> str:

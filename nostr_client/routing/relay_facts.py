@@ -21,7 +21,7 @@ from nostr_client.errors import ConnectFailed, NostrError, StoreError
 from nostr_client.net import http
 from nostr_client.net.dial import DialOptions, DialPolicy, host_and_port, resolve
 from nostr_client.nips import nip11
-from nostr_client.nips.nip11 import RelayInfo, Retention
+from nostr_client.nips.nip11 import Limitation, RelayInfo, Retention
 from nostr_client.paths import write_private
 from nostr_client.protocol.urls import host_of, is_private_host
 from nostr_client.routing.operators import RelayFacts, network_of
@@ -128,6 +128,10 @@ class RelayFactBook:
             max_limit=info.limitation.max_limit or 0,
             lower_limit=info.limitation.created_at_lower_limit or 0,
             retention=info.retention[:_MOST_RULES],
+            name=(info.name or "")[:_WORDS],
+            contact=(info.contact or "")[:_WORDS],
+            software=(info.software or "")[:_WORDS],
+            limits=_limits(info.limitation),
         )
 
     async def _networks(self, url: str) -> tuple[str, ...]:
@@ -157,6 +161,10 @@ def reach_of(facts: RelayFacts, kind: int) -> float:
 def _names(rule: Retention, kind: int) -> bool:
     ranges = ((item, item) if isinstance(item, int) else item for item in rule.kinds)
     return any(first <= kind <= last for first, last in ranges)
+def _limits(said: Limitation) -> dict[str, int]:
+    """The numbers among them; what is a door is among the `walls`."""
+    found = {name: getattr(said, name) for name in said.__struct_fields__}
+    return {name: n for name, n in found.items() if isinstance(n, int) and n is not True and n}
 
 
 def walls(info: RelayInfo) -> tuple[str, ...]:

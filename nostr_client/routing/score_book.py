@@ -139,6 +139,13 @@ class ScoreBook:
         record = self._records.get(url) or RelayScores()
         return record.people.get(pubkey[:_KEY], Score()).faded(self._clock())
 
+    def everybody(self, url: str) -> tuple[Score, int]:
+        """What is known of a relay for all authors together, as far as it counts today, and of how
+        many."""
+        self._refresh()
+        record = self._records.get(url) or RelayScores()
+        return _everybody(record, self._clock()), len(record.people)
+
     async def keep(self) -> None:
         """Write down what is counted, until cancelled; at its end, the rest."""
         try:

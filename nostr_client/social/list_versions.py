@@ -132,6 +132,16 @@ def changes_between(before: Sequence[ListItem], after: Sequence[ListItem]) -> li
     ]
 
 
+def is_fork(base: Sequence[ListItem], mine: Sequence[ListItem], theirs: Sequence[ListItem]) -> bool:
+    """Were `mine` and `theirs` both made from `base`, to all appearance? Each changed something,
+    and `theirs`, the later one, knows nothing of what mine did."""
+    my, their = (
+        {(change.before or change.after)[0].key for change in changes_between(base, side)}
+        for side in (mine, theirs)
+    )
+    return bool(my and their) and my.isdisjoint(their)
+
+
 class MergedItems(NamedTuple):
     """One version out of three. `conflicts`: what both sides changed, as mine and theirs."""
 

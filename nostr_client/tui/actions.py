@@ -5,20 +5,24 @@ Each asks first where it cannot be taken back, runs off the keys' path, and ends
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from nostr_client.client import NostrClient
 from nostr_client.errors import InvalidData, ListNotRead, NostrError
 from nostr_client.net.report import OVERTAKEN, PublishReport
-from nostr_client.routing.list_reading import Waiver
+from nostr_client.resilience.audit_report import write_report
+from nostr_client.resilience.inquiry import AuditEvidence
+from nostr_client.routing.list_reading import Waiver, name_of
 from nostr_client.social.messages.dm_relays import MOST_OWN
 from nostr_client.social.views import NoteView, Posted, Profile, RelayRow
 from nostr_client.tui.screens.dialogs import ConfirmDialog, PromptDialog
 from nostr_client.tui.screens.evacuation import EvacuationScreen
 from nostr_client.tui.user_interface import UserInterface
-from nostr_client.tui.widgets.inputs import relay_url
+from nostr_client.tui.widgets.inputs import relay_url, typed_path
 from nostr_client.tui.widgets.send_progress import here
 
+MERGED = 3
+"""Versions that take part in a merge: two, and what both were made from."""
 Edit = Callable[[bool], Awaitable[Posted | None]]
 """Changes a list; told whether it may begin with an empty one."""
 
@@ -111,6 +115,67 @@ class Actions:
         retire = {row.url: row.gone} if row is not None and row.gone else {}
         await self._ask(EvacuationScreen(self._client, retire))
 
+    async def retire(self, row: RelayRow) -> None:
+        """Leave a relay that works still: what only it has is fetched, another takes its place."""
+        if row.own or not (row.read or row.write):
+            self._say("Only a relay of your list is left.", "warning")
+            return
+        why = row.gone or "you retire it"
+        await self._ask(EvacuationScreen(self._client, {row.url: why}))
+
+    async def block(self, row: RelayRow) -> bool:
+        """Never dial a relay again (kind 10006), or dial it again; after asking."""
+        if row.own:
+            self._say("Your own relay is not blocked: `nostr-client own-relay stop` ends it.")
+            return False
+        blocked = self._client.blocked_relays
+        entry = blocked.entry(row.url)
+        if row.url in self._client.book.policy.blocked:
+            if not await self._ask(ConfirmDialog(f"Dial {row.url} again?", yes="unblock")):
+                return False
+            return await self._edit(
+                f"{row.url} is not blocked any more",
+                lambda empty: blocked.remove(entry, waiver=Waiver(allow_empty=empty)),
+                "list of blocked relays",
+            )
+        stays = (
+            " It stays in your list: others look for you there." if row.read or row.write else ""
+        )
+        question = ConfirmDialog(
+            f"Never dial {row.url} again?",
+            f"By no road, whoever names it. Only you can see that you blocked it.{stays}",
+            yes="block",
+        )
+        if not await self._ask(question):
+            return False
+        return await self._edit(
+            f"{row.url} is blocked",
+            lambda empty: blocked.add(entry, waiver=Waiver(allow_empty=empty)),
+            "list of blocked relays",
+        )
+
+    async def report_audit(self, evidence: AuditEvidence) -> None:
+        """Sign what an audit found, and write it into a file, after a typed word."""
+        signer = self._client.signer
+        if signer is None:
+            return
+        question = ConfirmDialog(
+            "Sign what was found, as yourself?",
+            "It says whom you audited, and when. It is written here, and published by nobody.",
+            yes="sign",
+            word="sign it",
+        )
+        if not await self._ask(question):
+            return
+        path = await self._ask(PromptDialog("Into which new file?", "audit.json", yes="write"))
+        if path:
+            try:
+                await write_report(evidence, signer, typed_path(path))
+            except NostrError as error:
+                self._say(str(error), "error")
+            else:
+                self._say("The report is signed and written: anybody can repeat it.")
+
     async def change_mode(self, row: RelayRow) -> bool:
         """The next of: read and write, read, write."""
         if row.own:
@@ -124,6 +189,39 @@ class Actions:
             lambda empty: relays.add(row.url, read=read, write=write, allow_empty=empty),
             "relay list",
         )
+
+    async def restore_list(self, kind: int, ids: Sequence[str], seen: str) -> bool:
+        """Undo a list of this kind to the version of the first id; with three ids, put the first
+        two together, which were made from the third. `seen` is the newest that was shown."""
+        lists, waiver = self._client.lists, Waiver(allow_empty=True)
+        name = name_of(kind)
+        chosen = [await lists.version(kind, each) for each in ids]
+        newest = await lists.version(kind, seen)
+        merges = len(chosen) == MERGED
+        one = chosen[0]
+        question = f"Publish your {name} as version {one.number} had it?"
+        if merges:
+            question = f"Put versions {one.number} and {chosen[1].number} of your {name} together?"
+        detail = "What another device changed meanwhile stays, and so does every version here."
+        if not await self._ask(ConfirmDialog(question, detail, yes="publish it")):
+            return False
+        gave_way = 0
+
+        async def edit(_: bool) -> Posted | None:
+            nonlocal gave_way
+            if merges:
+                mine, theirs, base = chosen
+                done = await lists.merge(mine, theirs, base, newest, waiver=waiver)
+            else:
+                done = await lists.restore(one, newest, waiver=waiver)
+            gave_way = len(done.conflicts)
+            return done.posted
+
+        done = await self._edit(f"Your {name} is as you wanted", edit, name)
+        if done and gave_way:
+            first = "yours" if merges else "that version's"
+            self._say(f"Both sides changed {gave_way} entries: {first} stand.", "warning")
+        return done
 
     async def message_relays(self) -> bool:
         """Ask where private messages are read, and publish that list (kind 10050)."""

@@ -17,6 +17,7 @@ from nostr_client.social.list_versions import (
     ListItem,
     changes_between,
     draft_of,
+    is_fork,
     items_of,
     merge,
 )
@@ -39,6 +40,23 @@ def people(names: str) -> Items:
 
 def names(items: Items) -> str:
     return "".join(each.tag[1] for each in items)
+
+
+@pytest.mark.parametrize(
+    ("base", "mine", "theirs", "fork"),
+    [
+        ("a", "ab", "ac", True),
+        ("ab", "a", "abc", True),
+        ("a", "ab", "abc", False),  # theirs was made from mine
+        ("a", "ab", "a", False),  # an undo
+        ("a", "ab", "ab", False),
+        ("a", "a", "ab", False),
+    ],
+)
+def test_two_devices_that_did_not_know_of_each_other(
+    base: str, mine: str, theirs: str, fork: bool
+) -> None:
+    assert is_fork(people(base), people(mine), people(theirs)) is fork
 
 
 @given(versions, versions)

@@ -18,9 +18,10 @@ from nostr_client.tui.keymap import (
     Key,
     KeyGroup,
 )
-from nostr_client.tui.panes import accounts, home, mentions, messages, notes, relays
+from nostr_client.tui.panes import accounts, home, lists, mentions, messages, notes, relays
 from nostr_client.tui.panes.pane import Pane
 from nostr_client.tui.screens import (
+    audit,
     copies,
     found_messages,
     message_details,
@@ -30,7 +31,15 @@ from nostr_client.tui.screens import (
     survival,
 )
 
-PANES: Final = (home.PANE, mentions.PANE, notes.PANE, relays.PANE, accounts.PANE, messages.PANE)
+PANES: Final = (
+    home.PANE,
+    mentions.PANE,
+    notes.PANE,
+    relays.PANE,
+    accounts.PANE,
+    messages.PANE,
+    lists.PANE,
+)
 
 
 def pane_named(name: str) -> Pane:
@@ -44,7 +53,7 @@ EVERYWHERE: Final = KeyGroup(
 )
 
 
-OF_COPIES: Final = (copies.KEYS, survival.KEYS)
+OF_COPIES: Final = (copies.KEYS, survival.KEYS, audit.KEYS)
 OF_ROOMS: Final = (room.KEYS, message_details.KEYS, found_messages.KEYS)
 
 

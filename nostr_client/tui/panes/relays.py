@@ -2,33 +2,49 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import ClassVar, Final
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
+from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
 from nostr_client.client import NostrClient
+from nostr_client.errors import NostrError
+from nostr_client.resilience.audit_words import MOST_RELAYS
 from nostr_client.safe_text import safe_line
 from nostr_client.social.views import RelayRow
 from nostr_client.tui.app_messages import Act, Say
 from nostr_client.tui.environment import CheckRelay
 from nostr_client.tui.keymap import LIST, Key, KeyGroup
 from nostr_client.tui.panes.pane import Pane, PaneContext, PaneView
+from nostr_client.tui.relay_lines import portrait_lines
+from nostr_client.tui.screens.audit import AuditScreen
 from nostr_client.tui.screens.auth import AuthListScreen
 from nostr_client.tui.screens.relay_check import RelayCheckScreen
 from nostr_client.tui.time_format import latency
 from nostr_client.tui.widgets.items import FixedItems, ItemRenderer, Styles
+from nostr_client.tui.widgets.static_text import set_text
 from nostr_client.tui.widgets.windowed_list import WindowedList
+from nostr_client.tui.workers import start_worker
 
+BLOCKED: Final = "blocked"
+"""The state of a row that the person blocked."""
+ASK_AFTER: Final = 0.5
+"""Seconds for which a relay is selected before it is asked for its document."""
 _STATES = {
     "up": ("up", "list--good"),
     "slow": ("slow", "list--warn"),
     "connecting": ("connecting", "list--dim"),
     "down": ("down", "list--bad"),
     "refusing": ("refuses me", "list--bad"),
+    "blocked": ("blocked", "list--bad"),
     "unknown": ("not asked yet", "list--dim"),
 }
 
@@ -72,6 +88,8 @@ def role(item: RelayRow) -> str:
         return "own, here"
     if item.read and item.write:
         return "read+write"
+    if not (item.read or item.write):
+        return "–"
     return "read" if item.read else "write"
 
 
@@ -88,6 +106,9 @@ KEYS: Final = KeyGroup(
             "Leave dead relays, and ended ones: others take their place",
             "evacuate",
         ),
+        Key("R", "retire", "Leave the relay, which works still, for another", "retire"),
+        Key("b", "block", "Never dial the relay again, or again (asks first)", "block"),
+        Key("A", "audit", "Does it hold your notes back? Others are asked the same", "audit"),
         Key("w", "who_knows", "Which relays may know who you are", "who knows"),
     ),
 )
@@ -134,6 +155,24 @@ class RelayList(WindowedList[RelayRow]):
         row = self.selected
         self.post_message(Act(lambda actions: actions.evacuate(row)))
 
+    def action_retire(self) -> None:
+        if (row := self.selected) is not None:
+            self.post_message(Act(lambda actions: actions.retire(row)))
+
+    def action_block(self) -> None:
+        if (row := self.selected) is not None:
+            self.post_message(Act(lambda actions: actions.block(row)))
+
+    def action_audit(self) -> None:
+        row = self.selected
+        if row is None or row.own or row.state == BLOCKED:
+            self.post_message(Say("An audit is of a relay that others use, and that is dialled."))
+            return
+        others = [each.url for each in self.items if not each.own and each.state != BLOCKED]
+        urls = dict.fromkeys((row.url, *others, *self._client.book.fallback))
+        dialled = [url for url in urls if not self._client.book.policy.refusal(url)]
+        self.app.push_screen(AuditScreen(self._client, dialled[:MOST_RELAYS]))
+
     def action_choose(self) -> None:
         self.action_check_relay()
 
@@ -143,15 +182,19 @@ class RelaysPane(PaneView):
 
     def __init__(self, context: PaneContext) -> None:
         super().__init__()
+        self._client = context.client
         self._rows: list[RelayRow] = []
+        self._asked = ""
         self._foot = Static("", markup=False, classes="foot")
-        name = context.renderer.name_of
+        self._name_of = name = context.renderer.name_of
         self.relays = RelayList(context.client, name, context.environment.check)
 
     def compose(self) -> ComposeResult:
         yield Static("", markup=False, classes="head")
         yield self.relays
         yield self._foot
+        with VerticalScroll(id="portrait", can_focus=True):
+            yield Static("", markup=False, id="portrait-lines")
 
     @property
     def front(self) -> RelayList:
@@ -159,7 +202,39 @@ class RelaysPane(PaneView):
 
     async def poll(self, relays: Sequence[RelayRow], *, shown: bool) -> None:
         self.mark = "!" if any(row.is_failing for row in relays if not row.own) else ""
-        self._draw(list(relays))
+        self._draw(_with_blocked(relays, self._client.book.policy.blocked))
+        if shown:
+            await self._draw_portrait()
+
+    def on_windowed_list_highlighted(self) -> None:
+        start_worker(self, self._draw_portrait, "portrait", exclusive=True)
+
+    async def _draw_portrait(self) -> None:
+        """What is known of the relay under the cursor; its document is asked for once it rests
+        there."""
+        row, client = self.relays.selected, self._client
+        if row is None:
+            return
+        try:
+            urls = [each.url for each in self._rows if not each.own]
+            relay = await client.portraits.of(row.url, urls, self._name_of)
+            if self.relays.selected is None or self.relays.selected.url != row.url:
+                return
+            lines = Content("\n").join(portrait_lines(relay, time.time()))
+            set_text(self, "#portrait-lines", lines)
+            if self._asked != row.url and not (row.own or relay.facts.answered):
+                self._asked = row.url
+                start_worker(self, partial(self._ask, row.url), "document", exclusive=True)
+        except NostrError as error:
+            self.post_message(Say(str(error), "error"))
+
+    async def _ask(self, url: str) -> None:
+        await asyncio.sleep(ASK_AFTER)
+        try:
+            await self._client.portraits.ask(url)
+        except NostrError as error:
+            self.post_message(Say(str(error), "error"))
+        await self._draw_portrait()
 
     def _draw(self, rows: list[RelayRow]) -> None:
         """Draw what changed."""
@@ -174,6 +249,13 @@ class RelaysPane(PaneView):
         else:
             self.relays.renew(FixedItems(rows, self.relays.renderer.key))
         self._foot.update(_foot(rows))
+
+
+def _with_blocked(rows: Sequence[RelayRow], blocked: frozenset[str]) -> list[RelayRow]:
+    """The relays in use, those that are blocked said to be so, and the other blocked ones."""
+    shown = [replace(row, state=BLOCKED) if row.url in blocked else row for row in rows]
+    listed = {row.url for row in rows}
+    return [*shown, *(RelayRow(url, state=BLOCKED) for url in sorted(blocked - listed))]
 
 
 def _foot(rows: list[RelayRow]) -> str:

@@ -19,7 +19,7 @@ from nostr_client.errors import NostrError
 from nostr_client.kit.last_kit import LastKit, last_kit
 from nostr_client.resilience.copy_words import Mending, MendingStep, to_mend
 from nostr_client.routing.survival import AccountSurvival
-from nostr_client.tui.app_messages import Act, MakeBackup, Say
+from nostr_client.tui.app_messages import Act, GoTo, MakeBackup, Say
 from nostr_client.tui.copies_lines import DIM, holding_lines
 from nostr_client.tui.keymap import HELP, Key, KeyGroup, hints
 from nostr_client.tui.time_format import passed
@@ -34,6 +34,7 @@ KEYS: Final = KeyGroup(
     (
         Key("b", "backup", "Make a backup of the account", "back up"),
         Key("E", "evacuate", "Leave relays that are lost", "evacuate"),
+        Key("v", "lists", "Earlier versions of your lists", "lists"),
         Key("escape,q,S", "dismiss", "Back", "back"),
     ),
 )
@@ -96,6 +97,9 @@ class SurvivalScreen(Screen[None]):
 
     def action_backup(self) -> None:
         self.post_message(MakeBackup())
+
+    def action_lists(self) -> None:
+        self.post_message(GoTo("lists"))
 
     def action_evacuate(self) -> None:
         self.post_message(Act(lambda actions: actions.evacuate(None)))

@@ -17,6 +17,7 @@ def test_a_section_has_a_name_a_key_and_a_line_in_the_help() -> None:
         ("4", "relays"),
         ("5", "accounts"),
         ("6", "messages"),
+        ("7", "lists"),
     ]
     for pane in PANES:
         assert pane_named(pane.name) is pane
@@ -39,7 +40,8 @@ def test_what_works_here_comes_first_and_nothing_twice() -> None:
     groups = key_groups(pane.key_groups)
     assert [group.title for group in groups] == [
         *("Relays", "In a list", "Everywhere", "On a note", "On a profile"),
-        *("Accounts", "Messages", "On the copies of a note", "On what the account survives"),
+        *("Accounts", "Messages", "Lists", "On the copies of a note"),
+        *("On what the account survives", "On an audit"),
         *("In a conversation", "On the details of a message"),
         *("Among found messages", "Writing", "Writing a private message", "Forms and questions"),
         "On a key that is exported",

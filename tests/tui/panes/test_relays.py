@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from nostr_client.protocol.event import Draft
+from nostr_client.resilience.audit_report import read_report
 from nostr_client.tui.screens.dialogs import ConfirmDialog
 from tests.conftest import StartRelay
 from tests.tui.world import (
@@ -13,6 +14,8 @@ from tests.tui.world import (
     type_in,
     until,
 )
+
+FAR = "wss://far.example"
 
 
 async def test_relays(world: World, start_relay: StartRelay) -> None:
@@ -50,6 +53,46 @@ async def test_relays(world: World, start_relay: StartRelay) -> None:
         assert "websocket" in shown(app)
         await pilot.press("escape")
         assert app.screen is main
+        await sees(app, "nostr-client relay")
+        assert "health     up" in shown(app)
+        assert "NIPs 1, " in shown(app)
+        await pilot.press("A")
+        await sees(app, "nothing to say; it shows 0 of your notes")
+        await sees(app, "Fewer than two others to compare with")
+        await pilot.press("w")
+        await sees(app, "Sign what was found, as yourself?")
+        await type_in(pilot, "sign it")
+        await pilot.press("enter")
+        await sees(app, "Into which new file?")
+        report = world.where.data / "audit.json"
+        app.screen.query_one("#line").value = str(report)  # type: ignore[attr-defined]
+        await pilot.press("enter")
+        await told(app, "The report is signed and written")
+        event, found = read_report(report.read_bytes())
+        assert (event.pubkey, list(found.relays)) == (world.pubkey("ana"), [one.url])
+        await pilot.press("escape")
+
+
+async def test_a_relay_is_blocked_and_dialled_again(world: World, start_relay: StartRelay) -> None:
+    """It stays in the list of relays, said to be blocked, so that it can be taken back."""
+    one = await start_relay()
+    world.relays = [one.url]
+    await world.account()
+    await world.put(
+        world.event("ana", 10002, "", (("r", one.url),), 10**6),
+        world.event("ana", 10006, "", (("relay", FAR),), 10**6),
+    )
+    async with world.at_home() as (app, pilot):
+        await sees(app, "relays 1/1")
+        await pilot.press("4")
+        await sees(app, FAR)
+        await pilot.press("j")
+        await sees(app, "you blocked it: it is never dialled")
+        await pilot.press("b")
+        await sees(app, f"Dial {FAR} again?")
+        await pilot.press("y")
+        await told(app, "is not blocked any more")
+        await until(lambda: FAR not in shown(app))
 
 
 async def test_a_dead_relay_is_left_after_asking(world: World, start_relay: StartRelay) -> None:

@@ -1,0 +1,58 @@
+"""The section of the lists: versions, what is different, undo, two devices' versions together."""
+
+from __future__ import annotations
+
+from nostr_client.protocol.event import Event
+from nostr_client.store.contract import StoreOptions
+from nostr_client.store.opening import open_store
+from nostr_client.tui.screens.dialogs import ConfirmDialog
+from tests.conftest import StartRelay
+from tests.tui.world import World, sees, shown, told, until
+
+
+async def test_two_devices_follow_lists_are_put_together_and_undone(
+    world: World, start_relay: StartRelay
+) -> None:
+    relay = await start_relay()
+    world.relays = [relay.url]
+    await world.account()
+
+    def follows(ago: int, *names: str) -> Event:
+        return world.event("ana", 3, "", tuple(("p", world.pubkey(n)) for n in names), ago)
+
+    base, mine, theirs = (
+        follows(ago, *names)
+        for ago, names in ((900, ["ben"]), (600, ["ben", "cy"]), (300, ["ben", "dee"]))
+    )
+    await world.put(
+        *(world.named(name) for name in ("ben", "cy", "dee")),
+        world.event("ana", 10002, "", (("r", relay.url),), 10**6),
+    )
+    options = StoreOptions(keep_history_of=[world.pubkey("ana")])
+    async with open_store(world.where.data / "events.db", options) as store:
+        for version in (base, mine, theirs):
+            await store.save([version])
+    async with world.at_home() as (app, pilot):
+        assert app.main is not None
+        await sees(app, "relays 1/1")
+        await pilot.press("7")
+        await sees(app, "follows · 3 versions")
+        await sees(app, "M puts both together")
+        await sees(app, "+ public p dee")
+        assert "- public p cy" in shown(app)
+        await pilot.press("M")
+        await sees(app, "Put versions 2 and 1 of your follow list together?")
+        await pilot.press("y")
+        await told(app, "Your follow list is as you wanted")
+        await sees(app, "follows · 4 versions")
+        follows_now = await app.main.client.follows.pubkeys()
+        assert set(follows_now) == {world.pubkey(name) for name in ("ben", "cy", "dee")}
+        await pilot.press("G", "u")
+        await until(lambda: isinstance(app.screen, ConfirmDialog))
+        await sees(app, "Publish your follow list as version 4 had it?")
+        await pilot.press("y")
+        await sees(app, "takes 2 of its 3 entries out")
+        assert await app.main.client.follows.pubkeys() == follows_now, "not without the word"
+        await pilot.press("escape")
+        await pilot.press("right")
+        await sees(app, "mutes · 0 versions")
