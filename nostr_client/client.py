@@ -643,6 +643,7 @@ class NostrClient:
             reserve=self.reserves.urls,
             facts=self.relay_facts.known,
             own_urls=self._own_urls,
+            dead=self.pool.outages.dead,
         )
         self.portraits = RelayPortraits(self.courier, self.relay_facts, self.reserves.urls, me)
         self.lists = ListHistory(self.courier, self.guard, me)

@@ -51,7 +51,8 @@ async def _of_one(context: ClientContext, client: NostrClient, event_id: str) ->
         return
     for one in found.copies:
         placed = {"role": one.role, "operator": one.operator, "countries": list(one.countries)}
-        context.out.emit({**copy_record(one.copy), **placed}, _copy_line(one.copy))
+        record = {**copy_record(one.copy), **placed, "dead": one.dead}
+        context.out.emit(record, _copy_line(one.copy, dead=one.dead))
     record = {
         "id": event_id,
         **survival_record(found.survival),
@@ -125,7 +126,7 @@ def survival_record(survival: Survival) -> dict[str, Any]:
     return {name: getattr(survival, name) for name in fields} | {"survives": survival.survives}
 
 
-def _copy_line(copy: Copy) -> str:
+def _copy_line(copy: Copy, *, dead: bool) -> str:
     from nostr_client.resilience.copy_words import grade_words, refusal_words
     from nostr_client.store.contract import CopyState
 
@@ -135,6 +136,8 @@ def _copy_line(copy: Copy) -> str:
         f"there: {word}" if copy.state is CopyState.CONFIRMED else word,
         safe_line(refusal_words(copy), _WORDS),
     ]
+    if dead:
+        parts.append("out of reach now")
     if not copy.wanted:
         parts.append("known, not part of the plan")
     return "  ".join(part for part in parts if part)
@@ -155,7 +158,8 @@ def _holding_line(holding: RelayHolding) -> str:
         "dropped": holding.dropped,
     }
     counted = ", ".join(f"{count} {word}" for word, count in figures.items() if count)
-    return f"{safe_line(holding.url, _WORDS)}  {holding.role}  {counted}"
+    dead = "  out of reach now" if holding.dead else ""
+    return f"{safe_line(holding.url, _WORDS)}  {holding.role}  {counted}{dead}"
 
 
 def add_to(root: Group) -> None:

@@ -121,6 +121,11 @@ class Outages:
         over.sort(key=lambda url: (self._known[url].until, url))
         return frozenset(self._known) - frozenset(over[:RETRIED])
 
+    def dead(self) -> frozenset[str]:
+        """All relays that could not be reached when it was last tried, at rest or not."""
+        self._refresh()
+        return frozenset(self._known)
+
     # The file
 
     async def keep(self) -> None:

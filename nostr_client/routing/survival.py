@@ -1,7 +1,8 @@
 """What an account's events would survive: how many copies, of how many operators, and how many of
 those where readers look.
 
-A copy counts while it is confirmed. Those in reserve are for restoring; a reader finds only what
+A copy counts while it is confirmed, and its relay is not known to be dead: what is there may come
+back, but nobody can fetch it now. Those in reserve are for restoring; a reader finds only what
 the relay list names, so it is these that decide what he still finds when operators fall. The own
 relay on this machine is no host, and is not counted here.
 """
@@ -28,7 +29,8 @@ class Survival(msgspec.Struct, frozen=True):
 
     `said`, `read_back` and `as_stranger` are the confirmed ones by their grade. `readable` of them
     are on relays that the relay list names, kept by `readable_operators`. `waiting` are tried
-    again, `refused` and `dropped` are over.
+    again, `refused` and `dropped` are over; `unreachable` were confirmed, and their relays are dead
+    now.
     """
 
     wanted: int = 0
@@ -42,6 +44,7 @@ class Survival(msgspec.Struct, frozen=True):
     waiting: int = 0
     refused: int = 0
     dropped: int = 0
+    unreachable: int = 0
 
     @property
     def survives(self) -> int:
@@ -73,7 +76,8 @@ class Survival(msgspec.Struct, frozen=True):
 class RelayHolding(msgspec.Struct, frozen=True):
     """What one relay holds of the account's events, and its part: "list", "reserve" or "other".
 
-    `operator` is the URL that names the group of relays that fall with it.
+    `operator` is the URL that names the group of relays that fall with it; `dead`: it cannot be
+    reached, and what it holds counts for nothing meanwhile.
     """
 
     url: str
@@ -85,6 +89,7 @@ class RelayHolding(msgspec.Struct, frozen=True):
     waiting: int = 0
     refused: int = 0
     dropped: int = 0
+    dead: bool = False
 
     @property
     def confirmed(self) -> int:
@@ -109,12 +114,13 @@ class AccountSurvival(msgspec.Struct, frozen=True):
 
 class PlacedCopy(msgspec.Struct, frozen=True):
     """One copy, and the relay that it is on: its part ("own", "list", "reserve" or "other"), the
-    URL that names its operator, and the countries that its document names."""
+    URL that names its operator, the countries that its document names, and whether it is `dead`."""
 
     copy: Copy
     role: str
     operator: str
     countries: tuple[str, ...] = ()
+    dead: bool = False
 
 
 class NoteCopies(msgspec.Struct, frozen=True):
@@ -134,15 +140,18 @@ def survival_of(
     *,
     wanted: int = 0,
     besides: Collection[str] = (),
+    dead: Collection[str] = (),
 ) -> Survival:
     """What one event would survive. Pure.
 
     `listed` are the relays of the relay list, `wanted` is how many copies there shall be at the
-    least, `besides` are relays that count for nothing (the own one's URLs).
+    least, `besides` are relays that count for nothing (the own one's URLs), nor do those that are
+    `dead`.
     """
     known = [copy for copy in copies if copy.url not in besides]
-    there = [copy for copy in known if copy.state is CopyState.CONFIRMED]
-    standing = sum(copy.wanted and copy.state not in GONE for copy in known)
+    confirmed = [copy for copy in known if copy.state is CopyState.CONFIRMED]
+    there = [copy for copy in confirmed if copy.url not in dead]
+    standing = sum(c.wanted and c.state not in GONE and c.url not in dead for c in known)
     urls = [copy.url for copy in there]
     readable = [url for url in urls if url in listed]
     grades = [copy.grade for copy in there]
@@ -159,6 +168,7 @@ def survival_of(
         waiting=states.count(CopyState.WANTED) + states.count(CopyState.FAILED),
         refused=states.count(CopyState.REFUSED),
         dropped=states.count(CopyState.DROPPED),
+        unreachable=len(confirmed) - len(there),
     )
 
 
@@ -166,7 +176,8 @@ class Survivals:
     """What the events of the account `owner` would survive, as the ledger has it: nobody is asked.
 
     `homes` yields the relays of the relay list where the account writes, `reserve` those that hold
-    copies beside them, `facts` what is known of relays, `own_urls` all URLs of the own relay.
+    copies beside them, `facts` what is known of relays, `own_urls` all URLs of the own relay, and
+    `dead` the relays that cannot be reached.
     """
 
     def __init__(
@@ -179,6 +190,7 @@ class Survivals:
         reserve: Callable[[], Awaitable[Sequence[str]]],
         facts: Callable[[], Awaitable[Mapping[str, RelayFacts]]],
         own_urls: Callable[[], Sequence[str]] = tuple,
+        dead: Callable[[], Collection[str]] = frozenset,
     ) -> None:
         self._store = store
         self._owner = owner
@@ -187,6 +199,7 @@ class Survivals:
         self._reserve = reserve
         self._facts = facts
         self._own_urls = own_urls
+        self._dead = dead
 
     async def of(self, ids: Collection[str]) -> dict[str, Survival]:
         """Of each of these events. Raises StoreError."""
@@ -198,7 +211,7 @@ class Survivals:
         """Where one event is. Raises StoreError."""
         copies = await self._store.ledger.copies(event_id)
         facts, listed, reserve = await self._facts(), await self._homes(), await self._reserve()
-        own = set(self._own_urls())
+        own, dead = set(self._own_urls()), self._dead()
         names = operators([copy.url for copy in copies], facts)
         placed = [
             PlacedCopy(
@@ -206,11 +219,12 @@ class Survivals:
                 "own" if copy.url in own else _role(copy.url, listed, reserve),
                 names[copy.url],
                 facts[copy.url].countries if copy.url in facts else (),
+                copy.url in dead,
             )
             for copy in copies
         ]
         placed.sort(key=lambda one: (_ROLES.index(one.role), host_of(one.copy.url), one.copy.url))
-        there = [one for one in placed if one.copy.state is CopyState.CONFIRMED]
+        there = [one for one in placed if one.copy.state is CopyState.CONFIRMED and not one.dead]
         return NoteCopies(
             tuple(placed),
             self._one(copies, facts, listed),
@@ -238,10 +252,12 @@ class Survivals:
                 for copy in copies:
                     of_relay = counts.setdefault(copy.url, {})
                     of_relay[_word(copy)] = of_relay.get(_word(copy), 0) + 1
-        own = set(self._own_urls())
+        own, dead = set(self._own_urls()), self._dead()
         names = operators([url for url in counts if url not in own], facts)
         rows = [
-            RelayHolding(url, _role(url, listed, reserve), names[url], **counts[url])
+            RelayHolding(
+                url, _role(url, listed, reserve), names[url], **counts[url], dead=url in dead
+            )
             for url in names
         ]
         rows.sort(key=lambda row: (-row.confirmed, host_of(row.url), row.url))
@@ -269,7 +285,8 @@ class Survivals:
         self, copies: Sequence[Copy], facts: Mapping[str, RelayFacts], listed: Sequence[str]
     ) -> Survival:
         wanted = self._wanted if any(copy.wanted for copy in copies) else 0
-        return survival_of(copies, facts, listed, wanted=wanted, besides=self._own_urls())
+        besides, dead = self._own_urls(), self._dead()
+        return survival_of(copies, facts, listed, wanted=wanted, besides=besides, dead=dead)
 
 
 def _strength(one: Survival) -> tuple[int, int, int]:

@@ -29,12 +29,14 @@ def copy_lines(found: NoteCopies, now: float) -> Iterator[Content]:
     """One line a relay, and what readers find."""
     letters = operator_letters([one.operator for one in found.copies])
     for one in found.copies:
-        mark, colour = _MARKS[_mark(one.copy)]
+        mark, colour = _MARKS["over" if one.dead else _mark(one.copy)]
         name = "own relay" if one.role == "own" else relay_name(one.copy.url)
         part = {"own": "here", "list": "", "reserve": "reserve"}.get(one.role, "besides")
         if one.role != "own":
             part = " ".join(filter(None, (letters[one.operator], _countries(one), part)))
         said = _words(one.copy, now)
+        if one.dead:
+            said = Content.assemble(("out of reach  ", "$text-error"), (said.plain, DIM))
         yield Content.assemble((mark, colour), _cell(name), (f" {part:<11} ", DIM), said)
         if why := safe_line(refusal_words(one.copy), 160):
             yield Content.styled(f"  {why}", DIM)
@@ -85,7 +87,7 @@ def _words(copy: Copy, now: float) -> Content:
     return Content.assemble((word, "$text-error"), (f"  {since}", DIM))
 
 
-def holding_lines(relays: Sequence[RelayHolding], failing: Sequence[str]) -> Iterator[Content]:
+def holding_lines(relays: Sequence[RelayHolding]) -> Iterator[Content]:
     """What each relay holds of all that an account wrote, as a table."""
     head = (
         f"  {'relay':<{_NAME}} {'part':<8} {'op':<3}{'there':>7}{'seen':>7}{'waits':>7}{'gone':>7}"
@@ -93,9 +95,8 @@ def holding_lines(relays: Sequence[RelayHolding], failing: Sequence[str]) -> Ite
     yield Content.styled(head, DIM)
     letters = operator_letters([each.operator for each in relays])
     for each in relays:
-        bad = each.url in failing
         seen = each.read_back + each.as_stranger
-        mark, colour = _MARKS["over" if bad else "receipt" if seen else "said"]
+        mark, colour = _MARKS["over" if each.dead else "receipt" if seen else "said"]
         figures = f"{each.confirmed:>7}{seen:>7}{each.waiting:>7}{each.refused + each.dropped:>7}"
         yield Content.assemble(
             (mark, colour),

@@ -181,7 +181,9 @@ def counts(item: NoteView, style: Styles) -> list[tuple[str, Style]]:
     """Answers, likes, reposts; the copies of one's own notes. Zeroes are not shown."""
     dim, mine = style("note--dim"), style("note--mine")
     shown: list[tuple[str, Style]] = []
-    if item.wanted:
+    if item.survival is not None and item.survival.wanted:
+        shown.append((f"copies {item.survival.confirmed}/{item.survival.wanted} ", dim))
+    elif item.wanted:
         shown.append((f"copies {item.copies or 0}/{item.wanted} ", dim))
     if item.replies:
         shown.append((f"↩{item.replies} ", dim))

@@ -61,6 +61,15 @@ def test_the_own_relay_is_no_host() -> None:
     assert (found.confirmed, found.wanted, found.readable) == (2, 7, 1)
 
 
+def test_what_a_dead_relay_holds_counts_for_nothing_until_it_is_back() -> None:
+    copies = [copy(url, grade=3) for url in (*LISTED, *RESERVE)]
+    found = survival_of(copies, {}, LISTED, wanted=7, dead=[*LISTED[:2], *RESERVE[:3]])
+    assert (found.confirmed, found.wanted, found.unreachable) == (2, 7, 5)
+    assert (found.readable, found.survives) == (1, 0)
+    again = survival_of([*copies, copy("wss://new.example")], {}, LISTED, dead=LISTED)
+    assert (again.confirmed, again.wanted) == (5, 5), "and no copy is wanted twice for it"
+
+
 def test_one_keeper_of_all_is_one_fall() -> None:
     facts = {url: RelayFacts(url, networks=("93.184.216.0/24",)) for url in LISTED}
     found = survival_of(map(copy, LISTED), facts, LISTED)

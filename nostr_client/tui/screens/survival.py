@@ -92,7 +92,7 @@ class SurvivalScreen(Screen[None]):
         )
         set_text(self, "#summary", Content("\n").join(_summary(account, kit, now)))
         set_text(self, "#mend", Content("\n").join(_mending(mending)))
-        table = holding_lines(account.relays, failing) if account.relays else ()
+        table = holding_lines(account.relays) if account.relays else ()
         set_text(self, "#holdings", Content("\n").join([*table]))
 
     def action_backup(self) -> None:

@@ -92,7 +92,7 @@ async def test_live_results_and_a_relay_that_is_down(world: World, start_relay: 
         assert f"● {there.url.removeprefix('ws://')}" in shown(app)
         assert f"○ {gone.url.removeprefix('ws://')}" in shown(app)
         await pilot.press("escape")
-        await sees(app, "copies 1/2")
+        await sees(app, "copies 1/7")
         await pilot.press("4")
         await pilot.pause()
         assert "4 Relays !" in shown(app)
@@ -140,7 +140,7 @@ async def test_closing_while_it_is_on_its_way(world: World, start_relay: StartRe
         await pilot.press("escape")
         await until(lambda: app.screen is app.main)
         await sees(app, "in passing")
-        await sees(app, "copies 1/1")
+        await sees(app, "copies 1/7")
         assert not draft_of(world, drafts.NEW_NOTE).path.exists()
 
 
