@@ -76,6 +76,12 @@ def to_mend(
     if not gone and len(listed) < FEW_OPERATORS:
         words = f"readers look at {len(listed)} of your relays only: {FEW_OPERATORS} are safer"
         found.append(Mending(MendingStep.RELAYS, words))
+    elif not gone and account.short and not account.worst.waiting:
+        worst = account.worst
+        words = (
+            f"for {worst.wanted} copies too few relays are known: {worst.confirmed} have a place"
+        )
+        found.append(Mending(MendingStep.RELAYS, words))
     elif not gone and account.events and operators < FEW_OPERATORS and not account.short:
         words = f"what readers find is kept by {operators or 'no'} operator(s) only"
         found.append(Mending(MendingStep.RELAYS, words))
