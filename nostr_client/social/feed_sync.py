@@ -13,7 +13,8 @@ relay of a plan has sent what it stores, the timeline is called complete, and ho
 still silent, too) is said beside it. What comes later is shown when it comes.
 
 **Changing plans.** When the account's lists change, or the relay lists of the followed have come
-in, the plan is made anew; relays whose question stays the same are left alone.
+in, or a relay that is read dies, the plan is made anew; relays whose question stays the same are
+left alone.
 """
 
 from __future__ import annotations
@@ -62,6 +63,8 @@ LEARN_FIRST: Final = 1.0
 """Seconds in which relay lists of others are waited for before the first of them are read; the
 rest are looked for beside the reading, and change it when they come."""
 REPLAN_FIRST: Final = 20.0
+DEATHS_EVERY: Final = 1.0
+"""Seconds between two looks at whether a relay that is read has died."""
 REPLAN: Final = 900.0
 """Seconds until the plan is looked at again: at first, since relay lists come in, and later."""
 SWAP_PAUSE: Final = 60.0
@@ -295,7 +298,16 @@ class FeedSync:
             settled = not self._problem and time.monotonic() - begun >= REPLAN_FIRST
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(REPLAN if settled else REPLAN_FIRST):
-                    await self._replan.wait()
+                    await _either(self._replan.wait(), self._one_died())
+
+    async def _one_died(self) -> None:
+        """Wait until a relay that is read is dead, and was not: whoever writes there is looked for
+        where else they write, and not a quarter of an hour later."""
+        outages = self._courier.pool.outages
+        known = outages.dead()
+        while not (outages.dead() - known) & self._feeds.keys():
+            known &= outages.dead()  # one that was back may die again
+            await asyncio.sleep(DEATHS_EVERY)
 
     async def _plan_feeds(self, group: asyncio.TaskGroup) -> None:
         people = set(await self._follows.pubkeys()) | ({self._owner} if self._owner else set())

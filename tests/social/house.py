@@ -84,6 +84,7 @@ async def house(
     can_sign: bool = True,
     signer: Signer | None = None,
     only_here: bool = True,
+    minds_outages: bool = False,
 ) -> AsyncIterator[House]:
     me = key.public_key.hex
     async with rooms(
@@ -93,6 +94,7 @@ async def house(
         indexers=indexers,
         own_relay=own_relay,
         private=private,
+        minds_outages=minds_outages,
     ) as r:
         courier, clock = r.courier, r.clock
         signer = (signer or LocalSigner(key, clock)) if can_sign else None

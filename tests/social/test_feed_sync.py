@@ -254,6 +254,37 @@ class Gated(Relay):
         await super()._on_req(socket, wire, filters)
 
 
+async def test_who_writes_at_relays_that_die_is_read_where_else_they_write(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two of three are read; both die, and what comes to the third is here without a new start."""
+    monkeypatch.setattr(feed_sync, "DEATHS_EVERY", 0.02)
+    monkeypatch.setattr(feed_sync, "REPLAN_FIRST", LIMIT)
+    first, late = signed(BEN, content="first"), signed(BEN, content="late", at=START + 9)
+    async with contextlib.AsyncExitStack() as stack:
+        bens = {}
+        for _ in range(3):
+            dying = await stack.enter_async_context(contextlib.AsyncExitStack())
+            relay = await dying.enter_async_context(Relay(first))
+            bens[relay.url] = relay, dying
+        listed = relay_list(BEN, *bens)
+        mine = await stack.enter_async_context(Relay(listed))
+        h = await stack.enter_async_context(
+            house(tmp_path, fallback=[mine.url], minds_outages=True)
+        )
+        await h.keep(following(BEN_KEY), listed)
+        h.sync.start()
+        await held(h, first)
+        await until(lambda: h.sync.status.is_caught_up)
+        read = [url for url, (relay, _) in bens.items() if feed_requests(relay)]
+        assert len(read) == 2
+        (left,) = bens.keys() - set(read)
+        bens[left][0].keep(late)
+        for url in read:
+            await bens[url][1].aclose()
+        await held(h, late)
+
+
 @each_engine
 async def test_lists_that_come_late_change_the_plan_when_they_come(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
