@@ -161,6 +161,8 @@ def reach_of(facts: RelayFacts, kind: int) -> float:
 def _names(rule: Retention, kind: int) -> bool:
     ranges = ((item, item) if isinstance(item, int) else item for item in rule.kinds)
     return any(first <= kind <= last for first, last in ranges)
+
+
 def _limits(said: Limitation) -> dict[str, int]:
     """The numbers among them; what is a door is among the `walls`."""
     found = {name: getattr(said, name) for name in said.__struct_fields__}
