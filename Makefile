@@ -22,6 +22,7 @@
 #             some costs, and one that dies; BENCH='--seeds 1', or --help
 # make bench-pull  a million events taken from another relay, beside `strfry sync` where STRFRY names
 #             the binary: STRFRY=/path/to/strfry BENCH='--events 100000 --rounds 3'
+# make story  records how five of seven relays are killed: docs/story.cast, and pictures for docs/story.md
 # make architecture  the picture and the tables of docs/architecture.md, made anew from the imports
 
 VENV ?= .venv
@@ -35,7 +36,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: run test check format lint types slow fuzz browser bench bench-relay bench-store bench-private bench-selection bench-duplicates drill simulation simulation-check screenshots architecture lock clean
+.PHONY: run test check format lint types slow fuzz browser bench bench-relay bench-store bench-private bench-selection bench-duplicates drill simulation simulation-check screenshots story architecture lock clean
 
 run: $(VENV)/ready
 	@$(BIN)/nostr-client
@@ -106,6 +107,9 @@ bench-pull: $(VENV)/ready-dev
 
 screenshots: $(VENV)/ready-dev
 	$(BIN)/python docs/screenshots.py
+
+story: $(VENV)/ready-dev
+	$(BIN)/python docs/record_story.py
 
 architecture: $(VENV)/ready-dev
 	$(BIN)/python -m tests.architecture_picture
