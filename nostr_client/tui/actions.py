@@ -193,7 +193,7 @@ class Actions:
     async def restore_list(self, kind: int, ids: Sequence[str], seen: str) -> bool:
         """Undo a list of this kind to the version of the first id; with three ids, put the first
         two together, which were made from the third. `seen` is the newest that was shown."""
-        lists, waiver = self._client.lists, Waiver(allow_empty=True)
+        lists = self._client.lists
         name = name_of(kind)
         chosen = [await lists.version(kind, each) for each in ids]
         newest = await lists.version(kind, seen)
@@ -207,8 +207,9 @@ class Actions:
             return False
         gave_way = 0
 
-        async def edit(_: bool) -> Posted | None:
+        async def edit(empty: bool) -> Posted | None:
             nonlocal gave_way
+            waiver = Waiver(allow_empty=empty)
             if merges:
                 mine, theirs, base = chosen
                 done = await lists.merge(mine, theirs, base, newest, waiver=waiver)
