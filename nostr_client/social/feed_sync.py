@@ -116,6 +116,8 @@ class FeedSync:
             begun=clock(),
         )
         self._people = 0
+        self._read_at: frozenset[str] = frozenset()
+        """The relays of the plan."""
         self._replan = asyncio.Event()
         self._moved = asyncio.Event()
         self._planned = False
@@ -305,7 +307,7 @@ class FeedSync:
         where else they write, and not a quarter of an hour later."""
         outages = self._courier.pool.outages
         known = outages.dead()
-        while not (outages.dead() - known) & self._feeds.keys():
+        while not (outages.dead() - known) & self._read_at:
             known &= outages.dead()  # one that was back may die again
             await asyncio.sleep(DEATHS_EVERY)
 
@@ -317,6 +319,7 @@ class FeedSync:
         ours = await self._book.client_relays()
         rank = self._courier.scores.rank(since=int(self._clock()))
         plan = plan_read(relays.values(), ours, rank=rank)
+        self._read_at = frozenset(plan)
         firm = firm_relays(relays.values(), ours)
         self._spare = frozenset((*ours.fallback, *ours.indexers)) - firm if firm else frozenset()
         self._people = len(people)
