@@ -85,6 +85,8 @@ def status(context: ClientContext) -> None:
     async def work() -> None:
         async with context.reading(account, offline=True) as client:
             found = await client.own_history.status()
+        if found.problem:
+            context.out.note(found.problem, {"problem": found.problem})
         for which, relays in found.sets.items():
             since = found.complete_since(which)
             record = {"set": which.value, "complete_since": since or None, "relays": relays}

@@ -137,7 +137,7 @@ class OwnHistory:
         await seen.load()
         places = await self._places()
         sets = {which: {url: seen.of(which, url) for url in urls} for which, urls in places.items()}
-        return OwnHistoryStatus(sets, self._problem)
+        return OwnHistoryStatus(sets, NO_ROOM if await self._is_full() else self._problem)
 
     async def learn(self, done: Sequence[Comparison], begun: int) -> None:
         """These comparisons, of all there is, were made by hand since `begun`: what they came to
@@ -183,7 +183,6 @@ class OwnHistory:
                     state = self._progress.of(which, url)
                     if state.due <= now or (hurried and not state.is_answering):
                         if await self._is_full():
-                            self._problem = NO_ROOM
                             return
                         await self._round(which, url)
                         await self._progress.save(places)
