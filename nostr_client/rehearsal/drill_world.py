@@ -58,6 +58,9 @@ POLL: Final = 0.25
 ANSWERING: Final = 2.0
 """Seconds that relays may take here to answer who publishes: whatever the pace, what is under way
 is not sent a second time beside."""
+ANSWERING_SURELY: Final = 10.0
+"""The same where it is counted what comes again to who refused it (`notice`), on a busy machine
+too."""
 RELAYS: Final = 14
 SPEEDUP: Final = 120.0
 FOLLOWED: Final = 0.6
@@ -163,7 +166,8 @@ class DrillWorld:
 
     def _pace_at(self, speedup: float) -> Pace:
         pace = Pace().sped_up(speedup)
-        return msgspec.structs.replace(pace, grace=max(pace.grace, ANSWERING))
+        answering = ANSWERING_SURELY if self.strategy == "notice" else ANSWERING
+        return msgspec.structs.replace(pace, grace=max(pace.grace, answering))
 
     async def strike(self, blow: Sequence[int]) -> None:
         """The relays of one blow fall."""
