@@ -129,6 +129,8 @@ class DropWatch:
         self._said: dict[tuple[str, str], float] = {}
         self.found: dict[tuple[str, str], float] = {}
         """Seconds from the OK until it was known to be a lie, by event and relay."""
+        self._trusted: dict[str, set[tuple[str, str]]] = {}
+        """What each author counts as copies, at the last look: of what is current, and wanted."""
 
     async def run(self) -> None:
         while True:
@@ -138,10 +140,13 @@ class DropWatch:
 
     async def _look(self, author: DrillAuthor) -> None:
         copies = await author.copies([event.id for event in await author.written()])
-        now = self._clock()
+        now, trusted = self._clock(), set[tuple[str, str]]()
+        self._trusted[author.pubkey] = trusted
         for copy in (copy for each in copies.values() for copy in each):
             pair = copy.event_id, copy.url
             if copy.state is CopyState.CONFIRMED:
+                if copy.wanted:
+                    trusted.add(pair)
                 self._said.setdefault(pair, now)
             elif copy.state is CopyState.DROPPED and pair not in self.found:
                 self.found[pair] = now - self._said.get(pair, now)
@@ -149,22 +154,21 @@ class DropWatch:
     async def all_found(self, limit: float) -> bool:
         """Wait until every relay of a list that lies is found out, at most `limit` seconds."""
         deadline = self._clock() + limit
-        while self.unfound():
+        while len(self._trusted) < len(self._world.authors) or self.unfound():
             if self._clock() > deadline:
                 return False
             await asyncio.sleep(LOOK)
         return True
 
     def unfound(self) -> int:
-        """Events that a lying relay said it took, of our authors, and that nobody missed there."""
-        own = {event_id for event_id, _ in self._said} | {event_id for event_id, _ in self.found}
-        lies = {
-            (event_id, relay.url)
+        """Copies that authors count on, and that a lying relay took and does not have."""
+        return sum(
+            (event_id, relay.url) in trusted
             for relay in self._world.relays
             if relay.front
-            for event_id in relay.front.taken & own
-        }
-        return len(lies - self.found.keys())
+            for event_id in relay.front.taken
+            for trusted in self._trusted.values()
+        )
 
 
 async def false_accusations(world: DrillWorld) -> float:

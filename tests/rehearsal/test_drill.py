@@ -14,6 +14,7 @@ import tempfile
 import time
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from xml.etree import ElementTree
 
@@ -46,6 +47,7 @@ from nostr_client.rehearsal.strategies import STRATEGIES, doomed, expected_reada
 from nostr_client.resilience import pace
 from nostr_client.resilience.pace import Pace
 from nostr_client.routing.operators import RelayFacts, count_operators, network_of
+from nostr_client.store.contract import Copy, CopyState
 from tests.conftest import StartRelay
 from tests.rehearsal.test_demo import END_LIMIT, relays_in
 from tests.waiting import until
@@ -250,6 +252,37 @@ async def test_what_strangers_find_is_the_mean_of_many_lots() -> None:
     assert share_by_hint([reader], notes) == 0.0
     reader.where_listed.discard(note.id)
     assert share_by_hint([reader], notes) == 0.5
+
+
+async def test_a_lie_counts_as_unfound_while_somebody_counts_on_the_copy() -> None:
+    front, now, states = Front("discards"), 0.0, dict[str, Copy]()
+    front.taken = {"a", "b"}
+
+    class Author:
+        pubkey = "p"
+
+        async def written(self) -> list[Any]:
+            return []
+
+        async def copies(self, ids: list[str]) -> dict[str, list[Copy]]:
+            return {event_id: [copy] for event_id, copy in states.items()}
+
+    relay: Any = SimpleNamespace(front=front, url="ws://liar")
+    world: Any = SimpleNamespace(relays=[relay], authors=[Author()])
+    watch = measures.DropWatch(world, lambda: now)
+
+    async def look(**each: CopyState) -> int:
+        for event_id, state in each.items():
+            states[event_id] = Copy(event_id, "ws://liar", state, 1, 0, "", "", 0)
+        await watch._look(world.authors[0])
+        return watch.unfound()
+
+    assert await look(a=CopyState.CONFIRMED, b=CopyState.CONFIRMED) == 2
+    now = 30.0
+    assert await look(a=CopyState.DROPPED) == 1
+    assert watch.found == {("a", "ws://liar"): 30.0}
+    states["b"] = msgspec.structs.replace(states["b"], wanted=False)
+    assert await look() == 0
 
 
 def test_shares_and_times() -> None:
