@@ -78,6 +78,8 @@ class _Rehearsal:
     """The notes of each author that were there before the blow."""
     reserves: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """The relays that each author had in reserve before the blow (URLs)."""
+    left: dict[str, int] = field(default_factory=dict)
+    """On how many relays that go on living each event was, at the last blow."""
     orphans: list[DrillAuthor] = field(default_factory=list)
     """Those who lost all relays of their list."""
     moves: list[float] = field(default_factory=list)
@@ -163,7 +165,7 @@ class _Rehearsal:
 
     async def _take_down(self) -> float | None:
         """Of all events the share that a relay holds which goes on living, at the last blow."""
-        world, held = self.world, None
+        world = self.world
         falling = [world.relays[number] for blow in world.doomed for number in blow]
         if world.strategy == "all":
             falling.append(world.indexers[0])
@@ -176,11 +178,13 @@ class _Rehearsal:
                 await asyncio.sleep(ROLL)
             if number == len(world.doomed) - 1:
                 staying = [relay for relay in world.relays if relay not in falling]
-                held = await measures.share_held(staying, await self._ids(), self.cost)
+                self.left = await measures.census(staying, await self._ids(), self.cost)
             await world.strike(blow)
         if world.strategy == "all":
             await world.indexers[0].kill()
-        return None if held is None else round(held, 4)
+        if not world.living or not self.left:
+            return None
+        return round(sum(count > 0 for count in self.left.values()) / len(self.left), 4)
 
     async def _ids(self) -> set[str]:
         """All that our authors have written so far."""
@@ -237,9 +241,9 @@ class _Rehearsal:
         }
 
     async def _wanted(self, before: Mapping[str, int]) -> dict[str, int]:
-        """The copies that each event is to have again: as many as it had, but no more than are
-        wanted, nor than there are relays left that take what is as old: those of the list and of
-        the reserve, and one of each other operator that the author knows."""
+        """The copies that each event that lost some is to have again: as many as it had, but no
+        more than are wanted, nor than there are relays left that take what is as old: those of the
+        list and of the reserve, and one of each other operator that the author knows."""
         now, wanted, world = time.time(), dict[str, int](), self.world
         for author in world.authors:
             most, known = author.client.config.copies, await author.known_relays()
@@ -251,8 +255,9 @@ class _Rehearsal:
                 taking = [relay for relay in living if relay.takes_notes_of(age)]
                 room = sum(relay.url in used for relay in taking)
                 room += len({relay.operator for relay in taking} - operators)
-                if taking and event.id in before:
-                    wanted[event.id] = min(most, before[event.id], room)
+                again = min(most, before.get(event.id, 0), room)
+                if self.left.get(event.id, 0) < again:
+                    wanted[event.id] = again
         return wanted
 
     async def _reach(

@@ -29,15 +29,6 @@ async def census(
     return {event_id: sum(event_id in there for there in found) for event_id in ids}
 
 
-async def share_held(
-    relays: Iterable[DrillRelay], ids: Collection[str], cost: ReadingCost
-) -> float | None:
-    """Of the events `ids` the share that any of `relays` shows strangers; None without relays."""
-    asked = [*relays]
-    found = await census(asked, ids, cost)
-    return sum(count > 0 for count in found.values()) / len(found) if asked and found else None
-
-
 async def recovery_times(
     relays: Sequence[DrillRelay], wanted: Mapping[str, int], limit: float, cost: ReadingCost
 ) -> dict[str, float]:
