@@ -706,11 +706,26 @@ class NostrClient:
     def _keep_copies(self) -> None:
         """What sees to it that copies are where they belong, and moves the account."""
         me, data, clock = self.pubkey, self.paths.data, self._clock
+
+        async def place(event: Event, urls: Collection[str]) -> None:
+            await self.replication.place(event, urls)
+
+        self.mutual_aid = MutualAid(
+            *(self.courier, self.history, self.reserves, self.relay_facts),
+            place=place,
+            signer=self._writer,
+            own=self._own_keys,
+            owner=me,
+            folder=data,
+            most_bytes=self.config.copies_of_others_mb * 10**6,
+            clock=clock,
+        )
         auditor = Auditor(
             self.store,
             self.pool,
             self._stranger,
             pubkeys=[me],
+            others=self.mutual_aid.others.authors,
             folder=data,
             early=FIRST_AUDIT * (1 - 1 / self._pace.speedup),
             refill=REFILL / self._pace.speedup,
@@ -720,7 +735,7 @@ class NostrClient:
         self.replication = Replication(
             self.store,
             self.pool,
-            CopyPlanner(self.courier, self.reserves, me, journal.told),
+            CopyPlanner(self.courier, self.reserves, me, journal.told, self.mutual_aid.others),
             reserves=self.reserves,
             watch=self.relay_watch,
             pubkeys=[me] if self._keys.keyed else [],
@@ -730,14 +745,9 @@ class NostrClient:
             own=self._own_keys,
             pace=self._pace,
             clock=clock,
+            others=self.mutual_aid.others,
         )
         self.courier.on_planned = self.replication.kick
-        self.mutual_aid = MutualAid(
-            *(self.courier, self.history, self.relay_facts, self.replication.place, self._writer),
-            owner=me,
-            folder=data,
-            clock=clock,
-        )
         self.messages.pass_on(self.mutual_aid.exchange.hear)
         if self.authenticator is not None:
             self.courier.logins = self.authenticator.logins

@@ -19,6 +19,8 @@ local_network = false                 # true: where no relay that is known answe
 own_relay = true                      # a relay on this machine, where every note has a home
 relay_quota_mb = 256                  # kept of what one relay sent of people nobody here follows
 stranger_quota_mb = 16                # kept of what one of those people wrote
+copies_of_others_mb = 10              # of what is bookmarked for everybody to see, and of people of
+                                      # whom a copy is kept, that goes into reserve too; 0: none
 theme = "nord"
 lock_after = 60                       # minutes without a key or a click until the terminal client
                                       # wants the account's password again; 0: never
@@ -145,6 +147,8 @@ class ClientConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Of what one relay brought by people whom nobody here follows; the oldest gives way."""
     stranger_quota_mb: Megabytes = 16
     """The same of what one of them wrote."""
+    copies_of_others_mb: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 10
+    """Of what others wrote, bookmarked or kept, that copies are placed of in reserve."""
     theme: str | None = None
     lock_after: Minutes = 60
     """Until an account with a password is locked in the terminal client; 0: never."""

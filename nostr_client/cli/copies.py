@@ -72,6 +72,7 @@ async def _of_all(context: ClientContext, client: NostrClient) -> None:
     backup_at = kit.made_at if kit else None
     for holding in found.relays:
         context.out.emit(_holding_record(holding), _holding_line(holding))
+    await _of_others(context, client)
     record = {
         "events": found.events,
         "short": found.short,
@@ -85,6 +86,21 @@ async def _of_all(context: ClientContext, client: NostrClient) -> None:
     context.out.emit(record, worst if found.events else "nothing of yours is to last so far")
     for mending in await _to_mend(client, found, backup_at):
         context.out.note(mending.words, {"mend": mending.step.value, "words": mending.words})
+
+
+async def _of_others(context: ClientContext, client: NostrClient) -> None:
+    """What is kept of others, and what of it, and of bookmarks, has copies elsewhere."""
+    from nostr_client.cli.keep import bytes_words, show_kept
+
+    for person in await client.mutual_aid.people.all():
+        await show_kept(context, client, person)
+    others = await client.mutual_aid.others.standing()
+    if others.events:
+        words = f"of others: {others.events} events, {bytes_words(others.size)}"
+        words += f", {others.bookmarks} bookmarked" if others.bookmarks else ""
+        words += f"; {others.short} have fewer copies than wanted" if others.short else ""
+        record = {name: getattr(others, name) for name in others.__struct_fields__}
+        context.out.emit({"of_others": record}, words)
 
 
 async def _to_mend(

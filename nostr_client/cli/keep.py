@@ -70,8 +70,11 @@ def list_(context: ClientContext) -> None:
     """List whom you keep a copy of, and how much there is; no relay is asked."""
 
     async def act(client: NostrClient) -> None:
-        for person in await client.mutual_aid.people.all():
+        people = await client.mutual_aid.people.all()
+        for person in people:
             await show_kept(context, client, person)
+        if not people:
+            context.out.note("nobody yet: `nostr-client keep add WHO` keeps a copy of somebody")
 
     _act(context, act, offline=True)
 
@@ -170,22 +173,24 @@ def restore(
             pubkey, urls = await client.profiles.resolve(who), await asked_relays(client, relays)
             exchange = client.mutual_aid.exchange
             await exchange.ask_back(pubkey, urls)
-            new = 0
+            new = back = 0
 
             async def is_back() -> bool:
-                nonlocal new
-                new += sum(found.new for found in await client.history.fetch(urls))
+                nonlocal new, back
+                fetched = await client.history.fetch(urls)
+                new += sum(found.new for found in fetched)
+                back = max(found.both + found.new for found in fetched)
                 given = exchange.given_back.get(pubkey)
-                return given is not None and new >= given.events
+                return given is not None and back >= given.events
 
             done = await _listen_until(client, is_back, wait)
             given = exchange.given_back.get(pubkey)
-            record = {"answered": given is not None, "new": new, "relays": urls}
-            words = f"{new} events of yours came back"
+            record = {"answered": given is not None, "new": new, "there": back, "relays": urls}
+            words = f"{back} events of yours are there and here, {new} of them new"
             if given is None:
                 words += "; no answer yet: it comes when their client runs, if they keep yours"
             elif not done:
-                words += f", of {given.events} that are on their way"
+                words += f"; {given.events} are on their way"
             if not done:
                 words += ". `nostr-client history fetch RELAY` fetches what comes later"
                 context.exit_code = Exit.INCOMPLETE
@@ -251,7 +256,7 @@ def proof_line(person: KeptPerson) -> str:
     parts += ["what they sent proves nothing"] if proof.wrong else []
     parts += [f"{proof.missing} missing"] if proof.missing else []
     since = f" since {day(proof.since)}" if proof.since else ""
-    parts.append(f"{proof.events} of yours{since}, {proof.size / MEGABYTE:.1f} MB by their word")
+    parts.append(f"{proof.events} of yours{since}, {bytes_words(proof.size)} by their word")
     parts += ["asked again, no answer yet"] if person.sample is not None else []
     return "; ".join(parts)
 
@@ -296,7 +301,7 @@ async def _refresh(context: ClientContext, client: NostrClient, pubkeys: Sequenc
 async def show_kept(context: ClientContext, client: NostrClient, person: KeptPerson) -> None:
     """One line, or one record, of one person who is kept."""
     size = await client.mutual_aid.reading.size(person)
-    line = f"{_name(person.pubkey)}  {_size_line(size)}\n  of yours: {proof_line(person)}"
+    line = f"kept of {_name(person.pubkey)}  {_size_line(size)}\n  of yours: {proof_line(person)}"
     context.out.emit(kept_record(person, size), line)
 
 
@@ -331,7 +336,12 @@ def _size_line(size: KeptSize) -> str:
 
     since = f" since {day(size.since)}" if size.since else ""
     full = ": the quota is full" if size.full else ""
-    return f"{size.events} events, {size.size / MEGABYTE:.1f} MB{since}{full}"
+    return f"{size.events} events, {bytes_words(size.size)}{since}{full}"
+
+
+def bytes_words(size: int) -> str:
+    """1.2 MB, or 3.4 kB."""
+    return f"{size / MEGABYTE:.1f} MB" if size >= MEGABYTE else f"{size / 1000:.1f} kB"
 
 
 def _name(pubkey: str) -> str:
@@ -354,7 +364,9 @@ def _act(
 
 def add_to(root: Group) -> None:
     """They stand in a group of their own."""
-    group = root.group("keep", "A copy of other people's events, who keep one of yours.")
+    group = root.group(
+        "keep", "A copy of other people's events, who keep one of yours.", default="list"
+    )
     add_command(group, "add", add, CLIENT)
     add_command(group, "remove", remove, CLIENT)
     add_command(group, "list", list_, CLIENT)

@@ -172,13 +172,17 @@ class AidExchange:
     async def ask_if_due(self, person: KeptPerson) -> bool:
         """Ask for a sample once a day; was it?"""
         last = person.sample.at if person.sample else person.proof.at if person.proof else 0
-        if self._signer is None or abs(self._clock() - last) < ASK_EVERY:
+        if self._signer is None or self._is_recent(last):
             return False
         return await self.ask(person.pubkey)
 
     async def ask(self, pubkey: str) -> bool:
-        """Ask somebody who is kept to prove that he keeps some of ours; False where there is
-        nothing to ask for yet. Raises MessageNotSent, SignerError, StoreError."""
+        """Ask somebody who is kept to prove that he keeps some of ours; a question of the last day
+        waits for its answer. False where there is nothing to ask for yet. Raises MessageNotSent,
+        SignerError, StoreError."""
+        person = await self._people.of(pubkey)
+        if person is not None and person.sample is not None and self._is_recent(person.sample.at):
+            return True
         ids = await self._sample()
         if not ids:
             return False
@@ -192,6 +196,9 @@ class AidExchange:
         self._asked_back.add(pubkey)
         self.given_back.pop(pubkey, None)
         await self.send(pubkey, AskedBack(tuple(urls)))
+
+    def _is_recent(self, at: int) -> bool:
+        return abs(self._clock() - at) < ASK_EVERY
 
     async def _sample(self) -> list[str]:
         """Own events that relays have, at random."""

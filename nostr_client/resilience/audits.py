@@ -90,7 +90,7 @@ class Purse(msgspec.Struct, frozen=True):
 
 
 class Auditor:
-    """Looks after the copies of what `pubkeys` wrote.
+    """Looks after the copies of what `pubkeys` wrote, and those of whom `others` names.
 
     `pool` is the account's own, `stranger` makes another for a moment. `folder` keeps the purses.
     In rehearsals looks come `early`, by so many seconds, and `refill` is shorter.
@@ -105,6 +105,7 @@ class Auditor:
         *,
         pubkeys: Collection[str],
         folder: Path,
+        others: Callable[[], Collection[str]] = frozenset,
         early: float = 0.0,
         refill: float = REFILL,
         clock: Callable[[], float] = time.time,
@@ -116,6 +117,7 @@ class Auditor:
         self._pool = pool
         self._stranger = stranger
         self._pubkeys = tuple(pubkeys)
+        self._others = others
         self._path = folder / f"audits-{min(self._pubkeys, default='')[:16]}.json"
         self._clock = clock
         self._purses: dict[str, Purse] | None = None
@@ -129,7 +131,10 @@ class Auditor:
         now = self._clock()
         poor = [url for url, purse in purses.items() if purse.now(now, self._refill) < 1.0]
         due = await self._store.ledger.audits_due(
-            self._pubkeys, now + self._early, MOST_DUE, besides=[*besides, *poor]
+            {*self._pubkeys, *self._others()},
+            now + self._early,
+            MOST_DUE,
+            besides=[*besides, *poor],
         )
         return await self._look_at_all(due)
 

@@ -13,6 +13,7 @@ from typing import Final
 
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Event, event_address
+from nostr_client.resilience.others_copies import OthersCopies
 from nostr_client.resilience.reserves import ReserveRoom, Reserves
 from nostr_client.routing.courier import EVERYWHERE, Courier
 from nostr_client.routing.planner import SPREAD_KINDS, mentioned
@@ -23,8 +24,9 @@ MOST: Final = 64
 
 
 class CopyPlanner:
-    """Plans the copies of what `owner` (hex) wrote; `told` yields the relays that are to hold the
-    lists by which the account is found, beside those that `courier` knows."""
+    """Plans the copies of what `owner` (hex) wrote, and through `others` of what others did; `told`
+    yields the relays that are to hold the lists by which the account is found, beside those that
+    `courier` knows."""
 
     def __init__(
         self,
@@ -32,17 +34,21 @@ class CopyPlanner:
         reserves: Reserves,
         owner: str,
         told: Callable[[], Awaitable[Sequence[str]]],
+        others: OthersCopies | None = None,
     ) -> None:
         self._courier = courier
         self._reserves = reserves
         self._owner = owner
         self._told = told
+        self._others = others
         self._plain: dict[Hashable, tuple[tuple[str, ...], ReserveRoom]] = {}
 
     async def __call__(
         self, event: Event, avoid: frozenset[str], held: frozenset[str] = frozenset()
     ) -> tuple[str, ...]:
         """As `desired_copies.Planner` says. Raises StoreError."""
+        if self._others is not None and await self._others.tracks(event):
+            return await self._others.plan(event, avoid)
         left = await self._courier.vanished_from(event)
         if left is EVERYWHERE:  # NIP-62: what was to go everywhere is not put into reserve
             return ()

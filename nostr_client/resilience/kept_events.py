@@ -32,12 +32,13 @@ FIRST: Final = frozenset(
 )
 """The profile and the lists of NIP-51 and its like: what an account cannot do without."""
 SLICE: Final = 250
-_PRIVATE: Final = frozenset(
+PRIVATE: Final = frozenset(
     (
         *(kinds.DIRECT_MESSAGE, kinds.SEAL, kinds.CHAT_MESSAGE, kinds.FILE_MESSAGE),
         *(kinds.AUTH, kinds.VANISH, *kinds.GIFT_WRAPS),
     )
 )
+"""Kinds that are never kept for others."""
 
 
 class KeptSize(msgspec.Struct):
@@ -53,7 +54,7 @@ def may_be_handed_on(event: Event, vanished: Mapping[str, int], now: float) -> b
     """May `event`, by somebody else, be kept for others, as far as it goes by itself? `vanished` is
     what `vanished_until` found of its author. Pure."""
     return not (
-        event.kind in _PRIVATE
+        event.kind in PRIVATE
         or is_ephemeral(event.kind)
         or event.is_protected
         or event.value("h") is not None

@@ -58,9 +58,9 @@ class KeptPerson(msgspec.Struct, frozen=True, omit_defaults=True):
     """Somebody of whom a copy is kept: `most_events` of theirs, and at most `most_bytes`.
 
     `read` says when (seconds since 1970) each relay was last read, `whole` when to the end of all
-    that is there; `looked_at` is when that was last tried. `sample` waits for their answer, `proof`
-    is what the last one showed. `served` is when they were answered lately, `handed_at` when theirs
-    were last handed to relays for them.
+    that is there; `looked_at` is when that was last tried. What is older than `floor` has no room.
+    `sample` waits for their answer, `proof` is what the last one showed. `served` is when they were
+    answered lately, `handed_at` when theirs were last handed to relays for them.
     """
 
     pubkey: str
@@ -68,6 +68,7 @@ class KeptPerson(msgspec.Struct, frozen=True, omit_defaults=True):
     most_bytes: int = MOST_BYTES
     most_events: int = MOST_EVENTS
     looked_at: int = 0
+    floor: int = 0
     read: dict[str, int] = {}
     whole: dict[str, int] = {}
     sample: Sample | None = None
@@ -100,7 +101,9 @@ class KeptPeople:
             before = people.get(pubkey, KeptPerson(pubkey, now))
             limits = {"most_bytes": most_bytes, "most_events": most_events}
             if (before.most_bytes, before.most_events) != (most_bytes, most_events):
-                limits |= {"whole": {}}  # type: ignore[dict-item] # there may be room for more
+                before = msgspec.structs.replace(
+                    before, floor=0, whole={}
+                )  # there may be more room
             people[pubkey] = msgspec.structs.replace(before, **limits)
             return people[pubkey]
 

@@ -3,7 +3,7 @@
 A relay is read from the newest event on, page by page, until the person's quota is full. From then
 on what it has and we lack is compared (NIP-77) where it does that; elsewhere it is read from two
 days before the last time on, and wholly once a week. What comes is bounded by the quota, whatever
-the relay has.
+the relay has; what it has no room for any more is let go, unless the person is followed.
 """
 
 from __future__ import annotations
@@ -21,7 +21,13 @@ from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.resilience.by_id import IDS
 from nostr_client.resilience.history import History
-from nostr_client.resilience.kept_events import FIRST, KeptSize, kept_of, vanished_until
+from nostr_client.resilience.kept_events import (
+    FIRST,
+    PRIVATE,
+    KeptSize,
+    kept_of,
+    vanished_until,
+)
 from nostr_client.resilience.kept_people import KeptPeople, KeptPerson
 from nostr_client.routing.courier import Courier
 from nostr_client.store.rules import ALL_RELAYS
@@ -85,13 +91,13 @@ class KeptReading:
         size = KeptSize()
         async for _ in self.events(person, size):
             pass
+        size.full = size.full or person.floor > 0
         return size
 
     async def refresh(self, person: KeptPerson) -> Refreshed:
         """Bring here what their relays have and we lack. Raises StoreError."""
         found = Refreshed(person.pubkey, {})
-        before = await self.size(person)
-        floor = before.since if before.full else 0
+        floor = max(person.floor, await self._floor(person))
         await self._courier.fetch_lists([person.pubkey])
         relays = await self._courier.book.relays_of(person.pubkey)
         urls = relays.write or (await self._courier.book.client_relays()).common
@@ -103,14 +109,17 @@ class KeptReading:
             if found.ends[url].answered:
                 read[url] = begun
                 whole[url] = begun if is_whole else whole[url]
-        await self._people.note(
+        await self._let_vanish(person.pubkey)
+        floor = max(floor, await self._floor(person))
+        await self._let_go(person, floor)
+        changed = await self._people.note(
             person.pubkey,
+            floor=floor,
             looked_at=int(self._clock()),
             read={url: read[url] for url in urls[:MOST_RELAYS] if url in read},
             whole={url: whole[url] for url in urls[:MOST_RELAYS] if url in whole},
         )
-        await self._let_vanish(person.pubkey)
-        found.size = await self.size(person)
+        found.size = await self.size(changed or person)
         return found
 
     async def _read(
@@ -151,6 +160,17 @@ class KeptReading:
             until = oldest if arrivals else oldest - 1
             if until < since or end.complete:
                 return end
+
+    async def _floor(self, person: KeptPerson) -> int:
+        """When the oldest was written that there is room for; 0 while there is room for all."""
+        size = await self.size(msgspec.structs.replace(person, floor=0))
+        return size.since if size.full else 0
+
+    async def _let_go(self, person: KeptPerson, floor: int) -> None:
+        """What the quota has no room for any more, unless the person is followed, too."""
+        if floor and person.pubkey not in await self._courier.book.followed():
+            older = Filter(authors=frozenset({person.pubkey}), until=floor - 1)
+            await self._courier.store.evict([older], spared_kinds=PRIVATE)
 
     async def _let_vanish(self, pubkey: str) -> None:
         """Who asked to vanish from everywhere is obeyed here, too; the request itself stays."""

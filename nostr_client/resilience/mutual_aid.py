@@ -40,8 +40,11 @@ from nostr_client.resilience.kept_people import (
     KeptPerson,
 )
 from nostr_client.resilience.kept_reading import KeptReading, Refreshed
+from nostr_client.resilience.others_copies import OthersCopies
+from nostr_client.resilience.reserves import Reserves
 from nostr_client.routing.courier import Courier
 from nostr_client.routing.relay_facts import RelayFactBook
+from nostr_client.signing.gate import OwnKeys
 from nostr_client.signing.signer import Signer
 from nostr_client.store.contract import CopyState
 from nostr_client.tasks import all_of, together
@@ -64,31 +67,42 @@ Place = Callable[[Event, Collection[str]], Coroutine[Any, Any, None]]
 
 
 class MutualAid:
-    """Whom the account `owner` keeps, and all that is done with it.
+    """Whom the account `owner` (of those in `own`) keeps, and all that is done with it.
 
     `people` says whom, `reading` brings it here, `exchange` asks others whether they keep ours, and
-    answers them; without a `signer` it does not. `folder` (data) holds the lock of the one process
-    that refreshes while clients run.
+    answers them; without a `signer` it does not. `others` has copies of theirs and of bookmarks
+    in `reserves`, within `most_bytes`. `folder` (data) holds the lock of the one process that
+    refreshes while clients run.
     """
 
     def __init__(
         self,
         courier: Courier,
         history: History,
+        reserves: Reserves,
         facts: RelayFactBook,
+        *,
         place: Place,
         signer: Signer | None,
-        *,
+        own: OwnKeys = tuple,
         owner: str,
         folder: Path,
+        most_bytes: int,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.people = KeptPeople(folder, owner)
         self.reading = KeptReading(courier, history, self.people, clock)
+        self.others = OthersCopies(
+            *(courier, reserves, self.people, self.reading),
+            owner=owner,
+            most_bytes=most_bytes,
+            clock=clock,
+        )
         self._courier = courier
         self._facts = facts
         self._place = place
         self._owner = owner
+        self._own = own
         self.exchange = AidExchange(
             *(courier, self.people, self.reading, self.hand_on, signer), owner=owner, clock=clock
         )
@@ -102,8 +116,8 @@ class MutualAid:
         self, pubkey: str, *, most_bytes: int = MOST_BYTES, most_events: int = MOST_EVENTS
     ) -> KeptPerson:
         """Keep `pubkey` (hex): lists and profile, then the newest, within these bounds. Raises
-        InvalidData for oneself, ConfigError where there are too many, StoreError."""
-        if pubkey == self._owner:
+        InvalidData for an own account, ConfigError where there are too many, StoreError."""
+        if pubkey == self._owner or pubkey in await asyncio.to_thread(self._own):
             raise InvalidData("your own events are kept in any case")
         now = int(self._clock())
         return await self.people.add(pubkey, now, most_bytes, most_events)
@@ -149,8 +163,9 @@ class MutualAid:
             await asyncio.sleep(LOOK)
 
     async def look_after(self) -> None:
-        """One round: whoever was not read for a while is, and is asked for a sample of ours once a
-        day. Raises StoreError."""
+        """One round: bookmarks that are not here are fetched, and whoever was not read for a while;
+        each is asked for a sample of ours once a day. Raises StoreError."""
+        await self.others.fetch_bookmarks()
         for person in await self.people.all():
             if abs(self._clock() - person.looked_at) >= REFRESH_EVERY:
                 await self.reading.refresh(person)

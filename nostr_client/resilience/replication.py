@@ -46,6 +46,7 @@ from nostr_client.protocol.filters import Filter
 from nostr_client.resilience.audits import Auditor
 from nostr_client.resilience.copy_sending import CopySender
 from nostr_client.resilience.desired_copies import DesiredCopies, Planner
+from nostr_client.resilience.others_copies import OthersCopies
 from nostr_client.resilience.pace import Pace
 from nostr_client.resilience.relay_watch import RelayWatch
 from nostr_client.resilience.reserves import Reserves
@@ -91,7 +92,9 @@ class Replication:
         own: OwnKeys = tuple,
         pace: Pace | None = None,
         clock: Callable[[], float] = time.time,
+        others: OthersCopies | None = None,
     ) -> None:
+        self._others = others
         self._store = store
         self._ledger = store.ledger
         self._pool = pool
@@ -279,6 +282,10 @@ class Replication:
             await self._ledger.set_back(self._clock())
             await self._desired.plan_forgotten()
             await self._plan_waiting_wraps()
+            for event, urls in (
+                await self._others.next_ones(self._desired.lost) if self._others else ()
+            ):
+                await self.place(event, urls)
             self._swept = time.monotonic()
         lost = self._watch.dead() | self._watch.doubtful()
         if lost != self._desired.lost:

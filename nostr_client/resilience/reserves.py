@@ -263,6 +263,20 @@ class Reserves:
             )
         return tuple(ranked[: room.missing])
 
+    async def beside(
+        self, held: Collection[str], event: Event, avoid: Collection[str] = ()
+    ) -> tuple[str, ...]:
+        """Where copies of `event`, by somebody else, belong beside the relays `held`."""
+        missing = await self.missing([url for url in held if url not in avoid])
+        fit = [r.url for r in await self.chosen() if r.proven and r.url not in (*avoid, *held)]
+        usable = [url for url in fit if self._takes(url, event)]
+        return tuple(sorted(usable, key=lambda url: _lot(url, event.id))[:missing])
+
+    async def missing(self, held: Collection[str]) -> int:
+        """How many operators more are to hold what the relays `held` hold."""
+        await self._load()
+        return lacking(held, self._known, self.wanted)
+
     # How much they are sent
 
     def take(self, url: str, copies: Sequence[Copy]) -> Sequence[Copy]:

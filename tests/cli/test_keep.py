@@ -21,8 +21,9 @@ async def test_a_copy_is_kept_exported_published_and_taken_in(home: Home, key: S
         home.configure([relay.url])
         added = await home.run("keep", "add", npub, "--events", "3", "--json")
         assert (added.code, added.record["new"], added.record["events"]) == (0, 4, 3), added.err
-        listed = await home.run("keep", "list")
-        assert f"{npub}  3 events, 0.0 MB since 2023-11-14: the quota is full" in listed.out
+        listed = await home.run("copies")
+        assert f"kept of {npub}  3 events, 1.0 kB since 2023-11-14: the quota is full" in listed.out
+        assert "of others: 3 events, 1.0 kB; 3 have fewer copies than wanted" in listed.out
         written = await home.run("keep", "export", npub, str(file), "--json")
         assert written.record["events"] == 3
         sent = await home.run("keep", "publish", npub, spare.url, "--json")

@@ -129,6 +129,8 @@ async def test_what_proves_nothing_is_said(tmp_path: Path) -> None:
         person = await people.of(BENS)
         assert person is not None
         assert person.sample is not None
+        await exchange.ask(BENS)
+        assert await people.of(BENS) == person, "it waits for its answer"
         await exchange._take(BENS, GivenProof("cd" * 32, "0" * 64))
         assert (await ana.mutual_aid.kept(BENS)).proof is None, "another nonce"
         await exchange._take(BENS, GivenProof(person.sample.nonce, "0" * 64))

@@ -26,6 +26,7 @@ from nostr_client.routing.negentropy_trials import NegentropyTrials
 from nostr_client.store.contract import CopyState, EventStore
 from nostr_client.store.opening import MEMORY, open_store
 from tests.net.scripted import ScriptedRelay, honest
+from tests.resilience.test_reserves import open_relay
 from tests.routing.rooms import (
     ANA,
     BEN,
@@ -140,10 +141,10 @@ async def test_who_is_kept_stands_in_a_file_that_is_never_lost(
 async def test_a_copy_is_fetched_refreshed_and_handed_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int | None
 ) -> None:
-    async def listed(self: NegentropyTrials, url: str) -> bool:
-        return most is not None
+    async def facts(self: NegentropyTrials, url: str) -> object:
+        return open_relay(url, nips=() if most is None else (77,))
 
-    monkeypatch.setattr(NegentropyTrials, "is_listed", listed)
+    monkeypatch.setattr(NegentropyTrials, "facts", facts)
     notes = [signed(content=f"note {n}", at=START + n) for n in range(6)]
     protected = signed(content="members", tags=(("-",),), at=START + 7)
     held = [signed(kind=0, content="{}", at=START), *notes[:5], protected]
@@ -154,6 +155,8 @@ async def test_a_copy_is_fetched_refreshed_and_handed_on(
     ):
         held.append(relay_list(ANA, home.url))
         aid = ben.mutual_aid
+        with pytest.raises(InvalidData, match="your own"):
+            await aid.add(BENS)
         with pytest.raises(InvalidData, match="no copy is kept"):
             await aid.hand_on(ANAS, [spare.url])
         await aid.add(ANAS, most_events=5)
@@ -162,6 +165,7 @@ async def test_a_copy_is_fetched_refreshed_and_handed_on(
         held.append(notes[5])
         [second] = await aid.refresh()
         assert (second.new, second.size.events, second.size.since) == (1, 5, START + 3)
+        assert await ben.store.get(notes[0].id) is None, "there is no room for it any more"
         ids = await aid.hand_on(ANAS, [spare.url])
         await until(lambda: _there(ben, ids, spare.url, 5))
         taken = {frame[1]["id"] for frame in spare.log if frame[0] == "EVENT"}
