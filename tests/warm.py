@@ -256,7 +256,8 @@ def _run(program: str) -> NoReturn:
 
 def _main() -> NoReturn:
     _load()
-    program = _serve(socket.socket(fileno=int(sys.argv[1])))
+    with socket.socket(fileno=int(sys.argv[1])) as control:
+        program = _serve(control)
     if program is not None:
         _run(program)
     sys.exit(0)
