@@ -58,6 +58,7 @@ from nostr_client.resilience.reserves import Reserves
 from nostr_client.routing.address_policy import AddressPolicy, relay_url
 from nostr_client.routing.auth_choices import auth_choices
 from nostr_client.routing.authentication import Authenticator
+from nostr_client.routing.caught_relays import CaughtRelays
 from nostr_client.routing.courier import Courier
 from nostr_client.routing.fetch_results import FetchResult
 from nostr_client.routing.id_comparison import IdComparer
@@ -622,6 +623,7 @@ class NostrClient:
         self.relay_watch = RelayWatch(
             self.pool, own_urls=self._own_urls, pace=self._pace, clock=clock
         )
+        self.caught_relays = CaughtRelays(self.store, me, clock)
         self.reserves = Reserves(
             self.store,
             self.relay_facts,
@@ -632,6 +634,7 @@ class NostrClient:
             folder=data,
             dead=self.relay_watch.dead,
             doubtful=self.relay_watch.doubtful,
+            unfit=self._unfit_relays,
             minute=60.0 / self._pace.speedup,
             clock=clock,
         )
@@ -644,6 +647,7 @@ class NostrClient:
             facts=self.relay_facts.known,
             own_urls=self._own_urls,
             dead=self.pool.outages.dead,
+            caught=self.caught_relays.found,
         )
         self.portraits = RelayPortraits(self.courier, self.relay_facts, self.reserves.urls, me)
         self.lists = ListHistory(self.courier, self.guard, me)
@@ -738,6 +742,8 @@ class NostrClient:
             CopyPlanner(self.courier, self.reserves, me, journal.told, self.mutual_aid.others),
             reserves=self.reserves,
             watch=self.relay_watch,
+            shut=partial(self.courier.key_refusals.shut, me),
+            caught=self.caught_relays.found,
             pubkeys=[me] if self._keys.keyed else [],
             folder=data,
             own_urls=self._own_urls,
@@ -770,6 +776,7 @@ class NostrClient:
             places=self._places_of_lists,
             private=self.private_relays.urls,
             owner=me,
+            caught=self.caught_relays.found,
         )
         self.evacuation = Evacuation(
             self.courier,
@@ -784,6 +791,11 @@ class NostrClient:
             folder=data,
             clock=clock,
         )
+
+    async def _unfit_relays(self) -> set[str]:
+        """Those that take nothing of what the account writes, or do not keep it."""
+        shut = await self.courier.key_refusals.shut(self.pubkey)
+        return {*shut, *await self.caught_relays.found()}
 
     async def _places_of_lists(self) -> tuple[str, ...]:
         """Where the account's lists may be: they are to be read before they are changed."""

@@ -175,7 +175,8 @@ def _holding_line(holding: RelayHolding) -> str:
     }
     counted = ", ".join(f"{count} {word}" for word, count in figures.items() if count)
     dead = "  out of reach now" if holding.dead else ""
-    return f"{safe_line(holding.url, _WORDS)}  {holding.role}  {counted}{dead}"
+    void = "; nothing there counts: it does not show what it took" if holding.caught else ""
+    return f"{safe_line(holding.url, _WORDS)}  {holding.role}  {counted}{dead}{void}"
 
 
 def add_to(root: Group) -> None:

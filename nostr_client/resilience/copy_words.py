@@ -66,6 +66,12 @@ def to_mend(
     if gone:
         words = f"{gone} of your {len(listed)} relays cannot be reached, or refuse you"
         found.append(Mending(MendingStep.EVACUATE, words))
+    lying = [row for row in account.relays if row.caught and row.url in listed]
+    if lying:
+        words = (
+            f"{len(lying)} of your relays said that they took what you write, and do not show it"
+        )
+        found.append(Mending(MendingStep.EVACUATE, words))
     if backup_at is None:
         words = "no backup was made here: a lost disk takes all along"
         found.append(Mending(MendingStep.BACKUP, words))

@@ -3,6 +3,7 @@
 - What a relay refused or dropped is over there, and the plan names another one.
 - A relay that is lost, dead or doubtful, keeps its part, and what it holds may come back; for each
   copy of it there is another elsewhere meanwhile, and the same one whenever that happens again.
+- A relay that refuses all that we write is wanted to hold nothing new (`routing.key_refusals`).
 - The own relay that listens elsewhere now is the same relay with the same database.
 """
 
@@ -56,6 +57,8 @@ class DesiredCopies:
         self._placed = placed
         self.lost: frozenset[str] = frozenset()
         """Relays that are not to be counted on."""
+        self.shut: frozenset[str] = frozenset()
+        """Relays that take nothing of ours any more: nothing new is wanted there."""
 
     async def place(self, event: Event, urls: Collection[str]) -> None:
         """A copy of it is to be on each of these, unless that is over there."""
@@ -68,7 +71,7 @@ class DesiredCopies:
         for event_id in await self._ledger.unplanned(self._pubkeys):
             event = await self._store.get(event_id)
             if event is not None:
-                await self.place(event, await self._plan(event, self.lost, frozenset()))
+                await self.place(event, await self._plan(event, self.lost | self.shut, frozenset()))
 
     async def plan_these(self, ids: Sequence[str]) -> None:
         """Plan these events (ids) anew."""
@@ -107,15 +110,16 @@ class DesiredCopies:
 
     async def _differences(self, event: Event, copies: Sequence[Copy]) -> tuple[set[str], set[str]]:
         """Where the plan has it and the ledger does not, and the other way round."""
-        refused = frozenset(copy.url for copy in copies if copy.state in GONE)
+        refused = gone = frozenset(copy.url for copy in copies if copy.state in GONE)
         held = frozenset(copy.url for copy in copies if copy.state is CopyState.CONFIRMED)
+        refused |= self.shut - held
         urls = set(await self._plan(event, refused, held))
         if event.kind in kinds.GIFT_WRAPS and not urls:
             return set(), set()  # where its recipient reads is not known now: it waits where it did
         if self.lost & urls:  # others in their place
             urls |= set(await self._plan(event, self.lost | refused, held - self.lost))
         wanted = {copy.url for copy in copies if copy.wanted}
-        return urls - wanted, wanted - urls - refused  # what is over stays known
+        return urls - wanted, wanted - urls - gone  # what is over stays known
 
     async def _move_own(self, event_id: str, copies: Sequence[Copy]) -> Sequence[Copy]:
         present, *former = self._own_urls() or ("",)

@@ -39,7 +39,8 @@ MOST_ANSWERS: Final = 500
 class EvacuationSurvey:
     """Surveys relays for the account `owner` (hex). `places` yields where its lists may be
     (`ListReader.places`), `private` its private relays (None: that list cannot be decrypted now),
-    `stranger` is a pool that reads back."""
+    `stranger` is a pool that reads back, `caught` yields relays that do not show what they took,
+    and how much of it."""
 
     def __init__(
         self,
@@ -51,6 +52,7 @@ class EvacuationSurvey:
         places: Callable[[], Awaitable[Sequence[str]]],
         private: Callable[[], Awaitable[Sequence[str] | None]],
         owner: str,
+        caught: Callable[[], Awaitable[Mapping[str, int]]] | None = None,
     ) -> None:
         self._courier = courier
         self._store = courier.store
@@ -62,6 +64,7 @@ class EvacuationSurvey:
         self._places = places
         self._private = private
         self._owner = owner
+        self._caught = caught
 
     async def plan(
         self,
@@ -82,7 +85,8 @@ class EvacuationSurvey:
         if prober is None:
             return EvacuationPlan(problem="nothing is here yet that could be moved")
         retired = {url: why for url, why in (retire or {}).items() if url in listed.all}
-        leaving = retired | self._ended(listed)
+        lying = {url: why for url, why in (await self._lying()).items() if url in listed.all}
+        leaving = retired | lying | self._ended(listed)
         alive = [url for url in listed.all if url not in leaving and self._is_ours(listed, url)]
         probes = dict(await self._tried(prober, listed, alive, write=write))
         leaving |= {url: probes[url].problem for url in alive if probes[url].problem}
@@ -90,14 +94,14 @@ class EvacuationSurvey:
             return EvacuationPlan(staying=listed.all, is_closed=is_closed)
         joining = await self._found(prober, listed, leaving, to, write=write)
         reached = [url for url, probe in probes.items() if probe.reached]
-        if not joining and not reached and not retired:
+        if not joining and not reached and not retired and not lying:
             words = "no relay at all can be reached: it is this end of the network"
             return EvacuationPlan(leaving=leaving, problem=words)
         places = [url for url in await self._places() if url not in listed.all]
         looks = await prober.look([url for url in places if self._book.policy(url)])
         unread = [url for url in places if url not in looks or not looks[url].reached]
         tell = await self._told_besides({*listed.all, *joining})
-        rescue = [url for url in leaving if url in retired or url in reached]
+        rescue = [url for url in leaving if url in retired or url in lying or url in reached]
         return plan_evacuation(
             listed,
             leaving,
@@ -130,6 +134,11 @@ class EvacuationSurvey:
         again = [url for url, probe in found.items() if not probe.reached]
         second = dict(await prober.look(again))
         return found | second
+
+    async def _lying(self) -> dict[str, str]:
+        caught = await self._caught() if self._caught is not None else {}
+        words = "it said that it took {} events of yours, and does not show them"
+        return {url: words.format(count) for url, count in caught.items()}
 
     def _ended(self, listed: ListedRelays) -> dict[str, str]:
         ends = {url: starter_relays().end_of(url) for url in listed.all}
@@ -191,6 +200,7 @@ class EvacuationSurvey:
     ) -> list[str]:
         """Whom to try, in order: those named, the reserve, what is proven there first, the
         person's own settings, then where others write."""
+        void = await self._lying()
         reserve = sorted(await self._reserves.chosen(), key=lambda one: not one.proven)
         known = [
             *(one.url for one in reserve),
@@ -204,7 +214,7 @@ class EvacuationSurvey:
         return [
             url
             for url in dict.fromkeys((*to, *fit))
-            if url not in listed.all and url not in leaving and not ends(url)
+            if url not in listed.all and url not in leaving and not ends(url) and url not in void
         ][:MOST_CANDIDATES]
 
     async def _told_besides(self, known: Collection[str]) -> list[str]:

@@ -48,6 +48,7 @@ from nostr_client.resilience.copy_sending import CopySender
 from nostr_client.resilience.desired_copies import DesiredCopies, Planner
 from nostr_client.resilience.others_copies import OthersCopies
 from nostr_client.resilience.pace import Pace
+from nostr_client.resilience.relay_losses import RelayLosses, Relays, nobody
 from nostr_client.resilience.relay_watch import RelayWatch
 from nostr_client.resilience.reserves import Reserves
 from nostr_client.signing.gate import OwnKeys
@@ -74,7 +75,8 @@ class Replication:
 
     `pubkeys` are the keys whose events are kept alive, and what holds a secret key of theirs or of
     `own`, those of all accounts of the folder, is not sent; `folder` (data) holds the locks, and
-    `own_urls` yields every URL that the own relay has had, the present one first.
+    `own_urls` yields every URL that the own relay has had, the present one first; `shut` relays
+    that take nothing of ours any more, `caught` those that do not show what they took.
     """
 
     def __init__(
@@ -89,6 +91,8 @@ class Replication:
         auditor: Auditor | None = None,
         reserves: Reserves | None = None,
         watch: RelayWatch | None = None,
+        shut: Relays = nobody,
+        caught: Relays = nobody,
         own: OwnKeys = tuple,
         pace: Pace | None = None,
         clock: Callable[[], float] = time.time,
@@ -97,16 +101,23 @@ class Replication:
         self._others = others
         self._store = store
         self._ledger = store.ledger
-        self._pool = pool
         self._pubkeys = tuple(pubkeys)
         self._folder = folder
         self._own_urls = own_urls
         self._auditor = auditor
-        self._reserves = reserves
         self._own = own
         self._pace = pace or Pace()
         self._clock = clock
-        self._watch = watch or RelayWatch(pool, own_urls=own_urls, pace=self._pace, clock=clock)
+        self._losses = RelayLosses(
+            watch or RelayWatch(pool, own_urls=own_urls, pace=self._pace, clock=clock),
+            reserves=reserves,
+            auditor=auditor,
+            shut=shut,
+            caught=caught,
+            pace=self._pace,
+            on_change=self.replan,
+            on_dropped=self.place_again,
+        )
         self._desired = DesiredCopies(
             store, plan, pubkeys=pubkeys, own_urls=own_urls, placed=self._placed
         )
@@ -198,7 +209,9 @@ class Replication:
 
     def place_again(self, event_ids: Collection[str]) -> None:
         """Copies of these were dropped: others are to be placed elsewhere."""
-        self._dropped += event_ids
+        if event_ids:
+            self._dropped += event_ids
+            self._losses.judge_again()
         self._wake.set()
 
     async def look_now(self, event_id: str) -> None:
@@ -228,7 +241,7 @@ class Replication:
                     if all(self._take(stack, f"plan-{key[:16]}.lock") for key in self._pubkeys):
                         self._leads, self._checked = True, False
                         self._begun = time.monotonic()
-                        await all_of([self._work(), self._audit(), self._look_after_relays()])
+                        await all_of([self._work(), self._audit(), self._losses.find()])
             except StoreError as error:
                 if self.problem != str(error):
                     log.warning("replication pauses: %s", error)
@@ -287,9 +300,9 @@ class Replication:
             ):
                 await self.place(event, urls)
             self._swept = time.monotonic()
-        lost = self._watch.dead() | self._watch.doubtful()
-        if lost != self._desired.lost:
-            self._desired.lost, self._replan = lost, True
+        lost, shut = self._losses.lost(), self._losses.shut
+        if (lost, shut) != (self._desired.lost, self._desired.shut):
+            self._desired.lost, self._desired.shut, self._replan = lost, shut, True
         if not self._checked and time.monotonic() - self._begun >= self._pace.settle:
             self._checked = True
             if await self._desired.are_out_of_date():
@@ -305,22 +318,6 @@ class Replication:
         self.problem = ""
         if not (begun or self._to_plan or self._replan):
             await self._rest(min(self._pace.idle, self._sender.opens_in()))
-
-    async def _look_after_relays(self) -> None:
-        """Find out which relays are lost, and have enough in reserve."""
-        swept = float("-inf")
-        while True:
-            places = await self._reserves.places() if self._reserves else ()
-            changed = await self._watch.look(places)
-            if changed:
-                self._wake.set()
-            if self._reserves is not None:
-                proved = self._auditor and await self._reserves.prove(self._check)
-                if changed or proved or time.monotonic() - swept >= self._pace.sweep:
-                    swept = time.monotonic()
-                    if await self._reserves.refresh():
-                        self.replan()
-            await asyncio.sleep(self._pace.watch)
 
     def _take_new(self) -> list[str]:
         """What is to be planned now: dropped copies' events, new ones that are old enough, and a
@@ -338,24 +335,14 @@ class Replication:
     async def _audit(self) -> None:
         """See to it that what was confirmed is there; what is not has another place planned."""
         while self._auditor is not None:
-            dropped = await self._auditor.look(self._own_urls())
-            self._dropped += dropped
-            if self._dropped:
-                self._wake.set()
+            self.place_again(await self._auditor.look(self._own_urls()))
             await asyncio.sleep(self._pace.audit)
-
-    async def _check(self, event_ids: Collection[str], urls: Collection[str]) -> None:
-        if self._auditor is not None:
-            self.place_again(await self._auditor.check(event_ids, urls))
 
     async def _rest(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._wake.wait()
         self._wake.clear()
-
-    def _now(self) -> int:
-        return int(self._clock())
 
     def _random(self) -> float:
         return random.random() * self._pace.spread  # noqa: S311 - no secret
@@ -401,7 +388,8 @@ class Replication:
 
     async def _due(self, besides: Collection[str]) -> list[Copy]:
         """What is to be sent now, by us, but not to the relays `besides`."""
-        due = await self._ledger.due(self._now(), limit=BATCH, besides=besides, each=MOST_OF_ONE)
+        now = int(self._clock())
+        due = await self._ledger.due(now, limit=BATCH, besides=besides, each=MOST_OF_ONE)
         return [copy for copy in due if not self._is_anothers(copy)]
 
     def _is_anothers(self, copy: Copy) -> bool:
@@ -415,4 +403,5 @@ class Replication:
 
     async def _on_over(self, event: Event) -> None:
         """A relay will not have it: another one may."""
+        self._losses.judge_again()
         await self._desired.plan_one(event, await self._ledger.copies(event.id))

@@ -135,7 +135,8 @@ class Reserves:
 
     `homes` yields the relays of the relay list where the account writes, `candidates` relays that
     may be asked to keep something, the most used first; `dead` those that are to be replaced,
-    `doubtful` those that are not to be relied on for now. `wanted` is the number of operators that
+    `doubtful` those that are not to be relied on for now, `unfit` those that take nothing, or do
+    not keep it. `wanted` is the number of operators that
     are to hold each event, the relay list's included; there are `spares` more. A rehearsal, whose
     time is short, gives a shorter `minute` (seconds). For one process at a time: whoever plans.
     """
@@ -153,6 +154,7 @@ class Reserves:
         spares: int = SPARES,
         dead: Callable[[], Collection[str]] = frozenset,
         doubtful: Callable[[], Collection[str]] = frozenset,
+        unfit: Callable[[], Awaitable[Collection[str]]] | None = None,
         minute: float = 60.0,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -167,6 +169,7 @@ class Reserves:
         self._path = folder / f"reserves-{owner[:16]}.json"
         self._dead = dead
         self._doubtful = doubtful
+        self._unfit = unfit
         self._clock = clock
         self._kept: _Kept | None = None
         self._known: Mapping[str, RelayFacts] = {}
@@ -213,13 +216,14 @@ class Reserves:
         before, now = held.chosen, int(self._clock())
         banned = {url: until for url, until in held.banned.items() if until > now}
         kept: list[ReserveRelay] = []
+        unfit = await self._unfit() if self._unfit is not None else ()
         for reserve in [r for r in before if r.url not in dead and r.url not in homes]:
             judged = reserve if reserve.proven else await self._judged(reserve)
-            if judged is None:
+            if judged is None or reserve.url in unfit:
                 banned[reserve.url] = now + BANNED
             else:
                 kept.append(judged)
-        kept += await self._more(homes, kept, {*dead, *self._doubtful()}, banned)
+        kept += await self._more(homes, kept, {*dead, *self._doubtful()}, {*banned, *unfit})
         changed = tuple(kept) != before
         if changed or banned != held.banned:
             self._kept = _Kept(tuple(kept), banned)

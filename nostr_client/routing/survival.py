@@ -77,12 +77,14 @@ class RelayHolding(msgspec.Struct, frozen=True):
     """What one relay holds of the account's events, and its part: "list", "reserve" or "other".
 
     `operator` is the URL that names the group of relays that fall with it; `dead`: it cannot be
-    reached, and what it holds counts for nothing meanwhile.
+    reached, and what it holds counts for nothing meanwhile; `caught`: it dropped so many events
+    that it said it took, that nothing there counts (`caught_relays`).
     """
 
     url: str
     role: str
     operator: str
+    caught: int = 0
     said: int = 0
     read_back: int = 0
     as_stranger: int = 0
@@ -176,8 +178,9 @@ class Survivals:
     """What the events of the account `owner` would survive, as the ledger has it: nobody is asked.
 
     `homes` yields the relays of the relay list where the account writes, `reserve` those that hold
-    copies beside them, `facts` what is known of relays, `own_urls` all URLs of the own relay, and
-    `dead` the relays that cannot be reached.
+    copies beside them, `facts` what is known of relays, `own_urls` all URLs of the own relay,
+    `dead` the relays that cannot be reached, `caught` those where nothing counts, and how much
+    they dropped.
     """
 
     def __init__(
@@ -191,10 +194,12 @@ class Survivals:
         facts: Callable[[], Awaitable[Mapping[str, RelayFacts]]],
         own_urls: Callable[[], Sequence[str]] = tuple,
         dead: Callable[[], Collection[str]] = frozenset,
+        caught: Callable[[], Awaitable[Mapping[str, int]]] | None = None,
     ) -> None:
         self._store = store
         self._owner = owner
         self._wanted = wanted
+        self._caught = caught
         self._homes = homes
         self._reserve = reserve
         self._facts = facts
@@ -204,8 +209,8 @@ class Survivals:
     async def of(self, ids: Collection[str]) -> dict[str, Survival]:
         """Of each of these events. Raises StoreError."""
         copies = await self._store.ledger.copies_of(ids)
-        facts, listed = await self._facts(), await self._homes()
-        return {id: self._one(found, facts, listed) for id, found in copies.items()}
+        facts, listed, void = await self._facts(), await self._homes(), await self._void()
+        return {id: self._one(found, facts, listed, void) for id, found in copies.items()}
 
     async def copies_of(self, event_id: str) -> NoteCopies:
         """Where one event is. Raises StoreError."""
@@ -227,7 +232,7 @@ class Survivals:
         there = [one for one in placed if one.copy.state is CopyState.CONFIRMED and not one.dead]
         return NoteCopies(
             tuple(placed),
-            self._one(copies, facts, listed),
+            self._one(copies, facts, listed, await self._void()),
             named=len(set(listed) - own),
             reserved=sum(one.role == "reserve" for one in there),
         )
@@ -238,14 +243,14 @@ class Survivals:
         Cost: grows with all that it wrote.
         """
         facts, listed, reserve = await self._facts(), await self._homes(), await self._reserve()
-        ids = await self._store.ledger.tracked([self._owner])
+        ids, void = await self._store.ledger.tracked([self._owner]), await self._void()
         worst: Survival | None = None
         short: list[str] = []
         counts: dict[str, dict[str, int]] = {}
         for start in range(0, len(ids), SLICE):
             found = await self._store.ledger.copies_of(ids[start : start + SLICE])
             for event_id, copies in found.items():
-                one = self._one(copies, facts, listed)
+                one = self._one(copies, facts, listed, void)
                 if one.confirmed < one.wanted:
                     short.append(event_id)
                 worst = one if worst is None else min(worst, one, key=_strength)
@@ -256,7 +261,12 @@ class Survivals:
         names = operators([url for url in counts if url not in own], facts)
         rows = [
             RelayHolding(
-                url, _role(url, listed, reserve), names[url], **counts[url], dead=url in dead
+                url,
+                _role(url, listed, reserve),
+                names[url],
+                caught=void.get(url, 0),
+                **counts[url],
+                dead=url in dead,
             )
             for url in names
         ]
@@ -281,11 +291,18 @@ class Survivals:
                     oldest = event
         return oldest
 
+    async def _void(self) -> Mapping[str, int]:
+        return await self._caught() if self._caught is not None else {}
+
     def _one(
-        self, copies: Sequence[Copy], facts: Mapping[str, RelayFacts], listed: Sequence[str]
+        self,
+        copies: Sequence[Copy],
+        facts: Mapping[str, RelayFacts],
+        listed: Sequence[str],
+        void: Collection[str],
     ) -> Survival:
         wanted = self._wanted if any(copy.wanted for copy in copies) else 0
-        besides, dead = self._own_urls(), self._dead()
+        besides, dead = {*self._own_urls(), *void}, self._dead()
         return survival_of(copies, facts, listed, wanted=wanted, besides=besides, dead=dead)
 
 

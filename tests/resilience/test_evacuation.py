@@ -23,6 +23,7 @@ from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Draft
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.keys import SecretKey
+from nostr_client.resilience.copy_words import MendingStep, to_mend
 from nostr_client.resilience.evacuation import EvacuationProgress
 from nostr_client.resilience.evacuation_journal import EvacuationStep
 from nostr_client.resilience.evacuation_plan import (
@@ -37,6 +38,7 @@ from nostr_client.resilience.pace import Pace
 from nostr_client.routing.operators import RelayFacts
 from nostr_client.routing.starter_relays import starter_relays
 from nostr_client.signing.local_signer import LocalSigner
+from nostr_client.store.contract import Audited, CopyGrade, CopyState
 from tests.conftest import StartRelay
 from tests.net.scripted import Peer, ScriptedRelay
 from tests.waiting import until
@@ -210,6 +212,27 @@ async def test_who_refused_on_purpose_is_not_asked_again(
         for relay in (listed, candidate):
             assert set(pushed(relay).values()) == {1}
     assert {note["id"] for note in await read(good.url, {"ids": notes})} == set(notes)
+
+
+async def test_who_does_not_show_what_it_took_is_left(
+    tmp_path: Path, start_relay: StartRelay
+) -> None:
+    good = await start_relay()
+    key = SecretKey.generate()
+    async with at_home(tmp_path, key, [good.url], new=False) as client:
+        notes = await settled_in(client, key, DEAD, 3)
+        lists = set(await client.copies.tracked([key.public_key.hex])) - set(notes)
+        taken = await client.copies.copies_of(lists)
+        lost = [c for each in taken.values() for c in each if c.url == DEAD[0]]
+        gone = [Audited(c.event_id, c.url, CopyState.DROPPED, CopyGrade.NONE, 0, 1) for c in lost]
+        await client.copies.audited(gone)
+        plan = await client.evacuation_survey.plan(to=[DEAD[0]])
+        assert "3 events" in plan.leaving[DEAD[0]]
+        assert plan.joining == (good.url,), "nor is it gone to"
+        account = await client.survivals.of_account()
+        mending = to_mend(account, (), listed=DEAD, backup_at=0.0, now=0.0)
+        assert "do not show it" in mending[0].words
+        assert mending[0].step is MendingStep.EVACUATE
 
 
 async def planned_anew(client: NostrClient) -> None:

@@ -145,7 +145,7 @@ class House:
         return [*chosen, *spare[: len(self.plan) - len(chosen)]]
 
     def replication(
-        self, pace: Pace = PACE, auditor: Any = None, reserves: Any = None, watch: Any = None
+        self, pace: Pace = PACE, auditor: Any = None, reserves: Any = None, **more: Any
     ) -> Replication:
         pool: Any = self.relays
         ledger: Any = Ledger(self.store.ledger)
@@ -160,9 +160,9 @@ class House:
             own_urls=lambda: self.own,
             auditor=auditor,
             reserves=reserves,
-            watch=watch,
             pace=pace,
             clock=self.clock,
+            **more,
         )
 
     async def a_round(self) -> None:
@@ -319,6 +319,9 @@ class Asking:
 
     async def places(self) -> list[str]:
         return []
+
+    async def prove(self, check: object) -> bool:
+        return False
 
     async def refresh(self) -> bool:
         self.meanwhile()
@@ -501,6 +504,48 @@ async def test_a_doubtful_relay_costs_one_copy_elsewhere_however_often_it_goes(
             watch.urls = frozenset()
             await until(lambda: _is(house.held_by(event), {A, B}))
     assert sorted(house.relays.sent) == sorted((event.id, url) for url in (A, B, C))
+
+
+@each_engine
+async def test_who_takes_nothing_is_given_nothing_new_and_keeps_what_it_has(house: House) -> None:
+    house.spare = [C]
+    old = await house.note("before", [A, B])
+    shut: set[str] = set()
+
+    async def shut_ones() -> set[str]:
+        return shut
+
+    async with at_work(house.replication(shut=shut_ones)):
+        await until(lambda: _is(house.held_by(old), {A, B}))
+        shut.add(A)
+        house.relays.says[A] = "blocked: not on our list"
+        refused = await house.note("refused", [A, B])
+        await until(lambda: _is(house.held_by(refused), {B, C}))
+        new = await house.note("and on it goes")
+        await until(lambda: _is(house.held_by(new), {B, C}))
+        waiting = await house.note("planned before that was known", [A, B])
+        await until(lambda: _is(house.held_by(waiting), {B, C}))
+    assert (new.id, A) not in house.relays.sent
+    assert await house.held_by(old) == {A, B}
+
+
+@each_engine
+async def test_who_was_caught_has_what_it_holds_placed_elsewhere_too(house: House) -> None:
+    house.spare = [C]
+    event, dropped = await house.note("hello", [A, B]), await house.note("dropped", [A, B])
+
+    async def caught() -> set[str]:
+        states = await house.states(dropped)
+        return {A} if states[A] is CopyState.DROPPED else set()
+
+    async with at_work(house.replication()):
+        await until(lambda: _is(house.held_by(dropped), {A, B}))
+        await until(lambda: _is(house.held_by(event), {A, B}))
+    pace = msgspec.structs.replace(PACE, audit=0.01, sweep=3_600.0)
+    auditor = LookingOnce(house.store.ledger, dropped, A)
+    async with at_work(house.replication(pace, auditor, caught=caught)):
+        await until(lambda: _is(house.held_by(event), {A, B, C}))
+        await until(lambda: _is(house.held_by(dropped), {B, C}))
 
 
 @each_engine

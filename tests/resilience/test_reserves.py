@@ -71,6 +71,7 @@ class House:
     candidates: list[str] = field(default_factory=lambda: list(OTHERS))
     dead: set[str] = field(default_factory=set)
     doubtful: set[str] = field(default_factory=set)
+    unfit: set[str] = field(default_factory=set)
     facts: Facts = field(default_factory=Facts)
 
     def reserves(self, wanted: int = 4, spares: int = 0) -> Reserves:
@@ -79,6 +80,9 @@ class House:
 
         async def candidates() -> Sequence[str]:
             return self.candidates
+
+        async def unfit() -> set[str]:
+            return self.unfit
 
         facts: Any = self.facts
         return Reserves(
@@ -92,6 +96,7 @@ class House:
             folder=self.folder,
             dead=lambda: self.dead,
             doubtful=lambda: self.doubtful,
+            unfit=unfit,
             clock=lambda: self.now,
         )
 
@@ -318,6 +323,22 @@ async def test_what_is_tried_is_read_back_at_once_and_not_ceaselessly(house: Hou
     await house.store.ledger.confirm([(listed.id, second)])
     assert await reserves.prove(check)
     assert asked == [({listed.id}, [first]), ({listed.id}, [second])]
+
+
+async def test_who_takes_nothing_or_keeps_nothing_is_left_and_not_chosen_again(
+    house: House,
+) -> None:
+    reserves = await proven(house, spares=0)
+    unfit, other = await reserves.urls()
+    house.unfit = {unfit}
+    assert await reserves.refresh()
+    left = await reserves.urls()
+    assert unfit not in left
+    assert other in left
+    house.now += BANNED + 1
+    house.dead = set(left)
+    await reserves.refresh()
+    assert unfit not in await reserves.urls(), "it is so still"
 
 
 async def test_what_is_old_goes_to_those_that_keep_it(house: House) -> None:

@@ -97,6 +97,11 @@ async def test_of_an_account_the_worst_off_and_each_relay() -> None:
         async def reserve() -> Sequence[str]:
             return RESERVE
 
+        lying: dict[str, int] = {}
+
+        async def caught() -> Mapping[str, int]:
+            return lying
+
         survivals = Survivals(
             store,
             owner=ME,
@@ -105,6 +110,7 @@ async def test_of_an_account_the_worst_off_and_each_relay() -> None:
             reserve=reserve,
             facts=facts,
             own_urls=lambda: [OWN],
+            caught=caught,
         )
         found = await survivals.of_account()
         assert (found.events, found.short) == (3, 3)
@@ -115,4 +121,8 @@ async def test_of_an_account_the_worst_off_and_each_relay() -> None:
         assert (first.role, first.said, first.read_back, first.dropped) == ("list", 1, 1, 1)
         assert (rows[RESERVE[0]].role, rows[RESERVE[0]].waiting) == ("reserve", 3)
         assert (await survivals.of([notes[1].id]))[notes[1].id].confirmed == 2
+        lying[LISTED[0]] = 3
+        assert (await survivals.of([notes[1].id]))[notes[1].id].confirmed == 1, "no copy counts"
+        void = {row.url: row.caught for row in (await survivals.of_account()).relays}
+        assert void == {url: 3 if url == LISTED[0] else 0 for url in void}
         assert (await survivals.of(["f" * 64]))["f" * 64] == Survival()
