@@ -23,7 +23,7 @@ from nostr_client.signing.signer import Signer
 from nostr_client.social.follows import Follows
 from nostr_client.social.messages.messages import Messages
 from nostr_client.social.messages.views import PrivateMessage
-from tests.routing.rooms import LIMIT, Clock, Rooms, rooms, signed
+from tests.routing.rooms import LIMIT, Clock, Relay, Rooms, rooms, signed
 from tests.sending import without_reserve
 
 T = TypeVar("T")
@@ -66,6 +66,12 @@ class Person:
             return next((m for m in found if m.text == text), None)
 
         return await eventually(there)
+
+
+def wraps_sent(relay: Relay) -> list[str]:
+    """The gift wraps (ids) that were offered to it, each as often as it was."""
+    events = (frame[1] for frame in relay.sent("EVENT"))
+    return [event["id"] for event in events if event["kind"] == kinds.GIFT_WRAP]
 
 
 async def eventually(look: Callable[[], Awaitable[T | None]]) -> T:
