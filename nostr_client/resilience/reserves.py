@@ -260,11 +260,8 @@ class Reserves:
             key=lambda url: (url not in held, _lot(url, event.id)),
         )
         if len(ranked) < room.missing and len(usable) < len(room.fit):
-            count, age = self._short
-            self._short = (
-                max(count, room.missing - len(ranked)),
-                max(age, self._clock() - event.created_at),
-            )
+            (count, age), lacks = self._short, room.missing - len(ranked)
+            self._short = max(count, lacks), max(age, self._clock() - event.created_at)
         return tuple(ranked[: room.missing])
 
     async def beside(
