@@ -55,6 +55,8 @@ REPAIRED: Final = 12_000
 REPAIRED_STRIKES: Final = 3
 PUBLISHED: Final[Mapping[Strategy, float]] = {"random": 0.89, "top-k": 0.87, "three-clouds": 0.86}
 """What was found elsewhere for three copies of each note, on relays that many use."""
+REPAIRED_GOAL: Final = 0.995
+"""The share that foreign readers are to find after repair."""
 HELD_GOALS: Final[Mapping[Strategy, float]] = {
     "random": 0.99,
     "top-k": 0.999,
@@ -345,7 +347,13 @@ def goals_missed(report: SimulationReport) -> list[str]:
         for n, goal in one.named_goals.items()
         if (share := one.readable_by_named[n]).mean < goal
     ]
-    return held + found
+    repaired = [
+        f"missed: found after repair {_percent(after)}, goal {100 * REPAIRED_GOAL:g}: "
+        f"{one.strategy}"
+        for one in report.takedowns
+        if (after := one.readable_after) is not None and after.mean < REPAIRED_GOAL
+    ]
+    return held + found + repaired
 
 
 def notes_on(report: SimulationReport) -> list[str]:

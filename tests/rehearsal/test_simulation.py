@@ -31,6 +31,7 @@ from nostr_client.rehearsal import simulated_people as many  # noqa: E402 - nump
 from nostr_client.rehearsal.simulated_network import draw_network  # noqa: E402
 from nostr_client.rehearsal.simulation import (  # noqa: E402
     PUBLISHED,
+    Estimate,
     Simulation,
     SimulationOptions,
     estimated,
@@ -186,13 +187,17 @@ def test_what_was_missed_is_said() -> None:
     report = simulate(OPTIONS, ["random", "top-k"])
     [random_half, top] = report.takedowns
     assert "random" in line_of(random_half)
-    high = msgspec.structs.replace(top, held_goal=1.1)
+    high = msgspec.structs.replace(top, held_goal=1.1, readable_after=None)
     [held] = goals_missed(msgspec.structs.replace(report, takedowns=(high,)))
     assert held.startswith("missed: held")
     assert held.endswith("goal 110: top-k")
-    low = msgspec.structs.replace(random_half, held_goal=None, named_goals={2: 1.1, 3: 0.0})
-    [found] = goals_missed(msgspec.structs.replace(report, takedowns=(low,)))
+    few = Estimate(mean=0.99, low=0.98, high=1.0, worst=0.97)
+    low = msgspec.structs.replace(
+        random_half, held_goal=None, named_goals={2: 1.1, 3: 0.0}, readable_after=few
+    )
+    found, repaired = goals_missed(msgspec.structs.replace(report, takedowns=(low,)))
     assert "of 2 relays named, goal 110: random" in found
+    assert repaired.startswith("missed: found after repair")
     assert len(notes_on(report)) == 2
 
 
