@@ -13,7 +13,7 @@ import re
 import secrets
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
-from ipaddress import IPv6Address, ip_address
+from ipaddress import IPv6Address, ip_address, ip_network
 from typing import TYPE_CHECKING, Any, Final
 
 from nostr_client.errors import ConfigError, ConnectFailed, InvalidData
@@ -30,6 +30,12 @@ RESOLVED: Final = 2.0
 MOST_FOUND: Final = 16
 _PATH: Final = re.compile(r"(/[A-Za-z0-9._~-]{1,64}){1,4}/?")
 _NAME: Final = "the local network"
+_NETWORKS: Final = tuple(
+    ip_network(each)
+    for each in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "fc00::/7")
+)
+"""Where one's neighbours are. What Python calls private is more, and not the same in each version:
+with this machine's own addresses inside of IPv6 ones."""
 
 
 def url_of(
@@ -57,13 +63,10 @@ def _host(address: str, loopback: bool) -> str:
         found = ip_address(address)
     except ValueError:  # with a zone, which has no place in a URL, or none at all
         return ""
-    is_six = isinstance(found, IPv6Address)
-    if found.is_loopback:
-        fits = loopback
-    else:
-        odd = found.is_unspecified or found.is_multicast or (is_six and found.is_link_local)
-        fits = found.is_private and not odd
-    return (f"[{found}]" if is_six else str(found)) if fits else ""
+    near = any(found in network for network in _NETWORKS)
+    if not (near or (loopback and found.is_loopback)):
+        return ""
+    return f"[{found}]" if isinstance(found, IPv6Address) else str(found)
 
 
 async def relays_nearby(
@@ -76,7 +79,7 @@ async def relays_nearby(
     """
     async with _multicast(interfaces) as zone:
         from zeroconf import ServiceStateChange
-        from zeroconf.asyncio import AsyncServiceBrowser, AsyncServiceInfo
+        from zeroconf.asyncio import AsyncServiceBrowser
 
         names: dict[str, None] = {}
 
@@ -86,24 +89,29 @@ async def relays_nearby(
             if state_change is not ServiceStateChange.Removed and len(names) < MOST_FOUND:
                 names[name] = None
 
-        async def resolved(name: str) -> str:
-            info = AsyncServiceInfo(SERVICE, name)
-            if not await info.async_request(zone.zeroconf, int(1000 * RESOLVED)):
-                return ""
-            return url_of(
-                info.parsed_scoped_addresses(),
-                info.port or 0,
-                info.properties,
-                loopback="127.0.0.1" in interfaces,
-            )
-
         browser = AsyncServiceBrowser(zone.zeroconf, SERVICE, handlers=[heard])
         try:
             await asyncio.sleep(seconds)
         finally:
             await browser.async_cancel()
-        found = await asyncio.gather(*map(resolved, names))
+        loopback = "127.0.0.1" in interfaces
+        found = await asyncio.gather(*(_resolved(zone, name, loopback) for name in names))
     return tuple(dict.fromkeys(filter(None, found)))
+
+
+async def _resolved(zone: AsyncZeroconf, name: str, loopback: bool) -> str:
+    """The relay of that name, or "". Anybody chose the name: it need not even be one."""
+    from zeroconf import BadTypeInNameException
+    from zeroconf.asyncio import AsyncServiceInfo
+
+    try:
+        info = AsyncServiceInfo(SERVICE, name)
+    except BadTypeInNameException:
+        return ""
+    if not await info.async_request(zone.zeroconf, int(1000 * RESOLVED)):
+        return ""
+    addresses = info.parsed_scoped_addresses()
+    return url_of(addresses, info.port or 0, info.properties, loopback=loopback)
 
 
 @asynccontextmanager

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 import pytest
 
 from nostr_client.net import local_network
-from nostr_client.net.local_network import announced_nearby, relays_nearby, url_of
+from nostr_client.net.local_network import SERVICE, announced_nearby, relays_nearby, url_of
 
 LAN = "192.168.7.7"
 
@@ -22,6 +25,8 @@ LAN = "192.168.7.7"
         (["127.0.0.1"], 7777, {}, ""),
         (["::1"], 7777, {}, ""),
         (["fe80::1"], 7777, {}, ""),
+        (["::ffff:127.0.0.1", "::ffff:192.168.7.7", "64:ff9b:1::7f00:1"], 7777, {}, ""),
+        (["0.1.2.3", "240.0.0.1", "255.255.255.255"], 7777, {}, ""),
         (["0.0.0.0", "224.0.0.251", "relay.example", ""], 7777, {}, ""),
         ([], 7777, {}, ""),
         ([LAN], 0, {}, ""),
@@ -39,6 +44,29 @@ def test_an_announcement_is_an_address_of_this_network(
 )
 def test_a_path_that_is_not_plain_is_left_out(path: bytes) -> None:
     assert url_of([LAN], 7777, {b"path": path}, loopback=False) == f"ws://{LAN}:7777"
+
+
+@pytest.mark.parametrize("name", ["evil.example.", f"a\0b.{SERVICE}", f".{SERVICE}", "a" * 300])
+async def test_a_name_that_is_none_is_passed_over(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    asyncio_part = pytest.importorskip(
+        "zeroconf.asyncio", reason="the extra `local-network` is not installed"
+    )
+
+    class Heard:
+        """Hears one name at once, as a hostile neighbour announces it."""
+
+        def __init__(self, zone: Any, service: str, handlers: Sequence[Callable[..., None]]):
+            from zeroconf import ServiceStateChange
+
+            for handler in handlers:
+                handler(zone, service, name, ServiceStateChange.Added)
+
+        async def async_cancel(self) -> None: ...
+
+    monkeypatch.setattr(asyncio_part, "AsyncServiceBrowser", Heard)
+    assert await relays_nearby(interfaces=["127.0.0.1"], seconds=0) == ()
 
 
 @pytest.mark.slow
