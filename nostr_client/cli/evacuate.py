@@ -25,7 +25,7 @@ SAID_EVERY: Final = 2.0
 DryRun = Annotated[bool, Option("--dry-run", help="Say what would be done; write nothing.")]
 To = Annotated[
     list[str] | None,
-    Option("--to", metavar="URL", help="Try this relay first. May be given more than once."),
+    Option("--to", metavar="URL", help="Try this relay first."),
 ]
 Url = Annotated[str, Argument(metavar="URL", help="wss://relay.example")]
 
@@ -133,6 +133,7 @@ def plan_record(plan: EvacuationPlan) -> dict[str, Any]:
         "leaving": dict(plan.leaving),
         "staying": list(plan.staying),
         "joining": list(plan.joining),
+        "lacking": plan.lacking,
         "message_relays_leaving": list(plan.inbox_leaving),
         "message_relays_joining": list(plan.inbox_joining),
         "private_relays_leaving": list(plan.private_leaving),

@@ -40,7 +40,8 @@ class ListedRelays(msgspec.Struct, frozen=True):
 class EvacuationPlan(msgspec.Struct, frozen=True, omit_defaults=True):
     """Which relays leave, and why; which of the relay list leave it, stay, and join it.
 
-    `is_closed`: the private relay list cannot be decrypted, and stays as it is.
+    `lacking`: how many more write relays should join, and were not found. `is_closed`: the private
+    relay list cannot be decrypted, and stays as it is.
     `unread`: where the lists may be, too, and nobody answers; `tell`: relays beyond the lists that
     hear of the new ones; `rescue`: those that leave and may still show what only they have.
     `problem`: why it cannot be done.
@@ -50,6 +51,7 @@ class EvacuationPlan(msgspec.Struct, frozen=True, omit_defaults=True):
     listed_leaving: tuple[str, ...] = ()
     staying: tuple[str, ...] = ()
     joining: tuple[str, ...] = ()
+    lacking: int = 0
     inbox_leaving: tuple[str, ...] = ()
     inbox_joining: tuple[str, ...] = ()
     private_leaving: tuple[str, ...] = ()
@@ -119,6 +121,7 @@ def plan_evacuation(
         listed_leaving=tuple(url for url in leaving if url in named),
         staying=staying,
         joining=tuple(joining),
+        lacking=max(0, missing(listed, leaving) - len(joining)),
         inbox_leaving=inbox_leaving,
         inbox_joining=inbox_joining,
         private_leaving=private_leaving,

@@ -13,6 +13,10 @@ _WORDS: Final = 160
 _CLOSED: Final = (
     "! your list of private relays (kind 10013) cannot be decrypted just now: it stays as it is"
 )
+_LACKING: Final = (
+    "! {} more should join, and no relay was found that does: "
+    "`nostr-client relays add URL` adds one"
+)
 
 
 def plan_lines(plan: EvacuationPlan) -> list[str]:
@@ -24,6 +28,8 @@ def plan_lines(plan: EvacuationPlan) -> list[str]:
     lines = [f"- {_line(url)}  leaves: {_line(why)}" for url, why in leaving]
     lines += [f"  {_line(url)}  stays" for url in plan.staying]
     lines += [f"+ {_line(url)}  joins" for url in plan.joining]
+    if plan.lacking:
+        lines.append(_LACKING.format(plan.lacking))
     lines += [f"+ {_line(url)}  receives private messages" for url in plan.inbox_joining]
     lines += [f"+ {_line(url)}  is a private relay" for url in plan.private_joining]
     return [*lines, *([_CLOSED] if plan.is_closed else [])]

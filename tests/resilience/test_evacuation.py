@@ -76,6 +76,8 @@ def test_message_relays_that_leave_are_replaced_out_of_the_relay_list() -> None:
     assert (inbox_only.inbox_leaving, inbox_only.changes_relay_list) == ((C,), False)
     none_joins = plan_evacuation(listed, {A: "down"}, [])
     assert none_joins.changes_relay_list, "it leaves the relay list, too"
+    assert (plan.lacking, inbox_only.lacking, none_joins.lacking) == (0, 0, 1)
+    assert "! 1 more should join, and no relay was found" in "\n".join(plan_lines(none_joins))
     nobody = plan_evacuation(ListedRelays(write=(A,)), {A: "down"}, [])
     assert "no relay was found" in nobody.problem
 
