@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 import statistics
 import subprocess
 import sys
+from collections.abc import Iterator
 
 import pytest
 
+from nostr_client.cli.app import build
+from nostr_client.command_line.help import help_of
+from nostr_client.command_line.tree import Command, Group
 from nostr_client.errors import InvalidCode, ListNotRead, SigningRefused, StoreError
 from nostr_client.exits import MEANINGS, Exit, exit_code_of
 from nostr_client.main import main
@@ -110,6 +115,18 @@ def test_help_names_every_command_and_exit_code() -> None:
         assert f"\n  {name} " in done.stdout
     for code in MEANINGS:
         assert f" {code.value}  {MEANINGS[code]}" in done.stdout
+
+
+def test_no_help_says_a_thing_twice() -> None:
+    def looked_at(one: Command | Group, program: str) -> Iterator[str]:
+        yield program
+        text = " ".join(help_of(one, program).split())
+        for sentence in set(re.findall(r"[A-Z][^.]{12,}\.", text)):
+            assert f"{sentence} {sentence}" not in text, program
+        for name, member in one.members.items() if isinstance(one, Group) else ():
+            yield from looked_at(member, f"{program} {name}")
+
+    assert "nostr-client relays retire" in list(looked_at(build(), "nostr-client"))
 
 
 @pytest.mark.parametrize(
