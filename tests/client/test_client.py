@@ -98,7 +98,7 @@ def again_soon(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def looked_at_often(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is due is found at once."""
-    monkeypatch.setattr("nostr_client.client.Pace", partial(Pace, idle=0.2))
+    monkeypatch.setattr("nostr_client.client.client.Pace", partial(Pace, idle=0.2))
 
 
 # The front door

@@ -1,0 +1,291 @@
+"""NostrClient: the front door of the library. It builds and owns every room below.
+
+    async with NostrClient.open(signer, relays=["wss://relay.example"]) as client:
+        posted = await client.post("hi")
+        print(posted.report)
+
+What an account writes is stored here before it is sent, and what no relay took yet is tried again
+for as long as a client runs on this folder, after a restart too. Closing the client ends every
+task it started, within two seconds.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Final
+
+from nostr_client.accounts.keyfiles import KeyFiles
+from nostr_client.client.keys import ClientKeys
+from nostr_client.client.rooms import ClientRooms
+from nostr_client.config import ClientConfig, load_config
+from nostr_client.net.report import Answer
+from nostr_client.net.session.paging import Paging
+from nostr_client.nips import nip19
+from nostr_client.paths import Paths
+from nostr_client.paths import paths as default_paths
+from nostr_client.protocol.event import Draft, Event
+from nostr_client.protocol.filters import Filter
+from nostr_client.protocol.keys import SecretKey
+from nostr_client.resilience.own_relay import OwnRelay
+from nostr_client.resilience.pace import Pace
+from nostr_client.routing.address_policy import relay_url
+from nostr_client.routing.fetch_results import FetchResult
+from nostr_client.signing.guards import Consent, Guard, nobody
+from nostr_client.signing.signer import Signer
+from nostr_client.social.views import Posted, SyncStatus
+from nostr_client.tasks import OwnedTasks
+
+
+def _check_filters(filters: Sequence[object]) -> None:
+    for item in filters:
+        if not isinstance(item, Filter):
+            raise TypeError(
+                f"a filter is a Filter, as Filter.of(kinds=[1]) or Filter.from_dict(...) make it,"
+                f" and not a {type(item).__name__}; several are several arguments"
+            )
+
+
+EXHAUSTIVE: Final = Paging(exhaustive=True, most=20_000)
+"""A fetch reads on until a page brings nothing new, so many events of one relay at most."""
+
+
+class NostrClient(ClientRooms):
+    """One account at work. Made by `NostrClient.open` only.
+
+    Rooms: `store`, `copies` (which relay holds what), `verifier`, `pool`, `book` (who writes and
+    reads where), `courier`, `guard`; `profiles`, `publisher`, `notes`, `follows`, `mutes`,
+    `bookmarks`, `blocked_relays`, `private_relays` (NIP-37), `relays`, `lists` (their earlier
+    versions), `timeline`, `threads`, `messages` (private ones), `key_leaks` (the alarm),
+    `feed_sync` (the background reading);
+    `replication`, `history` (what relays hold, compared and fetched), `own_history` (all of one's
+    own, brought here by itself), `inquiry` (whether they hold somebody's notes back), `mutual_aid`
+    (copies of others), `evacuation` and its survey, `own_relay` (None when it is off).
+    """
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls,
+        signer: Signer | SecretKey | None = None,
+        *,
+        pubkey: str | None = None,
+        paths: Paths | None = None,
+        config: ClientConfig | None = None,
+        relays: Sequence[str] | None = None,
+        own_relay: bool = False,
+        key_only_here: bool = False,
+        locked: bool = False,
+        login: Signer | None = None,
+        guards: Sequence[Guard] = (),
+        consent: Consent = nobody,
+        encryption: Signer | None = None,
+        indexers: Sequence[str] | None = None,
+        pace: Pace | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> AsyncIterator[NostrClient]:
+        """A client at work until the block ends.
+
+        `signer` writes. A `SecretKey` in its place signs, too, and is kept nowhere; nothing that
+        is signed lets it out, nor the key of any account of the folder. With `pubkey` (hex)
+        instead the account is only watched.
+        `relays` are asked and written to where nobody's relay list says better: by default those
+        of the configuration, and else the packaged starter relays; an empty list, in either place,
+        means none at all.
+        `locked` says that the key of `pubkey` is on this machine, though not unlocked: the relay
+        list is then the person's own word, and its relays are dialled wherever they lead.
+        `login` signs for a client without a `signer`, and nothing but the answer to an own relay
+        that wants to know who reads (NIP-42).
+        `encryption` has the separate encryption key that others may write to (NIP-4E, a draft).
+        `own_relay` has the relay of one's own found or started: a process that stays a little
+        longer than this one. `key_only_here` says that the key was made by this
+        program and never left this machine, so that nobody else can have written lists with it
+        (`Account.key_only_here`); otherwise they must be read before they are changed.
+        `indexers` keep profiles and relay lists of everybody: by default the package's, or none
+        where `relays` are given. `pace` is that of the replication, for rehearsals.
+        `guards` are asked before anything is signed, beside those on what cannot be taken back
+        (`routing.kill_switches`, `routing.list_loss`). What one objects to is signed if `consent`
+        says so, and else refused (NotConfirmed); `signing.guards.consent_to` is one for scripts.
+
+        Raises StoreError, ConfigError, InvalidKey.
+        """
+        where = paths or default_paths()
+        if isinstance(signer, SecretKey):
+            from nostr_client.accounts.account import Accounts  # for those alone who need them
+
+            signer = await Accounts(where).signer_given(signer)
+        settings = config or load_config(where.config / "config.toml")
+        chosen = settings.relays if relays is None else tuple(relays)  # None: the starters
+        keys = ClientKeys.of(
+            signer,
+            pubkey,
+            locked=locked,
+            login=login,
+            key_only_here=key_only_here,
+            own=KeyFiles.of(where).own_keys,
+        )
+        async with AsyncExitStack() as stack:
+            self = cls(where, settings.for_account(keys.pubkey), keys, clock)
+            self._encryption = encryption
+            self._indexers, self._pace = indexers, pace or Pace()
+            self._guards, self.consent = tuple(guards), consent
+            if own_relay:
+                self.own_relay = OwnRelay(where)
+            if keys.login is not None:  # the signer, where there is one
+                await stack.enter_async_context(keys.login)
+            await self._connect(stack.enter_async_context, chosen)
+            await self._furnish(stack.enter_async_context)
+            if self.own_relay is not None:
+                await self._use_own_relay(self.own_relay, stack)
+            tasks = await stack.enter_async_context(OwnedTasks())
+            tasks.start(self.pool.outages.keep())
+            if self.pubkey:
+                tasks.start(self.blocked_relays.keep())
+                tasks.start(self.mutual_aid.keep())
+            if self.authenticator is not None:
+                tasks.start(self.authenticator.keep_trying())
+            tasks.start(self.ladder.keep())
+            tasks.start(self.monitors.keep())
+            if keys.keyed:  # a watched account's events are not ours to spread
+                tasks.start(self.replication.run())
+            yield self
+
+    # What an account does
+
+    async def post(
+        self,
+        text: str,
+        *,
+        tags: Iterable[Sequence[str]] = (),
+        warning: str | None = None,
+        on_answer: Callable[[Answer], None] | None = None,
+    ) -> Posted:
+        """Write a note. It is stored first; the report says which relays took it.
+
+        `tags` come beside those of what the text mentions. `warning` marks it as sensitive
+        (NIP-36), with a reason or "". `on_answer` is told of each relay's answer as it comes.
+        Raises InvalidEvent, SignerError, StoreError; that no relay answers is no error
+        (`posted.report.raise_if_failed()` makes it one).
+        """
+        return await self.notes.post(text, tags=tags, warning=warning, on_answer=on_answer)
+
+    async def reply(
+        self,
+        parent: str,
+        text: str,
+        *,
+        tags: Iterable[Sequence[str]] = (),
+        warning: str | None = None,
+        on_answer: Callable[[Answer], None] | None = None,
+    ) -> Posted:
+        """Answer the note `parent` (NIP-10): an id in hex, a note1 or a nevent1, as wherever an
+        event is named here. Raises InvalidCode, and InvalidEvent when it is not a kind 1."""
+        parent_id = nip19.event_of(parent).id
+        return await self.notes.reply(
+            parent_id, text, tags=tags, warning=warning, on_answer=on_answer
+        )
+
+    async def repost(
+        self, event: str, *, on_answer: Callable[[Answer], None] | None = None
+    ) -> Posted:
+        """Pass an event on (NIP-18)."""
+        return await self.notes.repost(nip19.event_of(event).id, on_answer=on_answer)
+
+    async def react(
+        self,
+        event: str,
+        content: str = "+",
+        *,
+        on_answer: Callable[[Answer], None] | None = None,
+    ) -> Posted:
+        """React to an event (NIP-25): "+" likes, "-" dislikes, or an emoji."""
+        return await self.notes.react(nip19.event_of(event).id, content, on_answer=on_answer)
+
+    async def delete(
+        self,
+        event: str,
+        reason: str = "",
+        *,
+        on_answer: Callable[[Answer], None] | None = None,
+    ) -> Posted:
+        """Ask every relay that holds the own `event` to delete it (NIP-09)."""
+        return await self.notes.delete(nip19.event_of(event).id, reason, on_answer=on_answer)
+
+    async def publish(
+        self, what: Draft | Event, *, on_answer: Callable[[Answer], None] | None = None
+    ) -> Posted:
+        """Store and publish any event; a draft is signed first.
+
+        A replaceable event of the account (profile, follow list, any list) is refused here: it
+        goes through its own room (`profiles`, `follows`, `relays`) or `guard.edit`, which read the
+        newest version first, so that nothing is overwritten unread.
+        Raises InvalidEvent, SignerError, StoreError.
+        """
+        if isinstance(what, Event):
+            return await self.publisher.publish_signed(what, on_answer=on_answer)
+        return await self.publisher.publish(what, on_answer=on_answer)
+
+    async def fetch(
+        self,
+        *filters: Filter,
+        relays: Sequence[str] | None = None,
+        timeout: float = 10.0,  # noqa: ASYNC109 - it ends in an answer, not in an error
+    ) -> FetchResult:
+        """Ask relays and the store: what is known then, newest first. `outcome` of the answer says
+        what it came to, `missed` which relays did not send all they have, and why, and `ends` for
+        each relay what it did.
+
+        Without `relays` the filters' authors are asked for where they write, and all else at
+        the client's own relays. `relays` count as given by the person and are dialled wherever
+        they lead: hand on a stranger's only through `book.policy.from_stranger`. Takes at most
+        `timeout` seconds; offline it is what the store has. Raises TypeError for what is no
+        Filter (`Filter.of(kinds=[1])`, `Filter.from_dict({...})`), StoreError.
+        """
+        _check_filters(filters)
+        urls = self._given(relays)
+        asked = await self.courier.fetch(filters, urls, timeout=timeout, paging=EXHAUSTIVE)
+        return FetchResult(await self.store.query(filters), asked.ends)
+
+    async def feed(
+        self, *filters: Filter, relays: Sequence[str] | None = None
+    ) -> AsyncIterator[Event]:
+        """Events that match, as they arrive; without filters, the home timeline's.
+
+        Each comes once, verified and stored. They are those created from now on, so that a bot does
+        not answer yesterday's; a filter with a `since` begins there: first comes what the store
+        has since then, oldest first. Ends when the iteration is left or the client closes.
+        `relays` and errors are as for `fetch`.
+        """
+        _check_filters(filters)
+        earlier = [f for f in filters if f.since is not None]
+        wanted = filters or (await self.timeline.home_filter(),)
+        now = int(self._clock())
+        wanted = tuple(f.changed(since=now, limit=None) if f.since is None else f for f in wanted)
+        urls = self._given(relays)
+        async with AsyncExitStack() as stack:
+            watch = await stack.enter_async_context(self.store.watch(wanted))
+            held = await self.store.query(earlier) if earlier else []
+            for event in reversed(held):
+                yield event
+            seen = {event.id for event in held}
+            if urls is None:
+                await stack.enter_async_context(self.courier.subscribe_to_authors(wanted))
+            for url in urls or ():
+                await stack.enter_async_context(self.courier.subscribe(wanted, [url]))
+            async for event in watch:
+                if event.id not in seen:
+                    yield event
+
+    def sync(self) -> SyncStatus:
+        """Start the background reading (home, mentions, own lists), if it does not run already;
+        once that is complete, all of the own history follows (`own_history`)."""
+        self.own_history.start()
+        return self.feed_sync.start()
+
+    def _given(self, urls: Collection[str] | None) -> list[str] | None:
+        """Relay URLs that whoever calls gives for this one question: they may be dialled."""
+        if urls is None:
+            return None
+        self.book.policy.allow(urls)
+        return [url for text in urls if (url := relay_url(text))]
