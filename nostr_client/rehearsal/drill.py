@@ -151,6 +151,7 @@ def worst_of(runs: Sequence[DrillRun]) -> DrillRun:
 COLUMNS: Final = (
     ("strategy", 12),
     ("lost", 5),
+    ("only here", 10),
     ("held", 7),
     ("before", 7),
     ("by lot", 7),
@@ -181,6 +182,7 @@ def line_of(run: DrillRun, name: str = "") -> str:
     cells = (
         name or f"{run.strategy}/{run.seed}",
         str(run.lost),
+        str(run.device_only),
         _percent(run.held_before),
         _percent(run.readable_before),
         _percent(run.readable_by_lot),

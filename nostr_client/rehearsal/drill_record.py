@@ -12,13 +12,15 @@ from nostr_client.rehearsal.strategies import Strategy
 class DrillRun(msgspec.Struct, frozen=True, kw_only=True):
     """What one run came to. Shares are from 0 to 1, times in seconds; None: not measured.
 
-    `events` were written by our authors, of which `lost` are on no living relay in the end. What
-    was readable is the share of the notes of those whom the readers follow, people of the older
-    network left out (`legacy_readable` is theirs). Times were measured with waits that are
-    `speedup` times as short as usual, 1 is the usual pace; `recovery_p95_s` is infinite where it
-    did not come to hold. `followers_reached` counts those of
-    authors of whom a relay lives. `duplicates` are events that a relay was offered again,
-    `bytes_per_new` is what went over authors' sockets for each that was new there.
+    `events` were written by our authors, of which `lost` are on no living relay in the end,
+    though one that their author knows takes them, or on no disk of his; `device_only` are on
+    his alone, since no living relay that he knows takes what is as old. What was readable is
+    the share of the notes of those whom the readers follow, people of the older network left
+    out (`legacy_readable` is theirs). Times were measured with waits that are `speedup` times
+    as short as usual, 1 is the usual pace; `recovery_p95_s` is infinite where it did not come
+    to hold. `followers_reached` counts those of authors of whom a relay lives. `duplicates` are
+    events that a relay was offered again, `bytes_per_new` is what went over authors' sockets
+    for each that was new there.
     """
 
     strategy: Strategy
@@ -39,6 +41,7 @@ class DrillRun(msgspec.Struct, frozen=True, kw_only=True):
     false_accusations: float
     speedup: float
     killed: int
+    device_only: int
     held_before: float | None
     """Of all events the share that a living relay held, reserves counted, before any repair."""
     readable_by_lot: float | None

@@ -13,7 +13,7 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -21,6 +21,7 @@ import msgspec
 
 from nostr_client.errors import NostrError
 from nostr_client.protocol import kinds
+from nostr_client.protocol.event import Event
 from nostr_client.rehearsal import measures
 from nostr_client.rehearsal.drill_people import DrillAuthor
 from nostr_client.rehearsal.drill_record import DrillRun
@@ -244,15 +245,14 @@ class _Rehearsal:
         """The copies that each event that lost some is to have again: as many as it had, but no
         more than are wanted, nor than there are relays left that take what is as old: those of the
         list and of the reserve, and one of each other operator that the author knows."""
-        now, wanted, world = time.time(), dict[str, int](), self.world
+        wanted, world = dict[str, int](), self.world
         for author in world.authors:
             most, known = author.client.config.copies, await author.known_relays()
             used = {*author.homes, *self.reserves[author.pubkey]}
             operators = {relay.operator for relay in world.relays if relay.url in used}
             living = [relay for relay in world.living if relay.url in known | used]
             for event in await author.written():
-                age = now - event.created_at if event.kind == kinds.NOTE else 0.0
-                taking = [relay for relay in living if relay.takes_notes_of(age)]
+                taking = [relay for relay in living if relay.takes_notes_of(_age(event))]
                 room = sum(relay.url in used for relay in taking)
                 room += len({relay.operator for relay in taking} - operators)
                 again = min(most, before.get(event.id, 0), room)
@@ -324,6 +324,7 @@ class _Rehearsal:
         world = self.world
         written = {author.pubkey: await author.written() for author in world.authors}
         ids = {event.id for events in written.values() for event in events}
+        ids |= {id for author in world.authors for id in self.notes[author.pubkey]}
         everywhere: list[DrillRelay] = [*world.living, *(r for r in world.indexers if r.alive)]
         found = await measures.census(everywhere, ids, self.cost)
         for relay in everywhere:
@@ -334,7 +335,7 @@ class _Rehearsal:
         fronts = [relay.front for relay in world.relays if relay.front]
         return {
             "events": len(ids),
-            "lost": sum(not count for count in found.values()),
+            **await self._missing({id for id, count in found.items() if not count}),
             "duplicates": counts.of('events_accepted_total{as="duplicate"}'),
             "bytes_per_new": round((moved - reading.sent - reading.received) / new) if new else 0,
             "connections": counts.of("connections_total") - reading.connections,
@@ -348,6 +349,18 @@ class _Rehearsal:
             ),
         }
 
+    async def _missing(self, ids: Collection[str]) -> dict[str, int]:
+        """Of what no living relay shows: what is lost, and what only its author's machine has,
+        since no living relay that he knows takes what is as old."""
+        kept: set[str] = set()
+        for author in self.world.authors:
+            known = {*await author.known_relays(), *author.homes}
+            living = [relay for relay in self.world.living if relay.url in known]
+            for event in await author.written():
+                if event.id in ids and not any(r.takes_notes_of(_age(event)) for r in living):
+                    kept.add(event.id)
+        return {"lost": len(set(ids) - kept), "device_only": len(kept)}
+
     def _reading_cost(self) -> ReadingCost:
         """What we and the readers took, but for those of nostr-sdk."""
         costs = [self.cost, *(r.cost for r in self.readers if isinstance(r, ForeignReader))]
@@ -356,3 +369,8 @@ class _Rehearsal:
             sum(cost.received for cost in costs),
             sum(cost.sent for cost in costs),
         )
+
+
+def _age(event: Event) -> float:
+    """Seconds by which relays that prune judge it: they keep lists, however old."""
+    return time.time() - event.created_at if event.kind == kinds.NOTE else 0.0

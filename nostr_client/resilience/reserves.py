@@ -377,7 +377,7 @@ class Reserves:
             candidates = [url for url in candidates if self._reaches(url, age)]
         chosen: tuple[str, ...] = ()
         for _ in range(CHOICES):
-            chosen = choose(held, candidates, self._known, min(room, max(missing, short)))
+            chosen = choose(alive, candidates, self._known, min(room, max(missing, short)))
             self._known = await self._facts.look_up(chosen, within=self._minute)
             if all(_is_open(self._known.get(url)) for url in chosen):
                 break
