@@ -66,6 +66,7 @@ async def _of_all(context: ClientContext, client: NostrClient) -> None:
     import asyncio
 
     from nostr_client.kit.last_kit import last_kit
+    from nostr_client.resilience.copy_words import untracked_words
 
     found = await client.survivals.of_account()
     kit = await asyncio.to_thread(last_kit, client.paths.data, client.pubkey)
@@ -76,6 +77,7 @@ async def _of_all(context: ClientContext, client: NostrClient) -> None:
     record = {
         "events": found.events,
         "short": found.short,
+        "untracked": found.untracked,
         "worst": survival_record(found.worst),
         "oldest_short": found.oldest_short or None,
         "oldest_short_at": found.oldest_short_at or None,
@@ -83,7 +85,9 @@ async def _of_all(context: ClientContext, client: NostrClient) -> None:
     }
     short = f"; {found.short} have fewer copies than wanted" if found.short else ""
     worst = f"{found.events} events{short}; the worst off: {found.worst.line}"
-    context.out.emit(record, worst if found.events else "nothing of yours is to last so far")
+    words = [worst] if found.events else []
+    words += [read] if (read := untracked_words(found)) else []
+    context.out.emit(record, "; ".join(words) or "nothing of yours is to last so far")
     for mending in await _to_mend(client, found, backup_at):
         context.out.note(mending.words, {"mend": mending.step.value, "words": mending.words})
 

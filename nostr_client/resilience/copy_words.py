@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from nostr_client.routing.survival import AccountSurvival
+from nostr_client.routing.survival import NOT_TRACKED, AccountSurvival
 from nostr_client.store.contract import Copy, CopyGrade, CopyState
 
 OLD_BACKUP: Final = 30 * 86_400
@@ -31,6 +31,11 @@ def grade_words(copy: Copy) -> str:
 def refusal_words(copy: Copy) -> str:
     """The relay's last words of refusal, or ours about it; raw."""
     return ": ".join(part for part in (copy.prefix, copy.reason) if part)
+
+
+def untracked_words(account: AccountSurvival) -> str:
+    """What of it was only read here so far; nothing where that is none."""
+    return f"{account.untracked:,} {NOT_TRACKED}" if account.untracked else ""
 
 
 class MendingStep(StrEnum):

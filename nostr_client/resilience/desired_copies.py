@@ -97,6 +97,26 @@ class DesiredCopies:
         wraps = Filter(ids=ids, kinds=frozenset({kinds.GIFT_WRAP}))
         return await self._store.query([wraps]) if ids else []
 
+    async def plan_waiting_wraps(self) -> None:
+        """Plan these anew: where their recipients read may be known by now."""
+        for event in await self.waiting_wraps():
+            await self.plan_one(event, await self._ledger.copies(event.id))
+
+    async def unsent(self) -> int:
+        """How many own events wait for a relay, while none but the own relay has them; of a private
+        message, each copy for somebody else."""
+        own = self._own_urls()
+        unsent = await self._ledger.unsent(self._pubkeys, own)
+        wraps = [wrap for wrap in await self.waiting_wraps() if not self._is_to_us(wrap)]
+        copies = await self._ledger.copies_of([wrap.id for wrap in wraps])
+        for each in copies.values():
+            there = (copy.state is CopyState.CONFIRMED and copy.url not in own for copy in each)
+            unsent += not any(there)
+        return unsent
+
+    def _is_to_us(self, wrap: Event) -> bool:
+        return not set(self._pubkeys).isdisjoint(wrap.values("p"))
+
     async def are_out_of_date(self) -> bool:
         """Did the plan change while nobody replicated? The oldest events tell: they go last, and
         so they are only looked at here. Planned now, they would hide it if this start is the next

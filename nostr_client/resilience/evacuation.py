@@ -215,9 +215,8 @@ class Evacuation:
 
     async def _adopt(self) -> None:
         """What the account wrote elsewhere, and was only read here, is to have copies, too."""
-        tracked = set(await self._ledger.tracked([self._owner]))
         homes = await self._courier.homes(self._owner)
-        strays = [i for i in await self._ledger.written([self._owner]) if i not in tracked]
+        strays = await self._ledger.strays([self._owner], _NOT_MOVED)
         for start in range(0, len(strays), SLICE):
             some = strays[start : start + SLICE]
             copies = await self._ledger.copies_of(some)
@@ -226,8 +225,7 @@ class Evacuation:
 
     async def _want(self, event: Event, homes: Sequence[str], copies: Sequence[Copy]) -> None:
         gone = {copy.url for copy in copies if copy.state in GONE}
-        if event.kind not in _NOT_MOVED:
-            await self._replication.place(event, [url for url in homes if url not in gone])
+        await self._replication.place(event, [url for url in homes if url not in gone])
 
     async def _refill(self, plan: EvacuationPlan, on_progress: OnEvacuation) -> None:
         """Until all is where it is to be, or what is missing has to wait for long."""

@@ -16,7 +16,8 @@ copies than wanted. The rules:
   start at which the oldest events, which go last, turn out not to be where the plan has them.
 - Each relay is sent to by itself: one that hangs holds up no other.
 - Lists and profile go first, then the newest: in planning, and in sending, which goes on meanwhile.
-- An own event without any plan (a crash between saving and planning) gets one.
+- An own event without any plan (a crash between saving and planning) gets one; what was only read
+  here is adopted bit by bit (`adoption`).
 - A gift wrap is by nobody's key: what waits of them is ours, for it was wanted before it was saved,
   and is planned anew with each sweep, since its recipient may read elsewhere by now. A delivered
   one is done.
@@ -43,6 +44,7 @@ from nostr_client.paths import SEND_LOCK, FolderLock, private_folder
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
+from nostr_client.resilience.adoption import Adoption
 from nostr_client.resilience.audits import Auditor
 from nostr_client.resilience.copy_sending import CopySender
 from nostr_client.resilience.desired_copies import DesiredCopies, Planner
@@ -54,7 +56,7 @@ from nostr_client.resilience.reserves import Reserves
 from nostr_client.signing.gate import OwnKeys
 from nostr_client.signing.leaks import leaked_by
 from nostr_client.signing.secret_search import SoughtKeys
-from nostr_client.store.contract import Copy, CopyState, EventStore
+from nostr_client.store.contract import Copy, EventStore
 from nostr_client.tasks import all_of, together
 
 log = logging.getLogger(__name__)
@@ -121,6 +123,7 @@ class Replication:
         self._desired = DesiredCopies(
             store, plan, pubkeys=pubkeys, own_urls=own_urls, placed=self._placed
         )
+        self._adoption = Adoption(store, self._desired, pubkeys=pubkeys, clock=clock)
         self._sender = CopySender(
             store,
             pool,
@@ -149,16 +152,8 @@ class Replication:
     # Asking and waking
 
     async def pending(self) -> int:
-        """How many own events wait for a relay, while none but the own relay has them; of a private
-        message, each copy for somebody else."""
-        unsent = await self._ledger.unsent(self._pubkeys, self._own_urls())
-        wraps = [wrap for wrap in await self._desired.waiting_wraps() if not self._is_to_us(wrap)]
-        copies = await self._ledger.copies_of([wrap.id for wrap in wraps])
-        own = self._own_urls()
-        for each in copies.values():
-            there = (copy.state is CopyState.CONFIRMED and copy.url not in own for copy in each)
-            unsent += not any(there)
-        return unsent
+        """How many own events wait for a relay: see `DesiredCopies.unsent`."""
+        return await self._desired.unsent()
 
     def kick(self) -> None:
         """Look at the ledger now: something was published, or the network is back."""
@@ -240,6 +235,7 @@ class Replication:
                 with contextlib.ExitStack() as stack:
                     if all(self._take(stack, f"plan-{key[:16]}.lock") for key in self._pubkeys):
                         self._leads, self._checked = True, False
+                        self._adoption.look_again()
                         self._begun = time.monotonic()
                         await all_of([self._work(), self._audit(), self._losses.find()])
             except StoreError as error:
@@ -260,6 +256,7 @@ class Replication:
                 async with self._store.watch([own]) as watch:
                     async for event in watch:
                         if event.kind == kinds.RELAY_LIST:
+                            self._adoption.look_again()
                             self.replan()
                             continue
                         self._new[event.id] = time.monotonic()
@@ -294,11 +291,13 @@ class Replication:
         if time.monotonic() - self._swept >= self._pace.sweep:
             await self._ledger.set_back(self._clock())
             await self._desired.plan_forgotten()
-            await self._plan_waiting_wraps()
-            for event, urls in (
-                await self._others.next_ones(self._desired.lost) if self._others else ()
-            ):
-                await self.place(event, urls)
+            await self._desired.plan_waiting_wraps()
+            if self._others is not None:
+                for event, urls in await self._others.next_ones(self._desired.lost):
+                    await self.place(event, urls)
+            is_settled = time.monotonic() - self._begun >= self._pace.sweep
+            if is_settled and not (self._replan or self._to_plan):  # no short command's task
+                await self._adoption.go_on()
             self._swept = time.monotonic()
         lost, shut = self._losses.lost(), self._losses.shut
         if (lost, shut) != (self._desired.lost, self._desired.shut):
@@ -311,7 +310,7 @@ class Replication:
         if self._replan:
             self._replan = False
             self._to_plan = deque(await self._ledger.tracked(self._pubkeys))
-        if again := self._take_new():
+        if again := await self._take_new():
             await self._desired.plan_these(again)
         self._planning = False
         begun = await self._send_due(group)
@@ -319,7 +318,7 @@ class Replication:
         if not (begun or self._to_plan or self._replan):
             await self._rest(min(self._pace.idle, self._sender.opens_in()))
 
-    def _take_new(self) -> list[str]:
+    async def _take_new(self) -> list[str]:
         """What is to be planned now: dropped copies' events, new ones that are old enough, and a
         slice of what is planned anew."""
         ripe = time.monotonic() - self._pace.grace
@@ -328,6 +327,7 @@ class Replication:
             del self._new[event_id]
         if new:
             self._room.set()
+            new = await self._adoption.without_history(new)
         dropped, self._dropped = self._dropped, []
         anew = [self._to_plan.popleft() for _ in range(min(SLICE, len(self._to_plan)))]
         return [*dropped, *new, *anew]
@@ -356,13 +356,6 @@ class Replication:
     def _placed(self, event_id: str, urls: Collection[str]) -> None:
         self._ours |= {(event_id, url) for url in urls}
         self._wake.set()
-
-    def _is_to_us(self, wrap: Event) -> bool:
-        return not set(self._pubkeys).isdisjoint(wrap.values("p"))
-
-    async def _plan_waiting_wraps(self) -> None:
-        for event in await self._desired.waiting_wraps():
-            await self._desired.plan_one(event, await self._ledger.copies(event.id))
 
     # Sending
 

@@ -40,7 +40,7 @@ from nostr_client.protocol.event import Event, event_address
 from nostr_client.protocol.kinds import is_ephemeral
 from nostr_client.protocol.urls import host_of, is_private_host
 from nostr_client.routing.operators import RelayFacts, count_operators, operators
-from nostr_client.routing.planner import is_protected
+from nostr_client.routing.planner import UNKEPT, is_protected
 from nostr_client.routing.relay_facts import RelayFactBook, reach_of
 from nostr_client.store.contract import GONE, Copy, CopyGrade, CopyState, EventStore
 
@@ -64,7 +64,6 @@ PROBES: Final = (kinds.RELAY_LIST, kinds.METADATA)
 """What a reserve is tried with: the relay list helps even where nothing else stays."""
 Check = Callable[[Collection[str], Collection[str]], Awaitable[object]]
 """Reads back events (ids) at relays (URLs), as a stranger."""
-_UNKEPT: Final = frozenset({kinds.DIRECT_MESSAGE, kinds.VANISH, *kinds.GIFT_WRAPS})
 _NIP_EXPIRATION: Final = 40
 
 
@@ -303,7 +302,7 @@ class Reserves:
     # Inside
 
     def _is_kept(self, event: Event) -> bool:
-        if event.pubkey != self._owner or event.kind in _UNKEPT or is_ephemeral(event.kind):
+        if event.pubkey != self._owner or event.kind in UNKEPT or is_ephemeral(event.kind):
             return False
         return not is_protected(event)
 

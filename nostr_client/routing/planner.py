@@ -41,6 +41,10 @@ SPREAD_KINDS: Final = frozenset({kinds.RELAY_LIST, kinds.DM_RELAYS})
 """What others need to find the author at all: spread as widely as we can."""
 UNPUBLISHED: Final = frozenset({kinds.AUTH, kinds.SEAL})
 """Kinds that never go to a relay as events of their own (NIP-42, NIP-59)."""
+UNKEPT: Final = frozenset({kinds.DIRECT_MESSAGE, kinds.VANISH, *kinds.GIFT_WRAPS})
+"""Kinds that are not kept where nobody asked for them."""
+LEFT_ALONE: Final = UNKEPT | UNPUBLISHED
+"""Of what the account wrote elsewhere, kinds that get no further copies by themselves."""
 LONG_FORM: Final = 30023
 _ANSWERS: Final = (kinds.REACTION, *kinds.REPOSTS, kinds.COMMENT)
 _MENTIONING_CLASSES: Final = (KindClass.REGULAR, KindClass.EPHEMERAL)

@@ -18,9 +18,12 @@ from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.urls import host_of
 from nostr_client.routing.operators import RelayFacts, count_operators, operators
+from nostr_client.routing.planner import LEFT_ALONE
 from nostr_client.store.contract import GONE, Copy, CopyGrade, CopyState, EventStore
 
 SLICE: Final = 500
+NOT_TRACKED: Final = "not yet looked after"
+"""Of what was only read from relays."""
 _WORDS: Final = ("no operator's", "one", "two", "three", "four", "five", "six")
 
 
@@ -54,6 +57,8 @@ class Survival(msgspec.Struct, frozen=True):
     @property
     def line(self) -> str:
         """All of it in one line of ours."""
+        if not self.wanted and self.confirmed:
+            return f"known at {self.confirmed}, {NOT_TRACKED}"
         if not self.wanted:
             return "kept here only: no relay to send it to"
         parts = [
@@ -102,6 +107,8 @@ class AccountSurvival(msgspec.Struct, frozen=True):
     """Of all of an account's events that are meant to last: how many, how the worst off is, how
     many have fewer copies than wanted, and what each relay holds, the fullest first.
 
+    Besides there are `untracked` ones that were written elsewhere and read here: they get copies
+    bit by bit (`resilience.adoption`), and no other figure has them until then.
     `oldest_short` is the event (hex) that was written first of those with fewer copies than wanted,
     empty where there is none, and `oldest_short_at` when that was, in seconds since 1970.
     """
@@ -112,6 +119,7 @@ class AccountSurvival(msgspec.Struct, frozen=True):
     relays: tuple[RelayHolding, ...]
     oldest_short: str = ""
     oldest_short_at: int = 0
+    untracked: int = 0
 
 
 class PlacedCopy(msgspec.Struct, frozen=True):
@@ -279,6 +287,7 @@ class Survivals:
             tuple(rows),
             oldest_short=oldest.id if oldest else "",
             oldest_short_at=oldest.created_at if oldest else 0,
+            untracked=len(await self._store.ledger.strays([self._owner], LEFT_ALONE)),
         )
 
     async def _oldest(self, ids: Sequence[str]) -> Event | None:

@@ -345,9 +345,9 @@ class CopyLedger(Protocol):
         order of `due`. Cost: grows with what they wrote."""
         ...
 
-    async def written(self, pubkeys: Collection[str]) -> list[str]:
-        """Ids of all events by these authors, whatever is known of copies, in the order of `due`.
-        Cost: grows with what they wrote."""
+    async def strays(self, pubkeys: Collection[str], besides: Collection[int] = ()) -> list[str]:
+        """Ids of events by these authors of which no copy is wanted, though some may be known, none
+        of the kinds `besides`, in the order of `due`. Cost: grows with what they wrote."""
         ...
 
     async def tally(self, pubkeys: Collection[str]) -> dict[str, dict[CopyState, int]]:

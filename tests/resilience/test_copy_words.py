@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nostr_client.resilience.copy_words import OLD_BACKUP, MendingStep, to_mend
+from nostr_client.resilience.copy_words import OLD_BACKUP, MendingStep, to_mend, untracked_words
 from nostr_client.routing.survival import AccountSurvival, Survival
 
 LISTED = ["wss://a.example", "wss://b.example", "wss://c.example"]
@@ -37,3 +37,9 @@ def test_what_to_mend(
     account = AccountSurvival(9, worst, short, ())
     found = to_mend(account, down, listed=listed, backup_at=backup_at, now=NOW)
     assert [each.step for each in found] == steps
+
+
+def test_what_was_only_read_is_said_to_be_that() -> None:
+    assert untracked_words(AccountSurvival(9, WELL, 0, ())) == ""
+    account = AccountSurvival(0, Survival(wanted=7), 0, (), untracked=1_204)
+    assert untracked_words(account) == "1,204 not yet looked after"

@@ -112,7 +112,13 @@ async def test_of_an_account_the_worst_off_and_each_relay() -> None:
             own_urls=lambda: [OWN],
             caught=caught,
         )
+        read = Draft(1, "read only").sign(KEY, 1_600_000_000)
+        await store.save([read])
+        await store.ledger.confirm([(read.id, LISTED[0])], CopyGrade.READ_BACK)
+        words = (await survivals.of([read.id]))[read.id].line
+        assert words == "known at 1, not yet looked after"
         found = await survivals.of_account()
+        assert found.untracked == 1
         assert (found.events, found.short) == (3, 3)
         assert (found.worst.confirmed, found.worst.survives) == (1, 0)
         rows = {row.url: row for row in found.relays}

@@ -170,6 +170,10 @@ async def test_events_that_were_never_planned(store: EventStore) -> None:
     assert await store.ledger.unplanned([ALICE]) == [mine.id]
     assert await store.ledger.tracked([ALICE, BOB]) == [NOTE.id]
     assert await store.ledger.unplanned([]) == []
+    assert await store.ledger.strays([ALICE]) == [mine.id]
+    await store.ledger.confirm([(mine.id, A)])
+    assert await store.ledger.strays([ALICE]) == [mine.id], "known is not wanted"
+    assert await store.ledger.strays([ALICE, BOB], [1]) == []
     assert await store.ledger.unsent([ALICE]) == 1
     await store.ledger.confirm([(NOTE.id, B)])
     assert await store.ledger.unsent([ALICE]) == 0

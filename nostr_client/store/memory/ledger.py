@@ -206,8 +206,12 @@ class MemoryCopyLedger:
             if any(copy.wanted for copy in self._of(event.id))
         ]
 
-    async def written(self, pubkeys: Collection[str]) -> list[str]:
-        return [event.id for event in self._by(pubkeys)]
+    async def strays(self, pubkeys: Collection[str], besides: Collection[int] = ()) -> list[str]:
+        return [
+            event.id
+            for event in self._by(pubkeys)
+            if event.kind not in besides and not self.is_wanted(event.id)
+        ]
 
     async def tally(self, pubkeys: Collection[str]) -> dict[str, dict[CopyState, int]]:
         found: dict[str, Counter[CopyState]] = {}

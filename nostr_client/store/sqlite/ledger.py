@@ -311,8 +311,13 @@ class SqliteCopyLedger:
             "EXISTS (SELECT 1 FROM copy c WHERE c.tie = e.tie AND c.wanted)", pubkeys
         )
 
-    async def written(self, pubkeys: Collection[str]) -> list[str]:
-        return await self._ids("TRUE", pubkeys)
+    async def strays(self, pubkeys: Collection[str], besides: Collection[int] = ()) -> list[str]:
+        return await self._ids(
+            "e.kind NOT IN (SELECT value FROM json_each(:besides))"
+            " AND NOT EXISTS (SELECT 1 FROM copy c WHERE c.tie = e.tie AND c.wanted)",
+            pubkeys,
+            besides,
+        )
 
     async def tally(self, pubkeys: Collection[str]) -> dict[str, dict[CopyState, int]]:
         authors = json.dumps([self._keys.author(pubkey) for pubkey in pubkeys])
@@ -344,7 +349,9 @@ class SqliteCopyLedger:
         )
         return int(row[0])
 
-    async def _ids(self, condition: str, pubkeys: Collection[str]) -> list[str]:
+    async def _ids(
+        self, condition: str, pubkeys: Collection[str], besides: Collection[int] = ()
+    ) -> list[str]:
         authors = json.dumps([self._keys.author(pubkey) for pubkey in pubkeys])
         row = await self._db.read(
             lambda db: db.execute(
@@ -354,7 +361,7 @@ class SqliteCopyLedger:
                 " (SELECT value FROM json_each(:authors)) UNION ALL SELECT seq FROM author"
                 f" WHERE author IN (SELECT value FROM json_each(:authors))) AND {condition}"
                 f" ORDER BY {_FIRST})",
-                {"authors": authors},
+                {"authors": authors, "besides": json.dumps(list(besides))},
             ).fetchone()
         )
         return row[0].decode().split(",") if row[0] else []

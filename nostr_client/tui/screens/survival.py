@@ -17,7 +17,7 @@ from textual.widgets import Static
 from nostr_client.client import NostrClient
 from nostr_client.errors import NostrError
 from nostr_client.kit.last_kit import LastKit, last_kit
-from nostr_client.resilience.copy_words import Mending, MendingStep, to_mend
+from nostr_client.resilience.copy_words import Mending, MendingStep, to_mend, untracked_words
 from nostr_client.routing.survival import AccountSurvival
 from nostr_client.tui.app_messages import Act, GoTo, MakeBackup, Say
 from nostr_client.tui.copies_lines import DIM, holding_lines
@@ -113,6 +113,7 @@ def _summary(account: AccountSurvival, kit: LastKit | None, now: float) -> Itera
         events += f" · {account.short:,} short of copies, the oldest {oldest}"
     elif account.events:
         events += " · none short of copies"
+    events += f" · {untracked}" if (untracked := untracked_words(account)) else ""
     backup = "none was made here"
     if kit is not None:
         backup = f"made {passed(int(kit.made_at), now)}, {kit.counts.events:,} events in it"
