@@ -60,7 +60,7 @@ def _move(
         async with context.reading(context.must_act()) as client:
             client.book.policy.allow(named)
             plan = await client.evacuation_survey.plan(retire=leaving, to=named, write=False)
-            _say_plan(context, plan)
+            _say_plan(context, plan, leaving)
 
     async def act(signer: Signer) -> None:
         async with context.writing(signer, earlier=0) as client:
@@ -81,7 +81,7 @@ async def _carry_out(
         context.out.note("going on where the last evacuation was stopped")
     else:
         plan = await client.evacuation_survey.plan(retire=leaving, to=to)
-        _say_plan(context, plan)
+        _say_plan(context, plan, leaving)
         if not plan.is_needed:
             return
         begun = await evacuation.begin(plan)
@@ -116,13 +116,15 @@ class _Telling:
         self._context.out.emit(record, self._line(progress))
 
 
-def _say_plan(context: ClientContext, plan: EvacuationPlan) -> None:
-    """Raises CommandError for one that cannot be carried out."""
+def _say_plan(context: ClientContext, plan: EvacuationPlan, leaving: Mapping[str, str]) -> None:
+    """Raises CommandError for one that cannot be carried out, or lacks one of `leaving`."""
     from nostr_client.resilience.evacuation_words import plan_lines
 
     if plan.problem:
         code = Exit.ERROR if plan.staying else Exit.NO_ANSWER
         raise CommandError(plan.problem, code, plan_record(plan))
+    for url in leaving.keys() - plan.leaving.keys():
+        raise CommandError(f"{url} is on none of your lists", Exit.USAGE)
     context.out.emit(plan_record(plan), "\n".join(plan_lines(plan)))
 
 

@@ -55,6 +55,19 @@ async def test_where_nothing_is_reached_nothing_is_changed(home: Home, key: Secr
     assert "this end of the network" in failed.err
 
 
+async def test_a_relay_on_no_list_is_not_retired(
+    home: Home, key: SecretKey, start_relay: StartRelay
+) -> None:
+    relay = await start_relay()
+    home.configure()
+    await home.import_key(key)
+    assert (await home.run("relays", "add", relay.url, "--begin")).code == 0
+    for how in (["--dry-run"], ["--json"]):
+        failed = await home.run("relays", "retire", DEAD, *how)
+        assert failed.code == Exit.USAGE
+        assert f"{DEAD} is on none of your lists" in failed.err
+
+
 @pytest.mark.slow
 async def test_killed_at_each_of_its_steps_it_goes_on(
     home: Home, key: SecretKey, start_relay: StartRelay
