@@ -23,7 +23,7 @@ def version_line(number: int, event: Event, size: VersionSize) -> str:
     private = ", and a private part" if size.private_part else ""
     return (
         f"{number:>3}  {event.id[:12]}  {when(event.created_at)}  "
-        f"{size.entries} entries{private}  {size.signs}"
+        f"{size.entries} {size.noun}{private}  {size.signs}"
     ).rstrip()
 
 

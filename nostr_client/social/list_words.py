@@ -35,6 +35,11 @@ class VersionSize(msgspec.Struct, frozen=True):
     changed: int
 
     @property
+    def noun(self) -> str:
+        """As their number has it."""
+        return "entry" if self.entries == 1 else "entries"
+
+    @property
     def signs(self) -> str:
         """`+2 -1 ~3`, or nothing."""
         each = (("+", self.added), ("-", self.removed), ("~", self.changed))

@@ -27,7 +27,7 @@ _LETTERS: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 def copy_lines(found: NoteCopies, now: float) -> Iterator[Content]:
     """One line a relay, and what readers find."""
-    letters = operator_letters([one.operator for one in found.copies])
+    letters = operator_letters([one.operator for one in found.copies if one.role != "own"])
     for one in found.copies:
         mark, colour = _MARKS["over" if one.dead else _mark(one.copy)]
         name = "own relay" if one.role == "own" else relay_name(one.copy.url)

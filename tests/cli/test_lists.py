@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import pytest
 
+from nostr_client.cli.list_lines import version_line
 from nostr_client.exits import Exit
 from nostr_client.nips import nip19
+from nostr_client.protocol import kinds
+from nostr_client.protocol.event import Draft
 from nostr_client.protocol.keys import SecretKey
+from nostr_client.social.list_words import size_of
 from tests.cli.conftest import Home
 from tests.conftest import RelayProcess
 
 BEN, CY = (SecretKey(bytes([n]) * 32).public_key.hex for n in (2, 3))
+
+
+def test_one_entry_is_none_of_several() -> None:
+    key = SecretKey(bytes([2]) * 32)
+    for people, words in (((BEN,), "  1 entry  +1"), ((BEN, CY), "  2 entries  +2")):
+        follows = Draft(kinds.FOLLOWS, "", tuple(("p", who) for who in people)).sign(key, 1)
+        assert version_line(1, follows, size_of(follows, None)).endswith(words)
 
 
 @pytest.mark.slow

@@ -72,7 +72,7 @@ class VersionRenderer(ItemRenderer[VersionRow]):
             (f"{mark} {item.number:>3}  ", style("list--warn")),
             (when, style("list--strong")),
             (f"  {passed(item.event.created_at, time.time()):<12}", style("list--dim")),
-            f"  {size.entries:>5} entries{private}",
+            f"  {size.entries:>5} {size.noun}{private}",
             (f"  {size.signs}", style("list--dim")),
         )
         return [line.truncate(width, ellipsis=True)]

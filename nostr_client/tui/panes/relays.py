@@ -107,7 +107,7 @@ KEYS: Final = KeyGroup(
             "evacuate",
         ),
         Key("R", "retire", "Leave the relay, which works still, for another", "retire"),
-        Key("b", "block", "Never dial the relay again, or again (asks first)", "block"),
+        Key("b", "block", "Never dial the relay again, or take that back (asks first)", "block"),
         Key("A", "audit", "Does it hold your notes back? Others are asked the same", "audit"),
         Key("w", "who_knows", "Which relays may know who you are", "who knows"),
     ),

@@ -9,9 +9,10 @@ import pytest
 
 from nostr_client.kit.last_kit import last_kit
 from nostr_client.kit.secret import Passphrase
-from nostr_client.store.contract import Audited, CopyGrade, CopyState
+from nostr_client.routing.survival import NoteCopies, PlacedCopy, Survival
+from nostr_client.store.contract import Audited, Copy, CopyGrade, CopyState
 from nostr_client.store.opening import open_store
-from nostr_client.tui.copies_lines import operator_letters
+from nostr_client.tui.copies_lines import copy_lines, operator_letters
 from nostr_client.tui.screens import backup
 from nostr_client.tui.screens.main import MainScreen
 from nostr_client.tui.screens.survival import SurvivalScreen
@@ -104,3 +105,13 @@ async def test_a_backup_is_made_from_the_client(
 
 def test_relays_of_one_operator_have_one_letter() -> None:
     assert operator_letters(["b", "a", "b"]) == {"b": "A", "a": "B"}
+
+
+def test_what_is_here_takes_no_letter() -> None:
+    placed = [
+        PlacedCopy(Copy("ab" * 32, url, CopyState.CONFIRMED, 0, 0, "", "", 1), role, url)
+        for url, role in (("ws://127.0.0.1:4869", "own"), (LISTED[0], "list"))
+    ]
+    here, listed, *_ = copy_lines(NoteCopies(tuple(placed), Survival(), 1, 0), 2)
+    assert "own relay" in here.plain
+    assert "home.h0.example        A " in listed.plain
