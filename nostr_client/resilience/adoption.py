@@ -7,7 +7,7 @@ no harm.
 
 - Lists and profile come first, then the newest; `SLICE` events a sweep, and only while nothing else
   waits to be sent. So the pace is that of the relays and reserves, and the ledger grows no faster
-  than they take what it wants.
+  than they take what it wants: while nobody takes anything, as when we are offline, it rests.
 - What is left to do is asked of the ledger once, when this process begins to plan, and again after
   more history came, or another relay list: what is planned is wanted, and so not found again.
 - A copy that is adopted was seen, or claimed by a relay, and is no fresh word: it is looked for
@@ -51,6 +51,8 @@ class Adoption:
         self._clock = clock
         self._to_adopt: deque[str] = deque()
         self._is_stale = True
+        self._last: Sequence[str] = ()
+        self._last_at = 0
 
     def look_again(self) -> None:
         """There may be more by now, or another plan."""
@@ -75,10 +77,13 @@ class Adoption:
         """Plan the next ones, if nothing else waits. Raises StoreError."""
         if not (self._to_adopt or self._is_stale) or await self._ledger.due(self._clock(), 1):
             return
+        if not await self._was_taken():
+            return
         if not self._to_adopt:
             self._is_stale = False
             self._to_adopt = deque(await self._ledger.strays(self._pubkeys, LEFT_ALONE))
         some = [self._to_adopt.popleft() for _ in range(min(SLICE, len(self._to_adopt)))]
+        self._last, self._last_at = some, int(self._clock())
         known = await self._ledger.copies_of(some)
         await self._desired.plan_these(some)
         now_wanted = await self._ledger.copies_of(some)
@@ -90,6 +95,15 @@ class Adoption:
         ]
         if adopted:
             await self._ledger.audited(adopted)
+
+    async def _was_taken(self) -> bool:
+        """Did any relay take any of the last slice, if there was anything to take?"""
+        copies = [c for found in (await self._ledger.copies_of(self._last)).values() for c in found]
+        taken = (
+            copy.wanted and copy.state is CopyState.CONFIRMED and copy.updated_at >= self._last_at
+            for copy in copies
+        )
+        return any(taken) or not any(copy.waits for copy in copies)
 
     def _seen(self, copy: Copy) -> Audited:
         audits = len(STAGES) - (1 if copy.grade >= CopyGrade.READ_BACK else 2)

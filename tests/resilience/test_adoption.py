@@ -108,6 +108,22 @@ async def test_history_waits_while_anything_is_due(house: House) -> None:
         await until(lambda: _holds(house, old, {A, B}))
 
 
+async def test_while_nobody_takes_anything_no_more_is_wanted(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(adoption, "SLICE", 1)
+    old, older = await read(house, C, "old", 40), await read(house, C, "older", 400)
+    house.relays.says |= {A: None, B: None}  # we are offline
+    house.clock.now += 1
+    async with at_work(house.replication()):
+        await until(lambda: _is_put_off(house, old))
+        await house.a_round()
+        assert await house.store.ledger.strays([ME]) == [older.id]
+        house.relays.says = {A: None}
+        house.clock.now += 3600
+        await until(lambda: _holds(house, older, {B}))  # one of them is enough
+
+
 async def test_what_comes_while_it_runs_is_left_for_its_turn(house: House) -> None:
     pace = msgspec.structs.replace(PACE, sweep=1000.0)  # no turn comes in this test
     async with at_work(house.replication(pace)):
@@ -148,3 +164,9 @@ async def test_two_devices_adopt_the_same(house: House, tmp_path: Path) -> None:
 
 async def _holds(house: House, event: Event, urls: set[str]) -> bool:
     return await house.held_by(event) == urls
+
+
+async def _is_put_off(house: House, event: Event) -> bool:
+    return [
+        copy.attempts > 0 for copy in await house.store.ledger.copies(event.id) if copy.wanted
+    ] == [True, True]
