@@ -14,7 +14,8 @@ from typing import Final
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Event, event_address
 from nostr_client.resilience.others_copies import OthersCopies
-from nostr_client.resilience.reserves import ReserveRoom, Reserves
+from nostr_client.resilience.reserve_relays import ReserveRoom
+from nostr_client.resilience.reserves import Reserves
 from nostr_client.routing.courier import EVERYWHERE, Courier
 from nostr_client.routing.planner import SPREAD_KINDS, mentioned
 

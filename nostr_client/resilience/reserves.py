@@ -38,8 +38,17 @@ from nostr_client.paths import write_private
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Event, event_address
 from nostr_client.protocol.kinds import is_ephemeral
-from nostr_client.protocol.urls import host_of, is_private_host
-from nostr_client.routing.operators import RelayFacts, count_operators, operators
+from nostr_client.resilience.reserve_relays import (
+    KeptReserves,
+    ReserveRelay,
+    ReserveRoom,
+    choose,
+    in_private_network,
+    is_open,
+    lacking,
+    read_reserves,
+)
+from nostr_client.routing.operators import RelayFacts
 from nostr_client.routing.planner import UNKEPT, is_protected
 from nostr_client.routing.relay_facts import RelayFactBook, reach_of
 from nostr_client.store.contract import GONE, Copy, CopyGrade, CopyState, EventStore
@@ -67,66 +76,8 @@ Check = Callable[[Collection[str], Collection[str]], Awaitable[object]]
 _NIP_EXPIRATION: Final = 40
 
 
-class ReserveRelay(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One relay of the reserve: since when, and whether strangers read there what it was tried
-    with."""
-
-    url: str
-    since: int
-    proven: bool = False
-
-
-class _Kept(msgspec.Struct, frozen=True):
-    """What the file holds. `banned` by URL, until when (seconds since 1970)."""
-
-    chosen: tuple[ReserveRelay, ...] = ()
-    banned: dict[str, int] = {}
-
-
-def choose(
-    held: Collection[str],
-    candidates: Sequence[str],
-    facts: Mapping[str, RelayFacts],
-    count: int,
-) -> tuple[str, ...]:
-    """`count` relays of `candidates` (the most used first) whose operators keep none of `held` nor
-    another of those chosen: from both ends in turn, a niche first. Pure."""
-    names = operators({*held, *candidates}, facts)
-    taken = {names[url] for url in held}
-    fit = [url for url in candidates if url not in held and _is_open(facts.get(url))]
-    chosen: list[str] = []
-    while fit and len(chosen) < count:
-        url = fit.pop(-1 if len(chosen) % 2 == 0 else 0)
-        if names[url] not in taken:
-            taken.add(names[url])
-            chosen.append(url)
-    return tuple(chosen)
-
-
-def lacking(alive: Collection[str], facts: Mapping[str, RelayFacts], wanted: int) -> int:
-    """How many copies in reserve there are to be beside the relays `alive` of the list, so that
-    `wanted` operators have one. Pure."""
-    return max(0, wanted - count_operators(alive, facts))
-
-
 def _lot(url: str, event_id: str) -> bytes:
     return blake2b(f"{event_id} {url}".encode(), digest_size=8).digest()
-
-
-def _is_private(url: str) -> bool:
-    return is_private_host(host_of(url))
-
-
-def _is_open(facts: RelayFacts | None) -> bool:
-    return facts is not None and facts.answered and not facts.walls
-
-
-class ReserveRoom(msgspec.Struct, frozen=True):
-    """What is to be found in reserve for events of one sort: so many relays (`missing`), and
-    those that will do (`fit`)."""
-
-    missing: int
-    fit: tuple[ReserveRelay, ...]
 
 
 class Reserves:
@@ -170,7 +121,7 @@ class Reserves:
         self._doubtful = doubtful
         self._unfit = unfit
         self._clock = clock
-        self._kept: _Kept | None = None
+        self._kept: KeptReserves | None = None
         self._known: Mapping[str, RelayFacts] = {}
         self._sent: dict[str, list[float]] = {}
         self._checked: dict[str, float] = {}
@@ -225,7 +176,7 @@ class Reserves:
         kept += await self._more(homes, kept, {*dead, *self._doubtful()}, {*banned, *unfit})
         changed = tuple(kept) != before
         if changed or banned != held.banned:
-            self._kept = _Kept(tuple(kept), banned)
+            self._kept = KeptReserves(tuple(kept), banned)
             await self._save()
         return changed
 
@@ -361,14 +312,14 @@ class Reserves:
         room = 2 * self.wanted - len(kept)
         if max(missing, short) <= 0 or room <= 0 or not homes or not await self._probes():
             return []
-        private = all(map(_is_private, homes))
+        private = all(map(in_private_network, homes))
         candidates = [
             url
             for url in await self._candidates()
             if url not in held
             and url not in lost
             and url not in banned
-            and _is_private(url) == private
+            and in_private_network(url) == private
         ]
         self._known = await self._facts.look_up([*held, *candidates[:TRIED_AT_ONCE]])
         if short > missing:  # of these alone there are too few
@@ -378,18 +329,18 @@ class Reserves:
         for _ in range(CHOICES):
             chosen = choose(alive, candidates, self._known, min(room, max(missing, short)))
             self._known = await self._facts.look_up(chosen, within=self._minute)
-            if all(_is_open(self._known.get(url)) for url in chosen):
+            if all(is_open(self._known.get(url)) for url in chosen):
                 break
         now = int(self._clock())
-        return [ReserveRelay(url, now) for url in chosen if _is_open(self._known.get(url))]
+        return [ReserveRelay(url, now) for url in chosen if is_open(self._known.get(url))]
 
     def _reaches(self, url: str, age: float) -> bool:
         """Does it say nothing against notes that are so many seconds old?"""
         return age < reach_of(self._known.get(url) or RelayFacts(url), kinds.NOTE)
 
-    async def _load(self) -> _Kept:
+    async def _load(self) -> KeptReserves:
         if self._kept is None:
-            self._kept = await asyncio.to_thread(_read, self._path)
+            self._kept = await asyncio.to_thread(read_reserves, self._path)
             self._known = await self._facts.known()
         return self._kept
 
@@ -399,14 +350,3 @@ class Reserves:
             await asyncio.to_thread(write_private, self._path, data)
         except StoreError as error:
             log.warning("which relays are in reserve was not saved: %s", error)
-
-
-def _read(path: Path) -> _Kept:
-    """Blocks. What is damaged is chosen anew."""
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=_Kept)
-    except FileNotFoundError:
-        return _Kept()
-    except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
-        log.warning("which relays are in reserve was not read: %s", error)
-        return _Kept()

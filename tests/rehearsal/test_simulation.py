@@ -19,7 +19,8 @@ from nostr_client.exits import CommandError
 from nostr_client.output import Output
 from nostr_client.rehearsal.relay_process import RelayProcess
 from nostr_client.resilience.evacuation_plan import ListedRelays, independent, missing
-from nostr_client.resilience.reserves import SPARES, choose, lacking
+from nostr_client.resilience.reserve_relays import choose, lacking
+from nostr_client.resilience.reserves import SPARES
 from nostr_client.routing.planner import ClientRelays, PersonRelays, home
 from nostr_client.routing.relay_facts import reach_of
 from tests.conftest import StartRelay

@@ -9,7 +9,8 @@ from typing import cast
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Event
 from nostr_client.resilience.copy_planning import CopyPlanner
-from nostr_client.resilience.reserves import ReserveRelay, ReserveRoom, Reserves
+from nostr_client.resilience.reserve_relays import ReserveRelay, ReserveRoom
+from nostr_client.resilience.reserves import Reserves
 from tests.routing.rooms import ANA, START, relay_list, rooms, signed
 
 HOME, OTHER, SPARE = (f"wss://{name}.example" for name in ("home", "other", "spare"))

@@ -20,7 +20,8 @@ from nostr_client.resilience.kept_people import KeptPeople
 from nostr_client.resilience.kept_reading import KeptReading
 from nostr_client.resilience.others_copies import LOOK_AGAIN, OthersCopies
 from nostr_client.resilience.replication import Pace, Replication
-from nostr_client.resilience.reserves import A_MINUTE, ReserveRelay, Reserves
+from nostr_client.resilience.reserve_relays import ReserveRelay
+from nostr_client.resilience.reserves import A_MINUTE, Reserves
 from nostr_client.store.contract import CopyGrade, CopyState
 from tests.net.scripted import ScriptedRelay, honest
 from tests.resilience.test_reserves import Facts, open_relay

@@ -15,14 +15,8 @@ from nostr_client.nips.nip11 import Retention
 from nostr_client.protocol.event import Draft, Event
 from nostr_client.protocol.keys import SecretKey
 from nostr_client.resilience import reserves as reserves_module
-from nostr_client.resilience.reserves import (
-    A_MINUTE,
-    BANNED,
-    MINUTES,
-    ReserveRelay,
-    Reserves,
-    choose,
-)
+from nostr_client.resilience.reserve_relays import ReserveRelay, choose
+from nostr_client.resilience.reserves import A_MINUTE, BANNED, MINUTES, Reserves
 from nostr_client.routing.operators import RelayFacts, operators
 from nostr_client.store.contract import Audited, CopyGrade, CopyState, EventStore, StoreOptions
 from nostr_client.store.opening import open_store
