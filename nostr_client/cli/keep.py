@@ -247,15 +247,15 @@ def proof_record(person: KeptPerson) -> dict[str, Any]:
 
 def proof_line(person: KeptPerson) -> str:
     """The same in words."""
-    from nostr_client.cli.times import day
+    from nostr_client.safe_text import safe_day
 
     proof = person.proof
     if proof is None:
         return "not known to keep yours: no answer yet" if person.sample else "never asked"
-    parts = [f"{day(proof.at)}: {proof.proven} of {proof.asked} proven"]
+    parts = [f"{safe_day(proof.at)}: {proof.proven} of {proof.asked} proven"]
     parts += ["what they sent proves nothing"] if proof.wrong else []
     parts += [f"{proof.missing} missing"] if proof.missing else []
-    since = f" since {day(proof.since)}" if proof.since else ""
+    since = f" since {safe_day(proof.since)}" if proof.since else ""
     parts.append(f"{proof.events} of yours{since}, {bytes_words(proof.size)} by their word")
     parts += ["asked again, no answer yet"] if person.sample is not None else []
     return "; ".join(parts)
@@ -332,9 +332,9 @@ def _refreshed_line(done: Refreshed) -> str:
 
 
 def _size_line(size: KeptSize) -> str:
-    from nostr_client.cli.times import day
+    from nostr_client.safe_text import safe_day
 
-    since = f" since {day(size.since)}" if size.since else ""
+    since = f" since {safe_day(size.since)}" if size.since else ""
     full = ": the quota is full" if size.full else ""
     return f"{size.events} events, {bytes_words(size.size)}{since}{full}"
 

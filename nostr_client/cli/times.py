@@ -34,8 +34,3 @@ def since(text: str, now: float) -> int | None:
     except ValueError:
         words = "a beginning is a date, as 2026-01-31, or so long ago, as 30d"
         raise CommandError(words, Exit.USAGE) from None
-
-
-def day(at: int) -> str:
-    """The day, in UTC, of a second since 1970."""
-    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d}"

@@ -3,14 +3,13 @@ client. Pure."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from typing import Final
 
 from nostr_client.nips.nip19 import encode_npub
 from nostr_client.resilience.censorship import RelayFinding
 from nostr_client.resilience.inquiry import AuditEvidence
-from nostr_client.safe_text import safe_line
+from nostr_client.safe_text import safe_day, safe_line
 
 MOST_RELAYS: Final = 8
 """Relays that are asked where none are named."""
@@ -31,7 +30,7 @@ def finding_line(finding: RelayFinding) -> str:
     if finding.author:
         parts.append(f"of {encode_npub(finding.author)[:16]}…")
     if finding.ids:
-        first, last = (time.strftime("%Y-%m-%d", time.gmtime(at)) for at in finding.bucket)
+        first, last = map(safe_day, finding.bucket)
         when = first if first == last else f"{first} to {last}"
         others = ", ".join(safe_line(url, 200) for url in finding.witnesses[:MOST_WITNESSES])
         parts.append(f"({len(finding.ids)} events of {when} that {others} show)")

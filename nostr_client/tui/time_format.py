@@ -49,6 +49,13 @@ def date(at: int, now: float | None = None) -> str:
     return f"{text} {day.tm_year}"
 
 
+def minute(at: int) -> str:
+    """`2021-03-12 18:40`, in the person's own zone."""
+    if at > _LAST_DATE:
+        return "after the year 9999"
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(at))
+
+
 def latency(seconds: float | None) -> str:
     """`82 ms`, `1.9 s`, or a dash."""
     if seconds is None:

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from nostr_client.cli.keep import proof_line
 from nostr_client.nips.nip19 import encode_npub
 from nostr_client.protocol.event import Draft, Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.keys import SecretKey
+from nostr_client.resilience.kept_people import KeptPerson, Proof
 from nostr_client.store.opening import open_store
 from tests.cli.conftest import DEAD, Home
 from tests.net.scripted import ScriptedRelay, honest
+
+
+def test_they_may_name_any_time() -> None:
+    """What somebody says to keep is a stranger's word, and stays on the disk."""
+    proof = Proof(at=1_700_000_000, asked=1, proven=1, missing=0, events=9, size=1, since=2**62)
+    line = proof_line(KeptPerson("ab" * 32, 0, proof=proof))
+    assert f"9 of yours since {2**62}, " in line
 
 
 async def test_a_copy_is_kept_exported_published_and_taken_in(home: Home, key: SecretKey) -> None:

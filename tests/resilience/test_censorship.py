@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nostr_client.net.outcome import How
+from nostr_client.resilience.audit_words import finding_line
 from nostr_client.resilience.censorship import (
     RUN,
     FindingKind,
@@ -323,3 +324,10 @@ def test_a_liar_among_honest_relays_is_found() -> None:
             for f in told(every)
         )
     assert found >= 6
+
+
+def test_an_author_may_have_written_at_any_time() -> None:
+    found = RelayFinding(
+        kind=FindingKind.STALE, relay=A, author="ab" * 32, bucket=(2**62, 2**62), ids=("cd" * 32,)
+    )
+    assert f"(1 events of {2**62} that" in finding_line(found)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nostr_client.tui.time_format import ago, date, latency
+from nostr_client.tui.time_format import ago, date, latency, minute
 
 NOW = 1_700_000_000
 
@@ -25,6 +25,7 @@ def test_dates() -> None:
     assert date(0) == "1 Jan 1970"
     assert date(2**63 - 1) == "after the year 9999"
     assert ago(2**63 - 1, NOW) == "dated after the year 9999"
+    assert minute(2**63 - 1) == "after the year 9999"
     assert latency(None) == "–"
     assert latency(0.0824) == "82 ms"
     assert latency(1.94) == "1.9 s"

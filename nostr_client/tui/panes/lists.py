@@ -26,7 +26,7 @@ from nostr_client.tui.app_messages import Act, Say
 from nostr_client.tui.copies_lines import DIM
 from nostr_client.tui.keymap import LIST, Key, KeyGroup
 from nostr_client.tui.panes.pane import Pane, PaneContext, PaneView
-from nostr_client.tui.time_format import passed
+from nostr_client.tui.time_format import minute, passed
 from nostr_client.tui.widgets.items import FixedItems, ItemRenderer, Styles
 from nostr_client.tui.widgets.static_text import set_text
 from nostr_client.tui.widgets.windowed_list import WindowedList
@@ -65,12 +65,11 @@ class VersionRenderer(ItemRenderer[VersionRow]):
 
     def lines(self, item: VersionRow, width: int, style: Styles) -> list[Content]:
         size = size_of(item.event, item.before)
-        when = time.strftime("%Y-%m-%d %H:%M", time.localtime(min(item.event.created_at, 2**36)))
         private = ", and a private part" if size.private_part else ""
         mark = "◆" if item.marked else " "
         line = Content.assemble(
             (f"{mark} {item.number:>3}  ", style("list--warn")),
-            (when, style("list--strong")),
+            (minute(item.event.created_at), style("list--strong")),
             (f"  {passed(item.event.created_at, time.time()):<12}", style("list--dim")),
             f"  {size.entries:>5} {size.noun}{private}",
             (f"  {size.signs}", style("list--dim")),

@@ -29,7 +29,7 @@ from nostr_client.tui.keymap import Key, KeyGroup
 from nostr_client.tui.message_renderer import DELIVERED
 from nostr_client.tui.names import NameCache
 from nostr_client.tui.screens.dialogs import key_words
-from nostr_client.tui.time_format import ahead
+from nostr_client.tui.time_format import ahead, minute
 from nostr_client.tui.widgets.send_progress import relay_name
 from nostr_client.tui.widgets.static_text import set_text
 from nostr_client.tui.workers import start_worker
@@ -86,7 +86,7 @@ class MessageDetailsScreen(ModalScreen[None]):
         """What is known of it beside its text."""
         me = self._client.pubkey
         who = "you" if message.author == me else self._names.label(message.author)
-        written = time.strftime("%Y-%m-%d %H:%M", time.localtime(message.created_at))
+        written = minute(message.created_at)
         facts = [("from", who), ("written", written + (", edited since" if message.edited else ""))]
         if subject := safe_line(message.subject, 200):
             facts.append(("subject", subject))
