@@ -22,7 +22,6 @@ from __future__ import annotations
 
 import functools
 import re
-import time
 import unicodedata
 from typing import Final, Literal
 
@@ -95,15 +94,6 @@ def first_lines(text: str, most: int = 3, characters: int = 400) -> list[str]:
     if kept and (len(lines) > most or len(text) > characters):
         kept[-1] = kept[-1].rstrip() + " …"
     return kept
-
-
-def safe_day(at: int) -> str:
-    """The day, in UTC, of a second since 1970 that anybody may have written: where the calendar
-    ends, the number."""
-    try:
-        return time.strftime("%Y-%m-%d", time.gmtime(at))
-    except (OverflowError, ValueError, OSError):
-        return str(at)
 
 
 def typeable(text: str) -> str:

@@ -286,10 +286,14 @@ def _say_of_key(context: ClientContext, start: KitStart) -> None:
     elif start.by_kit:
         context.out.note("Whatever opens it has the account, with its key.")
     else:
-        context.out.note("The key in it opens with the password that the account has now.")
+        context.out.note(
+            "The key in it opens with the password that the account had when it was made."
+        )
 
 
 def _say_content(context: ClientContext, file: Path, start: KitStart, found: RestoreReport) -> None:
+    from nostr_client.cli.plain_lines import when
+
     fields = _account_fields(start)
     record = {
         "file": str(file),
@@ -300,9 +304,8 @@ def _say_content(context: ClientContext, file: Path, start: KitStart, found: Res
         "unknown": found.unknown,
         "damaged": found.damaged,
     }
-    when = time.strftime("%Y-%m-%d %H:%M", time.localtime(start.made_at))
     who = f"{start.name} {fields['npub']}".strip()
-    context.out.emit(record, f"{who}, made {when}: {_words(found.counts)}")
+    context.out.emit(record, f"{who}, made {when(start.made_at)}: {_words(found.counts)}")
     _say_of_key(context, start)
     _say_what_is_missing(context, found)
 

@@ -247,7 +247,7 @@ def proof_record(person: KeptPerson) -> dict[str, Any]:
 
 def proof_line(person: KeptPerson) -> str:
     """The same in words."""
-    from nostr_client.safe_text import safe_day
+    from nostr_client.resilience.days import safe_day
 
     proof = person.proof
     if proof is None:
@@ -332,7 +332,7 @@ def _refreshed_line(done: Refreshed) -> str:
 
 
 def _size_line(size: KeptSize) -> str:
-    from nostr_client.safe_text import safe_day
+    from nostr_client.resilience.days import safe_day
 
     since = f" since {safe_day(size.since)}" if size.since else ""
     full = ": the quota is full" if size.full else ""

@@ -8,8 +8,9 @@ from typing import Final
 
 from nostr_client.nips.nip19 import encode_npub
 from nostr_client.resilience.censorship import RelayFinding
+from nostr_client.resilience.days import safe_day
 from nostr_client.resilience.inquiry import AuditEvidence
-from nostr_client.safe_text import safe_day, safe_line
+from nostr_client.safe_text import safe_line
 
 MOST_RELAYS: Final = 8
 """Relays that are asked where none are named."""

@@ -98,6 +98,8 @@ async def test_what_is_in_it_is_said_without_restoring_anything(home: Home, othe
         assert shown.record["name"] == "ana"
         assert shown.record["key"] == "own password"
         assert (shown.record["events"], shown.record["damaged"]) == (len(OWN), "")
+    plain = await opening(other, str(kit), "--list")
+    assert "the password that the account had when it was made" in plain.err
     assert not (other.folder / "data").exists() or not list(other.paths.data.rglob("*.db"))
     assert (await other.run("account", "list")).out == ""
 
