@@ -231,6 +231,7 @@ class ClientRooms(ClientNetwork):
             pace=self._pace,
             clock=clock,
             others=self.mutual_aid.others,
+            under_way=self.courier.under_way,
         )
         self.courier.on_planned = self.replication.kick
         self.messages.pass_on(self.mutual_aid.exchange.hear)

@@ -8,6 +8,7 @@
   limited waits for no more than the pace; one that takes nothing at all is left alone as long as
   its answer means (`copy_outcome`), and all that was due there waits with it.
 - `REFUSALS_IN_A_ROW` final refusals, and the rest of the round is put off.
+- What somebody else sends meanwhile is let be (`routing.under_way`).
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.refusals import Meaning, next_try
 from nostr_client.resilience.copy_outcome import CopyOutcome, Judgement, judge
 from nostr_client.resilience.reserves import Reserves
+from nostr_client.routing.under_way import Sending, UnderWay
 from nostr_client.store.contract import Copy, CopyGrade, EventStore
 from nostr_client.tasks import together
 
@@ -131,7 +133,7 @@ class CopySender:
     """Sends copies and writes into the ledger what became of them.
 
     `limit` is how long a relay may take to answer, in seconds; `on_over` is told of an event that
-    a relay will not have, `random` yields numbers from 0 to 1.
+    a relay will not have, `random` yields numbers from 0 to 1; `under_way` is the account's.
     """
 
     def __init__(
@@ -145,6 +147,7 @@ class CopySender:
         clock: Callable[[], float],
         random: Callable[[], float] = lambda: 0.0,
         reserves: Reserves | None = None,
+        under_way: UnderWay | None = None,
     ) -> None:
         self._store = store
         self._ledger = store.ledger
@@ -156,13 +159,15 @@ class CopySender:
         self._random = random
         self._reserves = reserves
         self._paces: dict[str, RelayPace] = {}
-        self._under_way: set[str] = set()
+        self._under_way = under_way or UnderWay()
+        self._at_work: set[str] = set()
+        """The relays that are being sent to."""
 
     def busy(self) -> list[str]:
         """The relays that are being sent to, or have had what they take for the moment."""
         now = time.monotonic()
         slow = [url for url, pace in self._paces.items() if pace.opens_in(now) > 0]
-        return [*self._under_way, *slow, *self.spent()]
+        return [*self._at_work, *slow, *self.spent()]
 
     def spent(self) -> list[str]:
         """The reserves that have had what a guest may send for the moment."""
@@ -177,7 +182,7 @@ class CopySender:
     @property
     def is_at_work(self) -> bool:
         """Is anything being sent?"""
-        return bool(self._under_way)
+        return bool(self._at_work)
 
     def begin(
         self,
@@ -191,10 +196,10 @@ class CopySender:
         by_relay: dict[str, list[Copy]] = {}
         for copy in copies:
             by_relay.setdefault(copy.url, []).append(copy)
-        free = [url for url in by_relay if url not in self._under_way]
-        begun = free[: RELAYS_AT_ONCE - len(self._under_way)]
+        free = [url for url in by_relay if url not in self._at_work]
+        begun = free[: RELAYS_AT_ONCE - len(self._at_work)]
         for url in begun:
-            self._under_way.add(url)
+            self._at_work.add(url)
             group.create_task(self._send_and_tell(url, by_relay[url], on_sent))
         return bool(begun)
 
@@ -203,12 +208,15 @@ class CopySender:
     ) -> None:
         dealt: Sequence[Copy] = ()
         try:
-            dealt = await self._send_to_relay(url, copies)
+            with self._under_way.sending() as mine:
+                dealt = await self._send_to_relay(url, copies, mine)
         finally:
-            self._under_way.discard(url)
+            self._at_work.discard(url)
             on_sent(dealt)
 
-    async def _send_to_relay(self, url: str, copies: Sequence[Copy]) -> Sequence[Copy]:
+    async def _send_to_relay(
+        self, url: str, copies: Sequence[Copy], mine: Sending
+    ) -> Sequence[Copy]:
         pace = self._pace_of(url)
         copies = copies[: pace.room(time.monotonic())]
         if self._reserves is not None:
@@ -219,16 +227,19 @@ class CopySender:
         refusals = 0
         async with together() as group:
             while under_way or (waiting and stop is None):
-                while waiting and stop is None and len(under_way) < pace.window:
-                    copy = waiting.popleft()
+                free = max(0, pace.window - len(under_way)) if stop is None else 0
+                some = [waiting.popleft() for _ in range(min(free, len(waiting)))]
+                for copy in await self._taken(some, mine):
                     event = events[copy.event_id]
                     pace.sent()
                     under_way[group.create_task(self._publish(event, url))] = event, copy
+                if not under_way:
+                    continue
                 done, _ = await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
-                there = []
+                there, answers = [], dict[str, Answer]()
                 for task in done:
                     event, copy = under_way.pop(task)
-                    answer = task.result()
+                    answer = answers[event.id] = task.result()
                     judgement = await self._note(event, copy, answer, pace)
                     if judgement.outcome is CopyOutcome.THERE:
                         there.append((event.id, url))
@@ -238,12 +249,14 @@ class CopySender:
                         paced = stop is None or stop.outcome is CopyOutcome.SOON
                         stop = judgement if paced else stop
                 await self._ledger.confirm(there)
+                for event_id, answer in answers.items():
+                    mine.leave(event_id, url, answer)
         if stop is not None and stop.outcome is CopyOutcome.SOON:
             left = {copy.event_id for copy in waiting}
             return [copy for copy in copies if copy.event_id not in left]
         if stop is not None:
             pace.begin_anew()
-            await self._put_off(waiting, stop)
+            await self._put_off(await self._taken(waiting, mine), stop)
         return copies
 
     def _pace_of(self, url: str) -> RelayPace:
@@ -274,6 +287,17 @@ class CopySender:
     def _leaks(self, events: Sequence[Event]) -> frozenset[str]:
         """The ids of those with a secret key in them. Blocks."""
         return frozenset(event.id for event in events if self._holds_key(event))
+
+    async def _taken(self, copies: Collection[Copy], mine: Sending) -> list[Copy]:
+        """Those of `copies`, all of one relay, that nobody else sends, nor has sent since they were
+        found due."""
+        free = [copy for copy in copies if not mine.take(copy.event_id, [copy.url])]
+        known = await self._ledger.copies_of([copy.event_id for copy in free]) if free else {}
+        due = [copy for copy in free if copy in known[copy.event_id]]
+        for copy in free:
+            if copy not in due:
+                mine.leave(copy.event_id, copy.url)
+        return due
 
     async def _publish(self, event: Event, url: str) -> Answer:
         report = await self._pool.publish(event, [url], timeout=self._limit)

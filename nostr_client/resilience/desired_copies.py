@@ -66,11 +66,12 @@ class DesiredCopies:
             await self._ledger.want(event.id, urls, anew=False)  # over is over
             self._placed(event.id, urls)
 
-    async def plan_forgotten(self) -> None:
-        """Events that were saved, and the crash came before anybody said where they go."""
+    async def plan_forgotten(self, is_fresh: Callable[[Event], bool]) -> None:
+        """Events that were saved, and the crash came before anybody said where they go; of those
+        that are fresh somebody may say it now."""
         for event_id in await self._ledger.unplanned(self._pubkeys):
             event = await self._store.get(event_id)
-            if event is not None:
+            if event is not None and not is_fresh(event):
                 await self.place(event, await self._plan(event, self.lost | self.shut, frozenset()))
 
     async def plan_these(self, ids: Sequence[str]) -> None:

@@ -169,7 +169,8 @@ class EvacuationSurvey:
             event = next(iter(await self._store.query([mine])), None)
         if event is None:
             return None
-        return RelayProber(self._courier.pool, self._ledger, self._stranger, event)
+        courier = self._courier
+        return RelayProber(courier.pool, self._ledger, self._stranger, event, courier.under_way)
 
     async def _found(
         self,

@@ -13,12 +13,14 @@ from typing import Final
 
 import msgspec
 
-from nostr_client.net.outcome import How
+from nostr_client.net.outcome import Cause, How
 from nostr_client.net.pool import RelayPool
+from nostr_client.net.report import Answer
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.refusals import FINAL
 from nostr_client.resilience.audits import Stranger
+from nostr_client.routing.under_way import UnderWay, answer_of
 from nostr_client.store.contract import GONE, CopyGrade, CopyLedger
 from nostr_client.tasks import all_of
 
@@ -37,15 +39,22 @@ class RelayProbe(msgspec.Struct, frozen=True):
 
 
 class RelayProber:
-    """Probes relays with `event`; `stranger` makes the pool that reads it back."""
+    """Probes relays with `event`; `stranger` makes the pool that reads it back, and `under_way` is
+    the account's."""
 
     def __init__(
-        self, pool: RelayPool, ledger: CopyLedger, stranger: Stranger, event: Event
+        self,
+        pool: RelayPool,
+        ledger: CopyLedger,
+        stranger: Stranger,
+        event: Event,
+        under_way: UnderWay,
     ) -> None:
         self._pool = pool
         self._ledger = ledger
         self._stranger = stranger
         self._event = event
+        self._under_way = under_way
 
     async def look(self, urls: Collection[str]) -> Mapping[str, RelayProbe]:
         """Only connect and read. Raises StoreError, as all of them."""
@@ -75,22 +84,34 @@ class RelayProber:
         return RelayProbe(url, problem=end.words)
 
     async def _write(self, url: str) -> RelayProbe:
-        known = [c for c in await self._ledger.copies(self._event.id) if c.url == url]
-        if known and known[0].state in GONE:
-            return RelayProbe(url, reached=True, problem=f"it refused: {known[0].reason}")
-        report = await self._pool.publish(self._event, [url], timeout=LIMIT)
-        if not report.answers:
-            return RelayProbe(url, problem="this address is not dialled")
-        answer = report.answers[0]
+        event_id = self._event.id
+        with self._under_way.sending() as mine:
+            others = mine.take(event_id, [url])
+            known = [c for c in await self._ledger.copies(event_id) if c.url == url]
+            if known and known[0].state in GONE:
+                return RelayProbe(url, reached=True, problem=f"it refused: {known[0].reason}")
+            if url in others:
+                answer = await answer_of(url, others[url], LIMIT)
+            else:
+                answer = await self._send(url)
+                mine.leave(event_id, url, answer)
         if answer.accepted is None:
             return RelayProbe(url, problem=answer.problem)
         if not answer.accepted:
-            if answer.meaning in FINAL:
-                await self._ledger.refuse(
-                    *(self._event.id, url, answer.prefix, answer.reason), final=True, next_try=0
-                )
             return RelayProbe(url, reached=True, problem=f"it refused: {answer.cause}")
         return await self._read_back(url)
+
+    async def _send(self, url: str) -> Answer:
+        """What it says; what is final goes into the ledger."""
+        report = await self._pool.publish(self._event, [url], timeout=LIMIT)
+        if not report.answers:
+            return Answer.missing(url, Cause(How.NOT_ASKED, "this address is not dialled"))
+        answer = report.answers[0]
+        if answer.meaning in FINAL:
+            await self._ledger.refuse(
+                *(self._event.id, url, answer.prefix, answer.reason), final=True, next_try=0
+            )
+        return answer
 
     async def _read_back(self, url: str) -> RelayProbe:
         async with self._stranger() as pool:

@@ -53,6 +53,7 @@ from nostr_client.resilience.pace import Pace
 from nostr_client.resilience.relay_losses import RelayLosses, Relays, nobody
 from nostr_client.resilience.relay_watch import RelayWatch
 from nostr_client.resilience.reserves import Reserves
+from nostr_client.routing.under_way import UnderWay
 from nostr_client.signing.gate import OwnKeys
 from nostr_client.signing.leaks import leaked_by
 from nostr_client.signing.secret_search import SoughtKeys
@@ -78,7 +79,8 @@ class Replication:
     `pubkeys` are the keys whose events are kept alive, and what holds a secret key of theirs or of
     `own`, those of all accounts of the folder, is not sent; `folder` (data) holds the locks, and
     `own_urls` yields every URL that the own relay has had, the present one first; `shut` relays
-    that take nothing of ours any more, `caught` those that do not show what they took.
+    that take nothing of ours any more, `caught` those that do not show what they took; `under_way`
+    is the account's.
     """
 
     def __init__(
@@ -99,8 +101,10 @@ class Replication:
         pace: Pace | None = None,
         clock: Callable[[], float] = time.time,
         others: OthersCopies | None = None,
+        under_way: UnderWay | None = None,
     ) -> None:
         self._others = others
+        self._under_way = under_way or UnderWay()
         self._store = store
         self._ledger = store.ledger
         self._pubkeys = tuple(pubkeys)
@@ -133,6 +137,7 @@ class Replication:
             clock=clock,
             random=self._random,
             reserves=reserves,
+            under_way=self._under_way,
         )
         self._wake = asyncio.Event()
         self._replan = False
@@ -258,7 +263,6 @@ class Replication:
                         if event.kind == kinds.RELAY_LIST:
                             self._adoption.look_again()
                             self.replan()
-                            continue
                         self._new[event.id] = time.monotonic()
                         if len(self._new) >= MOST_NEW:  # the watch keeps the others for us
                             self._room.clear()
@@ -290,7 +294,7 @@ class Replication:
         """Plan what is to be planned now, have sent what is due, and wait for more."""
         if time.monotonic() - self._swept >= self._pace.sweep:
             await self._ledger.set_back(self._clock())
-            await self._desired.plan_forgotten()
+            await self._desired.plan_forgotten(self._is_fresh)
             await self._desired.plan_waiting_wraps()
             if self._others is not None:
                 for event, urls in await self._others.next_ones(self._desired.lost):
@@ -330,7 +334,7 @@ class Replication:
             new = await self._adoption.without_history(new)
         dropped, self._dropped = self._dropped, []
         anew = [self._to_plan.popleft() for _ in range(min(SLICE, len(self._to_plan)))]
-        return [*dropped, *new, *anew]
+        return [*dropped, *new, *(each for each in anew if each not in self._new)]
 
     async def _audit(self) -> None:
         """See to it that what was confirmed is there; what is not has another place planned."""
@@ -357,6 +361,11 @@ class Replication:
         self._ours |= {(event_id, url) for url in urls}
         self._wake.set()
 
+    def _is_fresh(self, event: Event) -> bool:
+        """May somebody be about to say where it goes?"""
+        age = abs(self._clock() - event.created_at)
+        return event.id in self._new or age < self._pace.grace
+
     # Sending
 
     async def _send_due(self, group: asyncio.TaskGroup) -> bool:
@@ -366,7 +375,8 @@ class Replication:
         begun = False
         try:
             due = await self._due(self._sender.busy())
-            begun = self._sender.begin(group, due, self._on_sent)
+            free = [each for each in due if (each.event_id, each.url) not in self._under_way]
+            begun = self._sender.begin(group, free, self._on_sent)
         finally:
             if not self._sender.is_at_work:
                 self._sending.close()

@@ -46,6 +46,7 @@ from nostr_client.routing.planner import (
 )
 from nostr_client.routing.reader import RelayReader
 from nostr_client.routing.relay_book import RelayBook
+from nostr_client.routing.under_way import Coming, Sending, UnderWay, answer_of
 from nostr_client.signing.gate import OwnKeys
 from nostr_client.signing.leaks import leaked_by
 from nostr_client.signing.secret_search import SoughtKeys
@@ -91,6 +92,7 @@ class Courier(RelayReader):
         super().__init__(store, pool, book, folder=folder, clock=clock)
         self.ledger = store.ledger
         self.key_refusals = KeyRefusals(store, clock)
+        self.under_way = UnderWay()
         self._own = own
         self.on_planned: Callable[[], None] = lambda: None
         self.logins: Logins = book.account_relays
@@ -232,41 +234,61 @@ class Courier(RelayReader):
         """Write down that `urls` should hold a saved event, and send it there.
 
         Those that are `resting` should hold it too, but are down: they get it later. One that
-        refused it for good is not sent it again: its answer is what it said then. Raises
-        StoreError, SecretFound.
+        refused it for good is not sent it again: its answer is what it said then; and where it is
+        being sent already, the answer to that is waited for. Raises StoreError, SecretFound.
         """
         await self._refuse_leak(event)
         lasting = not is_ephemeral(event.kind)
-        known = await self.ledger.copies(event.id) if lasting else []
-        over = {copy.url: copy for copy in known if copy.state in GONE}
-        before = tuple(earlier(over[url]) for url in (*urls, *resting) if url in over)
-        urls, resting = ([url for url in each if url not in over] for each in (urls, resting))
-        if lasting and (urls or resting):
-            await self.ledger.want(event.id, [*urls, *resting], anew=False)
-        announce = await self._relay_list_for(event, urls)
-        answers: asyncio.Queue[Answer | None] = asyncio.Queue(2 * (len(urls) + len(resting)) + 8)
+        with self.under_way.sending() as mine:
+            taken = mine.take(event.id, urls) if lasting else {}
+            known = await self.ledger.copies(event.id) if lasting else []
+            over = {copy.url: copy for copy in known if copy.state in GONE}
+            before = tuple(earlier(over[url]) for url in (*urls, *resting) if url in over)
+            urls, resting = ([url for url in each if url not in over] for each in (urls, resting))
+            if lasting and (urls or resting):
+                await self.ledger.want(event.id, [*urls, *resting], anew=False)
+            announce = await self._relay_list_for(event, urls)
+            answers: asyncio.Queue[Answer | None] = asyncio.Queue(
+                2 * (len(urls) + len(resting)) + 8
+            )
 
-        def heard(answer: Answer) -> None:
-            answers.put_nowait(answer)
-            if on_answer is not None:
-                on_answer(answer)
-
-        async with together() as group:
-            if lasting:
-                group.create_task(self._record_all(event.id, answers, resting))
-            if announce is not None:
-                group.create_task(self._announce(*announce, timeout))
-            untried = tuple(Answer.missing(url, self._why_resting(url)) for url in resting)
-            for answer in untried:
-                heard(answer)
-            if on_answer is not None:
-                for answer in before:
+            def heard(answer: Answer) -> None:
+                answers.put_nowait(answer)
+                if on_answer is not None:
                     on_answer(answer)
-            report = await self.pool.publish(event, urls, timeout=timeout, on_answer=heard)
-            answers.put_nowait(None)
+
+            async with together() as group:
+                if lasting:
+                    group.create_task(self._record_all(event.id, answers, resting, mine))
+                if announce is not None:
+                    group.create_task(self._announce(*announce, timeout))
+                untried = tuple(Answer.missing(url, self._why_resting(url)) for url in resting)
+                for answer in untried:
+                    heard(answer)
+                if on_answer is not None:
+                    for answer in before:
+                        on_answer(answer)
+                others = [
+                    group.create_task(self._another_s(url, taken[url], timeout, on_answer))
+                    for url in urls
+                    if url in taken
+                ]
+                free = [url for url in urls if url not in taken]
+                report = await self.pool.publish(event, free, timeout=timeout, on_answer=heard)
+                answers.put_nowait(None)
         if lasting:
             self.on_planned()
-        return msgspec.structs.replace(report, answers=(*report.answers, *untried, *before))
+        told = (task.result() for task in others)
+        return msgspec.structs.replace(report, answers=(*report.answers, *told, *untried, *before))
+
+    async def _another_s(
+        self, url: str, coming: Coming, limit: float, on_answer: OnAnswer | None
+    ) -> Answer:
+        """The answer to what somebody else sends there now, who writes it down."""
+        answer = await answer_of(url, coming, limit)
+        if on_answer is not None:
+            on_answer(answer)
+        return answer
 
     async def _refuse_leak(self, event: Event) -> None:
         if await self._leaks(event):
@@ -364,12 +386,17 @@ class Courier(RelayReader):
             log.warning("the late answer of %s was not written down: %s", answer.url, error)
 
     async def _record_all(
-        self, event_id: str, answers: asyncio.Queue[Answer | None], resting: Collection[str]
+        self,
+        event_id: str,
+        answers: asyncio.Queue[Answer | None],
+        resting: Collection[str],
+        mine: Sending,
     ) -> None:
         """Tell the ledger of each answer as it comes, until None."""
         while (answer := await answers.get()) is not None:
             outage = self.pool.outages.of(answer.url) if answer.url in resting else None
             await self._record(event_id, answer, not_before=outage.until if outage else 0)
+            mine.leave(event_id, answer.url, answer)
 
     async def _record(self, event_id: str, answer: Answer, not_before: int = 0) -> None:
         """Tell the ledger. What is open stays open, for the replication to come back to."""
@@ -407,11 +434,17 @@ class Courier(RelayReader):
     async def _announce(self, event: Event, urls: Sequence[str], limit: float) -> None:
         """Best effort: these relays owe us nothing, so nothing is wanted of them either; one that
         refuses is not told again."""
-        report = await self.pool.publish(event, urls, timeout=limit)
-        await self.ledger.confirm([(event.id, url) for url in report.accepted])
-        for answer in report.refused:
-            if answer.meaning in FINAL:
-                await self._record(event.id, answer)
+        with self.under_way.sending() as mine:
+            others = mine.take(event.id, urls)
+            told = {copy.url for copy in await self.ledger.copies(event.id)}
+            untold = [url for url in urls if url not in told and url not in others]
+            report = await self.pool.publish(event, untold, timeout=limit)
+            await self.ledger.confirm([(event.id, url) for url in report.accepted])
+            for answer in report.refused:
+                if answer.meaning in FINAL:
+                    await self._record(event.id, answer)
+            for answer in report.answers:
+                mine.leave(event.id, answer.url, answer)
 
 
 _UNHELD: Final = {

@@ -20,6 +20,7 @@ from nostr_client.net.outages import Outages
 from nostr_client.net.outcome import Cause, How
 from nostr_client.net.report import Answer, PublishReport
 from nostr_client.paths import FolderLock
+from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Draft, Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.keys import SecretKey
@@ -646,12 +647,18 @@ async def test_the_second_program_takes_over(house: House, turned_away: list[Pat
 
 @each_engine
 async def test_what_somebody_publishes_just_now_is_left_to_him(house: House) -> None:
-    pace = msgspec.structs.replace(PACE, grace=20.0, sweep=1000.0)  # one sweep, at the start
+    pace = msgspec.structs.replace(PACE, grace=20.0)
     async with at_work(house.replication(pace)):
         await house.a_round()
+        listed = Draft(kinds.RELAY_LIST).sign(KEY, int(house.clock.now))
+        await house.store.save([listed])  # everything is planned anew, and this one is not yet
+        await house.store.ledger.want(listed.id, [A])
+        unplanned = await house.note("its people are looked for")
         event = await house.note("in flight", [A])
         await house.a_round()
+        await house.a_round()
         assert house.relays.sent == []
+        assert await house.store.ledger.copies(unplanned.id) == []
         house.clock.now += 21
         await until(lambda: _is(house.held_by(event), {A}))
 
