@@ -108,6 +108,7 @@ async def person(
             r.pool,
             without_reserve(r.courier),
             pubkeys=[me],
+            under_way=r.courier.under_way,
             folder=folder,
             clock=clock,
             pace=Pace(idle=0.05, grace=0.0, sweep=0.1, settle=0.05, lead=0.05, spread=0.0),
