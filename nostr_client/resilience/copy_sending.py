@@ -32,7 +32,7 @@ from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.refusals import Meaning, next_try
 from nostr_client.resilience.copy_outcome import CopyOutcome, Judgement, judge
 from nostr_client.resilience.reserves import Reserves
-from nostr_client.routing.under_way import Sending, UnderWay
+from nostr_client.routing.under_way import TakenCopies, UnderWay
 from nostr_client.store.contract import Copy, CopyGrade, EventStore
 from nostr_client.tasks import together
 
@@ -215,7 +215,7 @@ class CopySender:
             on_sent(dealt)
 
     async def _send_to_relay(
-        self, url: str, copies: Sequence[Copy], mine: Sending
+        self, url: str, copies: Sequence[Copy], mine: TakenCopies
     ) -> Sequence[Copy]:
         pace = self._pace_of(url)
         copies = copies[: pace.room(time.monotonic())]
@@ -288,7 +288,7 @@ class CopySender:
         """The ids of those with a secret key in them. Blocks."""
         return frozenset(event.id for event in events if self._holds_key(event))
 
-    async def _taken(self, copies: Collection[Copy], mine: Sending) -> list[Copy]:
+    async def _taken(self, copies: Collection[Copy], mine: TakenCopies) -> list[Copy]:
         """Those of `copies`, all of one relay, that nobody else sends, nor has sent since they were
         found due."""
         free = [copy for copy in copies if not mine.take(copy.event_id, [copy.url])]

@@ -46,7 +46,7 @@ from nostr_client.routing.planner import (
 )
 from nostr_client.routing.reader import RelayReader
 from nostr_client.routing.relay_book import RelayBook
-from nostr_client.routing.under_way import Coming, Sending, UnderWay, answer_of
+from nostr_client.routing.under_way import Coming, TakenCopies, UnderWay, answer_of
 from nostr_client.signing.gate import OwnKeys
 from nostr_client.signing.leaks import leaked_by
 from nostr_client.signing.secret_search import SoughtKeys
@@ -390,7 +390,7 @@ class Courier(RelayReader):
         event_id: str,
         answers: asyncio.Queue[Answer | None],
         resting: Collection[str],
-        mine: Sending,
+        mine: TakenCopies,
     ) -> None:
         """Tell the ledger of each answer as it comes, until None."""
         while (answer := await answers.get()) is not None:

@@ -34,16 +34,16 @@ class UnderWay:
         return pair in self._taken
 
     @contextmanager
-    def sending(self) -> Iterator[Sending]:
+    def sending(self) -> Iterator[TakenCopies]:
         """For one sender; whatever it still holds at the end is left."""
-        sender = Sending(self._taken)
+        sender = TakenCopies(self._taken)
         try:
             yield sender
         finally:
             sender.leave_all()
 
 
-class Sending:
+class TakenCopies:
     """What one sender has taken."""
 
     def __init__(self, taken: dict[tuple[str, str], Coming]) -> None:
