@@ -3,7 +3,8 @@ where one note of each lies. All of a kind at once, in arrays (numpy).
 
 The rules are those of the product, written for arrays, and held against it by tests: `choose` is
 `resilience.reserve_relays.choose`, `filled` is what `Reserves` chooses with it, `place` is
-`planner.home` with `Reserves.plan`, `evacuated` is `missing` and `independent` of `resilience.evacuation_plan`.
+`planner.home` with `Reserves.plan`, `evacuated` is `missing` and `independent` of
+`resilience.evacuation_plan`.
 
 A matrix of relays has a row a person, and `NONE` behind the last.
 """
