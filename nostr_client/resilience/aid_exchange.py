@@ -20,6 +20,7 @@ from typing import Final
 
 from nostr_client.errors import MessageNotSent, NostrError, SigningRefused
 from nostr_client.nips.nip59 import Rumor
+from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Draft, Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.resilience.aid_messages import (
@@ -186,6 +187,7 @@ class AidExchange:
         ids = await self._sample()
         if not ids:
             return False
+        await self._must_be_answerable()
         sample = Sample(secrets.token_hex(32), tuple(ids), int(self._clock()))
         await self._people.note(pubkey, sample=sample)
         await self.send(pubkey, AskedSample(sample.nonce, sample.ids))
@@ -193,9 +195,17 @@ class AidExchange:
 
     async def ask_back(self, pubkey: str, urls: Sequence[str]) -> None:
         """Ask somebody who keeps ours to bring it to these relays. Raises as `ask` does."""
+        await self._must_be_answerable()
         self._asked_back.add(pubkey)
         self.given_back.pop(pubkey, None)
         await self.send(pubkey, AskedBack(tuple(urls)))
+
+    async def _must_be_answerable(self) -> None:
+        """An answer that reaches nobody is lost: the other gives few. Raises MessageNotSent."""
+        await self._courier.fetch_lists({self._owner}, kind=kinds.DM_RELAYS)
+        if not (await self._courier.book.dm_relays([self._owner])).get(self._owner):
+            words = "you name no relays for messages, where an answer could come: "
+            raise MessageNotSent(f"{words}`nostr-client dm relays --set URL`", {})
 
     def _is_recent(self, at: int) -> bool:
         return abs(self._clock() - at) < ASK_EVERY

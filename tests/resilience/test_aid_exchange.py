@@ -185,6 +185,17 @@ async def test_what_is_heard_is_bounded_and_of_ours(tmp_path: Path) -> None:
             await ben.mutual_aid.exchange.send(ANAS, AskedSample(NONCE, ()))
 
 
+async def test_who_could_get_no_answer_does_not_ask(tmp_path: Path) -> None:
+    """An answer is given seldom: one that reaches nobody is missed for a day."""
+    async with ScriptedRelay(honest(held := [])) as relay:
+        inbox = (("relay", relay.url),)
+        held += [relay_list(ANA, relay.url), signed(BEN, kinds.DM_RELAYS, tags=inbox)]
+        async with client_of(tmp_path, ANA, [relay.url], NOW) as ana:
+            await ana.mutual_aid.add(BENS)
+            with pytest.raises(MessageNotSent, match="dm relays --set"):
+                await ana.mutual_aid.exchange.ask_back(BENS, [relay.url])
+
+
 async def test_a_new_device_gets_everything_back_with_the_key_alone(tmp_path: Path) -> None:
     notes = [signed(content=f"note {n}", at=START + n) for n in range(4)]
     profile = signed(kind=kinds.METADATA, content="{}")
