@@ -77,7 +77,8 @@ async def _carry_out(
 
     evacuation = client.evacuation
     begun = await evacuation.journal.unfinished()
-    if begun is not None and leaving.keys() <= begun.plan.leaving.keys():
+    same = begun is not None and set(to) <= {*begun.plan.joining, *begun.plan.staying}
+    if begun is not None and same and leaving.keys() <= begun.plan.leaving.keys():
         context.out.note("going on where the last evacuation was stopped")
     else:
         plan = await client.evacuation_survey.plan(retire=leaving, to=to)

@@ -64,8 +64,8 @@ class EvacuationPlan(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @property
     def is_needed(self) -> bool:
-        """Does anything leave?"""
-        return bool(self.leaving)
+        """Does anything leave, or join?"""
+        return bool(self.leaving or self.joining)
 
     @property
     def changes_relay_list(self) -> bool:

@@ -76,7 +76,8 @@ class EvacuationSurvey:
         """Look at every relay of the lists, and try others until enough are found.
 
         `retire` names relays that leave in any case, and why; `to` some that are tried first, in
-        normal spelling. Without `write` candidates are only read from. Raises StoreError.
+        normal spelling, and join where they work, though nothing leaves. Without `write` candidates
+        are only read from. Raises StoreError.
         """
         private = await self._private()
         is_closed = private is None
@@ -90,9 +91,13 @@ class EvacuationSurvey:
         alive = [url for url in listed.all if url not in leaving and self._is_ours(listed, url)]
         probes = dict(await self._tried(prober, listed, alive, write=write))
         leaving |= {url: probes[url].problem for url in alive if probes[url].problem}
-        if not leaving:
+        asked = [url for url in to if url not in listed.all]
+        if not leaving and not asked:
             return EvacuationPlan(staying=listed.all, is_closed=is_closed)
         joining = await self._found(prober, listed, leaving, to, write=write)
+        if not leaving and not joining:
+            words = "nothing leaves, and none of the relays that you name takes and shows an event"
+            return EvacuationPlan(staying=listed.all, is_closed=is_closed, problem=words)
         reached = [url for url, probe in probes.items() if probe.reached]
         if not joining and not reached and not retired and not lying:
             words = "no relay at all can be reached: it is this end of the network"

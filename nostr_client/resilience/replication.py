@@ -197,8 +197,12 @@ class Replication:
         await self.drain(limit)
         return await self._ledger.due(_NEVER, BATCH)
 
-    def replan(self) -> None:
-        """The relay list changed: plan every tracked event anew."""
+    def replan(self, *, also_new: bool = False) -> None:
+        """The relay list changed: plan every tracked event anew; `also_new`: also what came within
+        the grace, which is otherwise left to whoever publishes it."""
+        if also_new:
+            self._new.clear()
+            self._room.set()
         self._replan = True
         self._wake.set()
 

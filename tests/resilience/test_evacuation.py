@@ -319,7 +319,7 @@ async def test_a_relay_that_closes_is_left_and_what_only_it_has_comes_along(
     tmp_path: Path, start_relay: StartRelay, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With one that has ended in the list, which is left too, and never dialled."""
-    closing, new = await start_relay(), await start_relay()
+    closing, new, other = [await start_relay() for _ in range(3)]
     ended = starter_relays().gone[0].url
     key = SecretKey.generate()
     only_there = Draft(1, "only there", created_at=1_600_000_000).sign(key, 1_600_000_000)
@@ -347,6 +347,11 @@ async def test_a_relay_that_closes_is_left_and_what_only_it_has_comes_along(
         assert ended not in dialled | report.told.keys()
         nothing = await client.evacuation_survey.plan(retire={closing.url: "it closes"})
         assert not nothing.is_needed, "it is in no list any more"
+        dead = await client.evacuation_survey.plan(to=["ws://127.0.0.1:1"])
+        assert not dead.is_needed
+        assert "none of the relays that you name" in dead.problem
+        more = await client.evacuation_survey.plan(to=[other.url])
+        assert (more.leaving, more.joining) == ({}, (other.url,)), "it joins though nothing leaves"
     assert [note["id"] for note in await read(new.url, {"ids": [only_there.id]})] == [only_there.id]
 
 
