@@ -66,13 +66,17 @@ class DesiredCopies:
             await self._ledger.want(event.id, urls, anew=False)  # over is over
             self._placed(event.id, urls)
 
-    async def plan_forgotten(self, is_fresh: Callable[[Event], bool]) -> None:
-        """Events that were saved, and the crash came before anybody said where they go; of those
-        that are fresh somebody may say it now."""
+    async def plan_forgotten(self, is_fresh: Callable[[Event], bool]) -> list[Event]:
+        """Events that were saved, and the crash came before anybody said where they go. Returns
+        those that are fresh: somebody may say it now."""
+        fresh: list[Event] = []
         for event_id in await self._ledger.unplanned(self._pubkeys):
             event = await self._store.get(event_id)
-            if event is not None and not is_fresh(event):
+            if event is not None and is_fresh(event):
+                fresh.append(event)
+            elif event is not None:
                 await self.place(event, await self._plan(event, self.lost | self.shut, frozenset()))
+        return fresh
 
     async def plan_these(self, ids: Sequence[str]) -> None:
         """Plan these events (ids) anew."""

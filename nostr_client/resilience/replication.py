@@ -298,7 +298,8 @@ class Replication:
         """Plan what is to be planned now, have sent what is due, and wait for more."""
         if time.monotonic() - self._swept >= self._pace.sweep:
             await self._ledger.set_back(self._clock())
-            await self._desired.plan_forgotten(self._is_fresh)
+            for event in await self._desired.plan_forgotten(self._is_fresh):
+                self._new.setdefault(event.id, time.monotonic() - self._age(event))
             await self._desired.plan_waiting_wraps()
             if self._others is not None:
                 for event, urls in await self._others.next_ones(self._desired.lost):
@@ -367,8 +368,10 @@ class Replication:
 
     def _is_fresh(self, event: Event) -> bool:
         """May somebody be about to say where it goes?"""
-        age = abs(self._clock() - event.created_at)
-        return event.id in self._new or age < self._pace.grace
+        return event.id in self._new or self._age(event) < self._pace.grace
+
+    def _age(self, event: Event) -> float:
+        return abs(self._clock() - event.created_at)
 
     # Sending
 

@@ -647,7 +647,8 @@ async def test_a_crash_between_saving_and_planning_loses_nothing(tmp_path: Path)
     note = Draft(1, "saved, and then the power went").sign(ANA, now)
     async with client(tmp_path, relays=[]) as c:
         await c.courier.save(note)
-    async with Relay() as one, client(tmp_path, relays=[one.url]):
+    quick = Pace(grace=1.0, idle=0.2)  # the sweep is as seldom as ever
+    async with Relay() as one, client(tmp_path, relays=[one.url], pace=quick):
         await until(lambda: one.has(note))
 
 

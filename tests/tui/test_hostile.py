@@ -87,7 +87,7 @@ async def test_every_screen(world: World, size: tuple[int, int]) -> None:
         assert "Repost this note of" in shown(app)
         check(app, "question")
         await pilot.press("n", "colon")
-        await sees(app, "Choose the colours")
+        await sees(app, "Search for commands")
         check(app, "palette")
         assert app.is_running
 

@@ -198,7 +198,7 @@ async def test_a_paste_arrives_once_where_one_is_asked(world: World) -> None:
         await pilot.pause()
         assert app.screen.query_one("#line", Input).value == "wss://relay.example"
         burst(app, "\x1b:")
-        await sees(app, "Choose the colours")
+        await sees(app, "Search for commands")
         paste(app, "them")
         await pilot.pause()
         assert app.screen.query_one(Input).value == "them"
