@@ -168,7 +168,7 @@ class Evacuation:
         if begun.step is EvacuationStep.REFILL:
             await self._rescue(begun.plan)
             await self._adopt()
-            self._replication.replan(also_new=True)  # what was rescued is new
+            self._replication.replan()
             await self._refill(begun.plan, on_progress)
             begun = await self.journal.advance(begun, EvacuationStep.CHECK)
         on_progress(EvacuationProgress(EvacuationStep.CHECK))

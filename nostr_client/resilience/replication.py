@@ -197,12 +197,8 @@ class Replication:
         await self.drain(limit)
         return await self._ledger.due(_NEVER, BATCH)
 
-    def replan(self, *, also_new: bool = False) -> None:
-        """The relay list changed: plan every tracked event anew; `also_new`: also what came within
-        the grace, which is otherwise left to whoever publishes it."""
-        if also_new:
-            self._new.clear()
-            self._room.set()
+    def replan(self) -> None:
+        """The relay list changed: plan every tracked event anew."""
         self._replan = True
         self._wake.set()
 
@@ -339,7 +335,7 @@ class Replication:
             new = await self._adoption.without_history(new)
         dropped, self._dropped = self._dropped, []
         anew = [self._to_plan.popleft() for _ in range(min(SLICE, len(self._to_plan)))]
-        return [*dropped, *new, *(each for each in anew if each not in self._new)]
+        return [*dropped, *new, *anew]
 
     async def _audit(self) -> None:
         """See to it that what was confirmed is there; what is not has another place planned."""

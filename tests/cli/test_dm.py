@@ -34,6 +34,7 @@ async def homes(tmp_path: Path, warm: Warm, relay: RelayProcess) -> tuple[Home, 
     return ana, ben
 
 
+@pytest.mark.slow
 async def test_a_conversation(homes: tuple[Home, Home], relay: RelayProcess) -> None:
     ana, ben = homes
     assert (await ana.run("dm", "relays", "--set", relay.url, "--start-empty")).code == 0

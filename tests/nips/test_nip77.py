@@ -136,6 +136,7 @@ def test_any_two_sets_are_reconciled(pairs: Pairs, rng: random.Random, limit: in
     st.integers(4096, 20_000) | st.just(0),
     st.randoms(use_true_random=False),
 )
+@pytest.mark.slow
 def test_large_sets_within_any_frame(
     count: int,
     seconds: int,

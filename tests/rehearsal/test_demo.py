@@ -75,6 +75,7 @@ def ends_well(steps: list[Any]) -> None:
     assert (by_name["count"]["holding"], by_name["count"]["relays"]) == (5, 5)
 
 
+@pytest.mark.slow
 async def test_the_story_ends_well(
     tmp_path: Path, start_relay: StartRelay, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -189,6 +189,7 @@ def pushed(relay: ScriptedRelay) -> Counter[str]:
     return Counter(frame[1]["id"] for frame in relay.log if frame[0] == "EVENT")
 
 
+@pytest.mark.slow
 async def test_who_refused_on_purpose_is_not_asked_again(
     tmp_path: Path, start_relay: StartRelay
 ) -> None:

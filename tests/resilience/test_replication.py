@@ -516,12 +516,14 @@ async def test_who_takes_nothing_is_given_nothing_new_and_keeps_what_it_has(hous
     async def shut_ones() -> set[str]:
         return shut
 
-    async with at_work(house.replication(shut=shut_ones)):
+    replication = house.replication(shut=shut_ones)
+    async with at_work(replication):
         await until(lambda: _is(house.held_by(old), {A, B}))
         shut.add(A)
         house.relays.says[A] = "blocked: not on our list"
         refused = await house.note("refused", [A, B])
         await until(lambda: _is(house.held_by(refused), {B, C}))
+        await until(lambda: A in replication._losses.shut)
         new = await house.note("and on it goes")
         await until(lambda: _is(house.held_by(new), {B, C}))
         waiting = await house.note("planned before that was known", [A, B])

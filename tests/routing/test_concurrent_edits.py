@@ -86,6 +86,7 @@ def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(list_guard, "AGAIN", 0.02)
 
 
+@pytest.mark.slow
 async def test_four_devices_follow_five_each_and_none_is_lost(tmp_path: Path) -> None:
     """All within one second, so that the lower id decides."""
     names = [[f"{d}.{n}" for n in range(5)] for d in range(4)]

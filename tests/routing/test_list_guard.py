@@ -393,6 +393,7 @@ async def test_a_copy_of_the_folder_is_at_work_elsewhere(tmp_path: Path) -> None
         assert [tag[1][0] for tag in done[0].tags] == ["b", "c", "d"]
 
 
+@pytest.mark.slow
 async def test_a_newcomers_relay_may_be_slow_or_closed_but_not_silent(tmp_path: Path) -> None:
     async with Relay() as one, guarded(tmp_path, one.url, only_here=True) as (_, guard):
         await _silence(one)

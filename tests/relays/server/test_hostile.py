@@ -448,6 +448,7 @@ async def test_too_many_connections(serve: Serve) -> None:
         assert await a.silent()
 
 
+@pytest.mark.slow
 async def test_silent_clients_are_asked_and_then_closed(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
