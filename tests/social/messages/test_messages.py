@@ -215,10 +215,12 @@ async def test_a_message_that_expires_leaves_nothing(tmp_path: Path) -> None:
         ):
             await ana.messages.send([B], "stays")
             sent = await ana.messages.send([B], burns, expires_in=3600)
+            await ben.hears("stays", A)
             heard = await ben.hears(burns, A)
             assert heard.expires_at == NOW + 3600
             wraps = [w for w in relay.held if w.expiration]
             assert [w.expiration for w in wraps] == [NOW + 3600] * 2
+            await ben.messages._archive.write_rest()  # it is shown before it is written down
             before = ben.sealed.stat().st_size
             clock.now += 3601
             assert await ben.texts(A) == ["stays"]
