@@ -212,7 +212,11 @@ async def test_what_the_signer_did_not_open_is_asked_again_and_nothing_twice(
             bunker.away = False
             ben.messages.retry()
             await opened_all(ben, 70)
-            assert ben.messages.status.signer_problem == ""
+
+            async def well() -> bool:
+                return ben.messages.status.signer_problem == ""
+
+            await eventually(well)
             assert len(await ben.texts(A)) == 50
         assert len(bunker.asked) == 2 * len(wraps)
         assert len(set(bunker.asked)) == len(bunker.asked)
