@@ -21,6 +21,7 @@ relay_quota_mb = 256                  # kept of what one relay sent of people no
 stranger_quota_mb = 16                # kept of what one of those people wrote
 copies_of_others_mb = 10              # of what is bookmarked for everybody to see, and of people of
                                       # whom a copy is kept, that goes into reserve too; 0: none
+muted_kinds = [1985]                  # kinds of events that no list of this client shows
 theme = "nord"
 lock_after = 60                       # minutes without a key or a click until the terminal client
                                       # wants the account's password again; 0: never
@@ -44,6 +45,7 @@ import msgspec
 from nostr_client.errors import InvalidData
 from nostr_client.protocol.bech32 import decode_bech32
 from nostr_client.protocol.keys import PublicKey
+from nostr_client.protocol.kinds import MAX_KIND
 from nostr_client.protocol.urls import normalize_relay_url
 from nostr_client.redact import redacted
 from nostr_client.settings import InvalidSettings, checked, read_by, read_table
@@ -100,6 +102,7 @@ Proxy = Annotated[str, read_by(_proxy, _PROXY_WORDS, secret=True)]
 OwnProxy = Annotated[str, read_by(_own_proxy, f'{_PROXY_WORDS} or "{NO_PROXY}"', secret=True)]
 
 
+Kind = Annotated[int, msgspec.Meta(ge=0, le=MAX_KIND)]
 Copies = Annotated[int, msgspec.Meta(ge=0, le=20)]
 
 
@@ -149,6 +152,8 @@ class ClientConfig(msgspec.Struct, frozen=True, kw_only=True):
     """The same of what one of them wrote."""
     copies_of_others_mb: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 10
     """Of what others wrote, bookmarked or kept, that copies are placed of in reserve."""
+    muted_kinds: tuple[Kind, ...] = ()
+    """Kinds of events that are not shown in lists."""
     theme: str | None = None
     lock_after: Minutes = 60
     """Until an account with a password is locked in the terminal client; 0: never."""

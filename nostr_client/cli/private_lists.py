@@ -19,7 +19,11 @@ if TYPE_CHECKING:
     from nostr_client.social.views import Posted
 
 Muted = Annotated[
-    str, Argument(metavar="WHAT", help="npub, nprofile, hex or name@domain; #hashtag; word:TEXT.")
+    str,
+    Argument(
+        metavar="WHAT",
+        help="npub, nprofile, hex or name@domain; #hashtag; word:TEXT; a note's code: its thread.",
+    ),
 ]
 Kept = Annotated[str, Argument(metavar="NOTE", help="note1, nevent1 or hex.")]
 Url = Annotated[str, Argument(metavar="URL", help="A relay's address.")]
@@ -34,9 +38,9 @@ def mute(
     start_empty: AllowEmpty = False,
     without: Without = None,
 ) -> None:
-    """Put somebody, a hashtag or a word on your mute list, for programs that heed it.
+    """Put somebody, a hashtag, a word or a thread on your mute list: feeds leave it out.
 
-    This one hides nothing by it yet. Only you can see what is on it, unless it is --public.
+    Only you can see what is on it, unless it is --public.
     """
     _add(
         context, _mutes, lambda client: _muted(client, what), public, _waiver(without, start_empty)
@@ -158,10 +162,16 @@ def _bookmarks(client: NostrClient) -> EntryList:
 
 
 async def _muted(client: NostrClient, what: str) -> Tag:
-    if what.startswith("#") and len(what) > 1:
-        return ("t", what[1:].lower())
-    if what.startswith("word:") and len(what) > 5:
-        return ("word", what[5:].casefold())
+    from nostr_client.nips import nip19
+    from nostr_client.social.mutes import muted_thread, muted_topic, muted_word
+
+    if what.startswith("#"):
+        return muted_topic(what)
+    if what.startswith("word:"):
+        return muted_word(what[5:])
+    if what.removeprefix("nostr:").startswith(("note1", "nevent1")):
+        note = nip19.event_of(what)
+        return muted_thread(await client.notes.find(note.id, near=note.relays))
     return ("p", await client.profiles.resolve(what))
 
 
@@ -245,7 +255,7 @@ def _line(side: str, tag: Tag) -> str:
 
 def add_to(root: Group) -> None:
     """Three groups."""
-    mutes = root.group("mute", "Your mute list (NIP-51), for programs that heed it.")
+    mutes = root.group("mute", "Your mute list (NIP-51): what feeds leave out.")
     add_command(mutes, "list", list_mutes, CLIENT)
     add_command(mutes, "add", mute, CLIENT)
     add_command(mutes, "remove", unmute, CLIENT)

@@ -157,7 +157,7 @@ def check(context: ClientContext, url: Url) -> None:
     address = normalize_relay_url(url)
     account = context.acting()
     config = context.config.for_account(account.pubkey if account else "")
-    if account and address in known_blocks(context.paths.data, account.pubkey).urls:
+    if account and address in known_blocks(context.paths.data, account.pubkey):
         raise CommandError(f"{address}: {BLOCKED}", Exit.USAGE)
     _warn_of_end(context, url)
     others = compared_with(address, config.relays)

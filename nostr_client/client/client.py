@@ -142,6 +142,7 @@ class NostrClient(ClientRooms):
             tasks.start(self.pool.outages.keep())
             if self.pubkey:
                 tasks.start(self.blocked_relays.keep())
+                tasks.start(self.mutes.keep())
                 tasks.start(self.mutual_aid.keep())
             if self.authenticator is not None:
                 tasks.start(self.authenticator.keep_trying())

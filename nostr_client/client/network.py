@@ -195,8 +195,7 @@ class ClientNetwork:
             [relay.url for relay in starters.gone],
         )
         if me:
-            blocks = await asyncio.to_thread(known_blocks, self.paths.data, me)
-            policy.blocked = frozenset(blocks.urls)
+            policy.blocked = await asyncio.to_thread(known_blocks, self.paths.data, me)
         self._listed = () if relays is not None and not relays else starters.urls("general")
         indexers = starters.urls("indexer") if relays is None else ()
         book = RelayBook(

@@ -91,7 +91,8 @@ class ClientRooms(ClientNetwork):
         self.publisher = Publisher(self.guard, self._writer, self.verifier.verify)
         self.notes = Notes(self.publisher)
         self.follows = Follows(self.courier, self.guard, me)
-        self.mutes = Mutes(self.courier, self.guard, me)
+        self.mutes = Mutes(self.courier, self.guard, me, data, self.config.muted_kinds)
+        await self.mutes.recall()
         self.bookmarks = Bookmarks(self.courier, self.guard, me)
         self.blocked_relays = BlockedRelays(self.courier, self.guard, me, data, self._leave)
         self.private_relays = PrivateRelays(self.courier, self.guard, me)
@@ -130,7 +131,7 @@ class ClientRooms(ClientNetwork):
         )
         self.portraits = RelayPortraits(self.courier, self.relay_facts, self.reserves.urls, me)
         self.lists = ListHistory(self.courier, self.guard, me)
-        views = NoteViews(self.store, self.profiles, me, self.survivals)
+        views = NoteViews(self.store, self.profiles, me, self.survivals, lambda: self.mutes.matcher)
         self.key_leaks = await enter(
             KeyLeaks(
                 self.store,
@@ -293,6 +294,8 @@ class ClientRooms(ClientNetwork):
         once. Raises StoreError."""
         await self.retry_auth()
         self.messages.retry()
+        for known in (self.mutes, self.blocked_relays):
+            await known.apply_if_possible()
 
     async def retry_auth(self, url: str = "") -> None:
         """The relay at `url`, or any, may be told now who we are (NIP-42): what relays refused for

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from nostr_client.errors import InvalidEvent
@@ -14,6 +14,7 @@ from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.keys import is_hex64
 from nostr_client.protocol.kinds import REPOSTS
 from nostr_client.routing.survival import Survivals
+from nostr_client.social.mute_matcher import NOTHING_MUTED, MuteMatcher
 from nostr_client.social.profiles import Profiles
 from nostr_client.social.referenced_events import EventReference, quoted_by
 from nostr_client.social.views import NoteView, Profile, Quote, ReactionCounts
@@ -38,15 +39,18 @@ class NoteViews:
         profiles: Profiles,
         owner: str = "",
         survivals: Survivals | None = None,
+        mutes: Callable[[], MuteMatcher] = lambda: NOTHING_MUTED,
     ) -> None:
         self._store = store
         self._survivals = survivals
+        self.mutes = mutes
+        """What the account does not want to see at present."""
         self._profiles = profiles
         self._owner = owner
 
     async def of(self, entries: Sequence[Event]) -> list[NoteView]:
         """A view for each entry (a note or a repost), in their order."""
-        shown = await self._shown(entries)
+        mutes, shown = self.mutes(), await self._shown(entries)
         notes = {event.id: event for event in shown.values() if event is not None}
         parents = await self._parents(notes.values())
         parts, quotes, quoted = await self._quotes(notes.values())
@@ -67,7 +71,8 @@ class NoteViews:
             if event is None:
                 author = people[entry.pubkey]
                 missing = target_of(entry) or entry.id
-                views.append(NoteView(entry, entry, author, reposted_by=reposter, missing=missing))
+                view = NoteView(entry, entry, author, reposted_by=reposter, missing=missing)
+                views.append(replace(view, muted=mutes.why(entry)))
                 continue
             held, wanted = _copies(copies.get(event.id))
             views.append(
@@ -84,7 +89,8 @@ class NoteViews:
                     copies=held,
                     wanted=wanted,
                     survival=survivals.get(event.id),
-                    quotes=tuple(_quote(n, quoted, people) for n in quotes[event.id]),
+                    quotes=tuple(_quote(n, quoted, people, mutes) for n in quotes[event.id]),
+                    muted=mutes.why(event) or ("" if event is entry else mutes.why(entry)),
                 )
             )
         return views
@@ -214,12 +220,15 @@ class _NoteCounts:
 
 
 def _quote(
-    named: EventReference, here: Mapping[str, Event], people: Mapping[str, Profile]
+    named: EventReference,
+    here: Mapping[str, Event],
+    people: Mapping[str, Profile],
+    mutes: MuteMatcher,
 ) -> Quote:
     event = here.get(named.id)
     if event is None:
         return Quote(named.id)
-    return Quote(event.id, event, people[event.pubkey], warning_of(event))
+    return Quote(event.id, event, people[event.pubkey], warning_of(event), mutes.why(event))
 
 
 async def _decoded(held: Mapping[str, bytes]) -> dict[str, Event]:

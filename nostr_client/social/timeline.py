@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
+from dataclasses import replace
 from typing import Final
 
 from nostr_client.protocol import kinds
@@ -27,6 +28,8 @@ from nostr_client.social.views import Cursor, NoteView, ReactionCounts
 HOME_KINDS: Final = frozenset({kinds.NOTE, *REPOSTS})
 MAX_AHEAD: Final = 15 * 60
 """Seconds that a note may be dated ahead of our clock and still be shown."""
+MOST_LOOKED_AT: Final = 2_000
+"""Entries that are read at once where most of them are muted."""
 SAME_SECOND: Final = 16
 """Entries asked for beyond a page, for those that share the second of the last one."""
 GATHER: Final = 0.05
@@ -66,8 +69,11 @@ class Timeline:
     async def author(
         self, pubkey: str, *, until: Cursor | None = None, limit: int = 50
     ) -> list[NoteView]:
-        """What one person wrote and reposted, newest first."""
-        return await self._page(Filter.of(authors=[pubkey], kinds=HOME_KINDS), until, limit)
+        """What one person wrote and reposted, newest first. Whoever asks for a person's notes gets
+        them, muted or not."""
+        wanted = Filter.of(authors=[pubkey], kinds=HOME_KINDS)
+        views = await self._page(wanted, until, limit, muted_too=True)
+        return [replace(view, muted="") if view.muted else view for view in views]
 
     async def mentions(self, *, until: Cursor | None = None, limit: int = 50) -> list[NoteView]:
         """Notes by others that mention the account or answer it, newest first."""
@@ -120,16 +126,22 @@ class Timeline:
                 if any(self._is_own_list(event) for event in batch):
                     home = await self.home_filter()
                 fresh = [e for e in batch if home.matches(e) and self._is_due(e)]
+                muted = self._views.mutes().why
+                fresh = [e for e in fresh if not muted(e)]
                 fresh = await self._without_older_reposts(fresh, home)
                 fresh = [e for e in fresh if not known.has(e)]
                 for entry in fresh:
                     known.add(entry)
                 for view in await self._views.of(fresh):
-                    yield view
+                    if not view.muted:
+                        yield view
 
     async def home_filter(self) -> Filter:
-        """What the home timeline holds: notes and reposts of the followed and the account."""
-        people = frozenset(await self._follows.pubkeys())
+        """What the home timeline holds: notes and reposts of the followed and the account.
+
+        Whom it mutes is left out: of several reposts another one is the row.
+        """
+        people = frozenset(await self._follows.pubkeys()) - self._views.mutes().people
         own = {self._owner} if self._owner else set()
         return Filter(authors=people | own, kinds=HOME_KINDS)
 
@@ -139,17 +151,47 @@ class Timeline:
         return event.created_at <= self._clock() + MAX_AHEAD
 
     async def _page(
-        self, wanted: Filter, until: Cursor | None, limit: int, *, skip: str = ""
+        self,
+        wanted: Filter,
+        until: Cursor | None,
+        limit: int,
+        *,
+        skip: str = "",
+        muted_too: bool = False,
     ) -> list[NoteView]:
-        at, last = until or (int(self._clock()) + MAX_AHEAD, "")
-        size = limit + SAME_SECOND
+        """Less than `limit` views are the last there are. `muted_too`: also what is muted."""
+        cursor = until or (int(self._clock()) + MAX_AHEAD, "")
+        views: list[NoteView] = []
+        more = True
+        while more and len(views) < limit:
+            entries, more = await self._entries(
+                wanted, cursor, limit - len(views), skip, muted_too=muted_too
+            )
+            made = await self._views.of(entries)
+            views += [v for v in made if not v.muted or muted_too]
+            if more:
+                cursor = made[-1].cursor
+        return views
+
+    async def _entries(
+        self, wanted: Filter, cursor: Cursor, limit: int, skip: str, *, muted_too: bool
+    ) -> tuple[list[Event], bool]:
+        """The next entries, at most `limit`, and whether others may follow them: then there is
+        one at least. What is muted by itself is left out; of a repost one sees it later."""
+        (at, last), size, found = cursor, limit + SAME_SECOND, []
         while True:
             events = await self._store.query([wanted.changed(until=at, limit=size)])
-            kept = [e for e in events if e.order > (-at, last) and e.pubkey != skip]
-            kept = await self._without_older_reposts(kept, wanted)
-            if len(kept) >= limit or len(events) < size:
-                return await self._views.of(kept[:limit])
-            size *= 4
+            fresh = [e for e in events if e.order > (-at, last)]
+            kept = [e for e in fresh if e.pubkey != skip]
+            if not muted_too:
+                muted = self._views.mutes().why
+                kept = [e for e in kept if not muted(e)]
+            found += await self._without_older_reposts(kept, wanted)
+            if len(found) >= limit or len(events) < size:
+                return found[:limit], len(found) > limit or len(events) >= size
+            if fresh:
+                at, last = fresh[-1].created_at, fresh[-1].id
+            size = min(size * 4, MOST_LOOKED_AT) if fresh else size * 4
 
     async def _without_older_reposts(self, entries: Sequence[Event], wanted: Filter) -> list[Event]:
         """Of several reposts of one note the newest is its row; on whichever page that is."""

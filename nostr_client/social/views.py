@@ -101,13 +101,14 @@ class ReactionCounts:
 class Quote:
     """An event that a note quotes; `event` and `author` are None while it is not here.
 
-    `warning` is as in `NoteView`.
+    `warning` and `muted` are as in `NoteView`.
     """
 
     id: str
     event: Event | None = None
     author: Profile | None = None
     warning: str | None = None
+    muted: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +123,7 @@ class NoteView:
     `survival` says what an own note would survive, the own relay aside.
     `parts` are those of the content's beginning, where it is very long (see `note_views`).
     `quotes` are the first events that it quotes.
+    `muted` says why the account does not want to see it; empty for anything else.
     `orphan_of` is, in a thread, the id of the note that it answers and that is not here.
     """
 
@@ -140,6 +142,7 @@ class NoteView:
     missing: str = ""
     orphan_of: str = ""
     quotes: tuple[Quote, ...] = ()
+    muted: str = ""
 
     @property
     def id(self) -> str:

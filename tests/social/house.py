@@ -19,6 +19,7 @@ from nostr_client.signing.local_signer import LocalSigner
 from nostr_client.signing.signer import Signer
 from nostr_client.social.feed_sync import FeedSync
 from nostr_client.social.follows import Follows
+from nostr_client.social.mutes import Mutes
 from nostr_client.social.my_relays import MyRelays
 from nostr_client.social.note_views import NoteViews
 from nostr_client.social.notes import Notes
@@ -58,6 +59,7 @@ class House:
     profiles: Profiles
     notes: Notes
     follows: Follows
+    mutes: Mutes
     relays: MyRelays
     views: NoteViews
     sync: FeedSync
@@ -102,7 +104,9 @@ async def house(
         guard = ListGuard(reader, signer, clock=clock)
         profiles = Profiles(courier, guard, owner=me, clock=clock)
         follows = Follows(courier, guard, me)
-        views = NoteViews(r.store, profiles, me)
+        mutes = Mutes(courier, guard, me, folder)
+        await mutes.recall()
+        views = NoteViews(r.store, profiles, me, mutes=lambda: mutes.matcher)
         missing = ReferencedEvents(courier, clock)
         facts = RelayFactBook(folder / "facts.json", r.policy, clock=clock)
         trials = NegentropyTrials(folder / "negentropy.json", facts, clock)
@@ -124,6 +128,7 @@ async def house(
                 profiles=profiles,
                 notes=Notes(Publisher(guard, signer, verify)),
                 follows=follows,
+                mutes=mutes,
                 relays=MyRelays(courier, guard, me),
                 views=views,
                 sync=sync,

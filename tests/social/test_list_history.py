@@ -11,7 +11,6 @@ from nostr_client.protocol import kinds
 from nostr_client.protocol.keys import SecretKey
 from nostr_client.signing.guards import Confirmation, consent_to
 from nostr_client.social.list_history import ListHistory
-from nostr_client.social.mutes import Mutes
 from tests.social.house import ANA, ME, House, Relay, house, relay_list, signed
 
 PEOPLE = {name: SecretKey(name.encode() * 32).public_key.hex for name in "abcdefg"}
@@ -95,7 +94,7 @@ async def test_what_cannot_be_had_both_ways_is_said(tmp_path: Path) -> None:
 
 async def test_two_versions_are_put_together_with_their_private_parts(tmp_path: Path) -> None:
     async with house(tmp_path) as h:
-        mutes = Mutes(h.courier, h.guard, ME)
+        mutes = h.mutes
         await mutes.add(("p", "a" * 64))
         await mutes.add(("word", "spam"), public=True)
         await mutes.remove(("word", "spam"))

@@ -15,44 +15,37 @@ from nostr_client.routing.concurrent_edits import change_between
 from nostr_client.routing.private_part import PrivatePart
 from nostr_client.signing.local_signer import LocalSigner
 from nostr_client.social.lists import Entries
-from nostr_client.social.mutes import Mutes, is_muted
 from nostr_client.social.private_relays import PrivateRelays
-from tests.social.house import ANA, BEN_KEY, CY_KEY, ME, House, house, signed
+from tests.social.house import ANA, BEN_KEY, CY_KEY, ME, house, signed
 
 ana = LocalSigner(ANA)
 BEN, CY = ("p", BEN_KEY, "wss://b.example"), ("p", CY_KEY)
 
 
-def _mutes(h: House) -> Mutes:
-    return Mutes(h.courier, h.guard, ME)
-
-
 async def test_an_entry_is_private_unless_said_and_moves_whole(tmp_path: Path) -> None:
     async with house(tmp_path) as h:
         await h.keep(signed(kind=kinds.MUTES, tags=(("t", "kept"), BEN)))
-        mutes = _mutes(h)
-        posted = await mutes.add(("p", BEN_KEY))
+        posted = await h.mutes.add(("p", BEN_KEY))
         assert posted is not None
         assert posted.event.tags == (("t", "kept"),)
         assert BEN_KEY not in posted.event.content
-        assert await mutes.entries() == Entries((("t", "kept"),), (BEN,))
-        assert await mutes.add(("p", BEN_KEY)) is None
-        posted = await mutes.add(("p", BEN_KEY), public=True)
+        assert await h.mutes.entries() == Entries((("t", "kept"),), (BEN,))
+        assert await h.mutes.add(("p", BEN_KEY)) is None
+        posted = await h.mutes.add(("p", BEN_KEY), public=True)
         assert posted is not None
         assert (posted.event.tags, posted.event.content) == ((("t", "kept"), BEN), "")
-        assert await mutes.remove(BEN) is not None
-        assert await mutes.remove(BEN) is None
+        assert await h.mutes.remove(BEN) is not None
+        assert await h.mutes.remove(BEN) is None
 
 
 async def test_nip04_is_read_and_written_no_more(tmp_path: Path) -> None:
     old = await ana.nip04_encrypt(ME, json.dumps([BEN]))
     async with house(tmp_path) as h:
         await h.keep(signed(kind=kinds.MUTES, content=old))
-        mutes = _mutes(h)
-        posted = await mutes.add(("t", "noise"), public=True)
+        posted = await h.mutes.add(("t", "noise"), public=True)
         assert posted is not None
         assert posted.event.content == old
-        posted = await mutes.add(CY)
+        posted = await h.mutes.add(CY)
         assert posted is not None
         assert json.loads(await ana.nip44_decrypt(ME, posted.event.content)) == [
             list(BEN),
@@ -64,13 +57,12 @@ async def test_nip04_is_read_and_written_no_more(tmp_path: Path) -> None:
 async def test_what_cannot_be_decrypted_is_carried_along(tmp_path: Path, content: str) -> None:
     async with house(tmp_path) as h:
         await h.keep(signed(kind=kinds.MUTES, content=content, tags=(BEN,)))
-        mutes = _mutes(h)
-        assert await mutes.entries() == Entries((BEN,), (), closed=True)
+        assert await h.mutes.entries() == Entries((BEN,), (), closed=True)
         with pytest.raises(DecryptionFailed, match="carried along"):
-            await mutes.add(CY)
+            await h.mutes.add(CY)
         with pytest.raises(DecryptionFailed, match="carried along"):
-            await mutes.remove(CY)
-        for posted in (await mutes.add(CY, public=True), await mutes.remove(BEN)):
+            await h.mutes.remove(CY)
+        for posted in (await h.mutes.add(CY, public=True), await h.mutes.remove(BEN)):
             assert posted is not None
             assert posted.event.content == content
         assert posted.event.tags == (CY,)
@@ -82,8 +74,8 @@ async def test_more_than_fits_is_said_before_anything_is_written(tmp_path: Path)
         before = signed(kind=kinds.MUTES, content=await ana.nip44_encrypt(ME, json.dumps(many)))
         await h.keep(before)
         with pytest.raises(PlaintextTooLong, match=r"private part of the list of mutes .* 65535"):
-            await _mutes(h).add(("word", "x" * 2_000))
-        assert await _mutes(h).event() == before
+            await h.mutes.add(("word", "x" * 2_000))
+        assert await h.mutes.event() == before
 
 
 async def test_two_devices_that_wrote_too_much_together_are_told_of_which_list() -> None:
@@ -128,13 +120,6 @@ async def test_two_devices_that_mute_somebody_lose_neither() -> None:
     carry = change_between(await part.open(base), await part.open(theirs))
     merged = carry(await part.open(ours))
     assert json.loads(merged.content) == [["word", "old"], list(CY), list(BEN)]
-
-
-def test_who_is_muted() -> None:
-    event = signed(content="Some NOISE here", tags=(("t", "cats"),))
-    assert not is_muted(event, Entries((("word", "silence"), ("t", "dogs"), ("p",))))
-    for entry in (("word", "noise"), ("t", "cats"), ("p", event.pubkey), ("e", event.id)):
-        assert is_muted(event, Entries((), (entry,)))
 
 
 async def test_private_relays_are_exchanged_and_what_is_closed_stays_byte_for_byte(

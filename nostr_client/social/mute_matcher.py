@@ -1,0 +1,91 @@
+"""Does a mute list speak of an event? Compiled once a list, asked once an event. Pure.
+
+**Words** are compared without case, in what a person reads: the text, the title, the summary. A
+word is not found inside of another: a letter of an alphabet with capitals and small letters ends
+where no other such letter follows. Where words are written without spaces between them (Chinese,
+Thai), they are found wherever they stand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from typing import Final
+
+from nostr_client.protocol import kinds
+from nostr_client.protocol.event import Event, Tag
+from nostr_client.protocol.keys import is_hex64
+from nostr_client.protocol.kinds import REPOSTS
+
+_READ: Final = frozenset({"title", "summary", "subject", "alt"})
+_THREAD: Final = frozenset({"e", "E"})
+
+
+class MuteMatcher:
+    """What `entries` (NIP-51: `p`, `t`, `word`, `e`) and the `muted_kinds` of this client hide from
+    the account `owner`, whose own events are never hidden."""
+
+    def __init__(
+        self, entries: Iterable[Tag] = (), muted_kinds: Collection[int] = (), owner: str = ""
+    ) -> None:
+        named = [tag[:2] for tag in entries if len(tag) > 1 and tag[1]]
+        self.people: Final = frozenset(v for name, v in named if name == "p" and is_hex64(v)) - {
+            owner
+        }
+        self.threads: Final = frozenset(v for name, v in named if name == "e" and is_hex64(v))
+        self.topics: Final = frozenset(v.casefold() for name, v in named if name == "t")
+        self.words: Final = tuple(
+            dict.fromkeys(v.strip().casefold() for name, v in named if name == "word" and v.strip())
+        )
+        self.kinds: Final = frozenset(muted_kinds)
+        self._owner = owner
+
+    def why(self, event: Event) -> str:
+        """Why `event` is hidden, in a few words, which may hold raw text; "" if it is not."""
+        if event.pubkey == self._owner:
+            return ""
+        if event.pubkey in self.people or self._is_paid_by_muted(event):
+            return "by somebody you muted"
+        if event.kind in self.kinds:
+            return f"you muted kind {event.kind}"
+        return self._why_tags(event) or self._why_words(event)
+
+    def _is_paid_by_muted(self, event: Event) -> bool:
+        """A receipt is signed by whoever was paid with; `P` says who paid (NIP-57)."""
+        return event.kind == kinds.ZAP_RECEIPT and event.value("P") in self.people
+
+    def _why_tags(self, event: Event) -> str:
+        if event.id in self.threads:
+            return "you muted this thread"
+        if not (self.threads or self.topics):
+            return ""
+        for tag in event.tags:
+            if len(tag) < 2:
+                continue
+            if tag[0] in _THREAD and tag[1] in self.threads:
+                return "you muted this thread"
+            if tag[0] == "t" and tag[1].casefold() in self.topics:
+                return f"you muted #{tag[1].casefold()}"
+        return ""
+
+    def _why_words(self, event: Event) -> str:
+        if not self.words or event.kind in REPOSTS:  # those hold an event, in JSON
+            return ""
+        text = "\n".join([event.content, *(t[1] for t in event.tags if t[0] in _READ and t[1:])])
+        text = text.casefold()
+        found = next((word for word in self.words if word in text and _stands(word, text)), "")
+        return f"you muted “{found}”" if found else ""
+
+
+NOTHING_MUTED: Final = MuteMatcher()
+
+
+def _stands(word: str, text: str) -> bool:
+    """Is `word` in `text` as a word, and not only as a part of another?"""
+    at = text.find(word)
+    while at >= 0:
+        end = at + len(word)
+        begins = not (word[0].islower() and text[at - 1 : at].islower())
+        if begins and not (word[-1].islower() and text[end : end + 1].islower()):
+            return True
+        at = text.find(word, at + 1)
+    return False
