@@ -1,27 +1,27 @@
-"""How a note looks: from a view of the engine to safe lines of a list.
+"""How an event looks: from a view of the engine to safe lines of a list.
 
-This is where text from the network becomes text on the screen: every piece goes through `safe_text`
-or `safe_line` and into `Content`, which reads no markup.
+Who and when, what is quoted and how it was answered stands here, for every kind; what is between
+them is the face of its kind (`faces/`).
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Final
 
 from rich.cells import cell_len
-from textual.content import Content, Span
+from textual.content import Content
 from textual.style import Style
 
-from nostr_client.nips import nip19, nip27
-from nostr_client.safe_text import first_lines, safe_line, safe_text
-from nostr_client.social.views import NoteView, Profile, Quote
+from nostr_client.protocol import kinds
+from nostr_client.protocol.event import Event
+from nostr_client.safe_text import first_lines, safe_line
+from nostr_client.social.views import NoteView, Quote
+from nostr_client.tui.faces.registry import called, face_of
+from nostr_client.tui.faces.sheet import QUOTE, NameOf, Sheet, emoji_of, label, plain
 from nostr_client.tui.time_format import ago
 from nostr_client.tui.widgets.items import ItemRenderer, Styles
-
-NameOf = Callable[[str], str]
-"""A pubkey -> how the person is called here, short and safe."""
 
 FEED_LINES: Final = 12
 """Lines of a note in a timeline; the thread shows it whole."""
@@ -29,9 +29,8 @@ FEED_CHARACTERS: Final = 2_000
 THREAD_CHARACTERS: Final = 20_000
 """Characters laid out at most: a hostile note may have a million."""
 LIKE: Final = "♥"
+NO_WORDS: Final = "It says nothing of itself."
 NOT_HERE: Final = "a note that is not here"
-QUOTE: Final = "┃"
-"""Begins each line of a quoted note; in what people write it becomes `|`."""
 STYLES: Final = frozenset(
     f"note--{part}"
     for part in ("name", "dim", "text", "mention", "link", "warning", "mine", "tree", "quote")
@@ -57,7 +56,8 @@ class NoteRenderer(ItemRenderer[NoteView]):
         body = self.body(item, width, style, FEED_CHARACTERS)
         if len(body) > FEED_LINES + 1:
             more = self._more(item, width, style)
-            body = [*body[:FEED_LINES], Content.styled(more, style("note--dim"))]
+            folded = Content.styled(more, style("note--dim")).truncate(width, ellipsis=True)
+            body = [*body[:FEED_LINES], folded]
         return [self.heading(item, width, style), *body, *self.quotes(item, width, style)]
 
     def quotes(self, item: NoteView, width: int, style: Styles) -> list[Content]:
@@ -73,30 +73,32 @@ class NoteRenderer(ItemRenderer[NoteView]):
         return lines
 
     def _quote(self, quote: Quote, width: int, style: Styles) -> list[Content]:
-        dim, plain = style("note--dim"), style("note--text")
+        dim, sheet = style("note--dim"), self._sheet(width, style, FEED_CHARACTERS)
         if quote.event is None or quote.author is None:
             return [Content.styled(NOT_HERE, dim).truncate(width, ellipsis=True)]
         when = ago(quote.event.created_at, self._clock())
-        head = Content.assemble((f"{self._name_of(quote.author)} ", style("note--name")))
-        head += Content.styled(f"· {when}", dim)
+        head = Content.assemble((f"{sheet.name(quote.author)} ", style("note--name")))
+        head += Content.styled(f"· {when}{_said(quote.event)}", dim)
         if quote.warning is not None:
             text = [f"▒▒ {_warning(quote.warning)} ▒▒"]
         else:
-            text = first_lines(quote.event.content)
+            text = first_lines(face_of(quote.event.kind).summary(quote.event))
         return [
             line.truncate(width, ellipsis=True)
-            for line in (head, *(Content.styled(_plain(t), plain) for t in text))
+            for line in (head, *(Content.styled(plain(t), style("note--text")) for t in text))
         ]
 
-    def _name_of(self, person: Profile) -> str:
-        """A person whom the background reading does not know: their name is looked for."""
-        unnamed = person.event is None and person.label == person.short_npub
-        return _label(self.name_of(person.pubkey) if unnamed else person.label)
+    def _sheet(self, width: int, style: Styles, most: int) -> Sheet:
+        return Sheet(width, style, self.name_of, most, self._clock())
 
     def _more(self, item: NoteView, width: int, style: Styles) -> str:
         """How many lines the thread shows beyond those of a timeline; a hostile note has millions,
         so beyond what the thread lays out it is `more than`."""
-        text = self.text(item, style, THREAD_CHARACTERS).plain
+        if item.event.kind != kinds.NOTE:
+            all_lines = self.body(item, width, style, THREAD_CHARACTERS)
+            return f"… {len(all_lines) - FEED_LINES:,} more lines"
+        sheet = self._sheet(width, style, THREAD_CHARACTERS)
+        text = sheet.text(item.parts, item.quotes, emoji_of(item.event)).plain
         whole = len(text) <= THREAD_CHARACTERS and len(item.event.content) <= THREAD_CHARACTERS
         lines = sum(_rows(line, width) for line in text[:THREAD_CHARACTERS].split("\n"))
         return f"… {'' if whole else 'more than '}{lines - FEED_LINES:,} more lines"
@@ -106,17 +108,19 @@ class NoteRenderer(ItemRenderer[NoteView]):
         dim = style("note--dim")
         name = style("note--mine" if item.mine else "note--name")
         when = ago(item.at, self._clock())
-        author = (f"{_label(item.author.label)} ", name)
+        author = (f"{label(item.author.label)} ", name)
         if item.missing:
             left = [author, (f"· {when} · repost of {NOT_HERE}", dim)]
         elif item.reposted_by is not None:
-            author = (f"{self._name_of(item.author)} ", name)
-            reposter = (f"{_label(item.reposted_by.label)} ", style("note--name"))
+            author = (f"{self._sheet(width, style, 0).name(item.author)} ", name)
+            reposter = (f"{label(item.reposted_by.label)} ", style("note--name"))
             left = [reposter, (f"· {when} · repost of ", dim), author]
         else:
             left = [author, (f"· {when} ", dim)]
+        if not item.missing and (said := _said(item.event)):
+            left.append((f"{said.lstrip()} ", dim))
         if item.reply_to is not None:
-            left.append((f"· to {_label(item.reply_to.label)}", dim))
+            left.append((f"· to {label(item.reply_to.label)}", dim))
         return _spread(left, counts(item, style), width)
 
     def body(self, item: NoteView, width: int, style: Styles, most: int) -> list[Content]:
@@ -134,47 +138,11 @@ class NoteRenderer(ItemRenderer[NoteView]):
         if item.warning is not None and item.event.id not in self.unfolded:
             words = f"▒▒ {_warning(item.warning)} · s to show ▒▒"
             return Content.styled(words, style("note--warning")).wrap(width)
-        content = self.text(item, style, most)
-        return content.wrap(width) if content.plain.strip() else [Content("")]
-
-    def text(self, item: NoteView, style: Styles, most: int) -> Content:
-        """The note's parts, each made safe and given its style."""
-        pieces: list[str] = []
-        spans: list[Span] = []
-        length = 0
-        for part in item.parts:
-            shown, kind = self._part(part, item.quotes)
-            shown = shown.replace(QUOTE, "|")
-            room = most - length
-            if len(shown) > room:
-                shown = f"{shown[:room]} … (a very long note, cut here)"
-            pieces.append(shown)
-            spans.append(Span(length, length + len(shown), style(f"note--{kind}")))
-            length += len(shown)
-            if length >= most:
-                break
-        plain = "".join(pieces)
-        return Content(plain.rstrip(), spans)[len(plain) - len(plain.lstrip("\n")) :]
-
-    def _part(self, part: nip27.Part, quotes: Sequence[Quote]) -> tuple[str, str]:
-        match part:
-            case nip27.MentionPart():
-                return self._mention(part, quotes), "mention"
-            case nip27.UrlPart():
-                return safe_line(part.url), "link"
-            case nip27.HashtagPart():
-                return f"#{safe_line(part.tag)}", "link"
-            case nip27.TextPart():
-                return safe_text(part.text), "text"
-
-    def _mention(self, part: nip27.MentionPart, quotes: Sequence[Quote]) -> str:
-        match part.code:
-            case nip19.Npub(pubkey=pubkey) | nip19.Nprofile(pubkey=pubkey):
-                return f"@{_label(self.name_of(pubkey))}"
-            case nip19.Note(id=id) | nip19.Nevent(id=id):
-                author = next((quote.author for quote in quotes if quote.id == id), None)
-                return f"↗ a note by {self._name_of(author)}" if author else "↗ a note"
-        return "↗ " + safe_line(part.text, 24)
+        sheet = self._sheet(width, style, most)
+        lines = face_of(item.event.kind).lines(item, sheet)
+        if not lines and item.event.kind != kinds.NOTE:
+            lines = sheet.words(NO_WORDS)
+        return lines or [Content("")]
 
 
 def counts(item: NoteView, style: Styles) -> list[tuple[str, Style]]:
@@ -226,12 +194,9 @@ def _rows(line: str, width: int) -> int:
     return len(Content(line).wrap(width))
 
 
-def _plain(line: str) -> str:
-    return line.replace(QUOTE, "|").expandtabs(4)
-
-
-def _label(text: str) -> str:
-    return safe_line(text, 40).replace(QUOTE, "|").strip() or "?"
+def _said(event: Event) -> str:
+    """What sort of thing it is, if no note: ` · poll`."""
+    return "" if event.kind == kinds.NOTE else f" · {called(event)}"
 
 
 def _spread(left: list[tuple[str, Style]], right: list[tuple[str, Style]], width: int) -> Content:
