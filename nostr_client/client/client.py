@@ -180,8 +180,9 @@ class NostrClient(ClientRooms):
         warning: str | None = None,
         on_answer: Callable[[Answer], None] | None = None,
     ) -> Posted:
-        """Answer the note `parent` (NIP-10): an id in hex, a note1 or a nevent1, as wherever an
-        event is named here. Raises InvalidCode, and InvalidEvent when it is not a kind 1."""
+        """Answer `parent`, an id in hex, a note1 or a nevent1, as wherever an event is named here:
+        a note by a note (NIP-10), most other kinds by a comment (NIP-22). Raises InvalidCode, and
+        InvalidEvent when it is a private message."""
         parent_id = nip19.event_of(parent).id
         return await self.notes.reply(
             parent_id, text, tags=tags, warning=warning, on_answer=on_answer

@@ -77,7 +77,7 @@ def reply_tags(parent: Event, relay_hint: str = "", root: Ref | None = None) -> 
         tags: list[Tag] = [("e", parent.id, relay_hint, "root", parent.pubkey)]
     else:
         tags = [
-            _trimmed(("e", root.id, _public(root.relay), "root", root.pubkey)),
+            trimmed(("e", root.id, public_hint(root.relay), "root", root.pubkey)),
             ("e", parent.id, relay_hint, "reply", parent.pubkey),
         ]
         people += filter(None, [root.pubkey])
@@ -109,7 +109,7 @@ def _ref(tag: Tag) -> Ref:
     return Ref(tag[1], tag[2] if len(tag) > 2 else "", pubkey if is_hex64(pubkey) else "")
 
 
-def _public(url: str) -> str:
+def public_hint(url: str) -> str:
     """The relay's one spelling, or "" for what strangers should not be led to."""
     try:
         return "" if is_private_host(host_of(url)) else normalize_relay_url(url)
@@ -117,7 +117,7 @@ def _public(url: str) -> str:
         return ""
 
 
-def _trimmed(tag: Tag) -> Tag:
+def trimmed(tag: Tag) -> Tag:
     """Without empty strings at the end."""
     end = len(tag)
     while end and not tag[end - 1]:

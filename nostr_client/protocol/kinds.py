@@ -12,19 +12,30 @@ DIRECT_MESSAGE: Final = 4
 DELETION: Final = 5
 REPOST: Final = 6
 REACTION: Final = 7
+FORUM_THREAD: Final = 11
+"""A conversation with a title, answered by comments (NIP-7D)."""
 SEAL: Final = 13
 CHAT_MESSAGE: Final = 14
 FILE_MESSAGE: Final = 15
 GENERIC_REPOST: Final = 16
+PICTURE: Final = 20
+VIDEO: Final = 21
+SHORT_VIDEO: Final = 22
+PUBLIC_MESSAGE: Final = 24
+"""Words to somebody that all may read, and that stand in no timeline (NIP-A4)."""
 VANISH: Final = 62
 GIFT_WRAP: Final = 1059
+POLL: Final = 1068
 COMMENT: Final = 1111
+VOICE: Final = 1222
+VOICE_COMMENT: Final = 1244
 REPORT: Final = 1984
 MEMBER_ADDED: Final = 8000
 MEMBER_REMOVED: Final = 8001
 EPHEMERAL_GIFT_WRAP: Final = 21059
 ZAP_RECEIPT: Final = 9735
 """That something was paid for a note, or to somebody (NIP-57)."""
+HIGHLIGHT: Final = 9802
 MUTES: Final = 10000
 RELAY_LIST: Final = 10002
 BOOKMARKS: Final = 10003
@@ -41,10 +52,17 @@ NOSTR_CONNECT: Final = 24133
 JOIN: Final = 28934
 INVITE: Final = 28935
 LEAVE: Final = 28936
+ARTICLE: Final = 30023
+ARTICLE_DRAFT: Final = 30024
 RELAY_DISCOVERY: Final = 30166
 ROLE: Final = 33534
+ADDRESSABLE_VIDEO: Final = 34235
+ADDRESSABLE_SHORT_VIDEO: Final = 34236
 
 REPOSTS: Final = (REPOST, GENERIC_REPOST)
+COMMENTS: Final = (COMMENT, VOICE_COMMENT)
+"""What answers anything but a note, and says in what scope (NIP-22)."""
+VIDEOS: Final = (VIDEO, SHORT_VIDEO, ADDRESSABLE_VIDEO, ADDRESSABLE_SHORT_VIDEO)
 GIFT_WRAPS: Final = (GIFT_WRAP, EPHEMERAL_GIFT_WRAP)
 """Events signed by a key made for them alone: whom they concern, their `p` tags say (NIP-59)."""
 

@@ -28,7 +28,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
 from nostr_client.net.report import Left
-from nostr_client.nips import nip10
+from nostr_client.nips import nip10, nip22
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.kinds import KindClass, kind_class
@@ -46,7 +46,7 @@ UNKEPT: Final = frozenset({kinds.DIRECT_MESSAGE, kinds.VANISH, *kinds.GIFT_WRAPS
 LEFT_ALONE: Final = UNKEPT | UNPUBLISHED
 """Of what the account wrote elsewhere, kinds that get no further copies by themselves."""
 LONG_FORM: Final = 30023
-_ANSWERS: Final = (kinds.REACTION, *kinds.REPOSTS, kinds.COMMENT)
+_ABOUT_ONE: Final = (kinds.REACTION, *kinds.REPOSTS)
 _MENTIONING_CLASSES: Final = (KindClass.REGULAR, KindClass.EPHEMERAL)
 
 
@@ -150,7 +150,10 @@ def replied_author(event: Event) -> str:
     if event.kind == kinds.NOTE:
         reply = nip10.thread_refs(event).reply
         author = reply.pubkey if reply else ""
-    elif event.kind in _ANSWERS:
+    elif event.kind in kinds.COMMENTS:
+        scope = nip22.scopes(event).parent
+        author = scope.pubkey if scope else ""
+    elif event.kind in _ABOUT_ONE:
         *_, author = ("", *nip10.people_of(event))
     else:
         author = ""

@@ -13,7 +13,7 @@ from typing import Final
 
 from nostr_client.errors import InvalidCode, InvalidEvent
 from nostr_client.net.outcome import in_words
-from nostr_client.nips import nip10, nip19, nip27
+from nostr_client.nips import nip10, nip19, nip22, nip27
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Draft, Event, Tag, Tags
 from nostr_client.protocol.filters import Filter
@@ -29,6 +29,9 @@ FIND_LIMIT: Final = 5.0
 """Seconds to look for an event that is to be answered and is not here."""
 MAX_REACTION: Final = 64
 """Characters of a reaction."""
+_PRIVATE: Final = frozenset(
+    {kinds.DIRECT_MESSAGE, kinds.SEAL, kinds.CHAT_MESSAGE, kinds.FILE_MESSAGE, *kinds.GIFT_WRAPS}
+)
 _bare_code = re.compile(
     r"(?<![\w:/#@.])@?((?:npub|nprofile|note|nevent|naddr)1[02-9ac-hj-np-z]{20,})(?!\w)"
 )
@@ -74,25 +77,37 @@ class Notes:
         warning: str | None = None,
         on_answer: OnAnswer | None = None,
     ) -> Posted:
-        """An answer to the note `parent_id`, which is looked for on relays if it is not here.
+        """An answer to the event `parent_id`, which is looked for on relays if it is not here.
 
-        `tags` as for `post`, behind those that NIP-10 asks for.
+        A note is answered by a note (NIP-10), a public message by one (NIP-A4), anything else by a
+        comment (NIP-22): a spoken one (NIP-A0) where `text` is a link alone, and answers a voice.
+        `tags` as for `post`, behind those that the answer needs.
 
-        Raises InvalidEvent when that is not a kind 1: NIP-10 lets a note answer notes only.
+        Raises InvalidEvent when that is a private message.
         """
         content = clean(text)
         parent = await self.find(parent_id)
-        if parent.kind != kinds.NOTE:
-            raise InvalidEvent(
-                f"a note can only answer a note, and this is an event of kind {parent.kind}"
-            )
-        root = await self._root_over(parent)
-        thread = await self._with_hints(nip10.reply_tags(parent, await self.hint(parent), root))
-        own = (*thread, *given_tags(tags))
+        kind, thread = await self._answer_to(parent, content)
+        own = (*await self._with_hints(thread), *given_tags(tags))
         more = await self._tags_for(content, own)
         return await self._publisher.publish(
-            Draft(kinds.NOTE, content, (*own, *more, *_warned(warning))), on_answer=on_answer
+            Draft(kind, content, (*own, *more, *_warned(warning))), on_answer=on_answer
         )
+
+    async def _answer_to(self, parent: Event, content: str) -> tuple[int, Tags]:
+        """The kind of an answer, and the tags that say what it answers."""
+        if parent.kind in _PRIVATE:
+            raise InvalidEvent("a private message is not answered in public")
+        if parent.kind == kinds.NOTE:
+            root = await self._root_over(parent)
+            return kinds.NOTE, nip10.reply_tags(parent, await self.hint(parent), root)
+        if parent.kind == kinds.PUBLIC_MESSAGE:
+            me = self._signer.pubkey if self._signer else ""
+            people = dict.fromkeys((parent.pubkey, *nip10.people_of(parent)))
+            return parent.kind, tuple(("p", pubkey) for pubkey in people if pubkey != me)
+        spoken = parent.kind in (kinds.VOICE, kinds.VOICE_COMMENT) and _is_link(content)
+        tags = nip22.comment_tags(parent, await self.hint(parent))
+        return kinds.VOICE_COMMENT if spoken else kinds.COMMENT, tags
 
     async def repost(self, event_id: str, *, on_answer: OnAnswer | None = None) -> Posted:
         """Pass an event on: kind 6 for a note, kind 16 for anything else.
@@ -292,6 +307,11 @@ def _as_uri(found: re.Match[str]) -> str:
     except InvalidCode:
         return found[0]
     return f"nostr:{found[1]}"
+
+
+def _is_link(content: str) -> bool:
+    found = nip27.parts(content)
+    return len(found) == 1 and isinstance(found[0], nip27.UrlPart)
 
 
 def _person(pubkey: str, hint: str) -> Tag:

@@ -144,13 +144,68 @@ async def test_an_answer_carries_its_thread_with_hints_and_pubkeys(
     loopback_only.clear()  # relays that exist in this story only
 
 
-@pytest.mark.parametrize("kind", [0, 6, 7, 1111, 30023])
-async def test_a_note_answers_only_notes(tmp_path: Path, kind: int) -> None:
+async def test_what_is_no_note_is_answered_by_a_comment(
+    tmp_path: Path, loopback_only: list[str]
+) -> None:
     async with house(tmp_path) as h:
-        other = signed(BEN, kind, "x", (("d", "x"),))
-        await h.keep(other)
-        with pytest.raises(InvalidEvent, match=f"event of kind {kind}"):
-            await h.notes.reply(other.id, "answer")
+        article = signed(BEN, 30023, "x", (("d", "roof"),))
+        address = f"30023:{BEN_KEY}:roof"
+        root = (("A", address, HOME), ("K", "30023"), ("P", BEN_KEY))
+        comment = signed(CY, 1111, "so", (*root, ("a", address), ("k", "30023"), ("p", BEN_KEY)))
+        await h.keep(article, comment, ben_writes())
+        first = await h.notes.reply(article.id, "well written")
+        assert first.event.kind == kinds.COMMENT
+        assert first.event.tags == (
+            *root,
+            ("a", address, HOME),
+            ("e", article.id, HOME, BEN_KEY),
+            ("k", "30023"),
+            ("p", BEN_KEY, HOME),
+        )
+        second = await h.notes.reply(comment.id, "no")
+        assert second.event.kind == kinds.COMMENT
+        assert second.event.tags == (
+            *root,
+            ("e", comment.id, "", CY_KEY),
+            ("k", "1111"),
+            ("p", CY_KEY),
+        )
+    loopback_only.clear()  # relays that exist in this story only
+
+
+async def test_in_a_forum_thread_every_comment_answers_the_thread(tmp_path: Path) -> None:
+    async with house(tmp_path) as h:
+        thread = signed(BEN, 11, "GM", (("title", "GM"),))
+        root = (("E", thread.id, "", BEN_KEY), ("K", "11"), ("P", BEN_KEY))
+        comment = signed(CY, 1111, "so", root)
+        await h.keep(thread, comment)
+        posted = await h.notes.reply(comment.id, "no")
+        assert posted.event.tags == (
+            *root,
+            ("e", thread.id, "", BEN_KEY),
+            ("k", "11"),
+            ("p", BEN_KEY),
+            ("p", CY_KEY),
+        )
+
+
+async def test_kinds_with_answers_of_their_own(tmp_path: Path) -> None:
+    async with house(tmp_path) as h:
+        voice = signed(BEN, 1222, "https://a.example/hello.m4a")
+        message = signed(BEN, 24, "are you there?", (("p", ME), ("p", CY_KEY)))
+        private = signed(BEN, 4, "secret", (("p", ME),))
+        await h.keep(voice, message, private)
+        spoken = await h.notes.reply(voice.id, "https://b.example/answer.m4a")
+        assert spoken.event.kind == kinds.VOICE_COMMENT
+        assert spoken.event.value("E") == spoken.event.value("e") == voice.id
+        written = await h.notes.reply(voice.id, "I cannot hear you")
+        assert written.event.kind == kinds.COMMENT
+        again = await h.notes.reply(spoken.id, "https://b.example/more.m4a")
+        assert (again.event.kind, again.event.value("K")) == (kinds.VOICE_COMMENT, "1222")
+        public = await h.notes.reply(message.id, "yes")
+        assert (public.event.kind, public.event.tags) == (24, (("p", BEN_KEY), ("p", CY_KEY)))
+        with pytest.raises(InvalidEvent, match="not answered in public"):
+            await h.notes.reply(private.id, "oh")
 
 
 async def test_what_is_answered_is_looked_for(tmp_path: Path) -> None:
