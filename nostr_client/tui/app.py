@@ -54,6 +54,7 @@ from nostr_client.tui.environment import Environment
 from nostr_client.tui.input_queue import InputQueue
 from nostr_client.tui.keymap import FORM, LIST, NOTE, PROFILE, KeyGroup
 from nostr_client.tui.login_flow import LoggedIn, LoginFlow
+from nostr_client.tui.news import News
 from nostr_client.tui.panes import accounts
 from nostr_client.tui.panes.registry import EVERYWHERE, PANES
 from nostr_client.tui.posix_signals import tolerant_driver
@@ -65,15 +66,18 @@ from nostr_client.tui.screens.compose import ComposeScreen
 from nostr_client.tui.screens.copies import CopiesScreen
 from nostr_client.tui.screens.dialogs import ConfirmDialog, QuitDialog
 from nostr_client.tui.screens.help import HelpScreen
+from nostr_client.tui.screens.log import LogScreen
 from nostr_client.tui.screens.main import WIDE, MainScreen
 from nostr_client.tui.screens.profile import ProfileScreen
 from nostr_client.tui.screens.room import KEYS as IN_ROOM
 from nostr_client.tui.screens.room import RoomScreen
 from nostr_client.tui.screens.secret import SecretScreen
+from nostr_client.tui.screens.sent import SentScreen
 from nostr_client.tui.screens.survival import KEYS as ON_SURVIVAL
 from nostr_client.tui.screens.survival import SurvivalScreen
 from nostr_client.tui.screens.thread import ThreadScreen
 from nostr_client.tui.session_lock import IdleTime, Reopen, way_back
+from nostr_client.tui.widgets.send_progress import Sending
 from nostr_client.tui.workers import Work, start_worker
 
 T = TypeVar("T")
@@ -93,7 +97,6 @@ class NostrApp(App[int]):
     CSS_PATH = "app.tcss"
     BINDINGS: ClassVar[list[BindingType]] = EVERYWHERE.bindings()
     COMMANDS: ClassVar[set[Any]] = {Commands}
-    NOTIFICATION_TIMEOUT = 6
 
     def __init__(
         self, environment: Environment, holder: ClientHolder, *, demo: bool = False
@@ -108,6 +111,7 @@ class NostrApp(App[int]):
         self._locking = False
         self._ways_back: list[Reopen] = []
         self.input_queue = InputQueue(self)
+        self.news = News(self)
         self._login_flow = LoginFlow(environment, holder, self)
         self._composer = Composer(self)
         accounts = environment.accounts
@@ -121,6 +125,7 @@ class NostrApp(App[int]):
 
     def on_mount(self) -> None:
         self._outside = copy_context()  # of no screen
+        self.news.begin()
         self.start(self.input_queue.run, "input")
         chosen = (
             load_preferences(self._environment.paths).theme or self._environment.config.theme or ""
@@ -137,6 +142,8 @@ class NostrApp(App[int]):
             if self._lock_if_due():
                 return
             self._idle.touch()
+            if isinstance(event, events.Key):
+                self.news.key()
         if not self.input_queue.holds(event):
             await super().on_event(event)
 
@@ -158,8 +165,11 @@ class NostrApp(App[int]):
 
     def say(self, text: str, severity: str = "information") -> None:
         """A short word, shown as it is: text from anywhere may be in it."""
-        level = severity if severity in ("information", "warning", "error") else "information"
-        self.notify(safe_text(text), severity=level, markup=False)  # type: ignore[arg-type]
+        self.news.say(text, severity)
+
+    def follow(self, sending: Sending) -> None:
+        """Show how a note goes on its way, in the one line, until it has arrived."""
+        self.news.follow(sending)
 
     def on_say(self, message: Say) -> None:
         self.say(message.text, message.severity)
@@ -298,6 +308,20 @@ class NostrApp(App[int]):
                 await self.screen.show()
 
         self.start(make, "backup")
+
+    def action_sent(self) -> None:
+        """What each relay answered to the note that was sent last."""
+        if self.main is None or isinstance(self.screen, ModalScreen):
+            return
+        if self.news.sending is None:
+            self.say("Nothing was sent since the start.")
+        else:
+            self.push_screen(SentScreen(self.main.client, self.news.sending))
+
+    def action_log(self) -> None:
+        """What was said."""
+        if not isinstance(self.screen, ModalScreen):
+            self.push_screen(LogScreen(tuple(self.news.log.kept)))
 
     def action_survival(self) -> None:
         """What the account would survive."""
@@ -449,7 +473,7 @@ class NostrApp(App[int]):
         ways_back, section = way_back(self.screen_stack, self._composer), self.main.pane.name
         for group in ASKING:
             self.workers.cancel_group(self, group)
-        self.clear_notifications()
+        self.news.hush()
 
         async def only_read() -> LoggedIn:
             try:
@@ -510,13 +534,13 @@ class NostrApp(App[int]):
     async def _keep_drafts(self) -> str:
         """Put every open draft on disk; why one of them is not there."""
         problem = ""
-        for screen in self.screen_stack:
-            if isinstance(screen, ComposeScreen):
-                try:
-                    async with asyncio.timeout(DRAFT_LIMIT):
-                        await screen.saver.flush()
-                except StoreError as error:
-                    problem = str(error)
-                except TimeoutError:
-                    problem = f"it was not written within {DRAFT_LIMIT:g} s"
+        open_ones = [each.saver for each in self.screen_stack if isinstance(each, ComposeScreen)]
+        for flush in (self._composer.flush, *(saver.flush for saver in open_ones)):
+            try:
+                async with asyncio.timeout(DRAFT_LIMIT):
+                    await flush()
+            except StoreError as error:
+                problem = str(error)
+            except TimeoutError:
+                problem = f"it was not written within {DRAFT_LIMIT:g} s"
         return problem

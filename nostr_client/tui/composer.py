@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from functools import partial
 
-from nostr_client.errors import NostrError
+from nostr_client.errors import NostrError, StoreError
 from nostr_client.social.views import NoteView
 from nostr_client.tui import drafts
 from nostr_client.tui.note_renderer import quoted
@@ -19,35 +19,37 @@ class Composer:
 
     def __init__(self, ui: UserInterface) -> None:
         self._ui = ui
-        self._under_way: dict[Path, str] = {}
-        """Texts that are being sent, by the file of their draft."""
+        self._under_way: set[drafts.DraftSaver] = set()
 
-    def screen(self, main: MainScreen, reply_to: NoteView | None) -> ComposeScreen:
-        """The screen that writes a note from `main`, or an answer to one."""
+    def screen(
+        self, main: MainScreen, reply_to: NoteView | None, *, start: str = ""
+    ) -> ComposeScreen:
+        """The screen that writes a note from `main`, or an answer to one; with `start` in it, where
+        that could not be kept as a draft."""
         name = drafts.NEW_NOTE if reply_to is None else drafts.reply_to(reply_to.event.id)
         draft = drafts.DraftFile(main.client.paths, main.client.pubkey, name)
-        saver = drafts.DraftSaver(draft, under_way=self._under_way.get(draft.path, ""))
+        saver = drafts.DraftSaver(draft)
 
-        def submit(text: str, saver: drafts.DraftSaver) -> Sending:
-            sending = Sending(main.write_relays, own=main.own_relay_url)
+        def submit(text: str, saver: drafts.DraftSaver) -> None:
+            sending = Sending(main.write_relays, own=main.own_relay_url, text=text)
             main.awaits_note = reply_to is None
-            self._under_way[draft.path] = text
-
-            async def send() -> None:
-                try:
-                    await self._send(main, text, saver, sending, reply_to)
-                finally:
-                    if self._under_way.get(draft.path) == text:
-                        del self._under_way[draft.path]
-
-            self._ui.start(send, "send")
-            return sending
+            self._ui.follow(sending)
+            self._under_way.add(saver)
+            self._ui.start(partial(self._send, main, text, saver, sending, reply_to), "send")
 
         title, answered = "New note", ""
         if reply_to is not None:
             title = f"Answer to {reply_to.author.label}"
             answered = quoted(reply_to.event.content)
-        return ComposeScreen(saver, submit, title=title, answered=answered, reply_to=reply_to)
+        return ComposeScreen(
+            saver, submit, title=title, answered=answered, reply_to=reply_to, start=start
+        )
+
+    async def flush(self) -> None:
+        """Put what is being sent on disk as drafts, should it not be a note yet. Raises
+        StoreError."""
+        for saver in tuple(self._under_way):
+            await saver.flush()
 
     async def _send(
         self,
@@ -58,6 +60,26 @@ class Composer:
         reply_to: NoteView | None,
     ) -> None:
         """Keep and send a note; its draft goes once the note is kept."""
+        try:
+            with saver.sending(text):
+                await self._post(main, text, saver, sending, reply_to)
+        except NostrError as error:
+            sending.finish("" if sending.kept else str(error))
+            if sending.kept:
+                self._ui.say(str(error), "warning")
+            else:
+                await self._not_sent(main, text, saver, reply_to, str(error))
+        finally:
+            self._under_way.discard(saver)
+
+    async def _post(
+        self,
+        main: MainScreen,
+        text: str,
+        saver: drafts.DraftSaver,
+        sending: Sending,
+        reply_to: NoteView | None,
+    ) -> None:
         client = main.client
         try:
             await saver.flush()  # so that it is somewhere, should we end before it is a note
@@ -65,29 +87,33 @@ class Composer:
                 posted = await client.post(text, on_answer=sending.add_answer)
             else:
                 posted = await client.reply(reply_to.event.id, text, on_answer=sending.add_answer)
-        except NostrError as error:
-            if sending.kept:
-                sending.finish()
-                self._ui.say(str(error), "warning")
-            else:
-                await self._not_sent(text, saver, sending, str(error))
-            return
         finally:
             if sending.kept:
                 await saver.sent(text)
+        sending.event_id = posted.id
+        sending.kept = True
         await saver.sent(text)
         for answer in posted.report.answers:
             sending.add_answer(answer)
         sending.finish()
-        if not isinstance(self._ui.screen, ComposeScreen):
-            self._ui.say(sending.summary())
 
     async def _not_sent(
-        self, text: str, saver: drafts.DraftSaver, sending: Sending, problem: str
+        self,
+        main: MainScreen,
+        text: str,
+        saver: drafts.DraftSaver,
+        reply_to: NoteView | None,
+        problem: str,
     ) -> None:
-        """The note is not kept: its text is the person's again, in the composer or as a draft."""
-        sending.finish(problem)
-        screen = self._ui.screen
-        if not (isinstance(screen, ComposeScreen) and screen.saver is saver):
+        """The note is not kept: its text is the person's again, as a draft, or where the disk takes
+        none in the composer."""
+        try:
             await saver.put_back(text)
-            self._ui.say(f"Not sent, kept as a draft: {problem}", "error")
+        except StoreError:
+            self._ui.say(f"Not sent: {problem}", "error")
+            if isinstance(self._ui.screen, ComposeScreen) and not self._ui.screen.is_private:
+                self._ui.screen.give_back(text)
+            else:
+                await self._ui.ask(self.screen(main, reply_to, start=text))
+            return
+        self._ui.say(f"Not sent, kept as a draft: {problem}", "error")

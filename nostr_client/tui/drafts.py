@@ -10,6 +10,8 @@ from __future__ import annotations
 import asyncio
 import re
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -25,6 +27,8 @@ MOST_BYTES: Final = 4 * LONGEST + 1
 MOST_ASIDE: Final = 100
 _one_at_a_time = threading.Lock()
 """Held while a draft is looked at and then changed: two composers may have written it."""
+_under_way: Final[dict[Path, str]] = {}
+"""Texts that this process is sending, by the file of their draft: no drafts any more."""
 _is_name = re.compile("[0-9a-z-]{1,80}").fullmatch
 NEW_NOTE: Final = "note"
 
@@ -113,14 +117,10 @@ class DraftFile:
 
 
 class DraftSaver:
-    """Writes one draft behind the typing: in order, the last text last, one thread at a time.
+    """Writes one draft behind the typing: in order, the last text last, one thread at a time."""
 
-    `under_way` is a text of this draft that is being sent just now: no draft any more.
-    """
-
-    def __init__(self, draft: DraftFile, *, under_way: str = "") -> None:
+    def __init__(self, draft: DraftFile) -> None:
         self._draft = draft
-        self._under_way = under_way
         self._text: str | None = None
         self._writing = asyncio.Lock()
 
@@ -130,9 +130,23 @@ class DraftSaver:
         return self._draft.aside
 
     async def load(self) -> str:
-        """What was kept before. Raises StoreError."""
-        text = await asyncio.to_thread(self._draft.read)
-        return "" if text.strip() == self._under_way.strip() else text
+        """What was kept before, unless it is being sent just now. Raises StoreError."""
+        return self._at_rest(await asyncio.to_thread(self._draft.read))
+
+    @contextmanager
+    def sending(self, text: str) -> Iterator[None]:
+        """Within the block the text is on its way: whoever opens the draft begins a new one."""
+        path = self._draft.path
+        _under_way[path] = text.strip()
+        try:
+            yield
+        finally:
+            if _under_way.get(path) == text.strip():
+                del _under_way[path]
+
+    def _at_rest(self, text: str) -> str:
+        """The text, unless it is on its way."""
+        return "" if text.strip() == _under_way.get(self._draft.path) else text
 
     def typed(self, text: str) -> None:
         """The text is now this; `flush` writes it."""
@@ -192,7 +206,7 @@ class SealedDraftSaver(DraftSaver):
                 f"the draft cannot be opened ({error}); it is kept as {aside}"
             ) from error
         self._kept = sealed
-        return opened or self._start
+        return self._at_rest(opened) or self._start
 
     async def _opened(self, sealed: str) -> str:
         return await self._signer.nip44_decrypt(self._signer.pubkey, sealed) if sealed else ""

@@ -82,6 +82,8 @@ APP_KEYS: Final = (
     Key("escape,q", "back", "Back; closes a panel", "back"),
     Key("colon", "command_palette", "Commands and themes", "command"),
     Key("exclamation_mark", "auth_question", "A relay wants to know who you are: answer"),
+    Key("D", "sent", "What each relay answered to the note that was sent last"),
+    Key("ctrl+n", "log", "What was said here: the last 100 messages"),
     Key("S", "survival", "What the account survives, its backup, what to mend"),
     Key("L", "lock", "Lock the account, so that its password is needed; unlock it"),
     Key("question_mark,f1", "help", "This help", "help"),

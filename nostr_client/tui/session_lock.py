@@ -59,7 +59,7 @@ def _reopen(screen: Screen[Any], composer: Composer) -> Reopen | None:
         case RoomScreen():
             members = screen.members
             return lambda main: RoomScreen(main.client, members, main.names)
-        case ComposeScreen() if screen.is_writing and not screen.is_private:
+        case ComposeScreen() if not screen.is_private:
             answered = screen.reply_to
             return lambda main: composer.screen(main, answered)
     return None

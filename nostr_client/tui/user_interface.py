@@ -6,6 +6,7 @@ from typing import Any, Protocol, TypeVar
 
 from textual.screen import Screen
 
+from nostr_client.tui.widgets.send_progress import Sending
 from nostr_client.tui.workers import Work
 
 T = TypeVar("T")
@@ -20,6 +21,9 @@ class UserInterface(Protocol):
 
     def say(self, text: str, severity: str = "information") -> None:
         """Show a short word; `severity`: information, warning, error."""
+
+    def follow(self, sending: Sending) -> None:
+        """Show how a note goes on its way."""
 
     async def ask(self, screen: Screen[T]) -> T | None:
         """Show a screen and wait for what it is dismissed with."""

@@ -106,8 +106,10 @@ async def test_a_sent_text_is_no_draft_and_takes_no_other_with_it(world: World) 
     first = DraftSaver(draft(world))
     first.typed("first")
     await first.flush()
-    second = DraftSaver(draft(world), under_way="first")
-    assert await second.load() == "", "it is on its way: not offered again"
+    second = DraftSaver(draft(world))
+    with first.sending("first"):
+        assert await second.load() == "", "it is on its way: not offered again"
+    assert await second.load() == "first"
     second.typed("second")
     await second.flush()
     await first.sent("first")

@@ -203,8 +203,8 @@ async def sees(app: NostrApp, words: str, limit: float = PATIENCE) -> None:
 
 
 async def told(app: NostrApp, words: str) -> None:
-    """Wait until a notification says these words, wherever its lines break."""
-    await until(lambda: any(words in note.message for note in app._notifications))
+    """Wait until these words are said, wherever their lines break."""
+    await until(lambda: any(words in said.text for said in app.news.log.kept))
 
 
 async def type_in(pilot: Pilot[int], text: str) -> None:

@@ -24,10 +24,12 @@ from nostr_client.tui.screens import (
     audit,
     copies,
     found_messages,
+    log,
     message_details,
     private_compose,
     room,
     secret,
+    sent,
     survival,
 )
 
@@ -53,7 +55,7 @@ EVERYWHERE: Final = KeyGroup(
 )
 
 
-OF_COPIES: Final = (copies.KEYS, survival.KEYS, audit.KEYS)
+OF_COPIES: Final = (copies.KEYS, survival.KEYS, audit.KEYS, sent.KEYS, log.KEYS)
 OF_ROOMS: Final = (room.KEYS, message_details.KEYS, found_messages.KEYS)
 
 

@@ -1,4 +1,4 @@
-"""Writing a note: the text, the draft that is kept behind it, and the meter when it goes out."""
+"""Writing a note: the text, and the draft that is kept behind it."""
 
 from __future__ import annotations
 
@@ -22,14 +22,13 @@ from nostr_client.tui.drafts import SAVE_AFTER, DraftSaver, SealedDraftSaver
 from nostr_client.tui.keymap import WRITING
 from nostr_client.tui.screens.dialogs import key_words
 from nostr_client.tui.widgets.inputs import NoteTextArea
-from nostr_client.tui.widgets.send_progress import Sending, SendProgress
 from nostr_client.tui.widgets.static_text import set_text
 from nostr_client.tui.workers import start_worker
 
 TRY_AGAIN = 2.0
 """Seconds before a draft that could not be kept, or opened, is tried again."""
-Submit = Callable[[str, DraftSaver], Sending]
-"""Starts sending a text, off this screen, which may close meanwhile; drops the draft once kept."""
+Submit = Callable[[str, DraftSaver], object]
+"""Starts sending a text, off this screen, which closes; drops the draft once kept."""
 
 
 class ComposeScreen(ModalScreen[None]):
@@ -45,8 +44,10 @@ class ComposeScreen(ModalScreen[None]):
         title: str,
         answered: str = "",
         reply_to: NoteView | None = None,
+        start: str = "",
     ) -> None:
-        """`title` and `answered` (the note `reply_to`) are safe text, shown as they are."""
+        """`title` and `answered` (the note `reply_to`) are safe text, shown as they are. `start` is
+        a text that comes before what the draft holds."""
         super().__init__()
         self.saver = saver
         self.reply_to = reply_to
@@ -54,7 +55,8 @@ class ComposeScreen(ModalScreen[None]):
         self._title = title
         self._answered = answered
         self.text = NoteTextArea(id="text")
-        self._sending: Sending | None = None
+        self._start = start
+        self._sent = False
         self._timer: Timer | None = None
         self._text = ""
         """The text that the draft's file has, or will have."""
@@ -62,11 +64,6 @@ class ComposeScreen(ModalScreen[None]):
         """Why the draft is not on disk, as it was said."""
         self.takes_keys = asyncio.Event()
         """Not before the draft is there: what is typed right after `c` comes behind it."""
-
-    @property
-    def is_writing(self) -> bool:
-        """Is the text the person's still, and not on its way?"""
-        return self._sending is None
 
     @property
     def is_private(self) -> bool:
@@ -81,12 +78,9 @@ class ComposeScreen(ModalScreen[None]):
             if self._answered:
                 yield Static(self._answered, markup=False, id="answered")
             yield self.text
-            yield Static("", markup=False, id="said")
-            yield SendProgress(id="meter")
             yield Static("", markup=False, id="count")
 
     def on_mount(self) -> None:
-        self._show_sending(False)
         self.text.disabled = True  # until the draft is there, or what is typed would replace it
         start_worker(self, self._load, "load")
 
@@ -114,8 +108,16 @@ class ComposeScreen(ModalScreen[None]):
         set_text(self, "#kept", "your draft" if draft else "")
         self.text.disabled = False
         self.text.focus()
+        if self._start:
+            self.give_back(self._start)
         self._count()
         self.takes_keys.set()
+
+    def give_back(self, text: str) -> None:
+        """A text that could not be sent, nor kept, stands before what is written here."""
+        begun = self.text.text.strip()
+        self.text.load_text(text if begun in ("", text.strip()) else f"{text}\n\n{begun}")
+        self.text.move_cursor(self.text.document.end)
 
     async def _opened(self) -> str:
         """The draft; a signer that is away is waited for. Raises SigningRefused, StoreError."""
@@ -132,7 +134,7 @@ class ComposeScreen(ModalScreen[None]):
     @on(TextArea.Changed)
     def _typed(self) -> None:
         self._count()
-        if self._sending is not None or self.text.text == self._text:
+        if self.text.text == self._text:
             return
         self._text = self.text.text
         self.saver.typed(self.text.text)
@@ -157,9 +159,8 @@ class ComposeScreen(ModalScreen[None]):
                 self._keep_later(TRY_AGAIN)
             return False
         self._trouble = ""
-        if self._sending is None:
-            kept = f"draft kept {time.strftime('%H:%M')}" if self.text.text.strip() else ""
-            set_text(self, "#kept", kept)
+        kept = f"draft kept {time.strftime('%H:%M')}" if self.text.text.strip() else ""
+        set_text(self, "#kept", kept)
         return True
 
     def _count(self) -> None:
@@ -170,53 +171,17 @@ class ComposeScreen(ModalScreen[None]):
         set_text(self, "#count", line)
 
     def action_send(self) -> None:
-        """Send once; while it is on its way, and after, the key does nothing more."""
+        """Send, and close at once: how it goes is said elsewhere."""
         text = self.text.text.strip()
-        if self._sending is not None:
-            return
         if not text:
             self.post_message(Say("There is nothing to send yet."))
-            return
-        self._sending = self._submit(text, self.saver)
-        self._sending.on_change = self._show
-        self.query_one("#said", Static).update(text)
-        self._show_sending(True)
-        self._show()
-
-    def _show_sending(self, sending: bool) -> None:
-        for name, shown in (("#text", not sending), ("#said", sending), ("#meter", sending)):
-            self.query_one(name).display = shown
-
-    def _show(self) -> None:
-        sending = self._sending
-        if sending is None or not self.query("#title"):
-            return
-        self.query_one("#meter", SendProgress).refresh_from(sending)
-        if sending.problem:
-            # Not kept: the text is the person's again.
-            self._sending = None
-            self._show_sending(False)
-            self.query_one("#title", Static).update(self._title)
-            self.query_one("#meter").display = True
-            self.text.focus()
-            self.saver.typed(self.text.text)
-            self._keep_draft()
-            self._count()
-            return
-        title = (
-            "Sent" if sending.done and sending.accepted else "Kept" if sending.done else "Sending"
-        )
-        self.query_one("#title", Static).update(title)
-        self.query_one("#kept", Static).update("")
-        self.query_one("#count", Static).update(key_words((("esc", "close"),)))
+        elif not self._sent:
+            self._sent = True
+            self._submit(text, self.saver)
+            self.dismiss(None)
 
     async def action_keep(self) -> None:
-        """Close; the draft stays, unless its note was sent."""
-        sending = self._sending
-        if sending is not None:
-            sending.on_change = lambda: None
-        else:
-            self._trouble = ""  # who wants to leave hears it again
-            if not await self._flush():
-                return
-        self.dismiss(None)
+        """Close; the draft stays."""
+        self._trouble = ""  # who wants to leave hears it again
+        if await self._flush():
+            self.dismiss(None)

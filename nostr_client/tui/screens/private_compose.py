@@ -62,9 +62,10 @@ class PrivateComposeScreen(ComposeScreen):
         *,
         title: str,
         answered: str = "",
+        start: str = "",
     ) -> None:
         """Without `options` there is nothing to choose: an edit keeps what the message had."""
-        super().__init__(saver, submit, title=title, answered=answered)
+        super().__init__(saver, submit, title=title, answered=answered, start=start)
         self._options = options
         self._line = Static("", markup=False, id="options")
 

@@ -28,7 +28,6 @@ from nostr_client.tui.widgets.hint_line import HintLine
 from nostr_client.tui.widgets.inputs import typed_path
 from nostr_client.tui.widgets.items import FixedItems
 from nostr_client.tui.widgets.list_messages import Highlighted
-from nostr_client.tui.widgets.send_progress import Sending
 from nostr_client.tui.widgets.windowed_list import WindowedList
 from nostr_client.tui.workers import start_worker
 
@@ -230,8 +229,10 @@ class RoomScreen(Screen[None]):
         else:
             start_worker(self, partial(self._write, "", message), "write")
 
-    async def _write(self, reply_to: str, edited: PrivateMessage | None = None) -> None:
-        """The composer; its draft rests encrypted."""
+    async def _write(
+        self, reply_to: str, edited: PrivateMessage | None = None, *, start: str = ""
+    ) -> None:
+        """The composer; its draft rests encrypted. `start`: what could not be kept as one."""
         options = self._options
         client, signer = self._client, self._client.signer
         if signer is None:
@@ -241,11 +242,12 @@ class RoomScreen(Screen[None]):
         draft = DraftFile(client.paths, client.pubkey, f"private-{room}-{what}".strip("-"))
         saver = SealedDraftSaver(draft, signer, start=edited.text if edited else "")
 
-        def submit(text: str, saver: DraftSaver) -> Sending:
-            sending = Sending(())
-
-            async def send() -> None:
-                try:
+        async def send(text: str, saver: DraftSaver) -> None:
+            subject = options.subject
+            if edited is None:
+                options.subject = ""
+            try:
+                with saver.sending(text):
                     await saver.flush()
                     if edited is not None:
                         await client.messages.edit(edited.id, text)
@@ -254,20 +256,25 @@ class RoomScreen(Screen[None]):
                             self.members,
                             text,
                             reply_to=reply_to,
-                            subject=options.subject,
+                            subject=subject,
                             expires_in=options.expires_in,
                         )
-                        options.subject = ""
                     await saver.sent(text)
-                except NostrError as error:
-                    sending.finish(str(error))
-                    return
-                sending.finish()
-                if screen.is_current:
-                    screen.dismiss(None)
+            except NostrError as error:
+                options.subject = options.subject or subject
+                await not_sent(text, saver, str(error))
 
-            start_worker(self.app, send, "send")
-            return sending
+        async def not_sent(text: str, saver: DraftSaver, problem: str) -> None:
+            try:
+                await saver.put_back(text)
+            except NostrError:
+                self.post_message(Say(f"Not sent: {problem}", "error"))
+                await self._write(reply_to, edited, start=text)
+            else:
+                self.post_message(Say(f"Not sent, kept as a draft: {problem}", "error"))
+
+        def submit(text: str, saver: DraftSaver) -> None:
+            start_worker(self.app, partial(send, text, saver), "send")
 
         title = "Answer, private" if reply_to else "Private message"
         title = "Edit a private message" if edited else title
@@ -278,6 +285,7 @@ class RoomScreen(Screen[None]):
             None if edited else options,
             title=title,
             answered=quoted(answered.text) if answered else "",
+            start=start,
         )
         await self.app.push_screen(screen)
 

@@ -38,13 +38,8 @@ def test_no_key_means_two_things_in_one_place(together: tuple[KeyGroup, ...]) ->
 def test_what_works_here_comes_first_and_nothing_twice() -> None:
     pane: Pane = pane_named("relays")
     groups = key_groups(pane.key_groups)
-    assert [group.title for group in groups] == [
-        *("Relays", "In a list", "Everywhere", "On a note", "On a profile"),
-        *("Accounts", "Messages", "Lists", "On the copies of a note"),
-        *("On what the account survives", "On an audit"),
-        *("In a conversation", "On the details of a message"),
-        *("Among found messages", "Writing", "Writing a private message", "Forms and questions"),
-        "On a key that is exported",
-    ]
+    titles = [group.title for group in groups]
+    assert titles[:3] == ["Relays", "In a list", "Everywhere"]
+    assert len(titles) == len(set(titles))
     assert set(groups) == set(key_groups())
     assert hints(*pane.key_groups)[0] == ("a", "add")

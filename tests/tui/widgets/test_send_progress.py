@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
+import pytest
+
 from nostr_client.net.outcome import Cause, How
 from nostr_client.net.report import Answer
+from nostr_client.store.contract import Copy, CopyState
+from nostr_client.tui.glyphs import ASCII, UNICODE, Glyphs, glyphs
 from nostr_client.tui.widgets.send_progress import Sending, SendProgress
 
 
@@ -58,4 +64,58 @@ def test_relay_words_are_shown_as_they_are() -> None:
 
 def test_many_relays_stay_few_lines() -> None:
     sending = Sending([f"wss://r{n}.example" for n in range(30)])
-    assert len(SendProgress()._content(sending).plain.splitlines()) < 12
+    assert len(SendProgress()._content(sending).plain.splitlines()) == 26
+    sending.kept = True
+    assert sending.line().plain == f"{'○' * 12} 0 of 30, 30 waiting · D shows each answer"
+
+
+def test_the_line_fills_up() -> None:
+    sending = Sending(["wss://a.example", "wss://b.example", "wss://c.example"])
+    told: list[str] = []
+
+    def tell() -> None:
+        told.append(sending.line().plain.partition(" ·")[0])
+
+    sending.watch(tell)
+    assert sending.line().plain == "Signing and keeping it here …"
+    sending.add_answer(Answer.of_ok("wss://a.example", True, ""))
+    sending.add_answer(Answer.of_ok("wss://b.example", False, "blocked: not here"))
+    sending.finish()
+    sending.unwatch(tell)
+    assert told == [
+        "●○○ 1 of 3, 2 waiting",
+        "●✕○ 1 of 3, 1 refused, 1 waiting",
+        "●✕○ 1 of 3, 1 refused, 1 waiting: tried again by itself",
+    ]
+
+
+def test_what_the_ledger_learned_later_counts() -> None:
+    def copy(url: str, state: CopyState, prefix: str = "", reason: str = "") -> Copy:
+        return Copy("ab" * 32, url, state, 1, 0, prefix, reason, 0)
+
+    sending = Sending(["wss://a.example", "wss://b.example"], own="ws://127.0.0.1:1")
+    sending.add_answer(Answer.missing("wss://a.example", Cause(How.SILENT, "no answer in 10 s")))
+    sending.finish()
+    sending.learn(
+        (
+            copy("wss://a.example", CopyState.CONFIRMED),
+            copy("wss://b.example", CopyState.REFUSED, "blocked", "not here"),
+            copy("wss://c.example", CopyState.WANTED),
+            copy("wss://d.example", CopyState.CONFIRMED),
+            copy("ws://127.0.0.1:1", CopyState.CONFIRMED),
+        )
+    )
+    assert sending.line().plain == "●✕● 2 of 3, 1 refused · D shows each answer"
+    assert sending.on_own
+    assert "✕ b.example  blocked: not here" in SendProgress()._content(sending).plain
+
+
+@pytest.mark.parametrize(
+    ("encoding", "marks"), [("utf-8", UNICODE), ("ascii", ASCII), ("latin-1", ASCII)]
+)
+def test_a_terminal_without_unicode_gets_ascii(
+    encoding: str, marks: Glyphs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.__stdout__", SimpleNamespace(encoding=encoding))
+    assert glyphs.__wrapped__() == marks
+    assert all(len(mark) == 1 for mark in marks)
